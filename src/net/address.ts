@@ -1,0 +1,103 @@
+// IP addresses: read as leniently as Kubernetes does, written in the one canonical form that the kernel gets.
+import type { Family } from './family.ts';
+
+/** Canonical text of an IP address: dotted decimal, or RFC 5952. Made by {@link parseAddress} only. */
+export type Address = string & { readonly brand?: 'address' };
+
+/**
+ * The canonical form of an IPv4 or IPv6 address; `undefined` when it is neither.
+ * Leading zeros of IPv4 octets are read as decimal, as Kubernetes reads them; an IPv4-mapped IPv6 address is IPv4.
+ */
+export function parseAddress(text: string): Address | undefined {
+  return text.includes(':') ? parseIp6(text) : parseIp4(text);
+}
+
+/** The family of a canonical address. */
+export function familyOf(address: Address): Family {
+  return address.includes(':') ? 'ip6' : 'ip';
+}
+
+/** The loopback block, 127.0.0.0/8 or ::1. */
+export function isLoopback(address: Address): boolean {
+  return address === '::1' || address.startsWith('127.');
+}
+
+/** An address as an unsigned number of 32 or 128 bits. */
+export function addressBits(address: Address): bigint {
+  if (familyOf(address) === 'ip') {
+    return address.split('.').reduce((bits, octet) => (bits << 8n) | BigInt(octet), 0n);
+  }
+  const groups = parseGroups(address) ?? [];
+  return groups.reduce((bits, group) => (bits << 16n) | BigInt(group), 0n);
+}
+
+/** The canonical address of a number that {@link addressBits} made. */
+export function addressFromBits(bits: bigint, family: Family): Address {
+  if (family === 'ip') return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 255n).join('.');
+  const shifts = [112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n];
+  return printGroups(shifts.map((shift) => Number((bits >> shift) & 0xffffn)));
+}
+
+const OCTETS = /^(\d{1,10})\.(\d{1,10})\.(\d{1,10})\.(\d{1,10})$/;
+const CANONICAL_IP4 =
+  /^(?:25[0-5]|2[0-4]\d|1?\d?\d)\.(?:25[0-5]|2[0-4]\d|1?\d?\d)\.(?:25[0-5]|2[0-4]\d|1?\d?\d)\.(?:25[0-5]|2[0-4]\d|1?\d?\d)$/;
+const ZERO_LED = /(?:^|\.)0\d/;
+
+function parseIp4(text: string): Address | undefined {
+  if (CANONICAL_IP4.test(text) && !ZERO_LED.test(text)) return text;
+  const match = OCTETS.exec(text);
+  if (match === null) return undefined;
+  const octets = match.slice(1).map(Number);
+  return octets.every((octet) => octet <= 255) ? octets.join('.') : undefined;
+}
+
+function parseIp6(text: string): Address | undefined {
+  const groups = parseGroups(text);
+  if (groups === undefined) return undefined;
+  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (!mapped) return printGroups(groups);
+  const [high = 0, low = 0] = groups.slice(6);
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+}
+
+/** The eight 16-bit groups of an IPv6 address, `::` filled in, a dotted tail read as two groups. */
+function parseGroups(text: string): number[] | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const [head, tail] = halves.map((half) => readGroups(half));
+  if (head === undefined) return undefined;
+  if (halves.length === 1) return head.length === 8 ? head : undefined;
+  if (tail === undefined || head.length + tail.length > 7) return undefined;
+  return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+}
+
+function readGroups(half: string): number[] | undefined {
+  if (half === '') return [];
+  const groups: number[] = [];
+  const parts = half.split(':');
+  for (const [index, part] of parts.entries()) {
+    if (part.includes('.')) {
+      const tail = index === parts.length - 1 ? parseIp4(part) : undefined;
+      if (tail === undefined) return undefined;
+      const [a = 0, b = 0, c = 0, d = 0] = tail.split('.').map(Number);
+      groups.push((a << 8) | b, (c << 8) | d);
+    } else {
+      if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return undefined;
+      groups.push(Number.parseInt(part, 16));
+    }
+  }
+  return groups;
+}
+
+/** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`. */
+function printGroups(groups: readonly number[]): Address {
+  let [start, length] = [-1, 1];
+  for (let from = 0; from < groups.length; from++) {
+    let run = 0;
+    while (groups[from + run] === 0) run++;
+    if (run > length) [start, length] = [from, run];
+  }
+  const hex = groups.map((group) => group.toString(16));
+  if (start < 0) return hex.join(':');
+  return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`;
+}

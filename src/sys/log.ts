@@ -1,0 +1,35 @@
+// One line an event: JSON for machines, words for a person at a terminal.
+import { pino } from 'pino';
+import pretty from 'pino-pretty';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFormat = 'auto' | 'json' | 'text';
+
+type Write = (message: string, details?: Readonly<Record<string, unknown>>) => void;
+
+/** Says what happened, with details by name. */
+export type Log = Readonly<Record<LogLevel, Write>>;
+
+/** A log on standard error. `auto` is text on a terminal and JSON otherwise. Writes are synchronous: nothing is lost at exit. */
+export function createLog({ level, format }: { level: LogLevel; format: LogFormat }): Log {
+  const text = format === 'text' || (format === 'auto' && process.stderr.isTTY);
+  const stream = text
+    ? pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY, ignore: 'pid,hostname', singleLine: true })
+    : pino.destination({ dest: 2, sync: true });
+  const options = {
+    level,
+    base: undefined,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const logger = pino(options, stream);
+  const writer =
+    (at: LogLevel): Write =>
+    (message, details = {}) =>
+      logger[at](details, message);
+  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
+}
+
+/** A log that keeps nothing. */
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -19,7 +19,7 @@ export function createLog({ level, format }: { level: LogLevel; format: LogForma
     : pino.destination({ dest: 2, sync: true });
   const options = {
     level,
-    base: undefined,
+    base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };

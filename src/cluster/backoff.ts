@@ -1,0 +1,25 @@
+// How long to wait before the next attempt when attempts fail in a row.
+
+const SHORTEST_MS = 100;
+const LONGEST_MS = 30_000;
+
+/** Doubles from 100 ms to 30 s. The upper half of each step is random, so that nodes that failed together come back apart. */
+export class Backoff {
+  readonly #random: () => number;
+  #failures = 0;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** Counts a failure; gives the milliseconds to wait. */
+  next(): number {
+    const step = Math.min(SHORTEST_MS * 2 ** this.#failures, LONGEST_MS);
+    this.#failures++;
+    return Math.max(SHORTEST_MS, Math.round(step * (0.5 + this.#random() / 2)));
+  }
+
+  reset(): void {
+    this.#failures = 0;
+  }
+}

@@ -1,0 +1,254 @@
+// Keeps a sink up to date with all objects of one kind on an API server.
+import type { Kind, KindMap, KindTraits } from '../kube/kinds.ts';
+import type { Read } from '../kube/read.ts';
+import type { Sink } from '../kube/sink.ts';
+import type { Clock } from '../sys/clock.ts';
+import type { Log } from '../sys/log.ts';
+import type { ApiClient } from './api-client.ts';
+import { ApiError, ConnectionError, SilenceError, UnmarkedListError } from './api-error.ts';
+import { Backoff } from './backoff.ts';
+import { ConnectionLog } from './connection-log.ts';
+import { type ExchangeLimits, exchange } from './exchange.ts';
+import { listPages } from './list-pages.ts';
+import { WatchStream } from './watch-stream.ts';
+
+/** How a reflector goes about it; every limit has a default. */
+export interface ReflectorOptions extends Partial<ExchangeLimits> {
+  /** Objects a page of a list that is not streamed. */
+  readonly pageSize?: number;
+  /** The server may not know the kind (404): that is an empty list, and asked again only after so many milliseconds. */
+  readonly absentRetryMs?: number;
+}
+
+export interface ReflectorSetup<K extends Kind> {
+  readonly client: ApiClient;
+  /** The kind, and which of its objects. */
+  readonly traits: KindTraits<K>;
+  readonly sink: Sink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly options?: ReflectorOptions;
+}
+
+/** What a reflector is doing: for metrics and for people. */
+export interface ReflectorState {
+  readonly kind: Kind;
+  readonly phase: 'connecting' | 'listing' | 'watching' | 'waiting';
+  /** Of the last list, event or bookmark; empty when the next thing to do is a list. */
+  readonly resourceVersion: string;
+  /** Complete lists delivered, watches opened, events delivered (initial ones and bookmarks not counted). */
+  readonly lists: number;
+  readonly watches: number;
+  readonly events: number;
+  /** What is wrong at present. */
+  readonly lastError?: string;
+  /** When the server last accepted a request, milliseconds since 1970. */
+  readonly connectedAt?: number;
+}
+
+/** Bookmarks come about once a minute: a watch that asked for them and hears nothing for longer has lost its server. */
+const LIMITS: ExchangeLimits = { connectTimeoutMs: 30_000, inactivityMs: 75_000 };
+const PAGE_SIZE = 500;
+/** A watch that lasted this long was worth its connection, even if nothing happened in it. */
+const LIVED_MS = 1_000;
+/** Streaming lists that end half-way are given up after so many in a row: pages are smaller. */
+const STREAMING_ATTEMPTS = 3;
+
+/**
+ * Lists and watches one kind: as one stream where the server can (KEP-3157), else in pages and then a watch.
+ * Every object is read into its small form as it arrives. Failures of the connection never end it; they are logged and
+ * tried again. An error that the sink throws does end it.
+ */
+export class Reflector<K extends Kind> {
+  readonly #setup: ReflectorSetup<K>;
+  readonly #limits: ExchangeLimits;
+  readonly #backoff: Backoff;
+  readonly #connection: ConnectionLog;
+  #state: ReflectorState;
+  #isStreaming = true;
+  #halfLists = 0;
+  #lived = false;
+  #isRelisting = false;
+  #isAbsent = false;
+  #verb: 'list' | 'watch' = 'watch';
+
+  constructor(setup: ReflectorSetup<K>) {
+    this.#setup = setup;
+    this.#limits = { ...LIMITS, ...setup.options };
+    this.#backoff = new Backoff(() => setup.clock.random());
+    this.#connection = new ConnectionLog(setup);
+    const kind = setup.traits.kind;
+    this.#state = { kind, phase: 'connecting', resourceVersion: '', lists: 0, watches: 0, events: 0 };
+  }
+
+  state(): ReflectorState {
+    return this.#state;
+  }
+
+  /** Runs until the signal aborts, and then resolves. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#lived = false;
+      try {
+        if (this.#state.resourceVersion === '' && !this.#isStreaming) await this.#list(signal);
+        await this.#watch(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        const delayMs = this.#assess(error);
+        if (delayMs > 0) await this.#setup.clock.sleep(delayMs, signal);
+      }
+      this.#update({ phase: 'connecting' });
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#setup;
+    const startedAt = clock.now();
+    this.#verb = 'list';
+    this.#update({ phase: 'listing' });
+    const list = await listPages({
+      ...this.#setup,
+      limits: this.#limits,
+      signal,
+      pageSize: this.#setup.options?.pageSize ?? PAGE_SIZE,
+      // After a version has gone the cache of the server may be even older.
+      resourceVersion: this.#state.lists === 0 ? '0' : '',
+      onOpen: () => this.#connected('listing'),
+    });
+    this.#deliver(list.objects, { resourceVersion: list.resourceVersion, startedAt });
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { client, clock, traits } = this.#setup;
+    const startedAt = clock.now();
+    const isList = this.#state.resourceVersion === '';
+    const stream = new WatchStream(traits, {
+      resourceVersion: this.#state.resourceVersion,
+      onList: (objects, resourceVersion) => this.#deliver(objects, { resourceVersion, startedAt }),
+      onPut: (object, resourceVersion) => this.#event(resourceVersion, (sink) => sink.put(traits.kind, object)),
+      onRemove: (key, resourceVersion) => this.#event(resourceVersion, (sink) => sink.remove(traits.kind, key)),
+      onBookmark: (resourceVersion) => this.#advance(resourceVersion),
+    });
+    const onOpen = () => {
+      this.#connected(isList ? 'listing' : 'watching');
+      this.#update({ watches: this.#state.watches + 1 });
+    };
+    this.#verb = 'watch';
+    const onChunk = (chunk: Buffer) => stream.push(chunk);
+    try {
+      await exchange(stream.path(clock.random()), { client, clock, limits: this.#limits, signal, onOpen, onChunk });
+      stream.end();
+      if (clock.now() - startedAt < LIVED_MS && !this.#lived) throw new ConnectionError('the watch ended at once');
+      this.#succeeded();
+    } catch (error) {
+      if (clock.now() - startedAt >= LIVED_MS && this.#state.phase === 'watching') this.#succeeded();
+      if (signal.aborted || stream.isListed || !this.#givesUpStreaming(error)) throw error;
+      this.#isStreaming = false;
+      this.#setup.log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${messageOf(error)}`);
+    }
+  }
+
+  /** Servers refuse what they do not know as invalid, or leave it unheeded: then the end of the list never comes. */
+  #givesUpStreaming(error: unknown): boolean {
+    if (error instanceof ApiError) return error.status === 400 || error.status === 422;
+    if (error instanceof SilenceError || error instanceof UnmarkedListError) return true;
+    const isHalf = error instanceof ConnectionError && this.#state.phase === 'listing';
+    return isHalf && ++this.#halfLists >= STREAMING_ATTEMPTS;
+  }
+
+  #deliver(objects: readonly Read<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {
+    const { sink, log, traits, clock } = this.#setup;
+    this.#halfLists = 0;
+    this.#update({ phase: 'watching', resourceVersion: at.resourceVersion, lists: this.#state.lists + 1 });
+    sink.replace(traits.kind, objects);
+    const ms = Math.round(clock.now() - at.startedAt);
+    log.info(`Received the list of ${traits.kind}`, { count: objects.length, ms });
+  }
+
+  #event(resourceVersion: string, tell: (sink: Sink) => void): void {
+    this.#advance(resourceVersion);
+    this.#update({ events: this.#state.events + 1 });
+    tell(this.#setup.sink);
+  }
+
+  #advance(resourceVersion: string): void {
+    if (resourceVersion === '' || resourceVersion === this.#state.resourceVersion) return;
+    this.#update({ resourceVersion });
+    this.#succeeded();
+  }
+
+  #succeeded(): void {
+    this.#lived = true;
+    this.#isRelisting = false;
+    this.#backoff.reset();
+  }
+
+  #connected(phase: 'listing' | 'watching'): void {
+    const { client, clock, traits } = this.#setup;
+    const { lastError: _, ...state } = this.#state;
+    this.#isAbsent = false;
+    this.#state = { ...state, phase, connectedAt: clock.now() };
+    this.#connection.recovered(`Connected to the API server again for ${traits.kind}`, { server: client.server });
+  }
+
+  /** What a failure means for the next attempt; gives the milliseconds until then. Rethrows what is no failure to connect. */
+  #assess(error: unknown): number {
+    if (error instanceof ApiError) return this.#assessRefusal(error);
+    if (!(error instanceof ConnectionError)) throw error;
+    const delayMs = this.#lived ? 0 : this.#backoff.next();
+    return this.#fail(error, delayMs);
+  }
+
+  #assessRefusal(error: ApiError): number {
+    const { options } = this.#setup;
+    if (error.status === 404 && options?.absentRetryMs !== undefined) return this.#absent(error, options.absentRetryMs);
+    if (error.status === 410) {
+      this.#update({ resourceVersion: '' });
+      // Gone again straight after a list: it is the server that has a problem, and patience is due.
+      if (this.#isRelisting) return this.#fail(error, this.#backoff.next());
+      this.#isRelisting = true;
+      this.#setup.log.info(`Listing ${this.#setup.traits.kind} anew: ${error.message}`);
+      return 0;
+    }
+    const { retryAfterMs } = error;
+    const delayMs = retryAfterMs === undefined ? this.#backoff.next() : this.#spread(retryAfterMs);
+    return this.#fail(error, delayMs);
+  }
+
+  #absent(error: ApiError, retryMs: number): number {
+    const { client, log, sink, traits } = this.#setup;
+    this.#update({ phase: 'waiting', resourceVersion: '', lastError: error.message });
+    if (!this.#isAbsent) {
+      log.info(`The API server has no ${traits.kind}: none is used`, { server: client.server });
+      sink.replace(traits.kind, []);
+    }
+    this.#isAbsent = true;
+    return this.#spread(retryMs);
+  }
+
+  /** The server names the same time to everybody. */
+  #spread(ms: number): number {
+    return Math.round(ms * (1 + 0.1 * this.#setup.clock.random()));
+  }
+
+  #fail(error: ApiError | ConnectionError, retryInMs: number): number {
+    const { client, traits } = this.#setup;
+    const isForbidden = error instanceof ApiError && error.status === 403;
+    const status = error instanceof ApiError ? { status: error.status } : {};
+    this.#update({ phase: 'waiting', lastError: error.message });
+    this.#connection.problem(
+      isForbidden ? 'error' : 'warn',
+      `Cannot ${this.#verb} ${traits.kind}: ${isForbidden ? 'forbidden: ' : ''}${error.message}`,
+      { server: client.server, verb: this.#verb, resource: traits.path, ...status, retryInMs },
+    );
+    return retryInMs;
+  }
+
+  #update(change: Partial<ReflectorState>): void {
+    this.#state = { ...this.#state, ...change };
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

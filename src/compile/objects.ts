@@ -1,0 +1,93 @@
+// Every set and map of a table: name, key and purpose. Their number never depends on the number of Services.
+import { FAMILIES, type Family } from '../net/family.ts';
+import type { NftObject } from '../nft/element.ts';
+import { type Field, printFields } from '../nft/statement.ts';
+import type { Role } from '../plan/transaction.ts';
+
+/** What a client dials at an address: the key of everything about a frontend that has one. */
+export const FRONTEND: readonly Field[] = [{ field: 'daddr' }, { field: 'l4proto' }, { field: 'dport' }];
+
+/** What a client dials at a node: the key of everything about a node port. */
+export const NODE_PORT: readonly Field[] = [{ field: 'l4proto' }, { field: 'dport' }];
+
+/** A local endpoint that got hold of itself. */
+export const HAIRPIN: readonly Field[] = [
+  { field: 'saddr' },
+  { field: 'daddr' },
+  { field: 'l4proto' },
+  { field: 'dport' },
+];
+
+const DESTINATION: readonly Field[] = [{ field: 'daddr' }];
+
+/** A slot is a number drawn per flow. The modulus here only gives the key its type; each rule has its own. */
+const SLOT: Field = { field: 'random', modulus: 65536 };
+
+type Shape = {
+  readonly key: readonly Field[];
+  readonly value?: 'verdict' | 'endpoint';
+};
+
+/**
+ * - `*-ips` and `*-nodeports` lead a new flow to a chain; the twins serve the Local traffic policies.
+ * - `*endpoints` hold one element for each slot of a frontend.
+ * - `no-endpoint*` say how a flow that could not be translated is turned away.
+ */
+const SHAPES = {
+  'service-ips': { key: FRONTEND, value: 'verdict' },
+  'service-nodeports': { key: NODE_PORT, value: 'verdict' },
+  endpoints: { key: [...FRONTEND, SLOT], value: 'endpoint' },
+  'nodeport-endpoints': { key: [...NODE_PORT, SLOT], value: 'endpoint' },
+
+  'short-circuit-ips': { key: FRONTEND, value: 'verdict' },
+  'short-circuit-nodeports': { key: NODE_PORT, value: 'verdict' },
+  'local-service-ips': { key: FRONTEND, value: 'verdict' },
+  'local-service-nodeports': { key: NODE_PORT, value: 'verdict' },
+  'local-endpoints': { key: [...FRONTEND, SLOT], value: 'endpoint' },
+  'local-nodeport-endpoints': { key: [...NODE_PORT, SLOT], value: 'endpoint' },
+
+  'no-endpoints': { key: FRONTEND, value: 'verdict' },
+  'no-endpoint-nodeports': { key: NODE_PORT, value: 'verdict' },
+  'cluster-ips': { key: DESTINATION },
+  'nodeport-ips': { key: DESTINATION },
+  hairpin: { key: HAIRPIN },
+} as const satisfies Record<string, Shape>;
+
+export type ObjectName = keyof typeof SHAPES;
+
+/** All objects of a family, in the order in which they are declared. */
+export const OBJECTS: Readonly<Record<Family, Readonly<Record<ObjectName, NftObject>>>> = {
+  ip: declare('ip'),
+  ip6: declare('ip6'),
+};
+
+/**
+ * What an object is for, and so when it changes. A set whose absence does harm for a moment counts as slots; one whose
+ * presence does counts as refusals.
+ */
+export function roleOf({ name }: Pick<NftObject, 'name'>): Role {
+  if (name === 'hairpin' || name === 'nodeport-ips') return 'slots';
+  if (name === 'cluster-ips') return 'refusals';
+  if (name.startsWith('no-endpoint')) return 'refusals';
+  return name.endsWith('endpoints') ? 'slots' : 'verdicts';
+}
+
+export function allObjects(): NftObject[] {
+  return FAMILIES.flatMap((family) => Object.values(OBJECTS[family]));
+}
+
+function declare(family: Family): Record<ObjectName, NftObject> {
+  const objects = Object.entries<Shape>(SHAPES).map(([name, shape]) => [name, toObject(family, name, shape)] as const);
+  return Object.fromEntries(objects) as Record<ObjectName, NftObject>;
+}
+
+/**
+ * Declared by `typeof` throughout: a plain `type` written by nft 1.1 makes nft 1.0.6, which Debian 12 hosts have, crash
+ * on every listing. Counters count new connections, for translation sees the first packet of a flow only.
+ */
+function toObject(family: Family, name: string, { key, value }: Shape): NftObject {
+  const keys = `typeof ${printFields(key, family)}`;
+  const values = { verdict: ' : verdict; counter;', endpoint: ` : ${family} daddr . th dport; counter;` };
+  const body = value === undefined ? `${keys};` : `${keys}${values[value]}`;
+  return { family, name, kind: value === undefined ? 'set' : 'map', body };
+}

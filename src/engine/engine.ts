@@ -1,0 +1,273 @@
+// The whole way from objects to transactions, without touching the world.
+import { balanceChain, staticChains } from '../compile/chains.ts';
+import { compileService, frontendKey } from '../compile/fragment.ts';
+import { type NodeView, type ProxyOptions, viewNode } from '../compile/node-view.ts';
+import { allObjects, OBJECTS, roleOf } from '../compile/objects.ts';
+import type { Kind, KindMap } from '../kube/kinds.ts';
+import type { Read } from '../kube/read.ts';
+import type { Sink } from '../kube/sink.ts';
+import { modelService, type ServicePortModel } from '../model/service-port.ts';
+import type { Address } from '../net/address.ts';
+import { FAMILIES, type Family } from '../net/family.ts';
+import type { Element, NftObject } from '../nft/element.ts';
+import { addObject, addTable, type Operation } from '../nft/operation.ts';
+import type { Chain } from '../nft/statement.ts';
+import { Arbiter, type Collision } from '../plan/arbiter.ts';
+import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
+import { type Entry, orderChanges } from '../plan/transaction.ts';
+import { ChainBook, type ChainWrite, deleteTarget } from './chain-book.ts';
+import { Store } from './store.ts';
+
+/** What the kernel was found to hold. */
+export interface KernelListing {
+  readonly elements: Listing;
+  /** Chains of our tables, as `family name`. */
+  readonly chains: readonly string[];
+}
+
+/** Operations that go to the kernel together, all or none. */
+export interface Transaction {
+  readonly operations: readonly Operation[];
+  readonly changes: readonly Change[];
+  readonly chains: readonly ChainWrite[];
+  /** It declares tables, sets and maps. */
+  readonly declares: boolean;
+}
+
+/** A Service that the kernel refused, and what it said. It is tried again when it, or its endpoints, change. */
+export interface Refusal {
+  readonly service: string;
+  readonly reason: string;
+}
+
+/**
+ * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 14 MB for one of these and
+ * 600 MB for fifty at once, and the kernel holds its commit mutex no longer than one run takes.
+ */
+export const RUN_SIZE = 5000;
+
+/** The owner of elements that belong to the node. No Service can have this name. */
+const NODE_OWNER = '';
+
+/**
+ * Recompiles what a change concerns, and only that, and keeps account of what the kernel holds. `known` is false as long
+ * as that is not known: at the start, after a failed transaction, after a foreign change.
+ */
+export class Engine implements Sink {
+  readonly store = new Store();
+  readonly #options: ProxyOptions;
+  readonly #ledger = new Ledger(allObjects());
+  readonly #arbiter = new Arbiter();
+  readonly #chains = new ChainBook();
+  readonly #refused = new Map<string, string>();
+  #hostAddresses: readonly Address[] = [];
+  #node: NodeView;
+  #known = false;
+  #declared = false;
+  /** What the kernel held at the start, until the first compilation has taken its slots from it. */
+  #adopted: Listing | undefined;
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+    this.#node = this.#viewNode();
+  }
+
+  get known(): boolean {
+    return this.#known;
+  }
+
+  get node(): NodeView {
+    return this.#node;
+  }
+
+  replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
+    this.store.replace(kind, objects);
+  }
+
+  put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+    this.store.put(kind, object);
+  }
+
+  remove(kind: Kind, key: string): void {
+    this.store.remove(kind, key);
+  }
+
+  /** The addresses of the host's interfaces, from which explicit node port addresses are chosen. */
+  setHostAddresses(addresses: readonly Address[]): void {
+    this.#hostAddresses = addresses;
+    this.store.touchSurroundings();
+  }
+
+  /** The kernel was listed. Slots that it holds are kept by the first compilation, so a restart moves nothing. */
+  adopt({ elements, chains }: KernelListing): void {
+    if (this.#ledger.isEmpty) this.#adopted = elements;
+    this.#ledger.rebase(elements);
+    this.#chains.rebase(chains);
+    this.#known = true;
+    this.#declared = false;
+  }
+
+  /** What the kernel holds is not known any more. */
+  lost(): void {
+    this.#known = false;
+  }
+
+  /** Recompiles whatever was touched. */
+  compile(): void {
+    if (this.store.takeSurroundingsTouched()) this.#see(this.#viewNode());
+    const touched = this.store.takeTouched();
+    for (const key of touched) this.#refused.delete(key);
+    this.#recompile(touched);
+    this.#adopted = undefined;
+  }
+
+  /** Leaves a Service out, for the kernel refused it. */
+  refuse({ service, reason }: Refusal): void {
+    this.#refused.set(service, reason);
+    this.#recompile(new Set([service]));
+  }
+
+  /**
+   * The transactions that bring the kernel to what is wanted; empty when it is there. Those of one stage may go in any
+   * order, or at the same time; stages go one after the other. Needs the kernel to be known.
+   */
+  plan(): Transaction[][] {
+    const declarations = this.#declared ? [] : declare();
+    const chains = this.#chains.writes(this.#node, this.#ledger.targets());
+    const steps = orderChanges(this.#ledger.changes(), ({ object }) => roleOf(object));
+    const first: Transaction = {
+      operations: [...declarations, ...chains.flatMap((chain) => chain.operations)],
+      changes: [],
+      chains,
+      declares: !this.#declared,
+    };
+    const entries = steps.flat();
+    const size = entries.reduce((sum, entry) => sum + entry.operations.length, first.operations.length);
+    if (size === 0) return [];
+    if (size > RUN_SIZE) return [[first], ...steps.map(inRuns)];
+    const operations = [...first.operations, ...entries.flatMap((entry) => entry.operations)];
+    return [[{ ...first, operations, changes: entries.map((entry) => entry.change) }]];
+  }
+
+  /** The kernel took this transaction. */
+  committed({ changes, chains, declares }: Transaction): void {
+    this.#ledger.committed(changes);
+    this.#chains.committed(chains);
+    if (declares) this.#declared = true;
+  }
+
+  /**
+   * Chains that nothing leads to any more, and the operations that remove them. They go in a transaction of their own:
+   * kernels before 6.2 still see them in use in the one that removes the last element that led to them.
+   */
+  retired(): { targets: readonly string[]; operations: readonly Operation[] } {
+    const targets = this.#chains.retired((target) => this.#ledger.isTarget(target));
+    return { targets, operations: targets.map(deleteTarget) };
+  }
+
+  removed(targets: readonly string[]): void {
+    this.#chains.removed(targets);
+  }
+
+  /** A Service on this node, port by port; empty when there is no such Service, or it is left out. */
+  model(key: string): ServicePortModel[] {
+    const service = this.store.services.get(key);
+    if (service === undefined || this.#refused.has(key)) return [];
+    const place = { nodeName: this.#node.name, zone: this.#node.zone };
+    return modelService(service, this.store.slicesOf(key), place);
+  }
+
+  collisions(): Collision[] {
+    return this.#arbiter.collisions();
+  }
+
+  refusals(): Refusal[] {
+    return [...this.#refused].map(([service, reason]) => ({ service, reason }));
+  }
+
+  /** The wanted elements of a set or map, sorted by key. */
+  elements(object: NftObject): Element[] {
+    return this.#ledger.elements(object);
+  }
+
+  size(object: NftObject): number {
+    return this.#ledger.size(object);
+  }
+
+  /** All chains of a family: those that are always there, then those that elements lead to. */
+  chains(family: Family): Chain[] {
+    const fixed = staticChains(family, this.#node);
+    const names = new Set(fixed.map((chain) => chain.name));
+    const led = this.#ledger.targets().filter((target) => target.startsWith(`${family} `));
+    const balancing = led.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
+    return [...fixed, ...balancing.map((name) => balanceChain(name, this.#node))];
+  }
+
+  #viewNode(): NodeView {
+    return viewNode(this.#options, {
+      node: this.store.nodes.get(this.#options.nodeName),
+      hostAddresses: this.#hostAddresses,
+      serviceCidrs: [...this.store.serviceCidrs.values()].flatMap((serviceCidr) => serviceCidr.cidrs),
+    });
+  }
+
+  #see(node: NodeView): void {
+    const zoneChanged = node.zone !== this.#node.zone;
+    this.#node = node;
+    this.#ledger.put(NODE_OWNER, nodePortIps(node));
+    if (zoneChanged) this.#recompile(new Set(this.store.services.keys()));
+  }
+
+  #recompile(touched: ReadonlySet<string>): void {
+    const concerned = new Set(touched);
+    const models = new Map<string, ServicePortModel[]>();
+    for (const key of concerned) {
+      const ports = this.model(key);
+      models.set(key, ports);
+      const createdAt = this.store.services.get(key)?.createdAt ?? 0;
+      const frontends = ports.flatMap((port) => port.frontends.map(frontendKey));
+      for (const other of this.#arbiter.claim({ key, createdAt }, frontends)) concerned.add(other);
+    }
+    for (const [key, ports] of models) this.#ledger.put(key, this.#compileOne(key, ports));
+  }
+
+  #compileOne(key: string, ports: readonly ServicePortModel[]): Element[] {
+    const service = this.store.services.get(key);
+    if (service === undefined || this.#refused.has(key)) return [];
+    return compileService(service, ports, {
+      owns: (frontend) => this.#arbiter.owns(frontend, key),
+      slots: (object, at) => {
+        const slots = this.#ledger.slots(object, at);
+        return slots.length > 0 || this.#adopted === undefined ? slots : slotsIn(this.#adopted, object, at);
+      },
+    });
+  }
+}
+
+function nodePortIps(node: NodeView): Element[] {
+  return FAMILIES.flatMap((family) => {
+    const addresses = node.nodePortIps[family];
+    if (addresses === 'any') return [];
+    const object = OBJECTS[family]['nodeport-ips'];
+    return addresses.map((key) => ({ object, key, data: '', comment: 'address of this node', owner: NODE_OWNER }));
+  });
+}
+
+function declare(): Operation[] {
+  return [...FAMILIES.map(addTable), ...allObjects().map(addObject)];
+}
+
+/** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
+function inRuns(step: readonly Entry[]): Transaction[] {
+  const runs: { operations: Operation[]; changes: Change[]; chains: []; declares: false }[] = [];
+  for (const { change, operations } of step) {
+    let run = runs.at(-1);
+    if (run === undefined || run.operations.length + operations.length > RUN_SIZE) {
+      run = { operations: [], changes: [], chains: [], declares: false };
+      runs.push(run);
+    }
+    run.operations.push(...operations);
+    run.changes.push(change);
+  }
+  return runs;
+}

@@ -1,0 +1,24 @@
+// The whole ruleset as one nft file, as `nftlane render` prints it.
+import { OBJECTS } from '../compile/objects.ts';
+import { FAMILIES, type Family } from '../net/family.ts';
+import { chainBlock, objectBlock, tableBlock } from '../nft/block.ts';
+import { TABLE } from '../nft/operation.ts';
+import type { Engine } from './engine.ts';
+
+/**
+ * A file that `nft -f` loads as it is: it replaces our tables in one transaction, whatever they held before.
+ * The same objects give the same bytes.
+ */
+export function render(engine: Engine): string {
+  return FAMILIES.map((family) => {
+    const table = `${family} ${TABLE}`;
+    return `table ${table}\ndelete table ${table}\n${renderTable(engine, family)}`;
+  }).join('\n');
+}
+
+function renderTable(engine: Engine, family: Family): string {
+  return tableBlock(`${family} ${TABLE}`, [
+    ...Object.values(OBJECTS[family]).map((object) => objectBlock(object, engine.elements(object))),
+    ...engine.chains(family).map((chain) => chainBlock(chain, family)),
+  ]);
+}

@@ -1,0 +1,130 @@
+// The objects that were last seen, and which Services each change concerns.
+import type { EndpointSlice } from '../kube/endpoint-slice.ts';
+import { describeFinding, type Finding } from '../kube/finding.ts';
+import type { Kind, KindMap } from '../kube/kinds.ts';
+import type { Node } from '../kube/node.ts';
+import type { Read } from '../kube/read.ts';
+import type { Service } from '../kube/service.ts';
+import type { ServiceCidr } from '../kube/service-cidr.ts';
+import type { Sink } from '../kube/sink.ts';
+import { compare } from '../lib/compare.ts';
+
+/** Latest objects by key. What was touched since it was last asked for is remembered. */
+export class Store implements Sink {
+  readonly services = new Map<string, Service>();
+  readonly serviceCidrs = new Map<string, ServiceCidr>();
+  readonly nodes = new Map<string, Node>();
+  readonly #slices = new Map<string, EndpointSlice>();
+  readonly #slicesByService = new Map<string, Map<string, EndpointSlice>>();
+  readonly #findings = new Map<string, readonly Finding[]>();
+  readonly #complete = new Set<Kind>();
+  readonly #touched = new Set<string>();
+  #surroundingsTouched = true;
+
+  /** Nothing may be programmed before both are known: a Service whose endpoints are still to come would be refused. */
+  get ready(): boolean {
+    return this.#complete.has('Service') && this.#complete.has('EndpointSlice');
+  }
+
+  replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
+    const keys = new Set(objects.map((object) => object.key));
+    for (const key of [...this.#known(kind).keys()]) if (!keys.has(key)) this.remove(kind, key);
+    for (const object of objects) this.put(kind, object);
+    this.#complete.add(kind);
+  }
+
+  put<K extends Kind>(kind: K, { key, value, findings }: Read<KindMap[K]>): void {
+    const name = `${kind} ${key}`;
+    if (findings.length > 0) this.#findings.set(name, findings);
+    else this.#findings.delete(name);
+    if (value === undefined) this.#drop(kind, key);
+    else this.#set(kind, key, value);
+  }
+
+  remove(kind: Kind, key: string): void {
+    this.#findings.delete(`${kind} ${key}`);
+    this.#drop(kind, key);
+  }
+
+  /** The slices of a Service, by `namespace/name` of the Service. */
+  slicesOf(service: string): Iterable<EndpointSlice> {
+    return this.#slicesByService.get(service)?.values() ?? [];
+  }
+
+  get sliceCount(): number {
+    return this.#slices.size;
+  }
+
+  /** The Services that changed, or whose slices changed, since the last call. */
+  takeTouched(): Set<string> {
+    const touched = new Set(this.#touched);
+    this.#touched.clear();
+    return touched;
+  }
+
+  /** Something about the node changed that no object tells. */
+  touchSurroundings(): void {
+    this.#surroundingsTouched = true;
+  }
+
+  /** Whether a Node or a ServiceCIDR changed since the last call. */
+  takeSurroundingsTouched(): boolean {
+    const touched = this.#surroundingsTouched;
+    this.#surroundingsTouched = false;
+    return touched;
+  }
+
+  /** Everything that could not be used, in a stable order. */
+  findings(): Finding[] {
+    return [...this.#findings.values()].flat().sort((a, b) => compare(describeFinding(a), describeFinding(b)));
+  }
+
+  #known(kind: Kind): ReadonlyMap<string, unknown> {
+    const maps = {
+      Service: this.services,
+      EndpointSlice: this.#slices,
+      Node: this.nodes,
+      ServiceCIDR: this.serviceCidrs,
+    };
+    return maps[kind];
+  }
+
+  #set(kind: Kind, key: string, value: KindMap[Kind]): void {
+    if (kind === 'EndpointSlice') {
+      this.#setSlice(key, value as EndpointSlice);
+    } else if (kind === 'Service') {
+      this.services.set(key, value as Service);
+      this.#touched.add(key);
+    } else {
+      if (kind === 'Node') this.nodes.set(key, value as Node);
+      else this.serviceCidrs.set(key, value as ServiceCidr);
+      this.#surroundingsTouched = true;
+    }
+  }
+
+  /** A slice that now names another Service leaves the one that it named before. */
+  #setSlice(key: string, slice: EndpointSlice): void {
+    if (this.#slices.get(key)?.service !== slice.service) this.#drop('EndpointSlice', key);
+    this.#slices.set(key, slice);
+    const siblings = this.#slicesByService.get(slice.service) ?? new Map<string, EndpointSlice>();
+    this.#slicesByService.set(slice.service, siblings.set(key, slice));
+    this.#touched.add(slice.service);
+  }
+
+  #drop(kind: Kind, key: string): void {
+    if (kind === 'EndpointSlice') {
+      const slice = this.#slices.get(key);
+      if (slice === undefined) return;
+      this.#slices.delete(key);
+      const siblings = this.#slicesByService.get(slice.service);
+      siblings?.delete(key);
+      if (siblings?.size === 0) this.#slicesByService.delete(slice.service);
+      this.#touched.add(slice.service);
+    } else if (kind === 'Service') {
+      if (this.services.delete(key)) this.#touched.add(key);
+    } else {
+      const map = kind === 'Node' ? this.nodes : this.serviceCidrs;
+      if (map.delete(key)) this.#surroundingsTouched = true;
+    }
+  }
+}

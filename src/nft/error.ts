@@ -1,0 +1,25 @@
+// What nft says when it, or the kernel, refuses something.
+
+/** One complaint, with the line of the input that it is about; line 0 when nft does not say. */
+export interface NftComplaint {
+  readonly line: number;
+  readonly message: string;
+}
+
+const COMPLAINT = /^(?:[^\s:]+:(\d+):\d+-\d+: )?Error: (.+)$/;
+
+/** The complaints in what nft wrote to standard error. */
+export function parseComplaints(stderr: string): NftComplaint[] {
+  return stderr.split('\n').flatMap((text) => {
+    const [, line = '0', message] = COMPLAINT.exec(text) ?? [];
+    return message === undefined ? [] : [{ line: Number(line), message }];
+  });
+}
+
+/**
+ * Whether a complaint says that the kernel holds something else than we believed: what was to be deleted is not there,
+ * or what was to be added is.
+ */
+export function isDrift({ message }: NftComplaint): boolean {
+  return message.endsWith('No such file or directory') || message.endsWith('File exists');
+}

@@ -1,0 +1,57 @@
+// Operations on a table, one line each, so that nft's error position names the one that the kernel refused.
+import type { Family } from '../net/family.ts';
+import type { Element, NftObject } from './element.ts';
+import { type Chain, printHook, printRule } from './statement.ts';
+
+/** The name of our tables, one in each family. Nothing of ours lives anywhere else. */
+export const TABLE = 'nftlane';
+
+/** One line for `nft -f`. */
+export interface Operation {
+  readonly line: string;
+  /** The Service on whose behalf it is made; empty when it is for all. */
+  readonly owner: string;
+}
+
+export function addTable(family: Family): Operation {
+  return shared(`add table ${family} ${TABLE}`);
+}
+
+export function addObject({ family, kind, name, body }: NftObject): Operation {
+  return shared(`add ${kind} ${family} ${TABLE} ${name} { ${body} }`);
+}
+
+/** Makes the chain if it is not there and gives it exactly these rules: in one transaction no packet sees it empty. */
+export function writeChain(family: Family, chain: Chain): Operation[] {
+  const where = `${family} ${TABLE} ${chain.name}`;
+  const hook = chain.hook === undefined ? '' : ` { ${printHook(chain.hook)} }`;
+  return [
+    shared(`add chain ${where}${hook}`),
+    shared(`flush chain ${where}`),
+    ...chain.rules.map((rule) => shared(`add rule ${where} ${printRule(rule, family)}`)),
+  ];
+}
+
+export function deleteChain(family: Family, name: string): Operation {
+  return shared(`delete chain ${family} ${TABLE} ${name}`);
+}
+
+export function addElement(element: Element): Operation {
+  const { family, name } = element.object;
+  return { line: `add element ${family} ${TABLE} ${name} { ${printElement(element)} }`, owner: element.owner };
+}
+
+/** Removes the element that has this key. */
+export function deleteElement({ family, name }: NftObject, key: string, owner: string): Operation {
+  return { line: `delete element ${family} ${TABLE} ${name} { ${key} }`, owner };
+}
+
+/** `key comment "..." : data`, as it stands in an element list. */
+export function printElement({ key, data, comment }: Pick<Element, 'key' | 'data' | 'comment'>): string {
+  const quoted = comment === '' ? '' : ` comment "${comment}"`;
+  return data === '' ? `${key}${quoted}` : `${key}${quoted} : ${data}`;
+}
+
+function shared(line: string): Operation {
+  return { line, owner: '' };
+}

@@ -2,13 +2,11 @@
 import { type Address, addressBits, addressFromBits, familyOf, parseAddress } from './address.ts';
 import { FAMILY_TRAITS, type Family } from './family.ts';
 
-/** A CIDR block: `first` and `last` are its bounds as numbers, `text` its canonical form. */
+/** A CIDR block. `text` is canonical, with host bits cleared. */
 export interface Prefix {
   readonly family: Family;
   readonly text: string;
   readonly length: number;
-  readonly first: bigint;
-  readonly last: bigint;
 }
 
 /** Reads `address/length`, as leniently as addresses are read; host bits are cleared; `undefined` when it is no prefix. */
@@ -22,23 +20,31 @@ export function parsePrefix(text: string): Prefix | undefined {
   if (length > bits) return undefined;
   const size = 1n << BigInt(bits - length);
   const first = (addressBits(address) / size) * size;
-  return { family, text: `${addressFromBits(first, family)}/${length}`, length, first, last: first + size - 1n };
+  return { family, text: `${addressFromBits(first, family)}/${length}`, length };
 }
 
 /** Whether the address lies in the block; false for an address of the other family. */
 export function contains(prefix: Prefix, address: Address): boolean {
   if (familyOf(address) !== prefix.family) return false;
+  const { first, last } = bounds(prefix);
   const bits = addressBits(address);
-  return prefix.first <= bits && bits <= prefix.last;
+  return first <= bits && bits <= last;
 }
 
 /** The same addresses with blocks inside other blocks left out, in order: nft refuses overlapping intervals. */
 export function withoutOverlaps(prefixes: readonly Prefix[]): Prefix[] {
-  const ordered = [...prefixes].sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.length - b.length));
-  const kept: Prefix[] = [];
-  for (const prefix of ordered) {
-    const last = kept.at(-1);
-    if (last === undefined || prefix.first > last.last) kept.push(prefix);
+  const bounded = prefixes.map((prefix) => ({ prefix, ...bounds(prefix) }));
+  bounded.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.prefix.length - b.prefix.length));
+  const kept: typeof bounded = [];
+  for (const entry of bounded) {
+    const clear = kept.every((before) => before.prefix.family !== entry.prefix.family || before.last < entry.first);
+    if (clear) kept.push(entry);
   }
-  return kept;
+  return kept.map((entry) => entry.prefix);
+}
+
+/** The first and the last address of a block, as numbers. */
+function bounds({ family, text, length }: Prefix): { first: bigint; last: bigint } {
+  const first = addressBits(text.slice(0, text.indexOf('/')));
+  return { first, last: first + (1n << BigInt(FAMILY_TRAITS[family].bits - length)) - 1n };
 }

@@ -1,78 +1,62 @@
-// Reading what `nft -j list` prints: the part of its JSON that our own tables can hold.
+// Reading what `nft list` prints of our sets and maps, line by line: a hundred thousand elements never stand in memory
+// as one text.
 
-/** The elements of one set or map, and their counters. */
+/** One listed element. */
 export interface ListedElement {
   readonly key: string;
   readonly data: string;
   readonly comment: string;
-  /** Packets that the element's counter has counted: new flows, for translation sees only the first packet of each. */
+  /** What the element's counter has counted: new flows, for translation sees only the first packet of each. */
   readonly packets: number;
 }
 
-/** What a table holds, without elements. */
-export interface ListedTable {
-  readonly chains: readonly string[];
-  readonly objects: readonly string[];
-}
+const START = /^\s*elements = \{\s*/;
+const END = /\s*\}\s*$/;
+/** Commas between elements, not those inside a quoted comment. */
+const SEPARATOR = /,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/;
+const ELEMENT = /^(\S+(?: \. \S+)*)((?: (?:counter packets \d+ bytes \d+|comment "[^"]*"|\w+ [\w.]+))*)(?: : (.+))?$/;
 
-type Json = { readonly [field: string]: unknown };
+/** Takes the lines of `nft list set` or `nft list map`, one after the other, and gives their elements. */
+export class ElementReader {
+  #inside = false;
 
-/** The names in the answer to `nft -j -t list table FAMILY NAME`. */
-export function parseTable(json: string): ListedTable {
-  const chains: string[] = [];
-  const objects: string[] = [];
-  for (const item of items(json)) {
-    const chain = record(item['chain']);
-    const object = record(item['set'] ?? item['map']);
-    if (chain !== undefined) chains.push(String(chain['name']));
-    else if (object !== undefined) objects.push(String(object['name']));
+  /** The elements on this line. */
+  read(line: string): ListedElement[] {
+    let text = line;
+    if (!this.#inside) {
+      if (!START.test(text)) return [];
+      text = text.replace(START, '');
+      this.#inside = true;
+    }
+    if (END.test(text)) {
+      text = text.replace(END, '');
+      this.#inside = false;
+    }
+    return text
+      .trim()
+      .split(SEPARATOR)
+      .filter((element) => element !== '')
+      .map(readElement);
   }
-  return { chains, objects };
 }
 
-/** The elements in the answer to `nft -j list set|map FAMILY TABLE NAME`. */
-export function parseElements(json: string): ListedElement[] {
-  const object = items(json)
-    .map((item) => record(item['set'] ?? item['map']))
-    .find((found) => found !== undefined);
-  const elements = object?.['elem'];
-  return Array.isArray(elements) ? elements.map(parseElement) : [];
+function readElement(text: string): ListedElement {
+  const [, key = text, extras = '', data = ''] = ELEMENT.exec(text) ?? [];
+  const [, comment = ''] = /comment "([^"]*)"/.exec(extras) ?? [];
+  const [, packets = '0'] = /counter packets (\d+)/.exec(extras) ?? [];
+  return { key: withProtocolName(key), data, comment, packets: Number(packets) };
 }
 
-function items(json: string): Json[] {
-  const parsed: unknown = JSON.parse(json);
-  const list = record(parsed)?.['nftables'];
-  return Array.isArray(list) ? list.map((item) => record(item) ?? {}) : [];
+const PROTOCOL_NAMES: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
+const PROTOCOL = /(^| \. )(6|17|132)(?= \. )/;
+
+/** nft prints protocols as numbers where /etc/protocols is missing, as it is in small images. Ports come last in a key. */
+function withProtocolName(key: string): string {
+  return key.replace(PROTOCOL, (_, before: string, number: string) => `${before}${PROTOCOL_NAMES[number]}`);
 }
 
-/** In a map an element is `[key, data]`; a key with a comment or a counter is wrapped in `{ elem: { val } }`. */
-function parseElement(listed: unknown): ListedElement {
-  const isPair = Array.isArray(listed);
-  const key: unknown = isPair ? listed[0] : listed;
-  const data: unknown = isPair ? listed[1] : undefined;
-  const elem = record(record(key)?.['elem']);
-  const packets = record(elem?.['counter'])?.['packets'];
-  return {
-    key: printValue(elem === undefined ? key : elem['val']),
-    data: data === undefined ? '' : printData(data),
-    comment: typeof elem?.['comment'] === 'string' ? elem['comment'] : '',
-    packets: typeof packets === 'number' ? packets : 0,
-  };
-}
-
-function printValue(value: unknown): string {
-  const concatenation = record(value)?.['concat'];
-  if (Array.isArray(concatenation)) return concatenation.map(printValue).join(' . ');
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
-}
-
-function printData(data: unknown): string {
-  const verdict = record(data);
-  if (verdict !== undefined && 'drop' in verdict) return 'drop';
-  const target = record(verdict?.['goto'])?.['target'];
-  return typeof target === 'string' ? `goto ${target}` : printValue(data);
-}
-
-function record(value: unknown): Json | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+/** The chains, and the sets and maps, in what `nft -t list table` printed. */
+export function readTable(text: string): { readonly chains: string[]; readonly objects: string[] } {
+  const names = (pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+  return { chains: names(/^\tchain (\S+) \{$/gm), objects: names(/^\t(?:set|map) (\S+) \{$/gm) };
 }

@@ -1,0 +1,46 @@
+# Everything there is to do here, on a bare Debian 12 or later: `make test` is enough to begin with.
+
+# What npm itself runs with: it cannot replace the node that it runs on.
+export SYSTEM_PATH := $(PATH)
+export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
+
+# The directories are among them, so that a deleted file counts as a change.
+SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh
+
+.NOTPARALLEL:
+.PHONY: help setup build check unit golden netns test demo bench clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+setup: ## Install what is missing: Debian packages, npm packages, Debian 13's nft
+	@.ci/setup.sh
+
+build: dist/nftlane.mjs ## Bundle src/main.ts into dist/nftlane.mjs
+
+dist/nftlane.mjs: $(SOURCES) | setup
+	.ci/build.sh $@
+
+check: setup ## Check the types and the style
+	@.ci/check.sh
+
+unit: setup ## Test the modules one by one
+	@.ci/suite.sh unit
+
+golden: setup ## Test that the rulesets for given Services are the recorded ones
+	@.ci/suite.sh golden
+
+netns: setup ## Test with real sockets in network namespaces (as root)
+	@.ci/suite.sh netns
+
+test: setup ## Run check, unit, golden and netns, and count
+	@.ci/test.sh
+
+demo: setup ## Show it at work in network namespaces (as root)
+	node test/demo/demo.ts
+
+bench: setup ## Measure it (as root)
+	node test/bench/bench.ts
+
+clean: ## Remove all that was made here, except for node_modules
+	rm -rf dist .cache .tap

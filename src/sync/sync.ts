@@ -1,0 +1,118 @@
+// One sync: from what is wanted now to what the kernel holds.
+import { NftLost, NftRefusal } from '../apply/nft-error.ts';
+import type { Engine, KernelListing, Refusal, Transaction } from '../engine/engine.ts';
+import { isDrift, type NftComplaint } from '../nft/complaint.ts';
+import type { Operation } from '../nft/operation.ts';
+
+/** The part of the kernel that a sync needs. */
+export interface Tables {
+  run(lines: readonly string[]): Promise<void>;
+  list(): Promise<KernelListing>;
+}
+
+/** What a sync did. */
+export interface SyncReport {
+  readonly operations: number;
+  readonly transactions: number;
+  /** Services that the kernel refused in this sync. */
+  readonly refused: readonly Refusal[];
+  /** The kernel held something else than was believed, and was listed again. */
+  readonly drift: readonly string[];
+}
+
+/** The largest number of transactions of one stage that go at once: nft reads one while the kernel takes another. */
+const PARALLEL = 2;
+
+/**
+ * Brings the kernel to what is wanted. A Service whose operations are refused is left out, and the rest goes in; when
+ * the kernel turns out to hold something else than was believed it is listed, compared, and sent the difference.
+ * Throws when neither helps: then nothing is lost, and the next call starts from a listing.
+ */
+export async function sync(engine: Engine, tables: Tables): Promise<SyncReport> {
+  const report = { operations: 0, transactions: 0, refused: [] as Refusal[], drift: [] as string[] };
+  for (;;) {
+    if (!engine.known) engine.adopt(await tables.list());
+    engine.compile();
+    try {
+      for (const stage of engine.plan()) await runStage(stage, { engine, tables, report });
+      await retire(engine, tables);
+      return report;
+    } catch (error) {
+      engine.lost();
+      if (!(error instanceof StageFailure)) throw error;
+      recover(error, engine, report);
+    }
+  }
+}
+
+class StageFailure extends Error {
+  readonly transaction: Transaction;
+  override readonly cause: NftRefusal | NftLost;
+
+  constructor(transaction: Transaction, cause: NftRefusal | NftLost) {
+    super(cause.message);
+    this.transaction = transaction;
+    this.cause = cause;
+  }
+}
+
+type Progress = { operations: number; transactions: number; refused: Refusal[]; drift: string[] };
+
+async function runStage(
+  stage: readonly Transaction[],
+  { engine, tables, report }: { engine: Engine; tables: Tables; report: Progress },
+): Promise<void> {
+  const waiting = stage.values();
+  const failures: unknown[] = [];
+  const work = async (): Promise<void> => {
+    for (const transaction of waiting) {
+      if (failures.length > 0) return;
+      try {
+        await tables.run(transaction.operations.map((operation) => operation.line));
+      } catch (cause) {
+        const known = cause instanceof NftRefusal || cause instanceof NftLost;
+        failures.push(known ? new StageFailure(transaction, cause) : cause);
+        return;
+      }
+      engine.committed(transaction);
+      report.operations += transaction.operations.length;
+      report.transactions++;
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Decides what to do about a transaction that did not go in; throws its cause when there is nothing to be done. */
+function recover({ transaction, cause }: StageFailure, engine: Engine, report: Progress): void {
+  const complaints = cause instanceof NftRefusal ? cause.complaints : [];
+  const firstTime = report.drift.length === 0;
+  if (firstTime && (cause instanceof NftLost || complaints.some(isDrift))) {
+    report.drift.push(cause.message);
+    return;
+  }
+  const refusals = complaints.flatMap((complaint) => toRefusal(complaint, transaction.operations));
+  if (refusals.length === 0) throw cause;
+  for (const refusal of refusals) engine.refuse(refusal);
+  report.refused.push(...refusals);
+}
+
+/** nft names the line, and each line is one operation of one Service. */
+function toRefusal({ line, message }: NftComplaint, operations: readonly Operation[]): Refusal[] {
+  const operation = operations[line - 1];
+  if (operation === undefined || operation.owner === '') return [];
+  return [{ service: operation.owner, reason: `${message}: ${operation.line}` }];
+}
+
+/** Removes chains that nothing leads to any more. They do no harm: when it fails it is tried after the next sync. */
+async function retire(engine: Engine, tables: Tables): Promise<void> {
+  const { targets, operations } = engine.retired();
+  if (targets.length === 0) return;
+  try {
+    await tables.run(operations.map((operation) => operation.line));
+    engine.removed(targets);
+  } catch (error) {
+    if (error instanceof NftLost) engine.lost();
+    else if (!(error instanceof NftRefusal)) throw error;
+  }
+}

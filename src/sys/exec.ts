@@ -1,0 +1,62 @@
+// Running a program and waiting for its end: the only place that does, besides the nft session.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export interface ExecResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ExecOptions {
+  /** Written to standard input, which is then closed. */
+  readonly input?: string;
+  /** The program is killed when it takes longer. */
+  readonly timeoutMs: number;
+  /** Takes standard output line by line instead of gathering it. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** The program could not be started, was killed, or took too long. */
+export class ExecError extends Error {
+  override readonly name = 'ExecError';
+  /** `not-found` when there is no such program. */
+  readonly kind: 'not-found' | 'failed';
+
+  constructor(message: string, { kind, cause }: { kind: ExecError['kind']; cause?: unknown }) {
+    super(message, { cause });
+    this.kind = kind;
+  }
+}
+
+/** Runs a program without a shell. Resolves with its exit status whatever that is; rejects with {@link ExecError}. */
+export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
+  const { input = '', timeoutMs, onLine } = options;
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'pipe', timeout: timeoutMs, killSignal: 'SIGKILL' });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8');
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    if (onLine === undefined) {
+      child.stdout.on('data', (text: string) => {
+        stdout += text;
+      });
+    } else {
+      createInterface({ input: child.stdout }).on('line', onLine);
+    }
+    child.on('error', (cause: NodeJS.ErrnoException) => {
+      const notFound = cause.code === 'ENOENT';
+      const state = notFound ? 'there is no such program in PATH' : cause.message;
+      reject(new ExecError(`Cannot run "${command}": ${state}`, { kind: notFound ? 'not-found' : 'failed', cause }));
+    });
+    child.on('close', (status, signal) => {
+      if (status !== null) resolve({ status, stdout, stderr });
+      else reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${signal}`, { kind: 'failed' }));
+    });
+    // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+  });
+}

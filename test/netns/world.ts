@@ -1,0 +1,160 @@
+// The world that tests run in: a client, two nodes and their pods, each a network namespace.
+import { closeAtExit, closed, deleteLeftovers, deleteNamespaces, deleteNow, uniquePrefix } from './leftovers.ts';
+import { Namespace } from './namespace.ts';
+import { output } from './process.ts';
+import {
+  type Addresses,
+  attachCommands,
+  CLIENT,
+  clientCommands,
+  lanCommands,
+  NODES,
+  type NodeName,
+  nodeCommands,
+  podAddresses,
+  podCommands,
+} from './topology.ts';
+
+export interface WorldOptions {
+  /** Names of the pods to start with, by node. */
+  readonly pods?: Readonly<Partial<Record<NodeName, readonly string[]>>>;
+}
+
+/** Kernel settings of every namespace. */
+const SETTINGS = {
+  'net.ipv6.conf.default.accept_dad': 0,
+  'net.ipv6.conf.all.accept_redirects': 0,
+  'net.ipv6.conf.default.accept_redirects': 0,
+  'net.ipv4.conf.all.send_redirects': 0,
+  'net.ipv4.conf.default.send_redirects': 0,
+  'net.ipv4.conf.all.rp_filter': 2,
+  'net.ipv4.conf.default.rp_filter': 2,
+  // Refusals come by ICMP: held back by a rate limit, they would look like lost packets.
+  'net.ipv4.icmp_ratemask': 0,
+  'net.ipv6.icmp.ratemask': '',
+};
+
+/** Builds a world. The caller destroys it; the end of the process does so too. */
+export async function createWorld({ pods = {} }: WorldOptions = {}): Promise<World> {
+  if (!isKept()) await deleteLeftovers();
+  const world = new World(uniquePrefix());
+  closeAtExit(world);
+  try {
+    await world.build();
+    const { node1 = [], node2 = [] } = pods;
+    await Promise.all([
+      ...node1.map((name) => world.addPod('node1', name)),
+      ...node2.map((name) => world.addPod('node2', name)),
+    ]);
+    return world;
+  } catch (error) {
+    await world.destroy();
+    throw error;
+  }
+}
+
+export class World {
+  readonly client: Namespace;
+  readonly node1: Namespace;
+  readonly node2: Namespace;
+  readonly #lan: Namespace;
+  readonly #prefix: string;
+  readonly #pods = new Map<string, { readonly node: NodeName; readonly place: Namespace }>();
+  readonly #made = new Map<string, Namespace>();
+  readonly #podsSoFar: Record<NodeName, number> = { node1: 0, node2: 0 };
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+    this.#lan = this.#place('lan', { ip: '', ip6: '' });
+    this.client = this.#place('client', CLIENT);
+    this.node1 = this.#place('node1', NODES.node1);
+    this.node2 = this.#place('node2', NODES.node2);
+  }
+
+  /** Makes the client, the nodes and the lan between them. For `createWorld`. */
+  async build(): Promise<void> {
+    const { client, node1, node2 } = this;
+    await this.#make(this.#lan, client, node1, node2);
+    await Promise.all([this.#lan, client, node1, node2].map((place) => place.sysctl(SETTINGS)));
+    await Promise.all([node1, node2].map(forward));
+    await this.#lan.configure(lanCommands({ client: client.name, node1: node1.name, node2: node2.name }));
+    await Promise.all([
+      client.configure(clientCommands()),
+      node1.configure(nodeCommands('node1')),
+      node2.configure(nodeCommands('node2')),
+    ]);
+  }
+
+  pod(name: string): Namespace {
+    return this.#find(name).place;
+  }
+
+  /** Adds a pod with the next free addresses of its node. */
+  async addPod(node: NodeName, name: string): Promise<Namespace> {
+    if (this.#pods.has(name)) throw new Error(`Cannot add pod "${name}": it exists`);
+    const addresses = podAddresses(node, this.#podsSoFar[node]++);
+    const place = this.#place(`pod-${name}`, addresses, name);
+    this.#pods.set(name, { node, place });
+    await this.#make(place);
+    await place.sysctl(SETTINGS);
+    await this[node].configure(attachCommands(node, `pod-${name}`, { namespace: place.name, ...addresses }));
+    await place.configure(podCommands(node, addresses));
+    return place;
+  }
+
+  /** Removes a pod with its processes and its route. */
+  async removePod(name: string): Promise<void> {
+    const { node, place } = this.#find(name);
+    place.killChildren();
+    // The kernel takes a namespace down in the background; the link and its routes shall be gone at once.
+    await this[node].configure([`link delete dev pod-${name}`]);
+    await deleteNamespaces([place.name]);
+    this.#pods.delete(name);
+    this.#made.delete(place.name);
+  }
+
+  /** Ends the world's processes and deletes its namespaces. */
+  async destroy(): Promise<void> {
+    for (const place of this.#made.values()) place.killChildren();
+    closed(this);
+    if (isKept()) return this.#tellHowToEnter();
+    const names = [...this.#made.keys()];
+    this.#made.clear();
+    if (names.length > 0) await deleteNamespaces(names);
+  }
+
+  /** The same without waiting, for the end of the process. */
+  closeNow(): void {
+    for (const place of this.#made.values()) place.killChildren();
+    if (isKept()) this.#tellHowToEnter();
+    else deleteNow([...this.#made.keys()]);
+    this.#made.clear();
+  }
+
+  #place(suffix: string, addresses: Addresses, label = suffix): Namespace {
+    return new Namespace(label, { name: `${this.#prefix}${suffix}`, ...addresses });
+  }
+
+  async #make(...places: readonly Namespace[]): Promise<void> {
+    for (const place of places) this.#made.set(place.name, place);
+    await output('ip', ['-batch', '-'], { input: places.map(({ name }) => `netns add ${name}\n`).join('') });
+  }
+
+  #find(name: string) {
+    const pod = this.#pods.get(name);
+    if (!pod) throw new Error(`Cannot find pod "${name}": it does not exist`);
+    return pod;
+  }
+
+  #tellHowToEnter(): void {
+    for (const name of this.#made.keys()) process.stderr.write(`Kept: ip netns exec ${name} sh\n`);
+  }
+}
+
+function forward(node: Namespace): Promise<void> {
+  return node.sysctl({ 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 });
+}
+
+function isKept(): boolean {
+  return process.env['DEBUG_WORLD'] === '1';
+}

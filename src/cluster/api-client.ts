@@ -3,7 +3,7 @@ import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, req
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import type { Readable } from 'node:stream';
 import { toConnectionError } from './api-error.ts';
-import { Credentials, type CredentialsSource } from './credentials.ts';
+import { type CredentialProvider, Credentials, type CredentialsSource } from './credentials.ts';
 
 export interface ApiResponse {
   readonly status: number;
@@ -19,13 +19,13 @@ export async function loadApiClient(source: CredentialsSource): Promise<ApiClien
 
 /** Sends requests over connections that are kept open in between. */
 export class ApiClient {
-  readonly #credentials: Credentials;
+  readonly #credentials: CredentialProvider;
   // Sockets are pooled by server, CA and client certificate: new ones are not served by connections of the old ones.
   readonly #https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   #stale = false;
 
-  constructor(credentials: Credentials) {
+  constructor(credentials: CredentialProvider) {
     this.#credentials = credentials;
   }
 

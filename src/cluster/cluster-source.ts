@@ -4,7 +4,8 @@ import type { Sink } from '../kube/sink.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import type { ApiClient } from './api-client.ts';
-import { Reflector, type ReflectorOptions, type ReflectorState } from './reflector.ts';
+import { Reflector, type ReflectorOptions } from './reflector.ts';
+import type { ReflectorState } from './reflector-state.ts';
 
 export interface ClusterSourceSetup {
   readonly client: ApiClient;
@@ -21,7 +22,7 @@ const ABSENT_RETRY_MS = 300_000;
 
 /** Services, EndpointSlices, ServiceCIDRs and the own Node of a cluster. */
 export class ClusterSource {
-  readonly #reflectors: readonly Reflector<Kind>[];
+  readonly #reflectors: readonly Pick<Reflector<Kind>, 'run' | 'state'>[];
 
   constructor({ nodeName, options = {}, ...common }: ClusterSourceSetup) {
     const ownNode = { ...KINDS.Node, fieldSelector: `metadata.name=${nodeName}` };

@@ -30,8 +30,17 @@ export interface CredentialsSource {
   readonly mountRoot?: string | undefined;
 }
 
+/** Whoever knows the way to the API server; {@link Credentials} does. */
+export interface CredentialProvider {
+  readonly server: string;
+  /** Reads everything again. */
+  reload(): Promise<void>;
+  /** TLS material and headers of one request; an agent only where the way is not a direct one. */
+  requestOptions(): Promise<RequestOptions>;
+}
+
 /** Address and credentials of one API server. */
-export class Credentials {
+export class Credentials implements CredentialProvider {
   readonly #source: CredentialsSource;
   #config: KubeConfig;
   #cluster: Cluster;

@@ -6,10 +6,11 @@ import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import type { ApiClient } from './api-client.ts';
 import { ApiError, ConnectionError, SilenceError, UnmarkedListError } from './api-error.ts';
-import { Backoff } from './backoff.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { type ExchangeLimits, exchange } from './exchange.ts';
 import { listPages } from './list-pages.ts';
+import { Recovery } from './recovery.ts';
+import { initialState, type ReflectorState } from './reflector-state.ts';
 import { WatchStream } from './watch-stream.ts';
 
 /** How a reflector goes about it; every limit has a default. */
@@ -30,22 +31,6 @@ export interface ReflectorSetup<K extends Kind> {
   readonly options?: ReflectorOptions;
 }
 
-/** What a reflector is doing: for metrics and for people. */
-export interface ReflectorState {
-  readonly kind: Kind;
-  readonly phase: 'connecting' | 'listing' | 'watching' | 'waiting';
-  /** Of the last list, event or bookmark; empty when the next thing to do is a list. */
-  readonly resourceVersion: string;
-  /** Complete lists delivered, watches opened, events delivered (initial ones and bookmarks not counted). */
-  readonly lists: number;
-  readonly watches: number;
-  readonly events: number;
-  /** What is wrong at present. */
-  readonly lastError?: string;
-  /** When the server last accepted a request, milliseconds since 1970. */
-  readonly connectedAt?: number;
-}
-
 /** Bookmarks come about once a minute: a watch that asked for them and hears nothing for longer has lost its server. */
 const LIMITS: ExchangeLimits = { connectTimeoutMs: 30_000, inactivityMs: 75_000 };
 const PAGE_SIZE = 500;
@@ -62,23 +47,22 @@ const STREAMING_ATTEMPTS = 3;
 export class Reflector<K extends Kind> {
   readonly #setup: ReflectorSetup<K>;
   readonly #limits: ExchangeLimits;
-  readonly #backoff: Backoff;
+  readonly #recovery: Recovery;
   readonly #connection: ConnectionLog;
   #state: ReflectorState;
   #isStreaming = true;
   #halfLists = 0;
-  #lived = false;
-  #isRelisting = false;
+  /** When there was nothing left to do but to wait for changes; `undefined` until then. */
+  #watchingSince: number | undefined;
   #isAbsent = false;
   #verb: 'list' | 'watch' = 'watch';
 
   constructor(setup: ReflectorSetup<K>) {
     this.#setup = setup;
     this.#limits = { ...LIMITS, ...setup.options };
-    this.#backoff = new Backoff(() => setup.clock.random());
+    this.#recovery = new Recovery(() => setup.clock.random());
     this.#connection = new ConnectionLog(setup);
-    const kind = setup.traits.kind;
-    this.#state = { kind, phase: 'connecting', resourceVersion: '', lists: 0, watches: 0, events: 0 };
+    this.#state = initialState(setup.traits.kind);
   }
 
   state(): ReflectorState {
@@ -88,7 +72,8 @@ export class Reflector<K extends Kind> {
   /** Runs until the signal aborts, and then resolves. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#lived = false;
+      this.#recovery.begin();
+      this.#update({ phase: 'connecting' });
       try {
         if (this.#state.resourceVersion === '' && !this.#isStreaming) await this.#list(signal);
         await this.#watch(signal);
@@ -97,7 +82,6 @@ export class Reflector<K extends Kind> {
         const delayMs = this.#assess(error);
         if (delayMs > 0) await this.#setup.clock.sleep(delayMs, signal);
       }
-      this.#update({ phase: 'connecting' });
     }
   }
 
@@ -119,33 +103,48 @@ export class Reflector<K extends Kind> {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { client, clock, traits } = this.#setup;
+    const { client, clock, traits, log } = this.#setup;
+    const stream = this.#stream();
+    const isList = !stream.isListed;
+    const onOpen = () => {
+      this.#connected(isList ? 'listing' : 'watching');
+      this.#update({ watches: this.#state.watches + 1 });
+      if (!isList) this.#watchingSince = clock.now();
+    };
+    const onChunk = (chunk: Buffer) => stream.push(chunk);
+    this.#verb = 'watch';
+    this.#watchingSince = undefined;
+    try {
+      await exchange(stream.path(clock.random()), { client, clock, limits: this.#limits, signal, onOpen, onChunk });
+      stream.end();
+      if (!this.#hasLived()) throw new ConnectionError('the watch ended at once');
+    } catch (error) {
+      if (this.#hasLived()) this.#recovery.worked();
+      if (signal.aborted || stream.isListed || !this.#givesUpStreaming(error)) throw error;
+      this.#isStreaming = false;
+      log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${messageOf(error)}`);
+    }
+  }
+
+  #stream(): WatchStream<K> {
+    const { clock, traits } = this.#setup;
     const startedAt = clock.now();
-    const isList = this.#state.resourceVersion === '';
-    const stream = new WatchStream(traits, {
+    return new WatchStream(traits, {
       resourceVersion: this.#state.resourceVersion,
-      onList: (objects, resourceVersion) => this.#deliver(objects, { resourceVersion, startedAt }),
+      onList: (objects, resourceVersion) => {
+        this.#watchingSince = clock.now();
+        this.#deliver(objects, { resourceVersion, startedAt });
+      },
       onPut: (object, resourceVersion) => this.#event(resourceVersion, (sink) => sink.put(traits.kind, object)),
       onRemove: (key, resourceVersion) => this.#event(resourceVersion, (sink) => sink.remove(traits.kind, key)),
       onBookmark: (resourceVersion) => this.#advance(resourceVersion),
     });
-    const onOpen = () => {
-      this.#connected(isList ? 'listing' : 'watching');
-      this.#update({ watches: this.#state.watches + 1 });
-    };
-    this.#verb = 'watch';
-    const onChunk = (chunk: Buffer) => stream.push(chunk);
-    try {
-      await exchange(stream.path(clock.random()), { client, clock, limits: this.#limits, signal, onOpen, onChunk });
-      stream.end();
-      if (clock.now() - startedAt < LIVED_MS && !this.#lived) throw new ConnectionError('the watch ended at once');
-      this.#succeeded();
-    } catch (error) {
-      if (clock.now() - startedAt >= LIVED_MS && this.#state.phase === 'watching') this.#succeeded();
-      if (signal.aborted || stream.isListed || !this.#givesUpStreaming(error)) throw error;
-      this.#isStreaming = false;
-      this.#setup.log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${messageOf(error)}`);
-    }
+  }
+
+  #hasLived(): boolean {
+    const since = this.#watchingSince;
+    const isLong = since !== undefined && this.#setup.clock.now() - since >= LIVED_MS;
+    return isLong || this.#recovery.hasWorked;
   }
 
   /** Servers refuse what they do not know as invalid, or leave it unheeded: then the end of the list never comes. */
@@ -174,13 +173,7 @@ export class Reflector<K extends Kind> {
   #advance(resourceVersion: string): void {
     if (resourceVersion === '' || resourceVersion === this.#state.resourceVersion) return;
     this.#update({ resourceVersion });
-    this.#succeeded();
-  }
-
-  #succeeded(): void {
-    this.#lived = true;
-    this.#isRelisting = false;
-    this.#backoff.reset();
+    this.#recovery.worked();
   }
 
   #connected(phase: 'listing' | 'watching'): void {
@@ -191,28 +184,17 @@ export class Reflector<K extends Kind> {
     this.#connection.recovered(`Connected to the API server again for ${traits.kind}`, { server: client.server });
   }
 
-  /** What a failure means for the next attempt; gives the milliseconds until then. Rethrows what is no failure to connect. */
+  /** Gives the milliseconds until the next attempt. Rethrows what is no trouble with the server. */
   #assess(error: unknown): number {
-    if (error instanceof ApiError) return this.#assessRefusal(error);
-    if (!(error instanceof ConnectionError)) throw error;
-    const delayMs = this.#lived ? 0 : this.#backoff.next();
-    return this.#fail(error, delayMs);
-  }
-
-  #assessRefusal(error: ApiError): number {
-    const { options } = this.#setup;
-    if (error.status === 404 && options?.absentRetryMs !== undefined) return this.#absent(error, options.absentRetryMs);
-    if (error.status === 410) {
-      this.#update({ resourceVersion: '' });
-      // Gone again straight after a list: it is the server that has a problem, and patience is due.
-      if (this.#isRelisting) return this.#fail(error, this.#backoff.next());
-      this.#isRelisting = true;
-      this.#setup.log.info(`Listing ${this.#setup.traits.kind} anew: ${error.message}`);
-      return 0;
-    }
-    const { retryAfterMs } = error;
-    const delayMs = retryAfterMs === undefined ? this.#backoff.next() : this.#spread(retryAfterMs);
-    return this.#fail(error, delayMs);
+    if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
+    const { log, options, traits } = this.#setup;
+    const retryMs = options?.absentRetryMs;
+    if (error instanceof ApiError && error.status === 404 && retryMs !== undefined) return this.#absent(error, retryMs);
+    const { delayMs, isGone, isProblem } = this.#recovery.assess(error, this.#state.resourceVersion);
+    if (isGone) this.#update({ resourceVersion: '' });
+    if (isProblem) this.#complain(error, delayMs);
+    else log.info(`Listing ${traits.kind} anew: ${error.message}`);
+    return delayMs;
   }
 
   #absent(error: ApiError, retryMs: number): number {
@@ -223,15 +205,10 @@ export class Reflector<K extends Kind> {
       sink.replace(traits.kind, []);
     }
     this.#isAbsent = true;
-    return this.#spread(retryMs);
+    return this.#recovery.spread(retryMs);
   }
 
-  /** The server names the same time to everybody. */
-  #spread(ms: number): number {
-    return Math.round(ms * (1 + 0.1 * this.#setup.clock.random()));
-  }
-
-  #fail(error: ApiError | ConnectionError, retryInMs: number): number {
+  #complain(error: ApiError | ConnectionError, retryInMs: number): void {
     const { client, traits } = this.#setup;
     const isForbidden = error instanceof ApiError && error.status === 403;
     const status = error instanceof ApiError ? { status: error.status } : {};
@@ -241,7 +218,6 @@ export class Reflector<K extends Kind> {
       `Cannot ${this.#verb} ${traits.kind}: ${isForbidden ? 'forbidden: ' : ''}${error.message}`,
       { server: client.server, verb: this.#verb, resource: traits.path, ...status, retryInMs },
     );
-    return retryInMs;
   }
 
   #update(change: Partial<ReflectorState>): void {

@@ -1,0 +1,75 @@
+// Services and EndpointSlices in numbers, for measurements.
+import type { ApiServer } from './api-server.ts';
+import type { ApiObject } from './collection.ts';
+
+export const NAMESPACE = 'demo';
+const NODES = 20;
+
+/** Name of the Service with this number, from 1 on. Its slice is called the same. */
+export function serviceName(number: number): string {
+  return `svc-${String(number).padStart(5, '0')}`;
+}
+
+/** Puts ClusterIP Services 1 to `services`, each with one slice of `endpoints` ready endpoints. */
+export function putBulk(server: ApiServer, { services, endpoints }: { services: number; endpoints: number }): void {
+  for (let number = 1; number <= services; number++) putService(server, { number, endpoints });
+}
+
+export function putService(server: ApiServer, { number, endpoints }: { number: number; endpoints: number }): void {
+  server.put('Service', service(number));
+  const first = (number - 1) * endpoints;
+  const list = Array.from({ length: endpoints }, (_, index) => endpoint(first + index));
+  server.put('EndpointSlice', slice(serviceName(number), list));
+}
+
+function service(number: number): ApiObject {
+  const name = serviceName(number);
+  // 10.96.0.1 is the API server's own in every cluster with this block.
+  const clusterIP = address(10 * 2 ** 24 + 96 * 2 ** 16 + 1 + number);
+  return {
+    metadata: { name, namespace: NAMESPACE, labels: { app: name } },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP,
+      clusterIPs: [clusterIP],
+      ipFamilies: ['IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      internalTrafficPolicy: 'Cluster',
+      sessionAffinity: 'None',
+      selector: { app: name },
+      ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: 8080 }],
+    },
+    status: { loadBalancer: {} },
+  };
+}
+
+/** An endpoint by number; numbers wrap around at the end of 10.128.0.0/9. */
+export function endpoint(number: number): unknown {
+  return {
+    addresses: [address(10 * 2 ** 24 + 2 ** 23 + 1 + (number % (2 ** 23 - 2)))],
+    conditions: { ready: true, serving: true, terminating: false },
+    nodeName: `n${1 + (number % NODES)}`,
+    targetRef: { kind: 'Pod', namespace: NAMESPACE, name: `pod-${number}`, uid: `2f5b9a38-0000-4000-8000-${number}` },
+    zone: `zone-${1 + (number % 3)}`,
+  };
+}
+
+/** The change is dated now: how long it takes until it is in force can be measured from the object alone. */
+export function slice(name: string, endpoints: readonly unknown[]): ApiObject {
+  const triggeredAt = new Date().toISOString();
+  return {
+    metadata: {
+      name,
+      namespace: NAMESPACE,
+      labels: { 'kubernetes.io/service-name': name },
+      annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': triggeredAt },
+    },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+    endpoints,
+  };
+}
+
+function address(bits: number): string {
+  return [24, 16, 8, 0].map((shift) => (bits >>> shift) & 255).join('.');
+}

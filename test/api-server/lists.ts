@@ -1,0 +1,48 @@
+// LIST on the test server: whole or in pages of one consistent state.
+import type { Collection, Stored } from './collection.ts';
+import type { Selector } from './selectors.ts';
+
+/** A page asked for with a token that has expired, or never was. */
+export class ExpiredToken extends Error {}
+
+interface Snapshot {
+  readonly version: number;
+  readonly left: readonly Stored[];
+}
+
+export class Lists {
+  readonly #snapshots = new Map<string, Snapshot>();
+  #tokens = 0;
+
+  /** JSON of a List object. Fails with an {@link ExpiredToken}. */
+  answer(collection: Collection, { query, selector, version }: ListRequest): string {
+    const token = query.get('continue');
+    const limit = Number(query.get('limit') ?? '0') || Number.POSITIVE_INFINITY;
+    const snapshot = token === null ? { version, left: collection.all().filter(selector) } : this.#snapshots.get(token);
+    if (snapshot === undefined) throw new ExpiredToken('The provided continue parameter is too old');
+    const left = snapshot.left.slice(limit);
+    const next =
+      left.length === 0 ? {} : { continue: this.#keep({ ...snapshot, left }), remainingItemCount: left.length };
+    const { kind, apiVersion } = collection;
+    const metadata = { resourceVersion: String(snapshot.version), ...next };
+    const head = JSON.stringify({ kind: `${kind}List`, apiVersion, metadata }).slice(0, -1);
+    const page = snapshot.left.slice(0, limit).map(({ json }) => json);
+    return `${head},"items":[${page.join(',')}]}`;
+  }
+
+  expireTokens(): void {
+    this.#snapshots.clear();
+  }
+
+  #keep(snapshot: Snapshot): string {
+    const token = Buffer.from(`token ${++this.#tokens}`).toString('base64url');
+    this.#snapshots.set(token, snapshot);
+    return token;
+  }
+}
+
+export interface ListRequest {
+  readonly query: URLSearchParams;
+  readonly selector: Selector;
+  readonly version: number;
+}

@@ -1,0 +1,46 @@
+// Keeps what is told to a sink and to a log.
+import type { Kind } from '../../src/kube/kinds.ts';
+import type { Read } from '../../src/kube/read.ts';
+import type { Sink } from '../../src/kube/sink.ts';
+import { LOG_LEVELS, type Log, type LogLevel } from '../../src/sys/log.ts';
+
+export interface RecordedSink extends Sink {
+  /** What was said, e.g. `put Service shop/web`, in order. */
+  readonly journal: string[];
+  /** What there is after all that, by `Kind key`. */
+  readonly objects: Map<string, Read<unknown>>;
+}
+
+export function recordSink(): RecordedSink {
+  const journal: string[] = [];
+  const objects = new Map<string, Read<unknown>>();
+  const replace = (kind: Kind, list: readonly Read<unknown>[]) => {
+    for (const name of objects.keys()) if (name.startsWith(`${kind} `)) objects.delete(name);
+    for (const read of list) objects.set(`${kind} ${read.key}`, read);
+    journal.push(`replace ${kind} ${list.map(({ key }) => key).join(',')}`);
+  };
+  const put = (kind: Kind, read: Read<unknown>) => {
+    objects.set(`${kind} ${read.key}`, read);
+    journal.push(`put ${kind} ${read.key}`);
+  };
+  const remove = (kind: Kind, key: string) => {
+    objects.delete(`${kind} ${key}`);
+    journal.push(`remove ${kind} ${key}`);
+  };
+  return { journal, objects, replace, put, remove };
+}
+
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export function recordLog(): { readonly log: Log; readonly lines: readonly LogLine[] } {
+  const lines: LogLine[] = [];
+  const writers = LOG_LEVELS.map((level) => [
+    level,
+    (message: string, details: Readonly<Record<string, unknown>> = {}) => void lines.push({ level, message, details }),
+  ]);
+  return { log: Object.fromEntries(writers), lines };
+}

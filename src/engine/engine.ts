@@ -55,7 +55,7 @@ const NODE_OWNER = '';
  */
 export class Engine implements Sink {
   readonly store = new Store();
-  readonly #options: ProxyOptions;
+  readonly options: ProxyOptions;
   readonly #ledger = new Ledger(allObjects());
   readonly #arbiter = new Arbiter();
   readonly #chains = new ChainBook();
@@ -68,12 +68,16 @@ export class Engine implements Sink {
   #adopted: Listing | undefined;
 
   constructor(options: ProxyOptions) {
-    this.#options = options;
+    this.options = options;
     this.#node = this.#viewNode();
   }
 
   get known(): boolean {
     return this.#known;
+  }
+
+  get hostAddresses(): readonly Address[] {
+    return this.#hostAddresses;
   }
 
   get node(): NodeView {
@@ -144,7 +148,7 @@ export class Engine implements Sink {
     const entries = steps.flat();
     const size = entries.reduce((sum, entry) => sum + entry.operations.length, first.operations.length);
     if (size === 0) return [];
-    if (size > RUN_SIZE) return [[first], ...steps.map(inRuns)];
+    if (size > RUN_SIZE) return [...(first.operations.length > 0 ? [[first]] : []), ...steps.map(inRuns)];
     const operations = [...first.operations, ...entries.flatMap((entry) => entry.operations)];
     return [[{ ...first, operations, changes: entries.map((entry) => entry.change) }]];
   }
@@ -185,6 +189,11 @@ export class Engine implements Sink {
     return [...this.#refused].map(([service, reason]) => ({ service, reason }));
   }
 
+  /** Every element in which the kernel differs from what is wanted. */
+  differences(): Change[] {
+    return [...this.#ledger.changes()];
+  }
+
   /** The wanted elements of a set or map, sorted by key. */
   elements(object: NftObject): Element[] {
     return this.#ledger.elements(object);
@@ -204,8 +213,8 @@ export class Engine implements Sink {
   }
 
   #viewNode(): NodeView {
-    return viewNode(this.#options, {
-      node: this.store.nodes.get(this.#options.nodeName),
+    return viewNode(this.options, {
+      node: this.store.nodes.get(this.options.nodeName),
       hostAddresses: this.#hostAddresses,
       serviceCidrs: [...this.store.serviceCidrs.values()].flatMap((serviceCidr) => serviceCidr.cidrs),
     });

@@ -28,7 +28,8 @@ export class Store implements Sink {
 
   replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
     const keys = new Set(objects.map((object) => object.key));
-    for (const key of [...this.#known(kind).keys()]) if (!keys.has(key)) this.remove(kind, key);
+    const before = [...this.#known(kind).keys(), ...this.#faulty(kind)];
+    for (const key of before) if (!keys.has(key)) this.remove(kind, key);
     for (const object of objects) this.put(kind, object);
     this.#complete.add(kind);
   }
@@ -51,8 +52,8 @@ export class Store implements Sink {
     return this.#slicesByService.get(service)?.values() ?? [];
   }
 
-  get sliceCount(): number {
-    return this.#slices.size;
+  slices(): Iterable<EndpointSlice> {
+    return this.#slices.values();
   }
 
   /** The Services that changed, or whose slices changed, since the last call. */
@@ -77,6 +78,12 @@ export class Store implements Sink {
   /** Everything that could not be used, in a stable order. */
   findings(): Finding[] {
     return [...this.#findings.values()].flat().sort((a, b) => compare(describeFinding(a), describeFinding(b)));
+  }
+
+  /** Objects with findings: those that could not be used at all are known by nothing else. */
+  #faulty(kind: Kind): string[] {
+    const names = [...this.#findings.keys()].filter((name) => name.startsWith(`${kind} `));
+    return names.map((name) => name.slice(kind.length + 1));
   }
 
   #known(kind: Kind): ReadonlyMap<string, unknown> {

@@ -62,7 +62,7 @@ export function readService(object: unknown): Read<Service> {
 
   const clusterIps = readClusterIps(spec, findings);
   if (Object.keys(clusterIps).length === 0) return { key, skipped: 'it has no cluster IP', findings: findings.all };
-  const externalIps = readAddresses(spec['externalIPs'], 'spec.externalIPs', findings);
+  const externalIps = readAddresses(list(spec['externalIPs']), (index) => `spec.externalIPs[${index}]`, findings);
   const type = text(spec['type']) || 'ClusterIP';
   const externalPolicy = effectiveExternalPolicy(spec, type, externalIps);
   const value: Service = {
@@ -78,7 +78,7 @@ export function readService(object: unknown): Read<Service> {
     affinitySeconds: readAffinity(spec, findings),
     sourceRanges: readSourceRanges(spec['loadBalancerSourceRanges'], findings),
     healthCheckNodePort:
-      type === 'LoadBalancer' && externalPolicy === 'Local' ? Number(spec['healthCheckNodePort'] ?? 0) : 0,
+      type === 'LoadBalancer' && externalPolicy === 'Local' ? readHealthCheckPort(spec, findings) : 0,
   };
   return { key, value, findings: findings.all };
 }
@@ -116,6 +116,7 @@ function readPorts(value: unknown, findings: Findings): ServicePort[] {
   const ports: ServicePort[] = [];
   const names = new Set<string>();
   const numbers = new Set<string>();
+  const nodePorts = new Set<string>();
   for (const [index, entry] of list(value).entries()) {
     const port = readPort(fields(entry), `spec.ports[${index}]`, findings);
     if (port === undefined) continue;
@@ -127,7 +128,14 @@ function readPorts(value: unknown, findings: Findings): ServicePort[] {
     }
     names.add(byName);
     numbers.add(byNumber);
-    ports.push(port);
+    const byNodePort = `${port.nodePort} ${port.protocol}`;
+    const repeats = port.nodePort !== 0 && nodePorts.has(byNodePort);
+    if (repeats) {
+      const field = `spec.ports[${index}].nodePort`;
+      findings.add(field, port.nodePort, 'repeats the node port of a port before it', 'this node port is left out');
+    }
+    nodePorts.add(byNodePort);
+    ports.push(repeats ? { ...port, nodePort: 0 } : port);
   }
   return ports;
 }
@@ -158,14 +166,17 @@ export function isPort(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
 }
 
-function readAddresses(value: unknown, path: string, findings: Findings): Address[] {
+function readAddresses(
+  values: readonly unknown[],
+  fieldOf: (index: number) => string,
+  findings: Findings,
+): Address[] {
   const addresses = new Set<Address>();
-  for (const [index, entry] of list(value).entries()) {
+  for (const [index, entry] of values.entries()) {
     const trimmed = text(entry).trim();
     if (trimmed === '') continue;
     const address = parseAddress(trimmed);
-    if (address === undefined)
-      findings.add(`${path}[${index}]`, entry, 'is not an IP address', 'this address is left out');
+    if (address === undefined) findings.add(fieldOf(index), entry, 'is not an IP address', 'this address is left out');
     else addresses.add(address);
   }
   return [...addresses];
@@ -173,14 +184,23 @@ function readAddresses(value: unknown, path: string, findings: Findings): Addres
 
 /** Addresses with ipMode VIP or none; with any other mode traffic really leaves to the load balancer (KEP-1860). */
 function readIngress(value: unknown, findings: Findings): Address[] {
-  const proxied = list(value).filter((entry) => [undefined, null, 'VIP'].includes(fields(entry)['ipMode'] as never));
-  const ips = proxied.map((entry) => fields(entry)['ip'] ?? '');
-  return readAddresses(ips, 'status.loadBalancer.ingress', findings);
+  const ips = list(value).map((entry) => {
+    const { ip, ipMode = null } = fields(entry);
+    return ipMode === null || ipMode === 'VIP' ? ip : '';
+  });
+  return readAddresses(ips, (index) => `status.loadBalancer.ingress[${index}].ip`, findings);
 }
 
 function effectiveExternalPolicy(spec: Fields, type: string, externalIps: readonly Address[]): Policy {
   const meaningful = type === 'LoadBalancer' || type === 'NodePort' || (type === 'ClusterIP' && externalIps.length > 0);
   return meaningful && spec['externalTrafficPolicy'] === 'Local' ? 'Local' : 'Cluster';
+}
+
+function readHealthCheckPort({ healthCheckNodePort: port }: Fields, findings: Findings): number {
+  if (isPort(port)) return port;
+  const effect = 'no load balancer can ask whether this node has endpoints';
+  findings.add('spec.healthCheckNodePort', port, 'must be a whole number from 1 to 65535', effect);
+  return 0;
 }
 
 function readAffinity(spec: Fields, findings: Findings): number {

@@ -64,20 +64,21 @@ function parseIp6(text: string): Address | undefined {
 function parseGroups(text: string): number[] | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
-  const [head, tail] = halves.map((half) => readGroups(half));
+  const [head, tail] = halves.map((half, index) => readGroups(half, { isLast: index === halves.length - 1 }));
   if (head === undefined) return undefined;
   if (halves.length === 1) return head.length === 8 ? head : undefined;
   if (tail === undefined || head.length + tail.length > 7) return undefined;
   return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
 
-function readGroups(half: string): number[] | undefined {
+/** Only the last group may be dotted, as two groups. */
+function readGroups(half: string, { isLast }: { isLast: boolean }): number[] | undefined {
   if (half === '') return [];
   const groups: number[] = [];
   const parts = half.split(':');
   for (const [index, part] of parts.entries()) {
     if (part.includes('.')) {
-      const tail = index === parts.length - 1 ? parseIp4(part) : undefined;
+      const tail = isLast && index === parts.length - 1 ? parseIp4(part) : undefined;
       if (tail === undefined) return undefined;
       const [a = 0, b = 0, c = 0, d = 0] = tail.split('.').map(Number);
       groups.push((a << 8) | b, (c << 8) | d);

@@ -21,5 +21,8 @@ export function parseComplaints(stderr: string): NftComplaint[] {
  * or what was to be added is.
  */
 export function isDrift({ message }: NftComplaint): boolean {
-  return message.endsWith('No such file or directory') || message.endsWith('File exists');
+  return DRIFT.test(message);
 }
+
+/** Where an object is missing, nft may go on: `; did you mean table 'nftlane' in family ip6?`. */
+const DRIFT = /(?:No such file or directory|File exists)(?:; did you mean .*)?$/;

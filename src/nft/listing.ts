@@ -49,9 +49,14 @@ function readElement(text: string): ListedElement {
 
 const PROTOCOL_NAMES: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 const PROTOCOL = /(^| \. )(6|17|132)(?= \. )/;
+const HAS_PROTOCOL_NAME = /(?:^| )(?:tcp|udp|sctp) /;
 
-/** nft prints protocols as numbers where /etc/protocols is missing, as it is in small images. Ports come last in a key. */
+/**
+ * nft prints protocols as numbers where /etc/protocols is missing, as it is in small images. What follows the protocol,
+ * a port and a slot, may be the same number.
+ */
 function withProtocolName(key: string): string {
+  if (HAS_PROTOCOL_NAME.test(key)) return key;
   return key.replace(PROTOCOL, (_, before: string, number: string) => `${before}${PROTOCOL_NAMES[number]}`);
 }
 

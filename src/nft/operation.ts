@@ -17,6 +17,10 @@ export function addTable(family: Family): Operation {
   return shared(`add table ${family} ${TABLE}`);
 }
 
+export function deleteTable(family: Family): Operation {
+  return shared(`delete table ${family} ${TABLE}`);
+}
+
 export function addObject({ family, kind, name, body }: NftObject): Operation {
   return shared(`add ${kind} ${family} ${TABLE} ${name} { ${body} }`);
 }

@@ -1,0 +1,77 @@
+// The socket through which inspection commands ask the daemon: one for each network namespace.
+import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
+import { mkdir, rm, unlink } from 'node:fs/promises';
+import { createServer, request, type Server } from 'node:http';
+import { dirname, join } from 'node:path';
+import type { DaemonState } from './state.ts';
+
+/** Where sockets are made unless the operator says otherwise. */
+export const DEFAULT_RUN_DIR = '/run/nftlane';
+
+/** The path of the socket that belongs to the network namespace of this process: a ruleset belongs to one, too. */
+export function adminSocketPath(runDir: string): string {
+  const namespace = readlinkSync('/proc/self/ns/net').replaceAll(/\D/g, '');
+  return join(runDir, `netns-${namespace}.sock`);
+}
+
+/** Nobody answers at the socket, or what answers is no nftlane daemon. */
+export class AdminError extends Error {
+  override readonly name = 'AdminError';
+}
+
+/** Serves the state at `path`, which only root may open. Throws {@link AdminError} when another daemon is there. */
+export async function serveState(path: string, state: () => DaemonState): Promise<{ close(): Promise<void> }> {
+  const other = await fetchState(path).catch(() => undefined);
+  if (other !== undefined) {
+    throw new AdminError(`Cannot run: another daemon (process ${other.pid}) runs in this network namespace`);
+  }
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await rm(path, { force: true });
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json').end(JSON.stringify(state()));
+  });
+  await listen(server, path);
+  server.unref();
+  return {
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      await unlink(path).catch(() => undefined);
+    },
+  };
+}
+
+/** The socket gets its mode from the umask: a later chmod would leave it open for a moment. */
+async function listen(server: Server, path: string): Promise<void> {
+  const before = process.umask(0o177);
+  try {
+    server.listen(path);
+    await once(server, 'listening');
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** What the daemon at `path` knows. */
+export function fetchState(path: string): Promise<DaemonState> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error) =>
+      reject(new AdminError(`Cannot ask the daemon at "${path}": ${cause.message}`, { cause }));
+    const asking = request({ socketPath: path, path: '/state', timeout: 10_000 }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', fail);
+      response.on('end', () => {
+        try {
+          resolve(JSON.parse(Buffer.concat(chunks).toString()) as DaemonState);
+        } catch (error) {
+          fail(error as Error);
+        }
+      });
+    });
+    asking.on('timeout', () => asking.destroy(new Error('no answer within 10 s')));
+    asking.on('error', fail);
+    asking.end();
+  });
+}

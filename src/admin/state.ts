@@ -1,0 +1,66 @@
+// What a running daemon knows, as it hands it to the inspection commands.
+import type { ProxyOptions } from '../compile/node-view.ts';
+import { Engine, type Refusal } from '../engine/engine.ts';
+import type { EndpointSlice } from '../kube/endpoint-slice.ts';
+import type { Finding } from '../kube/finding.ts';
+import type { Kind, KindMap } from '../kube/kinds.ts';
+import type { Node } from '../kube/node.ts';
+import type { Service } from '../kube/service.ts';
+import type { ServiceCidr } from '../kube/service-cidr.ts';
+import type { Address } from '../net/address.ts';
+
+/** Everything that the ruleset depends on, plain enough for JSON. */
+export interface DaemonState {
+  readonly version: string;
+  readonly pid: number;
+  /** Where objects come from, in words. */
+  readonly source: string;
+  /** All objects have been seen once. */
+  readonly ready: boolean;
+  readonly options: ProxyOptions;
+  readonly hostAddresses: readonly Address[];
+  readonly objects: {
+    readonly Service: readonly Service[];
+    readonly EndpointSlice: readonly EndpointSlice[];
+    readonly Node: readonly Node[];
+    readonly ServiceCIDR: readonly ServiceCidr[];
+  };
+  readonly findings: readonly Finding[];
+  readonly refusals: readonly Refusal[];
+}
+
+/** The part of a state that an engine knows. */
+export function engineState(
+  engine: Engine,
+): Pick<DaemonState, 'ready' | 'options' | 'hostAddresses' | 'objects' | 'findings' | 'refusals'> {
+  const { store } = engine;
+  return {
+    ready: store.ready,
+    options: engine.options,
+    hostAddresses: engine.hostAddresses,
+    objects: {
+      Service: [...store.services.values()],
+      EndpointSlice: [...store.slices()],
+      Node: [...store.nodes.values()].filter((node) => node.key === engine.options.nodeName),
+      ServiceCIDR: [...store.serviceCidrs.values()],
+    },
+    findings: store.findings(),
+    refusals: engine.refusals(),
+  };
+}
+
+/** A fresh engine with the objects of a state. Nothing is compiled yet; refusals hold once it is. */
+export function engineFrom(state: Pick<DaemonState, 'options' | 'hostAddresses' | 'objects'>): Engine {
+  const engine = new Engine(state.options);
+  engine.setHostAddresses(state.hostAddresses);
+  for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const)
+    fill(engine, kind, state.objects[kind]);
+  return engine;
+}
+
+function fill<K extends Kind>(engine: Engine, kind: K, objects: readonly KindMap[K][]): void {
+  engine.replace(
+    kind,
+    objects.map((value) => ({ key: value.key, value, findings: [] })),
+  );
+}

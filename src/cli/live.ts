@@ -1,0 +1,71 @@
+// Where inspection commands get the wanted state from: the running daemon, or manifests.
+import { AdminError, adminSocketPath, fetchState } from '../admin/admin-socket.ts';
+import { type DaemonState, engineFrom } from '../admin/state.ts';
+import type { ProxyOptions } from '../compile/node-view.ts';
+import { Engine, type KernelListing } from '../engine/engine.ts';
+import { describeFinding, type Finding } from '../kube/finding.ts';
+import { deliver, loadManifests } from '../manifests/manifest-files.ts';
+import { CommandError, EXIT } from './exit-status.ts';
+
+export interface LiveSource {
+  /** Manifests to compare with; without them the daemon of this network namespace is asked. */
+  readonly file: string | undefined;
+  readonly runDir: string;
+  /** How this node proxies, where manifests are given: the daemon knows for itself. */
+  readonly proxy: () => ProxyOptions;
+}
+
+/** A source's engine, compiled so that it keeps the slots of the kernel, and what could not be used on the way. */
+export interface Live {
+  readonly engine: Engine;
+  readonly findings: readonly Finding[];
+}
+
+/** Asks the source, and compiles its objects against what the kernel holds. */
+export async function openLive(source: LiveSource, listing: KernelListing): Promise<Live> {
+  return source.file === undefined
+    ? fromDaemon(source.runDir, listing)
+    : fromManifests(source.file, source.proxy(), listing);
+}
+
+async function fromDaemon(runDir: string, listing: KernelListing): Promise<Live> {
+  const state = await askDaemon(runDir);
+  const engine = engineFrom(state);
+  engine.adopt(listing);
+  engine.compile();
+  for (const refusal of state.refusals) engine.refuse(refusal);
+  return { engine, findings: state.findings };
+}
+
+async function askDaemon(runDir: string): Promise<DaemonState> {
+  try {
+    return await fetchState(adminSocketPath(runDir));
+  } catch (error) {
+    if (!(error instanceof AdminError)) throw error;
+    const hint = 'is nftlane running in this network namespace? With -f FILE|DIR manifests are taken instead';
+    throw new CommandError(EXIT.environment, `${error.message} (${hint})`, { cause: error });
+  }
+}
+
+async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<Live> {
+  const { engine, findings } = await loadEngine(file, proxy);
+  engine.adopt(listing);
+  engine.compile();
+  return { engine, findings };
+}
+
+/** An engine with the objects of manifests, not compiled yet. Throws {@link CommandError} when a file cannot be read. */
+export async function loadEngine(file: string, proxy: ProxyOptions): Promise<Live> {
+  const manifests = await loadManifests(file);
+  if (manifests.errors.length > 0) {
+    throw new CommandError(EXIT.input, manifests.errors.map((error) => error.message).join('\n'));
+  }
+  const engine = new Engine(proxy);
+  deliver(manifests, engine);
+  return { engine, findings: [...manifests.findings, ...engine.store.findings()] };
+}
+
+/** Says on standard error what could not be used. */
+export function warn(findings: readonly Finding[]): void {
+  for (const finding of findings) process.stderr.write(`warning: ${describeFinding(finding)}\n`);
+}

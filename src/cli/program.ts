@@ -1,0 +1,161 @@
+// The command line: what commands there are, and which flags each takes.
+import { Command, CommanderError, Option } from 'commander';
+import { DEFAULT_RUN_DIR } from '../admin/admin-socket.ts';
+import { NftUnusable } from '../apply/nft-error.ts';
+import { render } from '../engine/render.ts';
+import { createLog, LOG_LEVELS, type LogFormat, type LogLevel } from '../sys/log.ts';
+import { cleanup } from './cleanup.ts';
+import { CommandError, EXIT } from './exit-status.ts';
+import { diff, type InspectSettings, inspectRuleset, inspectServices } from './inspect.ts';
+import { loadEngine, warn } from './live.ts';
+import { readProxyFlags, withProxyFlags } from './proxy-flags.ts';
+import { run } from './run.ts';
+import { VERSION } from './version.ts';
+
+const EXIT_HELP = `
+Exit status: 0 done; 1 the answer is no (diff found a difference); 2 wrong command line;
+3 this machine cannot run it (nft, privileges, another daemon); 4 input that cannot be read; 5 anything else.`;
+
+/** Runs the command that `args` name and resolves with the exit status. `signal` asks a daemon to stop. */
+export async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
+  let status: number = EXIT.ok;
+  const program = build(signal, (result) => {
+    status = result;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return status;
+  } catch (error) {
+    return explainEnd(error);
+  }
+}
+
+/** One message for each kind of end, and its status. */
+function explainEnd(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`nftlane: ${message}\n`);
+  if (error instanceof CommandError) return error.status;
+  if (error instanceof NftUnusable) return EXIT.environment;
+  const name = error instanceof Error ? error.name : '';
+  if (name === 'AdminError') return EXIT.environment;
+  if (name === 'ManifestError' || name === 'ClusterConfigError') return EXIT.input;
+  return EXIT.failure;
+}
+
+type Done = (status: number) => void;
+
+function build(signal: AbortSignal, done: Done): Command {
+  const program = new Command('nftlane')
+    .description('Service proxy for Linux nodes: Kubernetes Services as elements of a few nftables maps')
+    .version(VERSION, '--version', 'print the version')
+    .addHelpText('after', EXIT_HELP)
+    .showHelpAfterError()
+    .exitOverride();
+  addRun(program, signal);
+  addRender(program);
+  addInspect(program, done);
+  addDiff(program, done);
+  program
+    .command('cleanup')
+    .description('remove our tables, and with them every trace, from the kernel')
+    .addOption(nftOption())
+    .action((flags: { nft: string }) => cleanup(flags.nft));
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => void process.stdout.write(`nftlane ${VERSION}\n`));
+  return program;
+}
+
+function addRun(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command('run')
+    .description('keep the kernel in step with Services, from manifests or an API server');
+  withProxyFlags(command)
+    .option('--manifests <dir>', 'take Services, EndpointSlices and Nodes from the files of a directory, and watch it')
+    .option('--kubeconfig <file>', 'take them from this API server (default: the one this pod belongs to)')
+    .addOption(nftOption())
+    .addOption(runDirOption())
+    .addOption(new Option('--log-level <level>', 'what to say').choices(LOG_LEVELS).default('info'))
+    .addOption(new Option('--log-format <format>', 'how').choices(['auto', 'json', 'text']).default('auto'))
+    .action(async (flags: RunFlags) => {
+      if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
+        throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
+      }
+      const log = createLog({ level: flags.logLevel, format: flags.logFormat });
+      const { manifests, kubeconfig, nft, runDir } = flags;
+      await run({ proxy: readProxyFlags(flags), manifests, kubeconfig, nft, runDir, log }, signal);
+    });
+}
+
+interface RunFlags {
+  readonly manifests?: string;
+  readonly kubeconfig?: string;
+  readonly nft: string;
+  readonly runDir: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+function addRender(program: Command): void {
+  const command = program.command('render').description('print the ruleset that manifests would give, for `nft -f`');
+  withProxyFlags(command)
+    .requiredOption('-f, --file <file|dir>', 'manifests; `-` for standard input')
+    .action(async (flags: { file: string }) => {
+      const { engine, findings } = await loadEngine(flags.file, readProxyFlags(flags));
+      warn(findings);
+      engine.adopt({ elements: new Map(), chains: [] });
+      engine.compile();
+      process.stdout.write(render(engine));
+    });
+}
+
+function addInspect(program: Command, done: Done): void {
+  const inspect = program.command('inspect').description('show what is in the kernel, and why');
+  withLiveFlags(inspect.command('services [namespace/name]'))
+    .description('frontends, endpoints with slot, share and connections, and why an endpoint is out')
+    .action(async (service: string | undefined, flags: LiveFlags) =>
+      done(await inspectServices(liveSettings(flags), service)),
+    );
+  withLiveFlags(inspect.command('ruleset'))
+    .description('our sets, maps and chains as the kernel holds them')
+    .option('--service <namespace/name>', "only this Service's elements, and the chains that they lead to")
+    .action(async (flags: LiveFlags & { service?: string }) =>
+      done(await inspectRuleset(liveSettings(flags), flags.service)),
+    );
+}
+
+function addDiff(program: Command, done: Done): void {
+  withLiveFlags(program.command('diff'))
+    .description('compare what is wanted with what the kernel holds; status 1 when they differ')
+    .action(async (flags: LiveFlags) => done(await diff(liveSettings(flags))));
+}
+
+interface LiveFlags {
+  readonly file?: string;
+  readonly runDir: string;
+  readonly nft: string;
+  readonly output: 'text' | 'json';
+}
+
+function withLiveFlags(command: Command): Command {
+  return withProxyFlags(command)
+    .option('-f, --file <file|dir>', 'take the wanted state from manifests instead of the running daemon')
+    .addOption(runDirOption())
+    .addOption(nftOption())
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'));
+}
+
+function liveSettings(flags: LiveFlags): InspectSettings {
+  const { file, runDir, nft, output } = flags;
+  return { source: { file, runDir, proxy: () => readProxyFlags(flags) }, nft, output };
+}
+
+function nftOption(): Option {
+  return new Option('--nft <program>', 'the nft to use, 1.1 or newer').env('NFTLANE_NFT').default('nft');
+}
+
+function runDirOption(): Option {
+  return new Option('--run-dir <dir>', 'where the socket for inspection is').default(DEFAULT_RUN_DIR);
+}

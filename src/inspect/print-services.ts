@@ -1,0 +1,38 @@
+// Views of Services as text for a terminal.
+import type { EndpointView, PortView, ServiceView } from './service-view.ts';
+import { table } from './table.ts';
+
+/** Every Service with its ports: frontends above, endpoints below. */
+export function printServices(services: readonly ServiceView[]): string {
+  return services.map(printService).join('\n\n');
+}
+
+function printService({ service, type, refused, ports }: ServiceView): string {
+  const head = `${service}  ${type}`;
+  const refusal = refused === undefined ? [] : [`  left out, for the kernel refused it: ${refused}`];
+  const none = ports.length === 0 && refused === undefined ? ['  no usable port'] : [];
+  return [head, ...refusal, ...none, ...ports.map(printPort)].join('\n');
+}
+
+function printPort({ name, family, protocol, port, topology, frontends, endpoints }: PortView): string {
+  const narrowed = topology === 'all' ? '' : `, endpoints of ${topology.replace('same-', 'the same ')} only`;
+  const frontendRows = frontends.map((view) => [view.dial, view.kind, view.policy, view.connections, view.leads]);
+  const tables = [
+    table(['FRONTEND', 'KIND', 'POLICY', 'CONNECTIONS', 'LEADS TO'], frontendRows),
+    ...(endpoints.length === 0 ? [] : [table(ENDPOINT_HEAD, endpoints.map(endpointRow))]),
+  ];
+  const label = name === '' ? '' : `${name} `;
+  return [`  port ${label}${port}/${protocol} ${family}${narrowed}`, ...tables.map((text) => indent(text))].join('\n');
+}
+
+const ENDPOINT_HEAD = ['ENDPOINT', 'NODE', 'SLOT', 'SHARE', 'CONNECTIONS', 'STATE'];
+
+function endpointRow({ endpoint, node, used, why, slots, share, connections }: EndpointView): (string | number)[] {
+  const slot = slots.length === 0 ? '-' : slots.join(',');
+  const percent = used ? `${(share * 100).toFixed(1)}%` : '-';
+  return [endpoint, node || '-', slot, percent, connections, used ? `in: ${why}` : `out: ${why}`];
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '    ');
+}

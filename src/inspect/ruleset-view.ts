@@ -1,0 +1,73 @@
+// What the kernel holds of our tables, whole or for one Service.
+import { allObjects } from '../compile/objects.ts';
+import { compare } from '../lib/compare.ts';
+import { FAMILIES } from '../net/family.ts';
+import { chainBlock, objectBlock, tableBlock } from '../nft/block.ts';
+import { targetOf } from '../nft/element.ts';
+import type { ListedElement } from '../nft/listing.ts';
+import { TABLE } from '../nft/operation.ts';
+import type { Chain } from '../nft/statement.ts';
+import { objectKey } from '../plan/ledger.ts';
+import type { Counted } from './service-view.ts';
+
+export interface RulesetObjectView {
+  readonly family: 'ip' | 'ip6';
+  readonly kind: 'set' | 'map';
+  readonly name: string;
+  readonly elements: readonly ListedElement[];
+}
+
+export interface RulesetView {
+  readonly objects: readonly RulesetObjectView[];
+  readonly chains: readonly { readonly family: 'ip' | 'ip6'; readonly chain: Chain }[];
+}
+
+/**
+ * The elements that the kernel holds, with the chains that they lead to. With a Service (`namespace/name`) only its own
+ * elements, by their comments, and only chains that these lead to.
+ */
+export function viewRuleset(
+  counted: Counted,
+  chainsOf: (family: 'ip' | 'ip6') => readonly Chain[],
+  service?: string,
+): RulesetView {
+  const objects = allObjects().map(({ family, kind, name }) => {
+    const listed = counted.get(objectKey({ family, name })) ?? [];
+    const elements = service === undefined ? listed : listed.filter((element) => belongsTo(element, service));
+    return { family, kind, name, elements: [...elements].sort((a, b) => compare(a.key, b.key)) };
+  });
+  const shown = service === undefined ? objects : objects.filter((object) => object.elements.length > 0);
+  const targets = new Set(
+    shown.flatMap(({ family, elements }) => elements.map((e) => `${family} ${targetOf(e.data)}`)),
+  );
+  const chains = FAMILIES.flatMap((family) => chainsOf(family).map((chain) => ({ family, chain })));
+  const led = chains.filter(({ family, chain }) => service === undefined || targets.has(`${family} ${chain.name}`));
+  return { objects: shown, chains: led };
+}
+
+function belongsTo({ comment }: ListedElement, service: string): boolean {
+  return comment === service || comment.startsWith(`${service}:`);
+}
+
+/** The view in nft's own notation, with the counted connections as a comment behind each element. */
+export function printRuleset({ objects, chains }: RulesetView): string {
+  const bodies = new Map(allObjects().map((object) => [objectKey(object), object]));
+  return FAMILIES.flatMap((family) => {
+    const blocks = [
+      ...objects
+        .filter((object) => object.family === family)
+        .flatMap((object) => {
+          const declared = bodies.get(objectKey(object));
+          return declared === undefined ? [] : [objectBlock(declared, object.elements.map(withCount(object.kind)))];
+        }),
+      ...chains.filter((entry) => entry.family === family).map(({ chain }) => chainBlock(chain, family)),
+    ];
+    return blocks.length === 0 ? [] : [tableBlock(`${family} ${TABLE}`, blocks)];
+  }).join('\n');
+}
+
+/** nft's own place for a counter: between key and comment. */
+function withCount(kind: 'set' | 'map'): (element: ListedElement) => ListedElement {
+  return (element) =>
+    kind === 'set' ? element : { ...element, key: `${element.key} counter packets ${element.packets}` };
+}

@@ -1,0 +1,199 @@
+// A Service as an operator wants to see it: what clients dial, who answers, how much, and why not the others.
+import { dispatchKey, frontendKey } from '../compile/fragment.ts';
+import { OBJECTS, type ObjectName } from '../compile/objects.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Service } from '../kube/service.ts';
+import { compare } from '../lib/compare.ts';
+import type { Backend } from '../model/backends.ts';
+import type { Frontend, FrontendKind } from '../model/frontends.ts';
+import { whyBackend } from '../model/select.ts';
+import type { ServicePortModel } from '../model/service-port.ts';
+import type { ListedElement } from '../nft/listing.ts';
+import { objectKey } from '../plan/ledger.ts';
+
+export interface FrontendView {
+  readonly kind: FrontendKind;
+  /** Address and port, or `*:port` for a node port. */
+  readonly dial: string;
+  readonly policy: string;
+  /** What happens to a new connection, in words. */
+  readonly leads: string;
+  /** New connections that were led on, or turned away, since the element was made. */
+  readonly connections: number;
+}
+
+export interface EndpointView {
+  readonly endpoint: string;
+  readonly node: string;
+  /** It gets connections from this node. */
+  readonly used: boolean;
+  readonly why: string;
+  /** Slots of the first frontend that it holds. */
+  readonly slots: readonly number[];
+  /** The part of new connections that it should get, from 0 to 1. */
+  readonly share: number;
+  /** New connections over all frontends, as counted by the kernel. */
+  readonly connections: number;
+}
+
+export interface PortView {
+  readonly name: string;
+  readonly family: 'IPv4' | 'IPv6';
+  readonly protocol: string;
+  readonly port: number;
+  readonly topology: string;
+  readonly frontends: readonly FrontendView[];
+  readonly endpoints: readonly EndpointView[];
+}
+
+export interface ServiceView {
+  readonly service: string;
+  readonly type: string;
+  /** The kernel refused this Service, for this reason. */
+  readonly refused?: string;
+  readonly ports: readonly PortView[];
+}
+
+/** What the kernel holds, by `family name` of set or map. */
+export type Counted = ReadonlyMap<string, readonly ListedElement[]>;
+
+/** Views of the Services that `wanted` names (`namespace/name`), or of all. Sorted by name. */
+export function viewServices(engine: Engine, counted: Counted, wanted?: string): ServiceView[] {
+  const refusals = new Map(engine.refusals().map(({ service, reason }) => [service, reason]));
+  const kernel = new KernelIndex(counted);
+  return [...engine.store.services.values()]
+    .filter((service) => wanted === undefined || service.key === wanted)
+    .sort((a, b) => compare(a.key, b.key))
+    .map((service) => viewService(service, { engine, kernel, refused: refusals.get(service.key) }));
+}
+
+/** Listed elements by key. */
+class KernelIndex {
+  readonly #maps = new Map<string, ReadonlyMap<string, ListedElement>>();
+
+  constructor(counted: Counted) {
+    for (const [object, elements] of counted) {
+      this.#maps.set(object, new Map(elements.map((element) => [element.key, element])));
+    }
+  }
+
+  get(family: Frontend['family'], name: ObjectName, key: string): ListedElement | undefined {
+    return this.#maps.get(objectKey(OBJECTS[family][name]))?.get(key);
+  }
+
+  packets(family: Frontend['family'], name: ObjectName, key: string): number {
+    return this.get(family, name, key)?.packets ?? 0;
+  }
+
+  /** The slots of a frontend, from 0 on. */
+  slots(family: Frontend['family'], name: ObjectName, key: string): ListedElement[] {
+    const slots: ListedElement[] = [];
+    for (
+      let slot = this.get(family, name, `${key} . 0`);
+      slot;
+      slot = this.get(family, name, `${key} . ${slots.length}`)
+    ) {
+      slots.push(slot);
+    }
+    return slots;
+  }
+}
+
+type Context = { readonly engine: Engine; readonly kernel: KernelIndex; readonly refused: string | undefined };
+
+function viewService(service: Service, context: Context): ServiceView {
+  const { key, type } = service;
+  const ports = context.engine.model(key).map((port) => viewPort(service, port, context));
+  return { service: key, type, ...(context.refused === undefined ? {} : { refused: context.refused }), ports };
+}
+
+function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: Context): PortView {
+  const tallies = port.frontends.map((frontend) => tally(frontend, kernel));
+  const place = { nodeName: engine.node.name, zone: engine.node.zone };
+  return {
+    name: port.port.name,
+    family: port.family === 'ip' ? 'IPv4' : 'IPv6',
+    protocol: port.port.protocol,
+    port: port.port.port,
+    topology: port.selection.topology,
+    frontends: port.frontends.map((frontend) => viewFrontend(service, frontend, port, { engine, kernel })),
+    endpoints: port.backends.map((backend) =>
+      viewEndpoint(backend, tallies, whyBackend(backend, port.selection, port.wants, place)),
+    ),
+  };
+}
+
+const SLOT_MAPS: Readonly<Record<'address' | 'node', readonly ObjectName[]>> = {
+  address: ['endpoints', 'local-endpoints'],
+  node: ['nodeport-endpoints', 'local-nodeport-endpoints'],
+};
+const VERDICT_MAPS: Readonly<Record<'address' | 'node', readonly [ObjectName, ObjectName]>> = {
+  address: ['service-ips', 'no-endpoints'],
+  node: ['service-nodeports', 'no-endpoint-nodeports'],
+};
+
+/** All slots of a frontend, in the cluster's and in the local map. */
+function tally(frontend: Frontend, kernel: KernelIndex): ListedElement[][] {
+  const maps = SLOT_MAPS[frontend.address === undefined ? 'node' : 'address'];
+  return maps.map((name) => kernel.slots(frontend.family, name, dispatchKey(frontend)));
+}
+
+function viewEndpoint(backend: Backend, tallies: readonly ListedElement[][][], why: string): EndpointView {
+  const data = `${backend.address} . ${backend.port}`;
+  const [first = []] = tallies.flat().filter((slots) => slots.some((slot) => slot.data === data));
+  const slots = first.flatMap((slot, index) => (slot.data === data ? [index] : []));
+  const all = tallies.flat(2).filter((slot) => slot.data === data);
+  return {
+    endpoint: backend.name,
+    node: backend.nodeName,
+    used: slots.length > 0,
+    why,
+    slots,
+    share: first.length === 0 ? 0 : slots.length / first.length,
+    connections: all.reduce((sum, slot) => sum + slot.packets, 0),
+  };
+}
+
+function viewFrontend(
+  service: Service,
+  frontend: Frontend,
+  port: ServicePortModel,
+  { engine, kernel }: { engine: Engine; kernel: KernelIndex },
+): FrontendView {
+  const { family, kind, address, policy } = frontend;
+  const key = dispatchKey(frontend);
+  const [verdicts, refusals] = VERDICT_MAPS[address === undefined ? 'node' : 'address'];
+  const turnedAway = kernel.packets(family, refusals, key);
+  const lead = kernel.packets(family, verdicts, key);
+  const host = address === undefined ? '*' : family === 'ip6' ? `[${address}]` : address;
+  return {
+    kind,
+    dial: `${host}:${frontend.port}`,
+    policy,
+    leads: leadsTo(service, frontend, port, engine),
+    connections: Math.max(lead, slotTotal(frontend, kernel)) + turnedAway,
+  };
+}
+
+/** Slots outlive the verdict, which is made anew whenever the number of endpoints changes. */
+function slotTotal(frontend: Frontend, kernel: KernelIndex): number {
+  return tally(frontend, kernel)
+    .flat()
+    .reduce((sum, slot) => sum + slot.packets, 0);
+}
+
+function leadsTo(service: Service, frontend: Frontend, { selection }: ServicePortModel, engine: Engine): string {
+  const holder = engine.collisions().find((collision) => collision.frontend === frontendKey(frontend));
+  if (holder !== undefined && holder.winner !== service.key) return `nothing: ${holder.winner} has it, being older`;
+  if (!selection.any) return 'refused: no endpoint';
+  const { cluster, local } = selection;
+  if (frontend.policy === 'Cluster') return `${count(cluster)}`;
+  if (frontend.kind === 'cluster-ip')
+    return local.length > 0 ? `${count(local)} of this node` : 'dropped: none on this node';
+  const outside = local.length > 0 ? `${count(local)} of this node` : 'dropped: none on this node';
+  return `${outside}; pods and processes here: ${count(cluster)}`;
+}
+
+function count(backends: readonly Backend[]): string {
+  return backends.length === 1 ? '1 endpoint' : `${backends.length} endpoints`;
+}

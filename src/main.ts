@@ -1,0 +1,8 @@
+// The door: arguments in, exit status out. The only place that handles signals and ends the process.
+import { main } from './cli/program.ts';
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+// A reader that has seen enough, such as `head`, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 5));
+process.exitCode = await main(process.argv.slice(2), stop.signal);

@@ -1,0 +1,112 @@
+// Objects in, syncs out: joins the engine to the loop and says in the log what happens.
+import type { Engine } from '../engine/engine.ts';
+import { describeFinding } from '../kube/finding.ts';
+import type { Kind, KindMap } from '../kube/kinds.ts';
+import type { Read } from '../kube/read.ts';
+import type { Sink } from '../kube/sink.ts';
+import type { Clock } from '../sys/clock.ts';
+import type { Log } from '../sys/log.ts';
+import { Loop } from './loop.ts';
+import { type SyncReport, sync, type Tables } from './sync.ts';
+
+export interface DaemonParts {
+  readonly engine: Engine;
+  readonly tables: Tables;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** A sink that syncs. Nothing is applied before Services and EndpointSlices are both known. */
+export class Daemon implements Sink {
+  readonly #parts: DaemonParts;
+  readonly #loop: Loop;
+  /** When the oldest event that is not in the kernel yet arrived. */
+  #oldestEvent: number | undefined;
+  #complete = false;
+  readonly #told = new Set<string>();
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts;
+    this.#loop = new Loop({
+      work: () => this.#work(),
+      onFailure: (error, retryInMs) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        parts.log.error('sync failed', { reason, retryInMs });
+      },
+      clock: parts.clock,
+    });
+  }
+
+  replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
+    this.#parts.engine.replace(kind, objects);
+    this.request();
+  }
+
+  put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+    this.#parts.engine.put(kind, object);
+    this.request();
+  }
+
+  remove(kind: Kind, key: string): void {
+    this.#parts.engine.remove(kind, key);
+    this.request();
+  }
+
+  /** Something changed that the ruleset depends on. */
+  request(): void {
+    this.#oldestEvent ??= this.#parts.clock.now();
+    this.#loop.request();
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#loop.run(signal);
+  }
+
+  async #work(): Promise<void> {
+    const { engine, tables, clock } = this.#parts;
+    if (!engine.store.ready) return;
+    const oldestEvent = this.#oldestEvent ?? clock.now();
+    this.#oldestEvent = undefined;
+    const started = clock.now();
+    try {
+      const report = await sync(engine, tables);
+      const ms = clock.now() - started;
+      this.#report(report, { ms, latencyMs: clock.now() - oldestEvent });
+    } catch (error) {
+      this.#oldestEvent = oldestEvent;
+      throw error;
+    }
+  }
+
+  #report(report: SyncReport, times: { ms: number; latencyMs: number }): void {
+    const { engine, log } = this.#parts;
+    const { operations, transactions, refused, drift } = report;
+    for (const reason of drift)
+      log.warn('the kernel held something else than was applied; listed and repaired', { reason });
+    for (const { service, reason } of refused) log.error('Service left out', { service, reason });
+    this.#tellNews();
+    if (!this.#complete) {
+      const services = engine.store.services.size;
+      log.info('ruleset complete', { services, operations, transactions, ...times });
+    } else if (operations > 0) {
+      log.debug('synced', { operations, transactions, ...times });
+    }
+    this.#complete = true;
+  }
+
+  /** Findings and collisions, each once as long as it lasts. */
+  #tellNews(): void {
+    const { engine, log } = this.#parts;
+    const now = new Map<string, () => void>();
+    for (const finding of engine.store.findings()) {
+      now.set(describeFinding(finding), () => log.warn('object cannot be used as it stands', { ...finding }));
+    }
+    for (const { frontend, winner, losers } of engine.collisions()) {
+      const details = { frontend, winner, losers: losers.join(', ') };
+      now.set(JSON.stringify(details), () => log.warn('several Services claim one frontend', details));
+    }
+    for (const [text, tell] of now) if (!this.#told.has(text)) tell();
+    this.#told.clear();
+    for (const text of now.keys()) this.#told.add(text);
+  }
+}

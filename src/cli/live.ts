@@ -4,7 +4,8 @@ import { type DaemonState, engineFrom } from '../admin/state.ts';
 import type { ProxyOptions } from '../compile/node-view.ts';
 import { Engine, type KernelListing } from '../engine/engine.ts';
 import { describeFinding, type Finding } from '../kube/finding.ts';
-import { deliver, loadManifests } from '../manifests/manifest-files.ts';
+import { deliverManifests } from '../manifests/deliver-manifests.ts';
+import { loadManifests } from '../manifests/manifest-files.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 
 export interface LiveSource {
@@ -61,7 +62,7 @@ export async function loadEngine(file: string, proxy: ProxyOptions): Promise<Liv
     throw new CommandError(EXIT.input, manifests.errors.map((error) => error.message).join('\n'));
   }
   const engine = new Engine(proxy);
-  deliver(manifests, engine);
+  deliverManifests(manifests.objects, engine);
   return { engine, findings: [...manifests.findings, ...engine.store.findings()] };
 }
 

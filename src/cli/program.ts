@@ -1,15 +1,11 @@
-// The command line: what commands there are, and which flags each takes.
+// The command line: what commands there are, and which flags each takes. Each command is loaded when it is called for.
 import { Command, CommanderError, Option } from 'commander';
 import { DEFAULT_RUN_DIR } from '../admin/admin-socket.ts';
 import { NftUnusable } from '../apply/nft-error.ts';
-import { render } from '../engine/render.ts';
-import { createLog, LOG_LEVELS, type LogFormat, type LogLevel } from '../sys/log.ts';
-import { cleanup } from './cleanup.ts';
+import { LOG_LEVELS, type LogFormat, type LogLevel } from '../sys/log-level.ts';
 import { CommandError, EXIT } from './exit-status.ts';
-import { diff, type InspectSettings, inspectRuleset, inspectServices } from './inspect.ts';
-import { loadEngine, warn } from './live.ts';
+import type { InspectSettings } from './inspect.ts';
 import { readProxyFlags, withProxyFlags } from './proxy-flags.ts';
-import { run } from './run.ts';
 import { VERSION } from './version.ts';
 
 const EXIT_HELP = `
@@ -60,7 +56,7 @@ function build(signal: AbortSignal, done: Done): Command {
     .command('cleanup')
     .description('remove our tables, and with them every trace, from the kernel')
     .addOption(nftOption())
-    .action((flags: { nft: string }) => cleanup(flags.nft));
+    .action(async (flags: { nft: string }) => (await import('./cleanup.ts')).cleanup(flags.nft));
   program
     .command('version')
     .description('print the version')
@@ -83,9 +79,12 @@ function addRun(program: Command, signal: AbortSignal): void {
       if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
         throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
       }
-      const log = createLog({ level: flags.logLevel, format: flags.logFormat });
       const { manifests, kubeconfig, nft, runDir } = flags;
-      await run({ proxy: readProxyFlags(flags), manifests, kubeconfig, nft, runDir, log }, signal);
+      const proxy = readProxyFlags(flags);
+      const { createLog } = await import('../sys/log.ts');
+      const log = await createLog({ level: flags.logLevel, format: flags.logFormat });
+      const { run } = await import('./run.ts');
+      await run({ proxy, manifests, kubeconfig, nft, runDir, log }, signal);
     });
 }
 
@@ -103,11 +102,8 @@ function addRender(program: Command): void {
   withProxyFlags(command)
     .requiredOption('-f, --file <file|dir>', 'manifests; `-` for standard input')
     .action(async (flags: { file: string }) => {
-      const { engine, findings } = await loadEngine(flags.file, readProxyFlags(flags));
-      warn(findings);
-      engine.adopt({ elements: new Map(), chains: [] });
-      engine.compile();
-      process.stdout.write(render(engine));
+      const { printRendered } = await import('./render.ts');
+      await printRendered(flags.file, readProxyFlags(flags));
     });
 }
 
@@ -116,20 +112,20 @@ function addInspect(program: Command, done: Done): void {
   withLiveFlags(inspect.command('services [namespace/name]'))
     .description('frontends, endpoints with slot, share and connections, and why an endpoint is out')
     .action(async (service: string | undefined, flags: LiveFlags) =>
-      done(await inspectServices(liveSettings(flags), service)),
+      done(await (await import('./inspect.ts')).inspectServices(liveSettings(flags), service)),
     );
   withLiveFlags(inspect.command('ruleset'))
     .description('our sets, maps and chains as the kernel holds them')
     .option('--service <namespace/name>', "only this Service's elements, and the chains that they lead to")
     .action(async (flags: LiveFlags & { service?: string }) =>
-      done(await inspectRuleset(liveSettings(flags), flags.service)),
+      done(await (await import('./inspect.ts')).inspectRuleset(liveSettings(flags), flags.service)),
     );
 }
 
 function addDiff(program: Command, done: Done): void {
   withLiveFlags(program.command('diff'))
     .description('compare what is wanted with what the kernel holds; status 1 when they differ')
-    .action(async (flags: LiveFlags) => done(await diff(liveSettings(flags))));
+    .action(async (flags: LiveFlags) => done(await (await import('./inspect.ts')).diff(liveSettings(flags))));
 }
 
 interface LiveFlags {

@@ -1,7 +1,7 @@
 // The flags that say how this node proxies, shared by every command that compiles.
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { DEFAULT_OPTIONS, type DetectLocal, type ProxyOptions } from '../compile/node-view.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { CommandError, EXIT } from './exit-status.ts';
@@ -26,30 +26,34 @@ export function withProxyFlags(command: Command): Command {
     .option('--nodeport-addresses <cidrs>', 'where node ports are taken: "primary", or blocks of addresses', 'primary');
 }
 
-const prefixes = z.string().transform((text, context): Prefix[] => {
-  const parts = text.split(',').filter((part) => part !== '');
-  return parts.flatMap((part) => {
-    const prefix = parsePrefix(part.trim());
-    if (prefix === undefined) context.addIssue(`"${part}" is not a CIDR block`);
-    return prefix ?? [];
-  });
-});
-
-const FLAGS = z.object({
-  nodeName: z.string().optional(),
-  clusterCidr: prefixes.optional(),
-  detectLocalMode: z.enum(['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix']),
-  podBridgeInterface: interfaceName().optional(),
-  podInterfaceNamePrefix: interfaceName().optional(),
-  masqueradeAll: z.boolean(),
-  masqueradeBit: z.coerce.number().int().min(0).max(31),
-  nodeportAddresses: z.union([z.literal('primary'), prefixes]),
-});
+const prefixes = z.pipe(
+  z.string(),
+  z.transform((text: string, context): Prefix[] =>
+    text
+      .split(',')
+      .filter((part) => part !== '')
+      .flatMap((part) => {
+        const prefix = parsePrefix(part.trim());
+        if (prefix === undefined)
+          context.issues.push({ code: 'custom', message: `"${part}" is not a CIDR block`, input: text });
+        return prefix ?? [];
+      }),
+  ),
+);
 
 /** The kernel's own limit (IFNAMSIZ), and no character that could leave its quotes. */
-function interfaceName() {
-  return z.string().regex(/^[A-Za-z0-9._@:-]{1,15}$/, 'is not an interface name');
-}
+const interfaceName = z.string().check(z.regex(/^[A-Za-z0-9._@:-]{1,15}$/, 'is not an interface name'));
+
+const FLAGS = z.object({
+  nodeName: z.optional(z.string()),
+  clusterCidr: z.optional(prefixes),
+  detectLocalMode: z.enum(['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix']),
+  podBridgeInterface: z.optional(interfaceName),
+  podInterfaceNamePrefix: z.optional(interfaceName),
+  masqueradeAll: z.boolean(),
+  masqueradeBit: z.string().check(z.regex(/^(?:[12]?\d|3[01])$/, 'must be a whole number from 0 to 31')),
+  nodeportAddresses: z.union([z.literal('primary'), prefixes]),
+});
 
 /** Reads the flags. Throws {@link CommandError} with a usage status that names each wrong flag. */
 export function readProxyFlags(flags: unknown): ProxyOptions {
@@ -64,7 +68,7 @@ export function readProxyFlags(flags: unknown): ProxyOptions {
   return {
     nodeName,
     masqueradeAll: data.masqueradeAll,
-    masqueradeBit: data.masqueradeBit,
+    masqueradeBit: Number(data.masqueradeBit),
     detectLocal: detectLocal(data),
     nodePortAddresses: data.nodeportAddresses,
   };

@@ -1,6 +1,7 @@
 // Says when a connection fails and when it is back, without filling the log.
 import type { Clock } from '../sys/clock.ts';
-import type { Log, LogLevel } from '../sys/log.ts';
+import type { Log } from '../sys/log.ts';
+import type { LogLevel } from '../sys/log-level.ts';
 
 /** Between two lines about trouble; what goes wrong in between is the same trouble or follows from it. */
 const QUIET_MS = 5_000;

@@ -93,8 +93,8 @@ function clusterOf(config: KubeConfig): Cluster {
 
 async function loadConfig({ kubeconfig, mountRoot = '' }: CredentialsSource): Promise<KubeConfig> {
   // The library is large: a run without a cluster does not pay for it.
-  const library = await import('@kubernetes/client-node');
-  const config = new library.KubeConfig();
+  const { KubeConfig } = await import('./kube-config.ts');
+  const config = new KubeConfig();
   if (kubeconfig !== undefined) return narrow(config, await parseKubeconfig(kubeconfig, config), kubeconfig);
   if (!process.env['KUBERNETES_SERVICE_HOST'] || !process.env['KUBERNETES_SERVICE_PORT']) {
     const state = 'not in a cluster (KUBERNETES_SERVICE_HOST is not set) and no kubeconfig given';

@@ -5,7 +5,9 @@ import { type NodeView, type ProxyOptions, viewNode } from '../compile/node-view
 import { allObjects, OBJECTS, roleOf } from '../compile/objects.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
 import type { Read } from '../kube/read.ts';
+import type { Service } from '../kube/service.ts';
 import type { Sink } from '../kube/sink.ts';
+import { allFrontends } from '../model/frontends.ts';
 import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
@@ -14,7 +16,7 @@ import { addObject, addTable, type Operation } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
-import { type Entry, orderChanges } from '../plan/transaction.ts';
+import { countOperations, orderChanges, toOperations } from '../plan/transaction.ts';
 import { ChainBook, type ChainWrite, deleteTarget } from './chain-book.ts';
 import { Store } from './store.ts';
 
@@ -25,13 +27,20 @@ export interface KernelListing {
   readonly chains: readonly string[];
 }
 
-/** Operations that go to the kernel together, all or none. */
+/** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
 export interface Transaction {
-  readonly operations: readonly Operation[];
-  readonly changes: readonly Change[];
+  /** Declarations of tables, sets and maps. */
+  readonly declarations: readonly Operation[];
   readonly chains: readonly ChainWrite[];
-  /** It declares tables, sets and maps. */
-  readonly declares: boolean;
+  readonly changes: readonly Change[];
+}
+
+/** The lines of a transaction, in order. */
+export function operationsOf({ declarations, chains, changes }: Transaction): Operation[] {
+  const operations = [...declarations];
+  for (const chain of chains) operations.push(...chain.operations);
+  for (const change of changes) operations.push(...toOperations(change));
+  return operations;
 }
 
 /** A Service that the kernel refused, and what it said. It is tried again when it, or its endpoints, change. */
@@ -136,28 +145,25 @@ export class Engine implements Sink {
    * order, or at the same time; stages go one after the other. Needs the kernel to be known.
    */
   plan(): Transaction[][] {
-    const declarations = this.#declared ? [] : declare();
-    const chains = this.#chains.writes(this.#node, this.#ledger.targets());
-    const steps = orderChanges(this.#ledger.changes(), ({ object }) => roleOf(object));
     const first: Transaction = {
-      operations: [...declarations, ...chains.flatMap((chain) => chain.operations)],
+      declarations: this.#declared ? [] : declare(),
+      chains: this.#chains.writes(this.#node, this.#ledger.targets()),
       changes: [],
-      chains,
-      declares: !this.#declared,
     };
-    const entries = steps.flat();
-    const size = entries.reduce((sum, entry) => sum + entry.operations.length, first.operations.length);
+    const steps = orderChanges(this.#ledger.changes(), ({ object }) => roleOf(object));
+    const count = (changes: readonly Change[]) => changes.reduce((sum, change) => sum + countOperations(change), 0);
+    const firstSize = operationsOf(first).length;
+    const size = steps.reduce((sum, step) => sum + count(step), firstSize);
     if (size === 0) return [];
-    if (size > RUN_SIZE) return [...(first.operations.length > 0 ? [[first]] : []), ...steps.map(inRuns)];
-    const operations = [...first.operations, ...entries.flatMap((entry) => entry.operations)];
-    return [[{ ...first, operations, changes: entries.map((entry) => entry.change) }]];
+    if (size <= RUN_SIZE) return [[{ ...first, changes: steps.flat() }]];
+    return [...(firstSize > 0 ? [[first]] : []), ...steps.map(inRuns)];
   }
 
   /** The kernel took this transaction. */
-  committed({ changes, chains, declares }: Transaction): void {
+  committed({ declarations, chains, changes }: Transaction): void {
     this.#ledger.committed(changes);
     this.#chains.committed(chains);
-    if (declares) this.#declared = true;
+    if (declarations.length > 0) this.#declared = true;
   }
 
   /**
@@ -175,8 +181,8 @@ export class Engine implements Sink {
 
   /** A Service on this node, port by port; empty when there is no such Service, or it is left out. */
   model(key: string): ServicePortModel[] {
-    const service = this.store.services.get(key);
-    if (service === undefined || this.#refused.has(key)) return [];
+    const service = this.#usable(key);
+    if (service === undefined) return [];
     const place = { nodeName: this.#node.name, zone: this.#node.zone };
     return modelService(service, this.store.slicesOf(key), place);
   }
@@ -227,29 +233,33 @@ export class Engine implements Sink {
     if (zoneChanged) this.#recompile(new Set(this.store.services.keys()));
   }
 
+  /** Claims first, for all, so that each is compiled once, knowing what it has; one model at a time is in memory. */
   #recompile(touched: ReadonlySet<string>): void {
     const concerned = new Set(touched);
-    const models = new Map<string, ServicePortModel[]>();
     for (const key of concerned) {
-      const ports = this.model(key);
-      models.set(key, ports);
-      const createdAt = this.store.services.get(key)?.createdAt ?? 0;
-      const frontends = ports.flatMap((port) => port.frontends.map(frontendKey));
-      for (const other of this.#arbiter.claim({ key, createdAt }, frontends)) concerned.add(other);
+      const service = this.#usable(key);
+      const frontends = service === undefined ? [] : allFrontends(service).map(frontendKey);
+      const claimant = { key, createdAt: service?.createdAt ?? 0 };
+      for (const other of this.#arbiter.claim(claimant, frontends)) concerned.add(other);
     }
-    for (const [key, ports] of models) this.#ledger.put(key, this.#compileOne(key, ports));
+    for (const key of concerned) this.#ledger.put(key, this.#compileOne(key));
   }
 
-  #compileOne(key: string, ports: readonly ServicePortModel[]): Element[] {
-    const service = this.store.services.get(key);
-    if (service === undefined || this.#refused.has(key)) return [];
-    return compileService(service, ports, {
+  #compileOne(key: string): Element[] {
+    const service = this.#usable(key);
+    if (service === undefined) return [];
+    return compileService(service, this.model(key), {
       owns: (frontend) => this.#arbiter.owns(frontend, key),
       slots: (object, at) => {
         const slots = this.#ledger.slots(object, at);
         return slots.length > 0 || this.#adopted === undefined ? slots : slotsIn(this.#adopted, object, at);
       },
     });
+  }
+
+  /** The Service of that name, unless the kernel refused it. */
+  #usable(key: string): Service | undefined {
+    return this.#refused.has(key) ? undefined : this.store.services.get(key);
   }
 }
 
@@ -267,16 +277,17 @@ function declare(): Operation[] {
 }
 
 /** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
-function inRuns(step: readonly Entry[]): Transaction[] {
-  const runs: { operations: Operation[]; changes: Change[]; chains: []; declares: false }[] = [];
-  for (const { change, operations } of step) {
-    let run = runs.at(-1);
-    if (run === undefined || run.operations.length + operations.length > RUN_SIZE) {
-      run = { operations: [], changes: [], chains: [], declares: false };
-      runs.push(run);
+function inRuns(step: readonly Change[]): Transaction[] {
+  const runs: Change[][] = [];
+  let size = RUN_SIZE;
+  for (const change of step) {
+    const operations = countOperations(change);
+    if (size + operations > RUN_SIZE) {
+      runs.push([]);
+      size = 0;
     }
-    run.operations.push(...operations);
-    run.changes.push(change);
+    size += operations;
+    runs.at(-1)?.push(change);
   }
-  return runs;
+  return runs.map((changes) => ({ declarations: [], chains: [], changes }));
 }

@@ -166,11 +166,7 @@ export function isPort(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
 }
 
-function readAddresses(
-  values: readonly unknown[],
-  fieldOf: (index: number) => string,
-  findings: Findings,
-): Address[] {
+function readAddresses(values: readonly unknown[], fieldOf: (index: number) => string, findings: Findings): Address[] {
   const addresses = new Set<Address>();
   for (const [index, entry] of values.entries()) {
     const trimmed = text(entry).trim();

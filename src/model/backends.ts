@@ -20,12 +20,13 @@ export interface Backend extends Omit<SliceEndpoint, 'nodeName'> {
  * last decides, so that the result does not depend on the order in which slices arrive.
  */
 export function backendsOf(
-  slices: Iterable<EndpointSlice>,
+  slices: readonly EndpointSlice[],
   { port, family, nodeName }: { port: ServicePort; family: Family; nodeName: string },
 ): Backend[] {
   const found = new Map<string, Backend>();
-  const ordered = [...slices].filter((slice) => slice.family === family).sort((a, b) => compare(a.key, b.key));
+  const ordered = slices.length > 1 ? [...slices].sort((a, b) => compare(a.key, b.key)) : slices;
   for (const slice of ordered) {
+    if (slice.family !== family) continue;
     for (const slicePort of slice.ports) {
       if (slicePort.name !== port.name || slicePort.protocol !== port.protocol) continue;
       for (const endpoint of slice.endpoints) add(found, toBackend(endpoint, slicePort.port, { family, nodeName }));
@@ -37,7 +38,8 @@ export function backendsOf(
 function toBackend(endpoint: SliceEndpoint, port: number, at: { family: Family; nodeName: string }): Backend {
   const name = at.family === 'ip' ? `${endpoint.address}:${port}` : `[${endpoint.address}]:${port}`;
   const local = at.nodeName !== '' && endpoint.nodeName === at.nodeName;
-  return { ...endpoint, port, name, local };
+  const { address, ready, serving, terminating, nodeName, zoneHints, nodeHints } = endpoint;
+  return { address, ready, serving, terminating, nodeName, zoneHints, nodeHints, port, name, local };
 }
 
 function add(found: Map<string, Backend>, backend: Backend): void {

@@ -1,5 +1,5 @@
 // What clients of a Service dial: its cluster IP, its external addresses, its node port.
-import type { Policy, Service, ServicePort } from '../kube/service.ts';
+import { familiesOf, type Policy, type Service, type ServicePort } from '../kube/service.ts';
 import type { Address } from '../net/address.ts';
 import type { Family } from '../net/family.ts';
 import type { Wants } from './select.ts';
@@ -43,6 +43,11 @@ export function frontendsOf(service: Service, servicePort: ServicePort, family: 
     ...unique,
     { kind: 'node-port', family, address: undefined, servicePort, port: nodePort, policy: service.externalPolicy },
   ];
+}
+
+/** All frontends of a Service. */
+export function allFrontends(service: Service): Frontend[] {
+  return familiesOf(service).flatMap((family) => service.ports.flatMap((port) => frontendsOf(service, port, family)));
 }
 
 /** Which lists of backends these frontends of one port need. */

@@ -22,7 +22,10 @@ export interface Element {
   readonly owner: string;
 }
 
-/** Parts of a concatenated key or value, in nft's own notation. */
+/**
+ * Parts of a concatenated key or value, in nft's own notation. Joined, not added up: V8 keeps a sum of strings as a tree
+ * of its parts, at several times the memory.
+ */
 export function concat(...parts: readonly (string | number)[]): string {
   return parts.join(' . ');
 }

@@ -39,29 +39,31 @@ interface Book {
  * the last commit are, so an event costs memory and time in proportion to itself.
  */
 export class Ledger {
-  readonly #books: ReadonlyMap<string, Book>;
+  readonly #books: ReadonlyMap<NftObject, Book>;
   readonly #byOwner = new Map<string, readonly Element[]>();
   /** How many wanted elements lead to a chain, by `family name`. */
   readonly #targets = new Map<string, number>();
 
   constructor(objects: readonly NftObject[]) {
-    this.#books = new Map(
-      objects.map((object) => [objectKey(object), { object, claims: new Map(), changed: new Map() }]),
-    );
+    this.#books = new Map(objects.map((object) => [object, { object, claims: new Map(), changed: new Map() }]));
   }
 
   /** Everything that `owner` asks for from now on; what it asked for before and no longer does is given up. */
   put(owner: string, elements: readonly Element[]): void {
-    const before = new Map<string, Element>();
-    for (const element of this.#byOwner.get(owner) ?? []) before.set(elementKey(element), element);
-    for (const element of elements) {
-      const same = before.get(elementKey(element));
-      if (same !== undefined) before.delete(elementKey(element));
-      if (same?.data !== element.data || same.comment !== element.comment) this.#claim(same, element);
-    }
-    for (const element of before.values()) this.#claim(element, undefined);
-    if (elements.length > 0) this.#byOwner.set(owner, this.#canonical(owner, elements));
+    const before = this.#byOwner.get(owner);
+    if (elements.length > 0) this.#byOwner.set(owner, elements);
     else this.#byOwner.delete(owner);
+    if (before === undefined) {
+      for (const element of elements) this.#claim(undefined, element);
+      return;
+    }
+    const left = new Map(before.map((element) => [elementKey(element), element]));
+    for (const element of elements) {
+      const same = left.get(elementKey(element));
+      left.delete(elementKey(element));
+      this.#claim(same, element);
+    }
+    for (const element of left.values()) this.#claim(element, undefined);
   }
 
   /** What the slots of a frontend hold, from slot 0 on, as `data` texts. */
@@ -101,9 +103,9 @@ export class Ledger {
 
   /** What the kernel holds was not known, and this is it: every difference becomes a change. */
   rebase(listing: Listing): void {
-    for (const [name, { claims, changed }] of this.#books) {
+    for (const { object, claims, changed } of this.#books.values()) {
       changed.clear();
-      const held = listing.get(name) ?? new Map<string, Held>();
+      const held = listing.get(objectKey(object)) ?? new Map<string, Held>();
       for (const [key, claim] of claims) {
         const was = held.get(key);
         if (!isSame(was, winner(claim))) changed.set(key, was);
@@ -132,24 +134,27 @@ export class Ledger {
   }
 
   #book(object: NftObject): Book {
-    const book = this.#books.get(objectKey(object));
+    const book = this.#books.get(object);
     if (book === undefined) throw new Error(`Invariant broken: no object "${objectKey(object)}"`);
     return book;
   }
 
   /** Exchanges one claim for another; either may be missing. */
   #claim(before: Element | undefined, after: Element | undefined): void {
-    const { object, key } = before ?? after ?? unreachableClaim();
+    const { object, key, owner } = before ?? after ?? unreachableClaim();
     const book = this.#book(object);
     const claims = book.claims.get(key);
-    const was = claims === undefined ? undefined : winner(claims);
-    const owner = (before ?? after)?.owner;
-    const others = claims === undefined ? [] : listed(claims).filter((claim) => claim.owner !== owner);
-    const next = after === undefined ? others : [...others, after].sort(byOwner);
-    const [only] = next;
-    if (only === undefined) book.claims.delete(key);
-    else book.claims.set(key, next.length === 1 ? only : next);
-    this.#record(book, key, { was, is: only });
+    if (claims === undefined && after !== undefined) {
+      book.claims.set(key, after);
+      this.#record(book, key, { was: undefined, is: after });
+    } else if (claims !== undefined) {
+      const others = listed(claims).filter((claim) => claim.owner !== owner);
+      const next = after === undefined ? others : [...others, after].sort(byOwner);
+      const [first] = next;
+      if (first === undefined) book.claims.delete(key);
+      else book.claims.set(key, next.length === 1 ? first : next);
+      this.#record(book, key, { was: winner(claims), is: first });
+    }
   }
 
   /** Notes that the wanted element changed, or takes the note back when it is again what the kernel holds. */
@@ -160,7 +165,7 @@ export class Ledger {
   ): void {
     this.#retarget(object, was, -1);
     this.#retarget(object, is, 1);
-    const held = changed.has(key) ? changed.get(key) : was;
+    const held = changed.get(key) ?? (was === undefined || changed.has(key) ? undefined : was);
     if (isSame(held, is)) changed.delete(key);
     else changed.set(key, held === undefined ? undefined : { data: held.data, comment: held.comment });
   }
@@ -172,14 +177,6 @@ export class Ledger {
     const count = (this.#targets.get(target) ?? 0) + by;
     if (count === 0) this.#targets.delete(target);
     else this.#targets.set(target, count);
-  }
-
-  /** The element objects that the books hold, so that none is kept twice. */
-  #canonical(owner: string, elements: readonly Element[]): readonly Element[] {
-    return elements.map((element) => {
-      const claims = this.#book(element.object).claims.get(element.key);
-      return (claims && listed(claims).find((claim) => claim.owner === owner)) ?? element;
-    });
   }
 }
 

@@ -5,7 +5,8 @@
  * from the end move into the holes, and newcomers take what is left, in the order of `wanted`. A value may be wanted
  * several times, and then has as many slots. From an empty `previous` the slots are in the order of `wanted`.
  */
-export function assignSlots(previous: readonly string[], wanted: readonly string[]): string[] {
+export function assignSlots(previous: readonly string[], wanted: readonly string[]): readonly string[] {
+  if (previous.length === 0) return wanted;
   const open = new Map<string, number>();
   for (const value of wanted) open.set(value, (open.get(value) ?? 0) + 1);
   const take = (value: string | undefined): value is string => {

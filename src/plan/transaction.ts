@@ -8,43 +8,31 @@ import type { Change } from './ledger.ts';
  */
 export type Role = 'slots' | 'verdicts' | 'refusals';
 
-/** A change with the operations that make it; those stay in one transaction. */
-export interface Entry {
-  readonly change: Change;
-  readonly operations: readonly Operation[];
-}
-
-const ORDER: readonly { readonly adds: boolean; readonly role: Role }[] = [
-  { adds: true, role: 'slots' },
-  { adds: true, role: 'verdicts' },
-  { adds: true, role: 'refusals' },
-  { adds: false, role: 'refusals' },
-  { adds: false, role: 'verdicts' },
-  { adds: false, role: 'slots' },
-];
+const ROLES: readonly Role[] = ['slots', 'verdicts', 'refusals'];
 
 /**
  * The steps from what the kernel holds to what is wanted; empty ones are left out. Between steps, and inside each, every
  * frontend works in the old way or in the new.
  */
-export function orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => Role): Entry[][] {
-  const steps = ORDER.map((): Entry[] => []);
+export function orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => Role): Change[][] {
+  const steps = Array.from({ length: 2 * ROLES.length }, (): Change[] => []);
   for (const change of changes) {
-    const role = roleOf(change);
-    const adds = change.wanted !== undefined;
-    steps[ORDER.findIndex((step) => step.role === role && step.adds === adds)]?.push({
-      change,
-      operations: toOperations(change),
-    });
+    const rank = ROLES.indexOf(roleOf(change));
+    const step = change.wanted === undefined ? 2 * ROLES.length - 1 - rank : rank;
+    steps[step]?.push(change);
   }
   return steps.filter((step) => step.length > 0);
 }
 
+/** How many operations a change takes. */
+export function countOperations({ held, wanted }: Change): number {
+  return (held === undefined ? 0 : 1) + (wanted === undefined ? 0 : 1);
+}
+
 /** A key that is there cannot be added with other data: the kernel wants it deleted first, in the same transaction. */
-function toOperations({ object, key, held, wanted }: Change): Operation[] {
-  const owner = wanted?.owner ?? '';
-  return [
-    ...(held === undefined ? [] : [deleteElement(object, key, owner)]),
-    ...(wanted === undefined ? [] : [addElement(wanted)]),
-  ];
+export function toOperations({ object, key, held, wanted }: Change): Operation[] {
+  const operations: Operation[] = [];
+  if (held !== undefined) operations.push(deleteElement(object, key, wanted?.owner ?? ''));
+  if (wanted !== undefined) operations.push(addElement(wanted));
+  return operations;
 }

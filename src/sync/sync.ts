@@ -1,6 +1,6 @@
 // One sync: from what is wanted now to what the kernel holds.
 import { NftLost, NftRefusal } from '../apply/nft-error.ts';
-import type { Engine, KernelListing, Refusal, Transaction } from '../engine/engine.ts';
+import { type Engine, type KernelListing, operationsOf, type Refusal, type Transaction } from '../engine/engine.ts';
 import { isDrift, type NftComplaint } from '../nft/complaint.ts';
 import type { Operation } from '../nft/operation.ts';
 
@@ -46,12 +46,12 @@ export async function sync(engine: Engine, tables: Tables): Promise<SyncReport> 
 }
 
 class StageFailure extends Error {
-  readonly transaction: Transaction;
+  readonly operations: readonly Operation[];
   override readonly cause: NftRefusal | NftLost;
 
-  constructor(transaction: Transaction, cause: NftRefusal | NftLost) {
+  constructor(operations: readonly Operation[], cause: NftRefusal | NftLost) {
     super(cause.message);
-    this.transaction = transaction;
+    this.operations = operations;
     this.cause = cause;
   }
 }
@@ -67,15 +67,16 @@ async function runStage(
   const work = async (): Promise<void> => {
     for (const transaction of waiting) {
       if (failures.length > 0) return;
+      const operations = operationsOf(transaction);
       try {
-        await tables.run(transaction.operations.map((operation) => operation.line));
+        await tables.run(operations.map((operation) => operation.line));
       } catch (cause) {
         const known = cause instanceof NftRefusal || cause instanceof NftLost;
-        failures.push(known ? new StageFailure(transaction, cause) : cause);
+        failures.push(known ? new StageFailure(operations, cause) : cause);
         return;
       }
       engine.committed(transaction);
-      report.operations += transaction.operations.length;
+      report.operations += operations.length;
       report.transactions++;
     }
   };
@@ -84,14 +85,14 @@ async function runStage(
 }
 
 /** Decides what to do about a transaction that did not go in; throws its cause when there is nothing to be done. */
-function recover({ transaction, cause }: StageFailure, engine: Engine, report: Progress): void {
+function recover({ operations, cause }: StageFailure, engine: Engine, report: Progress): void {
   const complaints = cause instanceof NftRefusal ? cause.complaints : [];
   const firstTime = report.drift.length === 0;
   if (firstTime && (cause instanceof NftLost || complaints.some(isDrift))) {
     report.drift.push(cause.message);
     return;
   }
-  const refusals = complaints.flatMap((complaint) => toRefusal(complaint, transaction.operations));
+  const refusals = complaints.flatMap((complaint) => toRefusal(complaint, operations));
   if (refusals.length === 0) throw cause;
   for (const refusal of refusals) engine.refuse(refusal);
   report.refused.push(...refusals);

@@ -1,10 +1,6 @@
 // One line an event: JSON for machines, words for a person at a terminal.
 import { pino } from 'pino';
-import pretty from 'pino-pretty';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export type LogFormat = 'auto' | 'json' | 'text';
+import type { LogFormat, LogLevel } from './log-level.ts';
 
 type Write = (message: string, details?: Readonly<Record<string, unknown>>) => void;
 
@@ -12,10 +8,17 @@ type Write = (message: string, details?: Readonly<Record<string, unknown>>) => v
 export type Log = Readonly<Record<LogLevel, Write>>;
 
 /** A log on standard error. `auto` is text on a terminal and JSON otherwise. Writes are synchronous: nothing is lost at exit. */
-export function createLog({ level, format }: { level: LogLevel; format: LogFormat }): Log {
+export async function createLog({ level, format }: { level: LogLevel; format: LogFormat }): Promise<Log> {
   const text = format === 'text' || (format === 'auto' && process.stderr.isTTY);
+  // Only a person at a terminal pays for loading the printer.
   const stream = text
-    ? pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY, ignore: 'pid,hostname', singleLine: true })
+    ? (await import('pino-pretty')).default({
+        destination: 2,
+        sync: true,
+        colorize: process.stderr.isTTY,
+        ignore: 'pid,hostname',
+        singleLine: true,
+      })
     : pino.destination({ dest: 2, sync: true });
   const options = {
     level,

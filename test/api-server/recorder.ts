@@ -2,7 +2,8 @@
 import type { Kind } from '../../src/kube/kinds.ts';
 import type { Read } from '../../src/kube/read.ts';
 import type { Sink } from '../../src/kube/sink.ts';
-import { LOG_LEVELS, type Log, type LogLevel } from '../../src/sys/log.ts';
+import type { Log } from '../../src/sys/log.ts';
+import { LOG_LEVELS, type LogLevel } from '../../src/sys/log-level.ts';
 
 export interface RecordedSink extends Sink {
   /** What was said, e.g. `put Service shop/web`, in order. */

@@ -1,0 +1,5 @@
+// How much a log says, and in which form.
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFormat = 'auto' | 'json' | 'text';

@@ -12,6 +12,7 @@ import { DirectorySource } from '../manifests/directory-source.ts';
 import { Daemon } from '../sync/daemon.ts';
 import { systemClock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { giveBackMemory } from '../sys/memory.ts';
 import { VERSION } from './version.ts';
 
 export interface RunSettings {
@@ -31,7 +32,7 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   const nftVersion = await kernel.check();
   const engine = new Engine(proxy);
   engine.setHostAddresses(hostAddresses());
-  const daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock });
+  const daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, onComplete: giveBackMemory });
   const source = await openSource(settings, daemon);
   const path = adminSocketPath(settings.runDir);
   const state = () => ({ version: VERSION, pid: process.pid, source: source.name, ...engineState(engine) });

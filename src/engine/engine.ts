@@ -50,10 +50,10 @@ export interface Refusal {
 }
 
 /**
- * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 14 MB for one of these and
- * 600 MB for fifty at once, and the kernel holds its commit mutex no longer than one run takes.
+ * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 25 MB for one of these and
+ * 600 MB for 250,000 at once, and the kernel holds its commit mutex no longer than one run takes.
  */
-export const RUN_SIZE = 5000;
+export const RUN_SIZE = 10_000;
 
 /** The owner of elements that belong to the node. No Service can have this name. */
 const NODE_OWNER = '';

@@ -14,6 +14,8 @@ export interface DaemonParts {
   readonly tables: Tables;
   readonly log: Log;
   readonly clock: Clock;
+  /** Called once, when the initial load is in the kernel. */
+  readonly onComplete?: () => void;
 }
 
 /** A sink that syncs. Nothing is applied before Services and EndpointSlices are both known. */
@@ -64,14 +66,20 @@ export class Daemon implements Sink {
 
   async #work(): Promise<void> {
     const { engine, tables, clock } = this.#parts;
-    if (!engine.store.ready) return;
+    // What the kernel holds can be read while the objects are still on their way.
+    if (!engine.store.ready) {
+      if (!engine.known) engine.adopt(await tables.list());
+      return;
+    }
     const oldestEvent = this.#oldestEvent ?? clock.now();
     this.#oldestEvent = undefined;
     const started = clock.now();
     try {
       const report = await sync(engine, tables);
-      const ms = clock.now() - started;
-      this.#report(report, { ms, latencyMs: clock.now() - oldestEvent });
+      const [ms, latencyMs] = [clock.now() - started, clock.now() - oldestEvent].map(
+        (time) => Math.round(time * 10) / 10,
+      );
+      this.#report(report, { ms, latencyMs });
     } catch (error) {
       this.#oldestEvent = oldestEvent;
       throw error;
@@ -88,6 +96,7 @@ export class Daemon implements Sink {
     if (!this.#complete) {
       const services = engine.store.services.size;
       log.info('ruleset complete', { services, operations, transactions, ...times });
+      this.#parts.onComplete?.();
     } else if (operations > 0) {
       log.debug('synced', { operations, transactions, ...times });
     }
@@ -109,4 +118,8 @@ export class Daemon implements Sink {
     this.#told.clear();
     for (const text of now.keys()) this.#told.add(text);
   }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }

@@ -76,10 +76,7 @@ export class Daemon implements Sink {
     const started = clock.now();
     try {
       const report = await sync(engine, tables);
-      const [ms, latencyMs] = [clock.now() - started, clock.now() - oldestEvent].map(
-        (time) => Math.round(time * 10) / 10,
-      );
-      this.#report(report, { ms, latencyMs });
+      this.#report(report, { ms: tenths(clock.now() - started), latencyMs: tenths(clock.now() - oldestEvent) });
     } catch (error) {
       this.#oldestEvent = oldestEvent;
       throw error;

@@ -36,10 +36,10 @@ netns: setup ## Test with real sockets in network namespaces (as root)
 test: setup ## Run check, unit, golden and netns, and count
 	@.ci/test.sh
 
-demo: setup ## Show it at work in network namespaces (as root)
+demo: build ## Show it at work in network namespaces (as root)
 	node test/demo/demo.ts
 
-bench: setup ## Measure it (as root)
+bench: build ## Measure it (as root)
 	node test/bench/bench.ts
 
 clean: ## Remove all that was made here, except for node_modules

@@ -83,12 +83,14 @@ function declare(family: Family): Record<ObjectName, NftObject> {
 
 /**
  * Declared by `typeof` throughout: a plain `type` written by nft 1.1 makes nft 1.0.6, which Debian 12 hosts have, crash
- * on every listing. The port of a value is typed by `tcp dport`, whatever the protocol: where it says `th dport`, nft
- * 1.1.3 refuses every later rule that looks the map up ("conflicting protocols specified: ip vs. th"). Counters count new connections, for translation sees the first packet of a flow only.
+ * on every listing. A value's port is typed by `ct original proto-dst`, the only port that belongs to no protocol header:
+ * with `tcp dport` nft 1.1.3 slips a match for TCP into the first rule that looks the map up, and with `th dport` it
+ * refuses all but the first transaction that does ("conflicting protocols specified: ip vs. th"). Counters count new
+ * connections, for translation sees the first packet of a flow only.
  */
 function toObject(family: Family, name: string, { key, value }: Shape): NftObject {
   const keys = `typeof ${printFields(key, family)}`;
-  const values = { verdict: ' : verdict; counter;', endpoint: ` : ${family} daddr . tcp dport; counter;` };
+  const values = { verdict: ' : verdict; counter;', endpoint: ` : ${family} daddr . ct original proto-dst; counter;` };
   const body = value === undefined ? `${keys};` : `${keys}${values[value]}`;
   return { family, name, kind: value === undefined ? 'set' : 'map', body };
 }

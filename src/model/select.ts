@@ -78,17 +78,18 @@ function orDraining(
 /** Why a backend is used, or is not, in words for an operator. */
 export function whyBackend(backend: Backend, selection: Selection, wants: Wants, place: Place): string {
   const inCluster = selection.cluster.includes(backend);
-  const inLocal = selection.local.includes(backend);
   const draining = isDraining(backend) && !backend.ready;
-  if (inCluster || inLocal) {
-    const scope = inCluster ? '' : ' for clients from outside, under the Local policy';
-    return draining ? `terminating, but still serving, and no endpoint is ready${scope}` : `ready${scope}`;
+  if (inCluster || selection.local.includes(backend)) {
+    const scope = inCluster ? '' : ', for clients under the Local policy';
+    const where = inCluster ? '' : ' of this node';
+    return draining ? `terminating, but still serving, and no endpoint${where} is ready${scope}` : `ready${scope}`;
   }
+  const elsewhere = `on node ${backend.nodeName || '(none)'}, and internalTrafficPolicy is Local`;
   if (!backend.ready) {
-    if (draining) return 'terminating, and there are ready endpoints';
+    if (draining) return wants.cluster || backend.local ? 'terminating, and there are ready endpoints' : elsewhere;
     return backend.terminating ? 'terminating and no longer serving' : 'not ready';
   }
-  if (!wants.cluster) return `on node ${backend.nodeName || '(none)'}, and internalTrafficPolicy is Local`;
+  if (!wants.cluster) return elsewhere;
   if (selection.topology === 'same-node') return `hinted for other nodes than ${place.nodeName}`;
   return `hinted for other zones than ${place.zone ?? '(none)'}`;
 }

@@ -89,6 +89,10 @@ export class World {
     return this.#find(name).place;
   }
 
+  nodeOf(podName: string): NodeName {
+    return this.#find(podName).node;
+  }
+
   /** Adds a pod with the next free addresses of its node. */
   async addPod(node: NodeName, name: string): Promise<Namespace> {
     if (this.#pods.has(name)) throw new Error(`Cannot add pod "${name}": it exists`);

@@ -1,0 +1,37 @@
+// Shares of connections by pod, from one moment to another.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Dialling } from '../netns/dialer-process.ts';
+import { percent } from './report.ts';
+
+const PHASE_MS = 1000;
+
+export class Phases {
+  readonly #held: Dialling;
+  readonly #counts = new Map<string, ReadonlyMap<string, number>>();
+
+  constructor(held: Dialling) {
+    this.#held = held;
+  }
+
+  /** Lets a moment pass and keeps what happened in it. */
+  async run(name: string): Promise<void> {
+    const { pods: before } = await this.#held.look();
+    await delay(PHASE_MS);
+    const { pods: after } = await this.#held.look();
+    this.#counts.set(name, new Map(Object.entries(after).map(([pod, count]) => [pod, count - (before[pod] ?? 0)])));
+  }
+
+  /** A pod's share of a phase, from 0 to 1. */
+  share(name: string, pod: string): number {
+    const counts = this.#counts.get(name) ?? new Map<string, number>();
+    const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    return total === 0 ? 0 : (counts.get(pod) ?? 0) / total;
+  }
+
+  /** Rows of a table, with a column for each phase. */
+  rows(service: string, pods: readonly string[]): string[][] {
+    const phases = [...this.#counts.keys()];
+    const cell = (share: number) => (share === 0 ? '     -' : percent(share));
+    return pods.map((pod) => [service, pod, ...phases.map((phase) => cell(this.share(phase, pod)))]);
+  }
+}

@@ -1,0 +1,99 @@
+// Who gets how many connections: as the pods answered, and as nft counted.
+import type { ServiceView } from '../../src/inspect/service-view.ts';
+import { table } from '../../src/inspect/table.ts';
+import { NODES } from '../netns/topology.ts';
+import type { Report as DialReport, DialRequest } from '../netns/traffic.ts';
+import type { World } from '../netns/world.ts';
+import { bar, percent, type Report } from './report.ts';
+import type { Scene } from './scene.ts';
+import { type DemoService, DNS, WEB } from './services.ts';
+
+/** Connections of one kind: so many sockets are open at a time, for a port used again would be the same flow over UDP. */
+const EACH = 60;
+
+const KINDS = 'the client to the cluster IP and both node ports, a pod to the cluster IP';
+
+type Counts = ReadonlyMap<string, number>;
+
+/** Makes connections of every kind to both Services and compares the counts. */
+export async function showShares(scene: Scene, report: Report): Promise<void> {
+  const explanation = 'Every pod gets its share, and nft counts for each of them on the way.';
+  report.section('Balancing', explanation);
+  report.show(`${EACH} connections over IPv4 and ${EACH} over IPv6 from ${KINDS}.`);
+  report.gap();
+  const totals = { answered: 0, dialled: 0, agree: true, used: true };
+  const rows: (string | number)[][] = [];
+  for (const service of [WEB, DNS]) {
+    const { pods, dialled } = await dialAll(scene, service);
+    const counted = await countedByNft(scene, service);
+    const answered = sum(pods);
+    totals.answered += answered;
+    totals.dialled += dialled;
+    for (const pod of service.pods) {
+      const count = pods.get(pod) ?? 0;
+      const share = count / answered;
+      totals.agree &&= counted.get(pod) === count;
+      totals.used &&= count > 0;
+      rows.push([service.name, pod, count, counted.get(pod) ?? 0, `${percent(share)}  ${bar(share)}`]);
+    }
+  }
+  report.show(table(['SERVICE', 'POD', 'ANSWERED', 'NFT COUNTED', 'SHARE'], rows));
+  const { answered, dialled, agree, used } = totals;
+  report.claim(answered === dialled && used, `${answered} of ${dialled} connections answered, by all backends`);
+  report.claim(agree, "nft's counters agree with the pods, backend by backend");
+}
+
+/** Dials a Service in every way that there is. */
+async function dialAll(scene: Scene, service: DemoService): Promise<{ pods: Counts; dialled: number }> {
+  const requests = (['ip', 'ip6'] as const).flatMap((family) => ways(service, family));
+  const reports: DialReport[] = [];
+  for (const { from, request } of requests) reports.push(await (await scene.dialer(from)).dial(request));
+  return { pods: sumByPod(reports), dialled: requests.length * EACH };
+}
+
+function ways({ at, port }: DemoService, family: 'ip' | 'ip6'): { from: 'client' | 'shell'; request: DialRequest }[] {
+  const common = { protocol: port.protocol, count: EACH, concurrency: EACH, timeoutMs: 3000 };
+  const cluster = { ...common, address: at[family], port: port.port };
+  const nodePorts = Object.values(NODES).map((node) => ({
+    from: 'client' as const,
+    request: { ...common, address: node[family], port: port.nodePort ?? 0 },
+  }));
+  return [{ from: 'client', request: cluster }, { from: 'shell', request: cluster }, ...nodePorts];
+}
+
+async function countedByNft(scene: Scene, service: DemoService): Promise<Counts> {
+  const counts = new Map<string, number>();
+  const endpoints = (await scene.inspect(service)).flatMap(endpointsOf);
+  for (const pod of service.pods) {
+    const names = endpointNames(scene.world, service, pod);
+    const own = endpoints.filter(({ endpoint }) => names.includes(endpoint));
+    counts.set(
+      pod,
+      own.reduce((total, { connections }) => total + connections, 0),
+    );
+  }
+  return counts;
+}
+
+/** All endpoints that a node shows of a Service. */
+export function endpointsOf({ ports }: ServiceView) {
+  return ports.flatMap((port) => port.endpoints);
+}
+
+/** A pod as `inspect` names it, in both families. */
+export function endpointNames(world: World, { port: { targetPort } }: DemoService, pod: string): string[] {
+  const { ip, ip6 } = world.pod(pod);
+  return [`${ip}:${targetPort}`, `[${ip6}]:${targetPort}`];
+}
+
+function sumByPod(reports: readonly DialReport[]): Counts {
+  const counts = new Map<string, number>();
+  for (const [pod, count] of reports.flatMap(({ pods }) => Object.entries(pods))) {
+    counts.set(pod, (counts.get(pod) ?? 0) + count);
+  }
+  return counts;
+}
+
+function sum(counts: Counts): number {
+  return [...counts.values()].reduce((total, count) => total + count, 0);
+}

@@ -1,0 +1,225 @@
+// A kernel in memory that takes our operations, and refuses what the real one refuses.
+import type { OBJECTS } from '../../src/compile/objects.ts';
+import type { KernelListing } from '../../src/engine/engine.ts';
+import { FAMILIES, type Family } from '../../src/net/family.ts';
+import type { Held } from '../../src/plan/ledger.ts';
+
+/** A set or map, by key. */
+export type Elements = Map<string, Held>;
+
+interface Table {
+  readonly objects: Map<string, Elements>;
+  readonly chains: Map<string, { rules: string[] }>;
+}
+
+/** A chain may only go while nothing leads to it, an element may only lead to a chain that is there. */
+export class ModelKernel {
+  #tables = new Map<string, Table>();
+
+  /** Takes all the lines, or throws and takes none. */
+  run(lines: readonly string[]): void {
+    const before = this.#tables;
+    this.#tables = structuredClone(before);
+    try {
+      for (const line of lines) this.#runLine(line);
+    } catch (error) {
+      this.#tables = before;
+      throw error;
+    }
+  }
+
+  list(): KernelListing {
+    const elements = new Map<string, Elements>();
+    const chains: string[] = [];
+    for (const [family, table] of this.#tables) {
+      for (const [name, object] of table.objects)
+        if (object.size > 0) elements.set(`${family} ${name}`, new Map(object));
+      for (const chain of table.chains.keys()) chains.push(`${family} ${chain}`);
+    }
+    return { elements, chains };
+  }
+
+  /** Rules by `family chain`. */
+  rules(): Map<string, readonly string[]> {
+    const all = [...this.#tables].flatMap(([family, { chains }]) =>
+      [...chains].map(([name, { rules }]) => [`${family} ${name}`, rules] as const),
+    );
+    return new Map(all);
+  }
+
+  elements(family: Family, name: keyof (typeof OBJECTS)['ip']): Elements {
+    return this.#tables.get(family)?.objects.get(name) ?? new Map();
+  }
+
+  #runLine(line: string): void {
+    const [verb, what, family, table, name, ...rest] = line.split(' ');
+    if (table !== 'nftlane' || family === undefined) throw new Error(`Not ours: ${line}`);
+    const text = rest.join(' ');
+    switch (`${verb} ${what}`) {
+      case 'add table':
+        if (!this.#tables.has(family)) this.#tables.set(family, { objects: new Map(), chains: new Map() });
+        return;
+      case 'add set':
+      case 'add map': {
+        const { objects } = this.#table(family, line);
+        objects.set(name ?? '', objects.get(name ?? '') ?? new Map());
+        return;
+      }
+      case 'add chain': {
+        const { chains } = this.#table(family, line);
+        chains.set(name ?? '', chains.get(name ?? '') ?? { rules: [] });
+        return;
+      }
+      case 'flush chain':
+        this.#chain(family, name, line).rules = [];
+        return;
+      case 'add rule':
+        this.#addRule({ family, name, rule: text, line });
+        return;
+      case 'delete chain':
+        this.#deleteChain({ family, name, line });
+        return;
+      case 'add element':
+        this.#addElement({ family, object: this.#object(family, name, line), text, line });
+        return;
+      case 'delete element': {
+        const key = text.slice(2, -2);
+        if (!this.#object(family, name, line).delete(key)) throw new Error(`No such file or directory: ${line}`);
+        return;
+      }
+      default:
+        throw new Error(`Syntax error: ${line}`);
+    }
+  }
+
+  #addElement({ family, object, text, line }: { family: string; object: Elements; text: string; line: string }): void {
+    const [, key, comment = '', data = ''] = /^\{ (.+?)(?: comment "([^"]*)")?(?: : (.+))? \}$/.exec(text) ?? [];
+    if (key === undefined) throw new Error(`Syntax error: ${line}`);
+    const [, target] = /^goto (\S+)$/.exec(data) ?? [];
+    if (target !== undefined) this.#chain(family, target, line);
+    const held = object.get(key);
+    if (held !== undefined && held.data !== data) throw new Error(`File exists: ${line}`);
+    if (held === undefined) object.set(key, { data, comment });
+  }
+
+  #addRule({
+    family,
+    name,
+    rule,
+    line,
+  }: {
+    family: string;
+    name: string | undefined;
+    rule: string;
+    line: string;
+  }): void {
+    for (const [, target] of rule.matchAll(/(?:jump|goto) (\S+)/g)) this.#chain(family, target, line);
+    for (const [, object] of rule.matchAll(/@(\S+)/g)) this.#object(family, object, line);
+    this.#chain(family, name, line).rules.push(rule);
+  }
+
+  #deleteChain({ family, name, line }: { family: string; name: string | undefined; line: string }): void {
+    this.#chain(family, name, line);
+    const { chains, objects } = this.#table(family, line);
+    const led = [...objects.values()].some((object) =>
+      [...object.values()].some(({ data }) => data === `goto ${name}`),
+    );
+    const called = [...chains.values()].some(({ rules }) => rules.some((rule) => rule.endsWith(` ${name}`)));
+    if (led || called) throw new Error(`Device or resource busy: ${line}`);
+    chains.delete(name ?? '');
+  }
+
+  #table(family: string, line: string): Table {
+    return found(this.#tables.get(family), line);
+  }
+
+  #object(family: string, name: string | undefined, line: string): Elements {
+    return found(this.#table(family, line).objects.get(name ?? ''), line);
+  }
+
+  #chain(family: string, name: string | undefined, line: string): { rules: string[] } {
+    return found(this.#table(family, line).chains.get(name ?? ''), line);
+  }
+}
+
+function found<T>(value: T | undefined, line: string): T {
+  if (value === undefined) throw new Error(`No such file or directory: ${line}`);
+  return value;
+}
+
+/** Where the slots are of the chains that balance, by the first part of their name. */
+const SLOTS = {
+  cluster: 'endpoints',
+  external: 'endpoints',
+  direct: 'endpoints',
+  local: 'local-endpoints',
+  nodeport: 'nodeport-endpoints',
+  'nodeport-direct': 'nodeport-endpoints',
+  'nodeport-to-local': 'local-nodeport-endpoints',
+} as const;
+
+const VERDICT_MAPS = [
+  ...(['service-ips', 'service-nodeports', 'short-circuit-ips', 'short-circuit-nodeports'] as const),
+  ...(['local-service-ips', 'local-service-nodeports'] as const),
+];
+
+/** What a packet could run into: verdicts whose slots are not all there. Slots beyond the count do no harm. */
+export function brokenVerdicts(kernel: ModelKernel): string[] {
+  const broken: string[] = [];
+  for (const family of FAMILIES) {
+    for (const map of VERDICT_MAPS) {
+      for (const [key, { data }] of kernel.elements(family, map)) {
+        const led = slotsOf(data);
+        if (led === undefined) continue;
+        const slots = kernel.elements(family, led.object);
+        for (let slot = 0; slot < led.count; slot++) {
+          if (!slots.has(`${key} . ${slot}`)) broken.push(`${family} ${map} ${key} : ${data} lacks slot ${slot}`);
+        }
+      }
+    }
+  }
+  return broken;
+}
+
+/** Slots that no verdict counts in: at rest there are none. */
+export function strayedSlots(kernel: ModelKernel): string[] {
+  const strayed: string[] = [];
+  for (const family of FAMILIES) {
+    const counted = new Set<string>();
+    for (const map of VERDICT_MAPS) {
+      for (const [key, { data }] of kernel.elements(family, map)) {
+        const led = slotsOf(data);
+        for (let slot = 0; slot < (led?.count ?? 0); slot++) counted.add(`${led?.object} ${key} . ${slot}`);
+      }
+    }
+    for (const object of new Set(Object.values(SLOTS))) {
+      for (const key of kernel.elements(family, object).keys()) {
+        if (!counted.has(`${object} ${key}`)) strayed.push(`${family} ${object} ${key}`);
+      }
+    }
+  }
+  return strayed;
+}
+
+function slotsOf(data: string): { object: (typeof SLOTS)[keyof typeof SLOTS]; count: number } | undefined {
+  const [, name = '', count = '0'] = /^goto (.+)-(\d+)$/.exec(data) ?? [];
+  if (!Object.hasOwn(SLOTS, name)) return undefined;
+  return { object: SLOTS[name as keyof typeof SLOTS], count: Number(count) };
+}
+
+/** All elements, without comments, as texts; the slots of a frontend as one sorted list: their order is history. */
+export function contents(listing: KernelListing): string[] {
+  const texts: string[] = [];
+  for (const [object, elements] of listing.elements) {
+    const slots = new Map<string, string[]>();
+    for (const [key, { data, comment }] of elements) {
+      if (!object.endsWith('endpoints')) texts.push(`${object} ${key} "${comment}" : ${data}`);
+      else {
+        const frontend = key.slice(0, key.lastIndexOf(' . '));
+        slots.set(frontend, [...(slots.get(frontend) ?? []), `"${comment}" ${data}`]);
+      }
+    }
+    for (const [frontend, held] of slots) texts.push(`${object} ${frontend} : ${held.sort().join(', ')}`);
+  }
+  return texts.sort();
+}

@@ -1,0 +1,128 @@
+// Tests that given objects give the recorded rulesets, and that the kernel takes them. UPDATE=1 records anew.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { parseAllDocuments } from 'yaml';
+import { DEFAULT_OPTIONS, type ProxyOptions } from '../../src/compile/node-view.ts';
+import { allObjects } from '../../src/compile/objects.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { render } from '../../src/engine/render.ts';
+import { describeFinding } from '../../src/kube/finding.ts';
+import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
+import type { NftObject } from '../../src/nft/element.ts';
+import { ElementReader } from '../../src/nft/listing.ts';
+import { replaceAll } from '../given/feed.ts';
+import type { ApiObject } from '../given/merge.ts';
+
+const ROOT = new URL('./', import.meta.url);
+const IS_UPDATE = process.env['UPDATE'] === '1';
+const KNOWN_FILES = ['cluster.yaml', 'findings.txt', 'options.json', 'ruleset.nft'];
+
+/** What a golden folder can say in `options.json`; prefixes are texts there. */
+interface GivenOptions {
+  readonly masqueradeAll?: boolean;
+  readonly clusterCidrs?: readonly string[];
+  readonly interfacePrefix?: string;
+  readonly nodePortAddresses?: readonly string[];
+  readonly hostAddresses?: readonly string[];
+}
+
+function readEngine(folder: URL): Engine {
+  const optionsFile = new URL('options.json', folder);
+  const given: GivenOptions = existsSync(optionsFile) ? JSON.parse(readFileSync(optionsFile, 'utf8')) : {};
+  const engine = new Engine(toOptions(given));
+  engine.setHostAddresses(given.hostAddresses ?? []);
+  const documents = parseAllDocuments(readFileSync(new URL('cluster.yaml', folder), 'utf8'));
+  replaceAll(
+    engine,
+    documents.map((document) => document.toJS() as ApiObject),
+  );
+  engine.compile();
+  return engine;
+}
+
+function toOptions({ masqueradeAll = false, clusterCidrs = [], interfacePrefix, nodePortAddresses }: GivenOptions) {
+  const options: ProxyOptions = {
+    ...DEFAULT_OPTIONS,
+    nodeName: 'n1',
+    masqueradeAll,
+    nodePortAddresses: nodePortAddresses === undefined ? 'primary' : prefixes(nodePortAddresses),
+    detectLocal:
+      interfacePrefix === undefined
+        ? { mode: 'ClusterCIDR', cidrs: prefixes(clusterCidrs) }
+        : { mode: 'InterfaceNamePrefix', name: interfacePrefix },
+  };
+  return options;
+}
+
+function prefixes(texts: readonly string[]): Prefix[] {
+  return texts.map(parsePrefix).filter((prefix) => prefix !== undefined);
+}
+
+/** The file holds this text; an empty text is no file. */
+function isRecorded(t: Test, file: URL, text: string): void {
+  if (IS_UPDATE) {
+    if (text === '') rmSync(file, { force: true });
+    else writeFileSync(file, text);
+  }
+  const recorded = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const name = file.pathname.split('/').at(-1);
+  t.equal(text, recorded, `${name} is as recorded`, { diagnostic: text !== recorded });
+}
+
+const NO_NAMESPACE = process.getuid?.() === 0 ? undefined : 'only root can make network namespaces';
+const SEPARATOR = '# next\n';
+
+/** Loads a ruleset in a namespace of its own and gives the listing of every set and map. */
+function loadAndList(file: URL): { stderr: string; listings: string[] } {
+  const lists = allObjects().map(({ kind, family, name }) => `nft list ${kind} ${family} nftlane ${name}`);
+  // Twice: the file replaces what is there, whatever it is.
+  const script = `nft -f "$1" && nft -f "$1" && ${lists.join(` && echo '${SEPARATOR.trim()}' && `)}`;
+  const args = ['-n', 'sh', '-c', script, 'sh', file.pathname];
+  const { stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8', timeout: 20_000 });
+  return { stderr, listings: stdout.split(SEPARATOR) };
+}
+
+function readListing(listing: string) {
+  const reader = new ElementReader();
+  const elements = listing.split('\n').flatMap((line) => reader.read(line));
+  return elements.map(({ key, data, comment }) => `${key} "${comment}" : ${data}`).sort();
+}
+
+function wantedOf(engine: Engine, object: NftObject): string[] {
+  return engine
+    .elements(object)
+    .map(({ key, data, comment }) => `${key} "${comment}" : ${data}`)
+    .sort();
+}
+
+const folders = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+
+for (const { name } of folders) {
+  t.test(name.replaceAll('-', ' '), async (t) => {
+    const folder = new URL(`${name}/`, ROOT);
+    const engine = readEngine(folder);
+    const ruleset = new URL('ruleset.nft', folder);
+    isRecorded(t, ruleset, render(engine));
+    const findings = engine.store.findings().map((finding) => `${describeFinding(finding)}\n`);
+    const collisions = engine
+      .collisions()
+      .map(({ frontend, winner, losers }) => `${frontend}: ${winner} has it, not ${losers.join(', ')}\n`);
+    isRecorded(t, new URL('findings.txt', folder), [...findings, ...collisions].join(''));
+    const unknown = readdirSync(folder).filter((file) => !KNOWN_FILES.includes(file));
+    t.strictSame(unknown, [], 'there are no other files');
+    t.match(readFileSync(new URL('cluster.yaml', folder), 'utf8'), /^(?:# .+\n)*# .+\.\n/, 'a story comes first');
+    await t.test('the kernel takes it and lists the same', { skip: NO_NAMESPACE ?? false }, async (t) => {
+      const { stderr, listings } = loadAndList(ruleset);
+      t.equal(stderr, '');
+      for (const [index, object] of allObjects().entries()) {
+        const wanted = wantedOf(engine, object);
+        t.strictSame(readListing(listings[index] ?? ''), wanted, `${object.family} ${object.name}`);
+      }
+    });
+  });
+}
+
+t.test('there are golden folders', async (t) => {
+  t.ok(folders.length >= 12, `${folders.length} folders`);
+});

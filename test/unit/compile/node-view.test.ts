@@ -1,0 +1,77 @@
+// Tests of src/compile/node-view.ts.
+import t from 'tap';
+import { DEFAULT_OPTIONS, type NodeFacts, type ProxyOptions, viewNode } from '../../../src/compile/node-view.ts';
+import { readNode } from '../../../src/kube/node.ts';
+import { parsePrefix } from '../../../src/net/prefix.ts';
+import type { ApiObject } from '../../given/merge.ts';
+import { inZone, node } from '../../given/node.ts';
+
+const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);
+const FACTS: NodeFacts = { node: undefined, hostAddresses: [], serviceCidrs: [] };
+
+function view(options: Partial<ProxyOptions>, facts: Partial<NodeFacts> = {}) {
+  return viewNode({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options }, { ...FACTS, ...facts });
+}
+
+const read = (overrides: ApiObject) => readNode(node('n1', overrides)).value;
+
+t.test('viewNode() is complete before the Node is known', async (t) => {
+  t.strictSame(view({}), {
+    name: 'n1',
+    zone: undefined,
+    masqueradeAll: false,
+    masqueradeBit: 14,
+    detectLocal: { by: 'source', prefixes: {} },
+    nodePortIps: { ip: 'any', ip6: 'any' },
+    serviceCidrs: { ip: [], ip6: [] },
+  });
+  t.equal(view({}, { node: read(inZone('a')) }).zone, 'a');
+});
+
+t.test('viewNode() tells pods by the first block of each family, or by their interface', async (t) => {
+  const node = read({ spec: { podCIDRs: ['10.1.1.0/24', 'fd00:1::/64'] } });
+  const cases: [ProxyOptions['detectLocal'], object][] = [
+    [
+      { mode: 'ClusterCIDR', cidrs: prefixes('10.1.0.0/16', 'fd00::/48', '10.2.0.0/16') },
+      { by: 'source', prefixes: { ip: '10.1.0.0/16', ip6: 'fd00::/48' } },
+    ],
+    [{ mode: 'NodeCIDR' }, { by: 'source', prefixes: { ip: '10.1.1.0/24', ip6: 'fd00:1::/64' } }],
+    [
+      { mode: 'BridgeInterface', name: 'cni0' },
+      { by: 'interface', name: 'cni0' },
+    ],
+    [
+      { mode: 'InterfaceNamePrefix', name: 'veth' },
+      { by: 'interface', name: 'veth*' },
+    ],
+  ];
+  for (const [detectLocal, expected] of cases) t.strictSame(view({ detectLocal }, { node }).detectLocal, expected);
+  t.strictSame(view({ detectLocal: { mode: 'NodeCIDR' } }).detectLocal, { by: 'source', prefixes: {} });
+});
+
+t.test("viewNode() takes node ports at the Node's own addresses", async (t) => {
+  t.strictSame(view({}, { node: read({}) }).nodePortIps, { ip: ['192.0.2.1'], ip6: 'any' });
+  const loopback = read({ status: { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }] } });
+  t.strictSame(view({}, { node: loopback }).nodePortIps, { ip: 'any', ip6: 'any' });
+});
+
+t.test('viewNode() takes node ports at the addresses inside the blocks', async (t) => {
+  const hostAddresses = ['127.0.0.1', '::1', '192.0.2.1', '192.0.2.129', 'fd00::1', 'fd01::1'];
+  const cases: [blocks: string[], ip: 'any' | string[], ip6: 'any' | string[]][] = [
+    [[], 'any', 'any'],
+    [['192.0.2.0/25'], ['192.0.2.1'], 'any'],
+    [['192.0.2.0/24', 'fd00::/16'], ['192.0.2.1', '192.0.2.129'], ['fd00::1']],
+    [['192.0.2.0/24', '0.0.0.0/0'], 'any', 'any'],
+    [['127.0.0.0/8', '::1/128'], [], []],
+    [['198.51.100.0/24'], [], 'any'],
+  ];
+  for (const [blocks, ip, ip6] of cases) {
+    const options = { nodePortAddresses: prefixes(...blocks) };
+    t.strictSame(view(options, { hostAddresses }).nodePortIps, { ip, ip6 }, blocks.join());
+  }
+});
+
+t.test('viewNode() sorts service blocks by family, without overlaps', async (t) => {
+  const serviceCidrs = prefixes('10.96.0.0/16', 'fd00::/108', '10.96.0.0/12');
+  t.strictSame(view({}, { serviceCidrs }).serviceCidrs, { ip: ['10.96.0.0/12'], ip6: ['fd00::/108'] });
+});

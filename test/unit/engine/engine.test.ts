@@ -1,0 +1,174 @@
+// Tests of src/engine/engine.ts, beyond those of whole histories in incremental.test.ts.
+import t from 'tap';
+import { OBJECTS } from '../../../src/compile/objects.ts';
+import { Engine, operationsOf } from '../../../src/engine/engine.ts';
+import { elementsOf, engineOf, settle } from '../../given/engine.ts';
+import { put, remove } from '../../given/feed.ts';
+import type { ApiObject } from '../../given/merge.ts';
+import { inZone, node } from '../../given/node.ts';
+import { clusterIps, service } from '../../given/service.ts';
+import { endpoint, slice } from '../../given/slice.ts';
+
+function lines(engine: ReturnType<typeof engineOf>): string[] {
+  return settle(engine)
+    .flatMap(operationsOf)
+    .map(({ line }) => line);
+}
+
+const EXTERNAL = '198.51.100.1';
+
+/** A Service with an external address, and an endpoint that tells it from others. */
+function claimant(name: string, host: number, overrides: ApiObject = {}): ApiObject[] {
+  const spec = { ...clusterIps(`10.96.0.${host}`), externalIPs: [EXTERNAL] };
+  return [service(name, { spec, ...overrides }), slice(name, { endpoints: [endpoint(`10.1.0.${host}`)] })];
+}
+
+function holder(engine: ReturnType<typeof engineOf>): string | undefined {
+  return elementsOf(engine).find((line) => line.startsWith(`ip endpoints: ${EXTERNAL} `));
+}
+
+t.test('Engine begins with tables, objects and chains, and then has nothing to do', async (t) => {
+  const engine = engineOf();
+  const [first = '', ...rest] = lines(engine);
+  t.equal(first, 'add table ip nftlane');
+  t.notOk(rest.some((line) => line.includes(' element ')));
+  t.strictSame(engine.plan(), []);
+  t.strictSame(lines(engine), []);
+});
+
+t.test('Engine sends one change for one event', async (t) => {
+  const engine = engineOf([service(), slice()]);
+  settle(engine);
+  put(engine, slice('shop/web', { endpoints: [endpoint('10.1.0.1'), endpoint('10.1.0.2')] }));
+  t.strictSame(lines(engine), [
+    'add chain ip nftlane cluster-2',
+    'flush chain ip nftlane cluster-2',
+    'add rule ip nftlane cluster-2 jump mark-cluster-clients',
+    'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints',
+    'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints',
+    'add element ip nftlane endpoints { 10.96.0.1 . tcp . 80 . 1 comment "shop/web" : 10.1.0.2 . 8080 }',
+    'delete element ip nftlane service-ips { 10.96.0.1 . tcp . 80 }',
+    'add element ip nftlane service-ips { 10.96.0.1 . tcp . 80 comment "shop/web" : goto cluster-2 }',
+  ]);
+  t.strictSame(engine.retired(), {
+    targets: ['ip cluster-1'],
+    operations: [{ line: 'delete chain ip nftlane cluster-1', owner: '' }],
+  });
+  engine.removed(['ip cluster-1']);
+  t.strictSame(engine.retired().targets, []);
+});
+
+t.test('Engine does nothing for changes that mean nothing', async (t) => {
+  const engine = engineOf([service(), slice(), node()]);
+  settle(engine);
+  const same = { metadata: { annotations: { x: 'y' }, resourceVersion: '7' }, spec: { selector: { app: 'web' } } };
+  put(engine, service('shop/web', same), slice('shop/web', same), node('n1', same), node('n2', inZone('b')));
+  t.strictSame(lines(engine), []);
+  remove(engine, service());
+  put(engine, service());
+  t.strictSame(lines(engine), [], 'gone and back');
+});
+
+t.test('Engine gives a frontend to the oldest Service, then to the first by name', async (t) => {
+  const young = { metadata: { creationTimestamp: '2026-01-01T00:00:00Z' } };
+  const engine = engineOf([...claimant('b/y', 2, young), ...claimant('a/z', 3, young)]);
+  t.match(holder(engine), /10\.1\.0\.3/);
+  put(engine, ...claimant('c/old', 1));
+  settle(engine);
+  t.match(holder(engine), /10\.1\.0\.1/);
+  t.strictSame(engine.collisions(), [
+    { frontend: `ip ${EXTERNAL} . tcp . 80`, winner: 'c/old', losers: ['a/z', 'b/y'] },
+  ]);
+  put(engine, service('c/old', { spec: clusterIps('10.96.0.1') }));
+  settle(engine);
+  t.match(holder(engine), /10\.1\.0\.3/);
+  remove(engine, ...claimant('a/z', 3));
+  settle(engine);
+  t.match(holder(engine), /10\.1\.0\.2/);
+  t.strictSame(engine.collisions(), []);
+  put(engine, slice('b/y', { endpoints: [endpoint('10.1.0.9')] }));
+  settle(engine);
+  t.match(holder(engine), /10\.1\.0\.9/);
+});
+
+t.test('Engine leaves out a Service that was refused, until it changes', async (t) => {
+  const engine = engineOf([...claimant('a/x', 1), ...claimant('b/y', 2)]);
+  engine.refuse({ service: 'a/x', reason: 'no' });
+  engine.compile();
+  t.notOk(elementsOf(engine).some((line) => line.includes('10.1.0.1')));
+  t.match(holder(engine), /10\.1\.0\.2/, 'its frontends are free');
+  t.strictSame(engine.refusals(), [{ service: 'a/x', reason: 'no' }]);
+  t.strictSame(engine.model('a/x'), []);
+  put(engine, node('n1', inZone('b')), slice('b/y'));
+  engine.compile();
+  t.equal(engine.refusals().length, 1, 'changes of others do not matter');
+  put(engine, ...claimant('a/x', 1));
+  engine.compile();
+  t.strictSame(engine.refusals(), []);
+  t.match(holder(engine), /10\.1\.0\.1/);
+});
+
+t.test('Engine forgets a refusal with its Service', async (t) => {
+  const engine = engineOf(claimant('a/x', 1));
+  engine.refuse({ service: 'a/x', reason: 'no' });
+  remove(engine, service('a/x'));
+  engine.compile();
+  t.strictSame(engine.refusals(), []);
+  t.strictSame(elementsOf(engine), []);
+});
+
+t.test('Engine follows the zone and the addresses of its node', async (t) => {
+  const hinted = (host: number, zone: string) => endpoint(`10.1.0.${host}`, { hints: { forZones: [{ name: zone }] } });
+  const engine = engineOf([
+    node('n1', inZone('a')),
+    service(),
+    slice('shop/web', { endpoints: [hinted(1, 'a'), hinted(2, 'b')] }),
+  ]);
+  const used = () =>
+    elementsOf(engine)
+      .filter((line) => line.startsWith('ip endpoints'))
+      .map((line) => line.split(' : ')[1]);
+  t.strictSame(used(), ['10.1.0.1 . 8080']);
+  put(engine, node('n1', inZone('b')));
+  engine.compile();
+  t.strictSame(used(), ['10.1.0.2 . 8080']);
+  put(engine, node('n2', inZone('a')));
+  engine.compile();
+  t.strictSame(used(), ['10.1.0.2 . 8080'], 'another node does not matter');
+  t.ok(elementsOf(engine).includes('ip nodeport-ips: 192.0.2.1'));
+  remove(engine, node());
+  engine.compile();
+  t.strictSame(used().toSorted(), ['10.1.0.1 . 8080', '10.1.0.2 . 8080']);
+  t.notOk(elementsOf(engine).some((line) => line.includes('nodeport-ips')));
+});
+
+t.test('Engine adopts the slots that the kernel holds', async (t) => {
+  const before = engineOf([service(), slice('shop/web', { endpoints: [endpoint('10.1.0.9')] })]);
+  settle(before);
+  put(
+    before,
+    slice('shop/web', { endpoints: ['10.1.0.9', '10.1.0.1', '10.1.0.5'].map((address) => endpoint(address)) }),
+  );
+  settle(before);
+  const slots = (engine: typeof before) => elementsOf(engine).filter((line) => line.startsWith('ip endpoints'));
+  const engines = { listed: new Engine(before.options), sorted: engineOf([]) };
+  const held = new Map(before.elements(OBJECTS.ip.endpoints).map(({ key, data, comment }) => [key, { data, comment }]));
+  engines.listed.adopt({ elements: new Map([['ip endpoints', held]]), chains: [] });
+  const endpoints = ['10.1.0.1', '10.1.0.5', '10.1.0.7'].map((address) => endpoint(address));
+  for (const engine of Object.values(engines)) {
+    put(engine, service(), slice('shop/web', { endpoints }));
+    engine.compile();
+  }
+  t.match(slots(before), [/10\.1\.0\.9/, /10\.1\.0\.1/, /10\.1\.0\.5/]);
+  t.match(slots(engines.sorted), [/10\.1\.0\.1/, /10\.1\.0\.5/, /10\.1\.0\.7/]);
+  t.match(slots(engines.listed), [/10\.1\.0\.7/, /10\.1\.0\.1/, /10\.1\.0\.5/]);
+});
+
+t.test('Engine needs to be told when the kernel is known', async (t) => {
+  const engine = engineOf();
+  t.ok(engine.known);
+  engine.lost();
+  t.notOk(engine.known);
+  engine.adopt({ elements: new Map(), chains: [] });
+  t.ok(engine.known);
+});

@@ -1,0 +1,294 @@
+// Tests that an engine that follows changes ends where a new one would begin, and breaks nothing on its way.
+import fc from 'fast-check';
+import t from 'tap';
+import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { OBJECTS } from '../../../src/compile/objects.ts';
+import { Engine, operationsOf, RUN_SIZE, type Transaction } from '../../../src/engine/engine.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
+import { parsePrefix } from '../../../src/net/prefix.ts';
+import { writeChain } from '../../../src/nft/operation.ts';
+import { Cluster, type Event, events, tell } from '../../given/events.ts';
+import { put, replaceAll } from '../../given/feed.ts';
+import type { ApiObject } from '../../given/merge.ts';
+import { brokenVerdicts, contents, ModelKernel, strayedSlots } from '../../given/model-kernel.ts';
+import { clusterIps, service } from '../../given/service.ts';
+import { endpoint, slice } from '../../given/slice.ts';
+
+const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
+
+function equal(actual: unknown, expected: unknown, about: string): void {
+  const [a, b] = [JSON.stringify(actual, undefined, 1), JSON.stringify(expected, undefined, 1)];
+  if (a !== b) throw new Error(`${about}\nactual: ${a}\nexpected: ${b}`);
+}
+
+/** An engine and the kernel that it works on. */
+class Lane {
+  readonly kernel: ModelKernel;
+  readonly engine = new Engine(OPTIONS);
+
+  constructor(kernel = new ModelKernel()) {
+    this.kernel = kernel;
+    this.engine.adopt(kernel.list());
+  }
+
+  /** Brings the kernel up to date, looking at it after every commit. Returns what was sent. */
+  sync(): Transaction[] {
+    this.engine.compile();
+    const transactions = this.engine.plan().flat();
+    for (const transaction of transactions) {
+      const lines = linesOf(transaction);
+      if (lines.length === 0) throw new Error('An empty transaction');
+      this.kernel.run(lines);
+      this.engine.committed(transaction);
+      equal(brokenVerdicts(this.kernel), [], 'Every verdict has its slots');
+    }
+    const { targets, operations } = this.engine.retired();
+    this.kernel.run(operations.map(({ line }) => line));
+    this.engine.removed(targets);
+    return transactions;
+  }
+
+  /** The kernel holds what the engine wants, nothing beside it, and there is nothing left to do. */
+  check(): void {
+    equal(strayedSlots(this.kernel), [], 'No slots are left over');
+    equal(listed(this.kernel), wanted(this.engine), 'The kernel holds what the ledger says');
+    equal(this.engine.plan(), [], 'Nothing is left to do');
+    equal(this.engine.differences(), [], 'Nothing differs');
+    equal(this.engine.retired().targets, [], 'No chain is left over');
+    const rules = FAMILIES.flatMap((family) =>
+      this.engine
+        .chains(family)
+        .map((chain) => [
+          `${family} ${chain.name}`,
+          writeChain(family, chain).flatMap(({ line }) => /^add rule \S+ \S+ \S+ (.+)$/.exec(line)?.[1] ?? []),
+        ]),
+    );
+    equal([...this.kernel.rules()].sort(), rules.sort(), 'The kernel has the rules that are wanted');
+  }
+}
+
+function linesOf(transaction: Transaction): string[] {
+  return operationsOf(transaction).map(({ line }) => line);
+}
+
+function listed(kernel: ModelKernel): string[] {
+  const lines = [...kernel.list().elements].flatMap(([object, elements]) =>
+    [...elements].map(([key, { data, comment }]) => `${object} ${key} "${comment}" : ${data}`),
+  );
+  return lines.sort();
+}
+
+function wanted(engine: Engine): string[] {
+  const lines = FAMILIES.flatMap((family) =>
+    Object.values(OBJECTS[family]).flatMap((object) =>
+      engine.elements(object).map(({ key, data, comment }) => `${family} ${object.name} ${key} "${comment}" : ${data}`),
+    ),
+  );
+  return lines.sort();
+}
+
+function fromScratch(objects: readonly ApiObject[]): Lane {
+  const proxy = new Lane();
+  replaceAll(proxy.engine, objects);
+  proxy.sync();
+  proxy.check();
+  return proxy;
+}
+
+/** Lives through a history, with a sync after every event that `syncAfter` names. */
+function live(history: readonly Event[], syncAfter: readonly boolean[]): { proxy: Lane; cluster: Cluster } {
+  const [proxy, cluster] = [new Lane(), new Cluster()];
+  for (const [index, event] of history.entries()) {
+    tell(proxy.engine, event);
+    cluster.apply(event);
+    if (!syncAfter[index % syncAfter.length]) continue;
+    proxy.sync();
+    proxy.check();
+  }
+  proxy.sync();
+  proxy.check();
+  return { proxy, cluster };
+}
+
+const SYNCS = fc.array(fc.boolean(), { minLength: 1, maxLength: 7 });
+
+t.test('Engine following changes ends where a new one would begin', async (t) => {
+  const property = fc.property(events(40), SYNCS, (history, syncAfter) => {
+    const { proxy, cluster } = live(history, syncAfter);
+    const scratch = fromScratch(cluster.objects());
+    equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels hold the same');
+    equal([...proxy.kernel.rules()].sort(), [...scratch.kernel.rules()].sort(), 'The kernels have the same rules');
+    equal(proxy.engine.collisions(), scratch.engine.collisions(), 'The collisions are the same');
+    equal(proxy.engine.store.findings(), scratch.engine.store.findings(), 'The findings are the same');
+    return true;
+  });
+  fc.assert(property, { numRuns: 300, seed: 1 });
+  t.pass('300 histories');
+});
+
+t.test('Engine does nothing when objects come again as they are', async (t) => {
+  const property = fc.property(events(15), (history) => {
+    const { proxy, cluster } = live(history, [false]);
+    put(proxy.engine, ...cluster.objects());
+    equal(proxy.sync(), [], 'one by one');
+    replaceAll(proxy.engine, cluster.objects());
+    equal(proxy.sync(), [], 'as a list');
+  });
+  fc.assert(property, { numRuns: 40, seed: 2 });
+  t.pass('40 clusters');
+});
+
+t.test('Engine that starts anew leaves every element where it is', async (t) => {
+  const property = fc.property(events(25), SYNCS, (history, syncAfter) => {
+    const { proxy, cluster } = live(history, syncAfter);
+    const before = listed(proxy.kernel);
+    const restarted = new Lane(proxy.kernel);
+    replaceAll(restarted.engine, cluster.objects());
+    const sent = restarted.sync();
+    equal(
+      sent.flatMap(({ changes }) => changes),
+      [],
+      'No change',
+    );
+    equal(
+      sent.flatMap(linesOf).filter((line) => line.includes(' element ')),
+      [],
+      'No element',
+    );
+    equal(listed(restarted.kernel), before, 'All stays');
+    restarted.check();
+  });
+  fc.assert(property, { numRuns: 50, seed: 3 });
+  t.pass('50 restarts');
+});
+
+type Damage = { readonly pick: number; readonly how: 'delete' | 'change' | 'add' | 'flush' | 'chain' | 'rule' };
+
+/** What somebody else does to our table. */
+function harm(kernel: ModelKernel, { pick, how }: Damage): void {
+  const all = [...kernel.list().elements].flatMap(([object, elements]) =>
+    [...elements].map(([key, held]) => ({ object, key, held })),
+  );
+  const at = ({ object, key }: { object: string; key: string }) => `${object.replace(' ', ' nftlane ')} { ${key}`;
+  const target = all[pick % all.length];
+  const same = all.filter(({ object }) => object === target?.object);
+  const other = /:.*\./.test(`:${target?.held.data}`) ? '203.0.113.1 . 1' : 'drop';
+  const data = target === undefined || target.held.data === '' ? '' : ` : ${other}`;
+  const lines: Record<Damage['how'], string[]> = {
+    chain: [`add chain ip nftlane foreign-${pick}`, `add chain ip nftlane cluster-${pick}`],
+    rule: ['flush chain ip nftlane services', 'add rule ip nftlane refuse drop'],
+    add: [`add element ip nftlane no-endpoints { 203.0.113.${pick % 250} . tcp . 1 : drop }`],
+    delete: target === undefined ? [] : [`delete element ${at(target)} }`],
+    change: target === undefined ? [] : [`delete element ${at(target)} }`, `add element ${at(target)}${data} }`],
+    flush: same.map((each) => `delete element ${at(each)} }`),
+  };
+  kernel.run(lines[how]);
+}
+
+t.test('Engine repairs what others did to its table', async (t) => {
+  const how = fc.constantFrom<Damage['how'][]>('delete', 'delete', 'change', 'change', 'add', 'flush', 'chain', 'rule');
+  const damages = fc.array(fc.record({ pick: fc.nat(1000), how }), { minLength: 1, maxLength: 6 });
+  const property = fc.property(events(25), damages, fc.boolean(), (history, harms, restarts) => {
+    const { proxy, cluster } = live(history, [false]);
+    const before = listed(proxy.kernel);
+    const rules = [...proxy.kernel.rules()].sort();
+    for (const each of harms) harm(proxy.kernel, each);
+    let after = proxy;
+    if (restarts) {
+      after = new Lane(proxy.kernel);
+      replaceAll(after.engine, cluster.objects());
+    } else {
+      proxy.engine.lost();
+      proxy.engine.adopt(proxy.kernel.list());
+    }
+    // While the kernel holds what nobody wanted, verdicts may lack slots between two commits, but one is enough here.
+    after.engine.compile();
+    for (const transaction of after.engine.plan().flat()) after.kernel.run(linesOf(transaction));
+    after.engine.lost();
+    after.engine.adopt(after.kernel.list());
+    after.sync();
+    after.check();
+    if (restarts)
+      equal(contents(after.kernel.list()), contents(fromScratch(cluster.objects()).kernel.list()), 'As new');
+    else equal(listed(after.kernel), before, 'As before');
+    equal([...after.kernel.rules()].sort(), rules, 'The rules as before');
+  });
+  fc.assert(property, { numRuns: 150, seed: 4 });
+  t.pass('150 repairs');
+});
+
+/** Each has about twenty elements. */
+const MANY = RUN_SIZE / 10;
+
+/** `count` Services with a number of endpoints each, an external address and a node port. */
+function many(count: number, { endpoints }: { endpoints: number }): ApiObject[] {
+  return Array.from({ length: count }, (_, index) => {
+    const [high, low] = [index >> 8, index & 255];
+    const ports = [{ port: 80, nodePort: 10000 + index }];
+    const addresses = Array.from({ length: endpoints }, (_, host) => endpoint(`10.${host + 1}.${high}.${low}`));
+    return [
+      service(`a/s${index}`, {
+        spec: {
+          ...clusterIps(`10.96.${high}.${low}`),
+          ports,
+          type: 'NodePort',
+          externalTrafficPolicy: index % 2 === 0 ? 'Local' : 'Cluster',
+          externalIPs: [`198.18.${high}.${low}`],
+        },
+      }),
+      slice(`a/s${index}`, { endpoints: [...addresses, endpoint(`10.200.${high}.${low}`, { nodeName: 'n1' })] }),
+    ];
+  }).flat();
+}
+
+t.test('Engine loads many Services in runs, and nothing is broken between them', async (t) => {
+  const proxy = new Lane();
+  replaceAll(proxy.engine, many(MANY, { endpoints: 3 }));
+  const first = proxy.sync();
+  proxy.check();
+  t.ok(first.length > 3, `${first.length} transactions`);
+  t.ok(Math.max(...first.map((transaction) => linesOf(transaction).length)) <= RUN_SIZE);
+  t.strictSame(
+    first.map(({ declarations }) => declarations.length > 0),
+    first.map((_, index) => index === 0),
+  );
+  replaceAll(proxy.engine, many(MANY, { endpoints: 1 }));
+  t.ok(proxy.sync().length > 2, 'shrinks in runs');
+  proxy.check();
+  replaceAll(proxy.engine, many(MANY, { endpoints: 5 }));
+  t.ok(proxy.sync().length > 2, 'grows in runs');
+  proxy.check();
+  replaceAll(proxy.engine, []);
+  t.ok(proxy.sync().length > 2, 'empties in runs');
+  proxy.check();
+  t.strictSame(listed(proxy.kernel), []);
+});
+
+t.test('Engine needs as many chains and objects for one Service as for hundreds', async (t) => {
+  const shape = (count: number) => {
+    const engine = fromScratch(many(count, { endpoints: 3 })).engine;
+    const [first] = new Lane().engine.plan().flat();
+    return {
+      chains: FAMILIES.map((family) => engine.chains(family).map(({ name }) => name)),
+      declarations: first && linesOf(first).filter((line) => /^add (map|set) /.test(line)).length,
+    };
+  };
+  t.strictSame(shape(300), shape(2));
+});
+
+t.test('Engine follows addresses of the host', async (t) => {
+  const block = parsePrefix('192.0.2.0/24');
+  const engine = new Engine({ ...OPTIONS, nodePortAddresses: block === undefined ? [] : [block] });
+  const kernel = new ModelKernel();
+  engine.adopt(kernel.list());
+  for (const addresses of [['192.0.2.1', '198.51.100.1', 'fd00::1', '127.0.0.1'], ['192.0.2.2', '192.0.2.3'], []]) {
+    engine.setHostAddresses(addresses);
+    engine.compile();
+    for (const transaction of engine.plan().flat()) {
+      kernel.run(linesOf(transaction));
+      engine.committed(transaction);
+    }
+    const expected = addresses.filter((address) => address.startsWith('192.0.2.'));
+    t.strictSame([...kernel.elements('ip', 'nodeport-ips').keys()].sort(), expected);
+  }
+});

@@ -1,0 +1,111 @@
+// Tests of src/engine/store.ts.
+import t from 'tap';
+import { Store } from '../../../src/engine/store.ts';
+import { put, remove } from '../../given/feed.ts';
+import { node } from '../../given/node.ts';
+import { service } from '../../given/service.ts';
+import { serviceCidr } from '../../given/service-cidr.ts';
+import { endpoint, slice } from '../../given/slice.ts';
+
+const slices = (store: Store, of: string) => [...store.slicesOf(of)].map(({ key }) => key);
+const relabelled = { metadata: { labels: { 'kubernetes.io/service-name': 'other' } } };
+
+t.test('Store is ready when Services and slices are complete', async (t) => {
+  const store = new Store();
+  store.replace('Node', []);
+  store.replace('Service', []);
+  t.notOk(store.ready);
+  store.replace('EndpointSlice', []);
+  t.ok(store.ready);
+});
+
+t.test('Store remembers whom a change concerns, until it is asked', async (t) => {
+  const store = new Store();
+  put(store, service('a/x'), slice('a/y'));
+  t.strictSame(store.takeTouched(), new Set(['a/x', 'a/y']));
+  t.strictSame(store.takeTouched(), new Set());
+  remove(store, slice('a/y'), service('a/z'));
+  t.strictSame(store.takeTouched(), new Set(['a/y']), 'what was never there concerns nobody');
+});
+
+t.test('Store moves a slice that now names another Service', async (t) => {
+  const store = new Store();
+  put(store, slice('a/x'));
+  store.takeTouched();
+  put(store, slice('a/x', relabelled));
+  t.strictSame(store.takeTouched(), new Set(['a/x', 'a/other']));
+  t.strictSame([slices(store, 'a/x'), slices(store, 'a/other')], [[], ['a/x-1']]);
+  remove(store, slice('a/x', relabelled));
+  t.strictSame(slices(store, 'a/other'), []);
+});
+
+t.test('Store drops a slice that is not for us any more', async (t) => {
+  const overrides = [
+    { metadata: { labels: { 'service.kubernetes.io/headless': '' } } },
+    { metadata: { labels: undefined } },
+    { addressType: 'FQDN' },
+    { addressType: 'IPv5' },
+  ];
+  for (const each of overrides) {
+    const store = new Store();
+    put(store, slice('a/x'));
+    store.takeTouched();
+    put(store, slice('a/x', each));
+    t.strictSame([slices(store, 'a/x'), store.takeTouched()], [[], new Set(['a/x'])]);
+  }
+});
+
+t.test('Store drops a Service that is not proxied any more, and takes it back', async (t) => {
+  const store = new Store();
+  const other = { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } } };
+  put(store, service('a/x'));
+  put(store, service('a/x', other));
+  t.equal(store.services.size, 0);
+  put(store, service('a/x'));
+  t.equal(store.services.size, 1);
+});
+
+t.test('Store forgets whatever a complete list does not have', async (t) => {
+  const store = new Store();
+  put(store, service('a/x'), slice('a/x'), node(), serviceCidr());
+  store.takeTouched();
+  for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const) store.replace(kind, []);
+  t.strictSame([store.services.size, store.nodes.size, store.serviceCidrs.size, slices(store, 'a/x')], [0, 0, 0, []]);
+  t.strictSame(store.takeTouched(), new Set(['a/x']));
+});
+
+t.test('Store tells changes of the surroundings, its beginning among them', async (t) => {
+  const store = new Store();
+  t.ok(store.takeSurroundingsTouched());
+  t.notOk(store.takeSurroundingsTouched());
+  for (const object of [node(), serviceCidr()]) {
+    put(store, object);
+    t.ok(store.takeSurroundingsTouched());
+    remove(store, object);
+    t.ok(store.takeSurroundingsTouched());
+    remove(store, object);
+    t.notOk(store.takeSurroundingsTouched());
+  }
+  store.touchSurroundings();
+  t.ok(store.takeSurroundingsTouched());
+});
+
+t.test('Store keeps findings as long as the object has them', async (t) => {
+  const bad = slice('a/x', { endpoints: [endpoint('x')] });
+  const unusable = slice('a/x', { addressType: 'IPv5' });
+  for (const object of [bad, unusable]) {
+    const store = new Store();
+    put(store, object);
+    t.equal(store.findings().length, 1);
+    put(store, slice('a/x'));
+    t.strictSame(store.findings(), [], 'mended');
+    put(store, object);
+    remove(store, object);
+    t.strictSame(store.findings(), [], 'deleted');
+    put(store, object);
+    store.replace('Service', []);
+    t.equal(store.findings().length, 1, 'a list of another kind');
+    store.replace('EndpointSlice', []);
+    t.strictSame(store.findings(), [], 'not in the list');
+  }
+});

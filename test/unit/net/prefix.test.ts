@@ -1,0 +1,81 @@
+// Tests of src/net/prefix.ts.
+import fc from 'fast-check';
+import t from 'tap';
+import { addressFromBits } from '../../../src/net/address.ts';
+import { contains, type Prefix, parsePrefix, withoutOverlaps } from '../../../src/net/prefix.ts';
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) throw new Error(`"${text}" is a prefix`);
+  return parsed;
+}
+
+const CANONICAL: readonly [given: string, canonical: string][] = [
+  ['10.96.0.0/12', '10.96.0.0/12'],
+  ['10.96.1.2/12', '10.96.0.0/12'],
+  ['10.0.0.129/025', '10.0.0.128/25'],
+  ['010.0.0.0/08', '10.0.0.0/8'],
+  ['1.2.3.4/32', '1.2.3.4/32'],
+  ['1.2.3.4/0', '0.0.0.0/0'],
+  ['FD00:0:0:1::5/64', 'fd00:0:0:1::/64'],
+  ['::1/128', '::1/128'],
+  ['fd00::1/0', '::/0'],
+  ['fdff::/7', 'fc00::/7'],
+];
+
+t.test('parsePrefix() clears host bits and gives the canonical form', async (t) => {
+  for (const [given, canonical] of CANONICAL) {
+    const [address = '', length] = canonical.split('/');
+    const family = address.includes(':') ? 'ip6' : 'ip';
+    t.strictSame(parsePrefix(given), { family, text: canonical, length: Number(length) }, given);
+  }
+});
+
+t.test('parsePrefix() refuses everything else', async (t) => {
+  const bad = ['', '10.0.0.0', '10.0.0.0/', '/8', '10.0.0.0/33', '::/129', '10.0.0.0/8/8', '10.0.0.0/-1', '10.0.0/8'];
+  for (const given of [...bad, '10.0.0.0/255.0.0.0', '10.0.0.0/8 ', '10.0.0.0/+8', 'x/8', '::ffff:1.2.3.4/120']) {
+    t.equal(parsePrefix(given), undefined, JSON.stringify(given));
+  }
+});
+
+t.test('contains() knows the first and the last address, and its family', async (t) => {
+  const cases: [string, string, boolean][] = [
+    ['10.0.0.128/25', '10.0.0.127', false],
+    ['10.0.0.128/25', '10.0.0.128', true],
+    ['10.0.0.128/25', '10.0.0.255', true],
+    ['10.0.0.128/25', '10.0.1.0', false],
+    ['0.0.0.0/0', '255.255.255.255', true],
+    ['0.0.0.0/0', '::1', false],
+    ['::/0', '1.2.3.4', false],
+    ['fd00::/64', 'fd00::ffff:ffff:ffff:ffff', true],
+    ['fd00::/64', 'fd00:0:0:1::', false],
+  ];
+  for (const [block, address, expected] of cases) {
+    t.equal(contains(prefix(block), address), expected, `${address} in ${block}`);
+  }
+});
+
+t.test('withoutOverlaps() leaves out blocks inside others', async (t) => {
+  const texts = (given: string[]) => withoutOverlaps(given.map(prefix)).map(({ text }) => text);
+  t.strictSame(texts([]), []);
+  t.strictSame(texts(['10.1.0.0/16', '10.0.0.0/8']), ['10.0.0.0/8']);
+  t.strictSame(texts(['10.0.0.0/9', '10.0.0.0/8', '10.0.0.0/8']), ['10.0.0.0/8']);
+  t.strictSame(texts(['10.1.0.0/16', '10.0.0.0/16']), ['10.0.0.0/16', '10.1.0.0/16'], 'neighbours stay');
+  t.strictSame(texts(['::/0', '0.0.0.0/0', 'fd00::/8']).toSorted(), ['0.0.0.0/0', '::/0'], 'families do not meet');
+});
+
+t.test('withoutOverlaps() covers the same addresses with disjoint blocks, in any order given', async (t) => {
+  const block = fc
+    .tuple(fc.bigInt(0n, 15n), fc.integer({ min: 28, max: 32 }))
+    .map(([host, length]) => prefix(`${addressFromBits(host, 'ip')}/${length}`));
+  const property = fc.property(fc.array(block, { maxLength: 8 }), (blocks) => {
+    const kept = withoutOverlaps(blocks);
+    for (let host = 0n; host < 16n; host++) {
+      const address = addressFromBits(host, 'ip');
+      const covered = blocks.some((each) => contains(each, address));
+      t.equal(kept.filter((each) => contains(each, address)).length, covered ? 1 : 0);
+    }
+    t.strictSame(withoutOverlaps(blocks.toReversed()), kept);
+  });
+  fc.assert(property, { numRuns: 50, seed: 1 });
+});

@@ -1,0 +1,57 @@
+// Tests of src/nft/operation.ts.
+import t from 'tap';
+import {
+  addElement,
+  addObject,
+  addTable,
+  deleteChain,
+  deleteElement,
+  printElement,
+  writeChain,
+} from '../../../src/nft/operation.ts';
+
+const MAP = { family: 'ip6', name: 'm', kind: 'map', body: 'typeof ip6 daddr : verdict;' } as const;
+
+t.test('operations are a line each', async (t) => {
+  t.strictSame(addTable('ip'), { line: 'add table ip nftlane', owner: '' });
+  t.equal(addObject(MAP).line, 'add map ip6 nftlane m { typeof ip6 daddr : verdict; }');
+  t.equal(addObject({ ...MAP, kind: 'set' }).line, 'add set ip6 nftlane m { typeof ip6 daddr : verdict; }');
+  t.equal(deleteChain('ip', 'cluster-3').line, 'delete chain ip nftlane cluster-3');
+});
+
+t.test('elements belong to who asked for them', async (t) => {
+  const element = { object: MAP, key: 'fd00::1', data: 'goto c', comment: 'a/b', owner: 'a/b' };
+  t.strictSame(addElement(element), {
+    line: 'add element ip6 nftlane m { fd00::1 comment "a/b" : goto c }',
+    owner: 'a/b',
+  });
+  t.strictSame(deleteElement(MAP, 'fd00::1', 'a/b'), {
+    line: 'delete element ip6 nftlane m { fd00::1 }',
+    owner: 'a/b',
+  });
+});
+
+t.test('printElement() leaves out what is not there', async (t) => {
+  t.equal(printElement({ key: 'k', data: '', comment: '' }), 'k');
+  t.equal(printElement({ key: 'k', data: 'drop', comment: '' }), 'k : drop');
+  t.equal(printElement({ key: 'k', data: '', comment: 'c' }), 'k comment "c"');
+});
+
+t.test('writeChain() leaves a chain with exactly its rules', async (t) => {
+  const hook = { type: 'filter', hook: 'input', priority: 0 } as const;
+  t.strictSame(
+    writeChain('ip', { name: 'c', hook, rules: [[{ kind: 'drop' }], [{ kind: 'jump', chain: 'd' }]] }).map(
+      ({ line }) => line,
+    ),
+    [
+      'add chain ip nftlane c { type filter hook input priority 0; }',
+      'flush chain ip nftlane c',
+      'add rule ip nftlane c drop',
+      'add rule ip nftlane c jump d',
+    ],
+  );
+  t.strictSame(
+    writeChain('ip', { name: 'c', rules: [] }).map(({ line }) => line),
+    ['add chain ip nftlane c', 'flush chain ip nftlane c'],
+  );
+});

@@ -1,0 +1,64 @@
+// Tests of src/plan/transaction.ts.
+import t from 'tap';
+import type { NftObject } from '../../../src/nft/element.ts';
+import type { Change } from '../../../src/plan/ledger.ts';
+import { countOperations, orderChanges, type Role, toOperations } from '../../../src/plan/transaction.ts';
+
+function change(role: Role, { held, wanted }: { held?: string; wanted?: string }): Change {
+  const object: NftObject = { family: 'ip', name: role, kind: 'map', body: '' };
+  const key = 'k';
+  return {
+    object,
+    key,
+    held: held === undefined ? undefined : { data: held, comment: '' },
+    wanted: wanted === undefined ? undefined : { object, key, data: wanted, comment: 'a/x', owner: 'a/x' },
+  };
+}
+
+function roleOf({ object }: Change): Role {
+  return object.name as Role;
+}
+
+t.test('orderChanges() adds from the slots up, and takes away from the refusals down', async (t) => {
+  const roles: Role[] = ['refusals', 'verdicts', 'slots'];
+  const changes = roles.flatMap((role) => [
+    change(role, { held: 'a' }),
+    change(role, { wanted: 'b' }),
+    change(role, { held: 'a', wanted: 'b' }),
+  ]);
+  const steps = orderChanges(changes, roleOf).map((step) =>
+    step.map(({ object, held, wanted }) => `${object.name} ${held?.data ?? '-'} ${wanted?.data ?? '-'}`),
+  );
+  t.strictSame(steps, [
+    ['slots - b', 'slots a b'],
+    ['verdicts - b', 'verdicts a b'],
+    ['refusals - b', 'refusals a b'],
+    ['refusals a -'],
+    ['verdicts a -'],
+    ['slots a -'],
+  ]);
+});
+
+t.test('orderChanges() leaves out empty steps', async (t) => {
+  t.strictSame(orderChanges([], roleOf), []);
+  t.equal(orderChanges([change('verdicts', { held: 'a' })], roleOf).length, 1);
+});
+
+t.test('toOperations() deletes before it adds', async (t) => {
+  const cases: [Change, string[]][] = [
+    [change('slots', { wanted: 'b' }), ['add element ip nftlane slots { k comment "a/x" : b }']],
+    [change('slots', { held: 'a' }), ['delete element ip nftlane slots { k }']],
+    [
+      change('slots', { held: 'a', wanted: 'b' }),
+      ['delete element ip nftlane slots { k }', 'add element ip nftlane slots { k comment "a/x" : b }'],
+    ],
+  ];
+  for (const [given, lines] of cases) {
+    t.strictSame(
+      toOperations(given).map(({ line }) => line),
+      lines,
+    );
+    t.equal(countOperations(given), lines.length);
+    for (const { owner } of toOperations(given)) t.equal(owner, given.wanted?.owner ?? '');
+  }
+});

@@ -1,0 +1,75 @@
+// One layout at work in a world of its own: a client, the node that has the layout, and a pod that is all endpoints.
+import type { Namespace } from '../netns/namespace.ts';
+import { createWorld, type World } from '../netns/world.ts';
+import type { Layout, LayoutName, LayoutSetup, Order, Reply } from './layout.ts';
+import { watchChildren } from './memory-watch.ts';
+import { type Program, startProgram } from './program.ts';
+import { ADDRESS_BLOCKS } from './services.ts';
+import type { TrafficOrder, TrafficResult } from './traffic-order.ts';
+
+const POD = 'endpoints';
+
+export async function openArena(layout: LayoutName, setup: LayoutSetup): Promise<Arena> {
+  const world = await createWorld({ pods: { node1: [POD] } });
+  try {
+    await beAllEndpoints(world.node1, world.pod(POD));
+    await startProgram(world.pod(POD), 'traffic-sink.ts');
+    const client = await startProgram(world.client, 'traffic-client.ts');
+    const probe = await startProgram(world.node1, 'probe.ts', [layout, JSON.stringify(setup)]);
+    return new Arena(world, { client, probe });
+  } catch (error) {
+    await world.destroy();
+    throw error;
+  }
+}
+
+export class Arena {
+  readonly #world: World;
+  readonly #client: Program;
+  readonly #probe: Program;
+
+  constructor(world: World, { client, probe }: { client: Program; probe: Program }) {
+    this.#world = world;
+    this.#client = client;
+    this.#probe = probe;
+  }
+
+  /** The times of the calls, in milliseconds. */
+  async time(call: keyof Layout, how: Omit<Order, 'call'> = {}): Promise<readonly number[]> {
+    const { ms, failure }: Reply = JSON.parse(await this.#probe.ask(JSON.stringify({ call, ...how })));
+    if (ms === undefined) throw new Error(failure);
+    return ms;
+  }
+
+  /** The time of a full load, and the most memory that an nft took. */
+  async load(): Promise<{ ms: number; nftMb: number }> {
+    const watch = watchChildren(this.#probe.pid);
+    try {
+      const [ms = Number.NaN] = await this.time('load');
+      return { ms, nftMb: watch.stop() };
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** Traffic from the client through the node's Services. */
+  async dial(order: TrafficOrder): Promise<TrafficResult> {
+    // Flows of another round would fill the table of connections.
+    await this.#world.node1.exec('conntrack', ['-F']);
+    return JSON.parse(await this.#client.ask(JSON.stringify(order)));
+  }
+
+  close(): Promise<void> {
+    return this.#world.destroy();
+  }
+}
+
+/** The pod has every endpoint address. It takes TCP, and drops what comes by UDP before it would refuse it. */
+async function beAllEndpoints(node: Namespace, pod: Namespace): Promise<void> {
+  await node.configure([`route add ${ADDRESS_BLOCKS.endpoints} via ${pod.ip} dev pod-${POD}`]);
+  await pod.configure([`route add local ${ADDRESS_BLOCKS.endpoints} dev lo`]);
+  const ruleset = `table ip sink {
+    chain prerouting { type filter hook prerouting priority raw; meta l4proto udp counter drop; }
+  }`;
+  await pod.output('nft', ['-f', '-'], { input: ruleset });
+}

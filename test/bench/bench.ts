@@ -1,0 +1,34 @@
+// Measures the layout with a chain for each Service beside ours, and the whole daemon; see `--help`.
+// Exit status: 0 when all targets are met, 1 when one is missed.
+import { writeFile } from 'node:fs/promises';
+import { TABLE } from '../../src/nft/operation.ts';
+import { describeMachine } from './machine.ts';
+import { measureDaemon } from './measure-daemon.ts';
+import { measureLayouts } from './measure-layouts.ts';
+import { readOptions } from './options.ts';
+import { printResults } from './print-results.ts';
+import type { Results, SizeResults } from './results.ts';
+import { makeScratch } from './scratch.ts';
+import { isMet, printTargets, targetsOf } from './targets.ts';
+
+const options = readOptions();
+const scratch = makeScratch();
+const machine = await describeMachine();
+const startedAt = Date.now();
+
+const sizes: SizeResults[] = [];
+for (const services of options.sizes) {
+  sizes.push(await measureLayouts(services, options, (what) => say(`${services} Services: ${what}`)));
+}
+const daemon = await measureDaemon({ options: options.daemon, scratch, say: (what) => say(`${TABLE}: ${what}`) });
+const results: Results = { machine, sizes, daemon };
+const targets = targetsOf(results);
+if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...results, targets }, null, 2)}\n`);
+console.log(`${printResults(results)}\n${printTargets(targets)}`);
+process.exitCode = targets.every(isMet) ? 0 : 1;
+
+/** Progress goes to standard error, so that the tables alone can be kept. */
+function say(what: string): void {
+  const seconds = String(Math.round((Date.now() - startedAt) / 1000)).padStart(4);
+  process.stderr.write(`bench: ${seconds} s  ${what}\n`);
+}

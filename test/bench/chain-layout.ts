@@ -1,0 +1,35 @@
+// The chain-per-Service layout in the kernel, written as the proxies write it that have it.
+import { addService, CHAIN_TABLE, chainRuleset, rewriteService } from './chain-ruleset.ts';
+import type { Layout, LayoutSetup } from './layout.ts';
+import { runNft } from './run-nft.ts';
+import { type BenchService, benchService, freshEndpoint, withNewEndpoint, withOneMore } from './services.ts';
+
+/** Nothing is in the kernel before the first load. */
+export function chainLayout({ services: size, endpoints, timeoutMs }: LayoutSetup): Layout {
+  const services: BenchService[] = Array.from({ length: size }, (_, number) => benchService(number, endpoints));
+  let changes = 0;
+  /** Changes come to all Services in turn, not to neighbours. */
+  const next = (change: (service: BenchService, address: string) => BenchService): BenchService => {
+    const number = (changes * 7919) % size;
+    const changed = change(services[number] ?? benchService(number, endpoints), freshEndpoint(changes++));
+    services[number] = changed;
+    return changed;
+  };
+  const apply = (input: string) => runNft(['-f', '-'], { input, timeoutMs });
+  const [family = '', table = ''] = CHAIN_TABLE.split(' ');
+  return {
+    async load() {
+      await apply(`add table ${CHAIN_TABLE}\ndelete table ${CHAIN_TABLE}`);
+      return apply(chainRuleset(services));
+    },
+    change: () => apply(rewriteService(next(withNewEndpoint))),
+    grow: () => apply(rewriteService(next(withOneMore))),
+    async add() {
+      const service = benchService(services.length, endpoints);
+      services.push(service);
+      return apply(addService(service));
+    },
+    prepare: () => runNft(['--json', '--terse', 'list', 'table', family, table], { timeoutMs }),
+    list: () => runNft(['list', 'table', family, table], { timeoutMs }),
+  };
+}

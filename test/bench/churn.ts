@@ -1,0 +1,37 @@
+// Many changes a second for some time: does the daemon keep up, and what does it cost?
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DaemonProcess } from './daemon-process.ts';
+import { cpuSeconds } from './proc.ts';
+import type { Program } from './program.ts';
+import type { ChurnResults } from './results.ts';
+import { summarize } from './statistics.ts';
+
+const PER_SECOND = 100;
+/** An endpoint in place of another: one element goes, one comes. */
+const OPERATIONS = 2;
+const DRAIN_LIMIT_MS = 10_000;
+
+export async function measureChurn(daemon: DaemonProcess, api: Program, seconds: number): Promise<ChurnResults> {
+  const before = daemon.log.all.length;
+  const synced = () => daemon.log.all.slice(before);
+  const pending = () => Math.ceil(PER_SECOND * seconds - countOperations(synced()) / OPERATIONS);
+  // What came before shall not count.
+  await delay(200);
+  const [cpuBefore, startedAt] = [cpuSeconds(daemon.pid), performance.now()];
+  await api.ask(`change ${PER_SECOND}-per-second ${seconds}`);
+  const [endedAt, backlog] = [performance.now(), Math.max(0, pending())];
+  const cpu = cpuSeconds(daemon.pid) - cpuBefore;
+  while (pending() > 0 && performance.now() - endedAt < DRAIN_LIMIT_MS) await delay(1);
+  return {
+    perSecond: PER_SECOND,
+    seconds,
+    backlog,
+    drainMs: performance.now() - endedAt,
+    latencyMs: summarize(synced().flatMap(({ latencyMs }) => latencyMs ?? [])),
+    cpuShare: cpu / ((endedAt - startedAt) / 1000),
+  };
+}
+
+function countOperations(lines: readonly { readonly operations?: number }[]): number {
+  return lines.reduce((sum, { operations = 0 }) => sum + operations, 0);
+}

@@ -1,0 +1,56 @@
+// The daemon as it is shipped, started in a network namespace.
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Namespace } from '../netns/namespace.ts';
+import { LogLines } from './log-lines.ts';
+import { watchChildren } from './memory-watch.ts';
+import type { StartResults } from './results.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/nftlane.mjs', import.meta.url));
+const COMPLETE = 'ruleset complete';
+
+export interface DaemonSetup {
+  readonly kubeconfig: string;
+  readonly runDir: string;
+}
+
+export interface DaemonProcess {
+  readonly pid: number;
+  readonly log: LogLines;
+  readonly start: StartResults;
+  /** The most memory that an nft took up to the complete ruleset. */
+  readonly nftMb: number;
+  /** Resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the kernel holds everything. */
+export async function startDaemon(place: Namespace, { kubeconfig, runDir }: DaemonSetup): Promise<DaemonProcess> {
+  const startedAt = Date.now();
+  // A node that does not exist: no endpoint is local, so that each change is the same number of operations.
+  const flags = ['--kubeconfig', kubeconfig, '--run-dir', runDir, '--node-name', 'elsewhere'];
+  const child = place.spawn(process.execPath, [PROGRAM, 'run', ...flags, '--log-level', 'debug']);
+  const pid = child.pid ?? 0;
+  const log = new LogLines(child.stderr);
+  child.stdout.resume();
+  const watch = watchChildren(pid);
+  try {
+    const complete = await log.find(({ msg }) => msg === COMPLETE);
+    const lists = log.all.filter(({ msg }) => msg.startsWith('Received the list'));
+    const started = log.all.find(({ msg }) => msg === 'started');
+    const start = {
+      startedMs: (started?.at ?? Number.NaN) - startedAt,
+      listedMs: Math.max(...lists.map(({ at }) => at)) - startedAt,
+      completeMs: complete.at - startedAt,
+    };
+    return { pid, log, start, nftMb: watch.stop(), stop };
+  } finally {
+    watch.stop();
+  }
+
+  async function stop(): Promise<void> {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+}

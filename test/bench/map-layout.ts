@@ -1,0 +1,90 @@
+// Our layout in the kernel, compiled by the engine and applied as the daemon does it.
+import { Kernel } from '../../src/apply/kernel.ts';
+import { DEFAULT_OPTIONS } from '../../src/compile/node-view.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import { FAMILIES } from '../../src/net/family.ts';
+import { addTable, deleteTable, TABLE } from '../../src/nft/operation.ts';
+import { sync } from '../../src/sync/sync.ts';
+import type { Layout, LayoutSetup } from './layout.ts';
+import { runNft } from './run-nft.ts';
+import {
+  type BenchService,
+  benchService,
+  freshEndpoint,
+  readBenchService,
+  withNewEndpoint,
+  withOneMore,
+} from './services.ts';
+
+/** Nothing is in the kernel before the first load. */
+export function mapLayout({ services: size, endpoints, timeoutMs }: LayoutSetup): Layout {
+  const services: BenchService[] = Array.from({ length: size }, (_, number) => benchService(number, endpoints));
+  const kernel = new Kernel({ command: 'nft' });
+  let engine = fill(services);
+  let changes = 0;
+  /** Changes come to all Services in turn, not to neighbours. */
+  const next = (change: (service: BenchService, address: string) => BenchService): BenchService => {
+    const number = (changes * 7919) % size;
+    const changed = change(services[number] ?? benchService(number, endpoints), freshEndpoint(changes++));
+    services[number] = changed;
+    return changed;
+  };
+  const apply = (changed: BenchService): Promise<number> => timed(engine, kernel, () => put(changed));
+  const put = (service: BenchService): void => engine.put('EndpointSlice', readBenchService(service).slice);
+  return {
+    async load() {
+      await kernel.run(FAMILIES.flatMap((family) => [addTable(family).line, deleteTable(family).line]));
+      engine = fill(services);
+      return loadAll(engine, kernel);
+    },
+    change: () => apply(next(withNewEndpoint)),
+    grow: () => apply(next(withOneMore)),
+    async add() {
+      const service = benchService(services.length, endpoints);
+      services.push(service);
+      return timed(engine, kernel, () => {
+        engine.put('Service', readBenchService(service).service);
+        put(service);
+      });
+    },
+    prepare: async () => 0,
+    list: () => runNft(['list', 'table', 'ip', TABLE], { timeoutMs }),
+  };
+}
+
+/** An engine that has seen the Services and compiled them for an empty kernel. */
+function fill(services: readonly BenchService[]): Engine {
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'bench' });
+  const read = services.map(readBenchService);
+  engine.replace(
+    'Service',
+    read.map(({ service }) => service),
+  );
+  engine.replace(
+    'EndpointSlice',
+    read.map(({ slice }) => slice),
+  );
+  engine.adopt({ elements: new Map(), chains: [] });
+  engine.compile();
+  return engine;
+}
+
+/** What nft took, from the start of the first transaction to the end of the last: some of them go at the same time. */
+async function loadAll(engine: Engine, kernel: Kernel): Promise<number> {
+  const times: number[] = [];
+  const run = async (lines: readonly string[]): Promise<void> => {
+    times.push(performance.now());
+    await kernel.run(lines);
+    times.push(performance.now());
+  };
+  await sync(engine, { run, list: () => kernel.list() });
+  return Math.max(...times) - Math.min(...times);
+}
+
+/** From the event to the end of the commit. */
+async function timed(engine: Engine, kernel: Kernel, event: () => void): Promise<number> {
+  const started = performance.now();
+  event();
+  await sync(engine, kernel);
+  return performance.now() - started;
+}

@@ -1,0 +1,53 @@
+// New connections and flows through both layouts, in turns.
+import type { Arena } from './arena.ts';
+import type { LayoutName } from './layout.ts';
+import type { BenchOptions } from './options.ts';
+import type { LayoutResults, TrafficSummary } from './results.ts';
+import { summarize } from './statistics.ts';
+import type { TrafficOrder, TrafficResult } from './traffic-order.ts';
+
+/** Enough to keep two processors busy. */
+const CONCURRENCY = 4;
+/** The flows of one round stay far below the usual size of the table of connections. */
+const FLOWS_PER_MS = 15;
+
+export interface TrafficMeasurement {
+  readonly services: number;
+  readonly options: BenchOptions;
+  readonly found: Record<LayoutName, Partial<LayoutResults>>;
+}
+
+export async function measureTraffic(
+  open: Readonly<Partial<Record<LayoutName, Arena>>>,
+  { services, options: { trafficRounds, trafficMs }, found }: TrafficMeasurement,
+): Promise<void> {
+  const orders: readonly TrafficOrder[] = [
+    { kind: 'tcp', services, ms: trafficMs, concurrency: CONCURRENCY },
+    { kind: 'udp', services, flows: trafficMs * FLOWS_PER_MS },
+  ];
+  const arenas = Object.entries(open) as [LayoutName, Arena][];
+  for (const order of orders) {
+    const results: Record<LayoutName, TrafficResult[]> = { chains: [], maps: [] };
+    for (const [, arena] of arenas) await arena.dial(shortened(order));
+    for (let round = 0; round < trafficRounds; round++) {
+      const inTurn = round % 2 === 0 ? arenas : arenas.toReversed();
+      for (const [name, arena] of inTurn) results[name].push(await arena.dial(order));
+    }
+    for (const [name] of arenas) found[name] = { ...found[name], [order.kind]: average(results[name]) };
+  }
+}
+
+/** A tenth, to warm up. */
+function shortened(order: TrafficOrder): TrafficOrder {
+  return order.kind === 'tcp' ? { ...order, ms: order.ms / 10 } : { ...order, flows: order.flows / 10 };
+}
+
+function average(results: readonly TrafficResult[]): TrafficSummary {
+  const median = (of: (result: TrafficResult) => number): number => summarize(results.map(of)).median;
+  return {
+    perSecond: median(({ perSecond }) => perSecond),
+    p50Ms: median(({ latencyMs }) => latencyMs.median),
+    p99Ms: median(({ latencyMs }) => latencyMs.p99),
+    failures: results.reduce((sum, { failures }) => sum + failures, 0),
+  };
+}

@@ -1,0 +1,48 @@
+// An outside observer of commits: `nft monitor`.
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Namespace } from '../netns/namespace.ts';
+import { killGroup } from '../netns/process.ts';
+import { cpuSeconds } from './proc.ts';
+
+const IDLE_MS = 300;
+
+export interface Monitor {
+  /** Does something and gives the milliseconds until the next commit, `undefined` when there is none in time. */
+  timeCommit(action: () => unknown, timeoutMs: number): Promise<number | undefined>;
+  stop(): void;
+}
+
+/** Resolves when it listens. */
+export async function startMonitor(place: Namespace): Promise<Monitor> {
+  const child = place.spawn('nft', ['monitor']);
+  await becomeIdle(child.pid ?? 0);
+  let onCommit = (): void => {};
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (line.startsWith('# new generation')) onCommit();
+  });
+  child.stderr.resume();
+  return {
+    async timeCommit(action, timeoutMs) {
+      const committed = new Promise<number>((resolve) => {
+        onCommit = () => resolve(performance.now());
+      });
+      const started = performance.now();
+      action();
+      const timer = new AbortController();
+      const inVain = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);
+      const at = await Promise.race([committed, inVain]);
+      timer.abort();
+      return at === undefined ? undefined : at - started;
+    },
+    stop: () => killGroup(child),
+  };
+}
+
+/** It first reads what the kernel has, for some seconds, and begins anew whenever that changes meanwhile. */
+async function becomeIdle(pid: number): Promise<void> {
+  for (let before = -1, now = 0; before < now; now = cpuSeconds(pid)) {
+    before = now;
+    await delay(IDLE_MS);
+  }
+}

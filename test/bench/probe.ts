@@ -1,0 +1,31 @@
+// A program that holds one layout in the network namespace it runs in, and times what it is ordered to do with it.
+//
+//   node test/bench/probe.ts chains|maps '{"services":1000,"endpoints":10,"timeoutMs":60000}'
+//
+// Orders come as lines of JSON on standard input, answers go as lines to standard output.
+import { createInterface } from 'node:readline';
+import { chainLayout } from './chain-layout.ts';
+import type { Layout, LayoutSetup, Order, Reply } from './layout.ts';
+import { mapLayout } from './map-layout.ts';
+
+const [name, json = '{}'] = process.argv.slice(2);
+const setup: LayoutSetup = JSON.parse(json);
+const layout: Layout = name === 'maps' ? mapLayout(setup) : chainLayout(setup);
+
+console.log('ready');
+for await (const line of createInterface({ input: process.stdin })) {
+  const order: Order = JSON.parse(line);
+  console.log(JSON.stringify(await carryOut(order)));
+}
+process.exit();
+
+async function carryOut({ call, times = 1, budgetMs = Number.POSITIVE_INFINITY }: Order): Promise<Reply> {
+  const ms: number[] = [];
+  const started = performance.now();
+  try {
+    while (ms.length < times && performance.now() - started < budgetMs) ms.push(await layout[call]());
+    return { ms };
+  } catch (error) {
+    return { failure: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,58 @@
+// What the kernel says about processes.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** USER_HZ, the unit of times in /proc: the same on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/** Megabytes (of 1024 * 1024 bytes) that are, or at most were, in memory; 0 when the process is gone. */
+export function memoryMb(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const [, kilobytes] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(read(pid, 'status')) ?? [];
+  return Number(kilobytes ?? 0) / 1024;
+}
+
+/** Seconds of CPU time of a process, of its children that have ended, and of those that live. */
+export function cpuSeconds(pid: number): number {
+  const own = stat(pid);
+  const living = childrenOf(pid).map((child) => stat(child));
+  return (own.ticks + own.endedChildren + living.reduce((sum, child) => sum + child.ticks, 0)) / TICKS_PER_SECOND;
+}
+
+export function parentOf(pid: number): number {
+  return stat(pid).parent;
+}
+
+/** The path of its program; empty when the process is gone. */
+export function programOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return '';
+  }
+}
+
+export function allPids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
+}
+
+function childrenOf(pid: number): number[] {
+  return allPids().filter((candidate) => parentOf(candidate) === pid);
+}
+
+/** Fields after the name, which may hold anything: proc_pid_stat(5) counts the first of them as the third. */
+function stat(pid: number): { parent: number; ticks: number; endedChildren: number } {
+  const text = read(pid, 'stat');
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const at = (number: number): number => fields[number - 3] ?? 0;
+  return { parent: at(4), ticks: at(14) + at(15), endedChildren: at(16) + at(17) };
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,39 @@
+// A program of ours in a network namespace that answers lines with lines.
+import { fileURLToPath } from 'node:url';
+import type { Namespace } from '../netns/namespace.ts';
+import { killGroup, type PipedChild } from '../netns/process.ts';
+import { outputLines } from '../netns/program-output.ts';
+
+/** Starts a program of this directory, or of a path beside it, and waits for its first line. */
+export async function startProgram(place: Namespace, file: string, args: readonly string[] = []): Promise<Program> {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = place.spawn(process.execPath, [path, ...args]);
+  const lines = outputLines(child, file);
+  await lines.next();
+  return new Program(child, lines);
+}
+
+export class Program {
+  readonly #child: PipedChild;
+  readonly #lines: AsyncGenerator<string, never, undefined>;
+
+  constructor(child: PipedChild, lines: AsyncGenerator<string, never, undefined>) {
+    this.#child = child;
+    this.#lines = lines;
+  }
+
+  /** `ip netns exec` becomes the program that it runs: this is the program's own. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** One line there, one line back; one at a time. */
+  async ask(line: string): Promise<string> {
+    this.#child.stdin.write(`${line}\n`);
+    return (await this.#lines.next()).value;
+  }
+
+  stop(): void {
+    killGroup(this.#child);
+  }
+}

@@ -72,6 +72,7 @@ function addRun(program: Command, signal: AbortSignal): void {
     .option('--manifests <dir>', 'take Services, EndpointSlices and Nodes from the files of a directory, and watch it')
     .option('--kubeconfig <file>', 'take them from this API server (default: the one this pod belongs to)')
     .addOption(nftOption())
+    .addOption(conntrackOption())
     .addOption(runDirOption())
     .addOption(new Option('--log-level <level>', 'what to say').choices(LOG_LEVELS).default('info'))
     .addOption(new Option('--log-format <format>', 'how').choices(['auto', 'json', 'text']).default('auto'))
@@ -79,12 +80,12 @@ function addRun(program: Command, signal: AbortSignal): void {
       if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
         throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
       }
-      const { manifests, kubeconfig, nft, runDir } = flags;
+      const { manifests, kubeconfig, nft, conntrack, runDir } = flags;
       const proxy = readProxyFlags(flags);
       const { createLog } = await import('../sys/log.ts');
       const log = await createLog({ level: flags.logLevel, format: flags.logFormat });
       const { run } = await import('./run.ts');
-      await run({ proxy, manifests, kubeconfig, nft, runDir, log }, signal);
+      await run({ proxy, manifests, kubeconfig, nft, conntrack, runDir, log }, signal);
     });
 }
 
@@ -92,6 +93,7 @@ interface RunFlags {
   readonly manifests?: string;
   readonly kubeconfig?: string;
   readonly nft: string;
+  readonly conntrack: string;
   readonly runDir: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -150,6 +152,11 @@ function liveSettings(flags: LiveFlags): InspectSettings {
 
 function nftOption(): Option {
   return new Option('--nft <program>', 'the nft to use, 1.1 or newer').env('NFTLANE_NFT').default('nft');
+}
+
+function conntrackOption(): Option {
+  const option = new Option('--conntrack <program>', 'the conntrack that removes stale UDP flows');
+  return option.env('NFTLANE_CONNTRACK').default('conntrack');
 }
 
 function runDirOption(): Option {

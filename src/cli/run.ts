@@ -6,6 +6,8 @@ import { Kernel } from '../apply/kernel.ts';
 import { loadApiClient } from '../cluster/api-client.ts';
 import { ClusterSource } from '../cluster/cluster-source.ts';
 import type { ProxyOptions } from '../compile/node-view.ts';
+import { Conntrack } from '../conntrack/conntrack.ts';
+import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { Engine } from '../engine/engine.ts';
 import type { Sink } from '../kube/sink.ts';
 import { DirectorySource } from '../manifests/directory-source.ts';
@@ -21,6 +23,7 @@ export interface RunSettings {
   readonly manifests: string | undefined;
   readonly kubeconfig: string | undefined;
   readonly nft: string;
+  readonly conntrack: string;
   readonly runDir: string;
   readonly log: Log;
 }
@@ -32,7 +35,11 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   const nftVersion = await kernel.check();
   const engine = new Engine(proxy);
   engine.setHostAddresses(hostAddresses());
-  const daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, onComplete: giveBackMemory });
+  const conntrack = new Conntrack({ command: settings.conntrack });
+  const cleaner = new FlowCleaner({ engine, conntrack, hostAddresses, log, clock: systemClock });
+  const onSynced = (): void => cleaner.synced();
+  const parts = { engine, tables: kernel, log, clock: systemClock };
+  const daemon = new Daemon({ ...parts, onComplete: giveBackMemory, onSynced });
   const source = await openSource(settings, daemon);
   const path = adminSocketPath(settings.runDir);
   const state = () => ({ version: VERSION, pid: process.pid, source: source.name, ...engineState(engine) });
@@ -43,7 +50,7 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   const both = AbortSignal.any([signal, stopped.signal]);
   const stopPolling = pollHostAddresses(engine, daemon);
   try {
-    await Promise.all([guarded(source.run(both)), guarded(daemon.run(both))]);
+    await Promise.all([guarded(source.run(both)), guarded(daemon.run(both)), guarded(cleaner.run(both))]);
   } finally {
     stopPolling();
     kernel.close();

@@ -7,7 +7,7 @@ import type { Kind, KindMap } from '../kube/kinds.ts';
 import type { Read } from '../kube/read.ts';
 import type { Service } from '../kube/service.ts';
 import type { Sink } from '../kube/sink.ts';
-import { allFrontends } from '../model/frontends.ts';
+import { allFrontends, type Frontend } from '../model/frontends.ts';
 import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
@@ -65,6 +65,8 @@ const NODE_OWNER = '';
 export class Engine implements Sink {
   readonly store = new Store();
   readonly options: ProxyOptions;
+  /** Told of every Service as soon as it is compiled, with a test for frontends that it has to itself. */
+  onCompiled: (service: string, owns: (frontend: Frontend) => boolean) => void = () => {};
   readonly #ledger = new Ledger(allObjects());
   readonly #arbiter = new Arbiter();
   readonly #chains = new ChainBook();
@@ -242,7 +244,10 @@ export class Engine implements Sink {
       const claimant = { key, createdAt: service?.createdAt ?? 0 };
       for (const other of this.#arbiter.claim(claimant, frontends)) concerned.add(other);
     }
-    for (const key of concerned) this.#ledger.put(key, this.#compileOne(key));
+    for (const key of concerned) {
+      this.#ledger.put(key, this.#compileOne(key));
+      if (!this.#refused.has(key)) this.onCompiled(key, (front) => this.#arbiter.owns(frontendKey(front), key));
+    }
   }
 
   #compileOne(key: string): Element[] {

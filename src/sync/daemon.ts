@@ -16,6 +16,8 @@ export interface DaemonParts {
   readonly clock: Clock;
   /** Called once, when the initial load is in the kernel. */
   readonly onComplete?: () => void;
+  /** Called after every sync that succeeded. */
+  readonly onSynced?: () => void;
 }
 
 /** A sink that syncs. Nothing is applied before Services and EndpointSlices are both known. */
@@ -77,6 +79,7 @@ export class Daemon implements Sink {
     try {
       const report = await sync(engine, tables);
       this.#report(report, { ms: tenths(clock.now() - started), latencyMs: tenths(clock.now() - oldestEvent) });
+      this.#parts.onSynced?.();
     } catch (error) {
       this.#oldestEvent = oldestEvent;
       throw error;

@@ -33,7 +33,9 @@ export class ExecError extends Error {
 export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
   const { input = '', timeoutMs, onLine } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'pipe', timeout: timeoutMs, killSignal: 'SIGKILL' });
+    const child = spawn(command, args, { stdio: 'pipe' });
+    // Node's own timeout would keep the process alive after a program that could not be started.
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8');
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -47,11 +49,13 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
       createInterface({ input: child.stdout }).on('line', onLine);
     }
     child.on('error', (cause: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
       const notFound = cause.code === 'ENOENT';
       const state = notFound ? 'there is no such program in PATH' : cause.message;
       reject(new ExecError(`Cannot run "${command}": ${state}`, { kind: notFound ? 'not-found' : 'failed', cause }));
     });
     child.on('close', (status, signal) => {
+      clearTimeout(timer);
       if (status !== null) resolve({ status, stdout, stderr });
       else reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${signal}`, { kind: 'failed' }));
     });

@@ -1,0 +1,119 @@
+// Removing UDP flows that still go where no Service sends them: the kernel asks the rules for new flows only.
+import type { Engine } from '../engine/engine.ts';
+import { type Address, familyOf, isLoopback } from '../net/address.ts';
+import { FAMILIES } from '../net/family.ts';
+import { Loop } from '../sync/loop.ts';
+import type { Clock } from '../sys/clock.ts';
+import type { Log } from '../sys/log.ts';
+import { type Conntrack, ConntrackError } from './conntrack.ts';
+import { FlowBook } from './flow-book.ts';
+import { type Expected, StaleFlows, type StaleGroup, whyStale } from './stale.ts';
+import { udpTargets } from './udp-targets.ts';
+
+export interface FlowCleanerParts {
+  readonly engine: Pick<Engine, 'onCompiled' | 'store' | 'node'>;
+  readonly conntrack: Pick<Conntrack, 'list' | 'delete'>;
+  /** The addresses of the host's interfaces, as they are now. */
+  readonly hostAddresses: () => readonly Address[];
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** A lone change is cleaned up after at once; a stream of them costs at most two scans a second. */
+const SPACING_MS = 500;
+
+/** Listens to the engine. Cleans up after each sync that changed where UDP flows go, never twice at once. */
+export class FlowCleaner {
+  readonly #parts: FlowCleanerParts;
+  readonly #book = new FlowBook();
+  readonly #loop: Loop;
+  /** The failure that was told last: the same one is not told again. */
+  #told = '';
+  #stopping = false;
+
+  constructor(parts: FlowCleanerParts) {
+    this.#parts = parts;
+    const { engine, log, clock } = parts;
+    engine.onCompiled = (key, owns) => {
+      const { services } = engine.store;
+      this.#book.compiled(key, udpTargets(services.get(key), engine.store.slicesOf(key), owns));
+    };
+    const onFailure = (error: unknown, retryInMs: number): void => {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (reason !== this.#told) log.warn('cannot remove stale UDP conntrack entries', { reason, retryInMs });
+      this.#told = reason;
+    };
+    this.#loop = new Loop({ work: () => this.#work(), onFailure, clock, spacingMs: SPACING_MS });
+  }
+
+  /** A sync succeeded: the kernel holds what was compiled. */
+  synced(): void {
+    if (this.#book.synced()) this.#loop.request();
+  }
+
+  /** Works until the signal aborts; what is left to delete then stays. */
+  run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => {
+      this.#stopping = true;
+    });
+    return this.#loop.run(signal);
+  }
+
+  async #work(): Promise<void> {
+    const { log, clock } = this.#parts;
+    const started = clock.now();
+    const former = this.#book.takeFormer();
+    const expected: Expected = {
+      targets: this.#book.targets,
+      changing: this.#book.changing,
+      former,
+      nodeAddresses: this.#nodeAddresses(),
+    };
+    try {
+      const stale = await this.#find(expected);
+      const count = await this.#delete(stale, expected);
+      const ms = Math.round(clock.now() - started);
+      if (count > 0) log.info('removed stale UDP conntrack entries', { count, ms, reason: stale[0]?.reason });
+      this.#told = '';
+    } catch (error) {
+      // Without the program there is nothing to be done, and nothing to remember for later.
+      if (error instanceof ConntrackError && error.kind === 'missing') return this.#tellMissing(error);
+      this.#book.giveBack(former);
+      throw error;
+    }
+  }
+
+  async #find(expected: Expected): Promise<readonly StaleGroup[]> {
+    const flows = new StaleFlows();
+    for (const family of FAMILIES) {
+      await this.#parts.conntrack.list(family, (entry) => flows.judge(entry, expected));
+    }
+    return flows.groups();
+  }
+
+  /** Each group is judged again: a Service may have changed since it was listed. */
+  async #delete(groups: readonly StaleGroup[], expected: Expected): Promise<number> {
+    let count = 0;
+    for (const group of groups) {
+      if (this.#stopping) break;
+      if (whyStale(group.first, expected) !== undefined) count += await this.#parts.conntrack.delete(group);
+    }
+    return count;
+  }
+
+  #tellMissing({ message }: ConntrackError): void {
+    if (message === this.#told) return;
+    this.#parts.log.warn('stale UDP conntrack entries are not removed', { reason: message });
+    this.#told = message;
+  }
+
+  #nodeAddresses(): ReadonlySet<Address> {
+    const { engine, hostAddresses } = this.#parts;
+    const own = hostAddresses().filter((address) => !isLoopback(address));
+    const ofFamily = FAMILIES.map((family) => {
+      const taken = engine.node.nodePortIps[family];
+      return taken === 'any' ? own.filter((address) => familyOf(address) === family) : taken;
+    });
+    return new Set(ofFamily.flat());
+  }
+}

@@ -1,0 +1,56 @@
+// Where the UDP flows of a Service may go: for each of its frontends, the endpoints that answer for it.
+import type { EndpointSlice } from '../kube/endpoint-slice.ts';
+import { familiesOf, type Service } from '../kube/service.ts';
+import { backendsOf } from '../model/backends.ts';
+import { type Frontend, frontendsOf } from '../model/frontends.ts';
+import { addressKey, nodePortKey } from './entry.ts';
+
+/** One frontend. */
+export interface UdpTarget {
+  /** `address port`, or `family port` for a node port. */
+  readonly key: string;
+  /** The Service port: `namespace/name:port`. */
+  readonly name: string;
+  /** `address port` of each endpoint, whatever policies and topology say of it: those are for new flows. */
+  readonly endpoints: ReadonlySet<string>;
+}
+
+/** The UDP frontends of a Service that it has to itself; none when there is no such Service. */
+export function udpTargets(
+  service: Service | undefined,
+  slices: Iterable<EndpointSlice>,
+  owns: (frontend: Frontend) => boolean,
+): UdpTarget[] {
+  const ports = service?.ports.filter(({ protocol }) => protocol === 'udp') ?? [];
+  if (service === undefined || ports.length === 0) return [];
+  const ofService = [...slices];
+  return familiesOf(service).flatMap((family) =>
+    ports.flatMap((port) => {
+      const backends = backendsOf(ofService, { port, family, nodeName: '' });
+      const answering = backends.filter((backend) => backend.ready || backend.serving);
+      const endpoints = new Set(answering.map((backend) => addressKey(backend.address, backend.port)));
+      const name = port.name === '' ? service.key : `${service.key}:${port.name}`;
+      const owned = frontendsOf(service, port, family).filter(owns);
+      return owned.map((frontend) => ({ key: keyOf(frontend), name, endpoints }));
+    }),
+  );
+}
+
+function keyOf({ address, family, port }: Frontend): string {
+  return address === undefined ? nodePortKey(family, port) : addressKey(address, port);
+}
+
+/** Whether two lists, made from the same Service at different times, say the same. */
+export function isSameTargets(before: readonly UdpTarget[], after: readonly UdpTarget[]): boolean {
+  if (before.length !== after.length) return false;
+  return before.every((target, index) => {
+    const other = after[index];
+    return other !== undefined && target.key === other.key && isSameSet(target.endpoints, other.endpoints);
+  });
+}
+
+function isSameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  if (a.size !== b.size) return false;
+  for (const value of a) if (!b.has(value)) return false;
+  return true;
+}

@@ -1,0 +1,72 @@
+// Tests of src/conntrack/conntrack.ts, with a small program in the place of the real one.
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { Conntrack } from '../../../src/conntrack/conntrack.ts';
+import { type Entry, parseEntry } from '../../../src/conntrack/entry.ts';
+
+const LINE =
+  'udp      17 27 src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=53 src=10.1.0.1 dst=10.0.0.2 sport=5353 dport=1001 use=1';
+
+/** A program that notes its arguments and then does as the script says. */
+async function program(t: Test, script: string) {
+  const directory = t.testdir();
+  const path = join(directory, 'conntrack');
+  const log = join(directory, 'arguments');
+  await writeFile(path, `#!/bin/sh\necho "$@" >>'${log}'\n${script}\n`);
+  await chmod(path, 0o755);
+  return { path, conntrack: new Conntrack({ command: path }), calls: () => readFile(log, 'utf8') };
+}
+
+function groupOf(count: number) {
+  const first = parseEntry(LINE, 'ip');
+  if (first === undefined) throw new Error('It is an entry');
+  return { first, count, reason: '' };
+}
+
+t.test('Conntrack lists the UDP flows of a family', async (t) => {
+  const { conntrack, calls } = await program(t, `echo '${LINE}'; echo; echo '${LINE}'; echo 'tcp 6'`);
+  const entries: Entry[] = [];
+  await conntrack.list('ip', (entry) => entries.push(entry));
+  await conntrack.list('ip6', () => {});
+  t.equal(entries.length, 2);
+  t.equal(await calls(), '-L -p udp -f ipv4\n-L -p udp -f ipv6\n');
+});
+
+t.test('Conntrack deletes a lone flow by its tuple, several by what they share, and counts', async (t) => {
+  const { conntrack, calls } = await program(t, `echo '${LINE}'; echo '${LINE}'`);
+  t.equal(await conntrack.delete(groupOf(1)), 2);
+  t.equal(await conntrack.delete(groupOf(2)), 2);
+  const zone = '--zone 0 --orig-zone 0 --reply-zone 0';
+  const shared = `-D -p udp -f ipv4 ${zone} --orig-dst 10.96.0.1 --dport 53 --reply-src 10.1.0.1 --reply-port-src 5353`;
+  const own = '--orig-src 10.0.0.1 --sport 1000 --reply-dst 10.0.0.2 --reply-port-dst 1001';
+  t.equal(await calls(), `${shared} ${own}\n${shared}\n`);
+});
+
+t.test('Conntrack takes flows that are gone already for deleted', async (t) => {
+  const { conntrack } = await program(t, 'echo "conntrack v1.4.8: 0 flow entries have been deleted." >&2; exit 1');
+  t.equal(await conntrack.delete(groupOf(1)), 0);
+});
+
+t.test('Conntrack tells a program that fails from one that is not there', async (t) => {
+  const { conntrack } = await program(t, 'echo "Operation failed: sorry" >&2; exit 1');
+  await t.rejects(
+    conntrack.list('ip', () => {}),
+    { kind: 'failed', message: /-L -p udp -f ipv4": Operation failed: sorry$/ },
+  );
+  await t.rejects(conntrack.delete(groupOf(1)), { name: 'ConntrackError', kind: 'failed' });
+  const missing = new Conntrack({ command: '/nowhere/conntrack', timeoutMs: 100 });
+  await t.rejects(
+    missing.list('ip', () => {}),
+    { name: 'ConntrackError', kind: 'missing' },
+  );
+});
+
+t.test('Conntrack waits for no program that hangs', async (t) => {
+  const { path } = await program(t, 'exec sleep 20');
+  const hanging = new Conntrack({ command: path, timeoutMs: 50 });
+  await t.rejects(
+    hanging.list('ip', () => {}),
+    { name: 'ConntrackError', kind: 'failed' },
+  );
+});

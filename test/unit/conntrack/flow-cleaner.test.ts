@@ -1,0 +1,226 @@
+// Tests of src/conntrack/flow-cleaner.ts.
+import { setImmediate as tick } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { ConntrackError } from '../../../src/conntrack/conntrack.ts';
+import { type Entry, parseEntry } from '../../../src/conntrack/entry.ts';
+import { FlowCleaner } from '../../../src/conntrack/flow-cleaner.ts';
+import type { StaleGroup } from '../../../src/conntrack/stale.ts';
+import { silentLog } from '../../../src/sys/log.ts';
+import { engineOf, settle } from '../../given/engine.ts';
+import { put, remove } from '../../given/feed.ts';
+import type { ApiObject } from '../../given/merge.ts';
+import { service } from '../../given/service.ts';
+import { endpoint, slice } from '../../given/slice.ts';
+
+const SERVICE = service('kube/dns', {
+  spec: { type: 'NodePort', ports: [{ port: 53, protocol: 'UDP', nodePort: 30053 }] },
+});
+
+function endpoints(...hosts: readonly number[]): ApiObject {
+  const ports = [{ name: '', protocol: 'UDP', port: 5353 }];
+  return slice('kube/dns', { ports, endpoints: hosts.map((n) => endpoint(`10.1.0.${n}`)) });
+}
+
+function flow(to: string, host: number): string {
+  const [address, port] = to.split(':');
+  const reply = `src=10.1.0.${host} dst=10.0.0.1 sport=5353 dport=1000`;
+  return `udp      17 27 src=10.0.0.1 dst=${address} sport=1000 dport=${port} ${reply} use=1`;
+}
+
+/** A table of flows that does what it is told, unless it is told to fail. */
+class FakeConntrack {
+  lines: string[] = [];
+  failure: Error | undefined;
+  lists = 0;
+  #underWay = 0;
+
+  async list(family: 'ip' | 'ip6', take: (entry: Entry) => void): Promise<void> {
+    if (this.#underWay++ > 0) throw new Error('One at a time');
+    await tick();
+    this.#underWay--;
+    if (this.failure !== undefined) throw this.failure;
+    if (family === 'ip6') return;
+    this.lists++;
+    for (const line of this.lines) {
+      const entry = parseEntry(line, family);
+      if (entry !== undefined) take(entry);
+    }
+  }
+
+  async delete({ first }: StaleGroup): Promise<number> {
+    const before = this.lines.length;
+    this.lines = this.lines.filter((line) => {
+      const entry = parseEntry(line, 'ip');
+      const { destination, destinationPort } = first.original;
+      const isSameFrontend =
+        entry?.original.destination === destination && entry.original.destinationPort === destinationPort;
+      return !isSameFrontend || entry.reply.source !== first.reply.source;
+    });
+    return before - this.lines.length;
+  }
+}
+
+function start(t: Test, ...objects: readonly ApiObject[]) {
+  const engine = engineOf([]);
+  const conntrack = new FakeConntrack();
+  const told: { message: string; details: unknown }[] = [];
+  const write = (message: string, details?: unknown) => void told.push({ message, details });
+  const cleaner = new FlowCleaner({
+    engine,
+    conntrack,
+    hostAddresses: () => ['127.0.0.1', '192.0.2.1', 'fd00::1'],
+    log: { ...silentLog, info: write, warn: write },
+    clock: { now: () => 0, sleep: async () => void (await tick()), random: () => 0 },
+  });
+  const stop = new AbortController();
+  const running = cleaner.run(stop.signal);
+  t.teardown(async () => {
+    stop.abort();
+    await running;
+  });
+  /** A sync that succeeds, and whatever comes of it. */
+  const sync = async (): Promise<void> => {
+    settle(engine);
+    cleaner.synced();
+    for (let n = 0; n < 20; n++) await tick();
+  };
+  put(engine, ...objects);
+  return { engine, conntrack, told, cleaner, sync };
+}
+
+t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', async (t) => {
+  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1, 2));
+  conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 2), flow('192.0.2.1:30053', 1)];
+  await sync();
+  t.equal(conntrack.lists, 1);
+  t.equal(conntrack.lines.length, 3, 'all are healthy');
+  t.strictSame(told, []);
+  put(engine, endpoints(2));
+  await sync();
+  t.strictSame(conntrack.lines, [flow('10.96.0.1:53', 2)]);
+  const reason = '10.1.0.1:5353 is no endpoint of kube/dns';
+  t.strictSame(told, [{ message: 'removed stale UDP conntrack entries', details: { count: 2, ms: 0, reason } }]);
+});
+
+t.test('FlowCleaner does nothing when no UDP Service changed', async (t) => {
+  const { engine, conntrack, sync } = start(t, service(), slice());
+  await sync();
+  put(engine, slice('shop/web', { endpoints: [] }));
+  await sync();
+  t.equal(conntrack.lists, 0);
+  put(engine, SERVICE, endpoints(1));
+  await sync();
+  put(engine, service('kube/dns', SERVICE), endpoints(1));
+  await sync();
+  t.equal(conntrack.lists, 1);
+});
+
+t.test('FlowCleaner removes the flows of a Service that went', async (t) => {
+  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1));
+  conntrack.lines = [flow('10.96.0.1:53', 1), flow('192.0.2.1:30053', 1), flow('10.96.0.1:54', 1)];
+  await sync();
+  remove(engine, SERVICE, endpoints(1));
+  await sync();
+  t.strictSame(conntrack.lines, [flow('10.96.0.1:54', 1)]);
+  t.match(told, [{ details: { count: 2, reason: '10.96.0.1:53 is no frontend of kube/dns any more' } }]);
+});
+
+t.test('FlowCleaner knows nothing of what went before it started', async (t) => {
+  const { conntrack, sync } = start(t, service('kube/other', { spec: { ports: [{ port: 9, protocol: 'UDP' }] } }));
+  conntrack.lines = [flow('10.96.0.1:53', 1)];
+  await sync();
+  t.equal(conntrack.lists, 1);
+  t.equal(conntrack.lines.length, 1);
+});
+
+t.test('FlowCleaner waits for the sync that succeeds', async (t) => {
+  const { engine, conntrack, sync } = start(t, SERVICE, endpoints(1));
+  conntrack.lines = [flow('10.96.0.1:53', 1)];
+  await sync();
+  put(engine, endpoints(2));
+  settle(engine);
+  for (let n = 0; n < 20; n++) await tick();
+  t.equal(conntrack.lines.length, 1, 'the sync failed');
+  await sync();
+  t.equal(conntrack.lines.length, 0);
+});
+
+t.test('FlowCleaner leaves flows alone whose Service is being changed meanwhile', async (t) => {
+  const { engine, conntrack, cleaner, sync } = start(t, SERVICE, endpoints(1));
+  await sync();
+  put(engine, endpoints(2));
+  settle(engine);
+  cleaner.synced();
+  put(engine, endpoints(1, 2, 3));
+  settle(engine);
+  conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 3)];
+  for (let n = 0; n < 20; n++) await tick();
+  t.equal(conntrack.lists, 2);
+  t.equal(conntrack.lines.length, 2);
+  await sync();
+  t.equal(conntrack.lists, 3);
+  t.equal(conntrack.lines.length, 2);
+});
+
+t.test('FlowCleaner keeps the flows of a Service that the kernel refused', async (t) => {
+  const { engine, conntrack, sync } = start(t, SERVICE, endpoints(1));
+  conntrack.lines = [flow('10.96.0.1:53', 1)];
+  await sync();
+  engine.refuse({ service: 'kube/dns', reason: 'Invalid argument' });
+  await sync();
+  t.equal(conntrack.lines.length, 1);
+  remove(engine, SERVICE);
+  await sync();
+  t.equal(conntrack.lines.length, 0);
+});
+
+t.test('FlowCleaner gives a frontend that is fought over to its owner', async (t) => {
+  const rival = (name: string, year: number, host: number): ApiObject[] => {
+    const creationTimestamp = `${year}-01-01T00:00:00Z`;
+    const spec = { clusterIP: `10.96.1.${host}`, clusterIPs: [`10.96.1.${host}`], externalIPs: ['198.51.100.1'] };
+    const ports = [{ port: 53, protocol: 'UDP' }];
+    const slicePorts = [{ name: '', protocol: 'UDP', port: 5353 }];
+    return [
+      service(name, { metadata: { creationTimestamp }, spec: { ...spec, ports } }),
+      slice(name, { ports: slicePorts, endpoints: [endpoint(`10.1.0.${host}`)] }),
+    ];
+  };
+  const older = rival('a/older', 2023, 1);
+  const { engine, conntrack, sync } = start(t, ...older, ...rival('b/younger', 2024, 2));
+  conntrack.lines = [flow('198.51.100.1:53', 1)];
+  await sync();
+  t.equal(conntrack.lines.length, 1);
+  remove(engine, ...older);
+  await sync();
+  t.equal(conntrack.lines.length, 0);
+});
+
+t.test('FlowCleaner tries again after a failure, and tells it once', async (t) => {
+  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1));
+  conntrack.lines = [flow('10.96.0.1:53', 1)];
+  await sync();
+  conntrack.failure = new ConntrackError('Operation failed', { kind: 'failed' });
+  remove(engine, SERVICE);
+  await sync();
+  t.match(told, [{ message: 'cannot remove stale UDP conntrack entries', details: { reason: 'Operation failed' } }]);
+  t.equal(told.length, 1);
+  conntrack.failure = undefined;
+  for (let n = 0; n < 20; n++) await tick();
+  t.equal(conntrack.lines.length, 0, 'it still knew what had gone');
+});
+
+t.test('FlowCleaner goes without the program, and tells it once', async (t) => {
+  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1));
+  conntrack.failure = new ConntrackError('there is no such program', { kind: 'missing' });
+  await sync();
+  put(engine, endpoints(2));
+  await sync();
+  t.strictSame(told, [
+    { message: 'stale UDP conntrack entries are not removed', details: { reason: 'there is no such program' } },
+  ]);
+  conntrack.failure = undefined;
+  conntrack.lines = [flow('10.96.0.1:53', 2)];
+  put(engine, endpoints(3));
+  await sync();
+  t.equal(conntrack.lines.length, 0, 'it was installed since');
+});

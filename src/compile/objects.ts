@@ -2,7 +2,7 @@
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { NftObject } from '../nft/element.ts';
 import { type Field, printFields } from '../nft/statement.ts';
-import type { Role } from '../plan/transaction.ts';
+import type { Role } from '../plan/order.ts';
 
 /** What a client dials at an address: the key of everything about a frontend that has one. */
 export const FRONTEND: readonly Field[] = [{ field: 'daddr' }, { field: 'l4proto' }, { field: 'dport' }];

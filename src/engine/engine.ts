@@ -16,31 +16,16 @@ import { addObject, addTable, type Operation } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
-import { countOperations, orderChanges, toOperations } from '../plan/transaction.ts';
-import { ChainBook, type ChainWrite, deleteTarget } from './chain-book.ts';
+import { countOperations, orderChanges } from '../plan/order.ts';
+import { ChainBook, deleteTarget } from './chain-book.ts';
 import { Store } from './store.ts';
+import { operationsOf, type Transaction } from './transaction.ts';
 
 /** What the kernel was found to hold. */
 export interface KernelListing {
   readonly elements: Listing;
   /** Chains of our tables, as `family name`. */
   readonly chains: readonly string[];
-}
-
-/** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
-export interface Transaction {
-  /** Declarations of tables, sets and maps. */
-  readonly declarations: readonly Operation[];
-  readonly chains: readonly ChainWrite[];
-  readonly changes: readonly Change[];
-}
-
-/** The lines of a transaction, in order. */
-export function operationsOf({ declarations, chains, changes }: Transaction): Operation[] {
-  const operations = [...declarations];
-  for (const chain of chains) operations.push(...chain.operations);
-  for (const change of changes) operations.push(...toOperations(change));
-  return operations;
 }
 
 /** A Service that the kernel refused, and what it said. It is tried again when it, or its endpoints, change. */

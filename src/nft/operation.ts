@@ -41,19 +41,33 @@ export function deleteChain(family: Family, name: string): Operation {
 }
 
 export function addElement(element: Element): Operation {
-  const { family, name } = element.object;
-  return { line: `add element ${family} ${TABLE} ${name} { ${printElement(element)} }`, owner: element.owner };
+  return { line: addElementLine(element), owner: element.owner };
+}
+
+/** Joined for the sake of a load of a hundred thousand: a sum of strings would keep all its parts until it is written. */
+export function addElementLine(element: Element): string {
+  return ['add element ', objectPath(element.object), ' { ', printElement(element), ' }'].join('');
 }
 
 /** Removes the element that has this key. */
-export function deleteElement({ family, name }: NftObject, key: string, owner: string): Operation {
-  return { line: `delete element ${family} ${TABLE} ${name} { ${key} }`, owner };
+export function deleteElement(object: NftObject, key: string, owner: string): Operation {
+  return { line: deleteElementLine(object, key), owner };
+}
+
+export function deleteElementLine(object: NftObject, key: string): string {
+  return ['delete element ', objectPath(object), ' { ', key, ' }'].join('');
+}
+
+function objectPath({ family, name }: NftObject): string {
+  return [family, TABLE, name].join(' ');
 }
 
 /** `key comment "..." : data`, as it stands in an element list. */
 export function printElement({ key, data, comment }: Pick<Element, 'key' | 'data' | 'comment'>): string {
-  const quoted = comment === '' ? '' : ` comment "${comment}"`;
-  return data === '' ? `${key}${quoted}` : `${key}${quoted} : ${data}`;
+  const parts = [key];
+  if (comment !== '') parts.push(' comment "', comment, '"');
+  if (data !== '') parts.push(' : ', data);
+  return parts.join('');
 }
 
 function shared(line: string): Operation {

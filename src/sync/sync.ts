@@ -1,6 +1,7 @@
 // One sync: from what is wanted now to what the kernel holds.
 import { NftLost, NftRefusal } from '../apply/nft-error.ts';
-import { type Engine, type KernelListing, operationsOf, type Refusal, type Transaction } from '../engine/engine.ts';
+import type { Engine, KernelListing, Refusal } from '../engine/engine.ts';
+import { linesOf, operationsOf, type Transaction } from '../engine/transaction.ts';
 import { isDrift, type NftComplaint } from '../nft/complaint.ts';
 import type { Operation } from '../nft/operation.ts';
 
@@ -67,16 +68,16 @@ async function runStage(
   const work = async (): Promise<void> => {
     for (const transaction of waiting) {
       if (failures.length > 0) return;
-      const operations = operationsOf(transaction);
+      const lines = linesOf(transaction);
       try {
-        await tables.run(operations.map((operation) => operation.line));
+        await tables.run(lines);
       } catch (cause) {
         const known = cause instanceof NftRefusal || cause instanceof NftLost;
-        failures.push(known ? new StageFailure(operations, cause) : cause);
+        failures.push(known ? new StageFailure(operationsOf(transaction), cause) : cause);
         return;
       }
       engine.committed(transaction);
-      report.operations += operations.length;
+      report.operations += lines.length;
       report.transactions++;
     }
   };

@@ -1,7 +1,8 @@
 // Tests of src/engine/engine.ts, beyond those of whole histories in incremental.test.ts.
 import t from 'tap';
 import { OBJECTS } from '../../../src/compile/objects.ts';
-import { Engine, operationsOf } from '../../../src/engine/engine.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { operationsOf } from '../../../src/engine/transaction.ts';
 import { elementsOf, engineOf, settle } from '../../given/engine.ts';
 import { put, remove } from '../../given/feed.ts';
 import type { ApiObject } from '../../given/merge.ts';

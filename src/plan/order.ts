@@ -1,5 +1,5 @@
 // Differences, put into the order in which they never break a packet's way.
-import { addElement, deleteElement, type Operation } from '../nft/operation.ts';
+import { addElement, addElementLine, deleteElement, deleteElementLine, type Operation } from '../nft/operation.ts';
 import type { Change } from './ledger.ts';
 
 /**
@@ -35,4 +35,10 @@ export function toOperations({ object, key, held, wanted }: Change): Operation[]
   if (held !== undefined) operations.push(deleteElement(object, key, wanted?.owner ?? ''));
   if (wanted !== undefined) operations.push(addElement(wanted));
   return operations;
+}
+
+/** The lines of {@link toOperations} alone, appended to `lines`. */
+export function appendLines(lines: string[], { object, key, held, wanted }: Change): void {
+  if (held !== undefined) lines.push(deleteElementLine(object, key));
+  if (wanted !== undefined) lines.push(addElementLine(wanted));
 }

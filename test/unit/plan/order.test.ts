@@ -1,8 +1,8 @@
-// Tests of src/plan/transaction.ts.
+// Tests of src/plan/order.ts.
 import t from 'tap';
 import type { NftObject } from '../../../src/nft/element.ts';
 import type { Change } from '../../../src/plan/ledger.ts';
-import { countOperations, orderChanges, type Role, toOperations } from '../../../src/plan/transaction.ts';
+import { countOperations, orderChanges, type Role, toOperations } from '../../../src/plan/order.ts';
 
 function change(role: Role, { held, wanted }: { held?: string; wanted?: string }): Change {
   const object: NftObject = { family: 'ip', name: role, kind: 'map', body: '' };

@@ -14,6 +14,8 @@ import { NftSession } from './nft-session.ts';
 /** A larger transaction gets a process of its own, which gives its memory back; a smaller one goes through the session. */
 const SESSION_MAX_OPERATIONS = 500;
 const TIMEOUT_MS = 60_000;
+/** A listing begins anew when anybody changes a table meanwhile, and 100,000 elements take seconds each time. */
+const LIST_TIMEOUT_MS = 300_000;
 /** nft 1.0.6 cannot express some of our rules, and 1.1 is the first that lists ours without loading foreign tables. */
 const NFT_FLOOR = [1, 1] as const;
 
@@ -36,7 +38,7 @@ export class Kernel {
     const version = await this.#version();
     const { status, stderr } = await this.#nft(['-t', 'list', 'tables']);
     if (status === 0) return version;
-    const reason = parseComplaints(stderr)[0]?.message ?? stderr.trim();
+    const reason = parseComplaints(stderr)[0]?.message ?? stderr.split('\n')[0] ?? '';
     const hint = reason.includes('not permitted') ? ' (CAP_NET_ADMIN in this network namespace is needed)' : '';
     throw new NftUnusable(`Cannot use nftables: ${reason}${hint}`);
   }
@@ -119,7 +121,8 @@ export class Kernel {
 
   async #nft(args: readonly string[], options: { input?: string; onLine?: (line: string) => void } = {}) {
     try {
-      return await exec(this.#command, args, { ...options, timeoutMs: TIMEOUT_MS });
+      const timeoutMs = options.onLine === undefined ? TIMEOUT_MS : LIST_TIMEOUT_MS;
+      return await exec(this.#command, args, { ...options, timeoutMs });
     } catch (error) {
       if (error instanceof ExecError && error.kind === 'failed') throw new NftLost(error.message, { cause: error });
       throw error;

@@ -1,6 +1,6 @@
 // The daemon: objects from a source, transactions to the kernel, until it is told to stop.
 import { networkInterfaces } from 'node:os';
-import { adminSocketPath, serveState } from '../admin/admin-socket.ts';
+import { AdminError, adminSocketPath, serveState } from '../admin/admin-socket.ts';
 import { engineState } from '../admin/state.ts';
 import { Kernel } from '../apply/kernel.ts';
 import { loadApiClient } from '../cluster/api-client.ts';
@@ -32,7 +32,6 @@ export interface RunSettings {
 export async function run(settings: RunSettings, signal: AbortSignal): Promise<void> {
   const { log, proxy } = settings;
   const kernel = new Kernel({ command: settings.nft });
-  const nftVersion = await kernel.check();
   const engine = new Engine(proxy);
   engine.setHostAddresses(hostAddresses());
   const conntrack = new Conntrack({ command: settings.conntrack });
@@ -40,10 +39,13 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   const onSynced = (): void => cleaner.synced();
   const parts = { engine, tables: kernel, log, clock: systemClock };
   const daemon = new Daemon({ ...parts, onComplete: giveBackMemory, onSynced });
-  const source = await openSource(settings, daemon);
+  const [nftVersion, source] = await Promise.all([kernel.check(), openSource(settings, daemon)]);
   const path = adminSocketPath(settings.runDir);
   const state = () => ({ version: VERSION, pid: process.pid, source: source.name, ...engineState(engine) });
-  const socket = await serveState(path, state);
+  const socket = await serveState(path, state).catch((error: unknown) => {
+    if (error instanceof AdminError) throw error;
+    log.warn('inspection is off: its socket cannot be made', { path, reason: String(error) });
+  });
   log.info('started', { version: VERSION, nft: nftVersion, node: proxy.nodeName, source: source.name, socket: path });
 
   const stopped = new AbortController();
@@ -54,7 +56,7 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   } finally {
     stopPolling();
     kernel.close();
-    await socket.close();
+    await socket?.close();
   }
   log.info('stopped', { note: 'the data plane keeps working' });
 

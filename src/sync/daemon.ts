@@ -20,6 +20,12 @@ export interface DaemonParts {
   readonly onSynced?: () => void;
 }
 
+/**
+ * How long chains stay that nothing leads to. Adding or removing a chain makes the kernel look at all verdicts of the
+ * table, 21 ms at 10,000 Services, and a Service that grew by an endpoint may well shrink again.
+ */
+const TIDY_MS = 60_000;
+
 /** A sink that syncs. Nothing is applied before Services and EndpointSlices are both known. */
 export class Daemon implements Sink {
   readonly #parts: DaemonParts;
@@ -27,6 +33,7 @@ export class Daemon implements Sink {
   /** When the oldest event that is not in the kernel yet arrived. */
   #oldestEvent: number | undefined;
   #complete = false;
+  #tidiedAt = 0;
   readonly #told = new Set<string>();
 
   constructor(parts: DaemonParts) {
@@ -62,8 +69,13 @@ export class Daemon implements Sink {
     this.#loop.request();
   }
 
-  run(signal: AbortSignal): Promise<void> {
-    return this.#loop.run(signal);
+  async run(signal: AbortSignal): Promise<void> {
+    const timer = setInterval(() => this.#loop.request(), TIDY_MS).unref();
+    try {
+      await this.#loop.run(signal);
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   async #work(): Promise<void> {
@@ -77,7 +89,9 @@ export class Daemon implements Sink {
     this.#oldestEvent = undefined;
     const started = clock.now();
     try {
-      const report = await sync(engine, tables);
+      const tidy = started - this.#tidiedAt >= TIDY_MS;
+      const report = await sync(engine, tables, { tidy });
+      if (tidy) this.#tidiedAt = started;
       this.#report(report, { ms: tenths(clock.now() - started), latencyMs: tenths(clock.now() - oldestEvent) });
       this.#parts.onSynced?.();
     } catch (error) {

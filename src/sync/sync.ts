@@ -28,15 +28,16 @@ const PARALLEL = 2;
  * Brings the kernel to what is wanted. A Service whose operations are refused is left out, and the rest goes in; when
  * the kernel turns out to hold something else than was believed it is listed, compared, and sent the difference.
  * Throws when neither helps: then nothing is lost, and the next call starts from a listing.
+ * `tidy` also removes chains that nothing leads to any more.
  */
-export async function sync(engine: Engine, tables: Tables): Promise<SyncReport> {
+export async function sync(engine: Engine, tables: Tables, { tidy = true } = {}): Promise<SyncReport> {
   const report = { operations: 0, transactions: 0, refused: [] as Refusal[], drift: [] as string[] };
   for (;;) {
     if (!engine.known) engine.adopt(await tables.list());
     engine.compile();
     try {
       for (const stage of engine.plan()) await runStage(stage, { engine, tables, report });
-      await retire(engine, tables);
+      if (tidy) await retire(engine, tables);
       return report;
     } catch (error) {
       engine.lost();

@@ -17,6 +17,8 @@ export interface ListOptions<K extends Kind> extends Omit<Exchange, 'onChunk'> {
   readonly pageSize: number;
   /** `0` takes what the server has in its cache, empty asks for the newest. */
   readonly resourceVersion: string;
+  /** An object of the list, which is not complete yet. */
+  readonly onArriving?: (object: Read<KindMap[K]>) => void;
 }
 
 /** Lists over pages may expire (410) when they take longer than the server keeps old versions. */
@@ -53,7 +55,11 @@ async function readPage<K extends Kind>(
   objects: Read<KindMap[K]>[],
 ): Promise<{ next: string; resourceVersion: string }> {
   const { traits } = options;
-  const splitter = new ListSplitter((json) => objects.push(traits.read(parse(json))));
+  const splitter = new ListSplitter((json) => {
+    const read = traits.read(parse(json));
+    objects.push(read);
+    options.onArriving?.(read);
+  });
   await exchange(collectionPath(traits, query), { ...options, onChunk: (chunk) => splitter.push(chunk) });
   const metadata = fields(fields(parse(splitter.envelope))['metadata']);
   const resourceVersion = text(metadata['resourceVersion']);

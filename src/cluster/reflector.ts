@@ -98,6 +98,7 @@ export class Reflector<K extends Kind> {
       // After a version has gone the cache of the server may be even older.
       resourceVersion: this.#state.lists === 0 ? '0' : '',
       onOpen: () => this.#connected('listing'),
+      onArriving: (object) => this.#announce(object),
     });
     this.#deliver(list.objects, { resourceVersion: list.resourceVersion, startedAt });
   }
@@ -131,6 +132,7 @@ export class Reflector<K extends Kind> {
     const startedAt = clock.now();
     return new WatchStream(traits, {
       resourceVersion: this.#state.resourceVersion,
+      onArriving: (object) => this.#announce(object),
       onList: (objects, resourceVersion) => {
         this.#watchingSince = clock.now();
         this.#deliver(objects, { resourceVersion, startedAt });
@@ -153,6 +155,12 @@ export class Reflector<K extends Kind> {
     if (error instanceof SilenceError || error instanceof UnmarkedListError) return true;
     const isHalf = error instanceof ConnectionError && this.#state.phase === 'listing';
     return isHalf && ++this.#halfLists >= STREAMING_ATTEMPTS;
+  }
+
+  /** Only of the first list: a later one is compared with what the sink has. */
+  #announce(object: Read<KindMap[K]>): void {
+    const { sink, traits } = this.#setup;
+    if (this.#state.lists === 0) sink.arriving?.(traits.kind, object);
   }
 
   #deliver(objects: readonly Read<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {

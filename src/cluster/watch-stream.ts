@@ -10,6 +10,8 @@ import { readWatchEvent, type WatchEvent } from './watch-event.ts';
 export interface WatchHandlers<K extends Kind> {
   /** Where the watch begins; empty to get the complete list first. */
   readonly resourceVersion: string;
+  /** An object of the list, which is not complete yet. */
+  readonly onArriving?: (object: Read<KindMap[K]>) => void;
   readonly onList: (objects: readonly Read<KindMap[K]>[], resourceVersion: string) => void;
   readonly onPut: (object: Read<KindMap[K]>, resourceVersion: string) => void;
   readonly onRemove: (key: string, resourceVersion: string) => void;
@@ -76,6 +78,7 @@ export class WatchStream<K extends Kind> {
       const read = this.#traits.read(object);
       if (read.key === '') this.#nameless.push(read);
       else initial.set(read.key, read);
+      this.#handlers.onArriving?.(read);
     } else if (type === 'DELETED') {
       initial.delete(this.#traits.read(object).key);
     }

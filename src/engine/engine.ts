@@ -35,10 +35,10 @@ export interface Refusal {
 }
 
 /**
- * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 25 MB for one of these and
+ * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 14 MB for one of these and
  * 600 MB for 250,000 at once, and the kernel holds its commit mutex no longer than one run takes.
  */
-export const RUN_SIZE = 10_000;
+export const RUN_SIZE = 5000;
 
 /** The owner of elements that belong to the node. No Service can have this name. */
 const NODE_OWNER = '';
@@ -60,6 +60,7 @@ export class Engine implements Sink {
   #node: NodeView;
   #known = false;
   #declared = false;
+  #kernelWasEmpty = false;
   /** What the kernel held at the start, until the first compilation has taken its slots from it. */
   #adopted: Listing | undefined;
 
@@ -101,6 +102,7 @@ export class Engine implements Sink {
   /** The kernel was listed. Slots that it holds are kept by the first compilation, so a restart moves nothing. */
   adopt({ elements, chains }: KernelListing): void {
     if (this.#ledger.isEmpty) this.#adopted = elements;
+    this.#kernelWasEmpty = elements.size === 0;
     this.#ledger.rebase(elements);
     this.#chains.rebase(chains);
     this.#known = true;
@@ -119,6 +121,21 @@ export class Engine implements Sink {
     for (const key of touched) this.#refused.delete(key);
     this.#recompile(touched);
     this.#adopted = undefined;
+  }
+
+  /**
+   * Slots of Services whose endpoints have arrived, before everything is known, as transactions of {@link plan}'s kind.
+   * Nothing leads to slots without a verdict, so they can be loaded into an empty kernel while the lists are still on
+   * their way. Empty until there is a whole run of them, and where the kernel already holds something.
+   */
+  preload(): Transaction[][] {
+    if (!this.#kernelWasEmpty) return [];
+    if (this.store.takeSurroundingsTouched()) this.#see(this.#viewNode());
+    this.#recompile(this.store.takeTouchedWithSlices());
+    const slots = this.#ledger.changes((object) => roleOf(object) === 'slots');
+    const runs = inRuns([...slots].filter((change) => change.wanted !== undefined)).slice(0, -1);
+    const declarations = this.#declared ? [] : [{ declarations: declare(), chains: [], changes: [] }];
+    return runs.length === 0 ? [] : [declarations, runs];
   }
 
   /** Leaves a Service out, for the kernel refused it. */

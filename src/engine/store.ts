@@ -63,6 +63,17 @@ export class Store implements Sink {
     return touched;
   }
 
+  /** Those of them that are known, and have slices; the others stay for the next call. */
+  takeTouchedWithSlices(): Set<string> {
+    const touched = new Set<string>();
+    for (const key of this.#touched) {
+      if (!this.services.has(key) || !this.#slicesByService.has(key)) continue;
+      touched.add(key);
+      this.#touched.delete(key);
+    }
+    return touched;
+  }
+
   /** Something about the node changed that no object tells. */
   touchSurroundings(): void {
     this.#surroundingsTouched = true;
@@ -111,7 +122,9 @@ export class Store implements Sink {
 
   /** A slice that now names another Service leaves the one that it named before. */
   #setSlice(key: string, slice: EndpointSlice): void {
-    if (this.#slices.get(key)?.service !== slice.service) this.#drop('EndpointSlice', key);
+    const known = this.#slices.get(key);
+    if (known === slice) return;
+    if (known?.service !== slice.service) this.#drop('EndpointSlice', key);
     this.#slices.set(key, slice);
     const siblings = this.#slicesByService.get(slice.service) ?? new Map<string, EndpointSlice>();
     this.#slicesByService.set(slice.service, siblings.set(key, slice));

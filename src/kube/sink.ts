@@ -6,6 +6,11 @@ import type { Read } from './read.ts';
 export interface Sink {
   /** The complete list of a kind: whatever is not in it is gone. The first call for a kind says that it is known. */
   replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void;
+  /**
+   * One object of a first list that is not complete yet; `replace` will bring the same object again. A sink may use the
+   * time to prepare for it.
+   */
+  arriving?<K extends Kind>(kind: K, object: Read<KindMap[K]>): void;
   /** One object is new or has changed. */
   put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void;
   /** One object is gone. */

@@ -41,11 +41,6 @@ interface Book {
 export class Ledger {
   readonly #books: ReadonlyMap<NftObject, Book>;
   readonly #byOwner = new Map<string, readonly Element[]>();
-  /**
-   * The kernel holds none of our elements: all that is wanted differs, and no differences are noted. Once an initial
-   * load is under way, how much of it is still to be committed.
-   */
-  #empty: { left: number } | undefined;
   /** How many wanted elements lead to a chain, by `family name`. */
   readonly #targets = new Map<string, number>();
 
@@ -84,13 +79,10 @@ export class Ledger {
     return this.#byOwner.size === 0;
   }
 
-  /** Every difference between the kernel and what is wanted, in no particular order. */
-  *changes(): Generator<Change> {
-    if (this.#empty !== undefined) this.#empty.left = this.pending;
+  /** Every difference between the kernel and what is wanted, in no particular order; of some objects only, if asked. */
+  *changes(concerns: (object: NftObject) => boolean = () => true): Generator<Change> {
     for (const { object, claims, changed } of this.#books.values()) {
-      if (this.#empty !== undefined) {
-        for (const [key, claim] of claims) yield { object, key, held: undefined, wanted: winner(claim) };
-      }
+      if (!concerns(object)) continue;
       for (const [key, held] of changed) {
         const claim = claims.get(key);
         yield { object, key, held, wanted: claim === undefined ? undefined : winner(claim) };
@@ -101,31 +93,19 @@ export class Ledger {
   /** How many elements differ from the kernel's. */
   get pending(): number {
     let count = 0;
-    for (const { claims, changed } of this.#books.values()) {
-      count += this.#empty === undefined ? changed.size : claims.size;
-    }
+    for (const { changed } of this.#books.values()) count += changed.size;
     return count;
   }
 
   /** The kernel now holds what is wanted of these changes. */
   committed(changes: Iterable<Change>): void {
-    let count = 0;
-    for (const { object, key } of changes) {
-      if (this.#empty === undefined) this.#book(object).changed.delete(key);
-      count++;
-    }
-    if (this.#empty === undefined || count === 0) return;
-    this.#empty.left -= count;
-    if (this.#empty.left === 0) this.#empty = undefined;
+    for (const { object, key } of changes) this.#book(object).changed.delete(key);
   }
 
   /** What the kernel holds was not known, and this is it: every difference becomes a change. */
   rebase(listing: Listing): void {
-    const isEmpty = [...listing.values()].every((held) => held.size === 0);
-    this.#empty = isEmpty ? { left: 0 } : undefined;
     for (const { object, claims, changed } of this.#books.values()) {
       changed.clear();
-      if (isEmpty) continue;
       const held = listing.get(objectKey(object)) ?? new Map<string, Held>();
       for (const [key, claim] of claims) {
         const was = held.get(key);
@@ -186,7 +166,6 @@ export class Ledger {
   ): void {
     this.#retarget(object, was, -1);
     this.#retarget(object, is, 1);
-    if (this.#empty !== undefined) return;
     const held = changed.get(key) ?? (was === undefined || changed.has(key) ? undefined : was);
     if (isSame(held, is)) changed.delete(key);
     else changed.set(key, held === undefined ? undefined : { data: held.data, comment: held.comment });

@@ -7,7 +7,7 @@ import type { Sink } from '../kube/sink.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import { Loop } from './loop.ts';
-import { type SyncReport, sync, type Tables } from './sync.ts';
+import { preload, type SyncReport, sync, type Tables } from './sync.ts';
 
 export interface DaemonParts {
   readonly engine: Engine;
@@ -53,6 +53,13 @@ export class Daemon implements Sink {
     this.request();
   }
 
+  /** Endpoints are most of the load, and come last: what is there of them is prepared. */
+  arriving<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+    if (kind !== 'EndpointSlice' || this.#parts.engine.store.ready) return;
+    this.#parts.engine.put(kind, object);
+    this.#loop.request();
+  }
+
   put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
     this.#parts.engine.put(kind, object);
     this.request();
@@ -80,11 +87,7 @@ export class Daemon implements Sink {
 
   async #work(): Promise<void> {
     const { engine, tables, clock } = this.#parts;
-    // What the kernel holds can be read while the objects are still on their way.
-    if (!engine.store.ready) {
-      if (!engine.known) engine.adopt(await tables.list());
-      return;
-    }
+    if (!engine.store.ready) return preload(engine, tables);
     const oldestEvent = this.#oldestEvent ?? clock.now();
     this.#oldestEvent = undefined;
     const started = clock.now();

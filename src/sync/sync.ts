@@ -47,6 +47,21 @@ export async function sync(engine: Engine, tables: Tables, { tidy = true } = {})
   }
 }
 
+/**
+ * Loads what can be loaded into an empty kernel before all objects are known, see {@link Engine.preload}. Packets see
+ * nothing of it.
+ */
+export async function preload(engine: Engine, tables: Tables): Promise<void> {
+  if (!engine.known) engine.adopt(await tables.list());
+  const report = { operations: 0, transactions: 0, refused: [], drift: [] };
+  try {
+    for (const stage of engine.preload()) await runStage(stage, { engine, tables, report });
+  } catch (error) {
+    engine.lost();
+    throw error;
+  }
+}
+
 class StageFailure extends Error {
   readonly operations: readonly Operation[];
   override readonly cause: NftRefusal | NftLost;

@@ -1,0 +1,78 @@
+// Endpoints that are loaded before everything is known: nothing may lead to them, and nothing may be lost or doubled.
+import t from 'tap';
+import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { Engine, RUN_SIZE } from '../../../src/engine/engine.ts';
+import { linesOf } from '../../../src/engine/transaction.ts';
+import { readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
+import { readService } from '../../../src/kube/service.ts';
+import { preload, sync, type Tables } from '../../../src/sync/sync.ts';
+import { elementsOf, engineOf, settle } from '../../given/engine.ts';
+import { ModelKernel } from '../../given/model-kernel.ts';
+import { clusterIps, service } from '../../given/service.ts';
+import { endpoint, slice } from '../../given/slice.ts';
+
+/** Two runs and a half of slots. */
+const SERVICES = (RUN_SIZE * 2.5) / 10;
+const objects = Array.from({ length: SERVICES }, (_, index) => {
+  const name = `shop/web-${index}`;
+  const addresses = Array.from({ length: 10 }, (_, slot) => `10.1.${slot}.${index % 250}`);
+  return {
+    service: service(name, { spec: clusterIps(`172.30.${index >> 8}.${index & 255}`) }),
+    slice: slice(name, { endpoints: addresses.map((address) => endpoint(address)) }),
+  };
+});
+const services = objects.map((object) => readService(object.service));
+const slices = objects.map((object) => readEndpointSlice(object.slice));
+
+function tablesOf(kernel: ModelKernel): Tables {
+  return { run: async (lines) => kernel.run(lines), list: async () => kernel.list() };
+}
+
+t.test('preload() loads whole runs of slots and nothing that leads to them', async (t) => {
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const kernel = new ModelKernel();
+  await preload(engine, tablesOf(kernel));
+  t.same(kernel.list().chains, [], 'nothing to begin with');
+
+  engine.replace('Service', services);
+  for (const read of slices) engine.put('EndpointSlice', read);
+  await preload(engine, tablesOf(kernel));
+  const early = kernel.list();
+  t.same([...early.elements.keys()], ['ip endpoints']);
+  t.equal(early.elements.get('ip endpoints')?.size, 2 * RUN_SIZE);
+  t.same(early.chains, []);
+
+  engine.replace('EndpointSlice', slices);
+  await sync(engine, tablesOf(kernel));
+  t.same(settle(engine), [], 'all is there');
+  t.equal(kernel.elements('ip', 'endpoints').size, SERVICES * 10);
+  t.equal(kernel.elements('ip', 'service-ips').size, SERVICES);
+  t.same(elementsOf(engine), elementsOf(engineOf(objects.flatMap((object) => [object.service, object.slice]))));
+});
+
+t.test('preload() leaves a kernel alone that holds something', async (t) => {
+  const first = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const kernel = new ModelKernel();
+  first.replace('Service', services.slice(0, 1));
+  first.replace('EndpointSlice', slices.slice(0, 1));
+  await sync(first, tablesOf(kernel));
+
+  const second = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  second.replace('Service', services);
+  for (const read of slices) second.put('EndpointSlice', read);
+  await preload(second, tablesOf(kernel));
+  t.equal(kernel.elements('ip', 'endpoints').size, 10);
+});
+
+t.test('plan() removes what was loaded for a Service that is gone when the lists are complete', async (t) => {
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const kernel = new ModelKernel();
+  engine.replace('Service', services);
+  for (const read of slices) engine.put('EndpointSlice', read);
+  await preload(engine, tablesOf(kernel));
+  engine.replace('EndpointSlice', []);
+  await sync(engine, tablesOf(kernel));
+  t.equal(kernel.elements('ip', 'endpoints').size, 0);
+  t.equal(kernel.elements('ip', 'no-endpoints').size, SERVICES);
+  t.ok(engine.plan().flat().flatMap(linesOf).length === 0);
+});

@@ -140,6 +140,12 @@ export function balanceChainName(className: string, count: number): string {
 
 const BALANCE_CHAIN = /^(.+)-(\d+)$/;
 
+/** Whether a chain of that name is one of ours that elements lead to; it stays for a while when none does any more. */
+export function isBalanceChain(name: string): boolean {
+  const [, className = ''] = BALANCE_CHAIN.exec(name) ?? [];
+  return className in CLASSES;
+}
+
 /** The chain of that name, which elements lead to: shared by all frontends of its class with that many slots. */
 export function balanceChain(name: string, { masqueradeBit }: NodeView): Chain {
   const [, className = '', count = ''] = BALANCE_CHAIN.exec(name) ?? [];

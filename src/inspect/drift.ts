@@ -1,4 +1,5 @@
 // Where the kernel holds something else than what is wanted.
+import { isBalanceChain } from '../compile/chains.ts';
 import type { Engine, KernelListing } from '../engine/engine.ts';
 
 export interface Drift {
@@ -30,7 +31,8 @@ export function findDrift(engine: Engine, listing: KernelListing): Drift[] {
     };
   });
   const missing = [...wanted].filter((target) => !chains.has(target)).map((target) => chainDrift(target, 'wanted'));
-  const extra = [...chains].filter((target) => !wanted.has(target)).map((target) => chainDrift(target, 'held'));
+  const foreign = [...chains].filter((target) => !wanted.has(target) && !isBalanceChain(target.split(' ')[1] ?? ''));
+  const extra = foreign.map((target) => chainDrift(target, 'held'));
   return [...missing, ...changes, ...extra];
 }
 

@@ -1,12 +1,14 @@
 // The whole way from objects to transactions, without touching the world.
-import { balanceChain, staticChains } from '../compile/chains.ts';
+import { staticChains } from '../compile/chains.ts';
 import { compileService, frontendKey } from '../compile/fragment.ts';
+import { affinityId, led, memoryNames } from '../compile/led-chains.ts';
 import { type NodeView, type ProxyOptions, viewNode } from '../compile/node-view.ts';
-import { allObjects, OBJECTS, roleOf } from '../compile/objects.ts';
+import { allObjects, memory, OBJECTS, roleOf } from '../compile/objects.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
 import type { Read } from '../kube/read.ts';
 import type { Service } from '../kube/service.ts';
 import type { Sink } from '../kube/sink.ts';
+import type { Backend } from '../model/backends.ts';
 import { allFrontends } from '../model/frontends.ts';
 import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
@@ -17,7 +19,7 @@ import type { Chain } from '../nft/statement.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
 import { countOperations, orderChanges, toOperations } from '../plan/transaction.ts';
-import { ChainBook, type ChainWrite, deleteTarget } from './chain-book.ts';
+import { ChainBook, type ChainWrite } from './chain-book.ts';
 import { Store } from './store.ts';
 
 /** What the kernel was found to hold. */
@@ -55,6 +57,12 @@ export interface Refusal {
  */
 export const RUN_SIZE = 10_000;
 
+/** A memory of affinity, and which endpoints its clients may be led to. */
+export interface Memory {
+  readonly object: NftObject;
+  readonly endpoints: ReadonlySet<string>;
+}
+
 /** The owner of elements that belong to the node. No Service can have this name. */
 const NODE_OWNER = '';
 
@@ -69,6 +77,9 @@ export class Engine implements Sink {
   readonly #arbiter = new Arbiter();
   readonly #chains = new ChainBook();
   readonly #refused = new Map<string, string>();
+  readonly #recompiled = new Set<string>();
+  /** Memories of clients were looked through since the kernel was listed. */
+  #swept = false;
   #hostAddresses: readonly Address[] = [];
   #node: NodeView;
   #known = false;
@@ -118,6 +129,7 @@ export class Engine implements Sink {
     this.#chains.rebase(chains);
     this.#known = true;
     this.#declared = false;
+    this.#swept = false;
   }
 
   /** What the kernel holds is not known any more. */
@@ -171,8 +183,7 @@ export class Engine implements Sink {
    * kernels before 6.2 still see them in use in the one that removes the last element that led to them.
    */
   retired(): { targets: readonly string[]; operations: readonly Operation[] } {
-    const targets = this.#chains.retired((target) => this.#ledger.isTarget(target));
-    return { targets, operations: targets.map(deleteTarget) };
+    return this.#chains.retired((target) => this.#ledger.isTarget(target));
   }
 
   removed(targets: readonly string[]): void {
@@ -209,13 +220,41 @@ export class Engine implements Sink {
     return this.#ledger.size(object);
   }
 
-  /** All chains of a family: those that are always there, then those that elements lead to. */
-  chains(family: Family): Chain[] {
+  /** All chains of a family, those that are always there first, and the memories that they use. */
+  chains(family: Family): { readonly chains: Chain[]; readonly memories: NftObject[] } {
     const fixed = staticChains(family, this.#node);
     const names = new Set(fixed.map((chain) => chain.name));
-    const led = this.#ledger.targets().filter((target) => target.startsWith(`${family} `));
-    const balancing = led.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
-    return [...fixed, ...balancing.map((name) => balanceChain(name, this.#node))];
+    const targets = this.#ledger.targets().filter((target) => target.startsWith(`${family} `));
+    const wanted = targets.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
+    const units = wanted.map((name) => led(name, family, this.#node));
+    const memories = new Map(units.flatMap(({ objects }) => objects).map((object) => [object.name, object]));
+    return { chains: [...fixed, ...units.flatMap(({ chains }) => chains)], memories: [...memories.values()] };
+  }
+
+  /**
+   * The memories of Service ports with affinity that were recompiled since the last call, with the endpoints that they
+   * may still hold, as `address . port`. All of them after the kernel was listed.
+   */
+  takeMemories(): Memory[] {
+    const keys = this.#swept ? this.#recompiled : this.store.services.keys();
+    const memories = [...keys].flatMap((key) => this.#memoriesOf(key));
+    this.#recompiled.clear();
+    this.#swept = true;
+    return memories;
+  }
+
+  #memoriesOf(key: string): Memory[] {
+    const service = this.store.services.get(key);
+    if (service === undefined || service.affinitySeconds === 0) return [];
+    return this.model(key).flatMap(({ family, port, selection }) => {
+      const { all, local } = memoryNames(affinityId(key, port));
+      const endpoints = (backends: readonly Backend[]) =>
+        new Set(backends.map((backend) => `${backend.address} . ${backend.port}`));
+      return [
+        { object: memory(family, all), endpoints: endpoints([...selection.cluster, ...selection.local]) },
+        { object: memory(family, local), endpoints: endpoints(selection.local) },
+      ];
+    });
   }
 
   #viewNode(): NodeView {
@@ -227,10 +266,12 @@ export class Engine implements Sink {
   }
 
   #see(node: NodeView): void {
-    const zoneChanged = node.zone !== this.#node.zone;
+    const concernsServices =
+      node.zone !== this.#node.zone ||
+      FAMILIES.some((family) => node.addresses[family] !== this.#node.addresses[family]);
     this.#node = node;
     this.#ledger.put(NODE_OWNER, nodePortIps(node));
-    if (zoneChanged) this.#recompile(new Set(this.store.services.keys()));
+    if (concernsServices) this.#recompile(new Set(this.store.services.keys()));
   }
 
   /** Claims first, for all, so that each is compiled once, knowing what it has; one model at a time is in memory. */
@@ -242,13 +283,17 @@ export class Engine implements Sink {
       const claimant = { key, createdAt: service?.createdAt ?? 0 };
       for (const other of this.#arbiter.claim(claimant, frontends)) concerned.add(other);
     }
-    for (const key of concerned) this.#ledger.put(key, this.#compileOne(key));
+    for (const key of concerned) {
+      this.#ledger.put(key, this.#compileOne(key));
+      this.#recompiled.add(key);
+    }
   }
 
   #compileOne(key: string): Element[] {
     const service = this.#usable(key);
     if (service === undefined) return [];
     return compileService(service, this.model(key), {
+      node: this.#node,
       owns: (frontend) => this.#arbiter.owns(frontend, key),
       slots: (object, at) => {
         const slots = this.#ledger.slots(object, at);

@@ -17,7 +17,7 @@ export interface Drift {
 export function findDrift(engine: Engine, listing: KernelListing): Drift[] {
   const chains = new Set(listing.chains);
   const wanted = new Set(
-    (['ip', 'ip6'] as const).flatMap((family) => engine.chains(family).map((c) => `${family} ${c.name}`)),
+    (['ip', 'ip6'] as const).flatMap((family) => engine.chains(family).chains.map((c) => `${family} ${c.name}`)),
   );
   const changes = engine.differences().map(({ object, key, held, wanted: element }): Drift => {
     return {

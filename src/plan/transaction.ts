@@ -16,12 +16,15 @@ const ROLES: readonly Role[] = ['slots', 'verdicts', 'refusals'];
  */
 export function orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => Role): Change[][] {
   const steps = Array.from({ length: 2 * ROLES.length }, (): Change[] => []);
+  // Prefixes that go make room for those that come: the kernel refuses one that overlaps another.
+  const roomMakers = ROLES.map((): Change[] => []);
   for (const change of changes) {
     const rank = ROLES.indexOf(roleOf(change));
-    const step = change.wanted === undefined ? 2 * ROLES.length - 1 - rank : rank;
-    steps[step]?.push(change);
+    const goesFirst = change.wanted === undefined && change.object.interval;
+    const step = change.wanted === undefined && !goesFirst ? 2 * ROLES.length - 1 - rank : rank;
+    (goesFirst ? roomMakers : steps)[step]?.push(change);
   }
-  return steps.filter((step) => step.length > 0);
+  return steps.map((step, index) => [...(roomMakers[index] ?? []), ...step]).filter((step) => step.length > 0);
 }
 
 /** How many operations a change takes. */

@@ -138,7 +138,10 @@ function compileOneList(frontend: Frontend, maps: Maps, context: Context): void 
   }
 }
 
-/** An external frontend under the Local policy: one list for pods and processes of this node, another for all others. */
+/**
+ * An external frontend under the Local policy: one list for pods and processes of this node, another for all others.
+ * Weights of 0 can leave the first empty and not the second; who has no endpoint is dropped, not let through.
+ */
 function compileLocalPolicy(frontend: Frontend, maps: Maps, context: Context): void {
   const { port, service, add } = context;
   const { cluster, local, any } = port.selection;
@@ -147,6 +150,7 @@ function compileLocalPolicy(frontend: Frontend, maps: Maps, context: Context): v
   const all = fill(maps.slots, cluster, frontend, context);
   const here = fill(maps.localSlots, local, frontend, context);
   if (all > 0) add(maps.shortCircuit, key, `goto ${balanceName(maps.classes.direct, choice, all)}`);
+  else if (here > 0) add(maps.shortCircuit, key, 'drop');
   if (here > 0) add(maps.localDispatch, key, `goto ${balanceName(maps.classes.local, choice, here)}`);
   if (here === 0) add(maps.refusals, key, any ? 'drop' : 'goto refuse');
   if (all + here === 0) return;

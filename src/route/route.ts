@@ -130,14 +130,16 @@ function weigh(backends: readonly Backend[], { service }: Listing): [Backend, nu
   });
 }
 
-/** A node port is refused where the packet ends, so only at an address of the host. */
+/** A node port is refused where the packet ends: only at an address of the host, and only if the packet gets there. */
 function withoutBackend(
   packet: Packet,
   listing: Listing,
   { steps, directory }: { steps: readonly string[]; directory: Directory },
 ): Verdict {
-  const endsHere = isOfHost(directory.host, packet.destination);
-  if (listing.kind === 'node-port' && !endsHere) return withoutListing(packet, directory);
+  if (listing.kind === 'node-port') {
+    const onTheWay = withoutListing(packet, directory);
+    if (onTheWay.outcome !== 'untouched' || !isOfHost(directory.host, packet.destination)) return onTheWay;
+  }
   if (!listing.usable.any) return { ...turnAway('refuse', [...steps, 'no endpoint is ready anywhere']), listing };
   return { ...turnAway('drop', [...steps, 'there are endpoints, but none that this client may use']), listing };
 }

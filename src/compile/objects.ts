@@ -95,7 +95,8 @@ export function roleOf({ name }: Pick<NftObject, 'name'>): Role {
   if (['hairpin', 'nodeport-ips', 'guarded-ips', 'source-ranges'].includes(name)) return 'slots';
   if (name === 'cluster-ips') return 'refusals';
   if (name.startsWith('no-endpoint')) return 'refusals';
-  return name.endsWith('endpoints') ? 'slots' : 'verdicts';
+  if (name.endsWith('endpoints')) return 'slots';
+  return name.startsWith('service-') ? 'verdicts' : 'inner-verdicts';
 }
 
 export function allObjects(): NftObject[] {

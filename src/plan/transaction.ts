@@ -3,12 +3,13 @@ import { addElement, deleteElement, type Operation } from '../nft/operation.ts';
 import type { Change } from './ledger.ts';
 
 /**
- * What an object is for decides when it changes. Slots come before the verdicts that lead to them, and verdicts before
- * the refusals behind them; what goes away goes in the opposite order.
+ * What an object is for decides when it changes. Slots come before the verdicts that lead to them, the inner of which a
+ * flow meets only after another one, and verdicts before the refusals behind them; what goes away goes in the opposite
+ * order.
  */
-export type Role = 'slots' | 'verdicts' | 'refusals';
+export type Role = 'slots' | 'inner-verdicts' | 'verdicts' | 'refusals';
 
-const ROLES: readonly Role[] = ['slots', 'verdicts', 'refusals'];
+const ROLES: readonly Role[] = ['slots', 'inner-verdicts', 'verdicts', 'refusals'];
 
 /**
  * The steps from what the kernel holds to what is wanted; empty ones are left out. Between steps, and inside each, every

@@ -3,7 +3,7 @@ import { type Address, familyOf, parseAddress } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { type Protocol, parseProtocol } from '../net/protocol.ts';
-import { type Fields, Findings, fields, isName, list, type Read, readKey, readNameless, text } from './read.ts';
+import { type Fields, Findings, fields, isShortName, list, type Read, readKey, readNameless, text } from './read.ts';
 
 /** Where traffic may go: to every endpoint, or only to those of this node. */
 export type Policy = 'Cluster' | 'Local';
@@ -72,8 +72,8 @@ export function readService(object: unknown): Read<Service> {
   const { metadata: meta, spec: specification, status } = fields(object);
   const metadata = fields(meta);
   const spec = fields(specification);
-  const key = readKey(metadata, { namespaced: true });
-  if (key === '') return readNameless('Service', metadata);
+  const key = readKey(metadata, { namespaced: true, short: true });
+  if (key === '') return readNameless('Service', metadata, { short: true });
   const findings = new Findings('Service', key);
   const skipped = skipReason(metadata, spec);
   if (skipped !== undefined) return { key, skipped, findings: [] };
@@ -167,7 +167,7 @@ function readPort(port: Fields, path: string, findings: Findings): ServicePort |
   const name = text(port['name']);
   const protocol = parseProtocol(text(port['protocol']) || 'TCP');
   const nodePort = port['nodePort'] ?? 0;
-  if (name !== '' && !isName(name)) {
+  if (name !== '' && !isShortName(name)) {
     findings.add(`${path}.name`, port['name'], 'is not a valid port name', LEFT_OUT);
   } else if (protocol === undefined) {
     findings.add(`${path}.protocol`, port['protocol'], 'must be TCP, UDP or SCTP', LEFT_OUT);

@@ -43,7 +43,8 @@ export class ChainBook {
 
   /** Chains that nothing leads to any more, and the operations that remove them with all that only they needed. */
   retired(isTarget: (target: string) => boolean): { targets: string[]; operations: Operation[] } {
-    const targets = [...this.#held.keys()].filter((target) => !isTarget(target) && !this.#isStatic(target));
+    const isNeeded = (target: string) => isTarget(target) || isTarget(ownerOf(target)) || this.#isStatic(target);
+    const targets = [...this.#held.keys()].filter((target) => !isNeeded(target));
     const gone = new Set(targets);
     const kept = new Set([...this.#held.keys()].filter((target) => !gone.has(target)).map(memoryOf));
     const memories = new Set(targets.map(memoryOf).filter((memory) => memory !== undefined && !kept.has(memory)));

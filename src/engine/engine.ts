@@ -14,12 +14,13 @@ import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { Element, NftObject } from '../nft/element.ts';
-import { addObject, addTable, type Operation } from '../nft/operation.ts';
+import type { Operation } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
-import { countOperations, orderChanges, toOperations } from '../plan/transaction.ts';
-import { ChainBook, type ChainWrite } from './chain-book.ts';
+import { countOperations, orderChanges } from '../plan/transaction.ts';
+import { ChainBook } from './chain-book.ts';
+import { declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './portion.ts';
 import { Store } from './store.ts';
 
 /** What the kernel was found to hold. */
@@ -29,33 +30,11 @@ export interface KernelListing {
   readonly chains: readonly string[];
 }
 
-/** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
-export interface Transaction {
-  /** Declarations of tables, sets and maps. */
-  readonly declarations: readonly Operation[];
-  readonly chains: readonly ChainWrite[];
-  readonly changes: readonly Change[];
-}
-
-/** The lines of a transaction, in order. */
-export function operationsOf({ declarations, chains, changes }: Transaction): Operation[] {
-  const operations = [...declarations];
-  for (const chain of chains) operations.push(...chain.operations);
-  for (const change of changes) operations.push(...toOperations(change));
-  return operations;
-}
-
 /** A Service that the kernel refused, and what it said. It is tried again when it, or its endpoints, change. */
 export interface Refusal {
   readonly service: string;
   readonly reason: string;
 }
-
-/**
- * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 25 MB for one of these and
- * 600 MB for 250,000 at once, and the kernel holds its commit mutex no longer than one run takes.
- */
-export const RUN_SIZE = 10_000;
 
 /** A memory of affinity, and which endpoints its clients may be led to. */
 export interface Memory {
@@ -315,24 +294,4 @@ function nodePortIps(node: NodeView): Element[] {
     const object = OBJECTS[family]['nodeport-ips'];
     return addresses.map((key) => ({ object, key, data: '', comment: 'address of this node', owner: NODE_OWNER }));
   });
-}
-
-function declare(): Operation[] {
-  return [...FAMILIES.map(addTable), ...allObjects().map(addObject)];
-}
-
-/** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
-function inRuns(step: readonly Change[]): Transaction[] {
-  const runs: Change[][] = [];
-  let size = RUN_SIZE;
-  for (const change of step) {
-    const operations = countOperations(change);
-    if (size + operations > RUN_SIZE) {
-      runs.push([]);
-      size = 0;
-    }
-    size += operations;
-    runs.at(-1)?.push(change);
-  }
-  return runs.map((changes) => ({ declarations: [], chains: [], changes }));
 }

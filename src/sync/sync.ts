@@ -1,6 +1,7 @@
 // One sync: from what is wanted now to what the kernel holds.
 import { NftLost, NftRefusal } from '../apply/nft-error.ts';
-import { type Engine, type KernelListing, operationsOf, type Refusal, type Transaction } from '../engine/engine.ts';
+import type { Engine, KernelListing, Refusal } from '../engine/engine.ts';
+import { operationsOf, type Transaction } from '../engine/portion.ts';
 import { isDrift, type NftComplaint } from '../nft/complaint.ts';
 import type { NftObject } from '../nft/element.ts';
 import type { ListedElement } from '../nft/listing.ts';

@@ -1,7 +1,8 @@
 // An engine that has seen objects.
 import { DEFAULT_OPTIONS, type ProxyOptions } from '../../src/compile/node-view.ts';
 import { OBJECTS } from '../../src/compile/objects.ts';
-import { Engine, type Transaction } from '../../src/engine/engine.ts';
+import { Engine } from '../../src/engine/engine.ts';
+import type { Transaction } from '../../src/engine/portion.ts';
 import { FAMILIES } from '../../src/net/family.ts';
 import { printElement } from '../../src/nft/operation.ts';
 import { replaceAll } from './feed.ts';

@@ -90,7 +90,7 @@ function admitted(packet: Packet, { kind, frontend, usable }: Listing, directory
       why: [
         ...(local ? ['internalTrafficPolicy is Local: only endpoints of this node'] : []),
         ...(masqueradeAll ? ['all connections to cluster IPs are masqueraded'] : []),
-        ...(pod === false && !masqueradeAll ? ['the client is no pod, so it is masqueraded'] : []),
+        ...(masqueradeAll ? [] : [CLIENT_WORDS[String(pod) as keyof typeof CLIENT_WORDS]]),
       ],
     };
   }
@@ -102,12 +102,19 @@ function admitted(packet: Packet, { kind, frontend, usable }: Listing, directory
   if (pod === true)
     return { backends: usable.cluster, translatesClient: false, why: [`the client is a pod: ${short}`] };
   if (isOfHost(directory.host, packet.source)) {
-    const why = [`the client is a process of this node: ${short}, and is masqueraded`];
+    const why = [`the client is this node itself: ${short}, and is masqueraded`];
     return { backends: usable.cluster, translatesClient: true, why };
   }
   const why = ['externalTrafficPolicy is Local: only endpoints of this node, and they see the client as it is'];
   return { backends: usable.local, translatesClient: false, why };
 }
+
+/** What {@link isPod} says, and what follows for a cluster IP. */
+const CLIENT_WORDS = {
+  true: 'the client is a pod, so endpoints see it as it is',
+  false: 'the client is no pod, so it is masqueraded',
+  undefined: 'this node cannot tell pods from others, so endpoints see clients as they are',
+} as const;
 
 /** `undefined` when this node cannot tell. */
 function isPod({ family, source, inInterface = '' }: Packet, { node }: Directory): boolean | undefined {

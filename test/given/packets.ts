@@ -1,5 +1,6 @@
 // Random packets that meet the random cluster of events.ts, or just miss it, and hosts for them to arrive at.
 import fc from 'fast-check';
+import type { Frontend } from '../../src/model/frontends.ts';
 import { FAMILIES, type Family } from '../../src/net/family.ts';
 import type { Host, HostRoute, Packet } from '../../src/net/packet.ts';
 import { parsePrefix } from '../../src/net/prefix.ts';

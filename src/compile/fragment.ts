@@ -129,7 +129,8 @@ function compileOneList(frontend: Frontend, maps: Maps, context: Context): void 
   if (count === 0) {
     add(maps.refusals, key, port.selection.any ? 'drop' : 'goto refuse');
   } else if (service.affinitySeconds > 0) {
-    add(maps.dispatch, key, `goto ${stickyName(internal ? 'cluster' : maps.sticky.external, idOf(context))}`);
+    const entry = frontend.policy === 'Local' ? 'cluster-local' : 'cluster';
+    add(maps.dispatch, key, `goto ${stickyName(internal ? entry : maps.sticky.external, idOf(context))}`);
     add(maps.shortCircuit, key, `goto ${balanceName(maps.classes.direct, choiceOf(service), count)}`);
     remember(frontend, backends, maps, context);
   } else {

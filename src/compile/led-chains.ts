@@ -43,7 +43,7 @@ export function affinityId(service: string, { name, protocol }: { name: string; 
 }
 
 /** Entries of frontends with affinity. */
-export type StickyEntry = 'cluster' | 'external' | 'external-local' | 'nodeport' | 'nodeport-local';
+export type StickyEntry = 'cluster' | 'cluster-local' | 'external' | 'external-local' | 'nodeport' | 'nodeport-local';
 
 export function stickyName(entry: StickyEntry, id: string): string {
   return `sticky-${entry}/${id}`;
@@ -150,8 +150,9 @@ function stickyChains(
     const rules = [...shortCircuit(family, node, direct.name), known(memories.local), ...twice([elsewhere])];
     return { objects, chains: [direct, { name, rules }] };
   }
-  const first = before(entry === 'cluster' ? 'client' : 'mark', node);
-  return { objects, chains: [{ name, rules: [...first, known(memories.all), goShort] }] };
+  const first = before(entry.startsWith('cluster') ? 'client' : 'mark', node);
+  const map = entry === 'cluster-local' ? memories.local : memories.all;
+  return { objects, chains: [{ name, rules: [...first, known(map), goShort] }] };
 }
 
 function protocolOf(id: string): Protocol {

@@ -238,7 +238,7 @@ export function brokenVerdicts(kernel: ModelKernel): string[] {
 }
 
 /** Entries of chains that look up where to go on. */
-const STICKY = /^goto sticky-(cluster|external|nodeport)\//;
+const STICKY = /^goto sticky-(cluster|cluster-local|external|nodeport)\//;
 const LOCAL = /^goto (?:sticky-)?(?:external|nodeport)-local(?:$|\/)/;
 
 function lacksBranch(

@@ -135,6 +135,18 @@ const STICKY: typeof CASES = [
       'hairpin 10.1.0.1 . 10.1.0.1 . tcp . 8080',
     ],
   ],
+  [
+    'affinity, internal policy Local: endpoints of other nodes are remembered for other frontends only',
+    { ...STICKY_SPEC, internalTrafficPolicy: 'Local' },
+    [HERE, THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto sticky-cluster-local/shop/web/tcp/',
+      'short-circuit-ips 10.96.0.1 . tcp . 80 : goto direct-1',
+      'affinity-ips 10.96.0.1 . tcp . 80 . 10.1.0.1 : goto remember-90/shop/web/tcp/',
+      'hairpin 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
   ['affinity without endpoints', STICKY_SPEC, [], ['no-endpoints 10.96.0.1 . tcp . 80 : goto refuse']],
   [
     'affinity, external policy Local, an endpoint elsewhere',

@@ -69,6 +69,7 @@ t.test('led() knows only its own names', async (t) => {
 const KNOWN = `meta l4proto tcp dnat ip to ip saddr map @memory/${ID}`;
 const STICKY: readonly [entry: StickyEntry, rules: string[]][] = [
   ['cluster', ['jump mark-cluster-clients', KNOWN, 'goto short-circuit']],
+  ['cluster-local', ['jump mark-cluster-clients', KNOWN.replace('@memory', '@local-memory'), 'goto short-circuit']],
   ['external', [MARK, KNOWN, 'goto short-circuit']],
   ['nodeport', [MARK, KNOWN, 'goto nodeport-short-circuit']],
 ];
@@ -122,9 +123,9 @@ t.test('names give back the id, whatever the parts of it look like', async (t) =
     for (const port of ports) {
       const id = affinityId(service, port);
       const memories = memoryNames(id);
-      const sticky = (['cluster', 'external', 'external-local', 'nodeport', 'nodeport-local'] as const).map((entry) =>
-        stickyName(entry, id),
-      );
+      const sticky = (
+        ['cluster', 'cluster-local', 'external', 'external-local', 'nodeport', 'nodeport-local'] as const
+      ).map((entry) => stickyName(entry, id));
       for (const name of [...sticky, rememberName(86400, id)]) {
         const { chains, objects } = led(name, 'ip6', view());
         t.equal(chains.at(-1)?.name, name, 'the chain of that name comes last');

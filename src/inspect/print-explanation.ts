@@ -32,8 +32,7 @@ export function printExplanation(explanation: Explanation): string {
 
 function printPacket({ source, destination, destinationPort, protocol, family, inInterface }: Packet): string {
   const target = family === 'ip6' ? `[${destination}]` : destination;
-  const way =
-    inInterface === undefined ? 'from this node itself' : `in by ${inInterface || 'an unknown interface'}`;
+  const way = inInterface === undefined ? 'from this node itself' : `in by ${inInterface || 'an unknown interface'}`;
   return `${source} -> ${target}:${destinationPort}/${protocol}, ${way}`;
 }
 

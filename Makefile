@@ -8,10 +8,10 @@ export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbi
 SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh
 
 .NOTPARALLEL:
-.PHONY: help setup build check unit golden netns test demo bench clean
+.PHONY: help setup build check unit golden netns test demo bench conformance clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: ## Install what is missing: Debian packages, npm packages, Debian 13's nft
 	@.ci/setup.sh
@@ -41,6 +41,9 @@ demo: build ## Show it at work in network namespaces (as root)
 
 bench: build ## Measure it (as root)
 	node test/bench/bench.ts
+
+conformance: setup ## Compare what should happen, what the rules say and what packets meet (as root)
+	node test/conformance/conformance.ts
 
 clean: ## Remove all that was made here, except for node_modules
 	rm -rf dist .cache .tap

@@ -33,7 +33,7 @@ export async function inspectRuleset(settings: InspectSettings, service: string 
   const kernel = await openKernel(settings.nft);
   const counted = await kernel.count(allObjects());
   const { engine } = await openLive(settings.source, heldOf(counted));
-  const view = viewRuleset(counted, (family) => engine.chains(family), service);
+  const view = viewRuleset(counted, (family) => engine.chains(family).chains, service);
   if (service !== undefined && view.objects.length === 0) throw unknownService(service, []);
   return settings.output === 'json' ? printJson(view) : print(printRuleset(view).trimEnd());
 }

@@ -52,6 +52,7 @@ function build(signal: AbortSignal, done: Done): Command {
   addRender(program);
   addInspect(program, done);
   addDiff(program, done);
+  addExplain(program, done);
   program
     .command('cleanup')
     .description('remove our tables, and with them every trace, from the kernel')
@@ -128,6 +129,29 @@ function addDiff(program: Command, done: Done): void {
   withLiveFlags(program.command('diff'))
     .description('compare what is wanted with what the kernel holds; status 1 when they differ')
     .action(async (flags: LiveFlags) => done(await (await import('./inspect.ts')).diff(liveSettings(flags))));
+}
+
+const EXPLAIN_HELP = `
+A connection is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service has anything to do with it); the exit status
+is 0 whichever it is. IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Rules of chains are taken as this version
+writes them; chains and elements are those that the kernel holds.`;
+
+function addExplain(program: Command, done: Done): void {
+  withLiveFlags(program.command('explain <source> <destination>'))
+    .description('say what becomes of a connection, and why: explain 10.1.1.5 172.30.0.10:80/tcp')
+    .option('--from-host', 'a process of this node makes the connection', false)
+    .option('-i, --interface <name>', 'the interface that it comes in by (default: the one that leads to its source)')
+    .addHelpText('after', EXPLAIN_HELP)
+    .action(async (source: string, target: string, flags: ExplainFlags) => {
+      const { explainConnection } = await import('./explain.ts');
+      const settings = { ...liveSettings(flags), fromHost: flags.fromHost, inInterface: flags.interface };
+      done(await explainConnection(settings, source, target));
+    });
+}
+
+interface ExplainFlags extends LiveFlags {
+  readonly fromHost: boolean;
+  readonly interface?: string;
 }
 
 interface LiveFlags {

@@ -23,6 +23,11 @@ export function withProxyFlags(command: Command): Command {
     .option('--pod-interface-name-prefix <prefix>', 'how names of pod interfaces begin, for mode InterfaceNamePrefix')
     .option('--masquerade-all', 'masquerade every connection to a cluster IP', DEFAULT_OPTIONS.masqueradeAll)
     .option('--masquerade-bit <bit>', 'bit of the packet mark that says "masquerade"', '14')
+    .option(
+      '--strict-source-ranges',
+      'close a load balancer address whose source ranges cannot be used in its family, instead of leaving it open',
+      DEFAULT_OPTIONS.strictSourceRanges,
+    )
     .option('--nodeport-addresses <cidrs>', 'where node ports are taken: "primary", or blocks of addresses', 'primary');
 }
 
@@ -52,6 +57,7 @@ const FLAGS = z.object({
   podInterfaceNamePrefix: z.optional(interfaceName),
   masqueradeAll: z.boolean(),
   masqueradeBit: z.string().check(z.regex(/^(?:[12]?\d|3[01])$/, 'must be a whole number from 0 to 31')),
+  strictSourceRanges: z.boolean(),
   nodeportAddresses: z.union([z.literal('primary'), prefixes]),
 });
 
@@ -71,6 +77,7 @@ export function readProxyFlags(flags: unknown): ProxyOptions {
     masqueradeBit: Number(data.masqueradeBit),
     detectLocal: detectLocal(data),
     nodePortAddresses: data.nodeportAddresses,
+    strictSourceRanges: data.strictSourceRanges,
   };
 }
 

@@ -1,57 +1,77 @@
-// The chains: a packet's way through our table. Their number depends on how many different endpoint counts there are.
-import { invariant } from '../lib/invariant.ts';
+// The chains that are always there: a packet's way through our table, up to where an endpoint is chosen.
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { Chain, Field, Hook, Rule, Statement } from '../nft/statement.ts';
 import type { NodeView } from './node-view.ts';
-import { FRONTEND, HAIRPIN, NODE_PORT, type ObjectName } from './objects.ts';
+import { CHOSEN, FRONTEND, HAIRPIN, NODE_PORT, NODE_PORT_CHOSEN, type ObjectName } from './objects.ts';
 
 /**
- * The chains that are always there.
- *
+ *     prerouting -110 ┐
+ *     output     -110 ┴─ guard ──── load balancer addresses that are closed to this client: dropped
  *     prerouting -100 ┐
- *     output     -100 ┴─ services ─┬─ service-ips ────────► cluster-N, external-N  (dnat to a slot)
+ *     output     -100 ┴─ services ─┬─ service-ips ────────► cluster-N, external-N  (see led-chains.ts)
  *                                  │                      └► external-local ─► direct-N, local-N
  *                                  └─ service-nodeports ──► nodeport-N, or nodeport-local in the same way
  *     input 0, forward 0, output 0 ─ flows that could not be translated: refused or dropped
+ *     input 0, postrouting 0 ─────── affinity: clients that are to find the same endpoint again
  *     postrouting 100 ────────────── masquerade: marked flows and hairpins
  */
 export function staticChains(family: Family, node: NodeView): Chain[] {
   return [
+    { name: 'guard-prerouting', hook: filter('prerouting', -110), rules: GUARD },
+    { name: 'guard-output', hook: filter('output', -110), rules: GUARD },
     { name: 'nat-prerouting', hook: nat('prerouting', -100), rules: [[jump('services')]] },
     { name: 'nat-output', hook: nat('output', -100), rules: [[jump('services')]] },
     { name: 'nat-postrouting', hook: nat('postrouting', 100), rules: masquerade(node) },
-    { name: 'filter-input', hook: filter('input'), rules: onNewFlows('refuse-nodeports', 'refuse-services') },
-    { name: 'filter-forward', hook: filter('forward'), rules: onNewFlows('refuse-services', 'refuse-cluster-ips') },
-    { name: 'filter-output', hook: filter('output'), rules: onNewFlows('refuse-services', 'refuse-cluster-ips') },
+    {
+      name: 'filter-input',
+      hook: filter('input', 0),
+      rules: onNewFlows('refuse-nodeports', 'refuse-services', 'affinity'),
+    },
+    {
+      name: 'filter-forward',
+      hook: filter('forward', 0),
+      rules: [
+        ...dropInvalid(family, node),
+        ...onNewFlows('refuse-services', 'refuse-cluster-ips'),
+        ...catchReply(family, node),
+      ],
+    },
+    { name: 'filter-output', hook: filter('output', 0), rules: onNewFlows('refuse-services', 'refuse-cluster-ips') },
+    { name: 'filter-postrouting', hook: filter('postrouting', 0), rules: onNewFlows('affinity') },
     services(family, node),
     { name: 'node-ports', rules: twice([vmap(NODE_PORT, 'service-nodeports')]) },
     markClusterClients(family, node),
-    ...localPolicy(family, node, { suffix: 'ips', chains: ['external-local', 'short-circuit'], key: FRONTEND }),
-    ...localPolicy(family, node, {
-      suffix: 'nodeports',
-      chains: ['nodeport-local', 'nodeport-short-circuit'],
-      key: NODE_PORT,
-    }),
+    ...localPolicies(family, node),
     refuseNodePorts(family, node),
     { name: 'refuse-services', rules: [[vmap(FRONTEND, 'no-endpoints')]] },
-    {
-      name: 'refuse-cluster-ips',
-      rules: [
-        [inSet('cluster-ips', [{ field: 'daddr' }]), { kind: 'goto', chain: 'refuse' }],
-        ...node.serviceCidrs[family].map((prefix): Rule => [inPrefix('daddr', prefix), { kind: 'drop' }]),
-      ],
-    },
+    refuseClusterIps(family, node),
     { name: 'refuse', rules: REFUSE },
+    { name: 'affinity', rules: AFFINITY },
   ];
 }
 
-/** TCP gets a reset, which no kernel limits: ICMP errors are sent at one a second and client once a burst of six is used up. */
+const GUARD: readonly Rule[] = [
+  [
+    { kind: 'state', state: 'new' },
+    inSet('guarded-ips', FRONTEND),
+    inSet('source-ranges', [...FRONTEND, { field: 'saddr' }], { negate: true }),
+    { kind: 'drop' },
+  ],
+];
+
+/** TCP gets a reset, which no kernel limits: ICMP errors go to a client at one a second once a burst of six is used up. */
 const REFUSE: readonly Rule[] = [
   [
     { kind: 'protocol', protocol: 'tcp' },
     { kind: 'reject', tcpReset: true },
   ],
   [{ kind: 'reject', tcpReset: false }],
+];
+
+/** Only an endpoint that is still chosen is remembered: the maps name dialled frontend and endpoint. */
+const AFFINITY: readonly Rule[] = [
+  [{ kind: 'status-dnat' }, vmap(CHOSEN, 'affinity-ips')],
+  [{ kind: 'status-dnat' }, vmap(NODE_PORT_CHOSEN, 'affinity-nodeports')],
 ];
 
 function services(family: Family, node: NodeView): Chain {
@@ -71,6 +91,16 @@ function refuseNodePorts(family: Family, node: NodeView): Chain {
   return { name: 'refuse-nodeports', rules: [[...accepted, vmap(NODE_PORT, 'no-endpoint-nodeports')]] };
 }
 
+function refuseClusterIps(family: Family, node: NodeView): Chain {
+  return {
+    name: 'refuse-cluster-ips',
+    rules: [
+      [inSet('cluster-ips', [{ field: 'daddr' }]), { kind: 'goto', chain: 'refuse' }],
+      ...node.serviceCidrs[family].map((prefix): Rule => [inPrefix('daddr', prefix), { kind: 'drop' }]),
+    ],
+  };
+}
+
 function notLoopback(family: Family): Statement {
   return inPrefix('daddr', FAMILY_TRAITS[family].loopback, { negate: true });
 }
@@ -83,27 +113,30 @@ function markClusterClients(family: Family, node: NodeView): Chain {
   return { name: 'mark-cluster-clients', rules: notPod === undefined ? [] : [[notPod, mark]] };
 }
 
+/** External frontends with externalTrafficPolicy Local, dialled at an address, and dialled at a node port. */
+function localPolicies(family: Family, node: NodeView): Chain[] {
+  const variants = [
+    { suffix: 'ips', entry: 'external-local', short: 'short-circuit', key: FRONTEND },
+    { suffix: 'nodeports', entry: 'nodeport-local', short: 'nodeport-short-circuit', key: NODE_PORT },
+  ] as const;
+  return variants.flatMap(({ suffix, entry, short, key }) => [
+    {
+      name: entry,
+      rules: [...shortCircuit(family, node, short), ...twice([vmap(key, `local-service-${suffix}`)])],
+    },
+    { name: short, rules: twice([vmap(key, `short-circuit-${suffix}`)]) },
+  ]);
+}
+
 /**
- * External frontends with externalTrafficPolicy Local. Pods and processes of this node may use every endpoint; whoever
- * comes from outside gets those of this node, and keeps its address.
+ * Under the Local policy pods and processes of this node may use every endpoint (`chain` leads there); whoever comes
+ * from outside gets those of this node, and keeps its address.
  */
-function localPolicy(
-  family: Family,
-  node: NodeView,
-  to: { suffix: 'ips' | 'nodeports'; chains: readonly [string, string]; key: readonly Field[] },
-): Chain[] {
-  const [entry, shortCircuit] = to.chains;
-  const goShort: Statement = { kind: 'goto', chain: shortCircuit };
+export function shortCircuit(family: Family, node: NodeView, chain: string): Rule[] {
+  const go: Statement = { kind: 'goto', chain };
   const pod = isPod(family, node, { negate: false });
-  const rules: Rule[] = [
-    ...(pod === undefined ? [] : [[pod, goShort]]),
-    [{ kind: 'is-local', field: 'saddr' }, { kind: 'set-mark', bit: node.masqueradeBit }, goShort],
-    ...twice([vmap(to.key, `local-service-${to.suffix}`)]),
-  ];
-  return [
-    { name: entry, rules },
-    { name: shortCircuit, rules: twice([vmap(to.key, `short-circuit-${to.suffix}`)]) },
-  ];
+  const mark: Statement = { kind: 'set-mark', bit: node.masqueradeBit };
+  return [...(pod === undefined ? [] : [[pod, go]]), [{ kind: 'is-local', field: 'saddr' }, mark, go]];
 }
 
 /** What tells a pod from other clients; `undefined` when the node cannot tell (no pod CIDR of this family is known). */
@@ -113,6 +146,29 @@ function isPod(family: Family, { detectLocal }: NodeView, { negate }: { negate: 
   return prefix === undefined ? undefined : inPrefix('saddr', prefix, { negate });
 }
 
+/**
+ * A pod of another node that reaches one of our frontends looks like a pod of this node when pods are told by address.
+ * Where its flow then leaves the way that it came, the answer would not pass here and the client would drop it.
+ */
+function catchReply(family: Family, node: NodeView): Rule[] {
+  const pod = node.detectLocal.by === 'source' ? isPod(family, node, { negate: false }) : undefined;
+  if (pod === undefined) return [];
+  const toItself: readonly Field[] = [{ field: 'daddr' }, { field: 'daddr' }, { field: 'l4proto' }, { field: 'dport' }];
+  const conditions: Rule = [{ kind: 'state', state: 'new' }, { kind: 'status-dnat' }, pod];
+  const leaves: Rule = [inSet('hairpin', toItself, { negate: true }), { kind: 'turns-round' }];
+  return [[...conditions, ...leaves, { kind: 'set-mark', bit: node.masqueradeBit }]];
+}
+
+/**
+ * A segment that conntrack takes for invalid is not translated back: the client would see it come from the endpoint
+ * itself, and reset the connection. Only what pods send is dropped: others' asymmetric traffic is not our business.
+ */
+function dropInvalid(family: Family, node: NodeView): Rule[] {
+  const pod = isPod(family, node, { negate: false });
+  if (pod === undefined) return [];
+  return [[{ kind: 'state', state: 'invalid' }, { kind: 'protocol', protocol: 'tcp' }, pod, { kind: 'drop' }]];
+}
+
 function masquerade({ masqueradeBit: bit }: NodeView): Rule[] {
   return [
     [{ kind: 'mark-is-set', bit }, { kind: 'clear-mark', bit }, { kind: 'masquerade' }],
@@ -120,65 +176,17 @@ function masquerade({ masqueradeBit: bit }: NodeView): Rule[] {
   ];
 }
 
-/** What a chain of each class does before it picks a slot, and where the slots are. */
-const CLASSES: Readonly<
-  Record<string, { before: 'client' | 'mark' | 'nothing'; slots: ObjectName; key: readonly Field[] }>
-> = {
-  cluster: { before: 'client', slots: 'endpoints', key: FRONTEND },
-  external: { before: 'mark', slots: 'endpoints', key: FRONTEND },
-  direct: { before: 'nothing', slots: 'endpoints', key: FRONTEND },
-  local: { before: 'nothing', slots: 'local-endpoints', key: FRONTEND },
-  nodeport: { before: 'mark', slots: 'nodeport-endpoints', key: NODE_PORT },
-  'nodeport-direct': { before: 'nothing', slots: 'nodeport-endpoints', key: NODE_PORT },
-  'nodeport-to-local': { before: 'nothing', slots: 'local-nodeport-endpoints', key: NODE_PORT },
-};
-
-/** The name of the chain that balances over `count` slots. */
-export function balanceChainName(className: string, count: number): string {
-  return `${className}-${count}`;
-}
-
-const BALANCE_CHAIN = /^(.+)-(\d+)$/;
-
-/** Whether a chain of that name is one of ours that elements lead to; it stays for a while when none does any more. */
-export function isBalanceChain(name: string): boolean {
-  const [, className = ''] = BALANCE_CHAIN.exec(name) ?? [];
-  return className in CLASSES;
-}
-
-/** The chain of that name, which elements lead to: shared by all frontends of its class with that many slots. */
-export function balanceChain(name: string, { masqueradeBit }: NodeView): Chain {
-  const [, className = '', count = ''] = BALANCE_CHAIN.exec(name) ?? [];
-  const traits = CLASSES[className];
-  invariant(traits !== undefined, `"${name}" names a balance chain`);
-  const before: Record<typeof traits.before, Rule[]> = {
-    client: [[jump('mark-cluster-clients')]],
-    mark: [[{ kind: 'set-mark', bit: masqueradeBit }]],
-    nothing: [],
-  };
-  return { name, rules: [...before[traits.before], ...pick(traits.key, traits.slots, Number(count))] };
-}
-
-/**
- * Picks a slot at random. The second rule is for the rare flow whose two lookups fell on both sides of a commit that
- * took its slot away: slot 0 is there as long as the frontend has an endpoint.
- */
-function pick(key: readonly Field[], map: ObjectName, count: number): Rule[] {
-  const modulo = (modulus: number): Rule => [{ kind: 'dnat', fields: [...key, { field: 'random', modulus }], map }];
-  return count === 1 ? twice(modulo(1)) : [modulo(count), modulo(1)];
-}
-
 /** A lookup that is tried again when it missed: an element that a commit replaces can be missing for a moment. */
-function twice(rule: Rule): Rule[] {
+export function twice(rule: Rule): Rule[] {
   return [rule, rule];
 }
 
-function vmap(fields: readonly Field[], map: string): Statement {
+export function vmap(fields: readonly Field[], map: ObjectName): Statement {
   return { kind: 'vmap', fields, map };
 }
 
-function inSet(set: ObjectName, fields: readonly Field[]): Statement {
-  return { kind: 'in-set', fields, set };
+function inSet(set: ObjectName, fields: readonly Field[], { negate = false } = {}): Statement {
+  return { kind: 'in-set', fields, set, negate };
 }
 
 function inPrefix(field: 'saddr' | 'daddr', prefix: string, { negate = false } = {}): Statement {
@@ -190,13 +198,13 @@ function jump(chain: string): Statement {
 }
 
 function onNewFlows(...chains: readonly string[]): Rule[] {
-  return chains.map((chain) => [{ kind: 'state-new' }, jump(chain)]);
+  return chains.map((chain) => [{ kind: 'state', state: 'new' }, jump(chain)]);
 }
 
 function nat(hook: Hook['hook'], priority: number): Hook {
   return { type: 'nat', hook, priority };
 }
 
-function filter(hook: Hook['hook']): Hook {
-  return { type: 'filter', hook, priority: 0 };
+function filter(hook: Hook['hook'], priority: number): Hook {
+  return { type: 'filter', hook, priority };
 }

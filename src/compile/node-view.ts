@@ -14,6 +14,8 @@ export interface ProxyOptions {
   readonly detectLocal: DetectLocal;
   /** Where node ports are taken: at the Node's own addresses, or at addresses inside these blocks. */
   readonly nodePortAddresses: 'primary' | readonly Prefix[];
+  /** A load balancer address whose source ranges cannot be used in its family is closed, instead of open to everybody. */
+  readonly strictSourceRanges: boolean;
 }
 
 /** How a pod's packet is told from others. */
@@ -27,6 +29,7 @@ export const DEFAULT_OPTIONS: Omit<ProxyOptions, 'nodeName'> = {
   masqueradeBit: 14,
   detectLocal: { mode: 'ClusterCIDR', cidrs: [] },
   nodePortAddresses: 'primary',
+  strictSourceRanges: false,
 };
 
 /** The node as the rules see it. */
@@ -35,6 +38,9 @@ export interface NodeView {
   readonly zone: string | undefined;
   readonly masqueradeAll: boolean;
   readonly masqueradeBit: number;
+  readonly strictSourceRanges: boolean;
+  /** Its primary addresses; loopback where none is known. */
+  readonly addresses: Readonly<Record<Family, Address>>;
   readonly detectLocal:
     | { readonly by: 'source'; readonly prefixes: Readonly<Partial<Record<Family, string>>> }
     | { readonly by: 'interface'; readonly name: string };
@@ -66,6 +72,8 @@ export function viewNode(options: ProxyOptions, facts: NodeFacts): NodeView {
     zone: node?.zone,
     masqueradeAll: options.masqueradeAll,
     masqueradeBit: options.masqueradeBit,
+    strictSourceRanges: options.strictSourceRanges,
+    addresses: { ip: node?.addresses.ip ?? '127.0.0.1', ip6: node?.addresses.ip6 ?? '::1' },
     detectLocal: viewDetection(options.detectLocal, node),
     nodePortIps: { ip: nodePortIps(options, 'ip', facts), ip6: nodePortIps(options, 'ip6', facts) },
     serviceCidrs: { ip: ofFamily('ip'), ip6: ofFamily('ip6') },

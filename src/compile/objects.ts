@@ -20,17 +20,34 @@ export const HAIRPIN: readonly Field[] = [
 
 const DESTINATION: readonly Field[] = [{ field: 'daddr' }];
 
+/** What a client dialled, and the address of the endpoint that it was led to. */
+export const CHOSEN: readonly Field[] = [
+  { field: 'dialled-addr' },
+  { field: 'l4proto' },
+  { field: 'dialled-port' },
+  { field: 'daddr' },
+];
+
+/** The same for a node port. */
+export const NODE_PORT_CHOSEN: readonly Field[] = CHOSEN.slice(1);
+
+/** {@link CHOSEN} by properties of the same types: nft keeps a description of bounded length, and drops a longer one. */
+const DECLARED_CHOSEN: readonly Field[] = [...FRONTEND.slice(0, 2), { field: 'sport' }, { field: 'daddr' }];
+
 /** A slot is a number drawn per flow. The modulus here only gives the key its type; each rule has its own. */
 const SLOT: Field = { field: 'random', modulus: 65536 };
 
 type Shape = {
   readonly key: readonly Field[];
   readonly value?: 'verdict' | 'endpoint';
+  readonly interval?: boolean;
 };
 
 /**
  * - `*-ips` and `*-nodeports` lead a new flow to a chain; the twins serve the Local traffic policies.
  * - `*endpoints` hold one element for each slot of a frontend.
+ * - `affinity-*` lead a flow that has found its endpoint to the chain that remembers it.
+ * - `guarded-ips` are open only to clients in `source-ranges`.
  * - `no-endpoint*` say how a flow that could not be translated is turned away.
  */
 const SHAPES = {
@@ -45,6 +62,15 @@ const SHAPES = {
   'local-service-nodeports': { key: NODE_PORT, value: 'verdict' },
   'local-endpoints': { key: [...FRONTEND, SLOT], value: 'endpoint' },
   'local-nodeport-endpoints': { key: [...NODE_PORT, SLOT], value: 'endpoint' },
+
+  'affinity-ips': {
+    key: DECLARED_CHOSEN,
+    value: 'verdict',
+  },
+  'affinity-nodeports': { key: DECLARED_CHOSEN.slice(1), value: 'verdict' },
+
+  'guarded-ips': { key: FRONTEND },
+  'source-ranges': { key: [...FRONTEND, { field: 'saddr' }], interval: true },
 
   'no-endpoints': { key: FRONTEND, value: 'verdict' },
   'no-endpoint-nodeports': { key: NODE_PORT, value: 'verdict' },
@@ -66,10 +92,11 @@ export const OBJECTS: Readonly<Record<Family, Readonly<Record<ObjectName, NftObj
  * presence does counts as refusals.
  */
 export function roleOf({ name }: Pick<NftObject, 'name'>): Role {
-  if (name === 'hairpin' || name === 'nodeport-ips') return 'slots';
+  if (['hairpin', 'nodeport-ips', 'guarded-ips', 'source-ranges'].includes(name)) return 'slots';
   if (name === 'cluster-ips') return 'refusals';
   if (name.startsWith('no-endpoint')) return 'refusals';
-  return name.endsWith('endpoints') ? 'slots' : 'verdicts';
+  if (name.endsWith('endpoints')) return 'slots';
+  return name.startsWith('service-') ? 'verdicts' : 'inner-verdicts';
 }
 
 export function allObjects(): NftObject[] {
@@ -88,9 +115,22 @@ function declare(family: Family): Record<ObjectName, NftObject> {
  * refuses all but the first transaction that does ("conflicting protocols specified: ip vs. th"). Counters count new
  * connections, for translation sees the first packet of a flow only.
  */
-function toObject(family: Family, name: string, { key, value }: Shape): NftObject {
+function toObject(family: Family, name: string, { key, value, interval = false }: Shape): NftObject {
   const keys = `typeof ${printFields(key, family)}`;
-  const values = { verdict: ' : verdict; counter;', endpoint: ` : ${family} daddr . ct original proto-dst; counter;` };
-  const body = value === undefined ? `${keys};` : `${keys}${values[value]}`;
-  return { family, name, kind: value === undefined ? 'set' : 'map', body };
+  const values = { verdict: ' : verdict; counter;', endpoint: ` : ${endpointType(family)}; counter;` };
+  const body = value === undefined ? `${keys};${interval ? ' flags interval;' : ''}` : `${keys}${values[value]}`;
+  return { family, name, kind: value === undefined ? 'set' : 'map', body, interval };
+}
+
+function endpointType(family: Family): string {
+  return `${family} daddr . ct original proto-dst`;
+}
+
+/** Clients that a memory holds at most: at 100 bytes each a flood of addresses takes 25 MB, and then learns no more. */
+const MEMORY_SIZE = 262_144;
+
+/** The memory of a Service port with affinity: which endpoint a client had last. It fills itself from the packet path. */
+export function memory(family: Family, name: string): NftObject {
+  const body = `typeof ${family} saddr : ${endpointType(family)}; size ${MEMORY_SIZE}; flags dynamic,timeout;`;
+  return { family, name, kind: 'map', body, interval: false };
 }

@@ -1,8 +1,9 @@
 // Which chains the kernel has, as far as we know, and what must be written so that it has those that we want.
-import { balanceChain, staticChains } from '../compile/chains.ts';
+import { staticChains } from '../compile/chains.ts';
+import { affinityIdOf, led, memoryNames } from '../compile/led-chains.ts';
 import type { NodeView } from '../compile/node-view.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { deleteChain, type Operation, writeChain } from '../nft/operation.ts';
+import { addObject, deleteChain, deleteObject, type Operation, writeChain } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
 
 /** A chain to be written. */
@@ -21,26 +22,34 @@ export class ChainBook {
   #node: NodeView | undefined;
 
   /** Forgets everything but the names that a listing showed. */
-  rebase(targets: Iterable<string>): void {
+  rebase(targets: readonly string[]): void {
     this.#held.clear();
-    for (const target of targets) this.#held.set(target, undefined);
+    const listed = new Set(targets);
+    for (const target of targets) if (!listed.has(ownerOf(target))) this.#held.set(target, undefined);
   }
 
-  /** What must be written for this node, and for the balance chains that elements lead to. */
+  /** What must be written for this node, and for the chains that elements lead to. */
   writes(node: NodeView, targets: Iterable<string>): ChainWrite[] {
-    this.#see(node);
+    const nodeChanged = this.#see(node);
     const stale = this.#static.filter(({ target, text }) => this.#held.get(target) !== text);
-    const missing = [...targets].filter((target) => this.#held.get(target) === undefined && !this.#isStatic(target));
-    return [...stale, ...missing.map((target) => toWrite(familyOf(target), balanceChain(nameOf(target), node)))];
+    const unsure = [...targets].filter((target) => nodeChanged || this.#held.get(target) === undefined);
+    const missing = unsure.filter((target) => !this.#isStatic(target)).map((target) => toLedWrite(target, node));
+    return [...stale, ...missing.filter(({ target, text }) => this.#held.get(target) !== text)];
   }
 
   committed(writes: Iterable<ChainWrite>): void {
     for (const { target, text } of writes) this.#held.set(target, text);
   }
 
-  /** Chains that nothing leads to any more. */
-  retired(isTarget: (target: string) => boolean): string[] {
-    return [...this.#held.keys()].filter((target) => !isTarget(target) && !this.#isStatic(target));
+  /** Chains that nothing leads to any more, and the operations that remove them with all that only they needed. */
+  retired(isTarget: (target: string) => boolean): { targets: string[]; operations: Operation[] } {
+    const isNeeded = (target: string) => isTarget(target) || isTarget(ownerOf(target)) || this.#isStatic(target);
+    const targets = [...this.#held.keys()].filter((target) => !isNeeded(target));
+    const gone = new Set(targets);
+    const kept = new Set([...this.#held.keys()].filter((target) => !gone.has(target)).map(memoryOf));
+    const memories = new Set(targets.map(memoryOf).filter((memory) => memory !== undefined && !kept.has(memory)));
+    const chains = targets.flatMap((target) => chainNames(target).map((name) => deleteChain(familyOf(target), name)));
+    return { targets, operations: [...chains, ...[...memories].flatMap((memory) => deleteMemories(memory ?? ''))] };
   }
 
   removed(targets: Iterable<string>): void {
@@ -51,10 +60,12 @@ export class ChainBook {
     return this.#static.some((write) => write.target === target);
   }
 
-  #see(node: NodeView): void {
-    if (node === this.#node) return;
+  /** Whether the node is another than before. */
+  #see(node: NodeView): boolean {
+    if (node === this.#node) return false;
     this.#node = node;
     this.#static = FAMILIES.flatMap((family) => chainsInOrder(family, node).map((chain) => toWrite(family, chain)));
+    return true;
   }
 }
 
@@ -79,8 +90,38 @@ function toWrite(family: Family, chain: Chain): ChainWrite {
   return { target: `${family} ${chain.name}`, text: operations.map(({ line }) => line).join('\n'), operations };
 }
 
-export function deleteTarget(target: string): Operation {
-  return deleteChain(familyOf(target), nameOf(target));
+/** A led chain with the chains and memories that it needs. */
+function toLedWrite(target: string, node: NodeView): ChainWrite {
+  const family = familyOf(target);
+  const { objects, chains } = led(nameOf(target), family, node);
+  const operations = [...objects.map(addObject), ...chains.flatMap((chain) => writeChain(family, chain))];
+  return { target, text: operations.map(({ line }) => line).join('\n'), operations };
+}
+
+/** Chains that come and go with another one have its name behind this. */
+const COMPANION = 'direct-sticky-';
+
+/** The target that a companion belongs to; of any other target an empty text. */
+function ownerOf(target: string): string {
+  const name = nameOf(target);
+  return name.startsWith(COMPANION) ? `${familyOf(target)} ${name.slice('direct-'.length)}` : '';
+}
+
+/** The chains of a target, in the order in which they can be deleted. */
+function chainNames(target: string): string[] {
+  const name = nameOf(target);
+  return /^sticky-(external|nodeport)-local\//.test(name) ? [name, `direct-${name}`] : [name];
+}
+
+/** The family and the affinity id of a target that uses memories. */
+function memoryOf(target: string): string | undefined {
+  const id = affinityIdOf(nameOf(target));
+  return id === undefined ? undefined : `${familyOf(target)} ${id}`;
+}
+
+function deleteMemories(memory: string): Operation[] {
+  const { all, local } = memoryNames(nameOf(memory));
+  return [all, local].map((name) => deleteObject({ family: familyOf(memory), kind: 'map', name }));
 }
 
 function familyOf(target: string): Family {

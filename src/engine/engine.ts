@@ -1,6 +1,7 @@
 // The whole way from objects to transactions, without touching the world.
-import { balanceChain, staticChains } from '../compile/chains.ts';
+import { staticChains } from '../compile/chains.ts';
 import { compileService, frontendKey } from '../compile/fragment.ts';
+import { led } from '../compile/led-chains.ts';
 import { type NodeView, type ProxyOptions, viewNode } from '../compile/node-view.ts';
 import { allObjects, OBJECTS, roleOf } from '../compile/objects.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
@@ -12,14 +13,15 @@ import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { Element, NftObject } from '../nft/element.ts';
-import { addObject, addTable, type Operation } from '../nft/operation.ts';
+import type { Operation } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
 import { countOperations, orderChanges } from '../plan/order.ts';
-import { ChainBook, deleteTarget } from './chain-book.ts';
+import { ChainBook } from './chain-book.ts';
+import { type Memory, memoriesOf } from './memories.ts';
 import { Store } from './store.ts';
-import { operationsOf, type Transaction } from './transaction.ts';
+import { declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
 
 /** What the kernel was found to hold. */
 export interface KernelListing {
@@ -33,12 +35,6 @@ export interface Refusal {
   readonly service: string;
   readonly reason: string;
 }
-
-/**
- * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 14 MB for one of these and
- * 600 MB for 250,000 at once, and the kernel holds its commit mutex no longer than one run takes.
- */
-export const RUN_SIZE = 5000;
 
 /** The owner of elements that belong to the node. No Service can have this name. */
 const NODE_OWNER = '';
@@ -56,6 +52,9 @@ export class Engine implements Sink {
   readonly #arbiter = new Arbiter();
   readonly #chains = new ChainBook();
   readonly #refused = new Map<string, string>();
+  readonly #recompiled = new Set<string>();
+  /** Memories of clients were looked through since the kernel was listed. */
+  #swept = false;
   #hostAddresses: readonly Address[] = [];
   #node: NodeView;
   #known = false;
@@ -107,6 +106,7 @@ export class Engine implements Sink {
     this.#chains.rebase(chains);
     this.#known = true;
     this.#declared = false;
+    this.#swept = false;
   }
 
   /** What the kernel holds is not known any more. */
@@ -175,8 +175,7 @@ export class Engine implements Sink {
    * kernels before 6.2 still see them in use in the one that removes the last element that led to them.
    */
   retired(): { targets: readonly string[]; operations: readonly Operation[] } {
-    const targets = this.#chains.retired((target) => this.#ledger.isTarget(target));
-    return { targets, operations: targets.map(deleteTarget) };
+    return this.#chains.retired((target) => this.#ledger.isTarget(target));
   }
 
   removed(targets: readonly string[]): void {
@@ -213,13 +212,28 @@ export class Engine implements Sink {
     return this.#ledger.size(object);
   }
 
-  /** All chains of a family: those that are always there, then those that elements lead to. */
-  chains(family: Family): Chain[] {
+  /** All chains of a family, those that are always there first, and the memories that they use. */
+  chains(family: Family): { readonly chains: Chain[]; readonly memories: NftObject[] } {
     const fixed = staticChains(family, this.#node);
     const names = new Set(fixed.map((chain) => chain.name));
-    const led = this.#ledger.targets().filter((target) => target.startsWith(`${family} `));
-    const balancing = led.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
-    return [...fixed, ...balancing.map((name) => balanceChain(name, this.#node))];
+    const targets = this.#ledger.targets().filter((target) => target.startsWith(`${family} `));
+    const wanted = targets.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
+    const units = wanted.map((name) => led(name, family, this.#node));
+    const memories = new Map(units.flatMap(({ objects }) => objects).map((object) => [object.name, object]));
+    return { chains: [...fixed, ...units.flatMap(({ chains }) => chains)], memories: [...memories.values()] };
+  }
+
+  /**
+   * The memories of Service ports with affinity that were recompiled since the last call, with the endpoints that they
+   * may still hold, as `address . port`. All of them after the kernel was listed.
+   */
+  takeMemories(): Memory[] {
+    const keys = this.#swept ? this.#recompiled : this.store.services.keys();
+    const sticky = [...keys].filter((key) => this.store.services.get(key)?.affinitySeconds);
+    const memories = sticky.flatMap((key) => memoriesOf(key, this.model(key)));
+    this.#recompiled.clear();
+    this.#swept = true;
+    return memories;
   }
 
   #viewNode(): NodeView {
@@ -231,10 +245,12 @@ export class Engine implements Sink {
   }
 
   #see(node: NodeView): void {
-    const zoneChanged = node.zone !== this.#node.zone;
+    const concernsServices =
+      node.zone !== this.#node.zone ||
+      FAMILIES.some((family) => node.addresses[family] !== this.#node.addresses[family]);
     this.#node = node;
     this.#ledger.put(NODE_OWNER, nodePortIps(node));
-    if (zoneChanged) this.#recompile(new Set(this.store.services.keys()));
+    if (concernsServices) this.#recompile(new Set(this.store.services.keys()));
   }
 
   /** Claims first, for all, so that each is compiled once, knowing what it has; one model at a time is in memory. */
@@ -249,6 +265,7 @@ export class Engine implements Sink {
     for (const key of concerned) {
       this.#ledger.put(key, this.#compileOne(key));
       if (!this.#refused.has(key)) this.onCompiled(key, (front) => this.#arbiter.owns(frontendKey(front), key));
+      this.#recompiled.add(key);
     }
   }
 
@@ -256,6 +273,7 @@ export class Engine implements Sink {
     const service = this.#usable(key);
     if (service === undefined) return [];
     return compileService(service, this.model(key), {
+      node: this.#node,
       owns: (frontend) => this.#arbiter.owns(frontend, key),
       slots: (object, at) => {
         const slots = this.#ledger.slots(object, at);
@@ -277,24 +295,4 @@ function nodePortIps(node: NodeView): Element[] {
     const object = OBJECTS[family]['nodeport-ips'];
     return addresses.map((key) => ({ object, key, data: '', comment: 'address of this node', owner: NODE_OWNER }));
   });
-}
-
-function declare(): Operation[] {
-  return [...FAMILIES.map(addTable), ...allObjects().map(addObject)];
-}
-
-/** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
-function inRuns(step: readonly Change[]): Transaction[] {
-  const runs: Change[][] = [];
-  let size = RUN_SIZE;
-  for (const change of step) {
-    const operations = countOperations(change);
-    if (size + operations > RUN_SIZE) {
-      runs.push([]);
-      size = 0;
-    }
-    size += operations;
-    runs.at(-1)?.push(change);
-  }
-  return runs.map((changes) => ({ declarations: [], chains: [], changes }));
 }

@@ -17,8 +17,10 @@ export function render(engine: Engine): string {
 }
 
 function renderTable(engine: Engine, family: Family): string {
+  const { chains, memories } = engine.chains(family);
   return tableBlock(`${family} ${TABLE}`, [
     ...Object.values(OBJECTS[family]).map((object) => objectBlock(object, engine.elements(object))),
-    ...engine.chains(family).map((chain) => chainBlock(chain, family)),
+    ...memories.map((object) => objectBlock(object, [])),
+    ...chains.map((chain) => chainBlock(chain, family)),
   ]);
 }

@@ -1,7 +1,9 @@
-// What goes to the kernel in one piece.
-import type { Operation } from '../nft/operation.ts';
+// What goes to the kernel, and in which portions.
+import { allObjects } from '../compile/objects.ts';
+import { FAMILIES } from '../net/family.ts';
+import { addObject, addTable, type Operation } from '../nft/operation.ts';
 import type { Change } from '../plan/ledger.ts';
-import { appendLines, toOperations } from '../plan/order.ts';
+import { appendLines, countOperations, toOperations } from '../plan/order.ts';
 import type { ChainWrite } from './chain-book.ts';
 
 /** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
@@ -25,4 +27,31 @@ export function linesOf({ declarations, chains, changes }: Transaction): string[
   const lines = [...declarations, ...chains.flatMap((chain) => chain.operations)].map((operation) => operation.line);
   for (const change of changes) appendLines(lines, change);
   return lines;
+}
+
+/**
+ * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 14 MB for one of these and
+ * 600 MB for 250,000 at once, and the kernel holds its commit mutex no longer than one run takes.
+ */
+export const RUN_SIZE = 5000;
+
+/** The tables with all their sets and maps. */
+export function declare(): Operation[] {
+  return [...FAMILIES.map(addTable), ...allObjects().map(addObject)];
+}
+
+/** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
+export function inRuns(step: readonly Change[]): Transaction[] {
+  const runs: Change[][] = [];
+  let size = RUN_SIZE;
+  for (const change of step) {
+    const operations = countOperations(change);
+    if (size + operations > RUN_SIZE) {
+      runs.push([]);
+      size = 0;
+    }
+    size += operations;
+    runs.at(-1)?.push(change);
+  }
+  return runs.map((changes) => ({ declarations: [], chains: [], changes }));
 }

@@ -1,5 +1,5 @@
 // Where the kernel holds something else than what is wanted.
-import { isBalanceChain } from '../compile/chains.ts';
+import { isLed } from '../compile/led-chains.ts';
 import type { Engine, KernelListing } from '../engine/engine.ts';
 
 export interface Drift {
@@ -18,7 +18,7 @@ export interface Drift {
 export function findDrift(engine: Engine, listing: KernelListing): Drift[] {
   const chains = new Set(listing.chains);
   const wanted = new Set(
-    (['ip', 'ip6'] as const).flatMap((family) => engine.chains(family).map((c) => `${family} ${c.name}`)),
+    (['ip', 'ip6'] as const).flatMap((family) => engine.chains(family).chains.map((c) => `${family} ${c.name}`)),
   );
   const changes = engine.differences().map(({ object, key, held, wanted: element }): Drift => {
     return {
@@ -31,7 +31,7 @@ export function findDrift(engine: Engine, listing: KernelListing): Drift[] {
     };
   });
   const missing = [...wanted].filter((target) => !chains.has(target)).map((target) => chainDrift(target, 'wanted'));
-  const foreign = [...chains].filter((target) => !wanted.has(target) && !isBalanceChain(target.split(' ')[1] ?? ''));
+  const foreign = [...chains].filter((target) => !wanted.has(target) && !isLed(target.split(' ')[1] ?? ''));
   const extra = foreign.map((target) => chainDrift(target, 'held'));
   return [...missing, ...changes, ...extra];
 }

@@ -36,6 +36,14 @@ export function isName(name: string): boolean {
   return NAME.test(name);
 }
 
+/** DNS labels, as names of namespaces, Services and their ports are: chains have all three in their names. */
+const LABEL_MAX = 63;
+
+/** Whether the name is no longer than Kubernetes allows for a namespace, a Service, or a port. */
+export function isShortName(name: string): boolean {
+  return name.length <= LABEL_MAX && isName(name);
+}
+
 /** Gathers the findings of one object. */
 export class Findings {
   readonly #object: string;
@@ -59,18 +67,28 @@ function shown(value: unknown): string {
  * The name of an object as `namespace/name`, or as `name` where kinds live outside namespaces.
  * An absent namespace is `default`, as kubectl has it.
  */
-export function readKey(metadata: Fields, { namespaced }: { namespaced: boolean }): string {
+export function readKey(metadata: Fields, { namespaced, short = false }: Naming): string {
   const name = text(metadata['name']);
-  if (!isName(name)) return '';
+  if (!isNameOf(name, { short })) return '';
   if (!namespaced) return name;
   const namespace = text(metadata['namespace']) || 'default';
-  return isName(namespace) ? `${namespace}/${name}` : '';
+  return isShortName(namespace) ? `${namespace}/${name}` : '';
+}
+
+/** How objects of a kind are named; `short` is a name that has to be a label. */
+interface Naming {
+  readonly namespaced: boolean;
+  readonly short?: boolean;
+}
+
+function isNameOf(name: string, { short }: { short: boolean }): boolean {
+  return short ? isShortName(name) : isName(name);
 }
 
 /** The read of an object that has no usable name: it cannot even be referred to. */
-export function readNameless<T>(kind: string, metadata: Fields): Read<T> {
+export function readNameless<T>(kind: string, metadata: Fields, { short = false } = {}): Read<T> {
   const findings = new Findings(kind, '');
-  const field = isName(text(metadata['name'])) ? 'namespace' : 'name';
+  const field = isNameOf(text(metadata['name']), { short }) ? 'namespace' : 'name';
   findings.add(`metadata.${field}`, metadata[field], 'is not a valid object name', 'the object is left out');
   return { key: '', findings: findings.all };
 }

@@ -3,7 +3,7 @@ import { type Address, familyOf, parseAddress } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { type Protocol, parseProtocol } from '../net/protocol.ts';
-import { type Fields, Findings, fields, isName, list, type Read, readKey, readNameless, text } from './read.ts';
+import { type Fields, Findings, fields, isShortName, list, type Read, readKey, readNameless, text } from './read.ts';
 
 /** Where traffic may go: to every endpoint, or only to those of this node. */
 export type Policy = 'Cluster' | 'Local';
@@ -16,6 +16,19 @@ export interface ServicePort {
   /** 0 when there is none. */
   readonly nodePort: number;
 }
+
+/**
+ * How an endpoint is chosen for a new flow: at random; by the client's address; or by the client's address in a way
+ * that is the same on every node and moves few clients when endpoints come and go.
+ */
+export type Balance = 'random' | 'source-hash' | 'maglev';
+
+/** The annotation that chooses a {@link Balance}. */
+export const BALANCE_ANNOTATION = 'nftlane.io/balance';
+/** The annotation that gives single endpoints another share, as `ADDRESS=WEIGHT` separated by commas. */
+export const WEIGHTS_ANNOTATION = 'nftlane.io/weights';
+/** Enough for a canary of one in a hundred. */
+const MAX_WEIGHT = 100;
 
 /** A Service that is proxied. Those that are not (headless, ExternalName, other proxy) never become one. */
 export interface Service {
@@ -34,8 +47,13 @@ export interface Service {
   readonly externalPolicy: Policy;
   /** Seconds that a client sticks to its endpoint; 0 for no affinity. */
   readonly affinitySeconds: number;
-  /** Who may connect to the load balancer addresses; empty for everybody. */
+  /** Who may connect to the load balancer addresses. Whether that is everybody: see {@link rangesOf}. */
   readonly sourceRanges: readonly Prefix[];
+  /** Source ranges were given, usable or not. */
+  readonly restricted: boolean;
+  readonly balance: Balance;
+  /** Shares of single endpoints by address, relative to 1, which all others have; 0 for none. */
+  readonly weights: Readonly<Record<Address, number>>;
   /** 0 when there is none. */
   readonly healthCheckNodePort: number;
 }
@@ -54,8 +72,8 @@ export function readService(object: unknown): Read<Service> {
   const { metadata: meta, spec: specification, status } = fields(object);
   const metadata = fields(meta);
   const spec = fields(specification);
-  const key = readKey(metadata, { namespaced: true });
-  if (key === '') return readNameless('Service', metadata);
+  const key = readKey(metadata, { namespaced: true, short: true });
+  if (key === '') return readNameless('Service', metadata, { short: true });
   const findings = new Findings('Service', key);
   const skipped = skipReason(metadata, spec);
   if (skipped !== undefined) return { key, skipped, findings: [] };
@@ -77,6 +95,9 @@ export function readService(object: unknown): Read<Service> {
     externalPolicy,
     affinitySeconds: readAffinity(spec, findings),
     sourceRanges: readSourceRanges(spec['loadBalancerSourceRanges'], findings),
+    restricted: list(spec['loadBalancerSourceRanges']).some((range) => text(range).trim() !== ''),
+    balance: readBalance(fields(metadata['annotations']), findings),
+    weights: readWeights(fields(metadata['annotations']), findings),
     healthCheckNodePort:
       type === 'LoadBalancer' && externalPolicy === 'Local' ? readHealthCheckPort(spec, findings) : 0,
   };
@@ -146,7 +167,7 @@ function readPort(port: Fields, path: string, findings: Findings): ServicePort |
   const name = text(port['name']);
   const protocol = parseProtocol(text(port['protocol']) || 'TCP');
   const nodePort = port['nodePort'] ?? 0;
-  if (name !== '' && !isName(name)) {
+  if (name !== '' && !isShortName(name)) {
     findings.add(`${path}.name`, port['name'], 'is not a valid port name', LEFT_OUT);
   } else if (protocol === undefined) {
     findings.add(`${path}.protocol`, port['protocol'], 'must be TCP, UDP or SCTP', LEFT_OUT);
@@ -220,6 +241,46 @@ function readSourceRanges(value: unknown, findings: Findings): Prefix[] {
     else ranges.push(prefix);
   }
   return ranges;
+}
+
+function readBalance(annotations: Fields, findings: Findings): Balance {
+  const value = annotations[BALANCE_ANNOTATION] ?? 'random';
+  if (value === 'random' || value === 'source-hash' || value === 'maglev') return value;
+  const field = `metadata.annotations["${BALANCE_ANNOTATION}"]`;
+  findings.add(field, value, 'must be random, source-hash or maglev', 'random holds');
+  return 'random';
+}
+
+function readWeights(annotations: Fields, findings: Findings): Record<Address, number> {
+  const weights: Record<Address, number> = {};
+  const value = annotations[WEIGHTS_ANNOTATION];
+  for (const entry of text(value).split(',')) {
+    const [left = '', right = '', ...rest] = entry.split('=').map((part) => part.trim());
+    if (left === '' && right === '') continue;
+    const address = parseAddress(left);
+    const weight = /^\d{1,3}$/.test(right) && rest.length === 0 ? Number(right) : undefined;
+    if (address !== undefined && weight !== undefined && weight <= MAX_WEIGHT) {
+      weights[address] = weight;
+    } else {
+      const reason = `must be an IP address, "=" and a whole number from 0 to ${MAX_WEIGHT}`;
+      findings.add(`metadata.annotations["${WEIGHTS_ANNOTATION}"]`, entry.trim(), reason, 'this weight is left out');
+    }
+  }
+  return weights;
+}
+
+/**
+ * The source ranges of a family, or `open` for everybody: when none are given, one is the whole family, or none can be
+ * used in this family. The last is what kube-proxy does; `strict` closes the family instead.
+ */
+export function rangesOf(
+  service: Service,
+  family: Family,
+  { strict }: { strict: boolean },
+): 'open' | readonly Prefix[] {
+  const ranges = service.sourceRanges.filter((range) => range.family === family);
+  if (ranges.some((range) => range.length === 0)) return 'open';
+  return ranges.length > 0 || (strict && service.restricted) ? ranges : 'open';
 }
 
 /** The families that a Service has a cluster IP in: in the others it does not exist. */

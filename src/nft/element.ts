@@ -8,6 +8,8 @@ export interface NftObject {
   readonly kind: 'set' | 'map';
   /** The declaration's body as nft reads it: `typeof ...; counter;`. */
   readonly body: string;
+  /** Keys hold prefixes. The kernel refuses one that overlaps another, so what goes has to go first. */
+  readonly interval: boolean;
 }
 
 /** One element. Texts are exactly those that a listing gives back, so that both can be compared. */

@@ -25,6 +25,10 @@ export function addObject({ family, kind, name, body }: NftObject): Operation {
   return shared(`add ${kind} ${family} ${TABLE} ${name} { ${body} }`);
 }
 
+export function deleteObject({ family, kind, name }: Pick<NftObject, 'family' | 'kind' | 'name'>): Operation {
+  return shared(`delete ${kind} ${family} ${TABLE} ${name}`);
+}
+
 /** Makes the chain if it is not there and gives it exactly these rules: in one transaction no packet sees it empty. */
 export function writeChain(family: Family, chain: Chain): Operation[] {
   const where = `${family} ${TABLE} ${chain.name}`;

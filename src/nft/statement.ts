@@ -1,30 +1,39 @@
 // The closed set of statements that our rules are made of, and how nft writes them.
 import { unreachable } from '../lib/invariant.ts';
 import type { Family } from '../net/family.ts';
+import type { Protocol } from '../net/protocol.ts';
 
 /** A property of a packet, or a number drawn for it, that a lookup is keyed by. */
 export type Field =
   | { readonly field: 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' }
+  /** What the client dialled, before translation. */
+  | { readonly field: 'dialled-addr' | 'dialled-port' }
   /** A random number from 0 up to `modulus`. */
-  | { readonly field: 'random'; readonly modulus: number };
+  | { readonly field: 'random'; readonly modulus: number }
+  /** A number from 0 up to `modulus` that is always the same for a client's address, or address and port. */
+  | { readonly field: 'hash'; readonly of: 'address' | 'address-and-port'; readonly modulus: number };
 
 export type Statement =
-  /** The first packet of a flow. */
-  | { readonly kind: 'state-new' }
+  /** `new` is the first packet of a flow; `invalid` belongs to none. */
+  | { readonly kind: 'state'; readonly state: 'new' | 'invalid' }
   /** A flow whose destination was translated. */
   | { readonly kind: 'status-dnat' }
-  | { readonly kind: 'protocol'; readonly protocol: 'tcp' }
+  | { readonly kind: 'protocol'; readonly protocol: Protocol }
   /** Source or destination is an address of this host. */
   | { readonly kind: 'is-local'; readonly field: 'saddr' | 'daddr' }
   | { readonly kind: 'in-prefix'; readonly field: 'saddr' | 'daddr'; readonly prefix: string; readonly negate: boolean }
-  | { readonly kind: 'in-set'; readonly fields: readonly Field[]; readonly set: string }
+  | { readonly kind: 'in-set'; readonly fields: readonly Field[]; readonly set: string; readonly negate: boolean }
   /** `name` may end in `*`, which stands for any rest. */
   | { readonly kind: 'input-interface'; readonly name: string; readonly negate: boolean }
+  /** The destination is reached through the interface that the packet came in by. */
+  | { readonly kind: 'turns-round' }
   | { readonly kind: 'mark-is-set'; readonly bit: number }
   | { readonly kind: 'set-mark'; readonly bit: number }
   | { readonly kind: 'clear-mark'; readonly bit: number }
   | { readonly kind: 'vmap'; readonly fields: readonly Field[]; readonly map: string }
   | { readonly kind: 'dnat'; readonly fields: readonly Field[]; readonly map: string }
+  /** Remembers the endpoint under the client's address, or refreshes the memory. */
+  | { readonly kind: 'remember'; readonly map: string; readonly seconds: number }
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'reject'; readonly tcpReset: boolean }
   | { readonly kind: 'drop' }
@@ -32,6 +41,9 @@ export type Statement =
 
 /** Statements are tried from left to right; the first that does not match ends the rule. */
 export type Rule = readonly Statement[];
+
+/** The same on every node, so that every node chooses alike. */
+const HASH_SEED = '0x6e66746c';
 
 /** Where a base chain hooks into the kernel's packet path. */
 export interface Hook {
@@ -59,8 +71,8 @@ export function printHook({ type, hook, priority }: Hook): string {
 
 function printStatement(statement: Statement, family: Family): string {
   switch (statement.kind) {
-    case 'state-new':
-      return 'ct state new';
+    case 'state':
+      return `ct state ${statement.state}`;
     case 'status-dnat':
       return 'ct status dnat';
     case 'protocol':
@@ -70,9 +82,13 @@ function printStatement(statement: Statement, family: Family): string {
     case 'in-prefix':
       return `${family} ${statement.field} ${statement.negate ? '!= ' : ''}${statement.prefix}`;
     case 'in-set':
-      return `${printFields(statement.fields, family)} @${statement.set}`;
+      return `${printFields(statement.fields, family)} ${statement.negate ? '!= ' : ''}@${statement.set}`;
     case 'input-interface':
       return `iifname ${statement.negate ? '!= ' : ''}"${statement.name}"`;
+    case 'turns-round':
+      return 'fib daddr . iif oif exists';
+    case 'remember':
+      return `update @${statement.map} { ${printMemory(statement.seconds, family)} }`;
     case 'mark-is-set':
       return `meta mark & ${mask(statement.bit)} != 0`;
     case 'set-mark':
@@ -97,6 +113,10 @@ function printStatement(statement: Statement, family: Family): string {
   }
 }
 
+function printMemory(seconds: number, family: Family): string {
+  return `ct original ${family} saddr timeout ${seconds}s : ${family} daddr . th dport`;
+}
+
 /** One bit of the packet mark, in the fixed width that a reader of fwmarks expects. */
 function mask(bit: number): string {
   return `0x${(2 ** bit).toString(16).padStart(8, '0')}`;
@@ -117,8 +137,14 @@ function printField(field: Field, family: Family): string {
     case 'sport':
     case 'dport':
       return `th ${field.field}`;
+    case 'dialled-addr':
+      return `ct original ${family} daddr`;
+    case 'dialled-port':
+      return 'ct original proto-dst';
     case 'random':
       return `numgen random mod ${field.modulus}`;
+    case 'hash':
+      return `jhash ${family} saddr${field.of === 'address' ? '' : ' . th sport'} mod ${field.modulus} seed ${HASH_SEED}`;
     default:
       return unreachable(field);
   }

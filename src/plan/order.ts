@@ -3,12 +3,13 @@ import { addElement, addElementLine, deleteElement, deleteElementLine, type Oper
 import type { Change } from './ledger.ts';
 
 /**
- * What an object is for decides when it changes. Slots come before the verdicts that lead to them, and verdicts before
- * the refusals behind them; what goes away goes in the opposite order.
+ * What an object is for decides when it changes. Slots come before the verdicts that lead to them, the inner of which a
+ * flow meets only after another one, and verdicts before the refusals behind them; what goes away goes in the opposite
+ * order.
  */
-export type Role = 'slots' | 'verdicts' | 'refusals';
+export type Role = 'slots' | 'inner-verdicts' | 'verdicts' | 'refusals';
 
-const ROLES: readonly Role[] = ['slots', 'verdicts', 'refusals'];
+const ROLES: readonly Role[] = ['slots', 'inner-verdicts', 'verdicts', 'refusals'];
 
 /**
  * The steps from what the kernel holds to what is wanted; empty ones are left out. Between steps, and inside each, every
@@ -16,12 +17,15 @@ const ROLES: readonly Role[] = ['slots', 'verdicts', 'refusals'];
  */
 export function orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => Role): Change[][] {
   const steps = Array.from({ length: 2 * ROLES.length }, (): Change[] => []);
+  // Prefixes that go make room for those that come: the kernel refuses one that overlaps another.
+  const roomMakers = ROLES.map((): Change[] => []);
   for (const change of changes) {
     const rank = ROLES.indexOf(roleOf(change));
-    const step = change.wanted === undefined ? 2 * ROLES.length - 1 - rank : rank;
-    steps[step]?.push(change);
+    const goesFirst = change.wanted === undefined && change.object.interval;
+    const step = change.wanted === undefined && !goesFirst ? 2 * ROLES.length - 1 - rank : rank;
+    (goesFirst ? roomMakers : steps)[step]?.push(change);
   }
-  return steps.filter((step) => step.length > 0);
+  return steps.map((step, index) => [...(roomMakers[index] ?? []), ...step]).filter((step) => step.length > 0);
 }
 
 /** How many operations a change takes. */

@@ -3,12 +3,17 @@ import { NftLost, NftRefusal } from '../apply/nft-error.ts';
 import type { Engine, KernelListing, Refusal } from '../engine/engine.ts';
 import { linesOf, operationsOf, type Transaction } from '../engine/transaction.ts';
 import { isDrift, type NftComplaint } from '../nft/complaint.ts';
-import type { Operation } from '../nft/operation.ts';
+import type { NftObject } from '../nft/element.ts';
+import type { ListedElement } from '../nft/listing.ts';
+import { deleteElement, type Operation } from '../nft/operation.ts';
+import { objectKey } from '../plan/ledger.ts';
 
 /** The part of the kernel that a sync needs. */
 export interface Tables {
   run(lines: readonly string[]): Promise<void>;
   list(): Promise<KernelListing>;
+  /** The elements of these objects, by `family name`; objects that are not there have none. */
+  count(objects: readonly NftObject[]): Promise<ReadonlyMap<string, readonly ListedElement[]>>;
 }
 
 /** What a sync did. */
@@ -37,6 +42,7 @@ export async function sync(engine: Engine, tables: Tables, { tidy = true } = {})
     engine.compile();
     try {
       for (const stage of engine.plan()) await runStage(stage, { engine, tables, report });
+      await forget(engine, tables);
       if (tidy) await retire(engine, tables);
       return report;
     } catch (error) {
@@ -120,6 +126,31 @@ function toRefusal({ line, message }: NftComplaint, operations: readonly Operati
   const operation = operations[line - 1];
   if (operation === undefined || operation.owner === '') return [];
   return [{ service: operation.owner, reason: `${message}: ${operation.line}` }];
+}
+
+/** How often a memory is read again when an element has gone by itself between the reading and the removal. */
+const FORGET_ATTEMPTS = 3;
+
+/**
+ * Removes clients from memories whose endpoint is gone. Nobody is remembered for it any more by then: the elements that
+ * lead to remembering went with the endpoint.
+ */
+async function forget(engine: Engine, tables: Tables): Promise<void> {
+  const memories = engine.takeMemories();
+  for (let attempt = 0; memories.length > 0 && attempt < FORGET_ATTEMPTS; attempt++) {
+    const listed = await tables.count(memories.map(({ object }) => object));
+    const operations = memories.flatMap(({ object, endpoints }) =>
+      (listed.get(objectKey(object)) ?? [])
+        .filter(({ data }) => !endpoints.has(data))
+        .map(({ key }) => deleteElement(object, key, '')),
+    );
+    if (operations.length === 0) return;
+    try {
+      return await tables.run(operations.map((operation) => operation.line));
+    } catch (error) {
+      if (!(error instanceof NftRefusal)) throw error;
+    }
+  }
 }
 
 /** Removes chains that nothing leads to any more. They do no harm: when it fails it is tried after the next sync. */

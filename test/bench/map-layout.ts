@@ -77,7 +77,7 @@ async function loadAll(engine: Engine, kernel: Kernel): Promise<number> {
     await kernel.run(lines);
     times.push(performance.now());
   };
-  await sync(engine, { run, list: () => kernel.list() });
+  await sync(engine, { run, list: () => kernel.list(), count: (objects) => kernel.count(objects) });
   return Math.max(...times) - Math.min(...times);
 }
 

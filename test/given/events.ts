@@ -34,10 +34,10 @@ export function tell(sink: Sink, { verb, object }: Event): void {
   else remove(sink, object);
 }
 
-/** Mostly Services and slices that are put. */
-export function events(maxLength: number): fc.Arbitrary<Event[]> {
+/** Mostly Services and slices that are put. Consistent tables have thousands of slots: they come only when asked for. */
+export function events(maxLength: number, { maglev = false } = {}): fc.Arbitrary<Event[]> {
   const object = fc.oneof(
-    { arbitrary: services(), weight: 5 },
+    { arbitrary: services(maglev), weight: 5 },
     { arbitrary: slices(), weight: 6 },
     { arbitrary: nodes(), weight: 2 },
     { arbitrary: blocks(), weight: 1 },
@@ -63,7 +63,29 @@ const PORTS: fc.Arbitrary<{ name: string; protocol: string }[]> = fc.constantFro
 
 const SERVICE_NAMES = ['a/x', 'a/y', 'b/x'];
 
-function services(): fc.Arbitrary<ApiObject> {
+/** Affinity and source ranges as `spec` has them. */
+const POLICIES = fc.record({
+  affinity: fc.constantFrom(undefined, undefined, 10, 20),
+  ranges: fc.array(
+    fc.constantFrom('10.0.0.0/8', '10.1.0.0/16', '10.1.0.9/32', '192.0.2.0/24', 'fd00::/8', '0.0.0.0/0', 'bad'),
+    { maxLength: 3 },
+  ),
+});
+
+/** How a Service is balanced: its annotations. */
+function annotations(maglev: boolean): fc.Arbitrary<ApiObject> {
+  const balance = fc.constantFrom(undefined, undefined, 'random', 'source-hash', 'odd', maglev ? 'maglev' : undefined);
+  const weights = fc.constantFrom(
+    ...[undefined, undefined, undefined, '10.1.0.1=3', '10.1.0.1=2, 10.1.0.2=0, fd01::1=4'],
+    ...['10.1.0.1=0,10.1.0.2=0,10.1.0.3=0,10.1.0.4=0', 'odd'],
+  );
+  return fc.record({ balance, weights }).map(({ balance, weights }) => ({
+    ...(balance === undefined ? {} : { 'nftlane.io/balance': balance }),
+    ...(weights === undefined ? {} : { 'nftlane.io/weights': weights }),
+  }));
+}
+
+function services(maglev: boolean): fc.Arbitrary<ApiObject> {
   const policy = fc.constantFrom(undefined, 'Cluster', 'Local');
   const numbers = fc.record({ port: fc.constantFrom(53, 17), nodePort: fc.constantFrom(0, 0, 30001, 30002) });
   const ip = fc.constantFrom('10.96.0.1', '10.96.0.2');
@@ -82,18 +104,26 @@ function services(): fc.Arbitrary<ApiObject> {
       externalIPs: external,
       ingress: external,
       proxy: mostly({}, { 'service.kubernetes.io/service-proxy-name': 'other' }),
+      annotations: annotations(maglev),
+      policies: POLICIES,
     })
-    .map(({ name, year, addresses, ports, numbers, ingress, proxy, ...spec }) =>
+    .map(({ name, year, addresses, ports, numbers, ingress, proxy, annotations, policies, ...spec }) =>
       service(name, {
-        metadata: { creationTimestamp: year && `${year}-01-01T00:00:00Z`, labels: proxy },
+        metadata: { creationTimestamp: year && `${year}-01-01T00:00:00Z`, labels: proxy, annotations },
         spec: {
           ...spec,
           ...clusterIps(...addresses),
+          ...toSpec(policies),
           ports: ports.map((port, index) => ({ ...port, ...numbers[index] })),
         },
         status: { loadBalancer: { ingress: ingress.map((address) => ({ ip: address })) } },
       }),
     );
+}
+
+function toSpec({ affinity, ranges }: { affinity: number | undefined; ranges: readonly string[] }): ApiObject {
+  const sticky = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: affinity } } };
+  return { ...(affinity === undefined ? {} : sticky), loadBalancerSourceRanges: ranges };
 }
 
 /** Slices of few names change their Service as they like. */

@@ -2,6 +2,7 @@
 import type { OBJECTS } from '../../src/compile/objects.ts';
 import type { KernelListing } from '../../src/engine/engine.ts';
 import { FAMILIES, type Family } from '../../src/net/family.ts';
+import { parsePrefix, withoutOverlaps } from '../../src/net/prefix.ts';
 import type { Held } from '../../src/plan/ledger.ts';
 
 /** A set or map, by key. */
@@ -19,7 +20,7 @@ export class ModelKernel {
   /** Takes all the lines, or throws and takes none. */
   run(lines: readonly string[]): void {
     const before = this.#tables;
-    this.#tables = structuredClone(before);
+    this.#tables = new Map([...before].map(([family, table]) => [family, copy(table)]));
     try {
       for (const line of lines) this.#runLine(line);
     } catch (error) {
@@ -45,6 +46,14 @@ export class ModelKernel {
       [...chains].map(([name, { rules }]) => [`${family} ${name}`, rules] as const),
     );
     return new Map(all);
+  }
+
+  /** The maps that are not always there, as `family name`. */
+  memories(): string[] {
+    const names = [...this.#tables].flatMap(([family, { objects }]) =>
+      [...objects.keys()].map((n) => `${family} ${n}`),
+    );
+    return names.filter((name) => name.includes('/'));
   }
 
   elements(family: Family, name: keyof (typeof OBJECTS)['ip']): Elements {
@@ -76,11 +85,14 @@ export class ModelKernel {
       case 'add rule':
         this.#addRule({ family, name, rule: text, line });
         return;
+      case 'delete map':
+        this.#deleteObject({ family, name, line });
+        return;
       case 'delete chain':
         this.#deleteChain({ family, name, line });
         return;
       case 'add element':
-        this.#addElement({ family, object: this.#object(family, name, line), text, line });
+        this.#addElement({ family, object: this.#object(family, name, line), text, line, name: name ?? '' });
         return;
       case 'delete element': {
         const key = text.slice(2, -2);
@@ -92,11 +104,26 @@ export class ModelKernel {
     }
   }
 
-  #addElement({ family, object, text, line }: { family: string; object: Elements; text: string; line: string }): void {
+  #addElement({
+    family,
+    name,
+    object,
+    text,
+    line,
+  }: {
+    family: string;
+    name: string;
+    object: Elements;
+    text: string;
+    line: string;
+  }): void {
     const [, key, comment = '', data = ''] = /^\{ (.+?)(?: comment "([^"]*)")?(?: : (.+))? \}$/.exec(text) ?? [];
     if (key === undefined) throw new Error(`Syntax error: ${line}`);
     const [, target] = /^goto (\S+)$/.exec(data) ?? [];
     if (target !== undefined) this.#chain(family, target, line);
+    const overlaps =
+      name === 'source-ranges' && [...object.keys()].some((other) => other !== key && overlap(other, key));
+    if (overlaps) throw new Error(`Conflicting intervals: ${line}`);
     const held = object.get(key);
     if (held !== undefined && held.data !== data) throw new Error(`File exists: ${line}`);
     if (held === undefined) object.set(key, { data, comment });
@@ -129,6 +156,15 @@ export class ModelKernel {
     chains.delete(name ?? '');
   }
 
+  /** A chain that looks into an object keeps it. */
+  #deleteObject({ family, name, line }: { family: string; name: string | undefined; line: string }): void {
+    this.#object(family, name, line);
+    const { chains, objects } = this.#table(family, line);
+    const used = [...chains.values()].some(({ rules }) => rules.some((rule) => rule.split(' ').includes(`@${name}`)));
+    if (used) throw new Error(`Device or resource busy: ${line}`);
+    objects.delete(name ?? '');
+  }
+
   #table(family: string, line: string): Table {
     return found(this.#tables.get(family), line);
   }
@@ -140,6 +176,24 @@ export class ModelKernel {
   #chain(family: string, name: string | undefined, line: string): { rules: string[] } {
     return found(this.#table(family, line).chains.get(name ?? ''), line);
   }
+}
+
+/** Elements are never changed, only exchanged. */
+function copy({ objects, chains }: Table): Table {
+  return {
+    objects: new Map([...objects].map(([name, elements]) => [name, new Map(elements)])),
+    chains: new Map([...chains].map(([name, { rules }]) => [name, { rules: [...rules] }])),
+  };
+}
+
+/** Whether two keys of an interval set have addresses in common. */
+function overlap(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((key) => key.lastIndexOf(' . '));
+  if (a.slice(0, left) !== b.slice(0, right)) return false;
+  const [one, other] = [a.slice((left ?? 0) + 3), b.slice((right ?? 0) + 3)].map((text) =>
+    parsePrefix(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`),
+  );
+  return one !== undefined && other !== undefined && withoutOverlaps([one, other]).length < 2;
 }
 
 function found<T>(value: T | undefined, line: string): T {
@@ -169,6 +223,8 @@ export function brokenVerdicts(kernel: ModelKernel): string[] {
   for (const family of FAMILIES) {
     for (const map of VERDICT_MAPS) {
       for (const [key, { data }] of kernel.elements(family, map)) {
+        if (lacksBranch(kernel, { family, map, key, data }))
+          broken.push(`${family} ${map} ${key} : ${data} leads nowhere`);
         const led = slotsOf(data);
         if (led === undefined) continue;
         const slots = kernel.elements(family, led.object);
@@ -179,6 +235,20 @@ export function brokenVerdicts(kernel: ModelKernel): string[] {
     }
   }
   return broken;
+}
+
+/** Entries of chains that look up where to go on. */
+const STICKY = /^goto sticky-(cluster|cluster-local|external|nodeport)\//;
+const LOCAL = /^goto (?:sticky-)?(?:external|nodeport)-local(?:$|\/)/;
+
+function lacksBranch(
+  kernel: ModelKernel,
+  { family, map, key, data }: { family: Family; map: string; key: string; data: string },
+): boolean {
+  const ends = map === 'service-ips' ? 'ips' : 'nodeports';
+  const short = kernel.elements(family, `short-circuit-${ends}`).has(key);
+  if (STICKY.test(data)) return !short;
+  return LOCAL.test(data) && !short && !kernel.elements(family, `local-service-${ends}`).has(key);
 }
 
 /** Slots that no verdict counts in: at rest there are none. */
@@ -202,7 +272,7 @@ export function strayedSlots(kernel: ModelKernel): string[] {
 }
 
 function slotsOf(data: string): { object: (typeof SLOTS)[keyof typeof SLOTS]; count: number } | undefined {
-  const [, name = '', count = '0'] = /^goto (.+)-(\d+)$/.exec(data) ?? [];
+  const [, name = '', count = '0'] = /^goto (.+?)(?:-source)?-(\d+)$/.exec(data) ?? [];
   if (!Object.hasOwn(SLOTS, name)) return undefined;
   return { object: SLOTS[name as keyof typeof SLOTS], count: Number(count) };
 }

@@ -5,6 +5,8 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { NftLost, NftRefusal } from '../../src/apply/nft-error.ts';
 import type { KernelListing } from '../../src/engine/engine.ts';
+import type { NftObject } from '../../src/nft/element.ts';
+import type { ListedElement } from '../../src/nft/listing.ts';
 import type { Tables } from '../../src/sync/sync.ts';
 import type { Answer, Question } from './tables-process.ts';
 
@@ -33,8 +35,13 @@ export class NamespaceTables implements Tables {
   }
 
   async list(): Promise<KernelListing> {
-    const { elements, chains } = await this.#ask({ list: true });
+    const { elements = [], chains = [] } = await this.#ask({ list: true });
     return { elements: new Map(elements.map(([object, held]) => [object, new Map(held)])), chains };
+  }
+
+  async count(objects: readonly NftObject[]): Promise<ReadonlyMap<string, readonly ListedElement[]>> {
+    const { counted = [] } = await this.#ask({ count: objects });
+    return new Map(counted);
   }
 
   /** What somebody else does: `nft -f` in a process of its own. */
@@ -46,7 +53,7 @@ export class NamespaceTables implements Tables {
     this.#child.stdin.end();
   }
 
-  async #ask(question: Question): Promise<{ elements: NonNullable<Answer['elements']>; chains: readonly string[] }> {
+  async #ask(question: Question): Promise<Answer> {
     const id = this.#count++;
     const answer = await new Promise<Answer>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -55,7 +62,7 @@ export class NamespaceTables implements Tables {
     if (answer.refused !== undefined) throw new NftRefusal(answer.refused);
     if (answer.lost !== undefined) throw new NftLost(answer.lost);
     if (answer.failed !== undefined) throw new Error(answer.failed);
-    return { elements: answer.elements ?? [], chains: answer.chains ?? [] };
+    return answer;
   }
 
   #answered(answer: Answer): void {

@@ -3,12 +3,15 @@ import { createInterface } from 'node:readline';
 import { Kernel } from '../../src/apply/kernel.ts';
 import { NftLost, NftRefusal } from '../../src/apply/nft-error.ts';
 import type { NftComplaint } from '../../src/nft/complaint.ts';
+import type { NftObject } from '../../src/nft/element.ts';
+import type { ListedElement } from '../../src/nft/listing.ts';
 import type { Held } from '../../src/plan/ledger.ts';
 import { exec } from '../../src/sys/exec.ts';
 
 export interface Question {
   readonly run?: readonly string[];
   readonly list?: true;
+  readonly count?: readonly NftObject[];
   readonly disturb?: readonly string[];
 }
 
@@ -19,14 +22,16 @@ export interface Answer {
   readonly failed?: string;
   readonly elements?: readonly (readonly [object: string, held: readonly (readonly [key: string, held: Held])[]])[];
   readonly chains?: readonly string[];
+  readonly counted?: readonly (readonly [object: string, elements: readonly ListedElement[]])[];
 }
 
 const [, , command = 'nft'] = process.argv;
 const kernel = new Kernel({ command });
 
-async function answer({ run, list, disturb }: Question): Promise<Omit<Answer, 'id'>> {
+async function answer({ run, list, count, disturb }: Question): Promise<Omit<Answer, 'id'>> {
   if (run !== undefined) await kernel.run(run);
   if (disturb !== undefined) await nft(disturb);
+  if (count !== undefined) return { counted: [...(await kernel.count(count))] };
   if (list === undefined) return {};
   const { elements, chains } = await kernel.list();
   return { elements: [...elements].map(([object, held]) => [object, [...held]]), chains };

@@ -63,6 +63,8 @@ export class ProxiedWorld {
   readonly #manifests: string;
   readonly #installation: Installation;
   readonly #daemons: Record<NodeName, Daemon>;
+  /** Flags of single nodes besides those of all. */
+  readonly #flags = new Map<NodeName, readonly string[]>();
 
   constructor(world: World, given: { scratch: string; manifests: string; installation: Installation }) {
     this.world = world;
@@ -76,9 +78,10 @@ export class ProxiedWorld {
     return this.#daemons[node];
   }
 
-  /** Stops the daemon of a node and starts another one. */
-  async restart(node: NodeName): Promise<Daemon> {
+  /** Stops the daemon of a node and starts another one, with more flags if need be. */
+  async restart(node: NodeName, ...flags: readonly string[]): Promise<Daemon> {
     await this.#daemons[node].stop();
+    this.#flags.set(node, flags);
     this.#daemons[node] = this.#start(node);
     return this.#daemons[node];
   }
@@ -124,14 +127,18 @@ export class ProxiedWorld {
   }
 
   #start(node: NodeName): Daemon {
-    const flags = ['--manifests', this.#manifests, '--log-level', 'debug', ...nodeFlags(node)];
+    const flags = ['--manifests', this.#manifests, '--log-level', 'debug', ...this.#nodeFlags(node)];
     return startDaemon(this.world[node], flags, this.#installation);
+  }
+
+  #nodeFlags(node: NodeName): string[] {
+    return [...nodeFlags(node), ...(this.#flags.get(node) ?? [])];
   }
 
   async #settleNode(node: NodeName): Promise<void> {
     const deadline = performance.now() + SETTLE_MS;
     for (;;) {
-      const { status, stdout, stderr } = await this.run(node, 'diff', '-f', this.#manifests, ...nodeFlags(node));
+      const { status, stdout, stderr } = await this.run(node, 'diff', '-f', this.#manifests, ...this.#nodeFlags(node));
       if (status === 0) return;
       if (performance.now() > deadline) throw new Error(`Cannot go on: ${node} has not settled\n${stdout}${stderr}`);
       await delay(50);

@@ -10,7 +10,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['net'],
   ['kube', 'nft'],
   ['model', 'plan'],
-  ['compile'],
+  ['compile', 'route', 'trace'],
   ['engine'],
   ['inspect', 'sys'],
   ['manifests', 'cluster', 'apply', 'admin', 'observe'],
@@ -21,7 +21,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** Rooms that neither do nor see anything outside: the same input gives the same output. */
-const PURE_ROOMS = ['lib', 'net', 'kube', 'nft', 'model', 'plan', 'compile', 'engine', 'inspect'];
+const PURE_ROOMS = ['lib', 'net', 'kube', 'nft', 'model', 'plan', 'compile', 'route', 'trace', 'engine', 'inspect'];
 
 /** Text that only these files, or files in these folders, may contain. */
 const ONLY_IN: readonly { readonly text: RegExp; readonly places: readonly string[] }[] = [

@@ -1,6 +1,6 @@
 // Tests of src/compile/chains.ts.
 import t from 'tap';
-import { balanceChain, balanceChainName, staticChains } from '../../../src/compile/chains.ts';
+import { staticChains } from '../../../src/compile/chains.ts';
 import { DEFAULT_OPTIONS, type NodeView, type ProxyOptions, viewNode } from '../../../src/compile/node-view.ts';
 import { OBJECTS } from '../../../src/compile/objects.ts';
 import { readNode } from '../../../src/kube/node.ts';
@@ -91,35 +91,41 @@ t.test('staticChains() drops what goes to cluster IPs that nobody has', async (t
   t.strictSame(rules('refuse-cluster-ips', view()), ['ip daddr @cluster-ips goto refuse']);
 });
 
-t.test('balanceChain() picks one of its slots, then slot 0', async (t) => {
-  const pick = (key: string, map: string) => (modulus: number) =>
-    `dnat ip to ${key} . numgen random mod ${modulus} map @${map}`;
-  const byAddress = 'ip daddr . meta l4proto . th dport';
-  const byPort = 'meta l4proto . th dport';
-  const mark = 'meta mark set meta mark | 0x00004000';
-  const cases: [className: string, before: string[], pick: (modulus: number) => string][] = [
-    ['cluster', ['jump mark-cluster-clients'], pick(byAddress, 'endpoints')],
-    ['external', [mark], pick(byAddress, 'endpoints')],
-    ['direct', [], pick(byAddress, 'endpoints')],
-    ['local', [], pick(byAddress, 'local-endpoints')],
-    ['nodeport', [mark], pick(byPort, 'nodeport-endpoints')],
-    ['nodeport-direct', [], pick(byPort, 'nodeport-endpoints')],
-    ['nodeport-to-local', [], pick(byPort, 'local-nodeport-endpoints')],
-  ];
-  for (const [className, before, rule] of cases) {
-    for (const [count, expected] of [
-      [1, [rule(1), rule(1)]],
-      [65, [rule(65), rule(1)]],
-    ] as const) {
-      const chain = balanceChain(balanceChainName(className, count), view());
-      const found = chain.rules.map((each) => printRule(each, 'ip'));
-      t.strictSame(found, [...before, ...expected], chain.name);
-    }
+t.test('staticChains() closes guarded addresses to all clients outside their ranges, before translation', async (t) => {
+  const dispatch = 'ip daddr . meta l4proto . th dport';
+  const guard = `ct state new ${dispatch} @guarded-ips ${dispatch} . ip saddr != @source-ranges drop`;
+  for (const name of ['guard-prerouting', 'guard-output']) {
+    t.strictSame(rules(name, view()), [guard]);
+    t.equal(
+      staticChains('ip', view()).find((chain) => chain.name === name)?.hook?.priority,
+      -110,
+      'before nat at -100',
+    );
   }
 });
 
-t.test('balanceChain() knows only its classes', async (t) => {
-  for (const name of ['external-local', 'other-3', 'cluster', '3', '']) {
-    t.throws(() => balanceChain(name, view()), /Invariant broken: ".*" names a balance chain/, name);
-  }
+t.test('staticChains() remembers what was dialled and chosen', async (t) => {
+  const dialled = 'meta l4proto . ct original proto-dst . ip daddr';
+  t.strictSame(rules('affinity', view()), [
+    `ct status dnat ct original ip daddr . ${dialled} vmap @affinity-ips`,
+    `ct status dnat ${dialled} vmap @affinity-nodeports`,
+  ]);
+  t.strictSame(rules('filter-postrouting', view()), ['ct state new jump affinity']);
+});
+
+t.test('staticChains() drops invalid segments of pods, and catches replies that would pass by', async (t) => {
+  const onForward = (options: Partial<ProxyOptions>) =>
+    rules('filter-forward', view(options))?.filter((rule) => !rule.includes('refuse'));
+  const cidrs = prefixes('10.1.0.0/16');
+  t.strictSame(onForward({ detectLocal: { mode: 'ClusterCIDR', cidrs } }), [
+    'ct state invalid meta l4proto tcp ip saddr 10.1.0.0/16 drop',
+    'ct state new ct status dnat ip saddr 10.1.0.0/16 ip daddr . ip daddr . meta l4proto . th dport != @hairpin ' +
+      'fib daddr . iif oif exists meta mark set meta mark | 0x00004000',
+  ]);
+  t.strictSame(
+    onForward({ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }),
+    ['ct state invalid meta l4proto tcp iifname "cni0" drop'],
+    'a pod of another node does not come in by the bridge of the pods',
+  );
+  t.strictSame(onForward({}), [], 'no pod can be told');
 });

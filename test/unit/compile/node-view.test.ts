@@ -21,6 +21,8 @@ t.test('viewNode() is complete before the Node is known', async (t) => {
     zone: undefined,
     masqueradeAll: false,
     masqueradeBit: 14,
+    strictSourceRanges: false,
+    addresses: { ip: '127.0.0.1', ip6: '::1' },
     detectLocal: { by: 'source', prefixes: {} },
     nodePortIps: { ip: 'any', ip6: 'any' },
     serviceCidrs: { ip: [], ip6: [] },

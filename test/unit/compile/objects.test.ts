@@ -14,13 +14,14 @@ t.test('allObjects() has the same objects in both families', async (t) => {
 t.test('roleOf() says when each object changes', async (t) => {
   const roles = Object.entries(Object.groupBy(Object.values(OBJECTS.ip), roleOf));
   t.strictSame(Object.fromEntries(roles.map(([role, objects]) => [role, objects?.map(({ name }) => name)])), {
-    verdicts: [
-      ...['service-ips', 'service-nodeports', 'short-circuit-ips', 'short-circuit-nodeports'],
-      ...['local-service-ips', 'local-service-nodeports'],
-    ],
+    verdicts: ['service-ips', 'service-nodeports'],
     slots: [
       ...['endpoints', 'nodeport-endpoints', 'local-endpoints', 'local-nodeport-endpoints'],
-      ...['nodeport-ips', 'hairpin'],
+      ...['guarded-ips', 'source-ranges', 'nodeport-ips', 'hairpin'],
+    ],
+    'inner-verdicts': [
+      ...['short-circuit-ips', 'short-circuit-nodeports', 'local-service-ips', 'local-service-nodeports'],
+      ...['affinity-ips', 'affinity-nodeports'],
     ],
     refusals: ['no-endpoints', 'no-endpoint-nodeports', 'cluster-ips'],
   });

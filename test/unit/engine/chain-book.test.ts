@@ -41,13 +41,49 @@ t.test('ChainBook retires chains that nothing leads to, and none that is always 
   const book = new ChainBook();
   book.writes(view(), []);
   book.rebase(['ip services', 'ip cluster-1', 'ip cluster-2', 'ip foreign']);
-  t.strictSame(
-    book.retired((target) => target === 'ip cluster-2'),
-    ['ip cluster-1', 'ip foreign'],
-  );
+  t.strictSame(book.retired((target) => target === 'ip cluster-2').targets, ['ip cluster-1', 'ip foreign']);
   book.removed(['ip cluster-1', 'ip foreign']);
-  t.strictSame(
-    book.retired(() => false),
-    ['ip cluster-2'],
-  );
+  t.strictSame(book.retired(() => false).targets, ['ip cluster-2']);
+});
+
+t.test('ChainBook retires memories with the last chain that uses them', async (t) => {
+  const book = new ChainBook();
+  const targets = ['ip sticky-cluster/a/x/tcp/', 'ip sticky-external-local/a/x/tcp/', 'ip remember-10/a/x/tcp/'];
+  const linesFor = (...wanted: string[]) => {
+    const { targets: retired, operations } = book.retired((target) => wanted.includes(target));
+    book.removed(retired);
+    return operations.map(({ line }) => line.replace(' ip nftlane', ''));
+  };
+  book.committed(book.writes(view(), targets));
+  t.strictSame(linesFor(...targets), []);
+  t.strictSame(linesFor('ip sticky-cluster/a/x/tcp/', 'ip remember-10/a/x/tcp/'), [
+    'delete chain sticky-external-local/a/x/tcp/',
+    'delete chain direct-sticky-external-local/a/x/tcp/',
+  ]);
+  t.strictSame(linesFor(), [
+    'delete chain sticky-cluster/a/x/tcp/',
+    'delete chain remember-10/a/x/tcp/',
+    'delete map memory/a/x/tcp/',
+    'delete map local-memory/a/x/tcp/',
+  ]);
+});
+
+t.test('ChainBook declares memories before the chains that look into them', async (t) => {
+  const target = 'ip6 sticky-nodeport-local/a/x/udp/dns';
+  const write = new ChainBook().writes(view(), [target]).find((each) => each.target === target);
+  const lines = write?.operations.map(({ line }) => line) ?? [];
+  const declared = lines.filter((line) => /^add (map|chain) /.test(line)).map((line) => line.split(' ')[4]);
+  const name = 'sticky-nodeport-local/a/x/udp/dns';
+  t.strictSame(declared, ['memory/a/x/udp/dns', 'local-memory/a/x/udp/dns', `direct-${name}`, name]);
+});
+
+t.test('ChainBook takes a companion for a part of its chain', async (t) => {
+  const book = new ChainBook();
+  const [name, companion] = ['ip sticky-nodeport-local/a/x/udp/', 'ip direct-sticky-nodeport-local/a/x/udp/'];
+  book.writes(view(), []);
+  book.rebase([companion, name]);
+  t.strictSame(book.retired(() => false).targets, [name], 'it goes with it');
+  book.rebase([companion]);
+  t.strictSame(book.retired((target) => target === name).targets, [], 'it stays when the chain is to come back');
+  t.strictSame(book.retired(() => false).targets, [companion], 'left alone it goes alone');
 });

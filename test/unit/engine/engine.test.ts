@@ -45,6 +45,7 @@ t.test('Engine sends one change for one event', async (t) => {
     'add chain ip nftlane cluster-2',
     'flush chain ip nftlane cluster-2',
     'add rule ip nftlane cluster-2 jump mark-cluster-clients',
+    'add rule ip nftlane cluster-2 meta l4proto udp dnat ip to ip daddr . meta l4proto . th dport . jhash ip saddr . th sport mod 2 seed 0x6e66746c map @endpoints',
     'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints',
     'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints',
     'add element ip nftlane endpoints { 10.96.0.1 . tcp . 80 . 1 comment "shop/web" : 10.1.0.2 . 8080 }',

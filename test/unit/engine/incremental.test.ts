@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
 import { OBJECTS } from '../../../src/compile/objects.ts';
-import { Engine, RUN_SIZE } from '../../../src/engine/engine.ts';
-import { operationsOf, type Transaction } from '../../../src/engine/transaction.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { linesOf, RUN_SIZE, type Transaction } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import { writeChain } from '../../../src/nft/operation.ts';
@@ -59,17 +59,17 @@ class Lane {
     const rules = FAMILIES.flatMap((family) =>
       this.engine
         .chains(family)
-        .map((chain) => [
+        .chains.map((chain) => [
           `${family} ${chain.name}`,
           writeChain(family, chain).flatMap(({ line }) => /^add rule \S+ \S+ \S+ (.+)$/.exec(line)?.[1] ?? []),
         ]),
     );
     equal([...this.kernel.rules()].sort(), rules.sort(), 'The kernel has the rules that are wanted');
+    const memories = FAMILIES.flatMap((family) =>
+      this.engine.chains(family).memories.map(({ name }) => `${family} ${name}`),
+    );
+    equal(this.kernel.memories().sort(), memories.sort(), 'The kernel has the memories that are wanted');
   }
-}
-
-function linesOf(transaction: Transaction): string[] {
-  return operationsOf(transaction).map(({ line }) => line);
 }
 
 function listed(kernel: ModelKernel): string[] {
@@ -125,6 +125,24 @@ t.test('Engine following changes ends where a new one would begin', async (t) =>
   });
   fc.assert(property, { numRuns: 300, seed: 1 });
   t.pass('300 histories');
+});
+
+t.test('Engine keeps consistent tables as it keeps other slots', async (t) => {
+  const property = fc.property(events(20, { maglev: true }), SYNCS, (history, syncAfter) => {
+    const { proxy, cluster } = live(history, syncAfter);
+    const scratch = fromScratch(cluster.objects());
+    equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels hold the same');
+    const restarted = new Lane(proxy.kernel);
+    replaceAll(restarted.engine, cluster.objects());
+    const lines = restarted.sync().flatMap(linesOf);
+    equal(
+      lines.filter((line) => line.includes(' element ')),
+      [],
+      'No element is sent again',
+    );
+  });
+  fc.assert(property, { numRuns: 12, seed: 5 });
+  t.pass('12 histories');
 });
 
 t.test('Engine does nothing when objects come again as they are', async (t) => {
@@ -270,7 +288,7 @@ t.test('Engine needs as many chains and objects for one Service as for hundreds'
     const engine = fromScratch(many(count, { endpoints: 3 })).engine;
     const [first] = new Lane().engine.plan().flat();
     return {
-      chains: FAMILIES.map((family) => engine.chains(family).map(({ name }) => name)),
+      chains: FAMILIES.map((family) => engine.chains(family).chains.map(({ name }) => name)),
       declarations: first && linesOf(first).filter((line) => /^add (map|set) /.test(line)).length,
     };
   };

@@ -1,8 +1,8 @@
 // Endpoints that are loaded before everything is known: nothing may lead to them, and nothing may be lost or doubled.
 import t from 'tap';
 import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
-import { Engine, RUN_SIZE } from '../../../src/engine/engine.ts';
-import { linesOf } from '../../../src/engine/transaction.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { linesOf, RUN_SIZE } from '../../../src/engine/transaction.ts';
 import { readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
 import { readService } from '../../../src/kube/service.ts';
 import { preload, sync, type Tables } from '../../../src/sync/sync.ts';
@@ -25,7 +25,7 @@ const services = objects.map((object) => readService(object.service));
 const slices = objects.map((object) => readEndpointSlice(object.slice));
 
 function tablesOf(kernel: ModelKernel): Tables {
-  return { run: async (lines) => kernel.run(lines), list: async () => kernel.list() };
+  return { run: async (lines) => kernel.run(lines), list: async () => kernel.list(), count: async () => new Map() };
 }
 
 t.test('preload() loads whole runs of slots and nothing that leads to them', async (t) => {

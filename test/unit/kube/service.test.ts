@@ -1,6 +1,6 @@
 // Tests of src/kube/service.ts.
 import t from 'tap';
-import { familiesOf, readService, type Service, UNKNOWN_AGE } from '../../../src/kube/service.ts';
+import { familiesOf, rangesOf, readService, type Service, UNKNOWN_AGE } from '../../../src/kube/service.ts';
 import type { ApiObject } from '../../given/merge.ts';
 import { clusterIps, service } from '../../given/service.ts';
 
@@ -25,6 +25,9 @@ t.test('readService() reads the smallest Service', async (t) => {
       externalPolicy: 'Cluster',
       affinitySeconds: 0,
       sourceRanges: [],
+      restricted: false,
+      balance: 'random',
+      weights: {},
       healthCheckNodePort: 0,
     },
     findings: [],
@@ -269,4 +272,90 @@ t.test('readService() reports objects without a usable name', async (t) => {
     t.equal(value, undefined);
     t.match(findings, [{ object: 'Service (without a name)', field: 'metadata.name' }]);
   }
+});
+
+t.test('readService() refuses names that are too long for a label', async (t) => {
+  const long = 'x'.repeat(64);
+  for (const [name, field] of [
+    [`shop/${long}`, 'metadata.name'],
+    [`${long}/web`, 'metadata.namespace'],
+  ] as const) {
+    const { key, value, findings } = readService(service(name));
+    t.strictSame([key, value], ['', undefined]);
+    t.match(findings, [{ field, reason: 'is not a valid object name', effect: 'the object is left out' }]);
+  }
+  t.ok(readService(service(`${'x'.repeat(63)}/${'y'.repeat(63)}`)).value);
+  t.match(read({ ports: [{ name: long, port: 80 }] }), {
+    value: { ports: [] },
+    findings: [`spec.ports[0].name "${long}": this port is left out`],
+  });
+});
+
+function annotated(annotations: ApiObject): { value: Service | undefined; findings: string[] } {
+  const { value, findings } = readService(service('shop/web', { metadata: { annotations } }));
+  return { value, findings: findings.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
+}
+
+t.test('readService() reads how an endpoint is chosen', async (t) => {
+  for (const balance of ['random', 'source-hash', 'maglev']) {
+    t.match(annotated({ 'nftlane.io/balance': balance }), { value: { balance }, findings: [] });
+  }
+  for (const balance of ['', 'Maglev', 'rr', 5]) {
+    const { value, findings } = annotated({ 'nftlane.io/balance': balance });
+    t.equal(value?.balance, 'random');
+    t.strictSame(findings, [`metadata.annotations["nftlane.io/balance"] ${JSON.stringify(balance)}: random holds`]);
+  }
+});
+
+const WEIGHTS: readonly [text: unknown, expected: Record<string, number>, faulty: string[]][] = [
+  ['', {}, []],
+  ['10.1.0.1=3', { '10.1.0.1': 3 }, []],
+  [' 10.1.0.1 = 0 ,fd00:0::1=100,', { '10.1.0.1': 0, 'fd00::1': 100 }, []],
+  ['10.1.0.1=1,10.1.0.1=2', { '10.1.0.1': 2 }, []],
+  ['web=1,10.1.0.1=2', { '10.1.0.1': 2 }, ['web=1']],
+  ['10.1.0.1=101', {}, ['10.1.0.1=101']],
+  ['10.1.0.1=-1', {}, ['10.1.0.1=-1']],
+  ['10.1.0.1=1.5', {}, ['10.1.0.1=1.5']],
+  ['10.1.0.1=', {}, ['10.1.0.1=']],
+  ['10.1.0.1', {}, ['10.1.0.1']],
+  ['10.1.0.1=1=2', {}, ['10.1.0.1=1=2']],
+  ['=5', {}, ['=5']],
+  [5, {}, []],
+];
+
+t.test('readService() reads weights one by one', async (t) => {
+  for (const [weights, expected, faulty] of WEIGHTS) {
+    const { value, findings } = annotated({ 'nftlane.io/weights': weights });
+    t.strictSame(value?.weights, expected, String(weights));
+    const field = 'metadata.annotations["nftlane.io/weights"]';
+    const left = faulty.map((entry) => `${field} "${entry}": this weight is left out`);
+    t.strictSame(findings, left, String(weights));
+  }
+});
+
+const RANGES: readonly [ranges: unknown, ip: string[] | 'open', ip6: string[] | 'open', strict6: string[] | 'open'][] =
+  [
+    [undefined, 'open', 'open', 'open'],
+    [[], 'open', 'open', 'open'],
+    [['', ' '], 'open', 'open', 'open'],
+    [[' 10.0.0.7/8 '], ['10.0.0.0/8'], 'open', []],
+    [['10.0.0.0/8', 'fd00::/8'], ['10.0.0.0/8'], ['fd00::/8'], ['fd00::/8']],
+    [['10.0.0.0/8', '0.0.0.0/0'], 'open', 'open', []],
+    [['10.0.0.0/8', 'bad'], ['10.0.0.0/8'], 'open', []],
+    [['10.0.0.0/8', '::/0'], ['10.0.0.0/8'], 'open', 'open'],
+  ];
+
+t.test('rangesOf() says who may come in, family by family', async (t) => {
+  const texts = (found: ReturnType<typeof rangesOf>) => (found === 'open' ? found : found.map(({ text }) => text));
+  for (const [ranges, ip, ip6, strict6] of RANGES) {
+    const { value } = read({ loadBalancerSourceRanges: ranges });
+    const about = JSON.stringify(ranges);
+    t.strictSame(texts(rangesOf(value, 'ip', { strict: false })), ip, about);
+    t.strictSame(texts(rangesOf(value, 'ip6', { strict: false })), ip6, about);
+    t.strictSame(texts(rangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strictly`);
+  }
+  const { value, findings } = read({ loadBalancerSourceRanges: ['bad'] });
+  t.strictSame(findings, ['spec.loadBalancerSourceRanges[0] "bad": this range is left out']);
+  t.equal(rangesOf(value, 'ip', { strict: false }), 'open', 'as kube-proxy has it');
+  t.strictSame(rangesOf(value, 'ip', { strict: true }), [], 'closed to everybody');
 });

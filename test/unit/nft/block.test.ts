@@ -3,7 +3,13 @@ import t from 'tap';
 import { chainBlock, objectBlock, tableBlock } from '../../../src/nft/block.ts';
 import { ElementReader } from '../../../src/nft/listing.ts';
 
-const MAP = { family: 'ip', name: 'm', kind: 'map', body: 'typeof ip daddr : verdict; counter;' } as const;
+const MAP = {
+  family: 'ip',
+  name: 'm',
+  kind: 'map',
+  body: 'typeof ip daddr : verdict; counter;',
+  interval: false,
+} as const;
 
 t.test('blocks nest', async (t) => {
   const map = objectBlock(MAP, [{ key: '10.0.0.1', data: 'drop', comment: 'a/b' }]);

@@ -6,16 +6,18 @@ import {
   addTable,
   deleteChain,
   deleteElement,
+  deleteObject,
   printElement,
   writeChain,
 } from '../../../src/nft/operation.ts';
 
-const MAP = { family: 'ip6', name: 'm', kind: 'map', body: 'typeof ip6 daddr : verdict;' } as const;
+const MAP = { family: 'ip6', name: 'm', kind: 'map', body: 'typeof ip6 daddr : verdict;', interval: false } as const;
 
 t.test('operations are a line each', async (t) => {
   t.strictSame(addTable('ip'), { line: 'add table ip nftlane', owner: '' });
   t.equal(addObject(MAP).line, 'add map ip6 nftlane m { typeof ip6 daddr : verdict; }');
   t.equal(addObject({ ...MAP, kind: 'set' }).line, 'add set ip6 nftlane m { typeof ip6 daddr : verdict; }');
+  t.equal(deleteObject(MAP).line, 'delete map ip6 nftlane m');
   t.equal(deleteChain('ip', 'cluster-3').line, 'delete chain ip nftlane cluster-3');
 });
 

@@ -6,7 +6,10 @@ const KEY: readonly Field[] = [{ field: 'daddr' }, { field: 'l4proto' }, { field
 
 /** What each kind of statement looks like; the type sees to it that none is missing. */
 const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Statement, string])[]>> = {
-  'state-new': [[{ kind: 'state-new' }, 'ct state new']],
+  state: [
+    [{ kind: 'state', state: 'new' }, 'ct state new'],
+    [{ kind: 'state', state: 'invalid' }, 'ct state invalid'],
+  ],
   'status-dnat': [[{ kind: 'status-dnat' }, 'ct status dnat']],
   protocol: [[{ kind: 'protocol', protocol: 'tcp' }, 'meta l4proto tcp']],
   'is-local': [[{ kind: 'is-local', field: 'saddr' }, 'fib saddr type local']],
@@ -14,10 +17,20 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
     [{ kind: 'in-prefix', field: 'saddr', prefix: 'fd00::/8', negate: false }, 'ip6 saddr fd00::/8'],
     [{ kind: 'in-prefix', field: 'daddr', prefix: '::1', negate: true }, 'ip6 daddr != ::1'],
   ],
-  'in-set': [[{ kind: 'in-set', fields: KEY, set: 's' }, 'ip6 daddr . meta l4proto . th dport @s']],
+  'in-set': [
+    [{ kind: 'in-set', fields: KEY, set: 's', negate: false }, 'ip6 daddr . meta l4proto . th dport @s'],
+    [{ kind: 'in-set', fields: KEY.slice(2), set: 's', negate: true }, 'th dport != @s'],
+  ],
   'input-interface': [
     [{ kind: 'input-interface', name: 'cni0', negate: false }, 'iifname "cni0"'],
     [{ kind: 'input-interface', name: 'veth*', negate: true }, 'iifname != "veth*"'],
+  ],
+  'turns-round': [[{ kind: 'turns-round' }, 'fib daddr . iif oif exists']],
+  remember: [
+    [
+      { kind: 'remember', map: 'memory/a/b/tcp/', seconds: 90 },
+      'update @memory/a/b/tcp/ { ct original ip6 saddr timeout 90s : ip6 daddr . th dport }',
+    ],
   ],
   'mark-is-set': [[{ kind: 'mark-is-set', bit: 14 }, 'meta mark & 0x00004000 != 0']],
   'set-mark': [[{ kind: 'set-mark', bit: 0 }, 'meta mark set meta mark | 0x00000001']],
@@ -41,13 +54,28 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
 
 t.test('printRule() writes every statement', async (t) => {
   for (const [statement, text] of Object.values(STATEMENTS).flat()) t.equal(printRule([statement], 'ip6'), text);
-  t.equal(printRule([{ kind: 'state-new' }, { kind: 'drop' }], 'ip'), 'ct state new drop');
+  t.equal(printRule([{ kind: 'state', state: 'new' }, { kind: 'drop' }], 'ip'), 'ct state new drop');
   t.equal(printRule([], 'ip'), '');
 });
 
 t.test('printFields() names the family of an address', async (t) => {
   t.equal(printFields([{ field: 'saddr' }], 'ip'), 'ip saddr');
   t.equal(printFields(KEY, 'ip6'), 'ip6 daddr . meta l4proto . th dport');
+  t.equal(
+    printFields([{ field: 'dialled-addr' }, { field: 'dialled-port' }], 'ip6'),
+    'ct original ip6 daddr . ct original proto-dst',
+  );
+});
+
+t.test('printFields() hashes with the same seed everywhere', async (t) => {
+  t.equal(
+    printFields([{ field: 'hash', of: 'address', modulus: 4093 }], 'ip'),
+    'jhash ip saddr mod 4093 seed 0x6e66746c',
+  );
+  t.equal(
+    printFields([{ field: 'hash', of: 'address-and-port', modulus: 3 }], 'ip6'),
+    'jhash ip6 saddr . th sport mod 3 seed 0x6e66746c',
+  );
 });
 
 t.test('printHook() writes priorities as numbers', async (t) => {

@@ -3,8 +3,8 @@ import t from 'tap';
 import type { Element, NftObject } from '../../../src/nft/element.ts';
 import { Ledger, objectKey, slotsIn } from '../../../src/plan/ledger.ts';
 
-const MAP: NftObject = { family: 'ip', name: 'm', kind: 'map', body: '' };
-const SET: NftObject = { family: 'ip6', name: 's', kind: 'set', body: '' };
+const MAP: NftObject = { family: 'ip', name: 'm', kind: 'map', body: '', interval: false };
+const SET: NftObject = { family: 'ip6', name: 's', kind: 'set', body: '', interval: false };
 
 function element(key: string, data: string, { owner = 'a/x', object = MAP }: Partial<Element> = {}): Element {
   return { object, key, data, comment: owner, owner };

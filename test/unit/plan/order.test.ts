@@ -4,8 +4,11 @@ import type { NftObject } from '../../../src/nft/element.ts';
 import type { Change } from '../../../src/plan/ledger.ts';
 import { countOperations, orderChanges, type Role, toOperations } from '../../../src/plan/order.ts';
 
-function change(role: Role, { held, wanted }: { held?: string; wanted?: string }): Change {
-  const object: NftObject = { family: 'ip', name: role, kind: 'map', body: '' };
+function change(
+  role: Role,
+  { held, wanted, interval = false }: { held?: string; wanted?: string; interval?: boolean },
+): Change {
+  const object: NftObject = { family: 'ip', name: role, kind: interval ? 'set' : 'map', body: '', interval };
   const key = 'k';
   return {
     object,
@@ -20,7 +23,7 @@ function roleOf({ object }: Change): Role {
 }
 
 t.test('orderChanges() adds from the slots up, and takes away from the refusals down', async (t) => {
-  const roles: Role[] = ['refusals', 'verdicts', 'slots'];
+  const roles: Role[] = ['refusals', 'verdicts', 'inner-verdicts', 'slots'];
   const changes = roles.flatMap((role) => [
     change(role, { held: 'a' }),
     change(role, { wanted: 'b' }),
@@ -31,10 +34,12 @@ t.test('orderChanges() adds from the slots up, and takes away from the refusals 
   );
   t.strictSame(steps, [
     ['slots - b', 'slots a b'],
+    ['inner-verdicts - b', 'inner-verdicts a b'],
     ['verdicts - b', 'verdicts a b'],
     ['refusals - b', 'refusals a b'],
     ['refusals a -'],
     ['verdicts a -'],
+    ['inner-verdicts a -'],
     ['slots a -'],
   ]);
 });
@@ -42,6 +47,17 @@ t.test('orderChanges() adds from the slots up, and takes away from the refusals 
 t.test('orderChanges() leaves out empty steps', async (t) => {
   t.strictSame(orderChanges([], roleOf), []);
   t.equal(orderChanges([change('verdicts', { held: 'a' })], roleOf).length, 1);
+});
+
+t.test('orderChanges() makes room for prefixes before others come', async (t) => {
+  const at = (wanted: { held?: string; wanted?: string }) => change('slots', { ...wanted, interval: true });
+  const [comes, goes, other] = [at({ wanted: '' }), at({ held: '' }), change('slots', { held: 'a' })];
+  t.strictSame(
+    orderChanges([comes, other, goes], roleOf),
+    [[goes, comes], [other]],
+    'in the same step, which may be one transaction',
+  );
+  t.strictSame(orderChanges([goes], roleOf), [[goes]]);
 });
 
 t.test('toOperations() deletes before it adds', async (t) => {

@@ -1,0 +1,27 @@
+// What the memories of affinity may hold.
+import { affinityId, memoryNames } from '../compile/led-chains.ts';
+import { memory } from '../compile/objects.ts';
+import type { Backend } from '../model/backends.ts';
+import type { ServicePortModel } from '../model/service-port.ts';
+import { concat, type NftObject } from '../nft/element.ts';
+
+/** A memory of affinity, and which endpoints its clients may be led to, as `address . port`. */
+export interface Memory {
+  readonly object: NftObject;
+  readonly endpoints: ReadonlySet<string>;
+}
+
+/** The memories of a Service with affinity. */
+export function memoriesOf(service: string, ports: readonly ServicePortModel[]): Memory[] {
+  return ports.flatMap(({ family, port, selection }) => {
+    const { all, local } = memoryNames(affinityId(service, port));
+    return [
+      { object: memory(family, all), endpoints: toSet([...selection.cluster, ...selection.local]) },
+      { object: memory(family, local), endpoints: toSet(selection.local) },
+    ];
+  });
+}
+
+function toSet(backends: readonly Backend[]): Set<string> {
+  return new Set(backends.map(({ address, port }) => concat(address, port)));
+}

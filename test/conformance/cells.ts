@@ -1,0 +1,104 @@
+// The cells of the conformance grid: who dials what, in which family and protocol.
+import { FAMILIES, type Family } from '../../src/net/family.ts';
+import type { Packet } from '../../src/net/packet.ts';
+import { type Addresses, CLIENT, NODES } from '../netns/topology.ts';
+import type { Transport } from '../netns/traffic.ts';
+import { EXTERNAL, type GridService, VIP } from './services.ts';
+
+/** Who dials, and by which interface that comes to the node that is looked at, `node1`. */
+export const CLIENTS = {
+  'a pod here': { place: 'shell', inInterface: 'pod-shell' },
+  'a pod elsewhere': { place: 'far', inInterface: 'lan' },
+  'the endpoint here itself': { place: 'a', inInterface: 'pod-a' },
+  'the endpoint elsewhere itself': { place: 'c', inInterface: 'lan' },
+  'a process of this node': { place: 'node1', inInterface: undefined },
+  'a process of another node': { place: 'node2', inInterface: 'lan' },
+  'a client outside': { place: 'client', inInterface: 'lan' },
+} as const;
+
+export type ClientName = keyof typeof CLIENTS;
+
+/** Nobody listens on it at a node; outside the cluster, somebody does. */
+export const WRONG_PORT = 1999;
+
+export interface Cell {
+  readonly client: ClientName;
+  readonly destination: string;
+  readonly policy: string;
+  readonly endpoints: string;
+  readonly family: Family;
+  readonly protocol: Transport;
+  readonly packet: Packet;
+  readonly sticky: boolean;
+}
+
+type Destination = Pick<Cell, 'destination' | 'policy' | 'endpoints' | 'sticky'> & {
+  readonly at: Addresses;
+  readonly port: number;
+  /** Only a process of the node can dial it. */
+  readonly hostOnly?: boolean;
+};
+
+const LOOPBACK: Addresses = { ip: '127.0.0.1', ip6: '::1' };
+const UNALLOCATED: Addresses = { ip: '172.30.200.1', ip6: 'fd00:30::c801' };
+const { node1 } = NODES;
+
+/** All that can be dialled, from everywhere, in both families and protocols. */
+export function gridCells(services: readonly GridService[], addressOf: (place: string) => Addresses): Cell[] {
+  const destinations = [...services.flatMap(destinationsOf), ...OTHERS];
+  return Object.keys(CLIENTS).flatMap((name) => {
+    const client = name as ClientName;
+    const own = addressOf(CLIENTS[client].place);
+    const reachable = destinations.filter(({ hostOnly }) => hostOnly !== true || client === 'a process of this node');
+    return reachable.flatMap((destination) =>
+      FAMILIES.flatMap((family) =>
+        (['tcp', 'udp'] as const).map((protocol) => toCell(destination, { client, own, family, protocol })),
+      ),
+    );
+  });
+}
+
+function destinationsOf({ policy, endpoints, sticky, at, port, nodePort }: GridService): Destination[] {
+  const to = { policy, endpoints, sticky };
+  return [
+    { ...to, destination: 'load balancer address', at: VIP, port },
+    { ...to, destination: 'external IP', at: EXTERNAL, port },
+    { ...to, destination: 'node port', at: node1, port: nodePort },
+    { ...to, destination: 'cluster IP', at, port },
+    { ...to, destination: 'cluster IP, undefined port', at, port: WRONG_PORT },
+    { ...to, destination: 'node port at another address of the node', at: node1.gateway, port: nodePort },
+    { ...to, destination: 'node port at loopback', at: LOOPBACK, port: nodePort, hostOnly: true },
+  ];
+}
+
+const NO_SERVICE = { policy: 'no Service', endpoints: '-', sticky: false };
+const OTHERS: readonly Destination[] = [
+  { ...NO_SERVICE, destination: 'address in the ServiceCIDR that nobody has', at: UNALLOCATED, port: 80 },
+  { ...NO_SERVICE, destination: 'external IP, undefined port', at: EXTERNAL, port: WRONG_PORT },
+  { ...NO_SERVICE, destination: 'load balancer address, undefined port', at: VIP, port: WRONG_PORT },
+  { ...NO_SERVICE, destination: 'node, port that is no node port', at: node1, port: WRONG_PORT },
+];
+
+function toCell(
+  { at, port, destination, policy, endpoints, sticky }: Destination,
+  { client, own, family, protocol }: { client: ClientName; own: Addresses; family: Family; protocol: Transport },
+): Cell {
+  const { inInterface } = CLIENTS[client];
+  const source = client === 'a process of this node' ? ownSource(at, family) : own[family];
+  const packet: Packet = {
+    ...{ family, protocol, source, sourcePort: 40_000, destination: at[family], destinationPort: port, inInterface },
+  };
+  return { client, destination, policy, endpoints, family, protocol, packet, sticky };
+}
+
+/** The address that the kernel gives a process: that of the interface, or the dialled one when it is its own. */
+function ownSource(at: Addresses, family: Family): string {
+  if (at === LOOPBACK || at === node1.gateway) return at[family];
+  return at === EXTERNAL || at === VIP ? node1.gateway[family] : node1[family];
+}
+
+/** Where each place is. */
+export function placeAddress(place: string, pod: (name: string) => Addresses): Addresses {
+  if (place === 'client') return CLIENT;
+  return place === 'node1' || place === 'node2' ? NODES[place] : pod(place);
+}

@@ -1,0 +1,196 @@
+// The results of the conformance grid for a person, and for a program.
+
+import { table } from '../../src/inspect/table.ts';
+import { compare } from '../../src/lib/compare.ts';
+import { CLIENTS } from './cells.ts';
+import type { Result } from './run-grid.ts';
+
+/** What cannot be run, and why. */
+export const NOT_RUN = [
+  {
+    what: 'SCTP',
+    why: 'the kernel that this ran on has no SCTP sockets; route and trace are compared for SCTP by a property test',
+  },
+  {
+    what: 'a process of this node that is led to an endpoint of this node by host network',
+    why: 'the pods of the test world have networks of their own',
+  },
+  { what: 'a node port at loopback, dialled from elsewhere', why: 'no such packet leaves its host' },
+] as const;
+
+/** Cells that differ only in family and protocol: one line of the report. */
+interface Group {
+  readonly setup: string;
+  readonly client: string;
+  readonly destination: string;
+  readonly policy: string;
+  readonly endpoints: string;
+  readonly expected: string;
+  /** What was seen, by family and protocol when they differ. */
+  readonly seen: string;
+  readonly cells: number;
+  readonly agreeing: number;
+  readonly differences: readonly string[];
+}
+
+export interface Totals {
+  readonly cells: number;
+  readonly disagreeing: number;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+export function totalsOf(results: readonly Result[], seconds: number): Totals {
+  const disagreeing = results.filter(({ differences }) => differences.length > 0).length;
+  const connections = results.reduce((sum, result) => sum + result.connections, 0);
+  return { cells: results.length, disagreeing, connections, seconds };
+}
+
+const DIMENSIONS = ['setup', 'policy', 'endpoints', 'destination', 'client'] as const;
+
+/**
+ * A row for each group, with the number of its name in each dimension. Times and counts of connections are left out, so
+ * that the same results give the same bytes.
+ */
+export function toJson(results: readonly Result[]): string {
+  const groups = groupsOf(results);
+  const names = DIMENSIONS.map((dimension) => [...new Set(groups.map((group) => group[dimension]))]);
+  const rows = groups.map((group) => [
+    ...DIMENSIONS.map((dimension, index) => names[index]?.indexOf(group[dimension])),
+    ...[group.cells, group.agreeing, group.expected],
+    ...(group.agreeing < group.cells ? [group.seen, group.differences] : []),
+  ]);
+  const { cells, disagreeing } = totalsOf(results, 0);
+  const columns = [...DIMENSIONS, 'cells', 'agreeing', 'expected', 'seen', 'differences'];
+  const dimensions = Object.fromEntries(DIMENSIONS.map((dimension, index) => [dimension, names[index]]));
+  const head = JSON.stringify({ cells, disagreeing, notRun: NOT_RUN, dimensions, columns }, null, 2).replace(
+    /\n\}$/,
+    '',
+  );
+  return `${head},\n  "rows": [\n${rows.map((row) => `    ${JSON.stringify(row)}`).join(',\n')}\n  ]\n}\n`;
+}
+
+export function toMarkdown(results: readonly Result[], { cells, disagreeing, connections, seconds }: Totals): string {
+  const groups = groupsOf(results);
+  const setups = [...new Set(groups.map(({ setup }) => setup))];
+  return [
+    INTRODUCTION,
+    `The last run: **${cells} cells, ${connections} connections, ${disagreeing} disagreements**, ${Math.round(seconds)} seconds.`,
+    '## Outcomes',
+    fenced(outcomes(results)),
+    '## Disagreements',
+    disagreeing === 0
+      ? 'None.'
+      : fenced(
+          results
+            .filter(({ differences }) => differences.length > 0)
+            .map(line)
+            .join('\n'),
+        ),
+    '## Not run',
+    NOT_RUN.map(({ what, why }) => `- ${what}: ${why}.`).join('\n'),
+    ...setups.flatMap((setup) => [
+      `## ${capital(setup)}`,
+      ...sections(groups.filter((group) => group.setup === setup)),
+    ]),
+    '',
+  ].join('\n\n');
+}
+
+const INTRODUCTION = `# Conformance
+
+What becomes of a connection, by who makes it, what is dialled, the policies of the Service and the state of its
+endpoints. Every cell was judged three times, and the three have to agree: what must happen according to the Services
+alone (\`src/route\`), what the compiled ruleset does (\`src/trace\`), and what real packets met, in IPv4 and IPv6, TCP and
+UDP. \`make conformance\` runs it again and writes this file and \`conformance.json\`; it fails when anything differs.
+
+Endpoints \`a\` and \`b\` are on the node that is looked at, \`c\` is on another. \`a c (node)\`: a and c answer, and see an
+address of this node as their client; \`(client)\`: they see the client itself. \`outside (client)\`: the packet left the
+cluster untouched, and was answered there. \`refused\`: TCP reset or ICMP error. \`silent\`: no answer. A cell that
+disagrees says what was expected and, after \`BUT\`, what was seen.`;
+
+/** For each destination a table of endpoints and clients; policies that make no difference there share one. */
+function sections(groups: readonly Group[]): string[] {
+  const services = groups.filter(({ endpoints }) => endpoints !== '-');
+  const others = groups.filter(({ endpoints }) => endpoints === '-');
+  return [
+    ...[...Map.groupBy(services, ({ destination }) => destination)].flatMap(([destination, list]) => [
+      `### ${capital(destination)}`,
+      ...destinationTables(list),
+    ]),
+    '### What belongs to no Service',
+    fenced(grid(others, ({ destination }) => destination, 'DESTINATION')),
+  ];
+}
+
+function destinationTables(groups: readonly Group[]): string[] {
+  const byText = new Map<string, string[]>();
+  for (const [policy, list] of Map.groupBy(groups, ({ policy }) => policy)) {
+    const text = grid(list, ({ endpoints }) => endpoints, 'ENDPOINTS');
+    byText.set(text, [...(byText.get(text) ?? []), policy]);
+  }
+  return [...byText].map(
+    ([text, policies]) => `${policies.map((policy) => `- ${policy}`).join('\n')}\n\n${fenced(text)}`,
+  );
+}
+
+function grid(groups: readonly Group[], rowOf: (group: Group) => string, head: string): string {
+  const clients = Object.keys(CLIENTS).filter((client) => groups.some((group) => group.client === client));
+  const rows = [...Map.groupBy(groups, rowOf)].map(([row, list]) => [
+    row,
+    ...clients.map((client) => cellText(list.find((group) => group.client === client))),
+  ]);
+  return table([head, ...clients], rows);
+}
+
+function cellText(group: Group | undefined): string {
+  if (group === undefined) return '';
+  return group.cells === group.agreeing ? group.expected : `${group.expected} BUT ${group.seen}`;
+}
+
+function outcomes(results: readonly Result[]): string {
+  const kind = ({ expected }: Result) => (/^(?:refused|silent)$/.test(expected) ? expected : 'answered');
+  const byClient = Map.groupBy(results, ({ cell }) => cell.client);
+  const rows = [...byClient].map(([client, list]) => [
+    client,
+    ...['answered', 'refused', 'silent'].map((wanted) => list.filter((result) => kind(result) === wanted).length),
+    list.filter(({ differences }) => differences.length > 0).length,
+  ]);
+  return table(['CLIENT', 'ANSWERED', 'REFUSED', 'SILENT', 'DISAGREEING'], rows);
+}
+
+/** A result as one line. */
+export function line({ cell, differences }: Result): string {
+  const { client, destination, policy, endpoints, family, protocol } = cell;
+  return `${[client, destination, policy, endpoints, family, protocol].join(' / ')}: ${differences.join('; ')}`;
+}
+
+function groupsOf(results: readonly Result[]): Group[] {
+  const keyOf = ({ setup, cell }: Result) =>
+    [setup, cell.policy, cell.endpoints, cell.destination, cell.client].join(' | ');
+  return [...Map.groupBy(results, keyOf).values()].map(toGroup);
+}
+
+function toGroup(results: readonly Result[]): Group {
+  const [first] = results;
+  if (first === undefined) throw new Error('A group has results');
+  const { client, destination, policy, endpoints } = first.cell;
+  const wrong = results.filter(({ differences }) => differences.length > 0);
+  const alike = new Set((wrong.length === 0 ? results : wrong).map(({ seen }) => seen));
+  return {
+    ...{ setup: first.setup, client, destination, policy, endpoints },
+    expected: [...new Set(results.map(({ expected }) => expected))].sort(compare).join(' or '),
+    seen: [...alike].sort(compare).join(' or '),
+    cells: results.length,
+    agreeing: results.length - wrong.length,
+    differences: [...new Set(wrong.flatMap(({ differences }) => differences))],
+  };
+}
+
+function fenced(text: string): string {
+  return `\`\`\`\n${text}\n\`\`\``;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

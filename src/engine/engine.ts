@@ -230,7 +230,7 @@ export class Engine implements Sink {
       const endpoints = (backends: readonly Backend[]) =>
         new Set(backends.map((backend) => `${backend.address} . ${backend.port}`));
       return [
-        { object: memory(family, all), endpoints: endpoints([...selection.cluster, ...selection.local]) },
+        { object: memory(family, all), endpoints: endpoints(selection.cluster) },
         { object: memory(family, local), endpoints: endpoints(selection.local) },
       ];
     });

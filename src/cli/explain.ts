@@ -8,7 +8,10 @@ import { familyOf, parseAddress } from '../net/address.ts';
 import type { Family } from '../net/family.ts';
 import { type Host, interfaceTo, isOfHost, type Packet } from '../net/packet.ts';
 import { type Protocol, parseProtocol } from '../net/protocol.ts';
+import { TABLE } from '../nft/operation.ts';
+import { readRuleCounts } from '../nft/rule-counts.ts';
 import type { Chain } from '../nft/statement.ts';
+import { exec } from '../sys/exec.ts';
 import { readHost } from '../sys/host.ts';
 import { createRuleset, type Ruleset } from '../trace/ruleset.ts';
 import { CommandError, EXIT } from './exit-status.ts';
@@ -30,7 +33,10 @@ export async function explainConnection(settings: ExplainSettings, source: strin
   await kernel.check();
   const listing = await kernel.list();
   const { engine } = await openLive(settings.source, listing);
-  const explanation = explain(packet, { engine, ruleset: rulesetOf(engine, listing, packet.family), host });
+  const ruleset = rulesetOf(engine, listing, packet.family);
+  const told = explain(packet, { engine, ruleset, host });
+  const altered = await alteredChains(settings.nft, ruleset);
+  const explanation = { ...told, differences: [...told.differences, ...altered] };
   const text = settings.output === 'json' ? JSON.stringify(explanation, null, 2) : printExplanation(explanation);
   process.stdout.write(`${text}\n`);
   return EXIT.ok;
@@ -79,6 +85,17 @@ function rulesetOf(engine: Engine, { elements, chains: listed }: KernelListing, 
     return [object.slice(prefix.length), list] as const;
   });
   return createRuleset(family, chains, new Map(held));
+}
+
+/** Chains that hold another number of rules than we write: what somebody else did there is not in the trace. */
+async function alteredChains(nft: string, { family, chains }: Ruleset): Promise<string[]> {
+  const { stdout } = await exec(nft, ['-t', 'list', 'table', family, TABLE], { timeoutMs: 60_000 });
+  return [...readRuleCounts(stdout)].flatMap(([name, count]) => {
+    const wanted = chains.get(name)?.rules.length;
+    if (wanted === count) return [];
+    if (wanted === undefined) return [`chain ${name} of the kernel is none that we write`];
+    return [`chain ${name} of the kernel has ${count} rules instead of ${wanted}`];
+  });
 }
 
 const LED = /^(?:[a-z-]+-\d+$|sticky-|remember-)/;

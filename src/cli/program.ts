@@ -133,8 +133,9 @@ function addDiff(program: Command, done: Done): void {
 
 const EXPLAIN_HELP = `
 A connection is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service has anything to do with it); the exit status
-is 0 whichever it is. IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Rules of chains are taken as this version
-writes them; chains and elements are those that the kernel holds.`;
+is 0 whichever it is. IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Chains and elements are those that the
+kernel holds; the rules of a chain are taken as this version writes them, and only their number is checked. What
+affinity remembers is not looked up.`;
 
 function addExplain(program: Command, done: Done): void {
   withLiveFlags(program.command('explain <source> <destination>'))

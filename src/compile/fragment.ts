@@ -11,6 +11,7 @@ import {
   type BalanceClass,
   balanceName,
   type Choice,
+  rememberLocalName,
   rememberName,
   type StickyEntry,
   stickyName,
@@ -188,8 +189,10 @@ function idOf({ service, port }: Context): string {
 
 /** Who dialled this frontend and got one of these endpoints is to be remembered. */
 function remember(frontend: Frontend, backends: readonly Backend[], maps: Maps, context: Context): void {
-  const chain = rememberName(context.service.affinitySeconds, idOf(context));
+  const seconds = context.service.affinitySeconds;
+  const everywhere = new Set(context.port.selection.cluster.map((backend) => backend.address));
   for (const address of new Set(backends.map((backend) => backend.address))) {
+    const chain = (everywhere.has(address) ? rememberName : rememberLocalName)(seconds, idOf(context));
     context.add(maps.affinity, concat(dispatchKey(frontend), address), `goto ${chain}`);
   }
 }

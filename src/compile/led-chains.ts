@@ -54,6 +54,11 @@ export function rememberName(seconds: number, id: string): string {
   return `remember-${seconds}/${id}`;
 }
 
+/** The chain for endpoints that only the Local policy admits: other frontends shall not find them in their memory. */
+export function rememberLocalName(seconds: number, id: string): string {
+  return `remember-local-${seconds}/${id}`;
+}
+
 /** The memories of a Service port with affinity: of all endpoints, and of those of this node. */
 export function memoryNames(id: string): { readonly all: string; readonly local: string } {
   return { all: `memory/${id}`, local: `local-memory/${id}` };
@@ -67,7 +72,7 @@ export function affinityIdOf(name: string): string | undefined {
 
 const BALANCE = /^(.+?)(-source)?-(\d+)$/;
 const STICKY = /^sticky-([a-z-]+)\/(.+)$/;
-const REMEMBER = /^remember-(\d+)\/(.+)$/;
+const REMEMBER = /^remember-(local-)?(\d+)\/(.+)$/;
 
 /** Whether elements lead, or once led, to a chain of that name. It stays for a while when none does any more. */
 export function isLed(name: string): boolean {
@@ -77,9 +82,10 @@ export function isLed(name: string): boolean {
 
 /** What the name stands for. Everything about these chains is in their names, so nothing has to be remembered of them. */
 export function led(name: string, family: Family, node: NodeView): Led {
-  const [, seconds, remembered] = REMEMBER.exec(name) ?? [];
-  if (seconds !== undefined && remembered !== undefined)
-    return rememberChain(name, remembered, Number(seconds), family);
+  const [, local, seconds, remembered] = REMEMBER.exec(name) ?? [];
+  if (seconds !== undefined && remembered !== undefined) {
+    return rememberChain(name, { id: remembered, seconds: Number(seconds), family, localOnly: local !== undefined });
+  }
   const [, entry, id] = STICKY.exec(name) ?? [];
   if (entry !== undefined && id !== undefined)
     return stickyChains(name, { entry: entry as StickyEntry, id, family, node });
@@ -166,7 +172,10 @@ function protocolOf(id: string): Protocol {
 }
 
 /** An endpoint of this node is remembered for the Local policy, too. */
-function rememberChain(name: string, id: string, seconds: number, family: Family): Led {
+function rememberChain(
+  name: string,
+  { id, seconds, family, localOnly }: { id: string; seconds: number; family: Family; localOnly: boolean },
+): Led {
   const memories = memoryNames(id);
   const isOfThisNode: Statement = {
     kind: 'in-set',
@@ -174,9 +183,8 @@ function rememberChain(name: string, id: string, seconds: number, family: Family
     set: 'hairpin',
     negate: false,
   };
-  const rules: Rule[] = [
-    [{ kind: 'remember', map: memories.all, seconds }],
-    [isOfThisNode, { kind: 'remember', map: memories.local, seconds }],
-  ];
+  const inLocal: Statement = { kind: 'remember', map: memories.local, seconds };
+  const inBoth: Rule[] = [[{ kind: 'remember', map: memories.all, seconds }], [isOfThisNode, inLocal]];
+  const rules = localOnly ? [[inLocal]] : inBoth;
   return { objects: [memory(family, memories.all), memory(family, memories.local)], chains: [{ name, rules }] };
 }

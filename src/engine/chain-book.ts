@@ -14,6 +14,14 @@ export interface ChainWrite {
   readonly operations: readonly Operation[];
 }
 
+/** Chains that nothing leads to any more. */
+export interface Retired {
+  readonly targets: readonly string[];
+  readonly operations: readonly Operation[];
+  /** Among them are chains of affinity, which must be gone, with their memories, before they could be wanted again. */
+  readonly urgent: boolean;
+}
+
 /** Chains by `family name`, with the text that was last written: `undefined` for one that is there, we know not how. */
 export class ChainBook {
   readonly #held = new Map<string, string | undefined>();
@@ -42,14 +50,15 @@ export class ChainBook {
   }
 
   /** Chains that nothing leads to any more, and the operations that remove them with all that only they needed. */
-  retired(isTarget: (target: string) => boolean): { targets: string[]; operations: Operation[] } {
+  retired(isTarget: (target: string) => boolean): Retired {
     const isNeeded = (target: string) => isTarget(target) || isTarget(ownerOf(target)) || this.#isStatic(target);
     const targets = [...this.#held.keys()].filter((target) => !isNeeded(target));
     const gone = new Set(targets);
     const kept = new Set([...this.#held.keys()].filter((target) => !gone.has(target)).map(memoryOf));
     const memories = new Set(targets.map(memoryOf).filter((memory) => memory !== undefined && !kept.has(memory)));
     const chains = targets.flatMap((target) => chainNames(target).map((name) => deleteChain(familyOf(target), name)));
-    return { targets, operations: [...chains, ...[...memories].flatMap((memory) => deleteMemories(memory ?? ''))] };
+    const operations = [...chains, ...[...memories].flatMap((memory) => deleteMemories(memory ?? ''))];
+    return { targets, operations, urgent: targets.some((target) => memoryOf(target) !== undefined) };
   }
 
   removed(targets: Iterable<string>): void {

@@ -13,12 +13,11 @@ import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { Element, NftObject } from '../nft/element.ts';
-import type { Operation } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
 import { countOperations, orderChanges } from '../plan/order.ts';
-import { ChainBook } from './chain-book.ts';
+import { ChainBook, type Retired } from './chain-book.ts';
 import { type Memory, memoriesOf } from './memories.ts';
 import { Store } from './store.ts';
 import { declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
@@ -174,7 +173,7 @@ export class Engine implements Sink {
    * Chains that nothing leads to any more, and the operations that remove them. They go in a transaction of their own:
    * kernels before 6.2 still see them in use in the one that removes the last element that led to them.
    */
-  retired(): { targets: readonly string[]; operations: readonly Operation[] } {
+  retired(): Retired {
     return this.#chains.retired((target) => this.#ledger.isTarget(target));
   }
 

@@ -16,7 +16,7 @@ export function memoriesOf(service: string, ports: readonly ServicePortModel[]):
   return ports.flatMap(({ family, port, selection }) => {
     const { all, local } = memoryNames(affinityId(service, port));
     return [
-      { object: memory(family, all), endpoints: toSet([...selection.cluster, ...selection.local]) },
+      { object: memory(family, all), endpoints: toSet(selection.cluster) },
       { object: memory(family, local), endpoints: toSet(selection.local) },
     ];
   });

@@ -43,7 +43,7 @@ export async function sync(engine: Engine, tables: Tables, { tidy = true } = {})
     try {
       for (const stage of engine.plan()) await runStage(stage, { engine, tables, report });
       await forget(engine, tables);
-      if (tidy) await retire(engine, tables);
+      await retire(engine, tables, { all: tidy });
       return report;
     } catch (error) {
       engine.lost();
@@ -154,9 +154,9 @@ async function forget(engine: Engine, tables: Tables): Promise<void> {
 }
 
 /** Removes chains that nothing leads to any more. They do no harm: when it fails it is tried after the next sync. */
-async function retire(engine: Engine, tables: Tables): Promise<void> {
-  const { targets, operations } = engine.retired();
-  if (targets.length === 0) return;
+async function retire(engine: Engine, tables: Tables, { all }: { all: boolean }): Promise<void> {
+  const { targets, operations, urgent } = engine.retired();
+  if (targets.length === 0 || !(all || urgent)) return;
   try {
     await tables.run(operations.map((operation) => operation.line));
     engine.removed(targets);

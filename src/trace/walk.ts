@@ -136,7 +136,8 @@ class Walker {
     for (let drawn = 0; drawn < drawsOf(statement.fields); drawn++) {
       const element = this.#ruleset.find(statement.map, readKey(statement.fields, this.#flow, drawn));
       const data = element?.data ?? '';
-      found.set(data, { element, count: (found.get(data)?.count ?? 0) + 1 });
+      const known = found.get(data) ?? { element, count: 0 };
+      found.set(data, { ...known, count: known.count + 1 });
     }
     return this.#choose([...found.values()]).element ?? 'missed';
   }

@@ -143,7 +143,7 @@ const STICKY: typeof CASES = [
       'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
       'service-ips 10.96.0.1 . tcp . 80 : goto sticky-cluster-local/shop/web/tcp/',
       'short-circuit-ips 10.96.0.1 . tcp . 80 : goto direct-1',
-      'affinity-ips 10.96.0.1 . tcp . 80 . 10.1.0.1 : goto remember-90/shop/web/tcp/',
+      'affinity-ips 10.96.0.1 . tcp . 80 . 10.1.0.1 : goto remember-local-90/shop/web/tcp/',
       'hairpin 10.1.0.1 . 10.1.0.1 . tcp . 8080',
     ],
   ],

@@ -11,6 +11,7 @@ import { route } from '../../../src/route/route.ts';
 import { trace } from '../../../src/trace/trace.ts';
 import { engineOf } from '../../given/engine.ts';
 import { Cluster, events } from '../../given/events.ts';
+import { node } from '../../given/node.ts';
 import { type Aimed, aimedPackets, atFrontend, hosts } from '../../given/packets.ts';
 import { directoryOf, rulesetOf } from '../../given/rulesets.ts';
 import { service } from '../../given/service.ts';
@@ -85,6 +86,34 @@ t.test('a pod is dropped where all endpoints that it may use have weight 0, and 
   ] as const;
   for (const { source, outcome } of cases) {
     const packet: Packet = { ...at, source, inInterface: 'lan' };
+    t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
+    t.equal(route(packet, directoryOf(engine, host)).outcome, outcome, source);
+  }
+});
+
+t.test('a process that dials a load balancer address from that very address is let in where the node is', async (t) => {
+  const engine = engineOf([
+    node('n1'),
+    service('shop/web', {
+      spec: { type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.1/32'] },
+      status: { loadBalancer: { ingress: [{ ip: '198.51.100.8' }] } },
+    }),
+    slice('shop/web'),
+  ]);
+  const host: Host = { addresses: ['192.0.2.1', '198.51.100.8'], routes: [] };
+  const at = {
+    family: 'ip',
+    protocol: 'tcp',
+    sourcePort: 1,
+    destination: '198.51.100.8',
+    destinationPort: 80,
+  } as const;
+  for (const [source, outcome] of [
+    ['198.51.100.8', 'forward'],
+    ['192.0.2.1', 'forward'],
+    ['192.0.2.9', 'drop'],
+  ] as const) {
+    const packet: Packet = { ...at, source, inInterface: undefined };
     t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
     t.equal(route(packet, directoryOf(engine, host)).outcome, outcome, source);
   }

@@ -1,0 +1,18 @@
+// How many rules each chain has, in what `nft -t list table` printed: enough to tell that somebody else was at work.
+
+const CHAIN = /^\tchain (\S+) \{$/;
+const HOOK = /^\t\ttype \S+ hook /;
+
+/** The number of rules by name of chain. */
+export function readRuleCounts(text: string): Map<string, number> {
+  const counts = new Map<string, number>();
+  let chain: string | undefined;
+  for (const line of text.split('\n')) {
+    const [, name] = CHAIN.exec(line) ?? [];
+    if (name !== undefined) counts.set(name, 0);
+    chain = name ?? (line === '\t}' ? undefined : chain);
+    if (chain !== undefined && name === undefined && !HOOK.test(line) && line.trim() !== '')
+      counts.set(chain, (counts.get(chain) ?? 0) + 1);
+  }
+  return counts;
+}

@@ -1,0 +1,116 @@
+// Tests of what must happen to packets, as Services say it.
+import t from 'tap';
+import type { ProxyOptions } from '../../../src/compile/node-view.ts';
+import type { Host, Packet } from '../../../src/net/packet.ts';
+import { parsePrefix } from '../../../src/net/prefix.ts';
+import { route } from '../../../src/route/route.ts';
+import { engineOf } from '../../given/engine.ts';
+import { node } from '../../given/node.ts';
+import { toRoute } from '../../given/packets.ts';
+import { directoryOf } from '../../given/rulesets.ts';
+import { service } from '../../given/service.ts';
+import { serviceCidr } from '../../given/service-cidr.ts';
+import { endpoint, slice } from '../../given/slice.ts';
+
+const HOST: Host = {
+  addresses: ['192.0.2.1', '10.1.0.254'],
+  routes: [toRoute('10.1.0.1/32', 'pod-a'), toRoute('10.1.0.9/32', 'pod-b'), toRoute('0.0.0.0/0', 'lan')],
+};
+const PODS: Partial<ProxyOptions> = {
+  detectLocal: { mode: 'ClusterCIDR', cidrs: [parsePrefix('10.1.0.0/16')].flatMap((prefix) => prefix ?? []) },
+};
+
+/** `shop/web` has an endpoint here, 10.1.0.1, and one elsewhere, 10.1.1.1; `shop/far` has only the one elsewhere. */
+const OBJECTS = [
+  node('n1'),
+  serviceCidr('kubernetes', { spec: { cidrs: ['10.96.0.0/16'] } }),
+  service('shop/web', {
+    spec: {
+      type: 'LoadBalancer',
+      externalTrafficPolicy: 'Local',
+      externalIPs: ['198.51.100.7'],
+      loadBalancerSourceRanges: ['203.0.113.0/24'],
+      ports: [{ port: 80, protocol: 'TCP', nodePort: 30080 }],
+    },
+    status: { loadBalancer: { ingress: [{ ip: '198.51.100.8' }] } },
+  }),
+  slice('shop/web', {
+    endpoints: [endpoint('10.1.0.1', { nodeName: 'n1' }), endpoint('10.1.1.1', { nodeName: 'n2' })],
+  }),
+  service('shop/far', {
+    spec: {
+      clusterIP: '10.96.0.2',
+      clusterIPs: ['10.96.0.2'],
+      internalTrafficPolicy: 'Local',
+      externalIPs: ['198.51.100.9'],
+    },
+  }),
+  slice('shop/far', { endpoints: [endpoint('10.1.1.1', { nodeName: 'n2' })] }),
+  service('shop/none', { spec: { clusterIP: '10.96.0.3', clusterIPs: ['10.96.0.3'] } }),
+];
+
+const FROM = {
+  pod: { source: '10.1.0.9', inInterface: 'pod-b' },
+  itself: { source: '10.1.0.1', inInterface: 'pod-a' },
+  'pod elsewhere': { source: '10.1.1.9', inInterface: 'lan' },
+  host: { source: '192.0.2.1', inInterface: undefined },
+  client: { source: '203.0.113.5', inInterface: 'lan' },
+  stranger: { source: '198.18.0.1', inInterface: 'lan' },
+} as const;
+
+const BOTH = ['10.1.0.1', '10.1.1.1'];
+/** Masqueraded endpoints are marked with `*`. */
+const BOTH_MASQUERADED = ['10.1.0.1*', '10.1.1.1*'];
+
+const CASES: readonly [keyof typeof FROM, destination: string, outcome: string, endpoints?: readonly string[]][] = [
+  ['pod', '10.96.0.1:80', 'forward', BOTH],
+  ['itself', '10.96.0.1:80', 'forward', ['10.1.0.1*', '10.1.1.1']],
+  ['pod elsewhere', '10.96.0.1:80', 'forward', ['10.1.0.1', '10.1.1.1*']],
+  ['host', '10.96.0.1:80', 'forward', BOTH_MASQUERADED],
+  ['client', '10.96.0.1:80', 'forward', BOTH_MASQUERADED],
+  ['pod', '10.96.0.1:81', 'refuse'],
+  ['host', '10.96.0.1:81', 'refuse'],
+  ['pod', '10.96.0.2:80', 'drop'],
+  ['pod', '10.96.0.3:80', 'refuse'],
+  ['pod', '10.96.9.9:80', 'drop'],
+  ['pod', '198.51.100.7:80', 'forward', BOTH],
+  ['host', '198.51.100.7:80', 'forward', BOTH_MASQUERADED],
+  ['client', '198.51.100.7:80', 'forward', ['10.1.0.1']],
+  ['client', '198.51.100.7:81', 'untouched'],
+  ['client', '198.51.100.9:80', 'forward', ['10.1.1.1*']],
+  ['client', '198.51.100.8:80', 'forward', ['10.1.0.1']],
+  ['stranger', '198.51.100.8:80', 'drop'],
+  ['pod', '198.51.100.8:80', 'drop'],
+  ['stranger', '192.0.2.1:30080', 'forward', ['10.1.0.1']],
+  ['stranger', '10.1.0.254:30080', 'untouched'],
+  ['host', '127.0.0.1:30080', 'untouched'],
+  ['client', '192.0.2.1:30081', 'untouched'],
+];
+
+t.test('route() says what becomes of a packet', async (t) => {
+  const directory = directoryOf(engineOf(OBJECTS, PODS), HOST);
+  for (const [from, target, outcome, endpoints = []] of CASES) {
+    const [destination = '', port = ''] = target.split(':');
+    const packet: Packet = {
+      ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination, destinationPort: Number(port) },
+      ...FROM[from],
+    };
+    const verdict = route(packet, directory);
+    const found = verdict.landings.map(({ address, masquerade }) => `${address}${masquerade ? '*' : ''}`);
+    t.strictSame([verdict.outcome, found], [outcome, endpoints], `${from} to ${target}: ${verdict.reason}`);
+    t.ok(verdict.steps.length > 0, 'it says why');
+  }
+});
+
+t.test('route() gives a contested frontend to the older Service', async (t) => {
+  const young = service('a/young', {
+    metadata: { creationTimestamp: '2025-06-01T00:00:00Z' },
+    spec: { clusterIP: '10.96.0.4', clusterIPs: ['10.96.0.4'], externalIPs: ['198.51.100.9'] },
+  });
+  const directory = directoryOf(engineOf([...OBJECTS, young], PODS), HOST);
+  const packet: Packet = {
+    ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination: '198.51.100.9', destinationPort: 80 },
+    ...FROM.client,
+  };
+  t.equal(route(packet, directory).listing?.service.key, 'shop/far');
+});

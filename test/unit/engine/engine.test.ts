@@ -55,6 +55,7 @@ t.test('Engine sends one change for one event', async (t) => {
   t.strictSame(engine.retired(), {
     targets: ['ip cluster-1'],
     operations: [{ line: 'delete chain ip nftlane cluster-1', owner: '' }],
+    urgent: false,
   });
   engine.removed(['ip cluster-1']);
   t.strictSame(engine.retired().targets, []);

@@ -6,6 +6,7 @@ import { parseComplaints } from '../nft/complaint.ts';
 import type { NftObject } from '../nft/element.ts';
 import { ElementReader, type ListedElement, readTable } from '../nft/listing.ts';
 import { TABLE } from '../nft/operation.ts';
+import { readRuleCounts } from '../nft/rule-counts.ts';
 import { type Held, objectKey } from '../plan/ledger.ts';
 import { ExecError, exec } from '../sys/exec.ts';
 import { NftLost, NftRefusal, NftUnusable } from './nft-error.ts';
@@ -71,6 +72,17 @@ export class Kernel {
       }
     }
     return { elements, chains };
+  }
+
+  /** How many rules each of our chains has, by `family name`: enough to notice that somebody else was at work. */
+  async ruleCounts(): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    for (const family of FAMILIES) {
+      const { status, stdout, stderr } = await this.#nft(['-t', 'list', 'table', family, TABLE]);
+      if (status !== 0 && !isAbsent(stderr)) throw new NftRefusal(parseComplaints(stderr));
+      for (const [chain, count] of readRuleCounts(stdout)) counts.set(`${family} ${chain}`, count);
+    }
+    return counts;
   }
 
   /** The elements of these objects, with counters, by `family name`. Objects that are not there have none. */

@@ -59,8 +59,9 @@ export class NftSession {
     if (this.#running !== undefined) return this.#running;
     // Without HOME nft keeps no history of its commands.
     const { HOME: _, ...env } = process.env;
+    const file = openNameless();
     const child = spawn(this.#command, ['-i'], { stdio: 'pipe', env });
-    const running = { child, file: openNameless() };
+    const running = { child, file };
     this.#running = running;
     child.stdout.resume();
     child.stderr.setEncoding('utf8').on('data', (data: string) => this.#heard(data));

@@ -8,6 +8,9 @@ export async function cleanup(nft: string): Promise<void> {
   const kernel = new Kernel({ command: nft });
   await kernel.check();
   const operations = FAMILIES.flatMap((family) => [addTable(family), deleteTable(family)]);
-  await kernel.run(operations.map((operation) => operation.line));
-  kernel.close();
+  try {
+    await kernel.run(operations.map((operation) => operation.line));
+  } finally {
+    kernel.close();
+  }
 }

@@ -1,7 +1,7 @@
 // The commands that show and compare what the kernel holds.
 import { Kernel } from '../apply/kernel.ts';
 import { allObjects } from '../compile/objects.ts';
-import { findDrift, printDrift } from '../inspect/drift.ts';
+import { alteredDrift, findDrift, printDrift } from '../inspect/drift.ts';
 import { printServices } from '../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../inspect/ruleset-view.ts';
 import { viewServices } from '../inspect/service-view.ts';
@@ -43,7 +43,7 @@ export async function diff(settings: InspectSettings): Promise<number> {
   const kernel = await openKernel(settings.nft);
   const listing = await kernel.list();
   const { engine } = await openLive(settings.source, listing);
-  const drift = findDrift(engine, listing);
+  const drift = [...findDrift(engine, listing), ...alteredDrift(engine, await kernel.ruleCounts())];
   if (settings.output === 'json') printJson({ drift });
   else if (drift.length > 0) print(printDrift(drift));
   return drift.length === 0 ? EXIT.ok : EXIT.different;

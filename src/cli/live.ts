@@ -6,6 +6,7 @@ import { Engine, type KernelListing } from '../engine/engine.ts';
 import { describeFinding, type Finding } from '../kube/finding.ts';
 import { deliverManifests } from '../manifests/deliver-manifests.ts';
 import { loadManifests } from '../manifests/manifest-files.ts';
+import { readHost } from '../sys/host.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 
 export interface LiveSource {
@@ -31,6 +32,8 @@ export async function openLive(source: LiveSource, listing: KernelListing): Prom
 
 async function fromDaemon(runDir: string, listing: KernelListing): Promise<Live> {
   const state = await askDaemon(runDir);
+  if (!state.ready)
+    throw new CommandError(EXIT.environment, 'Cannot tell yet: the daemon is still waiting for its objects');
   const engine = engineFrom(state);
   engine.adopt(listing);
   engine.compile();
@@ -62,6 +65,7 @@ export async function loadEngine(file: string, proxy: ProxyOptions): Promise<Liv
     throw new CommandError(EXIT.input, manifests.errors.map((error) => error.message).join('\n'));
   }
   const engine = new Engine(proxy);
+  engine.setHostAddresses((await readHost()).addresses);
   deliverManifests(manifests.objects, engine);
   return { engine, findings: [...manifests.findings, ...engine.store.findings()] };
 }

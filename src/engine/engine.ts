@@ -105,7 +105,7 @@ export class Engine implements Sink {
     this.#chains.rebase(chains);
     this.#known = true;
     this.#declared = false;
-    this.#swept = false;
+    this.#swept = this.#kernelWasEmpty;
   }
 
   /** What the kernel holds is not known any more. */
@@ -120,6 +120,11 @@ export class Engine implements Sink {
     for (const key of touched) this.#refused.delete(key);
     this.#recompile(touched);
     this.#adopted = undefined;
+  }
+
+  /** Services that the kernel refused are tried again: what was in their way may be gone. */
+  retryRefused(): void {
+    this.store.touch(this.#refused.keys());
   }
 
   /**
@@ -205,10 +210,6 @@ export class Engine implements Sink {
   /** The wanted elements of a set or map, sorted by key. */
   elements(object: NftObject): Element[] {
     return this.#ledger.elements(object);
-  }
-
-  size(object: NftObject): number {
-    return this.#ledger.size(object);
   }
 
   /** All chains of a family, those that are always there first, and the memories that they use. */

@@ -56,6 +56,11 @@ export class Store implements Sink {
     return this.#slices.values();
   }
 
+  /** Counts these Services as changed. */
+  touch(services: Iterable<string>): void {
+    for (const service of services) this.#touched.add(service);
+  }
+
   /** The Services that changed, or whose slices changed, since the last call. */
   takeTouched(): Set<string> {
     const touched = new Set(this.#touched);

@@ -1,6 +1,7 @@
 // Where the kernel holds something else than what is wanted.
 import { isLed } from '../compile/led-chains.ts';
 import type { Engine, KernelListing } from '../engine/engine.ts';
+import { FAMILIES } from '../net/family.ts';
 
 export interface Drift {
   readonly family: 'ip' | 'ip6';
@@ -34,6 +35,23 @@ export function findDrift(engine: Engine, listing: KernelListing): Drift[] {
   const foreign = [...chains].filter((target) => !wanted.has(target) && !isLed(target.split(' ')[1] ?? ''));
   const extra = foreign.map((target) => chainDrift(target, 'held'));
   return [...missing, ...changes, ...extra];
+}
+
+/** The chains whose number of rules is not the wanted one, as `family name`; one that is not there counts as altered. */
+export function alteredChains(engine: Engine, ruleCounts: ReadonlyMap<string, number>): string[] {
+  return FAMILIES.flatMap((family) =>
+    engine
+      .chains(family)
+      .chains.filter((chain) => ruleCounts.get(`${family} ${chain.name}`) !== chain.rules.length)
+      .map((chain) => `${family} ${chain.name}`),
+  );
+}
+
+/** The drift of chains that are there, with another number of rules. */
+export function alteredDrift(engine: Engine, ruleCounts: ReadonlyMap<string, number>): Drift[] {
+  return alteredChains(engine, ruleCounts)
+    .filter((target) => ruleCounts.has(target))
+    .map((target) => ({ ...chainDrift(target, 'held'), wanted: 'our rules', held: `${ruleCounts.get(target)} rules` }));
 }
 
 function withComment({ data, comment }: { data: string; comment: string }): string {

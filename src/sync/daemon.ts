@@ -1,5 +1,6 @@
 // Objects in, syncs out: joins the engine to the loop and says in the log what happens.
 import type { Engine } from '../engine/engine.ts';
+import { alteredChains } from '../inspect/drift.ts';
 import { describeFinding } from '../kube/finding.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
 import type { Read } from '../kube/read.ts';
@@ -26,6 +27,9 @@ export interface DaemonParts {
  */
 const TIDY_MS = 60_000;
 
+/** How often it is looked whether somebody else has removed or changed our chains. */
+const PROBE_MS = 10_000;
+
 /** A sink that syncs. Nothing is applied before Services and EndpointSlices are both known. */
 export class Daemon implements Sink {
   readonly #parts: DaemonParts;
@@ -34,6 +38,8 @@ export class Daemon implements Sink {
   #oldestEvent: number | undefined;
   #complete = false;
   #tidiedAt = 0;
+  #probedAt = 0;
+  #preloads = true;
   readonly #told = new Set<string>();
 
   constructor(parts: DaemonParts) {
@@ -77,7 +83,7 @@ export class Daemon implements Sink {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const timer = setInterval(() => this.#loop.request(), TIDY_MS).unref();
+    const timer = setInterval(() => this.#loop.request(), PROBE_MS).unref();
     try {
       await this.#loop.run(signal);
     } finally {
@@ -87,12 +93,14 @@ export class Daemon implements Sink {
 
   async #work(): Promise<void> {
     const { engine, tables, clock } = this.#parts;
-    if (!engine.store.ready) return preload(engine, tables);
+    if (!engine.store.ready) return this.#preload();
+    await this.#probe();
     const oldestEvent = this.#oldestEvent ?? clock.now();
     this.#oldestEvent = undefined;
     const started = clock.now();
     try {
       const tidy = started - this.#tidiedAt >= TIDY_MS;
+      if (tidy) engine.retryRefused();
       const report = await sync(engine, tables, { tidy });
       if (tidy) this.#tidiedAt = started;
       this.#report(report, { ms: tenths(clock.now() - started), latencyMs: tenths(clock.now() - oldestEvent) });
@@ -101,6 +109,32 @@ export class Daemon implements Sink {
       this.#oldestEvent = oldestEvent;
       throw error;
     }
+  }
+
+  /** Only saves time: where it fails, the sync does all the work. */
+  async #preload(): Promise<void> {
+    const { engine, tables, log } = this.#parts;
+    if (!this.#preloads) return;
+    try {
+      await preload(engine, tables);
+    } catch (error) {
+      this.#preloads = false;
+      log.warn('endpoints cannot be loaded ahead', { reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** A flushed ruleset is repaired although nothing of ours changes. */
+  async #probe(): Promise<void> {
+    const { engine, tables, log, clock } = this.#parts;
+    if (!engine.known || tables.ruleCounts === undefined || clock.now() - this.#probedAt < PROBE_MS) return;
+    this.#probedAt = clock.now();
+    const altered = alteredChains(engine, await tables.ruleCounts());
+    if (altered.length === 0) return;
+    log.warn('somebody else changed our chains; repairing', {
+      chains: altered.slice(0, 5).join(', '),
+      count: altered.length,
+    });
+    engine.lost();
   }
 
   #report(report: SyncReport, times: { ms: number; latencyMs: number }): void {

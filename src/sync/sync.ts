@@ -12,6 +12,8 @@ import { objectKey } from '../plan/ledger.ts';
 export interface Tables {
   run(lines: readonly string[]): Promise<void>;
   list(): Promise<KernelListing>;
+  /** How many rules each of our chains has, by `family name`. */
+  ruleCounts?(): Promise<ReadonlyMap<string, number>>;
   /** The elements of these objects, by `family name`; objects that are not there have none. */
   count(objects: readonly NftObject[]): Promise<ReadonlyMap<string, readonly ListedElement[]>>;
 }
@@ -107,6 +109,9 @@ async function runStage(
   if (failures.length > 0) throw failures[0];
 }
 
+/** What the kernel says when it, not a Service, is in trouble. */
+const PASSING = /allocate memory|resource busy|Resource temporarily|Interrupted|buffer space/;
+
 /** Decides what to do about a transaction that did not go in; throws its cause when there is nothing to be done. */
 function recover({ operations, cause }: StageFailure, engine: Engine, report: Progress): void {
   const complaints = cause instanceof NftRefusal ? cause.complaints : [];
@@ -115,6 +120,7 @@ function recover({ operations, cause }: StageFailure, engine: Engine, report: Pr
     report.drift.push(cause.message);
     return;
   }
+  if (complaints.some(({ message }) => PASSING.test(message))) throw cause;
   const refusals = complaints.flatMap((complaint) => toRefusal(complaint, operations));
   if (refusals.length === 0) throw cause;
   for (const refusal of refusals) engine.refuse(refusal);
@@ -128,28 +134,38 @@ function toRefusal({ line, message }: NftComplaint, operations: readonly Operati
   return [{ service: operation.owner, reason: `${message}: ${operation.line}` }];
 }
 
-/** How often a memory is read again when an element has gone by itself between the reading and the removal. */
-const FORGET_ATTEMPTS = 3;
+/** Clients that are forgotten in one transaction. */
+const FORGET_SIZE = 1000;
 
 /**
  * Removes clients from memories whose endpoint is gone. Nobody is remembered for it any more by then: the elements that
- * lead to remembering went with the endpoint.
+ * lead to remembering went with the endpoint. A client that has gone by itself meanwhile is what the kernel complains
+ * about, and the others are sent again without it.
  */
 async function forget(engine: Engine, tables: Tables): Promise<void> {
   const memories = engine.takeMemories();
-  for (let attempt = 0; memories.length > 0 && attempt < FORGET_ATTEMPTS; attempt++) {
-    const listed = await tables.count(memories.map(({ object }) => object));
-    const operations = memories.flatMap(({ object, endpoints }) =>
-      (listed.get(objectKey(object)) ?? [])
-        .filter(({ data }) => !endpoints.has(data))
-        .map(({ key }) => deleteElement(object, key, '')),
-    );
-    if (operations.length === 0) return;
-    try {
-      return await tables.run(operations.map((operation) => operation.line));
-    } catch (error) {
-      if (!(error instanceof NftRefusal)) throw error;
-    }
+  if (memories.length === 0) return;
+  const listed = await tables.count(memories.map(({ object }) => object));
+  const lines = memories.flatMap(({ object, endpoints }) =>
+    (listed.get(objectKey(object)) ?? [])
+      .filter(({ data }) => !endpoints.has(data))
+      .map(({ key }) => deleteElement(object, key, '').line),
+  );
+  for (let from = 0; from < lines.length; from += FORGET_SIZE) {
+    await runWhatIsLeft(tables, lines.slice(from, from + FORGET_SIZE));
+  }
+}
+
+async function runWhatIsLeft(tables: Tables, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  try {
+    await tables.run(lines);
+  } catch (error) {
+    if (!(error instanceof NftRefusal)) throw error;
+    const gone = new Set(error.complaints.map((complaint) => complaint.line));
+    const left = lines.filter((_, index) => !gone.has(index + 1));
+    if (left.length === lines.length) throw error;
+    await runWhatIsLeft(tables, left);
   }
 }
 

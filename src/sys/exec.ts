@@ -36,6 +36,13 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     const child = spawn(command, args, { stdio: 'pipe' });
     // Node's own timeout would keep the process alive after a program that could not be started.
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    // First, for a program that cannot be started for want of file descriptors has no streams either.
+    child.on('error', (cause: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      const notFound = cause.code === 'ENOENT';
+      const state = notFound ? 'there is no such program in PATH' : cause.message;
+      reject(new ExecError(`Cannot run "${command}": ${state}`, { kind: notFound ? 'not-found' : 'failed', cause }));
+    });
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8');
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -48,12 +55,6 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     } else {
       createInterface({ input: child.stdout }).on('line', onLine);
     }
-    child.on('error', (cause: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
-      const notFound = cause.code === 'ENOENT';
-      const state = notFound ? 'there is no such program in PATH' : cause.message;
-      reject(new ExecError(`Cannot run "${command}": ${state}`, { kind: notFound ? 'not-found' : 'failed', cause }));
-    });
     child.on('close', (status, signal) => {
       clearTimeout(timer);
       if (status !== null) resolve({ status, stdout, stderr });

@@ -1,0 +1,77 @@
+// What the daemon does besides syncing: it notices foreign changes, and an initial load that cannot be prepared.
+import t from 'tap';
+import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { Daemon } from '../../../src/sync/daemon.ts';
+import type { Tables } from '../../../src/sync/sync.ts';
+import { type Clock, systemClock } from '../../../src/sys/clock.ts';
+import { silentLog } from '../../../src/sys/log.ts';
+import { replaceAll } from '../../given/feed.ts';
+import { ModelKernel } from '../../given/model-kernel.ts';
+import { service } from '../../given/service.ts';
+import { slice } from '../../given/slice.ts';
+
+function world(tables: Partial<Tables> = {}) {
+  let kernel = new ModelKernel();
+  let now = 0;
+  const clock: Clock = { ...systemClock, now: () => now };
+  const real: Tables = {
+    run: async (lines) => kernel.run(lines),
+    list: async () => kernel.list(),
+    count: async () => new Map(),
+    ruleCounts: async () => new Map([...kernel.rules()].map(([chain, rules]) => [chain, rules.length])),
+  };
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const daemon = new Daemon({ engine, tables: { ...real, ...tables }, log: silentLog, clock });
+  return {
+    daemon,
+    elements: () => kernel.elements('ip', 'service-ips').size,
+    flush: () => {
+      kernel = new ModelKernel();
+    },
+    pass: (ms: number) => {
+      now += ms;
+      daemon.request();
+    },
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 200 && !condition(); attempt++)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+t.test('Daemon repairs a flushed ruleset although nothing of ours changes', async (t) => {
+  const { daemon, elements, flush, pass } = world();
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  replaceAll(daemon, [service(), slice()]);
+  await until(() => elements() === 1);
+  t.equal(elements(), 1);
+  flush();
+  t.equal(elements(), 0);
+  pass(10_001);
+  await until(() => elements() === 1);
+  t.equal(elements(), 1);
+  stop.abort();
+  await running;
+});
+
+t.test('Daemon syncs although nothing can be loaded ahead', async (t) => {
+  let failures = 1;
+  const kernel = new ModelKernel();
+  const list = async () => {
+    if (failures-- > 0) throw new Error('no listing yet');
+    return kernel.list();
+  };
+  const { daemon, elements } = world({ list });
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  daemon.replace('Node', []);
+  await until(() => failures === 0);
+  replaceAll(daemon, [service(), slice()]);
+  await until(() => elements() === 1);
+  t.equal(elements(), 1);
+  stop.abort();
+  await running;
+});

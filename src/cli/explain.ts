@@ -1,6 +1,6 @@
 // The `explain` command: what becomes of a connection, and why.
 import { Kernel } from '../apply/kernel.ts';
-import { led } from '../compile/led-chains.ts';
+import { isLed, led } from '../compile/led-chains.ts';
 import type { Engine, KernelListing } from '../engine/engine.ts';
 import { explain } from '../inspect/explanation.ts';
 import { printExplanation } from '../inspect/print-explanation.ts';
@@ -8,10 +8,7 @@ import { familyOf, parseAddress } from '../net/address.ts';
 import type { Family } from '../net/family.ts';
 import { type Host, interfaceTo, isOfHost, type Packet } from '../net/packet.ts';
 import { type Protocol, parseProtocol } from '../net/protocol.ts';
-import { TABLE } from '../nft/operation.ts';
-import { readRuleCounts } from '../nft/rule-counts.ts';
 import type { Chain } from '../nft/statement.ts';
-import { exec } from '../sys/exec.ts';
 import { readHost } from '../sys/host.ts';
 import { createRuleset, type Ruleset } from '../trace/ruleset.ts';
 import { CommandError, EXIT } from './exit-status.ts';
@@ -35,7 +32,7 @@ export async function explainConnection(settings: ExplainSettings, source: strin
   const { engine } = await openLive(settings.source, listing);
   const ruleset = rulesetOf(engine, listing, packet.family);
   const told = explain(packet, { engine, ruleset, host });
-  const altered = await alteredChains(settings.nft, ruleset);
+  const altered = alteredChains(ruleset, await kernel.ruleCounts());
   const explanation = { ...told, differences: [...told.differences, ...altered] };
   const text = settings.output === 'json' ? JSON.stringify(explanation, null, 2) : printExplanation(explanation);
   process.stdout.write(`${text}\n`);
@@ -88,9 +85,10 @@ function rulesetOf(engine: Engine, { elements, chains: listed }: KernelListing, 
 }
 
 /** Chains that hold another number of rules than we write: what somebody else did there is not in the trace. */
-async function alteredChains(nft: string, { family, chains }: Ruleset): Promise<string[]> {
-  const { stdout } = await exec(nft, ['-t', 'list', 'table', family, TABLE], { timeoutMs: 60_000 });
-  return [...readRuleCounts(stdout)].flatMap(([name, count]) => {
+function alteredChains({ family, chains }: Ruleset, ruleCounts: ReadonlyMap<string, number>): string[] {
+  const ofFamily = [...ruleCounts].filter(([target]) => target.startsWith(`${family} `));
+  return ofFamily.flatMap(([target, count]) => {
+    const name = target.slice(family.length + 1);
     const wanted = chains.get(name)?.rules.length;
     if (wanted === count) return [];
     if (wanted === undefined) return [`chain ${name} of the kernel is none that we write`];
@@ -98,8 +96,6 @@ async function alteredChains(nft: string, { family, chains }: Ruleset): Promise<
   });
 }
 
-const LED = /^(?:[a-z-]+-\d+$|sticky-|remember-)/;
-
 function forgotten(name: string, family: Family, engine: Engine): Chain[] {
-  return LED.test(name) ? [...led(name, family, engine.node).chains] : [];
+  return isLed(name) && !name.startsWith('direct-sticky-') ? [...led(name, family, engine.node).chains] : [];
 }

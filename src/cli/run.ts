@@ -12,6 +12,8 @@ import { Engine } from '../engine/engine.ts';
 import type { Sink } from '../kube/sink.ts';
 import { DirectorySource } from '../manifests/directory-source.ts';
 import { Daemon } from '../sync/daemon.ts';
+import type { SyncObserver } from '../sync/observer.ts';
+import { SyncLog } from '../sync/sync-log.ts';
 import { systemClock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import { giveBackMemory } from '../sys/memory.ts';
@@ -36,9 +38,12 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   engine.setHostAddresses(hostAddresses());
   const conntrack = new Conntrack({ command: settings.conntrack });
   const cleaner = new FlowCleaner({ engine, conntrack, hostAddresses, log, clock: systemClock });
-  const onSynced = (): void => cleaner.synced();
-  const parts = { engine, tables: kernel, log, clock: systemClock };
-  const daemon = new Daemon({ ...parts, onComplete: giveBackMemory, onSynced });
+  const observers: readonly SyncObserver[] = [
+    new SyncLog({ log, services: () => engine.store.services.size }),
+    cleaner,
+    { completed: giveBackMemory },
+  ];
+  const daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, observers });
   const [nftVersion, source] = await Promise.all([kernel.check(), openSource(settings, daemon)]);
   const path = adminSocketPath(settings.runDir);
   const state = () => ({ version: VERSION, pid: process.pid, source: source.name, ...engineState(engine) });

@@ -1,13 +1,13 @@
-// Objects in, syncs out: joins the engine to the loop and says in the log what happens.
+// Objects in, syncs out: joins the engine to the loop, and tells its observers what happens.
 import type { Engine } from '../engine/engine.ts';
 import { alteredChains } from '../inspect/drift.ts';
-import { describeFinding } from '../kube/finding.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
 import type { Read } from '../kube/read.ts';
 import type { Sink } from '../kube/sink.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import { Loop } from './loop.ts';
+import type { SyncObserver } from './observer.ts';
 import { preload, type SyncReport, sync, type Tables } from './sync.ts';
 
 export interface DaemonParts {
@@ -15,10 +15,7 @@ export interface DaemonParts {
   readonly tables: Tables;
   readonly log: Log;
   readonly clock: Clock;
-  /** Called once, when the initial load is in the kernel. */
-  readonly onComplete?: () => void;
-  /** Called after every sync that succeeded. */
-  readonly onSynced?: () => void;
+  readonly observers?: readonly SyncObserver[];
 }
 
 /**
@@ -40,7 +37,6 @@ export class Daemon implements Sink {
   #tidiedAt = 0;
   #probedAt = 0;
   #preloads = true;
-  readonly #told = new Set<string>();
 
   constructor(parts: DaemonParts) {
     this.#parts = parts;
@@ -49,6 +45,7 @@ export class Daemon implements Sink {
       onFailure: (error, retryInMs) => {
         const reason = error instanceof Error ? error.message : String(error);
         parts.log.error('sync failed', { reason, retryInMs });
+        this.#tell((observer) => observer.failed?.(error));
       },
       clock: parts.clock,
     });
@@ -78,7 +75,11 @@ export class Daemon implements Sink {
 
   /** Something changed that the ruleset depends on. */
   request(): void {
-    this.#oldestEvent ??= this.#parts.clock.now();
+    if (this.#oldestEvent === undefined) {
+      const at = this.#parts.clock.now();
+      this.#oldestEvent = at;
+      this.#tell((observer) => observer.queued?.(at));
+    }
     this.#loop.request();
   }
 
@@ -95,20 +96,25 @@ export class Daemon implements Sink {
     const { engine, tables, clock } = this.#parts;
     if (!engine.store.ready) return this.#preload();
     await this.#probe();
-    const oldestEvent = this.#oldestEvent ?? clock.now();
+    const startedAt = clock.now();
+    const oldestEvent = this.#oldestEvent ?? startedAt;
     this.#oldestEvent = undefined;
-    const started = clock.now();
+    let report: SyncReport;
     try {
-      const tidy = started - this.#tidiedAt >= TIDY_MS;
+      const tidy = startedAt - this.#tidiedAt >= TIDY_MS;
       if (tidy) engine.retryRefused();
-      const report = await sync(engine, tables, { tidy });
-      if (tidy) this.#tidiedAt = started;
-      this.#report(report, { ms: tenths(clock.now() - started), latencyMs: tenths(clock.now() - oldestEvent) });
-      this.#parts.onSynced?.();
+      report = await sync(engine, tables, { tidy });
+      if (tidy) this.#tidiedAt = startedAt;
     } catch (error) {
       this.#oldestEvent = oldestEvent;
       throw error;
     }
+    const now = clock.now();
+    const times = { startedAt, ms: now - startedAt, latencyMs: now - oldestEvent };
+    this.#tell((observer) => observer.synced?.(report, times));
+    this.#tellTroubles();
+    if (!this.#complete) this.#tell((observer) => observer.completed?.());
+    this.#complete = true;
   }
 
   /** Only saves time: where it fails, the sync does all the work. */
@@ -125,52 +131,26 @@ export class Daemon implements Sink {
 
   /** A flushed ruleset is repaired although nothing of ours changes. */
   async #probe(): Promise<void> {
-    const { engine, tables, log, clock } = this.#parts;
+    const { engine, tables, clock } = this.#parts;
     if (!engine.known || tables.ruleCounts === undefined || clock.now() - this.#probedAt < PROBE_MS) return;
     this.#probedAt = clock.now();
     const altered = alteredChains(engine, await tables.ruleCounts());
     if (altered.length === 0) return;
-    log.warn('somebody else changed our chains; repairing', {
-      chains: altered.slice(0, 5).join(', '),
-      count: altered.length,
-    });
+    this.#tell((observer) => observer.altered?.(altered));
     engine.lost();
   }
 
-  #report(report: SyncReport, times: { ms: number; latencyMs: number }): void {
-    const { engine, log } = this.#parts;
-    const { operations, transactions, refused, drift } = report;
-    for (const reason of drift)
-      log.warn('the kernel held something else than was applied; listed and repaired', { reason });
-    for (const { service, reason } of refused) log.error('Service left out', { service, reason });
-    this.#tellNews();
-    if (!this.#complete) {
-      const services = engine.store.services.size;
-      log.info('ruleset complete', { services, operations, transactions, ...times });
-      this.#parts.onComplete?.();
-    } else if (operations > 0) {
-      log.debug('synced', { operations, transactions, ...times });
-    }
-    this.#complete = true;
+  #tellTroubles(): void {
+    const { engine } = this.#parts;
+    const troubles = {
+      findings: engine.store.findings(),
+      collisions: engine.collisions(),
+      refused: engine.refusals(),
+    };
+    this.#tell((observer) => observer.troubled?.(troubles));
   }
 
-  /** Findings and collisions, each once as long as it lasts. */
-  #tellNews(): void {
-    const { engine, log } = this.#parts;
-    const now = new Map<string, () => void>();
-    for (const finding of engine.store.findings()) {
-      now.set(describeFinding(finding), () => log.warn('object cannot be used as it stands', { ...finding }));
-    }
-    for (const { frontend, winner, losers } of engine.collisions()) {
-      const details = { frontend, winner, losers: losers.join(', ') };
-      now.set(JSON.stringify(details), () => log.warn('several Services claim one frontend', details));
-    }
-    for (const [text, tell] of now) if (!this.#told.has(text)) tell();
-    this.#told.clear();
-    for (const text of now.keys()) this.#told.add(text);
+  #tell(what: (observer: SyncObserver) => void): void {
+    for (const observer of this.#parts.observers ?? []) what(observer);
   }
-}
-
-function tenths(ms: number): number {
-  return Math.round(ms * 10) / 10;
 }

@@ -1,0 +1,38 @@
+// What others may want to know of the daemon's work: health, metrics, events and the conntrack clean-up listen here.
+import type { Refusal } from '../engine/engine.ts';
+import type { Finding } from '../kube/finding.ts';
+import type { Collision } from '../plan/arbiter.ts';
+import type { SyncReport } from './sync.ts';
+
+/** How long a sync took, in milliseconds. */
+export interface SyncTimes {
+  /** When it began, on the daemon's clock. */
+  readonly startedAt: number;
+  /** From its beginning to the commit. */
+  readonly ms: number;
+  /** From the oldest event that it brought in to the commit. */
+  readonly latencyMs: number;
+}
+
+/** What is wrong now with what users want: the whole of it, each time. */
+export interface Troubles {
+  readonly findings: readonly Finding[];
+  readonly collisions: readonly Collision[];
+  readonly refused: readonly Refusal[];
+}
+
+/** Each is called in the daemon's own turn, must return at once and must not throw. Times are those of the daemon's clock. */
+export interface SyncObserver {
+  /** Something changed that is not in the kernel yet; `at` is when. Only for the first change after a sync began. */
+  queued?(at: number): void;
+  /** A sync succeeded: everything that had arrived when it began is in the kernel. */
+  synced?(report: SyncReport, times: SyncTimes): void;
+  /** The initial load is in the kernel. Once. */
+  completed?(): void;
+  /** A sync failed, and is tried again. */
+  failed?(error: unknown): void;
+  /** Somebody else has changed our chains; they are being repaired. */
+  altered?(chains: readonly string[]): void;
+  /** After each sync: what is wrong now. */
+  troubled?(troubles: Troubles): void;
+}

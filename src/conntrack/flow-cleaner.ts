@@ -22,6 +22,12 @@ export interface FlowCleanerParts {
 /** A lone change is cleaned up after at once; a stream of them costs at most two scans a second. */
 const SPACING_MS = 500;
 
+/**
+ * What was asked just before a change is still answered: without its entry an answer on its way would reach the client
+ * from an address that it does not know.
+ */
+const ANSWER_MS = 100;
+
 /** Listens to the engine. Cleans up after each sync that changed where UDP flows go, never twice at once. */
 export class FlowCleaner {
   readonly #parts: FlowCleanerParts;
@@ -61,6 +67,7 @@ export class FlowCleaner {
 
   async #work(): Promise<void> {
     const { log, clock } = this.#parts;
+    await clock.sleep(ANSWER_MS);
     const started = clock.now();
     const former = this.#book.takeFormer();
     const expected: Expected = {

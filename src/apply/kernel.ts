@@ -9,10 +9,11 @@ import { TABLE } from '../nft/operation.ts';
 import { readRuleCounts } from '../nft/rule-counts.ts';
 import { type Held, objectKey } from '../plan/ledger.ts';
 import { ExecError, exec } from '../sys/exec.ts';
+import { LoadSessions } from './load-sessions.ts';
 import { NftLost, NftRefusal, NftUnusable } from './nft-error.ts';
 import { NftSession } from './nft-session.ts';
 
-/** A larger transaction gets a process of its own, which gives its memory back; a smaller one goes through the session. */
+/** A larger transaction goes through sessions that end soon, which gives their memory back; a smaller one through one that stays. */
 const SESSION_MAX_OPERATIONS = 500;
 const TIMEOUT_MS = 60_000;
 /** A listing begins anew when anybody changes a table meanwhile, and 100,000 elements take seconds each time. */
@@ -27,11 +28,13 @@ export type CountedListing = ReadonlyMap<string, readonly ListedElement[]>;
 export class Kernel {
   readonly #command: string;
   readonly #session: NftSession;
+  readonly #loads: LoadSessions;
   #sessionFailures = 0;
 
   constructor({ command }: { command: string }) {
     this.#command = command;
     this.#session = new NftSession({ command, timeoutMs: TIMEOUT_MS });
+    this.#loads = new LoadSessions({ command, timeoutMs: TIMEOUT_MS });
   }
 
   /** Finds out whether nft is there, new enough, and allowed to work. Returns its version; throws {@link NftUnusable}. */
@@ -47,9 +50,9 @@ export class Kernel {
   /** Applies the lines as one transaction. Throws {@link NftRefusal}, or {@link NftLost} when its outcome is not known. */
   async run(lines: readonly string[]): Promise<void> {
     const text = `${lines.join('\n')}\n`;
-    if (lines.length > SESSION_MAX_OPERATIONS || this.#sessionFailures > 2) return this.#runAlone(text);
+    if (this.#sessionFailures > 2) return this.#runAlone(text);
     try {
-      await this.#session.run(text);
+      await (lines.length > SESSION_MAX_OPERATIONS ? this.#loads : this.#session).run(text);
       this.#sessionFailures = 0;
     } catch (error) {
       if (error instanceof NftLost) this.#sessionFailures++;
@@ -98,6 +101,7 @@ export class Kernel {
 
   close(): void {
     this.#session.close();
+    this.#loads.close();
   }
 
   async #runAlone(text: string): Promise<void> {

@@ -94,10 +94,12 @@ export class NftSession {
   }
 }
 
+let files = 0;
+
 /** A file in memory that disappears with this process, even when it is killed. */
 function openNameless(): number {
   for (const directory of ['/dev/shm', tmpdir()]) {
-    const path = join(directory, `nftlane-${process.pid}-${Date.now()}`);
+    const path = join(directory, `nftlane-${process.pid}-${files++}`);
     try {
       const file = openSync(path, 'wx+', 0o600);
       unlinkSync(path);

@@ -20,7 +20,7 @@ import { countOperations, orderChanges } from '../plan/order.ts';
 import { ChainBook, type Retired } from './chain-book.ts';
 import { type Memory, memoriesOf } from './memories.ts';
 import { Store } from './store.ts';
-import { declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
+import { additionsInRuns, declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
 
 /** What the kernel was found to hold. */
 export interface KernelListing {
@@ -128,18 +128,20 @@ export class Engine implements Sink {
   }
 
   /**
-   * Slots of Services whose endpoints have arrived, before everything is known, as transactions of {@link plan}'s kind.
-   * Nothing leads to slots without a verdict, so they can be loaded into an empty kernel while the lists are still on
-   * their way. Empty until there is a whole run of them, and where the kernel already holds something.
+   * Slots of Services whose endpoints have arrived, before everything is known, as transactions of {@link plan}'s kind;
+   * `more` when there are others than these `limit` Services to compile. Nothing leads to slots without a verdict, so an
+   * empty kernel can have them while the lists are still on their way. They count as committed: when one fails, {@link lost}.
    */
-  preload(): Transaction[][] {
-    if (!this.#kernelWasEmpty) return [];
+  preload(limit: number): { readonly transactions: readonly Transaction[]; readonly more: boolean } {
+    if (!this.#kernelWasEmpty) return { transactions: [], more: false };
     if (this.store.takeSurroundingsTouched()) this.#see(this.#viewNode());
-    this.#recompile(this.store.takeTouchedWithSlices());
-    const slots = this.#ledger.changes((object) => roleOf(object) === 'slots');
-    const runs = inRuns([...slots].filter((change) => change.wanted !== undefined)).slice(0, -1);
-    const declarations = this.#declared ? [] : [{ declarations: declare(), chains: [], changes: [] }];
-    return runs.length === 0 ? [] : [declarations, runs];
+    const touched = this.store.takeTouchedWithSlices(limit);
+    this.#recompile(touched);
+    const runs = additionsInRuns(this.#ledger.changes((object) => roleOf(object) === 'slots'));
+    const declared = this.#declared || runs.length === 0;
+    const transactions = declared ? runs : [{ declarations: declare(), chains: [], changes: [] }, ...runs];
+    for (const transaction of transactions) this.committed(transaction);
+    return { transactions, more: touched.size === limit };
   }
 
   /** Leaves a Service out, for the kernel refused it. */

@@ -68,13 +68,14 @@ export class Store implements Sink {
     return touched;
   }
 
-  /** Those of them that are known, and have slices; the others stay for the next call. */
-  takeTouchedWithSlices(): Set<string> {
+  /** So many of them that are known, and have slices; the others stay for the next call. */
+  takeTouchedWithSlices(limit: number): Set<string> {
     const touched = new Set<string>();
     for (const key of this.#touched) {
       if (!this.services.has(key) || !this.#slicesByService.has(key)) continue;
       touched.add(key);
       this.#touched.delete(key);
+      if (touched.size === limit) break;
     }
     return touched;
   }

@@ -1,9 +1,9 @@
 // What goes to the kernel, and in which portions.
 import { allObjects } from '../compile/objects.ts';
 import { FAMILIES } from '../net/family.ts';
-import { addObject, addTable, type Operation } from '../nft/operation.ts';
+import { addObject, addTable, type Operation, OperationLines } from '../nft/operation.ts';
 import type { Change } from '../plan/ledger.ts';
-import { appendLines, countOperations, toOperations } from '../plan/order.ts';
+import { countOperations, toOperations, writeChange } from '../plan/order.ts';
 import type { ChainWrite } from './chain-book.ts';
 
 /** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
@@ -22,11 +22,13 @@ export function operationsOf({ declarations, chains, changes }: Transaction): Op
   return operations;
 }
 
-/** The lines of {@link operationsOf} alone: a load of a hundred thousand needs no more. */
+/** The same as lines for nft, each operation on its own. */
 export function linesOf({ declarations, chains, changes }: Transaction): string[] {
-  const lines = [...declarations, ...chains.flatMap((chain) => chain.operations)].map((operation) => operation.line);
-  for (const change of changes) appendLines(lines, change);
-  return lines;
+  const page = new OperationLines();
+  for (const { line } of declarations) page.put(line);
+  for (const chain of chains) for (const { line } of chain.operations) page.put(line);
+  for (const change of changes) writeChange(page, change);
+  return page.end();
 }
 
 /**
@@ -54,4 +56,13 @@ export function inRuns(step: readonly Change[]): Transaction[] {
     runs.at(-1)?.push(change);
   }
   return runs.map((changes) => ({ declarations: [], chains: [], changes }));
+}
+
+/**
+ * Whole runs of elements that are new to the kernel. What was loaded and has changed since has to wait: transactions of a
+ * load may overtake each other.
+ */
+export function additionsInRuns(changes: Iterable<Change>): Transaction[] {
+  const added = [...changes].filter(({ held, wanted }) => held === undefined && wanted !== undefined);
+  return inRuns(added).slice(0, -1);
 }

@@ -1,5 +1,5 @@
 // Differences, put into the order in which they never break a packet's way.
-import { addElement, addElementLine, deleteElement, deleteElementLine, type Operation } from '../nft/operation.ts';
+import { addElement, deleteElement, type Operation, type OperationLines } from '../nft/operation.ts';
 import type { Change } from './ledger.ts';
 
 /**
@@ -41,8 +41,8 @@ export function toOperations({ object, key, held, wanted }: Change): Operation[]
   return operations;
 }
 
-/** The lines of {@link toOperations} alone, appended to `lines`. */
-export function appendLines(lines: string[], { object, key, held, wanted }: Change): void {
-  if (held !== undefined) lines.push(deleteElementLine(object, key));
-  if (wanted !== undefined) lines.push(addElementLine(wanted));
+/** The same on a page with others. */
+export function writeChange(page: OperationLines, { object, key, held, wanted }: Change): void {
+  if (held !== undefined) page.delete(object, key);
+  if (wanted !== undefined) page.add(wanted);
 }

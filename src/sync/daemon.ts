@@ -8,7 +8,8 @@ import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import { Loop } from './loop.ts';
 import type { SyncObserver } from './observer.ts';
-import { preload, type SyncReport, sync, type Tables } from './sync.ts';
+import { Preloader } from './preloader.ts';
+import { type SyncReport, sync, type Tables } from './sync.ts';
 
 export interface DaemonParts {
   readonly engine: Engine;
@@ -36,10 +37,11 @@ export class Daemon implements Sink {
   #complete = false;
   #tidiedAt = 0;
   #probedAt = 0;
-  #preloads = true;
+  #preloader: Preloader | undefined;
 
   constructor(parts: DaemonParts) {
     this.#parts = parts;
+    this.#preloader = new Preloader(parts);
     this.#loop = new Loop({
       work: () => this.#work(),
       onFailure: (error, retryInMs) => {
@@ -94,7 +96,8 @@ export class Daemon implements Sink {
 
   async #work(): Promise<void> {
     const { engine, tables, clock } = this.#parts;
-    if (!engine.store.ready) return this.#preload();
+    if (!this.#complete) await this.#preload();
+    if (!engine.store.ready) return;
     await this.#probe();
     const startedAt = clock.now();
     const oldestEvent = this.#oldestEvent ?? startedAt;
@@ -113,26 +116,35 @@ export class Daemon implements Sink {
     const times = { startedAt, ms: now - startedAt, latencyMs: now - oldestEvent };
     this.#tell((observer) => observer.synced?.(report, times));
     this.#tellTroubles();
-    if (!this.#complete) this.#tell((observer) => observer.completed?.());
+    if (this.#complete) return;
     this.#complete = true;
+    this.#probedAt = now;
+    this.#tell((observer) => observer.completed?.());
   }
 
   /** Only saves time: where it fails, the sync does all the work. */
   async #preload(): Promise<void> {
-    const { engine, tables, log } = this.#parts;
-    if (!this.#preloads) return;
+    const { engine, log } = this.#parts;
+    const preloader = this.#preloader;
+    if (preloader === undefined) return;
     try {
-      await preload(engine, tables);
+      await preloader.advance();
+      if (!engine.store.ready) return;
+      await preloader.settle();
     } catch (error) {
-      this.#preloads = false;
+      engine.lost();
+      await preloader.settle().catch(() => undefined);
       log.warn('endpoints cannot be loaded ahead', { reason: error instanceof Error ? error.message : String(error) });
     }
+    this.#preloader = undefined;
   }
 
   /** A flushed ruleset is repaired although nothing of ours changes. */
   async #probe(): Promise<void> {
     const { engine, tables, clock } = this.#parts;
-    if (!engine.known || tables.ruleCounts === undefined || clock.now() - this.#probedAt < PROBE_MS) return;
+    // Until the initial load is in, chains are missing because they are still to come.
+    if (!this.#complete || !engine.known || tables.ruleCounts === undefined) return;
+    if (clock.now() - this.#probedAt < PROBE_MS) return;
     this.#probedAt = clock.now();
     const altered = alteredChains(engine, await tables.ruleCounts());
     if (altered.length === 0) return;

@@ -29,7 +29,7 @@ export interface SyncReport {
 }
 
 /** The largest number of transactions of one stage that go at once: nft reads one while the kernel takes another. */
-const PARALLEL = 2;
+export const PARALLEL = 2;
 
 /**
  * Brings the kernel to what is wanted. A Service whose operations are refused is left out, and the rest goes in; when
@@ -52,21 +52,6 @@ export async function sync(engine: Engine, tables: Tables, { tidy = true } = {})
       if (!(error instanceof StageFailure)) throw error;
       recover(error, engine, report);
     }
-  }
-}
-
-/**
- * Loads what can be loaded into an empty kernel before all objects are known, see {@link Engine.preload}. Packets see
- * nothing of it.
- */
-export async function preload(engine: Engine, tables: Tables): Promise<void> {
-  if (!engine.known) engine.adopt(await tables.list());
-  const report = { operations: 0, transactions: 0, refused: [], drift: [] };
-  try {
-    for (const stage of engine.preload()) await runStage(stage, { engine, tables, report });
-  } catch (error) {
-    engine.lost();
-    throw error;
   }
 }
 

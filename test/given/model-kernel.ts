@@ -22,7 +22,7 @@ export class ModelKernel {
     const before = this.#tables;
     this.#tables = new Map([...before].map(([family, table]) => [family, copy(table)]));
     try {
-      for (const line of lines) this.#runLine(line);
+      for (const line of oneByOne(lines)) this.#runLine(line);
     } catch (error) {
       this.#tables = before;
       throw error;
@@ -292,4 +292,16 @@ export function contents(listing: KernelListing): string[] {
     for (const [frontend, held] of slots) texts.push(`${object} ${frontend} : ${held.sort().join(', ')}`);
   }
   return texts.sort();
+}
+
+/** Takes commands apart that list many elements, one a line. */
+function* oneByOne(lines: readonly string[]): Generator<string> {
+  let command = '';
+  for (const line of lines) {
+    const text = line.replace(/^}; /, '');
+    const [, begin, element] = /^((?:add|delete) element \S+ \S+ \S+) \{ (.*)$/.exec(text) ?? [];
+    if (begin !== undefined) command = begin;
+    if (begin === undefined && /^(?:add|delete|flush) /.test(text)) yield text;
+    else yield `${command} { ${(element ?? text).replace(/(?:,| \}|, \})$/, '')} }`;
+  }
 }

@@ -5,7 +5,8 @@ import { Engine } from '../../../src/engine/engine.ts';
 import { linesOf, RUN_SIZE } from '../../../src/engine/transaction.ts';
 import { readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
 import { readService } from '../../../src/kube/service.ts';
-import { preload, sync, type Tables } from '../../../src/sync/sync.ts';
+import { Preloader } from '../../../src/sync/preloader.ts';
+import { sync, type Tables } from '../../../src/sync/sync.ts';
 import { elementsOf, engineOf, settle } from '../../given/engine.ts';
 import { ModelKernel } from '../../given/model-kernel.ts';
 import { clusterIps, service } from '../../given/service.ts';
@@ -28,7 +29,13 @@ function tablesOf(kernel: ModelKernel): Tables {
   return { run: async (lines) => kernel.run(lines), list: async () => kernel.list(), count: async () => new Map() };
 }
 
-t.test('preload() loads whole runs of slots and nothing that leads to them', async (t) => {
+async function preload(engine: Engine, tables: Tables): Promise<void> {
+  const preloader = new Preloader({ engine, tables });
+  await preloader.advance();
+  await preloader.settle();
+}
+
+t.test('Preloader loads whole runs of slots and nothing that leads to them', async (t) => {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const kernel = new ModelKernel();
   await preload(engine, tablesOf(kernel));
@@ -50,7 +57,7 @@ t.test('preload() loads whole runs of slots and nothing that leads to them', asy
   t.same(elementsOf(engine), elementsOf(engineOf(objects.flatMap((object) => [object.service, object.slice]))));
 });
 
-t.test('preload() leaves a kernel alone that holds something', async (t) => {
+t.test('Preloader leaves a kernel alone that holds something', async (t) => {
   const first = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const kernel = new ModelKernel();
   first.replace('Service', services.slice(0, 1));

@@ -7,6 +7,7 @@ import {
   deleteChain,
   deleteElement,
   deleteObject,
+  OperationLines,
   printElement,
   writeChain,
 } from '../../../src/nft/operation.ts';
@@ -56,4 +57,29 @@ t.test('writeChain() leaves a chain with exactly its rules', async (t) => {
     writeChain('ip', { name: 'c', rules: [] }).map(({ line }) => line),
     ['add chain ip nftlane c', 'flush chain ip nftlane c'],
   );
+});
+
+t.test('OperationLines make one command of neighbours, a line for each operation', async (t) => {
+  const element = (key: string, data = 'drop') => ({ object: MAP, key, data, comment: 'a/b', owner: 'a/b' });
+  const set = { ...MAP, name: 's', kind: 'set' } as const;
+  const page = new OperationLines();
+  t.strictSame(page.end(), [], 'nothing of nothing');
+  page.put('flush chain ip6 nftlane c');
+  page.delete(MAP, 'fd00::1');
+  page.add(element('fd00::1'));
+  page.add(element('fd00::2'));
+  page.add({ ...element('fd00::3', ''), object: set });
+  page.put('delete chain ip6 nftlane c');
+  page.delete(set, 'fd00::4');
+  page.delete(set, 'fd00::5');
+  t.strictSame(page.end(), [
+    'flush chain ip6 nftlane c',
+    'delete element ip6 nftlane m { fd00::1,',
+    '}; add element ip6 nftlane m { fd00::1 comment "a/b" : drop,',
+    'fd00::2 comment "a/b" : drop,',
+    '}; add element ip6 nftlane s { fd00::3 comment "a/b",',
+    '}; delete chain ip6 nftlane c',
+    'delete element ip6 nftlane s { fd00::4,',
+    'fd00::5, }',
+  ]);
 });

@@ -2,18 +2,21 @@
 import t from 'tap';
 import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
 import { Engine } from '../../../src/engine/engine.ts';
+import { readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
+import { readService } from '../../../src/kube/service.ts';
 import { Daemon } from '../../../src/sync/daemon.ts';
+import type { SyncObserver } from '../../../src/sync/observer.ts';
 import type { Tables } from '../../../src/sync/sync.ts';
 import { type Clock, systemClock } from '../../../src/sys/clock.ts';
 import { silentLog } from '../../../src/sys/log.ts';
 import { replaceAll } from '../../given/feed.ts';
 import { ModelKernel } from '../../given/model-kernel.ts';
-import { service } from '../../given/service.ts';
-import { slice } from '../../given/slice.ts';
+import { clusterIps, service } from '../../given/service.ts';
+import { endpoint, slice } from '../../given/slice.ts';
 
-function world(tables: Partial<Tables> = {}) {
+function world(tables: Partial<Tables> = {}, observers: readonly SyncObserver[] = []) {
   let kernel = new ModelKernel();
-  let now = 0;
+  let now = Date.UTC(2026, 0);
   const clock: Clock = { ...systemClock, now: () => now };
   const real: Tables = {
     run: async (lines) => kernel.run(lines),
@@ -22,10 +25,10 @@ function world(tables: Partial<Tables> = {}) {
     ruleCounts: async () => new Map([...kernel.rules()].map(([chain, rules]) => [chain, rules.length])),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const daemon = new Daemon({ engine, tables: { ...real, ...tables }, log: silentLog, clock });
+  const daemon = new Daemon({ engine, tables: { ...real, ...tables }, log: silentLog, clock, observers });
   return {
     daemon,
-    elements: () => kernel.elements('ip', 'service-ips').size,
+    elements: (name: 'service-ips' | 'endpoints' = 'service-ips') => kernel.elements('ip', name).size,
     flush: () => {
       kernel = new ModelKernel();
     },
@@ -53,6 +56,33 @@ t.test('Daemon repairs a flushed ruleset although nothing of ours changes', asyn
   pass(10_001);
   await until(() => elements() === 1);
   t.equal(elements(), 1);
+  stop.abort();
+  await running;
+});
+
+t.test('Daemon takes an initial load that is still on its way for no foreign change', async (t) => {
+  const altered: string[] = [];
+  const { daemon, elements } = world({}, [{ altered: (chains) => altered.push(...chains) }]);
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  daemon.replace('Node', []);
+  const many = Array.from({ length: 600 }, (_, index) => index);
+  const ip = (index: number) => `172.30.${index >> 8}.${index & 255}`;
+  daemon.replace(
+    'Service',
+    many.map((index) => readService(service(`shop/web-${index}`, { spec: clusterIps(ip(index)) }))),
+  );
+  const slices = many.map((index) => {
+    const endpoints = Array.from({ length: 10 }, (_, slot) => endpoint(`10.1.${slot}.${index % 250}`));
+    return readEndpointSlice(slice(`shop/web-${index}`, { endpoints }));
+  });
+  for (const read of slices) daemon.arriving('EndpointSlice', read);
+  await until(() => elements('endpoints') >= 5000);
+  t.equal(elements('endpoints'), 5000, 'a whole run is there before the list is complete');
+  daemon.replace('EndpointSlice', slices);
+  await until(() => elements() === 600);
+  t.equal(elements(), 600);
+  t.strictSame(altered, []);
   stop.abort();
   await running;
 });

@@ -40,10 +40,10 @@ export class FlowCleaner {
   constructor(parts: FlowCleanerParts) {
     this.#parts = parts;
     const { engine, log, clock } = parts;
-    engine.onCompiled = (key, owns) => {
+    engine.onCompiled.push((key, owns) => {
       const { services } = engine.store;
       this.#book.compiled(key, udpTargets(services.get(key), engine.store.slicesOf(key), owns));
-    };
+    });
     const onFailure = (error: unknown, retryInMs: number): void => {
       const reason = error instanceof Error ? error.message : String(error);
       if (reason !== this.#told) log.warn('cannot remove stale UDP conntrack entries', { reason, retryInMs });

@@ -45,8 +45,8 @@ const NODE_OWNER = '';
 export class Engine implements Sink {
   readonly store = new Store();
   readonly options: ProxyOptions;
-  /** Told of every Service as soon as it is compiled, with a test for frontends that it has to itself. */
-  onCompiled: (service: string, owns: (frontend: Frontend) => boolean) => void = () => {};
+  /** Each is told of every Service as soon as it is compiled, with a test for frontends that it has to itself. */
+  readonly onCompiled: ((service: string, owns: (frontend: Frontend) => boolean) => void)[] = [];
   readonly #ledger = new Ledger(allObjects());
   readonly #arbiter = new Arbiter();
   readonly #chains = new ChainBook();
@@ -266,7 +266,8 @@ export class Engine implements Sink {
     }
     for (const key of concerned) {
       this.#ledger.put(key, this.#compileOne(key));
-      if (!this.#refused.has(key)) this.onCompiled(key, (front) => this.#arbiter.owns(frontendKey(front), key));
+      const owns = (frontend: Frontend): boolean => this.#arbiter.owns(frontendKey(frontend), key);
+      if (!this.#refused.has(key)) for (const tell of this.onCompiled) tell(key, owns);
       this.#recompiled.add(key);
     }
   }

@@ -175,3 +175,14 @@ t.test('Engine needs to be told when the kernel is known', async (t) => {
   engine.adopt({ elements: new Map(), chains: [] });
   t.ok(engine.known);
 });
+
+t.test('Engine tells all who listen of what it compiled, and of nothing that the kernel refused', async (t) => {
+  const engine = engineOf([service(), slice()]);
+  const heard: string[] = [];
+  for (const listener of ['first', 'second']) engine.onCompiled.push((name) => heard.push(`${listener} ${name}`));
+  put(engine, slice('shop/web', { endpoints: [] }));
+  settle(engine);
+  t.strictSame(heard, ['first shop/web', 'second shop/web']);
+  engine.refuse({ service: 'shop/web', reason: 'Invalid argument' });
+  t.equal(heard.length, 2);
+});

@@ -13,9 +13,13 @@ export interface Node {
   readonly podCidrs: Readonly<Partial<Record<Family, Prefix>>>;
   /** `undefined` when the Node has no zone label. */
   readonly zone: string | undefined;
+  /** It is being deleted, or the cluster autoscaler is about to remove it: nothing new should be sent to it. */
+  readonly leaving: boolean;
 }
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
+/** The cluster autoscaler's mark on a node that it drains to remove it. */
+const LEAVING_TAINT = 'ToBeDeletedByClusterAutoscaler';
 
 /** Reads a `v1 Node`. */
 export function readNode(object: unknown): Read<Node> {
@@ -30,6 +34,7 @@ export function readNode(object: unknown): Read<Node> {
     addresses: readAddresses(fields(status)['addresses']),
     podCidrs: readPodCidrs(list(fields(spec)['podCIDRs']), findings),
     zone: typeof zone === 'string' ? zone : undefined,
+    leaving: text(metadata['deletionTimestamp']) !== '' || hasTaint(fields(spec)['taints'], LEAVING_TAINT),
   };
   return { key, value, findings: findings.all };
 }
@@ -43,6 +48,10 @@ function readAddresses(value: unknown): Partial<Record<Family, Address>> {
     }
   }
   return addresses;
+}
+
+function hasTaint(taints: unknown, key: string): boolean {
+  return list(taints).some((taint) => fields(taint)['key'] === key);
 }
 
 function readPodCidrs(cidrs: readonly unknown[], findings: Findings): Partial<Record<Family, Prefix>> {

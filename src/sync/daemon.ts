@@ -34,6 +34,7 @@ export class Daemon implements Sink {
   readonly #loop: Loop;
   /** When the oldest event that is not in the kernel yet arrived. */
   #oldestEvent: number | undefined;
+  #listed = false;
   #complete = false;
   #tidiedAt = 0;
   #probedAt = 0;
@@ -98,6 +99,8 @@ export class Daemon implements Sink {
     const { engine, tables, clock } = this.#parts;
     if (!this.#complete) await this.#preload();
     if (!engine.store.ready) return;
+    if (!this.#listed) this.#tell((observer) => observer.listed?.(clock.now()));
+    this.#listed = true;
     await this.#probe();
     const startedAt = clock.now();
     const oldestEvent = this.#oldestEvent ?? startedAt;

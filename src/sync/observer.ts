@@ -23,6 +23,8 @@ export interface Troubles {
 
 /** Each is called in the daemon's own turn, must return at once and must not throw. Times are those of the daemon's clock. */
 export interface SyncObserver {
+  /** Services and EndpointSlices are all known: what has arrived so far can go into the kernel. Once. */
+  listed?(at: number): void;
   /** Something changed that is not in the kernel yet; `at` is when. Only for the first change after a sync began. */
   queued?(at: number): void;
   /** A sync succeeded: everything that had arrived when it began is in the kernel. */

@@ -1,12 +1,13 @@
 // Tests of src/kube/node.ts.
 import t from 'tap';
 import { readNode } from '../../../src/kube/node.ts';
+import type { ApiObject } from '../../given/merge.ts';
 import { inZone, node } from '../../given/node.ts';
 
 t.test('readNode() reads the smallest Node', async (t) => {
   t.strictSame(readNode(node()), {
     key: 'n1',
-    value: { key: 'n1', addresses: { ip: '192.0.2.1' }, podCidrs: {}, zone: undefined },
+    value: { key: 'n1', addresses: { ip: '192.0.2.1' }, podCidrs: {}, zone: undefined, leaving: false },
     findings: [],
   });
   t.match(readNode({ metadata: { name: 'bare' } }), { value: { addresses: {}, podCidrs: {} }, findings: [] });
@@ -57,6 +58,21 @@ t.test('readNode() tells an empty zone from none', async (t) => {
   t.equal(readNode(node('n1', inZone('a'))).value?.zone, 'a');
   t.equal(readNode(node('n1', inZone(''))).value?.zone, '');
   t.equal(readNode(node('n1')).value?.zone, undefined);
+});
+
+const LEAVING: readonly [overrides: ApiObject, leaving: boolean][] = [
+  [{ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } }, true],
+  [{ metadata: { deletionTimestamp: null } }, false],
+  [{ spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', value: '1', effect: 'NoSchedule' }] } }, true],
+  [{ spec: { taints: [{ key: 'other' }, { key: 'ToBeDeletedByClusterAutoscaler' }] } }, true],
+  [{ spec: { taints: [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }] } }, false],
+  [{ spec: { unschedulable: true, taints: null } }, false],
+];
+
+t.test('readNode() tells a Node that is about to go', async (t) => {
+  for (const [overrides, leaving] of LEAVING) {
+    t.equal(readNode(node('n1', overrides)).value?.leaving, leaving, JSON.stringify(overrides));
+  }
 });
 
 t.test('readNode() reports objects without a usable name', async (t) => {

@@ -105,3 +105,26 @@ t.test('Daemon syncs although nothing can be loaded ahead', async (t) => {
   stop.abort();
   await running;
 });
+
+t.test('Daemon says once that all is known, before the first sync', async (t) => {
+  const told: string[] = [];
+  const observer: SyncObserver = {
+    queued: () => told.push('queued'),
+    listed: () => told.push('listed'),
+    synced: () => told.push('synced'),
+    completed: () => told.push('completed'),
+  };
+  const { daemon, elements, pass } = world({}, [observer]);
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  daemon.replace('Node', []);
+  await new Promise((resolve) => setImmediate(resolve));
+  replaceAll(daemon, [service(), slice()]);
+  await until(() => elements() === 1 && told.includes('completed'));
+  t.strictSame(told, ['queued', 'listed', 'synced', 'completed']);
+  pass(1);
+  await until(() => told.length === 6);
+  t.strictSame(told.slice(4), ['queued', 'synced']);
+  stop.abort();
+  await running;
+});

@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { DEFAULT_RUN_DIR } from '../admin/admin-socket.ts';
 import { NftUnusable } from '../apply/nft-error.ts';
+import { parseBindAddress } from '../net/bind-address.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../sys/log-level.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 import type { InspectSettings } from './inspect.ts';
@@ -34,7 +35,7 @@ function explainEnd(error: unknown): number {
   if (error instanceof CommandError) return error.status;
   if (error instanceof NftUnusable) return EXIT.environment;
   const name = error instanceof Error ? error.name : '';
-  if (name === 'AdminError') return EXIT.environment;
+  if (name === 'AdminError' || name === 'ListenError') return EXIT.environment;
   if (name === 'ManifestError' || name === 'ClusterConfigError') return EXIT.input;
   return EXIT.failure;
 }
@@ -75,19 +76,31 @@ function addRun(program: Command, signal: AbortSignal): void {
     .addOption(nftOption())
     .addOption(conntrackOption())
     .addOption(runDirOption())
+    .option('--healthz-bind-address <address>', 'where /healthz and /livez are answered; empty: nowhere', HEALTHZ)
+    .option('--bind-address-hard-fail', 'end when the health server cannot listen, instead of trying again', false)
     .addOption(new Option('--log-level <level>', 'what to say').choices(LOG_LEVELS).default('info'))
     .addOption(new Option('--log-format <format>', 'how').choices(['auto', 'json', 'text']).default('auto'))
     .action(async (flags: RunFlags) => {
       if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
         throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
       }
-      const { manifests, kubeconfig, nft, conntrack, runDir } = flags;
+      const { manifests, kubeconfig, nft, conntrack, runDir, bindAddressHardFail } = flags;
+      const healthz = readHealthz(flags.healthzBindAddress);
       const proxy = readProxyFlags(flags);
       const { createLog } = await import('../sys/log.ts');
       const log = await createLog({ level: flags.logLevel, format: flags.logFormat });
       const { run } = await import('./run.ts');
-      await run({ proxy, manifests, kubeconfig, nft, conntrack, runDir, log }, signal);
+      await run({ proxy, manifests, kubeconfig, nft, conntrack, runDir, healthz, bindAddressHardFail, log }, signal);
     });
+}
+
+const HEALTHZ_PORT = 10256;
+const HEALTHZ = `0.0.0.0:${HEALTHZ_PORT}`;
+
+function readHealthz(text: string) {
+  const address = parseBindAddress(text, HEALTHZ_PORT);
+  if (text === '' || address !== undefined) return address;
+  throw new CommandError(EXIT.usage, `--healthz-bind-address: "${text}" is no IP address, with or without a port`);
 }
 
 interface RunFlags {
@@ -96,6 +109,8 @@ interface RunFlags {
   readonly nft: string;
   readonly conntrack: string;
   readonly runDir: string;
+  readonly healthzBindAddress: string;
+  readonly bindAddressHardFail: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }

@@ -9,8 +9,10 @@ import type { ProxyOptions } from '../compile/node-view.ts';
 import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { Engine } from '../engine/engine.ts';
+import { Health } from '../health/health.ts';
 import type { Sink } from '../kube/sink.ts';
 import { DirectorySource } from '../manifests/directory-source.ts';
+import type { BindAddress } from '../net/bind-address.ts';
 import { Daemon } from '../sync/daemon.ts';
 import type { SyncObserver } from '../sync/observer.ts';
 import { SyncLog } from '../sync/sync-log.ts';
@@ -27,6 +29,10 @@ export interface RunSettings {
   readonly nft: string;
   readonly conntrack: string;
   readonly runDir: string;
+  /** Where /healthz and /livez are answered; `undefined` for nowhere. */
+  readonly healthz: BindAddress | undefined;
+  /** A health server that cannot listen ends the daemon, instead of trying again. */
+  readonly bindAddressHardFail: boolean;
   readonly log: Log;
 }
 
@@ -38,9 +44,13 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   engine.setHostAddresses(hostAddresses());
   const conntrack = new Conntrack({ command: settings.conntrack });
   const cleaner = new FlowCleaner({ engine, conntrack, hostAddresses, log, clock: systemClock });
+  const { healthz: address, bindAddressHardFail: hardFail } = settings;
+  using health = new Health({ engine, address, hardFail, log, clock: systemClock });
+  await health.open();
   const observers: readonly SyncObserver[] = [
     new SyncLog({ log, services: () => engine.store.services.size }),
     cleaner,
+    ...health.observers,
     { completed: giveBackMemory },
   ];
   const daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, observers });

@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['inspect', 'sys'],
   ['manifests', 'cluster', 'apply', 'admin', 'observe'],
   ['sync'],
-  ['conntrack'],
+  ['conntrack', 'health'],
   ['cli'],
   ['main.ts'],
 ];

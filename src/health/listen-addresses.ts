@@ -1,0 +1,27 @@
+// Where health check node ports are opened: where node ports are taken.
+import type { Engine } from '../engine/engine.ts';
+import { type Address, familyOf, isLoopback } from '../net/address.ts';
+import { FAMILIES, type Family } from '../net/family.ts';
+import { contains } from '../net/prefix.ts';
+
+const ANY: Readonly<Record<Family, Address>> = { ip: '0.0.0.0', ip6: '::' };
+
+/**
+ * The addresses of each family as they are now: the unspecified one where node ports are taken at every address.
+ * Loopback addresses are among them where the operator's blocks name them, although the kernel takes no node ports there.
+ */
+export function listenAddresses({
+  node,
+  options,
+  hostAddresses,
+}: Pick<Engine, 'node' | 'options' | 'hostAddresses'>): Readonly<Record<Family, readonly Address[]>> {
+  const blocks = options.nodePortAddresses === 'primary' ? [] : options.nodePortAddresses;
+  const loopbacks = hostAddresses.filter(
+    (address) => isLoopback(address) && blocks.some((block) => contains(block, address)),
+  );
+  const [ip, ip6] = FAMILIES.map((family) => {
+    const taken = node.nodePortIps[family];
+    return taken === 'any' ? [ANY[family]] : [...taken, ...loopbacks.filter((address) => familyOf(address) === family)];
+  });
+  return { ip: ip ?? [], ip6: ip6 ?? [] };
+}

@@ -1,0 +1,47 @@
+// What /healthz and /livez answer: the words of kube-proxy, so that probes and load balancers need not know who answers.
+import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
+import type { Answer } from './http-listener.ts';
+
+export type HealthPath = '/healthz' | '/livez';
+
+/** What the answers depend on. Times are in milliseconds since 1970. */
+export interface ProxyState {
+  readonly now: number;
+  /** Nothing waits for the kernel for too long. */
+  readonly healthy: boolean;
+  /** When the kernel last got everything; `undefined` before it did for the first time. */
+  readonly lastSynced: number | undefined;
+  /** The Node may get new traffic. */
+  readonly nodeEligible: boolean;
+}
+
+const HEADERS = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
+/** A time that is not known, as Go writes and reads it. */
+const NEVER = '0001-01-01T00:00:00Z';
+
+/**
+ * /livez asks whether a restart of the daemon could mend anything; /healthz whether load balancers may send new traffic
+ * here (KEP-3836), which they may not before the rules are complete. Both families go into the kernel in one sync, so
+ * what is said of one holds for the other.
+ */
+export function proxyAnswer(path: HealthPath, { now, healthy, lastSynced, nodeEligible }: ProxyState): Answer {
+  const ready = path === '/livez' ? healthy : healthy && lastSynced !== undefined;
+  const ok = path === '/livez' ? ready : ready && nodeEligible;
+  const body = {
+    lastUpdated: ok ? toText(now) : toText(lastSynced),
+    currentTime: toText(now),
+    ...(path === '/livez' ? {} : { nodeEligible }),
+    healthy: ready,
+    ...(lastSynced === undefined ? {} : { status: familyStates({ lastUpdated: toText(lastSynced), healthy }) }),
+  };
+  return { status: ok ? 200 : 503, headers: HEADERS, body: JSON.stringify(body) };
+}
+
+function familyStates(state: { lastUpdated: string; healthy: boolean }): Record<string, typeof state> {
+  return Object.fromEntries(FAMILIES.map((family) => [FAMILY_TRAITS[family].label, state]));
+}
+
+/** RFC 3339. */
+function toText(ms: number | undefined): string {
+  return ms === undefined ? NEVER : new Date(ms).toISOString();
+}

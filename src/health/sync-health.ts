@@ -1,0 +1,61 @@
+// Whether the daemon keeps the kernel up to date, judged by what it says of its syncs.
+import type { SyncObserver, SyncTimes } from '../sync/observer.ts';
+import type { SyncReport } from '../sync/sync.ts';
+import type { Clock } from '../sys/clock.ts';
+
+/** Twice kube-proxy's default syncPeriod. */
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+export interface SyncHealthOptions {
+  readonly clock: Pick<Clock, 'now'>;
+  /** How long something may wait to be in the kernel. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Healthy as long as nothing waits longer than the timeout: neither a change, nor a sync that failed, whether or not
+ * anything changed before it. What arrives before Services and EndpointSlices are all known does not count: a slow API
+ * server is not mended by a restart of this daemon.
+ */
+export class SyncHealth implements SyncObserver {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #timeoutMs: number;
+  #listed = false;
+  #lastSynced: number | undefined;
+  /** Since when something waits, and when the first thing came that the sync under way does not bring in. */
+  #waiting: { readonly since: number; readonly newest: number } | undefined;
+
+  constructor({ clock, timeoutMs = DEFAULT_TIMEOUT_MS }: SyncHealthOptions) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get healthy(): boolean {
+    return this.#waiting === undefined || this.#clock.now() - this.#waiting.since < this.#timeoutMs;
+  }
+
+  /** When a sync last succeeded, in milliseconds since 1970; `undefined` as long as the kernel has not got everything once. */
+  get lastSynced(): number | undefined {
+    return this.#lastSynced;
+  }
+
+  listed(at: number): void {
+    this.#listed = true;
+    this.queued(at);
+  }
+
+  queued(at: number): void {
+    if (this.#listed) this.#waiting = { since: this.#waiting?.since ?? at, newest: at };
+  }
+
+  synced(_: SyncReport, { startedAt }: SyncTimes): void {
+    this.#lastSynced = this.#clock.now();
+    const newest = this.#waiting?.newest ?? startedAt;
+    this.#waiting = newest > startedAt ? { since: newest, newest } : undefined;
+  }
+
+  failed(): void {
+    const now = this.#clock.now();
+    this.#waiting ??= { since: now, newest: now };
+  }
+}

@@ -1,0 +1,16 @@
+// Tests of the flag that says where health is answered.
+import t from 'tap';
+import { main } from '../../../src/cli/program.ts';
+
+t.test('run refuses an address that cannot be listened at, before it does anything', async (t) => {
+  for (const address of ['localhost:10256', '0.0.0.0:70000', '::1:x']) {
+    const written = t.capture(process.stderr, 'write', () => true);
+    const args = ['run', '--manifests', '/nowhere', '--healthz-bind-address', address];
+    t.equal(await main(args, AbortSignal.abort()), 2, address);
+    const text = `nftlane: --healthz-bind-address: "${address}" is no IP address, with or without a port\n`;
+    t.strictSame(
+      written().map(({ args }) => args),
+      [[text]],
+    );
+  }
+});

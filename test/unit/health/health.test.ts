@@ -1,0 +1,178 @@
+// Tests of src/health/health.ts and src/health/proxy-server.ts: a daemon, and whoever asks how it is.
+import t, { type Test } from 'tap';
+import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { Health, type HealthOptions } from '../../../src/health/health.ts';
+import { Daemon } from '../../../src/sync/daemon.ts';
+import type { SyncObserver } from '../../../src/sync/observer.ts';
+import type { Tables } from '../../../src/sync/sync.ts';
+import { systemClock } from '../../../src/sys/clock.ts';
+import { recordLog } from '../../api-server/recorder.ts';
+import { until } from '../../api-server/until.ts';
+import { put, replaceAll } from '../../given/feed.ts';
+import { ModelKernel } from '../../given/model-kernel.ts';
+import { node } from '../../given/node.ts';
+import { service } from '../../given/service.ts';
+import { endpoint, slice } from '../../given/slice.ts';
+import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
+
+const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] } };
+
+/** A daemon with a kernel that fails on request. Time passes only when it is told to. */
+async function start(t: Test, options: Partial<HealthOptions> = {}) {
+  const kernel = new ModelKernel();
+  let failing = false;
+  let now = Date.parse('2026-01-01T00:00:00Z');
+  const clock = { ...systemClock, now: () => now };
+  const tables: Tables = {
+    run: async (lines) => {
+      if (failing) throw new Error('no memory');
+      kernel.run(lines);
+    },
+    list: async () => {
+      if (failing) throw new Error('no memory');
+      return kernel.list();
+    },
+    count: async () => new Map(),
+  };
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const { log, lines } = recordLog();
+  const port = await freePort();
+  const address = { host: '127.0.0.1', port };
+  const health = new Health({ engine, address, hardFail: false, clock, log, ...options });
+  let waiting = false;
+  const watcher: SyncObserver = {
+    queued: () => {
+      waiting = true;
+    },
+    synced: () => {
+      waiting = false;
+    },
+  };
+  const daemon = new Daemon({ engine, tables, log, clock, observers: [...health.observers, watcher] });
+  await health.open();
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  t.teardown(async () => {
+    stop.abort();
+    health[Symbol.dispose]();
+    await running;
+  });
+  return {
+    daemon,
+    /** Resolves when everything is in the kernel. */
+    settled: () => until('a sync', () => !waiting),
+    /** Resolves when a sync has failed. */
+    failed: () => until('a failure', () => lines.some(({ message }) => message === 'sync failed')),
+    /** The statuses of /healthz and /livez. */
+    both: async () => [await outcome({ port, path: '/healthz' }), await outcome({ port, path: '/livez' })],
+    onceReady: () => outcomeOnce(200, { port, path: '/healthz' }),
+    port,
+    setFailing: (value: boolean) => {
+      failing = value;
+    },
+    pass: (ms: number) => {
+      now += ms;
+    },
+  };
+}
+
+t.test('Health answers before anything is known: alive, but not for traffic', async (t) => {
+  const { daemon, both, settled, onceReady, pass, port } = await start(t);
+  t.strictSame(await both(), [503, 200]);
+  const { headers, body } = await ask({ port, path: '/healthz?verbose' });
+  t.match(headers, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' });
+  const state = { currentTime: '2026-01-01T00:00:00.000Z', nodeEligible: false, healthy: false };
+  t.strictSame(JSON.parse(body), { lastUpdated: '0001-01-01T00:00:00Z', ...state });
+  replaceAll(daemon, []);
+  t.equal(await outcomeOnce(503, { port, path: '/healthz' }), 503, 'the Node is not known');
+  put(daemon, node('n1'));
+  t.equal(await onceReady(), 200);
+  await settled();
+  pass(10_000_000);
+  t.strictSame(await both(), [200, 200], 'nothing waits');
+});
+
+t.test('Health waits for the first complete ruleset, however long the lists take', async (t) => {
+  const { daemon, both, onceReady, pass } = await start(t);
+  put(daemon, node('n1'), service());
+  pass(10_000_000);
+  t.strictSame(await both(), [503, 200]);
+  replaceAll(daemon, [node('n1'), service(), slice()]);
+  t.equal(await onceReady(), 200);
+});
+
+t.test('Health sends new traffic elsewhere when the node is about to go', async (t) => {
+  const { daemon, both, onceReady } = await start(t);
+  replaceAll(daemon, [node('n1')]);
+  t.equal(await onceReady(), 200);
+  put(daemon, node('n1', LEAVING));
+  t.strictSame(await both(), [503, 200]);
+  put(daemon, node('n1', { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } }));
+  t.strictSame(await both(), [503, 200]);
+  put(daemon, node('n1', { spec: { unschedulable: true } }));
+  t.strictSame(await both(), [200, 200]);
+});
+
+t.test('Health turns bad when the kernel takes nothing for a minute, from the first sync on', async (t) => {
+  const { daemon, both, settled, onceReady, failed, setFailing, pass } = await start(t);
+  setFailing(true);
+  replaceAll(daemon, [node('n1'), service(), slice()]);
+  await failed();
+  t.strictSame(await both(), [503, 200]);
+  pass(60_000);
+  t.strictSame(await both(), [503, 503]);
+  setFailing(false);
+  t.equal(await onceReady(), 200);
+  t.strictSame(await both(), [200, 200]);
+  await settled();
+  setFailing(true);
+  put(daemon, slice('shop/web', { endpoints: [] }));
+  t.strictSame(await both(), [200, 200], 'not yet');
+  pass(60_000);
+  t.strictSame(await both(), [503, 503]);
+});
+
+t.test('Health knows two paths, and tells of its answers', async (t) => {
+  const told: string[] = [];
+  const { both, port } = await start(t, { onAnswer: (path, status) => void told.push(`${path} ${status}`) });
+  await both();
+  for (const path of ['/', '/healthz/', '/healthzz', '/metrics', '/livez/x']) {
+    t.equal(await outcome({ port, path }), 404, path);
+  }
+  t.equal(await outcome({ port, path: '/livez', method: 'POST' }), 200);
+  t.strictSame(told, ['/healthz 503', '/livez 200', '/livez 200']);
+});
+
+t.test('Health tries again where somebody else listens, or gives up where it must not', async (t) => {
+  const { log, lines } = recordLog();
+  const { port, leave } = await occupy(0, '127.0.0.1');
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const given = { engine, address: { host: '127.0.0.1', port }, clock: systemClock, log, retryMs: 5 };
+  using hard = new Health({ ...given, hardFail: true });
+  const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
+  await t.rejects(hard.open(), { name: 'ListenError', message: reason });
+  t.strictSame(lines, []);
+  using soft = new Health({ ...given, hardFail: false });
+  await soft.open();
+  t.strictSame(lines, [{ level: 'error', message: 'health is not answered', details: { reason, retryInMs: 5 } }]);
+  await leave();
+  t.equal(await outcomeOnce(200, { port, path: '/livez' }), 200);
+  t.match(lines.slice(1), [{ message: 'health is answered after all', details: { address: `127.0.0.1:${port}` } }]);
+  soft[Symbol.dispose]();
+  t.equal(await outcome({ port, path: '/livez' }), 'ECONNREFUSED');
+});
+
+t.test('Health that nobody listens to counts as good for Services', async (t) => {
+  const port = await freePort();
+  const { daemon, failed, setFailing, pass } = await start(t, { address: undefined });
+  const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port };
+  const local = slice('shop/web', { endpoints: [endpoint('10.1.0.1', { nodeName: 'n1' })] });
+  replaceAll(daemon, [node('n1', { status: { addresses: [] } }), service('shop/web', { spec }), local]);
+  t.equal(await outcomeOnce(200, { port }), 200);
+  setFailing(true);
+  put(daemon, service('shop/new', { spec: { clusterIP: '10.96.0.9', clusterIPs: ['10.96.0.9'] } }));
+  await failed();
+  pass(60_000);
+  t.match(await ask({ port }), { status: 200, body: /"serviceProxyHealthy": true/ });
+});

@@ -1,0 +1,84 @@
+// Tests of src/health/http-listener.ts.
+import { Agent } from 'node:http';
+import { connect } from 'node:net';
+import t from 'tap';
+import { type Answer, HttpListener, ListenError } from '../../../src/health/http-listener.ts';
+import { ask, freePort, occupy, outcome } from './ask.ts';
+
+const ANSWER: Answer = { status: 503, headers: { 'X-Given': 'yes' }, body: 'grün' };
+
+async function listenerAt(host: string, { ipv6Only = false, answer = (_: string) => ANSWER } = {}) {
+  const port = await freePort();
+  return { port, listener: new HttpListener({ host, port, ipv6Only, answer }) };
+}
+
+t.test('HttpListener answers by path, whatever the method and the query', async (t) => {
+  const { port, listener } = await listenerAt('127.0.0.1', { answer: (path) => ({ ...ANSWER, body: path }) });
+  await listener.open();
+  t.teardown(() => listener.close());
+  for (const method of ['GET', 'POST', 'DELETE']) {
+    const { status, headers, body } = await ask({ port, method, path: '/a/b?c=d' });
+    t.match({ status, headers, body }, { status: 503, headers: { 'x-given': 'yes' }, body: '/a/b' }, method);
+  }
+  t.match(await ask({ port, method: 'HEAD', path: '/ab' }), { body: '', headers: { 'content-length': '3' } });
+});
+
+t.test('HttpListener is silent and its port free as soon as it is closed', async (t) => {
+  const { port, listener } = await listenerAt('127.0.0.1');
+  await listener.open();
+  const agent = new Agent({ keepAlive: true });
+  t.teardown(() => agent.destroy());
+  t.equal((await ask({ port, agent })).body, 'grün', 'as many bytes as it has');
+  t.equal((await ask({ port, agent })).status, 503, 'over the same connection');
+  listener.close();
+  t.equal(await outcome({ port }), 'ECONNREFUSED');
+  t.not(await outcome({ port, agent }), 503, 'nobody answers over a connection that was open');
+  const other = await occupy(port, '127.0.0.1');
+  await other.leave();
+});
+
+t.test('HttpListener may be closed before it listens', async (t) => {
+  const { port, listener } = await listenerAt('127.0.0.1');
+  const opening = listener.open();
+  listener.close();
+  await opening;
+  t.equal(await outcome({ port }), 'ECONNREFUSED');
+});
+
+t.test('HttpListener says why it cannot listen, and can be opened later', async (t) => {
+  const { port, listener } = await listenerAt('127.0.0.1');
+  const { leave } = await occupy(port);
+  const message = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
+  await t.rejects(listener.open(), new ListenError(message));
+  await leave();
+  await listener.open();
+  t.teardown(() => listener.close());
+  t.equal(await outcome({ port }), 503);
+  const absent = new HttpListener({ host: '2001:db8::1', port, ipv6Only: true, answer: () => ANSWER });
+  const reason = 'no interface of this node has this address';
+  await t.rejects(absent.open(), new ListenError(`Cannot listen at [2001:db8::1]:${port}: ${reason}`));
+});
+
+t.test('HttpListener at the unspecified IPv6 address takes IPv4 as well, or leaves it to another', async (t) => {
+  const both = await listenerAt('::');
+  await both.listener.open();
+  t.teardown(() => both.listener.close());
+  t.equal(await outcome({ port: both.port, host: '127.0.0.1' }), 503);
+  t.equal(await outcome({ port: both.port, host: '::1' }), 503);
+  const one = await listenerAt('::', { ipv6Only: true });
+  await one.listener.open();
+  t.teardown(() => one.listener.close());
+  t.equal(await outcome({ port: one.port, host: '127.0.0.1' }), 'ECONNREFUSED');
+  t.equal(await outcome({ port: one.port, host: '::1' }), 503);
+});
+
+t.test('HttpListener goes on after somebody has talked nonsense', async (t) => {
+  const { port, listener } = await listenerAt('127.0.0.1');
+  await listener.open();
+  t.teardown(() => listener.close());
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.resume().end('\0\0 nonsense\r\n\r\n');
+  await new Promise((resolve) => socket.once('close', resolve));
+  t.equal(await outcome({ port }), 503);
+});

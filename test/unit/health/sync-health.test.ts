@@ -1,0 +1,73 @@
+// Tests of src/health/sync-health.ts.
+import t from 'tap';
+import { SyncHealth } from '../../../src/health/sync-health.ts';
+import type { SyncReport } from '../../../src/sync/sync.ts';
+
+const REPORT: SyncReport = { operations: 0, transactions: 0, refused: [], drift: [] };
+
+function given() {
+  let now = 1000;
+  const health = new SyncHealth({ clock: { now: () => now } });
+  return {
+    health,
+    at: (ms: number) => {
+      now = ms;
+      return health.healthy;
+    },
+    /** A sync that began then has succeeded now. */
+    synced: (startedAt: number) => health.synced(REPORT, { startedAt, ms: 0, latencyMs: 0 }),
+  };
+}
+
+t.test('SyncHealth is healthy before anything happened, and as long as the lists are incomplete', async (t) => {
+  const { health, at } = given();
+  t.equal(health.healthy, true);
+  t.equal(health.lastSynced, undefined);
+  health.queued(1000);
+  t.equal(at(10_000_000), true);
+  health.listed(10_000_000);
+  t.equal(at(10_059_999), true);
+  t.equal(at(10_060_000), false, 'nothing of it went into the kernel for a minute');
+});
+
+t.test('SyncHealth turns bad when a change waits for a minute, and good with the sync that brings it in', async (t) => {
+  const { health, at, synced } = given();
+  health.listed(1000);
+  synced(1000);
+  t.equal(health.lastSynced, 1000);
+  t.equal(at(10_000_000), true, 'nothing waits');
+  health.queued(10_000_000);
+  t.equal(at(10_059_999), true);
+  t.equal(at(10_060_000), false);
+  t.equal(health.lastSynced, 1000);
+  synced(10_059_000);
+  t.equal(health.healthy, true);
+  t.equal(health.lastSynced, 10_060_000);
+});
+
+t.test('SyncHealth remembers what came while a sync was under way', async (t) => {
+  const { health, at, synced } = given();
+  health.listed(1000);
+  at(30_000);
+  health.queued(20_000);
+  synced(10_000);
+  t.equal(at(79_999), true, 'it waits since 20,000 only');
+  t.equal(at(80_000), false);
+  synced(79_999);
+  t.equal(at(1_000_000), true);
+});
+
+t.test('SyncHealth turns bad when syncs fail for a minute, although nothing changed', async (t) => {
+  const { health, at, synced } = given();
+  health.listed(1000);
+  synced(1000);
+  at(100_000);
+  health.failed();
+  for (const ms of [130_000, 159_999]) {
+    t.equal(at(ms), true);
+    health.failed();
+  }
+  t.equal(at(160_000), false);
+  synced(160_000);
+  t.equal(health.healthy, true);
+});

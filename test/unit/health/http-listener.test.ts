@@ -82,3 +82,18 @@ t.test('HttpListener goes on after somebody has talked nonsense', async (t) => {
   await new Promise((resolve) => socket.once('close', resolve));
   t.equal(await outcome({ port }), 503);
 });
+
+t.test('HttpListener cuts off whoever is still asking when it is closed', async (t) => {
+  const { port, listener } = await listenerAt('127.0.0.1');
+  await listener.open();
+  const socket = connect(port, '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  const cut = new Promise((resolve) => socket.once('close', () => resolve('cut')));
+  await new Promise((resolve) => socket.write('GET / HTTP/1.1\r\n', resolve));
+  // An answer to somebody who came later says that the listener knows of the first.
+  await outcome({ port });
+  listener.close();
+  const late = new Promise((resolve) => setTimeout(resolve, 8_000, 'late').unref());
+  t.equal(await Promise.race([cut, late]), 'cut');
+});

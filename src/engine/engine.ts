@@ -3,7 +3,7 @@ import { staticChains } from '../compile/chains.ts';
 import { compileService, frontendKey } from '../compile/fragment.ts';
 import { led } from '../compile/led-chains.ts';
 import { type NodeView, type ProxyOptions, viewNode } from '../compile/node-view.ts';
-import { allObjects, OBJECTS, roleOf } from '../compile/objects.ts';
+import { allObjects, roleOf } from '../compile/objects.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
 import type { Read } from '../kube/read.ts';
 import type { Service } from '../kube/service.ts';
@@ -19,6 +19,7 @@ import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
 import { countOperations, orderChanges } from '../plan/order.ts';
 import { ChainBook, type Retired } from './chain-book.ts';
 import { type Memory, memoriesOf } from './memories.ts';
+import { NODE_OWNER, nodeElements } from './node-elements.ts';
 import { Store } from './store.ts';
 import { additionsInRuns, declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
 
@@ -34,9 +35,6 @@ export interface Refusal {
   readonly service: string;
   readonly reason: string;
 }
-
-/** The owner of elements that belong to the node. No Service can have this name. */
-const NODE_OWNER = '';
 
 /**
  * Recompiles what a change concerns, and only that, and keeps account of what the kernel holds. `known` is false as long
@@ -251,7 +249,7 @@ export class Engine implements Sink {
       node.zone !== this.#node.zone ||
       FAMILIES.some((family) => node.addresses[family] !== this.#node.addresses[family]);
     this.#node = node;
-    this.#ledger.put(NODE_OWNER, nodePortIps(node));
+    this.#ledger.put(NODE_OWNER, nodeElements(node));
     if (concernsServices) this.#recompile(new Set(this.store.services.keys()));
   }
 
@@ -289,13 +287,4 @@ export class Engine implements Sink {
   #usable(key: string): Service | undefined {
     return this.#refused.has(key) ? undefined : this.store.services.get(key);
   }
-}
-
-function nodePortIps(node: NodeView): Element[] {
-  return FAMILIES.flatMap((family) => {
-    const addresses = node.nodePortIps[family];
-    if (addresses === 'any') return [];
-    const object = OBJECTS[family]['nodeport-ips'];
-    return addresses.map((key) => ({ object, key, data: '', comment: 'address of this node', owner: NODE_OWNER }));
-  });
 }

@@ -27,6 +27,9 @@ missing_packages() {
   has ip || echo iproute2
   has sysctl || echo procps
   has openssl || echo openssl
+  # For the tests of taking over from kube-proxy.
+  has iptables-legacy-save || echo iptables
+  has ipset || echo ipset
   # nft takes the names of protocols from it.
   [ -e /etc/protocols ] || echo netbase
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates

@@ -77,6 +77,13 @@ export class Kernel {
     return { elements, chains };
   }
 
+  /** The families in which our table is there. */
+  async ownTables(): Promise<Family[]> {
+    const { stdout } = await this.#nft(['list', 'tables']);
+    const tables = stdout.split('\n');
+    return FAMILIES.filter((family) => tables.includes(`table ${family} ${TABLE}`));
+  }
+
   /** How many rules each of our chains has, by `family name`: enough to notice that somebody else was at work. */
   async ruleCounts(): Promise<Map<string, number>> {
     const counts = new Map<string, number>();

@@ -1,16 +1,70 @@
-// Removing what we made.
+// Removing what we made, and on demand what kube-proxy has left.
+import { rm } from 'node:fs/promises';
+import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { Kernel } from '../apply/kernel.ts';
 import { FAMILIES } from '../net/family.ts';
 import { addTable, deleteTable } from '../nft/operation.ts';
+import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
+import { CommandError, EXIT } from './exit-status.ts';
+
+export interface CleanupSettings {
+  readonly nft: string;
+  readonly runDir: string;
+  /** kube-proxy's rules too. */
+  readonly kubeProxy: boolean;
+}
+
+/** Everything of ours that can be in a network namespace. Whoever makes more has to remove it here. */
+const OURS: readonly ((settings: CleanupSettings) => Promise<readonly string[]>)[] = [removeTables, removeSocket];
+
+/** Needs no daemon, and does no harm a second time. Tells what it has removed; throws when something stayed. */
+export async function cleanup(settings: CleanupSettings): Promise<void> {
+  await warnOfDaemon(settings);
+  const removed: string[] = [];
+  for (const remove of OURS) removed.push(...(await remove(settings)));
+  const theirs = settings.kubeProxy
+    ? await new KubeProxyLeftovers({ nft: settings.nft }).remove({ keepAccepting: false })
+    : { removed: [], kept: [], obstacles: [] };
+  const lines = [
+    ...[...removed, ...theirs.removed].map((what) => `removed ${what}`),
+    ...theirs.kept.map((what) => `kept ${what}`),
+  ];
+  process.stdout.write(`${lines.length === 0 ? 'nothing to remove' : lines.join('\n')}\n`);
+  if (theirs.obstacles.length > 0) throw new CommandError(EXIT.environment, theirs.obstacles.join('\n'));
+}
+
+/** A daemon repairs its tables within seconds. */
+async function warnOfDaemon({ runDir }: CleanupSettings): Promise<void> {
+  const daemon = await fetchState(adminSocketPath(runDir)).catch(() => undefined);
+  if (daemon === undefined) return;
+  process.stderr.write(
+    `nftlane: warning: process ${daemon.pid} is at work here and will put its tables back; end it first\n`,
+  );
+}
 
 /** Deletes our tables. They are added first, for deleting what is not there would fail, and nft 1.0 has no `destroy`. */
-export async function cleanup(nft: string): Promise<void> {
+async function removeTables({ nft }: CleanupSettings): Promise<string[]> {
   const kernel = new Kernel({ command: nft });
   await kernel.check();
+  const there = await kernel.ownTables();
   const operations = FAMILIES.flatMap((family) => [addTable(family), deleteTable(family)]);
   try {
     await kernel.run(operations.map((operation) => operation.line));
   } finally {
     kernel.close();
+  }
+  return there.map((family) => `nftables table ${family} nftlane`);
+}
+
+/** A daemon that was killed leaves its socket. One that lives keeps it. */
+async function removeSocket({ runDir }: CleanupSettings): Promise<string[]> {
+  const path = adminSocketPath(runDir);
+  if ((await fetchState(path).catch(() => undefined)) !== undefined) return [];
+  try {
+    await rm(path);
+    return [`the socket ${path}`];
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
   }
 }

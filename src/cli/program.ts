@@ -4,6 +4,8 @@ import { DEFAULT_RUN_DIR } from '../admin/admin-socket.ts';
 import { NftUnusable } from '../apply/nft-error.ts';
 import { parseBindAddress } from '../net/bind-address.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../sys/log-level.ts';
+import { DEFAULT_CONNTRACK } from '../sysctl/conntrack-settings.ts';
+import type { CleanupSettings } from './cleanup.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 import type { InspectSettings } from './inspect.ts';
 import { readProxyFlags, withProxyFlags } from './proxy-flags.ts';
@@ -56,9 +58,11 @@ function build(signal: AbortSignal, done: Done): Command {
   addExplain(program, done);
   program
     .command('cleanup')
-    .description('remove our tables, and with them every trace, from the kernel')
+    .description('remove every trace of nftlane from this network namespace')
+    .option('--kube-proxy', 'and every trace of kube-proxy, whichever mode it had', false)
     .addOption(nftOption())
-    .action(async (flags: { nft: string }) => (await import('./cleanup.ts')).cleanup(flags.nft));
+    .addOption(runDirOption())
+    .action(async (flags: CleanupSettings) => (await import('./cleanup.ts')).cleanup(flags));
   program
     .command('version')
     .description('print the version')
@@ -75,6 +79,12 @@ function addRun(program: Command, signal: AbortSignal): void {
     .option('--kubeconfig <file>', 'take them from this API server (default: the one this pod belongs to)')
     .addOption(nftOption())
     .addOption(conntrackOption())
+    .addOption(
+      new Option('--take-over <when>', "what becomes of kube-proxy's rules once ours are complete")
+        .choices(['auto', 'no'])
+        .default('auto'),
+    )
+    .option('--init-only', 'set the kernel settings, and end')
     .addOption(runDirOption())
     .option('--healthz-bind-address <address>', 'where /healthz and /livez are answered; empty: nowhere', HEALTHZ)
     .option('--bind-address-hard-fail', 'end when the health server cannot listen, instead of trying again', false)
@@ -84,13 +94,17 @@ function addRun(program: Command, signal: AbortSignal): void {
       if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
         throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
       }
-      const { manifests, kubeconfig, nft, conntrack, runDir, bindAddressHardFail } = flags;
+      const { manifests, kubeconfig, nft, conntrack, takeOver, runDir, bindAddressHardFail } = flags;
       const healthz = readHealthz(flags.healthzBindAddress);
       const proxy = readProxyFlags(flags);
       const { createLog } = await import('../sys/log.ts');
       const log = await createLog({ level: flags.logLevel, format: flags.logFormat });
+      const conntrackSettings = DEFAULT_CONNTRACK;
+      if (flags.initOnly === true) return (await import('./init-only.ts')).initOnly(conntrackSettings, log);
       const { run } = await import('./run.ts');
-      await run({ proxy, manifests, kubeconfig, nft, conntrack, runDir, healthz, bindAddressHardFail, log }, signal);
+      const places = { manifests, kubeconfig, nft, conntrack, runDir };
+      const servers = { healthz, bindAddressHardFail };
+      await run({ ...places, ...servers, proxy, conntrackSettings, takeOver, log }, signal);
     });
 }
 
@@ -108,6 +122,8 @@ interface RunFlags {
   readonly kubeconfig?: string;
   readonly nft: string;
   readonly conntrack: string;
+  readonly takeOver: 'auto' | 'no';
+  readonly initOnly?: boolean;
   readonly runDir: string;
   readonly healthzBindAddress: string;
   readonly bindAddressHardFail: boolean;

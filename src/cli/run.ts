@@ -19,6 +19,11 @@ import { SyncLog } from '../sync/sync-log.ts';
 import { systemClock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import { giveBackMemory } from '../sys/memory.ts';
+import { applyConntrackSettings } from '../sysctl/apply-settings.ts';
+import type { ConntrackSettings } from '../sysctl/conntrack-settings.ts';
+import { tellOutcomes } from '../sysctl/tell-outcomes.ts';
+import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
+import { TakeOver } from '../takeover/take-over.ts';
 import { VERSION } from './version.ts';
 
 export interface RunSettings {
@@ -28,6 +33,10 @@ export interface RunSettings {
   readonly kubeconfig: string | undefined;
   readonly nft: string;
   readonly conntrack: string;
+  /** What the kernel's connection tracking is set to. */
+  readonly conntrackSettings: ConntrackSettings;
+  /** `no` leaves what kube-proxy has left. */
+  readonly takeOver: 'auto' | 'no';
   readonly runDir: string;
   /** Where /healthz and /livez are answered; `undefined` for nowhere. */
   readonly healthz: BindAddress | undefined;
@@ -47,10 +56,14 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
   const { healthz: address, bindAddressHardFail: hardFail } = settings;
   using health = new Health({ engine, address, hardFail, log, clock: systemClock });
   await health.open();
+  const services = () => engine.store.services.size;
+  const leftovers = new KubeProxyLeftovers({ nft: settings.nft });
+  const takeOver = new TakeOver({ mode: settings.takeOver, leftovers, services, log, clock: systemClock });
   const observers: readonly SyncObserver[] = [
-    new SyncLog({ log, services: () => engine.store.services.size }),
+    new SyncLog({ log, services }),
     cleaner,
     ...health.observers,
+    takeOver,
     { completed: giveBackMemory },
   ];
   const daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, observers });
@@ -61,13 +74,15 @@ export async function run(settings: RunSettings, signal: AbortSignal): Promise<v
     if (error instanceof AdminError) throw error;
     log.warn('inspection is off: its socket cannot be made', { path, reason: String(error) });
   });
+  tellOutcomes(await applyConntrackSettings(settings.conntrackSettings), log);
   log.info('started', { version: VERSION, nft: nftVersion, node: proxy.nodeName, source: source.name, socket: path });
 
   const stopped = new AbortController();
   const both = AbortSignal.any([signal, stopped.signal]);
   const stopPolling = pollHostAddresses(engine, daemon);
   try {
-    await Promise.all([guarded(source.run(both)), guarded(daemon.run(both)), guarded(cleaner.run(both))]);
+    const parts = [source.run(both), daemon.run(both), cleaner.run(both), takeOver.run(both)];
+    await Promise.all(parts.map(guarded));
   } finally {
     stopPolling();
     kernel.close();

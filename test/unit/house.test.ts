@@ -15,7 +15,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['inspect', 'sys'],
   ['manifests', 'cluster', 'apply', 'admin', 'observe'],
   ['sync'],
-  ['conntrack', 'health'],
+  ['conntrack', 'health', 'takeover', 'sysctl'],
+  ['doctor'],
   ['cli'],
   ['main.ts'],
 ];

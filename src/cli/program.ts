@@ -6,13 +6,14 @@ import { parseBindAddress } from '../net/bind-address.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '../sys/log-level.ts';
 import { DEFAULT_CONNTRACK } from '../sysctl/conntrack-settings.ts';
 import type { CleanupSettings } from './cleanup.ts';
+import type { DoctorSettings } from './doctor.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 import type { InspectSettings } from './inspect.ts';
 import { readProxyFlags, withProxyFlags } from './proxy-flags.ts';
 import { VERSION } from './version.ts';
 
 const EXIT_HELP = `
-Exit status: 0 done; 1 the answer is no (diff found a difference); 2 wrong command line;
+Exit status: 0 done; 1 the answer is no (diff found a difference, doctor a problem); 2 wrong command line;
 3 this machine cannot run it (nft, privileges, another daemon); 4 input that cannot be read; 5 anything else.`;
 
 /** Runs the command that `args` name and resolves with the exit status. `signal` asks a daemon to stop. */
@@ -56,6 +57,7 @@ function build(signal: AbortSignal, done: Done): Command {
   addInspect(program, done);
   addDiff(program, done);
   addExplain(program, done);
+  addDoctor(program, done);
   program
     .command('cleanup')
     .description('remove every trace of nftlane from this network namespace')
@@ -179,6 +181,22 @@ function addExplain(program: Command, done: Done): void {
       const settings = { ...liveSettings(flags), fromHost: flags.fromHost, inInterface: flags.interface };
       done(await explainConnection(settings, source, target));
     });
+}
+
+const DOCTOR_HELP = `
+Nothing is changed. Exit status 0 when there are warnings at most, 1 when there is a problem.`;
+
+function addDoctor(program: Command, done: Done): void {
+  program
+    .command('doctor')
+    .description('look at this machine: what suits nftlane, what does not, and what to do about it')
+    .option('--node-port-range <range>', "the cluster's node ports", '30000-32767')
+    .addOption(nftOption())
+    .addOption(conntrackOption())
+    .addOption(runDirOption())
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .addHelpText('after', DOCTOR_HELP)
+    .action(async (flags: DoctorSettings) => done(await (await import('./doctor.ts')).doctor(flags)));
 }
 
 interface ExplainFlags extends LiveFlags {

@@ -1,0 +1,91 @@
+// Rules of others that stand in the way of ours.
+import * as z from 'zod/mini';
+import { TABLE } from '../nft/operation.ts';
+import { type Check, type Machine, ok, warning } from './check.ts';
+
+const CHAINS = z.object({
+  nftables: z.array(
+    z.object({
+      chain: z.optional(
+        z.object({
+          family: z.string(),
+          table: z.string(),
+          name: z.string(),
+          type: z.optional(z.string()),
+          hook: z.optional(z.string()),
+          prio: z.optional(z.number()),
+          policy: z.optional(z.string()),
+        }),
+      ),
+    }),
+  ),
+});
+
+/** The priority at which we translate: what comes before may translate first. */
+const OUR_PRIORITY = -100;
+
+/** An `accept` of ours cannot overrule what another table drops: both have to let a packet pass. */
+export async function checkOtherRules(machine: Machine): Promise<Check[]> {
+  const { stdout } = await machine.system.run(machine.nft, ['-j', '-t', 'list', 'chains']);
+  const { nftables } = CHAINS.parse(JSON.parse(stdout || '{"nftables":[]}'));
+  const chains = nftables.flatMap(({ chain }) => chain ?? []).filter(({ table }) => table !== TABLE);
+  const nameOf = (chain: { family: string; table: string; name: string }) =>
+    `${chain.family} ${chain.table} ${chain.name}`;
+  const dropping = chains.filter(({ hook = '', policy }) => policy === 'drop' && ['forward', 'input'].includes(hook));
+  const first = chains.filter(({ type, hook, prio = 0 }) => {
+    return type === 'nat' && hook === 'prerouting' && prio < OUR_PRIORITY;
+  });
+  return [
+    judgePolicies([...dropping.map(nameOf), ...(await legacyPolicies(machine))]),
+    first.length === 0
+      ? ok('order', 'nobody translates addresses before us')
+      : warning(
+          'order',
+          `translates addresses before us: ${first.map(nameOf).join(', ')}`,
+          'see that it does not concern addresses of Services',
+        ),
+    ...(await checkFirewalls(machine, new Set(chains.map(({ table }) => table)))),
+  ];
+}
+
+function judgePolicies(dropping: readonly string[]): Check {
+  const name = 'policies of drop';
+  if (dropping.length === 0) return ok(name, 'no chain drops what comes in or is forwarded unless a rule accepts it');
+  const advice =
+    "see that its rules accept packets to and from pods, and to node ports and health check ports: our tables cannot overrule it, and kube-proxy's iptables mode did";
+  return warning(name, `dropped unless a rule accepts it: ${dropping.join(', ')}`, advice);
+}
+
+async function legacyPolicies({ system }: Machine): Promise<string[]> {
+  const dropping: string[] = [];
+  for (const [program, names] of [
+    ['iptables', '/proc/net/ip_tables_names'],
+    ['ip6tables', '/proc/net/ip6_tables_names'],
+  ] as const) {
+    if (!(await system.read(names)).split('\n').includes('filter')) continue;
+    const text = await system.run(`${program}-legacy-save`, ['-t', 'filter']).then(
+      ({ stdout }) => stdout,
+      () => '',
+    );
+    const chains = [...text.matchAll(/^:(FORWARD|INPUT) DROP/gm)].map(([, chain]) => chain);
+    dropping.push(...chains.map((chain) => `legacy ${program} filter ${chain}`));
+  }
+  return dropping;
+}
+
+async function checkFirewalls({ system }: Machine, tables: ReadonlySet<string>): Promise<Check[]> {
+  const checks: Check[] = [];
+  if (tables.has('firewalld')) {
+    const says = 'firewalld is at work: its zones reject forwarded packets that they do not know';
+    const advice = 'put the interfaces of pods into the zone trusted, and open node ports';
+    checks.push(warning('firewalld', says, advice));
+  }
+  const script = await system.read('/etc/nftables.conf');
+  if (/^\s*flush ruleset/m.test(script)) {
+    const says =
+      '/etc/nftables.conf begins with `flush ruleset`: whenever it is loaded, our tables are gone for up to 10 s';
+    const advice = 'let it flush its own tables only, or disable nftables.service';
+    checks.push(warning('flushes', says, advice));
+  }
+  return checks.length > 0 ? checks : [ok('firewalls', 'none that is known to get in the way')];
+}

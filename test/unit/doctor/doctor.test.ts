@@ -1,0 +1,119 @@
+// Tests of the rooms of src/doctor that need no real machine.
+import t from 'tap';
+import type { Machine } from '../../../src/doctor/check.ts';
+import { checkKernel, checkPrivileges } from '../../../src/doctor/nft-checks.ts';
+import { checkNodePorts, checkPacketSizes, listenerOf } from '../../../src/doctor/port-checks.ts';
+import { isDaemon } from '../../../src/doctor/proxy-checks.ts';
+import { checkOtherRules } from '../../../src/doctor/ruleset-checks.ts';
+import { checkForwarding, checkPaths, fillLevel } from '../../../src/doctor/sysctl-checks.ts';
+import { FakeSystem } from '../../given/fake-system.ts';
+
+function machine(files: Readonly<Record<string, string>> = {}): { machine: Machine; system: FakeSystem } {
+  const system = new FakeSystem();
+  for (const [path, text] of Object.entries(files)) system.files.set(path, text);
+  const names = { nft: 'nft', conntrack: 'conntrack', runDir: '/nowhere' };
+  return { machine: { ...names, system, nodePorts: [30_000, 32_767] }, system };
+}
+
+function statuses(checks: readonly { readonly status: string }[]): string {
+  return checks.map(({ status }) => status).join(' ');
+}
+
+t.test('kernel and privileges', async (t) => {
+  const release = '/proc/sys/kernel/osrelease';
+  t.equal(
+    statuses(await checkKernel(machine({ [release]: '6.1.0-9-amd64\n', '/etc/protocols': 'tcp 6' }).machine)),
+    'ok ok',
+  );
+  t.equal(statuses(await checkKernel(machine({ [release]: '5.4.0\n' }).machine)), 'warning warning');
+  const capabilities = (hex: string) => machine({ '/proc/self/status': `Name:\tnode\nCapEff:\t${hex}\n` }).machine;
+  t.equal(statuses(await checkPrivileges(capabilities('0000000000001000'))), 'ok');
+  t.equal(statuses(await checkPrivileges(capabilities('0000000000000fff'))), 'problem');
+});
+
+t.test('forwarding', async (t) => {
+  const [ip, ip6] = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'];
+  t.equal(statuses(await checkForwarding(machine({ [ip]: '1\n', [ip6]: '1\n' }).machine)), 'ok ok');
+  t.equal(statuses(await checkForwarding(machine({ [ip]: '0\n', [ip6]: '0\n' }).machine)), 'problem warning');
+  t.equal(statuses(await checkForwarding(machine({ [ip]: '1\n' }).machine)), 'ok ok');
+});
+
+t.test('paths: the larger value of all and of the interface counts', async (t) => {
+  const conf = '/proc/sys/net/ipv4/conf';
+  const dev = { '/proc/net/dev': ' face |bytes\n    lo: 0\n  eth0: 0\n' };
+  const strict = await checkPaths(
+    machine({ ...dev, [`${conf}/all/rp_filter`]: '0', [`${conf}/eth0/rp_filter`]: '1' }).machine,
+  );
+  t.match(strict[0], { status: 'warning', says: 'strict on eth0' });
+  const loose = await checkPaths(
+    machine({ ...dev, [`${conf}/all/rp_filter`]: '2', [`${conf}/eth0/rp_filter`]: '1' }).machine,
+  );
+  t.equal(statuses(loose), 'ok ok ok');
+  const open = { [`${conf}/all/route_localnet`]: '1\n', '/proc/sys/net/bridge/bridge-nf-call-iptables': '0\n' };
+  t.equal(statuses(await checkPaths(machine({ ...dev, ...open }).machine)), 'ok warning warning');
+});
+
+t.test('the conntrack table', async (t) => {
+  t.equal(fillLevel(10, 100).status, 'ok');
+  t.equal(fillLevel(80, 100).status, 'warning');
+  t.equal(fillLevel(99, 100).status, 'problem');
+  t.equal(fillLevel(0, 0).status, 'problem');
+});
+
+t.test('ports', async (t) => {
+  const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:2809 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1
+   1: 0100007F:2810 0100007F:1234 01 00000000:00000000 00:00000000 00000000     0        0 4712 1`;
+  t.equal(listenerOf(text, 10_249), '4711');
+  t.equal(listenerOf(text, 10_256), undefined, 'a connection is no listener');
+  const range = (value: string, reserved = '') =>
+    checkNodePorts(
+      machine({
+        '/proc/sys/net/ipv4/ip_local_port_range': value,
+        '/proc/sys/net/ipv4/ip_local_reserved_ports': reserved,
+      }).machine,
+    );
+  t.equal(statuses(await range('32768\t60999\n')), 'ok');
+  t.equal(statuses(await range('15000\t60999\n')), 'warning');
+  t.equal(statuses(await range('15000\t60999\n', '8080,30000-32767\n')), 'ok');
+});
+
+t.test('packet sizes', async (t) => {
+  const { machine: it, system } = machine();
+  const link = (ifname: string, mtu: number) => ({ ifname, mtu, link_type: 'ether' });
+  system.programs.set('ip -json route show default', '[{"dst":"default","dev":"eth0"}]');
+  system.programs.set('ip -json link show', JSON.stringify([link('eth0', 1500), link('cni0', 1450)]));
+  t.equal(statuses(await checkPacketSizes(it)), 'ok');
+  system.programs.set('ip -json link show', JSON.stringify([link('eth0', 1500), link('cni0', 9000)]));
+  t.match(await checkPacketSizes(it), [{ status: 'warning', says: /cni0 9000/ }]);
+  system.programs.set('ip -json route show default', '[]');
+  t.equal(statuses(await checkPacketSizes(it)), 'ok');
+});
+
+t.test("other people's rules", async (t) => {
+  const { machine: it, system } = machine({ '/etc/nftables.conf': '#!/usr/sbin/nft -f\nflush ruleset\n' });
+  const chain = (fields: object) => ({ chain: { family: 'inet', ...fields } });
+  const listing = (...chains: object[]) => JSON.stringify({ nftables: [{ metainfo: {} }, ...chains] });
+  system.programs.set(
+    'nft',
+    listing(chain({ table: 'nftlane', name: 'filter-forward', hook: 'forward', policy: 'drop' })),
+  );
+  t.equal(statuses(await checkOtherRules(it)), 'ok ok warning');
+  const [forward, early] = [
+    chain({ table: 'firewalld', name: 'f', type: 'filter', hook: 'forward', prio: 10, policy: 'drop' }),
+    chain({ table: 'firewalld', name: 'n', type: 'nat', hook: 'prerouting', prio: -190, policy: 'accept' }),
+  ];
+  system.programs.set('nft', listing(forward, early));
+  system.files.set('/proc/net/ip_tables_names', 'filter\n');
+  system.programs.set('iptables-legacy-save', '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n');
+  const checks = await checkOtherRules(it);
+  t.equal(statuses(checks), 'warning warning warning warning');
+  t.match(checks[0], { says: /inet firewalld f, legacy iptables filter FORWARD/ });
+});
+
+t.test('a daemon is known by its command line', async (t) => {
+  t.ok(isDaemon('node', ['/usr/bin/node', '/tmp/x/nftlane.mjs', 'run', '--nft', 'nft']));
+  t.ok(isDaemon('nftlane', ['nftlane', 'run']));
+  t.notOk(isDaemon('node', ['node', '/tmp/nftlane.mjs', 'doctor']));
+  t.notOk(isDaemon('sh', ['sh', '-c', 'nftlane run']));
+});

@@ -1,5 +1,5 @@
 // What kube-proxy leaves in its nftables mode: two tables of its own.
-import { complaintOf, type Layer, NOTHING_REMOVED, type Removal, type Survey, type System } from './layer.ts';
+import { complaintOf, type Layer, NOTHING_REMOVED, outputOf, type Removal, type Survey, type System } from './layer.ts';
 
 const TABLE = /^table (ip6?) kube-proxy$/;
 
@@ -28,7 +28,7 @@ export class KubeTables implements Layer {
   }
 
   async #tables(): Promise<string[]> {
-    const { stdout } = await this.#system.run(this.#nft, ['list', 'tables']);
-    return stdout.split('\n').filter((line) => TABLE.test(line));
+    const listed = await outputOf(this.#system, this.#nft, ['list', 'tables']);
+    return listed.split('\n').filter((line) => TABLE.test(line));
   }
 }

@@ -69,6 +69,13 @@ export function joinRemovals(parts: readonly Removal[]): Removal {
   };
 }
 
+/** What a program that has to succeed prints. Rejects with what it said when it did not. */
+export async function outputOf(system: System, command: string, args: readonly string[]): Promise<string> {
+  const result = await system.run(command, args);
+  if (result.status === 0) return result.stdout;
+  throw new Error(`Cannot run "${[command, ...args].join(' ')}": ${complaintOf(result)}`);
+}
+
 /** What a program said of its failure, in one line. */
 export function complaintOf({ status, stderr }: ExecResult): string {
   const line = stderr.split('\n').find((text) => text.trim() !== '' && !text.startsWith('# Warning'));

@@ -16,6 +16,7 @@ import {
   joinRemovals,
   type Layer,
   NOTHING_REMOVED,
+  outputOf,
   type Removal,
   type RemoveOptions,
   type Survey,
@@ -109,8 +110,7 @@ export class NftChains implements Layer {
 
   /** The tables of iptables-nft that hold chains of kube-proxy's, with all their chains. */
   async #places(): Promise<(readonly [Place, readonly ListedChain[]])[]> {
-    const { stdout } = await this.#system.run(this.#nft, ['-j', '-t', 'list', 'chains']);
-    const chains = readObjects(stdout, CHAIN);
+    const chains = readObjects(await outputOf(this.#system, this.#nft, ['-j', '-t', 'list', 'chains']), CHAIN);
     const places = FAMILIES.flatMap((family) => TABLES.map((table) => ({ family, table })));
     return places
       .map((place) => [place, chains.filter((it) => it.family === place.family && it.table === place.table)] as const)
@@ -121,8 +121,8 @@ export class NftChains implements Layer {
   async #rules(place: Place, chains: readonly string[]): Promise<Entrance[]> {
     const entrances: Entrance[] = [];
     for (const chain of chains) {
-      const { stdout } = await this.#system.run(this.#nft, ['-j', '-a', 'list', 'chain', ...listWords(place), chain]);
-      for (const { handle, expr } of readObjects(stdout, RULE)) {
+      const args = ['-j', '-a', 'list', 'chain', place.family, place.table, chain];
+      for (const { handle, expr } of readObjects(await outputOf(this.#system, this.#nft, args), RULE)) {
         const target = expr.map((part) => part.jump?.target ?? part.goto?.target).find((name) => name !== undefined);
         if (target !== undefined) entrances.push({ from: chain, target, rule: String(handle) });
       }
@@ -160,10 +160,6 @@ function readObjects<T>(text: string, schema: z.ZodMiniType<Record<string, T>>):
 function chunks(chains: readonly string[]): string[][] {
   const parts = Math.ceil(chains.length / CHUNK);
   return Array.from({ length: parts }, (_, part) => chains.slice(part * CHUNK, (part + 1) * CHUNK));
-}
-
-function listWords({ family, table }: Place): string[] {
-  return [family, table];
 }
 
 function nameOf({ family, table }: Place): string {

@@ -55,8 +55,8 @@ export class TakeOver implements SyncObserver {
 
   /** Works until the signal aborts. Never rejects: a take-over that fails leaves the data plane as it is. */
   async run(signal: AbortSignal): Promise<void> {
-    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    await Promise.race([this.#completed.promise, aborted]);
+    signal.addEventListener('abort', () => this.#completed.resolve(), { once: true });
+    if (!signal.aborted) await this.#completed.promise;
     let pause = this.#times.firstLookMs;
     while (!signal.aborted) {
       try {

@@ -6,7 +6,7 @@ import { createProxiedWorld } from './proxied-world.ts';
 const proxied = await createProxiedWorld();
 t.teardown(() => proxied.close());
 const { world } = proxied;
-const { node1, client } = world;
+const { node1, node2, client } = world;
 const WEB = await proxied.addService('shop/web', 10, { pods: ['a', 'c'] });
 await proxied.settle();
 
@@ -79,6 +79,10 @@ t.test('without a daemon, and without the right to look', async (t) => {
   const { status, checks } = await examine('node2');
   t.equal(status, 0, 'that is a warning');
   t.match(checks.get('daemon'), { status: 'warning', says: /nobody answers/ });
+  const [, socket = ''] = /at (\S+):/.exec(checks.get('daemon')?.says ?? '') ?? [];
+  await node2.output('touch', [socket]);
+  t.match(await proxied.run('node2', 'cleanup'), { status: 0, stdout: `removed the socket ${socket}\n` });
+  t.match(await proxied.run('node2', 'cleanup'), { status: 0, stdout: 'nothing to remove\n' });
   const main = new URL('../../src/main.ts', import.meta.url).pathname;
   const bare = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', process.execPath, main, 'doctor', '-o', 'json'];
   const without = await client.exec('setpriv', bare);

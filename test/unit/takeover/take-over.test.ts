@@ -73,6 +73,16 @@ t.test('nothing happens before the ruleset is complete', async (t) => {
   t.strictSame(it.log, ['found what kube-proxy has left', TAKEN]);
 });
 
+t.test('it ends when it is asked to, before and after it began to wait', async (t) => {
+  const it = scene({ passes: () => true });
+  const stop = new AbortController();
+  const waiting = it.takeOver.run(stop.signal);
+  stop.abort();
+  await waiting;
+  await it.takeOver.run(stop.signal);
+  t.strictSame(it.log, []);
+});
+
 t.test('what comes back is told, and removed after pauses that double', async (t) => {
   const pauses: number[] = [];
   const it = scene({

@@ -6,9 +6,6 @@ import { createServer, request, type Server } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { DaemonState } from './state.ts';
 
-/** Where sockets are made unless the operator says otherwise. */
-export const DEFAULT_RUN_DIR = '/run/nftlane';
-
 /** The path of the socket that belongs to the network namespace of this process: a ruleset belongs to one, too. */
 export function adminSocketPath(runDir: string): string {
   const namespace = readlinkSync('/proc/self/ns/net').replaceAll(/\D/g, '');

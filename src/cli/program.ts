@@ -1,15 +1,15 @@
 // The command line: what commands there are, and which flags each takes. Each command is loaded when it is called for.
 import { Command, CommanderError, Option } from 'commander';
-import { DEFAULT_RUN_DIR } from '../admin/admin-socket.ts';
 import { NftUnusable } from '../apply/nft-error.ts';
-import { parseBindAddress } from '../net/bind-address.ts';
-import { LOG_LEVELS, type LogFormat, type LogLevel } from '../sys/log-level.ts';
-import { DEFAULT_CONNTRACK } from '../sysctl/conntrack-settings.ts';
+import { ConfigurationError } from '../config/configuration-error.ts';
+import { DEFAULT_RUN_DIR } from '../config/nftlane-schema.ts';
 import type { CleanupSettings } from './cleanup.ts';
+import { normaliseArguments } from './config-flags.ts';
 import type { DoctorSettings } from './doctor.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 import type { InspectSettings } from './inspect.ts';
-import { readProxyFlags, withProxyFlags } from './proxy-flags.ts';
+import { type GivenFlags, readProxyFlags, withProxyFlags } from './proxy-flags.ts';
+import { addRun } from './run-command.ts';
 import { VERSION } from './version.ts';
 
 const EXIT_HELP = `
@@ -23,7 +23,7 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
     status = result;
   });
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(normaliseArguments(args), { from: 'user' });
     return status;
   } catch (error) {
     return explainEnd(error);
@@ -38,6 +38,7 @@ function explainEnd(error: unknown): number {
   if (error instanceof CommandError) return error.status;
   if (error instanceof NftUnusable) return EXIT.environment;
   const name = error instanceof Error ? error.name : '';
+  if (error instanceof ConfigurationError) return error.byFlags ? EXIT.usage : EXIT.input;
   if (name === 'AdminError' || name === 'ListenError') return EXIT.environment;
   if (name === 'ManifestError' || name === 'ClusterConfigError') return EXIT.input;
   return EXIT.failure;
@@ -72,72 +73,11 @@ function build(signal: AbortSignal, done: Done): Command {
   return program;
 }
 
-function addRun(program: Command, signal: AbortSignal): void {
-  const command = program
-    .command('run')
-    .description('keep the kernel in step with Services, from manifests or an API server');
-  withProxyFlags(command)
-    .option('--manifests <dir>', 'take Services, EndpointSlices and Nodes from the files of a directory, and watch it')
-    .option('--kubeconfig <file>', 'take them from this API server (default: the one this pod belongs to)')
-    .addOption(nftOption())
-    .addOption(conntrackOption())
-    .addOption(
-      new Option('--take-over <when>', "what becomes of kube-proxy's rules once ours are complete")
-        .choices(['auto', 'no'])
-        .default('auto'),
-    )
-    .option('--init-only', 'set the kernel settings, and end')
-    .addOption(runDirOption())
-    .option('--healthz-bind-address <address>', 'where /healthz and /livez are answered; empty: nowhere', HEALTHZ)
-    .option('--bind-address-hard-fail', 'end when the health server cannot listen, instead of trying again', false)
-    .addOption(new Option('--log-level <level>', 'what to say').choices(LOG_LEVELS).default('info'))
-    .addOption(new Option('--log-format <format>', 'how').choices(['auto', 'json', 'text']).default('auto'))
-    .action(async (flags: RunFlags) => {
-      if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
-        throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
-      }
-      const { manifests, kubeconfig, nft, conntrack, takeOver, runDir, bindAddressHardFail } = flags;
-      const healthz = readHealthz(flags.healthzBindAddress);
-      const proxy = readProxyFlags(flags);
-      const { createLog } = await import('../sys/log.ts');
-      const log = await createLog({ level: flags.logLevel, format: flags.logFormat });
-      const conntrackSettings = DEFAULT_CONNTRACK;
-      if (flags.initOnly === true) return (await import('./init-only.ts')).initOnly(conntrackSettings, log);
-      const { run } = await import('./run.ts');
-      const places = { manifests, kubeconfig, nft, conntrack, runDir };
-      const servers = { healthz, bindAddressHardFail };
-      await run({ ...places, ...servers, proxy, conntrackSettings, takeOver, log }, signal);
-    });
-}
-
-const HEALTHZ_PORT = 10256;
-const HEALTHZ = `0.0.0.0:${HEALTHZ_PORT}`;
-
-function readHealthz(text: string) {
-  const address = parseBindAddress(text, HEALTHZ_PORT);
-  if (text === '' || address !== undefined) return address;
-  throw new CommandError(EXIT.usage, `--healthz-bind-address: "${text}" is no IP address, with or without a port`);
-}
-
-interface RunFlags {
-  readonly manifests?: string;
-  readonly kubeconfig?: string;
-  readonly nft: string;
-  readonly conntrack: string;
-  readonly takeOver: 'auto' | 'no';
-  readonly initOnly?: boolean;
-  readonly runDir: string;
-  readonly healthzBindAddress: string;
-  readonly bindAddressHardFail: boolean;
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat;
-}
-
 function addRender(program: Command): void {
   const command = program.command('render').description('print the ruleset that manifests would give, for `nft -f`');
   withProxyFlags(command)
     .requiredOption('-f, --file <file|dir>', 'manifests; `-` for standard input')
-    .action(async (flags: { file: string }) => {
+    .action(async (flags: GivenFlags & { file: string }) => {
       const { printRendered } = await import('./render.ts');
       await printRendered(flags.file, readProxyFlags(flags));
     });
@@ -204,7 +144,7 @@ interface ExplainFlags extends LiveFlags {
   readonly interface?: string;
 }
 
-interface LiveFlags {
+interface LiveFlags extends GivenFlags {
   readonly file?: string;
   readonly runDir: string;
   readonly nft: string;

@@ -1,103 +1,59 @@
-// The flags that say how this node proxies, shared by every command that compiles.
+// The flags that say how this node proxies, shared by every command that compiles, and the configuration file below them.
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { type Command, Option } from 'commander';
-import * as z from 'zod/mini';
-import { DEFAULT_OPTIONS, type DetectLocal, type ProxyOptions } from '../compile/node-view.ts';
-import { type Prefix, parsePrefix } from '../net/prefix.ts';
-import { CommandError, EXIT } from './exit-status.ts';
+import type { Command } from 'commander';
+import type { ProxyOptions } from '../compile/node-view.ts';
+import { type Configuration, readConfiguration } from '../config/configuration.ts';
+import { ConfigurationError } from '../config/configuration-error.ts';
+import { readDocuments } from '../config/read-documents.ts';
+import { resolveProxy, resolveSettings } from '../config/resolve-settings.ts';
+import type { Settings } from '../config/settings.ts';
+import { fields } from '../kube/read.ts';
+import { readConfigFlags, withConfigFlags } from './config-flags.ts';
+import { type ConfigFlag, PROXY_FLAGS, RUN_FLAGS } from './flag-table.ts';
+
+/** What commander has read. */
+export interface GivenFlags {
+  readonly config?: string;
+  readonly master?: string;
+}
 
 /** Adds the flags to a command. */
 export function withProxyFlags(command: Command): Command {
-  return command
-    .addOption(new Option('--node-name <name>', 'name of this node (default: the host name)').env('NODE_NAME'))
-    .option(
-      '--cluster-cidr <cidrs>',
-      'where pods live, up to one block a family; clients from elsewhere are masqueraded',
-    )
-    .addOption(
-      new Option('--detect-local-mode <mode>', 'how a pod is told from other clients')
-        .choices(['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'])
-        .default('ClusterCIDR'),
-    )
-    .option('--pod-bridge-interface <name>', 'the bridge that pods are on, for mode BridgeInterface')
-    .option('--pod-interface-name-prefix <prefix>', 'how names of pod interfaces begin, for mode InterfaceNamePrefix')
-    .option('--masquerade-all', 'masquerade every connection to a cluster IP', DEFAULT_OPTIONS.masqueradeAll)
-    .option('--masquerade-bit <bit>', 'bit of the packet mark that says "masquerade"', '14')
-    .option(
-      '--strict-source-ranges',
-      'close a load balancer address whose source ranges cannot be used in its family, instead of leaving it open',
-      DEFAULT_OPTIONS.strictSourceRanges,
-    )
-    .option('--nodeport-addresses <cidrs>', 'where node ports are taken: "primary", or blocks of addresses', 'primary');
+  command.option('--config <file>', 'KubeProxyConfiguration, NftlaneConfiguration, or both; flags go before it');
+  return withConfigFlags(command, PROXY_FLAGS);
 }
 
-const prefixes = z.pipe(
-  z.string(),
-  z.transform((text: string, context): Prefix[] =>
-    text
-      .split(',')
-      .filter((part) => part !== '')
-      .flatMap((part) => {
-        const prefix = parsePrefix(part.trim());
-        if (prefix === undefined)
-          context.issues.push({ code: 'custom', message: `"${part}" is not a CIDR block`, input: text });
-        return prefix ?? [];
-      }),
-  ),
-);
+/** How this node proxies. Throws {@link ConfigurationError} that names each wrong flag or field. */
+export function readProxyFlags(flags: GivenFlags): ProxyOptions {
+  return resolveProxy(readGiven(flags, PROXY_FLAGS), hostname());
+}
 
-/** The kernel's own limit (IFNAMSIZ), and no character that could leave its quotes. */
-const interfaceName = z.string().check(z.regex(/^[A-Za-z0-9._@:-]{1,15}$/, 'is not an interface name'));
+/** Settings of the daemon, and what is to be told of them. */
+export interface LoadedSettings {
+  readonly settings: Settings;
+  readonly configuration: Configuration;
+}
 
-const FLAGS = z.object({
-  nodeName: z.optional(z.string()),
-  clusterCidr: z.optional(prefixes),
-  detectLocalMode: z.enum(['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix']),
-  podBridgeInterface: z.optional(interfaceName),
-  podInterfaceNamePrefix: z.optional(interfaceName),
-  masqueradeAll: z.boolean(),
-  masqueradeBit: z.string().check(z.regex(/^(?:[12]?\d|3[01])$/, 'must be a whole number from 0 to 31')),
-  strictSourceRanges: z.boolean(),
-  nodeportAddresses: z.union([z.literal('primary'), prefixes]),
-});
+/** Reads the file that the flags name, if they do, and joins both. Throws {@link ConfigurationError}. */
+export function loadSettings(flags: GivenFlags): LoadedSettings {
+  const configuration = readGiven(flags, [...PROXY_FLAGS, ...RUN_FLAGS]);
+  const { config: configFile, master } = flags;
+  return { settings: resolveSettings(configuration, { hostname: hostname(), configFile, master }), configuration };
+}
 
-/** Reads the flags. Throws {@link CommandError} with a usage status that names each wrong flag. */
-export function readProxyFlags(flags: unknown): ProxyOptions {
-  const parsed = FLAGS.safeParse(flags);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `--${toFlag(String(path[0]))}: ${message}`);
-    throw new CommandError(EXIT.usage, problems.join('\n'));
+function readGiven(flags: GivenFlags, table: readonly ConfigFlag[]): Configuration {
+  const file = flags.config === undefined ? undefined : { path: flags.config, text: readText(flags.config) };
+  const mode = file === undefined ? undefined : fields(readDocuments(file.text).kubeProxy)['mode'];
+  const given = flags as Readonly<Record<string, unknown>>;
+  return readConfiguration({ file, flags: readConfigFlags(given, table, mode) });
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigurationError(`configuration ${path}`, [{ path: '', reason }], { cause: error });
   }
-  const { data } = parsed;
-  const nodeName = (data.nodeName ?? hostname()).trim().toLowerCase();
-  if (nodeName === '') throw new CommandError(EXIT.usage, '--node-name: must not be empty');
-  return {
-    nodeName,
-    masqueradeAll: data.masqueradeAll,
-    masqueradeBit: Number(data.masqueradeBit),
-    detectLocal: detectLocal(data),
-    nodePortAddresses: data.nodeportAddresses,
-    strictSourceRanges: data.strictSourceRanges,
-  };
-}
-
-function detectLocal(data: z.infer<typeof FLAGS>): DetectLocal {
-  const needs = (flag: string, name: string | undefined): string => {
-    if (name !== undefined) return name;
-    throw new CommandError(EXIT.usage, `--${flag}: is needed with --detect-local-mode ${data.detectLocalMode}`);
-  };
-  switch (data.detectLocalMode) {
-    case 'ClusterCIDR':
-      return { mode: 'ClusterCIDR', cidrs: data.clusterCidr ?? [] };
-    case 'NodeCIDR':
-      return { mode: 'NodeCIDR' };
-    case 'BridgeInterface':
-      return { mode: 'BridgeInterface', name: needs('pod-bridge-interface', data.podBridgeInterface) };
-    case 'InterfaceNamePrefix':
-      return { mode: 'InterfaceNamePrefix', name: needs('pod-interface-name-prefix', data.podInterfaceNamePrefix) };
-  }
-}
-
-function toFlag(option: string): string {
-  return option.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -1,90 +1,101 @@
 // The daemon: objects from a source, transactions to the kernel, until it is told to stop.
-import { networkInterfaces } from 'node:os';
 import { AdminError, adminSocketPath, serveState } from '../admin/admin-socket.ts';
 import { engineState } from '../admin/state.ts';
 import { Kernel } from '../apply/kernel.ts';
 import { loadApiClient } from '../cluster/api-client.ts';
 import { ClusterSource } from '../cluster/cluster-source.ts';
-import type { ProxyOptions } from '../compile/node-view.ts';
+import type { Settings } from '../config/settings.ts';
 import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { Engine } from '../engine/engine.ts';
 import { Health } from '../health/health.ts';
 import type { Sink } from '../kube/sink.ts';
 import { DirectorySource } from '../manifests/directory-source.ts';
-import type { BindAddress } from '../net/bind-address.ts';
 import { Daemon } from '../sync/daemon.ts';
+import { NodeLog } from '../sync/node-log.ts';
+import { NodeWait } from '../sync/node-wait.ts';
 import type { SyncObserver } from '../sync/observer.ts';
 import { SyncLog } from '../sync/sync-log.ts';
 import { systemClock } from '../sys/clock.ts';
-import type { Log } from '../sys/log.ts';
-import { giveBackMemory } from '../sys/memory.ts';
+import { hostAddresses } from '../sys/host-addresses.ts';
+import { LocalhostRouting } from '../sys/localhost-routing.ts';
+import type { AdjustableLog } from '../sys/log.ts';
+import { giveBackMemory, setOomScore } from '../sys/memory.ts';
 import { applyConntrackSettings } from '../sysctl/apply-settings.ts';
-import type { ConntrackSettings } from '../sysctl/conntrack-settings.ts';
 import { tellOutcomes } from '../sysctl/tell-outcomes.ts';
 import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
 import { TakeOver } from '../takeover/take-over.ts';
+import { followAddresses } from './follow-addresses.ts';
+import type { LoadedSettings } from './proxy-flags.ts';
+import { followConfiguration } from './reload.ts';
 import { VERSION } from './version.ts';
 
-export interface RunSettings {
-  readonly proxy: ProxyOptions;
-  /** A directory of manifests; without it objects come from an API server. */
-  readonly manifests: string | undefined;
-  readonly kubeconfig: string | undefined;
-  readonly nft: string;
-  readonly conntrack: string;
-  /** What the kernel's connection tracking is set to. */
-  readonly conntrackSettings: ConntrackSettings;
-  /** `no` leaves what kube-proxy has left. */
-  readonly takeOver: 'auto' | 'no';
-  readonly runDir: string;
-  /** Where /healthz and /livez are answered; `undefined` for nowhere. */
-  readonly healthz: BindAddress | undefined;
-  /** A health server that cannot listen ends the daemon, instead of trying again. */
-  readonly bindAddressHardFail: boolean;
-  readonly log: Log;
+export interface RunParts {
+  readonly settings: Settings;
+  /** Reads file and flags again. */
+  readonly reload: () => LoadedSettings;
+  readonly log: AdjustableLog;
 }
 
-/** Runs until the signal aborts. The data plane stays as it is: forwarding does not need the daemon. */
-export async function run(settings: RunSettings, signal: AbortSignal): Promise<void> {
-  const { log, proxy } = settings;
-  const kernel = new Kernel({ command: settings.nft });
+/**
+ * Runs until the signal aborts, or the configuration changes in a way that takes a new start. The data plane stays as it
+ * is: forwarding does not need the daemon.
+ */
+export async function run({ settings, reload, log }: RunParts, signal: AbortSignal): Promise<void> {
+  const { own, proxy } = settings;
+  const kernel = new Kernel({ command: own.nft });
   const engine = new Engine(proxy);
   engine.setHostAddresses(hostAddresses());
-  const conntrack = new Conntrack({ command: settings.conntrack });
+  const conntrack = new Conntrack({ command: own.conntrack });
   const cleaner = new FlowCleaner({ engine, conntrack, hostAddresses, log, clock: systemClock });
-  const { healthz: address, bindAddressHardFail: hardFail } = settings;
+  const localhost = new LocalhostRouting(log);
+  const { healthzBindAddress: address, bindAddressHardFail: hardFail } = settings.config;
   using health = new Health({ engine, address, hardFail, log, clock: systemClock });
   await health.open();
   const services = () => engine.store.services.size;
-  const leftovers = new KubeProxyLeftovers({ nft: settings.nft });
-  const takeOver = new TakeOver({ mode: settings.takeOver, leftovers, services, log, clock: systemClock });
+  const leftovers = new KubeProxyLeftovers({ nft: own.nft });
+  const takeOver = new TakeOver({ mode: own.takeOver, leftovers, services, log, clock: systemClock });
   const observers: readonly SyncObserver[] = [
     new SyncLog({ log, services }),
+    new NodeLog({ engine, log }),
     cleaner,
     ...health.observers,
     takeOver,
     { completed: giveBackMemory },
+    { synced: () => void (engine.node.localhostNodePorts && localhost.open()) },
   ];
-  const daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, observers });
-  const [nftVersion, source] = await Promise.all([kernel.check(), openSource(settings, daemon)]);
-  const path = adminSocketPath(settings.runDir);
+  const nodeWait = new NodeWait({ engine, log, clock: systemClock, request: () => daemon.request() });
+  const mayBegin = () => settings.manifests !== undefined || nodeWait.isOver();
+  const daemon: Daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, observers, mayBegin });
+  const [nftVersion, source] = await Promise.all([kernel.check(), openSource(settings, log, daemon)]);
+  const path = adminSocketPath(own.runDir);
   const state = () => ({ version: VERSION, pid: process.pid, source: source.name, ...engineState(engine) });
   const socket = await serveState(path, state).catch((error: unknown) => {
     if (error instanceof AdminError) throw error;
     log.warn('inspection is off: its socket cannot be made', { path, reason: String(error) });
   });
-  tellOutcomes(await applyConntrackSettings(settings.conntrackSettings), log);
+  tellOutcomes(await applyConntrackSettings(settings.config.conntrack), log);
   log.info('started', { version: VERSION, nft: nftVersion, node: proxy.nodeName, source: source.name, socket: path });
+  await setOomScore(settings.config.oomScoreAdj, log);
 
   const stopped = new AbortController();
   const both = AbortSignal.any([signal, stopped.signal]);
-  const stopPolling = pollHostAddresses(engine, daemon);
+  const addresses = followAddresses({ engine, request: () => daemon.request(), log, signal: both });
+  const apply = async (next: Settings): Promise<void> => {
+    log.setLevel(next.own.log.level);
+    if (!next.proxy.nodePortAddresses.includes('localhost')) await localhost.close();
+    engine.setOptions(next.proxy);
+    addresses.optionsChanged();
+    daemon.request();
+  };
+  followConfiguration({ settings, reload, log, apply, restart: () => stopped.abort(), signal: both });
+  const parts = [source.run(both), daemon.run(both), cleaner.run(both), takeOver.run(both)];
   try {
-    const parts = [source.run(both), daemon.run(both), cleaner.run(both), takeOver.run(both)];
+    if (settings.manifests === undefined) void nodeWait.run(both);
     await Promise.all(parts.map(guarded));
   } finally {
-    stopPolling();
+    stopped.abort();
+    await addresses.ended();
     kernel.close();
     await socket?.close();
   }
@@ -105,28 +116,13 @@ interface Source {
   run(signal: AbortSignal): Promise<void>;
 }
 
-async function openSource({ manifests, kubeconfig, proxy, log }: RunSettings, sink: Sink): Promise<Source> {
+async function openSource(settings: Settings, log: AdjustableLog, sink: Sink): Promise<Source> {
+  const { manifests, proxy, config } = settings;
   if (manifests !== undefined) {
     const source = new DirectorySource({ directory: manifests, sink, log });
     return { name: `manifests in ${manifests}`, run: (signal) => source.run(signal) };
   }
-  const client = await loadApiClient({ kubeconfig });
+  const client = await loadApiClient(config.clientConnection);
   const source = new ClusterSource({ client, nodeName: proxy.nodeName, sink, clock: systemClock, log });
   return { name: `API server ${client.server}`, run: (signal) => source.run(signal) };
-}
-
-function hostAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map((entry) => entry.address));
-}
-
-/** Interface addresses matter only where node ports are taken at addresses inside given blocks. */
-function pollHostAddresses(engine: Engine, daemon: Daemon): () => void {
-  if (engine.options.nodePortAddresses === 'primary') return () => {};
-  const timer = setInterval(() => {
-    const now = hostAddresses();
-    if (now.join() === engine.hostAddresses.join()) return;
-    engine.setHostAddresses(now);
-    daemon.request();
-  }, 1000);
-  return () => clearInterval(timer);
 }

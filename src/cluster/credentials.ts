@@ -26,6 +26,8 @@ export class ClusterConfigError extends Error {
 /** Without a kubeconfig it is the service account of this pod. */
 export interface CredentialsSource {
   readonly kubeconfig?: string | undefined;
+  /** URL of the API server, in place of the one that is found. */
+  readonly master?: string | undefined;
   /** Put before the path of the service account mount; for tests. */
   readonly mountRoot?: string | undefined;
 }
@@ -91,17 +93,20 @@ function clusterOf(config: KubeConfig): Cluster {
   return cluster;
 }
 
-async function loadConfig({ kubeconfig, mountRoot = '' }: CredentialsSource): Promise<KubeConfig> {
+async function loadConfig(source: CredentialsSource): Promise<KubeConfig> {
+  const { kubeconfig, master, mountRoot = '' } = source;
   // The library is large: a run without a cluster does not pay for it.
   const { KubeConfig } = await import('./kube-config.ts');
   const config = new KubeConfig();
-  if (kubeconfig !== undefined) return narrow(config, await parseKubeconfig(kubeconfig, config), kubeconfig);
+  if (kubeconfig !== undefined) {
+    return narrow(config, { contextName: await parseKubeconfig(kubeconfig, config), path: kubeconfig, master });
+  }
   if (!process.env['KUBERNETES_SERVICE_HOST'] || !process.env['KUBERNETES_SERVICE_PORT']) {
     const state = 'not in a cluster (KUBERNETES_SERVICE_HOST is not set) and no kubeconfig given';
     throw new ClusterConfigError('not-in-cluster', `Cannot find the API server: ${state}`);
   }
   config.loadFromCluster(mountRoot);
-  return narrow(config, config.currentContext, 'service account');
+  return narrow(config, { contextName: config.currentContext, path: 'service account', master });
 }
 
 /** Fills `config` from a file; gives the name of its current context. */
@@ -140,12 +145,19 @@ function withTokenFile(path: string): (entry: unknown) => unknown {
   };
 }
 
+interface Narrowing {
+  readonly contextName: string;
+  readonly path: string;
+  readonly master: string | undefined;
+}
+
 /** Leaves only the cluster and the user of the current context, checked. */
-function narrow(config: KubeConfig, contextName: string, path: string): KubeConfig {
+function narrow(config: KubeConfig, { contextName, path, master }: Narrowing): KubeConfig {
   if (contextName === '') throw invalid(path, 'it has no current-context');
   const context = config.contexts.find(({ name }) => name === contextName);
   if (context === undefined) throw invalid(path, `there is no context "${contextName}"`);
-  const cluster = config.clusters.find(({ name }) => name === context.cluster);
+  const named = config.clusters.find(({ name }) => name === context.cluster);
+  const cluster = named === undefined || master === undefined ? named : { ...named, server: master };
   if (cluster === undefined) throw invalid(path, `there is no cluster "${context.cluster}"`);
   const user = context.user ? config.users.find(({ name }) => name === context.user) : ANONYMOUS;
   if (user === undefined) throw invalid(path, `there is no user "${context.user}"`);

@@ -17,7 +17,11 @@ import { CHOSEN, FRONTEND, HAIRPIN, NODE_PORT, NODE_PORT_CHOSEN, type ObjectName
  */
 export function staticChains(family: Family, node: NodeView): Chain[] {
   return [
-    { name: 'guard-prerouting', hook: filter('prerouting', -110), rules: GUARD },
+    {
+      name: 'guard-prerouting',
+      hook: filter('prerouting', -110),
+      rules: [...guardLoopback(family, node), ...GUARD],
+    },
     { name: 'guard-output', hook: filter('output', -110), rules: GUARD },
     { name: 'nat-prerouting', hook: nat('prerouting', -100), rules: [[jump('services')]] },
     { name: 'nat-output', hook: nat('output', -100), rules: [[jump('services')]] },
@@ -74,10 +78,36 @@ const AFFINITY: readonly Rule[] = [
   [{ kind: 'status-dnat' }, vmap(NODE_PORT_CHOSEN, 'affinity-nodeports')],
 ];
 
-function services(family: Family, node: NodeView): Chain {
-  const jumps = [...nodePortDestination(family, node), jump('node-ports')];
-  return { name: 'services', rules: [...twice([vmap(FRONTEND, 'service-ips')]), jumps] };
+/**
+ * Node ports at 127.0.0.1 need the kernel to route loopback addresses (route_localnet), and then others could reach what
+ * listens there. Answers are no concern: their addresses are translated back only after this.
+ */
+function guardLoopback(family: Family, node: NodeView): Rule[] {
+  if (!takesLocalhost(family, node)) return [];
+  const fromOutside: Statement = { kind: 'input-interface', name: 'lo', negate: true };
+  const { loopback } = FAMILY_TRAITS[family];
+  return (['daddr', 'saddr'] as const).map((field) => [fromOutside, inPrefix(field, loopback), { kind: 'drop' }]);
 }
+
+function takesLocalhost(family: Family, { localhostNodePorts }: NodeView): boolean {
+  return localhostNodePorts && family === 'ip';
+}
+
+function services(family: Family, node: NodeView): Chain {
+  const jumps = nodePortDestinations(family, node).map((conditions): Rule => [...conditions, jump('node-ports')]);
+  return { name: 'services', rules: [...twice([vmap(FRONTEND, 'service-ips')]), ...jumps] };
+}
+
+/** Each place where node ports are taken. */
+function nodePortDestinations(family: Family, node: NodeView): Statement[][] {
+  return [nodePortDestination(family, node), ...localhostDestination(family, node)];
+}
+
+function localhostDestination(family: Family, node: NodeView): Statement[][] {
+  return takesLocalhost(family, node) ? [[inPrefix('daddr', LOCALHOST)]] : [];
+}
+
+const LOCALHOST = '127.0.0.1';
 
 /** The addresses that take node ports: those of the list, or every address of the host but loopback. */
 function nodePortDestination(family: Family, node: NodeView): Statement[] {
@@ -88,7 +118,11 @@ function nodePortDestination(family: Family, node: NodeView): Statement[] {
 /** In the input hook every destination is an address of the host already. */
 function refuseNodePorts(family: Family, node: NodeView): Chain {
   const accepted = node.nodePortIps[family] === 'any' ? [notLoopback(family)] : nodePortDestination(family, node);
-  return { name: 'refuse-nodeports', rules: [[...accepted, vmap(NODE_PORT, 'no-endpoint-nodeports')]] };
+  const places = [accepted, ...localhostDestination(family, node)];
+  return {
+    name: 'refuse-nodeports',
+    rules: places.map((conditions) => [...conditions, vmap(NODE_PORT, 'no-endpoint-nodeports')]),
+  };
 }
 
 function refuseClusterIps(family: Family, node: NodeView): Chain {

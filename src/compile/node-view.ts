@@ -1,6 +1,6 @@
 // What this node is, as far as the rules depend on it.
 import type { Node } from '../kube/node.ts';
-import { type Address, isLoopback } from '../net/address.ts';
+import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { contains, type Prefix, withoutOverlaps } from '../net/prefix.ts';
 
@@ -12,11 +12,18 @@ export interface ProxyOptions {
   /** The bit of the packet mark that says "masquerade", 0 to 31. */
   readonly masqueradeBit: number;
   readonly detectLocal: DetectLocal;
-  /** Where node ports are taken: at the Node's own addresses, or at addresses inside these blocks. */
-  readonly nodePortAddresses: 'primary' | readonly Prefix[];
+  readonly nodePortAddresses: readonly NodePortAddress[];
   /** A load balancer address whose source ranges cannot be used in its family is closed, instead of open to everybody. */
   readonly strictSourceRanges: boolean;
+  /** Stands for the Node's own address of its family. */
+  readonly bindAddress?: Address | undefined;
 }
+
+/**
+ * Where node ports are taken: at the Node's own addresses, at every address of the host but loopback, at 127.0.0.1, or at
+ * the addresses of the host inside a block.
+ */
+export type NodePortAddress = 'primary' | 'all' | 'localhost' | Prefix;
 
 /** How a pod's packet is told from others. */
 export type DetectLocal =
@@ -28,7 +35,7 @@ export const DEFAULT_OPTIONS: Omit<ProxyOptions, 'nodeName'> = {
   masqueradeAll: false,
   masqueradeBit: 14,
   detectLocal: { mode: 'ClusterCIDR', cidrs: [] },
-  nodePortAddresses: 'primary',
+  nodePortAddresses: ['primary'],
   strictSourceRanges: false,
 };
 
@@ -44,6 +51,8 @@ export interface NodeView {
   readonly detectLocal:
     | { readonly by: 'source'; readonly prefixes: Readonly<Partial<Record<Family, string>>> }
     | { readonly by: 'interface'; readonly name: string };
+  /** Node ports are taken at 127.0.0.1 too. IPv6 has no such thing: the kernel routes nothing from ::1 to another host. */
+  readonly localhostNodePorts: boolean;
   /** The addresses that take node ports; `any` is every address of the host but loopback. */
   readonly nodePortIps: Readonly<Record<Family, 'any' | readonly Address[]>>;
   /** The blocks that cluster IPs are taken from, without overlaps; empty when they are not known. */
@@ -73,8 +82,12 @@ export function viewNode(options: ProxyOptions, facts: NodeFacts): NodeView {
     masqueradeAll: options.masqueradeAll,
     masqueradeBit: options.masqueradeBit,
     strictSourceRanges: options.strictSourceRanges,
-    addresses: { ip: node?.addresses.ip ?? '127.0.0.1', ip6: node?.addresses.ip6 ?? '::1' },
+    addresses: {
+      ip: primaryAddress('ip', node, options.bindAddress) ?? '127.0.0.1',
+      ip6: primaryAddress('ip6', node, options.bindAddress) ?? '::1',
+    },
     detectLocal: viewDetection(options.detectLocal, node),
+    localhostNodePorts: options.nodePortAddresses.includes('localhost'),
     nodePortIps: { ip: nodePortIps(options, 'ip', facts), ip6: nodePortIps(options, 'ip6', facts) },
     serviceCidrs: { ip: ofFamily('ip'), ip6: ofFamily('ip6') },
   };
@@ -100,18 +113,25 @@ function prefixTexts(prefixes: readonly (Prefix | undefined)[]): Partial<Record<
   return texts;
 }
 
+/** Words and blocks add up. A family that nothing in the list is about is open at every address. */
 function nodePortIps(
-  { nodePortAddresses: wanted }: ProxyOptions,
+  { nodePortAddresses: wanted, bindAddress }: ProxyOptions,
   family: Family,
-  { node, hostAddresses }: NodeFacts,
+  facts: NodeFacts,
 ): 'any' | readonly Address[] {
-  if (wanted === 'primary') {
-    const address = node?.addresses[family];
-    return address === undefined || isLoopback(address) ? 'any' : [address];
-  }
-  const prefixes = wanted.filter((prefix) => prefix.family === family);
-  if (prefixes.length === 0 || prefixes.some((prefix) => prefix.length === 0)) return 'any';
-  return hostAddresses.filter(
+  if (wanted.includes('all')) return 'any';
+  const prefixes = wanted.filter((entry): entry is Prefix => typeof entry === 'object' && entry.family === family);
+  if (prefixes.some((prefix) => prefix.length === 0)) return 'any';
+  const inside = facts.hostAddresses.filter(
     (address) => !isLoopback(address) && prefixes.some((prefix) => contains(prefix, address)),
   );
+  const primary = wanted.includes('primary') ? primaryAddress(family, facts.node, bindAddress) : undefined;
+  if (primary !== undefined && !isLoopback(primary)) return [...new Set([primary, ...inside])];
+  const isMeant = prefixes.length > 0 || (wanted.includes('localhost') && !wanted.includes('primary'));
+  return isMeant ? inside : 'any';
+}
+
+/** The Node's address of a family, unless the operator has given another one. */
+function primaryAddress(family: Family, node: Node | undefined, bindAddress: Address | undefined): Address | undefined {
+  return bindAddress !== undefined && familyOf(bindAddress) === family ? bindAddress : node?.addresses[family];
 }

@@ -121,6 +121,6 @@ export class FlowCleaner {
       const taken = engine.node.nodePortIps[family];
       return taken === 'any' ? own.filter((address) => familyOf(address) === family) : taken;
     });
-    return new Set(ofFamily.flat());
+    return new Set([...ofFamily.flat(), ...(engine.node.localhostNodePorts ? ['127.0.0.1'] : [])]);
   }
 }

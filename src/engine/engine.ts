@@ -8,6 +8,7 @@ import type { Kind, KindMap } from '../kube/kinds.ts';
 import type { Read } from '../kube/read.ts';
 import type { Service } from '../kube/service.ts';
 import type { Sink } from '../kube/sink.ts';
+import { invariant } from '../lib/invariant.ts';
 import { allFrontends, type Frontend } from '../model/frontends.ts';
 import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
@@ -42,7 +43,8 @@ export interface Refusal {
  */
 export class Engine implements Sink {
   readonly store = new Store();
-  readonly options: ProxyOptions;
+  /** Set by {@link setOptions} alone. */
+  options: ProxyOptions;
   /** Each is told of every Service as soon as it is compiled, with a test for frontends that it has to itself. */
   readonly onCompiled: ((service: string, owns: (frontend: Frontend) => boolean) => void)[] = [];
   readonly #ledger = new Ledger(allObjects());
@@ -93,6 +95,14 @@ export class Engine implements Sink {
   setHostAddresses(addresses: readonly Address[]): void {
     this.#hostAddresses = addresses;
     this.store.touchSurroundings();
+  }
+
+  /** Other options: everything is compiled anew. The name of the node must be the same. */
+  setOptions(options: ProxyOptions): void {
+    invariant(options.nodeName === this.options.nodeName, 'a node keeps its name');
+    this.options = options;
+    this.store.touchSurroundings();
+    this.store.touch(this.store.services.keys());
   }
 
   /** The kernel was listed. Slots that it holds are kept by the first compilation, so a restart moves nothing. */

@@ -2,23 +2,24 @@
 import type { Engine } from '../engine/engine.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { contains } from '../net/prefix.ts';
+import { contains, type Prefix } from '../net/prefix.ts';
 
 const ANY: Readonly<Record<Family, Address>> = { ip: '0.0.0.0', ip6: '::' };
 
 /**
  * The addresses of each family as they are now: the unspecified one where node ports are taken at every address.
- * Loopback addresses are among them where the operator's blocks name them, although the kernel takes no node ports there.
+ * Loopback addresses are among them where the operator's list names them, although the kernel takes no node ports in blocks
+ * of them.
  */
 export function listenAddresses({
   node,
   options,
   hostAddresses,
 }: Pick<Engine, 'node' | 'options' | 'hostAddresses'>): Readonly<Record<Family, readonly Address[]>> {
-  const blocks = options.nodePortAddresses === 'primary' ? [] : options.nodePortAddresses;
-  const loopbacks = hostAddresses.filter(
-    (address) => isLoopback(address) && blocks.some((block) => contains(block, address)),
-  );
+  const blocks = options.nodePortAddresses.filter((entry): entry is Prefix => typeof entry === 'object');
+  const isNamed = (address: Address): boolean =>
+    (node.localhostNodePorts && address === '127.0.0.1') || blocks.some((block) => contains(block, address));
+  const loopbacks = hostAddresses.filter((address) => isLoopback(address) && isNamed(address));
   const [ip, ip6] = FAMILIES.map((family) => {
     const taken = node.nodePortIps[family];
     return taken === 'any' ? [ANY[family]] : [...taken, ...loopbacks.filter((address) => familyOf(address) === family)];

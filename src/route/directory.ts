@@ -28,6 +28,8 @@ export interface RouteNode {
     /** A name that ends in `*` stands for all that begin like it. */
     | { readonly by: 'interface'; readonly name: string };
   readonly nodePortIps: Readonly<Record<Family, 'any' | readonly Address[]>>;
+  /** Node ports are taken at 127.0.0.1 too. */
+  readonly localhostNodePorts: boolean;
   readonly serviceCidrs: Readonly<Record<Family, readonly string[]>>;
 }
 

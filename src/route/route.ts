@@ -18,6 +18,9 @@ export interface Verdict extends Fate {
 
 /** The verdict on the first packet of a flow. */
 export function route(packet: Packet, directory: Directory): Verdict {
+  if (isSpoofed(packet, directory)) {
+    return { ...turnAway('drop', ['loopback addresses are for this host alone']), listing: undefined };
+  }
   const listing = find(packet, directory);
   if (listing === undefined) return withoutListing(packet, directory);
   const steps = [nameListing(listing)];
@@ -37,6 +40,12 @@ export function route(packet: Packet, directory: Directory): Verdict {
   return { outcome: 'forward', landings: sortLandings(landings), listing, reason, steps: [...new Set(steps)] };
 }
 
+/** Where node ports are taken at 127.0.0.1 the kernel routes such addresses, so that we have to see who uses them. */
+function isSpoofed({ family, source, destination, inInterface }: Packet, { node }: Directory): boolean {
+  if (!node.localhostNodePorts || family !== 'ip' || inInterface === undefined) return false;
+  return isLoopback(source) || isLoopback(destination);
+}
+
 /** A frontend with that very address goes before a node port. */
 function find({ destination, destinationPort, protocol, family }: Packet, directory: Directory): Listing | undefined {
   const exact = directory.listings.get(dialled(destination, protocol, destinationPort));
@@ -46,6 +55,7 @@ function find({ destination, destinationPort, protocol, family }: Packet, direct
 }
 
 function takesNodePorts(destination: string, { node, host }: Directory): boolean {
+  if (node.localhostNodePorts && destination === '127.0.0.1') return true;
   const accepted = node.nodePortIps[destination.includes(':') ? 'ip6' : 'ip'];
   if (accepted === 'any') return isOfHost(host, destination) && !isLoopback(destination);
   return accepted.includes(destination);

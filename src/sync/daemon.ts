@@ -17,6 +17,8 @@ export interface DaemonParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly observers?: readonly SyncObserver[];
+  /** Holds back the first complete sync as long as it is false; asked again with each request. */
+  readonly mayBegin?: () => boolean;
 }
 
 /**
@@ -101,6 +103,7 @@ export class Daemon implements Sink {
     if (!engine.store.ready) return;
     if (!this.#listed) this.#tell((observer) => observer.listed?.(clock.now()));
     this.#listed = true;
+    if (!this.#mayBegin()) return;
     await this.#probe();
     const startedAt = clock.now();
     const oldestEvent = this.#oldestEvent ?? startedAt;
@@ -123,6 +126,10 @@ export class Daemon implements Sink {
     this.#complete = true;
     this.#probedAt = now;
     this.#tell((observer) => observer.completed?.());
+  }
+
+  #mayBegin(): boolean {
+    return this.#complete || (this.#parts.mayBegin?.() ?? true);
   }
 
   /** Only saves time: where it fails, the sync does all the work. */

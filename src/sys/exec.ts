@@ -1,4 +1,4 @@
-// Running a program and waiting for its end: the only place that does, besides the nft session.
+// Running a program and waiting for its end: whoever lives longer is in `follow.ts`, and the nft session.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 

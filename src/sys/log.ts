@@ -7,8 +7,13 @@ type Write = (message: string, details?: Readonly<Record<string, unknown>>) => v
 /** Says what happened, with details by name. */
 export type Log = Readonly<Record<LogLevel, Write>>;
 
+/** A log whose level can be changed at work. */
+export interface AdjustableLog extends Log {
+  setLevel(level: LogLevel): void;
+}
+
 /** A log on standard error. `auto` is text on a terminal and JSON otherwise. Writes are synchronous: nothing is lost at exit. */
-export async function createLog({ level, format }: { level: LogLevel; format: LogFormat }): Promise<Log> {
+export async function createLog({ level, format }: { level: LogLevel; format: LogFormat }): Promise<AdjustableLog> {
   const text = format === 'text' || (format === 'auto' && process.stderr.isTTY);
   // Only a person at a terminal pays for loading the printer.
   const stream = text
@@ -31,7 +36,10 @@ export async function createLog({ level, format }: { level: LogLevel; format: Lo
     (at: LogLevel): Write =>
     (message, details = {}) =>
       logger[at](details, message);
-  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
+  const setLevel = (to: LogLevel): void => {
+    logger.level = to;
+  };
+  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error'), setLevel };
 }
 
 /** A log that keeps nothing. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { DEFAULT_OPTIONS, type ProxyOptions } from '../../src/compile/node-view.ts';
+import { DEFAULT_OPTIONS, type NodePortAddress, type ProxyOptions } from '../../src/compile/node-view.ts';
 import { allObjects } from '../../src/compile/objects.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { render } from '../../src/engine/render.ts';
@@ -41,12 +41,16 @@ function readEngine(folder: URL): Engine {
   return engine;
 }
 
+function toNodePortAddress(text: string): readonly NodePortAddress[] {
+  return text === 'primary' || text === 'all' || text === 'localhost' ? [text] : prefixes([text]);
+}
+
 function toOptions({ masqueradeAll = false, clusterCidrs = [], interfacePrefix, nodePortAddresses }: GivenOptions) {
   const options: ProxyOptions = {
     ...DEFAULT_OPTIONS,
     nodeName: 'n1',
     masqueradeAll,
-    nodePortAddresses: nodePortAddresses === undefined ? 'primary' : prefixes(nodePortAddresses),
+    nodePortAddresses: nodePortAddresses?.flatMap(toNodePortAddress) ?? ['primary'],
     detectLocal:
       interfacePrefix === undefined
         ? { mode: 'ClusterCIDR', cidrs: prefixes(clusterCidrs) }

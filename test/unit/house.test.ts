@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['compile', 'route', 'trace'],
   ['engine'],
   ['inspect', 'sys'],
-  ['manifests', 'cluster', 'apply', 'admin', 'observe'],
+  ['manifests', 'cluster', 'apply', 'admin', 'observe', 'config'],
   ['sync'],
   ['conntrack', 'health', 'takeover', 'sysctl'],
   ['doctor'],
@@ -26,7 +26,7 @@ const PURE_ROOMS = ['lib', 'net', 'kube', 'nft', 'model', 'plan', 'compile', 'ro
 
 /** Text that only these files, or files in these folders, may contain. */
 const ONLY_IN: readonly { readonly text: RegExp; readonly places: readonly string[] }[] = [
-  { text: /'node:child_process'/, places: ['src/sys/exec.ts', 'src/apply/nft-session.ts'] },
+  { text: /'node:child_process'/, places: ['src/sys/exec.ts', 'src/sys/follow.ts', 'src/apply/nft-session.ts'] },
   { text: /'@kubernetes\/client-node[/']/, places: ['src/cluster/'] },
 ];
 

@@ -194,3 +194,11 @@ t.test('ApiClient ends a request when its signal aborts', async (t) => {
     await t.rejects(client.request(PATH, controller.signal), { message: 'enough' }, 'aborted before it begins');
   }
 });
+
+t.test('ApiClient goes to the master that it is told, with the credentials of the kubeconfig', async (t) => {
+  const [named, master] = await Promise.all([startApiServer(), startApiServer()]);
+  t.teardown(() => Promise.all([named.close(), master.close()]));
+  const client = await load(t, { kubeconfig: named.kubeconfigPath, master: master.url });
+  t.equal(client.server, master.url);
+  await t.rejects(load(t, { kubeconfig: named.kubeconfigPath, master: 'ftp://x' }), /is not an http\(s\) URL/);
+});

@@ -24,6 +24,7 @@ t.test('viewNode() is complete before the Node is known', async (t) => {
     strictSourceRanges: false,
     addresses: { ip: '127.0.0.1', ip6: '::1' },
     detectLocal: { by: 'source', prefixes: {} },
+    localhostNodePorts: false,
     nodePortIps: { ip: 'any', ip6: 'any' },
     serviceCidrs: { ip: [], ip6: [] },
   });
@@ -71,6 +72,35 @@ t.test('viewNode() takes node ports at the addresses inside the blocks', async (
     const options = { nodePortAddresses: prefixes(...blocks) };
     t.strictSame(view(options, { hostAddresses }).nodePortIps, { ip, ip6 }, blocks.join());
   }
+});
+
+t.test('viewNode() adds words and blocks of node port addresses', async (t) => {
+  const hostAddresses = ['127.0.0.1', '::1', '192.0.2.1', '198.51.100.1', 'fd00::1'];
+  const given = read({});
+  const block = prefixes('198.51.100.0/24');
+  const cases: [ProxyOptions['nodePortAddresses'], ip: 'any' | string[], ip6: 'any' | string[], localhost: boolean][] =
+    [
+      [['all'], 'any', 'any', false],
+      [['all', 'localhost'], 'any', 'any', true],
+      [['primary', 'all'], 'any', 'any', false],
+      [['primary', ...block], ['192.0.2.1', '198.51.100.1'], 'any', false],
+      [['primary', 'localhost'], ['192.0.2.1'], 'any', true],
+      [['localhost'], [], [], true],
+      [['localhost', ...block], ['198.51.100.1'], [], true],
+    ];
+  for (const [nodePortAddresses, ip, ip6, localhostNodePorts] of cases) {
+    const seen = view({ nodePortAddresses }, { node: given, hostAddresses });
+    t.match(seen, { nodePortIps: { ip, ip6 }, localhostNodePorts }, JSON.stringify(nodePortAddresses));
+    t.strictSame(seen.nodePortIps, { ip, ip6 }, JSON.stringify(nodePortAddresses));
+  }
+});
+
+t.test('viewNode() lets the bind address stand for the address of its family', async (t) => {
+  const given = read({});
+  const seen = view({ bindAddress: '198.51.100.1' }, { node: given });
+  t.strictSame(seen.addresses, { ip: '198.51.100.1', ip6: '::1' });
+  t.strictSame(seen.nodePortIps, { ip: ['198.51.100.1'], ip6: 'any' });
+  t.strictSame(view({ bindAddress: 'fd00::5' }, { node: given }).addresses, { ip: '192.0.2.1', ip6: 'fd00::5' });
 });
 
 t.test('viewNode() sorts service blocks by family, without overlaps', async (t) => {

@@ -176,6 +176,21 @@ t.test('Engine needs to be told when the kernel is known', async (t) => {
   t.ok(engine.known);
 });
 
+t.test('Engine takes in other options at work, and sends what differs', async (t) => {
+  const objects = [node('n1'), service('shop/web', { spec: { type: 'NodePort' } }), slice()];
+  const engine = engineOf(objects);
+  settle(engine);
+  const options = { ...engine.options, masqueradeAll: true, nodePortAddresses: ['all', 'localhost'] as const };
+  engine.setOptions(options);
+  t.ok(lines(engine).some((line) => line.includes('127.0.0.1')));
+  const fresh = engineOf(objects, options);
+  t.strictSame(elementsOf(engine), elementsOf(fresh));
+  t.strictSame(engine.chains('ip'), fresh.chains('ip'));
+  engine.setOptions(options);
+  t.strictSame(lines(engine), [], 'the same options change nothing');
+  t.throws(() => engine.setOptions({ ...options, nodeName: 'n2' }), /a node keeps its name/);
+});
+
 t.test('Engine tells all who listen of what it compiled, and of nothing that the kernel refused', async (t) => {
   const engine = engineOf([service(), slice()]);
   const heard: string[] = [];

@@ -29,3 +29,10 @@ t.test('listenAddresses() are those of the host inside given blocks, loopback to
   t.strictSame(addresses([], '0.0.0.0/0'), { ip: ['0.0.0.0'], ip6: ['::'] });
   t.strictSame(addresses([], '198.51.100.0/24'), { ip: [], ip6: ['::'] });
 });
+
+t.test('listenAddresses() have 127.0.0.1 where node ports are taken at localhost', async (t) => {
+  const engine = engineOf([node()], { nodePortAddresses: ['primary', 'localhost'] });
+  engine.setHostAddresses(HOST);
+  engine.compile();
+  t.strictSame(listenAddresses(engine), { ip: ['192.0.2.1', '127.0.0.1'], ip6: ['::'] });
+});

@@ -39,7 +39,10 @@ const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
     { mode: 'InterfaceNamePrefix', name: 'pod-' },
   ),
   nodePortAddresses: fc.constantFrom<ProxyOptions['nodePortAddresses']>(
-    'primary',
+    ['primary'],
+    ['all', 'localhost'],
+    ['primary', 'localhost'],
+    ['localhost'],
     blocks('192.0.2.0/24', 'fd00::/64'),
     blocks('0.0.0.0/0', '::/0'),
   ),

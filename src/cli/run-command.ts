@@ -1,0 +1,78 @@
+// The command `run`: its flags, and which of its jobs it is asked to do.
+import { type Command, Option } from 'commander';
+import { describeProblem } from '../config/configuration-error.ts';
+import type { Settings } from '../config/settings.ts';
+import { createLog, type Log } from '../sys/log.ts';
+import { withConfigFlags } from './config-flags.ts';
+import { CommandError, EXIT } from './exit-status.ts';
+import { RUN_FLAGS } from './flag-table.ts';
+import { type GivenFlags, type LoadedSettings, loadSettings, withProxyFlags } from './proxy-flags.ts';
+
+interface RunFlags extends GivenFlags {
+  readonly writeConfigTo?: string;
+  readonly cleanup?: boolean;
+  readonly initOnly?: boolean;
+  readonly manifests?: string;
+  readonly kubeconfig?: string;
+}
+
+const HELP = `
+With --config, flags that are given go before what the file says, and the log says so. The file is watched: what can be
+changed at work is, the rest ends the process with status 0 so that it is started again. Flags of kube-proxy without a
+meaning here are accepted.`;
+
+/** Adds the command. */
+export function addRun(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command('run')
+    .description('keep the kernel in step with Services, from manifests or an API server');
+  withConfigFlags(withProxyFlags(command), RUN_FLAGS)
+    .option('--master <url>', 'the API server, in place of the one that the kubeconfig names')
+    .option('--write-config-to <file>', 'write the configuration with its defaults to a file, and end')
+    .option('--cleanup', 'remove every trace from the kernel, and end, as the command cleanup')
+    .option('--init-only', 'set the kernel settings, and end')
+    .addOption(new Option('--boot-id-file <file>').hideHelp())
+    .addOption(new Option('--machine-id-file <file>').hideHelp())
+    .addOption(new Option('--vmodule <patterns>').hideHelp())
+    .addHelpText('after', HELP)
+    .action((flags: RunFlags) => runCommand(flags, signal));
+}
+
+async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
+  if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
+    throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
+  }
+  const loaded = loadSettings(flags);
+  const { settings } = loaded;
+  if (flags.writeConfigTo !== undefined) {
+    return (await import('./write-config.ts')).writeConfig(settings.documents, flags.writeConfigTo);
+  }
+  if (flags.cleanup) {
+    const { nft, runDir } = settings.own;
+    return (await import('./cleanup.ts')).cleanup({ nft, runDir, kubeProxy: false });
+  }
+  const log = await createLog(settings.own.log);
+  tellConfiguration(loaded, log);
+  if (flags.initOnly) return (await import('./init-only.ts')).initOnly(settings.config.conntrack, log);
+  checkFastPath(settings, log);
+  const { run } = await import('./run.ts');
+  await run({ settings, reload: () => loadSettings(flags), log }, signal);
+}
+
+/** There is none yet. */
+function checkFastPath({ own }: Settings, log: Log): void {
+  if (own.fastPath.mode === 'required') {
+    throw new CommandError(EXIT.environment, 'NftlaneConfiguration.fastPath.mode: this version has no fast path');
+  }
+  if (own.fastPath.mode === 'auto') log.warn('this version has no fast path', { field: 'fastPath.mode' });
+}
+
+/** Says what of the configuration has no effect, and which flags went before it. */
+export function tellConfiguration({ configuration, settings }: LoadedSettings, log: Log): void {
+  const file = settings.configFile;
+  const warnings = configuration.warnings.map(describeProblem);
+  if (warnings.length > 0) log.warn('parts of the configuration are passed over', { file, warnings });
+  if (configuration.overridden.length > 0) {
+    log.info('flags go before the configuration file', { file, flags: configuration.overridden });
+  }
+}

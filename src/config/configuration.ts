@@ -1,0 +1,149 @@
+// A configuration as a whole: file, flags on top of it, defaults below it, and everything that is wrong with it.
+import { checkKubeProxy } from './check-kube-proxy.ts';
+import { ConfigurationError, type Problem } from './configuration-error.ts';
+import { decode } from './decode.ts';
+import { idleGates } from './feature-gates.ts';
+import { fillDefaults } from './field.ts';
+import {
+  KUBE_PROXY_API,
+  KUBE_PROXY_KIND,
+  KUBE_PROXY_SCHEMA,
+  type KubeProxyConfiguration,
+  type KubeProxyFile,
+} from './kube-proxy-schema.ts';
+import {
+  NFTLANE_API,
+  NFTLANE_KIND,
+  NFTLANE_SCHEMA,
+  type NftlaneConfiguration,
+  type NftlaneFile,
+} from './nftlane-schema.ts';
+import { readDocuments } from './read-documents.ts';
+
+/** A field that a flag sets. */
+export interface FlagValue {
+  /** As it was typed: `--cluster-cidr`. */
+  readonly flag: string;
+  readonly kind: typeof KUBE_PROXY_KIND | typeof NFTLANE_KIND;
+  /** The field, from the top of its document. */
+  readonly path: readonly string[];
+  readonly value: unknown;
+}
+
+/** Both documents, complete and checked. */
+export interface Configuration {
+  readonly kubeProxy: KubeProxyConfiguration;
+  readonly nftlane: NftlaneConfiguration;
+  /** What the operator should know: unknown fields, keys that are there twice, gates and fields without effect. */
+  readonly warnings: readonly Problem[];
+  /** Flags that went before what the file says. */
+  readonly overridden: readonly string[];
+}
+
+export interface ConfigurationInput {
+  /** The text of the file, where there is one, and its path for messages. */
+  readonly file?: { readonly path: string; readonly text: string } | undefined;
+  readonly flags: readonly FlagValue[];
+}
+
+/** Joins file, flags and defaults. Throws {@link ConfigurationError} with everything that is wrong. */
+export function readConfiguration({ file, flags }: ConfigurationInput): Configuration {
+  const documents = file === undefined ? NO_DOCUMENTS : readDocuments(file.text);
+  const kubeProxy = overlay(documents.kubeProxy ?? EMPTY[KUBE_PROXY_KIND], flags, KUBE_PROXY_KIND);
+  const nftlane = overlay(documents.nftlane ?? EMPTY[NFTLANE_KIND], flags, NFTLANE_KIND);
+  const proxy = decode(KUBE_PROXY_SCHEMA, kubeProxy.document, KUBE_PROXY_KIND);
+  const own = decode(NFTLANE_SCHEMA, nftlane.document, NFTLANE_KIND);
+  const complete = {
+    kubeProxy: completeKubeProxy(proxy.value, flags),
+    nftlane: completeNftlane(own.value),
+  };
+  const wrong = [...proxy.wrong, ...own.wrong];
+  // A field of the wrong type has its default from here on, about which nobody needs to hear.
+  const further = checkKubeProxy(complete.kubeProxy).filter(({ path }) => !wrong.some((other) => other.path === path));
+  const problems = nameFlags([...documents.problems, ...wrong, ...further], flags);
+  if (problems.length > 0) throw toError(file?.path, problems, flags);
+  const gates = idleGates(complete.kubeProxy.featureGates).map(([name, reason]) => ({
+    path: `${KUBE_PROXY_KIND}.featureGates.${name}`,
+    reason,
+  }));
+  const warnings = [...documents.warnings, ...proxy.unknown, ...own.unknown, ...gates];
+  return { ...complete, warnings, overridden: [...kubeProxy.overridden, ...nftlane.overridden] };
+}
+
+const NO_DOCUMENTS = { kubeProxy: undefined, nftlane: undefined, warnings: [], problems: [] };
+
+const EMPTY = {
+  [KUBE_PROXY_KIND]: { apiVersion: KUBE_PROXY_API, kind: KUBE_PROXY_KIND },
+  [NFTLANE_KIND]: { apiVersion: NFTLANE_API, kind: NFTLANE_KIND },
+};
+
+type Json = Record<string, unknown>;
+
+/** A document with what flags say, and the flags that replaced something else. */
+function overlay(document: object, flags: readonly FlagValue[], kind: FlagValue['kind']) {
+  const copy = structuredClone(document) as Json;
+  const overridden: string[] = [];
+  for (const { flag, path, value } of flags.filter((entry) => entry.kind === kind)) {
+    const before = set(copy, path, value);
+    if (before !== undefined && JSON.stringify(before) !== JSON.stringify(value)) overridden.push(flag);
+  }
+  return { document: copy, overridden };
+}
+
+/** Sets a field, and gives what it was before. */
+function set(document: Json, path: readonly string[], value: unknown): unknown {
+  let parent = document;
+  for (const key of path.slice(0, -1)) {
+    const next = parent[key];
+    const inner = typeof next === 'object' && next !== null ? (next as Json) : {};
+    parent[key] = inner;
+    parent = inner;
+  }
+  const last = path.at(-1) ?? '';
+  const before = parent[last];
+  parent[last] = value;
+  return before ?? undefined;
+}
+
+/** A zero that a flag says is meant, unlike one in a file. */
+function completeKubeProxy(file: KubeProxyFile, flags: readonly FlagValue[]): KubeProxyConfiguration {
+  const filled = fillDefaults(KUBE_PROXY_SCHEMA, file, { zeroIsAbsent: true });
+  const zeros = flags.filter(
+    ({ kind, value }) => kind === KUBE_PROXY_KIND && /^0(?:ns|us|ms|s|m|h)?$/.test(String(value)),
+  );
+  for (const { path, value } of zeros) set(filled, path, value);
+  const complete = { ...EMPTY[KUBE_PROXY_KIND], ...filled } as unknown as KubeProxyConfiguration;
+  return withServerAddresses(complete, file);
+}
+
+/** The family of `bindAddress` decides where servers listen that were given no address. */
+function withServerAddresses(complete: KubeProxyConfiguration, file: KubeProxyFile): KubeProxyConfiguration {
+  if (!complete.bindAddress.includes(':')) return complete;
+  return {
+    ...complete,
+    healthzBindAddress: file.healthzBindAddress || '[::]:10256',
+    metricsBindAddress: file.metricsBindAddress || '[::1]:10249',
+  };
+}
+
+function completeNftlane(file: NftlaneFile): NftlaneConfiguration {
+  const filled = fillDefaults(NFTLANE_SCHEMA, file, { zeroIsAbsent: false });
+  return { ...EMPTY[NFTLANE_KIND], ...filled } as unknown as NftlaneConfiguration;
+}
+
+/** A problem with what a flag said is told by the name of the flag. */
+function nameFlags(problems: readonly Problem[], flags: readonly FlagValue[]): Problem[] {
+  return problems.map((problem) => {
+    const flag = flags.find(({ kind, path }) => {
+      const text = [kind, ...path].join('.');
+      return problem.path === text || problem.path.startsWith(`${text}[`) || problem.path.startsWith(`${text}.`);
+    });
+    return flag === undefined ? problem : { path: flag.flag, reason: problem.reason };
+  });
+}
+
+function toError(path: string | undefined, problems: readonly Problem[], flags: readonly FlagValue[]) {
+  const names = new Set(flags.map(({ flag }) => flag));
+  const byFlags = path === undefined || problems.every((problem) => names.has(problem.path));
+  return new ConfigurationError(byFlags ? 'the command line' : `configuration ${path}`, problems, { byFlags });
+}

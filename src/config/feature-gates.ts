@@ -1,0 +1,50 @@
+// Feature gates: which of them cannot be turned off, which have an effect here, and which nobody here knows.
+
+interface Gate {
+  readonly default: boolean;
+  /** It can only be set to what it is. */
+  readonly locked: boolean;
+}
+
+/** The gates of kube-proxy that change what it does, as of Kubernetes 1.36. */
+const GATES: Readonly<Record<string, Gate>> = {
+  AllowServiceExternalIPs: { default: true, locked: false },
+  ComponentFlagz: { default: true, locked: false },
+  ComponentStatusz: { default: true, locked: false },
+  ContextualLogging: { default: true, locked: false },
+  LoggingAlphaOptions: { default: false, locked: false },
+  LoggingBetaOptions: { default: true, locked: false },
+  MultiCIDRServiceAllocator: { default: true, locked: true },
+  NativeHistograms: { default: false, locked: false },
+  NFTablesProxyMode: { default: true, locked: true },
+  PreferSameTrafficDistribution: { default: true, locked: true },
+};
+
+type Gates = Readonly<Record<string, boolean>>;
+
+/** Complains of gates that are locked to something else. */
+export function checkGates(gates: Gates, complain: (field: string, reason: string) => void): void {
+  for (const [name, value] of Object.entries(gates)) {
+    const gate = GATES[name];
+    if (gate?.locked && value !== gate.default) {
+      complain(`featureGates.${name}`, `is locked to ${gate.default} and cannot be set to ${value}`);
+    }
+  }
+}
+
+/**
+ * Gates that were given and do not do what they say, with the reason. Each release of Kubernetes has about two hundred, nearly all of which are about
+ * other components: a name that is not known is no reason not to start.
+ */
+export function idleGates(gates: Gates): [name: string, reason: string][] {
+  return Object.entries(gates).flatMap(([name, value]): [string, string][] => {
+    if (!Object.hasOwn(GATES, name)) return [[name, 'has no effect here']];
+    const closes = name === 'AllowServiceExternalIPs' && !value;
+    return closes ? [[name, 'has no effect here: external IPs of Services are proxied all the same']] : [];
+  });
+}
+
+/** Whether a gate is on, by what was given or by default. */
+export function isGateOn(gates: Gates, name: keyof typeof GATES): boolean {
+  return gates[name] ?? GATES[name]?.default ?? false;
+}

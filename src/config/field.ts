@@ -1,0 +1,86 @@
+// Fields of configuration files: each with its type, its default, what it means and what nftlane does with it.
+import * as z from 'zod/mini';
+import { parseDuration } from './go-duration.ts';
+
+/** What the reference says of a field, besides its type. */
+export interface FieldDoc {
+  readonly meaning: string;
+  /** In the shape of the file; `undefined` where there is none. */
+  readonly default?: unknown;
+  /** What nftlane does with it, if that is not said by its meaning. */
+  readonly effect?: string;
+  /** An explicit zero is kept: otherwise it counts as absent, where zeros do. */
+  readonly keepsZero?: boolean;
+}
+
+/** The documentation of every field of every configuration, by its schema. */
+export const FIELD_DOCS = z.registry<FieldDoc>();
+
+/** A field that may be absent or null, documented. */
+export function field<T extends z.ZodMiniType>(schema: T, doc: FieldDoc): z.ZodMiniOptional<z.ZodMiniNullable<T>> {
+  // Each field is an object of its own: the same type can be used for many.
+  const own = z.optional(z.nullable(schema));
+  FIELD_DOCS.add(own, doc);
+  return own;
+}
+
+/** A Go duration. */
+export const DURATION = z
+  .string()
+  .check(
+    z.refine((text) => text === '' || parseDuration(text) !== undefined, 'is not a duration such as 30s or 1h0m0s'),
+  );
+
+export const TEXT = z.string();
+export const FLAG = z.boolean();
+export const TEXTS = z.array(z.string());
+
+/** A configuration whose defaults are filled in: nothing is absent or null any more. */
+export type Complete<T> = T extends readonly (infer E)[]
+  ? readonly Complete<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]-?: Complete<NonNullable<T[K]>> }
+    : T;
+
+/** How absence is told: in kube-proxy's configuration zero, the empty text and the empty list count as absent too. */
+export interface FillOptions {
+  readonly zeroIsAbsent: boolean;
+}
+
+/** Fills in defaults, wherever a field is absent. Fields without one are left out. */
+export function fillDefaults(schema: z.ZodMiniObject, value: object, options: FillOptions): Record<string, unknown> {
+  const given = value as Readonly<Record<string, unknown>>;
+  const filled: Record<string, unknown> = {};
+  for (const [name, entry] of Object.entries(schema.shape)) {
+    const inner = innerOf(entry);
+    const doc = FIELD_DOCS.get(entry);
+    if (inner instanceof z.ZodMiniObject) {
+      filled[name] = fillDefaults(inner, (given[name] as object | null | undefined) ?? {}, options);
+      continue;
+    }
+    const set = isSet(given[name], { isDuration: inner === DURATION, keepsZero: doc?.keepsZero === true, ...options });
+    const final = set ? given[name] : doc?.default;
+    if (final !== undefined) filled[name] = final;
+  }
+  return filled;
+}
+
+/** The schema inside of `optional` and `nullable`. */
+export function innerOf(schema: unknown): unknown {
+  return schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniNullable
+    ? innerOf(schema.def.innerType)
+    : schema;
+}
+
+interface SetOptions extends FillOptions {
+  readonly isDuration: boolean;
+  readonly keepsZero: boolean;
+}
+
+function isSet(value: unknown, { isDuration, keepsZero, zeroIsAbsent }: SetOptions): boolean {
+  if (value === undefined || value === null) return false;
+  if (!zeroIsAbsent) return true;
+  if (value === '' || (Array.isArray(value) && value.length === 0)) return false;
+  if (keepsZero) return true;
+  return value !== 0 && !(isDuration && parseDuration(String(value)) === 0);
+}

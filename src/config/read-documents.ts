@@ -1,0 +1,64 @@
+// The text of a configuration file into its documents, at most one of each kind.
+import { type Document, parseAllDocuments } from 'yaml';
+import { fields } from '../kube/read.ts';
+import type { Problem } from './configuration-error.ts';
+import { shown } from './decode.ts';
+import { KUBE_PROXY_API, KUBE_PROXY_KIND } from './kube-proxy-schema.ts';
+import { NFTLANE_API, NFTLANE_KIND } from './nftlane-schema.ts';
+
+/** Documents as they were given. */
+export interface GivenDocuments {
+  readonly kubeProxy: object | undefined;
+  readonly nftlane: object | undefined;
+  /** What strict decoding complains of: keys that are there twice, of which the last is taken. */
+  readonly warnings: readonly Problem[];
+  /** What makes the file unusable. */
+  readonly problems: readonly Problem[];
+}
+
+const KINDS = [
+  { kind: KUBE_PROXY_KIND, apiVersion: KUBE_PROXY_API, name: 'kubeProxy' },
+  { kind: NFTLANE_KIND, apiVersion: NFTLANE_API, name: 'nftlane' },
+] as const;
+
+/** Reads YAML or JSON. Empty documents are passed over, but there must be one that is not. */
+export function readDocuments(text: string): GivenDocuments {
+  const warnings: Problem[] = [];
+  const problems: Problem[] = [];
+  const found: { kubeProxy?: object; nftlane?: object } = {};
+  const documents = parseAllDocuments(text) as readonly Document.Parsed[];
+  for (const document of documents) {
+    const serious = document.errors.filter(({ code }) => code !== 'DUPLICATE_KEY');
+    problems.push(...serious.map(({ message }) => ({ path: '', reason: firstLine(message) })));
+    warnings.push(...document.errors.filter((error) => !serious.includes(error)).map(twice));
+    if (serious.length > 0) continue;
+    const value: unknown = document.toJS();
+    if (value === null || value === undefined) continue;
+    const entry = identify(value);
+    if (typeof entry === 'string') problems.push({ path: '', reason: entry });
+    else if (found[entry.name] !== undefined) problems.push({ path: entry.kind, reason: 'is there twice' });
+    else found[entry.name] = value;
+  }
+  const isEmpty = Object.keys(found).length === 0 && problems.length === 0;
+  if (isEmpty) problems.push({ path: '', reason: 'there is no configuration in it' });
+  return { kubeProxy: found.kubeProxy, nftlane: found.nftlane, warnings, problems };
+}
+
+function identify(value: unknown): (typeof KINDS)[number] | string {
+  const { apiVersion, kind } = fields(value);
+  const known = KINDS.find((entry) => entry.kind === kind);
+  const wanted = KINDS.map((entry) => `${entry.kind} (${entry.apiVersion})`).join(' or ');
+  if (known === undefined) return `kind ${shown(kind)} is not known; it must be ${wanted}`;
+  if (known.apiVersion !== apiVersion)
+    return `apiVersion ${shown(apiVersion)} of ${known.kind} must be ${known.apiVersion}`;
+  return known;
+}
+
+function twice({ message }: { message: string }): Problem {
+  return { path: '', reason: `${firstLine(message)}; the last one is taken` };
+}
+
+/** Without the piece of the file that the parser draws below. */
+function firstLine(message: string): string {
+  return (message.split('\n')[0] ?? '').replace(/:$/, '');
+}

@@ -1,0 +1,141 @@
+// A configuration in the words of those who work by it.
+import type { DetectLocal, NodePortAddress, ProxyOptions } from '../compile/node-view.ts';
+import { parseAddress } from '../net/address.ts';
+import { type BindAddress, parseBindAddress } from '../net/bind-address.ts';
+import { type Prefix, parsePrefix } from '../net/prefix.ts';
+import type { Configuration } from './configuration.ts';
+import { ConfigurationError } from './configuration-error.ts';
+import { parseDuration } from './go-duration.ts';
+import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './kube-proxy-schema.ts';
+import type { NftlaneConfiguration } from './nftlane-schema.ts';
+import type { OwnConfig, ProxyConfig, Settings } from './settings.ts';
+
+export interface Circumstances {
+  /** The name of the host, which is the name of the Node unless somebody says otherwise. */
+  readonly hostname: string;
+  readonly configFile?: string | undefined;
+  /** URL of the API server, in place of the kubeconfig's. */
+  readonly master?: string | undefined;
+}
+
+const HEALTHZ_PORT = 10256;
+const METRICS_PORT = 10249;
+/** From this verbosity on kube-proxy tells what only its authors want to know. */
+const DEBUG_VERBOSITY = 4;
+
+/** The settings of a daemon. Throws {@link ConfigurationError} when the node has no name, or objects two sources. */
+export function resolveSettings(configuration: Configuration, circumstances: Circumstances): Settings {
+  const { kubeProxy, nftlane } = configuration;
+  const manifests = nftlane.manifests === '' ? undefined : nftlane.manifests;
+  return {
+    proxy: resolveProxy(configuration, circumstances.hostname),
+    config: resolveConfig(configuration, circumstances.master),
+    own: resolveOwn(nftlane, kubeProxy),
+    manifests,
+    configFile: circumstances.configFile,
+    documents: { kubeProxy, nftlane },
+  };
+}
+
+/** How this node proxies. Throws {@link ConfigurationError} when it has no name. */
+export function resolveProxy({ kubeProxy, nftlane }: Configuration, hostname: string): ProxyOptions {
+  const section = kubeProxy.mode === 'nftables' ? kubeProxy.nftables : kubeProxy.iptables;
+  const bindAddress = specific(kubeProxy.bindAddress);
+  return {
+    nodeName: nodeName(kubeProxy.hostnameOverride, hostname),
+    masqueradeAll: section.masqueradeAll,
+    masqueradeBit: section.masqueradeBit,
+    detectLocal: detectLocal(kubeProxy),
+    nodePortAddresses: kubeProxy.nodePortAddresses.flatMap(nodePortAddress),
+    strictSourceRanges: nftlane.strictSourceRanges,
+    ...(bindAddress === undefined ? {} : { bindAddress }),
+  };
+}
+
+/** Blanks around it are dropped; only blanks are no name. */
+function nodeName(override: string, hostname: string): string {
+  const name = (override === '' ? hostname : override).trim().toLowerCase();
+  if (name !== '') return name;
+  const path = `${KUBE_PROXY_KIND}.hostnameOverride`;
+  throw new ConfigurationError('the configuration', [{ path, reason: 'the node has no name' }]);
+}
+
+function specific(text: string): string | undefined {
+  const address = parseAddress(text);
+  return address === '0.0.0.0' || address === '::' ? undefined : address;
+}
+
+function detectLocal({ detectLocalMode, detectLocal: names, clusterCIDR }: KubeProxyConfiguration): DetectLocal {
+  switch (detectLocalMode) {
+    case '':
+    case 'ClusterCIDR':
+      return {
+        mode: 'ClusterCIDR',
+        cidrs: clusterCIDR.split(',').flatMap((text): Prefix[] => toList(parsePrefix(text))),
+      };
+    case 'NodeCIDR':
+      return { mode: 'NodeCIDR' };
+    case 'BridgeInterface':
+      return { mode: 'BridgeInterface', name: names.bridgeInterface };
+    case 'InterfaceNamePrefix':
+      return { mode: 'InterfaceNamePrefix', name: names.interfaceNamePrefix };
+  }
+}
+
+function nodePortAddress(text: string): NodePortAddress[] {
+  return text === 'primary' || text === 'all' || text === 'localhost' ? [text] : toList(parsePrefix(text));
+}
+
+function toList<T>(value: T | undefined): T[] {
+  return value === undefined ? [] : [value];
+}
+
+function resolveConfig({ kubeProxy, nftlane }: Configuration, master: string | undefined): ProxyConfig {
+  const { mode, conntrack, clientConnection } = kubeProxy;
+  const { syncPeriod, minSyncPeriod } = kubeProxy[mode === '' ? 'iptables' : mode];
+  const listen = (wanted: boolean, text: string, port: number): BindAddress | undefined =>
+    wanted ? parseBindAddress(text, port) : undefined;
+  return {
+    featureGates: kubeProxy.featureGates,
+    clientConnection: { kubeconfig: clientConnection.kubeconfig || undefined, master: master || undefined },
+    healthzBindAddress: listen(nftlane.serveHealth, kubeProxy.healthzBindAddress, HEALTHZ_PORT),
+    metricsBindAddress: listen(nftlane.serveMetrics, kubeProxy.metricsBindAddress, METRICS_PORT),
+    bindAddress: specific(kubeProxy.bindAddress),
+    bindAddressHardFail: kubeProxy.bindAddressHardFail,
+    enableProfiling: kubeProxy.enableProfiling,
+    oomScoreAdj: kubeProxy.oomScoreAdj,
+    conntrack: {
+      maxPerCore: conntrack.maxPerCore,
+      min: conntrack.min,
+      tcpEstablishedTimeoutMs: ms(conntrack.tcpEstablishedTimeout),
+      tcpCloseWaitTimeoutMs: ms(conntrack.tcpCloseWaitTimeout),
+      tcpBeLiberal: conntrack.tcpBeLiberal,
+      udpTimeoutMs: ms(conntrack.udpTimeout),
+      udpStreamTimeoutMs: ms(conntrack.udpStreamTimeout),
+    },
+    configSyncPeriodMs: ms(kubeProxy.configSyncPeriod),
+    syncPeriodMs: ms(syncPeriod),
+    minSyncPeriodMs: ms(minSyncPeriod),
+  };
+}
+
+function resolveOwn(nftlane: NftlaneConfiguration, { logging }: KubeProxyConfiguration): OwnConfig {
+  const { takeOver, fastPath, metrics, programs, runDir, log } = nftlane;
+  return {
+    takeOver,
+    fastPath,
+    metrics,
+    nft: programs.nft,
+    conntrack: programs.conntrack,
+    runDir,
+    log: {
+      level: log.level ?? (logging.verbosity >= DEBUG_VERBOSITY ? 'debug' : 'info'),
+      format: log.format ?? (logging.format === 'json' ? 'json' : 'auto'),
+    },
+  };
+}
+
+/** The schema has let only durations through. */
+function ms(duration: string): number {
+  return parseDuration(duration) ?? 0;
+}

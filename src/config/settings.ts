@@ -1,0 +1,95 @@
+// What the daemon is told: the one value that is made of flags, configuration file and defaults.
+import type { ProxyOptions } from '../compile/node-view.ts';
+import type { Address } from '../net/address.ts';
+import type { BindAddress } from '../net/bind-address.ts';
+import type { LogFormat, LogLevel } from '../sys/log-level.ts';
+import type { KubeProxyConfiguration } from './kube-proxy-schema.ts';
+import type { NftlaneConfiguration } from './nftlane-schema.ts';
+
+/** Everything that `run` needs to know before it starts. Files, flags and defaults are joined, and all of it is checked. */
+export interface Settings {
+  /** How this node proxies: what the engine takes. */
+  readonly proxy: ProxyOptions;
+  /** What kube-proxy has too. */
+  readonly config: ProxyConfig;
+  /** What only nftlane has. */
+  readonly own: OwnConfig;
+  /** A directory of manifests; without it objects come from an API server. */
+  readonly manifests: string | undefined;
+  /** The configuration file, which is watched; absent where there are flags only. */
+  readonly configFile: string | undefined;
+  /** What all of this was made of, in the shape of the file and with defaults filled in. */
+  readonly documents: { readonly kubeProxy: KubeProxyConfiguration; readonly nftlane: NftlaneConfiguration };
+}
+
+/**
+ * KubeProxyConfiguration as nftlane reads it, defaults filled in. Durations are in milliseconds. Fields that have no effect
+ * here (those of other modes, of Windows) are not in it.
+ */
+export interface ProxyConfig {
+  /** The gates that were given, by name. */
+  readonly featureGates: Readonly<Record<string, boolean>>;
+  readonly clientConnection: ClientConnection;
+  /** `undefined` for 0.0.0.0 and ::, which say nothing. Otherwise it stands for the node's own address of its family. */
+  readonly bindAddress: Address | undefined;
+  /** Where a server listens; `undefined` where it is switched off. */
+  readonly healthzBindAddress: BindAddress | undefined;
+  readonly metricsBindAddress: BindAddress | undefined;
+  /** A server that cannot listen ends the process, instead of trying again. */
+  readonly bindAddressHardFail: boolean;
+  readonly enableProfiling: boolean;
+  /** -1000 to 1000. */
+  readonly oomScoreAdj: number;
+  readonly conntrack: ConntrackConfig;
+  readonly configSyncPeriodMs: number;
+  /** The least time between two syncs, and how long to wait after one that failed. */
+  readonly minSyncPeriodMs: number;
+  readonly syncPeriodMs: number;
+}
+
+export interface ClientConnection {
+  /** `undefined` for the service account of this pod. */
+  readonly kubeconfig: string | undefined;
+  /** URL of the API server, in place of the kubeconfig's. */
+  readonly master: string | undefined;
+}
+
+/** What becomes of the kernel's connection tracking. 0 leaves a value alone, except for `min`. */
+export interface ConntrackConfig {
+  /** Entries for each core. 0 leaves the size of the table alone. */
+  readonly maxPerCore: number;
+  /** The least size of the table, whatever the number of cores. */
+  readonly min: number;
+  readonly tcpEstablishedTimeoutMs: number;
+  readonly tcpCloseWaitTimeoutMs: number;
+  /** Segments outside of the window are let pass. False leaves the kernel's setting alone. */
+  readonly tcpBeLiberal: boolean;
+  readonly udpTimeoutMs: number;
+  readonly udpStreamTimeoutMs: number;
+}
+
+/** NftlaneConfiguration, defaults filled in, without what is in {@link ProxyOptions} and elsewhere in {@link Settings}. */
+export interface OwnConfig {
+  /** Whether kube-proxy's rules are removed when ours are complete. */
+  readonly takeOver: 'auto' | 'no';
+  readonly fastPath: FastPathConfig;
+  readonly metrics: MetricsConfig;
+  /** The programs: a name that is looked for in PATH, or a path. */
+  readonly nft: string;
+  readonly conntrack: string;
+  /** Where the socket for inspection is. */
+  readonly runDir: string;
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+}
+
+export interface FastPathConfig {
+  /** `auto` uses it where the kernel can; `required` does not start without it. */
+  readonly mode: 'off' | 'auto' | 'required';
+  /** Names of the interfaces that traffic from outside comes in by; empty: those with a default route. */
+  readonly uplinks: readonly string[];
+}
+
+export interface MetricsConfig {
+  /** Of how many Service ports, the busiest first, new connections are counted, and of as many endpoints. 0: of none. */
+  readonly connections: number;
+}

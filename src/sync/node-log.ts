@@ -1,0 +1,65 @@
+// Says what this node knows of itself, and what of it changed: rules follow at once, but an operator wants to know.
+import type { Engine } from '../engine/engine.ts';
+import { isLoopback } from '../net/address.ts';
+import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
+import type { Log } from '../sys/log.ts';
+import type { SyncObserver } from './observer.ts';
+
+export interface NodeLogParts {
+  readonly engine: Pick<Engine, 'node' | 'options' | 'hostAddresses'>;
+  readonly log: Log;
+}
+
+/** Listens to the daemon. */
+export class NodeLog implements SyncObserver {
+  readonly #parts: NodeLogParts;
+  #told = '';
+  #warned = '';
+
+  constructor(parts: NodeLogParts) {
+    this.#parts = parts;
+  }
+
+  synced(): void {
+    const { engine, log } = this.#parts;
+    const { addresses, detectLocal, zone } = engine.node;
+    const known = FAMILIES.map((family) => addresses[family]).filter((address) => !isLoopback(address));
+    const pods = detectLocal.by === 'source' ? Object.values(detectLocal.prefixes) : [detectLocal.name];
+    const now = { addresses: known, pods, ...(zone === undefined ? {} : { zone }) };
+    const text = JSON.stringify(now);
+    if (text === this.#told) return;
+    log.info(this.#told === '' ? 'this node' : 'this node changed: its rules have followed', now);
+    this.#told = text;
+    this.#warn();
+  }
+
+  /** What is legal and yet hardly meant. */
+  #warn(): void {
+    const { engine, log } = this.#parts;
+    const warnings = [...this.#addressWarnings(), ...podWarnings(engine)];
+    const text = JSON.stringify(warnings);
+    if (text !== this.#warned && warnings.length > 0) log.warn('this node may not do what is wanted', { warnings });
+    this.#warned = text;
+  }
+
+  #addressWarnings(): string[] {
+    const { engine } = this.#parts;
+    if (!engine.options.nodePortAddresses.includes('primary')) return [];
+    const { addresses, nodePortIps } = engine.node;
+    if (FAMILIES.every((family) => isLoopback(addresses[family]))) {
+      return ['no address of this node is known, so node ports are taken at every address: set --bind-address'];
+    }
+    return FAMILIES.flatMap((family) => {
+      const address = addresses[family];
+      const isElsewhere = nodePortIps[family] !== 'any' && !engine.hostAddresses.includes(address);
+      const reason = `${address} is on no interface of this host, so node ports work nowhere over`;
+      return isElsewhere && !isLoopback(address) ? [`${reason} ${FAMILY_TRAITS[family].label}`] : [];
+    });
+  }
+}
+
+function podWarnings({ node, options }: NodeLogParts['engine']): string[] {
+  if (node.detectLocal.by !== 'source' || Object.keys(node.detectLocal.prefixes).length > 0) return [];
+  const field = options.detectLocal.mode === 'NodeCIDR' ? 'podCIDRs of the Node' : 'clusterCIDR';
+  return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: there are no ${field}`];
+}

@@ -1,0 +1,31 @@
+// Listening to a program that runs for as long as we do.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export interface Following {
+  readonly onLine: (line: string) => void;
+  /** Ends the program. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs a program without a shell and hands on each line that it prints. Resolves with why it ended. */
+export function follow(command: string, args: readonly string[], { onLine, signal }: Following): Promise<string> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const stop = () => child.kill();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    let stderr = '';
+    const end = (reason: string): void => {
+      signal.removeEventListener('abort', stop);
+      resolve(reason);
+    };
+    // First, for a program that cannot be started for want of file descriptors has no streams either.
+    child.on('error', ({ message }) => end(message));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-1000);
+    });
+    createInterface({ input: child.stdout }).on('line', onLine);
+    child.on('close', (status, by) => end(stderr.trim() || `ended by ${by ?? `status ${status}`}`));
+  });
+}

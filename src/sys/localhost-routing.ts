@@ -1,0 +1,46 @@
+// The kernel setting without which nothing from 127.0.0.1 reaches another host: route_localnet.
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Log } from './log.ts';
+
+const ROUTE_LOCALNET = '/proc/sys/net/ipv4/conf/all/route_localnet';
+
+/** Switches it on, and off again what it has switched on. */
+export class LocalhostRouting {
+  readonly #log: Log;
+  readonly #path: string;
+  #isOurs = false;
+  #isOn = false;
+
+  constructor(log: Log, path = ROUTE_LOCALNET) {
+    this.#log = log;
+    this.#path = path;
+  }
+
+  /** To be called once rules keep others away from loopback addresses. Never rejects. */
+  async open(): Promise<void> {
+    if (this.#isOn) return;
+    this.#isOn = true;
+    try {
+      if ((await readFile(this.#path, 'utf8')).trim() === '1') return;
+      await writeFile(this.#path, '1');
+      this.#isOurs = true;
+      this.#log.info('switched on net.ipv4.conf.all.route_localnet: node ports at 127.0.0.1 need it');
+    } catch (error) {
+      const advice =
+        'sysctl -w net.ipv4.conf.all.route_localnet=1 on the host, or take localhost out of nodePortAddresses';
+      this.#log.warn('node ports at 127.0.0.1 reach endpoints of this host only', { reason: String(error), advice });
+    }
+  }
+
+  /** To be called before these rules go. Never rejects. */
+  async close(): Promise<void> {
+    if (!this.#isOn) return;
+    this.#isOn = false;
+    if (this.#isOurs) await writeFile(this.#path, '0').catch(() => {});
+    this.#isOurs = false;
+    const now = await readFile(this.#path, 'utf8').catch(() => '');
+    if (now.trim() !== '1') return;
+    const advice = 'sysctl -w net.ipv4.conf.all.route_localnet=0, unless something else needs it';
+    this.#log.warn('loopback addresses of this host may be reached from its network', { advice });
+  }
+}

@@ -47,8 +47,11 @@ async function stop(): Promise<void> {
   process.exit(0);
 }
 
+/** Twenty nodes that endpoints are on, and one that none is on. */
 function putCluster(server: ApiServer): void {
   server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
+  const elsewhere = { addresses: [{ type: 'InternalIP', address: '192.168.0.100' }] };
+  server.put('Node', { metadata: { name: 'elsewhere' }, status: elsewhere });
   for (let number = 1; number <= 20; number++) {
     server.put('Node', {
       metadata: { name: `n${number}`, labels: { 'topology.kubernetes.io/zone': `zone-${1 + (number % 3)}` } },

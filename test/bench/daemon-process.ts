@@ -27,7 +27,7 @@ export interface DaemonProcess {
 /** Resolves when the kernel holds everything. */
 export async function startDaemon(place: Namespace, { kubeconfig, runDir }: DaemonSetup): Promise<DaemonProcess> {
   const startedAt = Date.now();
-  // A node that does not exist: no endpoint is local, so that each change is the same number of operations.
+  // A node that no endpoint is on, so that each change is the same number of operations.
   const flags = ['--kubeconfig', kubeconfig, '--run-dir', runDir, '--node-name', 'elsewhere'];
   const child = place.spawn(process.execPath, [PROGRAM, 'run', ...flags, '--log-level', 'debug']);
   const pid = child.pid ?? 0;

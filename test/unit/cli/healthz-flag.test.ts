@@ -7,7 +7,8 @@ t.test('run refuses an address that cannot be listened at, before it does anythi
     const written = t.capture(process.stderr, 'write', () => true);
     const args = ['run', '--manifests', '/nowhere', '--healthz-bind-address', address];
     t.equal(await main(args, AbortSignal.abort()), 2, address);
-    const text = `nftlane: --healthz-bind-address: "${address}" is no IP address, with or without a port\n`;
+    const reason = `"${address}" is neither an IP address nor IP:port with a port from 1 to 65535`;
+    const text = `nftlane: Cannot use the command line: --healthz-bind-address: ${reason}\n`;
     t.strictSame(
       written().map(({ args }) => args),
       [[text]],

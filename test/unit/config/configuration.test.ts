@@ -1,0 +1,250 @@
+// Tests of how configuration files are read: defaults, leniency, and everything that can be wrong.
+import t from 'tap';
+import { stringify } from 'yaml';
+import { describeProblem } from '../../../src/config/configuration-error.ts';
+import { complaintsOf, configurationOf, fileOf, settingsOf } from '../../given/configuration.ts';
+import { KUBEADM_CONFIG } from '../../given/kubeadm-config.ts';
+
+const K = 'KubeProxyConfiguration';
+
+t.test("kubeadm's file gives the defaults, its pod network and its kubeconfig, without a warning", async (t) => {
+  const settings = settingsOf(KUBEADM_CONFIG);
+  t.strictSame(configurationOf(KUBEADM_CONFIG).warnings, []);
+  t.match(settings.proxy, {
+    nodeName: 'host-1',
+    masqueradeAll: false,
+    masqueradeBit: 14,
+    detectLocal: { mode: 'ClusterCIDR', cidrs: [{ text: '10.244.0.0/16' }, { text: 'fd00:10:244::/56' }] },
+    nodePortAddresses: ['primary'],
+    strictSourceRanges: false,
+  });
+  t.strictSame(settings.config, {
+    featureGates: {},
+    clientConnection: { kubeconfig: '/var/lib/kube-proxy/kubeconfig.conf', master: undefined },
+    healthzBindAddress: { host: '0.0.0.0', port: 10256 },
+    metricsBindAddress: { host: '127.0.0.1', port: 10249 },
+    bindAddress: undefined,
+    bindAddressHardFail: false,
+    enableProfiling: false,
+    oomScoreAdj: -999,
+    conntrack: {
+      maxPerCore: 32768,
+      min: 131072,
+      tcpEstablishedTimeoutMs: 86_400_000,
+      tcpCloseWaitTimeoutMs: 3_600_000,
+      tcpBeLiberal: false,
+      udpTimeoutMs: 0,
+      udpStreamTimeoutMs: 0,
+    },
+    configSyncPeriodMs: 900_000,
+    syncPeriodMs: 30_000,
+    minSyncPeriodMs: 1000,
+  });
+  t.match(settings.own, { takeOver: 'auto', nft: 'nft', log: { level: 'info', format: 'auto' } });
+});
+
+t.test('zeros count as absent, except where they mean something', async (t) => {
+  const { config, proxy } = settingsOf(
+    fileOf(
+      'iptables: {masqueradeBit: 0, minSyncPeriod: 0s}\nconntrack: {min: 0, tcpCloseWaitTimeout: 0s}\noomScoreAdj: 0',
+    ),
+  );
+  t.equal(proxy.masqueradeBit, 0);
+  t.equal(config.minSyncPeriodMs, 1000);
+  t.match(config.conntrack, {
+    min: 0,
+    maxPerCore: 32768,
+    tcpCloseWaitTimeoutMs: 0,
+    tcpEstablishedTimeoutMs: 86_400_000,
+  });
+  t.equal(config.oomScoreAdj, 0);
+  const flag = {
+    flag: '--iptables-min-sync-period',
+    kind: K,
+    path: ['iptables', 'minSyncPeriod'],
+    value: '0s',
+  } as const;
+  t.equal(settingsOf(undefined, [flag]).config.minSyncPeriodMs, 0, 'a flag means what it says');
+});
+
+t.test('the section of the mode is read, and the others are not even looked at', async (t) => {
+  const sections = [
+    'iptables: {masqueradeAll: true, masqueradeBit: 1, syncPeriod: 40s}',
+    'ipvs: {syncPeriod: 50s}',
+    'nftables: {masqueradeBit: 2, syncPeriod: 60s}',
+  ].join('\n');
+  const cases: [mode: string, all: boolean, bit: number, period: number][] = [
+    ['""', true, 1, 40_000],
+    ['iptables', true, 1, 40_000],
+    ['ipvs', true, 1, 50_000],
+    ['nftables', false, 2, 60_000],
+  ];
+  for (const [mode, masqueradeAll, masqueradeBit, syncPeriodMs] of cases) {
+    const { proxy, config } = settingsOf(fileOf(`mode: ${mode}\n${sections}`));
+    t.match({ ...proxy, ...config }, { masqueradeAll, masqueradeBit, syncPeriodMs }, mode);
+  }
+  const inactive = 'mode: nftables\nipvs: {tcpTimeout: -1s, excludeCIDRs: [x]}\niptables: {syncPeriod: -1s}';
+  t.strictSame(complaintsOf(fileOf(inactive)), []);
+  t.strictSame(complaintsOf(fileOf('detectLocalMode: NodeCIDR\nclusterCIDR: nonsense')), []);
+});
+
+t.test('what strict decoding complains of is told, and passed over', async (t) => {
+  const text = fileOf('clusterCIDR: 10.0.0.0/8\nclusterCIDR: 10.1.0.0/16\nnoSuch: 1\nconntrack: {least: 2, min: 5}');
+  const { kubeProxy, warnings } = configurationOf(text);
+  t.equal(kubeProxy.clusterCIDR, '10.1.0.0/16', 'the last of two');
+  t.equal(kubeProxy.conntrack.min, 5);
+  const told = warnings.map(describeProblem);
+  t.match(told[0], /unique at line 4/);
+  t.strictSame(told.slice(1).sort(), [
+    `${K}.conntrack.least: is no field that is known here`,
+    `${K}.noSuch: is no field that is known here`,
+  ]);
+});
+
+t.test('every other thing is fatal, and all of it is told with its path', async (t) => {
+  const cases: [fields: string, ...complaints: string[]][] = [
+    ['bindAddress: "[::]"', `${K}.bindAddress: "[::]" is not an IP address`],
+    ['conntrack: 5', `${K}.conntrack: 5 is not an object`],
+    [
+      'conntrack: {min: "5", maxPerCore: -1}',
+      `${K}.conntrack.maxPerCore: -1 is less than 0`,
+      `${K}.conntrack.min: "5" is not a number`,
+    ],
+    ['conntrack: {udpTimeout: -1s}', `${K}.conntrack.udpTimeout: -1s is less than 0`],
+    ['configSyncPeriod: 5', `${K}.configSyncPeriod: "5" is not a duration such as 30s or 1h0m0s`],
+    ['oomScoreAdj: 1001', `${K}.oomScoreAdj: 1001 is more than 1000`],
+    ['mode: userspace', `${K}.mode: "userspace" is none of "", "iptables", "ipvs", "nftables"`],
+    ['iptables: {masqueradeBit: 32}\nmode: nftables', `${K}.iptables.masqueradeBit: 32 is more than 31`],
+    [
+      'healthzBindAddress: localhost:1',
+      `${K}.healthzBindAddress: "localhost:1" is neither an IP address nor IP:port with a port from 1 to 65535`,
+    ],
+    [
+      'metricsBindAddress: 0.0.0.0:0',
+      `${K}.metricsBindAddress: "0.0.0.0:0" is neither an IP address nor IP:port with a port from 1 to 65535`,
+    ],
+    ['clusterCIDR: "10.0.0.0/8, fd00::/8"', `${K}.clusterCIDR: " fd00::/8" is not a CIDR block`],
+    ['clusterCIDR: 10.0.0.0/8,11.0.0.0/8', `${K}.clusterCIDR: has two blocks of one family`],
+    ['clusterCIDR: 10.0.0.0/8,fd00::/8,11.0.0.0/8', `${K}.clusterCIDR: has more than two blocks`],
+    [
+      'nodePortAddresses: [primary, 10.0.0.1]',
+      `${K}.nodePortAddresses[1]: "10.0.0.1" is neither a CIDR block nor one of "primary", "all", "localhost"`,
+    ],
+    [
+      'detectLocalMode: BridgeInterface',
+      `${K}.detectLocal.bridgeInterface: is needed with detectLocalMode BridgeInterface`,
+    ],
+    [
+      'detectLocalMode: InterfaceNamePrefix\ndetectLocal: {interfaceNamePrefix: a"b}',
+      `${K}.detectLocal.interfaceNamePrefix: "a\\"b" is not an interface name`,
+    ],
+    [
+      'iptables: {syncPeriod: 2s, minSyncPeriod: 3s}',
+      `${K}.iptables.syncPeriod: 2s is less than iptables.minSyncPeriod, which is 3s`,
+    ],
+    ['iptables: {syncPeriod: 3h, minSyncPeriod: 2h}', `${K}.iptables.minSyncPeriod: 2h is more than 1h0m0s`],
+    [
+      'featureGates: {NFTablesProxyMode: false}',
+      `${K}.featureGates.NFTablesProxyMode: is locked to true and cannot be set to false`,
+    ],
+    ['logging: {format: xml}', `${K}.logging.format: "xml" is neither "text" nor "json"`],
+    [
+      'logging: {format: json, vmodule: [{filePattern: a, verbosity: 1}]}',
+      `${K}.logging.vmodule: is taken with logging.format "text" only`,
+    ],
+    [
+      'logging: {options: {json: {splitStream: true}}}',
+      `${K}.logging.options.json.splitStream: needs the feature gate LoggingAlphaOptions`,
+    ],
+    [
+      'mode: ipvs\nipvs: {tcpTimeout: -1s, excludeCIDRs: [x]}',
+      `${K}.ipvs.tcpTimeout: -1s is less than 0`,
+      `${K}.ipvs.excludeCIDRs[0]: "x" is not a CIDR block`,
+    ],
+    ['hostnameOverride: " "', `${K}.hostnameOverride: the node has no name`],
+  ];
+  for (const [fields, ...complaints] of cases) t.strictSame(complaintsOf(fileOf(fields)), complaints, fields);
+  const all = complaintsOf(
+    fileOf(
+      cases
+        .slice(4, 8)
+        .map(([fields]) => fields.replace('\nmode: nftables', ''))
+        .join('\n'),
+    ),
+  );
+  t.equal(all.length, 4, 'together');
+});
+
+t.test('a file must be one, of a kind that is known', async (t) => {
+  const cases: [text: string, complaint: RegExp][] = [
+    ['', /there is no configuration in it/],
+    ['kind: KubeProxyConfiguration', /apiVersion undefined of KubeProxyConfiguration must be kubeproxy\.config/],
+    [
+      'apiVersion: kubeproxy.config.k8s.io/v1beta1\nkind: KubeProxyConfiguration',
+      /"kubeproxy\.config\.k8s\.io\/v1beta1"/,
+    ],
+    ['apiVersion: v1\nkind: ConfigMap', /kind "ConfigMap" is not known; it must be KubeProxyConfiguration/],
+    ['[1, 2]', /kind undefined is not known/],
+    [fileOf('bindAddress: ::'), /Nested mappings are not allowed.* at line 3/],
+    [`${fileOf('')}---\n${fileOf('')}`, /KubeProxyConfiguration: is there twice/],
+  ];
+  for (const [text, complaint] of cases) t.match(complaintsOf(text).join('\n'), complaint, text);
+});
+
+t.test('both kinds can be in one file, in either order, as YAML or JSON', async (t) => {
+  const { proxy, own, manifests } = settingsOf(
+    fileOf('clusterCIDR: 10.0.0.0/8', 'strictSourceRanges: true\ntakeOver: no\nfastPath: {mode: off}\nmanifests: /m'),
+  );
+  t.match({ ...proxy, ...own, manifests }, { strictSourceRanges: true, takeOver: 'no', manifests: '/m' });
+  const only = JSON.stringify({ apiVersion: 'nftlane.io/v1alpha1', kind: 'NftlaneConfiguration', takeOver: false });
+  t.equal(settingsOf(only).own.takeOver, 'no', 'a bare no is false to YAML 1.1');
+  t.strictSame(complaintsOf(fileOf('', 'runDir: ""\nmetrics: {connections: -1}\nlog: {level: loud}')), [
+    'NftlaneConfiguration.metrics.connections: -1 is less than 0',
+    'NftlaneConfiguration.runDir: "" must not be empty',
+    'NftlaneConfiguration.log.level: "loud" is none of "debug", "info", "warn", "error"',
+  ]);
+});
+
+t.test('servers can be switched off, and their default follows the family of the bind address', async (t) => {
+  const off = settingsOf(fileOf('', 'serveHealth: false\nserveMetrics: false')).config;
+  t.strictSame([off.healthzBindAddress, off.metricsBindAddress], [undefined, undefined]);
+  const ip6 = settingsOf(fileOf('bindAddress: "fd00::5"')).config;
+  t.strictSame(
+    [ip6.healthzBindAddress, ip6.metricsBindAddress],
+    [
+      { host: '::', port: 10256 },
+      { host: '::1', port: 10249 },
+    ],
+  );
+  t.equal(ip6.bindAddress, 'fd00::5');
+  t.strictSame(settingsOf(fileOf('healthzBindAddress: 10.0.0.1')).config.healthzBindAddress, {
+    host: '10.0.0.1',
+    port: 10256,
+  });
+});
+
+t.test('gates of other components are accepted, and told', async (t) => {
+  const { warnings } = configurationOf(fileOf('featureGates: {MemoryQoS: true, NativeHistograms: true}'));
+  t.strictSame(warnings.map(describeProblem), [`${K}.featureGates.MemoryQoS: has no effect here`]);
+});
+
+t.test('flags go before the file, are named in complaints, and are told', async (t) => {
+  const cidr = (value: string) => ({ flag: '--cluster-cidr', kind: K, path: ['clusterCIDR'], value }) as const;
+  const given = configurationOf(fileOf('clusterCIDR: 10.0.0.0/8'), [cidr('10.1.0.0/16')]);
+  t.equal(given.kubeProxy.clusterCIDR, '10.1.0.0/16');
+  t.strictSame(given.overridden, ['--cluster-cidr']);
+  t.strictSame(configurationOf(fileOf('clusterCIDR: 10.0.0.0/8'), [cidr('10.0.0.0/8')]).overridden, [], 'the same');
+  t.strictSame(configurationOf(fileOf(''), [cidr('10.0.0.0/8')]).overridden, [], 'alone');
+  t.strictSame(complaintsOf(fileOf('oomScoreAdj: 5000'), [cidr('x')]).sort(), [
+    '--cluster-cidr: "x" is not a CIDR block',
+    `${K}.oomScoreAdj: 5000 is more than 1000`,
+  ]);
+});
+
+t.test('a complete configuration reads as itself', async (t) => {
+  for (const text of [KUBEADM_CONFIG, fileOf('mode: nftables\nbindAddress: "fd00::1"', 'log: {level: debug}')]) {
+    const { kubeProxy, nftlane } = configurationOf(text);
+    const again = configurationOf([kubeProxy, nftlane].map((document) => stringify(document)).join('---\n'));
+    t.strictSame(again, { kubeProxy, nftlane, warnings: [], overridden: [] });
+  }
+});

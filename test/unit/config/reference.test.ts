@@ -1,0 +1,47 @@
+// Tests that what is published of the configuration is what the program reads. UPDATE=1 writes it anew.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import * as z from 'zod/mini';
+import { FIELD_DOCS, innerOf } from '../../../src/config/field.ts';
+import { KUBE_PROXY_SCHEMA } from '../../../src/config/kube-proxy-schema.ts';
+import { NFTLANE_SCHEMA } from '../../../src/config/nftlane-schema.ts';
+import { configurationOf } from '../../given/configuration.ts';
+import { publishedFiles, TABLES_BEGIN } from '../../given/configuration-reference.ts';
+
+const DOCS = new URL('../../../docs/', import.meta.url);
+
+function readDoc(path: string): string {
+  const url = new URL(path, DOCS);
+  return existsSync(url) ? readFileSync(url, 'utf8') : '';
+}
+
+t.test('reference and JSON schemas are current', async (t) => {
+  const [introduction = ''] = readDoc('CONFIGURATION.md').split(TABLES_BEGIN);
+  for (const [path, text] of publishedFiles(introduction)) {
+    if (process.env['UPDATE'] === '1') writeFileSync(new URL(path, DOCS), text);
+    t.equal(readDoc(path), text, `docs/${path} (UPDATE=1 writes it anew)`);
+  }
+});
+
+/** Fields of all depths, by path. */
+function fieldsOf(schema: z.ZodMiniObject, prefix: string): [string, unknown][] {
+  return Object.entries(schema.shape).flatMap(([name, entry]): [string, unknown][] => {
+    const inner = innerOf(entry);
+    const below = inner instanceof z.ZodMiniObject ? fieldsOf(inner, `${prefix}${name}.`) : [];
+    return [[`${prefix}${name}`, entry], ...below];
+  });
+}
+
+t.test('every field says what it means', async (t) => {
+  for (const schema of [KUBE_PROXY_SCHEMA, NFTLANE_SCHEMA]) {
+    const fields = fieldsOf(schema, '').filter(([path]) => path !== 'apiVersion' && path !== 'kind');
+    t.ok(fields.length >= 17);
+    for (const [path, entry] of fields) t.match(FIELD_DOCS.get(entry as z.ZodMiniType)?.meaning, /.\.$/, path);
+  }
+});
+
+t.test('examples of the reference can be used', async (t) => {
+  const examples = [...readDoc('CONFIGURATION.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
+  t.ok(examples.length > 0, `${examples.length} examples`);
+  for (const text of examples) t.strictSame(configurationOf(text).warnings, [], text);
+});

@@ -1,0 +1,72 @@
+// Tests of src/config/watch-configuration.ts, on a real directory.
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { watchConfiguration } from '../../../src/config/watch-configuration.ts';
+
+/** A directory like a mounted ConfigMap: a link to a link to the file. */
+async function volume(t: Test) {
+  const directory = await mkdtemp(join(tmpdir(), 'nftlane-config-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  let n = 0;
+  const publish = async (text: string): Promise<void> => {
+    n += 1;
+    await mkdir(join(directory, `..${n}`));
+    await writeFile(join(directory, `..${n}`, 'config.conf'), text);
+    await symlink(`..${n}`, join(directory, '..data_tmp'));
+    await rename(join(directory, '..data_tmp'), join(directory, '..data'));
+  };
+  await publish('one');
+  await symlink('..data/config.conf', join(directory, 'config.conf'));
+  return { path: join(directory, 'config.conf'), publish };
+}
+
+/** Watches, and says when it was called back. */
+function watching(t: Test, path: string, times: { settleMs: number; pollMs: number }) {
+  const stop = new AbortController();
+  t.teardown(() => stop.abort());
+  let calls = 0;
+  let wake = (): void => {};
+  const onChange = (): void => {
+    calls += 1;
+    wake();
+  };
+  watchConfiguration({ path, onChange, signal: stop.signal, ...times });
+  const called = async (count: number): Promise<void> => {
+    while (calls < count) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return { called, count: () => calls };
+}
+
+const NEVER = 10_000_000;
+
+t.test('a swapped link and a file in place of another are noticed, and the same text is no change', async (t) => {
+  const { path, publish } = await volume(t);
+  const { called, count } = watching(t, path, { settleMs: 20, pollMs: NEVER });
+  await publish('two');
+  await called(1);
+  await publish('two');
+  await publish('three');
+  await called(2);
+  await rm(path);
+  await called(3);
+  await writeFile(path, 'four');
+  await called(4);
+  t.equal(count(), 4);
+});
+
+t.test('what the kernel does not tell is found by looking', async (t) => {
+  const { path } = await volume(t);
+  const elsewhere = await volume(t);
+  await rm(path);
+  await symlink(elsewhere.path, path);
+  const { called, count } = watching(t, path, { settleMs: 20, pollMs: 20 });
+  await elsewhere.publish('two');
+  await called(1);
+  t.equal(count(), 1);
+});

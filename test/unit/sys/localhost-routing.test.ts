@@ -1,0 +1,37 @@
+// Tests of src/sys/localhost-routing.ts, on a file of its own.
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { LocalhostRouting } from '../../../src/sys/localhost-routing.ts';
+import { recordLog } from '../../api-server/recorder.ts';
+
+t.test('what was switched on is switched off again, and what others did stays', async (t) => {
+  const path = join(t.testdir({}), 'route_localnet');
+  const value = async () => (await readFile(path, 'utf8')).trim();
+  const cases = [
+    { before: '0\n', open: '1', closed: '0', said: ['info'] },
+    { before: '1\n', open: '1', closed: '1', said: ['warn'] },
+  ];
+  for (const { before, open, closed, said } of cases) {
+    await writeFile(path, before);
+    const { log, lines } = recordLog();
+    const routing = new LocalhostRouting(log, path);
+    await routing.close();
+    t.equal(await value(), before.trim(), 'nothing was open');
+    await routing.open();
+    await routing.open();
+    t.equal(await value(), open);
+    await routing.close();
+    t.equal(await value(), closed);
+    t.strictSame(
+      lines.map(({ level }) => level),
+      said,
+    );
+  }
+});
+
+t.test('not being allowed to is told with advice', async (t) => {
+  const { log, lines } = recordLog();
+  await new LocalhostRouting(log, join(t.testdir({}), 'nowhere')).open();
+  t.match(lines, [{ level: 'warn', details: { reason: /ENOENT/, advice: /route_localnet=1/ } }]);
+});

@@ -8,10 +8,10 @@ export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbi
 SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh
 
 .NOTPARALLEL:
-.PHONY: help setup build check unit golden netns test demo bench conformance clean
+.PHONY: help setup setup-bpf build check unit golden netns test demo bench conformance bpf bpf-test fuzz-bpf clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: ## Install what is missing: Debian packages, npm packages, Debian 13's nft
 	@.ci/setup.sh
@@ -44,6 +44,20 @@ bench: build ## Measure it (as root)
 
 conformance: setup ## Compare what should happen, what the rules say and what packets meet (as root)
 	node test/conformance/conformance.ts
+
+setup-bpf:
+	@.ci/setup.sh bpf
+
+bpf: setup-bpf ## Build the fast path (bpf/) into dist/bpf/nftlane-bpf
+	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf
+
+bpf-test: bpf ## Test the fast path's programs packet by packet (as root)
+	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf harness
+	@.ci/suite.sh bpf
+
+fuzz-bpf: bpf ## Throw a million packets at the fast path's programs (as root)
+	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf harness
+	test/bpf/fuzz.sh
 
 clean: ## Remove all that was made here, except for node_modules
 	rm -rf dist .cache .tap

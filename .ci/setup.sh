@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs what building and testing need, as far as it is missing.
+# Installs what building and testing need, as far as it is missing. With "bpf": what building the fast path needs, too.
 set -eu
 cd "$(dirname "$0")/.."
+wanted=${1:-}
 
 say() { echo "setup: $*"; }
 
@@ -41,6 +42,13 @@ missing_packages() {
   fi
 }
 
+missing_bpf_packages() {
+  has clang || echo clang
+  has cc || echo gcc libc6-dev
+  [ -e /usr/include/bpf/libbpf.h ] || echo libbpf-dev
+  [ -e /usr/include/linux/bpf.h ] || echo linux-libc-dev
+}
+
 install_packages() {
   say "installing Debian packages:" "$@"
   # A broken source of somebody else's does not matter as long as Debian's own ones work.
@@ -55,6 +63,8 @@ exec 9>.cache/setup.lock
 flock 9
 
 packages=$(missing_packages)
+[ "$wanted" != bpf ] || packages="$packages $(missing_bpf_packages)"
+packages=${packages# }
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages
 if ! has_node_modules; then

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/*
+ * Two programs: one for packets that come in by an uplink, one for those that come from a pod. Both hand on, with
+ * TC_ACT_UNSPEC and unchanged, whatever is not of a flow of theirs; they drop nothing.
+ */
+#include "base.h"
+#include "maps.h"
+#include "count.h"
+#include "parse.h"
+#include "frame.h"
+#include "conntrack.h"
+#include "route.h"
+#include "rewrite.h"
+
+#define FAMILY 4
+#include "family.h"
+#undef FAMILY
+#define FAMILY 6
+#include "family.h"
+#undef FAMILY
+
+SEC("tc")
+int fp_uplink(struct __sk_buff *skb)
+{
+	if (skb->vlan_present)
+		return pass(FP_OTHER);
+	if (skb->pkt_type != 0 /* PACKET_HOST */)
+		return pass(FP_FOREIGN);
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return uplink4(skb);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return uplink6(skb);
+	return pass(FP_OTHER);
+}
+
+SEC("tc")
+int fp_pod(struct __sk_buff *skb)
+{
+	if (skb->vlan_present)
+		return pass(FP_OTHER);
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return pod4(skb);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return pod6(skb);
+	return pass(FP_OTHER);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* What both families ask about a frame from a pod. */
+#ifndef NFTLANE_FRAME_H
+#define NFTLANE_FRAME_H
+
+#include "parse.h"
+
+/* Longer than this, in ticks, nobody relies on what the route was. */
+#define ROUTE_AGE 1000
+
+/* The length of the IP packets that will be on the wire. Of segments that are still together, that of one. */
+INLINE __u32 wire_length(struct __sk_buff *skb, const struct packet_base *b)
+{
+	__u32 headers = b->l4 - L3;
+	struct tcphdr *tcp;
+
+	if (!skb->gso_size)
+		return b->end - L3;
+	if (b->proto == IPPROTO_UDP)
+		return headers + sizeof(struct udphdr) + skb->gso_size;
+	tcp = header(skb, b->l4, sizeof(*tcp));
+	return headers + (tcp ? tcp->doff * 4 : sizeof(*tcp)) + skb->gso_size;
+}
+
+INLINE bool same_mac(const __u8 *a, const __u8 *b)
+{
+	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
+/* Whether the frame is from the backend's own device, and for its gateway. */
+INLINE bool is_from(struct __sk_buff *skb, const struct fp_backend *be)
+{
+	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
+
+	return eth && skb->ifindex == be->ifindex && same_mac(eth->h_dest, be->gateway_mac);
+}
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* Loading the programs: with the maps that are pinned already, if there are some. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "loader.h"
+
+/* The objects are part of this program, so that they cannot be of another version. */
+#define EMBED(name, file)                                                                               \
+	__asm__(".section .rodata\n.balign 16\n" #name "_begin:\n.incbin \"" file "\"\n" #name "_end:\n" \
+		".previous\n");                                                                          \
+	extern const char name##_begin[], name##_end[]
+
+EMBED(with_conntrack, OBJECTS "/fastpath.o");
+EMBED(without_conntrack, OBJECTS "/fastpath-plain.o");
+
+static int programs[ROLES] = { -1, -1 };
+static char last_words[256];
+static bool loading;
+
+/* Keeps the last warning of libbpf, which says most. The verifier's log goes to standard error as well. */
+static int listen(enum libbpf_print_level level, const char *format, va_list values)
+{
+	char line[256];
+
+	/* Elsewhere it also complains of what is expected, such as a qdisc that is there already. */
+	if (level == LIBBPF_DEBUG || !loading)
+		return 0;
+	vsnprintf(line, sizeof(line), format, values);
+	if (level == LIBBPF_WARN) {
+		fprintf(stderr, "%s", line);
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(last_words, sizeof(last_words), "%s", line);
+	}
+	return 0;
+}
+
+void listen_to_libbpf(void)
+{
+	libbpf_set_print(listen);
+}
+
+/* mkdir -p for the directory of pins. */
+static int make_directory(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s", pin_directory);
+	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+		if (slash)
+			*slash = '\0';
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return -errno;
+		if (!slash)
+			return 0;
+		*slash = '/';
+	}
+}
+
+static int set_pins(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object) {
+		int error;
+
+		/* Such as .rodata, of which there is none. */
+		if (bpf_map__is_internal(map))
+			continue;
+		error = bpf_map__set_pin_path(map, pin_path(bpf_map__name(map)));
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* A pin is replaced by renaming another over it, so that it is never missing. */
+static int pin_program(enum role role, int fd)
+{
+	char fresh[64];
+
+	snprintf(fresh, sizeof(fresh), "%s-new", program_names[role]);
+	unlink(pin_path(fresh));
+	if (bpf_obj_pin(fd, pin_path(fresh)))
+		return -errno;
+	return rename(pin_path(fresh), pin_path(program_names[role])) ? -errno : 0;
+}
+
+static int take_programs(struct bpf_object *object)
+{
+	for (int i = 0; i < ROLES; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(object, program_names[i]);
+		int error, fd = program ? dup(bpf_program__fd(program)) : -1;
+
+		if (fd < 0)
+			return -ENOENT;
+		error = pin_program(i, fd);
+		if (error) {
+			close(fd);
+			return error;
+		}
+		if (programs[i] >= 0)
+			close(programs[i]);
+		programs[i] = fd;
+	}
+	return 0;
+}
+
+static int load_bytes(const char *begin, const char *end)
+{
+	struct bpf_object *object;
+	int error;
+
+	last_words[0] = '\0';
+	object = bpf_object__open_mem(begin, end - begin, NULL);
+	if (libbpf_get_error(object))
+		return -EINVAL;
+	error = set_pins(object);
+	if (!error)
+		error = bpf_object__load(object);
+	if (!error)
+		error = take_programs(object);
+	bpf_object__close(object);
+	return error;
+}
+
+void request_load(void)
+{
+	bool reused, conntrack;
+	const char *reason;
+	int error = mount_state(&reason);
+
+	if (error) {
+		fail(error, "%s", reason);
+		return;
+	}
+	error = make_directory();
+	if (error) {
+		fail(error, "cannot make \"%s\"", pin_directory);
+		return;
+	}
+	loading = true;
+	reused = access(pin_path("fp_fe"), F_OK) == 0;
+	conntrack = kernel_has_conntrack_lookup(&reason);
+	error = conntrack ? load_bytes(with_conntrack_begin, with_conntrack_end) : -ENOENT;
+	if (error) {
+		conntrack = false;
+		error = load_bytes(without_conntrack_begin, without_conntrack_end);
+	}
+	loading = false;
+	if (error)
+		fail(error, "the programs cannot be loaded: %s", *last_words ? last_words : "see standard error");
+	else
+		ok("udp=%s maps=%s", conntrack ? "yes" : "no", reused ? "reused" : "new");
+	forget_maps();
+}
+
+int program_fd(enum role role)
+{
+	if (programs[role] < 0)
+		programs[role] = bpf_obj_get(pin_path(program_names[role]));
+	return programs[role] < 0 ? -ENOENT : programs[role];
+}
+
+void forget_programs(void)
+{
+	for (int i = 0; i < ROLES; i++) {
+		if (programs[i] >= 0)
+			close(programs[i]);
+		programs[i] = -1;
+	}
+}

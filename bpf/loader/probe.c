@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* What the kernel can do, found by asking it for each thing rather than by its version. */
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "loader.h"
+#include "tcx.h"
+
+#ifndef BPF_FS_MAGIC
+#define BPF_FS_MAGIC 0xcafe4a11
+#endif
+
+struct helper {
+	const char *name;
+	enum bpf_func_id id;
+	const char *reason;
+};
+
+/* Without these there is no fast path. */
+static const struct helper helpers[] = {
+	{ "fib-lookup", BPF_FUNC_fib_lookup, "bpf_fib_lookup: Linux 4.18" },
+	{ "redirect-peer", BPF_FUNC_redirect_peer, "bpf_redirect_peer: Linux 5.10" },
+	{ "redirect-neigh", BPF_FUNC_redirect_neigh, "bpf_redirect_neigh: Linux 5.10" },
+};
+
+static bool has_function(struct btf *btf)
+{
+	return btf__find_by_name_kind(btf, "bpf_skb_ct_lookup", BTF_KIND_FUNC) > 0;
+}
+
+static bool find_lookup(const char **reason)
+{
+	struct btf *kernel = btf__load_vmlinux_btf(), *module;
+	bool found;
+
+	if (libbpf_get_error(kernel)) {
+		*reason = "the kernel has no BTF (/sys/kernel/btf/vmlinux)";
+		return false;
+	}
+	found = has_function(kernel);
+	if (!found) {
+		module = btf__load_module_btf("nf_conntrack", kernel);
+		if (!libbpf_get_error(module)) {
+			found = has_function(module);
+			btf__free(module);
+		}
+	}
+	btf__free(kernel);
+	if (!found)
+		*reason = "bpf_skb_ct_lookup: Linux 5.18, with nf_conntrack loaded";
+	return found;
+}
+
+bool kernel_has_conntrack_lookup(const char **reason)
+{
+	static const char *known_reason;
+	static int known = -1;
+
+	if (known < 0)
+		known = find_lookup(&known_reason) &&
+			libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_ktime_get_coarse_ns, NULL) == 1;
+	*reason = known_reason ? known_reason : "bpf_ktime_get_coarse_ns: Linux 5.11";
+	return known;
+}
+
+/* Asks which programs the loopback device has: the kernel refuses the question when it does not know tcx. */
+bool kernel_has_tcx(void)
+{
+	struct tcx_query query = { .target_ifindex = 1, .attach_type = TCX_INGRESS };
+
+	return syscall(__NR_bpf, BPF_PROG_QUERY, &query, sizeof(query)) == 0 || errno == ENOENT;
+}
+
+/* Looks at the nearest directory that exists. */
+int mount_state(const char **reason)
+{
+	char path[512];
+	struct statfs fs;
+
+	snprintf(path, sizeof(path), "%s", pin_directory);
+	while (statfs(path, &fs)) {
+		char *slash = strrchr(path, '/');
+
+		if (errno != ENOENT || !slash || slash == path) {
+			*reason = "the directory of pins cannot be reached";
+			return -errno;
+		}
+		*slash = '\0';
+	}
+	if ((unsigned long)fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	*reason = "the directory of pins is not on a BPF file system (mount -t bpf bpf /sys/fs/bpf)";
+	return -EMEDIUMTYPE;
+}
+
+static bool report(const char *name, bool has, const char *reason)
+{
+	if (has)
+		say("feature %s yes\n", name);
+	else
+		say("feature %s no %s\n", name, reason);
+	return has;
+}
+
+void request_probe(void)
+{
+	const char *reason = "";
+	bool usable, udp, tcx;
+	int type = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL);
+
+	usable = report("programs", type == 1, type < 0 ? "bpf(2) is refused: CAP_BPF and CAP_NET_ADMIN, or root" :
+						    "tc programs");
+	for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
+		bool has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helpers[i].id, NULL) == 1;
+
+		usable = report(helpers[i].name, has, helpers[i].reason) && usable;
+	}
+	usable = report("bpf-file-system", mount_state(&reason) == 0, reason) && usable;
+	udp = report("conntrack-lookup", kernel_has_conntrack_lookup(&reason), reason);
+	tcx = report("tcx", kernel_has_tcx(), "tcx: Linux 6.6");
+	ok("usable=%s udp=%s attach=%s", usable ? "yes" : "no", usable && udp ? "yes" : "no", tcx ? "tcx" : "clsact");
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* Attaching by tcx links, which are pinned, so that they outlive this process. With bpf(2): libbpf 1.1 cannot. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+#include "loader.h"
+#include "tcx.h"
+
+static const char *link_path(enum role role, uint32_t ifindex)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "link-%s-%u", role_names[role], ifindex);
+	return pin_path(name);
+}
+
+int tcx_device(enum role role, uint32_t ifindex, uint32_t *program_id)
+{
+	struct tcx_link_info info = { 0 };
+	__u32 length = sizeof(info);
+	int fd = bpf_obj_get(link_path(role, ifindex)), error;
+
+	if (fd < 0)
+		return -errno;
+	error = bpf_obj_get_info_by_fd(fd, &info, &length) ? -errno : 0;
+	close(fd);
+	*program_id = info.prog_id;
+	return error ? error : (int)info.ifindex;
+}
+
+int tcx_update(enum role role, uint32_t ifindex, int program)
+{
+	int fd = bpf_obj_get(link_path(role, ifindex)), error;
+
+	if (fd < 0)
+		return -errno;
+	error = bpf_link_update(fd, program, NULL) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+static int create(uint32_t ifindex, int program)
+{
+	struct tcx_link_create attr = {
+		.prog_fd = program, .target_ifindex = ifindex, .attach_type = TCX_INGRESS, .flags = TCX_FIRST,
+	};
+	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int tcx_attach(enum role role, uint32_t ifindex, int program)
+{
+	const char *path = link_path(role, ifindex);
+	uint32_t program_id;
+	int fd, error;
+
+	if (tcx_device(role, ifindex, &program_id) == (int)ifindex)
+		return tcx_update(role, ifindex, program);
+	/* Its device has gone, and perhaps another one has its number. */
+	unlink(path);
+	fd = create(ifindex, program);
+	if (fd < 0)
+		return fd;
+	error = bpf_obj_pin(fd, path) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+int tcx_detach(enum role role, uint32_t ifindex)
+{
+	const char *path = link_path(role, ifindex);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return -errno;
+	/* Without it the link would live as long as somebody else has it open. */
+	bpf_link_detach(fd);
+	close(fd);
+	return unlink(path) ? -errno : 0;
+}

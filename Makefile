@@ -57,7 +57,7 @@ bpf-test: bpf ## Test the fast path's programs packet by packet (as root)
 
 fuzz-bpf: bpf ## Throw a million packets at the fast path's programs (as root)
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf harness
-	test/bpf/fuzz.sh
+	node test/bpf/fuzz.ts
 
 clean: ## Remove all that was made here, except for node_modules
 	rm -rf dist .cache .tap

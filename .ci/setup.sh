@@ -45,6 +45,7 @@ missing_packages() {
 missing_bpf_packages() {
   has clang || echo clang
   has cc || echo gcc libc6-dev
+  has bpftool || echo bpftool
   [ -e /usr/include/bpf/libbpf.h ] || echo libbpf-dev
   [ -e /usr/include/linux/bpf.h ] || echo linux-libc-dev
 }

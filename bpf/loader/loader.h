@@ -73,7 +73,7 @@ void forget_maps(void);
 
 /* Requests. */
 void request_probe(void);
-void request_load(void);
+void request_load(const struct request *r);
 void request_replace(void);
 void request_remove(void);
 void request_attach(const struct request *r);

@@ -30,13 +30,13 @@ struct with_words {
 };
 
 static const struct plain plain[] = {
-	{ "hello", request_hello },	{ "probe", request_probe }, { "load", request_load },
+	{ "hello", request_hello },	{ "probe", request_probe },
 	{ "replace", request_replace }, { "list", request_list },   { "batch", request_batch },
 	{ "stats", request_stats },	{ "gc", request_gc },	    { "remove", request_remove },
 };
 
 static const struct with_words with_words[] = {
-	{ "attach", 2, 3, request_attach }, { "detach", 2, 2, request_detach }, { "look", 1, 1, request_look },
+	{ "load", 0, 1, request_load },	    { "attach", 2, 3, request_attach }, { "detach", 2, 2, request_detach }, { "look", 1, 1, request_look },
 	{ "put", 3, 3, request_put },	    { "del", 2, 2, request_del },	{ "get", 2, 2, request_get },
 	{ "dump", 1, 1, request_dump },	    { "flush", 1, 1, request_flush },
 };

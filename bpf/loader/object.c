@@ -63,6 +63,28 @@ static int make_directory(void)
 	}
 }
 
+/* Pinned maps keep their size; new ones have what was asked for. */
+static int size_flows(struct bpf_object *object, uint32_t flows)
+{
+	static const char *const names[] = { "f4", "f6" };
+
+	for (int i = 0; i < 2; i++) {
+		struct map pinned;
+		char name[8];
+		struct bpf_map *map;
+
+		snprintf(name, sizeof(name), "fp_%s", names[i]);
+		map = bpf_object__find_map_by_name(object, name);
+		if (!map)
+			return -ENOENT;
+		if (!open_map(names[i], &pinned))
+			flows = pinned.max_entries;
+		if (flows && bpf_map__set_max_entries(map, flows))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static int set_pins(struct bpf_object *object)
 {
 	struct bpf_map *map;
@@ -112,7 +134,7 @@ static int take_programs(struct bpf_object *object)
 	return 0;
 }
 
-static int load_bytes(const char *begin, const char *end)
+static int load_bytes(const char *begin, const char *end, uint32_t flows)
 {
 	struct bpf_object *object;
 	int error;
@@ -123,6 +145,8 @@ static int load_bytes(const char *begin, const char *end)
 		return -EINVAL;
 	error = set_pins(object);
 	if (!error)
+		error = size_flows(object, flows);
+	if (!error)
 		error = bpf_object__load(object);
 	if (!error)
 		error = take_programs(object);
@@ -130,12 +154,17 @@ static int load_bytes(const char *begin, const char *end)
 	return error;
 }
 
-void request_load(void)
+void request_load(const struct request *r)
 {
+	uint32_t flows = 0;
 	bool reused, conntrack;
 	const char *reason;
 	int error = mount_state(&reason);
 
+	if (r->count == 2 && (!parse_number(r->words[1], &flows) || flows < 2 || flows > 1 << 24)) {
+		fail(EINVAL, "\"%s\" is not a number of entries from 2 to 16777216", r->words[1]);
+		return;
+	}
 	if (error) {
 		fail(error, "%s", reason);
 		return;
@@ -148,10 +177,10 @@ void request_load(void)
 	loading = true;
 	reused = access(pin_path("fp_fe"), F_OK) == 0;
 	conntrack = kernel_has_conntrack_lookup(&reason);
-	error = conntrack ? load_bytes(with_conntrack_begin, with_conntrack_end) : -ENOENT;
+	error = conntrack ? load_bytes(with_conntrack_begin, with_conntrack_end, flows) : -ENOENT;
 	if (error) {
 		conntrack = false;
-		error = load_bytes(without_conntrack_begin, without_conntrack_end);
+		error = load_bytes(without_conntrack_begin, without_conntrack_end, flows);
 	}
 	loading = false;
 	if (error)

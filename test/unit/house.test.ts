@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['inspect', 'sys'],
   ['manifests', 'cluster', 'apply', 'admin', 'observe', 'config'],
   ['sync'],
-  ['conntrack', 'health', 'takeover', 'sysctl'],
+  ['conntrack', 'health', 'takeover', 'sysctl', 'fastpath'],
   ['doctor'],
   ['cli'],
   ['main.ts'],

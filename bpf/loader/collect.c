@@ -51,8 +51,9 @@ struct fds {
 	int flows, backends;
 };
 
+/* Entries. One that was deleted together with its other direction is not scanned any more. */
 struct count {
-	uint32_t scanned, deleted;
+	uint32_t scanned, deleted, left;
 };
 
 static uint32_t now(void)
@@ -120,43 +121,46 @@ static bool is_over(const struct layout *l, int fd, const uint8_t *key, const ui
 	return is_late(l, other_key, other, time);
 }
 
+enum finding { GONE, ALIVE, OVER };
+
 /* The same with nothing but what the kernel has at this moment: a slot may have been given to another backend. */
-static bool is_still_over(const struct layout *l, const struct fds *fds, const uint8_t *key, uint8_t *value,
-			  uint32_t time)
+static enum finding look_again(const struct layout *l, const struct fds *fds, const uint8_t *key, uint8_t *value,
+			       uint32_t time)
 {
 	uint32_t slot;
 
 	if (bpf_map_lookup_elem(fds->flows, key, value))
-		return false;
+		return GONE;
 	slot = read16(value + l->slot);
 	if (slot < FP_MAX_BACKENDS && bpf_map_lookup_elem(fds->backends, &slot, &backends[slot]))
-		return false;
-	return is_over(l, fds->flows, key, value, time);
+		return ALIVE;
+	return is_over(l, fds->flows, key, value, time) ? OVER : ALIVE;
 }
 
 /*
  * Deletes the flows of one chunk that are over, forward entries first. Each is looked at once more right before, for
  * a new connection may have taken its place.
  */
-static uint32_t sweep(const struct layout *l, const struct fds *fds, uint32_t count, uint32_t time)
+static void sweep(const struct layout *l, const struct fds *fds, uint32_t count, uint32_t time, struct count *c)
 {
-	uint32_t deleted = 0;
-
+	c->scanned += count;
 	for (uint32_t i = 0; i < count; i++) {
 		uint8_t *key = keys + i * l->key_size, value[MAX_VALUE];
 		uint8_t *pair[2] = { dead, dead + l->key_size };
 		bool forward = key[l->dir] == FP_FORWARD;
 
-		if (!is_over(l, fds->flows, key, values + i * l->value_size, time))
-			continue;
-		if (!is_still_over(l, fds, key, value, time))
+		enum finding found = ALIVE;
+
+		if (is_over(l, fds->flows, key, values + i * l->value_size, time))
+			found = look_again(l, fds, key, value, time);
+		c->left += found == ALIVE;
+		if (found != OVER)
 			continue;
 		memcpy(pair[!forward], key, l->key_size);
 		turn(l, pair[forward], key, value);
-		deleted += !bpf_map_delete_elem(fds->flows, pair[0]);
-		deleted += !bpf_map_delete_elem(fds->flows, pair[1]);
+		c->deleted += !bpf_map_delete_elem(fds->flows, pair[0]);
+		c->deleted += !bpf_map_delete_elem(fds->flows, pair[1]);
 	}
-	return deleted;
 }
 
 static int collect(const struct layout *l, uint32_t time, struct count *c)
@@ -183,8 +187,7 @@ static int collect(const struct layout *l, uint32_t time, struct count *c)
 		first = false;
 		if (end && end != ENOENT)
 			return -end;
-		c->scanned += count;
-		c->deleted += sweep(l, &fds, count, time);
+		sweep(l, &fds, count, time, c);
 		if (end)
 			return 0;
 	}
@@ -208,7 +211,7 @@ static int read_backends(void)
 
 void request_gc(void)
 {
-	struct count counts[2] = { { 0, 0 }, { 0, 0 } };
+	struct count counts[2] = { { 0 }, { 0 } };
 	uint32_t time = now();
 	int error = read_backends();
 
@@ -218,6 +221,5 @@ void request_gc(void)
 		fail(error, "cannot collect flows");
 	else
 		ok("scanned=%u deleted=%u left4=%u left6=%u", counts[0].scanned + counts[1].scanned,
-		   counts[0].deleted + counts[1].deleted, counts[0].scanned - counts[0].deleted,
-		   counts[1].scanned - counts[1].deleted);
+		   counts[0].deleted + counts[1].deleted, counts[0].left, counts[1].left);
 }

@@ -161,7 +161,11 @@ void request_load(const struct request *r)
 	const char *reason;
 	int error = mount_state(&reason);
 
-	if (r->count == 2 && (!parse_number(r->words[1], &flows) || flows < 2 || flows > 1 << 24)) {
+	if (r->count == 3 && strcmp(r->words[2], "plain")) {
+		fail(EINVAL, "\"%s\" is not \"plain\"", r->words[2]);
+		return;
+	}
+	if (r->count >= 2 && (!parse_number(r->words[1], &flows) || flows < 2 || flows > 1 << 24)) {
 		fail(EINVAL, "\"%s\" is not a number of entries from 2 to 16777216", r->words[1]);
 		return;
 	}
@@ -176,7 +180,7 @@ void request_load(const struct request *r)
 	}
 	loading = true;
 	reused = access(pin_path("fp_fe"), F_OK) == 0;
-	conntrack = kernel_has_conntrack_lookup(&reason);
+	conntrack = r->count < 3 && kernel_has_conntrack_lookup(&reason);
 	error = conntrack ? load_bytes(with_conntrack_begin, with_conntrack_end, flows) : -ENOENT;
 	if (error) {
 		conntrack = false;

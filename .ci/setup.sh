@@ -46,6 +46,7 @@ missing_bpf_packages() {
   has clang || echo clang
   has cc || echo gcc libc6-dev
   has bpftool || echo bpftool
+  has ethtool || echo ethtool
   [ -e /usr/include/bpf/libbpf.h ] || echo libbpf-dev
   [ -e /usr/include/linux/bpf.h ] || echo linux-libc-dev
 }

@@ -1,0 +1,90 @@
+// Two programs: a server that greets and echoes, and a client that says what came of asking it.
+//
+//     echo-process.ts serve ADDRESS PORT     TCP: a greeting, then an echo; UDP: as many bytes as the request's number
+//     echo-process.ts ask ADDRESS PORT       answers lines of JSON, `Question`, with lines of JSON, `Outcome`
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+
+export interface Question {
+  readonly protocol: 'tcp' | 'udp';
+  /** To send and get back by TCP; to get by UDP. */
+  readonly bytes: number;
+  readonly port?: number;
+}
+
+export interface Outcome {
+  readonly bytes?: number;
+  /** Whom the server sees. */
+  readonly greeting?: string;
+  readonly error?: string;
+}
+
+const [role, address = '', port = ''] = process.argv.slice(2);
+const DATAGRAM_PATIENCE_MS = 5000;
+
+if (role === 'serve') await serve(address, Number(port));
+else if (role === 'ask') await answerQuestions(address, Number(port));
+
+async function serve(address: string, port: number): Promise<void> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.write(`${socket.remoteAddress} ${socket.remotePort}\n`);
+    socket.pipe(socket);
+  });
+  await once(server.listen(port, address), 'listening');
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  socket.on('message', (message, from) => {
+    socket.send(Buffer.alloc(Number(message.toString()), 'x'), from.port, from.address, () => {});
+  });
+  socket.bind(port, address);
+  await once(socket, 'listening');
+  process.stdin.on('end', () => process.exit()).resume();
+  process.stdout.write('listening\n');
+}
+
+async function answerQuestions(address: string, port: number): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const question: Question = JSON.parse(line);
+    const at = question.port ?? port;
+    const outcome = await (question.protocol === 'tcp'
+      ? stream(address, at, question)
+      : datagram(address, at, question));
+    process.stdout.write(`${JSON.stringify(outcome)}\n`);
+  }
+}
+
+function stream(address: string, port: number, { bytes }: Question): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const socket = connect(port, address);
+    const chunks: Buffer[] = [];
+    const payload = Buffer.from(Uint8Array.from({ length: bytes }, (_, i) => i % 251));
+    // The server speaks first.
+    socket.once('data', () => socket.end(payload));
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve({ error: error.code ?? error.message }));
+    socket.on('end', () => {
+      const all = Buffer.concat(chunks);
+      const end = all.indexOf('\n') + 1;
+      const same = all.subarray(end).equals(payload);
+      const greeting = all.subarray(0, end - 1).toString();
+      resolve(same ? { bytes, greeting } : { error: `${all.length - end} bytes that are others` });
+    });
+  });
+}
+
+function datagram(address: string, port: number, { bytes }: Question): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const end = (outcome: Outcome) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(outcome);
+    };
+    const timer = setTimeout(() => end({ error: 'no answer' }), DATAGRAM_PATIENCE_MS);
+    socket.on('error', (error: NodeJS.ErrnoException) => end({ error: error.code ?? error.message }));
+    socket.on('message', (message) => end({ bytes: message.length }));
+    socket.connect(port, address, () => socket.send(String(bytes)));
+  });
+}

@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbi
 SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh
 
 .NOTPARALLEL:
-.PHONY: help setup setup-bpf build check unit golden netns test demo bench conformance bpf bpf-test fuzz-bpf clean
+.PHONY: help setup setup-bpf build check unit golden netns test demo bench conformance bpf harness bpf-test fuzz-bpf clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -33,7 +33,7 @@ golden: setup ## Test that the rulesets for given Services are the recorded ones
 netns: setup ## Test with real sockets in network namespaces (as root)
 	@.ci/suite.sh netns
 
-test: setup ## Run check, unit, golden and netns, and count
+test: harness ## Run check, unit, golden, netns and bpf-test, and count
 	@.ci/test.sh
 
 demo: build ## Show it at work in network namespaces (as root)
@@ -51,12 +51,13 @@ setup-bpf:
 bpf: setup-bpf ## Build the fast path (bpf/) into dist/bpf/nftlane-bpf
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf
 
-bpf-test: bpf ## Test the fast path's programs packet by packet (as root)
+harness: bpf
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf harness
+
+bpf-test: harness ## Test the fast path's programs packet by packet (as root)
 	@.ci/suite.sh bpf
 
-fuzz-bpf: bpf ## Throw a million packets at the fast path's programs (as root)
-	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf harness
+fuzz-bpf: harness ## Throw a million packets at the fast path's programs (as root)
 	node test/bpf/fuzz.ts
 
 clean: ## Remove all that was made here, except for node_modules

@@ -136,6 +136,7 @@ void request_detach(const struct request *r)
 {
 	struct place place = { .is_tcx = true };
 	uint32_t program_id = 0;
+	char name[IF_NAMESIZE];
 	int error;
 
 	if (!read_place(r, &place.role, &place.ifindex))
@@ -144,6 +145,8 @@ void request_detach(const struct request *r)
 	place.is_tcx = false;
 	if (!error && !clsact_program(place.role, place.ifindex, &program_id) && program_id)
 		error = detach(&place, NULL);
+	if (!if_indextoname(place.ifindex, name))
+		clsact_forget(place.ifindex);
 	if (error)
 		fail(error, "cannot detach from device %u", place.ifindex);
 	else

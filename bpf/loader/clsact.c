@@ -31,6 +31,11 @@ bool is_own_filter(const struct filter *filter, enum role role)
 	       !strncmp(filter->name, program_names[role], length);
 }
 
+void clsact_forget(uint32_t ifindex)
+{
+	rmdir(mark_path(ifindex));
+}
+
 struct search {
 	enum role role;
 	uint32_t program_id;

@@ -107,6 +107,8 @@ int tcx_update(enum role role, uint32_t ifindex, int program);
 
 int clsact_attach(enum role role, uint32_t ifindex, int program);
 int clsact_detach(enum role role, uint32_t ifindex);
+/* To be called for a device that has gone. */
+void clsact_forget(uint32_t ifindex);
 /* The program that is attached by a filter of ours; 0 for none. */
 int clsact_program(enum role role, uint32_t ifindex, uint32_t *program_id);
 

@@ -21,24 +21,23 @@ EMBED(with_conntrack, OBJECTS "/fastpath.o");
 EMBED(without_conntrack, OBJECTS "/fastpath-plain.o");
 
 static int programs[ROLES] = { -1, -1 };
-static char last_words[256];
+static char first_words[256];
 static bool loading;
 
-/* Keeps the last warning of libbpf, which says most. The verifier's log goes to standard error as well. */
+/* Keeps the first warning of libbpf, which names the cause. All go to standard error, with the verifier's log. */
 static int listen(enum libbpf_print_level level, const char *format, va_list values)
 {
-	char line[256];
+	va_list again;
 
 	/* Elsewhere it also complains of what is expected, such as a qdisc that is there already. */
-	if (level == LIBBPF_DEBUG || !loading)
+	if (level != LIBBPF_WARN || !loading)
 		return 0;
-	vsnprintf(line, sizeof(line), format, values);
-	if (level == LIBBPF_WARN) {
-		fprintf(stderr, "%s", line);
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(last_words, sizeof(last_words), "%s", line);
-	}
-	return 0;
+	va_copy(again, values);
+	if (!first_words[0])
+		vsnprintf(first_words, sizeof(first_words), format, again);
+	va_end(again);
+	first_words[strcspn(first_words, "\n")] = '\0';
+	return vfprintf(stderr, format, values);
 }
 
 void listen_to_libbpf(void)
@@ -136,11 +135,12 @@ static int take_programs(struct bpf_object *object)
 
 static int load_bytes(const char *begin, const char *end, uint32_t flows)
 {
+	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "fastpath");
 	struct bpf_object *object;
 	int error;
 
-	last_words[0] = '\0';
-	object = bpf_object__open_mem(begin, end - begin, NULL);
+	first_words[0] = '\0';
+	object = bpf_object__open_mem(begin, end - begin, &opts);
 	if (libbpf_get_error(object))
 		return -EINVAL;
 	error = set_pins(object);
@@ -188,7 +188,7 @@ void request_load(const struct request *r)
 	}
 	loading = false;
 	if (error)
-		fail(error, "the programs cannot be loaded: %s", *last_words ? last_words : "see standard error");
+		fail(error, "the programs cannot be loaded: %s", *first_words ? first_words : "see standard error");
 	else
 		ok("udp=%s maps=%s", conntrack ? "yes" : "no", reused ? "reused" : "new");
 	forget_maps();

@@ -101,6 +101,23 @@ int mount_state(const char **reason)
 	return -EMEDIUMTYPE;
 }
 
+/* CAP_NET_ADMIN to attach, CAP_BPF to load, CAP_PERFMON for what the programs do with pointers; CAP_SYS_ADMIN has the latter. */
+static bool has_capabilities(void)
+{
+	const uint64_t net_admin = 1ULL << 12, sys_admin = 1ULL << 21, perfmon = 1ULL << 38, bpf = 1ULL << 39;
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long have = 0;
+	char line[256];
+
+	if (!status)
+		return false;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "CapEff: %llx", &have) == 1)
+			break;
+	fclose(status);
+	return (have & net_admin) && ((have & sys_admin) || ((have & bpf) && (have & perfmon)));
+}
+
 static bool report(const char *name, bool has, const char *reason)
 {
 	if (has)
@@ -116,8 +133,8 @@ void request_probe(void)
 	bool usable, udp, tcx;
 	int type = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL);
 
-	usable = report("programs", type == 1, type < 0 ? "bpf(2) is refused: CAP_BPF and CAP_NET_ADMIN, or root" :
-						    "tc programs");
+	usable = report("capabilities", has_capabilities(), "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed");
+	usable = report("programs", type == 1, type < 0 ? "bpf(2) is refused" : "tc programs") && usable;
 	for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
 		bool has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helpers[i].id, NULL) == 1;
 

@@ -24,7 +24,7 @@ t.test('it says what it is, and what the kernel can do', async (t) => {
   const { lines, end } = await loader.must('probe');
   t.match(words(end), { usable: 'yes', udp: /^(?:yes|no)$/, attach: /^(?:tcx|clsact)$/ });
   t.ok(lines.every((line) => /^feature [a-z-]+ (?:yes|no .+)$/.test(line)));
-  t.equal(lines.length, 7);
+  t.equal(lines.length, 8);
 });
 
 t.test('requests that make no sense', async (t) => {

@@ -27,19 +27,6 @@ async function flowsOf(family: Family) {
   return entries.map(([key, value]) => decodeFlow(family, key, value));
 }
 
-/** Makes the flows of a family older, in seconds; of one direction, if that is given. */
-async function age(family: Family, seconds: number, direction?: 'forward' | 'reverse'): Promise<void> {
-  for (const [key, value] of await place.entries(mapOf(family))) {
-    if (direction !== undefined && decodeFlow(family, key, value).direction !== direction) continue;
-    const field = FLOW[family].fields.find(({ name }) => name === 'last');
-    if (field === undefined) throw new Error('no field "last"');
-    const copy = Uint8Array.from(value);
-    const last = readNumber(FLOW[family], value, 'last') - Math.ceil((seconds * 1e9) / 2 ** 20);
-    new Uint32Array(copy.buffer, field.offset, 1)[0] = last >>> 0;
-    await place.put(mapOf(family), key, copy);
-  }
-}
-
 for (const family of FAMILIES) {
   const addresses = ADDRESSES[family];
 
@@ -210,21 +197,21 @@ for (const family of FAMILIES) {
   t.test(`${family}: flows whose time is over`, async (t) => {
     const [expect, legs] = [new Expect(t, place), new Legs({ family, protocol: 'udp' })];
     await place.packet('uplink', legs.fromClient());
-    await age(family, 31);
+    await place.age(family, 31);
     await expect.handedOn('pod', legs.fromPod(), 'EXPIRED');
     await expect.translated('uplink', legs.fromClient(), { to: legs.toPod(), as: 'CREATED' });
     await expect.translated('pod', legs.fromPod(), { to: legs.toClient(), as: 'ANSWERED' });
-    await age(family, 121, 'forward');
+    await place.age(family, 121, 'forward');
     await expect.translated('uplink', legs.fromClient(), { to: legs.toPod(), as: 'TAKEN' });
-    await age(family, 121, 'reverse');
+    await place.age(family, 121, 'reverse');
     await expect.translated('pod', legs.fromPod(), { to: legs.toClient(), as: 'ANSWERED' });
     t.equal((await flowsOf(family)).length, 2);
 
     const tcp = new Legs({ family, protocol: 'tcp' });
     await establish(tcp);
-    await age(family, 3600);
+    await place.age(family, 3600);
     await expect.translated('uplink', tcp.fromClient(), { to: tcp.toPod(), as: 'TAKEN' });
-    await age(family, 432_001);
+    await place.age(family, 432_001);
     await expect.handedOn('uplink', tcp.fromClient(), 'EXPIRED');
   });
 

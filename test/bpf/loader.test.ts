@@ -183,6 +183,22 @@ t.test('flows that are over are collected, others are not', async (t) => {
   await place.configure();
 });
 
+t.test('a flow is kept while packets come in one direction', async (t) => {
+  for (const family of FAMILIES) {
+    for (const [direction, other] of [
+      ['forward', 'reverse'],
+      ['reverse', 'forward'],
+    ] as const) {
+      await place.forget();
+      await place.packet('uplink', new Legs({ family, protocol: 'udp' }).fromClient());
+      await place.age(family, 31, direction);
+      t.match(words((await loader.must('gc')).end), { scanned: '2', deleted: '0' }, `${family}: ${direction} is late`);
+      await place.age(family, 31, other);
+      t.match(words((await loader.must('gc')).end), { deleted: '2' }, `${family}: both are late`);
+    }
+  }
+});
+
 t.test('removing leaves nothing', async (t) => {
   const mine = await Place.make();
   t.teardown(() => mine.end());

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   type Backend,
+  decodeFlow,
   encodeBackend,
   encodeConfig,
   encodeFrontend,
@@ -13,9 +14,11 @@ import {
   encodeSource,
   encodeUplink,
   type FastProtocol,
+  type FlowEntry,
 } from '../../src/fastpath/entries.ts';
 import { fromHex, toHex } from '../../src/fastpath/hex.ts';
-import { BACKEND_PORT_WORDS, PORT_WORDS } from '../../src/fastpath/layout.ts';
+import { BACKEND_PORT_WORDS, FLOW, PORT_WORDS, TICK_NS } from '../../src/fastpath/layout.ts';
+import type { Family } from '../../src/net/family.ts';
 import { execute, start } from '../netns/process.ts';
 import { type Ethernet, mac } from './frames.ts';
 import { Talker } from './talker.ts';
@@ -266,6 +269,20 @@ export class Place {
   async entries(map: string): Promise<(readonly [Uint8Array, Uint8Array])[]> {
     const { lines } = await this.loader.must(`dump ${map}`);
     return lines.map((line) => line.split(' ')).map(([, key = '', value = '']) => [fromHex(key), fromHex(value)]);
+  }
+
+  /** Makes the flows of a family older, in seconds; of one direction, if that is given. */
+  async age(family: Family, seconds: number, direction?: FlowEntry['direction']): Promise<void> {
+    const map = family === 'ip' ? 'f4' : 'f6';
+    const offset = FLOW[family].fields.find(({ name }) => name === 'last')?.offset ?? 0;
+    for (const [key, value] of await this.entries(map)) {
+      const flow = decodeFlow(family, key, value);
+      if (direction !== undefined && flow.direction !== direction) continue;
+      const last = (flow.lastTicks - Math.ceil((seconds * 1e9) / TICK_NS)) >>> 0;
+      const older = Uint8Array.from(value);
+      older.set(encodeNumber(last), offset);
+      await this.put(map, key, older);
+    }
   }
 
   async end(): Promise<void> {

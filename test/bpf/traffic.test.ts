@@ -171,6 +171,12 @@ for (const [kind, by, flags, state] of [
         const outcome = await ask(asker, { protocol: 'tcp', bytes });
         t.match(outcome, { bytes, greeting: new RegExp(`^${client[family]} \\d+$`) }, `${family} tcp ${bytes}`);
       }
+      const long = ask(asker, { protocol: 'tcp', bytes: 20_000_000 });
+      for (let i = 0; i < 3; i++) {
+        await loader.must('load');
+        t.equal((await loader.must('replace')).end, 'ok replaced=2', 'new programs while packets flow');
+      }
+      t.match(await long, { bytes: 20_000_000 }, `${family}: none of them has missed a packet`);
       for (const bytes of [0, 1, 1000, 5000, 20_000]) {
         t.strictSame(await ask(asker, { protocol: 'udp', bytes }), { bytes }, `${family} udp ${bytes}`);
       }

@@ -110,8 +110,8 @@ APART int FN(to_client)(struct __sk_buff *skb, const PACKET *p, const FLOW *flow
 
 APART int FN(pod)(struct __sk_buff *skb)
 {
-	struct fp_config *cfg = config();
-	__u32 now = ticks();
+	struct fp_config *cfg;
+	__u32 now;
 	PACKET p = {};
 	FLOW flow;
 	int reason;
@@ -122,8 +122,10 @@ APART int FN(pod)(struct __sk_buff *skb)
 	if (p.b.kind != LATER_FRAGMENT &&
 	    !has_port(FP_BACKEND_PORTS, p.b.kind == ICMP_ERROR ? p.b.dport : p.b.sport))
 		return pass(FP_PORT);
+	cfg = config();
 	if (!cfg)
 		return pass(FP_CREATION_OFF);
+	now = ticks();
 	if (p.b.kind == LATER_FRAGMENT)
 		reason = FN(answer_fragment)(skb, &p, &flow, cfg, now);
 	else

@@ -106,8 +106,8 @@ APART int FN(to_backend)(struct __sk_buff *skb, const PACKET *p, const FLOW *flo
 
 APART int FN(uplink)(struct __sk_buff *skb)
 {
-	struct fp_config *cfg = config();
-	__u32 now = ticks();
+	struct fp_config *cfg;
+	__u32 now;
 	struct fp_backend *be;
 	PACKET p = {};
 	FLOW flow;
@@ -118,8 +118,10 @@ APART int FN(uplink)(struct __sk_buff *skb)
 		return pass(reason);
 	if (p.b.kind != LATER_FRAGMENT && !has_port(0, p.b.kind == ICMP_ERROR ? p.b.sport : p.b.dport))
 		return pass(FP_PORT);
+	cfg = config();
 	if (!cfg)
 		return pass(FP_CREATION_OFF);
+	now = ticks();
 	if (p.b.kind == LATER_FRAGMENT)
 		reason = FN(recall)(&p, FP_FORWARD, &flow, cfg, now) ? FP_FRAGMENT_IN : FP_FRAGMENT;
 	else

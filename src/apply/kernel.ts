@@ -106,6 +106,11 @@ export class Kernel {
     return listing;
   }
 
+  /** The nft session: its process, as long as there is one, and how many there have been. */
+  get session(): { readonly pid: number | undefined; readonly starts: number } {
+    return { pid: this.#session.pid, starts: this.#session.starts };
+  }
+
   close(): void {
     this.#session.close();
     this.#loads.close();

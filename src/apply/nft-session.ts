@@ -22,6 +22,7 @@ export class NftSession {
   #answer: ((end: Error | string) => void) | undefined;
   #stderr = '';
   #count = 0;
+  #starts = 0;
 
   constructor({ command, timeoutMs }: { command: string; timeoutMs: number }) {
     this.#command = command;
@@ -50,6 +51,16 @@ export class NftSession {
     if (complaints.length > 0) throw new NftRefusal(complaints);
   }
 
+  /** The process that the session has now; `undefined` while there is none. */
+  get pid(): number | undefined {
+    return this.#running?.child.pid;
+  }
+
+  /** How many processes there have been. */
+  get starts(): number {
+    return this.#starts;
+  }
+
   /** Ends the session. The next transaction starts another. */
   close(): void {
     this.#running?.child.stdin.end();
@@ -61,6 +72,7 @@ export class NftSession {
     const { HOME: _, ...env } = process.env;
     const file = openNameless();
     const child = spawn(this.#command, ['-i'], { stdio: 'pipe', env });
+    this.#starts++;
     const running = { child, file };
     this.#running = running;
     child.stdout.resume();

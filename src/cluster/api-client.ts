@@ -12,9 +12,30 @@ export interface ApiResponse {
   readonly body: Readable;
 }
 
+/** What is sent besides a GET: a body in JSON. */
+export interface ApiWrite {
+  readonly method: 'POST' | 'PATCH';
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** One request and what came of it, for whoever counts them. */
+export interface RequestOutcome {
+  readonly method: 'GET' | ApiWrite['method'];
+  /** Host and port of the server. */
+  readonly host: string;
+  /** `undefined` when there was no answer. */
+  readonly status: number | undefined;
+  /** Until the headers of the answer were there. */
+  readonly ms: number;
+}
+
+/** Told of every request. Must return at once, and must not throw. */
+export type RequestObserver = (outcome: RequestOutcome) => void;
+
 /** A client of the cluster that a kubeconfig names, or of the one that this pod is in. Fails with a `ClusterConfigError`. */
-export async function loadApiClient(source: CredentialsSource): Promise<ApiClient> {
-  return new ApiClient(await Credentials.load(source));
+export async function loadApiClient(source: CredentialsSource, observe?: RequestObserver): Promise<ApiClient> {
+  return new ApiClient(await Credentials.load(source), observe);
 }
 
 /** Sends requests over connections that are kept open in between. */
@@ -23,10 +44,12 @@ export class ApiClient {
   // Sockets are pooled by server, CA and client certificate: new ones are not served by connections of the old ones.
   readonly #https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
+  readonly #observe: RequestObserver;
   #stale = false;
 
-  constructor(credentials: CredentialProvider) {
+  constructor(credentials: CredentialProvider, observe: RequestObserver = () => {}) {
     this.#credentials = credentials;
+    this.#observe = observe;
   }
 
   /** Base URL of the API server. */
@@ -35,15 +58,23 @@ export class ApiClient {
   }
 
   /**
-   * Gets a path (with query). Any status is an answer; a `ConnectionError` says that there was none. Aborting the signal
+   * Gets a path (with query), or sends what `write` says there. Any status is an answer; a `ConnectionError` says that there was none. Aborting the signal
    * ends the request and destroys the body, both with the signal's reason. After a 401 everything is read from disk again
    * before the next request.
    */
-  async request(path: string, signal: AbortSignal): Promise<ApiResponse> {
-    const options = await abortable(this.#options(), signal).catch(rethrow(signal));
-    const response = await this.#send(new URL(this.server + path), options, signal);
-    if (response.status === 401) this.#stale = true;
-    return response;
+  async request(path: string, signal: AbortSignal, write?: ApiWrite): Promise<ApiResponse> {
+    const options = await abortable(this.#options(write), signal).catch(rethrow(signal));
+    const url = new URL(this.server + path);
+    const startedAt = performance.now();
+    let status: number | undefined;
+    try {
+      const response = await this.#send(url, options, { signal, body: write?.body ?? '' });
+      status = response.status;
+      if (status === 401) this.#stale = true;
+      return response;
+    } finally {
+      this.#observe({ method: write?.method ?? 'GET', host: url.host, status, ms: performance.now() - startedAt });
+    }
   }
 
   /** Drops idle connections. */
@@ -52,32 +83,39 @@ export class ApiClient {
     this.#http.destroy();
   }
 
-  async #options(): Promise<RequestOptions> {
+  async #options(write: ApiWrite | undefined): Promise<RequestOptions> {
     if (this.#stale) {
       await this.#credentials.reload();
       this.#stale = false;
     }
     const { headers, ...options } = await this.#credentials.requestOptions();
     const agent = this.server.startsWith('http:') ? this.#http : this.#https;
-    return { agent, ...options, headers: { ...headers, accept: 'application/json', 'user-agent': 'nftlane' } };
+    const own = { ...headers, accept: 'application/json', 'user-agent': 'nftlane' };
+    if (write === undefined) return { agent, ...options, headers: own };
+    return { agent, ...options, method: write.method, headers: { ...own, 'content-type': write.contentType } };
   }
 
-  #send(url: URL, options: RequestOptions, signal: AbortSignal): Promise<ApiResponse> {
+  #send(url: URL, options: RequestOptions, { signal, body }: Sending): Promise<ApiResponse> {
     const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
     const request = url.protocol === 'http:' ? requestHttp(url, options) : requestHttps(url, options);
     const abort = () => request.destroy(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     request.on('close', () => signal.removeEventListener('abort', abort));
-    request.on('response', (body) => resolve(answer(body, signal)));
+    request.on('response', (answered) => resolve(answer(answered, signal)));
     request.on('error', (error) => {
       // A kept connection may have been closed by the server just as it was taken for this request.
-      if (request.reusedSocket && !signal.aborted) resolve(this.#send(url, options, signal));
+      if (request.reusedSocket && !signal.aborted) resolve(this.#send(url, options, { signal, body }));
       else reject(signal.aborted ? signal.reason : toConnectionError(error));
     });
     if (signal.aborted) abort();
-    else request.end();
+    else request.end(body);
     return promise;
   }
+}
+
+interface Sending {
+  readonly signal: AbortSignal;
+  readonly body: string;
 }
 
 function answer(body: IncomingMessage, signal: AbortSignal): ApiResponse {

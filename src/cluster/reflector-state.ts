@@ -10,12 +10,16 @@ export interface ReflectorState {
   readonly lists: number;
   readonly watches: number;
   readonly events: number;
+  /** Attempts that ended in a failure worth a complaint. */
+  readonly failures: number;
   /** What is wrong at present. */
   readonly lastError?: string;
   /** When the server last accepted a request, milliseconds since 1970. */
   readonly connectedAt?: number;
+  /** When the last list, event or bookmark came, milliseconds since 1970. */
+  readonly heardAt?: number;
 }
 
 export function initialState(kind: Kind): ReflectorState {
-  return { kind, phase: 'connecting', resourceVersion: '', lists: 0, watches: 0, events: 0 };
+  return { kind, phase: 'connecting', resourceVersion: '', lists: 0, watches: 0, events: 0, failures: 0 };
 }

@@ -166,7 +166,8 @@ export class Reflector<K extends Kind> {
   #deliver(objects: readonly Read<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {
     const { sink, log, traits, clock } = this.#setup;
     this.#halfLists = 0;
-    this.#update({ phase: 'watching', resourceVersion: at.resourceVersion, lists: this.#state.lists + 1 });
+    const heardAt = clock.now();
+    this.#update({ phase: 'watching', resourceVersion: at.resourceVersion, lists: this.#state.lists + 1, heardAt });
     sink.replace(traits.kind, objects);
     const ms = Math.round(clock.now() - at.startedAt);
     log.info(`Received the list of ${traits.kind}`, { count: objects.length, ms });
@@ -180,7 +181,7 @@ export class Reflector<K extends Kind> {
 
   #advance(resourceVersion: string): void {
     if (resourceVersion === '' || resourceVersion === this.#state.resourceVersion) return;
-    this.#update({ resourceVersion });
+    this.#update({ resourceVersion, heardAt: this.#setup.clock.now() });
     this.#recovery.worked();
   }
 
@@ -220,7 +221,7 @@ export class Reflector<K extends Kind> {
     const { client, traits } = this.#setup;
     const isForbidden = error instanceof ApiError && error.status === 403;
     const status = error instanceof ApiError ? { status: error.status } : {};
-    this.#update({ phase: 'waiting', lastError: error.message });
+    this.#update({ phase: 'waiting', lastError: error.message, failures: this.#state.failures + 1 });
     this.#connection.problem(
       isForbidden ? 'error' : 'warn',
       `Cannot ${this.#verb} ${traits.kind}: ${isForbidden ? 'forbidden: ' : ''}${error.message}`,

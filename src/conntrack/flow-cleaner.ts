@@ -1,7 +1,7 @@
 // Removing UDP flows that still go where no Service sends them: the kernel asks the rules for new flows only.
 import type { Engine } from '../engine/engine.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
-import { FAMILIES } from '../net/family.ts';
+import { FAMILIES, type Family } from '../net/family.ts';
 import { Loop } from '../sync/loop.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
@@ -17,6 +17,14 @@ export interface FlowCleanerParts {
   readonly hostAddresses: () => readonly Address[];
   readonly log: Log;
   readonly clock: Clock;
+  readonly onCleaned?: (run: CleanUp) => void;
+}
+
+/** One clean-up that succeeded. */
+export interface CleanUp {
+  readonly ms: number;
+  /** Flows that were removed. */
+  readonly deleted: Readonly<Record<Family, number>>;
 }
 
 /** A lone change is cleaned up after at once; a stream of them costs at most two scans a second. */
@@ -78,8 +86,10 @@ export class FlowCleaner {
     };
     try {
       const stale = await this.#find(expected);
-      const count = await this.#delete(stale, expected);
+      const deleted = await this.#delete(stale, expected);
+      const count = deleted.ip + deleted.ip6;
       const ms = Math.round(clock.now() - started);
+      this.#parts.onCleaned?.({ ms: clock.now() - started, deleted });
       if (count > 0) log.info('removed stale UDP conntrack entries', { count, ms, reason: stale[0]?.reason });
       this.#told = '';
     } catch (error) {
@@ -99,13 +109,14 @@ export class FlowCleaner {
   }
 
   /** Each group is judged again: a Service may have changed since it was listed. */
-  async #delete(groups: readonly StaleGroup[], expected: Expected): Promise<number> {
-    let count = 0;
+  async #delete(groups: readonly StaleGroup[], expected: Expected): Promise<Record<Family, number>> {
+    const deleted = { ip: 0, ip6: 0 };
     for (const group of groups) {
       if (this.#stopping) break;
-      if (whyStale(group.first, expected) !== undefined) count += await this.#parts.conntrack.delete(group);
+      if (whyStale(group.first, expected) === undefined) continue;
+      deleted[group.first.family] += await this.#parts.conntrack.delete(group);
     }
-    return count;
+    return deleted;
   }
 
   #tellMissing({ message }: ConntrackError): void {

@@ -61,6 +61,13 @@ export class ChainBook {
     return { targets, operations, urgent: targets.some((target) => memoryOf(target) !== undefined) };
   }
 
+  /** How many are in the kernel, as far as is known. */
+  count(family: Family): number {
+    let count = 0;
+    for (const target of this.#held.keys()) if (familyOf(target) === family) count++;
+    return count;
+  }
+
   removed(targets: Iterable<string>): void {
     for (const target of targets) this.#held.delete(target);
   }

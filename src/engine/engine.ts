@@ -19,23 +19,13 @@ import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
 import { countOperations, orderChanges } from '../plan/order.ts';
 import { ChainBook, type Retired } from './chain-book.ts';
+import type { KernelListing, Refusal } from './kernel-answers.ts';
 import { type Memory, memoriesOf } from './memories.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
 import { Store } from './store.ts';
 import { additionsInRuns, declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
 
-/** What the kernel was found to hold. */
-export interface KernelListing {
-  readonly elements: Listing;
-  /** Chains of our tables, as `family name`. */
-  readonly chains: readonly string[];
-}
-
-/** A Service that the kernel refused, and what it said. It is tried again when it, or its endpoints, change. */
-export interface Refusal {
-  readonly service: string;
-  readonly reason: string;
-}
+export type { KernelListing, Refusal } from './kernel-answers.ts';
 
 /**
  * Recompiles what a change concerns, and only that, and keeps account of what the kernel holds. `known` is false as long
@@ -220,6 +210,16 @@ export class Engine implements Sink {
   /** The wanted elements of a set or map, sorted by key. */
   elements(object: NftObject): Element[] {
     return this.#ledger.elements(object);
+  }
+
+  /** How many elements are wanted in a set or map. */
+  size(object: NftObject): number {
+    return this.#ledger.size(object);
+  }
+
+  /** How many chains the kernel has in a family, besides those that come and go with another. */
+  chainCount(family: Family): number {
+    return this.#chains.count(family);
   }
 
   /** All chains of a family, those that are always there first, and the memories that they use. */

@@ -52,6 +52,11 @@ export class Store implements Sink {
     return this.#slicesByService.get(service)?.values() ?? [];
   }
 
+  /** A slice by its own `namespace/name`. */
+  slice(key: string): EndpointSlice | undefined {
+    return this.#slices.get(key);
+  }
+
   slices(): Iterable<EndpointSlice> {
     return this.#slices.values();
   }

@@ -37,6 +37,7 @@ export class Daemon implements Sink {
   /** When the oldest event that is not in the kernel yet arrived. */
   #oldestEvent: number | undefined;
   #listed = false;
+  #attempt = { startedAt: 0, full: true };
   #complete = false;
   #tidiedAt = 0;
   #probedAt = 0;
@@ -50,7 +51,8 @@ export class Daemon implements Sink {
       onFailure: (error, retryInMs) => {
         const reason = error instanceof Error ? error.message : String(error);
         parts.log.error('sync failed', { reason, retryInMs });
-        this.#tell((observer) => observer.failed?.(error));
+        const attempt = { ...this.#attempt, ms: parts.clock.now() - this.#attempt.startedAt };
+        this.#tell((observer) => observer.failed?.(error, attempt));
       },
       clock: parts.clock,
     });
@@ -104,22 +106,26 @@ export class Daemon implements Sink {
     if (!this.#listed) this.#tell((observer) => observer.listed?.(clock.now()));
     this.#listed = true;
     if (!this.#mayBegin()) return;
+    this.#attempt = { startedAt: clock.now(), full: !engine.known };
     await this.#probe();
     const startedAt = clock.now();
-    const oldestEvent = this.#oldestEvent ?? startedAt;
+    const oldestEvent = this.#oldestEvent;
     this.#oldestEvent = undefined;
+    this.#attempt = { startedAt, full: !engine.known };
+    this.#tell((observer) => observer.began?.());
     let report: SyncReport;
     try {
       const tidy = startedAt - this.#tidiedAt >= TIDY_MS;
       if (tidy) engine.retryRefused();
-      report = await sync(engine, tables, { tidy });
+      report = await sync(engine, tables, { tidy, clock });
       if (tidy) this.#tidiedAt = startedAt;
     } catch (error) {
-      this.#oldestEvent = oldestEvent;
+      if (oldestEvent !== undefined) this.#oldestEvent = oldestEvent;
       throw error;
     }
     const now = clock.now();
-    const times = { startedAt, ms: now - startedAt, latencyMs: now - oldestEvent };
+    const latencyMs = now - (oldestEvent ?? startedAt);
+    const times = { startedAt, ms: now - startedAt, latencyMs, hadEvents: oldestEvent !== undefined };
     this.#tell((observer) => observer.synced?.(report, times));
     this.#tellTroubles();
     if (this.#complete) return;

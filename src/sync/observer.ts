@@ -10,8 +10,18 @@ export interface SyncTimes {
   readonly startedAt: number;
   /** From its beginning to the commit. */
   readonly ms: number;
-  /** From the oldest event that it brought in to the commit. */
+  /** From the oldest event that it brought in to the commit; from its beginning when there was none. */
   readonly latencyMs: number;
+  /** Some event led to it. Without one it was a look at the kernel, as there is one every ten seconds. */
+  readonly hadEvents: boolean;
+}
+
+/** A sync that did not succeed. */
+export interface FailedAttempt {
+  readonly startedAt: number;
+  readonly ms: number;
+  /** What the kernel held was not known when it began. */
+  readonly full: boolean;
 }
 
 /** What is wrong now with what users want: the whole of it, each time. */
@@ -27,12 +37,14 @@ export interface SyncObserver {
   listed?(at: number): void;
   /** Something changed that is not in the kernel yet; `at` is when. Only for the first change after a sync began. */
   queued?(at: number): void;
+  /** A sync begins: what was queued up to now is part of it, and of a later one only when it fails. */
+  began?(): void;
   /** A sync succeeded: everything that had arrived when it began is in the kernel. */
   synced?(report: SyncReport, times: SyncTimes): void;
   /** The initial load is in the kernel. Once. */
   completed?(): void;
   /** A sync failed, and is tried again. */
-  failed?(error: unknown): void;
+  failed?(error: unknown, attempt: FailedAttempt): void;
   /** Somebody else has changed our chains; they are being repaired. */
   altered?(chains: readonly string[]): void;
   /** After each sync: what is wrong now. */

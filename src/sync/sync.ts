@@ -7,6 +7,8 @@ import type { NftObject } from '../nft/element.ts';
 import type { ListedElement } from '../nft/listing.ts';
 import { deleteElement, type Operation } from '../nft/operation.ts';
 import { objectKey } from '../plan/ledger.ts';
+import { type Clock, systemClock } from '../sys/clock.ts';
+import { type StageTimes, StageWatch } from './stage-watch.ts';
 
 /** The part of the kernel that a sync needs. */
 export interface Tables {
@@ -22,6 +24,13 @@ export interface Tables {
 export interface SyncReport {
   readonly operations: number;
   readonly transactions: number;
+  /** Operations of each transaction. */
+  readonly sizes: readonly number[];
+  /** What the kernel holds was not known, and was listed. */
+  readonly full: boolean;
+  readonly stages: StageTimes;
+  /** Chains that nothing leads to could not be removed, which is tried again. */
+  readonly tidyFailed: boolean;
   /** Services that the kernel refused in this sync. */
   readonly refused: readonly Refusal[];
   /** The kernel held something else than was believed, and was listed again. */
@@ -37,17 +46,33 @@ export const PARALLEL = 2;
  * Throws when neither helps: then nothing is lost, and the next call starts from a listing.
  * `tidy` also removes chains that nothing leads to any more.
  */
-export async function sync(engine: Engine, tables: Tables, { tidy = true } = {}): Promise<SyncReport> {
-  const report = { operations: 0, transactions: 0, refused: [] as Refusal[], drift: [] as string[] };
+export async function sync(
+  engine: Engine,
+  tables: Tables,
+  { tidy = true, clock = systemClock }: { tidy?: boolean; clock?: Pick<Clock, 'now'> } = {},
+): Promise<SyncReport> {
+  const report = emptyProgress();
+  const watch = new StageWatch(clock);
   for (;;) {
-    if (!engine.known) engine.adopt(await tables.list());
+    if (!engine.known) {
+      report.full = true;
+      engine.adopt(await tables.list());
+    }
+    watch.lap('list');
     engine.compile();
+    watch.lap('compile');
     try {
-      for (const stage of engine.plan()) await runStage(stage, { engine, tables, report });
+      const stages = engine.plan();
+      watch.lap('plan');
+      for (const stage of stages) await runStage(stage, { engine, tables, report });
+      watch.lap('apply');
       await forget(engine, tables);
-      await retire(engine, tables, { all: tidy });
-      return report;
+      watch.lap('forget');
+      const tidyFailed = !(await retire(engine, tables, { all: tidy }));
+      watch.lap('tidy');
+      return { ...report, tidyFailed, stages: watch.times };
     } catch (error) {
+      watch.lap('apply');
       engine.lost();
       if (!(error instanceof StageFailure)) throw error;
       recover(error, engine, report);
@@ -66,7 +91,18 @@ class StageFailure extends Error {
   }
 }
 
-type Progress = { operations: number; transactions: number; refused: Refusal[]; drift: string[] };
+type Progress = {
+  operations: number;
+  transactions: number;
+  full: boolean;
+  sizes: number[];
+  refused: Refusal[];
+  drift: string[];
+};
+
+function emptyProgress(): Progress {
+  return { operations: 0, transactions: 0, full: false, sizes: [], refused: [], drift: [] };
+}
 
 async function runStage(
   stage: readonly Transaction[],
@@ -88,6 +124,7 @@ async function runStage(
       engine.committed(transaction);
       report.operations += lines.length;
       report.transactions++;
+      report.sizes.push(lines.length);
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, work));
@@ -154,15 +191,20 @@ async function runWhatIsLeft(tables: Tables, lines: readonly string[]): Promise<
   }
 }
 
-/** Removes chains that nothing leads to any more. They do no harm: when it fails it is tried after the next sync. */
-async function retire(engine: Engine, tables: Tables, { all }: { all: boolean }): Promise<void> {
+/**
+ * Removes chains that nothing leads to any more. They do no harm: when it fails it is tried after the next sync.
+ * Returns whether they are gone.
+ */
+async function retire(engine: Engine, tables: Tables, { all }: { all: boolean }): Promise<boolean> {
   const { targets, operations, urgent } = engine.retired();
-  if (targets.length === 0 || !(all || urgent)) return;
+  if (targets.length === 0 || !(all || urgent)) return true;
   try {
     await tables.run(operations.map((operation) => operation.line));
     engine.removed(targets);
+    return true;
   } catch (error) {
     if (error instanceof NftLost) engine.lost();
     else if (!(error instanceof NftRefusal)) throw error;
+    return false;
   }
 }

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ApiClient } from '../../../src/cluster/api-client.ts';
+import type { ApiClient, RequestOutcome } from '../../../src/cluster/api-client.ts';
 import { loadApiClient } from '../../../src/cluster/api-client.ts';
 import type { CredentialsSource } from '../../../src/cluster/credentials.ts';
 import { startApiServer } from '../../api-server/api-server.ts';
@@ -201,4 +201,23 @@ t.test('ApiClient goes to the master that it is told, with the credentials of th
   const client = await load(t, { kubeconfig: named.kubeconfigPath, master: master.url });
   t.equal(client.server, master.url);
   await t.rejects(load(t, { kubeconfig: named.kubeconfigPath, master: 'ftp://x' }), /is not an http\(s\) URL/);
+});
+
+t.test('ApiClient tells of every request, answered or not', async (t) => {
+  const server = await startApiServer();
+  const outcomes: RequestOutcome[] = [];
+  const client = await loadApiClient({ kubeconfig: server.kubeconfigPath }, (outcome) => outcomes.push(outcome));
+  t.teardown(() => client.close());
+  await get(client);
+  server.misbehave({ does: 'answer', status: 503 });
+  await get(client);
+  await server.close();
+  await t.rejects(get(client));
+  const { host } = new URL(server.url);
+  t.match(outcomes, [
+    { method: 'GET', host, status: 200 },
+    { method: 'GET', host, status: 503 },
+    { method: 'GET', host, status: undefined },
+  ]);
+  t.ok(outcomes.every(({ ms }) => ms >= 0));
 });

@@ -27,10 +27,19 @@ t.test('Reflector streams the list and then the changes over one watch', async (
     },
   ]);
   t.match(sink.objects.get('Service shop/a'), { value: { clusterIps: { ip: '10.96.0.10' } }, findings: [] });
-  const { connectedAt, ...state } = reflector.state();
+  const { connectedAt, heardAt, ...state } = reflector.state();
   t.type(connectedAt, 'number');
+  t.type(heardAt, 'number');
   const resourceVersion = String(server.version);
-  t.strictSame(state, { kind: 'Service', phase: 'watching', resourceVersion, lists: 1, watches: 1, events: 3 });
+  t.strictSame(state, {
+    kind: 'Service',
+    phase: 'watching',
+    resourceVersion,
+    lists: 1,
+    watches: 1,
+    events: 3,
+    failures: 0,
+  });
   t.match(lines, [{ level: 'info', message: 'Received the list of Service', details: { count: 2 } }]);
 });
 

@@ -65,12 +65,14 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
   const conntrack = new FakeConntrack();
   const told: { message: string; details: unknown }[] = [];
   const write = (message: string, details?: unknown) => void told.push({ message, details });
+  const cleanUps: unknown[] = [];
   const cleaner = new FlowCleaner({
     engine,
     conntrack,
     hostAddresses: () => ['127.0.0.1', '192.0.2.1', 'fd00::1'],
     log: { ...silentLog, info: write, warn: write },
     clock: { now: () => 0, sleep: async () => void (await tick()), random: () => 0 },
+    onCleaned: ({ deleted }) => cleanUps.push(deleted),
   });
   const stop = new AbortController();
   const running = cleaner.run(stop.signal);
@@ -85,11 +87,11 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     for (let n = 0; n < 20; n++) await tick();
   };
   put(engine, ...objects);
-  return { engine, conntrack, told, cleaner, sync };
+  return { engine, conntrack, told, cleaner, cleanUps, sync };
 }
 
 t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', async (t) => {
-  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1, 2));
+  const { engine, conntrack, told, cleanUps, sync } = start(t, SERVICE, endpoints(1, 2));
   conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 2), flow('192.0.2.1:30053', 1)];
   await sync();
   t.equal(conntrack.lists, 1);
@@ -100,6 +102,10 @@ t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', asy
   t.strictSame(conntrack.lines, [flow('10.96.0.1:53', 2)]);
   const reason = '10.1.0.1:5353 is no endpoint of kube/dns';
   t.strictSame(told, [{ message: 'removed stale UDP conntrack entries', details: { count: 2, ms: 0, reason } }]);
+  t.strictSame(cleanUps, [
+    { ip: 0, ip6: 0 },
+    { ip: 2, ip6: 0 },
+  ]);
 });
 
 t.test('FlowCleaner does nothing when no UDP Service changed', async (t) => {

@@ -1,9 +1,7 @@
 // Tests of src/health/sync-health.ts.
 import t from 'tap';
 import { SyncHealth } from '../../../src/health/sync-health.ts';
-import type { SyncReport } from '../../../src/sync/sync.ts';
-
-const REPORT: SyncReport = { operations: 0, transactions: 0, refused: [], drift: [] };
+import { report, times } from '../../given/report.ts';
 
 function given() {
   let now = 1000;
@@ -15,7 +13,7 @@ function given() {
       return health.healthy;
     },
     /** A sync that began then has succeeded now. */
-    synced: (startedAt: number) => health.synced(REPORT, { startedAt, ms: 0, latencyMs: 0 }),
+    synced: (startedAt: number) => health.synced(report(), times({ startedAt })),
   };
 }
 

@@ -128,3 +128,31 @@ t.test('Daemon says once that all is known, before the first sync', async (t) =>
   stop.abort();
   await running;
 });
+
+t.test('Daemon tells when a sync begins, what it was, and of one that failed', async (t) => {
+  const told: unknown[] = [];
+  let failures = 1;
+  const kernel = new ModelKernel();
+  const run = async (lines: readonly string[]) => {
+    if (failures-- > 0) throw new Error('not now');
+    kernel.run(lines);
+  };
+  const observer: SyncObserver = {
+    began: () => told.push('began'),
+    failed: (_, { full }) => told.push({ failed: { full } }),
+    synced: ({ full, sizes, tidyFailed }, { hadEvents }) =>
+      told.push({ full, sizes: sizes.length, tidyFailed, hadEvents }),
+  };
+  const { daemon, pass } = world({ run, list: async () => kernel.list() }, [observer]);
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  replaceAll(daemon, [service(), slice()]);
+  await until(() => told.length === 4);
+  const first = { full: true, sizes: 1, tidyFailed: false, hadEvents: true };
+  t.strictSame(told, ['began', { failed: { full: false } }, 'began', first]);
+  pass(1);
+  await until(() => told.length === 6);
+  t.strictSame(told.slice(4), ['began', { full: false, sizes: 0, tidyFailed: false, hadEvents: true }]);
+  stop.abort();
+  await running;
+});

@@ -28,6 +28,7 @@ import { TakeOver } from '../takeover/take-over.ts';
 import { followAddresses } from './follow-addresses.ts';
 import type { LoadedSettings } from './proxy-flags.ts';
 import { followConfiguration } from './reload.ts';
+import { Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 export interface RunParts {
@@ -47,10 +48,15 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const engine = new Engine(proxy);
   engine.setHostAddresses(hostAddresses());
   const conntrack = new Conntrack({ command: own.conntrack });
-  const cleaner = new FlowCleaner({ engine, conntrack, hostAddresses, log, clock: systemClock });
-  const localhost = new LocalhostRouting(log);
   const { healthzBindAddress: address, bindAddressHardFail: hardFail } = settings.config;
-  using health = new Health({ engine, address, hardFail, log, clock: systemClock });
+  let current = settings;
+  const telemetry = await Telemetry.open({ settings: () => current, engine, kernel, log });
+  const onCleaned = telemetry.cleaned.bind(telemetry);
+  const cleaner = new FlowCleaner({ engine, conntrack, hostAddresses, log, clock: systemClock, onCleaned });
+  const localhost = new LocalhostRouting(log);
+  const onAnswer = telemetry.healthAnswered.bind(telemetry);
+  const onPortFailure = telemetry.healthPortFailed.bind(telemetry);
+  using health = new Health({ engine, address, hardFail, log, clock: systemClock, onAnswer, onPortFailure });
   await health.open();
   const services = () => engine.store.services.size;
   const leftovers = new KubeProxyLeftovers({ nft: own.nft });
@@ -63,11 +69,12 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
     takeOver,
     { completed: giveBackMemory },
     { synced: () => void (engine.node.localhostNodePorts && localhost.open()) },
+    telemetry.observer,
   ];
   const nodeWait = new NodeWait({ engine, log, clock: systemClock, request: () => daemon.request() });
   const mayBegin = () => settings.manifests !== undefined || nodeWait.isOver();
   const daemon: Daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, observers, mayBegin });
-  const [nftVersion, source] = await Promise.all([kernel.check(), openSource(settings, log, daemon)]);
+  const [nftVersion, source] = await Promise.all([kernel.check(), openSource(settings, { log, daemon, telemetry })]);
   const path = adminSocketPath(own.runDir);
   const state = () => ({ version: VERSION, pid: process.pid, source: source.name, ...engineState(engine) });
   const socket = await serveState(path, state).catch((error: unknown) => {
@@ -85,6 +92,7 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
     log.setLevel(next.own.log.level);
     if (!next.proxy.nodePortAddresses.includes('localhost')) await localhost.close();
     engine.setOptions(next.proxy);
+    current = next;
     addresses.optionsChanged();
     daemon.request();
   };
@@ -92,7 +100,7 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const parts = [source.run(both), daemon.run(both), cleaner.run(both), takeOver.run(both)];
   try {
     if (settings.manifests === undefined) void nodeWait.run(both);
-    await Promise.all(parts.map(guarded));
+    await Promise.all([...parts, telemetry.run(nftVersion, both)].map(guarded));
   } finally {
     stopped.abort();
     await addresses.ended();
@@ -116,13 +124,21 @@ interface Source {
   run(signal: AbortSignal): Promise<void>;
 }
 
-async function openSource(settings: Settings, log: AdjustableLog, sink: Sink): Promise<Source> {
+interface Around {
+  readonly log: AdjustableLog;
+  readonly daemon: Sink;
+  readonly telemetry: Telemetry;
+}
+
+async function openSource(settings: Settings, { log, daemon, telemetry }: Around): Promise<Source> {
   const { manifests, proxy, config } = settings;
+  const sink = telemetry.count(daemon);
   if (manifests !== undefined) {
     const source = new DirectorySource({ directory: manifests, sink, log });
     return { name: `manifests in ${manifests}`, run: (signal) => source.run(signal) };
   }
-  const client = await loadApiClient(config.clientConnection);
+  const client = await loadApiClient(config.clientConnection, telemetry.requestObserver);
   const source = new ClusterSource({ client, nodeName: proxy.nodeName, sink, clock: systemClock, log });
+  telemetry.connect(client, () => source.states());
   return { name: `API server ${client.server}`, run: (signal) => source.run(signal) };
 }

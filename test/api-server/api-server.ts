@@ -9,6 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import { KINDS, type Kind } from '../../src/kube/kinds.ts';
 import { type Certificates, createCertificates } from './certificates.ts';
 import { type ApiObject, Collection } from './collection.ts';
+import { Events } from './events.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { ExpiredToken, type ListRequest, Lists } from './lists.ts';
 import { type LineFault, type Misbehaviour, Misbehaviours, type RequestType } from './misbehaviour.ts';
@@ -57,6 +58,7 @@ export class ApiServer {
   readonly tokenPath: string;
   readonly settings: Settings = defaultSettings();
   readonly requests: LoggedRequest[] = [];
+  readonly events = new Events();
   readonly #server: Server;
   readonly #directory: string;
   readonly #collections: ReadonlyMap<Kind, Collection>;
@@ -169,7 +171,9 @@ export class ApiServer {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, searchParams: query } = new URL(request.url ?? '/', this.url);
-    const kind = this.#kinds.get(pathname);
+    const [path, namespace] = withoutNamespace(pathname);
+    const kind = this.#kinds.get(path);
+    if (namespace !== '') query.set('fieldSelector', `${query.get('fieldSelector')},metadata.namespace=${namespace}`);
     const { authorization = '' } = request.headers;
     const isKnown = authorization === `Bearer ${this.#token}` || (request.socket as TLSSocket).authorized;
     let reply: Reply | undefined = refuse(404, 'the server could not find the requested resource');
@@ -182,10 +186,17 @@ export class ApiServer {
       });
       if (isKnown && !this.settings.absent.has(kind)) reply = this.#reply({ kind, type, query, response });
     }
+    if (isKnown && this.events.concerns(request)) return void this.#serveEvent(request, response);
     if (!isKnown) reply = refuse(401);
     if (reply === undefined) return;
     response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
     response.end(reply.body);
+  }
+
+  async #serveEvent(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, object } = await this.events.serve(request);
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(object === undefined ? statusBody(status) : JSON.stringify(object));
   }
 
   /** What to answer with; `undefined` when the answer is a stream, or there shall be none. */
@@ -226,6 +237,12 @@ interface Reply {
   readonly status: number;
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The path of a collection in all namespaces, and the namespace that was in it. */
+function withoutNamespace(path: string): [path: string, namespace: string] {
+  const [, before, namespace = '', after] = /^(.*)\/namespaces\/([^/]+)(\/[^/]+)$/.exec(path) ?? [];
+  return namespace === '' ? [path, ''] : [`${before}${after}`, namespace];
 }
 
 function refuse(status: number, message?: string): Reply {

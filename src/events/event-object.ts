@@ -1,0 +1,85 @@
+// Events as the API has them (events.k8s.io/v1).
+import { createHash } from 'node:crypto';
+import { KINDS } from '../kube/kinds.ts';
+import type { Happening, Regarding } from './happening.ts';
+
+const CONTROLLER = 'nftlane';
+/** The API's limits, in bytes of UTF-8 resp. characters of ASCII. */
+const [LONGEST_NOTE, LONGEST_INSTANCE, LONGEST_NAME] = [1024, 128, 253];
+
+export interface EventPlace {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Where and when something happened, for the object that tells of it. Times in milliseconds since 1970. */
+export interface Occurrence {
+  readonly nodeName: string;
+  readonly at: number;
+  readonly uid: string | undefined;
+}
+
+/**
+ * The place of an Event. What every node sees has the same name on every node, so that the cluster has one Event of it,
+ * whoever comes first.
+ */
+export function placeOf(happening: Happening, { nodeName, at }: Pick<Occurrence, 'nodeName' | 'at'>): EventPlace {
+  const { regarding, reason, note, seenBy } = happening;
+  const own = seenBy === 'every node' ? '' : `${nodeName} ${at}`;
+  const hash = createHash('sha256')
+    .update(JSON.stringify([regarding, reason, note, own]))
+    .digest('hex')
+    .slice(0, 16);
+  const { namespace, name } = splitKey(regarding);
+  // Objects without a namespace have their Events in this one.
+  return { namespace: namespace || 'default', name: `${name.slice(0, LONGEST_NAME - 17)}.${hash}` };
+}
+
+export function toEvent(happening: Happening, place: EventPlace, { nodeName, at, uid }: Occurrence): unknown {
+  const { regarding, type, reason, action, note } = happening;
+  const { namespace, name } = splitKey(regarding);
+  return {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: place,
+    eventTime: microTime(at),
+    reportingController: CONTROLLER,
+    reportingInstance: `${CONTROLLER}-${nodeName}`.slice(0, LONGEST_INSTANCE),
+    type,
+    reason,
+    action,
+    note: cut(note),
+    regarding: {
+      apiVersion: KINDS[regarding.kind].apiVersion,
+      kind: regarding.kind,
+      name,
+      ...(namespace === '' ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+    },
+  };
+}
+
+/** A merge patch that says how often it has happened, and when last. */
+export function seriesPatch(count: number, lastAt: number): unknown {
+  return { series: { count, lastObservedTime: microTime(lastAt) } };
+}
+
+export function splitKey({ key }: Regarding): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, Math.max(slash, 0)), name: key.slice(slash + 1) };
+}
+
+/** RFC 3339 with six digits: the API takes nothing else here. */
+function microTime(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '000Z');
+}
+
+function cut(note: string): string {
+  const bytes = Buffer.from(note);
+  return bytes.length <= LONGEST_NOTE
+    ? note
+    : `${bytes
+        .subarray(0, LONGEST_NOTE - 6)
+        .toString()
+        .replace(/\uFFFD$/, '')}...`;
+}

@@ -1,0 +1,80 @@
+// Writing Events to the API server.
+import type { ApiClient, ApiWrite } from '../cluster/api-client.ts';
+import { toApiError } from '../cluster/api-error.ts';
+import { KINDS } from '../kube/kinds.ts';
+import { fields, list, text } from '../kube/read.ts';
+import { type EventPlace, type Occurrence, seriesPatch, splitKey, toEvent } from './event-object.ts';
+import type { Happening, Regarding } from './happening.ts';
+
+/** No Event is worth a longer wait. */
+const TIMEOUT_MS = 10_000;
+
+/** The part of the recorder that knows the API. Everything rejects with `ApiError` or `ConnectionError`. */
+export interface EventWriter {
+  /** Creates the Event; one of that name that is there already will do. */
+  create(happening: Happening, place: EventPlace, when: Omit<Occurrence, 'uid'>, signal: AbortSignal): Promise<void>;
+  /** Says that it has happened so many times by now. */
+  repeat(place: EventPlace, series: { count: number; lastAt: number }, signal: AbortSignal): Promise<void>;
+}
+
+export class ApiEventWriter implements EventWriter {
+  readonly #client: Pick<ApiClient, 'request'>;
+
+  constructor(client: Pick<ApiClient, 'request'>) {
+    this.#client = client;
+  }
+
+  async create(
+    happening: Happening,
+    place: EventPlace,
+    when: Omit<Occurrence, 'uid'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const uid = await this.#uidOf(happening.regarding, signal);
+    const body = JSON.stringify(toEvent(happening, place, { ...when, uid }));
+    const write: ApiWrite = { method: 'POST', contentType: 'application/json', body };
+    await this.#send(eventsPath(place), signal, { write, fine: [409] });
+  }
+
+  async repeat(place: EventPlace, { count, lastAt }: { count: number; lastAt: number }, signal: AbortSignal) {
+    const body = JSON.stringify(seriesPatch(count, lastAt));
+    const write: ApiWrite = { method: 'PATCH', contentType: 'application/merge-patch+json', body };
+    await this.#send(`${eventsPath(place)}/${place.name}`, signal, { write });
+  }
+
+  /**
+   * `kubectl describe` finds the Events of an object by its UID, which is not kept for each object: it is looked up by a
+   * list, the permission for which is there. For a Node it takes its name as well, as kubelets write it.
+   */
+  async #uidOf(regarding: Regarding, signal: AbortSignal): Promise<string | undefined> {
+    if (regarding.kind === 'Node') return regarding.key;
+    const { namespace, name } = splitKey(regarding);
+    const { path } = KINDS[regarding.kind];
+    const end = path.lastIndexOf('/');
+    const collection = namespace === '' ? path : `${path.slice(0, end)}/namespaces/${namespace}${path.slice(end)}`;
+    const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}` });
+    const found = await this.#send(`${collection}?${query}`, signal).catch(() => undefined);
+    const [object] = list(fields(found)['items']);
+    return text(fields(fields(object)['metadata'])['uid']) || undefined;
+  }
+
+  /** The answer's object. A status of `fine` is taken for success. */
+  async #send(
+    path: string,
+    signal: AbortSignal,
+    { write, fine = [] }: { write?: ApiWrite; fine?: readonly number[] } = {},
+  ): Promise<unknown> {
+    const either = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const response = await this.#client.request(path, either, write);
+    const chunks: Buffer[] = [];
+    for await (const chunk of response.body) chunks.push(chunk);
+    const body = Buffer.concat(chunks).toString();
+    if (fine.includes(response.status)) return undefined;
+    if (response.status >= 300) throw toApiError(response, { body, now: Date.now() });
+    return JSON.parse(body);
+  }
+}
+
+function eventsPath({ namespace }: EventPlace): string {
+  return `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+}

@@ -1,0 +1,110 @@
+// All metrics of a daemon: who feeds them, and what a scrape gets.
+import { Counter, Registry } from 'prom-client';
+import type { RequestObserver } from '../cluster/api-client.ts';
+import type { ReflectorState } from '../cluster/reflector-state.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Sink } from '../kube/sink.ts';
+import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
+import type { SyncObserver } from '../sync/observer.ts';
+import type { Tables } from '../sync/sync.ts';
+import type { Clock } from '../sys/clock.ts';
+import type { Log } from '../sys/log.ts';
+import { ChangeBook } from './change-book.ts';
+import { registerConnectionMetrics } from './connection-metrics.ts';
+import { ConnectionReader } from './connection-reader.ts';
+import { CountingSink } from './counting-sink.ts';
+import { type KubeProxyMetrics, kubeProxyMetrics } from './kube-proxy-metrics.ts';
+import { LocalGaps } from './local-gaps.ts';
+import { type ProcessFacts, registerProcessMetrics } from './process-metrics.ts';
+import { syncMetrics } from './sync-metrics.ts';
+import { SyncRecorder } from './sync-recorder.ts';
+import { registerTableMetrics } from './table-metrics.ts';
+import { registerRequestMetrics, registerWatchMetrics } from './watch-metrics.ts';
+
+export interface MetricsParts {
+  readonly engine: Engine;
+  readonly tables: Pick<Tables, 'count'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly process: ProcessFacts;
+  /** How many Service ports, and how many endpoints, have series of their own; 0 for none. */
+  readonly connectionLimit: number;
+}
+
+export class Metrics {
+  readonly registry = new Registry();
+  /** To be told what the daemon does. */
+  readonly observer: SyncObserver;
+  /** To be told of every request to the API server. */
+  readonly requestObserver: RequestObserver;
+  readonly #parts: MetricsParts;
+  readonly #proxy: KubeProxyMetrics;
+  readonly #changes: ChangeBook;
+  readonly #recorder: SyncRecorder;
+  readonly #reader: ConnectionReader;
+  readonly #events: Counter<'outcome'>;
+  #states: () => readonly ReflectorState[] = () => [];
+
+  constructor(parts: MetricsParts) {
+    const { engine, clock } = parts;
+    this.#parts = parts;
+    this.#proxy = kubeProxyMetrics(this.registry);
+    this.#changes = new ChangeBook(clock.now());
+    const [own, gaps] = [syncMetrics(this.registry), new LocalGaps(engine)];
+    this.#recorder = new SyncRecorder({ proxy: this.#proxy, own, changes: this.#changes, gaps });
+    this.observer = this.#recorder;
+    registerTableMetrics(this.registry, engine);
+    registerWatchMetrics(this.registry, () => this.#states());
+    this.requestObserver = registerRequestMetrics(this.registry);
+    this.#reader = new ConnectionReader(parts);
+    registerConnectionMetrics(this.registry, this.#reader, parts.connectionLimit);
+    this.#events = new Counter({
+      name: 'nftlane_events_total',
+      help: 'Kubernetes Events: sent, repeated in a series, dropped for there were too many, or failed',
+      labelNames: ['outcome'] as const,
+      registers: [this.registry],
+    });
+    registerProcessMetrics(this.registry, parts.process);
+  }
+
+  /** Counts what a source tells this sink. */
+  count(sink: Sink): Sink {
+    const { engine, clock } = this.#parts;
+    return new CountingSink({ sink, store: engine.store, changes: this.#changes, metrics: this.#proxy, clock });
+  }
+
+  /** Where to ask how the watches are. */
+  watch(states: () => readonly ReflectorState[]): void {
+    this.#states = states;
+  }
+
+  /** A clean-up of conntrack entries, which takes both families in one go. `ms` in milliseconds. */
+  cleaned({ ms, deleted }: { readonly ms: number; readonly deleted: Readonly<Record<Family, number>> }): void {
+    for (const family of FAMILIES) {
+      const labels = { ip_family: FAMILY_TRAITS[family].label };
+      this.#proxy.conntrackSeconds.observe(labels, ms / 1000);
+      this.#proxy.conntrackDeleted.inc(labels, deleted[family]);
+    }
+  }
+
+  /** A health check was answered with this status. */
+  healthAnswered(check: 'healthz' | 'livez', status: number): void {
+    this.#proxy[check].inc({ code: String(status) });
+  }
+
+  /** A Kubernetes Event was written, or not. */
+  eventEnded(outcome: 'sent' | 'repeated' | 'dropped' | 'failed'): void {
+    this.#events.inc({ outcome });
+  }
+
+  /** Everything in Prometheus' text format. */
+  async print(): Promise<string> {
+    if (this.#parts.connectionLimit > 0) await this.#reader.refresh();
+    this.#recorder.refresh();
+    return this.registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+}

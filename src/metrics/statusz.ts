@@ -1,0 +1,67 @@
+// The page that says which program this is, and since when it runs.
+import { stringify } from 'yaml';
+import { type Answer, type Page, PLAIN, type Question } from './debug-server.ts';
+
+export interface Program {
+  readonly name: string;
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly now: () => number;
+}
+
+const VERSIONS = ['v1beta1', 'v1alpha1'];
+
+/** Text for people; a `Statusz` of group config.k8s.io in JSON or YAML for whoever asks for that in `Accept`. */
+export function statuszPage(program: Program, paths: readonly string[]): Page {
+  return ({ headers }: Question): Answer => {
+    for (const wanted of (headers.accept ?? '*/*').split(',').map(readMediaType)) {
+      if (wanted.type === '*/*' || wanted.type === 'text/*' || wanted.type === 'text/plain') {
+        return { type: PLAIN, body: printText(program, paths) };
+      }
+      const version = wanted.parameters['v'] ?? '';
+      const isStatusz = wanted.parameters['as'] === 'Statusz' && wanted.parameters['g'] === 'config.k8s.io';
+      if (!isStatusz || !VERSIONS.includes(version)) continue;
+      const statusz = toStatusz(program, { paths, version });
+      if (wanted.type === 'application/json') return { type: wanted.type, body: JSON.stringify(statusz) };
+      if (wanted.type === 'application/yaml') return { type: wanted.type, body: stringify(statusz) };
+    }
+    return { status: 406, type: PLAIN, body: 'text/plain, or a Statusz of config.k8s.io as JSON or YAML\n' };
+  };
+}
+
+/** RFC 9110, 12.5.1, without weights: types are taken in the order in which they are given. */
+function readMediaType(text: string): { type: string; parameters: Readonly<Record<string, string>> } {
+  const [type = '', ...parameters] = text.split(';').map((part) => part.trim());
+  return { type, parameters: Object.fromEntries(parameters.map((parameter) => parameter.split('=', 2))) };
+}
+
+function printText({ name, version, startedAt, now }: Program, paths: readonly string[]): string {
+  const lines = [
+    ['Started', new Date(startedAt).toUTCString()],
+    ['Up', printUptime((now() - startedAt) / 1000)],
+    ['Node.js version', process.version],
+    ['Binary version', version],
+    ['Paths', paths.join(' ')],
+  ];
+  return `\n${name} statusz\nFor people to read: the format may change.\n\n${lines.map((line) => `${line.join(': ')}\n`).join('')}`;
+}
+
+function toStatusz(program: Program, { paths, version }: { paths: readonly string[]; version: string }): unknown {
+  return {
+    kind: 'Statusz',
+    apiVersion: `config.k8s.io/${version}`,
+    metadata: { name: program.name },
+    startTime: new Date(program.startedAt).toISOString(),
+    uptimeSeconds: Math.floor((program.now() - program.startedAt) / 1000),
+    goVersion: `node ${process.version}`,
+    binaryVersion: program.version,
+    emulationVersion: program.version,
+    paths,
+  };
+}
+
+function printUptime(seconds: number): string {
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  return `${Math.floor(seconds / 3600)} hr ${two((seconds / 60) % 60)} min ${two(seconds % 60)} sec`;
+}

@@ -1,0 +1,189 @@
+// Tests of src/events/event-recorder.ts.
+import t, { type Test } from 'tap';
+import { ApiError, ConnectionError } from '../../../src/cluster/api-error.ts';
+import { EventRecorder } from '../../../src/events/event-recorder.ts';
+import type { EventWriter } from '../../../src/events/event-writer.ts';
+import type { Happening } from '../../../src/events/happening.ts';
+import type { Clock } from '../../../src/sys/clock.ts';
+import { recordLog } from '../../api-server/recorder.ts';
+import { until } from '../../api-server/until.ts';
+
+/** Time that passes only when it is told to; sleepers wake when theirs has come. */
+class ManualClock implements Clock {
+  #now = Date.UTC(2026, 0, 1);
+  readonly #sleepers = new Set<{ until: number; wake: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  random(): number {
+    return 0.5;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const sleeper = { until: this.#now + ms, wake: () => resolve() };
+      if (ms <= 0 || signal?.aborted) return resolve();
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  /** Lets everybody do what is due, then moves on in steps, so that nobody oversleeps. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; ; left -= 1000) {
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      if (left <= 0) return;
+      this.#now += Math.min(1000, left);
+      for (const sleeper of this.#sleepers) {
+        if (sleeper.until > this.#now) continue;
+        this.#sleepers.delete(sleeper);
+        sleeper.wake();
+      }
+    }
+  }
+}
+
+const REPAIRED: Happening = {
+  regarding: { kind: 'Node', key: 'n1' },
+  type: 'Warning',
+  reason: 'RulesetRepaired',
+  action: 'Repair',
+  note: 'flushed',
+  seenBy: 'this node',
+};
+
+function open(t: Test) {
+  const clock = new ManualClock();
+  const { log, lines } = recordLog();
+  const written: string[] = [];
+  const failures: Error[] = [];
+  const outcomes: string[] = [];
+  const fail = () => {
+    const failure = failures.shift();
+    if (failure !== undefined) throw failure;
+  };
+  const writer: EventWriter = {
+    create: async ({ note }) => {
+      written.push(`create ${note}`);
+      fail();
+    },
+    repeat: async (_, { count }) => {
+      written.push(`repeat ${count}`);
+      fail();
+    },
+  };
+  const onOutcome = (outcome: string) => void outcomes.push(outcome);
+  const recorder = new EventRecorder({ writer, nodeName: 'n1', clock, log, onOutcome });
+  const stop = new AbortController();
+  const running = recorder.run(stop.signal);
+  t.teardown(async () => {
+    stop.abort();
+    await running;
+  });
+  return { clock, recorder, written, failures, outcomes, lines };
+}
+
+t.test('EventRecorder sends at once what happens, and folds what happens again', async (t) => {
+  const { clock, recorder, written, outcomes } = open(t);
+  recorder.tell(REPAIRED);
+  t.strictSame(written, [], 'nobody waits for it');
+  await until('first', () => written.length === 1);
+  recorder.tell(REPAIRED);
+  recorder.tell({ ...REPAIRED });
+  await clock.pass(59_000);
+  t.strictSame(written, ['create flushed']);
+  await clock.pass(1_000);
+  t.strictSame(written, ['create flushed', 'repeat 3']);
+  await clock.pass(300_000);
+  t.equal(written.length, 2, 'nothing new, nothing to say');
+  recorder.tell(REPAIRED);
+  await clock.pass(1_000);
+  t.strictSame(written.at(-1), 'repeat 4');
+  await clock.pass(361_000);
+  recorder.tell(REPAIRED);
+  await clock.pass(1_000);
+  t.strictSame(written.at(-1), 'create flushed', 'after six quiet minutes it is another Event');
+  t.strictSame(outcomes, ['sent', 'repeated', 'repeated', 'sent']);
+});
+
+t.test('EventRecorder sends a burst, and then ten a minute', async (t) => {
+  const { clock, recorder, written, outcomes } = open(t);
+  for (let n = 0; n < 250; n++) recorder.tell({ ...REPAIRED, note: `number ${n}` });
+  t.equal(outcomes.filter((outcome) => outcome === 'dropped').length, 50, 'no more than it can keep');
+  await clock.pass(0);
+  await until('burst', () => written.length >= 20);
+  t.equal(written.length, 20);
+  await clock.pass(60_000);
+  t.equal(written.length, 30);
+});
+
+t.test('EventRecorder tells what every node sees later than others might, and once', async (t) => {
+  const { clock, recorder, written } = open(t);
+  recorder.tell({ ...REPAIRED, seenBy: 'every node' });
+  await clock.pass(14_000);
+  t.strictSame(written, []);
+  await clock.pass(1_000);
+  t.strictSame(written, ['create flushed']);
+  recorder.tell({ ...REPAIRED, seenBy: 'every node' });
+  await clock.pass(120_000);
+  t.equal(written.length, 1);
+});
+
+t.test('EventRecorder says once that it may not, and finds out later that it may', async (t) => {
+  const { clock, recorder, written, failures, outcomes, lines } = open(t);
+  failures.push(new ApiError(403, 'events is forbidden'), new ApiError(403, 'events is forbidden'));
+  recorder.tell(REPAIRED);
+  await until('refusal', () => outcomes.length === 1);
+  recorder.tell(REPAIRED);
+  recorder.tell({ ...REPAIRED, note: 'again' });
+  await clock.pass(599_000);
+  t.equal(written.length, 1);
+  await clock.pass(1_000);
+  recorder.tell(REPAIRED);
+  await clock.pass(1_000);
+  t.equal(written.length, 2);
+  await clock.pass(600_000);
+  recorder.tell(REPAIRED);
+  await clock.pass(1_000);
+  t.strictSame(outcomes, ['failed', 'dropped', 'dropped', 'failed', 'sent']);
+  t.match(lines, [{ level: 'warn', details: { reason: 'events is forbidden' } }]);
+  t.equal(lines.length, 1);
+});
+
+t.test('EventRecorder tries again what may pass, three times', async (t) => {
+  const { clock, recorder, written, failures, outcomes } = open(t);
+  failures.push(new ConnectionError('gone'), new ApiError(429, 'slowly', 40_000));
+  recorder.tell(REPAIRED);
+  await clock.pass(14_000);
+  t.equal(written.length, 1);
+  await clock.pass(1_000);
+  t.equal(written.length, 2);
+  await clock.pass(39_000);
+  t.equal(written.length, 2, 'the server has asked for patience');
+  await clock.pass(1_000);
+  t.strictSame(outcomes, ['sent']);
+  failures.push(new ConnectionError('1'), new ConnectionError('2'), new ConnectionError('3'));
+  recorder.tell({ ...REPAIRED, note: 'other' });
+  await clock.pass(120_000);
+  t.strictSame(outcomes, ['sent', 'failed']);
+  failures.push(new ApiError(422, 'no'));
+  recorder.tell({ ...REPAIRED, note: 'invalid' });
+  await clock.pass(120_000);
+  t.strictSame(outcomes, ['sent', 'failed', 'failed']);
+  t.equal(written.filter((line) => line === 'create invalid').length, 1, 'what is wrong is not sent again');
+});
+
+t.test('EventRecorder makes an Event anew when the one that it would repeat has expired', async (t) => {
+  const { clock, recorder, written, failures } = open(t);
+  recorder.tell(REPAIRED);
+  await until('first', () => written.length === 1);
+  await clock.pass(100_000);
+  failures.push(new ApiError(404, 'not found'));
+  recorder.tell(REPAIRED);
+  await clock.pass(1_000);
+  t.strictSame(written, ['create flushed', 'repeat 2', 'create flushed']);
+  await clock.pass(60_000);
+  t.strictSame(written.at(-1), 'repeat 2');
+});

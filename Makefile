@@ -8,7 +8,8 @@ export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbi
 SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh
 
 .NOTPARALLEL:
-.PHONY: help setup setup-bpf build check unit golden netns test demo bench conformance bpf harness bpf-test fuzz-bpf clean
+.PHONY: help setup setup-bpf build check check-rules unit golden netns test demo bench conformance
+.PHONY: bpf harness bpf-test fuzz-bpf clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -24,6 +25,9 @@ dist/nftlane.mjs: $(SOURCES) | setup
 check: setup ## Check the types and the style
 	@.ci/check.sh
 
+check-rules: ## Check the Prometheus rules and the dashboard with promtool
+	@.ci/check-rules.sh
+
 unit: setup ## Test the modules one by one
 	@.ci/suite.sh unit
 
@@ -33,7 +37,7 @@ golden: setup ## Test that the rulesets for given Services are the recorded ones
 netns: setup ## Test with real sockets in network namespaces (as root)
 	@.ci/suite.sh netns
 
-test: harness ## Run check, unit, golden, netns and bpf-test, and count
+test: harness ## Run check, check-rules, unit, golden, netns and bpf-test, and count
 	@.ci/test.sh
 
 demo: build ## Show it at work in network namespaces (as root)

@@ -1,0 +1,140 @@
+// Tests that what is written about metrics, and what is made of them elsewhere, names metrics that there are.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Metric, MetricObject } from 'prom-client';
+import t from 'tap';
+import { parse } from 'yaml';
+import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { fields, list, text } from '../../../src/kube/read.ts';
+import { Metrics } from '../../../src/metrics/metrics.ts';
+import { systemClock } from '../../../src/sys/clock.ts';
+import { silentLog } from '../../../src/sys/log.ts';
+
+const REFERENCE = 'docs/METRICS.md';
+const RULES = 'manifests/monitoring/nftlane.rules.yaml';
+const RULE_TESTS = 'manifests/monitoring/nftlane.rules.test.yaml';
+const DASHBOARD = 'manifests/monitoring/nftlane-dashboard.json';
+
+const pathOf = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+const read = (name: string) => readFileSync(pathOf(name), 'utf8');
+
+/** What prom-client knows of a metric besides what its types say. */
+type Known = Metric &
+  MetricObject & { readonly labelNames: readonly string[]; readonly upperBounds?: readonly number[] };
+
+function registered(): Known[] {
+  const { registry } = new Metrics({
+    engine: new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' }),
+    tables: { count: async () => new Map() },
+    clock: systemClock,
+    log: silentLog,
+    process: { version: '', nftVersion: () => '', nftSession: () => ({ pid: undefined, starts: 0 }) },
+    connectionLimit: 1,
+  });
+  return registry.getMetricsAsArray() as unknown as Known[];
+}
+
+/** The names of all series, those of histograms included. */
+function seriesNames(): Set<string> {
+  return new Set(
+    registered().flatMap(({ name, upperBounds }) =>
+      upperBounds === undefined ? [name] : [name, `${name}_bucket`, `${name}_sum`, `${name}_count`],
+    ),
+  );
+}
+
+/** Everything in a text that looks like one of our metrics. What has a colon is a rule's record. */
+function namedIn(source: string): string[] {
+  const found = source.matchAll(/(?<![\w:])(?:nftlane|kubeproxy|rest_client|process|nodejs)_\w+(?![\w:])/g);
+  return [...new Set([...found].map(([name]) => name))].sort();
+}
+
+function row({ name, type, labelNames, help, upperBounds }: Known): string {
+  const kind = upperBounds === undefined ? type : `histogram, ${boundsOf(upperBounds)}`;
+  const labels = labelNames.map((label) => `\`${label}\``).join(', ');
+  return `| \`${name}\` | ${kind} | ${labels} | ${help} |`;
+}
+
+function boundsOf(bounds: readonly number[]): string {
+  return `${bounds.length} buckets from ${bounds[0]} to ${bounds.at(-1)}`;
+}
+
+t.test('the reference lists every metric', async (t) => {
+  const written = read(REFERENCE);
+  const table = ['| metric | type | labels | meaning |', '|---|---|---|---|', ...registered().map(row)].join('\n');
+  const wanted = written.replace(
+    /<!-- metrics -->[\s\S]*<!-- \/metrics -->/,
+    () => `<!-- metrics -->\n\n${table}\n\n<!-- /metrics -->`,
+  );
+  if (process.env['UPDATE'] === '1') writeFileSync(pathOf(REFERENCE), wanted);
+  t.equal(read(REFERENCE), wanted, 'UPDATE=1 writes it anew');
+});
+
+t.test('metrics are named as Prometheus wants it', async (t) => {
+  for (const { name, type, labelNames } of registered()) {
+    t.match(name, /^(?:nftlane|kubeproxy|rest_client|process|nodejs)_[a-z0-9_]+$/);
+    t.equal(String(type) === 'counter', name.endsWith('_total') && !name.includes('no_local_endpoints'), name);
+    t.notMatch(name, /_(?:ms|milliseconds|minutes|kb|mb)(?:_|$)/);
+    for (const label of labelNames) t.match(label, /^[a-z][a-z0-9_]*$/);
+  }
+});
+
+t.test('what is named elsewhere exists', async (t) => {
+  const known = seriesNames();
+  for (const file of [REFERENCE, RULES, RULE_TESTS, DASHBOARD]) {
+    const named = namedIn(read(file));
+    t.ok(named.length > 10, `${file} names metrics`);
+    t.strictSame(
+      named.filter((name) => !known.has(name)),
+      [],
+      file,
+    );
+  }
+});
+
+t.test('every alert has a severity, a summary, and a test that it fires', async (t) => {
+  const groups = list(fields(parse(read(RULES)))['groups']).flatMap((group) => list(fields(group)['rules']));
+  const alerts = groups.map(fields).filter((rule) => rule['alert'] !== undefined);
+  const tests = list(fields(parse(read(RULE_TESTS)))['tests']).flatMap((test) => list(fields(test)['alert_rule_test']));
+  const firing = tests.map(fields).filter((test) => list(test['exp_alerts']).length > 0);
+  const quiet = tests.map(fields).filter((test) => list(test['exp_alerts']).length === 0);
+  t.ok(alerts.length > 5);
+  for (const { alert, labels, annotations } of alerts) {
+    t.match(text(fields(labels)['severity']), /^(?:critical|warning|info)$/, text(alert));
+    t.ok(text(fields(annotations)['summary']) !== '' && text(fields(annotations)['description']) !== '', text(alert));
+    t.ok(
+      firing.some(({ alertname }) => alertname === alert),
+      `${alert} fires in ${RULE_TESTS}`,
+    );
+    t.ok(
+      quiet.some(({ alertname }) => alertname === alert),
+      `${alert} is quiet in ${RULE_TESTS}`,
+    );
+  }
+});
+
+t.test('the dashboard is one that Grafana can lay out', async (t) => {
+  const { panels, templating } = fields(JSON.parse(read(DASHBOARD)));
+  const all = list(panels).map(fields);
+  t.equal(new Set(all.map(({ id }) => id)).size, all.length, 'ids are unique');
+  const variables = list(fields(templating)['list']).map((variable) => text(fields(variable)['name']));
+  t.strictSame(variables, ['datasource', 'instance']);
+  const taken = new Set<string>();
+  for (const { title, type, gridPos, targets } of all) {
+    const { x, y, w, h } = fields(gridPos) as Record<'x' | 'y' | 'w' | 'h', number>;
+    t.ok(x + w <= 24, `${title} is inside the grid`);
+    for (let column = x; column < x + w; column++) {
+      for (let line = y; line < y + h; line++) taken.add(`${column} ${line}`);
+    }
+    if (type === 'row') continue;
+    t.ok(list(targets).length > 0, `${title} shows something`);
+    for (const target of list(targets)) t.match(text(fields(target)['expr']), /instance=~"\$instance"/, String(title));
+  }
+  const area = all.map(({ gridPos }) => fields(gridPos) as Record<'w' | 'h', number>);
+  t.equal(
+    taken.size,
+    area.reduce((sum, { w, h }) => sum + w * h, 0),
+    'no panel lies on another',
+  );
+});

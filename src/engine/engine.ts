@@ -113,10 +113,11 @@ export class Engine implements Sink {
 
   /** Recompiles whatever was touched. */
   compile(): void {
-    if (this.store.takeSurroundingsTouched()) this.#see(this.#viewNode());
+    const isElsewhere = this.#see();
     const touched = this.store.takeTouched();
     for (const key of touched) this.#refused.delete(key);
-    this.#recompile(touched);
+    const concerned = this.#claim(touched);
+    this.#compileEach(isElsewhere ? new Set([...this.store.services.keys(), ...concerned]) : concerned);
     this.#adopted = undefined;
   }
 
@@ -132,9 +133,9 @@ export class Engine implements Sink {
    */
   preload(limit: number): { readonly transactions: readonly Transaction[]; readonly more: boolean } {
     if (!this.#kernelWasEmpty) return { transactions: [], more: false };
-    if (this.store.takeSurroundingsTouched()) this.#see(this.#viewNode());
+    const compiled = this.#see() ? this.#ledger.owners().filter((key) => this.store.services.has(key)) : [];
     const touched = this.store.takeTouchedWithSlices(limit);
-    this.#recompile(touched);
+    this.#compileEach(this.#claim(new Set([...compiled, ...touched])));
     const runs = additionsInRuns(this.#ledger.changes((object) => roleOf(object) === 'slots'));
     const declared = this.#declared || runs.length === 0;
     const transactions = declared ? runs : [{ declarations: declare(), chains: [], changes: [] }, ...runs];
@@ -145,7 +146,7 @@ export class Engine implements Sink {
   /** Leaves a Service out, for the kernel refused it. */
   refuse({ service, reason }: Refusal): void {
     this.#refused.set(service, reason);
-    this.#recompile(new Set([service]));
+    this.#compileEach(this.#claim(new Set([service])));
   }
 
   /**
@@ -254,17 +255,18 @@ export class Engine implements Sink {
     });
   }
 
-  #see(node: NodeView): void {
-    const concernsServices =
-      node.zone !== this.#node.zone ||
-      FAMILIES.some((family) => node.addresses[family] !== this.#node.addresses[family]);
+  /** Looks at the node again if something may have changed, and says whether that concerns Services. */
+  #see(): boolean {
+    if (!this.store.takeSurroundingsTouched()) return false;
+    const [before, node] = [this.#node, this.#viewNode()];
     this.#node = node;
     this.#ledger.put(NODE_OWNER, nodeElements(node));
-    if (concernsServices) this.#recompile(new Set(this.store.services.keys()));
+    const hasMoved = FAMILIES.some((family) => node.addresses[family] !== before.addresses[family]);
+    return hasMoved || node.zone !== before.zone;
   }
 
-  /** Claims first, for all, so that each is compiled once, knowing what it has; one model at a time is in memory. */
-  #recompile(touched: ReadonlySet<string>): void {
+  /** Claims for all of them come before any is compiled. Returns them, and those that won or lost by it. */
+  #claim(touched: ReadonlySet<string>): Set<string> {
     const concerned = new Set(touched);
     for (const key of concerned) {
       const service = this.#usable(key);
@@ -272,7 +274,12 @@ export class Engine implements Sink {
       const claimant = { key, createdAt: service?.createdAt ?? 0 };
       for (const other of this.#arbiter.claim(claimant, frontends)) concerned.add(other);
     }
-    for (const key of concerned) {
+    return concerned;
+  }
+
+  /** One model at a time is in memory. */
+  #compileEach(keys: Iterable<string>): void {
+    for (const key of keys) {
       this.#ledger.put(key, this.#compileOne(key));
       const owns = (frontend: Frontend): boolean => this.#arbiter.owns(frontendKey(frontend), key);
       if (!this.#refused.has(key)) for (const tell of this.onCompiled) tell(key, owns);

@@ -3,7 +3,7 @@ import { allObjects } from '../compile/objects.ts';
 import { FAMILIES } from '../net/family.ts';
 import { addObject, addTable, type Operation, OperationLines } from '../nft/operation.ts';
 import type { Change } from '../plan/ledger.ts';
-import { countOperations, toOperations, writeChange } from '../plan/order.ts';
+import { additions, countOperations, deletions, writeAddition, writeDeletion } from '../plan/order.ts';
 import type { ChainWrite } from './chain-book.ts';
 
 /** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
@@ -14,11 +14,12 @@ export interface Transaction {
   readonly changes: readonly Change[];
 }
 
-/** The operations of a transaction, in order. */
+/** The operations of a transaction, in order: deletions first, for nft reads long lists of the same faster. */
 export function operationsOf({ declarations, chains, changes }: Transaction): Operation[] {
   const operations = [...declarations];
   for (const chain of chains) operations.push(...chain.operations);
-  for (const change of changes) operations.push(...toOperations(change));
+  for (const change of changes) operations.push(...deletions(change));
+  for (const change of changes) operations.push(...additions(change));
   return operations;
 }
 
@@ -27,7 +28,8 @@ export function linesOf({ declarations, chains, changes }: Transaction): string[
   const page = new OperationLines();
   for (const { line } of declarations) page.put(line);
   for (const chain of chains) for (const { line } of chain.operations) page.put(line);
-  for (const change of changes) writeChange(page, change);
+  for (const change of changes) writeDeletion(page, change);
+  for (const change of changes) writeAddition(page, change);
   return page.end();
 }
 

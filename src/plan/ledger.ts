@@ -57,8 +57,11 @@ export class Ledger {
       for (const element of elements) this.#claim(undefined, element);
       return;
     }
-    const left = new Map(before.map((element) => [elementKey(element), element]));
-    for (const element of elements) {
+    const alike = sameKeys(before, elements);
+    for (let index = 0; index < alike; index++) this.#claim(before[index], elements[index]);
+    if (alike === before.length && alike === elements.length) return;
+    const left = new Map(before.slice(alike).map((element) => [elementKey(element), element]));
+    for (const element of elements.slice(alike)) {
       const same = left.get(elementKey(element));
       left.delete(elementKey(element));
       this.#claim(same, element);
@@ -73,6 +76,11 @@ export class Ledger {
       const claim = claims.get(slotKey);
       return claim === undefined ? undefined : winner(claim);
     }, key);
+  }
+
+  /** Everybody who asks for something. */
+  owners(): string[] {
+    return [...this.#byOwner.keys()];
   }
 
   get isEmpty(): boolean {
@@ -148,6 +156,9 @@ export class Ledger {
     if (claims === undefined && after !== undefined) {
       book.claims.set(key, after);
       this.#record(book, key, { was: undefined, is: after });
+    } else if (claims !== undefined && after !== undefined && !isList(claims) && claims.owner === owner) {
+      book.claims.set(key, after);
+      if (!isSame(claims, after)) this.#record(book, key, { was: claims, is: after });
     } else if (claims !== undefined) {
       const others = listed(claims).filter((claim) => claim.owner !== owner);
       const next = after === undefined ? others : [...others, after].sort(byOwner);
@@ -193,6 +204,17 @@ function slotsFrom(lookup: (key: string) => Held | undefined, key: string): stri
     slots.push(held.data);
   }
   return slots;
+}
+
+/** How many elements from the first on have the same keys, in the same order: nearly always it is most of them. */
+function sameKeys(before: readonly Element[], after: readonly Element[]): number {
+  let count = 0;
+  while (count < before.length && count < after.length) {
+    const [a, b] = [before[count], after[count]];
+    if (a?.object !== b?.object || a?.key !== b?.key) break;
+    count++;
+  }
+  return count;
 }
 
 function elementKey({ object, key }: Element): string {

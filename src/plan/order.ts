@@ -33,16 +33,22 @@ export function countOperations({ held, wanted }: Change): number {
   return (held === undefined ? 0 : 1) + (wanted === undefined ? 0 : 1);
 }
 
-/** A key that is there cannot be added with other data: the kernel wants it deleted first, in the same transaction. */
-export function toOperations({ object, key, held, wanted }: Change): Operation[] {
-  const operations: Operation[] = [];
-  if (held !== undefined) operations.push(deleteElement(object, key, wanted?.owner ?? ''));
-  if (wanted !== undefined) operations.push(addElement(wanted));
-  return operations;
+/** What a change takes away. A key that is there cannot be added with other data: it is deleted first, and in the same transaction. */
+export function deletions({ object, key, held, wanted }: Change): Operation[] {
+  return held === undefined ? [] : [deleteElement(object, key, wanted?.owner ?? '')];
 }
 
-/** The same on a page with others. */
-export function writeChange(page: OperationLines, { object, key, held, wanted }: Change): void {
+/** What a change adds. */
+export function additions({ wanted }: Change): Operation[] {
+  return wanted === undefined ? [] : [addElement(wanted)];
+}
+
+/** The same as {@link deletions}, on a page with others. */
+export function writeDeletion(page: OperationLines, { object, key, held }: Change): void {
   if (held !== undefined) page.delete(object, key);
+}
+
+/** The same as {@link additions}, on a page with others. */
+export function writeAddition(page: OperationLines, { wanted }: Change): void {
   if (wanted !== undefined) page.add(wanted);
 }

@@ -48,8 +48,8 @@ t.test('Engine sends one change for one event', async (t) => {
     'add rule ip nftlane cluster-2 meta l4proto udp dnat ip to ip daddr . meta l4proto . th dport . jhash ip saddr . th sport mod 2 seed 0x6e66746c map @endpoints',
     'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints',
     'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints',
-    'add element ip nftlane endpoints { 10.96.0.1 . tcp . 80 . 1 comment "shop/web" : 10.1.0.2 . 8080 }',
     'delete element ip nftlane service-ips { 10.96.0.1 . tcp . 80 }',
+    'add element ip nftlane endpoints { 10.96.0.1 . tcp . 80 . 1 comment "shop/web" : 10.1.0.2 . 8080 }',
     'add element ip nftlane service-ips { 10.96.0.1 . tcp . 80 comment "shop/web" : goto cluster-2 }',
   ]);
   t.strictSame(engine.retired(), {

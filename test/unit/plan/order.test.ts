@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { NftObject } from '../../../src/nft/element.ts';
 import type { Change } from '../../../src/plan/ledger.ts';
-import { countOperations, orderChanges, type Role, toOperations } from '../../../src/plan/order.ts';
+import { additions, countOperations, deletions, orderChanges, type Role } from '../../../src/plan/order.ts';
 
 function change(
   role: Role,
@@ -60,7 +60,7 @@ t.test('orderChanges() makes room for prefixes before others come', async (t) =>
   t.strictSame(orderChanges([goes], roleOf), [[goes]]);
 });
 
-t.test('toOperations() deletes before it adds', async (t) => {
+t.test('deletions() and additions() are the two halves of a change', async (t) => {
   const cases: [Change, string[]][] = [
     [change('slots', { wanted: 'b' }), ['add element ip nftlane slots { k comment "a/x" : b }']],
     [change('slots', { held: 'a' }), ['delete element ip nftlane slots { k }']],
@@ -70,11 +70,12 @@ t.test('toOperations() deletes before it adds', async (t) => {
     ],
   ];
   for (const [given, lines] of cases) {
+    const operations = [...deletions(given), ...additions(given)];
     t.strictSame(
-      toOperations(given).map(({ line }) => line),
+      operations.map(({ line }) => line),
       lines,
     );
     t.equal(countOperations(given), lines.length);
-    for (const { owner } of toOperations(given)) t.equal(owner, given.wanted?.owner ?? '');
+    for (const { owner } of operations) t.equal(owner, given.wanted?.owner ?? '');
   }
 });

@@ -10,15 +10,27 @@ export function serviceName(number: number): string {
   return `svc-${String(number).padStart(5, '0')}`;
 }
 
-/** Puts ClusterIP Services 1 to `services`, each with one slice of `endpoints` ready endpoints. */
-export function putBulk(server: ApiServer, { services, endpoints }: { services: number; endpoints: number }): void {
-  for (let number = 1; number <= services; number++) putService(server, { number, endpoints });
+interface Bulk {
+  readonly endpoints: number;
+  /** Every endpoint is meant for clients of its own zone. */
+  readonly hinted?: boolean;
 }
 
-export function putService(server: ApiServer, { number, endpoints }: { number: number; endpoints: number }): void {
+/** Puts ClusterIP Services 1 to `services`, each with one slice of `endpoints` ready endpoints. */
+export function putBulk(server: ApiServer, { services, ...bulk }: Bulk & { readonly services: number }): void {
+  for (let number = 1; number <= services; number++) putService(server, { number, ...bulk });
+}
+
+export function putService(
+  server: ApiServer,
+  { number, endpoints, hinted = false }: Bulk & { readonly number: number },
+): void {
   server.put('Service', service(number));
   const first = (number - 1) * endpoints;
-  const list = Array.from({ length: endpoints }, (_, index) => endpoint(first + index));
+  const list = Array.from({ length: endpoints }, (_, index) => {
+    const plain = endpoint(first + index);
+    return hinted ? { ...plain, hints: { forZones: [{ name: plain.zone }] } } : plain;
+  });
   server.put('EndpointSlice', slice(serviceName(number), list));
 }
 
@@ -44,14 +56,27 @@ function service(number: number): ApiObject {
 }
 
 /** An endpoint by number; numbers wrap around at the end of 10.128.0.0/9. */
-export function endpoint(number: number): unknown {
+export function endpoint(number: number): { readonly zone: string; readonly [field: string]: unknown } {
   return {
     addresses: [address(10 * 2 ** 24 + 2 ** 23 + 1 + (number % (2 ** 23 - 2)))],
     conditions: { ready: true, serving: true, terminating: false },
     nodeName: `n${1 + (number % NODES)}`,
     targetRef: { kind: 'Pod', namespace: NAMESPACE, name: `pod-${number}`, uid: `2f5b9a38-0000-4000-8000-${number}` },
-    zone: `zone-${1 + (number % 3)}`,
+    zone: zoneName(number),
   };
+}
+
+/** The zone of what has this number: endpoints and Nodes are in three zones in turn. */
+export function zoneName(number: number): string {
+  return `zone-${1 + (number % 3)}`;
+}
+
+/** A Node with a number, in a zone. */
+export function putNode(server: ApiServer, number: number, zone: string): void {
+  server.put('Node', {
+    metadata: { name: `n${number}`, labels: { 'topology.kubernetes.io/zone': zone } },
+    status: { addresses: [{ type: 'InternalIP', address: `192.168.0.${number}` }] },
+  });
 }
 
 /** The change is dated now: how long it takes until it is in force can be measured from the object alone. */

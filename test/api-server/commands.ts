@@ -2,7 +2,7 @@
 import { setInterval as every } from 'node:timers/promises';
 import { list } from '../../src/kube/read.ts';
 import type { ApiServer } from './api-server.ts';
-import { endpoint, NAMESPACE, putService, serviceName, slice } from './bulk.ts';
+import { endpoint, NAMESPACE, putNode, putService, serviceName, slice } from './bulk.ts';
 
 /** How often a second changes are made; more of them are made in bursts. */
 const TICKS = 50;
@@ -24,6 +24,7 @@ export class Commands {
       return this.#change(Number.parseInt(name, 10), Number(amount));
     if (command === 'add' && /^\d+$/.test(name)) return this.#add(Number(name), Number(amount || 1));
     if (command === 'remove') return this.#remove(name);
+    if (command === 'zone' && /^\d+$/.test(name)) return this.#do(() => putNode(this.#server, Number(name), amount));
     if (command === 'end-watches') return this.#do(() => this.#server.endWatches());
     if (command === 'cut') return this.#do(() => this.#server.cutConnections());
     return `error unknown command: ${line}`;

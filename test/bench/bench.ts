@@ -5,6 +5,7 @@ import { TABLE } from '../../src/nft/operation.ts';
 import { describeMachine } from './machine.ts';
 import { measureDaemon } from './measure-daemon.ts';
 import { measureLayouts } from './measure-layouts.ts';
+import { measureZone } from './measure-zone.ts';
 import { readOptions } from './options.ts';
 import { printResults } from './print-results.ts';
 import type { Results, SizeResults } from './results.ts';
@@ -20,8 +21,10 @@ const sizes: SizeResults[] = [];
 for (const services of options.sizes) {
   sizes.push(await measureLayouts(services, options, (what) => say(`${services} Services: ${what}`)));
 }
-const daemon = await measureDaemon({ options: options.daemon, scratch, say: (what) => say(`${TABLE}: ${what}`) });
-const results: Results = { machine, sizes, daemon };
+const bench = { options: options.daemon, scratch, say: (what: string) => say(`${TABLE}: ${what}`) };
+const daemon = await measureDaemon(bench);
+const zone = await measureZone(bench);
+const results: Results = { machine, sizes, daemon, zone };
 const targets = targetsOf(results);
 if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...results, targets }, null, 2)}\n`);
 console.log(`${printResults(results)}\n${printTargets(targets)}`);

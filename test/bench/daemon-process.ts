@@ -12,6 +12,8 @@ const COMPLETE = 'ruleset complete';
 export interface DaemonSetup {
   readonly kubeconfig: string;
   readonly runDir: string;
+  /** `elsewhere` when it is left out, a node that no endpoint is on, so all changes are alike. */
+  readonly nodeName?: string;
 }
 
 export interface DaemonProcess {
@@ -25,10 +27,12 @@ export interface DaemonProcess {
 }
 
 /** Resolves when the kernel holds everything. */
-export async function startDaemon(place: Namespace, { kubeconfig, runDir }: DaemonSetup): Promise<DaemonProcess> {
+export async function startDaemon(
+  place: Namespace,
+  { kubeconfig, runDir, nodeName = 'elsewhere' }: DaemonSetup,
+): Promise<DaemonProcess> {
   const startedAt = Date.now();
-  // A node that no endpoint is on, so that each change is the same number of operations.
-  const flags = ['--kubeconfig', kubeconfig, '--run-dir', runDir, '--node-name', 'elsewhere'];
+  const flags = ['--kubeconfig', kubeconfig, '--run-dir', runDir, '--node-name', nodeName];
   const child = place.spawn(process.execPath, [PROGRAM, 'run', ...flags, '--log-level', 'debug']);
   const pid = child.pid ?? 0;
   const log = new LogLines(child.stderr);

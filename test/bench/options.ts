@@ -22,6 +22,8 @@ export interface BenchOptions {
     readonly events: number;
     readonly observed: number;
     readonly churnSeconds: number;
+    /** How often the node moves to another zone. */
+    readonly zoneChanges: number;
   };
   /** Where to write the results as JSON. */
   readonly json: string | undefined;
@@ -68,7 +70,7 @@ function full(sizes: readonly number[] = [100, 1000, 10_000, 30_000]): Omit<Benc
     samples: 400,
     trafficRounds: 3,
     trafficMs: 2000,
-    daemon: { services: 10_000, starts: 3, events: 200, observed: 40, churnSeconds: 60 },
+    daemon: { services: 10_000, starts: 3, events: 200, observed: 40, churnSeconds: 60, zoneChanges: 9 },
   };
 }
 
@@ -81,6 +83,6 @@ function quick(sizes: readonly number[] = [100, 1000]): Omit<BenchOptions, 'json
     samples: 200,
     trafficRounds: 2,
     trafficMs: 500,
-    daemon: { services: 1000, starts: 2, events: 100, observed: 20, churnSeconds: 5 },
+    daemon: { services: 1000, starts: 2, events: 100, observed: 20, churnSeconds: 5, zoneChanges: 3 },
   };
 }

@@ -1,19 +1,27 @@
 // The results as tables, one a topic.
 import { formatCount, formatMb, formatMs, formatRate, formatRatio } from './format.ts';
 import { printTable } from './print-table.ts';
-import type { DaemonResults, LayoutResults, Results, SizeResults, StartResults, TrafficSummary } from './results.ts';
+import type {
+  DaemonResults,
+  LayoutResults,
+  Results,
+  SizeResults,
+  StartResults,
+  TrafficSummary,
+  ZoneResults,
+} from './results.ts';
 import { type Summary, summarize } from './statistics.ts';
 
 const HEADER = ['Services x endpoints', 'chains', 'maps', 'chains/maps'];
 
-export function printResults({ machine, sizes, daemon }: Results): string {
+export function printResults({ machine, sizes, daemon, zone }: Results): string {
   const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
   return [
     facts.join(', '),
     'chains: a chain for each Service, as other proxies have it; maps: ours',
     '',
     ...(sizes.length === 0 ? [] : topics(sizes)),
-    printDaemon(daemon),
+    printDaemon(daemon, zone),
   ].join('\n');
 }
 
@@ -91,7 +99,8 @@ function plus(a: number | undefined, b: number | undefined): number | undefined 
   return a === undefined || b === undefined ? undefined : a + b;
 }
 
-function printDaemon({ services, endpoints, starts, restarts, churn, ...rest }: DaemonResults): string {
+function printDaemon(daemon: DaemonResults, zone: ZoneResults): string {
+  const { services, endpoints, starts, restarts, churn, ...rest } = daemon;
   const stage = (of: (start: StartResults) => number): string => formatMs(summarize(starts.map(of)).median);
   const { latencyMs, observedMs } = rest;
   const rows = [
@@ -113,6 +122,12 @@ function printDaemon({ services, endpoints, starts, restarts, churn, ...rest }: 
     ['  event to commit, median', formatMs(churn.latencyMs.median)],
     ['  at most', formatMs(churn.latencyMs.max)],
     ['  processor, daemon and nft', `${churn.cpuShare.toFixed(2)} cores`],
+    [
+      'the node in another zone: every Service has other endpoints, event to commit, median',
+      formatMs(zone.latencyMs.median),
+    ],
+    ['  at most', formatMs(zone.latencyMs.max)],
+    ['  operations', formatCount(zone.operations)],
   ];
   const title = `The daemon with ${formatCount(services)} Services x ${endpoints} endpoints from an API server over HTTPS`;
   return printTable(title, ['', 'maps'], rows);

@@ -6,6 +6,7 @@ export interface Results {
   readonly machine: Readonly<Record<string, string>>;
   readonly sizes: readonly SizeResults[];
   readonly daemon: DaemonResults;
+  readonly zone: ZoneResults;
 }
 
 export interface SizeResults {
@@ -71,4 +72,14 @@ export interface ChurnResults {
   readonly drainMs: number;
   readonly latencyMs: Summary;
   readonly cpuShare: number;
+}
+
+/** The node moved to another zone, and every Service got other endpoints. */
+export interface ZoneResults {
+  readonly services: number;
+  readonly endpoints: number;
+  /** From the Node's arrival to the last commit, as the daemon says. */
+  readonly latencyMs: Summary;
+  /** What the kernel was told, of one change. */
+  readonly operations: number;
 }

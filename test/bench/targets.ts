@@ -14,7 +14,7 @@ export interface Target {
 /** Changes that came within the last sync's time are no backlog: a sync is due every 20 ms, and takes some itself. */
 const DRAIN_LIMIT_MS = 100;
 
-export function targetsOf({ sizes, daemon }: Results): Target[] {
+export function targetsOf({ sizes, daemon, zone }: Results): Target[] {
   const at = `${daemon.services.toLocaleString('en-US')} x ${daemon.endpoints}`;
   const nftMb = [daemon.nftPeakMb, ...sizes.map(({ layouts }) => layouts.maps.loadNftMb ?? 0)];
   const completeMs = summarize(daemon.starts.map((start) => start.completeMs)).median;
@@ -34,6 +34,7 @@ export function targetsOf({ sizes, daemon }: Results): Target[] {
       unit: 'ms',
     },
     { name: '  processor', limit: 0.5, measured: churn.cpuShare, unit: 'cores' },
+    { name: `the node in another zone at ${at}, median`, limit: 1, measured: zone.latencyMs.median / 1000, unit: 's' },
   ];
 }
 

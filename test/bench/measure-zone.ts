@@ -1,0 +1,54 @@
+// The node moves to another zone, so that every Service has other endpoints: how long until the kernel has them all?
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createWorld } from '../netns/world.ts';
+import { type DaemonProcess, startDaemon } from './daemon-process.ts';
+import type { DaemonBench } from './measure-daemon.ts';
+import { startProgram } from './program.ts';
+import type { ZoneResults } from './results.ts';
+import { summarize } from './statistics.ts';
+
+const ENDPOINTS = 10;
+/** The daemon's node, which the API server calls n1, and its zones in turn: it begins in the last of them. */
+const NODE_NUMBER = 1;
+const ZONES = ['zone-1', 'zone-3', 'zone-2'];
+const SETTLE_MS = 2000;
+
+/** As many changes of the zone as there are samples asked for, one after the other. */
+export async function measureZone({ options, scratch, say }: DaemonBench): Promise<ZoneResults> {
+  const world = await createWorld();
+  try {
+    const setup = { kubeconfig: join(scratch, 'kubeconfig-zone'), runDir: join(scratch, 'run-zone') };
+    await mkdir(setup.runDir);
+    say('API server with hints');
+    const size = ['--services', String(options.services), '--endpoints', String(ENDPOINTS), '--hinted'];
+    const flags = [...size, '--kubeconfig-out', setup.kubeconfig];
+    const api = await startProgram(world.node1, '../api-server/main.ts', flags);
+    const daemon = await startDaemon(world.node1, { ...setup, nodeName: `n${NODE_NUMBER}` });
+    say('other zones');
+    const syncs: { latencyMs: number; operations: number }[] = [];
+    for (let change = 0; change < options.zoneChanges; change++) {
+      await delay(SETTLE_MS);
+      const from = daemon.log.all.length;
+      await api.ask(`zone ${NODE_NUMBER} ${ZONES[change % ZONES.length]}`);
+      syncs.push(await nextSync(daemon, from));
+    }
+    await daemon.stop();
+    return {
+      services: options.services,
+      endpoints: ENDPOINTS,
+      latencyMs: summarize(syncs.map(({ latencyMs }) => latencyMs)),
+      operations: Math.round(summarize(syncs.map(({ operations }) => operations)).median),
+    };
+  } finally {
+    await world.destroy();
+  }
+}
+
+/** The next sync that changed something. */
+async function nextSync(daemon: DaemonProcess, from: number): Promise<{ latencyMs: number; operations: number }> {
+  const wanted = new Set(daemon.log.all.slice(0, from));
+  const line = await daemon.log.find((each) => !wanted.has(each) && (each.operations ?? 0) > 0);
+  return { latencyMs: line.latencyMs ?? Number.NaN, operations: line.operations ?? 0 };
+}

@@ -5,6 +5,7 @@ import { route } from '../../src/route/route.ts';
 import { trace } from '../../src/trace/trace.ts';
 import { engineOf } from '../given/engine.ts';
 import { directoryOf, rulesetOf } from '../given/rulesets.ts';
+import { NODES } from '../netns/topology.ts';
 import type { Report } from '../netns/traffic.ts';
 import { type Cell, CLIENTS, gridCells } from './cells.ts';
 import { type GridWorld, optionsOf, type Setup } from './grid-world.ts';
@@ -37,6 +38,8 @@ export async function runGrid(world: GridWorld, services: readonly GridService[]
   await world.proxy(objects, setup);
   const { host } = world;
   const engine = engineOf(objects, optionsOf(setup));
+  engine.setHostAddresses(host.addresses);
+  engine.compile();
   const directory = directoryOf(engine, host);
   const rulesets = { ip: rulesetOf(engine, 'ip'), ip6: rulesetOf(engine, 'ip6') };
   const names = new Map(
@@ -103,6 +106,10 @@ async function mapSome<T, U>(items: readonly T[], work: (item: T) => Promise<U>)
   return results;
 }
 
+/** The blocks of the network between nodes and clients. */
+const LAN = '192.168.77.0/24,fd00:77::/64';
+
+/** Every way to tell pods and every kind of node port addresses, in the fewest setups that have them all. */
 export const SETUPS: readonly Setup[] = [
   { words: 'pods told by address, node ports at the primary address', flags: [] },
   {
@@ -110,6 +117,20 @@ export const SETUPS: readonly Setup[] = [
     flags: [
       ...['--detect-local-mode', 'InterfaceNamePrefix', '--pod-interface-name-prefix', 'pod-'],
       ...['--nodeport-addresses', '0.0.0.0/0,::/0', '--masquerade-all'],
+    ],
+  },
+  {
+    words: "pods told by the node's own block, node ports at the addresses inside blocks that leave out the lan",
+    flags: [
+      ...['--detect-local-mode', 'NodeCIDR'],
+      ...['--nodeport-addresses', `${NODES.node1.pods.ip},${NODES.node1.pods.ip6},127.0.0.0/8,::1/128`],
+    ],
+  },
+  {
+    words: 'pods told by one interface, node ports at the addresses inside blocks that are the lan',
+    flags: [
+      ...['--detect-local-mode', 'BridgeInterface', '--pod-bridge-interface', CLIENTS['a pod here'].inInterface],
+      ...['--nodeport-addresses', LAN],
     ],
   },
 ];

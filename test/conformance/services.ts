@@ -170,5 +170,6 @@ function toSlices(name: string, state: State, addressOf: (pod: string) => Addres
 /** The nodes and the ServiceCIDR of the grid. */
 export function gridSurroundings(): ApiObject[] {
   const addresses = [NODES.node1.ip, NODES.node1.ip6].map((address) => ({ type: 'InternalIP', address }));
-  return [node('node1', { ...inZone('z1'), status: { addresses } }), serviceRangesObject()];
+  const podCIDRs = [NODES.node1.pods.ip, NODES.node1.pods.ip6];
+  return [node('node1', { ...inZone('z1'), spec: { podCIDRs }, status: { addresses } }), serviceRangesObject()];
 }

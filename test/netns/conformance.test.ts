@@ -1,11 +1,22 @@
 // A representative part of the conformance grid: what Services ask for, what the ruleset says, and what packets meet.
 import t from 'tap';
-import { createGridWorld } from '../conformance/grid-world.ts';
+import { createGridWorld, optionsOf } from '../conformance/grid-world.ts';
 import { runGrid, SETUPS } from '../conformance/run-grid.ts';
 import { gridServices } from '../conformance/services.ts';
 
 /** A number that shares no factor with the numbers of policies, features and states: it meets all of them. */
 const EVERY_NTH = 17;
+
+t.test('every way to tell pods, and every kind of node port addresses, is in a setup', async (t) => {
+  const options = SETUPS.map(optionsOf);
+  const modes = new Set(options.map(({ detectLocal }) => detectLocal.mode));
+  t.strictSame([...modes].sort(), ['BridgeInterface', 'ClusterCIDR', 'InterfaceNamePrefix', 'NodeCIDR']);
+  const kinds = options.map(({ nodePortAddresses }) =>
+    nodePortAddresses === 'primary' ? 'primary' : nodePortAddresses.some(({ length }) => length === 0) ? 'all' : 'some',
+  );
+  t.strictSame([...new Set(kinds)].sort(), ['all', 'primary', 'some']);
+  t.ok(options.some(({ masqueradeAll }) => masqueradeAll) && options.some(({ masqueradeAll }) => !masqueradeAll));
+});
 
 t.test('route, trace and packets agree', async (t) => {
   const world = await createGridWorld();

@@ -11,10 +11,10 @@ import { type Addresses, NODES, POD_RANGES, SERVICE_RANGES } from './topology.ts
 import type { Transport } from './traffic.ts';
 import type { World } from './world.ts';
 
-export interface PortSpec {
+export interface PortSpec<Protocol extends string = Transport> {
   /** May be left out where a Service has one port. */
   readonly name?: string;
-  readonly protocol: Transport;
+  readonly protocol: Protocol;
   readonly port: number;
   readonly targetPort: number;
   readonly nodePort?: number;
@@ -47,7 +47,7 @@ export function serviceAddresses(n: number): Addresses {
 export function dualStackService(
   name: string,
   at: Addresses,
-  { ports, overrides = {} }: { readonly ports: readonly PortSpec[]; readonly overrides?: ApiObject },
+  { ports, overrides = {} }: { readonly ports: readonly PortSpec<string>[]; readonly overrides?: ApiObject },
 ): ApiObject {
   const type = ports.some(({ nodePort }) => nodePort !== undefined) ? 'NodePort' : 'ClusterIP';
   const spec = { ...clusterIps(at.ip, at.ip6), type, ports: ports.map(upperCase) };
@@ -58,7 +58,7 @@ export function dualStackService(
 export function sliceObjects(
   world: World,
   name: string,
-  { ports, pods }: { readonly ports: readonly PortSpec[]; readonly pods: readonly string[] },
+  { ports, pods }: { readonly ports: readonly PortSpec<string>[]; readonly pods: readonly string[] },
 ): ApiObject[] {
   const families = { IPv4: 'ip', IPv6: 'ip6' } as const;
   return Object.entries(families).map(([addressType, family]) => {
@@ -78,6 +78,6 @@ export function nodeFlags(name: keyof typeof NODES): string[] {
   return ['--node-name', name, '--cluster-cidr', `${POD_RANGES.ip},${POD_RANGES.ip6}`];
 }
 
-function upperCase({ protocol, ...rest }: PortSpec): ApiObject {
+function upperCase({ protocol, ...rest }: PortSpec<string>): ApiObject {
   return { ...rest, protocol: protocol.toUpperCase() };
 }

@@ -28,7 +28,7 @@ export const PORTS: readonly PortSpec[] = [
 
 export interface GivenService {
   readonly pods: readonly string[];
-  readonly ports?: readonly PortSpec[];
+  readonly ports?: readonly PortSpec<string>[];
   /** Any other fields of the object. */
   readonly overrides?: ApiObject;
 }
@@ -94,15 +94,15 @@ export class ProxiedWorld {
   /** Writes a Service with its endpoints, and returns its addresses: the nth of their ranges. */
   async addService(name: string, n: number, { pods, ports = PORTS, overrides = {} }: GivenService): Promise<Addresses> {
     const at = serviceAddresses(n);
-    await this.setEndpoints(name, pods);
+    await this.setEndpoints(name, pods, ports);
     const objects = [dualStackService(name, at, { ports, overrides })];
     await writeManifest(this.#manifests, `${fileName(name)}.yaml`, objects);
     return at;
   }
 
   /** Makes these pods the endpoints of a Service. */
-  setEndpoints(name: string, pods: readonly string[]): Promise<void> {
-    const slices = sliceObjects(this.world, name, { ports: PORTS, pods });
+  setEndpoints(name: string, pods: readonly string[], ports: readonly PortSpec<string>[] = PORTS): Promise<void> {
+    const slices = sliceObjects(this.world, name, { ports, pods });
     return writeManifest(this.#manifests, `${fileName(name)}-endpoints.yaml`, slices);
   }
 

@@ -129,3 +129,23 @@ t.test('staticChains() drops invalid segments of pods, and catches replies that 
   );
   t.strictSame(onForward({}), [], 'no pod can be told');
 });
+
+t.test('staticChains() takes its own mark off, and no other, before the source is translated', async (t) => {
+  const toItself = 'ct status dnat ip saddr . ip daddr . meta l4proto . th dport @hairpin masquerade fully-random';
+  for (const [bit, hex] of [
+    [14, '0x00004000'],
+    [31, '0x80000000'],
+  ] as const) {
+    const marked = `meta mark & ${hex} != 0 meta mark set meta mark ^ ${hex} masquerade fully-random`;
+    t.strictSame(rules('nat-postrouting', view({ masqueradeBit: bit })), [marked, toItself]);
+  }
+});
+
+t.test('staticChains() lets nothing past the firewalls of others', async (t) => {
+  for (const family of FAMILIES) {
+    for (const { name, rules: own, hook } of staticChains(family, view({ masqueradeAll: true }, ['10.96.0.0/12']))) {
+      for (const rule of own) t.notMatch(printRule(rule, family), /\baccept\b/, name);
+      t.equal(hook === undefined || !('policy' in hook), true, `${name} has no policy of its own`);
+    }
+  }
+});

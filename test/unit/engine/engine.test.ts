@@ -8,6 +8,7 @@ import { put, remove } from '../../given/feed.ts';
 import type { ApiObject } from '../../given/merge.ts';
 import { inZone, node } from '../../given/node.ts';
 import { clusterIps, service } from '../../given/service.ts';
+import { serviceCidr } from '../../given/service-cidr.ts';
 import { endpoint, slice } from '../../given/slice.ts';
 
 function lines(engine: ReturnType<typeof engineOf>): string[] {
@@ -200,4 +201,89 @@ t.test('Engine tells all who listen of what it compiled, and of nothing that the
   t.strictSame(heard, ['first shop/web', 'second shop/web']);
   engine.refuse({ service: 'shop/web', reason: 'Invalid argument' });
   t.equal(heard.length, 2);
+});
+
+t.test('Engine does nothing when a slice changes in nothing but its metadata', async (t) => {
+  const engine = engineOf([service(), slice()]);
+  settle(engine);
+  for (const metadata of [
+    { resourceVersion: '8' },
+    { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': '2026-01-01T00:00:00Z' } },
+    { labels: { more: 'x' } },
+  ]) {
+    put(engine, slice('shop/web', { metadata }));
+    t.strictSame(lines(engine), [], JSON.stringify(metadata));
+  }
+});
+
+t.test('Engine leaves an endpoint where it is while it moves to another slice', async (t) => {
+  const engine = engineOf([
+    service(),
+    slice('shop/web', { endpoints: ['10.1.0.1', '10.1.0.2'].map((at) => endpoint(at)) }),
+  ]);
+  settle(engine);
+  const other = { metadata: { name: 'web-2' }, endpoints: [endpoint('10.1.0.2')] };
+  put(engine, slice(), slice('shop/web', other));
+  t.strictSame(lines(engine), []);
+});
+
+t.test('Engine removes all of a Service that is no longer proxied, or loses its address', async (t) => {
+  const spec = { type: 'NodePort', externalIPs: [EXTERNAL], ports: [{ port: 80, nodePort: 30080 }] };
+  const gone: readonly ApiObject[] = [
+    { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } }, spec },
+    { spec: { ...spec, type: 'ExternalName' } },
+    { spec: { ...spec, ...clusterIps('None') } },
+    { spec: { ...spec, ...clusterIps('fd00::1') } },
+  ];
+  for (const overrides of gone) {
+    const engine = engineOf([service('shop/web', { spec }), slice()]);
+    t.ok(elementsOf(engine).length > 3);
+    put(engine, service('shop/web', overrides));
+    settle(engine);
+    const left = elementsOf(engine).filter((line) => line.startsWith('ip '));
+    t.strictSame(left, [], JSON.stringify(overrides));
+  }
+});
+
+t.test('Engine follows every ServiceCIDR at once, and a block as long as one of them has it', async (t) => {
+  const engine = engineOf();
+  settle(engine);
+  const rules = () =>
+    engine
+      .chains('ip')
+      .chains.find(({ name }) => name === 'refuse-cluster-ips')
+      ?.rules.flatMap((rule) => rule.flatMap((each) => (each.kind === 'in-prefix' ? each.prefix : [])));
+  const [first, second] = [serviceCidr('first'), serviceCidr('second')];
+  const steps: [change: () => void, expected: string[]][] = [
+    [() => put(engine, first), ['10.96.0.0/12']],
+    [() => put(engine, second), ['10.96.0.0/12']],
+    [() => remove(engine, first), ['10.96.0.0/12']],
+    [
+      () => put(engine, serviceCidr('second', { spec: { cidrs: ['10.96.0.0/16', '10.200.0.0/16'] } })),
+      ['10.96.0.0/16', '10.200.0.0/16'],
+    ],
+    [() => engine.replace('ServiceCIDR', []), []],
+  ];
+  for (const [change, expected] of steps) {
+    const before = rules();
+    change();
+    const sent = lines(engine);
+    t.strictSame(rules(), expected);
+    t.equal(sent.length > 0, JSON.stringify(before) !== JSON.stringify(expected), `${expected}: it is sent`);
+  }
+});
+
+t.test('Engine looks only at Services that an event concerns', async (t) => {
+  const count = 50;
+  const engine = engineOf(Array.from({ length: count }, (_, n) => claimant(`a/s${n}`, n + 1)).flat());
+  settle(engine);
+  const compiled: string[] = [];
+  engine.onCompiled.push((name) => compiled.push(name));
+  put(engine, slice('a/s7', { endpoints: [endpoint('10.1.0.99')] }));
+  settle(engine);
+  t.strictSame(compiled, ['a/s7']);
+  compiled.length = 0;
+  put(engine, node('n1', inZone('b')));
+  settle(engine);
+  t.equal(compiled.length, count, 'another zone concerns all of them, once each');
 });

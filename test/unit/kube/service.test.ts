@@ -359,3 +359,26 @@ t.test('rangesOf() says who may come in, family by family', async (t) => {
   t.equal(rangesOf(value, 'ip', { strict: false }), 'open', 'as kube-proxy has it');
   t.strictSame(rangesOf(value, 'ip', { strict: true }), [], 'closed to everybody');
 });
+
+t.test('readService() pays no heed to fields that others act on', async (t) => {
+  const plain = readService(service('shop/web', { spec: { type: 'LoadBalancer' } }));
+  const others = {
+    metadata: {
+      annotations: {
+        'service.kubernetes.io/topology-mode': 'Auto',
+        'service.beta.kubernetes.io/load-balancer-source-ranges': '10.0.0.0/8',
+      },
+    },
+    spec: {
+      type: 'LoadBalancer',
+      trafficDistribution: 'PreferClose',
+      publishNotReadyAddresses: true,
+      loadBalancerClass: 'example.com/x',
+      loadBalancerIP: '198.51.100.9',
+      selector: { app: 'web' },
+    },
+  };
+  t.strictSame(readService(service('shop/web', others)), plain);
+  const ports = [{ port: 80, targetPort: 'http', appProtocol: 'h2c' }];
+  t.strictSame(read({ ports }).value.ports, read({ ports: [{ port: 80 }] }).value.ports);
+});

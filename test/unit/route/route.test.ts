@@ -1,14 +1,17 @@
 // Tests of what must happen to packets, as Services say it.
 import t from 'tap';
 import type { ProxyOptions } from '../../../src/compile/node-view.ts';
+import type { Landing } from '../../../src/net/fate.ts';
 import type { Host, Packet } from '../../../src/net/packet.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import { route } from '../../../src/route/route.ts';
+import { trace } from '../../../src/trace/trace.ts';
 import { engineOf } from '../../given/engine.ts';
+import type { ApiObject } from '../../given/merge.ts';
 import { node } from '../../given/node.ts';
 import { toRoute } from '../../given/packets.ts';
-import { directoryOf } from '../../given/rulesets.ts';
-import { service } from '../../given/service.ts';
+import { directoryOf, rulesetOf } from '../../given/rulesets.ts';
+import { clusterIps, service } from '../../given/service.ts';
 import { serviceCidr } from '../../given/service-cidr.ts';
 import { endpoint, slice } from '../../given/slice.ts';
 
@@ -85,6 +88,8 @@ const CASES: readonly [keyof typeof FROM, destination: string, outcome: string, 
   ['stranger', '10.1.0.254:30080', 'untouched'],
   ['host', '127.0.0.1:30080', 'untouched'],
   ['client', '192.0.2.1:30081', 'untouched'],
+  // Another node's.
+  ['host', '192.0.2.2:30080', 'untouched'],
 ];
 
 t.test('route() says what becomes of a packet', async (t) => {
@@ -113,4 +118,75 @@ t.test('route() gives a contested frontend to the older Service', async (t) => {
     ...FROM.client,
   };
   t.equal(route(packet, directory).listing?.service.key, 'shop/far');
+});
+
+/** What becomes of a packet of the client. */
+function fromClient(objects: readonly ApiObject[], destination: string, destinationPort: number) {
+  const packet: Packet = {
+    ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination, destinationPort },
+    ...FROM.client,
+  };
+  const engine = engineOf([...OBJECTS, ...objects], PODS);
+  const verdict = route(packet, directoryOf(engine, HOST));
+  t.equal(trace(packet, rulesetOf(engine, 'ip'), HOST).outcome, verdict.outcome, 'the ruleset does the same');
+  return verdict;
+}
+
+t.test('route() prefers an address that is dialled to a node port, even when it is one of the node', async (t) => {
+  const spec = { ...clusterIps('10.96.0.5'), externalIPs: ['192.0.2.1'], ports: [{ port: 30080 }] };
+  const objects = [service('a/own', { spec }), slice('a/own', { endpoints: [endpoint('10.1.0.5')] })];
+  const verdict = fromClient(objects, '192.0.2.1', 30080);
+  t.match(verdict, { outcome: 'forward', listing: { service: { key: 'a/own' } }, landings: [{ address: '10.1.0.5' }] });
+});
+
+t.test('route() drops what goes to a cluster IP of a Service that another proxy has', async (t) => {
+  const labels = { 'service.kubernetes.io/service-proxy-name': 'other' };
+  const other = service('a/other', { metadata: { labels }, spec: clusterIps('10.96.0.6') });
+  t.equal(fromClient([other], '10.96.0.6', 80).outcome, 'drop');
+});
+
+t.test('route() drops clients outside of the source ranges although there is no endpoint', async (t) => {
+  const guarded = (ranges: readonly string[]) =>
+    service('a/guarded', {
+      spec: { ...clusterIps('10.96.0.7'), type: 'LoadBalancer', loadBalancerSourceRanges: ranges },
+      status: { loadBalancer: { ingress: [{ ip: '198.51.100.20' }] } },
+    });
+  t.equal(fromClient([guarded(['198.18.0.0/16'])], '198.51.100.20', 80).outcome, 'drop');
+  t.equal(fromClient([guarded(['203.0.113.0/24'])], '198.51.100.20', 80).outcome, 'refuse');
+});
+
+t.test('route() leaves addresses alone that no ServiceCIDR has, while none is known', async (t) => {
+  const known = engineOf(OBJECTS, PODS);
+  const unknown = engineOf(
+    OBJECTS.filter(({ kind }) => kind !== 'ServiceCIDR'),
+    PODS,
+  );
+  const at = { destination: '10.96.9.9', destinationPort: 80, sourcePort: 40_000 };
+  const packet: Packet = { family: 'ip', protocol: 'tcp', ...at, ...FROM.client };
+  for (const [engine, outcome] of [
+    [known, 'drop'],
+    [unknown, 'untouched'],
+  ] as const) {
+    t.equal(route(packet, directoryOf(engine, HOST)).outcome, outcome);
+    t.equal(trace(packet, rulesetOf(engine, 'ip'), HOST).outcome, outcome);
+  }
+});
+
+t.test('route() takes nobody for a pod where no block of pods is known', async (t) => {
+  const engine = engineOf(OBJECTS);
+  const directory = directoryOf(engine, HOST);
+  const cases: [keyof typeof FROM, destination: string, endpoints: readonly string[]][] = [
+    ['host', '10.96.0.1', BOTH],
+    ['client', '10.96.0.1', BOTH],
+    ['itself', '10.96.0.1', ['10.1.0.1*', '10.1.1.1']],
+    ['pod', '198.51.100.7', ['10.1.0.1']],
+  ];
+  for (const [from, destination, endpoints] of cases) {
+    const at = { destination, destinationPort: 80, sourcePort: 40_000 };
+    const packet: Packet = { family: 'ip', protocol: 'tcp', ...at, ...FROM[from] };
+    const print = (landings: readonly Landing[]) =>
+      landings.map(({ address, masquerade }) => `${address}${masquerade ? '*' : ''}`);
+    t.strictSame(print(route(packet, directory).landings), endpoints, `${from} to ${destination}`);
+    t.strictSame(print(trace(packet, rulesetOf(engine, 'ip'), HOST).landings), endpoints, 'the ruleset does the same');
+  }
 });

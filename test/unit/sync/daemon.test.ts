@@ -9,7 +9,7 @@ import type { SyncObserver } from '../../../src/sync/observer.ts';
 import type { Tables } from '../../../src/sync/sync.ts';
 import { type Clock, systemClock } from '../../../src/sys/clock.ts';
 import { silentLog } from '../../../src/sys/log.ts';
-import { replaceAll } from '../../given/feed.ts';
+import { put, remove, replaceAll } from '../../given/feed.ts';
 import { ModelKernel } from '../../given/model-kernel.ts';
 import { clusterIps, service } from '../../given/service.ts';
 import { endpoint, slice } from '../../given/slice.ts';
@@ -153,6 +153,30 @@ t.test('Daemon tells when a sync begins, what it was, and of one that failed', a
   pass(1);
   await until(() => told.length === 6);
   t.strictSame(told.slice(4), ['began', { full: false, sizes: 0, tidyFailed: false, hadEvents: true }]);
+  stop.abort();
+  await running;
+});
+
+t.test('Daemon looks after every event, and asks nothing of the kernel when it meant nothing', async (t) => {
+  const runs: number[] = [];
+  const kernel = new ModelKernel();
+  const run = async (lines: readonly string[]) => {
+    runs.push(lines.length);
+    kernel.run(lines);
+  };
+  const { daemon } = world({ run, list: async () => kernel.list() });
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  replaceAll(daemon, [service(), slice()]);
+  const slots = () => kernel.elements('ip', 'endpoints').size;
+  await until(() => slots() === 1);
+  const before = runs.length;
+  put(daemon, service('shop/web', { metadata: { resourceVersion: '2' } }), slice('shop/web', { metadata: { x: 'y' } }));
+  remove(daemon, slice('shop/unknown'));
+  put(daemon, service('shop/web', { spec: { externalIPs: ['198.51.100.1'] } }));
+  await until(() => slots() === 2);
+  t.equal(slots(), 2);
+  t.equal(runs.length, before + 1, 'one transaction, for the one change');
   stop.abort();
   await running;
 });

@@ -1,0 +1,63 @@
+// Tests that the table of behaviour is complete, names tests that there are, and that its page is current.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { toPage } from '../behaviour/page.ts';
+import { SECTIONS } from '../behaviour/sections.ts';
+import type { TestName } from '../behaviour/statement.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const texts = new Map<string, string>();
+
+function read(file: string): string {
+  const text = texts.get(file) ?? readFileSync(`${ROOT}${file}`, 'utf8');
+  texts.set(file, text);
+  return text;
+}
+
+/** Whether the file has a test of exactly this title. */
+function exists({ file, title }: TestName): boolean {
+  const text = read(file);
+  const quoted = [`'${title.replaceAll("'", "\\'")}'`, `"${title}"`, `\`${title}\``];
+  return quoted.some((name) => /\.test\(\s*$/.test(text.slice(0, Math.max(0, text.indexOf(name)))));
+}
+
+t.test('exists() finds titles, and nothing else', async (t) => {
+  const file = 'test/unit/behaviour.test.ts';
+  t.ok(exists({ file, title: 'exists() finds titles, and nothing else' }));
+  t.notOk(exists({ file, title: 'exists() finds titles' }));
+  t.notOk(exists({ file, title: 'use strict' }));
+});
+
+t.test('the table has as many statements as it has to, numbered without gaps', async (t) => {
+  for (const { name, count, statements } of SECTIONS) {
+    const expected = Array.from({ length: count }, (_, index) => `${name}.${index + 1}`);
+    t.strictSame(
+      statements.map(({ id }) => id),
+      expected,
+    );
+  }
+});
+
+t.test('every statement is one sentence, and has a test or says why not', async (t) => {
+  for (const { id, says, tests = [], untested, better = [] } of SECTIONS.flatMap(({ statements }) => statements)) {
+    t.match(says, /^[A-Z`].*[^.]\.$/, id);
+    t.notMatch(says, /[^.]\. [A-Z]/, `${id} is one sentence`);
+    t.ok(tests.length + better.length > 0 || (untested ?? '').length > 20, `${id} has a test, or says why not`);
+    for (const test of [...tests, ...better.map((each) => each.test)])
+      t.ok(exists(test), `${id} names a test that there is: ${test.file}: ${test.title}`);
+  }
+});
+
+t.test('every improvement has a test of its own', async (t) => {
+  const users = new Map<string, string[]>();
+  for (const { id, better = [] } of SECTIONS.flatMap(({ statements }) => statements))
+    for (const { test } of better)
+      users.set(`${test.file}: ${test.title}`, [...(users.get(`${test.file}: ${test.title}`) ?? []), id]);
+  t.ok(users.size >= 25, `${users.size} improvements`);
+  for (const [test, ids] of users) t.equal(ids.length, 1, `${test} shows ${ids.join(', ')} alone`);
+});
+
+t.test('the page is current', async (t) => {
+  t.equal(read('docs/BEHAVIOUR.md'), toPage(SECTIONS), 'run node test/behaviour/write-page.ts');
+});

@@ -375,9 +375,10 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.67',
-      says: 'A memory has room for a stated number of clients of the Service port.',
-      untested:
-        'It would take more clients than there are addresses in the test world; past the limit new ones are not remembered.',
+      says: 'A memory has room for 262,144 clients of the Service port; past that, new ones are not remembered.',
+      tests: [
+        testsIn('netns/ruleset.test.ts')('a memory has room for more clients than the kernel would give it by itself'),
+      ],
     },
     {
       id: 'packets.68',

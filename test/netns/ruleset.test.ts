@@ -171,6 +171,21 @@ function twoServices(): { base: ApiObject[]; other: ApiObject[] } {
   };
 }
 
+t.test('a memory has room for more clients than the kernel would give it by itself', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  const engine = engineOf([service('shop/web', { spec: { sessionAffinity: 'ClientIP' } }), slice()]);
+  await sync(engine, tables);
+  const [memory] = engine.chains('ip').memories;
+  if (memory === undefined) throw new Error('There is a memory');
+  // Without a size of its own, a set that the packet path fills takes 65,535.
+  const [runs, size] = [11, 6000];
+  for (let run = 0; run < runs; run++) {
+    const clients = Array.from({ length: size }, (_, n) => `10.${run}.${n >> 8}.${n & 255} : 10.1.0.1 . 8080`);
+    await tables.run(clients.map((client) => `add element ip nftlane ${memory.name} { ${client} }`));
+  }
+  t.equal((await tables.count([memory])).get(`ip ${memory.name}`)?.length, runs * size);
+});
+
 t.test('what others change is put back once it is known', { skip }, async (t) => {
   const tables = tablesOf(t);
   const engine = engineOf(twoServices().base);

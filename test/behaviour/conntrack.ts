@@ -7,7 +7,7 @@ const targets = testsIn('unit/conntrack/udp-targets.test.ts');
 const program = testsIn('unit/conntrack/conntrack.test.ts');
 const flows = testsIn('netns/conntrack.test.ts');
 
-/** Settings of the kernel are none of the data plane's, and it has no test of them. */
+/** Settings of the kernel, which no test of the data plane looks at. */
 const SETTINGS: readonly [number: number, says: string][] = [
   [9, 'How many flows the kernel may hold is not set by the data plane.'],
   [10, 'How large its table of flows is, is not set by the data plane.'],

@@ -5,6 +5,7 @@ const read = testsIn('unit/kube/endpoint-slice.test.ts');
 const backends = testsIn('unit/model/backends.test.ts');
 const engine = testsIn('unit/engine/engine.test.ts');
 const store = testsIn('unit/engine/store.test.ts');
+const health = testsIn('unit/health/local-endpoints.test.ts');
 const cleaner = testsIn('unit/conntrack/flow-cleaner.test.ts');
 
 export const ENDPOINTS: Section = {
@@ -131,8 +132,11 @@ export const ENDPOINTS: Section = {
     },
     {
       id: 'endpoints.16',
-      says: 'How many endpoints of this node are ready is for the health check of load balancers.',
-      untested: 'It is not a matter of packets: it belongs to the servers that load balancers ask.',
+      says: 'Load balancers are told how many addresses of this node have a ready endpoint, whatever is used for traffic.',
+      tests: [
+        health('localEndpoints() counts ready addresses of this node once'),
+        health('localEndpoints() leaves out what terminates or is not ready'),
+      ],
     },
     {
       id: 'endpoints.17',

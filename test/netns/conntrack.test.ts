@@ -116,7 +116,7 @@ t.test('a flow to a node port that is not one yet begins to work', async (t) => 
 t.test('TCP connections stay where they are', async (t) => {
   const at = await proxied.addService('shop/tcp', 26, { pods: ['a'] });
   await proxied.settle();
-  const [tcp, udp] = [await keep('tcp', at.ip), await keep('udp', at.ip)];
+  const [tcp, udp] = [await keep('tcp', at.ip, { timeoutMs: PATIENT_MS }), await keep('udp', at.ip)];
   await proxied.setEndpoints('shop/tcp', ['b']);
   await until(udp, ({ pods }) => pods['b'] !== undefined);
   await udp.stop();

@@ -1,25 +1,12 @@
 // Which flows are forgotten, and what shows it.
-import { type Section, type Statement, testsIn } from './statement.ts';
+import { type Section, testsIn } from './statement.ts';
 
 const cleaner = testsIn('unit/conntrack/flow-cleaner.test.ts');
 const stale = testsIn('unit/conntrack/stale.test.ts');
 const targets = testsIn('unit/conntrack/udp-targets.test.ts');
 const program = testsIn('unit/conntrack/conntrack.test.ts');
+const setting = testsIn('unit/sysctl/sysctl.test.ts');
 const flows = testsIn('netns/conntrack.test.ts');
-
-/** Settings of the kernel, which no test of the data plane looks at. */
-const SETTINGS: readonly [number: number, says: string][] = [
-  [9, 'How many flows the kernel may hold is not set by the data plane.'],
-  [10, 'How large its table of flows is, is not set by the data plane.'],
-  [11, 'How long an idle TCP connection is known is not set by the data plane.'],
-  [12, 'How long a half closed TCP connection is known is not set by the data plane.'],
-  [13, 'How strictly the windows of TCP are watched is not set by the data plane.'],
-  [14, 'How long a UDP flow is known is not set by the data plane.'],
-  [15, 'How long a UDP flow in both directions is known is not set by the data plane.'],
-  [16, 'Processors are not counted by the data plane.'],
-  [17, 'Without a number for each processor, both limits stay as they are.'],
-  [18, 'Forwarding, loopback routing and bridges are left as they are.'],
-];
 
 export const CONNTRACK: Section = {
   name: 'conntrack',
@@ -114,13 +101,74 @@ export const CONNTRACK: Section = {
         },
       ],
     },
-    ...SETTINGS.map(
-      ([number, says]): Statement => ({
-        id: `conntrack.${number}`,
-        says,
-        untested:
-          'Settings of the kernel are made when the program starts, and no packet of the data plane depends on who made them.',
-      }),
-    ),
+    {
+      id: 'conntrack.9',
+      says: 'The table of flows gets so many entries for each processor, within a least and a largest number.',
+      tests: [setting('the size of the table'), setting('defaults set what kube-proxy sets, and nothing else')],
+    },
+    {
+      id: 'conntrack.10',
+      says: 'It gets a bucket for every four entries, and keeps more where it has them.',
+      tests: [
+        setting('defaults set what kube-proxy sets, and nothing else'),
+        setting('what is right already is not written, and a larger hash table stays'),
+      ],
+    },
+    {
+      id: 'conntrack.11',
+      says: 'An idle TCP connection is known for a day, or as long as is wished.',
+      tests: [
+        setting('defaults set what kube-proxy sets, and nothing else'),
+        setting('everything can be set; seconds are whole ones'),
+      ],
+    },
+    {
+      id: 'conntrack.12',
+      says: 'A half closed TCP connection is known for an hour, or as long as is wished.',
+      tests: [
+        setting('defaults set what kube-proxy sets, and nothing else'),
+        setting('everything can be set; seconds are whole ones'),
+      ],
+    },
+    {
+      id: 'conntrack.13',
+      says: 'The kernel can be told to let segments outside of the window pass, and is never told to stop that.',
+      tests: [
+        setting('everything can be set; seconds are whole ones'),
+        setting('defaults set what kube-proxy sets, and nothing else'),
+      ],
+    },
+    {
+      id: 'conntrack.14',
+      says: 'How long a UDP flow is known is left to the kernel, unless it is said.',
+      tests: [
+        setting('defaults set what kube-proxy sets, and nothing else'),
+        setting('everything can be set; seconds are whole ones'),
+      ],
+    },
+    {
+      id: 'conntrack.15',
+      says: 'How long a UDP flow in both directions is known is left to the kernel, unless it is said.',
+      tests: [
+        setting('defaults set what kube-proxy sets, and nothing else'),
+        setting('everything can be set; seconds are whole ones'),
+      ],
+    },
+    {
+      id: 'conntrack.16',
+      says: 'Seconds are whole ones, rounded down.',
+      tests: [setting('everything can be set; seconds are whole ones')],
+      untested: 'How many processors there are is what the runtime counts.',
+    },
+    {
+      id: 'conntrack.17',
+      says: 'Without a number for each processor, the table stays as it is.',
+      tests: [setting('the size of the table')],
+    },
+    {
+      id: 'conntrack.18',
+      says: 'No other setting of the kernel is touched: not forwarding, not loopback routing, not those of bridges or of IPVS.',
+      tests: [setting('defaults set what kube-proxy sets, and nothing else')],
+    },
   ],
 };

@@ -1,7 +1,5 @@
 // The whole way from objects to transactions, without touching the world.
-import { staticChains } from '../compile/chains.ts';
 import { compileService, frontendKey } from '../compile/fragment.ts';
-import { led } from '../compile/led-chains.ts';
 import { type NodeView, type ProxyOptions, viewNode } from '../compile/node-view.ts';
 import { allObjects, roleOf } from '../compile/objects.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
@@ -14,7 +12,6 @@ import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { Element, NftObject } from '../nft/element.ts';
-import type { Chain } from '../nft/statement.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
 import { countOperations, orderChanges } from '../plan/order.ts';
@@ -24,6 +21,7 @@ import { type Memory, memoriesOf } from './memories.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
 import { Store } from './store.ts';
 import { additionsInRuns, declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
+import { type WantedChains, wantedChains } from './wanted-chains.ts';
 
 export type { KernelListing, Refusal } from './kernel-answers.ts';
 
@@ -224,14 +222,8 @@ export class Engine implements Sink {
   }
 
   /** All chains of a family, those that are always there first, and the memories that they use. */
-  chains(family: Family): { readonly chains: Chain[]; readonly memories: NftObject[] } {
-    const fixed = staticChains(family, this.#node);
-    const names = new Set(fixed.map((chain) => chain.name));
-    const targets = this.#ledger.targets().filter((target) => target.startsWith(`${family} `));
-    const wanted = targets.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
-    const units = wanted.map((name) => led(name, family, this.#node));
-    const memories = new Map(units.flatMap(({ objects }) => objects).map((object) => [object.name, object]));
-    return { chains: [...fixed, ...units.flatMap(({ chains }) => chains)], memories: [...memories.values()] };
+  chains(family: Family): WantedChains {
+    return wantedChains(family, this.#node, this.#ledger.targets());
   }
 
   /**

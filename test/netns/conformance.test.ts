@@ -11,10 +11,10 @@ t.test('every way to tell pods, and every kind of node port addresses, is in a s
   const options = SETUPS.map(optionsOf);
   const modes = new Set(options.map(({ detectLocal }) => detectLocal.mode));
   t.strictSame([...modes].sort(), ['BridgeInterface', 'ClusterCIDR', 'InterfaceNamePrefix', 'NodeCIDR']);
-  const kinds = options.map(({ nodePortAddresses }) =>
-    nodePortAddresses === 'primary' ? 'primary' : nodePortAddresses.some(({ length }) => length === 0) ? 'all' : 'some',
+  const kinds = options.flatMap(({ nodePortAddresses }) =>
+    nodePortAddresses.map((each) => (typeof each === 'string' ? each : each.length === 0 ? 'everything' : 'block')),
   );
-  t.strictSame([...new Set(kinds)].sort(), ['all', 'primary', 'some']);
+  t.strictSame([...new Set(kinds)].sort(), ['block', 'everything', 'primary']);
   t.ok(options.some(({ masqueradeAll }) => masqueradeAll) && options.some(({ masqueradeAll }) => !masqueradeAll));
 });
 

@@ -1,0 +1,23 @@
+// All chains that a family has, and what they use.
+import { staticChains } from '../compile/chains.ts';
+import { led } from '../compile/led-chains.ts';
+import type { NodeView } from '../compile/node-view.ts';
+import type { Family } from '../net/family.ts';
+import type { NftObject } from '../nft/element.ts';
+import type { Chain } from '../nft/statement.ts';
+
+export interface WantedChains {
+  readonly chains: Chain[];
+  readonly memories: NftObject[];
+}
+
+/** Those that are always there first, then those that elements lead to, of which `all` names both families'. */
+export function wantedChains(family: Family, node: NodeView, all: readonly string[]): WantedChains {
+  const fixed = staticChains(family, node);
+  const names = new Set(fixed.map((chain) => chain.name));
+  const targets = all.filter((target) => target.startsWith(`${family} `));
+  const wanted = targets.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
+  const units = wanted.map((name) => led(name, family, node));
+  const memories = new Map(units.flatMap(({ objects }) => objects).map((object) => [object.name, object]));
+  return { chains: [...fixed, ...units.flatMap(({ chains }) => chains)], memories: [...memories.values()] };
+}

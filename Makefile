@@ -9,7 +9,7 @@ SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh
 
 .NOTPARALLEL:
 .PHONY: help setup setup-bpf build check check-rules unit golden netns test demo bench conformance
-.PHONY: bpf harness bpf-test fuzz-bpf clean
+.PHONY: bpf harness bpf-test fuzz-bpf image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -34,10 +34,16 @@ unit: setup ## Test the modules one by one
 golden: setup ## Test that the rulesets for given Services are the recorded ones
 	@.ci/suite.sh golden
 
+image-root: setup ## Test the files of the image, run as a pod has them (as root)
+	@.ci/suite.sh image
+
+e2e-netns: setup ## Test as a cluster's user: two nodes in network namespaces, an API server of our own (as root)
+	@E2E_CLUSTER=netns .ci/suite.sh e2e
+
 netns: setup ## Test with real sockets in network namespaces (as root)
 	@.ci/suite.sh netns
 
-test: harness ## Run check, check-rules, unit, golden, netns and bpf-test, and count
+test: harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root and e2e-netns, and count
 	@.ci/test.sh
 
 demo: build ## Show it at work in network namespaces (as root)
@@ -45,6 +51,17 @@ demo: build ## Show it at work in network namespaces (as root)
 
 bench: build ## Measure it (as root)
 	node test/bench/bench.ts
+
+image: setup ## Write the image as an OCI archive into dist/, without docker and without a registry (as root)
+	.ci/image/files.sh
+	@mkdir -p dist
+	.ci/image/archive.sh dist/nftlane-image.tar nftlane:$$(node -p "require('./package.json').version")
+
+image-bench: image ## Measure the image (as root)
+	node test/image/bench.ts dist/nftlane-image.tar
+
+e2e: setup ## Test in a real cluster: one of kind's, or E2E_CLUSTER=existing; status 77 where there is none to be had
+	@.ci/e2e.sh
 
 conformance: setup ## Compare what should happen, what the rules say and what packets meet (as root)
 	node test/conformance/conformance.ts

@@ -9,6 +9,5 @@ import { createRequire as nftlaneCreateRequire } from 'node:module';
 const require = nftlaneCreateRequire(import.meta.url);"
 version=$(node -p "require('./package.json').version")
 
-esbuild src/main.ts --bundle --platform=node --format=esm --target=node24 --tree-shaking=true \
-  --banner:js="$banner" --define:NFTLANE_VERSION="\"$version\"" --log-level=warning --outfile="$out"
+node .ci/bundle.mjs "$out" "$version" "$banner"
 chmod +x "$out"

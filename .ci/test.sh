@@ -8,7 +8,7 @@ status=0
 # The checks have no tests to count, but each failure of theirs counts.
 .ci/check.sh || { status=1 && echo 0 1 0 >.cache/tap/check.count; }
 .ci/check-rules.sh || { status=1 && echo 0 1 0 >.cache/tap/check-rules.count; }
-for suite in unit golden netns bpf; do
+for suite in unit golden netns bpf image e2e; do
   .ci/suite.sh $suite || status=1
 done
 

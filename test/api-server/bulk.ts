@@ -17,12 +17,15 @@ interface Bulk {
 }
 
 /** Puts ClusterIP Services 1 to `services`, each with one slice of `endpoints` ready endpoints. */
-export function putBulk(server: ApiServer, { services, ...bulk }: Bulk & { readonly services: number }): void {
+export function putBulk(
+  server: Pick<ApiServer, 'put'>,
+  { services, ...bulk }: Bulk & { readonly services: number },
+): void {
   for (let number = 1; number <= services; number++) putService(server, { number, ...bulk });
 }
 
 export function putService(
-  server: ApiServer,
+  server: Pick<ApiServer, 'put'>,
   { number, endpoints, hinted = false }: Bulk & { readonly number: number },
 ): void {
   server.put('Service', service(number));

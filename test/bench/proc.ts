@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 const TICKS_PER_SECOND = 100;
 
 /** Megabytes (of 1024 * 1024 bytes) that are, or at most were, in memory; 0 when the process is gone. */
-export function memoryMb(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+export function memoryMb(pid: number, field: 'VmRSS' | 'VmHWM' | 'RssAnon'): number {
   const [, kilobytes] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(read(pid, 'status')) ?? [];
   return Number(kilobytes ?? 0) / 1024;
 }

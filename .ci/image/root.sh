@@ -1,0 +1,63 @@
+#!/bin/sh
+# Makes the root file system of the image, less our own program: node, and what we run of Debian 13's packages.
+#   root.sh DIRECTORY NODE     NODE: the node program to put in, without its symbols
+# There is no shell and no package manager inside. The same packages give the same files.
+set -eu
+umask 022
+node=$(realpath "$2")
+packages=$(paste -sd, "$(dirname "$0")/packages")
+rm -rf "$1"
+
+# The description of every package stays for scanners, as distroless images have it: a file each.
+# shellcheck disable=SC2016
+describe='mkdir -p "$1/var/lib/dpkg/status.d"
+for deb in "$1"/var/cache/apt/archives/*.deb; do
+  dpkg-deb --field "$deb" >"$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"
+done'
+mmdebstrap --quiet --mode=root --skip=output/dev --variant=extract --extract-hook="$describe" \
+  --include="$packages" trixie "$1"
+cd "$1"
+
+keep() { # FOLDER NAME...: removes what else is in the folder
+  folder=$1
+  shift
+  for path in "$folder"/* "$folder"/.[!.]*; do
+    case " $* " in
+      *" ${path##*/} "*) ;;
+      *) rm -rf "$path" ;;
+    esac
+  done
+}
+
+iptables() { # the names of one program for each of its jobs, without a suffix, and for each way to the kernel
+  for name in iptables ip6tables; do
+    for job in '' -save -restore; do echo "$name$job $name-nft$job $name-legacy$job"; done
+  done
+}
+for name in iptables ip6tables; do
+  for job in '' -save -restore; do ln -sf "$name-nft$job" "usr/sbin/$name$job"; done
+done
+
+# shellcheck disable=SC2046
+keep usr/sbin nft conntrack tc ipset ipvsadm modprobe xtables-nft-multi xtables-legacy-multi $(iptables)
+keep usr/bin ip ss kmod lsmod
+keep usr bin sbin lib lib64 share local
+keep usr/share doc iproute2
+keep etc debian_version ethertypes host.conf ld.so.conf.d os-release protocols services
+keep var lib
+keep var/lib dpkg
+keep var/lib/dpkg status.d
+keep . bin sbin lib lib64 etc usr var
+rm -rf usr/local/* usr/lib/systemd usr/lib/init usr/lib/*/gconv usr/lib/*/perl*
+find usr/share/doc -mindepth 2 ! -name copyright ! -type d -delete
+find usr/share/doc -mindepth 1 -depth -type d -empty -delete
+
+mkdir -p dev proc sys run tmp root usr/lib/nftlane usr/local/bin
+ln -s ../lib/nftlane/nftlane.mjs usr/bin/nftlane
+ln -s ../../lib/nftlane/kube-proxy.mjs usr/local/bin/kube-proxy
+chmod 1777 tmp
+chmod 700 root
+echo 'root:x:0:0:root:/root:/usr/sbin/nologin' >etc/passwd
+echo 'root:x:0:' >etc/group
+strip -o usr/bin/node "$node"
+chmod 755 usr/bin/node

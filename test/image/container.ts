@@ -1,6 +1,7 @@
 // Runs a program of the image as a pod of our DaemonSet has it: its root file system read-only, its capabilities, no more.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { podOf, render } from '../given/deployment.ts';
 import type { Namespace } from '../netns/namespace.ts';
 import { type ExecResult, output, type PipedChild } from '../netns/process.ts';
 
@@ -9,14 +10,17 @@ export interface Container {
   readonly program?: string;
   /** The node's directory to show, read-only, at /run/given. */
   readonly given?: string;
-  /** What is left of root's capabilities. Default: `NET_ADMIN`, as in the DaemonSet. */
-  readonly capabilities?: readonly Capability[];
+  /** What is left of root's capabilities. Default: what the DaemonSet asks for. */
+  readonly capabilities?: readonly string[];
+  /** The file that programs lock for iptables-legacy is there, as in the DaemonSet of the migration. */
+  readonly hasXtablesLock?: boolean;
 }
 
 /** Numbers of include/uapi/linux/capability.h. */
-const CAPABILITIES = { NET_ADMIN: 12 } as const;
-
-export type Capability = keyof typeof CAPABILITIES;
+const CAPABILITIES = new Map([
+  ['NET_ADMIN', 12],
+  ['NET_RAW', 13],
+]);
 
 const TOP = fileURLToPath(new URL('../../', import.meta.url));
 const [ROOT, PROGRAM] = [`${TOP}.cache/image/root`, `${TOP}.cache/image/program`];
@@ -67,6 +71,11 @@ mount -t tmpfs tmpfs "$ROOT/run"
 mkdir "$ROOT/run/nftlane" "$ROOT/run/given"
 mount -t tmpfs tmpfs "$ROOT/run/nftlane"
 [ -z "$GIVEN" ] || mount --bind "$GIVEN" "$ROOT/run/given"
+if [ -n "$LOCK" ]; then
+  : >"$ROOT/dev/shm/lock"
+  : >"$ROOT/run/xtables.lock"
+  mount --bind "$ROOT/dev/shm/lock" "$ROOT/run/xtables.lock"
+fi
 mount -o remount,bind,ro "$ROOT/run"
 exec env -i "$@"
 `;
@@ -74,17 +83,21 @@ exec env -i "$@"
 /** Every step replaces the process of the one before. */
 function containerCommand(args: readonly string[], container: Container): [string, ...string[]] {
   const { entrypoint, environment } = readDockerfile();
-  const { program = entrypoint, given = '', capabilities = ['NET_ADMIN'] } = container;
-  const kept = new Set<number>(capabilities.map((name) => CAPABILITIES[name]));
+  const { program = entrypoint, given = '', capabilities = ofDaemonSet(), hasXtablesLock = false } = container;
+  const kept = new Set(capabilities.map((name) => CAPABILITIES.get(name)));
   const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'));
   const dropped = Array.from({ length: last + 1 }, (_, number) => number).filter((number) => !kept.has(number));
   const unprivileged = [`--chroot=${ROOT}`, '--no-new-privs', `--drop=${dropped.join()}`, `--shell=${program}`];
   return [
     'env',
-    ...[`ROOT=${ROOT}`, `PROGRAM=${PROGRAM}`, `GIVEN=${given}`],
+    ...[`ROOT=${ROOT}`, `PROGRAM=${PROGRAM}`, `GIVEN=${given}`, `LOCK=${hasXtablesLock ? 'yes' : ''}`],
     ...['unshare', '--mount', '--uts', '--ipc', 'sh', '-euc', MOUNTS, 'sh'],
     ...[...environment, '/usr/sbin/capsh', ...unprivileged, '--', ...args],
   ];
+}
+
+function ofDaemonSet(): readonly string[] {
+  return podOf(render('base')).containers[0]?.securityContext.capabilities?.add ?? [];
 }
 
 export interface ImageConfig {

@@ -77,6 +77,23 @@ t.test('run programs the kernel with NET_ADMIN alone', async (t) => {
   t.equal(await daemon.stop(), 0);
 });
 
+t.test('what takes over from kube-proxy is allowed to, with the capabilities of the migration', async (t) => {
+  for (const name of ['iptables', 'ip6tables']) {
+    const asMigrated = { capabilities: ['NET_ADMIN', 'NET_RAW'], hasXtablesLock: true };
+    const add = ['-t', 'nat', '-N', 'KUBE-SERVICES'];
+    for (const kind of ['nft', 'legacy']) {
+      const container = { ...asMigrated, program: `/usr/sbin/${name}-${kind}` };
+      t.match(await runContainer(node2, add, container), { status: 0, stderr: '' }, `${name}-${kind}`);
+    }
+    const nft = await runContainer(node2, ['-t', 'nat', '-X'], { program: `/usr/sbin/${name}-nft` });
+    t.match(nft, { status: 0 }, `${name}-nft does without NET_RAW and without the lock`);
+    const legacy = { program: `/usr/sbin/${name}-legacy`, hasXtablesLock: true };
+    t.match(await runContainer(node2, ['-t', 'nat', '-X'], legacy), { status: 3 }, `${name}-legacy does not`);
+  }
+  const sets = await runContainer(node2, ['create', 'KUBE-X', 'hash:ip'], { program: '/usr/sbin/ipset' });
+  t.match(sets, { status: 0, stderr: '' });
+});
+
 t.test('run without NET_ADMIN says what it misses', async (t) => {
   const { status, stderr } = await runContainer(node2, RUN, { given, capabilities: [] });
   t.equal(status, 3);

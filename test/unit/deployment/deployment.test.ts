@@ -1,0 +1,99 @@
+// The manifests say what the program needs, no more and no less, and every overlay still fits its base.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { KINDS } from '../../../src/kube/kinds.ts';
+import { configOf, find, OVERLAYS, podOf, render } from '../../given/deployment.ts';
+import { documents, nameOf } from '../../given/kustomize.ts';
+import type { ApiObject } from '../../given/merge.ts';
+
+const TOP = fileURLToPath(new URL('../../../', import.meta.url));
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+t.test('the role is exactly what is watched, and events', async (t) => {
+  const watched = Object.values(KINDS).map(({ path }) => {
+    const [, , group = '', resource = ''] = /^\/(api|apis\/([^/]+))\/[^/]+\/([^/]+)$/.exec(path) ?? [];
+    return `${group}/${resource}: list, watch`;
+  });
+  const rules = find(render('base'), 'ClusterRole')['rules'] as Rule[];
+  const granted = rules.flatMap(({ apiGroups, resources, verbs }) =>
+    apiGroups.flatMap((group) => resources.map((resource) => `${group}/${resource}: ${verbs.join(', ')}`)),
+  );
+  t.strictSame(granted.sort(), [...watched, 'events.k8s.io/events: create, patch'].sort());
+  const binding = find(render('base'), 'ClusterRoleBinding');
+  t.match(binding, { roleRef: { name: 'nftlane' }, subjects: [{ name: 'nftlane', namespace: 'kube-system' }] });
+});
+
+for (const overlay of OVERLAYS) {
+  t.test(`${overlay}: everything that is named is there`, async (t) => {
+    const objects = render(overlay);
+    const { serviceAccountName, initContainers, containers, volumes } = podOf(objects);
+    t.ok(find(objects, 'ServiceAccount', serviceAccountName));
+    const configMaps = volumes.flatMap(({ configMap }) => (configMap === undefined ? [] : [configMap.name]));
+    // The migration reads kube-proxy's own, which is in the cluster already.
+    t.strictSame(configMaps, [overlay === 'migrate' ? 'kube-proxy' : 'nftlane']);
+    const mounted = [...initContainers, ...containers].flatMap(({ volumeMounts }) => volumeMounts);
+    const names = volumes.map(({ name }) => name);
+    t.strictSame([...new Set(mounted.map(({ name }) => name))].sort(), [...names].sort(), 'volumes and mounts');
+    for (const { env } of [...initContainers, ...containers]) {
+      for (const { valueFrom } of env) t.ok((valueFrom.configMapKeyRef?.name ?? 'nftlane') === 'nftlane');
+    }
+    const kinds = objects.map((object) => `${object['apiVersion']} ${object['kind']} ${nameOf(object)}`);
+    t.equal(new Set(kinds).size, kinds.length, 'nothing is there twice');
+  });
+
+  t.test(`${overlay}: only the container that sets sysctls is privileged, and it ends`, async (t) => {
+    const { initContainers, containers } = podOf(render(overlay));
+    t.equal(initContainers.length, 1);
+    t.ok(initContainers[0]?.args.includes('--init-only'));
+    t.match(initContainers, [{ securityContext: { privileged: true, readOnlyRootFilesystem: true } }]);
+    const more = { base: [], kind: [], fastpath: ['BPF', 'PERFMON'], migrate: ['NET_RAW'] }[overlay] ?? [];
+    t.strictSame(
+      containers.map(({ securityContext }) => securityContext),
+      [
+        {
+          privileged: false,
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'], add: ['NET_ADMIN', ...more] },
+        },
+      ],
+    );
+  });
+
+  t.test(`${overlay}: probes ask where health is served, and the image has the version of this project`, async (t) => {
+    const objects = render(overlay);
+    const { initContainers, containers } = podOf(objects);
+    const [kubeProxy] = documents(configOf(objects)['config.yaml'] ?? '');
+    const port = Number(String(kubeProxy?.['healthzBindAddress']).split(':').at(-1));
+    t.match(containers, [{ livenessProbe: { httpGet: { port } }, readinessProbe: { httpGet: { port } } }]);
+    const { version } = JSON.parse(readFileSync(`${TOP}package.json`, 'utf8'));
+    const images = new Set([...initContainers, ...containers].map(({ image }) => image));
+    t.strictSame([...images], [`nftlane:${version}`]);
+  });
+}
+
+t.test('the configurations differ only in what their overlays are for', async (t) => {
+  const [base, fastpath, kind] = ['base', 'fastpath', 'kind'].map((overlay) =>
+    documents(configOf(render(overlay))['config.yaml'] ?? ''),
+  );
+  t.strictSame(fastpath, [base?.[0], { ...base?.[1], fastPath: { mode: 'auto' } }]);
+  const [cluster] = documents(readFileSync(`${TOP}manifests/kind/cluster.yaml`, 'utf8'));
+  const { podSubnet } = cluster?.['networking'] as { podSubnet: string };
+  t.strictSame(kind, [{ ...base?.[0], clusterCIDR: podSubnet }]);
+});
+
+t.test('the migration leaves a node to kube-proxy or to nftlane, never to both', async (t) => {
+  const objects = render('migrate');
+  const [label, value] = ['nftlane.io/proxy', 'nftlane'];
+  t.match(find(objects, 'DaemonSet'), { spec: { template: { spec: { nodeSelector: { [label]: value } } } } });
+  const { template } = find(objects, 'DaemonSet', 'kube-proxy')['spec'] as { template: ApiObject };
+  const terms = [{ matchExpressions: [{ key: label, operator: 'NotIn', values: [value] }] }];
+  const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } };
+  t.strictSame(template, { spec: { affinity: { nodeAffinity: required } } });
+});

@@ -60,7 +60,7 @@ image: setup ## Write the image as an OCI archive into dist/, without docker and
 image-bench: image ## Measure the image (as root)
 	node test/image/bench.ts dist/nftlane-image.tar
 
-e2e: setup ## Test in a real cluster: one of kind's, or E2E_CLUSTER=existing; status 77 where there is none to be had
+e2e: setup ## Test in a real cluster: one of kind's, or E2E_CLUSTER=existing; "Error 77" where there is none
 	@.ci/e2e.sh
 
 conformance: setup ## Compare what should happen, what the rules say and what packets meet (as root)

@@ -1,8 +1,10 @@
 // Changes to a running test server, asked for by lines of text.
 import { setInterval as every } from 'node:timers/promises';
+import { KINDS, kindOf } from '../../src/kube/kinds.ts';
 import { list } from '../../src/kube/read.ts';
 import type { ApiServer } from './api-server.ts';
 import { endpoint, NAMESPACE, putNode, putService, serviceName, slice } from './bulk.ts';
+import type { ApiObject } from './collection.ts';
 
 /** How often a second changes are made; more of them are made in bursts. */
 const TICKS = 50;
@@ -25,6 +27,8 @@ export class Commands {
     if (command === 'add' && /^\d+$/.test(name)) return this.#add(Number(name), Number(amount || 1));
     if (command === 'remove') return this.#remove(name);
     if (command === 'zone' && /^\d+$/.test(name)) return this.#do(() => putNode(this.#server, Number(name), amount));
+    if (command === 'put') return this.#put(line.trim().slice('put '.length));
+    if (command === 'delete') return this.#delete(name, amount);
     if (command === 'end-watches') return this.#do(() => this.#server.endWatches());
     if (command === 'cut') return this.#do(() => this.#server.cutConnections());
     return `error unknown command: ${line}`;
@@ -69,6 +73,21 @@ export class Commands {
   #remove(name: string): string {
     for (const kind of ['Service', 'EndpointSlice'] as const) this.#server.remove(kind, `${NAMESPACE}/${name}`);
     return `ok ${name}`;
+  }
+
+  #put(json: string): string {
+    const object: ApiObject = JSON.parse(json);
+    const kind = kindOf(object['apiVersion'], object['kind']);
+    if (kind === undefined) return `error no such kind: ${object['kind']}`;
+    this.#server.put(kind, object);
+    return `ok ${object.metadata.name}`;
+  }
+
+  #delete(name: string, key: string): string {
+    const kind = Object.values(KINDS).find((traits) => traits.kind === name)?.kind;
+    if (kind === undefined) return `error no such kind: ${name}`;
+    this.#server.remove(kind, key);
+    return `ok ${key}`;
   }
 
   #do(action: () => void): string {

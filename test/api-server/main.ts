@@ -11,6 +11,8 @@
 //   add 10001 3                    the Service of this number with 3 endpoints (an existing one is replaced)
 //   remove svc-00017               the Service and its slice
 //   zone 1 zone-2                  Node n1 is now in this zone
+//   put {"kind": ...}              creates or replaces an object, which is one line of JSON
+//   delete Service demo/web        removes an object
 //   end-watches                    ends all watches, as when their time is up
 //   cut                            cuts all connections
 //

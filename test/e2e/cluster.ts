@@ -1,0 +1,51 @@
+// What the suite needs of a cluster, whatever it is made of.
+import type { ApiObject } from '../given/merge.ts';
+import type { Dialling } from '../netns/dialer-process.ts';
+import type { Addresses } from '../netns/topology.ts';
+import type { DialRequest, HoldRequest, KeepRequest, Report } from '../netns/traffic.ts';
+
+/** Where every server pod answers, over TCP and over UDP. */
+export const TARGET_PORT = 8080;
+
+export interface Cluster {
+  /** The namespace that the suite has for itself. */
+  readonly namespace: string;
+  /** Two nodes or more. */
+  readonly nodes: readonly ClusterNode[];
+  /** Starts a pod that answers with its name at {@link TARGET_PORT}. Resolves when it does. */
+  addServer(name: string, node: ClusterNode): Promise<Server>;
+  /** Somebody in a pod of this node, who is no endpoint of anything. */
+  podOn(node: ClusterNode): Promise<Client>;
+  /** Somebody in the pod of a server. */
+  insideOf(server: Server): Promise<Client>;
+  /** A process of the node itself. */
+  processOn(node: ClusterNode): Promise<Client>;
+  /** Somebody who comes to the node from outside of it, and is no pod. */
+  outsideOf(node: ClusterNode): Promise<Client>;
+  /** Creates or replaces a Service; what it leaves open is chosen by the cluster. Gives the object as it is then. */
+  putService(service: ApiObject): Promise<ApiObject>;
+  /** Creates or replaces an EndpointSlice. */
+  putSlice(slice: ApiObject): Promise<void>;
+  removeService(name: string): Promise<void>;
+  /** Ends nftlane on a node; resolves when another one has programmed everything there. */
+  restartProxy(node: ClusterNode): Promise<void>;
+  /** Removes everything that was made. */
+  close(): Promise<void>;
+}
+
+export interface ClusterNode extends Addresses {
+  readonly name: string;
+}
+
+export interface Server extends Addresses {
+  readonly name: string;
+  readonly node: ClusterNode;
+}
+
+export interface Client {
+  /** Its address in a pod; what other clients are seen as is not said. */
+  readonly address?: Addresses;
+  dial(request: DialRequest): Promise<Report>;
+  hold(request: HoldRequest): Promise<Dialling>;
+  keep(request: KeepRequest): Promise<Dialling>;
+}

@@ -1,0 +1,203 @@
+// A real cluster in which nftlane is at work, by way of kubectl. Its pods run our programs with the node of our image.
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { fields, list } from '../../src/kube/read.ts';
+import type { ApiObject } from '../given/merge.ts';
+import { Dialer } from '../netns/dialer-process.ts';
+import { killGroup, output, type PipedChild, start } from '../netns/process.ts';
+import { outputLines } from '../netns/program-output.ts';
+import type { Addresses } from '../netns/topology.ts';
+import { type Client, type Cluster, type ClusterNode, type Server, TARGET_PORT } from './cluster.ts';
+
+/** What dialers and responders are made of. */
+const PROGRAMS = ['dialer', 'dial-tasks', 'line', 'mailbox', 'tally', 'responder', 'responder-pod'];
+const PROXY = ['--namespace', 'kube-system'];
+
+/** `image`: one that every node has or can get, with node in it. Makes a namespace of its own. */
+export async function createKubernetesCluster(image: string): Promise<Cluster> {
+  const namespace = `nftlane-e2e-${process.pid}`;
+  const nodes = list(fields(await get(['nodes']))['items']).flatMap(toNode);
+  const cluster = new KubernetesCluster(namespace, nodes, image);
+  await kubectl(['create', 'namespace', namespace]);
+  try {
+    await cluster.apply(await programs(namespace));
+    return cluster;
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+}
+
+class KubernetesCluster implements Cluster {
+  readonly namespace: string;
+  readonly nodes: readonly ClusterNode[];
+  readonly #image: string;
+  readonly #clients = new Map<string, Promise<Client>>();
+  readonly #children: PipedChild[] = [];
+
+  constructor(namespace: string, nodes: readonly ClusterNode[], image: string) {
+    this.namespace = namespace;
+    this.nodes = nodes;
+    this.#image = image;
+  }
+
+  async addServer(name: string, node: ClusterNode): Promise<Server> {
+    return { name, node, ...(await this.#start(name, { node, hostNetwork: false })) };
+  }
+
+  podOn(node: ClusterNode): Promise<Client> {
+    return this.#clientOf(`shell-${node.name}`, { node, hostNetwork: false });
+  }
+
+  insideOf({ name }: Server): Promise<Client> {
+    return this.#remember(name, () => this.#dial(name));
+  }
+
+  processOn(node: ClusterNode): Promise<Client> {
+    return this.#clientOf(`host-${node.name}`, { node, hostNetwork: true });
+  }
+
+  /** A process of another node comes from outside, as long as it dials an address of this one. */
+  outsideOf(node: ClusterNode): Promise<Client> {
+    const other = this.nodes.find(({ name }) => name !== node.name);
+    if (other === undefined) throw new Error('There is one node only');
+    return this.processOn(other);
+  }
+
+  async putService(service: ApiObject): Promise<ApiObject> {
+    const { status, ...object } = service;
+    await this.apply(object);
+    if (status !== undefined) await this.apply(service, '--subresource=status');
+    const { name } = service['metadata'] as { name: string };
+    return get(['service', name, '--namespace', this.namespace]);
+  }
+
+  putSlice(slice: ApiObject): Promise<void> {
+    return this.apply(slice);
+  }
+
+  async removeService(name: string): Promise<void> {
+    await kubectl(['delete', 'service', name, '--namespace', this.namespace]);
+  }
+
+  /** The DaemonSet brings another one, which is ready when it has programmed everything. */
+  async restartProxy(node: ClusterNode): Promise<void> {
+    const there = ['--selector', 'app.kubernetes.io/name=nftlane', '--field-selector', `spec.nodeName=${node.name}`];
+    await kubectl(['delete', 'pod', ...PROXY, ...there]);
+    await kubectl(['rollout', 'status', 'daemonset/nftlane', ...PROXY, '--timeout=120s']);
+  }
+
+  async close(): Promise<void> {
+    for (const child of this.#children) killGroup(child);
+    await kubectl(['delete', 'namespace', this.namespace, '--wait=false']);
+  }
+
+  /** Creates or replaces: fields that are not there any more go. */
+  async apply(object: ApiObject, ...flags: readonly string[]): Promise<void> {
+    const how = ['--server-side', '--force-conflicts', '--field-manager=e2e', ...flags];
+    await kubectl(['apply', ...how, '--filename', '-'], JSON.stringify(object));
+  }
+
+  #clientOf(name: string, place: { readonly node: ClusterNode; readonly hostNetwork: boolean }): Promise<Client> {
+    return this.#remember(name, async () => {
+      const addresses = await this.#start(name, place);
+      const client = await this.#dial(name);
+      return place.hostNetwork ? client : { ...client, address: addresses };
+    });
+  }
+
+  #remember(name: string, make: () => Promise<Client>): Promise<Client> {
+    const client = this.#clients.get(name) ?? make();
+    this.#clients.set(name, client);
+    return client;
+  }
+
+  async #start(
+    name: string,
+    { node, hostNetwork }: { readonly node: ClusterNode; readonly hostNetwork: boolean },
+  ): Promise<Addresses> {
+    const from = (fieldPath: string) => ({ valueFrom: { fieldRef: { fieldPath } } });
+    const container = {
+      name: 'pod',
+      image: this.#image,
+      command: ['/usr/bin/node', '/programs/responder-pod.ts'],
+      // A server ends with its standard input; nobody waits for a port of a process of the node.
+      stdin: true,
+      env: [
+        { name: 'POD_NAME', value: name },
+        { name: 'POD_IPS', ...from('status.podIPs') },
+        { name: 'PORT', value: String(hostNetwork ? 0 : TARGET_PORT) },
+      ],
+      volumeMounts: [{ name: 'programs', mountPath: '/programs' }],
+    };
+    const spec = {
+      nodeName: node.name,
+      hostNetwork,
+      terminationGracePeriodSeconds: 0,
+      containers: [container],
+      volumes: [{ name: 'programs', configMap: { name: 'programs' } }],
+    };
+    await this.apply({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace: this.namespace, name }, spec });
+    const own = ['--namespace', this.namespace];
+    await kubectl(['wait', '--for=condition=Ready', `pod/${name}`, ...own, '--timeout=120s']);
+    return toAddresses(
+      list(fields((await get(['pod', name, ...own]))['status'])['podIPs']).map((ip) => fields(ip)['ip']),
+    );
+  }
+
+  async #dial(pod: string): Promise<Client> {
+    const child = start('kubectl', ['exec', '--stdin', pod, '--namespace', this.namespace, '--', ...DIALER]);
+    this.#children.push(child);
+    const lines = outputLines(child, 'dialer');
+    await lines.next();
+    const dialer = new Dialer(child, lines);
+    return {
+      dial: (request) => dialer.dial(request),
+      hold: (request) => dialer.hold(request),
+      keep: (request) => dialer.keep(request),
+    };
+  }
+}
+
+const DIALER = ['/usr/bin/node', '/programs/dialer.ts'];
+
+async function programs(namespace: string): Promise<ApiObject> {
+  const data = Object.fromEntries(await podPrograms());
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name: 'programs' }, data };
+}
+
+/** The files that a pod has at /programs: name and text. */
+export function podPrograms(): Promise<[name: string, text: string][]> {
+  return Promise.all(
+    PROGRAMS.map(async (name) => {
+      const path = fileURLToPath(new URL(`../netns/${name}.ts`, import.meta.url));
+      return [`${name}.ts`, await readFile(path, 'utf8')];
+    }),
+  );
+}
+
+/** Nodes that take no pods, such as the one of the control plane, are none of the suite's. */
+function toNode(object: unknown): ClusterNode[] {
+  const { metadata, spec, status } = fields(object);
+  if (list(fields(spec)['taints']).length > 0) return [];
+  const internal = list(fields(status)['addresses'])
+    .map(fields)
+    .filter(({ type }) => type === 'InternalIP');
+  return [{ name: String(fields(metadata)['name']), ...toAddresses(internal.map(({ address }) => address)) }];
+}
+
+function toAddresses(addresses: readonly unknown[]): Addresses {
+  const texts = addresses.map(String);
+  const ip = texts.find((address) => !address.includes(':'));
+  const ip6 = texts.find((address) => address.includes(':'));
+  if (ip === undefined || ip6 === undefined) throw new Error(`The suite needs both families; there is ${texts.join()}`);
+  return { ip, ip6 };
+}
+
+async function get(what: readonly string[]): Promise<ApiObject> {
+  return JSON.parse(await kubectl(['get', ...what, '--output', 'json']));
+}
+
+function kubectl(args: readonly string[], input = ''): Promise<string> {
+  return output('kubectl', args, { input, timeoutMs: 150_000 });
+}

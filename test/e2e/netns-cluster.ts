@@ -1,0 +1,171 @@
+// A cluster of network namespaces: the API server of test/api-server, two nodes, and nftlane with a kubeconfig on each.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Program, startProgram } from '../bench/program.ts';
+import type { ApiObject } from '../given/merge.ts';
+import { buildProgram, type Daemon, type Installation, startDaemon } from '../netns/daemon.ts';
+import { nodeFlags, nodeObjects, serviceAddresses, serviceRangesObject } from '../netns/manifests.ts';
+import type { Namespace } from '../netns/namespace.ts';
+import { CLIENT, NODES, type NodeName } from '../netns/topology.ts';
+import { createWorld, type World } from '../netns/world.ts';
+import { type Client, type Cluster, type ClusterNode, type Server, TARGET_PORT } from './cluster.ts';
+
+const FIRST_NODE_PORT = 30_100;
+
+export async function createNetnsCluster(): Promise<Cluster> {
+  const scratch = await mkdtemp(join(tmpdir(), 'nftlane-e2e-'));
+  const kubeconfig = join(scratch, 'kubeconfig');
+  await mkdir(join(scratch, 'run'));
+  const [program, world] = await Promise.all([buildProgram(join(scratch, 'nftlane.mjs')), createWorld()]);
+  const flags = ['--listen', CLIENT.ip, '--kubeconfig-out', kubeconfig];
+  const api = await startProgram(world.client, '../api-server/main.ts', flags);
+  const cluster = new NetnsCluster(world, api, { scratch, installation: { program, runDir: join(scratch, 'run') } });
+  for (const object of [...nodeObjects(), serviceRangesObject()]) await cluster.put(object);
+  await Promise.all(Object.values(cluster.nodes).map((node) => cluster.restartProxy(node)));
+  return cluster;
+}
+
+class NetnsCluster implements Cluster {
+  readonly namespace = 'e2e';
+  readonly nodes: readonly (ClusterNode & { readonly name: NodeName })[] = (['node1', 'node2'] as const).map(
+    (name) => ({
+      name,
+      ip: NODES[name].ip,
+      ip6: NODES[name].ip6,
+    }),
+  );
+  readonly #world: World;
+  readonly #api: Program;
+  readonly #scratch: string;
+  readonly #installation: Installation;
+  readonly #daemons = new Map<string, Daemon>();
+  readonly #clients = new Map<Namespace, Promise<Client>>();
+  readonly #services = new Map<string, ApiObject>();
+  #asked: Promise<unknown> = Promise.resolve();
+  #made = 0;
+
+  constructor(world: World, api: Program, given: { scratch: string; installation: Installation }) {
+    this.#world = world;
+    this.#api = api;
+    this.#scratch = given.scratch;
+    this.#installation = given.installation;
+  }
+
+  async addServer(name: string, node: ClusterNode): Promise<Server> {
+    const place = await this.#world.addPod(nodeName(node), name);
+    await place.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] });
+    return { name, node, ip: place.ip, ip6: place.ip6 };
+  }
+
+  async podOn(node: ClusterNode): Promise<Client> {
+    const name = `shell-${node.name}`;
+    const place = this.#placeOfPod(name) ?? (await this.#world.addPod(nodeName(node), name));
+    return this.#client(place);
+  }
+
+  insideOf({ name }: Server): Promise<Client> {
+    return this.#client(this.#world.pod(name));
+  }
+
+  processOn(node: ClusterNode): Promise<Client> {
+    return this.#client(this.#world[nodeName(node)]);
+  }
+
+  outsideOf(_node: ClusterNode): Promise<Client> {
+    return this.#client(this.#world.client);
+  }
+
+  /** What an API server fills in: cluster IPs of both families, node ports, and a creation time. */
+  async putService(service: ApiObject): Promise<ApiObject> {
+    const { name } = service['metadata'] as { name: string };
+    const filled = fillIn(service, this.#services.get(name), () => this.#made++);
+    this.#services.set(name, filled);
+    await this.put(filled);
+    return filled;
+  }
+
+  putSlice(slice: ApiObject): Promise<void> {
+    return this.put(slice);
+  }
+
+  async removeService(name: string): Promise<void> {
+    this.#services.delete(name);
+    await this.#ask(`delete Service ${this.namespace}/${name}`);
+  }
+
+  async restartProxy(node: ClusterNode): Promise<void> {
+    await this.#daemons.get(node.name)?.stop();
+    const kubeconfig = join(this.#scratch, 'kubeconfig');
+    const flags = ['--kubeconfig', kubeconfig, ...nodeFlags(nodeName(node)), '--log-format', 'json'];
+    const daemon = startDaemon(this.#world[nodeName(node)], flags, this.#installation);
+    this.#daemons.set(node.name, daemon);
+    await daemon.logged('ruleset complete');
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#daemons.values()].map((daemon) => daemon.stop()));
+    this.#api.stop();
+    await this.#world.destroy();
+    await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  async put(object: ApiObject): Promise<void> {
+    await this.#ask(`put ${JSON.stringify(object)}`);
+  }
+
+  /** The API server answers one question at a time. */
+  async #ask(line: string): Promise<void> {
+    const answer = this.#asked.then(() => this.#api.ask(line));
+    this.#asked = answer;
+    if (!(await answer).startsWith('ok')) throw new Error(`Cannot "${line}": ${await answer}`);
+  }
+
+  #client(place: Namespace): Promise<Client> {
+    const client = this.#clients.get(place) ?? toClient(place);
+    this.#clients.set(place, client);
+    return client;
+  }
+
+  #placeOfPod(name: string): Namespace | undefined {
+    return [...this.#clients.keys()].find((place) => place.name.endsWith(`pod-${name}`));
+  }
+}
+
+async function toClient(place: Namespace): Promise<Client> {
+  const dialer = await place.dialer();
+  return {
+    address: { ip: place.ip, ip6: place.ip6 },
+    dial: (request) => dialer.dial(request),
+    hold: (request) => dialer.hold(request),
+    keep: (request) => dialer.keep(request),
+  };
+}
+
+function nodeName({ name }: ClusterNode): NodeName {
+  if (name !== 'node1' && name !== 'node2') throw new Error(`There is no node "${name}"`);
+  return name;
+}
+
+interface ServiceSpec {
+  readonly type?: string;
+  readonly clusterIP?: string;
+  readonly ports?: readonly { readonly nodePort?: number }[];
+  readonly externalTrafficPolicy?: string;
+}
+
+function fillIn(service: ApiObject, before: ApiObject | undefined, next: () => number): ApiObject {
+  const spec = service['spec'] as ServiceSpec;
+  const { type = 'ClusterIP' } = spec;
+  if (type === 'ExternalName' || spec.clusterIP === 'None') return service;
+  const old = (before?.['spec'] ?? {}) as ServiceSpec & { readonly clusterIPs?: readonly string[] };
+  const fresh = serviceAddresses(100 + next());
+  const clusterIPs = old.clusterIPs ?? [fresh.ip, fresh.ip6];
+  const ports = (spec.ports ?? []).map((port, index) =>
+    type === 'ClusterIP'
+      ? port
+      : { nodePort: old.ports?.[index]?.nodePort ?? FIRST_NODE_PORT + next() * 10 + index, ...port },
+  );
+  const addresses = { clusterIP: clusterIPs[0], clusterIPs, ipFamilies: ['IPv4', 'IPv6'] };
+  return { ...service, spec: { ...spec, type, ...addresses, ports } };
+}

@@ -1,0 +1,117 @@
+// The suite's own words: Services, their endpoints, and dialling until the cluster has caught up.
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ApiObject, merge } from '../given/merge.ts';
+import { endpoint, slice } from '../given/slice.ts';
+import type { Addresses } from '../netns/topology.ts';
+import type { Report, Target, Transport } from '../netns/traffic.ts';
+import { type Client, type Cluster, type Server, TARGET_PORT } from './cluster.ts';
+
+export type Family = keyof Addresses;
+
+export const FAMILIES: readonly Family[] = ['ip', 'ip6'];
+export const FLOWS = (['tcp', 'udp'] as const).flatMap((protocol) => FAMILIES.map((family) => ({ protocol, family })));
+
+/** A change is in force everywhere within this time, or never. */
+const PATIENCE_MS = 30_000;
+const DIALS = 8;
+
+export interface Placed {
+  readonly server: Server;
+  /** Fields of the endpoint, such as its conditions. */
+  readonly fields?: ApiObject;
+}
+
+/** A Service as the cluster has it. */
+export interface Placement {
+  readonly name: string;
+  readonly at: Addresses;
+  readonly nodePorts: Readonly<Record<Transport, number>>;
+  readonly object: ApiObject;
+}
+
+interface FilledSpec {
+  readonly clusterIPs?: readonly string[];
+  readonly ports?: readonly { readonly protocol: string; readonly nodePort?: number }[];
+}
+
+export class Scene {
+  readonly cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster;
+  }
+
+  /** Creates or changes a dual-stack Service with port 80 of TCP and UDP. */
+  async service(name: string, overrides: ApiObject = {}): Promise<Placement> {
+    const ports = (['TCP', 'UDP'] as const).map((protocol) => ({
+      name: protocol.toLowerCase(),
+      protocol,
+      port: 80,
+      targetPort: TARGET_PORT,
+    }));
+    const base = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { namespace: this.cluster.namespace, name },
+      spec: { type: 'ClusterIP', ipFamilyPolicy: 'RequireDualStack', ports },
+    };
+    const object = await this.cluster.putService(merge(base, overrides));
+    const { clusterIPs = [], ports: filled = [] } = object['spec'] as FilledSpec;
+    const nodePort = (protocol: string) => filled.find((port) => port.protocol === protocol)?.nodePort ?? 0;
+    return {
+      name,
+      at: {
+        ip: clusterIPs.find((address) => !address.includes(':')) ?? '',
+        ip6: clusterIPs.find((address) => address.includes(':')) ?? '',
+      },
+      nodePorts: { tcp: nodePort('TCP'), udp: nodePort('UDP') },
+      object,
+    };
+  }
+
+  /** Makes these servers the endpoints of a Service. */
+  async endpoints(name: string, placed: readonly (Server | Placed)[], labels: ApiObject = {}): Promise<void> {
+    for (const family of FAMILIES) {
+      const endpoints = placed.map((one) => {
+        const { server, fields = {} } = 'server' in one ? one : { server: one };
+        return endpoint(server[family], merge({ nodeName: server.node.name }, fields));
+      });
+      const metadata = { name: `${name}-${family}`, labels };
+      const addressType = family === 'ip' ? 'IPv4' : 'IPv6';
+      const ports = ['TCP', 'UDP'].map((protocol) => ({ name: protocol.toLowerCase(), protocol, port: TARGET_PORT }));
+      const object = slice(`${this.cluster.namespace}/${name}`, { metadata, addressType, ports, endpoints });
+      await this.cluster.putSlice(object);
+    }
+  }
+}
+
+/** Dials until the report is as wanted, which then has to hold for another one. Gives the last report. */
+export async function settled(client: Client, target: Target, isWanted: (report: Report) => boolean): Promise<Report> {
+  const deadline = performance.now() + PATIENCE_MS;
+  let wanted = 0;
+  for (;;) {
+    const report = await client.dial({ timeoutMs: 1_000, ...target, count: DIALS });
+    wanted = isWanted(report) ? wanted + 1 : 0;
+    if (wanted === 2 || performance.now() > deadline) return report;
+    await delay(50);
+  }
+}
+
+/** Every attempt was answered, by no other than these. */
+export function answeredBy(...names: readonly string[]): (report: Report) => boolean {
+  return ({ attempts, answered, pods }) =>
+    attempts === answered && Object.keys(pods).every((pod) => names.includes(pod));
+}
+
+export function allRefused({ attempts, refused }: Report): boolean {
+  return attempts === refused;
+}
+
+export function allUnanswered({ attempts, timedOut }: Report): boolean {
+  return attempts === timedOut;
+}
+
+/** What a held flow of connections looks like when none was lost. */
+export function noLoss({ attempts }: Report) {
+  return { answered: attempts, refused: 0, timedOut: 0, errors: {} };
+}

@@ -1,0 +1,291 @@
+// What a user of a cluster may expect of Services, said once for every kind of cluster.
+import type { Test } from 'tap';
+import type { ApiObject } from '../given/merge.ts';
+import { DRAINING, UNREADY } from '../given/slice.ts';
+import type { Dialling } from '../netns/dialer-process.ts';
+import type { Addresses } from '../netns/topology.ts';
+import type { Report } from '../netns/traffic.ts';
+import { type Client, type Cluster, type Server, TARGET_PORT } from './cluster.ts';
+import { allRefused, allUnanswered, answeredBy, FAMILIES, FLOWS, noLoss, Scene, settled } from './scene.ts';
+
+/** Addresses of the documentation blocks, which no node has. */
+const EXTERNAL = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
+const VIP = { ip: '198.51.100.8', ip6: '2001:db8:7::8' };
+const PORT = 80;
+const COUNT = 12;
+
+/** Keeps load balancer controllers away: the suite says itself which addresses there are. */
+const BALANCED = { type: 'LoadBalancer', loadBalancerClass: 'nftlane.io/e2e' };
+
+/** Runs the suite as subtests of `t`. */
+export async function suite(t: Test, cluster: Cluster): Promise<void> {
+  const scene = new Scene(cluster);
+  const [node, other] = cluster.nodes;
+  if (node === undefined || other === undefined) throw new Error('The suite needs two nodes');
+  const [a, b, c] = await Promise.all([
+    cluster.addServer('a', node),
+    cluster.addServer('b', node),
+    cluster.addServer('c', other),
+  ]);
+  const near = await cluster.podOn(node);
+  const far = await cluster.podOn(other);
+  const host = await cluster.processOn(node);
+  const outside = await cluster.outsideOf(node);
+  const everybody: readonly (readonly [who: string, client: Client])[] = [
+    ['a pod of the node', near],
+    ['a pod of another node', far],
+    ['a process of the node', host],
+  ];
+
+  await t.test('a cluster IP: every client reaches every endpoint', async (t) => {
+    const { at } = await scene.service('cluster-ip');
+    await scene.endpoints('cluster-ip', [a, b, c]);
+    for (const [who, client] of everybody) {
+      for (const { protocol, family } of FLOWS) {
+        const target = { protocol, address: at[family], port: PORT };
+        await settled(client, target, answeredBy('a', 'b', 'c'));
+        const { pods, answered } = await client.dial({ ...target, count: 60 });
+        t.match({ answered, names: Object.keys(pods).sort() }, { answered: 60, names: ['a', 'b', 'c'] }, who);
+      }
+    }
+  });
+
+  await t.test('a cluster IP: endpoints see the pod that asks', async (t) => {
+    const { at } = await scene.service('cluster-ip');
+    for (const [who, client] of everybody.filter(([, { address }]) => address !== undefined).slice(0, 2)) {
+      for (const { protocol, family } of FLOWS) {
+        const report = await client.dial({ protocol, address: at[family], port: PORT, count: COUNT });
+        t.strictSame(report.clients, [client.address?.[family]], who);
+      }
+    }
+  });
+
+  await t.test('a node port: on every node, whoever asks', async (t) => {
+    const { nodePorts } = await scene.service('node-port', { spec: { type: 'NodePort' } });
+    await scene.endpoints('node-port', [a, c]);
+    for (const [who, client] of [...everybody, ['somebody outside', outside] as const]) {
+      for (const { protocol, family } of FLOWS) {
+        for (const dialled of [node, other]) {
+          const target = { protocol, address: dialled[family], port: nodePorts[protocol] };
+          const report = await settled(client, target, answeredBy('a', 'c'));
+          t.ok(answeredBy('a', 'c')(report), `${who}: ${protocol} ${family} ${dialled.name}`);
+        }
+      }
+    }
+  });
+
+  await t.test('external IPs and addresses of a load balancer', async (t) => {
+    const ingress = Object.values(VIP).map((ip) => ({ ip }));
+    const spec = { ...BALANCED, externalIPs: Object.values(EXTERNAL) };
+    await scene.service('balanced', { spec, status: { loadBalancer: { ingress } } });
+    await scene.endpoints('balanced', [b, c]);
+    for (const [who, client] of everybody) {
+      for (const { protocol, family } of FLOWS) {
+        for (const address of [EXTERNAL[family], VIP[family]]) {
+          const report = await settled(client, { protocol, address, port: PORT }, answeredBy('b', 'c'));
+          t.ok(answeredBy('b', 'c')(report), `${who}: ${protocol} ${address}`);
+        }
+      }
+    }
+  });
+
+  await t.test('source ranges: an address of a load balancer is for those in them', async (t) => {
+    const ingress = Object.values(VIP).map((ip) => ({ ip }));
+    const open = { ...BALANCED, loadBalancerSourceRanges: ['0.0.0.0/0', '::/0'] };
+    const closed = { ...BALANCED, loadBalancerSourceRanges: ['203.0.113.0/24', '2001:db8:9::/64'] };
+    const status = { loadBalancer: { ingress } };
+    for (const { protocol, family } of FLOWS) {
+      const target = { protocol, address: VIP[family], port: PORT, timeoutMs: 200 };
+      await scene.service('balanced', { spec: closed, status });
+      t.ok(allUnanswered(await settled(near, target, allUnanswered)), `closed: ${protocol} ${family}`);
+      await scene.service('balanced', { spec: open, status });
+      t.ok(answeredBy('b', 'c')(await settled(near, target, answeredBy('b', 'c'))), `open: ${protocol} ${family}`);
+    }
+  });
+
+  await t.test('internalTrafficPolicy Local: endpoints of the own node, or none', async (t) => {
+    const { at } = await scene.service('internal', { spec: { internalTrafficPolicy: 'Local' } });
+    await scene.endpoints('internal', [a, b]);
+    for (const { protocol, family } of FLOWS) {
+      const target = { protocol, address: at[family], port: PORT, timeoutMs: 200 };
+      t.ok(answeredBy('a', 'b')(await settled(near, target, answeredBy('a', 'b'))), `near: ${protocol} ${family}`);
+      t.ok(allUnanswered(await settled(far, target, allUnanswered)), `far: ${protocol} ${family}`);
+    }
+  });
+
+  await t.test('externalTrafficPolicy Local: endpoints of the dialled node see who asks; pods reach all', async (t) => {
+    const spec = { type: 'NodePort', externalTrafficPolicy: 'Local' };
+    const { nodePorts } = await scene.service('external', { spec });
+    await scene.endpoints('external', [a]);
+    for (const { protocol, family } of FLOWS) {
+      const port = nodePorts[protocol];
+      const local = { protocol, address: node[family], port, timeoutMs: 200 };
+      const report = await settled(outside, local, answeredBy('a'));
+      t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, `${protocol} ${family}`);
+      t.notOk(report.clients.includes(node[family]), `not masqueraded: ${report.clients}`);
+      const without = { ...local, address: other[family] };
+      t.ok(allUnanswered(await settled(outside, without, allUnanswered)), `no endpoint: ${protocol} ${family}`);
+      t.ok(answeredBy('a')(await settled(far, without, answeredBy('a'))), `a pod: ${protocol} ${family}`);
+    }
+  });
+
+  await t.test('affinity: a client keeps its endpoint, until that is gone', async (t) => {
+    const { at } = await scene.service('sticky', { spec: { sessionAffinity: 'ClientIP' } });
+    await scene.endpoints('sticky', [a, b, c]);
+    for (const { protocol, family } of FLOWS) {
+      const target = { protocol, address: at[family], port: PORT };
+      await settled(near, target, isOne);
+      const first = await near.dial({ ...target, count: 30 });
+      t.ok(isOne(first), `${protocol} ${family}: ${JSON.stringify(first.pods)}`);
+    }
+    const [kept = ''] = Object.keys((await near.dial({ protocol: 'tcp', address: at.ip, port: PORT, count: 1 })).pods);
+    const left = [a, b, c].filter(({ name }) => name !== kept);
+    await scene.endpoints('sticky', left);
+    const names = left.map(({ name }) => name);
+    const wanted = (report: Report) => answeredBy(...names)(report) && isOne(report);
+    t.ok(wanted(await settled(near, { protocol: 'tcp', address: at.ip, port: PORT }, wanted)), `${kept} is left`);
+  });
+
+  await t.test('no endpoints: refused at once; as soon as there is one, answered', async (t) => {
+    const { at } = await scene.service('empty');
+    await scene.endpoints('empty', []);
+    for (const [who, client] of everybody) {
+      for (const family of FAMILIES) {
+        const target = { protocol: 'tcp', address: at[family], port: PORT } as const;
+        t.ok(allRefused(await settled(client, target, allRefused)), `${who}: ${family}`);
+      }
+    }
+    await scene.endpoints('empty', [c]);
+    const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
+    t.ok(answeredBy('c')(await settled(near, target, answeredBy('c'))));
+  });
+
+  await t.test(
+    'endpoints that are not ready get nothing; those that drain, only when there are no others',
+    async (t) => {
+      const { at } = await scene.service('conditions');
+      const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
+      const states: readonly (readonly [what: string, placed: Parameters<Scene['endpoints']>[1], names: string[]])[] = [
+        ['one is not ready', [{ server: a, fields: UNREADY }, c], ['c']],
+        ['one drains', [{ server: a, fields: DRAINING }, c], ['c']],
+        ['all drain', [{ server: a, fields: DRAINING }], ['a']],
+      ];
+      for (const [what, placed, names] of states) {
+        await scene.endpoints('conditions', placed);
+        t.ok(answeredBy(...names)(await settled(near, target, answeredBy(...names))), what);
+      }
+      await scene.endpoints('conditions', [{ server: a, fields: UNREADY }]);
+      t.ok(allRefused(await settled(near, target, allRefused)), 'none is ready');
+    },
+  );
+
+  await t.test('a pod reaches itself', async (t) => {
+    const { at } = await scene.service('self');
+    await scene.endpoints('self', [a]);
+    const inside = await cluster.insideOf(a);
+    for (const { protocol, family } of FLOWS) {
+      const target = { protocol, address: at[family], port: PORT };
+      t.ok(answeredBy('a')(await settled(inside, target, answeredBy('a'))), `${protocol} ${family}`);
+    }
+  });
+
+  await t.test('headless Services and external names are nobody’s business', async (t) => {
+    await scene.service('headless', { spec: { clusterIP: 'None' } });
+    const elsewhere = { type: 'ExternalName', externalName: 'elsewhere.example', ipFamilyPolicy: undefined };
+    await scene.service('elsewhere', { spec: elsewhere });
+    await scene.endpoints('elsewhere', [b]);
+    await scene.endpoints('headless', [a], { 'service.kubernetes.io/headless': '' });
+    // One after the other: what came last is there, so what came before has been looked at.
+    const { at } = await scene.service('after');
+    await scene.endpoints('after', [b]);
+    for (const family of FAMILIES) {
+      await settled(near, { protocol: 'tcp', address: at[family], port: PORT }, answeredBy('b'));
+      const own = await near.dial({ protocol: 'tcp', address: a[family], port: PORT, count: COUNT });
+      t.match(own, { refused: COUNT }, 'the port of the Service is not the pod’s');
+      const listening = { protocol: 'tcp', address: a[family], port: TARGET_PORT, count: COUNT } as const;
+      t.match(await near.dial(listening), { answered: COUNT, pods: { a: COUNT } });
+    }
+  });
+
+  await t.test('a Service changes its type, and goes', async (t) => {
+    const first = await scene.service('changing', { spec: { type: 'NodePort' } });
+    await scene.endpoints('changing', [c]);
+    const atNode = { protocol: 'tcp', address: node.ip, port: first.nodePorts.tcp, timeoutMs: 200 } as const;
+    t.ok(answeredBy('c')(await settled(far, atNode, answeredBy('c'))), 'NodePort');
+    const second = await scene.service('changing');
+    const atAddress = { protocol: 'tcp', address: second.at.ip, port: PORT, timeoutMs: 200 } as const;
+    t.ok(allRefused(await settled(far, atNode, allRefused)), 'the node port is closed');
+    t.ok(answeredBy('c')(await settled(far, atAddress, answeredBy('c'))), 'ClusterIP');
+    await cluster.removeService('changing');
+    t.ok(allUnanswered(await settled(far, atAddress, allUnanswered)), 'the address is nobody’s');
+  });
+
+  await t.test('a rolling update loses no connection', async (t) => {
+    const { at } = await scene.service('rolling');
+    await scene.endpoints('rolling', [a, b, c]);
+    const held = await hold(near, at, ['a', 'b', 'c']);
+    for (const step of rollingSteps([a, b, c])) {
+      await scene.endpoints('rolling', step);
+      const names = step.filter(({ fields }) => fields === undefined).map(({ server }) => server.name);
+      await settled(far, { protocol: 'tcp', address: at.ip, port: PORT }, answeredBy(...names));
+    }
+    for (const dialling of held) {
+      const report = await dialling.stop();
+      t.match(report, noLoss(report));
+    }
+  });
+
+  await t.test('a UDP flow leaves an endpoint that is gone', async (t) => {
+    const { at } = await scene.service('flow');
+    await scene.endpoints('flow', [a]);
+    const target = { protocol: 'udp', address: at.ip, port: PORT } as const;
+    await settled(near, target, answeredBy('a'));
+    const flow = await near.keep(target);
+    await scene.endpoints('flow', [c]);
+    await settled(near, target, answeredBy('c'));
+    // The flow is moved right after the rules.
+    let pods = (await flow.look()).pods;
+    const deadline = performance.now() + 30_000;
+    while (!pods['c'] && performance.now() < deadline) pods = (await flow.look()).pods;
+    const before = pods['a'];
+    t.match((await flow.stop()).pods, { a: before, c: Number });
+  });
+
+  await t.test('nftlane is restarted, and what changed meanwhile is made up for', async (t) => {
+    const { at } = await scene.service('restart');
+    await scene.endpoints('restart', [a, b]);
+    const held = await hold(near, at, ['a', 'b']);
+    const restarted = cluster.restartProxy(node);
+    await scene.endpoints('restart', [a, c]);
+    await restarted;
+    for (const dialling of held) {
+      const report = await dialling.stop();
+      t.match(report, noLoss(report));
+    }
+    const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
+    t.ok(answeredBy('a', 'c')(await settled(near, target, answeredBy('a', 'c'))));
+  });
+}
+
+/** New connections of both kinds, at a rate, from when the Service is there on. */
+async function hold(client: Client, at: Addresses, names: readonly string[]): Promise<Dialling[]> {
+  const targets = [
+    { protocol: 'tcp', address: at.ip, port: PORT },
+    { protocol: 'udp', address: at.ip6, port: PORT },
+  ] as const;
+  for (const target of targets) await settled(client, target, answeredBy(...names));
+  return Promise.all(targets.map((target) => client.hold({ ...target, perSecond: 100, timeoutMs: 10_000 })));
+}
+
+/** Each server drains, is gone, and is back, one after the other. */
+function* rollingSteps(servers: readonly Server[]): Generator<{ server: Server; fields?: ApiObject }[]> {
+  for (const leaving of servers) {
+    yield servers.map((server) => (server === leaving ? { server, fields: DRAINING } : { server }));
+    yield servers.filter((server) => server !== leaving).map((server) => ({ server }));
+    yield servers.map((server) => ({ server }));
+  }
+}
+
+function isOne({ attempts, answered, pods }: Report): boolean {
+  return attempts === answered && Object.keys(pods).length === 1;
+}

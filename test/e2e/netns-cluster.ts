@@ -1,10 +1,11 @@
-// A cluster of network namespaces: the API server of test/api-server, two nodes, and nftlane with a kubeconfig on each.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+// A cluster of network namespaces: the API server of test/api-server, two nodes, and on each nftlane as a pod would be.
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Program, startProgram } from '../bench/program.ts';
 import type { ApiObject } from '../given/merge.ts';
-import { buildProgram, type Daemon, type Installation, startDaemon } from '../netns/daemon.ts';
+import { makeImageFiles, startContainer } from '../image/container.ts';
+import { Daemon } from '../netns/daemon.ts';
 import { nodeFlags, nodeObjects, serviceAddresses, serviceRangesObject } from '../netns/manifests.ts';
 import type { Namespace } from '../netns/namespace.ts';
 import { CLIENT, NODES, type NodeName } from '../netns/topology.ts';
@@ -14,15 +15,13 @@ import { type Client, type Cluster, type ClusterNode, type Server, TARGET_PORT }
 const FIRST_NODE_PORT = 30_100;
 
 export async function createNetnsCluster(): Promise<Cluster> {
-  const scratch = await mkdtemp(join(tmpdir(), 'nftlane-e2e-'));
-  const kubeconfig = join(scratch, 'kubeconfig');
-  await mkdir(join(scratch, 'run'));
-  const [program, world] = await Promise.all([buildProgram(join(scratch, 'nftlane.mjs')), createWorld()]);
-  const flags = ['--listen', CLIENT.ip, '--kubeconfig-out', kubeconfig];
+  const given = await mkdtemp(join(tmpdir(), 'nftlane-e2e-'));
+  const [world] = await Promise.all([createWorld(), makeImageFiles()]);
+  const flags = ['--listen', CLIENT.ip, '--kubeconfig-out', join(given, 'kubeconfig')];
   const api = await startProgram(world.client, '../api-server/main.ts', flags);
-  const cluster = new NetnsCluster(world, api, { scratch, installation: { program, runDir: join(scratch, 'run') } });
+  const cluster = new NetnsCluster(world, api, given);
   for (const object of [...nodeObjects(), serviceRangesObject()]) await cluster.put(object);
-  await Promise.all(Object.values(cluster.nodes).map((node) => cluster.restartProxy(node)));
+  await Promise.all(cluster.nodes.map((node) => cluster.restartProxy(node)));
   return cluster;
 }
 
@@ -37,19 +36,18 @@ class NetnsCluster implements Cluster {
   );
   readonly #world: World;
   readonly #api: Program;
-  readonly #scratch: string;
-  readonly #installation: Installation;
+  /** The directory with the kubeconfig. */
+  readonly #given: string;
   readonly #daemons = new Map<string, Daemon>();
   readonly #clients = new Map<Namespace, Promise<Client>>();
   readonly #services = new Map<string, ApiObject>();
   #asked: Promise<unknown> = Promise.resolve();
   #made = 0;
 
-  constructor(world: World, api: Program, given: { scratch: string; installation: Installation }) {
+  constructor(world: World, api: Program, given: string) {
     this.#world = world;
     this.#api = api;
-    this.#scratch = given.scratch;
-    this.#installation = given.installation;
+    this.#given = given;
   }
 
   async addServer(name: string, node: ClusterNode): Promise<Server> {
@@ -96,9 +94,9 @@ class NetnsCluster implements Cluster {
 
   async restartProxy(node: ClusterNode): Promise<void> {
     await this.#daemons.get(node.name)?.stop();
-    const kubeconfig = join(this.#scratch, 'kubeconfig');
-    const flags = ['--kubeconfig', kubeconfig, ...nodeFlags(nodeName(node)), '--log-format', 'json'];
-    const daemon = startDaemon(this.#world[nodeName(node)], flags, this.#installation);
+    const flags = ['--kubeconfig', '/run/given/kubeconfig', ...nodeFlags(nodeName(node)), '--log-format', 'json'];
+    const child = startContainer(this.#world[nodeName(node)], ['run', ...flags], { given: this.#given });
+    const daemon = new Daemon(child, () => Promise.reject(new Error('Nobody asks')));
     this.#daemons.set(node.name, daemon);
     await daemon.logged('ruleset complete');
   }
@@ -107,7 +105,7 @@ class NetnsCluster implements Cluster {
     await Promise.all([...this.#daemons.values()].map((daemon) => daemon.stop()));
     this.#api.stop();
     await this.#world.destroy();
-    await rm(this.#scratch, { recursive: true, force: true });
+    await rm(this.#given, { recursive: true, force: true });
   }
 
   async put(object: ApiObject): Promise<void> {

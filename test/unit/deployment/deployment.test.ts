@@ -1,7 +1,9 @@
 // The manifests say what the program needs, no more and no less, and every overlay still fits its base.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { loadYaml } from '@kubernetes/client-node';
 import t from 'tap';
+import { stringify } from 'yaml';
 import { KINDS } from '../../../src/kube/kinds.ts';
 import { configOf, find, OVERLAYS, podOf, render } from '../../given/deployment.ts';
 import { documents, nameOf } from '../../given/kustomize.ts';
@@ -30,6 +32,14 @@ t.test('the role is exactly what is watched, and events', async (t) => {
 });
 
 for (const overlay of OVERLAYS) {
+  t.test(`${overlay}: every field is one that Kubernetes knows`, async (t) => {
+    for (const object of render(overlay)) {
+      // What the client does not know from the API's own schema, it leaves out.
+      const known = JSON.parse(JSON.stringify(loadYaml(stringify(object, { aliasDuplicateObjects: false }))));
+      t.strictSame(known, object, `${object['kind']} ${nameOf(object)}`);
+    }
+  });
+
   t.test(`${overlay}: everything that is named is there`, async (t) => {
     const objects = render(overlay);
     const { serviceAccountName, initContainers, containers, volumes } = podOf(objects);

@@ -48,4 +48,17 @@ export interface Client {
   dial(request: DialRequest): Promise<Report>;
   hold(request: HoldRequest): Promise<Dialling>;
   keep(request: KeepRequest): Promise<Dialling>;
+  /** Gets a URL; the status is 0 when there is no answer. */
+  get(url: string): Promise<HttpAnswer>;
 }
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A program for `node --eval` that gets the URL of its argument and prints an {@link HttpAnswer}. */
+export const GET = `fetch(process.argv[1], { signal: AbortSignal.timeout(5000) })
+  .then(async (answer) => ({ status: answer.status, body: await answer.text() }))
+  .catch((error) => ({ status: 0, body: String(error) }))
+  .then((answer) => console.log(JSON.stringify(answer)))`;

@@ -7,7 +7,7 @@ import { Dialer } from '../netns/dialer-process.ts';
 import { killGroup, output, type PipedChild, start } from '../netns/process.ts';
 import { outputLines } from '../netns/program-output.ts';
 import type { Addresses } from '../netns/topology.ts';
-import { type Client, type Cluster, type ClusterNode, type Server, TARGET_PORT } from './cluster.ts';
+import { type Client, type Cluster, type ClusterNode, GET, type Server, TARGET_PORT } from './cluster.ts';
 
 /** What dialers and responders are made of. */
 const PROGRAMS = ['dialer', 'dial-tasks', 'line', 'mailbox', 'tally', 'responder', 'responder-pod'];
@@ -155,6 +155,10 @@ class KubernetesCluster implements Cluster {
       dial: (request) => dialer.dial(request),
       hold: (request) => dialer.hold(request),
       keep: (request) => dialer.keep(request),
+      get: async (url) => {
+        const run = ['--namespace', this.namespace, '--', '/usr/bin/node', '--eval', GET, url];
+        return JSON.parse(await kubectl(['exec', pod, ...run]));
+      },
     };
   }
 }

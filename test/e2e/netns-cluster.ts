@@ -10,7 +10,7 @@ import { nodeFlags, nodeObjects, serviceAddresses, serviceRangesObject } from '.
 import type { Namespace } from '../netns/namespace.ts';
 import { CLIENT, NODES, type NodeName } from '../netns/topology.ts';
 import { createWorld, type World } from '../netns/world.ts';
-import { type Client, type Cluster, type ClusterNode, type Server, TARGET_PORT } from './cluster.ts';
+import { type Client, type Cluster, type ClusterNode, GET, type Server, TARGET_PORT } from './cluster.ts';
 
 const FIRST_NODE_PORT = 30_100;
 
@@ -137,6 +137,7 @@ async function toClient(place: Namespace): Promise<Client> {
     dial: (request) => dialer.dial(request),
     hold: (request) => dialer.hold(request),
     keep: (request) => dialer.keep(request),
+    get: async (url) => JSON.parse(await place.output(process.execPath, ['--eval', GET, url])),
   };
 }
 
@@ -150,6 +151,7 @@ interface ServiceSpec {
   readonly clusterIP?: string;
   readonly ports?: readonly { readonly nodePort?: number }[];
   readonly externalTrafficPolicy?: string;
+  readonly healthCheckNodePort?: number;
 }
 
 function fillIn(service: ApiObject, before: ApiObject | undefined, next: () => number): ApiObject {
@@ -165,5 +167,8 @@ function fillIn(service: ApiObject, before: ApiObject | undefined, next: () => n
       : { nodePort: old.ports?.[index]?.nodePort ?? FIRST_NODE_PORT + next() * 10 + index, ...port },
   );
   const addresses = { clusterIP: clusterIPs[0], clusterIPs, ipFamilies: ['IPv4', 'IPv6'] };
-  return { ...service, spec: { ...spec, type, ...addresses, ports } };
+  const isChecked = type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+  const healthCheckNodePort = old.healthCheckNodePort ?? FIRST_NODE_PORT + next() * 10;
+  const health = isChecked ? { healthCheckNodePort } : {};
+  return { ...service, spec: { ...spec, type, ...addresses, ...health, ports } };
 }

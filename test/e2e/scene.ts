@@ -4,7 +4,7 @@ import { type ApiObject, merge } from '../given/merge.ts';
 import { endpoint, slice } from '../given/slice.ts';
 import type { Addresses } from '../netns/topology.ts';
 import type { Report, Target, Transport } from '../netns/traffic.ts';
-import { type Client, type Cluster, type Server, TARGET_PORT } from './cluster.ts';
+import { type Client, type Cluster, type HttpAnswer, type Server, TARGET_PORT } from './cluster.ts';
 
 export type Family = keyof Addresses;
 
@@ -93,6 +93,16 @@ export async function settled(client: Client, target: Target, isWanted: (report:
     const report = await client.dial({ timeoutMs: 1_000, ...target, count: DIALS });
     wanted = isWanted(report) ? wanted + 1 : 0;
     if (wanted === 2 || performance.now() > deadline) return report;
+    await delay(50);
+  }
+}
+
+/** Gets the URL until the status is as wanted. Gives the last answer. */
+export async function answeredWith(client: Client, url: string, status: number): Promise<HttpAnswer> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await client.get(url);
+    if (answer.status === status || performance.now() > deadline) return answer;
     await delay(50);
   }
 }

@@ -6,7 +6,17 @@ import type { Dialling } from '../netns/dialer-process.ts';
 import type { Addresses } from '../netns/topology.ts';
 import type { Report } from '../netns/traffic.ts';
 import { type Client, type Cluster, type Server, TARGET_PORT } from './cluster.ts';
-import { allRefused, allUnanswered, answeredBy, FAMILIES, FLOWS, noLoss, Scene, settled } from './scene.ts';
+import {
+  allRefused,
+  allUnanswered,
+  answeredBy,
+  answeredWith,
+  FAMILIES,
+  FLOWS,
+  noLoss,
+  Scene,
+  settled,
+} from './scene.ts';
 
 /** Addresses of the documentation blocks, which no node has. */
 const EXTERNAL = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
@@ -127,6 +137,31 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
       t.ok(allUnanswered(await settled(outside, without, allUnanswered)), `no endpoint: ${protocol} ${family}`);
       t.ok(answeredBy('a')(await settled(far, without, answeredBy('a'))), `a pod: ${protocol} ${family}`);
     }
+  });
+
+  await t.test('every node says that it is well', async (t) => {
+    for (const { name, ip } of cluster.nodes) {
+      for (const path of ['healthz', 'livez']) {
+        const { status, body } = await answeredWith(outside, `http://${ip}:10256/${path}`, 200);
+        t.match({ status, said: JSON.parse(body) }, { status: 200, said: { healthy: true } }, `${name} ${path}`);
+      }
+    }
+  });
+
+  await t.test('a load balancer learns which nodes have endpoints, before they stop to answer', async (t) => {
+    const spec = { ...BALANCED, externalTrafficPolicy: 'Local' };
+    const { nodePorts, object } = await scene.service('checked', { spec });
+    const { healthCheckNodePort } = object['spec'] as { healthCheckNodePort: number };
+    const [here, there] = [node, other].map(({ ip }) => `http://${ip}:${healthCheckNodePort}/`);
+    await scene.endpoints('checked', [a]);
+    const { status, body } = await answeredWith(outside, here ?? '', 200);
+    const said = { service: { name: 'checked' }, localEndpoints: Number };
+    t.match({ status, said: JSON.parse(body) }, { status: 200, said });
+    t.match(await answeredWith(outside, there ?? '', 503), { status: 503 });
+    await scene.endpoints('checked', [{ server: a, fields: DRAINING }]);
+    t.match(await answeredWith(outside, here ?? '', 503), { status: 503 }, 'the endpoint drains');
+    const target = { protocol: 'tcp', address: node.ip, port: nodePorts.tcp } as const;
+    t.ok(answeredBy('a')(await settled(outside, target, answeredBy('a'))), 'and still answers');
   });
 
   await t.test('affinity: a client keeps its endpoint, until that is gone', async (t) => {

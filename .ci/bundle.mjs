@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 const [, , outfile, version, banner] = process.argv;
 
 // The Kubernetes client is here to read kubeconfigs and credentials. Its generated API classes, and the HTTP client that
-// these use, are never called: without them the daemon takes 15 MB less, and is at work sooner.
+// these use, are never called: without them the daemon takes 15 MB less.
 const LEFT_OUT = {
   undici: ['Agent', 'ProxyAgent', 'fetch'],
   './gen/index.js': ['createConfiguration', 'ServerConfiguration'],

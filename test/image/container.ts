@@ -12,6 +12,8 @@ export interface Container {
   readonly given?: string;
   /** What is left of root's capabilities. Default: what the DaemonSet asks for. */
   readonly capabilities?: readonly string[];
+  /** Kernel settings can be written, as in the init container. Those of the machine cannot: its /sys stays as it is. */
+  readonly canWriteSettings?: boolean;
   /** The file that programs lock for iptables-legacy is there, as in the DaemonSet of the migration. */
   readonly hasXtablesLock?: boolean;
 }
@@ -58,7 +60,7 @@ mount -o remount,bind,ro "$ROOT/usr/lib/nftlane"
 mount -o remount,bind,ro "$ROOT"
 mount -t proc proc "$ROOT/proc"
 mount --bind "$ROOT/proc/sys" "$ROOT/proc/sys"
-mount -o remount,bind,ro "$ROOT/proc/sys"
+[ -n "$SETTINGS" ] || mount -o remount,bind,ro "$ROOT/proc/sys"
 mount -t sysfs -o ro sysfs "$ROOT/sys"
 mount -t tmpfs tmpfs "$ROOT/dev"
 for device in null zero random urandom; do
@@ -83,17 +85,33 @@ exec env -i "$@"
 /** Every step replaces the process of the one before. */
 function containerCommand(args: readonly string[], container: Container): [string, ...string[]] {
   const { entrypoint, environment } = readDockerfile();
-  const { program = entrypoint, given = '', capabilities = ofDaemonSet(), hasXtablesLock = false } = container;
+  const {
+    program = entrypoint,
+    given = '',
+    capabilities = ofDaemonSet(),
+    hasXtablesLock,
+    canWriteSettings,
+  } = container;
   const kept = new Set(capabilities.map((name) => CAPABILITIES.get(name)));
   const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'));
   const dropped = Array.from({ length: last + 1 }, (_, number) => number).filter((number) => !kept.has(number));
   const unprivileged = [`--chroot=${ROOT}`, '--no-new-privs', `--drop=${dropped.join()}`, `--shell=${program}`];
   return [
     'env',
-    ...[`ROOT=${ROOT}`, `PROGRAM=${PROGRAM}`, `GIVEN=${given}`, `LOCK=${hasXtablesLock ? 'yes' : ''}`],
+    ...[
+      `ROOT=${ROOT}`,
+      `PROGRAM=${PROGRAM}`,
+      `GIVEN=${given}`,
+      `LOCK=${yes(hasXtablesLock)}`,
+      `SETTINGS=${yes(canWriteSettings)}`,
+    ],
     ...['unshare', '--mount', '--uts', '--ipc', 'sh', '-euc', MOUNTS, 'sh'],
     ...[...environment, '/usr/sbin/capsh', ...unprivileged, '--', ...args],
   ];
+}
+
+function yes(isSo = false): string {
+  return isSo ? 'yes' : '';
 }
 
 function ofDaemonSet(): readonly string[] {

@@ -57,7 +57,9 @@ t.test('render needs nothing at all', async (t) => {
   t.match(stdout, /table ip nftlane/);
 });
 
-t.test('run programs the kernel with NET_ADMIN alone', async (t) => {
+t.test('run programs the kernel with NET_ADMIN alone, once the init container has made the settings', async (t) => {
+  const initial = await runContainer(node1, ['run', '--init-only'], { canWriteSettings: true });
+  t.match(initial, { status: 0, stderr: /nf_conntrack_tcp_timeout_established/ });
   const child = startContainer(node1, RUN, { given });
   const diff = () => runContainer(node1, ['diff', '-f', '/run/given', '--node-name', 'n1'], { given });
   const daemon = new Daemon(child, diff);

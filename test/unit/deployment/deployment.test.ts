@@ -100,7 +100,7 @@ t.test('the configurations differ only in what their overlays are for', async (t
 
 t.test('the migration leaves a node to kube-proxy or to nftlane, never to both', async (t) => {
   const objects = render('migrate');
-  const [label, value] = ['nftlane.io/proxy', 'nftlane'];
+  const [label, value] = ['nftlane.io/proxy', 'true'];
   t.match(find(objects, 'DaemonSet'), { spec: { template: { spec: { nodeSelector: { [label]: value } } } } });
   const { template } = find(objects, 'DaemonSet', 'kube-proxy')['spec'] as { template: ApiObject };
   const terms = [{ matchExpressions: [{ key: label, operator: 'NotIn', values: [value] }] }];

@@ -1,0 +1,61 @@
+// The containers of the manifests are given flags that the program has, and a configuration that it takes as it is.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { main } from '../../../src/cli/program.ts';
+import { configOf, OVERLAYS, podOf, render } from '../../given/deployment.ts';
+import { documents } from '../../given/kustomize.ts';
+
+for (const overlay of OVERLAYS) {
+  t.test(`${overlay}: the arguments are flags that run has, and the file is where it is mounted`, async (t) => {
+    const help = await helpOfRun();
+    const { initContainers, containers } = podOf(render(overlay));
+    for (const { args, volumeMounts } of [...initContainers, ...containers]) {
+      const [command, ...flags] = args;
+      t.equal(command, 'run');
+      for (const flag of flags) t.match(help, new RegExp(`^ +(?:-\\w, )?${flag.replace(/=.*/, '')}\\b`, 'm'), flag);
+      const file = flags.find((flag) => flag.startsWith('--config='))?.slice('--config='.length) ?? '';
+      t.ok(
+        volumeMounts.some(({ mountPath }) => file.startsWith(`${mountPath}/`)),
+        file,
+      );
+    }
+  });
+}
+
+t.test('the configurations are taken without a complaint', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nftlane-arguments-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  for (const overlay of OVERLAYS) {
+    const [file, written] = [join(directory, `${overlay}.yaml`), join(directory, `${overlay}-written.yaml`)];
+    const given = configOf(render(overlay))['config.yaml'] ?? '';
+    await writeFile(file, given);
+    const flags = ['--config', file, '--node-name', 'n1', '--write-config-to', written];
+    t.equal(await main(['run', ...flags], new AbortController().signal), 0, overlay);
+    // Everything that was said is in what it made of it: nothing was passed over.
+    const made = documents(await readFile(written, 'utf8'));
+    for (const document of documents(given)) {
+      t.match(
+        made.find(({ kind }) => kind === document['kind']),
+        document,
+        `${overlay} ${document['kind']}`,
+      );
+    }
+  }
+});
+
+async function helpOfRun(): Promise<string> {
+  const write = process.stdout.write;
+  let text = '';
+  process.stdout.write = (chunk: string | Uint8Array) => {
+    text += chunk;
+    return true;
+  };
+  try {
+    await main(['run', '--help'], new AbortController().signal);
+  } finally {
+    process.stdout.write = write;
+  }
+  return text;
+}

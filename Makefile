@@ -5,14 +5,14 @@ export SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
 # The directories are among them, so that a deleted file counts as a change.
-SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh
+SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh .ci/bundle.mjs
 
 .NOTPARALLEL:
 .PHONY: help setup setup-bpf build check check-rules unit golden netns test demo bench conformance
 .PHONY: bpf harness bpf-test fuzz-bpf image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 setup: ## Install what is missing: Debian packages, npm packages, Debian 13's nft
 	@.ci/setup.sh

@@ -20,7 +20,13 @@ if [ "$key" != "$(cat .cache/image/root.key 2>/dev/null)" ]; then
   .ci/image/root.sh .cache/image/root node_modules/node/bin/node
   echo "$key" >.cache/image/root.key
 fi
-.ci/image/program.sh .cache/image/program
+# Left as it is where nothing has changed: it may be running.
+.ci/image/program.sh .cache/image/program.new
+diff -rq .cache/image/program.new .cache/image/program >/dev/null 2>&1 || {
+  rm -rf .cache/image/program
+  cp -a .cache/image/program.new .cache/image/program
+}
+rm -rf .cache/image/program.new
 
 limit=200
 size=$(du -sm --total .cache/image/root .cache/image/program | tail -n 1 | cut -f 1)

@@ -2,12 +2,13 @@
 #
 # `make image` makes the same image without docker and without a registry, from the same scripts.
 FROM debian:13-slim AS build
-RUN apt-get update && apt-get install --yes --no-install-recommends binutils ca-certificates mmdebstrap nodejs npm
+RUN apt-get update && apt-get install --yes --no-install-recommends \
+      binutils ca-certificates clang gcc libbpf-dev libc6-dev make mmdebstrap nodejs npm
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY . .
-RUN .ci/image/root.sh /image/root node_modules/node/bin/node && .ci/image/program.sh /image/program
+RUN mkdir -p .cache/image && .ci/image/root.sh /image/root node_modules/node/bin/node && .ci/image/program.sh /image/program
 
 # No shell, no package manager: node, nft, conntrack, ip, what takes over from kube-proxy, and nftlane.
 FROM scratch

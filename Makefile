@@ -34,10 +34,10 @@ unit: setup ## Test the modules one by one
 golden: setup ## Test that the rulesets for given Services are the recorded ones
 	@.ci/suite.sh golden
 
-image-root: setup ## Test the files of the image, run as a pod has them (as root)
+image-root: setup-bpf ## Test the files of the image, run as a pod has them (as root)
 	@.ci/suite.sh image
 
-e2e-netns: setup ## Test as a cluster's user: two nodes in network namespaces, an API server of our own (as root)
+e2e-netns: setup-bpf ## Test as a cluster's user: two nodes in network namespaces, an API server of our own (as root)
 	@E2E_CLUSTER=netns .ci/suite.sh e2e
 
 netns: setup ## Test with real sockets in network namespaces (as root)
@@ -52,7 +52,7 @@ demo: build ## Show it at work in network namespaces (as root)
 bench: build ## Measure it (as root)
 	node test/bench/bench.ts
 
-image: setup ## Write the image as an OCI archive into dist/, without docker and without a registry (as root)
+image: setup-bpf ## Write the image as an OCI archive into dist/, without docker and without a registry (as root)
 	.ci/image/files.sh
 	@mkdir -p dist
 	.ci/image/archive.sh dist/nftlane-image.tar nftlane:$$(node -p "require('./package.json').version")

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the directory /usr/lib/nftlane of the image: our program, and its entrance under kube-proxy's name.
+# Makes the directory /usr/lib/nftlane of the image: our program, its entrance under kube-proxy's name, and what loads the
+# fast path.
 #   program.sh DIRECTORY
 set -eu
 umask 022
@@ -19,3 +20,6 @@ process.argv.splice(2, 0, 'run');
 await import('./nftlane.mjs');
 EOF
 chmod 755 "$out"/*.mjs
+
+make --no-print-directory -C bpf OUT="$PWD/.cache/image/bpf" >/dev/null
+strip -o "$out/nftlane-bpf" .cache/image/bpf/nftlane-bpf

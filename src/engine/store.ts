@@ -23,7 +23,12 @@ export class Store implements Sink {
 
   /** Nothing may be programmed before both are known: a Service whose endpoints are still to come would be refused. */
   get ready(): boolean {
-    return this.#complete.has('Service') && this.#complete.has('EndpointSlice');
+    return this.isListed('Service') && this.isListed('EndpointSlice');
+  }
+
+  /** Whether all objects of a kind are known: one that is not there does not exist. */
+  isListed(kind: Kind): boolean {
+    return this.#complete.has(kind);
   }
 
   replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {

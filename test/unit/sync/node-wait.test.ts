@@ -2,11 +2,13 @@
 import t from 'tap';
 import { DEFAULT_OPTIONS, type ProxyOptions } from '../../../src/compile/node-view.ts';
 import { Engine } from '../../../src/engine/engine.ts';
+import { readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
+import { readService } from '../../../src/kube/service.ts';
 import { Daemon } from '../../../src/sync/daemon.ts';
 import { NodeWait } from '../../../src/sync/node-wait.ts';
 import { systemClock } from '../../../src/sys/clock.ts';
 import { recordLog } from '../../api-server/recorder.ts';
-import { put, replaceAll } from '../../given/feed.ts';
+import { put } from '../../given/feed.ts';
 import type { ApiObject } from '../../given/merge.ts';
 import { ModelKernel } from '../../given/model-kernel.ts';
 import { node } from '../../given/node.ts';
@@ -45,7 +47,8 @@ function waiting(options: Partial<ProxyOptions> = {}) {
   const mayBegin = () => wait.isOver();
   const daemon: Daemon = new Daemon({ engine, tables, log, clock: systemClock, observers, mayBegin });
   const running = Promise.all([daemon.run(stop.signal), wait.run(stop.signal)]);
-  replaceAll(daemon, [service(), slice()]);
+  daemon.replace('Service', [readService(service())]);
+  daemon.replace('EndpointSlice', [readEndpointSlice(slice())]);
   return {
     daemon,
     lines,
@@ -68,9 +71,10 @@ async function idle(): Promise<void> {
 }
 
 t.test('the first sync waits for the Node, and what it has to have', async (t) => {
-  const cases: [options: Partial<ProxyOptions>, objects: ApiObject[], enough: boolean][] = [
+  const cases: [options: Partial<ProxyOptions>, objects: ApiObject[] | 'none', enough: boolean][] = [
     [{}, [], false],
     [{}, [node('n2')], false],
+    [{}, 'none', true],
     [{}, [node('n1', { status: { addresses: [] } })], false],
     [{ bindAddress: '192.0.2.1' }, [node('n1', { status: { addresses: [] } })], true],
     [{}, [node('n1')], true],
@@ -79,7 +83,8 @@ t.test('the first sync waits for the Node, and what it has to have', async (t) =
   ];
   for (const [options, objects, enough] of cases) {
     const { daemon, synced, end } = waiting(options);
-    for (const object of objects) put(daemon, object);
+    if (objects === 'none') daemon.replace('Node', []);
+    else for (const object of objects) put(daemon, object);
     await (enough ? synced() : idle());
     t.equal((await end()) > 0, enough, JSON.stringify([options, objects]));
   }
@@ -93,5 +98,5 @@ t.test('it goes on after the time, and says what is missing', async (t) => {
   t.equal(repairs(), 0, 'what is not written yet was not changed by others');
   t.ok((await end()) > 0);
   const warnings = lines.filter(({ level }) => level === 'warn');
-  t.match(warnings, [{ details: { node: 'n1', missing: 'there is no Node of this name' } }]);
+  t.match(warnings, [{ details: { node: 'n1', missing: 'Nodes have not been listed' } }]);
 });

@@ -32,6 +32,11 @@ function toTuple([source = '', destination = '', sourcePort, destinationPort]: r
   return { source, destination, sourcePort: Number(sourcePort), destinationPort: Number(destinationPort) };
 }
 
+/** Whether its server is another one than its client has asked. */
+export function isTranslated({ original, reply }: Entry): boolean {
+  return reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
+}
+
 /** An address with a port, as frontends and endpoints are told from others. */
 export function addressKey(address: Address, port: number): string {
   return `${address} ${port}`;

@@ -6,8 +6,11 @@ import { Loop } from '../sync/loop.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
 import { type Conntrack, ConntrackError } from './conntrack.ts';
+import { isTranslated } from './entry.ts';
 import { FlowBook } from './flow-book.ts';
+import type { FormerTargets } from './former-targets.ts';
 import { type Expected, StaleFlows, type StaleGroup, whyStale } from './stale.ts';
+import { TurnedFlows } from './turned-flows.ts';
 import { udpTargets } from './udp-targets.ts';
 
 export interface FlowCleanerParts {
@@ -22,6 +25,7 @@ export interface FlowCleanerParts {
 
 /** One clean-up that succeeded. */
 export interface CleanUp {
+  /** Pauses between several looks included. */
   readonly ms: number;
   /** Flows that were removed. */
   readonly deleted: Readonly<Record<Family, number>>;
@@ -36,10 +40,14 @@ const SPACING_MS = 500;
  */
 const ANSWER_MS = 100;
 
+/** At most this many looks in one clean-up, for flows that answers open anew: a busy client takes two or three. */
+const MOST_LOOKS = 8;
+
 /** Listens to the engine. Cleans up after each sync that changed where UDP flows go, never twice at once. */
 export class FlowCleaner {
   readonly #parts: FlowCleanerParts;
   readonly #book = new FlowBook();
+  readonly #turned = new TurnedFlows();
   readonly #loop: Loop;
   /** The failure that was told last: the same one is not told again. */
   #told = '';
@@ -78,19 +86,12 @@ export class FlowCleaner {
     await clock.sleep(ANSWER_MS);
     const started = clock.now();
     const former = this.#book.takeFormer();
-    const expected: Expected = {
-      targets: this.#book.targets,
-      changing: this.#book.changing,
-      former,
-      nodeAddresses: this.#nodeAddresses(),
-    };
     try {
-      const stale = await this.#find(expected);
-      const deleted = await this.#delete(stale, expected);
+      const { deleted, reason } = await this.#cleanUp(former);
       const count = deleted.ip + deleted.ip6;
-      const ms = Math.round(clock.now() - started);
-      this.#parts.onCleaned?.({ ms: clock.now() - started, deleted });
-      if (count > 0) log.info('removed stale UDP conntrack entries', { count, ms, reason: stale[0]?.reason });
+      const ms = clock.now() - started;
+      this.#parts.onCleaned?.({ ms, deleted });
+      if (count > 0) log.info('removed stale UDP conntrack entries', { count, ms: Math.round(ms), reason });
       this.#told = '';
     } catch (error) {
       // Without the program there is nothing to be done, and nothing to remember for later.
@@ -98,6 +99,26 @@ export class FlowCleaner {
       this.#book.giveBack(former);
       throw error;
     }
+    if (this.#turned.size > 0) this.#loop.request();
+  }
+
+  /** Looks again after a pause as long as there is something that answers may open anew. */
+  async #cleanUp(former: FormerTargets): Promise<{ deleted: CleanUp['deleted']; reason: string | undefined }> {
+    const { clock } = this.#parts;
+    const { targets, changing } = this.#book;
+    const expected = { targets, changing, former, nodeAddresses: this.#nodeAddresses(), turned: this.#turned };
+    this.#turned.forget(clock.now());
+    const deleted = { ip: 0, ip6: 0 };
+    let reason: string | undefined;
+    for (let looks = 0; looks < MOST_LOOKS && !this.#stopping; looks++) {
+      if (looks > 0) await clock.sleep(ANSWER_MS);
+      const groups = await this.#find(expected);
+      const counts = await this.#delete(groups, expected);
+      for (const family of FAMILIES) deleted[family] += counts[family];
+      reason ??= groups[0]?.reason;
+      if (groups.every(({ first }) => isTranslated(first))) break;
+    }
+    return { deleted, reason };
   }
 
   async #find(expected: Expected): Promise<readonly StaleGroup[]> {
@@ -105,6 +126,8 @@ export class FlowCleaner {
     for (const family of FAMILIES) {
       await this.#parts.conntrack.list(family, (entry) => flows.judge(entry, expected));
     }
+    const now = this.#parts.clock.now();
+    for (const flow of flows.untranslated) this.#turned.note(flow, now);
     return flows.groups();
   }
 

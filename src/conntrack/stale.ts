@@ -1,7 +1,9 @@
 // Which flows the kernel must forget, and why: the deciding part of the clean-up.
 import type { Address } from '../net/address.ts';
-import { addressKey, type Entry, nodePortKey, type Tuple } from './entry.ts';
+import type { Family } from '../net/family.ts';
+import { addressKey, type Entry, isTranslated, nodePortKey } from './entry.ts';
 import type { FormerTargets } from './former-targets.ts';
+import type { TurnedFlows } from './turned-flows.ts';
 import type { UdpTarget } from './udp-targets.ts';
 
 /** What is known of UDP frontends when flows are judged. */
@@ -14,27 +16,53 @@ export interface Expected {
   readonly changing: ReadonlySet<string>;
   /** The addresses of this host that take node ports. */
   readonly nodeAddresses: ReadonlySet<Address>;
+  /** Flows that were removed a moment ago, which an answer may have opened the other way round. */
+  readonly turned: Pick<TurnedFlows, 'has'>;
 }
 
 /** Why the flow is stale, in words; `undefined` when it is healthy, or none of ours. */
-export function whyStale({ family, original, reply }: Entry, expected: Expected): string | undefined {
-  const { destination, destinationPort } = original;
-  const byAddress = addressKey(destination, destinationPort);
-  const byNode = expected.nodeAddresses.has(destination) ? nodePortKey(family, destinationPort) : byAddress;
-  if (expected.changing.has(byAddress) || expected.changing.has(byNode)) return undefined;
+export function whyStale(entry: Entry, expected: Expected): string | undefined {
+  const { family, original, reply } = entry;
+  if (expected.turned.has(entry)) return whyTurned(entry, expected);
+  const frontend = { family, address: original.destination, port: original.destinationPort };
+  const keys = keysOf(frontend, expected);
+  if (keys.some((key) => expected.changing.has(key))) return undefined;
   const endpoint = addressKey(reply.source, reply.sourcePort);
-  const target = expected.targets.get(byAddress) ?? expected.targets.get(byNode);
-  if (target !== undefined) return target.endpoints.has(endpoint) ? undefined : describe(target, original, reply);
-  const former = expected.former.nameOf(byAddress, endpoint) ?? expected.former.nameOf(byNode, endpoint);
+  const target = targetOf(keys, expected);
+  if (target !== undefined) return target.endpoints.has(endpoint) ? undefined : describe(target, entry);
+  const former = keys.map((key) => expected.former.nameOf(key, endpoint)).find((name) => name !== undefined);
   if (former === undefined) return undefined;
-  return `${print(destination, destinationPort)} is no frontend of ${former} any more`;
+  return `${print(frontend.address, frontend.port)} is no frontend of ${former} any more`;
 }
 
-function describe({ name, endpoints }: UdpTarget, original: Tuple, reply: Tuple): string {
+/** Its server is asked for as a frontend now, if it still is one. */
+function whyTurned({ family, original: { source, sourcePort } }: Entry, expected: Expected): string | undefined {
+  const keys = keysOf({ family, address: source, port: sourcePort }, expected);
+  const target = targetOf(keys, expected);
+  if (target === undefined || keys.some((key) => expected.changing.has(key))) return undefined;
+  return `an answer has opened anew the flow to ${print(source, sourcePort)}, which is older than this frontend of ${target.name}`;
+}
+
+interface Dialled {
+  readonly family: Family;
+  readonly address: Address;
+  readonly port: number;
+}
+
+/** The names that a frontend at this place can go by. */
+function keysOf({ family, address, port }: Dialled, { nodeAddresses }: Expected): readonly string[] {
+  const byAddress = addressKey(address, port);
+  return nodeAddresses.has(address) ? [byAddress, nodePortKey(family, port)] : [byAddress];
+}
+
+function targetOf(keys: readonly string[], { targets }: Expected): UdpTarget | undefined {
+  return keys.map((key) => targets.get(key)).find((target) => target !== undefined);
+}
+
+function describe({ name, endpoints }: UdpTarget, entry: Entry): string {
+  const { original, reply } = entry;
   const frontend = print(original.destination, original.destinationPort);
-  if (reply.source === original.destination && reply.sourcePort === original.destinationPort) {
-    return `the flow to ${frontend} is older than this frontend of ${name}`;
-  }
+  if (!isTranslated(entry)) return `the flow to ${frontend} is older than this frontend of ${name}`;
   const left = endpoints.size === 0 ? ', which has none left' : '';
   return `${print(reply.source, reply.sourcePort)} is no endpoint of ${name}${left}`;
 }
@@ -53,17 +81,24 @@ export interface StaleGroup {
 /** Gathers stale flows from a dump, entry by entry. */
 export class StaleFlows {
   readonly #groups = new Map<string, { reason: string; first: Entry; count: number }>();
+  readonly #untranslated: Entry[] = [];
 
   /** Judges an entry, and keeps it when it is stale. */
   judge(entry: Entry, expected: Expected): void {
     const reason = whyStale(entry, expected);
     if (reason === undefined) return;
     const { original, reply } = entry;
+    if (!isTranslated(entry) && !expected.turned.has(entry)) this.#untranslated.push(entry);
     const frontend = addressKey(original.destination, original.destinationPort);
     const key = `${frontend} ${addressKey(reply.source, reply.sourcePort)}`;
     const group = this.#groups.get(key);
     if (group === undefined) this.#groups.set(key, { reason, first: entry, count: 1 });
     else group.count++;
+  }
+
+  /** Each of those that an answer can open anew. */
+  get untranslated(): readonly Entry[] {
+    return this.#untranslated;
   }
 
   groups(): readonly StaleGroup[] {

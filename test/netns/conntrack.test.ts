@@ -8,6 +8,7 @@ import type { Report, Transport } from './traffic.ts';
 const REMOVED = 'removed stale UDP conntrack entries';
 const NODE_PORT = 30080;
 const OTHER_NODE_PORT = 30081;
+const SLOW_NODE_PORT = 30082;
 const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
 const FAMILIES = ['ip', 'ip6'] as const;
 /** How long a flow may take to where it belongs. */
@@ -110,6 +111,19 @@ t.test('a flow to a node port that is not one yet begins to work', async (t) => 
   const ms = await until(flow, ({ pods }) => pods['b'] !== undefined);
   t.ok(ms < LIMIT_MS, `${ms} ms`);
   await flow.stop();
+  await listening.stop();
+});
+
+t.test('a flow to a node port does not turn round when its former server is slow', async (t) => {
+  const port = SLOW_NODE_PORT;
+  const listening = await node1.respond({ udp: [port], delayMs: 400 });
+  const flow = await keep('udp', NODES.node1.ip, { port });
+  const ports = PORTS.map((each) => ({ ...each, nodePort: port }));
+  await proxied.addService('shop/slow', 29, { pods: ['b'], ports });
+  // Answers that were on their way when the flow was removed come in for 400 ms more, and open it the other way round.
+  await until(flow, ({ pods }) => (pods['b'] ?? 0) > 20);
+  const { pods } = await flow.stop();
+  t.ok((pods['b'] ?? 0) > 20, JSON.stringify(pods));
   await listening.stop();
 });
 

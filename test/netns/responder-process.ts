@@ -9,6 +9,8 @@ import type { Addresses } from './topology.ts';
 export interface ResponderPorts {
   readonly tcp?: readonly number[];
   readonly udp?: readonly number[];
+  /** How long it takes to answer a datagram. Default: no time. */
+  readonly delayMs?: number;
 }
 
 export interface Responder {

@@ -11,9 +11,11 @@ interface Setup extends Addresses {
   readonly name: string;
   readonly tcp?: readonly number[];
   readonly udp?: readonly number[];
+  /** How long it takes to answer a datagram. */
+  readonly delayMs?: number;
 }
 
-const { name, ip, ip6, tcp = [], udp = [] }: Setup = JSON.parse(process.argv[2] ?? '{}');
+const { name, ip, ip6, tcp = [], udp = [], delayMs = 0 }: Setup = JSON.parse(process.argv[2] ?? '{}');
 
 await Promise.all([
   ...tcp.map(listenTcp),
@@ -54,7 +56,9 @@ async function listenUdp(address: string, port: number): Promise<void> {
       localPort: port,
     };
     // The callback takes the error of a client that has gone.
-    socket.send(JSON.stringify(answer), from.port, from.address, () => {});
+    const send = () => socket.send(JSON.stringify(answer), from.port, from.address, () => {});
+    if (delayMs > 0) setTimeout(send, delayMs);
+    else send();
   });
   socket.bind(port, address);
   await once(socket, 'listening');

@@ -32,6 +32,7 @@ class FakeConntrack {
   lines: string[] = [];
   failure: Error | undefined;
   lists = 0;
+  onDelete: (() => void) | undefined;
   #underWay = 0;
 
   async list(family: 'ip' | 'ip6', take: (entry: Entry) => void): Promise<void> {
@@ -56,7 +57,9 @@ class FakeConntrack {
         entry?.original.destination === destination && entry.original.destinationPort === destinationPort;
       return !isSameFrontend || entry.reply.source !== first.reply.source;
     });
-    return before - this.lines.length;
+    const deleted = before - this.lines.length;
+    this.onDelete?.();
+    return deleted;
   }
 }
 
@@ -66,12 +69,18 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
   const told: { message: string; details: unknown }[] = [];
   const write = (message: string, details?: unknown) => void told.push({ message, details });
   const cleanUps: unknown[] = [];
+  let now = 0;
+  const sleep = async (ms: number) => {
+    now += ms;
+    await tick();
+  };
+  const clock = { now: () => now, sleep, random: () => 0 };
   const cleaner = new FlowCleaner({
     engine,
     conntrack,
     hostAddresses: () => ['127.0.0.1', '192.0.2.1', 'fd00::1'],
     log: { ...silentLog, info: write, warn: write },
-    clock: { now: () => 0, sleep: async () => void (await tick()), random: () => 0 },
+    clock,
     onCleaned: ({ deleted }) => cleanUps.push(deleted),
   });
   const stop = new AbortController();
@@ -106,6 +115,30 @@ t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', asy
     { ip: 0, ip6: 0 },
     { ip: 2, ip6: 0 },
   ]);
+});
+
+t.test('FlowCleaner looks again after it removed a flow that an answer may open anew', async (t) => {
+  const { engine, conntrack, told, sync } = start(t);
+  const plain = (from: string, sport: number, to: string, dport: number) =>
+    `udp      17 27 src=${from} dst=${to} sport=${sport} dport=${dport} src=${to} dst=${from} sport=${dport} dport=${sport} use=1`;
+  const turned = plain('192.0.2.1', 30053, '10.0.0.1', 1000);
+  const others = plain('192.0.2.1', 30053, '10.0.0.2', 1000);
+  conntrack.lines = [plain('10.0.0.1', 1000, '192.0.2.1', 30053), others];
+  let answers = 2;
+  conntrack.onDelete = () => {
+    if (answers-- > 0) conntrack.lines.push(turned);
+  };
+  put(engine, SERVICE, endpoints(1));
+  await sync();
+  t.strictSame(conntrack.lines, [others], 'a process of this node may ask from this port');
+  const reason = 'the flow to 192.0.2.1:30053 is older than this frontend of kube/dns';
+  t.match(told, [{ details: { count: 3, reason } }]);
+  conntrack.lines.push(turned);
+  for (let n = 0; n < 200; n++) await tick();
+  t.strictSame(conntrack.lines, [others], 'a late answer');
+  const { lists } = conntrack;
+  for (let n = 0; n < 200; n++) await tick();
+  t.equal(conntrack.lists, lists, 'all answers have arrived');
 });
 
 t.test('FlowCleaner does nothing when no UDP Service changed', async (t) => {

@@ -3,6 +3,7 @@ import t from 'tap';
 import { addressKey, type Entry, nodePortKey, parseEntry } from '../../../src/conntrack/entry.ts';
 import { FormerTargets } from '../../../src/conntrack/former-targets.ts';
 import { type Expected, StaleFlows, whyStale } from '../../../src/conntrack/stale.ts';
+import { TurnedFlows } from '../../../src/conntrack/turned-flows.ts';
 import type { UdpTarget } from '../../../src/conntrack/udp-targets.ts';
 
 const CLIENT = '192.0.2.9';
@@ -20,6 +21,7 @@ function expectedOf(targets: readonly UdpTarget[], former: readonly UdpTarget[] 
     former: formerTargets,
     changing: new Set(changing),
     nodeAddresses: new Set([NODE, 'fd00:77::1']),
+    turned: new TurnedFlows(),
   } satisfies Expected;
 }
 
@@ -101,6 +103,31 @@ t.test('whyStale() says why', async (t) => {
     { to: `${NODE} 30099`, from: '10.1.0.7 5353', why: `${NODE}:30099 is no frontend of kube/gone any more` },
   ];
   for (const { to, from, why } of cases) t.equal(whyStale(flow(to, from), EXPECTED), why, `${to} <- ${from}`);
+});
+
+t.test('whyStale() knows a flow that an answer has opened anew', async (t) => {
+  const place = (text: string) => {
+    const [address = '', port] = text.split(' ');
+    return { address, port: Number(port) };
+  };
+  const untranslated = (from: string, to: string): Entry => {
+    const [source, destination] = [place(from), place(to)];
+    const tuple = (a: typeof source, b: typeof source) => {
+      return { source: a.address, sourcePort: a.port, destination: b.address, destinationPort: b.port };
+    };
+    return { family: 'ip', original: tuple(source, destination), reply: tuple(destination, source) };
+  };
+  const [client, server] = [`${CLIENT} 1000`, `${NODE} 30053`];
+  const turned = new TurnedFlows();
+  const expected = { ...EXPECTED, turned };
+  const entry = untranslated(server, client);
+  t.equal(whyStale(entry, expected), undefined, 'a process of this node asks from this port');
+  for (const to of [server, GONE, MOVING]) turned.note(untranslated(client, to), 0);
+  const reason = `an answer has opened anew the flow to ${NODE}:30053, which is older than this frontend of kube/dns:dns`;
+  t.equal(whyStale(entry, expected), reason);
+  t.equal(whyStale(untranslated(server, `${CLIENT} 1001`), expected), undefined, 'another client');
+  t.equal(whyStale(untranslated(GONE, client), expected), undefined, 'no frontend any more');
+  t.equal(whyStale(untranslated(MOVING, client), expected), undefined, 'its frontend is being changed');
 });
 
 t.test('StaleFlows gathers what frontend and endpoint have in common', async (t) => {

@@ -43,7 +43,8 @@ export class NftSession {
       this.#answer = resolve;
     });
     const timer = setTimeout(() => child.kill('SIGKILL'), this.#timeoutMs);
-    child.stdin.write(`include "/proc/${process.pid}/fd/${file}"\n${word}\n`);
+    // One that cannot be started for want of file descriptors has no streams: the error comes in a moment.
+    if (child.pid !== undefined) child.stdin.write(`include "/proc/${process.pid}/fd/${file}"\n${word}\n`);
     const answer = await answered;
     clearTimeout(timer);
     if (typeof answer !== 'string') throw answer;
@@ -75,13 +76,21 @@ export class NftSession {
     this.#starts++;
     const running = { child, file };
     this.#running = running;
+    let isOver = false;
+    const end = (error: Error): void => {
+      if (isOver) return;
+      isOver = true;
+      closeSync(file);
+      this.#running = undefined;
+      this.#finish(error);
+    };
+    child.on('error', (cause) => end(new NftLost(`Cannot run the nft session: ${cause.message}`, { cause })));
+    if (child.pid === undefined) return running;
     child.stdout.resume();
     child.stderr.setEncoding('utf8').on('data', (data: string) => this.#heard(data));
     child.stdin.on('error', () => {});
-    child.on('error', (cause) => this.#ended(new NftLost('Cannot run the nft session', { cause })));
     child.on('close', (status, signal) => {
-      closeSync(running.file);
-      this.#ended(new NftLost(`The nft session ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`));
+      end(new NftLost(`The nft session ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`));
     });
     child.unref();
     return running;
@@ -93,11 +102,6 @@ export class NftSession {
     if (end < 0) return;
     const ownComplaint = this.#stderr.lastIndexOf('Error: ', end);
     this.#finish(this.#stderr.slice(0, Math.max(ownComplaint, 0)));
-  }
-
-  #ended(error: Error): void {
-    this.#running = undefined;
-    this.#finish(error);
   }
 
   #finish(end: Error | string): void {

@@ -13,7 +13,7 @@ export interface ExecOptions {
   readonly input?: string;
   /** The program is killed when it takes longer. */
   readonly timeoutMs: number;
-  /** Takes standard output line by line instead of gathering it. */
+  /** Takes standard output line by line instead of gathering it. When it throws, the program is killed. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -29,21 +29,26 @@ export class ExecError extends Error {
   }
 }
 
-/** Runs a program without a shell. Resolves with its exit status whatever that is; rejects with {@link ExecError}. */
+/**
+ * Runs a program without a shell. Resolves with its exit status whatever that is; rejects with {@link ExecError}, or what
+ * `onLine` has thrown.
+ */
 export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
   const { input = '', timeoutMs, onLine } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'pipe' });
     // Node's own timeout would keep the process alive after a program that could not be started.
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
-    // First, for a program that cannot be started for want of file descriptors has no streams either.
     child.on('error', (cause: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       const notFound = cause.code === 'ENOENT';
       const state = notFound ? 'there is no such program in PATH' : cause.message;
       reject(new ExecError(`Cannot run "${command}": ${state}`, { kind: notFound ? 'not-found' : 'failed', cause }));
     });
+    // One that cannot be started for want of file descriptors has no streams, and no end besides the error.
+    if (child.pid === undefined) return;
     let [stdout, stderr] = ['', ''];
+    let broken: { readonly error: unknown } | undefined;
     child.stdout.setEncoding('utf8');
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
@@ -53,11 +58,20 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
         stdout += text;
       });
     } else {
-      createInterface({ input: child.stdout }).on('line', onLine);
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (broken !== undefined) return;
+        try {
+          onLine(line);
+        } catch (error) {
+          broken = { error };
+          child.kill('SIGKILL');
+        }
+      });
     }
     child.on('close', (status, signal) => {
       clearTimeout(timer);
-      if (status !== null) resolve({ status, stdout, stderr });
+      if (broken !== undefined) reject(broken.error);
+      else if (status !== null) resolve({ status, stdout, stderr });
       else reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${signal}`, { kind: 'failed' }));
     });
     // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.

@@ -20,8 +20,9 @@ export function follow(command: string, args: readonly string[], { onLine, signa
       signal.removeEventListener('abort', stop);
       resolve(reason);
     };
-    // First, for a program that cannot be started for want of file descriptors has no streams either.
     child.on('error', ({ message }) => end(message));
+    // One that cannot be started for want of file descriptors has no streams, and no end besides the error.
+    if (child.pid === undefined) return;
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr = (stderr + text).slice(-1000);
     });

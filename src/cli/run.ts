@@ -68,7 +68,7 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
     ...health.observers,
     takeOver,
     { completed: giveBackMemory },
-    { synced: () => void (engine.node.localhostNodePorts && localhost.open()) },
+    { synced: () => void (takesLocalhost(current) && engine.node.localhostNodePorts && localhost.open()) },
     telemetry.observer,
   ];
   const nodeWait = new NodeWait({ engine, log, clock: systemClock, request: () => daemon.request() });
@@ -90,9 +90,10 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const addresses = followAddresses({ engine, request: () => daemon.request(), log, signal: both });
   const apply = async (next: Settings): Promise<void> => {
     log.setLevel(next.own.log.level);
-    if (!next.proxy.nodePortAddresses.includes('localhost')) await localhost.close();
-    engine.setOptions(next.proxy);
+    // First, so that no sync switches on again what is switched off before the rules go.
     current = next;
+    if (!takesLocalhost(next)) await localhost.close();
+    engine.setOptions(next.proxy);
     addresses.optionsChanged();
     daemon.request();
   };
@@ -117,6 +118,10 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
       stopped.abort();
     }
   }
+}
+
+function takesLocalhost({ proxy }: Settings): boolean {
+  return proxy.nodePortAddresses.includes('localhost');
 }
 
 interface Source {

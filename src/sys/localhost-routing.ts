@@ -10,6 +10,8 @@ export class LocalhostRouting {
   readonly #path: string;
   #isOurs = false;
   #isOn = false;
+  /** One after the other: what is switched on while it is being switched off would stay. */
+  #queue: Promise<void> = Promise.resolve();
 
   constructor(log: Log, path = ROUTE_LOCALNET) {
     this.#log = log;
@@ -17,7 +19,18 @@ export class LocalhostRouting {
   }
 
   /** To be called once rules keep others away from loopback addresses. Never rejects. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    this.#queue = this.#queue.then(() => this.#open());
+    return this.#queue;
+  }
+
+  /** To be called before these rules go. Never rejects. */
+  close(): Promise<void> {
+    this.#queue = this.#queue.then(() => this.#close());
+    return this.#queue;
+  }
+
+  async #open(): Promise<void> {
     if (this.#isOn) return;
     this.#isOn = true;
     try {
@@ -32,8 +45,7 @@ export class LocalhostRouting {
     }
   }
 
-  /** To be called before these rules go. Never rejects. */
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     if (!this.#isOn) return;
     this.#isOn = false;
     if (this.#isOurs) await writeFile(this.#path, '0').catch(() => {});

@@ -30,6 +30,15 @@ t.test('what was switched on is switched off again, and what others did stays', 
   }
 });
 
+t.test('it is off when it was switched off while it was being switched on', async (t) => {
+  const path = join(t.testdir({ route_localnet: '0' }), 'route_localnet');
+  const routing = new LocalhostRouting(recordLog().log, path);
+  const opening = routing.open();
+  await routing.close();
+  await opening;
+  t.equal(await readFile(path, 'utf8'), '0');
+});
+
 t.test('not being allowed to is told with advice', async (t) => {
   const { log, lines } = recordLog();
   await new LocalhostRouting(log, join(t.testdir({}), 'nowhere')).open();

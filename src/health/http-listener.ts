@@ -1,6 +1,6 @@
 // One HTTP server at one address and port that gives short answers.
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
+import { listen, type Place } from '../sys/listen.ts';
 
 export interface Answer {
   readonly status: number;
@@ -8,16 +8,9 @@ export interface Answer {
   readonly body: string;
 }
 
-export interface HttpListenerOptions extends BindAddress {
-  /** `::` takes connections of IPv4 as well, unless this is set. */
-  readonly ipv6Only: boolean;
+export interface HttpListenerOptions extends Place {
   /** Gives the answer to a request for this path, which has no query. Must not throw. */
   readonly answer: (path: string) => Answer;
-}
-
-/** It cannot listen. The message says where, and why. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
 }
 
 /**
@@ -48,24 +41,12 @@ export class HttpListener {
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** Resolves when it listens, or was closed meanwhile. Rejects with {@link ListenError}; it can be tried again then. */
-  open(): Promise<void> {
-    const { host, port, ipv6Only } = this.#options;
-    const server = this.#server;
-    return new Promise((resolve, reject) => {
-      const fail = (cause: NodeJS.ErrnoException): void =>
-        reject(new ListenError(`Cannot listen at ${printBindAddress({ host, port })}: ${reasonOf(cause)}`, { cause }));
-      server.once('error', fail);
-      // Closed meanwhile, it will never say that it listens.
-      server.once('close', resolve);
-      server.listen({ host, port, ipv6Only }, () => {
-        server.off('error', fail);
-        // From here on errors are those of single connections, such as one too many for the process.
-        server.on('error', () => {});
-        if (this.#closed) server.close();
-        resolve();
-      });
-    });
+  /** Resolves when it listens, or was closed meanwhile. Rejects with a `ListenError`; it can be tried again then. */
+  async open(): Promise<void> {
+    await listen(this.#server, this.#options);
+    // From here on errors are those of single connections, such as one too many for the process.
+    this.#server.on('error', () => {});
+    if (this.#closed) this.#server.close();
   }
 
   /** The port is free when this returns, and connections are cut. */
@@ -78,15 +59,4 @@ export class HttpListener {
 
 function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? '';
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another process listens there',
-  EADDRNOTAVAIL: 'no interface of this node has this address',
-  EAFNOSUPPORT: 'this node has no IPv6',
-  EACCES: 'this process is not allowed to',
-};
-
-function reasonOf({ code = '', message }: NodeJS.ErrnoException): string {
-  return REASONS[code] ?? message;
 }

@@ -2,6 +2,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
 import type { Clock } from '../sys/clock.ts';
+import { listen } from '../sys/listen.ts';
 import type { Log } from '../sys/log.ts';
 
 export interface Answer {
@@ -28,11 +29,6 @@ export interface DebugServerParts {
   readonly hardFail: boolean;
   readonly log: Log;
   readonly clock: Clock;
-}
-
-/** It cannot listen, and must. The message says where, and why. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
 }
 
 export const PLAIN = 'text/plain; charset=utf-8';
@@ -67,22 +63,10 @@ export class DebugServer {
 
   /**
    * Serves until the signal aborts. While it cannot listen it says so once, and tries again every five seconds; with
-   * `hardFail` it rejects with a {@link ListenError}.
+   * `hardFail` it rejects with a `ListenError`.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { address, clock, hardFail, log } = this.#parts;
-    const at = printBindAddress(address);
-    let told = '';
-    while (!signal.aborted) {
-      const reason = await this.#listen();
-      if (reason === undefined) break;
-      if (hardFail) throw new ListenError(`Cannot serve metrics at ${at}: ${reason}`);
-      const details = { address: at, reason, retryInMs: RETRY_MS };
-      if (reason !== told) log.error('metrics cannot be served', details);
-      told = reason;
-      await clock.sleep(RETRY_MS, signal);
-    }
-    if (told !== '' && !signal.aborted) log.info('metrics are served now', { address: at });
+    await this.#listen(signal);
     this.#server.on('error', () => {});
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -92,17 +76,22 @@ export class DebugServer {
     this.#server.closeAllConnections();
   }
 
-  /** Why it cannot listen; `undefined` when it does. */
-  #listen(): Promise<string | undefined> {
-    const { host, port } = this.#parts.address;
-    return new Promise((resolve) => {
-      const fail = (error: Error) => resolve(error.message);
-      this.#server.once('error', fail);
-      this.#server.listen({ host, port, ipv6Only: false }, () => {
-        this.#server.off('error', fail);
-        resolve(undefined);
-      });
-    });
+  async #listen(signal: AbortSignal): Promise<void> {
+    const { address, clock, hardFail, log } = this.#parts;
+    let told = '';
+    while (!signal.aborted) {
+      try {
+        await listen(this.#server, { ...address, ipv6Only: false });
+        if (told !== '') log.info('metrics are served now', { address: printBindAddress(address) });
+        return;
+      } catch (error) {
+        if (hardFail) throw error;
+        const reason = error instanceof Error ? error.message : String(error);
+        if (reason !== told) log.error('metrics cannot be served', { reason, retryInMs: RETRY_MS });
+        told = reason;
+        await clock.sleep(RETRY_MS, signal);
+      }
+    }
   }
 
   async #answer(url: string, headers: IncomingHttpHeaders): Promise<Answer> {

@@ -15,6 +15,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { SyncObserver } from '../sync/observer.ts';
 import { systemClock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { untilAborted } from '../sys/until-aborted.ts';
 import { VERSION } from './version.ts';
 
 export interface TelemetryParts {
@@ -138,11 +139,4 @@ export class Telemetry {
       this.#parts.log.error('metrics or Events have failed', { reason: error instanceof Error ? error.stack : error });
     }
   }
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

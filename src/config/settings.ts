@@ -54,9 +54,9 @@ export interface ClientConnection {
   readonly master: string | undefined;
 }
 
-/** What becomes of the kernel's connection tracking. 0 leaves a value alone, except for `min`. */
+/** kube-proxy's settings of the kernel's connection tracking. 0 leaves a value alone, except for `min`. */
 export interface ConntrackConfig {
-  /** Entries for each core. 0 leaves the size of the table alone. */
+  /** Entries for each core. 0 leaves the size of the table alone, whatever `min` says. */
   readonly maxPerCore: number;
   /** The least size of the table, whatever the number of cores. */
   readonly min: number;

@@ -4,6 +4,7 @@ import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
 import type { Clock } from '../sys/clock.ts';
 import { listen } from '../sys/listen.ts';
 import type { Log } from '../sys/log.ts';
+import { untilAborted } from '../sys/until-aborted.ts';
 
 export interface Answer {
   /** 200 when absent. */
@@ -68,10 +69,7 @@ export class DebugServer {
   async run(signal: AbortSignal): Promise<void> {
     await this.#listen(signal);
     this.#server.on('error', () => {});
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await untilAborted(signal);
     this.#server.close();
     this.#server.closeAllConnections();
   }

@@ -1,7 +1,8 @@
 // Bringing kernel settings to the values that are wanted.
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { type ConntrackSettings, HASH_SIZE, type Wanted, wantedSettings } from './conntrack-settings.ts';
+import type { ConntrackConfig } from '../config/settings.ts';
+import { HASH_SIZE, type Wanted, wantedSettings } from './conntrack-settings.ts';
 
 /** What became of one setting. */
 export interface Outcome {
@@ -34,7 +35,7 @@ export const kernelFiles: SettingFiles = {
  * that is not allowed to write is content when somebody else (an init container, say) has set the values before.
  */
 export async function applyConntrackSettings(
-  settings: ConntrackSettings,
+  settings: ConntrackConfig,
   { files = kernelFiles, cores = cpus().length }: { files?: SettingFiles; cores?: number } = {},
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];

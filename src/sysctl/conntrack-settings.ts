@@ -1,21 +1,8 @@
 // What the kernel's connection tracking is to be set to, and the values that come out of it.
-
-/** kube-proxy's settings of the same names. 0 leaves a value alone. */
-export interface ConntrackSettings {
-  /** Entries of the table for each core. 0 leaves the table alone, whatever `min` says. */
-  readonly maxPerCore: number;
-  /** The table has at least so many entries. */
-  readonly min: number;
-  readonly tcpEstablishedTimeoutMs: number;
-  readonly tcpCloseWaitTimeoutMs: number;
-  /** Segments outside of the window are let pass. `false` leaves the kernel's setting alone. */
-  readonly tcpBeLiberal: boolean;
-  readonly udpTimeoutMs: number;
-  readonly udpStreamTimeoutMs: number;
-}
+import type { ConntrackConfig } from '../config/settings.ts';
 
 /** kube-proxy's defaults. */
-export const DEFAULT_CONNTRACK: ConntrackSettings = {
+export const DEFAULT_CONNTRACK: ConntrackConfig = {
   maxPerCore: 32_768,
   min: 131_072,
   tcpEstablishedTimeoutMs: 86_400_000,
@@ -42,14 +29,14 @@ const NETFILTER = '/proc/sys/net/netfilter';
 export const HASH_SIZE = '/sys/module/nf_conntrack/parameters/hashsize';
 
 /** The number of entries that the table shall have; `undefined` leaves it alone. */
-export function tableSize({ maxPerCore, min }: ConntrackSettings, cores: number): number | undefined {
+export function tableSize({ maxPerCore, min }: ConntrackConfig, cores: number): number | undefined {
   if (maxPerCore <= 0) return undefined;
   const size = maxPerCore * cores;
   return size > MOST_ENTRIES ? MOST_ENTRIES : Math.max(size, min);
 }
 
 /** All settings in the order in which they are made. */
-export function wantedSettings(settings: ConntrackSettings, cores: number): Wanted[] {
+export function wantedSettings(settings: ConntrackConfig, cores: number): Wanted[] {
   const size = tableSize(settings, cores);
   const seconds = (name: string, ms: number): Wanted[] =>
     ms > 0 ? [{ path: `${NETFILTER}/${name}`, value: Math.floor(ms / 1000) }] : [];

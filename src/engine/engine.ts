@@ -14,13 +14,12 @@ import { FAMILIES, type Family } from '../net/family.ts';
 import type { Element, NftObject } from '../nft/element.ts';
 import { Arbiter, type Collision } from '../plan/arbiter.ts';
 import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
-import { countOperations, orderChanges } from '../plan/order.ts';
 import { ChainBook, type Retired } from './chain-book.ts';
 import type { KernelListing, Refusal } from './kernel-answers.ts';
 import { type Memory, memoriesOf } from './memories.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
 import { Store } from './store.ts';
-import { additionsInRuns, declare, inRuns, operationsOf, RUN_SIZE, type Transaction } from './transaction.ts';
+import { additionsInRuns, declare, inStages, type Transaction } from './transaction.ts';
 import { type WantedChains, wantedChains } from './wanted-chains.ts';
 
 export type { KernelListing, Refusal } from './kernel-answers.ts';
@@ -157,13 +156,7 @@ export class Engine implements Sink {
       chains: this.#chains.writes(this.#node, this.#ledger.targets()),
       changes: [],
     };
-    const steps = orderChanges(this.#ledger.changes(), ({ object }) => roleOf(object));
-    const count = (changes: readonly Change[]) => changes.reduce((sum, change) => sum + countOperations(change), 0);
-    const firstSize = operationsOf(first).length;
-    const size = steps.reduce((sum, step) => sum + count(step), firstSize);
-    if (size === 0) return [];
-    if (size <= RUN_SIZE) return [[{ ...first, changes: steps.flat() }]];
-    return [...(firstSize > 0 ? [[first]] : []), ...steps.map(inRuns)];
+    return inStages(first, this.#ledger.changes());
   }
 
   /** The kernel took this transaction. */

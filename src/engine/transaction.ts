@@ -1,9 +1,9 @@
 // What goes to the kernel, and in which portions.
-import { allObjects } from '../compile/objects.ts';
+import { allObjects, roleOf } from '../compile/objects.ts';
 import { FAMILIES } from '../net/family.ts';
 import { addObject, addTable, type Operation, OperationLines } from '../nft/operation.ts';
 import type { Change } from '../plan/ledger.ts';
-import { additions, countOperations, deletions, writeAddition, writeDeletion } from '../plan/order.ts';
+import { additions, countOperations, deletions, orderChanges, writeAddition, writeDeletion } from '../plan/order.ts';
 import type { ChainWrite } from './chain-book.ts';
 
 /** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
@@ -44,8 +44,19 @@ export function declare(): Operation[] {
   return [...FAMILIES.map(addTable), ...allObjects().map(addObject)];
 }
 
+/** What comes first and then these changes, step by step; all in one transaction where they are few, and none where there are none. */
+export function inStages(first: Transaction, changes: Iterable<Change>): Transaction[][] {
+  const steps = orderChanges(changes, ({ object }) => roleOf(object));
+  const count = (step: readonly Change[]) => step.reduce((sum, change) => sum + countOperations(change), 0);
+  const firstSize = operationsOf(first).length;
+  const size = steps.reduce((sum, step) => sum + count(step), firstSize);
+  if (size === 0) return [];
+  if (size <= RUN_SIZE) return [[{ ...first, changes: steps.flat() }]];
+  return [...(firstSize > 0 ? [[first]] : []), ...steps.map(inRuns)];
+}
+
 /** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
-export function inRuns(step: readonly Change[]): Transaction[] {
+function inRuns(step: readonly Change[]): Transaction[] {
   const runs: Change[][] = [];
   let size = RUN_SIZE;
   for (const change of step) {

@@ -4,6 +4,7 @@ import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { Kernel } from '../apply/kernel.ts';
 import { FAMILIES } from '../net/family.ts';
 import { addTable, deleteTable } from '../nft/operation.ts';
+import { isLoopbackRouted } from '../sys/localhost-routing.ts';
 import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 
@@ -22,6 +23,7 @@ export async function cleanup(settings: CleanupSettings): Promise<void> {
   await warnOfDaemon(settings);
   const removed: string[] = [];
   for (const remove of OURS) removed.push(...(await remove(settings)));
+  if (removed.length > 0) await warnOfLoopback();
   const theirs = settings.kubeProxy
     ? await new KubeProxyLeftovers({ nft: settings.nft }).remove({ keepAccepting: false })
     : { removed: [], kept: [], obstacles: [] };
@@ -39,6 +41,14 @@ async function warnOfDaemon({ runDir }: CleanupSettings): Promise<void> {
   if (daemon === undefined) return;
   process.stderr.write(
     `nftlane: warning: process ${daemon.pid} is at work here and will put its tables back; end it first\n`,
+  );
+}
+
+/** The rules that keep the network away from loopback addresses, where there were any, have gone with our tables. */
+async function warnOfLoopback(): Promise<void> {
+  if (!(await isLoopbackRouted())) return;
+  process.stderr.write(
+    'nftlane: warning: net.ipv4.conf.all.route_localnet is 1, and no rule of ours keeps the network away from 127.0.0.0/8; unless something else needs it: sysctl -w net.ipv4.conf.all.route_localnet=0\n',
   );
 }
 

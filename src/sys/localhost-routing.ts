@@ -4,6 +4,12 @@ import type { Log } from './log.ts';
 
 const ROUTE_LOCALNET = '/proc/sys/net/ipv4/conf/all/route_localnet';
 
+/** Whether it is on, whoever has switched it on. */
+export async function isLoopbackRouted(path = ROUTE_LOCALNET): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.trim() === '1';
+}
+
 /** Switches it on, and off again what it has switched on. */
 export class LocalhostRouting {
   readonly #log: Log;
@@ -50,8 +56,7 @@ export class LocalhostRouting {
     this.#isOn = false;
     if (this.#isOurs) await writeFile(this.#path, '0').catch(() => {});
     this.#isOurs = false;
-    const now = await readFile(this.#path, 'utf8').catch(() => '');
-    if (now.trim() !== '1') return;
+    if (!(await isLoopbackRouted(this.#path))) return;
     const advice = 'sysctl -w net.ipv4.conf.all.route_localnet=0, unless something else needs it';
     this.#log.warn('loopback addresses of this host may be reached from its network', { advice });
   }

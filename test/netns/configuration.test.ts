@@ -148,3 +148,12 @@ t.test('a changed file is applied at work, or not at all, or ends the daemon', a
   t.equal(await daemon.stop(), 0);
   t.match(await dial(client, byNodePort), { answered: 10 }, 'forwarding goes on');
 });
+
+t.test('cleanup warns of loopback addresses that its rules no longer close', async (t) => {
+  await proxied.restart('node1').then((daemon) => daemon.logged('ruleset complete'));
+  await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
+  await proxied.daemon('node1').stop();
+  const { status, stdout, stderr } = await proxied.run('node1', 'cleanup');
+  t.match({ status, stdout, stderr }, { status: 0, stdout: /table ip nftlane/, stderr: /route_localnet is 1/ });
+  t.match(await proxied.run('node1', 'cleanup'), { status: 0, stdout: 'nothing to remove\n', stderr: '' });
+});

@@ -20,6 +20,7 @@ export const CONNTRACK: Section = {
         cleaner('FlowCleaner waits for the sync that succeeds'),
         flows('TCP connections stay where they are'),
         flows('a restart of the daemon touches nothing'),
+        flows('a flow to a node port does not turn round when its former server is slow'),
       ],
       better: [
         {

@@ -153,13 +153,15 @@ t.test('StaleFlows judges 50,000 lines in much less than a second', async (t) =>
     const reply = `src=${endpoint} dst=${client} sport=5353 dport=1000`;
     return `udp      17 27 src=${client} dst=${address} sport=1000 dport=53 ${reply} [ASSURED] mark=0 use=1`;
   });
-  const started = performance.now();
+  // Time of the processor: others may be at work on this machine.
+  const before = process.cpuUsage();
   const flows = new StaleFlows();
   for (const line of lines) {
     const entry = parseEntry(line, 'ip');
     if (entry !== undefined) flows.judge(entry, expected);
   }
-  const ms = performance.now() - started;
+  const { user, system } = process.cpuUsage(before);
+  const ms = (user + system) / 1000;
   t.comment(`${Math.round(ms)} ms`);
   t.ok(ms < 1000, `${Math.round(ms)} ms`);
   t.equal(

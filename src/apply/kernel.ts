@@ -5,7 +5,7 @@ import { FAMILIES, type Family } from '../net/family.ts';
 import { parseComplaints } from '../nft/complaint.ts';
 import type { NftObject } from '../nft/element.ts';
 import { ElementReader, type ListedElement, readTable } from '../nft/listing.ts';
-import { TABLE } from '../nft/operation.ts';
+import { addTable, deleteTable, TABLE } from '../nft/operation.ts';
 import { readRuleCounts } from '../nft/rule-counts.ts';
 import { type Held, objectKey } from '../plan/ledger.ts';
 import { ExecError, exec } from '../sys/exec.ts';
@@ -20,6 +20,9 @@ const TIMEOUT_MS = 60_000;
 const LIST_TIMEOUT_MS = 300_000;
 /** nft 1.0.6 cannot express some of our rules, and 1.1 is the first that lists ours without loading foreign tables. */
 const NFT_FLOOR = [1, 1] as const;
+
+/** What nf_tables says to a family that it was built without; other network stacks say it in other words. */
+const NO_FAMILY = /(?:Operation|Protocol|Address family) not supported/;
 
 /** What was listed of one set or map, with its counters. */
 export type CountedListing = ReadonlyMap<string, readonly ListedElement[]>;
@@ -45,6 +48,19 @@ export class Kernel {
     const reason = parseComplaints(stderr)[0]?.message ?? stderr.split('\n')[0] ?? '';
     const hint = reason.includes('not permitted') ? ' (CAP_NET_ADMIN in this network namespace is needed)' : '';
     throw new NftUnusable(`Cannot use nftables: ${reason}${hint}`);
+  }
+
+  /**
+   * The families that this kernel does not know, with its reason. Nothing is loaded, and nobody is told of anything else that
+   * is wrong: {@link check} does that.
+   */
+  async missingFamilies(): Promise<[Family, string][]> {
+    const input = `${FAMILIES.map((family) => addTable(family).line).join('\n')}\n`;
+    const { stderr } = await this.#nft(['-c', '-f', '-'], { input }).catch(() => ({ stderr: '' }));
+    return parseComplaints(stderr).flatMap(({ line, message }): [Family, string][] => {
+      const family = FAMILIES[line - 1];
+      return family !== undefined && NO_FAMILY.test(message) ? [[family, message]] : [];
+    });
   }
 
   /** Applies the lines as one transaction. Throws {@link NftRefusal}, or {@link NftLost} when its outcome is not known. */
@@ -82,6 +98,17 @@ export class Kernel {
     const { stdout } = await this.#nft(['list', 'tables']);
     const tables = stdout.split('\n');
     return FAMILIES.filter((family) => tables.includes(`table ${family} ${TABLE}`));
+  }
+
+  /**
+   * Deletes our tables of these families, and says which were there. They are added first, for somebody else may have deleted
+   * them meanwhile, which would be an error, and nft 1.0 has no `destroy`.
+   */
+  async removeTables(families: readonly Family[]): Promise<Family[]> {
+    const there = (await this.ownTables()).filter((family) => families.includes(family));
+    const operations = there.flatMap((family) => [addTable(family), deleteTable(family)]);
+    if (operations.length > 0) await this.run(operations.map(({ line }) => line));
+    return there;
   }
 
   /** How many rules each of our chains has, by `family name`: enough to notice that somebody else was at work. */

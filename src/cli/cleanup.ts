@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises';
 import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { Kernel } from '../apply/kernel.ts';
 import { FAMILIES } from '../net/family.ts';
-import { addTable, deleteTable } from '../nft/operation.ts';
 import { isLoopbackRouted } from '../sys/localhost-routing.ts';
 import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
 import { CommandError, EXIT } from './exit-status.ts';
@@ -52,18 +51,14 @@ async function warnOfLoopback(): Promise<void> {
   );
 }
 
-/** Deletes our tables. They are added first, for deleting what is not there would fail, and nft 1.0 has no `destroy`. */
 async function removeTables({ nft }: CleanupSettings): Promise<string[]> {
   const kernel = new Kernel({ command: nft });
   await kernel.check();
-  const there = await kernel.ownTables();
-  const operations = FAMILIES.flatMap((family) => [addTable(family), deleteTable(family)]);
   try {
-    await kernel.run(operations.map((operation) => operation.line));
+    return (await kernel.removeTables(FAMILIES)).map((family) => `nftables table ${family} nftlane`);
   } finally {
     kernel.close();
   }
-  return there.map((family) => `nftables table ${family} nftlane`);
 }
 
 /** A daemon that was killed leaves its socket. One that lives keeps it. */

@@ -6,7 +6,9 @@ import { Engine, type KernelListing } from '../engine/engine.ts';
 import { describeFinding, type Finding } from '../kube/finding.ts';
 import { deliverManifests } from '../manifests/deliver-manifests.ts';
 import { loadManifests } from '../manifests/manifest-files.ts';
+import type { Family } from '../net/family.ts';
 import { readHost } from '../sys/host.ts';
+import { missingIpv6 } from '../sys/missing-ipv6.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 
 export interface LiveSource {
@@ -52,7 +54,8 @@ async function askDaemon(runDir: string): Promise<DaemonState> {
 }
 
 async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<Live> {
-  const { engine, findings } = await loadEngine(file, proxy);
+  const families: Family[] | undefined = (await missingIpv6()) === undefined ? undefined : ['ip'];
+  const { engine, findings } = await loadEngine(file, { ...proxy, families });
   engine.adopt(listing);
   engine.compile();
   return { engine, findings };

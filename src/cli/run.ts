@@ -28,6 +28,7 @@ import { TakeOver } from '../takeover/take-over.ts';
 import { followAddresses } from './follow-addresses.ts';
 import type { LoadedSettings } from './proxy-flags.ts';
 import { followConfiguration } from './reload.ts';
+import { servedFamilies } from './served-families.ts';
 import { Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
@@ -45,7 +46,8 @@ export interface RunParts {
 export async function run({ settings, reload, log }: RunParts, signal: AbortSignal): Promise<void> {
   const { own, proxy } = settings;
   const kernel = new Kernel({ command: own.nft });
-  const engine = new Engine(proxy);
+  const families = await servedFamilies({ kernel, proxy, log });
+  const engine = new Engine({ ...proxy, families });
   engine.setHostAddresses(hostAddresses());
   const conntrack = new Conntrack({ command: own.conntrack });
   const { healthzBindAddress: address, bindAddressHardFail: hardFail } = settings.config;
@@ -93,7 +95,7 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
     // First, so that no sync switches on again what is switched off before the rules go.
     current = next;
     if (!takesLocalhost(next)) await localhost.close();
-    engine.setOptions(next.proxy);
+    engine.setOptions({ ...next.proxy, families });
     addresses.optionsChanged();
     daemon.request();
   };

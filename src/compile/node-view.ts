@@ -15,6 +15,10 @@ export interface ProxyOptions {
   readonly nodePortAddresses: readonly NodePortAddress[];
   /** A load balancer address whose source ranges cannot be used in its family is closed, instead of open to everybody. */
   readonly strictSourceRanges: boolean;
+  /** The families that this machine has; absent for both. */
+  readonly families?: readonly Family[] | undefined;
+  /** Whether external IPs of Services are proxied; absent for yes. */
+  readonly externalIps?: boolean | undefined;
   /** Stands for the Node's own address of its family. */
   readonly bindAddress?: Address | undefined;
 }
@@ -42,6 +46,8 @@ export const DEFAULT_OPTIONS: Omit<ProxyOptions, 'nodeName'> = {
 /** The node as the rules see it. */
 export interface NodeView {
   readonly name: string;
+  /** The families that this machine has: there is a table for each. */
+  readonly families: readonly Family[];
   readonly zone: string | undefined;
   readonly masqueradeAll: boolean;
   readonly masqueradeBit: number;
@@ -78,6 +84,7 @@ export function viewNode(options: ProxyOptions, facts: NodeFacts): NodeView {
   const ofFamily = (family: Family) => cidrs.filter((prefix) => prefix.family === family).map((prefix) => prefix.text);
   return {
     name: options.nodeName,
+    families: options.families ?? FAMILIES,
     zone: node?.zone,
     masqueradeAll: options.masqueradeAll,
     masqueradeBit: options.masqueradeBit,

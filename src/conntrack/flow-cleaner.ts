@@ -123,7 +123,7 @@ export class FlowCleaner {
 
   async #find(expected: Expected): Promise<readonly StaleGroup[]> {
     const flows = new StaleFlows();
-    for (const family of FAMILIES) {
+    for (const family of this.#parts.engine.node.families) {
       await this.#parts.conntrack.list(family, (entry) => flows.judge(entry, expected));
     }
     const now = this.#parts.clock.now();

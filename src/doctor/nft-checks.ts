@@ -3,6 +3,7 @@ import { Kernel } from '../apply/kernel.ts';
 import { NftUnusable } from '../apply/nft-error.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { parseComplaints } from '../nft/complaint.ts';
+import { missingIpv6 } from '../sys/missing-ipv6.ts';
 import { type Check, type Machine, ok, problem, warning } from './check.ts';
 
 /** The version of nft, the right to use it, and each feature. Nothing is loaded: `nft -c` has the kernel check, and forget. */
@@ -54,6 +55,11 @@ function features(family: Family): Readonly<Record<string, readonly [option: str
 async function checkFeatures(machine: Machine): Promise<Check[]> {
   const checks: Check[] = [];
   for (const family of FAMILIES) {
+    const without = family === 'ip6' ? await missingIpv6(machine.system.read) : undefined;
+    if (without !== undefined) {
+      checks.push(ok('nftables of IPv6', `not needed: ${without}`));
+      continue;
+    }
     const missing: string[] = [];
     for (const [feature, [option, body]] of Object.entries(features(family))) {
       const complaint = await tryOut(machine, `table ${family} nftlane-doctor {\n${body}\n}\n`);

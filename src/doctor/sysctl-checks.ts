@@ -1,5 +1,6 @@
 // Kernel settings that decide what becomes of packets to Services.
 import { cpus } from 'node:os';
+import { missingIpv6 } from '../sys/missing-ipv6.ts';
 import { settingName } from '../sysctl/apply-settings.ts';
 import { DEFAULT_CONNTRACK, wantedSettings } from '../sysctl/conntrack-settings.ts';
 import { type Check, type Machine, ok, problem, warning } from './check.ts';
@@ -14,7 +15,8 @@ export async function checkForwarding({ system }: Machine): Promise<Check[]> {
     ip?.trim() === '1'
       ? ok('forwarding of IPv4', 'on')
       : problem('forwarding of IPv4', 'net.ipv4.ip_forward is 0: only endpoints on this node can be reached', set);
-  if (ip6 === '') return [first, ok('forwarding of IPv6', 'this kernel has no IPv6')];
+  const without = await missingIpv6(system.read);
+  if (without !== undefined) return [first, ok('forwarding of IPv6', `not needed: ${without}`)];
   if (ip6?.trim() === '1') return [first, ok('forwarding of IPv6', 'on')];
   const off = 'net.ipv6.conf.all.forwarding is 0, which is wrong where the cluster has IPv6';
   return [first, warning('forwarding of IPv6', off, set)];

@@ -2,7 +2,7 @@
 import { staticChains } from '../compile/chains.ts';
 import { affinityIdOf, led, memoryNames } from '../compile/led-chains.ts';
 import type { NodeView } from '../compile/node-view.ts';
-import { FAMILIES, type Family } from '../net/family.ts';
+import type { Family } from '../net/family.ts';
 import { addObject, deleteChain, deleteObject, type Operation, writeChain } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
 
@@ -80,7 +80,9 @@ export class ChainBook {
   #see(node: NodeView): boolean {
     if (node === this.#node) return false;
     this.#node = node;
-    this.#static = FAMILIES.flatMap((family) => chainsInOrder(family, node).map((chain) => toWrite(family, chain)));
+    this.#static = node.families.flatMap((family) =>
+      chainsInOrder(family, node).map((chain) => toWrite(family, chain)),
+    );
     return true;
   }
 }

@@ -18,6 +18,7 @@ import { ChainBook, type Retired } from './chain-book.ts';
 import type { KernelListing, Refusal } from './kernel-answers.ts';
 import { type Memory, memoriesOf } from './memories.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
+import { allProxied, proxied } from './proxied.ts';
 import { Store } from './store.ts';
 import { additionsInRuns, declare, inStages, type Transaction } from './transaction.ts';
 import { type WantedChains, wantedChains } from './wanted-chains.ts';
@@ -67,11 +68,11 @@ export class Engine implements Sink {
   }
 
   replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
-    this.store.replace(kind, objects);
+    this.store.replace(kind, allProxied(kind, objects, this.options));
   }
 
   put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
-    this.store.put(kind, object);
+    this.store.put(kind, proxied(kind, object, this.options));
   }
 
   remove(kind: Kind, key: string): void {
@@ -135,7 +136,7 @@ export class Engine implements Sink {
     this.#compileEach(this.#claim(new Set([...compiled, ...touched])));
     const runs = additionsInRuns(this.#ledger.changes((object) => roleOf(object) === 'slots'));
     const declared = this.#declared || runs.length === 0;
-    const transactions = declared ? runs : [{ declarations: declare(), chains: [], changes: [] }, ...runs];
+    const transactions = declared ? runs : [{ declarations: declare(this.#node), chains: [], changes: [] }, ...runs];
     for (const transaction of transactions) this.committed(transaction);
     return { transactions, more: touched.size === limit };
   }
@@ -152,7 +153,7 @@ export class Engine implements Sink {
    */
   plan(): Transaction[][] {
     const first: Transaction = {
-      declarations: this.#declared ? [] : declare(),
+      declarations: this.#declared ? [] : declare(this.#node),
       chains: this.#chains.writes(this.#node, this.#ledger.targets()),
       changes: [],
     };

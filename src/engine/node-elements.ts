@@ -1,7 +1,6 @@
 // The elements that belong to the node, and not to a Service.
 import type { NodeView } from '../compile/node-view.ts';
 import { OBJECTS } from '../compile/objects.ts';
-import { FAMILIES } from '../net/family.ts';
 import type { Element } from '../nft/element.ts';
 
 /** Their owner. No Service can have this name. */
@@ -9,7 +8,7 @@ export const NODE_OWNER = '';
 
 /** The addresses where node ports are taken, unless that is everywhere. */
 export function nodeElements(node: NodeView): Element[] {
-  return FAMILIES.flatMap((family) => {
+  return node.families.flatMap((family) => {
     const addresses = node.nodePortIps[family];
     if (addresses === 'any') return [];
     const object = OBJECTS[family]['nodeport-ips'];

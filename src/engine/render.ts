@@ -1,6 +1,6 @@
 // The whole ruleset as one nft file, as `nftlane render` prints it.
 import { OBJECTS } from '../compile/objects.ts';
-import { FAMILIES, type Family } from '../net/family.ts';
+import type { Family } from '../net/family.ts';
 import { chainBlock, objectBlock, tableBlock } from '../nft/block.ts';
 import { TABLE } from '../nft/operation.ts';
 import type { Engine } from './engine.ts';
@@ -10,10 +10,12 @@ import type { Engine } from './engine.ts';
  * The same objects give the same bytes.
  */
 export function render(engine: Engine): string {
-  return FAMILIES.map((family) => {
-    const table = `${family} ${TABLE}`;
-    return `table ${table}\ndelete table ${table}\n${renderTable(engine, family)}`;
-  }).join('\n');
+  return engine.node.families
+    .map((family) => {
+      const table = `${family} ${TABLE}`;
+      return `table ${table}\ndelete table ${table}\n${renderTable(engine, family)}`;
+    })
+    .join('\n');
 }
 
 function renderTable(engine: Engine, family: Family): string {

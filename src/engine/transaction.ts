@@ -1,6 +1,6 @@
 // What goes to the kernel, and in which portions.
+import type { NodeView } from '../compile/node-view.ts';
 import { allObjects, roleOf } from '../compile/objects.ts';
-import { FAMILIES } from '../net/family.ts';
 import { addObject, addTable, type Operation, OperationLines } from '../nft/operation.ts';
 import type { Change } from '../plan/ledger.ts';
 import { additions, countOperations, deletions, orderChanges, writeAddition, writeDeletion } from '../plan/order.ts';
@@ -40,8 +40,9 @@ export function linesOf({ declarations, chains, changes }: Transaction): string[
 export const RUN_SIZE = 5000;
 
 /** The tables with all their sets and maps. */
-export function declare(): Operation[] {
-  return [...FAMILIES.map(addTable), ...allObjects().map(addObject)];
+export function declare({ families }: Pick<NodeView, 'families'>): Operation[] {
+  const objects = allObjects().filter(({ family }) => families.includes(family));
+  return [...families.map(addTable), ...objects.map(addObject)];
 }
 
 /** What comes first and then these changes, step by step; all in one transaction where they are few, and none where there are none. */

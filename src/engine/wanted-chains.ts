@@ -11,8 +11,12 @@ export interface WantedChains {
   readonly memories: NftObject[];
 }
 
-/** Those that are always there first, then those that elements lead to, of which `all` names both families'. */
+/**
+ * Those that are always there first, then those that elements lead to, of which `all` names both families'. None of a
+ * family that this machine has not.
+ */
 export function wantedChains(family: Family, node: NodeView, all: readonly string[]): WantedChains {
+  if (!node.families.includes(family)) return { chains: [], memories: [] };
   const fixed = staticChains(family, node);
   const names = new Set(fixed.map((chain) => chain.name));
   const targets = all.filter((target) => target.startsWith(`${family} `));

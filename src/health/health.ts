@@ -33,6 +33,7 @@ export class Health implements Disposable {
       healthy: syncs.healthy,
       lastSynced: syncs.lastSynced,
       nodeEligible: node.eligible,
+      families: engine.node.families,
     });
     this.#server = address === undefined ? undefined : new ProxyServer({ ...options, address, state });
     // Where nobody wants to know how the daemon is, only endpoints count.

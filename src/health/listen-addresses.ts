@@ -21,6 +21,7 @@ export function listenAddresses({
     (node.localhostNodePorts && address === '127.0.0.1') || blocks.some((block) => contains(block, address));
   const loopbacks = hostAddresses.filter((address) => isLoopback(address) && isNamed(address));
   const [ip, ip6] = FAMILIES.map((family) => {
+    if (!node.families.includes(family)) return [];
     const taken = node.nodePortIps[family];
     return taken === 'any' ? [ANY[family]] : [...taken, ...loopbacks.filter((address) => familyOf(address) === family)];
   });

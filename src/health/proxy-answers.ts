@@ -1,5 +1,5 @@
 // What /healthz and /livez answer: the words of kube-proxy, so that probes and load balancers need not know who answers.
-import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
+import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { Answer } from './http-listener.ts';
 
 export type HealthPath = '/healthz' | '/livez';
@@ -11,6 +11,8 @@ export interface ProxyState {
   readonly healthy: boolean;
   /** When the kernel last got everything; `undefined` before it did for the first time. */
   readonly lastSynced: number | undefined;
+  /** Those that are served. */
+  readonly families: readonly Family[];
   /** The Node may get new traffic. */
   readonly nodeEligible: boolean;
 }
@@ -24,7 +26,8 @@ const NEVER = '0001-01-01T00:00:00Z';
  * here (KEP-3836), which they may not before the rules are complete. Both families go into the kernel in one sync, so
  * what is said of one holds for the other.
  */
-export function proxyAnswer(path: HealthPath, { now, healthy, lastSynced, nodeEligible }: ProxyState): Answer {
+export function proxyAnswer(path: HealthPath, state: ProxyState): Answer {
+  const { now, healthy, lastSynced, nodeEligible, families } = state;
   const ready = path === '/livez' ? healthy : healthy && lastSynced !== undefined;
   const ok = path === '/livez' ? ready : ready && nodeEligible;
   const body = {
@@ -32,13 +35,15 @@ export function proxyAnswer(path: HealthPath, { now, healthy, lastSynced, nodeEl
     currentTime: toText(now),
     ...(path === '/livez' ? {} : { nodeEligible }),
     healthy: ready,
-    ...(lastSynced === undefined ? {} : { status: familyStates({ lastUpdated: toText(lastSynced), healthy }) }),
+    ...(lastSynced === undefined
+      ? {}
+      : { status: familyStates(families, { lastUpdated: toText(lastSynced), healthy }) }),
   };
   return { status: ok ? 200 : 503, headers: HEADERS, body: JSON.stringify(body) };
 }
 
-function familyStates(state: { lastUpdated: string; healthy: boolean }): Record<string, typeof state> {
-  return Object.fromEntries(FAMILIES.map((family) => [FAMILY_TRAITS[family].label, state]));
+function familyStates<S>(families: readonly Family[], state: S): Record<string, S> {
+  return Object.fromEntries(families.map((family) => [FAMILY_TRAITS[family].label, state]));
 }
 
 /** RFC 3339. */

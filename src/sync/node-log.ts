@@ -1,7 +1,7 @@
 // Says what this node knows of itself, and what of it changed: rules follow at once, but an operator wants to know.
 import type { Engine } from '../engine/engine.ts';
 import { isLoopback } from '../net/address.ts';
-import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
+import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { Log } from '../sys/log.ts';
 import type { SyncObserver } from './observer.ts';
 
@@ -36,7 +36,7 @@ export class NodeLog implements SyncObserver {
   /** What is legal and yet hardly meant. */
   #warn(): void {
     const { engine, log } = this.#parts;
-    const warnings = [...this.#addressWarnings(), ...podWarnings(engine)];
+    const warnings = [...this.#addressWarnings(), ...openFamilies(engine), ...podWarnings(engine)];
     const text = JSON.stringify(warnings);
     if (text !== this.#warned && warnings.length > 0) log.warn('this node may not do what is wanted', { warnings });
     this.#warned = text;
@@ -58,8 +58,35 @@ export class NodeLog implements SyncObserver {
   }
 }
 
+/** The families in which this node has an address. */
+function ownFamilies({ families, addresses }: NodeLogParts['engine']['node']): Family[] {
+  return families.filter((family) => !isLoopback(addresses[family]));
+}
+
+/** A list of blocks of one family leaves the other one open, as it does in kube-proxy. */
+function openFamilies({ node, options }: NodeLogParts['engine']): string[] {
+  const blocks = options.nodePortAddresses.filter((entry) => typeof entry === 'object');
+  if (blocks.length === 0 || options.nodePortAddresses.includes('all')) return [];
+  const isOpen = (family: Family) =>
+    node.nodePortIps[family] === 'any' && !blocks.some((block) => block.family === family);
+  return ownFamilies(node)
+    .filter(isOpen)
+    .map((family) => {
+      const label = FAMILY_TRAITS[family].label;
+      return `node ports are taken at every ${label} address: nodePortAddresses has no block of ${label}`;
+    });
+}
+
 function podWarnings({ node, options }: NodeLogParts['engine']): string[] {
-  if (node.detectLocal.by !== 'source' || Object.keys(node.detectLocal.prefixes).length > 0) return [];
+  const { detectLocal } = node;
+  if (detectLocal.by !== 'source') return [];
   const field = options.detectLocal.mode === 'NodeCIDR' ? 'podCIDRs of the Node' : 'clusterCIDR';
-  return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: there are no ${field}`];
+  if (Object.keys(detectLocal.prefixes).length === 0) {
+    return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: there are no ${field}`];
+  }
+  const without = ownFamilies(node).filter((family) => detectLocal.prefixes[family] === undefined);
+  return without.map((family) => {
+    const label = FAMILY_TRAITS[family].label;
+    return `nobody is masqueraded at cluster IPs over ${label}: there is no block of ${label} in ${field}`;
+  });
 }

@@ -4,7 +4,7 @@ import { type ProxyState, proxyAnswer } from '../../../src/health/proxy-answers.
 
 const THEN = Date.parse('2026-02-03T04:05:06.700Z');
 const NOW = Date.parse('2026-02-03T04:05:08.009Z');
-const GOOD: ProxyState = { now: NOW, healthy: true, lastSynced: THEN, nodeEligible: true };
+const GOOD: ProxyState = { now: NOW, healthy: true, lastSynced: THEN, nodeEligible: true, families: ['ip', 'ip6'] };
 const HEADERS = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
 
 const [then, now, never] = ['2026-02-03T04:05:06.700Z', '2026-02-03T04:05:08.009Z', '0001-01-01T00:00:00Z'];
@@ -13,6 +13,13 @@ const families = (healthy: boolean) => `"status":{"IPv4":${family(healthy)},"IPv
 
 const CASES: readonly [about: string, path: '/healthz' | '/livez', state: object, status: number, body: string][] = [
   ['all is well', '/healthz', {}, 200, `"${now}","${now}",true,true,${families(true)}`],
+  [
+    'one family',
+    '/healthz',
+    { families: ['ip'] },
+    200,
+    `"${now}","${now}",true,true,"status":{"IPv4":${family(true)}}`,
+  ],
   ['all is well', '/livez', {}, 200, `"${now}","${now}",,true,${families(true)}`],
   ['the node leaves', '/healthz', { nodeEligible: false }, 503, `"${then}","${now}",false,true,${families(true)}`],
   ['the node leaves', '/livez', { nodeEligible: false }, 200, `"${now}","${now}",,true,${families(true)}`],

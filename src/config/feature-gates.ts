@@ -20,6 +20,9 @@ const GATES: Readonly<Record<string, Gate>> = {
   PreferSameTrafficDistribution: { default: true, locked: true },
 };
 
+/** Gates that do here what they say. */
+const HEEDED: ReadonlySet<string> = new Set(['AllowServiceExternalIPs', 'LoggingAlphaOptions']);
+
 type Gates = Readonly<Record<string, boolean>>;
 
 /** Complains of gates that are locked to something else. */
@@ -33,14 +36,14 @@ export function checkGates(gates: Gates, complain: (field: string, reason: strin
 }
 
 /**
- * Gates that were given and do not do what they say, with the reason. Each release of Kubernetes has about two hundred, nearly all of which are about
- * other components: a name that is not known is no reason not to start.
+ * Gates that were given and do not do what they say, with the reason. Each release of Kubernetes has about two hundred,
+ * nearly all of which are about other components: a name that is not known is no reason not to start.
  */
 export function idleGates(gates: Gates): [name: string, reason: string][] {
   return Object.entries(gates).flatMap(([name, value]): [string, string][] => {
     if (!Object.hasOwn(GATES, name)) return [[name, 'has no effect here']];
-    const closes = name === 'AllowServiceExternalIPs' && !value;
-    return closes ? [[name, 'has no effect here: external IPs of Services are proxied all the same']] : [];
+    const isMoved = value !== GATES[name]?.default;
+    return isMoved && !HEEDED.has(name) ? [[name, 'has no effect here']] : [];
   });
 }
 

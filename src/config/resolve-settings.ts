@@ -5,6 +5,7 @@ import { type BindAddress, parseBindAddress } from '../net/bind-address.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import type { Configuration } from './configuration.ts';
 import { ConfigurationError } from './configuration-error.ts';
+import { isGateOn } from './feature-gates.ts';
 import { parseDuration } from './go-duration.ts';
 import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './kube-proxy-schema.ts';
 import type { NftlaneConfiguration } from './nftlane-schema.ts';
@@ -48,6 +49,7 @@ export function resolveProxy({ kubeProxy, nftlane }: Configuration, hostname: st
     detectLocal: detectLocal(kubeProxy),
     nodePortAddresses: kubeProxy.nodePortAddresses.flatMap(nodePortAddress),
     strictSourceRanges: nftlane.strictSourceRanges,
+    ...(isGateOn(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { externalIps: false }),
     ...(bindAddress === undefined ? {} : { bindAddress }),
   };
 }

@@ -225,7 +225,17 @@ t.test('servers can be switched off, and their default follows the family of the
 
 t.test('gates of other components are accepted, and told', async (t) => {
   const { warnings } = configurationOf(fileOf('featureGates: {MemoryQoS: true, NativeHistograms: true}'));
-  t.strictSame(warnings.map(describeProblem), [`${K}.featureGates.MemoryQoS: has no effect here`]);
+  t.strictSame(warnings.map(describeProblem), [
+    `${K}.featureGates.MemoryQoS: has no effect here`,
+    `${K}.featureGates.NativeHistograms: has no effect here`,
+  ]);
+});
+
+t.test('external IPs are given up by a gate', async (t) => {
+  t.notHas(settingsOf(fileOf('')).proxy, { externalIps: false });
+  const { proxy } = settingsOf(fileOf('featureGates: {AllowServiceExternalIPs: false}'));
+  t.equal(proxy.externalIps, false);
+  t.strictSame(configurationOf(fileOf('featureGates: {AllowServiceExternalIPs: false}')).warnings, []);
 });
 
 t.test('flags go before the file, are named in complaints, and are told', async (t) => {

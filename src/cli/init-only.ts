@@ -1,14 +1,41 @@
 // `run --init-only`: the kernel settings alone, for an init container that may do more than the daemon.
-import type { ConntrackConfig } from '../config/settings.ts';
+import { Kernel } from '../apply/kernel.ts';
+import { staticChains } from '../compile/chains.ts';
+import { type ProxyOptions, viewNode } from '../compile/node-view.ts';
+import type { Settings } from '../config/settings.ts';
+import { declare } from '../engine/transaction.ts';
+import { writeChain } from '../nft/operation.ts';
+import { LocalhostRouting } from '../sys/localhost-routing.ts';
 import type { Log } from '../sys/log.ts';
 import { applyConntrackSettings } from '../sysctl/apply-settings.ts';
 import { tellOutcomes } from '../sysctl/tell-outcomes.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 
 /** Sets them. Throws {@link CommandError} when one could not be set: this is what it was called for. */
-export async function initOnly(settings: ConntrackConfig, log: Log): Promise<void> {
-  const outcomes = await applyConntrackSettings(settings);
+export async function initOnly({ config, own, proxy }: Settings, log: Log): Promise<void> {
+  const outcomes = await applyConntrackSettings(config.conntrack);
   tellOutcomes(outcomes, log);
   const problems = outcomes.flatMap(({ state, problem }) => (state === 'failed' ? [problem] : []));
+  if (proxy.nodePortAddresses.includes('localhost')) {
+    await guardLoopback(own.nft, proxy);
+    if (!(await new LocalhostRouting(log).open())) problems.push('Cannot set net.ipv4.conf.all.route_localnet to 1');
+  }
   if (problems.length > 0) throw new CommandError(EXIT.environment, problems.join('\n'));
+}
+
+/**
+ * Until the daemon is there nothing else keeps the network away from loopback addresses once they are routed. The daemon
+ * finds this chain in its table, and takes it over.
+ */
+async function guardLoopback(nft: string, proxy: ProxyOptions): Promise<void> {
+  const kernel = new Kernel({ command: nft });
+  const node = viewNode(proxy, { node: undefined, hostAddresses: [], serviceCidrs: [] });
+  const guards = staticChains('ip', node).filter(({ name }) => name === 'guard-prerouting');
+  const operations = [...declare({ families: ['ip'] }), ...guards.flatMap((chain) => writeChain('ip', chain))];
+  try {
+    await kernel.check();
+    await kernel.run(operations.map(({ line }) => line));
+  } finally {
+    kernel.close();
+  }
 }

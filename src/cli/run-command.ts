@@ -53,7 +53,7 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
   }
   const log = await createLog(settings.own.log);
   tellConfiguration(loaded, log);
-  if (flags.initOnly) return (await import('./init-only.ts')).initOnly(settings.config.conntrack, log);
+  if (flags.initOnly) return (await import('./init-only.ts')).initOnly(settings, log);
   checkFastPath(settings, log);
   const { run } = await import('./run.ts');
   await run({ settings, reload: () => loadSettings(flags), log }, signal);

@@ -24,10 +24,11 @@ export class LocalhostRouting {
     this.#path = path;
   }
 
-  /** To be called once rules keep others away from loopback addresses. Never rejects. */
-  open(): Promise<void> {
-    this.#queue = this.#queue.then(() => this.#open());
-    return this.#queue;
+  /** To be called once rules keep others away from loopback addresses. Says whether it is on now. Never rejects. */
+  open(): Promise<boolean> {
+    const opened = this.#queue.then(() => this.#open());
+    this.#queue = opened.then(() => undefined);
+    return opened;
   }
 
   /** To be called before these rules go. Never rejects. */
@@ -36,18 +37,20 @@ export class LocalhostRouting {
     return this.#queue;
   }
 
-  async #open(): Promise<void> {
-    if (this.#isOn) return;
+  async #open(): Promise<boolean> {
+    if (this.#isOn) return true;
     this.#isOn = true;
     try {
-      if ((await readFile(this.#path, 'utf8')).trim() === '1') return;
+      if ((await readFile(this.#path, 'utf8')).trim() === '1') return true;
       await writeFile(this.#path, '1');
       this.#isOurs = true;
       this.#log.info('switched on net.ipv4.conf.all.route_localnet: node ports at 127.0.0.1 need it');
+      return true;
     } catch (error) {
       const advice =
         'sysctl -w net.ipv4.conf.all.route_localnet=1 on the host, or take localhost out of nodePortAddresses';
       this.#log.warn('node ports at 127.0.0.1 reach endpoints of this host only', { reason: String(error), advice });
+      return false;
     }
   }
 

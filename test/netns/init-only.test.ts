@@ -29,3 +29,24 @@ t.test('where /proc/sys is read-only it is said what to do', async (t) => {
   t.equal(status, 3);
   t.match(stderr, /nf_conntrack_tcp_timeout_established to 86400: the file system is read-only here.*init container/);
 });
+
+t.test('localhost among the node port addresses: loopback is closed to others first, then routed', async (t) => {
+  const ROUTED = '/proc/sys/net/ipv4/conf/all/route_localnet';
+  const flags = ['--nodeport-addresses', 'primary,localhost'];
+  const before = await node1.output('cat', [ROUTED]);
+  t.equal(before, '0\n');
+  const failed = await node1.exec('env', [...INIT, ...flags, '--nft', '/bin/false']);
+  t.not(failed.status, 0);
+  t.equal(await node1.output('cat', [ROUTED]), '0\n', 'without the rules it stays off');
+  for (const time of ['at first', 'again']) {
+    const { status, stderr } = await node1.exec('env', [...INIT, ...flags]);
+    t.equal(status, 0, `${time}: ${stderr}`);
+    t.equal(await node1.output('cat', [ROUTED]), '1\n', time);
+    const guard = await node1.output('nft', ['list', 'chain', 'ip', 'nftlane', 'guard-prerouting']);
+    t.match(guard, /iifname != "lo" ip daddr 127\.0\.0\.0\/8 drop/, time);
+  }
+  const script = 'mount -o bind,ro /proc/sys /proc/sys && exec "$@"';
+  const refused = await node2.exec('unshare', ['--mount', 'sh', '-c', script, 'sh', ...INIT, ...flags]);
+  t.equal(refused.status, 3);
+  t.match(refused.stderr, 'Cannot set net.ipv4.conf.all.route_localnet to 1');
+});

@@ -18,7 +18,7 @@ t.test('what was switched on is switched off again, and what others did stays', 
     const routing = new LocalhostRouting(log, path);
     await routing.close();
     t.equal(await value(), before.trim(), 'nothing was open');
-    await routing.open();
+    t.equal(await routing.open(), true);
     await routing.open();
     t.equal(await value(), open);
     await routing.close();
@@ -41,6 +41,6 @@ t.test('it is off when it was switched off while it was being switched on', asyn
 
 t.test('not being allowed to is told with advice', async (t) => {
   const { log, lines } = recordLog();
-  await new LocalhostRouting(log, join(t.testdir({}), 'nowhere')).open();
+  t.equal(await new LocalhostRouting(log, join(t.testdir({}), 'nowhere')).open(), false);
   t.match(lines, [{ level: 'warn', details: { reason: /ENOENT/, advice: /route_localnet=1/ } }]);
 });

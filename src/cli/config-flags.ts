@@ -1,7 +1,9 @@
 // Flags that set fields of the configuration: how a command takes them, and what they say.
 import { type Command, Option } from 'commander';
 import type { FlagValue } from '../config/configuration.ts';
+import { KUBE_PROXY_KIND } from '../config/kube-proxy-schema.ts';
 import { NFTLANE_KIND } from '../config/nftlane-schema.ts';
+import { parseBindAddress, printBindAddress } from '../net/bind-address.ts';
 import { type ConfigFlag, PROXY_FLAGS, RUN_FLAGS, type Shape } from './flag-table.ts';
 
 /** Adds flags to a command. Every boolean can be said to be false too: `--flag=false`. */
@@ -55,6 +57,28 @@ function companions({ name }: ConfigFlag, text: unknown): FlagValue[] {
   return [{ flag: `--${name}`, kind: NFTLANE_KIND, path: [field], value: text !== '' }];
 }
 
+/** Servers whose port has a flag of its own, where they listen without any flag, and what turns them off. */
+const SERVERS = [
+  { name: 'healthz', host: '0.0.0.0', wanted: 'serveHealth' },
+  { name: 'metrics', host: '127.0.0.1', wanted: 'serveMetrics' },
+] as const;
+
+/**
+ * kube-proxy's deprecated `--healthz-port` and `--metrics-port`: the port of an address that has none, and 0 for no server.
+ * kube-proxy passes over them where there is a configuration file.
+ */
+export function readPortFlags(given: Readonly<Record<string, unknown>>): FlagValue[] {
+  return SERVERS.flatMap(({ name, host, wanted }): FlagValue[] => {
+    const [port, address = host] = [given[`${name}Port`], given[`${name}BindAddress`]];
+    const flag = `--${name}-port`;
+    if (port === undefined || address === '') return [];
+    if (Number(port) === 0) return [{ flag, kind: NFTLANE_KIND, path: [wanted], value: false }];
+    const at = Number.isInteger(Number(port)) ? parseBindAddress(String(address), Number(port)) : undefined;
+    const text = at === undefined ? `${address}:${port}` : printBindAddress(at);
+    return [{ flag, kind: KUBE_PROXY_KIND, path: [`${name}BindAddress`], value: text }];
+  });
+}
+
 function toValue(shape: Shape, given: unknown): unknown {
   if (typeof given !== 'string') return given;
   switch (shape) {
@@ -98,6 +122,8 @@ export function normaliseArguments(args: readonly string[]): string[] {
     const [, name = '', rest = ''] = /^--([^=]+)(=.*)?$/.exec(argument) ?? [];
     if (name === '') return argument;
     const dashed = name.replaceAll('_', '-');
+    // It can be told how to print it, which makes no difference here.
+    if (dashed === 'version' && rest !== '=false') return '--version';
     if (!booleans.has(dashed)) return `--${dashed}${rest}`;
     if (/^=(?:true|t|1)$/i.test(rest)) return `--${dashed}`;
     return /^=(?:false|f|0)$/i.test(rest) ? `--no-${dashed}` : `--${dashed}${rest}`;

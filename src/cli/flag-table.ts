@@ -195,6 +195,10 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
   kube('kube-api-burst', 'clientConnection.burst', 'number', { value: 'number' }),
   kube('logging-format', 'logging.format', 'text', { value: 'format' }),
   kube('log-flush-frequency', 'logging.flushFrequency', 'text', { value: 'duration' }),
+  kube('log-text-split-stream', 'logging.options.text.splitStream', 'boolean'),
+  kube('log-text-info-buffer-size', 'logging.options.text.infoBufferSize', 'text', { value: 'size' }),
+  kube('log-json-split-stream', 'logging.options.json.splitStream', 'boolean'),
+  kube('log-json-info-buffer-size', 'logging.options.json.infoBufferSize', 'text', { value: 'size' }),
   kube('profiling', 'enableProfiling', 'boolean'),
   kube('show-hidden-metrics-for-version', 'showHiddenMetricsForVersion', 'text', { value: 'version' }),
 ];

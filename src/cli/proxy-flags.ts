@@ -9,7 +9,7 @@ import { readDocuments } from '../config/read-documents.ts';
 import { resolveProxy, resolveSettings } from '../config/resolve-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { fields } from '../kube/read.ts';
-import { readConfigFlags, withConfigFlags } from './config-flags.ts';
+import { readConfigFlags, readPortFlags, withConfigFlags } from './config-flags.ts';
 import { type ConfigFlag, PROXY_FLAGS, RUN_FLAGS } from './flag-table.ts';
 
 /** What commander has read. */
@@ -46,7 +46,8 @@ function readGiven(flags: GivenFlags, table: readonly ConfigFlag[]): Configurati
   const file = flags.config === undefined ? undefined : { path: flags.config, text: readText(flags.config) };
   const mode = file === undefined ? undefined : fields(readDocuments(file.text).kubeProxy)['mode'];
   const given = flags as Readonly<Record<string, unknown>>;
-  return readConfiguration({ file, flags: readConfigFlags(given, table, mode) });
+  const ports = file === undefined ? readPortFlags(given) : [];
+  return readConfiguration({ file, flags: [...readConfigFlags(given, table, mode), ...ports] });
 }
 
 function readText(path: string): string {

@@ -31,6 +31,8 @@ export function addRun(program: Command, signal: AbortSignal): void {
     .option('--write-config-to <file>', 'write the configuration with its defaults to a file, and end')
     .option('--cleanup', 'remove every trace from the kernel, and end, as the command cleanup')
     .option('--init-only', 'set the kernel settings, and end')
+    .addOption(new Option('--healthz-port <port>').hideHelp())
+    .addOption(new Option('--metrics-port <port>').hideHelp())
     .addOption(new Option('--boot-id-file <file>').hideHelp())
     .addOption(new Option('--machine-id-file <file>').hideHelp())
     .addOption(new Option('--vmodule <patterns>').hideHelp())

@@ -67,7 +67,8 @@ export function readConfiguration({ file, flags }: ConfigurationInput): Configur
     reason,
   }));
   const warnings = [...documents.warnings, ...proxy.unknown, ...own.unknown, ...gates];
-  return { ...complete, warnings, overridden: [...kubeProxy.overridden, ...nftlane.overridden] };
+  const overridden = file === undefined ? [] : [...kubeProxy.overridden, ...nftlane.overridden];
+  return { ...complete, warnings, overridden };
 }
 
 const NO_DOCUMENTS = { kubeProxy: undefined, nftlane: undefined, warnings: [], problems: [] };

@@ -1,7 +1,7 @@
 // Tests of the flags that set fields of the configuration.
 import { Command } from 'commander';
 import t from 'tap';
-import { normaliseArguments, readConfigFlags, withConfigFlags } from '../../../src/cli/config-flags.ts';
+import { normaliseArguments, readConfigFlags, readPortFlags, withConfigFlags } from '../../../src/cli/config-flags.ts';
 import { PROXY_FLAGS, RUN_FLAGS } from '../../../src/cli/flag-table.ts';
 import { innerOf } from '../../../src/config/field.ts';
 import { KUBE_PROXY_KIND, KUBE_PROXY_SCHEMA } from '../../../src/config/kube-proxy-schema.ts';
@@ -98,4 +98,27 @@ t.test('arguments are taken as Go programs take them', async (t) => {
   ];
   for (const [given, taken] of cases) t.strictSame(normaliseArguments([given]), [taken]);
   t.strictSame(configurationOf(undefined, flagsOf([])).overridden, []);
+});
+
+t.test('the deprecated ports of servers are for addresses that have none, and 0 turns a server off', async (t) => {
+  const cases: [given: Record<string, unknown>, health: unknown, metrics: unknown][] = [
+    [{ healthzPort: '7' }, { host: '0.0.0.0', port: 7 }, { host: '127.0.0.1', port: 10_249 }],
+    [{ healthzPort: '7', healthzBindAddress: 'fd00::1' }, { host: 'fd00::1', port: 7 }, { port: 10_249 }],
+    [{ metricsPort: '8', metricsBindAddress: '192.0.2.1:9' }, { port: 10_256 }, { host: '192.0.2.1', port: 9 }],
+    [{ healthzPort: '0', metricsPort: '0', healthzBindAddress: '192.0.2.1' }, undefined, undefined],
+    [{ healthzPort: '7', healthzBindAddress: '' }, undefined, { port: 10_249 }],
+  ];
+  for (const [given, health, metrics] of cases) {
+    const flags = [...readConfigFlags(given, TABLE, undefined), ...readPortFlags(given)];
+    const { config } = settingsOf(undefined, flags);
+    t.match({ health: config.healthzBindAddress, metrics: config.metricsBindAddress }, { health, metrics });
+    t.strictSame(configurationOf(undefined, flags).overridden, [], 'there is no file that they go before');
+  }
+  t.throws(() => settingsOf(undefined, readPortFlags({ metricsPort: 'x' })), {
+    message: /--metrics-port: "127.*:x" is/,
+  });
+});
+
+t.test('how the version is printed can be said, and makes no difference', async (t) => {
+  t.strictSame(normaliseArguments(['--version=raw', '--version=true']), ['--version', '--version']);
 });

@@ -3,13 +3,15 @@
 #   E2E_CLUSTER=kind      (default) one that kind makes here, and removes afterwards; needs docker, kind and kubectl
 #   E2E_CLUSTER=existing  the one of KUBECONFIG, where nftlane runs as manifests/ has it; needs kubectl, and E2E_IMAGE: the
 #                         image of nftlane as its nodes know it. Two nodes or more that take pods, and both families.
-# Status 77: what is needed is not there, and nothing was tested.
+# Status 77: what is needed is not there, and nothing was tested. (make itself ends with 2 whatever fails, and prints
+# "Error 77".)
 set -eu
 cluster=${E2E_CLUSTER:-kind}
 
 cannot() {
   echo "e2e: nothing was tested: $*"
   echo 'e2e: "make e2e-netns" runs the same suite in network namespaces'
+  echo 'e2e: .ci/e2e.sh ends with status 77, which make turns into "Error 77" and status 2'
   exit 77
 }
 

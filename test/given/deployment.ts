@@ -11,6 +11,7 @@ export const OVERLAYS = ['base', 'fastpath', 'kind', 'migrate'];
 export interface Container {
   readonly image: string;
   readonly args: readonly string[];
+  readonly name: string;
   readonly securityContext: {
     readonly privileged: boolean;
     readonly allowPrivilegeEscalation?: boolean;

@@ -9,6 +9,7 @@ import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { Engine } from '../engine/engine.ts';
 import { Health } from '../health/health.ts';
+import { staleAfterMs } from '../health/sync-health.ts';
 import type { Sink } from '../kube/sink.ts';
 import { DirectorySource } from '../manifests/directory-source.ts';
 import { Daemon } from '../sync/daemon.ts';
@@ -58,7 +59,8 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const localhost = new LocalhostRouting(log);
   const onAnswer = telemetry.healthAnswered.bind(telemetry);
   const onPortFailure = telemetry.healthPortFailed.bind(telemetry);
-  using health = new Health({ engine, address, hardFail, log, clock: systemClock, onAnswer, onPortFailure });
+  const timeoutMs = staleAfterMs(settings.config);
+  using health = new Health({ engine, address, hardFail, log, clock: systemClock, onAnswer, onPortFailure, timeoutMs });
   await health.open();
   const services = () => engine.store.services.size;
   const leftovers = new KubeProxyLeftovers({ nft: own.nft });

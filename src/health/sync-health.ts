@@ -3,8 +3,12 @@ import type { SyncObserver, SyncTimes } from '../sync/observer.ts';
 import type { SyncReport } from '../sync/sync.ts';
 import type { Clock } from '../sys/clock.ts';
 
-/** Twice kube-proxy's default syncPeriod. */
-const DEFAULT_TIMEOUT_MS = 60_000;
+/** As kube-proxy has it: twice the time after which it tries a sync again that failed, a minute by default. */
+export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }): number {
+  return 2 * syncPeriodMs;
+}
+
+const DEFAULT_TIMEOUT_MS = staleAfterMs({ syncPeriodMs: 30_000 });
 
 export interface SyncHealthOptions {
   readonly clock: Pick<Clock, 'now'>;

@@ -1,11 +1,12 @@
 // Tests of src/health/sync-health.ts.
 import t from 'tap';
-import { SyncHealth } from '../../../src/health/sync-health.ts';
+import { SyncHealth, staleAfterMs } from '../../../src/health/sync-health.ts';
+import { fileOf, settingsOf } from '../../given/configuration.ts';
 import { report, times } from '../../given/report.ts';
 
-function given() {
+function given(options: { timeoutMs?: number } = {}) {
   let now = 1000;
-  const health = new SyncHealth({ clock: { now: () => now } });
+  const health = new SyncHealth({ clock: { now: () => now }, ...options });
   return {
     health,
     at: (ms: number) => {
@@ -68,4 +69,12 @@ t.test('SyncHealth turns bad when syncs fail for a minute, although nothing chan
   t.equal(at(160_000), false);
   synced(160_000);
   t.equal(health.healthy, true);
+});
+
+t.test('how long something may wait follows syncPeriod', async (t) => {
+  const { syncPeriodMs } = settingsOf(fileOf('mode: nftables\nnftables: {syncPeriod: 10s}')).config;
+  const { health, at } = given({ timeoutMs: staleAfterMs({ syncPeriodMs }) });
+  health.listed(1000);
+  t.equal(at(20_999), true);
+  t.equal(at(21_000), false);
 });

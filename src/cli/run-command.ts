@@ -58,7 +58,12 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
   if (flags.initOnly) return (await import('./init-only.ts')).initOnly(settings, log);
   checkFastPath(settings, log);
   const { run } = await import('./run.ts');
-  await run({ settings, reload: () => loadSettings(flags), log }, signal);
+  try {
+    await run({ settings, reload: () => loadSettings(flags), log }, signal);
+  } catch (error) {
+    if (settings.manifests === undefined) await tellEnd(error, settings, log);
+    throw error;
+  }
 }
 
 /** There is none yet. */
@@ -67,6 +72,13 @@ function checkFastPath({ own }: Settings, log: Log): void {
     throw new CommandError(EXIT.environment, 'NftlaneConfiguration.fastPath.mode: this version has no fast path');
   }
   if (own.fastPath.mode === 'auto') log.warn('this version has no fast path', { field: 'fastPath.mode' });
+}
+
+async function tellEnd(error: unknown, { config, proxy }: Settings, log: Log): Promise<void> {
+  const { tellListenFailure } = await import('./tell-listen-failure.ts');
+  const { loadApiClient } = await import('../cluster/api-client.ts');
+  const connect = () => loadApiClient(config.clientConnection);
+  await tellListenFailure(error, { connect, nodeName: proxy.nodeName, log });
 }
 
 /** Says what of the configuration has no effect, and which flags went before it. */

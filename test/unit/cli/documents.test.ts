@@ -8,7 +8,7 @@ import { main } from '../../../src/cli/program.ts';
 import { podOf, render } from '../../given/deployment.ts';
 
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
-const PAPERS = [...readdirSync(join(TOP, 'docs')).map((name) => join('docs', name)), 'README.md'];
+const PAPERS = [...readdirSync(join(TOP, 'docs')).map((name) => join('docs', name)), 'README.md', 'README.ko.md'];
 const TEXTS = new Map(
   PAPERS.filter((path) => path.endsWith('.md')).map((path) => {
     const text = readFileSync(join(TOP, path), 'utf8');

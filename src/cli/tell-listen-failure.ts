@@ -2,7 +2,8 @@
 import type { ApiClient } from '../cluster/api-client.ts';
 import { placeOf } from '../events/event-object.ts';
 import { ApiEventWriter } from '../events/event-writer.ts';
-import { ListenError as HealthListenError } from '../health/http-listener.ts';
+import { MetricsListenError } from '../metrics/debug-server.ts';
+import { ListenError } from '../sys/listen.ts';
 import type { Log } from '../sys/log.ts';
 
 export interface ListenFailureParts {
@@ -17,12 +18,12 @@ const PATIENCE_MS = 5_000;
 
 /** Writes the Event, with kube-proxy's reasons, if the error is of that kind. Never rejects. */
 export async function tellListenFailure(error: unknown, { connect, nodeName, log }: ListenFailureParts): Promise<void> {
-  if (!(error instanceof Error) || error.name !== 'ListenError') return;
-  const ofHealth = error instanceof HealthListenError;
+  if (!(error instanceof ListenError)) return;
+  const ofMetrics = error instanceof MetricsListenError;
   const happening = {
     regarding: { kind: 'Node', key: nodeName },
     type: 'Warning',
-    reason: ofHealth ? 'FailedToStartProxierHealthcheck' : 'FailedToStartMetricServer',
+    reason: ofMetrics ? 'FailedToStartMetricServer' : 'FailedToStartProxierHealthcheck',
     action: 'StartNftlane',
     note: error.message,
     seenBy: 'this node',

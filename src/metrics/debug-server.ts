@@ -2,7 +2,7 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
 import type { Clock } from '../sys/clock.ts';
-import { listen } from '../sys/listen.ts';
+import { ListenError, listen } from '../sys/listen.ts';
 import type { Log } from '../sys/log.ts';
 import { untilAborted } from '../sys/until-aborted.ts';
 
@@ -38,6 +38,9 @@ const RETRY_MS = 5_000;
 /** One scraper and a few people. */
 const MOST_CONNECTIONS = 50;
 
+/** The server of metrics cannot listen, and had to. */
+export class MetricsListenError extends ListenError {}
+
 /** Answers any method; other paths get 404. */
 export class DebugServer {
   readonly #parts: DebugServerParts;
@@ -64,7 +67,7 @@ export class DebugServer {
 
   /**
    * Serves until the signal aborts. While it cannot listen it says so once, and tries again every five seconds; with
-   * `hardFail` it rejects with a `ListenError`.
+   * `hardFail` it rejects with {@link MetricsListenError}.
    */
   async run(signal: AbortSignal): Promise<void> {
     await this.#listen(signal);
@@ -83,8 +86,8 @@ export class DebugServer {
         if (told !== '') log.info('metrics are served now', { address: printBindAddress(address) });
         return;
       } catch (error) {
-        if (hardFail) throw error;
         const reason = error instanceof Error ? error.message : String(error);
+        if (hardFail) throw new MetricsListenError(reason, { cause: error });
         if (reason !== told) log.error('metrics cannot be served', { reason, retryInMs: RETRY_MS });
         told = reason;
         await clock.sleep(RETRY_MS, signal);

@@ -2,8 +2,8 @@
 import t from 'tap';
 import { tellListenFailure } from '../../../src/cli/tell-listen-failure.ts';
 import { loadApiClient } from '../../../src/cluster/api-client.ts';
-import { ListenError as HealthListenError } from '../../../src/health/http-listener.ts';
-import { ListenError as MetricsListenError } from '../../../src/metrics/debug-server.ts';
+import { MetricsListenError } from '../../../src/metrics/debug-server.ts';
+import { ListenError } from '../../../src/sys/listen.ts';
 import { startApiServer } from '../../api-server/api-server.ts';
 import { recordLog } from '../../api-server/recorder.ts';
 
@@ -13,7 +13,7 @@ t.test('a server that must listen and cannot is told at the Node', async (t) => 
   const { log, lines } = recordLog();
   const connect = () => loadApiClient({ kubeconfig: server.kubeconfigPath });
   const tell = (error: unknown) => tellListenFailure(error, { connect, nodeName: 'n1', log });
-  await tell(new HealthListenError('Cannot answer at 0.0.0.0:10256'));
+  await tell(new ListenError('Cannot answer at 0.0.0.0:10256'));
   await tell(new MetricsListenError('Cannot serve metrics at 127.0.0.1:10249'));
   await tell(new Error('something else'));
   const node = { regarding: { kind: 'Node', name: 'n1' }, type: 'Warning', action: 'StartNftlane' };
@@ -31,6 +31,6 @@ t.test('a server that must listen and cannot is told at the Node', async (t) => 
 t.test('without an API server it is said in the log', async (t) => {
   const { log, lines } = recordLog();
   const connect = () => loadApiClient({ kubeconfig: '/nowhere' });
-  await tellListenFailure(new HealthListenError('Cannot answer'), { connect, nodeName: 'n1', log });
+  await tellListenFailure(new ListenError('Cannot answer'), { connect, nodeName: 'n1', log });
   t.match(lines, [{ level: 'warn', details: { reason: /no such kubeconfig/ } }]);
 });

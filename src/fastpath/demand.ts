@@ -1,0 +1,93 @@
+// Which frontends the programs can serve, and why the others with the Local policy stay with nft: from the model that the
+// nft elements are made of.
+import { wantedSlots } from '../compile/wanted-slots.ts';
+import { rangesOf, type Service } from '../kube/service.ts';
+import type { Frontend } from '../model/frontends.ts';
+import type { ServicePortModel } from '../model/service-port.ts';
+import type { Address } from '../net/address.ts';
+import type { FastProtocol } from './entries.ts';
+import { MAX_CHOICE } from './layout.ts';
+
+/** Where a pod answers. */
+export interface Endpoint {
+  readonly address: Address;
+  readonly port: number;
+}
+
+/** One Service port in one family: what can be dialled from outside, and who answers. */
+export interface Demand {
+  /** `namespace/name:port`, for people. */
+  readonly name: string;
+  /** Tells it from all others: its frontends and backends get one number. */
+  readonly servicePort: string;
+  readonly protocol: FastProtocol;
+  /** Frontends that the programs can serve. */
+  readonly frontends: readonly Frontend[];
+  /** Each as often as its weight says. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** A frontend with the Local policy that stays with nft. */
+export interface Left {
+  readonly name: string;
+  readonly frontend: Frontend;
+  readonly reason: string;
+}
+
+export interface Demands {
+  readonly taken: readonly Demand[];
+  readonly left: readonly Left[];
+}
+
+/**
+ * What one Service asks for. `owns` says which frontends it has to itself; `strict` is the node's strictSourceRanges.
+ * Frontends with the Cluster policy, and without endpoints of this node, are not mentioned.
+ */
+export function demandsOf(
+  service: Service,
+  ports: readonly ServicePortModel[],
+  { owns, strict }: { readonly owns: (frontend: Frontend) => boolean; readonly strict: boolean },
+): Demands {
+  const taken: Demand[] = [];
+  const left: Left[] = [];
+  for (const port of ports) {
+    const frontends = port.frontends.filter((front) => front.kind !== 'cluster-ip' && front.policy === 'Local');
+    const owned = frontends.filter(owns);
+    const endpoints = endpointsOf(service, port);
+    if (owned.length === 0 || endpoints.length === 0) continue;
+    const whole = whyLeft(service, port, endpoints.length);
+    const isClosed = rangesOf(service, port.family, { strict }) !== 'open';
+    const reasonOf = (frontend: Frontend): string | undefined =>
+      whole ?? (frontend.kind === 'load-balancer-ip' && isClosed ? 'has source ranges' : undefined);
+    for (const frontend of owned) {
+      const reason = reasonOf(frontend);
+      if (reason !== undefined) left.push({ name: port.name, frontend, reason });
+    }
+    const { protocol } = port.port;
+    const served = owned.filter((frontend) => reasonOf(frontend) === undefined);
+    if (served.length === 0 || protocol === 'sctp') continue;
+    const servicePort = `${port.name} ${port.family} ${protocol}`;
+    taken.push({ name: port.name, servicePort, protocol, frontends: served, endpoints });
+  }
+  return { taken, left };
+}
+
+/** As the slots of the nft map are filled. */
+function endpointsOf(service: Service, { selection }: ServicePortModel): Endpoint[] {
+  // A table of thousands of slots is not made only to be counted.
+  const balance = service.balance === 'maglev' ? 'source-hash' : service.balance;
+  return wantedSlots({ ...service, balance }, selection.local).map((slot) => {
+    const [address = '', port = ''] = slot.split(' . ');
+    return { address, port: Number(port) };
+  });
+}
+
+/** Why no frontend of this port is served; `undefined` when they can be. */
+function whyLeft(service: Service, { port, selection }: ServicePortModel, count: number): string | undefined {
+  if (port.protocol === 'sctp') return 'SCTP: a program cannot compute its checksum';
+  if (service.affinitySeconds > 0) return 'session affinity is remembered by nft';
+  if (service.balance !== 'random') return `balance ${service.balance} is made by nft`;
+  if (selection.local.every((backend) => !backend.ready)) return 'all endpoints of this node are terminating';
+  if (count > MAX_CHOICE) return `${count} shares of endpoints of this node, and there is room for ${MAX_CHOICE}`;
+  return undefined;
+}

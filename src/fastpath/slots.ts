@@ -1,0 +1,92 @@
+// Who has which slot: a slot with flows is never changed, and a freed one rests before it comes back.
+import type { Backend } from './entries.ts';
+import { MAX_BACKENDS } from './layout.ts';
+
+/** A pod on one of its ports, and how it is reached; all that a slot holds but its generation and Service port. */
+export type PlacedBackend = Omit<Backend, 'gen' | 'svc'>;
+
+/** A slot in use. */
+export interface Slot {
+  readonly index: number;
+  readonly backend: Backend;
+  /** In milliseconds: since when no frontend leads to it; `undefined` while one does. */
+  readonly idleSince: number | undefined;
+}
+
+/** In milliseconds. A program that has looked a slot up may still be at work with it. */
+const REST_MS = 1000;
+/** The first slot; 0 is not used, so that an empty key leads nowhere. */
+const FIRST = 1;
+
+export class Slots {
+  readonly #used = new Map<number, Slot>();
+  readonly #byBackend = new Map<string, number>();
+  /** Free slots, those that have been free the longest first, and since when. */
+  readonly #free: { index: number; since: number }[];
+  #generation: number;
+
+  /** `held` is what the kernel has; every other slot counts as freed at `freedAt`, with a generation of at most `generation`. */
+  constructor(held: ReadonlyMap<number, Backend>, { freedAt, generation }: { freedAt: number; generation: number }) {
+    this.#generation = generation;
+    for (const [index, backend] of held) {
+      if (backend.gen === 0) continue;
+      this.#generation = Math.max(this.#generation, backend.gen);
+      this.#use({ index, backend, idleSince: freedAt });
+    }
+    const indexes = Array.from({ length: MAX_BACKENDS - FIRST }, (_, i) => i + FIRST);
+    this.#free = indexes.filter((index) => !this.#used.has(index)).map((index) => ({ index, since: freedAt }));
+  }
+
+  get used(): Iterable<Slot> {
+    return this.#used.values();
+  }
+
+  get(index: number): Slot | undefined {
+    return this.#used.get(index);
+  }
+
+  /** The slot that this backend of a Service port has already. */
+  find(svc: number, backend: PlacedBackend): number | undefined {
+    return this.#byBackend.get(identity(svc, backend));
+  }
+
+  /** Gives it a slot of its own; `undefined` when none is free and rested. */
+  take(svc: number, backend: PlacedBackend, now: number): Slot | undefined {
+    const [first] = this.#free;
+    if (first === undefined || now - first.since < REST_MS) return undefined;
+    this.#free.shift();
+    this.#generation++;
+    const slot: Slot = {
+      index: first.index,
+      backend: { ...backend, svc, gen: this.#generation },
+      idleSince: undefined,
+    };
+    this.#use(slot);
+    return slot;
+  }
+
+  /** Whether a frontend leads to the slot. */
+  lead(index: number, { isLedTo, now }: { isLedTo: boolean; now: number }): void {
+    const slot = this.#used.get(index);
+    if (slot === undefined || isLedTo === (slot.idleSince === undefined)) return;
+    this.#used.set(index, { ...slot, idleSince: isLedTo ? undefined : now });
+  }
+
+  free(index: number, now: number): void {
+    const slot = this.#used.get(index);
+    if (slot === undefined) return;
+    this.#used.delete(index);
+    this.#byBackend.delete(identity(slot.backend.svc, slot.backend));
+    this.#free.push({ index, since: now });
+  }
+
+  #use(slot: Slot): void {
+    this.#used.set(slot.index, slot);
+    this.#byBackend.set(identity(slot.backend.svc, slot.backend), slot.index);
+  }
+}
+
+function identity(svc: number, backend: PlacedBackend): string {
+  const { address, port, protocol, flags, ifindex, l3if, mtu, mac, gatewayMac } = backend;
+  return [svc, address, port, protocol, flags, ifindex, l3if, mtu, mac, gatewayMac].join(' ');
+}

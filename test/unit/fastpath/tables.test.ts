@@ -1,0 +1,90 @@
+// Tests of slots over time: what is kept for flows, what is given up at once, and what comes back.
+import t from 'tap';
+import type { FastProtocol } from '../../../src/fastpath/entries.ts';
+import { type PlacedFrontend, Tables, type WantedTables } from '../../../src/fastpath/tables.ts';
+import { BpfMaps } from '../../given/bpf-maps.ts';
+
+const DEVICE = 7;
+
+function frontend(pods: readonly number[], { port = 30080, protocol = 'tcp' as FastProtocol } = {}): PlacedFrontend {
+  const backends = pods.map((pod) => ({
+    ...{ address: `10.1.0.${pod}`, port: 8080, protocol, flags: 0, ifindex: DEVICE, l3if: DEVICE, mtu: 1500 },
+    ...{ mac: new Uint8Array(6).fill(pod), gatewayMac: new Uint8Array(6) },
+  }));
+  return { key: { address: '192.0.2.1', port, protocol }, servicePort: `web ${protocol}`, backends, pass: false };
+}
+
+/** Tables over empty maps, with a clock of their own. */
+function begin() {
+  const maps = new BpfMaps();
+  const clock = { now: 10_000 };
+  const tables = new Tables(maps.held(), { now: clock.now - 2000, generation: 1 });
+  const go = (
+    frontends: readonly PlacedFrontend[],
+    more: Partial<WantedTables> & { busy?: readonly number[] } = {},
+  ) => {
+    const { busy, ...rest } = more;
+    clock.now += 10;
+    const wanted = { frontends, sources: [], uplinks: new Map(), devices: new Set([DEVICE]), ...rest };
+    const flows = busy && { at: clock.now - 1, bySlot: new Map(busy.map((slot) => [slot, 1])) };
+    const plan = tables.plan(wanted, { now: clock.now, flows });
+    maps.apply(plan.lines, clock.now);
+    return plan;
+  };
+  const used = () => [...tables.slots.used].map(({ index }) => index).sort();
+  return { maps, clock, go, used };
+}
+
+t.test('a TCP backend keeps its slot until its flows are over', async (t) => {
+  const { go, used, maps } = begin();
+  go([frontend([1, 2])]);
+  t.strictSame(used(), [1, 2]);
+  go([frontend([2])]);
+  t.strictSame(used(), [1, 2], 'not counted yet');
+  go([frontend([2])], { busy: [1] });
+  t.strictSame(used(), [1, 2], 'there are flows');
+  go([frontend([2])], { busy: [] });
+  t.strictSame(used(), [2]);
+  t.strictSame(maps.faults, []);
+});
+
+t.test('a backend that comes back while it has flows gets its slot back', async (t) => {
+  const { go, used } = begin();
+  go([frontend([1, 2])]);
+  go([frontend([2])], { busy: [1] });
+  go([frontend([1, 2])], { busy: [1] });
+  t.strictSame(used(), [1, 2]);
+});
+
+t.test('UDP backends, and those whose device has gone, are given up at once', async (t) => {
+  const { go, used, maps } = begin();
+  go([frontend([1], { protocol: 'udp' }), frontend([3])]);
+  go([frontend([3])], { busy: [1, 2] });
+  t.strictSame(used(), [2]);
+  go([], { busy: [2], devices: new Set() });
+  t.strictSame(used(), []);
+  t.strictSame(maps.faults, []);
+});
+
+t.test('a frontend without room stays out', async (t) => {
+  const tables = new Tables(new BpfMaps().held(), { now: 0, generation: 1 });
+  const crowd = Array.from({ length: 4096 }, (_, i) => ({ ...frontend([1], { port: i + 1 }), servicePort: `s${i}` }));
+  const wanted = { frontends: crowd, sources: [], uplinks: new Map(), devices: new Set([DEVICE]) };
+  const { overflow } = tables.plan(wanted, { now: 2000, flows: undefined });
+  t.strictSame([...overflow.values()], ['slots']);
+});
+
+t.test('nothing is done twice', async (t) => {
+  const { go } = begin();
+  go([frontend([1, 2])]);
+  t.strictSame(go([frontend([1, 2])]).lines, []);
+});
+
+t.test("a frontend's port is looked at until its last flow is over", async (t) => {
+  const { go, maps } = begin();
+  go([frontend([1])]);
+  go([], { busy: [1] });
+  t.not(maps.held().ports.get(30080 >> 6), 0n);
+  go([], { busy: [] });
+  t.equal(maps.held().ports.get(30080 >> 6), 0n);
+});

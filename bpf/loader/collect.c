@@ -46,6 +46,8 @@ static uint8_t keys[CHUNK * MAX_KEY], values[CHUNK * MAX_VALUE];
 static uint8_t dead[CHUNK * 2 * MAX_KEY];
 static struct fp_backend backends[FP_MAX_BACKENDS];
 static struct fp_config config;
+/* Flows that are left, by slot. */
+static uint32_t flows_of[FP_MAX_BACKENDS];
 
 struct fds {
 	int flows, backends;
@@ -137,6 +139,15 @@ static enum finding look_again(const struct layout *l, const struct fds *fds, co
 	return is_over(l, fds->flows, key, value, time) ? OVER : ALIVE;
 }
 
+/* Each flow has one entry for each direction. */
+static void count_flow(const struct layout *l, const uint8_t *key, const uint8_t *value)
+{
+	uint16_t slot = read16(value + l->slot);
+
+	if (key[l->dir] == FP_FORWARD && slot < FP_MAX_BACKENDS)
+		flows_of[slot]++;
+}
+
 /*
  * Deletes the flows of one chunk that are over, forward entries first. Each is looked at once more right before, for
  * a new connection may have taken its place.
@@ -154,6 +165,8 @@ static void sweep(const struct layout *l, const struct fds *fds, uint32_t count,
 		if (is_over(l, fds->flows, key, values + i * l->value_size, time))
 			found = look_again(l, fds, key, value, time);
 		c->left += found == ALIVE;
+		if (found == ALIVE)
+			count_flow(l, key, values + i * l->value_size);
 		if (found != OVER)
 			continue;
 		memcpy(pair[!forward], key, l->key_size);
@@ -215,11 +228,16 @@ void request_gc(void)
 	uint32_t time = now();
 	int error = read_backends();
 
+	memset(flows_of, 0, sizeof(flows_of));
 	for (int i = 0; !error && i < 2; i++)
 		error = collect(&layouts[i], time, &counts[i]);
-	if (error)
+	if (error) {
 		fail(error, "cannot collect flows");
-	else
-		ok("scanned=%u deleted=%u left4=%u left6=%u", counts[0].scanned + counts[1].scanned,
-		   counts[0].deleted + counts[1].deleted, counts[0].left, counts[1].left);
+		return;
+	}
+	for (uint32_t slot = 0; slot < FP_MAX_BACKENDS; slot++)
+		if (flows_of[slot])
+			say("flows %u %u\n", slot, flows_of[slot]);
+	ok("scanned=%u deleted=%u left4=%u left6=%u", counts[0].scanned + counts[1].scanned,
+	   counts[0].deleted + counts[1].deleted, counts[0].left, counts[1].left);
 }

@@ -1,6 +1,7 @@
 // What a running daemon knows, as it hands it to the inspection commands.
 import type { ProxyOptions } from '../compile/node-view.ts';
 import { Engine, type Refusal } from '../engine/engine.ts';
+import type { FastPathView } from '../inspect/fast-path-view.ts';
 import type { EndpointSlice } from '../kube/endpoint-slice.ts';
 import type { Finding } from '../kube/finding.ts';
 import type { Kind, KindMap } from '../kube/kinds.ts';
@@ -27,6 +28,8 @@ export interface DaemonState {
   };
   readonly findings: readonly Finding[];
   readonly refusals: readonly Refusal[];
+  /** What the fast path tells of itself. */
+  readonly fastPath?: FastPathView;
 }
 
 /** The part of a state that an engine knows. */

@@ -2,20 +2,28 @@
 import { rm } from 'node:fs/promises';
 import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { Kernel } from '../apply/kernel.ts';
+import { retire } from '../fastpath/retire.ts';
 import { FAMILIES } from '../net/family.ts';
 import { isLoopbackRouted } from '../sys/localhost-routing.ts';
 import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
 import { CommandError, EXIT } from './exit-status.ts';
+import { loaderPath } from './run-fast-path.ts';
 
 export interface CleanupSettings {
   readonly nft: string;
+  readonly conntrack: string;
   readonly runDir: string;
+  readonly fastPath: { readonly directory: string; readonly program: string };
   /** kube-proxy's rules too. */
   readonly kubeProxy: boolean;
 }
 
 /** Everything of ours that can be in a network namespace. Whoever makes more has to remove it here. */
-const OURS: readonly ((settings: CleanupSettings) => Promise<readonly string[]>)[] = [removeTables, removeSocket];
+const OURS: readonly ((settings: CleanupSettings) => Promise<readonly string[]>)[] = [
+  removeFastPath,
+  removeTables,
+  removeSocket,
+];
 
 /** Needs no daemon, and does no harm a second time. Tells what it has removed; throws when something stayed. */
 export async function cleanup(settings: CleanupSettings): Promise<void> {
@@ -49,6 +57,16 @@ async function warnOfLoopback(): Promise<void> {
   process.stderr.write(
     'nftlane: warning: net.ipv4.conf.all.route_localnet is 1, and no rule of ours keeps the network away from 127.0.0.0/8; unless something else needs it: sysctl -w net.ipv4.conf.all.route_localnet=0\n',
   );
+}
+
+/** Flows that live are handed over to conntrack, so that none breaks by it. */
+async function removeFastPath({ conntrack, fastPath }: CleanupSettings): Promise<string[]> {
+  const { directory } = fastPath;
+  const retired = await retire({ program: loaderPath(fastPath.program), directory, conntrack, drainMs: 0 });
+  if (retired === undefined) return [];
+  const { handedOver, obstacle } = retired;
+  if (obstacle !== undefined) process.stderr.write(`nftlane: warning: flows of the fast path may end: ${obstacle}\n`);
+  return [`the fast path at ${directory}, with ${handedOver} flows handed over`];
 }
 
 async function removeTables({ nft }: CleanupSettings): Promise<string[]> {

@@ -130,6 +130,23 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
     choices: ['auto', 'no'],
     help: "remove kube-proxy's rules once ours are complete (default: auto)",
   }),
+  own('fast-path', 'fastPath.mode', 'text', {
+    value: 'when',
+    choices: ['off', 'auto', 'required'],
+    help: 'lead traffic from outside to Services with the Local policy past the rules (default: off)',
+  }),
+  own('fast-path-uplinks', 'fastPath.uplinks', 'list', {
+    value: 'names',
+    help: 'interfaces that traffic from outside comes in by (default: those with a default route)',
+  }),
+  own('fast-path-dir', 'fastPath.directory', 'text', {
+    value: 'dir',
+    help: 'where its programs and maps are pinned (default: /sys/fs/bpf/nftlane/v1)',
+  }),
+  own('fast-path-program', 'fastPath.program', 'text', {
+    value: 'program',
+    help: 'what loads it (default: nftlane-bpf, beside nftlane or in PATH)',
+  }),
   kube('healthz-bind-address', 'healthzBindAddress', 'text', {
     value: 'ip:port',
     help: 'where health is served; empty: nowhere (default: 0.0.0.0:10256)',

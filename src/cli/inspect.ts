@@ -2,12 +2,13 @@
 import { Kernel } from '../apply/kernel.ts';
 import { allObjects } from '../compile/objects.ts';
 import { alteredDrift, findDrift, printDrift } from '../inspect/drift.ts';
+import { printFastPath } from '../inspect/fast-path-view.ts';
 import { printServices } from '../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../inspect/ruleset-view.ts';
 import { viewServices } from '../inspect/service-view.ts';
 import { describeFinding } from '../kube/finding.ts';
 import { CommandError, EXIT } from './exit-status.ts';
-import { type LiveSource, openLive } from './live.ts';
+import { askDaemon, type LiveSource, openLive } from './live.ts';
 
 export interface InspectSettings {
   readonly source: LiveSource;
@@ -36,6 +37,19 @@ export async function inspectRuleset(settings: InspectSettings, service: string 
   const view = viewRuleset(counted, (family) => engine.chains(family).chains, service);
   if (service !== undefined && view.objects.length === 0) throw unknownService(service, []);
   return settings.output === 'json' ? printJson(view) : print(printRuleset(view).trimEnd());
+}
+
+/** `inspect fastpath`. */
+export async function inspectFastPath({
+  runDir,
+  output,
+}: {
+  readonly runDir: string;
+  readonly output: InspectSettings['output'];
+}): Promise<number> {
+  const { fastPath } = await askDaemon(runDir);
+  if (fastPath === undefined) throw new CommandError(EXIT.environment, 'Cannot tell: the daemon is an older version');
+  return output === 'json' ? printJson(fastPath) : print(printFastPath(fastPath));
 }
 
 /** `diff`: ends with {@link EXIT}.different when the kernel holds something else than is wanted. */

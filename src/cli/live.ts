@@ -43,7 +43,8 @@ async function fromDaemon(runDir: string, listing: KernelListing): Promise<Live>
   return { engine, findings: state.findings };
 }
 
-async function askDaemon(runDir: string): Promise<DaemonState> {
+/** What the daemon of this network namespace knows. Throws {@link CommandError} when there is none. */
+export async function askDaemon(runDir: string): Promise<DaemonState> {
   try {
     return await fetchState(adminSocketPath(runDir));
   } catch (error) {

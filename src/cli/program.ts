@@ -2,8 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { NftUnusable } from '../apply/nft-error.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { DEFAULT_RUN_DIR } from '../config/nftlane-schema.ts';
-import type { CleanupSettings } from './cleanup.ts';
+import { DEFAULT_LOADER, DEFAULT_PIN_DIR, DEFAULT_RUN_DIR } from '../config/nftlane-schema.ts';
 import { normaliseArguments } from './config-flags.ts';
 import type { DoctorSettings } from './doctor.ts';
 import { CommandError, EXIT } from './exit-status.ts';
@@ -39,7 +38,7 @@ function explainEnd(error: unknown): number {
   if (error instanceof NftUnusable) return EXIT.environment;
   const name = error instanceof Error ? error.name : '';
   if (error instanceof ConfigurationError) return error.byFlags ? EXIT.usage : EXIT.input;
-  if (name === 'AdminError' || name === 'ListenError') return EXIT.environment;
+  if (name === 'AdminError' || name === 'ListenError' || name === 'FastPathUnusable') return EXIT.environment;
   if (name === 'ManifestError' || name === 'ClusterConfigError') return EXIT.input;
   return EXIT.failure;
 }
@@ -65,12 +64,26 @@ function build(signal: AbortSignal, done: Done): Command {
     .option('--kube-proxy', 'and every trace of kube-proxy, whichever mode it had', false)
     .addOption(nftOption())
     .addOption(runDirOption())
-    .action(async (flags: CleanupSettings) => (await import('./cleanup.ts')).cleanup(flags));
+    .addOption(conntrackOption())
+    .option('--fast-path-dir <dir>', 'where the fast path is pinned', DEFAULT_PIN_DIR)
+    .option('--fast-path-program <program>', 'what loads the fast path', DEFAULT_LOADER)
+    .action(async ({ fastPathDir: directory, fastPathProgram: program, ...flags }: CleanupFlags) =>
+      (await import('./cleanup.ts')).cleanup({ ...flags, fastPath: { directory, program } }),
+    );
   program
     .command('version')
     .description('print the version')
     .action(() => void process.stdout.write(`nftlane ${VERSION}\n`));
   return program;
+}
+
+interface CleanupFlags {
+  readonly nft: string;
+  readonly conntrack: string;
+  readonly runDir: string;
+  readonly kubeProxy: boolean;
+  readonly fastPathDir: string;
+  readonly fastPathProgram: string;
 }
 
 function addRender(program: Command): void {
@@ -95,6 +108,14 @@ function addInspect(program: Command, done: Done): void {
     .option('--service <namespace/name>', "only this Service's elements, and the chains that they lead to")
     .action(async (flags: LiveFlags & { service?: string }) =>
       done(await (await import('./inspect.ts')).inspectRuleset(liveSettings(flags), flags.service)),
+    );
+  inspect
+    .command('fastpath')
+    .description('what takes the fast path, where it is attached, and why not')
+    .addOption(runDirOption())
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
+    .action(async ({ runDir, output }: Pick<LiveFlags, 'runDir' | 'output'>) =>
+      done(await (await import('./inspect.ts')).inspectFastPath({ runDir, output })),
     );
 }
 

@@ -50,13 +50,11 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
     return (await import('./write-config.ts')).writeConfig(settings.documents, flags.writeConfigTo);
   }
   if (flags.cleanup) {
-    const { nft, runDir } = settings.own;
-    return (await import('./cleanup.ts')).cleanup({ nft, runDir, kubeProxy: false });
+    return (await import('./cleanup.ts')).cleanup({ ...settings.own, kubeProxy: false });
   }
   const log = await createLog(settings.own.log);
   tellConfiguration(loaded, log);
   if (flags.initOnly) return (await import('./init-only.ts')).initOnly(settings, log);
-  checkFastPath(settings, log);
   const { run } = await import('./run.ts');
   try {
     await run({ settings, reload: () => loadSettings(flags), log }, signal);
@@ -64,14 +62,6 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
     if (settings.manifests === undefined) await tellEnd(error, settings, log);
     throw error;
   }
-}
-
-/** There is none yet. */
-function checkFastPath({ own }: Settings, log: Log): void {
-  if (own.fastPath.mode === 'required') {
-    throw new CommandError(EXIT.environment, 'NftlaneConfiguration.fastPath.mode: this version has no fast path');
-  }
-  if (own.fastPath.mode === 'auto') log.warn('this version has no fast path', { field: 'fastPath.mode' });
 }
 
 async function tellEnd(error: unknown, { config, proxy }: Settings, log: Log): Promise<void> {

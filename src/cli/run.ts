@@ -29,6 +29,7 @@ import { TakeOver } from '../takeover/take-over.ts';
 import { followAddresses } from './follow-addresses.ts';
 import type { LoadedSettings } from './proxy-flags.ts';
 import { followConfiguration } from './reload.ts';
+import { fastPathOf } from './run-fast-path.ts';
 import { servedFamilies } from './served-families.ts';
 import { Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
@@ -65,12 +66,15 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const services = () => engine.store.services.size;
   const leftovers = new KubeProxyLeftovers({ nft: own.nft });
   const takeOver = new TakeOver({ mode: own.takeOver, leftovers, services, log, clock: systemClock });
+  const fastPath = fastPathOf(own, { engine, hostAddresses, log });
+  await fastPath.open();
   const observers: readonly SyncObserver[] = [
     new SyncLog({ log, services }),
     new NodeLog({ engine, log }),
     cleaner,
     ...health.observers,
     takeOver,
+    fastPath,
     { completed: giveBackMemory },
     { synced: () => void (takesLocalhost(current) && engine.node.localhostNodePorts && localhost.open()) },
     telemetry.observer,
@@ -80,7 +84,13 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const daemon: Daemon = new Daemon({ engine, tables: kernel, log, clock: systemClock, observers, mayBegin });
   const [nftVersion, source] = await Promise.all([kernel.check(), openSource(settings, { log, daemon, telemetry })]);
   const path = adminSocketPath(own.runDir);
-  const state = () => ({ version: VERSION, pid: process.pid, source: source.name, ...engineState(engine) });
+  const state = () => ({
+    version: VERSION,
+    pid: process.pid,
+    source: source.name,
+    ...engineState(engine),
+    fastPath: fastPath.view(),
+  });
   const socket = await serveState(path, state).catch((error: unknown) => {
     if (error instanceof AdminError) throw error;
     log.warn('inspection is off: its socket cannot be made', { path, reason: String(error) });
@@ -102,7 +112,7 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
     daemon.request();
   };
   followConfiguration({ settings, reload, log, apply, restart: () => stopped.abort(), signal: both });
-  const parts = [source.run(both), daemon.run(both), cleaner.run(both), takeOver.run(both)];
+  const parts = [source.run(both), daemon.run(both), cleaner.run(both), takeOver.run(both), fastPath.run(both)];
   try {
     if (settings.manifests === undefined) void nodeWait.run(both);
     await Promise.all([...parts, telemetry.run(nftVersion, both)].map(guarded));

@@ -9,18 +9,30 @@ export const NFTLANE_KIND = 'NftlaneConfiguration';
 /** Where the socket for inspection is, unless somebody says otherwise. */
 export const DEFAULT_RUN_DIR = '/run/nftlane';
 
+/** Where the fast path is pinned, and what loads it, unless somebody says otherwise. */
+export const DEFAULT_PIN_DIR = '/sys/fs/bpf/nftlane/v1';
+export const DEFAULT_LOADER = 'nftlane-bpf';
+
 const NAME = z.string().check(z.minLength(1, 'must not be empty'));
 
 const fastPath = z.strictObject({
   mode: field(z.enum(['off', 'auto', 'required']), {
     meaning:
       'Lead traffic from outside to Services with externalTrafficPolicy Local past the rules: never, where this machine can, or not start where it cannot.',
-    effect: 'This version has no fast path: `auto` is told in the log, and `required` does not start.',
+    effect: 'See FAST-PATH.md. When it is switched off, flows that live are handed over to conntrack.',
     default: 'off',
   }),
   uplinks: field(z.array(NAME), {
     meaning: 'Interfaces that traffic from outside comes in by. Empty: those that have a default route.',
     default: [],
+  }),
+  directory: field(NAME, {
+    meaning: 'Where its programs, links and maps are pinned: a directory of a BPF file system.',
+    default: DEFAULT_PIN_DIR,
+  }),
+  program: field(NAME, {
+    meaning: 'The program that loads it: a path, or a name that is looked for beside nftlane and in PATH.',
+    default: DEFAULT_LOADER,
   }),
 });
 

@@ -87,6 +87,10 @@ export interface FastPathConfig {
   readonly mode: 'off' | 'auto' | 'required';
   /** Names of the interfaces that traffic from outside comes in by; empty: those with a default route. */
   readonly uplinks: readonly string[];
+  /** Where everything is pinned. */
+  readonly directory: string;
+  /** The program that loads it: a name that is looked for beside this program and in PATH, or a path. */
+  readonly program: string;
 }
 
 export interface MetricsConfig {

@@ -15,8 +15,8 @@ export interface Slot {
 
 /** In milliseconds. A program that has looked a slot up may still be at work with it. */
 const REST_MS = 1000;
-/** The first slot; 0 is not used, so that an empty key leads nowhere. */
-const FIRST = 1;
+/** Nobody gets this slot: it remembers the latest generation, for no restart may give one a second time. */
+export const MEMORY_SLOT = 0;
 
 export class Slots {
   readonly #used = new Map<number, Slot>();
@@ -25,16 +25,21 @@ export class Slots {
   readonly #free: { index: number; since: number }[];
   #generation: number;
 
-  /** `held` is what the kernel has; every other slot counts as freed at `freedAt`, with a generation of at most `generation`. */
-  constructor(held: ReadonlyMap<number, Backend>, { freedAt, generation }: { freedAt: number; generation: number }) {
-    this.#generation = generation;
+  /** `held` is what the kernel has; every other slot counts as freed at `freedAt`. */
+  constructor(held: ReadonlyMap<number, Backend>, freedAt: number) {
+    this.#generation = held.get(MEMORY_SLOT)?.svc ?? 0;
     for (const [index, backend] of held) {
       if (backend.gen === 0) continue;
       this.#generation = Math.max(this.#generation, backend.gen);
       this.#use({ index, backend, idleSince: freedAt });
     }
-    const indexes = Array.from({ length: MAX_BACKENDS - FIRST }, (_, i) => i + FIRST);
+    const indexes = Array.from({ length: MAX_BACKENDS }, (_, i) => i).filter((index) => index !== MEMORY_SLOT);
     this.#free = indexes.filter((index) => !this.#used.has(index)).map((index) => ({ index, since: freedAt }));
+  }
+
+  /** The highest that was ever given. */
+  get generation(): number {
+    return this.#generation;
   }
 
   get used(): Iterable<Slot> {

@@ -14,7 +14,7 @@ import type { Held } from './held.ts';
 import { toHex } from './hex.ts';
 import { MAX_FRONTENDS } from './layout.ts';
 import { PortBits } from './port-bits.ts';
-import { type PlacedBackend, Slots } from './slots.ts';
+import { MEMORY_SLOT, type PlacedBackend, Slots } from './slots.ts';
 
 /** A frontend with its backends where they are. */
 export interface PlacedFrontend {
@@ -68,9 +68,9 @@ export class Tables {
   /** Service ports that have used a frontend's port, since when none does any more. */
   readonly #usersOf = new Map<number, { numbers: Set<number>; idleSince: number }>();
 
-  /** `now` in milliseconds; `generation` is above all that were ever given to a slot that is free. */
-  constructor(held: Held, { now, generation }: { now: number; generation: number }) {
-    this.#slots = new Slots(held.backends, { freedAt: held.isNew ? Number.NEGATIVE_INFINITY : now, generation });
+  /** `now` in milliseconds. */
+  constructor(held: Held, now: number) {
+    this.#slots = new Slots(held.backends, held.isNew ? Number.NEGATIVE_INFINITY : now);
     this.#bits = new PortBits(held.ports);
     this.#frontends = new Map(held.frontends.map((entry) => [frontendId(entry.key), entry]));
     this.#sources = new Set(held.sources);
@@ -88,14 +88,20 @@ export class Tables {
     return this.#slots;
   }
 
-  /** The frontends that are served now. */
-  get frontends(): ReadonlyMap<string, { readonly key: FrontendKey; readonly value: Frontend }> {
-    return this.#frontends;
+  /** The keys of the frontends that are served now. */
+  get dialled(): FrontendKey[] {
+    return [...this.#frontends.values()].map(({ key }) => key);
+  }
+
+  /** What is served there now. */
+  frontendOf(key: FrontendKey): Frontend | undefined {
+    return this.#frontends.get(frontendId(key))?.value;
   }
 
   /** From what is held to what is wanted. `flows` is the latest count. */
   plan(wanted: WantedTables, { now, flows }: { now: number; flows: FlowCounts | undefined }): Plan {
     this.#recall(wanted.frontends);
+    const { generation } = this.#slots;
     const overflow = new Map<string, Overflow>();
     const adds: string[] = [];
     const next = new Map<string, { key: FrontendKey; value: Frontend }>();
@@ -115,9 +121,11 @@ export class Tables {
     const frees = this.#release(wanted.devices, { now, flows });
     const bitsOff = this.#bits.takeWrites();
     // What is not to be taken any more goes first, and with it what new frontends would otherwise take too much of.
+    const memory = this.#slots.generation > generation ? [putMemory(this.#slots.generation)] : [];
     const lines = [
       ...sources.adds,
       ...uplinks,
+      ...memory,
       ...adds,
       ...bitsOn,
       ...frontends,
@@ -251,6 +259,12 @@ export function sourceKey({ family, text, length }: Prefix): string {
 
 function putSlot(index: number, value: Uint8Array): string {
   return `put be ${toHex(encodeNumber(index))} ${toHex(value)}`;
+}
+
+function putMemory(generation: number): string {
+  const nothing = { address: '0.0.0.0', port: 0, protocol: 'tcp', flags: 0, ifindex: 0, l3if: 0, mtu: 0 } as const;
+  const [mac, gatewayMac] = [new Uint8Array(6), new Uint8Array(6)];
+  return putSlot(MEMORY_SLOT, encodeBackend({ ...nothing, mac, gatewayMac, gen: 0, svc: generation }));
 }
 
 function isSame(before: Frontend | undefined, after: Frontend): boolean {

@@ -26,7 +26,10 @@ const PURE_ROOMS = ['lib', 'net', 'kube', 'nft', 'model', 'plan', 'compile', 'ro
 
 /** Text that only these files, or files in these folders, may contain. */
 const ONLY_IN: readonly { readonly text: RegExp; readonly places: readonly string[] }[] = [
-  { text: /'node:child_process'/, places: ['src/sys/exec.ts', 'src/sys/follow.ts', 'src/apply/nft-session.ts'] },
+  {
+    text: /'node:child_process'/,
+    places: ['src/sys/exec.ts', 'src/sys/follow.ts', 'src/apply/nft-session.ts', 'src/fastpath/loader-process.ts'],
+  },
   { text: /'@kubernetes\/client-node[/']/, places: ['src/cluster/'] },
   { text: /'prom-client[/']/, places: ['src/metrics/'] },
 ];

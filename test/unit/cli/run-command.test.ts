@@ -44,6 +44,9 @@ t.test('a wrong command line, and a wrong file, have their statuses and name all
 });
 
 t.test('a fast path that is required and not there is said', async (t) => {
-  const file = join(t.testdir({ f: fileOf('', 'fastPath: {mode: required}') }), 'f');
-  t.match(await runMain(t, '--config', file, '--manifests=/m'), { status: 3, said: /has no fast path/ });
+  const file = join(t.testdir({ f: fileOf('', 'fastPath: {mode: required, program: /there/is/none}') }), 'f');
+  t.match(await runMain(t, '--config', file, '--manifests=/m'), {
+    status: 3,
+    said: /fast path, which is required: .*there is no such program/,
+  });
 });

@@ -39,7 +39,7 @@ const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
     { mode: 'ClusterCIDR', cidrs: [] },
     { mode: 'InterfaceNamePrefix', name: 'pod-' },
   ),
-  nodePortAddresses: fc.constantFrom<ProxyOptions['nodePortAddresses']>('primary', NODE_BLOCKS),
+  nodePortAddresses: fc.constantFrom<ProxyOptions['nodePortAddresses']>(['primary'], NODE_BLOCKS),
 });
 
 /** Clients outside, two pods, and one that is only like a pod. */
@@ -101,7 +101,7 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
       engine.adopt({ elements: new Map(), chains: [] });
       const maps = new BpfMaps();
       let now = 1_000_000;
-      const begin = () => new Tables(maps.held(), { now, generation: Math.floor(now / 1000) });
+      const begin = () => new Tables(maps.held(), now);
       let tables = begin();
       for (const { told, placed, flows, pauseMs, restarted, sent } of history) {
         for (const event of told) tell(engine, event);
@@ -123,7 +123,7 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
         changes += lines.length;
         maps.apply(lines, now);
         if (maps.faults.length > 0) throw new Error(maps.faults.join('\n'));
-        const dialled = [...tables.frontends.values()].map(({ key }) => key);
+        const { dialled } = tables;
         taken += compareAll(engine, host, { maps, dialled, sent });
       }
     },

@@ -18,7 +18,7 @@ function frontend(pods: readonly number[], { port = 30080, protocol = 'tcp' as F
 function begin() {
   const maps = new BpfMaps();
   const clock = { now: 10_000 };
-  const tables = new Tables(maps.held(), { now: clock.now - 2000, generation: 1 });
+  const tables = new Tables(maps.held(), clock.now - 2000);
   const go = (
     frontends: readonly PlacedFrontend[],
     more: Partial<WantedTables> & { busy?: readonly number[] } = {},
@@ -67,7 +67,7 @@ t.test('UDP backends, and those whose device has gone, are given up at once', as
 });
 
 t.test('a frontend without room stays out', async (t) => {
-  const tables = new Tables(new BpfMaps().held(), { now: 0, generation: 1 });
+  const tables = new Tables(new BpfMaps().held(), 0);
   const crowd = Array.from({ length: 4096 }, (_, i) => ({ ...frontend([1], { port: i + 1 }), servicePort: `s${i}` }));
   const wanted = { frontends: crowd, sources: [], uplinks: new Map(), devices: new Set([DEVICE]) };
   const { overflow } = tables.plan(wanted, { now: 2000, flows: undefined });

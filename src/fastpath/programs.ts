@@ -1,0 +1,154 @@
+// What the daemon does with the programs and their maps, in the loader's language.
+import { type Config, decodeFlow, encodeConfig, encodeNumber, type FlowEntry } from './entries.ts';
+import { HELD_MAPS, type Held, readHeld, toNumber } from './held.ts';
+import { fromHex, toHex } from './hex.ts';
+import { readNumber, SLOT_COUNT } from './layout.ts';
+import { LoaderProcess } from './loader-process.ts';
+
+export type Role = 'uplink' | 'pod';
+
+export interface Probe {
+  readonly usable: boolean;
+  readonly udp: boolean;
+  readonly attach: string;
+  /** What the kernel lacks, and why. */
+  readonly lacks: readonly string[];
+}
+
+export interface Place {
+  readonly role: Role;
+  readonly ifindex: number;
+  /** Its device was deleted. */
+  readonly isGone: boolean;
+}
+
+/** What a collection left. */
+export interface Collected {
+  readonly left: { readonly ip: number; readonly ip6: number };
+  readonly bySlot: ReadonlyMap<number, number>;
+}
+
+/** Flows that began, and those that were answered, since the maps were made. */
+export interface SlotCount {
+  readonly created: number;
+  readonly answered: number;
+}
+
+export class Programs {
+  readonly #loader: LoaderProcess;
+
+  constructor(of: { readonly command: string; readonly directory: string }) {
+    this.#loader = new LoaderProcess(of);
+  }
+
+  /** Since the last call of {@link load} nothing has ended the loader. */
+  get isRunning(): boolean {
+    return this.#loader.isRunning;
+  }
+
+  async probe(): Promise<Probe> {
+    const { lines, words } = await this.#loader.ask('probe');
+    const lacks = lines.filter((line) => / no /.test(line)).map((line) => line.replace(/^feature (\S+) no /, '$1: '));
+    const { usable, udp, attach = '' } = words;
+    return { usable: usable === 'yes', udp: udp === 'yes', attach, lacks };
+  }
+
+  /** Loads the programs over maps that are there, or makes them, and puts them in the place of those that are attached. */
+  async load(): Promise<{ udp: boolean; isNew: boolean }> {
+    const { words } = await this.#loader.ask('load');
+    await this.#loader.ask('replace');
+    return { udp: words['udp'] === 'yes', isNew: words['maps'] === 'new' };
+  }
+
+  /** What the maps hold. */
+  async held(isNew: boolean): Promise<Held> {
+    const dumps = await Promise.all(HELD_MAPS.map(async (map) => [map, await this.#dump(map)] as const));
+    return readHeld(Object.fromEntries(dumps) as Record<(typeof HELD_MAPS)[number], string[]>, isNew);
+  }
+
+  async configure(config: Config): Promise<void> {
+    await this.#loader.ask(`put cfg ${toHex(encodeNumber(0))} ${toHex(encodeConfig(config))}`);
+  }
+
+  /** Makes all changes in their order; where one fails, those before it are made. */
+  async apply(lines: readonly string[]): Promise<void> {
+    if (lines.length > 0) await this.#loader.ask('batch', ...lines, 'end');
+  }
+
+  async places(): Promise<Place[]> {
+    const { lines } = await this.#loader.ask('list');
+    return lines.map((line) => {
+      const [, role, ifindex] = line.split(' ');
+      return { role: role === 'uplink' ? 'uplink' : 'pod', ifindex: Number(ifindex), isGone: line.endsWith(' gone') };
+    });
+  }
+
+  async attach(role: Role, ifindex: number): Promise<void> {
+    await this.#loader.ask(`attach ${role} ${ifindex}`);
+  }
+
+  async detach(role: Role, ifindex: number): Promise<void> {
+    await this.#loader.ask(`detach ${role} ${ifindex}`);
+  }
+
+  /** Queues and programs of a device, as lines. */
+  async look(ifindex: number): Promise<readonly string[]> {
+    return (await this.#loader.ask(`look ${ifindex}`)).lines;
+  }
+
+  /** Deletes flows that are over, and counts the others. */
+  async collect(): Promise<Collected> {
+    const { lines, words } = await this.#loader.ask('gc');
+    const bySlot = new Map(
+      lines.map((line) => line.split(' ')).map(([, slot, count]) => [Number(slot), Number(count)]),
+    );
+    return { left: { ip: Number(words['left4']) / 2, ip6: Number(words['left6']) / 2 }, bySlot };
+  }
+
+  /** Packets by reason, since the maps were made. */
+  async stats(): Promise<Record<string, number>> {
+    const { lines } = await this.#loader.ask('stats');
+    return Object.fromEntries(
+      lines.map((line) => line.split(' ')).map(([, name = '', count]) => [name, Number(count)]),
+    );
+  }
+
+  async slotCounts(): Promise<Map<number, SlotCount>> {
+    const lines = await this.#dump('slots');
+    return new Map(
+      lines.map((line) => {
+        const [, key = '', value = ''] = line.split(' ');
+        const bytes = fromHex(value);
+        const [created, answered] = ['created', 'answered'].map((name) => readNumber(SLOT_COUNT, bytes, name));
+        return [toNumber(key), { created: created ?? 0, answered: answered ?? 0 }];
+      }),
+    );
+  }
+
+  /** Both directions of every flow. */
+  async flows(): Promise<FlowEntry[]> {
+    const dumps = [
+      { family: 'ip', lines: await this.#dump('f4') },
+      { family: 'ip6', lines: await this.#dump('f6') },
+    ] as const;
+    return dumps.flatMap(({ family, lines }) =>
+      lines.map((line) => {
+        const [, key = '', value = ''] = line.split(' ');
+        return decodeFlow(family, fromHex(key), fromHex(value));
+      }),
+    );
+  }
+
+  /** Detaches everything, and removes every pin. */
+  async remove(): Promise<void> {
+    await this.#loader.ask('remove');
+  }
+
+  close(): void {
+    this.#loader.close();
+  }
+
+  async #dump(map: string): Promise<readonly string[]> {
+    return (await this.#loader.ask(`dump ${map}`)).lines;
+  }
+}

@@ -1,0 +1,128 @@
+// What the fast path has found out about this node: devices, who speaks against them, and where pods are.
+import type { Address } from '../net/address.ts';
+import { type Location, locate } from './locate.ts';
+import { askForNeighbours, type Network, readNetwork, rulesetNames, waysTo } from './network.ts';
+import { deviceObjection, nodeObjection } from './objections.ts';
+import type { Programs, Role } from './programs.ts';
+
+/** In milliseconds: how long nobody is expected to have put another program on a device. */
+const LOOK_MS = 30_000;
+const SIGNS_MS = 60_000;
+
+export interface Uplink {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mtu: number;
+  /** Why it is not used. */
+  readonly reason: string | undefined;
+}
+
+export class Surroundings {
+  readonly #programs: Programs;
+  readonly #nft: string;
+  readonly #looks = new Map<string, { readonly at: number; readonly reason: string | undefined }>();
+  /** Pods that were found, as long as their device is there: what is idle is forgotten by the kernel, and still there. */
+  readonly #known = new Map<Address, Location>();
+  readonly #asked = new Set<string>();
+  #signs: { readonly at: number; readonly names: readonly string[] } | undefined;
+  #network: Network = { links: new Map(), neighbours: new Map(), ports: new Map(), defaults: [] };
+
+  constructor(of: { readonly programs: Programs; readonly nft: string }) {
+    this.#programs = of.programs;
+    this.#nft = of.nft;
+  }
+
+  get network(): Network {
+    return this.#network;
+  }
+
+  /** Numbers of the devices that there are. */
+  get devices(): Set<number> {
+    return new Set([...this.#network.links.values()].map(({ ifindex }) => ifindex));
+  }
+
+  async read(): Promise<void> {
+    this.#network = await readNetwork();
+    const { devices } = this;
+    for (const key of this.#looks.keys()) if (!devices.has(Number(key.split(' ')[1]))) this.#looks.delete(key);
+  }
+
+  /** What speaks against the fast path on this node at all. */
+  async objection(now: number): Promise<string | undefined> {
+    if (this.#signs === undefined || now - this.#signs.at >= SIGNS_MS) {
+      this.#signs = { at: now, names: await rulesetNames(this.#nft) };
+    }
+    return nodeObjection(this.#network.links.keys(), this.#signs.names);
+  }
+
+  /** The devices that traffic from outside comes in by: those of these names, or those with a default route. */
+  async uplinks(
+    names: readonly string[],
+    { now, isPodInterface }: { now: number; isPodInterface: (name: string) => boolean },
+  ): Promise<Uplink[]> {
+    const wanted = names.length > 0 ? names : this.#network.defaults;
+    const found: Uplink[] = [];
+    for (const name of wanted) {
+      const link = this.#network.links.get(name);
+      if (link === undefined) {
+        found.push({ name, ifindex: 0, mtu: 0, reason: 'there is no such device' });
+        continue;
+      }
+      const { ifindex, mtu } = link;
+      let reason = link.type === 'ether' ? undefined : `it is of type ${link.type}, not Ethernet`;
+      if (isPodInterface(name)) reason ??= 'what comes in by it counts as sent by pods';
+      reason ??= await this.#look('uplink', ifindex, now);
+      found.push({ name, ifindex, mtu, reason });
+    }
+    return found;
+  }
+
+  /** Where each pod is, or why it cannot be reached. Asks for MAC addresses that are missing. */
+  async find(addresses: readonly Address[], now: number): Promise<Map<Address, Location | string>> {
+    const ways = await waysTo(addresses);
+    const found = new Map<Address, Location | string>();
+    const ask: { device: string; address: Address }[] = [];
+    for (const address of addresses) {
+      const located = this.#recall(address, locate(address, ways.get(address), this.#network));
+      if ('reason' in located) {
+        found.set(address, located.reason);
+        if (located.ask !== undefined) ask.push({ device: located.ask, address });
+        continue;
+      }
+      this.#known.set(address, located);
+      const reason = await this.#look('pod', located.ifindex, now);
+      found.set(address, reason === undefined ? located : `${located.device}: ${reason}`);
+    }
+    for (const address of this.#known.keys()) if (!found.has(address)) this.#known.delete(address);
+    await this.#askOnce(ask);
+    return found;
+  }
+
+  #recall(address: Address, located: ReturnType<typeof locate>): ReturnType<typeof locate> {
+    const known = this.#known.get(address);
+    const isForgotten = 'reason' in located && located.ask !== undefined;
+    if (known === undefined || !isForgotten) return located;
+    const link = this.#network.links.get(known.device);
+    return link?.ifindex === known.ifindex && link.mtu === known.mtu ? known : located;
+  }
+
+  /** A neighbour that does not answer is asked again when something else has changed. */
+  async #askOnce(sought: readonly { device: string; address: Address }[]): Promise<void> {
+    const fresh = sought.filter(({ device, address }) => !this.#asked.has(`${device} ${address}`));
+    this.#asked.clear();
+    for (const { device, address } of sought) this.#asked.add(`${device} ${address}`);
+    await askForNeighbours(fresh);
+  }
+
+  async #look(role: Role, ifindex: number, now: number): Promise<string | undefined> {
+    const key = `${role} ${ifindex}`;
+    const before = this.#looks.get(key);
+    if (before !== undefined && now - before.at < LOOK_MS) return before.reason;
+    const reason = await this.#programs.look(ifindex).then(
+      (lines) => deviceObjection(role, lines),
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    this.#looks.set(key, { at: now, reason });
+    return reason;
+  }
+}

@@ -1,0 +1,235 @@
+// A node with nftlane and its fast path at work, a client outside, and pods of two kinds: routed, and behind a bridge.
+//
+//   client ── lan ── node1 ┬── pod-a, pod-b     routed, 10.1.1.10 and .11
+//                          └── br0 ┬── port-c   behind a bridge, 10.1.1.128/25
+//                                  └── port-d
+import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { FastPathView } from '../../src/inspect/fast-path-view.ts';
+import type { ApiObject } from '../given/merge.ts';
+import { endpoint, slice } from '../given/slice.ts';
+import { buildProgram, Daemon } from '../netns/daemon.ts';
+import { dualStackService, nodeFlags, nodeObjects, serviceAddresses, writeManifest } from '../netns/manifests.ts';
+import { Namespace } from '../netns/namespace.ts';
+import { type ExecResult, execute, killGroup, output, type PipedChild, start } from '../netns/process.ts';
+import { outputLines } from '../netns/program-output.ts';
+import { createWorld, type World } from '../netns/world.ts';
+
+const LOADER = fileURLToPath(new URL('../../dist/bpf/nftlane-bpf', import.meta.url));
+export const TARGET_PORT = 8080;
+export const NODE_PORT = 30080;
+const PATIENCE_MS = 15_000;
+
+/** The gateway of the pods behind the bridge, and where they are. */
+const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
+
+export async function createFastWorld(): Promise<FastWorld> {
+  const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
+  await Promise.all([mkdir(join(scratch, 'manifests')), mkdir(join(scratch, 'bpf'))]);
+  const holder = start('unshare', [
+    '-m',
+    'sh',
+    '-c',
+    'mount -t bpf bpf "$1" && echo ready && exec cat',
+    'sh',
+    `${scratch}/bpf`,
+  ]);
+  await outputLines(holder, 'holder of the BPF file system').next();
+  const [program, world] = await Promise.all([
+    buildProgram(join(scratch, 'nftlane.mjs')),
+    createWorld({ pods: { node1: ['a', 'b'] } }),
+  ]);
+  return new FastWorld(world, { scratch, holder, program });
+}
+
+export class FastWorld {
+  readonly world: World;
+  readonly #scratch: string;
+  readonly #holder: PipedChild;
+  readonly #program: string;
+  #daemon: Daemon | undefined;
+  #child: PipedChild | undefined;
+  readonly #bridged: Namespace[] = [];
+
+  constructor(world: World, of: { scratch: string; holder: PipedChild; program: string }) {
+    this.world = world;
+    this.#scratch = of.scratch;
+    this.#holder = of.holder;
+    this.#program = of.program;
+  }
+
+  get daemon(): Daemon {
+    if (this.#daemon === undefined) throw new Error('There is no daemon');
+    return this.#daemon;
+  }
+
+  /** Two pods behind a bridge of the node. */
+  async addBridge(): Promise<Namespace[]> {
+    const { node1 } = this.world;
+    await node1.configure([
+      'link add name br0 type bridge forward_delay 0 mcast_snooping 0',
+      'link set dev br0 up',
+      `address add ${BRIDGE.ip}/25 dev br0`,
+      `address add ${BRIDGE.ip6}/64 dev br0 nodad`,
+    ]);
+    for (const [i, name] of ['c', 'd'].entries()) {
+      const pod = await this.world.addPod('node1', name);
+      const [ip, ip6] = [`10.1.1.${140 + i}`, `fd00:1:1:1::${140 + i}`];
+      // The pod that was made is routed: it gets a port of the bridge instead.
+      await node1.configure([`link delete dev pod-${name}`]);
+      await node1.configure([
+        `link add name port-${name} type veth peer name eth0 netns ${pod.name}`,
+        `link set dev port-${name} master br0 up`,
+      ]);
+      await pod.configure([
+        'link set dev eth0 up',
+        `address add ${ip}/25 dev eth0`,
+        `address add ${ip6}/64 dev eth0 nodad`,
+        `route add default via ${BRIDGE.ip}`,
+        `route add default via ${BRIDGE.ip6}`,
+      ]);
+      this.#bridged.push(new Namespace(name, { name: pod.name, ip, ip6 }));
+    }
+    return this.#bridged;
+  }
+
+  /** A Service with the Local policy, at a node port and at an external address, and these pods as its endpoints. */
+  async serve(name: string, n: number, given: { pods: readonly Namespace[]; nodePort: number; overrides?: ApiObject }) {
+    const { pods, nodePort, overrides = { spec: { externalTrafficPolicy: 'Local' } } } = given;
+    const ports = (['tcp', 'udp'] as const).map((protocol) => ({
+      ...{ name: protocol, protocol, port: 80, targetPort: TARGET_PORT, nodePort },
+    }));
+    const object = dualStackService(name, serviceAddresses(n), { ports, overrides });
+    const slices = (['ip', 'ip6'] as const).map((family) =>
+      slice(name, {
+        metadata: { name: `${name.split('/')[1]}-${family}` },
+        addressType: family === 'ip' ? 'IPv4' : 'IPv6',
+        ports: ports.map((port) => ({ name: port.name, protocol: port.protocol.toUpperCase(), port: TARGET_PORT })),
+        endpoints: pods.map((pod) => endpoint(pod[family], { nodeName: 'node1' })),
+      }),
+    );
+    await writeManifest(this.#manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
+  }
+
+  async startDaemon(...flags: readonly string[]): Promise<Daemon> {
+    await writeManifest(this.#manifests, 'nodes.yaml', nodeObjects());
+    const all = ['run', '--manifests', this.#manifests, '--run-dir', this.#runDir, '--log-level', 'debug'];
+    const health = ['--healthz-bind-address', ''];
+    const child = this.#spawn([...all, ...nodeFlags('node1'), ...health, ...this.#fastFlags, ...flags]);
+    this.#child = child;
+    this.#daemon = new Daemon(child, () => this.nftlane('diff', '--run-dir', this.#runDir));
+    await this.#daemon.waitReady();
+    return this.#daemon;
+  }
+
+  async killDaemon(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    killGroup(child);
+    await ended;
+  }
+
+  /** Runs a command of nftlane on the node, where it sees the BPF file system. */
+  nftlane(...args: readonly string[]): Promise<ExecResult> {
+    return execute('nsenter', [...this.#inside, process.execPath, this.#program, ...args], { timeoutMs: 60_000 });
+  }
+
+  cleanup(): Promise<ExecResult> {
+    return this.nftlane('cleanup', '--run-dir', this.#runDir, ...this.#fastFlags);
+  }
+
+  async inspect(): Promise<FastPathView> {
+    const { stdout, stderr } = await this.nftlane('inspect', 'fastpath', '-o', 'json', '--run-dir', this.#runDir);
+    if (stdout === '') throw new Error(stderr);
+    return JSON.parse(stdout);
+  }
+
+  /** Waits for a state of the fast path. */
+  async until(what: string, holds: (view: FastPathView) => boolean): Promise<FastPathView> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const view = await this.inspect();
+      if (holds(view)) return view;
+      if (performance.now() > deadline) throw new Error(`Not so: ${what}\n${JSON.stringify(view, null, 1)}`);
+      await delay(100);
+    }
+  }
+
+  /** The count of a reason, asked of the programs themselves. */
+  async count(...reasons: readonly string[]): Promise<number> {
+    const { stdout } = await execute('nsenter', [...this.#inside, LOADER, this.#pins], { input: 'stats\n' });
+    const counts = stdout.split('\n').map((line) => line.split(' '));
+    return counts.reduce((sum, [, name = '', count]) => sum + (reasons.includes(name) ? Number(count) : 0), 0);
+  }
+
+  /** Whether anything is pinned. */
+  async isPinned(): Promise<boolean> {
+    const { stdout } = await execute('nsenter', [...this.#mounts, 'find', join(this.#scratch, 'bpf'), '-type', 'f']);
+    return stdout !== '';
+  }
+
+  /** How many connections conntrack knows of on the node, to a port. */
+  async tracked(port: number): Promise<number> {
+    const lists = await Promise.all(
+      ['ipv4', 'ipv6'].map((family) => this.world.node1.output('conntrack', ['-L', '-f', family])),
+    );
+    return lists
+      .join('')
+      .split('\n')
+      .filter((line) => line.includes(`dport=${port}`)).length;
+  }
+
+  async close(): Promise<void> {
+    await this.#daemon?.stop();
+    for (const pod of this.#bridged) pod.killChildren();
+    killGroup(this.#holder);
+    await this.world.destroy();
+    await rmdir(join(this.#scratch, 'bpf')).catch(() => {});
+    await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  get #manifests(): string {
+    return join(this.#scratch, 'manifests');
+  }
+
+  get #runDir(): string {
+    return join(this.#scratch, 'run');
+  }
+
+  get #pins(): string {
+    return join(this.#scratch, 'bpf/nftlane/v1');
+  }
+
+  get #fastFlags(): string[] {
+    return ['--fast-path-dir', this.#pins, '--fast-path-program', LOADER];
+  }
+
+  get #mounts(): string[] {
+    return ['-t', String(this.#holder.pid), '-m', '--'];
+  }
+
+  get #inside(): string[] {
+    return [`--net=/run/netns/${this.world.node1.name}`, '--', 'nsenter', ...this.#mounts];
+  }
+
+  #spawn(args: readonly string[]): PipedChild {
+    return start('nsenter', [...this.#inside, process.execPath, this.#program, ...args]);
+  }
+}
+
+/** Switches every offload of a device off, or on. */
+export async function setOffloads(place: Namespace, device: string, to: 'on' | 'off'): Promise<void> {
+  await output('ip', [
+    'netns',
+    'exec',
+    place.name,
+    'ethtool',
+    '-K',
+    device,
+    ...['tx', 'gro', 'gso', 'tso'].flatMap((one) => [one, to]),
+  ]);
+}

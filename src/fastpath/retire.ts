@@ -1,5 +1,7 @@
 // A planned end of the fast path: no flow breaks, for the kernel's connection tracking goes on with those that live.
-import { stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { exec } from '../sys/exec.ts';
 import { LoaderError } from './loader-process.ts';
@@ -85,11 +87,16 @@ async function drain(
 /** Says why it could not be done. */
 async function seed(conntrack: string, lines: readonly string[]): Promise<string | undefined> {
   if (lines.length === 0) return undefined;
+  // Standard input is a socket here, which conntrack cannot open by its name.
+  const folder = await mkdtemp(join(tmpdir(), 'nftlane-flows-'));
   try {
-    const input = `${lines.join('\n')}\n`;
-    const { status, stderr } = await exec(conntrack, ['--load-file', '-'], { input, timeoutMs: SEED_MS });
+    const file = join(folder, 'flows');
+    await writeFile(file, `${lines.join('\n')}\n`);
+    const { status, stderr } = await exec(conntrack, ['--load-file', file], { timeoutMs: SEED_MS });
     return status === 0 ? undefined : stderr.trim();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }

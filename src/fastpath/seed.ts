@@ -22,8 +22,8 @@ export function seedLines(flows: readonly FlowEntry[]): string[] {
       ...tcp,
       ...['--orig-src', client.address, '--orig-dst', other.address],
       ...['--sport', client.port, '--dport', other.port],
-      ...['--reply-src', becomes.address, '--reply-dst', client.address],
-      ...['--reply-port-src', becomes.port, '--reply-port-dst', becomes.clientPort],
+      // The kernel makes the reply of this, and knows by it that the flow is translated: a reply that is given as it is to
+      // become would look to it like one of a flow that is not.
       ...['--dst-nat', withPort(becomes.address, becomes.port), ...source],
     ];
     return [words.join(' ')];

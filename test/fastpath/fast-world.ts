@@ -166,10 +166,16 @@ export class FastWorld {
     return counts.reduce((sum, [, name = '', count]) => sum + (reasons.includes(name) ? Number(count) : 0), 0);
   }
 
-  /** Whether anything is pinned. */
-  async isPinned(): Promise<boolean> {
-    const { stdout } = await execute('nsenter', [...this.#mounts, 'find', join(this.#scratch, 'bpf'), '-type', 'f']);
-    return stdout !== '';
+  /** What is pinned. */
+  async pins(): Promise<string> {
+    const { stdout } = await execute('nsenter', [
+      ...this.#mounts,
+      'find',
+      join(this.#scratch, 'bpf/nftlane'),
+      '-type',
+      'f',
+    ]);
+    return stdout;
   }
 
   /** How many connections conntrack knows of on the node, to a port. */

@@ -1,5 +1,5 @@
 // Real packets through a daemon with the fast path: who answers, what is attached, and what outlives the daemon.
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { NODES } from '../netns/topology.ts';
 import { createFastWorld, NODE_PORT, TARGET_PORT } from './fast-world.ts';
 
@@ -40,7 +40,69 @@ t.test('it serves routed and bridged pods, which see the client, past conntrack'
     t.equal(report.answered, 40, `${way}: ${JSON.stringify(report)}`);
     t.strictSame(Object.keys(report.pods).sort(), pods, way);
     t.strictSame(report.clients, [world.client[family]], way);
-    t.equal((await fast.count('CREATED', 'REMAPPED')) - before, 40, `${way}: all by the fast path`);
+    const created = (await fast.count('CREATED', 'REMAPPED')) - before;
+    t.equal(
+      created,
+      40,
+      `${way}: ${created} of 40 by the fast path, ${JSON.stringify((await fast.inspect()).reasons)}`,
+    );
     t.equal(await fast.tracked(port), 0, `${way}: conntrack knows nothing`);
   }
+});
+
+/** A live TCP connection to each kind of pod, in each family. */
+function keepAll() {
+  const tcp = WAYS.filter(({ protocol }) => protocol === 'tcp');
+  return Promise.all(tcp.map(({ address, port }) => dialer.keep({ protocol: 'tcp', address, port })));
+}
+
+/** Ends them; each was answered every time, by one pod. */
+async function endAll(t: Test, kept: Awaited<ReturnType<typeof keepAll>>, message: string): Promise<void> {
+  const reports = await Promise.all(kept.map((one) => one.stop()));
+  for (const { attempts, answered, pods } of reports) {
+    t.equal(answered, attempts, `${message}: ${answered} of ${attempts} answers`);
+    t.equal(Object.keys(pods).length, 1, message);
+  }
+}
+
+t.test('a daemon that is killed leaves everything at work, and the next one takes it over', async (t) => {
+  const kept = await keepAll();
+  const before = await fast.until('flows are counted', ({ flows }) => flows.ip >= 2 && flows.ip6 >= 2);
+  await fast.killDaemon();
+  const created = await fast.count('CREATED');
+  const alone = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
+  t.equal(alone.answered, 20, 'nobody is needed for new connections');
+  t.ok((await fast.count('CREATED')) >= created + 20);
+  await fast.startDaemon('--fast-path', 'required');
+  const after = await fast.until('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
+  t.equal(after.slots.used, before.slots.used, 'every backend has its slot from before');
+  t.equal(after.slots.draining, 0);
+  await endAll(t, kept, 'across the change of daemons');
+});
+
+t.test('an endpoint that is removed gets no new connections, and keeps the live ones', async (t) => {
+  const [a] = routed;
+  const address = NODES.node1.ip;
+  const kept = await Promise.all(
+    Array.from({ length: 8 }, () => dialer.keep({ protocol: 'tcp', address, port: NODE_PORT })),
+  );
+  await fast.serve('shop/routed', 1, { pods: a ? [a] : [], nodePort: NODE_PORT });
+  await fast.until('one backend is left', ({ frontends }) =>
+    frontends.filter(({ name }) => name.startsWith('shop/routed')).every(({ backends }) => backends.length === 1),
+  );
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const report = await dialer.dial({ protocol, address, port: NODE_PORT, count: 30 });
+    t.strictSame(report.pods, { a: 30 }, `new ${protocol} flows`);
+  }
+  const reports = await Promise.all(kept.map((one) => one.stop()));
+  t.ok(
+    reports.some(({ pods }) => 'b' in pods),
+    'some were with the pod that was removed',
+  );
+  for (const { attempts, answered } of reports) t.equal(answered, attempts);
+  await fast.until('its slots are free again', ({ slots }) => slots.draining === 0);
+  await fast.serve('shop/routed', 1, { pods: routed, nodePort: NODE_PORT });
+  await fast.until('both are back', ({ frontends }) =>
+    frontends.filter(({ name }) => name.startsWith('shop/routed')).every(({ backends }) => backends.length === 2),
+  );
 });

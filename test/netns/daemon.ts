@@ -69,8 +69,8 @@ export class Daemon {
   }
 
   /** The first entry with this message, from the nth of the log on, as soon as it is there. */
-  async logged(message: string, from = 0): Promise<LogEntry> {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+  async logged(message: string, from = 0, timeoutMs = TIMEOUT_MS): Promise<LogEntry> {
+    const signal = AbortSignal.timeout(timeoutMs);
     for (;;) {
       const entry = this.log.slice(from).find(({ msg }) => msg === message);
       if (entry) return entry;

@@ -26,7 +26,8 @@ const PATIENCE_MS = 15_000;
 /** The gateway of the pods behind the bridge, and where they are. */
 const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
 
-export async function createFastWorld(): Promise<FastWorld> {
+/** Pods `a` and `b` on the node, and these on another one, where nothing of ours is. */
+export async function createFastWorld(...pods: readonly string[]): Promise<FastWorld> {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
   await Promise.all([mkdir(join(scratch, 'manifests')), mkdir(join(scratch, 'bpf'))]);
   const holder = start('unshare', [
@@ -40,7 +41,7 @@ export async function createFastWorld(): Promise<FastWorld> {
   await outputLines(holder, 'holder of the BPF file system').next();
   const [program, world] = await Promise.all([
     buildProgram(join(scratch, 'nftlane.mjs')),
-    createWorld({ pods: { node1: ['a', 'b'] } }),
+    createWorld({ pods: { node1: ['a', 'b'], node2: pods } }),
   ]);
   return new FastWorld(world, { scratch, holder, program });
 }
@@ -112,6 +113,11 @@ export class FastWorld {
       }),
     );
     await writeManifest(this.#manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
+  }
+
+  /** Writes a manifest as it is. */
+  write(file: string, objects: readonly ApiObject[]): Promise<void> {
+    return writeManifest(this.#manifests, file, objects);
   }
 
   async startDaemon(...flags: readonly string[]): Promise<Daemon> {

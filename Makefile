@@ -9,7 +9,7 @@ SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh .ci/bun
 
 .NOTPARALLEL:
 .PHONY: help setup setup-bpf build check check-rules unit golden netns test demo bench conformance
-.PHONY: bpf harness bpf-test fuzz-bpf image image-root image-bench e2e e2e-netns clean
+.PHONY: bpf harness bpf-test fastpath-test fuzz-bpf image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -43,7 +43,7 @@ e2e-netns: setup-bpf ## Test as a cluster's user: two nodes in network namespace
 netns: setup ## Test with real sockets in network namespaces (as root)
 	@.ci/suite.sh netns
 
-test: harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root and e2e-netns, and count
+test: harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test, and count
 	@.ci/test.sh
 
 demo: build ## Show it at work in network namespaces (as root)
@@ -77,6 +77,9 @@ harness: bpf
 
 bpf-test: harness ## Test the fast path's programs packet by packet (as root)
 	@.ci/suite.sh bpf
+
+fastpath-test: bpf ## Test the daemon with the fast path, with real sockets (as root)
+	@.ci/suite.sh fastpath
 
 fuzz-bpf: harness ## Throw a million packets at the fast path's programs (as root)
 	node test/bpf/fuzz.ts

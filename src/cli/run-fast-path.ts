@@ -22,7 +22,7 @@ export interface RunningFastPath {
 }
 
 /** In milliseconds: how long flows may end by themselves after the fast path was switched off. */
-const DRAIN_MS = 10_000;
+const DRAIN_MS = 3000;
 
 /** What the settings ask for. */
 export function fastPathOf(

@@ -96,7 +96,6 @@ export class LoaderProcess {
     child.on('close', (status, signal) =>
       this.#lost(running, `The fast path's loader ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`),
     );
-    child.unref();
     const { words } = await this.ask('hello');
     if (words['protocol'] === PROTOCOL && words['schema'] === SCHEMA) return running;
     this.close();

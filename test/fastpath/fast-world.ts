@@ -14,7 +14,7 @@ import { endpoint, slice } from '../given/slice.ts';
 import { buildProgram, Daemon } from '../netns/daemon.ts';
 import { dualStackService, nodeFlags, nodeObjects, serviceAddresses, writeManifest } from '../netns/manifests.ts';
 import { Namespace } from '../netns/namespace.ts';
-import { type ExecResult, execute, killGroup, output, type PipedChild, start } from '../netns/process.ts';
+import { type ExecResult, execute, killGroup, type PipedChild, start } from '../netns/process.ts';
 import { outputLines } from '../netns/program-output.ts';
 import { createWorld, type World } from '../netns/world.ts';
 
@@ -231,17 +231,4 @@ export class FastWorld {
   #spawn(args: readonly string[]): PipedChild {
     return start('nsenter', [...this.#inside, process.execPath, this.#program, ...args]);
   }
-}
-
-/** Switches every offload of a device off, or on. */
-export async function setOffloads(place: Namespace, device: string, to: 'on' | 'off'): Promise<void> {
-  await output('ip', [
-    'netns',
-    'exec',
-    place.name,
-    'ethtool',
-    '-K',
-    device,
-    ...['tx', 'gro', 'gso', 'tso'].flatMap((one) => [one, to]),
-  ]);
 }

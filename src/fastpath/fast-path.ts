@@ -16,7 +16,7 @@ import { Surroundings, type Uplink } from './surroundings.ts';
 import { type FlowCounts, type PlacedFrontend, type Plan, Tables } from './tables.ts';
 import { readTimeouts } from './timeouts.ts';
 import { emptyView, type Seen, viewOf } from './view.ts';
-import { watchNetwork } from './watch-network.ts';
+import { isNews, watchNetwork } from './watch-network.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface FastPathSettings {
@@ -45,6 +45,8 @@ export class FastPathUnusable extends Error {
 }
 
 const TICK_MS = 3000;
+/** A pod that goes is noticed at once, a stream of news costs at most ten looks a second. */
+const SPACING_MS = 100;
 /** Devices and routes are read again after this at the latest, whatever was heard of them. */
 const READ_MS = 10_000;
 /** In milliseconds: how long a Service port whose answers did not come is left to nft. */
@@ -83,7 +85,7 @@ export class FastPath {
       this.#tables = undefined;
       this.#tell('warn', 'the fast path cannot be kept in step', { reason: reasonOf(error), retryInMs });
     };
-    this.#loop = new Loop({ work: () => this.#work(), onFailure, clock });
+    this.#loop = new Loop({ work: () => this.#work(), onFailure, clock, spacingMs: SPACING_MS });
   }
 
   /** Finds out whether this machine can have it. Throws {@link FastPathUnusable} where it is required and cannot be. */
@@ -112,7 +114,8 @@ export class FastPath {
       return;
     }
     const timer = setInterval(() => this.#loop.request(), TICK_MS).unref();
-    const onChange = (): void => {
+    const onChange = (line?: string): void => {
+      if (line !== undefined && !isNews(line, this.#surroundings.network)) return;
       this.#mustRead = true;
       this.#loop.request();
     };

@@ -8,6 +8,8 @@ import type { Programs, Role } from './programs.ts';
 /** In milliseconds: how long nobody is expected to have put another program on a device. */
 const LOOK_MS = 30_000;
 const SIGNS_MS = 60_000;
+/** In milliseconds: a neighbour that has not answered is asked again after this. */
+const ASK_MS = 10_000;
 
 export interface Uplink {
   readonly name: string;
@@ -23,7 +25,8 @@ export class Surroundings {
   readonly #looks = new Map<string, { readonly at: number; readonly reason: string | undefined }>();
   /** Pods that were found, as long as their device is there: what is idle is forgotten by the kernel, and still there. */
   readonly #known = new Map<Address, Location>();
-  readonly #asked = new Set<string>();
+  /** Neighbours that were asked for, and when. */
+  readonly #asked = new Map<string, number>();
   #signs: { readonly at: number; readonly names: readonly string[] } | undefined;
   #network: Network = { links: new Map(), neighbours: new Map(), ports: new Map(), defaults: [] };
 
@@ -94,7 +97,7 @@ export class Surroundings {
       found.set(address, reason === undefined ? located : `${located.device}: ${reason}`);
     }
     for (const address of this.#known.keys()) if (!found.has(address)) this.#known.delete(address);
-    await this.#askOnce(ask);
+    await this.#ask(ask, now);
     return found;
   }
 
@@ -106,12 +109,11 @@ export class Surroundings {
     return link?.ifindex === known.ifindex && link.mtu === known.mtu ? known : located;
   }
 
-  /** A neighbour that does not answer is asked again when something else has changed. */
-  async #askOnce(sought: readonly { device: string; address: Address }[]): Promise<void> {
-    const fresh = sought.filter(({ device, address }) => !this.#asked.has(`${device} ${address}`));
-    this.#asked.clear();
-    for (const { device, address } of sought) this.#asked.add(`${device} ${address}`);
-    await askForNeighbours(fresh);
+  async #ask(sought: readonly { device: string; address: Address }[], now: number): Promise<void> {
+    for (const [name, at] of this.#asked) if (now - at >= ASK_MS) this.#asked.delete(name);
+    const due = sought.filter(({ device, address }) => !this.#asked.has(`${device} ${address}`));
+    for (const { device, address } of due) this.#asked.set(`${device} ${address}`, now);
+    await askForNeighbours(due);
   }
 
   async #look(role: Role, ifindex: number, now: number): Promise<string | undefined> {

@@ -2,15 +2,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { follow } from '../sys/follow.ts';
 import type { Log } from '../sys/log.ts';
+import type { Network } from './network.ts';
 
 export interface NetworkWatch {
-  /** Something may have changed. */
-  readonly onChange: () => void;
+  /** Something may have changed; the line that the monitor printed, or none when it was not there to print any. */
+  readonly onChange: (line?: string) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
 const RESTART_MS = 1000;
+
+/** A neighbour as the monitor prints it: address, device, MAC address where it is known, and state. */
+const NEIGHBOUR = /^(Deleted )?(\S+) dev (\S+)(?: lladdr (\S+))?(?: [a-z_]+)* [A-Z]+ *$/;
+
+/** Whether a line tells what is not known: states of neighbours change all the time, their addresses hardly ever. */
+export function isNews(line: string, { neighbours }: Pick<Network, 'neighbours'>): boolean {
+  const neighbour = NEIGHBOUR.exec(line);
+  if (neighbour === null) return true;
+  const [, deleted, address, device, mac] = neighbour;
+  return deleted === undefined && mac !== undefined && neighbours.get(`${device} ${address}`) !== mac;
+}
 
 /** Calls back until the signal aborts. Never rejects: a monitor that ends is started again. */
 export async function watchNetwork({ onChange, log, signal }: NetworkWatch): Promise<void> {

@@ -122,13 +122,16 @@ export class FastWorld {
 
   async startDaemon(...flags: readonly string[]): Promise<Daemon> {
     await writeManifest(this.#manifests, 'nodes.yaml', nodeObjects());
-    const all = ['run', '--manifests', this.#manifests, '--run-dir', this.#runDir, '--log-level', 'debug'];
-    const health = ['--healthz-bind-address', ''];
-    const child = this.#spawn([...all, ...nodeFlags('node1'), ...health, ...this.#fastFlags, ...flags]);
+    const child = start('nsenter', [...this.#inside, process.execPath, this.#program, ...this.#runWith(flags)]);
     this.#child = child;
-    this.#daemon = new Daemon(child, () => this.nftlane('diff', '--run-dir', this.#runDir));
+    this.#daemon = new Daemon(child, () => this.nftlane('diff', '--run-dir', this.runDir));
     await this.#daemon.waitReady();
     return this.#daemon;
+  }
+
+  /** Runs a daemon that is expected to end by itself. */
+  runDaemon(...flags: readonly string[]): Promise<ExecResult> {
+    return this.nftlane(...this.#runWith(flags));
   }
 
   async killDaemon(): Promise<void> {
@@ -145,11 +148,11 @@ export class FastWorld {
   }
 
   cleanup(): Promise<ExecResult> {
-    return this.nftlane('cleanup', '--run-dir', this.#runDir, ...this.#fastFlags);
+    return this.nftlane('cleanup', '--run-dir', this.runDir, ...this.#fastFlags);
   }
 
   async inspect(): Promise<FastPathView> {
-    const { stdout, stderr } = await this.nftlane('inspect', 'fastpath', '-o', 'json', '--run-dir', this.#runDir);
+    const { stdout, stderr } = await this.nftlane('inspect', 'fastpath', '-o', 'json', '--run-dir', this.runDir);
     if (stdout === '') throw new Error(stderr);
     return JSON.parse(stdout);
   }
@@ -208,7 +211,8 @@ export class FastWorld {
     return join(this.#scratch, 'manifests');
   }
 
-  get #runDir(): string {
+  /** Where the daemon's socket is. */
+  get runDir(): string {
     return join(this.#scratch, 'run');
   }
 
@@ -228,7 +232,8 @@ export class FastWorld {
     return [`--net=/run/netns/${this.world.node1.name}`, '--', 'nsenter', ...this.#mounts];
   }
 
-  #spawn(args: readonly string[]): PipedChild {
-    return start('nsenter', [...this.#inside, process.execPath, this.#program, ...args]);
+  #runWith(flags: readonly string[]): string[] {
+    const all = ['run', '--manifests', this.#manifests, '--run-dir', this.runDir, '--log-level', 'debug'];
+    return [...all, ...nodeFlags('node1'), '--healthz-bind-address', '', ...this.#fastFlags, ...flags];
   }
 }

@@ -40,7 +40,7 @@ for name in iptables ip6tables; do
 done
 
 # shellcheck disable=SC2046
-keep usr/sbin nft conntrack tc ipset ipvsadm modprobe xtables-nft-multi xtables-legacy-multi $(iptables)
+keep usr/sbin nft conntrack bridge tc ipset ipvsadm modprobe xtables-nft-multi xtables-legacy-multi $(iptables)
 keep usr/bin ip ss kmod lsmod
 keep usr bin sbin lib lib64 share local
 keep usr/share doc iproute2

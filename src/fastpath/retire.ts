@@ -88,8 +88,9 @@ async function drain(
 async function seed(conntrack: string, lines: readonly string[]): Promise<string | undefined> {
   if (lines.length === 0) return undefined;
   // Standard input is a socket here, which conntrack cannot open by its name.
-  const folder = await mkdtemp(join(tmpdir(), 'nftlane-flows-'));
+  let folder: string | undefined;
   try {
+    folder = await makeFolder();
     const file = join(folder, 'flows');
     await writeFile(file, `${lines.join('\n')}\n`);
     const { status, stderr } = await exec(conntrack, ['--load-file', file], { timeoutMs: SEED_MS });
@@ -97,6 +98,12 @@ async function seed(conntrack: string, lines: readonly string[]): Promise<string
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** In memory where that is there: the root of a container may be read-only. */
+async function makeFolder(): Promise<string> {
+  const make = (parent: string) => mkdtemp(join(parent, 'nftlane-flows-'));
+  return make('/dev/shm').catch(() => make(tmpdir()));
 }

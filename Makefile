@@ -9,10 +9,10 @@ SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh .ci/bun
 
 .NOTPARALLEL:
 .PHONY: help setup setup-bpf build check check-rules unit golden netns test demo bench conformance
-.PHONY: bpf harness bpf-test fastpath-test fuzz-bpf image image-root image-bench e2e e2e-netns clean
+.PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 setup: ## Install what is missing: Debian packages, npm packages, Debian 13's nft
 	@.ci/setup.sh
@@ -83,6 +83,9 @@ fastpath-test: bpf ## Test the daemon with the fast path, with real sockets (as 
 
 fuzz-bpf: harness ## Throw a million packets at the fast path's programs (as root)
 	node test/bpf/fuzz.ts
+
+bench-fastpath: harness ## Measure the fast path beside our own rules (as root)
+	node test/bench-fastpath/bench.ts
 
 clean: ## Remove all that was made here, except for node_modules
 	rm -rf dist .cache .tap

@@ -1,0 +1,96 @@
+// Measures what the fast path brings beside our own rules, in turns within one run; see `--help`.
+// Exit status: 0 when all targets are met, 1 when one is missed.
+import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { FAMILIES } from '../../src/net/family.ts';
+import { describeMachine } from '../bench/machine.ts';
+import { type Arena, type Comparison, compare } from './compare.ts';
+import { type Figure, isMet, printFigures, serviceFigures, straightFigure } from './figures.ts';
+import { type Load, serve } from './load.ts';
+import { readOptions } from './options.ts';
+import { createPlace, PODS } from './place.ts';
+import { loadPrograms } from './programs.ts';
+import { loadRules, TARGET_PORT } from './rules.ts';
+
+const DATAGRAMS: Load = { kind: 'datagrams', sockets: 64 };
+const CONNECTIONS: Load = { kind: 'connections', sockets: 16 };
+/** One after the other. */
+const REQUESTS: Load = { kind: 'requests', sockets: 1 };
+const STREAM: Load = { kind: 'stream', sockets: 1 };
+
+const options = readOptions();
+const families = options.quick ? (['ip'] as const) : FAMILIES;
+const startedAt = Date.now();
+const machine = { ...(await describeMachine()), 'load at the start': load() };
+const place = await createPlace();
+const programs = await loadPrograms(place);
+const arena: Arena = { place, programs, rounds: options.rounds, ms: options.ms };
+const figures: Figure[] = [];
+
+try {
+  await startServers();
+  const hook = await programs.hook();
+  const hooks = hook === 'tcx' ? (['tcx', 'clsact'] as const) : (['clsact'] as const);
+  for (const family of families) for (const by of hooks) await measureStraight({ family, by }, false);
+  await loadRules(place.node, { routed: place.pod('routed'), bridged: place.pod('bridged') });
+  await measureStraight({ family: 'ip', by: hook }, true);
+  for (const load of [DATAGRAMS, CONNECTIONS, REQUESTS, STREAM]) await measureServices({ load, by: hook }, 'on');
+  await measureServices({ load: STREAM, by: hook }, 'off');
+} finally {
+  await programs.close();
+  await place.destroy();
+}
+
+const facts = Object.entries({ ...machine, 'at the end': load() }).map(([name, value]) => `${name} ${value}`);
+if (options.json !== undefined) {
+  const results = { machine, figures: figures.map((figure) => ({ ...figure, met: isMet(figure) })) };
+  await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
+}
+console.log(`${facts.join(', ')}\n${options.rounds} rounds of ${options.ms} ms, all on one processor\n`);
+console.log(printFigures(figures));
+process.exitCode = figures.every(isMet) ? 0 : 1;
+
+async function startServers(): Promise<void> {
+  for (const name of PODS) {
+    const pod = place.pod(name);
+    for (const family of FAMILIES) await serve(pod, pod[family], TARGET_PORT);
+  }
+}
+
+/** Datagrams to the pod's own address. */
+async function measureStraight(given: Pick<Comparison, 'family' | 'by'>, rules: boolean): Promise<void> {
+  const comparison: Comparison = {
+    ...given,
+    load: DATAGRAMS,
+    pod: 'routed',
+    straight: true,
+    ways: ['without', 'with'],
+  };
+  const figure = straightFigure(comparison, await compare(arena, comparison), { rules });
+  add(figure);
+}
+
+async function measureServices(given: Pick<Comparison, 'load' | 'by'>, offloads: 'on' | 'off'): Promise<void> {
+  const ways = given.load === DATAGRAMS ? (['ended', 'without', 'with'] as const) : (['without', 'with'] as const);
+  await place.offloads(offloads);
+  for (const family of families) {
+    for (const pod of PODS) {
+      const comparison: Comparison = { ...given, pod, family, ways };
+      add(...serviceFigures(comparison, await compare(arena, comparison), offloads));
+    }
+  }
+}
+
+/** Progress goes to standard error, so that the table alone can be kept. */
+function add(...more: readonly Figure[]): void {
+  figures.push(...more);
+  const seconds = String(Math.round((Date.now() - startedAt) / 1000)).padStart(4);
+  for (const { name, measured } of more) {
+    process.stderr.write(`bench-fastpath: ${seconds} s  ${name.trim()}: ${measured.toFixed(2)}\n`);
+  }
+}
+
+/** Of the last minute. */
+function load(): string {
+  return (loadavg()[0] ?? Number.NaN).toFixed(2);
+}

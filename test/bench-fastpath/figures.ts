@@ -1,0 +1,127 @@
+// What is measured, what we promise of it, and whether it was kept.
+import type { Family } from '../../src/net/family.ts';
+import { digits, formatMs } from '../bench/format.ts';
+import { printTable } from '../bench/print-table.ts';
+import { summarize } from '../bench/statistics.ts';
+import type { Comparison, Round, Way } from './compare.ts';
+import type { LoadKind, Outcome } from './load.ts';
+import type { PodName } from './place.ts';
+
+/** Of rounds: the middle one, and what the half of them in the middle lies between. */
+export interface Figure {
+  readonly name: string;
+  readonly target: Target | undefined;
+  readonly measured: number;
+  readonly quarters: readonly [number, number];
+  /** Medians for one datagram, connection, request or byte, in nanoseconds. */
+  readonly ns: { readonly without: number; readonly with: number };
+}
+
+export interface Target {
+  readonly bound: 'at least' | 'at most';
+  readonly limit: number;
+}
+
+/** How many times more of it there is with the programs than without. */
+const RATE_TARGETS: Readonly<Record<LoadKind, Readonly<Record<PodName, number>>>> = {
+  datagrams: { routed: 1.5, bridged: 1.7 },
+  connections: { routed: 1.12, bridged: 1.12 },
+  requests: { routed: 1.1, bridged: 1.1 },
+  stream: { routed: 0.97, bridged: 0.97 },
+};
+const MTU_STREAM_TARGET = 1.25;
+const STRAIGHT_TARGET = 0.94;
+const COST_TARGET = 0.3;
+
+const NAMES: Readonly<Record<LoadKind, string>> = {
+  datagrams: 'datagrams one way',
+  connections: 'connect, request, close',
+  requests: 'TCP request and response',
+  stream: 'TCP stream',
+};
+const FAMILY_NAMES: Readonly<Record<Family, string>> = { ip: 'IPv4', ip6: 'IPv6' };
+
+/** What a row is about: how much better it is, and what one of the counted things takes by each way. */
+interface Measure {
+  readonly ratio: (round: Round) => number;
+  readonly ns: (round: Round, way: Way) => number;
+}
+
+/** The figures of a comparison of loads for a Service. `offloads`: whether packets may be longer than the MTU. */
+export function serviceFigures(comparison: Comparison, rounds: readonly Round[], offloads: 'on' | 'off'): Figure[] {
+  const { load, pod, family } = comparison;
+  const isCutUp = load.kind === 'stream' && offloads === 'off';
+  const limit = isCutUp ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind][pod];
+  const size = load.kind === 'stream' ? `, ${isCutUp ? 'packets of the MTU' : 'TSO'}` : '';
+  const name = `${NAMES[load.kind]}${size}: ${pod}, ${FAMILY_NAMES[family]}`;
+  const rate = figure(name, { bound: 'at least', limit }, rounds, rateOf(load.kind));
+  if (!comparison.ways.includes('ended')) return [rate];
+  return [rate, figure('  forwarding one of them', { bound: 'at most', limit: COST_TARGET }, rounds, FORWARDING)];
+}
+
+/** What the programs take from packets that are not theirs. Only on a node without rules has it a target. */
+export function straightFigure(
+  { load, family, by }: Comparison,
+  rounds: readonly Round[],
+  { rules }: { rules: boolean },
+): Figure {
+  const how = `${FAMILY_NAMES[family]}, ${by}${rules ? ', with our rules' : ''}`;
+  const target = rules ? undefined : ({ bound: 'at least', limit: STRAIGHT_TARGET } as const);
+  return figure(`datagrams not for a Service: ${how}`, target, rounds, rateOf(load.kind));
+}
+
+function rateOf(kind: LoadKind): Measure {
+  const ns = (round: Round, way: Way) => timeOf(round[way], kind);
+  return { ns, ratio: (round) => ns(round, 'without') / ns(round, 'with') };
+}
+
+/** Of datagrams, without what sending them costs. */
+const FORWARDING: Measure = {
+  ns: forwardingNs,
+  ratio: (round) => forwardingNs(round, 'with') / forwardingNs(round, 'without'),
+};
+
+function forwardingNs(round: Round, way: Way): number {
+  return timeOf(round[way], 'datagrams') - timeOf(round.ended, 'datagrams');
+}
+
+/** All of a datagram's way is gone in the time of its sender, which leaves out what others do on the machine. */
+function timeOf(outcome: Outcome | undefined, kind: LoadKind): number {
+  return (kind === 'datagrams' ? outcome?.processorNs : outcome?.wallNs) ?? Number.NaN;
+}
+
+function figure(name: string, target: Target | undefined, rounds: readonly Round[], { ratio, ns }: Measure): Figure {
+  const sorted = rounds.map(ratio).toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN;
+  const median = (way: Way) => summarize(rounds.map((round) => ns(round, way))).median;
+  return {
+    name,
+    target,
+    measured: at(0.5),
+    quarters: [at(0.25), at(0.75)],
+    ns: { without: median('without'), with: median('with') },
+  };
+}
+
+export function isMet({ target, measured }: Figure): boolean {
+  if (target === undefined) return true;
+  return target.bound === 'at least' ? measured >= target.limit : measured <= target.limit;
+}
+
+export function printFigures(figures: readonly Figure[]): string {
+  const header = ['', 'target', 'measured', 'half of rounds', 'without', 'with', ''];
+  return printTable('With the programs, as parts of what there is without them', header, figures.map(row));
+}
+
+function row(figure: Figure): string[] {
+  const { name, target, measured, quarters, ns } = figure;
+  const wanted = target === undefined ? '' : `${target.bound === 'at least' ? '>=' : '<='} ${target.limit.toFixed(2)}`;
+  const verdict = target === undefined ? '' : isMet(figure) ? 'met' : 'MISSED';
+  const range = quarters.map((part) => part.toFixed(2)).join(' to ');
+  return [name, wanted, measured.toFixed(2), range, formatNs(ns.without), formatNs(ns.with), verdict];
+}
+
+/** Bytes take less than a nanosecond each. */
+function formatNs(value: number): string {
+  return value < 100 ? `${digits(value)} ns` : formatMs(value / 1e6);
+}

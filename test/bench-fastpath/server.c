@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* The server: one process, one epoll, whatever its clients ask for. It ends when its input does. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+#include "load.h"
+
+#define BATCH 64
+/* Files of one process here: its sockets, and a handful of others. */
+#define MAX_FILES 4096
+
+struct connection {
+	/* 0 as long as it has said nothing. */
+	char kind;
+	uint64_t bytes;
+};
+
+static struct connection connections[MAX_FILES];
+static int poll_fd;
+static char buffer[CHUNK];
+
+static void watch(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event))
+		die("epoll_ctl");
+}
+
+static int listen_at(const struct target *target)
+{
+	int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int on = 1;
+
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (bind(fd, (const void *)&target->address, target->length) || listen(fd, 1024))
+		die("listen");
+	return fd;
+}
+
+static void accept_all(int listener)
+{
+	int fd;
+
+	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+		if (fd >= MAX_FILES) {
+			close(fd);
+			continue;
+		}
+		connections[fd] = (struct connection){ 0 };
+		watch(fd);
+	}
+}
+
+static void answer(int fd, const void *bytes, size_t length)
+{
+	/* So few bytes always fit into a socket's buffer; of one that has been closed we hear again. */
+	(void)!send(fd, bytes, length, MSG_NOSIGNAL);
+}
+
+static void finish(int fd)
+{
+	if (connections[fd].kind == SAY_STREAM)
+		answer(fd, &connections[fd].bytes, sizeof(connections[fd].bytes));
+	close(fd);
+}
+
+static void attend(int fd)
+{
+	struct connection *c = &connections[fd];
+	ssize_t length = recv(fd, buffer, sizeof(buffer), 0);
+
+	if (length < 0 && errno == EAGAIN)
+		return;
+	if (length <= 0) {
+		finish(fd);
+		return;
+	}
+	if (!c->kind)
+		c->kind = buffer[0];
+	c->bytes += length;
+	if (c->kind == SAY_REQUEST)
+		answer(fd, buffer, length);
+	if (c->kind == SAY_CONNECT) {
+		answer(fd, buffer, 1);
+		close(fd);
+	}
+}
+
+void serve(const struct target *target)
+{
+	struct epoll_event events[BATCH];
+	int listener = listen_at(target);
+
+	poll_fd = epoll_create1(0);
+	watch(listener);
+	watch(STDIN_FILENO);
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		int count = epoll_wait(poll_fd, events, BATCH, -1);
+
+		for (int i = 0; i < count; i++) {
+			int fd = events[i].data.fd;
+
+			if (fd == STDIN_FILENO)
+				return;
+			if (fd == listener)
+				accept_all(listener);
+			else
+				attend(fd);
+		}
+	}
+}

@@ -8,6 +8,7 @@
 #include "count.h"
 #include "parse.h"
 #include "frame.h"
+#include "glance.h"
 #include "conntrack.h"
 #include "route.h"
 #include "rewrite.h"
@@ -27,9 +28,9 @@ int fp_uplink(struct __sk_buff *skb)
 	if (skb->pkt_type != 0 /* PACKET_HOST */)
 		return pass(FP_FOREIGN);
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return uplink4(skb);
+		return is_plainly_other4(skb, FP_FORWARD) ? pass(FP_PORT) : uplink4(skb);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return uplink6(skb);
+		return is_plainly_other6(skb, FP_FORWARD) ? pass(FP_PORT) : uplink6(skb);
 	return pass(FP_OTHER);
 }
 
@@ -39,9 +40,9 @@ int fp_pod(struct __sk_buff *skb)
 	if (skb->vlan_present)
 		return pass(FP_OTHER);
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return pod4(skb);
+		return is_plainly_other4(skb, FP_REVERSE) ? pass(FP_PORT) : pod4(skb);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return pod6(skb);
+		return is_plainly_other6(skb, FP_REVERSE) ? pass(FP_PORT) : pod6(skb);
 	return pass(FP_OTHER);
 }
 

@@ -39,10 +39,11 @@ APART bool FN(renew)(struct __sk_buff *skb, const KEY *key, FLOW *hit, const str
 }
 
 /* The reverse entry of the packet's flow. Returns why the packet is counted as it is. */
-APART int FN(answer)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg, __u32 now)
+APART int FN(answer)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
 {
 	struct fp_backend *be;
 	FLOW *hit;
+	__u32 now;
 	KEY key;
 
 	if (p->b.kind != ICMP_ERROR && (p->b.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
@@ -58,6 +59,7 @@ APART int FN(answer)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const s
 		return FP_STALE;
 	if (!is_from(skb, be))
 		return FP_FOREIGN;
+	now = ticks();
 	if (FN(is_over)(&key, hit, cfg, now))
 		return FP_EXPIRED;
 	if (!FN(renew)(skb, &key, hit, be, now))
@@ -71,12 +73,11 @@ APART int FN(answer)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const s
 	return p->b.kind == ICMP_ERROR ? FP_ICMP_OUT : FP_ANSWERED;
 }
 
-INLINE int FN(answer_fragment)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg,
-			       __u32 now)
+INLINE int FN(answer_fragment)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
 {
 	struct fp_backend *be;
 
-	if (!FN(recall)(p, FP_REVERSE, flow, cfg, now))
+	if (!FN(recall)(p, FP_REVERSE, flow, cfg))
 		return FP_FRAGMENT;
 	be = FN(backend_of)(flow);
 	if (!be)
@@ -111,7 +112,6 @@ APART int FN(to_client)(struct __sk_buff *skb, const PACKET *p, const FLOW *flow
 APART int FN(pod)(struct __sk_buff *skb)
 {
 	struct fp_config *cfg;
-	__u32 now;
 	PACKET p = {};
 	FLOW flow;
 	int reason;
@@ -125,14 +125,13 @@ APART int FN(pod)(struct __sk_buff *skb)
 	cfg = config();
 	if (!cfg)
 		return pass(FP_CREATION_OFF);
-	now = ticks();
 	if (p.b.kind == LATER_FRAGMENT)
-		reason = FN(answer_fragment)(skb, &p, &flow, cfg, now);
+		reason = FN(answer_fragment)(skb, &p, &flow, cfg);
 	else
-		reason = FN(answer)(skb, &p, &flow, cfg, now);
+		reason = FN(answer)(skb, &p, &flow, cfg);
 	if (reason < FP_TAKEN)
 		return pass(reason);
-	if (p.b.kind == FIRST_FRAGMENT && !FN(remember)(&p, FP_REVERSE, &flow, now))
+	if (p.b.kind == FIRST_FRAGMENT && !FN(remember)(&p, FP_REVERSE, &flow))
 		return pass(FP_FRAGMENT);
 	note(reason);
 	return FN(to_client)(skb, &p, &flow);

@@ -39,14 +39,19 @@ INLINE int FN(judge)(const KEY *key, const FLOW *hit, const PACKET *p, const str
 }
 
 /* The forward entry of the packet's flow, found or made. Returns why the packet is counted as it is. */
-APART int FN(own)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg, __u32 now)
+APART int FN(own)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
 {
 	int reason = FP_NO_FLOW;
 	FLOW *hit;
+	__u32 now;
 	KEY key;
 
 	FN(forward_key)(&key, p);
 	hit = FN(find)(&key);
+	/* Connections that are not ours end here, before the clock is asked. */
+	if (!hit && !FN(may_begin)(p))
+		return FP_NO_FLOW;
+	now = ticks();
 	if (hit) {
 		reason = FN(judge)(&key, hit, p, cfg, now);
 		*flow = *hit;
@@ -60,8 +65,6 @@ APART int FN(own)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const stru
 			return reason;
 		FN(forget)(&key, flow);
 	}
-	if (!FN(may_begin)(p))
-		return FP_NO_FLOW;
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->last = now;
 	flow->probed = now;
@@ -107,7 +110,6 @@ APART int FN(to_backend)(struct __sk_buff *skb, const PACKET *p, const FLOW *flo
 APART int FN(uplink)(struct __sk_buff *skb)
 {
 	struct fp_config *cfg;
-	__u32 now;
 	struct fp_backend *be;
 	PACKET p = {};
 	FLOW flow;
@@ -121,17 +123,16 @@ APART int FN(uplink)(struct __sk_buff *skb)
 	cfg = config();
 	if (!cfg)
 		return pass(FP_CREATION_OFF);
-	now = ticks();
 	if (p.b.kind == LATER_FRAGMENT)
-		reason = FN(recall)(&p, FP_FORWARD, &flow, cfg, now) ? FP_FRAGMENT_IN : FP_FRAGMENT;
+		reason = FN(recall)(&p, FP_FORWARD, &flow, cfg) ? FP_FRAGMENT_IN : FP_FRAGMENT;
 	else
-		reason = FN(own)(skb, &p, &flow, cfg, now);
+		reason = FN(own)(skb, &p, &flow, cfg);
 	if (reason < FP_TAKEN)
 		return pass(reason);
 	be = FN(backend_of)(&flow);
 	if (!be)
 		return pass(FP_STALE);
-	if (p.b.kind == FIRST_FRAGMENT && !FN(remember)(&p, FP_FORWARD, &flow, now))
+	if (p.b.kind == FIRST_FRAGMENT && !FN(remember)(&p, FP_FORWARD, &flow))
 		return pass(FP_FRAGMENT);
 	note(reason);
 	return FN(to_backend)(skb, &p, &flow, be);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/*
+ * A look at packets that have nothing unusual before their ports: most of them are of no Service, and the ports say so.
+ * All others, and what is not in the linear part, are for the family to look at.
+ */
+#ifndef NFTLANE_GLANCE_H
+#define NFTLANE_GLANCE_H
+
+#include "count.h"
+#include "parse.h"
+
+/* Whether neither a frontend nor a backend, as the direction has it, has the port that would tell. */
+INLINE bool is_other_port(const struct ports *ports, __u8 dir)
+{
+	return dir == FP_FORWARD ? !has_port(0, ports->dest) : !has_port(FP_BACKEND_PORTS, ports->source);
+}
+
+INLINE bool is_plainly_other4(struct __sk_buff *skb, __u8 dir)
+{
+	struct iphdr *ip = FIELD(skb, data) + L3;
+	struct ports *ports = (void *)(ip + 1);
+
+	if ((void *)(ports + 1) > FIELD(skb, data_end))
+		return false;
+	if (ip->version != 4 || ip->ihl != 5 || (ip->frag_off & bpf_htons(0x3fff)) || !is_tcp_or_udp(ip->protocol))
+		return false;
+	return is_other_port(ports, dir);
+}
+
+INLINE bool is_plainly_other6(struct __sk_buff *skb, __u8 dir)
+{
+	struct ipv6hdr *ip = FIELD(skb, data) + L3;
+	struct ports *ports = (void *)(ip + 1);
+
+	if ((void *)(ports + 1) > FIELD(skb, data_end))
+		return false;
+	return ip->version == 6 && is_tcp_or_udp(ip->nexthdr) && is_other_port(ports, dir);
+}
+
+#endif

@@ -2,13 +2,14 @@
 // Exit status: 0 when all targets are met, 1 when one is missed.
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
-import { FAMILIES } from '../../src/net/family.ts';
+import { FAMILIES, type Family } from '../../src/net/family.ts';
 import { describeMachine } from '../bench/machine.ts';
+import { measureAlone, printAlone } from './alone.ts';
 import { type Arena, type Comparison, compare } from './compare.ts';
 import { type Figure, isMet, printFigures, serviceFigures, straightFigure } from './figures.ts';
-import { type Load, serve } from './load.ts';
+import { type Load, type Server, serve } from './load.ts';
 import { readOptions } from './options.ts';
-import { createPlace, PODS } from './place.ts';
+import { createPlace, PODS, type PodName } from './place.ts';
 import { loadPrograms } from './programs.ts';
 import { loadRules, TARGET_PORT } from './rules.ts';
 
@@ -24,41 +25,40 @@ const startedAt = Date.now();
 const machine = { ...(await describeMachine()), 'load at the start': load() };
 const place = await createPlace();
 const programs = await loadPrograms(place);
-const arena: Arena = { place, programs, rounds: options.rounds, ms: options.ms };
 const figures: Figure[] = [];
 
 try {
-  await startServers();
+  const servers = { ip: await startServers('ip'), ip6: await startServers('ip6') };
+  const arena: Arena = { place, programs, servers, rounds: options.rounds, ms: options.ms };
   const hook = await programs.hook();
   const hooks = hook === 'tcx' ? (['tcx', 'clsact'] as const) : (['clsact'] as const);
-  for (const family of families) for (const by of hooks) await measureStraight({ family, by }, false);
+  for (const family of families) for (const by of hooks) await measureStraight(arena, { family, by }, false);
   await loadRules(place.node, { routed: place.pod('routed'), bridged: place.pod('bridged') });
-  await measureStraight({ family: 'ip', by: hook }, true);
-  for (const load of [DATAGRAMS, CONNECTIONS, REQUESTS, STREAM]) await measureServices({ load, by: hook }, 'on');
-  await measureServices({ load: STREAM, by: hook }, 'off');
+  await measureStraight(arena, { family: 'ip', by: hook }, true);
+  for (const load of [DATAGRAMS, CONNECTIONS, REQUESTS, STREAM]) await measureServices(arena, { load, by: hook }, 'on');
+  await measureServices(arena, { load: STREAM, by: hook }, 'off');
 } finally {
   await programs.close();
   await place.destroy();
 }
 
+const alone = await measureAlone();
 const facts = Object.entries({ ...machine, 'at the end': load() }).map(([name, value]) => `${name} ${value}`);
 if (options.json !== undefined) {
-  const results = { machine, figures: figures.map((figure) => ({ ...figure, met: isMet(figure) })) };
+  const results = { machine, figures: figures.map((figure) => ({ ...figure, met: isMet(figure) })), alone };
   await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
 }
 console.log(`${facts.join(', ')}\n${options.rounds} rounds of ${options.ms} ms, all on one processor\n`);
-console.log(printFigures(figures));
+console.log(`${printFigures(figures)}\n${printAlone(alone)}`);
 process.exitCode = figures.every(isMet) ? 0 : 1;
 
-async function startServers(): Promise<void> {
-  for (const name of PODS) {
-    const pod = place.pod(name);
-    for (const family of FAMILIES) await serve(pod, pod[family], TARGET_PORT);
-  }
+async function startServers(family: Family): Promise<Record<PodName, Server>> {
+  const start = (pod: PodName) => serve(place.pod(pod), place.pod(pod)[family], TARGET_PORT);
+  return { routed: await start('routed'), bridged: await start('bridged') };
 }
 
 /** Datagrams to the pod's own address. */
-async function measureStraight(given: Pick<Comparison, 'family' | 'by'>, rules: boolean): Promise<void> {
+async function measureStraight(arena: Arena, given: Pick<Comparison, 'family' | 'by'>, rules: boolean): Promise<void> {
   const comparison: Comparison = {
     ...given,
     load: DATAGRAMS,
@@ -70,7 +70,11 @@ async function measureStraight(given: Pick<Comparison, 'family' | 'by'>, rules: 
   add(figure);
 }
 
-async function measureServices(given: Pick<Comparison, 'load' | 'by'>, offloads: 'on' | 'off'): Promise<void> {
+async function measureServices(
+  arena: Arena,
+  given: Pick<Comparison, 'load' | 'by'>,
+  offloads: 'on' | 'off',
+): Promise<void> {
   const ways = given.load === DATAGRAMS ? (['ended', 'without', 'with'] as const) : (['without', 'with'] as const);
   await place.offloads(offloads);
   for (const family of families) {

@@ -1,6 +1,6 @@
 // One comparison: the same load on each of several ways in turn, round after round.
 import type { Family } from '../../src/net/family.ts';
-import { type Load, makeLoad, type Outcome } from './load.ts';
+import { type Load, makeLoad, type Outcome, type Server } from './load.ts';
 import { NODE, type Place, type PodName, sink, sunk, UPLINK, unsink } from './place.ts';
 import type { Hook, Programs } from './programs.ts';
 import { NODE_PORTS } from './rules.ts';
@@ -25,6 +25,7 @@ export interface Comparison {
 export interface Arena {
   readonly place: Place;
   readonly programs: Programs;
+  readonly servers: Readonly<Record<Family, Readonly<Record<PodName, Server>>>>;
   readonly rounds: number;
   readonly ms: number;
 }
@@ -49,7 +50,7 @@ export async function compare(arena: Arena, comparison: Comparison): Promise<Rou
 }
 
 async function turn(arena: Arena, comparison: Comparison, way: Way): Promise<Outcome> {
-  const { place, programs, ms } = arena;
+  const { place, programs, servers, ms } = arena;
   const { load, pod, family, straight = false } = comparison;
   if (way === 'with') await programs.attach(comparison.by);
   else await programs.detach();
@@ -60,7 +61,7 @@ async function turn(arena: Arena, comparison: Comparison, way: Way): Promise<Out
   try {
     const before = await arrived(arena, comparison, way);
     const [address, port] = straight ? [place.pod(pod)[family], STRAIGHT_PORT] : [NODE[family], NODE_PORTS[pod]];
-    const outcome = await makeLoad(place.client, load, { address, port, ms });
+    const outcome = await makeLoad(place.client, load, { address, port, ms, server: servers[family][pod] });
     await check(arena, comparison, way, { outcome, came: (await arrived(arena, comparison, way)) - before });
     return outcome;
   } finally {

@@ -4,7 +4,7 @@ import { digits, formatMs } from '../bench/format.ts';
 import { printTable } from '../bench/print-table.ts';
 import { summarize } from '../bench/statistics.ts';
 import type { Comparison, Round, Way } from './compare.ts';
-import type { LoadKind, Outcome } from './load.ts';
+import type { LoadKind } from './load.ts';
 import type { PodName } from './place.ts';
 
 /** Of rounds: the middle one, and what the half of them in the middle lies between. */
@@ -54,26 +54,23 @@ export function serviceFigures(comparison: Comparison, rounds: readonly Round[],
   const limit = isCutUp ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind][pod];
   const size = load.kind === 'stream' ? `, ${isCutUp ? 'packets of the MTU' : 'TSO'}` : '';
   const name = `${NAMES[load.kind]}${size}: ${pod}, ${FAMILY_NAMES[family]}`;
-  const rate = figure(name, { bound: 'at least', limit }, rounds, rateOf(load.kind));
+  const rate = figure(name, { bound: 'at least', limit }, rounds, RATE);
   if (!comparison.ways.includes('ended')) return [rate];
   return [rate, figure('  forwarding one of them', { bound: 'at most', limit: COST_TARGET }, rounds, FORWARDING)];
 }
 
 /** What the programs take from packets that are not theirs. Only on a node without rules has it a target. */
 export function straightFigure(
-  { load, family, by }: Comparison,
+  { family, by }: Comparison,
   rounds: readonly Round[],
   { rules }: { rules: boolean },
 ): Figure {
   const how = `${FAMILY_NAMES[family]}, ${by}${rules ? ', with our rules' : ''}`;
   const target = rules ? undefined : ({ bound: 'at least', limit: STRAIGHT_TARGET } as const);
-  return figure(`datagrams not for a Service: ${how}`, target, rounds, rateOf(load.kind));
+  return figure(`datagrams not for a Service: ${how}`, target, rounds, RATE);
 }
 
-function rateOf(kind: LoadKind): Measure {
-  const ns = (round: Round, way: Way) => timeOf(round[way], kind);
-  return { ns, ratio: (round) => ns(round, 'without') / ns(round, 'with') };
-}
+const RATE: Measure = { ns: timeOf, ratio: (round) => timeOf(round, 'without') / timeOf(round, 'with') };
 
 /** Of datagrams, without what sending them costs. */
 const FORWARDING: Measure = {
@@ -82,12 +79,11 @@ const FORWARDING: Measure = {
 };
 
 function forwardingNs(round: Round, way: Way): number {
-  return timeOf(round[way], 'datagrams') - timeOf(round.ended, 'datagrams');
+  return timeOf(round, way) - timeOf(round, 'ended');
 }
 
-/** All of a datagram's way is gone in the time of its sender, which leaves out what others do on the machine. */
-function timeOf(outcome: Outcome | undefined, kind: LoadKind): number {
-  return (kind === 'datagrams' ? outcome?.processorNs : outcome?.wallNs) ?? Number.NaN;
+function timeOf(round: Round, way: Way): number {
+  return round[way]?.ns ?? Number.NaN;
 }
 
 function figure(name: string, target: Target | undefined, rounds: readonly Round[], { ratio, ns }: Measure): Figure {

@@ -3,6 +3,8 @@
  * Runs pinned programs on packets that never were on a wire.
  *
  *   bpf-harness DIRECTORY run              lines "PROGRAM IFINDEX GSO_SIZE HEX" in, "VERDICT HEX" out
+ *   bpf-harness DIRECTORY time REPEAT      the same lines in, "VERDICT NANOSECONDS" of one run out; what the program has
+ *                                          made of the packet is what it gets next, REPEAT times
  *   bpf-harness DIRECTORY fuzz COUNT SEED  mutates the packets that it reads in the same form
  */
 #include <errno.h>
@@ -83,18 +85,52 @@ static void serve(const int *programs)
 	}
 }
 
+static bool time_program(int fd, const struct frame *in, uint32_t repeat, uint32_t *verdict, uint32_t *ns)
+{
+	struct __sk_buff context = { .ifindex = in->ifindex, .gso_size = in->gso_size };
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = in->length,
+			    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = repeat);
+
+	if (bpf_prog_test_run_opts(fd, &opts))
+		return false;
+	*verdict = opts.retval;
+	*ns = opts.duration;
+	return true;
+}
+
+static void measure(const int *programs, uint32_t repeat)
+{
+	static char line[2 * MAX_FRAME + 64];
+	uint32_t verdict, ns;
+	struct frame in;
+	char program[16];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		if (!read_frame(line, program, &in))
+			printf("error EINVAL\n");
+		else if (!time_program(programs[!strcmp(program, "pod")], &in, repeat, &verdict, &ns))
+			printf("error %s\n", strerrorname_np(errno));
+		else
+			printf("%d %u\n", (int)verdict, ns);
+		fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int programs[2];
 
 	if (argc < 3) {
-		fprintf(stderr, "Usage: bpf-harness DIRECTORY run|fuzz [COUNT SEED]\n");
+		fprintf(stderr, "Usage: bpf-harness DIRECTORY run|time|fuzz [REPEAT|COUNT SEED]\n");
 		return 2;
 	}
 	programs[0] = open_program(argv[1], "fp_uplink");
 	programs[1] = open_program(argv[1], "fp_pod");
 	if (!strcmp(argv[2], "fuzz") && argc == 5)
 		return fuzz(programs, strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
-	serve(programs);
+	if (!strcmp(argv[2], "time") && argc == 4)
+		measure(programs, strtoul(argv[3], NULL, 10));
+	else
+		serve(programs);
 	return 0;
 }

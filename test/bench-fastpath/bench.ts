@@ -14,6 +14,7 @@ import { loadPrograms } from './programs.ts';
 import { loadRules, TARGET_PORT } from './rules.ts';
 
 const DATAGRAMS: Load = { kind: 'datagrams', sockets: 64 };
+const SCATTERED: Load = { kind: 'scattered', sockets: 16_384 };
 const CONNECTIONS: Load = { kind: 'connections', sockets: 16 };
 /** One after the other. */
 const REQUESTS: Load = { kind: 'requests', sockets: 1 };
@@ -21,6 +22,8 @@ const STREAM: Load = { kind: 'stream', sockets: 1 };
 
 const options = readOptions();
 const families = options.quick ? (['ip'] as const) : FAMILIES;
+/** Opening so many sockets takes longer than sending. */
+const loads = [DATAGRAMS, ...(options.quick ? [] : [SCATTERED]), CONNECTIONS, REQUESTS, STREAM];
 const startedAt = Date.now();
 const machine = { ...(await describeMachine()), 'load at the start': load() };
 const place = await createPlace();
@@ -31,11 +34,11 @@ try {
   const servers = { ip: await startServers('ip'), ip6: await startServers('ip6') };
   const arena: Arena = { place, programs, servers, rounds: options.rounds, ms: options.ms };
   const hook = await programs.hook();
-  const hooks = hook === 'tcx' ? (['tcx', 'clsact'] as const) : (['clsact'] as const);
-  for (const family of families) for (const by of hooks) await measureStraight(arena, { family, by }, false);
+  for (const family of families) await measureStraight(arena, { family, by: hook });
+  if (hook === 'tcx') await measureStraight(arena, { family: 'ip', by: 'clsact' }, ' as on older kernels');
   await loadRules(place.node, { routed: place.pod('routed'), bridged: place.pod('bridged') });
-  await measureStraight(arena, { family: 'ip', by: hook }, true);
-  for (const load of [DATAGRAMS, CONNECTIONS, REQUESTS, STREAM]) await measureServices(arena, { load, by: hook }, 'on');
+  await measureStraight(arena, { family: 'ip', by: hook }, ', with our rules');
+  for (const load of loads) await measureServices(arena, { load, by: hook }, 'on');
   await measureServices(arena, { load: STREAM, by: hook }, 'off');
 } finally {
   await programs.close();
@@ -58,16 +61,10 @@ async function startServers(family: Family): Promise<Record<PodName, Server>> {
 }
 
 /** Datagrams to the pod's own address. */
-async function measureStraight(arena: Arena, given: Pick<Comparison, 'family' | 'by'>, rules: boolean): Promise<void> {
-  const comparison: Comparison = {
-    ...given,
-    load: DATAGRAMS,
-    pod: 'routed',
-    straight: true,
-    ways: ['without', 'with'],
-  };
-  const figure = straightFigure(comparison, await compare(arena, comparison), { rules });
-  add(figure);
+async function measureStraight(arena: Arena, given: Pick<Comparison, 'family' | 'by'>, note = ''): Promise<void> {
+  const ways = ['without', 'with'] as const;
+  const comparison: Comparison = { ...given, load: DATAGRAMS, pod: 'routed', straight: true, ways };
+  add(straightFigure(comparison, await compare(arena, comparison), note));
 }
 
 async function measureServices(
@@ -77,7 +74,7 @@ async function measureServices(
 ): Promise<void> {
   const ways = given.load === DATAGRAMS ? (['ended', 'without', 'with'] as const) : (['without', 'with'] as const);
   await place.offloads(offloads);
-  for (const family of families) {
+  for (const family of given.load === SCATTERED ? (['ip'] as const) : families) {
     for (const pod of PODS) {
       const comparison: Comparison = { ...given, pod, family, ways };
       add(...serviceFigures(comparison, await compare(arena, comparison), offloads));

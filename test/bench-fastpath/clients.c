@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Dual BSD/GPL */
 /* The clients: each runs for a time and counts. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include "load.h"
 
@@ -39,35 +39,76 @@ static void be_patient(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 }
 
-/* Bursts from each socket in turn. */
-struct outcome send_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
+/* The clocks run from here on. */
+static struct outcome start(void)
+{
+	return (struct outcome){ .wall_ns = wall_ns(), .processor_ns = processor_ns() };
+}
+
+static bool has_time(const struct outcome *started, uint64_t ms)
+{
+	return wall_ns() - started->wall_ns < ms * 1000000;
+}
+
+static struct outcome stop(struct outcome outcome)
+{
+	outcome.wall_ns = wall_ns() - outcome.wall_ns;
+	outcome.processor_ns = processor_ns() - outcome.processor_ns;
+	return outcome;
+}
+
+static void send_burst(int fd, struct mmsghdr *burst, unsigned int length, struct outcome *outcome)
+{
+	int sent = sendmmsg(fd, burst, length, 0);
+
+	if (sent < 0)
+		outcome->failures++;
+	else
+		outcome->count += sent;
+}
+
+/* So many from each socket in turn. Where flows are many, the first turn, which begins them, does not count. */
+static struct outcome send_in_turn(const int *fds, unsigned int sockets, unsigned int length, uint64_t ms)
 {
 	static char payload[PAYLOAD];
 	struct iovec part = { payload, sizeof(payload) };
 	struct mmsghdr burst[BURST] = { 0 };
 	struct outcome outcome = { 0 };
-	int fds[MAX_SOCKETS];
-	uint64_t began, now;
 
 	for (unsigned int i = 0; i < BURST; i++) {
 		burst[i].msg_hdr.msg_iov = &part;
 		burst[i].msg_hdr.msg_iovlen = 1;
 	}
+	for (unsigned int i = 0; i < sockets && sockets > MAX_SOCKETS; i++)
+		send_burst(fds[i], burst, 1, &outcome);
+	outcome = start();
+	while (has_time(&outcome, ms)) {
+		for (unsigned int i = 0; i < sockets; i++)
+			send_burst(fds[i], burst, length, &outcome);
+	}
+	return stop(outcome);
+}
+
+struct outcome send_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
+{
+	int fds[MAX_SOCKETS];
+
 	for (unsigned int i = 0; i < sockets; i++)
 		fds[i] = open_socket(target, SOCK_DGRAM);
-	began = now = wall_ns();
-	for (; now - began < ms * 1000000; now = wall_ns()) {
-		for (unsigned int i = 0; i < sockets; i++) {
-			int sent = sendmmsg(fds[i], burst, BURST, 0);
+	return send_in_turn(fds, sockets, BURST, ms);
+}
 
-			if (sent < 0)
-				outcome.failures++;
-			else
-				outcome.count += sent;
-		}
-	}
-	outcome.wall_ns = now - began;
-	return outcome;
+/* One of each flow at a time: nothing of the last packet is of use to the next. */
+struct outcome scatter_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
+{
+	struct rlimit files = { MAX_FLOWS + 64, MAX_FLOWS + 64 };
+	static int fds[MAX_FLOWS];
+
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		die("setrlimit");
+	for (unsigned int i = 0; i < sockets; i++)
+		fds[i] = open_socket(target, SOCK_DGRAM);
+	return send_in_turn(fds, sockets, 1, ms);
 }
 
 static void watch(int poll_fd, int fd, uint32_t events)
@@ -121,37 +162,34 @@ static bool go_on(int poll_fd, const struct epoll_event *event, struct outcome *
 struct outcome open_connections(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct epoll_event events[MAX_SOCKETS];
-	struct outcome outcome = { 0 };
+	struct outcome outcome = start();
 	int poll_fd = epoll_create1(0);
-	uint64_t began = wall_ns();
 
 	for (unsigned int i = 0; i < sockets; i++)
 		begin(target, poll_fd);
-	while (sockets > 0 && wall_ns() - began < ms * 1000000 + PATIENCE_MS * 1000000ULL) {
+	while (sockets > 0 && has_time(&outcome, ms + PATIENCE_MS)) {
 		int count = epoll_wait(poll_fd, events, MAX_SOCKETS, PATIENCE_MS);
 
 		for (int i = 0; i < count; i++) {
 			if (!go_on(poll_fd, &events[i], &outcome))
 				continue;
-			if (wall_ns() - began < ms * 1000000)
+			if (has_time(&outcome, ms))
 				begin(target, poll_fd);
 			else
 				sockets--;
 		}
 	}
 	outcome.failures += sockets;
-	outcome.wall_ns = wall_ns() - began;
-	return outcome;
+	return stop(outcome);
 }
 
 /* A byte there, a byte back: on each connection as soon as its last answer is there. */
 struct outcome exchange_requests(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct epoll_event events[MAX_SOCKETS];
-	struct outcome outcome = { 0 };
 	int poll_fd = epoll_create1(0);
 	char byte = SAY_REQUEST;
-	uint64_t began;
+	struct outcome outcome;
 
 	for (unsigned int i = 0; i < sockets; i++) {
 		int fd = open_socket(target, SOCK_STREAM);
@@ -160,8 +198,8 @@ struct outcome exchange_requests(const struct target *target, unsigned int socke
 		if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
 			die("send");
 	}
-	began = wall_ns();
-	while (wall_ns() - began < ms * 1000000) {
+	outcome = start();
+	while (has_time(&outcome, ms)) {
 		int count = epoll_wait(poll_fd, events, MAX_SOCKETS, PATIENCE_MS);
 
 		if (count <= 0)
@@ -173,28 +211,25 @@ struct outcome exchange_requests(const struct target *target, unsigned int socke
 			outcome.count++;
 		}
 	}
-	outcome.wall_ns = wall_ns() - began;
-	return outcome;
+	return stop(outcome);
 }
 
 /* One connection; what counts is what the server has read, and when it says so. */
 struct outcome send_stream(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	static char chunk[CHUNK];
-	struct outcome outcome = { 0 };
+	struct outcome outcome = start();
 	int fd = open_socket(target, SOCK_STREAM);
-	uint64_t began = wall_ns();
 
 	(void)sockets;
 	be_patient(fd);
 	memset(chunk, SAY_STREAM, sizeof(chunk));
-	while (wall_ns() - began < ms * 1000000) {
+	while (has_time(&outcome, ms)) {
 		if (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL) < 0)
 			die("send");
 	}
 	shutdown(fd, SHUT_WR);
 	if (recv(fd, &outcome.count, sizeof(outcome.count), MSG_WAITALL) != sizeof(outcome.count))
 		die("the server has not said how much it has read");
-	outcome.wall_ns = wall_ns() - began;
-	return outcome;
+	return stop(outcome);
 }

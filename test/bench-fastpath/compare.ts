@@ -69,9 +69,13 @@ async function turn(arena: Arena, comparison: Comparison, way: Way): Promise<Out
   }
 }
 
+function isDatagrams({ kind }: Load): boolean {
+  return kind === 'datagrams' || kind === 'scattered';
+}
+
 /** Datagrams that have come to where they end. */
 async function arrived({ place }: Arena, { load, pod }: Comparison, way: Way): Promise<number> {
-  if (load.kind !== 'datagrams') return 0;
+  if (!isDatagrams(load)) return 0;
   return await sunk(way === 'ended' ? place.node : place.pod(pod));
 }
 
@@ -83,7 +87,7 @@ async function check(
   { outcome, came }: { outcome: Outcome; came: number },
 ): Promise<void> {
   const { count } = outcome;
-  if (load.kind === 'datagrams' && came < count * LEAST) {
+  if (isDatagrams(load) && came < count * LEAST) {
     throw new Error(`Cannot compare: of ${count} datagrams ${came} came (${way} the programs)`);
   }
   const translated = await programs.translated();

@@ -23,8 +23,10 @@ export interface Target {
 }
 
 /** How many times more of it there is with the programs than without. */
-const RATE_TARGETS: Readonly<Record<LoadKind, Readonly<Record<PodName, number>>>> = {
+const RATE_TARGETS: Readonly<Record<LoadKind, Readonly<Record<PodName, number>> | undefined>> = {
   datagrams: { routed: 1.5, bridged: 1.7 },
+  /** The memory of so many flows has to come from far by either way. */
+  scattered: undefined,
   connections: { routed: 1.12, bridged: 1.12 },
   requests: { routed: 1.1, bridged: 1.1 },
   stream: { routed: 0.97, bridged: 0.97 },
@@ -35,6 +37,7 @@ const COST_TARGET = 0.3;
 
 const NAMES: Readonly<Record<LoadKind, string>> = {
   datagrams: 'datagrams one way',
+  scattered: 'the same, one of 16,384 flows each',
   connections: 'connect, request, close',
   requests: 'TCP request and response',
   stream: 'TCP stream',
@@ -51,23 +54,18 @@ interface Measure {
 export function serviceFigures(comparison: Comparison, rounds: readonly Round[], offloads: 'on' | 'off'): Figure[] {
   const { load, pod, family } = comparison;
   const isCutUp = load.kind === 'stream' && offloads === 'off';
-  const limit = isCutUp ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind][pod];
+  const limit = isCutUp ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind]?.[pod];
   const size = load.kind === 'stream' ? `, ${isCutUp ? 'packets of the MTU' : 'TSO'}` : '';
   const name = `${NAMES[load.kind]}${size}: ${pod}, ${FAMILY_NAMES[family]}`;
-  const rate = figure(name, { bound: 'at least', limit }, rounds, RATE);
+  const rate = figure(name, limit === undefined ? undefined : { bound: 'at least', limit }, rounds, RATE);
   if (!comparison.ways.includes('ended')) return [rate];
   return [rate, figure('  forwarding one of them', { bound: 'at most', limit: COST_TARGET }, rounds, FORWARDING)];
 }
 
-/** What the programs take from packets that are not theirs. Only on a node without rules has it a target. */
-export function straightFigure(
-  { family, by }: Comparison,
-  rounds: readonly Round[],
-  { rules }: { rules: boolean },
-): Figure {
-  const how = `${FAMILY_NAMES[family]}, ${by}${rules ? ', with our rules' : ''}`;
-  const target = rules ? undefined : ({ bound: 'at least', limit: STRAIGHT_TARGET } as const);
-  return figure(`datagrams not for a Service: ${how}`, target, rounds, RATE);
+/** What the programs take from packets that are not theirs. `note` is what is special about it, and then it has no target. */
+export function straightFigure({ family, by }: Comparison, rounds: readonly Round[], note = ''): Figure {
+  const target = note === '' ? ({ bound: 'at least', limit: STRAIGHT_TARGET } as const) : undefined;
+  return figure(`datagrams not for a Service: ${FAMILY_NAMES[family]}, ${by}${note}`, target, rounds, RATE);
 }
 
 const RATE: Measure = { ns: timeOf, ratio: (round) => timeOf(round, 'without') / timeOf(round, 'with') };

@@ -3,7 +3,8 @@
  * Makes load between two network namespaces, bounded in sockets and in time.
  *
  *   fastpath-load ADDRESS PORT serve                 a server of TCP; says "ready", and ends with its input
- *   fastpath-load ADDRESS PORT KIND SOCKETS MS       datagrams, connections, requests or stream
+ *   fastpath-load ADDRESS PORT KIND SOCKETS MS       datagrams, scattered, connections, requests or
+ *                                               stream
  *
  * A client prints one line: COUNT WALL_NS PROCESSOR_NS FAILURES. Of a stream the count is that of bytes. All of it runs
  * on the first processor that the process may use, so that what is compared is the work that has to be done.
@@ -39,6 +40,11 @@ static uint64_t clock_ns(clockid_t clock)
 uint64_t wall_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t processor_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void stay_on_one_processor(void)
@@ -80,6 +86,8 @@ static load load_of(const char *kind)
 {
 	if (!strcmp(kind, "datagrams"))
 		return send_datagrams;
+	if (!strcmp(kind, "scattered"))
+		return scatter_datagrams;
 	if (!strcmp(kind, "connections"))
 		return open_connections;
 	if (!strcmp(kind, "requests"))
@@ -89,11 +97,8 @@ static load load_of(const char *kind)
 
 static int run(load load, const struct target *target, unsigned int sockets, uint64_t ms)
 {
-	uint64_t processor = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	struct outcome outcome = load(target, sockets, ms);
 
-	/* What happened before and after the measured time is short beside it. */
-	outcome.processor_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - processor;
 	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", outcome.count, outcome.wall_ns,
 	       outcome.processor_ns, outcome.failures);
 	return 0;
@@ -102,7 +107,7 @@ static int run(load load, const struct target *target, unsigned int sockets, uin
 int main(int argc, char **argv)
 {
 	struct target target;
-	unsigned int sockets;
+	unsigned int sockets, most;
 	uint64_t ms;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -117,12 +122,14 @@ int main(int argc, char **argv)
 		goto usage;
 	sockets = strtoul(argv[4], NULL, 10);
 	ms = strtoull(argv[5], NULL, 10);
-	if (sockets < 1 || sockets > MAX_SOCKETS || ms < 1 || ms > MAX_MS)
+	most = load_of(argv[3]) == scatter_datagrams ? MAX_FLOWS : MAX_SOCKETS;
+	if (sockets < 1 || sockets > most || ms < 1 || ms > MAX_MS)
 		goto usage;
 	return run(load_of(argv[3]), &target, sockets, ms);
 usage:
-	fprintf(stderr, "Usage: fastpath-load ADDRESS PORT serve|datagrams|connections|requests|stream [SOCKETS MS]\n"
-			"with at most %d sockets and %d ms\n",
-		MAX_SOCKETS, MAX_MS);
+	fprintf(stderr, "Usage: fastpath-load ADDRESS PORT serve|KIND [SOCKETS MS]\n"
+			"KIND is datagrams, scattered, connections, requests or stream, with at most %d sockets,\n"
+			"%d of scattered, and %d ms\n",
+		MAX_SOCKETS, MAX_FLOWS, MAX_MS);
 	return 2;
 }

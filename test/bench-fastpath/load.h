@@ -13,6 +13,7 @@
 #define SAY_STREAM 's'	/* read to the end, then tell the number of bytes */
 
 #define MAX_SOCKETS 256
+#define MAX_FLOWS 16384
 #define CHUNK (256 * 1024)
 
 struct target {
@@ -31,9 +32,12 @@ struct outcome {
 /* Says what went wrong, with errno, and ends the process. */
 void die(const char *what) __attribute__((noreturn));
 uint64_t wall_ns(void);
+/* That of this process. */
+uint64_t processor_ns(void);
 
 void serve(const struct target *target);
 struct outcome send_datagrams(const struct target *target, unsigned int sockets, uint64_t ms);
+struct outcome scatter_datagrams(const struct target *target, unsigned int sockets, uint64_t ms);
 struct outcome open_connections(const struct target *target, unsigned int sockets, uint64_t ms);
 struct outcome exchange_requests(const struct target *target, unsigned int sockets, uint64_t ms);
 struct outcome send_stream(const struct target *target, unsigned int sockets, uint64_t ms);

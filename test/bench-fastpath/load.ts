@@ -9,7 +9,7 @@ const PROGRAM = fileURLToPath(new URL('../../dist/bpf/fastpath-load', import.met
 /** Beyond the time it was given, until it is taken for stuck. */
 const PATIENCE_MS = 15_000;
 
-export type LoadKind = 'datagrams' | 'connections' | 'requests' | 'stream';
+export type LoadKind = 'datagrams' | 'scattered' | 'connections' | 'requests' | 'stream';
 
 export interface Load {
   readonly kind: LoadKind;

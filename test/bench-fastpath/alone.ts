@@ -1,7 +1,6 @@
 // What the programs take by themselves, on packets that never were on a wire.
 import { toHex } from '../../src/fastpath/hex.ts';
 import { FAMILIES, type Family } from '../../src/net/family.ts';
-import { formatMs } from '../bench/format.ts';
 import { printTable } from '../bench/print-table.ts';
 import { summarize } from '../bench/statistics.ts';
 import { ACK, SYN } from '../bpf/frames.ts';
@@ -112,7 +111,7 @@ async function measureCase(place: Place, { name, program, verdict, bytes }: Case
 
 export function printAlone(costs: readonly Cost[]): string {
   const cell = (name: string, family: Family) =>
-    formatMs((costs.find((cost) => cost.name === name && cost.family === family)?.ns ?? Number.NaN) / 1e6);
+    `${costs.find((cost) => cost.name === name && cost.family === family)?.ns ?? '-'} ns`;
   const rows = CASES.map(({ name }) => [name, cell(name, 'ip'), cell(name, 'ip6')]);
   return printTable('The programs alone, what running them takes included', ['', 'IPv4', 'IPv6'], rows);
 }

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { FAMILIES, type Family } from '../../src/net/family.ts';
 import { describeMachine } from '../bench/machine.ts';
+import { makeScratch } from '../bench/scratch.ts';
 import { measureAlone, printAlone } from './alone.ts';
 import { type Arena, type Comparison, compare } from './compare.ts';
 import { type Figure, isMet, printFigures, serviceFigures, straightFigure } from './figures.ts';
@@ -21,6 +22,7 @@ const REQUESTS: Load = { kind: 'requests', sockets: 1 };
 const STREAM: Load = { kind: 'stream', sockets: 1 };
 
 const options = readOptions();
+makeScratch();
 const families = options.quick ? (['ip'] as const) : FAMILIES;
 /** Opening so many sockets takes longer than sending. */
 const loads = [DATAGRAMS, ...(options.quick ? [] : [SCATTERED]), CONNECTIONS, REQUESTS, STREAM];

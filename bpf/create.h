@@ -158,7 +158,7 @@ APART void FN(undo)(const KEY *forward, const FLOW *flow)
  * Tries to take the flow that a packet begins. `flow` is then its forward entry. Returns FP_CREATED or FP_REMAPPED,
  * FP_TAKEN when another CPU has just done it, or why the packet is left to nft.
  */
-APART int FN(create)(struct __sk_buff *skb, const PACKET *p, const KEY *key, FLOW *flow)
+INLINE int FN(create)(struct __sk_buff *skb, const PACKET *p, const KEY *key, FLOW *flow)
 {
 	struct fp_config *cfg = config();
 	long error;

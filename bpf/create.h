@@ -88,11 +88,14 @@ APART int FN(find_way)(struct __sk_buff *skb, const PACKET *p, FLOW *flow)
 	return GO_ON;
 }
 
-/* The same values under the reverse key lead back to what the client dialled. */
-INLINE long FN(insert_turned)(const KEY *key, const PACKET *p, FLOW *flow)
+/*
+ * The same values under the reverse key lead back to what the client dialled. Errors of map functions are `int`: before
+ * Linux 6.4 the upper half of the register says nothing, and a `long` would be no -EEXIST.
+ */
+INLINE int FN(insert_turned)(const KEY *key, const PACKET *p, FLOW *flow)
 {
 	__be16 port = flow->client_port;
-	long error;
+	int error;
 
 	COPY(flow->other, p->dst);
 	flow->other_port = p->b.dport;
@@ -130,7 +133,7 @@ APART int FN(insert_reverse)(struct __sk_buff *skb, const PACKET *p, const KEY *
 	for (int i = 0; i < CLIENT_PORT_TRIES; i++) {
 		FN(turn)(&key, forward, flow);
 		if (!FN(is_tracked)(skb, &key)) {
-			long error;
+			int error;
 
 			FN(forget_dead)(&key, cfg, flow->last);
 			error = FN(insert_turned)(&key, p, flow);
@@ -161,8 +164,7 @@ APART void FN(undo)(const KEY *forward, const FLOW *flow)
 INLINE int FN(create)(struct __sk_buff *skb, const PACKET *p, const KEY *key, FLOW *flow)
 {
 	struct fp_config *cfg = config();
-	long error;
-	int result;
+	int error, result;
 
 	if (!cfg || !(cfg->flags & FP_CONFIG_CREATE))
 		return FP_CREATION_OFF;

@@ -9,7 +9,8 @@ SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh .ci/bun
 
 .NOTPARALLEL:
 .PHONY: help setup setup-bpf build check check-rules unit golden netns test demo bench conformance
-.PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath image image-root image-bench e2e e2e-netns clean
+.PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath setup-kernels kernels
+.PHONY: image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -86,6 +87,12 @@ fuzz-bpf: harness ## Throw a million packets at the fast path's programs (as roo
 
 bench-fastpath: harness ## Measure the fast path beside our own rules (as root)
 	node test/bench-fastpath/bench.ts
+
+setup-kernels:
+	@.ci/setup.sh kernels
+
+kernels: setup-kernels harness ## Test the fast path's programs on Debian 12's and Debian 13's kernels, in qemu (as root)
+	@.ci/kernels/run.sh
 
 clean: ## Remove all that was made here, except for node_modules
 	rm -rf dist .cache .tap

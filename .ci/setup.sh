@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what building and testing need, as far as it is missing. With "bpf": what building the fast path needs, too.
+# With "kernels": also what booting other kernels needs.
 set -eu
 cd "$(dirname "$0")/.."
 wanted=${1:-}
@@ -51,6 +52,16 @@ missing_bpf_packages() {
   [ -e /usr/include/linux/bpf.h ] || echo linux-libc-dev
 }
 
+missing_kernel_packages() {
+  has qemu-system-x86_64 || echo qemu-system-x86
+  has modprobe || echo kmod
+  has cpio || echo cpio
+  has xz || echo xz-utils
+  has mmdebstrap || echo mmdebstrap debian-archive-keyring
+  # It runs where there is no library.
+  { [ -e /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; } || echo busybox-static
+}
+
 install_packages() {
   say "installing Debian packages:" "$@"
   # A broken source of somebody else's does not matter as long as Debian's own ones work.
@@ -65,7 +76,8 @@ exec 9>.cache/setup.lock
 flock 9
 
 packages=$(missing_packages)
-[ "$wanted" != bpf ] || packages="$packages $(missing_bpf_packages)"
+[ -z "$wanted" ] || packages="$packages $(missing_bpf_packages)"
+[ "$wanted" != kernels ] || packages="$packages $(missing_kernel_packages)"
 packages=${packages# }
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages

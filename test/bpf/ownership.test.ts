@@ -105,6 +105,8 @@ for (const family of FAMILIES) {
   t.test(`${family}: a full table leaves new flows to nft, and live ones alone`, async (t) => {
     const expect = new Expect(t, place);
     const flows = Array.from({ length: 32 }, (_, i) => new Legs({ family, protocol: 'tcp', clientPort: 20_000 + i }));
+    // However slow the machine is, none of them is over meanwhile.
+    await place.configure({ seconds: { tcpSyn: 3600, tcpAnswered: 3600 } });
     for (const legs of flows) await place.packet('uplink', legs.fromClient({ flags: SYN }));
     for (let i = 0; i < 20; i++) {
       const legs = new Legs({ family, protocol: 'tcp', clientPort: 30_000 + i });

@@ -175,6 +175,12 @@ export class Place {
     return new Talker(start('nsenter', [...inside, `${DIST}nftlane-bpf`, `${this.#directory}/nftlane/v1`]));
   }
 
+  /** How the kernel lets programs be attached, the better way first. */
+  async ways(): Promise<readonly ('tcx' | 'clsact')[]> {
+    const { end } = await this.loader.must('probe');
+    return end.includes('attach=tcx') ? ['tcx', 'clsact'] : ['clsact'];
+  }
+
   /** What a program makes of a frame. */
   async packet(
     program: 'uplink' | 'pod',

@@ -78,7 +78,8 @@ flock 9
 packages=$(missing_packages)
 [ -z "$wanted" ] || packages="$packages $(missing_bpf_packages)"
 [ "$wanted" != kernels ] || packages="$packages $(missing_kernel_packages)"
-packages=${packages# }
+# shellcheck disable=SC2086,SC2116
+packages=$(echo $packages)
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages
 if ! has_node_modules; then

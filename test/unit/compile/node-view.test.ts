@@ -18,6 +18,7 @@ const read = (overrides: ApiObject) => readNode(node('n1', overrides)).value;
 t.test('viewNode() is complete before the Node is known', async (t) => {
   t.strictSame(view({}), {
     name: 'n1',
+    families: ['ip', 'ip6'],
     zone: undefined,
     masqueradeAll: false,
     masqueradeBit: 14,

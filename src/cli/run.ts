@@ -68,6 +68,7 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const takeOver = new TakeOver({ mode: own.takeOver, leftovers, services, log, clock: systemClock });
   const fastPath = fastPathOf(own, { engine, hostAddresses, log });
   await fastPath.open();
+  telemetry.showFastPath(() => fastPath.view());
   const observers: readonly SyncObserver[] = [
     new SyncLog({ log, services }),
     new NodeLog({ engine, log }),

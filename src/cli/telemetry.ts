@@ -10,6 +10,7 @@ import { EventRecorder } from '../events/event-recorder.ts';
 import { ApiEventWriter } from '../events/event-writer.ts';
 import type { PortFailure } from '../health/port-listeners.ts';
 import type { HealthPath } from '../health/proxy-answers.ts';
+import type { FastPathView } from '../inspect/fast-path-view.ts';
 import type { Sink } from '../kube/sink.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { SyncObserver } from '../sync/observer.ts';
@@ -85,6 +86,10 @@ export class Telemetry {
 
   cleaned(run: CleanUp): void {
     this.#metrics?.cleaned(run);
+  }
+
+  showFastPath(view: () => FastPathView): void {
+    this.#metrics?.showFastPath(view);
   }
 
   /** Objects come from an API server: it gets Events, and its watches are observed. */

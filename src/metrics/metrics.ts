@@ -3,6 +3,7 @@ import { Counter, Registry } from 'prom-client';
 import type { RequestObserver } from '../cluster/api-client.ts';
 import type { ReflectorState } from '../cluster/reflector-state.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { FastPathView } from '../inspect/fast-path-view.ts';
 import type { Sink } from '../kube/sink.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { SyncObserver } from '../sync/observer.ts';
@@ -13,6 +14,7 @@ import { ChangeBook } from './change-book.ts';
 import { registerConnectionMetrics } from './connection-metrics.ts';
 import { ConnectionReader } from './connection-reader.ts';
 import { CountingSink } from './counting-sink.ts';
+import { registerFastPathMetrics } from './fast-path-metrics.ts';
 import { type KubeProxyMetrics, kubeProxyMetrics } from './kube-proxy-metrics.ts';
 import { LocalGaps } from './local-gaps.ts';
 import { type ProcessFacts, registerProcessMetrics } from './process-metrics.ts';
@@ -44,6 +46,7 @@ export class Metrics {
   readonly #reader: ConnectionReader;
   readonly #events: Counter<'outcome'>;
   #states: () => readonly ReflectorState[] = () => [];
+  #fastPath: () => FastPathView | undefined = () => undefined;
 
   constructor(parts: MetricsParts) {
     const { engine, clock } = parts;
@@ -64,6 +67,7 @@ export class Metrics {
       labelNames: ['outcome'] as const,
       registers: [this.registry],
     });
+    registerFastPathMetrics(this.registry, () => this.#fastPath());
     registerProcessMetrics(this.registry, parts.process);
   }
 
@@ -76,6 +80,11 @@ export class Metrics {
   /** Where to ask how the watches are. */
   watch(states: () => readonly ReflectorState[]): void {
     this.#states = states;
+  }
+
+  /** Where to ask how the fast path is. */
+  showFastPath(view: () => FastPathView): void {
+    this.#fastPath = view;
   }
 
   /** A clean-up of conntrack entries, which takes both families in one go. `ms` in milliseconds. */

@@ -1,5 +1,5 @@
 // Measures the layout with a chain for each Service beside ours, and the whole daemon; see `--help`.
-// Exit status: 0 when all targets are met, 1 when one is missed.
+// Exit status: 0 when all targets are met, 1 when one is missed; goals beyond them are told, and do not count.
 import { writeFile } from 'node:fs/promises';
 import { TABLE } from '../../src/nft/operation.ts';
 import { describeMachine } from './machine.ts';
@@ -10,7 +10,7 @@ import { readOptions } from './options.ts';
 import { printResults } from './print-results.ts';
 import type { Results, SizeResults } from './results.ts';
 import { makeScratch } from './scratch.ts';
-import { isMet, printTargets, targetsOf } from './targets.ts';
+import { isKept, printTargets, targetsOf } from './targets.ts';
 
 const options = readOptions();
 const scratch = makeScratch();
@@ -28,7 +28,7 @@ const results: Results = { machine, sizes, daemon, zone };
 const targets = targetsOf(results);
 if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...results, targets }, null, 2)}\n`);
 console.log(`${printResults(results)}\n${printTargets(targets)}`);
-process.exitCode = targets.every(isMet) ? 0 : 1;
+process.exitCode = targets.every(isKept) ? 0 : 1;
 
 /** Progress goes to standard error, so that the tables alone can be kept. */
 function say(what: string): void {

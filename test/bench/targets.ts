@@ -9,6 +9,8 @@ export interface Target {
   readonly limit: number;
   readonly measured: number;
   readonly unit: string;
+  /** Not promised: it says how far there is to go, and is no failure. */
+  readonly isGoal?: true;
 }
 
 /** Changes that came within the last sync's time are no backlog: a sync is due every 20 ms, and takes some itself. */
@@ -23,7 +25,7 @@ export function targetsOf({ sizes, daemon, zone }: Results): Target[] {
     { name: `${at} from the API server to the kernel`, limit: 2, measured: completeMs / 1000, unit: 's' },
     { name: `daemon's memory at ${at}`, limit: 200, measured: daemon.settledRssMb, unit: 'MB' },
     { name: "nft's memory, at most", limit: 64, measured: Math.max(...nftMb), unit: 'MB' },
-    { name: '  in a restart', limit: 64, measured: daemon.restartNftMb, unit: 'MB' },
+    { name: '  in a restart (a goal)', limit: 64, measured: daemon.restartNftMb, unit: 'MB', isGoal: true },
     { name: `one endpoint changed at ${at}, median`, limit: 15, measured: latencyMs.median, unit: 'ms' },
     { name: '  99 of 100', limit: 50, measured: latencyMs.p99, unit: 'ms' },
     ...growth(sizes),
@@ -48,18 +50,28 @@ function growth(sizes: Results['sizes']): Target[] {
   const common = { limit: 1.5, unit: 'x' };
   return [
     { ...common, name: `a change at ${numbers} Services`, measured: ratio(({ changeMs }) => changeMs) },
-    { ...common, name: '  one endpoint more', measured: ratio(({ growMs }) => growMs) },
+    { ...common, name: '  one endpoint more (a goal)', measured: ratio(({ growMs }) => growMs), isGoal: true },
   ];
 }
 
-export function isMet({ measured, limit }: Target): boolean {
+/** Whether what was promised is kept. */
+export function isKept(target: Target): boolean {
+  return target.isGoal === true || isMet(target);
+}
+
+function isMet({ measured, limit }: Target): boolean {
   return measured <= limit;
 }
 
 export function printTargets(targets: readonly Target[]): string {
   const rows = targets.map((target) => {
     const { name, limit, measured, unit } = target;
-    return [name, `<= ${limit} ${unit}`, `${digits(measured)} ${unit}`, isMet(target) ? 'met' : 'MISSED'];
+    return [
+      name,
+      `<= ${limit} ${unit}`,
+      `${digits(measured)} ${unit}`,
+      isMet(target) ? 'met' : target.isGoal ? 'not yet' : 'MISSED',
+    ];
   });
   return printTable('Targets', ['', 'target', 'measured', ''], rows);
 }

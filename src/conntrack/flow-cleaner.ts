@@ -40,6 +40,9 @@ const SPACING_MS = 500;
  */
 const ANSWER_MS = 100;
 
+/** How often it is waited for that again, when something changes meanwhile. */
+const MOST_WAITS = 5;
+
 /** At most this many looks in one clean-up, for flows that answers open anew: a busy client takes two or three. */
 const MOST_LOOKS = 8;
 
@@ -52,6 +55,8 @@ export class FlowCleaner {
   /** The failure that was told last: the same one is not told again. */
   #told = '';
   #stopping = false;
+  /** Syncs that changed where flows go. */
+  #syncs = 0;
 
   constructor(parts: FlowCleanerParts) {
     this.#parts = parts;
@@ -70,7 +75,9 @@ export class FlowCleaner {
 
   /** A sync succeeded: the kernel holds what was compiled. */
   synced(): void {
-    if (this.#book.synced()) this.#loop.request();
+    if (!this.#book.synced()) return;
+    this.#syncs++;
+    this.#loop.request();
   }
 
   /** Works until the signal aborts; what is left to delete then stays. */
@@ -83,7 +90,7 @@ export class FlowCleaner {
 
   async #work(): Promise<void> {
     const { log, clock } = this.#parts;
-    await clock.sleep(ANSWER_MS);
+    await this.#settle();
     const started = clock.now();
     const former = this.#book.takeFormer();
     try {
@@ -100,6 +107,15 @@ export class FlowCleaner {
       throw error;
     }
     if (this.#turned.size > 0) this.#loop.request();
+  }
+
+  /** Until answers that were on their way at the last change have arrived; a stream of changes is waited for so long. */
+  async #settle(): Promise<void> {
+    for (let waits = 0; waits < MOST_WAITS; waits++) {
+      const before = this.#syncs;
+      await this.#parts.clock.sleep(ANSWER_MS);
+      if (this.#syncs === before || this.#stopping) return;
+    }
   }
 
   /** Looks again after a pause as long as there is something that answers may open anew. */

@@ -31,7 +31,7 @@ export interface CleanUp {
   readonly deleted: Readonly<Record<Family, number>>;
 }
 
-/** A lone change is cleaned up after at once; a stream of them costs at most two scans a second. */
+/** A lone change is cleaned up after as soon as it has settled; a stream of them costs at most two scans a second. */
 const SPACING_MS = 500;
 
 /**

@@ -38,7 +38,7 @@ const SPACING_MS = 500;
  * What was asked just before a change is still answered: without its entry an answer on its way would reach the client
  * from an address that it does not know.
  */
-const ANSWER_MS = 100;
+const ANSWER_MS = 180;
 
 /** How often it is waited for that again, when something changes meanwhile. */
 const MOST_WAITS = 5;

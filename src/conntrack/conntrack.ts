@@ -37,19 +37,24 @@ export class Conntrack {
     });
   }
 
-  /** Deletes a group of flows. Returns how many there still were. */
-  async delete(group: StaleGroup): Promise<number> {
+  /** Deletes a group of flows. Returns how many there still were, or were deleted until the signal aborted. */
+  async delete(group: StaleGroup, signal?: AbortSignal): Promise<number> {
     let deleted = 0;
-    await this.#run(['-D', '-p', 'udp', '-f', familyName(group.first.family), ...filterOf(group)], () => {
+    const count = (): void => {
       deleted++;
-    });
+    };
+    try {
+      await this.#run(['-D', '-p', 'udp', '-f', familyName(group.first.family), ...filterOf(group)], count, signal);
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+    }
     return deleted;
   }
 
   /** Each run ends with a count in words; without it the status says that something else went wrong. */
-  async #run(args: readonly string[], onLine: (line: string) => void): Promise<void> {
+  async #run(args: readonly string[], onLine: (line: string) => void, signal?: AbortSignal): Promise<void> {
     try {
-      const { status, stderr } = await exec(this.#command, args, { timeoutMs: this.#timeoutMs, onLine });
+      const { status, stderr } = await exec(this.#command, args, { timeoutMs: this.#timeoutMs, onLine, signal });
       if (status === 0 || /\b0 flow entries have been deleted/.test(stderr)) return;
       const [reason] = stderr.split('\n', 1);
       throw new ConntrackError(`Cannot run "${[this.#command, ...args].join(' ')}": ${reason}`, { kind: 'failed' });

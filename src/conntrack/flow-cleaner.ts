@@ -8,7 +8,6 @@ import type { Log } from '../sys/log.ts';
 import { type Conntrack, ConntrackError } from './conntrack.ts';
 import { isTranslated } from './entry.ts';
 import { FlowBook } from './flow-book.ts';
-import type { FormerTargets } from './former-targets.ts';
 import { type Expected, StaleFlows, type StaleGroup, whyStale } from './stale.ts';
 import { TurnedFlows } from './turned-flows.ts';
 import { udpTargets } from './udp-targets.ts';
@@ -36,15 +35,20 @@ const SPACING_MS = 500;
 
 /**
  * What was asked just before a change is still answered: without its entry an answer on its way would reach the client
- * from an address that it does not know.
+ * from an address that it does not know. Each flow has so long from the change that made it stale.
  */
-const ANSWER_MS = 180;
-
-/** How often it is waited for that again, when something changes meanwhile. */
-const MOST_WAITS = 5;
+const ANSWER_MS = 200;
 
 /** At most this many looks in one clean-up, for flows that answers open anew: a busy client takes two or three. */
 const MOST_LOOKS = 8;
+
+/** A program that deletes, for as long as it runs. */
+interface Deletion {
+  readonly group: StaleGroup;
+  readonly expected: Expected;
+  readonly abort: AbortController;
+  readonly ended: Promise<void>;
+}
 
 /** Listens to the engine. Cleans up after each sync that changed where UDP flows go, never twice at once. */
 export class FlowCleaner {
@@ -55,15 +59,15 @@ export class FlowCleaner {
   /** The failure that was told last: the same one is not told again. */
   #told = '';
   #stopping = false;
-  /** Syncs that changed where flows go. */
-  #syncs = 0;
+  #deletion: Deletion | undefined;
 
   constructor(parts: FlowCleanerParts) {
     this.#parts = parts;
     const { engine, log, clock } = parts;
     engine.onCompiled.push((key, owns) => {
       const { services } = engine.store;
-      this.#book.compiled(key, udpTargets(services.get(key), engine.store.slicesOf(key), owns));
+      const targets = udpTargets(services.get(key), engine.store.slicesOf(key), owns);
+      this.#book.compiled(key, targets, clock.now());
     });
     const onFailure = (error: unknown, retryInMs: number): void => {
       const reason = error instanceof Error ? error.message : String(error);
@@ -75,9 +79,18 @@ export class FlowCleaner {
 
   /** A sync succeeded: the kernel holds what was compiled. */
   synced(): void {
-    if (!this.#book.synced()) return;
-    this.#syncs++;
-    this.#loop.request();
+    if (this.#book.synced(this.#parts.clock.now())) this.#loop.request();
+  }
+
+  /**
+   * A sync is about to be applied. Resolves when nothing is deleted any more that it makes healthy: several flows go by
+   * what they have in common, and a new one of an endpoint that returns would go with them.
+   */
+  async applying(): Promise<void> {
+    const deletion = this.#deletion;
+    if (deletion === undefined || whyStale(deletion.group.first, deletion.expected) !== undefined) return;
+    deletion.abort.abort();
+    await deletion.ended;
   }
 
   /** Works until the signal aborts; what is left to delete then stays. */
@@ -90,39 +103,31 @@ export class FlowCleaner {
 
   async #work(): Promise<void> {
     const { log, clock } = this.#parts;
-    await this.#settle();
+    const answeredUntil = clock.now();
+    await clock.sleep(ANSWER_MS);
     const started = clock.now();
-    const former = this.#book.takeFormer();
     try {
-      const { deleted, reason } = await this.#cleanUp(former);
+      const { deleted, reason } = await this.#cleanUp(answeredUntil);
       const count = deleted.ip + deleted.ip6;
       const ms = clock.now() - started;
       this.#parts.onCleaned?.({ ms, deleted });
       if (count > 0) log.info('removed stale UDP conntrack entries', { count, ms: Math.round(ms), reason });
       this.#told = '';
     } catch (error) {
+      if (!(error instanceof ConntrackError && error.kind === 'missing')) throw error;
       // Without the program there is nothing to be done, and nothing to remember for later.
-      if (error instanceof ConntrackError && error.kind === 'missing') return this.#tellMissing(error);
-      this.#book.giveBack(former);
-      throw error;
+      this.#tellMissing(error);
     }
-    if (this.#turned.size > 0) this.#loop.request();
-  }
-
-  /** Until answers that were on their way at the last change have arrived; a stream of changes is waited for so long. */
-  async #settle(): Promise<void> {
-    for (let waits = 0; waits < MOST_WAITS; waits++) {
-      const before = this.#syncs;
-      await this.#parts.clock.sleep(ANSWER_MS);
-      if (this.#syncs === before || this.#stopping) return;
-    }
+    const isMoreToJudge = this.#book.forget(answeredUntil);
+    if (isMoreToJudge || this.#turned.size > 0) this.#loop.request();
   }
 
   /** Looks again after a pause as long as there is something that answers may open anew. */
-  async #cleanUp(former: FormerTargets): Promise<{ deleted: CleanUp['deleted']; reason: string | undefined }> {
+  async #cleanUp(answeredUntil: number): Promise<{ deleted: CleanUp['deleted']; reason: string | undefined }> {
     const { clock } = this.#parts;
-    const { targets, changing } = this.#book;
-    const expected = { targets, changing, former, nodeAddresses: this.#nodeAddresses(), turned: this.#turned };
+    const { targets, coming, former, appeared } = this.#book;
+    const nodeAddresses = this.#nodeAddresses();
+    const expected = { targets, coming, former, appeared, answeredUntil, nodeAddresses, turned: this.#turned };
     this.#turned.forget(clock.now());
     const deleted = { ip: 0, ip6: 0 };
     let reason: string | undefined;
@@ -153,7 +158,14 @@ export class FlowCleaner {
     for (const group of groups) {
       if (this.#stopping) break;
       if (whyStale(group.first, expected) === undefined) continue;
-      deleted[group.first.family] += await this.#parts.conntrack.delete(group);
+      const abort = new AbortController();
+      const deleting = this.#parts.conntrack.delete(group, abort.signal);
+      this.#deletion = { group, expected, abort, ended: deleting.then(nothing, nothing) };
+      try {
+        deleted[group.first.family] += await deleting;
+      } finally {
+        this.#deletion = undefined;
+      }
     }
     return deleted;
   }
@@ -174,3 +186,5 @@ export class FlowCleaner {
     return new Set([...ofFamily.flat(), ...(engine.node.localhostNodePorts ? ['127.0.0.1'] : [])]);
   }
 }
+
+function nothing(): void {}

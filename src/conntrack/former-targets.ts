@@ -1,4 +1,4 @@
-// Endpoints that frontends have lost since the last clean-up, for frontends that may be gone themselves.
+// Endpoints that frontends have lost a moment ago, for flows that still go there, and frontends that may be gone.
 import type { UdpTarget } from './udp-targets.ts';
 
 /** Ten thousand Services that go at once, with ten endpoints each. */
@@ -6,7 +6,8 @@ const DEFAULT_LIMIT = 100_000;
 
 interface Former {
   name: string;
-  readonly endpoints: Set<string>;
+  /** When each endpoint was lost. */
+  readonly endpoints: Map<string, number>;
 }
 
 /** Remembers so many endpoints and no more: the frontends that it heard of first are forgotten first. */
@@ -30,37 +31,43 @@ export class FormerTargets {
     return former?.endpoints.has(endpoint) ? former.name : undefined;
   }
 
+  /** When the frontend lost this endpoint, for the last time. */
+  lostAt(key: string, endpoint: string): number | undefined {
+    return this.#byKey.get(key)?.endpoints.get(endpoint);
+  }
+
   /** Notes what the frontends of a Service lose by a change. */
-  note(before: readonly UdpTarget[], after: readonly UdpTarget[]): void {
+  note(before: readonly UdpTarget[], after: readonly UdpTarget[], now: number): void {
     const left = new Map(after.map(({ key, endpoints }) => [key, endpoints]));
     for (const { key, name, endpoints } of before) {
       const kept = left.get(key);
-      this.#add(key, name, kept === undefined ? endpoints : [...endpoints].filter((endpoint) => !kept.has(endpoint)));
+      this.#add(
+        key,
+        name,
+        kept === undefined ? endpoints : [...endpoints].filter((endpoint) => !kept.has(endpoint)),
+        now,
+      );
     }
     this.#trim();
   }
 
-  /** Hands over everything, and remembers nothing. */
-  take(): FormerTargets {
-    const taken = new FormerTargets(this.#limit);
-    taken.addAll(this);
-    this.#byKey.clear();
-    this.#size = 0;
-    return taken;
+  /** Forgets what was lost until then. */
+  forget(until: number): void {
+    for (const [key, { endpoints }] of this.#byKey) {
+      for (const [endpoint, lostAt] of endpoints) {
+        if (lostAt <= until && endpoints.delete(endpoint)) this.#size--;
+      }
+      if (endpoints.size === 0) this.#byKey.delete(key);
+    }
   }
 
-  addAll(others: FormerTargets): void {
-    for (const [key, { name, endpoints }] of others.#byKey) this.#add(key, name, endpoints);
-    this.#trim();
-  }
-
-  #add(key: string, name: string, endpoints: Iterable<string>): void {
+  #add(key: string, name: string, endpoints: Iterable<string>, now: number): void {
     for (const endpoint of endpoints) {
-      const former = this.#byKey.get(key) ?? { name, endpoints: new Set() };
+      const former = this.#byKey.get(key) ?? { name, endpoints: new Map() };
       this.#byKey.set(key, former);
       former.name = name;
       if (!former.endpoints.has(endpoint)) this.#size++;
-      former.endpoints.add(endpoint);
+      former.endpoints.set(endpoint, now);
     }
   }
 

@@ -10,10 +10,14 @@ import type { UdpTarget } from './udp-targets.ts';
 export interface Expected {
   /** By key: the frontends that there are. */
   readonly targets: ReadonlyMap<string, UdpTarget>;
+  /** By key: what a sync under way may have made of a frontend; `undefined` when it may have removed it. */
+  readonly coming: ReadonlyMap<string, readonly (UdpTarget | undefined)[]>;
   /** Endpoints that frontends had until lately. */
-  readonly former: Pick<FormerTargets, 'nameOf'>;
-  /** Keys of frontends that are being changed: their flows are judged when the kernel has the change. */
-  readonly changing: ReadonlySet<string>;
+  readonly former: Pick<FormerTargets, 'nameOf' | 'lostAt'>;
+  /** By key: when a frontend came that was none until lately. */
+  readonly appeared: ReadonlyMap<string, number>;
+  /** What was asked before this moment has its answer: flows that a later change made stale are not judged yet. */
+  readonly answeredUntil: number;
   /** The addresses of this host that take node ports. */
   readonly nodeAddresses: ReadonlySet<Address>;
   /** Flows that were removed a moment ago, which an answer may have opened the other way round. */
@@ -26,20 +30,30 @@ export function whyStale(entry: Entry, expected: Expected): string | undefined {
   if (expected.turned.has(entry)) return whyTurned(entry, expected);
   const frontend = { family, address: original.destination, port: original.destinationPort };
   const keys = keysOf(frontend, expected);
-  if (keys.some((key) => expected.changing.has(key))) return undefined;
   const endpoint = addressKey(reply.source, reply.sourcePort);
   const target = targetOf(keys, expected);
-  if (target !== undefined) return target.endpoints.has(endpoint) ? undefined : describe(target, entry);
+  const coming = keys.flatMap((key) => expected.coming.get(key) ?? []);
+  if ([target, ...coming].some((possible) => possible?.endpoints.has(endpoint))) return undefined;
+  if (keys.some((key) => hasJustChanged(key, endpoint, expected))) return undefined;
+  if (target !== undefined) {
+    const mayBePlain = !isTranslated(entry) && coming.includes(undefined);
+    return mayBePlain ? undefined : describe(target, entry);
+  }
   const former = keys.map((key) => expected.former.nameOf(key, endpoint)).find((name) => name !== undefined);
   if (former === undefined) return undefined;
   return `${print(frontend.address, frontend.port)} is no frontend of ${former} any more`;
+}
+
+function hasJustChanged(key: string, endpoint: string, { former, appeared, answeredUntil }: Expected): boolean {
+  const changes = [former.lostAt(key, endpoint), appeared.get(key)];
+  return changes.some((at) => at !== undefined && at > answeredUntil);
 }
 
 /** Its server is asked for as a frontend now, if it still is one. */
 function whyTurned({ family, original: { source, sourcePort } }: Entry, expected: Expected): string | undefined {
   const keys = keysOf({ family, address: source, port: sourcePort }, expected);
   const target = targetOf(keys, expected);
-  if (target === undefined || keys.some((key) => expected.changing.has(key))) return undefined;
+  if (target === undefined || keys.some((key) => expected.coming.has(key))) return undefined;
   return `an answer has opened anew the flow to ${print(source, sourcePort)}, which is older than this frontend of ${target.name}`;
 }
 

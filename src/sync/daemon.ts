@@ -117,7 +117,7 @@ export class Daemon implements Sink {
     try {
       const tidy = startedAt - this.#tidiedAt >= TIDY_MS;
       if (tidy) engine.retryRefused();
-      report = await sync(engine, tables, { tidy, clock });
+      report = await sync(engine, tables, { tidy, clock, applying: () => this.#applying() });
       if (tidy) this.#tidiedAt = startedAt;
     } catch (error) {
       if (oldestEvent !== undefined) this.#oldestEvent = oldestEvent;
@@ -176,6 +176,10 @@ export class Daemon implements Sink {
       refused: engine.refusals(),
     };
     this.#tell((observer) => observer.troubled?.(troubles));
+  }
+
+  async #applying(): Promise<void> {
+    for (const observer of this.#parts.observers ?? []) await observer.applying?.();
   }
 
   #tell(what: (observer: SyncObserver) => void): void {

@@ -31,7 +31,10 @@ export interface Troubles {
   readonly refused: readonly Refusal[];
 }
 
-/** Each is called in the daemon's own turn, must return at once and must not throw. Times are those of the daemon's clock. */
+/**
+ * Each is called in the daemon's own turn, must return at once, except `applying`, and must not throw. Times are those of
+ * the daemon's clock.
+ */
 export interface SyncObserver {
   /** Services and EndpointSlices are all known: what has arrived so far can go into the kernel. Once. */
   listed?(at: number): void;
@@ -39,6 +42,8 @@ export interface SyncObserver {
   queued?(at: number): void;
   /** A sync begins: what was queued up to now is part of it, and of a later one only when it fails. */
   began?(): void;
+  /** It is compiled, and is applied when this resolves. Each time that a sync tries. */
+  applying?(): Promise<void>;
   /** A sync succeeded: everything that had arrived when it began is in the kernel. */
   synced?(report: SyncReport, times: SyncTimes): void;
   /** The initial load is in the kernel. Once. */

@@ -37,6 +37,12 @@ export interface SyncReport {
   readonly drift: readonly string[];
 }
 
+export interface SyncOptions {
+  readonly tidy?: boolean;
+  readonly clock?: Pick<Clock, 'now'>;
+  readonly applying?: () => Promise<void>;
+}
+
 /** The largest number of transactions of one stage that go at once: nft reads one while the kernel takes another. */
 export const PARALLEL = 2;
 
@@ -44,12 +50,13 @@ export const PARALLEL = 2;
  * Brings the kernel to what is wanted. A Service whose operations are refused is left out, and the rest goes in; when
  * the kernel turns out to hold something else than was believed it is listed, compared, and sent the difference.
  * Throws when neither helps: then nothing is lost, and the next call starts from a listing.
- * `tidy` also removes chains that nothing leads to any more.
+ * `tidy` also removes chains that nothing leads to any more; `applying` is waited for each time before the kernel is
+ * changed.
  */
 export async function sync(
   engine: Engine,
   tables: Tables,
-  { tidy = true, clock = systemClock }: { tidy?: boolean; clock?: Pick<Clock, 'now'> } = {},
+  { tidy = true, clock = systemClock, applying }: SyncOptions = {},
 ): Promise<SyncReport> {
   const report = emptyProgress();
   const watch = new StageWatch(clock);
@@ -64,6 +71,7 @@ export async function sync(
     try {
       const stages = engine.plan();
       watch.lap('plan');
+      await applying?.();
       for (const stage of stages) await runStage(stage, { engine, tables, report });
       watch.lap('apply');
       await forget(engine, tables);

@@ -15,6 +15,8 @@ export interface ExecOptions {
   readonly timeoutMs: number;
   /** Takes standard output line by line instead of gathering it. When it throws, the program is killed. */
   readonly onLine?: (line: string) => void;
+  /** The program is killed when it aborts. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The program could not be started, was killed, or took too long. */
@@ -34,13 +36,20 @@ export class ExecError extends Error {
  * `onLine` has thrown.
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
-  const { input = '', timeoutMs, onLine } = options;
+  const { input = '', timeoutMs, onLine, signal } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'pipe' });
     // Node's own timeout would keep the process alive after a program that could not be started.
-    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
-    child.on('error', (cause: NodeJS.ErrnoException) => {
+    const kill = (): void => void child.kill('SIGKILL');
+    const timer = setTimeout(kill, timeoutMs);
+    signal?.addEventListener('abort', kill);
+    if (signal?.aborted) kill();
+    const ended = (): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', kill);
+    };
+    child.on('error', (cause: NodeJS.ErrnoException) => {
+      ended();
       const notFound = cause.code === 'ENOENT';
       const state = notFound ? 'there is no such program in PATH' : cause.message;
       reject(new ExecError(`Cannot run "${command}": ${state}`, { kind: notFound ? 'not-found' : 'failed', cause }));
@@ -64,15 +73,15 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
           onLine(line);
         } catch (error) {
           broken = { error };
-          child.kill('SIGKILL');
+          kill();
         }
       });
     }
-    child.on('close', (status, signal) => {
-      clearTimeout(timer);
+    child.on('close', (status, endedBy) => {
+      ended();
       if (broken !== undefined) reject(broken.error);
       else if (status !== null) resolve({ status, stdout, stderr });
-      else reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${signal}`, { kind: 'failed' }));
+      else reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${endedBy}`, { kind: 'failed' }));
     });
     // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.
     child.stdin.on('error', () => {});

@@ -43,6 +43,15 @@ t.test('Conntrack deletes a lone flow by its tuple, several by what they share, 
   t.equal(await calls(), `${shared} ${own}\n${shared}\n`);
 });
 
+t.test('Conntrack stops deleting at once, and counts until then', async (t) => {
+  const { conntrack } = await program(t, `echo '${LINE}'; exec sleep 20`);
+  const abort = new AbortController();
+  const deleting = conntrack.delete(groupOf(2), abort.signal);
+  setTimeout(() => abort.abort(), 100);
+  t.ok((await deleting) <= 1);
+  t.equal(await conntrack.delete(groupOf(2), AbortSignal.abort()), 0);
+});
+
 t.test('Conntrack takes flows that are gone already for deleted', async (t) => {
   const { conntrack } = await program(t, 'echo "conntrack v1.4.8: 0 flow entries have been deleted." >&2; exit 1');
   t.equal(await conntrack.delete(groupOf(1)), 0);

@@ -9,55 +9,76 @@ function target(key: string, ...endpoints: readonly string[]): UdpTarget {
 
 function bookOf(...targets: readonly UdpTarget[]): FlowBook {
   const book = new FlowBook();
-  book.compiled('kube/dns', targets);
-  book.synced();
-  book.takeFormer();
+  book.compiled('kube/dns', targets, 0);
+  book.synced(0);
+  book.forget(0);
   return book;
 }
 
 t.test('FlowBook has nothing to say of what did not change', async (t) => {
   const book = bookOf(target('x', 'a'));
-  t.notOk(book.synced());
-  book.compiled('kube/dns', [target('x', 'a')]);
-  book.compiled('shop/web', []);
-  t.equal(book.changing.size, 0);
-  t.notOk(book.synced());
+  t.notOk(book.synced(1));
+  book.compiled('kube/dns', [target('x', 'a')], 2);
+  book.compiled('shop/web', [], 2);
+  t.equal(book.coming.size, 0);
+  t.notOk(book.synced(3));
 });
 
 t.test('FlowBook keeps a change back until the kernel has it', async (t) => {
   const book = bookOf(target('x', 'a'), target('y', 'a'));
-  book.compiled('kube/dns', [target('x', 'b'), target('z', 'b')]);
+  book.compiled('kube/dns', [target('x', 'b'), target('z', 'b')], 1);
   t.strictSame(book.targets.get('x'), target('x', 'a'));
-  t.strictSame([...book.changing].sort(), ['x', 'y', 'z']);
-  t.equal(book.takeFormer().size, 0);
-  t.ok(book.synced());
-  t.equal(book.changing.size, 0);
+  t.strictSame(
+    book.coming,
+    new Map([
+      ['x', [target('x', 'b')]],
+      ['y', [undefined]],
+      ['z', [target('z', 'b')]],
+    ]),
+  );
+  t.equal(book.former.size, 0);
+  t.ok(book.synced(2));
+  t.equal(book.coming.size, 0);
   t.strictSame([...book.targets.values()], [target('x', 'b'), target('z', 'b')]);
-  const former = book.takeFormer();
-  t.equal(former.size, 2);
-  t.equal(former.nameOf('x', 'a'), 'kube/dns');
-  t.equal(former.nameOf('y', 'a'), 'kube/dns');
-  book.giveBack(former);
-  t.equal(book.takeFormer().size, 2);
+  for (const key of ['x', 'y']) {
+    t.equal(book.former.nameOf(key, 'a'), 'kube/dns');
+    t.equal(book.former.lostAt(key, 'a'), 2, 'since the kernel has it');
+  }
+  t.strictSame(book.appeared, new Map([['z', 2]]));
+});
+
+t.test('FlowBook forgets what went and what came, but not what did so later', async (t) => {
+  const book = bookOf(target('x', 'a'), target('y', 'a'));
+  book.compiled('kube/dns', [target('y', 'a'), target('z', 'a')], 1);
+  book.synced(2);
+  book.compiled('kube/dns', [target('w', 'a'), target('z', 'a')], 3);
+  book.synced(4);
+  t.ok(book.forget(3));
+  t.equal(book.former.size, 1);
+  t.equal(book.former.nameOf('y', 'a'), 'kube/dns');
+  t.strictSame(book.appeared, new Map([['w', 4]]));
+  t.notOk(book.forget(4));
+  t.equal(book.former.size, 0);
+  t.equal(book.appeared.size, 0);
 });
 
 t.test('FlowBook remembers what only a failed sync wanted', async (t) => {
   const book = bookOf();
-  book.compiled('kube/dns', [target('x', 'a')]);
-  book.compiled('kube/dns', []);
-  t.ok(book.changing.has('x'));
-  t.ok(book.synced(), 'it may have come into the kernel');
-  t.equal(book.takeFormer().nameOf('x', 'a'), 'kube/dns');
+  book.compiled('kube/dns', [target('x', 'a')], 1);
+  book.compiled('kube/dns', [], 2);
+  t.strictSame(book.coming.get('x'), [target('x', 'a')], 'the kernel may have it');
+  t.ok(book.synced(3), 'it may have come into the kernel');
+  t.equal(book.former.nameOf('x', 'a'), 'kube/dns');
 });
 
 t.test('FlowBook remembers endpoints that went before their Service did', async (t) => {
   const book = bookOf(target('x', 'a'));
   for (const targets of [[target('x')], []]) {
-    book.compiled('kube/dns', targets);
-    t.ok(book.synced());
+    book.compiled('kube/dns', targets, 1);
+    t.ok(book.synced(1));
   }
   t.equal(book.targets.size, 0);
-  t.equal(book.takeFormer().nameOf('x', 'a'), 'kube/dns');
+  t.equal(book.former.nameOf('x', 'a'), 'kube/dns');
 });
 
 t.test('FlowBook sees a frontend go over to another Service, in either order', async (t) => {
@@ -66,8 +87,10 @@ t.test('FlowBook sees a frontend go over to another Service, in either order', a
     ['shop/web', 'kube/dns'],
   ]) {
     const book = bookOf(target('x', 'a'));
-    for (const service of order) book.compiled(service, service === 'shop/web' ? [target('x', 'b')] : []);
-    t.ok(book.synced());
+    for (const service of order) book.compiled(service, service === 'shop/web' ? [target('x', 'b')] : [], 1);
+    t.strictSame(new Set(book.coming.get('x')), new Set([undefined, target('x', 'b')]));
+    t.ok(book.synced(2));
     t.strictSame([...book.targets.values()], [target('x', 'b')], order.join());
+    t.equal(book.appeared.size, 0, 'it was one before');
   }
 });

@@ -1,4 +1,5 @@
 // Tests of src/conntrack/flow-cleaner.ts.
+import { once } from 'node:events';
 import { setImmediate as tick } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { ConntrackError } from '../../../src/conntrack/conntrack.ts';
@@ -48,7 +49,14 @@ class FakeConntrack {
     }
   }
 
-  async delete({ first }: StaleGroup): Promise<number> {
+  /** Does not end by itself. */
+  hangs = false;
+
+  async delete({ first }: StaleGroup, signal: AbortSignal): Promise<number> {
+    if (this.hangs) {
+      await once(signal, 'abort');
+      return 0;
+    }
     const before = this.lines.length;
     this.lines = this.lines.filter((line) => {
       const entry = parseEntry(line, 'ip');
@@ -70,8 +78,10 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
   const write = (message: string, details?: unknown) => void told.push({ message, details });
   const cleanUps: unknown[] = [];
   let now = 0;
+  const hooks: { onSleep?: (() => void) | undefined } = {};
   const sleep = async (ms: number) => {
     now += ms;
+    hooks.onSleep?.();
     await tick();
   };
   const clock = { now: () => now, sleep, random: () => 0 };
@@ -96,7 +106,7 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     for (let n = 0; n < 20; n++) await tick();
   };
   put(engine, ...objects);
-  return { engine, conntrack, told, cleaner, cleanUps, sync };
+  return { engine, conntrack, told, cleaner, cleanUps, sync, hooks };
 }
 
 t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', async (t) => {
@@ -199,6 +209,45 @@ t.test('FlowCleaner leaves flows alone whose Service is being changed meanwhile'
   await sync();
   t.equal(conntrack.lists, 3);
   t.equal(conntrack.lines.length, 2);
+});
+
+t.test('FlowCleaner gives answers their time from the change that made their flow stale', async (t) => {
+  const { engine, conntrack, cleaner, cleanUps, sync, hooks } = start(t, SERVICE, endpoints(1, 2));
+  await sync();
+  conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 2)];
+  hooks.onSleep = () => {
+    hooks.onSleep = undefined;
+    put(engine, endpoints());
+    settle(engine);
+    cleaner.synced();
+  };
+  put(engine, endpoints(2));
+  await sync();
+  t.strictSame(cleanUps.slice(1), [
+    { ip: 1, ip6: 0 },
+    { ip: 1, ip6: 0 },
+  ]);
+  t.strictSame(conntrack.lines, []);
+});
+
+t.test('FlowCleaner stops deleting before a sync that brings the endpoint back, and for no other', async (t) => {
+  const { engine, conntrack, cleaner, cleanUps, sync } = start(t, SERVICE, endpoints(1, 2, 3));
+  await sync();
+  conntrack.lines = [flow('10.96.0.1:53', 1)];
+  conntrack.hangs = true;
+  put(engine, endpoints(2, 3));
+  await sync();
+  put(engine, endpoints(2));
+  await sync();
+  await cleaner.applying();
+  t.equal(cleanUps.length, 1, 'it goes on deleting');
+  put(engine, endpoints(1, 2));
+  settle(engine);
+  await cleaner.applying();
+  conntrack.hangs = false;
+  await sync();
+  t.strictSame(cleanUps[1], { ip: 0, ip6: 0 });
+  t.equal(conntrack.lines.length, 1);
 });
 
 t.test('FlowCleaner keeps the flows of a Service that the kernel refused', async (t) => {

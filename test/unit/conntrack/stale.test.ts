@@ -13,13 +13,18 @@ function target(key: string, name: string, ...endpoints: readonly string[]): Udp
   return { key, name, endpoints: new Set(endpoints) };
 }
 
-function expectedOf(targets: readonly UdpTarget[], former: readonly UdpTarget[] = [], changing: string[] = []) {
+const ANSWERED_UNTIL = 1000;
+
+function expectedOf(targets: readonly UdpTarget[], former: readonly UdpTarget[] = [], late: readonly UdpTarget[] = []) {
   const formerTargets = new FormerTargets();
-  formerTargets.note(former, []);
+  formerTargets.note(former, [], ANSWERED_UNTIL);
+  formerTargets.note(late, [], ANSWERED_UNTIL + 1);
   return {
     targets: new Map(targets.map((target) => [target.key, target])),
     former: formerTargets,
-    changing: new Set(changing),
+    coming: new Map<string, (UdpTarget | undefined)[]>(),
+    appeared: new Map<string, number>(),
+    answeredUntil: ANSWERED_UNTIL,
     nodeAddresses: new Set([NODE, 'fd00:77::1']),
     turned: new TurnedFlows(),
   } satisfies Expected;
@@ -32,6 +37,8 @@ const EMPTY = addressKey('10.96.0.20', 53);
 const NODE_PORT = nodePortKey('ip', 30053);
 const GONE = addressKey('10.96.0.30', 53);
 const MOVING = addressKey('10.96.0.40', 53);
+const GOING = addressKey('10.96.0.41', 53);
+const NEW = addressKey('10.96.0.42', 53);
 const ENDPOINTS = ['10.1.0.1 5353', '10.1.0.2 5353'];
 
 const EXPECTED = expectedOf(
@@ -42,14 +49,20 @@ const EXPECTED = expectedOf(
     target(NODE_PORT, 'kube/dns:dns', ...ENDPOINTS),
     target(EMPTY, 'kube/empty'),
     target(MOVING, 'kube/moving', '10.1.0.1 5353'),
+    target(GOING, 'kube/going', '10.1.0.1 5353'),
+    target(NEW, 'kube/new', '10.1.0.1 5353'),
   ],
   [
     target(GONE, 'kube/gone', '10.1.0.7 5353'),
     target(nodePortKey('ip', 30099), 'kube/gone', '10.1.0.7 5353'),
     target(DNS, 'kube/gone', '10.1.0.1 5353'),
   ],
-  [MOVING],
+  [target(DNS, 'kube/dns:dns', '10.1.0.6 5353'), target(GONE, 'kube/gone', '10.1.0.6 5353')],
 );
+EXPECTED.coming.set(MOVING, [target(MOVING, 'kube/moving', '10.1.0.2 5353')]);
+EXPECTED.coming.set(GOING, [undefined]);
+EXPECTED.appeared.set(NEW, ANSWERED_UNTIL + 1);
+EXPECTED.appeared.set(VIP, ANSWERED_UNTIL);
 
 /** A flow from the client: `destination port` and `reply source port`. */
 function flow(to: string, from: string): Entry {
@@ -76,7 +89,12 @@ t.test('whyStale() leaves healthy flows and those of others alone', async (t) =>
     { to: '10.1.0.9 5353', from: '10.1.0.9 5353', because: 'it goes to a pod without a Service' },
     { to: GONE, from: '10.1.0.8 5353', because: 'it went elsewhere than to an endpoint of the Service' },
     { to: GONE, from: GONE, because: 'it was never translated, and now rightly so' },
-    { to: MOVING, from: '10.1.0.9 5353', because: 'its frontend is being changed' },
+    { to: MOVING, from: '10.1.0.1 5353', because: 'its endpoint goes with a sync that has not succeeded yet' },
+    { to: MOVING, from: '10.1.0.2 5353', because: 'its endpoint comes with a sync under way' },
+    { to: GOING, from: GOING, because: 'there may be no such frontend any more' },
+    { to: DNS, from: '10.1.0.6 5353', because: 'its endpoint went a moment ago' },
+    { to: GONE, from: '10.1.0.6 5353', because: 'its endpoint went a moment ago, and the frontend' },
+    { to: NEW, from: NEW, because: 'the frontend came a moment ago' },
   ];
   for (const { to, from, because } of cases) {
     t.equal(whyStale(flow(to, from), EXPECTED), undefined, `${to} <- ${from}: ${because}`);
@@ -98,6 +116,8 @@ t.test('whyStale() says why', async (t) => {
       from: `${NODE} 30053`,
       why: `the flow to ${NODE}:30053 is older than this frontend of kube/dns:dns`,
     },
+    { to: MOVING, from: '10.1.0.9 5353', why: '10.1.0.9:5353 is no endpoint of kube/moving' },
+    { to: GOING, from: '10.1.0.9 5353', why: '10.1.0.9:5353 is no endpoint of kube/going' },
     { to: EMPTY, from: '10.1.0.1 5353', why: '10.1.0.1:5353 is no endpoint of kube/empty, which has none left' },
     { to: GONE, from: '10.1.0.7 5353', why: '10.96.0.30:53 is no frontend of kube/gone any more' },
     { to: `${NODE} 30099`, from: '10.1.0.7 5353', why: `${NODE}:30099 is no frontend of kube/gone any more` },

@@ -106,6 +106,28 @@ t.test('Daemon syncs although nothing can be loaded ahead', async (t) => {
   await running;
 });
 
+t.test('Daemon changes nothing in the kernel until its observers are ready', async (t) => {
+  const ready = Promise.withResolvers<void>();
+  let asked = 0;
+  const applying = () => {
+    asked++;
+    return ready.promise;
+  };
+  const { daemon, elements } = world({}, [{ applying }]);
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  replaceAll(daemon, [service(), slice()]);
+  await until(() => asked > 0);
+  t.equal(asked, 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  t.equal(elements(), 0);
+  ready.resolve();
+  await until(() => elements() === 1);
+  t.equal(elements(), 1);
+  stop.abort();
+  await running;
+});
+
 t.test('Daemon says once that all is known, before the first sync', async (t) => {
   const told: string[] = [];
   const observer: SyncObserver = {

@@ -13,7 +13,10 @@ t.test('exec() resolves with what a program says, whatever its status', async (t
 
 t.test('exec() tells programs that are not there from those that fail', async (t) => {
   await t.rejects(exec('/no/such/program', [], TIMEOUT), { name: 'ExecError', kind: 'not-found' });
-  await t.rejects(exec('sleep', ['600'], { timeoutMs: 10 }), { name: 'ExecError', kind: 'failed' });
+  const killed = { name: 'ExecError', kind: 'failed' };
+  await t.rejects(exec('sleep', ['600'], { timeoutMs: 10 }), killed);
+  await t.rejects(exec('sleep', ['600'], { ...TIMEOUT, signal: AbortSignal.timeout(10) }), killed);
+  await t.rejects(exec('sleep', ['600'], { ...TIMEOUT, signal: AbortSignal.abort() }), killed);
 });
 
 t.test('exec() rejects with what a reader of lines has thrown, and ends the program', async (t) => {

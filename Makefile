@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbi
 SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh .ci/bundle.mjs
 
 .NOTPARALLEL:
-.PHONY: help setup setup-bpf build check check-rules unit golden netns test demo bench conformance
+.PHONY: help setup setup-kubectl setup-bpf build check check-rules unit golden netns test demo bench conformance
 .PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath setup-kernels kernels
 .PHONY: image image-root image-bench e2e e2e-netns clean
 
@@ -29,13 +29,13 @@ check: setup ## Check the types and the style
 check-rules: ## Check the Prometheus rules and the dashboard with promtool
 	@.ci/check-rules.sh
 
-unit: setup ## Test the modules one by one
+unit: setup-kubectl ## Test the modules one by one
 	@.ci/suite.sh unit
 
 golden: setup ## Test that the rulesets for given Services are the recorded ones
 	@.ci/suite.sh golden
 
-image-root: setup-bpf ## Test the files of the image, run as a pod has them (as root)
+image-root: setup-kubectl setup-bpf ## Test the files of the image, run as a pod has them (as root)
 	@.ci/suite.sh image
 
 e2e-netns: setup-bpf ## Test as a cluster's user: two nodes in network namespaces, an API server of our own (as root)
@@ -44,7 +44,7 @@ e2e-netns: setup-bpf ## Test as a cluster's user: two nodes in network namespace
 netns: setup ## Test with real sockets in network namespaces (as root)
 	@.ci/suite.sh netns
 
-test: harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test, and count
+test: setup-kubectl harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test, and count
 	@.ci/test.sh
 
 demo: build ## Show it at work in network namespaces (as root)
@@ -66,6 +66,9 @@ e2e: setup ## Test in a real cluster: one of kind's, or E2E_CLUSTER=existing; "E
 
 conformance: setup ## Compare what should happen, what the rules say and what packets meet (as root)
 	node test/conformance/conformance.ts
+
+setup-kubectl:
+	@.ci/setup.sh kubectl
 
 setup-bpf:
 	@.ci/setup.sh bpf
@@ -89,7 +92,7 @@ bench-fastpath: harness ## Measure the fast path beside our own rules (as root)
 	node test/bench-fastpath/bench.ts
 
 setup-kernels:
-	@.ci/setup.sh kernels
+	@.ci/setup.sh bpf kernels
 
 kernels: setup-kernels harness ## Test the fast path's programs on Debian 12's and Debian 13's kernels, in qemu (as root)
 	@.ci/kernels/run.sh

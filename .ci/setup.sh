@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs what building and testing need, as far as it is missing. With "bpf": what building the fast path needs, too.
-# With "kernels": also what booting other kernels needs.
+# With "kernels": also what booting other kernels needs. With "kubectl": what rendering the manifests needs.
 set -eu
 cd "$(dirname "$0")/.."
-wanted=${1:-}
+wanted=" $* "
 
 say() { echo "setup: $*"; }
 
@@ -16,6 +16,13 @@ has() { command -v "$1" >/dev/null; }
 # The nft of Debian 12 cannot put `ct original proto-dst` into a concatenation; 1.1 can.
 has_nft() {
   has conntrack && nft --version 2>/dev/null | grep -Eq '^nftables v(1\.[1-9]|1\.[1-9][0-9]|[2-9])'
+}
+
+wants() { [ "${wanted#* "$1" }" != "$wanted" ]; }
+
+# Patches of any kind in one list are known since kustomize 4.5; the kubectl of Debian 12 has an older one.
+has_kubectl() {
+  kubectl version --client 2>/dev/null | grep -Eq '^Kustomize Version: v(4\.([5-9]|[1-9][0-9])|[5-9])'
 }
 
 has_node_modules() { cmp -s package-lock.json node_modules/.installed-lock.json; }
@@ -41,6 +48,10 @@ missing_packages() {
   elif ! has mmdebstrap; then
     echo mmdebstrap debian-archive-keyring
   fi
+}
+
+missing_kubectl_packages() {
+  has_kubectl || has mmdebstrap || echo mmdebstrap debian-archive-keyring
 }
 
 missing_bpf_packages() {
@@ -76,10 +87,10 @@ exec 9>.cache/setup.lock
 flock 9
 
 packages=$(missing_packages)
-[ -z "$wanted" ] || packages="$packages $(missing_bpf_packages)"
-[ "$wanted" != kernels ] || packages="$packages $(missing_kernel_packages)"
-# shellcheck disable=SC2086,SC2116
-packages=$(echo $packages)
+! wants kubectl || packages="$packages $(missing_kubectl_packages)"
+! wants bpf || packages="$packages $(missing_bpf_packages)"
+! wants kernels || packages="$packages $(missing_kernel_packages)"
+packages=$(printf '%s\n' $packages | sort -u)
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages
 if ! has_node_modules; then
@@ -92,5 +103,9 @@ fi
 if ! has_nft; then
   say 'unpacking nft and conntrack of Debian 13 into .cache/debian13'
   .ci/debian13.sh
+fi
+if wants kubectl && ! has_kubectl; then
+  say 'unpacking kubectl of Debian 13 into .cache/bin'
+  .ci/kubectl.sh
 fi
 say "ready: node $(node --version), $(nft --version)"

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Unpacks Debian 13's kubectl into .cache/bin, for systems whose own is older or missing. Installs nothing.
+set -eu
+cd "$(dirname "$0")/../.cache"
+
+rm -rf kubectl.new
+mmdebstrap --quiet --variant=extract --include=kubectl trixie kubectl.new
+mkdir -p bin
+mv kubectl.new/usr/bin/kubectl bin/kubectl
+rm -rf kubectl.new

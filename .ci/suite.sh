@@ -1,13 +1,13 @@
 #!/bin/sh
-# Runs the test files of one suite, or those of one name, and leaves "passed failed skipped" in .cache/tap/SUITE.count.
+# Runs the test files of one suite, or those of some names, and leaves "passed failed skipped" in .cache/tap/SUITE.count.
 set -eu
 suite=$1
-name=${2:-*}
+shift
 results=.cache/tap/$suite
 mkdir -p .cache/tap
 rm -f "$results".*
 
-files=$(find "test/$suite" -name "$name.test.ts" 2>/dev/null | sort)
+files=$(for name in "${@:-*}"; do find "test/$suite" -name "$name.test.ts" 2>/dev/null; done | sort)
 if [ -z "$files" ]; then
   echo "$suite: no tests"
   exit 0

@@ -9,7 +9,7 @@ import type { ProxyOptions } from '../../src/compile/node-view.ts';
 import type { Host } from '../../src/net/packet.ts';
 import type { ApiObject } from '../given/merge.ts';
 import { toRoute } from '../given/packets.ts';
-import { buildProgram, type Daemon, nftlane, startDaemon } from '../netns/daemon.ts';
+import { buildProgram, type Daemon, type Installation, nftlane, startDaemon } from '../netns/daemon.ts';
 import type { Dialer } from '../netns/dialer-process.ts';
 import { nodeFlags, writeManifest } from '../netns/manifests.ts';
 import type { Namespace } from '../netns/namespace.ts';
@@ -17,6 +17,7 @@ import { startResponder } from '../netns/responder-process.ts';
 import { type Addresses, NODES, SERVICE_RANGES } from '../netns/topology.ts';
 import { createWorld, type World } from '../netns/world.ts';
 import { placeAddress, WRONG_PORT } from './cells.ts';
+import { FastSide, type FastWay } from './fast-side.ts';
 import { EXTERNAL, PODS, TARGET_PORT, VIP } from './services.ts';
 
 /** A consistent choice has thousands of slots for each frontend, and every comparison lists them. */
@@ -107,17 +108,24 @@ export class GridWorld {
     };
   }
 
+  /** The node, to watch it. */
+  get node(): Namespace {
+    return this.#world.node1;
+  }
+
   /** Starts nftlane with these objects, and resolves when the kernel holds what it wants. */
-  async proxy(objects: readonly ApiObject[], { flags }: Setup): Promise<void> {
-    await this.#daemon?.stop();
+  async proxy(objects: readonly ApiObject[], { flags }: Setup, fast?: FastSide): Promise<void> {
+    await this.stop();
     const manifests = join(this.#scratch, 'manifests');
     await writeManifest(manifests, 'grid.yaml', objects);
-    const installation = { program: this.#program, runDir: join(this.#scratch, 'run') };
+    const installation = this.#installation;
     const all = ['--manifests', manifests, ...nodeFlags('node1'), ...flags];
-    this.#daemon = startDaemon(this.#world.node1, all, installation);
+    this.#daemon = fast?.startDaemon(all) ?? startDaemon(this.#world.node1, all, installation);
     const deadline = performance.now() + READY_MS;
     for (;;) {
-      const { status, stdout, stderr } = await nftlane(this.#world.node1, ['diff'], installation);
+      const { status, stdout, stderr } = await nftlane(this.#world.node1, ['diff'], installation, {
+        timeoutMs: READY_MS,
+      });
       if (status === 0) return;
       const last = this.#daemon.log.at(-1)?.msg;
       if (performance.now() > deadline) throw new Error(`Not ready, last "${last}": ${stdout.slice(0, 1000)}${stderr}`);
@@ -131,10 +139,25 @@ export class GridWorld {
     return known;
   }
 
-  async close(): Promise<void> {
+  /** Makes room for the fast path. The caller ends it, after the daemon that had it. */
+  makeFastSide(way: FastWay): Promise<FastSide> {
+    return FastSide.make(this.#world, way, { scratch: this.#scratch, installation: this.#installation });
+  }
+
+  /** Ends nftlane; its rules stay. */
+  async stop(): Promise<void> {
     await this.#daemon?.stop();
+    this.#daemon = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
     await this.#world.destroy();
     await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  get #installation(): Installation {
+    return { program: this.#program, runDir: join(this.#scratch, 'run') };
   }
 
   #place(name: string): Namespace {

@@ -3,6 +3,8 @@
 import { table } from '../../src/inspect/table.ts';
 import { compare } from '../../src/lib/compare.ts';
 import { CLIENTS } from './cells.ts';
+import type { FastRun } from './fast-run.ts';
+import { FAST_COLUMNS, fastRows, fastTables, fastTotalsOf, runWords } from './report-fast.ts';
 import type { Result } from './run-grid.ts';
 
 /** What cannot be run, and why. */
@@ -56,41 +58,51 @@ const DIMENSIONS = ['setup', 'policy', 'endpoints', 'destination', 'client'] as 
  * A row for each group, with the number of its name in each dimension. Times and counts of connections are left out, so
  * that the same results give the same bytes.
  */
-export function toJson(results: readonly Result[]): string {
+export function toJson(results: readonly Result[], runs: readonly FastRun[]): string {
   const groups = groupsOf(results);
-  const names = DIMENSIONS.map((dimension) => [...new Set(groups.map((group) => group[dimension]))]);
+  const dimensions = Object.fromEntries(
+    DIMENSIONS.map((dimension) => [dimension, [...new Set(groups.map((group) => group[dimension]))]]),
+  );
+  const numberOf = (dimension: (typeof DIMENSIONS)[number], name: string) => dimensions[dimension]?.indexOf(name) ?? -1;
   const rows = groups.map((group) => [
-    ...DIMENSIONS.map((dimension, index) => names[index]?.indexOf(group[dimension])),
+    ...DIMENSIONS.map((dimension) => numberOf(dimension, group[dimension])),
     ...[group.cells, group.agreeing, group.expected],
     ...(group.agreeing < group.cells ? [group.seen, group.differences] : []),
   ]);
   const { cells, disagreeing } = totalsOf(results, 0);
   const columns = [...DIMENSIONS, 'cells', 'agreeing', 'expected', 'seen', 'differences'];
-  const dimensions = Object.fromEntries(DIMENSIONS.map((dimension, index) => [dimension, names[index]]));
-  const head = JSON.stringify({ cells, disagreeing, notRun: NOT_RUN, dimensions, columns }, null, 2).replace(
-    /\n\}$/,
-    '',
-  );
-  return `${head},\n  "rows": [\n${rows.map((row) => `    ${JSON.stringify(row)}`).join(',\n')}\n  ]\n}\n`;
+  const fastPath = {
+    runs: runs
+      .map((run) => ({ run: runWords(run), ...fastTotalsOf([run]) }))
+      .map(({ connections, flows, ...run }) => run),
+    columns: FAST_COLUMNS,
+  };
+  const head = JSON.stringify({ cells, disagreeing, notRun: NOT_RUN, dimensions, fastPath, columns }, null, 2);
+  return `${head.slice(0, -2)},\n${listing('rows', rows)},\n${listing('fastRows', fastRows(runs, numberOf))}\n}\n`;
 }
 
-export function toMarkdown(results: readonly Result[], { cells, disagreeing, connections, seconds }: Totals): string {
+/** A row a line. */
+function listing(name: string, rows: readonly unknown[]): string {
+  return `  "${name}": [\n${rows.map((row) => `    ${JSON.stringify(row)}`).join(',\n')}\n  ]`;
+}
+
+export function toMarkdown(
+  results: readonly Result[],
+  runs: readonly FastRun[],
+  { cells, disagreeing, connections, seconds }: Totals,
+): string {
+  const fast = fastTotalsOf(runs);
+  const lines = disagreements(results, runs);
   const groups = groupsOf(results);
   const setups = [...new Set(groups.map(({ setup }) => setup))];
   return [
     INTRODUCTION,
-    `The last run: **${cells} cells, ${connections} connections, ${disagreeing} disagreements**, ${Math.round(seconds)} seconds.`,
+    `The last run: **${cells} cells, ${connections} connections, ${disagreeing} disagreements**; with the fast path **${fast.cells} cells, ${fast.byFastPath} of them decided by it, ${fast.connections} connections, ${fast.disagreeing} disagreements**; ${Math.round(seconds)} seconds.`,
     '## Outcomes',
     fenced(outcomes(results)),
     '## Disagreements',
-    disagreeing === 0
-      ? 'None.'
-      : fenced(
-          results
-            .filter(({ differences }) => differences.length > 0)
-            .map(line)
-            .join('\n'),
-        ),
+    lines.length === 0 ? 'None.' : fenced(lines.join('\n')),
+    ...fastSection(runs),
     '## Not run',
     NOT_RUN.map(({ what, why }) => `- ${what}: ${why}.`).join('\n'),
     ...setups.flatMap((setup) => [
@@ -112,6 +124,34 @@ Endpoints \`a\` and \`b\` are on the node that is looked at, \`c\` is on another
 address of this node as their client; \`(client)\`: they see the client itself. \`outside (client)\`: the packet left the
 cluster untouched, and was answered there. \`refused\`: TCP reset or ICMP error. \`silent\`: no answer. A cell that
 disagrees says what was expected and, after \`BUT\`, what was seen.`;
+
+/** Every cell that disagrees, and what the programs have miscounted. */
+export function disagreements(results: readonly Result[], runs: readonly FastRun[]): string[] {
+  const wrong = (list: readonly Result[]) => list.filter(({ differences }) => differences.length > 0).map(line);
+  const fast = runs.flatMap((run) =>
+    [...wrong(run.results), ...run.miscounts].map((text) => `${runWords(run)}: ${text}`),
+  );
+  return [...wrong(results), ...fast];
+}
+
+function fastSection(runs: readonly FastRun[]): string[] {
+  const { byRun, byClient, byPolicy } = fastTables(runs);
+  return [
+    '## With the fast path',
+    FAST_INTRODUCTION,
+    fenced(byRun),
+    'How many of the cells that were answered were so by the fast path, over all runs:',
+    fenced(byClient),
+    fenced(byPolicy),
+  ];
+}
+
+const FAST_INTRODUCTION = `The cells of the Local policies were dialled once more with the [fast path](FAST-PATH.md) on, on its
+real uplink and pods. Each had to meet what it met when nft was alone, and what \`route\` and \`trace\` say. Who has decided a
+cell is known: it was the fast path where the cell was answered though none of its flows has begun in the node's stack. That
+must be so for exactly the cells that the fast path is to serve, and its own counts must fit: each of its cells begins a
+flow, each connection at most one, every flow was answered by way of it, and there are no others. \`internal Local, external
+Cluster\` is the control, of which it decides nothing.`;
 
 /** For each destination a table of endpoints and clients; policies that make no difference there share one. */
 function sections(groups: readonly Group[]): string[] {

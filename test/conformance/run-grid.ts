@@ -1,23 +1,19 @@
 // Dials every cell of the grid and compares what is seen with what route and trace say.
-import { differencesOf } from '../../src/net/fate.ts';
 import type { Host } from '../../src/net/packet.ts';
-import { route } from '../../src/route/route.ts';
-import { trace } from '../../src/trace/trace.ts';
-import { engineOf } from '../given/engine.ts';
-import { directoryOf, rulesetOf } from '../given/rulesets.ts';
 import { NODES } from '../netns/topology.ts';
 import type { Report } from '../netns/traffic.ts';
-import { type Cell, CLIENTS, gridCells } from './cells.ts';
-import { type GridWorld, optionsOf, type Setup } from './grid-world.ts';
-import { expectedSight, isAsExpected, printSight, type Sight, toSight } from './judge.ts';
-import { type GridService, gridSurroundings, PODS } from './services.ts';
+import { type Cell, CLIENTS } from './cells.ts';
+import { type Grid, gridOf, type Told } from './grid.ts';
+import type { GridWorld, Setup } from './grid-world.ts';
+import { isAsExpected, printSight, type Sight, toSight } from './judge.ts';
+import type { GridService } from './services.ts';
 
 export interface Result {
   readonly setup: string;
   readonly cell: Cell;
   readonly expected: string;
   readonly seen: string;
-  /** In what the three tellers differ; empty when all agree. */
+  /** In what they differ who tell of the cell; empty when all agree. */
   readonly differences: readonly string[];
   readonly connections: number;
 }
@@ -33,45 +29,27 @@ const MAX_ROUNDS = 10;
 
 /** Runs the grid with nftlane set up in this way. */
 export async function runGrid(world: GridWorld, services: readonly GridService[], setup: Setup): Promise<Result[]> {
-  const addressOf = (place: string) => world.addressOf(place);
-  const objects = [...gridSurroundings(), ...services.flatMap((service) => service.objects(addressOf))];
-  await world.proxy(objects, setup);
-  const { host } = world;
-  const engine = engineOf(objects, optionsOf(setup));
-  engine.setHostAddresses(host.addresses);
-  engine.compile();
-  const directory = directoryOf(engine, host);
-  const rulesets = { ip: rulesetOf(engine, 'ip'), ip6: rulesetOf(engine, 'ip6') };
-  const names = new Map(
-    Object.keys(PODS).flatMap((pod) => Object.values(addressesOf(world, pod)).map((at) => [at, pod])),
-  );
-  const podAt = (address: string) => names.get(address) ?? address;
+  const grid = gridOf(world, services, setup);
+  await world.proxy(grid.objects, setup);
+  return await dialGrid(world, grid);
+}
 
-  const judge = async (cell: Cell): Promise<Result> => {
-    const verdict = route(cell.packet, directory);
-    const traced = trace(cell.packet, rulesets[cell.family], host);
-    const expected = expectedSight(cell, verdict, { host, podAt });
+/** Dials every cell, in the order of the grid for each client. */
+export async function dialGrid(world: GridWorld, { setup, host, cells }: Grid): Promise<Result[]> {
+  const judge = async ({ cell, expected, differences }: Told): Promise<Result> => {
     const { seen, connections } = await look(world, cell, expected, host);
-    const differences = differencesOf(verdict, traced, { a: 'route', b: 'trace' });
-    if (!isAsExpected(seen, expected, cell))
-      differences.push(`expected ${printSight(expected)}, seen ${printSight(seen)}`);
-    return {
-      setup: setup.words,
-      cell,
-      expected: printSight(expected),
-      seen: printSight(seen),
-      differences,
-      connections,
-    };
+    const [wanted, met] = [printSight(expected), printSight(seen)];
+    const more = isAsExpected(seen, expected, cell) ? [] : [`expected ${wanted}, seen ${met}`];
+    const all = [...differences, ...more];
+    return { setup: setup.words, cell, expected: wanted, seen: met, differences: all, connections };
   };
-  const cells = gridCells(services, addressOf);
-  const byClient = Map.groupBy(cells, ({ client }) => client);
+  const byClient = Map.groupBy(cells, ({ cell }) => cell.client);
   return (await Promise.all([...byClient.values()].map((list) => mapSome(list, judge)))).flat();
 }
 
-function addressesOf(world: GridWorld, pod: string): { ip: string; ip6: string } {
-  const { ip, ip6 } = world.addressOf(pod);
-  return { ip, ip6 };
+/** Whether somebody has answered, and nobody else has kept silent. */
+export function isAnswered({ seen }: Pick<Result, 'seen'>): boolean {
+  return !/^(?:refused|silent|mixed)/.test(seen);
 }
 
 /** One connection, or as many as it takes to see every endpoint that can be chosen. */

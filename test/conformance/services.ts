@@ -120,6 +120,11 @@ export function gridServices(everyNth = 1): GridService[] {
   return [...plain, ...featured].filter((_, index) => index % everyNth === 0).map(toService);
 }
 
+/** Whether who comes from outside, or from inside, is led to endpoints of the node alone. */
+export function hasLocalPolicy({ policy }: Pick<GridService, 'policy'>): boolean {
+  return policy.includes('Local');
+}
+
 /** The nth cluster IP: there are more Services than one octet can count. */
 function clusterAddresses(n: number): Addresses {
   return { ip: `172.30.${n >> 8}.${n & 255}`, ip6: `fd00:30::${n.toString(16)}` };

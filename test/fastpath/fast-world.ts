@@ -3,22 +3,20 @@
 //   client ── lan ── node1 ┬── pod-a, pod-b     routed, 10.1.1.10 and .11
 //                          └── br0 ┬── port-c   behind a bridge, 10.1.1.128/25
 //                                  └── port-d
-import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { FastPathView } from '../../src/inspect/fast-path-view.ts';
 import type { ApiObject } from '../given/merge.ts';
 import { endpoint, slice } from '../given/slice.ts';
+import { BpfMount, LOADER } from '../netns/bpf-mount.ts';
 import { buildProgram, Daemon } from '../netns/daemon.ts';
 import { dualStackService, nodeFlags, nodeObjects, serviceAddresses, writeManifest } from '../netns/manifests.ts';
 import { Namespace } from '../netns/namespace.ts';
 import { type ExecResult, execute, killGroup, type PipedChild, start } from '../netns/process.ts';
-import { outputLines } from '../netns/program-output.ts';
 import { createWorld, type World } from '../netns/world.ts';
 
-const LOADER = fileURLToPath(new URL('../../dist/bpf/nftlane-bpf', import.meta.url));
 export const TARGET_PORT = 8080;
 export const NODE_PORT = 30080;
 const PATIENCE_MS = 15_000;
@@ -26,39 +24,31 @@ const PATIENCE_MS = 15_000;
 /** The gateway of the pods behind the bridge, and where they are. */
 const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
 
-/** Pods `a` and `b` on the node, and these on another one, where nothing of ours is. */
-export async function createFastWorld(...pods: readonly string[]): Promise<FastWorld> {
+/** With pods `a` and `b` on the node. */
+export async function createFastWorld(): Promise<FastWorld> {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
-  await Promise.all([mkdir(join(scratch, 'manifests')), mkdir(join(scratch, 'bpf'))]);
-  const holder = start('unshare', [
-    '-m',
-    'sh',
-    '-c',
-    'mount -t bpf bpf "$1" && echo ready && exec cat',
-    'sh',
-    `${scratch}/bpf`,
-  ]);
-  await outputLines(holder, 'holder of the BPF file system').next();
+  await mkdir(join(scratch, 'manifests'));
+  const mount = await BpfMount.make(join(scratch, 'bpf'));
   const [program, world] = await Promise.all([
     buildProgram(join(scratch, 'nftlane.mjs')),
-    createWorld({ pods: { node1: ['a', 'b'], node2: pods } }),
+    createWorld({ pods: { node1: ['a', 'b'] } }),
   ]);
-  return new FastWorld(world, { scratch, holder, program });
+  return new FastWorld(world, { scratch, mount, program });
 }
 
 export class FastWorld {
   readonly world: World;
   readonly #scratch: string;
-  readonly #holder: PipedChild;
+  readonly #mount: BpfMount;
   readonly #program: string;
   #daemon: Daemon | undefined;
   #child: PipedChild | undefined;
   readonly #bridged: Namespace[] = [];
 
-  constructor(world: World, of: { scratch: string; holder: PipedChild; program: string }) {
+  constructor(world: World, of: { scratch: string; mount: BpfMount; program: string }) {
     this.world = world;
     this.#scratch = of.scratch;
-    this.#holder = of.holder;
+    this.#mount = of.mount;
     this.#program = of.program;
   }
 
@@ -115,14 +105,10 @@ export class FastWorld {
     await writeManifest(this.#manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
   }
 
-  /** Writes a manifest as it is. */
-  write(file: string, objects: readonly ApiObject[]): Promise<void> {
-    return writeManifest(this.#manifests, file, objects);
-  }
-
   async startDaemon(...flags: readonly string[]): Promise<Daemon> {
     await writeManifest(this.#manifests, 'nodes.yaml', nodeObjects());
-    const child = start('nsenter', [...this.#inside, process.execPath, this.#program, ...this.#runWith(flags)]);
+    const command = [...this.#inside, process.execPath, this.#program, ...this.#runWith(flags)];
+    const child = this.world.node1.adopt(start('nsenter', command));
     this.#child = child;
     this.#daemon = new Daemon(child, () => this.nftlane('diff', '--run-dir', this.runDir));
     await this.#daemon.waitReady();
@@ -170,20 +156,15 @@ export class FastWorld {
 
   /** The count of a reason, asked of the programs themselves. */
   async count(...reasons: readonly string[]): Promise<number> {
-    const { stdout } = await execute('nsenter', [...this.#inside, LOADER, this.#pins], { input: 'stats\n' });
-    const counts = stdout.split('\n').map((line) => line.split(' '));
+    const [lines = []] = await this.#mount.ask(this.world.node1, 'stats');
+    const counts = lines.map((line) => line.split(' '));
     return counts.reduce((sum, [, name = '', count]) => sum + (reasons.includes(name) ? Number(count) : 0), 0);
   }
 
   /** What is pinned. */
   async pins(): Promise<string> {
-    const { stdout } = await execute('nsenter', [
-      ...this.#mounts,
-      'find',
-      join(this.#scratch, 'bpf/nftlane'),
-      '-type',
-      'f',
-    ]);
+    const { inside, pins } = this.#mount;
+    const { stdout } = await execute('nsenter', [...inside, 'find', dirname(pins), '-type', 'f']);
     return stdout;
   }
 
@@ -201,9 +182,8 @@ export class FastWorld {
   async close(): Promise<void> {
     await this.#daemon?.stop();
     for (const pod of this.#bridged) pod.killChildren();
-    killGroup(this.#holder);
+    await this.#mount.close();
     await this.world.destroy();
-    await rmdir(join(this.#scratch, 'bpf')).catch(() => {});
     await rm(this.#scratch, { recursive: true, force: true });
   }
 
@@ -216,20 +196,12 @@ export class FastWorld {
     return join(this.#scratch, 'run');
   }
 
-  get #pins(): string {
-    return join(this.#scratch, 'bpf/nftlane/v1');
-  }
-
   get #fastFlags(): string[] {
-    return ['--fast-path-dir', this.#pins, '--fast-path-program', LOADER];
-  }
-
-  get #mounts(): string[] {
-    return ['-t', String(this.#holder.pid), '-m', '--'];
+    return ['--fast-path-dir', this.#mount.pins, '--fast-path-program', LOADER];
   }
 
   get #inside(): string[] {
-    return [`--net=/run/netns/${this.world.node1.name}`, '--', 'nsenter', ...this.#mounts];
+    return this.#mount.on(this.world.node1);
   }
 
   #runWith(flags: readonly string[]): string[] {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from './namespace.ts';
-import { type ExecResult, killGroup, output, type PipedChild } from './process.ts';
+import { type ExecOptions, type ExecResult, killGroup, output, type PipedChild } from './process.ts';
 
 /** The program, and where its daemons make their sockets. */
 export interface Installation {
@@ -34,8 +34,9 @@ export function nftlane(
   namespace: Namespace,
   args: readonly string[],
   { program, runDir }: Installation,
+  options: ExecOptions = {},
 ): Promise<ExecResult> {
-  return namespace.exec(process.execPath, [program, ...args, '--run-dir', runDir]);
+  return namespace.exec(process.execPath, [program, ...args, '--run-dir', runDir], options);
 }
 
 /** Starts `nftlane run` with these flags. It ends with `stop`, or with the world. */

@@ -31,7 +31,11 @@ export class Namespace {
 
   /** Starts a process that lives until it is killed or the world ends. */
   spawn(command: string, args: readonly string[] = []): PipedChild {
-    const child = start('ip', ['netns', 'exec', this.name, command, ...args]);
+    return this.adopt(start('ip', ['netns', 'exec', this.name, command, ...args]));
+  }
+
+  /** Ends a process, which came here in another way, together with the others. */
+  adopt(child: PipedChild): PipedChild {
     this.#children.add(child);
     const forget = () => this.#children.delete(child);
     child.once('exit', forget).once('error', forget);
@@ -58,7 +62,7 @@ export class Namespace {
     return startResponder(this, { name: this.#label, ip: this.ip, ip6: this.ip6, ...ports });
   }
 
-  /** Kills what was started here with `spawn`, `dialer` and `respond`. */
+  /** Kills what was started here with `spawn`, `dialer` and `respond`, and what was adopted. */
   killChildren(): void {
     for (const child of this.#children) killGroup(child);
     this.#children.clear();

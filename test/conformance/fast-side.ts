@@ -1,0 +1,156 @@
+// The node of the grid with the fast path: what it serves, by what it is attached, and what it has counted.
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { decodeFrontend, decodeFrontendKey } from '../../src/fastpath/entries.ts';
+import { toNumber } from '../../src/fastpath/held.ts';
+import { fromHex } from '../../src/fastpath/hex.ts';
+import { readNumber, SLOT_COUNT } from '../../src/fastpath/layout.ts';
+import type { FastPathView } from '../../src/inspect/fast-path-view.ts';
+import { BpfMount, LOADER } from '../netns/bpf-mount.ts';
+import { Daemon, type Installation, nftlane } from '../netns/daemon.ts';
+import type { Namespace } from '../netns/namespace.ts';
+import { forgetNewFlows, watchNewFlows } from '../netns/new-flows.ts';
+import { execute, start } from '../netns/process.ts';
+import type { World } from '../netns/world.ts';
+
+/** How the fast path is run. */
+export interface FastWay {
+  /** `best`: as the kernel allows. */
+  readonly attach: 'best' | 'clsact';
+  /** Whether devices compute checksums, and take segments of more than their MTU. */
+  readonly offloads: 'on' | 'off';
+}
+
+/** What the programs have counted for one Service port of one family. */
+export interface PortCount {
+  /** `address port/protocol`. */
+  readonly dialled: readonly string[];
+  readonly begun: number;
+  readonly answered: number;
+}
+
+const PATIENCE_MS = 30_000;
+
+export class FastSide {
+  readonly #world: World;
+  readonly #mount: BpfMount;
+  readonly #installation: Installation;
+  readonly #flags: readonly string[];
+
+  private constructor(world: World, of: { mount: BpfMount; installation: Installation; loader: string }) {
+    this.#world = world;
+    this.#mount = of.mount;
+    this.#installation = of.installation;
+    this.#flags = ['--fast-path-dir', of.mount.pins, '--fast-path-program', of.loader];
+  }
+
+  /** Nothing is attached yet. The caller ends it. */
+  static async make(
+    world: World,
+    { attach, offloads }: FastWay,
+    { scratch, installation }: { scratch: string; installation: Installation },
+  ): Promise<FastSide> {
+    const loader = attach === 'best' ? LOADER : await clsactLoader(join(scratch, 'clsact-loader'));
+    const mount = await BpfMount.make(join(scratch, 'bpf'));
+    await setOffloads(world, offloads);
+    // What nft alone has led stays with nft as long as conntrack knows it: a port that is used again would be found.
+    for (const family of ['ipv4', 'ipv6']) await world.node1.exec('conntrack', ['-D', '-f', family]);
+    await watchNewFlows(world.node1);
+    return new FastSide(world, { mount, installation, loader });
+  }
+
+  startDaemon(flags: readonly string[]): Daemon {
+    const { program, runDir } = this.#installation;
+    const run = ['run', '--run-dir', runDir, '--fast-path', 'required', ...this.#flags, ...flags];
+    const { node1 } = this.#world;
+    const child = node1.adopt(start('nsenter', [...this.#mount.on(node1), process.execPath, program, ...run]));
+    return new Daemon(child, () => nftlane(node1, ['diff'], this.#installation));
+  }
+
+  /** Resolves when exactly these are served, each as `address port/protocol`. */
+  async untilServed(wanted: ReadonlySet<string>): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const view = await this.#inspect();
+      const served = new Set(view.frontends.map(({ dialled }) => dialled));
+      const differing = [...wanted, ...served].filter((one) => !wanted.has(one) || !served.has(one));
+      if (differing.length === 0) return;
+      if (performance.now() > deadline)
+        throw new Error(`The fast path is ${view.state}, wrong at ${differing}: ${view.reason}`);
+      await delay(100);
+    }
+  }
+
+  /** By what its programs are attached; more than one way where they differ. */
+  async attachedBy(): Promise<string> {
+    const [places = []] = await this.#mount.ask(this.#world.node1, 'list');
+    return [...new Set(places.map((place) => place.split(' ')[3]))].join(' and ');
+  }
+
+  async portCounts(): Promise<PortCount[]> {
+    const [frontends = [], slots = []] = await this.#mount.ask(this.#world.node1, 'dump fe', 'dump slots');
+    const counts = new Map(entries(slots).map(({ key, value }) => [toNumber(key), fromHex(value)]));
+    const sum = (numbers: Iterable<number>, name: 'created' | 'answered') =>
+      [...numbers]
+        .flatMap((slot) => counts.get(slot) ?? [])
+        .reduce((total, bytes) => total + readNumber(SLOT_COUNT, bytes, name), 0);
+    const decoded = entries(frontends).map(({ key, value }) => ({
+      dialled: dialledAt(decodeFrontendKey(fromHex(key))),
+      ...decodeFrontend(fromHex(value)),
+    }));
+    return [...Map.groupBy(decoded, ({ svc }) => svc).values()].map((list) => {
+      const used = new Set(list.flatMap(({ slots }) => slots));
+      const dialled = list.map((each) => each.dialled);
+      return { dialled, begun: sum(used, 'created'), answered: sum(used, 'answered') };
+    });
+  }
+
+  /** Takes everything off the node, where no daemon runs any more. */
+  async end(): Promise<void> {
+    const { program, runDir } = this.#installation;
+    const cleanup = [process.execPath, program, 'cleanup', '--run-dir', runDir, ...this.#flags];
+    await execute('nsenter', [...this.#mount.on(this.#world.node1), ...cleanup], { timeoutMs: PATIENCE_MS });
+    await forgetNewFlows(this.#world.node1);
+    await setOffloads(this.#world, 'on');
+    await this.#mount.close();
+  }
+
+  async #inspect(): Promise<FastPathView> {
+    const { stdout, stderr } = await nftlane(
+      this.#world.node1,
+      ['inspect', 'fastpath', '-o', 'json'],
+      this.#installation,
+    );
+    if (stdout === '') throw new Error(stderr);
+    return JSON.parse(stdout);
+  }
+}
+
+/** As `inspect fastpath` writes it. */
+export function dialledAt({ address, port, protocol }: { address: string; port: number; protocol: string }): string {
+  return `${address} ${port}/${protocol}`;
+}
+
+function entries(lines: readonly string[]): { readonly key: string; readonly value: string }[] {
+  return lines.map((line) => line.split(' ')).map(([, key = '', value = '']) => ({ key, value }));
+}
+
+/** The loader as a kernel without tcx would have it: what the daemon attaches, it attaches by clsact. */
+async function clsactLoader(path: string): Promise<string> {
+  await writeFile(path, `#!/bin/sh\nsed -u '/^attach /s/$/ clsact/' | '${LOADER}' "$1"\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+async function setOffloads(world: World, state: 'on' | 'off'): Promise<void> {
+  const { client, node1, node2 } = world;
+  const pods = ['a', 'b', 'c', 'far'];
+  const devices: (readonly [Namespace, string])[] = [
+    ...[client, node1, node2].map((place) => [place, 'lan'] as const),
+    ...pods.map((name) => [world.pod(name), 'eth0'] as const),
+    ...pods.slice(0, 2).map((name) => [node1, `pod-${name}`] as const),
+  ];
+  const words = ['tx', 'sg', 'tso', 'gso', 'gro'].flatMap((offload) => [offload, state]);
+  for (const [place, device] of devices) await place.output('ethtool', ['-K', device, ...words]);
+}

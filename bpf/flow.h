@@ -58,7 +58,7 @@ INLINE bool FN(advance)(struct fp_flow_state *s, const KEY *key, __u8 tcp_flags,
 {
 	bool changed = false;
 
-	if (key->dir == FP_REVERSE && s->seen == 0) {
+	if (key->dir == FP_REVERSE && (s->seen == 0 || (s->seen == 2 && key->proto != IPPROTO_TCP))) {
 		s->seen = 1;
 		changed = true;
 	} else if (key->dir == FP_FORWARD && s->seen == 1) {
@@ -93,7 +93,7 @@ APART void FN(tell_other)(const KEY *key, const FLOW *flow)
 	if (!other || other->gen != flow->gen)
 		return;
 	/* Byte by byte, for its own direction may be changing it at this moment. */
-	if (other->state.seen < flow->state.seen)
+	if (other->state.seen < flow->state.seen || key->proto != IPPROTO_TCP)
 		other->state.seen = flow->state.seen;
 	if (flow->state.client_fin)
 		other->state.client_fin = 1;

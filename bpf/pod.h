@@ -38,6 +38,33 @@ APART bool FN(renew)(struct __sk_buff *skb, const KEY *key, FLOW *hit, const str
 	return true;
 }
 
+/* Whether nothing came from the client since the last answer, or this one begins another connection. */
+INLINE bool FN(is_unexpected)(const FLOW *hit, const PACKET *p)
+{
+	if (p->b.proto != IPPROTO_TCP)
+		return hit->state.seen == 1;
+	return (p->b.tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && (hit->state.seen || hit->state.reset);
+}
+
+/*
+ * Whether an answer belongs to a flow that conntrack has, from the same port of the client to the same backend: one that
+ * began after ours by way of another frontend, or past all of them. Conntrack is asked where that may be. A connection
+ * that the backend has accepted anew is the end of ours; datagrams may be of either.
+ */
+APART bool FN(is_of_another)(struct __sk_buff *skb, const PACKET *p, const KEY *key, const FLOW *hit)
+{
+	KEY forward;
+
+	if (!FN(is_unexpected)(hit, p) || !FN(is_tracked)(skb, key))
+		return false;
+	if (p->b.proto == IPPROTO_TCP) {
+		FN(turn)(&forward, key, hit);
+		bpf_map_delete_elem(&FLOWS, &forward);
+		bpf_map_delete_elem(&FLOWS, key);
+	}
+	return true;
+}
+
 /* The reverse entry of the packet's flow. Returns why the packet is counted as it is. */
 APART int FN(answer)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
 {
@@ -62,6 +89,8 @@ APART int FN(answer)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const s
 	now = ticks();
 	if (FN(is_over)(&key, hit, cfg, now))
 		return FP_EXPIRED;
+	if (p->b.kind != ICMP_ERROR && FN(is_of_another)(skb, p, &key, hit))
+		return FP_CONNTRACK;
 	if (!FN(renew)(skb, &key, hit, be, now))
 		return FP_ROUTE;
 	if (p->b.kind != ICMP_ERROR) {

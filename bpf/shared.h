@@ -96,7 +96,7 @@ struct fp_flow6_key {
 
 /* Bytes of their own, so that two CPUs can set them at once. */
 struct fp_flow_state {
-	/* 0 nothing, 1 an answer from the backend, 2 something from the client after that. */
+	/* 0 nothing, 1 an answer from the backend, 2 something from the client after that; of UDP, after the last answer. */
 	__u8 seen;
 	__u8 client_fin;
 	__u8 backend_fin;

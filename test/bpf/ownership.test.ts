@@ -60,6 +60,33 @@ for (const family of FAMILIES) {
       t.strictSame(await place.counts(), { REMAPPED: 1 });
     });
 
+    t.test(
+      `${family} ${protocol}: answers of a later flow that conntrack has, from the same port, are its own`,
+      async (t) => {
+        const expect = new Expect(t, place);
+        const legs = new Legs({ family, protocol, clientPort: 43_000 });
+        const asks = (flags: number, as: string) =>
+          expect.translated('uplink', legs.fromClient({ flags }), { to: legs.toPod({ flags }), as });
+        const answers = (flags: number) =>
+          expect.translated('pod', legs.fromPod({ flags }), { to: legs.toClient({ flags }), as: 'ANSWERED' });
+        await asks(SYN, 'CREATED');
+        await answers(SYN | ACK);
+        await answers(SYN | ACK);
+        await track(protocol, { client, port: 43_000, to: pod2, dport: SECOND_PORT, via: pod });
+        await expect.handedOn('pod', legs.fromPod({ flags: SYN | ACK }), 'CONNTRACK');
+        if (protocol === 'tcp') {
+          t.strictSame(await place.entries(family === 'ip' ? 'f4' : 'f6'), [], 'the pod knows of no other connection');
+        } else {
+          await asks(ACK, 'TAKEN');
+          await answers(ACK);
+          await expect.handedOn('pod', legs.fromPod({ flags: ACK }), 'CONNTRACK');
+          await place.command('conntrack', '-F');
+          await answers(ACK);
+        }
+        await place.command('conntrack', '-F');
+      },
+    );
+
     t.test(`${family} ${protocol}: one client port through two frontends to the same pod`, async (t) => {
       const expect = new Expect(t, place);
       const first = new Legs({ family, protocol });

@@ -64,7 +64,7 @@ image-bench: image ## Measure the image (as root)
 e2e: setup ## Test in a real cluster: one of kind's, or E2E_CLUSTER=existing; "Error 77" where there is none
 	@.ci/e2e.sh
 
-conformance: bpf ## Compare what should happen, what the rules say and what packets meet (as root)
+conformance: bpf ## Compare what should happen, what the rules say and what packets meet, by the fast path too (as root)
 	node test/conformance/conformance.ts
 
 setup-kubectl:

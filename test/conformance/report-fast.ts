@@ -76,8 +76,8 @@ function crossed(
   results: readonly FastResult[],
   { head, rowOf, order }: { head: string; rowOf: (result: FastResult) => string; order?: readonly string[] },
 ): string {
-  const answered = results.filter(isAnswered);
-  const destinations = [...new Set(answered.filter(isFast).map(({ cell }) => cell.destination))];
+  const destinations = [...new Set(results.filter(isFast).map(({ cell }) => cell.destination))];
+  const answered = results.filter((result) => isAnswered(result) && destinations.includes(result.cell.destination));
   const byRow = Map.groupBy(answered, rowOf);
   const rows = (order ?? [...byRow.keys()]).map((row) => [
     row,

@@ -37,7 +37,7 @@ const SPACING_MS = 500;
  * What was asked just before a change is still answered: without its entry an answer on its way would reach the client
  * from an address that it does not know. Each flow has so long from the change that made it stale.
  */
-const ANSWER_MS = 200;
+const ANSWER_MS = 300;
 
 /** At most this many looks in one clean-up, for flows that answers open anew: a busy client takes two or three. */
 const MOST_LOOKS = 8;

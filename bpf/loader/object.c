@@ -62,8 +62,8 @@ static int make_directory(void)
 	}
 }
 
-/* Pinned maps keep their size; new ones have what was asked for. */
-static int size_flows(struct bpf_object *object, uint32_t flows)
+/* Pinned maps keep their size; new ones have what was asked for. `entries` is what they have then. */
+static int size_flows(struct bpf_object *object, uint32_t flows, uint32_t *entries)
 {
 	static const char *const names[] = { "f4", "f6" };
 
@@ -80,6 +80,7 @@ static int size_flows(struct bpf_object *object, uint32_t flows)
 			flows = pinned.max_entries;
 		if (flows && bpf_map__set_max_entries(map, flows))
 			return -EINVAL;
+		*entries = bpf_map__max_entries(map);
 	}
 	return 0;
 }
@@ -133,7 +134,7 @@ static int take_programs(struct bpf_object *object)
 	return 0;
 }
 
-static int load_bytes(const char *begin, const char *end, uint32_t flows)
+static int load_bytes(const char *begin, const char *end, uint32_t flows, uint32_t *entries)
 {
 	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "fastpath");
 	struct bpf_object *object;
@@ -145,7 +146,7 @@ static int load_bytes(const char *begin, const char *end, uint32_t flows)
 		return -EINVAL;
 	error = set_pins(object);
 	if (!error)
-		error = size_flows(object, flows);
+		error = size_flows(object, flows, entries);
 	if (!error)
 		error = bpf_object__load(object);
 	if (!error)
@@ -156,7 +157,7 @@ static int load_bytes(const char *begin, const char *end, uint32_t flows)
 
 void request_load(const struct request *r)
 {
-	uint32_t flows = 0;
+	uint32_t flows = 0, entries = 0;
 	bool reused, conntrack;
 	const char *reason;
 	int error = mount_state(&reason);
@@ -181,16 +182,16 @@ void request_load(const struct request *r)
 	loading = true;
 	reused = access(pin_path("fp_fe"), F_OK) == 0;
 	conntrack = r->count < 3 && kernel_has_conntrack_lookup(&reason);
-	error = conntrack ? load_bytes(with_conntrack_begin, with_conntrack_end, flows) : -ENOENT;
+	error = conntrack ? load_bytes(with_conntrack_begin, with_conntrack_end, flows, &entries) : -ENOENT;
 	if (error) {
 		conntrack = false;
-		error = load_bytes(without_conntrack_begin, without_conntrack_end, flows);
+		error = load_bytes(without_conntrack_begin, without_conntrack_end, flows, &entries);
 	}
 	loading = false;
 	if (error)
 		fail(error, "the programs cannot be loaded: %s", *first_words ? first_words : "see standard error");
 	else
-		ok("udp=%s maps=%s", conntrack ? "yes" : "no", reused ? "reused" : "new");
+		ok("udp=%s maps=%s entries=%u", conntrack ? "yes" : "no", reused ? "reused" : "new", entries);
 	forget_maps();
 }
 

@@ -147,6 +147,10 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
     value: 'program',
     help: 'what loads it (default: nftlane-bpf, beside nftlane or in PATH)',
   }),
+  own('fast-path-max-flows', 'fastPath.maxFlows', 'number', {
+    value: 'n',
+    help: 'how many flows of each family it can lead at a time (default: 131072)',
+  }),
   kube('healthz-bind-address', 'healthzBindAddress', 'text', {
     value: 'ip:port',
     help: 'where health is served; empty: nowhere (default: 0.0.0.0:10256)',

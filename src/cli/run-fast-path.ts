@@ -29,10 +29,10 @@ export function fastPathOf(
   own: OwnConfig,
   parts: { readonly engine: Engine; readonly hostAddresses: () => readonly Address[]; readonly log: Log },
 ): RunningFastPath {
-  const { mode, uplinks, directory } = own.fastPath;
+  const { mode, uplinks, directory, maxFlows } = own.fastPath;
   const program = loaderPath(own.fastPath.program);
   if (mode !== 'off') {
-    const settings = { mode, uplinks, directory, program, nft: own.nft };
+    const settings = { mode, uplinks, directory, program, maxFlows, nft: own.nft };
     return new FastPath({ ...parts, settings, clock: systemClock });
   }
   return {

@@ -13,6 +13,9 @@ export const DEFAULT_RUN_DIR = '/run/nftlane';
 export const DEFAULT_PIN_DIR = '/sys/fs/bpf/nftlane/v1';
 export const DEFAULT_LOADER = 'nftlane-bpf';
 
+/** What the loader makes tables for. */
+const MAX_FLOWS = 8_388_608;
+
 const NAME = z.string().check(z.minLength(1, 'must not be empty'));
 
 const fastPath = z.strictObject({
@@ -33,6 +36,12 @@ const fastPath = z.strictObject({
   program: field(NAME, {
     meaning: 'The program that loads it: a path, or a name that is looked for beside nftlane and in PATH.',
     default: DEFAULT_LOADER,
+  }),
+  maxFlows: field(z.int().check(z.minimum(1), z.maximum(MAX_FLOWS)), {
+    meaning:
+      'How many flows of each family it can lead at a time; further ones are left to the rules. A flow takes some 260 bytes over IPv4 and 390 over IPv6 while it lives; room for one takes 32 in each family.',
+    effect: 'A table that is there keeps its size: it changes when the fast path was switched off.',
+    default: 131_072,
   }),
 });
 

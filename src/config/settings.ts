@@ -91,6 +91,8 @@ export interface FastPathConfig {
   readonly directory: string;
   /** The program that loads it: a name that is looked for beside this program and in PATH, or a path. */
   readonly program: string;
+  /** How many flows of each family it has room for. */
+  readonly maxFlows: number;
 }
 
 export interface MetricsConfig {

@@ -27,6 +27,8 @@ export interface FastPathSettings {
   readonly directory: string;
   /** The loader. */
   readonly program: string;
+  /** Of each family, if the maps are made anew. */
+  readonly maxFlows: number;
   readonly nft: string;
 }
 
@@ -66,6 +68,7 @@ export class FastPath {
   #tables: Tables | undefined;
   #attached = new Set<string>();
   #counts: FlowCounts | undefined;
+  #room = 0;
   #isSynced = false;
   #mustRead = true;
   #readAt = Number.NEGATIVE_INFINITY;
@@ -171,13 +174,18 @@ export class FastPath {
     await this.#detach(tables, usable);
     await this.#collect(tables, placed, now);
     const seen: Seen = { mode: settings.mode, off, probe: this.#probe, uplinks, wanted, unplaced, plan, tables };
-    this.#show({ ...seen, network: this.#surroundings.network, counts: this.#counts, attached: this.#attached });
+    const network = this.#surroundings.network;
+    this.#show({ ...seen, network, counts: this.#counts, room: this.#room, attached: this.#attached });
   }
 
   /** The maps as this process knows them; read anew at the start, and after anything that failed. */
   async #ready(now: number): Promise<Tables> {
     if (this.#tables !== undefined && this.#programs.isRunning) return this.#tables;
-    const { isNew } = await this.#programs.load();
+    const { maxFlows } = this.#parts.settings;
+    const { isNew, room } = await this.#programs.load(maxFlows);
+    if (room !== maxFlows)
+      this.#tell('warn', 'the fast path keeps its size until it is switched off', { room, maxFlows });
+    this.#room = room;
     const held = await this.#programs.held(isNew);
     await this.#programs.configure({ create: true, timeouts: await readTimeouts() });
     this.#attached = new Set();

@@ -34,6 +34,9 @@ export interface SlotCount {
   readonly answered: number;
 }
 
+/** One for each direction. */
+const ENTRIES_OF_FLOW = 2;
+
 export class Programs {
   readonly #loader: LoaderProcess;
 
@@ -53,11 +56,14 @@ export class Programs {
     return { usable: usable === 'yes', udp: udp === 'yes', attach, lacks };
   }
 
-  /** Loads the programs over maps that are there, or makes them, and puts them in the place of those that are attached. */
-  async load(): Promise<{ udp: boolean; isNew: boolean }> {
-    const { words } = await this.#loader.ask('load');
+  /**
+   * Loads the programs over maps that are there, or makes them with room for so many flows of each family, and puts the
+   * programs in the place of those that are attached. `room` is for how many flows the maps have it.
+   */
+  async load(maxFlows: number): Promise<{ isNew: boolean; room: number }> {
+    const { words } = await this.#loader.ask(`load ${maxFlows * ENTRIES_OF_FLOW}`);
     await this.#loader.ask('replace');
-    return { udp: words['udp'] === 'yes', isNew: words['maps'] === 'new' };
+    return { isNew: words['maps'] === 'new', room: Number(words['entries']) / ENTRIES_OF_FLOW };
   }
 
   /** What the maps hold. */
@@ -102,7 +108,8 @@ export class Programs {
     const bySlot = new Map(
       lines.map((line) => line.split(' ')).map(([, slot, count]) => [Number(slot), Number(count)]),
     );
-    return { left: { ip: Number(words['left4']) / 2, ip6: Number(words['left6']) / 2 }, bySlot };
+    const [ip, ip6] = ['left4', 'left6'].map((word) => Number(words[word]) / ENTRIES_OF_FLOW);
+    return { left: { ip: ip ?? 0, ip6: ip6 ?? 0 }, bySlot };
   }
 
   /** Packets by reason, since the maps were made. */

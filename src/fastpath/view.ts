@@ -30,6 +30,8 @@ export function viewOf(
   seen: Seen & {
     readonly network: Network;
     readonly counts: FlowCounts | undefined;
+    /** For flows of each family. */
+    readonly room: number;
     readonly attached: ReadonlySet<string>;
   },
   last: { readonly collected: Collected; readonly reasons: Readonly<Record<string, number>> } | undefined,
@@ -61,6 +63,7 @@ export function viewOf(
       }),
     ],
     flows: last?.collected.left ?? { ip: 0, ip6: 0 },
+    room: seen.room,
     slots: { used: slots.length, draining: slots.filter(({ idleSince }) => idleSince !== undefined).length },
     reasons: last?.reasons ?? {},
   };

@@ -29,6 +29,8 @@ export interface FastPathView {
   readonly frontends: readonly FastPathFrontend[];
   readonly left: readonly { readonly name: string; readonly dialled: string; readonly reason: string }[];
   readonly flows: { readonly ip: number; readonly ip6: number };
+  /** How many flows of each family it can lead at a time. */
+  readonly room?: number;
   /** Slots in use, and those of them that only live flows use. */
   readonly slots: { readonly used: number; readonly draining: number };
   /** Packets by reason. */
@@ -42,12 +44,12 @@ export function printFastPath(view: FastPathView): string {
   const head = [`fast path: ${state} (mode ${mode})${how}${reason === undefined ? '' : `: ${reason}`}`];
   if (state === 'off' && view.slots.used === 0) return head.join('\n');
   const uplinks = view.uplinks.map(({ name, reason }) => (reason === undefined ? name : `${name} not: ${reason}`));
-  const { flows, slots } = view;
+  const { flows, room, slots } = view;
   return [
     ...head,
     `uplinks: ${uplinks.join(', ') || 'none'}`,
     `pods: ${view.pods.join(', ') || 'none'}`,
-    `flows: ${flows.ip} of IPv4, ${flows.ip6} of IPv6`,
+    `flows: ${flows.ip} of IPv4, ${flows.ip6} of IPv6${room === undefined ? '' : `, room for ${room} of each`}`,
     `slots: ${slots.used}, ${slots.draining} of them only for flows that live`,
     ...section('frontends', ['SERVICE', 'KIND', 'DIALLED', 'FLOWS', 'BACKENDS'], frontendRows(view)),
     ...section(

@@ -29,6 +29,8 @@ export interface Network {
   readonly links: ReadonlyMap<string, Link>;
   /** MAC addresses by `device address`; those that are known. */
   readonly neighbours: ReadonlyMap<string, string>;
+  /** Those of them that nobody has confirmed for a while. */
+  readonly unsure: ReadonlySet<string>;
   /** The port behind which a MAC address is, by `bridge mac`. */
   readonly ports: ReadonlyMap<string, string>;
   /** Devices with a default route. */
@@ -55,6 +57,7 @@ export async function readNetwork(): Promise<Network> {
         typeof each['lladdr'] === 'string' ? [[`${each['dev']} ${each['dst']}`, each['lladdr']] as const] : [],
       ),
     ),
+    unsure: new Set(neighbours.flatMap((each) => (isStale(each) ? [`${each['dev']} ${each['dst']}`] : []))),
     ports: new Map(
       fdb.flatMap((each) =>
         typeof each['master'] === 'string'
@@ -84,7 +87,7 @@ export async function waysTo(addresses: readonly Address[]): Promise<Map<Address
   );
 }
 
-/** Asks for the MAC addresses of neighbours that are not known. The answers come as changes of neighbours. */
+/** Asks for the MAC addresses of neighbours that are not known, or not for sure. The answers come as changes of neighbours. */
 export async function askForNeighbours(sought: readonly { device: string; address: Address }[]): Promise<void> {
   if (sought.length === 0) return;
   const input = sought.map(({ device, address }) => `neigh replace ${address} dev ${device} use\n`).join('');
@@ -106,6 +109,10 @@ async function json(command: string, ...args: readonly string[]): Promise<Json[]
   const { stdout, status, stderr } = await exec(command, args, { timeoutMs: TIMEOUT_MS });
   if (status !== 0) throw new Error(`Cannot run "${[command, ...args].join(' ')}": ${stderr.trim()}`);
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as Json[]);
+}
+
+function isStale({ state }: Json): boolean {
+  return Array.isArray(state) && state.includes('STALE');
 }
 
 function toLink(each: Json): Link {

@@ -13,6 +13,9 @@ export interface Slot {
   readonly idleSince: number | undefined;
 }
 
+/** How a pod is reached. It may change under live flows; all else makes it another backend. */
+type Reach = Pick<Backend, 'l3if' | 'mtu' | 'mac' | 'gatewayMac'>;
+
 /** In milliseconds. A program that has looked a slot up may still be at work with it. */
 const REST_MS = 1000;
 /** Nobody gets this slot: it remembers the latest generation, for no restart may give one a second time. */
@@ -70,6 +73,16 @@ export class Slots {
     return slot;
   }
 
+  /** Takes over how its pod is reached now; the slot where that is news. */
+  follow(index: number, { l3if, mtu, mac, gatewayMac }: Reach): Slot | undefined {
+    const slot = this.#used.get(index);
+    if (slot === undefined || reachOf({ l3if, mtu, mac, gatewayMac }) === reachOf(slot.backend)) return undefined;
+    const backend = { ...slot.backend, l3if, mtu, mac, gatewayMac };
+    const changed = { ...slot, backend };
+    this.#used.set(index, changed);
+    return changed;
+  }
+
   /** Whether a frontend leads to the slot. */
   lead(index: number, { isLedTo, now }: { isLedTo: boolean; now: number }): void {
     const slot = this.#used.get(index);
@@ -92,6 +105,10 @@ export class Slots {
 }
 
 function identity(svc: number, backend: PlacedBackend): string {
-  const { address, port, protocol, flags, ifindex, l3if, mtu, mac, gatewayMac } = backend;
-  return [svc, address, port, protocol, flags, ifindex, l3if, mtu, mac, gatewayMac].join(' ');
+  const { address, port, protocol, flags, ifindex } = backend;
+  return [svc, address, port, protocol, flags, ifindex].join(' ');
+}
+
+function reachOf({ l3if, mtu, mac, gatewayMac }: Reach): string {
+  return [l3if, mtu, mac, gatewayMac].join(' ');
 }

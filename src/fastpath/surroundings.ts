@@ -28,7 +28,7 @@ export class Surroundings {
   /** Neighbours that were asked for, and when. */
   readonly #asked = new Map<string, number>();
   #signs: { readonly at: number; readonly names: readonly string[] } | undefined;
-  #network: Network = { links: new Map(), neighbours: new Map(), ports: new Map(), defaults: [] };
+  #network: Network = { links: new Map(), neighbours: new Map(), unsure: new Set(), ports: new Map(), defaults: [] };
 
   constructor(of: { readonly programs: Programs; readonly nft: string }) {
     this.#programs = of.programs;
@@ -80,7 +80,10 @@ export class Surroundings {
     return found;
   }
 
-  /** Where each pod is, or why it cannot be reached. Asks for MAC addresses that are missing. */
+  /**
+   * Where each pod is, or why it cannot be reached. Asks for MAC addresses that are missing or old: the programs do not ask
+   * who has an address, and a pod that has another one by now may never say so.
+   */
   async find(addresses: readonly Address[], now: number): Promise<Map<Address, Location | string>> {
     const ways = await waysTo(addresses);
     const found = new Map<Address, Location | string>();
@@ -93,12 +96,20 @@ export class Surroundings {
         continue;
       }
       this.#known.set(address, located);
+      const device = ways.get(address)?.device;
+      if (device !== undefined && this.#isUnsure(device, address)) ask.push({ device, address });
       const reason = await this.#look('pod', located.ifindex, now);
       found.set(address, reason === undefined ? located : `${located.device}: ${reason}`);
     }
     for (const address of this.#known.keys()) if (!found.has(address)) this.#known.delete(address);
     await this.#ask(ask, now);
     return found;
+  }
+
+  #isUnsure(device: string, address: Address): boolean {
+    const { neighbours, unsure } = this.#network;
+    const key = `${device} ${address}`;
+    return !neighbours.has(key) || unsure.has(key);
   }
 
   #recall(address: Address, located: ReturnType<typeof locate>): ReturnType<typeof locate> {

@@ -158,13 +158,11 @@ export class Tables {
     const svc = this.#numberOf(frontend.servicePort);
     const slots: number[] = [];
     for (const backend of frontend.backends) {
-      let index = this.#slots.find(svc, backend);
-      if (index === undefined) {
-        const slot = this.#slots.take(svc, backend, now);
-        if (slot === undefined) return 'slots';
-        adds.push(putSlot(slot.index, encodeBackend(slot.backend)));
-        index = slot.index;
-      }
+      const known = this.#slots.find(svc, backend);
+      const slot = known === undefined ? this.#slots.take(svc, backend, now) : this.#slots.follow(known, backend);
+      const index = known ?? slot?.index;
+      if (index === undefined) return 'slots';
+      if (slot !== undefined) adds.push(putSlot(index, encodeBackend(slot.backend)));
       slots.push(index);
     }
     return { svc, pass: frontend.pass, slots };

@@ -1,6 +1,6 @@
 // Two programs: a server that greets and echoes, and a client that says what came of asking it.
 //
-//     echo-process.ts serve ADDRESS PORT     TCP: a greeting, then an echo; UDP: as many bytes as the request's number
+//     echo-process.ts serve ADDRESS PORT     TCP: a greeting, then an echo; UDP: as many bytes as the request's number, which spaces may follow
 //     echo-process.ts ask ADDRESS PORT       answers lines of JSON, `Question`, with lines of JSON, `Outcome`
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -12,6 +12,10 @@ export interface Question {
   /** To send and get back by TCP; to get by UDP. */
   readonly bytes: number;
   readonly port?: number;
+  /** How long the request is to be; for UDP. */
+  readonly padTo?: number;
+  /** In milliseconds, instead of 5 seconds; for UDP. */
+  readonly patience?: number;
 }
 
 export interface Outcome {
@@ -74,7 +78,11 @@ function stream(address: string, port: number, { bytes }: Question): Promise<Out
   });
 }
 
-function datagram(address: string, port: number, { bytes }: Question): Promise<Outcome> {
+function datagram(
+  address: string,
+  port: number,
+  { bytes, padTo = 0, patience = DATAGRAM_PATIENCE_MS }: Question,
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     const end = (outcome: Outcome) => {
@@ -82,9 +90,9 @@ function datagram(address: string, port: number, { bytes }: Question): Promise<O
       socket.close();
       resolve(outcome);
     };
-    const timer = setTimeout(() => end({ error: 'no answer' }), DATAGRAM_PATIENCE_MS);
+    const timer = setTimeout(() => end({ error: 'no answer' }), patience);
     socket.on('error', (error: NodeJS.ErrnoException) => end({ error: error.code ?? error.message }));
     socket.on('message', (message) => end({ bytes: message.length }));
-    socket.connect(port, address, () => socket.send(String(bytes)));
+    socket.connect(port, address, () => socket.send(String(bytes).padEnd(padTo)));
   });
 }

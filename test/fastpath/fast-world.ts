@@ -21,8 +21,8 @@ export const TARGET_PORT = 8080;
 export const NODE_PORT = 30080;
 const PATIENCE_MS = 15_000;
 
-/** The gateway of the pods behind the bridge, and where they are. */
-const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
+/** The gateway of the pods behind the bridge. */
+export const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
 
 /** With pods `a` and `b` on the node. */
 export async function createFastWorld(): Promise<FastWorld> {
@@ -154,10 +154,15 @@ export class FastWorld {
     }
   }
 
+  /** What the loader answers, beside the daemon's own. */
+  async ask(request: string): Promise<string[]> {
+    const [lines = []] = await this.#mount.ask(this.world.node1, request);
+    return [...lines];
+  }
+
   /** The count of a reason, asked of the programs themselves. */
   async count(...reasons: readonly string[]): Promise<number> {
-    const [lines = []] = await this.#mount.ask(this.world.node1, 'stats');
-    const counts = lines.map((line) => line.split(' '));
+    const counts = (await this.ask('stats')).map((line) => line.split(' '));
     return counts.reduce((sum, [, name = '', count]) => sum + (reasons.includes(name) ? Number(count) : 0), 0);
   }
 

@@ -4,6 +4,7 @@ import {
   type Backend,
   decodeBackend,
   decodeFrontend,
+  encodeBackend,
   encodeFrontendKey,
   encodeNumber,
   type Frontend,
@@ -81,6 +82,12 @@ export class BpfMaps {
     const slot = toNumber(key);
     if (after.gen === 0) {
       this.#freedAt.set(key, now);
+      return;
+    }
+    if (before.gen !== 0 && before.gen === after.gen) {
+      const { l3if, mtu, mac, gatewayMac } = before;
+      const isSame = toHex(encodeBackend({ ...after, l3if, mtu, mac, gatewayMac })) === toHex(encodeBackend(before));
+      if (!isSame) this.faults.push(`slot ${slot} became another backend while it was in use`);
       return;
     }
     if (before.gen !== 0) this.faults.push(`slot ${slot} was changed while it was in use`);

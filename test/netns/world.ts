@@ -85,6 +85,11 @@ export class World {
     ]);
   }
 
+  /** Every namespace of the world. */
+  get places(): Namespace[] {
+    return [...this.#made.values()];
+  }
+
   pod(name: string): Namespace {
     return this.#find(name).place;
   }

@@ -14,7 +14,14 @@ const POD_MAC = '02:00:00:00:00:aa';
 function networkOf(links: readonly Link[], more: Partial<Network> = {}): Network {
   const neighbours = new Map([VETH, BRIDGE].map(({ name }) => [`${name} 10.1.0.1`, POD_MAC]));
   const ports = new Map([[`cni0 ${POD_MAC}`, 'veth8']]);
-  return { links: new Map(links.map((link) => [link.name, link])), neighbours, ports, defaults: [], ...more };
+  return {
+    links: new Map(links.map((link) => [link.name, link])),
+    neighbours,
+    ports,
+    unsure: new Set(),
+    defaults: [],
+    ...more,
+  };
 }
 
 const by = (device: string, rest: Partial<WayTo> = {}): WayTo => ({

@@ -56,6 +56,22 @@ t.test('a backend that comes back while it has flows gets its slot back', async 
   t.strictSame(used(), [1, 2]);
 });
 
+t.test('a pod with another MAC address keeps its slots, and with them its flows', async (t) => {
+  const { go, used, maps } = begin();
+  const at = (mac: number, address: number) => {
+    const one = frontend([address], { protocol: 'udp' });
+    return { ...one, backends: one.backends.map((backend) => ({ ...backend, mac: new Uint8Array(6).fill(mac) })) };
+  };
+  go([at(1, 1)]);
+  go([at(2, 1)], { busy: [1] });
+  t.strictSame(used(), [1]);
+  t.match(maps.held().backends.get(1), { gen: 1, mac: new Uint8Array(6).fill(2) });
+  t.strictSame(go([at(2, 1)]).lines, []);
+  go([at(2, 3)], { busy: [1] });
+  t.strictSame(used(), [2], 'another address is another backend');
+  t.strictSame(maps.faults, []);
+});
+
 t.test('UDP backends, and those whose device has gone, are given up at once', async (t) => {
   const { go, used, maps } = begin();
   go([frontend([1], { protocol: 'udp' }), frontend([3])]);

@@ -48,6 +48,8 @@ struct fp_frontend {
 
 /* Through the qdisc and egress hook of the pod's device, instead of straight to its peer. */
 #define FP_BACKEND_NEIGH 1
+/* Gets no packets of clients any more: a UDP flow begins anew with the next one. What it answers still goes out. */
+#define FP_BACKEND_LEAVING 2
 
 struct fp_backend {
 	__u8 addr[16];

@@ -26,10 +26,18 @@ INLINE bool FN(may_begin)(const PACKET *p)
 	       (p->b.tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
+/* Whether a packet of this flow still goes to its backend. */
+INLINE bool FN(is_served)(const FLOW *hit, const PACKET *p)
+{
+	struct fp_backend *be = FN(backend_of)(hit);
+
+	return be && !((be->flags & FP_BACKEND_LEAVING) && p->b.proto == IPPROTO_UDP && p->b.kind != ICMP_ERROR);
+}
+
 /* Whether an entry still stands for its flow. A SYN after the end of a connection begins another. */
 INLINE int FN(judge)(const KEY *key, const FLOW *hit, const PACKET *p, const struct fp_config *cfg, __u32 now)
 {
-	if (!FN(backend_of)(hit))
+	if (!FN(is_served)(hit, p))
 		return FP_STALE;
 	if (FN(is_over)(key, hit, cfg, now))
 		return FP_EXPIRED;

@@ -48,7 +48,7 @@ export interface Backend {
   readonly address: Address;
   readonly port: number;
   readonly protocol: FastProtocol;
-  /** BACKEND_NEIGH, or 0. */
+  /** BACKEND_NEIGH and BACKEND_LEAVING, or 0. */
   readonly flags: number;
   /** Number of the pod's device on the node. */
   readonly ifindex: number;

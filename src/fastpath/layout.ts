@@ -38,6 +38,8 @@ export const BACKEND_PORT_WORDS = 1024;
 export const TICK_NS = 2 ** 20;
 export const FRONTEND_PASS = 1;
 export const BACKEND_NEIGH = 1;
+/** A UDP flow begins anew with its next datagram, and answers on their way still go out. */
+export const BACKEND_LEAVING = 2;
 export const CONFIG_CREATE = 1;
 export const FORWARD = 0;
 export const REVERSE = 1;

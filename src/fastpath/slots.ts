@@ -14,7 +14,7 @@ export interface Slot {
 }
 
 /** How a pod is reached. It may change under live flows; all else makes it another backend. */
-type Reach = Pick<Backend, 'l3if' | 'mtu' | 'mac' | 'gatewayMac'>;
+type Reach = Pick<Backend, 'flags' | 'l3if' | 'mtu' | 'mac' | 'gatewayMac'>;
 
 /** In milliseconds. A program that has looked a slot up may still be at work with it. */
 const REST_MS = 1000;
@@ -74,10 +74,11 @@ export class Slots {
   }
 
   /** Takes over how its pod is reached now; the slot where that is news. */
-  follow(index: number, { l3if, mtu, mac, gatewayMac }: Reach): Slot | undefined {
+  follow(index: number, { flags, l3if, mtu, mac, gatewayMac }: Reach): Slot | undefined {
     const slot = this.#used.get(index);
-    if (slot === undefined || reachOf({ l3if, mtu, mac, gatewayMac }) === reachOf(slot.backend)) return undefined;
-    const backend = { ...slot.backend, l3if, mtu, mac, gatewayMac };
+    if (slot === undefined || reachOf({ flags, l3if, mtu, mac, gatewayMac }) === reachOf(slot.backend))
+      return undefined;
+    const backend = { ...slot.backend, flags, l3if, mtu, mac, gatewayMac };
     const changed = { ...slot, backend };
     this.#used.set(index, changed);
     return changed;
@@ -105,10 +106,10 @@ export class Slots {
 }
 
 function identity(svc: number, backend: PlacedBackend): string {
-  const { address, port, protocol, flags, ifindex } = backend;
-  return [svc, address, port, protocol, flags, ifindex].join(' ');
+  const { address, port, protocol, ifindex } = backend;
+  return [svc, address, port, protocol, ifindex].join(' ');
 }
 
-function reachOf({ l3if, mtu, mac, gatewayMac }: Reach): string {
-  return [l3if, mtu, mac, gatewayMac].join(' ');
+function reachOf({ flags, l3if, mtu, mac, gatewayMac }: Reach): string {
+  return [flags, l3if, mtu, mac, gatewayMac].join(' ');
 }

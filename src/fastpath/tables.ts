@@ -12,7 +12,7 @@ import {
 } from './entries.ts';
 import type { Held } from './held.ts';
 import { toHex } from './hex.ts';
-import { MAX_FRONTENDS } from './layout.ts';
+import { BACKEND_LEAVING, MAX_FRONTENDS } from './layout.ts';
 import { PortBits } from './port-bits.ts';
 import { MEMORY_SLOT, type PlacedBackend, Slots } from './slots.ts';
 
@@ -50,6 +50,9 @@ export interface Plan {
   /** Frontends that stay with nft for want of room, by {@link frontendId}. */
   readonly overflow: ReadonlyMap<string, Overflow>;
 }
+
+/** In milliseconds: how long answers of a UDP endpoint that was removed are waited for. */
+const ANSWERS_MS = 1000;
 
 export function frontendId({ address, port, protocol }: FrontendKey): string {
   return `${address} ${port} ${protocol}`;
@@ -188,8 +191,8 @@ export class Tables {
   }
 
   /**
-   * Frees slots that no frontend leads to: at once where their flows are to go to nft, that is UDP, and where the pod's
-   * device has gone; otherwise when their flows are over.
+   * Frees slots that no frontend leads to: at once where the pod's device has gone, otherwise when their flows are over.
+   * Those of UDP leave first: their flows go elsewhere, while answers on their way still come through.
    */
   #release(devices: ReadonlySet<number>, { now, flows }: { now: number; flows: FlowCounts | undefined }): string[] {
     const ledTo = new Set([...this.#frontends.values()].flatMap(({ value }) => value.slots));
@@ -199,7 +202,12 @@ export class Tables {
       const idleSince = this.#slots.get(index)?.idleSince;
       if (idleSince === undefined) continue;
       const isDone = flows !== undefined && flows.at > idleSince && !flows.bySlot.has(index);
-      if (backend.protocol !== 'udp' && devices.has(backend.ifindex) && !isDone) continue;
+      if (backend.protocol === 'udp' && (backend.flags & BACKEND_LEAVING) === 0) {
+        const leaving = this.#slots.follow(index, { ...backend, flags: backend.flags | BACKEND_LEAVING });
+        if (leaving !== undefined) lines.push(putSlot(index, encodeBackend(leaving.backend)));
+      }
+      const hasLeft = backend.protocol === 'udp' && now - idleSince >= ANSWERS_MS;
+      if (!hasLeft && devices.has(backend.ifindex) && !isDone) continue;
       this.#slots.free(index, now);
       lines.push(putSlot(index, encodeBackend({ ...backend, gen: 0 })));
     }

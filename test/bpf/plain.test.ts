@@ -25,6 +25,6 @@ for (const family of FAMILIES) {
 
 t.test('flows outlive a change to the other programs', async (t) => {
   const [expect, tcp] = [new Expect(t, place), new Legs({ family: 'ip', protocol: 'tcp' })];
-  t.match((await place.loader.must('load')).end, /^ok udp=(?:yes|no) maps=reused$/);
+  t.match((await place.loader.must('load')).end, /^ok udp=(?:yes|no) maps=reused entries=64$/);
   await expect.translated('uplink', tcp.fromClient(), { to: tcp.toPod(), as: 'TAKEN' });
 });

@@ -85,8 +85,9 @@ export class BpfMaps {
       return;
     }
     if (before.gen !== 0 && before.gen === after.gen) {
-      const { l3if, mtu, mac, gatewayMac } = before;
-      const isSame = toHex(encodeBackend({ ...after, l3if, mtu, mac, gatewayMac })) === toHex(encodeBackend(before));
+      const { flags, l3if, mtu, mac, gatewayMac } = before;
+      const isSame =
+        toHex(encodeBackend({ ...after, flags, l3if, mtu, mac, gatewayMac })) === toHex(encodeBackend(before));
       if (!isSame) this.faults.push(`slot ${slot} became another backend while it was in use`);
       return;
     }

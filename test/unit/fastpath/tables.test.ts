@@ -1,6 +1,7 @@
 // Tests of slots over time: what is kept for flows, what is given up at once, and what comes back.
 import t from 'tap';
 import type { FastProtocol } from '../../../src/fastpath/entries.ts';
+import { BACKEND_LEAVING } from '../../../src/fastpath/layout.ts';
 import { type PlacedFrontend, Tables, type WantedTables } from '../../../src/fastpath/tables.ts';
 import { BpfMaps } from '../../given/bpf-maps.ts';
 
@@ -68,16 +69,32 @@ t.test('a pod with another MAC address keeps its slots, and with them its flows'
   t.match(maps.held().backends.get(1), { gen: 1, mac: new Uint8Array(6).fill(2) });
   t.strictSame(go([at(2, 1)]).lines, []);
   go([at(2, 3)], { busy: [1] });
-  t.strictSame(used(), [2], 'another address is another backend');
+  t.strictSame(used(), [1, 2], 'another address is another backend');
   t.strictSame(maps.faults, []);
 });
 
-t.test('UDP backends, and those whose device has gone, are given up at once', async (t) => {
+t.test('UDP backends leave at once and are given up after a second, whatever flows they have', async (t) => {
+  const { go, used, maps, clock } = begin();
+  const isLeaving = () => ((maps.held().backends.get(1)?.flags ?? 0) & BACKEND_LEAVING) !== 0;
+  const udp = frontend([1], { protocol: 'udp' });
+  go([udp]);
+  go([], { busy: [1] });
+  t.ok(isLeaving());
+  t.strictSame(go([], { busy: [1] }).lines, [], 'nothing is done twice');
+  go([udp], { busy: [1] });
+  t.notOk(isLeaving(), 'it comes back');
+  go([], { busy: [1] });
+  t.strictSame(used(), [1]);
+  clock.now += 1000;
+  go([], { busy: [1] });
+  t.strictSame(used(), []);
+  t.strictSame(maps.faults, []);
+});
+
+t.test('backends whose device has gone are given up at once', async (t) => {
   const { go, used, maps } = begin();
   go([frontend([1], { protocol: 'udp' }), frontend([3])]);
-  go([frontend([3])], { busy: [1, 2] });
-  t.strictSame(used(), [2]);
-  go([], { busy: [2], devices: new Set() });
+  go([], { busy: [1, 2], devices: new Set() });
   t.strictSame(used(), []);
   t.strictSame(maps.faults, []);
 });

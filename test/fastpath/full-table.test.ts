@@ -1,0 +1,60 @@
+// A flow table without room: what is new is left to nft, what lives goes on, and room comes back.
+import t from 'tap';
+import { TARGET_PORT } from './fast-world.ts';
+import { endKept, hasAll, keepAll } from './load.ts';
+import { OFFLOADS, setOffloads } from './offloads.ts';
+import { createScene, KINDS, WAYS } from './scene.ts';
+
+/** Flows of each family: the kept ones, and a few more. */
+const ROOM = 32;
+const CROWD = 60;
+
+t.setTimeout(110_000);
+const scene = await createScene();
+const { fast } = scene;
+t.teardown(() => fast.close());
+const { client, node1 } = fast.world;
+await Promise.all(scene.allPods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
+const dialer = await client.dialer();
+
+for (const offloads of OFFLOADS) {
+  t.test(`offloads ${offloads}`, async (t) => {
+    await setOffloads(fast.world, offloads);
+    await node1.output('conntrack', ['-F']);
+    await scene.begin('--fast-path-max-flows', String(ROOM));
+    t.equal((await fast.inspect()).room, ROOM);
+    const kept = await keepAll(dialer);
+    t.equal(await fast.count('CREATED', 'REMAPPED'), kept.length, 'those that live are by the fast path');
+    for (const { port } of KINDS) t.equal(await fast.tracked(port), 0);
+
+    for (const { name, protocol, address, port } of WAYS) {
+      const report = await dialer.dial({ protocol, address, port, count: CROWD, timeoutMs: 10_000 });
+      hasAll(t, report, `${name}, in the crowd`);
+    }
+    const { flows } = await fast.inspect();
+    t.ok(flows.ip <= ROOM && flows.ip6 <= ROOM, JSON.stringify(flows));
+    const full = await fast.count('FULL');
+    t.ok(full > 2 * CROWD, `${full} packets found no room`);
+    for (const { port } of KINDS) t.ok((await fast.tracked(port)) > CROWD, 'nft has them');
+    await endKept(t, kept, { message: 'it went on' });
+
+    await fast.until('room has come back', ({ flows }) => flows.ip < ROOM / 2 && flows.ip6 < ROOM / 2);
+    const before = await fast.count('CREATED', 'REMAPPED', 'RECYCLED');
+    const again = await dialer.dial({ protocol: 'tcp', ...pick(WAYS[0]), count: 4, timeoutMs: 10_000 });
+    hasAll(t, again, 'later');
+    t.ok((await fast.count('CREATED', 'REMAPPED', 'RECYCLED')) > before, 'new ones are taken again');
+
+    if (offloads === 'on') {
+      await fast.daemon.stop();
+      const daemon = await fast.startDaemon('--fast-path', 'required');
+      const warning = await daemon.logged('the fast path keeps its size until it is switched off');
+      t.match(warning, { room: ROOM, maxFlows: 131_072 });
+    }
+    await scene.switchOff();
+    await fast.daemon.stop();
+  });
+}
+
+function pick(way: (typeof WAYS)[number] | undefined): { address: string; port: number } {
+  return { address: way?.address ?? '', port: way?.port ?? 0 };
+}

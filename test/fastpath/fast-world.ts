@@ -24,6 +24,13 @@ const PATIENCE_MS = 15_000;
 /** The gateway of the pods behind the bridge. */
 export const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
 
+/** The network of a client that is far away. */
+const FAR = {
+  net: { ip: '203.0.113.0/24', ip6: '2001:db8:9::/64' },
+  router: { ip: '203.0.113.1', ip6: '2001:db8:9::1' },
+  client: { ip: '203.0.113.7', ip6: '2001:db8:9::7' },
+};
+
 /** With pods `a` and `b` on the node. */
 export async function createFastWorld(): Promise<FastWorld> {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
@@ -85,6 +92,38 @@ export class FastWorld {
       this.#bridged.push(new Namespace(name, { name: pod.name, ip, ip6 }));
     }
     return this.#bridged;
+  }
+
+  /**
+   * A client behind node2 and a router, with a link of this MTU between the two, which neither end knows of:
+   *
+   *   far ── router ── 1300 bytes ── node2 ── lan ── node1
+   */
+  async addFarClient(mtu: number): Promise<Namespace> {
+    const { node1, node2 } = this.world;
+    const router = await this.world.addPod('node2', 'router');
+    const far = await this.world.addPod('node2', 'far');
+    await node2.configure([`link set dev pod-router mtu ${mtu}`, 'link delete dev pod-far']);
+    await router.sysctl({ 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 });
+    await router.configure([
+      `link set dev eth0 mtu ${mtu}`,
+      `link add name far type veth peer name eth0 netns ${far.name}`,
+      'link set dev far up',
+      `address add ${FAR.router.ip}/24 dev far`,
+      `address add ${FAR.router.ip6}/64 dev far nodad`,
+    ]);
+    await far.configure([
+      'link set dev eth0 up',
+      `address add ${FAR.client.ip}/24 dev eth0`,
+      `address add ${FAR.client.ip6}/64 dev eth0 nodad`,
+      `route add default via ${FAR.router.ip}`,
+      `route add default via ${FAR.router.ip6}`,
+    ]);
+    for (const family of ['ip', 'ip6'] as const) {
+      await node2.configure([`route add ${FAR.net[family]} via ${router[family]}`]);
+      await node1.configure([`route add ${FAR.net[family]} via ${node2[family]}`]);
+    }
+    return new Namespace('far', { name: far.name, ...FAR.client });
   }
 
   /** A Service with the Local policy, at a node port and at an external address, and these pods as its endpoints. */

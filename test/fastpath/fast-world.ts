@@ -183,8 +183,8 @@ export class FastWorld {
   }
 
   /** Waits for a state of the fast path. */
-  async until(what: string, holds: (view: FastPathView) => boolean): Promise<FastPathView> {
-    const deadline = performance.now() + PATIENCE_MS;
+  async until(what: string, holds: (view: FastPathView) => boolean, patienceMs = PATIENCE_MS): Promise<FastPathView> {
+    const deadline = performance.now() + patienceMs;
     for (;;) {
       const view = await this.inspect();
       if (holds(view)) return view;

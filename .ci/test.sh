@@ -11,8 +11,8 @@ status=0
 for suite in unit golden netns bpf image e2e; do
   .ci/suite.sh $suite || status=1
 done
-# The rest of this suite takes a minute: make fastpath-test.
-.ci/suite.sh fastpath cells life || status=1
+# The rest of this suite takes minutes: make fastpath-test.
+.ci/suite.sh fastpath cells life server-first under-load upgrade || status=1
 
 cat .cache/tap/*.count 2>/dev/null | awk '
   { passed += $1; failed += $2; skipped += $3 }

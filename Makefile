@@ -83,7 +83,7 @@ bpf-test: harness ## Test the fast path's programs packet by packet (as root)
 	@.ci/suite.sh bpf
 
 fastpath-test: harness ## Test the daemon with the fast path, with real sockets (as root)
-	@.ci/suite.sh fastpath
+	@TIMEOUT=240 .ci/suite.sh fastpath
 
 fuzz-bpf: harness ## Throw a million packets at the fast path's programs (as root)
 	node test/bpf/fuzz.ts

@@ -12,7 +12,7 @@ for suite in unit golden netns bpf image e2e; do
   .ci/suite.sh $suite || status=1
 done
 # The rest of this suite takes minutes: make fastpath-test.
-.ci/suite.sh fastpath cells life server-first under-load upgrade || status=1
+TIMEOUT=240 .ci/suite.sh fastpath cells life server-first under-load upgrade || status=1
 
 cat .cache/tap/*.count 2>/dev/null | awk '
   { passed += $1; failed += $2; skipped += $3 }

@@ -13,7 +13,7 @@ const SYNS = 10_000;
 const ROOM = 4096;
 const BEGUN = ['CREATED', 'REMAPPED', 'RECYCLED'];
 
-t.setTimeout(118_000);
+t.setTimeout(230_000);
 const scene = await createScene();
 const { fast } = scene;
 t.teardown(() => fast.close());

@@ -9,7 +9,7 @@ import { createScene, KINDS, WAYS } from './scene.ts';
 const ROOM = 32;
 const CROWD = 60;
 
-t.setTimeout(110_000);
+t.setTimeout(230_000);
 const scene = await createScene();
 const { fast } = scene;
 t.teardown(() => fast.close());

@@ -14,7 +14,7 @@ import { createScene, FAMILIES, WAYS } from './scene.ts';
 const PATIENCE_MS = 40_000;
 const SOCKETS = 2;
 
-t.setTimeout(118_000);
+t.setTimeout(230_000);
 const scene = await createScene();
 const { fast } = scene;
 t.teardown(() => fast.close());

@@ -10,7 +10,7 @@ import { createScene, KINDS, WAYS } from './scene.ts';
 const HERALD = fileURLToPath(new URL('./herald-process.ts', import.meta.url));
 const SOCKETS = 6;
 
-t.setTimeout(110_000);
+t.setTimeout(230_000);
 const scene = await createScene();
 const { fast } = scene;
 t.teardown(() => fast.close());

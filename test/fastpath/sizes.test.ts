@@ -18,7 +18,7 @@ const FRAGMENTED = 5000;
 /** A datagram that was too long is lost: it is asked for again, this often at most. */
 const TRIES = 10;
 
-t.setTimeout(110_000);
+t.setTimeout(230_000);
 const scene = await createScene();
 const { fast } = scene;
 t.teardown(() => fast.close());

@@ -11,7 +11,7 @@ const SOME = 40;
 /** The pods that stay when endpoints are removed. */
 const FIRST_PODS = { routed: 'a', bridged: 'c' };
 
-t.setTimeout(118_000);
+t.setTimeout(230_000);
 const scene = await createScene();
 const { fast } = scene;
 t.teardown(() => fast.close());

@@ -12,7 +12,7 @@ import { createScene } from './scene.ts';
 
 const SOURCES = fileURLToPath(new URL('../../bpf', import.meta.url));
 
-t.setTimeout(118_000);
+t.setTimeout(230_000);
 const directory = await mkdtemp(join(tmpdir(), 'nftlane-upgrade-'));
 t.teardown(() => rm(directory, { recursive: true }));
 // The same programs, of other instructions.

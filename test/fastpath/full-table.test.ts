@@ -23,6 +23,8 @@ for (const offloads of OFFLOADS) {
     await node1.output('conntrack', ['-F']);
     await scene.begin('--fast-path-max-flows', String(ROOM));
     t.equal((await fast.inspect()).room, ROOM);
+    const { stdout } = await fast.nftlane('inspect', 'fastpath', '--run-dir', fast.runDir);
+    t.match(stdout, /^flows: .*, room for 32 of each$/m);
     const kept = await keepAll(dialer);
     t.equal(await fast.count('CREATED', 'REMAPPED'), kept.length, 'those that live are by the fast path');
     for (const { port } of KINDS) t.equal(await fast.tracked(port), 0);

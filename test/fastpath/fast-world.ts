@@ -183,8 +183,8 @@ export class FastWorld {
   }
 
   /** Waits for a state of the fast path. */
-  async until(what: string, holds: (view: FastPathView) => boolean, patienceMs = PATIENCE_MS): Promise<FastPathView> {
-    const deadline = performance.now() + patienceMs;
+  async until(what: string, holds: (view: FastPathView) => boolean): Promise<FastPathView> {
+    const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
       const view = await this.inspect();
       if (holds(view)) return view;
@@ -197,6 +197,19 @@ export class FastWorld {
   async ask(request: string): Promise<string[]> {
     const [lines = []] = await this.#mount.ask(this.world.node1, request);
     return [...lines];
+  }
+
+  /** Waits until the daemon has collected so much that each family has fewer flows than this, as the kernel holds them. */
+  async untilFewer(flows: number, patienceMs: number): Promise<void> {
+    const deadline = performance.now() + patienceMs;
+    const isSo = async (map: string): Promise<boolean> => {
+      const entries = (await this.ask(`dump ${map}`)).filter((line) => line.startsWith('entry ')).length;
+      return entries / 2 < flows;
+    };
+    while (!((await isSo('f4')) && (await isSo('f6')))) {
+      if (performance.now() > deadline) throw new Error(`There are not fewer than ${flows} flows`);
+      await delay(500);
+    }
   }
 
   /** The count of a reason, asked of the programs themselves. */

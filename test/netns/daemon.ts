@@ -25,7 +25,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Bundles the sources as they are now: unbundled, each start of the program would take three times as long. */
 export async function buildProgram(path: string): Promise<string> {
-  await output('env', ['-C', ROOT, BUILD, path]);
+  await output('env', ['-C', ROOT, BUILD, path], { timeoutMs: 60_000 });
   return path;
 }
 

@@ -3,7 +3,7 @@
 #ifndef NFTLANE_CONNTRACK_H
 #define NFTLANE_CONNTRACK_H
 
-#include "parse.h"
+#include "base.h"
 
 #ifdef WITHOUT_CONNTRACK
 

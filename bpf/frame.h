@@ -3,7 +3,7 @@
 #ifndef NFTLANE_FRAME_H
 #define NFTLANE_FRAME_H
 
-#include "parse.h"
+#include "packet.h"
 
 /* Longer than this, in ticks, nobody relies on what the route was. */
 #define ROUTE_AGE 1000

@@ -7,7 +7,7 @@
 #define NFTLANE_GLANCE_H
 
 #include "count.h"
-#include "parse.h"
+#include "packet.h"
 
 /* Whether neither a frontend nor a backend, as the direction has it, has the port that would tell. */
 INLINE bool is_other_port(const struct ports *ports, __u8 dir)

@@ -124,18 +124,10 @@ APART int FN(to_client)(struct __sk_buff *skb, const PACKET *p, const FLOW *flow
 		.dport = is_error ? flow->other_port : flow->client_port,
 		.dir = FP_REVERSE,
 	};
-	struct bpf_redir_neigh hop = {};
 
 	if (!FN(rewrite)(skb, p, &change, flow->other))
 		return TC_ACT_UNSPEC;
-#if FAMILY == 4
-	hop.nh_family = FAMILY_INET;
-	hop.ipv4_nh = flow->next_hop;
-#else
-	hop.nh_family = FAMILY_INET6;
-	__builtin_memcpy(hop.ipv6_nh, flow->next_hop, 16);
-#endif
-	return bpf_redirect_neigh(flow->oif, &hop, sizeof(hop), 0);
+	return FN(send_to)(flow->oif, REF(flow->next_hop));
 }
 
 APART int FN(pod)(struct __sk_buff *skb)

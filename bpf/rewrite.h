@@ -9,7 +9,7 @@
 #ifndef NFTLANE_REWRITE_H
 #define NFTLANE_REWRITE_H
 
-#include "parse.h"
+#include "packet.h"
 
 #ifndef BPF_F_IPV6
 #define BPF_F_IPV6 (1ULL << 7)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Dual BSD/GPL */
-/* The way back to a client, as the kernel's own routing has it for a packet that comes from the pod. */
+/* The way back to a client, as the kernel's own routing has it for a packet that comes from the pod; and taking a way. */
 #ifndef NFTLANE_ROUTE_H
 #define NFTLANE_ROUTE_H
 
@@ -62,6 +62,22 @@ INLINE bool route_to6(struct __sk_buff *skb, __u32 iif, __u8 proto, const __be32
 	way->oif = fib.ifindex;
 	way->mtu = mtu_of(fib.ifindex, fib.tot_len);
 	return true;
+}
+
+/* Out by a device, to a neighbour there, whose MAC address the kernel knows or finds. */
+INLINE int send_to4(__u32 oif, const __be32 *next_hop)
+{
+	struct bpf_redir_neigh hop = { .nh_family = FAMILY_INET, .ipv4_nh = *next_hop };
+
+	return bpf_redirect_neigh(oif, &hop, sizeof(hop), 0);
+}
+
+INLINE int send_to6(__u32 oif, const __be32 *next_hop)
+{
+	struct bpf_redir_neigh hop = { .nh_family = FAMILY_INET6 };
+
+	__builtin_memcpy(hop.ipv6_nh, next_hop, 16);
+	return bpf_redirect_neigh(oif, &hop, sizeof(hop), 0);
 }
 
 #endif

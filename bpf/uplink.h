@@ -99,20 +99,12 @@ APART int FN(to_backend)(struct __sk_buff *skb, const PACKET *p, const FLOW *flo
 		.dport = is_error ? flow->client_port : flow->other_port,
 		.dir = FP_FORWARD,
 	};
-	struct bpf_redir_neigh hop = {};
 
 	if (!FN(rewrite)(skb, p, &change, flow->other))
 		return TC_ACT_UNSPEC;
 	if (!(flags & FP_BACKEND_NEIGH))
 		return bpf_redirect_peer(ifindex, 0);
-#if FAMILY == 4
-	hop.nh_family = FAMILY_INET;
-	hop.ipv4_nh = flow->other;
-#else
-	hop.nh_family = FAMILY_INET6;
-	__builtin_memcpy(hop.ipv6_nh, flow->other, 16);
-#endif
-	return bpf_redirect_neigh(l3if, &hop, sizeof(hop), 0);
+	return FN(send_to)(l3if, REF(flow->other));
 }
 
 APART int FN(uplink)(struct __sk_buff *skb)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* ICMP errors: the packet that they quote says of which flow they are. */
+#ifndef NFTLANE_ICMP_H
+#define NFTLANE_ICMP_H
+
+#include "packet.h"
+
+INLINE int parse_inner_ports(struct __sk_buff *skb, struct packet_base *b)
+{
+	struct ports *ports = header(skb, b->inner_l4, sizeof(*ports));
+
+	if (!ports || b->inner_l4 + sizeof(*ports) > b->end)
+		return FP_OTHER;
+	b->sport = ports->source;
+	b->dport = ports->dest;
+	return GO_ON;
+}
+
+/* Destination unreachable (which has "fragmentation needed"), time exceeded, parameter problem. */
+INLINE bool is_icmp4_error(__u8 type)
+{
+	return type == 3 || type == 11 || type == 12;
+}
+
+INLINE int parse_icmp4(struct __sk_buff *skb, struct packet4 *p)
+{
+	struct icmp_header *icmp = header(skb, p->b.l4, sizeof(*icmp) + sizeof(struct iphdr));
+	struct iphdr *ip;
+
+	if (!icmp)
+		return FP_OTHER;
+	if (!is_icmp4_error(icmp->type))
+		return FP_OTHER;
+	ip = (void *)(icmp + 1);
+	if (ip->version != 4 || ip->ihl != 5 || (ip->frag_off & bpf_htons(0x1fff)) || !is_tcp_or_udp(ip->protocol))
+		return FP_OTHER;
+	if (ip->saddr != p->dst)
+		return FP_OTHER;
+	p->inner_dst = ip->daddr;
+	p->b.proto = ip->protocol;
+	p->b.kind = ICMP_ERROR;
+	p->b.inner_l3 = p->b.l4 + sizeof(*icmp);
+	p->b.inner_l4 = p->b.inner_l3 + sizeof(*ip);
+	return parse_inner_ports(skb, &p->b);
+}
+
+INLINE int parse_icmp6(struct __sk_buff *skb, struct packet6 *p)
+{
+	struct icmp_header *icmp = header(skb, p->b.l4, sizeof(*icmp) + sizeof(struct ipv6hdr));
+	struct ipv6hdr *ip;
+
+	/* Errors have the types 1 to 4. */
+	if (!icmp || icmp->type < 1 || icmp->type > 4)
+		return FP_OTHER;
+	ip = (void *)(icmp + 1);
+	if (ip->version != 6 || !SAME(ip->saddr, p->dst))
+		return FP_OTHER;
+	COPY(p->inner_dst, ip->daddr);
+	p->b.proto = ip->nexthdr;
+	p->b.kind = ICMP_ERROR;
+	p->b.inner_l3 = p->b.l4 + sizeof(*icmp);
+	p->b.inner_l4 = p->b.inner_l3 + sizeof(*ip);
+	if (p->b.proto == FRAGMENT_HEADER) {
+		struct fragment_header *fragment = header(skb, p->b.inner_l4, sizeof(*fragment));
+
+		if (!fragment || (fragment->offset & bpf_htons(0xfff8)))
+			return FP_OTHER;
+		p->b.proto = fragment->next;
+		p->b.inner_l4 += sizeof(*fragment);
+	}
+	if (!is_tcp_or_udp(p->b.proto))
+		return FP_OTHER;
+	return parse_inner_ports(skb, &p->b);
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* What is known of a packet, and reading its bytes. */
+#ifndef NFTLANE_PACKET_H
+#define NFTLANE_PACKET_H
+
+#include "base.h"
+
+#define L3 ETH_HLEN
+#define FRAGMENT_HEADER 44
+#define ICMPV6 58
+
+enum packet_kind {
+	WHOLE,
+	FIRST_FRAGMENT,
+	LATER_FRAGMENT,
+	/* The ports, the protocol and `inner` are those of the packet that the error quotes. */
+	ICMP_ERROR,
+};
+
+/* What both families have. Offsets count from the Ethernet header. */
+struct packet_base {
+	__be16 sport;
+	__be16 dport;
+	__be32 fragment_id;
+	/* Where the packet ends; padding may follow. */
+	__u32 end;
+	__u16 l4;
+	/* Of an ICMP error: where the quoted packet and its ports begin. */
+	__u16 inner_l3;
+	__u16 inner_l4;
+	__u8 proto;
+	__u8 kind;
+	__u8 tcp_flags;
+};
+
+struct packet4 {
+	struct packet_base b;
+	__be32 src;
+	__be32 dst;
+	__be32 inner_dst;
+};
+
+struct packet6 {
+	struct packet_base b;
+	__be32 src[4];
+	__be32 dst[4];
+	__be32 inner_dst[4];
+};
+
+struct fragment_header {
+	__u8 next;
+	__u8 zero;
+	__be16 offset;
+	__be32 id;
+};
+
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	__be16 check;
+	__be32 rest;
+};
+
+struct ports {
+	__be16 source;
+	__be16 dest;
+	__be32 rest;
+};
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* The compiler would otherwise keep the address of the field, which the verifier does not allow. */
+#define FIELD(skb, field)                                                                                        \
+	({                                                                                                       \
+		void *value;                                                                                     \
+		asm volatile("%0 = *(u32 *)(%1 + %2)"                                                            \
+			     : "=r"(value)                                                                       \
+			     : "r"(skb), "i"(offsetof(struct __sk_buff, field)));                                \
+		value;                                                                                           \
+	})
+
+/*
+ * `length` bytes at `offset`, or NULL when the packet is shorter. Pointers from earlier calls are void afterwards:
+ * bytes that a driver left outside of the linear part are moved into it.
+ */
+INLINE void *header(struct __sk_buff *skb, __u32 offset, __u32 length)
+{
+	void *start;
+
+	/* All headers are within the first 256 bytes. The verifier has to be told. */
+	if (!__builtin_constant_p(offset)) {
+		barrier_var(offset);
+		offset &= 0xff;
+	}
+	start = FIELD(skb, data) + offset;
+	/* Computed twice, it would be another pointer to the verifier. */
+	barrier_var(start);
+	if (start + length <= FIELD(skb, data_end))
+		return start;
+	if (offset + length > skb->len || bpf_skb_pull_data(skb, offset + length))
+		return NULL;
+	start = FIELD(skb, data) + offset;
+	barrier_var(start);
+	return start + length <= FIELD(skb, data_end) ? start : NULL;
+}
+
+INLINE bool is_tcp_or_udp(__u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
+#endif

@@ -130,7 +130,7 @@ static bool report(const char *name, bool has, const char *reason)
 void request_probe(void)
 {
 	const char *reason = "";
-	bool usable, udp, tcx;
+	bool usable, mounted, conntrack, udp, tcx;
 	int type = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL);
 
 	usable = report("capabilities", has_capabilities(), "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed");
@@ -140,8 +140,11 @@ void request_probe(void)
 
 		usable = report(helpers[i].name, has, helpers[i].reason) && usable;
 	}
-	usable = report("bpf-file-system", mount_state(&reason) == 0, reason) && usable;
-	udp = report("conntrack-lookup", kernel_has_conntrack_lookup(&reason), reason);
+	/* Not within the calls of `report`, for nothing says which argument is computed first. */
+	mounted = mount_state(&reason) == 0;
+	usable = report("bpf-file-system", mounted, reason) && usable;
+	conntrack = kernel_has_conntrack_lookup(&reason);
+	udp = report("conntrack-lookup", conntrack, reason);
 	tcx = report("tcx", kernel_has_tcx(), "tcx: Linux 6.6");
 	ok("usable=%s udp=%s attach=%s", usable ? "yes" : "no", usable && udp ? "yes" : "no", tcx ? "tcx" : "clsact");
 }

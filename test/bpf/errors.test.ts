@@ -2,7 +2,7 @@
 import t from 'tap';
 import { Expect } from './expect.ts';
 import { ACK, frame, type Ip, icmpError, part, SYN, segment, withSegmentSum } from './frames.ts';
-import { FAMILIES, Legs, PROTOCOLS } from './legs.ts';
+import { FAMILIES, Legs } from './legs.ts';
 import { ADDRESSES, LEG, MAC, MTU, Place, POD_PORT, SECOND_PORT, SERVICE_PORT } from './place.ts';
 
 const place = await Place.make();
@@ -19,11 +19,11 @@ for (const family of FAMILIES) {
   const router = family === 'ip' ? '192.0.2.254' : 'fd00:1::fe';
 
   t.test(`${family}: fragments`, async (t) => {
-    const expect = new Expect(t, place);
-    const there = segment({ protocol: 'udp', sport: 4000, dport: SERVICE_PORT, data: data(2000) });
-    const translated = segment({ protocol: 'udp', sport: 4000, dport: POD_PORT, data: data(2000) });
-    const back = segment({ protocol: 'udp', sport: POD_PORT, dport: 4000, data: data(2000) });
-    const backTranslated = segment({ protocol: 'udp', sport: SERVICE_PORT, dport: 4000, data: data(2000) });
+    const [expect, protocol] = [new Expect(t, place), place.anyProtocol];
+    const there = segment({ protocol, sport: 4000, dport: SERVICE_PORT, flags: SYN, data: data(2000) });
+    const translated = segment({ protocol, sport: 4000, dport: POD_PORT, flags: SYN, data: data(2000) });
+    const back = segment({ protocol, sport: POD_PORT, dport: 4000, data: data(2000) });
+    const backTranslated = segment({ protocol, sport: SERVICE_PORT, dport: 4000, data: data(2000) });
     const [inIp, podIp]: [Ip, Ip] = [
       { src: client, dst: node },
       { src: client, dst: pod, ttl: 63 },
@@ -63,13 +63,13 @@ for (const family of FAMILIES) {
       const out = frame(LEG.fromPod, { ...outIp, fragment }, cut(backTranslated, outIp, from, to));
       await expect.translated('pod', into, { to: out, as: from === 0 ? 'ANSWERED' : 'FRAGMENT_OUT' });
     }
-    const slot = family === 'ip' ? 2 : 4;
-    await place.backend(slot, { address: pod, protocol: 'udp', gen: 5 });
+    const slot = (family === 'ip' ? 1 : 3) + (protocol === 'tcp' ? 0 : 1);
+    await place.backend(slot, { address: pod, protocol, gen: 5 });
     await expect.handedOn('uplink', early, 'STALE');
-    await place.backend(slot, { address: pod, protocol: 'udp', gen: 1 });
+    await place.backend(slot, { address: pod, protocol, gen: 1 });
   });
 
-  for (const protocol of PROTOCOLS) {
+  for (const protocol of place.protocols) {
     const legs = new Legs({ family, protocol });
     const errors =
       family === 'ip'
@@ -166,16 +166,16 @@ for (const family of FAMILIES) {
 }
 
 t.test('ICMP errors of a flow whose client port was changed', async (t) => {
-  const expect = new Expect(t, place);
+  const [expect, protocol] = [new Expect(t, place), place.anyProtocol];
   for (const family of FAMILIES) {
     const { node, pod, client } = ADDRESSES[family];
-    const first = new Legs({ family, protocol: 'udp' });
-    const second = new Legs({ family, protocol: 'udp', servicePort: SECOND_PORT });
-    await place.packet('uplink', first.fromClient());
-    const { bytes } = await place.packet('uplink', second.fromClient());
+    const first = new Legs({ family, protocol });
+    const second = new Legs({ family, protocol, servicePort: SECOND_PORT });
+    await place.packet('uplink', first.fromClient({ flags: SYN }));
+    const { bytes } = await place.packet('uplink', second.fromClient({ flags: SYN }));
     const at = family === 'ip' ? 34 : 54;
     const mappedPort = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-    const mapped = new Legs({ family, protocol: 'udp', servicePort: SECOND_PORT, mappedPort });
+    const mapped = new Legs({ family, protocol, servicePort: SECOND_PORT, mappedPort });
     const [type, code] = family === 'ip' ? [3, 3] : [1, 4];
     const got = packetOf(mapped.toPod());
     const came = frame(LEG.fromPod, { src: pod, dst: client }, icmpError({ type, code, quoted: got }));
@@ -186,14 +186,16 @@ t.test('ICMP errors of a flow whose client port was changed', async (t) => {
 });
 
 t.test('an IPv6 error that quotes a fragment', async (t) => {
-  const [expect, legs] = [new Expect(t, place), new Legs({ family: 'ip6', protocol: 'udp' })];
+  const [expect, legs] = [new Expect(t, place), new Legs({ family: 'ip6', protocol: place.anyProtocol })];
   const { node, pod } = ADDRESSES.ip6;
-  await place.packet('uplink', legs.fromClient());
+  await place.packet('uplink', legs.fromClient({ flags: SYN }));
   const ip = { fragment: { offset: 0, more: true } };
   const more = { data: data(800) };
   const sent = packetOf(legs.toClient({ ...more, ip }));
   const podSent = Uint8Array.from(packetOf(legs.fromPod({ ...more, ip: { ...ip, ttl: 63 } })));
-  podSent.set(sent.subarray(54, 56), 54);
+  // The quoted segment keeps its own sum.
+  const sum = 48 + (legs.side.protocol === 'tcp' ? 16 : 6);
+  podSent.set(sent.subarray(sum, sum + 2), sum);
   const error = (quoted: Uint8Array) => icmpError({ type: 2, code: 0, rest: 1280, quoted });
   const came = frame({ from: MAC.router, to: MAC.uplink }, { src: 'fd00:1::fe', dst: node }, error(sent));
   const goes = frame(LEG.toPod, { src: 'fd00:1::fe', dst: pod, ttl: 63 }, error(podSent));

@@ -29,6 +29,14 @@ t.test('it says what it is, and what the kernel can do', async (t) => {
   t.equal(lines.length, 8);
 });
 
+t.test('it says why a directory is none for pins', async (t) => {
+  const elsewhere = place.anotherLoader('/tmp/nftlane/v1');
+  t.teardown(() => elsewhere.end());
+  const { lines, end } = await elsewhere.must('probe');
+  t.match(words(end), { usable: 'no', udp: 'no' });
+  t.match(lines.join('\n'), /^feature bpf-file-system no the directory of pins is not on a BPF file system/m);
+});
+
 t.test('requests that make no sense', async (t) => {
   for (const [request, error] of [
     ['dance', 'EINVAL'],
@@ -172,14 +180,17 @@ t.test('flows that are over are collected, others are not', async (t) => {
   const seconds = { tcpSyn: 3600, udpNew: 3600 };
   await place.configure({ seconds });
   for (const family of FAMILIES) {
-    for (let clientPort = 2000; clientPort < 2100; clientPort++) {
-      await place.packet('uplink', new Legs({ family, protocol: 'tcp', clientPort }).fromClient({ flags: SYN }));
-      await place.packet('uplink', new Legs({ family, protocol: 'udp', clientPort }).fromClient());
+    for (const protocol of place.protocols) {
+      for (let clientPort = 2000; clientPort < 2100; clientPort++) {
+        await place.packet('uplink', new Legs({ family, protocol, clientPort }).fromClient({ flags: SYN }));
+      }
     }
   }
-  t.match(words((await loader.must('gc')).end), { scanned: '800', deleted: '0', left4: '400', left6: '400' });
+  const udp = place.asksConntrack ? 200 : 0;
+  const [all, each] = [String(2 * (200 + udp)), String(200 + udp)];
+  t.match(words((await loader.must('gc')).end), { scanned: all, deleted: '0', left4: each, left6: each });
   await place.configure({ seconds: { ...seconds, udpNew: -1000 } });
-  t.match(words((await loader.must('gc')).end), { deleted: '400', left4: '200', left6: '200' });
+  t.match(words((await loader.must('gc')).end), { deleted: String(2 * udp), left4: '200', left6: '200' });
   await place.configure({ seconds });
   await place.backend(1, { address: ADDRESSES.ip.pod, protocol: 'tcp', gen: 0 });
   t.match(words((await loader.must('gc')).end), { deleted: '200', left4: '0', left6: '200' });
@@ -204,7 +215,7 @@ t.test('a flow is kept while packets come in one direction', async (t) => {
       ['reverse', 'forward'],
     ] as const) {
       await place.forget();
-      await place.packet('uplink', new Legs({ family, protocol: 'udp' }).fromClient());
+      await place.packet('uplink', new Legs({ family, protocol: place.anyProtocol }).fromClient({ flags: SYN }));
       await place.age(family, 31, direction);
       t.match(words((await loader.must('gc')).end), { scanned: '2', deleted: '0' }, `${family}: ${direction} is late`);
       await place.age(family, 31, other);

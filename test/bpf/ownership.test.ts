@@ -4,7 +4,7 @@ import { decodeFlow } from '../../src/fastpath/entries.ts';
 import { toHex } from '../../src/fastpath/hex.ts';
 import { Expect } from './expect.ts';
 import { ACK, SYN } from './frames.ts';
-import { FAMILIES, type Family, Legs, PROTOCOLS } from './legs.ts';
+import { FAMILIES, type Family, Legs } from './legs.ts';
 import { ADDRESSES, DEVICE, Place, POD_PORT, SECOND_PORT, SERVICE_PORT } from './place.ts';
 
 const place = await Place.make({ load: 'load 64' });
@@ -33,59 +33,65 @@ async function track(
 for (const family of FAMILIES) {
   const { node, pod, pod2, client } = ADDRESSES[family];
 
-  for (const protocol of PROTOCOLS) {
-    t.test(`${family} ${protocol}: a flow that conntrack has stays with it`, async (t) => {
-      const expect = new Expect(t, place);
-      const legs = new Legs({ family, protocol, clientPort: 41_000 });
-      await track(protocol, { client, port: 41_000, to: node, dport: SERVICE_PORT, via: pod });
-      await expect.handedOn('uplink', legs.fromClient({ flags: SYN }), 'CONNTRACK');
-      await place.command('conntrack', '-F');
-      await expect.translated('uplink', legs.fromClient({ flags: SYN }), {
-        to: legs.toPod({ flags: SYN }),
-        as: 'CREATED',
-      });
-    });
-
-    t.test(`${family} ${protocol}: a port that conntrack uses towards the pod is not taken`, async (t) => {
-      const legs = new Legs({ family, protocol, clientPort: 42_000 });
-      await track(protocol, { client, port: 42_000, to: pod2, dport: SECOND_PORT, via: pod });
-      const { verdict, bytes } = await place.packet('uplink', legs.fromClient({ flags: SYN }));
-      await place.command('conntrack', '-F');
-      t.equal(verdict, 7);
-      const mappedPort = portAt(family, bytes);
-      t.not(mappedPort, 42_000);
-      t.ok(mappedPort >= 1024);
-      const mapped = new Legs({ family, protocol, clientPort: 42_000, mappedPort });
-      t.strictSame(bytes, mapped.toPod({ flags: SYN }));
-      t.strictSame(await place.counts(), { REMAPPED: 1 });
-    });
-
-    t.test(
-      `${family} ${protocol}: answers of a later flow that conntrack has, from the same port, are its own`,
-      async (t) => {
+  for (const protocol of place.protocols) {
+    if (place.asksConntrack) {
+      t.test(`${family} ${protocol}: a flow that conntrack has stays with it`, async (t) => {
         const expect = new Expect(t, place);
-        const legs = new Legs({ family, protocol, clientPort: 43_000 });
-        const asks = (flags: number, as: string) =>
-          expect.translated('uplink', legs.fromClient({ flags }), { to: legs.toPod({ flags }), as });
-        const answers = (flags: number) =>
-          expect.translated('pod', legs.fromPod({ flags }), { to: legs.toClient({ flags }), as: 'ANSWERED' });
-        await asks(SYN, 'CREATED');
-        await answers(SYN | ACK);
-        await answers(SYN | ACK);
-        await track(protocol, { client, port: 43_000, to: pod2, dport: SECOND_PORT, via: pod });
-        await expect.handedOn('pod', legs.fromPod({ flags: SYN | ACK }), 'CONNTRACK');
-        if (protocol === 'tcp') {
-          t.strictSame(await place.entries(family === 'ip' ? 'f4' : 'f6'), [], 'the pod knows of no other connection');
-        } else {
-          await asks(ACK, 'TAKEN');
-          await answers(ACK);
-          await expect.handedOn('pod', legs.fromPod({ flags: ACK }), 'CONNTRACK');
-          await place.command('conntrack', '-F');
-          await answers(ACK);
-        }
+        const legs = new Legs({ family, protocol, clientPort: 41_000 });
+        await track(protocol, { client, port: 41_000, to: node, dport: SERVICE_PORT, via: pod });
+        await expect.handedOn('uplink', legs.fromClient({ flags: SYN }), 'CONNTRACK');
         await place.command('conntrack', '-F');
-      },
-    );
+        await expect.translated('uplink', legs.fromClient({ flags: SYN }), {
+          to: legs.toPod({ flags: SYN }),
+          as: 'CREATED',
+        });
+      });
+
+      t.test(`${family} ${protocol}: a port that conntrack uses towards the pod is not taken`, async (t) => {
+        const legs = new Legs({ family, protocol, clientPort: 42_000 });
+        await track(protocol, { client, port: 42_000, to: pod2, dport: SECOND_PORT, via: pod });
+        const { verdict, bytes } = await place.packet('uplink', legs.fromClient({ flags: SYN }));
+        await place.command('conntrack', '-F');
+        t.equal(verdict, 7);
+        const mappedPort = portAt(family, bytes);
+        t.not(mappedPort, 42_000);
+        t.ok(mappedPort >= 1024);
+        const mapped = new Legs({ family, protocol, clientPort: 42_000, mappedPort });
+        t.strictSame(bytes, mapped.toPod({ flags: SYN }));
+        t.strictSame(await place.counts(), { REMAPPED: 1 });
+      });
+
+      t.test(
+        `${family} ${protocol}: answers of a later flow that conntrack has, from the same port, are its own`,
+        async (t) => {
+          const expect = new Expect(t, place);
+          const legs = new Legs({ family, protocol, clientPort: 43_000 });
+          const asks = (flags: number, as: string) =>
+            expect.translated('uplink', legs.fromClient({ flags }), { to: legs.toPod({ flags }), as });
+          const answers = (flags: number) =>
+            expect.translated('pod', legs.fromPod({ flags }), { to: legs.toClient({ flags }), as: 'ANSWERED' });
+          await asks(SYN, 'CREATED');
+          await answers(SYN | ACK);
+          await answers(SYN | ACK);
+          await track(protocol, { client, port: 43_000, to: pod2, dport: SECOND_PORT, via: pod });
+          await expect.handedOn('pod', legs.fromPod({ flags: SYN | ACK }), 'CONNTRACK');
+          if (protocol === 'tcp') {
+            t.strictSame(
+              await place.entries(family === 'ip' ? 'f4' : 'f6'),
+              [],
+              'the pod knows of no other connection',
+            );
+          } else {
+            await asks(ACK, 'TAKEN');
+            await answers(ACK);
+            await expect.handedOn('pod', legs.fromPod({ flags: ACK }), 'CONNTRACK');
+            await place.command('conntrack', '-F');
+            await answers(ACK);
+          }
+          await place.command('conntrack', '-F');
+        },
+      );
+    }
 
     t.test(`${family} ${protocol}: one client port through two frontends to the same pod`, async (t) => {
       const expect = new Expect(t, place);
@@ -114,11 +120,12 @@ for (const family of FAMILIES) {
 
   t.test(`${family}: a port towards the pod is free again when its flow is over`, async (t) => {
     const expect = new Expect(t, place);
-    const first = new Legs({ family, protocol: 'udp' });
-    const second = new Legs({ family, protocol: 'udp', servicePort: SECOND_PORT });
-    await place.packet('uplink', first.fromClient());
-    await place.configure({ seconds: { udpNew: -1000 } });
-    await expect.translated('uplink', second.fromClient(), { to: second.toPod(), as: 'CREATED' });
+    const [protocol, more] = [place.anyProtocol, { flags: SYN }];
+    const first = new Legs({ family, protocol });
+    const second = new Legs({ family, protocol, servicePort: SECOND_PORT });
+    await place.packet('uplink', first.fromClient(more));
+    await place.configure({ seconds: { tcpSyn: -1000, udpNew: -1000 } });
+    await expect.translated('uplink', second.fromClient(more), { to: second.toPod(more), as: 'CREATED' });
     await place.configure();
     const keys = (await place.entries(family === 'ip' ? 'f4' : 'f6')).map(([key, value]) =>
       decodeFlow(family, key, value),
@@ -147,8 +154,8 @@ for (const family of FAMILIES) {
 
   t.test(`${family}: a route that changes is followed`, async (t) => {
     const expect = new Expect(t, place);
-    const legs = new Legs({ family, protocol: 'udp' });
-    await place.packet('uplink', legs.fromClient());
+    const [legs, more] = [new Legs({ family, protocol: place.anyProtocol }), { flags: SYN }];
+    await place.packet('uplink', legs.fromClient(more));
     const map = family === 'ip' ? 'f4' : 'f6';
     const prefix = family === 'ip' ? '198.51.100.0/24' : 'fd00:2::/64';
     const via = family === 'ip' ? '192.0.3.254' : 'fd00:5::fe';
@@ -171,6 +178,6 @@ for (const family of FAMILIES) {
     t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.other, via]);
     await place.command('ip', 'route', 'replace', prefix, 'via', was, 'dev', 'up0');
     await place.forget();
-    await expect.translated('uplink', legs.fromClient(), { to: legs.toPod(), as: 'CREATED' });
+    await expect.translated('uplink', legs.fromClient(more), { to: legs.toPod(more), as: 'CREATED' });
   });
 }

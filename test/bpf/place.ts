@@ -130,17 +130,24 @@ export const SECONDS = {
 
 export class Place {
   readonly loader: Talker;
+  /** Whether the programs ask conntrack. Those that cannot, before Linux 5.18, leave UDP to nft. */
+  readonly asksConntrack: boolean;
   readonly #holder: Talker;
   readonly #harness: Talker;
   readonly #directory: string;
   readonly #pid: string;
 
-  private constructor(holder: Talker, { loader, harness }: { loader: Talker; harness: Talker }, directory: string) {
+  private constructor(
+    holder: Talker,
+    { loader, harness, asksConntrack }: { loader: Talker; harness: Talker; asksConntrack: boolean },
+    directory: string,
+  ) {
     this.#holder = holder;
     this.#pid = String(holder.child.pid);
     this.#harness = harness;
     this.#directory = directory;
     this.loader = loader;
+    this.asksConntrack = asksConntrack;
   }
 
   /** Makes the namespace and loads the programs into it. The caller ends it. */
@@ -151,9 +158,19 @@ export class Place {
     const inside = ['-t', String(holder.child.pid), '-m', '-n'];
     const pins = `${directory}/nftlane/v1`;
     const loader = new Talker(start('nsenter', [...inside, `${DIST}nftlane-bpf`, pins]));
-    await loader.must(load);
+    const asksConntrack = (await loader.must(load)).end.includes('udp=yes');
     const harness = new Talker(start('nsenter', [...inside, `${DIST}bpf-harness`, pins, 'run']));
-    return new Place(holder, { loader, harness }, directory);
+    return new Place(holder, { loader, harness, asksConntrack }, directory);
+  }
+
+  /** What the programs take. */
+  get protocols(): readonly FastProtocol[] {
+    return this.asksConntrack ? ['tcp', 'udp'] : ['tcp'];
+  }
+
+  /** For what holds with any protocol: UDP, whose packets all look alike, where the programs take it. */
+  get anyProtocol(): FastProtocol {
+    return this.asksConntrack ? 'udp' : 'tcp';
   }
 
   /** Runs another program of the build in the namespace, with the directory of pins as its first argument. */
@@ -169,10 +186,10 @@ export class Place {
     return stdout;
   }
 
-  /** Another loader on the same pins. */
-  anotherLoader(): Talker {
+  /** Another loader, on the same pins unless it is told otherwise. */
+  anotherLoader(pins = `${this.#directory}/nftlane/v1`): Talker {
     const inside = ['-t', this.#pid, '-m', '-n'];
-    return new Talker(start('nsenter', [...inside, `${DIST}nftlane-bpf`, `${this.#directory}/nftlane/v1`]));
+    return new Talker(start('nsenter', [...inside, `${DIST}nftlane-bpf`, pins]));
   }
 
   /** How the kernel lets programs be attached, the better way first. */

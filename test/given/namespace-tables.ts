@@ -39,6 +39,11 @@ export class NamespaceTables implements Tables {
     return { elements: new Map(elements.map(([object, held]) => [object, new Map(held)])), chains };
   }
 
+  async ruleCounts(): Promise<ReadonlyMap<string, number>> {
+    const { rules = [] } = await this.#ask({ ruleCounts: true });
+    return new Map(rules);
+  }
+
   async count(objects: readonly NftObject[]): Promise<ReadonlyMap<string, readonly ListedElement[]>> {
     const { counted = [] } = await this.#ask({ count: objects });
     return new Map(counted);

@@ -11,6 +11,7 @@ import { exec } from '../../src/sys/exec.ts';
 export interface Question {
   readonly run?: readonly string[];
   readonly list?: true;
+  readonly ruleCounts?: true;
   readonly count?: readonly NftObject[];
   readonly disturb?: readonly string[];
 }
@@ -22,16 +23,18 @@ export interface Answer {
   readonly failed?: string;
   readonly elements?: readonly (readonly [object: string, held: readonly (readonly [key: string, held: Held])[]])[];
   readonly chains?: readonly string[];
+  readonly rules?: readonly (readonly [chain: string, count: number])[];
   readonly counted?: readonly (readonly [object: string, elements: readonly ListedElement[]])[];
 }
 
 const [, , command = 'nft'] = process.argv;
 const kernel = new Kernel({ command });
 
-async function answer({ run, list, count, disturb }: Question): Promise<Omit<Answer, 'id'>> {
+async function answer({ run, list, ruleCounts, count, disturb }: Question): Promise<Omit<Answer, 'id'>> {
   if (run !== undefined) await kernel.run(run);
   if (disturb !== undefined) await nft(disturb);
   if (count !== undefined) return { counted: [...(await kernel.count(count))] };
+  if (ruleCounts !== undefined) return { rules: [...(await kernel.ruleCounts())] };
   if (list === undefined) return {};
   const { elements, chains } = await kernel.list();
   return { elements: [...elements].map(([object, held]) => [object, [...held]]), chains };

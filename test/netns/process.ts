@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 export interface ExecOptions {
   readonly input?: string;
-  /** The process group is killed after this time. Default: 10 seconds. */
+  /** The process group is killed after this time. Default: 60 seconds, which is for emulated machines. */
   readonly timeoutMs?: number;
 }
 
@@ -30,7 +30,7 @@ const PATH = `${ROOT}.cache/bin:${ROOT}node_modules/.bin:${process.env['PATH'] ?
 export async function execute(
   command: string,
   args: readonly string[],
-  { input = '', timeoutMs = 10_000 }: ExecOptions = {},
+  { input = '', timeoutMs = 60_000 }: ExecOptions = {},
 ): Promise<ExecResult> {
   const child = start(command, args);
   let timedOut = false;

@@ -15,11 +15,13 @@ import { buildProgram, Daemon } from '../netns/daemon.ts';
 import { dualStackService, nodeFlags, nodeObjects, serviceAddresses, writeManifest } from '../netns/manifests.ts';
 import { Namespace } from '../netns/namespace.ts';
 import { type ExecResult, execute, killGroup, type PipedChild, start } from '../netns/process.ts';
+import type { Addresses } from '../netns/topology.ts';
 import { createWorld, type World } from '../netns/world.ts';
 
 export const TARGET_PORT = 8080;
 export const NODE_PORT = 30080;
-const PATIENCE_MS = 15_000;
+/** Enough for an emulated machine. */
+const PATIENCE_MS = 60_000;
 
 /** The gateway of the pods behind the bridge. */
 export const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
@@ -126,13 +128,21 @@ export class FastWorld {
     return new Namespace('far', { name: far.name, ...FAR.client });
   }
 
-  /** A Service with the Local policy, at a node port and at an external address, and these pods as its endpoints. */
-  async serve(name: string, n: number, given: { pods: readonly Namespace[]; nodePort: number; overrides?: ApiObject }) {
+  /**
+   * A Service with the Local policy, at a node port, and these pods as its endpoints. Returns its cluster IPs, the nth of
+   * their ranges.
+   */
+  async serve(
+    name: string,
+    n: number,
+    given: { pods: readonly Namespace[]; nodePort: number; overrides?: ApiObject },
+  ): Promise<Addresses> {
     const { pods, nodePort, overrides = { spec: { externalTrafficPolicy: 'Local' } } } = given;
     const ports = (['tcp', 'udp'] as const).map((protocol) => ({
       ...{ name: protocol, protocol, port: 80, targetPort: TARGET_PORT, nodePort },
     }));
-    const object = dualStackService(name, serviceAddresses(n), { ports, overrides });
+    const at = serviceAddresses(n);
+    const object = dualStackService(name, at, { ports, overrides });
     const slices = (['ip', 'ip6'] as const).map((family) =>
       slice(name, {
         metadata: { name: `${name.split('/')[1]}-${family}` },
@@ -142,6 +152,7 @@ export class FastWorld {
       }),
     );
     await writeManifest(this.#manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
+    return at;
   }
 
   async startDaemon(...flags: readonly string[]): Promise<Daemon> {

@@ -94,7 +94,7 @@ bench-fastpath: harness ## Measure the fast path beside our own rules (as root)
 setup-kernels:
 	@.ci/setup.sh bpf kernels
 
-kernels: setup-kernels harness ## Test the fast path's programs on Debian 12's and Debian 13's kernels, in qemu (as root)
+kernels: setup-kernels build harness ## Test the fast path and the rules on the kernels of Debian 11, 12 and 13, in qemu (as root)
 	@.ci/kernels/run.sh
 
 clean: ## Remove all that was made here, except for node_modules

@@ -13,7 +13,8 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mkdir -p /run/work/tmp /run/netns
 # tap's own limit for a file is meant for a faster machine; the host ends what takes too long.
-export TMPDIR=/run/work/tmp HOME=/run/work TAP_TIMEOUT=900
+export TMPDIR=/run/work/tmp HOME=/run/work TAP_TIMEOUT=900 TRAFFIC_BYTES=1000000
+export TEST_PROGRAM="$project/dist/nftlane.mjs"
 # The kernel asks for modules by itself, but this is not the machine that they are installed on.
 cat >/run/work/modprobe <<END
 #!/bin/sh
@@ -21,7 +22,10 @@ exec /sbin/modprobe -d "$kernel" "\$@"
 END
 chmod +x /run/work/modprobe
 echo /run/work/modprobe >/proc/sys/kernel/modprobe
-/run/work/modprobe -a nf_conntrack nf_nat nf_tables veth bridge sch_ingress cls_bpf
+# What the tests will ask for anyway: one at a time, in the middle of a transaction, each takes seconds here.
+/run/work/modprobe -qa nf_conntrack nf_nat nf_tables veth bridge sch_ingress sch_tbf cls_bpf cls_u32 \
+  nft_chain_nat nft_counter nft_ct nft_fib_ipv4 nft_fib_ipv6 nft_hash nft_masq nft_nat nft_numgen \
+  nft_reject_ipv4 nft_reject_ipv6 nf_conntrack_netlink
 ip link set lo up
 echo "guest: ready after $(cut -d. -f1 /proc/uptime) s"
 cd "$project" || echo "guest: no project"
@@ -31,24 +35,11 @@ mkdir -p /run/work/bpf
 mount -t bpf bpf /run/work/bpf
 echo probe | dist/bpf/nftlane-bpf /run/work/bpf/v1
 
-began=$(cut -d. -f1 /proc/uptime)
-number=0
-for file; do
-  number=$((number + 1))
-  {
-    node "$file" >"/run/work/tap.$number" 2>&1
-    echo $? >"/run/work/status.$number"
-    echo "guest: $file ended after $(($(cut -d. -f1 /proc/uptime) - began)) s"
-  } &
-done
-wait
-
-number=0
-for file; do
-  number=$((number + 1))
-  status=$(cat "/run/work/status.$number")
+# What a file ends with: seconds, "result PASSED FAILED FILE", and all that it said if that is not good.
+end_of() {
+  echo "guest: $1 ended after $(($(cut -d. -f1 /proc/uptime) - began)) s"
   # A run that failed without a failed assertion counts as one failure.
-  awk -v status="$status" -v file="$file" '
+  awk -v status="$2" -v file="$1" '
     /^# [{] total: / {
       gsub(/[{},:#]/, " ")
       for (i = 1; i < NF; i += 2) count[$i] = $(i + 1)
@@ -58,8 +49,23 @@ for file; do
       if (failed == 0 && (status != 0 || count["pass"] + 0 == 0)) failed = 1
       print "result", count["pass"] + 0, failed, file
       exit failed > 0
-    }' "/run/work/tap.$number" || cat "/run/work/tap.$number"
+    }' "$3" || cat "$3"
+}
+
+began=$(cut -d. -f1 /proc/uptime)
+number=0
+for file; do
+  number=$((number + 1))
+  {
+    node "$file" >"/run/work/tap.$number" 2>&1
+    status=$?
+    # One at a time, so that their lines do not mix.
+    flock 9
+    end_of "$file" $status "/run/work/tap.$number"
+  } 9>/run/work/lock &
 done
+wait
+
 echo 'guest: end'
 # The files go with the power, and nobody is to hear of it.
 exec >/dev/null 2>&1

@@ -48,6 +48,11 @@ function features(family: Family): Readonly<Record<string, readonly [option: str
       `map m { typeof ${family} saddr : ${value}; size 16; flags dynamic,timeout; }
        ${filter} update @m { ${family} saddr timeout 10s : ${family} daddr . ct original proto-dst }; }`,
     ],
+    // catchReply of ../compile/chains.ts. The kernel takes it in a forward chain since commit be8be04e5ddb.
+    'telling pods by their addresses (ClusterCIDR, NodeCIDR)': [
+      'NFT_FIB, Linux 5.19',
+      `${filter} fib daddr . iif oif exists accept; }`,
+    ],
     'source ranges': ['NF_TABLES', `set s { ${key} . ${family} saddr; flags interval; }`],
   };
 }
@@ -80,14 +85,14 @@ async function tryOut({ system, nft }: Machine, input: string): Promise<string |
   return parseComplaints(stderr)[0]?.message ?? `exit status ${status}`;
 }
 
-/** The first kernel that nftables proxies are made for. */
-const KERNEL_FLOOR = [5, 13] as const;
+/** The first kernel that takes all of our rules. */
+const KERNEL_FLOOR = [5, 19] as const;
 
 export async function checkKernel({ system }: Machine): Promise<Check[]> {
   const release = (await system.read('/proc/sys/kernel/osrelease')).trim();
   const [major = 0, minor = 0] = release.split('.').map(Number);
   const isOld = major * 1000 + minor < KERNEL_FLOOR[0] * 1000 + KERNEL_FLOOR[1];
-  const advice = `use ${KERNEL_FLOOR.join('.')} or newer; older ones were never tried`;
+  const advice = `use ${KERNEL_FLOOR.join('.')} or newer; what an older one lacks is said of nftables`;
   const kernel = isOld ? warning('kernel', `${release} is old`, advice) : ok('kernel', release);
   const hasProtocols = (await system.read('/etc/protocols')) !== '';
   const numbers = 'there is none: nft prints numbers for protocols (nftlane reads both)';

@@ -214,48 +214,53 @@ struct fp_slot_count {
 	__u64 answered;
 };
 
-/* What became of packets. Those before FP_TAKEN were handed on untouched. */
-#define FP_REASONS(X)                                                                                              \
-	X(OTHER)           /* not IPv4 or IPv6, TCP, UDP or an ICMP error; a VLAN tag; malformed */                   \
-	X(OPTIONS)         /* IP options or extension headers */                                                      \
-	X(PORT)            /* no frontend, or no backend, has this port */                                            \
-	X(FOREIGN)         /* not to this host's MAC address, or from another device than the backend's */            \
-	X(TTL)             /* TTL or hop limit at its end */                                                          \
-	X(NO_FLOW)         /* in the middle of a connection that is not ours, or an answer to such a one */           \
-	X(NO_FRONTEND)     /* not to a frontend */                                                                    \
-	X(FRONTEND_OFF)    /* the frontend is not handed out, or has no backends */                                   \
-	X(CREATION_OFF)    /* no new flows are taken */                                                               \
-	X(SOURCE)          /* the source is one that nft handles */                                                   \
-	X(BACKEND)         /* the backend's slot is free or not the Service's */                                      \
-	X(STALE)           /* the flow's backend has gone */                                                          \
-	X(EXPIRED)         /* the flow's time is over */                                                              \
-	X(CONNTRACK)       /* conntrack knows the flow */                                                             \
-	X(NO_CONNTRACK)    /* UDP, and the kernel cannot be asked for conntrack entries */                            \
-	X(ROUTE)           /* no route to the client, or a kind that is not for us */                                 \
-	X(ASYMMETRIC)      /* the route to the client leaves by another uplink */                                     \
-	X(MTU)             /* longer than the uplink allows: the stack tells the sender */                            \
-	X(POD_MTU)         /* UDP to a pod whose MTU is not known or above the uplink's */                            \
-	X(FRAGMENT)        /* a fragment that came before its first one, or cannot be remembered */                   \
-	X(FULL)            /* the flow table is full */                                                               \
-	X(CLASH)           /* no free client port towards the backend */                                              \
-	X(TRUNCATED)       /* shorter than its headers say */                                                         \
-	X(TAKEN)           /* a packet of a flow, to its backend */                                                   \
-	X(CREATED)         /* the first packet of a flow, to its backend */                                           \
-	X(REMAPPED)        /* as before, with another client port */                                                  \
-	X(RECYCLED)        /* a new connection took the place of one that had ended */                                \
-	X(ANSWERED)        /* a packet of a flow, to its client */                                                    \
-	X(ICMP_IN)         /* an ICMP error to the backend */                                                         \
-	X(ICMP_OUT)        /* an ICMP error to the client */                                                          \
-	X(FRAGMENT_IN)     /* a later fragment to the backend */                                                      \
-	X(FRAGMENT_OUT)    /* a later fragment to the client */                                                       \
-	X(REROUTED)        /* the route to a client changed */
+/*
+ * What became of packets, for people in words. Those before FP_TAKEN were handed on untouched, those before FP_NOTED went
+ * by the fast path, and the others happened to packets that are counted besides.
+ */
+#define FP_REASONS(X) \
+	X(OTHER, "not IPv4 or IPv6, TCP, UDP or an ICMP error; a VLAN tag; malformed") \
+	X(OPTIONS, "IP options or extension headers") \
+	X(PORT, "no frontend, or no backend, has this port") \
+	X(FOREIGN, "not to this host's MAC address, or from another device than the backend's") \
+	X(TTL, "TTL or hop limit at its end") \
+	X(NO_FLOW, "in the middle of a connection that is not ours, or an answer to such a one") \
+	X(NO_FRONTEND, "not to a frontend") \
+	X(FRONTEND_OFF, "the frontend is not handed out, or has no backends") \
+	X(CREATION_OFF, "no new flows are taken") \
+	X(SOURCE, "the source is one that nft handles") \
+	X(BACKEND, "the backend's slot is free or not the Service's") \
+	X(STALE, "the flow's backend has gone") \
+	X(EXPIRED, "the flow's time is over") \
+	X(CONNTRACK, "conntrack knows the flow") \
+	X(NO_CONNTRACK, "UDP, and the kernel cannot be asked for conntrack entries") \
+	X(ROUTE, "no route to the client, or a kind that is not for us") \
+	X(ASYMMETRIC, "the route to the client leaves by another uplink") \
+	X(MTU, "longer than the uplink allows: the stack tells the sender") \
+	X(POD_MTU, "UDP to a pod whose MTU is not known or above the uplink's") \
+	X(FRAGMENT, "a fragment that came before its first one, or cannot be remembered") \
+	X(FULL, "the flow table is full") \
+	X(CLASH, "no free client port towards the backend") \
+	X(TRUNCATED, "shorter than its headers say") \
+	X(TAKEN, "a packet of a flow, to its backend") \
+	X(CREATED, "the first packet of a flow, to its backend") \
+	X(REMAPPED, "the first packet of a flow, to its backend with another client port") \
+	X(ANSWERED, "a packet of a flow, to its client") \
+	X(ICMP_IN, "an ICMP error to the backend") \
+	X(ICMP_OUT, "an ICMP error to the client") \
+	X(FRAGMENT_IN, "a later fragment to the backend") \
+	X(FRAGMENT_OUT, "a later fragment to the client") \
+	X(RECYCLED, "a new connection took the place of one that had ended") \
+	X(REROUTED, "the route to a client changed")
 
 enum fp_reason {
-#define FP_ENUM(name) FP_##name,
+#define FP_ENUM(name, words) FP_##name,
 	FP_REASONS(FP_ENUM)
 #undef FP_ENUM
 	FP_REASON_COUNT,
 };
+
+#define FP_NOTED FP_RECYCLED
 
 /* Which timeout a flow in this state has. */
 static inline __attribute__((always_inline)) enum fp_timeout fp_timeout_of(__u8 proto, const struct fp_flow_state *s)

@@ -9,7 +9,7 @@
 
 #include "loader.h"
 
-#define GROUP 1024
+#define GROUP 256
 
 enum change { NONE, PUT, DEL };
 
@@ -98,9 +98,9 @@ static void add(struct progress *p, const struct request *r, enum change change)
 		}
 		group.change = change;
 	}
-	if (!from_hex(r->words[2], group.keys + group.count * group.map.key_size, group.map.key_size) ||
+	if (!read_key(r->words[2], group.keys + group.count * group.map.key_size, group.map.key_size) ||
 	    (change == PUT &&
-	     !from_hex(r->words[3], group.values + group.count * group.map.value_size, group.map.value_size))) {
+	     !read_value(r->words[3], group.values + group.count * group.map.value_size, group.map.value_size))) {
 		p->line--;
 		make_changes(p);
 		if (p->error)

@@ -48,8 +48,9 @@ const char *error_name(int error);
 /* The next line of input without its end, or NULL at the end. Sends what has been answered before it waits. */
 char *next_line(void);
 struct request split(char *line);
-/* Fills `bytes` from hexadecimal text of exactly that length. */
-bool from_hex(const char *text, void *bytes, size_t length);
+/* From hexadecimal text: a key of exactly that length, or a value that may leave out zeros at its end. */
+bool read_key(const char *text, void *key, size_t length);
+bool read_value(const char *text, void *value, size_t length);
 void print_hex(const void *bytes, size_t length);
 bool parse_number(const char *text, uint32_t *number);
 bool parse_role(const char *text, enum role *role);

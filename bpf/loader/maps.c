@@ -66,12 +66,21 @@ static bool find_map(const char *name, struct map *map)
 	return !error;
 }
 
-static bool read_bytes(const char *text, void *bytes, size_t length, const struct map *map, const char *what)
+static bool find_key(const char *text, void *key, const struct map *map)
 {
-	if (from_hex(text, bytes, length))
+	if (read_key(text, key, map->key_size))
 		return true;
-	fail(EINVAL, "the %s of map \"%s\" has %zu bytes as hexadecimal digits, not \"%.80s\"", what, map->name, length,
+	fail(EINVAL, "a key of map \"%s\" has %u bytes as hexadecimal digits, not \"%.80s\"", map->name, map->key_size,
 	     text);
+	return false;
+}
+
+static bool find_value(const char *text, void *value, const struct map *map)
+{
+	if (read_value(text, value, map->value_size))
+		return true;
+	fail(EINVAL, "a value of map \"%s\" has at most %u bytes as hexadecimal digits, not \"%.80s\"", map->name,
+	     map->value_size, text);
 	return false;
 }
 
@@ -124,8 +133,8 @@ void request_put(const struct request *r)
 	struct map map;
 	int error;
 
-	if (!find_map(r->words[1], &map) || !read_bytes(r->words[2], key, map.key_size, &map, "key") ||
-	    !read_bytes(r->words[3], value, map.value_size, &map, "value"))
+	if (!find_map(r->words[1], &map) || !find_key(r->words[2], key, &map) ||
+	    !find_value(r->words[3], value, &map))
 		return;
 	error = put(&map, key, value);
 	if (error)
@@ -139,7 +148,7 @@ void request_del(const struct request *r)
 	uint8_t key[MAX_BYTES];
 	struct map map;
 
-	if (!find_map(r->words[1], &map) || !read_bytes(r->words[2], key, map.key_size, &map, "key"))
+	if (!find_map(r->words[1], &map) || !find_key(r->words[2], key, &map))
 		return;
 	if (bpf_map_delete_elem(map.fd, key) && errno != ENOENT)
 		fail(errno, "cannot delete %s from map \"%s\"", r->words[2], map.name);
@@ -163,7 +172,7 @@ void request_get(const struct request *r)
 	struct map map;
 	int error;
 
-	if (!find_map(r->words[1], &map) || !read_bytes(r->words[2], key, map.key_size, &map, "key"))
+	if (!find_map(r->words[1], &map) || !find_key(r->words[2], key, &map))
 		return;
 	error = get(&map, key, value);
 	if (error) {
@@ -227,11 +236,20 @@ void request_flush(const struct request *r)
 	ok("count=%u", count);
 }
 
+static const char *fate_of(uint32_t reason)
+{
+	if (reason < FP_TAKEN)
+		return "passed";
+	return reason < FP_NOTED ? "taken" : "noted";
+}
+
 void request_stats(void)
 {
-#define FP_NAME(name) #name,
-	static const char *const reasons[] = { FP_REASONS(FP_NAME) };
-#undef FP_NAME
+#define FP_WORDS(name, words) { #name, words },
+	static const struct {
+		const char *name, *words;
+	} reasons[] = { FP_REASONS(FP_WORDS) };
+#undef FP_WORDS
 	struct map map;
 
 	if (!find_map("stats", &map))
@@ -243,7 +261,7 @@ void request_stats(void)
 			fail(errno, "cannot read the counters");
 			return;
 		}
-		say("stat %s %llu\n", reasons[i], (unsigned long long)count);
+		say("stat %s %llu %s %s\n", reasons[i].name, (unsigned long long)count, fate_of(i), reasons[i].words);
 	}
-	ok("taken=%d", FP_TAKEN);
+	done();
 }

@@ -29,9 +29,9 @@ export async function explainConnection(settings: ExplainSettings, source: strin
   const kernel = new Kernel({ command: settings.nft });
   await kernel.check();
   const listing = await kernel.list();
-  const { engine } = await openLive(settings.source, listing);
+  const { engine, fastPath } = await openLive(settings.source, listing);
   const ruleset = rulesetOf(engine, listing, packet.family);
-  const told = explain(packet, { engine, ruleset, host });
+  const told = explain(packet, { engine, ruleset, host, fastPath });
   const altered = alteredChains(ruleset, await kernel.ruleCounts());
   const explanation = { ...told, differences: [...told.differences, ...altered] };
   const text = settings.output === 'json' ? JSON.stringify(explanation, null, 2) : printExplanation(explanation);

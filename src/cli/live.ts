@@ -3,6 +3,7 @@ import { AdminError, adminSocketPath, fetchState } from '../admin/admin-socket.t
 import { type DaemonState, engineFrom } from '../admin/state.ts';
 import type { ProxyOptions } from '../compile/node-view.ts';
 import { Engine, type KernelListing } from '../engine/engine.ts';
+import type { FastPathView } from '../inspect/fast-path-view.ts';
 import { describeFinding, type Finding } from '../kube/finding.ts';
 import { deliverManifests } from '../manifests/deliver-manifests.ts';
 import { loadManifests } from '../manifests/manifest-files.ts';
@@ -23,6 +24,8 @@ export interface LiveSource {
 export interface Live {
   readonly engine: Engine;
   readonly findings: readonly Finding[];
+  /** What the daemon tells of its fast path. */
+  readonly fastPath?: FastPathView;
 }
 
 /** Asks the source, and compiles its objects against what the kernel holds. */
@@ -40,7 +43,8 @@ async function fromDaemon(runDir: string, listing: KernelListing): Promise<Live>
   engine.adopt(listing);
   engine.compile();
   for (const refusal of state.refusals) engine.refuse(refusal);
-  return { engine, findings: state.findings };
+  const { findings, fastPath } = state;
+  return { engine, findings, ...(fastPath === undefined ? {} : { fastPath }) };
 }
 
 /** What the daemon of this network namespace knows. Throws {@link CommandError} when there is none. */

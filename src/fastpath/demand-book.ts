@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Frontend } from '../model/frontends.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { type Demands, demandsOf, type Endpoint, type Left } from './demand.ts';
-import type { FastProtocol, FrontendKey } from './entries.ts';
+import type { FrontendKey } from './entries.ts';
 
 /** One address, port and protocol that can be dialled, and who answers there. */
 export interface WantedFrontend {
@@ -16,9 +16,14 @@ export interface WantedFrontend {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** A frontend that stays with nft, and the addresses at which it is dialled. */
+export interface LeftAt extends Left {
+  readonly addresses: readonly Address[];
+}
+
 export interface Wanted {
   readonly frontends: readonly WantedFrontend[];
-  readonly left: readonly Left[];
+  readonly left: readonly LeftAt[];
 }
 
 /** Listens to the engine. */
@@ -49,13 +54,17 @@ export class DemandBook {
     const frontends = used.flatMap(({ taken }) =>
       taken.flatMap(({ name, servicePort, protocol, endpoints, frontends }) =>
         frontends.flatMap((frontend) =>
-          this.#keysOf(frontend, protocol, { hostAddresses, refused }).map(
-            (key): WantedFrontend => ({ name, servicePort, kind: frontend.kind, key, endpoints }),
-          ),
+          this.#addressesOf(frontend, { hostAddresses, refused }).map((address): WantedFrontend => {
+            const key = { address, port: frontend.port, protocol };
+            return { name, servicePort, kind: frontend.kind, key, endpoints };
+          }),
         ),
       ),
     );
-    return { frontends, left: used.flatMap(({ left }) => left) };
+    const left = used.flatMap(({ left }) =>
+      left.map((one) => ({ ...one, addresses: this.#addressesOf(one.frontend, { hostAddresses, refused }) })),
+    );
+    return { frontends, left };
   }
 
   #compiled(key: string, owns: (frontend: Frontend) => boolean): void {
@@ -75,19 +84,16 @@ export class DemandBook {
   }
 
   /** Where a frontend is dialled; a node port at every address that takes them and has no frontend of its own there. */
-  #keysOf(
+  #addressesOf(
     frontend: Frontend,
-    protocol: FastProtocol,
-    { hostAddresses, refused }: { hostAddresses: readonly Address[]; refused: ReadonlySet<string> },
-  ): FrontendKey[] {
-    const { address, family, port } = frontend;
-    if (address !== undefined) return [{ address, port, protocol }];
-    const taken = nodePortAddresses(this.#engine.node, family, hostAddresses);
-    const free = taken.filter((address) => {
+    { hostAddresses, refused }: { readonly hostAddresses: readonly Address[]; readonly refused: ReadonlySet<string> },
+  ): readonly Address[] {
+    const { address, family } = frontend;
+    if (address !== undefined) return [address];
+    return nodePortAddresses(this.#engine.node, family, hostAddresses).filter((address) => {
       const owner = this.#dialled.get(nameOf(address, frontend));
       return owner === undefined || refused.has(owner);
     });
-    return free.map((address) => ({ address, port, protocol }));
   }
 }
 

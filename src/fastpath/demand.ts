@@ -1,6 +1,7 @@
 // Which frontends the programs can serve, and why the others with the Local policy stay with nft: from the model that the
 // nft elements are made of.
 import { wantedSlots } from '../compile/wanted-slots.ts';
+import type { LeftCause } from '../inspect/fast-path-view.ts';
 import { rangesOf, type Service } from '../kube/service.ts';
 import type { Frontend } from '../model/frontends.ts';
 import type { ServicePortModel } from '../model/service-port.ts';
@@ -27,11 +28,17 @@ export interface Demand {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** Why nft has it. */
+export interface Why {
+  readonly cause: LeftCause;
+  /** For people. */
+  readonly reason: string;
+}
+
 /** A frontend with the Local policy that stays with nft. */
-export interface Left {
+export interface Left extends Why {
   readonly name: string;
   readonly frontend: Frontend;
-  readonly reason: string;
 }
 
 export interface Demands {
@@ -57,11 +64,11 @@ export function demandsOf(
     if (owned.length === 0 || endpoints.length === 0) continue;
     const whole = whyLeft(service, port, endpoints.length);
     const isClosed = rangesOf(service, port.family, { strict }) !== 'open';
-    const reasonOf = (frontend: Frontend): string | undefined =>
-      whole ?? (frontend.kind === 'load-balancer-ip' && isClosed ? 'has source ranges' : undefined);
+    const reasonOf = (frontend: Frontend): Why | undefined =>
+      whole ?? (frontend.kind === 'load-balancer-ip' && isClosed ? SOURCE_RANGES : undefined);
     for (const frontend of owned) {
-      const reason = reasonOf(frontend);
-      if (reason !== undefined) left.push({ name: port.name, frontend, reason });
+      const why = reasonOf(frontend);
+      if (why !== undefined) left.push({ name: port.name, frontend, ...why });
     }
     const { protocol } = port.port;
     const served = owned.filter((frontend) => reasonOf(frontend) === undefined);
@@ -82,12 +89,19 @@ function endpointsOf(service: Service, { selection }: ServicePortModel): Endpoin
   });
 }
 
+const SOURCE_RANGES: Why = { cause: 'source_ranges', reason: 'it is open to some source ranges only' };
+
 /** Why no frontend of this port is served; `undefined` when they can be. */
-function whyLeft(service: Service, { port, selection }: ServicePortModel, count: number): string | undefined {
-  if (port.protocol === 'sctp') return 'SCTP: a program cannot compute its checksum';
-  if (service.affinitySeconds > 0) return 'session affinity is remembered by nft';
-  if (service.balance !== 'random') return `balance ${service.balance} is made by nft`;
-  if (selection.local.every((backend) => !backend.ready)) return 'all endpoints of this node are terminating';
-  if (count > MAX_CHOICE) return `${count} shares of endpoints of this node, and there is room for ${MAX_CHOICE}`;
+function whyLeft(service: Service, { port, selection }: ServicePortModel, count: number): Why | undefined {
+  if (port.protocol === 'sctp') return { cause: 'protocol', reason: 'SCTP: a program cannot compute its checksum' };
+  if (service.affinitySeconds > 0) return { cause: 'affinity', reason: 'session affinity is remembered by nft' };
+  if (service.balance !== 'random') return { cause: 'balance', reason: `balance ${service.balance} is made by nft` };
+  if (selection.local.every((backend) => !backend.ready))
+    return { cause: 'terminating', reason: 'all endpoints of this node are terminating' };
+  if (count > MAX_CHOICE)
+    return {
+      cause: 'shares',
+      reason: `${count} shares of endpoints of this node, and there is room for ${MAX_CHOICE}`,
+    };
   return undefined;
 }

@@ -1,23 +1,26 @@
 // The fast path at work: follows Services, pods and devices, and keeps the programs and their maps in step with them.
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import type { Engine } from '../engine/engine.ts';
 import type { FastPathView } from '../inspect/fast-path-view.ts';
 import type { Address } from '../net/address.ts';
+import type { Prefix } from '../net/prefix.ts';
 import { Loop } from '../sync/loop.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { Attachments } from './attachments.ts';
+import { COLLECT_MS, Collector } from './collector.ts';
 import { DemandBook } from './demand-book.ts';
-import type { Location } from './locate.ts';
 import { place } from './place.ts';
-import { type Collected, type Probe, Programs } from './programs.ts';
-import type { PlacedBackend } from './slots.ts';
+import { type Probe, Programs } from './programs.ts';
+import { offBecause, reach } from './reach.ts';
 import { excludedSources, isPodInterface } from './sources.ts';
 import { Surroundings, type Uplink } from './surroundings.ts';
-import { type FlowCounts, type PlacedFrontend, type Plan, Tables } from './tables.ts';
+import { type PlacedFrontend, type Plan, Tables } from './tables.ts';
 import { readTimeouts } from './timeouts.ts';
-import { emptyView, type Seen, viewOf } from './view.ts';
+import { Trouble } from './trouble.ts';
+import { emptyView, failingView, type Seen, viewOf } from './view.ts';
 import { isNews, watchNetwork } from './watch-network.ts';
-import { Watchdog } from './watchdog.ts';
 
 export interface FastPathSettings {
   readonly mode: 'auto' | 'required';
@@ -46,13 +49,10 @@ export class FastPathUnusable extends Error {
   override readonly name = 'FastPathUnusable';
 }
 
-const TICK_MS = 3000;
 /** A pod that goes is noticed at once, a stream of news costs at most ten looks a second. */
 const SPACING_MS = 100;
 /** Devices and routes are read again after this at the latest, whatever was heard of them. */
 const READ_MS = 10_000;
-/** In milliseconds: how long a Service port whose answers did not come is left to nft. */
-const PENALTY_MS = 600_000;
 
 /** Listens to the engine and to the kernel. Never in the way of the daemon: where it fails, nft has everything. */
 export class FastPath {
@@ -61,20 +61,20 @@ export class FastPath {
   readonly #book: DemandBook;
   readonly #surroundings: Surroundings;
   readonly #loop: Loop;
-  readonly #watchdog = new Watchdog();
-  /** Service ports that are left to nft, and until when. */
-  readonly #penalties = new Map<string, number>();
+  readonly #attachments: Attachments;
+  readonly #collector: Collector;
+  readonly #trouble: Trouble;
   #probe: Probe | undefined;
   #tables: Tables | undefined;
-  #attached = new Set<string>();
-  #counts: FlowCounts | undefined;
+  /** For flows of each family. */
   #room = 0;
   #isSynced = false;
   #mustRead = true;
   #readAt = Number.NEGATIVE_INFINITY;
-  #collectedAt = Number.NEGATIVE_INFINITY;
-  #last: { readonly collected: Collected; readonly reasons: Readonly<Record<string, number>> } | undefined;
+  /** Of the last pass of work that succeeded. */
   #view: FastPathView;
+  /** What speaks against taking anything, as of the last time that it was looked. */
+  #off: string | undefined;
   #told = '';
 
   constructor(parts: FastPathParts) {
@@ -83,25 +83,39 @@ export class FastPath {
     this.#programs = new Programs({ command: settings.program, directory: settings.directory });
     this.#book = new DemandBook(engine);
     this.#surroundings = new Surroundings({ programs: this.#programs, nft: settings.nft });
-    this.#view = emptyView(settings.mode, 'it has not begun yet');
-    const onFailure = (error: unknown, retryInMs: number): void => {
-      this.#tables = undefined;
-      this.#tell('warn', 'the fast path cannot be kept in step', { reason: reasonOf(error), retryInMs });
-    };
-    this.#loop = new Loop({ work: () => this.#work(), onFailure, clock, spacingMs: SPACING_MS });
+    this.#attachments = new Attachments(this.#programs);
+    this.#collector = new Collector({ programs: this.#programs, log: parts.log });
+    this.#trouble = new Trouble({ log: parts.log, clock });
+    this.#view = emptyView(settings.mode, 'it has not begun yet; what another daemon has attached goes on');
+    this.#loop = new Loop({
+      work: async () => {
+        await this.#work();
+        this.#trouble.succeeded();
+      },
+      onFailure: (error, retryInMs) => {
+        this.#tables = undefined;
+        this.#trouble.failed(reasonOf(error), retryInMs);
+      },
+      clock,
+      spacingMs: SPACING_MS,
+    });
   }
 
   /** Finds out whether this machine can have it. Throws {@link FastPathUnusable} where it is required and cannot be. */
   async open(): Promise<void> {
-    const { settings, log } = this.#parts;
+    const { settings } = this.#parts;
     const reason = await this.#whyNot().catch(reasonOf);
     if (reason === undefined) return;
-    this.#programs.close();
-    if (settings.mode === 'required')
+    if (settings.mode === 'required') {
+      this.#programs.close();
       throw new FastPathUnusable(`Cannot have the fast path, which is required: ${reason}`);
-    log.warn('the fast path is off', { reason });
-    this.#probe = undefined;
+    }
+    this.#tell('warn', 'the fast path is off', { reason });
     this.#view = emptyView(settings.mode, reason);
+    // What a process before this one has attached is not left to itself.
+    if (this.#probe?.usable && existsSync(settings.directory)) return;
+    this.#programs.close();
+    this.#probe = undefined;
   }
 
   /** The kernel holds what was compiled. */
@@ -116,7 +130,7 @@ export class FastPath {
       if (!signal.aborted) await once(signal, 'abort');
       return;
     }
-    const timer = setInterval(() => this.#loop.request(), TICK_MS).unref();
+    const timer = setInterval(() => this.#loop.request(), COLLECT_MS).unref();
     const onChange = (line?: string): void => {
       if (line !== undefined && !isNews(line, this.#surroundings.network)) return;
       this.#mustRead = true;
@@ -133,7 +147,11 @@ export class FastPath {
 
   /** What is on, and why not; counts are those of the last collection. */
   view(): FastPathView {
-    return this.#view;
+    const { failing, failures } = this.#trouble;
+    const totals = { ...this.#collector.totals, failures, loaderRestarts: this.#programs.restarts };
+    if (failing === undefined) return { ...this.#view, totals };
+    const isOn = this.#off === undefined && this.#attachments.hasUplink;
+    return failingView({ ...this.#view, totals }, failing, isOn ? undefined : (this.#off ?? 'it cannot be set up'));
   }
 
   async #whyNot(): Promise<string | undefined> {
@@ -148,6 +166,7 @@ export class FastPath {
     if (!this.#isSynced) return;
     const now = clock.now();
     const tables = await this.#ready(now);
+    await this.#attachments.review(now);
     if (this.#mustRead || now - this.#readAt >= READ_MS) {
       this.#mustRead = false;
       this.#readAt = now;
@@ -161,21 +180,36 @@ export class FastPath {
     const usable = uplinks.filter(({ reason }) => reason === undefined);
     const addresses = [...new Set(wanted.frontends.flatMap(({ endpoints }) => endpoints.map((one) => one.address)))];
     const found = await this.#surroundings.find(addresses, now);
-    const off = objection ?? (usable.length === 0 ? 'there is no uplink' : undefined);
-    const { frontends, unplaced } = place(wanted.frontends, ({ address, port, protocol }) => {
-      const where = off ?? found.get(address) ?? 'it is not known';
-      if (typeof where === 'string') return where;
-      if (protocol === 'udp' && !this.#probe?.udp) return 'UDP needs a kernel that can be asked for conntrack entries';
-      return toBackend(where, { address, port, protocol });
+    const why = offBecause(objection, usable);
+    this.#off = why?.reason;
+    const { frontends, unplaced } = place(wanted.frontends, (backend) => {
+      return why ?? reach(backend, found.get(backend.address), { udp: this.#probe?.udp === true, uplinks: usable });
     });
-    const placed = frontends.map((one) => ({ ...one, pass: (this.#penalties.get(one.servicePort) ?? 0) > now }));
-    await this.#attach(usable, placed);
-    const plan = await this.#apply(tables, { placed, usable, own, now });
-    await this.#detach(tables, usable);
-    await this.#collect(tables, placed, now);
-    const seen: Seen = { mode: settings.mode, off, probe: this.#probe, uplinks, wanted, unplaced, plan, tables };
-    const network = this.#surroundings.network;
-    this.#show({ ...seen, network, counts: this.#counts, room: this.#room, attached: this.#attached });
+    const placed = frontends.map((one) => ({ ...one, pass: this.#collector.isLeft(one.servicePort, now) }));
+    const entrances = new Set(why === undefined ? usable.map(({ ifindex }) => ifindex) : []);
+    const pods = new Set(placed.flatMap(({ backends }) => backends.map(({ ifindex }) => ifindex)));
+    await this.#attachments.attach({ pods, uplinks: entrances });
+    const sources = this.#sources(own);
+    const plan = await this.#apply(tables, { placed, usable, sources, now });
+    const { devices, network } = this.#surroundings;
+    const used = new Set([...tables.slots.used].map(({ backend }) => backend.ifindex));
+    await this.#attachments.detach({ pods: used, uplinks: entrances, devices });
+    if (await this.#collector.collect(tables, placed, now)) this.#loop.request();
+    this.#show({
+      ...{
+        mode: settings.mode,
+        off: why?.reason,
+        probe: this.#probe,
+        uplinks,
+        wanted,
+        unplaced,
+        plan,
+        tables,
+        network,
+      },
+      ...{ sources: sources.map(({ text }) => text), flows: this.#collector.flows, room: this.#room },
+      attached: this.#attachments.places,
+    });
   }
 
   /** The maps as this process knows them; read anew at the start, and after anything that failed. */
@@ -188,43 +222,26 @@ export class FastPath {
     this.#room = room;
     const held = await this.#programs.held(isNew);
     await this.#programs.configure({ create: true, timeouts: await readTimeouts() });
-    this.#attached = new Set();
-    for (const { role, ifindex, isGone } of await this.#programs.places()) {
-      if (isGone) await this.#programs.detach(role, ifindex);
-      else this.#attached.add(`${role} ${ifindex}`);
-    }
+    await this.#attachments.adopt(now);
     this.#tables = new Tables(held, now);
-    this.#counts = undefined;
+    this.#collector.forget();
     return this.#tables;
   }
 
-  /** First where answers come from: a flow whose answers were missed would be lost. */
-  async #attach(uplinks: readonly Uplink[], frontends: readonly PlacedFrontend[]): Promise<void> {
-    const pods = new Set(frontends.flatMap(({ backends }) => backends.map(({ ifindex }) => ifindex)));
-    for (const ifindex of pods) await this.#attachOne('pod', ifindex);
-    for (const { ifindex } of uplinks) await this.#attachOne('uplink', ifindex);
-  }
-
-  async #attachOne(role: 'uplink' | 'pod', ifindex: number): Promise<void> {
-    if (this.#attached.has(`${role} ${ifindex}`)) return;
-    await this.#programs.attach(role, ifindex);
-    this.#attached.add(`${role} ${ifindex}`);
+  #sources(hostAddresses: readonly Address[]): Prefix[] {
+    const { engine } = this.#parts;
+    const podCidrs = Object.values(engine.store.nodes.get(engine.options.nodeName)?.podCidrs ?? {});
+    return excludedSources(engine.node, { hostAddresses, podCidrs });
   }
 
   async #apply(
     tables: Tables,
-    of: { placed: readonly PlacedFrontend[]; usable: readonly Uplink[]; own: readonly Address[]; now: number },
+    of: { placed: readonly PlacedFrontend[]; usable: readonly Uplink[]; sources: readonly Prefix[]; now: number },
   ): Promise<Plan> {
-    const { engine } = this.#parts;
-    const podCidrs = Object.values(engine.store.nodes.get(engine.options.nodeName)?.podCidrs ?? {});
+    const uplinks = new Map(of.usable.map(({ ifindex, mtu }) => [ifindex, mtu]));
     const plan = tables.plan(
-      {
-        frontends: of.placed,
-        sources: excludedSources(engine.node, { hostAddresses: of.own, podCidrs }),
-        uplinks: new Map(of.usable.map(({ ifindex, mtu }) => [ifindex, mtu])),
-        devices: this.#surroundings.devices,
-      },
-      { now: of.now, flows: this.#counts },
+      { frontends: of.placed, sources: of.sources, uplinks, devices: this.#surroundings.devices },
+      { now: of.now, flows: this.#collector.flows },
     );
     await this.#programs.apply(plan.lines);
     // A slot that was freed a moment ago may be what is missing.
@@ -232,47 +249,9 @@ export class FastPath {
     return plan;
   }
 
-  /** Programs stay on a pod's device as long as a slot is used, and on an uplink as long as any is. */
-  async #detach(tables: Tables, uplinks: readonly Uplink[]): Promise<void> {
-    const slots = [...tables.slots.used];
-    const pods = new Set(slots.map(({ backend }) => `pod ${backend.ifindex}`));
-    const kept = new Set(uplinks.map(({ ifindex }) => `uplink ${ifindex}`));
-    for (const key of this.#attached) {
-      const [role, number] = key.split(' ');
-      const isUsed = role === 'pod' ? pods.has(key) : kept.has(key) || slots.length > 0;
-      if (isUsed && this.#surroundings.devices.has(Number(number))) continue;
-      await this.#programs.detach(role === 'pod' ? 'pod' : 'uplink', Number(number));
-      this.#attached.delete(key);
-    }
-  }
-
-  async #collect(tables: Tables, placed: readonly PlacedFrontend[], now: number): Promise<void> {
-    if (now - this.#collectedAt < TICK_MS - 100) return;
-    this.#collectedAt = now;
-    const collected = await this.#programs.collect();
-    this.#counts = { at: now, bySlot: collected.bySlot };
-    await this.#watch(tables, placed, now);
-    this.#last = { collected, reasons: await this.#programs.stats() };
-  }
-
-  /** A Service port whose connections are never answered by way of the programs goes to nft for a while. */
-  async #watch(tables: Tables, placed: readonly PlacedFrontend[], now: number): Promise<void> {
-    const tcp = [...tables.slots.used].filter(({ backend }) => backend.protocol === 'tcp');
-    const slots = new Map(tcp.map(({ index, backend }) => [index, backend.gen]));
-    const suspects = this.#watchdog.suspects(slots, { counts: await this.#programs.slotCounts(), now });
-    const numbers = new Set(suspects.map((slot) => tables.slots.get(slot)?.backend.svc));
-    for (const { key, servicePort } of placed) {
-      const frontend = tables.frontendOf(key);
-      if (frontend === undefined || frontend.pass || !numbers.has(frontend.svc)) continue;
-      this.#penalties.set(servicePort, now + PENALTY_MS);
-      this.#parts.log.warn('connections by the fast path are not answered: nft takes over', { servicePort });
-      this.#loop.request();
-    }
-  }
-
-  #show(seen: Parameters<typeof viewOf>[0]): void {
+  #show(seen: Seen): void {
     const before = this.#view;
-    this.#view = viewOf(seen, this.#last);
+    this.#view = viewOf(seen, this.#collector.last);
     const { state, reason, uplinks, attach } = this.#view;
     if (before.state === state && before.reason === reason) return;
     if (state === 'off') this.#tell('warn', 'the fast path is off', { reason });
@@ -285,13 +264,6 @@ export class FastPath {
     if (text !== this.#told) this.#parts.log[level](message, details);
     this.#told = text;
   }
-}
-
-function toBackend(
-  { ifindex, l3if, mtu, mac, gatewayMac }: Location,
-  backend: Pick<PlacedBackend, 'address' | 'port' | 'protocol'>,
-): PlacedBackend {
-  return { ...backend, flags: 0, ifindex, l3if, mtu, mac, gatewayMac };
 }
 
 function reasonOf(error: unknown): string {

@@ -1,11 +1,14 @@
 // Bytes as the lower-case hexadecimal digits that nftlane-bpf reads and writes.
 
-const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 export function toHex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += PAIRS[byte];
-  return text;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** Without zeros at the end, which nftlane-bpf fills up: a frontend's value is mostly that. */
+export function toShortHex(bytes: Uint8Array): string {
+  let length = bytes.length;
+  while (length > 1 && bytes[length - 1] === 0) length--;
+  return toHex(bytes.subarray(0, length));
 }
 
 /** Throws a RangeError for anything but pairs of hexadecimal digits. */

@@ -39,6 +39,7 @@ export class LoaderProcess {
   readonly #timeoutMs: number;
   #running: Running | undefined;
   #stderr = '';
+  #starts = 0;
 
   constructor(of: { readonly command: string; readonly directory: string; readonly timeoutMs?: number }) {
     this.#command = of.command;
@@ -48,6 +49,11 @@ export class LoaderProcess {
 
   get isRunning(): boolean {
     return this.#running !== undefined;
+  }
+
+  /** How often it was started again after its end. */
+  get restarts(): number {
+    return Math.max(0, this.#starts - 1);
   }
 
   /** One request: a line, or the lines of a batch. Rejects with {@link LoaderError}. */
@@ -76,6 +82,7 @@ export class LoaderProcess {
   }
 
   async #start(): Promise<Running> {
+    this.#starts++;
     const child = spawn(this.#command, [this.#directory], { stdio: 'pipe' });
     const running: Running = { child, waiting: [] };
     this.#running = running;

@@ -10,6 +10,8 @@ export interface Location {
   readonly mtu: number;
   readonly mac: Uint8Array;
   readonly gatewayMac: Uint8Array;
+  /** What packets to the pod must not miss on the way out of its device. */
+  readonly egress?: string;
 }
 
 /** Not to be found, and why. `ask` is the device on which the pod's MAC address is to be asked for. */

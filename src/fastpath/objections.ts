@@ -25,21 +25,33 @@ export function nodeObjection(devices: Iterable<string>, rules: Iterable<string>
   return undefined;
 }
 
+/** What speaks against a device. */
+export interface DeviceObjection {
+  readonly reason: string;
+  /** It is on the way out of the device, towards a pod: a packet that is sent there by way of the device does not miss it. */
+  readonly isEgress: boolean;
+}
+
 /** Queues that change nothing but the order of packets. */
 const PLAIN_QUEUES: Readonly<Record<'uplink' | 'pod', readonly string[]>> = {
   uplink: ['noqueue', 'clsact', 'mq', 'fq', 'fq_codel', 'pfifo_fast', 'pfifo', 'cake'],
   pod: ['noqueue', 'clsact'],
 };
 
-/** Why a device is not used, from what the loader says of it; `undefined` where nothing speaks against it. */
-export function deviceObjection(role: 'uplink' | 'pod', look: readonly string[]): string | undefined {
-  for (const line of look) {
+/** Why a device is not used as others are, from what the loader says of it; what weighs most goes first. */
+export function deviceObjections(role: 'uplink' | 'pod', look: readonly string[]): DeviceObjection[] {
+  const found = look.flatMap((line): DeviceObjection[] => {
     const [what, ...words] = line.split(' ');
     const [first = '', second = ''] = words;
-    if (what === 'qdisc' && !PLAIN_QUEUES[role].includes(first)) return `it has the queue ${first}`;
-    if (what === 'qdisc' || words.includes('own=yes')) continue;
-    if (what === 'filter') return `somebody else's tc filter (${second}) is on its ${first}`;
-    if (what === 'tcx') return `somebody else's tcx program is on its ${first}`;
-  }
-  return undefined;
+    if (what === 'qdisc') {
+      if (PLAIN_QUEUES[role].includes(first)) return [];
+      return [{ reason: `it has the queue ${first}`, isEgress: first !== 'ingress' }];
+    }
+    if (words.includes('own=yes')) return [];
+    const isEgress = first === 'egress';
+    if (what === 'filter') return [{ reason: `somebody else's tc filter (${second}) is on its ${first}`, isEgress }];
+    if (what === 'tcx') return [{ reason: `somebody else's tcx program is on its ${first}`, isEgress }];
+    return [];
+  });
+  return found.toSorted((a, b) => Number(a.isEgress) - Number(b.isEgress));
 }

@@ -1,5 +1,5 @@
 // Frontends with their backends where they are: those with a backend that the programs cannot reach stay with nft.
-import type { Endpoint } from './demand.ts';
+import type { Endpoint, Why } from './demand.ts';
 import type { WantedFrontend } from './demand-book.ts';
 import type { FastProtocol } from './entries.ts';
 import type { PlacedBackend } from './slots.ts';
@@ -11,9 +11,8 @@ export interface Sought extends Endpoint {
 }
 
 /** A frontend that stays with nft, and why. */
-export interface Unplaced {
+export interface Unplaced extends Why {
   readonly frontend: WantedFrontend;
-  readonly reason: string;
 }
 
 export interface Placement {
@@ -25,20 +24,20 @@ export interface Placement {
  * Choosing among some of the backends only would be a change of behaviour: all of a frontend's are placed, or none.
  * `find` says where a backend is, or why it cannot be reached.
  */
-export function place(wanted: readonly WantedFrontend[], find: (backend: Sought) => PlacedBackend | string): Placement {
+export function place(wanted: readonly WantedFrontend[], find: (backend: Sought) => PlacedBackend | Why): Placement {
   const frontends: PlacedFrontend[] = [];
   const unplaced: Unplaced[] = [];
   for (const frontend of wanted) {
     const { key, servicePort, endpoints } = frontend;
     const backends: PlacedBackend[] = [];
-    let reason: string | undefined;
+    let why: Why | undefined;
     for (const endpoint of endpoints) {
       const found = find({ ...endpoint, protocol: key.protocol });
-      if (typeof found !== 'string') backends.push(found);
-      else reason ??= `${endpoint.address}: ${found}`;
+      if (!('reason' in found)) backends.push(found);
+      else why ??= found.cause === 'pod' ? { ...found, reason: `${endpoint.address}: ${found.reason}` } : found;
     }
-    if (reason === undefined) frontends.push({ key, servicePort, backends, pass: false });
-    else unplaced.push({ frontend, reason });
+    if (why === undefined) frontends.push({ key, servicePort, backends, pass: false });
+    else unplaced.push({ frontend, ...why });
   }
   return { frontends, unplaced };
 }

@@ -1,4 +1,6 @@
 // What the daemon does with the programs and their maps, in the loader's language.
+import type { PacketCount } from '../inspect/fast-path-view.ts';
+import type { Family } from '../net/family.ts';
 import { type Config, decodeFlow, encodeConfig, encodeNumber, type FlowEntry } from './entries.ts';
 import { HELD_MAPS, type Held, readHeld, toNumber } from './held.ts';
 import { fromHex, toHex } from './hex.ts';
@@ -22,9 +24,12 @@ export interface Place {
   readonly isGone: boolean;
 }
 
-/** What a collection left. */
+/** A collection: entries, of which each flow has two, and the flows that are left. */
 export interface Collected {
-  readonly left: { readonly ip: number; readonly ip6: number };
+  readonly scanned: number;
+  readonly deleted: number;
+  readonly left: Readonly<Record<Family, number>>;
+  /** Flows of each slot that has any. */
   readonly bySlot: ReadonlyMap<number, number>;
 }
 
@@ -47,6 +52,11 @@ export class Programs {
   /** Since the last call of {@link load} nothing has ended the loader. */
   get isRunning(): boolean {
     return this.#loader.isRunning;
+  }
+
+  /** How often the loader was started again after it had ended. */
+  get restarts(): number {
+    return this.#loader.restarts;
   }
 
   async probe(): Promise<Probe> {
@@ -108,16 +118,21 @@ export class Programs {
     const bySlot = new Map(
       lines.map((line) => line.split(' ')).map(([, slot, count]) => [Number(slot), Number(count)]),
     );
-    const [ip, ip6] = ['left4', 'left6'].map((word) => Number(words[word]) / ENTRIES_OF_FLOW);
-    return { left: { ip: ip ?? 0, ip6: ip6 ?? 0 }, bySlot };
+    const number = (word: string) => Number(words[word]);
+    return {
+      ...{ scanned: number('scanned'), deleted: number('deleted'), bySlot },
+      left: { ip: number('left4'), ip6: number('left6') },
+    };
   }
 
-  /** Packets by reason, since the maps were made. */
-  async stats(): Promise<Record<string, number>> {
+  /** Packets by what became of them, since the maps were made. */
+  async stats(): Promise<PacketCount[]> {
     const { lines } = await this.#loader.ask('stats');
-    return Object.fromEntries(
-      lines.map((line) => line.split(' ')).map(([, name = '', count]) => [name, Number(count)]),
-    );
+    return lines.map((line) => {
+      const [, reason = '', count, fate, ...words] = line.split(' ');
+      if (fate !== 'taken' && fate !== 'noted' && fate !== 'passed') throw new Error(`Cannot read "${line}"`);
+      return { reason, fate, count: Number(count), words: words.join(' ') };
+    });
   }
 
   async slotCounts(): Promise<Map<number, SlotCount>> {

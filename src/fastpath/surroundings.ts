@@ -2,7 +2,7 @@
 import type { Address } from '../net/address.ts';
 import { type Location, locate } from './locate.ts';
 import { askForNeighbours, type Network, readNetwork, rulesetNames, waysTo } from './network.ts';
-import { deviceObjection, nodeObjection } from './objections.ts';
+import { type DeviceObjection, deviceObjections, nodeObjection } from './objections.ts';
 import type { Programs, Role } from './programs.ts';
 
 /** In milliseconds: how long nobody is expected to have put another program on a device. */
@@ -22,7 +22,7 @@ export interface Uplink {
 export class Surroundings {
   readonly #programs: Programs;
   readonly #nft: string;
-  readonly #looks = new Map<string, { readonly at: number; readonly reason: string | undefined }>();
+  readonly #looks = new Map<string, { readonly at: number; readonly objection: DeviceObjection | undefined }>();
   /** Pods that were found, as long as their device is there: what is idle is forgotten by the kernel, and still there. */
   readonly #known = new Map<Address, Location>();
   /** Neighbours that were asked for, and when. */
@@ -74,7 +74,7 @@ export class Surroundings {
       const { ifindex, mtu } = link;
       let reason = link.type === 'ether' ? undefined : `it is of type ${link.type}, not Ethernet`;
       if (isPodInterface(name)) reason ??= 'what comes in by it counts as sent by pods';
-      reason ??= await this.#look('uplink', ifindex, now);
+      reason ??= (await this.#look('uplink', ifindex, now))?.reason;
       found.push({ name, ifindex, mtu, reason });
     }
     return found;
@@ -98,8 +98,7 @@ export class Surroundings {
       this.#known.set(address, located);
       const device = ways.get(address)?.device;
       if (device !== undefined && this.#isUnsure(device, address)) ask.push({ device, address });
-      const reason = await this.#look('pod', located.ifindex, now);
-      found.set(address, reason === undefined ? located : `${located.device}: ${reason}`);
+      found.set(address, withObjection(located, await this.#look('pod', located.ifindex, now)));
     }
     for (const address of this.#known.keys()) if (!found.has(address)) this.#known.delete(address);
     await this.#ask(ask, now);
@@ -127,15 +126,26 @@ export class Surroundings {
     await askForNeighbours(due);
   }
 
-  async #look(role: Role, ifindex: number, now: number): Promise<string | undefined> {
+  async #look(role: Role, ifindex: number, now: number): Promise<DeviceObjection | undefined> {
     const key = `${role} ${ifindex}`;
     const before = this.#looks.get(key);
-    if (before !== undefined && now - before.at < LOOK_MS) return before.reason;
-    const reason = await this.#programs.look(ifindex).then(
-      (lines) => deviceObjection(role, lines),
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    if (before !== undefined && now - before.at < LOOK_MS) return before.objection;
+    const [objection] = await this.#programs.look(ifindex).then(
+      (lines) => deviceObjections(role, lines),
+      (error: unknown) => [{ reason: error instanceof Error ? error.message : String(error), isEgress: false }],
     );
-    this.#looks.set(key, { at: now, reason });
-    return reason;
+    this.#looks.set(key, { at: now, objection });
+    return objection;
   }
+}
+
+/**
+ * Behind a bridge a packet that goes out by the pod's device comes from the bridge, which looks at it in its own way;
+ * such pods are not reached at all.
+ */
+function withObjection(located: Location, objection: DeviceObjection | undefined): Location | string {
+  if (objection === undefined) return located;
+  const { reason, isEgress } = objection;
+  const isRouted = located.l3if === located.ifindex;
+  return isEgress && isRouted ? { ...located, egress: reason } : `${located.device}: ${reason}`;
 }

@@ -11,7 +11,7 @@ import {
   type FrontendKey,
 } from './entries.ts';
 import type { Held } from './held.ts';
-import { toHex } from './hex.ts';
+import { toHex, toShortHex } from './hex.ts';
 import { BACKEND_LEAVING, MAX_FRONTENDS } from './layout.ts';
 import { PortBits } from './port-bits.ts';
 import { MEMORY_SLOT, type PlacedBackend, Slots } from './slots.ts';
@@ -183,7 +183,7 @@ export class Tables {
     const changed = [...next].filter(([id, { value }]) => !isSame(this.#frontends.get(id)?.value, value));
     const lines = [
       ...removed.map((key) => `del fe ${toHex(encodeFrontendKey(key))}`),
-      ...changed.map(([, { key, value }]) => `put fe ${toHex(encodeFrontendKey(key))} ${toHex(encodeFrontend(value))}`),
+      ...changed.map(([, { key, value }]) => putFrontend(key, value)),
     ];
     this.#frontends.clear();
     for (const [id, entry] of next) this.#frontends.set(id, entry);
@@ -261,6 +261,10 @@ export class Tables {
 export function sourceKey({ family, text, length }: Prefix): string {
   const [address = ''] = text.split('/');
   return `src${family === 'ip' ? 4 : 6} ${toHex(encodeSource(address, length))}`;
+}
+
+function putFrontend(key: FrontendKey, value: Frontend): string {
+  return `put fe ${toHex(encodeFrontendKey(key))} ${toShortHex(encodeFrontend(value))}`;
 }
 
 function putSlot(index: number, value: Uint8Array): string {

@@ -1,9 +1,11 @@
 // What the fast path tells of itself.
-import type { FastPathFrontend, FastPathView } from '../inspect/fast-path-view.ts';
+import type { FastPathFrontend, FastPathTotals, FastPathView, LeftFrontend } from '../inspect/fast-path-view.ts';
+import type { LastCounts } from './collector.ts';
 import type { Wanted } from './demand-book.ts';
+import { BACKEND_NEIGH } from './layout.ts';
 import type { Network } from './network.ts';
 import type { Unplaced } from './place.ts';
-import type { Collected, Probe } from './programs.ts';
+import type { Probe } from './programs.ts';
 import type { Uplink } from './surroundings.ts';
 import { type FlowCounts, frontendId, type Plan, type Tables } from './tables.ts';
 
@@ -18,28 +20,44 @@ export interface Seen {
   readonly unplaced: readonly Unplaced[];
   readonly plan: Plan;
   readonly tables: Tables;
+  readonly network: Network;
+  /** Blocks of addresses whose packets nft has to see. */
+  readonly sources: readonly string[];
+  readonly flows: FlowCounts | undefined;
+  /** For flows of each family. */
+  readonly room: number;
+  /** What is attached, as `role number`. */
+  readonly attached: ReadonlySet<string>;
 }
+
+const NO_TOTALS: FastPathTotals = {
+  ...{ collections: 0, scanned: 0, deleted: 0, handBacks: 0, failures: 0, loaderRestarts: 0 },
+};
 
 /** The view of a fast path that does nothing. */
 export function emptyView(mode: FastPathView['mode'], reason: string): FastPathView {
-  const nothing = { uplinks: [], pods: [], frontends: [], left: [], reasons: {} };
-  return { mode, state: 'off', reason, ...nothing, flows: { ip: 0, ip6: 0 }, slots: { used: 0, draining: 0 } };
+  const nothing = { uplinks: [], pods: [], frontends: [], left: [], sources: [], packets: [] };
+  const none = { entries: 0, room: 0 };
+  const tables = { flows: { ip: 0, ip6: 0 }, flowTables: { ip: none, ip6: none }, slots: { used: 0, draining: 0 } };
+  return { mode, state: 'off', reason, ...nothing, ...tables, totals: NO_TOTALS };
 }
 
-export function viewOf(
-  seen: Seen & {
-    readonly network: Network;
-    readonly counts: FlowCounts | undefined;
-    /** For flows of each family. */
-    readonly room: number;
-    readonly attached: ReadonlySet<string>;
-  },
-  last: { readonly collected: Collected; readonly reasons: Readonly<Record<string, number>> } | undefined,
+/** What was last seen, of a fast path that cannot be kept in step; `off` says why nothing is taken, if that is so. */
+export function failingView(
+  before: FastPathView,
+  failing: NonNullable<FastPathView['failing']>,
+  off: string | undefined,
 ): FastPathView {
-  const { mode, off, probe, wanted, plan, tables, network, attached } = seen;
-  const names = new Map([...network.links.values()].map(({ ifindex, name }) => [ifindex, name]));
-  const nameOf = (ifindex: number): string => names.get(ifindex) ?? `device ${ifindex}`;
+  const { reason: _, ...rest } = before;
+  return { ...rest, state: off === undefined ? 'on' : 'off', ...(off === undefined ? {} : { reason: off }), failing };
+}
+
+/** What a pass of work that succeeded leaves to be seen; totals are for others to fill in. */
+export function viewOf(seen: Seen, last: LastCounts | undefined): FastPathView {
+  const { mode, off, probe, wanted, tables, attached } = seen;
+  const nameOf = namesIn(seen.network);
   const slots = [...tables.slots.used];
+  const { left = { ip: 0, ip6: 0 } } = last?.collected ?? {};
   return {
     mode,
     state: off === undefined ? 'on' : 'off',
@@ -48,30 +66,42 @@ export function viewOf(
     uplinks: seen.uplinks.map(({ name, reason }) => (reason === undefined ? { name } : { name, reason })),
     pods: [...attached].flatMap((key) => (key.startsWith('pod ') ? [nameOf(Number(key.slice(4)))] : [])).sort(),
     frontends: wanted.frontends.flatMap((frontend) => rowOf(frontend, seen, nameOf)),
-    left: [
-      ...wanted.left.map(({ name, frontend, reason }) => ({
-        name,
-        dialled: `${frontend.address ?? 'node'} ${frontend.port}/${frontend.servicePort.protocol}`,
-        reason,
-      })),
-      ...seen.unplaced.map(({ frontend, reason }) => ({ name: frontend.name, dialled: dialled(frontend), reason })),
-      ...wanted.frontends.flatMap((frontend) => {
-        const over = plan.overflow.get(frontendId(frontend.key));
-        return over === undefined
-          ? []
-          : [{ name: frontend.name, dialled: dialled(frontend), reason: `there are no more ${over}` }];
-      }),
-    ],
-    flows: last?.collected.left ?? { ip: 0, ip6: 0 },
-    room: seen.room,
+    left: leftOf(seen),
+    sources: seen.sources,
+    flows: { ip: left.ip / 2, ip6: left.ip6 / 2 },
+    flowTables: { ip: { entries: left.ip, room: 2 * seen.room }, ip6: { entries: left.ip6, room: 2 * seen.room } },
     slots: { used: slots.length, draining: slots.filter(({ idleSince }) => idleSince !== undefined).length },
-    reasons: last?.reasons ?? {},
+    packets: last?.packets ?? [],
+    totals: NO_TOTALS,
   };
+}
+
+function leftOf({ wanted, unplaced, plan }: Seen): LeftFrontend[] {
+  return [
+    ...wanted.left.flatMap(({ name, frontend, addresses, cause, reason }) =>
+      addresses.map((address) => {
+        return { name, dialled: `${address} ${frontend.port}/${frontend.servicePort.protocol}`, cause, reason };
+      }),
+    ),
+    ...unplaced.map(({ frontend, cause, reason }) => ({
+      ...{ name: frontend.name, dialled: dialled(frontend), cause, reason },
+    })),
+    ...wanted.frontends.flatMap((frontend): LeftFrontend[] => {
+      const over = plan.overflow.get(frontendId(frontend.key));
+      if (over === undefined) return [];
+      return [{ name: frontend.name, dialled: dialled(frontend), cause: 'room', reason: `there are no more ${over}` }];
+    }),
+  ];
+}
+
+function namesIn({ links }: Network): (ifindex: number) => string {
+  const names = new Map([...links.values()].map(({ ifindex, name }) => [ifindex, name]));
+  return (ifindex) => names.get(ifindex) ?? `device ${ifindex}`;
 }
 
 function rowOf(
   frontend: Wanted['frontends'][number],
-  { tables, counts }: Seen & { readonly counts: FlowCounts | undefined },
+  { tables, flows: counts }: Seen,
   nameOf: (ifindex: number) => string,
 ): FastPathFrontend[] {
   const value = tables.frontendOf(frontend.key);
@@ -83,7 +113,10 @@ function rowOf(
       name: frontend.name,
       kind: frontend.kind,
       dialled: dialled(frontend),
-      backends: backends.map(({ ifindex, address, port }) => `${nameOf(ifindex)} ${withPort(address, port)}`),
+      backends: backends.map(({ ifindex, address, port, flags }) => {
+        const way = (flags & BACKEND_NEIGH) === 0 ? '' : ' (through its queue or filter)';
+        return `${nameOf(ifindex)} ${withPort(address, port)}${way}`;
+      }),
       flows,
       ...(value.pass ? { passes: 'connections were not answered by way of the programs' } : {}),
     },

@@ -10,6 +10,8 @@ import { route, type Verdict } from '../route/route.ts';
 import type { Ruleset } from '../trace/ruleset.ts';
 import { trace } from '../trace/trace.ts';
 import type { TraceStep } from '../trace/walk.ts';
+import { explainFastPath, type FastPathFate } from './fast-path-explanation.ts';
+import type { FastPathView } from './fast-path-view.ts';
 
 export interface ExplainedEndpoint {
   readonly endpoint: string;
@@ -33,6 +35,8 @@ export interface Explanation {
     readonly landings: readonly Landing[];
     readonly steps: readonly TraceStep[];
   };
+  /** Not there when it is switched off, nobody runs who would know, or no Service is dialled. */
+  readonly fastPath?: FastPathFate;
   /** Where the kernel does something else than it should. */
   readonly differences: readonly string[];
 }
@@ -40,13 +44,19 @@ export interface Explanation {
 /** The engine knows what is wanted; the ruleset is what the kernel has. */
 export function explain(
   packet: Packet,
-  { engine, ruleset, host }: { engine: Engine; ruleset: Ruleset; host: Host },
+  {
+    engine,
+    ruleset,
+    host,
+    fastPath: view,
+  }: { engine: Engine; ruleset: Ruleset; host: Host; fastPath?: FastPathView | undefined },
 ): Explanation {
   const { store, node } = engine;
   const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };
   const verdict = route(packet, buildDirectory(state, node, host));
   const { outcome, landings, steps, otherwise } = trace(packet, ruleset, host);
   const differences = differencesOf(verdict, { outcome, landings }, { a: 'the Services', b: 'the kernel' });
+  const fastPath = verdict.listing === undefined ? undefined : explainFastPath(packet, view);
   const torn = otherwise.map((other) => `the kernel: ${outcome}, but on other draws ${other}`);
   return {
     packet,
@@ -55,6 +65,7 @@ export function explain(
     reason: verdict.reason,
     steps: verdict.steps,
     endpoints: verdict.listing === undefined ? [] : endpointsOf(verdict.listing, verdict, engine),
+    ...(fastPath === undefined ? {} : { fastPath }),
     kernel: { outcome, landings, steps },
     differences: [...differences, ...torn],
   };

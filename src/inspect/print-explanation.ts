@@ -24,6 +24,7 @@ export function printExplanation(explanation: Explanation): string {
     ...reasons,
     ...(outcome === 'forward' ? [`  masquerade: ${masqueraded(endpoints)}`] : []),
     ...(endpoints.length === 0 ? [] : ['', printEndpoints(endpoints)]),
+    ...printFastPath(explanation),
     '',
     `Through the kernel's ruleset: ${WORDS[kernel.outcome]}`,
     ...(kernel.steps.length === 0 ? ['  no rule of ours matches'] : printSteps(kernel.steps)),
@@ -34,6 +35,18 @@ function printPacket({ source, destination, destinationPort, protocol, family, i
   const target = family === 'ip6' ? `[${destination}]` : destination;
   const way = inInterface === undefined ? 'from this node itself' : `in by ${inInterface || 'an unknown interface'}`;
   return `${source} -> ${target}:${destinationPort}/${protocol}, ${way}`;
+}
+
+/** A flow that conntrack knows stays where it is, and so does one whose answers would take another way. */
+function printFastPath({ fastPath }: Explanation): string[] {
+  if (fastPath === undefined) return [];
+  const { taken, reason } = fastPath;
+  if (!taken) return ['', `Fast path: left to nft: ${reason}`];
+  return [
+    '',
+    `Fast path: TAKEN, ${reason}`,
+    '  unless conntrack knows the flow, or its answers would leave by another interface',
+  ];
 }
 
 function masqueraded(endpoints: readonly ExplainedEndpoint[]): string {

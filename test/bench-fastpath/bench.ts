@@ -13,6 +13,7 @@ import { readOptions } from './options.ts';
 import { createPlace, PODS, type PodName } from './place.ts';
 import { loadPrograms } from './programs.ts';
 import { loadRules, TARGET_PORT } from './rules.ts';
+import { isQuick, measureUpdates, printUpdates } from './updates.ts';
 
 const DATAGRAMS: Load = { kind: 'datagrams', sockets: 64 };
 const SCATTERED: Load = { kind: 'scattered', sockets: 16_384 };
@@ -47,15 +48,16 @@ try {
   await place.destroy();
 }
 
+const updates = await measureUpdates(options.rounds);
 const alone = await measureAlone();
 const facts = Object.entries({ ...machine, 'at the end': load() }).map(([name, value]) => `${name} ${value}`);
 if (options.json !== undefined) {
-  const results = { machine, figures: figures.map((figure) => ({ ...figure, met: isMet(figure) })), alone };
+  const results = { machine, figures: figures.map((figure) => ({ ...figure, met: isMet(figure) })), updates, alone };
   await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
 }
 console.log(`${facts.join(', ')}\n${options.rounds} rounds of ${options.ms} ms, all on one processor\n`);
-console.log(`${printFigures(figures)}\n${printAlone(alone)}`);
-process.exitCode = figures.every(isMet) ? 0 : 1;
+console.log(`${printFigures(figures)}\n${printUpdates(updates)}\n${printAlone(alone)}`);
+process.exitCode = figures.every(isMet) && updates.every(isQuick) ? 0 : 1;
 
 async function startServers(family: Family): Promise<Record<PodName, Server>> {
   const start = (pod: PodName) => serve(place.pod(pod), place.pod(pod)[family], TARGET_PORT);

@@ -76,8 +76,8 @@ export class Programs {
   /** Packets that went by the fast path since {@link forget}. */
   async translated(): Promise<number> {
     const { lines } = await this.#loader.must('stats');
-    const counts = new Map(lines.map((line) => line.split(' ')).map(([, name = '', count]) => [name, Number(count)]));
-    return ['TAKEN', 'CREATED', 'ANSWERED'].reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
+    const counted = lines.map((line) => line.split(' '));
+    return counted.reduce((sum, [, , count, fate]) => sum + (fate === 'taken' ? Number(count) : 0), 0);
   }
 
   /** How the daemon would attach them on this kernel. */

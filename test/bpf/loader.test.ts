@@ -85,6 +85,36 @@ for (const by of ways) {
   });
 }
 
+t.test('it says of each counter what became of the packets, and in words why', async (t) => {
+  const { lines } = await loader.must('stats');
+  const fates = new Map(lines.map((line) => line.split(' ')).map(([, reason, , fate]) => [reason, fate]));
+  for (const line of lines) t.match(line, /^stat [A-Z0-9_]+ \d+ (?:passed|taken|noted) \w.*\w$/);
+  for (const [reason, fate] of [
+    ['OTHER', 'passed'],
+    ['TRUNCATED', 'passed'],
+    ['TAKEN', 'taken'],
+    ['FRAGMENT_OUT', 'taken'],
+    ['RECYCLED', 'noted'],
+    ['REROUTED', 'noted'],
+  ] as const)
+    t.equal(fates.get(reason), fate, reason);
+});
+
+t.test('a value may leave out zeros at its end, a key may not', async (t) => {
+  const key = toHex(encodeNumber(77));
+  await loader.must(`put uplinks ${key} 05`);
+  t.strictSame((await loader.must(`get uplinks ${key}`)).lines, [`entry ${key} 05000000`]);
+  await loader.must(`batch\nput uplinks ${key} 0607\nend`);
+  t.strictSame((await loader.must(`get uplinks ${key}`)).lines, [`entry ${key} 06070000`]);
+  for (const value of ['0600000000', '060', '06zz', 'x'])
+    for (const request of [`put uplinks ${key} ${value}`, `batch\nput uplinks ${key} ${value}\nend`])
+      t.match((await loader.ask(request)).end, /^error EINVAL /, request);
+  for (const request of [`put uplinks 4d 05`, `batch\nput uplinks 4d 05\nend`])
+    t.match((await loader.ask(request)).end, /^error EINVAL /, request);
+  t.strictSame((await loader.must(`get uplinks ${key}`)).lines, [`entry ${key} 06070000`]);
+  await loader.must(`del uplinks ${key}`);
+});
+
 t.test('it attaches by the better way that the kernel has, even where it is asked for tcx', async (t) => {
   for (const request of [`pod ${DEVICE.pod2}`, `pod ${DEVICE.pod2} tcx`]) {
     t.equal((await loader.must(`attach ${request}`)).end, `ok by=${ways[0]}`);

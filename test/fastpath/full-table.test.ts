@@ -24,9 +24,9 @@ for (const offloads of OFFLOADS) {
     await setOffloads(fast.world, offloads);
     await node1.output('conntrack', ['-F']);
     await scene.begin('--fast-path-max-flows', String(ROOM));
-    t.equal((await fast.inspect()).room, ROOM);
+    t.equal((await fast.inspect()).flowTables.ip.room, 2 * ROOM);
     const { stdout } = await fast.nftlane('inspect', 'fastpath', '--run-dir', fast.runDir);
-    t.match(stdout, /^flows: .*, room for 32 of each$/m);
+    t.match(stdout, /^flows: \d+ of 32 \(.*\) in IPv4, \d+ of 32 \(.*\) in IPv6$/m);
     const kept = await keepAll(dialer);
     t.equal(await fast.count('CREATED', 'REMAPPED'), kept.length, 'those that live are by the fast path');
     for (const { port } of KINDS) t.equal(await fast.tracked(port), 0);

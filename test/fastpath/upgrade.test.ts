@@ -67,7 +67,9 @@ for (const offloads of OFFLOADS) {
       t.strictSame(shared(after.ids, before.ids), [], `${name}: no place has one of before`);
       if (flags.length > 0) t.strictSame(shared(after.tags, old.tags), [], 'they are other programs');
       else t.strictSame(after.tags, old.tags, 'the programs of before');
-      await fast.until('the flows of before go on', ({ reasons }) => (reasons['TAKEN'] ?? 0) > taken);
+      await fast.until('the flows of before go on', ({ packets }) =>
+        packets.some(({ reason, count }) => reason === 'TAKEN' && count > taken),
+      );
       t.strictSame((await fast.inspect()).slots, slots, `${name}: every backend has its slot from before`);
       before = after;
     }

@@ -1,5 +1,4 @@
 // The fast path's maps as the programs see them: requests are applied, and what a program would choose is read back.
-
 import {
   type Backend,
   decodeBackend,
@@ -11,7 +10,14 @@ import {
 } from '../../src/fastpath/entries.ts';
 import { HELD_MAPS, type Held, readHeld, toNumber } from '../../src/fastpath/held.ts';
 import { fromHex, toHex } from '../../src/fastpath/hex.ts';
-import { addressOf, BACKEND_PORT_WORDS, readBytes, readNumber, SOURCE_KEY } from '../../src/fastpath/layout.ts';
+import {
+  addressOf,
+  BACKEND_PORT_WORDS,
+  FRONTEND,
+  readBytes,
+  readNumber,
+  SOURCE_KEY,
+} from '../../src/fastpath/layout.ts';
 import { FAMILIES } from '../../src/net/family.ts';
 import type { Packet } from '../../src/net/packet.ts';
 import { contains, parsePrefix } from '../../src/net/prefix.ts';
@@ -34,7 +40,7 @@ export class BpfMaps {
       const [verb, name = '', key = '', value = ''] = line.split(' ');
       const map = this.#maps[name as MapName];
       if (name === 'be') this.#checkSlot(key, value, now);
-      if (verb === 'put') map.set(key, value);
+      if (verb === 'put') map.set(key, name === 'fe' ? value.padEnd(2 * FRONTEND.size, '0') : value);
       else map.delete(key);
       this.#checkAll(line);
     }

@@ -67,6 +67,8 @@ function backendAt(address: string): Omit<Backend, 'gen' | 'svc' | 'port' | 'pro
   return { address, flags: 0, ifindex, l3if: ifindex, mtu: 1500, mac, gatewayMac: mac };
 }
 
+const NOWHERE = { cause: 'pod', reason: 'has no device' } as const;
+
 /** What the maps make of a packet, in the words of `route`. */
 function fateOf(backends: readonly Backend[]): Fate {
   const share = 1 / backends.length;
@@ -110,7 +112,7 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
         if (restarted) tables = begin();
         const wanted = book.wanted(host.addresses);
         const { frontends } = place(wanted.frontends, ({ address, port, protocol }) =>
-          placed.includes(Number(address.at(-1))) ? { ...backendAt(address), port, protocol } : 'has no device',
+          placed.includes(Number(address.at(-1))) ? { ...backendAt(address), port, protocol } : NOWHERE,
         );
         const { addresses: hostAddresses } = host;
         const sources = excludedSources(engine.node, { hostAddresses, podCidrs: [] });

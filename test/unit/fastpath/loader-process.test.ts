@@ -31,7 +31,9 @@ t.test('a loader that ends is started again', async (t) => {
   const loader = loaderOf(t, 'die) echo why >&2; exit 3;;\n*) echo ok;;');
   await t.rejects(loader.ask('die'), { code: 'lost', message: /status 3 why/ });
   t.notOk(loader.isRunning);
+  t.equal(loader.restarts, 0);
   t.strictSame((await loader.ask('stats')).lines, []);
+  t.equal(loader.restarts, 1);
 });
 
 t.test('one that does not answer is ended', async (t) => {

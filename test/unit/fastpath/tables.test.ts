@@ -1,15 +1,18 @@
 // Tests of slots over time: what is kept for flows, what is given up at once, and what comes back.
 import t from 'tap';
 import type { FastProtocol } from '../../../src/fastpath/entries.ts';
-import { BACKEND_LEAVING } from '../../../src/fastpath/layout.ts';
+import { BACKEND_LEAVING, BACKEND_NEIGH } from '../../../src/fastpath/layout.ts';
 import { type PlacedFrontend, Tables, type WantedTables } from '../../../src/fastpath/tables.ts';
 import { BpfMaps } from '../../given/bpf-maps.ts';
 
 const DEVICE = 7;
 
-function frontend(pods: readonly number[], { port = 30080, protocol = 'tcp' as FastProtocol } = {}): PlacedFrontend {
+function frontend(
+  pods: readonly number[],
+  { port = 30080, protocol = 'tcp' as FastProtocol, flags = 0 } = {},
+): PlacedFrontend {
   const backends = pods.map((pod) => ({
-    ...{ address: `10.1.0.${pod}`, port: 8080, protocol, flags: 0, ifindex: DEVICE, l3if: DEVICE, mtu: 1500 },
+    ...{ address: `10.1.0.${pod}`, port: 8080, protocol, flags, ifindex: DEVICE, l3if: DEVICE, mtu: 1500 },
     ...{ mac: new Uint8Array(6).fill(pod), gatewayMac: new Uint8Array(6) },
   }));
   return { key: { address: '192.0.2.1', port, protocol }, servicePort: `web ${protocol}`, backends, pass: false };
@@ -105,6 +108,18 @@ t.test('a frontend without room stays out', async (t) => {
   const wanted = { frontends: crowd, sources: [], uplinks: new Map(), devices: new Set([DEVICE]) };
   const { overflow } = tables.plan(wanted, { now: 2000, flows: undefined });
   t.strictSame([...overflow.values()], ['slots']);
+});
+
+t.test('a queue that comes up on the way to a pod holds for flows that live, too', async (t) => {
+  const { go, used, maps } = begin();
+  go([frontend([1, 2])]);
+  go([frontend([1, 2], { flags: BACKEND_NEIGH })], { busy: [1, 2] });
+  t.strictSame(used(), [1, 2], 'in the slots that they have');
+  const flags = () => [...maps.held().backends.values()].flatMap(({ gen, flags }) => (gen === 0 ? [] : flags));
+  t.strictSame(flags(), [BACKEND_NEIGH, BACKEND_NEIGH]);
+  go([frontend([1, 2])]);
+  t.strictSame(flags(), [0, 0]);
+  t.strictSame(maps.faults, []);
 });
 
 t.test('nothing is done twice', async (t) => {

@@ -1,0 +1,35 @@
+// How the programs reach a backend, or why they cannot.
+import type { Why } from './demand.ts';
+import { BACKEND_NEIGH } from './layout.ts';
+import type { Location } from './locate.ts';
+import type { Sought } from './place.ts';
+import type { PlacedBackend } from './slots.ts';
+import type { Uplink } from './surroundings.ts';
+
+const NO_UDP: Why = { cause: 'kernel', reason: 'UDP needs a kernel that can be asked for conntrack entries' };
+
+/** Why nothing is taken at all; `objection` is what speaks against the node, `uplinks` are those that can be used. */
+export function offBecause(objection: string | undefined, uplinks: readonly Uplink[]): Why | undefined {
+  if (objection !== undefined) return { cause: 'node', reason: objection };
+  return uplinks.length === 0 ? { cause: 'uplink', reason: 'there is no uplink' } : undefined;
+}
+
+/**
+ * A backend as the maps have it. `where` is where its pod was found, or why it was not; `udp` says whether the kernel can be
+ * asked for conntrack entries.
+ */
+export function reach(
+  backend: Sought,
+  where: Location | string | undefined,
+  { udp, uplinks }: { readonly udp: boolean; readonly uplinks: readonly Uplink[] },
+): PlacedBackend | Why {
+  if (where === undefined || typeof where === 'string') return { cause: 'pod', reason: where ?? 'it is not known' };
+  if (backend.protocol === 'udp' && !udp) return NO_UDP;
+  const { device, egress, ifindex, l3if, mtu, mac, gatewayMac } = where;
+  // The device would drop what is longer, and nobody would tell the sender.
+  if (egress !== undefined && uplinks.some((uplink) => uplink.mtu > mtu))
+    return { cause: 'pod', reason: `${device}: ${egress}, and its MTU is below that of an uplink` };
+  const { address, port, protocol } = backend;
+  const flags = egress === undefined ? 0 : BACKEND_NEIGH;
+  return { address, port, protocol, flags, ifindex, l3if, mtu, mac, gatewayMac };
+}

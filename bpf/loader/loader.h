@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 /* Keys and values have at most this many bytes. */
 #define MAX_BYTES 256
@@ -87,6 +87,7 @@ void request_get(const struct request *r);
 void request_batch(void);
 void request_dump(const struct request *r);
 void request_flush(const struct request *r);
+void request_flows(const struct request *r);
 void request_stats(void);
 void request_gc(void);
 

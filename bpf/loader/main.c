@@ -39,6 +39,7 @@ static const struct with_words with_words[] = {
 	{ "load", 0, 2, request_load },	    { "attach", 2, 3, request_attach }, { "detach", 2, 2, request_detach }, { "look", 1, 1, request_look },
 	{ "put", 3, 3, request_put },	    { "del", 2, 2, request_del },	{ "get", 2, 2, request_get },
 	{ "dump", 1, 1, request_dump },	    { "flush", 1, 1, request_flush },
+	{ "flows", 1, MAX_WORDS - 2, request_flows },
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))

@@ -23,7 +23,7 @@ export class LoaderError extends Error {
 }
 
 /** What this side speaks. */
-const PROTOCOL = '1';
+const PROTOCOL = '2';
 const SCHEMA = '1';
 
 interface Running {

@@ -4,7 +4,7 @@ import { decodeFlow, encodeFrontend, encodeFrontendKey, encodeNumber } from '../
 import { fromHex, toHex } from '../../src/fastpath/hex.ts';
 import { SYN } from './frames.ts';
 import { FAMILIES, Legs } from './legs.ts';
-import { ADDRESSES, DEVICE, Place } from './place.ts';
+import { ADDRESSES, DEVICE, Place, SERVICE_PORT } from './place.ts';
 
 const place = await Place.make();
 t.teardown(() => place.end());
@@ -22,7 +22,7 @@ function words(end: string): Record<string, string> {
 }
 
 t.test('it says what it is, and what the kernel can do', async (t) => {
-  t.match(words((await loader.must('hello')).end), { protocol: '1', schema: '1' });
+  t.match(words((await loader.must('hello')).end), { protocol: '2', schema: '1' });
   const { lines, end } = await loader.must('probe');
   t.match(words(end), { usable: 'yes', udp: /^(?:yes|no)$/, attach: /^(?:tcx|clsact)$/ });
   t.ok(lines.every((line) => /^feature [a-z-]+ (?:yes|no .+)$/.test(line)));
@@ -53,6 +53,10 @@ t.test('requests that make no sense', async (t) => {
     ['put ../x 00 00', 'ENOENT'],
     ['get uplinks 63000000', 'ENOENT'],
     ['load 1', 'EINVAL'],
+    ['flows', 'EINVAL'],
+    ['flows pod0', 'EINVAL'],
+    ['flows 0', 'EINVAL'],
+    ['flows 1 2 3 4 5 6 7', 'EINVAL'],
   ] as const) {
     t.match((await loader.ask(request)).end, new RegExp(`^error ${error} .`), request);
   }
@@ -252,6 +256,45 @@ t.test('a flow is kept while packets come in one direction', async (t) => {
       t.match(words((await loader.must('gc')).end), { deleted: '2' }, `${family}: both are late`);
     }
   }
+});
+
+t.test('the flows through devices are told, those that are over are not', async (t) => {
+  await place.configure();
+  const flows = async (...devices: readonly number[]) => {
+    const { lines, end } = await loader.must(`flows ${devices.join(' ')}`);
+    t.equal(end, `ok count=${lines.length}`);
+    return lines.map((line) => {
+      const [kind, map, key = '', value = ''] = line.split(' ');
+      t.equal(kind, 'flow');
+      return decodeFlow(map === 'f4' ? 'ip' : 'ip6', fromHex(key), fromHex(value));
+    });
+  };
+  t.strictSame(await flows(DEVICE.pod, DEVICE.pod2), []);
+  for (const family of FAMILIES) {
+    for (const clientPort of [2000, 2001]) {
+      await place.packet('uplink', new Legs({ family, protocol: 'tcp', clientPort }).fromClient({ flags: SYN }));
+      await place.packet('uplink', new Legs({ family, protocol: 'udp', clientPort }).fromClient());
+    }
+  }
+  const told = (await flows(DEVICE.pod2, DEVICE.pod)).map(({ direction, protocol, client, other }) =>
+    [direction, protocol, client.address, client.port, other.address, other.port].join(' '),
+  );
+  const wanted = FAMILIES.flatMap((family) =>
+    ['tcp', 'udp'].flatMap((protocol) =>
+      [2000, 2001].map((port) =>
+        ['forward', protocol, ADDRESSES[family].client, port, ADDRESSES[family].node, SERVICE_PORT].join(' '),
+      ),
+    ),
+  );
+  t.strictSame(told.sort(), wanted.sort(), 'as the client dialled, once each');
+  t.strictSame(await flows(DEVICE.pod2), [], 'none goes through another device');
+  await place.age('ip', 11);
+  t.equal((await flows(DEVICE.pod)).length, 6, 'a connection that was never answered is over');
+  await place.backend(4, { address: ADDRESSES.ip6.pod, protocol: 'udp', gen: 0 });
+  t.equal((await flows(DEVICE.pod)).length, 4, 'a slot that was freed has no flows');
+  await place.backend(4, { address: ADDRESSES.ip6.pod, protocol: 'udp', gen: 2 });
+  t.equal((await flows(DEVICE.pod)).length, 4, 'nor has who got it next');
+  await place.backend(4, { address: ADDRESSES.ip6.pod, protocol: 'udp' });
 });
 
 t.test('removing leaves nothing', async (t) => {

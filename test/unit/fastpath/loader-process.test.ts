@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { LoaderProcess } from '../../../src/fastpath/loader-process.ts';
 
 /** A loader that says hello, and does to other requests what the shell code says. */
-function loaderOf(t: Test, code: string, { protocol = 1, timeoutMs = 5000 } = {}): LoaderProcess {
+function loaderOf(t: Test, code: string, { protocol = 2, timeoutMs = 5000 } = {}): LoaderProcess {
   const directory = t.testdir({});
   const command = join(directory, 'loader');
   const text = `#!/bin/sh\nwhile read -r line; do\ncase "$line" in\nhello) echo "ok protocol=${protocol} schema=1 pid=$$";;\n${code}\nesac\ndone\n`;
@@ -44,6 +44,6 @@ t.test('one that does not answer is ended', async (t) => {
 t.test('one that is not there, or of another version, is said', async (t) => {
   const none = new LoaderProcess({ command: '/there/is/none', directory: '/' });
   await t.rejects(none.ask('probe'), { message: /there is no such program/ });
-  const other = loaderOf(t, '', { protocol: 2 });
-  await t.rejects(other.ask('probe'), { code: 'EPROTO', message: /protocol 2/ });
+  const other = loaderOf(t, '', { protocol: 1 });
+  await t.rejects(other.ask('probe'), { code: 'EPROTO', message: /protocol 1/ });
 });

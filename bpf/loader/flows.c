@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* Walks through the tables of flows, and tells which flows go through a device. */
+#include <errno.h>
+#include <time.h>
+#include <bpf/bpf.h>
+
+#include "flows.h"
+#include "loader.h"
+
+#define LAYOUT(family, words)                                                                                       \
+	{                                                                                                           \
+		.map = "f" #family, .key_size = sizeof(struct fp_flow##family##_key),                               \
+		.value_size = sizeof(struct fp_flow##family), .address = 4 * (words),                               \
+		.proto = offsetof(struct fp_flow##family##_key, proto),                                             \
+		.dir = offsetof(struct fp_flow##family##_key, dir),                                                 \
+		.client_port = offsetof(struct fp_flow##family##_key, client_port),                                 \
+		.other_port = offsetof(struct fp_flow##family##_key, other_port),                                   \
+		.flow_other_port = offsetof(struct fp_flow##family, other_port),                                    \
+		.flow_client_port = offsetof(struct fp_flow##family, client_port),                                  \
+		.slot = offsetof(struct fp_flow##family, slot), .gen = offsetof(struct fp_flow##family, gen),       \
+		.last = offsetof(struct fp_flow##family, last), .state = offsetof(struct fp_flow##family, state),   \
+	}
+
+const struct layout layouts[2] = { LAYOUT(4, 1), LAYOUT(6, 4) };
+
+struct fp_backend backends[FP_MAX_BACKENDS];
+struct fp_config config;
+
+static uint8_t keys[FLOW_CHUNK * MAX_KEY], values[FLOW_CHUNK * MAX_VALUE];
+
+uint32_t flow_time(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((uint64_t)t.tv_sec * 1000000000 + t.tv_nsec) >> FP_TICK_SHIFT;
+}
+
+static bool is_stale(const struct layout *l, const uint8_t *value)
+{
+	uint16_t slot = read16(value + l->slot);
+	uint32_t gen = read32(value + l->gen);
+
+	return slot >= FP_MAX_BACKENDS || gen == 0 || backends[slot].gen != gen;
+}
+
+static bool is_late(const struct layout *l, const uint8_t *key, const uint8_t *value, uint32_t time)
+{
+	struct fp_flow_state state;
+	uint32_t age = time - read32(value + l->last);
+
+	memcpy(&state, value + l->state, sizeof(state));
+	return (int32_t)age > (int32_t)config.timeouts[fp_timeout_of(key[l->proto], &state)];
+}
+
+void turn(const struct layout *l, uint8_t *other, const uint8_t *key, const uint8_t *value)
+{
+	memcpy(other, key, l->key_size);
+	memcpy(other + l->address, value, l->address);
+	memcpy(other + l->client_port, value + l->flow_client_port, 2);
+	memcpy(other + l->other_port, value + l->flow_other_port, 2);
+	other[l->dir] = !key[l->dir];
+}
+
+bool is_over(const struct layout *l, int fd, const uint8_t *key, const uint8_t *value, uint32_t time)
+{
+	uint8_t other_key[MAX_KEY], other[MAX_VALUE];
+
+	if (is_stale(l, value))
+		return true;
+	if (!is_late(l, key, value, time))
+		return false;
+	turn(l, other_key, key, value);
+	if (bpf_map_lookup_elem(fd, other_key, other) || read32(other + l->gen) != read32(value + l->gen))
+		return true;
+	return is_late(l, other_key, other, time);
+}
+
+int read_state(void)
+{
+	struct map be, cfg;
+	uint32_t zero = 0;
+	int error = open_map("be", &be);
+
+	if (!error)
+		error = open_map("cfg", &cfg);
+	if (error)
+		return error;
+	for (uint32_t i = 0; i < FP_MAX_BACKENDS; i++)
+		if (bpf_map_lookup_elem(be.fd, &i, &backends[i]))
+			return -errno;
+	return bpf_map_lookup_elem(cfg.fd, &zero, &config) ? -errno : 0;
+}
+
+int each_chunk(const struct layout *l, on_chunk *call, void *context)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	struct chunk chunk = { .layout = l, .keys = keys, .values = values };
+	uint8_t position[16];
+	struct map map;
+	bool first = true;
+	int error = open_map(l->map, &map);
+
+	if (error)
+		return error;
+	if (map.key_size != l->key_size || map.value_size != l->value_size)
+		return -EINVAL;
+	chunk.fd = map.fd;
+	for (;;) {
+		int end;
+
+		chunk.count = FLOW_CHUNK;
+		end = bpf_map_lookup_batch(map.fd, first ? NULL : position, position, keys, values, &chunk.count, &opts) ?
+			      errno : 0;
+		first = false;
+		if (end && end != ENOENT)
+			return -end;
+		call(&chunk, context);
+		if (end)
+			return 0;
+	}
+}
+
+/* Devices whose flows are asked for. */
+struct through {
+	uint32_t devices[MAX_WORDS];
+	int count;
+	uint32_t time, found;
+};
+
+static bool goes_through(const struct through *t, uint32_t slot)
+{
+	for (int i = 0; i < t->count; i++)
+		if (backends[slot].ifindex == t->devices[i])
+			return true;
+	return false;
+}
+
+/* Each flow has an entry for each direction: the client's is told. */
+static void tell_flows(const struct chunk *c, void *context)
+{
+	const struct layout *l = c->layout;
+	struct through *t = context;
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const uint8_t *key = c->keys + i * l->key_size, *value = c->values + i * l->value_size;
+		uint16_t slot = read16(value + l->slot);
+
+		if (key[l->dir] != FP_FORWARD || slot >= FP_MAX_BACKENDS || !goes_through(t, slot) ||
+		    is_over(l, c->fd, key, value, t->time))
+			continue;
+		say("flow %s ", l->map);
+		print_hex(key, l->key_size);
+		say(" ");
+		print_hex(value, l->value_size);
+		say("\n");
+		t->found++;
+	}
+}
+
+void request_flows(const struct request *r)
+{
+	struct through t = { .time = flow_time() };
+	int error;
+
+	for (; t.count < r->count - 1; t.count++) {
+		if (parse_number(r->words[t.count + 1], &t.devices[t.count]) && t.devices[t.count])
+			continue;
+		fail(EINVAL, "\"%.20s\" is no device number", r->words[t.count + 1]);
+		return;
+	}
+	error = read_state();
+	for (int i = 0; !error && i < 2; i++)
+		error = each_chunk(&layouts[i], tell_flows, &t);
+	if (error)
+		fail(error, "cannot read flows");
+	else
+		ok("count=%u", t.found);
+}

@@ -250,6 +250,9 @@ export function mappedBytes(address: Address): Uint8Array {
 export function addressOf(bytes: Uint8Array): Address {
   const isMapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255;
   const own = isMapped && bytes[11] === 255 ? bytes.subarray(12) : bytes;
-  const bits = own.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
-  return addressFromBits(bits, own.length === 4 ? 'ip' : 'ip6');
+  if (own.length === 4) return own.join('.');
+  return addressFromBits(
+    own.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n),
+    'ip6',
+  );
 }

@@ -1,6 +1,7 @@
 // Where inspection commands get the wanted state from: the running daemon, or manifests.
 import { AdminError, adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { type DaemonState, engineFrom } from '../admin/state.ts';
+import { RESET_ENDED } from '../compile/chains.ts';
 import type { ProxyOptions } from '../compile/node-view.ts';
 import { Engine, type KernelListing } from '../engine/engine.ts';
 import type { FastPathView } from '../inspect/fast-path-view.ts';
@@ -58,9 +59,11 @@ export async function askDaemon(runDir: string): Promise<DaemonState> {
   }
 }
 
+/** Whether the fast path is on depends on this machine: what the kernel has for it counts as wanted. */
 async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<Live> {
   const families: Family[] | undefined = (await missingIpv6()) === undefined ? undefined : ['ip'];
-  const { engine, findings } = await loadEngine(file, { ...proxy, families });
+  const resetsEnded = listing.chains.some((target) => target.endsWith(` ${RESET_ENDED}`));
+  const { engine, findings } = await loadEngine(file, { ...proxy, families, resetsEnded });
   engine.adopt(listing);
   engine.compile();
   return { engine, findings };

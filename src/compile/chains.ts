@@ -2,7 +2,16 @@
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { Chain, Field, Hook, Rule, Statement } from '../nft/statement.ts';
 import type { NodeView } from './node-view.ts';
-import { CHOSEN, FRONTEND, HAIRPIN, NODE_PORT, NODE_PORT_CHOSEN, type ObjectName } from './objects.ts';
+import {
+  CHOSEN,
+  CONNECTION,
+  endedFlows,
+  FRONTEND,
+  HAIRPIN,
+  NODE_PORT,
+  NODE_PORT_CHOSEN,
+  type ObjectName,
+} from './objects.ts';
 
 /**
  *     prerouting -110 ┐
@@ -20,8 +29,9 @@ export function staticChains(family: Family, node: NodeView): Chain[] {
     {
       name: 'guard-prerouting',
       hook: filter('prerouting', -110),
-      rules: [...guardLoopback(family, node), ...GUARD],
+      rules: [...guardLoopback(family, node), ...leadEnded(node), ...GUARD],
     },
+    ...resetEnded(family, node),
     { name: 'guard-output', hook: filter('output', -110), rules: GUARD },
     { name: 'nat-prerouting', hook: nat('prerouting', -100), rules: [[jump('services')]] },
     { name: 'nat-output', hook: nat('output', -100), rules: [[jump('services')]] },
@@ -62,6 +72,32 @@ const GUARD: readonly Rule[] = [
     { kind: 'drop' },
   ],
 ];
+
+/** The chain that resets connections which the fast path has given up. */
+export const RESET_ENDED = 'reset-ended';
+
+/**
+ * A connection of the fast path has no conntrack entry. When the fast path gives it up, its next segment is the first that
+ * conntrack sees: new, or invalid where it is a FIN or connections are not picked up in their middle (nf_conntrack_tcp_loose).
+ * One that has gone to a pod which is no more stays new, for nobody answers. Rejecting in prerouting takes Linux 5.9, less
+ * than the fast path.
+ */
+function leadEnded({ resetsEnded }: NodeView): Rule[] {
+  if (!resetsEnded) return [];
+  const isMidway: Rule = [
+    { kind: 'state', state: 'new-or-invalid' },
+    { kind: 'protocol', protocol: 'tcp' },
+    { kind: 'no-syn' },
+  ];
+  return [[...isMidway, jump(RESET_ENDED)]];
+}
+
+/** Nothing but those connections is in the set, and a client that begins anew from the same port is not stopped. */
+function resetEnded(family: Family, { resetsEnded }: NodeView): Chain[] {
+  if (!resetsEnded) return [];
+  const isEnded: Statement = { kind: 'in-set', fields: CONNECTION, set: endedFlows(family).name, negate: false };
+  return [{ name: RESET_ENDED, rules: [[isEnded, { kind: 'reject', tcpReset: true }]] }];
+}
 
 /** TCP gets a reset, which no kernel limits: ICMP errors go to a client at one a second once a burst of six is used up. */
 const REFUSE: readonly Rule[] = [

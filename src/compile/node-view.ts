@@ -21,6 +21,8 @@ export interface ProxyOptions {
   readonly externalIps?: boolean | undefined;
   /** Stands for the Node's own address of its family. */
   readonly bindAddress?: Address | undefined;
+  /** Whether connections that the fast path has to give up are reset; absent for no. */
+  readonly resetsEnded?: boolean | undefined;
 }
 
 /**
@@ -52,6 +54,7 @@ export interface NodeView {
   readonly masqueradeAll: boolean;
   readonly masqueradeBit: number;
   readonly strictSourceRanges: boolean;
+  readonly resetsEnded: boolean;
   /** Its primary addresses; loopback where none is known. */
   readonly addresses: Readonly<Record<Family, Address>>;
   readonly detectLocal:
@@ -89,6 +92,7 @@ export function viewNode(options: ProxyOptions, facts: NodeFacts): NodeView {
     masqueradeAll: options.masqueradeAll,
     masqueradeBit: options.masqueradeBit,
     strictSourceRanges: options.strictSourceRanges,
+    resetsEnded: options.resetsEnded ?? false,
     addresses: {
       ip: primaryAddress('ip', node, options.bindAddress) ?? '127.0.0.1',
       ip6: primaryAddress('ip6', node, options.bindAddress) ?? '::1',

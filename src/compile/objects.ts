@@ -37,6 +37,14 @@ const DECLARED_CHOSEN: readonly Field[] = [...FRONTEND.slice(0, 2), { field: 'sp
 /** A slot is a number drawn per flow. The modulus here only gives the key its type; each rule has its own. */
 const SLOT: Field = { field: 'random', modulus: 65536 };
 
+/** A connection as the client sees it. */
+export const CONNECTION: readonly Field[] = [
+  { field: 'saddr' },
+  { field: 'sport' },
+  { field: 'daddr' },
+  { field: 'dport' },
+];
+
 type Shape = {
   readonly key: readonly Field[];
   readonly value?: 'verdict' | 'endpoint';
@@ -133,4 +141,16 @@ const MEMORY_SIZE = 262_144;
 export function memory(family: Family, name: string): NftObject {
   const body = `typeof ${family} saddr : ${endpointType(family)}; size ${MEMORY_SIZE}; flags dynamic,timeout;`;
   return { family, name, kind: 'map', body, interval: false };
+}
+
+/** Connections that {@link endedFlows} holds at most in a family. */
+export const ENDED_FLOWS_SIZE = 131_072;
+
+/**
+ * TCP connections that the fast path has given up, as the client sees them. Only filled at work, and forgotten by itself:
+ * a client that says nothing for longer is not told. There as long as the chain of {@link RESET_ENDED} is.
+ */
+export function endedFlows(family: Family): NftObject {
+  const body = `typeof ${printFields(CONNECTION, family)}; size ${ENDED_FLOWS_SIZE}; flags timeout; timeout 5m;`;
+  return { family, name: 'ended-flows', kind: 'set', body, interval: false };
 }

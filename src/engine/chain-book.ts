@@ -1,7 +1,8 @@
 // Which chains the kernel has, as far as we know, and what must be written so that it has those that we want.
-import { staticChains } from '../compile/chains.ts';
+import { RESET_ENDED, staticChains } from '../compile/chains.ts';
 import { affinityIdOf, led, memoryNames } from '../compile/led-chains.ts';
 import type { NodeView } from '../compile/node-view.ts';
+import { endedFlows } from '../compile/objects.ts';
 import type { Family } from '../net/family.ts';
 import { addObject, deleteChain, deleteObject, type Operation, writeChain } from '../nft/operation.ts';
 import type { Chain } from '../nft/statement.ts';
@@ -57,7 +58,9 @@ export class ChainBook {
     const kept = new Set([...this.#held.keys()].filter((target) => !gone.has(target)).map(memoryOf));
     const memories = new Set(targets.map(memoryOf).filter((memory) => memory !== undefined && !kept.has(memory)));
     const chains = targets.flatMap((target) => chainNames(target).map((name) => deleteChain(familyOf(target), name)));
-    const operations = [...chains, ...[...memories].flatMap((memory) => deleteMemories(memory ?? ''))];
+    const sets = targets.filter((target) => nameOf(target) === RESET_ENDED).map((t) => endedFlows(familyOf(t)));
+    const objects = [...memories].flatMap((memory) => deleteMemories(memory ?? ''));
+    const operations = [...chains, ...objects, ...sets.map(deleteObject)];
     return { targets, operations, urgent: targets.some((target) => memoryOf(target) !== undefined) };
   }
 
@@ -104,7 +107,8 @@ function chainsInOrder(family: Family, node: NodeView): Chain[] {
 }
 
 function toWrite(family: Family, chain: Chain): ChainWrite {
-  const operations = writeChain(family, chain);
+  const objects = chain.name === RESET_ENDED ? [endedFlows(family)] : [];
+  const operations = [...objects.map(addObject), ...writeChain(family, chain)];
   return { target: `${family} ${chain.name}`, text: operations.map(({ line }) => line).join('\n'), operations };
 }
 

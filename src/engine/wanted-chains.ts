@@ -2,12 +2,14 @@
 import { staticChains } from '../compile/chains.ts';
 import { led } from '../compile/led-chains.ts';
 import type { NodeView } from '../compile/node-view.ts';
+import { endedFlows } from '../compile/objects.ts';
 import type { Family } from '../net/family.ts';
 import type { NftObject } from '../nft/element.ts';
 import type { Chain } from '../nft/statement.ts';
 
 export interface WantedChains {
   readonly chains: Chain[];
+  /** Sets and maps that come and go with chains, and that nobody's elements are in. */
   readonly memories: NftObject[];
 }
 
@@ -23,5 +25,6 @@ export function wantedChains(family: Family, node: NodeView, all: readonly strin
   const wanted = targets.map((target) => target.slice(family.length + 1)).filter((name) => !names.has(name));
   const units = wanted.map((name) => led(name, family, node));
   const memories = new Map(units.flatMap(({ objects }) => objects).map((object) => [object.name, object]));
-  return { chains: [...fixed, ...units.flatMap(({ chains }) => chains)], memories: [...memories.values()] };
+  const ended = node.resetsEnded ? [endedFlows(family)] : [];
+  return { chains: [...fixed, ...units.flatMap(({ chains }) => chains)], memories: [...ended, ...memories.values()] };
 }

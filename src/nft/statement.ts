@@ -14,11 +14,13 @@ export type Field =
   | { readonly field: 'hash'; readonly of: 'address' | 'address-and-port'; readonly modulus: number };
 
 export type Statement =
-  /** `new` is the first packet of a flow; `invalid` belongs to none. */
-  | { readonly kind: 'state'; readonly state: 'new' | 'invalid' }
+  /** `new` is the first packet of a flow, and all others until the first answer; `invalid` belongs to none. */
+  | { readonly kind: 'state'; readonly state: 'new' | 'invalid' | 'new-or-invalid' }
   /** A flow whose destination was translated. */
   | { readonly kind: 'status-dnat' }
   | { readonly kind: 'protocol'; readonly protocol: Protocol }
+  /** A TCP segment that begins no connection. */
+  | { readonly kind: 'no-syn' }
   /** Source or destination is an address of this host. */
   | { readonly kind: 'is-local'; readonly field: 'saddr' | 'daddr' }
   | { readonly kind: 'in-prefix'; readonly field: 'saddr' | 'daddr'; readonly prefix: string; readonly negate: boolean }
@@ -72,11 +74,13 @@ export function printHook({ type, hook, priority }: Hook): string {
 function printStatement(statement: Statement, family: Family): string {
   switch (statement.kind) {
     case 'state':
-      return `ct state ${statement.state}`;
+      return `ct state ${statement.state === 'new-or-invalid' ? 'invalid,new' : statement.state}`;
     case 'status-dnat':
       return 'ct status dnat';
     case 'protocol':
       return `meta l4proto ${statement.protocol}`;
+    case 'no-syn':
+      return 'tcp flags ! syn';
     case 'is-local':
       return `fib ${statement.field} type local`;
     case 'in-prefix':

@@ -146,11 +146,14 @@ class Walker {
     const { sent, destination, inInterface } = this.#flow;
     switch (statement.kind) {
       case 'state':
-        return statement.state === 'new';
+        return statement.state !== 'invalid';
       case 'status-dnat':
         return this.#flow.translated;
       case 'protocol':
         return statement.protocol === sent.protocol;
+      // What walks here is the first packet of a flow, and that of a connection is a SYN.
+      case 'no-syn':
+        return false;
       case 'is-local':
         return isOfHost(this.#host, statement.field === 'saddr' ? sent.source : destination);
       case 'in-prefix':
@@ -172,6 +175,7 @@ class Walker {
       case 'state':
       case 'status-dnat':
       case 'protocol':
+      case 'no-syn':
       case 'is-local':
       case 'in-prefix':
       case 'in-set':

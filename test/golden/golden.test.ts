@@ -20,6 +20,7 @@ const KNOWN_FILES = ['cluster.yaml', 'findings.txt', 'options.json', 'ruleset.nf
 /** What a golden folder can say in `options.json`; prefixes are texts there. */
 interface GivenOptions {
   readonly masqueradeAll?: boolean;
+  readonly resetsEnded?: boolean;
   readonly clusterCidrs?: readonly string[];
   readonly interfacePrefix?: string;
   readonly nodePortAddresses?: readonly string[];
@@ -44,11 +45,13 @@ function toNodePortAddress(text: string): readonly NodePortAddress[] {
   return text === 'primary' || text === 'all' || text === 'localhost' ? [text] : prefixes([text]);
 }
 
-function toOptions({ masqueradeAll = false, clusterCidrs = [], interfacePrefix, nodePortAddresses }: GivenOptions) {
+function toOptions(given: GivenOptions) {
+  const { masqueradeAll = false, resetsEnded, clusterCidrs = [], interfacePrefix, nodePortAddresses } = given;
   const options: ProxyOptions = {
     ...DEFAULT_OPTIONS,
     nodeName: 'n1',
     masqueradeAll,
+    resetsEnded,
     nodePortAddresses: nodePortAddresses?.flatMap(toNodePortAddress) ?? ['primary'],
     detectLocal:
       interfacePrefix === undefined

@@ -23,6 +23,7 @@ t.test('viewNode() is complete before the Node is known', async (t) => {
     masqueradeAll: false,
     masqueradeBit: 14,
     strictSourceRanges: false,
+    resetsEnded: false,
     addresses: { ip: '127.0.0.1', ip6: '::1' },
     detectLocal: { by: 'source', prefixes: {} },
     localhostNodePorts: false,

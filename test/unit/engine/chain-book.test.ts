@@ -9,6 +9,11 @@ function view(...cidrs: string[]) {
   return viewNode({ ...DEFAULT_OPTIONS, nodeName: 'n1' }, { node: undefined, hostAddresses: [], serviceCidrs });
 }
 
+const RESETTING = viewNode(
+  { ...DEFAULT_OPTIONS, nodeName: 'n1', resetsEnded: true },
+  { node: undefined, hostAddresses: [], serviceCidrs: [] },
+);
+
 t.test('ChainBook writes chains before those that lead to them', async (t) => {
   const written = new Set<string>();
   for (const { target, operations } of new ChainBook().writes(view(), ['ip cluster-3'])) {
@@ -86,4 +91,39 @@ t.test('ChainBook takes a companion for a part of its chain', async (t) => {
   book.rebase([companion]);
   t.strictSame(book.retired((target) => target === name).targets, [], 'it stays when the chain is to come back');
   t.strictSame(book.retired(() => false).targets, [companion], 'left alone it goes alone');
+});
+
+t.test('ChainBook declares the set of ended connections with its chain, and before it', async (t) => {
+  const targets = new ChainBook().writes(RESETTING, []).map(({ target }) => target);
+  t.strictSame(
+    targets.filter((target) => / (?:reset-ended|guard-prerouting)$/.test(target)),
+    ['ip reset-ended', 'ip guard-prerouting', 'ip6 reset-ended', 'ip6 guard-prerouting'],
+  );
+  const write = new ChainBook().writes(RESETTING, []).find(({ target }) => target === 'ip6 reset-ended');
+  t.match(
+    write?.operations.map(({ line }) => line),
+    [
+      /^add set ip6 nftlane ended-flows \{ typeof ip6 saddr \. th sport \. ip6 daddr \. th dport; .*timeout 5m; \}$/,
+      'add chain ip6 nftlane reset-ended',
+      'flush chain ip6 nftlane reset-ended',
+      /^add rule ip6 nftlane reset-ended .* @ended-flows reject with tcp reset$/,
+    ],
+  );
+});
+
+t.test('ChainBook removes the set of ended connections with its chain, once nothing leads there', async (t) => {
+  const book = new ChainBook();
+  book.committed(book.writes(RESETTING, []));
+  t.strictSame(book.retired(() => false).targets, []);
+  const after = book.writes(view(), []);
+  t.strictSame(
+    after.map(({ target }) => target),
+    ['ip guard-prerouting', 'ip6 guard-prerouting'],
+  );
+  t.strictSame(
+    book.retired(() => false).operations.map(({ line }) => line),
+    ['ip', 'ip6']
+      .map((family) => `delete chain ${family} nftlane reset-ended`)
+      .concat(['ip', 'ip6'].map((family) => `delete set ${family} nftlane ended-flows`)),
+  );
 });

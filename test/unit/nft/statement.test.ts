@@ -9,9 +9,11 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
   state: [
     [{ kind: 'state', state: 'new' }, 'ct state new'],
     [{ kind: 'state', state: 'invalid' }, 'ct state invalid'],
+    [{ kind: 'state', state: 'new-or-invalid' }, 'ct state invalid,new'],
   ],
   'status-dnat': [[{ kind: 'status-dnat' }, 'ct status dnat']],
   protocol: [[{ kind: 'protocol', protocol: 'tcp' }, 'meta l4proto tcp']],
+  'no-syn': [[{ kind: 'no-syn' }, 'tcp flags ! syn']],
   'is-local': [[{ kind: 'is-local', field: 'saddr' }, 'fib saddr type local']],
   'in-prefix': [
     [{ kind: 'in-prefix', field: 'saddr', prefix: 'fd00::/8', negate: false }, 'ip6 saddr fd00::/8'],

@@ -31,6 +31,7 @@ const PODS = blocks('10.1.0.0/16', 'fd01::/64');
 const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
   masqueradeAll: fc.constantFrom(false, false, true),
   strictSourceRanges: fc.boolean(),
+  resetsEnded: fc.boolean(),
   detectLocal: fc.constantFrom<ProxyOptions['detectLocal']>(
     { mode: 'ClusterCIDR', cidrs: PODS },
     { mode: 'ClusterCIDR', cidrs: PODS },

@@ -53,6 +53,16 @@ t.test('trace() comes back from a jump, and not from a goto', async (t) => {
   t.equal(walked(PACKET, chains('goto')).outcome, 'untouched');
 });
 
+t.test('trace() follows the packet that begins a connection, and none of its middle', async (t) => {
+  const conditions: Rule = [
+    { kind: 'state', state: 'new-or-invalid' },
+    { kind: 'protocol', protocol: 'tcp' },
+  ];
+  const reset: Rule = [{ kind: 'reject', tcpReset: true }];
+  t.equal(walked(PACKET, [base('forward', [[...conditions, ...reset]])]).outcome, 'refuse');
+  t.equal(walked(PACKET, [base('forward', [[...conditions, { kind: 'no-syn' }, ...reset]])]).outcome, 'untouched');
+});
+
 t.test('trace() follows every slot that can be drawn, and those that are missing go on', async (t) => {
   const fields: readonly Field[] = [...DESTINATION, { field: 'random', modulus: 4 }];
   const choose: Rule = [{ kind: 'dnat', fields, map: 'endpoints' }];

@@ -16,6 +16,8 @@ import type { Log } from '../sys/log.ts';
 export interface RunningFastPath {
   /** Throws a `FastPathUnusable` where it is required and cannot be. */
   open(): Promise<void>;
+  /** After {@link open}: whether there are, or will be, flows that it has taken. */
+  readonly isUsable: boolean;
   synced(): void;
   run(signal: AbortSignal): Promise<void>;
   view(): FastPathView;
@@ -37,6 +39,7 @@ export function fastPathOf(
   }
   return {
     open: async () => {},
+    isUsable: false,
     synced: () => {},
     view: () => emptyView('off', 'it is switched off'),
     run: async (signal) => {

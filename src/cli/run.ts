@@ -68,6 +68,8 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
   const takeOver = new TakeOver({ mode: own.takeOver, leftovers, services, log, clock: systemClock });
   const fastPath = fastPathOf(own, { engine, hostAddresses, log });
   await fastPath.open();
+  const optionsOf = ({ proxy: given }: Settings) => ({ ...given, families, resetsEnded: fastPath.isUsable });
+  engine.setOptions(optionsOf(settings));
   telemetry.showFastPath(() => fastPath.view());
   const observers: readonly SyncObserver[] = [
     new SyncLog({ log, services }),
@@ -108,7 +110,7 @@ export async function run({ settings, reload, log }: RunParts, signal: AbortSign
     // First, so that no sync switches on again what is switched off before the rules go.
     current = next;
     if (!takesLocalhost(next)) await localhost.close();
-    engine.setOptions({ ...next.proxy, families });
+    engine.setOptions(optionsOf(next));
     addresses.optionsChanged();
     daemon.request();
   };

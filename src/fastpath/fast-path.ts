@@ -11,16 +11,18 @@ import type { Log } from '../sys/log.ts';
 import { Attachments } from './attachments.ts';
 import { COLLECT_MS, Collector } from './collector.ts';
 import { DemandBook } from './demand-book.ts';
+import { EndedFlows } from './ended-flows.ts';
+import { readDevices } from './network.ts';
 import { place } from './place.ts';
 import { type Probe, Programs } from './programs.ts';
 import { offBecause, reach } from './reach.ts';
-import { excludedSources, isPodInterface } from './sources.ts';
+import { isPodInterface, sourcesLeft } from './sources.ts';
 import { Surroundings, type Uplink } from './surroundings.ts';
 import { type PlacedFrontend, type Plan, Tables } from './tables.ts';
 import { readTimeouts } from './timeouts.ts';
 import { Trouble } from './trouble.ts';
 import { emptyView, failingView, type Seen, viewOf } from './view.ts';
-import { isNews, watchNetwork } from './watch-network.ts';
+import { isNews, tellsOfEnd, watchNetwork } from './watch-network.ts';
 
 export interface FastPathSettings {
   readonly mode: 'auto' | 'required';
@@ -63,6 +65,7 @@ export class FastPath {
   readonly #loop: Loop;
   readonly #attachments: Attachments;
   readonly #collector: Collector;
+  readonly #ended: EndedFlows;
   readonly #trouble: Trouble;
   #probe: Probe | undefined;
   #tables: Tables | undefined;
@@ -70,6 +73,8 @@ export class FastPath {
   #room = 0;
   #isSynced = false;
   #mustRead = true;
+  /** A device was said to be gone. */
+  #mayHaveEnded = false;
   #readAt = Number.NEGATIVE_INFINITY;
   /** Of the last pass of work that succeeded. */
   #view: FastPathView;
@@ -85,6 +90,7 @@ export class FastPath {
     this.#surroundings = new Surroundings({ programs: this.#programs, nft: settings.nft });
     this.#attachments = new Attachments(this.#programs);
     this.#collector = new Collector({ programs: this.#programs, log: parts.log });
+    this.#ended = new EndedFlows({ programs: this.#programs, nft: settings.nft, log: parts.log });
     this.#trouble = new Trouble({ log: parts.log, clock });
     this.#view = emptyView(settings.mode, 'it has not begun yet; what another daemon has attached goes on');
     this.#loop = new Loop({
@@ -118,6 +124,11 @@ export class FastPath {
     this.#probe = undefined;
   }
 
+  /** After {@link open}: there are, or will be, flows that it has taken. */
+  get isUsable(): boolean {
+    return this.#probe !== undefined;
+  }
+
   /** The kernel holds what was compiled. */
   synced(): void {
     this.#isSynced = true;
@@ -134,6 +145,7 @@ export class FastPath {
     const onChange = (line?: string): void => {
       if (line !== undefined && !isNews(line, this.#surroundings.network)) return;
       this.#mustRead = true;
+      if (line !== undefined && tellsOfEnd(line)) this.#mayHaveEnded = true;
       this.#loop.request();
     };
     try {
@@ -166,11 +178,16 @@ export class FastPath {
     if (!this.#isSynced) return;
     const now = clock.now();
     const tables = await this.#ready(now);
+    if (this.#mayHaveEnded) {
+      this.#mayHaveEnded = false;
+      await this.#leave(tables, await readDevices(), now);
+    }
     await this.#attachments.review(now);
     if (this.#mustRead || now - this.#readAt >= READ_MS) {
       this.#mustRead = false;
       this.#readAt = now;
       await this.#surroundings.read();
+      await this.#leave(tables, this.#surroundings.devices, now);
     }
     const objection = await this.#surroundings.objection(now);
     const own = hostAddresses();
@@ -189,7 +206,7 @@ export class FastPath {
     const entrances = new Set(why === undefined ? usable.map(({ ifindex }) => ifindex) : []);
     const pods = new Set(placed.flatMap(({ backends }) => backends.map(({ ifindex }) => ifindex)));
     await this.#attachments.attach({ pods, uplinks: entrances });
-    const sources = this.#sources(own);
+    const sources = sourcesLeft(engine, own);
     const plan = await this.#apply(tables, { placed, usable, sources, now });
     const { devices, network } = this.#surroundings;
     const used = new Set([...tables.slots.used].map(({ backend }) => backend.ifindex));
@@ -224,14 +241,22 @@ export class FastPath {
     await this.#programs.configure({ create: true, timeouts: await readTimeouts() });
     await this.#attachments.adopt(now);
     this.#tables = new Tables(held, now);
+    // What has gone since these slots were given is to be noticed before anything else.
+    this.#mustRead = true;
     this.#collector.forget();
     return this.#tables;
   }
 
-  #sources(hostAddresses: readonly Address[]): Prefix[] {
-    const { engine } = this.#parts;
-    const podCidrs = Object.values(engine.store.nodes.get(engine.options.nodeName)?.podCidrs ?? {});
-    return excludedSources(engine.node, { hostAddresses, podCidrs });
+  /**
+   * Pods whose devices have gone. Their connections are nft's to reset before it gets them, and no plan is waited for:
+   * until their slots are free nobody else answers.
+   */
+  async #leave(tables: Tables, devices: ReadonlySet<number>, now: number): Promise<void> {
+    const used = new Set([...tables.slots.used].map(({ backend }) => backend.ifindex));
+    const gone = [...used].filter((ifindex) => !devices.has(ifindex));
+    if (gone.length === 0) return;
+    await this.#ended.end(gone);
+    await this.#programs.apply(tables.leave(devices, now));
   }
 
   async #apply(

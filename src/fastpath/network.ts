@@ -69,6 +69,11 @@ export async function readNetwork(): Promise<Network> {
   };
 }
 
+/** Numbers of the devices that there are: the quickest question of all. */
+export async function readDevices(): Promise<Set<number>> {
+  return new Set((await json('ip', '-j', 'link', 'show')).map(({ ifindex }) => Number(ifindex)));
+}
+
 /** Where packets to these addresses go; an address without a route is not in it. */
 export async function waysTo(addresses: readonly Address[]): Promise<Map<Address, WayTo>> {
   if (addresses.length === 0) return new Map();

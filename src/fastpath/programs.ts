@@ -41,6 +41,8 @@ export interface SlotCount {
 
 /** One for each direction. */
 const ENTRIES_OF_FLOW = 2;
+/** Devices in one request for flows. */
+const MOST_DEVICES = 6;
 
 export class Programs {
   readonly #loader: LoaderProcess;
@@ -159,6 +161,19 @@ export class Programs {
         return decodeFlow(family, fromHex(key), fromHex(value));
       }),
     );
+  }
+
+  /** The client's direction of every flow through these devices that is not over. */
+  async flowsThrough(devices: readonly number[]): Promise<FlowEntry[]> {
+    const flows: FlowEntry[] = [];
+    for (let from = 0; from < devices.length; from += MOST_DEVICES) {
+      const { lines } = await this.#loader.ask(`flows ${devices.slice(from, from + MOST_DEVICES).join(' ')}`);
+      for (const line of lines) {
+        const [, map, key = '', value = ''] = line.split(' ');
+        flows.push(decodeFlow(map === 'f4' ? 'ip' : 'ip6', fromHex(key), fromHex(value)));
+      }
+    }
+    return flows;
   }
 
   /** Detaches everything, and removes every pin. */

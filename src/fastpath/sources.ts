@@ -1,8 +1,18 @@
 // Whose packets nft has to see: pods and the node itself may use every endpoint, whatever the policy.
 import type { NodeView } from '../compile/node-view.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
+
+/** {@link excludedSources} as things are now. */
+export function sourcesLeft(
+  { node, store, options }: Pick<Engine, 'node' | 'store' | 'options'>,
+  hostAddresses: readonly Address[],
+): Prefix[] {
+  const podCidrs = Object.values(store.nodes.get(options.nodeName)?.podCidrs ?? {});
+  return excludedSources(node, { hostAddresses, podCidrs });
+}
 
 /** Blocks of sources that the programs leave to nft. `podCidrs` are those of the Node object. */
 export function excludedSources(

@@ -139,6 +139,20 @@ export class Tables {
     return { lines, overflow };
   }
 
+  /**
+   * What does not wait for a plan when devices have gone: frontends that lead there become nft's, and slots are freed.
+   * `devices` are the numbers of those that there are.
+   */
+  leave(devices: ReadonlySet<number>, now: number): string[] {
+    const gone = new Set(
+      [...this.#slots.used].flatMap((slot) => (devices.has(slot.backend.ifindex) ? [] : slot.index)),
+    );
+    const next = new Map([...this.#frontends].filter(([, { value }]) => !value.slots.some((slot) => gone.has(slot))));
+    const frontends = this.#planFrontends(next);
+    const frees = this.#release(devices, { now, flows: undefined });
+    return [...frontends, ...frees, ...this.#bits.takeWrites()];
+  }
+
   /** Numbers that were given before this process began, by the frontends that have them. */
   #recall(wanted: readonly PlacedFrontend[]): void {
     const taken = new Set(this.#numbers.values());

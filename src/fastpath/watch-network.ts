@@ -24,6 +24,11 @@ export function isNews(line: string, { neighbours }: Pick<Network, 'neighbours'>
   return deleted === undefined && mac !== undefined && neighbours.get(`${device} ${address}`) !== mac;
 }
 
+/** Whether a line tells that a device may have gone; one that has left its bridge is told of in the same words. */
+export function tellsOfEnd(line: string): boolean {
+  return /^Deleted \d+: /.test(line);
+}
+
 /** Calls back until the signal aborts. Never rejects: a monitor that ends is started again. */
 export async function watchNetwork({ onChange, log, signal }: NetworkWatch): Promise<void> {
   let told = '';

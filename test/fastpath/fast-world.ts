@@ -70,7 +70,8 @@ export class FastWorld {
   async addBridge(): Promise<Namespace[]> {
     const { node1 } = this.world;
     await node1.configure([
-      'link add name br0 type bridge forward_delay 0 mcast_snooping 0',
+      // Of its own, as network plugins give it one: that of a port would go with the port, and pods keep it for half a minute.
+      'link add name br0 address 02:00:00:00:01:01 type bridge forward_delay 0 mcast_snooping 0',
       'link set dev br0 up',
       `address add ${BRIDGE.ip}/25 dev br0`,
       `address add ${BRIDGE.ip6}/64 dev br0 nodad`,
@@ -151,12 +152,12 @@ export class FastWorld {
         endpoints: pods.map((pod) => endpoint(pod[family], { nodeName: 'node1' })),
       }),
     );
-    await writeManifest(this.#manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
+    await writeManifest(this.manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
     return at;
   }
 
   async startDaemon(...flags: readonly string[]): Promise<Daemon> {
-    await writeManifest(this.#manifests, 'nodes.yaml', nodeObjects());
+    await writeManifest(this.manifests, 'nodes.yaml', nodeObjects());
     const command = [...this.#inside, process.execPath, this.#program, ...this.#runWith(flags)];
     const child = this.world.node1.adopt(start('nsenter', command));
     this.#child = child;
@@ -255,7 +256,8 @@ export class FastWorld {
     await rm(this.#scratch, { recursive: true, force: true });
   }
 
-  get #manifests(): string {
+  /** The directory that the daemon reads. */
+  get manifests(): string {
     return join(this.#scratch, 'manifests');
   }
 
@@ -273,7 +275,7 @@ export class FastWorld {
   }
 
   #runWith(flags: readonly string[]): string[] {
-    const all = ['run', '--manifests', this.#manifests, '--run-dir', this.runDir, '--log-level', 'debug'];
+    const all = ['run', '--manifests', this.manifests, '--run-dir', this.runDir, '--log-level', 'debug'];
     return [...all, ...nodeFlags('node1'), '--healthz-bind-address', '', ...this.#fastFlags, ...flags];
   }
 }

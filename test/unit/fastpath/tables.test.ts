@@ -9,10 +9,11 @@ const DEVICE = 7;
 
 function frontend(
   pods: readonly number[],
-  { port = 30080, protocol = 'tcp' as FastProtocol, flags = 0 } = {},
+  { port = 30080, protocol = 'tcp' as FastProtocol, flags = 0, deviceOf = (_: number): number => DEVICE } = {},
 ): PlacedFrontend {
   const backends = pods.map((pod) => ({
-    ...{ address: `10.1.0.${pod}`, port: 8080, protocol, flags, ifindex: DEVICE, l3if: DEVICE, mtu: 1500 },
+    ...{ address: `10.1.0.${pod}`, port: 8080, protocol, flags, l3if: DEVICE, mtu: 1500 },
+    ifindex: deviceOf(pod),
     ...{ mac: new Uint8Array(6).fill(pod), gatewayMac: new Uint8Array(6) },
   }));
   return { key: { address: '192.0.2.1', port, protocol }, servicePort: `web ${protocol}`, backends, pass: false };
@@ -36,7 +37,8 @@ function begin() {
     return plan;
   };
   const used = () => [...tables.slots.used].map(({ index }) => index).sort();
-  return { maps, clock, go, used };
+  const leave = (...devices: readonly number[]) => maps.apply(tables.leave(new Set(devices), clock.now), clock.now);
+  return { maps, clock, go, used, leave, tables };
 }
 
 t.test('a TCP backend keeps its slot until its flows are over', async (t) => {
@@ -99,6 +101,30 @@ t.test('backends whose device has gone are given up at once', async (t) => {
   go([frontend([1], { protocol: 'udp' }), frontend([3])]);
   go([], { busy: [1, 2], devices: new Set() });
   t.strictSame(used(), []);
+  t.strictSame(maps.faults, []);
+});
+
+t.test('pods whose devices have gone are left before anything else is planned', async (t) => {
+  const { go, used, leave, maps, tables } = begin();
+  const deviceOf = (pod: number) => 20 + pod;
+  const [two, one] = [frontend([1, 2], { deviceOf }), frontend([1], { deviceOf, port: 30_081 })];
+  const devices = new Set([21, 22]);
+  go([two, one], { devices });
+  t.strictSame(used(), [1, 2]);
+  leave(21);
+  t.strictSame(
+    tables.dialled.map(({ port }) => port),
+    [30_081],
+    'nft has the frontend that led there',
+  );
+  t.strictSame(used(), [1], 'and nobody the slot');
+  leave(21);
+  t.strictSame(used(), [1]);
+  go([frontend([1], { deviceOf }), one], { devices: new Set([21]) });
+  t.strictSame(
+    tables.dialled.map(({ port }) => port),
+    [30_080, 30_081],
+  );
   t.strictSame(maps.faults, []);
 });
 

@@ -76,7 +76,7 @@ for (const [i, one] of CASES.entries()) {
     const places = placesOf(i, one);
     // A client without an answer waits for long: nobody is to.
     const asked = places.flatMap((place) =>
-      Array.from({ length: 8 }, () => dialer.keep({ protocol: 'tcp', ...place, timeoutMs: 15_000 })),
+      Array.from({ length: 8 }, () => dialer.keep({ protocol: 'tcp', ...place, timeoutMs: alone ? 60_000 : 15_000 })),
     );
     const kept = await Promise.all(asked);
     const firsts = await Promise.all(kept.map((each) => each.look()));

@@ -76,7 +76,10 @@ for (const [i, one] of CASES.entries()) {
     const places = placesOf(i, one);
     // A client without an answer waits for long: nobody is to.
     const asked = places.flatMap((place) =>
-      Array.from({ length: 8 }, () => dialer.keep({ protocol: 'tcp', ...place, timeoutMs: alone ? 60_000 : 15_000 })),
+      Array.from({ length: 6 }, () => {
+        const timeoutMs = alone ? 60_000 : 15_000;
+        return dialer.keep({ protocol: 'tcp', ...place, timeoutMs, everyMs: 50 });
+      }),
     );
     const kept = await Promise.all(asked);
     const firsts = await Promise.all(kept.map((each) => each.look()));
@@ -110,7 +113,7 @@ async function areLikeWithNftAlone(
   left: string | undefined,
 ): Promise<void> {
   for (const place of places) {
-    const report = await dialer.dial({ protocol: 'tcp', ...place, count: 32, timeoutMs: 500 });
+    const report = await dialer.dial({ protocol: 'tcp', ...place, count: 16, timeoutMs: 500 });
     t.strictSame(Object.keys(report.pods), left === undefined ? [] : [left], 'new connections');
     t.equal(report.errors['ECONNRESET'], undefined);
   }

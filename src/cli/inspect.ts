@@ -47,7 +47,7 @@ export async function inspectFastPath({
   readonly runDir: string;
   readonly output: InspectSettings['output'];
 }): Promise<number> {
-  const { fastPath } = await askDaemon(runDir);
+  const { fastPath } = await askDaemon(runDir, { orManifests: false });
   if (fastPath === undefined) throw new CommandError(EXIT.environment, 'Cannot tell: the daemon is an older version');
   return output === 'json' ? printJson(fastPath) : print(printFastPath(fastPath));
 }

@@ -48,6 +48,7 @@ function identify(value: unknown): (typeof KINDS)[number] | string {
   const { apiVersion, kind } = fields(value);
   const known = KINDS.find((entry) => entry.kind === kind);
   const wanted = KINDS.map((entry) => `${entry.kind} (${entry.apiVersion})`).join(' or ');
+  if (kind === undefined) return `it has no kind, which must be ${wanted}`;
   if (known === undefined) return `kind ${shown(kind)} is not known; it must be ${wanted}`;
   if (known.apiVersion !== apiVersion)
     return `apiVersion ${shown(apiVersion)} of ${known.kind} must be ${known.apiVersion}`;

@@ -27,10 +27,20 @@ function printPort({ name, family, protocol, port, topology, frontends, endpoint
 
 const ENDPOINT_HEAD = ['ENDPOINT', 'NODE', 'SLOT', 'SHARE', 'CONNECTIONS', 'STATE'];
 
-function endpointRow({ endpoint, node, used, why, slots, share, connections }: EndpointView): (string | number)[] {
+function endpointRow({
+  endpoint,
+  node,
+  used,
+  missing,
+  why,
+  slots,
+  share,
+  connections,
+}: EndpointView): (string | number)[] {
   const slot = slots.length === 0 ? '-' : slots.join(',');
+  const state = used ? 'in' : missing ? 'not in the kernel' : 'out';
   const percent = used ? `${(share * 100).toFixed(1)}%` : '-';
-  return [endpoint, node || '-', slot, percent, connections, used ? `in: ${why}` : `out: ${why}`];
+  return [endpoint, node || '-', slot, percent, connections, `${state}: ${why}`];
 }
 
 function indent(text: string): string {

@@ -27,6 +27,8 @@ export interface EndpointView {
   readonly node: string;
   /** It gets connections from this node. */
   readonly used: boolean;
+  /** It should, and the kernel does not have it: not yet, or since the Service was refused, or another has its addresses. */
+  readonly missing: boolean;
   readonly why: string;
   /** Slots of the first frontend that it holds. */
   readonly slots: readonly number[];
@@ -117,9 +119,13 @@ function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: 
     port: port.port.port,
     topology: port.selection.topology,
     frontends: port.frontends.map((frontend) => viewFrontend(service, frontend, port, { engine, kernel })),
-    endpoints: port.backends.map((backend) =>
-      viewEndpoint(backend, tallies, whyBackend(backend, port.selection, port.wants, place)),
-    ),
+    endpoints: port.backends.map((backend) => {
+      const why = whyBackend(backend, port.selection, port.wants, place);
+      if (!isSelected(backend, port)) return viewEndpoint(backend, tallies, { why, wanted: false });
+      if (service.weights[backend.address] === 0)
+        return viewEndpoint(backend, tallies, { why: `${why}, but its weight is 0`, wanted: false });
+      return viewEndpoint(backend, tallies, { why, wanted: true });
+    }),
   };
 }
 
@@ -138,7 +144,15 @@ function tally(frontend: Frontend, kernel: KernelIndex): ListedElement[][] {
   return maps.map((name) => kernel.slots(frontend.family, name, dispatchKey(frontend)));
 }
 
-function viewEndpoint(backend: Backend, tallies: readonly ListedElement[][][], why: string): EndpointView {
+function isSelected(backend: Backend, { selection }: ServicePortModel): boolean {
+  return selection.cluster.includes(backend) || selection.local.includes(backend);
+}
+
+function viewEndpoint(
+  backend: Backend,
+  tallies: readonly ListedElement[][][],
+  { why, wanted }: { readonly why: string; readonly wanted: boolean },
+): EndpointView {
   const data = `${backend.address} . ${backend.port}`;
   const [first = []] = tallies.flat().filter((slots) => slots.some((slot) => slot.data === data));
   const slots = first.flatMap((slot, index) => (slot.data === data ? [index] : []));
@@ -147,6 +161,7 @@ function viewEndpoint(backend: Backend, tallies: readonly ListedElement[][][], w
     endpoint: backend.name,
     node: backend.nodeName,
     used: slots.length > 0,
+    missing: wanted && slots.length === 0,
     why,
     slots,
     share: first.length === 0 ? 0 : slots.length / first.length,
@@ -184,7 +199,8 @@ function slotTotal(frontend: Frontend, kernel: KernelIndex): number {
 
 function leadsTo(service: Service, frontend: Frontend, { selection }: ServicePortModel, engine: Engine): string {
   const holder = engine.collisions().find((collision) => collision.frontend === frontendKey(frontend));
-  if (holder !== undefined && holder.winner !== service.key) return `nothing: ${holder.winner} has it, being older`;
+  if (holder !== undefined && holder.winner !== service.key)
+    return `nothing: ${holder.winner} has it, which comes first`;
   if (!selection.any) return 'refused: no endpoint';
   const { cluster, local } = selection;
   if (frontend.policy === 'Cluster') return `${count(cluster)}`;

@@ -4,6 +4,7 @@ import { FAMILIES, type Family } from '../net/family.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import { type Protocol, parseProtocol } from '../net/protocol.ts';
 import { type Fields, Findings, fields, isShortName, list, type Read, readKey, readNameless, text } from './read.ts';
+import { checkWords } from './service-words.ts';
 
 /** Where traffic may go: to every endpoint, or only to those of this node. */
 export type Policy = 'Cluster' | 'Local';
@@ -81,6 +82,7 @@ export function readService(object: unknown): Read<Service> {
   const clusterIps = readClusterIps(spec, findings);
   if (Object.keys(clusterIps).length === 0) return { key, skipped: 'it has no cluster IP', findings: findings.all };
   const externalIps = readAddresses(list(spec['externalIPs']), (index) => `spec.externalIPs[${index}]`, findings);
+  checkWords(spec, findings);
   const type = text(spec['type']) || 'ClusterIP';
   const externalPolicy = effectiveExternalPolicy(spec, type, externalIps);
   const value: Service = {
@@ -119,6 +121,10 @@ function readClusterIps(spec: Fields, findings: Findings): Partial<Record<Family
   const ipFamilies = list(spec['ipFamilies']);
   const candidates =
     ipFamilies.length > 0 && all.length > 0 ? all.slice(0, ipFamilies.length) : [single || (all[0] ?? '')];
+  if (ipFamilies.length === 0 && all.length > 1) {
+    const effect = `${candidates[0]} alone is served`;
+    findings.add('spec.ipFamilies', spec['ipFamilies'], 'must name the family of each of spec.clusterIPs', effect);
+  }
   const clusterIps: Partial<Record<Family, Address>> = {};
   for (const [index, candidate] of candidates.entries()) {
     if (candidate === '' || candidate === 'None') continue;

@@ -82,7 +82,7 @@ function podWarnings({ node, options }: NodeLogParts['engine']): string[] {
   if (detectLocal.by !== 'source') return [];
   const field = options.detectLocal.mode === 'NodeCIDR' ? 'podCIDRs of the Node' : 'clusterCIDR';
   if (Object.keys(detectLocal.prefixes).length === 0) {
-    return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: there are no ${field}`];
+    return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: ${field} is empty`];
   }
   const without = ownFamilies(node).filter((family) => detectLocal.prefixes[family] === undefined);
   return without.map((family) => {

@@ -183,8 +183,9 @@ t.test('a file must be one, of a kind that is known', async (t) => {
       'apiVersion: kubeproxy.config.k8s.io/v1beta1\nkind: KubeProxyConfiguration',
       /"kubeproxy\.config\.k8s\.io\/v1beta1"/,
     ],
+    ['bindAddress: 1.2.3.4', /it has no kind, which must be KubeProxyConfiguration/],
     ['apiVersion: v1\nkind: ConfigMap', /kind "ConfigMap" is not known; it must be KubeProxyConfiguration/],
-    ['[1, 2]', /kind undefined is not known/],
+    ['[1, 2]', /it has no kind/],
     [fileOf('bindAddress: ::'), /Nested mappings are not allowed.* at line 3/],
     [`${fileOf('')}---\n${fileOf('')}`, /KubeProxyConfiguration: is there twice/],
   ];

@@ -85,6 +85,16 @@ t.test('readService() takes the cluster IP of each family', async (t) => {
   }
 });
 
+t.test('readService() says that a cluster IP without a family is not served', async (t) => {
+  const { value, findings } = read({
+    clusterIP: '10.0.0.1',
+    clusterIPs: ['10.0.0.1', 'fd00::1'],
+    ipFamilies: undefined,
+  });
+  t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
+  t.strictSame(findings, ['spec.ipFamilies (absent): 10.0.0.1 alone is served']);
+});
+
 t.test('readService() goes on with the cluster IP that is well formed', async (t) => {
   const { value, findings } = read({ ...clusterIps('10.0.0.1', 'fd00::x'), ipFamilies: ['IPv4', 'IPv6'] });
   t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
@@ -196,6 +206,25 @@ t.test('readService() reads internalTrafficPolicy', async (t) => {
   ]) {
     t.equal(read({ internalTrafficPolicy }).value.internalPolicy, policy);
   }
+});
+
+t.test('readService() reports words that no field has', async (t) => {
+  const ok = { type: 'NodePort', internalTrafficPolicy: 'Local', externalTrafficPolicy: '', sessionAffinity: null };
+  t.strictSame(read(ok).findings, []);
+  const wrong = {
+    type: 'nodeport',
+    internalTrafficPolicy: 'local',
+    externalTrafficPolicy: 5,
+    sessionAffinity: 'Cookie',
+  };
+  t.strictSame(read(wrong).findings, [
+    'spec.type "nodeport": it counts as ClusterIP',
+    'spec.internalTrafficPolicy "local": Cluster holds',
+    'spec.externalTrafficPolicy 5: Cluster holds',
+    'spec.sessionAffinity "Cookie": None holds',
+  ]);
+  const [finding] = readService(service('shop/web', { spec: { type: 'nodeport' } })).findings;
+  t.match(finding, { reason: 'must be ClusterIP, NodePort, LoadBalancer or ExternalName' });
 });
 
 t.test('readService() heeds externalTrafficPolicy only where the type gives it a meaning', async (t) => {

@@ -40,7 +40,7 @@ t.test('NodeLog tells what the node is once, and again when that changes', async
 
 t.test('NodeLog warns of what is hardly meant', async (t) => {
   const cases: [options: Partial<ProxyOptions>, objects: ApiObject[], warnings: RegExp[]][] = [
-    [{}, [node('n1')], [/there are no clusterCIDR/]],
+    [{}, [node('n1')], [/clusterCIDR is empty/]],
     [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1')], [/there are no podCIDRs of the Node/]],
     [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }, [], [/no address of this node is known/]],
     [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' }, nodePortAddresses: ['all'] }, [], []],

@@ -1,0 +1,29 @@
+// Tests of src/inspect/service-view.ts and print-services.ts: what is said of endpoints that get nothing.
+import t from 'tap';
+import { printServices } from '../../../src/inspect/print-services.ts';
+import { viewServices } from '../../../src/inspect/service-view.ts';
+import { engineOf } from '../../given/engine.ts';
+import { service } from '../../given/service.ts';
+import { endpoint, slice, UNREADY } from '../../given/slice.ts';
+
+const annotations = { 'nftlane.io/weights': '10.1.0.3=0' };
+const endpoints = [endpoint('10.1.0.1'), endpoint('10.1.0.2', UNREADY), endpoint('10.1.0.3')];
+
+t.test('an endpoint that is wanted, and not there, is not called out', async (t) => {
+  const engine = engineOf([service('shop/web', { metadata: { annotations } }), slice('shop/web', { endpoints })]);
+  const nothingLoaded = printServices(viewServices(engine, new Map()));
+  t.match(nothingLoaded, /10\.1\.0\.1:8080 .* not in the kernel: ready$/m);
+  t.match(nothingLoaded, /10\.1\.0\.2:8080 .* out: not ready$/m);
+  t.match(nothingLoaded, /10\.1\.0\.3:8080 .* out: ready, but its weight is 0$/m);
+  const counted = new Map([
+    ['ip endpoints', [{ key: '10.96.0.1 . tcp . 80 . 0', data: '10.1.0.1 . 8080', comment: '', packets: 7 }]],
+  ]);
+  t.match(printServices(viewServices(engine, counted)), /10\.1\.0\.1:8080 +- +0 +100\.0% +7 +in: ready$/m);
+});
+
+t.test('who loses a frontend is told to whom, whatever put that one first', async (t) => {
+  const newer = { metadata: { creationTimestamp: '2025-02-02T00:00:00Z' } };
+  const engine = engineOf([service('shop/web'), service('shop/again', newer)]);
+  const [again] = viewServices(engine, new Map(), 'shop/again');
+  t.equal(again?.ports[0]?.frontends[0]?.leads, 'nothing: shop/web has it, which comes first');
+});

@@ -35,7 +35,7 @@ unit: setup-kubectl ## Test the modules one by one
 golden: setup ## Test that the rulesets for given Services are the recorded ones
 	@.ci/suite.sh golden
 
-image-root: setup-kubectl setup-bpf ## Test the files of the image, run as a pod has them (as root)
+image-root: setup-kubectl bpf ## Test the files of the image, run as a pod has them (as root)
 	@.ci/suite.sh image
 
 e2e-netns: setup-bpf ## Test as a cluster's user: two nodes in network namespaces, an API server of our own (as root)

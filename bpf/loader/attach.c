@@ -223,9 +223,7 @@ static int remove_pins(void)
 			error = -errno;
 	}
 	closedir(directory);
-	if (!error && rmdir(pin_directory) && errno != ENOENT)
-		error = -errno;
-	return error;
+	return error ? error : remove_pin_directory();
 }
 
 void request_remove(void)

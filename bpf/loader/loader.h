@@ -99,7 +99,21 @@ bool kernel_has_tcx(void);
 /* The program of this process, or the pinned one. */
 int program_fd(enum role role);
 void forget_programs(void);
+/* Whether programs that ask conntrack can be loaded by this process, where the kernel has the function. */
+bool may_load_lookup(void);
+/* Whether such programs, of this build, are pinned. */
+bool is_prepared(void);
+
 int mount_state(const char **reason);
+int make_pin_directory(void);
+int remove_pin_directory(void);
+/* Whether something can be made in it; leaves nothing. */
+int try_pin_directory(void);
+
+/* Of an object's bytes: notes that the pinned programs are made from them, that they may not be any more, and opens them. */
+void mark_prepared(const char *begin, const char *end);
+void unmark_prepared(void);
+int open_prepared(const char *begin, const char *end, int fds[ROLES]);
 
 int tcx_attach(enum role role, uint32_t ifindex, int program);
 int tcx_detach(enum role role, uint32_t ifindex);

@@ -23,7 +23,20 @@ static void print_qdisc(const char *kind, uint32_t handle, uint32_t parent, void
 	say("qdisc %s handle=%x parent=%x\n", kind, handle, parent);
 }
 
-static bool is_own_program(uint32_t id)
+/* By the pinned links, which whoever has CAP_BPF may ask. */
+static bool is_linked_program(uint32_t ifindex, uint32_t id)
+{
+	for (int role = 0; role < ROLES; role++) {
+		uint32_t own = 0;
+
+		if (tcx_device(role, ifindex, &own) == (int)ifindex && own == id)
+			return true;
+	}
+	return false;
+}
+
+/* By its name, which takes CAP_SYS_ADMIN: it may be pinned elsewhere. */
+static bool has_own_name(uint32_t id)
 {
 	struct bpf_prog_info info = { 0 };
 	__u32 length = sizeof(info);
@@ -47,8 +60,11 @@ static int print_tcx(uint32_t ifindex, uint32_t type, const char *direction)
 
 	if (syscall(__NR_bpf, BPF_PROG_QUERY, &query, sizeof(query)))
 		return errno == ENOENT ? 0 : -errno;
-	for (uint32_t i = 0; i < query.count && i < 64; i++)
-		say("tcx %s program=%u own=%s\n", direction, ids[i], is_own_program(ids[i]) ? "yes" : "no");
+	for (uint32_t i = 0; i < query.count && i < 64; i++) {
+		bool own = is_linked_program(ifindex, ids[i]) || has_own_name(ids[i]);
+
+		say("tcx %s program=%u own=%s\n", direction, ids[i], own ? "yes" : "no");
+	}
 	return 0;
 }
 

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -43,23 +42,6 @@ static int listen(enum libbpf_print_level level, const char *format, va_list val
 void listen_to_libbpf(void)
 {
 	libbpf_set_print(listen);
-}
-
-/* mkdir -p for the directory of pins. */
-static int make_directory(void)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s", pin_directory);
-	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-		if (slash)
-			*slash = '\0';
-		if (mkdir(path, 0700) && errno != EEXIST)
-			return -errno;
-		if (!slash)
-			return 0;
-		*slash = '/';
-	}
 }
 
 /* Pinned maps keep their size; new ones have what was asked for. `entries` is what they have then. */
@@ -114,8 +96,16 @@ static int pin_program(enum role role, int fd)
 	return rename(pin_path(fresh), pin_path(program_names[role])) ? -errno : 0;
 }
 
+static void keep_program(enum role role, int fd)
+{
+	if (programs[role] >= 0)
+		close(programs[role]);
+	programs[role] = fd;
+}
+
 static int take_programs(struct bpf_object *object)
 {
+	unmark_prepared();
 	for (int i = 0; i < ROLES; i++) {
 		struct bpf_program *program = bpf_object__find_program_by_name(object, program_names[i]);
 		int error, fd = program ? dup(bpf_program__fd(program)) : -1;
@@ -127,11 +117,23 @@ static int take_programs(struct bpf_object *object)
 			close(fd);
 			return error;
 		}
-		if (programs[i] >= 0)
-			close(programs[i]);
-		programs[i] = fd;
+		keep_program(i, fd);
 	}
 	return 0;
+}
+
+/* Where this process may not load what asks conntrack, one that might has done so before, from the same bytes. */
+static int load_prepared(uint32_t *entries)
+{
+	struct map flows;
+	int fds[ROLES];
+	int error = open_prepared(with_conntrack_begin, with_conntrack_end, fds);
+
+	for (int i = 0; !error && i < ROLES; i++)
+		keep_program(i, fds[i]);
+	if (!error && !open_map("f4", &flows))
+		*entries = flows.max_entries;
+	return error;
 }
 
 static int load_bytes(const char *begin, const char *end, uint32_t flows, uint32_t *entries)
@@ -155,6 +157,30 @@ static int load_bytes(const char *begin, const char *end, uint32_t flows, uint32
 	return error;
 }
 
+static int load_with_conntrack(uint32_t flows, uint32_t *entries)
+{
+	int error = may_load_lookup() ? load_bytes(with_conntrack_begin, with_conntrack_end, flows, entries) : -EPERM;
+
+	if (!error)
+		mark_prepared(with_conntrack_begin, with_conntrack_end);
+	else
+		error = load_prepared(entries);
+	return error;
+}
+
+bool is_prepared(void)
+{
+	int fds[ROLES];
+
+	if (open_prepared(with_conntrack_begin, with_conntrack_end, fds))
+		return false;
+	for (int i = 0; i < ROLES; i++)
+		close(fds[i]);
+	/* Others may put new maps in their place before this process loads anything. */
+	forget_maps();
+	return true;
+}
+
 void request_load(const struct request *r)
 {
 	uint32_t flows = 0, entries = 0;
@@ -174,7 +200,7 @@ void request_load(const struct request *r)
 		fail(error, "%s", reason);
 		return;
 	}
-	error = make_directory();
+	error = make_pin_directory();
 	if (error) {
 		fail(error, "cannot make \"%s\"", pin_directory);
 		return;
@@ -182,7 +208,7 @@ void request_load(const struct request *r)
 	loading = true;
 	reused = access(pin_path("fp_fe"), F_OK) == 0;
 	conntrack = r->count < 3 && kernel_has_conntrack_lookup(&reason);
-	error = conntrack ? load_bytes(with_conntrack_begin, with_conntrack_end, flows, &entries) : -ENOENT;
+	error = conntrack ? load_with_conntrack(flows, &entries) : -ENOENT;
 	if (error) {
 		conntrack = false;
 		error = load_bytes(without_conntrack_begin, without_conntrack_end, flows, &entries);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Dual BSD/GPL */
 /* What the kernel can do, found by asking it for each thing rather than by its version. */
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -13,10 +11,6 @@
 
 #include "loader.h"
 #include "tcx.h"
-
-#ifndef BPF_FS_MAGIC
-#define BPF_FS_MAGIC 0xcafe4a11
-#endif
 
 struct helper {
 	const char *name;
@@ -30,6 +24,8 @@ static const struct helper helpers[] = {
 	{ "redirect-peer", BPF_FUNC_redirect_peer, "bpf_redirect_peer: Linux 5.10" },
 	{ "redirect-neigh", BPF_FUNC_redirect_neigh, "bpf_redirect_neigh: Linux 5.10" },
 };
+
+static bool lookup_is_in_module;
 
 static bool has_function(struct btf *btf)
 {
@@ -50,6 +46,8 @@ static bool find_lookup(const char **reason)
 		module = btf__load_module_btf("nf_conntrack", kernel);
 		if (!libbpf_get_error(module)) {
 			found = has_function(module);
+			if (found)
+				lookup_is_in_module = true;
 			btf__free(module);
 		}
 	}
@@ -71,34 +69,45 @@ bool kernel_has_conntrack_lookup(const char **reason)
 	return known;
 }
 
+/* A module's functions are found by its number, and numbers are for CAP_SYS_ADMIN alone. */
+bool may_load_lookup(void)
+{
+	__u32 id;
+
+	return !lookup_is_in_module || !bpf_btf_get_next_id(0, &id) || errno != EPERM;
+}
+
+static bool has_usable_lookup(const char **reason)
+{
+	if (!kernel_has_conntrack_lookup(reason))
+		return false;
+	*reason = "nf_conntrack is a kernel module: loading what asks it takes CAP_SYS_ADMIN, here or beforehand by "
+		  "`nftlane run --init-only`";
+	return may_load_lookup() || is_prepared();
+}
+
+static bool has_usable_directory(const char **reason)
+{
+	static char text[640];
+	int error = mount_state(reason);
+
+	if (error)
+		return false;
+	error = try_pin_directory();
+	if (!error)
+		return true;
+	snprintf(text, sizeof(text), "nothing can be made in \"%s\": %s%s", pin_directory, error_name(error),
+		 error == -EACCES ? " (below /sys, AppArmor forbids it to containers)" : "");
+	*reason = text;
+	return false;
+}
+
 /* Asks which programs the loopback device has: the kernel refuses the question when it does not know tcx. */
 bool kernel_has_tcx(void)
 {
 	struct tcx_query query = { .target_ifindex = 1, .attach_type = TCX_INGRESS };
 
 	return syscall(__NR_bpf, BPF_PROG_QUERY, &query, sizeof(query)) == 0 || errno == ENOENT;
-}
-
-/* Looks at the nearest directory that exists. */
-int mount_state(const char **reason)
-{
-	char path[512];
-	struct statfs fs;
-
-	snprintf(path, sizeof(path), "%s", pin_directory);
-	while (statfs(path, &fs)) {
-		char *slash = strrchr(path, '/');
-
-		if (errno != ENOENT || !slash || slash == path) {
-			*reason = "the directory of pins cannot be reached";
-			return -errno;
-		}
-		*slash = '\0';
-	}
-	if ((unsigned long)fs.f_type == BPF_FS_MAGIC)
-		return 0;
-	*reason = "the directory of pins is not on a BPF file system (mount -t bpf bpf /sys/fs/bpf)";
-	return -EMEDIUMTYPE;
 }
 
 /* CAP_NET_ADMIN to attach, CAP_BPF to load, CAP_PERFMON for what the programs do with pointers; CAP_SYS_ADMIN has the latter. */
@@ -130,21 +139,20 @@ static bool report(const char *name, bool has, const char *reason)
 void request_probe(void)
 {
 	const char *reason = "";
-	bool usable, mounted, conntrack, udp, tcx;
+	bool usable, udp, tcx, has;
 	int type = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL);
 
 	usable = report("capabilities", has_capabilities(), "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed");
 	usable = report("programs", type == 1, type < 0 ? "bpf(2) is refused" : "tc programs") && usable;
 	for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
-		bool has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helpers[i].id, NULL) == 1;
-
+		has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helpers[i].id, NULL) == 1;
 		usable = report(helpers[i].name, has, helpers[i].reason) && usable;
 	}
 	/* Not within the calls of `report`, for nothing says which argument is computed first. */
-	mounted = mount_state(&reason) == 0;
-	usable = report("bpf-file-system", mounted, reason) && usable;
-	conntrack = kernel_has_conntrack_lookup(&reason);
-	udp = report("conntrack-lookup", conntrack, reason);
+	has = has_usable_directory(&reason);
+	usable = report("bpf-file-system", has, reason) && usable;
+	has = has_usable_lookup(&reason);
+	udp = report("conntrack-lookup", has, reason);
 	tcx = report("tcx", kernel_has_tcx(), "tcx: Linux 6.6");
 	ok("usable=%s udp=%s attach=%s", usable ? "yes" : "no", usable && udp ? "yes" : "no", tcx ? "tcx" : "clsact");
 }

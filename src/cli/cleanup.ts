@@ -7,6 +7,7 @@ import { FAMILIES } from '../net/family.ts';
 import { isLoopbackRouted } from '../sys/localhost-routing.ts';
 import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
 import { CommandError, EXIT } from './exit-status.ts';
+import { outOfReach, removeNote } from './fast-path-note.ts';
 import { loaderPath } from './run-fast-path.ts';
 
 export interface CleanupSettings {
@@ -39,7 +40,9 @@ export async function cleanup(settings: CleanupSettings): Promise<void> {
     ...theirs.kept.map((what) => `kept ${what}`),
   ];
   process.stdout.write(`${lines.length === 0 ? 'nothing to remove' : lines.join('\n')}\n`);
-  if (theirs.obstacles.length > 0) throw new CommandError(EXIT.environment, theirs.obstacles.join('\n'));
+  const unseen = await outOfReach(settings.runDir, settings.fastPath.directory);
+  const obstacles = [...(unseen === undefined ? [] : [`Cannot remove the fast path: ${unseen}`]), ...theirs.obstacles];
+  if (obstacles.length > 0) throw new CommandError(EXIT.environment, obstacles.join('\n'));
 }
 
 /** A daemon repairs its tables within seconds. */
@@ -60,10 +63,11 @@ async function warnOfLoopback(): Promise<void> {
 }
 
 /** Flows that live are handed over to conntrack, so that none breaks by it. */
-async function removeFastPath({ conntrack, fastPath }: CleanupSettings): Promise<string[]> {
+async function removeFastPath({ conntrack, fastPath, runDir }: CleanupSettings): Promise<string[]> {
   const { directory } = fastPath;
   const retired = await retire({ program: loaderPath(fastPath.program), directory, conntrack, drainMs: 0 });
   if (retired === undefined) return [];
+  await removeNote(runDir);
   const { handedOver, obstacle } = retired;
   if (obstacle !== undefined) process.stderr.write(`nftlane: warning: flows of the fast path may end: ${obstacle}\n`);
   return [`the fast path at ${directory}, with ${handedOver} flows handed over`];

@@ -141,6 +141,7 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
   }),
   own('fast-path-dir', 'fastPath.directory', 'text', {
     value: 'dir',
+    env: 'NFTLANE_FAST_PATH_DIR',
     help: 'where its programs and maps are pinned (default: /sys/fs/bpf/nftlane/v1)',
   }),
   own('fast-path-program', 'fastPath.program', 'text', {

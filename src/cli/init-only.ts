@@ -1,15 +1,17 @@
-// `run --init-only`: the kernel settings alone, for an init container that may do more than the daemon.
+// `run --init-only`: kernel settings, and the fast path's programs, in an init container that may do more than the daemon.
 import { Kernel } from '../apply/kernel.ts';
 import { staticChains } from '../compile/chains.ts';
 import { type ProxyOptions, viewNode } from '../compile/node-view.ts';
 import type { Settings } from '../config/settings.ts';
 import { declare } from '../engine/transaction.ts';
+import { prepare } from '../fastpath/prepare.ts';
 import { writeChain } from '../nft/operation.ts';
 import { LocalhostRouting } from '../sys/localhost-routing.ts';
 import type { Log } from '../sys/log.ts';
 import { applyConntrackSettings } from '../sysctl/apply-settings.ts';
 import { tellOutcomes } from '../sysctl/tell-outcomes.ts';
 import { CommandError, EXIT } from './exit-status.ts';
+import { loaderPath } from './run-fast-path.ts';
 
 /** Sets them. Throws {@link CommandError} when one could not be set: this is what it was called for. */
 export async function initOnly({ config, own, proxy }: Settings, log: Log): Promise<void> {
@@ -20,7 +22,19 @@ export async function initOnly({ config, own, proxy }: Settings, log: Log): Prom
     await guardLoopback(own.nft, proxy);
     if (!(await new LocalhostRouting(log).open())) problems.push('Cannot set net.ipv4.conf.all.route_localnet to 1');
   }
+  if (own.fastPath.mode !== 'off') await prepareFastPath(own, log);
   if (problems.length > 0) throw new CommandError(EXIT.environment, problems.join('\n'));
+}
+
+/** The daemon decides whether it can do without. */
+async function prepareFastPath({ fastPath, conntrack }: Settings['own'], log: Log): Promise<void> {
+  const { directory, maxFlows } = fastPath;
+  try {
+    const { udp } = await prepare({ program: loaderPath(fastPath.program), directory, conntrack, maxFlows });
+    log.info('the fast path is prepared', { directory, udp });
+  } catch (error) {
+    log.warn('the fast path cannot be prepared', { reason: error instanceof Error ? error.message : String(error) });
+  }
 }
 
 /**

@@ -48,13 +48,14 @@ async function fromDaemon(runDir: string, listing: KernelListing): Promise<Live>
   return { engine, findings, ...(fastPath === undefined ? {} : { fastPath }) };
 }
 
-/** What the daemon of this network namespace knows. Throws {@link CommandError} when there is none. */
-export async function askDaemon(runDir: string): Promise<DaemonState> {
+/** What the daemon of this network namespace knows; `orManifests`: the command could do without. Throws {@link CommandError} when there is none. */
+export async function askDaemon(runDir: string, { orManifests = true } = {}): Promise<DaemonState> {
   try {
     return await fetchState(adminSocketPath(runDir));
   } catch (error) {
     if (!(error instanceof AdminError)) throw error;
-    const hint = 'is nftlane running in this network namespace? With -f FILE|DIR manifests are taken instead';
+    const instead = orManifests ? ' With -f FILE|DIR manifests are taken instead' : '';
+    const hint = `is nftlane running in this network namespace?${instead}`;
     throw new CommandError(EXIT.environment, `${error.message} (${hint})`, { cause: error });
   }
 }

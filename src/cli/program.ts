@@ -65,7 +65,11 @@ function build(signal: AbortSignal, done: Done): Command {
     .addOption(nftOption())
     .addOption(runDirOption())
     .addOption(conntrackOption())
-    .option('--fast-path-dir <dir>', 'where the fast path is pinned', DEFAULT_PIN_DIR)
+    .addOption(
+      new Option('--fast-path-dir <dir>', 'where the fast path is pinned')
+        .env('NFTLANE_FAST_PATH_DIR')
+        .default(DEFAULT_PIN_DIR),
+    )
     .option('--fast-path-program <program>', 'what loads the fast path', DEFAULT_LOADER)
     .action(async ({ fastPathDir: directory, fastPathProgram: program, ...flags }: CleanupFlags) =>
       (await import('./cleanup.ts')).cleanup({ ...flags, fastPath: { directory, program } }),

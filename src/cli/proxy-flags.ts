@@ -50,11 +50,18 @@ function readGiven(flags: GivenFlags, table: readonly ConfigFlag[]): Configurati
   return readConfiguration({ file, flags: [...readConfigFlags(given, table, mode), ...ports] });
 }
 
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory',
+  EACCES: 'it may not be read',
+};
+
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const reason = UNREADABLE[code] ?? message;
     throw new ConfigurationError(`configuration ${path}`, [{ path: '', reason }], { cause: error });
   }
 }

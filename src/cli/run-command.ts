@@ -30,7 +30,7 @@ export function addRun(program: Command, signal: AbortSignal): void {
     .option('--master <url>', 'the API server, in place of the one that the kubeconfig names')
     .option('--write-config-to <file>', 'write the configuration with its defaults to a file, and end')
     .option('--cleanup', 'remove every trace from the kernel, and end, as the command cleanup')
-    .option('--init-only', 'set the kernel settings, and end')
+    .option('--init-only', 'set the kernel settings, load the programs of the fast path if that is wanted, and end')
     .addOption(new Option('--healthz-port <port>').hideHelp())
     .addOption(new Option('--metrics-port <port>').hideHelp())
     .addOption(new Option('--boot-id-file <file>').hideHelp())

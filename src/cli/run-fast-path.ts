@@ -11,6 +11,7 @@ import type { FastPathView } from '../inspect/fast-path-view.ts';
 import type { Address } from '../net/address.ts';
 import { systemClock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { outOfReach, removeNote, writeNote } from './fast-path-note.ts';
 
 /** What the daemon wants of it. */
 export interface RunningFastPath {
@@ -33,18 +34,29 @@ export function fastPathOf(
 ): RunningFastPath {
   const { mode, uplinks, directory, maxFlows } = own.fastPath;
   const program = loaderPath(own.fastPath.program);
-  if (mode !== 'off') {
-    const settings = { mode, uplinks, directory, program, maxFlows, nft: own.nft };
-    return new FastPath({ ...parts, settings, clock: systemClock });
+  const away = async (signal: AbortSignal): Promise<void> => {
+    const { runDir, conntrack } = own;
+    await putAway({ program, directory, conntrack, drainMs: DRAIN_MS, signal, runDir }, parts.log);
+    if (!signal.aborted) await once(signal, 'abort');
+  };
+  if (mode === 'off') {
+    const view = (): FastPathView => emptyView('off', 'it is switched off');
+    return { open: async () => {}, isUsable: false, synced: () => {}, view, run: away };
   }
+  const settings = { mode, uplinks, directory, program, maxFlows, nft: own.nft };
+  const fastPath = new FastPath({ ...parts, settings, clock: systemClock });
   return {
-    open: async () => {},
-    isUsable: false,
-    synced: () => {},
-    view: () => emptyView('off', 'it is switched off'),
+    open: () => fastPath.open(),
+    get isUsable() {
+      return fastPath.isUsable;
+    },
+    synced: () => fastPath.synced(),
+    view: () => fastPath.view(),
+    // What was at work here before must not go on with what it knew then.
     run: async (signal) => {
-      await putAway({ program, directory, conntrack: own.conntrack, drainMs: DRAIN_MS, signal }, parts.log);
-      if (!signal.aborted) await once(signal, 'abort');
+      if (!fastPath.isUsable) return away(signal);
+      await writeNote(own.runDir, directory);
+      await fastPath.run(signal);
     },
   };
 }
@@ -57,10 +69,16 @@ export function loaderPath(program: string): string {
 }
 
 /** A daemon before this one may have had it on. */
-async function putAway(parts: Parameters<typeof retire>[0], log: Log): Promise<void> {
+async function putAway({ runDir, ...parts }: Parameters<typeof retire>[0] & { runDir: string }, log: Log) {
   try {
     const retired = await retire(parts);
-    if (retired !== undefined) log.info('the fast path was put away', { ...retired });
+    if (retired !== undefined) {
+      await removeNote(runDir);
+      log.info('the fast path was put away', { ...retired });
+    } else if (!parts.signal?.aborted) {
+      const reason = await outOfReach(runDir, parts.directory);
+      if (reason !== undefined) log.error('the fast path cannot be put away', { reason });
+    }
   } catch (error) {
     log.warn('the fast path cannot be put away', { reason: error instanceof Error ? error.message : String(error) });
   }

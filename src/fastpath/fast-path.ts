@@ -1,18 +1,14 @@
 // The fast path at work: follows Services, pods and devices, and keeps the programs and their maps in step with them.
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import type { Engine } from '../engine/engine.ts';
 import type { FastPathView } from '../inspect/fast-path-view.ts';
-import type { Address } from '../net/address.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { Loop } from '../sync/loop.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { Log } from '../sys/log.ts';
 import { Attachments } from './attachments.ts';
 import { COLLECT_MS, Collector } from './collector.ts';
 import { DemandBook } from './demand-book.ts';
 import { EndedFlows } from './ended-flows.ts';
 import { readDevices } from './network.ts';
+import type { FastPathParts } from './parts.ts';
 import { place } from './place.ts';
 import { type Probe, Programs } from './programs.ts';
 import { offBecause, reach } from './reach.ts';
@@ -23,28 +19,6 @@ import { readTimeouts } from './timeouts.ts';
 import { Trouble } from './trouble.ts';
 import { emptyView, failingView, type Seen, viewOf } from './view.ts';
 import { isNews, tellsOfEnd, watchNetwork } from './watch-network.ts';
-
-export interface FastPathSettings {
-  readonly mode: 'auto' | 'required';
-  /** Names of devices; empty for those with a default route. */
-  readonly uplinks: readonly string[];
-  /** Where everything is pinned: a directory of a BPF file system. */
-  readonly directory: string;
-  /** The loader. */
-  readonly program: string;
-  /** Of each family, if the maps are made anew. */
-  readonly maxFlows: number;
-  readonly nft: string;
-}
-
-export interface FastPathParts {
-  readonly settings: FastPathSettings;
-  readonly engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'model' | 'refusals' | 'options'>;
-  /** The addresses of the host's interfaces, as they are now. */
-  readonly hostAddresses: () => readonly Address[];
-  readonly log: Log;
-  readonly clock: Clock;
-}
 
 /** It is required, and this machine cannot have it. */
 export class FastPathUnusable extends Error {
@@ -68,6 +42,8 @@ export class FastPath {
   readonly #ended: EndedFlows;
   readonly #trouble: Trouble;
   #probe: Probe | undefined;
+  /** What is loaded can take UDP flows. */
+  #takesUdp = false;
   #tables: Tables | undefined;
   /** For flows of each family. */
   #room = 0;
@@ -111,7 +87,11 @@ export class FastPath {
   async open(): Promise<void> {
     const { settings } = this.#parts;
     const reason = await this.#whyNot().catch(reasonOf);
-    if (reason === undefined) return;
+    if (reason === undefined) {
+      const { udp, lacks } = this.#probe ?? { udp: true, lacks: [] };
+      if (!udp) this.#parts.log.warn('the fast path leaves UDP to nft', { reason: lacks.join('; ') });
+      return;
+    }
     if (settings.mode === 'required') {
       this.#programs.close();
       throw new FastPathUnusable(`Cannot have the fast path, which is required: ${reason}`);
@@ -135,12 +115,8 @@ export class FastPath {
     this.#loop.request();
   }
 
-  /** Works until the signal aborts. What is attached then stays so. */
+  /** Works until the signal aborts, where it is usable. What is attached then stays so. */
   async run(signal: AbortSignal): Promise<void> {
-    if (this.#probe === undefined) {
-      if (!signal.aborted) await once(signal, 'abort');
-      return;
-    }
     const timer = setInterval(() => this.#loop.request(), COLLECT_MS).unref();
     const onChange = (line?: string): void => {
       if (line !== undefined && !isNews(line, this.#surroundings.network)) return;
@@ -200,7 +176,7 @@ export class FastPath {
     const why = offBecause(objection, usable);
     this.#off = why?.reason;
     const { frontends, unplaced } = place(wanted.frontends, (backend) => {
-      return why ?? reach(backend, found.get(backend.address), { udp: this.#probe?.udp === true, uplinks: usable });
+      return why ?? reach(backend, found.get(backend.address), { udp: this.#takesUdp, uplinks: usable });
     });
     const placed = frontends.map((one) => ({ ...one, pass: this.#collector.isLeft(one.servicePort, now) }));
     const entrances = new Set(why === undefined ? usable.map(({ ifindex }) => ifindex) : []);
@@ -216,7 +192,7 @@ export class FastPath {
       ...{
         mode: settings.mode,
         off: why?.reason,
-        probe: this.#probe,
+        probe: this.#probe && { ...this.#probe, udp: this.#takesUdp },
         uplinks,
         wanted,
         unplaced,
@@ -233,10 +209,11 @@ export class FastPath {
   async #ready(now: number): Promise<Tables> {
     if (this.#tables !== undefined && this.#programs.isRunning) return this.#tables;
     const { maxFlows } = this.#parts.settings;
-    const { isNew, room } = await this.#programs.load(maxFlows);
+    const { isNew, udp, room } = await this.#programs.load(maxFlows);
     if (room !== maxFlows)
       this.#tell('warn', 'the fast path keeps its size until it is switched off', { room, maxFlows });
     this.#room = room;
+    this.#takesUdp = udp;
     const held = await this.#programs.held(isNew);
     await this.#programs.configure({ create: true, timeouts: await readTimeouts() });
     await this.#attachments.adopt(now);

@@ -72,10 +72,17 @@ export class Programs {
    * Loads the programs over maps that are there, or makes them with room for so many flows of each family, and puts the
    * programs in the place of those that are attached. `room` is for how many flows the maps have it.
    */
-  async load(maxFlows: number): Promise<{ isNew: boolean; room: number }> {
+  async load(maxFlows: number): Promise<{ isNew: boolean; udp: boolean; room: number }> {
     const { words } = await this.#loader.ask(`load ${maxFlows * ENTRIES_OF_FLOW}`);
     await this.#loader.ask('replace');
-    return { isNew: words['maps'] === 'new', room: Number(words['entries']) / ENTRIES_OF_FLOW };
+    const udp = words['udp'] === 'yes';
+    return { isNew: words['maps'] === 'new', udp, room: Number(words['entries']) / ENTRIES_OF_FLOW };
+  }
+
+  /** Loads the programs, and leaves those that are attached where they are. */
+  async prepare(maxFlows: number): Promise<{ udp: boolean }> {
+    const { words } = await this.#loader.ask(`load ${maxFlows * ENTRIES_OF_FLOW}`);
+    return { udp: words['udp'] === 'yes' };
   }
 
   /** What the maps hold. */

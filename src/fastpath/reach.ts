@@ -6,7 +6,10 @@ import type { Sought } from './place.ts';
 import type { PlacedBackend } from './slots.ts';
 import type { Uplink } from './surroundings.ts';
 
-const NO_UDP: Why = { cause: 'kernel', reason: 'UDP needs a kernel that can be asked for conntrack entries' };
+const NO_UDP: Why = {
+  cause: 'kernel',
+  reason: 'UDP needs programs that ask conntrack, and these are not: the log says why',
+};
 
 /** Why nothing is taken at all; `objection` is what speaks against the node, `uplinks` are those that can be used. */
 export function offBecause(objection: string | undefined, uplinks: readonly Uplink[]): Why | undefined {
@@ -15,8 +18,8 @@ export function offBecause(objection: string | undefined, uplinks: readonly Upli
 }
 
 /**
- * A backend as the maps have it. `where` is where its pod was found, or why it was not; `udp` says whether the kernel can be
- * asked for conntrack entries.
+ * A backend as the maps have it. `where` is where its pod was found, or why it was not; `udp` says whether the programs
+ * ask conntrack.
  */
 export function reach(
   backend: Sought,

@@ -30,7 +30,7 @@ t.test('it says what it is, and what the kernel can do', async (t) => {
 });
 
 t.test('it says why a directory is none for pins', async (t) => {
-  const elsewhere = place.anotherLoader('/tmp/nftlane/v1');
+  const elsewhere = place.anotherLoader({ pins: '/tmp/nftlane/v1' });
   t.teardown(() => elsewhere.end());
   const { lines, end } = await elsewhere.must('probe');
   t.match(words(end), { usable: 'no', udp: 'no' });
@@ -258,6 +258,32 @@ t.test('a flow is kept while packets come in one direction', async (t) => {
   }
 });
 
+t.test('a process with no more than a pod has goes on with what another has prepared', async (t) => {
+  const { udp } = words((await loader.must('probe')).end);
+  await loader.must(`attach uplink ${DEVICE.uplink}`);
+  const pod = place.anotherLoader({ capabilities: ['net_admin', 'bpf', 'perfmon'] });
+  t.teardown(() => pod.end());
+  const look = async () =>
+    (await pod.must(`look ${DEVICE.uplink}`)).lines.flatMap((line) => /own=\w+$/.exec(line)?.[0] ?? []);
+  t.strictSame(await look(), ['own=yes'], 'it knows its own by the pinned link');
+  t.match(words((await pod.must('probe')).end), { usable: 'yes', udp });
+  t.match(words((await pod.must('load')).end), { maps: 'reused', udp });
+  t.equal((await pod.must('replace')).end, 'ok replaced=1');
+  t.strictSame(await look(), ['own=yes']);
+  await pod.must(`detach uplink ${DEVICE.uplink}`);
+});
+
+t.test('what is noted as prepared is what was loaded last', async (t) => {
+  const mine = await Place.make({ load: 'load 64 plain' });
+  t.teardown(() => mine.end());
+  const marks = async () => (await mine.pins()).filter((name) => name.startsWith('conntrack-'));
+  t.strictSame(await marks(), []);
+  const { udp } = words((await mine.loader.must('load')).end);
+  t.equal((await marks()).length, udp === 'yes' ? 1 : 0);
+  await mine.loader.must('load 64 plain');
+  t.strictSame(await marks(), []);
+});
+
 t.test('the flows through devices are told, those that are over are not', async (t) => {
   // However slow the machine is, nothing else is over meanwhile.
   await place.configure({ seconds: { tcpSyn: 3600 } });
@@ -304,6 +330,7 @@ t.test('removing leaves nothing', async (t) => {
   await mine.loader.must(`attach uplink ${DEVICE.uplink}`);
   await mine.loader.must(`attach pod ${DEVICE.pod} clsact`);
   await mine.loader.must('remove');
+  t.strictSame(await mine.pins(), []);
   t.strictSame((await mine.loader.must('list')).lines, []);
   for (const device of [DEVICE.uplink, DEVICE.pod]) {
     t.strictSame(

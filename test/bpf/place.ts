@@ -128,6 +128,12 @@ export const SECONDS = {
   fragments: 30,
 };
 
+/** How another loader is started. */
+interface LoaderOptions {
+  readonly pins?: string;
+  readonly capabilities?: readonly string[];
+}
+
 export class Place {
   readonly loader: Talker;
   /** Whether the programs ask conntrack. Those that cannot, before Linux 5.18, leave UDP to nft. */
@@ -186,9 +192,27 @@ export class Place {
     return stdout;
   }
 
-  /** Another loader, on the same pins unless it is told otherwise. */
-  anotherLoader(pins = `${this.#directory}/nftlane/v1`): Talker {
-    const inside = ['-t', this.#pid, '-m', '-n'];
+  /** Names of what is on the BPF file system, less those that the kernel puts there. */
+  async pins(): Promise<string[]> {
+    const found = await this.command(
+      'find',
+      this.#directory,
+      '-mindepth',
+      '1',
+      '!',
+      '-name',
+      '*.debug',
+      '-printf',
+      '%f\\n',
+    );
+    return found.split('\n').filter((name) => name !== '');
+  }
+
+  /** Another loader, on the same pins unless it is told otherwise; with no more than these capabilities. */
+  anotherLoader({ pins = `${this.#directory}/nftlane/v1`, capabilities }: LoaderOptions = {}): Talker {
+    const bounding = ['-all', ...(capabilities ?? []).map((name) => `+${name}`)].join();
+    const limited = ['setpriv', '--no-new-privs', `--bounding-set=${bounding}`, '--inh-caps=-all', '--'];
+    const inside = ['-t', this.#pid, '-m', '-n', ...(capabilities === undefined ? [] : limited)];
     return new Talker(start('nsenter', [...inside, `${DIST}nftlane-bpf`, pins]));
   }
 

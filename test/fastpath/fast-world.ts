@@ -5,7 +5,7 @@
 //                                  └── port-d
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastPathView } from '../../src/inspect/fast-path-view.ts';
 import type { ApiObject } from '../given/merge.ts';
@@ -33,32 +33,71 @@ const FAR = {
   client: { ip: '203.0.113.7', ip6: '2001:db8:9::7' },
 };
 
-/** With pods `a` and `b` on the node. */
-export async function createFastWorld(): Promise<FastWorld> {
+/** How nftlane is on the node: it sees the node's BPF file system. */
+export interface Installation {
+  /** Where the daemon's socket is, for its commands. */
+  readonly runDir: string;
+  /** What `run` is told besides what the world and the test say. */
+  readonly runArgs: readonly string[];
+  /** What `cleanup` is told. */
+  readonly cleanupArgs: readonly string[];
+  start(args: readonly string[]): PipedChild;
+  exec(args: readonly string[]): Promise<ExecResult>;
+}
+
+/** What is there to install on. */
+export interface Node {
+  readonly world: World;
+  /** Directories of the node: `manifests`, `run`, and `bpf`, where `mount` is. */
+  readonly scratch: string;
+  readonly mount: BpfMount;
+}
+
+/** With pods `a` and `b` on the node, and nftlane installed as the bundle unless another way is given. */
+export async function createFastWorld(install: (node: Node) => Promise<Installation> = installBundle) {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
-  await mkdir(join(scratch, 'manifests'));
+  await Promise.all(['manifests', 'run'].map((name) => mkdir(join(scratch, name))));
   const mount = await BpfMount.make(join(scratch, 'bpf'));
-  const [program, world] = await Promise.all([
-    buildProgram(join(scratch, 'nftlane.mjs')),
-    createWorld({ pods: { node1: ['a', 'b'] } }),
-  ]);
-  return new FastWorld(world, { scratch, mount, program });
+  const world = await createWorld({ pods: { node1: ['a', 'b'] } });
+  const node = { world, scratch, mount };
+  return new FastWorld(node, await install(node));
+}
+
+/** The bundle, as root. */
+async function installBundle({ world, scratch, mount }: Node): Promise<Installation> {
+  const program = await buildProgram(join(scratch, 'nftlane.mjs'));
+  const command = [...mount.on(world.node1), process.execPath, program];
+  const flags = ['--fast-path-dir', mount.pins, '--fast-path-program', LOADER];
+  return {
+    runDir: join(scratch, 'run'),
+    runArgs: ['run', '--manifests', join(scratch, 'manifests'), '--run-dir', join(scratch, 'run'), ...flags],
+    cleanupArgs: flags,
+    start: (args) => world.node1.adopt(start('nsenter', [...command, ...args])),
+    exec: (args) => execute('nsenter', [...command, ...args], { timeoutMs: 60_000 }),
+  };
 }
 
 export class FastWorld {
   readonly world: World;
+  readonly #node: Node;
   readonly #scratch: string;
   readonly #mount: BpfMount;
-  readonly #program: string;
+  #installation: Installation;
   #daemon: Daemon | undefined;
   #child: PipedChild | undefined;
   readonly #bridged: Namespace[] = [];
 
-  constructor(world: World, of: { scratch: string; mount: BpfMount; program: string }) {
-    this.world = world;
-    this.#scratch = of.scratch;
-    this.#mount = of.mount;
-    this.#program = of.program;
+  constructor(node: Node, installation: Installation) {
+    this.world = node.world;
+    this.#node = node;
+    this.#scratch = node.scratch;
+    this.#mount = node.mount;
+    this.#installation = installation;
+  }
+
+  /** Installs nftlane in another way than before. */
+  async install(how: (node: Node) => Promise<Installation>): Promise<void> {
+    this.#installation = await how(this.#node);
   }
 
   get daemon(): Daemon {
@@ -158,8 +197,7 @@ export class FastWorld {
 
   async startDaemon(...flags: readonly string[]): Promise<Daemon> {
     await writeManifest(this.manifests, 'nodes.yaml', nodeObjects());
-    const command = [...this.#inside, process.execPath, this.#program, ...this.#runWith(flags)];
-    const child = this.world.node1.adopt(start('nsenter', command));
+    const child = this.#installation.start(this.#runWith(flags));
     this.#child = child;
     this.#daemon = new Daemon(child, () => this.nftlane('diff', '--run-dir', this.runDir));
     await this.#daemon.waitReady();
@@ -181,11 +219,11 @@ export class FastWorld {
 
   /** Runs a command of nftlane on the node, where it sees the BPF file system. */
   nftlane(...args: readonly string[]): Promise<ExecResult> {
-    return execute('nsenter', [...this.#inside, process.execPath, this.#program, ...args], { timeoutMs: 60_000 });
+    return this.#installation.exec(args);
   }
 
   cleanup(): Promise<ExecResult> {
-    return this.nftlane('cleanup', '--run-dir', this.runDir, ...this.#fastFlags);
+    return this.nftlane('cleanup', '--run-dir', this.runDir, ...this.#installation.cleanupArgs);
   }
 
   async inspect(): Promise<FastPathView> {
@@ -230,10 +268,11 @@ export class FastWorld {
     return counts.reduce((sum, [, name = '', count]) => sum + (reasons.includes(name) ? Number(count) : 0), 0);
   }
 
-  /** What is pinned. */
+  /** What is pinned, and the directories that were made for it. */
   async pins(): Promise<string> {
-    const { inside, pins } = this.#mount;
-    const { stdout } = await execute('nsenter', [...inside, 'find', dirname(pins), '-type', 'f']);
+    const { inside } = this.#mount;
+    const found = [join(this.#scratch, 'bpf'), '-mindepth', '1', '!', '-name', '*.debug'];
+    const { stdout } = await execute('nsenter', [...inside, 'find', ...found]);
     return stdout;
   }
 
@@ -263,19 +302,11 @@ export class FastWorld {
 
   /** Where the daemon's socket is. */
   get runDir(): string {
-    return join(this.#scratch, 'run');
-  }
-
-  get #fastFlags(): string[] {
-    return ['--fast-path-dir', this.#mount.pins, '--fast-path-program', LOADER];
-  }
-
-  get #inside(): string[] {
-    return this.#mount.on(this.world.node1);
+    return this.#installation.runDir;
   }
 
   #runWith(flags: readonly string[]): string[] {
-    const all = ['run', '--manifests', this.manifests, '--run-dir', this.runDir, '--log-level', 'debug'];
-    return [...all, ...nodeFlags('node1'), '--healthz-bind-address', '', ...this.#fastFlags, ...flags];
+    const all = [...this.#installation.runArgs, ...nodeFlags('node1'), '--log-level', 'debug', '--log-format', 'json'];
+    return [...all, '--healthz-bind-address', '', ...flags];
   }
 }

@@ -20,9 +20,10 @@ export interface Container {
   };
   readonly env: readonly {
     readonly name: string;
-    readonly valueFrom: { readonly configMapKeyRef?: { readonly name: string } };
+    readonly value?: string;
+    readonly valueFrom?: { readonly configMapKeyRef?: { readonly name: string } };
   }[];
-  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
   readonly livenessProbe: { readonly httpGet: { readonly port: number } };
   readonly readinessProbe: { readonly httpGet: { readonly port: number } };
 }
@@ -31,7 +32,11 @@ export interface Pod {
   readonly serviceAccountName: string;
   readonly initContainers: readonly Container[];
   readonly containers: readonly Container[];
-  readonly volumes: readonly { readonly name: string; readonly configMap?: { readonly name: string } }[];
+  readonly volumes: readonly {
+    readonly name: string;
+    readonly configMap?: { readonly name: string };
+    readonly hostPath?: { readonly path: string };
+  }[];
 }
 
 /** The objects of a directory of manifests/. */

@@ -10,18 +10,34 @@ export interface Container {
   readonly program?: string;
   /** The node's directory to show, read-only, at /run/given. */
   readonly given?: string;
-  /** What is left of root's capabilities. Default: what the DaemonSet asks for. */
-  readonly capabilities?: readonly string[];
+  /** Directories of the node that are shown, too. */
+  readonly volumes?: readonly Volume[];
+  /** `NAME=value` each, besides what the image says. */
+  readonly variables?: readonly string[];
+  /** Arguments of nsenter that lead to the node's mounts. Default: those of the test. */
+  readonly mountsOf?: readonly string[];
+  /** What is left of root's capabilities, or `all` of them. Default: what the DaemonSet asks for. */
+  readonly capabilities?: readonly string[] | 'all';
   /** Kernel settings can be written, as in the init container. Those of the machine cannot: its /sys stays as it is. */
   readonly canWriteSettings?: boolean;
   /** The file that programs lock for iptables-legacy is there, as in the DaemonSet of the migration. */
   readonly hasXtablesLock?: boolean;
 }
 
+export interface Volume {
+  /** A directory of the node. */
+  readonly from: string;
+  /** The path inside. */
+  readonly at: string;
+  readonly isReadOnly: boolean;
+}
+
 /** Numbers of include/uapi/linux/capability.h. */
 const CAPABILITIES = new Map([
   ['NET_ADMIN', 12],
   ['NET_RAW', 13],
+  ['PERFMON', 38],
+  ['BPF', 39],
 ]);
 
 const TOP = fileURLToPath(new URL('../../', import.meta.url));
@@ -51,13 +67,17 @@ export function startContainer(place: Namespace, args: readonly string[], contai
   return place.spawn(command, rest);
 }
 
-/** What a container runtime mounts, and nothing of the node beyond it. Writable are /dev/shm and /run/nftlane. */
+/**
+ * What a container runtime mounts, and nothing of the node beyond it. Writable are /dev/shm, /run/nftlane and volumes. The
+ * image lies under a layer in which there are places to mount them.
+ */
 const MOUNTS = `
 mount --make-rprivate /
-mount --bind "$ROOT" "$ROOT"
+mount -t tmpfs tmpfs "$ROOT/tmp"
+mkdir "$ROOT/tmp/upper" "$ROOT/tmp/work"
+mount -t overlay -o "lowerdir=$ROOT,upperdir=$ROOT/tmp/upper,workdir=$ROOT/tmp/work" overlay "$ROOT"
 mount --bind "$PROGRAM" "$ROOT/usr/lib/nftlane"
 mount -o remount,bind,ro "$ROOT/usr/lib/nftlane"
-mount -o remount,bind,ro "$ROOT"
 mount -t proc proc "$ROOT/proc"
 mount --bind "$ROOT/proc/sys" "$ROOT/proc/sys"
 [ -n "$SETTINGS" ] || mount -o remount,bind,ro "$ROOT/proc/sys"
@@ -70,15 +90,22 @@ done
 mkdir "$ROOT/dev/shm"
 mount -t tmpfs tmpfs "$ROOT/dev/shm"
 mount -t tmpfs tmpfs "$ROOT/run"
-mkdir "$ROOT/run/nftlane" "$ROOT/run/given"
+mkdir "$ROOT/run/nftlane"
 mount -t tmpfs tmpfs "$ROOT/run/nftlane"
-[ -z "$GIVEN" ] || mount --bind "$GIVEN" "$ROOT/run/given"
+for volume in $VOLUMES; do
+  at=\${volume#*:}
+  at=$ROOT\${at%:*}
+  mkdir -p "$at"
+  mount --bind "\${volume%%:*}" "$at"
+  [ "\${volume##*:}" = rw ] || mount -o remount,bind,ro "$at"
+done
 if [ -n "$LOCK" ]; then
   : >"$ROOT/dev/shm/lock"
   : >"$ROOT/run/xtables.lock"
   mount --bind "$ROOT/dev/shm/lock" "$ROOT/run/xtables.lock"
 fi
 mount -o remount,bind,ro "$ROOT/run"
+mount -o remount,bind,ro "$ROOT"
 exec env -i "$@"
 `;
 
@@ -87,27 +114,44 @@ function containerCommand(args: readonly string[], container: Container): [strin
   const { entrypoint, environment } = readDockerfile();
   const {
     program = entrypoint,
-    given = '',
-    capabilities = ofDaemonSet(),
+    given,
+    volumes = [],
+    variables = [],
+    mountsOf,
     hasXtablesLock,
     canWriteSettings,
   } = container;
-  const kept = new Set(capabilities.map((name) => CAPABILITIES.get(name)));
-  const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'));
-  const dropped = Array.from({ length: last + 1 }, (_, number) => number).filter((number) => !kept.has(number));
-  const unprivileged = [`--chroot=${ROOT}`, '--no-new-privs', `--drop=${dropped.join()}`, `--shell=${program}`];
+  const shown = given === undefined ? volumes : [...volumes, { from: given, at: '/run/given', isReadOnly: true }];
+  const enter = mountsOf === undefined ? [] : ['nsenter', ...mountsOf];
   return [
     'env',
     ...[
       `ROOT=${ROOT}`,
       `PROGRAM=${PROGRAM}`,
-      `GIVEN=${given}`,
+      `VOLUMES=${shown.map(({ from, at, isReadOnly }) => `${from}:${at}:${isReadOnly ? 'ro' : 'rw'}`).join(' ')}`,
       `LOCK=${yes(hasXtablesLock)}`,
       `SETTINGS=${yes(canWriteSettings)}`,
     ],
-    ...['unshare', '--mount', '--uts', '--ipc', 'sh', '-euc', MOUNTS, 'sh'],
-    ...[...environment, '/usr/sbin/capsh', ...unprivileged, '--', ...args],
+    ...[...enter, 'unshare', '--mount', '--uts', '--ipc', 'sh', '-euc', MOUNTS, 'sh'],
+    ...[
+      ...environment,
+      ...variables,
+      '/usr/sbin/capsh',
+      `--chroot=${ROOT}`,
+      ...limits(container),
+      `--shell=${program}`,
+    ],
+    ...['--', ...args],
   ];
+}
+
+/** As capsh takes them. */
+function limits({ capabilities = ofDaemonSet() }: Container): string[] {
+  if (capabilities === 'all') return [];
+  const kept = new Set(capabilities.map((name) => CAPABILITIES.get(name)));
+  const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'));
+  const dropped = Array.from({ length: last + 1 }, (_, number) => number).filter((number) => !kept.has(number));
+  return ['--no-new-privs', `--drop=${dropped.join()}`];
 }
 
 function yes(isSo = false): string {

@@ -51,7 +51,7 @@ for (const overlay of OVERLAYS) {
     const names = volumes.map(({ name }) => name);
     t.strictSame([...new Set(mounted.map(({ name }) => name))].sort(), [...names].sort(), 'volumes and mounts');
     for (const { env } of [...initContainers, ...containers]) {
-      for (const { valueFrom } of env) t.ok((valueFrom.configMapKeyRef?.name ?? 'nftlane') === 'nftlane');
+      for (const { valueFrom } of env) t.ok((valueFrom?.configMapKeyRef?.name ?? 'nftlane') === 'nftlane');
     }
     const kinds = objects.map((object) => `${object['apiVersion']} ${object['kind']} ${nameOf(object)}`);
     t.equal(new Set(kinds).size, kinds.length, 'nothing is there twice');

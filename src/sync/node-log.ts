@@ -80,9 +80,11 @@ function openFamilies({ node, options }: NodeLogParts['engine']): string[] {
 function podWarnings({ node, options }: NodeLogParts['engine']): string[] {
   const { detectLocal } = node;
   if (detectLocal.by !== 'source') return [];
-  const field = options.detectLocal.mode === 'NodeCIDR' ? 'podCIDRs of the Node' : 'clusterCIDR';
+  const isOfNode = options.detectLocal.mode === 'NodeCIDR';
+  const field = isOfNode ? 'podCIDRs of the Node' : 'clusterCIDR';
   if (Object.keys(detectLocal.prefixes).length === 0) {
-    return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: ${field} is empty`];
+    const reason = isOfNode ? `there are no ${field}` : `${field} is empty`;
+    return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: ${reason}`];
   }
   const without = ownFamilies(node).filter((family) => detectLocal.prefixes[family] === undefined);
   return without.map((family) => {

@@ -37,13 +37,15 @@ export class ExecError extends Error {
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
   const { input = '', timeoutMs, onLine, signal } = options;
+  if (signal?.aborted) {
+    return Promise.reject(new ExecError(`Cannot run "${command}": it is not wanted any more`, { kind: 'failed' }));
+  }
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'pipe' });
     // Node's own timeout would keep the process alive after a program that could not be started.
     const kill = (): void => void child.kill('SIGKILL');
     const timer = setTimeout(kill, timeoutMs);
     signal?.addEventListener('abort', kill);
-    if (signal?.aborted) kill();
     const ended = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', kill);

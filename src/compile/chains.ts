@@ -20,6 +20,7 @@ import {
  *     output     -100 ┴─ services ─┬─ service-ips ────────► cluster-N, external-N  (see led-chains.ts)
  *                                  │                      └► external-local ─► direct-N, local-N
  *                                  └─ service-nodeports ──► nodeport-N, or nodeport-local in the same way
+ *     prerouting -99 ─────────────── pods of other nodes whose flows leave the way that they came: marked
  *     input 0, forward 0, output 0 ─ flows that could not be translated: refused or dropped
  *     input 0, postrouting 0 ─────── affinity: clients that are to find the same endpoint again
  *     postrouting 100 ────────────── masquerade: marked flows and hairpins
@@ -34,6 +35,7 @@ export function staticChains(family: Family, node: NodeView): Chain[] {
     ...resetEnded(family, node),
     { name: 'guard-output', hook: filter('output', -110), rules: GUARD },
     { name: 'nat-prerouting', hook: nat('prerouting', -100), rules: [[jump('services')]] },
+    ...catchReply(family, node),
     { name: 'nat-output', hook: nat('output', -100), rules: [[jump('services')]] },
     { name: 'nat-postrouting', hook: nat('postrouting', 100), rules: masquerade(node) },
     {
@@ -44,11 +46,7 @@ export function staticChains(family: Family, node: NodeView): Chain[] {
     {
       name: 'filter-forward',
       hook: filter('forward', 0),
-      rules: [
-        ...dropInvalid(family, node),
-        ...onNewFlows('refuse-services', 'refuse-cluster-ips'),
-        ...catchReply(family, node),
-      ],
+      rules: [...dropInvalid(family, node), ...onNewFlows('refuse-services', 'refuse-cluster-ips')],
     },
     { name: 'filter-output', hook: filter('output', 0), rules: onNewFlows('refuse-services', 'refuse-cluster-ips') },
     { name: 'filter-postrouting', hook: filter('postrouting', 0), rules: onNewFlows('affinity') },
@@ -218,15 +216,20 @@ function isPod(family: Family, { detectLocal }: NodeView, { negate }: { negate: 
 
 /**
  * A pod of another node that reaches one of our frontends looks like a pod of this node when pods are told by address.
- * Where its flow then leaves the way that it came, the answer would not pass here and the client would drop it.
+ * Where its flow then leaves the way that it came, the answer would not pass here and the client would drop it. After the
+ * translation, but before the route is taken: in a forward chain the kernel looks for a way out by an interface only since
+ * Linux 5.19.
  */
-function catchReply(family: Family, node: NodeView): Rule[] {
-  const pod = node.detectLocal.by === 'source' ? isPod(family, node, { negate: false }) : undefined;
-  if (pod === undefined) return [];
+function catchReply(family: Family, node: NodeView): Chain[] {
+  if (node.detectLocal.by !== 'source') return [];
+  const hook = filter('prerouting', -99);
+  const pod = isPod(family, node, { negate: false });
+  if (pod === undefined) return [{ name: 'catch-replies', hook, rules: [] }];
   const toItself: readonly Field[] = [{ field: 'daddr' }, { field: 'daddr' }, { field: 'l4proto' }, { field: 'dport' }];
   const conditions: Rule = [{ kind: 'state', state: 'new' }, { kind: 'status-dnat' }, pod];
   const leaves: Rule = [inSet('hairpin', toItself, { negate: true }), { kind: 'turns-round' }];
-  return [[...conditions, ...leaves, { kind: 'set-mark', bit: node.masqueradeBit }]];
+  const rule: Rule = [...conditions, ...leaves, { kind: 'set-mark', bit: node.masqueradeBit }];
+  return [{ name: 'catch-replies', hook, rules: [rule] }];
 }
 
 /**

@@ -48,11 +48,6 @@ function features(family: Family): Readonly<Record<string, readonly [option: str
       `map m { typeof ${family} saddr : ${value}; size 16; flags dynamic,timeout; }
        ${filter} update @m { ${family} saddr timeout 10s : ${family} daddr . ct original proto-dst }; }`,
     ],
-    // catchReply of ../compile/chains.ts. The kernel takes it in a forward chain since commit be8be04e5ddb.
-    'telling pods by their addresses (ClusterCIDR, NodeCIDR)': [
-      'NFT_FIB, Linux 5.19',
-      `${filter} fib daddr . iif oif exists accept; }`,
-    ],
     'source ranges': ['NF_TABLES', `set s { ${key} . ${family} saddr; flags interval; }`],
   };
 }
@@ -86,7 +81,7 @@ async function tryOut({ system, nft }: Machine, input: string): Promise<string |
 }
 
 /** The first kernel that takes all of our rules. */
-const KERNEL_FLOOR = [5, 19] as const;
+const KERNEL_FLOOR = [5, 10] as const;
 
 export async function checkKernel({ system }: Machine): Promise<Check[]> {
   const release = (await system.read('/proc/sys/kernel/osrelease')).trim();

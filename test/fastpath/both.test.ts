@@ -15,9 +15,7 @@ await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARG
 const at = await fast.serve('shop/web', 1, { pods, nodePort: NODE_PORT });
 const dialer = await fast.world.client.dialer();
 
-// Rules that tell pods by their addresses are refused before Linux 5.19.
-const byDevice = ['--detect-local-mode', 'InterfaceNamePrefix', '--pod-interface-name-prefix', 'pod-'];
-await fast.startDaemon('--fast-path', 'required', ...byDevice);
+await fast.startDaemon('--fast-path', 'required');
 const view = await fast.until('frontends are served', ({ frontends, left }) => frontends.length + left.length === 4);
 const WAYS = (['tcp', 'udp'] as const).flatMap((protocol) =>
   (['ip', 'ip6'] as const).map((family) => ({ protocol, family })),

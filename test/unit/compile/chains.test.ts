@@ -119,15 +119,16 @@ t.test('staticChains() drops invalid segments of pods, and catches replies that 
   const cidrs = prefixes('10.1.0.0/16');
   t.strictSame(onForward({ detectLocal: { mode: 'ClusterCIDR', cidrs } }), [
     'ct state invalid meta l4proto tcp ip saddr 10.1.0.0/16 drop',
+  ]);
+  t.strictSame(rules('catch-replies', view({ detectLocal: { mode: 'ClusterCIDR', cidrs } })), [
     'ct state new ct status dnat ip saddr 10.1.0.0/16 ip daddr . ip daddr . meta l4proto . th dport != @hairpin ' +
       'fib daddr . iif oif exists meta mark set meta mark | 0x00004000',
   ]);
-  t.strictSame(
-    onForward({ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }),
-    ['ct state invalid meta l4proto tcp iifname "cni0" drop'],
-    'a pod of another node does not come in by the bridge of the pods',
-  );
-  t.strictSame(onForward({}), [], 'no pod can be told');
+  const byBridge = { detectLocal: { mode: 'BridgeInterface', name: 'cni0' } } as const;
+  t.strictSame(onForward(byBridge), ['ct state invalid meta l4proto tcp iifname "cni0" drop']);
+  const chains = staticChains('ip', view(byBridge)).map(({ name }) => name);
+  t.notOk(chains.includes('catch-replies'), 'a pod of another node does not come in by the bridge of the pods');
+  t.strictSame([onForward({}), rules('catch-replies', view())], [[], []], 'no pod can be told');
 });
 
 t.test('staticChains() takes its own mark off, and no other, before the source is translated', async (t) => {

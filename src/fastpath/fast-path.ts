@@ -189,18 +189,18 @@ export class FastPath {
     await this.#attachments.detach({ pods: used, uplinks: entrances, devices });
     if (await this.#collector.collect(tables, placed, now)) this.#loop.request();
     this.#show({
-      ...{
-        mode: settings.mode,
-        off: why?.reason,
-        probe: this.#probe && { ...this.#probe, udp: this.#takesUdp },
-        uplinks,
-        wanted,
-        unplaced,
-        plan,
-        tables,
-        network,
-      },
-      ...{ sources: sources.map(({ text }) => text), flows: this.#collector.flows, room: this.#room },
+      mode: settings.mode,
+      off: why?.reason,
+      probe: this.#probe && { ...this.#probe, udp: this.#takesUdp },
+      uplinks,
+      wanted,
+      unplaced,
+      plan,
+      tables,
+      network,
+      sources: sources.map(({ text }) => text),
+      flows: this.#collector.flows,
+      room: this.#room,
       attached: this.#attachments.places,
     });
   }

@@ -8,6 +8,7 @@ import { prepare } from '../fastpath/prepare.ts';
 import { writeChain } from '../nft/operation.ts';
 import { LocalhostRouting } from '../sys/localhost-routing.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { applyConntrackSettings } from '../sysctl/apply-settings.ts';
 import { tellOutcomes } from '../sysctl/tell-outcomes.ts';
 import { CommandError, EXIT } from './exit-status.ts';
@@ -33,7 +34,7 @@ async function prepareFastPath({ fastPath, conntrack }: Settings['own'], log: Lo
     const { udp } = await prepare({ program: loaderPath(fastPath.program), directory, conntrack, maxFlows });
     log.info('the fast path is prepared', { directory, udp });
   } catch (error) {
-    log.warn('the fast path cannot be prepared', { reason: error instanceof Error ? error.message : String(error) });
+    log.warn('the fast path cannot be prepared', { reason: reasonOf(error) });
   }
 }
 

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { NftUnusable } from '../apply/nft-error.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { DEFAULT_LOADER, DEFAULT_PIN_DIR, DEFAULT_RUN_DIR } from '../config/nftlane-schema.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { normaliseArguments } from './config-flags.ts';
 import type { DoctorSettings } from './doctor.ts';
 import { CommandError, EXIT } from './exit-status.ts';
@@ -32,7 +33,7 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
 /** One message for each kind of end, and its status. */
 function explainEnd(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   process.stderr.write(`nftlane: ${message}\n`);
   if (error instanceof CommandError) return error.status;
   if (error instanceof NftUnusable) return EXIT.environment;

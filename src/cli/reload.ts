@@ -3,6 +3,7 @@ import { compareSettings } from '../config/compare-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { watchConfiguration } from '../config/watch-configuration.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import type { LoadedSettings } from './proxy-flags.ts';
 
 export interface ReloadParts {
@@ -38,7 +39,7 @@ async function takeIn(
   try {
     next = reload().settings;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     log.error('the changed configuration cannot be used; the old one stays', { file, reason });
     return current;
   }

@@ -11,6 +11,7 @@ import type { FastPathView } from '../inspect/fast-path-view.ts';
 import type { Address } from '../net/address.ts';
 import { systemClock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { outOfReach, removeNote, writeNote } from './fast-path-note.ts';
 
 /** What the daemon wants of it. */
@@ -80,6 +81,6 @@ async function putAway({ runDir, ...parts }: Parameters<typeof retire>[0] & { ru
       if (reason !== undefined) log.error('the fast path cannot be put away', { reason });
     }
   } catch (error) {
-    log.warn('the fast path cannot be put away', { reason: error instanceof Error ? error.message : String(error) });
+    log.warn('the fast path cannot be put away', { reason: reasonOf(error) });
   }
 }

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { Settings } from '../config/settings.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { CommandError, EXIT } from './exit-status.ts';
 
 /** Writes both documents, defaults filled in; read again they give the same settings. */
@@ -9,7 +10,7 @@ export async function writeConfig({ kubeProxy, nftlane }: Settings['documents'],
   try {
     await writeFile(path, [kubeProxy, nftlane].map((document) => stringify(document)).join('---\n'));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new CommandError(EXIT.failure, `Cannot write the configuration to ${path}: ${reason}`, { cause: error });
   }
 }

@@ -4,6 +4,7 @@ import type { Read } from '../kube/read.ts';
 import type { Sink } from '../kube/sink.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import type { ApiClient } from './api-client.ts';
 import { ApiError, ConnectionError, SilenceError, UnmarkedListError } from './api-error.ts';
 import { ConnectionLog } from './connection-log.ts';
@@ -123,7 +124,7 @@ export class Reflector<K extends Kind> {
       if (this.#hasLived()) this.#recovery.worked();
       if (signal.aborted || stream.isListed || !this.#givesUpStreaming(error)) throw error;
       this.#isStreaming = false;
-      log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${messageOf(error)}`);
+      log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${reasonOf(error)}`);
     }
   }
 
@@ -232,8 +233,4 @@ export class Reflector<K extends Kind> {
   #update(change: Partial<ReflectorState>): void {
     this.#state = { ...this.#state, ...change };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

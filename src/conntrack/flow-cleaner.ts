@@ -5,6 +5,7 @@ import { FAMILIES, type Family } from '../net/family.ts';
 import { Loop } from '../sync/loop.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { type Conntrack, ConntrackError } from './conntrack.ts';
 import { isTranslated } from './entry.ts';
 import { FlowBook } from './flow-book.ts';
@@ -70,7 +71,7 @@ export class FlowCleaner {
       this.#book.compiled(key, targets, clock.now());
     });
     const onFailure = (error: unknown, retryInMs: number): void => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (reason !== this.#told) log.warn('cannot remove stale UDP conntrack entries', { reason, retryInMs });
       this.#told = reason;
     };

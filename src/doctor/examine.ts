@@ -1,4 +1,6 @@
 // All examinations, one after the other.
+
+import { reasonOf } from '../sys/reason.ts';
 import { type Check, type Examination, type Machine, problem } from './check.ts';
 import { checkKernel, checkNft, checkPrivileges } from './nft-checks.ts';
 import { checkNodePorts, checkPacketSizes, checkPorts } from './port-checks.ts';
@@ -29,7 +31,7 @@ export async function examine(machine: Machine): Promise<Check[]> {
     try {
       checks.push(...(await look(machine)));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       checks.push(problem(name, `cannot be looked at: ${reason}`, 'see to what the message says, and ask again'));
     }
   }

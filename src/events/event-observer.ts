@@ -3,6 +3,7 @@ import type { Finding } from '../kube/finding.ts';
 import { KINDS, type Kind } from '../kube/kinds.ts';
 import type { FailedAttempt, SyncObserver, SyncTimes, Troubles } from '../sync/observer.ts';
 import type { SyncReport } from '../sync/sync.ts';
+import { reasonOf } from '../sys/reason.ts';
 import type { Happening, Regarding } from './happening.ts';
 
 export interface EventObserverParts {
@@ -75,7 +76,7 @@ export class EventObserver implements SyncObserver {
     const seconds = Math.floor((startedAt + ms - this.#failingSince) / 1000);
     if (this.#saidFailing || seconds * 1000 < FAILING_MS) return;
     this.#saidFailing = true;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     this.#ofNode(
       'Warning',
       'SyncFailing',

@@ -2,6 +2,7 @@
 import { ApiError } from '../cluster/api-error.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { type EventPlace, placeOf } from './event-object.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { Happening } from './happening.ts';
@@ -137,7 +138,7 @@ export class EventRecorder {
 
   #failed(series: Series, error: unknown): void {
     const { clock, log } = this.#parts;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     const status = error instanceof ApiError ? error.status : 0;
     const isGone = status === 404 && series.place !== undefined;
     if (isGone) {

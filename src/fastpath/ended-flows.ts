@@ -6,6 +6,7 @@ import { concat } from '../nft/element.ts';
 import { OperationLines } from '../nft/operation.ts';
 import { exec } from '../sys/exec.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import type { FlowEntry } from './entries.ts';
 import type { Programs } from './programs.ts';
 
@@ -67,8 +68,4 @@ function linesOf(flows: readonly FlowEntry[]): string[] {
     }
   }
   return page.end();
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

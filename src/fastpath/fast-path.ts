@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { FastPathView } from '../inspect/fast-path-view.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { Loop } from '../sync/loop.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { Attachments } from './attachments.ts';
 import { COLLECT_MS, Collector } from './collector.ts';
 import { DemandBook } from './demand-book.ts';
@@ -266,8 +267,4 @@ export class FastPath {
     if (text !== this.#told) this.#parts.log[level](message, details);
     this.#told = text;
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../sys/clock.ts';
 import { exec } from '../sys/exec.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { LoaderError } from './loader-process.ts';
 import { Programs } from './programs.ts';
 import { seedLines } from './seed.ts';
@@ -96,7 +97,7 @@ async function seed(conntrack: string, lines: readonly string[]): Promise<string
     const { status, stderr } = await exec(conntrack, ['--load-file', file], { timeoutMs: SEED_MS });
     return status === 0 ? undefined : stderr.trim();
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   } finally {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }

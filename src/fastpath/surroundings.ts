@@ -1,5 +1,6 @@
 // What the fast path has found out about this node: devices, who speaks against them, and where pods are.
 import type { Address } from '../net/address.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { type Location, locate } from './locate.ts';
 import { askForNeighbours, type Network, readNetwork, rulesetNames, waysTo } from './network.ts';
 import { type DeviceObjection, deviceObjections, nodeObjection } from './objections.ts';
@@ -132,7 +133,7 @@ export class Surroundings {
     if (before !== undefined && now - before.at < LOOK_MS) return before.objection;
     const [objection] = await this.#programs.look(ifindex).then(
       (lines) => deviceObjections(role, lines),
-      (error: unknown) => [{ reason: error instanceof Error ? error.message : String(error), isEgress: false }],
+      (error: unknown) => [{ reason: reasonOf(error), isEgress: false }],
     );
     this.#looks.set(key, { at: now, objection });
     return objection;

@@ -2,6 +2,7 @@
 import type { Address } from '../net/address.ts';
 import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { type Answer, HttpListener } from './http-listener.ts';
 
 /** A port that cannot be opened. */
@@ -85,7 +86,7 @@ export class PortListeners {
         if (held.listeners.get(place) !== listener) return;
         held.listeners.delete(place);
         this.#failed.add(service);
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         if (held.told.get(place) !== reason) this.#tell({ service, port, reason });
         held.told.set(place, reason);
       },

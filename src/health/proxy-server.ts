@@ -1,6 +1,7 @@
 // The server that says how the daemon is: /healthz for load balancers, /livez for the kubelet.
 import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { type Answer, HttpListener } from './http-listener.ts';
 import { type HealthPath, type ProxyState, proxyAnswer } from './proxy-answers.ts';
 
@@ -42,7 +43,7 @@ export class ProxyServer {
     } catch (error) {
       if (hardFail) throw error;
       if (this.#closed) return;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (reason !== this.#told) log.error('health is not answered', { reason, retryInMs: retryMs });
       this.#told = reason;
       this.#timer = setTimeout(() => void this.open(), retryMs);

@@ -3,6 +3,7 @@ import { watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { toManifestError } from './manifest-error.ts';
 
 /** Starts to watch a directory, and throws when that is not possible. Tests hand in their own. */
@@ -81,7 +82,7 @@ export class DirectoryWatch {
     const { directory, log } = this.#setup;
     if (this.#isPolling) return;
     this.#isPolling = true;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     log.warn('Cannot watch manifests; changes are found by polling only', { directory, reason });
   }
 }

@@ -1,5 +1,6 @@
 // A manifest, or a directory of them, that cannot be read.
 import { getSystemErrorMessage } from 'node:util';
+import { reasonOf } from '../sys/reason.ts';
 
 /** Where in a file, both counted from 1. */
 export interface Position {
@@ -31,7 +32,7 @@ export class ManifestError extends Error {
 export function toManifestError(file: string, error: unknown): ManifestError {
   if (error instanceof ManifestError) return error;
   const known = isSystemError(error) ? getSystemErrorMessage(error.errno) : undefined;
-  return new ManifestError(file, known ?? (error instanceof Error ? error.message : String(error)), { cause: error });
+  return new ManifestError(file, known ?? reasonOf(error), { cause: error });
 }
 
 /** Whether an error of `node:fs` says that there is nothing of this name. */

@@ -5,6 +5,7 @@ import { FAMILIES } from '../net/family.ts';
 import type { Tables } from '../sync/sync.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { COUNTED, ConnectionCounts } from './connection-counts.ts';
 
 export interface ConnectionReaderParts {
@@ -61,7 +62,7 @@ export class ConnectionReader {
       this.#tookMs = this.#readAt - startedAt;
       this.#told = '';
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (reason !== this.#told) log.warn('new connections cannot be counted', { reason });
       this.#told = reason;
     }

@@ -4,6 +4,7 @@ import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
 import type { Clock } from '../sys/clock.ts';
 import { ListenError, listen } from '../sys/listen.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { untilAborted } from '../sys/until-aborted.ts';
 
 export interface Answer {
@@ -86,7 +87,7 @@ export class DebugServer {
         if (told !== '') log.info('metrics are served now', { address: printBindAddress(address) });
         return;
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         if (hardFail) throw new MetricsListenError(reason, { cause: error });
         if (reason !== told) log.error('metrics cannot be served', { reason, retryInMs: RETRY_MS });
         told = reason;
@@ -102,7 +103,7 @@ export class DebugServer {
     try {
       return await page({ query: new URLSearchParams(query), headers });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#parts.log.error('a page cannot be served', { path, reason });
       return { status: 500, type: PLAIN, body: `${reason}\n` };
     }

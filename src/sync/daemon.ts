@@ -6,6 +6,7 @@ import type { Read } from '../kube/read.ts';
 import type { Sink } from '../kube/sink.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import { Loop } from './loop.ts';
 import type { SyncObserver } from './observer.ts';
 import { Preloader } from './preloader.ts';
@@ -49,7 +50,7 @@ export class Daemon implements Sink {
     this.#loop = new Loop({
       work: () => this.#work(),
       onFailure: (error, retryInMs) => {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         parts.log.error('sync failed', { reason, retryInMs });
         const attempt = { ...this.#attempt, ms: parts.clock.now() - this.#attempt.startedAt };
         this.#tell((observer) => observer.failed?.(error, attempt));
@@ -150,7 +151,7 @@ export class Daemon implements Sink {
     } catch (error) {
       engine.lost();
       await preloader.settle().catch(() => undefined);
-      log.warn('endpoints cannot be loaded ahead', { reason: error instanceof Error ? error.message : String(error) });
+      log.warn('endpoints cannot be loaded ahead', { reason: reasonOf(error) });
     }
     this.#preloader = undefined;
   }

@@ -2,6 +2,7 @@
 import type { SyncObserver, Troubles } from '../sync/observer.ts';
 import type { Clock } from '../sys/clock.ts';
 import type { Log } from '../sys/log.ts';
+import { reasonOf } from '../sys/reason.ts';
 import type { KubeProxyLeftovers } from './kube-proxy.ts';
 import { joinRemovals, type Removal, type Survey } from './layer.ts';
 
@@ -62,7 +63,7 @@ export class TakeOver implements SyncObserver {
       try {
         await this.#look(signal);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = reasonOf(error);
         this.#tellOnce('warn', 'cannot look for what kube-proxy has left', { reason });
       }
       await this.#sleep(pause, signal);

@@ -5,7 +5,7 @@ export SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
 # The directories are among them, so that a deleted file counts as a change.
-SOURCES := $(shell find src) package.json package-lock.json .ci/build.sh .ci/bundle.mjs
+SOURCES := $(shell find src) package.json package-lock.json hack/build.sh hack/bundle.mjs
 
 .NOTPARALLEL:
 .PHONY: help setup setup-kubectl setup-bpf build check check-rules unit golden netns test demo bench conformance
@@ -16,36 +16,36 @@ help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 setup: ## Install what is missing: Debian packages, npm packages, Debian 13's nft
-	@.ci/setup.sh
+	@hack/setup.sh
 
 build: dist/nftlane.mjs ## Bundle src/main.ts into dist/nftlane.mjs
 
 dist/nftlane.mjs: $(SOURCES) | setup
-	.ci/build.sh $@
+	hack/build.sh $@
 
 check: setup ## Check the types and the style
-	@.ci/check.sh
+	@hack/check.sh
 
 check-rules: ## Check the Prometheus rules and the dashboard with promtool
-	@.ci/check-rules.sh
+	@hack/check-rules.sh
 
 unit: setup-kubectl ## Test the modules one by one
-	@.ci/suite.sh unit
+	@hack/suite.sh unit
 
 golden: setup ## Test that the rulesets for given Services are the recorded ones
-	@.ci/suite.sh golden
+	@hack/suite.sh golden
 
 image-root: setup-kubectl bpf ## Test the files of the image, run as a pod has them (as root)
-	@.ci/suite.sh image
+	@hack/suite.sh integration/image
 
 e2e-netns: setup-bpf ## Test as a cluster's user: two nodes in network namespaces, an API server of our own (as root)
-	@E2E_CLUSTER=netns .ci/suite.sh e2e
+	@E2E_CLUSTER=netns hack/suite.sh e2e
 
 netns: setup ## Test with real sockets in network namespaces (as root)
-	@.ci/suite.sh netns
+	@hack/suite.sh integration/nft
 
 test: setup-kubectl harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test, and count
-	@.ci/test.sh
+	@hack/test.sh
 
 demo: build ## Show it at work in network namespaces (as root)
 	node test/demo/demo.ts
@@ -54,24 +54,24 @@ bench: build ## Measure it (as root)
 	node test/bench/bench.ts
 
 image: setup-bpf ## Write the image as an OCI archive into dist/, without docker and without a registry (as root)
-	.ci/image/files.sh
+	hack/image/files.sh
 	@mkdir -p dist
-	.ci/image/archive.sh dist/nftlane-image.tar nftlane:$$(node -p "require('./package.json').version")
+	hack/image/archive.sh dist/nftlane-image.tar nftlane:$$(node -p "require('./package.json').version")
 
 image-bench: image ## Measure the image (as root)
-	node test/image/bench.ts dist/nftlane-image.tar
+	node test/integration/image/bench.ts dist/nftlane-image.tar
 
 e2e: setup ## Test in a real cluster: one of kind's, or E2E_CLUSTER=existing; "Error 77" where there is none
-	@.ci/e2e.sh
+	@hack/e2e.sh
 
 conformance: bpf ## Compare what should happen, what the rules say and what packets meet, by the fast path too (as root)
 	node test/conformance/conformance.ts
 
 setup-kubectl:
-	@.ci/setup.sh kubectl
+	@hack/setup.sh kubectl
 
 setup-bpf:
-	@.ci/setup.sh bpf
+	@hack/setup.sh bpf
 
 bpf: setup-bpf ## Build the fast path (bpf/) into dist/bpf/nftlane-bpf
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf
@@ -80,22 +80,22 @@ harness: bpf
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf harness
 
 bpf-test: harness ## Test the fast path's programs packet by packet (as root)
-	@.ci/suite.sh bpf
+	@hack/suite.sh integration/bpf
 
 fastpath-test: harness ## Test the daemon with the fast path, with real sockets (as root)
-	@TIMEOUT=240 .ci/suite.sh fastpath
+	@TIMEOUT=240 hack/suite.sh integration/fastpath
 
 fuzz-bpf: harness ## Throw a million packets at the fast path's programs (as root)
-	node test/bpf/fuzz.ts
+	node test/integration/bpf/fuzz.ts
 
 bench-fastpath: harness ## Measure the fast path beside our own rules (as root)
-	node test/bench-fastpath/bench.ts
+	node test/bench/fastpath/bench.ts
 
 setup-kernels:
-	@.ci/setup.sh bpf kernels
+	@hack/setup.sh bpf kernels
 
 kernels: setup-kernels build harness ## Test the fast path and the rules on the kernels of Debian 11, 12 and 13, in qemu (as root)
-	@.ci/kernels/run.sh
+	@hack/kernels/run.sh
 
 clean: ## Remove all that was made here, except for node_modules
 	rm -rf dist .cache .tap

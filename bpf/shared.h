@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Dual BSD/GPL */
 /*
- * Structs and numbers that the programs, the loader and src/fastpath/layout.ts share. Fixed widths, no padding.
+ * Structs and numbers that the programs, the loader and src/fastpath/maps/layout.ts share. Fixed widths, no padding.
  *
  * Ports and addresses are in network byte order, all else in the host's. An IPv4 address in 16 bytes is v4-mapped.
  */

@@ -1,6 +1,6 @@
 // The door: arguments in, exit status out. The only place that handles signals and ends the process.
 import { main } from './cli/program.ts';
-import { keepSmall } from './sys/memory.ts';
+import { keepSmall } from './host/process/memory.ts';
 
 keepSmall();
 const stop = new AbortController();

@@ -1,14 +1,15 @@
 // What a running daemon knows, as it hands it to the inspection commands.
-import type { ProxyOptions } from '../compile/node-view.ts';
+
 import { Engine, type Refusal } from '../engine/engine.ts';
-import type { FastPathView } from '../inspect/fast-path-view.ts';
-import type { EndpointSlice } from '../kube/endpoint-slice.ts';
-import type { Finding } from '../kube/finding.ts';
-import type { Kind, KindMap } from '../kube/kinds.ts';
-import type { Node } from '../kube/node.ts';
-import type { Service } from '../kube/service.ts';
-import type { ServiceCidr } from '../kube/service-cidr.ts';
+import type { FastPathView } from '../fastpath/status/status.ts';
 import type { Address } from '../net/address.ts';
+import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
+import type { Finding } from '../services/objects/finding.ts';
+import type { Kind, KindMap } from '../services/objects/kinds.ts';
+import type { Node } from '../services/objects/node.ts';
+import type { Service } from '../services/objects/service.ts';
+import type { ServiceCidr } from '../services/objects/service-cidr.ts';
 
 /** Everything that the ruleset depends on, plain enough for JSON. */
 export interface DaemonState {

@@ -1,16 +1,16 @@
 // The command line: what commands there are, and which flags each takes. Each command is loaded when it is called for.
 import { Command, CommanderError, Option } from 'commander';
-import { NftUnusable } from '../apply/nft-error.ts';
-import { ConfigurationError } from '../config/configuration-error.ts';
-import { DEFAULT_LOADER, DEFAULT_PIN_DIR, DEFAULT_RUN_DIR } from '../config/nftlane-schema.ts';
-import { reasonOf } from '../sys/reason.ts';
-import { normaliseArguments } from './config-flags.ts';
-import type { DoctorSettings } from './doctor.ts';
-import { CommandError, EXIT } from './exit-status.ts';
-import type { InspectSettings } from './inspect.ts';
-import { type GivenFlags, readProxyFlags, withProxyFlags } from './proxy-flags.ts';
-import { addRun } from './run-command.ts';
-import { VERSION } from './version.ts';
+import { ConfigurationError } from '../config/schema/configuration-error.ts';
+import { DEFAULT_LOADER, DEFAULT_PIN_DIR, DEFAULT_RUN_DIR } from '../config/schema/nftlane-schema.ts';
+import { CommandError, EXIT } from '../lib/exit-status.ts';
+import { reasonOf } from '../lib/reason.ts';
+import { VERSION } from '../lib/version.ts';
+import { NftUnusable } from '../nftables/client/nft-error.ts';
+import type { DoctorSettings } from './commands/doctor.ts';
+import type { InspectSettings } from './commands/inspect.ts';
+import { addRun } from './commands/run-command.ts';
+import { normaliseArguments } from './flags/config-flags.ts';
+import { type GivenFlags, readProxyFlags, withProxyFlags } from './flags/proxy-flags.ts';
 
 const EXIT_HELP = `
 Exit status: 0 done; 1 the answer is no (diff found a difference, doctor a problem); 2 wrong command line;
@@ -73,7 +73,7 @@ function build(signal: AbortSignal, done: Done): Command {
     )
     .option('--fast-path-program <program>', 'what loads the fast path', DEFAULT_LOADER)
     .action(async ({ fastPathDir: directory, fastPathProgram: program, ...flags }: CleanupFlags) =>
-      (await import('./cleanup.ts')).cleanup({ ...flags, fastPath: { directory, program } }),
+      (await import('./commands/cleanup.ts')).cleanup({ ...flags, fastPath: { directory, program } }),
     );
   program
     .command('version')
@@ -96,7 +96,7 @@ function addRender(program: Command): void {
   withProxyFlags(command)
     .requiredOption('-f, --file <file|dir>', 'manifests; `-` for standard input')
     .action(async (flags: GivenFlags & { file: string }) => {
-      const { printRendered } = await import('./render.ts');
+      const { printRendered } = await import('./commands/render.ts');
       await printRendered(flags.file, readProxyFlags(flags));
     });
 }
@@ -106,13 +106,13 @@ function addInspect(program: Command, done: Done): void {
   withLiveFlags(inspect.command('services [namespace/name]'))
     .description('frontends, endpoints with slot, share and connections, and why an endpoint is out')
     .action(async (service: string | undefined, flags: LiveFlags) =>
-      done(await (await import('./inspect.ts')).inspectServices(liveSettings(flags), service)),
+      done(await (await import('./commands/inspect.ts')).inspectServices(liveSettings(flags), service)),
     );
   withLiveFlags(inspect.command('ruleset'))
     .description('our sets, maps and chains as the kernel holds them')
     .option('--service <namespace/name>', "only this Service's elements, and the chains that they lead to")
     .action(async (flags: LiveFlags & { service?: string }) =>
-      done(await (await import('./inspect.ts')).inspectRuleset(liveSettings(flags), flags.service)),
+      done(await (await import('./commands/inspect.ts')).inspectRuleset(liveSettings(flags), flags.service)),
     );
   inspect
     .command('fastpath')
@@ -120,14 +120,14 @@ function addInspect(program: Command, done: Done): void {
     .addOption(runDirOption())
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
     .action(async ({ runDir, output }: Pick<LiveFlags, 'runDir' | 'output'>) =>
-      done(await (await import('./inspect.ts')).inspectFastPath({ runDir, output })),
+      done(await (await import('./commands/inspect.ts')).inspectFastPath({ runDir, output })),
     );
 }
 
 function addDiff(program: Command, done: Done): void {
   withLiveFlags(program.command('diff'))
     .description('compare what is wanted with what the kernel holds; status 1 when they differ')
-    .action(async (flags: LiveFlags) => done(await (await import('./inspect.ts')).diff(liveSettings(flags))));
+    .action(async (flags: LiveFlags) => done(await (await import('./commands/inspect.ts')).diff(liveSettings(flags))));
 }
 
 const EXPLAIN_HELP = `
@@ -143,7 +143,7 @@ function addExplain(program: Command, done: Done): void {
     .option('-i, --interface <name>', 'the interface that it comes in by (default: the one that leads to its source)')
     .addHelpText('after', EXPLAIN_HELP)
     .action(async (source: string, target: string, flags: ExplainFlags) => {
-      const { explainConnection } = await import('./explain.ts');
+      const { explainConnection } = await import('./commands/explain.ts');
       const settings = { ...liveSettings(flags), fromHost: flags.fromHost, inInterface: flags.interface };
       done(await explainConnection(settings, source, target));
     });
@@ -162,7 +162,7 @@ function addDoctor(program: Command, done: Done): void {
     .addOption(runDirOption())
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['text', 'json']).default('text'))
     .addHelpText('after', DOCTOR_HELP)
-    .action(async (flags: DoctorSettings) => done(await (await import('./doctor.ts')).doctor(flags)));
+    .action(async (flags: DoctorSettings) => done(await (await import('./commands/doctor.ts')).doctor(flags)));
 }
 
 interface ExplainFlags extends LiveFlags {

@@ -1,24 +1,25 @@
 // A configuration as a whole: file, flags on top of it, defaults below it, and everything that is wrong with it.
-import { checkKubeProxy } from './check-kube-proxy.ts';
-import { ConfigurationError, type Problem } from './configuration-error.ts';
-import { decode } from './decode.ts';
-import { idleGates } from './feature-gates.ts';
-import { fillDefaults } from './field.ts';
+
+import { readDocuments } from './read-documents.ts';
+import { checkKubeProxy } from './schema/check-kube-proxy.ts';
+import { ConfigurationError, type Problem } from './schema/configuration-error.ts';
+import { decode } from './schema/decode.ts';
+import { idleGates } from './schema/feature-gates.ts';
+import { fillDefaults } from './schema/field.ts';
 import {
   KUBE_PROXY_API,
   KUBE_PROXY_KIND,
   KUBE_PROXY_SCHEMA,
   type KubeProxyConfiguration,
   type KubeProxyFile,
-} from './kube-proxy-schema.ts';
+} from './schema/kube-proxy-schema.ts';
 import {
   NFTLANE_API,
   NFTLANE_KIND,
   NFTLANE_SCHEMA,
   type NftlaneConfiguration,
   type NftlaneFile,
-} from './nftlane-schema.ts';
-import { readDocuments } from './read-documents.ts';
+} from './schema/nftlane-schema.ts';
 
 /** A field that a flag sets. */
 export interface FlagValue {

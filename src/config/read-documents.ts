@@ -1,10 +1,10 @@
 // The text of a configuration file into its documents, at most one of each kind.
 import { type Document, parseAllDocuments } from 'yaml';
-import { fields } from '../kube/read.ts';
-import type { Problem } from './configuration-error.ts';
-import { shown } from './decode.ts';
-import { KUBE_PROXY_API, KUBE_PROXY_KIND } from './kube-proxy-schema.ts';
-import { NFTLANE_API, NFTLANE_KIND } from './nftlane-schema.ts';
+import { fields } from '../services/objects/read.ts';
+import type { Problem } from './schema/configuration-error.ts';
+import { shown } from './schema/decode.ts';
+import { KUBE_PROXY_API, KUBE_PROXY_KIND } from './schema/kube-proxy-schema.ts';
+import { NFTLANE_API, NFTLANE_KIND } from './schema/nftlane-schema.ts';
 
 /** Documents as they were given. */
 export interface GivenDocuments {

@@ -1,14 +1,15 @@
 // A configuration in the words of those who work by it.
-import type { DetectLocal, NodePortAddress, ProxyOptions } from '../compile/node-view.ts';
+
 import { parseAddress } from '../net/address.ts';
 import { type BindAddress, parseBindAddress } from '../net/bind-address.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
+import type { DetectLocal, NodePortAddress, ProxyOptions } from '../nftables/compile/node-view.ts';
 import type { Configuration } from './configuration.ts';
-import { ConfigurationError } from './configuration-error.ts';
-import { isGateOn } from './feature-gates.ts';
-import { parseDuration } from './go-duration.ts';
-import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './kube-proxy-schema.ts';
-import type { NftlaneConfiguration } from './nftlane-schema.ts';
+import { ConfigurationError } from './schema/configuration-error.ts';
+import { isGateOn } from './schema/feature-gates.ts';
+import { parseDuration } from './schema/go-duration.ts';
+import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './schema/kube-proxy-schema.ts';
+import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
 import type { OwnConfig, ProxyConfig, Settings } from './settings.ts';
 
 export interface Circumstances {

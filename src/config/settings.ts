@@ -1,10 +1,11 @@
 // What the daemon is told: the one value that is made of flags, configuration file and defaults.
-import type { ProxyOptions } from '../compile/node-view.ts';
+
+import type { LogFormat, LogLevel } from '../host/log-level.ts';
 import type { Address } from '../net/address.ts';
 import type { BindAddress } from '../net/bind-address.ts';
-import type { LogFormat, LogLevel } from '../sys/log-level.ts';
-import type { KubeProxyConfiguration } from './kube-proxy-schema.ts';
-import type { NftlaneConfiguration } from './nftlane-schema.ts';
+import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { KubeProxyConfiguration } from './schema/kube-proxy-schema.ts';
+import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
 
 /** Everything that `run` needs to know before it starts. Files, flags and defaults are joined, and all of it is checked. */
 export interface Settings {

@@ -1,6 +1,7 @@
 // The conntrack program: what it lists, and what it is told to delete.
+
+import { ExecError, exec } from '../host/process/exec.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
-import { ExecError, exec } from '../sys/exec.ts';
 import { type Entry, parseEntry } from './entry.ts';
 import type { StaleGroup } from './stale.ts';
 

@@ -1,11 +1,12 @@
 // Removing UDP flows that still go where no Service sends them: the kernel asks the rules for new flows only.
+
+import { Loop } from '../controller/loop.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Clock } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
+import { reasonOf } from '../lib/reason.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { Loop } from '../sync/loop.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { Log } from '../sys/log.ts';
-import { reasonOf } from '../sys/reason.ts';
 import { type Conntrack, ConntrackError } from './conntrack.ts';
 import { isTranslated } from './entry.ts';
 import { FlowBook } from './flow-book.ts';

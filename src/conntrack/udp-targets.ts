@@ -1,8 +1,9 @@
 // Where the UDP flows of a Service may go: for each of its frontends, the endpoints that answer for it.
-import type { EndpointSlice } from '../kube/endpoint-slice.ts';
-import { familiesOf, type Service } from '../kube/service.ts';
-import { backendsOf } from '../model/backends.ts';
-import { type Frontend, frontendsOf } from '../model/frontends.ts';
+
+import { backendsOf } from '../services/model/backends.ts';
+import { type Frontend, frontendsOf } from '../services/model/frontends.ts';
+import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
+import { familiesOf, type Service } from '../services/objects/service.ts';
 import { addressKey, nodePortKey } from './entry.ts';
 
 /** One frontend. */

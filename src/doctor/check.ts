@@ -1,5 +1,5 @@
 // What the doctor says of one thing, and what it looks at.
-import type { System } from '../takeover/layer.ts';
+import type { System } from '../migration/layer.ts';
 
 export type Status = 'ok' | 'warning' | 'problem';
 

@@ -1,6 +1,6 @@
 // All examinations, one after the other.
 
-import { reasonOf } from '../sys/reason.ts';
+import { reasonOf } from '../lib/reason.ts';
 import { type Check, type Examination, type Machine, problem } from './check.ts';
 import { checkKernel, checkNft, checkPrivileges } from './nft-checks.ts';
 import { checkNodePorts, checkPacketSizes, checkPorts } from './port-checks.ts';

@@ -1,9 +1,10 @@
 // Whether nft and the kernel have what our rulesets are made of.
-import { Kernel } from '../apply/kernel.ts';
-import { NftUnusable } from '../apply/nft-error.ts';
+
+import { missingIpv6 } from '../host/network/missing-ipv6.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { parseComplaints } from '../nft/complaint.ts';
-import { missingIpv6 } from '../sys/missing-ipv6.ts';
+import { Kernel } from '../nftables/client/kernel.ts';
+import { NftUnusable } from '../nftables/client/nft-error.ts';
+import { parseComplaints } from '../nftables/syntax/complaint.ts';
 import { type Check, type Machine, ok, problem, warning } from './check.ts';
 
 /** The version of nft, the right to use it, and each feature. Nothing is loaded: `nft -c` has the kernel check, and forget. */

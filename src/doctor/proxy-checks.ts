@@ -1,9 +1,9 @@
 // Whether our daemon is at work, and whether anything else does the same work.
 import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { engineFrom } from '../admin/state.ts';
-import { Kernel } from '../apply/kernel.ts';
-import { alteredDrift, findDrift } from '../inspect/drift.ts';
-import { KubeProxyLeftovers } from '../takeover/kube-proxy.ts';
+import { alteredDrift, findDrift } from '../engine/drift.ts';
+import { KubeProxyLeftovers } from '../migration/kube-proxy.ts';
+import { Kernel } from '../nftables/client/kernel.ts';
 import { type Check, type Machine, ok, problem, warning } from './check.ts';
 import { findProcesses } from './processes.ts';
 

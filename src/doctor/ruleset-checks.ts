@@ -1,6 +1,6 @@
 // Rules of others that stand in the way of ours.
 import * as z from 'zod/mini';
-import { TABLE } from '../nft/operation.ts';
+import { TABLE } from '../nftables/syntax/operation.ts';
 import { type Check, type Machine, ok, warning } from './check.ts';
 
 const CHAINS = z.object({

@@ -1,8 +1,8 @@
 // Kernel settings that decide what becomes of packets to Services.
 import { cpus } from 'node:os';
-import { missingIpv6 } from '../sys/missing-ipv6.ts';
-import { settingName } from '../sysctl/apply-settings.ts';
-import { DEFAULT_CONNTRACK, wantedSettings } from '../sysctl/conntrack-settings.ts';
+import { missingIpv6 } from '../host/network/missing-ipv6.ts';
+import { settingName } from '../host/sysctl/apply-settings.ts';
+import { DEFAULT_CONNTRACK, wantedSettings } from '../host/sysctl/conntrack-settings.ts';
 import { type Check, type Machine, ok, problem, warning } from './check.ts';
 
 const IPV4 = '/proc/sys/net/ipv4';

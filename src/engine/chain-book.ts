@@ -1,11 +1,12 @@
 // Which chains the kernel has, as far as we know, and what must be written so that it has those that we want.
-import { RESET_ENDED, staticChains } from '../compile/chains.ts';
-import { affinityIdOf, led, memoryNames } from '../compile/led-chains.ts';
-import type { NodeView } from '../compile/node-view.ts';
-import { endedFlows } from '../compile/objects.ts';
+
 import type { Family } from '../net/family.ts';
-import { addObject, deleteChain, deleteObject, type Operation, writeChain } from '../nft/operation.ts';
-import type { Chain } from '../nft/statement.ts';
+import { RESET_ENDED, staticChains } from '../nftables/compile/chains.ts';
+import { affinityIdOf, led, memoryNames } from '../nftables/compile/led-chains.ts';
+import type { NodeView } from '../nftables/compile/node-view.ts';
+import { endedFlows } from '../nftables/compile/objects.ts';
+import { addObject, deleteChain, deleteObject, type Operation, writeChain } from '../nftables/syntax/operation.ts';
+import type { Chain } from '../nftables/syntax/statement.ts';
 
 /** A chain to be written. */
 export interface ChainWrite {

@@ -1,19 +1,20 @@
 // The whole way from objects to transactions, without touching the world.
-import { compileService, frontendKey } from '../compile/fragment.ts';
-import { type NodeView, type ProxyOptions, viewNode } from '../compile/node-view.ts';
-import { allObjects, roleOf } from '../compile/objects.ts';
-import type { Kind, KindMap } from '../kube/kinds.ts';
-import type { Read } from '../kube/read.ts';
-import type { Service } from '../kube/service.ts';
-import type { Sink } from '../kube/sink.ts';
+
 import { invariant } from '../lib/invariant.ts';
-import { allFrontends, type Frontend } from '../model/frontends.ts';
-import { modelService, type ServicePortModel } from '../model/service-port.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import type { Element, NftObject } from '../nft/element.ts';
-import { Arbiter, type Collision } from '../plan/arbiter.ts';
-import { type Change, Ledger, type Listing, slotsIn } from '../plan/ledger.ts';
+import { compileService, frontendKey } from '../nftables/compile/fragment.ts';
+import { type NodeView, type ProxyOptions, viewNode } from '../nftables/compile/node-view.ts';
+import { allObjects, roleOf } from '../nftables/compile/objects.ts';
+import { Arbiter, type Collision } from '../nftables/plan/arbiter.ts';
+import { type Change, Ledger, type Listing, slotsIn } from '../nftables/plan/ledger.ts';
+import type { Element, NftObject } from '../nftables/syntax/element.ts';
+import { allFrontends, type Frontend } from '../services/model/frontends.ts';
+import { modelService, type ServicePortModel } from '../services/model/service-port.ts';
+import type { Kind, KindMap } from '../services/objects/kinds.ts';
+import type { Read } from '../services/objects/read.ts';
+import type { Service } from '../services/objects/service.ts';
+import type { Sink } from '../services/objects/sink.ts';
 import { ChainBook, type Retired } from './chain-book.ts';
 import type { KernelListing, Refusal } from './kernel-answers.ts';
 import { type Memory, memoriesOf } from './memories.ts';

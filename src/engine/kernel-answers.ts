@@ -1,5 +1,5 @@
 // What the kernel was found to hold, and what it has refused.
-import type { Listing } from '../plan/ledger.ts';
+import type { Listing } from '../nftables/plan/ledger.ts';
 
 /** What the kernel was found to hold. */
 export interface KernelListing {

@@ -1,9 +1,9 @@
 // What the memories of affinity may hold.
-import { affinityId, memoryNames } from '../compile/led-chains.ts';
-import { memory } from '../compile/objects.ts';
-import type { Backend } from '../model/backends.ts';
-import type { ServicePortModel } from '../model/service-port.ts';
-import { concat, type NftObject } from '../nft/element.ts';
+import { affinityId, memoryNames } from '../nftables/compile/led-chains.ts';
+import { memory } from '../nftables/compile/objects.ts';
+import { concat, type NftObject } from '../nftables/syntax/element.ts';
+import type { Backend } from '../services/model/backends.ts';
+import type { ServicePortModel } from '../services/model/service-port.ts';
 
 /** A memory of affinity, and which endpoints its clients may be led to, as `address . port`. */
 export interface Memory {

@@ -1,7 +1,7 @@
 // The elements that belong to the node, and not to a Service.
-import type { NodeView } from '../compile/node-view.ts';
-import { OBJECTS } from '../compile/objects.ts';
-import type { Element } from '../nft/element.ts';
+import type { NodeView } from '../nftables/compile/node-view.ts';
+import { OBJECTS } from '../nftables/compile/objects.ts';
+import type { Element } from '../nftables/syntax/element.ts';
 
 /** Their owner. No Service can have this name. */
 export const NODE_OWNER = '';

@@ -1,9 +1,10 @@
 // Objects as far as they are proxied on this node.
-import type { ProxyOptions } from '../compile/node-view.ts';
-import type { Kind, KindMap } from '../kube/kinds.ts';
-import type { Read } from '../kube/read.ts';
-import type { Service } from '../kube/service.ts';
+
 import type { Family } from '../net/family.ts';
+import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { Kind, KindMap } from '../services/objects/kinds.ts';
+import type { Read } from '../services/objects/read.ts';
+import type { Service } from '../services/objects/service.ts';
 
 /** A Service without the families that this machine has not, and without external IPs where nobody wants these. */
 export function proxied<K extends Kind>(kind: K, object: Read<KindMap[K]>, options: ProxyOptions): Read<KindMap[K]> {

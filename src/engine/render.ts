@@ -1,8 +1,9 @@
 // The whole ruleset as one nft file, as `nftlane render` prints it.
-import { OBJECTS } from '../compile/objects.ts';
+
 import type { Family } from '../net/family.ts';
-import { chainBlock, objectBlock, tableBlock } from '../nft/block.ts';
-import { TABLE } from '../nft/operation.ts';
+import { OBJECTS } from '../nftables/compile/objects.ts';
+import { chainBlock, objectBlock, tableBlock } from '../nftables/syntax/block.ts';
+import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
 
 /**

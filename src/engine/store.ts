@@ -1,13 +1,14 @@
 // The objects that were last seen, and which Services each change concerns.
-import type { EndpointSlice } from '../kube/endpoint-slice.ts';
-import { describeFinding, type Finding } from '../kube/finding.ts';
-import type { Kind, KindMap } from '../kube/kinds.ts';
-import type { Node } from '../kube/node.ts';
-import type { Read } from '../kube/read.ts';
-import type { Service } from '../kube/service.ts';
-import type { ServiceCidr } from '../kube/service-cidr.ts';
-import type { Sink } from '../kube/sink.ts';
+
 import { compare } from '../lib/compare.ts';
+import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
+import { describeFinding, type Finding } from '../services/objects/finding.ts';
+import type { Kind, KindMap } from '../services/objects/kinds.ts';
+import type { Node } from '../services/objects/node.ts';
+import type { Read } from '../services/objects/read.ts';
+import type { Service } from '../services/objects/service.ts';
+import type { ServiceCidr } from '../services/objects/service-cidr.ts';
+import type { Sink } from '../services/objects/sink.ts';
 
 /** Latest objects by key. What was touched since it was last asked for is remembered. */
 export class Store implements Sink {

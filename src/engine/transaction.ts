@@ -1,9 +1,16 @@
 // What goes to the kernel, and in which portions.
-import type { NodeView } from '../compile/node-view.ts';
-import { allObjects, roleOf } from '../compile/objects.ts';
-import { addObject, addTable, type Operation, OperationLines } from '../nft/operation.ts';
-import type { Change } from '../plan/ledger.ts';
-import { additions, countOperations, deletions, orderChanges, writeAddition, writeDeletion } from '../plan/order.ts';
+import type { NodeView } from '../nftables/compile/node-view.ts';
+import { allObjects, roleOf } from '../nftables/compile/objects.ts';
+import type { Change } from '../nftables/plan/ledger.ts';
+import {
+  additions,
+  countOperations,
+  deletions,
+  orderChanges,
+  writeAddition,
+  writeDeletion,
+} from '../nftables/plan/order.ts';
+import { addObject, addTable, type Operation, OperationLines } from '../nftables/syntax/operation.ts';
 import type { ChainWrite } from './chain-book.ts';
 
 /** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */

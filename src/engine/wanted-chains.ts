@@ -1,11 +1,12 @@
 // All chains that a family has, and what they use.
-import { staticChains } from '../compile/chains.ts';
-import { led } from '../compile/led-chains.ts';
-import type { NodeView } from '../compile/node-view.ts';
-import { endedFlows } from '../compile/objects.ts';
+
 import type { Family } from '../net/family.ts';
-import type { NftObject } from '../nft/element.ts';
-import type { Chain } from '../nft/statement.ts';
+import { staticChains } from '../nftables/compile/chains.ts';
+import { led } from '../nftables/compile/led-chains.ts';
+import type { NodeView } from '../nftables/compile/node-view.ts';
+import { endedFlows } from '../nftables/compile/objects.ts';
+import type { NftObject } from '../nftables/syntax/element.ts';
+import type { Chain } from '../nftables/syntax/statement.ts';
 
 export interface WantedChains {
   readonly chains: Chain[];

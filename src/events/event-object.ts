@@ -1,6 +1,6 @@
 // Events as the API has them (events.k8s.io/v1).
 import { createHash } from 'node:crypto';
-import { KINDS } from '../kube/kinds.ts';
+import { KINDS } from '../services/objects/kinds.ts';
 import type { Happening, Regarding } from './happening.ts';
 
 const CONTROLLER = 'nftlane';

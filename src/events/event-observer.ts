@@ -1,9 +1,10 @@
 // What of the daemon's work an operator should find at Services and at the Node.
-import type { Finding } from '../kube/finding.ts';
-import { KINDS, type Kind } from '../kube/kinds.ts';
-import type { FailedAttempt, SyncObserver, SyncTimes, Troubles } from '../sync/observer.ts';
-import type { SyncReport } from '../sync/sync.ts';
-import { reasonOf } from '../sys/reason.ts';
+
+import type { FailedAttempt, SyncObserver, SyncTimes, Troubles } from '../controller/observer.ts';
+import type { SyncReport } from '../controller/sync.ts';
+import { reasonOf } from '../lib/reason.ts';
+import type { Finding } from '../services/objects/finding.ts';
+import { KINDS, type Kind } from '../services/objects/kinds.ts';
 import type { Happening, Regarding } from './happening.ts';
 
 export interface EventObserverParts {

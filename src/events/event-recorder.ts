@@ -1,8 +1,9 @@
 // Sends what happens as Events: few, seldom, and never in anybody's way.
-import { ApiError } from '../cluster/api-error.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { Log } from '../sys/log.ts';
-import { reasonOf } from '../sys/reason.ts';
+
+import type { Clock } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
+import { reasonOf } from '../lib/reason.ts';
+import { ApiError } from '../sources/api-server/client/api-error.ts';
 import { type EventPlace, placeOf } from './event-object.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { Happening } from './happening.ts';

@@ -1,8 +1,9 @@
 // Writing Events to the API server.
-import type { ApiClient, ApiWrite } from '../cluster/api-client.ts';
-import { toApiError } from '../cluster/api-error.ts';
-import { KINDS } from '../kube/kinds.ts';
-import { fields, list, text } from '../kube/read.ts';
+
+import { KINDS } from '../services/objects/kinds.ts';
+import { fields, list, text } from '../services/objects/read.ts';
+import type { ApiClient, ApiWrite } from '../sources/api-server/client/api-client.ts';
+import { toApiError } from '../sources/api-server/client/api-error.ts';
 import { type EventPlace, type Occurrence, seriesPatch, splitKey, toEvent } from './event-object.ts';
 import type { Happening, Regarding } from './happening.ts';
 

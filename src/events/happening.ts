@@ -1,5 +1,5 @@
 // Something that an operator should find at the object that it is about.
-import type { Kind } from '../kube/kinds.ts';
+import type { Kind } from '../services/objects/kinds.ts';
 
 export interface Regarding {
   readonly kind: Kind;

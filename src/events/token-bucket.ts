@@ -1,5 +1,5 @@
 // How much may be sent: a burst now and then, and little on average.
-import type { Clock } from '../sys/clock.ts';
+import type { Clock } from '../host/clock.ts';
 
 export interface Rate {
   readonly burst: number;

@@ -1,25 +1,25 @@
 // The fast path at work: follows Services, pods and devices, and keeps the programs and their maps in step with them.
 import { existsSync } from 'node:fs';
-import type { FastPathView } from '../inspect/fast-path-view.ts';
+import { Loop } from '../controller/loop.ts';
+import { reasonOf } from '../lib/reason.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { Loop } from '../sync/loop.ts';
-import { reasonOf } from '../sys/reason.ts';
-import { Attachments } from './attachments.ts';
-import { COLLECT_MS, Collector } from './collector.ts';
-import { DemandBook } from './demand-book.ts';
-import { EndedFlows } from './ended-flows.ts';
-import { readDevices } from './network.ts';
+import { DemandBook } from './eligibility/demand-book.ts';
+import { place } from './eligibility/place.ts';
+import { offBecause, reach } from './eligibility/reach.ts';
+import { isPodInterface, sourcesLeft } from './eligibility/sources.ts';
+import { COLLECT_MS, Collector } from './flows/collector.ts';
+import { EndedFlows } from './flows/ended-flows.ts';
+import { readTimeouts } from './flows/timeouts.ts';
+import { type Probe, Programs } from './loader/programs.ts';
+import { type PlacedFrontend, type Plan, Tables } from './maps/tables.ts';
+import { Attachments } from './node/attachments.ts';
+import { readDevices } from './node/network.ts';
+import { Surroundings, type Uplink } from './node/surroundings.ts';
+import { isNews, tellsOfEnd, watchNetwork } from './node/watch-network.ts';
 import type { FastPathParts } from './parts.ts';
-import { place } from './place.ts';
-import { type Probe, Programs } from './programs.ts';
-import { offBecause, reach } from './reach.ts';
-import { isPodInterface, sourcesLeft } from './sources.ts';
-import { Surroundings, type Uplink } from './surroundings.ts';
-import { type PlacedFrontend, type Plan, Tables } from './tables.ts';
-import { readTimeouts } from './timeouts.ts';
+import type { FastPathView } from './status/status.ts';
 import { Trouble } from './trouble.ts';
 import { emptyView, failingView, type Seen, viewOf } from './view.ts';
-import { isNews, tellsOfEnd, watchNetwork } from './watch-network.ts';
 
 /** It is required, and this machine cannot have it. */
 export class FastPathUnusable extends Error {

@@ -1,7 +1,8 @@
 // Passes of work that fail: since when, how often, and what is said of it.
-import type { FastPathView } from '../inspect/fast-path-view.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { Log } from '../sys/log.ts';
+
+import type { Clock } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
+import type { FastPathView } from './status/status.ts';
 
 /** Counts failures. The log hears of the first in a row, of each new reason, and of the end. */
 export class Trouble {

@@ -1,13 +1,14 @@
 // What the fast path tells of itself.
-import type { FastPathFrontend, FastPathTotals, FastPathView, LeftFrontend } from '../inspect/fast-path-view.ts';
-import type { LastCounts } from './collector.ts';
-import type { Wanted } from './demand-book.ts';
-import { BACKEND_NEIGH } from './layout.ts';
-import type { Network } from './network.ts';
-import type { Unplaced } from './place.ts';
-import type { Probe } from './programs.ts';
-import type { Uplink } from './surroundings.ts';
-import { type FlowCounts, frontendId, type Plan, type Tables } from './tables.ts';
+
+import type { Wanted } from './eligibility/demand-book.ts';
+import type { Unplaced } from './eligibility/place.ts';
+import type { LastCounts } from './flows/collector.ts';
+import type { Probe } from './loader/programs.ts';
+import { BACKEND_NEIGH } from './maps/layout.ts';
+import { type FlowCounts, frontendId, type Plan, type Tables } from './maps/tables.ts';
+import type { Network } from './node/network.ts';
+import type { Uplink } from './node/surroundings.ts';
+import type { FastPathFrontend, FastPathTotals, FastPathView, LeftFrontend } from './status/status.ts';
 
 /** What one pass of work has seen. */
 export interface Seen {

@@ -1,7 +1,8 @@
 // Everything that tells others how this node is: what listens to the daemon, and the servers that answer.
+
+import type { SyncObserver } from '../controller/observer.ts';
+import type { Clock } from '../host/clock.ts';
 import type { BindAddress } from '../net/bind-address.ts';
-import type { SyncObserver } from '../sync/observer.ts';
-import type { Clock } from '../sys/clock.ts';
 import { OwnNode } from './own-node.ts';
 import { ProxyServer, type ProxyServerOptions } from './proxy-server.ts';
 import { ServicePorts, type ServicePortsOptions } from './service-ports.ts';

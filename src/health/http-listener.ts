@@ -1,6 +1,6 @@
 // One HTTP server at one address and port that gives short answers.
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { listen, type Place } from '../sys/listen.ts';
+import { listen, type Place } from '../host/network/listen.ts';
 
 export interface Answer {
   readonly status: number;

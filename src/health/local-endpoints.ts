@@ -1,8 +1,9 @@
 // How many endpoints of a Service a load balancer can reach by way of this node.
-import type { EndpointSlice } from '../kube/endpoint-slice.ts';
-import { familiesOf, type Service } from '../kube/service.ts';
-import { backendsOf } from '../model/backends.ts';
+
 import type { Family } from '../net/family.ts';
+import { backendsOf } from '../services/model/backends.ts';
+import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
+import { familiesOf, type Service } from '../services/objects/service.ts';
 
 /**
  * The number of addresses with a ready endpoint on this node, over all ports, in each family of the Service. Endpoints

@@ -1,7 +1,8 @@
 // Whether load balancers may send new traffic to this node, as far as its Node object says.
+
+import type { SyncObserver } from '../controller/observer.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Node } from '../kube/node.ts';
-import type { SyncObserver } from '../sync/observer.ts';
+import type { Node } from '../services/objects/node.ts';
 
 /** Keeps the Node as it was last seen: one that vanishes says nothing new. */
 export class OwnNode implements SyncObserver {

@@ -1,8 +1,9 @@
 // The listeners of health check node ports: opened, kept and closed as Services come, stay and go.
+
+import type { Log } from '../host/log.ts';
+import { reasonOf } from '../lib/reason.ts';
 import type { Address } from '../net/address.ts';
 import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
-import type { Log } from '../sys/log.ts';
-import { reasonOf } from '../sys/reason.ts';
 import { type Answer, HttpListener } from './http-listener.ts';
 
 /** A port that cannot be opened. */

@@ -1,7 +1,8 @@
 // The server that says how the daemon is: /healthz for load balancers, /livez for the kubelet.
+
+import type { Log } from '../host/log.ts';
+import { reasonOf } from '../lib/reason.ts';
 import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
-import type { Log } from '../sys/log.ts';
-import { reasonOf } from '../sys/reason.ts';
 import { type Answer, HttpListener } from './http-listener.ts';
 import { type HealthPath, type ProxyState, proxyAnswer } from './proxy-answers.ts';
 

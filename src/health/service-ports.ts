@@ -1,11 +1,12 @@
 // Health check node ports: they tell load balancers which nodes have endpoints of a Service with externalTrafficPolicy Local.
+
+import type { SyncObserver } from '../controller/observer.ts';
+import type { SyncReport } from '../controller/sync.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Log } from '../host/log.ts';
 import { type Address, familyOf } from '../net/address.ts';
 import type { BindAddress } from '../net/bind-address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import type { SyncObserver } from '../sync/observer.ts';
-import type { SyncReport } from '../sync/sync.ts';
-import type { Log } from '../sys/log.ts';
 import type { Answer } from './http-listener.ts';
 import { listenAddresses } from './listen-addresses.ts';
 import { localEndpoints } from './local-endpoints.ts';

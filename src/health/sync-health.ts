@@ -1,7 +1,7 @@
 // Whether the daemon keeps the kernel up to date, judged by what it says of its syncs.
-import type { SyncObserver, SyncTimes } from '../sync/observer.ts';
-import type { SyncReport } from '../sync/sync.ts';
-import type { Clock } from '../sys/clock.ts';
+import type { SyncObserver, SyncTimes } from '../controller/observer.ts';
+import type { SyncReport } from '../controller/sync.ts';
+import type { Clock } from '../host/clock.ts';
 
 /** As kube-proxy has it: twice the time after which it tries a sync again that failed, a minute by default. */
 export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }): number {

@@ -1,6 +1,7 @@
 // Views of Services as text for a terminal.
+
+import { table } from '../lib/table.ts';
 import type { EndpointView, PortView, ServiceView } from './service-view.ts';
-import { table } from './table.ts';
 
 /** Every Service with its ports: frontends above, endpoints below. */
 export function printServices(services: readonly ServiceView[]): string {

@@ -1,13 +1,14 @@
 // What the kernel holds of our tables, whole or for one Service.
-import { allObjects } from '../compile/objects.ts';
+
 import { compare } from '../lib/compare.ts';
 import { FAMILIES } from '../net/family.ts';
-import { chainBlock, objectBlock, tableBlock } from '../nft/block.ts';
-import { targetOf } from '../nft/element.ts';
-import type { ListedElement } from '../nft/listing.ts';
-import { TABLE } from '../nft/operation.ts';
-import type { Chain } from '../nft/statement.ts';
-import { objectKey } from '../plan/ledger.ts';
+import { allObjects } from '../nftables/compile/objects.ts';
+import { objectKey } from '../nftables/plan/ledger.ts';
+import { chainBlock, objectBlock, tableBlock } from '../nftables/syntax/block.ts';
+import { targetOf } from '../nftables/syntax/element.ts';
+import type { ListedElement } from '../nftables/syntax/listing.ts';
+import { TABLE } from '../nftables/syntax/operation.ts';
+import type { Chain } from '../nftables/syntax/statement.ts';
 import type { Counted } from './service-view.ts';
 
 export interface RulesetObjectView {

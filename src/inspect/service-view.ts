@@ -1,15 +1,16 @@
 // A Service as an operator wants to see it: what clients dial, who answers, how much, and why not the others.
-import { dispatchKey, frontendKey } from '../compile/fragment.ts';
-import { OBJECTS, type ObjectName } from '../compile/objects.ts';
+
 import type { Engine } from '../engine/engine.ts';
-import type { Service } from '../kube/service.ts';
 import { compare } from '../lib/compare.ts';
-import type { Backend } from '../model/backends.ts';
-import type { Frontend, FrontendKind } from '../model/frontends.ts';
-import { whyBackend } from '../model/select.ts';
-import type { ServicePortModel } from '../model/service-port.ts';
-import type { ListedElement } from '../nft/listing.ts';
-import { objectKey } from '../plan/ledger.ts';
+import { dispatchKey, frontendKey } from '../nftables/compile/fragment.ts';
+import { OBJECTS, type ObjectName } from '../nftables/compile/objects.ts';
+import { objectKey } from '../nftables/plan/ledger.ts';
+import type { ListedElement } from '../nftables/syntax/listing.ts';
+import type { Backend } from '../services/model/backends.ts';
+import type { Frontend, FrontendKind } from '../services/model/frontends.ts';
+import { whyBackend } from '../services/model/select.ts';
+import type { ServicePortModel } from '../services/model/service-port.ts';
+import type { Service } from '../services/objects/service.ts';
 
 export interface FrontendView {
   readonly kind: FrontendKind;

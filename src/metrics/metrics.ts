@@ -1,27 +1,27 @@
 // All metrics of a daemon: who feeds them, and what a scrape gets.
 import { Counter, Registry } from 'prom-client';
-import type { RequestObserver } from '../cluster/api-client.ts';
-import type { ReflectorState } from '../cluster/reflector-state.ts';
+import type { SyncObserver } from '../controller/observer.ts';
+import type { Tables } from '../controller/sync.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { FastPathView } from '../inspect/fast-path-view.ts';
-import type { Sink } from '../kube/sink.ts';
+import type { FastPathView } from '../fastpath/status/status.ts';
+import type { Clock } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
-import type { SyncObserver } from '../sync/observer.ts';
-import type { Tables } from '../sync/sync.ts';
-import type { Clock } from '../sys/clock.ts';
-import type { Log } from '../sys/log.ts';
-import { ChangeBook } from './change-book.ts';
-import { registerConnectionMetrics } from './connection-metrics.ts';
-import { ConnectionReader } from './connection-reader.ts';
-import { CountingSink } from './counting-sink.ts';
-import { registerFastPathMetrics } from './fast-path-metrics.ts';
-import { type KubeProxyMetrics, kubeProxyMetrics } from './kube-proxy-metrics.ts';
-import { LocalGaps } from './local-gaps.ts';
-import { type ProcessFacts, registerProcessMetrics } from './process-metrics.ts';
-import { syncMetrics } from './sync-metrics.ts';
+import type { Sink } from '../services/objects/sink.ts';
+import type { RequestObserver } from '../sources/api-server/client/api-client.ts';
+import type { ReflectorState } from '../sources/api-server/reflector-state.ts';
+import { ChangeBook } from './kube-proxy/change-book.ts';
+import { type KubeProxyMetrics, kubeProxyMetrics } from './kube-proxy/kube-proxy-metrics.ts';
+import { LocalGaps } from './kube-proxy/local-gaps.ts';
+import { registerConnectionMetrics } from './nftlane/connection-metrics.ts';
+import { ConnectionReader } from './nftlane/connection-reader.ts';
+import { CountingSink } from './nftlane/counting-sink.ts';
+import { registerFastPathMetrics } from './nftlane/fast-path-metrics.ts';
+import { type ProcessFacts, registerProcessMetrics } from './nftlane/process-metrics.ts';
+import { syncMetrics } from './nftlane/sync-metrics.ts';
+import { registerTableMetrics } from './nftlane/table-metrics.ts';
+import { registerRequestMetrics, registerWatchMetrics } from './nftlane/watch-metrics.ts';
 import { SyncRecorder } from './sync-recorder.ts';
-import { registerTableMetrics } from './table-metrics.ts';
-import { registerRequestMetrics, registerWatchMetrics } from './watch-metrics.ts';
 
 export interface MetricsParts {
   readonly engine: Engine;

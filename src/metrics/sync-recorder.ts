@@ -1,12 +1,13 @@
 // Turns what the daemon tells into samples.
+
+import type { FailedAttempt, SyncObserver, SyncTimes, Troubles } from '../controller/observer.ts';
+import { SYNC_STAGES } from '../controller/stage-watch.ts';
+import type { SyncReport } from '../controller/sync.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
-import type { FailedAttempt, SyncObserver, SyncTimes, Troubles } from '../sync/observer.ts';
-import { SYNC_STAGES } from '../sync/stage-watch.ts';
-import type { SyncReport } from '../sync/sync.ts';
-import type { ChangeBook } from './change-book.ts';
-import type { KubeProxyMetrics } from './kube-proxy-metrics.ts';
-import type { LocalGaps } from './local-gaps.ts';
-import type { SyncMetrics } from './sync-metrics.ts';
+import type { ChangeBook } from './kube-proxy/change-book.ts';
+import type { KubeProxyMetrics } from './kube-proxy/kube-proxy-metrics.ts';
+import type { LocalGaps } from './kube-proxy/local-gaps.ts';
+import type { SyncMetrics } from './nftlane/sync-metrics.ts';
 
 export interface RecorderParts {
   readonly proxy: KubeProxyMetrics;

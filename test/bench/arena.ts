@@ -1,6 +1,6 @@
 // One layout at work in a world of its own: a client, the node that has the layout, and a pod that is all endpoints.
-import type { Namespace } from '../netns/namespace.ts';
-import { createWorld, type World } from '../netns/world.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { createWorld, type World } from '../support/netns/world.ts';
 import type { Layout, LayoutName, LayoutSetup, Order, Reply } from './layout.ts';
 import { watchChildren } from './memory-watch.ts';
 import { type Program, startProgram } from './program.ts';

@@ -1,7 +1,7 @@
 // Measures the layout with a chain for each Service beside ours, and the whole daemon; see `--help`.
 // Exit status: 0 when all targets are met, 1 when one is missed; goals beyond them are told, and do not count.
 import { writeFile } from 'node:fs/promises';
-import { TABLE } from '../../src/nft/operation.ts';
+import { TABLE } from '../../src/nftables/syntax/operation.ts';
 import { describeMachine } from './machine.ts';
 import { measureDaemon } from './measure-daemon.ts';
 import { measureLayouts } from './measure-layouts.ts';

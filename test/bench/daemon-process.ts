@@ -1,7 +1,7 @@
 // The daemon as it is shipped, started in a network namespace.
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Namespace } from '../netns/namespace.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
 import { LogLines } from './log-lines.ts';
 import { watchChildren } from './memory-watch.ts';
 import type { StartResults } from './results.ts';

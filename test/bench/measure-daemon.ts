@@ -2,9 +2,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TABLE } from '../../src/nft/operation.ts';
-import type { Namespace } from '../netns/namespace.ts';
-import { createWorld } from '../netns/world.ts';
+import { TABLE } from '../../src/nftables/syntax/operation.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { createWorld } from '../support/netns/world.ts';
 import { measureChurn } from './churn.ts';
 import { type DaemonProcess, type DaemonSetup, startDaemon } from './daemon-process.ts';
 import { watchChildren } from './memory-watch.ts';
@@ -35,7 +35,11 @@ export async function measureDaemon({ options, scratch, say }: DaemonBench): Pro
     await mkdir(setup.runDir);
     say('API server');
     const size = ['--services', String(options.services), '--endpoints', String(ENDPOINTS)];
-    const api = await startProgram(place, '../api-server/main.ts', [...size, '--kubeconfig-out', setup.kubeconfig]);
+    const api = await startProgram(place, '../support/api-server/main.ts', [
+      ...size,
+      '--kubeconfig-out',
+      setup.kubeconfig,
+    ]);
     say('starts');
     const { starts, restarts, daemon } = await measureStarts(place, setup, options.starts);
     await delay(SETTLE_MS);

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createWorld } from '../netns/world.ts';
+import { createWorld } from '../support/netns/world.ts';
 import { type DaemonProcess, startDaemon } from './daemon-process.ts';
 import type { DaemonBench } from './measure-daemon.ts';
 import { startProgram } from './program.ts';
@@ -24,7 +24,7 @@ export async function measureZone({ options, scratch, say }: DaemonBench): Promi
     say('API server with hints');
     const size = ['--services', String(options.services), '--endpoints', String(ENDPOINTS), '--hinted'];
     const flags = [...size, '--kubeconfig-out', setup.kubeconfig];
-    const api = await startProgram(world.node1, '../api-server/main.ts', flags);
+    const api = await startProgram(world.node1, '../support/api-server/main.ts', flags);
     const daemon = await startDaemon(world.node1, { ...setup, nodeName: `n${NODE_NUMBER}` });
     say('other zones');
     const syncs: { latencyMs: number; operations: number }[] = [];

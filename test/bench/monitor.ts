@@ -1,8 +1,8 @@
 // An outside observer of commits: `nft monitor`.
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Namespace } from '../netns/namespace.ts';
-import { killGroup } from '../netns/process.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { killGroup } from '../support/netns/process.ts';
 import { cpuSeconds } from './proc.ts';
 
 const IDLE_MS = 300;

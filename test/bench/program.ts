@@ -1,8 +1,8 @@
 // A program of ours in a network namespace that answers lines with lines.
 import { fileURLToPath } from 'node:url';
-import type { Namespace } from '../netns/namespace.ts';
-import { killGroup, type PipedChild } from '../netns/process.ts';
-import { outputLines } from '../netns/program-output.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { killGroup, type PipedChild } from '../support/netns/process.ts';
+import { outputLines } from '../support/netns/program-output.ts';
 
 /** Starts a program of this directory, or of a path beside it, and waits for its first line. */
 export async function startProgram(place: Namespace, file: string, args: readonly string[] = []): Promise<Program> {

@@ -1,8 +1,9 @@
 // The cells of the conformance grid: who dials what, in which family and protocol.
+
+import type { Packet } from '../../src/explain/flow/packet.ts';
 import { FAMILIES, type Family } from '../../src/net/family.ts';
-import type { Packet } from '../../src/net/packet.ts';
-import { type Addresses, CLIENT, NODES } from '../netns/topology.ts';
-import type { Transport } from '../netns/traffic.ts';
+import { type Addresses, CLIENT, NODES } from '../support/netns/topology.ts';
+import type { Transport } from '../support/netns/traffic/traffic.ts';
 import { EXTERNAL, type GridService, VIP } from './services.ts';
 
 /** Who dials, and by which interface that comes to the node that is looked at, `node1`. */

@@ -1,9 +1,10 @@
 // The cells of the Local policies once more, with the fast path on: what they meet must be the same, and of every cell it
 // must be known who has decided it.
-import type { ProxyOptions } from '../../src/compile/node-view.ts';
+
 import { contains, parsePrefix } from '../../src/net/prefix.ts';
-import { readNewFlows } from '../netns/new-flows.ts';
-import { POD_RANGES } from '../netns/topology.ts';
+import type { ProxyOptions } from '../../src/nftables/compile/node-view.ts';
+import { POD_RANGES } from '../support/netns/topology.ts';
+import { readNewFlows } from '../support/netns/traffic/new-flows.ts';
 import type { Cell } from './cells.ts';
 import { dialledAt, type FastSide, type FastWay, type PortCount } from './fast-side.ts';
 import { gridOf, type Told } from './grid.ts';

@@ -2,17 +2,17 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { decodeFrontend, decodeFrontendKey } from '../../src/fastpath/entries.ts';
-import { toNumber } from '../../src/fastpath/held.ts';
-import { fromHex } from '../../src/fastpath/hex.ts';
-import { readNumber, SLOT_COUNT } from '../../src/fastpath/layout.ts';
-import type { FastPathView } from '../../src/inspect/fast-path-view.ts';
-import { BpfMount, LOADER } from '../netns/bpf-mount.ts';
-import { Daemon, type Installation, nftlane } from '../netns/daemon.ts';
-import type { Namespace } from '../netns/namespace.ts';
-import { forgetNewFlows, watchNewFlows } from '../netns/new-flows.ts';
-import { execute, start } from '../netns/process.ts';
-import type { World } from '../netns/world.ts';
+import { decodeFrontend, decodeFrontendKey } from '../../src/fastpath/maps/entries.ts';
+import { toNumber } from '../../src/fastpath/maps/held.ts';
+import { fromHex } from '../../src/fastpath/maps/hex.ts';
+import { readNumber, SLOT_COUNT } from '../../src/fastpath/maps/layout.ts';
+import type { FastPathView } from '../../src/fastpath/status/status.ts';
+import { BpfMount, LOADER } from '../support/netns/bpf-mount.ts';
+import { Daemon, type Installation, nftlane } from '../support/netns/daemon.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { execute, start } from '../support/netns/process.ts';
+import { forgetNewFlows, watchNewFlows } from '../support/netns/traffic/new-flows.ts';
+import type { World } from '../support/netns/world.ts';
 
 /** How the fast path is run. */
 export interface FastWay {

@@ -1,11 +1,11 @@
 // What has to become of every cell of the grid: what route says, whether trace says the same, and what is to be seen.
-import { differencesOf, type Fate } from '../../src/net/fate.ts';
-import type { Host } from '../../src/net/packet.ts';
-import { route } from '../../src/route/route.ts';
-import { trace } from '../../src/trace/trace.ts';
-import { engineOf } from '../given/engine.ts';
-import type { ApiObject } from '../given/merge.ts';
-import { directoryOf, rulesetOf } from '../given/rulesets.ts';
+import { differencesOf, type Fate } from '../../src/explain/flow/fate.ts';
+import type { Host } from '../../src/explain/flow/packet.ts';
+import { trace } from '../../src/explain/ruleset/trace.ts';
+import { route } from '../../src/explain/services/route.ts';
+import { engineOf } from '../support/builders/engine.ts';
+import { directoryOf, rulesetOf } from '../support/builders/rulesets.ts';
+import type { ApiObject } from '../support/deployment/merge.ts';
 import { type Cell, gridCells } from './cells.ts';
 import { type GridWorld, optionsOf, type Setup } from './grid-world.ts';
 import { expectedSight, type Sight } from './judge.ts';

@@ -1,7 +1,7 @@
 // What is to be seen of a fate on the wire, and whether it was.
-import type { Fate } from '../../src/net/fate.ts';
-import { type Host, isOfHost } from '../../src/net/packet.ts';
-import type { Report } from '../netns/traffic.ts';
+import type { Fate } from '../../src/explain/flow/fate.ts';
+import { type Host, isOfHost } from '../../src/explain/flow/packet.ts';
+import type { Report } from '../support/netns/traffic/traffic.ts';
 import { type Cell, WRONG_PORT } from './cells.ts';
 
 /** What one can see: who answers, what they take for the client, or how the connection ends. */

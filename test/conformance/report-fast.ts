@@ -1,5 +1,5 @@
 // The results of the runs with the fast path, for a person and for a program.
-import { table } from '../../src/inspect/table.ts';
+import { table } from '../../src/lib/table.ts';
 import { CLIENTS } from './cells.ts';
 import type { FastResult, FastRun } from './fast-run.ts';
 import { isAnswered } from './run-grid.ts';

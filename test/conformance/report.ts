@@ -1,7 +1,7 @@
 // The results of the conformance grid for a person, and for a program.
 
-import { table } from '../../src/inspect/table.ts';
 import { compare } from '../../src/lib/compare.ts';
+import { table } from '../../src/lib/table.ts';
 import { CLIENTS } from './cells.ts';
 import type { FastRun } from './fast-run.ts';
 import { FAST_COLUMNS, fastRows, fastTables, fastTotalsOf, runWords } from './report-fast.ts';
@@ -11,7 +11,7 @@ import type { Result } from './run-grid.ts';
 export const NOT_RUN = [
   {
     what: 'SCTP',
-    why: 'the kernel that this ran on has no SCTP sockets; single packets are followed through it by test/netns/odd-packets.test.ts, and a property test compares route and trace',
+    why: 'the kernel that this ran on has no SCTP sockets; single packets are followed through it by test/integration/nft/odd-packets.test.ts, and a property test compares route and trace',
   },
   {
     what: 'a process of this node that is led to an endpoint of this node by host network',
@@ -117,7 +117,7 @@ const INTRODUCTION = `# Conformance
 
 What becomes of a connection, by who makes it, what is dialled, the policies of the Service and the state of its
 endpoints. Every cell was judged three times, and the three have to agree: what must happen according to the Services
-alone (\`src/route\`), what the compiled ruleset does (\`src/trace\`), and what real packets met, in IPv4 and IPv6, TCP and
+alone (\`src/explain/services\`), what the compiled ruleset does (\`src/explain/ruleset\`), and what real packets met, in IPv4 and IPv6, TCP and
 UDP. \`make conformance\` runs it again and writes this file and \`conformance.json\`; it fails when anything differs.
 
 Endpoints \`a\` and \`b\` are on the node that is looked at, \`c\` is on another. \`a c (node)\`: a and c answer, and see an

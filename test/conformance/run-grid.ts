@@ -1,7 +1,7 @@
 // Dials every cell of the grid and compares what is seen with what route and trace say.
-import type { Host } from '../../src/net/packet.ts';
-import { NODES } from '../netns/topology.ts';
-import type { Report } from '../netns/traffic.ts';
+import type { Host } from '../../src/explain/flow/packet.ts';
+import { NODES } from '../support/netns/topology.ts';
+import type { Report } from '../support/netns/traffic/traffic.ts';
 import { type Cell, CLIENTS } from './cells.ts';
 import { type Grid, gridOf, type Told } from './grid.ts';
 import type { GridWorld, Setup } from './grid-world.ts';

@@ -1,10 +1,11 @@
 // The Services of the conformance grid: every policy with every state of endpoints, side by side in one cluster.
-import { type ApiObject, merge } from '../given/merge.ts';
-import { inZone, node } from '../given/node.ts';
-import { clusterIps, service } from '../given/service.ts';
-import { endpoint, slice } from '../given/slice.ts';
-import { serviceRangesObject } from '../netns/manifests.ts';
-import { type Addresses, CLIENT, NODES, type NodeName, POD_RANGES } from '../netns/topology.ts';
+
+import { inZone, node } from '../support/builders/node.ts';
+import { clusterIps, service } from '../support/builders/service.ts';
+import { endpoint, slice } from '../support/builders/slice.ts';
+import { type ApiObject, merge } from '../support/deployment/merge.ts';
+import { serviceRangesObject } from '../support/netns/manifests.ts';
+import { type Addresses, CLIENT, NODES, type NodeName, POD_RANGES } from '../support/netns/topology.ts';
 
 /** Addresses that all Services share; each has ports of its own there. */
 export const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };

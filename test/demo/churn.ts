@@ -1,8 +1,8 @@
 // Backends come and go while connections run.
 import { setTimeout as delay } from 'node:timers/promises';
-import { table } from '../../src/inspect/table.ts';
-import type { Dialer, Dialling } from '../netns/dialer-process.ts';
-import type { Report as DialReport, Target } from '../netns/traffic.ts';
+import { table } from '../../src/lib/table.ts';
+import type { Dialer, Dialling } from '../support/netns/traffic/dialer-process.ts';
+import type { Report as DialReport, Target } from '../support/netns/traffic/traffic.ts';
 import { Phases } from './phases.ts';
 import type { Report } from './report.ts';
 import type { Scene } from './scene.ts';

@@ -1,6 +1,6 @@
 // Shares of connections by pod, from one moment to another.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Dialling } from '../netns/dialer-process.ts';
+import type { Dialling } from '../support/netns/traffic/dialer-process.ts';
 import { percent } from './report.ts';
 
 const PHASE_MS = 1000;

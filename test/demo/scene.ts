@@ -3,11 +3,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServiceView } from '../../src/inspect/service-view.ts';
-import { type Daemon, type Installation, nftlane, startDaemon } from '../netns/daemon.ts';
-import type { Dialer } from '../netns/dialer-process.ts';
-import { nodeFlags, nodeObjects, writeManifest } from '../netns/manifests.ts';
-import type { NodeName } from '../netns/topology.ts';
-import { createWorld, type World } from '../netns/world.ts';
+import { type Daemon, type Installation, nftlane, startDaemon } from '../support/netns/daemon.ts';
+import { nodeFlags, nodeObjects, writeManifest } from '../support/netns/manifests.ts';
+import type { NodeName } from '../support/netns/topology.ts';
+import type { Dialer } from '../support/netns/traffic/dialer-process.ts';
+import { createWorld, type World } from '../support/netns/world.ts';
 import { type DemoService, DNS, SERVICES, WEB, writeEndpoints, writeService } from './services.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/nftlane.mjs', import.meta.url));

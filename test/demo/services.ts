@@ -1,7 +1,13 @@
 // The Services of the demo, and their manifests.
-import { dualStackService, type PortSpec, serviceAddresses, sliceObjects, writeManifest } from '../netns/manifests.ts';
-import type { Addresses } from '../netns/topology.ts';
-import type { World } from '../netns/world.ts';
+import {
+  dualStackService,
+  type PortSpec,
+  serviceAddresses,
+  sliceObjects,
+  writeManifest,
+} from '../support/netns/manifests.ts';
+import type { Addresses } from '../support/netns/topology.ts';
+import type { World } from '../support/netns/world.ts';
 
 export interface DemoService {
   /** `namespace/name`. */

@@ -1,9 +1,9 @@
 // Who gets how many connections: as the pods answered, and as nft counted.
 import type { ServiceView } from '../../src/inspect/service-view.ts';
-import { table } from '../../src/inspect/table.ts';
-import { NODES } from '../netns/topology.ts';
-import type { Report as DialReport, DialRequest } from '../netns/traffic.ts';
-import type { World } from '../netns/world.ts';
+import { table } from '../../src/lib/table.ts';
+import { NODES } from '../support/netns/topology.ts';
+import type { Report as DialReport, DialRequest } from '../support/netns/traffic/traffic.ts';
+import type { World } from '../support/netns/world.ts';
 import { bar, percent, type Report } from './report.ts';
 import type { Scene } from './scene.ts';
 import { type DemoService, DNS, WEB } from './services.ts';

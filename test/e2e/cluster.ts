@@ -1,8 +1,8 @@
 // What the suite needs of a cluster, whatever it is made of.
-import type { ApiObject } from '../given/merge.ts';
-import type { Dialling } from '../netns/dialer-process.ts';
-import type { Addresses } from '../netns/topology.ts';
-import type { DialRequest, HoldRequest, KeepRequest, Report } from '../netns/traffic.ts';
+import type { ApiObject } from '../support/deployment/merge.ts';
+import type { Addresses } from '../support/netns/topology.ts';
+import type { Dialling } from '../support/netns/traffic/dialer-process.ts';
+import type { DialRequest, HoldRequest, KeepRequest, Report } from '../support/netns/traffic/traffic.ts';
 
 /** Where every server pod answers, over TCP and over UDP. */
 export const TARGET_PORT = 8080;

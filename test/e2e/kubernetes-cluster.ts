@@ -1,12 +1,12 @@
 // A real cluster in which nftlane is at work, by way of kubectl. Its pods run our programs with the node of our image.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { fields, list } from '../../src/kube/read.ts';
-import type { ApiObject } from '../given/merge.ts';
-import { Dialer } from '../netns/dialer-process.ts';
-import { killGroup, output, type PipedChild, start } from '../netns/process.ts';
-import { outputLines } from '../netns/program-output.ts';
-import type { Addresses } from '../netns/topology.ts';
+import { fields, list } from '../../src/services/objects/read.ts';
+import type { ApiObject } from '../support/deployment/merge.ts';
+import { killGroup, output, type PipedChild, start } from '../support/netns/process.ts';
+import { outputLines } from '../support/netns/program-output.ts';
+import type { Addresses } from '../support/netns/topology.ts';
+import { Dialer } from '../support/netns/traffic/dialer-process.ts';
 import { type Client, type Cluster, type ClusterNode, GET, type Server, TARGET_PORT } from './cluster.ts';
 
 /** What dialers and responders are made of. */
@@ -174,7 +174,7 @@ async function programs(namespace: string): Promise<ApiObject> {
 export function podPrograms(): Promise<[name: string, text: string][]> {
   return Promise.all(
     PROGRAMS.map(async (name) => {
-      const path = fileURLToPath(new URL(`../netns/${name}.ts`, import.meta.url));
+      const path = fileURLToPath(new URL(`../support/netns/traffic/${name}.ts`, import.meta.url));
       return [`${name}.ts`, await readFile(path, 'utf8')];
     }),
   );

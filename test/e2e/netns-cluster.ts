@@ -1,15 +1,15 @@
-// A cluster of network namespaces: the API server of test/api-server, two nodes, and on each nftlane as a pod would be.
+// A cluster of network namespaces: the API server of test/support/api-server, two nodes, and on each nftlane as a pod would be.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Program, startProgram } from '../bench/program.ts';
-import type { ApiObject } from '../given/merge.ts';
-import { makeImageFiles, startContainer } from '../image/container.ts';
-import { Daemon } from '../netns/daemon.ts';
-import { nodeFlags, nodeObjects, serviceAddresses, serviceRangesObject } from '../netns/manifests.ts';
-import type { Namespace } from '../netns/namespace.ts';
-import { CLIENT, NODES, type NodeName } from '../netns/topology.ts';
-import { createWorld, type World } from '../netns/world.ts';
+import { makeImageFiles, startContainer } from '../integration/image/container.ts';
+import type { ApiObject } from '../support/deployment/merge.ts';
+import { Daemon } from '../support/netns/daemon.ts';
+import { nodeFlags, nodeObjects, serviceAddresses, serviceRangesObject } from '../support/netns/manifests.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { CLIENT, NODES, type NodeName } from '../support/netns/topology.ts';
+import { createWorld, type World } from '../support/netns/world.ts';
 import { type Client, type Cluster, type ClusterNode, GET, type Server, TARGET_PORT } from './cluster.ts';
 
 const FIRST_NODE_PORT = 30_100;
@@ -18,7 +18,7 @@ export async function createNetnsCluster(): Promise<Cluster> {
   const given = await mkdtemp(join(tmpdir(), 'nftlane-e2e-'));
   const [world] = await Promise.all([createWorld(), makeImageFiles()]);
   const flags = ['--listen', CLIENT.ip, '--kubeconfig-out', join(given, 'kubeconfig')];
-  const api = await startProgram(world.client, '../api-server/main.ts', flags);
+  const api = await startProgram(world.client, '../support/api-server/main.ts', flags);
   const cluster = new NetnsCluster(world, api, given);
   for (const object of [...nodeObjects(), serviceRangesObject()]) await cluster.put(object);
   await Promise.all(cluster.nodes.map((node) => cluster.restartProxy(node)));

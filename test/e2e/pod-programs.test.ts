@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { killGroup, start } from '../netns/process.ts';
-import { outputLines } from '../netns/program-output.ts';
+import { killGroup, start } from '../support/netns/process.ts';
+import { outputLines } from '../support/netns/program-output.ts';
 import { podPrograms } from './kubernetes-cluster.ts';
 
 t.test('the programs of pods start on their own', async (t) => {

@@ -1,9 +1,9 @@
 // The suite's own words: Services, their endpoints, and dialling until the cluster has caught up.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ApiObject, merge } from '../given/merge.ts';
-import { endpoint, slice } from '../given/slice.ts';
-import type { Addresses } from '../netns/topology.ts';
-import type { Report, Target, Transport } from '../netns/traffic.ts';
+import { endpoint, slice } from '../support/builders/slice.ts';
+import { type ApiObject, merge } from '../support/deployment/merge.ts';
+import type { Addresses } from '../support/netns/topology.ts';
+import type { Report, Target, Transport } from '../support/netns/traffic/traffic.ts';
 import { type Client, type Cluster, type HttpAnswer, type Server, TARGET_PORT } from './cluster.ts';
 
 export type Family = keyof Addresses;

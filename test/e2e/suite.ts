@@ -1,10 +1,10 @@
 // What a user of a cluster may expect of Services, said once for every kind of cluster.
 import type { Test } from 'tap';
-import type { ApiObject } from '../given/merge.ts';
-import { DRAINING, UNREADY } from '../given/slice.ts';
-import type { Dialling } from '../netns/dialer-process.ts';
-import type { Addresses } from '../netns/topology.ts';
-import type { Report } from '../netns/traffic.ts';
+import { DRAINING, UNREADY } from '../support/builders/slice.ts';
+import type { ApiObject } from '../support/deployment/merge.ts';
+import type { Addresses } from '../support/netns/topology.ts';
+import type { Dialling } from '../support/netns/traffic/dialer-process.ts';
+import type { Report } from '../support/netns/traffic/traffic.ts';
 import { type Client, type Cluster, type Server, TARGET_PORT } from './cluster.ts';
 import {
   allRefused,

@@ -2,16 +2,16 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { DEFAULT_OPTIONS, type NodePortAddress, type ProxyOptions } from '../../src/compile/node-view.ts';
-import { allObjects } from '../../src/compile/objects.ts';
+import { alteredDrift, findDrift } from '../../src/engine/drift.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { render } from '../../src/engine/render.ts';
-import { alteredDrift, findDrift } from '../../src/inspect/drift.ts';
-import { describeFinding } from '../../src/kube/finding.ts';
 import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
-import { replaceAll } from '../given/feed.ts';
-import type { ApiObject } from '../given/merge.ts';
-import { NamespaceTables } from '../given/namespace-tables.ts';
+import { DEFAULT_OPTIONS, type NodePortAddress, type ProxyOptions } from '../../src/nftables/compile/node-view.ts';
+import { allObjects } from '../../src/nftables/compile/objects.ts';
+import { describeFinding } from '../../src/services/objects/finding.ts';
+import { replaceAll } from '../support/builders/feed.ts';
+import type { ApiObject } from '../support/deployment/merge.ts';
+import { NamespaceTables } from '../support/fakes/namespace-tables.ts';
 
 const ROOT = new URL('./', import.meta.url);
 const IS_UPDATE = process.env['UPDATE'] === '1';

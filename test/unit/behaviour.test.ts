@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { toPage } from '../behaviour/page.ts';
-import { SECTIONS } from '../behaviour/sections.ts';
-import type { TestName } from '../behaviour/statement.ts';
+import { toPage } from '../../docs/behaviour/page.ts';
+import { SECTIONS } from '../../docs/behaviour/sections.ts';
+import type { TestName } from '../../docs/behaviour/statement.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const texts = new Map<string, string>();
@@ -59,5 +59,5 @@ t.test('every improvement has a test of its own', async (t) => {
 });
 
 t.test('the page is current', async (t) => {
-  t.equal(read('docs/BEHAVIOUR.md'), toPage(SECTIONS), 'run node test/behaviour/write-page.ts');
+  t.equal(read('docs/BEHAVIOUR.md'), toPage(SECTIONS), 'run node docs/behaviour/write-page.ts');
 });

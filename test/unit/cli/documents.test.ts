@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { PROXY_FLAGS, RUN_FLAGS } from '../../../src/cli/flag-table.ts';
+import { PROXY_FLAGS, RUN_FLAGS } from '../../../src/cli/flags/flag-table.ts';
 import { main } from '../../../src/cli/program.ts';
-import { podOf, render } from '../../given/deployment.ts';
+import { podOf, render } from '../../support/deployment/deployment.ts';
 
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 const PAPERS = [...readdirSync(join(TOP, 'docs')).map((name) => join('docs', name)), 'README.md', 'README.ko.md'];

@@ -1,7 +1,7 @@
 // Tests of src/config/compare-settings.ts.
 import t from 'tap';
 import { compareSettings } from '../../../src/config/compare-settings.ts';
-import { fileOf, settingsOf } from '../../given/configuration.ts';
+import { fileOf, settingsOf } from '../../support/builders/configuration.ts';
 
 t.test('compareSettings() tells what can be applied at work from what takes a new start', async (t) => {
   const K = 'KubeProxyConfiguration';

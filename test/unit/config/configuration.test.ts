@@ -1,9 +1,9 @@
 // Tests of how configuration files are read: defaults, leniency, and everything that can be wrong.
 import t from 'tap';
 import { stringify } from 'yaml';
-import { describeProblem } from '../../../src/config/configuration-error.ts';
-import { complaintsOf, configurationOf, fileOf, settingsOf } from '../../given/configuration.ts';
-import { KUBEADM_CONFIG } from '../../given/kubeadm-config.ts';
+import { describeProblem } from '../../../src/config/schema/configuration-error.ts';
+import { complaintsOf, configurationOf, fileOf, settingsOf } from '../../support/builders/configuration.ts';
+import { KUBEADM_CONFIG } from '../../support/deployment/kubeadm-config.ts';
 
 const K = 'KubeProxyConfiguration';
 

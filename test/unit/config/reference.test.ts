@@ -2,11 +2,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import * as z from 'zod/mini';
-import { FIELD_DOCS, innerOf } from '../../../src/config/field.ts';
-import { KUBE_PROXY_SCHEMA } from '../../../src/config/kube-proxy-schema.ts';
-import { NFTLANE_SCHEMA } from '../../../src/config/nftlane-schema.ts';
-import { configurationOf } from '../../given/configuration.ts';
-import { publishedFiles, TABLES_BEGIN } from '../../given/configuration-reference.ts';
+import { FIELD_DOCS, innerOf } from '../../../src/config/schema/field.ts';
+import { KUBE_PROXY_SCHEMA } from '../../../src/config/schema/kube-proxy-schema.ts';
+import { NFTLANE_SCHEMA } from '../../../src/config/schema/nftlane-schema.ts';
+import { configurationOf } from '../../support/builders/configuration.ts';
+import { publishedFiles, TABLES_BEGIN } from '../../support/deployment/configuration-reference.ts';
 
 const DOCS = new URL('../../../docs/', import.meta.url);
 

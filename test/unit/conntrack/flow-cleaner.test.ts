@@ -6,12 +6,12 @@ import { ConntrackError } from '../../../src/conntrack/conntrack.ts';
 import { type Entry, parseEntry } from '../../../src/conntrack/entry.ts';
 import { FlowCleaner } from '../../../src/conntrack/flow-cleaner.ts';
 import type { StaleGroup } from '../../../src/conntrack/stale.ts';
-import { silentLog } from '../../../src/sys/log.ts';
-import { engineOf, settle } from '../../given/engine.ts';
-import { put, remove } from '../../given/feed.ts';
-import type { ApiObject } from '../../given/merge.ts';
-import { service } from '../../given/service.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { silentLog } from '../../../src/host/log.ts';
+import { engineOf, settle } from '../../support/builders/engine.ts';
+import { put, remove } from '../../support/builders/feed.ts';
+import { service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
 
 const SERVICE = service('kube/dns', {
   spec: { type: 'NodePort', ports: [{ port: 53, protocol: 'UDP', nodePort: 30053 }] },

@@ -1,11 +1,11 @@
 // Tests of src/conntrack/udp-targets.ts.
 import t from 'tap';
 import { isSameTargets, udpTargets } from '../../../src/conntrack/udp-targets.ts';
-import { type EndpointSlice, readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
-import { readService, type Service } from '../../../src/kube/service.ts';
-import { type ApiObject, merge } from '../../given/merge.ts';
-import { clusterIps, service } from '../../given/service.ts';
-import { DRAINING, endpoint, slice, UNREADY } from '../../given/slice.ts';
+import { type EndpointSlice, readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
+import { readService, type Service } from '../../../src/services/objects/service.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { DRAINING, endpoint, slice, UNREADY } from '../../support/builders/slice.ts';
+import { type ApiObject, merge } from '../../support/deployment/merge.ts';
 
 const UDP = { ports: [{ name: '', protocol: 'UDP', port: 5353 }] };
 

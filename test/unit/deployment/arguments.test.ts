@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { main } from '../../../src/cli/program.ts';
-import { configOf, OVERLAYS, podOf, render } from '../../given/deployment.ts';
-import { documents } from '../../given/kustomize.ts';
+import { configOf, OVERLAYS, podOf, render } from '../../support/deployment/deployment.ts';
+import { documents } from '../../support/deployment/kustomize.ts';
 
 for (const overlay of OVERLAYS) {
   t.test(`${overlay}: the arguments are flags that run has, and the file is where it is mounted`, async (t) => {

@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { loadYaml } from '@kubernetes/client-node';
 import t from 'tap';
 import { stringify } from 'yaml';
-import { KINDS } from '../../../src/kube/kinds.ts';
-import { configOf, find, OVERLAYS, podOf, render } from '../../given/deployment.ts';
-import { documents, nameOf } from '../../given/kustomize.ts';
-import type { ApiObject } from '../../given/merge.ts';
+import { KINDS } from '../../../src/services/objects/kinds.ts';
+import { configOf, find, OVERLAYS, podOf, render } from '../../support/deployment/deployment.ts';
+import { documents, nameOf } from '../../support/deployment/kustomize.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
 
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 

@@ -6,7 +6,7 @@ import { checkNodePorts, checkPacketSizes, listenerOf } from '../../../src/docto
 import { isDaemon } from '../../../src/doctor/proxy-checks.ts';
 import { checkOtherRules } from '../../../src/doctor/ruleset-checks.ts';
 import { checkForwarding, checkPaths, fillLevel } from '../../../src/doctor/sysctl-checks.ts';
-import { FakeSystem } from '../../given/fake-system.ts';
+import { FakeSystem } from '../../support/fakes/fake-system.ts';
 
 function machine(files: Readonly<Record<string, string>> = {}): { machine: Machine; system: FakeSystem } {
   const system = new FakeSystem();

@@ -1,8 +1,8 @@
 // Tests of src/engine/chain-book.ts.
 import t from 'tap';
-import { DEFAULT_OPTIONS, viewNode } from '../../../src/compile/node-view.ts';
 import { ChainBook } from '../../../src/engine/chain-book.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
+import { DEFAULT_OPTIONS, viewNode } from '../../../src/nftables/compile/node-view.ts';
 
 function view(...cidrs: string[]) {
   const serviceCidrs = cidrs.flatMap((cidr) => parsePrefix(cidr) ?? []);

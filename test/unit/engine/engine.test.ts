@@ -1,15 +1,15 @@
 // Tests of src/engine/engine.ts, beyond those of whole histories in incremental.test.ts.
 import t from 'tap';
-import { OBJECTS } from '../../../src/compile/objects.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { operationsOf } from '../../../src/engine/transaction.ts';
-import { elementsOf, engineOf, settle } from '../../given/engine.ts';
-import { put, remove } from '../../given/feed.ts';
-import type { ApiObject } from '../../given/merge.ts';
-import { inZone, node } from '../../given/node.ts';
-import { clusterIps, service } from '../../given/service.ts';
-import { serviceCidr } from '../../given/service-cidr.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
+import { elementsOf, engineOf, settle } from '../../support/builders/engine.ts';
+import { put, remove } from '../../support/builders/feed.ts';
+import { inZone, node } from '../../support/builders/node.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { serviceCidr } from '../../support/builders/service-cidr.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
 
 function lines(engine: ReturnType<typeof engineOf>): string[] {
   return settle(engine)

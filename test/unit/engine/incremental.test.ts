@@ -1,19 +1,19 @@
 // Tests that an engine that follows changes ends where a new one would begin, and breaks nothing on its way.
 import fc from 'fast-check';
 import t from 'tap';
-import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
-import { OBJECTS } from '../../../src/compile/objects.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { linesOf, RUN_SIZE, type Transaction } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
-import { writeChain } from '../../../src/nft/operation.ts';
-import { Cluster, type Event, events, tell } from '../../given/events.ts';
-import { put, replaceAll } from '../../given/feed.ts';
-import type { ApiObject } from '../../given/merge.ts';
-import { brokenVerdicts, contents, ModelKernel, strayedSlots } from '../../given/model-kernel.ts';
-import { clusterIps, service } from '../../given/service.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
+import { writeChain } from '../../../src/nftables/syntax/operation.ts';
+import { Cluster, type Event, events, tell } from '../../support/builders/events.ts';
+import { put, replaceAll } from '../../support/builders/feed.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
+import { brokenVerdicts, contents, ModelKernel, strayedSlots } from '../../support/fakes/model-kernel.ts';
 
 const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
 

@@ -1,16 +1,16 @@
 // Endpoints that are loaded before everything is known: nothing may lead to them, and nothing may be lost or doubled.
 import t from 'tap';
-import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { Preloader } from '../../../src/controller/preloader.ts';
+import { sync, type Tables } from '../../../src/controller/sync.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { linesOf, RUN_SIZE } from '../../../src/engine/transaction.ts';
-import { readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
-import { readService } from '../../../src/kube/service.ts';
-import { Preloader } from '../../../src/sync/preloader.ts';
-import { sync, type Tables } from '../../../src/sync/sync.ts';
-import { elementsOf, engineOf, settle } from '../../given/engine.ts';
-import { ModelKernel } from '../../given/model-kernel.ts';
-import { clusterIps, service } from '../../given/service.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
+import { readService } from '../../../src/services/objects/service.ts';
+import { elementsOf, engineOf, settle } from '../../support/builders/engine.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
+import { ModelKernel } from '../../support/fakes/model-kernel.ts';
 
 /** Two runs and a half of slots. */
 const SERVICES = (RUN_SIZE * 2.5) / 10;

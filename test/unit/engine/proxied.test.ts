@@ -2,8 +2,8 @@
 import t from 'tap';
 import { render } from '../../../src/engine/render.ts';
 import { linesOf } from '../../../src/engine/transaction.ts';
-import { elementsOf, engineOf, settle } from '../../given/engine.ts';
-import { clusterIps, service } from '../../given/service.ts';
+import { elementsOf, engineOf, settle } from '../../support/builders/engine.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
 
 const WEB = service('shop/web', {
   spec: { ...clusterIps('10.96.0.1', 'fd00:96::1'), externalIPs: ['203.0.113.7', '2001:db8::7'] },

@@ -1,9 +1,9 @@
 // Tests of src/engine/render.ts.
 import t from 'tap';
 import { render } from '../../../src/engine/render.ts';
-import { engineOf } from '../../given/engine.ts';
-import { clusterIps, service } from '../../given/service.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { engineOf } from '../../support/builders/engine.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
 
 t.test('render() replaces both tables', async (t) => {
   const text = render(engineOf());

@@ -1,11 +1,11 @@
 // Tests of src/engine/store.ts.
 import t from 'tap';
 import { Store } from '../../../src/engine/store.ts';
-import { put, remove } from '../../given/feed.ts';
-import { node } from '../../given/node.ts';
-import { service } from '../../given/service.ts';
-import { serviceCidr } from '../../given/service-cidr.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { put, remove } from '../../support/builders/feed.ts';
+import { node } from '../../support/builders/node.ts';
+import { service } from '../../support/builders/service.ts';
+import { serviceCidr } from '../../support/builders/service-cidr.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
 
 const slices = (store: Store, of: string) => [...store.slicesOf(of)].map(({ key }) => key);
 const relabelled = { metadata: { labels: { 'kubernetes.io/service-name': 'other' } } };

@@ -1,9 +1,9 @@
 // Tests of src/events/event-observer.ts.
 import t from 'tap';
+import type { Troubles } from '../../../src/controller/observer.ts';
 import { EventObserver } from '../../../src/events/event-observer.ts';
 import type { Happening } from '../../../src/events/happening.ts';
-import type { Troubles } from '../../../src/sync/observer.ts';
-import { report, times } from '../../given/report.ts';
+import { report, times } from '../../support/builders/report.ts';
 
 const NOTHING: Troubles = { findings: [], collisions: [], refused: [] };
 

@@ -1,12 +1,12 @@
 // Tests of src/events/event-recorder.ts.
 import t, { type Test } from 'tap';
-import { ApiError, ConnectionError } from '../../../src/cluster/api-error.ts';
 import { EventRecorder } from '../../../src/events/event-recorder.ts';
 import type { EventWriter } from '../../../src/events/event-writer.ts';
 import type { Happening } from '../../../src/events/happening.ts';
-import type { Clock } from '../../../src/sys/clock.ts';
-import { recordLog } from '../../api-server/recorder.ts';
-import { until } from '../../api-server/until.ts';
+import type { Clock } from '../../../src/host/clock.ts';
+import { ApiError, ConnectionError } from '../../../src/sources/api-server/client/api-error.ts';
+import { recordLog } from '../../support/api-server/recorder.ts';
+import { until } from '../../support/api-server/until.ts';
 
 /** Time that passes only when it is told to; sleepers wake when theirs has come. */
 class ManualClock implements Clock {

@@ -1,11 +1,11 @@
 // Tests of src/events/event-writer.ts and event-object.ts, against an API server.
 import t, { type Test } from 'tap';
-import { loadApiClient, type RequestOutcome } from '../../../src/cluster/api-client.ts';
 import { placeOf } from '../../../src/events/event-object.ts';
 import { ApiEventWriter } from '../../../src/events/event-writer.ts';
 import type { Happening } from '../../../src/events/happening.ts';
-import { startApiServer } from '../../api-server/api-server.ts';
-import { service } from '../../api-server/scene.ts';
+import { loadApiClient, type RequestOutcome } from '../../../src/sources/api-server/client/api-client.ts';
+import { startApiServer } from '../../support/api-server/api-server.ts';
+import { service } from '../../support/api-server/scene.ts';
 
 const AT = Date.UTC(2026, 0, 1, 12, 0, 0, 7);
 const WHEN = { nodeName: 'n1', at: AT };

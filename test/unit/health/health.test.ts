@@ -1,19 +1,19 @@
 // Tests of src/health/health.ts and src/health/proxy-server.ts: a daemon, and whoever asks how it is.
 import t, { type Test } from 'tap';
-import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { Daemon } from '../../../src/controller/daemon.ts';
+import type { SyncObserver } from '../../../src/controller/observer.ts';
+import type { Tables } from '../../../src/controller/sync.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { Health, type HealthOptions } from '../../../src/health/health.ts';
-import { Daemon } from '../../../src/sync/daemon.ts';
-import type { SyncObserver } from '../../../src/sync/observer.ts';
-import type { Tables } from '../../../src/sync/sync.ts';
-import { systemClock } from '../../../src/sys/clock.ts';
-import { recordLog } from '../../api-server/recorder.ts';
-import { until } from '../../api-server/until.ts';
-import { put, replaceAll } from '../../given/feed.ts';
-import { ModelKernel } from '../../given/model-kernel.ts';
-import { node } from '../../given/node.ts';
-import { service } from '../../given/service.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { systemClock } from '../../../src/host/clock.ts';
+import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import { recordLog } from '../../support/api-server/recorder.ts';
+import { until } from '../../support/api-server/until.ts';
+import { put, replaceAll } from '../../support/builders/feed.ts';
+import { node } from '../../support/builders/node.ts';
+import { service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
+import { ModelKernel } from '../../support/fakes/model-kernel.ts';
 import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 
 const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] } };

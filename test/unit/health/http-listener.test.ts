@@ -3,7 +3,7 @@ import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
 import { type Answer, HttpListener } from '../../../src/health/http-listener.ts';
-import { ListenError } from '../../../src/sys/listen.ts';
+import { ListenError } from '../../../src/host/network/listen.ts';
 import { ask, freePort, occupy, outcome } from './ask.ts';
 
 const ANSWER: Answer = { status: 503, headers: { 'X-Given': 'yes' }, body: 'grün' };

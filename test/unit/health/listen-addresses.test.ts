@@ -2,8 +2,8 @@
 import t from 'tap';
 import { listenAddresses } from '../../../src/health/listen-addresses.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
-import { engineOf } from '../../given/engine.ts';
-import { node } from '../../given/node.ts';
+import { engineOf } from '../../support/builders/engine.ts';
+import { node } from '../../support/builders/node.ts';
 
 const HOST = ['127.0.0.1', '192.0.2.1', '192.0.2.9', '10.0.0.1', '::1', 'fd00::9'];
 

@@ -1,11 +1,11 @@
 // Tests of src/health/local-endpoints.ts.
 import t from 'tap';
 import { localEndpoints } from '../../../src/health/local-endpoints.ts';
-import { readEndpointSlice } from '../../../src/kube/endpoint-slice.ts';
-import { readService } from '../../../src/kube/service.ts';
-import type { ApiObject } from '../../given/merge.ts';
-import { clusterIps, service } from '../../given/service.ts';
-import { DRAINING, endpoint, slice, UNREADY } from '../../given/slice.ts';
+import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
+import { readService } from '../../../src/services/objects/service.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { DRAINING, endpoint, slice, UNREADY } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
 
 const HERE = { nodeName: 'n1' };
 const PORTS = [

@@ -1,9 +1,9 @@
 // Tests of src/health/own-node.ts.
 import t from 'tap';
 import { OwnNode } from '../../../src/health/own-node.ts';
-import { engineOf } from '../../given/engine.ts';
-import { put, remove } from '../../given/feed.ts';
-import { node } from '../../given/node.ts';
+import { engineOf } from '../../support/builders/engine.ts';
+import { put, remove } from '../../support/builders/feed.ts';
+import { node } from '../../support/builders/node.ts';
 
 const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] } };
 

@@ -6,12 +6,12 @@ import { HttpListener } from '../../../src/health/http-listener.ts';
 import type { PortFailure } from '../../../src/health/port-listeners.ts';
 import { ServicePorts } from '../../../src/health/service-ports.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
-import { recordLog } from '../../api-server/recorder.ts';
-import { engineOf, settle } from '../../given/engine.ts';
-import { put, remove } from '../../given/feed.ts';
-import type { ApiObject } from '../../given/merge.ts';
-import { clusterIps, service } from '../../given/service.ts';
-import { DRAINING, endpoint, slice } from '../../given/slice.ts';
+import { recordLog } from '../../support/api-server/recorder.ts';
+import { engineOf, settle } from '../../support/builders/engine.ts';
+import { put, remove } from '../../support/builders/feed.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { DRAINING, endpoint, slice } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
 import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 
 const HERE = { nodeName: 'n1' };

@@ -1,8 +1,8 @@
 // Tests of src/health/sync-health.ts.
 import t from 'tap';
 import { SyncHealth, staleAfterMs } from '../../../src/health/sync-health.ts';
-import { fileOf, settingsOf } from '../../given/configuration.ts';
-import { report, times } from '../../given/report.ts';
+import { fileOf, settingsOf } from '../../support/builders/configuration.ts';
+import { report, times } from '../../support/builders/report.ts';
 
 function given(options: { timeoutMs?: number } = {}) {
   let now = 1000;

@@ -2,9 +2,9 @@
 import t from 'tap';
 import { printServices } from '../../../src/inspect/print-services.ts';
 import { viewServices } from '../../../src/inspect/service-view.ts';
-import { engineOf } from '../../given/engine.ts';
-import { service } from '../../given/service.ts';
-import { endpoint, slice, UNREADY } from '../../given/slice.ts';
+import { engineOf } from '../../support/builders/engine.ts';
+import { service } from '../../support/builders/service.ts';
+import { endpoint, slice, UNREADY } from '../../support/builders/slice.ts';
 
 const annotations = { 'nftlane.io/weights': '10.1.0.3=0' };
 const endpoints = [endpoint('10.1.0.1'), endpoint('10.1.0.2', UNREADY), endpoint('10.1.0.3')];

@@ -1,18 +1,18 @@
 // Tests of src/metrics/metrics.ts: a daemon at work, and what a scrape says of it.
 import t from 'tap';
-import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
+import { Daemon } from '../../../src/controller/daemon.ts';
+import type { Tables } from '../../../src/controller/sync.ts';
 import { Engine } from '../../../src/engine/engine.ts';
+import { type Clock, systemClock } from '../../../src/host/clock.ts';
+import { silentLog } from '../../../src/host/log.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
-import type { NftObject } from '../../../src/nft/element.ts';
-import { Daemon } from '../../../src/sync/daemon.ts';
-import type { Tables } from '../../../src/sync/sync.ts';
-import { type Clock, systemClock } from '../../../src/sys/clock.ts';
-import { silentLog } from '../../../src/sys/log.ts';
-import { put, remove, replaceAll } from '../../given/feed.ts';
-import type { ApiObject } from '../../given/merge.ts';
-import { ModelKernel } from '../../given/model-kernel.ts';
-import { service } from '../../given/service.ts';
-import { endpoint, slice } from '../../given/slice.ts';
+import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import type { NftObject } from '../../../src/nftables/syntax/element.ts';
+import { put, remove, replaceAll } from '../../support/builders/feed.ts';
+import { service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
+import { ModelKernel } from '../../support/fakes/model-kernel.ts';
 
 const START = Date.UTC(2026, 0, 1);
 

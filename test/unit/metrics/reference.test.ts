@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url';
 import type { Metric, MetricObject } from 'prom-client';
 import t from 'tap';
 import { parse } from 'yaml';
-import { DEFAULT_OPTIONS } from '../../../src/compile/node-view.ts';
 import { Engine } from '../../../src/engine/engine.ts';
-import { fields, list, text } from '../../../src/kube/read.ts';
+import { systemClock } from '../../../src/host/clock.ts';
+import { silentLog } from '../../../src/host/log.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
-import { systemClock } from '../../../src/sys/clock.ts';
-import { silentLog } from '../../../src/sys/log.ts';
+import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import { fields, list, text } from '../../../src/services/objects/read.ts';
 
 const REFERENCE = 'docs/METRICS.md';
 const RULES = 'manifests/monitoring/nftlane.rules.yaml';

@@ -1,0 +1,48 @@
+// The shape of the table that leads from what a service proxy has to do to the tests that show it.
+
+/** One test: its file, from the top of the project, and its title. */
+export interface TestName {
+  readonly file: string;
+  readonly title: string;
+}
+
+/** Something that kube-proxy does otherwise, and that is better here. */
+export interface Improvement {
+  /** What kube-proxy does. */
+  readonly than: string;
+  /** The test that is there for this alone. */
+  readonly test: TestName;
+}
+
+/** One thing that a service proxy has to do. */
+export interface Statement {
+  /** The section and a number without gaps, `services.1`. */
+  readonly id: string;
+  /** One sentence: what is so here. */
+  readonly says: string;
+  readonly tests?: readonly TestName[];
+  /** Why there is no test, or what of it has none. */
+  readonly untested?: string;
+  readonly better?: readonly Improvement[];
+}
+
+export interface Section {
+  readonly name: string;
+  readonly title: string;
+  /** How many statements there have to be: one that is dropped is noticed. */
+  readonly count: number;
+  readonly statements: readonly Statement[];
+}
+
+/** Names tests of one file, which is given from `test/` on. */
+export function testsIn(file: string): (title: string) => TestName {
+  return (title) => ({ file: `test/${file}`, title });
+}
+
+/** Every client, destination, policy and state of endpoints with real packets; the whole of it by `make conformance`. */
+export const GRID: TestName = testsIn('integration/nft/conformance.test.ts')('route, trace and packets agree');
+
+/** Random packets in random clusters: what has to happen, and what the ruleset does. */
+export const AGREEMENT: TestName = testsIn('unit/explain/ruleset/agreement.test.ts')(
+  'route and trace agree on random packets in random clusters',
+);

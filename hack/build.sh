@@ -1,0 +1,13 @@
+#!/bin/sh
+# Bundles the program with its dependencies into one file that needs nothing but node.
+set -eu
+out=$1
+
+# Bundled CommonJS modules call require(), which an ES module has to make for itself.
+banner="#!/usr/bin/env node
+import { createRequire as nftlaneCreateRequire } from 'node:module';
+const require = nftlaneCreateRequire(import.meta.url);"
+version=$(node -p "require('./package.json').version")
+
+node hack/bundle.mjs "$out" "$version" "$banner"
+chmod +x "$out"

@@ -1,0 +1,39 @@
+// Bundles the program and its dependencies into one file, for hack/build.sh.
+//   node hack/bundle.mjs OUT VERSION BANNER
+import { build } from 'esbuild';
+
+const [, , outfile, version, banner] = process.argv;
+
+// The Kubernetes client is here to read kubeconfigs and credentials. Its generated API classes, and the HTTP client that
+// these use, are never called: without them the daemon takes 15 MB less.
+const LEFT_OUT = {
+  undici: ['Agent', 'ProxyAgent', 'fetch'],
+  './gen/index.js': ['createConfiguration', 'ServerConfiguration'],
+};
+
+const leaveOut = {
+  name: 'leave-out',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^undici$|^\.\/gen\/index\.js$/ }, ({ path, importer }) =>
+      importer.includes('@kubernetes/client-node') ? { path, namespace: 'left-out' } : undefined,
+    );
+    onLoad({ filter: /./, namespace: 'left-out' }, ({ path }) => ({
+      contents: LEFT_OUT[path]
+        .map((name) => `export function ${name}() { throw new Error('"${name}" is left out of the bundle'); }`)
+        .join('\n'),
+    }));
+  },
+};
+
+await build({
+  entryPoints: ['src/main.ts'],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  banner: { js: banner },
+  define: { NFTLANE_VERSION: JSON.stringify(version) },
+  logLevel: 'warning',
+  plugins: [leaveOut],
+});

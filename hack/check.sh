@@ -1,0 +1,10 @@
+#!/bin/sh
+# Checks the types and the style, both even if one fails.
+set -u
+status=0
+
+echo 'check: types (tsc)'
+tsc --noEmit || status=1
+echo 'check: style (biome)'
+biome check --error-on-warnings src test docs/behaviour || status=1
+exit $status

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs all checks and tests, even after a failure, and ends with a line that counts.
+set -u
+rm -rf .cache/tap
+mkdir -p .cache/tap
+status=0
+
+# The checks have no tests to count, but each failure of theirs counts.
+hack/check.sh || { status=1 && echo 0 1 0 >.cache/tap/check.count; }
+hack/check-rules.sh || { status=1 && echo 0 1 0 >.cache/tap/check-rules.count; }
+for suite in unit golden integration/nft integration/bpf integration/image e2e; do
+  hack/suite.sh $suite || status=1
+done
+# The rest of this suite takes minutes: make fastpath-test.
+TIMEOUT=240 hack/suite.sh integration/fastpath cells life server-first under-load upgrade || status=1
+
+cat .cache/tap/*.count 2>/dev/null | awk '
+  { passed += $1; failed += $2; skipped += $3 }
+  END {
+    printf "%d passed, %d failed", passed, failed
+    if (skipped) printf ", %d skipped", skipped
+    print ""
+    exit passed + failed == 0 || failed > 0
+  }' >.cache/tap/total || status=1
+cat .cache/tap/total
+exit $status

@@ -1,0 +1,54 @@
+// Which families this machine has. kube-proxy looks at the same two files; the kernel has the last word.
+
+import type { Log } from '../host/log.ts';
+import { missingIpv6 } from '../host/network/missing-ipv6.ts';
+import { CommandError, EXIT } from '../lib/exit-status.ts';
+import { familyOf } from '../net/address.ts';
+import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
+import type { Kernel } from '../nftables/client/kernel.ts';
+import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+
+export interface FamilyParts {
+  readonly kernel: Pick<Kernel, 'missingFamilies' | 'removeTables'>;
+  readonly proxy: ProxyOptions;
+  readonly log: Log;
+  /** Why there is no IPv6; tests hand in their own. */
+  readonly withoutIpv6?: () => Promise<string | undefined>;
+}
+
+/**
+ * The families to be served, which are looked for once: one that is switched on later takes a new start. Says which one is
+ * missing, and why. Throws {@link CommandError} when the configuration is about the missing family only.
+ */
+export async function servedFamilies({
+  kernel,
+  proxy,
+  log,
+  withoutIpv6 = missingIpv6,
+}: FamilyParts): Promise<Family[]> {
+  const missing = new Map(await kernel.missingFamilies());
+  const reason = await withoutIpv6();
+  if (reason !== undefined) missing.set('ip6', reason);
+  const families = FAMILIES.filter((family) => !missing.has(family));
+  for (const [family, why] of missing) {
+    log.warn(`${FAMILY_TRAITS[family].label} is not served: this machine has none`, { reason: why });
+  }
+  const problem = contradiction(proxy, families);
+  if (problem !== undefined) throw new CommandError(EXIT.environment, problem);
+  // What a daemon has left there when the family was still served.
+  if (missing.size > 0) await kernel.removeTables([...missing.keys()]);
+  return families;
+}
+
+/** What of the configuration asks for a family that is not there. */
+function contradiction({ bindAddress, detectLocal }: ProxyOptions, families: readonly Family[]): string | undefined {
+  const [only] = families;
+  if (only === undefined) return 'This machine has neither IPv4 nor IPv6: there is nothing to be served';
+  const has = `this machine has ${FAMILY_TRAITS[only].label} only`;
+  if (bindAddress !== undefined && !families.includes(familyOf(bindAddress))) {
+    return `KubeProxyConfiguration.bindAddress: ${bindAddress} cannot be an address of this node: ${has}`;
+  }
+  const blocks = detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [];
+  if (blocks.length === 0 || blocks.some(({ family }) => families.includes(family))) return undefined;
+  return `KubeProxyConfiguration.clusterCIDR: ${blocks.map(({ text }) => text).join(',')} cannot be where pods are: ${has}`;
+}

@@ -1,0 +1,66 @@
+// A ruleset of one family as a packet finds it: chains by name, and elements by key.
+import { parseAddress } from '../../net/address.ts';
+import type { Family } from '../../net/family.ts';
+import { contains, parsePrefix } from '../../net/prefix.ts';
+import type { Chain } from '../../nftables/syntax/statement.ts';
+
+/** An element, wherever it was read. */
+export interface TracedElement {
+  readonly key: string;
+  readonly data: string;
+  readonly comment: string;
+}
+
+/** What a trace walks through. */
+export interface Ruleset {
+  readonly family: Family;
+  readonly chains: ReadonlyMap<string, Chain>;
+  /** The element of a set or map that has this key, or whose block covers it. */
+  readonly find: (object: string, key: string) => TracedElement | undefined;
+}
+
+/** Takes the elements of each set and map by its name. */
+export function createRuleset(
+  family: Family,
+  chains: readonly Chain[],
+  elements: ReadonlyMap<string, readonly TracedElement[]>,
+): Ruleset {
+  const indexes = new Map([...elements].map(([name, list]) => [name, new Index(list)]));
+  return {
+    family,
+    chains: new Map(chains.map((chain) => [chain.name, chain])),
+    find: (object, key) => indexes.get(object)?.find(key),
+  };
+}
+
+/** Elements by key; those that end in a block of addresses by what is before it. */
+class Index {
+  readonly #exact = new Map<string, TracedElement>();
+  readonly #blocks = new Map<string, TracedElement[]>();
+
+  constructor(elements: readonly TracedElement[]) {
+    for (const element of elements) {
+      const { head, last } = split(element.key);
+      if (last.includes('/')) this.#blocks.set(head, [...(this.#blocks.get(head) ?? []), element]);
+      else this.#exact.set(element.key, element);
+    }
+  }
+
+  find(key: string): TracedElement | undefined {
+    return this.#exact.get(key) ?? this.#findBlock(key);
+  }
+
+  #findBlock(key: string): TracedElement | undefined {
+    const { head, last } = split(key);
+    return this.#blocks.get(head)?.find((element) => {
+      const block = parsePrefix(split(element.key).last);
+      const address = parseAddress(last);
+      return block !== undefined && address !== undefined && contains(block, address);
+    });
+  }
+}
+
+function split(key: string): { head: string; last: string } {
+  const at = key.lastIndexOf(' . ');
+  return at < 0 ? { head: '', last: key } : { head: key.slice(0, at), last: key.slice(at + 3) };
+}

@@ -1,0 +1,23 @@
+// How long flows are kept: as conntrack keeps those that nft leads.
+import { readFile } from 'node:fs/promises';
+import type { Timeouts } from '../maps/entries.ts';
+
+/** In seconds. A flow that is not answered, or over, makes room early: a flood of them must not fill the table. */
+const FIXED = { tcpSyn: 10, tcpAnswered: 30, tcpClosed: 5, udpNew: 30, fragments: 30 };
+const DEFAULT_ESTABLISHED = 432_000;
+const DEFAULT_STREAM = 120;
+
+/** Reads the kernel's own settings; those of a kernel without conntrack are the usual ones. */
+export async function readTimeouts(): Promise<Timeouts> {
+  const [tcpEstablished, udpAnswered] = await Promise.all([
+    read('tcp_timeout_established', DEFAULT_ESTABLISHED),
+    read('udp_timeout_stream', DEFAULT_STREAM),
+  ]);
+  return { ...FIXED, tcpEstablished, udpAnswered };
+}
+
+async function read(name: string, usual: number): Promise<number> {
+  const text = await readFile(`/proc/sys/net/netfilter/nf_conntrack_${name}`, 'utf8').catch(() => '');
+  const seconds = Number(text);
+  return text !== '' && seconds > 0 ? seconds : usual;
+}

@@ -1,0 +1,204 @@
+// What the daemon and the programs say to each other through maps, as values and as bytes.
+import type { Address } from '../../net/address.ts';
+import type { Family } from '../../net/family.ts';
+import type { Protocol } from '../../net/protocol.ts';
+import {
+  addressBytes,
+  addressOf,
+  BACKEND,
+  CONFIG,
+  CONFIG_CREATE,
+  FLOW,
+  FLOW_KEY,
+  FLOW_STATE,
+  FRONTEND,
+  FRONTEND_KEY,
+  FRONTEND_PASS,
+  MAX_CHOICE,
+  mappedBytes,
+  REVERSE,
+  readBytes,
+  readNumber,
+  SOURCE_KEY,
+  TICK_NS,
+  TIMEOUTS,
+  UPLINK,
+  write,
+} from './layout.ts';
+
+/** SCTP is nft's: nothing that a program may call computes its checksum. */
+export type FastProtocol = Exclude<Protocol, 'sctp'>;
+
+export interface FrontendKey {
+  readonly address: Address;
+  readonly port: number;
+  readonly protocol: FastProtocol;
+}
+
+export interface Frontend {
+  /** Number of the Service port; that of its backends. */
+  readonly svc: number;
+  /** New flows are nft's. */
+  readonly pass: boolean;
+  /** At most {@link MAX_CHOICE}. */
+  readonly slots: readonly number[];
+}
+
+export interface Backend {
+  readonly address: Address;
+  readonly port: number;
+  readonly protocol: FastProtocol;
+  /** BACKEND_NEIGH and BACKEND_LEAVING, or 0. */
+  readonly flags: number;
+  /** Number of the pod's device on the node. */
+  readonly ifindex: number;
+  /** 0: the slot is free. */
+  readonly gen: number;
+  readonly svc: number;
+  /** Number of the device that has the pod's gateway address: the pod's own, or its bridge. */
+  readonly l3if: number;
+  /** Of the pod's device. */
+  readonly mtu: number;
+  /** Of the pod, and of its gateway: six bytes each. */
+  readonly mac: Uint8Array;
+  readonly gatewayMac: Uint8Array;
+}
+
+/** How long a flow in each state is kept after its last packet, in seconds. */
+export type Timeouts = Readonly<Record<(typeof TIMEOUTS)[number], number>>;
+
+export interface Config {
+  /** Whether new flows are taken. */
+  readonly create: boolean;
+  readonly timeouts: Timeouts;
+}
+
+/** One direction of a flow. */
+export interface FlowEntry {
+  readonly direction: 'forward' | 'reverse';
+  readonly protocol: FastProtocol;
+  readonly client: { readonly address: Address; readonly port: number };
+  /** What the client's packets carry here: the frontend of a forward entry, the backend of a reverse one. */
+  readonly other: { readonly address: Address; readonly port: number };
+  /** What is put in its place, and in that of the client's port. */
+  readonly becomes: { readonly address: Address; readonly port: number; readonly clientPort: number };
+  readonly slot: number;
+  readonly gen: number;
+  readonly oif: number;
+  readonly nextHop: Address;
+  readonly mtu: number;
+  /** When its last packet came, in ticks of the kernel's monotonic clock, modulo 2^32. */
+  readonly lastTicks: number;
+  readonly state: 'new' | 'answered' | 'established' | 'closing' | 'closed';
+}
+
+const NUMBERS: Readonly<Record<FastProtocol, number>> = { tcp: 6, udp: 17 };
+
+export function encodeFrontendKey({ address, port, protocol }: FrontendKey): Uint8Array {
+  return write(FRONTEND_KEY, { addr: mappedBytes(address), port, proto: NUMBERS[protocol] });
+}
+
+export function decodeFrontendKey(bytes: Uint8Array): FrontendKey {
+  return {
+    address: addressOf(readBytes(FRONTEND_KEY, bytes, 'addr')),
+    port: readNumber(FRONTEND_KEY, bytes, 'port'),
+    protocol: protocolOf(readNumber(FRONTEND_KEY, bytes, 'proto')),
+  };
+}
+
+/** Throws a RangeError where there are more slots than a frontend can have. */
+export function encodeFrontend({ svc, pass, slots }: Frontend): Uint8Array {
+  if (slots.length > MAX_CHOICE)
+    throw new RangeError(`A frontend has at most ${MAX_CHOICE} slots, not ${slots.length}`);
+  return write(FRONTEND, { svc, count: slots.length, flags: pass ? FRONTEND_PASS : 0, slots });
+}
+
+export function decodeFrontend(bytes: Uint8Array): Frontend {
+  const count = readNumber(FRONTEND, bytes, 'count');
+  return {
+    svc: readNumber(FRONTEND, bytes, 'svc'),
+    pass: (readNumber(FRONTEND, bytes, 'flags') & FRONTEND_PASS) !== 0,
+    slots: Array.from({ length: Math.min(count, MAX_CHOICE) }, (_, i) => readNumber(FRONTEND, bytes, 'slots', i)),
+  };
+}
+
+export function encodeBackend({ address, protocol, gatewayMac, ...rest }: Backend): Uint8Array {
+  const { port, flags, ifindex, gen, svc, l3if, mtu, mac } = rest;
+  const [addr, proto] = [mappedBytes(address), NUMBERS[protocol]];
+  return write(BACKEND, { addr, port, proto, flags, ifindex, gen, svc, l3if, mtu, mac, gateway_mac: gatewayMac });
+}
+
+export function decodeBackend(bytes: Uint8Array): Backend {
+  const number = (name: string) => readNumber(BACKEND, bytes, name);
+  return {
+    address: addressOf(readBytes(BACKEND, bytes, 'addr')),
+    port: number('port'),
+    protocol: protocolOf(number('proto')),
+    flags: number('flags'),
+    ifindex: number('ifindex'),
+    gen: number('gen'),
+    svc: number('svc'),
+    l3if: number('l3if'),
+    mtu: number('mtu'),
+    mac: readBytes(BACKEND, bytes, 'mac'),
+    gatewayMac: readBytes(BACKEND, bytes, 'gateway_mac'),
+  };
+}
+
+export function encodeConfig({ create, timeouts }: Config): Uint8Array {
+  const ticks = TIMEOUTS.map((name) => Math.ceil((timeouts[name] * 1e9) / TICK_NS));
+  return write(CONFIG, { flags: create ? CONFIG_CREATE : 0, timeouts: ticks });
+}
+
+export function encodeUplink(mtu: number): Uint8Array {
+  return write(UPLINK, { mtu });
+}
+
+/** A prefix whose packets nft has to see. */
+export function encodeSource(address: Address, prefixLength: number): Uint8Array {
+  const addr = addressBytes(address);
+  return write(SOURCE_KEY[addr.length === 4 ? 'ip' : 'ip6'], { prefix: prefixLength, addr });
+}
+
+/** A key or value that is one number of 32 bits: a slot, a device, a word of the ports' bits. */
+export function encodeNumber(number: number): Uint8Array {
+  return new Uint8Array(new Uint32Array([number]).buffer);
+}
+
+/** One entry of the map of flows of that family. */
+export function decodeFlow(family: Family, key: Uint8Array, value: Uint8Array): FlowEntry {
+  const [ofKey, ofFlow] = [FLOW_KEY[family], FLOW[family]];
+  const protocol = protocolOf(readNumber(ofKey, key, 'proto'));
+  return {
+    direction: readNumber(ofKey, key, 'dir') === REVERSE ? 'reverse' : 'forward',
+    protocol,
+    client: { address: addressOf(readBytes(ofKey, key, 'client')), port: readNumber(ofKey, key, 'client_port') },
+    other: { address: addressOf(readBytes(ofKey, key, 'other')), port: readNumber(ofKey, key, 'other_port') },
+    becomes: {
+      address: addressOf(readBytes(ofFlow, value, 'other')),
+      port: readNumber(ofFlow, value, 'other_port'),
+      clientPort: readNumber(ofFlow, value, 'client_port'),
+    },
+    slot: readNumber(ofFlow, value, 'slot'),
+    gen: readNumber(ofFlow, value, 'gen'),
+    oif: readNumber(ofFlow, value, 'oif'),
+    nextHop: addressOf(readBytes(ofFlow, value, 'next_hop')),
+    mtu: readNumber(ofFlow, value, 'mtu'),
+    lastTicks: readNumber(ofFlow, value, 'last'),
+    state: stateOf(readBytes(ofFlow, value, 'state')),
+  };
+}
+
+function stateOf(state: Uint8Array): FlowEntry['state'] {
+  const [seen, clientFin, backendFin, reset] = ['seen', 'client_fin', 'backend_fin', 'reset'].map((name) =>
+    readNumber(FLOW_STATE, state, name),
+  );
+  if (reset || (clientFin && backendFin)) return 'closed';
+  if (clientFin || backendFin) return 'closing';
+  if (seen === 0) return 'new';
+  return seen === 1 ? 'answered' : 'established';
+}
+
+function protocolOf(number: number): FastProtocol {
+  return number === NUMBERS.udp ? 'udp' : 'tcp';
+}

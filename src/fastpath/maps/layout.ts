@@ -1,0 +1,258 @@
+// The structs of bpf/shared.h: where each field is. A test compares this with the types inside the built programs.
+import { type Address, addressBits, addressFromBits, familyOf } from '../../net/address.ts';
+import type { Family } from '../../net/family.ts';
+
+/** How a field's bytes are read: a number in the machine's or in network byte order, or bytes as they are. */
+export type Reading = 'host' | 'network' | 'bytes';
+
+export interface Field {
+  readonly name: string;
+  readonly offset: number;
+  /** In bytes; that of one number where there are several. */
+  readonly size: number;
+  readonly count: number;
+  readonly reading: Reading;
+}
+
+export interface Layout {
+  /** As in C. */
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+  readonly fields: readonly Field[];
+}
+
+/** What a struct of values is made of: numbers, several of them, or bytes. */
+export type Values = Readonly<Record<string, number | readonly number[] | Uint8Array>>;
+
+/** Which schema of maps this is; as FP_SCHEMA. */
+export const SCHEMA = 1;
+export const MAX_FRONTENDS = 16_384;
+export const MAX_BACKENDS = 4096;
+/** Backends of one frontend. */
+export const MAX_CHOICE = 56;
+/** Words of 64 bits: for the ports of frontends, and after them for those of backends. */
+export const PORT_WORDS = 2048;
+export const BACKEND_PORT_WORDS = 1024;
+/** Nanoseconds of a tick, in which the programs count time. */
+export const TICK_NS = 2 ** 20;
+export const FRONTEND_PASS = 1;
+export const BACKEND_NEIGH = 1;
+/** A UDP flow begins anew with its next datagram, and answers on their way still go out. */
+export const BACKEND_LEAVING = 2;
+export const CONFIG_CREATE = 1;
+export const FORWARD = 0;
+export const REVERSE = 1;
+
+/** The order of a configuration's timeouts. */
+export const TIMEOUTS = [
+  'tcpSyn',
+  'tcpAnswered',
+  'tcpEstablished',
+  'tcpClosed',
+  'udpNew',
+  'udpAnswered',
+  'fragments',
+] as const;
+
+type Spec = readonly [name: string, size: number, reading: Reading, count?: number];
+
+const address4 = (name: string): Spec => [name, 4, 'bytes'];
+const address6 = (name: string): Spec => [name, 16, 'bytes'];
+
+function flowKey(name: string, address: (name: string) => Spec): Layout {
+  return layout(name, [
+    address('client'),
+    address('other'),
+    ['client_port', 2, 'network'],
+    ['other_port', 2, 'network'],
+    ['proto', 1, 'host'],
+    ['dir', 1, 'host'],
+    ['zero', 2, 'host'],
+  ]);
+}
+
+function flow(name: string, address: (name: string) => Spec): Layout {
+  return layout(name, [
+    address('other'),
+    address('next_hop'),
+    ['other_port', 2, 'network'],
+    ['client_port', 2, 'network'],
+    ['slot', 2, 'host'],
+    ['mtu', 2, 'host'],
+    ['gen', 4, 'host'],
+    ['oif', 4, 'host'],
+    ['last', 4, 'host'],
+    ['probed', 4, 'host'],
+    ['state', 4, 'bytes'],
+  ]);
+}
+
+export const FRONTEND_KEY = layout('fp_frontend_key', [
+  ['addr', 16, 'bytes'],
+  ['port', 2, 'network'],
+  ['proto', 1, 'host'],
+  ['zero', 1, 'host'],
+]);
+
+export const FRONTEND = layout('fp_frontend', [
+  ['svc', 4, 'host'],
+  ['count', 2, 'host'],
+  ['flags', 2, 'host'],
+  ['slots', 2, 'host', MAX_CHOICE],
+  ['zero', 8, 'bytes'],
+]);
+
+export const BACKEND = layout('fp_backend', [
+  ['addr', 16, 'bytes'],
+  ['port', 2, 'network'],
+  ['proto', 1, 'host'],
+  ['flags', 1, 'host'],
+  ['ifindex', 4, 'host'],
+  ['gen', 4, 'host'],
+  ['svc', 4, 'host'],
+  ['l3if', 4, 'host'],
+  ['mtu', 2, 'host'],
+  ['mac', 6, 'bytes'],
+  ['gateway_mac', 6, 'bytes'],
+  ['zero', 2, 'host'],
+]);
+
+export const FLOW_KEY: Readonly<Record<Family, Layout>> = {
+  ip: flowKey('fp_flow4_key', address4),
+  ip6: flowKey('fp_flow6_key', address6),
+};
+
+export const FLOW: Readonly<Record<Family, Layout>> = {
+  ip: flow('fp_flow4', address4),
+  ip6: flow('fp_flow6', address6),
+};
+
+export const FLOW_STATE = layout('fp_flow_state', [
+  ['seen', 1, 'host'],
+  ['client_fin', 1, 'host'],
+  ['backend_fin', 1, 'host'],
+  ['reset', 1, 'host'],
+]);
+
+export const SOURCE_KEY: Readonly<Record<Family, Layout>> = {
+  ip: layout('fp_source4_key', [['prefix', 4, 'host'], address4('addr')]),
+  ip6: layout('fp_source6_key', [['prefix', 4, 'host'], address6('addr')]),
+};
+
+export const CONFIG = layout('fp_config', [
+  ['flags', 4, 'host'],
+  ['timeouts', 4, 'host', TIMEOUTS.length],
+]);
+
+export const UPLINK = layout('fp_uplink', [['mtu', 4, 'host']]);
+
+export const SLOT_COUNT = layout('fp_slot_count', [
+  ['created', 8, 'host'],
+  ['answered', 8, 'host'],
+]);
+
+/** All of them, for the test. */
+export const LAYOUTS: readonly Layout[] = [
+  FRONTEND_KEY,
+  FRONTEND,
+  BACKEND,
+  FLOW_KEY.ip,
+  FLOW_KEY.ip6,
+  FLOW.ip,
+  FLOW.ip6,
+  FLOW_STATE,
+  SOURCE_KEY.ip,
+  SOURCE_KEY.ip6,
+  CONFIG,
+  UPLINK,
+  SLOT_COUNT,
+];
+
+function layout(name: string, specs: readonly Spec[]): Layout {
+  let size = 0;
+  const fields = specs.map(([name, bytes, reading, count = 1]) => {
+    const field: Field = { name, offset: size, size: bytes, count, reading };
+    size += bytes * count;
+    return field;
+  });
+  return { name, size, fields };
+}
+
+/** Whether this machine puts the low byte first. */
+const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** The bytes of a struct. Fields that are not given are 0. Throws a RangeError for bytes of another length. */
+export function write({ name, size, fields }: Layout, values: Values): Uint8Array {
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  for (const field of fields) {
+    const value = values[field.name] ?? 0;
+    if (value instanceof Uint8Array) {
+      if (value.length !== field.size) throw new RangeError(`${name}.${field.name}: ${value.length} bytes`);
+      bytes.set(value, field.offset);
+    } else if (field.reading !== 'bytes') {
+      const numbers = typeof value === 'number' ? [value] : value;
+      if (numbers.length > field.count) throw new RangeError(`${name}.${field.name}: ${numbers.length} values`);
+      for (const [i, number] of numbers.entries()) writeNumber(view, field, { i, number });
+    }
+  }
+  return bytes;
+}
+
+/** One number of a struct; the first where there are several. */
+export function readNumber(layout: Layout, bytes: Uint8Array, name: string, index = 0): number {
+  const field = fieldOf(layout, name);
+  const at = field.offset + index * field.size;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const little = field.reading === 'host' && LITTLE;
+  if (field.size === 1) return view.getUint8(at);
+  if (field.size === 2) return view.getUint16(at, little);
+  return field.size === 4 ? view.getUint32(at, little) : Number(view.getBigUint64(at, little));
+}
+
+/** The bytes of a field. */
+export function readBytes(layout: Layout, bytes: Uint8Array, name: string): Uint8Array {
+  const { offset, size, count } = fieldOf(layout, name);
+  return bytes.subarray(offset, offset + size * count);
+}
+
+function fieldOf({ name: of, fields }: Layout, name: string): Field {
+  const field = fields.find((field) => field.name === name);
+  if (field === undefined) throw new RangeError(`${of} has no field "${name}"`);
+  return field;
+}
+
+function writeNumber(view: DataView, field: Field, { i, number }: { i: number; number: number }): void {
+  const at = field.offset + i * field.size;
+  const little = field.reading === 'host' && LITTLE;
+  if (field.size === 1) view.setUint8(at, number);
+  else if (field.size === 2) view.setUint16(at, number, little);
+  else if (field.size === 4) view.setUint32(at, number, little);
+  else view.setBigUint64(at, BigInt(number), little);
+}
+
+/** 4 or 16 bytes, as on the wire. */
+export function addressBytes(address: Address): Uint8Array {
+  const bytes = new Uint8Array(familyOf(address) === 'ip' ? 4 : 16);
+  let bits = addressBits(address);
+  for (let i = bytes.length - 1; i >= 0; i--, bits >>= 8n) bytes[i] = Number(bits & 255n);
+  return bytes;
+}
+
+/** 16 bytes; an IPv4 address is mapped into IPv6. */
+export function mappedBytes(address: Address): Uint8Array {
+  const bytes = addressBytes(address);
+  return bytes.length === 16 ? bytes : new Uint8Array([...new Uint8Array(10), 255, 255, ...bytes]);
+}
+
+/** The address of 4 or 16 bytes; of 16 that map an IPv4 address, that one. */
+export function addressOf(bytes: Uint8Array): Address {
+  const isMapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255;
+  const own = isMapped && bytes[11] === 255 ? bytes.subarray(12) : bytes;
+  if (own.length === 4) return own.join('.');
+  return addressFromBits(
+    own.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n),
+    'ip6',
+  );
+}

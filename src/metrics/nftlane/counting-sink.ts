@@ -1,0 +1,77 @@
+// Counts what a source tells, on its way to the sink that it is meant for.
+import type { Store } from '../../engine/store.ts';
+import type { Clock } from '../../host/clock.ts';
+import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
+import type { Kind, KindMap } from '../../services/objects/kinds.ts';
+import type { Read } from '../../services/objects/read.ts';
+import type { Sink } from '../../services/objects/sink.ts';
+import type { ChangeBook } from '../kube-proxy/change-book.ts';
+import type { KubeProxyMetrics } from '../kube-proxy/kube-proxy-metrics.ts';
+
+export interface CountingSinkParts {
+  readonly sink: Sink;
+  /** The objects as they were before. */
+  readonly store: Pick<Store, 'slice'>;
+  readonly changes: ChangeBook;
+  readonly metrics: Pick<KubeProxyMetrics, 'serviceChanges' | 'sliceChanges'>;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** Every object of a list counts as one event, as it does in kube-proxy. */
+export class CountingSink implements Sink {
+  readonly #parts: CountingSinkParts;
+
+  constructor(parts: CountingSinkParts) {
+    this.#parts = parts;
+  }
+
+  replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
+    for (const object of objects) this.#count(kind, object);
+    this.#parts.changes.asked(this.#parts.clock.now());
+    this.#parts.sink.replace(kind, objects);
+  }
+
+  arriving<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+    this.#trigger(kind, object);
+    this.#parts.sink.arriving?.(kind, object);
+  }
+
+  put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+    this.#count(kind, object);
+    this.#parts.changes.asked(this.#parts.clock.now());
+    this.#parts.sink.put(kind, object);
+  }
+
+  remove(kind: Kind, key: string): void {
+    const { changes, metrics, store, clock, sink } = this.#parts;
+    if (kind === 'Service') {
+      metrics.serviceChanges.inc();
+      changes.serviceChanged(key);
+    } else if (kind === 'EndpointSlice') {
+      const service = store.slice(key)?.service;
+      metrics.sliceChanges.inc();
+      changes.sliceChanged(service);
+      if (service !== undefined) changes.forgetTriggers(service);
+    }
+    changes.asked(clock.now());
+    sink.remove(kind, key);
+  }
+
+  #count<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+    const { changes, metrics, store } = this.#parts;
+    if (kind === 'Service') {
+      metrics.serviceChanges.inc();
+      changes.serviceChanged(object.key);
+    } else if (kind === 'EndpointSlice') {
+      metrics.sliceChanges.inc();
+      const slice = object.value as EndpointSlice | undefined;
+      changes.sliceChanged((slice ?? store.slice(object.key))?.service);
+      this.#trigger(kind, object);
+    }
+  }
+
+  #trigger<K extends Kind>(kind: K, { key, value }: Read<KindMap[K]>): void {
+    if (kind !== 'EndpointSlice' || value === undefined) return;
+    this.#parts.changes.trigger(value as EndpointSlice, this.#parts.store.slice(key));
+  }
+}

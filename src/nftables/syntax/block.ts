@@ -1,0 +1,31 @@
+// Sets, maps and chains as blocks of an nft file, one element or rule a line.
+import type { Family } from '../../net/family.ts';
+import type { Element, NftObject } from './element.ts';
+import { printElement } from './operation.ts';
+import { type Chain, printHook, printRule } from './statement.ts';
+
+/** A table with these blocks in it. */
+export function tableBlock(name: string, blocks: readonly string[]): string {
+  return `table ${name} {\n${blocks.map(indent).join('\n\n')}\n}\n`;
+}
+
+/** A set or map with its elements. */
+export function objectBlock(object: NftObject, elements: readonly Pick<Element, 'key' | 'data' | 'comment'>[]): string {
+  const declaration = object.body.split(';').map((part) => part.trim());
+  const listed = elements.length === 0 ? [] : ['elements = {', ...elements.map((e) => `\t${printElement(e)},`), '}'];
+  return block(`${object.kind} ${object.name}`, [...declaration.filter((part) => part !== ''), ...listed]);
+}
+
+/** A chain with its hook and rules. */
+export function chainBlock(chain: Chain, family: Family): string {
+  const hook = chain.hook === undefined ? [] : [printHook(chain.hook)];
+  return block(`chain ${chain.name}`, [...hook, ...chain.rules.map((rule) => printRule(rule, family))]);
+}
+
+function block(head: string, lines: readonly string[]): string {
+  return [`${head} {`, ...lines.map(indent), '}'].join('\n');
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, '\t');
+}

@@ -1,0 +1,49 @@
+// The slices of a Service port, merged into one list of backends.
+
+import { compare } from '../../lib/compare.ts';
+import type { Family } from '../../net/family.ts';
+import type { EndpointSlice, SliceEndpoint } from '../objects/endpoint-slice.ts';
+import type { ServicePort } from '../objects/service.ts';
+
+/** Who answers, where, and in what condition. */
+export interface Backend extends Omit<SliceEndpoint, 'nodeName'> {
+  readonly port: number;
+  /** `address:port`, `[address]:port` for IPv6: what tells it from others, and what it is sorted by. */
+  readonly name: string;
+  readonly nodeName: string;
+  /** It runs on this node. */
+  readonly local: boolean;
+}
+
+/**
+ * The backends of one port in one family, sorted by name. Slice ports match by name and protocol.
+ * Where one address is listed twice, a terminating entry gives way to one that is not; otherwise the slice that sorts
+ * last decides, so that the result does not depend on the order in which slices arrive.
+ */
+export function backendsOf(
+  slices: readonly EndpointSlice[],
+  { port, family, nodeName }: { port: ServicePort; family: Family; nodeName: string },
+): Backend[] {
+  const found = new Map<string, Backend>();
+  const ordered = slices.length > 1 ? [...slices].sort((a, b) => compare(a.key, b.key)) : slices;
+  for (const slice of ordered) {
+    if (slice.family !== family) continue;
+    for (const slicePort of slice.ports) {
+      if (slicePort.name !== port.name || slicePort.protocol !== port.protocol) continue;
+      for (const endpoint of slice.endpoints) add(found, toBackend(endpoint, slicePort.port, { family, nodeName }));
+    }
+  }
+  return [...found.values()].sort((a, b) => compare(a.name, b.name));
+}
+
+function toBackend(endpoint: SliceEndpoint, port: number, at: { family: Family; nodeName: string }): Backend {
+  const name = at.family === 'ip' ? `${endpoint.address}:${port}` : `[${endpoint.address}]:${port}`;
+  const local = at.nodeName !== '' && endpoint.nodeName === at.nodeName;
+  const { address, ready, serving, terminating, nodeName, zoneHints, nodeHints } = endpoint;
+  return { address, ready, serving, terminating, nodeName, zoneHints, nodeHints, port, name, local };
+}
+
+function add(found: Map<string, Backend>, backend: Backend): void {
+  const known = found.get(backend.name);
+  if (known === undefined || !backend.terminating || known.terminating) found.set(backend.name, backend);
+}

@@ -1,0 +1,34 @@
+// One port of a Service in one family, with everything that this node has to know of it.
+
+import type { Family } from '../../net/family.ts';
+import type { EndpointSlice } from '../objects/endpoint-slice.ts';
+import type { Service, ServicePort } from '../objects/service.ts';
+import { familiesOf } from '../objects/service.ts';
+import { type Backend, backendsOf } from './backends.ts';
+import { type Frontend, frontendsOf, wantsOf } from './frontends.ts';
+import { type Place, type Selection, select, type Wants } from './select.ts';
+
+export interface ServicePortModel {
+  readonly family: Family;
+  readonly port: ServicePort;
+  /** `namespace/name:port`, or `namespace/name` where the port has no name. */
+  readonly name: string;
+  readonly frontends: readonly Frontend[];
+  readonly backends: readonly Backend[];
+  readonly wants: Wants;
+  readonly selection: Selection;
+}
+
+/** The model of a Service on this node: its ports in each of its families. */
+export function modelService(service: Service, slices: Iterable<EndpointSlice>, place: Place): ServicePortModel[] {
+  const ofService = [...slices];
+  return familiesOf(service).flatMap((family) =>
+    service.ports.map((port) => {
+      const frontends = frontendsOf(service, port, family);
+      const wants = wantsOf(frontends, service);
+      const backends = backendsOf(ofService, { port, family, nodeName: place.nodeName });
+      const name = port.name === '' ? service.key : `${service.key}:${port.name}`;
+      return { family, port, name, frontends, backends, wants, selection: select(backends, place, wants) };
+    }),
+  );
+}

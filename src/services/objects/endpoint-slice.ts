@@ -1,0 +1,134 @@
+// An EndpointSlice as this project sees it, and how it is read from the API's object.
+import { type Address, familyOf, parseAddress } from '../../net/address.ts';
+import type { Family } from '../../net/family.ts';
+import { type Protocol, parseProtocol } from '../../net/protocol.ts';
+import { Findings, fields, isName, list, type Read, readKey, readNameless, text } from './read.ts';
+import { isPort } from './service.ts';
+
+export interface SlicePort {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+export interface SliceEndpoint {
+  readonly address: Address;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  /** Empty when the endpoint is on no node, or its node is not known. */
+  readonly nodeName: string;
+  /** Zones and nodes whose clients this endpoint is meant for; empty when there is no hint. */
+  readonly zoneHints: readonly string[];
+  readonly nodeHints: readonly string[];
+}
+
+export interface EndpointSlice {
+  /** `namespace/name` of the slice. */
+  readonly key: string;
+  /** `namespace/name` of the Service it belongs to. */
+  readonly service: string;
+  readonly family: Family;
+  readonly ports: readonly SlicePort[];
+  readonly endpoints: readonly SliceEndpoint[];
+  /** When the change that led to this version happened, milliseconds since 1970; 0 when it is not said. */
+  readonly triggeredAt: number;
+}
+
+/** A slice with this label, whatever its value, belongs to a headless Service. */
+export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
+const SERVICE_LABEL = 'kubernetes.io/service-name';
+const TRIGGER_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+const FAMILY_BY_ADDRESS_TYPE: ReadonlyMap<unknown, Family> = new Map([
+  ['IPv4', 'ip'],
+  ['IPv6', 'ip6'],
+]);
+
+/** Reads a `discovery.k8s.io/v1 EndpointSlice`. */
+export function readEndpointSlice(object: unknown): Read<EndpointSlice> {
+  const slice = fields(object);
+  const metadata = fields(slice['metadata']);
+  const key = readKey(metadata, { namespaced: true });
+  if (key === '') return readNameless('EndpointSlice', metadata);
+  const labels = fields(metadata['labels']);
+  const service = text(labels[SERVICE_LABEL]);
+  if (labels[HEADLESS_LABEL] !== undefined) return { key, skipped: 'its Service is headless', findings: [] };
+  if (!isName(service)) return { key, skipped: `it belongs to no Service (label ${SERVICE_LABEL})`, findings: [] };
+  const family = FAMILY_BY_ADDRESS_TYPE.get(slice['addressType']);
+  const findings = new Findings('EndpointSlice', key);
+  if (family === undefined) {
+    if (slice['addressType'] === 'FQDN') return { key, skipped: 'its addresses are names (FQDN)', findings: [] };
+    findings.add('addressType', slice['addressType'], 'must be IPv4 or IPv6', 'the slice is left out');
+    return { key, findings: findings.all };
+  }
+  const value: EndpointSlice = {
+    key,
+    service: `${key.slice(0, key.indexOf('/'))}/${service}`,
+    family,
+    ports: readPorts(slice['ports'], findings),
+    endpoints: readEndpoints(slice['endpoints'], family, findings),
+    triggeredAt: Date.parse(text(fields(metadata['annotations'])[TRIGGER_ANNOTATION])) || 0,
+  };
+  return { key, value, findings: findings.all };
+}
+
+function readPorts(value: unknown, findings: Findings): SlicePort[] {
+  const ports: SlicePort[] = [];
+  for (const [index, entry] of list(value).entries()) {
+    const { name = '', protocol: apiProtocol, port } = fields(entry);
+    const protocol = parseProtocol(text(apiProtocol) || 'TCP');
+    const path = `ports[${index}]`;
+    const leftOut = 'this port is left out';
+    if (!isPort(port)) findings.add(`${path}.port`, port, 'must be a whole number from 1 to 65535', leftOut);
+    else if (protocol === undefined) findings.add(`${path}.protocol`, apiProtocol, 'must be TCP, UDP or SCTP', leftOut);
+    else ports.push({ name: text(name), protocol, port });
+  }
+  return ports;
+}
+
+function readEndpoints(value: unknown, family: Family, findings: Findings): SliceEndpoint[] {
+  const endpoints: SliceEndpoint[] = [];
+  for (const [index, entry] of list(value).entries()) {
+    const { addresses, conditions, nodeName, hints } = fields(entry);
+    const first = list(addresses)[0];
+    const address = parseAddress(text(first));
+    if (address === undefined || familyOf(address) !== family) {
+      const wanted = family === 'ip' ? 'an IPv4 address' : 'an IPv6 address';
+      findings.add(`endpoints[${index}].addresses[0]`, first, `is not ${wanted}`, 'this endpoint is left out');
+      continue;
+    }
+    const { ready, serving, terminating } = fields(conditions);
+    endpoints.push({
+      address,
+      ready: ready !== false,
+      serving: serving !== false,
+      terminating: terminating === true,
+      nodeName: intern(text(nodeName)),
+      zoneHints: hints === undefined ? NONE : readHints(fields(hints)['forZones']),
+      nodeHints: hints === undefined ? NONE : readHints(fields(hints)['forNodes']),
+    });
+  }
+  return endpoints;
+}
+
+const NONE: readonly string[] = [];
+
+function readHints(value: unknown): readonly string[] {
+  const names = list(value).map((hint) => intern(text(fields(hint)['name'])));
+  return names.length === 0 ? NONE : names.filter((name) => name !== '');
+}
+
+/**
+ * One copy of each node and zone name: a hundred thousand endpoints name a few thousand of them.
+ * Bounded, so that names of nodes long gone do not add up.
+ */
+function intern(name: string): string {
+  if (name === '') return '';
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  if (names.size >= 20_000) names.clear();
+  names.set(name, name);
+  return name;
+}
+const names = new Map<string, string>();

@@ -1,0 +1,76 @@
+// A complete list, page by page, for servers that do not stream it.
+import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
+import { fields, type Read, text } from '../../services/objects/read.ts';
+import { ApiError, ConnectionError } from './client/api-error.ts';
+import { collectionPath } from './client/collection-path.ts';
+import { type Exchange, exchange } from './client/exchange.ts';
+import { ListSplitter } from './stream/list-splitter.ts';
+
+export interface CompleteList<K extends Kind> {
+  readonly objects: readonly Read<KindMap[K]>[];
+  /** Where a watch goes on from. */
+  readonly resourceVersion: string;
+}
+
+export interface ListOptions<K extends Kind> extends Omit<Exchange, 'onChunk'> {
+  readonly traits: KindTraits<K>;
+  readonly pageSize: number;
+  /** `0` takes what the server has in its cache, empty asks for the newest. */
+  readonly resourceVersion: string;
+  /** An object of the list, which is not complete yet. */
+  readonly onArriving?: (object: Read<KindMap[K]>) => void;
+}
+
+/** Lists over pages may expire (410) when they take longer than the server keeps old versions. */
+const ATTEMPTS = 3;
+
+/** Gathers all pages. A list that expires half-way is begun again, the last time in one piece, which cannot expire. */
+export async function listPages<K extends Kind>(options: ListOptions<K>): Promise<CompleteList<K>> {
+  for (let attempt = 1; ; attempt++) {
+    const pageSize = attempt < ATTEMPTS ? options.pageSize : 0;
+    const resourceVersion = attempt === 1 ? options.resourceVersion : '';
+    try {
+      return await listOnce({ ...options, pageSize, resourceVersion });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 410 || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function listOnce<K extends Kind>(options: ListOptions<K>): Promise<CompleteList<K>> {
+  const objects: Read<KindMap[K]>[] = [];
+  const limit = options.pageSize === 0 ? {} : { limit: String(options.pageSize) };
+  // The token carries the version of the first page, and a server turns away a request that names both.
+  let position: Readonly<Record<string, string>> = { resourceVersion: options.resourceVersion };
+  for (;;) {
+    const page = await readPage({ ...limit, ...position }, options, objects);
+    if (page.next === '') return { objects, resourceVersion: page.resourceVersion };
+    position = { continue: page.next };
+  }
+}
+
+async function readPage<K extends Kind>(
+  query: Readonly<Record<string, string>>,
+  options: ListOptions<K>,
+  objects: Read<KindMap[K]>[],
+): Promise<{ next: string; resourceVersion: string }> {
+  const { traits } = options;
+  const splitter = new ListSplitter((json) => {
+    const read = traits.read(parse(json));
+    objects.push(read);
+    options.onArriving?.(read);
+  });
+  await exchange(collectionPath(traits, query), { ...options, onChunk: (chunk) => splitter.push(chunk) });
+  const metadata = fields(fields(parse(splitter.envelope))['metadata']);
+  const resourceVersion = text(metadata['resourceVersion']);
+  if (resourceVersion === '') throw new ConnectionError('the answer is not a list of objects');
+  return { next: text(metadata['continue']), resourceVersion };
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw new ConnectionError('the answer is not JSON', { cause: error });
+  }
+}

@@ -1,0 +1,157 @@
+// A watched directory of manifests as a source of objects.
+import { stat } from 'node:fs/promises';
+import { type Clock, systemClock } from '../../host/clock.ts';
+import type { Log } from '../../host/log.ts';
+import { KINDS, type Kind } from '../../services/objects/kinds.ts';
+import type { Sink } from '../../services/objects/sink.ts';
+import { deliverManifests } from './deliver-manifests.ts';
+import { DirectoryWatch, type OpenWatch, openWatch } from './directory-watch.ts';
+import { ManifestError } from './manifest-error.ts';
+import { ManifestFolder, type Scan } from './manifest-folder.ts';
+import type { ManifestObject } from './parse-manifests.ts';
+
+export interface DirectorySourceSetup {
+  readonly directory: string;
+  readonly sink: Sink;
+  readonly log: Log;
+  /** Has to agree with the times of files. */
+  readonly clock?: Clock;
+  readonly open?: OpenWatch;
+}
+
+/** After this a file that is written in one go counts as complete, with a little to spare for rounded clocks. */
+const QUIET_MS = 15;
+/** Finds what the watch has missed: changes behind symbolic links and on file systems of other machines. */
+const POLL_MS = 2_000;
+/** At the start nothing is known yet, so files that are being written are waited for, but not for ever. */
+const START_SCANS = 4;
+/** A directory that has just come back is given time to be filled. */
+const FILL_MS = 60;
+
+/** Delivers the objects of a directory's manifests, and then every change of them. */
+export class DirectorySource {
+  readonly #directory: string;
+  readonly #sink: Sink;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #folder: ManifestFolder;
+  readonly #watch: DirectoryWatch;
+  #delivered: ReadonlyMap<string, ManifestObject> = new Map();
+  #isDirty = false;
+  #isLost = false;
+  #dueMs: number | undefined;
+  #pause = new AbortController();
+
+  constructor({ directory, sink, log, clock = systemClock, open = openWatch }: DirectorySourceSetup) {
+    this.#directory = directory;
+    this.#sink = sink;
+    this.#log = log;
+    this.#clock = clock;
+    this.#folder = new ManifestFolder({ directory, clock, log });
+    this.#watch = new DirectoryWatch({ directory, log, open, onChange: () => this.#touch() });
+  }
+
+  /**
+   * Delivers until the signal aborts, and then resolves. Rejects with `ManifestError` when the directory cannot be read
+   * at the start, and with what the sink throws; files that cannot be read are logged, and keep the objects they had.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#pause.abort();
+    signal.addEventListener('abort', stop);
+    try {
+      if (!signal.aborted) await this.#start(signal);
+      while (!signal.aborted) {
+        await this.#rest(signal);
+        if (!signal.aborted) await this.#update();
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.#watch.close();
+    }
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
+    const startedAt = this.#clock.now();
+    await this.#watch.arm();
+    for (let scans = 1; scans <= START_SCANS; scans++) {
+      const { dueMs } = await this.#folder.scan({ hasty: scans === START_SCANS });
+      this.#dueMs = dueMs;
+      if (dueMs === undefined) break;
+      if (scans < START_SCANS) await this.#clock.sleep(dueMs, signal);
+      if (signal.aborted) return;
+    }
+    this.#delivered = this.#folder.objects();
+    deliverManifests([...this.#delivered.values()], this.#sink);
+    const ms = Math.round(this.#clock.now() - startedAt);
+    const details = { directory: this.#directory, files: this.#folder.fileCount, ...countByKind(this.#delivered), ms };
+    this.#log.info('Manifests loaded', details);
+  }
+
+  #touch(): void {
+    this.#isDirty = true;
+    this.#pause.abort();
+  }
+
+  /** Until the directory was touched and had a moment to become quiet, or a file is due, or for one poll. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    this.#pause = new AbortController();
+    if (!this.#isDirty && !signal.aborted) {
+      await this.#clock.sleep(Math.min(this.#dueMs ?? POLL_MS, POLL_MS), this.#pause.signal);
+    }
+    if (this.#isDirty && !signal.aborted) await this.#clock.sleep(QUIET_MS, signal);
+    this.#isDirty = false;
+  }
+
+  async #update(): Promise<void> {
+    try {
+      const { changed, dueMs } = await this.#scan();
+      this.#dueMs = dueMs;
+      if (changed.length > 0) this.#deliverChanges(changed);
+    } catch (error) {
+      if (!(error instanceof ManifestError)) throw error;
+      this.#lose(error);
+    }
+  }
+
+  async #scan(): Promise<Scan> {
+    await this.#watch.arm();
+    if (this.#isLost) {
+      const age = this.#clock.now() - (await stat(this.#directory)).mtimeMs;
+      if (age >= 0 && age < FILL_MS) return { changed: [], dueMs: Math.ceil(FILL_MS - age) };
+      this.#log.info('Directory of manifests is back', { directory: this.#directory });
+    }
+    this.#isLost = false;
+    return await this.#folder.scan();
+  }
+
+  /** What was delivered stays as it is: that a directory is gone does not say that its objects are to go. */
+  #lose({ file, reason }: ManifestError): void {
+    this.#watch.close();
+    this.#dueMs = undefined;
+    if (!this.#isLost)
+      this.#log.warn('Cannot read directory of manifests; its objects are kept', { directory: file, reason });
+    this.#isLost = true;
+  }
+
+  #deliverChanges(files: readonly string[]): void {
+    const before = this.#delivered;
+    this.#delivered = this.#folder.objects();
+    const put = [...this.#delivered].filter(([id, object]) => !isSame(object, before.get(id)));
+    const removed = [...before].filter(([id]) => !this.#delivered.has(id));
+    for (const [, { kind, read }] of put) this.#sink.put(kind, read);
+    for (const [, { kind, read }] of removed) this.#sink.remove(kind, read.key);
+    this.#log.debug('Manifests changed', { files, put: put.map(([id]) => id), removed: removed.map(([id]) => id) });
+  }
+}
+
+/** Objects of files that were not read again are identical. Findings count: they are delivered with their object. */
+function isSame(object: ManifestObject, before: ManifestObject | undefined): boolean {
+  if (object === before) return true;
+  return before !== undefined && JSON.stringify(object.read) === JSON.stringify(before.read);
+}
+
+function countByKind(objects: ReadonlyMap<string, ManifestObject>): Record<string, number> {
+  const counts = Object.fromEntries((Object.keys(KINDS) as Kind[]).map((kind) => [kind, 0]));
+  for (const { kind } of objects.values()) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,45 @@
+// A manifest, or a directory of them, that cannot be read.
+import { getSystemErrorMessage } from 'node:util';
+import { reasonOf } from '../../lib/reason.ts';
+
+/** Where in a file, both counted from 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Says in one line which file cannot be read, where it stops making sense, and why. */
+export class ManifestError extends Error {
+  readonly file: string;
+  /** Counted from 1; `undefined` when the file as a whole cannot be read. */
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+  readonly reason: string;
+
+  constructor(file: string, reason: string, { at, cause }: { at?: Position; cause?: unknown } = {}) {
+    const oneLine = reason.replace(/\s+/g, ' ');
+    const where = at === undefined ? '' : `line ${at.line}, column ${at.column}: `;
+    super(`Cannot read "${file}": ${where}${oneLine}`, { cause });
+    this.name = 'ManifestError';
+    this.file = file;
+    this.line = at?.line;
+    this.column = at?.column;
+    this.reason = oneLine;
+  }
+}
+
+/** The manifest error of anything that `node:fs` throws. */
+export function toManifestError(file: string, error: unknown): ManifestError {
+  if (error instanceof ManifestError) return error;
+  const known = isSystemError(error) ? getSystemErrorMessage(error.errno) : undefined;
+  return new ManifestError(file, known ?? reasonOf(error), { cause: error });
+}
+
+/** Whether an error of `node:fs` says that there is nothing of this name. */
+export function isAbsence(error: unknown): boolean {
+  return isSystemError(error) && error.code === 'ENOENT';
+}
+
+function isSystemError(error: unknown): error is { code: string; errno: number } {
+  return error instanceof Error && 'code' in error && 'errno' in error && typeof error.errno === 'number';
+}

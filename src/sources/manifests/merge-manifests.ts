@@ -1,0 +1,54 @@
+// The objects of several files as one set, in which every object is there once.
+import type { Kind } from '../../services/objects/kinds.ts';
+import { Findings } from '../../services/objects/read.ts';
+import type { ManifestObject } from './parse-manifests.ts';
+
+/** The objects of one file. */
+export interface FileObjects {
+  readonly file: string;
+  readonly objects: readonly ManifestObject[];
+}
+
+/**
+ * Objects by kind and key, from files in order. Of several definitions the last one holds, with a finding that says so.
+ * The objects of a kind that have no usable name become one, with the empty key and the findings of all of them.
+ * What needs no change is handed through as it is: an object that is the same as before is identical to it.
+ */
+export function mergeManifests(files: Iterable<FileObjects>): Map<string, ManifestObject> {
+  const definitions = new Map<string, [Definition, ...Definition[]]>();
+  for (const { file, objects } of files) {
+    for (const object of objects) {
+      const id = `${object.kind} ${object.read.key}`;
+      const others = definitions.get(id);
+      if (others === undefined) definitions.set(id, [{ file, object }]);
+      else others.push({ file, object });
+    }
+  }
+  return new Map([...definitions].map(([id, all]) => [id, mergeDefinitions(all)]));
+}
+
+interface Definition {
+  readonly file: string;
+  readonly object: ManifestObject;
+}
+
+function mergeDefinitions(definitions: readonly [Definition, ...Definition[]]): ManifestObject {
+  const { file, object } = definitions.at(-1) ?? definitions[0];
+  const { kind, read } = object;
+  if (definitions.length === 1) return object;
+  if (read.key === '') return nameless(kind, definitions);
+  const findings = new Findings(kind, read.key);
+  const name = read.key.slice(read.key.indexOf('/') + 1);
+  const places = [...new Set(definitions.map((definition) => definition.file))].join(', ');
+  findings.add(
+    'metadata.name',
+    name,
+    `is defined ${definitions.length} times: in ${places}`,
+    `the last in ${file} holds`,
+  );
+  return { kind, read: { ...read, findings: [...read.findings, ...findings.all] } };
+}
+
+function nameless(kind: Kind, definitions: readonly Definition[]): ManifestObject {
+  return { kind, read: { key: '', findings: definitions.flatMap(({ object }) => object.read.findings) } };
+}

@@ -1,0 +1,121 @@
+// What is measured, what we promise of it, and whether it was kept.
+import type { Family } from '../../../src/net/family.ts';
+import { digits, formatMs } from '../format.ts';
+import { printTable } from '../print-table.ts';
+import { summarize } from '../statistics.ts';
+import type { Comparison, Round, Way } from './compare.ts';
+import type { LoadKind } from './load.ts';
+import type { PodName } from './place.ts';
+
+/** Of rounds: the middle one, and what the half of them in the middle lies between. */
+export interface Figure {
+  readonly name: string;
+  readonly target: Target | undefined;
+  readonly measured: number;
+  readonly quarters: readonly [number, number];
+  /** Medians for one datagram, connection, request or byte, in nanoseconds. */
+  readonly ns: { readonly without: number; readonly with: number };
+}
+
+export interface Target {
+  readonly bound: 'at least' | 'at most';
+  readonly limit: number;
+}
+
+/** How many times more of it there is with the programs than without. */
+const RATE_TARGETS: Readonly<Record<LoadKind, Readonly<Record<PodName, number>> | undefined>> = {
+  datagrams: { routed: 1.5, bridged: 1.7 },
+  /** The memory of so many flows has to come from far by either way. */
+  scattered: undefined,
+  connections: { routed: 1.12, bridged: 1.12 },
+  requests: { routed: 1.1, bridged: 1.1 },
+  stream: { routed: 0.97, bridged: 0.97 },
+};
+const MTU_STREAM_TARGET = 1.25;
+const STRAIGHT_TARGET = 0.94;
+const COST_TARGET = 0.3;
+
+const NAMES: Readonly<Record<LoadKind, string>> = {
+  datagrams: 'datagrams one way',
+  scattered: 'the same, one of 16,384 flows each',
+  connections: 'connect, request, close',
+  requests: 'TCP request and response',
+  stream: 'TCP stream',
+};
+const FAMILY_NAMES: Readonly<Record<Family, string>> = { ip: 'IPv4', ip6: 'IPv6' };
+
+/** What a row is about: how much better it is, and what one of the counted things takes by each way. */
+interface Measure {
+  readonly ratio: (round: Round) => number;
+  readonly ns: (round: Round, way: Way) => number;
+}
+
+/** The figures of a comparison of loads for a Service. `offloads`: whether packets may be longer than the MTU. */
+export function serviceFigures(comparison: Comparison, rounds: readonly Round[], offloads: 'on' | 'off'): Figure[] {
+  const { load, pod, family } = comparison;
+  const isCutUp = load.kind === 'stream' && offloads === 'off';
+  const limit = isCutUp ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind]?.[pod];
+  const size = load.kind === 'stream' ? `, ${isCutUp ? 'packets of the MTU' : 'TSO'}` : '';
+  const name = `${NAMES[load.kind]}${size}: ${pod}, ${FAMILY_NAMES[family]}`;
+  const rate = figure(name, limit === undefined ? undefined : { bound: 'at least', limit }, rounds, RATE);
+  if (!comparison.ways.includes('ended')) return [rate];
+  return [rate, figure('  forwarding one of them', { bound: 'at most', limit: COST_TARGET }, rounds, FORWARDING)];
+}
+
+/** What the programs take from packets that are not theirs. `note` is what is special about it, and then it has no target. */
+export function straightFigure({ family, by }: Comparison, rounds: readonly Round[], note = ''): Figure {
+  const target = note === '' ? ({ bound: 'at least', limit: STRAIGHT_TARGET } as const) : undefined;
+  return figure(`datagrams not for a Service: ${FAMILY_NAMES[family]}, ${by}${note}`, target, rounds, RATE);
+}
+
+const RATE: Measure = { ns: timeOf, ratio: (round) => timeOf(round, 'without') / timeOf(round, 'with') };
+
+/** Of datagrams, without what sending them costs. */
+const FORWARDING: Measure = {
+  ns: forwardingNs,
+  ratio: (round) => forwardingNs(round, 'with') / forwardingNs(round, 'without'),
+};
+
+function forwardingNs(round: Round, way: Way): number {
+  return timeOf(round, way) - timeOf(round, 'ended');
+}
+
+function timeOf(round: Round, way: Way): number {
+  return round[way]?.ns ?? Number.NaN;
+}
+
+function figure(name: string, target: Target | undefined, rounds: readonly Round[], { ratio, ns }: Measure): Figure {
+  const sorted = rounds.map(ratio).toSorted((a, b) => a - b);
+  const at = (part: number) => sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN;
+  const median = (way: Way) => summarize(rounds.map((round) => ns(round, way))).median;
+  return {
+    name,
+    target,
+    measured: at(0.5),
+    quarters: [at(0.25), at(0.75)],
+    ns: { without: median('without'), with: median('with') },
+  };
+}
+
+export function isMet({ target, measured }: Figure): boolean {
+  if (target === undefined) return true;
+  return target.bound === 'at least' ? measured >= target.limit : measured <= target.limit;
+}
+
+export function printFigures(figures: readonly Figure[]): string {
+  const header = ['', 'target', 'measured', 'half of rounds', 'without', 'with', ''];
+  return printTable('With the programs, as parts of what there is without them', header, figures.map(row));
+}
+
+function row(figure: Figure): string[] {
+  const { name, target, measured, quarters, ns } = figure;
+  const wanted = target === undefined ? '' : `${target.bound === 'at least' ? '>=' : '<='} ${target.limit.toFixed(2)}`;
+  const verdict = target === undefined ? '' : isMet(figure) ? 'met' : 'MISSED';
+  const range = quarters.map((part) => part.toFixed(2)).join(' to ');
+  return [name, wanted, measured.toFixed(2), range, formatNs(ns.without), formatNs(ns.with), verdict];
+}
+
+/** Bytes take less than a nanosecond each. */
+function formatNs(value: number): string {
+  return value < 100 ? `${digits(value)} ns` : formatMs(value / 1e6);
+}

@@ -1,0 +1,159 @@
+// The daemon and its configuration, with real packets: where node ports are taken, and what a changed file does.
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
+import { NODES } from '../../support/netns/topology.ts';
+import type { Dialer } from '../../support/netns/traffic/dialer-process.ts';
+import type { Report } from '../../support/netns/traffic/traffic.ts';
+
+const NODE_PORT = 30040;
+const OWN_PORT = 7070;
+const LATE_ADDRESS = '192.168.77.50';
+const PATIENCE_MS = 15_000;
+
+t.setTimeout(120_000);
+const proxied = await createProxiedWorld();
+t.teardown(() => proxied.close());
+const { client, node1 } = proxied.world;
+const ports = PORTS.map((port) => ({ ...port, nodePort: NODE_PORT }));
+await proxied.addService('shop/web', 40, { pods: ['a', 'c'], ports });
+await proxied.settle();
+const dialers = new Map<Namespace, Promise<Dialer>>();
+
+async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<Report> {
+  const dialer = dialers.get(from) ?? from.dialer();
+  dialers.set(from, dialer);
+  return (await dialer).dial(request);
+}
+
+/** Asks until the answer is as wanted, and returns how long that took. */
+async function until(wanted: () => Promise<boolean>): Promise<number> {
+  const started = performance.now();
+  while (!(await wanted())) {
+    if (performance.now() - started > PATIENCE_MS) throw new Error('Cannot go on: what was waited for does not come');
+    await delay(20);
+  }
+  return Math.round(performance.now() - started);
+}
+
+t.test(
+  'node ports at 127.0.0.1 are for processes of the node, over IPv4, and only where they are wanted',
+  async (t) => {
+    await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
+    await node1.respond({ tcp: [OWN_PORT] });
+    // The client takes 127.0.0.1 for an address of node1's.
+    await client.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
+    await client.configure([
+      'route del table local local 127.0.0.0/8 dev lo',
+      'route del table local local 127.0.0.1 dev lo',
+      `route add 127.0.0.1/32 via ${NODES.node1.ip}`,
+    ]);
+    const ask = (from: Namespace, protocol: 'tcp' | 'udp', port: number, address = '127.0.0.1') =>
+      dial(from, { protocol, address, port, count: 12 });
+
+    t.match(await ask(node1, 'tcp', NODE_PORT), { refused: 12 }, 'not by default');
+    t.match(await ask(client, 'tcp', OWN_PORT), { answered: 12 }, 'route_localnet alone opens the node');
+    await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 0 });
+    const daemon = await proxied.restart('node1', '--nodeport-addresses', 'primary,localhost');
+    await daemon.logged('switched on net.ipv4.conf.all.route_localnet: node ports at 127.0.0.1 need it');
+    await proxied.settle();
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const inside = await ask(node1, protocol, NODE_PORT);
+      t.equal(inside.answered, 12, protocol);
+      t.strictSame(Object.keys(inside.pods).sort(), ['a', 'c'], `${protocol}: endpoints of both nodes`);
+      t.notOk(inside.clients.includes('127.0.0.1'), 'they see an address of the node');
+      t.equal(
+        (await ask(node1, protocol, NODE_PORT, NODES.node1.ip)).answered,
+        12,
+        `${protocol}: the node's address too`,
+      );
+      t.equal((await ask(client, protocol, NODE_PORT, NODES.node1.ip)).answered, 12, `${protocol}: from outside too`);
+      t.match(
+        await ask(client, protocol, NODE_PORT),
+        { timedOut: 12 },
+        `${protocol}: closed to the client at 127.0.0.1`,
+      );
+    }
+    t.match(await ask(node1, 'tcp', OWN_PORT), { answered: 12 }, 'other ports at 127.0.0.1 stay');
+    t.match(await ask(client, 'tcp', OWN_PORT), { timedOut: 12 }, 'and are closed to the client');
+    t.match(await ask(node1, 'tcp', NODE_PORT, '::1'), { refused: 12 }, 'the kernel has nothing like it for IPv6');
+    await proxied.setEndpoints('shop/web', []);
+    await proxied.settle();
+    t.match(await ask(node1, 'tcp', NODE_PORT), { refused: 12 }, 'without endpoints');
+    await proxied.setEndpoints('shop/web', ['a', 'c']);
+    await proxied.settle();
+  },
+);
+
+t.test('an address that comes and goes is taken into the blocks', async (t) => {
+  const daemon = await proxied.restart('node1', '--nodeport-addresses', '192.168.77.0/24');
+  await proxied.settle();
+  const answers = async () => {
+    const report = await dial(client, { protocol: 'tcp', address: LATE_ADDRESS, port: NODE_PORT, count: 1 });
+    return report.answered === 1;
+  };
+  await node1.configure([`address add ${LATE_ADDRESS}/24 dev lan`]);
+  t.comment(`taken after ${await until(answers)} ms`);
+  await node1.configure([`address del ${LATE_ADDRESS}/24 dev lan`]);
+  await proxied.settle();
+  const warned = daemon.log.filter(({ msg }) => msg === 'cannot hear of changed addresses');
+  t.strictSame(warned, [], 'the kernel told it');
+});
+
+t.test('a changed file is applied at work, or not at all, or ends the daemon', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nftlane-config-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  let n = 0;
+  /** As the kubelet replaces the files of a ConfigMap. */
+  const publish = async (fields: string): Promise<void> => {
+    n += 1;
+    await mkdir(join(directory, `..${n}`));
+    const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+    await writeFile(join(directory, `..${n}`, 'config.conf'), `${head}${fields}`);
+    await symlink(`..${n}`, join(directory, '..data_tmp'));
+    await rename(join(directory, '..data_tmp'), join(directory, '..data'));
+  };
+  await publish('nodePortAddresses: [198.51.100.0/24]\nclusterCIDR: 10.0.0.0/8\n');
+  await symlink('..data/config.conf', join(directory, 'config.conf'));
+  const daemon = await proxied.restart('node1', '--config', join(directory, 'config.conf'));
+  await proxied.settle();
+  t.match(await daemon.logged('flags go before the configuration file'), { flags: ['--cluster-cidr'] });
+  const byNodePort = { protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 10 } as const;
+  t.match(await dial(client, byNodePort), { refused: 10 });
+
+  await publish('nodePortAddresses: [primary]\niptables: {masqueradeBit: 5}\n');
+  const applied = await daemon.logged('the configuration changed');
+  t.match(applied, {
+    effect: 'applied',
+    fields: ['KubeProxyConfiguration.iptables.masqueradeBit', 'KubeProxyConfiguration.nodePortAddresses'],
+  });
+  await proxied.settle();
+  t.match(await dial(client, byNodePort), { answered: 10 });
+
+  await publish('nodePortAddresses: [nowhere]\noomScoreAdj: 5000\n');
+  const { reason } = await daemon.logged('the changed configuration cannot be used; the old one stays');
+  t.match(reason, /KubeProxyConfiguration\.oomScoreAdj: .*\n.*KubeProxyConfiguration\.nodePortAddresses\[0\]/);
+  t.match(await dial(client, byNodePort), { answered: 10 });
+
+  await publish(
+    'nodePortAddresses: [primary]\niptables: {masqueradeBit: 5}\nhostnameOverride: other\nconntrack: {min: 5}\n',
+  );
+  const ending = await daemon.logged('ending to be started with a changed configuration');
+  t.match(ending, { fields: ['KubeProxyConfiguration.conntrack.min'] }, 'the name is said by a flag');
+  await daemon.logged('stopped');
+  t.equal(await daemon.stop(), 0);
+  t.match(await dial(client, byNodePort), { answered: 10 }, 'forwarding goes on');
+});
+
+t.test('cleanup warns of loopback addresses that its rules no longer close', async (t) => {
+  await proxied.restart('node1').then((daemon) => daemon.logged('ruleset complete'));
+  await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
+  await proxied.daemon('node1').stop();
+  const { status, stdout, stderr } = await proxied.run('node1', 'cleanup');
+  t.match({ status, stdout, stderr }, { status: 0, stdout: /table ip nftlane/, stderr: /route_localnet is 1/ });
+  t.match(await proxied.run('node1', 'cleanup'), { status: 0, stdout: 'nothing to remove\n', stderr: '' });
+});

@@ -1,0 +1,32 @@
+// A representative part of the conformance grid: what Services ask for, what the ruleset says, and what packets meet.
+import t from 'tap';
+import { createGridWorld, optionsOf } from '../../conformance/grid-world.ts';
+import { runGrid, SETUPS } from '../../conformance/run-grid.ts';
+import { gridServices } from '../../conformance/services.ts';
+
+/** A number that shares no factor with the numbers of policies, features and states: it meets all of them. */
+const EVERY_NTH = 17;
+
+t.test('every way to tell pods, and every kind of node port addresses, is in a setup', async (t) => {
+  const options = SETUPS.map(optionsOf);
+  const modes = new Set(options.map(({ detectLocal }) => detectLocal.mode));
+  t.strictSame([...modes].sort(), ['BridgeInterface', 'ClusterCIDR', 'InterfaceNamePrefix', 'NodeCIDR']);
+  const kinds = options.flatMap(({ nodePortAddresses }) =>
+    nodePortAddresses.map((each) => (typeof each === 'string' ? each : each.length === 0 ? 'everything' : 'block')),
+  );
+  t.strictSame([...new Set(kinds)].sort(), ['block', 'everything', 'primary']);
+  t.ok(options.some(({ masqueradeAll }) => masqueradeAll) && options.some(({ masqueradeAll }) => !masqueradeAll));
+});
+
+t.test('route, trace and packets agree', async (t) => {
+  const world = await createGridWorld();
+  t.teardown(() => world.close());
+  for (const setup of SETUPS) {
+    const results = await runGrid(world, gridServices(EVERY_NTH), setup);
+    t.ok(results.length > 300, `${setup.words}: ${results.length} cells`);
+    for (const { cell, differences } of results.filter((result) => result.differences.length > 0)) {
+      const { client, destination, policy, endpoints, family, protocol } = cell;
+      t.fail(`${[client, destination, policy, endpoints, family, protocol].join(' / ')}: ${differences.join('; ')}`);
+    }
+  }
+});

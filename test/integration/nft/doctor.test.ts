@@ -1,0 +1,93 @@
+// The doctor in real network namespaces: a node at work, and what can be wrong with one.
+import t from 'tap';
+import { loadNftables } from '../../support/netns/kube-proxy-rules.ts';
+import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
+
+const proxied = await createProxiedWorld();
+t.teardown(() => proxied.close());
+const { world } = proxied;
+const { node1, node2, client } = world;
+const WEB = await proxied.addService('shop/web', 10, { pods: ['a', 'c'] });
+await proxied.settle();
+
+interface Check {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'problem';
+  readonly says: string;
+  readonly advice: string;
+}
+
+async function examine(node: 'node1' | 'node2' = 'node1'): Promise<{ status: number; checks: Map<string, Check> }> {
+  const { status, stdout } = await proxied.run(node, 'doctor', '-o', 'json');
+  const { checks }: { checks: Check[] } = JSON.parse(stdout);
+  return { status, checks: new Map(checks.map((check) => [check.name, check])) };
+}
+
+t.test('a node at work has no problem', async (t) => {
+  const { status, checks } = await examine();
+  t.equal(status, 0);
+  const problems = [...checks.values()].filter((check) => check.status === 'problem');
+  t.strictSame(problems, []);
+  for (const name of ['nft', 'nftables of IPv4', 'nftables of IPv6', 'privileges', 'daemon', 'ruleset', 'kube-proxy']) {
+    t.match(checks.get(name), { status: 'ok', advice: '' }, name);
+  }
+  const { stdout } = await proxied.run('node1', 'doctor');
+  t.match(stdout, /^ok +ruleset +the kernel holds what is wanted$/m);
+  t.match(stdout, /\d+ ok, \d+ warnings, 0 problems\n$/);
+});
+
+t.test('nothing is changed by looking', async (t) => {
+  const before = await node1.output('nft', ['-s', 'list', 'ruleset']);
+  await examine();
+  t.equal(await node1.output('nft', ['-s', 'list', 'ruleset']), before);
+});
+
+t.test('what is wrong is found, with what to do', async (t) => {
+  const endpoints = [world.pod('a')];
+  const rules = { name: 'web', protocol: 'tcp', at: WEB, port: 80, endpoints, targetPort: 8080 } as const;
+  await loadNftables(node1, [rules]);
+  await node1.output('nft', ['-f', '-'], {
+    input:
+      'table inet strict {\nchain f { type filter hook forward priority 10; policy drop; ct status dnat accept; }\n}\n',
+  });
+  await node1.sysctl({ 'net.ipv4.ip_forward': 0, 'net.ipv4.ip_local_port_range': '20000 60999' });
+  const { status, checks } = await examine();
+  t.equal(status, 1);
+  const expected = {
+    'kube-proxy': { status: 'warning', says: /nftables table ip kube-proxy/, advice: /cleanup --kube-proxy/ },
+    'policies of drop': { status: 'warning', says: /inet strict f/ },
+    'forwarding of IPv4': { status: 'problem', says: /ip_forward is 0/ },
+    'node port range': { status: 'warning', advice: /ip_local_reserved_ports=30000-32767/ },
+    'health port 10256': { status: 'ok', says: 'taken by our daemon' },
+  };
+  for (const [name, check] of Object.entries(expected)) t.match(checks.get(name), check, name);
+  await node1.output('nft', ['-f', '-'], {
+    input: 'delete table inet strict\ndelete table ip kube-proxy\ndelete table ip6 kube-proxy\n',
+  });
+  await node1.sysctl({ 'net.ipv4.ip_forward': 1, 'net.ipv4.ip_local_port_range': '32768 60999' });
+});
+
+t.test('without a daemon, and without the right to look', async (t) => {
+  await proxied.daemon('node2').stop();
+  const { status, checks } = await examine('node2');
+  t.equal(status, 0, 'that is a warning');
+  t.match(checks.get('daemon'), { status: 'warning', says: /nobody answers/ });
+  const server = node2.spawn(process.execPath, [
+    '-e',
+    'require("net").createServer().listen(10256, () => console.log(1))',
+  ]);
+  await new Promise((resolve) => server.stdout.once('data', resolve));
+  const taken = await examine('node2');
+  t.equal(taken.status, 1);
+  t.match(taken.checks.get('health port 10256'), { status: 'problem', says: /taken by node/ });
+  server.kill('SIGKILL');
+  const [, socket = ''] = /at (\S+):/.exec(checks.get('daemon')?.says ?? '') ?? [];
+  await node2.output('touch', [socket]);
+  t.match(await proxied.run('node2', 'cleanup'), { status: 0, stdout: `removed the socket ${socket}\n` });
+  t.match(await proxied.run('node2', 'cleanup'), { status: 0, stdout: 'nothing to remove\n' });
+  const main = new URL('../../../src/main.ts', import.meta.url).pathname;
+  const bare = ['--bounding-set=-net_admin', '--inh-caps=-net_admin', process.execPath, main, 'doctor', '-o', 'json'];
+  const without = await client.exec('setpriv', bare);
+  t.equal(without.status, 1);
+  t.match(JSON.parse(without.stdout).checks[0], { name: 'privileges', status: 'problem' });
+});

@@ -1,0 +1,77 @@
+// Explanations of connections in a world of their own, beside what real packets meet there.
+import t from 'tap';
+import type { Explanation } from '../../../src/explain/explanation.ts';
+import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
+import { NODES } from '../../support/netns/topology.ts';
+
+const NODE_PORT = 30080;
+
+const proxied = await createProxiedWorld();
+t.teardown(() => proxied.close());
+const { world } = proxied;
+const shell = world.pod('shell');
+
+const WEB = await proxied.addService('shop/web', 10, {
+  pods: ['a', 'c'],
+  ports: PORTS.map((port) => ({ ...port, nodePort: NODE_PORT })),
+  overrides: { spec: { type: 'NodePort', externalTrafficPolicy: 'Local' } },
+});
+const EMPTY = await proxied.addService('shop/empty', 12, { pods: [] });
+await proxied.settle();
+
+async function explained(...words: readonly string[]): Promise<Explanation> {
+  const { status, stdout, stderr } = await proxied.run('node1', 'explain', ...words, '-o', 'json');
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+t.test('explain says what becomes of a connection, and the kernel is of the same mind', async (t) => {
+  const cases = [
+    { words: [shell.ip, `${WEB.ip}:80/tcp`], outcome: 'forward', endpoints: 2, masquerade: false },
+    { words: [shell.ip6, `[${WEB.ip6}]:80/udp`], outcome: 'forward', endpoints: 2, masquerade: false },
+    { words: [NODES.node1.ip, `${WEB.ip}:80`, '--from-host'], outcome: 'forward', endpoints: 2, masquerade: true },
+    { words: [world.client.ip, `${NODES.node1.ip}:${NODE_PORT}`], outcome: 'forward', endpoints: 1, masquerade: false },
+    { words: [shell.ip, `${WEB.ip}:81`], outcome: 'refuse', endpoints: 0 },
+    { words: [shell.ip, `${EMPTY.ip}:80`], outcome: 'refuse', endpoints: 0 },
+    { words: [shell.ip, '172.30.9.9:80'], outcome: 'drop', endpoints: 0 },
+    { words: [shell.ip, `${NODES.node1.ip}:81`], outcome: 'untouched', endpoints: 0 },
+  ] as const;
+  for (const { words, outcome, endpoints, ...rest } of cases) {
+    const explanation = await explained(...words);
+    t.match(explanation, { outcome, kernel: { outcome }, differences: [] }, words.join(' '));
+    const used = explanation.endpoints.filter(({ share }) => share > 0);
+    t.equal(used.length, endpoints, `${words.join(' ')}: endpoints`);
+    if ('masquerade' in rest) t.ok(used.every(({ masquerade }) => masquerade === rest.masquerade));
+  }
+});
+
+t.test('explain says who is out, and which way the packet goes', async (t) => {
+  const { stdout, status } = await proxied.run('node1', 'explain', world.client.ip, `${NODES.node1.ip}:${NODE_PORT}`);
+  t.equal(status, 0);
+  t.match(stdout, /^192\.168\.77\.100 -> 192\.168\.77\.1:30080\/tcp, in by lan\nFORWARDED: to the one endpoint/);
+  t.match(
+    stdout,
+    /10\.1\.2\.10:8080 +node2 +- +out: on node node2, and this client may use endpoints of this node only/,
+  );
+  t.match(
+    stdout,
+    /node-ports: meta l4proto \. th dport vmap @service-nodeports\n +found \{ tcp \. 30080 : goto nodeport-local \}/,
+  );
+  t.match(stdout, /masquerade: no/);
+});
+
+t.test('explain is loud when the kernel does something else', async (t) => {
+  const { node1 } = world;
+  await node1.output('nft', ['flush map ip nftlane service-ips']);
+  const { stdout, status } = await proxied.run('node1', 'explain', shell.ip, `${WEB.ip}:80`);
+  t.equal(status, 0);
+  t.match(stdout, /^!!! THE KERNEL DOES SOMETHING ELSE THAN IT SHOULD:\n!!! the Services: forward, the kernel: refuse/);
+  await node1.output('nft', ['insert rule ip6 nftlane filter-forward drop']);
+  const { differences } = await explained(shell.ip6, `[${WEB.ip6}]:80`);
+  t.match(differences, [/^chain filter-forward of the kernel has 4 rules instead of 3$/]);
+});
+
+t.test('explain wants a connection, and manifests or a daemon', async (t) => {
+  t.match(await proxied.run('node1', 'explain', 'web', '10.0.0.1:80'), { status: 2, stderr: /must be an IP address/ });
+  t.match(await proxied.run('node1', 'explain', '--help'), { status: 0, stdout: /exit status\s+is 0 whichever/ });
+});

@@ -1,0 +1,358 @@
+// Real packets through real daemons: which endpoint a client gets, whether it gets the same again, and who is let in.
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { clusterIps } from '../../support/builders/service.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
+import { serviceAddresses } from '../../support/netns/manifests.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
+import { type Addresses, CLIENT, NODES, type NodeName } from '../../support/netns/topology.ts';
+import type { Dialer } from '../../support/netns/traffic/dialer-process.ts';
+import { sendInvalidSegment } from '../../support/netns/traffic/invalid-segment.ts';
+import type { PairReport } from '../../support/netns/traffic/pair-asker.ts';
+import type { Report, Transport } from '../../support/netns/traffic/traffic.ts';
+
+type Family = keyof Addresses;
+
+const FAMILIES: readonly Family[] = ['ip', 'ip6'];
+const FLOWS = (['tcp', 'udp'] as const).flatMap((protocol) => FAMILIES.map((family) => ({ protocol, family })));
+const PAIR_ASKER = fileURLToPath(new URL('../../support/netns/traffic/pair-asker.ts', import.meta.url));
+const VIP: Addresses = { ip: '198.51.100.8', ip6: '2001:db8:7::8' };
+
+/** The client's further addresses, each of which is a client of its own to the nodes. */
+const CLIENTS: readonly Addresses[] = Array.from({ length: 40 }, (_, index) => ({
+  ip: CLIENT.ip.replace(/100$/, `${101 + index}`),
+  ip6: CLIENT.ip6.replace(/100$/, `${101 + index}`),
+}));
+
+t.setTimeout(120_000);
+const proxied = await createProxiedWorld();
+t.teardown(() => proxied.close());
+const { world } = proxied;
+const { client, node1 } = world;
+const shell = world.pod('shell');
+const far = world.pod('far');
+await client.configure(
+  CLIENTS.flatMap(({ ip, ip6 }) => [`address add ${ip}/24 dev lan`, `address add ${ip6}/64 dev lan nodad`]),
+);
+const dialers = new Map<Namespace, Promise<Dialer>>();
+
+async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<Report> {
+  const dialer = dialers.get(from) ?? from.dialer();
+  dialers.set(from, dialer);
+  return (await dialer).dial(request);
+}
+
+/** Where a Service is dialled. */
+interface Place {
+  readonly protocol: Transport;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The pods that answer the client, all of whose connections are answered. */
+async function podsOf(t: Test, place: Place, count: number, as: Addresses = CLIENT): Promise<string[]> {
+  const report = await dial(client, { ...place, sourceAddress: as[familyOf(place)], count });
+  t.equal(report.answered, count, `${place.protocol} ${place.address} answers ${JSON.stringify(report.errors)}`);
+  return Object.keys(report.pods).sort();
+}
+
+/** The pod that each of the clients gets. */
+function podOfEach(t: Test, place: Place): Promise<string[]> {
+  return Promise.all(CLIENTS.map(async (each) => (await podsOf(t, place, 1, each)).join()));
+}
+
+function familyOf({ address }: Place): Family {
+  return address.includes(':') ? 'ip6' : 'ip';
+}
+
+function withNodePort(nodePort: number) {
+  return PORTS.map((port) => ({ ...port, nodePort }));
+}
+
+function affinity(timeoutSeconds: number): ApiObject {
+  return { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
+}
+
+function annotated(annotations: ApiObject): ApiObject {
+  return { metadata: { annotations } };
+}
+
+/** What the first node remembers of a Service port. */
+function memory(name: string, { protocol, family }: { protocol: Transport; family: Family }): Promise<string> {
+  return node1.output('nft', ['list', 'map', family, 'nftlane', `memory/${name}/${protocol}/${protocol}`]);
+}
+
+/** Tries again for a second, for what a daemon does right after its elements are in place. */
+async function soon(check: () => Promise<boolean>): Promise<boolean> {
+  for (const deadline = performance.now() + 1000; ; await delay(30)) {
+    if (await check()) return true;
+    if (performance.now() > deadline) return false;
+  }
+}
+
+function addSticky(seconds: number, pods: readonly string[] = ['a', 'b', 'c']): Promise<Addresses> {
+  const overrides = { spec: seconds === 0 ? { sessionAffinity: 'None' } : affinity(seconds) };
+  return proxied.addService('shop/sticky', 20, { pods, ports: withNodePort(30020), overrides });
+}
+
+t.test('a client finds its endpoint again, however it dials', async (t) => {
+  const at = await addSticky(100);
+  await proxied.settle();
+  const kept = new Map<string, string>();
+  for (const { protocol, family } of FLOWS) {
+    const about = `${protocol} ${family}`;
+    const byIp = { protocol, address: at[family], port: 80 };
+    const [pod = ''] = await podsOf(t, byIp, 1);
+    kept.set(about, pod);
+    t.strictSame(await podsOf(t, byIp, 199), [pod], about);
+    const byNodePort = { protocol, address: NODES.node1[family], port: 30020 };
+    t.strictSame(await podsOf(t, byNodePort, 200), [pod], `${about}, node port`);
+    t.equal(new Set(await podOfEach(t, byIp)).size, 3, `${about}: clients spread`);
+  }
+
+  const daemon = await proxied.restart('node1');
+  await daemon.logged('ruleset complete');
+  await proxied.settle();
+  for (const { protocol, family } of FLOWS) {
+    const about = `${protocol} ${family}`;
+    const found = await podsOf(t, { protocol, address: at[family], port: 80 }, 20);
+    t.strictSame(found, [kept.get(about)], `${about}: after a restart`);
+  }
+});
+
+t.test('a client whose endpoint has gone gets another one, and keeps that', async (t) => {
+  const at = await addSticky(100);
+  const flow = { protocol: 'tcp', family: 'ip' } as const;
+  const place = { protocol: 'tcp', address: at.ip, port: 80 } as const;
+  await proxied.settle();
+  const [gone = ''] = await podsOf(t, place, 1);
+  const before = await podOfEach(t, place);
+  const { ip } = world.pod(gone);
+  t.match(await memory('shop/sticky', flow), `: ${ip} . 8080`);
+  const left = ['a', 'b', 'c'].filter((pod) => pod !== gone);
+  await proxied.setEndpoints('shop/sticky', left);
+  await proxied.settle();
+  t.ok(await soon(async () => !(await memory('shop/sticky', flow)).includes(`${ip} .`)), 'nobody is remembered for it');
+  const [next = ''] = await podsOf(t, place, 1);
+  t.ok(left.includes(next));
+  t.strictSame(await podsOf(t, place, 50), [next]);
+  const after = await podOfEach(t, place);
+  const moved = before.filter((pod, index) => pod !== gone && pod !== after[index]);
+  t.strictSame(moved, [], 'clients of the others stay');
+  await proxied.setEndpoints('shop/sticky', ['a', 'b', 'c']);
+  await proxied.settle();
+  t.strictSame(await podsOf(t, place, 50), [next], 'they stay when it comes back');
+});
+
+t.test('another timeout holds at once, and without affinity nothing is left', async (t) => {
+  const at = await addSticky(100);
+  const place = { protocol: 'udp', address: at.ip6, port: 80 } as const;
+  await proxied.settle();
+  const pods = await podsOf(t, place, 1);
+  await addSticky(7200);
+  await proxied.settle();
+  t.strictSame(await podsOf(t, place, 10), pods);
+  const listed = await memory('shop/sticky', { protocol: 'udp', family: 'ip6' });
+  // Kernels differ in whether an element's own timeout follows, but not in when it ends.
+  t.match(listed, new RegExp(`${CLIENT.ip6} timeout \\w+ expires 1h59m`));
+  const chains = () => node1.output('nft', ['-t', 'list', 'ruleset']);
+  t.ok(await soon(async () => !(await chains()).includes('remember-100/')), 'no chain of the old one');
+  t.match(await chains(), 'remember-7200/shop/sticky/udp/udp');
+  await addSticky(0);
+  await proxied.settle();
+  t.ok(await soon(async () => !/(?:sticky|remember|memory)[-/]/.test(await chains())), 'no chain, no memory');
+  t.equal((await podsOf(t, place, 60)).length, 3, 'connections spread');
+});
+
+t.test('an endpoint of another node is not remembered where only those of this node may be used', async (t) => {
+  const spec = { ...affinity(100), internalTrafficPolicy: 'Local' };
+  const given = { pods: ['a', 'c'], ports: withNodePort(30029), overrides: { spec } };
+  const at = await proxied.addService('shop/inner', 29, given);
+  await proxied.settle();
+  const byNodePort = { protocol: 'tcp', address: NODES.node1.ip, port: 30029 } as const;
+  const before = await podOfEach(t, byNodePort);
+  t.equal(new Set(before).size, 2);
+  t.strictSame(new Set(await podOfEach(t, { protocol: 'tcp', address: at.ip, port: 80 })), new Set(['a']));
+  t.strictSame(await podOfEach(t, byNodePort), before);
+});
+
+t.test('a memory ends when it is not used, and lives on when it is', async (t) => {
+  const at = await proxied.addService('shop/short', 21, { pods: ['a', 'b', 'c'], overrides: { spec: affinity(2) } });
+  await proxied.settle();
+  const place = { protocol: 'tcp', address: at.ip, port: 80 } as const;
+  const isRemembered = async () =>
+    (await memory('shop/short', { protocol: 'tcp', family: 'ip' })).includes(`${CLIENT.ip} `);
+  const pods = await podsOf(t, place, 1);
+  for (let used = 0; used < 3; used++) {
+    await delay(1000);
+    t.strictSame(await podsOf(t, place, 1), pods, 'it is refreshed by use');
+  }
+  t.ok(await isRemembered());
+  await delay(2300);
+  t.notOk(await isRemembered(), 'two idle seconds are enough');
+});
+
+t.test('with source hash a client keeps its endpoint without being remembered', async (t) => {
+  const overrides = annotated({ 'nftlane.io/balance': 'source-hash' });
+  const at = await proxied.addService('shop/hash', 22, { pods: ['a', 'b', 'c'], overrides });
+  await proxied.settle();
+  for (const { protocol, family } of FLOWS) {
+    const place = { protocol, address: at[family], port: 80 };
+    const first = await podOfEach(t, place);
+    t.equal(new Set(first).size, 3, `${protocol} ${family}: clients spread`);
+    t.strictSame(await podOfEach(t, place), first, `${protocol} ${family}: the same again`);
+    t.equal((await podsOf(t, place, 50)).length, 1, `${protocol} ${family}: fifty connections`);
+  }
+});
+
+t.test('with maglev every node chooses alike, and few clients move', async (t) => {
+  // Each port of each address has four thousand slots: one family is enough.
+  const spec = clusterIps(serviceAddresses(23).ip);
+  const overrides = { ...annotated({ 'nftlane.io/balance': 'maglev' }), spec };
+  const given = { ports: withNodePort(30023).slice(0, 1), overrides };
+  await proxied.addService('shop/maglev', 23, { pods: ['a', 'b', 'c'], ...given });
+  await proxied.settle();
+  const at = (node: NodeName) => ({ protocol: 'tcp', address: NODES[node].ip, port: 30023 }) as const;
+  const before = await podOfEach(t, at('node1'));
+  t.equal(new Set(before).size, 3, 'clients spread');
+  t.strictSame(await podOfEach(t, at('node2')), before, 'from either node');
+  await proxied.setEndpoints('shop/maglev', ['a', 'c']);
+  await proxied.settle();
+  const after = await podOfEach(t, at('node1'));
+  const moved = before.filter((pod, index) => pod !== 'b' && pod !== after[index]);
+  t.ok(moved.length <= 2, `${moved.length} clients of other endpoints move`);
+  t.notOk(after.includes('b'));
+  await proxied.remove('shop-maglev.yaml');
+});
+
+t.test('weights give shares', async (t) => {
+  const { ip, ip6 } = world.pod('a');
+  const overrides = annotated({ 'nftlane.io/weights': `${ip}=3,${ip6}=3` });
+  const at = await proxied.addService('shop/weights', 24, { pods: ['a', 'c'], overrides });
+  await proxied.settle();
+  for (const { protocol, family } of FLOWS) {
+    const { answered, pods } = await dial(client, { protocol, address: at[family], port: 80, count: 400 });
+    t.equal(answered, 400);
+    // Four standard deviations of 8.7.
+    t.ok(Math.abs((pods['a'] ?? 0) - 300) < 35, `${protocol} ${family}: ${JSON.stringify(pods)}`);
+  }
+});
+
+t.test('two datagrams at once from a new socket reach the same endpoint', async (t) => {
+  const at = await proxied.addService('shop/dns', 25, { pods: ['a', 'b', 'c'] });
+  await proxied.settle();
+  for (const from of [client, node1]) {
+    for (const family of FAMILIES) {
+      const out = await from.output(process.execPath, [PAIR_ASKER, at[family], '80', '300']);
+      const report: PairReport = JSON.parse(out);
+      t.strictSame(report, { together: 300, apart: 0, lost: 0 }, `${from.name} ${family}`);
+    }
+  }
+});
+
+const WEB_PORT = 30026;
+
+/** A Service at a load balancer's address, open to these ranges. */
+function addGuarded(loadBalancerSourceRanges: readonly string[]): Promise<Addresses> {
+  const overrides = {
+    spec: { type: 'LoadBalancer', loadBalancerSourceRanges },
+    status: { loadBalancer: { ingress: Object.values(VIP).map((ip) => ({ ip })) } },
+  };
+  return proxied.addService('shop/guarded', 26, { pods: ['a', 'c'], ports: withNodePort(WEB_PORT), overrides });
+}
+
+/** Whether each of these may come in at the load balancer's address. */
+async function admitted(family: Family): Promise<Record<'first' | 'second' | 'pod' | 'node', boolean>> {
+  const place = { protocol: 'tcp', address: VIP[family], port: 80, timeoutMs: 150, count: 2 } as const;
+  const sourceAddress = CLIENTS[0]?.[family] ?? '';
+  const reports = await Promise.all([
+    dial(client, { ...place, sourceAddress: CLIENT[family] }),
+    dial(client, { ...place, sourceAddress }),
+    dial(shell, place),
+    dial(node1, place),
+  ]);
+  const [first = false, second = false, pod = false, node = false] = reports.map(({ answered }) => answered === 2);
+  return { first, second, pod, node };
+}
+
+const ALL = { first: true, second: true, pod: true, node: true };
+const NONE = { first: false, second: false, pod: false, node: false };
+const RANGES: readonly [ranges: string[], ip: typeof ALL, ip6: typeof ALL][] = [
+  [[`${CLIENT.ip}/32`, `${CLIENT.ip6}/128`], { ...NONE, first: true }, { ...NONE, first: true }],
+  [['10.1.0.0/16', '10.1.0.0/24', '10.1.1.0/24', '10.1.1.9/32'], { ...NONE, pod: true }, ALL],
+  [[`${CLIENT.ip}/32`, '0.0.0.0/0'], ALL, ALL],
+  [['nowhere', '192.168.300.0/24'], ALL, ALL],
+];
+
+t.test('a load balancer address lets in its source ranges', async (t) => {
+  for (const [ranges, ip, ip6] of RANGES) {
+    await addGuarded(ranges);
+    await proxied.settle();
+    t.strictSame(await admitted('ip'), ip, `${ranges}`);
+    t.strictSame(await admitted('ip6'), ip6, `${ranges}, IPv6`);
+  }
+  const at = await addGuarded(['203.0.113.0/24', '2001:db8:9::/64']);
+  await proxied.settle();
+  for (const { protocol, family } of FLOWS) {
+    await podsOf(t, { protocol, address: at[family], port: 80 }, 3);
+    await podsOf(t, { protocol, address: NODES.node1[family], port: WEB_PORT }, 3);
+    const closed = { protocol, address: VIP[family], port: 80, count: 2, timeoutMs: 150 };
+    t.match(await dial(client, closed), { timedOut: 2 }, `${protocol} ${family}: the address alone is closed`);
+  }
+});
+
+t.test('source ranges become wider and narrower, and nobody notices who is in both', async (t) => {
+  await addGuarded(['192.168.0.0/16']);
+  await proxied.settle();
+  const dialer = await client.dialer();
+  const held = await dialer.hold({ protocol: 'tcp', address: VIP.ip, port: 80, perSecond: 200 });
+  for (const range of ['192.0.0.0/8', '192.168.0.0/16', '192.168.77.0/24']) {
+    await addGuarded([range]);
+    await proxied.settle();
+    t.strictSame(await admitted('ip'), { ...ALL, pod: false }, range);
+  }
+  const report = await held.stop();
+  t.match(report, { answered: report.attempts, refused: 0, timedOut: 0, errors: {} });
+});
+
+t.test('strict source ranges close what cannot be read', async (t) => {
+  await addGuarded(['nowhere']);
+  await proxied.restart('node1', '--strict-source-ranges');
+  await proxied.settle();
+  t.strictSame([await admitted('ip'), await admitted('ip6')], [NONE, NONE]);
+  await addGuarded([`${CLIENT.ip}/32`]);
+  await proxied.settle();
+  t.strictSame([await admitted('ip'), await admitted('ip6')], [{ ...NONE, first: true }, NONE]);
+  await proxied.restart('node1');
+  await proxied.settle();
+  t.strictSame(await admitted('ip6'), ALL);
+});
+
+t.test("a pod of another node reaches its own node's endpoint by this node's port", async (t) => {
+  const overrides = { spec: { externalTrafficPolicy: 'Local' } };
+  for (const pods of [['c'], ['a', 'c']]) {
+    await proxied.addService('shop/far', 27, { pods, ports: withNodePort(30027), overrides });
+    await proxied.settle();
+    for (const { protocol, family } of FLOWS) {
+      const report = await dial(far, { protocol, address: NODES.node1[family], port: 30027, count: 20 });
+      t.match(report, { answered: 20 }, `${protocol} ${family} to ${pods}: ${JSON.stringify(report)}`);
+    }
+  }
+});
+
+t.test('a segment outside of its window does not reset the connection', async (t) => {
+  const at = await proxied.addService('shop/window', 28, { pods: ['a'] });
+  await proxied.settle();
+  const dialer = await far.dialer();
+  const sourcePort = 45678;
+  const kept = await dialer.keep({ protocol: 'tcp', address: at.ip, port: 80, sourcePort, everyMs: 250 });
+  for (let sent = 0; sent < 2; sent++) {
+    const isSent = await sendInvalidSegment(world.pod('a'), 8080, sourcePort);
+    if (!isSent) t.comment('there is no Python here to send it with');
+  }
+  await kept.look();
+  const report = await kept.stop();
+  t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, 'every question has its answer');
+});

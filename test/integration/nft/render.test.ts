@@ -1,0 +1,114 @@
+// The recorded clusters of test/golden as one, through the program's own commands: rendered, loaded, listed, compared.
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { buildProgram } from '../../support/netns/daemon.ts';
+import { type ExecResult, execute, killGroup, start } from '../../support/netns/process.ts';
+import { outputLines } from '../../support/netns/program-output.ts';
+
+const GOLDEN = fileURLToPath(new URL('../../golden/', import.meta.url));
+/** Statements that any ruleset of these clusters has. */
+const COMMON = [
+  '!= @source-ranges',
+  'fib saddr type local',
+  'jhash',
+  'masquerade',
+  'numgen',
+  'reject with tcp reset',
+  'update @',
+];
+const PODS = ['--cluster-cidr', '10.1.0.0/16,fd00:1::/48'];
+const NODE_PORTS = ['--nodeport-addresses', 'primary,localhost'];
+const DONE = { status: 0, stdout: '', stderr: '', timedOut: false };
+/** An emulated machine takes its time. */
+const PATIENCE_MS = 60_000;
+
+t.setTimeout(300_000);
+const scratch = await mkdtemp(join(tmpdir(), 'nftlane-render-'));
+const manifests = join(scratch, 'manifests');
+await mkdir(manifests);
+const program = await buildProgram(join(scratch, 'nftlane.mjs'));
+// The addresses are those of the recorded clusters' node.
+const here = start('unshare', [
+  '-n',
+  'sh',
+  '-c',
+  'ip link set lo up && ip addr add 192.0.2.1 dev lo && ip addr add 2001:db8::1 dev lo && echo ready && exec cat',
+]);
+t.teardown(async () => {
+  killGroup(here);
+  await rm(scratch, { recursive: true, force: true });
+});
+await outputLines(here, 'holder of the namespace').next();
+
+/** What a recorded cluster has is moved aside, so that all of them can be in one. */
+function moved(yaml: string, number: number): string {
+  return yaml
+    .replaceAll('namespace: shop', `namespace: shop-${number}`)
+    .replaceAll(/\b10\.96\.0\.(\d+)/g, (all, host) => (host === '0' ? all : `10.97.${number}.${host}`))
+    .replaceAll(/\bfd00:96::(\d+)"/g, `fd00:96::${number}$1"`)
+    .replaceAll('198.51.100.', `198.51.${number}.`)
+    .replaceAll('203.0.113.', `203.0.${number}.`)
+    .replaceAll(/\bnodePort: (30\d+)/g, (_all, port) => `nodePort: ${Number(port) + 100 * number}`);
+}
+
+const folders = (await readdir(GOLDEN, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+for (const [number, { name }] of folders.entries()) {
+  const yaml = await readFile(join(GOLDEN, name, 'cluster.yaml'), 'utf8');
+  await writeFile(join(manifests, `${name}.yaml`), moved(yaml, number));
+}
+
+function run(command: string, args: readonly string[], input = ''): Promise<ExecResult> {
+  return execute('nsenter', ['-t', String(here.pid), '-n', command, ...args], { input, timeoutMs: PATIENCE_MS });
+}
+
+/** A command of the program, for these clusters. */
+const nftlane = (...args: readonly string[]) => run(process.execPath, [program, ...args, '-f', manifests]);
+
+const byAddress = ['--node-name', 'n1', ...PODS, ...NODE_PORTS];
+const byDevice = [
+  '--node-name',
+  'n1',
+  '--detect-local-mode',
+  'InterfaceNamePrefix',
+  '--pod-interface-name-prefix',
+  'veth',
+];
+for (const { how, flags, has } of [
+  { how: 'pods by their addresses', flags: byAddress, has: ['fib daddr . iif oif exists', ...COMMON] },
+  { how: 'pods by their devices', flags: byDevice, has: ['iifname "veth*"', ...COMMON] },
+]) {
+  t.test(how, async (t) => {
+    const rendered = await nftlane('render', ...flags);
+    t.equal(rendered.status, 0, rendered.stderr);
+    for (const statement of has) t.ok(rendered.stdout.includes(statement), statement);
+    for (const number of folders.keys()) t.ok(rendered.stdout.includes(`shop-${number}/`), `${folders[number]?.name}`);
+    // Twice: what is there is replaced.
+    for (const message of ['loaded', 'loaded again']) {
+      t.strictSame(await run('nft', ['-f', '-'], rendered.stdout), DONE, message);
+    }
+    t.strictSame(await nftlane('diff', ...flags), DONE, 'nothing differs');
+  });
+}
+
+t.test('rules that somebody took away', async (t) => {
+  const { stdout } = await nftlane('render', ...byDevice);
+  t.strictSame(await run('nft', ['-f', '-'], stdout), DONE);
+  t.equal((await run('nft', ['flush', 'chain', 'ip', 'nftlane', 'nat-postrouting'])).stderr, '');
+  const { status, stdout: told } = await nftlane('diff', ...byDevice);
+  t.equal(status, 1);
+  t.match(told, /^- ip chain nat-postrouting: 0 rules$/m);
+});
+
+t.test('doctor finds everything that the rules need', async (t) => {
+  const { stdout } = await run(process.execPath, [program, 'doctor', '-o', 'json']);
+  const { checks }: { checks: readonly { name: string; status: string }[] } = JSON.parse(stdout);
+  for (const name of ['nftables of IPv4', 'nftables of IPv6']) {
+    t.match(
+      checks.find((check) => check.name === name),
+      { status: 'ok' },
+    );
+  }
+});

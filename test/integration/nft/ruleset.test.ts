@@ -1,0 +1,303 @@
+// Tests that the real kernel takes our transactions, and ends up holding what we believe that it holds.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { type SyncReport, sync } from '../../../src/controller/sync.ts';
+import { Engine, type KernelListing } from '../../../src/engine/engine.ts';
+import { RUN_SIZE } from '../../../src/engine/transaction.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
+import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
+import { Cluster, events, tell } from '../../support/builders/events.ts';
+import { put, remove, replaceAll } from '../../support/builders/feed.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
+import { contents } from '../../support/fakes/model-kernel.ts';
+import { NamespaceTables } from '../../support/fakes/namespace-tables.ts';
+
+const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
+t.setTimeout(120_000);
+
+const skip = process.getuid?.() === 0 ? false : 'only root can make network namespaces';
+
+function tablesOf(t: Test, options: { nft?: string } = {}): NamespaceTables {
+  const tables = new NamespaceTables(options);
+  t.teardown(() => tables.close());
+  return tables;
+}
+
+function engineOf(objects: readonly ApiObject[]): Engine {
+  const engine = new Engine(OPTIONS);
+  replaceAll(engine, objects);
+  return engine;
+}
+
+/** What a kernel holds when it holds what this engine wants. */
+function wanted(engine: Engine): KernelListing {
+  const elements = new Map(
+    FAMILIES.flatMap((family) =>
+      Object.values(OBJECTS[family]).map((object) => {
+        const held = engine.elements(object).map(({ key, data, comment }) => [key, { data, comment }] as const);
+        return [`${family} ${object.name}`, new Map(held)] as const;
+      }),
+    ),
+  );
+  const chains = FAMILIES.flatMap((family) => engine.chains(family).chains.map(({ name }) => `${family} ${name}`));
+  return { elements, chains };
+}
+
+/** Every element and the name of every chain, in a fixed order. */
+function everything({ elements, chains }: KernelListing): string[] {
+  const lines = [...elements].flatMap(([object, held]) =>
+    [...held].map(([key, { data, comment }]) => `${object}: ${key} "${comment}" : ${data}`),
+  );
+  return [...lines.sort(), ...[...chains].sort()];
+}
+
+/** A sync that has nothing to put right besides chains. */
+function isQuiet({ drift, refused }: SyncReport): boolean {
+  return drift.length === 0 && refused.length === 0;
+}
+
+/** `count` Services with three endpoints each. */
+function services(count: number): ApiObject[] {
+  return Array.from({ length: count }, (_, index) => {
+    const [high, low] = [index >> 8, index & 255];
+    const name = `a/s${index}`;
+    const endpoints = [1, 2, 3].map((host) => endpoint(`10.${host}.${high}.${low}`));
+    return [service(name, { spec: clusterIps(`10.96.${high}.${low}`) }), slice(name, { endpoints })];
+  }).flat();
+}
+
+t.test('the kernel holds what the engine wants, after every history', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  const syncs = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 });
+  const property = fc.asyncProperty(events(20), syncs, async (history, syncAfter) => {
+    // What is left of the history before is what a new engine may find.
+    const [engine, cluster] = [new Engine(OPTIONS), new Cluster()];
+    for (const [index, event] of history.entries()) {
+      tell(engine, event);
+      cluster.apply(event);
+      if (syncAfter[index % syncAfter.length] && !isQuiet(await sync(engine, tables))) throw new Error('not quiet');
+    }
+    if (!isQuiet(await sync(engine, tables))) throw new Error('not quiet');
+    const listing = await tables.list();
+    const { found, expected } = { found: everything(listing), expected: everything(wanted(engine)) };
+    if (found.join('\n') !== expected.join('\n')) {
+      throw new Error(`found:\n${found.join('\n')}\nexpected:\n${expected.join('\n')}`);
+    }
+    const scratch = engineOf(cluster.objects());
+    scratch.adopt({ elements: new Map(), chains: [] });
+    scratch.compile();
+    const fresh = contents(wanted(scratch)).join('\n');
+    if (contents(listing).join('\n') !== fresh) throw new Error(`from scratch:\n${fresh}`);
+
+    const restarted = engineOf(cluster.objects());
+    await sync(restarted, {
+      list: async () => listing,
+      run: (lines) => tables.run(noElements(lines)),
+      count: (objects) => tables.count(objects),
+    });
+  });
+  await fc.assert(property, { numRuns: 20, seed: 1 });
+  t.pass('20 histories');
+});
+
+/** The lines of a transaction that must touch no element. */
+function noElements(lines: readonly string[]): readonly string[] {
+  const elements = lines.filter((line) => line.includes(' element '));
+  if (elements.length > 0) throw new Error(`Elements are touched:\n${elements.join('\n')}`);
+  return lines;
+}
+
+t.test('a load of thousands goes in, changes and goes away', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  // Each is five elements.
+  const engine = engineOf(services(RUN_SIZE / 4));
+  const { transactions, operations } = await sync(engine, tables);
+  t.ok(operations > RUN_SIZE, `${operations} operations`);
+  t.ok(transactions > 2, `${transactions} transactions`);
+  t.strictSame(everything(await tables.list()), everything(wanted(engine)));
+  replaceAll(engine, []);
+  t.ok(isQuiet(await sync(engine, tables)));
+  t.strictSame(everything(await tables.list()), everything(wanted(engineOf([]))));
+});
+
+t.test('the longest names go in and come back', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  const name = `${'n'.repeat(63)}/${'s'.repeat(63)}`;
+  const ports = [{ name: 'p'.repeat(63), port: 80, protocol: 'TCP', nodePort: 30080 }];
+  const spec = { type: 'NodePort', externalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP', ports };
+  const engine = engineOf([service(name, { spec }), slice(name, { ports })]);
+  t.ok(isQuiet(await sync(engine, tables)));
+  t.strictSame(everything(await tables.list()), everything(wanted(engine)));
+});
+
+const WEB = 'ip nftlane';
+const FOREIGN_CHANGES: readonly [about: string, lines: readonly string[]][] = [
+  ['an element deleted', [`delete element ${WEB} endpoints { 10.96.0.1 . tcp . 80 . 1 }`]],
+  [
+    'an element changed',
+    [
+      `delete element ${WEB} service-ips { 10.96.0.1 . tcp . 80 }`,
+      `add element ${WEB} service-ips { 10.96.0.1 . tcp . 80 : drop }`,
+    ],
+  ],
+  [
+    'a comment changed',
+    [
+      `delete element ${WEB} cluster-ips { 10.96.0.1 }`,
+      `add element ${WEB} cluster-ips { 10.96.0.1 comment "a, } b" }`,
+    ],
+  ],
+  ['a map flushed', [`flush map ${WEB} endpoints`]],
+  ['an element added', [`add element ${WEB} service-ips { 10.96.0.99 . udp . 17 comment "x" : goto cluster-3 }`]],
+  ['a chain added', [`add chain ${WEB} mine`, `add element ${WEB} no-endpoints { 10.96.0.98 . tcp . 6 : goto mine }`]],
+  ['rules flushed', [`flush chain ${WEB} services`, `flush chain ${WEB} cluster-3`]],
+  ['the table of one family deleted', [`delete table ${WEB}`]],
+  ['both tables deleted', [`delete table ${WEB}`, 'delete table ip6 nftlane']],
+  ['the whole ruleset flushed', ['flush ruleset']],
+];
+
+/** Two Services, of which the second comes and goes. */
+function twoServices(): { base: ApiObject[]; other: ApiObject[] } {
+  const endpoints = ['10.1.0.1', '10.1.0.2', '10.1.0.3'].map((address) => endpoint(address, { nodeName: 'n1' }));
+  return {
+    base: [service('shop/web'), slice('shop/web', { endpoints })],
+    other: [service('shop/other', { spec: clusterIps('10.96.0.2') }), slice('shop/other', { endpoints })],
+  };
+}
+
+t.test('a memory has room for more clients than the kernel would give it by itself', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  const engine = engineOf([service('shop/web', { spec: { sessionAffinity: 'ClientIP' } }), slice()]);
+  await sync(engine, tables);
+  const [memory] = engine.chains('ip').memories;
+  if (memory === undefined) throw new Error('There is a memory');
+  // Without a size of its own, a set that the packet path fills takes 65,535.
+  const [runs, size] = [11, 6000];
+  for (let run = 0; run < runs; run++) {
+    const clients = Array.from({ length: size }, (_, n) => `10.${run}.${n >> 8}.${n & 255} : 10.1.0.1 . 8080`);
+    await tables.run(clients.map((client) => `add element ip nftlane ${memory.name} { ${client} }`));
+  }
+  t.equal((await tables.count([memory])).get(`ip ${memory.name}`)?.length, runs * size);
+});
+
+t.test('what others change is put back once it is known', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  const engine = engineOf(twoServices().base);
+  await sync(engine, tables);
+  const before = everything(await tables.list());
+  t.strictSame(before, everything(wanted(engine)));
+  for (const [about, lines] of FOREIGN_CHANGES) {
+    await tables.disturb(lines);
+    engine.lost();
+    t.ok(isQuiet(await sync(engine, tables)), about);
+    t.strictSame(everything(await tables.list()), before, about);
+  }
+});
+
+t.test('what others delete is noticed by the next transaction that needs it', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  const { base, other } = twoServices();
+  const engine = engineOf([...base, ...other]);
+  await sync(engine, tables);
+  const both = everything(await tables.list());
+  const gone: [about: string, lines: string[]][] = [
+    ['the element', [`delete element ${WEB} service-ips { 10.96.0.2 . tcp . 80 }`]],
+    ['a slot', [`delete element ${WEB} endpoints { 10.96.0.2 . tcp . 80 . 2 }`]],
+    ['the table', [`delete table ${WEB}`]],
+    ['all', ['flush ruleset']],
+  ];
+  for (const [about, lines] of gone) {
+    await tables.disturb(lines);
+    remove(engine, ...other);
+    const report = await sync(engine, tables);
+    t.equal(report.drift.length, 1, about);
+    t.strictSame(report.refused, [], about);
+    t.strictSame(everything(await tables.list()), everything(wanted(engine)), about);
+    put(engine, ...other);
+    t.ok(isQuiet(await sync(engine, tables)), about);
+    t.strictSame(everything(await tables.list()), both, about);
+  }
+  // The same, when there is something to add.
+  for (const [about, lines] of gone.slice(2)) {
+    remove(engine, ...other);
+    await sync(engine, tables);
+    await tables.disturb(lines);
+    put(engine, ...other);
+    const report = await sync(engine, tables);
+    t.equal(report.drift.length, 1, about);
+    t.strictSame(report.refused, [], about);
+    t.strictSame(everything(await tables.list()), both, about);
+  }
+});
+
+/** An nft that leads the frontends of one Service to a chain that does not exist, so that the kernel refuses them. */
+function spoilingNft(t: Test, service: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'nftlane-test-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'nft');
+  const script = `#!/bin/sh
+# Whether it has a command to itself or is one of many in it; line numbers stay as they are.
+spoil='s|( comment "${service}" : goto )[^ ,]+|\\1nowhere|'
+case $1 in
+  -i)
+    while IFS= read -r line; do
+      case $line in
+        include*)
+          file=\${line#include \\"}
+          sed -E "$spoil" "\${file%\\"}" >"${folder}/spoilt"
+          printf 'include "%s"\\n' "${folder}/spoilt"
+          ;;
+        *) printf '%s\\n' "$line" ;;
+      esac
+    done | nft -i
+    ;;
+  -f) sed -E "$spoil" | nft -f - ;;
+  *) exec nft "$@" ;;
+esac
+`;
+  writeFileSync(path, script);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+for (const [path, count] of [
+  ['a session', 20],
+  ['a process of its own', 150],
+] as const) {
+  t.test(`a Service that the kernel refuses is left out, through ${path}`, { skip }, async (t) => {
+    const tables = tablesOf(t, { nft: spoilingNft(t, 'a/s7') });
+    // With the tables there, the load is what decides the way that it goes.
+    const engine = engineOf([]);
+    await sync(engine, tables);
+    const objects = services(count);
+    replaceAll(engine, objects);
+    const report = await sync(engine, tables);
+    t.match(report.refused, [
+      { service: 'a/s7', reason: /No such file or directory: add element ip nftlane service-ips/ },
+    ]);
+    t.equal(report.refused.length, 1);
+    t.strictSame(engine.refusals(), report.refused);
+    const listing = await tables.list();
+    t.strictSame(everything(listing), everything(wanted(engine)));
+    const rest = objects.filter((object) => !/"s7(-1)?"/.test(JSON.stringify(object)));
+    const without = engineOf(rest);
+    without.adopt({ elements: new Map(), chains: [] });
+    without.compile();
+    t.strictSame(everything(listing), everything(wanted(without)));
+
+    t.equal((await sync(engine, tables)).operations, 0, 'it is not tried again as it is');
+    put(engine, slice('a/s7', { endpoints: [] }));
+    t.strictSame(
+      (await sync(engine, tables)).refused.map(({ service }) => service),
+      ['a/s7'],
+      'it is when it changes',
+    );
+    t.strictSame(everything(await tables.list()), everything(wanted(engine)));
+  });
+}

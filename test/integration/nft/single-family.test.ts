@@ -1,0 +1,70 @@
+// A node that has one family only: it is served, and the other one is left alone.
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
+import { NODES, type NodeName } from '../../support/netns/topology.ts';
+import { askHealth } from '../../support/netns/traffic/health-asker.ts';
+
+const PATIENCE_MS = 20_000;
+const HEALTH_PORT = 31999;
+
+t.setTimeout(120_000);
+const proxied = await createProxiedWorld();
+t.teardown(() => proxied.close());
+const { world } = proxied;
+const overrides = {
+  spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: HEALTH_PORT },
+};
+const { ip } = await proxied.addService('shop/web', 40, { pods: ['a', 'c'], overrides });
+await proxied.settle();
+
+/** Resolves when the daemon says that the kernel holds what it wants. */
+async function settled(node: NodeName): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while ((await proxied.run(node, 'diff')).status !== 0) {
+    if (performance.now() > deadline) throw new Error(`Cannot go on: ${node} has not settled`);
+    await delay(50);
+  }
+}
+
+async function tables(node: NodeName): Promise<string[]> {
+  const text = await world[node].output('nft', ['list', 'tables']);
+  return text.split('\n').filter((line) => line !== '');
+}
+
+t.test('IPv6 is switched off on a node: what was there of it goes, IPv4 is served', async (t) => {
+  t.strictSame(await tables('node1'), ['table ip nftlane', 'table ip6 nftlane']);
+  await world.node1.sysctl({ 'net.ipv6.conf.all.disable_ipv6': 1 });
+  const daemon = await proxied.restart('node1');
+  await daemon.logged('IPv6 is not served: this machine has none');
+  await settled('node1');
+  t.strictSame(await tables('node1'), ['table ip nftlane']);
+  const dialer = await world.pod('a').dialer();
+  t.match(await dialer.dial({ protocol: 'tcp', address: ip, port: 80, count: 10 }), { answered: 10 });
+  t.match(await askHealth(world.client, NODES.node1.ip, HEALTH_PORT), { status: 200, body: { localEndpoints: 1 } });
+  const health = await askHealth(world.node1, '127.0.0.1', 10_256, '/livez');
+  t.strictSame(Object.keys((health.body as { status: object }).status), ['IPv4']);
+  const doctor = await proxied.run('node1', 'doctor');
+  t.match(doctor.stdout, /ok +nftables of IPv6 +not needed: net\.ipv6\.conf\.all\.disable_ipv6 is 1/);
+  const cleanup = await proxied.run('node1', 'cleanup');
+  t.match(cleanup, { status: 0, stdout: 'removed nftables table ip nftlane\n' });
+});
+
+t.test('the kernel refuses tables of IPv6: they are asked for once, and IPv4 is served', async (t) => {
+  const nft = join(t.testdir({}), 'nft');
+  const complaint = '/dev/stdin:2:1-26: Error: Could not process rule: Operation not supported';
+  await writeFile(nft, `#!/bin/sh\n[ "$1" = -c ] || exec nft "$@"\necho '${complaint}' >&2\nexit 1\n`);
+  await chmod(nft, 0o755);
+  const daemon = await proxied.restart('node2', '--nft', nft);
+  await daemon.logged('IPv6 is not served: this machine has none');
+  await settled('node2');
+  t.strictSame(await tables('node2'), ['table ip nftlane']);
+  const dialer = await world.pod('c').dialer();
+  t.match(await dialer.dial({ protocol: 'tcp', address: ip, port: 80, count: 10 }), { answered: 10 });
+  t.strictSame(
+    daemon.log.filter(({ level }) => level === 'error'),
+    [],
+  );
+});

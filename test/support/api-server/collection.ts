@@ -1,0 +1,135 @@
+// All objects of one kind on the test server, with the changes that led to them.
+import { fields, text } from '../../../src/services/objects/read.ts';
+
+/** An object as the API has it. */
+export interface ApiObject {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly creationTimestamp?: string;
+  };
+  readonly [field: string]: unknown;
+}
+
+/** One version of an object, written as JSON once however many clients get it. */
+export interface Stored {
+  readonly key: string;
+  readonly json: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What field selectors can ask for. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** `previous` is absent for a new object; a removed one has `current` in its last state with a new version. */
+export interface Change {
+  readonly version: number;
+  readonly current: Stored;
+  readonly previous: Stored | undefined;
+  readonly isRemoval: boolean;
+}
+
+/** So many changes are remembered; older ones are forgotten, as in a real server. */
+const LONGEST_HISTORY = 100_000;
+
+export class Collection {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly #entries = new Map<string, Stored>();
+  readonly #listeners = new Set<() => void>();
+  #history: Change[] = [];
+  /** Position of the first remembered change, counted from the beginning of time. */
+  #forgotten = 0;
+  /** A watch from a version below this one is too old. */
+  #oldest = 0;
+
+  constructor({ kind, apiVersion }: { kind: string; apiVersion: string }) {
+    this.kind = kind;
+    this.apiVersion = apiVersion;
+  }
+
+  /** All objects in the order of their keys. */
+  all(): Stored[] {
+    return [...this.#entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  get(key: string): ApiObject | undefined {
+    const stored = this.#entries.get(key);
+    return stored === undefined ? undefined : JSON.parse(stored.json);
+  }
+
+  put(object: ApiObject, version: number): void {
+    const current = this.#store(object, version);
+    this.#record({ version, current, previous: this.#entries.get(current.key), isRemoval: false });
+    this.#entries.set(current.key, current);
+  }
+
+  /** Nothing happens when there is no such object. */
+  remove(key: string, version: number): void {
+    const previous = this.#entries.get(key);
+    if (previous === undefined) return;
+    this.#entries.delete(key);
+    this.#record({ version, current: this.#store(JSON.parse(previous.json), version), previous, isRemoval: true });
+  }
+
+  /** Position of the first change after a version; `undefined` when it is too long ago. */
+  positionAfter(version: number): number | undefined {
+    if (version < this.#oldest) return undefined;
+    let index = this.#history.length;
+    while (index > 0 && (this.#history[index - 1]?.version ?? 0) > version) index--;
+    return this.#forgotten + index;
+  }
+
+  /** The position that the next change will have. */
+  get end(): number {
+    return this.#forgotten + this.#history.length;
+  }
+
+  /** Changes from a position on, at most `limit`; `undefined` when they are forgotten. */
+  changes(position: number, limit: number): readonly Change[] | undefined {
+    const index = position - this.#forgotten;
+    return index < 0 ? undefined : this.#history.slice(index, index + limit);
+  }
+
+  /** Forgets everything up to a version. */
+  compact(version: number): void {
+    this.#forgotten += this.#history.length;
+    this.#history = [];
+    this.#oldest = version;
+  }
+
+  /** Calls back after every change, until the function that it gives is called. */
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #store(object: ApiObject, version: number): Stored {
+    const { metadata } = object;
+    const { name, namespace = '', labels = {} } = metadata;
+    const creationTimestamp = metadata.creationTimestamp ?? '2026-01-01T00:00:00Z';
+    const head = { kind: this.kind, apiVersion: this.apiVersion };
+    const meta = { ...metadata, uid: `uid-${namespace}-${name}`, creationTimestamp, resourceVersion: String(version) };
+    return {
+      key: namespace === '' ? name : `${namespace}/${name}`,
+      json: JSON.stringify({ ...head, ...object, metadata: meta }),
+      labels,
+      fields: {
+        'metadata.name': name,
+        'metadata.namespace': namespace,
+        'spec.clusterIP': text(fields(object['spec'])['clusterIP']),
+      },
+    };
+  }
+
+  #record(change: Change): void {
+    this.#history.push(change);
+    if (this.#history.length > LONGEST_HISTORY) {
+      const cut = this.#history.splice(0, LONGEST_HISTORY / 2);
+      this.#forgotten += cut.length;
+      this.#oldest = cut.at(-1)?.version ?? this.#oldest;
+    }
+    for (const listener of this.#listeners) listener();
+  }
+}

@@ -1,0 +1,25 @@
+// A machine of files and programs that answer as they are told, for tests of rooms that look at the real one.
+import { ExecError, type ExecResult } from '../../../src/host/process/exec.ts';
+import type { RunOptions, System } from '../../../src/migration/layer.ts';
+
+/** Answers by command line. What is not there is a program that does not exist. */
+export class FakeSystem implements System {
+  readonly files = new Map<string, string>();
+  /** What a program prints, by its command line or by its name alone. */
+  readonly programs = new Map<string, string | ((args: readonly string[], input: string) => string)>();
+  /** All command lines so far. */
+  readonly ran: string[] = [];
+
+  readonly read = async (path: string): Promise<string> => this.files.get(path) ?? '';
+
+  readonly run = async (command: string, args: readonly string[], options: RunOptions = {}): Promise<ExecResult> => {
+    const line = [command, ...args].join(' ');
+    this.ran.push(line);
+    const answer = this.programs.get(line) ?? this.programs.get(command);
+    if (answer === undefined) throw new ExecError(`Cannot run "${command}"`, { kind: 'not-found' });
+    const stdout = typeof answer === 'string' ? answer : answer(args, options.input ?? '');
+    if (options.onLine === undefined) return { status: 0, stdout, stderr: '' };
+    for (const text of stdout.split('\n')) options.onLine(text);
+    return { status: 0, stdout: '', stderr: '' };
+  };
+}

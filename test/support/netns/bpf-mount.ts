@@ -1,0 +1,58 @@
+// A BPF file system of a test's own, and what sees it: the fast path's loader, and programs of a node.
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Namespace } from './namespace.ts';
+import { killGroup, output, type PipedChild, start } from './process.ts';
+import { outputLines } from './program-output.ts';
+
+/** As `make bpf` builds it. */
+export const LOADER = fileURLToPath(new URL('../../../dist/bpf/nftlane-bpf', import.meta.url));
+
+const MOUNT = 'mount -t bpf bpf "$1" && echo ready && exec cat';
+
+export class BpfMount {
+  readonly #directory: string;
+  readonly #holder: PipedChild;
+
+  private constructor(directory: string, holder: PipedChild) {
+    this.#directory = directory;
+    this.#holder = holder;
+  }
+
+  /** Mounts it at a new directory, in a mount namespace of its own. The caller closes it. */
+  static async make(directory: string): Promise<BpfMount> {
+    await mkdir(directory);
+    const holder = start('unshare', ['-m', 'sh', '-c', MOUNT, 'sh', directory]);
+    await outputLines(holder, 'holder of the BPF file system').next();
+    return new BpfMount(directory, holder);
+  }
+
+  /** Where everything is pinned. */
+  get pins(): string {
+    return join(this.#directory, 'nftlane/v1');
+  }
+
+  /** Arguments of nsenter with which a command sees the file system. */
+  get inside(): string[] {
+    return ['-t', String(this.#holder.pid), '-m', '--'];
+  }
+
+  /** The same for a command on a node: `ip netns exec` would hide the file system. */
+  on(node: Namespace): string[] {
+    return [`--net=/run/netns/${node.name}`, '--', 'nsenter', ...this.inside];
+  }
+
+  /** Sends requests to the loader on a node, and returns the data lines of each. */
+  async ask(node: Namespace, ...requests: readonly string[]): Promise<string[][]> {
+    const text = await output('nsenter', [...this.on(node), LOADER, this.pins], { input: `${requests.join('\n')}\n` });
+    const answers = text.split(/^ok(?: .*)?$/m).slice(0, -1);
+    if (answers.length !== requests.length) throw new Error(`The loader does not answer everything: ${text}`);
+    return answers.map((answer) => answer.split('\n').filter(Boolean));
+  }
+
+  async close(): Promise<void> {
+    killGroup(this.#holder);
+    await rmdir(this.#directory).catch(() => {});
+  }
+}

@@ -1,0 +1,83 @@
+// Manifests of the test world: its nodes, and Services whose endpoints are its pods.
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { node } from '../builders/node.ts';
+import { clusterIps, service } from '../builders/service.ts';
+import { serviceCidr } from '../builders/service-cidr.ts';
+import { endpoint, slice } from '../builders/slice.ts';
+import { type ApiObject, merge } from '../deployment/merge.ts';
+import { type Addresses, NODES, POD_RANGES, SERVICE_RANGES } from './topology.ts';
+import type { Transport } from './traffic/traffic.ts';
+import type { World } from './world.ts';
+
+export interface PortSpec<Protocol extends string = Transport> {
+  /** May be left out where a Service has one port. */
+  readonly name?: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly targetPort: number;
+  readonly nodePort?: number;
+}
+
+/** Writes a manifest in one go: whoever watches the directory sees the old one or the new one. */
+export async function writeManifest(directory: string, name: string, objects: readonly ApiObject[]): Promise<void> {
+  const hidden = join(directory, `.${name}.new`);
+  await writeFile(hidden, objects.map((object) => stringify(object)).join('---\n'));
+  await rename(hidden, join(directory, name));
+}
+
+/** Both nodes with their lan addresses. */
+export function nodeObjects(): ApiObject[] {
+  return Object.entries(NODES).map(([name, { ip, ip6 }]) =>
+    node(name, { status: { addresses: [ip, ip6].map((address) => ({ type: 'InternalIP', address })) } }),
+  );
+}
+
+export function serviceRangesObject(): ApiObject {
+  return serviceCidr('kubernetes', { spec: { cidrs: [SERVICE_RANGES.ip, SERVICE_RANGES.ip6] } });
+}
+
+/** The nth pair of Service addresses. */
+export function serviceAddresses(n: number): Addresses {
+  return { ip: SERVICE_RANGES.ip.replace('0/16', `${n}`), ip6: SERVICE_RANGES.ip6.replace('/112', n.toString(16)) };
+}
+
+/** A Service at these addresses; of type NodePort when one of its ports has a node port. `name` is `namespace/name`. */
+export function dualStackService(
+  name: string,
+  at: Addresses,
+  { ports, overrides = {} }: { readonly ports: readonly PortSpec<string>[]; readonly overrides?: ApiObject },
+): ApiObject {
+  const type = ports.some(({ nodePort }) => nodePort !== undefined) ? 'NodePort' : 'ClusterIP';
+  const spec = { ...clusterIps(at.ip, at.ip6), type, ports: ports.map(upperCase) };
+  return service(name, merge({ spec }, overrides));
+}
+
+/** A slice for each family, with all ports and these pods. `name` is `namespace/name` of the Service. */
+export function sliceObjects(
+  world: World,
+  name: string,
+  { ports, pods }: { readonly ports: readonly PortSpec<string>[]; readonly pods: readonly string[] },
+): ApiObject[] {
+  const families = { IPv4: 'ip', IPv6: 'ip6' } as const;
+  return Object.entries(families).map(([addressType, family]) => {
+    const endpoints = pods.map((pod) => endpoint(world.pod(pod)[family], { nodeName: world.nodeOf(pod) }));
+    const slicePorts = ports.map(({ name = '', protocol, targetPort }) => ({
+      name,
+      protocol: protocol.toUpperCase(),
+      port: targetPort,
+    }));
+    const sliceName = `${name.split('/')[1]}-${addressType.toLowerCase()}`;
+    return slice(name, { metadata: { name: sliceName }, addressType, ports: slicePorts, endpoints });
+  });
+}
+
+/** The flags of a daemon on this node of the world. */
+export function nodeFlags(name: keyof typeof NODES): string[] {
+  return ['--node-name', name, '--cluster-cidr', `${POD_RANGES.ip},${POD_RANGES.ip6}`];
+}
+
+function upperCase({ protocol, ...rest }: PortSpec<string>): ApiObject {
+  return { ...rest, protocol: protocol.toUpperCase() };
+}

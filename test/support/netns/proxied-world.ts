@@ -1,0 +1,151 @@
+// A world with nftlane at work on both nodes, for tests with real packets.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ApiObject } from '../deployment/merge.ts';
+import { buildProgram, type Daemon, type Installation, nftlane, startDaemon } from './daemon.ts';
+import {
+  dualStackService,
+  nodeFlags,
+  nodeObjects,
+  type PortSpec,
+  serviceAddresses,
+  serviceRangesObject,
+  sliceObjects,
+  writeManifest,
+} from './manifests.ts';
+import type { Addresses, NodeName } from './topology.ts';
+import { createWorld, type World } from './world.ts';
+
+const TARGET_PORT = 8080;
+
+/** What every Service of the tests has, and where every pod answers. */
+export const PORTS: readonly PortSpec[] = [
+  { name: 'tcp', protocol: 'tcp', port: 80, targetPort: TARGET_PORT },
+  { name: 'udp', protocol: 'udp', port: 80, targetPort: TARGET_PORT },
+];
+
+export interface GivenService {
+  readonly pods: readonly string[];
+  readonly ports?: readonly PortSpec<string>[];
+  /** Any other fields of the object. */
+  readonly overrides?: ApiObject;
+}
+
+const NODES: readonly NodeName[] = ['node1', 'node2'];
+const SETTLE_MS = 10_000;
+
+/** Pods `a` and `b` on the first node and `c` on the second answer; `shell` and `far` only make connections. */
+export async function createProxiedWorld(): Promise<ProxiedWorld> {
+  const scratch = await mkdtemp(join(tmpdir(), 'nftlane-proxied-'));
+  const manifests = join(scratch, 'manifests');
+  await mkdir(manifests);
+  const [program, world] = await Promise.all([
+    buildProgram(join(scratch, 'nftlane.mjs')),
+    createWorld({ pods: { node1: ['a', 'b', 'shell'], node2: ['c', 'far'] } }),
+  ]);
+  await writeManifest(manifests, 'nodes.yaml', [...nodeObjects(), serviceRangesObject()]);
+  const ports = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
+  await Promise.all(['a', 'b', 'c'].map((pod) => world.pod(pod).respond(ports)));
+  const proxied = new ProxiedWorld(world, {
+    scratch,
+    manifests,
+    installation: { program, runDir: join(scratch, 'run') },
+  });
+  await proxied.settle();
+  return proxied;
+}
+
+export class ProxiedWorld {
+  readonly world: World;
+  readonly #scratch: string;
+  readonly #manifests: string;
+  readonly #installation: Installation;
+  readonly #daemons: Record<NodeName, Daemon>;
+  /** Flags of single nodes besides those of all. */
+  readonly #flags = new Map<NodeName, readonly string[]>();
+
+  constructor(world: World, given: { scratch: string; manifests: string; installation: Installation }) {
+    this.world = world;
+    this.#scratch = given.scratch;
+    this.#manifests = given.manifests;
+    this.#installation = given.installation;
+    this.#daemons = { node1: this.#start('node1'), node2: this.#start('node2') };
+  }
+
+  daemon(node: NodeName): Daemon {
+    return this.#daemons[node];
+  }
+
+  /** Stops the daemon of a node and starts another one, with more flags if need be. */
+  async restart(node: NodeName, ...flags: readonly string[]): Promise<Daemon> {
+    await this.#daemons[node].stop();
+    this.#flags.set(node, flags);
+    this.#daemons[node] = this.#start(node);
+    return this.#daemons[node];
+  }
+
+  /** Runs a command of nftlane on a node. */
+  run(node: NodeName, ...args: readonly string[]) {
+    return nftlane(this.world[node], args, this.#installation);
+  }
+
+  /** Writes a Service with its endpoints, and returns its addresses: the nth of their ranges. */
+  async addService(name: string, n: number, { pods, ports = PORTS, overrides = {} }: GivenService): Promise<Addresses> {
+    const at = serviceAddresses(n);
+    await this.setEndpoints(name, pods, ports);
+    const objects = [dualStackService(name, at, { ports, overrides })];
+    await writeManifest(this.#manifests, `${fileName(name)}.yaml`, objects);
+    return at;
+  }
+
+  /** Makes these pods the endpoints of a Service. */
+  setEndpoints(name: string, pods: readonly string[], ports: readonly PortSpec<string>[] = PORTS): Promise<void> {
+    const slices = sliceObjects(this.world, name, { ports, pods });
+    return writeManifest(this.#manifests, `${fileName(name)}-endpoints.yaml`, slices);
+  }
+
+  /** Writes a manifest as it is. */
+  write(file: string, text: string): Promise<void> {
+    return writeFile(join(this.#manifests, file), text);
+  }
+
+  remove(file: string): Promise<void> {
+    return rm(join(this.#manifests, file));
+  }
+
+  /** Resolves when the kernel of every node holds what the manifests say. */
+  async settle(): Promise<void> {
+    await Promise.all(NODES.map((node) => this.#settleNode(node)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(NODES.map((node) => this.#daemons[node].stop()));
+    await this.world.destroy();
+    await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  #start(node: NodeName): Daemon {
+    const flags = ['--manifests', this.#manifests, '--log-level', 'debug', ...this.#nodeFlags(node)];
+    return startDaemon(this.world[node], flags, this.#installation);
+  }
+
+  #nodeFlags(node: NodeName): string[] {
+    return [...nodeFlags(node), ...(this.#flags.get(node) ?? [])];
+  }
+
+  async #settleNode(node: NodeName): Promise<void> {
+    const deadline = performance.now() + SETTLE_MS;
+    for (;;) {
+      const { status, stdout, stderr } = await this.run(node, 'diff', '-f', this.#manifests, ...this.#nodeFlags(node));
+      if (status === 0) return;
+      if (performance.now() > deadline) throw new Error(`Cannot go on: ${node} has not settled\n${stdout}${stderr}`);
+      await delay(50);
+    }
+  }
+}
+
+function fileName(name: string): string {
+  return name.replace('/', '-');
+}

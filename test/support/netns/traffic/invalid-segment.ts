@@ -1,0 +1,38 @@
+// Makes a pod send a TCP segment that belongs to one of its connections but lies far outside of its window.
+import type { Namespace } from '../namespace.ts';
+
+/**
+ * Waits for the next segment of the connection and sends it again with another sequence number. The acknowledgement is
+ * right: who takes the segment for a stranger's answers it with a reset that the pod has to believe.
+ */
+const PROGRAM = `
+import socket, struct, sys
+server, client = int(sys.argv[1]), int(sys.argv[2])
+tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+tap.settimeout(5)
+while True:
+    packet = tap.recv(65535)
+    head = (packet[0] & 15) * 4
+    if packet[0] >> 4 != 4 or packet[9] != 6:
+        continue
+    source, target, sequence, acknowledged = struct.unpack('!HHII', packet[head:head + 12])
+    data = (packet[head + 12] >> 4) * 4
+    if source == server and target == client and len(packet) > head + data:
+        break
+segment = struct.pack('!HHIIBBHHH', source, target, (sequence + 2**30) % 2**32, acknowledged, 5 << 4, 24, 500, 0, 0) + b'late'
+pseudo = packet[12:20] + struct.pack('!BBH', 0, 6, len(segment))
+words = struct.unpack('!%dH' % (len(pseudo + segment) // 2), pseudo + segment)
+total = sum(words)
+while total >> 16:
+    total = (total & 65535) + (total >> 16)
+segment = segment[:16] + struct.pack('!H', ~total & 65535) + segment[18:]
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+raw.sendto(segment, (socket.inet_ntoa(packet[16:20]), 0))
+`;
+
+/** Sends it from the server's port to the client's. Returns false where there is no Python to do it with. */
+export async function sendInvalidSegment(pod: Namespace, from: number, to: number): Promise<boolean> {
+  if ((await pod.exec('python3', ['-c', 'import socket'])).status !== 0) return false;
+  await pod.output('python3', ['-c', PROGRAM, `${from}`, `${to}`]);
+  return true;
+}

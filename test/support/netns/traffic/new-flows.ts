@@ -1,0 +1,51 @@
+// The flows that begin in the stack of a namespace: sets of a table of its own write them down, and lose none.
+import type { Packet } from '../../../../src/explain/flow/packet.ts';
+import type { Namespace } from '../namespace.ts';
+
+/** A flow, without the port that the client happens to have. */
+export type FlowEnds = Pick<Packet, 'protocol' | 'source' | 'destination' | 'destinationPort'>;
+
+const TABLE = 'inet seen';
+
+/** After conntrack, and before anybody translates. */
+const RULES = `
+table ${TABLE} {
+  set new4 { type ipv4_addr . ipv4_addr . inet_proto . inet_service; size 65535; flags dynamic; }
+  set new6 { type ipv6_addr . ipv6_addr . inet_proto . inet_service; size 65535; flags dynamic; }
+  chain write {
+    meta l4proto != { tcp, udp } return
+    meta nfproto ipv4 update @new4 { ip saddr . ip daddr . meta l4proto . th dport }
+    meta nfproto ipv6 update @new6 { ip6 saddr . ip6 daddr . meta l4proto . th dport }
+  }
+  chain in { type filter hook prerouting priority -150; ct state new jump write; }
+  chain out { type filter hook output priority -150; ct state new jump write; }
+}
+`;
+
+interface Listing {
+  readonly nftables: readonly {
+    readonly set?: { readonly elem?: readonly { readonly concat: readonly unknown[] }[] };
+  }[];
+}
+
+/** Begins to write them down, until {@link forgetNewFlows}. */
+export async function watchNewFlows(place: Namespace): Promise<void> {
+  await place.output('nft', ['-f', '-'], { input: RULES });
+}
+
+/** Tells of a flow whether it has begun in the stack. */
+export async function readNewFlows(place: Namespace): Promise<(flow: FlowEnds) => boolean> {
+  const known = new Set<string>();
+  for (const name of ['new4', 'new6']) {
+    const { nftables }: Listing = JSON.parse(
+      await place.output('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name]),
+    );
+    for (const { set } of nftables) for (const { concat } of set?.elem ?? []) known.add(concat.join(' '));
+  }
+  return ({ protocol, source, destination, destinationPort }) =>
+    known.has([source, destination, protocol, destinationPort].join(' '));
+}
+
+export async function forgetNewFlows(place: Namespace): Promise<void> {
+  await place.output('nft', ['delete', 'table', ...TABLE.split(' ')]);
+}

@@ -1,0 +1,113 @@
+// Packets that no socket sends here: SCTP, which this kernel may not have, and ICMP.
+import type { Namespace } from '../namespace.ts';
+import { killGroup } from '../process.ts';
+import { outputLines } from '../program-output.ts';
+
+/** CRC32c as RFC 9260 asks for (appendix A), over a packet whose checksum is zero. */
+const CRC = `
+import json, socket, struct, sys
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+`;
+
+/** Sends INIT chunks (RFC 9260, 3.3.2) from port 5000 on, one from each port. */
+const SEND_INITS = `${CRC}
+address, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+family = socket.AF_INET6 if ':' in address else socket.AF_INET
+raw = socket.socket(family, socket.SOCK_RAW, 132)
+for source in range(5000, 5000 + count):
+    chunk = struct.pack('!BBHIIHHI', 1, 0, 20, source, 65536, 1, 1, source)
+    head = struct.pack('!HHI', source, port, 0)
+    checksum = struct.pack('<I', crc32c(head + bytes(4) + chunk))
+    raw.sendto(head + checksum + chunk, (address, 0))
+`;
+
+/** Prints what comes in, a line each: who sent it, to which port, and whether the checksum is right. */
+const HEAR_INITS = `${CRC}
+import select
+raws = [socket.socket(family, socket.SOCK_RAW, 132) for family in (socket.AF_INET, socket.AF_INET6)]
+print('ready', flush=True)
+while True:
+    for raw in select.select(raws, [], [])[0]:
+        packet, peer = raw.recvfrom(65535)
+        if raw.family == socket.AF_INET:
+            packet = packet[(packet[0] & 15) * 4:]
+        source, target = struct.unpack('!HH', packet[:4])
+        intact = packet[8:12] == struct.pack('<I', crc32c(packet[:8] + bytes(4) + packet[12:]))
+        print(json.dumps({'client': peer[0], 'port': target, 'chunk': packet[12], 'intact': intact}), flush=True)
+`;
+
+/** Asks for an echo and prints type and code of the ICMP answer, and who sent it. */
+const ASK_ECHO = `
+import json, os, socket, struct, sys, time
+address = sys.argv[1]
+is6 = ':' in address
+raw = socket.socket(*((socket.AF_INET6, socket.SOCK_RAW, 58) if is6 else (socket.AF_INET, socket.SOCK_RAW, 1)))
+tag = os.urandom(16)
+body = struct.pack('!HH', os.getpid() & 65535, 1) + tag
+total = (8 << 8) + sum(struct.unpack('!10H', body))
+while total >> 16:
+    total = (total & 65535) + (total >> 16)
+raw.sendto(struct.pack('!BBH', 128 if is6 else 8, 0, 0 if is6 else ~total & 65535) + body, (address, 0))
+deadline = time.monotonic() + float(sys.argv[2])
+answer = None
+while answer is None and time.monotonic() < deadline:
+    raw.settimeout(max(deadline - time.monotonic(), 0.001))
+    try:
+        packet, peer = raw.recvfrom(65535)
+    except TimeoutError:
+        break
+    message = packet if is6 else packet[(packet[0] & 15) * 4:]
+    if tag in message and message[0] not in (8, 128):
+        answer = {'type': message[0], 'code': message[1], 'from': peer[0]}
+print(json.dumps(answer))
+`;
+
+/** An SCTP packet as a pod saw it. */
+export interface HeardInit {
+  readonly client: string;
+  readonly port: number;
+  /** 1 is INIT. */
+  readonly chunk: number;
+  readonly intact: boolean;
+}
+
+/** Writes down the SCTP packets that a pod gets, until it is stopped. */
+export async function hearInits(pod: Namespace): Promise<{ readonly heard: readonly HeardInit[]; stop(): void }> {
+  const child = pod.spawn('python3', ['-c', HEAR_INITS]);
+  const lines = outputLines(child, 'hear-inits');
+  await lines.next();
+  const heard: HeardInit[] = [];
+  const listen = async () => {
+    for await (const line of lines) heard.push(JSON.parse(line));
+  };
+  // It ends when the program is killed, and that is no failure.
+  listen().catch(() => undefined);
+  return { heard, stop: () => killGroup(child) };
+}
+
+/** Sends so many SCTP INITs, each of a flow of its own. */
+export async function sendInits(from: Namespace, to: { address: string; port: number; count: number }): Promise<void> {
+  await from.output('python3', ['-c', SEND_INITS, to.address, `${to.port}`, `${to.count}`]);
+}
+
+export interface EchoAnswer {
+  readonly type: number;
+  readonly code: number;
+  readonly from: string;
+}
+
+/** What comes back when an address is pinged; `null` when nothing does in time. */
+export async function ping(from: Namespace, address: string, timeoutMs = 1000): Promise<EchoAnswer | null> {
+  return JSON.parse(await from.output('python3', ['-c', ASK_ECHO, address, `${timeoutMs / 1000}`]));
+}
+
+/** Whether there is a Python to send them with. */
+export async function canSendRaw(from: Namespace): Promise<boolean> {
+  return (await from.exec('python3', ['-c', 'import socket'])).status === 0;
+}

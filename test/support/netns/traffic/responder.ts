@@ -1,0 +1,70 @@
+// A program that answers every question over TCP and UDP with who it is and what it sees.
+// Its only argument is a JSON document; it prints a line when it listens and ends with its standard input.
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Addresses } from '../topology.ts';
+import type { Answer } from './traffic.ts';
+
+interface Setup extends Addresses {
+  readonly name: string;
+  readonly tcp?: readonly number[];
+  readonly udp?: readonly number[];
+  /** How long it takes to answer a datagram. */
+  readonly delayMs?: number;
+}
+
+const { name, ip, ip6, tcp = [], udp = [], delayMs = 0 }: Setup = JSON.parse(process.argv[2] ?? '{}');
+
+await Promise.all([
+  ...tcp.map(listenTcp),
+  // One socket an address: the answer leaves from the address that was asked, and the socket knows which one that is.
+  ...udp.flatMap((port) => [listenUdp(ip, port), listenUdp(ip6, port)]),
+]);
+process.stdin.on('end', () => process.exit()).resume();
+process.stdout.write('listening\n');
+
+async function listenTcp(port: number): Promise<void> {
+  await once(createServer(serve).listen(port, '::'), 'listening');
+}
+
+function serve(socket: Socket): void {
+  socket.setNoDelay();
+  const answer: Answer = {
+    pod: name,
+    client: plain(socket.remoteAddress),
+    clientPort: socket.remotePort ?? 0,
+    local: plain(socket.localAddress),
+    localPort: socket.localPort ?? 0,
+  };
+  const ignore = () => {};
+  socket.on('error', ignore);
+  createInterface({ input: socket })
+    .on('line', () => socket.write(`${JSON.stringify(answer)}\n`))
+    .on('error', ignore);
+}
+
+async function listenUdp(address: string, port: number): Promise<void> {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  socket.on('message', (_message, from) => {
+    const answer: Answer = {
+      pod: name,
+      client: from.address,
+      clientPort: from.port,
+      local: address,
+      localPort: port,
+    };
+    // The callback takes the error of a client that has gone.
+    const send = () => socket.send(JSON.stringify(answer), from.port, from.address, () => {});
+    if (delayMs > 0) setTimeout(send, delayMs);
+    else send();
+  });
+  socket.bind(port, address);
+  await once(socket, 'listening');
+}
+
+/** A dual-stack socket shows IPv4 addresses as mapped ones. */
+function plain(address = ''): string {
+  return address.replace(/^::ffff:/, '');
+}

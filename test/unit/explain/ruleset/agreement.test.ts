@@ -1,0 +1,150 @@
+// Tests that the compiled ruleset does to random packets what the behaviour of random Services asks for.
+import fc from 'fast-check';
+import t from 'tap';
+import type { Engine } from '../../../../src/engine/engine.ts';
+import { differencesOf, type Outcome } from '../../../../src/explain/flow/fate.ts';
+import type { Host, Packet } from '../../../../src/explain/flow/packet.ts';
+import { trace } from '../../../../src/explain/ruleset/trace.ts';
+import { route } from '../../../../src/explain/services/route.ts';
+import { FAMILIES } from '../../../../src/net/family.ts';
+import { type Prefix, parsePrefix } from '../../../../src/net/prefix.ts';
+import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
+import { engineOf } from '../../../support/builders/engine.ts';
+import { Cluster, events } from '../../../support/builders/events.ts';
+import { node } from '../../../support/builders/node.ts';
+import { type Aimed, aimedPackets, atFrontend, hosts } from '../../../support/builders/packets.ts';
+import { directoryOf, rulesetOf } from '../../../support/builders/rulesets.ts';
+import { service } from '../../../support/builders/service.ts';
+import { endpoint, slice } from '../../../support/builders/slice.ts';
+
+/** Other seeds, and more states, are for whoever looks for more. */
+const SEED = Number(process.env['SEED'] ?? 20_251);
+const STATES = Number(process.env['STATES'] ?? 400);
+const PACKETS = 40;
+
+function blocks(...texts: readonly string[]): Prefix[] {
+  return texts.flatMap((text) => parsePrefix(text) ?? []);
+}
+
+const PODS = blocks('10.1.0.0/16', 'fd01::/64');
+
+const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
+  masqueradeAll: fc.constantFrom(false, false, true),
+  strictSourceRanges: fc.boolean(),
+  resetsEnded: fc.boolean(),
+  detectLocal: fc.constantFrom<ProxyOptions['detectLocal']>(
+    { mode: 'ClusterCIDR', cidrs: PODS },
+    { mode: 'ClusterCIDR', cidrs: PODS },
+    { mode: 'ClusterCIDR', cidrs: [] },
+    { mode: 'BridgeInterface', name: 'pod-a' },
+    { mode: 'InterfaceNamePrefix', name: 'pod-' },
+  ),
+  nodePortAddresses: fc.constantFrom<ProxyOptions['nodePortAddresses']>(
+    ['primary'],
+    ['all', 'localhost'],
+    ['primary', 'localhost'],
+    ['localhost'],
+    blocks('192.0.2.0/24', 'fd00::/64'),
+    blocks('0.0.0.0/0', '::/0'),
+  ),
+});
+
+/** One line for each packet on which route and trace differ. */
+function disagreements(engine: Engine, host: Host, sent: readonly Aimed[], seen: Map<Outcome, number>): string[] {
+  const directory = directoryOf(engine, host);
+  const [ip, ip6] = FAMILIES.map((family) => rulesetOf(engine, family));
+  const frontends = [...directory.listings.values()].map(({ frontend }) => frontend);
+  return sent.flatMap((aimed) => {
+    const packet = atFrontend(aimed, frontends);
+    const ruleset = packet.family === 'ip' ? ip : ip6;
+    if (ruleset === undefined) return ['no ruleset'];
+    const verdict = route(packet, directory);
+    const traced = trace(packet, ruleset, host);
+    seen.set(verdict.outcome, (seen.get(verdict.outcome) ?? 0) + 1);
+    const found = differencesOf(verdict, traced, { a: 'route', b: 'trace' });
+    if (traced.otherwise.length > 0) found.push(`other ways end otherwise: ${traced.otherwise}`);
+    if (found.length === 0) return [];
+    const steps = traced.steps.map((step) => `  ${step.hook} ${step.chain}: ${step.rule} ${step.element ?? ''}`);
+    return [[JSON.stringify(packet), ...found, `  ${verdict.reason}`, ...verdict.steps, ...steps].join('\n')];
+  });
+}
+
+t.test('a pod is dropped where all endpoints that it may use have weight 0, and one for others has not', async (t) => {
+  const draining = { nodeName: 'n1', conditions: { ready: false, serving: true, terminating: true } };
+  const engine = engineOf(
+    [
+      service('shop/web', {
+        metadata: { annotations: { 'nftlane.io/weights': '10.1.0.2=0' } },
+        spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local' },
+        status: { loadBalancer: { ingress: [{ ip: '192.0.2.7' }] } },
+      }),
+      slice('shop/web', { endpoints: [endpoint('10.1.0.1', draining), endpoint('10.1.0.2', { nodeName: 'n2' })] }),
+    ],
+    { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } },
+  );
+  const host: Host = { addresses: ['192.0.2.1'], routes: [] };
+  const at = { family: 'ip', protocol: 'tcp', sourcePort: 1, destination: '192.0.2.7', destinationPort: 80 } as const;
+  const cases = [
+    { source: '10.1.0.77', outcome: 'drop' },
+    { source: '203.0.113.5', outcome: 'forward' },
+  ] as const;
+  for (const { source, outcome } of cases) {
+    const packet: Packet = { ...at, source, inInterface: 'lan' };
+    t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
+    t.equal(route(packet, directoryOf(engine, host)).outcome, outcome, source);
+  }
+});
+
+t.test('a process that dials a load balancer address from that very address is let in where the node is', async (t) => {
+  const engine = engineOf([
+    node('n1'),
+    service('shop/web', {
+      spec: { type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.1/32'] },
+      status: { loadBalancer: { ingress: [{ ip: '198.51.100.8' }] } },
+    }),
+    slice('shop/web'),
+  ]);
+  const host: Host = { addresses: ['192.0.2.1', '198.51.100.8'], routes: [] };
+  const at = {
+    family: 'ip',
+    protocol: 'tcp',
+    sourcePort: 1,
+    destination: '198.51.100.8',
+    destinationPort: 80,
+  } as const;
+  for (const [source, outcome] of [
+    ['198.51.100.8', 'forward'],
+    ['192.0.2.1', 'forward'],
+    ['192.0.2.9', 'drop'],
+  ] as const) {
+    const packet: Packet = { ...at, source, inInterface: undefined };
+    t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
+    t.equal(route(packet, directoryOf(engine, host)).outcome, outcome, source);
+  }
+});
+
+t.test('route and trace agree on random packets in random clusters', async (t) => {
+  const seen = new Map<Outcome, number>();
+  const state = fc.record({
+    history: events(40),
+    options: OPTIONS,
+    host: hosts(),
+    sent: fc.array(aimedPackets(), { minLength: PACKETS, maxLength: PACKETS, size: 'max' }),
+  });
+  const property = fc.property(state, ({ history, options, host, sent }) => {
+    const cluster = new Cluster();
+    for (const event of history) cluster.apply(event);
+    const engine = engineOf(cluster.objects(), options);
+    engine.setHostAddresses(host.addresses);
+    engine.compile();
+    const found = disagreements(engine, host, sent, seen);
+    if (found.length > 0) throw new Error(found[0]);
+  });
+  fc.assert(property, { numRuns: STATES, seed: SEED });
+  const counts = Object.fromEntries(seen);
+  t.comment(JSON.stringify(counts));
+  const total = [...seen.values()].reduce((sum, count) => sum + count, 0);
+  t.ok(total >= 2_000, `${total} packets`);
+  for (const outcome of ['forward', 'refuse', 'drop', 'untouched'] as const)
+    t.ok((seen.get(outcome) ?? 0) > 100, `${seen.get(outcome)} end as ${outcome}`);
+});

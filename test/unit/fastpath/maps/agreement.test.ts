@@ -1,0 +1,176 @@
+// Tests that the maps of the fast path choose from exactly the endpoints that the ruleset does, in any state.
+import fc from 'fast-check';
+import t from 'tap';
+import { Engine } from '../../../../src/engine/engine.ts';
+import type { Fate } from '../../../../src/explain/flow/fate.ts';
+import { differencesOf, sortLandings } from '../../../../src/explain/flow/fate.ts';
+import type { Host, Packet } from '../../../../src/explain/flow/packet.ts';
+import { isOfHost } from '../../../../src/explain/flow/packet.ts';
+import { trace } from '../../../../src/explain/ruleset/trace.ts';
+import { route } from '../../../../src/explain/services/route.ts';
+import { DemandBook } from '../../../../src/fastpath/eligibility/demand-book.ts';
+import { place } from '../../../../src/fastpath/eligibility/place.ts';
+import { excludedSources } from '../../../../src/fastpath/eligibility/sources.ts';
+import type { Backend, FrontendKey } from '../../../../src/fastpath/maps/entries.ts';
+import { Tables } from '../../../../src/fastpath/maps/tables.ts';
+import { familyOf } from '../../../../src/net/address.ts';
+import { parsePrefix } from '../../../../src/net/prefix.ts';
+import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
+import { DEFAULT_OPTIONS } from '../../../../src/nftables/compile/node-view.ts';
+import { BpfMaps } from '../../../support/builders/bpf-maps.ts';
+import { type Event, events, tell } from '../../../support/builders/events.ts';
+import { type Aimed, aimedPackets, atFrontend, hosts } from '../../../support/builders/packets.ts';
+import { directoryOf, rulesetOf } from '../../../support/builders/rulesets.ts';
+import { type ApiObject, merge } from '../../../support/deployment/merge.ts';
+
+const SEED = Number(process.env['SEED'] ?? 31);
+const STATES = Number(process.env['STATES'] ?? 400);
+const STEPS = 6;
+const UPLINK = 'lan';
+
+const PODS = ['10.1.0.0/16', 'fd01::/64'].flatMap((text) => parsePrefix(text) ?? []);
+const NODE_BLOCKS = ['192.0.2.0/24', 'fd00::/64'].flatMap((text) => parsePrefix(text) ?? []);
+
+const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
+  strictSourceRanges: fc.boolean(),
+  masqueradeAll: fc.boolean(),
+  detectLocal: fc.constantFrom<ProxyOptions['detectLocal']>(
+    { mode: 'ClusterCIDR', cidrs: PODS },
+    { mode: 'ClusterCIDR', cidrs: [] },
+    { mode: 'InterfaceNamePrefix', name: 'pod-' },
+  ),
+  nodePortAddresses: fc.constantFrom<ProxyOptions['nodePortAddresses']>(['primary'], NODE_BLOCKS),
+});
+
+/** Clients outside, two pods, and one that is only like a pod. */
+const SOURCES = {
+  ip: ['203.0.113.5', '10.1.0.77', '10.1.0.1', '10.2.0.1'],
+  ip6: ['2001:db8::5', 'fd01::77', 'fd02::1'],
+};
+
+/** The event as it would be where the programs have most to do: Local policies, endpoints here, nothing that only nft does. */
+function favoured({ verb, object }: Event): Event {
+  if (object['kind'] === 'EndpointSlice') {
+    const endpoints = (object['endpoints'] as readonly ApiObject[]).map((one) => ({ ...one, nodeName: 'n1' }));
+    return { verb, object: { ...object, endpoints } };
+  }
+  if (object['kind'] !== 'Service') return { verb, object };
+  const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', sessionAffinity: 'None' };
+  return { verb, object: merge(object, { spec, metadata: { annotations: { 'nftlane.io/balance': 'random' } } }) };
+}
+
+/** A pod's device and link, by the last digit of its address. */
+function backendAt(address: string): Omit<Backend, 'gen' | 'svc' | 'port' | 'protocol'> {
+  const digit = Number(address.at(-1));
+  const ifindex = 100 + digit;
+  const mac = new Uint8Array([2, 0, 0, 0, 0, digit]);
+  return { address, flags: 0, ifindex, l3if: ifindex, mtu: 1500, mac, gatewayMac: mac };
+}
+
+const NOWHERE = { cause: 'pod', reason: 'has no device' } as const;
+
+/** What the maps make of a packet, in the words of `route`. */
+function fateOf(backends: readonly Backend[]): Fate {
+  const share = 1 / backends.length;
+  const landings = backends.map(({ address, port }) => ({ address, port, share, masquerade: false }));
+  return { outcome: 'forward', landings: sortLandings(landings) };
+}
+
+t.test('the programs choose from what the ruleset chooses from, and their maps are always in order', async (t) => {
+  let taken = 0;
+  let changes = 0;
+  const history = fc.array(
+    fc.record({
+      told: fc
+        .array(fc.boolean(), { minLength: 12, maxLength: 12, size: 'max' })
+        .chain((favours) => events(12).map((told) => told.map((event, i) => (favours[i] ? favoured(event) : event)))),
+      /** Pods that have a device now. */
+      placed: fc.oneof(fc.constant<number[]>([1, 2, 3, 4]), fc.subarray<number>([1, 2, 3, 4], { minLength: 2 })),
+      flows: fc.subarray(Array.from({ length: 12 }, (_, i) => i + 1)),
+      pauseMs: fc.constantFrom(10, 700, 5000),
+      restarted: fc.constantFrom(false, false, false, true),
+      sent: fc.array(aimedPackets(), { minLength: 10, maxLength: 10, size: 'max' }),
+    }),
+    { minLength: STEPS, maxLength: STEPS, size: 'max' },
+  );
+  const property = fc.property(
+    fc.record({ history, options: OPTIONS, host: hosts() }),
+    ({ history, options, host }) => {
+      const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options });
+      engine.setHostAddresses(host.addresses);
+      const book = new DemandBook(engine);
+      for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const) engine.replace(kind, []);
+      engine.adopt({ elements: new Map(), chains: [] });
+      const maps = new BpfMaps();
+      let now = 1_000_000;
+      const begin = () => new Tables(maps.held(), now);
+      let tables = begin();
+      for (const { told, placed, flows, pauseMs, restarted, sent } of history) {
+        for (const event of told) tell(engine, event);
+        engine.compile();
+        now += pauseMs;
+        if (restarted) tables = begin();
+        const wanted = book.wanted(host.addresses);
+        const { frontends } = place(wanted.frontends, ({ address, port, protocol }) =>
+          placed.includes(Number(address.at(-1))) ? { ...backendAt(address), port, protocol } : NOWHERE,
+        );
+        const { addresses: hostAddresses } = host;
+        const sources = excludedSources(engine.node, { hostAddresses, podCidrs: [] });
+        const devices = new Set(placed.map((digit) => 100 + digit));
+        const counted = { at: now - 1, bySlot: new Map(flows.map((slot) => [slot, 1])) };
+        const { lines } = tables.plan(
+          { frontends, sources, uplinks: new Map([[2, 1500]]), devices },
+          { now, flows: counted },
+        );
+        changes += lines.length;
+        maps.apply(lines, now);
+        if (maps.faults.length > 0) throw new Error(maps.faults.join('\n'));
+        const { dialled } = tables;
+        taken += compareAll(engine, host, { maps, dialled, sent });
+      }
+    },
+  );
+  fc.assert(property, { numRuns: STATES, seed: SEED });
+  t.comment(`${taken} packets taken, ${changes} changes of maps`);
+  t.ok(taken > 800, `${taken} packets taken`);
+});
+
+interface Sent {
+  readonly maps: BpfMaps;
+  readonly dialled: readonly FrontendKey[];
+  readonly sent: readonly Aimed[];
+}
+
+/** To every frontend of the maps from every kind of source. */
+function toAll(dialled: readonly FrontendKey[]): Packet[] {
+  return dialled.flatMap(({ address: destination, port: destinationPort, protocol }) => {
+    const family = familyOf(destination);
+    return SOURCES[family].map((source) => ({
+      ...{ family, protocol, source, sourcePort: 40_000, destination, destinationPort, inInterface: UPLINK },
+    }));
+  });
+}
+
+/** Throws where the maps take a packet otherwise than the ruleset. Returns how many they take. */
+function compareAll(engine: Engine, host: Host, { maps, dialled, sent }: Sent): number {
+  const directory = directoryOf(engine, host);
+  const rulesets = { ip: rulesetOf(engine, 'ip'), ip6: rulesetOf(engine, 'ip6') };
+  const frontends = [...directory.listings.values()].map(({ frontend }) => frontend);
+  let taken = 0;
+  const astray = sent.map((aimed): Packet => ({ ...atFrontend(aimed, frontends), inInterface: UPLINK }));
+  for (const packet of [...toAll(dialled), ...astray]) {
+    // Only packets from outside meet the programs, and no address of this node is among their sources.
+    if (isOfHost(host, packet.source)) continue;
+    const choice = maps.choice(packet);
+    // The way back to a backend does not lead out by the uplink, so a program does not take what claims to come from one.
+    if (choice === undefined || choice.some(({ address }) => address === packet.source)) continue;
+    taken++;
+    const fate = fateOf(choice);
+    const found = [
+      ...differencesOf(fate, route(packet, directory), { a: 'maps', b: 'route' }),
+      ...differencesOf(fate, trace(packet, rulesets[packet.family], host), { a: 'maps', b: 'trace' }),
+    ];
+    if (found.length > 0) throw new Error([JSON.stringify(packet), ...found].join('\n'));
+  }
+  return taken;
+}

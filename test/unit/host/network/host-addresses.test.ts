@@ -1,0 +1,40 @@
+// Tests of src/host/network/host-addresses.ts, with other programs in place of ip.
+import t, { type Test } from 'tap';
+import { hostAddresses, watchHostAddresses } from '../../../../src/host/network/host-addresses.ts';
+import { recordLog } from '../../../support/api-server/recorder.ts';
+
+const NEVER = 10_000_000;
+
+/** Watches until it was called back so often. Returns what was logged. */
+async function watch(t: Test, calls: number, options: { command: [string, ...string[]]; pollMs?: number }) {
+  const { log, lines } = recordLog();
+  const stop = new AbortController();
+  let left = calls;
+  const onChange = (): void => {
+    left -= 1;
+    if (left === 0) stop.abort();
+  };
+  await watchHostAddresses({ onChange, log, signal: stop.signal, restartMs: 10, pollMs: NEVER, ...options });
+  t.ok(left <= 0);
+  return lines;
+}
+
+t.test('hostAddresses() has loopback', async (t) => {
+  t.ok(hostAddresses().includes('127.0.0.1'));
+});
+
+t.test('each line of the monitor is a change', async (t) => {
+  const lines = await watch(t, 2, { command: ['sh', '-c', 'echo one; echo two; exec sleep 600'] });
+  t.strictSame(lines, []);
+});
+
+t.test('a monitor that ends is started again, which is told once', async (t) => {
+  const lines = await watch(t, 6, { command: ['sh', '-c', 'echo one; echo no right >&2; exit 1'] });
+  t.match(lines, [{ level: 'warn', message: 'cannot hear of changed addresses', details: { reason: 'no right' } }]);
+  t.equal(lines.length, 1);
+});
+
+t.test('without the program it looks now and then', async (t) => {
+  const lines = await watch(t, 3, { command: ['/no/such/program'], pollMs: 10 });
+  t.match(lines, [{ message: 'cannot hear of changed addresses', details: { reason: /ENOENT/ } }]);
+});

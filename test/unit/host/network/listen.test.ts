@@ -1,0 +1,30 @@
+// Tests of src/host/network/listen.ts.
+import { createServer } from 'node:net';
+import t from 'tap';
+import { ListenError, listen } from '../../../../src/host/network/listen.ts';
+import { freePort, occupy } from '../../health/ask.ts';
+
+t.test('listen() leaves nothing behind when it fails, however often it is tried', async (t) => {
+  const place = { host: '127.0.0.1', port: await freePort(), ipv6Only: true };
+  const { leave } = await occupy(place.port, place.host);
+  const server = createServer();
+  const listeners = () => ['error', 'listening', 'close'].map((event) => server.listenerCount(event));
+  const before = listeners();
+  for (let n = 0; n < 3; n++) {
+    const message = `Cannot listen at 127.0.0.1:${place.port}: another process listens there`;
+    await t.rejects(listen(server, place), new ListenError(message));
+    t.strictSame(listeners(), before);
+  }
+  await leave();
+  await listen(server, place);
+  t.strictSame(listeners(), before);
+  server.close();
+});
+
+t.test('listen() resolves when the server is closed meanwhile', async (t) => {
+  const server = createServer();
+  const listening = listen(server, { host: '127.0.0.1', port: await freePort(), ipv6Only: true });
+  server.close();
+  await listening;
+  t.notOk(server.listening);
+});

@@ -1,0 +1,48 @@
+// Tests of src/host/process/exec.ts, with programs that every system has.
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { exec } from '../../../../src/host/process/exec.ts';
+
+const TIMEOUT = { timeoutMs: 20_000 };
+const STARVED = fileURLToPath(new URL('../../../support/fakes/starved-process.ts', import.meta.url));
+
+t.test('exec() resolves with what a program says, whatever its status', async (t) => {
+  const result = await exec('sh', ['-c', 'cat; echo no >&2; exit 3'], { ...TIMEOUT, input: 'yes' });
+  t.strictSame(result, { status: 3, stdout: 'yes', stderr: 'no\n' });
+});
+
+t.test('exec() tells programs that are not there from those that fail', async (t) => {
+  await t.rejects(exec('/no/such/program', [], TIMEOUT), { name: 'ExecError', kind: 'not-found' });
+  const killed = { name: 'ExecError', kind: 'failed' };
+  await t.rejects(exec('sleep', ['600'], { timeoutMs: 10 }), killed);
+  await t.rejects(exec('sleep', ['600'], { ...TIMEOUT, signal: AbortSignal.timeout(10) }), killed);
+  await t.rejects(exec('sleep', ['600'], { ...TIMEOUT, signal: AbortSignal.abort() }), killed);
+});
+
+t.test('exec() rejects with what a reader of lines has thrown, and ends the program', async (t) => {
+  const lines: string[] = [];
+  const onLine = (line: string): void => {
+    lines.push(line);
+    throw new Error(`Cannot read "${line}"`);
+  };
+  await t.rejects(exec('sh', ['-c', 'echo one; echo two; exec sleep 600'], { ...TIMEOUT, onLine }), {
+    message: 'Cannot read "one"',
+  });
+  t.strictSame(lines, ['one']);
+});
+
+t.test('programs that cannot be started for want of file descriptors end nobody else', async (t) => {
+  const command = `ulimit -n 60; exec "${process.execPath}" "${STARVED}"`;
+  const { stdout, stderr } = await exec('sh', ['-c', command], TIMEOUT);
+  t.strictSame(
+    JSON.parse(stdout || '[]'),
+    [
+      'ExecError: Cannot run "true": spawn true EMFILE',
+      'spawn true EMFILE',
+      'NftLost: Cannot run the nft session: spawn cat EMFILE',
+      'NftLost: Cannot run the nft session: spawn cat EMFILE',
+      "NftLost: The nft session ended: status 1 cat: invalid option -- 'i'\nTry 'cat --help' for more information.",
+    ],
+    stderr,
+  );
+});

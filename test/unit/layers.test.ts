@@ -1,0 +1,237 @@
+// Tests the rules of the source tree: layers of packages, circles, purity, and what may be used where.
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+/** The layers from the bottom up, one package each. An import leads down, or stays inside its package. */
+const LAYERS = [
+  'lib',
+  'net',
+  'host',
+  'services',
+  'nftables',
+  'engine',
+  'config',
+  'sources',
+  'controller',
+  'fastpath',
+  'conntrack',
+  'health',
+  'events',
+  'migration',
+  'metrics',
+  'explain',
+  'inspect',
+  'admin',
+  'doctor',
+  'daemon',
+  'cli',
+  'main.ts',
+];
+
+/** Imports that still lead up. The list only gets shorter. */
+const UPWARD: readonly string[] = [
+  'src/daemon/reload.ts -> src/cli/flags/proxy-flags.ts',
+  'src/daemon/run.ts -> src/cli/flags/proxy-flags.ts',
+  'src/host/network/host.ts -> src/explain/flow/packet.ts',
+  'src/host/sysctl/apply-settings.ts -> src/config/settings.ts',
+  'src/host/sysctl/conntrack-settings.ts -> src/config/settings.ts',
+  'src/nftables/client/kernel.ts -> src/engine/engine.ts',
+];
+
+/** Folders whose files do no I/O, read no clock and draw no random number: the same input gives the same output. */
+const PURE_FOLDERS = [
+  'src/lib/',
+  'src/net/',
+  'src/services/',
+  'src/nftables/syntax/',
+  'src/nftables/plan/',
+  'src/nftables/compile/',
+  'src/engine/',
+  'src/explain/',
+  'src/inspect/',
+];
+
+/** Text that only these files, or files in these folders, may contain. */
+const ONLY_IN: readonly { readonly text: RegExp; readonly places: readonly string[] }[] = [
+  {
+    text: /'node:child_process'/,
+    places: [
+      'src/host/process/exec.ts',
+      'src/host/process/follow.ts',
+      'src/nftables/client/nft-session.ts',
+      'src/fastpath/loader/loader-process.ts',
+    ],
+  },
+  { text: /'@kubernetes\/client-node[/']/, places: ['src/sources/api-server/'] },
+  { text: /'prom-client[/']/, places: ['src/metrics/'] },
+];
+
+const IMPURE = /'node:|\bprocess\b|\bconsole\.|\bDate\.now\b|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\b/;
+const VAGUE_NAMES = ['index', 'utils', 'helpers', 'common', 'misc', 'types'];
+const MAX_LINES = 300;
+
+/** What was written for the authors alone: paths outside the project, and numbers of statements in other papers. */
+const PRIVATE = /\.\.\/shared\b|\/work\/|DESIGN\.md|\b(?:IN|SP|EP|TO|PK|NF|CT|HC|SL|CF|OP|TD)-\d+[a-z]?\b/;
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const OWN_PATH = 'test/unit/layers.test.ts';
+
+interface Source {
+  /** From the top of the project, with `/`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** All files under a folder; none when there is no such folder. */
+function filesIn(folder: string): Source[] {
+  let entries: ReturnType<typeof readEntries>;
+  try {
+    entries = readEntries(folder);
+  } catch {
+    return [];
+  }
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return { path: posix.join(...path.slice(ROOT.length).split('/')), text: readFileSync(path, 'utf8') };
+    })
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function readEntries(folder: string) {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true });
+}
+
+const sources = filesIn('src').filter(({ path }) => path.endsWith('.ts'));
+const texts = new Map(sources.map(({ path, text }) => [path, text]));
+
+/** The files that a file imports or exports from, besides packages. */
+function importsOf({ path, text }: Source): string[] {
+  const found = text.matchAll(/(?:\bfrom|\bimport\(?)\s*'(\.[^']+)'/g);
+  return [...found].map(([, target = '']) => posix.join(posix.dirname(path), target));
+}
+
+/** The code without its comments, in which any word may stand. */
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|\s\/\/ .*$/gm, '');
+}
+
+function packageOf(path: string): string {
+  return path.split('/')[1] ?? '';
+}
+
+function layerOf(path: string): number {
+  return LAYERS.indexOf(packageOf(path));
+}
+
+t.test('every package has its layer', async (t) => {
+  t.ok(sources.length > 30, 'there are sources');
+  const packages = new Set(sources.map(({ path }) => packageOf(path)));
+  t.strictSame([...packages].sort(), [...LAYERS].sort(), `the packages of src/ are LAYERS at the top of ${OWN_PATH}`);
+});
+
+t.test('imports never run up', async (t) => {
+  const upward: string[] = [];
+  for (const source of sources) {
+    for (const target of importsOf(source)) {
+      t.ok(texts.has(target), `${source.path} imports ${target}, which exists`);
+      if (packageOf(source.path) === packageOf(target) || layerOf(target) < layerOf(source.path)) continue;
+      upward.push(`${source.path} -> ${target}`);
+    }
+  }
+  t.strictSame(upward.sort(), UPWARD);
+});
+
+/** The first circle in a graph, as its nodes in order, or undefined. */
+function circleIn(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | undefined {
+  const done = new Set<string>();
+  const visit = (node: string, way: readonly string[]): readonly string[] | undefined => {
+    if (way.includes(node)) return [...way.slice(way.indexOf(node)), node];
+    if (done.has(node)) return undefined;
+    for (const next of graph.get(node) ?? []) {
+      const circle = visit(next, [...way, node]);
+      if (circle !== undefined) return circle;
+    }
+    done.add(node);
+    return undefined;
+  };
+  for (const node of graph.keys()) {
+    const circle = visit(node, []);
+    if (circle !== undefined) return circle;
+  }
+  return undefined;
+}
+
+/** The graph of imports between files, or of what files are grouped by. */
+function importGraph(files: readonly Source[], groupOf: (path: string) => string): Map<string, Set<string>> {
+  const graph = new Map<string, Set<string>>();
+  for (const file of files) {
+    const from = groupOf(file.path);
+    const targets = importsOf(file).map(groupOf);
+    const known = graph.get(from) ?? new Set();
+    graph.set(from, known);
+    for (const target of targets) if (target !== from || groupOf === itself) known.add(target);
+  }
+  return graph;
+}
+
+const itself = (path: string) => path;
+
+t.test('circleIn() finds a circle, however long', async (t) => {
+  const graph = (edges: Record<string, string[]>) =>
+    new Map(Object.entries(edges).map(([from, to]) => [from, new Set(to)]));
+  t.equal(circleIn(graph({ a: ['b'], b: ['c'], c: [] })), undefined);
+  t.strictSame(circleIn(graph({ a: ['a'] })), ['a', 'a']);
+  t.strictSame(circleIn(graph({ a: ['b'], b: ['c'], c: ['d'], d: ['b'] })), ['b', 'c', 'd', 'b']);
+});
+
+t.test('there is no circle between files', async (t) => {
+  t.equal(circleIn(importGraph(sources, itself)), undefined);
+});
+
+t.test('there is no circle between folders', async (t) => {
+  t.equal(circleIn(importGraph(sources, posix.dirname)), undefined);
+});
+
+t.test('no folder of src/ has more than a dozen files', async (t) => {
+  const sizes = new Map<string, number>();
+  for (const { path } of sources) sizes.set(posix.dirname(path), (sizes.get(posix.dirname(path)) ?? 0) + 1);
+  for (const [folder, size] of sizes) t.ok(size <= 12, `${folder} has ${size} files`);
+});
+
+t.test('pure packages touch nothing outside', async (t) => {
+  for (const { path, text } of sources.filter(({ path }) => PURE_FOLDERS.some((folder) => path.startsWith(folder)))) {
+    const [found] = IMPURE.exec(withoutComments(text)) ?? [];
+    t.equal(found, undefined, path);
+  }
+});
+
+t.test('some modules are used in one place only', async (t) => {
+  for (const { text: forbidden, places } of ONLY_IN) {
+    const users = sources.filter(({ text }) => forbidden.test(text)).map(({ path }) => path);
+    const strangers = users.filter((user) => !places.some((place) => user === place || user.startsWith(place)));
+    t.strictSame(strangers, [], String(forbidden));
+  }
+});
+
+t.test('files are short, say what they are, and have one name', async (t) => {
+  for (const { path, text } of sources) {
+    const lines = text.split('\n');
+    t.ok(lines.length <= MAX_LINES + 1, `${path} has ${lines.length - 1} lines`);
+    t.match(lines[0], /^(?:#!|\/\/ [A-Z\d`])/, `${path} begins with a comment about itself`);
+    t.notOk(VAGUE_NAMES.includes(basename(path, '.ts')), `${path} has a name that says something`);
+    t.match(basename(path), /^[a-z0-9-]+\.ts$/, `${path} is in kebab case`);
+    t.notMatch(text, /^export default\b/m, `${path} has no default export`);
+  }
+});
+
+t.test('nothing refers to papers outside the project', async (t) => {
+  const all = ['src', 'test', 'manifests'].flatMap(filesIn).filter(({ path }) => path !== OWN_PATH);
+  for (const { path, text } of all) {
+    const [found] = PRIVATE.exec(text) ?? [];
+    t.equal(found, undefined, path);
+  }
+});

@@ -1,0 +1,68 @@
+// Tests of src/metrics/nftlane/connection-counts.ts.
+import t from 'tap';
+import { ConnectionCounts } from '../../../../src/metrics/nftlane/connection-counts.ts';
+import type { ListedElement } from '../../../../src/nftables/syntax/listing.ts';
+
+const KEY = '172.30.0.10 . tcp . 80';
+
+function element(key: string, data: string, packets: number, comment = 'shop/web:http'): ListedElement {
+  return { key, data, packets, comment };
+}
+
+/** A frontend with its verdict and its slots, as the kernel lists them. */
+function listing(lead: number, ...slots: readonly (readonly [string, number])[]) {
+  return new Map([
+    ['ip service-ips', [element(KEY, `goto cluster-${slots.length}`, lead)]],
+    ['ip endpoints', slots.map(([data, packets], index) => element(`${KEY} . ${index}`, data, packets))],
+  ]);
+}
+
+const led = (counts: ConnectionCounts) => counts.ports(10).map(({ name, led }) => `${name} ${led}`);
+const endpoints = (counts: ConnectionCounts) =>
+  counts.endpoints(10).map(({ endpoint, connections }) => `${endpoint}: ${connections}`);
+
+t.test('ConnectionCounts adds up what counters have grown by', async (t) => {
+  const counts = new ConnectionCounts();
+  counts.add(listing(3, ['10.1.0.1 . 8080', 2], ['10.1.0.2 . 8080', 1]));
+  counts.add(listing(5, ['10.1.0.1 . 8080', 2], ['10.1.0.2 . 8080', 3]));
+  t.strictSame(led(counts), ['shop/web:http 5']);
+  t.strictSame(endpoints(counts), ['10.1.0.2 . 8080: 3', '10.1.0.1 . 8080: 2']);
+});
+
+t.test('ConnectionCounts never goes back when elements are made anew', async (t) => {
+  const counts = new ConnectionCounts();
+  counts.add(listing(30, ['10.1.0.1 . 8080', 20], ['10.1.0.2 . 8080', 10]));
+  // One endpoint more: the verdict is another element, the slots are the same.
+  counts.add(listing(1, ['10.1.0.1 . 8080', 21], ['10.1.0.2 . 8080', 12], ['10.1.0.3 . 8080', 1]));
+  t.strictSame(led(counts), ['shop/web:http 34'], 'the slots have counted more than the new verdict');
+  // The same endpoint in another slot.
+  counts.add(listing(3, ['10.1.0.3 . 8080', 2]));
+  t.strictSame(led(counts), ['shop/web:http 37']);
+  t.strictSame(endpoints(counts), ['10.1.0.3 . 8080: 3'], 'endpoints that are gone are forgotten');
+});
+
+t.test('ConnectionCounts counts clients that affinity remembers, whom only the verdict sees', async (t) => {
+  const counts = new ConnectionCounts();
+  counts.add(listing(7, ['10.1.0.1 . 8080', 2]));
+  t.strictSame(led(counts), ['shop/web:http 7']);
+});
+
+t.test('ConnectionCounts tells refused connections, families and frontends apart', async (t) => {
+  const counts = new ConnectionCounts();
+  counts.add(
+    new Map([
+      ['ip service-ips', [element(KEY, 'goto cluster-1', 4), element('192.0.2.1 . tcp . 80', 'goto external-1', 2)]],
+      ['ip6 service-nodeports', [element('tcp . 30080', 'goto nodeport-1', 1)]],
+      ['ip no-endpoints', [element('172.30.0.11 . tcp . 80', 'goto refuse', 9, 'shop/empty')]],
+      ['ip cluster-ips', [element('172.30.0.10', '', 1000)]],
+    ]),
+  );
+  t.strictSame(counts.ports(10), [
+    { name: 'shop/empty', label: 'IPv4', led: 0, refused: 9 },
+    { name: 'shop/web:http', label: 'IPv4', led: 6, refused: 0 },
+    { name: 'shop/web:http', label: 'IPv6', led: 1, refused: 0 },
+  ]);
+  t.equal(counts.ports(1).length, 1, 'no more than are asked for');
+  counts.add(new Map());
+  t.strictSame(counts.ports(10), [], 'Services that are gone are forgotten');
+});

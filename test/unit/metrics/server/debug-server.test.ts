@@ -1,0 +1,122 @@
+// Tests of src/metrics/server/debug-server.ts, pages.ts and statusz.ts, over real sockets.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { parse } from 'yaml';
+import { systemClock } from '../../../../src/host/clock.ts';
+import { DebugServer } from '../../../../src/metrics/server/debug-server.ts';
+import { debugPages } from '../../../../src/metrics/server/pages.ts';
+import { fastClock } from '../../../support/api-server/fast-clock.ts';
+import { recordLog } from '../../../support/api-server/recorder.ts';
+import { until } from '../../../support/api-server/until.ts';
+
+async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = systemClock } = {}) {
+  const { log, lines } = recordLog();
+  const program = { name: 'nftlane', version: '1.2.3', startedAt: 0, now: () => 3_661_000 };
+  const metrics = { print, contentType: 'text/plain; version=0.0.4; charset=utf-8' };
+  const pages = debugPages({ metrics, program, configuration: () => ({ kind: 'KubeProxyConfiguration' }) });
+  const server = new DebugServer({ address: { host: '127.0.0.1', port }, pages, hardFail: false, log, clock });
+  const stop = new AbortController();
+  const running = server.run(stop.signal);
+  t.teardown(async () => {
+    stop.abort();
+    await running;
+  });
+  const get = async (path: string, init: RequestInit = {}) => {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`, init);
+    const { status, headers } = response;
+    return {
+      status,
+      type: headers.get('content-type'),
+      sniff: headers.get('x-content-type-options'),
+      body: await response.text(),
+    };
+  };
+  return { server, get, lines, stop, running };
+}
+
+t.test('DebugServer serves the pages that kube-proxy has', async (t) => {
+  const { server, get } = await open(t);
+  await until('port', () => server.port !== undefined);
+  const plain = { status: 200, type: 'text/plain; charset=utf-8', sniff: 'nosniff' };
+  t.strictSame(await get('/proxyMode'), { ...plain, body: 'nftables' });
+  t.strictSame(await get('/proxyMode', { method: 'POST' }), { ...plain, body: 'nftables' });
+  t.strictSame(await get('/healthz'), { ...plain, body: 'ok' });
+  t.strictSame(await get('/healthz/ping'), { ...plain, body: 'ok' });
+  t.strictSame((await get('/healthz?verbose')).body, '[+]ping ok\nhealthz check passed\n');
+  t.strictSame(
+    (await get('/healthz?verbose&exclude=ping&exclude=etcd')).body,
+    '[+]ping excluded: ok\nwarn: some health checks cannot be excluded: no matches for "etcd"\nhealthz check passed\n',
+  );
+  t.match(await get('/metrics'), { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' });
+  const configz = await get('/configz');
+  t.match(configz, { status: 200, type: 'application/json', sniff: 'nosniff' });
+  t.strictSame(JSON.parse(configz.body), { 'kubeproxy.config.k8s.io': { kind: 'KubeProxyConfiguration' } });
+  for (const path of ['/', '/metrics/', '/toString', '/debug/pprof']) {
+    t.match(await get(path), { status: 404, type: plain.type, sniff: 'nosniff' }, path);
+  }
+});
+
+t.test('statusz is text, or a Statusz for those who ask for it', async (t) => {
+  const { server, get } = await open(t);
+  await until('port', () => server.port !== undefined);
+  const ask = (accept: string) => get('/statusz', { headers: { accept } });
+  t.match((await ask('*/*')).body, /^Started: Thu, 01 Jan 1970 00:00:00 GMT\nUp: 1 hr 01 min 01 sec$/m);
+  t.match((await ask('*/*')).body, /^Paths: \/configz \/healthz .*\/metrics \/proxyMode \/statusz$/m);
+  const wanted = { kind: 'Statusz', apiVersion: 'config.k8s.io/v1beta1', uptimeSeconds: 3661, binaryVersion: '1.2.3' };
+  const json = await ask('application/json;v=v1beta1;g=config.k8s.io;as=Statusz');
+  t.match(json, { status: 200, type: 'application/json' });
+  t.match(JSON.parse(json.body), wanted);
+  const yaml = await ask('application/yaml;v=v1alpha1;g=config.k8s.io;as=Statusz, application/json');
+  t.match(parse(yaml.body), { ...wanted, apiVersion: 'config.k8s.io/v1alpha1' });
+  t.match(await ask('application/json'), { status: 406 });
+});
+
+t.test('DebugServer answers 500 when a page fails, and lives on', async (t) => {
+  const print = async () => {
+    throw new Error('no numbers today');
+  };
+  const { server, get, lines } = await open(t, { print });
+  await until('port', () => server.port !== undefined);
+  t.match(await get('/metrics'), { status: 500, body: 'no numbers today\n' });
+  t.match(lines, [{ level: 'error', details: { path: '/metrics', reason: 'no numbers today' } }]);
+  t.match(await get('/healthz'), { status: 200 });
+});
+
+t.test('DebugServer waits for a port that is taken, saying so once', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const clock = fastClock(1000);
+  const { server, lines } = await open(t, { port, clock });
+  await until('attempts', () => clock.sleeps.length >= 3);
+  t.strictSame(clock.sleeps.slice(0, 3), [5_000, 5_000, 5_000]);
+  const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
+  t.match(lines, [{ level: 'error', details: { reason, retryInMs: 5000 } }]);
+  t.equal(lines.length, 1);
+  other.close();
+  await until('port', () => server.port === port);
+});
+
+t.test('DebugServer ends when it is told to, though it never could listen', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { stop, running, lines } = await open(t, { port: (other.address() as AddressInfo).port });
+  await until('failure', () => lines.length === 1);
+  stop.abort();
+  await running;
+  other.close();
+});
+
+t.test('DebugServer gives up when it must listen and cannot', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const { log } = recordLog();
+  const address = { host: '127.0.0.1', port };
+  const server = new DebugServer({ address, pages: {}, hardFail: true, log, clock: systemClock });
+  const message = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
+  await t.rejects(server.run(new AbortController().signal), { name: 'ListenError', message });
+  other.close();
+});

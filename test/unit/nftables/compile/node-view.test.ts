@@ -1,0 +1,116 @@
+// Tests of src/nftables/compile/node-view.ts.
+import t from 'tap';
+import { parsePrefix } from '../../../../src/net/prefix.ts';
+import {
+  DEFAULT_OPTIONS,
+  type NodeFacts,
+  type ProxyOptions,
+  viewNode,
+} from '../../../../src/nftables/compile/node-view.ts';
+import { readNode } from '../../../../src/services/objects/node.ts';
+import { inZone, node } from '../../../support/builders/node.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
+
+const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);
+const FACTS: NodeFacts = { node: undefined, hostAddresses: [], serviceCidrs: [] };
+
+function view(options: Partial<ProxyOptions>, facts: Partial<NodeFacts> = {}) {
+  return viewNode({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options }, { ...FACTS, ...facts });
+}
+
+const read = (overrides: ApiObject) => readNode(node('n1', overrides)).value;
+
+t.test('viewNode() is complete before the Node is known', async (t) => {
+  t.strictSame(view({}), {
+    name: 'n1',
+    families: ['ip', 'ip6'],
+    zone: undefined,
+    masqueradeAll: false,
+    masqueradeBit: 14,
+    strictSourceRanges: false,
+    resetsEnded: false,
+    addresses: { ip: '127.0.0.1', ip6: '::1' },
+    detectLocal: { by: 'source', prefixes: {} },
+    localhostNodePorts: false,
+    nodePortIps: { ip: 'any', ip6: 'any' },
+    serviceCidrs: { ip: [], ip6: [] },
+  });
+  t.equal(view({}, { node: read(inZone('a')) }).zone, 'a');
+});
+
+t.test('viewNode() tells pods by the first block of each family, or by their interface', async (t) => {
+  const node = read({ spec: { podCIDRs: ['10.1.1.0/24', 'fd00:1::/64'] } });
+  const cases: [ProxyOptions['detectLocal'], object][] = [
+    [
+      { mode: 'ClusterCIDR', cidrs: prefixes('10.1.0.0/16', 'fd00::/48', '10.2.0.0/16') },
+      { by: 'source', prefixes: { ip: '10.1.0.0/16', ip6: 'fd00::/48' } },
+    ],
+    [{ mode: 'NodeCIDR' }, { by: 'source', prefixes: { ip: '10.1.1.0/24', ip6: 'fd00:1::/64' } }],
+    [
+      { mode: 'BridgeInterface', name: 'cni0' },
+      { by: 'interface', name: 'cni0' },
+    ],
+    [
+      { mode: 'InterfaceNamePrefix', name: 'veth' },
+      { by: 'interface', name: 'veth*' },
+    ],
+  ];
+  for (const [detectLocal, expected] of cases) t.strictSame(view({ detectLocal }, { node }).detectLocal, expected);
+  t.strictSame(view({ detectLocal: { mode: 'NodeCIDR' } }).detectLocal, { by: 'source', prefixes: {} });
+});
+
+t.test("viewNode() takes node ports at the Node's own addresses", async (t) => {
+  t.strictSame(view({}, { node: read({}) }).nodePortIps, { ip: ['192.0.2.1'], ip6: 'any' });
+  const loopback = read({ status: { addresses: [{ type: 'InternalIP', address: '127.0.0.1' }] } });
+  t.strictSame(view({}, { node: loopback }).nodePortIps, { ip: 'any', ip6: 'any' });
+});
+
+t.test('viewNode() takes node ports at the addresses inside the blocks', async (t) => {
+  const hostAddresses = ['127.0.0.1', '::1', '192.0.2.1', '192.0.2.129', 'fd00::1', 'fd01::1'];
+  const cases: [blocks: string[], ip: 'any' | string[], ip6: 'any' | string[]][] = [
+    [[], 'any', 'any'],
+    [['192.0.2.0/25'], ['192.0.2.1'], 'any'],
+    [['192.0.2.0/24', 'fd00::/16'], ['192.0.2.1', '192.0.2.129'], ['fd00::1']],
+    [['192.0.2.0/24', '0.0.0.0/0'], 'any', 'any'],
+    [['127.0.0.0/8', '::1/128'], [], []],
+    [['198.51.100.0/24'], [], 'any'],
+  ];
+  for (const [blocks, ip, ip6] of cases) {
+    const options = { nodePortAddresses: prefixes(...blocks) };
+    t.strictSame(view(options, { hostAddresses }).nodePortIps, { ip, ip6 }, blocks.join());
+  }
+});
+
+t.test('viewNode() adds words and blocks of node port addresses', async (t) => {
+  const hostAddresses = ['127.0.0.1', '::1', '192.0.2.1', '198.51.100.1', 'fd00::1'];
+  const given = read({});
+  const block = prefixes('198.51.100.0/24');
+  const cases: [ProxyOptions['nodePortAddresses'], ip: 'any' | string[], ip6: 'any' | string[], localhost: boolean][] =
+    [
+      [['all'], 'any', 'any', false],
+      [['all', 'localhost'], 'any', 'any', true],
+      [['primary', 'all'], 'any', 'any', false],
+      [['primary', ...block], ['192.0.2.1', '198.51.100.1'], 'any', false],
+      [['primary', 'localhost'], ['192.0.2.1'], 'any', true],
+      [['localhost'], [], [], true],
+      [['localhost', ...block], ['198.51.100.1'], [], true],
+    ];
+  for (const [nodePortAddresses, ip, ip6, localhostNodePorts] of cases) {
+    const seen = view({ nodePortAddresses }, { node: given, hostAddresses });
+    t.match(seen, { nodePortIps: { ip, ip6 }, localhostNodePorts }, JSON.stringify(nodePortAddresses));
+    t.strictSame(seen.nodePortIps, { ip, ip6 }, JSON.stringify(nodePortAddresses));
+  }
+});
+
+t.test('viewNode() lets the bind address stand for the address of its family', async (t) => {
+  const given = read({});
+  const seen = view({ bindAddress: '198.51.100.1' }, { node: given });
+  t.strictSame(seen.addresses, { ip: '198.51.100.1', ip6: '::1' });
+  t.strictSame(seen.nodePortIps, { ip: ['198.51.100.1'], ip6: 'any' });
+  t.strictSame(view({ bindAddress: 'fd00::5' }, { node: given }).addresses, { ip: '192.0.2.1', ip6: 'fd00::5' });
+});
+
+t.test('viewNode() sorts service blocks by family, without overlaps', async (t) => {
+  const serviceCidrs = prefixes('10.96.0.0/16', 'fd00::/108', '10.96.0.0/12');
+  t.strictSame(view({}, { serviceCidrs }).serviceCidrs, { ip: ['10.96.0.0/12'], ip6: ['fd00::/108'] });
+});

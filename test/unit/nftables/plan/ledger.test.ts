@@ -1,0 +1,115 @@
+// Tests of src/nftables/plan/ledger.ts.
+import t from 'tap';
+import { Ledger, objectKey, slotsIn } from '../../../../src/nftables/plan/ledger.ts';
+import type { Element, NftObject } from '../../../../src/nftables/syntax/element.ts';
+
+const MAP: NftObject = { family: 'ip', name: 'm', kind: 'map', body: '', interval: false };
+const SET: NftObject = { family: 'ip6', name: 's', kind: 'set', body: '', interval: false };
+
+function element(key: string, data: string, { owner = 'a/x', object = MAP }: Partial<Element> = {}): Element {
+  return { object, key, data, comment: owner, owner };
+}
+
+/** Changes as `object key: held -> wanted`. */
+function changes(ledger: Ledger): string[] {
+  const text = (held: { data: string } | undefined) => (held === undefined ? '-' : `"${held.data}"`);
+  return [...ledger.changes()]
+    .map(({ object, key, held, wanted }) => `${object.name} ${key}: ${text(held)} -> ${text(wanted)}`)
+    .sort();
+}
+
+function settled(...elements: Element[]): Ledger {
+  const ledger = new Ledger([MAP, SET]);
+  ledger.put('a/x', elements);
+  ledger.committed(ledger.changes());
+  return ledger;
+}
+
+t.test('Ledger knows the differences since the last commit', async (t) => {
+  const ledger = settled(element('k', 'drop'), element('l', 'drop'));
+  t.strictSame(changes(ledger), []);
+  t.equal(ledger.pending, 0);
+  ledger.put('a/x', [element('k', 'goto c'), element('m', 'drop')]);
+  t.strictSame(changes(ledger), ['m k: "drop" -> "goto c"', 'm l: "drop" -> -', 'm m: - -> "drop"']);
+  t.equal(ledger.pending, 3);
+});
+
+t.test('Ledger forgets a change that was taken back', async (t) => {
+  const ledger = settled(element('k', 'drop'));
+  ledger.put('a/x', [element('k', 'goto c'), element('l', 'drop')]);
+  ledger.put('a/x', []);
+  t.strictSame(changes(ledger), ['m k: "drop" -> -']);
+  ledger.put('a/x', [element('k', 'drop')]);
+  t.strictSame(changes(ledger), []);
+});
+
+t.test('Ledger keeps a shared element as long as somebody wants it', async (t) => {
+  const ledger = new Ledger([MAP, SET]);
+  const shared = (owner: string) => element('k', '', { owner, object: SET });
+  ledger.put('b/y', [shared('b/y')]);
+  ledger.put('a/x', [shared('a/x')]);
+  ledger.committed(ledger.changes());
+  t.match(ledger.elements(SET), [{ owner: 'a/x' }], 'the first by name is the one who has it');
+  ledger.put('b/y', []);
+  t.strictSame(changes(ledger), []);
+  ledger.put('b/y', [shared('b/y')]);
+  ledger.put('a/x', []);
+  t.match([...ledger.changes()], [{ held: { comment: 'a/x' }, wanted: { comment: 'b/y' } }]);
+  ledger.put('b/y', []);
+  t.strictSame(changes(ledger), ['s k: "" -> -']);
+  t.ok(ledger.isEmpty);
+});
+
+t.test('Ledger compares comments too', async (t) => {
+  const ledger = settled(element('k', 'drop'));
+  ledger.put('a/x', [{ ...element('k', 'drop'), comment: 'other' }]);
+  t.equal(ledger.pending, 1);
+});
+
+t.test('Ledger takes a listing as what is there', async (t) => {
+  const ledger = settled(element('k', 'drop'), element('l', 'drop'), element('m', 'drop'));
+  const held = new Map([
+    ['k', { data: 'drop', comment: 'a/x' }],
+    ['l', { data: 'drop', comment: 'foreign' }],
+    ['foreign', { data: 'drop', comment: '' }],
+  ]);
+  ledger.rebase(new Map([[objectKey(MAP), held]]));
+  t.strictSame(changes(ledger), ['m foreign: "drop" -> -', 'm l: "drop" -> "drop"', 'm m: - -> "drop"']);
+  ledger.committed(ledger.changes());
+  t.strictSame(changes(ledger), []);
+  ledger.rebase(new Map());
+  t.equal(ledger.pending, 3);
+});
+
+t.test('Ledger counts who leads to a chain', async (t) => {
+  const ledger = settled(element('k', 'goto c'), element('l', 'goto c'), element('m', 'drop'));
+  t.strictSame(ledger.targets(), ['ip c']);
+  ledger.put('a/x', [element('k', 'goto d'), element('l', 'goto c')]);
+  t.strictSame(ledger.targets(), ['ip c', 'ip d']);
+  ledger.put('a/x', [element('k', 'goto d')]);
+  t.strictSame(ledger.targets(), ['ip d']);
+  t.ok(ledger.isTarget('ip d'));
+  t.notOk(ledger.isTarget('ip6 d'));
+  ledger.put('a/x', []);
+  t.strictSame(ledger.targets(), []);
+});
+
+t.test('Ledger gives slots in order, up to the first that is missing', async (t) => {
+  const ledger = settled(element('k . 1', 'b'), element('k . 0', 'a'), element('k . 3', 'd'));
+  t.strictSame(ledger.slots(MAP, 'k'), ['a', 'b']);
+  t.strictSame(ledger.slots(MAP, 'l'), []);
+  const listing = new Map([[objectKey(MAP), new Map([['k . 0', { data: 'x', comment: '' }]])]]);
+  t.strictSame(slotsIn(listing, MAP, 'k'), ['x']);
+  t.strictSame(slotsIn(listing, SET, 'k'), []);
+});
+
+t.test('Ledger lists elements by key', async (t) => {
+  const ledger = settled(element('b', ''), element('a', ''));
+  t.strictSame(
+    ledger.elements(MAP).map(({ key }) => key),
+    ['a', 'b'],
+  );
+  t.equal(ledger.size(MAP), 2);
+  t.equal(ledger.size(SET), 0);
+  t.throws(() => ledger.size({ ...MAP, name: 'other' }), /Invariant broken: no object "ip other"/);
+});

@@ -1,0 +1,81 @@
+// Tests of src/nftables/plan/order.ts.
+import t from 'tap';
+import type { Change } from '../../../../src/nftables/plan/ledger.ts';
+import { additions, countOperations, deletions, orderChanges, type Role } from '../../../../src/nftables/plan/order.ts';
+import type { NftObject } from '../../../../src/nftables/syntax/element.ts';
+
+function change(
+  role: Role,
+  { held, wanted, interval = false }: { held?: string; wanted?: string; interval?: boolean },
+): Change {
+  const object: NftObject = { family: 'ip', name: role, kind: interval ? 'set' : 'map', body: '', interval };
+  const key = 'k';
+  return {
+    object,
+    key,
+    held: held === undefined ? undefined : { data: held, comment: '' },
+    wanted: wanted === undefined ? undefined : { object, key, data: wanted, comment: 'a/x', owner: 'a/x' },
+  };
+}
+
+function roleOf({ object }: Change): Role {
+  return object.name as Role;
+}
+
+t.test('orderChanges() adds from the slots up, and takes away from the refusals down', async (t) => {
+  const roles: Role[] = ['refusals', 'verdicts', 'inner-verdicts', 'slots'];
+  const changes = roles.flatMap((role) => [
+    change(role, { held: 'a' }),
+    change(role, { wanted: 'b' }),
+    change(role, { held: 'a', wanted: 'b' }),
+  ]);
+  const steps = orderChanges(changes, roleOf).map((step) =>
+    step.map(({ object, held, wanted }) => `${object.name} ${held?.data ?? '-'} ${wanted?.data ?? '-'}`),
+  );
+  t.strictSame(steps, [
+    ['slots - b', 'slots a b'],
+    ['inner-verdicts - b', 'inner-verdicts a b'],
+    ['verdicts - b', 'verdicts a b'],
+    ['refusals - b', 'refusals a b'],
+    ['refusals a -'],
+    ['verdicts a -'],
+    ['inner-verdicts a -'],
+    ['slots a -'],
+  ]);
+});
+
+t.test('orderChanges() leaves out empty steps', async (t) => {
+  t.strictSame(orderChanges([], roleOf), []);
+  t.equal(orderChanges([change('verdicts', { held: 'a' })], roleOf).length, 1);
+});
+
+t.test('orderChanges() makes room for prefixes before others come', async (t) => {
+  const at = (wanted: { held?: string; wanted?: string }) => change('slots', { ...wanted, interval: true });
+  const [comes, goes, other] = [at({ wanted: '' }), at({ held: '' }), change('slots', { held: 'a' })];
+  t.strictSame(
+    orderChanges([comes, other, goes], roleOf),
+    [[goes, comes], [other]],
+    'in the same step, which may be one transaction',
+  );
+  t.strictSame(orderChanges([goes], roleOf), [[goes]]);
+});
+
+t.test('deletions() and additions() are the two halves of a change', async (t) => {
+  const cases: [Change, string[]][] = [
+    [change('slots', { wanted: 'b' }), ['add element ip nftlane slots { k comment "a/x" : b }']],
+    [change('slots', { held: 'a' }), ['delete element ip nftlane slots { k }']],
+    [
+      change('slots', { held: 'a', wanted: 'b' }),
+      ['delete element ip nftlane slots { k }', 'add element ip nftlane slots { k comment "a/x" : b }'],
+    ],
+  ];
+  for (const [given, lines] of cases) {
+    const operations = [...deletions(given), ...additions(given)];
+    t.strictSame(
+      operations.map(({ line }) => line),
+      lines,
+    );
+    t.equal(countOperations(given), lines.length);
+    for (const { owner } of operations) t.equal(owner, given.wanted?.owner ?? '');
+  }
+});

@@ -1,0 +1,26 @@
+// Tests of src/nftables/syntax/element.ts.
+import fc from 'fast-check';
+import t from 'tap';
+import { comment, concat, targetOf } from '../../../../src/nftables/syntax/element.ts';
+
+t.test('comment() cannot leave its quotes, whatever comes', async (t) => {
+  t.equal(comment('shop/web:http'), 'shop/web:http');
+  t.equal(comment('a" : drop }\nflush ruleset;#\\$`'), 'a? : drop ??flush ruleset?????');
+  const property = fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
+    const printed = comment(text);
+    t.match(printed, /^[A-Za-z0-9._:/? -]*$/);
+    t.ok(Buffer.byteLength(printed) <= 127, 'as long as nft takes');
+    t.equal(comment(printed), printed, 'it stays as it is');
+  });
+  fc.assert(property, { numRuns: 100, seed: 1 });
+});
+
+t.test('concat() joins as nft does', async (t) => {
+  t.equal(concat('10.0.0.1', 'tcp', 80), '10.0.0.1 . tcp . 80');
+  t.equal(concat(), '');
+});
+
+t.test('targetOf() is the chain of a goto', async (t) => {
+  t.equal(targetOf('goto cluster-3'), 'cluster-3');
+  for (const data of ['drop', '', '10.1.0.1 . 80', 'goto', 'jump x']) t.equal(targetOf(data), undefined, data);
+});

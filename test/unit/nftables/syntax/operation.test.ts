@@ -1,0 +1,85 @@
+// Tests of src/nftables/syntax/operation.ts.
+import t from 'tap';
+import {
+  addElement,
+  addObject,
+  addTable,
+  deleteChain,
+  deleteElement,
+  deleteObject,
+  OperationLines,
+  printElement,
+  writeChain,
+} from '../../../../src/nftables/syntax/operation.ts';
+
+const MAP = { family: 'ip6', name: 'm', kind: 'map', body: 'typeof ip6 daddr : verdict;', interval: false } as const;
+
+t.test('operations are a line each', async (t) => {
+  t.strictSame(addTable('ip'), { line: 'add table ip nftlane', owner: '' });
+  t.equal(addObject(MAP).line, 'add map ip6 nftlane m { typeof ip6 daddr : verdict; }');
+  t.equal(addObject({ ...MAP, kind: 'set' }).line, 'add set ip6 nftlane m { typeof ip6 daddr : verdict; }');
+  t.equal(deleteObject(MAP).line, 'delete map ip6 nftlane m');
+  t.equal(deleteChain('ip', 'cluster-3').line, 'delete chain ip nftlane cluster-3');
+});
+
+t.test('elements belong to who asked for them', async (t) => {
+  const element = { object: MAP, key: 'fd00::1', data: 'goto c', comment: 'a/b', owner: 'a/b' };
+  t.strictSame(addElement(element), {
+    line: 'add element ip6 nftlane m { fd00::1 comment "a/b" : goto c }',
+    owner: 'a/b',
+  });
+  t.strictSame(deleteElement(MAP, 'fd00::1', 'a/b'), {
+    line: 'delete element ip6 nftlane m { fd00::1 }',
+    owner: 'a/b',
+  });
+});
+
+t.test('printElement() leaves out what is not there', async (t) => {
+  t.equal(printElement({ key: 'k', data: '', comment: '' }), 'k');
+  t.equal(printElement({ key: 'k', data: 'drop', comment: '' }), 'k : drop');
+  t.equal(printElement({ key: 'k', data: '', comment: 'c' }), 'k comment "c"');
+});
+
+t.test('writeChain() leaves a chain with exactly its rules', async (t) => {
+  const hook = { type: 'filter', hook: 'input', priority: 0 } as const;
+  t.strictSame(
+    writeChain('ip', { name: 'c', hook, rules: [[{ kind: 'drop' }], [{ kind: 'jump', chain: 'd' }]] }).map(
+      ({ line }) => line,
+    ),
+    [
+      'add chain ip nftlane c { type filter hook input priority 0; }',
+      'flush chain ip nftlane c',
+      'add rule ip nftlane c drop',
+      'add rule ip nftlane c jump d',
+    ],
+  );
+  t.strictSame(
+    writeChain('ip', { name: 'c', rules: [] }).map(({ line }) => line),
+    ['add chain ip nftlane c', 'flush chain ip nftlane c'],
+  );
+});
+
+t.test('OperationLines make one command of neighbours, a line for each operation', async (t) => {
+  const element = (key: string, data = 'drop') => ({ object: MAP, key, data, comment: 'a/b', owner: 'a/b' });
+  const set = { ...MAP, name: 's', kind: 'set' } as const;
+  const page = new OperationLines();
+  t.strictSame(page.end(), [], 'nothing of nothing');
+  page.put('flush chain ip6 nftlane c');
+  page.delete(MAP, 'fd00::1');
+  page.add(element('fd00::1'));
+  page.add(element('fd00::2'));
+  page.add({ ...element('fd00::3', ''), object: set });
+  page.put('delete chain ip6 nftlane c');
+  page.delete(set, 'fd00::4');
+  page.delete(set, 'fd00::5');
+  t.strictSame(page.end(), [
+    'flush chain ip6 nftlane c',
+    'delete element ip6 nftlane m { fd00::1,',
+    '}; add element ip6 nftlane m { fd00::1 comment "a/b" : drop,',
+    'fd00::2 comment "a/b" : drop,',
+    '}; add element ip6 nftlane s { fd00::3 comment "a/b",',
+    '}; delete chain ip6 nftlane c',
+    'delete element ip6 nftlane s { fd00::4,',
+    'fd00::5, }',
+  ]);
+});

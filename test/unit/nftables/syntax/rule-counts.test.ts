@@ -1,0 +1,35 @@
+// Tests of the counting of rules in a listing.
+import t from 'tap';
+import { readRuleCounts } from '../../../../src/nftables/syntax/rule-counts.ts';
+
+const LISTING = `table ip nftlane {
+	set cluster-ips {
+		typeof ip daddr
+	}
+
+	chain nat-output {
+		type nat hook output priority -100; policy accept;
+		jump services
+	}
+
+	chain sticky-cluster/shop/web/tcp/ {
+		jump mark-cluster-clients
+		goto short-circuit
+	}
+
+	chain empty {
+	}
+}
+`;
+
+t.test('readRuleCounts() counts the rules of each chain', async (t) => {
+  t.strictSame(
+    [...readRuleCounts(LISTING)],
+    [
+      ['nat-output', 1],
+      ['sticky-cluster/shop/web/tcp/', 2],
+      ['empty', 0],
+    ],
+  );
+  t.strictSame([...readRuleCounts('')], []);
+});

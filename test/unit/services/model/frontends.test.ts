@@ -1,0 +1,79 @@
+// Tests of src/services/model/frontends.ts.
+import t from 'tap';
+import type { Family } from '../../../../src/net/family.ts';
+import { frontendsOf, wantsOf } from '../../../../src/services/model/frontends.ts';
+import { readService, type Service } from '../../../../src/services/objects/service.ts';
+import { clusterIps, service } from '../../../support/builders/service.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
+
+function read(spec: ApiObject, ingress: readonly string[] = []): Service {
+  const status = { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } };
+  const { value } = readService(service('shop/web', { spec, status }));
+  if (value === undefined) throw new Error('The Service is proxied');
+  return value;
+}
+
+function frontends(of: Service, family: Family = 'ip'): string[] {
+  const all = of.ports.flatMap((port) => frontendsOf(of, port, family));
+  return all.map(({ kind, address, port, policy }) => `${kind} ${address ?? '*'}:${port} ${policy}`);
+}
+
+t.test('frontendsOf() lists addresses of the family and the node port', async (t) => {
+  const spec = {
+    ...clusterIps('10.96.0.1', 'fd00::1'),
+    type: 'NodePort',
+    ports: [{ port: 80, nodePort: 30080 }],
+    externalIPs: ['198.51.100.1', 'fd00::7'],
+    internalTrafficPolicy: 'Local',
+    externalTrafficPolicy: 'Cluster',
+  };
+  const of = read(spec, ['203.0.113.1', 'fd00::8']);
+  t.strictSame(frontends(of), [
+    'cluster-ip 10.96.0.1:80 Local',
+    'load-balancer-ip 203.0.113.1:80 Cluster',
+    'external-ip 198.51.100.1:80 Cluster',
+    'node-port *:30080 Cluster',
+  ]);
+  t.strictSame(frontends(of, 'ip6'), [
+    'cluster-ip fd00::1:80 Local',
+    'load-balancer-ip fd00::8:80 Cluster',
+    'external-ip fd00::7:80 Cluster',
+    'node-port *:30080 Cluster',
+  ]);
+});
+
+t.test('frontendsOf() has nothing in a family without a cluster IP', async (t) => {
+  const of = read({ ports: [{ port: 80, nodePort: 30080 }], externalIPs: ['fd00::7'] });
+  t.strictSame(frontends(of), ['cluster-ip 10.96.0.1:80 Cluster', 'node-port *:30080 Cluster']);
+  t.strictSame(frontends(of, 'ip6'), []);
+});
+
+t.test('frontendsOf() takes an address that is given twice once', async (t) => {
+  const of = read({ externalIPs: ['10.96.0.1', '203.0.113.1', '198.51.100.1'] }, ['203.0.113.1', '10.96.0.1']);
+  t.strictSame(frontends(of), [
+    'cluster-ip 10.96.0.1:80 Cluster',
+    'load-balancer-ip 203.0.113.1:80 Cluster',
+    'external-ip 198.51.100.1:80 Cluster',
+  ]);
+});
+
+t.test('wantsOf() follows policies and frontends', async (t) => {
+  const nodePort = { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] };
+  const cases: [spec: ApiObject, cluster: boolean, local: boolean][] = [
+    [{}, true, false],
+    [{ internalTrafficPolicy: 'Local' }, false, true],
+    [nodePort, true, false],
+    [{ ...nodePort, internalTrafficPolicy: 'Local' }, true, true],
+    [{ ...nodePort, externalTrafficPolicy: 'Local' }, true, true],
+    [{ ...nodePort, internalTrafficPolicy: 'Local', externalTrafficPolicy: 'Local' }, true, true],
+    // No external frontend is there to have the policy.
+    [{ type: 'NodePort', externalTrafficPolicy: 'Local' }, true, false],
+    [{ externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local' }, true, true],
+    [{ externalIPs: ['fd00::7'], internalTrafficPolicy: 'Local' }, false, true],
+  ];
+  for (const [spec, cluster, local] of cases) {
+    const of = read(spec);
+    const all = of.ports.flatMap((port) => frontendsOf(of, port, 'ip'));
+    t.strictSame(wantsOf(all, of), { cluster, local }, JSON.stringify(spec));
+  }
+});

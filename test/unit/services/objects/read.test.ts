@@ -1,0 +1,52 @@
+// Tests of src/services/objects/read.ts.
+import t from 'tap';
+import { Findings, fields, isName, isShortName, list, readKey, text } from '../../../../src/services/objects/read.ts';
+
+t.test('fields(), list() and text() give something empty for anything else', async (t) => {
+  for (const value of [undefined, null, 5, 'x', [1]]) t.strictSame(fields(value), {});
+  for (const value of [undefined, null, 5, 'x', { length: 1 }]) t.strictSame(list(value), []);
+  for (const value of [undefined, null, 5, {}, ['x']]) t.equal(text(value), '');
+  t.strictSame([fields({ a: 1 }), list([1]), text('x')], [{ a: 1 }, [1], 'x']);
+});
+
+t.test('isName() takes what Kubernetes takes', async (t) => {
+  for (const name of ['a', '0', 'a-b', 'a.b', 'a--b', 'x'.repeat(253)]) t.ok(isName(name), name);
+  const bad = ['', '-a', 'a-', '.a', 'A', 'a_b', 'a b', 'a"', 'a\n', 'a/b', 'a;b', 'ä', 'x'.repeat(254)];
+  for (const name of bad) t.notOk(isName(name), JSON.stringify(name));
+});
+
+t.test('isShortName() takes names that are no longer than a label', async (t) => {
+  t.ok(isShortName('x'.repeat(63)));
+  for (const name of ['x'.repeat(64), '', 'a_b']) t.notOk(isShortName(name), name);
+});
+
+t.test('readKey() refuses namespaces that are too long, and names where they must be short', async (t) => {
+  const [fits, long] = ['x'.repeat(63), 'x'.repeat(64)];
+  t.equal(readKey({ name: long, namespace: fits }, { namespaced: true }), `${fits}/${long}`);
+  t.equal(readKey({ name: fits, namespace: fits }, { namespaced: true, short: true }), `${fits}/${fits}`);
+  t.equal(readKey({ name: long, namespace: fits }, { namespaced: true, short: true }), '');
+  t.equal(readKey({ name: 'a', namespace: long }, { namespaced: true }), '');
+});
+
+t.test('readKey() joins namespace and name', async (t) => {
+  t.equal(readKey({ name: 'web', namespace: 'shop' }, { namespaced: true }), 'shop/web');
+  t.equal(readKey({ name: 'web' }, { namespaced: true }), 'default/web');
+  t.equal(readKey({ name: 'n1', namespace: 'x' }, { namespaced: false }), 'n1');
+  for (const metadata of [{}, { name: 5 }, { name: 'a/b' }, { name: 'a', namespace: 'b/c' }]) {
+    t.equal(readKey(metadata, { namespaced: true }), '');
+  }
+});
+
+t.test('Findings cuts long values', async (t) => {
+  const findings = new Findings('Service', 'a/b');
+  findings.add('spec', 'x'.repeat(200), 'is long', 'it is left out');
+  t.strictSame(findings.all, [
+    {
+      object: 'Service a/b',
+      field: 'spec',
+      value: `"${'x'.repeat(76)}...`,
+      reason: 'is long',
+      effect: 'it is left out',
+    },
+  ]);
+});

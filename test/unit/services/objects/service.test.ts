@@ -1,0 +1,419 @@
+// Tests of src/services/objects/service.ts.
+import t from 'tap';
+import {
+  familiesOf,
+  rangesOf,
+  readService,
+  type Service,
+  UNKNOWN_AGE,
+} from '../../../../src/services/objects/service.ts';
+import { clusterIps, service } from '../../../support/builders/service.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
+
+function read(spec: ApiObject, status: ApiObject = {}): { value: Service; findings: string[] } {
+  const { value, findings } = readService(service('shop/web', { spec, status }));
+  if (value === undefined) throw new Error('The Service is proxied');
+  return { value, findings: findings.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
+}
+
+t.test('readService() reads the smallest Service', async (t) => {
+  t.strictSame(readService(service()), {
+    key: 'shop/web',
+    value: {
+      key: 'shop/web',
+      createdAt: Date.parse('2025-01-01T00:00:00Z'),
+      type: 'ClusterIP',
+      clusterIps: { ip: '10.96.0.1' },
+      externalIps: [],
+      loadBalancerIps: [],
+      ports: [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }],
+      internalPolicy: 'Cluster',
+      externalPolicy: 'Cluster',
+      affinitySeconds: 0,
+      sourceRanges: [],
+      restricted: false,
+      balance: 'random',
+      weights: {},
+      healthCheckNodePort: 0,
+    },
+    findings: [],
+  });
+});
+
+t.test('readService() gives an object without age the last place', async (t) => {
+  for (const creationTimestamp of [undefined, null, 'soon', 5]) {
+    t.equal(readService(service('a/b', { metadata: { creationTimestamp } })).value?.createdAt, UNKNOWN_AGE);
+  }
+});
+
+const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] = [
+  ['headless', { spec: clusterIps('None') }, /headless/],
+  ['ExternalName', { spec: { type: 'ExternalName' } }, /ExternalName/],
+  ['another proxy', { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } } }, /another proxy/],
+  ['no proxy name', { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': '' } } }, /another proxy/],
+  ['no cluster IP', { spec: { clusterIP: '', clusterIPs: [] } }, /no cluster IP/],
+  ['no cluster IP field', { spec: { clusterIP: undefined, clusterIPs: undefined } }, /no cluster IP/],
+  ['headless by the list', { spec: { clusterIP: undefined, clusterIPs: ['None'] } }, /no cluster IP/],
+  ['no spec', { spec: undefined }, /no cluster IP/],
+];
+
+t.test('readService() passes over what is not proxied, without findings', async (t) => {
+  for (const [about, overrides, reason] of SKIPPED) {
+    const { value, skipped, findings, key } = readService(service('shop/web', overrides));
+    t.equal(key, 'shop/web', about);
+    t.equal(value, undefined, about);
+    t.match(skipped, reason, about);
+    t.strictSame(findings, [], about);
+  }
+});
+
+const CLUSTER_IPS: readonly [spec: ApiObject, expected: Service['clusterIps']][] = [
+  [clusterIps('10.0.0.1', 'fd00::1'), { ip: '10.0.0.1', ip6: 'fd00::1' }],
+  [clusterIps('fd00::1', '10.0.0.1'), { ip: '10.0.0.1', ip6: 'fd00::1' }],
+  [clusterIps('FD00:0::1'), { ip6: 'fd00::1' }],
+  [clusterIps('172.30.0.041'), { ip: '172.30.0.41' }],
+  // Addresses beyond the list of families do not count.
+  [{ clusterIPs: ['10.0.0.1', 'fd00::1'], ipFamilies: ['IPv4'] }, { ip: '10.0.0.1' }],
+  [{ clusterIPs: ['fd00::1', '10.0.0.1'], ipFamilies: ['IPv6'] }, { ip6: 'fd00::1' }],
+  // A family without an address has none.
+  [{ clusterIPs: ['10.0.0.1'], ipFamilies: ['IPv4', 'IPv6'] }, { ip: '10.0.0.1' }],
+  // Objects older than dual stack.
+  [{ clusterIP: '10.0.0.1', clusterIPs: undefined, ipFamilies: undefined }, { ip: '10.0.0.1' }],
+  [{ clusterIP: 'fd00::1', clusterIPs: [], ipFamilies: [] }, { ip6: 'fd00::1' }],
+];
+
+t.test('readService() takes the cluster IP of each family', async (t) => {
+  for (const [spec, expected] of CLUSTER_IPS) {
+    const { value, findings } = read(spec);
+    t.strictSame(value.clusterIps, expected, JSON.stringify(spec));
+    t.strictSame(familiesOf(value), Object.keys(expected).toSorted());
+    t.strictSame(findings, []);
+  }
+});
+
+t.test('readService() says that a cluster IP without a family is not served', async (t) => {
+  const { value, findings } = read({
+    clusterIP: '10.0.0.1',
+    clusterIPs: ['10.0.0.1', 'fd00::1'],
+    ipFamilies: undefined,
+  });
+  t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
+  t.strictSame(findings, ['spec.ipFamilies (absent): 10.0.0.1 alone is served']);
+});
+
+t.test('readService() goes on with the cluster IP that is well formed', async (t) => {
+  const { value, findings } = read({ ...clusterIps('10.0.0.1', 'fd00::x'), ipFamilies: ['IPv4', 'IPv6'] });
+  t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
+  t.strictSame(findings, ['spec.clusterIPs[1] "fd00::x": this cluster IP is left out']);
+  const only = readService(service('shop/web', { spec: { ...clusterIps('10.0.0.256'), clusterIPs: undefined } }));
+  t.equal(only.value, undefined);
+  t.match(only.findings, [{ object: 'Service shop/web', field: 'spec.clusterIP', value: '"10.0.0.256"' }]);
+});
+
+t.test('readService() reads external IPs in order, once each', async (t) => {
+  const { value, findings } = read({
+    externalIPs: ['192.0.2.02', ' ', 'fd00::5', '', 'web', '192.0.2.2', ' 1.2.3.4 '],
+  });
+  t.strictSame(value.externalIps, ['192.0.2.2', 'fd00::5', '1.2.3.4']);
+  t.strictSame(findings, ['spec.externalIPs[4] "web": this address is left out']);
+});
+
+t.test('readService() reads ingress addresses whose traffic stays here', async (t) => {
+  const ingress = [
+    { ip: '198.51.100.1', ipMode: 'Proxy' },
+    { ip: '198.51.100.2', ipMode: 'VIP' },
+    { ip: '198.51.100.3' },
+    { ip: '198.51.100.4', ipMode: null },
+    { ip: '198.51.100.5', ipMode: 'Other' },
+    { hostname: 'lb.example' },
+    { ip: '' },
+    { ip: 'lb', ipMode: 'VIP' },
+    { ip: 'fd00::6' },
+  ];
+  const { value, findings } = read({}, { loadBalancer: { ingress } });
+  t.strictSame(value.loadBalancerIps, ['198.51.100.2', '198.51.100.3', '198.51.100.4', 'fd00::6']);
+  t.strictSame(findings, ['status.loadBalancer.ingress[7].ip "lb": this address is left out']);
+});
+
+t.test('readService() reads ports', async (t) => {
+  const { value, findings } = read({
+    ports: [
+      { name: 'dns', port: 53, protocol: 'UDP' },
+      { name: 'dns', port: 53, protocol: 'TCP', nodePort: 30053 },
+      { name: 'sctp', port: 65535, protocol: 'SCTP', nodePort: 0 },
+      { name: 'default', port: 1 },
+    ],
+  });
+  t.strictSame(value.ports, [
+    { name: 'dns', protocol: 'udp', port: 53, nodePort: 0 },
+    { name: 'dns', protocol: 'tcp', port: 53, nodePort: 30053 },
+    { name: 'sctp', protocol: 'sctp', port: 65535, nodePort: 0 },
+    { name: 'default', protocol: 'tcp', port: 1, nodePort: 0 },
+  ]);
+  t.strictSame(findings, []);
+  for (const ports of [undefined, null, [], {}]) t.strictSame(read({ ports }).value.ports, []);
+});
+
+const BAD_PORTS: readonly [port: ApiObject, field: string, value: string][] = [
+  [{ port: 0 }, '.port', '0'],
+  [{ port: 65536 }, '.port', '65536'],
+  [{ port: -1 }, '.port', '-1'],
+  [{ port: 80.5 }, '.port', '80.5'],
+  [{ port: '80' }, '.port', '"80"'],
+  [{ port: null }, '.port', 'null'],
+  [{}, '.port', '(absent)'],
+  [{ port: 80, protocol: 'ICMP' }, '.protocol', '"ICMP"'],
+  [{ port: 80, protocol: 'tcp' }, '.protocol', '"tcp"'],
+  [{ port: 80, name: 'a"b' }, '.name', '"a\\"b"'],
+  [{ port: 80, name: 'Http' }, '.name', '"Http"'],
+  [{ port: 443, name: 'first' }, '', '{"port":443,"name":"first"}'],
+  [{ port: 444, name: 'first' }, '', '{"port":444,"name":"first"}'],
+  [{ port: 443, name: 'other' }, '', '{"port":443,"name":"other"}'],
+];
+
+t.test('readService() leaves out ports that cannot be used, and no others', async (t) => {
+  for (const [port, field, value] of BAD_PORTS) {
+    const result = read({ ports: [{ name: 'first', port: 443 }, port, { name: 'last', port: 8443 }] });
+    t.strictSame(
+      result.value.ports.map(({ name }) => name),
+      ['first', 'last'],
+    );
+    t.strictSame(result.findings, [`spec.ports[1]${field} ${value}: this port is left out`]);
+  }
+});
+
+t.test('readService() keeps a port whose node port cannot be used', async (t) => {
+  const again = { name: 'b', port: 81, nodePort: 30000 };
+  for (const nodePort of [65536, -1, '30000', 1.5]) {
+    const { value, findings } = read({ ports: [{ port: 80, nodePort }] });
+    t.strictSame(value.ports, [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }]);
+    t.strictSame(findings, [`spec.ports[0].nodePort ${JSON.stringify(nodePort)}: this node port is left out`]);
+  }
+  const { value, findings } = read({ ports: [{ name: 'a', port: 80, nodePort: 30000 }, again] });
+  t.match(value.ports, [{ nodePort: 30000 }, { name: 'b', nodePort: 0 }]);
+  t.strictSame(findings, ['spec.ports[1].nodePort 30000: this node port is left out']);
+  const otherProtocol = read({
+    ports: [
+      { name: 'a', port: 80, nodePort: 30000 },
+      { ...again, protocol: 'UDP' },
+    ],
+  });
+  t.match(otherProtocol.value.ports, [{ nodePort: 30000 }, { nodePort: 30000 }]);
+  t.strictSame(otherProtocol.findings, []);
+});
+
+t.test('readService() reads internalTrafficPolicy', async (t) => {
+  for (const [internalTrafficPolicy, policy] of [
+    ['Local', 'Local'],
+    ['Cluster', 'Cluster'],
+    [undefined, 'Cluster'],
+    [null, 'Cluster'],
+    ['local', 'Cluster'],
+  ]) {
+    t.equal(read({ internalTrafficPolicy }).value.internalPolicy, policy);
+  }
+});
+
+t.test('readService() reports words that no field has', async (t) => {
+  const ok = { type: 'NodePort', internalTrafficPolicy: 'Local', externalTrafficPolicy: '', sessionAffinity: null };
+  t.strictSame(read(ok).findings, []);
+  const wrong = {
+    type: 'nodeport',
+    internalTrafficPolicy: 'local',
+    externalTrafficPolicy: 5,
+    sessionAffinity: 'Cookie',
+  };
+  t.strictSame(read(wrong).findings, [
+    'spec.type "nodeport": it counts as ClusterIP',
+    'spec.internalTrafficPolicy "local": Cluster holds',
+    'spec.externalTrafficPolicy 5: Cluster holds',
+    'spec.sessionAffinity "Cookie": None holds',
+  ]);
+  const [finding] = readService(service('shop/web', { spec: { type: 'nodeport' } })).findings;
+  t.match(finding, { reason: 'must be ClusterIP, NodePort, LoadBalancer or ExternalName' });
+});
+
+t.test('readService() heeds externalTrafficPolicy only where the type gives it a meaning', async (t) => {
+  const cases: [type: string | undefined, externalIPs: string[], policy: string][] = [
+    ['LoadBalancer', [], 'Local'],
+    ['NodePort', [], 'Local'],
+    ['ClusterIP', ['192.0.2.1'], 'Local'],
+    [undefined, ['192.0.2.1'], 'Local'],
+    ['ClusterIP', [], 'Cluster'],
+    [undefined, [], 'Cluster'],
+  ];
+  for (const [type, externalIPs, policy] of cases) {
+    const spec = { type, externalIPs, healthCheckNodePort: 30001 };
+    t.equal(read({ ...spec, externalTrafficPolicy: 'Local' }).value.externalPolicy, policy, `${type} ${externalIPs}`);
+    t.equal(read({ ...spec, externalTrafficPolicy: 'Cluster' }).value.externalPolicy, 'Cluster');
+    t.equal(read(spec).value.externalPolicy, 'Cluster');
+  }
+});
+
+t.test('readService() reads session affinity', async (t) => {
+  const withTimeout = (timeoutSeconds: unknown) => ({ clientIP: { timeoutSeconds } });
+  const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
+  const cases: [spec: ApiObject, seconds: number, findings: string[]][] = [
+    [{ sessionAffinity: 'None', sessionAffinityConfig: withTimeout(5) }, 0, []],
+    [{}, 0, []],
+    [{ sessionAffinity: 'ClientIP' }, 10800, []],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: null } }, 10800, []],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(1) }, 1, []],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(86400) }, 86400, []],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(0) }, 10800, [`${field} 0: 10800 holds`]],
+    [
+      { sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(86401) },
+      10800,
+      [`${field} 86401: 10800 holds`],
+    ],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout('9') }, 10800, [`${field} "9": 10800 holds`]],
+  ];
+  for (const [spec, seconds, findings] of cases) {
+    const result = read(spec);
+    t.equal(result.value.affinitySeconds, seconds, JSON.stringify(spec));
+    t.strictSame(result.findings, findings);
+  }
+});
+
+t.test('readService() reads source ranges', async (t) => {
+  const loadBalancerSourceRanges = [' 10.0.0.1/08 ', '', 'fd00::/8', '10.0.0.0', 'x/8'];
+  const { value, findings } = read({ loadBalancerSourceRanges });
+  t.strictSame(
+    value.sourceRanges.map(({ text }) => text),
+    ['10.0.0.0/8', 'fd00::/8'],
+  );
+  t.strictSame(findings, [
+    'spec.loadBalancerSourceRanges[3] "10.0.0.0": this range is left out',
+    'spec.loadBalancerSourceRanges[4] "x/8": this range is left out',
+  ]);
+});
+
+t.test('readService() reads the health check node port where it has a meaning', async (t) => {
+  const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local' };
+  t.equal(read({ ...local, healthCheckNodePort: 30001 }).value.healthCheckNodePort, 30001);
+  t.equal(read({ type: 'LoadBalancer', healthCheckNodePort: 30001 }).value.healthCheckNodePort, 0);
+  t.equal(read({ ...local, type: 'NodePort', healthCheckNodePort: 30001 }).value.healthCheckNodePort, 0);
+  for (const healthCheckNodePort of [undefined, 0, '30001', 70000]) {
+    const { value, findings } = read({ ...local, healthCheckNodePort });
+    t.equal(value.healthCheckNodePort, 0);
+    t.match(findings, [/^spec\.healthCheckNodePort /]);
+  }
+});
+
+t.test('readService() reports objects without a usable name', async (t) => {
+  for (const object of [undefined, null, 5, [], {}, { metadata: null }, { metadata: { name: 'A' } }]) {
+    const { key, value, findings } = readService(object);
+    t.equal(key, '');
+    t.equal(value, undefined);
+    t.match(findings, [{ object: 'Service (without a name)', field: 'metadata.name' }]);
+  }
+});
+
+t.test('readService() refuses names that are too long for a label', async (t) => {
+  const long = 'x'.repeat(64);
+  for (const [name, field] of [
+    [`shop/${long}`, 'metadata.name'],
+    [`${long}/web`, 'metadata.namespace'],
+  ] as const) {
+    const { key, value, findings } = readService(service(name));
+    t.strictSame([key, value], ['', undefined]);
+    t.match(findings, [{ field, reason: 'is not a valid object name', effect: 'the object is left out' }]);
+  }
+  t.ok(readService(service(`${'x'.repeat(63)}/${'y'.repeat(63)}`)).value);
+  t.match(read({ ports: [{ name: long, port: 80 }] }), {
+    value: { ports: [] },
+    findings: [`spec.ports[0].name "${long}": this port is left out`],
+  });
+});
+
+function annotated(annotations: ApiObject): { value: Service | undefined; findings: string[] } {
+  const { value, findings } = readService(service('shop/web', { metadata: { annotations } }));
+  return { value, findings: findings.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
+}
+
+t.test('readService() reads how an endpoint is chosen', async (t) => {
+  for (const balance of ['random', 'source-hash', 'maglev']) {
+    t.match(annotated({ 'nftlane.io/balance': balance }), { value: { balance }, findings: [] });
+  }
+  for (const balance of ['', 'Maglev', 'rr', 5]) {
+    const { value, findings } = annotated({ 'nftlane.io/balance': balance });
+    t.equal(value?.balance, 'random');
+    t.strictSame(findings, [`metadata.annotations["nftlane.io/balance"] ${JSON.stringify(balance)}: random holds`]);
+  }
+});
+
+const WEIGHTS: readonly [text: unknown, expected: Record<string, number>, faulty: string[]][] = [
+  ['', {}, []],
+  ['10.1.0.1=3', { '10.1.0.1': 3 }, []],
+  [' 10.1.0.1 = 0 ,fd00:0::1=100,', { '10.1.0.1': 0, 'fd00::1': 100 }, []],
+  ['10.1.0.1=1,10.1.0.1=2', { '10.1.0.1': 2 }, []],
+  ['web=1,10.1.0.1=2', { '10.1.0.1': 2 }, ['web=1']],
+  ['10.1.0.1=101', {}, ['10.1.0.1=101']],
+  ['10.1.0.1=-1', {}, ['10.1.0.1=-1']],
+  ['10.1.0.1=1.5', {}, ['10.1.0.1=1.5']],
+  ['10.1.0.1=', {}, ['10.1.0.1=']],
+  ['10.1.0.1', {}, ['10.1.0.1']],
+  ['10.1.0.1=1=2', {}, ['10.1.0.1=1=2']],
+  ['=5', {}, ['=5']],
+  [5, {}, []],
+];
+
+t.test('readService() reads weights one by one', async (t) => {
+  for (const [weights, expected, faulty] of WEIGHTS) {
+    const { value, findings } = annotated({ 'nftlane.io/weights': weights });
+    t.strictSame(value?.weights, expected, String(weights));
+    const field = 'metadata.annotations["nftlane.io/weights"]';
+    const left = faulty.map((entry) => `${field} "${entry}": this weight is left out`);
+    t.strictSame(findings, left, String(weights));
+  }
+});
+
+const RANGES: readonly [ranges: unknown, ip: string[] | 'open', ip6: string[] | 'open', strict6: string[] | 'open'][] =
+  [
+    [undefined, 'open', 'open', 'open'],
+    [[], 'open', 'open', 'open'],
+    [['', ' '], 'open', 'open', 'open'],
+    [[' 10.0.0.7/8 '], ['10.0.0.0/8'], 'open', []],
+    [['10.0.0.0/8', 'fd00::/8'], ['10.0.0.0/8'], ['fd00::/8'], ['fd00::/8']],
+    [['10.0.0.0/8', '0.0.0.0/0'], 'open', 'open', []],
+    [['10.0.0.0/8', 'bad'], ['10.0.0.0/8'], 'open', []],
+    [['10.0.0.0/8', '::/0'], ['10.0.0.0/8'], 'open', 'open'],
+  ];
+
+t.test('rangesOf() says who may come in, family by family', async (t) => {
+  const texts = (found: ReturnType<typeof rangesOf>) => (found === 'open' ? found : found.map(({ text }) => text));
+  for (const [ranges, ip, ip6, strict6] of RANGES) {
+    const { value } = read({ loadBalancerSourceRanges: ranges });
+    const about = JSON.stringify(ranges);
+    t.strictSame(texts(rangesOf(value, 'ip', { strict: false })), ip, about);
+    t.strictSame(texts(rangesOf(value, 'ip6', { strict: false })), ip6, about);
+    t.strictSame(texts(rangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strictly`);
+  }
+  const { value, findings } = read({ loadBalancerSourceRanges: ['bad'] });
+  t.strictSame(findings, ['spec.loadBalancerSourceRanges[0] "bad": this range is left out']);
+  t.equal(rangesOf(value, 'ip', { strict: false }), 'open', 'as kube-proxy has it');
+  t.strictSame(rangesOf(value, 'ip', { strict: true }), [], 'closed to everybody');
+});
+
+t.test('readService() pays no heed to fields that others act on', async (t) => {
+  const plain = readService(service('shop/web', { spec: { type: 'LoadBalancer' } }));
+  const others = {
+    metadata: {
+      annotations: {
+        'service.kubernetes.io/topology-mode': 'Auto',
+        'service.beta.kubernetes.io/load-balancer-source-ranges': '10.0.0.0/8',
+      },
+    },
+    spec: {
+      type: 'LoadBalancer',
+      trafficDistribution: 'PreferClose',
+      publishNotReadyAddresses: true,
+      loadBalancerClass: 'example.com/x',
+      loadBalancerIP: '198.51.100.9',
+      selector: { app: 'web' },
+    },
+  };
+  t.strictSame(readService(service('shop/web', others)), plain);
+  const ports = [{ port: 80, targetPort: 'http', appProtocol: 'h2c' }];
+  t.strictSame(read({ ports }).value.ports, read({ ports: [{ port: 80 }] }).value.ports);
+});

@@ -1,0 +1,47 @@
+// Tests of src/sources/api-server/client/api-error.ts.
+import t from 'tap';
+import { fromStatus, toApiError, toConnectionError } from '../../../../../src/sources/api-server/client/api-error.ts';
+
+t.test('toApiError() takes the message of the Status object, or what there is', async (t) => {
+  const cases = [
+    { body: '{"kind":"Status","message":"no","reason":"Forbidden"}', message: 'no' },
+    { body: '{"kind":"Status","reason":"Forbidden"}', message: 'Forbidden' },
+    { body: '  <html>proxy</html>\n', message: '<html>proxy</html>' },
+    { body: '', message: 'HTTP status 403' },
+  ];
+  for (const { body, message } of cases) {
+    t.match(toApiError({ status: 403, headers: {} }, { body, now: 0 }), {
+      status: 403,
+      message,
+      retryAfterMs: undefined,
+    });
+  }
+});
+
+t.test('toApiError() reads Retry-After as seconds or as a date, within bounds', async (t) => {
+  const now = Date.UTC(2026, 0, 1);
+  const cases = [
+    ['0', 0],
+    ['7', 7_000],
+    ['86400', 300_000],
+    ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
+    ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
+    ['soon', undefined],
+  ] as const;
+  for (const [header, retryAfterMs] of cases) {
+    const error = toApiError({ status: 429, headers: { 'retry-after': header } }, { body: '', now });
+    t.equal(error.retryAfterMs, retryAfterMs, header);
+  }
+});
+
+t.test('fromStatus() takes a Status without a code for an error of the server', async (t) => {
+  t.match(fromStatus({ code: 410, message: 'too old' }), { status: 410, message: 'too old' });
+  t.match(fromStatus('nonsense'), { status: 500, message: 'status 500' });
+});
+
+t.test('toConnectionError() always has words', async (t) => {
+  t.match(toConnectionError(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })), {
+    message: 'ECONNREFUSED',
+  });
+  t.match(toConnectionError(new Error('reset')), { message: 'reset' });
+});

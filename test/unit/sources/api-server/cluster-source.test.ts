@@ -1,0 +1,91 @@
+// Tests of src/sources/api-server/cluster-source.ts.
+import t, { type Test } from 'tap';
+import { loadApiClient } from '../../../../src/sources/api-server/client/api-client.ts';
+import { ClusterSource } from '../../../../src/sources/api-server/cluster-source.ts';
+import { type ApiServer, startApiServer } from '../../../support/api-server/api-server.ts';
+import { putBulk } from '../../../support/api-server/bulk.ts';
+import { fastClock } from '../../../support/api-server/fast-clock.ts';
+import { recordLog, recordSink } from '../../../support/api-server/recorder.ts';
+import { until } from '../../../support/api-server/until.ts';
+
+async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; factor?: number }) {
+  const client = await loadApiClient({ kubeconfig: server.kubeconfigPath });
+  const [sink, { log, lines }, clock] = [recordSink(), recordLog(), fastClock(factor)];
+  // The clock is fast, the machine may be slow.
+  const options = { connectTimeoutMs: 10_000_000, inactivityMs: 10_000_000 };
+  const source = new ClusterSource({ client, nodeName: 'n1', sink, clock, log, options });
+  const controller = new AbortController();
+  const run = source.run(controller.signal);
+  t.teardown(async () => {
+    controller.abort();
+    await run.catch(() => undefined);
+    client.close();
+    await server.close();
+  });
+  return { source, sink, lines, clock, controller, run };
+}
+
+t.test('ClusterSource delivers Services, slices, blocks and the own Node', async (t) => {
+  const server = await startApiServer();
+  putBulk(server, { services: 2, endpoints: 3 });
+  for (const name of ['n1', 'n2']) server.put('Node', { metadata: { name } });
+  server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
+  const { source, sink, controller, run } = await watch(t, { server });
+  await until('lists', () => sink.journal.length === 4);
+  t.strictSame(sink.journal.toSorted(), [
+    'replace EndpointSlice demo/svc-00001,demo/svc-00002',
+    'replace Node n1',
+    'replace Service demo/svc-00001,demo/svc-00002',
+    'replace ServiceCIDR kubernetes',
+  ]);
+  t.match(sink.objects.get('EndpointSlice demo/svc-00002'), {
+    value: { service: 'demo/svc-00002', endpoints: [{ address: '10.128.0.4' }, {}, {}] },
+    findings: [],
+  });
+  t.match(sink.objects.get('Service demo/svc-00001'), { value: { clusterIps: { ip: '10.96.0.2' } }, findings: [] });
+  server.put('Node', { metadata: { name: 'n2', labels: { a: 'b' } } });
+  server.put('Node', { metadata: { name: 'n1', labels: { 'topology.kubernetes.io/zone': 'z' } } });
+  await until('change', () => sink.journal.length === 5);
+  t.match(sink.objects.get('Node n1'), { value: { zone: 'z' } });
+  t.strictSame(
+    source.states().map(({ kind, phase, lists }) => ({ kind, phase, lists })),
+    ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'].map((kind) => ({ kind, phase: 'watching', lists: 1 })),
+  );
+  controller.abort();
+  await run;
+});
+
+t.test(
+  'ClusterSource takes a server without ServiceCIDR for one that has none, and asks again minutes later',
+  async (t) => {
+    const server = await startApiServer();
+    server.settings.absent.add('ServiceCIDR');
+    // The first failure is another one: it must not pass for the absence.
+    server.misbehave({ does: 'answer', kind: 'Service', status: 404 });
+    const { sink, lines, clock } = await watch(t, { server, factor: 1000 });
+    const asked = () => server.requests.filter(({ kind }) => kind === 'ServiceCIDR').length;
+    await until('second question', () => asked() === 2);
+    t.equal(sink.journal.filter((line) => line === 'replace ServiceCIDR ').length, 1);
+    t.ok(clock.sleeps.some((ms) => ms >= 300_000));
+    const told = lines.filter(({ message }) => message === 'The API server has no ServiceCIDR: none is used');
+    t.match(told, [{ level: 'info' }]);
+    t.ok(lines.some(({ level, message }) => level === 'warn' && message.startsWith('Cannot watch Service: ')));
+    server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
+    server.settings.absent.clear();
+    await until('list', () => sink.journal.includes('replace ServiceCIDR kubernetes'));
+  },
+);
+
+t.test('ClusterSource ends altogether when the sink throws', async (t) => {
+  const server = await startApiServer();
+  const { sink, run } = await watch(t, { server });
+  const replace = sink.replace;
+  sink.replace = (kind, objects) => {
+    if (kind === 'EndpointSlice') throw new Error('broken sink');
+    replace(kind, objects);
+  };
+  await t.rejects(run, { message: 'broken sink' });
+  await until('end of all watches', () =>
+    (['Service', 'Node', 'ServiceCIDR'] as const).every((kind) => server.watches(kind) === 0),
+  );
+});

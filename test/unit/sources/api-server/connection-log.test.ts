@@ -1,0 +1,27 @@
+// Tests of src/sources/api-server/connection-log.ts.
+import t from 'tap';
+import { systemClock } from '../../../../src/host/clock.ts';
+import { ConnectionLog } from '../../../../src/sources/api-server/connection-log.ts';
+import { recordLog } from '../../../support/api-server/recorder.ts';
+
+t.test('ConnectionLog tells trouble at once, then every few seconds, and the recovery once', async (t) => {
+  let now = 0;
+  const { log, lines } = recordLog();
+  const connection = new ConnectionLog({ clock: { ...systemClock, now: () => now }, log });
+  connection.recovered('back', {});
+  for (now = 0; now < 12_000; now += 1_000) connection.problem('warn', `down at ${now}`, {});
+  connection.recovered('back', { server: 'x' });
+  connection.recovered('back', {});
+  t.strictSame(
+    lines.filter(({ level }) => level !== 'debug').map(({ level, message, details }) => [level, message, details]),
+    [
+      ['warn', 'down at 0', {}],
+      ['warn', 'down at 5000', {}],
+      ['warn', 'down at 10000', {}],
+      ['info', 'back', { server: 'x', afterMs: 12_000 }],
+    ],
+  );
+  connection.problem('warn', 'again', {});
+  connection.recovered('back', {});
+  t.match(lines.slice(-2), [{ level: 'debug' }, { level: 'debug' }], 'what was not told is not taken back either');
+});

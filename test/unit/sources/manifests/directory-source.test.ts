@@ -1,0 +1,271 @@
+// Tests of src/sources/manifests/directory-source.ts, manifest-folder.ts and directory-watch.ts.
+import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import { type Clock, systemClock } from '../../../../src/host/clock.ts';
+import { silentLog } from '../../../../src/host/log.ts';
+import { DirectorySource } from '../../../../src/sources/manifests/directory-source.ts';
+import type { OpenWatch } from '../../../../src/sources/manifests/directory-watch.ts';
+import { until } from '../../../support/api-server/until.ts';
+import { RecordingSink } from './recording-sink.ts';
+import { runSource, watchedSource } from './running-source.ts';
+import { BROKEN, service, slice, yaml } from './sample-manifests.ts';
+
+/** Polls after 40 ms instead of 2 s; everything shorter takes its time. */
+const eagerClock: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(ms > 1000 ? ms / 50 : ms, signal),
+};
+const deafWatch: OpenWatch = () => ({ close: () => {} });
+
+t.test('DirectorySource delivers what is there', async (t) => {
+  const files = { 'a.yaml': yaml(service('a'), slice('a-1', 'a')), 'b.json': service('b'), 'c.yaml': BROKEN };
+  const { sink, logged } = await runSource(t, files);
+  t.same(sink.take(), ['replace Service 2', 'replace EndpointSlice 1', 'replace Node 0', 'replace ServiceCIDR 0']);
+  t.match(logged, [
+    { level: 'error', message: /c\.yaml": line 2, column / },
+    {
+      level: 'info',
+      message: 'Manifests loaded',
+      details: { files: 3, Service: 2, EndpointSlice: 1, Node: 0, ms: Number },
+    },
+  ]);
+});
+
+t.test('DirectorySource delivers empty lists for an empty directory', async (t) => {
+  const { sink } = await runSource(t, {});
+  t.same(sink.events.length, 4);
+});
+
+t.test('DirectorySource waits for files that are written while it starts', async (t) => {
+  const directory = t.testdir({ 'a.yaml': yaml(service('a')) });
+  writeFileSync(join(directory, 'b.yaml'), '');
+  const source = watchedSource(directory);
+  t.teardown(() => source.stop());
+  writeFileSync(join(directory, 'b.yaml'), service('b'));
+  await source.heard('replace Service 2');
+});
+
+t.test('DirectorySource needs a directory at the start', async (t) => {
+  const directory = join(t.testdir({ file: '' }), 'absent');
+  const run = (path: string) =>
+    new DirectorySource({ directory: path, sink: new RecordingSink(), log: silentLog }).run(
+      new AbortController().signal,
+    );
+  const message = `Cannot read "${directory}": no such file or directory`;
+  await t.rejects(run(directory), { name: 'ManifestError', message });
+  await t.rejects(run(join(directory, '../file')), { name: 'ManifestError', reason: 'not a directory' });
+});
+
+t.test('DirectorySource.run() resolves when its signal aborts', async (t) => {
+  const sink = new RecordingSink();
+  const source = new DirectorySource({ directory: t.testdir({}), sink, log: silentLog });
+  await source.run(AbortSignal.abort());
+  t.same(sink.events, [], 'nothing is delivered after the end');
+});
+
+t.test('DirectorySource.run() rejects with what the sink throws', async (t) => {
+  const sink = Object.assign(new RecordingSink(), { put: () => t.fail(), replace: () => raise('broken') });
+  const run = new DirectorySource({ directory: t.testdir({}), sink, log: silentLog }).run(new AbortController().signal);
+  await t.rejects(run, { message: 'broken' });
+});
+
+t.test('DirectorySource delivers exactly what changed', async (t) => {
+  const { sink, write, replace, remove, heard } = await runSource(t, {
+    'a.yaml': yaml(service('a'), service('b'), service('c')),
+  });
+  sink.take();
+  write('a.yaml', yaml(service('a'), service('b', 81), service('d')));
+  await heard('remove Service default/c');
+  t.same(sink.take(), ['put Service default/b', 'put Service default/d', 'remove Service default/c']);
+  replace('a.yaml', yaml(service('d'), service('b', 82)));
+  await heard('remove Service default/a');
+  t.same(sink.take(), ['put Service default/b', 'remove Service default/a']);
+  write('e.json', service('e'));
+  await heard('put Service default/e');
+  remove('a.yaml');
+  await heard('remove Service default/b');
+  t.same(sink.take().sort(), ['put Service default/e', 'remove Service default/b', 'remove Service default/d']);
+  t.same([...sink.reads.keys()], ['Service default/e']);
+});
+
+t.test('DirectorySource delivers within 50 ms', async (t) => {
+  const files = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`s${i}.yaml`, service(`s${i}`)]));
+  const { sink, write } = await runSource(t, files);
+  const times: number[] = [];
+  for (let port = 1000; port < 1015; port++) {
+    const startedAt = performance.now();
+    write('s7.yaml', service('s7', port));
+    await until(`port ${port}`, () => sink.port('s7') === port);
+    times.push(performance.now() - startedAt);
+  }
+  times.sort((a, b) => a - b);
+  t.comment(`ms from write to sink, 200 files: ${times.map((ms) => ms.toFixed(1)).join(' ')}`);
+  t.ok((times[7] ?? Number.NaN) < 50, `median ${times[7]} ms`);
+});
+
+t.test('DirectorySource reads only files whose size, time or inode changed', async (t) => {
+  const { sink, directory, write, heard } = await runSource(t, { 'a.yaml': service('a', 80), 'b.yaml': service('b') });
+  utimesSync(join(directory, 'a.yaml'), 1e9, 1e9);
+  write('b.yaml', service('b', 81));
+  await heard('put Service default/b');
+  sink.take();
+  write('a.yaml', service('a', 99));
+  utimesSync(join(directory, 'a.yaml'), 1e9, 1e9);
+  write('b.yaml', service('b', 82));
+  await heard('put Service default/b');
+  t.same(sink.take(), ['put Service default/b']);
+  utimesSync(join(directory, 'a.yaml'), 1e9 + 1, 1e9 + 1);
+  await heard('put Service default/a');
+  t.equal(sink.port('a'), 99);
+});
+
+t.test('DirectorySource keeps the objects of a file that does not make sense', async (t) => {
+  const { sink, logged, write, replace, logs, heard } = await runSource(t, {
+    'a.yaml': service('a'),
+    'z.yaml': service('z'),
+  });
+  const errors = () => logged.filter(({ level }) => level === 'error').map(({ details }) => details['line']);
+  sink.take();
+  write('a.yaml', BROKEN);
+  const { message, details } = await logs('error', /a\.yaml/);
+  t.match(message, /^Cannot read ".*a\.yaml": line 2, column \d+: /);
+  t.match(details, { line: 2, objectsKept: 1 });
+  replace('a.yaml', BROKEN);
+  write('z.yaml', service('z', 81));
+  await heard('put Service default/z');
+  t.same(errors(), [2], 'the same content is complained about once');
+  write('a.yaml', `# still\n${BROKEN}`);
+  await until('another error', () => errors().length === 2);
+  t.same(errors(), [2, 3]);
+  t.same(sink.take(), ['put Service default/z'], 'nothing has gone');
+  write('a.yaml', service('a', 90));
+  await heard('put Service default/a');
+  t.ok(logged.some(({ level, message }) => level === 'info' && message === 'Manifest can be read again'));
+});
+
+t.test('DirectorySource says what is wrong with documents', async (t) => {
+  const { write, logs } = await runSource(t, {});
+  write('a.yaml', yaml('kind: A'));
+  await logs('warn', /a\.yaml:2: apiVersion \(absent\)/);
+});
+
+t.test('DirectorySource waits for a file that is being written', async (t) => {
+  const { sink, write, heard } = await runSource(t, { 'a.yaml': yaml(service('a'), service('b')) });
+  const content = (port: number) => yaml(service('a', port), service('b', port));
+  for (let port = 100; port < 110; port++) {
+    sink.take();
+    const startedAt = performance.now();
+    write('a.yaml', '');
+    await delay(25);
+    write('a.yaml', content(port).slice(0, 150));
+    await delay(25);
+    write('a.yaml', content(port));
+    const isInTime = performance.now() - startedAt < 60;
+    await heard('put Service default/b');
+    const expected = ['put Service default/a', 'put Service default/b'];
+    // On a busy machine the writer itself may be slower than anybody would wait for.
+    if (isInTime) return t.same(sink.take(), expected);
+  }
+  return t.comment('this machine was too busy to try');
+});
+
+t.test('DirectorySource believes in the end that a file is empty', async (t) => {
+  const { write, heard } = await runSource(t, { 'a.yaml': service('a') });
+  const startedAt = performance.now();
+  write('a.yaml', '');
+  await heard('remove Service default/a');
+  t.ok(performance.now() - startedAt >= 55);
+});
+
+t.test('DirectorySource follows a ConfigMap', async (t) => {
+  const directory = t.testdir({
+    '..1': { 'a.yaml': service('a'), 'b.yaml': service('b') },
+    '..2': { 'a.yaml': service('a', 81), 'b.yaml': service('b') },
+  });
+  symlinkSync('..1', join(directory, '..data'));
+  for (const name of ['a.yaml', 'b.yaml']) symlinkSync(`..data/${name}`, join(directory, name));
+  const { sink, heard, stop } = watchedSource(directory);
+  t.teardown(stop);
+  await heard('replace Service 2');
+  await heard('replace ServiceCIDR 0');
+  sink.take();
+  symlinkSync('..2', join(directory, '..data_tmp'));
+  renameSync(join(directory, '..data_tmp'), join(directory, '..data'));
+  rmSync(join(directory, '..1'), { recursive: true });
+  await heard('put Service default/a');
+  t.same(sink.take(), ['put Service default/a']);
+});
+
+t.test('DirectorySource goes back to the definition before', async (t) => {
+  const { sink, write, remove, heard } = await runSource(t, { 'b.yaml': service('web', 82) });
+  sink.take();
+  write('a.yaml', service('web', 81));
+  await heard('put Service default/web');
+  t.equal(sink.port('web'), 82, 'the later file name holds');
+  t.match(sink.reads.get('Service default/web')?.findings, [{ reason: /is defined 2 times/ }]);
+  sink.take();
+  remove('b.yaml');
+  await heard('put Service default/web');
+  t.equal(sink.port('web'), 81);
+  t.same(sink.reads.get('Service default/web')?.findings, []);
+  t.same(sink.take(), ['put Service default/web']);
+});
+
+t.test('DirectorySource outlives its directory', async (t) => {
+  const source = await runSource(t, { 'a.yaml': service('a') }, { clock: eagerClock });
+  const { directory, sink, logged, logs, heard, write } = source;
+  sink.take();
+  renameSync(directory, `${directory}.away`);
+  await logs('warn', 'Cannot read directory of manifests; its objects are kept');
+  renameSync(`${directory}.away`, directory);
+  await logs('info', 'Directory of manifests is back');
+  t.same(sink.take(), []);
+  write('a.yaml', service('a', 81));
+  await heard('put Service default/a');
+
+  logged.splice(0);
+  rmSync(directory, { recursive: true });
+  mkdirSync(directory);
+  write('a.yaml', service('a', 82));
+  await until('port 82', () => sink.port('a') === 82);
+  sink.take();
+  write('b.yaml', service('b'));
+  await heard('put Service default/b');
+  t.same(sink.take(), ['put Service default/b']);
+});
+
+t.test('DirectorySource finds by polling what the watch does not see', async (t) => {
+  const { write, heard, logged } = await runSource(t, {}, { clock: eagerClock, open: deafWatch });
+  write('a.yaml', service('a'));
+  await heard('put Service default/a');
+  t.same(
+    logged.filter(({ level }) => level === 'warn'),
+    [],
+  );
+});
+
+t.test('DirectorySource polls where nothing can be watched', async (t) => {
+  let isPossible = false;
+  let fail: ((error: Error) => void) | undefined;
+  const open: OpenWatch = (_directory, { onError }) => {
+    if (!isPossible) throw new Error('ENOSPC: System limit for number of file watchers reached');
+    fail = onError;
+    return { close: () => {} };
+  };
+  const { write, heard, logged, logs } = await runSource(t, {}, { clock: eagerClock, open });
+  write('a.yaml', service('a'));
+  await heard('put Service default/a');
+  const warnings = () => logged.filter(({ level }) => level === 'warn');
+  t.match(warnings(), [{ message: /^Cannot watch manifests/, details: { reason: /^ENOSPC/ } }], 'one warning');
+  isPossible = true;
+  await logs('info', 'Watching manifests again');
+  isPossible = false;
+  fail?.(new Error('EIO'));
+  await until('another warning', () => warnings().length === 2);
+});
+
+function raise(message: string): never {
+  throw new Error(message);
+}

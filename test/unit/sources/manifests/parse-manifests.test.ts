@@ -1,0 +1,140 @@
+// Tests of src/sources/manifests/parse-manifests.ts, read-documents.ts and locate-json-error.ts.
+import t from 'tap';
+import { describeFinding } from '../../../../src/services/objects/finding.ts';
+import { locateJsonError } from '../../../../src/sources/manifests/locate-json-error.ts';
+import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
+import { MAX_MANIFEST_BYTES, parseManifests } from '../../../../src/sources/manifests/parse-manifests.ts';
+import { service, slice, yaml } from './sample-manifests.ts';
+
+const WEB = 'Service default/web';
+const SLICE = 'EndpointSlice default/web-1';
+const NODE = 'apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n';
+const CIDR =
+  '{apiVersion: networking.k8s.io/v1, kind: ServiceCIDR, metadata: {name: c}, spec: {cidrs: [10.96.0.0/16]}}';
+const UNNAMED = '{"metadata":{"name":"web"},"spec":{"clusterIP":"10.96.0.1"}}';
+const list = (...items: string[]) => `{"apiVersion":"v1","kind":"List","items":[${items.join(',')}]}`;
+
+const keys = (text: string, file = 'a.yaml') =>
+  parseManifests(text, file).objects.map(({ kind, read }) => `${kind} ${read.key}`);
+
+t.test('parseManifests() finds the objects of a file', async (t) => {
+  const cases: { name: string; text: string; file?: string; found: string[] }[] = [
+    { name: 'nothing', text: '', found: [] },
+    { name: 'a comment', text: '# nothing\n', found: [] },
+    { name: 'empty documents', text: `---\n---\nnull\n---\n${service('web')}\n---\n`, found: [WEB] },
+    {
+      name: 'all kinds',
+      text: yaml(service('web'), slice('web-1', 'web'), NODE, CIDR),
+      found: [WEB, SLICE, 'Node a', 'ServiceCIDR c'],
+    },
+    { name: 'JSON', text: service('web'), file: 'a.json', found: [WEB] },
+    { name: 'JSON after a byte order mark', text: `\uFEFF \n${service('web')}`, file: 'a.json', found: [WEB] },
+    { name: 'JSON in a YAML file', text: service('web'), found: [WEB] },
+    {
+      name: 'YAML that begins like JSON',
+      text: '{apiVersion: v1, kind: Node, metadata: {name: a}}',
+      found: ['Node a'],
+    },
+    { name: 'JSON, then YAML', text: `${service('web')}\n---\n${NODE}`, found: [WEB, 'Node a'] },
+    { name: 'a list', text: list(service('web'), slice('web-1', 'web')), found: [WEB, SLICE] },
+    { name: 'a list in a list', text: list(list(service('web'))), found: [WEB] },
+    { name: 'a list without items', text: 'apiVersion: v1\nkind: List\nitems:\n', found: [] },
+    { name: 'a list of its kind', text: `{"apiVersion":"v1","kind":"ServiceList","items":[${UNNAMED}]}`, found: [WEB] },
+    {
+      name: 'a list of slices',
+      text: `{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSliceList","items":[${slice('web-1', 'web')}]}`,
+      found: [SLICE],
+    },
+    { name: 'the same twice', text: yaml(service('web'), service('web')), found: [WEB, WEB] },
+    {
+      name: 'a merge key',
+      text: 'x: &x {name: a}\napiVersion: v1\nkind: Node\nmetadata: {<<: *x}\n',
+      found: ['Node a'],
+    },
+    { name: 'lines that end in CR LF', text: NODE.replaceAll('\n', '\r\n'), found: ['Node a'] },
+  ];
+  for (const { name, text, file, found } of cases) t.same(keys(text, file), found, name);
+});
+
+t.test('parseManifests() counts objects of other kinds', async (t) => {
+  const pod = '{"apiVersion":"v1","kind":"Pod"}';
+  const pods = '{"apiVersion":"v1","kind":"PodList","items":[{},{}]}';
+  const old = '{"apiVersion":"discovery.k8s.io/v1beta1","kind":"EndpointSlice"}';
+  const { passedOver, objects, findings } = parseManifests(yaml(pod, service('web'), pods, old, list(pod)), 'a.yaml');
+  t.same({ passedOver, objects: objects.length, findings }, { passedOver: 4, objects: 1, findings: [] });
+});
+
+t.test('parseManifests() says which documents are no objects', async (t) => {
+  const rule = 'every object must say its apiVersion and kind';
+  const cases = [
+    {
+      text: 'hello',
+      finding: 'Document a.yaml:1: (all) "hello": this document is not an object; the document is left out',
+    },
+    { text: '[1]', finding: 'Document a.yaml:1: (all) [1]: this document is not an object; the document is left out' },
+    {
+      text: `${NODE}---\n# x\nkind: A\n`,
+      finding: `Document a.yaml:7: apiVersion (absent): ${rule}; the document is left out`,
+    },
+    { text: '\napiVersion: v1', finding: `Document a.yaml:2: kind (absent): ${rule}; the document is left out` },
+    {
+      text: '\n\n{"apiVersion": "v1"}',
+      finding: `Document a.yaml:3: kind (absent): ${rule}; the document is left out`,
+    },
+    { text: 'apiVersion: 1\nkind: A', finding: `Document a.yaml:1: apiVersion 1: ${rule}; the document is left out` },
+    { text: list('7'), finding: 'Document a.yaml:1: items[0]. 7: this item is not an object; the item is left out' },
+    { text: list(UNNAMED), finding: `Document a.yaml:1: items[0].apiVersion (absent): ${rule}; the item is left out` },
+  ];
+  for (const { text, finding } of cases)
+    t.same(parseManifests(text, 'a.yaml').findings.map(describeFinding), [finding]);
+});
+
+t.test('parseManifests() leaves the findings of an object in its read', async (t) => {
+  const { objects, findings } = parseManifests(service('web', 0), 'a.yaml');
+  t.equal(findings.length, 0);
+  t.match(objects[0]?.read.findings[0], { object: WEB, field: 'spec.ports[0].port' });
+});
+
+t.test('parseManifests() says where a text stops making sense', async (t) => {
+  const bomb = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join(', ')}]\n`);
+  const cases: { file?: string; text: string; at: string | RegExp }[] = [
+    { text: `${NODE}  bad\n`, at: /^line 5, column 3: / },
+    { text: 'a: 1\nb: [1, 2\n---\nc: 1\n', at: /^line [23], column \d+: / },
+    { text: 'a:\n\tb: c', at: 'line 2, column 1: Tabs are not allowed as indentation' },
+    { text: 'a: 1\na: 2', at: 'line 2, column 1: Map keys must be unique' },
+    { text: '# x\na: *b', at: /^line 2, column 1: Unresolved alias/ },
+    { text: `a0: &a0 [x]\n${bomb.join('')}`, at: /^line 1, column 1: Excessive alias count/ },
+    { text: `a: ${'['.repeat(50_000)}`, at: /line 1, column / },
+    { file: 'a.json', text: '{\n  "a": x\n}', at: "line 2, column 8: Unexpected token 'x'" },
+    { file: 'a.json', text: '{"a": [1,\n2,]}', at: "line 2, column 3: Unexpected token ']'" },
+    { file: 'a.json', text: '{"a": 1,}', at: 'line 1, column 9: Expected double-quoted property name' },
+    { file: 'a.json', text: '{"a": [\n1 2]}', at: "line 2, column 3: Expected ',' or ']' after array element" },
+    { file: 'a.json', text: '{"a":\n', at: 'line 1, column 6: Unexpected end of JSON input' },
+    { file: 'a.json', text: '{"a": "b', at: 'line 1, column 9: Unterminated string' },
+    { text: '{"a": {"b"', at: "line 1, column 11: Expected ':' after property name" },
+  ];
+  for (const { file = 'a.yaml', text, at } of cases) {
+    const error = t.throws(() => parseManifests(text, file), ManifestError) as ManifestError;
+    const message = error.message.replace(`Cannot read "${file}": `, '');
+    if (typeof at === 'string') t.equal(message, at);
+    else t.match(message, at);
+    t.match(message, new RegExp(`^line ${error.line}, column ${error.column}: `));
+    t.notMatch(message, /\n/);
+  }
+});
+
+t.test('parseManifests() refuses what would take the process down', async (t) => {
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  const nested = `{"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"clusterIP":"10.96.0.1","ports":[{"port":${deep}}]}}`;
+  t.throws(() => parseManifests(nested, 'a.json'), { message: 'Cannot read "a.json": it is nested too deeply' });
+  const huge = ' '.repeat(MAX_MANIFEST_BYTES + 1);
+  t.throws(() => parseManifests(huge, 'a.yaml'), { message: 'Cannot read "a.yaml": it is larger than 256 MiB' });
+});
+
+t.test('locateJsonError() finds what JSON.parse does not locate', async (t) => {
+  const cases = ['{"a": "\\"]x", "b": !}', '[!', '[[], {}, true, null, -1.5e+3, !', '!', '[1, !', '{"a": !', '[truex'];
+  for (const text of cases) t.equal(locateJsonError(text), text.search(/!|truex/), text);
+  for (const text of ['[ , 1]', '[1, ]', '{"a": }', '[1,,2]']) {
+    t.equal(locateJsonError(text), text.search(/(?<=[[,:] ?)[\],}]/), text);
+  }
+});

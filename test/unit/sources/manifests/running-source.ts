@@ -1,0 +1,92 @@
+// A DirectorySource at work on a directory of its own.
+import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import type { Log } from '../../../../src/host/log.ts';
+import { DirectorySource, type DirectorySourceSetup } from '../../../../src/sources/manifests/directory-source.ts';
+import { until } from '../../../support/api-server/until.ts';
+import { RecordingSink } from './recording-sink.ts';
+
+type LogLevel = keyof Log;
+
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface RunningSource {
+  readonly directory: string;
+  readonly sink: RecordingSink;
+  readonly logged: LogLine[];
+  write(name: string, content: string): void;
+  /** Puts a complete file in place of another at once. */
+  replace(name: string, content: string): void;
+  remove(name: string): void;
+  /** Waits for the sink to be told something. */
+  heard(event: string): Promise<void>;
+  /** Waits for the log. */
+  logs(level: LogLevel, message: string | RegExp): Promise<LogLine>;
+  stop(): Promise<void>;
+}
+
+type Options = Partial<Pick<DirectorySourceSetup, 'clock' | 'open'>>;
+
+/** Starts on these files, and waits until they are delivered. */
+export async function runSource(t: Test, files: Record<string, string>, options: Options = {}): Promise<RunningSource> {
+  const directory = join(t.testdir({}), 'manifests');
+  mkdirSync(directory);
+  const aMinuteAgo = Date.now() / 1000 - 60;
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(directory, name), content);
+    utimesSync(join(directory, name), aMinuteAgo, aMinuteAgo);
+  }
+  const source = watchedSource(directory, options);
+  t.teardown(() => source.stop());
+  await source.heard('replace ServiceCIDR 0');
+  return source;
+}
+
+/** Starts on a directory as it is. */
+export function watchedSource(directory: string, options: Options = {}): RunningSource {
+  const sink = new RecordingSink();
+  const logged: LogLine[] = [];
+  const controller = new AbortController();
+  const run = new DirectorySource({ directory, sink, log: recordingLog(logged), ...options }).run(controller.signal);
+  run.catch(() => undefined);
+  const path = (name: string) => join(directory, name);
+  return {
+    directory,
+    sink,
+    logged,
+    write: (name, content) => writeFileSync(path(name), content),
+    replace: (name, content) => {
+      writeFileSync(path(`.${name}.new`), content);
+      renameSync(path(`.${name}.new`), path(name));
+    },
+    remove: (name) => rmSync(path(name)),
+    heard: (event) => until(event, () => sink.events.includes(event)),
+    logs: async (level, message) => {
+      const find = () => logged.find((line) => line.level === level && matches(line.message, message));
+      await until(`${level}: ${message}`, () => find() !== undefined);
+      return find() as LogLine;
+    },
+    stop: async () => {
+      controller.abort();
+      await run;
+    },
+  };
+}
+
+function matches(text: string, wanted: string | RegExp): boolean {
+  return typeof wanted === 'string' ? text === wanted : wanted.test(text);
+}
+
+function recordingLog(lines: LogLine[]): Log {
+  const writer =
+    (level: LogLevel) =>
+    (message: string, details: LogLine['details'] = {}) => {
+      lines.push({ level, message, details });
+    };
+  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
+}

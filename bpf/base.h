@@ -18,28 +18,26 @@
 
 #include "shared.h"
 
-#define INLINE static __always_inline
-/* A function of its own, so that its stack is in use only during the call. */
-#define APART static __attribute__((noinline))
+/* __noinline (bpf_helpers.h): a function with a stack frame of its own, in use only during the call. */
 
-/* As a reason: nothing speaks against going on. */
-#define GO_ON (-1)
+/* Not a reason: processing goes on. */
+#define CONTINUE (-1)
 
 /* From <errno.h>, which has nothing for this target. */
 #define EEXIST 17
 
-#define CLIENT_PORT_TRIES 4
+#define MAX_CLIENT_PORT_ATTEMPTS 4
 
-#define FAMILY_INET 2
-#define FAMILY_INET6 10
+#define AF_INET 2
+#define AF_INET6 10
 
-#define COPY(to, from)                                                                  \
+#define COPY_ADDRESS(to, from)                                                                  \
 	do {                                                                            \
 		_Static_assert(sizeof(to) == sizeof(from), "the same kind of address"); \
 		__builtin_memcpy(&(to), &(from), sizeof(to));                           \
 	} while (0)
 
-INLINE bool same_words(const __be32 *a, const __be32 *b, int words)
+static __always_inline bool words_equal(const __be32 *a, const __be32 *b, int words)
 {
 	__be32 different = 0;
 
@@ -48,6 +46,6 @@ INLINE bool same_words(const __be32 *a, const __be32 *b, int words)
 	return different == 0;
 }
 
-#define SAME(a, b) same_words((const __be32 *)&(a), (const __be32 *)&(b), sizeof(a) / 4)
+#define ADDRESS_EQUAL(a, b) words_equal((const __be32 *)&(a), (const __be32 *)&(b), sizeof(a) / 4)
 
 #endif

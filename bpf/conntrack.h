@@ -5,16 +5,16 @@
 
 #include "base.h"
 
-#ifdef WITHOUT_CONNTRACK
+#ifdef NO_CONNTRACK_LOOKUP
 
 #define HAS_CONNTRACK false
 
-INLINE bool is_tracked4(struct __sk_buff *skb, const struct fp_flow4_key *key)
+static __always_inline bool is_tracked4(struct __sk_buff *skb, const struct fp_flow4_key *key)
 {
 	return false;
 }
 
-INLINE bool is_tracked6(struct __sk_buff *skb, const struct fp_flow6_key *key)
+static __always_inline bool is_tracked6(struct __sk_buff *skb, const struct fp_flow6_key *key)
 {
 	return false;
 }
@@ -40,7 +40,7 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 struct bpf_ct_opts___12 *opts, __u32 opts_size) __ksym;
 extern void bpf_ct_release(struct nf_conn *entry) __ksym;
 
-INLINE bool is_tracked(struct __sk_buff *skb, __u8 proto, struct bpf_sock_tuple *tuple, __u32 size)
+static __always_inline bool is_tracked(struct __sk_buff *skb, __u8 proto, struct bpf_sock_tuple *tuple, __u32 size)
 {
 	struct bpf_ct_opts___12 opts = { .netns_id = BPF_F_CURRENT_NETNS, .l4proto = proto };
 	struct nf_conn *entry = bpf_skb_ct_lookup(skb, tuple, size, &opts, sizeof(opts));
@@ -52,11 +52,11 @@ INLINE bool is_tracked(struct __sk_buff *skb, __u8 proto, struct bpf_sock_tuple 
 }
 
 /* A forward key is asked for as the client sends, a reverse one as the backend answers. */
-APART bool is_tracked4(struct __sk_buff *skb, const struct fp_flow4_key *key)
+static __noinline bool is_tracked4(struct __sk_buff *skb, const struct fp_flow4_key *key)
 {
 	struct bpf_sock_tuple tuple = { .ipv4 = { key->client, key->other, key->client_port, key->other_port } };
 
-	if (key->dir == FP_REVERSE) {
+	if (key->dir == FP_DIR_REPLY) {
 		tuple.ipv4.saddr = key->other;
 		tuple.ipv4.daddr = key->client;
 		tuple.ipv4.sport = key->other_port;
@@ -65,9 +65,9 @@ APART bool is_tracked4(struct __sk_buff *skb, const struct fp_flow4_key *key)
 	return is_tracked(skb, key->proto, &tuple, sizeof(tuple.ipv4));
 }
 
-APART bool is_tracked6(struct __sk_buff *skb, const struct fp_flow6_key *key)
+static __noinline bool is_tracked6(struct __sk_buff *skb, const struct fp_flow6_key *key)
 {
-	bool reverse = key->dir == FP_REVERSE;
+	bool reverse = key->dir == FP_DIR_REPLY;
 	struct bpf_sock_tuple tuple;
 
 	__builtin_memcpy(tuple.ipv6.saddr, reverse ? key->other : key->client, 16);

@@ -5,19 +5,19 @@
  */
 #include "base.h"
 #include "maps.h"
-#include "count.h"
+#include "map-helpers.h"
 #include "parse.h"
 #include "frame.h"
-#include "glance.h"
+#include "prefilter.h"
 #include "conntrack.h"
-#include "route.h"
-#include "rewrite.h"
+#include "fib.h"
+#include "nat.h"
 
 #define FAMILY 4
-#include "family.h"
+#include "per-family.h"
 #undef FAMILY
 #define FAMILY 6
-#include "family.h"
+#include "per-family.h"
 #undef FAMILY
 
 SEC("tc")
@@ -26,11 +26,11 @@ int fp_uplink(struct __sk_buff *skb)
 	if (skb->vlan_present)
 		return pass(FP_OTHER);
 	if (skb->pkt_type != 0 /* PACKET_HOST */)
-		return pass(FP_FOREIGN);
+		return pass(FP_OTHERHOST);
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return is_plainly_other4(skb, FP_FORWARD) ? pass(FP_PORT) : uplink4(skb);
+		return is_unrelated4(skb, FP_DIR_ORIGINAL) ? pass(FP_PORT) : uplink4(skb);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return is_plainly_other6(skb, FP_FORWARD) ? pass(FP_PORT) : uplink6(skb);
+		return is_unrelated6(skb, FP_DIR_ORIGINAL) ? pass(FP_PORT) : uplink6(skb);
 	return pass(FP_OTHER);
 }
 
@@ -40,9 +40,9 @@ int fp_pod(struct __sk_buff *skb)
 	if (skb->vlan_present)
 		return pass(FP_OTHER);
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return is_plainly_other4(skb, FP_REVERSE) ? pass(FP_PORT) : pod4(skb);
+		return is_unrelated4(skb, FP_DIR_REPLY) ? pass(FP_PORT) : pod4(skb);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return is_plainly_other6(skb, FP_REVERSE) ? pass(FP_PORT) : pod6(skb);
+		return is_unrelated6(skb, FP_DIR_REPLY) ? pass(FP_PORT) : pod6(skb);
 	return pass(FP_OTHER);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Dual BSD/GPL */
-/* Only the first fragment has ports. What was decided for it is kept for the others. Part of family.h. */
+/* Only the first fragment has ports. What was decided for it is kept for the others. Part of per-family.h. */
 
-INLINE void FN(fragment_key)(FRAGMENT_KEY *key, const PACKET *p, __u8 dir)
+static __always_inline void FN(fragment_key)(FRAGMENT_KEY *key, const PACKET *p, __u8 dir)
 {
-	COPY(key->saddr, p->src);
-	COPY(key->daddr, p->dst);
+	COPY_ADDRESS(key->saddr, p->src);
+	COPY_ADDRESS(key->daddr, p->dst);
 	key->id = p->b.fragment_id;
 	key->proto = p->b.proto;
 	key->dir = dir;
@@ -12,34 +12,34 @@ INLINE void FN(fragment_key)(FRAGMENT_KEY *key, const PACKET *p, __u8 dir)
 }
 
 /* False when there is no room, which an LRU map has as a rule. */
-APART bool FN(remember)(const PACKET *p, __u8 dir, const FLOW *flow)
+static __noinline bool FN(store_fragment)(const PACKET *p, __u8 dir, const FLOW *flow)
 {
 	FRAGMENT_KEY key;
 	FRAGMENT fragment;
 
 	FN(fragment_key)(&key, p, dir);
-	COPY(fragment.other, flow->other);
-	COPY(fragment.next_hop, flow->next_hop);
+	COPY_ADDRESS(fragment.other, flow->other);
+	COPY_ADDRESS(fragment.next_hop, flow->next_hop);
 	fragment.gen = flow->gen;
 	fragment.oif = flow->oif;
-	fragment.last = ticks();
+	fragment.last = now_ticks();
 	fragment.slot = flow->slot;
 	fragment.mtu = flow->mtu;
 	return bpf_map_update_elem(&FRAGMENTS, &key, &fragment, BPF_ANY) == 0;
 }
 
 /* Fills in the parts of a flow that a fragment needs. */
-APART bool FN(recall)(const PACKET *p, __u8 dir, FLOW *flow, const struct fp_config *cfg)
+static __noinline bool FN(lookup_fragment)(const PACKET *p, __u8 dir, FLOW *flow, const struct fp_config *cfg)
 {
 	FRAGMENT_KEY key;
 	FRAGMENT *fragment;
 
 	FN(fragment_key)(&key, p, dir);
 	fragment = bpf_map_lookup_elem(&FRAGMENTS, &key);
-	if (!fragment || (__s32)(ticks() - fragment->last) > (__s32)cfg->timeouts[FP_FRAGMENTS])
+	if (!fragment || (__s32)(now_ticks() - fragment->last) > (__s32)cfg->timeouts[FP_FRAGMENTS])
 		return false;
-	COPY(flow->other, fragment->other);
-	COPY(flow->next_hop, fragment->next_hop);
+	COPY_ADDRESS(flow->other, fragment->other);
+	COPY_ADDRESS(flow->next_hop, fragment->next_hop);
 	flow->gen = fragment->gen;
 	flow->oif = fragment->oif;
 	flow->slot = fragment->slot;

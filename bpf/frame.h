@@ -6,10 +6,10 @@
 #include "packet.h"
 
 /* Longer than this, in ticks, nobody relies on what the route was. */
-#define ROUTE_AGE 1000
+#define ROUTE_MAX_AGE 1000
 
 /* The length of the IP packets that will be on the wire. Of segments that are still together, that of one. */
-INLINE __u32 wire_length(struct __sk_buff *skb, const struct packet_base *b)
+static __always_inline __u32 wire_length(struct __sk_buff *skb, const struct packet_base *b)
 {
 	__u32 headers = b->l4 - L3;
 	struct tcphdr *tcp;
@@ -22,7 +22,7 @@ INLINE __u32 wire_length(struct __sk_buff *skb, const struct packet_base *b)
 	return headers + (tcp ? tcp->doff * 4 : sizeof(*tcp)) + skb->gso_size;
 }
 
-INLINE bool same_mac(const __u8 *a, const __u8 *b)
+static __always_inline bool ether_addr_equal(const __u8 *a, const __u8 *b)
 {
 	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
 
@@ -30,11 +30,11 @@ INLINE bool same_mac(const __u8 *a, const __u8 *b)
 }
 
 /* Whether the frame is from the backend's own device, and for its gateway. */
-INLINE bool is_from(struct __sk_buff *skb, const struct fp_backend *be)
+static __always_inline bool is_from_backend(struct __sk_buff *skb, const struct fp_backend *be)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));
 
-	return eth && skb->ifindex == be->ifindex && same_mac(eth->h_dest, be->gateway_mac);
+	return eth && skb->ifindex == be->ifindex && ether_addr_equal(eth->h_dest, be->gateway_mac);
 }
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "packet.h"
 
-INLINE int parse_inner_ports(struct __sk_buff *skb, struct packet_base *b)
+static __always_inline int parse_inner_ports(struct __sk_buff *skb, struct packet_base *b)
 {
 	struct ports *ports = header(skb, b->inner_l4, sizeof(*ports));
 
@@ -13,16 +13,16 @@ INLINE int parse_inner_ports(struct __sk_buff *skb, struct packet_base *b)
 		return FP_OTHER;
 	b->sport = ports->source;
 	b->dport = ports->dest;
-	return GO_ON;
+	return CONTINUE;
 }
 
 /* Destination unreachable (which has "fragmentation needed"), time exceeded, parameter problem. */
-INLINE bool is_icmp4_error(__u8 type)
+static __always_inline bool is_icmp4_error(__u8 type)
 {
 	return type == 3 || type == 11 || type == 12;
 }
 
-INLINE int parse_icmp4(struct __sk_buff *skb, struct packet4 *p)
+static __always_inline int parse_icmp4(struct __sk_buff *skb, struct packet4 *p)
 {
 	struct icmp_header *icmp = header(skb, p->b.l4, sizeof(*icmp) + sizeof(struct iphdr));
 	struct iphdr *ip;
@@ -44,7 +44,7 @@ INLINE int parse_icmp4(struct __sk_buff *skb, struct packet4 *p)
 	return parse_inner_ports(skb, &p->b);
 }
 
-INLINE int parse_icmp6(struct __sk_buff *skb, struct packet6 *p)
+static __always_inline int parse_icmp6(struct __sk_buff *skb, struct packet6 *p)
 {
 	struct icmp_header *icmp = header(skb, p->b.l4, sizeof(*icmp) + sizeof(struct ipv6hdr));
 	struct ipv6hdr *ip;
@@ -53,14 +53,14 @@ INLINE int parse_icmp6(struct __sk_buff *skb, struct packet6 *p)
 	if (!icmp || icmp->type < 1 || icmp->type > 4)
 		return FP_OTHER;
 	ip = (void *)(icmp + 1);
-	if (ip->version != 6 || !SAME(ip->saddr, p->dst))
+	if (ip->version != 6 || !ADDRESS_EQUAL(ip->saddr, p->dst))
 		return FP_OTHER;
-	COPY(p->inner_dst, ip->daddr);
+	COPY_ADDRESS(p->inner_dst, ip->daddr);
 	p->b.proto = ip->nexthdr;
 	p->b.kind = ICMP_ERROR;
 	p->b.inner_l3 = p->b.l4 + sizeof(*icmp);
 	p->b.inner_l4 = p->b.inner_l3 + sizeof(*ip);
-	if (p->b.proto == FRAGMENT_HEADER) {
+	if (p->b.proto == IPPROTO_FRAGMENT) {
 		struct fragment_header *fragment = header(skb, p->b.inner_l4, sizeof(*fragment));
 
 		if (!fragment || (fragment->offset & bpf_htons(0xfff8)))

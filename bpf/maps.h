@@ -14,7 +14,7 @@ struct {
 	__uint(max_entries, FP_MAX_FRONTENDS);
 	__type(key, struct fp_frontend_key);
 	__type(value, struct fp_frontend);
-} fp_fe SEC(".maps");
+} fp_frontends SEC(".maps");
 
 /* An array: looked up without a call, and freeing a slot ends all of its flows at once. */
 struct {
@@ -22,7 +22,7 @@ struct {
 	__uint(max_entries, FP_MAX_BACKENDS);
 	__type(key, __u32);
 	__type(value, struct fp_backend);
-} fp_be SEC(".maps");
+} fp_backends SEC(".maps");
 
 /* Not LRU, which would forget live flows when full. The loader collects what is over. */
 struct {
@@ -31,7 +31,7 @@ struct {
 	__uint(max_entries, FP_MAX_FLOWS);
 	__type(key, struct fp_flow4_key);
 	__type(value, struct fp_flow4);
-} fp_f4 SEC(".maps");
+} fp_flows_v4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -39,7 +39,7 @@ struct {
 	__uint(max_entries, FP_MAX_FLOWS);
 	__type(key, struct fp_flow6_key);
 	__type(value, struct fp_flow6);
-} fp_f6 SEC(".maps");
+} fp_flows_v6 SEC(".maps");
 
 /* Fragments live for seconds, and the sender repeats what is lost: these may forget. */
 struct {
@@ -47,14 +47,14 @@ struct {
 	__uint(max_entries, FP_MAX_FRAGMENTS);
 	__type(key, struct fp_fragment4_key);
 	__type(value, struct fp_fragment4);
-} fp_frag4 SEC(".maps");
+} fp_fragments_v4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FP_MAX_FRAGMENTS);
 	__type(key, struct fp_fragment6_key);
 	__type(value, struct fp_fragment6);
-} fp_frag6 SEC(".maps");
+} fp_fragments_v6 SEC(".maps");
 
 /* Sources whose packets nft has to see: the cluster's own. */
 struct {
@@ -63,7 +63,7 @@ struct {
 	__uint(max_entries, FP_MAX_SOURCES);
 	__type(key, struct fp_source4_key);
 	__type(value, __u32);
-} fp_src4 SEC(".maps");
+} fp_sources_v4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -71,7 +71,7 @@ struct {
 	__uint(max_entries, FP_MAX_SOURCES);
 	__type(key, struct fp_source6_key);
 	__type(value, __u32);
-} fp_src6 SEC(".maps");
+} fp_sources_v6 SEC(".maps");
 
 /* Most packets are not for a Service: a bit for each port tells without hashing. */
 struct {
@@ -93,7 +93,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct fp_config);
-} fp_cfg SEC(".maps");
+} fp_config SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -107,6 +107,6 @@ struct {
 	__uint(max_entries, FP_MAX_BACKENDS);
 	__type(key, __u32);
 	__type(value, struct fp_slot_count);
-} fp_slots SEC(".maps");
+} fp_slot_counts SEC(".maps");
 
 #endif

@@ -6,13 +6,11 @@
 #include "base.h"
 
 #define L3 ETH_HLEN
-#define FRAGMENT_HEADER 44
-#define ICMPV6 58
 
 enum packet_kind {
-	WHOLE,
+	UNFRAGMENTED,
 	FIRST_FRAGMENT,
-	LATER_FRAGMENT,
+	NON_FIRST_FRAGMENT,
 	/* The ports, the protocol and `inner` are those of the packet that the error quotes. */
 	ICMP_ERROR,
 };
@@ -73,7 +71,7 @@ struct ports {
 #define TCP_ACK 0x10
 
 /* The compiler would otherwise keep the address of the field, which the verifier does not allow. */
-#define FIELD(skb, field)                                                                                        \
+#define SKB_FIELD(skb, field)                                                                                        \
 	({                                                                                                       \
 		void *value;                                                                                     \
 		asm volatile("%0 = *(u32 *)(%1 + %2)"                                                            \
@@ -86,7 +84,7 @@ struct ports {
  * `length` bytes at `offset`, or NULL when the packet is shorter. Pointers from earlier calls are void afterwards:
  * bytes that a driver left outside of the linear part are moved into it.
  */
-INLINE void *header(struct __sk_buff *skb, __u32 offset, __u32 length)
+static __always_inline void *header(struct __sk_buff *skb, __u32 offset, __u32 length)
 {
 	void *start;
 
@@ -95,19 +93,19 @@ INLINE void *header(struct __sk_buff *skb, __u32 offset, __u32 length)
 		barrier_var(offset);
 		offset &= 0xff;
 	}
-	start = FIELD(skb, data) + offset;
+	start = SKB_FIELD(skb, data) + offset;
 	/* Computed twice, it would be another pointer to the verifier. */
 	barrier_var(start);
-	if (start + length <= FIELD(skb, data_end))
+	if (start + length <= SKB_FIELD(skb, data_end))
 		return start;
 	if (offset + length > skb->len || bpf_skb_pull_data(skb, offset + length))
 		return NULL;
-	start = FIELD(skb, data) + offset;
+	start = SKB_FIELD(skb, data) + offset;
 	barrier_var(start);
-	return start + length <= FIELD(skb, data_end) ? start : NULL;
+	return start + length <= SKB_FIELD(skb, data_end) ? start : NULL;
 }
 
-INLINE bool is_tcp_or_udp(__u8 proto)
+static __always_inline bool is_tcp_or_udp(__u8 proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
 }

@@ -6,14 +6,14 @@
 #include "icmp.h"
 
 /* Whether the packet has the bytes its header speaks of. The length is 0 in segments of 64 KiB and more. */
-INLINE bool has_length(struct __sk_buff *skb, __u32 claimed, __u32 least)
+static __always_inline bool has_length(struct __sk_buff *skb, __u32 declared, __u32 min_length)
 {
-	if (claimed == 0 && skb->gso_size)
+	if (declared == 0 && skb->gso_size)
 		return true;
-	return claimed >= least && L3 + claimed <= skb->len;
+	return declared >= min_length && L3 + declared <= skb->len;
 }
 
-INLINE int parse_ports(struct __sk_buff *skb, struct packet_base *b)
+static __always_inline int parse_ports(struct __sk_buff *skb, struct packet_base *b)
 {
 	if (b->proto == IPPROTO_TCP) {
 		struct tcphdr *tcp = header(skb, b->l4, sizeof(*tcp));
@@ -31,18 +31,18 @@ INLINE int parse_ports(struct __sk_buff *skb, struct packet_base *b)
 		b->sport = udp->source;
 		b->dport = udp->dest;
 	}
-	return GO_ON;
+	return CONTINUE;
 }
 
-INLINE __u32 least_l4(__u8 proto)
+static __always_inline __u32 min_l4_length(__u8 proto)
 {
 	return proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
 }
 
-INLINE int parse4(struct __sk_buff *skb, struct packet4 *p)
+static __always_inline int parse4(struct __sk_buff *skb, struct packet4 *p)
 {
 	struct iphdr *ip = header(skb, L3, sizeof(*ip));
-	__u32 length, least;
+	__u32 length, min_length;
 	__be16 fragment;
 
 	if (!ip || ip->version != 4)
@@ -62,23 +62,23 @@ INLINE int parse4(struct __sk_buff *skb, struct packet4 *p)
 	length = bpf_ntohs(ip->tot_len);
 	p->b.end = L3 + length;
 	if (p->b.proto == IPPROTO_ICMP)
-		least = 2 * sizeof(*ip) + sizeof(struct icmp_header) + sizeof(struct ports);
+		min_length = 2 * sizeof(*ip) + sizeof(struct icmp_header) + sizeof(struct ports);
 	else
-		least = sizeof(*ip) + ((fragment & bpf_htons(0x1fff)) ? 1 : least_l4(p->b.proto));
-	if (!has_length(skb, length, least))
+		min_length = sizeof(*ip) + ((fragment & bpf_htons(0x1fff)) ? 1 : min_l4_length(p->b.proto));
+	if (!has_length(skb, length, min_length))
 		return p->b.proto == IPPROTO_ICMP ? FP_OTHER : FP_TRUNCATED;
 	if (p->b.proto == IPPROTO_ICMP)
 		return fragment ? FP_OTHER : parse_icmp4(skb, p);
 	if (fragment & bpf_htons(0x1fff)) {
-		p->b.kind = LATER_FRAGMENT;
-		return GO_ON;
+		p->b.kind = NON_FIRST_FRAGMENT;
+		return CONTINUE;
 	}
-	p->b.kind = fragment ? FIRST_FRAGMENT : WHOLE;
+	p->b.kind = fragment ? FIRST_FRAGMENT : UNFRAGMENTED;
 	return parse_ports(skb, &p->b);
 }
 
 /* After the IPv6 header: notes the fragment, if it is one. */
-INLINE int parse_fragment6(struct __sk_buff *skb, struct packet6 *p)
+static __always_inline int parse_fragment6(struct __sk_buff *skb, struct packet6 *p)
 {
 	struct fragment_header *fragment = header(skb, p->b.l4, sizeof(*fragment));
 
@@ -88,44 +88,44 @@ INLINE int parse_fragment6(struct __sk_buff *skb, struct packet6 *p)
 	p->b.fragment_id = fragment->id;
 	p->b.l4 += sizeof(*fragment);
 	if (fragment->offset & bpf_htons(0xfff8))
-		p->b.kind = LATER_FRAGMENT;
+		p->b.kind = NON_FIRST_FRAGMENT;
 	else
-		p->b.kind = (fragment->offset & bpf_htons(1)) ? FIRST_FRAGMENT : WHOLE;
-	return GO_ON;
+		p->b.kind = (fragment->offset & bpf_htons(1)) ? FIRST_FRAGMENT : UNFRAGMENTED;
+	return CONTINUE;
 }
 
-INLINE int parse6(struct __sk_buff *skb, struct packet6 *p)
+static __always_inline int parse6(struct __sk_buff *skb, struct packet6 *p)
 {
 	struct ipv6hdr *ip = header(skb, L3, sizeof(*ip));
-	__u32 length, least;
+	__u32 length, min_length;
 
 	if (!ip || ip->version != 6)
 		return FP_OTHER;
 	p->b.proto = ip->nexthdr;
 	if (p->b.proto == 0 || p->b.proto == 43 || p->b.proto == 60)
 		return FP_OPTIONS;
-	if (!is_tcp_or_udp(p->b.proto) && p->b.proto != FRAGMENT_HEADER && p->b.proto != ICMPV6)
+	if (!is_tcp_or_udp(p->b.proto) && p->b.proto != IPPROTO_FRAGMENT && p->b.proto != IPPROTO_ICMPV6)
 		return FP_OTHER;
 	if (ip->hop_limit <= 1)
 		return FP_TTL;
-	COPY(p->src, ip->saddr);
-	COPY(p->dst, ip->daddr);
+	COPY_ADDRESS(p->src, ip->saddr);
+	COPY_ADDRESS(p->dst, ip->daddr);
 	p->b.l4 = L3 + sizeof(*ip);
-	p->b.kind = WHOLE;
+	p->b.kind = UNFRAGMENTED;
 	length = bpf_ntohs(ip->payload_len);
 	p->b.end = L3 + sizeof(*ip) + length;
-	if (p->b.proto == FRAGMENT_HEADER && parse_fragment6(skb, p) != GO_ON)
+	if (p->b.proto == IPPROTO_FRAGMENT && parse_fragment6(skb, p) != CONTINUE)
 		return FP_OTHER;
-	if (p->b.proto == ICMPV6)
-		least = 2 * sizeof(*ip) + sizeof(struct icmp_header) + sizeof(struct ports);
+	if (p->b.proto == IPPROTO_ICMPV6)
+		min_length = 2 * sizeof(*ip) + sizeof(struct icmp_header) + sizeof(struct ports);
 	else
-		least = p->b.l4 - L3 + (p->b.kind == LATER_FRAGMENT ? 1 : least_l4(p->b.proto));
+		min_length = p->b.l4 - L3 + (p->b.kind == NON_FIRST_FRAGMENT ? 1 : min_l4_length(p->b.proto));
 	/* The length is that of the payload. */
-	if (length == 0 ? !skb->gso_size : !has_length(skb, length + sizeof(*ip), least))
-		return p->b.proto == ICMPV6 ? FP_OTHER : FP_TRUNCATED;
-	if (p->b.proto == ICMPV6)
+	if (length == 0 ? !skb->gso_size : !has_length(skb, length + sizeof(*ip), min_length))
+		return p->b.proto == IPPROTO_ICMPV6 ? FP_OTHER : FP_TRUNCATED;
+	if (p->b.proto == IPPROTO_ICMPV6)
 		return parse_icmp6(skb, p);
-	return p->b.kind == LATER_FRAGMENT ? GO_ON : parse_ports(skb, &p->b);
+	return p->b.kind == NON_FIRST_FRAGMENT ? CONTINUE : parse_ports(skb, &p->b);
 }
 
 #endif

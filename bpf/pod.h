@@ -1,49 +1,49 @@
 /* SPDX-License-Identifier: Dual BSD/GPL */
-/* The way of an answer from a backend to its client. Part of family.h. */
+/* The way of an answer from a backend to its client. Part of per-family.h. */
 
-INLINE void FN(reverse_key)(KEY *key, const PACKET *p)
+static __always_inline void FN(reverse_key)(KEY *key, const PACKET *p)
 {
 	bool is_error = p->b.kind == ICMP_ERROR;
 
-	COPY(key->client, p->dst);
+	COPY_ADDRESS(key->client, p->dst);
 	if (is_error)
-		COPY(key->other, p->inner_dst);
+		COPY_ADDRESS(key->other, p->inner_dst);
 	else
-		COPY(key->other, p->src);
+		COPY_ADDRESS(key->other, p->src);
 	/* An error quotes what came from the client. */
 	key->client_port = is_error ? p->b.sport : p->b.dport;
 	key->other_port = is_error ? p->b.dport : p->b.sport;
 	key->proto = p->b.proto;
-	key->dir = FP_REVERSE;
+	key->dir = FP_DIR_REPLY;
 	key->zero = 0;
 }
 
 /* Asks for the route again when it was long ago. An entry that has no route is asked about with every packet. */
-APART bool FN(renew)(struct __sk_buff *skb, const KEY *key, FLOW *hit, const struct fp_backend *be, __u32 now)
+static __noinline bool FN(refresh_route)(struct __sk_buff *skb, const KEY *key, FLOW *entry, const struct fp_backend *be, __u32 now)
 {
 	ADDRESS(next_hop);
-	struct way way;
+	struct route route;
 
-	if ((__s32)(now - hit->probed) < ROUTE_AGE)
+	if ((__s32)(now - entry->probed) < ROUTE_MAX_AGE)
 		return true;
-	if (!FN(route_to)(skb, be->l3if, key->proto, key->other, key->other_port, key->client, key->client_port,
-			  &way, REF(next_hop)))
+	if (!FN(lookup_route)(skb, be->l3if, key->proto, key->other, key->other_port, key->client, key->client_port,
+			  &route, REF(next_hop)))
 		return false;
-	if (way.oif != hit->oif || !SAME(next_hop, hit->next_hop))
-		note(FP_REROUTED);
-	COPY(hit->next_hop, next_hop);
-	hit->oif = way.oif;
-	hit->mtu = way.mtu > 65535 ? 65535 : way.mtu;
-	hit->probed = now;
+	if (route.oif != entry->oif || !ADDRESS_EQUAL(next_hop, entry->next_hop))
+		count_reason(FP_REROUTED);
+	COPY_ADDRESS(entry->next_hop, next_hop);
+	entry->oif = route.oif;
+	entry->mtu = route.mtu > 65535 ? 65535 : route.mtu;
+	entry->probed = now;
 	return true;
 }
 
 /* Whether nothing came from the client since the last answer, or this one begins another connection. */
-INLINE bool FN(is_unexpected)(const FLOW *hit, const PACKET *p)
+static __always_inline bool FN(is_unsolicited)(const FLOW *entry, const PACKET *p)
 {
 	if (p->b.proto != IPPROTO_TCP)
-		return hit->state.seen == 1;
-	return (p->b.tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && (hit->state.seen || hit->state.reset);
+		return entry->state.seen == 1;
+	return (p->b.tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && (entry->state.seen || entry->state.reset);
 }
 
 /*
@@ -51,14 +51,14 @@ INLINE bool FN(is_unexpected)(const FLOW *hit, const PACKET *p)
  * began after ours by way of another frontend, or past all of them. Conntrack is asked where that may be. A connection
  * that the backend has accepted anew is the end of ours; datagrams may be of either.
  */
-APART bool FN(is_of_another)(struct __sk_buff *skb, const PACKET *p, const KEY *key, const FLOW *hit)
+static __noinline bool FN(belongs_to_conntrack)(struct __sk_buff *skb, const PACKET *p, const KEY *key, const FLOW *entry)
 {
 	KEY forward;
 
-	if (!FN(is_unexpected)(hit, p) || !FN(is_tracked)(skb, key))
+	if (!FN(is_unsolicited)(entry, p) || !FN(is_tracked)(skb, key))
 		return false;
 	if (p->b.proto == IPPROTO_TCP) {
-		FN(turn)(&forward, key, hit);
+		FN(opposite_key)(&forward, key, entry);
 		bpf_map_delete_elem(&FLOWS, &forward);
 		bpf_map_delete_elem(&FLOWS, key);
 	}
@@ -66,71 +66,71 @@ APART bool FN(is_of_another)(struct __sk_buff *skb, const PACKET *p, const KEY *
 }
 
 /* The reverse entry of the packet's flow. Returns why the packet is counted as it is. */
-APART int FN(answer)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
+static __noinline int FN(lookup_reverse)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
 {
 	struct fp_backend *be;
-	FLOW *hit;
+	FLOW *entry;
 	__u32 now;
 	KEY key;
 
 	if (p->b.kind != ICMP_ERROR && (p->b.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return FP_NO_FLOW;
-	if (p->b.kind == ICMP_ERROR && !SAME(p->src, p->inner_dst))
+	if (p->b.kind == ICMP_ERROR && !ADDRESS_EQUAL(p->src, p->inner_dst))
 		return FP_NO_FLOW;
 	FN(reverse_key)(&key, p);
-	hit = FN(find)(&key);
-	if (!hit)
+	entry = FN(lookup_flow)(&key);
+	if (!entry)
 		return FP_NO_FLOW;
-	be = FN(backend_of)(hit);
+	be = FN(flow_backend)(entry);
 	if (!be)
 		return FP_STALE;
-	if (!is_from(skb, be))
-		return FP_FOREIGN;
-	now = ticks();
-	if (FN(is_over)(&key, hit, cfg, now))
+	if (!is_from_backend(skb, be))
+		return FP_OTHERHOST;
+	now = now_ticks();
+	if (FN(is_expired)(&key, entry, cfg, now))
 		return FP_EXPIRED;
-	if (p->b.kind != ICMP_ERROR && FN(is_of_another)(skb, p, &key, hit))
+	if (p->b.kind != ICMP_ERROR && FN(belongs_to_conntrack)(skb, p, &key, entry))
 		return FP_CONNTRACK;
-	if (!FN(renew)(skb, &key, hit, be, now))
+	if (!FN(refresh_route)(skb, &key, entry, be, now))
 		return FP_ROUTE;
 	if (p->b.kind != ICMP_ERROR) {
-		if (wire_length(skb, &p->b) > hit->mtu)
+		if (wire_length(skb, &p->b) > entry->mtu)
 			return FP_MTU;
-		FN(track)(&key, hit, p->b.tcp_flags, now);
+		FN(update_flow)(&key, entry, p->b.tcp_flags, now);
 	}
-	*flow = *hit;
+	*flow = *entry;
 	return p->b.kind == ICMP_ERROR ? FP_ICMP_OUT : FP_ANSWERED;
 }
 
-INLINE int FN(answer_fragment)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
+static __always_inline int FN(lookup_reverse_fragment)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
 {
 	struct fp_backend *be;
 
-	if (!FN(recall)(p, FP_REVERSE, flow, cfg))
+	if (!FN(lookup_fragment)(p, FP_DIR_REPLY, flow, cfg))
 		return FP_FRAGMENT;
-	be = FN(backend_of)(flow);
+	be = FN(flow_backend)(flow);
 	if (!be)
 		return FP_STALE;
-	if (!is_from(skb, be))
-		return FP_FOREIGN;
+	if (!is_from_backend(skb, be))
+		return FP_OTHERHOST;
 	return p->b.end - L3 > flow->mtu ? FP_MTU : FP_FRAGMENT_OUT;
 }
 
-APART int FN(to_client)(struct __sk_buff *skb, const PACKET *p, const FLOW *flow)
+static __noinline int FN(send_to_client)(struct __sk_buff *skb, const PACKET *p, const FLOW *flow)
 {
 	bool is_error = p->b.kind == ICMP_ERROR;
-	struct change change = {
+	struct nat_rewrite rewrite = {
 		.sport = is_error ? flow->client_port : flow->other_port,
 		.dport = is_error ? flow->other_port : flow->client_port,
-		.dir = FP_REVERSE,
+		.dir = FP_DIR_REPLY,
 	};
 
-	if (!FN(rewrite)(skb, p, &change, flow->other))
+	if (!FN(rewrite)(skb, p, &rewrite, flow->other))
 		return TC_ACT_UNSPEC;
-	return FN(send_to)(flow->oif, REF(flow->next_hop));
+	return FN(redirect_neigh)(flow->oif, REF(flow->next_hop));
 }
 
-APART int FN(pod)(struct __sk_buff *skb)
+static __noinline int FN(pod)(struct __sk_buff *skb)
 {
 	struct fp_config *cfg;
 	PACKET p = {};
@@ -138,22 +138,22 @@ APART int FN(pod)(struct __sk_buff *skb)
 	int reason;
 
 	reason = FN(parse)(skb, &p);
-	if (reason != GO_ON)
+	if (reason != CONTINUE)
 		return pass(reason);
-	if (p.b.kind != LATER_FRAGMENT &&
-	    !has_port(FP_BACKEND_PORTS, p.b.kind == ICMP_ERROR ? p.b.dport : p.b.sport))
+	if (p.b.kind != NON_FIRST_FRAGMENT &&
+	    !has_port(FP_BACKEND_PORTS_OFFSET, p.b.kind == ICMP_ERROR ? p.b.dport : p.b.sport))
 		return pass(FP_PORT);
-	cfg = config();
+	cfg = get_config();
 	if (!cfg)
 		return pass(FP_CREATION_OFF);
-	if (p.b.kind == LATER_FRAGMENT)
-		reason = FN(answer_fragment)(skb, &p, &flow, cfg);
+	if (p.b.kind == NON_FIRST_FRAGMENT)
+		reason = FN(lookup_reverse_fragment)(skb, &p, &flow, cfg);
 	else
-		reason = FN(answer)(skb, &p, &flow, cfg);
-	if (reason < FP_TAKEN)
+		reason = FN(lookup_reverse)(skb, &p, &flow, cfg);
+	if (reason < FP_FORWARDED)
 		return pass(reason);
-	if (p.b.kind == FIRST_FRAGMENT && !FN(remember)(&p, FP_REVERSE, &flow))
+	if (p.b.kind == FIRST_FRAGMENT && !FN(store_fragment)(&p, FP_DIR_REPLY, &flow))
 		return pass(FP_FRAGMENT);
-	note(reason);
-	return FN(to_client)(skb, &p, &flow);
+	count_reason(reason);
+	return FN(send_to_client)(skb, &p, &flow);
 }

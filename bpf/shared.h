@@ -15,14 +15,14 @@
 #define FP_MAX_FRONTENDS 16384
 #define FP_MAX_BACKENDS 4096
 /* Backends of one frontend: with them its value is 128 bytes. */
-#define FP_MAX_CHOICE 56
+#define FP_MAX_FRONTEND_BACKENDS 56
 #define FP_MAX_FLOWS 262144
 #define FP_MAX_FRAGMENTS 8192
 #define FP_MAX_SOURCES 4096
 #define FP_MAX_UPLINKS 64
 /* 65,536 bits for ports of frontends, then as many for ports of backends. */
 #define FP_PORT_WORDS 2048
-#define FP_BACKEND_PORTS 1024
+#define FP_BACKEND_PORTS_OFFSET 1024
 
 /* Time is counted in ticks of 2^20 ns, in 32 bits: they go round after 52 days. */
 #define FP_TICK_SHIFT 20
@@ -35,21 +35,21 @@ struct fp_frontend_key {
 };
 
 /* Not handed out at present: nft has the new flows of this frontend. */
-#define FP_FRONTEND_PASS 1
+#define FP_FRONTEND_SUSPENDED 1
 
 struct fp_frontend {
 	/* Which set of backends; one number for all frontends of a Service port. */
 	__u32 svc;
 	__u16 count;
 	__u16 flags;
-	__u16 slots[FP_MAX_CHOICE];
+	__u16 slots[FP_MAX_FRONTEND_BACKENDS];
 	__u8 zero[8];
 };
 
 /* Through the qdisc and egress hook of the pod's device, instead of straight to its peer. */
 #define FP_BACKEND_NEIGH 1
 /* Gets no packets of clients any more: a UDP flow begins anew with the next one. What it answers still goes out. */
-#define FP_BACKEND_LEAVING 2
+#define FP_BACKEND_REPLY_ONLY 2
 
 struct fp_backend {
 	__u8 addr[16];
@@ -72,8 +72,8 @@ struct fp_backend {
 };
 
 /* From the client to the frontend, and from the backend to the client. */
-#define FP_FORWARD 0
-#define FP_REVERSE 1
+#define FP_DIR_ORIGINAL 0
+#define FP_DIR_REPLY 1
 
 /* `other` is the frontend of a forward key, the backend of a reverse one; `client_port` is the one seen there. */
 struct fp_flow4_key {
@@ -215,18 +215,18 @@ struct fp_slot_count {
 };
 
 /*
- * What became of packets, for people in words. Those before FP_TAKEN were handed on untouched, those before FP_NOTED went
+ * What became of packets, for people in words. Those before FP_FORWARDED were handed on untouched, those before FP_FIRST_EVENT went
  * by the fast path, and the others happened to packets that are counted besides.
  */
 #define FP_REASONS(X) \
 	X(OTHER, "not IPv4 or IPv6, TCP, UDP or an ICMP error; a VLAN tag; malformed") \
 	X(OPTIONS, "IP options or extension headers") \
 	X(PORT, "no frontend, or no backend, has this port") \
-	X(FOREIGN, "not to this host's MAC address, or from another device than the backend's") \
+	X(OTHERHOST, "not to this host's MAC address, or from another device than the backend's") \
 	X(TTL, "TTL or hop limit at its end") \
 	X(NO_FLOW, "in the middle of a connection that is not ours, or an answer to such a one") \
 	X(NO_FRONTEND, "not to a frontend") \
-	X(FRONTEND_OFF, "the frontend is not handed out, or has no backends") \
+	X(SUSPENDED, "the frontend is not handed out, or has no backends") \
 	X(CREATION_OFF, "no new flows are taken") \
 	X(SOURCE, "the source is one that nft handles") \
 	X(BACKEND, "the backend's slot is free or not the Service's") \
@@ -242,7 +242,7 @@ struct fp_slot_count {
 	X(FULL, "the flow table is full") \
 	X(CLASH, "no free client port towards the backend") \
 	X(TRUNCATED, "shorter than its headers say") \
-	X(TAKEN, "a packet of a flow, to its backend") \
+	X(FORWARDED, "a packet of a flow, to its backend") \
 	X(CREATED, "the first packet of a flow, to its backend") \
 	X(REMAPPED, "the first packet of a flow, to its backend with another client port") \
 	X(ANSWERED, "a packet of a flow, to its client") \
@@ -260,7 +260,7 @@ enum fp_reason {
 	FP_REASON_COUNT,
 };
 
-#define FP_NOTED FP_RECYCLED
+#define FP_FIRST_EVENT FP_RECYCLED
 
 /* Which timeout a flow in this state has. */
 static inline __attribute__((always_inline)) enum fp_timeout fp_timeout_of(__u8 proto, const struct fp_flow_state *s)

@@ -12,7 +12,7 @@ for suite in unit golden integration/nft integration/bpf integration/image e2e; 
   hack/suite.sh $suite || status=1
 done
 # The rest of this suite takes minutes: make fastpath-test.
-TIMEOUT=240 hack/suite.sh integration/fastpath cells life server-first under-load upgrade || status=1
+TIMEOUT=240 hack/suite.sh integration/fastpath conformance traffic-and-restart server-first changes-under-load program-upgrade || status=1
 
 cat .cache/tap/*.count 2>/dev/null | awk '
   { passed += $1; failed += $2; skipped += $3 }

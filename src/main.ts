@@ -1,10 +1,10 @@
 // The door: arguments in, exit status out. The only place that handles signals and ends the process.
-import { main } from './cli/program.ts';
-import { keepSmall } from './host/process/memory.ts';
+import { runCli } from './cli/program.ts';
+import { limitYoungGeneration } from './host/process/memory.ts';
 
-keepSmall();
+limitYoungGeneration();
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
 // A reader that has seen enough, such as `head`, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 5));
-process.exitCode = await main(process.argv.slice(2), stop.signal);
+process.exitCode = await runCli(process.argv.slice(2), stop.signal);

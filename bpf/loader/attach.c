@@ -11,7 +11,7 @@
 #include "loader.h"
 
 /* What is attached where. */
-struct place {
+struct attachment {
 	enum role role;
 	uint32_t ifindex;
 	bool is_tcx;
@@ -21,9 +21,9 @@ struct place {
 };
 
 /* Ends the walk when it returns an error. */
-typedef int on_place(const struct place *place, void *context);
+typedef int on_attachment(const struct attachment *attachment, void *context);
 
-static int each_link(on_place *call, void *context)
+static int for_each_link(on_attachment *call, void *context)
 {
 	DIR *directory = opendir(pin_directory);
 	struct dirent *entry;
@@ -32,23 +32,23 @@ static int each_link(on_place *call, void *context)
 	if (!directory)
 		return errno == ENOENT ? 0 : -errno;
 	while (!error && (entry = readdir(directory))) {
-		struct place place = { .is_tcx = true };
+		struct attachment attachment = { .is_tcx = true };
 		char role[16];
 		int device;
 
-		if (sscanf(entry->d_name, "link-%15[a-z]-%u", role, &place.ifindex) != 2)
+		if (sscanf(entry->d_name, "link-%15[a-z]-%u", role, &attachment.ifindex) != 2)
 			continue;
-		if (!parse_role(role, &place.role))
+		if (!parse_role(role, &attachment.role))
 			continue;
-		device = tcx_device(place.role, place.ifindex, &place.program_id);
-		place.is_gone = device != (int)place.ifindex;
-		error = call(&place, context);
+		device = tcx_device(attachment.role, attachment.ifindex, &attachment.program_id);
+		attachment.is_gone = device != (int)attachment.ifindex;
+		error = call(&attachment, context);
 	}
 	closedir(directory);
 	return error;
 }
 
-static int each_filter_place(on_place *call, void *context)
+static int for_each_filter_attachment(on_attachment *call, void *context)
 {
 	struct if_nameindex *devices = if_nameindex();
 	int error = 0;
@@ -57,30 +57,30 @@ static int each_filter_place(on_place *call, void *context)
 		return -errno;
 	for (struct if_nameindex *d = devices; !error && d->if_index; d++) {
 		for (int role = 0; !error && role < ROLES; role++) {
-			struct place place = { .role = role, .ifindex = d->if_index };
+			struct attachment attachment = { .role = role, .ifindex = d->if_index };
 
 			/* A device that went away meanwhile has none. */
-			if (clsact_program(role, d->if_index, &place.program_id) == 0 && place.program_id)
-				error = call(&place, context);
+			if (clsact_program(role, d->if_index, &attachment.program_id) == 0 && attachment.program_id)
+				error = call(&attachment, context);
 		}
 	}
 	if_freenameindex(devices);
 	return error;
 }
 
-static int each_place(on_place *call, void *context)
+static int for_each_attachment(on_attachment *call, void *context)
 {
-	int error = each_link(call, context);
+	int error = for_each_link(call, context);
 
-	return error ? error : each_filter_place(call, context);
+	return error ? error : for_each_filter_attachment(call, context);
 }
 
-static bool read_place(const struct request *r, enum role *role, uint32_t *ifindex)
+static bool parse_attachment(const struct request *r, enum role *role, uint32_t *ifindex)
 {
-	if (!parse_role(r->words[1], role))
-		fail(EINVAL, "\"%s\" is neither \"uplink\" nor \"pod\"", r->words[1]);
-	else if (!parse_number(r->words[2], ifindex) || *ifindex == 0)
-		fail(EINVAL, "\"%s\" is not the number of a device", r->words[2]);
+	if (!parse_role(r->args[1], role))
+		fail(EINVAL, "\"%s\" is neither \"uplink\" nor \"pod\"", r->args[1]);
+	else if (!parse_number(r->args[2], ifindex) || *ifindex == 0)
+		fail(EINVAL, "\"%s\" is not the number of a device", r->args[2]);
 	else
 		return true;
 	return false;
@@ -93,13 +93,13 @@ void request_attach(const struct request *r)
 	enum role role;
 	int program, error;
 
-	if (!read_place(r, &role, &ifindex))
+	if (!parse_attachment(r, &role, &ifindex))
 		return;
 	if (r->count == 4) {
-		if (!strcmp(r->words[3], "clsact")) {
+		if (!strcmp(r->args[3], "clsact")) {
 			use_tcx = false;
-		} else if (strcmp(r->words[3], "tcx")) {
-			fail(EINVAL, "\"%s\" is neither \"tcx\" nor \"clsact\"", r->words[3]);
+		} else if (strcmp(r->args[3], "tcx")) {
+			fail(EINVAL, "\"%s\" is neither \"tcx\" nor \"clsact\"", r->args[3]);
 			return;
 		}
 	}
@@ -123,10 +123,10 @@ void request_attach(const struct request *r)
 	ok("by=%s", use_tcx ? "tcx" : "clsact");
 }
 
-static int detach(const struct place *place, void *context)
+static int detach(const struct attachment *attachment, void *context)
 {
-	int error = place->is_tcx ? tcx_detach(place->role, place->ifindex) :
-				    clsact_detach(place->role, place->ifindex);
+	int error = attachment->is_tcx ? tcx_detach(attachment->role, attachment->ifindex) :
+				    clsact_detach(attachment->role, attachment->ifindex);
 
 	(void)context;
 	return error == -ENOENT || error == -ENODEV ? 0 : error;
@@ -134,36 +134,36 @@ static int detach(const struct place *place, void *context)
 
 void request_detach(const struct request *r)
 {
-	struct place place = { .is_tcx = true };
+	struct attachment attachment = { .is_tcx = true };
 	uint32_t program_id = 0;
 	char name[IF_NAMESIZE];
 	int error;
 
-	if (!read_place(r, &place.role, &place.ifindex))
+	if (!parse_attachment(r, &attachment.role, &attachment.ifindex))
 		return;
-	error = detach(&place, NULL);
-	place.is_tcx = false;
-	if (!error && !clsact_program(place.role, place.ifindex, &program_id) && program_id)
-		error = detach(&place, NULL);
-	if (!if_indextoname(place.ifindex, name))
-		clsact_forget(place.ifindex);
+	error = detach(&attachment, NULL);
+	attachment.is_tcx = false;
+	if (!error && !clsact_program(attachment.role, attachment.ifindex, &program_id) && program_id)
+		error = detach(&attachment, NULL);
+	if (!if_indextoname(attachment.ifindex, name))
+		clsact_remove_mark(attachment.ifindex);
 	if (error)
-		fail(error, "cannot detach from device %u", place.ifindex);
+		fail(error, "cannot detach from device %u", attachment.ifindex);
 	else
 		done();
 }
 
-static int print(const struct place *place, void *context)
+static int print_attachment(const struct attachment *attachment, void *context)
 {
 	(void)context;
-	say("place %s %u %s program=%u %s\n", role_names[place->role], place->ifindex,
-	    place->is_tcx ? "tcx" : "clsact", place->program_id, place->is_gone ? "gone" : "attached");
+	emit("attachment %s %u %s program=%u %s\n", role_names[attachment->role], attachment->ifindex,
+	    attachment->is_tcx ? "tcx" : "clsact", attachment->program_id, attachment->is_gone ? "gone" : "attached");
 	return 0;
 }
 
 void request_list(void)
 {
-	int error = each_place(print, NULL);
+	int error = for_each_attachment(print_attachment, NULL);
 
 	if (error)
 		fail(error, "cannot list what is attached");
@@ -171,16 +171,16 @@ void request_list(void)
 		done();
 }
 
-static int replace(const struct place *place, void *context)
+static int replace_program(const struct attachment *attachment, void *context)
 {
-	int program = program_fd(place->role);
+	int program = program_fd(attachment->role);
 	int *count = context;
 	int error;
 
-	if (place->is_gone)
+	if (attachment->is_gone)
 		return 0;
-	error = place->is_tcx ? tcx_update(place->role, place->ifindex, program) :
-				clsact_attach(place->role, place->ifindex, program);
+	error = attachment->is_tcx ? tcx_update(attachment->role, attachment->ifindex, program) :
+				clsact_attach(attachment->role, attachment->ifindex, program);
 	/* The device went away meanwhile. */
 	if (error == -ENOLINK || error == -ENODEV)
 		return 0;
@@ -198,7 +198,7 @@ void request_replace(void)
 		fail(ENOENT, "nothing is loaded");
 		return;
 	}
-	error = each_place(replace, &count);
+	error = for_each_attachment(replace_program, &count);
 	if (error)
 		fail(error, "replaced in %d places, then failed", count);
 	else
@@ -228,12 +228,12 @@ static int remove_pins(void)
 
 void request_remove(void)
 {
-	int error = each_place(detach, NULL);
+	int error = for_each_attachment(detach, NULL);
 
 	if (!error)
 		error = remove_pins();
-	forget_maps();
-	forget_programs();
+	close_maps();
+	close_programs();
 	if (error)
 		fail(error, "cannot remove all of \"%s\"", pin_directory);
 	else

@@ -11,11 +11,11 @@
 
 #define GROUP 256
 
-enum change { NONE, PUT, DEL };
+enum operation { NONE, PUT, DEL };
 
 /* Changes that have not been made yet. */
 static struct {
-	enum change change;
+	enum operation operation;
 	struct map map;
 	__u32 count;
 	uint8_t keys[GROUP * MAX_BYTES];
@@ -27,21 +27,21 @@ struct progress {
 	uint32_t applied;
 	/* A negative errno, and what it was about. */
 	int error;
-	const char *what;
+	const char *message;
 };
 
-static int make_one(uint32_t i)
+static int apply_one(uint32_t i)
 {
 	const void *key = group.keys + i * group.map.key_size;
 	const void *value = group.values + i * group.map.value_size;
 
-	if (group.change == PUT)
+	if (group.operation == PUT)
 		return bpf_map_update_elem(group.map.fd, key, value, BPF_ANY) ? -errno : 0;
 	return bpf_map_delete_elem(group.map.fd, key) && errno != ENOENT ? -errno : 0;
 }
 
 /* Kernels and kinds of maps that have no batches, and deleted elements that are not there, come one by one. */
-static void make_changes(struct progress *p)
+static void apply_group(struct progress *p)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	uint32_t i = 0;
@@ -50,81 +50,81 @@ static void make_changes(struct progress *p)
 
 	if (group.count == 0 || p->error)
 		return;
-	if (group.change == PUT)
+	if (group.operation == PUT)
 		error = bpf_map_update_batch(group.map.fd, group.keys, group.values, &count, &opts);
 	else
 		error = bpf_map_delete_batch(group.map.fd, group.keys, &count, &opts);
 	if (!error)
 		i = group.count;
 	for (; i < group.count && !p->error; i++)
-		p->error = make_one(i);
+		p->error = apply_one(i);
 	if (p->error) {
 		i--;
-		p->what = "the kernel refuses it";
+		p->message = "the kernel refuses it";
 		p->line -= group.count - i - 1;
 	}
 	p->applied += i;
 	group.count = 0;
 }
 
-static void stop(struct progress *p, int error, const char *what)
+static void stop_batch(struct progress *p, int error, const char *message)
 {
-	make_changes(p);
+	apply_group(p);
 	if (p->error)
 		return;
 	p->error = error;
-	p->what = what;
+	p->message = message;
 }
 
-static void add(struct progress *p, const struct request *r, enum change change)
+static void add_change(struct progress *p, const struct request *r, enum operation operation)
 {
-	if (r->count != (change == PUT ? 4 : 3)) {
-		stop(p, -EINVAL, "a map, a key and, to put it, a value");
+	if (r->count != (operation == PUT ? 4 : 3)) {
+		stop_batch(p, -EINVAL, "a map, a key and, to put it, a value");
 		return;
 	}
-	if (group.count && (group.change != change || strcmp(group.map.name, r->words[1]) || group.count == GROUP)) {
+	if (group.count && (group.operation != operation || strcmp(group.map.name, r->args[1]) || group.count == GROUP)) {
 		p->line--;
-		make_changes(p);
+		apply_group(p);
 		if (p->error)
 			return;
 		p->line++;
 	}
 	if (group.count == 0) {
-		int error = open_map(r->words[1], &group.map);
+		int error = open_map(r->args[1], &group.map);
 
 		if (error) {
-			stop(p, error, "there is no such map");
+			stop_batch(p, error, "there is no such map");
 			return;
 		}
-		group.change = change;
+		group.operation = operation;
 	}
-	if (!read_key(r->words[2], group.keys + group.count * group.map.key_size, group.map.key_size) ||
-	    (change == PUT &&
-	     !read_value(r->words[3], group.values + group.count * group.map.value_size, group.map.value_size))) {
+	if (!parse_key(r->args[2], group.keys + group.count * group.map.key_size, group.map.key_size) ||
+	    (operation == PUT &&
+	     !parse_value(r->args[3], group.values + group.count * group.map.value_size, group.map.value_size))) {
 		p->line--;
-		make_changes(p);
+		apply_group(p);
 		if (p->error)
 			return;
 		p->line++;
-		stop(p, -EINVAL, "not as many hexadecimal digits as the map's key and value have");
+		stop_batch(p, -EINVAL, "not as many hexadecimal digits as the map's key and value have");
 		return;
 	}
 	group.count++;
 }
 
-static void one_line(struct progress *p, char *line)
+static void handle_line(struct progress *p, char *line)
 {
-	struct request r = split(line);
+	struct request r = parse_request(line);
 
 	if (p->error || r.count == 0)
 		return;
 	p->line++;
-	if (!strcmp(r.words[0], "put"))
-		add(p, &r, PUT);
-	else if (!strcmp(r.words[0], "del"))
-		add(p, &r, DEL);
+	if (!strcmp(r.args[0], "put"))
+		add_change(p, &r, PUT);
+	else if (!strcmp(r.args[0], "del"))
+		add_change(p, &r, DEL);
 	else
-		stop(p, -EINVAL, "neither \"put\" nor \"del\"");
+		stop_batch(p, -EINVAL, "neither \"put\" nor \"del\"");
 }
 
 void request_batch(void)
@@ -133,17 +133,17 @@ void request_batch(void)
 	char *line;
 
 	group.count = 0;
-	while ((line = next_line())) {
+	while ((line = read_line())) {
 		if (!strcmp(line, "end"))
 			break;
-		one_line(&p, line);
+		handle_line(&p, line);
 	}
 	/* Input that ends in the middle is no request. */
 	if (!line)
 		return;
-	make_changes(&p);
+	apply_group(&p);
 	if (p.error)
-		fail(p.error, "at=%u applied=%u %s", p.line, p.applied, p.what);
+		fail(p.error, "at=%u applied=%u %s", p.line, p.applied, p.message);
 	else
 		ok("applied=%u", p.applied);
 }

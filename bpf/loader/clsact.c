@@ -31,20 +31,20 @@ bool is_own_filter(const struct filter *filter, enum role role)
 	       !strncmp(filter->name, program_names[role], length);
 }
 
-void clsact_forget(uint32_t ifindex)
+void clsact_remove_mark(uint32_t ifindex)
 {
 	rmdir(mark_path(ifindex));
 }
 
-struct search {
+struct filter_search {
 	enum role role;
 	uint32_t program_id;
 	int others;
 };
 
-static void visit(const struct filter *filter, void *context)
+static void count_filter(const struct filter *filter, void *context)
 {
-	struct search *search = context;
+	struct filter_search *search = context;
 
 	if (is_own_filter(filter, search->role))
 		search->program_id = filter->program_id;
@@ -54,8 +54,8 @@ static void visit(const struct filter *filter, void *context)
 
 int clsact_program(enum role role, uint32_t ifindex, uint32_t *program_id)
 {
-	struct search search = { .role = role };
-	int error = each_filter(ifindex, false, visit, &search);
+	struct filter_search search = { .role = role };
+	int error = for_each_filter(ifindex, false, count_filter, &search);
 
 	*program_id = search.program_id;
 	return error;
@@ -79,11 +79,11 @@ static void remove_qdisc(uint32_t ifindex)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
 			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
-	struct search search = { .role = UPLINK };
+	struct filter_search search = { .role = UPLINK };
 
 	if (access(mark_path(ifindex), F_OK))
 		return;
-	if (each_filter(ifindex, false, visit, &search) || each_filter(ifindex, true, visit, &search))
+	if (for_each_filter(ifindex, false, count_filter, &search) || for_each_filter(ifindex, true, count_filter, &search))
 		return;
 	if (search.others || search.program_id)
 		return;

@@ -9,7 +9,7 @@
 
 #define LAYOUT(family, words)                                                                                       \
 	{                                                                                                           \
-		.map = "f" #family, .key_size = sizeof(struct fp_flow##family##_key),                               \
+		.map = "flows_v" #family, .key_size = sizeof(struct fp_flow##family##_key),                               \
 		.value_size = sizeof(struct fp_flow##family), .address = 4 * (words),                               \
 		.proto = offsetof(struct fp_flow##family##_key, proto),                                             \
 		.dir = offsetof(struct fp_flow##family##_key, dir),                                                 \
@@ -21,14 +21,14 @@
 		.last = offsetof(struct fp_flow##family, last), .state = offsetof(struct fp_flow##family, state),   \
 	}
 
-const struct layout layouts[2] = { LAYOUT(4, 1), LAYOUT(6, 4) };
+const struct flow_layout layouts[2] = { LAYOUT(4, 1), LAYOUT(6, 4) };
 
 struct fp_backend backends[FP_MAX_BACKENDS];
 struct fp_config config;
 
 static uint8_t keys[FLOW_CHUNK * MAX_KEY], values[FLOW_CHUNK * MAX_VALUE];
 
-uint32_t flow_time(void)
+uint32_t now_ticks(void)
 {
 	struct timespec t;
 
@@ -36,7 +36,7 @@ uint32_t flow_time(void)
 	return ((uint64_t)t.tv_sec * 1000000000 + t.tv_nsec) >> FP_TICK_SHIFT;
 }
 
-static bool is_stale(const struct layout *l, const uint8_t *value)
+static bool is_stale(const struct flow_layout *l, const uint8_t *value)
 {
 	uint16_t slot = read16(value + l->slot);
 	uint32_t gen = read32(value + l->gen);
@@ -44,7 +44,7 @@ static bool is_stale(const struct layout *l, const uint8_t *value)
 	return slot >= FP_MAX_BACKENDS || gen == 0 || backends[slot].gen != gen;
 }
 
-static bool is_late(const struct layout *l, const uint8_t *key, const uint8_t *value, uint32_t time)
+static bool is_idle(const struct flow_layout *l, const uint8_t *key, const uint8_t *value, uint32_t time)
 {
 	struct fp_flow_state state;
 	uint32_t age = time - read32(value + l->last);
@@ -53,7 +53,7 @@ static bool is_late(const struct layout *l, const uint8_t *key, const uint8_t *v
 	return (int32_t)age > (int32_t)config.timeouts[fp_timeout_of(key[l->proto], &state)];
 }
 
-void turn(const struct layout *l, uint8_t *other, const uint8_t *key, const uint8_t *value)
+void opposite_key(const struct flow_layout *l, uint8_t *other, const uint8_t *key, const uint8_t *value)
 {
 	memcpy(other, key, l->key_size);
 	memcpy(other + l->address, value, l->address);
@@ -62,28 +62,28 @@ void turn(const struct layout *l, uint8_t *other, const uint8_t *key, const uint
 	other[l->dir] = !key[l->dir];
 }
 
-bool is_over(const struct layout *l, int fd, const uint8_t *key, const uint8_t *value, uint32_t time)
+bool is_expired(const struct flow_layout *l, int fd, const uint8_t *key, const uint8_t *value, uint32_t time)
 {
 	uint8_t other_key[MAX_KEY], other[MAX_VALUE];
 
 	if (is_stale(l, value))
 		return true;
-	if (!is_late(l, key, value, time))
+	if (!is_idle(l, key, value, time))
 		return false;
-	turn(l, other_key, key, value);
+	opposite_key(l, other_key, key, value);
 	if (bpf_map_lookup_elem(fd, other_key, other) || read32(other + l->gen) != read32(value + l->gen))
 		return true;
-	return is_late(l, other_key, other, time);
+	return is_idle(l, other_key, other, time);
 }
 
-int read_state(void)
+int read_backends_and_config(void)
 {
 	struct map be, cfg;
 	uint32_t zero = 0;
-	int error = open_map("be", &be);
+	int error = open_map("backends", &be);
 
 	if (!error)
-		error = open_map("cfg", &cfg);
+		error = open_map("config", &cfg);
 	if (error)
 		return error;
 	for (uint32_t i = 0; i < FP_MAX_BACKENDS; i++)
@@ -92,7 +92,7 @@ int read_state(void)
 	return bpf_map_lookup_elem(cfg.fd, &zero, &config) ? -errno : 0;
 }
 
-int each_chunk(const struct layout *l, on_chunk *call, void *context)
+int for_each_chunk(const struct flow_layout *l, on_chunk *call, void *context)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	struct chunk chunk = { .layout = l, .keys = keys, .values = values };
@@ -122,13 +122,13 @@ int each_chunk(const struct layout *l, on_chunk *call, void *context)
 }
 
 /* Devices whose flows are asked for. */
-struct through {
-	uint32_t devices[MAX_WORDS];
+struct device_filter {
+	uint32_t devices[MAX_ARGS];
 	int count;
 	uint32_t time, found;
 };
 
-static bool goes_through(const struct through *t, uint32_t slot)
+static bool uses_device(const struct device_filter *t, uint32_t slot)
 {
 	for (int i = 0; i < t->count; i++)
 		if (backends[slot].ifindex == t->devices[i])
@@ -137,41 +137,41 @@ static bool goes_through(const struct through *t, uint32_t slot)
 }
 
 /* Each flow has an entry for each direction: the client's is told. */
-static void tell_flows(const struct chunk *c, void *context)
+static void print_flows(const struct chunk *c, void *context)
 {
-	const struct layout *l = c->layout;
-	struct through *t = context;
+	const struct flow_layout *l = c->layout;
+	struct device_filter *t = context;
 
 	for (uint32_t i = 0; i < c->count; i++) {
 		const uint8_t *key = c->keys + i * l->key_size, *value = c->values + i * l->value_size;
 		uint16_t slot = read16(value + l->slot);
 
-		if (key[l->dir] != FP_FORWARD || slot >= FP_MAX_BACKENDS || !goes_through(t, slot) ||
-		    is_over(l, c->fd, key, value, t->time))
+		if (key[l->dir] != FP_DIR_ORIGINAL || slot >= FP_MAX_BACKENDS || !uses_device(t, slot) ||
+		    is_expired(l, c->fd, key, value, t->time))
 			continue;
-		say("flow %s ", l->map);
+		emit("flow %s ", l->map);
 		print_hex(key, l->key_size);
-		say(" ");
+		emit(" ");
 		print_hex(value, l->value_size);
-		say("\n");
+		emit("\n");
 		t->found++;
 	}
 }
 
 void request_flows(const struct request *r)
 {
-	struct through t = { .time = flow_time() };
+	struct device_filter t = { .time = now_ticks() };
 	int error;
 
 	for (; t.count < r->count - 1; t.count++) {
-		if (parse_number(r->words[t.count + 1], &t.devices[t.count]) && t.devices[t.count])
+		if (parse_number(r->args[t.count + 1], &t.devices[t.count]) && t.devices[t.count])
 			continue;
-		fail(EINVAL, "\"%.20s\" is no device number", r->words[t.count + 1]);
+		fail(EINVAL, "\"%.20s\" is no device number", r->args[t.count + 1]);
 		return;
 	}
-	error = read_state();
+	error = read_backends_and_config();
 	for (int i = 0; !error && i < 2; i++)
-		error = each_chunk(&layouts[i], tell_flows, &t);
+		error = for_each_chunk(&layouts[i], print_flows, &t);
 	if (error)
 		fail(error, "cannot read flows");
 	else

@@ -15,7 +15,7 @@
 #define MAX_VALUE sizeof(struct fp_flow6)
 
 /* Where the fields are, for either family. */
-struct layout {
+struct flow_layout {
 	const char *map;
 	size_t key_size, value_size;
 	size_t address;
@@ -24,16 +24,16 @@ struct layout {
 	size_t flow_other_port, flow_client_port, slot, gen, last, state;
 };
 
-extern const struct layout layouts[2];
+extern const struct flow_layout layouts[2];
 
-/* What the kernel held when read_state was called last. */
+/* What the kernel held when read_backends_and_config was called last. */
 extern struct fp_backend backends[FP_MAX_BACKENDS];
 extern struct fp_config config;
 
-int read_state(void);
+int read_backends_and_config(void);
 
 /* The kernel's clock, in ticks. */
-uint32_t flow_time(void);
+uint32_t now_ticks(void);
 
 static inline uint16_t read16(const uint8_t *bytes)
 {
@@ -52,14 +52,14 @@ static inline uint32_t read32(const uint8_t *bytes)
 }
 
 /* The key of the flow's other direction. */
-void turn(const struct layout *l, uint8_t *other, const uint8_t *key, const uint8_t *value);
+void opposite_key(const struct flow_layout *l, uint8_t *other, const uint8_t *key, const uint8_t *value);
 
 /* Whether the flow's slot is of another generation, or neither direction is in use, of which the other is looked at anew. */
-bool is_over(const struct layout *l, int fd, const uint8_t *key, const uint8_t *value, uint32_t time);
+bool is_expired(const struct flow_layout *l, int fd, const uint8_t *key, const uint8_t *value, uint32_t time);
 
 /* Entries of a table, one after the other: those that a scan has read together. */
 struct chunk {
-	const struct layout *layout;
+	const struct flow_layout *layout;
 	int fd;
 	uint32_t count;
 	const uint8_t *keys, *values;
@@ -68,6 +68,6 @@ struct chunk {
 typedef void on_chunk(const struct chunk *chunk, void *context);
 
 /* Every entry, at least those that are there all the time. Negative errno. */
-int each_chunk(const struct layout *l, on_chunk *call, void *context);
+int for_each_chunk(const struct flow_layout *l, on_chunk *call, void *context);
 
 #endif

@@ -18,55 +18,55 @@ static void request_hello(void)
 	ok("protocol=%d schema=%d pid=%d", PROTOCOL_VERSION, FP_SCHEMA, getpid());
 }
 
-struct plain {
+struct command {
 	const char *name;
-	void (*serve)(void);
+	void (*handle)(void);
 };
 
-struct with_words {
+struct command_with_args {
 	const char *name;
-	int least, most;
-	void (*serve)(const struct request *r);
+	int min_args, max_args;
+	void (*handle)(const struct request *r);
 };
 
-static const struct plain plain[] = {
+static const struct command commands[] = {
 	{ "hello", request_hello },	{ "probe", request_probe },
 	{ "replace", request_replace }, { "list", request_list },   { "batch", request_batch },
 	{ "stats", request_stats },	{ "gc", request_gc },	    { "remove", request_remove },
 };
 
-static const struct with_words with_words[] = {
-	{ "load", 0, 2, request_load },	    { "attach", 2, 3, request_attach }, { "detach", 2, 2, request_detach }, { "look", 1, 1, request_look },
+static const struct command_with_args commands_with_args[] = {
+	{ "load", 0, 2, request_load },	    { "attach", 2, 3, request_attach }, { "detach", 2, 2, request_detach }, { "inspect", 1, 1, request_hooks },
 	{ "put", 3, 3, request_put },	    { "del", 2, 2, request_del },	{ "get", 2, 2, request_get },
 	{ "dump", 1, 1, request_dump },	    { "flush", 1, 1, request_flush },
-	{ "flows", 1, MAX_WORDS - 2, request_flows },
+	{ "flows", 1, MAX_ARGS - 2, request_flows },
 };
 
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-static void serve(const struct request *r)
+static void dispatch(const struct request *r)
 {
-	for (size_t i = 0; i < LENGTH(plain); i++) {
-		if (strcmp(plain[i].name, r->words[0]))
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, r->args[0]))
 			continue;
 		if (r->count == 1)
-			plain[i].serve();
+			commands[i].handle();
 		else
-			fail(EINVAL, "\"%s\" takes no words", plain[i].name);
+			fail(EINVAL, "\"%s\" takes no words", commands[i].name);
 		return;
 	}
-	for (size_t i = 0; i < LENGTH(with_words); i++) {
-		const struct with_words *w = &with_words[i];
+	for (size_t i = 0; i < ARRAY_SIZE(commands_with_args); i++) {
+		const struct command_with_args *w = &commands_with_args[i];
 
-		if (strcmp(w->name, r->words[0]))
+		if (strcmp(w->name, r->args[0]))
 			continue;
-		if (r->count - 1 < w->least || r->count - 1 > w->most)
-			fail(EINVAL, "\"%s\" takes %d to %d words, not %d", w->name, w->least, w->most, r->count - 1);
+		if (r->count - 1 < w->min_args || r->count - 1 > w->max_args)
+			fail(EINVAL, "\"%s\" takes %d to %d words, not %d", w->name, w->min_args, w->max_args, r->count - 1);
 		else
-			w->serve(r);
+			w->handle(r);
 		return;
 	}
-	fail(EINVAL, "there is no request \"%s\"", r->words[0]);
+	fail(EINVAL, "there is no request \"%s\"", r->args[0]);
 }
 
 int main(int argc, char **argv)
@@ -79,12 +79,12 @@ int main(int argc, char **argv)
 	}
 	pin_directory = argv[1];
 	signal(SIGPIPE, SIG_IGN);
-	listen_to_libbpf();
-	while ((line = next_line())) {
-		struct request r = split(line);
+	capture_libbpf_warnings();
+	while ((line = read_line())) {
+		struct request r = parse_request(line);
 
 		if (r.count)
-			serve(&r);
+			dispatch(&r);
 	}
 	fflush(stdout);
 	return ferror(stdout) ? 1 : 0;

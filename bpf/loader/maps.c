@@ -14,7 +14,7 @@
 #define MAPS 16
 
 static struct map maps[MAPS];
-static int opened;
+static int open_count;
 static char names[MAPS][24];
 
 int open_map(const char *name, struct map *map)
@@ -24,7 +24,7 @@ int open_map(const char *name, struct map *map)
 	char pin[32];
 	int fd;
 
-	for (int i = 0; i < opened; i++) {
+	for (int i = 0; i < open_count; i++) {
 		if (strcmp(maps[i].name, name))
 			continue;
 		*map = maps[i];
@@ -37,27 +37,27 @@ int open_map(const char *name, struct map *map)
 	if (fd < 0)
 		return -errno;
 	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.key_size > MAX_BYTES || info.value_size > MAX_BYTES ||
-	    opened == MAPS) {
+	    open_count == MAPS) {
 		close(fd);
 		return -EINVAL;
 	}
-	strcpy(names[opened], name);
+	strcpy(names[open_count], name);
 	*map = (struct map){
-		.name = names[opened], .key_size = info.key_size, .value_size = info.value_size, .fd = fd,
+		.name = names[open_count], .key_size = info.key_size, .value_size = info.value_size, .fd = fd,
 		.per_cpu = info.type == BPF_MAP_TYPE_PERCPU_ARRAY, .max_entries = info.max_entries,
 		.is_array = info.type == BPF_MAP_TYPE_ARRAY || info.type == BPF_MAP_TYPE_PERCPU_ARRAY,
 	};
-	maps[opened++] = *map;
+	maps[open_count++] = *map;
 	return 0;
 }
 
-void forget_maps(void)
+void close_maps(void)
 {
-	while (opened > 0)
-		close(maps[--opened].fd);
+	while (open_count > 0)
+		close(maps[--open_count].fd);
 }
 
-static bool find_map(const char *name, struct map *map)
+static bool require_map(const char *name, struct map *map)
 {
 	int error = open_map(name, map);
 
@@ -66,18 +66,18 @@ static bool find_map(const char *name, struct map *map)
 	return !error;
 }
 
-static bool find_key(const char *text, void *key, const struct map *map)
+static bool require_key(const char *text, void *key, const struct map *map)
 {
-	if (read_key(text, key, map->key_size))
+	if (parse_key(text, key, map->key_size))
 		return true;
 	fail(EINVAL, "a key of map \"%s\" has %u bytes as hexadecimal digits, not \"%.80s\"", map->name, map->key_size,
 	     text);
 	return false;
 }
 
-static bool find_value(const char *text, void *value, const struct map *map)
+static bool require_value(const char *text, void *value, const struct map *map)
 {
-	if (read_value(text, value, map->value_size))
+	if (parse_value(text, value, map->value_size))
 		return true;
 	fail(EINVAL, "a value of map \"%s\" has at most %u bytes as hexadecimal digits, not \"%.80s\"", map->name,
 	     map->value_size, text);
@@ -133,12 +133,12 @@ void request_put(const struct request *r)
 	struct map map;
 	int error;
 
-	if (!find_map(r->words[1], &map) || !find_key(r->words[2], key, &map) ||
-	    !find_value(r->words[3], value, &map))
+	if (!require_map(r->args[1], &map) || !require_key(r->args[2], key, &map) ||
+	    !require_value(r->args[3], value, &map))
 		return;
 	error = put(&map, key, value);
 	if (error)
-		fail(error, "cannot put %s into map \"%s\"", r->words[2], map.name);
+		fail(error, "cannot put %s into map \"%s\"", r->args[2], map.name);
 	else
 		done();
 }
@@ -148,21 +148,21 @@ void request_del(const struct request *r)
 	uint8_t key[MAX_BYTES];
 	struct map map;
 
-	if (!find_map(r->words[1], &map) || !find_key(r->words[2], key, &map))
+	if (!require_map(r->args[1], &map) || !require_key(r->args[2], key, &map))
 		return;
 	if (bpf_map_delete_elem(map.fd, key) && errno != ENOENT)
-		fail(errno, "cannot delete %s from map \"%s\"", r->words[2], map.name);
+		fail(errno, "cannot delete %s from map \"%s\"", r->args[2], map.name);
 	else
 		done();
 }
 
 static void print_entry(const struct map *map, const void *key, const void *value)
 {
-	say("entry ");
+	emit("entry ");
 	print_hex(key, map->key_size);
-	say(" ");
+	emit(" ");
 	print_hex(value, map->value_size);
-	say("\n");
+	emit("\n");
 }
 
 void request_get(const struct request *r)
@@ -172,11 +172,11 @@ void request_get(const struct request *r)
 	struct map map;
 	int error;
 
-	if (!find_map(r->words[1], &map) || !find_key(r->words[2], key, &map))
+	if (!require_map(r->args[1], &map) || !require_key(r->args[2], key, &map))
 		return;
 	error = get(&map, key, value);
 	if (error) {
-		fail(error, "cannot get %s from map \"%s\"", r->words[2], map.name);
+		fail(error, "cannot get %s from map \"%s\"", r->args[2], map.name);
 		return;
 	}
 	print_entry(&map, key, value);
@@ -202,7 +202,7 @@ void request_dump(const struct request *r)
 	uint32_t count = 0, steps = 0;
 	bool first = true;
 
-	if (!find_map(r->words[1], &map))
+	if (!require_map(r->args[1], &map))
 		return;
 	while (!bpf_map_get_next_key(map.fd, first ? NULL : key, next) && steps++ < 4 * map.max_entries) {
 		first = false;
@@ -224,7 +224,7 @@ void request_flush(const struct request *r)
 	struct map map;
 	uint32_t count = 0;
 
-	if (!find_map(r->words[1], &map))
+	if (!require_map(r->args[1], &map))
 		return;
 	if (map.is_array) {
 		for (uint32_t i = 0; i < map.max_entries; i++)
@@ -236,23 +236,23 @@ void request_flush(const struct request *r)
 	ok("count=%u", count);
 }
 
-static const char *fate_of(uint32_t reason)
+static const char *category_of(uint32_t reason)
 {
-	if (reason < FP_TAKEN)
+	if (reason < FP_FORWARDED)
 		return "passed";
-	return reason < FP_NOTED ? "taken" : "noted";
+	return reason < FP_FIRST_EVENT ? "forwarded" : "event";
 }
 
 void request_stats(void)
 {
-#define FP_WORDS(name, words) { #name, words },
+#define FP_DESCRIPTION(name, words) { #name, words },
 	static const struct {
-		const char *name, *words;
-	} reasons[] = { FP_REASONS(FP_WORDS) };
-#undef FP_WORDS
+		const char *name, *description;
+	} reasons[] = { FP_REASONS(FP_DESCRIPTION) };
+#undef FP_DESCRIPTION
 	struct map map;
 
-	if (!find_map("stats", &map))
+	if (!require_map("stats", &map))
 		return;
 	for (uint32_t i = 0; i < FP_REASON_COUNT; i++) {
 		uint64_t count = 0;
@@ -261,7 +261,7 @@ void request_stats(void)
 			fail(errno, "cannot read the counters");
 			return;
 		}
-		say("stat %s %llu %s %s\n", reasons[i].name, (unsigned long long)count, fate_of(i), reasons[i].words);
+		emit("stat %s %llu %s %s\n", reasons[i].name, (unsigned long long)count, category_of(i), reasons[i].description);
 	}
 	done();
 }

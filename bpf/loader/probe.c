@@ -27,7 +27,7 @@ static const struct helper helpers[] = {
 
 static bool lookup_is_in_module;
 
-static bool has_function(struct btf *btf)
+static bool has_lookup_function(struct btf *btf)
 {
 	return btf__find_by_name_kind(btf, "bpf_skb_ct_lookup", BTF_KIND_FUNC) > 0;
 }
@@ -41,11 +41,11 @@ static bool find_lookup(const char **reason)
 		*reason = "the kernel has no BTF (/sys/kernel/btf/vmlinux)";
 		return false;
 	}
-	found = has_function(kernel);
+	found = has_lookup_function(kernel);
 	if (!found) {
 		module = btf__load_module_btf("nf_conntrack", kernel);
 		if (!libbpf_get_error(module)) {
-			found = has_function(module);
+			found = has_lookup_function(module);
 			if (found)
 				lookup_is_in_module = true;
 			btf__free(module);
@@ -70,7 +70,7 @@ bool kernel_has_conntrack_lookup(const char **reason)
 }
 
 /* A module's functions are found by its number, and numbers are for CAP_SYS_ADMIN alone. */
-bool may_load_lookup(void)
+bool may_load_conntrack_lookup(void)
 {
 	__u32 id;
 
@@ -83,17 +83,17 @@ static bool has_usable_lookup(const char **reason)
 		return false;
 	*reason = "nf_conntrack is a kernel module: loading what asks it takes CAP_SYS_ADMIN, here or beforehand by "
 		  "`nftlane run --init-only`";
-	return may_load_lookup() || is_prepared();
+	return may_load_conntrack_lookup() || has_preloaded();
 }
 
 static bool has_usable_directory(const char **reason)
 {
 	static char text[640];
-	int error = mount_state(reason);
+	int error = check_bpf_fs(reason);
 
 	if (error)
 		return false;
-	error = try_pin_directory();
+	error = probe_pin_directory();
 	if (!error)
 		return true;
 	snprintf(text, sizeof(text), "nothing can be made in \"%s\": %s%s", pin_directory, error_name(error),
@@ -127,12 +127,12 @@ static bool has_capabilities(void)
 	return (have & net_admin) && ((have & sys_admin) || ((have & bpf) && (have & perfmon)));
 }
 
-static bool report(const char *name, bool has, const char *reason)
+static bool report_feature(const char *name, bool has, const char *reason)
 {
 	if (has)
-		say("feature %s yes\n", name);
+		emit("feature %s yes\n", name);
 	else
-		say("feature %s no %s\n", name, reason);
+		emit("feature %s no %s\n", name, reason);
 	return has;
 }
 
@@ -142,17 +142,17 @@ void request_probe(void)
 	bool usable, udp, tcx, has;
 	int type = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL);
 
-	usable = report("capabilities", has_capabilities(), "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed");
-	usable = report("programs", type == 1, type < 0 ? "bpf(2) is refused" : "tc programs") && usable;
+	usable = report_feature("capabilities", has_capabilities(), "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed");
+	usable = report_feature("programs", type == 1, type < 0 ? "bpf(2) is refused" : "tc programs") && usable;
 	for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
 		has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helpers[i].id, NULL) == 1;
-		usable = report(helpers[i].name, has, helpers[i].reason) && usable;
+		usable = report_feature(helpers[i].name, has, helpers[i].reason) && usable;
 	}
-	/* Not within the calls of `report`, for nothing says which argument is computed first. */
+	/* Not within the calls of `report_feature`, for nothing says which argument is computed first. */
 	has = has_usable_directory(&reason);
-	usable = report("bpf-file-system", has, reason) && usable;
+	usable = report_feature("bpf-file-system", has, reason) && usable;
 	has = has_usable_lookup(&reason);
-	udp = report("conntrack-lookup", has, reason);
-	tcx = report("tcx", kernel_has_tcx(), "tcx: Linux 6.6");
+	udp = report_feature("conntrack-lookup", has, reason);
+	tcx = report_feature("tcx", kernel_has_tcx(), "tcx: Linux 6.6");
 	ok("usable=%s udp=%s attach=%s", usable ? "yes" : "no", usable && udp ? "yes" : "no", tcx ? "tcx" : "clsact");
 }

@@ -46,7 +46,7 @@ int tcx_update(enum role role, uint32_t ifindex, int program)
 static int create(uint32_t ifindex, int program)
 {
 	struct tcx_link_create attr = {
-		.prog_fd = program, .target_ifindex = ifindex, .attach_type = TCX_INGRESS, .flags = TCX_FIRST,
+		.prog_fd = program, .target_ifindex = ifindex, .attach_type = TCX_INGRESS, .flags = TCX_F_BEFORE,
 	};
 	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 

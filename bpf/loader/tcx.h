@@ -8,7 +8,7 @@
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
 /* BPF_F_BEFORE: in front of all others. */
-#define TCX_FIRST (1U << 3)
+#define TCX_F_BEFORE (1U << 3)
 
 struct tcx_link_create {
 	__u32 prog_fd;

@@ -2,8 +2,8 @@
 import { type Section, testsIn } from './statement.ts';
 
 const cleaner = testsIn('unit/conntrack/flow-cleaner.test.ts');
-const stale = testsIn('unit/conntrack/stale.test.ts');
-const targets = testsIn('unit/conntrack/udp-targets.test.ts');
+const stale = testsIn('unit/conntrack/stale-flows.test.ts');
+const targets = testsIn('unit/conntrack/udp-frontends.test.ts');
 const program = testsIn('unit/conntrack/conntrack.test.ts');
 const setting = testsIn('unit/host/sysctl/sysctl.test.ts');
 const flows = testsIn('integration/nft/conntrack.test.ts');
@@ -15,27 +15,27 @@ export const CONNTRACK: Section = {
   statements: [
     {
       id: 'conntrack.1',
-      says: 'Stale UDP flows are removed after a sync that succeeded; TCP is never touched, and a restart touches nothing.',
+      text: 'Stale UDP flows are removed after a sync that succeeded; TCP is never touched, and a restart touches nothing.',
       tests: [
         cleaner('FlowCleaner waits for the sync that succeeds'),
         flows('TCP connections stay where they are'),
         flows('a restart of the daemon touches nothing'),
         flows('a flow to a node port does not turn round when its former server is slow'),
       ],
-      better: [
+      improvements: [
         {
-          than: 'A frontend that appears leaves flows that are older than itself without an answer.',
+          kubeProxy: 'A frontend that appears leaves flows that are older than itself without an answer.',
           test: flows('a flow that is older than its Service begins to work'),
         },
         {
-          than: 'So does a node port.',
+          kubeProxy: 'So does a node port.',
           test: flows('a flow to a node port that is not one yet begins to work'),
         },
       ],
     },
     {
       id: 'conntrack.2',
-      says: 'The UDP flows of a family are listed; when that fails, it is tried again, and said once.',
+      text: 'The UDP flows of a family are listed; when that fails, it is tried again, and said once.',
       tests: [
         program('Conntrack lists the UDP flows of a family'),
         cleaner('FlowCleaner tries again after a failure, and tells it once'),
@@ -43,7 +43,7 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.3',
-      says: 'A flow may go to every endpoint that answers, whatever policies and hints say, by every frontend of the port.',
+      text: 'A flow may go to every endpoint that answers, whatever policies and hints say, by every frontend of the port.',
       tests: [
         targets('udpTargets() lists every frontend of a UDP port'),
         targets('udpTargets() takes every endpoint that answers, wherever it is'),
@@ -51,17 +51,17 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.4',
-      says: 'A flow is stale when its frontend is known and who answers is none of its endpoints, and also when it was never translated.',
+      text: 'A flow is stale when its frontend is known and who answers is none of its endpoints, and also when it was never translated.',
       tests: [stale('whyStale() says why'), stale('whyStale() leaves healthy flows and those of others alone')],
     },
     {
       id: 'conntrack.5',
-      says: 'An endpoint is an address and a port: another port makes the flow stale.',
+      text: 'An endpoint is an address and a port: another port makes the flow stale.',
       tests: [stale('whyStale() says why')],
     },
     {
       id: 'conntrack.6',
-      says: 'What is deleted is told by the whole tuple, or by what several stale flows share; what is gone already counts.',
+      text: 'What is deleted is told by the whole tuple, or by what several stale flows share; what is gone already counts.',
       tests: [
         program('Conntrack deletes a lone flow by its tuple, several by what they share, and counts'),
         program('Conntrack takes flows that are gone already for deleted'),
@@ -70,46 +70,46 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.7',
-      says: 'Each removal is told with its reason and its count.',
+      text: 'Each removal is told with its reason and its count.',
       tests: [cleaner('FlowCleaner removes the flows of a lost endpoint, and says so once')],
       untested: 'What is counted for scrapers is a matter of the metrics.',
     },
     {
       id: 'conntrack.8',
-      says: 'A flow leaves an endpoint that was removed, within a second and on the same socket.',
+      text: 'A flow leaves an endpoint that was removed, within a second and on the same socket.',
       tests: [flows('a flow leaves an endpoint that was removed, on the same socket')],
       untested: 'Zones of conntrack are not looked at, as in kube-proxy.',
-      better: [
+      improvements: [
         {
-          than: 'Flows to the number of a node port lose their entry wherever they go.',
+          kubeProxy: 'Flows to the number of a node port lose their entry wherever they go.',
           test: flows('a flow to a node port moves; others to the same port stay as they are'),
         },
         {
-          than: 'Endpoints that are ready by publishNotReadyAddresses alone count as gone.',
+          kubeProxy: 'Endpoints that are ready by publishNotReadyAddresses alone count as gone.',
           test: targets('udpTargets() takes every endpoint that answers, wherever it is'),
         },
         {
-          than: 'A Service that lost its last endpoint keeps its flows, which go nowhere.',
+          kubeProxy: 'A Service that lost its last endpoint keeps its flows, which go nowhere.',
           test: flows('a flow is refused when there is no endpoint, and answered when there is one again'),
         },
         {
-          than: 'A deleted Service keeps its flows.',
+          kubeProxy: 'A deleted Service keeps its flows.',
           test: flows('the entries of a deleted Service go with it'),
         },
         {
-          than: 'That flows need a look is forgotten with a failed sync.',
+          kubeProxy: 'That flows need a look is forgotten with a failed sync.',
           test: cleaner('FlowCleaner waits for the sync that succeeds'),
         },
       ],
     },
     {
       id: 'conntrack.9',
-      says: 'The table of flows gets so many entries for each processor, within a least and a largest number.',
+      text: 'The table of flows gets so many entries for each processor, within a least and a largest number.',
       tests: [setting('the size of the table'), setting('defaults set what kube-proxy sets, and nothing else')],
     },
     {
       id: 'conntrack.10',
-      says: 'It gets a bucket for every four entries, and keeps more where it has them.',
+      text: 'It gets a bucket for every four entries, and keeps more where it has them.',
       tests: [
         setting('defaults set what kube-proxy sets, and nothing else'),
         setting('what is right already is not written, and a larger hash table stays'),
@@ -117,7 +117,7 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.11',
-      says: 'An idle TCP connection is known for a day, or as long as is wished.',
+      text: 'An idle TCP connection is known for a day, or as long as is wished.',
       tests: [
         setting('defaults set what kube-proxy sets, and nothing else'),
         setting('everything can be set; seconds are whole ones'),
@@ -125,7 +125,7 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.12',
-      says: 'A half closed TCP connection is known for an hour, or as long as is wished.',
+      text: 'A half closed TCP connection is known for an hour, or as long as is wished.',
       tests: [
         setting('defaults set what kube-proxy sets, and nothing else'),
         setting('everything can be set; seconds are whole ones'),
@@ -133,7 +133,7 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.13',
-      says: 'The kernel can be told to let segments outside of the window pass, and is never told to stop that.',
+      text: 'The kernel can be told to let segments outside of the window pass, and is never told to stop that.',
       tests: [
         setting('everything can be set; seconds are whole ones'),
         setting('defaults set what kube-proxy sets, and nothing else'),
@@ -141,7 +141,7 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.14',
-      says: 'How long a UDP flow is known is left to the kernel, unless it is said.',
+      text: 'How long a UDP flow is known is left to the kernel, unless it is said.',
       tests: [
         setting('defaults set what kube-proxy sets, and nothing else'),
         setting('everything can be set; seconds are whole ones'),
@@ -149,7 +149,7 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.15',
-      says: 'How long a UDP flow in both directions is known is left to the kernel, unless it is said.',
+      text: 'How long a UDP flow in both directions is known is left to the kernel, unless it is said.',
       tests: [
         setting('defaults set what kube-proxy sets, and nothing else'),
         setting('everything can be set; seconds are whole ones'),
@@ -157,18 +157,18 @@ export const CONNTRACK: Section = {
     },
     {
       id: 'conntrack.16',
-      says: 'Seconds are whole ones, rounded down.',
+      text: 'Seconds are whole ones, rounded down.',
       tests: [setting('everything can be set; seconds are whole ones')],
       untested: 'How many processors there are is what the runtime counts.',
     },
     {
       id: 'conntrack.17',
-      says: 'Without a number for each processor, the table stays as it is.',
+      text: 'Without a number for each processor, the table stays as it is.',
       tests: [setting('the size of the table')],
     },
     {
       id: 'conntrack.18',
-      says: 'No other setting of the kernel is touched: not forwarding, not loopback routing, not those of bridges or of IPVS.',
+      text: 'No other setting of the kernel is touched: not forwarding, not loopback routing, not those of bridges or of IPVS.',
       tests: [setting('defaults set what kube-proxy sets, and nothing else')],
     },
   ],

@@ -15,7 +15,7 @@ export const ENDPOINTS: Section = {
   statements: [
     {
       id: 'endpoints.1',
-      says: 'The slices of a Service are taken together; a port without a number is left out and reported.',
+      text: 'The slices of a Service are taken together; a port without a number is left out and reported.',
       tests: [
         backends('backendsOf() takes slice ports of the same name and protocol'),
         read('readEndpointSlice() leaves out ports that cannot be used, and no others'),
@@ -23,91 +23,92 @@ export const ENDPOINTS: Section = {
     },
     {
       id: 'endpoints.2',
-      says: 'A port without a protocol is TCP.',
+      text: 'A port without a protocol is TCP.',
       tests: [read('readEndpointSlice() reads ports, TCP where no protocol is said')],
-      better: [
+      improvements: [
         {
-          than: 'A port without a protocol ends the process.',
+          kubeProxy: 'A port without a protocol ends the process.',
           test: read('readEndpointSlice() reads ports, TCP where no protocol is said'),
         },
       ],
     },
     {
       id: 'endpoints.3',
-      says: 'A port of a slice belongs to the port of the Service with the same name and protocol, and to no other.',
+      text: 'A port of a slice belongs to the port of the Service with the same name and protocol, and to no other.',
       tests: [backends('backendsOf() takes slice ports of the same name and protocol')],
     },
     {
       id: 'endpoints.4',
-      says: 'The first address of an endpoint counts, in its canonical form.',
+      text: 'The first address of an endpoint counts, in its canonical form.',
       tests: [testsIn('integration/nft/proxy.test.ts')('an invalid object does not stop the others')],
-      better: [
+      improvements: [
         {
-          than: 'An address that is none makes the kernel refuse all Services of the family; here the endpoint is left out.',
+          kubeProxy:
+            'An address that is none makes the kernel refuse all Services of the family; here the endpoint is left out.',
           test: read('readEndpointSlice() uses the first address, and only one of its family'),
         },
       ],
     },
     {
       id: 'endpoints.5',
-      says: 'An endpoint is ready and serving unless it says otherwise, and terminating only if it says so, each by itself.',
+      text: 'An endpoint is ready and serving unless it says otherwise, and terminating only if it says so, each by itself.',
       tests: [read('readEndpointSlice() reads conditions: what is not said counts as ready and serving')],
     },
     {
       id: 'endpoints.6',
-      says: "An endpoint is of this node when its node's name is exactly that of this node.",
+      text: "An endpoint is of this node when its node's name is exactly that of this node.",
       tests: [backends('backendsOf() knows which run on this node')],
     },
     {
       id: 'endpoints.7',
-      says: 'Hints are names of zones and nodes; empty ones are none.',
+      text: 'Hints are names of zones and nodes; empty ones are none.',
       tests: [read('readEndpointSlice() reads the node and the hints')],
     },
     {
       id: 'endpoints.8',
-      says: 'Of endpoints with the same address and port, one that does not terminate counts.',
+      text: 'Of endpoints with the same address and port, one that does not terminate counts.',
       tests: [backends('backendsOf() does not depend on the order of slices, and names nobody twice')],
-      better: [
+      improvements: [
         {
-          than: 'Which of two that are alike counts depends on the order of arrival.',
+          kubeProxy: 'Which of two that are alike counts depends on the order of arrival.',
           test: backends('backendsOf() prefers what is not terminating, then the slice that sorts last'),
         },
       ],
     },
     {
       id: 'endpoints.9',
-      says: 'One address with two ports is two endpoints.',
+      text: 'One address with two ports is two endpoints.',
       tests: [backends('backendsOf() keeps one address with several ports apart')],
     },
     {
       id: 'endpoints.10',
-      says: 'Endpoints are in the order of their text.',
+      text: 'Endpoints are in the order of their text.',
       tests: [backends('backendsOf() takes slices of its family, and sorts by name as text')],
     },
     {
       id: 'endpoints.11',
-      says: 'What changes nothing for packets sends nothing to the kernel.',
+      text: 'What changes nothing for packets sends nothing to the kernel.',
       tests: [testsIn('unit/engine/incremental.test.ts')('Engine does nothing when objects come again as they are')],
-      better: [
+      improvements: [
         {
-          than: 'A change of the metadata alone writes the rules of the Service again.',
+          kubeProxy: 'A change of the metadata alone writes the rules of the Service again.',
           test: engine('Engine does nothing when a slice changes in nothing but its metadata'),
         },
       ],
     },
     {
       id: 'endpoints.12',
-      says: 'A slice that is unknown and goes, or comes again as it was, leads to no work.',
+      text: 'A slice that is unknown and goes, or comes again as it was, leads to no work.',
       tests: [
         store('Store remembers whom a change concerns, until it is asked'),
-        testsIn('unit/controller/daemon.test.ts')(
+        testsIn('unit/controller/sync-controller.test.ts')(
           'Daemon looks after every event, and asks nothing of the kernel when it meant nothing',
         ),
       ],
     },
     {
       id: 'endpoints.13',
-      says: 'Changes of several slices of a Service are taken together, so an endpoint that moves between them stays where it is.',
+      text: 'Changes of several slices of a Service are taken together, so an endpoint that moves between them stays where it is.',
       tests: [
         engine('Engine leaves an endpoint where it is while it moves to another slice'),
         store('Store forgets whatever a complete list does not have'),
@@ -115,24 +116,24 @@ export const ENDPOINTS: Section = {
     },
     {
       id: 'endpoints.14',
-      says: 'A slice belongs to the Service that its label names now.',
+      text: 'A slice belongs to the Service that its label names now.',
       tests: [store('Store drops a slice that is not for us any more')],
-      better: [
+      improvements: [
         {
-          than: 'A slice whose label changes leaves its endpoints with the former Service until a restart.',
+          kubeProxy: 'A slice whose label changes leaves its endpoints with the former Service until a restart.',
           test: store('Store moves a slice that now names another Service'),
         },
       ],
     },
     {
       id: 'endpoints.15',
-      says: 'The time at which a change was triggered is read from its annotation.',
+      text: 'The time at which a change was triggered is read from its annotation.',
       tests: [read('readEndpointSlice() reads when the change was triggered')],
       untested: 'What is counted from it is a matter of the metrics.',
     },
     {
       id: 'endpoints.16',
-      says: 'Load balancers are told how many addresses of this node have a ready endpoint, whatever is used for traffic.',
+      text: 'Load balancers are told how many addresses of this node have a ready endpoint, whatever is used for traffic.',
       tests: [
         health('localEndpoints() counts ready addresses of this node once'),
         health('localEndpoints() leaves out what terminates or is not ready'),
@@ -140,12 +141,14 @@ export const ENDPOINTS: Section = {
     },
     {
       id: 'endpoints.17',
-      says: 'UDP flows are looked through only after a change of a Service that has UDP ports.',
+      text: 'UDP flows are looked through only after a change of a Service that has UDP ports.',
       tests: [cleaner('FlowCleaner does nothing when no UDP Service changed')],
-      better: [
+      improvements: [
         {
-          than: 'That flows need a look is forgotten when the sync fails.',
-          test: testsIn('unit/conntrack/flow-book.test.ts')('FlowBook remembers what only a failed sync wanted'),
+          kubeProxy: 'That flows need a look is forgotten when the sync fails.',
+          test: testsIn('unit/conntrack/udp-frontend-tracker.test.ts')(
+            'FlowBook remembers what only a failed sync wanted',
+          ),
         },
       ],
     },

@@ -1,14 +1,14 @@
 // What becomes of packets, and what shows it.
 import { AGREEMENT, GRID, type Section, testsIn } from './statement.ts';
 
-const chains = testsIn('unit/nftables/compile/chains.test.ts');
-const fragment = testsIn('unit/nftables/compile/fragment.test.ts');
+const chains = testsIn('unit/nftables/compile/static-chains.test.ts');
+const fragment = testsIn('unit/nftables/compile/compile-service.test.ts');
 const view = testsIn('unit/nftables/compile/node-view.test.ts');
-const route = testsIn('unit/explain/services/route.test.ts');
+const route = testsIn('unit/explain/services/resolve-flow.test.ts');
 const agreement = testsIn('unit/explain/ruleset/agreement.test.ts');
 const proxy = testsIn('integration/nft/proxy.test.ts');
 const policies = testsIn('integration/nft/policies.test.ts');
-const odd = testsIn('integration/nft/odd-packets.test.ts');
+const odd = testsIn('integration/nft/unusual-packets.test.ts');
 const cases = route('route() says what becomes of a packet');
 const marks = chains('staticChains() marks clients that are no pods');
 const localPolicy = chains('staticChains() sends pods and this host past the Local policy, pods without a mark');
@@ -27,7 +27,7 @@ export const PACKETS: Section = {
   statements: [
     {
       id: 'packets.1',
-      says: 'Only the first packet of a flow is looked at; a flow goes on as it began, whatever changes.',
+      text: 'Only the first packet of a flow is looked at; a flow goes on as it began, whatever changes.',
       tests: [
         odd('a connection outlives the endpoint, the ranges and the policy that it was made under'),
         proxy('no connection is lost while endpoints come and go'),
@@ -36,11 +36,11 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.2',
-      says: 'Every endpoint has the same chance with every new flow; UDP draws by the address and port of the client.',
+      text: 'Every endpoint has the same chance with every new flow; UDP draws by the address and port of the client.',
       tests: [proxy('backends get equal shares, whatever their number, and whichever way it was reached')],
-      better: [
+      improvements: [
         {
-          than: 'Two first datagrams at once from one socket may get different endpoints.',
+          kubeProxy: 'Two first datagrams at once from one socket may get different endpoints.',
           test: odd(
             'two first datagrams at the very same time reach the same endpoint, and would not with a choice at random',
           ),
@@ -49,38 +49,38 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.3',
-      says: 'What is refused ends as a refused connection for TCP and UDP, from outside, from pods and from the node itself.',
+      text: 'What is refused ends as a refused connection for TCP and UDP, from outside, from pods and from the node itself.',
       tests: [proxy('a Service without endpoints refuses at once'), GRID],
     },
     {
       id: 'packets.4',
-      says: 'A refusal of TCP is a reset, so the limit that the kernel has for ICMP does not make clients hang.',
+      text: 'A refusal of TCP is a reset, so the limit that the kernel has for ICMP does not make clients hang.',
       tests: [proxy('a Service without endpoints refuses at once')],
-      better: [
+      improvements: [
         {
-          than: 'TCP is refused by ICMP, of which the kernel sends six at once and then one a second.',
+          kubeProxy: 'TCP is refused by ICMP, of which the kernel sends six at once and then one a second.',
           test: odd('thirty connections at once are all refused, though the kernel limits ICMP'),
         },
       ],
     },
     {
       id: 'packets.5',
-      says: 'What is dropped gets no answer.',
+      text: 'What is dropped gets no answer.',
       tests: [proxy('an address that no Service has is silent'), GRID],
     },
     {
       id: 'packets.6',
-      says: 'A masqueraded client gets the address of the interface that its packet leaves by, and a random port.',
+      text: 'A masqueraded client gets the address of the interface that its packet leaves by, and a random port.',
       tests: [clients, testsIn('unit/nftables/syntax/statement.test.ts')('printRule() writes every statement')],
     },
     {
       id: 'packets.7',
-      says: 'One bit of the mark says that a packet is to be masqueraded; it is taken off again, and other bits stay.',
+      text: 'One bit of the mark says that a packet is to be masqueraded; it is taken off again, and other bits stay.',
       tests: [chains('staticChains() takes its own mark off, and no other, before the source is translated'), marks],
     },
     {
       id: 'packets.8',
-      says: 'A frontend is an exact address, protocol and port, wherever that address is; one of the node itself goes before a node port.',
+      text: 'A frontend is an exact address, protocol and port, wherever that address is; one of the node itself goes before a node port.',
       tests: [
         route('route() prefers an address that is dialled to a node port, even when it is one of the node'),
         AGREEMENT,
@@ -88,7 +88,7 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.9',
-      says: 'Source ranges come first, then addresses, then node ports.',
+      text: 'Source ranges come first, then addresses, then node ports.',
       tests: [
         chains('staticChains() closes guarded addresses to all clients outside their ranges, before translation'),
         route('route() prefers an address that is dialled to a node port, even when it is one of the node'),
@@ -96,88 +96,89 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.10',
-      says: 'Packets of pods, of clients outside and of processes of the node are all led.',
+      text: 'Packets of pods, of clients outside and of processes of the node are all led.',
       tests: [proxy('clients, pods and processes of nodes reach a Service wherever it can be dialled'), GRID],
     },
     {
       id: 'packets.11',
-      says: 'Other ports of an external address or of a load balancer address are left alone.',
+      text: 'Other ports of an external address or of a load balancer address are left alone.',
       tests: [GRID, cases],
     },
     {
       id: 'packets.12',
-      says: 'Whatever else goes to a cluster IP is refused, pings too, unless the address is one of the node.',
+      text: 'Whatever else goes to a cluster IP is refused, pings too, unless the address is one of the node.',
       tests: [odd('a cluster IP that is pinged refuses, unless the address is one of the node itself'), GRID],
     },
     {
       id: 'packets.13',
-      says: 'With ClusterCIDR a pod is whoever has an address of the block.',
+      text: 'With ClusterCIDR a pod is whoever has an address of the block.',
       tests: [marks, detection, GRID],
     },
     {
       id: 'packets.14',
-      says: "With NodeCIDR a pod is whoever has an address of the node's own block.",
+      text: "With NodeCIDR a pod is whoever has an address of the node's own block.",
       tests: [detection, GRID],
     },
     {
       id: 'packets.15',
-      says: 'With BridgeInterface a pod is whoever comes in by that interface, and no process of the node is.',
+      text: 'With BridgeInterface a pod is whoever comes in by that interface, and no process of the node is.',
       tests: [marks, GRID],
     },
     {
       id: 'packets.16',
-      says: 'With InterfaceNamePrefix a pod is whoever comes in by an interface with such a name, and no process of the node is.',
+      text: 'With InterfaceNamePrefix a pod is whoever comes in by an interface with such a name, and no process of the node is.',
       tests: [marks, GRID],
     },
     {
       id: 'packets.17',
-      says: 'Where no block is known for a family, nobody can be told to be a pod.',
+      text: 'Where no block is known for a family, nobody can be told to be a pod.',
       tests: [nobodyIsPod, marks],
     },
-    { id: 'packets.18', says: 'The first block of each family counts.', tests: [detection] },
+    { id: 'packets.18', text: 'The first block of each family counts.', tests: [detection] },
     {
       id: 'packets.19',
-      says: 'Where nobody can be told to be a pod, cluster IPs masquerade nobody, and the Local policy has no way round for pods.',
+      text: 'Where nobody can be told to be a pod, cluster IPs masquerade nobody, and the Local policy has no way round for pods.',
       tests: [nobodyIsPod, localPolicy, AGREEMENT],
     },
-    { id: 'packets.20', says: 'A pod reaches a cluster IP with its own address.', tests: [clients, GRID] },
-    { id: 'packets.21', says: 'A process of the node reaches a cluster IP masqueraded.', tests: [clients, GRID] },
-    { id: 'packets.22', says: 'A client outside reaches a cluster IP masqueraded.', tests: [clients, GRID] },
-    { id: 'packets.23', says: 'An endpoint that is led to itself is masqueraded.', tests: [hairpin, GRID] },
+    { id: 'packets.20', text: 'A pod reaches a cluster IP with its own address.', tests: [clients, GRID] },
+    { id: 'packets.21', text: 'A process of the node reaches a cluster IP masqueraded.', tests: [clients, GRID] },
+    { id: 'packets.22', text: 'A client outside reaches a cluster IP masqueraded.', tests: [clients, GRID] },
+    { id: 'packets.23', text: 'An endpoint that is led to itself is masqueraded.', tests: [hairpin, GRID] },
     {
       id: 'packets.24',
-      says: 'A cluster IP for which nobody could answer refuses.',
+      text: 'A cluster IP for which nobody could answer refuses.',
       tests: [proxy('a Service without endpoints refuses at once'), GRID],
     },
     {
       id: 'packets.25',
-      says: 'Under internalTrafficPolicy Local a cluster IP drops where only other nodes have endpoints.',
+      text: 'Under internalTrafficPolicy Local a cluster IP drops where only other nodes have endpoints.',
       tests: [GRID, cases],
     },
     {
       id: 'packets.26',
-      says: 'Where all endpoints terminate, a cluster IP leads to those that still serve.',
+      text: 'Where all endpoints terminate, a cluster IP leads to those that still serve.',
       tests: [GRID],
     },
-    { id: 'packets.27', says: '`externalTrafficPolicy` means nothing for a cluster IP.', tests: [GRID, AGREEMENT] },
-    { id: 'packets.28', says: 'Source ranges mean nothing for a cluster IP.', tests: [ranges, GRID] },
+    { id: 'packets.27', text: '`externalTrafficPolicy` means nothing for a cluster IP.', tests: [GRID, AGREEMENT] },
+    { id: 'packets.28', text: 'Source ranges mean nothing for a cluster IP.', tests: [ranges, GRID] },
     {
       id: 'packets.29',
-      says: 'A port that no Service defines at a cluster IP is refused.',
+      text: 'A port that no Service defines at a cluster IP is refused.',
       tests: [proxy('a port that a Service does not have is refused'), GRID],
     },
     {
       id: 'packets.30',
-      says: 'A cluster IP that is an address of the node itself is left to the node.',
+      text: 'A cluster IP that is an address of the node itself is left to the node.',
       tests: [odd('a cluster IP that is pinged refuses, unless the address is one of the node itself'), AGREEMENT],
     },
     {
       id: 'packets.31',
-      says: 'An address of a ServiceCIDR that no Service has is silent.',
+      text: 'An address of a ServiceCIDR that no Service has is silent.',
       tests: [proxy('an address that no Service has is silent'), GRID],
-      better: [
+      improvements: [
         {
-          than: 'A changed ServiceCIDR counts at the next full sync, and a block that two objects have goes with the first of them.',
+          kubeProxy:
+            'A changed ServiceCIDR counts at the next full sync, and a block that two objects have goes with the first of them.',
           test: testsIn('unit/engine/engine.test.ts')(
             'Engine follows every ServiceCIDR at once, and a block as long as one of them has it',
           ),
@@ -186,181 +187,182 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.32',
-      says: 'Where no ServiceCIDR is known, such an address is left alone.',
+      text: 'Where no ServiceCIDR is known, such an address is left alone.',
       tests: [route('route() leaves addresses alone that no ServiceCIDR has, while none is known')],
     },
     {
       id: 'packets.33',
-      says: 'The cluster IP of a Service that another proxy has is like one that nobody has.',
+      text: 'The cluster IP of a Service that another proxy has is like one that nobody has.',
       tests: [route('route() drops what goes to a cluster IP of a Service that another proxy has')],
     },
     {
       id: 'packets.34',
-      says: 'Under externalTrafficPolicy Cluster every client gets every endpoint that the hints admit, masqueraded.',
+      text: 'Under externalTrafficPolicy Cluster every client gets every endpoint that the hints admit, masqueraded.',
       tests: [GRID, cases],
     },
     {
       id: 'packets.35',
-      says: 'An external frontend for which nobody could answer refuses, under Cluster.',
+      text: 'An external frontend for which nobody could answer refuses, under Cluster.',
       tests: [GRID],
     },
     {
       id: 'packets.36',
-      says: 'Under externalTrafficPolicy Local a pod gets every endpoint, and is seen as it is.',
+      text: 'Under externalTrafficPolicy Local a pod gets every endpoint, and is seen as it is.',
       tests: [GRID, cases, localPolicy],
     },
     {
       id: 'packets.37',
-      says: 'Under externalTrafficPolicy Local a process of the node gets every endpoint, masqueraded.',
+      text: 'Under externalTrafficPolicy Local a process of the node gets every endpoint, masqueraded.',
       tests: [GRID, cases, localPolicy],
     },
     {
       id: 'packets.38',
-      says: 'Under externalTrafficPolicy Local a client outside gets the endpoints of this node, and is seen as it is.',
+      text: 'Under externalTrafficPolicy Local a client outside gets the endpoints of this node, and is seen as it is.',
       tests: [GRID, cases],
     },
     {
       id: 'packets.39',
-      says: 'Under externalTrafficPolicy Local it is dropped where only other nodes have endpoints.',
+      text: 'Under externalTrafficPolicy Local it is dropped where only other nodes have endpoints.',
       tests: [GRID],
     },
     {
       id: 'packets.40',
-      says: 'Under externalTrafficPolicy Local it is refused where nobody could answer.',
+      text: 'Under externalTrafficPolicy Local it is refused where nobody could answer.',
       tests: [GRID],
     },
     {
       id: 'packets.41',
-      says: 'Where nobody can be told to be a pod, a pod is a client outside, under Local.',
+      text: 'Where nobody can be told to be a pod, a pod is a client outside, under Local.',
       tests: [nobodyIsPod, AGREEMENT],
     },
     {
       id: 'packets.42',
-      says: 'A pod of another node is a client outside when pods are told by the interface, or by the block of the node.',
+      text: 'A pod of another node is a client outside when pods are told by the interface, or by the block of the node.',
       tests: [GRID],
     },
     {
       id: 'packets.43',
-      says: 'A pod of another node may use every endpoint when pods are told by the block of the cluster, and the answer comes back this way.',
+      text: 'A pod of another node may use every endpoint when pods are told by the block of the cluster, and the answer comes back this way.',
       tests: [GRID, chains('staticChains() drops invalid segments of pods, and catches replies that would pass by')],
-      better: [
+      improvements: [
         {
-          than: 'The answer of an endpoint of another node bypasses this one, and the connection hangs.',
+          kubeProxy: 'The answer of an endpoint of another node bypasses this one, and the connection hangs.',
           test: policies("a pod of another node reaches its own node's endpoint by this node's port"),
         },
       ],
     },
     {
       id: 'packets.44',
-      says: 'Under Local it is first asked whether the client is a pod, then whether it is the node itself.',
+      text: 'Under Local it is first asked whether the client is a pod, then whether it is the node itself.',
       tests: [localPolicy],
     },
-    { id: 'packets.45', says: 'Either policy counts on its own side alone.', tests: [GRID, AGREEMENT] },
+    { id: 'packets.45', text: 'Either policy counts on its own side alone.', tests: [GRID, AGREEMENT] },
     {
       id: 'packets.46',
-      says: 'A Service may be Local inside and Cluster outside, and then leads clients outside to other nodes.',
+      text: 'A Service may be Local inside and Cluster outside, and then leads clients outside to other nodes.',
       tests: [GRID, cases],
     },
     {
       id: 'packets.47',
-      says: 'Source ranges count for load balancer addresses that have some, whether there are endpoints or not.',
+      text: 'Source ranges count for load balancer addresses that have some, whether there are endpoints or not.',
       tests: [fragment('compileService() closes load balancer addresses to all but the ranges'), ranges],
     },
     {
       id: 'packets.48',
-      says: 'Whoever is in no range is dropped before anything else, be it a client outside, a pod or a process of the node.',
+      text: 'Whoever is in no range is dropped before anything else, be it a client outside, a pod or a process of the node.',
       tests: [ranges, GRID],
     },
     {
       id: 'packets.49',
-      says: 'Where the node is in a range, it may also come from the load balancer address itself.',
+      text: 'Where the node is in a range, it may also come from the load balancer address itself.',
       tests: [
         agreement('a process that dials a load balancer address from that very address is let in where the node is'),
       ],
     },
     {
       id: 'packets.50',
-      says: 'Otherwise a process of the node is let in by its own address, or not.',
+      text: 'Otherwise a process of the node is let in by its own address, or not.',
       tests: [GRID, ranges],
     },
     {
       id: 'packets.51',
-      says: 'Node ports, external IPs and cluster IPs have no source ranges.',
+      text: 'Node ports, external IPs and cluster IPs have no source ranges.',
       tests: [ranges, GRID],
     },
     {
       id: 'packets.52',
-      says: 'Ranges may overlap, and change while clients come.',
+      text: 'Ranges may overlap, and change while clients come.',
       tests: [ranges, policies('source ranges become wider and narrower, and nobody notices who is in both')],
     },
     {
       id: 'packets.53',
-      says: 'A client outside of the ranges is dropped and not refused, although there is no endpoint.',
+      text: 'A client outside of the ranges is dropped and not refused, although there is no endpoint.',
       tests: [route('route() drops clients outside of the source ranges although there is no endpoint'), GRID],
     },
     {
       id: 'packets.54',
-      says: 'Node ports are taken at every address of the node but loopback, where the blocks are everything.',
+      text: 'Node ports are taken at every address of the node but loopback, where the blocks are everything.',
       tests: [nodePorts, GRID],
     },
     {
       id: 'packets.55',
-      says: "With blocks, node ports are taken at the node's addresses inside them, and never at loopback.",
+      text: "With blocks, node ports are taken at the node's addresses inside them, and never at loopback.",
       tests: [inBlocks, GRID],
-      better: [
+      improvements: [
         {
-          than: 'Addresses that come and go are noticed at the next full sync, up to an hour later.',
+          kubeProxy: 'Addresses that come and go are noticed at the next full sync, up to an hour later.',
           test: testsIn('unit/engine/incremental.test.ts')('Engine follows addresses of the host'),
         },
       ],
     },
     {
       id: 'packets.56',
-      says: "With `primary`, node ports are taken at the Node's own address of each family.",
+      text: "With `primary`, node ports are taken at the Node's own address of each family.",
       tests: [view("viewNode() takes node ports at the Node's own addresses"), GRID],
     },
-    { id: 'packets.57', says: 'A family without a block of its own takes node ports everywhere.', tests: [inBlocks] },
+    { id: 'packets.57', text: 'A family without a block of its own takes node ports everywhere.', tests: [inBlocks] },
     {
       id: 'packets.58',
-      says: 'The address of the Node need not be on an interface.',
+      text: 'The address of the Node need not be on an interface.',
       tests: [nodePorts],
-      better: [
+      improvements: [
         {
-          than: 'Where the address of the Node is on no interface, node ports work nowhere.',
+          kubeProxy: 'Where the address of the Node is on no interface, node ports work nowhere.',
           test: view("viewNode() takes node ports at the Node's own addresses"),
         },
       ],
     },
-    { id: 'packets.59', says: 'At other addresses of the node, the port is an ordinary one.', tests: [GRID, cases] },
-    { id: 'packets.60', says: 'Node ports are not taken at loopback.', tests: [GRID, nodePorts] },
+    { id: 'packets.59', text: 'At other addresses of the node, the port is an ordinary one.', tests: [GRID, cases] },
+    { id: 'packets.60', text: 'Node ports are not taken at loopback.', tests: [GRID, nodePorts] },
     {
       id: 'packets.61',
-      says: 'A node port without endpoints is refused where the packet ends, at this node.',
+      text: 'A node port without endpoints is refused where the packet ends, at this node.',
       tests: [GRID, AGREEMENT],
     },
-    { id: 'packets.62', says: "A process that dials another node's port is left alone here.", tests: [cases] },
+    { id: 'packets.62', text: "A process that dials another node's port is left alone here.", tests: [cases] },
     {
       id: 'packets.63',
-      says: 'Every endpoint of this node that can be reached is known as one that may reach itself.',
+      text: 'Every endpoint of this node that can be reached is known as one that may reach itself.',
       tests: [fragment('compileService() gives the elements of a Service'), hairpin, GRID],
     },
     {
       id: 'packets.64',
-      says: 'If all connections to cluster IPs are masqueraded, that is so for pods too, and for nothing else.',
+      text: 'If all connections to cluster IPs are masqueraded, that is so for pods too, and for nothing else.',
       tests: [marks, GRID],
     },
     {
       id: 'packets.65',
-      says: 'A client with affinity finds its endpoint again by every frontend of the Service port, as long as it comes often enough.',
+      text: 'A client with affinity finds its endpoint again by every frontend of the Service port, as long as it comes often enough.',
       tests: [
         policies('a client finds its endpoint again, however it dials'),
         policies('a memory ends when it is not used, and lives on when it is'),
         policies('an endpoint of another node is not remembered where only those of this node may be used'),
       ],
-      better: [
+      improvements: [
         {
-          than: 'Each endpoint has a rule and a set of its own; here a Service port has two memories, whatever the number of endpoints.',
-          test: testsIn('unit/nftables/compile/led-chains.test.ts')(
+          kubeProxy:
+            'Each endpoint has a rule and a set of its own; here a Service port has two memories, whatever the number of endpoints.',
+          test: testsIn('unit/nftables/compile/endpoint-chains.test.ts')(
             'led() looks into the memory before a slot is chosen',
           ),
         },
@@ -368,7 +370,7 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.66',
-      says: 'A memory goes with its endpoint, follows a changed timeout, ends with the affinity, and outlives a restart.',
+      text: 'A memory goes with its endpoint, follows a changed timeout, ends with the affinity, and outlives a restart.',
       tests: [
         policies('a client whose endpoint has gone gets another one, and keeps that'),
         policies('another timeout holds at once, and without affinity nothing is left'),
@@ -377,7 +379,7 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.67',
-      says: 'A memory has room for 262,144 clients of the Service port; past that, new ones are not remembered.',
+      text: 'A memory has room for 262,144 clients of the Service port; past that, new ones are not remembered.',
       tests: [
         testsIn('integration/nft/ruleset.test.ts')(
           'a memory has room for more clients than the kernel would give it by itself',
@@ -386,23 +388,23 @@ export const PACKETS: Section = {
     },
     {
       id: 'packets.68',
-      says: 'A segment that conntrack takes for invalid does not reset the connection.',
+      text: 'A segment that conntrack takes for invalid does not reset the connection.',
       tests: [chains('staticChains() drops invalid segments of pods, and catches replies that would pass by')],
-      better: [
+      improvements: [
         {
-          than: 'Such a segment reaches the client from the address of the endpoint, and the connection is reset.',
+          kubeProxy: 'Such a segment reaches the client from the address of the endpoint, and the connection is reset.',
           test: policies('a segment outside of its window does not reset the connection'),
         },
       ],
     },
     {
       id: 'packets.69',
-      says: 'Nothing is let past the firewalls of others.',
+      text: 'Nothing is let past the firewalls of others.',
       tests: [chains('staticChains() lets nothing past the firewalls of others')],
     },
     {
       id: 'packets.70',
-      says: 'ICMP errors of endpoints reach their clients.',
+      text: 'ICMP errors of endpoints reach their clients.',
       tests: [odd('an ICMP error of an endpoint reaches its client')],
     },
   ],

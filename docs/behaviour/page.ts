@@ -17,8 +17,8 @@ export function toPage(sections: readonly Section[]): string {
 
 function summary(sections: readonly Section[]): string {
   const rows = sections.map(({ title, statements }) => {
-    const tested = statements.filter(({ tests, better }) => tests !== undefined || better !== undefined);
-    const better = statements.flatMap((statement) => statement.better ?? []);
+    const tested = statements.filter(({ tests, improvements }) => tests !== undefined || improvements !== undefined);
+    const better = statements.flatMap((statement) => statement.improvements ?? []);
     return `| ${title} | ${statements.length} | ${tested.length} | ${better.length} |`;
   });
   return ['| section | statements | with tests | improvements |', '|---|---|---|---|', ...rows].join('\n');
@@ -29,12 +29,12 @@ function toSection({ title, statements }: Section): string {
   return [`## ${title}`, '', '| | what is so | what shows it |', '|---|---|---|', ...rows].join('\n');
 }
 
-function words({ says, better = [] }: Statement): string {
-  return [says, ...better.map(({ than }) => `<br>**better**; kube-proxy: ${than}`)].join(' ');
+function words({ text, improvements = [] }: Statement): string {
+  return [text, ...improvements.map(({ kubeProxy }) => `<br>**better**; kube-proxy: ${kubeProxy}`)].join(' ');
 }
 
-function proofs({ tests = [], better = [], untested }: Statement): string {
-  const named = better.map(({ test }: Improvement) => `**better**: ${link(test)}`);
+function proofs({ tests = [], improvements = [], untested }: Statement): string {
+  const named = improvements.map(({ test }: Improvement) => `**better**: ${link(test)}`);
   const why = untested === undefined ? [] : [`*${untested}*`];
   return [...tests.map(link), ...named, ...why].join('<br>');
 }

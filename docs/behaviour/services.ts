@@ -4,9 +4,9 @@ import { AGREEMENT, GRID, type Section, testsIn } from './statement.ts';
 const read = testsIn('unit/services/objects/service.test.ts');
 const frontends = testsIn('unit/services/model/frontends.test.ts');
 const engine = testsIn('unit/engine/engine.test.ts');
-const daemon = testsIn('unit/controller/daemon.test.ts');
+const daemon = testsIn('unit/controller/sync-controller.test.ts');
 const policies = testsIn('integration/nft/policies.test.ts');
-const odd = testsIn('integration/nft/odd-packets.test.ts');
+const odd = testsIn('integration/nft/unusual-packets.test.ts');
 const historied = testsIn('unit/engine/incremental.test.ts')(
   'Engine following changes ends where a new one would begin',
 );
@@ -18,7 +18,7 @@ export const SERVICES: Section = {
   statements: [
     {
       id: 'services.1',
-      says: 'Each entry of the list of ports stands for itself, told from others by its name and protocol.',
+      text: 'Each entry of the list of ports stands for itself, told from others by its name and protocol.',
       tests: [
         read('readService() reads ports'),
         testsIn('unit/services/model/service-port.test.ts')('modelService() models each port in each family'),
@@ -26,7 +26,7 @@ export const SERVICES: Section = {
     },
     {
       id: 'services.2',
-      says: 'A Service exists in a family when it has a cluster IP there, and in the other family nothing of it does.',
+      text: 'A Service exists in a family when it has a cluster IP there, and in the other family nothing of it does.',
       tests: [
         read('readService() takes the cluster IP of each family'),
         frontends('frontendsOf() has nothing in a family without a cluster IP'),
@@ -35,7 +35,7 @@ export const SERVICES: Section = {
     },
     {
       id: 'services.3',
-      says: 'Addresses and blocks with leading zeros are read as decimal, and written in their canonical form.',
+      text: 'Addresses and blocks with leading zeros are read as decimal, and written in their canonical form.',
       tests: [
         testsIn('unit/net/address.test.ts')('parseAddress() gives the canonical form'),
         testsIn('unit/net/prefix.test.ts')('parsePrefix() clears host bits and gives the canonical form'),
@@ -43,7 +43,7 @@ export const SERVICES: Section = {
     },
     {
       id: 'services.4',
-      says: 'Only the fields that say how packets go are read, besides the age and our own annotations.',
+      text: 'Only the fields that say how packets go are read, besides the age and our own annotations.',
       tests: [
         read('readService() pays no heed to fields that others act on'),
         engine('Engine does nothing for changes that mean nothing'),
@@ -51,7 +51,7 @@ export const SERVICES: Section = {
     },
     {
       id: 'services.5',
-      says: 'The type of a Service does not take away node ports or addresses that the object carries.',
+      text: 'The type of a Service does not take away node ports or addresses that the object carries.',
       tests: [
         frontends('frontendsOf() lists addresses of the family and the node port'),
         frontends('frontendsOf() takes an address that is given twice once'),
@@ -60,91 +60,92 @@ export const SERVICES: Section = {
     },
     {
       id: 'services.6',
-      says: 'External IPs of the family are dialled in the order given; empty ones are passed over, unusable ones reported.',
+      text: 'External IPs of the family are dialled in the order given; empty ones are passed over, unusable ones reported.',
       tests: [read('readService() reads external IPs in order, once each'), GRID],
       untested:
         'There is no switch in the data plane that leaves external IPs out: admission decides who may set them.',
     },
     {
       id: 'services.7',
-      says: 'Ingress addresses are proxied where ipMode is VIP or missing; with another mode the traffic leaves.',
+      text: 'Ingress addresses are proxied where ipMode is VIP or missing; with another mode the traffic leaves.',
       tests: [read('readService() reads ingress addresses whose traffic stays here'), GRID],
     },
     {
       id: 'services.8',
-      says: 'Source ranges are trimmed and read one by one; a block of everything opens, and so does a list that is of no use in a family.',
+      text: 'Source ranges are trimmed and read one by one; a block of everything opens, and so does a list that is of no use in a family.',
       tests: [
         read('readService() reads source ranges'),
         read('rangesOf() says who may come in, family by family'),
         policies('a load balancer address lets in its source ranges'),
       ],
-      better: [
+      improvements: [
         {
-          than: 'A list with entries of the other family only leaves a family open; `--strict-source-ranges` closes it.',
+          kubeProxy:
+            'A list with entries of the other family only leaves a family open; `--strict-source-ranges` closes it.',
           test: policies('strict source ranges close what cannot be read'),
         },
       ],
     },
     {
       id: 'services.9',
-      says: 'Node port 0 is none.',
+      text: 'Node port 0 is none.',
       tests: [read('readService() reads ports')],
-      better: [
+      improvements: [
         {
-          than: 'Numbers that are no port are not checked.',
+          kubeProxy: 'Numbers that are no port are not checked.',
           test: read('readService() keeps a port whose node port cannot be used'),
         },
       ],
     },
     {
       id: 'services.10',
-      says: 'TCP, UDP and SCTP are led alike; nothing listens on the ports of Services, and no kernel module is loaded for them.',
+      text: 'TCP, UDP and SCTP are led alike; nothing listens on the ports of Services, and no kernel module is loaded for them.',
       tests: [odd('SCTP is led to endpoints, with the checksum put right, and no socket is opened for it'), AGREEMENT],
     },
     {
       id: 'services.11',
-      says: 'Affinity is by client address, and lasts three hours unless the Service says how long.',
+      text: 'Affinity is by client address, and lasts three hours unless the Service says how long.',
       tests: [policies('a client finds its endpoint again, however it dials')],
-      better: [
+      improvements: [
         {
-          than: 'A Service that asks for affinity without its settings ends the process.',
+          kubeProxy: 'A Service that asks for affinity without its settings ends the process.',
           test: read('readService() reads session affinity'),
         },
       ],
     },
     {
       id: 'services.12',
-      says: '`internalTrafficPolicy` is Local where exactly that is said, and otherwise Cluster.',
+      text: '`internalTrafficPolicy` is Local where exactly that is said, and otherwise Cluster.',
       tests: [read('readService() reads internalTrafficPolicy')],
     },
     {
       id: 'services.13',
-      says: '`externalTrafficPolicy` counts for load balancers, node ports, and cluster IPs that have external addresses.',
+      text: '`externalTrafficPolicy` counts for load balancers, node ports, and cluster IPs that have external addresses.',
       tests: [read('readService() heeds externalTrafficPolicy only where the type gives it a meaning')],
     },
     {
       id: 'services.14',
-      says: 'A port can be dialled from outside when it has a node port, or an external or load balancer address in the family.',
+      text: 'A port can be dialled from outside when it has a node port, or an external or load balancer address in the family.',
       tests: [frontends('wantsOf() follows policies and frontends')],
     },
     {
       id: 'services.15',
-      says: 'Which lists of endpoints a port needs follows from its policies and from whether it can be dialled from outside.',
+      text: 'Which lists of endpoints a port needs follows from its policies and from whether it can be dialled from outside.',
       tests: [
         frontends('wantsOf() follows policies and frontends'),
-        testsIn('unit/services/model/select.test.ts')(
+        testsIn('unit/services/model/select-backends.test.ts')(
           'select() prefers ready backends, and falls back to draining ones',
         ),
       ],
     },
     {
       id: 'services.16',
-      says: 'A port for health checks belongs to load balancers under externalTrafficPolicy Local; where it is missing, that is reported.',
+      text: 'A port for health checks belongs to load balancers under externalTrafficPolicy Local; where it is missing, that is reported.',
       tests: [read('readService() reads the health check node port where it has a meaning')],
     },
     {
       id: 'services.17',
-      says: 'A change that is taken back before it was carried out leaves nothing to do.',
+      text: 'A change that is taken back before it was carried out leaves nothing to do.',
       tests: [
         engine('Engine does nothing for changes that mean nothing'),
         testsIn('unit/nftables/plan/ledger.test.ts')('Ledger forgets a change that was taken back'),
@@ -152,12 +153,12 @@ export const SERVICES: Section = {
     },
     {
       id: 'services.18',
-      says: 'Every event leads to a look at what is to be done; when that is nothing, the kernel is not asked.',
+      text: 'Every event leads to a look at what is to be done; when that is nothing, the kernel is not asked.',
       tests: [daemon('Daemon looks after every event, and asks nothing of the kernel when it meant nothing')],
     },
     {
       id: 'services.19',
-      says: 'A changed Service leaves nothing of its former ports, addresses and policies behind.',
+      text: 'A changed Service leaves nothing of its former ports, addresses and policies behind.',
       tests: [
         historied,
         testsIn('integration/nft/ruleset.test.ts')('the kernel holds what the engine wants, after every history'),
@@ -165,25 +166,26 @@ export const SERVICES: Section = {
     },
     {
       id: 'services.20',
-      says: 'Of Services that claim the same frontend one has it, and the others are reported.',
+      text: 'Of Services that claim the same frontend one has it, and the others are reported.',
       tests: [
-        testsIn('unit/nftables/plan/arbiter.test.ts')(
+        testsIn('unit/nftables/plan/frontend-claims.test.ts')(
           'Arbiter gives a frontend to the oldest, then to the first by name',
         ),
       ],
-      better: [
+      improvements: [
         {
-          than: 'Whoever is written last wins, and every sync may turn it round; here the oldest wins, and another takes over when it goes.',
+          kubeProxy:
+            'Whoever is written last wins, and every sync may turn it round; here the oldest wins, and another takes over when it goes.',
           test: engine('Engine gives a frontend to the oldest Service, then to the first by name'),
         },
       ],
     },
     {
       id: 'services.21',
-      says: 'The two families of a Service do not know of each other.',
+      text: 'The two families of a Service do not know of each other.',
       tests: [
         frontends('frontendsOf() has nothing in a family without a cluster IP'),
-        testsIn('unit/nftables/compile/objects.test.ts')('allObjects() has the same objects in both families'),
+        testsIn('unit/nftables/compile/sets-and-maps.test.ts')('allObjects() has the same objects in both families'),
       ],
     },
   ],

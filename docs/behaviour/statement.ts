@@ -9,7 +9,7 @@ export interface TestName {
 /** Something that kube-proxy does otherwise, and that is better here. */
 export interface Improvement {
   /** What kube-proxy does. */
-  readonly than: string;
+  readonly kubeProxy: string;
   /** The test that is there for this alone. */
   readonly test: TestName;
 }
@@ -19,11 +19,11 @@ export interface Statement {
   /** The section and a number without gaps, `services.1`. */
   readonly id: string;
   /** One sentence: what is so here. */
-  readonly says: string;
+  readonly text: string;
   readonly tests?: readonly TestName[];
   /** Why there is no test, or what of it has none. */
   readonly untested?: string;
-  readonly better?: readonly Improvement[];
+  readonly improvements?: readonly Improvement[];
 }
 
 export interface Section {

@@ -1,7 +1,7 @@
 // Which endpoints are used on this node, and what shows it.
 import { AGREEMENT, GRID, type Section, testsIn } from './statement.ts';
 
-const select = testsIn('unit/services/model/select.test.ts');
+const select = testsIn('unit/services/model/select-backends.test.ts');
 const read = testsIn('unit/services/objects/service.test.ts');
 const engine = testsIn('unit/engine/engine.test.ts');
 const ready = select('select() prefers ready backends, and falls back to draining ones');
@@ -16,77 +16,78 @@ export const TOPOLOGY: Section = {
   statements: [
     {
       id: 'topology.1',
-      says: 'Without endpoints there is nothing to choose, and nobody who could answer.',
+      text: 'Without endpoints there is nothing to choose, and nobody who could answer.',
       tests: [ready],
     },
     {
       id: 'topology.2',
-      says: 'Hints for nodes go before hints for zones, and either counts only when every ready endpoint has one and one is for this place.',
+      text: 'Hints for nodes go before hints for zones, and either counts only when every ready endpoint has one and one is for this place.',
       tests: [hints, select('select() narrows nothing without a zone')],
     },
     {
       id: 'topology.3',
-      says: 'Clients that may use every endpoint get the ready ones that the hints admit, and never none because of hints.',
+      text: 'Clients that may use every endpoint get the ready ones that the hints admit, and never none because of hints.',
       tests: [hints, answers],
     },
     {
       id: 'topology.4',
-      says: 'Where no endpoint is ready, those are used that still serve while they terminate, whatever their hints say.',
+      text: 'Where no endpoint is ready, those are used that still serve while they terminate, whatever their hints say.',
       tests: [ready, hints, GRID],
     },
     {
       id: 'topology.5',
-      says: 'Endpoints of this node are listed by themselves only where a policy asks for that.',
+      text: 'Endpoints of this node are listed by themselves only where a policy asks for that.',
       tests: [ready, testsIn('unit/services/model/frontends.test.ts')('wantsOf() follows policies and frontends')],
     },
     {
       id: 'topology.6',
-      says: 'Somebody could answer when any endpoint anywhere is ready, or serves while it terminates.',
+      text: 'Somebody could answer when any endpoint anywhere is ready, or serves while it terminates.',
       tests: [answers],
     },
     {
       id: 'topology.7',
-      says: 'The list of this node has its own fallback, and hints do not narrow it.',
+      text: 'The list of this node has its own fallback, and hints do not narrow it.',
       tests: [local, ready, GRID],
     },
     {
       id: 'topology.8',
-      says: 'Where only endpoints of this node may be used and there are some elsewhere, clients are dropped and not refused.',
+      text: 'Where only endpoints of this node may be used and there are some elsewhere, clients are dropped and not refused.',
       tests: [
-        testsIn('unit/nftables/compile/fragment.test.ts')('compileService() gives the elements of a Service'),
+        testsIn('unit/nftables/compile/compile-service.test.ts')('compileService() gives the elements of a Service'),
         GRID,
       ],
     },
     {
       id: 'topology.9',
-      says: 'An endpoint can be reached when either list has it.',
+      text: 'An endpoint can be reached when either list has it.',
       tests: [select('whyBackend() says used of those that are, and only of those'), AGREEMENT],
     },
     {
       id: 'topology.10',
-      says: 'An endpoint that is not ready and does not terminate is never used, though it may serve.',
+      text: 'An endpoint that is not ready and does not terminate is never used, though it may serve.',
       tests: [ready, select('whyBackend() says why a backend is used, or is not'), GRID],
     },
     {
       id: 'topology.11',
-      says: '`trafficDistribution` and its like are not read: they act through hints.',
+      text: '`trafficDistribution` and its like are not read: they act through hints.',
       tests: [read('readService() pays no heed to fields that others act on')],
     },
-    { id: 'topology.12', says: 'The examples of hints for zones and nodes come out as they have to.', tests: [hints] },
+    { id: 'topology.12', text: 'The examples of hints for zones and nodes come out as they have to.', tests: [hints] },
     {
       id: 'topology.13',
-      says: "Another zone of this node changes every Service's choice at once.",
+      text: "Another zone of this node changes every Service's choice at once.",
       tests: [engine('Engine follows the zone and the addresses of its node')],
-      better: [
+      improvements: [
         {
-          than: 'Every sync evaluates all Services; here an event concerns its own Service, and another zone each Service once.',
+          kubeProxy:
+            'Every sync evaluates all Services; here an event concerns its own Service, and another zone each Service once.',
           test: engine('Engine looks only at Services that an event concerns'),
         },
       ],
     },
     {
       id: 'topology.14',
-      says: 'Hints for nodes are always heeded.',
+      text: 'Hints for nodes are always heeded.',
       tests: [hints],
       untested: 'The switch that once turned this off is locked, so there is none here.',
     },

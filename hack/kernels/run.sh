@@ -12,7 +12,7 @@ mkdir -p "$logs"
 
 # The files of each boot; those of the second have real sockets.
 packets="bpf/plain bpf/flows bpf/errors bpf/ownership bpf/loader nft/render"
-sockets="bpf/traffic fastpath/both"
+sockets="bpf/traffic fastpath/fast-path-and-nft"
 
 # boot SUITE LOG TEST...
 boot() {

@@ -4,7 +4,7 @@ import { readlinkSync } from 'node:fs';
 import { mkdir, rm, unlink } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import { dirname, join } from 'node:path';
-import type { DaemonState } from './state.ts';
+import type { DaemonState } from './daemon-state.ts';
 
 /** The path of the socket that belongs to the network namespace of this process: a ruleset belongs to one, too. */
 export function adminSocketPath(runDir: string): string {
@@ -13,15 +13,15 @@ export function adminSocketPath(runDir: string): string {
 }
 
 /** Nobody answers at the socket, or what answers is no nftlane daemon. */
-export class AdminError extends Error {
-  override readonly name = 'AdminError';
+export class AdminSocketError extends Error {
+  override readonly name = 'AdminSocketError';
 }
 
-/** Serves the state at `path`, which only root may open. Throws {@link AdminError} when another daemon is there. */
+/** Serves the state at `path`, which only root may open. Throws {@link AdminSocketError} when another daemon is there. */
 export async function serveState(path: string, state: () => DaemonState): Promise<{ close(): Promise<void> }> {
   const other = await fetchState(path).catch(() => undefined);
   if (other !== undefined) {
-    throw new AdminError(`Cannot run: another daemon (process ${other.pid}) runs in this network namespace`);
+    throw new AdminSocketError(`Cannot run: another daemon (process ${other.pid}) runs in this network namespace`);
   }
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await rm(path, { force: true });
@@ -54,7 +54,7 @@ async function listen(server: Server, path: string): Promise<void> {
 export function fetchState(path: string): Promise<DaemonState> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) =>
-      reject(new AdminError(`Cannot ask the daemon at "${path}": ${cause.message}`, { cause }));
+      reject(new AdminSocketError(`Cannot ask the daemon at "${path}": ${cause.message}`, { cause }));
     const asking = request({ socketPath: path, path: '/state', timeout: 10_000 }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));

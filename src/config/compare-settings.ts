@@ -5,7 +5,7 @@ export interface SettingsChange {
   /** Fields that are another than before, with their paths. */
   readonly fields: readonly string[];
   /** `none`: only fields without effect. */
-  readonly needs: 'none' | 'apply' | 'restart';
+  readonly action: 'none' | 'apply' | 'restart';
 }
 
 /** Compares settings. How this node proxies and how much it says can be changed at work; a name, or a server, cannot. */
@@ -15,25 +15,25 @@ export function compareSettings(before: Settings, after: Settings): SettingsChan
     [nftlane.kind]: nftlane,
   }));
   const fields = differingPaths(documents[0], documents[1], '');
-  return { fields, needs: needOf(before, after) };
+  return { fields, action: requiredAction(before, after) };
 }
 
-function needOf(before: Settings, after: Settings): SettingsChange['needs'] {
-  if (!isSame(fixedPart(before), fixedPart(after))) return 'restart';
-  return isSame(livePart(before), livePart(after)) ? 'none' : 'apply';
+function requiredAction(before: Settings, after: Settings): SettingsChange['action'] {
+  if (!isEqual(restartSettings(before), restartSettings(after))) return 'restart';
+  return isEqual(reloadableSettings(before), reloadableSettings(after)) ? 'none' : 'apply';
 }
 
-function livePart({ proxy, own }: Settings): unknown {
-  return { proxy, level: own.log.level };
+function reloadableSettings({ proxy, nftlane }: Settings): unknown {
+  return { proxy, level: nftlane.log.level };
 }
 
-function fixedPart({ proxy, config, own, manifests }: Settings): unknown {
-  const { bindAddress: _, ...rest } = config;
-  return { name: proxy.nodeName, rest, own: { ...own, log: own.log.format }, manifests };
+function restartSettings({ proxy, kubeProxy, nftlane, manifests }: Settings): unknown {
+  const { bindAddress: _, ...rest } = kubeProxy;
+  return { name: proxy.nodeName, rest, own: { ...nftlane, log: nftlane.log.format }, manifests };
 }
 
 /** Settings are plain values. */
-function isSame(a: unknown, b: unknown): boolean {
+function isEqual(a: unknown, b: unknown): boolean {
   return differingPaths(a, b, '').length === 0;
 }
 

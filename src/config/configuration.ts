@@ -1,25 +1,25 @@
 // A configuration as a whole: file, flags on top of it, defaults below it, and everything that is wrong with it.
 
 import { readDocuments } from './read-documents.ts';
-import { checkKubeProxy } from './schema/check-kube-proxy.ts';
-import { ConfigurationError, type Problem } from './schema/configuration-error.ts';
+import { ConfigurationError, type ConfigurationProblem } from './schema/configuration-error.ts';
 import { decode } from './schema/decode.ts';
-import { idleGates } from './schema/feature-gates.ts';
+import { ineffectiveGates } from './schema/feature-gates.ts';
 import { fillDefaults } from './schema/field.ts';
 import {
-  KUBE_PROXY_API,
+  KUBE_PROXY_API_VERSION,
   KUBE_PROXY_KIND,
   KUBE_PROXY_SCHEMA,
   type KubeProxyConfiguration,
-  type KubeProxyFile,
+  type KubeProxyDocument,
 } from './schema/kube-proxy-schema.ts';
 import {
-  NFTLANE_API,
+  NFTLANE_API_VERSION,
   NFTLANE_KIND,
   NFTLANE_SCHEMA,
   type NftlaneConfiguration,
-  type NftlaneFile,
+  type NftlaneDocument,
 } from './schema/nftlane-schema.ts';
+import { validateKubeProxy } from './schema/validate-kube-proxy.ts';
 
 /** A field that a flag sets. */
 export interface FlagValue {
@@ -36,9 +36,9 @@ export interface Configuration {
   readonly kubeProxy: KubeProxyConfiguration;
   readonly nftlane: NftlaneConfiguration;
   /** What the operator should know: unknown fields, keys that are there twice, gates and fields without effect. */
-  readonly warnings: readonly Problem[];
+  readonly warnings: readonly ConfigurationProblem[];
   /** Flags that went before what the file says. */
-  readonly overridden: readonly string[];
+  readonly overridingFlags: readonly string[];
 }
 
 export interface ConfigurationInput {
@@ -50,50 +50,52 @@ export interface ConfigurationInput {
 /** Joins file, flags and defaults. Throws {@link ConfigurationError} with everything that is wrong. */
 export function readConfiguration({ file, flags }: ConfigurationInput): Configuration {
   const documents = file === undefined ? NO_DOCUMENTS : readDocuments(file.text);
-  const kubeProxy = overlay(documents.kubeProxy ?? EMPTY[KUBE_PROXY_KIND], flags, KUBE_PROXY_KIND);
-  const nftlane = overlay(documents.nftlane ?? EMPTY[NFTLANE_KIND], flags, NFTLANE_KIND);
-  const proxy = decode(KUBE_PROXY_SCHEMA, kubeProxy.document, KUBE_PROXY_KIND);
-  const own = decode(NFTLANE_SCHEMA, nftlane.document, NFTLANE_KIND);
+  const kubeProxy = applyFlags(documents.kubeProxy ?? EMPTY_DOCUMENTS[KUBE_PROXY_KIND], flags, KUBE_PROXY_KIND);
+  const nftlane = applyFlags(documents.nftlane ?? EMPTY_DOCUMENTS[NFTLANE_KIND], flags, NFTLANE_KIND);
+  const decodedKubeProxy = decode(KUBE_PROXY_SCHEMA, kubeProxy.document, KUBE_PROXY_KIND);
+  const decodedNftlane = decode(NFTLANE_SCHEMA, nftlane.document, NFTLANE_KIND);
   const complete = {
-    kubeProxy: completeKubeProxy(proxy.value, flags),
-    nftlane: completeNftlane(own.value),
+    kubeProxy: withKubeProxyDefaults(decodedKubeProxy.value, flags),
+    nftlane: withNftlaneDefaults(decodedNftlane.value),
   };
-  const wrong = [...proxy.wrong, ...own.wrong];
+  const invalid = [...decodedKubeProxy.invalid, ...decodedNftlane.invalid];
   // A field of the wrong type has its default from here on, about which nobody needs to hear.
-  const further = checkKubeProxy(complete.kubeProxy).filter(({ path }) => !wrong.some((other) => other.path === path));
-  const problems = nameFlags([...documents.problems, ...wrong, ...further], flags);
-  if (problems.length > 0) throw toError(file?.path, problems, flags);
-  const gates = idleGates(complete.kubeProxy.featureGates).map(([name, reason]) => ({
+  const semanticProblems = validateKubeProxy(complete.kubeProxy).filter(
+    ({ path }) => !invalid.some((other) => other.path === path),
+  );
+  const problems = attributeToFlags([...documents.problems, ...invalid, ...semanticProblems], flags);
+  if (problems.length > 0) throw configurationError(file?.path, problems, flags);
+  const gates = ineffectiveGates(complete.kubeProxy.featureGates).map(([name, reason]) => ({
     path: `${KUBE_PROXY_KIND}.featureGates.${name}`,
     reason,
   }));
-  const warnings = [...documents.warnings, ...proxy.unknown, ...own.unknown, ...gates];
+  const warnings = [...documents.warnings, ...decodedKubeProxy.unknown, ...decodedNftlane.unknown, ...gates];
   const overridden = file === undefined ? [] : [...kubeProxy.overridden, ...nftlane.overridden];
-  return { ...complete, warnings, overridden };
+  return { ...complete, warnings, overridingFlags: overridden };
 }
 
 const NO_DOCUMENTS = { kubeProxy: undefined, nftlane: undefined, warnings: [], problems: [] };
 
-const EMPTY = {
-  [KUBE_PROXY_KIND]: { apiVersion: KUBE_PROXY_API, kind: KUBE_PROXY_KIND },
-  [NFTLANE_KIND]: { apiVersion: NFTLANE_API, kind: NFTLANE_KIND },
+const EMPTY_DOCUMENTS = {
+  [KUBE_PROXY_KIND]: { apiVersion: KUBE_PROXY_API_VERSION, kind: KUBE_PROXY_KIND },
+  [NFTLANE_KIND]: { apiVersion: NFTLANE_API_VERSION, kind: NFTLANE_KIND },
 };
 
 type Json = Record<string, unknown>;
 
 /** A document with what flags say, and the flags that replaced something else. */
-function overlay(document: object, flags: readonly FlagValue[], kind: FlagValue['kind']) {
+function applyFlags(document: object, flags: readonly FlagValue[], kind: FlagValue['kind']) {
   const copy = structuredClone(document) as Json;
   const overridden: string[] = [];
   for (const { flag, path, value } of flags.filter((entry) => entry.kind === kind)) {
-    const before = set(copy, path, value);
-    if (before !== undefined && JSON.stringify(before) !== JSON.stringify(value)) overridden.push(flag);
+    const previous = setField(copy, path, value);
+    if (previous !== undefined && JSON.stringify(previous) !== JSON.stringify(value)) overridden.push(flag);
   }
   return { document: copy, overridden };
 }
 
 /** Sets a field, and gives what it was before. */
-function set(document: Json, path: readonly string[], value: unknown): unknown {
+function setField(document: Json, path: readonly string[], value: unknown): unknown {
   let parent = document;
   for (const key of path.slice(0, -1)) {
     const next = parent[key];
@@ -102,24 +104,24 @@ function set(document: Json, path: readonly string[], value: unknown): unknown {
     parent = inner;
   }
   const last = path.at(-1) ?? '';
-  const before = parent[last];
+  const previous = parent[last];
   parent[last] = value;
-  return before ?? undefined;
+  return previous ?? undefined;
 }
 
 /** A zero that a flag says is meant, unlike one in a file. */
-function completeKubeProxy(file: KubeProxyFile, flags: readonly FlagValue[]): KubeProxyConfiguration {
+function withKubeProxyDefaults(file: KubeProxyDocument, flags: readonly FlagValue[]): KubeProxyConfiguration {
   const filled = fillDefaults(KUBE_PROXY_SCHEMA, file, { zeroIsAbsent: true });
   const zeros = flags.filter(
     ({ kind, value }) => kind === KUBE_PROXY_KIND && /^0(?:ns|us|ms|s|m|h)?$/.test(String(value)),
   );
-  for (const { path, value } of zeros) set(filled, path, value);
-  const complete = { ...EMPTY[KUBE_PROXY_KIND], ...filled } as unknown as KubeProxyConfiguration;
+  for (const { path, value } of zeros) setField(filled, path, value);
+  const complete = { ...EMPTY_DOCUMENTS[KUBE_PROXY_KIND], ...filled } as unknown as KubeProxyConfiguration;
   return withServerAddresses(complete, file);
 }
 
 /** The family of `bindAddress` decides where servers listen that were given no address. */
-function withServerAddresses(complete: KubeProxyConfiguration, file: KubeProxyFile): KubeProxyConfiguration {
+function withServerAddresses(complete: KubeProxyConfiguration, file: KubeProxyDocument): KubeProxyConfiguration {
   if (!complete.bindAddress.includes(':')) return complete;
   return {
     ...complete,
@@ -128,13 +130,16 @@ function withServerAddresses(complete: KubeProxyConfiguration, file: KubeProxyFi
   };
 }
 
-function completeNftlane(file: NftlaneFile): NftlaneConfiguration {
+function withNftlaneDefaults(file: NftlaneDocument): NftlaneConfiguration {
   const filled = fillDefaults(NFTLANE_SCHEMA, file, { zeroIsAbsent: false });
-  return { ...EMPTY[NFTLANE_KIND], ...filled } as unknown as NftlaneConfiguration;
+  return { ...EMPTY_DOCUMENTS[NFTLANE_KIND], ...filled } as unknown as NftlaneConfiguration;
 }
 
 /** A problem with what a flag said is told by the name of the flag. */
-function nameFlags(problems: readonly Problem[], flags: readonly FlagValue[]): Problem[] {
+function attributeToFlags(
+  problems: readonly ConfigurationProblem[],
+  flags: readonly FlagValue[],
+): ConfigurationProblem[] {
   return problems.map((problem) => {
     const flag = flags.find(({ kind, path }) => {
       const text = [kind, ...path].join('.');
@@ -144,8 +149,14 @@ function nameFlags(problems: readonly Problem[], flags: readonly FlagValue[]): P
   });
 }
 
-function toError(path: string | undefined, problems: readonly Problem[], flags: readonly FlagValue[]) {
+function configurationError(
+  path: string | undefined,
+  problems: readonly ConfigurationProblem[],
+  flags: readonly FlagValue[],
+) {
   const names = new Set(flags.map(({ flag }) => flag));
   const byFlags = path === undefined || problems.every((problem) => names.has(problem.path));
-  return new ConfigurationError(byFlags ? 'the command line' : `configuration ${path}`, problems, { byFlags });
+  return new ConfigurationError(byFlags ? 'the command line' : `configuration ${path}`, problems, {
+    isFromFlags: byFlags,
+  });
 }

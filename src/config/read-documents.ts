@@ -1,40 +1,40 @@
 // The text of a configuration file into its documents, at most one of each kind.
 import { type Document, parseAllDocuments } from 'yaml';
-import { fields } from '../services/objects/read.ts';
-import type { Problem } from './schema/configuration-error.ts';
-import { shown } from './schema/decode.ts';
-import { KUBE_PROXY_API, KUBE_PROXY_KIND } from './schema/kube-proxy-schema.ts';
-import { NFTLANE_API, NFTLANE_KIND } from './schema/nftlane-schema.ts';
+import { asObject } from '../services/objects/read.ts';
+import type { ConfigurationProblem } from './schema/configuration-error.ts';
+import { formatValue } from './schema/decode.ts';
+import { KUBE_PROXY_API_VERSION, KUBE_PROXY_KIND } from './schema/kube-proxy-schema.ts';
+import { NFTLANE_API_VERSION, NFTLANE_KIND } from './schema/nftlane-schema.ts';
 
 /** Documents as they were given. */
-export interface GivenDocuments {
+export interface ConfigurationDocuments {
   readonly kubeProxy: object | undefined;
   readonly nftlane: object | undefined;
   /** What strict decoding complains of: keys that are there twice, of which the last is taken. */
-  readonly warnings: readonly Problem[];
+  readonly warnings: readonly ConfigurationProblem[];
   /** What makes the file unusable. */
-  readonly problems: readonly Problem[];
+  readonly problems: readonly ConfigurationProblem[];
 }
 
 const KINDS = [
-  { kind: KUBE_PROXY_KIND, apiVersion: KUBE_PROXY_API, name: 'kubeProxy' },
-  { kind: NFTLANE_KIND, apiVersion: NFTLANE_API, name: 'nftlane' },
+  { kind: KUBE_PROXY_KIND, apiVersion: KUBE_PROXY_API_VERSION, name: 'kubeProxy' },
+  { kind: NFTLANE_KIND, apiVersion: NFTLANE_API_VERSION, name: 'nftlane' },
 ] as const;
 
 /** Reads YAML or JSON. Empty documents are passed over, but there must be one that is not. */
-export function readDocuments(text: string): GivenDocuments {
-  const warnings: Problem[] = [];
-  const problems: Problem[] = [];
+export function readDocuments(text: string): ConfigurationDocuments {
+  const warnings: ConfigurationProblem[] = [];
+  const problems: ConfigurationProblem[] = [];
   const found: { kubeProxy?: object; nftlane?: object } = {};
   const documents = parseAllDocuments(text) as readonly Document.Parsed[];
   for (const document of documents) {
-    const serious = document.errors.filter(({ code }) => code !== 'DUPLICATE_KEY');
-    problems.push(...serious.map(({ message }) => ({ path: '', reason: firstLine(message) })));
-    warnings.push(...document.errors.filter((error) => !serious.includes(error)).map(twice));
-    if (serious.length > 0) continue;
+    const errors = document.errors.filter(({ code }) => code !== 'DUPLICATE_KEY');
+    problems.push(...errors.map(({ message }) => ({ path: '', reason: firstLine(message) })));
+    warnings.push(...document.errors.filter((error) => !errors.includes(error)).map(duplicateKeyWarning));
+    if (errors.length > 0) continue;
     const value: unknown = document.toJS();
     if (value === null || value === undefined) continue;
-    const entry = identify(value);
+    const entry = documentKind(value);
     if (typeof entry === 'string') problems.push({ path: '', reason: entry });
     else if (found[entry.name] !== undefined) problems.push({ path: entry.kind, reason: 'is there twice' });
     else found[entry.name] = value;
@@ -44,18 +44,18 @@ export function readDocuments(text: string): GivenDocuments {
   return { kubeProxy: found.kubeProxy, nftlane: found.nftlane, warnings, problems };
 }
 
-function identify(value: unknown): (typeof KINDS)[number] | string {
-  const { apiVersion, kind } = fields(value);
+function documentKind(value: unknown): (typeof KINDS)[number] | string {
+  const { apiVersion, kind } = asObject(value);
   const known = KINDS.find((entry) => entry.kind === kind);
   const wanted = KINDS.map((entry) => `${entry.kind} (${entry.apiVersion})`).join(' or ');
   if (kind === undefined) return `it has no kind, which must be ${wanted}`;
-  if (known === undefined) return `kind ${shown(kind)} is not known; it must be ${wanted}`;
+  if (known === undefined) return `kind ${formatValue(kind)} is not known; it must be ${wanted}`;
   if (known.apiVersion !== apiVersion)
-    return `apiVersion ${shown(apiVersion)} of ${known.kind} must be ${known.apiVersion}`;
+    return `apiVersion ${formatValue(apiVersion)} of ${known.kind} must be ${known.apiVersion}`;
   return known;
 }
 
-function twice({ message }: { message: string }): Problem {
+function duplicateKeyWarning({ message }: { message: string }): ConfigurationProblem {
   return { path: '', reason: `${firstLine(message)}; the last one is taken` };
 }
 

@@ -6,13 +6,13 @@ import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import type { DetectLocal, NodePortAddress, ProxyOptions } from '../nftables/compile/node-view.ts';
 import type { Configuration } from './configuration.ts';
 import { ConfigurationError } from './schema/configuration-error.ts';
-import { isGateOn } from './schema/feature-gates.ts';
+import { isGateEnabled } from './schema/feature-gates.ts';
 import { parseDuration } from './schema/go-duration.ts';
 import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './schema/kube-proxy-schema.ts';
 import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
-import type { OwnConfig, ProxyConfig, Settings } from './settings.ts';
+import type { KubeProxyConfig, NftlaneConfig, Settings } from './settings.ts';
 
-export interface Circumstances {
+export interface ResolveOptions {
   /** The name of the host, which is the name of the Node unless somebody says otherwise. */
   readonly hostname: string;
   readonly configFile?: string | undefined;
@@ -26,23 +26,23 @@ const METRICS_PORT = 10249;
 const DEBUG_VERBOSITY = 4;
 
 /** The settings of a daemon. Throws {@link ConfigurationError} when the node has no name, or objects two sources. */
-export function resolveSettings(configuration: Configuration, circumstances: Circumstances): Settings {
+export function resolveSettings(configuration: Configuration, options: ResolveOptions): Settings {
   const { kubeProxy, nftlane } = configuration;
   const manifests = nftlane.manifests === '' ? undefined : nftlane.manifests;
   return {
-    proxy: resolveProxy(configuration, circumstances.hostname),
-    config: resolveConfig(configuration, circumstances.master),
-    own: resolveOwn(nftlane, kubeProxy),
+    proxy: resolveProxyOptions(configuration, options.hostname),
+    kubeProxy: resolveKubeProxy(configuration, options.master),
+    nftlane: resolveNftlane(nftlane, kubeProxy),
     manifests,
-    configFile: circumstances.configFile,
+    configFile: options.configFile,
     documents: { kubeProxy, nftlane },
   };
 }
 
 /** How this node proxies. Throws {@link ConfigurationError} when it has no name. */
-export function resolveProxy({ kubeProxy, nftlane }: Configuration, hostname: string): ProxyOptions {
+export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostname: string): ProxyOptions {
   const section = kubeProxy.mode === 'nftables' ? kubeProxy.nftables : kubeProxy.iptables;
-  const bindAddress = specific(kubeProxy.bindAddress);
+  const bindAddress = specificAddress(kubeProxy.bindAddress);
   return {
     nodeName: nodeName(kubeProxy.hostnameOverride, hostname),
     masqueradeAll: section.masqueradeAll,
@@ -50,7 +50,7 @@ export function resolveProxy({ kubeProxy, nftlane }: Configuration, hostname: st
     detectLocal: detectLocal(kubeProxy),
     nodePortAddresses: kubeProxy.nodePortAddresses.flatMap(nodePortAddress),
     strictSourceRanges: nftlane.strictSourceRanges,
-    ...(isGateOn(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { externalIps: false }),
+    ...(isGateEnabled(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { proxiesExternalIps: false }),
     ...(bindAddress === undefined ? {} : { bindAddress }),
   };
 }
@@ -63,7 +63,7 @@ function nodeName(override: string, hostname: string): string {
   throw new ConfigurationError('the configuration', [{ path, reason: 'the node has no name' }]);
 }
 
-function specific(text: string): string | undefined {
+function specificAddress(text: string): string | undefined {
   const address = parseAddress(text);
   return address === '0.0.0.0' || address === '::' ? undefined : address;
 }
@@ -93,36 +93,36 @@ function toList<T>(value: T | undefined): T[] {
   return value === undefined ? [] : [value];
 }
 
-function resolveConfig({ kubeProxy, nftlane }: Configuration, master: string | undefined): ProxyConfig {
+function resolveKubeProxy({ kubeProxy, nftlane }: Configuration, master: string | undefined): KubeProxyConfig {
   const { mode, conntrack, clientConnection } = kubeProxy;
   const { syncPeriod, minSyncPeriod } = kubeProxy[mode === '' ? 'iptables' : mode];
-  const listen = (wanted: boolean, text: string, port: number): BindAddress | undefined =>
-    wanted ? parseBindAddress(text, port) : undefined;
+  const listen = (isEnabled: boolean, text: string, port: number): BindAddress | undefined =>
+    isEnabled ? parseBindAddress(text, port) : undefined;
   return {
     featureGates: kubeProxy.featureGates,
     clientConnection: { kubeconfig: clientConnection.kubeconfig || undefined, master: master || undefined },
     healthzBindAddress: listen(nftlane.serveHealth, kubeProxy.healthzBindAddress, HEALTHZ_PORT),
     metricsBindAddress: listen(nftlane.serveMetrics, kubeProxy.metricsBindAddress, METRICS_PORT),
-    bindAddress: specific(kubeProxy.bindAddress),
+    bindAddress: specificAddress(kubeProxy.bindAddress),
     bindAddressHardFail: kubeProxy.bindAddressHardFail,
     enableProfiling: kubeProxy.enableProfiling,
     oomScoreAdj: kubeProxy.oomScoreAdj,
     conntrack: {
       maxPerCore: conntrack.maxPerCore,
       min: conntrack.min,
-      tcpEstablishedTimeoutMs: ms(conntrack.tcpEstablishedTimeout),
-      tcpCloseWaitTimeoutMs: ms(conntrack.tcpCloseWaitTimeout),
+      tcpEstablishedTimeoutMs: durationMs(conntrack.tcpEstablishedTimeout),
+      tcpCloseWaitTimeoutMs: durationMs(conntrack.tcpCloseWaitTimeout),
       tcpBeLiberal: conntrack.tcpBeLiberal,
-      udpTimeoutMs: ms(conntrack.udpTimeout),
-      udpStreamTimeoutMs: ms(conntrack.udpStreamTimeout),
+      udpTimeoutMs: durationMs(conntrack.udpTimeout),
+      udpStreamTimeoutMs: durationMs(conntrack.udpStreamTimeout),
     },
-    configSyncPeriodMs: ms(kubeProxy.configSyncPeriod),
-    syncPeriodMs: ms(syncPeriod),
-    minSyncPeriodMs: ms(minSyncPeriod),
+    configSyncPeriodMs: durationMs(kubeProxy.configSyncPeriod),
+    syncPeriodMs: durationMs(syncPeriod),
+    minSyncPeriodMs: durationMs(minSyncPeriod),
   };
 }
 
-function resolveOwn(nftlane: NftlaneConfiguration, { logging }: KubeProxyConfiguration): OwnConfig {
+function resolveNftlane(nftlane: NftlaneConfiguration, { logging }: KubeProxyConfiguration): NftlaneConfig {
   const { takeOver, fastPath, metrics, programs, runDir, log } = nftlane;
   return {
     takeOver,
@@ -139,6 +139,6 @@ function resolveOwn(nftlane: NftlaneConfiguration, { logging }: KubeProxyConfigu
 }
 
 /** The schema has let only durations through. */
-function ms(duration: string): number {
+function durationMs(duration: string): number {
   return parseDuration(duration) ?? 0;
 }

@@ -12,9 +12,9 @@ export interface Settings {
   /** How this node proxies: what the engine takes. */
   readonly proxy: ProxyOptions;
   /** What kube-proxy has too. */
-  readonly config: ProxyConfig;
+  readonly kubeProxy: KubeProxyConfig;
   /** What only nftlane has. */
-  readonly own: OwnConfig;
+  readonly nftlane: NftlaneConfig;
   /** A directory of manifests; without it objects come from an API server. */
   readonly manifests: string | undefined;
   /** The configuration file, which is watched; absent where there are flags only. */
@@ -27,7 +27,7 @@ export interface Settings {
  * KubeProxyConfiguration as nftlane reads it, defaults filled in. Durations are in milliseconds. Fields that have no effect
  * here (those of other modes, of Windows) are not in it.
  */
-export interface ProxyConfig {
+export interface KubeProxyConfig {
   /** The gates that were given, by name. */
   readonly featureGates: Readonly<Record<string, boolean>>;
   readonly clientConnection: ClientConnection;
@@ -70,7 +70,7 @@ export interface ConntrackConfig {
 }
 
 /** NftlaneConfiguration, defaults filled in, without what is in {@link ProxyOptions} and elsewhere in {@link Settings}. */
-export interface OwnConfig {
+export interface NftlaneConfig {
   /** Whether kube-proxy's rules are removed when ours are complete. */
   readonly takeOver: 'auto' | 'no';
   readonly fastPath: FastPathConfig;

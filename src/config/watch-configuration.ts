@@ -3,7 +3,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-export interface ConfigurationWatch {
+export interface ConfigurationWatchOptions {
   readonly path: string;
   /** The text is another than before, or the file cannot be read any more. */
   readonly onChange: () => void;
@@ -21,27 +21,27 @@ const POLL_MS = 10_000;
  * Watches until the signal aborts. The directory is watched, not the file: editors and ConfigMap volumes put another file,
  * or another target of the link `..data`, in its place. Only another text counts as a change.
  */
-export function watchConfiguration({ path, onChange, signal, ...times }: ConfigurationWatch): void {
+export function watchConfiguration({ path, onChange, signal, ...times }: ConfigurationWatchOptions): void {
   const { settleMs = SETTLE_MS, pollMs = POLL_MS } = times;
-  let last = readText(path);
-  let settling: NodeJS.Timeout | undefined;
-  const look = async (): Promise<void> => {
-    const before = last;
-    last = readText(path);
-    const [old, now] = await Promise.all([before, last]);
-    if (old !== now && !signal.aborted) onChange();
+  let lastText = readText(path);
+  let timer: NodeJS.Timeout | undefined;
+  const check = async (): Promise<void> => {
+    const previousText = lastText;
+    lastText = readText(path);
+    const [previous, current] = await Promise.all([previousText, lastText]);
+    if (previous !== current && !signal.aborted) onChange();
   };
-  const settle = (): void => {
-    clearTimeout(settling);
-    settling = setTimeout(look, settleMs);
+  const scheduleCheck = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(check, settleMs);
   };
-  const watcher = openWatch(dirname(path), settle);
-  const poll = setInterval(look, pollMs);
+  const watcher = openWatch(dirname(path), scheduleCheck);
+  const poll = setInterval(check, pollMs);
   signal.addEventListener(
     'abort',
     () => {
       watcher?.close();
-      clearTimeout(settling);
+      clearTimeout(timer);
       clearInterval(poll);
     },
     { once: true },

@@ -2,8 +2,8 @@
 
 import { ExecError, exec } from '../host/process/exec.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
-import { type Entry, parseEntry } from './entry.ts';
-import type { StaleGroup } from './stale.ts';
+import { type ConntrackEntry, parseEntry } from './conntrack-entry.ts';
+import type { StaleGroup } from './stale-flows.ts';
 
 /** Half a million entries are listed in a quarter of this. */
 const DEFAULT_TIMEOUT_MS = 20_000;
@@ -31,10 +31,10 @@ export class Conntrack {
   }
 
   /** Every UDP flow of a family. */
-  async list(family: Family, take: (entry: Entry) => void): Promise<void> {
+  async list(family: Family, onEntry: (entry: ConntrackEntry) => void): Promise<void> {
     await this.#run(['-L', '-p', 'udp', '-f', familyName(family)], (line) => {
       const entry = parseEntry(line, family);
-      if (entry !== undefined) take(entry);
+      if (entry !== undefined) onEntry(entry);
     });
   }
 
@@ -75,18 +75,24 @@ function familyName(family: Family): string {
  * the whole table each time: 0.2 s with 50,000 entries, so a thousand flows one by one would take minutes.
  */
 function filterOf({ count, first: { original, reply } }: StaleGroup): string[] {
-  const shared = {
+  const byFrontendAndEndpoint = {
     '--orig-dst': original.destination,
     '--dport': original.destinationPort,
     '--reply-src': reply.source,
     '--reply-port-src': reply.sourcePort,
   };
-  const own = {
+  const byClient = {
     '--orig-src': original.source,
     '--sport': original.sourcePort,
     '--reply-dst': reply.destination,
     '--reply-port-dst': reply.destinationPort,
   };
-  const filter = { '--zone': 0, '--orig-zone': 0, '--reply-zone': 0, ...shared, ...(count === 1 ? own : {}) };
+  const filter = {
+    '--zone': 0,
+    '--orig-zone': 0,
+    '--reply-zone': 0,
+    ...byFrontendAndEndpoint,
+    ...(count === 1 ? byClient : {}),
+  };
   return Object.entries(filter).flatMap(([option, value]) => [option, String(value)]);
 }

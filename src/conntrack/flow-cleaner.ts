@@ -1,18 +1,18 @@
 // Removing UDP flows that still go where no Service sends them: the kernel asks the rules for new flows only.
 
-import { Loop } from '../controller/loop.ts';
+import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
-import { reasonOf } from '../lib/reason.ts';
+import { errorMessage } from '../lib/error-message.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { type Conntrack, ConntrackError } from './conntrack.ts';
-import { isTranslated } from './entry.ts';
-import { FlowBook } from './flow-book.ts';
-import { type Expected, StaleFlows, type StaleGroup, whyStale } from './stale.ts';
-import { TurnedFlows } from './turned-flows.ts';
-import { udpTargets } from './udp-targets.ts';
+import { isTranslated } from './conntrack-entry.ts';
+import { ReversedFlows } from './reversed-flows.ts';
+import { type ExpectedState, StaleFlows, type StaleGroup, staleReason } from './stale-flows.ts';
+import { UdpFrontendTracker } from './udp-frontend-tracker.ts';
+import { udpFrontendsOf } from './udp-frontends.ts';
 
 export interface FlowCleanerParts {
   readonly engine: Pick<Engine, 'onCompiled' | 'store' | 'node'>;
@@ -21,11 +21,11 @@ export interface FlowCleanerParts {
   readonly hostAddresses: () => readonly Address[];
   readonly log: Log;
   readonly clock: Clock;
-  readonly onCleaned?: (run: CleanUp) => void;
+  readonly onCleanup?: (run: CleanupResult) => void;
 }
 
 /** One clean-up that succeeded. */
-export interface CleanUp {
+export interface CleanupResult {
   /** Pauses between several looks included. */
   readonly ms: number;
   /** Flows that were removed. */
@@ -33,21 +33,21 @@ export interface CleanUp {
 }
 
 /** A lone change is cleaned up after as soon as it has settled; a stream of them costs at most two scans a second. */
-const SPACING_MS = 500;
+const MIN_INTERVAL_MS = 500;
 
 /**
  * What was asked just before a change is still answered: without its entry an answer on its way would reach the client
  * from an address that it does not know. Each flow has so long from the change that made it stale.
  */
-const ANSWER_MS = 300;
+const REPLY_GRACE_MS = 300;
 
 /** At most this many looks in one clean-up, for flows that answers open anew: a busy client takes two or three. */
-const MOST_LOOKS = 8;
+const MAX_SCANS = 8;
 
 /** A program that deletes, for as long as it runs. */
 interface Deletion {
   readonly group: StaleGroup;
-  readonly expected: Expected;
+  readonly expected: ExpectedState;
   readonly abort: AbortController;
   readonly ended: Promise<void>;
 }
@@ -55,42 +55,47 @@ interface Deletion {
 /** Listens to the engine. Cleans up after each sync that changed where UDP flows go, never twice at once. */
 export class FlowCleaner {
   readonly #parts: FlowCleanerParts;
-  readonly #book = new FlowBook();
-  readonly #turned = new TurnedFlows();
-  readonly #loop: Loop;
+  readonly #tracker = new UdpFrontendTracker();
+  readonly #reversed = new ReversedFlows();
+  readonly #runner: BoundedFrequencyRunner;
   /** The failure that was told last: the same one is not told again. */
-  #told = '';
+  #loggedFailure = '';
   #stopping = false;
   #deletion: Deletion | undefined;
 
   constructor(parts: FlowCleanerParts) {
     this.#parts = parts;
     const { engine, log, clock } = parts;
-    engine.onCompiled.push((key, owns) => {
+    engine.onCompiled.push((key, isOwned) => {
       const { services } = engine.store;
-      const targets = udpTargets(services.get(key), engine.store.slicesOf(key), owns);
-      this.#book.compiled(key, targets, clock.now());
+      const frontends = udpFrontendsOf(services.get(key), engine.store.slicesOf(key), isOwned);
+      this.#tracker.compiled(key, frontends, clock.now());
     });
     const onFailure = (error: unknown, retryInMs: number): void => {
-      const reason = reasonOf(error);
-      if (reason !== this.#told) log.warn('cannot remove stale UDP conntrack entries', { reason, retryInMs });
-      this.#told = reason;
+      const reason = errorMessage(error);
+      if (reason !== this.#loggedFailure) log.warn('cannot remove stale UDP conntrack entries', { reason, retryInMs });
+      this.#loggedFailure = reason;
     };
-    this.#loop = new Loop({ work: () => this.#work(), onFailure, clock, spacingMs: SPACING_MS });
+    this.#runner = new BoundedFrequencyRunner({
+      task: () => this.#run(),
+      onFailure,
+      clock,
+      minIntervalMs: MIN_INTERVAL_MS,
+    });
   }
 
   /** A sync succeeded: the kernel holds what was compiled. */
   synced(): void {
-    if (this.#book.synced(this.#parts.clock.now())) this.#loop.request();
+    if (this.#tracker.synced(this.#parts.clock.now())) this.#runner.request();
   }
 
   /**
    * A sync is about to be applied. Resolves when nothing is deleted any more that it makes healthy: several flows go by
    * what they have in common, and a new one of an endpoint that returns would go with them.
    */
-  async applying(): Promise<void> {
+  async beforeApply(): Promise<void> {
     const deletion = this.#deletion;
-    if (deletion === undefined || whyStale(deletion.group.first, deletion.expected) !== undefined) return;
+    if (deletion === undefined || staleReason(deletion.group.first, deletion.expected) !== undefined) return;
     deletion.abort.abort();
     await deletion.ended;
   }
@@ -100,41 +105,41 @@ export class FlowCleaner {
     signal.addEventListener('abort', () => {
       this.#stopping = true;
     });
-    return this.#loop.run(signal);
+    return this.#runner.run(signal);
   }
 
-  async #work(): Promise<void> {
+  async #run(): Promise<void> {
     const { log, clock } = this.#parts;
-    const answeredUntil = clock.now();
-    await clock.sleep(ANSWER_MS);
+    const cutoff = clock.now();
+    await clock.sleep(REPLY_GRACE_MS);
     const started = clock.now();
     try {
-      const { deleted, reason } = await this.#cleanUp(answeredUntil);
+      const { deleted, reason } = await this.#cleanUp(cutoff);
       const count = deleted.ip + deleted.ip6;
       const ms = clock.now() - started;
-      this.#parts.onCleaned?.({ ms, deleted });
-      if (count > 0) log.info('removed stale UDP conntrack entries', { count, ms: Math.round(ms), reason });
-      this.#told = '';
+      this.#parts.onCleanup?.({ ms, deleted });
+      if (count > 0) log.info('removed stale UDP conntrack entries', { count, durationMs: Math.round(ms), reason });
+      this.#loggedFailure = '';
     } catch (error) {
       if (!(error instanceof ConntrackError && error.kind === 'missing')) throw error;
       // Without the program there is nothing to be done, and nothing to remember for later.
-      this.#tellMissing(error);
+      this.#warnMissing(error);
     }
-    const isMoreToJudge = this.#book.forget(answeredUntil);
-    if (isMoreToJudge || this.#turned.size > 0) this.#loop.request();
+    const isMorePending = this.#tracker.prune(cutoff);
+    if (isMorePending || this.#reversed.size > 0) this.#runner.request();
   }
 
   /** Looks again after a pause as long as there is something that answers may open anew. */
-  async #cleanUp(answeredUntil: number): Promise<{ deleted: CleanUp['deleted']; reason: string | undefined }> {
+  async #cleanUp(cutoff: number): Promise<{ deleted: CleanupResult['deleted']; reason: string | undefined }> {
     const { clock } = this.#parts;
-    const { targets, coming, former, appeared } = this.#book;
+    const { frontends, uncommitted, removed, addedAt } = this.#tracker;
     const nodeAddresses = this.#nodeAddresses();
-    const expected = { targets, coming, former, appeared, answeredUntil, nodeAddresses, turned: this.#turned };
-    this.#turned.forget(clock.now());
+    const expected = { frontends, uncommitted, removed, addedAt, cutoff, nodeAddresses, reversed: this.#reversed };
+    this.#reversed.prune(clock.now());
     const deleted = { ip: 0, ip6: 0 };
     let reason: string | undefined;
-    for (let looks = 0; looks < MOST_LOOKS && !this.#stopping; looks++) {
-      if (looks > 0) await clock.sleep(ANSWER_MS);
+    for (let scans = 0; scans < MAX_SCANS && !this.#stopping; scans++) {
+      if (scans > 0) await clock.sleep(REPLY_GRACE_MS);
       const groups = await this.#find(expected);
       const counts = await this.#delete(groups, expected);
       for (const family of FAMILIES) deleted[family] += counts[family];
@@ -144,22 +149,22 @@ export class FlowCleaner {
     return { deleted, reason };
   }
 
-  async #find(expected: Expected): Promise<readonly StaleGroup[]> {
+  async #find(expected: ExpectedState): Promise<readonly StaleGroup[]> {
     const flows = new StaleFlows();
     for (const family of this.#parts.engine.node.families) {
-      await this.#parts.conntrack.list(family, (entry) => flows.judge(entry, expected));
+      await this.#parts.conntrack.list(family, (entry) => flows.check(entry, expected));
     }
     const now = this.#parts.clock.now();
-    for (const flow of flows.untranslated) this.#turned.note(flow, now);
+    for (const flow of flows.untranslated) this.#reversed.record(flow, now);
     return flows.groups();
   }
 
   /** Each group is judged again: a Service may have changed since it was listed. */
-  async #delete(groups: readonly StaleGroup[], expected: Expected): Promise<Record<Family, number>> {
+  async #delete(groups: readonly StaleGroup[], expected: ExpectedState): Promise<Record<Family, number>> {
     const deleted = { ip: 0, ip6: 0 };
     for (const group of groups) {
       if (this.#stopping) break;
-      if (whyStale(group.first, expected) === undefined) continue;
+      if (staleReason(group.first, expected) === undefined) continue;
       const abort = new AbortController();
       const deleting = this.#parts.conntrack.delete(group, abort.signal);
       this.#deletion = { group, expected, abort, ended: deleting.then(nothing, nothing) };
@@ -172,18 +177,18 @@ export class FlowCleaner {
     return deleted;
   }
 
-  #tellMissing({ message }: ConntrackError): void {
-    if (message === this.#told) return;
+  #warnMissing({ message }: ConntrackError): void {
+    if (message === this.#loggedFailure) return;
     this.#parts.log.warn('stale UDP conntrack entries are not removed', { reason: message });
-    this.#told = message;
+    this.#loggedFailure = message;
   }
 
   #nodeAddresses(): ReadonlySet<Address> {
     const { engine, hostAddresses } = this.#parts;
-    const own = hostAddresses().filter((address) => !isLoopback(address));
+    const nonLoopback = hostAddresses().filter((address) => !isLoopback(address));
     const ofFamily = FAMILIES.map((family) => {
-      const taken = engine.node.nodePortIps[family];
-      return taken === 'any' ? own.filter((address) => familyOf(address) === family) : taken;
+      const nodePortIps = engine.node.nodePortIps[family];
+      return nodePortIps === 'any' ? nonLoopback.filter((address) => familyOf(address) === family) : nodePortIps;
     });
     return new Set([...ofFamily.flat(), ...(engine.node.localhostNodePorts ? ['127.0.0.1'] : [])]);
   }

@@ -1,56 +1,56 @@
 // Loading slots into an empty kernel while objects are still arriving: packets see nothing of it, and it saves time.
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import { linesOf, type Transaction } from '../engine/transaction.ts';
-import { PARALLEL, type Tables } from './sync.ts';
+import { MAX_PARALLEL_TRANSACTIONS, type Nftables } from './sync.ts';
 
 /** Services that are compiled in one go, some 10 ms of work: in between, objects arrive and transactions begin. */
-const CHUNK = 250;
+const CHUNK_SIZE = 250;
 
 /** Keeps nft busy while this process reads and compiles. Where it fails, a sync does all the work from a listing. */
 export class Preloader {
   readonly #engine: Engine;
-  readonly #tables: Tables;
-  readonly #waiting: Transaction[] = [];
+  readonly #tables: Nftables;
+  readonly #queue: Transaction[] = [];
   readonly #running = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
 
-  constructor({ engine, tables }: { engine: Engine; tables: Tables }) {
+  constructor({ engine, tables }: { engine: Engine; tables: Nftables }) {
     this.#engine = engine;
     this.#tables = tables;
   }
 
   /** Compiles what has arrived and begins to load it. Does not wait for that; throws what went wrong so far. */
   async advance(): Promise<void> {
-    if (!this.#engine.known) this.#engine.adopt(await this.#tables.list());
+    if (!this.#engine.isKernelKnown) this.#engine.adopt(await this.#tables.list());
     for (;;) {
-      const { transactions, more } = this.#engine.preload(CHUNK);
+      const { transactions, more } = this.#engine.preload(CHUNK_SIZE);
       for (const transaction of transactions) {
-        if (transaction.declarations.length > 0) await this.#tables.run(linesOf(transaction));
-        else this.#waiting.push(transaction);
+        if (transaction.declarations.length > 0) await this.#tables.apply(linesOf(transaction));
+        else this.#queue.push(transaction);
       }
-      this.#begin();
+      this.#startNext();
       if (this.#failure !== undefined) throw this.#failure.error;
       if (!more) return;
-      await turn();
+      await yieldToEventLoop();
     }
   }
 
   /** Waits for all that was begun, also when it failed: nothing of it reaches the kernel later. Throws what went wrong. */
-  async settle(): Promise<void> {
+  async drain(): Promise<void> {
     while (this.#running.size > 0) await Promise.race(this.#running);
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure !== undefined) throw failure.error;
   }
 
-  #begin(): void {
-    while (this.#running.size < PARALLEL) {
-      const transaction = this.#waiting.shift();
+  #startNext(): void {
+    while (this.#running.size < MAX_PARALLEL_TRANSACTIONS) {
+      const transaction = this.#queue.shift();
       if (transaction === undefined) return;
       const run = this.#run(transaction).finally(() => {
         this.#running.delete(run);
-        this.#begin();
+        this.#startNext();
       });
       this.#running.add(run);
     }
@@ -58,10 +58,10 @@ export class Preloader {
 
   async #run(transaction: Transaction): Promise<void> {
     try {
-      await this.#tables.run(linesOf(transaction));
+      await this.#tables.apply(linesOf(transaction));
     } catch (error) {
       this.#failure ??= { error };
-      this.#waiting.length = 0;
+      this.#queue.length = 0;
     }
   }
 }

@@ -5,9 +5,9 @@ import { compareSettings } from '../config/compare-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { watchConfiguration } from '../config/watch-configuration.ts';
 import type { Log } from '../host/log.ts';
-import { reasonOf } from '../lib/reason.ts';
+import { errorMessage } from '../lib/error-message.ts';
 
-export interface ReloadParts {
+export interface ReloadOptions {
   readonly settings: Settings;
   /** Reads file and flags again. Throws what the command line would be told. */
   readonly reload: () => LoadedSettings;
@@ -20,19 +20,19 @@ export interface ReloadParts {
 }
 
 /** Follows the configuration file, where there is one, until the signal aborts. */
-export function followConfiguration(parts: ReloadParts): void {
-  const { configFile: path } = parts.settings;
+export function watchAndReload(options: ReloadOptions): void {
+  const { configFile: path } = options.settings;
   if (path === undefined) return;
-  let current = Promise.resolve(parts.settings);
+  let current = Promise.resolve(options.settings);
   const onChange = (): void => {
-    current = current.then((before) => takeIn(parts, path, before));
+    current = current.then((previous) => applyChange(options, path, previous));
   };
-  watchConfiguration({ path, onChange, signal: parts.signal });
+  watchConfiguration({ path, onChange, signal: options.signal });
 }
 
 /** The settings that hold from now on. */
-async function takeIn(
-  { reload, log, apply, restart }: ReloadParts,
+async function applyChange(
+  { reload, log, apply, restart }: ReloadOptions,
   file: string,
   current: Settings,
 ): Promise<Settings> {
@@ -40,18 +40,18 @@ async function takeIn(
   try {
     next = reload().settings;
   } catch (error) {
-    const reason = reasonOf(error);
+    const reason = errorMessage(error);
     log.error('the changed configuration cannot be used; the old one stays', { file, reason });
     return current;
   }
-  const { fields, needs } = compareSettings(current, next);
-  if (needs === 'restart') {
+  const { fields, action } = compareSettings(current, next);
+  if (action === 'restart') {
     log.info('ending to be started with a changed configuration', { file, fields });
     restart();
     return current;
   }
-  if (needs === 'apply') await apply(next);
-  const effect = needs === 'apply' ? 'applied' : 'nothing to do';
+  if (action === 'apply') await apply(next);
+  const effect = action === 'apply' ? 'applied' : 'nothing to do';
   log.info('the configuration changed', { file, fields, effect });
   return next;
 }

@@ -1,19 +1,19 @@
 // Which families this machine has. kube-proxy looks at the same two files; the kernel has the last word.
 
 import type { Log } from '../host/log.ts';
-import { missingIpv6 } from '../host/network/missing-ipv6.ts';
+import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { CommandError, EXIT } from '../lib/exit-status.ts';
 import { familyOf } from '../net/address.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
-import type { Kernel } from '../nftables/client/kernel.ts';
+import type { NftClient } from '../nftables/client/nft-client.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';
 
-export interface FamilyParts {
-  readonly kernel: Pick<Kernel, 'missingFamilies' | 'removeTables'>;
+export interface ServedFamiliesOptions {
+  readonly nftClient: Pick<NftClient, 'unsupportedFamilies' | 'removeTables'>;
   readonly proxy: ProxyOptions;
   readonly log: Log;
   /** Why there is no IPv6; tests hand in their own. */
-  readonly withoutIpv6?: () => Promise<string | undefined>;
+  readonly checkIpv6?: () => Promise<string | undefined>;
 }
 
 /**
@@ -21,34 +21,34 @@ export interface FamilyParts {
  * missing, and why. Throws {@link CommandError} when the configuration is about the missing family only.
  */
 export async function servedFamilies({
-  kernel,
+  nftClient,
   proxy,
   log,
-  withoutIpv6 = missingIpv6,
-}: FamilyParts): Promise<Family[]> {
-  const missing = new Map(await kernel.missingFamilies());
-  const reason = await withoutIpv6();
+  checkIpv6 = ipv6UnavailableReason,
+}: ServedFamiliesOptions): Promise<Family[]> {
+  const missing = new Map(await nftClient.unsupportedFamilies());
+  const reason = await checkIpv6();
   if (reason !== undefined) missing.set('ip6', reason);
   const families = FAMILIES.filter((family) => !missing.has(family));
   for (const [family, why] of missing) {
     log.warn(`${FAMILY_TRAITS[family].label} is not served: this machine has none`, { reason: why });
   }
-  const problem = contradiction(proxy, families);
+  const problem = familyConflict(proxy, families);
   if (problem !== undefined) throw new CommandError(EXIT.environment, problem);
   // What a daemon has left there when the family was still served.
-  if (missing.size > 0) await kernel.removeTables([...missing.keys()]);
+  if (missing.size > 0) await nftClient.removeTables([...missing.keys()]);
   return families;
 }
 
 /** What of the configuration asks for a family that is not there. */
-function contradiction({ bindAddress, detectLocal }: ProxyOptions, families: readonly Family[]): string | undefined {
+function familyConflict({ bindAddress, detectLocal }: ProxyOptions, families: readonly Family[]): string | undefined {
   const [only] = families;
   if (only === undefined) return 'This machine has neither IPv4 nor IPv6: there is nothing to be served';
-  const has = `this machine has ${FAMILY_TRAITS[only].label} only`;
+  const available = `this machine has ${FAMILY_TRAITS[only].label} only`;
   if (bindAddress !== undefined && !families.includes(familyOf(bindAddress))) {
-    return `KubeProxyConfiguration.bindAddress: ${bindAddress} cannot be an address of this node: ${has}`;
+    return `KubeProxyConfiguration.bindAddress: ${bindAddress} cannot be an address of this node: ${available}`;
   }
-  const blocks = detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [];
-  if (blocks.length === 0 || blocks.some(({ family }) => families.includes(family))) return undefined;
-  return `KubeProxyConfiguration.clusterCIDR: ${blocks.map(({ text }) => text).join(',')} cannot be where pods are: ${has}`;
+  const cidrs = detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [];
+  if (cidrs.length === 0 || cidrs.some(({ family }) => families.includes(family))) return undefined;
+  return `KubeProxyConfiguration.clusterCIDR: ${cidrs.map(({ text }) => text).join(',')} cannot be where pods are: ${available}`;
 }

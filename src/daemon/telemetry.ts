@@ -1,30 +1,30 @@
 // Metrics and Events of the daemon: made and joined to its parts, or left out.
 
 import type { Settings } from '../config/settings.ts';
-import type { CleanUp } from '../conntrack/flow-cleaner.ts';
-import type { SyncObserver } from '../controller/observer.ts';
+import type { CleanupResult } from '../conntrack/flow-cleaner.ts';
+import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import { EventObserver } from '../events/event-observer.ts';
 import { EventRecorder } from '../events/event-recorder.ts';
 import { ApiEventWriter } from '../events/event-writer.ts';
-import type { FastPathView } from '../fastpath/status/status.ts';
-import type { PortFailure } from '../health/port-listeners.ts';
-import type { HealthPath } from '../health/proxy-answers.ts';
+import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import type { ListenFailure } from '../health/port-listeners.ts';
+import type { HealthPath } from '../health/proxy-health-response.ts';
 import { systemClock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { Kernel } from '../nftables/client/kernel.ts';
+import type { NftClient } from '../nftables/client/nft-client.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import type { ApiClient, RequestObserver } from '../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../sources/api-server/reflector-state.ts';
 
-export interface TelemetryParts {
+export interface TelemetryOptions {
   /** The settings in force. Without `metricsBindAddress` nothing is served, and then nothing is measured either. */
-  readonly settings: () => Pick<Settings, 'config' | 'documents' | 'own'>;
+  readonly settings: () => Pick<Settings, 'kubeProxy' | 'documents' | 'nftlane'>;
   readonly engine: Engine;
-  readonly kernel: Kernel;
+  readonly nftClient: NftClient;
   readonly log: Log;
 }
 
@@ -34,31 +34,31 @@ type Task = (signal: AbortSignal) => Promise<void>;
 export class Telemetry {
   readonly observer: SyncObserver;
   readonly #metrics: Metrics | undefined;
-  readonly #parts: TelemetryParts;
+  readonly #options: TelemetryOptions;
   readonly #tasks: Task[] = [];
   #events: EventObserver | undefined;
   #nftVersion = '';
 
-  private constructor(parts: TelemetryParts, metrics: Metrics | undefined) {
-    this.#parts = parts;
+  private constructor(options: TelemetryOptions, metrics: Metrics | undefined) {
+    this.#options = options;
     this.#metrics = metrics;
-    this.observer = this.#joined();
+    this.observer = this.#combinedObserver();
   }
 
-  static async open(parts: TelemetryParts): Promise<Telemetry> {
-    const { settings, engine, kernel, log } = parts;
-    const { config, own } = settings();
-    const { metricsBindAddress: address, bindAddressHardFail: hardFail } = config;
-    if (address === undefined) return new Telemetry(parts, undefined);
+  static async open(options: TelemetryOptions): Promise<Telemetry> {
+    const { settings, engine, nftClient, log } = options;
+    const { kubeProxy, nftlane } = settings();
+    const { metricsBindAddress: address, bindAddressHardFail: hardFail } = kubeProxy;
+    if (address === undefined) return new Telemetry(options, undefined);
     // The library is not small: without metrics it is not loaded.
     const { Metrics } = await import('../metrics/metrics.ts');
     const { DebugServer } = await import('../metrics/server/debug-server.ts');
-    const { debugPages } = await import('../metrics/server/pages.ts');
-    const nft = { nftSession: () => kernel.session, nftVersion: () => telemetry.#nftVersion };
-    const connectionLimit = own.metrics.connections;
+    const { debugPages } = await import('../metrics/server/debug-pages.ts');
+    const nft = { nftSession: () => nftClient.session, nftVersion: () => telemetry.#nftVersion };
+    const connectionLimit = nftlane.metrics.connections;
     const process = { version: VERSION, ...nft };
-    const metrics = new Metrics({ engine, tables: kernel, clock: systemClock, log, process, connectionLimit });
-    const telemetry = new Telemetry(parts, metrics);
+    const metrics = new Metrics({ engine, tables: nftClient, clock: systemClock, log, process, connectionLimit });
+    const telemetry = new Telemetry(options, metrics);
     const program = { name: 'nftlane', version: VERSION, startedAt: performance.timeOrigin, now: systemClock.now };
     const configuration = () => settings().documents.kubeProxy;
     const pages = debugPages({ metrics, program, configuration });
@@ -72,33 +72,33 @@ export class Telemetry {
   }
 
   /** The sink itself, or one that counts what goes into it. */
-  count(sink: Sink): Sink {
-    return this.#metrics?.count(sink) ?? sink;
+  countingSink(sink: Sink): Sink {
+    return this.#metrics?.countingSink(sink) ?? sink;
   }
 
-  healthAnswered(path: HealthPath, status: number): void {
-    this.#metrics?.healthAnswered(path === '/livez' ? 'livez' : 'healthz', status);
+  countHealthResponse(path: HealthPath, status: number): void {
+    this.#metrics?.countHealthResponse(path === '/livez' ? 'livez' : 'healthz', status);
   }
 
   /** A health check node port cannot be opened. */
-  healthPortFailed(failure: PortFailure): void {
+  reportHealthPortFailure(failure: ListenFailure): void {
     this.#events?.healthPortFailed(failure);
   }
 
-  cleaned(run: CleanUp): void {
-    this.#metrics?.cleaned(run);
+  observeConntrackCleanup(cleanUp: CleanupResult): void {
+    this.#metrics?.observeConntrackCleanup(cleanUp);
   }
 
-  showFastPath(view: () => FastPathView): void {
-    this.#metrics?.showFastPath(view);
+  setFastPathView(view: () => FastPathStatus): void {
+    this.#metrics?.setFastPathView(view);
   }
 
   /** Objects come from an API server: it gets Events, and its watches are observed. */
-  connect(client: ApiClient, states: () => readonly ReflectorState[]): void {
-    const { engine, log } = this.#parts;
+  connectApiServer(client: ApiClient, states: () => readonly ReflectorState[]): void {
+    const { engine, log } = this.#options;
     const { nodeName } = engine.options;
-    this.#metrics?.watch(states);
-    const onOutcome = this.#metrics?.eventEnded.bind(this.#metrics) ?? (() => {});
+    this.#metrics?.setReflectorStates(states);
+    const onOutcome = this.#metrics?.countEvent.bind(this.#metrics) ?? (() => {});
     const recorder = new EventRecorder({
       writer: new ApiEventWriter(client),
       nodeName,
@@ -108,7 +108,7 @@ export class Telemetry {
     });
     this.#events = new EventObserver({
       nodeName,
-      tell: (happening) => recorder.tell(happening),
+      record: (event) => recorder.record(event),
       hasService: (key) => engine.store.services.has(key),
     });
     this.#tasks.push((signal) => recorder.run(signal));
@@ -121,28 +121,30 @@ export class Telemetry {
     await Promise.all([...this.#tasks, untilAborted].map((task) => task(signal)));
   }
 
-  #joined(): SyncObserver {
+  #combinedObserver(): SyncObserver {
     const metrics = this.#metrics?.observer;
-    const both = (tell: (observer: SyncObserver) => void) => () => {
-      for (const observer of [metrics, this.#events]) if (observer !== undefined) tell(observer);
+    const notifyAll = (notify: (observer: SyncObserver) => void) => () => {
+      for (const observer of [metrics, this.#events]) if (observer !== undefined) notify(observer);
     };
     return {
-      queued: (at) => this.#safely(both((observer) => observer.queued?.(at))),
-      began: () => this.#safely(both((observer) => observer.began?.())),
-      synced: (report, times) => this.#safely(both((observer) => observer.synced?.(report, times))),
-      completed: () => this.#safely(both((observer) => observer.completed?.())),
-      failed: (error, attempt) => this.#safely(both((observer) => observer.failed?.(error, attempt))),
-      altered: (chains) => this.#safely(both((observer) => observer.altered?.(chains))),
-      troubled: (troubles) => this.#safely(both((observer) => observer.troubled?.(troubles))),
+      queued: (at) => this.#catchErrors(notifyAll((observer) => observer.queued?.(at))),
+      syncStarted: () => this.#catchErrors(notifyAll((observer) => observer.syncStarted?.())),
+      synced: (report, times) => this.#catchErrors(notifyAll((observer) => observer.synced?.(report, times))),
+      initialLoadCompleted: () => this.#catchErrors(notifyAll((observer) => observer.initialLoadCompleted?.())),
+      syncFailed: (error, attempt) => this.#catchErrors(notifyAll((observer) => observer.syncFailed?.(error, attempt))),
+      chainsModified: (chains) => this.#catchErrors(notifyAll((observer) => observer.chainsModified?.(chains))),
+      problemsUpdated: (troubles) => this.#catchErrors(notifyAll((observer) => observer.problemsUpdated?.(troubles))),
     };
   }
 
   /** No mistake made here shall keep a change from the kernel. */
-  #safely(tell: () => void): void {
+  #catchErrors(action: () => void): void {
     try {
-      tell();
+      action();
     } catch (error) {
-      this.#parts.log.error('metrics or Events have failed', { reason: error instanceof Error ? error.stack : error });
+      this.#options.log.error('metrics or Events have failed', {
+        reason: error instanceof Error ? error.stack : error,
+      });
     }
   }
 }

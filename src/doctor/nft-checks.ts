@@ -1,28 +1,28 @@
 // Whether nft and the kernel have what our rulesets are made of.
 
-import { missingIpv6 } from '../host/network/missing-ipv6.ts';
+import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { Kernel } from '../nftables/client/kernel.ts';
-import { NftUnusable } from '../nftables/client/nft-error.ts';
-import { parseComplaints } from '../nftables/syntax/complaint.ts';
-import { type Check, type Machine, ok, problem, warning } from './check.ts';
+import { NftClient } from '../nftables/client/nft-client.ts';
+import { NftUnavailable } from '../nftables/client/nft-error.ts';
+import { parseErrorMessages } from '../nftables/syntax/error-message.ts';
+import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 
 /** The version of nft, the right to use it, and each feature. Nothing is loaded: `nft -c` has the kernel check, and forget. */
-export async function checkNft(machine: Machine): Promise<Check[]> {
-  const kernel = new Kernel({ command: machine.nft });
+export async function checkNft(context: DoctorContext): Promise<Check[]> {
+  const nftClient = new NftClient({ command: context.nft });
   try {
-    const version = await kernel.check();
-    return [ok('nft', `version ${version} at work`), ...(await checkFeatures(machine))];
+    const version = await nftClient.check();
+    return [ok('nft', `version ${version} at work`), ...(await checkFeatures(context))];
   } catch (error) {
-    if (!(error instanceof NftUnusable)) throw error;
+    if (!(error instanceof NftUnavailable)) throw error;
     return [problem('nft', error.message, 'see docs/TROUBLESHOOTING.md, "nft cannot be used"')];
   } finally {
-    kernel.close();
+    nftClient.close();
   }
 }
 
 /** What our rules use, by what an operator would call it, and the kernel option that it comes with. */
-function features(family: Family): Readonly<Record<string, readonly [option: string, body: string]>> {
+function requiredFeatures(family: Family): Readonly<Record<string, readonly [option: string, body: string]>> {
   const address = family === 'ip' ? '10.0.0.1' : 'fd00::1';
   const key = `typeof ${family} daddr . meta l4proto . th dport`;
   const value = `${family} daddr . ct original proto-dst`;
@@ -53,20 +53,20 @@ function features(family: Family): Readonly<Record<string, readonly [option: str
   };
 }
 
-async function checkFeatures(machine: Machine): Promise<Check[]> {
+async function checkFeatures(context: DoctorContext): Promise<Check[]> {
   const checks: Check[] = [];
   for (const family of FAMILIES) {
-    const without = family === 'ip6' ? await missingIpv6(machine.system.read) : undefined;
-    if (without !== undefined) {
-      checks.push(ok('nftables of IPv6', `not needed: ${without}`));
+    const ipv6Unavailable = family === 'ip6' ? await ipv6UnavailableReason(context.system.read) : undefined;
+    if (ipv6Unavailable !== undefined) {
+      checks.push(ok('IPv6 nftables', `not needed: ${ipv6Unavailable}`));
       continue;
     }
     const missing: string[] = [];
-    for (const [feature, [option, body]] of Object.entries(features(family))) {
-      const complaint = await tryOut(machine, `table ${family} nftlane-doctor {\n${body}\n}\n`);
-      if (complaint !== undefined) missing.push(`${feature} (${complaint}; kernel option ${option})`);
+    for (const [feature, [option, body]] of Object.entries(requiredFeatures(family))) {
+      const error = await nftCheckError(context, `table ${family} nftlane-doctor {\n${body}\n}\n`);
+      if (error !== undefined) missing.push(`${feature} (${error}; kernel option ${option})`);
     }
-    const name = `nftables of ${family === 'ip' ? 'IPv4' : 'IPv6'}`;
+    const name = `${family === 'ip' ? 'IPv4' : 'IPv6'} nftables`;
     const advice = 'load the kernel modules of these options, or take a kernel that has them';
     if (missing.length > 0) checks.push(problem(name, `missing: ${missing.join('; ')}`, advice));
     else checks.push(ok(name, 'everything that our rulesets use is there'));
@@ -75,20 +75,20 @@ async function checkFeatures(machine: Machine): Promise<Check[]> {
 }
 
 /** What nft or the kernel has against it. */
-async function tryOut({ system, nft }: Machine, input: string): Promise<string | undefined> {
+async function nftCheckError({ system, nft }: DoctorContext, input: string): Promise<string | undefined> {
   const { status, stderr } = await system.run(nft, ['-c', '-f', '-'], { input });
   if (status === 0) return undefined;
-  return parseComplaints(stderr)[0]?.message ?? `exit status ${status}`;
+  return parseErrorMessages(stderr)[0]?.message ?? `exit status ${status}`;
 }
 
 /** The first kernel that takes all of our rules. */
-const KERNEL_FLOOR = [5, 10] as const;
+const MIN_KERNEL = [5, 10] as const;
 
-export async function checkKernel({ system }: Machine): Promise<Check[]> {
+export async function checkKernel({ system }: DoctorContext): Promise<Check[]> {
   const release = (await system.read('/proc/sys/kernel/osrelease')).trim();
   const [major = 0, minor = 0] = release.split('.').map(Number);
-  const isOld = major * 1000 + minor < KERNEL_FLOOR[0] * 1000 + KERNEL_FLOOR[1];
-  const advice = `use ${KERNEL_FLOOR.join('.')} or newer; what an older one lacks is said of nftables`;
+  const isOld = major * 1000 + minor < MIN_KERNEL[0] * 1000 + MIN_KERNEL[1];
+  const advice = `use ${MIN_KERNEL.join('.')} or newer; what an older one lacks is said of nftables`;
   const kernel = isOld ? warning('kernel', `${release} is old`, advice) : ok('kernel', release);
   const hasProtocols = (await system.read('/etc/protocols')) !== '';
   const numbers = 'there is none: nft prints numbers for protocols (nftlane reads both)';
@@ -99,7 +99,7 @@ export async function checkKernel({ system }: Machine): Promise<Check[]> {
 
 const NET_ADMIN = 1n << 12n;
 
-export async function checkPrivileges({ system }: Machine): Promise<Check[]> {
+export async function checkPrivileges({ system }: DoctorContext): Promise<Check[]> {
   const [, hex = '0'] = /^CapEff:\s*([0-9a-f]+)/m.exec(await system.read('/proc/self/status')) ?? [];
   if ((BigInt(`0x${hex}`) & NET_ADMIN) !== 0n) return [ok('privileges', 'CAP_NET_ADMIN is there')];
   return [problem('privileges', 'CAP_NET_ADMIN is missing', 'run as root, or give the container this capability')];

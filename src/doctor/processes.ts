@@ -2,7 +2,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-export interface SeenProcess {
+export interface ProcessInfo {
   readonly pid: number;
   /** The program's name, without its directory. */
   readonly name: string;
@@ -10,22 +10,22 @@ export interface SeenProcess {
 
 /** Processes of this network namespace that the predicate wants. Others' may be hidden: then they are not found. */
 export async function findProcesses(
-  wanted: (name: string, words: readonly string[]) => boolean,
-): Promise<SeenProcess[]> {
-  const own = await readlink('/proc/self/ns/net');
-  const found: SeenProcess[] = [];
+  matches: (name: string, args: readonly string[]) => boolean,
+): Promise<ProcessInfo[]> {
+  const ownNamespace = await readlink('/proc/self/ns/net');
+  const found: ProcessInfo[] = [];
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     const namespace = await readlink(`/proc/${entry}/ns/net`).catch(() => undefined);
-    if (namespace !== own) continue;
-    const seen = await readProcess(entry);
-    if (wanted(seen.name, seen.words)) found.push({ pid: Number(entry), name: seen.name });
+    if (namespace !== ownNamespace) continue;
+    const info = await readProcess(entry);
+    if (matches(info.name, info.args)) found.push({ pid: Number(entry), name: info.name });
   }
   return found;
 }
 
 /** The process that has a socket open. */
-export async function ownerOf(inode: string): Promise<SeenProcess | undefined> {
+export async function findSocketOwner(inode: string): Promise<ProcessInfo | undefined> {
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     for (const file of await readdir(`/proc/${entry}/fd`).catch(() => [])) {
@@ -38,10 +38,10 @@ export async function ownerOf(inode: string): Promise<SeenProcess | undefined> {
 }
 
 /** The kernel's own name for a process is that of its first thread, which Node calls MainThread. */
-async function readProcess(pid: string): Promise<{ readonly name: string; readonly words: readonly string[] }> {
+async function readProcess(pid: string): Promise<{ readonly name: string; readonly args: readonly string[] }> {
   const [comm, line] = await Promise.all([readText(`/proc/${pid}/comm`), readText(`/proc/${pid}/cmdline`)]);
-  const words = line.split('\0');
-  return { name: basename(words[0] ?? '') || comm.trim(), words };
+  const args = line.split('\0');
+  return { name: basename(args[0] ?? '') || comm.trim(), args };
 }
 
 function readText(path: string): Promise<string> {

@@ -1,16 +1,16 @@
 // Whether our daemon is at work, and whether anything else does the same work.
 import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
-import { engineFrom } from '../admin/state.ts';
-import { alteredDrift, findDrift } from '../engine/drift.ts';
-import { KubeProxyLeftovers } from '../migration/kube-proxy.ts';
-import { Kernel } from '../nftables/client/kernel.ts';
-import { type Check, type Machine, ok, problem, warning } from './check.ts';
+import { engineFromState } from '../admin/daemon-state.ts';
+import { findDrift, modifiedChainDrift } from '../engine/drift.ts';
+import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
+import { NftClient } from '../nftables/client/nft-client.ts';
+import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 import { findProcesses } from './processes.ts';
 
-export async function checkDaemon(machine: Machine): Promise<Check[]> {
+export async function checkDaemon(context: DoctorContext): Promise<Check[]> {
   const name = 'daemon';
-  const daemons = await findProcesses((program, words) => isDaemon(program, words));
-  const twice =
+  const daemons = await findProcesses((program, args) => isDaemon(program, args));
+  const duplicates =
     daemons.length > 1
       ? [
           problem(
@@ -20,47 +20,57 @@ export async function checkDaemon(machine: Machine): Promise<Check[]> {
           ),
         ]
       : [];
-  const state = await fetchState(adminSocketPath(machine.runDir)).catch(() => undefined);
+  const state = await fetchState(adminSocketPath(context.runDir)).catch(() => undefined);
   if (state === undefined) {
-    const says = `nobody answers at ${adminSocketPath(machine.runDir)}: what the kernel holds is not kept up to date`;
-    return [...twice, warning(name, says, 'start `nftlane run` in this network namespace, or name its --run-dir')];
+    const message = `nobody answers at ${adminSocketPath(context.runDir)}: what the kernel holds is not kept up to date`;
+    return [
+      ...duplicates,
+      warning(name, message, 'start `nftlane run` in this network namespace, or name its --run-dir'),
+    ];
   }
   if (!state.ready) {
-    const says = `process ${state.pid} is still waiting for its objects`;
-    return [...twice, warning(name, says, `look at its log, and whether it reaches its source: ${state.source}`)];
+    const message = `process ${state.pid} is still waiting for its objects`;
+    return [
+      ...duplicates,
+      warning(name, message, `look at its log, and whether it reaches its source: ${state.source}`),
+    ];
   }
-  return [...twice, ok(name, `process ${state.pid}, version ${state.version}, from ${state.source}`), await inStep()];
+  return [
+    ...duplicates,
+    ok(name, `process ${state.pid}, version ${state.version}, from ${state.source}`),
+    await checkRuleset(),
+  ];
 
-  async function inStep(): Promise<Check> {
-    const kernel = new Kernel({ command: machine.nft });
-    const listing = await kernel.list();
-    const engine = engineFrom(state as NonNullable<typeof state>);
+  async function checkRuleset(): Promise<Check> {
+    const nftClient = new NftClient({ command: context.nft });
+    const listing = await nftClient.list();
+    const engine = engineFromState(state as NonNullable<typeof state>);
     engine.adopt(listing);
     engine.compile();
     for (const refusal of state?.refusals ?? []) engine.refuse(refusal);
-    const drift = [...findDrift(engine, listing), ...alteredDrift(engine, await kernel.ruleCounts())];
+    const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
     if (drift.length === 0) return ok('ruleset', 'the kernel holds what is wanted');
-    const says = `${drift.length} differences between what is wanted and what the kernel holds`;
-    return warning('ruleset', says, 'see `nftlane diff`; when they stay for more than 10 s, look at the log');
+    const message = `${drift.length} differences between what is wanted and what the kernel holds`;
+    return warning('ruleset', message, 'see `nftlane diff`; when they stay for more than 10 s, look at the log');
   }
 }
 
 /** `nftlane run`, whether it is called by its name or given to node. */
-export function isDaemon(program: string, words: readonly string[]): boolean {
+export function isDaemon(program: string, args: readonly string[]): boolean {
   if (!['node', 'nftlane'].includes(program)) return false;
-  const at = words.findIndex((word) => /(?:^|\/)(?:nftlane(?:\.mjs)?|src\/main\.ts)$/.test(word));
-  return at >= 0 && words[at + 1] === 'run';
+  const index = args.findIndex((word) => /(?:^|\/)(?:nftlane(?:\.mjs)?|src\/main\.ts)$/.test(word));
+  return index >= 0 && args[index + 1] === 'run';
 }
 
-export async function checkKubeProxy(machine: Machine): Promise<Check[]> {
+export async function checkKubeProxy(context: DoctorContext): Promise<Check[]> {
   const running = await findProcesses((program) => program === 'kube-proxy');
-  const leftovers = new KubeProxyLeftovers({ nft: machine.nft, system: machine.system });
-  const { leftovers: found, obstacles } = await leftovers.find();
+  const leftovers = new KubeProxyLeftovers({ nft: context.nft, system: context.system });
+  const { leftovers: found, failures } = await leftovers.find();
   const name = 'kube-proxy';
-  const checks = obstacles.map((obstacle) => warning(name, obstacle, 'or be sure that it never ran here'));
+  const checks = failures.map((obstacle) => warning(name, obstacle, 'or be sure that it never ran here'));
   if (running.length > 0) {
-    const says = `it runs: process ${running.map(({ pid }) => pid).join(', ')}`;
-    checks.push(warning(name, says, 'end it once nftlane runs, see docs/MIGRATION.md'));
+    const message = `it runs: process ${running.map(({ pid }) => pid).join(', ')}`;
+    checks.push(warning(name, message, 'end it once nftlane runs, see docs/MIGRATION.md'));
   }
   if (found.length > 0) {
     const advice = '`nftlane run` removes them when its own are complete, `nftlane cleanup --kube-proxy` does so now';

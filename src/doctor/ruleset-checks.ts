@@ -1,7 +1,7 @@
 // Rules of others that stand in the way of ours.
 import * as z from 'zod/mini';
 import { TABLE } from '../nftables/syntax/operation.ts';
-import { type Check, type Machine, ok, warning } from './check.ts';
+import { type Check, type DoctorContext, ok, warning } from './check.ts';
 
 const CHAINS = z.object({
   nftables: z.array(
@@ -22,70 +22,70 @@ const CHAINS = z.object({
 });
 
 /** The priority at which we translate: what comes before may translate first. */
-const OUR_PRIORITY = -100;
+const DNAT_PRIORITY = -100;
 
 /** An `accept` of ours cannot overrule what another table drops: both have to let a packet pass. */
-export async function checkOtherRules(machine: Machine): Promise<Check[]> {
-  const { stdout } = await machine.system.run(machine.nft, ['-j', '-t', 'list', 'chains']);
+export async function checkForeignRules(context: DoctorContext): Promise<Check[]> {
+  const { stdout } = await context.system.run(context.nft, ['-j', '-t', 'list', 'chains']);
   const { nftables } = CHAINS.parse(JSON.parse(stdout || '{"nftables":[]}'));
   const chains = nftables.flatMap(({ chain }) => chain ?? []).filter(({ table }) => table !== TABLE);
   const nameOf = (chain: { family: string; table: string; name: string }) =>
     `${chain.family} ${chain.table} ${chain.name}`;
-  const dropping = chains.filter(({ hook = '', policy }) => policy === 'drop' && ['forward', 'input'].includes(hook));
-  const first = chains.filter(({ type, hook, prio = 0 }) => {
-    return type === 'nat' && hook === 'prerouting' && prio < OUR_PRIORITY;
+  const dropChains = chains.filter(({ hook = '', policy }) => policy === 'drop' && ['forward', 'input'].includes(hook));
+  const earlierNatChains = chains.filter(({ type, hook, prio = 0 }) => {
+    return type === 'nat' && hook === 'prerouting' && prio < DNAT_PRIORITY;
   });
   return [
-    judgePolicies([...dropping.map(nameOf), ...(await legacyPolicies(machine))]),
-    first.length === 0
+    dropPolicyCheck([...dropChains.map(nameOf), ...(await legacyDropPolicies(context))]),
+    earlierNatChains.length === 0
       ? ok('order', 'nobody translates addresses before us')
       : warning(
           'order',
-          `translates addresses before us: ${first.map(nameOf).join(', ')}`,
+          `translates addresses before us: ${earlierNatChains.map(nameOf).join(', ')}`,
           'see that it does not concern addresses of Services',
         ),
-    ...(await checkFirewalls(machine, new Set(chains.map(({ table }) => table)))),
+    ...(await checkFirewalls(context, new Set(chains.map(({ table }) => table)))),
   ];
 }
 
-function judgePolicies(dropping: readonly string[]): Check {
-  const name = 'policies of drop';
-  if (dropping.length === 0) return ok(name, 'no chain drops what comes in or is forwarded unless a rule accepts it');
+function dropPolicyCheck(dropChains: readonly string[]): Check {
+  const name = 'drop policies';
+  if (dropChains.length === 0) return ok(name, 'no chain drops what comes in or is forwarded unless a rule accepts it');
   const advice =
     "see that its rules accept packets to and from pods, and to node ports and health check ports: our tables cannot overrule it, and kube-proxy's iptables mode did";
-  return warning(name, `dropped unless a rule accepts it: ${dropping.join(', ')}`, advice);
+  return warning(name, `dropped unless a rule accepts it: ${dropChains.join(', ')}`, advice);
 }
 
-async function legacyPolicies({ system }: Machine): Promise<string[]> {
-  const dropping: string[] = [];
-  for (const [program, names] of [
+async function legacyDropPolicies({ system }: DoctorContext): Promise<string[]> {
+  const dropChains: string[] = [];
+  for (const [program, tablesFile] of [
     ['iptables', '/proc/net/ip_tables_names'],
     ['ip6tables', '/proc/net/ip6_tables_names'],
   ] as const) {
-    if (!(await system.read(names)).split('\n').includes('filter')) continue;
+    if (!(await system.read(tablesFile)).split('\n').includes('filter')) continue;
     const text = await system.run(`${program}-legacy-save`, ['-t', 'filter']).then(
       ({ stdout }) => stdout,
       () => '',
     );
     const chains = [...text.matchAll(/^:(FORWARD|INPUT) DROP/gm)].map(([, chain]) => chain);
-    dropping.push(...chains.map((chain) => `legacy ${program} filter ${chain}`));
+    dropChains.push(...chains.map((chain) => `legacy ${program} filter ${chain}`));
   }
-  return dropping;
+  return dropChains;
 }
 
-async function checkFirewalls({ system }: Machine, tables: ReadonlySet<string>): Promise<Check[]> {
+async function checkFirewalls({ system }: DoctorContext, tables: ReadonlySet<string>): Promise<Check[]> {
   const checks: Check[] = [];
   if (tables.has('firewalld')) {
-    const says = 'firewalld is at work: its zones reject forwarded packets that they do not know';
+    const message = 'firewalld is at work: its zones reject forwarded packets that they do not know';
     const advice = 'put the interfaces of pods into the zone trusted, and open node ports';
-    checks.push(warning('firewalld', says, advice));
+    checks.push(warning('firewalld', message, advice));
   }
   const script = await system.read('/etc/nftables.conf');
   if (/^\s*flush ruleset/m.test(script)) {
-    const says =
+    const message =
       '/etc/nftables.conf begins with `flush ruleset`: whenever it is loaded, our tables are gone for up to 10 s';
     const advice = 'let it flush its own tables only, or disable nftables.service';
-    checks.push(warning('flushes', says, advice));
+    checks.push(warning('flushes', message, advice));
   }
   return checks.length > 0 ? checks : [ok('firewalls', 'none that is known to get in the way')];
 }

@@ -3,28 +3,28 @@
 import { invariant } from '../lib/invariant.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { compileService, frontendKey } from '../nftables/compile/fragment.ts';
-import { type NodeView, type ProxyOptions, viewNode } from '../nftables/compile/node-view.ts';
-import { allObjects, roleOf } from '../nftables/compile/objects.ts';
-import { Arbiter, type Collision } from '../nftables/plan/arbiter.ts';
-import { type Change, Ledger, type Listing, slotsIn } from '../nftables/plan/ledger.ts';
-import type { Element, NftObject } from '../nftables/syntax/element.ts';
+import { compileService, frontendKey } from '../nftables/compile/compile-service.ts';
+import { buildNodeView, type NodeView, type ProxyOptions } from '../nftables/compile/node-view.ts';
+import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
+import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
+import { type Change, type ElementListing, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
+import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import { allFrontends, type Frontend } from '../services/model/frontends.ts';
 import { modelService, type ServicePortModel } from '../services/model/service-port.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
-import type { Read } from '../services/objects/read.ts';
+import type { ReadResult } from '../services/objects/read.ts';
 import type { Service } from '../services/objects/service.ts';
 import type { Sink } from '../services/objects/sink.ts';
-import { ChainBook, type Retired } from './chain-book.ts';
-import type { KernelListing, Refusal } from './kernel-answers.ts';
-import { type Memory, memoriesOf } from './memories.ts';
+import { type AffinityMap, affinityMapsOf } from './affinity-maps.ts';
+import { ChainState, type StaleChains } from './chain-state.ts';
+import { type DesiredChains, desiredChains } from './desired-chains.ts';
+import { filterAllProxied, filterProxied } from './filter-proxied.ts';
+import type { KernelListing, Refusal } from './kernel-state.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
-import { allProxied, proxied } from './proxied.ts';
 import { Store } from './store.ts';
-import { additionsInRuns, declare, inStages, type Transaction } from './transaction.ts';
-import { type WantedChains, wantedChains } from './wanted-chains.ts';
+import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
 
-export type { KernelListing, Refusal } from './kernel-answers.ts';
+export type { KernelListing, Refusal } from './kernel-state.ts';
 
 /**
  * Recompiles what a change concerns, and only that, and keeps account of what the kernel holds. `known` is false as long
@@ -36,28 +36,28 @@ export class Engine implements Sink {
   options: ProxyOptions;
   /** Each is told of every Service as soon as it is compiled, with a test for frontends that it has to itself. */
   readonly onCompiled: ((service: string, owns: (frontend: Frontend) => boolean) => void)[] = [];
-  readonly #ledger = new Ledger(allObjects());
-  readonly #arbiter = new Arbiter();
-  readonly #chains = new ChainBook();
+  readonly #ledger = new Ledger(allSetsAndMaps());
+  readonly #claims = new FrontendClaims();
+  readonly #chains = new ChainState();
   readonly #refused = new Map<string, string>();
   readonly #recompiled = new Set<string>();
   /** Memories of clients were looked through since the kernel was listed. */
-  #swept = false;
+  #affinityMapsChecked = false;
   #hostAddresses: readonly Address[] = [];
   #node: NodeView;
-  #known = false;
+  #kernelKnown = false;
   #declared = false;
   #kernelWasEmpty = false;
   /** What the kernel held at the start, until the first compilation has taken its slots from it. */
-  #adopted: Listing | undefined;
+  #previousListing: ElementListing | undefined;
 
   constructor(options: ProxyOptions) {
     this.options = options;
-    this.#node = this.#viewNode();
+    this.#node = this.#buildNodeView();
   }
 
-  get known(): boolean {
-    return this.#known;
+  get isKernelKnown(): boolean {
+    return this.#kernelKnown;
   }
 
   get hostAddresses(): readonly Address[] {
@@ -68,12 +68,12 @@ export class Engine implements Sink {
     return this.#node;
   }
 
-  replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
-    this.store.replace(kind, allProxied(kind, objects, this.options));
+  replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
+    this.store.replace(kind, filterAllProxied(kind, objects, this.options));
   }
 
-  put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
-    this.store.put(kind, proxied(kind, object, this.options));
+  put<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
+    this.store.put(kind, filterProxied(kind, object, this.options));
   }
 
   remove(kind: Kind, key: string): void {
@@ -83,41 +83,41 @@ export class Engine implements Sink {
   /** The addresses of the host's interfaces, from which explicit node port addresses are chosen. */
   setHostAddresses(addresses: readonly Address[]): void {
     this.#hostAddresses = addresses;
-    this.store.touchSurroundings();
+    this.store.touchNode();
   }
 
   /** Other options: everything is compiled anew. The name of the node must be the same. */
   setOptions(options: ProxyOptions): void {
     invariant(options.nodeName === this.options.nodeName, 'a node keeps its name');
     this.options = options;
-    this.store.touchSurroundings();
+    this.store.touchNode();
     this.store.touch(this.store.services.keys());
   }
 
   /** The kernel was listed. Slots that it holds are kept by the first compilation, so a restart moves nothing. */
   adopt({ elements, chains }: KernelListing): void {
-    if (this.#ledger.isEmpty) this.#adopted = elements;
+    if (this.#ledger.isEmpty) this.#previousListing = elements;
     this.#kernelWasEmpty = elements.size === 0;
     this.#ledger.rebase(elements);
     this.#chains.rebase(chains);
-    this.#known = true;
+    this.#kernelKnown = true;
     this.#declared = false;
-    this.#swept = this.#kernelWasEmpty;
+    this.#affinityMapsChecked = this.#kernelWasEmpty;
   }
 
   /** What the kernel holds is not known any more. */
-  lost(): void {
-    this.#known = false;
+  invalidate(): void {
+    this.#kernelKnown = false;
   }
 
   /** Recompiles whatever was touched. */
   compile(): void {
-    const isElsewhere = this.#see();
+    const hasMoved = this.#updateNode();
     const touched = this.store.takeTouched();
     for (const key of touched) this.#refused.delete(key);
-    const concerned = this.#claim(touched);
-    this.#compileEach(isElsewhere ? new Set([...this.store.services.keys(), ...concerned]) : concerned);
-    this.#adopted = undefined;
+    const affected = this.#claim(touched);
+    this.#compileEach(hasMoved ? new Set([...this.store.services.keys(), ...affected]) : affected);
+    this.#previousListing = undefined;
   }
 
   /** Services that the kernel refused are tried again: what was in their way may be gone. */
@@ -128,16 +128,18 @@ export class Engine implements Sink {
   /**
    * Slots of Services whose endpoints have arrived, before everything is known, as transactions of {@link plan}'s kind;
    * `more` when there are others than these `limit` Services to compile. Nothing leads to slots without a verdict, so an
-   * empty kernel can have them while the lists are still on their way. They count as committed: when one fails, {@link lost}.
+   * empty kernel can have them while the lists are still on their way. They count as committed: when one fails, {@link invalidate}.
    */
   preload(limit: number): { readonly transactions: readonly Transaction[]; readonly more: boolean } {
     if (!this.#kernelWasEmpty) return { transactions: [], more: false };
-    const compiled = this.#see() ? this.#ledger.owners().filter((key) => this.store.services.has(key)) : [];
+    const recompiled = this.#updateNode() ? this.#ledger.owners().filter((key) => this.store.services.has(key)) : [];
     const touched = this.store.takeTouchedWithSlices(limit);
-    this.#compileEach(this.#claim(new Set([...compiled, ...touched])));
-    const runs = additionsInRuns(this.#ledger.changes((object) => roleOf(object) === 'slots'));
-    const declared = this.#declared || runs.length === 0;
-    const transactions = declared ? runs : [{ declarations: declare(this.#node), chains: [], changes: [] }, ...runs];
+    this.#compileEach(this.#claim(new Set([...recompiled, ...touched])));
+    const batches = additionsInBatches(this.#ledger.changes((object) => roleOf(object) === 'slots'));
+    const declared = this.#declared || batches.length === 0;
+    const transactions = declared
+      ? batches
+      : [{ declarations: declareTables(this.#node), chains: [], changes: [] }, ...batches];
     for (const transaction of transactions) this.committed(transaction);
     return { transactions, more: touched.size === limit };
   }
@@ -154,8 +156,8 @@ export class Engine implements Sink {
    */
   plan(): Transaction[][] {
     const first: Transaction = {
-      declarations: this.#declared ? [] : declare(this.#node),
-      chains: this.#chains.writes(this.#node, this.#ledger.targets()),
+      declarations: this.#declared ? [] : declareTables(this.#node),
+      chains: this.#chains.writes(this.#node, this.#ledger.targetChains()),
       changes: [],
     };
     return inStages(first, this.#ledger.changes());
@@ -172,8 +174,8 @@ export class Engine implements Sink {
    * Chains that nothing leads to any more, and the operations that remove them. They go in a transaction of their own:
    * kernels before 6.2 still see them in use in the one that removes the last element that led to them.
    */
-  retired(): Retired {
-    return this.#chains.retired((target) => this.#ledger.isTarget(target));
+  staleChains(): StaleChains {
+    return this.#chains.staleChains((target) => this.#ledger.isTargetChain(target));
   }
 
   removed(targets: readonly string[]): void {
@@ -182,14 +184,14 @@ export class Engine implements Sink {
 
   /** A Service on this node, port by port; empty when there is no such Service, or it is left out. */
   model(key: string): ServicePortModel[] {
-    const service = this.#usable(key);
+    const service = this.#proxiedService(key);
     if (service === undefined) return [];
-    const place = { nodeName: this.#node.name, zone: this.#node.zone };
-    return modelService(service, this.store.slicesOf(key), place);
+    const node = { nodeName: this.#node.name, zone: this.#node.zone };
+    return modelService(service, this.store.slicesOf(key), node);
   }
 
-  collisions(): Collision[] {
-    return this.#arbiter.collisions();
+  conflicts(): FrontendConflict[] {
+    return this.#claims.conflicts();
   }
 
   refusals(): Refusal[] {
@@ -202,12 +204,12 @@ export class Engine implements Sink {
   }
 
   /** The wanted elements of a set or map, sorted by key. */
-  elements(object: NftObject): Element[] {
+  elements(object: SetOrMap): Element[] {
     return this.#ledger.elements(object);
   }
 
   /** How many elements are wanted in a set or map. */
-  size(object: NftObject): number {
+  size(object: SetOrMap): number {
     return this.#ledger.size(object);
   }
 
@@ -217,25 +219,25 @@ export class Engine implements Sink {
   }
 
   /** All chains of a family, those that are always there first, and the memories that they use. */
-  chains(family: Family): WantedChains {
-    return wantedChains(family, this.#node, this.#ledger.targets());
+  chains(family: Family): DesiredChains {
+    return desiredChains(family, this.#node, this.#ledger.targetChains());
   }
 
   /**
    * The memories of Service ports with affinity that were recompiled since the last call, with the endpoints that they
    * may still hold, as `address . port`. All of them after the kernel was listed.
    */
-  takeMemories(): Memory[] {
-    const keys = this.#swept ? this.#recompiled : this.store.services.keys();
-    const sticky = [...keys].filter((key) => this.store.services.get(key)?.affinitySeconds);
-    const memories = sticky.flatMap((key) => memoriesOf(key, this.model(key)));
+  takeAffinityMaps(): AffinityMap[] {
+    const keys = this.#affinityMapsChecked ? this.#recompiled : this.store.services.keys();
+    const withAffinity = [...keys].filter((key) => this.store.services.get(key)?.affinitySeconds);
+    const maps = withAffinity.flatMap((key) => affinityMapsOf(key, this.model(key)));
     this.#recompiled.clear();
-    this.#swept = true;
-    return memories;
+    this.#affinityMapsChecked = true;
+    return maps;
   }
 
-  #viewNode(): NodeView {
-    return viewNode(this.options, {
+  #buildNodeView(): NodeView {
+    return buildNodeView(this.options, {
       node: this.store.nodes.get(this.options.nodeName),
       hostAddresses: this.#hostAddresses,
       serviceCidrs: [...this.store.serviceCidrs.values()].flatMap((serviceCidr) => serviceCidr.cidrs),
@@ -243,52 +245,54 @@ export class Engine implements Sink {
   }
 
   /** Looks at the node again if something may have changed, and says whether that concerns Services. */
-  #see(): boolean {
-    if (!this.store.takeSurroundingsTouched()) return false;
-    const [before, node] = [this.#node, this.#viewNode()];
+  #updateNode(): boolean {
+    if (!this.store.takeNodeTouched()) return false;
+    const [before, node] = [this.#node, this.#buildNodeView()];
     this.#node = node;
-    this.#ledger.put(NODE_OWNER, nodeElements(node));
+    this.#ledger.setElements(NODE_OWNER, nodeElements(node));
     const hasMoved = FAMILIES.some((family) => node.addresses[family] !== before.addresses[family]);
     return hasMoved || node.zone !== before.zone;
   }
 
   /** Claims for all of them come before any is compiled. Returns them, and those that won or lost by it. */
   #claim(touched: ReadonlySet<string>): Set<string> {
-    const concerned = new Set(touched);
-    for (const key of concerned) {
-      const service = this.#usable(key);
+    const affected = new Set(touched);
+    for (const key of affected) {
+      const service = this.#proxiedService(key);
       const frontends = service === undefined ? [] : allFrontends(service).map(frontendKey);
       const claimant = { key, createdAt: service?.createdAt ?? 0 };
-      for (const other of this.#arbiter.claim(claimant, frontends)) concerned.add(other);
+      for (const other of this.#claims.claim(claimant, frontends)) affected.add(other);
     }
-    return concerned;
+    return affected;
   }
 
   /** One model at a time is in memory. */
   #compileEach(keys: Iterable<string>): void {
     for (const key of keys) {
-      this.#ledger.put(key, this.#compileOne(key));
-      const owns = (frontend: Frontend): boolean => this.#arbiter.owns(frontendKey(frontend), key);
-      if (!this.#refused.has(key)) for (const tell of this.onCompiled) tell(key, owns);
+      this.#ledger.setElements(key, this.#compileOne(key));
+      const owns = (frontend: Frontend): boolean => this.#claims.owns(frontendKey(frontend), key);
+      if (!this.#refused.has(key)) for (const listener of this.onCompiled) listener(key, owns);
       this.#recompiled.add(key);
     }
   }
 
   #compileOne(key: string): Element[] {
-    const service = this.#usable(key);
+    const service = this.#proxiedService(key);
     if (service === undefined) return [];
     return compileService(service, this.model(key), {
       node: this.#node,
-      owns: (frontend) => this.#arbiter.owns(frontend, key),
+      owns: (frontend) => this.#claims.owns(frontend, key),
       slots: (object, at) => {
         const slots = this.#ledger.slots(object, at);
-        return slots.length > 0 || this.#adopted === undefined ? slots : slotsIn(this.#adopted, object, at);
+        return slots.length > 0 || this.#previousListing === undefined
+          ? slots
+          : slotsIn(this.#previousListing, object, at);
       },
     });
   }
 
   /** The Service of that name, unless the kernel refused it. */
-  #usable(key: string): Service | undefined {
+  #proxiedService(key: string): Service | undefined {
     return this.#refused.has(key) ? undefined : this.store.services.get(key);
   }
 }

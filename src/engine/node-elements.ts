@@ -1,6 +1,6 @@
 // The elements that belong to the node, and not to a Service.
 import type { NodeView } from '../nftables/compile/node-view.ts';
-import { OBJECTS } from '../nftables/compile/objects.ts';
+import { SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import type { Element } from '../nftables/syntax/element.ts';
 
 /** Their owner. No Service can have this name. */
@@ -11,7 +11,7 @@ export function nodeElements(node: NodeView): Element[] {
   return node.families.flatMap((family) => {
     const addresses = node.nodePortIps[family];
     if (addresses === 'any') return [];
-    const object = OBJECTS[family]['nodeport-ips'];
+    const object = SETS_AND_MAPS[family]['nodeport-ips'];
     return addresses.map((key) => ({ object, key, data: '', comment: 'address of this node', owner: NODE_OWNER }));
   });
 }

@@ -1,8 +1,8 @@
 // The whole ruleset as one nft file, as `nftlane render` prints it.
 
 import type { Family } from '../net/family.ts';
-import { OBJECTS } from '../nftables/compile/objects.ts';
-import { chainBlock, objectBlock, tableBlock } from '../nftables/syntax/block.ts';
+import { SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
+import { chainBlock, setOrMapBlock, tableBlock } from '../nftables/syntax/block.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
 
@@ -20,10 +20,10 @@ export function render(engine: Engine): string {
 }
 
 function renderTable(engine: Engine, family: Family): string {
-  const { chains, memories } = engine.chains(family);
+  const { chains, dynamicSets } = engine.chains(family);
   return tableBlock(`${family} ${TABLE}`, [
-    ...Object.values(OBJECTS[family]).map((object) => objectBlock(object, engine.elements(object))),
-    ...memories.map((object) => objectBlock(object, [])),
+    ...Object.values(SETS_AND_MAPS[family]).map((object) => setOrMapBlock(object, engine.elements(object))),
+    ...dynamicSets.map((object) => setOrMapBlock(object, [])),
     ...chains.map((chain) => chainBlock(chain, family)),
   ]);
 }

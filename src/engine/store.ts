@@ -2,13 +2,13 @@
 
 import { compare } from '../lib/compare.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
-import { describeFinding, type Finding } from '../services/objects/finding.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { Node } from '../services/objects/node.ts';
-import type { Read } from '../services/objects/read.ts';
+import type { ReadResult } from '../services/objects/read.ts';
 import type { Service } from '../services/objects/service.ts';
 import type { ServiceCidr } from '../services/objects/service-cidr.ts';
 import type { Sink } from '../services/objects/sink.ts';
+import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 
 /** Latest objects by key. What was touched since it was last asked for is remembered. */
 export class Store implements Sink {
@@ -17,40 +17,40 @@ export class Store implements Sink {
   readonly nodes = new Map<string, Node>();
   readonly #slices = new Map<string, EndpointSlice>();
   readonly #slicesByService = new Map<string, Map<string, EndpointSlice>>();
-  readonly #findings = new Map<string, readonly Finding[]>();
-  readonly #complete = new Set<Kind>();
+  readonly #issues = new Map<string, readonly ValidationIssue[]>();
+  readonly #synced = new Set<Kind>();
   readonly #touched = new Set<string>();
-  #surroundingsTouched = true;
+  #nodeTouched = true;
 
   /** Nothing may be programmed before both are known: a Service whose endpoints are still to come would be refused. */
   get ready(): boolean {
-    return this.isListed('Service') && this.isListed('EndpointSlice');
+    return this.hasSynced('Service') && this.hasSynced('EndpointSlice');
   }
 
   /** Whether all objects of a kind are known: one that is not there does not exist. */
-  isListed(kind: Kind): boolean {
-    return this.#complete.has(kind);
+  hasSynced(kind: Kind): boolean {
+    return this.#synced.has(kind);
   }
 
-  replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
+  replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
     const keys = new Set(objects.map((object) => object.key));
-    const before = [...this.#known(kind).keys(), ...this.#faulty(kind)];
+    const before = [...this.#objectsOf(kind).keys(), ...this.#keysWithIssues(kind)];
     for (const key of before) if (!keys.has(key)) this.remove(kind, key);
     for (const object of objects) this.put(kind, object);
-    this.#complete.add(kind);
+    this.#synced.add(kind);
   }
 
-  put<K extends Kind>(kind: K, { key, value, findings }: Read<KindMap[K]>): void {
+  put<K extends Kind>(kind: K, { key, value, issues }: ReadResult<KindMap[K]>): void {
     const name = `${kind} ${key}`;
-    if (findings.length > 0) this.#findings.set(name, findings);
-    else this.#findings.delete(name);
-    if (value === undefined) this.#drop(kind, key);
+    if (issues.length > 0) this.#issues.set(name, issues);
+    else this.#issues.delete(name);
+    if (value === undefined) this.#delete(kind, key);
     else this.#set(kind, key, value);
   }
 
   remove(kind: Kind, key: string): void {
-    this.#findings.delete(`${kind} ${key}`);
-    this.#drop(kind, key);
+    this.#issues.delete(`${kind} ${key}`);
+    this.#delete(kind, key);
   }
 
   /** The slices of a Service, by `namespace/name` of the Service. */
@@ -92,29 +92,29 @@ export class Store implements Sink {
   }
 
   /** Something about the node changed that no object tells. */
-  touchSurroundings(): void {
-    this.#surroundingsTouched = true;
+  touchNode(): void {
+    this.#nodeTouched = true;
   }
 
   /** Whether a Node or a ServiceCIDR changed since the last call. */
-  takeSurroundingsTouched(): boolean {
-    const touched = this.#surroundingsTouched;
-    this.#surroundingsTouched = false;
+  takeNodeTouched(): boolean {
+    const touched = this.#nodeTouched;
+    this.#nodeTouched = false;
     return touched;
   }
 
   /** Everything that could not be used, in a stable order. */
-  findings(): Finding[] {
-    return [...this.#findings.values()].flat().sort((a, b) => compare(describeFinding(a), describeFinding(b)));
+  issues(): ValidationIssue[] {
+    return [...this.#issues.values()].flat().sort((a, b) => compare(formatIssue(a), formatIssue(b)));
   }
 
-  /** Objects with findings: those that could not be used at all are known by nothing else. */
-  #faulty(kind: Kind): string[] {
-    const names = [...this.#findings.keys()].filter((name) => name.startsWith(`${kind} `));
+  /** Objects with issues: those that could not be used at all are known by nothing else. */
+  #keysWithIssues(kind: Kind): string[] {
+    const names = [...this.#issues.keys()].filter((name) => name.startsWith(`${kind} `));
     return names.map((name) => name.slice(kind.length + 1));
   }
 
-  #known(kind: Kind): ReadonlyMap<string, unknown> {
+  #objectsOf(kind: Kind): ReadonlyMap<string, unknown> {
     const maps = {
       Service: this.services,
       EndpointSlice: this.#slices,
@@ -133,22 +133,22 @@ export class Store implements Sink {
     } else {
       if (kind === 'Node') this.nodes.set(key, value as Node);
       else this.serviceCidrs.set(key, value as ServiceCidr);
-      this.#surroundingsTouched = true;
+      this.#nodeTouched = true;
     }
   }
 
   /** A slice that now names another Service leaves the one that it named before. */
   #setSlice(key: string, slice: EndpointSlice): void {
-    const known = this.#slices.get(key);
-    if (known === slice) return;
-    if (known?.service !== slice.service) this.#drop('EndpointSlice', key);
+    const current = this.#slices.get(key);
+    if (current === slice) return;
+    if (current?.service !== slice.service) this.#delete('EndpointSlice', key);
     this.#slices.set(key, slice);
     const siblings = this.#slicesByService.get(slice.service) ?? new Map<string, EndpointSlice>();
     this.#slicesByService.set(slice.service, siblings.set(key, slice));
     this.#touched.add(slice.service);
   }
 
-  #drop(kind: Kind, key: string): void {
+  #delete(kind: Kind, key: string): void {
     if (kind === 'EndpointSlice') {
       const slice = this.#slices.get(key);
       if (slice === undefined) return;
@@ -161,7 +161,7 @@ export class Store implements Sink {
       if (this.services.delete(key)) this.#touched.add(key);
     } else {
       const map = kind === 'Node' ? this.nodes : this.serviceCidrs;
-      if (map.delete(key)) this.#surroundingsTouched = true;
+      if (map.delete(key)) this.#nodeTouched = true;
     }
   }
 }

@@ -1,6 +1,6 @@
 // What goes to the kernel, and in which portions.
 import type { NodeView } from '../nftables/compile/node-view.ts';
-import { allObjects, roleOf } from '../nftables/compile/objects.ts';
+import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
 import {
   additions,
@@ -10,8 +10,8 @@ import {
   writeAddition,
   writeDeletion,
 } from '../nftables/plan/order.ts';
-import { addObject, addTable, type Operation, OperationLines } from '../nftables/syntax/operation.ts';
-import type { ChainWrite } from './chain-book.ts';
+import { addSetOrMap, addTable, type Operation, OperationLines } from '../nftables/syntax/operation.ts';
+import type { ChainWrite } from './chain-state.ts';
 
 /** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
 export interface Transaction {
@@ -32,24 +32,24 @@ export function operationsOf({ declarations, chains, changes }: Transaction): Op
 
 /** The same as lines for nft, each operation on its own. */
 export function linesOf({ declarations, chains, changes }: Transaction): string[] {
-  const page = new OperationLines();
-  for (const { line } of declarations) page.put(line);
-  for (const chain of chains) for (const { line } of chain.operations) page.put(line);
-  for (const change of changes) writeDeletion(page, change);
-  for (const change of changes) writeAddition(page, change);
-  return page.end();
+  const lines = new OperationLines();
+  for (const { line } of declarations) lines.raw(line);
+  for (const chain of chains) for (const { line } of chain.operations) lines.raw(line);
+  for (const change of changes) writeDeletion(lines, change);
+  for (const change of changes) writeAddition(lines, change);
+  return lines.finish();
 }
 
 /**
  * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 14 MB for one of these and
  * 600 MB for 250,000 at once, and the kernel holds its commit mutex no longer than one run takes.
  */
-export const RUN_SIZE = 5000;
+export const BATCH_SIZE = 5000;
 
 /** The tables with all their sets and maps. */
-export function declare({ families }: Pick<NodeView, 'families'>): Operation[] {
-  const objects = allObjects().filter(({ family }) => families.includes(family));
-  return [...families.map(addTable), ...objects.map(addObject)];
+export function declareTables({ families }: Pick<NodeView, 'families'>): Operation[] {
+  const objects = allSetsAndMaps().filter(({ family }) => families.includes(family));
+  return [...families.map(addTable), ...objects.map(addSetOrMap)];
 }
 
 /** What comes first and then these changes, step by step; all in one transaction where they are few, and none where there are none. */
@@ -59,31 +59,31 @@ export function inStages(first: Transaction, changes: Iterable<Change>): Transac
   const firstSize = operationsOf(first).length;
   const size = steps.reduce((sum, step) => sum + count(step), firstSize);
   if (size === 0) return [];
-  if (size <= RUN_SIZE) return [[{ ...first, changes: steps.flat() }]];
-  return [...(firstSize > 0 ? [[first]] : []), ...steps.map(inRuns)];
+  if (size <= BATCH_SIZE) return [[{ ...first, changes: steps.flat() }]];
+  return [...(firstSize > 0 ? [[first]] : []), ...steps.map(inBatches)];
 }
 
 /** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
-function inRuns(step: readonly Change[]): Transaction[] {
-  const runs: Change[][] = [];
-  let size = RUN_SIZE;
+function inBatches(step: readonly Change[]): Transaction[] {
+  const batches: Change[][] = [];
+  let size = BATCH_SIZE;
   for (const change of step) {
     const operations = countOperations(change);
-    if (size + operations > RUN_SIZE) {
-      runs.push([]);
+    if (size + operations > BATCH_SIZE) {
+      batches.push([]);
       size = 0;
     }
     size += operations;
-    runs.at(-1)?.push(change);
+    batches.at(-1)?.push(change);
   }
-  return runs.map((changes) => ({ declarations: [], chains: [], changes }));
+  return batches.map((changes) => ({ declarations: [], chains: [], changes }));
 }
 
 /**
  * Whole runs of elements that are new to the kernel. What was loaded and has changed since has to wait: transactions of a
  * load may overtake each other.
  */
-export function additionsInRuns(changes: Iterable<Change>): Transaction[] {
-  const added = [...changes].filter(({ held, wanted }) => held === undefined && wanted !== undefined);
-  return inRuns(added).slice(0, -1);
+export function additionsInBatches(changes: Iterable<Change>): Transaction[] {
+  const added = [...changes].filter(({ installed, desired }) => installed === undefined && desired !== undefined);
+  return inBatches(added).slice(0, -1);
 }

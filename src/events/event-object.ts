@@ -1,19 +1,19 @@
 // Events as the API has them (events.k8s.io/v1).
 import { createHash } from 'node:crypto';
 import { KINDS } from '../services/objects/kinds.ts';
-import type { Happening, Regarding } from './happening.ts';
+import type { EventSpec, Regarding } from './event-spec.ts';
 
 const CONTROLLER = 'nftlane';
 /** The API's limits, in bytes of UTF-8 resp. characters of ASCII. */
-const [LONGEST_NOTE, LONGEST_INSTANCE, LONGEST_NAME] = [1024, 128, 253];
+const [MAX_NOTE, MAX_INSTANCE, MAX_NAME] = [1024, 128, 253];
 
-export interface EventPlace {
+export interface EventRef {
   readonly namespace: string;
   readonly name: string;
 }
 
 /** Where and when something happened, for the object that tells of it. Times in milliseconds since 1970. */
-export interface Occurrence {
+export interface EventOrigin {
   readonly nodeName: string;
   readonly at: number;
   readonly uid: string | undefined;
@@ -23,32 +23,32 @@ export interface Occurrence {
  * The place of an Event. What every node sees has the same name on every node, so that the cluster has one Event of it,
  * whoever comes first.
  */
-export function placeOf(happening: Happening, { nodeName, at }: Pick<Occurrence, 'nodeName' | 'at'>): EventPlace {
-  const { regarding, reason, note, seenBy } = happening;
-  const own = seenBy === 'every node' ? '' : `${nodeName} ${at}`;
+export function eventRefOf(event: EventSpec, { nodeName, at }: Pick<EventOrigin, 'nodeName' | 'at'>): EventRef {
+  const { regarding, reason, note, scope } = event;
+  const nodeSuffix = scope === 'cluster' ? '' : `${nodeName} ${at}`;
   const hash = createHash('sha256')
-    .update(JSON.stringify([regarding, reason, note, own]))
+    .update(JSON.stringify([regarding, reason, note, nodeSuffix]))
     .digest('hex')
     .slice(0, 16);
   const { namespace, name } = splitKey(regarding);
   // Objects without a namespace have their Events in this one.
-  return { namespace: namespace || 'default', name: `${name.slice(0, LONGEST_NAME - 17)}.${hash}` };
+  return { namespace: namespace || 'default', name: `${name.slice(0, MAX_NAME - 17)}.${hash}` };
 }
 
-export function toEvent(happening: Happening, place: EventPlace, { nodeName, at, uid }: Occurrence): unknown {
-  const { regarding, type, reason, action, note } = happening;
+export function toEvent(event: EventSpec, ref: EventRef, { nodeName, at, uid }: EventOrigin): unknown {
+  const { regarding, type, reason, action, note } = event;
   const { namespace, name } = splitKey(regarding);
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
-    metadata: place,
+    metadata: ref,
     eventTime: microTime(at),
     reportingController: CONTROLLER,
-    reportingInstance: `${CONTROLLER}-${nodeName}`.slice(0, LONGEST_INSTANCE),
+    reportingInstance: `${CONTROLLER}-${nodeName}`.slice(0, MAX_INSTANCE),
     type,
     reason,
     action,
-    note: cut(note),
+    note: truncate(note),
     regarding: {
       apiVersion: KINDS[regarding.kind].apiVersion,
       kind: regarding.kind,
@@ -74,12 +74,12 @@ function microTime(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000Z');
 }
 
-function cut(note: string): string {
+function truncate(note: string): string {
   const bytes = Buffer.from(note);
-  return bytes.length <= LONGEST_NOTE
+  return bytes.length <= MAX_NOTE
     ? note
     : `${bytes
-        .subarray(0, LONGEST_NOTE - 6)
+        .subarray(0, MAX_NOTE - 6)
         .toString()
         .replace(/\uFFFD$/, '')}...`;
 }

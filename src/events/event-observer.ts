@@ -1,34 +1,34 @@
 // What of the daemon's work an operator should find at Services and at the Node.
 
-import type { FailedAttempt, SyncObserver, SyncTimes, Troubles } from '../controller/observer.ts';
 import type { SyncReport } from '../controller/sync.ts';
-import { reasonOf } from '../lib/reason.ts';
-import type { Finding } from '../services/objects/finding.ts';
+import type { FailedAttempt, Problems, SyncObserver, SyncTimes } from '../controller/sync-observer.ts';
+import { errorMessage } from '../lib/error-message.ts';
 import { KINDS, type Kind } from '../services/objects/kinds.ts';
-import type { Happening, Regarding } from './happening.ts';
+import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+import type { EventSpec, Regarding } from './event-spec.ts';
 
 export interface EventObserverParts {
   readonly nodeName: string;
-  readonly tell: (happening: Happening) => void;
+  readonly record: (happening: EventSpec) => void;
   /** Whether there is such a Service. */
   readonly hasService: (key: string) => boolean;
 }
 
 /** Failures are tried again at once, and most are over before anybody could look. */
-const FAILING_MS = 60_000;
+const FAILING_THRESHOLD_MS = 60_000;
 
 /** Something that is wrong as long as it is listed, with what to say at its end. */
-interface Trouble {
-  readonly begins: Happening;
-  readonly ends?: Happening;
+interface ProblemEvents {
+  readonly raised: EventSpec;
+  readonly resolved?: EventSpec;
 }
 
 export class EventObserver implements SyncObserver {
   readonly #parts: EventObserverParts;
   readonly #node: Regarding;
-  readonly #troubles = new Map<string, Trouble>();
+  readonly #problems = new Map<string, ProblemEvents>();
   #failingSince: number | undefined;
-  #saidFailing = false;
+  #failureRecorded = false;
 
   constructor(parts: EventObserverParts) {
     this.#parts = parts;
@@ -37,48 +37,53 @@ export class EventObserver implements SyncObserver {
 
   /** The daemon begins. */
   started(version: string): void {
-    this.#ofNode('Normal', 'Starting', 'StartNftlane', `nftlane ${version} is starting`);
+    this.#recordForNode('Normal', 'Starting', 'StartNftlane', `nftlane ${version} is starting`);
   }
 
   /** The port at which load balancers ask for the endpoints of a Service cannot be opened. `service` is its key. */
   healthPortFailed({ service, port, reason }: { service: string; port: number; reason: string }): void {
-    this.#parts.tell({
+    this.#parts.record({
       regarding: { kind: 'Service', key: service },
       type: 'Warning',
       reason: 'FailedToStartServiceHealthcheck',
       action: 'Listen',
       note: `Node ${this.#parts.nodeName} cannot answer health checks at port ${port}: ${reason}`,
-      seenBy: 'this node',
+      scope: 'node',
     });
   }
 
-  completed(): void {
-    this.#ofNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services that there were are in the kernel');
+  initialLoadCompleted(): void {
+    this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services that there were are in the kernel');
   }
 
-  altered(chains: readonly string[]): void {
+  chainsModified(chains: readonly string[]): void {
     const some = chains.length > 3 ? `${chains.slice(0, 3).join(', ')} and others` : chains.join(', ');
-    this.#ofNode('Warning', 'RulesetRepaired', 'Repair', `Somebody else changed chains of nftlane (${some}): repaired`);
+    this.#recordForNode(
+      'Warning',
+      'RulesetRepaired',
+      'Repair',
+      `Somebody else changed chains of nftlane (${some}): repaired`,
+    );
   }
 
   synced({ drift }: SyncReport, _: SyncTimes): void {
     if (drift.length > 0) {
       const note = `The kernel held something else than nftlane had put there (${drift[0]}): repaired`;
-      this.#ofNode('Warning', 'RulesetRepaired', 'Repair', note);
+      this.#recordForNode('Warning', 'RulesetRepaired', 'Repair', note);
     }
-    if (this.#saidFailing)
-      this.#ofNode('Normal', 'SyncRecovered', 'Sync', 'Changes of Services reach the kernel again');
+    if (this.#failureRecorded)
+      this.#recordForNode('Normal', 'SyncRecovered', 'Sync', 'Changes of Services reach the kernel again');
     this.#failingSince = undefined;
-    this.#saidFailing = false;
+    this.#failureRecorded = false;
   }
 
-  failed(error: unknown, { startedAt, ms }: FailedAttempt): void {
+  syncFailed(error: unknown, { startedAt, ms }: FailedAttempt): void {
     this.#failingSince ??= startedAt;
     const seconds = Math.floor((startedAt + ms - this.#failingSince) / 1000);
-    if (this.#saidFailing || seconds * 1000 < FAILING_MS) return;
-    this.#saidFailing = true;
-    const reason = reasonOf(error);
-    this.#ofNode(
+    if (this.#failureRecorded || seconds * 1000 < FAILING_THRESHOLD_MS) return;
+    this.#failureRecorded = true;
+    const reason = errorMessage(error);
+    this.#recordForNode(
       'Warning',
       'SyncFailing',
       'Sync',
@@ -86,63 +91,64 @@ export class EventObserver implements SyncObserver {
     );
   }
 
-  troubled({ findings, collisions, refused }: Troubles): void {
-    const isQuiet = findings.length + collisions.length + refused.length === 0;
-    if (isQuiet && this.#troubles.size === 0) return;
-    const now = new Map<string, Trouble>();
-    const add = (trouble: Trouble | undefined): void => {
-      if (trouble !== undefined) now.set(JSON.stringify(trouble.begins), trouble);
+  problemsUpdated({ issues, conflicts, refused }: Problems): void {
+    const isQuiet = issues.length + conflicts.length + refused.length === 0;
+    if (isQuiet && this.#problems.size === 0) return;
+    const now = new Map<string, ProblemEvents>();
+    const add = (trouble: ProblemEvents | undefined): void => {
+      if (trouble !== undefined) now.set(JSON.stringify(trouble.raised), trouble);
     };
-    for (const finding of findings) add(fromFinding(finding));
-    for (const { frontend, winner, losers } of collisions) {
-      for (const loser of losers) add(fromCollision({ frontend, winner, loser }));
+    for (const issue of issues) add(fromIssue(issue));
+    for (const { frontend, winner, losers } of conflicts) {
+      for (const loser of losers) add(fromConflict({ frontend, winner, loser }));
     }
     for (const { service, reason } of refused) add(this.#fromRefusal(service, reason));
-    this.#compare(now);
+    this.#recordChanges(now);
   }
 
-  #compare(now: ReadonlyMap<string, Trouble>): void {
-    for (const [key, { begins }] of now) if (!this.#troubles.has(key)) this.#parts.tell(begins);
-    for (const [key, { ends }] of this.#troubles) {
-      if (!now.has(key) && ends !== undefined && this.#parts.hasService(ends.regarding.key)) this.#parts.tell(ends);
+  #recordChanges(now: ReadonlyMap<string, ProblemEvents>): void {
+    for (const [key, { raised }] of now) if (!this.#problems.has(key)) this.#parts.record(raised);
+    for (const [key, { resolved }] of this.#problems) {
+      if (!now.has(key) && resolved !== undefined && this.#parts.hasService(resolved.regarding.key))
+        this.#parts.record(resolved);
     }
-    this.#troubles.clear();
-    for (const [key, trouble] of now) this.#troubles.set(key, trouble);
+    this.#problems.clear();
+    for (const [key, problem] of now) this.#problems.set(key, problem);
   }
 
-  #fromRefusal(service: string, reason: string): Trouble {
+  #fromRefusal(service: string, reason: string): ProblemEvents {
     const { nodeName } = this.#parts;
-    const common = { regarding: { kind: 'Service', key: service }, action: 'Sync', seenBy: 'this node' } as const;
-    const begins = {
+    const common = { regarding: { kind: 'Service', key: service }, action: 'Sync', scope: 'node' } as const;
+    const raised = {
       type: 'Warning',
-      reason: 'ServiceLeftOut',
+      reason: 'ServiceNotProgrammed',
       note: `Node ${nodeName} cannot serve it: ${reason}`,
     } as const;
-    const ends = { type: 'Normal', reason: 'ServiceTakenIn', note: `Node ${nodeName} serves it again` } as const;
-    return { begins: { ...common, ...begins }, ends: { ...common, ...ends } };
+    const resolved = { type: 'Normal', reason: 'ServiceRestored', note: `Node ${nodeName} serves it again` } as const;
+    return { raised: { ...common, ...raised }, resolved: { ...common, ...resolved } };
   }
 
-  #ofNode(type: Happening['type'], reason: string, action: string, note: string): void {
-    this.#parts.tell({ regarding: this.#node, type, reason, action, note, seenBy: 'this node' });
+  #recordForNode(type: EventSpec['type'], reason: string, action: string, note: string): void {
+    this.#parts.record({ regarding: this.#node, type, reason, action, note, scope: 'node' });
   }
 }
 
 /** An object that has no name cannot have Events either. */
-function fromFinding({ object, field, value, reason, effect }: Finding): Trouble | undefined {
+function fromIssue({ object, field, value, reason, effect }: ValidationIssue): ProblemEvents | undefined {
   const [kind = '', key = ''] = object.split(' ');
   if (!isKind(kind) || key === '') return undefined;
   const note = `${field} ${value}: ${reason}; ${effect}`;
-  const what = { type: 'Warning', reason: 'FieldUnusable', action: 'Read', note } as const;
-  return { begins: { regarding: { kind, key }, ...what, seenBy: 'every node' } };
+  const what = { type: 'Warning', reason: 'InvalidField', action: 'Validate', note } as const;
+  return { raised: { regarding: { kind, key }, ...what, scope: 'cluster' } };
 }
 
-function fromCollision({ frontend, winner, loser }: Record<'frontend' | 'winner' | 'loser', string>): Trouble {
-  const common = { regarding: { kind: 'Service', key: loser }, action: 'Sync', seenBy: 'every node' } as const;
-  const taken = `${frontend} belongs to ${winner}, which is older: this Service gets no traffic there`;
-  const free = `${frontend} is not taken from this Service by ${winner} any more`;
+function fromConflict({ frontend, winner, loser }: Record<'frontend' | 'winner' | 'loser', string>): ProblemEvents {
+  const common = { regarding: { kind: 'Service', key: loser }, action: 'Sync', scope: 'cluster' } as const;
+  const conflictNote = `${frontend} belongs to ${winner}, which is older: this Service gets no traffic there`;
+  const resolvedNote = `${frontend} is not taken from this Service by ${winner} any more`;
   return {
-    begins: { ...common, type: 'Warning', reason: 'FrontendTaken', note: taken },
-    ends: { ...common, type: 'Normal', reason: 'FrontendFree', note: free },
+    raised: { ...common, type: 'Warning', reason: 'FrontendConflict', note: conflictNote },
+    resolved: { ...common, type: 'Normal', reason: 'FrontendConflictResolved', note: resolvedNote },
   };
 }
 

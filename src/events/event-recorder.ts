@@ -2,11 +2,11 @@
 
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
-import { reasonOf } from '../lib/reason.ts';
+import { errorMessage } from '../lib/error-message.ts';
 import { ApiError } from '../sources/api-server/client/api-error.ts';
-import { type EventPlace, placeOf } from './event-object.ts';
+import { type EventRef, eventRefOf } from './event-object.ts';
+import type { EventSpec } from './event-spec.ts';
 import type { EventWriter } from './event-writer.ts';
-import type { Happening } from './happening.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface EventRecorderParts {
@@ -21,26 +21,26 @@ export interface EventRecorderParts {
 export type EventOutcome = 'sent' | 'repeated' | 'dropped' | 'failed';
 
 /** Twenty at once, ten a minute: whatever goes wrong here, the API server hardly notices. */
-const RATE = { burst: 20, everyMs: 6_000 };
+const RATE = { burst: 20, intervalMs: 6_000 };
 /** More than this are not remembered. */
-const MOST_SERIES = 200;
+const MAX_SERIES = 200;
 /** The same thing again within this time is a repetition, as it is in kube-proxy; a repetition is told once a minute. */
-const [SERIES_MS, REPEAT_MS] = [360_000, 60_000];
+const [SERIES_MS, SERIES_UPDATE_MS] = [360_000, 60_000];
 /** Nodes that see the same thing at the same time tell of it at different times, and all but the first find it told. */
-const SPREAD_MS = 30_000;
-const [ATTEMPTS, RETRY_MS] = [3, 15_000];
+const JITTER_MS = 30_000;
+const [MAX_ATTEMPTS, RETRY_MS] = [3, 15_000];
 /** Permissions may be given later. */
-const FORBIDDEN_MS = 600_000;
+const FORBIDDEN_RETRY_MS = 600_000;
 
 /** One thing that has happened, once or several times. */
 interface Series {
-  readonly happening: Happening;
-  place: EventPlace | undefined;
+  readonly event: EventSpec;
+  ref: EventRef | undefined;
   readonly firstAt: number;
   lastAt: number;
   count: number;
   /** How much of the count has been told. */
-  told: number;
+  reportedCount: number;
   attempts: number;
   dueAt: number;
 }
@@ -51,7 +51,7 @@ export class EventRecorder {
   readonly #series = new Map<string, Series>();
   #wake = new AbortController();
   #forbiddenUntil = Number.NEGATIVE_INFINITY;
-  #saidForbidden = false;
+  #forbiddenLogged = false;
 
   constructor(parts: EventRecorderParts) {
     this.#parts = parts;
@@ -59,14 +59,14 @@ export class EventRecorder {
   }
 
   /** Takes note of it and returns at once. It is sent later, or never when there is too much of it. */
-  tell(happening: Happening): void {
+  record(event: EventSpec): void {
     const now = this.#parts.clock.now();
-    this.#forgetOld(now);
-    const key = JSON.stringify(happening);
-    const known = this.#series.get(key);
-    if (known !== undefined) this.#again(known, now);
-    else if (now < this.#forbiddenUntil || this.#series.size >= MOST_SERIES) this.#end('dropped');
-    else this.#series.set(key, this.#begin(happening, now));
+    this.#pruneExpired(now);
+    const key = JSON.stringify(event);
+    const series = this.#series.get(key);
+    if (series !== undefined) this.#repeat(series, now);
+    else if (now < this.#forbiddenUntil || this.#series.size >= MAX_SERIES) this.#countOutcome('dropped');
+    else this.#series.set(key, this.#startSeries(event, now));
     this.#wake.abort();
   }
 
@@ -82,29 +82,29 @@ export class EventRecorder {
     }
   }
 
-  #begin(happening: Happening, now: number): Series {
-    const delayMs = happening.seenBy === 'every node' ? this.#parts.clock.random() * SPREAD_MS : 0;
+  #startSeries(event: EventSpec, now: number): Series {
+    const delayMs = event.scope === 'cluster' ? this.#parts.clock.random() * JITTER_MS : 0;
     const times = { firstAt: now, lastAt: now, dueAt: now + delayMs };
-    return { happening, place: undefined, ...times, count: 1, told: 0, attempts: 0 };
+    return { event, ref: undefined, ...times, count: 1, reportedCount: 0, attempts: 0 };
   }
 
-  #again(series: Series, now: number): void {
+  #repeat(series: Series, now: number): void {
     series.lastAt = now;
     // Of what every node sees, nobody knows how often it has happened.
-    if (series.happening.seenBy === 'every node') return;
-    if (series.count++ === series.told) series.dueAt = Math.max(series.dueAt, now);
+    if (series.event.scope === 'cluster') return;
+    if (series.count++ === series.reportedCount) series.dueAt = Math.max(series.dueAt, now);
   }
 
   #next(): Series | undefined {
-    const waiting = [...this.#series.values()].filter(({ count, told }) => count > told);
-    return waiting.reduce<Series | undefined>((first, series) => {
+    const pending = [...this.#series.values()].filter(({ count, reportedCount }) => count > reportedCount);
+    return pending.reduce<Series | undefined>((first, series) => {
       return first === undefined || series.dueAt < first.dueAt ? series : first;
     }, undefined);
   }
 
-  #forgetOld(now: number): void {
-    for (const [key, { lastAt, count, told }] of this.#series) {
-      if (count === told && now - lastAt > SERIES_MS) this.#series.delete(key);
+  #pruneExpired(now: number): void {
+    for (const [key, { lastAt, count, reportedCount }] of this.#series) {
+      if (count === reportedCount && now - lastAt > SERIES_MS) this.#series.delete(key);
     }
   }
 
@@ -114,8 +114,8 @@ export class EventRecorder {
     try {
       await this.#write(series, signal);
       series.attempts = 0;
-      series.dueAt = clock.now() + REPEAT_MS;
-      this.#saidForbidden = false;
+      series.dueAt = clock.now() + SERIES_UPDATE_MS;
+      this.#forbiddenLogged = false;
     } catch (error) {
       if (!signal.aborted) this.#failed(series, error);
     }
@@ -123,50 +123,52 @@ export class EventRecorder {
 
   async #write(series: Series, signal: AbortSignal): Promise<void> {
     const { writer, nodeName } = this.#parts;
-    const { happening, firstAt, lastAt, count, place } = series;
-    if (place !== undefined) {
-      await writer.repeat(place, { count, lastAt }, signal);
-      series.told = count;
-      this.#end('repeated');
+    const { event, firstAt, lastAt, count, ref } = series;
+    if (ref !== undefined) {
+      await writer.repeat(ref, { count, lastAt }, signal);
+      series.reportedCount = count;
+      this.#countOutcome('repeated');
       return;
     }
-    const made = placeOf(happening, { nodeName, at: firstAt });
-    await writer.create(happening, made, { nodeName, at: firstAt }, signal);
-    series.place = made;
-    series.told = 1;
-    this.#end('sent');
+    const newRef = eventRefOf(event, { nodeName, at: firstAt });
+    await writer.create(event, newRef, { nodeName, at: firstAt }, signal);
+    series.ref = newRef;
+    series.reportedCount = 1;
+    this.#countOutcome('sent');
   }
 
   #failed(series: Series, error: unknown): void {
     const { clock, log } = this.#parts;
-    const reason = reasonOf(error);
+    const reason = errorMessage(error);
     const status = error instanceof ApiError ? error.status : 0;
-    const isGone = status === 404 && series.place !== undefined;
-    if (isGone) {
+    const isExpired = status === 404 && series.ref !== undefined;
+    if (isExpired) {
       // Events live for an hour: this one begins anew.
-      series.place = undefined;
+      series.ref = undefined;
     } else if (status === 403) {
       this.#forbidden(reason);
-    } else if ((status >= 400 && status < 500 && status !== 429) || ++series.attempts >= ATTEMPTS) {
-      log.debug('an Event is lost', { reason, event: series.happening.reason });
-      series.told = series.count;
-      this.#end('failed');
+    } else if ((status >= 400 && status < 500 && status !== 429) || ++series.attempts >= MAX_ATTEMPTS) {
+      log.debug('an Event is lost', { reason, event: series.event.reason });
+      series.reportedCount = series.count;
+      this.#countOutcome('failed');
     } else {
-      const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-      series.dueAt = clock.now() + Math.max(asked, RETRY_MS * series.attempts);
+      const retryAfterMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      series.dueAt = clock.now() + Math.max(retryAfterMs, RETRY_MS * series.attempts);
     }
   }
 
   #forbidden(reason: string): void {
     const { clock, log } = this.#parts;
-    if (!this.#saidForbidden) log.warn('Events cannot be written (create and patch events.events.k8s.io)', { reason });
-    this.#saidForbidden = true;
-    this.#forbiddenUntil = clock.now() + FORBIDDEN_MS;
-    for (const { count, told } of this.#series.values()) if (count > told) this.#end('failed');
+    if (!this.#forbiddenLogged)
+      log.warn('Events cannot be written (create and patch events.events.k8s.io)', { reason });
+    this.#forbiddenLogged = true;
+    this.#forbiddenUntil = clock.now() + FORBIDDEN_RETRY_MS;
+    for (const { count, reportedCount } of this.#series.values())
+      if (count > reportedCount) this.#countOutcome('failed');
     this.#series.clear();
   }
 
-  #end(outcome: EventOutcome): void {
+  #countOutcome(outcome: EventOutcome): void {
     this.#parts.onOutcome?.(outcome);
   }
 }

@@ -1,11 +1,11 @@
 // Writing Events to the API server.
 
 import { KINDS } from '../services/objects/kinds.ts';
-import { fields, list, text } from '../services/objects/read.ts';
+import { asArray, asObject, asString } from '../services/objects/read.ts';
 import type { ApiClient, ApiWrite } from '../sources/api-server/client/api-client.ts';
 import { toApiError } from '../sources/api-server/client/api-error.ts';
-import { type EventPlace, type Occurrence, seriesPatch, splitKey, toEvent } from './event-object.ts';
-import type { Happening, Regarding } from './happening.ts';
+import { type EventOrigin, type EventRef, seriesPatch, splitKey, toEvent } from './event-object.ts';
+import type { EventSpec, Regarding } from './event-spec.ts';
 
 /** No Event is worth a longer wait. */
 const TIMEOUT_MS = 10_000;
@@ -13,9 +13,9 @@ const TIMEOUT_MS = 10_000;
 /** The part of the recorder that knows the API. Everything rejects with `ApiError` or `ConnectionError`. */
 export interface EventWriter {
   /** Creates the Event; one of that name that is there already will do. */
-  create(happening: Happening, place: EventPlace, when: Omit<Occurrence, 'uid'>, signal: AbortSignal): Promise<void>;
+  create(happening: EventSpec, place: EventRef, when: Omit<EventOrigin, 'uid'>, signal: AbortSignal): Promise<void>;
   /** Says that it has happened so many times by now. */
-  repeat(place: EventPlace, series: { count: number; lastAt: number }, signal: AbortSignal): Promise<void>;
+  repeat(place: EventRef, series: { count: number; lastAt: number }, signal: AbortSignal): Promise<void>;
 }
 
 export class ApiEventWriter implements EventWriter {
@@ -25,22 +25,17 @@ export class ApiEventWriter implements EventWriter {
     this.#client = client;
   }
 
-  async create(
-    happening: Happening,
-    place: EventPlace,
-    when: Omit<Occurrence, 'uid'>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const uid = await this.#uidOf(happening.regarding, signal);
-    const body = JSON.stringify(toEvent(happening, place, { ...when, uid }));
+  async create(event: EventSpec, ref: EventRef, origin: Omit<EventOrigin, 'uid'>, signal: AbortSignal): Promise<void> {
+    const uid = await this.#uidOf(event.regarding, signal);
+    const body = JSON.stringify(toEvent(event, ref, { ...origin, uid }));
     const write: ApiWrite = { method: 'POST', contentType: 'application/json', body };
-    await this.#send(eventsPath(place), signal, { write, fine: [409] });
+    await this.#send(eventsPath(ref), signal, { write, accepted: [409] });
   }
 
-  async repeat(place: EventPlace, { count, lastAt }: { count: number; lastAt: number }, signal: AbortSignal) {
+  async repeat(ref: EventRef, { count, lastAt }: { count: number; lastAt: number }, signal: AbortSignal) {
     const body = JSON.stringify(seriesPatch(count, lastAt));
     const write: ApiWrite = { method: 'PATCH', contentType: 'application/merge-patch+json', body };
-    await this.#send(`${eventsPath(place)}/${place.name}`, signal, { write });
+    await this.#send(`${eventsPath(ref)}/${ref.name}`, signal, { write });
   }
 
   /**
@@ -55,27 +50,27 @@ export class ApiEventWriter implements EventWriter {
     const collection = namespace === '' ? path : `${path.slice(0, end)}/namespaces/${namespace}${path.slice(end)}`;
     const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}` });
     const found = await this.#send(`${collection}?${query}`, signal).catch(() => undefined);
-    const [object] = list(fields(found)['items']);
-    return text(fields(fields(object)['metadata'])['uid']) || undefined;
+    const [object] = asArray(asObject(found)['items']);
+    return asString(asObject(asObject(object)['metadata'])['uid']) || undefined;
   }
 
-  /** The answer's object. A status of `fine` is taken for success. */
+  /** The answer's object. A status of `accepted` is taken for success. */
   async #send(
     path: string,
     signal: AbortSignal,
-    { write, fine = [] }: { write?: ApiWrite; fine?: readonly number[] } = {},
+    { write, accepted = [] }: { write?: ApiWrite; accepted?: readonly number[] } = {},
   ): Promise<unknown> {
-    const either = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-    const response = await this.#client.request(path, either, write);
+    const combined = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const response = await this.#client.request(path, combined, write);
     const chunks: Buffer[] = [];
     for await (const chunk of response.body) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();
-    if (fine.includes(response.status)) return undefined;
+    if (accepted.includes(response.status)) return undefined;
     if (response.status >= 300) throw toApiError(response, { body, now: Date.now() });
     return JSON.parse(body);
   }
 }
 
-function eventsPath({ namespace }: EventPlace): string {
+function eventsPath({ namespace }: EventRef): string {
   return `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
 }

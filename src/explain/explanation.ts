@@ -1,17 +1,17 @@
 // One flow: what should become of it and why, and what the kernel's ruleset makes of it.
 import type { Engine } from '../engine/engine.ts';
-import type { FastPathView } from '../fastpath/status/status.ts';
+import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Backend } from '../services/model/backends.ts';
-import { whyBackend } from '../services/model/select.ts';
+import { explainBackend } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
-import { explainFastPath, type FastPathFate } from './fast-path-explanation.ts';
-import { differencesOf, type Landing, type Outcome } from './flow/fate.ts';
+import { explainFastPath, type FastPathOutcome } from './fast-path-explanation.ts';
+import { type Destination, diffOutcomes, type Outcome } from './flow/flow-outcome.ts';
 import type { Host, Packet } from './flow/packet.ts';
 import type { Ruleset } from './ruleset/ruleset.ts';
 import { trace } from './ruleset/trace.ts';
 import type { TraceStep } from './ruleset/walk.ts';
-import { buildDirectory, type Listing } from './services/directory.ts';
-import { route, type Verdict } from './services/route.ts';
+import { type ResolvedFlow, resolveFlow } from './services/resolve-flow.ts';
+import { buildServiceTable, type FrontendEntry } from './services/service-table.ts';
 
 export interface ExplainedEndpoint {
   readonly endpoint: string;
@@ -20,7 +20,7 @@ export interface ExplainedEndpoint {
   readonly share: number;
   /** `undefined` for one that gets none. */
   readonly masquerade: boolean | undefined;
-  readonly why: string;
+  readonly reason: string;
 }
 
 export interface Explanation {
@@ -32,11 +32,11 @@ export interface Explanation {
   readonly endpoints: readonly ExplainedEndpoint[];
   readonly kernel: {
     readonly outcome: Outcome;
-    readonly landings: readonly Landing[];
+    readonly destinations: readonly Destination[];
     readonly steps: readonly TraceStep[];
   };
   /** Not there when it is switched off, nobody runs who would know, or no Service is dialled. */
-  readonly fastPath?: FastPathFate;
+  readonly fastPath?: FastPathOutcome;
   /** Where the kernel does something else than it should. */
   readonly differences: readonly string[];
 }
@@ -49,57 +49,57 @@ export function explain(
     ruleset,
     host,
     fastPath: view,
-  }: { engine: Engine; ruleset: Ruleset; host: Host; fastPath?: FastPathView | undefined },
+  }: { engine: Engine; ruleset: Ruleset; host: Host; fastPath?: FastPathStatus | undefined },
 ): Explanation {
   const { store, node } = engine;
   const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };
-  const verdict = route(packet, buildDirectory(state, node, host));
-  const { outcome, landings, steps, otherwise } = trace(packet, ruleset, host);
-  const differences = differencesOf(verdict, { outcome, landings }, { a: 'the Services', b: 'the kernel' });
-  const fastPath = verdict.listing === undefined ? undefined : explainFastPath(packet, view);
-  const torn = otherwise.map((other) => `the kernel: ${outcome}, but on other draws ${other}`);
+  const verdict = resolveFlow(packet, buildServiceTable(state, node, host));
+  const { outcome, destinations, steps, otherOutcomes } = trace(packet, ruleset, host);
+  const differences = diffOutcomes(verdict, { outcome, destinations }, { a: 'the Services', b: 'the kernel' });
+  const fastPath = verdict.entry === undefined ? undefined : explainFastPath(packet, view);
+  const inconsistencies = otherOutcomes.map((other) => `the kernel: ${outcome}, but on other draws ${other}`);
   return {
     packet,
     outcome: verdict.outcome,
-    service: verdict.listing?.service.key,
+    service: verdict.entry?.service.key,
     reason: verdict.reason,
     steps: verdict.steps,
-    endpoints: verdict.listing === undefined ? [] : endpointsOf(verdict.listing, verdict, engine),
+    endpoints: verdict.entry === undefined ? [] : endpointsOf(verdict.entry, verdict, engine),
     ...(fastPath === undefined ? {} : { fastPath }),
-    kernel: { outcome, landings, steps },
-    differences: [...differences, ...torn],
+    kernel: { outcome, destinations, steps },
+    differences: [...differences, ...inconsistencies],
   };
 }
 
-function endpointsOf(listing: Listing, { landings }: Verdict, engine: Engine): ExplainedEndpoint[] {
+function endpointsOf(listing: FrontendEntry, { destinations }: ResolvedFlow, engine: Engine): ExplainedEndpoint[] {
   const { service, frontend } = listing;
   const { name, protocol } = frontend.servicePort;
   const model = engine
     .model(service.key)
     .find(({ family, port }) => family === frontend.family && port.name === name && port.protocol === protocol);
   return (model?.backends ?? []).map((backend) => {
-    const landing = landings.find(({ address, port }) => address === backend.address && port === backend.port);
+    const landing = destinations.find(({ address, port }) => address === backend.address && port === backend.port);
     return {
       endpoint: backend.name,
       node: backend.nodeName,
       share: landing?.share ?? 0,
       masquerade: landing?.masquerade,
-      why: model === undefined ? '' : why(backend, { listing, model, engine, used: landing !== undefined }),
+      reason: model === undefined ? '' : reasonFor(backend, { listing, model, engine, used: landing !== undefined }),
     };
   });
 }
 
-function why(
+function reasonFor(
   backend: Backend,
-  { listing, model, engine, used }: { listing: Listing; model: ServicePortModel; engine: Engine; used: boolean },
+  { listing, model, engine, used }: { listing: FrontendEntry; model: ServicePortModel; engine: Engine; used: boolean },
 ): string {
-  const { selection, wants } = model;
+  const { selection, endpointUsage } = model;
   const usable = selection.cluster.includes(backend) || selection.local.includes(backend);
   if (!used && usable) {
     if (listing.service.weights[backend.address] === 0) return 'its weight is 0';
     const isRemote = `on node ${backend.nodeName || '(none)'}`;
-    if (!backend.local) return `${isRemote}, and this client may use endpoints of this node only`;
+    if (!backend.isLocal) return `${isRemote}, and this client may use endpoints of this node only`;
     return 'not for this client';
   }
-  return whyBackend(backend, selection, wants, { nodeName: engine.node.name, zone: engine.node.zone });
+  return explainBackend(backend, selection, endpointUsage, { nodeName: engine.node.name, zone: engine.node.zone });
 }

@@ -1,55 +1,55 @@
 // Everything that tells others how this node is: what listens to the daemon, and the servers that answer.
 
-import type { SyncObserver } from '../controller/observer.ts';
+import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import type { BindAddress } from '../net/bind-address.ts';
-import { OwnNode } from './own-node.ts';
-import { ProxyServer, type ProxyServerOptions } from './proxy-server.ts';
-import { ServicePorts, type ServicePortsOptions } from './service-ports.ts';
+import { NodeEligibility } from './node-eligibility.ts';
+import { ProxyHealthServer, type ProxyHealthServerOptions } from './proxy-health-server.ts';
+import { ServiceHealthServer, type ServiceHealthServerOptions } from './service-health-server.ts';
 import { SyncHealth, type SyncHealthOptions } from './sync-health.ts';
 
 export interface HealthOptions
-  extends Omit<ServicePortsOptions, 'proxyHealthy' | 'onFailure'>,
+  extends Omit<ServiceHealthServerOptions, 'proxyHealthy' | 'onFailure'>,
     SyncHealthOptions,
-    Pick<ProxyServerOptions, 'hardFail' | 'retryMs' | 'onAnswer'> {
+    Pick<ProxyHealthServerOptions, 'hardFail' | 'retryMs' | 'onResponse'> {
   /** Where /healthz and /livez are answered; `undefined` for nowhere. */
   readonly address: BindAddress | undefined;
   readonly clock: Pick<Clock, 'now'>;
   /** Told of each health check node port that cannot be opened, once as long as that lasts. */
-  readonly onPortFailure?: ServicePortsOptions['onFailure'];
+  readonly onPortFailure?: ServiceHealthServerOptions['onFailure'];
 }
 
 /** The daemon tells the observers; `open` may be called before it has anything to tell. */
 export class Health implements Disposable {
   readonly observers: readonly SyncObserver[];
-  readonly #ports: ServicePorts;
-  readonly #server: ProxyServer | undefined;
+  readonly #serviceServer: ServiceHealthServer;
+  readonly #proxyServer: ProxyHealthServer | undefined;
 
   constructor(options: HealthOptions) {
     const { engine, address, clock, log, onPortFailure } = options;
-    const syncs = new SyncHealth(options);
-    const node = new OwnNode(engine);
+    const syncHealth = new SyncHealth(options);
+    const node = new NodeEligibility(engine);
     const state = () => ({
       now: clock.now(),
-      healthy: syncs.healthy,
-      lastSynced: syncs.lastSynced,
+      healthy: syncHealth.healthy,
+      lastSynced: syncHealth.lastSynced,
       nodeEligible: node.eligible,
       families: engine.node.families,
     });
-    this.#server = address === undefined ? undefined : new ProxyServer({ ...options, address, state });
+    this.#proxyServer = address === undefined ? undefined : new ProxyHealthServer({ ...options, address, state });
     // Where nobody wants to know how the daemon is, only endpoints count.
-    const proxyHealthy = () => address === undefined || syncs.healthy;
-    this.#ports = new ServicePorts({ engine, proxyHealthy, onFailure: onPortFailure, log });
-    this.observers = [syncs, node, this.#ports];
+    const proxyHealthy = () => address === undefined || syncHealth.healthy;
+    this.#serviceServer = new ServiceHealthServer({ engine, proxyHealthy, onFailure: onPortFailure, log });
+    this.observers = [syncHealth, node, this.#serviceServer];
   }
 
   /** Resolves after the first attempt to listen. Rejects with a `ListenError` only with `hardFail`. */
   async open(): Promise<void> {
-    await this.#server?.open();
+    await this.#proxyServer?.open();
   }
 
   [Symbol.dispose](): void {
-    this.#server?.close();
-    this.#ports.close();
+    this.#proxyServer?.close();
+    this.#serviceServer.close();
   }
 }

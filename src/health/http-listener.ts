@@ -1,16 +1,16 @@
 // One HTTP server at one address and port that gives short answers.
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { listen, type Place } from '../host/network/listen.ts';
+import { type ListenAddress, listen } from '../host/network/listen.ts';
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-export interface HttpListenerOptions extends Place {
+export interface HttpListenerOptions extends ListenAddress {
   /** Gives the answer to a request for this path, which has no query. Must not throw. */
-  readonly answer: (path: string) => Answer;
+  readonly respond: (path: string) => HttpResponse;
 }
 
 /**
@@ -34,7 +34,7 @@ export class HttpListener {
     this.#server = createServer(
       { ...timeouts, connectionsCheckingInterval: REQUEST_TIMEOUT_MS },
       (request, response) => {
-        const { status, headers, body } = options.answer(pathOf(request));
+        const { status, headers, body } = options.respond(pathOf(request));
         response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
       },
     );

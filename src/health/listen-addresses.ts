@@ -22,8 +22,10 @@ export function listenAddresses({
   const loopbacks = hostAddresses.filter((address) => isLoopback(address) && isNamed(address));
   const [ip, ip6] = FAMILIES.map((family) => {
     if (!node.families.includes(family)) return [];
-    const taken = node.nodePortIps[family];
-    return taken === 'any' ? [ANY[family]] : [...taken, ...loopbacks.filter((address) => familyOf(address) === family)];
+    const nodePortIps = node.nodePortIps[family];
+    return nodePortIps === 'any'
+      ? [ANY[family]]
+      : [...nodePortIps, ...loopbacks.filter((address) => familyOf(address) === family)];
   });
   return { ip: ip ?? [], ip6: ip6 ?? [] };
 }

@@ -10,7 +10,7 @@ import { familiesOf, type Service } from '../services/objects/service.ts';
  * that terminate are not ready: traffic that is still on its way reaches them, but a load balancer must look elsewhere
  * (KEP-1669).
  */
-export function localEndpoints(
+export function countLocalEndpoints(
   service: Service,
   slices: Iterable<EndpointSlice>,
   nodeName: string,
@@ -18,7 +18,7 @@ export function localEndpoints(
   const all = [...slices];
   const count = (family: Family): number => {
     const backends = service.ports.flatMap((port) => backendsOf(all, { port, family, nodeName }));
-    return new Set(backends.filter(({ local, ready }) => local && ready).map(({ address }) => address)).size;
+    return new Set(backends.filter(({ isLocal, ready }) => isLocal && ready).map(({ address }) => address)).size;
   };
   return new Map(familiesOf(service).map((family) => [family, count(family)]));
 }

@@ -1,13 +1,13 @@
 // The listeners of health check node ports: opened, kept and closed as Services come, stay and go.
 
 import type { Log } from '../host/log.ts';
-import { reasonOf } from '../lib/reason.ts';
+import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
 import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
-import { type Answer, HttpListener } from './http-listener.ts';
+import { HttpListener, type HttpResponse } from './http-listener.ts';
 
 /** A port that cannot be opened. */
-export interface PortFailure {
+export interface ListenFailure {
   /** `namespace/name`. */
   readonly service: string;
   readonly port: number;
@@ -16,23 +16,23 @@ export interface PortFailure {
 
 export interface PortListenersOptions {
   /** What is answered for a Service at an address. */
-  readonly answer: (service: string, host: Address) => Answer;
+  readonly respond: (service: string, host: Address) => HttpResponse;
   /** Told of each failure once as long as it lasts. */
-  readonly onFailure?: ((failure: PortFailure) => void) | undefined;
+  readonly onFailure?: ((failure: ListenFailure) => void) | undefined;
   readonly log: Log;
 }
 
 /** What one Service has, by address and port as they are printed. */
-interface Held {
+interface ServiceListeners {
   readonly listeners: Map<string, HttpListener>;
   /** Failures that were told, and last. */
-  readonly told: Map<string, string>;
+  readonly loggedFailures: Map<string, string>;
 }
 
 /** One listener for each Service, address and port. One that cannot listen stands in nobody else's way. */
 export class PortListeners {
   readonly #options: PortListenersOptions;
-  readonly #byService = new Map<string, Held>();
+  readonly #byService = new Map<string, ServiceListeners>();
   readonly #failed = new Set<string>();
 
   constructor(options: PortListenersOptions) {
@@ -48,53 +48,57 @@ export class PortListeners {
    * These Services are to be answered at these places, and at no others; at those where they are already, nothing
    * happens. First all that is not wanted any more is closed, for a port may go over from one Service to another.
    */
-  put(wanted: ReadonlyMap<string, readonly BindAddress[]>): void {
-    for (const [service, places] of wanted) this.#closeOthers(service, places);
-    for (const [service, places] of wanted) for (const place of places) this.#open(service, place);
+  sync(wanted: ReadonlyMap<string, readonly BindAddress[]>): void {
+    for (const [service, addresses] of wanted) this.#closeUnwanted(service, addresses);
+    for (const [service, addresses] of wanted) for (const address of addresses) this.#open(service, address);
   }
 
   close(): void {
-    for (const service of this.#byService.keys()) this.#closeOthers(service, []);
+    for (const service of this.#byService.keys()) this.#closeUnwanted(service, []);
   }
 
-  #closeOthers(service: string, places: readonly BindAddress[]): void {
+  #closeUnwanted(service: string, addresses: readonly BindAddress[]): void {
     this.#failed.delete(service);
-    const stay = new Set(places.map(printBindAddress));
-    const held: Held = this.#byService.get(service) ?? { listeners: new Map(), told: new Map() };
-    for (const [place, listener] of held.listeners) {
-      if (stay.has(place)) continue;
+    const wanted = new Set(addresses.map(printBindAddress));
+    const current: ServiceListeners = this.#byService.get(service) ?? {
+      listeners: new Map(),
+      loggedFailures: new Map(),
+    };
+    for (const [address, listener] of current.listeners) {
+      if (wanted.has(address)) continue;
       listener.close();
-      held.listeners.delete(place);
+      current.listeners.delete(address);
     }
-    for (const place of held.told.keys()) if (!stay.has(place)) held.told.delete(place);
-    if (places.length > 0) this.#byService.set(service, held);
+    for (const address of current.loggedFailures.keys())
+      if (!wanted.has(address)) current.loggedFailures.delete(address);
+    if (addresses.length > 0) this.#byService.set(service, current);
     else this.#byService.delete(service);
   }
 
   #open(service: string, { host, port }: BindAddress): void {
-    const place = printBindAddress({ host, port });
-    const held = this.#byService.get(service);
-    if (held === undefined || held.listeners.has(place)) return;
-    const answer = (): Answer => this.#options.answer(service, host);
-    const listener = new HttpListener({ host, port, ipv6Only: true, answer });
-    held.listeners.set(place, listener);
+    const address = printBindAddress({ host, port });
+    const current = this.#byService.get(service);
+    if (current === undefined || current.listeners.has(address)) return;
+    const respond = (): HttpResponse => this.#options.respond(service, host);
+    const listener = new HttpListener({ host, port, ipv6Only: true, respond });
+    current.listeners.set(address, listener);
     listener.open().then(
       () => {
-        if (!held.told.delete(place)) return;
-        this.#options.log.info('health checks of a Service are answered after all', { service, address: place });
+        if (!current.loggedFailures.delete(address)) return;
+        this.#options.log.info('health checks of a Service are answered after all', { service, address: address });
       },
       (error: unknown) => {
-        if (held.listeners.get(place) !== listener) return;
-        held.listeners.delete(place);
+        if (current.listeners.get(address) !== listener) return;
+        current.listeners.delete(address);
         this.#failed.add(service);
-        const reason = reasonOf(error);
-        if (held.told.get(place) !== reason) this.#tell({ service, port, reason });
-        held.told.set(place, reason);
+        const reason = errorMessage(error);
+        if (current.loggedFailures.get(address) !== reason) this.#reportFailure({ service, port, reason });
+        current.loggedFailures.set(address, reason);
       },
     );
   }
 
-  #tell(failure: PortFailure): void {
+  #reportFailure(failure: ListenFailure): void {
     this.#options.log.warn('health checks of a Service are not answered', { ...failure });
     this.#options.onFailure?.(failure);
   }

@@ -1,6 +1,7 @@
 // Whether the daemon keeps the kernel up to date, judged by what it says of its syncs.
-import type { SyncObserver, SyncTimes } from '../controller/observer.ts';
+
 import type { SyncReport } from '../controller/sync.ts';
+import type { SyncObserver, SyncTimes } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 
 /** As kube-proxy has it: twice the time after which it tries a sync again that failed, a minute by default. */
@@ -27,7 +28,7 @@ export class SyncHealth implements SyncObserver {
   #listed = false;
   #lastSynced: number | undefined;
   /** Since when something waits, and when the first thing came that the sync under way does not bring in. */
-  #waiting: { readonly since: number; readonly newest: number } | undefined;
+  #pending: { readonly since: number; readonly newest: number } | undefined;
 
   constructor({ clock, timeoutMs = DEFAULT_TIMEOUT_MS }: SyncHealthOptions) {
     this.#clock = clock;
@@ -35,7 +36,7 @@ export class SyncHealth implements SyncObserver {
   }
 
   get healthy(): boolean {
-    return this.#waiting === undefined || this.#clock.now() - this.#waiting.since < this.#timeoutMs;
+    return this.#pending === undefined || this.#clock.now() - this.#pending.since < this.#timeoutMs;
   }
 
   /** When a sync last succeeded, in milliseconds since 1970; `undefined` as long as the kernel has not got everything once. */
@@ -49,17 +50,17 @@ export class SyncHealth implements SyncObserver {
   }
 
   queued(at: number): void {
-    if (this.#listed) this.#waiting = { since: this.#waiting?.since ?? at, newest: at };
+    if (this.#listed) this.#pending = { since: this.#pending?.since ?? at, newest: at };
   }
 
   synced(_: SyncReport, { startedAt }: SyncTimes): void {
     this.#lastSynced = this.#clock.now();
-    const newest = this.#waiting?.newest ?? startedAt;
-    this.#waiting = newest > startedAt ? { since: newest, newest } : undefined;
+    const newest = this.#pending?.newest ?? startedAt;
+    this.#pending = newest > startedAt ? { since: newest, newest } : undefined;
   }
 
-  failed(): void {
+  syncFailed(): void {
     const now = this.#clock.now();
-    this.#waiting ??= { since: now, newest: now };
+    this.#pending ??= { since: now, newest: now };
   }
 }

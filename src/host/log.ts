@@ -2,10 +2,10 @@
 import { pino } from 'pino';
 import type { LogFormat, LogLevel } from './log-level.ts';
 
-type Write = (message: string, details?: Readonly<Record<string, unknown>>) => void;
+type LogMethod = (message: string, details?: Readonly<Record<string, unknown>>) => void;
 
 /** Says what happened, with details by name. */
-export type Log = Readonly<Record<LogLevel, Write>>;
+export type Log = Readonly<Record<LogLevel, LogMethod>>;
 
 /** A log whose level can be changed at work. */
 export interface AdjustableLog extends Log {
@@ -33,7 +33,7 @@ export async function createLog({ level, format }: { level: LogLevel; format: Lo
   };
   const logger = pino(options, stream);
   const writer =
-    (at: LogLevel): Write =>
+    (at: LogLevel): LogMethod =>
     (message, details = {}) =>
       logger[at](details, message);
   const setLevel = (to: LogLevel): void => {

@@ -1,6 +1,6 @@
 // Views of Services as text for a terminal.
 
-import { table } from '../lib/table.ts';
+import { formatTable } from '../lib/table.ts';
 import type { EndpointView, PortView, ServiceView } from './service-view.ts';
 
 /** Every Service with its ports: frontends above, endpoints below. */
@@ -16,24 +16,32 @@ function printService({ service, type, refused, ports }: ServiceView): string {
 }
 
 function printPort({ name, family, protocol, port, topology, frontends, endpoints }: PortView): string {
-  const narrowed = topology === 'all' ? '' : `, endpoints of ${topology.replace('same-', 'the same ')} only`;
-  const frontendRows = frontends.map((view) => [view.dial, view.kind, view.policy, view.connections, view.leads]);
+  const topologyNote = topology === 'all' ? '' : `, endpoints of ${topology.replace('same-', 'the same ')} only`;
+  const frontendRows = frontends.map((view) => [
+    view.address,
+    view.kind,
+    view.policy,
+    view.connections,
+    view.destination,
+  ]);
   const tables = [
-    table(['FRONTEND', 'KIND', 'POLICY', 'CONNECTIONS', 'LEADS TO'], frontendRows),
-    ...(endpoints.length === 0 ? [] : [table(ENDPOINT_HEAD, endpoints.map(endpointRow))]),
+    formatTable(['FRONTEND', 'KIND', 'POLICY', 'CONNECTIONS', 'DESTINATION'], frontendRows),
+    ...(endpoints.length === 0 ? [] : [formatTable(ENDPOINT_HEADER, endpoints.map(endpointRow))]),
   ];
   const label = name === '' ? '' : `${name} `;
-  return [`  port ${label}${port}/${protocol} ${family}${narrowed}`, ...tables.map((text) => indent(text))].join('\n');
+  return [`  port ${label}${port}/${protocol} ${family}${topologyNote}`, ...tables.map((text) => indent(text))].join(
+    '\n',
+  );
 }
 
-const ENDPOINT_HEAD = ['ENDPOINT', 'NODE', 'SLOT', 'SHARE', 'CONNECTIONS', 'STATE'];
+const ENDPOINT_HEADER = ['ENDPOINT', 'NODE', 'SLOT', 'SHARE', 'CONNECTIONS', 'STATE'];
 
 function endpointRow({
   endpoint,
   node,
   used,
   missing,
-  why,
+  reason,
   slots,
   share,
   connections,
@@ -41,7 +49,7 @@ function endpointRow({
   const slot = slots.length === 0 ? '-' : slots.join(',');
   const state = used ? 'in' : missing ? 'not in the kernel' : 'out';
   const percent = used ? `${(share * 100).toFixed(1)}%` : '-';
-  return [endpoint, node || '-', slot, percent, connections, `${state}: ${why}`];
+  return [endpoint, node || '-', slot, percent, connections, `${state}: ${reason}`];
 }
 
 function indent(text: string): string {

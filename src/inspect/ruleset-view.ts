@@ -2,14 +2,14 @@
 
 import { compare } from '../lib/compare.ts';
 import { FAMILIES } from '../net/family.ts';
-import { allObjects } from '../nftables/compile/objects.ts';
-import { objectKey } from '../nftables/plan/ledger.ts';
-import { chainBlock, objectBlock, tableBlock } from '../nftables/syntax/block.ts';
-import { targetOf } from '../nftables/syntax/element.ts';
+import { allSetsAndMaps } from '../nftables/compile/sets-and-maps.ts';
+import { setOrMapKey } from '../nftables/plan/ledger.ts';
+import { chainBlock, setOrMapBlock, tableBlock } from '../nftables/syntax/block.ts';
+import { verdictChain } from '../nftables/syntax/element.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Chain } from '../nftables/syntax/statement.ts';
-import type { Counted } from './service-view.ts';
+import type { ListedElements } from './service-view.ts';
 
 export interface RulesetObjectView {
   readonly family: 'ip' | 'ip6';
@@ -28,22 +28,24 @@ export interface RulesetView {
  * elements, by their comments, and only chains that these lead to.
  */
 export function viewRuleset(
-  counted: Counted,
+  elementsByObject: ListedElements,
   chainsOf: (family: 'ip' | 'ip6') => readonly Chain[],
   service?: string,
 ): RulesetView {
-  const objects = allObjects().map(({ family, kind, name }) => {
-    const listed = counted.get(objectKey({ family, name })) ?? [];
+  const objects = allSetsAndMaps().map(({ family, kind, name }) => {
+    const listed = elementsByObject.get(setOrMapKey({ family, name })) ?? [];
     const elements = service === undefined ? listed : listed.filter((element) => belongsTo(element, service));
     return { family, kind, name, elements: [...elements].sort((a, b) => compare(a.key, b.key)) };
   });
   const shown = service === undefined ? objects : objects.filter((object) => object.elements.length > 0);
   const targets = new Set(
-    shown.flatMap(({ family, elements }) => elements.map((e) => `${family} ${targetOf(e.data)}`)),
+    shown.flatMap(({ family, elements }) => elements.map((e) => `${family} ${verdictChain(e.data)}`)),
   );
   const chains = FAMILIES.flatMap((family) => chainsOf(family).map((chain) => ({ family, chain })));
-  const led = chains.filter(({ family, chain }) => service === undefined || targets.has(`${family} ${chain.name}`));
-  return { objects: shown, chains: led };
+  const reachableChains = chains.filter(
+    ({ family, chain }) => service === undefined || targets.has(`${family} ${chain.name}`),
+  );
+  return { objects: shown, chains: reachableChains };
 }
 
 function belongsTo({ comment }: ListedElement, service: string): boolean {
@@ -52,14 +54,14 @@ function belongsTo({ comment }: ListedElement, service: string): boolean {
 
 /** The view in nft's own notation, with the counted connections as a comment behind each element. */
 export function printRuleset({ objects, chains }: RulesetView): string {
-  const bodies = new Map(allObjects().map((object) => [objectKey(object), object]));
+  const bodies = new Map(allSetsAndMaps().map((object) => [setOrMapKey(object), object]));
   return FAMILIES.flatMap((family) => {
     const blocks = [
       ...objects
         .filter((object) => object.family === family)
         .flatMap((object) => {
-          const declared = bodies.get(objectKey(object));
-          return declared === undefined ? [] : [objectBlock(declared, object.elements.map(withCount(object.kind)))];
+          const declared = bodies.get(setOrMapKey(object));
+          return declared === undefined ? [] : [setOrMapBlock(declared, object.elements.map(withCount(object.kind)))];
         }),
       ...chains.filter((entry) => entry.family === family).map(({ chain }) => chainBlock(chain, family)),
     ];

@@ -2,23 +2,23 @@
 
 import type { Engine } from '../engine/engine.ts';
 import { compare } from '../lib/compare.ts';
-import { dispatchKey, frontendKey } from '../nftables/compile/fragment.ts';
-import { OBJECTS, type ObjectName } from '../nftables/compile/objects.ts';
-import { objectKey } from '../nftables/plan/ledger.ts';
+import { frontendKey, serviceMapKey } from '../nftables/compile/compile-service.ts';
+import { SETS_AND_MAPS, type SetOrMapName } from '../nftables/compile/sets-and-maps.ts';
+import { setOrMapKey } from '../nftables/plan/ledger.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
 import type { Backend } from '../services/model/backends.ts';
 import type { Frontend, FrontendKind } from '../services/model/frontends.ts';
-import { whyBackend } from '../services/model/select.ts';
+import { explainBackend } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Service } from '../services/objects/service.ts';
 
 export interface FrontendView {
   readonly kind: FrontendKind;
   /** Address and port, or `*:port` for a node port. */
-  readonly dial: string;
+  readonly address: string;
   readonly policy: string;
   /** What happens to a new connection, in words. */
-  readonly leads: string;
+  readonly destination: string;
   /** New connections that were led on, or turned away, since the element was made. */
   readonly connections: number;
 }
@@ -30,7 +30,7 @@ export interface EndpointView {
   readonly used: boolean;
   /** It should, and the kernel does not have it: not yet, or since the Service was refused, or another has its addresses. */
   readonly missing: boolean;
-  readonly why: string;
+  readonly reason: string;
   /** Slots of the first frontend that it holds. */
   readonly slots: readonly number[];
   /** The part of new connections that it should get, from 0 to 1. */
@@ -58,14 +58,14 @@ export interface ServiceView {
 }
 
 /** What the kernel holds, by `family name` of set or map. */
-export type Counted = ReadonlyMap<string, readonly ListedElement[]>;
+export type ListedElements = ReadonlyMap<string, readonly ListedElement[]>;
 
 /** Views of the Services that `wanted` names (`namespace/name`), or of all. Sorted by name. */
-export function viewServices(engine: Engine, counted: Counted, wanted?: string): ServiceView[] {
+export function viewServices(engine: Engine, listed: ListedElements, name?: string): ServiceView[] {
   const refusals = new Map(engine.refusals().map(({ service, reason }) => [service, reason]));
-  const kernel = new KernelIndex(counted);
+  const kernel = new KernelIndex(listed);
   return [...engine.store.services.values()]
-    .filter((service) => wanted === undefined || service.key === wanted)
+    .filter((service) => name === undefined || service.key === name)
     .sort((a, b) => compare(a.key, b.key))
     .map((service) => viewService(service, { engine, kernel, refused: refusals.get(service.key) }));
 }
@@ -74,22 +74,22 @@ export function viewServices(engine: Engine, counted: Counted, wanted?: string):
 class KernelIndex {
   readonly #maps = new Map<string, ReadonlyMap<string, ListedElement>>();
 
-  constructor(counted: Counted) {
+  constructor(counted: ListedElements) {
     for (const [object, elements] of counted) {
       this.#maps.set(object, new Map(elements.map((element) => [element.key, element])));
     }
   }
 
-  get(family: Frontend['family'], name: ObjectName, key: string): ListedElement | undefined {
-    return this.#maps.get(objectKey(OBJECTS[family][name]))?.get(key);
+  get(family: Frontend['family'], name: SetOrMapName, key: string): ListedElement | undefined {
+    return this.#maps.get(setOrMapKey(SETS_AND_MAPS[family][name]))?.get(key);
   }
 
-  packets(family: Frontend['family'], name: ObjectName, key: string): number {
+  packets(family: Frontend['family'], name: SetOrMapName, key: string): number {
     return this.get(family, name, key)?.packets ?? 0;
   }
 
   /** The slots of a frontend, from 0 on. */
-  slots(family: Frontend['family'], name: ObjectName, key: string): ListedElement[] {
+  slots(family: Frontend['family'], name: SetOrMapName, key: string): ListedElement[] {
     const slots: ListedElement[] = [];
     for (
       let slot = this.get(family, name, `${key} . 0`);
@@ -111,38 +111,38 @@ function viewService(service: Service, context: Context): ServiceView {
 }
 
 function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: Context): PortView {
-  const tallies = port.frontends.map((frontend) => tally(frontend, kernel));
-  const place = { nodeName: engine.node.name, zone: engine.node.zone };
+  const slotsByFrontend = port.frontends.map((frontend) => slotsOf(frontend, kernel));
+  const nodeTopology = { nodeName: engine.node.name, zone: engine.node.zone };
   return {
     name: port.port.name,
     family: port.family === 'ip' ? 'IPv4' : 'IPv6',
     protocol: port.port.protocol,
     port: port.port.port,
-    topology: port.selection.topology,
+    topology: port.selection.topologyMode,
     frontends: port.frontends.map((frontend) => viewFrontend(service, frontend, port, { engine, kernel })),
     endpoints: port.backends.map((backend) => {
-      const why = whyBackend(backend, port.selection, port.wants, place);
-      if (!isSelected(backend, port)) return viewEndpoint(backend, tallies, { why, wanted: false });
+      const reason = explainBackend(backend, port.selection, port.endpointUsage, nodeTopology);
+      if (!isSelected(backend, port)) return viewEndpoint(backend, slotsByFrontend, { why: reason, wanted: false });
       if (service.weights[backend.address] === 0)
-        return viewEndpoint(backend, tallies, { why: `${why}, but its weight is 0`, wanted: false });
-      return viewEndpoint(backend, tallies, { why, wanted: true });
+        return viewEndpoint(backend, slotsByFrontend, { why: `${reason}, but its weight is 0`, wanted: false });
+      return viewEndpoint(backend, slotsByFrontend, { why: reason, wanted: true });
     }),
   };
 }
 
-const SLOT_MAPS: Readonly<Record<'address' | 'node', readonly ObjectName[]>> = {
+const SLOT_MAPS: Readonly<Record<'address' | 'node', readonly SetOrMapName[]>> = {
   address: ['endpoints', 'local-endpoints'],
   node: ['nodeport-endpoints', 'local-nodeport-endpoints'],
 };
-const VERDICT_MAPS: Readonly<Record<'address' | 'node', readonly [ObjectName, ObjectName]>> = {
-  address: ['service-ips', 'no-endpoints'],
+const VERDICT_MAPS: Readonly<Record<'address' | 'node', readonly [SetOrMapName, SetOrMapName]>> = {
+  address: ['service-ips', 'no-endpoint-services'],
   node: ['service-nodeports', 'no-endpoint-nodeports'],
 };
 
 /** All slots of a frontend, in the cluster's and in the local map. */
-function tally(frontend: Frontend, kernel: KernelIndex): ListedElement[][] {
+function slotsOf(frontend: Frontend, kernel: KernelIndex): ListedElement[][] {
   const maps = SLOT_MAPS[frontend.address === undefined ? 'node' : 'address'];
-  return maps.map((name) => kernel.slots(frontend.family, name, dispatchKey(frontend)));
+  return maps.map((name) => kernel.slots(frontend.family, name, serviceMapKey(frontend)));
 }
 
 function isSelected(backend: Backend, { selection }: ServicePortModel): boolean {
@@ -151,19 +151,19 @@ function isSelected(backend: Backend, { selection }: ServicePortModel): boolean 
 
 function viewEndpoint(
   backend: Backend,
-  tallies: readonly ListedElement[][][],
-  { why, wanted }: { readonly why: string; readonly wanted: boolean },
+  slotsByFrontend: readonly ListedElement[][][],
+  { why: reason, wanted: isExpected }: { readonly why: string; readonly wanted: boolean },
 ): EndpointView {
   const data = `${backend.address} . ${backend.port}`;
-  const [first = []] = tallies.flat().filter((slots) => slots.some((slot) => slot.data === data));
+  const [first = []] = slotsByFrontend.flat().filter((slots) => slots.some((slot) => slot.data === data));
   const slots = first.flatMap((slot, index) => (slot.data === data ? [index] : []));
-  const all = tallies.flat(2).filter((slot) => slot.data === data);
+  const all = slotsByFrontend.flat(2).filter((slot) => slot.data === data);
   return {
     endpoint: backend.name,
     node: backend.nodeName,
     used: slots.length > 0,
-    missing: wanted && slots.length === 0,
-    why,
+    missing: isExpected && slots.length === 0,
+    reason,
     slots,
     share: first.length === 0 ? 0 : slots.length / first.length,
     connections: all.reduce((sum, slot) => sum + slot.packets, 0),
@@ -177,40 +177,45 @@ function viewFrontend(
   { engine, kernel }: { engine: Engine; kernel: KernelIndex },
 ): FrontendView {
   const { family, kind, address, policy } = frontend;
-  const key = dispatchKey(frontend);
+  const key = serviceMapKey(frontend);
   const [verdicts, refusals] = VERDICT_MAPS[address === undefined ? 'node' : 'address'];
-  const turnedAway = kernel.packets(family, refusals, key);
-  const lead = kernel.packets(family, verdicts, key);
+  const rejected = kernel.packets(family, refusals, key);
+  const dispatched = kernel.packets(family, verdicts, key);
   const host = address === undefined ? '*' : family === 'ip6' ? `[${address}]` : address;
   return {
     kind,
-    dial: `${host}:${frontend.port}`,
+    address: `${host}:${frontend.port}`,
     policy,
-    leads: leadsTo(service, frontend, port, engine),
-    connections: Math.max(lead, slotTotal(frontend, kernel)) + turnedAway,
+    destination: describeDestination(service, frontend, port, engine),
+    connections: Math.max(dispatched, countSlotPackets(frontend, kernel)) + rejected,
   };
 }
 
 /** Slots outlive the verdict, which is made anew whenever the number of endpoints changes. */
-function slotTotal(frontend: Frontend, kernel: KernelIndex): number {
-  return tally(frontend, kernel)
+function countSlotPackets(frontend: Frontend, kernel: KernelIndex): number {
+  return slotsOf(frontend, kernel)
     .flat()
     .reduce((sum, slot) => sum + slot.packets, 0);
 }
 
-function leadsTo(service: Service, frontend: Frontend, { selection }: ServicePortModel, engine: Engine): string {
-  const holder = engine.collisions().find((collision) => collision.frontend === frontendKey(frontend));
-  if (holder !== undefined && holder.winner !== service.key)
-    return `nothing: ${holder.winner} has it, which comes first`;
-  if (!selection.any) return 'refused: no endpoint';
+function describeDestination(
+  service: Service,
+  frontend: Frontend,
+  { selection }: ServicePortModel,
+  engine: Engine,
+): string {
+  const conflict = engine.conflicts().find((collision) => collision.frontend === frontendKey(frontend));
+  if (conflict !== undefined && conflict.winner !== service.key)
+    return `nothing: ${conflict.winner} has it, which comes first`;
+  if (!selection.hasAnyEndpoints) return 'refused: no endpoint';
   const { cluster, local } = selection;
-  if (frontend.policy === 'Cluster') return `${count(cluster)}`;
+  if (frontend.policy === 'Cluster') return `${countEndpoints(cluster)}`;
   if (frontend.kind === 'cluster-ip')
-    return local.length > 0 ? `${count(local)} of this node` : 'dropped: none on this node';
-  const outside = local.length > 0 ? `${count(local)} of this node` : 'dropped: none on this node';
-  return `${outside}; pods and processes here: ${count(cluster)}`;
+    return local.length > 0 ? `${countEndpoints(local)} of this node` : 'dropped: none on this node';
+  const externalDestination = local.length > 0 ? `${countEndpoints(local)} of this node` : 'dropped: none on this node';
+  return `${externalDestination}; pods and processes here: ${countEndpoints(cluster)}`;
 }
 
-function count(backends: readonly Backend[]): string {
+function countEndpoints(backends: readonly Backend[]): string {
   return backends.length === 1 ? '1 endpoint' : `${backends.length} endpoints`;
 }

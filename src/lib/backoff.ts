@@ -1,7 +1,7 @@
 // How long to wait before the next attempt when attempts fail in a row.
 
-const SHORTEST_MS = 100;
-const LONGEST_MS = 30_000;
+const MIN_DELAY_MS = 100;
+const MAX_DELAY_MS = 30_000;
 
 /** Doubles from 100 ms to 30 s. The upper half of each step is random, so that nodes that failed together come back apart. */
 export class Backoff {
@@ -14,9 +14,9 @@ export class Backoff {
 
   /** Counts a failure; gives the milliseconds to wait. */
   next(): number {
-    const step = Math.min(SHORTEST_MS * 2 ** this.#failures, LONGEST_MS);
+    const step = Math.min(MIN_DELAY_MS * 2 ** this.#failures, MAX_DELAY_MS);
     this.#failures++;
-    return Math.max(SHORTEST_MS, Math.round(step * (0.5 + this.#random() / 2)));
+    return Math.max(MIN_DELAY_MS, Math.round(step * (0.5 + this.#random() / 2)));
   }
 
   reset(): void {

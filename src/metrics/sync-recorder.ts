@@ -1,29 +1,29 @@
 // Turns what the daemon tells into samples.
 
-import type { FailedAttempt, SyncObserver, SyncTimes, Troubles } from '../controller/observer.ts';
-import { SYNC_STAGES } from '../controller/stage-watch.ts';
+import { SYNC_STAGES } from '../controller/stage-timer.ts';
 import type { SyncReport } from '../controller/sync.ts';
+import type { FailedAttempt, Problems, SyncObserver, SyncTimes } from '../controller/sync-observer.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
-import type { ChangeBook } from './kube-proxy/change-book.ts';
 import type { KubeProxyMetrics } from './kube-proxy/kube-proxy-metrics.ts';
-import type { LocalGaps } from './kube-proxy/local-gaps.ts';
+import type { NoLocalEndpoints } from './kube-proxy/no-local-endpoints.ts';
+import type { PendingChanges } from './kube-proxy/pending-changes.ts';
 import type { SyncMetrics } from './nftlane/sync-metrics.ts';
 
 export interface RecorderParts {
-  readonly proxy: KubeProxyMetrics;
-  readonly own: SyncMetrics;
-  readonly changes: ChangeBook;
-  readonly gaps: LocalGaps;
+  readonly kubeProxy: KubeProxyMetrics;
+  readonly nftlane: SyncMetrics;
+  readonly changes: PendingChanges;
+  readonly noLocalEndpoints: NoLocalEndpoints;
 }
 
 /** The values of the label `ip_family`. */
 export const FAMILY_LABELS = FAMILIES.map((family) => ({ ip_family: FAMILY_TRAITS[family].label }));
 
-const KINDS_READ = ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const;
+const VALIDATED_KINDS = ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const;
 
 export class SyncRecorder implements SyncObserver {
   readonly #parts: RecorderParts;
-  #troubles: Troubles = { findings: [], collisions: [], refused: [] };
+  #problems: Problems = { issues: [], conflicts: [], refused: [] };
   #succeededAt: number | undefined;
 
   constructor(parts: RecorderParts) {
@@ -31,76 +31,76 @@ export class SyncRecorder implements SyncObserver {
   }
 
   queued(at: number): void {
-    this.#parts.changes.asked(at);
+    this.#parts.changes.queued(at);
   }
 
-  began(): void {
-    this.#parts.changes.checkOut();
+  syncStarted(): void {
+    this.#parts.changes.beginSync();
   }
 
   synced(report: SyncReport, times: SyncTimes): void {
-    const { proxy, own, changes, gaps } = this.#parts;
+    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#parts;
     const now = times.startedAt + times.ms;
     const isFull = report.full || this.#isFirst;
     this.#succeededAt = now;
-    const { services, triggers } = changes.settle();
-    gaps.touch(services);
+    const { services, triggers } = changes.commit();
+    noLocalEndpoints.markChanged(services);
     for (const { label, at } of triggers) {
       // The clocks of two machines differ.
-      proxy.programmingSeconds.observe({ ip_family: label }, Math.max(0, now - at) / 1000);
+      kubeProxy.programmingSeconds.observe({ ip_family: label }, Math.max(0, now - at) / 1000);
     }
-    if (report.drift.length > 0) own.drifts.inc(report.drift.length);
-    if (report.refused.length > 0) own.refusals.inc(report.refused.length);
-    if (report.tidyFailed) for (const labels of FAMILY_LABELS) proxy.tidyFailures.inc(labels);
+    if (report.drift.length > 0) nftlane.drifts.inc(report.drift.length);
+    if (report.refused.length > 0) nftlane.refusals.inc(report.refused.length);
+    if (report.cleanupFailed) for (const labels of FAMILY_LABELS) kubeProxy.cleanupFailures.inc(labels);
     if (!times.hadEvents && report.operations === 0) return;
-    this.#attempted(times.ms, isFull);
-    if (times.hadEvents) own.eventSeconds.observe(times.latencyMs / 1000);
+    this.#observeAttempt(times.ms, isFull);
+    if (times.hadEvents) nftlane.syncLatencySeconds.observe(times.latencyMs / 1000);
     for (const stage of SYNC_STAGES) {
-      if (report.stages[stage] > 0) own.stageSeconds.observe({ stage }, report.stages[stage] / 1000);
+      if (report.stages[stage] > 0) nftlane.stageSeconds.observe({ stage }, report.stages[stage] / 1000);
     }
-    for (const size of report.sizes) own.transactionOperations.observe(size);
+    for (const size of report.transactionSizes) nftlane.transactionOperations.observe(size);
   }
 
-  completed(): void {
-    this.#parts.own.complete.set(1);
+  initialLoadCompleted(): void {
+    this.#parts.nftlane.initialLoadComplete.set(1);
   }
 
-  failed(_: unknown, { ms, full }: FailedAttempt): void {
-    const { proxy, own, changes } = this.#parts;
-    changes.giveBack();
-    own.syncFailures.inc();
-    for (const labels of FAMILY_LABELS) proxy.syncFailures.inc(labels);
-    this.#attempted(ms, full || this.#isFirst);
+  syncFailed(_: unknown, { ms, full }: FailedAttempt): void {
+    const { kubeProxy, nftlane, changes } = this.#parts;
+    changes.rollback();
+    nftlane.syncFailures.inc();
+    for (const labels of FAMILY_LABELS) kubeProxy.syncFailures.inc(labels);
+    this.#observeAttempt(ms, full || this.#isFirst);
   }
 
-  altered(chains: readonly string[]): void {
-    this.#parts.own.foreignChanges.inc();
-    this.#parts.own.foreignChains.inc(chains.length);
+  chainsModified(chains: readonly string[]): void {
+    this.#parts.nftlane.foreignChanges.inc();
+    this.#parts.nftlane.foreignChangedChains.inc(chains.length);
   }
 
-  troubled(troubles: Troubles): void {
-    this.#troubles = troubles;
+  problemsUpdated(problems: Problems): void {
+    this.#problems = problems;
   }
 
   /** Sets what is only looked at: to be called before the metrics are read. */
   refresh(): void {
-    const { proxy, own, changes, gaps } = this.#parts;
-    const { findings, collisions, refused } = this.#troubles;
-    own.refused.set(refused.length);
-    own.collisions.set(collisions.length);
-    for (const kind of KINDS_READ) {
-      const objects = new Set(findings.map(({ object }) => object).filter((name) => name.startsWith(`${kind} `)));
-      own.faulty.set({ kind }, objects.size);
+    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#parts;
+    const { issues, conflicts, refused } = this.#problems;
+    nftlane.refusedServices.set(refused.length);
+    nftlane.frontendConflicts.set(conflicts.length);
+    for (const kind of VALIDATED_KINDS) {
+      const objects = new Set(issues.map(({ object }) => object).filter((name) => name.startsWith(`${kind} `)));
+      nftlane.invalidObjects.set({ kind }, objects.size);
     }
-    proxy.serviceChangesPending.set(changes.pendingServices);
-    proxy.sliceChangesPending.set(changes.pendingSlices);
+    kubeProxy.serviceChangesPending.set(changes.pendingServices);
+    kubeProxy.sliceChangesPending.set(changes.pendingSlices);
     for (const labels of FAMILY_LABELS) {
-      proxy.lastQueued.set(labels, changes.askedAt / 1000);
-      if (this.#succeededAt !== undefined) proxy.lastSynced.set(labels, this.#succeededAt / 1000);
+      kubeProxy.lastQueued.set(labels, changes.lastQueuedAt / 1000);
+      if (this.#succeededAt !== undefined) kubeProxy.lastSynced.set(labels, this.#succeededAt / 1000);
     }
     if (this.#succeededAt === undefined) return;
-    for (const { policy, label, count } of gaps.counts()) {
-      proxy.withoutLocal.set({ traffic_policy: policy, ip_family: label }, count);
+    for (const { policy, label, count } of noLocalEndpoints.counts()) {
+      kubeProxy.noLocalEndpoints.set({ traffic_policy: policy, ip_family: label }, count);
     }
   }
 
@@ -109,11 +109,11 @@ export class SyncRecorder implements SyncObserver {
     return this.#succeededAt === undefined;
   }
 
-  #attempted(ms: number, full: boolean): void {
-    const { proxy } = this.#parts;
+  #observeAttempt(ms: number, full: boolean): void {
+    const { kubeProxy } = this.#parts;
     for (const labels of FAMILY_LABELS) {
-      proxy.syncSeconds.observe(labels, ms / 1000);
-      (full ? proxy.fullSeconds : proxy.partialSeconds).observe(labels, ms / 1000);
+      kubeProxy.syncSeconds.observe(labels, ms / 1000);
+      (full ? kubeProxy.fullSeconds : kubeProxy.partialSeconds).observe(labels, ms / 1000);
     }
   }
 }

@@ -1,17 +1,17 @@
 // Taking kube-proxy's place: ours is complete first, then what it has left goes.
-import type { SyncObserver, Troubles } from '../controller/observer.ts';
+import type { Problems, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
-import { reasonOf } from '../lib/reason.ts';
-import type { KubeProxyLeftovers } from './kube-proxy.ts';
-import { joinRemovals, type Removal, type Survey } from './layer.ts';
+import { errorMessage } from '../lib/error-message.ts';
+import type { KubeProxyLeftovers } from './kube-proxy-leftovers.ts';
+import { type FindResult, mergeRemovalResults, type RemovalResult } from './leftover-cleaner.ts';
 
-export interface TakeOverParts {
+export interface TakeOverOptions {
   /** `no` leaves what kube-proxy has left where it is, and says so. */
   readonly mode: 'auto' | 'no';
-  readonly leftovers: Pick<KubeProxyLeftovers, 'find' | 'connections' | 'removeTables' | 'remove'>;
+  readonly leftovers: Pick<KubeProxyLeftovers, 'find' | 'countIpvsConnections' | 'removeTables' | 'remove'>;
   /** How many Services there are. */
-  readonly services: () => number;
+  readonly serviceCount: () => number;
   readonly log: Log;
   readonly clock: Clock;
   readonly times?: TakeOverTimes;
@@ -20,13 +20,13 @@ export interface TakeOverParts {
 /** In milliseconds. */
 export interface TakeOverTimes {
   /** How often it is looked whether connections through IPVS are over, or whether all Services are in the kernel. */
-  readonly waitMs: number;
+  readonly pollMs: number;
   /** When it is looked first whether kube-proxy is back; the pause doubles each time. */
-  readonly firstLookMs: number;
-  readonly longestPauseMs: number;
+  readonly firstRecheckMs: number;
+  readonly maxRecheckMs: number;
 }
 
-const TIMES: TakeOverTimes = { waitMs: 10_000, firstLookMs: 60_000, longestPauseMs: 1_800_000 };
+const DEFAULT_TIMES: TakeOverTimes = { pollMs: 10_000, firstRecheckMs: 60_000, maxRecheckMs: 1_800_000 };
 
 /**
  * Nothing is removed before the ruleset is complete, every Service is in it, and there is one at all. Established
@@ -34,114 +34,114 @@ const TIMES: TakeOverTimes = { waitMs: 10_000, firstLookMs: 60_000, longestPause
  * told, and they are removed again after pauses that double, for it may be on its way out.
  */
 export class TakeOver implements SyncObserver {
-  readonly #parts: TakeOverParts;
+  readonly #options: TakeOverOptions;
   readonly #times: TakeOverTimes;
   readonly #completed = Promise.withResolvers<void>();
-  #refused: readonly string[] = [];
-  readonly #told = new Set<string>();
+  #refusedServices: readonly string[] = [];
+  readonly #logged = new Set<string>();
   #hasRemoved = false;
 
-  constructor(parts: TakeOverParts) {
-    this.#parts = parts;
-    this.#times = parts.times ?? TIMES;
+  constructor(options: TakeOverOptions) {
+    this.#options = options;
+    this.#times = options.times ?? DEFAULT_TIMES;
   }
 
-  completed(): void {
+  initialLoadCompleted(): void {
     this.#completed.resolve();
   }
 
-  troubled({ refused }: Troubles): void {
-    this.#refused = refused.map(({ service }) => service);
+  problemsUpdated({ refused }: Problems): void {
+    this.#refusedServices = refused.map(({ service }) => service);
   }
 
   /** Works until the signal aborts. Never rejects: a take-over that fails leaves the data plane as it is. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#completed.resolve(), { once: true });
     if (!signal.aborted) await this.#completed.promise;
-    let pause = this.#times.firstLookMs;
+    let delayMs = this.#times.firstRecheckMs;
     while (!signal.aborted) {
       try {
-        await this.#look(signal);
+        await this.#reconcile(signal);
       } catch (error) {
-        const reason = reasonOf(error);
-        this.#tellOnce('warn', 'cannot look for what kube-proxy has left', { reason });
+        const reason = errorMessage(error);
+        this.#logOnce('warn', 'cannot look for what kube-proxy has left', { reason });
       }
-      await this.#sleep(pause, signal);
-      pause = Math.min(pause * 2, this.#times.longestPauseMs);
+      await this.#sleep(delayMs, signal);
+      delayMs = Math.min(delayMs * 2, this.#times.maxRecheckMs);
     }
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
-    const { leftovers, mode } = this.#parts;
+  async #reconcile(signal: AbortSignal): Promise<void> {
+    const { leftovers, mode } = this.#options;
     const found = await leftovers.find();
-    for (const obstacle of found.obstacles) this.#tellOnce('warn', 'kube-proxy may have left something', { obstacle });
+    for (const reason of found.failures) this.#logOnce('warn', 'kube-proxy may have left something', { reason });
     if (found.leftovers.length === 0) return;
-    if (mode === 'no') return this.#tellKept(found);
-    this.#tellOnce('info', 'found what kube-proxy has left', { leftovers: found.leftovers.join('; ') });
-    await this.#untilSafe(signal);
+    if (mode === 'no') return this.#logKept(found);
+    this.#logOnce('info', 'found what kube-proxy has left', { leftovers: found.leftovers.join('; ') });
+    await this.#waitUntilSafe(signal);
     if (signal.aborted) return;
     const tables = await leftovers.removeTables();
-    if ((await leftovers.connections()) > 0) {
-      this.#report(tables);
-      await this.#untilDrained(signal);
-      if (!signal.aborted) this.#report(await leftovers.remove({ keepAccepting: true }));
+    if ((await leftovers.countIpvsConnections()) > 0) {
+      this.#logRemoval(tables);
+      await this.#waitForIpvsDrain(signal);
+      if (!signal.aborted) this.#logRemoval(await leftovers.remove({ keepAccepting: true }));
       return;
     }
-    this.#report(joinRemovals([tables, await leftovers.remove({ keepAccepting: true })]));
+    this.#logRemoval(mergeRemovalResults([tables, await leftovers.remove({ keepAccepting: true })]));
   }
 
-  #tellKept({ leftovers }: Survey): void {
+  #logKept({ leftovers }: FindResult): void {
     const advice =
       'the rules of two proxies are here; to remove what kube-proxy has left: nftlane cleanup --kube-proxy';
     const details = { leftovers: leftovers.join('; '), advice };
-    this.#tellOnce('warn', 'what kube-proxy has left stays, for taking over is switched off', details);
+    this.#logOnce('warn', 'what kube-proxy has left stays, for taking over is switched off', details);
   }
 
   /** A Service that only kube-proxy serves must not lose its rules. */
-  async #untilSafe(signal: AbortSignal): Promise<void> {
+  async #waitUntilSafe(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const reason = this.#doubt();
+      const reason = this.#unsafeReason();
       if (reason === undefined) return;
-      this.#tellOnce('warn', "kube-proxy's rules stay for now", { reason });
-      await this.#sleep(this.#times.waitMs, signal);
+      this.#logOnce('warn', "kube-proxy's rules stay for now", { reason });
+      await this.#sleep(this.#times.pollMs, signal);
     }
   }
 
-  #doubt(): string | undefined {
-    if (this.#parts.services() === 0) return 'no Service is known: is this the right cluster, may they be read?';
-    if (this.#refused.length === 0) return undefined;
-    return `the kernel has refused ${this.#refused.slice(0, 5).join(', ')}`;
+  #unsafeReason(): string | undefined {
+    if (this.#options.serviceCount() === 0) return 'no Service is known: is this the right cluster, may they be read?';
+    if (this.#refusedServices.length === 0) return undefined;
+    return `the kernel has refused ${this.#refusedServices.slice(0, 5).join(', ')}`;
   }
 
-  async #untilDrained(signal: AbortSignal): Promise<void> {
-    for (let told = false; !signal.aborted; told = true) {
-      const connections = await this.#parts.leftovers.connections();
+  async #waitForIpvsDrain(signal: AbortSignal): Promise<void> {
+    for (let logged = false; !signal.aborted; logged = true) {
+      const connections = await this.#options.leftovers.countIpvsConnections();
       if (connections === 0) return;
       const note = 'they would end with its virtual servers; to end them now: nftlane cleanup --kube-proxy';
-      if (!told) this.#parts.log.info('waiting for connections through ipvs to end', { connections, note });
-      await this.#sleep(this.#times.waitMs, signal);
+      if (!logged) this.#options.log.info('waiting for connections through ipvs to end', { connections, note });
+      await this.#sleep(this.#times.pollMs, signal);
     }
   }
 
-  #report({ removed, kept, obstacles }: Removal): void {
-    const { log } = this.#parts;
+  #logRemoval({ removed, kept, failures }: RemovalResult): void {
+    const { log } = this.#options;
     if (removed.length > 0) {
       const details = { removed: removed.join('; ') };
       if (!this.#hasRemoved) log.info("taken over: kube-proxy's rules are removed", details);
       else log.warn("kube-proxy's rules were back, and are removed again: does it still run? Stop it", details);
       this.#hasRemoved = true;
     }
-    for (const chain of kept) this.#tellOnce('info', "a chain of kube-proxy's stays", { chain });
-    for (const obstacle of obstacles) this.#tellOnce('warn', "cannot remove all of kube-proxy's", { obstacle });
+    for (const chain of kept) this.#logOnce('info', "a chain of kube-proxy's stays", { chain });
+    for (const reason of failures) this.#logOnce('warn', "cannot remove all of kube-proxy's", { reason });
   }
 
-  #tellOnce(level: 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>): void {
+  #logOnce(level: 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>): void {
     const text = JSON.stringify([message, details]);
-    if (!this.#told.has(text)) this.#parts.log[level](message, details);
-    this.#told.add(text);
+    if (!this.#logged.has(text)) this.#options.log[level](message, details);
+    this.#logged.add(text);
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    await this.#parts.clock.sleep(ms, signal);
+    await this.#options.clock.sleep(ms, signal);
   }
 }

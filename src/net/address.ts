@@ -41,10 +41,10 @@ export function addressFromBits(bits: bigint, family: Family): Address {
 const OCTETS = /^(\d{1,10})\.(\d{1,10})\.(\d{1,10})\.(\d{1,10})$/;
 const CANONICAL_IP4 =
   /^(?:25[0-5]|2[0-4]\d|1?\d?\d)\.(?:25[0-5]|2[0-4]\d|1?\d?\d)\.(?:25[0-5]|2[0-4]\d|1?\d?\d)\.(?:25[0-5]|2[0-4]\d|1?\d?\d)$/;
-const ZERO_LED = /(?:^|\.)0\d/;
+const LEADING_ZERO = /(?:^|\.)0\d/;
 
 function parseIp4(text: string): Address | undefined {
-  if (CANONICAL_IP4.test(text) && !ZERO_LED.test(text)) return text;
+  if (CANONICAL_IP4.test(text) && !LEADING_ZERO.test(text)) return text;
   const match = OCTETS.exec(text);
   if (match === null) return undefined;
   const octets = match.slice(1).map(Number);

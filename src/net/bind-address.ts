@@ -12,11 +12,14 @@ export interface BindAddress {
  * it is none of these: names are not looked up.
  */
 export function parseBindAddress(text: string, defaultPort: number): BindAddress | undefined {
-  const alone = parseAddress(text);
-  if (alone !== undefined) return { host: alone, port: defaultPort };
-  const { bare, bracketed, digits } =
-    /^(?:\[(?<bracketed>[^\]]*)\]|(?<bare>[^:]*))(?::(?<digits>\d{1,5}))?$/.exec(text)?.groups ?? {};
-  const host = parseAddress(bracketed ?? bare ?? '');
+  const addressOnly = parseAddress(text);
+  if (addressOnly !== undefined) return { host: addressOnly, port: defaultPort };
+  const {
+    bare: unbracketed,
+    bracketed,
+    digits,
+  } = /^(?:\[(?<bracketed>[^\]]*)\]|(?<bare>[^:]*))(?::(?<digits>\d{1,5}))?$/.exec(text)?.groups ?? {};
+  const host = parseAddress(bracketed ?? unbracketed ?? '');
   const port = digits === undefined ? defaultPort : Number(digits);
   return host === undefined || port < 1 || port > 65535 ? undefined : { host, port };
 }

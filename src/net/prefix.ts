@@ -33,12 +33,14 @@ export function contains(prefix: Prefix, address: Address): boolean {
 
 /** The same addresses with blocks inside other blocks left out, in order: nft refuses overlapping intervals. */
 export function withoutOverlaps(prefixes: readonly Prefix[]): Prefix[] {
-  const bounded = prefixes.map((prefix) => ({ prefix, ...bounds(prefix) }));
-  bounded.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.prefix.length - b.prefix.length));
-  const kept: typeof bounded = [];
-  for (const entry of bounded) {
-    const clear = kept.every((before) => before.prefix.family !== entry.prefix.family || before.last < entry.first);
-    if (clear) kept.push(entry);
+  const ranges = prefixes.map((prefix) => ({ prefix, ...bounds(prefix) }));
+  ranges.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.prefix.length - b.prefix.length));
+  const kept: typeof ranges = [];
+  for (const entry of ranges) {
+    const isDisjoint = kept.every(
+      (before) => before.prefix.family !== entry.prefix.family || before.last < entry.first,
+    );
+    if (isDisjoint) kept.push(entry);
   }
   return kept.map((entry) => entry.prefix);
 }

@@ -19,9 +19,9 @@ const startedAt = Date.now();
 
 const sizes: SizeResults[] = [];
 for (const services of options.sizes) {
-  sizes.push(await measureLayouts(services, options, (what) => say(`${services} Services: ${what}`)));
+  sizes.push(await measureLayouts(services, options, (what) => logProgress(`${services} Services: ${what}`)));
 }
-const bench = { options: options.daemon, scratch, say: (what: string) => say(`${TABLE}: ${what}`) };
+const bench = { options: options.daemon, scratch, say: (what: string) => logProgress(`${TABLE}: ${what}`) };
 const daemon = await measureDaemon(bench);
 const zone = await measureZone(bench);
 const results: Results = { machine, sizes, daemon, zone };
@@ -31,7 +31,7 @@ console.log(`${printResults(results)}\n${printTargets(targets)}`);
 process.exitCode = targets.every(isKept) ? 0 : 1;
 
 /** Progress goes to standard error, so that the tables alone can be kept. */
-function say(what: string): void {
+function logProgress(what: string): void {
   const seconds = String(Math.round((Date.now() - startedAt) / 1000)).padStart(4);
   process.stderr.write(`bench: ${seconds} s  ${what}\n`);
 }

@@ -18,7 +18,7 @@ export async function measureChurn(daemon: DaemonProcess, api: Program, seconds:
   // What came before shall not count.
   await delay(200);
   const [cpuBefore, startedAt] = [cpuSeconds(daemon.pid), performance.now()];
-  await api.ask(`change ${PER_SECOND}-per-second ${seconds}`);
+  await api.request(`change ${PER_SECOND}-per-second ${seconds}`);
   const [endedAt, backlog] = [performance.now(), Math.max(0, pending())];
   const cpu = cpuSeconds(daemon.pid) - cpuBefore;
   while (pending() > 0 && performance.now() - endedAt < DRAIN_LIMIT_MS) await delay(1);

@@ -28,12 +28,12 @@ export interface DaemonProcess {
 
 /** Resolves when the kernel holds everything. */
 export async function startDaemon(
-  place: Namespace,
+  namespace: Namespace,
   { kubeconfig, runDir, nodeName = 'elsewhere' }: DaemonSetup,
 ): Promise<DaemonProcess> {
   const startedAt = Date.now();
   const flags = ['--kubeconfig', kubeconfig, '--run-dir', runDir, '--node-name', nodeName];
-  const child = place.spawn(process.execPath, [PROGRAM, 'run', ...flags, '--log-level', 'debug']);
+  const child = namespace.spawn(process.execPath, [PROGRAM, 'run', ...flags, '--log-level', 'debug']);
   const pid = child.pid ?? 0;
   const log = new LogLines(child.stderr);
   child.stdout.resume();

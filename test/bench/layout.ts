@@ -26,14 +26,14 @@ export type LayoutName = 'chains' | 'maps';
 export const LAYOUT_NAMES: readonly LayoutName[] = ['chains', 'maps'];
 
 /** A call of one method, so many times in a row or until the time is up, whichever comes first. */
-export interface Order {
+export interface ProbeCommand {
   readonly call: keyof Layout;
   readonly times?: number;
   readonly budgetMs?: number;
 }
 
 /** The time of each call, or why there is none. */
-export interface Reply {
+export interface ProbeReply {
   readonly ms?: readonly number[];
   readonly failure?: string;
 }

@@ -3,7 +3,7 @@
 import { sync } from '../../src/controller/sync.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { FAMILIES } from '../../src/net/family.ts';
-import { Kernel } from '../../src/nftables/client/kernel.ts';
+import { NftClient } from '../../src/nftables/client/nft-client.ts';
 import { DEFAULT_OPTIONS } from '../../src/nftables/compile/node-view.ts';
 import { addTable, deleteTable, TABLE } from '../../src/nftables/syntax/operation.ts';
 import type { Layout, LayoutSetup } from './layout.ts';
@@ -20,7 +20,7 @@ import {
 /** Nothing is in the kernel before the first load. */
 export function mapLayout({ services: size, endpoints, timeoutMs }: LayoutSetup): Layout {
   const services: BenchService[] = Array.from({ length: size }, (_, number) => benchService(number, endpoints));
-  const kernel = new Kernel({ command: 'nft' });
+  const kernel = new NftClient({ command: 'nft' });
   let engine = fill(services);
   let changes = 0;
   /** Changes come to all Services in turn, not to neighbours. */
@@ -34,7 +34,7 @@ export function mapLayout({ services: size, endpoints, timeoutMs }: LayoutSetup)
   const put = (service: BenchService): void => engine.put('EndpointSlice', readBenchService(service).slice);
   return {
     async load() {
-      await kernel.run(FAMILIES.flatMap((family) => [addTable(family).line, deleteTable(family).line]));
+      await kernel.apply(FAMILIES.flatMap((family) => [addTable(family).line, deleteTable(family).line]));
       engine = fill(services);
       return loadAll(engine, kernel);
     },
@@ -71,19 +71,23 @@ function fill(services: readonly BenchService[]): Engine {
 }
 
 /** What nft took, from the start of the first transaction to the end of the last: some of them go at the same time. */
-async function loadAll(engine: Engine, kernel: Kernel): Promise<number> {
+async function loadAll(engine: Engine, kernel: NftClient): Promise<number> {
   const times: number[] = [];
   const run = async (lines: readonly string[]): Promise<void> => {
     times.push(performance.now());
-    await kernel.run(lines);
+    await kernel.apply(lines);
     times.push(performance.now());
   };
-  await sync(engine, { run, list: () => kernel.list(), count: (objects) => kernel.count(objects) });
+  await sync(engine, {
+    apply: run,
+    list: () => kernel.list(),
+    listElements: (objects) => kernel.listElements(objects),
+  });
   return Math.max(...times) - Math.min(...times);
 }
 
 /** From the event to the end of the commit. */
-async function timed(engine: Engine, kernel: Kernel, event: () => void): Promise<number> {
+async function timed(engine: Engine, kernel: NftClient, event: () => void): Promise<number> {
   const started = performance.now();
   event();
   await sync(engine, kernel);

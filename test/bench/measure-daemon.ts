@@ -30,24 +30,24 @@ export interface DaemonBench {
 export async function measureDaemon({ options, scratch, say }: DaemonBench): Promise<DaemonResults> {
   const world = await createWorld();
   try {
-    const place = world.node1;
+    const namespace = world.node1;
     const setup = { kubeconfig: join(scratch, 'kubeconfig'), runDir: join(scratch, 'run') };
     await mkdir(setup.runDir);
     say('API server');
     const size = ['--services', String(options.services), '--endpoints', String(ENDPOINTS)];
-    const api = await startProgram(place, '../support/api-server/main.ts', [
+    const api = await startProgram(namespace, '../support/api-server/main.ts', [
       ...size,
       '--kubeconfig-out',
       setup.kubeconfig,
     ]);
     say('starts');
-    const { starts, restarts, daemon } = await measureStarts(place, setup, options.starts);
+    const { starts, restarts, daemon } = await measureStarts(namespace, setup, options.starts);
     await delay(SETTLE_MS);
     const settledRssMb = memoryMb(daemon.pid, 'VmRSS');
     say('lone events');
     const latencyMs = await measureLatency(daemon, api, options.events);
     say('an observer');
-    const observedMs = summarize(await observe(place, api, options));
+    const observedMs = summarize(await observe(namespace, api, options));
     say('churn');
     const churn = await measureChurn(daemon, api, options.churnSeconds);
     const nftPeakMb = Math.max(...starts.map(({ nftMb }) => nftMb), watchChildren(daemon.pid).stop());
@@ -73,45 +73,45 @@ export async function measureDaemon({ options, scratch, say }: DaemonBench): Pro
 }
 
 /** Starts with an empty kernel, each followed by a restart with the kernel as it was left. The last daemon stays. */
-async function measureStarts(place: Namespace, setup: DaemonSetup, times: number) {
+async function measureStarts(namespace: Namespace, setup: DaemonSetup, times: number) {
   const starts: DaemonProcess[] = [];
   const restarts: DaemonProcess[] = [];
   const begin = async (list: DaemonProcess[]): Promise<DaemonProcess> => {
-    const daemon = await startDaemon(place, setup);
+    const daemon = await startDaemon(namespace, setup);
     list.push(daemon);
     return daemon;
   };
   await begin(starts).then((daemon) => daemon.stop());
   await begin(restarts).then((daemon) => daemon.stop());
   for (let round = 2; round < times; round++) {
-    await emptyKernel(place);
+    await emptyKernel(namespace);
     await begin(starts).then((daemon) => daemon.stop());
   }
-  await emptyKernel(place);
+  await emptyKernel(namespace);
   return { daemon: await begin(starts), starts, restarts };
 }
 
-async function emptyKernel(place: Namespace): Promise<void> {
+async function emptyKernel(namespace: Namespace): Promise<void> {
   const lines = ['ip', 'ip6'].map((family) => `add table ${family} ${TABLE}\ndelete table ${family} ${TABLE}\n`);
-  await place.output('nft', ['-f', '-'], { input: lines.join('') });
+  await namespace.output('nft', ['-f', '-'], { input: lines.join('') });
 }
 
 async function measureLatency(daemon: DaemonProcess, api: Program, events: number) {
   const before = daemon.log.all.length;
-  await api.ask(`change ${LONE_PER_SECOND}-per-second ${events / LONE_PER_SECOND}`);
+  await api.request(`change ${LONE_PER_SECOND}-per-second ${events / LONE_PER_SECOND}`);
   await delay(PAUSE_MS);
   return summarize(daemon.log.all.slice(before).flatMap(({ latencyMs }) => latencyMs ?? []));
 }
 
 /** From the order to the API server to the observer's line, with all processes on the way. */
-async function observe(place: Namespace, api: Program, { observed, services }: BenchOptions['daemon']) {
-  const monitor = await startMonitor(place);
+async function observe(namespace: Namespace, api: Program, { observed, services }: BenchOptions['daemon']) {
+  const monitor = await startMonitor(namespace);
   try {
     const times: number[] = [];
     let number = services;
     const one = (timeoutMs: number) => {
       const name = `svc-${String(number--).padStart(5, '0')}`;
-      return monitor.timeCommit(() => void api.ask(`endpoint ${name} +1`), timeoutMs);
+      return monitor.timeCommit(() => void api.request(`endpoint ${name} +1`), timeoutMs);
     };
     await one(2000);
     for (let count = 0; count < observed; count++) {

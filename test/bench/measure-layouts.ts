@@ -1,14 +1,15 @@
 // Both layouts at one size, side by side: first the one, then the other, again and again.
-import { type Arena, openArena } from './arena.ts';
-import { LAYOUT_NAMES, type Layout, type LayoutName, type Order } from './layout.ts';
+
+import { LAYOUT_NAMES, type Layout, type LayoutName, type ProbeCommand } from './layout.ts';
+import { createLayoutBench, type LayoutBench } from './layout-bench.ts';
 import { measureTraffic } from './measure-traffic.ts';
 import type { BenchOptions } from './options.ts';
 import type { LayoutResults, SizeResults } from './results.ts';
 import { endpointsAt } from './services.ts';
 import { type Summary, summarize } from './statistics.ts';
 
-type Open = Readonly<Partial<Record<LayoutName, Arena>>>;
-type Found = Record<LayoutName, Partial<LayoutResults>>;
+type Open = Readonly<Partial<Record<LayoutName, LayoutBench>>>;
+type PartialResults = Record<LayoutName, Partial<LayoutResults>>;
 
 export async function measureLayouts(
   services: number,
@@ -18,10 +19,10 @@ export async function measureLayouts(
   const endpoints = endpointsAt(services);
   const names = services > options.largestChains ? (['maps'] as const) : LAYOUT_NAMES;
   const setup = { services, endpoints, timeoutMs: options.loadTimeoutMs };
-  const open: Partial<Record<LayoutName, Arena>> = {};
-  const found: Found = { chains: {}, maps: {} };
+  const open: Partial<Record<LayoutName, LayoutBench>> = {};
+  const found: PartialResults = { chains: {}, maps: {} };
   try {
-    for (const name of names) open[name] = await openArena(name, setup);
+    for (const name of names) open[name] = await createLayoutBench(name, setup);
     say('full load');
     await load(open, services, found);
     for (const name of LAYOUT_NAMES) if (found[name].failure !== undefined) await close(open, name);
@@ -38,11 +39,11 @@ export async function measureLayouts(
 }
 
 /** Small loads are timed several times. */
-async function load(open: Open, services: number, found: Found): Promise<void> {
+async function load(open: Open, services: number, found: PartialResults): Promise<void> {
   const rounds = services <= 1000 ? 5 : services <= 10_000 ? 2 : 1;
   const times: Record<LayoutName, number[]> = { chains: [], maps: [] };
   for (let round = 0; round < rounds; round++) {
-    for (const [name, arena] of arenas(open)) {
+    for (const [name, arena] of layoutBenches(open)) {
       try {
         const { ms, nftMb } = await arena.load();
         times[name].push(ms);
@@ -58,13 +59,13 @@ async function load(open: Open, services: number, found: Found): Promise<void> {
 }
 
 /** Ours is timed more often: it is to be shown that hardly any change takes long. */
-async function change(open: Open, options: BenchOptions, found: Found): Promise<void> {
+async function change(open: Open, options: BenchOptions, found: PartialResults): Promise<void> {
   const few = options.quick ? 5 : 10;
   await forEach(open, found, { prepareMs: { call: 'prepare', times: few, budgetMs: 12_000 } });
   // The first changes of a process are slower: code is not compiled yet, nft reads the table for the first time.
   await forEach(open, undefined, { changeMs: { call: 'change', times: 20, budgetMs: 2000 } });
   const times: Record<LayoutName, number> = { chains: few * 3, maps: options.samples };
-  for (const [name, arena] of arenas(open)) {
+  for (const [name, arena] of layoutBenches(open)) {
     const only: Open = { [name]: arena };
     await forEach(only, found, { changeMs: { call: 'change', times: times[name] } });
     await forEach(only, found, { growMs: { call: 'grow', times: Math.ceil(times[name] / 4) } });
@@ -74,23 +75,23 @@ async function change(open: Open, options: BenchOptions, found: Found): Promise<
 
 async function forEach(
   open: Open,
-  found: Found | undefined,
-  orders: Readonly<Record<string, Order & { call: keyof Layout }>>,
+  found: PartialResults | undefined,
+  orders: Readonly<Record<string, ProbeCommand & { call: keyof Layout }>>,
 ): Promise<void> {
   for (const [result, { call, ...how }] of Object.entries(orders)) {
-    for (const [name, arena] of arenas(open)) {
+    for (const [name, arena] of layoutBenches(open)) {
       const summary: Summary = summarize(await arena.time(call, how));
       if (found !== undefined) found[name] = { ...found[name], [result]: summary };
     }
   }
 }
 
-async function close(open: Partial<Record<LayoutName, Arena>>, name: LayoutName): Promise<void> {
+async function close(open: Partial<Record<LayoutName, LayoutBench>>, name: LayoutName): Promise<void> {
   const arena = open[name];
   delete open[name];
   await arena?.close();
 }
 
-export function arenas(open: Open): [LayoutName, Arena][] {
-  return Object.entries(open) as [LayoutName, Arena][];
+export function layoutBenches(open: Open): [LayoutName, LayoutBench][] {
+  return Object.entries(open) as [LayoutName, LayoutBench][];
 }

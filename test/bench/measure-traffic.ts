@@ -1,10 +1,11 @@
 // New connections and flows through both layouts, in turns.
-import type { Arena } from './arena.ts';
+
 import type { LayoutName } from './layout.ts';
+import type { LayoutBench } from './layout-bench.ts';
 import type { BenchOptions } from './options.ts';
 import type { LayoutResults, TrafficSummary } from './results.ts';
 import { summarize } from './statistics.ts';
-import type { TrafficOrder, TrafficResult } from './traffic-order.ts';
+import type { TrafficRequest, TrafficResult } from './traffic-request.ts';
 
 /** Enough to keep two processors busy. */
 const CONCURRENCY = 4;
@@ -18,14 +19,14 @@ export interface TrafficMeasurement {
 }
 
 export async function measureTraffic(
-  open: Readonly<Partial<Record<LayoutName, Arena>>>,
+  open: Readonly<Partial<Record<LayoutName, LayoutBench>>>,
   { services, options: { trafficRounds, trafficMs }, found }: TrafficMeasurement,
 ): Promise<void> {
-  const orders: readonly TrafficOrder[] = [
+  const orders: readonly TrafficRequest[] = [
     { kind: 'tcp', services, ms: trafficMs, concurrency: CONCURRENCY },
     { kind: 'udp', services, flows: trafficMs * FLOWS_PER_MS },
   ];
-  const arenas = Object.entries(open) as [LayoutName, Arena][];
+  const arenas = Object.entries(open) as [LayoutName, LayoutBench][];
   for (const order of orders) {
     const results: Record<LayoutName, TrafficResult[]> = { chains: [], maps: [] };
     for (const [, arena] of arenas) await arena.dial(shortened(order));
@@ -38,7 +39,7 @@ export async function measureTraffic(
 }
 
 /** A tenth, to warm up. */
-function shortened(order: TrafficOrder): TrafficOrder {
+function shortened(order: TrafficRequest): TrafficRequest {
   return order.kind === 'tcp' ? { ...order, ms: order.ms / 10 } : { ...order, flows: order.flows / 10 };
 }
 

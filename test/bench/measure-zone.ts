@@ -31,7 +31,7 @@ export async function measureZone({ options, scratch, say }: DaemonBench): Promi
     for (let change = 0; change < options.zoneChanges; change++) {
       await delay(SETTLE_MS);
       const from = daemon.log.all.length;
-      await api.ask(`zone ${NODE_NUMBER} ${ZONES[change % ZONES.length]}`);
+      await api.request(`zone ${NODE_NUMBER} ${ZONES[change % ZONES.length]}`);
       syncs.push(await nextSync(daemon, from));
     }
     await daemon.stop();

@@ -6,26 +6,26 @@ const EVERY_MS = 5;
 
 /** Watches until stopped; gives megabytes. */
 export function watchChildren(pid: number): { stop(): number } {
-  const strangers = new Set<number>();
+  const unrelated = new Set<number>();
   const own = programOf(pid);
   const children = new Set<number>();
   let peak = 0;
-  const look = (): void => {
+  const sample = (): void => {
     for (const seen of allPids()) {
-      if (strangers.has(seen)) continue;
+      if (unrelated.has(seen)) continue;
       if (children.has(seen) || parentOf(seen) === pid) children.add(seen);
-      else strangers.add(seen);
+      else unrelated.add(seen);
     }
     for (const child of children) {
       // Until it runs a program of its own, a child is a copy of its parent.
       if (programOf(child) !== own) peak = Math.max(peak, memoryMb(child, 'VmHWM'));
     }
   };
-  const timer = setInterval(look, EVERY_MS);
+  const timer = setInterval(sample, EVERY_MS);
   return {
     stop: () => {
       clearInterval(timer);
-      look();
+      sample();
       return peak;
     },
   };

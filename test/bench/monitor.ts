@@ -14,9 +14,9 @@ export interface Monitor {
 }
 
 /** Resolves when it listens. */
-export async function startMonitor(place: Namespace): Promise<Monitor> {
-  const child = place.spawn('nft', ['monitor']);
-  await becomeIdle(child.pid ?? 0);
+export async function startMonitor(namespace: Namespace): Promise<Monitor> {
+  const child = namespace.spawn('nft', ['monitor']);
+  await waitUntilIdle(child.pid ?? 0);
   let onCommit = (): void => {};
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (line.startsWith('# new generation')) onCommit();
@@ -30,8 +30,8 @@ export async function startMonitor(place: Namespace): Promise<Monitor> {
       const started = performance.now();
       action();
       const timer = new AbortController();
-      const inVain = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);
-      const at = await Promise.race([committed, inVain]);
+      const timedOut = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);
+      const at = await Promise.race([committed, timedOut]);
       timer.abort();
       return at === undefined ? undefined : at - started;
     },
@@ -40,7 +40,7 @@ export async function startMonitor(place: Namespace): Promise<Monitor> {
 }
 
 /** It first reads what the kernel has, for some seconds, and begins anew whenever that changes meanwhile. */
-async function becomeIdle(pid: number): Promise<void> {
+async function waitUntilIdle(pid: number): Promise<void> {
   for (let before = -1, now = 0; before < now; now = cpuSeconds(pid)) {
     before = now;
     await delay(IDLE_MS);

@@ -5,7 +5,7 @@
 // Orders come as lines of JSON on standard input, answers go as lines to standard output.
 import { createInterface } from 'node:readline';
 import { chainLayout } from './chain-layout.ts';
-import type { Layout, LayoutSetup, Order, Reply } from './layout.ts';
+import type { Layout, LayoutSetup, ProbeCommand, ProbeReply } from './layout.ts';
 import { mapLayout } from './map-layout.ts';
 
 const [name, json = '{}'] = process.argv.slice(2);
@@ -14,12 +14,12 @@ const layout: Layout = name === 'maps' ? mapLayout(setup) : chainLayout(setup);
 
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {
-  const order: Order = JSON.parse(line);
-  console.log(JSON.stringify(await carryOut(order)));
+  const order: ProbeCommand = JSON.parse(line);
+  console.log(JSON.stringify(await execute(order)));
 }
 process.exit();
 
-async function carryOut({ call, times = 1, budgetMs = Number.POSITIVE_INFINITY }: Order): Promise<Reply> {
+async function execute({ call, times = 1, budgetMs = Number.POSITIVE_INFINITY }: ProbeCommand): Promise<ProbeReply> {
   const ms: number[] = [];
   const started = performance.now();
   try {

@@ -5,9 +5,9 @@ import { killGroup, type PipedChild } from '../support/netns/process.ts';
 import { outputLines } from '../support/netns/program-output.ts';
 
 /** Starts a program of this directory, or of a path beside it, and waits for its first line. */
-export async function startProgram(place: Namespace, file: string, args: readonly string[] = []): Promise<Program> {
+export async function startProgram(namespace: Namespace, file: string, args: readonly string[] = []): Promise<Program> {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const child = place.spawn(process.execPath, [path, ...args]);
+  const child = namespace.spawn(process.execPath, [path, ...args]);
   const lines = outputLines(child, file);
   await lines.next();
   return new Program(child, lines);
@@ -28,7 +28,7 @@ export class Program {
   }
 
   /** One line there, one line back; one at a time. */
-  async ask(line: string): Promise<string> {
+  async request(line: string): Promise<string> {
     this.#child.stdin.write(`${line}\n`);
     return (await this.#lines.next()).value;
   }

@@ -5,19 +5,19 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { clusterIpOf, protocolOf, SERVICE_PORT } from './services.ts';
 import { summarize } from './statistics.ts';
-import type { TrafficOrder, TrafficResult } from './traffic-order.ts';
+import type { TrafficRequest, TrafficResult } from './traffic-request.ts';
 
 const CONNECT_TIMEOUT_MS = 1000;
 const DATAGRAM = Buffer.from('?');
 
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {
-  const order: TrafficOrder = JSON.parse(line);
+  const order: TrafficRequest = JSON.parse(line);
   console.log(JSON.stringify(order.kind === 'tcp' ? await dialTcp(order) : await sendUdp(order)));
 }
 process.exit();
 
-async function dialTcp(order: TrafficOrder & { kind: 'tcp' }): Promise<TrafficResult> {
+async function dialTcp(order: TrafficRequest & { kind: 'tcp' }): Promise<TrafficResult> {
   const targets = clusterIpsOf('tcp', order.services);
   const latencies: number[] = [];
   let failures = 0;
@@ -49,7 +49,7 @@ function dialOnce(host: string): Promise<boolean> {
 }
 
 /** Every socket sends to each Service once, and each time that is a new flow. Sending goes all the way to the pod. */
-async function sendUdp({ services, flows }: TrafficOrder & { kind: 'udp' }): Promise<TrafficResult> {
+async function sendUdp({ services, flows }: TrafficRequest & { kind: 'udp' }): Promise<TrafficResult> {
   const targets = clusterIpsOf('udp', services);
   const sockets = await Promise.all(Array.from({ length: Math.ceil(flows / targets.length) }, openSocket));
   const latencies: number[] = [];

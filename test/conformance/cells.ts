@@ -8,13 +8,13 @@ import { EXTERNAL, type GridService, VIP } from './services.ts';
 
 /** Who dials, and by which interface that comes to the node that is looked at, `node1`. */
 export const CLIENTS = {
-  'a pod here': { place: 'shell', inInterface: 'pod-shell' },
-  'a pod elsewhere': { place: 'far', inInterface: 'lan' },
-  'the endpoint here itself': { place: 'a', inInterface: 'pod-a' },
-  'the endpoint elsewhere itself': { place: 'c', inInterface: 'lan' },
-  'a process of this node': { place: 'node1', inInterface: undefined },
-  'a process of another node': { place: 'node2', inInterface: 'lan' },
-  'a client outside': { place: 'client', inInterface: 'lan' },
+  'a pod here': { namespace: 'shell', inInterface: 'pod-shell' },
+  'a pod elsewhere': { namespace: 'far', inInterface: 'lan' },
+  'the endpoint here itself': { namespace: 'a', inInterface: 'pod-a' },
+  'the endpoint elsewhere itself': { namespace: 'c', inInterface: 'lan' },
+  'a process of this node': { namespace: 'node1', inInterface: undefined },
+  'a process of another node': { namespace: 'node2', inInterface: 'lan' },
+  'a client outside': { namespace: 'client', inInterface: 'lan' },
 } as const;
 
 export type ClientName = keyof typeof CLIENTS;
@@ -45,11 +45,11 @@ const UNALLOCATED: Addresses = { ip: '172.30.200.1', ip6: 'fd00:30::c801' };
 const { node1 } = NODES;
 
 /** All that can be dialled, from everywhere, in both families and protocols. */
-export function gridCells(services: readonly GridService[], addressOf: (place: string) => Addresses): Cell[] {
+export function gridCells(services: readonly GridService[], addressOf: (namespace: string) => Addresses): Cell[] {
   const destinations = [...services.flatMap(destinationsOf), ...OTHERS];
   return Object.keys(CLIENTS).flatMap((name) => {
     const client = name as ClientName;
-    const own = addressOf(CLIENTS[client].place);
+    const own = addressOf(CLIENTS[client].namespace);
     const reachable = destinations.filter(({ hostOnly }) => hostOnly !== true || client === 'a process of this node');
     return reachable.flatMap((destination) =>
       FAMILIES.flatMap((family) =>
@@ -99,7 +99,7 @@ function ownSource(at: Addresses, family: Family): string {
 }
 
 /** Where each place is. */
-export function placeAddress(place: string, pod: (name: string) => Addresses): Addresses {
-  if (place === 'client') return CLIENT;
-  return place === 'node1' || place === 'node2' ? NODES[place] : pod(place);
+export function namespaceAddress(namespace: string, pod: (name: string) => Addresses): Addresses {
+  if (namespace === 'client') return CLIENT;
+  return namespace === 'node1' || namespace === 'node2' ? NODES[namespace] : pod(namespace);
 }

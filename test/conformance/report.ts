@@ -1,17 +1,17 @@
 // The results of the conformance grid for a person, and for a program.
 
 import { compare } from '../../src/lib/compare.ts';
-import { table } from '../../src/lib/table.ts';
+import { formatTable } from '../../src/lib/table.ts';
 import { CLIENTS } from './cells.ts';
-import type { FastRun } from './fast-run.ts';
-import { FAST_COLUMNS, fastRows, fastTables, fastTotalsOf, runWords } from './report-fast.ts';
+import type { FastPathRun } from './fast-path-run.ts';
+import { describeRun, FAST_PATH_COLUMNS, fastPathRows, fastPathTables, fastPathTotalsOf } from './report-fast-path.ts';
 import type { Result } from './run-grid.ts';
 
 /** What cannot be run, and why. */
 export const NOT_RUN = [
   {
     what: 'SCTP',
-    why: 'the kernel that this ran on has no SCTP sockets; single packets are followed through it by test/integration/nft/odd-packets.test.ts, and a property test compares route and trace',
+    why: 'the kernel that this ran on has no SCTP sockets; single packets are followed through it by test/integration/nft/unusual-packets.test.ts, and a property test compares route and trace',
   },
   {
     what: 'a process of this node that is led to an endpoint of this node by host network',
@@ -58,7 +58,7 @@ const DIMENSIONS = ['setup', 'policy', 'endpoints', 'destination', 'client'] as 
  * A row for each group, with the number of its name in each dimension. Times and counts of connections are left out, so
  * that the same results give the same bytes.
  */
-export function toJson(results: readonly Result[], runs: readonly FastRun[]): string {
+export function toJson(results: readonly Result[], runs: readonly FastPathRun[]): string {
   const groups = groupsOf(results);
   const dimensions = Object.fromEntries(
     DIMENSIONS.map((dimension) => [dimension, [...new Set(groups.map((group) => group[dimension]))]]),
@@ -73,12 +73,12 @@ export function toJson(results: readonly Result[], runs: readonly FastRun[]): st
   const columns = [...DIMENSIONS, 'cells', 'agreeing', 'expected', 'seen', 'differences'];
   const fastPath = {
     runs: runs
-      .map((run) => ({ run: runWords(run), ...fastTotalsOf([run]) }))
+      .map((run) => ({ run: describeRun(run), ...fastPathTotalsOf([run]) }))
       .map(({ connections, flows, ...run }) => run),
-    columns: FAST_COLUMNS,
+    columns: FAST_PATH_COLUMNS,
   };
   const head = JSON.stringify({ cells, disagreeing, notRun: NOT_RUN, dimensions, fastPath, columns }, null, 2);
-  return `${head.slice(0, -2)},\n${listing('rows', rows)},\n${listing('fastRows', fastRows(runs, numberOf))}\n}\n`;
+  return `${head.slice(0, -2)},\n${listing('rows', rows)},\n${listing('fastRows', fastPathRows(runs, numberOf))}\n}\n`;
 }
 
 /** A row a line. */
@@ -88,10 +88,10 @@ function listing(name: string, rows: readonly unknown[]): string {
 
 export function toMarkdown(
   results: readonly Result[],
-  runs: readonly FastRun[],
+  runs: readonly FastPathRun[],
   { cells, disagreeing, connections, seconds }: Totals,
 ): string {
-  const fast = fastTotalsOf(runs);
+  const fast = fastPathTotalsOf(runs);
   const lines = disagreements(results, runs);
   const groups = groupsOf(results);
   const setups = [...new Set(groups.map(({ setup }) => setup))];
@@ -126,16 +126,16 @@ cluster untouched, and was answered there. \`refused\`: TCP reset or ICMP error.
 disagrees says what was expected and, after \`BUT\`, what was seen.`;
 
 /** Every cell that disagrees, and what the programs have miscounted. */
-export function disagreements(results: readonly Result[], runs: readonly FastRun[]): string[] {
+export function disagreements(results: readonly Result[], runs: readonly FastPathRun[]): string[] {
   const wrong = (list: readonly Result[]) => list.filter(({ differences }) => differences.length > 0).map(line);
   const fast = runs.flatMap((run) =>
-    [...wrong(run.results), ...run.miscounts].map((text) => `${runWords(run)}: ${text}`),
+    [...wrong(run.results), ...run.miscounts].map((text) => `${describeRun(run)}: ${text}`),
   );
   return [...wrong(results), ...fast];
 }
 
-function fastSection(runs: readonly FastRun[]): string[] {
-  const { byRun, byClient, byPolicy } = fastTables(runs);
+function fastSection(runs: readonly FastPathRun[]): string[] {
+  const { byRun, byClient, byPolicy } = fastPathTables(runs);
   return [
     '## With the fast path',
     FAST_INTRODUCTION,
@@ -184,7 +184,7 @@ function grid(groups: readonly Group[], rowOf: (group: Group) => string, head: s
     row,
     ...clients.map((client) => cellText(list.find((group) => group.client === client))),
   ]);
-  return table([head, ...clients], rows);
+  return formatTable([head, ...clients], rows);
 }
 
 function cellText(group: Group | undefined): string {
@@ -200,7 +200,7 @@ function outcomes(results: readonly Result[]): string {
     ...['answered', 'refused', 'silent'].map((wanted) => list.filter((result) => kind(result) === wanted).length),
     list.filter(({ differences }) => differences.length > 0).length,
   ]);
-  return table(['CLIENT', 'ANSWERED', 'REFUSED', 'SILENT', 'DISAGREEING'], rows);
+  return formatTable(['CLIENT', 'ANSWERED', 'REFUSED', 'SILENT', 'DISAGREEING'], rows);
 }
 
 /** A result as one line. */

@@ -1,11 +1,11 @@
 // Dials every cell of the grid and compares what is seen with what route and trace say.
 import type { Host } from '../../src/explain/flow/packet.ts';
 import { NODES } from '../support/netns/topology.ts';
-import type { Report } from '../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../support/netns/traffic/traffic.ts';
 import { type Cell, CLIENTS } from './cells.ts';
-import { type Grid, gridOf, type Told } from './grid.ts';
-import type { GridWorld, Setup } from './grid-world.ts';
-import { isAsExpected, printSight, type Sight, toSight } from './judge.ts';
+import type { ConformanceWorld, Setup } from './conformance-world.ts';
+import { type ExpectedCell, type Grid, gridOf } from './grid.ts';
+import { isAsExpected, type Observation, printObservation, toObservation } from './observation.ts';
 import type { GridService } from './services.ts';
 
 export interface Result {
@@ -28,23 +28,27 @@ const ROUND = 6;
 const MAX_ROUNDS = 10;
 
 /** Runs the grid with nftlane set up in this way. */
-export async function runGrid(world: GridWorld, services: readonly GridService[], setup: Setup): Promise<Result[]> {
+export async function runGrid(
+  world: ConformanceWorld,
+  services: readonly GridService[],
+  setup: Setup,
+): Promise<Result[]> {
   const grid = gridOf(world, services, setup);
   await world.proxy(grid.objects, setup);
   return await dialGrid(world, grid);
 }
 
 /** Dials every cell, in the order of the grid for each client. */
-export async function dialGrid(world: GridWorld, { setup, host, cells }: Grid): Promise<Result[]> {
-  const judge = async ({ cell, expected, differences }: Told): Promise<Result> => {
-    const { seen, connections } = await look(world, cell, expected, host);
-    const [wanted, met] = [printSight(expected), printSight(seen)];
-    const more = isAsExpected(seen, expected, cell) ? [] : [`expected ${wanted}, seen ${met}`];
-    const all = [...differences, ...more];
-    return { setup: setup.words, cell, expected: wanted, seen: met, differences: all, connections };
+export async function dialGrid(world: ConformanceWorld, { setup, host, cells }: Grid): Promise<Result[]> {
+  const checkCell = async ({ cell, expectedObservation, differences }: ExpectedCell): Promise<Result> => {
+    const { seen, connections } = await observe(world, cell, expectedObservation, host);
+    const [wanted, observed] = [printObservation(expectedObservation), printObservation(seen)];
+    const mismatches = isAsExpected(seen, expectedObservation, cell) ? [] : [`expected ${wanted}, seen ${observed}`];
+    const all = [...differences, ...mismatches];
+    return { setup: setup.description, cell, expected: wanted, seen: observed, differences: all, connections };
   };
   const byClient = Map.groupBy(cells, ({ cell }) => cell.client);
-  return (await Promise.all([...byClient.values()].map((list) => mapSome(list, judge)))).flat();
+  return (await Promise.all([...byClient.values()].map((list) => mapConcurrently(list, checkCell)))).flat();
 }
 
 /** Whether somebody has answered, and nobody else has kept silent. */
@@ -53,28 +57,28 @@ export function isAnswered({ seen }: Pick<Result, 'seen'>): boolean {
 }
 
 /** One connection, or as many as it takes to see every endpoint that can be chosen. */
-async function look(
-  world: GridWorld,
+async function observe(
+  world: ConformanceWorld,
   { client, protocol, packet, ...cell }: Cell,
-  expected: Sight,
+  expected: Observation,
   host: Host,
-): Promise<{ seen: Sight; connections: number }> {
-  const dialer = await world.dialer(CLIENTS[client].place);
+): Promise<{ seen: Observation; connections: number }> {
+  const dialer = await world.dialer(CLIENTS[client].namespace);
   const { destination: address, destinationPort: port } = packet;
   const timeoutMs = expected.end === 'silent' ? SHORT_MS : LONG_MS;
   const hasChoice = expected.pods.length > 1;
-  const reports: Report[] = [];
+  const reports: DialReport[] = [];
   for (let round = 0; round < (hasChoice ? MAX_ROUNDS : 1); round++) {
     reports.push(await dialer.dial({ protocol, address, port, count: hasChoice ? ROUND : 1, timeoutMs }));
-    const seen = toSight(reports, { client, protocol, packet, ...cell }, { host, expected });
+    const seen = toObservation(reports, { client, protocol, packet, ...cell }, { host, expected });
     if (cell.sticky || seen.end !== 'answered' || seen.pods.length >= expected.pods.length) break;
   }
-  const seen = toSight(reports, { client, protocol, packet, ...cell }, { host, expected });
+  const seen = toObservation(reports, { client, protocol, packet, ...cell }, { host, expected });
   return { seen, connections: reports.reduce((sum, { attempts }) => sum + attempts, 0) };
 }
 
 /** Like `map`, a bounded number at a time. */
-async function mapSome<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
+async function mapConcurrently<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
   const results: U[] = [];
   const queue = items.entries();
   const worker = async () => {
@@ -89,23 +93,23 @@ const LAN = '192.168.77.0/24,fd00:77::/64';
 
 /** Every way to tell pods and every kind of node port addresses, in the fewest setups that have them all. */
 export const SETUPS: readonly Setup[] = [
-  { words: 'pods told by address, node ports at the primary address', flags: [] },
+  { description: 'pods told by address, node ports at the primary address', flags: [] },
   {
-    words: 'pods told by interface, node ports at every address, all connections to cluster IPs masqueraded',
+    description: 'pods told by interface, node ports at every address, all connections to cluster IPs masqueraded',
     flags: [
       ...['--detect-local-mode', 'InterfaceNamePrefix', '--pod-interface-name-prefix', 'pod-'],
       ...['--nodeport-addresses', '0.0.0.0/0,::/0', '--masquerade-all'],
     ],
   },
   {
-    words: "pods told by the node's own block, node ports at the addresses inside blocks that leave out the lan",
+    description: "pods told by the node's own block, node ports at the addresses inside blocks that leave out the lan",
     flags: [
       ...['--detect-local-mode', 'NodeCIDR'],
       ...['--nodeport-addresses', `${NODES.node1.pods.ip},${NODES.node1.pods.ip6},127.0.0.0/8,::1/128`],
     ],
   },
   {
-    words: 'pods told by one interface, node ports at the addresses inside blocks that are the lan',
+    description: 'pods told by one interface, node ports at the addresses inside blocks that are the lan',
     flags: [
       ...['--detect-local-mode', 'BridgeInterface', '--pod-bridge-interface', CLIENTS['a pod here'].inInterface],
       ...['--nodeport-addresses', LAN],

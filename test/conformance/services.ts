@@ -4,8 +4,8 @@ import { inZone, node } from '../support/builders/node.ts';
 import { clusterIps, service } from '../support/builders/service.ts';
 import { endpoint, slice } from '../support/builders/slice.ts';
 import { type ApiObject, merge } from '../support/deployment/merge.ts';
-import { serviceRangesObject } from '../support/netns/manifests.ts';
-import { type Addresses, CLIENT, NODES, type NodeName, POD_RANGES } from '../support/netns/topology.ts';
+import { serviceCidrObject } from '../support/netns/manifests.ts';
+import { type Addresses, CLIENT, NODES, type NodeName, POD_CIDRS } from '../support/netns/topology.ts';
 
 /** Addresses that all Services share; each has ports of its own there. */
 export const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
@@ -35,9 +35,9 @@ export interface GridService {
 
 const READY = { ready: true, serving: true, terminating: false };
 const DRAINING = { ready: false, serving: true, terminating: true };
-const GONE = { ready: false, serving: false, terminating: true };
+const TERMINATED = { ready: false, serving: false, terminating: true };
 const UNREADY = { ready: false, serving: false, terminating: false };
-const KEPT_READY = { ready: true, serving: true, terminating: true };
+const TERMINATING_READY = { ready: true, serving: true, terminating: true };
 
 type State = Partial<Record<PodName, ApiObject>>;
 
@@ -64,9 +64,9 @@ const STATES: Readonly<Record<string, State>> = {
   'leaving elsewhere only': { c: { conditions: DRAINING } },
   none: {},
   'not ready': { a: { conditions: UNREADY }, c: { conditions: UNREADY } },
-  'gone here, ready elsewhere': { a: { conditions: GONE }, c: READY_HERE },
-  'all gone': { a: { conditions: GONE }, c: { conditions: GONE } },
-  'leaving, but counted as ready': { a: { conditions: KEPT_READY }, c: { conditions: KEPT_READY } },
+  'gone here, ready elsewhere': { a: { conditions: TERMINATED }, c: READY_HERE },
+  'all gone': { a: { conditions: TERMINATED }, c: { conditions: TERMINATED } },
+  'leaving, but counted as ready': { a: { conditions: TERMINATING_READY }, c: { conditions: TERMINATING_READY } },
   'hinted for another zone here, for this zone elsewhere': { a: zone('z2'), c: zone('z1') },
   'hinted for this zone here, for another elsewhere': { a: zone('z1'), c: zone('z2') },
   'hinted in part': { a: READY_HERE, c: zone('z1') },
@@ -89,7 +89,7 @@ const FEATURES: readonly { words: string; sticky?: boolean; once?: boolean; over
   { words: 'weight 0 here', overrides: annotated({ 'nftlane.io/weights': '10.1.1.10=0,fd00:1:1::10=0' }) },
   { words: 'weight 0 elsewhere', overrides: annotated({ 'nftlane.io/weights': '10.1.2.10=0,fd00:1:2::10=0' }) },
   { words: 'open to the client', overrides: ranges(`${CLIENT.ip}/32`, `${CLIENT.ip6}/128`) },
-  { words: 'open to pods', overrides: ranges(POD_RANGES.ip, POD_RANGES.ip6) },
+  { words: 'open to pods', overrides: ranges(POD_CIDRS.ip, POD_CIDRS.ip6) },
   { words: 'open to this node', overrides: ranges(`${NODES.node1.ip}/32`, `${NODES.node1.ip6}/128`) },
   { words: 'open to the client in IPv4', overrides: ranges(`${CLIENT.ip}/32`) },
 ];
@@ -174,8 +174,8 @@ function toSlices(name: string, state: State, addressOf: (pod: string) => Addres
 }
 
 /** The nodes and the ServiceCIDR of the grid. */
-export function gridSurroundings(): ApiObject[] {
+export function gridBaseObjects(): ApiObject[] {
   const addresses = [NODES.node1.ip, NODES.node1.ip6].map((address) => ({ type: 'InternalIP', address }));
   const podCIDRs = [NODES.node1.pods.ip, NODES.node1.pods.ip6];
-  return [node('node1', { ...inZone('z1'), spec: { podCIDRs }, status: { addresses } }), serviceRangesObject()];
+  return [node('node1', { ...inZone('z1'), spec: { podCIDRs }, status: { addresses } }), serviceCidrObject()];
 }

@@ -1,11 +1,11 @@
 // Backends come and go while connections run.
 import { setTimeout as delay } from 'node:timers/promises';
-import { table } from '../../src/lib/table.ts';
-import type { Dialer, Dialling } from '../support/netns/traffic/dialer-process.ts';
-import type { Report as DialReport, Target } from '../support/netns/traffic/traffic.ts';
+import { formatTable } from '../../src/lib/table.ts';
+import type { Dialer, RunningDial } from '../support/netns/traffic/dialer-process.ts';
+import type { DialReport, Target } from '../support/netns/traffic/traffic.ts';
+import type { DemoCluster } from './demo-cluster.ts';
 import { Phases } from './phases.ts';
 import type { Report } from './report.ts';
-import type { Scene } from './scene.ts';
 import { type DemoService, DNS, WEB } from './services.ts';
 import { endpointNames, endpointsOf } from './shares.ts';
 
@@ -17,48 +17,50 @@ const DRAIN_MS = 300;
 interface Flow {
   readonly service: DemoService;
   readonly target: Target;
-  readonly held: Dialling;
+  readonly dial: RunningDial;
   readonly phases: Phases;
-  readonly joins: string;
+  readonly addedPod: string;
   /** Empty when no pod leaves. */
-  readonly leaves: string;
+  readonly removedPod: string;
 }
 
 /** Moves Services to other backends and shows that nobody noticed. */
-export async function showChurn(scene: Scene, report: Report): Promise<void> {
+export async function showChurn(scene: DemoCluster, report: Report): Promise<void> {
   const rates = `${PER_SECOND} new connections a second over TCP and as many over UDP`;
   report.section('Change under traffic', `${rates}, while pods join and leave.`);
   report.gap();
   const client = await scene.dialer('client');
-  const kept = await client.keep({ ...targetOf(WEB), everyMs: 5 });
-  const [keptBy] = Object.keys((await kept.look()).pods);
+  const kept = await client.keepConnection({ ...targetOf(WEB), everyMs: 5 });
+  const [keptBy] = Object.keys((await kept.snapshot()).pods);
   const leaves = WEB.pods.find((pod) => pod !== keptBy) ?? '';
-  const web = await startFlow(client, { service: WEB, joins: 'web-4', leaves });
-  const dns = await startFlow(client, { service: DNS, joins: 'dns-3', leaves: '' });
+  const web = await startFlow(client, { service: WEB, addedPod: 'web-4', removedPod: leaves });
+  const dns = await startFlow(client, { service: DNS, addedPod: 'dns-3', removedPod: '' });
 
-  await Promise.all([web, dns].map(({ service, joins }) => scene.addPod('node2', joins, service)));
+  await Promise.all([web, dns].map(({ service, addedPod }) => scene.addPod('node2', addedPod, service)));
   await runPhase([web, dns], 'BEFORE');
   for (const flow of [web, dns]) await showJoin(scene, report, { client, flow });
   await runPhase([web, dns], 'JOINED');
-  await leave(scene, web);
+  await removePod(scene, web);
   report.show(`${leaves} left its Service, and was removed ${DRAIN_MS} ms later`);
   const removed = delay(DRAIN_MS).then(() => scene.world.removePod(leaves));
   await Promise.all([runPhase([web, dns], 'LEFT'), removed]);
 
-  const reports = await Promise.all([web, dns].map(({ held }) => held.stop()));
+  const reports = await Promise.all([web, dns].map(({ dial }) => dial.stop()));
   const keptReport = await kept.stop();
-  const rows = [web, dns].flatMap(({ service, joins, phases }) => phases.rows(service.name, [...service.pods, joins]));
+  const rows = [web, dns].flatMap(({ service, addedPod, phases }) =>
+    phases.rows(service.name, [...service.pods, addedPod]),
+  );
   report.gap();
-  report.show(table(['SERVICE', 'POD', 'BEFORE', 'JOINED', '  LEFT'], rows));
-  for (const flow of [web, dns]) claimShares(report, flow);
-  claimNothingLost(report, reports);
-  claimKept(report, keptReport);
+  report.show(formatTable(['SERVICE', 'POD', 'BEFORE', 'JOINED', '  LEFT'], rows));
+  for (const flow of [web, dns]) checkShares(report, flow);
+  checkNothingLost(report, reports);
+  checkKeptConnection(report, keptReport);
 }
 
-async function startFlow(client: Dialer, flow: Pick<Flow, 'service' | 'joins' | 'leaves'>): Promise<Flow> {
+async function startFlow(client: Dialer, flow: Pick<Flow, 'service' | 'addedPod' | 'removedPod'>): Promise<Flow> {
   const target = targetOf(flow.service);
-  const held = await client.hold({ ...target, perSecond: PER_SECOND });
-  return { ...flow, target, held, phases: new Phases(held) };
+  const held = await client.dialAtRate({ ...target, perSecond: PER_SECOND });
+  return { ...flow, target, dial: held, phases: new Phases(held) };
 }
 
 async function runPhase(flows: readonly Flow[], name: string): Promise<void> {
@@ -67,26 +69,26 @@ async function runPhase(flows: readonly Flow[], name: string): Promise<void> {
 
 /** Adds a pod to a Service and tells how long it took until it had a connection. */
 async function showJoin(
-  scene: Scene,
+  scene: DemoCluster,
   report: Report,
-  { client, flow: { service, joins, target } }: { client: Dialer; flow: Flow },
+  { client, flow: { service, addedPod, target } }: { client: Dialer; flow: Flow },
 ): Promise<void> {
   const start = performance.now();
   const elapsed = () => Math.round(performance.now() - start);
-  await scene.writeEndpoints(service, [...service.pods, joins]);
+  await scene.writeEndpoints(service, [...service.pods, addedPod]);
   let reached = false;
   while (!reached && elapsed() < 5000) {
     const { pods } = await client.dial({ ...target, count: 8, concurrency: 8 });
-    reached = joins in pods;
+    reached = addedPod in pods;
   }
   const outcome = reached ? 'had its first connection' : 'still had no connection';
-  report.show(`${joins} ${outcome} ${elapsed()} ms after it was written into ${service.name}'s endpoints`);
+  report.show(`${addedPod} ${outcome} ${elapsed()} ms after it was written into ${service.name}'s endpoints`);
 }
 
 /** Takes a pod out of its Service, and waits until no node leads to it. */
-async function leave(scene: Scene, { service, joins, leaves }: Flow): Promise<void> {
-  const names = endpointNames(scene.world, service, leaves);
-  const rest = [...service.pods, joins].filter((pod) => pod !== leaves);
+async function removePod(scene: DemoCluster, { service, addedPod, removedPod }: Flow): Promise<void> {
+  const names = endpointNames(scene.world, service, removedPod);
+  const rest = [...service.pods, addedPod].filter((pod) => pod !== removedPod);
   await scene.writeEndpoints(service, rest);
   for (let tries = 0; tries < 20; tries++) {
     const endpoints = (await scene.inspect(service)).flatMap(endpointsOf);
@@ -94,27 +96,27 @@ async function leave(scene: Scene, { service, joins, leaves }: Flow): Promise<vo
   }
 }
 
-function claimShares(report: Report, { service, joins, leaves, phases }: Flow): void {
-  const backends = service.pods.length + (leaves === '' ? 1 : 0);
-  const relative = phases.share('LEFT', joins) * backends;
-  report.claim(relative > 0.5 && relative < 1.5, `${joins} had its share of ${service.name} once it had joined`);
-  if (leaves === '') return;
-  report.claim(phases.share('LEFT', leaves) === 0, `${leaves} had no new connection once it had left`);
+function checkShares(report: Report, { service, addedPod, removedPod, phases }: Flow): void {
+  const backends = service.pods.length + (removedPod === '' ? 1 : 0);
+  const relative = phases.share('LEFT', addedPod) * backends;
+  report.check(relative > 0.5 && relative < 1.5, `${addedPod} had its share of ${service.name} once it had joined`);
+  if (removedPod === '') return;
+  report.check(phases.share('LEFT', removedPod) === 0, `${removedPod} had no new connection once it had left`);
 }
 
-function claimNothingLost(report: Report, reports: readonly DialReport[]): void {
+function checkNothingLost(report: Report, reports: readonly DialReport[]): void {
   const count = (of: (each: DialReport) => number) => reports.reduce((sum, each) => sum + of(each), 0);
   const attempts = count((each) => each.attempts);
   const lost = attempts - count((each) => each.answered);
   const refused = count((each) => each.refused);
   const timedOut = count((each) => each.timedOut);
   const kinds = `${refused} refused, ${timedOut} timed out, ${lost - refused - timedOut} other errors`;
-  report.claim(lost === 0, `${lost} of ${attempts} connections lost meanwhile: ${kinds}`);
+  report.check(lost === 0, `${lost} of ${attempts} connections lost meanwhile: ${kinds}`);
 }
 
-function claimKept(report: Report, { attempts, answered }: DialReport): void {
+function checkKeptConnection(report: Report, { attempts, answered }: DialReport): void {
   const isWhole = attempts === answered && answered > 0;
-  report.claim(isWhole, `A connection kept open all the while answered ${answered} of ${attempts} questions`);
+  report.check(isWhole, `A connection kept open all the while answered ${answered} of ${attempts} questions`);
 }
 
 function targetOf({ at, port: { protocol, port } }: DemoService): Target {

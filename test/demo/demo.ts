@@ -7,8 +7,8 @@ import { nodeFlags } from '../support/netns/manifests.ts';
 import { CLIENT, NODES } from '../support/netns/topology.ts';
 import type { World } from '../support/netns/world.ts';
 import { showChurn } from './churn.ts';
+import { createDemoCluster, type DemoCluster } from './demo-cluster.ts';
 import { Report } from './report.ts';
-import { openScene, type Scene } from './scene.ts';
 import { EMPTY, WEB } from './services.ts';
 import { showShares } from './shares.ts';
 
@@ -31,18 +31,18 @@ async function main(): Promise<boolean> {
     process.once(signal, () => process.exit(status));
   }
   const report = new Report();
-  const scene = await openScene(scratch);
+  const scene = await createDemoCluster(scratch);
   try {
     await show(scene, report);
   } finally {
     await scene.close();
   }
   const held = report.summary();
-  tellWhatIsNext(report, start);
+  printNextSteps(report, start);
   return held;
 }
 
-async function show(scene: Scene, report: Report): Promise<void> {
+async function show(scene: DemoCluster, report: Report): Promise<void> {
   report.title('nftlane: Kubernetes Services as elements of a few nftables maps');
   showWorld(scene.world, report);
   await showServices(scene, report);
@@ -50,7 +50,7 @@ async function show(scene: Scene, report: Report): Promise<void> {
   await showChurn(scene, report);
   await showRefusals(scene, report);
   const isClean = await scene.isClean();
-  report.claim(isClean, 'In the end the kernel of both nodes holds exactly what is wanted (nftlane diff)');
+  report.check(isClean, 'In the end the kernel of both nodes holds exactly what is wanted (nftlane diff)');
 }
 
 function showWorld(world: World, report: Report): void {
@@ -62,7 +62,7 @@ function showWorld(world: World, report: Report): void {
   report.show(`node2  ${NODES.node2.ip}     pods ${pods(['web-3', 'dns-2', 'shell'])}`);
 }
 
-async function showServices(scene: Scene, report: Report): Promise<void> {
+async function showServices(scene: DemoCluster, report: Report): Promise<void> {
   report.section(
     'The Services',
     'nftlane reads them from a directory of manifests; in a cluster, from the API server.',
@@ -83,7 +83,7 @@ async function showServices(scene: Scene, report: Report): Promise<void> {
   report.command('node1', `nftlane inspect services ${WEB.name}`, stdout);
 }
 
-async function showRefusals(scene: Scene, report: Report): Promise<void> {
+async function showRefusals(scene: DemoCluster, report: Report): Promise<void> {
   report.section(
     'A Service without endpoints',
     'Its clients are refused at once: they do not wait for an answer that nobody will give.',
@@ -96,10 +96,10 @@ async function showRefusals(scene: Scene, report: Report): Promise<void> {
   const { stdout } = await scene.run('node1', 'inspect', 'services', EMPTY.name);
   report.command('node1', `nftlane inspect services ${EMPTY.name}`, stdout);
   const text = `${refused} of ${REFUSALS} connections to ${EMPTY.name} refused, all within ${ms} ms`;
-  report.claim(refused === REFUSALS && ms < 1000, text);
+  report.check(refused === REFUSALS && ms < 1000, text);
 }
 
-function tellWhatIsNext(report: Report, start: number): void {
+function printNextSteps(report: Report, start: number): void {
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   report.section('Next', `That took ${seconds} s, and nothing of it is left on this machine.`);
   report.show(

@@ -1,23 +1,23 @@
 // Shares of connections by pod, from one moment to another.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Dialling } from '../support/netns/traffic/dialer-process.ts';
+import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';
 import { percent } from './report.ts';
 
 const PHASE_MS = 1000;
 
 export class Phases {
-  readonly #held: Dialling;
+  readonly #held: RunningDial;
   readonly #counts = new Map<string, ReadonlyMap<string, number>>();
 
-  constructor(held: Dialling) {
+  constructor(held: RunningDial) {
     this.#held = held;
   }
 
   /** Lets a moment pass and keeps what happened in it. */
   async run(name: string): Promise<void> {
-    const { pods: before } = await this.#held.look();
+    const { pods: before } = await this.#held.snapshot();
     await delay(PHASE_MS);
-    const { pods: after } = await this.#held.look();
+    const { pods: after } = await this.#held.snapshot();
     this.#counts.set(name, new Map(Object.entries(after).map(([pod, count]) => [pod, count - (before[pod] ?? 0)])));
   }
 

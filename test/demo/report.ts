@@ -2,8 +2,8 @@
 import { styleText } from 'node:util';
 
 /** One claim of the demo, and whether it held. */
-export interface Claim {
-  readonly held: boolean;
+export interface Check {
+  readonly passed: boolean;
   readonly text: string;
 }
 
@@ -11,7 +11,7 @@ const INDENT = '   ';
 const BAR_WIDTH = 24;
 
 export class Report {
-  readonly #claims: Claim[] = [];
+  readonly #checks: Check[] = [];
   #sections = 0;
 
   title(text: string): void {
@@ -39,15 +39,15 @@ export class Report {
     this.show(output);
   }
 
-  claim(held: boolean, text: string): void {
-    this.#claims.push({ held, text });
+  check(held: boolean, text: string): void {
+    this.#checks.push({ passed: held, text });
   }
 
   /** Prints all claims and tells whether all of them held. */
   summary(): boolean {
     this.section('Summary', 'What was promised, and whether it held.');
-    for (const { held, text } of this.#claims) this.show(`${mark(held)} ${text}`);
-    return this.#claims.every(({ held }) => held);
+    for (const { passed, text } of this.#checks) this.show(`${mark(passed)} ${text}`);
+    return this.#checks.every(({ passed }) => passed);
   }
 }
 

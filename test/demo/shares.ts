@@ -1,11 +1,11 @@
 // Who gets how many connections: as the pods answered, and as nft counted.
 import type { ServiceView } from '../../src/inspect/service-view.ts';
-import { table } from '../../src/lib/table.ts';
+import { formatTable } from '../../src/lib/table.ts';
 import { NODES } from '../support/netns/topology.ts';
-import type { Report as DialReport, DialRequest } from '../support/netns/traffic/traffic.ts';
+import type { DialReport, DialRequest } from '../support/netns/traffic/traffic.ts';
 import type { World } from '../support/netns/world.ts';
+import type { DemoCluster } from './demo-cluster.ts';
 import { bar, percent, type Report } from './report.ts';
-import type { Scene } from './scene.ts';
 import { type DemoService, DNS, WEB } from './services.ts';
 
 /** Connections of one kind: so many sockets are open at a time, for a port used again would be the same flow over UDP. */
@@ -16,7 +16,7 @@ const KINDS = 'the client to the cluster IP and both node ports, a pod to the cl
 type Counts = ReadonlyMap<string, number>;
 
 /** Makes connections of every kind to both Services and compares the counts. */
-export async function showShares(scene: Scene, report: Report): Promise<void> {
+export async function showShares(scene: DemoCluster, report: Report): Promise<void> {
   const explanation = 'Every pod gets its share, and nft counts for each of them on the way.';
   report.section('Balancing', explanation);
   report.show(`${EACH} connections over IPv4 and ${EACH} over IPv6 from ${KINDS}.`);
@@ -37,14 +37,14 @@ export async function showShares(scene: Scene, report: Report): Promise<void> {
       rows.push([service.name, pod, count, counted.get(pod) ?? 0, `${percent(share)}  ${bar(share)}`]);
     }
   }
-  report.show(table(['SERVICE', 'POD', 'ANSWERED', 'NFT COUNTED', 'SHARE'], rows));
+  report.show(formatTable(['SERVICE', 'POD', 'ANSWERED', 'NFT COUNTED', 'SHARE'], rows));
   const { answered, dialled, agree, used } = totals;
-  report.claim(answered === dialled && used, `${answered} of ${dialled} connections answered, by all backends`);
-  report.claim(agree, "nft's counters agree with the pods, backend by backend");
+  report.check(answered === dialled && used, `${answered} of ${dialled} connections answered, by all backends`);
+  report.check(agree, "nft's counters agree with the pods, backend by backend");
 }
 
 /** Dials a Service in every way that there is. */
-async function dialAll(scene: Scene, service: DemoService): Promise<{ pods: Counts; dialled: number }> {
+async function dialAll(scene: DemoCluster, service: DemoService): Promise<{ pods: Counts; dialled: number }> {
   const requests = (['ip', 'ip6'] as const).flatMap((family) => ways(service, family));
   const reports: DialReport[] = [];
   for (const { from, request } of requests) reports.push(await (await scene.dialer(from)).dial(request));
@@ -61,7 +61,7 @@ function ways({ at, port }: DemoService, family: 'ip' | 'ip6'): { from: 'client'
   return [{ from: 'client', request: cluster }, { from: 'shell', request: cluster }, ...nodePorts];
 }
 
-async function countedByNft(scene: Scene, service: DemoService): Promise<Counts> {
+async function countedByNft(scene: DemoCluster, service: DemoService): Promise<Counts> {
   const counts = new Map<string, number>();
   const endpoints = (await scene.inspect(service)).flatMap(endpointsOf);
   for (const pod of service.pods) {

@@ -1,8 +1,13 @@
 // What the suite needs of a cluster, whatever it is made of.
 import type { ApiObject } from '../support/deployment/merge.ts';
 import type { Addresses } from '../support/netns/topology.ts';
-import type { Dialling } from '../support/netns/traffic/dialer-process.ts';
-import type { DialRequest, HoldRequest, KeepRequest, Report } from '../support/netns/traffic/traffic.ts';
+import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';
+import type {
+  DialRateRequest,
+  DialReport,
+  DialRequest,
+  KeepConnectionRequest,
+} from '../support/netns/traffic/traffic.ts';
 
 /** Where every server pod answers, over TCP and over UDP. */
 export const TARGET_PORT = 8080;
@@ -15,13 +20,13 @@ export interface Cluster {
   /** Starts a pod that answers with its name at {@link TARGET_PORT}. Resolves when it does. */
   addServer(name: string, node: ClusterNode): Promise<Server>;
   /** Somebody in a pod of this node, who is no endpoint of anything. */
-  podOn(node: ClusterNode): Promise<Client>;
+  podClient(node: ClusterNode): Promise<Client>;
   /** Somebody in the pod of a server. */
-  insideOf(server: Server): Promise<Client>;
+  clientInside(server: Server): Promise<Client>;
   /** A process of the node itself. */
-  processOn(node: ClusterNode): Promise<Client>;
+  hostClient(node: ClusterNode): Promise<Client>;
   /** Somebody who comes to the node from outside of it, and is no pod. */
-  outsideOf(node: ClusterNode): Promise<Client>;
+  externalClient(node: ClusterNode): Promise<Client>;
   /** Creates or replaces a Service; what it leaves open is chosen by the cluster. Gives the object as it is then. */
   putService(service: ApiObject): Promise<ApiObject>;
   /** Creates or replaces an EndpointSlice. */
@@ -45,9 +50,9 @@ export interface Server extends Addresses {
 export interface Client {
   /** Its address in a pod; what other clients are seen as is not said. */
   readonly address?: Addresses;
-  dial(request: DialRequest): Promise<Report>;
-  hold(request: HoldRequest): Promise<Dialling>;
-  keep(request: KeepRequest): Promise<Dialling>;
+  dial(request: DialRequest): Promise<DialReport>;
+  dialAtRate(request: DialRateRequest): Promise<RunningDial>;
+  keepConnection(request: KeepConnectionRequest): Promise<RunningDial>;
   /** Gets a URL; the status is 0 when there is no answer. */
   get(url: string): Promise<HttpAnswer>;
 }

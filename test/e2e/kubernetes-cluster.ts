@@ -1,7 +1,7 @@
 // A real cluster in which nftlane is at work, by way of kubectl. Its pods run our programs with the node of our image.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { fields, list } from '../../src/services/objects/read.ts';
+import { asArray, asObject } from '../../src/services/objects/read.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
 import { killGroup, output, type PipedChild, start } from '../support/netns/process.ts';
 import { outputLines } from '../support/netns/program-output.ts';
@@ -10,13 +10,21 @@ import { Dialer } from '../support/netns/traffic/dialer-process.ts';
 import { type Client, type Cluster, type ClusterNode, GET, type Server, TARGET_PORT } from './cluster.ts';
 
 /** What dialers and responders are made of. */
-const PROGRAMS = ['dialer', 'dial-tasks', 'line', 'mailbox', 'tally', 'responder', 'responder-pod'];
+const PROGRAMS = [
+  'dialer',
+  'dial-tasks',
+  'client-socket',
+  'response-waiter',
+  'outcome-counter',
+  'responder',
+  'responder-pod',
+];
 const PROXY = ['--namespace', 'kube-system'];
 
 /** `image`: one that every node has or can get, with node in it. Makes a namespace of its own. */
 export async function createKubernetesCluster(image: string): Promise<Cluster> {
   const namespace = `nftlane-e2e-${process.pid}`;
-  const nodes = list(fields(await get(['nodes']))['items']).flatMap(toNode);
+  const nodes = asArray(asObject(await get(['nodes']))['items']).flatMap(toNode);
   const cluster = new KubernetesCluster(namespace, nodes, image);
   await kubectl(['create', 'namespace', namespace]);
   try {
@@ -45,23 +53,23 @@ class KubernetesCluster implements Cluster {
     return { name, node, ...(await this.#start(name, { node, hostNetwork: false })) };
   }
 
-  podOn(node: ClusterNode): Promise<Client> {
+  podClient(node: ClusterNode): Promise<Client> {
     return this.#clientOf(`shell-${node.name}`, { node, hostNetwork: false });
   }
 
-  insideOf({ name }: Server): Promise<Client> {
+  clientInside({ name }: Server): Promise<Client> {
     return this.#remember(name, () => this.#dial(name));
   }
 
-  processOn(node: ClusterNode): Promise<Client> {
+  hostClient(node: ClusterNode): Promise<Client> {
     return this.#clientOf(`host-${node.name}`, { node, hostNetwork: true });
   }
 
   /** A process of another node comes from outside, as long as it dials an address of this one. */
-  outsideOf(node: ClusterNode): Promise<Client> {
+  externalClient(node: ClusterNode): Promise<Client> {
     const other = this.nodes.find(({ name }) => name !== node.name);
     if (other === undefined) throw new Error('There is one node only');
-    return this.processOn(other);
+    return this.hostClient(other);
   }
 
   async putService(service: ApiObject): Promise<ApiObject> {
@@ -141,7 +149,7 @@ class KubernetesCluster implements Cluster {
     const own = ['--namespace', this.namespace];
     await kubectl(['wait', '--for=condition=Ready', `pod/${name}`, ...own, '--timeout=120s']);
     return toAddresses(
-      list(fields((await get(['pod', name, ...own]))['status'])['podIPs']).map((ip) => fields(ip)['ip']),
+      asArray(asObject((await get(['pod', name, ...own]))['status'])['podIPs']).map((ip) => asObject(ip)['ip']),
     );
   }
 
@@ -153,8 +161,8 @@ class KubernetesCluster implements Cluster {
     const dialer = new Dialer(child, lines);
     return {
       dial: (request) => dialer.dial(request),
-      hold: (request) => dialer.hold(request),
-      keep: (request) => dialer.keep(request),
+      dialAtRate: (request) => dialer.dialAtRate(request),
+      keepConnection: (request) => dialer.keepConnection(request),
       get: async (url) => {
         const run = ['--namespace', this.namespace, '--', '/usr/bin/node', '--eval', GET, url];
         return JSON.parse(await kubectl(['exec', pod, ...run]));
@@ -182,12 +190,12 @@ export function podPrograms(): Promise<[name: string, text: string][]> {
 
 /** Nodes that take no pods, such as the one of the control plane, are none of the suite's. */
 function toNode(object: unknown): ClusterNode[] {
-  const { metadata, spec, status } = fields(object);
-  if (list(fields(spec)['taints']).length > 0) return [];
-  const internal = list(fields(status)['addresses'])
-    .map(fields)
+  const { metadata, spec, status } = asObject(object);
+  if (asArray(asObject(spec)['taints']).length > 0) return [];
+  const internal = asArray(asObject(status)['addresses'])
+    .map(asObject)
     .filter(({ type }) => type === 'InternalIP');
-  return [{ name: String(fields(metadata)['name']), ...toAddresses(internal.map(({ address }) => address)) }];
+  return [{ name: String(asObject(metadata)['name']), ...toAddresses(internal.map(({ address }) => address)) }];
 }
 
 function toAddresses(addresses: readonly unknown[]): Addresses {

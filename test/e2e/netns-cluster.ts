@@ -6,7 +6,7 @@ import { type Program, startProgram } from '../bench/program.ts';
 import { makeImageFiles, startContainer } from '../integration/image/container.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
 import { Daemon } from '../support/netns/daemon.ts';
-import { nodeFlags, nodeObjects, serviceAddresses, serviceRangesObject } from '../support/netns/manifests.ts';
+import { nodeFlags, nodeObjects, serviceAddresses, serviceCidrObject } from '../support/netns/manifests.ts';
 import type { Namespace } from '../support/netns/namespace.ts';
 import { CLIENT, NODES, type NodeName } from '../support/netns/topology.ts';
 import { createWorld, type World } from '../support/netns/world.ts';
@@ -15,12 +15,12 @@ import { type Client, type Cluster, type ClusterNode, GET, type Server, TARGET_P
 const FIRST_NODE_PORT = 30_100;
 
 export async function createNetnsCluster(): Promise<Cluster> {
-  const given = await mkdtemp(join(tmpdir(), 'nftlane-e2e-'));
+  const inputDirectory = await mkdtemp(join(tmpdir(), 'nftlane-e2e-'));
   const [world] = await Promise.all([createWorld(), makeImageFiles()]);
-  const flags = ['--listen', CLIENT.ip, '--kubeconfig-out', join(given, 'kubeconfig')];
+  const flags = ['--listen', CLIENT.ip, '--kubeconfig-out', join(inputDirectory, 'kubeconfig')];
   const api = await startProgram(world.client, '../support/api-server/main.ts', flags);
-  const cluster = new NetnsCluster(world, api, given);
-  for (const object of [...nodeObjects(), serviceRangesObject()]) await cluster.put(object);
+  const cluster = new NetnsCluster(world, api, inputDirectory);
+  for (const object of [...nodeObjects(), serviceCidrObject()]) await cluster.put(object);
   await Promise.all(cluster.nodes.map((node) => cluster.restartProxy(node)));
   return cluster;
 }
@@ -37,47 +37,47 @@ class NetnsCluster implements Cluster {
   readonly #world: World;
   readonly #api: Program;
   /** The directory with the kubeconfig. */
-  readonly #given: string;
+  readonly #inputDirectory: string;
   readonly #daemons = new Map<string, Daemon>();
   readonly #clients = new Map<Namespace, Promise<Client>>();
   readonly #services = new Map<string, ApiObject>();
   #asked: Promise<unknown> = Promise.resolve();
   #made = 0;
 
-  constructor(world: World, api: Program, given: string) {
+  constructor(world: World, api: Program, inputDirectory: string) {
     this.#world = world;
     this.#api = api;
-    this.#given = given;
+    this.#inputDirectory = inputDirectory;
   }
 
   async addServer(name: string, node: ClusterNode): Promise<Server> {
-    const place = await this.#world.addPod(nodeName(node), name);
-    await place.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] });
-    return { name, node, ip: place.ip, ip6: place.ip6 };
+    const namespace = await this.#world.addPod(nodeName(node), name);
+    await namespace.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] });
+    return { name, node, ip: namespace.ip, ip6: namespace.ip6 };
   }
 
-  async podOn(node: ClusterNode): Promise<Client> {
+  async podClient(node: ClusterNode): Promise<Client> {
     const name = `shell-${node.name}`;
-    const place = this.#placeOfPod(name) ?? (await this.#world.addPod(nodeName(node), name));
-    return this.#client(place);
+    const namespace = this.#namespaceOfPod(name) ?? (await this.#world.addPod(nodeName(node), name));
+    return this.#client(namespace);
   }
 
-  insideOf({ name }: Server): Promise<Client> {
+  clientInside({ name }: Server): Promise<Client> {
     return this.#client(this.#world.pod(name));
   }
 
-  processOn(node: ClusterNode): Promise<Client> {
+  hostClient(node: ClusterNode): Promise<Client> {
     return this.#client(this.#world[nodeName(node)]);
   }
 
-  outsideOf(_node: ClusterNode): Promise<Client> {
+  externalClient(_node: ClusterNode): Promise<Client> {
     return this.#client(this.#world.client);
   }
 
   /** What an API server fills in: cluster IPs of both families, node ports, and a creation time. */
   async putService(service: ApiObject): Promise<ApiObject> {
     const { name } = service['metadata'] as { name: string };
-    const filled = fillIn(service, this.#services.get(name), () => this.#made++);
+    const filled = applyServiceDefaults(service, this.#services.get(name), () => this.#made++);
     this.#services.set(name, filled);
     await this.put(filled);
     return filled;
@@ -94,18 +94,20 @@ class NetnsCluster implements Cluster {
 
   async restartProxy(node: ClusterNode): Promise<void> {
     await this.#daemons.get(node.name)?.stop();
-    const flags = ['--kubeconfig', '/run/given/kubeconfig', ...nodeFlags(nodeName(node)), '--log-format', 'json'];
-    const child = startContainer(this.#world[nodeName(node)], ['run', ...flags], { given: this.#given });
+    const flags = ['--kubeconfig', '/run/input/kubeconfig', ...nodeFlags(nodeName(node)), '--log-format', 'json'];
+    const child = startContainer(this.#world[nodeName(node)], ['run', ...flags], {
+      inputDirectory: this.#inputDirectory,
+    });
     const daemon = new Daemon(child, () => Promise.reject(new Error('Nobody asks')));
     this.#daemons.set(node.name, daemon);
-    await daemon.logged('ruleset complete');
+    await daemon.waitForLog('ruleset complete');
   }
 
   async close(): Promise<void> {
     await Promise.all([...this.#daemons.values()].map((daemon) => daemon.stop()));
     this.#api.stop();
     await this.#world.destroy();
-    await rm(this.#given, { recursive: true, force: true });
+    await rm(this.#inputDirectory, { recursive: true, force: true });
   }
 
   async put(object: ApiObject): Promise<void> {
@@ -114,30 +116,30 @@ class NetnsCluster implements Cluster {
 
   /** The API server answers one question at a time. */
   async #ask(line: string): Promise<void> {
-    const answer = this.#asked.then(() => this.#api.ask(line));
+    const answer = this.#asked.then(() => this.#api.request(line));
     this.#asked = answer;
     if (!(await answer).startsWith('ok')) throw new Error(`Cannot "${line}": ${await answer}`);
   }
 
-  #client(place: Namespace): Promise<Client> {
-    const client = this.#clients.get(place) ?? toClient(place);
-    this.#clients.set(place, client);
+  #client(namespace: Namespace): Promise<Client> {
+    const client = this.#clients.get(namespace) ?? toClient(namespace);
+    this.#clients.set(namespace, client);
     return client;
   }
 
-  #placeOfPod(name: string): Namespace | undefined {
-    return [...this.#clients.keys()].find((place) => place.name.endsWith(`pod-${name}`));
+  #namespaceOfPod(name: string): Namespace | undefined {
+    return [...this.#clients.keys()].find((namespace) => namespace.name.endsWith(`pod-${name}`));
   }
 }
 
-async function toClient(place: Namespace): Promise<Client> {
-  const dialer = await place.dialer();
+async function toClient(namespace: Namespace): Promise<Client> {
+  const dialer = await namespace.dialer();
   return {
-    address: { ip: place.ip, ip6: place.ip6 },
+    address: { ip: namespace.ip, ip6: namespace.ip6 },
     dial: (request) => dialer.dial(request),
-    hold: (request) => dialer.hold(request),
-    keep: (request) => dialer.keep(request),
-    get: async (url) => JSON.parse(await place.output(process.execPath, ['--eval', GET, url])),
+    dialAtRate: (request) => dialer.dialAtRate(request),
+    keepConnection: (request) => dialer.keepConnection(request),
+    get: async (url) => JSON.parse(await namespace.output(process.execPath, ['--eval', GET, url])),
   };
 }
 
@@ -154,7 +156,7 @@ interface ServiceSpec {
   readonly healthCheckNodePort?: number;
 }
 
-function fillIn(service: ApiObject, before: ApiObject | undefined, next: () => number): ApiObject {
+function applyServiceDefaults(service: ApiObject, before: ApiObject | undefined, next: () => number): ApiObject {
   const spec = service['spec'] as ServiceSpec;
   const { type = 'ClusterIP' } = spec;
   if (type === 'ExternalName' || spec.clusterIP === 'None') return service;

@@ -3,20 +3,20 @@ import type { Test } from 'tap';
 import { DRAINING, UNREADY } from '../support/builders/slice.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
 import type { Addresses } from '../support/netns/topology.ts';
-import type { Dialling } from '../support/netns/traffic/dialer-process.ts';
-import type { Report } from '../support/netns/traffic/traffic.ts';
+import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';
+import type { DialReport } from '../support/netns/traffic/traffic.ts';
 import { type Client, type Cluster, type Server, TARGET_PORT } from './cluster.ts';
 import {
   allRefused,
   allUnanswered,
   answeredBy,
-  answeredWith,
+  dialUntil,
   FAMILIES,
   FLOWS,
+  getUntilStatus,
   noLoss,
-  Scene,
-  settled,
-} from './scene.ts';
+  ServiceFixture,
+} from './service-fixture.ts';
 
 /** Addresses of the documentation blocks, which no node has. */
 const EXTERNAL = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
@@ -29,7 +29,7 @@ const BALANCED = { type: 'LoadBalancer', loadBalancerClass: 'nftlane.io/e2e' };
 
 /** Runs the suite as subtests of `t`. */
 export async function suite(t: Test, cluster: Cluster): Promise<void> {
-  const scene = new Scene(cluster);
+  const scene = new ServiceFixture(cluster);
   const [node, other] = cluster.nodes;
   if (node === undefined || other === undefined) throw new Error('The suite needs two nodes');
   const [a, b, c] = await Promise.all([
@@ -37,10 +37,10 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     cluster.addServer('b', node),
     cluster.addServer('c', other),
   ]);
-  const near = await cluster.podOn(node);
-  const far = await cluster.podOn(other);
-  const host = await cluster.processOn(node);
-  const outside = await cluster.outsideOf(node);
+  const near = await cluster.podClient(node);
+  const far = await cluster.podClient(other);
+  const host = await cluster.hostClient(node);
+  const outside = await cluster.externalClient(node);
   const everybody: readonly (readonly [who: string, client: Client])[] = [
     ['a pod of the node', near],
     ['a pod of another node', far],
@@ -53,7 +53,7 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     for (const [who, client] of everybody) {
       for (const { protocol, family } of FLOWS) {
         const target = { protocol, address: at[family], port: PORT };
-        await settled(client, target, answeredBy('a', 'b', 'c'));
+        await dialUntil(client, target, answeredBy('a', 'b', 'c'));
         const { pods, answered } = await client.dial({ ...target, count: 60 });
         t.match({ answered, names: Object.keys(pods).sort() }, { answered: 60, names: ['a', 'b', 'c'] }, who);
       }
@@ -77,7 +77,7 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
       for (const { protocol, family } of FLOWS) {
         for (const dialled of [node, other]) {
           const target = { protocol, address: dialled[family], port: nodePorts[protocol] };
-          const report = await settled(client, target, answeredBy('a', 'c'));
+          const report = await dialUntil(client, target, answeredBy('a', 'c'));
           t.ok(answeredBy('a', 'c')(report), `${who}: ${protocol} ${family} ${dialled.name}`);
         }
       }
@@ -92,7 +92,7 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     for (const [who, client] of everybody) {
       for (const { protocol, family } of FLOWS) {
         for (const address of [EXTERNAL[family], VIP[family]]) {
-          const report = await settled(client, { protocol, address, port: PORT }, answeredBy('b', 'c'));
+          const report = await dialUntil(client, { protocol, address, port: PORT }, answeredBy('b', 'c'));
           t.ok(answeredBy('b', 'c')(report), `${who}: ${protocol} ${address}`);
         }
       }
@@ -107,9 +107,9 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: VIP[family], port: PORT, timeoutMs: 200 };
       await scene.service('balanced', { spec: closed, status });
-      t.ok(allUnanswered(await settled(near, target, allUnanswered)), `closed: ${protocol} ${family}`);
+      t.ok(allUnanswered(await dialUntil(near, target, allUnanswered)), `closed: ${protocol} ${family}`);
       await scene.service('balanced', { spec: open, status });
-      t.ok(answeredBy('b', 'c')(await settled(near, target, answeredBy('b', 'c'))), `open: ${protocol} ${family}`);
+      t.ok(answeredBy('b', 'c')(await dialUntil(near, target, answeredBy('b', 'c'))), `open: ${protocol} ${family}`);
     }
   });
 
@@ -118,8 +118,8 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     await scene.endpoints('internal', [a, b]);
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: at[family], port: PORT, timeoutMs: 200 };
-      t.ok(answeredBy('a', 'b')(await settled(near, target, answeredBy('a', 'b'))), `near: ${protocol} ${family}`);
-      t.ok(allUnanswered(await settled(far, target, allUnanswered)), `far: ${protocol} ${family}`);
+      t.ok(answeredBy('a', 'b')(await dialUntil(near, target, answeredBy('a', 'b'))), `near: ${protocol} ${family}`);
+      t.ok(allUnanswered(await dialUntil(far, target, allUnanswered)), `far: ${protocol} ${family}`);
     }
   });
 
@@ -130,19 +130,19 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     for (const { protocol, family } of FLOWS) {
       const port = nodePorts[protocol];
       const local = { protocol, address: node[family], port, timeoutMs: 200 };
-      const report = await settled(outside, local, answeredBy('a'));
+      const report = await dialUntil(outside, local, answeredBy('a'));
       t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, `${protocol} ${family}`);
       t.notOk(report.clients.includes(node[family]), `not masqueraded: ${report.clients}`);
       const without = { ...local, address: other[family] };
-      t.ok(allUnanswered(await settled(outside, without, allUnanswered)), `no endpoint: ${protocol} ${family}`);
-      t.ok(answeredBy('a')(await settled(far, without, answeredBy('a'))), `a pod: ${protocol} ${family}`);
+      t.ok(allUnanswered(await dialUntil(outside, without, allUnanswered)), `no endpoint: ${protocol} ${family}`);
+      t.ok(answeredBy('a')(await dialUntil(far, without, answeredBy('a'))), `a pod: ${protocol} ${family}`);
     }
   });
 
   await t.test('every node says that it is well', async (t) => {
     for (const { name, ip } of cluster.nodes) {
       for (const path of ['healthz', 'livez']) {
-        const { status, body } = await answeredWith(outside, `http://${ip}:10256/${path}`, 200);
+        const { status, body } = await getUntilStatus(outside, `http://${ip}:10256/${path}`, 200);
         t.match({ status, said: JSON.parse(body) }, { status: 200, said: { healthy: true } }, `${name} ${path}`);
       }
     }
@@ -154,14 +154,14 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     const { healthCheckNodePort } = object['spec'] as { healthCheckNodePort: number };
     const [here, there] = [node, other].map(({ ip }) => `http://${ip}:${healthCheckNodePort}/`);
     await scene.endpoints('checked', [a]);
-    const { status, body } = await answeredWith(outside, here ?? '', 200);
+    const { status, body } = await getUntilStatus(outside, here ?? '', 200);
     const said = { service: { name: 'checked' }, localEndpoints: Number };
     t.match({ status, said: JSON.parse(body) }, { status: 200, said });
-    t.match(await answeredWith(outside, there ?? '', 503), { status: 503 });
+    t.match(await getUntilStatus(outside, there ?? '', 503), { status: 503 });
     await scene.endpoints('checked', [{ server: a, fields: DRAINING }]);
-    t.match(await answeredWith(outside, here ?? '', 503), { status: 503 }, 'the endpoint drains');
+    t.match(await getUntilStatus(outside, here ?? '', 503), { status: 503 }, 'the endpoint drains');
     const target = { protocol: 'tcp', address: node.ip, port: nodePorts.tcp } as const;
-    t.ok(answeredBy('a')(await settled(outside, target, answeredBy('a'))), 'and still answers');
+    t.ok(answeredBy('a')(await dialUntil(outside, target, answeredBy('a'))), 'and still answers');
   });
 
   await t.test('affinity: a client keeps its endpoint, until that is gone', async (t) => {
@@ -169,7 +169,7 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     await scene.endpoints('sticky', [a, b, c]);
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: at[family], port: PORT };
-      await settled(near, target, isOne);
+      await dialUntil(near, target, isOne);
       const first = await near.dial({ ...target, count: 30 });
       t.ok(isOne(first), `${protocol} ${family}: ${JSON.stringify(first.pods)}`);
     }
@@ -177,8 +177,8 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     const left = [a, b, c].filter(({ name }) => name !== kept);
     await scene.endpoints('sticky', left);
     const names = left.map(({ name }) => name);
-    const wanted = (report: Report) => answeredBy(...names)(report) && isOne(report);
-    t.ok(wanted(await settled(near, { protocol: 'tcp', address: at.ip, port: PORT }, wanted)), `${kept} is left`);
+    const wanted = (report: DialReport) => answeredBy(...names)(report) && isOne(report);
+    t.ok(wanted(await dialUntil(near, { protocol: 'tcp', address: at.ip, port: PORT }, wanted)), `${kept} is left`);
   });
 
   await t.test('no endpoints: refused at once; as soon as there is one, answered', async (t) => {
@@ -187,12 +187,12 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     for (const [who, client] of everybody) {
       for (const family of FAMILIES) {
         const target = { protocol: 'tcp', address: at[family], port: PORT } as const;
-        t.ok(allRefused(await settled(client, target, allRefused)), `${who}: ${family}`);
+        t.ok(allRefused(await dialUntil(client, target, allRefused)), `${who}: ${family}`);
       }
     }
     await scene.endpoints('empty', [c]);
     const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
-    t.ok(answeredBy('c')(await settled(near, target, answeredBy('c'))));
+    t.ok(answeredBy('c')(await dialUntil(near, target, answeredBy('c'))));
   });
 
   await t.test(
@@ -200,27 +200,31 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     async (t) => {
       const { at } = await scene.service('conditions');
       const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
-      const states: readonly (readonly [what: string, placed: Parameters<Scene['endpoints']>[1], names: string[]])[] = [
+      const states: readonly (readonly [
+        what: string,
+        placed: Parameters<ServiceFixture['endpoints']>[1],
+        names: string[],
+      ])[] = [
         ['one is not ready', [{ server: a, fields: UNREADY }, c], ['c']],
         ['one drains', [{ server: a, fields: DRAINING }, c], ['c']],
         ['all drain', [{ server: a, fields: DRAINING }], ['a']],
       ];
       for (const [what, placed, names] of states) {
         await scene.endpoints('conditions', placed);
-        t.ok(answeredBy(...names)(await settled(near, target, answeredBy(...names))), what);
+        t.ok(answeredBy(...names)(await dialUntil(near, target, answeredBy(...names))), what);
       }
       await scene.endpoints('conditions', [{ server: a, fields: UNREADY }]);
-      t.ok(allRefused(await settled(near, target, allRefused)), 'none is ready');
+      t.ok(allRefused(await dialUntil(near, target, allRefused)), 'none is ready');
     },
   );
 
   await t.test('a pod reaches itself', async (t) => {
     const { at } = await scene.service('self');
     await scene.endpoints('self', [a]);
-    const inside = await cluster.insideOf(a);
+    const inside = await cluster.clientInside(a);
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: at[family], port: PORT };
-      t.ok(answeredBy('a')(await settled(inside, target, answeredBy('a'))), `${protocol} ${family}`);
+      t.ok(answeredBy('a')(await dialUntil(inside, target, answeredBy('a'))), `${protocol} ${family}`);
     }
   });
 
@@ -234,7 +238,7 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     const { at } = await scene.service('after');
     await scene.endpoints('after', [b]);
     for (const family of FAMILIES) {
-      await settled(near, { protocol: 'tcp', address: at[family], port: PORT }, answeredBy('b'));
+      await dialUntil(near, { protocol: 'tcp', address: at[family], port: PORT }, answeredBy('b'));
       const own = await near.dial({ protocol: 'tcp', address: a[family], port: PORT, count: COUNT });
       t.match(own, { refused: COUNT }, 'the port of the Service is not the pod’s');
       const listening = { protocol: 'tcp', address: a[family], port: TARGET_PORT, count: COUNT } as const;
@@ -246,13 +250,13 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     const first = await scene.service('changing', { spec: { type: 'NodePort' } });
     await scene.endpoints('changing', [c]);
     const atNode = { protocol: 'tcp', address: node.ip, port: first.nodePorts.tcp, timeoutMs: 200 } as const;
-    t.ok(answeredBy('c')(await settled(far, atNode, answeredBy('c'))), 'NodePort');
+    t.ok(answeredBy('c')(await dialUntil(far, atNode, answeredBy('c'))), 'NodePort');
     const second = await scene.service('changing');
     const atAddress = { protocol: 'tcp', address: second.at.ip, port: PORT, timeoutMs: 200 } as const;
-    t.ok(allRefused(await settled(far, atNode, allRefused)), 'the node port is closed');
-    t.ok(answeredBy('c')(await settled(far, atAddress, answeredBy('c'))), 'ClusterIP');
+    t.ok(allRefused(await dialUntil(far, atNode, allRefused)), 'the node port is closed');
+    t.ok(answeredBy('c')(await dialUntil(far, atAddress, answeredBy('c'))), 'ClusterIP');
     await cluster.removeService('changing');
-    t.ok(allUnanswered(await settled(far, atAddress, allUnanswered)), 'the address is nobody’s');
+    t.ok(allUnanswered(await dialUntil(far, atAddress, allUnanswered)), 'the address is nobody’s');
   });
 
   await t.test('a rolling update loses no connection', async (t) => {
@@ -262,7 +266,7 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     for (const step of rollingSteps([a, b, c])) {
       await scene.endpoints('rolling', step);
       const names = step.filter(({ fields }) => fields === undefined).map(({ server }) => server.name);
-      await settled(far, { protocol: 'tcp', address: at.ip, port: PORT }, answeredBy(...names));
+      await dialUntil(far, { protocol: 'tcp', address: at.ip, port: PORT }, answeredBy(...names));
     }
     for (const dialling of held) {
       const report = await dialling.stop();
@@ -274,14 +278,14 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     const { at } = await scene.service('flow');
     await scene.endpoints('flow', [a]);
     const target = { protocol: 'udp', address: at.ip, port: PORT } as const;
-    await settled(near, target, answeredBy('a'));
-    const flow = await near.keep(target);
+    await dialUntil(near, target, answeredBy('a'));
+    const flow = await near.keepConnection(target);
     await scene.endpoints('flow', [c]);
-    await settled(near, target, answeredBy('c'));
+    await dialUntil(near, target, answeredBy('c'));
     // The flow is moved right after the rules.
-    let pods = (await flow.look()).pods;
+    let pods = (await flow.snapshot()).pods;
     const deadline = performance.now() + 30_000;
-    while (!pods['c'] && performance.now() < deadline) pods = (await flow.look()).pods;
+    while (!pods['c'] && performance.now() < deadline) pods = (await flow.snapshot()).pods;
     const before = pods['a'];
     t.match((await flow.stop()).pods, { a: before, c: Number });
   });
@@ -298,18 +302,18 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
       t.match(report, noLoss(report));
     }
     const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
-    t.ok(answeredBy('a', 'c')(await settled(near, target, answeredBy('a', 'c'))));
+    t.ok(answeredBy('a', 'c')(await dialUntil(near, target, answeredBy('a', 'c'))));
   });
 }
 
 /** New connections of both kinds, at a rate, from when the Service is there on. */
-async function hold(client: Client, at: Addresses, names: readonly string[]): Promise<Dialling[]> {
+async function hold(client: Client, at: Addresses, names: readonly string[]): Promise<RunningDial[]> {
   const targets = [
     { protocol: 'tcp', address: at.ip, port: PORT },
     { protocol: 'udp', address: at.ip6, port: PORT },
   ] as const;
-  for (const target of targets) await settled(client, target, answeredBy(...names));
-  return Promise.all(targets.map((target) => client.hold({ ...target, perSecond: 100, timeoutMs: 10_000 })));
+  for (const target of targets) await dialUntil(client, target, answeredBy(...names));
+  return Promise.all(targets.map((target) => client.dialAtRate({ ...target, perSecond: 100, timeoutMs: 10_000 })));
 }
 
 /** Each server drains, is gone, and is back, one after the other. */
@@ -321,6 +325,6 @@ function* rollingSteps(servers: readonly Server[]): Generator<{ server: Server; 
   }
 }
 
-function isOne({ attempts, answered, pods }: Report): boolean {
+function isOne({ attempts, answered, pods }: DialReport): boolean {
   return attempts === answered && Object.keys(pods).length === 1;
 }

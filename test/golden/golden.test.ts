@@ -2,20 +2,20 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { alteredDrift, findDrift } from '../../src/engine/drift.ts';
+import { findDrift, modifiedChainDrift } from '../../src/engine/drift.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { render } from '../../src/engine/render.ts';
 import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
 import { DEFAULT_OPTIONS, type NodePortAddress, type ProxyOptions } from '../../src/nftables/compile/node-view.ts';
-import { allObjects } from '../../src/nftables/compile/objects.ts';
-import { describeFinding } from '../../src/services/objects/finding.ts';
-import { replaceAll } from '../support/builders/feed.ts';
+import { allSetsAndMaps } from '../../src/nftables/compile/sets-and-maps.ts';
+import { formatIssue } from '../../src/services/objects/validation-issue.ts';
+import { replaceAll } from '../support/builders/put-objects.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
-import { NamespaceTables } from '../support/fakes/namespace-tables.ts';
+import { NamespacedNftClient } from '../support/fakes/namespaced-nft-client.ts';
 
 const ROOT = new URL('./', import.meta.url);
 const IS_UPDATE = process.env['UPDATE'] === '1';
-const KNOWN_FILES = ['cluster.yaml', 'findings.txt', 'options.json', 'ruleset.nft'];
+const KNOWN_FILES = ['cluster.yaml', 'issues.txt', 'options.json', 'ruleset.nft'];
 
 /** What a golden folder can say in `options.json`; prefixes are texts there. */
 interface GivenOptions {
@@ -51,7 +51,7 @@ function toOptions(given: GivenOptions) {
     ...DEFAULT_OPTIONS,
     nodeName: 'n1',
     masqueradeAll,
-    resetsEnded,
+    resetsConnections: resetsEnded,
     nodePortAddresses: nodePortAddresses?.flatMap(toNodePortAddress) ?? ['primary'],
     detectLocal:
       interfacePrefix === undefined
@@ -77,13 +77,13 @@ function isRecorded(t: Test, file: URL, text: string): void {
 }
 
 const NO_NAMESPACE = process.getuid?.() === 0 ? undefined : 'only root can make network namespaces';
-const tables = NO_NAMESPACE === undefined ? new NamespaceTables() : undefined;
+const tables = NO_NAMESPACE === undefined ? new NamespacedNftClient() : undefined;
 t.teardown(() => tables?.close());
 
 /** Each element of each object, by key, as the engine wants it. */
 function wantedOf(engine: Engine): Map<string, Record<string, string>> {
   return new Map(
-    allObjects().map((object) => [
+    allSetsAndMaps().map((object) => [
       `${object.family} ${object.name}`,
       Object.fromEntries(engine.elements(object).map((element) => [element.key, shown(element)])),
     ]),
@@ -93,16 +93,16 @@ function wantedOf(engine: Engine): Map<string, Record<string, string>> {
 const shown = ({ data, comment }: { data: string; comment: string }) => `"${comment}" : ${data}`;
 
 /** Loads the ruleset into the kernel, whatever it holds; it must then hold exactly what the engine wants. */
-async function isTaken(t: Test, tables: NamespaceTables, { engine, ruleset }: { engine: Engine; ruleset: string }) {
+async function isTaken(t: Test, tables: NamespacedNftClient, { engine, ruleset }: { engine: Engine; ruleset: string }) {
   // Twice: the file replaces what is there.
-  for (let i = 0; i < 2; i++) await tables.disturb([ruleset]);
+  for (let i = 0; i < 2; i++) await tables.runExternally([ruleset]);
   const listing = await tables.list();
   for (const [object, wanted] of wantedOf(engine)) {
     const held = [...(listing.elements.get(object) ?? [])].map(([key, element]) => [key, shown(element)] as const);
     t.strictSame(Object.fromEntries(held), wanted, object);
   }
   engine.adopt(listing);
-  const drift = [...findDrift(engine, listing), ...alteredDrift(engine, await tables.ruleCounts())];
+  const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await tables.ruleCounts())];
   t.strictSame(drift, [], 'nothing else is there, and nothing is missing');
 }
 
@@ -114,11 +114,11 @@ for (const { name } of folders) {
     const engine = readEngine(folder);
     const ruleset = new URL('ruleset.nft', folder);
     isRecorded(t, ruleset, render(engine));
-    const findings = engine.store.findings().map((finding) => `${describeFinding(finding)}\n`);
-    const collisions = engine
-      .collisions()
+    const issues = engine.store.issues().map((issue) => `${formatIssue(issue)}\n`);
+    const conflicts = engine
+      .conflicts()
       .map(({ frontend, winner, losers }) => `${frontend}: ${winner} has it, not ${losers.join(', ')}\n`);
-    isRecorded(t, new URL('findings.txt', folder), [...findings, ...collisions].join(''));
+    isRecorded(t, new URL('issues.txt', folder), [...issues, ...conflicts].join(''));
     const unknown = readdirSync(folder).filter((file) => !KNOWN_FILES.includes(file));
     t.strictSame(unknown, [], 'there are no other files');
     t.match(readFileSync(new URL('cluster.yaml', folder), 'utf8'), /^(?:# .+\n)*# .+\.\n/, 'a story comes first');

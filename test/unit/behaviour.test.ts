@@ -40,19 +40,21 @@ t.test('the table has as many statements as it has to, numbered without gaps', a
 });
 
 t.test('every statement is one sentence, and has a test or says why not', async (t) => {
-  for (const { id, says, tests = [], untested, better = [] } of SECTIONS.flatMap(({ statements }) => statements)) {
-    t.match(says, /^[A-Z`].*[^.]\.$/, id);
-    t.notMatch(says, /[^.]\. [A-Z]/, `${id} is one sentence`);
-    t.ok(tests.length + better.length > 0 || (untested ?? '').length > 20, `${id} has a test, or says why not`);
-    for (const test of [...tests, ...better.map((each) => each.test)])
+  for (const { id, text, tests = [], untested, improvements = [] } of SECTIONS.flatMap(
+    ({ statements }) => statements,
+  )) {
+    t.match(text, /^[A-Z`].*[^.]\.$/, id);
+    t.notMatch(text, /[^.]\. [A-Z]/, `${id} is one sentence`);
+    t.ok(tests.length + improvements.length > 0 || (untested ?? '').length > 20, `${id} has a test, or says why not`);
+    for (const test of [...tests, ...improvements.map((each) => each.test)])
       t.ok(exists(test), `${id} names a test that there is: ${test.file}: ${test.title}`);
   }
 });
 
 t.test('every improvement has a test of its own', async (t) => {
   const users = new Map<string, string[]>();
-  for (const { id, better = [] } of SECTIONS.flatMap(({ statements }) => statements))
-    for (const { test } of better)
+  for (const { id, improvements = [] } of SECTIONS.flatMap(({ statements }) => statements))
+    for (const { test } of improvements)
       users.set(`${test.file}: ${test.title}`, [...(users.get(`${test.file}: ${test.title}`) ?? []), id]);
   t.ok(users.size >= 25, `${users.size} improvements`);
   for (const [test, ids] of users) t.equal(ids.length, 1, `${test} shows ${ids.join(', ')} alone`);

@@ -1,9 +1,9 @@
 // The `explain` command: what becomes of a connection, and why.
 
-import { openLive } from '../../admin/live.ts';
+import { loadDesiredState } from '../../admin/desired-state.ts';
 import type { Engine, KernelListing } from '../../engine/engine.ts';
 import { explain } from '../../explain/explanation.ts';
-import { type Host, interfaceTo, isOfHost, type Packet } from '../../explain/flow/packet.ts';
+import { type Host, isHostAddress, outputInterface, type Packet } from '../../explain/flow/packet.ts';
 import { printExplanation } from '../../explain/print-explanation.ts';
 import { createRuleset, type Ruleset } from '../../explain/ruleset/ruleset.ts';
 import { readHost } from '../../host/network/host.ts';
@@ -11,12 +11,12 @@ import { CommandError, EXIT } from '../../lib/exit-status.ts';
 import { familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
-import { Kernel } from '../../nftables/client/kernel.ts';
-import { isLed, led } from '../../nftables/compile/led-chains.ts';
+import { NftClient } from '../../nftables/client/nft-client.ts';
+import { endpointChain, isEndpointChain } from '../../nftables/compile/endpoint-chains.ts';
 import type { Chain } from '../../nftables/syntax/statement.ts';
-import type { InspectSettings } from './inspect.ts';
+import type { InspectOptions } from './inspect.ts';
 
-export interface ExplainSettings extends InspectSettings {
+export interface ExplainOptions extends InspectOptions {
   /** A process of this node makes the connection. */
   readonly fromHost: boolean;
   /** The interface that the packet comes in by; without it, the one that leads to its source. */
@@ -24,18 +24,18 @@ export interface ExplainSettings extends InspectSettings {
 }
 
 /** `explain SOURCE DESTINATION:PORT[/PROTOCOL]`. */
-export async function explainConnection(settings: ExplainSettings, source: string, target: string): Promise<number> {
+export async function explainConnection(options: ExplainOptions, source: string, target: string): Promise<number> {
   const host = await readHost();
-  const packet = readPacket({ source, target }, settings, host);
-  const kernel = new Kernel({ command: settings.nft });
-  await kernel.check();
-  const listing = await kernel.list();
-  const { engine, fastPath } = await openLive(settings.source, listing);
-  const ruleset = rulesetOf(engine, listing, packet.family);
-  const told = explain(packet, { engine, ruleset, host, fastPath });
-  const altered = alteredChains(ruleset, await kernel.ruleCounts());
-  const explanation = { ...told, differences: [...told.differences, ...altered] };
-  const text = settings.output === 'json' ? JSON.stringify(explanation, null, 2) : printExplanation(explanation);
+  const packet = parsePacket({ source, target }, options, host);
+  const nftClient = new NftClient({ command: options.nft });
+  await nftClient.check();
+  const listing = await nftClient.list();
+  const { engine, fastPath } = await loadDesiredState(options.source, listing);
+  const ruleset = buildRuleset(engine, listing, packet.family);
+  const explained = explain(packet, { engine, ruleset, host, fastPath });
+  const mismatches = ruleCountMismatches(ruleset, await nftClient.ruleCounts());
+  const explanation = { ...explained, differences: [...explained.differences, ...mismatches] };
+  const text = options.output === 'json' ? JSON.stringify(explanation, null, 2) : printExplanation(explanation);
   process.stdout.write(`${text}\n`);
   return EXIT.ok;
 }
@@ -43,60 +43,64 @@ export async function explainConnection(settings: ExplainSettings, source: strin
 const TARGET = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})(?:\/([A-Za-z]+))?$/;
 
 /** Throws {@link CommandError} with a usage status when the words are no connection. */
-export function readPacket(
-  { source: from, target }: { source: string; target: string },
-  { fromHost, inInterface }: Pick<ExplainSettings, 'fromHost' | 'inInterface'>,
+export function parsePacket(
+  { source: sourceText, target }: { source: string; target: string },
+  { fromHost, inInterface }: Pick<ExplainOptions, 'fromHost' | 'inInterface'>,
   host: Host,
 ): Packet {
   const [, bracketed, plain = '', port = '', name = 'tcp'] = TARGET.exec(target) ?? [];
-  const source = parseAddress(from);
+  const source = parseAddress(sourceText);
   const destination = parseAddress(bracketed ?? plain);
   const protocol = parseProtocol(name.toUpperCase());
-  if (source === undefined) throw wrong(from, 'the source must be an IP address');
-  if (destination === undefined) throw wrong(target, 'must be ADDRESS:PORT[/PROTOCOL], an IPv6 address in brackets');
-  if (protocol === undefined) throw wrong(target, 'the protocol must be tcp, udp or sctp');
-  if (Number(port) < 1 || Number(port) > 65535) throw wrong(target, 'the port must be from 1 to 65535');
-  if (familyOf(source) !== familyOf(destination)) throw wrong(target, 'source and destination must be of one family');
-  const isOwn = fromHost || (inInterface === undefined && isOfHost(host, source));
+  if (source === undefined) throw usageError(sourceText, 'the source must be an IP address');
+  if (destination === undefined)
+    throw usageError(target, 'must be ADDRESS:PORT[/PROTOCOL], an IPv6 address in brackets');
+  if (protocol === undefined) throw usageError(target, 'the protocol must be tcp, udp or sctp');
+  if (Number(port) < 1 || Number(port) > 65535) throw usageError(target, 'the port must be from 1 to 65535');
+  if (familyOf(source) !== familyOf(destination))
+    throw usageError(target, 'source and destination must be of one family');
+  const isLocal = fromHost || (inInterface === undefined && isHostAddress(host, source));
   return {
     ...{ family: familyOf(source), protocol, source, sourcePort: 40_000, destination, destinationPort: Number(port) },
-    inInterface: isOwn ? undefined : (inInterface ?? interfaceTo(host, source) ?? ''),
+    inInterface: isLocal ? undefined : (inInterface ?? outputInterface(host, source) ?? ''),
   } satisfies Packet & { protocol: Protocol };
 }
 
-function wrong(text: string, reason: string): CommandError {
+function usageError(text: string, reason: string): CommandError {
   return new CommandError(EXIT.usage, `Cannot explain "${text}": ${reason}`);
 }
 
 /** What the kernel holds. A chain that it has not is left out, one that nobody wants any more is told by its name. */
-function rulesetOf(engine: Engine, { elements, chains: listed }: KernelListing, family: Family): Ruleset {
+function buildRuleset(engine: Engine, { elements, chains: listedChains }: KernelListing, family: Family): Ruleset {
   const prefix = `${family} `;
-  const wanted = new Map(engine.chains(family).chains.map((chain) => [chain.name, chain]));
-  const names = listed.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  const desired = new Map(engine.chains(family).chains.map((chain) => [chain.name, chain]));
+  const names = listedChains.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   const chains = names.flatMap((name): Chain[] => {
-    const chain = wanted.get(name);
-    return chain === undefined ? forgotten(name, family, engine) : [chain];
+    const chain = desired.get(name);
+    return chain === undefined ? endpointChainIfStale(name, family, engine) : [chain];
   });
   const objects = [...elements].filter(([object]) => object.startsWith(prefix));
-  const held = objects.map(([object, byKey]) => {
+  const elementsByObject = objects.map(([object, byKey]) => {
     const list = [...byKey].map(([key, { data, comment }]) => ({ key, data, comment }));
     return [object.slice(prefix.length), list] as const;
   });
-  return createRuleset(family, chains, new Map(held));
+  return createRuleset(family, chains, new Map(elementsByObject));
 }
 
 /** Chains that hold another number of rules than we write: what somebody else did there is not in the trace. */
-function alteredChains({ family, chains }: Ruleset, ruleCounts: ReadonlyMap<string, number>): string[] {
+function ruleCountMismatches({ family, chains }: Ruleset, ruleCounts: ReadonlyMap<string, number>): string[] {
   const ofFamily = [...ruleCounts].filter(([target]) => target.startsWith(`${family} `));
   return ofFamily.flatMap(([target, count]) => {
     const name = target.slice(family.length + 1);
-    const wanted = chains.get(name)?.rules.length;
-    if (wanted === count) return [];
-    if (wanted === undefined) return [`chain ${name} of the kernel is none that we write`];
-    return [`chain ${name} of the kernel has ${count} rules instead of ${wanted}`];
+    const expected = chains.get(name)?.rules.length;
+    if (expected === count) return [];
+    if (expected === undefined) return [`chain ${name} of the kernel is none that we write`];
+    return [`chain ${name} of the kernel has ${count} rules instead of ${expected}`];
   });
 }
 
-function forgotten(name: string, family: Family, engine: Engine): Chain[] {
-  return isLed(name) && !name.startsWith('direct-sticky-') ? [...led(name, family, engine.node).chains] : [];
+function endpointChainIfStale(name: string, family: Family, engine: Engine): Chain[] {
+  return isEndpointChain(name) && !name.startsWith('direct-affinity-')
+    ? [...endpointChain(name, family, engine.node).chains]
+    : [];
 }

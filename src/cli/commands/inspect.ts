@@ -1,43 +1,43 @@
 // The commands that show and compare what the kernel holds.
 
-import { askDaemon, type LiveSource, openLive } from '../../admin/live.ts';
-import { alteredDrift, findDrift, printDrift } from '../../engine/drift.ts';
-import { printFastPath } from '../../fastpath/status/status.ts';
+import { type DesiredStateSource, fetchDaemonState, loadDesiredState } from '../../admin/desired-state.ts';
+import { findDrift, modifiedChainDrift, printDrift } from '../../engine/drift.ts';
+import { printFastPathStatus } from '../../fastpath/status/fast-path-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../../inspect/ruleset-view.ts';
 import { viewServices } from '../../inspect/service-view.ts';
 import { CommandError, EXIT } from '../../lib/exit-status.ts';
-import { Kernel } from '../../nftables/client/kernel.ts';
-import { allObjects } from '../../nftables/compile/objects.ts';
-import { describeFinding } from '../../services/objects/finding.ts';
+import { NftClient } from '../../nftables/client/nft-client.ts';
+import { allSetsAndMaps } from '../../nftables/compile/sets-and-maps.ts';
+import { formatIssue } from '../../services/objects/validation-issue.ts';
 
-export interface InspectSettings {
-  readonly source: LiveSource;
+export interface InspectOptions {
+  readonly source: DesiredStateSource;
   readonly nft: string;
   readonly output: 'text' | 'json';
 }
 
 /** `inspect services [NS/NAME]`. */
-export async function inspectServices(settings: InspectSettings, wanted: string | undefined): Promise<number> {
-  const kernel = await openKernel(settings.nft);
-  const counted = await kernel.count(allObjects());
-  const { engine, findings } = await openLive(settings.source, heldOf(counted));
-  const services = viewServices(engine, counted, wanted);
-  if (wanted !== undefined && services.length === 0) throw unknownService(wanted, findings);
-  const concerned = findings.filter(({ object }) => wanted === undefined || object.endsWith(` ${wanted}`));
-  if (settings.output === 'json') return printJson({ services, findings: concerned, collisions: engine.collisions() });
-  const warnings = concerned.map((finding) => `warning: ${describeFinding(finding)}`);
+export async function inspectServices(options: InspectOptions, service: string | undefined): Promise<number> {
+  const nftClient = await openNftClient(options.nft);
+  const counted = await nftClient.listElements(allSetsAndMaps());
+  const { engine, issues } = await loadDesiredState(options.source, toListing(counted));
+  const services = viewServices(engine, counted, service);
+  if (service !== undefined && services.length === 0) throw unknownService(service, issues);
+  const serviceIssues = issues.filter(({ object }) => service === undefined || object.endsWith(` ${service}`));
+  if (options.output === 'json') return printJson({ services, issues: serviceIssues, conflicts: engine.conflicts() });
+  const warnings = serviceIssues.map((issue) => `warning: ${formatIssue(issue)}`);
   return print([printServices(services) || 'no Services', ...warnings].join('\n'));
 }
 
 /** `inspect ruleset [--service NS/NAME]`. */
-export async function inspectRuleset(settings: InspectSettings, service: string | undefined): Promise<number> {
-  const kernel = await openKernel(settings.nft);
-  const counted = await kernel.count(allObjects());
-  const { engine } = await openLive(settings.source, heldOf(counted));
+export async function inspectRuleset(options: InspectOptions, service: string | undefined): Promise<number> {
+  const nftClient = await openNftClient(options.nft);
+  const counted = await nftClient.listElements(allSetsAndMaps());
+  const { engine } = await loadDesiredState(options.source, toListing(counted));
   const view = viewRuleset(counted, (family) => engine.chains(family).chains, service);
   if (service !== undefined && view.objects.length === 0) throw unknownService(service, []);
-  return settings.output === 'json' ? printJson(view) : print(printRuleset(view).trimEnd());
+  return options.output === 'json' ? printJson(view) : print(printRuleset(view).trimEnd());
 }
 
 /** `inspect fastpath`. */
@@ -46,32 +46,32 @@ export async function inspectFastPath({
   output,
 }: {
   readonly runDir: string;
-  readonly output: InspectSettings['output'];
+  readonly output: InspectOptions['output'];
 }): Promise<number> {
-  const { fastPath } = await askDaemon(runDir, { orManifests: false });
+  const { fastPath } = await fetchDaemonState(runDir, { orManifests: false });
   if (fastPath === undefined) throw new CommandError(EXIT.environment, 'Cannot tell: the daemon is an older version');
-  return output === 'json' ? printJson(fastPath) : print(printFastPath(fastPath));
+  return output === 'json' ? printJson(fastPath) : print(printFastPathStatus(fastPath));
 }
 
 /** `diff`: ends with {@link EXIT}.different when the kernel holds something else than is wanted. */
-export async function diff(settings: InspectSettings): Promise<number> {
-  const kernel = await openKernel(settings.nft);
-  const listing = await kernel.list();
-  const { engine } = await openLive(settings.source, listing);
-  const drift = [...findDrift(engine, listing), ...alteredDrift(engine, await kernel.ruleCounts())];
-  if (settings.output === 'json') printJson({ drift });
+export async function diff(options: InspectOptions): Promise<number> {
+  const nftClient = await openNftClient(options.nft);
+  const listing = await nftClient.list();
+  const { engine } = await loadDesiredState(options.source, listing);
+  const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
+  if (options.output === 'json') printJson({ drift });
   else if (drift.length > 0) print(printDrift(drift));
   return drift.length === 0 ? EXIT.ok : EXIT.different;
 }
 
-async function openKernel(nft: string): Promise<Kernel> {
-  const kernel = new Kernel({ command: nft });
-  await kernel.check();
-  return kernel;
+async function openNftClient(nft: string): Promise<NftClient> {
+  const nftClient = new NftClient({ command: nft });
+  await nftClient.check();
+  return nftClient;
 }
 
 /** A counted listing as the engine adopts it. Chains do not matter here: nothing is written. */
-function heldOf(counted: Awaited<ReturnType<Kernel['count']>>) {
+function toListing(counted: Awaited<ReturnType<NftClient['listElements']>>) {
   const elements = new Map(
     [...counted].map(([object, listed]) => [object, new Map(listed.map((element) => [element.key, element]))] as const),
   );
@@ -80,11 +80,11 @@ function heldOf(counted: Awaited<ReturnType<Kernel['count']>>) {
 
 function unknownService(
   service: string,
-  findings: readonly { readonly object: string; readonly reason: string }[],
+  issues: readonly { readonly object: string; readonly reason: string }[],
 ): CommandError {
-  const reason = findings.find(({ object }) => object === `Service ${service}`)?.reason;
-  const why = reason === undefined ? 'there is no such Service here, or it is not proxied' : reason;
-  return new CommandError(EXIT.input, `Cannot show "${service}": ${why}`);
+  const reason = issues.find(({ object }) => object === `Service ${service}`)?.reason;
+  const explanation = reason === undefined ? 'there is no such Service here, or it is not proxied' : reason;
+  return new CommandError(EXIT.input, `Cannot show "${service}": ${explanation}`);
 }
 
 function print(text: string): number {

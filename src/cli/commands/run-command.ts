@@ -6,9 +6,9 @@ import { createLog, type Log } from '../../host/log.ts';
 import { CommandError, EXIT } from '../../lib/exit-status.ts';
 import { withConfigFlags } from '../flags/config-flags.ts';
 import { RUN_FLAGS } from '../flags/flag-table.ts';
-import { type GivenFlags, type LoadedSettings, loadSettings, withProxyFlags } from '../flags/proxy-flags.ts';
+import { type LoadedSettings, loadSettings, type ParsedFlags, withProxyFlags } from '../flags/proxy-flags.ts';
 
-interface RunFlags extends GivenFlags {
+interface RunFlags extends ParsedFlags {
   readonly writeConfigTo?: string;
   readonly cleanup?: boolean;
   readonly initOnly?: boolean;
@@ -50,33 +50,33 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
     return (await import('../flags/write-config.ts')).writeConfig(settings.documents, flags.writeConfigTo);
   }
   if (flags.cleanup) {
-    return (await import('./cleanup.ts')).cleanup({ ...settings.own, kubeProxy: false });
+    return (await import('./cleanup.ts')).cleanup({ ...settings.nftlane, kubeProxy: false });
   }
-  const log = await createLog(settings.own.log);
-  tellConfiguration(loaded, log);
+  const log = await createLog(settings.nftlane.log);
+  logConfiguration(loaded, log);
   if (flags.initOnly) return (await import('../../daemon/init-only.ts')).initOnly(settings, log);
-  const { run } = await import('../../daemon/run.ts');
+  const { runDaemon } = await import('../../daemon/daemon.ts');
   try {
-    await run({ settings, reload: () => loadSettings(flags), log }, signal);
+    await runDaemon({ settings, reload: () => loadSettings(flags), log }, signal);
   } catch (error) {
-    if (settings.manifests === undefined) await tellEnd(error, settings, log);
+    if (settings.manifests === undefined) await reportListenFailure(error, settings, log);
     throw error;
   }
 }
 
-async function tellEnd(error: unknown, { config, proxy }: Settings, log: Log): Promise<void> {
-  const { tellListenFailure } = await import('../../daemon/tell-listen-failure.ts');
+async function reportListenFailure(error: unknown, { kubeProxy, proxy }: Settings, log: Log): Promise<void> {
+  const { writeListenFailureEvent } = await import('../../daemon/listen-failure-event.ts');
   const { loadApiClient } = await import('../../sources/api-server/client/api-client.ts');
-  const connect = () => loadApiClient(config.clientConnection);
-  await tellListenFailure(error, { connect, nodeName: proxy.nodeName, log });
+  const connect = () => loadApiClient(kubeProxy.clientConnection);
+  await writeListenFailureEvent(error, { connect, nodeName: proxy.nodeName, log });
 }
 
 /** Says what of the configuration has no effect, and which flags went before it. */
-export function tellConfiguration({ configuration, settings }: LoadedSettings, log: Log): void {
+export function logConfiguration({ configuration, settings }: LoadedSettings, log: Log): void {
   const file = settings.configFile;
   const warnings = configuration.warnings.map(describeProblem);
   if (warnings.length > 0) log.warn('parts of the configuration are passed over', { file, warnings });
-  if (configuration.overridden.length > 0) {
-    log.info('flags go before the configuration file', { file, flags: configuration.overridden });
+  if (configuration.overridingFlags.length > 0) {
+    log.info('flags go before the configuration file', { file, flags: configuration.overridingFlags });
   }
 }

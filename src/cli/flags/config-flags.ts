@@ -4,27 +4,27 @@ import type { FlagValue } from '../../config/configuration.ts';
 import { KUBE_PROXY_KIND } from '../../config/schema/kube-proxy-schema.ts';
 import { NFTLANE_KIND } from '../../config/schema/nftlane-schema.ts';
 import { parseBindAddress, printBindAddress } from '../../net/bind-address.ts';
-import { type ConfigFlag, PROXY_FLAGS, RUN_FLAGS, type Shape } from './flag-table.ts';
+import { type ConfigFlag, type FlagType, PROXY_FLAGS, RUN_FLAGS } from './flag-table.ts';
 
 /** Adds flags to a command. Every boolean can be said to be false too: `--flag=false`. */
 export function withConfigFlags(command: Command, flags: readonly ConfigFlag[]): Command {
   for (const flag of flags) {
-    const { name, value, help = '', short, env, choices, shape } = flag;
-    const dashed = short === name ? `-${name}, --${name}` : `--${name}`;
-    const option = new Option(value === undefined ? dashed : `${dashed} <${value}>`, help);
+    const { name, placeholder, help = '', short, env, choices, type } = flag;
+    const syntax = short === name ? `-${name}, --${name}` : `--${name}`;
+    const option = new Option(placeholder === undefined ? syntax : `${syntax} <${placeholder}>`, help);
     if (flag.help === undefined) option.hideHelp();
     if (env !== undefined) option.env(env);
     if (choices !== undefined) option.choices(choices);
-    if (shape === 'list' || shape === 'gates') option.argParser(gather);
+    if (type === 'list' || type === 'gates') option.argParser(appendToList);
     command.addOption(option);
-    if (shape === 'boolean') command.addOption(new Option(`--no-${name}`).hideHelp());
+    if (type === 'boolean') command.addOption(new Option(`--no-${name}`).hideHelp());
   }
   return command;
 }
 
 /** Flags that can be given several times add up. */
-function gather(text: string, before: string | undefined): string {
-  return before === undefined ? text : `${before},${text}`;
+function appendToList(text: string, previous: string | undefined): string {
+  return previous === undefined ? text : `${previous},${text}`;
 }
 
 /** The fields that the given flags set, in the order of the table. `mode` is what the file says of it. */
@@ -36,12 +36,12 @@ export function readConfigFlags(
   const effective = given['proxyMode'] ?? mode;
   const section = effective === 'nftables' ? 'nftables' : 'iptables';
   return flags.flatMap((flag): FlagValue[] => {
-    const text = given[toProperty(flag.name)];
+    const text = given[toCamelCase(flag.name)];
     if (text === undefined) return [];
     const path = flag.path.replace('*', section).split('.');
     return [
-      { flag: `--${flag.name}`, kind: flag.kind, path, value: toValue(flag.shape, text) },
-      ...companions(flag, text),
+      { flag: `--${flag.name}`, kind: flag.kind, path, value: parseFlagValue(flag.type, text) },
+      ...impliedFields(flag, text),
     ];
   });
 }
@@ -50,7 +50,7 @@ export function readConfigFlags(
  * An empty address of a server turns it off, which in a file has a field of its own. Who names an API server does not want
  * the manifests of the file.
  */
-function companions({ name }: ConfigFlag, text: unknown): FlagValue[] {
+function impliedFields({ name }: ConfigFlag, text: unknown): FlagValue[] {
   if (name === 'kubeconfig') return [{ flag: '--kubeconfig', kind: NFTLANE_KIND, path: ['manifests'], value: '' }];
   const field = { 'healthz-bind-address': 'serveHealth', 'metrics-bind-address': 'serveMetrics' }[name];
   if (field === undefined) return [];
@@ -79,7 +79,7 @@ export function readPortFlags(given: Readonly<Record<string, unknown>>): FlagVal
   });
 }
 
-function toValue(shape: Shape, given: unknown): unknown {
+function parseFlagValue(shape: FlagType, given: unknown): unknown {
   if (typeof given !== 'string') return given;
   switch (shape) {
     case 'number':
@@ -94,7 +94,7 @@ function toValue(shape: Shape, given: unknown): unknown {
         given
           .split(',')
           .filter((part) => part !== '')
-          .map(toGate),
+          .map(parseGate),
       );
     case 'text':
     case 'boolean':
@@ -102,12 +102,12 @@ function toValue(shape: Shape, given: unknown): unknown {
   }
 }
 
-function toGate(part: string): [string, unknown] {
+function parseGate(part: string): [string, unknown] {
   const [name = '', value] = part.split('=');
   return [name.trim(), value === 'true' || value === 'false' ? value === 'true' : (value ?? '')];
 }
 
-function toProperty(name: string): string {
+function toCamelCase(name: string): string {
   return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
@@ -116,7 +116,7 @@ function toProperty(name: string): string {
  */
 export function normaliseArguments(args: readonly string[]): string[] {
   const booleans = new Set(
-    [...PROXY_FLAGS, ...RUN_FLAGS].filter(({ shape }) => shape === 'boolean').map(({ name }) => name),
+    [...PROXY_FLAGS, ...RUN_FLAGS].filter(({ type }) => type === 'boolean').map(({ name }) => name),
   );
   return args.map((argument) => {
     const [, name = '', rest = ''] = /^--([^=]+)(=.*)?$/.exec(argument) ?? [];

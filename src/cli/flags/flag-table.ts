@@ -4,7 +4,7 @@ import { KUBE_PROXY_KIND } from '../../config/schema/kube-proxy-schema.ts';
 import { NFTLANE_KIND } from '../../config/schema/nftlane-schema.ts';
 
 /** How the text of a flag becomes the value of its field. */
-export type Shape = 'text' | 'number' | 'boolean' | 'list' | 'gates';
+export type FlagType = 'text' | 'number' | 'boolean' | 'list' | 'gates';
 
 export interface ConfigFlag {
   /** Without the dashes. */
@@ -12,9 +12,9 @@ export interface ConfigFlag {
   readonly kind: FlagValue['kind'];
   /** `*` is the section of the mode: `nftables` in mode nftables, `iptables` otherwise. */
   readonly path: string;
-  readonly shape: Shape;
+  readonly type: FlagType;
   /** What the value is called in the help; none for a boolean. */
-  readonly value?: string;
+  readonly placeholder?: string;
   /** Flags without one are accepted and not shown. */
   readonly help?: string;
   readonly short?: string;
@@ -22,205 +22,207 @@ export interface ConfigFlag {
   readonly choices?: readonly string[];
 }
 
-const kube = (name: string, path: string, shape: Shape, rest: Partial<ConfigFlag> = {}): ConfigFlag => ({
+const kubeProxyFlag = (name: string, path: string, type: FlagType, rest: Partial<ConfigFlag> = {}): ConfigFlag => ({
   name,
   kind: KUBE_PROXY_KIND,
   path,
-  shape,
+  type,
   ...rest,
 });
-const own = (name: string, path: string, shape: Shape, rest: Partial<ConfigFlag> = {}): ConfigFlag => ({
-  ...kube(name, path, shape, rest),
+const nftlaneFlag = (name: string, path: string, type: FlagType, rest: Partial<ConfigFlag> = {}): ConfigFlag => ({
+  ...kubeProxyFlag(name, path, type, rest),
   kind: NFTLANE_KIND,
 });
 
-const DETECTION = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'];
+const DETECT_LOCAL_MODES = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'];
 
 /** What every command that compiles takes. */
 export const PROXY_FLAGS: readonly ConfigFlag[] = [
-  kube('node-name', 'hostnameOverride', 'text', {
-    value: 'name',
+  kubeProxyFlag('node-name', 'hostnameOverride', 'text', {
+    placeholder: 'name',
     env: 'NODE_NAME',
     help: 'name of this node (default: the host name)',
   }),
-  kube('hostname-override', 'hostnameOverride', 'text', {
-    value: 'name',
+  kubeProxyFlag('hostname-override', 'hostnameOverride', 'text', {
+    placeholder: 'name',
     help: 'the same, by the name that kube-proxy has for it',
   }),
-  kube('bind-address', 'bindAddress', 'text', {
-    value: 'ip',
+  kubeProxyFlag('bind-address', 'bindAddress', 'text', {
+    placeholder: 'ip',
     help: 'stands for the address of this node of its family; nothing is bound to it',
   }),
-  kube('cluster-cidr', 'clusterCIDR', 'text', {
-    value: 'cidrs',
+  kubeProxyFlag('cluster-cidr', 'clusterCIDR', 'text', {
+    placeholder: 'cidrs',
     help: 'where pods live, up to one block a family; clients from elsewhere are masqueraded',
   }),
-  kube('detect-local-mode', 'detectLocalMode', 'text', {
-    value: 'mode',
-    choices: DETECTION,
+  kubeProxyFlag('detect-local-mode', 'detectLocalMode', 'text', {
+    placeholder: 'mode',
+    choices: DETECT_LOCAL_MODES,
     help: 'how a pod is told from other clients (default: ClusterCIDR)',
   }),
-  kube('pod-bridge-interface', 'detectLocal.bridgeInterface', 'text', {
-    value: 'name',
+  kubeProxyFlag('pod-bridge-interface', 'detectLocal.bridgeInterface', 'text', {
+    placeholder: 'name',
     help: 'the bridge that pods are on, for mode BridgeInterface',
   }),
-  kube('pod-interface-name-prefix', 'detectLocal.interfaceNamePrefix', 'text', {
-    value: 'prefix',
+  kubeProxyFlag('pod-interface-name-prefix', 'detectLocal.interfaceNamePrefix', 'text', {
+    placeholder: 'prefix',
     help: 'how names of pod interfaces begin, for mode InterfaceNamePrefix',
   }),
-  kube('masquerade-all', '*.masqueradeAll', 'boolean', { help: 'masquerade every connection to a cluster IP' }),
-  kube('masquerade-bit', '*.masqueradeBit', 'number', {
-    value: 'bit',
+  kubeProxyFlag('masquerade-all', '*.masqueradeAll', 'boolean', {
+    help: 'masquerade every connection to a cluster IP',
+  }),
+  kubeProxyFlag('masquerade-bit', '*.masqueradeBit', 'number', {
+    placeholder: 'bit',
     help: 'bit of the packet mark that says "masquerade" (default: 14)',
   }),
-  own('strict-source-ranges', 'strictSourceRanges', 'boolean', {
+  nftlaneFlag('strict-source-ranges', 'strictSourceRanges', 'boolean', {
     help: 'close a load balancer address whose source ranges cannot be used in its family, instead of leaving it open',
   }),
-  kube('nodeport-addresses', 'nodePortAddresses', 'list', {
-    value: 'list',
+  kubeProxyFlag('nodeport-addresses', 'nodePortAddresses', 'list', {
+    placeholder: 'list',
     help: 'where node ports are taken: "primary", "all", "localhost", or blocks of addresses (default: primary)',
   }),
-  kube('proxy-mode', 'mode', 'text', {
-    value: 'mode',
+  kubeProxyFlag('proxy-mode', 'mode', 'text', {
+    placeholder: 'mode',
     help: 'which section of the configuration is read; nftlane works the same in every mode',
   }),
 ];
 
 /** What only `run` takes. */
 export const RUN_FLAGS: readonly ConfigFlag[] = [
-  own('manifests', 'manifests', 'text', {
-    value: 'dir',
+  nftlaneFlag('manifests', 'manifests', 'text', {
+    placeholder: 'dir',
     help: 'take Services, EndpointSlices and Nodes from the files of a directory, and watch it',
   }),
-  kube('kubeconfig', 'clientConnection.kubeconfig', 'text', {
-    value: 'file',
+  kubeProxyFlag('kubeconfig', 'clientConnection.kubeconfig', 'text', {
+    placeholder: 'file',
     help: 'take them from this API server (default: the one this pod belongs to)',
   }),
-  own('nft', 'programs.nft', 'text', {
-    value: 'program',
+  nftlaneFlag('nft', 'programs.nft', 'text', {
+    placeholder: 'program',
     env: 'NFTLANE_NFT',
     help: 'the nft to use, 1.1 or newer (default: nft)',
   }),
-  own('conntrack', 'programs.conntrack', 'text', {
-    value: 'program',
+  nftlaneFlag('conntrack', 'programs.conntrack', 'text', {
+    placeholder: 'program',
     env: 'NFTLANE_CONNTRACK',
     help: 'the conntrack that removes stale UDP flows (default: conntrack)',
   }),
-  own('run-dir', 'runDir', 'text', {
-    value: 'dir',
+  nftlaneFlag('run-dir', 'runDir', 'text', {
+    placeholder: 'dir',
     help: 'where the socket for inspection is (default: /run/nftlane)',
   }),
-  own('log-level', 'log.level', 'text', {
-    value: 'level',
+  nftlaneFlag('log-level', 'log.level', 'text', {
+    placeholder: 'level',
     choices: ['debug', 'info', 'warn', 'error'],
     help: 'what to say (default: info)',
   }),
-  own('log-format', 'log.format', 'text', {
-    value: 'format',
+  nftlaneFlag('log-format', 'log.format', 'text', {
+    placeholder: 'format',
     choices: ['auto', 'json', 'text'],
     help: 'how (default: auto)',
   }),
-  kube('v', 'logging.verbosity', 'number', {
-    value: 'number',
+  kubeProxyFlag('v', 'logging.verbosity', 'number', {
+    placeholder: 'number',
     short: 'v',
     help: 'what to say, as kube-proxy counts: from 4 on it is debug',
   }),
-  own('take-over', 'takeOver', 'text', {
-    value: 'whether',
+  nftlaneFlag('take-over', 'takeOver', 'text', {
+    placeholder: 'whether',
     choices: ['auto', 'no'],
     help: "remove kube-proxy's rules once ours are complete (default: auto)",
   }),
-  own('fast-path', 'fastPath.mode', 'text', {
-    value: 'when',
+  nftlaneFlag('fast-path', 'fastPath.mode', 'text', {
+    placeholder: 'when',
     choices: ['off', 'auto', 'required'],
     help: 'lead traffic from outside to Services with the Local policy past the rules (default: off)',
   }),
-  own('fast-path-uplinks', 'fastPath.uplinks', 'list', {
-    value: 'names',
+  nftlaneFlag('fast-path-uplinks', 'fastPath.uplinks', 'list', {
+    placeholder: 'names',
     help: 'interfaces that traffic from outside comes in by (default: those with a default route)',
   }),
-  own('fast-path-dir', 'fastPath.directory', 'text', {
-    value: 'dir',
+  nftlaneFlag('fast-path-dir', 'fastPath.directory', 'text', {
+    placeholder: 'dir',
     env: 'NFTLANE_FAST_PATH_DIR',
     help: 'where its programs and maps are pinned (default: /sys/fs/bpf/nftlane/v1)',
   }),
-  own('fast-path-program', 'fastPath.program', 'text', {
-    value: 'program',
+  nftlaneFlag('fast-path-program', 'fastPath.program', 'text', {
+    placeholder: 'program',
     help: 'what loads it (default: nftlane-bpf, beside nftlane or in PATH)',
   }),
-  own('fast-path-max-flows', 'fastPath.maxFlows', 'number', {
-    value: 'n',
+  nftlaneFlag('fast-path-max-flows', 'fastPath.maxFlows', 'number', {
+    placeholder: 'n',
     help: 'how many flows of each family it can lead at a time (default: 131072)',
   }),
-  kube('healthz-bind-address', 'healthzBindAddress', 'text', {
-    value: 'ip:port',
+  kubeProxyFlag('healthz-bind-address', 'healthzBindAddress', 'text', {
+    placeholder: 'ip:port',
     help: 'where health is served; empty: nowhere (default: 0.0.0.0:10256)',
   }),
-  kube('metrics-bind-address', 'metricsBindAddress', 'text', {
-    value: 'ip:port',
+  kubeProxyFlag('metrics-bind-address', 'metricsBindAddress', 'text', {
+    placeholder: 'ip:port',
     help: 'where metrics are served; empty: nowhere (default: 127.0.0.1:10249)',
   }),
-  own('metrics-connections', 'metrics.connections', 'number', {
-    value: 'n',
+  nftlaneFlag('metrics-connections', 'metrics.connections', 'number', {
+    placeholder: 'n',
     help: 'count new connections of the n busiest Service ports, and of as many endpoints (default: 0)',
   }),
-  kube('bind-address-hard-fail', 'bindAddressHardFail', 'boolean', {
+  kubeProxyFlag('bind-address-hard-fail', 'bindAddressHardFail', 'boolean', {
     help: 'end when one of these servers cannot listen',
   }),
-  kube('feature-gates', 'featureGates', 'gates', { value: 'gates', help: 'Name=true,Name=false' }),
-  kube('oom-score-adj', 'oomScoreAdj', 'number', {
-    value: 'number',
+  kubeProxyFlag('feature-gates', 'featureGates', 'gates', { placeholder: 'gates', help: 'Name=true,Name=false' }),
+  kubeProxyFlag('oom-score-adj', 'oomScoreAdj', 'number', {
+    placeholder: 'number',
     help: 'how unlikely the kernel ends the process (default: -999)',
   }),
-  kube('conntrack-max-per-core', 'conntrack.maxPerCore', 'number', {
-    value: 'number',
+  kubeProxyFlag('conntrack-max-per-core', 'conntrack.maxPerCore', 'number', {
+    placeholder: 'number',
     help: 'entries of the conntrack table for each core (default: 32768)',
   }),
-  kube('conntrack-min', 'conntrack.min', 'number', {
-    value: 'number',
+  kubeProxyFlag('conntrack-min', 'conntrack.min', 'number', {
+    placeholder: 'number',
     help: 'the least size of the conntrack table (default: 131072)',
   }),
-  kube('conntrack-tcp-timeout-established', 'conntrack.tcpEstablishedTimeout', 'text', {
-    value: 'duration',
+  kubeProxyFlag('conntrack-tcp-timeout-established', 'conntrack.tcpEstablishedTimeout', 'text', {
+    placeholder: 'duration',
     help: 'for idle TCP connections (default: 24h)',
   }),
-  kube('conntrack-tcp-timeout-close-wait', 'conntrack.tcpCloseWaitTimeout', 'text', {
-    value: 'duration',
+  kubeProxyFlag('conntrack-tcp-timeout-close-wait', 'conntrack.tcpCloseWaitTimeout', 'text', {
+    placeholder: 'duration',
     help: 'for half-closed ones (default: 1h)',
   }),
-  kube('conntrack-tcp-be-liberal', 'conntrack.tcpBeLiberal', 'boolean', {
+  kubeProxyFlag('conntrack-tcp-be-liberal', 'conntrack.tcpBeLiberal', 'boolean', {
     help: 'let TCP segments outside of the window pass',
   }),
-  kube('conntrack-udp-timeout', 'conntrack.udpTimeout', 'text', {
-    value: 'duration',
+  kubeProxyFlag('conntrack-udp-timeout', 'conntrack.udpTimeout', 'text', {
+    placeholder: 'duration',
     help: 'for UDP flows without an answer',
   }),
-  kube('conntrack-udp-timeout-stream', 'conntrack.udpStreamTimeout', 'text', {
-    value: 'duration',
+  kubeProxyFlag('conntrack-udp-timeout-stream', 'conntrack.udpStreamTimeout', 'text', {
+    placeholder: 'duration',
     help: 'for UDP flows with answers',
   }),
-  kube('iptables-masquerade-bit', 'iptables.masqueradeBit', 'number', { value: 'bit' }),
-  kube('iptables-localhost-nodeports', 'iptables.localhostNodePorts', 'boolean'),
-  kube('iptables-sync-period', '*.syncPeriod', 'text', { value: 'duration' }),
-  kube('iptables-min-sync-period', '*.minSyncPeriod', 'text', { value: 'duration' }),
-  kube('ipvs-sync-period', 'ipvs.syncPeriod', 'text', { value: 'duration' }),
-  kube('ipvs-min-sync-period', 'ipvs.minSyncPeriod', 'text', { value: 'duration' }),
-  kube('ipvs-scheduler', 'ipvs.scheduler', 'text', { value: 'name' }),
-  kube('ipvs-exclude-cidrs', 'ipvs.excludeCIDRs', 'list', { value: 'cidrs' }),
-  kube('ipvs-strict-arp', 'ipvs.strictARP', 'boolean'),
-  kube('ipvs-tcp-timeout', 'ipvs.tcpTimeout', 'text', { value: 'duration' }),
-  kube('ipvs-tcpfin-timeout', 'ipvs.tcpFinTimeout', 'text', { value: 'duration' }),
-  kube('ipvs-udp-timeout', 'ipvs.udpTimeout', 'text', { value: 'duration' }),
-  kube('config-sync-period', 'configSyncPeriod', 'text', { value: 'duration' }),
-  kube('kube-api-content-type', 'clientConnection.contentType', 'text', { value: 'type' }),
-  kube('kube-api-qps', 'clientConnection.qps', 'number', { value: 'number' }),
-  kube('kube-api-burst', 'clientConnection.burst', 'number', { value: 'number' }),
-  kube('logging-format', 'logging.format', 'text', { value: 'format' }),
-  kube('log-flush-frequency', 'logging.flushFrequency', 'text', { value: 'duration' }),
-  kube('log-text-split-stream', 'logging.options.text.splitStream', 'boolean'),
-  kube('log-text-info-buffer-size', 'logging.options.text.infoBufferSize', 'text', { value: 'size' }),
-  kube('log-json-split-stream', 'logging.options.json.splitStream', 'boolean'),
-  kube('log-json-info-buffer-size', 'logging.options.json.infoBufferSize', 'text', { value: 'size' }),
-  kube('profiling', 'enableProfiling', 'boolean'),
-  kube('show-hidden-metrics-for-version', 'showHiddenMetricsForVersion', 'text', { value: 'version' }),
+  kubeProxyFlag('iptables-masquerade-bit', 'iptables.masqueradeBit', 'number', { placeholder: 'bit' }),
+  kubeProxyFlag('iptables-localhost-nodeports', 'iptables.localhostNodePorts', 'boolean'),
+  kubeProxyFlag('iptables-sync-period', '*.syncPeriod', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('iptables-min-sync-period', '*.minSyncPeriod', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-sync-period', 'ipvs.syncPeriod', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-min-sync-period', 'ipvs.minSyncPeriod', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-scheduler', 'ipvs.scheduler', 'text', { placeholder: 'name' }),
+  kubeProxyFlag('ipvs-exclude-cidrs', 'ipvs.excludeCIDRs', 'list', { placeholder: 'cidrs' }),
+  kubeProxyFlag('ipvs-strict-arp', 'ipvs.strictARP', 'boolean'),
+  kubeProxyFlag('ipvs-tcp-timeout', 'ipvs.tcpTimeout', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-tcpfin-timeout', 'ipvs.tcpFinTimeout', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-udp-timeout', 'ipvs.udpTimeout', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('config-sync-period', 'configSyncPeriod', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('kube-api-content-type', 'clientConnection.contentType', 'text', { placeholder: 'type' }),
+  kubeProxyFlag('kube-api-qps', 'clientConnection.qps', 'number', { placeholder: 'number' }),
+  kubeProxyFlag('kube-api-burst', 'clientConnection.burst', 'number', { placeholder: 'number' }),
+  kubeProxyFlag('logging-format', 'logging.format', 'text', { placeholder: 'format' }),
+  kubeProxyFlag('log-flush-frequency', 'logging.flushFrequency', 'text', { placeholder: 'duration' }),
+  kubeProxyFlag('log-text-split-stream', 'logging.options.text.splitStream', 'boolean'),
+  kubeProxyFlag('log-text-info-buffer-size', 'logging.options.text.infoBufferSize', 'text', { placeholder: 'size' }),
+  kubeProxyFlag('log-json-split-stream', 'logging.options.json.splitStream', 'boolean'),
+  kubeProxyFlag('log-json-info-buffer-size', 'logging.options.json.infoBufferSize', 'text', { placeholder: 'size' }),
+  kubeProxyFlag('profiling', 'enableProfiling', 'boolean'),
+  kubeProxyFlag('show-hidden-metrics-for-version', 'showHiddenMetricsForVersion', 'text', { placeholder: 'version' }),
 ];

@@ -4,16 +4,16 @@ import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { type Configuration, readConfiguration } from '../../config/configuration.ts';
 import { readDocuments } from '../../config/read-documents.ts';
-import { resolveProxy, resolveSettings } from '../../config/resolve-settings.ts';
+import { resolveProxyOptions, resolveSettings } from '../../config/resolve-settings.ts';
 import { ConfigurationError } from '../../config/schema/configuration-error.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { ProxyOptions } from '../../nftables/compile/node-view.ts';
-import { fields } from '../../services/objects/read.ts';
+import { asObject } from '../../services/objects/read.ts';
 import { readConfigFlags, readPortFlags, withConfigFlags } from './config-flags.ts';
 import { type ConfigFlag, PROXY_FLAGS, RUN_FLAGS } from './flag-table.ts';
 
 /** What commander has read. */
-export interface GivenFlags {
+export interface ParsedFlags {
   readonly config?: string;
   readonly master?: string;
 }
@@ -25,8 +25,8 @@ export function withProxyFlags(command: Command): Command {
 }
 
 /** How this node proxies. Throws {@link ConfigurationError} that names each wrong flag or field. */
-export function readProxyFlags(flags: GivenFlags): ProxyOptions {
-  return resolveProxy(readGiven(flags, PROXY_FLAGS), hostname());
+export function readProxyFlags(flags: ParsedFlags): ProxyOptions {
+  return resolveProxyOptions(readFileAndFlags(flags, PROXY_FLAGS), hostname());
 }
 
 /** Settings of the daemon, and what is to be told of them. */
@@ -36,21 +36,21 @@ export interface LoadedSettings {
 }
 
 /** Reads the file that the flags name, if they do, and joins both. Throws {@link ConfigurationError}. */
-export function loadSettings(flags: GivenFlags): LoadedSettings {
-  const configuration = readGiven(flags, [...PROXY_FLAGS, ...RUN_FLAGS]);
+export function loadSettings(flags: ParsedFlags): LoadedSettings {
+  const configuration = readFileAndFlags(flags, [...PROXY_FLAGS, ...RUN_FLAGS]);
   const { config: configFile, master } = flags;
   return { settings: resolveSettings(configuration, { hostname: hostname(), configFile, master }), configuration };
 }
 
-function readGiven(flags: GivenFlags, table: readonly ConfigFlag[]): Configuration {
+function readFileAndFlags(flags: ParsedFlags, table: readonly ConfigFlag[]): Configuration {
   const file = flags.config === undefined ? undefined : { path: flags.config, text: readText(flags.config) };
-  const mode = file === undefined ? undefined : fields(readDocuments(file.text).kubeProxy)['mode'];
+  const mode = file === undefined ? undefined : asObject(readDocuments(file.text).kubeProxy)['mode'];
   const given = flags as Readonly<Record<string, unknown>>;
   const ports = file === undefined ? readPortFlags(given) : [];
   return readConfiguration({ file, flags: [...readConfigFlags(given, table, mode), ...ports] });
 }
 
-const UNREADABLE: Readonly<Record<string, string>> = {
+const READ_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EISDIR: 'it is a directory',
   EACCES: 'it may not be read',
@@ -61,7 +61,7 @@ function readText(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
-    const reason = UNREADABLE[code] ?? message;
+    const reason = READ_ERRORS[code] ?? message;
     throw new ConfigurationError(`configuration ${path}`, [{ path: '', reason }], { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 // What is wrong with a configuration: all of it, each with the path of its field.
 
 /** One thing that is wrong. */
-export interface Problem {
+export interface ConfigurationProblem {
   /** Such as `KubeProxyConfiguration.conntrack.min`, or the flag that said it. */
   readonly path: string;
   /** What the field has, and what it must be. */
@@ -11,24 +11,28 @@ export interface Problem {
 /** A configuration cannot be used. The message has a line for each problem. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
-  readonly problems: readonly Problem[];
+  readonly problems: readonly ConfigurationProblem[];
   /** The command line alone is to blame. */
-  readonly byFlags: boolean;
+  readonly isFromFlags: boolean;
 
-  constructor(where: string, problems: readonly Problem[], { byFlags = false, cause }: ErrorDetails = {}) {
+  constructor(
+    source: string,
+    problems: readonly ConfigurationProblem[],
+    { isFromFlags = false, cause }: ConfigurationErrorOptions = {},
+  ) {
     const lines = problems.map(describeProblem);
-    super(`Cannot use ${where}:${lines.length === 1 ? ' ' : '\n  '}${lines.join('\n  ')}`, { cause });
+    super(`Cannot use ${source}:${lines.length === 1 ? ' ' : '\n  '}${lines.join('\n  ')}`, { cause });
     this.problems = problems;
-    this.byFlags = byFlags;
+    this.isFromFlags = isFromFlags;
   }
 }
 
-interface ErrorDetails {
-  readonly byFlags?: boolean;
+interface ConfigurationErrorOptions {
+  readonly isFromFlags?: boolean;
   readonly cause?: unknown;
 }
 
 /** `path: reason`. */
-export function describeProblem({ path, reason }: Problem): string {
+export function describeProblem({ path, reason }: ConfigurationProblem): string {
   return path === '' ? reason : `${path}: ${reason}`;
 }

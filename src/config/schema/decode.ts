@@ -1,66 +1,66 @@
 // One document into the shape of its schema: first strictly, then leniently, with every complaint kept.
 import type * as z from 'zod/mini';
-import type { Problem } from './configuration-error.ts';
+import type { ConfigurationProblem } from './configuration-error.ts';
 
-export interface Decoded<T> {
+export interface DecodeResult<T> {
   /** The document without what could not be used. */
   readonly value: T;
   /** Fields that are unknown: they are passed over. */
-  readonly unknown: readonly Problem[];
+  readonly unknown: readonly ConfigurationProblem[];
   /** Fields whose type is wrong. */
-  readonly wrong: readonly Problem[];
+  readonly invalid: readonly ConfigurationProblem[];
 }
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 /** As often as this a document is looked at again without what was wrong with it: unions hide what lies behind. */
-const MAX_ROUNDS = 50;
+const MAX_PASSES = 50;
 
 /** Decodes a document of a known kind. What is wrong is left out, so that all the rest can be looked at too. */
-export function decode<T extends z.ZodMiniType>(schema: T, document: object, kind: string): Decoded<z.infer<T>> {
-  const rest: unknown = structuredClone(document);
-  const unknown: Problem[] = [];
-  const wrong: Problem[] = [];
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    const parsed = schema.safeParse(rest);
-    if (parsed.success) return { value: parsed.data, unknown, wrong };
-    for (const issue of parsed.error.issues) repair(issue, rest, { kind, unknown, wrong });
+export function decode<T extends z.ZodMiniType>(schema: T, document: object, kind: string): DecodeResult<z.infer<T>> {
+  const remaining: unknown = structuredClone(document);
+  const unknown: ConfigurationProblem[] = [];
+  const wrong: ConfigurationProblem[] = [];
+  for (let pass = 0; pass < MAX_PASSES; pass++) {
+    const parsed = schema.safeParse(remaining);
+    if (parsed.success) return { value: parsed.data, unknown, invalid: wrong };
+    for (const issue of parsed.error.issues) fixIssue(issue, remaining, { kind, unknown, invalid: wrong });
   }
   throw new Error(`Cannot decode ${kind}: it is wrong in too many places`);
 }
 
-interface Gathered {
+interface DecodeProblems {
   readonly kind: string;
-  readonly unknown: Problem[];
-  readonly wrong: Problem[];
+  readonly unknown: ConfigurationProblem[];
+  readonly invalid: ConfigurationProblem[];
 }
 
-function repair(issue: Issue, root: unknown, { kind, unknown, wrong }: Gathered): void {
+function fixIssue(issue: Issue, root: unknown, { kind, unknown, invalid }: DecodeProblems): void {
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
-      unknown.push({ path: pathText(kind, [...issue.path, key]), reason: 'is no field that is known here' });
-      remove(root, [...issue.path, key]);
+      unknown.push({ path: formatPath(kind, [...issue.path, key]), reason: 'is no field that is known here' });
+      removeAt(root, [...issue.path, key]);
     }
     return;
   }
   const value = valueAt(root, issue.path);
-  if (value === undefined && !isThere(root, issue.path)) {
-    wrong.push({ path: pathText(kind, issue.path), reason: 'is missing' });
-    remove(root, issue.path.slice(0, -1));
+  if (value === undefined && !hasPath(root, issue.path)) {
+    invalid.push({ path: formatPath(kind, issue.path), reason: 'is missing' });
+    removeAt(root, issue.path.slice(0, -1));
     return;
   }
-  const word = wordFor(issue, value);
-  if (word !== undefined) {
-    replace(root, issue.path, word);
+  const coerced = coerceToString(issue, value);
+  if (coerced !== undefined) {
+    setAt(root, issue.path, coerced);
     return;
   }
-  wrong.push({ path: pathText(kind, issue.path), reason: `${shown(value)} ${complaintOf(issue)}` });
-  remove(root, issue.path);
+  invalid.push({ path: formatPath(kind, issue.path), reason: `${formatValue(value)} ${describeIssue(issue)}` });
+  removeAt(root, issue.path);
 }
 
 /** YAML 1.1 takes a bare `no` or `off` for false, and a name of digits is a number to every YAML. */
-function wordFor(issue: Issue, value: unknown): string | undefined {
+function coerceToString(issue: Issue, value: unknown): string | undefined {
   if (issue.code === 'invalid_value' && value === false) {
     return ['no', 'off'].find((word) => issue.values.includes(word));
   }
@@ -68,10 +68,10 @@ function wordFor(issue: Issue, value: unknown): string | undefined {
   return issue.code === 'invalid_type' && issue.expected === 'string' && scalar ? String(value) : undefined;
 }
 
-function complaintOf(issue: Issue): string {
+function describeIssue(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `is not ${TYPE_WORDS[issue.expected] ?? `of type ${issue.expected}`}`;
+      return `is not ${TYPE_NAMES[issue.expected] ?? `of type ${issue.expected}`}`;
     case 'invalid_value':
       return `is none of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
     case 'too_small':
@@ -87,7 +87,7 @@ function complaintOf(issue: Issue): string {
   }
 }
 
-const TYPE_WORDS: Readonly<Record<string, string>> = {
+const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: 'a text',
   number: 'a number',
   int: 'a whole number',
@@ -98,12 +98,12 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** `Kind.field.list[0]`. */
-export function pathText(kind: string, path: Path): string {
+export function formatPath(kind: string, path: Path): string {
   return path.reduce<string>((text, key) => text + (typeof key === 'number' ? `[${key}]` : `.${String(key)}`), kind);
 }
 
 /** A value as it is quoted in complaints. */
-export function shown(value: unknown): string {
+export function formatValue(value: unknown): string {
   const json = JSON.stringify(value) ?? String(value);
   return json.length > 60 ? `${json.slice(0, 57)}...` : json;
 }
@@ -112,21 +112,21 @@ function valueAt(root: unknown, path: Path): unknown {
   return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], root);
 }
 
-function isThere(root: unknown, path: Path): boolean {
+function hasPath(root: unknown, path: Path): boolean {
   const parent = valueAt(root, path.slice(0, -1));
   const last = path.at(-1);
   return last === undefined || (typeof parent === 'object' && parent !== null && last in parent);
 }
 
-function replace(root: unknown, path: Path, value: unknown): void {
+function setAt(root: unknown, path: Path, value: unknown): void {
   const parent = valueAt(root, path.slice(0, -1)) as Record<PropertyKey, unknown>;
   parent[path.at(-1) ?? ''] = value;
 }
 
 /** Entries of lists go with their list: the positions of the others must stay what they are. */
-function remove(root: unknown, path: Path): void {
-  const cut = path.findIndex((key) => typeof key === 'number');
-  const whole = cut < 0 ? path : path.slice(0, cut);
-  const parent = valueAt(root, whole.slice(0, -1)) as Record<PropertyKey, unknown> | undefined;
-  if (parent !== undefined) delete parent[whole.at(-1) ?? ''];
+function removeAt(root: unknown, path: Path): void {
+  const listIndex = path.findIndex((key) => typeof key === 'number');
+  const target = listIndex < 0 ? path : path.slice(0, listIndex);
+  const parent = valueAt(root, target.slice(0, -1)) as Record<PropertyKey, unknown> | undefined;
+  if (parent !== undefined) delete parent[target.at(-1) ?? ''];
 }

@@ -4,7 +4,7 @@ import { parseDuration } from './go-duration.ts';
 
 /** What the reference says of a field, besides its type. */
 export interface FieldDoc {
-  readonly meaning: string;
+  readonly description: string;
   /** In the shape of the file; `undefined` where there is none. */
   readonly default?: unknown;
   /** What nftlane does with it, if that is not said by its meaning. */
@@ -19,9 +19,9 @@ export const FIELD_DOCS = z.registry<FieldDoc>();
 /** A field that may be absent or null, documented. */
 export function field<T extends z.ZodMiniType>(schema: T, doc: FieldDoc): z.ZodMiniOptional<z.ZodMiniNullable<T>> {
   // Each field is an object of its own: the same type can be used for many.
-  const own = z.optional(z.nullable(schema));
-  FIELD_DOCS.add(own, doc);
-  return own;
+  const documented = z.optional(z.nullable(schema));
+  FIELD_DOCS.add(documented, doc);
+  return documented;
 }
 
 /** A Go duration. */
@@ -31,15 +31,15 @@ export const DURATION = z
     z.refine((text) => text === '' || parseDuration(text) !== undefined, 'is not a duration such as 30s or 1h0m0s'),
   );
 
-export const TEXT = z.string();
-export const FLAG = z.boolean();
-export const TEXTS = z.array(z.string());
+export const STRING = z.string();
+export const BOOLEAN = z.boolean();
+export const STRING_LIST = z.array(z.string());
 
 /** A configuration whose defaults are filled in: nothing is absent or null any more. */
-export type Complete<T> = T extends readonly (infer E)[]
-  ? readonly Complete<E>[]
+export type WithDefaults<T> = T extends readonly (infer E)[]
+  ? readonly WithDefaults<E>[]
   : T extends object
-    ? { readonly [K in keyof T]-?: Complete<NonNullable<T[K]>> }
+    ? { readonly [K in keyof T]-?: WithDefaults<NonNullable<T[K]>> }
     : T;
 
 /** How absence is told: in kube-proxy's configuration zero, the empty text and the empty list count as absent too. */
@@ -52,32 +52,32 @@ export function fillDefaults(schema: z.ZodMiniObject, value: object, options: Fi
   const given = value as Readonly<Record<string, unknown>>;
   const filled: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(schema.shape)) {
-    const inner = innerOf(entry);
+    const inner = unwrapSchema(entry);
     const doc = FIELD_DOCS.get(entry);
     if (inner instanceof z.ZodMiniObject) {
       filled[name] = fillDefaults(inner, (given[name] as object | null | undefined) ?? {}, options);
       continue;
     }
     const set = isSet(given[name], { isDuration: inner === DURATION, keepsZero: doc?.keepsZero === true, ...options });
-    const final = set ? given[name] : doc?.default;
-    if (final !== undefined) filled[name] = final;
+    const effective = set ? given[name] : doc?.default;
+    if (effective !== undefined) filled[name] = effective;
   }
   return filled;
 }
 
 /** The schema inside of `optional` and `nullable`. */
-export function innerOf(schema: unknown): unknown {
+export function unwrapSchema(schema: unknown): unknown {
   return schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniNullable
-    ? innerOf(schema.def.innerType)
+    ? unwrapSchema(schema.def.innerType)
     : schema;
 }
 
-interface SetOptions extends FillOptions {
+interface IsSetOptions extends FillOptions {
   readonly isDuration: boolean;
   readonly keepsZero: boolean;
 }
 
-function isSet(value: unknown, { isDuration, keepsZero, zeroIsAbsent }: SetOptions): boolean {
+function isSet(value: unknown, { isDuration, keepsZero, zeroIsAbsent }: IsSetOptions): boolean {
   if (value === undefined || value === null) return false;
   if (!zeroIsAbsent) return true;
   if (value === '' || (Array.isArray(value) && value.length === 0)) return false;

@@ -30,13 +30,13 @@ export interface Host {
 }
 
 /** Whether packets to this address end at the host. */
-export function isOfHost(host: Host, address: Address): boolean {
+export function isHostAddress(host: Host, address: Address): boolean {
   return isLoopback(address) || host.addresses.includes(address);
 }
 
 /** The interface by which packets to this address leave: that of the longest block; `undefined` without a route. */
-export function interfaceTo(host: Host, address: Address): string | undefined {
-  const fitting = host.routes.filter(({ prefix }) => contains(prefix, address));
-  const longest = Math.max(...fitting.map(({ prefix }) => prefix.length));
-  return fitting.find(({ prefix }) => prefix.length === longest)?.interface;
+export function outputInterface(host: Host, address: Address): string | undefined {
+  const matching = host.routes.filter(({ prefix }) => contains(prefix, address));
+  const longest = Math.max(...matching.map(({ prefix }) => prefix.length));
+  return matching.find(({ prefix }) => prefix.length === longest)?.interface;
 }

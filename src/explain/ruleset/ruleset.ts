@@ -5,7 +5,7 @@ import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Chain } from '../../nftables/syntax/statement.ts';
 
 /** An element, wherever it was read. */
-export interface TracedElement {
+export interface RulesetElement {
   readonly key: string;
   readonly data: string;
   readonly comment: string;
@@ -16,16 +16,16 @@ export interface Ruleset {
   readonly family: Family;
   readonly chains: ReadonlyMap<string, Chain>;
   /** The element of a set or map that has this key, or whose block covers it. */
-  readonly find: (object: string, key: string) => TracedElement | undefined;
+  readonly find: (object: string, key: string) => RulesetElement | undefined;
 }
 
 /** Takes the elements of each set and map by its name. */
 export function createRuleset(
   family: Family,
   chains: readonly Chain[],
-  elements: ReadonlyMap<string, readonly TracedElement[]>,
+  elements: ReadonlyMap<string, readonly RulesetElement[]>,
 ): Ruleset {
-  const indexes = new Map([...elements].map(([name, list]) => [name, new Index(list)]));
+  const indexes = new Map([...elements].map(([name, list]) => [name, new ElementIndex(list)]));
   return {
     family,
     chains: new Map(chains.map((chain) => [chain.name, chain])),
@@ -34,33 +34,33 @@ export function createRuleset(
 }
 
 /** Elements by key; those that end in a block of addresses by what is before it. */
-class Index {
-  readonly #exact = new Map<string, TracedElement>();
-  readonly #blocks = new Map<string, TracedElement[]>();
+class ElementIndex {
+  readonly #exact = new Map<string, RulesetElement>();
+  readonly #prefixes = new Map<string, RulesetElement[]>();
 
-  constructor(elements: readonly TracedElement[]) {
+  constructor(elements: readonly RulesetElement[]) {
     for (const element of elements) {
-      const { head, last } = split(element.key);
-      if (last.includes('/')) this.#blocks.set(head, [...(this.#blocks.get(head) ?? []), element]);
+      const { head, last } = splitKey(element.key);
+      if (last.includes('/')) this.#prefixes.set(head, [...(this.#prefixes.get(head) ?? []), element]);
       else this.#exact.set(element.key, element);
     }
   }
 
-  find(key: string): TracedElement | undefined {
-    return this.#exact.get(key) ?? this.#findBlock(key);
+  find(key: string): RulesetElement | undefined {
+    return this.#exact.get(key) ?? this.#findPrefix(key);
   }
 
-  #findBlock(key: string): TracedElement | undefined {
-    const { head, last } = split(key);
-    return this.#blocks.get(head)?.find((element) => {
-      const block = parsePrefix(split(element.key).last);
+  #findPrefix(key: string): RulesetElement | undefined {
+    const { head, last } = splitKey(key);
+    return this.#prefixes.get(head)?.find((element) => {
+      const block = parsePrefix(splitKey(element.key).last);
       const address = parseAddress(last);
       return block !== undefined && address !== undefined && contains(block, address);
     });
   }
 }
 
-function split(key: string): { head: string; last: string } {
+function splitKey(key: string): { head: string; last: string } {
   const at = key.lastIndexOf(' . ');
   return at < 0 ? { head: '', last: key } : { head: key.slice(0, at), last: key.slice(at + 3) };
 }

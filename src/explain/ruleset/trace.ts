@@ -1,58 +1,58 @@
 // What a ruleset makes of the first packet of a flow: every end that it can come to, and the way there.
-import { type Fate, type Landing, type Outcome, sortLandings } from '../flow/fate.ts';
+import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
 import type { Host, Packet } from '../flow/packet.ts';
 import type { Ruleset } from './ruleset.ts';
-import { type Draw, type TraceStep, type Walked, walk } from './walk.ts';
+import { type LookupResult, type TraceStep, type WalkResult, walk } from './walk.ts';
 
 /** A fate, and the way of the packet up to it. */
-export interface Traced extends Fate {
+export interface TraceResult extends FlowOutcome {
   /** The rules that had a part in it, along the first of all possible ways: others differ by the endpoint drawn. */
   readonly steps: readonly TraceStep[];
   /** Outcomes of other ways, when not every draw ends alike: never in a sound ruleset. */
-  readonly otherwise: readonly Outcome[];
+  readonly otherOutcomes: readonly Outcome[];
 }
 
 /** Follows every way that the packet can take: where a number is drawn, each result in turn. */
-export function trace(packet: Packet, ruleset: Ruleset, host: Host): Traced {
-  const ways = [...allWays(packet, ruleset, host)];
-  const outcomes = [...new Set(ways.map(({ walked }) => outcomeOf(walked)))];
-  const [outcome = 'untouched', ...otherwise] = outcomes;
-  const landings = ways.filter(({ walked }) => outcomeOf(walked) === 'forward').map(toLanding);
-  return { outcome, landings: sortLandings(landings), steps: ways[0]?.walked.steps ?? [], otherwise };
+export function trace(packet: Packet, ruleset: Ruleset, host: Host): TraceResult {
+  const paths = [...allPaths(packet, ruleset, host)];
+  const outcomes = [...new Set(paths.map(({ result }) => outcomeOf(result)))];
+  const [outcome = 'untouched', ...otherOutcomes] = outcomes;
+  const destinations = paths.filter(({ result }) => outcomeOf(result) === 'forward').map(toDestination);
+  return { outcome, destinations: mergeDestinations(destinations), steps: paths[0]?.result.steps ?? [], otherOutcomes };
 }
 
-interface Way {
-  readonly walked: Walked;
+interface TracePath {
+  readonly result: WalkResult;
   /** How much of all draws comes this way, from 0 to 1. */
   readonly share: number;
 }
 
 /** Depth first over the choices: each walk takes the ones before, and the first of all that follow. */
-function* allWays(packet: Packet, ruleset: Ruleset, host: Host): Generator<Way> {
-  let taken: number[] = [];
+function* allPaths(packet: Packet, ruleset: Ruleset, host: Host): Generator<TracePath> {
+  let choices: number[] = [];
   for (;;) {
     const sizes: number[] = [];
     let share = 1;
-    const choose = (draws: readonly Draw[]): Draw => {
-      const index = taken[sizes.length] ?? 0;
-      sizes.push(draws.length);
-      const draw = draws[index] ?? { element: undefined, count: 0 };
-      share *= draw.count / draws.reduce((sum, { count }) => sum + count, 0);
-      return draw;
+    const choose = (results: readonly LookupResult[]): LookupResult => {
+      const index = choices[sizes.length] ?? 0;
+      sizes.push(results.length);
+      const result = results[index] ?? { element: undefined, count: 0 };
+      share *= result.count / results.reduce((sum, { count }) => sum + count, 0);
+      return result;
     };
-    yield { walked: walk(packet, { ruleset, host, choose }), share };
-    const path = sizes.map((_, index) => taken[index] ?? 0);
-    while (path.length > 0 && (path.at(-1) ?? 0) + 1 >= (sizes[path.length - 1] ?? 0)) path.pop();
-    if (path.length === 0) return;
-    taken = [...path.slice(0, -1), (path.at(-1) ?? 0) + 1];
+    yield { result: walk(packet, { ruleset, host, choose }), share };
+    const chosen = sizes.map((_, index) => choices[index] ?? 0);
+    while (chosen.length > 0 && (chosen.at(-1) ?? 0) + 1 >= (sizes[chosen.length - 1] ?? 0)) chosen.pop();
+    if (chosen.length === 0) return;
+    choices = [...chosen.slice(0, -1), (chosen.at(-1) ?? 0) + 1];
   }
 }
 
-function outcomeOf({ end, flow }: Walked): Outcome {
+function outcomeOf({ end, packet }: WalkResult): Outcome {
   if (end !== 'through') return end;
-  return flow.translated ? 'forward' : 'untouched';
+  return packet.translated ? 'forward' : 'untouched';
 }
 
-function toLanding({ walked: { flow }, share }: Way): Landing {
-  return { address: flow.destination, port: flow.port, share, masquerade: flow.masqueraded };
+function toDestination({ result: { packet }, share }: TracePath): Destination {
+  return { address: packet.destination, port: packet.port, share, masquerade: packet.masqueraded };
 }

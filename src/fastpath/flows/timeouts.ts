@@ -16,8 +16,8 @@ export async function readTimeouts(): Promise<Timeouts> {
   return { ...FIXED, tcpEstablished, udpAnswered };
 }
 
-async function read(name: string, usual: number): Promise<number> {
+async function read(name: string, defaultSeconds: number): Promise<number> {
   const text = await readFile(`/proc/sys/net/netfilter/nf_conntrack_${name}`, 'utf8').catch(() => '');
   const seconds = Number(text);
-  return text !== '' && seconds > 0 ? seconds : usual;
+  return text !== '' && seconds > 0 ? seconds : defaultSeconds;
 }

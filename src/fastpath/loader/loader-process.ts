@@ -3,17 +3,17 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
-export interface Answer {
+export interface LoaderResponse {
   /** Data lines. */
   readonly lines: readonly string[];
   /** The words of the last line, by name. */
-  readonly words: Readonly<Record<string, string>>;
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 /** The loader cannot be run, has ended, takes too long, or says that something cannot be done. */
 export class LoaderError extends Error {
   override readonly name = 'LoaderError';
-  /** That of an errno where the loader has refused; `lost` where it did not say. */
+  /** That of an errno where the loader has refused; `EXITED` where it did not say. */
   readonly code: string;
 
   constructor(message: string, { code, cause }: { code: string; cause?: unknown }) {
@@ -26,10 +26,10 @@ export class LoaderError extends Error {
 const PROTOCOL = '2';
 const SCHEMA = '1';
 
-interface Running {
+interface LoaderInstance {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   /** Requests without an answer yet, in their order. */
-  readonly waiting: { readonly lines: string[]; readonly done: (end: string | LoaderError) => void }[];
+  readonly pending: { readonly lines: string[]; readonly done: (end: string | LoaderError) => void }[];
 }
 
 /** Starts when something is asked, and again after its end. What is pinned does not depend on it. */
@@ -37,7 +37,7 @@ export class LoaderProcess {
   readonly #command: string;
   readonly #directory: string;
   readonly #timeoutMs: number;
-  #running: Running | undefined;
+  #instance: LoaderInstance | undefined;
   #stderr = '';
   #starts = 0;
 
@@ -48,7 +48,7 @@ export class LoaderProcess {
   }
 
   get isRunning(): boolean {
-    return this.#running !== undefined;
+    return this.#instance !== undefined;
   }
 
   /** How often it was started again after its end. */
@@ -57,19 +57,19 @@ export class LoaderProcess {
   }
 
   /** One request: a line, or the lines of a batch. Rejects with {@link LoaderError}. */
-  async ask(...request: readonly string[]): Promise<Answer> {
-    const [first = ''] = request;
-    const running = this.#running ?? (await this.#start());
-    const timer = setTimeout(() => running.child.kill('SIGKILL'), this.#timeoutMs);
+  async request(...commandLines: readonly string[]): Promise<LoaderResponse> {
+    const [first = ''] = commandLines;
+    const instance = this.#instance ?? (await this.#start());
+    const timer = setTimeout(() => instance.child.kill('SIGKILL'), this.#timeoutMs);
     const lines: string[] = [];
     const end = await new Promise<string | LoaderError>((done) => {
-      running.waiting.push({ lines, done });
-      running.child.stdin.write(`${request.join('\n')}\n`);
+      instance.pending.push({ lines, done });
+      instance.child.stdin.write(`${commandLines.join('\n')}\n`);
     });
     clearTimeout(timer);
     if (typeof end !== 'string') throw end;
-    const [verdict = '', code = '', ...rest] = end.split(' ');
-    if (verdict === 'ok') return { lines, words: wordsOf(end) };
+    const [status = '', code = '', ...rest] = end.split(' ');
+    if (status === 'ok') return { lines, fields: parseFields(end) };
     throw new LoaderError(`The fast path's loader cannot do "${first.slice(0, 60)}": ${code} ${rest.join(' ')}`, {
       code,
     });
@@ -77,46 +77,46 @@ export class LoaderProcess {
 
   /** Ends the process; what it has made stays. */
   close(): void {
-    this.#running?.child.stdin.end();
-    this.#running = undefined;
+    this.#instance?.child.stdin.end();
+    this.#instance = undefined;
   }
 
-  async #start(): Promise<Running> {
+  async #start(): Promise<LoaderInstance> {
     this.#starts++;
     const child = spawn(this.#command, [this.#directory], { stdio: 'pipe' });
-    const running: Running = { child, waiting: [] };
-    this.#running = running;
+    const instance: LoaderInstance = { child, pending: [] };
+    this.#instance = instance;
     this.#stderr = '';
     child.stdin.on('error', () => {});
     child.on('error', (cause: NodeJS.ErrnoException) => {
       const state = cause.code === 'ENOENT' ? 'there is no such program' : cause.message;
-      this.#lost(running, `Cannot run the fast path's loader "${this.#command}": ${state}`, cause);
+      this.#onExit(instance, `Cannot run the fast path's loader "${this.#command}": ${state}`, cause);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-2000);
     });
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const [request] = running.waiting;
-      if (/^(?:ok|error)(?: |$)/.test(line)) running.waiting.shift()?.done(line);
+      const [request] = instance.pending;
+      if (/^(?:ok|error)(?: |$)/.test(line)) instance.pending.shift()?.done(line);
       else request?.lines.push(line);
     });
     child.on('close', (status, signal) =>
-      this.#lost(running, `The fast path's loader ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`),
+      this.#onExit(instance, `The fast path's loader ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`),
     );
-    const { words } = await this.ask('hello');
-    if (words['protocol'] === PROTOCOL && words['schema'] === SCHEMA) return running;
+    const { fields } = await this.request('hello');
+    if (fields['protocol'] === PROTOCOL && fields['schema'] === SCHEMA) return instance;
     this.close();
-    const spoken = `protocol ${words['protocol']}, schema ${words['schema']}`;
-    throw new LoaderError(`"${this.#command}" is another version: ${spoken}`, { code: 'EPROTO' });
+    const actual = `protocol ${fields['protocol']}, schema ${fields['schema']}`;
+    throw new LoaderError(`"${this.#command}" is another version: ${actual}`, { code: 'EPROTO' });
   }
 
-  #lost(running: Running, message: string, cause?: unknown): void {
-    if (this.#running === running) this.#running = undefined;
-    for (const { done } of running.waiting.splice(0)) done(new LoaderError(message, { code: 'lost', cause }));
+  #onExit(instance: LoaderInstance, message: string, cause?: unknown): void {
+    if (this.#instance === instance) this.#instance = undefined;
+    for (const { done } of instance.pending.splice(0)) done(new LoaderError(message, { code: 'EXITED', cause }));
   }
 }
 
-function wordsOf(line: string): Record<string, string> {
+function parseFields(line: string): Record<string, string> {
   const pairs = line
     .split(' ')
     .slice(1)

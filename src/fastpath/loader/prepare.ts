@@ -1,6 +1,6 @@
 // What an init container does for the fast path: loads the programs for a daemon that may do less.
 import { exec } from '../../host/process/exec.ts';
-import { Programs } from './programs.ts';
+import { LoaderClient } from './loader-client.ts';
 
 export interface PrepareParts {
   /** The loader. */
@@ -20,7 +20,7 @@ const COUNT_MS = 10_000;
 export async function prepare({ program, directory, conntrack, maxFlows }: PrepareParts): Promise<{ udp: boolean }> {
   // The kernel loads the module when it is asked for the number of entries.
   await exec(conntrack, ['--count'], { timeoutMs: COUNT_MS }).catch(() => undefined);
-  const programs = new Programs({ command: program, directory });
+  const programs = new LoaderClient({ command: program, directory });
   try {
     return await programs.prepare(maxFlows);
   } finally {

@@ -8,46 +8,46 @@ import {
   BACKEND,
   CONFIG,
   CONFIG_CREATE,
+  DIR_REPLY,
+  encodeStruct,
   FLOW,
   FLOW_KEY,
   FLOW_STATE,
   FRONTEND,
   FRONTEND_KEY,
-  FRONTEND_PASS,
-  MAX_CHOICE,
-  mappedBytes,
-  REVERSE,
+  FRONTEND_SUSPENDED,
+  MAX_FRONTEND_BACKENDS,
   readBytes,
   readNumber,
   SOURCE_KEY,
   TICK_NS,
   TIMEOUTS,
   UPLINK,
-  write,
+  v4MappedBytes,
 } from './layout.ts';
 
 /** SCTP is nft's: nothing that a program may call computes its checksum. */
-export type FastProtocol = Exclude<Protocol, 'sctp'>;
+export type FastPathProtocol = Exclude<Protocol, 'sctp'>;
 
 export interface FrontendKey {
   readonly address: Address;
   readonly port: number;
-  readonly protocol: FastProtocol;
+  readonly protocol: FastPathProtocol;
 }
 
-export interface Frontend {
+export interface FrontendValue {
   /** Number of the Service port; that of its backends. */
   readonly svc: number;
   /** New flows are nft's. */
-  readonly pass: boolean;
-  /** At most {@link MAX_CHOICE}. */
+  readonly suspended: boolean;
+  /** At most {@link MAX_FRONTEND_BACKENDS}. */
   readonly slots: readonly number[];
 }
 
-export interface Backend {
+export interface BackendValue {
   readonly address: Address;
   readonly port: number;
-  readonly protocol: FastProtocol;
+  readonly protocol: FastPathProtocol;
   /** BACKEND_NEIGH and BACKEND_LEAVING, or 0. */
   readonly flags: number;
   /** Number of the pod's device on the node. */
@@ -75,13 +75,13 @@ export interface Config {
 
 /** One direction of a flow. */
 export interface FlowEntry {
-  readonly direction: 'forward' | 'reverse';
-  readonly protocol: FastProtocol;
+  readonly direction: 'original' | 'reply';
+  readonly protocol: FastPathProtocol;
   readonly client: { readonly address: Address; readonly port: number };
   /** What the client's packets carry here: the frontend of a forward entry, the backend of a reverse one. */
   readonly other: { readonly address: Address; readonly port: number };
   /** What is put in its place, and in that of the client's port. */
-  readonly becomes: { readonly address: Address; readonly port: number; readonly clientPort: number };
+  readonly translated: { readonly address: Address; readonly port: number; readonly clientPort: number };
   readonly slot: number;
   readonly gen: number;
   readonly oif: number;
@@ -92,10 +92,10 @@ export interface FlowEntry {
   readonly state: 'new' | 'answered' | 'established' | 'closing' | 'closed';
 }
 
-const NUMBERS: Readonly<Record<FastProtocol, number>> = { tcp: 6, udp: 17 };
+const PROTOCOL_NUMBERS: Readonly<Record<FastPathProtocol, number>> = { tcp: 6, udp: 17 };
 
 export function encodeFrontendKey({ address, port, protocol }: FrontendKey): Uint8Array {
-  return write(FRONTEND_KEY, { addr: mappedBytes(address), port, proto: NUMBERS[protocol] });
+  return encodeStruct(FRONTEND_KEY, { addr: v4MappedBytes(address), port, proto: PROTOCOL_NUMBERS[protocol] });
 }
 
 export function decodeFrontendKey(bytes: Uint8Array): FrontendKey {
@@ -107,28 +107,42 @@ export function decodeFrontendKey(bytes: Uint8Array): FrontendKey {
 }
 
 /** Throws a RangeError where there are more slots than a frontend can have. */
-export function encodeFrontend({ svc, pass, slots }: Frontend): Uint8Array {
-  if (slots.length > MAX_CHOICE)
-    throw new RangeError(`A frontend has at most ${MAX_CHOICE} slots, not ${slots.length}`);
-  return write(FRONTEND, { svc, count: slots.length, flags: pass ? FRONTEND_PASS : 0, slots });
+export function encodeFrontend({ svc, suspended, slots }: FrontendValue): Uint8Array {
+  if (slots.length > MAX_FRONTEND_BACKENDS)
+    throw new RangeError(`A frontend has at most ${MAX_FRONTEND_BACKENDS} slots, not ${slots.length}`);
+  return encodeStruct(FRONTEND, { svc, count: slots.length, flags: suspended ? FRONTEND_SUSPENDED : 0, slots });
 }
 
-export function decodeFrontend(bytes: Uint8Array): Frontend {
+export function decodeFrontend(bytes: Uint8Array): FrontendValue {
   const count = readNumber(FRONTEND, bytes, 'count');
   return {
     svc: readNumber(FRONTEND, bytes, 'svc'),
-    pass: (readNumber(FRONTEND, bytes, 'flags') & FRONTEND_PASS) !== 0,
-    slots: Array.from({ length: Math.min(count, MAX_CHOICE) }, (_, i) => readNumber(FRONTEND, bytes, 'slots', i)),
+    suspended: (readNumber(FRONTEND, bytes, 'flags') & FRONTEND_SUSPENDED) !== 0,
+    slots: Array.from({ length: Math.min(count, MAX_FRONTEND_BACKENDS) }, (_, i) =>
+      readNumber(FRONTEND, bytes, 'slots', i),
+    ),
   };
 }
 
-export function encodeBackend({ address, protocol, gatewayMac, ...rest }: Backend): Uint8Array {
+export function encodeBackend({ address, protocol, gatewayMac, ...rest }: BackendValue): Uint8Array {
   const { port, flags, ifindex, gen, svc, l3if, mtu, mac } = rest;
-  const [addr, proto] = [mappedBytes(address), NUMBERS[protocol]];
-  return write(BACKEND, { addr, port, proto, flags, ifindex, gen, svc, l3if, mtu, mac, gateway_mac: gatewayMac });
+  const [addr, proto] = [v4MappedBytes(address), PROTOCOL_NUMBERS[protocol]];
+  return encodeStruct(BACKEND, {
+    addr,
+    port,
+    proto,
+    flags,
+    ifindex,
+    gen,
+    svc,
+    l3if,
+    mtu,
+    mac,
+    gateway_mac: gatewayMac,
+  });
 }
 
-export function decodeBackend(bytes: Uint8Array): Backend {
+export function decodeBackend(bytes: Uint8Array): BackendValue {
   const number = (name: string) => readNumber(BACKEND, bytes, name);
   return {
     address: addressOf(readBytes(BACKEND, bytes, 'addr')),
@@ -147,21 +161,21 @@ export function decodeBackend(bytes: Uint8Array): Backend {
 
 export function encodeConfig({ create, timeouts }: Config): Uint8Array {
   const ticks = TIMEOUTS.map((name) => Math.ceil((timeouts[name] * 1e9) / TICK_NS));
-  return write(CONFIG, { flags: create ? CONFIG_CREATE : 0, timeouts: ticks });
+  return encodeStruct(CONFIG, { flags: create ? CONFIG_CREATE : 0, timeouts: ticks });
 }
 
 export function encodeUplink(mtu: number): Uint8Array {
-  return write(UPLINK, { mtu });
+  return encodeStruct(UPLINK, { mtu });
 }
 
 /** A prefix whose packets nft has to see. */
 export function encodeSource(address: Address, prefixLength: number): Uint8Array {
   const addr = addressBytes(address);
-  return write(SOURCE_KEY[addr.length === 4 ? 'ip' : 'ip6'], { prefix: prefixLength, addr });
+  return encodeStruct(SOURCE_KEY[addr.length === 4 ? 'ip' : 'ip6'], { prefix: prefixLength, addr });
 }
 
 /** A key or value that is one number of 32 bits: a slot, a device, a word of the ports' bits. */
-export function encodeNumber(number: number): Uint8Array {
+export function encodeU32(number: number): Uint8Array {
   return new Uint8Array(new Uint32Array([number]).buffer);
 }
 
@@ -170,11 +184,11 @@ export function decodeFlow(family: Family, key: Uint8Array, value: Uint8Array): 
   const [ofKey, ofFlow] = [FLOW_KEY[family], FLOW[family]];
   const protocol = protocolOf(readNumber(ofKey, key, 'proto'));
   return {
-    direction: readNumber(ofKey, key, 'dir') === REVERSE ? 'reverse' : 'forward',
+    direction: readNumber(ofKey, key, 'dir') === DIR_REPLY ? 'reply' : 'original',
     protocol,
     client: { address: addressOf(readBytes(ofKey, key, 'client')), port: readNumber(ofKey, key, 'client_port') },
     other: { address: addressOf(readBytes(ofKey, key, 'other')), port: readNumber(ofKey, key, 'other_port') },
-    becomes: {
+    translated: {
       address: addressOf(readBytes(ofFlow, value, 'other')),
       port: readNumber(ofFlow, value, 'other_port'),
       clientPort: readNumber(ofFlow, value, 'client_port'),
@@ -199,6 +213,6 @@ function stateOf(state: Uint8Array): FlowEntry['state'] {
   return seen === 1 ? 'answered' : 'established';
 }
 
-function protocolOf(number: number): FastProtocol {
-  return number === NUMBERS.udp ? 'udp' : 'tcp';
+function protocolOf(number: number): FastPathProtocol {
+  return number === PROTOCOL_NUMBERS.udp ? 'udp' : 'tcp';
 }

@@ -3,7 +3,7 @@ import { type Address, addressBits, addressFromBits, familyOf } from '../../net/
 import type { Family } from '../../net/family.ts';
 
 /** How a field's bytes are read: a number in the machine's or in network byte order, or bytes as they are. */
-export type Reading = 'host' | 'network' | 'bytes';
+export type FieldEncoding = 'host' | 'network' | 'bytes';
 
 export interface Field {
   readonly name: string;
@@ -11,10 +11,10 @@ export interface Field {
   /** In bytes; that of one number where there are several. */
   readonly size: number;
   readonly count: number;
-  readonly reading: Reading;
+  readonly encoding: FieldEncoding;
 }
 
-export interface Layout {
+export interface StructLayout {
   /** As in C. */
   readonly name: string;
   /** In bytes. */
@@ -23,26 +23,26 @@ export interface Layout {
 }
 
 /** What a struct of values is made of: numbers, several of them, or bytes. */
-export type Values = Readonly<Record<string, number | readonly number[] | Uint8Array>>;
+export type StructValues = Readonly<Record<string, number | readonly number[] | Uint8Array>>;
 
 /** Which schema of maps this is; as FP_SCHEMA. */
 export const SCHEMA = 1;
 export const MAX_FRONTENDS = 16_384;
 export const MAX_BACKENDS = 4096;
 /** Backends of one frontend. */
-export const MAX_CHOICE = 56;
+export const MAX_FRONTEND_BACKENDS = 56;
 /** Words of 64 bits: for the ports of frontends, and after them for those of backends. */
 export const PORT_WORDS = 2048;
-export const BACKEND_PORT_WORDS = 1024;
+export const BACKEND_PORTS_OFFSET = 1024;
 /** Nanoseconds of a tick, in which the programs count time. */
 export const TICK_NS = 2 ** 20;
-export const FRONTEND_PASS = 1;
+export const FRONTEND_SUSPENDED = 1;
 export const BACKEND_NEIGH = 1;
 /** A UDP flow begins anew with its next datagram, and answers on their way still go out. */
-export const BACKEND_LEAVING = 2;
+export const BACKEND_REPLY_ONLY = 2;
 export const CONFIG_CREATE = 1;
-export const FORWARD = 0;
-export const REVERSE = 1;
+export const DIR_ORIGINAL = 0;
+export const DIR_REPLY = 1;
 
 /** The order of a configuration's timeouts. */
 export const TIMEOUTS = [
@@ -55,12 +55,12 @@ export const TIMEOUTS = [
   'fragments',
 ] as const;
 
-type Spec = readonly [name: string, size: number, reading: Reading, count?: number];
+type FieldSpec = readonly [name: string, size: number, reading: FieldEncoding, count?: number];
 
-const address4 = (name: string): Spec => [name, 4, 'bytes'];
-const address6 = (name: string): Spec => [name, 16, 'bytes'];
+const address4 = (name: string): FieldSpec => [name, 4, 'bytes'];
+const address6 = (name: string): FieldSpec => [name, 16, 'bytes'];
 
-function flowKey(name: string, address: (name: string) => Spec): Layout {
+function flowKey(name: string, address: (name: string) => FieldSpec): StructLayout {
   return layout(name, [
     address('client'),
     address('other'),
@@ -72,7 +72,7 @@ function flowKey(name: string, address: (name: string) => Spec): Layout {
   ]);
 }
 
-function flow(name: string, address: (name: string) => Spec): Layout {
+function flow(name: string, address: (name: string) => FieldSpec): StructLayout {
   return layout(name, [
     address('other'),
     address('next_hop'),
@@ -99,7 +99,7 @@ export const FRONTEND = layout('fp_frontend', [
   ['svc', 4, 'host'],
   ['count', 2, 'host'],
   ['flags', 2, 'host'],
-  ['slots', 2, 'host', MAX_CHOICE],
+  ['slots', 2, 'host', MAX_FRONTEND_BACKENDS],
   ['zero', 8, 'bytes'],
 ]);
 
@@ -118,12 +118,12 @@ export const BACKEND = layout('fp_backend', [
   ['zero', 2, 'host'],
 ]);
 
-export const FLOW_KEY: Readonly<Record<Family, Layout>> = {
+export const FLOW_KEY: Readonly<Record<Family, StructLayout>> = {
   ip: flowKey('fp_flow4_key', address4),
   ip6: flowKey('fp_flow6_key', address6),
 };
 
-export const FLOW: Readonly<Record<Family, Layout>> = {
+export const FLOW: Readonly<Record<Family, StructLayout>> = {
   ip: flow('fp_flow4', address4),
   ip6: flow('fp_flow6', address6),
 };
@@ -135,7 +135,7 @@ export const FLOW_STATE = layout('fp_flow_state', [
   ['reset', 1, 'host'],
 ]);
 
-export const SOURCE_KEY: Readonly<Record<Family, Layout>> = {
+export const SOURCE_KEY: Readonly<Record<Family, StructLayout>> = {
   ip: layout('fp_source4_key', [['prefix', 4, 'host'], address4('addr')]),
   ip6: layout('fp_source6_key', [['prefix', 4, 'host'], address6('addr')]),
 };
@@ -153,7 +153,7 @@ export const SLOT_COUNT = layout('fp_slot_count', [
 ]);
 
 /** All of them, for the test. */
-export const LAYOUTS: readonly Layout[] = [
+export const LAYOUTS: readonly StructLayout[] = [
   FRONTEND_KEY,
   FRONTEND,
   BACKEND,
@@ -169,10 +169,10 @@ export const LAYOUTS: readonly Layout[] = [
   SLOT_COUNT,
 ];
 
-function layout(name: string, specs: readonly Spec[]): Layout {
+function layout(name: string, specs: readonly FieldSpec[]): StructLayout {
   let size = 0;
   const fields = specs.map(([name, bytes, reading, count = 1]) => {
-    const field: Field = { name, offset: size, size: bytes, count, reading };
+    const field: Field = { name, offset: size, size: bytes, count, encoding: reading };
     size += bytes * count;
     return field;
   });
@@ -180,10 +180,10 @@ function layout(name: string, specs: readonly Spec[]): Layout {
 }
 
 /** Whether this machine puts the low byte first. */
-const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** The bytes of a struct. Fields that are not given are 0. Throws a RangeError for bytes of another length. */
-export function write({ name, size, fields }: Layout, values: Values): Uint8Array {
+export function encodeStruct({ name, size, fields }: StructLayout, values: StructValues): Uint8Array {
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   for (const field of fields) {
@@ -191,7 +191,7 @@ export function write({ name, size, fields }: Layout, values: Values): Uint8Arra
     if (value instanceof Uint8Array) {
       if (value.length !== field.size) throw new RangeError(`${name}.${field.name}: ${value.length} bytes`);
       bytes.set(value, field.offset);
-    } else if (field.reading !== 'bytes') {
+    } else if (field.encoding !== 'bytes') {
       const numbers = typeof value === 'number' ? [value] : value;
       if (numbers.length > field.count) throw new RangeError(`${name}.${field.name}: ${numbers.length} values`);
       for (const [i, number] of numbers.entries()) writeNumber(view, field, { i, number });
@@ -201,23 +201,23 @@ export function write({ name, size, fields }: Layout, values: Values): Uint8Arra
 }
 
 /** One number of a struct; the first where there are several. */
-export function readNumber(layout: Layout, bytes: Uint8Array, name: string, index = 0): number {
+export function readNumber(layout: StructLayout, bytes: Uint8Array, name: string, index = 0): number {
   const field = fieldOf(layout, name);
   const at = field.offset + index * field.size;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const little = field.reading === 'host' && LITTLE;
+  const little = field.encoding === 'host' && IS_LITTLE_ENDIAN;
   if (field.size === 1) return view.getUint8(at);
   if (field.size === 2) return view.getUint16(at, little);
   return field.size === 4 ? view.getUint32(at, little) : Number(view.getBigUint64(at, little));
 }
 
 /** The bytes of a field. */
-export function readBytes(layout: Layout, bytes: Uint8Array, name: string): Uint8Array {
+export function readBytes(layout: StructLayout, bytes: Uint8Array, name: string): Uint8Array {
   const { offset, size, count } = fieldOf(layout, name);
   return bytes.subarray(offset, offset + size * count);
 }
 
-function fieldOf({ name: of, fields }: Layout, name: string): Field {
+function fieldOf({ name: of, fields }: StructLayout, name: string): Field {
   const field = fields.find((field) => field.name === name);
   if (field === undefined) throw new RangeError(`${of} has no field "${name}"`);
   return field;
@@ -225,7 +225,7 @@ function fieldOf({ name: of, fields }: Layout, name: string): Field {
 
 function writeNumber(view: DataView, field: Field, { i, number }: { i: number; number: number }): void {
   const at = field.offset + i * field.size;
-  const little = field.reading === 'host' && LITTLE;
+  const little = field.encoding === 'host' && IS_LITTLE_ENDIAN;
   if (field.size === 1) view.setUint8(at, number);
   else if (field.size === 2) view.setUint16(at, number, little);
   else if (field.size === 4) view.setUint32(at, number, little);
@@ -241,7 +241,7 @@ export function addressBytes(address: Address): Uint8Array {
 }
 
 /** 16 bytes; an IPv4 address is mapped into IPv6. */
-export function mappedBytes(address: Address): Uint8Array {
+export function v4MappedBytes(address: Address): Uint8Array {
   const bytes = addressBytes(address);
   return bytes.length === 16 ? bytes : new Uint8Array([...new Uint8Array(10), 255, 255, ...bytes]);
 }
@@ -249,10 +249,10 @@ export function mappedBytes(address: Address): Uint8Array {
 /** The address of 4 or 16 bytes; of 16 that map an IPv4 address, that one. */
 export function addressOf(bytes: Uint8Array): Address {
   const isMapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255;
-  const own = isMapped && bytes[11] === 255 ? bytes.subarray(12) : bytes;
-  if (own.length === 4) return own.join('.');
+  const significant = isMapped && bytes[11] === 255 ? bytes.subarray(12) : bytes;
+  if (significant.length === 4) return significant.join('.');
   return addressFromBits(
-    own.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n),
+    significant.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n),
     'ip6',
   );
 }

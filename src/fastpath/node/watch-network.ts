@@ -1,10 +1,10 @@
 // Word of devices, routes and neighbours that come and go.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../host/log.ts';
-import { follow } from '../../host/process/follow.ts';
-import type { Network } from './network.ts';
+import { streamLines } from '../../host/process/stream-lines.ts';
+import type { NetworkState } from './network-state.ts';
 
-export interface NetworkWatch {
+export interface NetworkWatchOptions {
   /** Something may have changed; the line that the monitor printed, or none when it was not there to print any. */
   readonly onChange: (line?: string) => void;
   readonly log: Log;
@@ -17,7 +17,7 @@ const RESTART_MS = 1000;
 const NEIGHBOUR = /^(Deleted )?(\S+) dev (\S+)(?: lladdr (\S+))?(?: [a-z_]+)* [A-Z]+ *$/;
 
 /** Whether a line tells what is not known: states of neighbours change all the time, their addresses hardly ever. */
-export function isNews(line: string, { neighbours }: Pick<Network, 'neighbours'>): boolean {
+export function isNetworkChange(line: string, { neighbours }: Pick<NetworkState, 'neighbours'>): boolean {
   const neighbour = NEIGHBOUR.exec(line);
   if (neighbour === null) return true;
   const [, deleted, address, device, mac] = neighbour;
@@ -25,18 +25,18 @@ export function isNews(line: string, { neighbours }: Pick<Network, 'neighbours'>
 }
 
 /** Whether a line tells that a device may have gone; one that has left its bridge is told of in the same words. */
-export function tellsOfEnd(line: string): boolean {
+export function isLinkDeletion(line: string): boolean {
   return /^Deleted \d+: /.test(line);
 }
 
 /** Calls back until the signal aborts. Never rejects: a monitor that ends is started again. */
-export async function watchNetwork({ onChange, log, signal }: NetworkWatch): Promise<void> {
-  let told = '';
+export async function watchNetwork({ onChange, log, signal }: NetworkWatchOptions): Promise<void> {
+  let lastReason = '';
   while (!signal.aborted) {
-    const reason = await follow('ip', ['-o', 'monitor', 'link', 'route', 'neigh'], { onLine: onChange, signal });
+    const reason = await streamLines('ip', ['-o', 'monitor', 'link', 'route', 'neigh'], { onLine: onChange, signal });
     if (signal.aborted) return;
-    if (reason !== told) log.warn('cannot hear of changed devices and routes', { reason });
-    told = reason;
+    if (reason !== lastReason) log.warn('cannot hear of changed devices and routes', { reason });
+    lastReason = reason;
     await delay(RESTART_MS, undefined, { signal }).catch(() => {});
     onChange();
   }

@@ -3,14 +3,14 @@ import { networkInterfaces } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Address } from '../../net/address.ts';
 import type { Log } from '../log.ts';
-import { follow } from '../process/follow.ts';
+import { streamLines } from '../process/stream-lines.ts';
 
 /** As they are now. */
 export function hostAddresses(): Address[] {
   return Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map((entry) => entry.address));
 }
 
-export interface AddressWatch {
+export interface AddressWatchOptions {
   /** Something may have changed. */
   readonly onChange: () => void;
   readonly log: Log;
@@ -23,22 +23,23 @@ export interface AddressWatch {
 
 const MONITOR = ['ip', '-o', 'monitor', 'address'] as const;
 /** A monitor that ends is started again after this. */
-const RESTART_MS = 1000;
+const MONITOR_RESTART_MS = 1000;
 /** What happens while there is no monitor, or what it missed, is found as late as this. */
 const POLL_MS = 10_000;
 
 /** Calls back when addresses may have changed, until the signal aborts. Never rejects: without the program it looks now and then. */
-export async function watchHostAddresses(watch: AddressWatch): Promise<void> {
-  const { onChange, log, signal, command = MONITOR, restartMs = RESTART_MS, pollMs = POLL_MS } = watch;
+export async function watchHostAddresses(options: AddressWatchOptions): Promise<void> {
+  const { onChange, log, signal, command = MONITOR, restartMs = MONITOR_RESTART_MS, pollMs = POLL_MS } = options;
   const [program, ...args] = command;
   const timer = setInterval(onChange, pollMs);
-  let told = '';
+  let loggedReason = '';
   while (!signal.aborted) {
-    const reason = await follow(program, args, { onLine: onChange, signal });
+    const reason = await streamLines(program, args, { onLine: onChange, signal });
     if (signal.aborted) break;
     const effect = `looking every ${pollMs / 1000} s`;
-    if (reason !== told) log.warn('cannot hear of changed addresses', { program: command.join(' '), reason, effect });
-    told = reason;
+    if (reason !== loggedReason)
+      log.warn('cannot hear of changed addresses', { program: command.join(' '), reason, effect });
+    loggedReason = reason;
     await delay(restartMs, undefined, { signal }).catch(() => {});
     onChange();
   }

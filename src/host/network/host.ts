@@ -9,13 +9,13 @@ import { parsePrefix } from '../../net/prefix.ts';
 export async function readHost(): Promise<Host> {
   const entries = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const parsed = entries.map(({ address }) => parseAddress(address));
-  const [routes, routes6] = await Promise.all(['/proc/net/route', '/proc/net/ipv6_route'].map(readIfThere));
+  const [routes, routes6] = await Promise.all(['/proc/net/route', '/proc/net/ipv6_route'].map(readOrEmpty));
   const addresses = parsed.filter((address): address is Address => address !== undefined);
   return { addresses, routes: [...parseRoutes(routes ?? ''), ...parseRoutes6(routes6 ?? '')] };
 }
 
 /** A kernel without IPv6 has no such file. */
-async function readIfThere(path: string): Promise<string> {
+async function readOrEmpty(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
 }
 
@@ -28,8 +28,8 @@ export function parseRoutes(text: string): HostRoute[] {
   return text.split('\n').flatMap((line) => {
     const [name = '', destination = '', , flags = '', , , , mask = ''] = line.split('\t');
     if (!/^[0-9A-F]{8}$/.test(destination) || !isUsable(flags)) return [];
-    const address = addressFromBits(BigInt(swap(destination)), 'ip');
-    const length = swap(mask).toString(2).replaceAll('0', '').length;
+    const address = addressFromBits(BigInt(fromHostOrder(destination)), 'ip');
+    const length = fromHostOrder(mask).toString(2).replaceAll('0', '').length;
     return toRoute(`${address}/${length}`, name);
   });
 }
@@ -48,7 +48,7 @@ function isUsable(flags: string): boolean {
   return (bits & UP) !== 0 && (bits & REJECT) === 0;
 }
 
-function swap(hex: string): number {
+function fromHostOrder(hex: string): number {
   return Buffer.from(hex, 'hex').readUInt32LE();
 }
 

@@ -2,7 +2,7 @@
 import type { Server } from 'node:net';
 import { type BindAddress, printBindAddress } from '../../net/bind-address.ts';
 
-export interface Place extends BindAddress {
+export interface ListenAddress extends BindAddress {
   /** `::` takes connections of IPv4 as well, unless this is set. */
   readonly ipv6Only: boolean;
 }
@@ -13,7 +13,7 @@ export class ListenError extends Error {
 }
 
 /** Resolves when it listens, or was closed meanwhile. Rejects with {@link ListenError}; it can be tried again then. */
-export function listen(server: Server, { host, port, ipv6Only }: Place): Promise<void> {
+export function listen(server: Server, { host, port, ipv6Only }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       server.off('error', fail).off('listening', done).off('close', done);
@@ -24,7 +24,11 @@ export function listen(server: Server, { host, port, ipv6Only }: Place): Promise
     };
     const fail = (cause: NodeJS.ErrnoException): void => {
       settle();
-      reject(new ListenError(`Cannot listen at ${printBindAddress({ host, port })}: ${reasonOf(cause)}`, { cause }));
+      reject(
+        new ListenError(`Cannot listen at ${printBindAddress({ host, port })}: ${describeListenError(cause)}`, {
+          cause,
+        }),
+      );
     };
     // Closed meanwhile, it will never say that it listens.
     server.once('error', fail).once('listening', done).once('close', done);
@@ -32,13 +36,13 @@ export function listen(server: Server, { host, port, ipv6Only }: Place): Promise
   });
 }
 
-const REASONS: Readonly<Record<string, string>> = {
+const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process listens there',
   EADDRNOTAVAIL: 'no interface of this node has this address',
   EAFNOSUPPORT: 'this node has no IPv6',
   EACCES: 'this process is not allowed to',
 };
 
-function reasonOf({ code = '', message }: NodeJS.ErrnoException): string {
-  return REASONS[code] ?? message;
+function describeListenError({ code = '', message }: NodeJS.ErrnoException): string {
+  return LISTEN_ERRORS[code] ?? message;
 }

@@ -46,20 +46,20 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     const kill = (): void => void child.kill('SIGKILL');
     const timer = setTimeout(kill, timeoutMs);
     signal?.addEventListener('abort', kill);
-    const ended = (): void => {
+    const cleanUp = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', kill);
     };
     child.on('error', (cause: NodeJS.ErrnoException) => {
-      ended();
+      cleanUp();
       const notFound = cause.code === 'ENOENT';
-      const state = notFound ? 'there is no such program in PATH' : cause.message;
-      reject(new ExecError(`Cannot run "${command}": ${state}`, { kind: notFound ? 'not-found' : 'failed', cause }));
+      const reason = notFound ? 'there is no such program in PATH' : cause.message;
+      reject(new ExecError(`Cannot run "${command}": ${reason}`, { kind: notFound ? 'not-found' : 'failed', cause }));
     });
     // One that cannot be started for want of file descriptors has no streams, and no end besides the error.
     if (child.pid === undefined) return;
     let [stdout, stderr] = ['', ''];
-    let broken: { readonly error: unknown } | undefined;
+    let callbackError: { readonly error: unknown } | undefined;
     child.stdout.setEncoding('utf8');
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
@@ -70,20 +70,21 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
       });
     } else {
       createInterface({ input: child.stdout }).on('line', (line) => {
-        if (broken !== undefined) return;
+        if (callbackError !== undefined) return;
         try {
           onLine(line);
         } catch (error) {
-          broken = { error };
+          callbackError = { error };
           kill();
         }
       });
     }
-    child.on('close', (status, endedBy) => {
-      ended();
-      if (broken !== undefined) reject(broken.error);
+    child.on('close', (status, signalName) => {
+      cleanUp();
+      if (callbackError !== undefined) reject(callbackError.error);
       else if (status !== null) resolve({ status, stdout, stderr });
-      else reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${endedBy}`, { kind: 'failed' }));
+      else
+        reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${signalName}`, { kind: 'failed' }));
     });
     // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.
     child.stdin.on('error', () => {});

@@ -41,7 +41,7 @@ export function kubeProxyMetrics(registry: Registry) {
       'Services with a change that no sync has taken up yet',
     ),
     serviceChanges: counter('sync_proxy_rules_service_changes_total', 'Service events'),
-    withoutLocal: new Gauge({
+    noLocalEndpoints: new Gauge({
       name: 'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
       help: 'Service ports with the Local policy that have endpoints, but none on this node',
       labelNames: ['traffic_policy', 'ip_family'] as const,
@@ -50,7 +50,7 @@ export function kubeProxyMetrics(registry: Registry) {
     healthz: responses('proxy_healthz_total', 'Answers of /healthz by status code'),
     livez: responses('proxy_livez_total', 'Answers of /livez by status code'),
     syncFailures: familyCounter('sync_proxy_rules_nftables_sync_failures_total', 'Syncs that failed'),
-    tidyFailures: familyCounter(
+    cleanupFailures: familyCounter(
       'sync_proxy_rules_nftables_cleanup_failures_total',
       'Failures to remove chains that nothing leads to any more',
     ),

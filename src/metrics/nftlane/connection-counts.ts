@@ -1,7 +1,7 @@
 // New connections of each Service port and endpoint, added up from one listing of the kernel's counters to the next.
 
 import { FAMILY_TRAITS } from '../../net/family.ts';
-import type { ObjectName } from '../../nftables/compile/objects.ts';
+import type { SetOrMapName } from '../../nftables/compile/sets-and-maps.ts';
 import type { ListedElement } from '../../nftables/syntax/listing.ts';
 
 /** A Service port in one family. */
@@ -10,9 +10,9 @@ export interface PortCount {
   readonly name: string;
   readonly label: 'IPv4' | 'IPv6';
   /** Led to an endpoint. */
-  readonly led: number;
+  readonly connections: number;
   /** Turned away, for there was no endpoint. */
-  readonly refused: number;
+  readonly rejected: number;
 }
 
 export interface EndpointCount {
@@ -23,30 +23,30 @@ export interface EndpointCount {
   readonly connections: number;
 }
 
-type Part = 'verdict' | 'slot' | 'refusal';
+type Part = 'verdict' | 'slot' | 'rejection';
 
 /** The maps whose counters tell something about connections. */
-export const COUNTED: Readonly<Partial<Record<ObjectName, Part>>> = {
+export const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, Part>>> = {
   'service-ips': 'verdict',
   'service-nodeports': 'verdict',
   endpoints: 'slot',
   'local-endpoints': 'slot',
   'nodeport-endpoints': 'slot',
   'local-nodeport-endpoints': 'slot',
-  'no-endpoints': 'refusal',
-  'no-endpoint-nodeports': 'refusal',
+  'no-endpoint-services': 'rejection',
+  'no-endpoint-nodeports': 'rejection',
 };
 
 /** What a frontend counted since the listing before. */
-interface Round {
+interface CounterDelta {
   readonly name: string;
   readonly label: 'IPv4' | 'IPv6';
   verdict: number;
   slot: number;
-  refusal: number;
+  rejection: number;
 }
 
-type Totals<T> = { -readonly [K in keyof T]: T[K] };
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * A counter begins anew when its element is replaced, and an element that goes takes with it what it has counted since
@@ -55,12 +55,12 @@ type Totals<T> = { -readonly [K in keyof T]: T[K] };
 export class ConnectionCounts {
   /** Packets by object, then by key and data. */
   #last = new Map<string, Map<string, number>>();
-  readonly #ports = new Map<string, Totals<PortCount>>();
-  readonly #endpoints = new Map<string, Totals<EndpointCount>>();
+  readonly #ports = new Map<string, Mutable<PortCount>>();
+  readonly #endpoints = new Map<string, Mutable<EndpointCount>>();
 
-  /** Adds a listing of the {@link COUNTED} maps, by `family name`. Whoever is not in it any more is forgotten. */
+  /** Adds a listing of the {@link COUNTED_MAPS} maps, by `family name`. Whoever is not in it any more is forgotten. */
   add(listing: ReadonlyMap<string, readonly ListedElement[]>): void {
-    const rounds = new Map<string, Round>();
+    const deltas = new Map<string, CounterDelta>();
     const endpoints = new Set<string>();
     const next = new Map<string, Map<string, number>>();
     for (const [object, elements] of listing) {
@@ -69,23 +69,23 @@ export class ConnectionCounts {
       const seen = new Map<string, number>();
       next.set(object, seen);
       for (const element of elements) {
-        const grown = this.#grown(object, element, seen);
+        const increase = this.#increase(object, element, seen);
         const { key, comment, data } = element;
         const frontend = `${label} ${part === 'slot' ? key.slice(0, key.lastIndexOf(' . ')) : key}`;
-        const round = rounds.get(frontend) ?? { name: comment, label, verdict: 0, slot: 0, refusal: 0 };
-        rounds.set(frontend, round);
-        round[part] += grown;
-        if (part === 'slot') endpoints.add(this.#addEndpoint({ name: comment, label, endpoint: data }, grown));
+        const delta = deltas.get(frontend) ?? { name: comment, label, verdict: 0, slot: 0, rejection: 0 };
+        deltas.set(frontend, delta);
+        delta[part] += increase;
+        if (part === 'slot') endpoints.add(this.#addEndpoint({ name: comment, label, endpoint: data }, increase));
       }
     }
     this.#last = next;
-    this.#addRounds(rounds.values());
+    this.#addDeltas(deltas.values());
     for (const key of this.#endpoints.keys()) if (!endpoints.has(key)) this.#endpoints.delete(key);
   }
 
   /** Those with the most connections, the busiest first. */
   ports(limit: number): PortCount[] {
-    const total = ({ led, refused }: PortCount) => led + refused;
+    const total = ({ connections, rejected }: PortCount) => connections + rejected;
     return [...this.#ports.values()].sort((a, b) => total(b) - total(a)).slice(0, limit);
   }
 
@@ -93,7 +93,7 @@ export class ConnectionCounts {
     return [...this.#endpoints.values()].sort((a, b) => b.connections - a.connections).slice(0, limit);
   }
 
-  #grown(object: string, { key, data, packets }: ListedElement, seen: Map<string, number>): number {
+  #increase(object: string, { key, data, packets }: ListedElement, seen: Map<string, number>): number {
     const id = `${key} ${data}`;
     const before = this.#last.get(object)?.get(id) ?? 0;
     seen.set(id, packets);
@@ -104,30 +104,30 @@ export class ConnectionCounts {
    * Verdicts are replaced whenever the number of endpoints changes, slots only when their endpoint does; a client that
    * affinity remembers is counted by the verdict alone. Whichever counted more has missed less.
    */
-  #addRounds(rounds: Iterable<Round>): void {
+  #addDeltas(deltas: Iterable<CounterDelta>): void {
     const seen = new Set<string>();
-    for (const { name, label, verdict, slot, refusal } of rounds) {
+    for (const { name, label, verdict, slot, rejection } of deltas) {
       const key = `${label} ${name}`;
       seen.add(key);
-      const port = this.#ports.get(key) ?? { name, label, led: 0, refused: 0 };
+      const port = this.#ports.get(key) ?? { name, label, connections: 0, rejected: 0 };
       this.#ports.set(key, port);
-      port.led += Math.max(verdict, slot);
-      port.refused += refusal;
+      port.connections += Math.max(verdict, slot);
+      port.rejected += rejection;
     }
     for (const key of this.#ports.keys()) if (!seen.has(key)) this.#ports.delete(key);
   }
 
-  #addEndpoint(of: Omit<EndpointCount, 'connections'>, grown: number): string {
+  #addEndpoint(of: Omit<EndpointCount, 'connections'>, increase: number): string {
     const key = `${of.label} ${of.name} ${of.endpoint}`;
     const endpoint = this.#endpoints.get(key) ?? { ...of, connections: 0 };
     this.#endpoints.set(key, endpoint);
-    endpoint.connections += grown;
+    endpoint.connections += increase;
     return key;
   }
 }
 
 function readObject(object: string): { label: 'IPv4' | 'IPv6'; part: Part | undefined } {
   const [family, name = ''] = object.split(' ');
-  const part = Object.entries(COUNTED).find(([counted]) => counted === name)?.[1];
+  const part = Object.entries(COUNTED_MAPS).find(([counted]) => counted === name)?.[1];
   return { label: FAMILY_TRAITS[family === 'ip6' ? 'ip6' : 'ip'].label, part };
 }

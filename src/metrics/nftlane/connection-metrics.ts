@@ -22,12 +22,12 @@ export function registerConnectionMetrics(registry: Registry, reader: Connection
   ofPort(
     'nftlane_service_connections_total',
     'New connections that were led to an endpoint of the Service port',
-    ({ led }) => led,
+    ({ connections }) => connections,
   );
   ofPort(
-    'nftlane_service_refused_connections_total',
+    'nftlane_service_rejected_connections_total',
     'New connections that were turned away, for the Service port had no endpoint',
-    ({ refused }) => refused,
+    ({ rejected }) => rejected,
   );
   new Counter({
     name: 'nftlane_endpoint_connections_total',
@@ -47,8 +47,8 @@ export function registerConnectionMetrics(registry: Registry, reader: Connection
       help,
       registers,
       collect() {
-        if (reader.last === undefined) this.remove();
-        else this.set(value(reader.last));
+        if (reader.lastRead === undefined) this.remove();
+        else this.set(value(reader.lastRead));
       },
     });
   gauge(

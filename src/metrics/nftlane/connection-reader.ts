@@ -1,15 +1,15 @@
 // Reads the kernel's counters, seldom enough that it does not matter.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Tables } from '../../controller/sync.ts';
+import type { Nftables } from '../../controller/sync.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
-import { reasonOf } from '../../lib/reason.ts';
+import { errorMessage } from '../../lib/error-message.ts';
 import { FAMILIES } from '../../net/family.ts';
-import { OBJECTS } from '../../nftables/compile/objects.ts';
-import { COUNTED, ConnectionCounts } from './connection-counts.ts';
+import { SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
+import { COUNTED_MAPS, ConnectionCounts } from './connection-counts.ts';
 
 export interface ConnectionReaderParts {
-  readonly tables: Pick<Tables, 'count'>;
+  readonly tables: Pick<Nftables, 'listElements'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;
 }
@@ -17,12 +17,12 @@ export interface ConnectionReaderParts {
 /** Scrapes closer together than this get the same numbers. */
 const INTERVAL_MS = 10_000;
 /** A hundred thousand elements take the kernel seconds to list: at most this part of the time is spent on it. */
-const MOST_OF_TIME = 1 / 20;
+const MAX_DUTY_CYCLE = 1 / 20;
 /** A scrape does not wait longer for a reading: it gets the numbers of the one before. */
-const PATIENCE_MS = 2_000;
+const SCRAPE_WAIT_MS = 2_000;
 
-const NAMES = new Set(Object.keys(COUNTED));
-const MAPS = FAMILIES.flatMap((family) => Object.values(OBJECTS[family]).filter(({ name }) => NAMES.has(name)));
+const NAMES = new Set(Object.keys(COUNTED_MAPS));
+const MAPS = FAMILIES.flatMap((family) => Object.values(SETS_AND_MAPS[family]).filter(({ name }) => NAMES.has(name)));
 
 /** Keeps the counts. Nothing is read unless somebody asks. */
 export class ConnectionReader {
@@ -31,16 +31,16 @@ export class ConnectionReader {
   #reading: Promise<void> | undefined;
   #notBefore = Number.NEGATIVE_INFINITY;
   #readAt: number | undefined;
-  #tookMs = 0;
-  #told = '';
+  #durationMs = 0;
+  #loggedFailure = '';
 
   constructor(parts: ConnectionReaderParts) {
     this.#parts = parts;
   }
 
   /** When the kernel was last read, and how long that took, in milliseconds; `undefined` before the first time. */
-  get last(): { readonly at: number; readonly ms: number } | undefined {
-    return this.#readAt === undefined ? undefined : { at: this.#readAt, ms: this.#tookMs };
+  get lastRead(): { readonly at: number; readonly ms: number } | undefined {
+    return this.#readAt === undefined ? undefined : { at: this.#readAt, ms: this.#durationMs };
   }
 
   /** Reads the kernel if that is due. Never rejects. */
@@ -48,26 +48,26 @@ export class ConnectionReader {
     const isDue = this.#parts.clock.now() >= this.#notBefore;
     if (this.#reading === undefined && isDue) this.#reading = this.#read();
     if (this.#reading === undefined) return;
-    const patience = new AbortController();
-    await Promise.race([this.#reading, delay(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {})]);
-    patience.abort();
+    const timeout = new AbortController();
+    await Promise.race([this.#reading, delay(SCRAPE_WAIT_MS, undefined, { signal: timeout.signal }).catch(() => {})]);
+    timeout.abort();
   }
 
   async #read(): Promise<void> {
     const { tables, clock, log } = this.#parts;
     const startedAt = clock.now();
     try {
-      this.counts.add(await tables.count(MAPS));
+      this.counts.add(await tables.listElements(MAPS));
       this.#readAt = clock.now();
-      this.#tookMs = this.#readAt - startedAt;
-      this.#told = '';
+      this.#durationMs = this.#readAt - startedAt;
+      this.#loggedFailure = '';
     } catch (error) {
-      const reason = reasonOf(error);
-      if (reason !== this.#told) log.warn('new connections cannot be counted', { reason });
-      this.#told = reason;
+      const reason = errorMessage(error);
+      if (reason !== this.#loggedFailure) log.warn('new connections cannot be counted', { reason });
+      this.#loggedFailure = reason;
     }
-    const took = clock.now() - startedAt;
-    this.#notBefore = startedAt + Math.max(INTERVAL_MS, took / MOST_OF_TIME);
+    const durationMs = clock.now() - startedAt;
+    this.#notBefore = startedAt + Math.max(INTERVAL_MS, durationMs / MAX_DUTY_CYCLE);
     this.#reading = undefined;
   }
 }

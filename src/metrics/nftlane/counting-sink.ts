@@ -3,16 +3,16 @@ import type { Store } from '../../engine/store.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 import type { Kind, KindMap } from '../../services/objects/kinds.ts';
-import type { Read } from '../../services/objects/read.ts';
+import type { ReadResult } from '../../services/objects/read.ts';
 import type { Sink } from '../../services/objects/sink.ts';
-import type { ChangeBook } from '../kube-proxy/change-book.ts';
 import type { KubeProxyMetrics } from '../kube-proxy/kube-proxy-metrics.ts';
+import type { PendingChanges } from '../kube-proxy/pending-changes.ts';
 
 export interface CountingSinkParts {
   readonly sink: Sink;
   /** The objects as they were before. */
   readonly store: Pick<Store, 'slice'>;
-  readonly changes: ChangeBook;
+  readonly changes: PendingChanges;
   readonly metrics: Pick<KubeProxyMetrics, 'serviceChanges' | 'sliceChanges'>;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -25,20 +25,20 @@ export class CountingSink implements Sink {
     this.#parts = parts;
   }
 
-  replace<K extends Kind>(kind: K, objects: readonly Read<KindMap[K]>[]): void {
+  replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
     for (const object of objects) this.#count(kind, object);
-    this.#parts.changes.asked(this.#parts.clock.now());
+    this.#parts.changes.queued(this.#parts.clock.now());
     this.#parts.sink.replace(kind, objects);
   }
 
-  arriving<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+  preview<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
     this.#trigger(kind, object);
-    this.#parts.sink.arriving?.(kind, object);
+    this.#parts.sink.preview?.(kind, object);
   }
 
-  put<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+  put<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
     this.#count(kind, object);
-    this.#parts.changes.asked(this.#parts.clock.now());
+    this.#parts.changes.queued(this.#parts.clock.now());
     this.#parts.sink.put(kind, object);
   }
 
@@ -51,13 +51,13 @@ export class CountingSink implements Sink {
       const service = store.slice(key)?.service;
       metrics.sliceChanges.inc();
       changes.sliceChanged(service);
-      if (service !== undefined) changes.forgetTriggers(service);
+      if (service !== undefined) changes.dropTriggers(service);
     }
-    changes.asked(clock.now());
+    changes.queued(clock.now());
     sink.remove(kind, key);
   }
 
-  #count<K extends Kind>(kind: K, object: Read<KindMap[K]>): void {
+  #count<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
     const { changes, metrics, store } = this.#parts;
     if (kind === 'Service') {
       metrics.serviceChanges.inc();
@@ -70,8 +70,8 @@ export class CountingSink implements Sink {
     }
   }
 
-  #trigger<K extends Kind>(kind: K, { key, value }: Read<KindMap[K]>): void {
+  #trigger<K extends Kind>(kind: K, { key, value }: ReadResult<KindMap[K]>): void {
     if (kind !== 'EndpointSlice' || value === undefined) return;
-    this.#parts.changes.trigger(value as EndpointSlice, this.#parts.store.slice(key));
+    this.#parts.changes.recordTrigger(value as EndpointSlice, this.#parts.store.slice(key));
   }
 }

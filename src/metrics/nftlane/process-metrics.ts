@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-export interface ProcessFacts {
+export interface ProcessInfo {
   readonly version: string;
   readonly nftVersion: () => string;
   /** The process of the nft session, and how many there have been. */
@@ -10,7 +10,7 @@ export interface ProcessFacts {
 }
 
 /** Registers them. Read from /proc when they are asked for: nothing is measured in between. */
-export function registerProcessMetrics(registry: Registry, facts: ProcessFacts): void {
+export function registerProcessMetrics(registry: Registry, facts: ProcessInfo): void {
   const registers = [registry];
   const gauge = (name: string, help: string, value: () => number | undefined) =>
     new Gauge({

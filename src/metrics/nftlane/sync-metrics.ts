@@ -8,8 +8,8 @@ export function syncMetrics(registry: Registry) {
   const counter = (name: string, help: string) => new Counter({ name: `nftlane_${name}`, help, registers });
   const gauge = (name: string, help: string) => new Gauge({ name: `nftlane_${name}`, help, registers });
   return {
-    eventSeconds: new Histogram({
-      name: 'nftlane_event_to_kernel_seconds',
+    syncLatencySeconds: new Histogram({
+      name: 'nftlane_sync_latency_seconds',
       help: 'From the arrival of the oldest event of a sync to the commit that brought it in',
       buckets: STAGE_SECONDS,
       registers,
@@ -29,18 +29,24 @@ export function syncMetrics(registry: Registry) {
     }),
     syncFailures: counter('sync_failures_total', 'Syncs that failed and were tried again'),
     foreignChanges: counter('foreign_changes_total', 'Times that chains of ours were found changed by somebody else'),
-    foreignChains: counter('foreign_changed_chains_total', 'Chains of ours that somebody else had changed'),
-    drifts: counter('drifts_total', 'Times that the kernel held something else than was applied, and was listed anew'),
+    foreignChangedChains: counter('foreign_changed_chains_total', 'Chains of ours that somebody else had changed'),
+    drifts: counter(
+      'drift_detected_total',
+      'Times that the kernel held something else than was applied, and was listed anew',
+    ),
     refusals: counter('service_refusals_total', 'Services that the kernel refused'),
-    refused: gauge('refused_services', 'Services that are left out because the kernel refused them'),
-    collisions: gauge('frontend_collisions', 'Frontends that more than one Service claims'),
-    faulty: new Gauge({
-      name: 'nftlane_objects_with_findings',
+    refusedServices: gauge('refused_services', 'Services that are left out because the kernel refused them'),
+    frontendConflicts: gauge('frontend_conflicts', 'Frontends that more than one Service claims'),
+    invalidObjects: new Gauge({
+      name: 'nftlane_objects_with_invalid_fields',
       help: 'Objects with a field that cannot be used as it stands',
       labelNames: ['kind'] as const,
       registers,
     }),
-    complete: gauge('initial_load_complete', '1 as soon as everything that there was at the start is in the kernel'),
+    initialLoadComplete: gauge(
+      'initial_load_complete',
+      '1 as soon as everything that there was at the start is in the kernel',
+    ),
   };
 }
 

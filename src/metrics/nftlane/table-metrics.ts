@@ -2,7 +2,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Engine } from '../../engine/engine.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
-import { allObjects } from '../../nftables/compile/objects.ts';
+import { allSetsAndMaps } from '../../nftables/compile/sets-and-maps.ts';
 
 /** Registers them. They are read from the engine when they are asked for. */
 export function registerTableMetrics(registry: Registry, engine: Engine): void {
@@ -10,11 +10,11 @@ export function registerTableMetrics(registry: Registry, engine: Engine): void {
   new Gauge({
     name: 'nftlane_elements',
     help: 'Elements that are wanted in each set and map',
-    labelNames: ['ip_family', 'object'] as const,
+    labelNames: ['ip_family', 'set'] as const,
     registers,
     collect() {
-      for (const object of allObjects()) {
-        this.set({ ip_family: FAMILY_TRAITS[object.family].label, object: object.name }, engine.size(object));
+      for (const object of allSetsAndMaps()) {
+        this.set({ ip_family: FAMILY_TRAITS[object.family].label, set: object.name }, engine.size(object));
       }
     },
   });
@@ -42,5 +42,7 @@ export function registerTableMetrics(registry: Registry, engine: Engine): void {
   gauge('nftlane_endpoints', 'Endpoints in these slices', () =>
     [...store.slices()].reduce((sum, { endpoints }) => sum + endpoints.length, 0),
   );
-  gauge('nftlane_kernel_known', '1 while it is known what the kernel holds', () => (engine.known ? 1 : 0));
+  gauge('nftlane_kernel_state_known', '1 while it is known what the kernel holds', () =>
+    engine.isKernelKnown ? 1 : 0,
+  );
 }

@@ -33,9 +33,13 @@ export function registerWatchMetrics(registry: Registry, states: () => readonly 
   gauge('connected', '1 while the list of a kind is complete and its changes are watched', (state) => {
     return state.phase === 'watching' ? 1 : 0;
   });
-  gauge('last_heard_timestamp_seconds', 'Unix time of the last list, event or bookmark of a kind', ({ heardAt }) => {
-    return heardAt === undefined ? undefined : heardAt / 1000;
-  });
+  gauge(
+    'last_activity_timestamp_seconds',
+    'Unix time of the last list, event or bookmark of a kind',
+    ({ lastReceivedAt }) => {
+      return lastReceivedAt === undefined ? undefined : lastReceivedAt / 1000;
+    },
+  );
   counter('starts_total', 'Watches that were opened', ({ watches }) => watches);
   counter('lists_total', 'Complete lists that were received', ({ lists }) => lists);
   counter('events_total', 'Changes that were received', ({ events }) => events);

@@ -3,26 +3,26 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import { ListenError, listen } from '../../host/network/listen.ts';
-import { reasonOf } from '../../lib/reason.ts';
+import { errorMessage } from '../../lib/error-message.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
 import { type BindAddress, printBindAddress } from '../../net/bind-address.ts';
 
-export interface Answer {
+export interface PageResponse {
   /** 200 when absent. */
   readonly status?: number;
   readonly type: string;
   readonly body: string;
 }
 
-export interface Question {
+export interface PageRequest {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
 }
 
-export type Page = (question: Question) => Answer | Promise<Answer>;
+export type PageHandler = (question: PageRequest) => PageResponse | Promise<PageResponse>;
 
 /** Pages by their exact path. */
-export type Pages = Readonly<Record<string, Page>>;
+export type Pages = Readonly<Record<string, PageHandler>>;
 
 export interface DebugServerParts {
   readonly address: BindAddress;
@@ -33,11 +33,11 @@ export interface DebugServerParts {
   readonly clock: Clock;
 }
 
-export const PLAIN = 'text/plain; charset=utf-8';
+export const TEXT_PLAIN = 'text/plain; charset=utf-8';
 
 const RETRY_MS = 5_000;
 /** One scraper and a few people. */
-const MOST_CONNECTIONS = 50;
+const MAX_CONNECTIONS = 50;
 
 /** The server of metrics cannot listen, and had to. */
 export class MetricsListenError extends ListenError {}
@@ -51,12 +51,12 @@ export class DebugServer {
     this.#parts = parts;
     this.#server = createServer((request, response) => {
       const { headers, url = '/' } = request;
-      void this.#answer(url, headers).then(({ status = 200, type, body }) => {
-        const fixed = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff' };
-        response.writeHead(status, { ...fixed, 'Content-Length': Buffer.byteLength(body) }).end(body);
+      void this.#respond(url, headers).then(({ status = 200, type, body }) => {
+        const baseHeaders = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff' };
+        response.writeHead(status, { ...baseHeaders, 'Content-Length': Buffer.byteLength(body) }).end(body);
       });
     });
-    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.maxConnections = MAX_CONNECTIONS;
     this.#server.requestTimeout = 10_000;
   }
 
@@ -80,32 +80,32 @@ export class DebugServer {
 
   async #listen(signal: AbortSignal): Promise<void> {
     const { address, clock, hardFail, log } = this.#parts;
-    let told = '';
+    let loggedFailure = '';
     while (!signal.aborted) {
       try {
         await listen(this.#server, { ...address, ipv6Only: false });
-        if (told !== '') log.info('metrics are served now', { address: printBindAddress(address) });
+        if (loggedFailure !== '') log.info('metrics are served now', { address: printBindAddress(address) });
         return;
       } catch (error) {
-        const reason = reasonOf(error);
+        const reason = errorMessage(error);
         if (hardFail) throw new MetricsListenError(reason, { cause: error });
-        if (reason !== told) log.error('metrics cannot be served', { reason, retryInMs: RETRY_MS });
-        told = reason;
+        if (reason !== loggedFailure) log.error('metrics cannot be served', { reason, retryInMs: RETRY_MS });
+        loggedFailure = reason;
         await clock.sleep(RETRY_MS, signal);
       }
     }
   }
 
-  async #answer(url: string, headers: IncomingHttpHeaders): Promise<Answer> {
+  async #respond(url: string, headers: IncomingHttpHeaders): Promise<PageResponse> {
     const [path = '', query = ''] = url.split('?', 2);
     const page = Object.hasOwn(this.#parts.pages, path) ? this.#parts.pages[path] : undefined;
-    if (page === undefined) return { status: 404, type: PLAIN, body: '404 page not found\n' };
+    if (page === undefined) return { status: 404, type: TEXT_PLAIN, body: '404 page not found\n' };
     try {
       return await page({ query: new URLSearchParams(query), headers });
     } catch (error) {
-      const reason = reasonOf(error);
+      const reason = errorMessage(error);
       this.#parts.log.error('a page cannot be served', { path, reason });
-      return { status: 500, type: PLAIN, body: `${reason}\n` };
+      return { status: 500, type: TEXT_PLAIN, body: `${reason}\n` };
     }
   }
 }

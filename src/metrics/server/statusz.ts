@@ -1,6 +1,6 @@
 // The page that says which program this is, and since when it runs.
 import { stringify } from 'yaml';
-import { type Answer, type Page, PLAIN, type Question } from './debug-server.ts';
+import { type PageHandler, type PageRequest, type PageResponse, TEXT_PLAIN } from './debug-server.ts';
 
 export interface Program {
   readonly name: string;
@@ -13,11 +13,11 @@ export interface Program {
 const VERSIONS = ['v1beta1', 'v1alpha1'];
 
 /** Text for people; a `Statusz` of group config.k8s.io in JSON or YAML for whoever asks for that in `Accept`. */
-export function statuszPage(program: Program, paths: readonly string[]): Page {
-  return ({ headers }: Question): Answer => {
+export function statuszPage(program: Program, paths: readonly string[]): PageHandler {
+  return ({ headers }: PageRequest): PageResponse => {
     for (const wanted of (headers.accept ?? '*/*').split(',').map(readMediaType)) {
       if (wanted.type === '*/*' || wanted.type === 'text/*' || wanted.type === 'text/plain') {
-        return { type: PLAIN, body: printText(program, paths) };
+        return { type: TEXT_PLAIN, body: printText(program, paths) };
       }
       const version = wanted.parameters['v'] ?? '';
       const isStatusz = wanted.parameters['as'] === 'Statusz' && wanted.parameters['g'] === 'config.k8s.io';
@@ -26,7 +26,7 @@ export function statuszPage(program: Program, paths: readonly string[]): Page {
       if (wanted.type === 'application/json') return { type: wanted.type, body: JSON.stringify(statusz) };
       if (wanted.type === 'application/yaml') return { type: wanted.type, body: stringify(statusz) };
     }
-    return { status: 406, type: PLAIN, body: 'text/plain, or a Statusz of config.k8s.io as JSON or YAML\n' };
+    return { status: 406, type: TEXT_PLAIN, body: 'text/plain, or a Statusz of config.k8s.io as JSON or YAML\n' };
   };
 }
 
@@ -62,6 +62,6 @@ function toStatusz(program: Program, { paths, version }: { paths: readonly strin
 }
 
 function printUptime(seconds: number): string {
-  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
-  return `${Math.floor(seconds / 3600)} hr ${two((seconds / 60) % 60)} min ${two(seconds % 60)} sec`;
+  const padded = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  return `${Math.floor(seconds / 3600)} hr ${padded((seconds / 60) % 60)} min ${padded(seconds % 60)} sec`;
 }

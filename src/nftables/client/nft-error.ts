@@ -1,25 +1,25 @@
 // How a transaction fails.
-import type { NftComplaint } from '../syntax/complaint.ts';
+import type { NftErrorMessage } from '../syntax/error-message.ts';
 
 /** nft, or the kernel, refused a transaction: nothing of it was applied. */
 export class NftRefusal extends Error {
   override readonly name = 'NftRefusal';
-  readonly complaints: readonly NftComplaint[];
+  readonly messages: readonly NftErrorMessage[];
 
-  constructor(complaints: readonly NftComplaint[]) {
+  constructor(complaints: readonly NftErrorMessage[]) {
     const [first] = complaints;
     const more = complaints.length > 1 ? ` (and ${complaints.length - 1} more)` : '';
     super(`Cannot apply the ruleset: ${first?.message ?? 'nft gave no reason'}${more}`);
-    this.complaints = complaints;
+    this.messages = complaints;
   }
 }
 
 /** A transaction's outcome is not known: nft died, or did not answer. */
-export class NftLost extends Error {
-  override readonly name = 'NftLost';
+export class NftOutcomeUnknown extends Error {
+  override readonly name = 'NftOutcomeUnknown';
 }
 
 /** This machine cannot run us: no nft, one that is too old, or no right to use it. Trying again does not help. */
-export class NftUnusable extends Error {
-  override readonly name = 'NftUnusable';
+export class NftUnavailable extends Error {
+  override readonly name = 'NftUnavailable';
 }

@@ -3,8 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseComplaints } from '../syntax/complaint.ts';
-import { NftLost, NftRefusal } from './nft-error.ts';
+import { parseErrorMessages } from '../syntax/error-message.ts';
+import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
 
 /**
  * Why not `nft -f -` each time: when nft ends, closing its netlink socket waits for the kernel to free what the
@@ -18,11 +18,11 @@ import { NftLost, NftRefusal } from './nft-error.ts';
 export class NftSession {
   readonly #command: string;
   readonly #timeoutMs: number;
-  #running: { readonly child: ChildProcessWithoutNullStreams; readonly file: number } | undefined;
-  #answer: ((end: Error | string) => void) | undefined;
+  #process: { readonly child: ChildProcessWithoutNullStreams; readonly file: number } | undefined;
+  #resolve: ((end: Error | string) => void) | undefined;
   #stderr = '';
-  #count = 0;
-  #starts = 0;
+  #transactions = 0;
+  #startCount = 0;
 
   constructor({ command, timeoutMs }: { command: string; timeoutMs: number }) {
     this.#command = command;
@@ -31,98 +31,99 @@ export class NftSession {
 
   /**
    * Applies the lines as one transaction. One at a time. Throws {@link NftRefusal} when it was refused, and
-   * {@link NftLost} when the session ended before it said.
+   * {@link NftOutcomeUnknown} when the session ended before it said.
    */
-  async run(text: string): Promise<void> {
+  async apply(text: string): Promise<void> {
     const { child, file } = this.#start();
-    const word = `end${this.#count++}`;
+    const marker = `end${this.#transactions++}`;
     ftruncateSync(file);
     writeSync(file, text, 0);
     this.#stderr = '';
-    const answered = new Promise<Error | string>((resolve) => {
-      this.#answer = resolve;
+    const outcome = new Promise<Error | string>((resolve) => {
+      this.#resolve = resolve;
     });
     const timer = setTimeout(() => child.kill('SIGKILL'), this.#timeoutMs);
     // One that cannot be started for want of file descriptors has no streams: the error comes in a moment.
-    if (child.pid !== undefined) child.stdin.write(`include "/proc/${process.pid}/fd/${file}"\n${word}\n`);
-    const answer = await answered;
+    if (child.pid !== undefined) child.stdin.write(`include "/proc/${process.pid}/fd/${file}"\n${marker}\n`);
+    const result = await outcome;
     clearTimeout(timer);
-    if (typeof answer !== 'string') throw answer;
-    const complaints = parseComplaints(answer);
+    if (typeof result !== 'string') throw result;
+    const complaints = parseErrorMessages(result);
     if (complaints.length > 0) throw new NftRefusal(complaints);
   }
 
   /** The process that the session has now; `undefined` while there is none. */
   get pid(): number | undefined {
-    return this.#running?.child.pid;
+    return this.#process?.child.pid;
   }
 
   /** How many processes there have been. */
-  get starts(): number {
-    return this.#starts;
+  get startCount(): number {
+    return this.#startCount;
   }
 
   /** Ends the session. The next transaction starts another. */
   close(): void {
-    this.#running?.child.stdin.end();
+    this.#process?.child.stdin.end();
   }
 
   #start(): { readonly child: ChildProcessWithoutNullStreams; readonly file: number } {
-    if (this.#running !== undefined) return this.#running;
+    if (this.#process !== undefined) return this.#process;
     // Without HOME nft keeps no history of its commands.
     const { HOME: _, ...env } = process.env;
-    const file = openNameless();
+    const file = openUnlinkedFile();
     const child = spawn(this.#command, ['-i'], { stdio: 'pipe', env });
-    this.#starts++;
+    this.#startCount++;
     const running = { child, file };
-    this.#running = running;
-    let isOver = false;
+    this.#process = running;
+    let hasEnded = false;
     const end = (error: Error): void => {
-      if (isOver) return;
-      isOver = true;
+      if (hasEnded) return;
+      hasEnded = true;
       closeSync(file);
-      this.#running = undefined;
+      this.#process = undefined;
       this.#finish(error);
     };
-    child.on('error', (cause) => end(new NftLost(`Cannot run the nft session: ${cause.message}`, { cause })));
+    child.on('error', (cause) => end(new NftOutcomeUnknown(`Cannot run the nft session: ${cause.message}`, { cause })));
     if (child.pid === undefined) return running;
     child.stdout.resume();
-    child.stderr.setEncoding('utf8').on('data', (data: string) => this.#heard(data));
+    child.stderr.setEncoding('utf8').on('data', (data: string) => this.#onStderr(data));
     child.stdin.on('error', () => {});
     child.on('close', (status, signal) => {
-      end(new NftLost(`The nft session ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`));
+      end(new NftOutcomeUnknown(`The nft session ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`));
     });
     child.unref();
     return running;
   }
 
-  #heard(data: string): void {
+  #onStderr(data: string): void {
     this.#stderr += data;
-    const end = this.#stderr.indexOf(`\nend${this.#count - 1}\n`);
+    const end = this.#stderr.indexOf(`\nend${this.#transactions - 1}\n`);
     if (end < 0) return;
-    const ownComplaint = this.#stderr.lastIndexOf('Error: ', end);
-    this.#finish(this.#stderr.slice(0, Math.max(ownComplaint, 0)));
+    const markerError = this.#stderr.lastIndexOf('Error: ', end);
+    this.#finish(this.#stderr.slice(0, Math.max(markerError, 0)));
   }
 
   #finish(end: Error | string): void {
-    this.#answer?.(end);
-    this.#answer = undefined;
+    this.#resolve?.(end);
+    this.#resolve = undefined;
   }
 }
 
 let files = 0;
 
 /** A file in memory that disappears with this process, even when it is killed. */
-function openNameless(): number {
+function openUnlinkedFile(): number {
   for (const directory of ['/dev/shm', tmpdir()]) {
     const path = join(directory, `nftlane-${process.pid}-${files++}`);
     try {
-      const file = openSync(path, 'wx+', 0o600);
+      const fd = openSync(path, 'wx+', 0o600);
       unlinkSync(path);
-      return file;
+      return fd;
     } catch (error) {
-      if (directory !== '/dev/shm') throw new NftLost(`Cannot write a transaction to "${directory}"`, { cause: error });
+      if (directory !== '/dev/shm')
+        throw new NftOutcomeUnknown(`Cannot write a transaction to "${directory}"`, { cause: error });
     }
   }
-  throw new NftLost('Cannot write a transaction: no directory');
+  throw new NftOutcomeUnknown('Cannot write a transaction: no directory');
 }

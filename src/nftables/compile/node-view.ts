@@ -19,11 +19,11 @@ export interface ProxyOptions {
   /** The families that this machine has; absent for both. */
   readonly families?: readonly Family[] | undefined;
   /** Whether external IPs of Services are proxied; absent for yes. */
-  readonly externalIps?: boolean | undefined;
+  readonly proxiesExternalIps?: boolean | undefined;
   /** Stands for the Node's own address of its family. */
   readonly bindAddress?: Address | undefined;
   /** Whether connections that the fast path has to give up are reset; absent for no. */
-  readonly resetsEnded?: boolean | undefined;
+  readonly resetsConnections?: boolean | undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export interface NodeView {
   readonly masqueradeAll: boolean;
   readonly masqueradeBit: number;
   readonly strictSourceRanges: boolean;
-  readonly resetsEnded: boolean;
+  readonly resetsConnections: boolean;
   /** Its primary addresses; loopback where none is known. */
   readonly addresses: Readonly<Record<Family, Address>>;
   readonly detectLocal:
@@ -82,7 +82,7 @@ export interface NodeFacts {
  * Joins options and facts.
  * A list of node port addresses without an entry of a family leaves that family open to every address, as kube-proxy does.
  */
-export function viewNode(options: ProxyOptions, facts: NodeFacts): NodeView {
+export function buildNodeView(options: ProxyOptions, facts: NodeFacts): NodeView {
   const { node } = facts;
   const cidrs = withoutOverlaps(facts.serviceCidrs);
   const ofFamily = (family: Family) => cidrs.filter((prefix) => prefix.family === family).map((prefix) => prefix.text);
@@ -93,19 +93,19 @@ export function viewNode(options: ProxyOptions, facts: NodeFacts): NodeView {
     masqueradeAll: options.masqueradeAll,
     masqueradeBit: options.masqueradeBit,
     strictSourceRanges: options.strictSourceRanges,
-    resetsEnded: options.resetsEnded ?? false,
+    resetsConnections: options.resetsConnections ?? false,
     addresses: {
       ip: primaryAddress('ip', node, options.bindAddress) ?? '127.0.0.1',
       ip6: primaryAddress('ip6', node, options.bindAddress) ?? '::1',
     },
-    detectLocal: viewDetection(options.detectLocal, node),
+    detectLocal: buildDetectLocal(options.detectLocal, node),
     localhostNodePorts: options.nodePortAddresses.includes('localhost'),
     nodePortIps: { ip: nodePortIps(options, 'ip', facts), ip6: nodePortIps(options, 'ip6', facts) },
     serviceCidrs: { ip: ofFamily('ip'), ip6: ofFamily('ip6') },
   };
 }
 
-function viewDetection(detect: DetectLocal, node: Node | undefined): NodeView['detectLocal'] {
+function buildDetectLocal(detect: DetectLocal, node: Node | undefined): NodeView['detectLocal'] {
   switch (detect.mode) {
     case 'ClusterCIDR':
       return { by: 'source', prefixes: prefixTexts(detect.cidrs) };
@@ -134,13 +134,13 @@ function nodePortIps(
   if (wanted.includes('all')) return 'any';
   const prefixes = wanted.filter((entry): entry is Prefix => typeof entry === 'object' && entry.family === family);
   if (prefixes.some((prefix) => prefix.length === 0)) return 'any';
-  const inside = facts.hostAddresses.filter(
+  const selected = facts.hostAddresses.filter(
     (address) => !isLoopback(address) && prefixes.some((prefix) => contains(prefix, address)),
   );
   const primary = wanted.includes('primary') ? primaryAddress(family, facts.node, bindAddress) : undefined;
-  if (primary !== undefined && !isLoopback(primary)) return [...new Set([primary, ...inside])];
-  const isMeant = prefixes.length > 0 || (wanted.includes('localhost') && !wanted.includes('primary'));
-  return isMeant ? inside : 'any';
+  if (primary !== undefined && !isLoopback(primary)) return [...new Set([primary, ...selected])];
+  const isRestricted = prefixes.length > 0 || (wanted.includes('localhost') && !wanted.includes('primary'));
+  return isRestricted ? selected : 'any';
 }
 
 /** The Node's address of a family, unless the operator has given another one. */

@@ -1,37 +1,37 @@
 // What the kernel should hold, who asked for it, and where the kernel is known to hold something else.
 import { compare } from '../../lib/compare.ts';
-import { type Element, type NftObject, targetOf } from '../syntax/element.ts';
+import { type Element, type SetOrMap, verdictChain } from '../syntax/element.ts';
 
 /** What a listing of the kernel says of one element. */
-export interface Held {
+export interface InstalledElement {
   readonly data: string;
   readonly comment: string;
 }
 
-/** All elements of our sets and maps, as listed: by {@link objectKey}, then by key. */
-export type Listing = ReadonlyMap<string, ReadonlyMap<string, Held>>;
+/** All elements of our sets and maps, as listed: by {@link setOrMapKey}, then by key. */
+export type ElementListing = ReadonlyMap<string, ReadonlyMap<string, InstalledElement>>;
 
 /** One difference between the kernel and what is wanted. At least one of `held` and `wanted` is there. */
 export interface Change {
-  readonly object: NftObject;
+  readonly object: SetOrMap;
   readonly key: string;
-  readonly held: Held | undefined;
-  readonly wanted: Element | undefined;
+  readonly installed: InstalledElement | undefined;
+  readonly desired: Element | undefined;
 }
 
 /** Names a set or map across both families. */
-export function objectKey({ family, name }: Pick<NftObject, 'family' | 'name'>): string {
+export function setOrMapKey({ family, name }: Pick<SetOrMap, 'family' | 'name'>): string {
   return `${family} ${name}`;
 }
 
 /** Several owners may ask for the same element of a shared set; nearly always there is one. */
 type Claims = Element | readonly Element[];
 
-interface Book {
-  readonly object: NftObject;
+interface SetState {
+  readonly object: SetOrMap;
   readonly claims: Map<string, Claims>;
   /** Keys whose wanted element differs from what the kernel holds, with what it holds. */
-  readonly changed: Map<string, Held | undefined>;
+  readonly differing: Map<string, InstalledElement | undefined>;
 }
 
 /**
@@ -39,17 +39,17 @@ interface Book {
  * the last commit are, so an event costs memory and time in proportion to itself.
  */
 export class Ledger {
-  readonly #books: ReadonlyMap<NftObject, Book>;
+  readonly #states: ReadonlyMap<SetOrMap, SetState>;
   readonly #byOwner = new Map<string, readonly Element[]>();
   /** How many wanted elements lead to a chain, by `family name`. */
   readonly #targets = new Map<string, number>();
 
-  constructor(objects: readonly NftObject[]) {
-    this.#books = new Map(objects.map((object) => [object, { object, claims: new Map(), changed: new Map() }]));
+  constructor(objects: readonly SetOrMap[]) {
+    this.#states = new Map(objects.map((object) => [object, { object, claims: new Map(), differing: new Map() }]));
   }
 
   /** Everything that `owner` asks for from now on; what it asked for before and no longer does is given up. */
-  put(owner: string, elements: readonly Element[]): void {
+  setElements(owner: string, elements: readonly Element[]): void {
     const before = this.#byOwner.get(owner);
     if (elements.length > 0) this.#byOwner.set(owner, elements);
     else this.#byOwner.delete(owner);
@@ -57,24 +57,24 @@ export class Ledger {
       for (const element of elements) this.#claim(undefined, element);
       return;
     }
-    const alike = sameKeys(before, elements);
-    for (let index = 0; index < alike; index++) this.#claim(before[index], elements[index]);
-    if (alike === before.length && alike === elements.length) return;
-    const left = new Map(before.slice(alike).map((element) => [elementKey(element), element]));
-    for (const element of elements.slice(alike)) {
-      const same = left.get(elementKey(element));
-      left.delete(elementKey(element));
-      this.#claim(same, element);
+    const unchangedKeys = sameKeys(before, elements);
+    for (let index = 0; index < unchangedKeys; index++) this.#claim(before[index], elements[index]);
+    if (unchangedKeys === before.length && unchangedKeys === elements.length) return;
+    const remaining = new Map(before.slice(unchangedKeys).map((element) => [elementKey(element), element]));
+    for (const element of elements.slice(unchangedKeys)) {
+      const previous = remaining.get(elementKey(element));
+      remaining.delete(elementKey(element));
+      this.#claim(previous, element);
     }
-    for (const element of left.values()) this.#claim(element, undefined);
+    for (const element of remaining.values()) this.#claim(element, undefined);
   }
 
   /** What the slots of a frontend hold, from slot 0 on, as `data` texts. */
-  slots(object: NftObject, key: string): string[] {
-    const { claims } = this.#book(object);
+  slots(object: SetOrMap, key: string): string[] {
+    const { claims } = this.#stateOf(object);
     return slotsFrom((slotKey) => {
       const claim = claims.get(slotKey);
-      return claim === undefined ? undefined : winner(claim);
+      return claim === undefined ? undefined : effectiveClaim(claim);
     }, key);
   }
 
@@ -88,12 +88,12 @@ export class Ledger {
   }
 
   /** Every difference between the kernel and what is wanted, in no particular order; of some objects only, if asked. */
-  *changes(concerns: (object: NftObject) => boolean = () => true): Generator<Change> {
-    for (const { object, claims, changed } of this.#books.values()) {
+  *changes(concerns: (object: SetOrMap) => boolean = () => true): Generator<Change> {
+    for (const { object, claims, differing } of this.#states.values()) {
       if (!concerns(object)) continue;
-      for (const [key, held] of changed) {
+      for (const [key, installed] of differing) {
         const claim = claims.get(key);
-        yield { object, key, held, wanted: claim === undefined ? undefined : winner(claim) };
+        yield { object, key, installed, desired: claim === undefined ? undefined : effectiveClaim(claim) };
       }
     }
   }
@@ -101,107 +101,107 @@ export class Ledger {
   /** How many elements differ from the kernel's. */
   get pending(): number {
     let count = 0;
-    for (const { changed } of this.#books.values()) count += changed.size;
+    for (const { differing } of this.#states.values()) count += differing.size;
     return count;
   }
 
   /** The kernel now holds what is wanted of these changes. */
   committed(changes: Iterable<Change>): void {
-    for (const { object, key } of changes) this.#book(object).changed.delete(key);
+    for (const { object, key } of changes) this.#stateOf(object).differing.delete(key);
   }
 
   /** What the kernel holds was not known, and this is it: every difference becomes a change. */
-  rebase(listing: Listing): void {
-    for (const { object, claims, changed } of this.#books.values()) {
-      changed.clear();
-      const held = listing.get(objectKey(object)) ?? new Map<string, Held>();
+  rebase(listing: ElementListing): void {
+    for (const { object, claims, differing } of this.#states.values()) {
+      differing.clear();
+      const installed = listing.get(setOrMapKey(object)) ?? new Map<string, InstalledElement>();
       for (const [key, claim] of claims) {
-        const was = held.get(key);
-        if (!isSame(was, winner(claim))) changed.set(key, was);
+        const current = installed.get(key);
+        if (!isSame(current, effectiveClaim(claim))) differing.set(key, current);
       }
-      for (const [key, was] of held) if (!claims.has(key)) changed.set(key, was);
+      for (const [key, current] of installed) if (!claims.has(key)) differing.set(key, current);
     }
   }
 
   /** The chains that wanted elements lead to, as `family name`, sorted. */
-  targets(): string[] {
+  targetChains(): string[] {
     return [...this.#targets.keys()].sort(compare);
   }
 
-  isTarget(target: string): boolean {
+  isTargetChain(target: string): boolean {
     return this.#targets.has(target);
   }
 
   /** All wanted elements of an object, sorted by key. */
-  elements(object: NftObject): Element[] {
-    return [...this.#book(object).claims.values()].map(winner).sort((a, b) => compare(a.key, b.key));
+  elements(object: SetOrMap): Element[] {
+    return [...this.#stateOf(object).claims.values()].map(effectiveClaim).sort((a, b) => compare(a.key, b.key));
   }
 
   /** How many elements are wanted in an object. */
-  size(object: NftObject): number {
-    return this.#book(object).claims.size;
+  size(object: SetOrMap): number {
+    return this.#stateOf(object).claims.size;
   }
 
-  #book(object: NftObject): Book {
-    const book = this.#books.get(object);
-    if (book === undefined) throw new Error(`Invariant broken: no object "${objectKey(object)}"`);
+  #stateOf(object: SetOrMap): SetState {
+    const book = this.#states.get(object);
+    if (book === undefined) throw new Error(`Invariant broken: no object "${setOrMapKey(object)}"`);
     return book;
   }
 
   /** Exchanges one claim for another; either may be missing. */
   #claim(before: Element | undefined, after: Element | undefined): void {
     const { object, key, owner } = before ?? after ?? unreachableClaim();
-    const book = this.#book(object);
-    const claims = book.claims.get(key);
+    const state = this.#stateOf(object);
+    const claims = state.claims.get(key);
     if (claims === undefined && after !== undefined) {
-      book.claims.set(key, after);
-      this.#record(book, key, { was: undefined, is: after });
+      state.claims.set(key, after);
+      this.#recordChange(state, key, { was: undefined, is: after });
     } else if (claims !== undefined && after !== undefined && !isList(claims) && claims.owner === owner) {
-      book.claims.set(key, after);
-      if (!isSame(claims, after)) this.#record(book, key, { was: claims, is: after });
+      state.claims.set(key, after);
+      if (!isSame(claims, after)) this.#recordChange(state, key, { was: claims, is: after });
     } else if (claims !== undefined) {
-      const others = listed(claims).filter((claim) => claim.owner !== owner);
-      const next = after === undefined ? others : [...others, after].sort(byOwner);
-      const [first] = next;
-      if (first === undefined) book.claims.delete(key);
-      else book.claims.set(key, next.length === 1 ? first : next);
-      this.#record(book, key, { was: winner(claims), is: first });
+      const others = toList(claims).filter((claim) => claim.owner !== owner);
+      const remaining = after === undefined ? others : [...others, after].sort(byOwner);
+      const [first] = remaining;
+      if (first === undefined) state.claims.delete(key);
+      else state.claims.set(key, remaining.length === 1 ? first : remaining);
+      this.#recordChange(state, key, { was: effectiveClaim(claims), is: first });
     }
   }
 
   /** Notes that the wanted element changed, or takes the note back when it is again what the kernel holds. */
-  #record(
-    { object, changed }: Book,
+  #recordChange(
+    { object, differing }: SetState,
     key: string,
-    { was, is }: { was: Element | undefined; is: Element | undefined },
+    { was: previous, is: current }: { was: Element | undefined; is: Element | undefined },
   ): void {
-    this.#retarget(object, was, -1);
-    this.#retarget(object, is, 1);
-    const held = changed.get(key) ?? (was === undefined || changed.has(key) ? undefined : was);
-    if (isSame(held, is)) changed.delete(key);
-    else changed.set(key, held === undefined ? undefined : { data: held.data, comment: held.comment });
+    this.#countTarget(object, previous, -1);
+    this.#countTarget(object, current, 1);
+    const installed = differing.get(key) ?? (previous === undefined || differing.has(key) ? undefined : previous);
+    if (isSame(installed, current)) differing.delete(key);
+    else differing.set(key, installed === undefined ? undefined : { data: installed.data, comment: installed.comment });
   }
 
-  #retarget({ family }: NftObject, element: Element | undefined, by: 1 | -1): void {
-    const chain = element === undefined ? undefined : targetOf(element.data);
+  #countTarget({ family }: SetOrMap, element: Element | undefined, delta: 1 | -1): void {
+    const chain = element === undefined ? undefined : verdictChain(element.data);
     if (chain === undefined) return;
     const target = `${family} ${chain}`;
-    const count = (this.#targets.get(target) ?? 0) + by;
+    const count = (this.#targets.get(target) ?? 0) + delta;
     if (count === 0) this.#targets.delete(target);
     else this.#targets.set(target, count);
   }
 }
 
 /** What the slots of a frontend hold in a listing, from slot 0 on. */
-export function slotsIn(listing: Listing, object: NftObject, key: string): string[] {
-  const held = listing.get(objectKey(object));
-  return held === undefined ? [] : slotsFrom((slotKey) => held.get(slotKey), key);
+export function slotsIn(listing: ElementListing, object: SetOrMap, key: string): string[] {
+  const elements = listing.get(setOrMapKey(object));
+  return elements === undefined ? [] : slotsFrom((slotKey) => elements.get(slotKey), key);
 }
 
-function slotsFrom(lookup: (key: string) => Held | undefined, key: string): string[] {
+function slotsFrom(lookup: (key: string) => InstalledElement | undefined, key: string): string[] {
   const slots: string[] = [];
-  for (let held = lookup(`${key} . 0`); held !== undefined; held = lookup(`${key} . ${slots.length}`)) {
-    slots.push(held.data);
+  for (let element = lookup(`${key} . 0`); element !== undefined; element = lookup(`${key} . ${slots.length}`)) {
+    slots.push(element.data);
   }
   return slots;
 }
@@ -221,13 +221,13 @@ function elementKey({ object, key }: Element): string {
   return `${object.family} ${object.name} ${key}`;
 }
 
-function winner(claims: Claims): Element {
+function effectiveClaim(claims: Claims): Element {
   if (!isList(claims)) return claims;
   const [first] = claims;
   return first ?? unreachableClaim();
 }
 
-function listed(claims: Claims): readonly Element[] {
+function toList(claims: Claims): readonly Element[] {
   return isList(claims) ? claims : [claims];
 }
 
@@ -239,8 +239,8 @@ function byOwner(a: Element, b: Element): number {
   return compare(a.owner, b.owner);
 }
 
-function isSame(held: Held | undefined, wanted: Held | undefined): boolean {
-  return held?.data === wanted?.data && held?.comment === wanted?.comment;
+function isSame(installed: InstalledElement | undefined, desired: InstalledElement | undefined): boolean {
+  return installed?.data === desired?.data && installed?.comment === desired?.comment;
 }
 
 function unreachableClaim(): never {

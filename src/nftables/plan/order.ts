@@ -7,48 +7,48 @@ import type { Change } from './ledger.ts';
  * flow meets only after another one, and verdicts before the refusals behind them; what goes away goes in the opposite
  * order.
  */
-export type Role = 'slots' | 'inner-verdicts' | 'verdicts' | 'refusals';
+export type ChangeRole = 'slots' | 'inner-verdicts' | 'verdicts' | 'rejects';
 
-const ROLES: readonly Role[] = ['slots', 'inner-verdicts', 'verdicts', 'refusals'];
+const ROLES: readonly ChangeRole[] = ['slots', 'inner-verdicts', 'verdicts', 'rejects'];
 
 /**
  * The steps from what the kernel holds to what is wanted; empty ones are left out. Between steps, and inside each, every
  * frontend works in the old way or in the new.
  */
-export function orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => Role): Change[][] {
+export function orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => ChangeRole): Change[][] {
   const steps = Array.from({ length: 2 * ROLES.length }, (): Change[] => []);
   // Prefixes that go make room for those that come: the kernel refuses one that overlaps another.
-  const roomMakers = ROLES.map((): Change[] => []);
+  const intervalDeletions = ROLES.map((): Change[] => []);
   for (const change of changes) {
     const rank = ROLES.indexOf(roleOf(change));
-    const goesFirst = change.wanted === undefined && change.object.interval;
-    const step = change.wanted === undefined && !goesFirst ? 2 * ROLES.length - 1 - rank : rank;
-    (goesFirst ? roomMakers : steps)[step]?.push(change);
+    const isIntervalDeletion = change.desired === undefined && change.object.interval;
+    const step = change.desired === undefined && !isIntervalDeletion ? 2 * ROLES.length - 1 - rank : rank;
+    (isIntervalDeletion ? intervalDeletions : steps)[step]?.push(change);
   }
-  return steps.map((step, index) => [...(roomMakers[index] ?? []), ...step]).filter((step) => step.length > 0);
+  return steps.map((step, index) => [...(intervalDeletions[index] ?? []), ...step]).filter((step) => step.length > 0);
 }
 
 /** How many operations a change takes. */
-export function countOperations({ held, wanted }: Change): number {
-  return (held === undefined ? 0 : 1) + (wanted === undefined ? 0 : 1);
+export function countOperations({ installed, desired }: Change): number {
+  return (installed === undefined ? 0 : 1) + (desired === undefined ? 0 : 1);
 }
 
 /** What a change takes away. A key that is there cannot be added with other data: it is deleted first, and in the same transaction. */
-export function deletions({ object, key, held, wanted }: Change): Operation[] {
-  return held === undefined ? [] : [deleteElement(object, key, wanted?.owner ?? '')];
+export function deletions({ object, key, installed, desired }: Change): Operation[] {
+  return installed === undefined ? [] : [deleteElement(object, key, desired?.owner ?? '')];
 }
 
 /** What a change adds. */
-export function additions({ wanted }: Change): Operation[] {
-  return wanted === undefined ? [] : [addElement(wanted)];
+export function additions({ desired }: Change): Operation[] {
+  return desired === undefined ? [] : [addElement(desired)];
 }
 
 /** The same as {@link deletions}, on a page with others. */
-export function writeDeletion(page: OperationLines, { object, key, held }: Change): void {
-  if (held !== undefined) page.delete(object, key);
+export function writeDeletion(lines: OperationLines, { object, key, installed }: Change): void {
+  if (installed !== undefined) lines.delete(object, key);
 }
 
 /** The same as {@link additions}, on a page with others. */
-export function writeAddition(page: OperationLines, { wanted }: Change): void {
-  if (wanted !== undefined) page.add(wanted);
+export function writeAddition(lines: OperationLines, { desired }: Change): void {
+  if (desired !== undefined) lines.add(desired);
 }

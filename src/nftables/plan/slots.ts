@@ -7,15 +7,15 @@
  */
 export function assignSlots(previous: readonly string[], wanted: readonly string[]): readonly string[] {
   if (previous.length === 0) return wanted;
-  const open = new Map<string, number>();
-  for (const value of wanted) open.set(value, (open.get(value) ?? 0) + 1);
+  const needed = new Map<string, number>();
+  for (const value of wanted) needed.set(value, (needed.get(value) ?? 0) + 1);
   const take = (value: string | undefined): value is string => {
-    const left = value === undefined ? 0 : (open.get(value) ?? 0);
-    if (value !== undefined && left > 0) open.set(value, left - 1);
-    return left > 0;
+    const count = value === undefined ? 0 : (needed.get(value) ?? 0);
+    if (value !== undefined && count > 0) needed.set(value, count - 1);
+    return count > 0;
   };
   const slots = wanted.map((_, slot) => (take(previous[slot]) ? previous[slot] : undefined));
   const moved = previous.slice(wanted.length).filter(take);
-  const waiting = [...moved, ...wanted.filter(take)].values();
-  return slots.map((value) => value ?? waiting.next().value ?? '');
+  const unplaced = [...moved, ...wanted.filter(take)].values();
+  return slots.map((value) => value ?? unplaced.next().value ?? '');
 }

@@ -1,6 +1,6 @@
 // Sets, maps and chains as blocks of an nft file, one element or rule a line.
 import type { Family } from '../../net/family.ts';
-import type { Element, NftObject } from './element.ts';
+import type { Element, SetOrMap } from './element.ts';
 import { printElement } from './operation.ts';
 import { type Chain, printHook, printRule } from './statement.ts';
 
@@ -10,10 +10,14 @@ export function tableBlock(name: string, blocks: readonly string[]): string {
 }
 
 /** A set or map with its elements. */
-export function objectBlock(object: NftObject, elements: readonly Pick<Element, 'key' | 'data' | 'comment'>[]): string {
-  const declaration = object.body.split(';').map((part) => part.trim());
-  const listed = elements.length === 0 ? [] : ['elements = {', ...elements.map((e) => `\t${printElement(e)},`), '}'];
-  return block(`${object.kind} ${object.name}`, [...declaration.filter((part) => part !== ''), ...listed]);
+export function setOrMapBlock(
+  object: SetOrMap,
+  elements: readonly Pick<Element, 'key' | 'data' | 'comment'>[],
+): string {
+  const properties = object.body.split(';').map((part) => part.trim());
+  const elementLines =
+    elements.length === 0 ? [] : ['elements = {', ...elements.map((e) => `\t${printElement(e)},`), '}'];
+  return block(`${object.kind} ${object.name}`, [...properties.filter((part) => part !== ''), ...elementLines]);
 }
 
 /** A chain with its hook and rules. */

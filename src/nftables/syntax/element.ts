@@ -2,7 +2,7 @@
 import type { Family } from '../../net/family.ts';
 
 /** A set, or a map, of one of our tables. */
-export interface NftObject {
+export interface SetOrMap {
   readonly family: Family;
   readonly name: string;
   readonly kind: 'set' | 'map';
@@ -14,7 +14,7 @@ export interface NftObject {
 
 /** One element. Texts are exactly those that a listing gives back, so that both can be compared. */
 export interface Element {
-  readonly object: NftObject;
+  readonly object: SetOrMap;
   readonly key: string;
   /** What the key maps to (`10.1.1.3 . 8080`, `goto cluster-3`, `drop`); empty for an element of a set. */
   readonly data: string;
@@ -33,7 +33,7 @@ export function concat(...parts: readonly (string | number)[]): string {
 }
 
 /** The chain that a verdict leads to; `undefined` for a verdict that ends the walk, and for data of other maps. */
-export function targetOf(data: string): string | undefined {
+export function verdictChain(data: string): string | undefined {
   return data.startsWith('goto ') ? data.slice('goto '.length) : undefined;
 }
 

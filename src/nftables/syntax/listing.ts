@@ -62,6 +62,6 @@ function withProtocolName(key: string): string {
 
 /** The chains, and the sets and maps, in what `nft -t list table` printed. */
 export function readTable(text: string): { readonly chains: string[]; readonly objects: string[] } {
-  const names = (pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? '');
-  return { chains: names(/^\tchain (\S+) \{$/gm), objects: names(/^\t(?:set|map) (\S+) \{$/gm) };
+  const matches = (pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+  return { chains: matches(/^\tchain (\S+) \{$/gm), objects: matches(/^\t(?:set|map) (\S+) \{$/gm) };
 }

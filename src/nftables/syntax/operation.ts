@@ -1,6 +1,6 @@
 // Operations on a table, one line each, so that nft's error position names the one that the kernel refused.
 import type { Family } from '../../net/family.ts';
-import type { Element, NftObject } from './element.ts';
+import type { Element, SetOrMap } from './element.ts';
 import { type Chain, printHook, printRule } from './statement.ts';
 
 /** The name of our tables, one in each family. Nothing of ours lives anywhere else. */
@@ -14,43 +14,43 @@ export interface Operation {
 }
 
 export function addTable(family: Family): Operation {
-  return shared(`add table ${family} ${TABLE}`);
+  return unowned(`add table ${family} ${TABLE}`);
 }
 
 export function deleteTable(family: Family): Operation {
-  return shared(`delete table ${family} ${TABLE}`);
+  return unowned(`delete table ${family} ${TABLE}`);
 }
 
-export function addObject({ family, kind, name, body }: NftObject): Operation {
-  return shared(`add ${kind} ${family} ${TABLE} ${name} { ${body} }`);
+export function addSetOrMap({ family, kind, name, body }: SetOrMap): Operation {
+  return unowned(`add ${kind} ${family} ${TABLE} ${name} { ${body} }`);
 }
 
-export function deleteObject({ family, kind, name }: Pick<NftObject, 'family' | 'kind' | 'name'>): Operation {
-  return shared(`delete ${kind} ${family} ${TABLE} ${name}`);
+export function deleteSetOrMap({ family, kind, name }: Pick<SetOrMap, 'family' | 'kind' | 'name'>): Operation {
+  return unowned(`delete ${kind} ${family} ${TABLE} ${name}`);
 }
 
 /** Makes the chain if it is not there and gives it exactly these rules: in one transaction no packet sees it empty. */
 export function writeChain(family: Family, chain: Chain): Operation[] {
-  const where = `${family} ${TABLE} ${chain.name}`;
+  const path = `${family} ${TABLE} ${chain.name}`;
   const hook = chain.hook === undefined ? '' : ` { ${printHook(chain.hook)} }`;
   return [
-    shared(`add chain ${where}${hook}`),
-    shared(`flush chain ${where}`),
-    ...chain.rules.map((rule) => shared(`add rule ${where} ${printRule(rule, family)}`)),
+    unowned(`add chain ${path}${hook}`),
+    unowned(`flush chain ${path}`),
+    ...chain.rules.map((rule) => unowned(`add rule ${path} ${printRule(rule, family)}`)),
   ];
 }
 
 export function deleteChain(family: Family, name: string): Operation {
-  return shared(`delete chain ${family} ${TABLE} ${name}`);
+  return unowned(`delete chain ${family} ${TABLE} ${name}`);
 }
 
 export function addElement(element: Element): Operation {
-  return { line: `add element ${objectPath(element.object)} { ${printElement(element)} }`, owner: element.owner };
+  return { line: `add element ${setOrMapPath(element.object)} { ${printElement(element)} }`, owner: element.owner };
 }
 
 /** Removes the element that has this key. */
-export function deleteElement(object: NftObject, key: string, owner: string): Operation {
-  return { line: `delete element ${objectPath(object)} { ${key} }`, owner };
+export function deleteElement(object: SetOrMap, key: string, owner: string): Operation {
+  return { line: `delete element ${setOrMapPath(object)} { ${key} }`, owner };
 }
 
 /**
@@ -61,43 +61,43 @@ export function deleteElement(object: NftObject, key: string, owner: string): Op
 export class OperationLines {
   readonly #lines: string[] = [];
   /** The object whose elements are being listed, and what is done to them. */
-  #open: { readonly object: NftObject; readonly verb: 'add' | 'delete' } | undefined;
+  #current: { readonly object: SetOrMap; readonly verb: 'add' | 'delete' } | undefined;
 
   /** Any operation but one on an element. */
-  put(line: string): void {
-    this.#lines.push(this.#open === undefined ? line : `}; ${line}`);
-    this.#open = undefined;
+  raw(line: string): void {
+    this.#lines.push(this.#current === undefined ? line : `}; ${line}`);
+    this.#current = undefined;
   }
 
   add(element: Element): void {
-    this.#list('add', element.object, printElement(element));
+    this.#append('add', element.object, printElement(element));
   }
 
-  delete(object: NftObject, key: string): void {
-    this.#list('delete', object, key);
+  delete(object: SetOrMap, key: string): void {
+    this.#append('delete', object, key);
   }
 
   /** The lines; the last operation ends with its own. */
-  end(): string[] {
+  finish(): string[] {
     const last = this.#lines.pop();
     if (last === undefined) return [];
-    this.#lines.push(this.#open === undefined ? last : `${last} }`);
-    this.#open = undefined;
+    this.#lines.push(this.#current === undefined ? last : `${last} }`);
+    this.#current = undefined;
     return this.#lines;
   }
 
-  #list(verb: 'add' | 'delete', object: NftObject, text: string): void {
-    if (this.#open?.object === object && this.#open.verb === verb) {
+  #append(verb: 'add' | 'delete', object: SetOrMap, text: string): void {
+    if (this.#current?.object === object && this.#current.verb === verb) {
       this.#lines.push([text, ','].join(''));
       return;
     }
-    const close = this.#open === undefined ? '' : '}; ';
-    this.#open = { object, verb };
-    this.#lines.push([close, verb, ' element ', objectPath(object), ' { ', text, ','].join(''));
+    const close = this.#current === undefined ? '' : '}; ';
+    this.#current = { object, verb };
+    this.#lines.push([close, verb, ' element ', setOrMapPath(object), ' { ', text, ','].join(''));
   }
 }
 
-function objectPath({ family, name }: NftObject): string {
+function setOrMapPath({ family, name }: SetOrMap): string {
   return [family, TABLE, name].join(' ');
 }
 
@@ -109,6 +109,6 @@ export function printElement({ key, data, comment }: Pick<Element, 'key' | 'data
   return parts.join('');
 }
 
-function shared(line: string): Operation {
+function unowned(line: string): Operation {
   return { line, owner: '' };
 }

@@ -7,7 +7,7 @@ import type { Protocol } from '../../net/protocol.ts';
 export type Field =
   | { readonly field: 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' }
   /** What the client dialled, before translation. */
-  | { readonly field: 'dialled-addr' | 'dialled-port' }
+  | { readonly field: 'original-daddr' | 'original-dport' }
   /** A random number from 0 up to `modulus`. */
   | { readonly field: 'random'; readonly modulus: number }
   /** A number from 0 up to `modulus` that is always the same for a client's address, or address and port. */
@@ -20,7 +20,7 @@ export type Statement =
   | { readonly kind: 'status-dnat' }
   | { readonly kind: 'protocol'; readonly protocol: Protocol }
   /** A TCP segment that begins no connection. */
-  | { readonly kind: 'no-syn' }
+  | { readonly kind: 'not-syn' }
   /** Source or destination is an address of this host. */
   | { readonly kind: 'is-local'; readonly field: 'saddr' | 'daddr' }
   | { readonly kind: 'in-prefix'; readonly field: 'saddr' | 'daddr'; readonly prefix: string; readonly negate: boolean }
@@ -28,14 +28,14 @@ export type Statement =
   /** `name` may end in `*`, which stands for any rest. */
   | { readonly kind: 'input-interface'; readonly name: string; readonly negate: boolean }
   /** The destination is reached through the interface that the packet came in by. */
-  | { readonly kind: 'turns-round' }
+  | { readonly kind: 'leaves-by-input-interface' }
   | { readonly kind: 'mark-is-set'; readonly bit: number }
   | { readonly kind: 'set-mark'; readonly bit: number }
   | { readonly kind: 'clear-mark'; readonly bit: number }
   | { readonly kind: 'vmap'; readonly fields: readonly Field[]; readonly map: string }
   | { readonly kind: 'dnat'; readonly fields: readonly Field[]; readonly map: string }
   /** Remembers the endpoint under the client's address, or refreshes the memory. */
-  | { readonly kind: 'remember'; readonly map: string; readonly seconds: number }
+  | { readonly kind: 'update-affinity'; readonly map: string; readonly seconds: number }
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'reject'; readonly tcpReset: boolean }
   | { readonly kind: 'drop' }
@@ -79,7 +79,7 @@ function printStatement(statement: Statement, family: Family): string {
       return 'ct status dnat';
     case 'protocol':
       return `meta l4proto ${statement.protocol}`;
-    case 'no-syn':
+    case 'not-syn':
       return 'tcp flags ! syn';
     case 'is-local':
       return `fib ${statement.field} type local`;
@@ -89,10 +89,10 @@ function printStatement(statement: Statement, family: Family): string {
       return `${printFields(statement.fields, family)} ${statement.negate ? '!= ' : ''}@${statement.set}`;
     case 'input-interface':
       return `iifname ${statement.negate ? '!= ' : ''}"${statement.name}"`;
-    case 'turns-round':
+    case 'leaves-by-input-interface':
       return 'fib daddr . iif oif exists';
-    case 'remember':
-      return `update @${statement.map} { ${printMemory(statement.seconds, family)} }`;
+    case 'update-affinity':
+      return `update @${statement.map} { ${printAffinityElement(statement.seconds, family)} }`;
     case 'mark-is-set':
       return `meta mark & ${mask(statement.bit)} != 0`;
     case 'set-mark':
@@ -117,7 +117,7 @@ function printStatement(statement: Statement, family: Family): string {
   }
 }
 
-function printMemory(seconds: number, family: Family): string {
+function printAffinityElement(seconds: number, family: Family): string {
   return `ct original ${family} saddr timeout ${seconds}s : ${family} daddr . th dport`;
 }
 
@@ -141,9 +141,9 @@ function printField(field: Field, family: Family): string {
     case 'sport':
     case 'dport':
       return `th ${field.field}`;
-    case 'dialled-addr':
+    case 'original-daddr':
       return `ct original ${family} daddr`;
-    case 'dialled-port':
+    case 'original-dport':
       return 'ct original proto-dst';
     case 'random':
       return `numgen random mod ${field.modulus}`;

@@ -12,7 +12,7 @@ export interface Backend extends Omit<SliceEndpoint, 'nodeName'> {
   readonly name: string;
   readonly nodeName: string;
   /** It runs on this node. */
-  readonly local: boolean;
+  readonly isLocal: boolean;
 }
 
 /**
@@ -40,7 +40,7 @@ function toBackend(endpoint: SliceEndpoint, port: number, at: { family: Family; 
   const name = at.family === 'ip' ? `${endpoint.address}:${port}` : `[${endpoint.address}]:${port}`;
   const local = at.nodeName !== '' && endpoint.nodeName === at.nodeName;
   const { address, ready, serving, terminating, nodeName, zoneHints, nodeHints } = endpoint;
-  return { address, ready, serving, terminating, nodeName, zoneHints, nodeHints, port, name, local };
+  return { address, ready, serving, terminating, nodeName, zoneHints, nodeHints, port, name, isLocal: local };
 }
 
 function add(found: Map<string, Backend>, backend: Backend): void {

@@ -2,8 +2,8 @@
 
 import type { Address } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
-import { familiesOf, type Policy, type Service, type ServicePort } from '../objects/service.ts';
-import type { Wants } from './select.ts';
+import { familiesOf, type Service, type ServicePort, type TrafficPolicy } from '../objects/service.ts';
+import type { EndpointUsage } from './select-backends.ts';
 
 export type FrontendKind = 'cluster-ip' | 'external-ip' | 'load-balancer-ip' | 'node-port';
 
@@ -15,7 +15,7 @@ export interface Frontend {
   readonly servicePort: ServicePort;
   /** The port that is dialled. */
   readonly port: number;
-  readonly policy: Policy;
+  readonly policy: TrafficPolicy;
 }
 
 /** All frontends of one port in one family. The same address given twice is one frontend, of the kind listed first here. */
@@ -24,7 +24,7 @@ export function frontendsOf(service: Service, servicePort: ServicePort, family: 
   if (clusterIp === undefined) return [];
   const ofFamily = (address: Address): boolean => address.includes(':') === (family === 'ip6');
   const { port, nodePort } = servicePort;
-  const at = (kind: FrontendKind, policy: Policy) => (address: Address) => ({
+  const frontendAt = (kind: FrontendKind, policy: TrafficPolicy) => (address: Address) => ({
     kind,
     family,
     address,
@@ -32,17 +32,24 @@ export function frontendsOf(service: Service, servicePort: ServicePort, family: 
     port,
     policy,
   });
-  const addressed: Frontend[] = [
-    at('cluster-ip', service.internalPolicy)(clusterIp),
-    ...service.loadBalancerIps.filter(ofFamily).map(at('load-balancer-ip', service.externalPolicy)),
-    ...service.externalIps.filter(ofFamily).map(at('external-ip', service.externalPolicy)),
+  const candidates: Frontend[] = [
+    frontendAt('cluster-ip', service.internalTrafficPolicy)(clusterIp),
+    ...service.loadBalancerIps.filter(ofFamily).map(frontendAt('load-balancer-ip', service.externalTrafficPolicy)),
+    ...service.externalIps.filter(ofFamily).map(frontendAt('external-ip', service.externalTrafficPolicy)),
   ];
-  const first = new Map(addressed.toReversed().map((frontend) => [frontend.address, frontend]));
-  const unique = addressed.filter((frontend) => first.get(frontend.address) === frontend);
+  const firstByAddress = new Map(candidates.toReversed().map((frontend) => [frontend.address, frontend]));
+  const unique = candidates.filter((frontend) => firstByAddress.get(frontend.address) === frontend);
   if (nodePort === 0) return unique;
   return [
     ...unique,
-    { kind: 'node-port', family, address: undefined, servicePort, port: nodePort, policy: service.externalPolicy },
+    {
+      kind: 'node-port',
+      family,
+      address: undefined,
+      servicePort,
+      port: nodePort,
+      policy: service.externalTrafficPolicy,
+    },
   ];
 }
 
@@ -52,10 +59,13 @@ export function allFrontends(service: Service): Frontend[] {
 }
 
 /** Which lists of backends these frontends of one port need. */
-export function wantsOf(frontends: readonly Frontend[], { internalPolicy, externalPolicy }: Service): Wants {
+export function endpointUsage(
+  frontends: readonly Frontend[],
+  { internalTrafficPolicy, externalTrafficPolicy }: Service,
+): EndpointUsage {
   const external = frontends.some((frontend) => frontend.kind !== 'cluster-ip');
   return {
-    cluster: internalPolicy === 'Cluster' || external,
-    local: internalPolicy === 'Local' || (externalPolicy === 'Local' && external),
+    cluster: internalTrafficPolicy === 'Cluster' || external,
+    local: internalTrafficPolicy === 'Local' || (externalTrafficPolicy === 'Local' && external),
   };
 }

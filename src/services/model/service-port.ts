@@ -5,8 +5,8 @@ import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Service, ServicePort } from '../objects/service.ts';
 import { familiesOf } from '../objects/service.ts';
 import { type Backend, backendsOf } from './backends.ts';
-import { type Frontend, frontendsOf, wantsOf } from './frontends.ts';
-import { type Place, type Selection, select, type Wants } from './select.ts';
+import { endpointUsage, type Frontend, frontendsOf } from './frontends.ts';
+import { type EndpointUsage, type NodeTopology, type Selection, selectBackends } from './select-backends.ts';
 
 export interface ServicePortModel {
   readonly family: Family;
@@ -15,20 +15,32 @@ export interface ServicePortModel {
   readonly name: string;
   readonly frontends: readonly Frontend[];
   readonly backends: readonly Backend[];
-  readonly wants: Wants;
+  readonly endpointUsage: EndpointUsage;
   readonly selection: Selection;
 }
 
 /** The model of a Service on this node: its ports in each of its families. */
-export function modelService(service: Service, slices: Iterable<EndpointSlice>, place: Place): ServicePortModel[] {
-  const ofService = [...slices];
+export function modelService(
+  service: Service,
+  slices: Iterable<EndpointSlice>,
+  node: NodeTopology,
+): ServicePortModel[] {
+  const sliceList = [...slices];
   return familiesOf(service).flatMap((family) =>
     service.ports.map((port) => {
       const frontends = frontendsOf(service, port, family);
-      const wants = wantsOf(frontends, service);
-      const backends = backendsOf(ofService, { port, family, nodeName: place.nodeName });
+      const usage = endpointUsage(frontends, service);
+      const backends = backendsOf(sliceList, { port, family, nodeName: node.nodeName });
       const name = port.name === '' ? service.key : `${service.key}:${port.name}`;
-      return { family, port, name, frontends, backends, wants, selection: select(backends, place, wants) };
+      return {
+        family,
+        port,
+        name,
+        frontends,
+        backends,
+        endpointUsage: usage,
+        selection: selectBackends(backends, node, usage),
+      };
     }),
   );
 }

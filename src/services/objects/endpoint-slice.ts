@@ -2,7 +2,16 @@
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
-import { Findings, fields, isName, list, type Read, readKey, readNameless, text } from './read.ts';
+import {
+  asArray,
+  asObject,
+  asString,
+  IssueCollector,
+  isObjectName,
+  type ReadResult,
+  readKey,
+  readUnnamed,
+} from './read.ts';
 import { isPort } from './service.ts';
 
 export interface SlicePort {
@@ -32,13 +41,13 @@ export interface EndpointSlice {
   readonly ports: readonly SlicePort[];
   readonly endpoints: readonly SliceEndpoint[];
   /** When the change that led to this version happened, milliseconds since 1970; 0 when it is not said. */
-  readonly triggeredAt: number;
+  readonly lastChangeTriggerTime: number;
 }
 
 /** A slice with this label, whatever its value, belongs to a headless Service. */
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 const SERVICE_LABEL = 'kubernetes.io/service-name';
-const TRIGGER_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
+const LAST_CHANGE_TRIGGER_TIME_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 const FAMILY_BY_ADDRESS_TYPE: ReadonlyMap<unknown, Family> = new Map([
   ['IPv4', 'ip'],
@@ -46,67 +55,68 @@ const FAMILY_BY_ADDRESS_TYPE: ReadonlyMap<unknown, Family> = new Map([
 ]);
 
 /** Reads a `discovery.k8s.io/v1 EndpointSlice`. */
-export function readEndpointSlice(object: unknown): Read<EndpointSlice> {
-  const slice = fields(object);
-  const metadata = fields(slice['metadata']);
+export function readEndpointSlice(object: unknown): ReadResult<EndpointSlice> {
+  const slice = asObject(object);
+  const metadata = asObject(slice['metadata']);
   const key = readKey(metadata, { namespaced: true });
-  if (key === '') return readNameless('EndpointSlice', metadata);
-  const labels = fields(metadata['labels']);
-  const service = text(labels[SERVICE_LABEL]);
-  if (labels[HEADLESS_LABEL] !== undefined) return { key, skipped: 'its Service is headless', findings: [] };
-  if (!isName(service)) return { key, skipped: `it belongs to no Service (label ${SERVICE_LABEL})`, findings: [] };
+  if (key === '') return readUnnamed('EndpointSlice', metadata);
+  const labels = asObject(metadata['labels']);
+  const service = asString(labels[SERVICE_LABEL]);
+  if (labels[HEADLESS_LABEL] !== undefined) return { key, skipped: 'its Service is headless', issues: [] };
+  if (!isObjectName(service)) return { key, skipped: `it belongs to no Service (label ${SERVICE_LABEL})`, issues: [] };
   const family = FAMILY_BY_ADDRESS_TYPE.get(slice['addressType']);
-  const findings = new Findings('EndpointSlice', key);
+  const issues = new IssueCollector('EndpointSlice', key);
   if (family === undefined) {
-    if (slice['addressType'] === 'FQDN') return { key, skipped: 'its addresses are names (FQDN)', findings: [] };
-    findings.add('addressType', slice['addressType'], 'must be IPv4 or IPv6', 'the slice is left out');
-    return { key, findings: findings.all };
+    if (slice['addressType'] === 'FQDN') return { key, skipped: 'its addresses are names (FQDN)', issues: [] };
+    issues.add('addressType', slice['addressType'], 'must be IPv4 or IPv6', 'the slice is left out');
+    return { key, issues: issues.all };
   }
   const value: EndpointSlice = {
     key,
     service: `${key.slice(0, key.indexOf('/'))}/${service}`,
     family,
-    ports: readPorts(slice['ports'], findings),
-    endpoints: readEndpoints(slice['endpoints'], family, findings),
-    triggeredAt: Date.parse(text(fields(metadata['annotations'])[TRIGGER_ANNOTATION])) || 0,
+    ports: readPorts(slice['ports'], issues),
+    endpoints: readEndpoints(slice['endpoints'], family, issues),
+    lastChangeTriggerTime:
+      Date.parse(asString(asObject(metadata['annotations'])[LAST_CHANGE_TRIGGER_TIME_ANNOTATION])) || 0,
   };
-  return { key, value, findings: findings.all };
+  return { key, value, issues: issues.all };
 }
 
-function readPorts(value: unknown, findings: Findings): SlicePort[] {
+function readPorts(value: unknown, issues: IssueCollector): SlicePort[] {
   const ports: SlicePort[] = [];
-  for (const [index, entry] of list(value).entries()) {
-    const { name = '', protocol: apiProtocol, port } = fields(entry);
-    const protocol = parseProtocol(text(apiProtocol) || 'TCP');
+  for (const [index, entry] of asArray(value).entries()) {
+    const { name = '', protocol: apiProtocol, port } = asObject(entry);
+    const protocol = parseProtocol(asString(apiProtocol) || 'TCP');
     const path = `ports[${index}]`;
-    const leftOut = 'this port is left out';
-    if (!isPort(port)) findings.add(`${path}.port`, port, 'must be a whole number from 1 to 65535', leftOut);
-    else if (protocol === undefined) findings.add(`${path}.protocol`, apiProtocol, 'must be TCP, UDP or SCTP', leftOut);
-    else ports.push({ name: text(name), protocol, port });
+    const effect = 'this port is left out';
+    if (!isPort(port)) issues.add(`${path}.port`, port, 'must be a whole number from 1 to 65535', effect);
+    else if (protocol === undefined) issues.add(`${path}.protocol`, apiProtocol, 'must be TCP, UDP or SCTP', effect);
+    else ports.push({ name: asString(name), protocol, port });
   }
   return ports;
 }
 
-function readEndpoints(value: unknown, family: Family, findings: Findings): SliceEndpoint[] {
+function readEndpoints(value: unknown, family: Family, issues: IssueCollector): SliceEndpoint[] {
   const endpoints: SliceEndpoint[] = [];
-  for (const [index, entry] of list(value).entries()) {
-    const { addresses, conditions, nodeName, hints } = fields(entry);
-    const first = list(addresses)[0];
-    const address = parseAddress(text(first));
+  for (const [index, entry] of asArray(value).entries()) {
+    const { addresses, conditions, nodeName, hints } = asObject(entry);
+    const first = asArray(addresses)[0];
+    const address = parseAddress(asString(first));
     if (address === undefined || familyOf(address) !== family) {
-      const wanted = family === 'ip' ? 'an IPv4 address' : 'an IPv6 address';
-      findings.add(`endpoints[${index}].addresses[0]`, first, `is not ${wanted}`, 'this endpoint is left out');
+      const expected = family === 'ip' ? 'an IPv4 address' : 'an IPv6 address';
+      issues.add(`endpoints[${index}].addresses[0]`, first, `is not ${expected}`, 'this endpoint is left out');
       continue;
     }
-    const { ready, serving, terminating } = fields(conditions);
+    const { ready, serving, terminating } = asObject(conditions);
     endpoints.push({
       address,
       ready: ready !== false,
       serving: serving !== false,
       terminating: terminating === true,
-      nodeName: intern(text(nodeName)),
-      zoneHints: hints === undefined ? NONE : readHints(fields(hints)['forZones']),
-      nodeHints: hints === undefined ? NONE : readHints(fields(hints)['forNodes']),
+      nodeName: intern(asString(nodeName)),
+      zoneHints: hints === undefined ? NONE : readHints(asObject(hints)['forZones']),
+      nodeHints: hints === undefined ? NONE : readHints(asObject(hints)['forNodes']),
     });
   }
   return endpoints;
@@ -115,7 +125,7 @@ function readEndpoints(value: unknown, family: Family, findings: Findings): Slic
 const NONE: readonly string[] = [];
 
 function readHints(value: unknown): readonly string[] {
-  const names = list(value).map((hint) => intern(text(fields(hint)['name'])));
+  const names = asArray(value).map((hint) => intern(asString(asObject(hint)['name'])));
   return names.length === 0 ? NONE : names.filter((name) => name !== '');
 }
 

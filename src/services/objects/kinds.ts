@@ -1,7 +1,7 @@
 // The kinds of object that are watched, and what each of them is on the API.
 import { type EndpointSlice, HEADLESS_LABEL, readEndpointSlice } from './endpoint-slice.ts';
 import { type Node, readNode } from './node.ts';
-import type { Read } from './read.ts';
+import type { ReadResult } from './read.ts';
 import { PROXY_NAME_LABEL, readService, type Service } from './service.ts';
 import { readServiceCidr, type ServiceCidr } from './service-cidr.ts';
 
@@ -24,7 +24,7 @@ export interface KindTraits<K extends Kind> {
   readonly path: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  readonly read: (object: unknown) => Read<KindMap[K]>;
+  readonly read: (object: unknown) => ReadResult<KindMap[K]>;
 }
 
 /** Every kind that is watched. */

@@ -2,7 +2,7 @@
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
-import { Findings, fields, list, type Read, readKey, readNameless, text } from './read.ts';
+import { asArray, asObject, asString, IssueCollector, type ReadResult, readKey, readUnnamed } from './read.ts';
 
 export interface Node {
   /** Its name. */
@@ -14,36 +14,37 @@ export interface Node {
   /** `undefined` when the Node has no zone label. */
   readonly zone: string | undefined;
   /** It is being deleted, or the cluster autoscaler is about to remove it: nothing new should be sent to it. */
-  readonly leaving: boolean;
+  readonly toBeDeleted: boolean;
 }
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 /** The cluster autoscaler's mark on a node that it drains to remove it. */
-const LEAVING_TAINT = 'ToBeDeletedByClusterAutoscaler';
+const TO_BE_DELETED_TAINT = 'ToBeDeletedByClusterAutoscaler';
 
 /** Reads a `v1 Node`. */
-export function readNode(object: unknown): Read<Node> {
-  const { metadata: meta, spec, status } = fields(object);
-  const metadata = fields(meta);
+export function readNode(object: unknown): ReadResult<Node> {
+  const { metadata: meta, spec, status } = asObject(object);
+  const metadata = asObject(meta);
   const key = readKey(metadata, { namespaced: false });
-  if (key === '') return readNameless('Node', metadata);
-  const findings = new Findings('Node', key);
-  const zone = fields(metadata['labels'])[ZONE_LABEL];
+  if (key === '') return readUnnamed('Node', metadata);
+  const issues = new IssueCollector('Node', key);
+  const zone = asObject(metadata['labels'])[ZONE_LABEL];
   const value: Node = {
     key,
-    addresses: readAddresses(fields(status)['addresses']),
-    podCidrs: readPodCidrs(list(fields(spec)['podCIDRs']), findings),
+    addresses: readAddresses(asObject(status)['addresses']),
+    podCidrs: readPodCidrs(asArray(asObject(spec)['podCIDRs']), issues),
     zone: typeof zone === 'string' ? zone : undefined,
-    leaving: text(metadata['deletionTimestamp']) !== '' || hasTaint(fields(spec)['taints'], LEAVING_TAINT),
+    toBeDeleted:
+      asString(metadata['deletionTimestamp']) !== '' || hasTaint(asObject(spec)['taints'], TO_BE_DELETED_TAINT),
   };
-  return { key, value, findings: findings.all };
+  return { key, value, issues: issues.all };
 }
 
 function readAddresses(value: unknown): Partial<Record<Family, Address>> {
   const addresses: Partial<Record<Family, Address>> = {};
   for (const type of ['InternalIP', 'ExternalIP']) {
-    for (const entry of list(value)) {
-      const address = fields(entry)['type'] === type ? parseAddress(text(fields(entry)['address'])) : undefined;
+    for (const entry of asArray(value)) {
+      const address = asObject(entry)['type'] === type ? parseAddress(asString(asObject(entry)['address'])) : undefined;
       if (address !== undefined) addresses[familyOf(address)] ??= address;
     }
   }
@@ -51,14 +52,14 @@ function readAddresses(value: unknown): Partial<Record<Family, Address>> {
 }
 
 function hasTaint(taints: unknown, key: string): boolean {
-  return list(taints).some((taint) => fields(taint)['key'] === key);
+  return asArray(taints).some((taint) => asObject(taint)['key'] === key);
 }
 
-function readPodCidrs(cidrs: readonly unknown[], findings: Findings): Partial<Record<Family, Prefix>> {
+function readPodCidrs(cidrs: readonly unknown[], issues: IssueCollector): Partial<Record<Family, Prefix>> {
   const podCidrs: Partial<Record<Family, Prefix>> = {};
   for (const [index, cidr] of cidrs.entries()) {
-    const prefix = parsePrefix(text(cidr));
-    if (prefix === undefined) findings.add(`spec.podCIDRs[${index}]`, cidr, 'is not a CIDR block', 'it is left out');
+    const prefix = parsePrefix(asString(cidr));
+    if (prefix === undefined) issues.add(`spec.podCIDRs[${index}]`, cidr, 'is not a CIDR block', 'it is left out');
     else podCidrs[prefix.family] ??= prefix;
   }
   return podCidrs;

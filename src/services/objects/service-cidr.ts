@@ -1,6 +1,6 @@
 // A ServiceCIDR: a block that cluster IPs are taken from.
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
-import { Findings, fields, list, type Read, readKey, readNameless, text } from './read.ts';
+import { asArray, asObject, asString, IssueCollector, type ReadResult, readKey, readUnnamed } from './read.ts';
 
 export interface ServiceCidr {
   /** Its name. */
@@ -9,17 +9,17 @@ export interface ServiceCidr {
 }
 
 /** Reads a `networking.k8s.io/v1 ServiceCIDR`. */
-export function readServiceCidr(object: unknown): Read<ServiceCidr> {
-  const { metadata: meta, spec } = fields(object);
-  const metadata = fields(meta);
+export function readServiceCidr(object: unknown): ReadResult<ServiceCidr> {
+  const { metadata: meta, spec } = asObject(object);
+  const metadata = asObject(meta);
   const key = readKey(metadata, { namespaced: false });
-  if (key === '') return readNameless('ServiceCIDR', metadata);
-  const findings = new Findings('ServiceCIDR', key);
+  if (key === '') return readUnnamed('ServiceCIDR', metadata);
+  const issues = new IssueCollector('ServiceCIDR', key);
   const cidrs: Prefix[] = [];
-  for (const [index, cidr] of list(fields(spec)['cidrs']).entries()) {
-    const prefix = parsePrefix(text(cidr));
-    if (prefix === undefined) findings.add(`spec.cidrs[${index}]`, cidr, 'is not a CIDR block', 'it is left out');
+  for (const [index, cidr] of asArray(asObject(spec)['cidrs']).entries()) {
+    const prefix = parsePrefix(asString(cidr));
+    if (prefix === undefined) issues.add(`spec.cidrs[${index}]`, cidr, 'is not a CIDR block', 'it is left out');
     else cidrs.push(prefix);
   }
-  return { key, value: { key, cidrs }, findings: findings.all };
+  return { key, value: { key, cidrs }, issues: issues.all };
 }

@@ -3,11 +3,21 @@ import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
-import { type Fields, Findings, fields, isShortName, list, type Read, readKey, readNameless, text } from './read.ts';
-import { checkWords } from './service-words.ts';
+import { validateEnumFields } from './enum-fields.ts';
+import {
+  asArray,
+  asObject,
+  asString,
+  IssueCollector,
+  isShortName,
+  type JsonObject,
+  type ReadResult,
+  readKey,
+  readUnnamed,
+} from './read.ts';
 
 /** Where traffic may go: to every endpoint, or only to those of this node. */
-export type Policy = 'Cluster' | 'Local';
+export type TrafficPolicy = 'Cluster' | 'Local';
 
 export interface ServicePort {
   /** Empty for the only port of a Service that leaves it out. */
@@ -22,9 +32,9 @@ export interface ServicePort {
  * How an endpoint is chosen for a new flow: at random; by the client's address; or by the client's address in a way
  * that is the same on every node and moves few clients when endpoints come and go.
  */
-export type Balance = 'random' | 'source-hash' | 'maglev';
+export type BalanceAlgorithm = 'random' | 'source-hash' | 'maglev';
 
-/** The annotation that chooses a {@link Balance}. */
+/** The annotation that chooses a {@link BalanceAlgorithm}. */
 export const BALANCE_ANNOTATION = 'nftlane.io/balance';
 /** The annotation that gives single endpoints another share, as `ADDRESS=WEIGHT` separated by commas. */
 export const WEIGHTS_ANNOTATION = 'nftlane.io/weights';
@@ -35,7 +45,7 @@ const MAX_WEIGHT = 100;
 export interface Service {
   /** `namespace/name`. */
   readonly key: string;
-  /** Milliseconds since 1970; {@link UNKNOWN_AGE} when the object does not say. */
+  /** Milliseconds since 1970; {@link UNKNOWN_CREATION_TIME} when the object does not say. */
   readonly createdAt: number;
   readonly type: string;
   readonly clusterIps: Readonly<Partial<Record<Family, Address>>>;
@@ -43,16 +53,16 @@ export interface Service {
   /** Load balancer ingress addresses that are proxied here (ipMode VIP). */
   readonly loadBalancerIps: readonly Address[];
   readonly ports: readonly ServicePort[];
-  readonly internalPolicy: Policy;
+  readonly internalTrafficPolicy: TrafficPolicy;
   /** Effective: `Local` only where the type of the Service gives it a meaning. */
-  readonly externalPolicy: Policy;
+  readonly externalTrafficPolicy: TrafficPolicy;
   /** Seconds that a client sticks to its endpoint; 0 for no affinity. */
   readonly affinitySeconds: number;
-  /** Who may connect to the load balancer addresses. Whether that is everybody: see {@link rangesOf}. */
-  readonly sourceRanges: readonly Prefix[];
+  /** Who may connect to the load balancer addresses. Whether that is everybody: see {@link sourceRangesOf}. */
+  readonly loadBalancerSourceRanges: readonly Prefix[];
   /** Source ranges were given, usable or not. */
-  readonly restricted: boolean;
-  readonly balance: Balance;
+  readonly hasSourceRanges: boolean;
+  readonly balance: BalanceAlgorithm;
   /** Shares of single endpoints by address, relative to 1, which all others have; 0 for none. */
   readonly weights: Readonly<Record<Address, number>>;
   /** 0 when there is none. */
@@ -60,7 +70,7 @@ export interface Service {
 }
 
 /** Sorts behind every known creation time: an object that cannot show its age never takes a frontend from one that can. */
-export const UNKNOWN_AGE = Number.MAX_SAFE_INTEGER;
+export const UNKNOWN_CREATION_TIME = Number.MAX_SAFE_INTEGER;
 
 /** The label by which a Service asks for another proxy (KEP-2447). */
 export const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
@@ -69,45 +79,45 @@ export const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
 const DEFAULT_AFFINITY_SECONDS = 10800;
 
 /** Reads a `v1 Service`. */
-export function readService(object: unknown): Read<Service> {
-  const { metadata: meta, spec: specification, status } = fields(object);
-  const metadata = fields(meta);
-  const spec = fields(specification);
+export function readService(object: unknown): ReadResult<Service> {
+  const { metadata: rawMetadata, spec: rawSpec, status } = asObject(object);
+  const metadata = asObject(rawMetadata);
+  const spec = asObject(rawSpec);
   const key = readKey(metadata, { namespaced: true, short: true });
-  if (key === '') return readNameless('Service', metadata, { short: true });
-  const findings = new Findings('Service', key);
+  if (key === '') return readUnnamed('Service', metadata, { short: true });
+  const issues = new IssueCollector('Service', key);
   const skipped = skipReason(metadata, spec);
-  if (skipped !== undefined) return { key, skipped, findings: [] };
+  if (skipped !== undefined) return { key, skipped, issues: [] };
 
-  const clusterIps = readClusterIps(spec, findings);
-  if (Object.keys(clusterIps).length === 0) return { key, skipped: 'it has no cluster IP', findings: findings.all };
-  const externalIps = readAddresses(list(spec['externalIPs']), (index) => `spec.externalIPs[${index}]`, findings);
-  checkWords(spec, findings);
-  const type = text(spec['type']) || 'ClusterIP';
-  const externalPolicy = effectiveExternalPolicy(spec, type, externalIps);
+  const clusterIps = readClusterIps(spec, issues);
+  if (Object.keys(clusterIps).length === 0) return { key, skipped: 'it has no cluster IP', issues: issues.all };
+  const externalIps = readAddresses(asArray(spec['externalIPs']), (index) => `spec.externalIPs[${index}]`, issues);
+  validateEnumFields(spec, issues);
+  const type = asString(spec['type']) || 'ClusterIP';
+  const externalTrafficPolicy = effectiveExternalTrafficPolicy(spec, type, externalIps);
   const value: Service = {
     key,
-    createdAt: Date.parse(text(metadata['creationTimestamp'])) || UNKNOWN_AGE,
+    createdAt: Date.parse(asString(metadata['creationTimestamp'])) || UNKNOWN_CREATION_TIME,
     type,
     clusterIps,
     externalIps,
-    loadBalancerIps: readIngress(fields(fields(status)['loadBalancer'])['ingress'], findings),
-    ports: readPorts(spec['ports'], findings),
-    internalPolicy: spec['internalTrafficPolicy'] === 'Local' ? 'Local' : 'Cluster',
-    externalPolicy,
-    affinitySeconds: readAffinity(spec, findings),
-    sourceRanges: readSourceRanges(spec['loadBalancerSourceRanges'], findings),
-    restricted: list(spec['loadBalancerSourceRanges']).some((range) => text(range).trim() !== ''),
-    balance: readBalance(fields(metadata['annotations']), findings),
-    weights: readWeights(fields(metadata['annotations']), findings),
+    loadBalancerIps: readIngress(asObject(asObject(status)['loadBalancer'])['ingress'], issues),
+    ports: readPorts(spec['ports'], issues),
+    internalTrafficPolicy: spec['internalTrafficPolicy'] === 'Local' ? 'Local' : 'Cluster',
+    externalTrafficPolicy,
+    affinitySeconds: readAffinity(spec, issues),
+    loadBalancerSourceRanges: readSourceRanges(spec['loadBalancerSourceRanges'], issues),
+    hasSourceRanges: asArray(spec['loadBalancerSourceRanges']).some((range) => asString(range).trim() !== ''),
+    balance: readBalance(asObject(metadata['annotations']), issues),
+    weights: readWeights(asObject(metadata['annotations']), issues),
     healthCheckNodePort:
-      type === 'LoadBalancer' && externalPolicy === 'Local' ? readHealthCheckPort(spec, findings) : 0,
+      type === 'LoadBalancer' && externalTrafficPolicy === 'Local' ? readHealthCheckPort(spec, issues) : 0,
   };
-  return { key, value, findings: findings.all };
+  return { key, value, issues: issues.all };
 }
 
-function skipReason(metadata: Fields, spec: Fields): string | undefined {
-  const proxy = fields(metadata['labels'])[PROXY_NAME_LABEL];
+function skipReason(metadata: JsonObject, spec: JsonObject): string | undefined {
+  const proxy = asObject(metadata['labels'])[PROXY_NAME_LABEL];
   if (proxy !== undefined) return `it asks for another proxy (label ${PROXY_NAME_LABEL})`;
   if (spec['type'] === 'ExternalName') return 'it is of type ExternalName';
   if (spec['clusterIP'] === 'None') return 'it is headless';
@@ -115,15 +125,15 @@ function skipReason(metadata: Fields, spec: Fields): string | undefined {
 }
 
 /** The cluster IP of each family: by position in `ipFamilies`, or the one `clusterIP` of objects older than dual stack. */
-function readClusterIps(spec: Fields, findings: Findings): Partial<Record<Family, Address>> {
-  const single = text(spec['clusterIP']);
-  const all = list(spec['clusterIPs']).map(text);
-  const ipFamilies = list(spec['ipFamilies']);
+function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Record<Family, Address>> {
+  const single = asString(spec['clusterIP']);
+  const all = asArray(spec['clusterIPs']).map(asString);
+  const ipFamilies = asArray(spec['ipFamilies']);
   const candidates =
     ipFamilies.length > 0 && all.length > 0 ? all.slice(0, ipFamilies.length) : [single || (all[0] ?? '')];
   if (ipFamilies.length === 0 && all.length > 1) {
     const effect = `${candidates[0]} alone is served`;
-    findings.add('spec.ipFamilies', spec['ipFamilies'], 'must name the family of each of spec.clusterIPs', effect);
+    issues.add('spec.ipFamilies', spec['ipFamilies'], 'must name the family of each of spec.clusterIPs', effect);
   }
   const clusterIps: Partial<Record<Family, Address>> = {};
   for (const [index, candidate] of candidates.entries()) {
@@ -131,7 +141,7 @@ function readClusterIps(spec: Fields, findings: Findings): Partial<Record<Family
     const field = candidates === all || all.length > 0 ? `spec.clusterIPs[${index}]` : 'spec.clusterIP';
     const address = parseAddress(candidate);
     if (address === undefined) {
-      findings.add(field, candidate, 'is not an IP address', 'this cluster IP is left out');
+      issues.add(field, candidate, 'is not an IP address', 'this cluster IP is left out');
     } else {
       clusterIps[familyOf(address)] ??= address;
     }
@@ -139,18 +149,18 @@ function readClusterIps(spec: Fields, findings: Findings): Partial<Record<Family
   return clusterIps;
 }
 
-function readPorts(value: unknown, findings: Findings): ServicePort[] {
+function readPorts(value: unknown, issues: IssueCollector): ServicePort[] {
   const ports: ServicePort[] = [];
   const names = new Set<string>();
   const numbers = new Set<string>();
   const nodePorts = new Set<string>();
-  for (const [index, entry] of list(value).entries()) {
-    const port = readPort(fields(entry), `spec.ports[${index}]`, findings);
+  for (const [index, entry] of asArray(value).entries()) {
+    const port = readPort(asObject(entry), `spec.ports[${index}]`, issues);
     if (port === undefined) continue;
     const byName = `${port.name} ${port.protocol}`;
     const byNumber = `${port.port} ${port.protocol}`;
     if (names.has(byName) || numbers.has(byNumber)) {
-      findings.add(`spec.ports[${index}]`, entry, 'repeats the name or number of a port before it', LEFT_OUT);
+      issues.add(`spec.ports[${index}]`, entry, 'repeats the name or number of a port before it', PORT_IGNORED);
       continue;
     }
     names.add(byName);
@@ -159,7 +169,7 @@ function readPorts(value: unknown, findings: Findings): ServicePort[] {
     const repeats = port.nodePort !== 0 && nodePorts.has(byNodePort);
     if (repeats) {
       const field = `spec.ports[${index}].nodePort`;
-      findings.add(field, port.nodePort, 'repeats the node port of a port before it', 'this node port is left out');
+      issues.add(field, port.nodePort, 'repeats the node port of a port before it', 'this node port is left out');
     }
     nodePorts.add(byNodePort);
     ports.push(repeats ? { ...port, nodePort: 0 } : port);
@@ -167,20 +177,20 @@ function readPorts(value: unknown, findings: Findings): ServicePort[] {
   return ports;
 }
 
-const LEFT_OUT = 'this port is left out';
+const PORT_IGNORED = 'this port is left out';
 
-function readPort(port: Fields, path: string, findings: Findings): ServicePort | undefined {
-  const name = text(port['name']);
-  const protocol = parseProtocol(text(port['protocol']) || 'TCP');
+function readPort(port: JsonObject, path: string, issues: IssueCollector): ServicePort | undefined {
+  const name = asString(port['name']);
+  const protocol = parseProtocol(asString(port['protocol']) || 'TCP');
   const nodePort = port['nodePort'] ?? 0;
   if (name !== '' && !isShortName(name)) {
-    findings.add(`${path}.name`, port['name'], 'is not a valid port name', LEFT_OUT);
+    issues.add(`${path}.name`, port['name'], 'is not a valid port name', PORT_IGNORED);
   } else if (protocol === undefined) {
-    findings.add(`${path}.protocol`, port['protocol'], 'must be TCP, UDP or SCTP', LEFT_OUT);
+    issues.add(`${path}.protocol`, port['protocol'], 'must be TCP, UDP or SCTP', PORT_IGNORED);
   } else if (!isPort(port['port'])) {
-    findings.add(`${path}.port`, port['port'], 'must be a whole number from 1 to 65535', LEFT_OUT);
+    issues.add(`${path}.port`, port['port'], 'must be a whole number from 1 to 65535', PORT_IGNORED);
   } else if (nodePort !== 0 && !isPort(nodePort)) {
-    findings.add(`${path}.nodePort`, nodePort, 'must be a whole number from 1 to 65535', 'this node port is left out');
+    issues.add(`${path}.nodePort`, nodePort, 'must be a whole number from 1 to 65535', 'this node port is left out');
     return { name, protocol, port: port['port'], nodePort: 0 };
   } else {
     return { name, protocol, port: port['port'], nodePort };
@@ -193,74 +203,83 @@ export function isPort(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
 }
 
-function readAddresses(values: readonly unknown[], fieldOf: (index: number) => string, findings: Findings): Address[] {
+function readAddresses(
+  values: readonly unknown[],
+  fieldOf: (index: number) => string,
+  issues: IssueCollector,
+): Address[] {
   const addresses = new Set<Address>();
   for (const [index, entry] of values.entries()) {
-    const trimmed = text(entry).trim();
+    const trimmed = asString(entry).trim();
     if (trimmed === '') continue;
     const address = parseAddress(trimmed);
-    if (address === undefined) findings.add(fieldOf(index), entry, 'is not an IP address', 'this address is left out');
+    if (address === undefined) issues.add(fieldOf(index), entry, 'is not an IP address', 'this address is left out');
     else addresses.add(address);
   }
   return [...addresses];
 }
 
 /** Addresses with ipMode VIP or none; with any other mode traffic really leaves to the load balancer (KEP-1860). */
-function readIngress(value: unknown, findings: Findings): Address[] {
-  const ips = list(value).map((entry) => {
-    const { ip, ipMode = null } = fields(entry);
+function readIngress(value: unknown, issues: IssueCollector): Address[] {
+  const ips = asArray(value).map((entry) => {
+    const { ip, ipMode = null } = asObject(entry);
     return ipMode === null || ipMode === 'VIP' ? ip : '';
   });
-  return readAddresses(ips, (index) => `status.loadBalancer.ingress[${index}].ip`, findings);
+  return readAddresses(ips, (index) => `status.loadBalancer.ingress[${index}].ip`, issues);
 }
 
-function effectiveExternalPolicy(spec: Fields, type: string, externalIps: readonly Address[]): Policy {
-  const meaningful = type === 'LoadBalancer' || type === 'NodePort' || (type === 'ClusterIP' && externalIps.length > 0);
-  return meaningful && spec['externalTrafficPolicy'] === 'Local' ? 'Local' : 'Cluster';
+function effectiveExternalTrafficPolicy(
+  spec: JsonObject,
+  type: string,
+  externalIps: readonly Address[],
+): TrafficPolicy {
+  const isExternallyReachable =
+    type === 'LoadBalancer' || type === 'NodePort' || (type === 'ClusterIP' && externalIps.length > 0);
+  return isExternallyReachable && spec['externalTrafficPolicy'] === 'Local' ? 'Local' : 'Cluster';
 }
 
-function readHealthCheckPort({ healthCheckNodePort: port }: Fields, findings: Findings): number {
+function readHealthCheckPort({ healthCheckNodePort: port }: JsonObject, issues: IssueCollector): number {
   if (isPort(port)) return port;
   const effect = 'no load balancer can ask whether this node has endpoints';
-  findings.add('spec.healthCheckNodePort', port, 'must be a whole number from 1 to 65535', effect);
+  issues.add('spec.healthCheckNodePort', port, 'must be a whole number from 1 to 65535', effect);
   return 0;
 }
 
-function readAffinity(spec: Fields, findings: Findings): number {
+function readAffinity(spec: JsonObject, issues: IssueCollector): number {
   if (spec['sessionAffinity'] !== 'ClientIP') return 0;
-  const seconds = fields(fields(spec['sessionAffinityConfig'])['clientIP'])['timeoutSeconds'];
+  const seconds = asObject(asObject(spec['sessionAffinityConfig'])['clientIP'])['timeoutSeconds'];
   if (seconds === undefined || seconds === null) return DEFAULT_AFFINITY_SECONDS;
   if (typeof seconds === 'number' && Number.isInteger(seconds) && seconds > 0 && seconds <= 86400) return seconds;
   const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
-  findings.add(field, seconds, 'must be a whole number from 1 to 86400', `${DEFAULT_AFFINITY_SECONDS} holds`);
+  issues.add(field, seconds, 'must be a whole number from 1 to 86400', `${DEFAULT_AFFINITY_SECONDS} holds`);
   return DEFAULT_AFFINITY_SECONDS;
 }
 
-function readSourceRanges(value: unknown, findings: Findings): Prefix[] {
+function readSourceRanges(value: unknown, issues: IssueCollector): Prefix[] {
   const ranges: Prefix[] = [];
-  for (const [index, entry] of list(value).entries()) {
-    const trimmed = text(entry).trim();
+  for (const [index, entry] of asArray(value).entries()) {
+    const trimmed = asString(entry).trim();
     if (trimmed === '') continue;
     const prefix = parsePrefix(trimmed);
     const field = `spec.loadBalancerSourceRanges[${index}]`;
-    if (prefix === undefined) findings.add(field, entry, 'is not a CIDR block', 'this range is left out');
+    if (prefix === undefined) issues.add(field, entry, 'is not a CIDR block', 'this range is left out');
     else ranges.push(prefix);
   }
   return ranges;
 }
 
-function readBalance(annotations: Fields, findings: Findings): Balance {
+function readBalance(annotations: JsonObject, issues: IssueCollector): BalanceAlgorithm {
   const value = annotations[BALANCE_ANNOTATION] ?? 'random';
   if (value === 'random' || value === 'source-hash' || value === 'maglev') return value;
   const field = `metadata.annotations["${BALANCE_ANNOTATION}"]`;
-  findings.add(field, value, 'must be random, source-hash or maglev', 'random holds');
+  issues.add(field, value, 'must be random, source-hash or maglev', 'random holds');
   return 'random';
 }
 
-function readWeights(annotations: Fields, findings: Findings): Record<Address, number> {
+function readWeights(annotations: JsonObject, issues: IssueCollector): Record<Address, number> {
   const weights: Record<Address, number> = {};
   const value = annotations[WEIGHTS_ANNOTATION];
-  for (const entry of text(value).split(',')) {
+  for (const entry of asString(value).split(',')) {
     const [left = '', right = '', ...rest] = entry.split('=').map((part) => part.trim());
     if (left === '' && right === '') continue;
     const address = parseAddress(left);
@@ -269,7 +288,7 @@ function readWeights(annotations: Fields, findings: Findings): Record<Address, n
       weights[address] = weight;
     } else {
       const reason = `must be an IP address, "=" and a whole number from 0 to ${MAX_WEIGHT}`;
-      findings.add(`metadata.annotations["${WEIGHTS_ANNOTATION}"]`, entry.trim(), reason, 'this weight is left out');
+      issues.add(`metadata.annotations["${WEIGHTS_ANNOTATION}"]`, entry.trim(), reason, 'this weight is left out');
     }
   }
   return weights;
@@ -279,14 +298,14 @@ function readWeights(annotations: Fields, findings: Findings): Record<Address, n
  * The source ranges of a family, or `open` for everybody: when none are given, one is the whole family, or none can be
  * used in this family. The last is what kube-proxy does; `strict` closes the family instead.
  */
-export function rangesOf(
+export function sourceRangesOf(
   service: Service,
   family: Family,
   { strict }: { strict: boolean },
 ): 'open' | readonly Prefix[] {
-  const ranges = service.sourceRanges.filter((range) => range.family === family);
+  const ranges = service.loadBalancerSourceRanges.filter((range) => range.family === family);
   if (ranges.some((range) => range.length === 0)) return 'open';
-  return ranges.length > 0 || (strict && service.restricted) ? ranges : 'open';
+  return ranges.length > 0 || (strict && service.hasSourceRanges) ? ranges : 'open';
 }
 
 /** The families that a Service has a cluster IP in: in the others it does not exist. */

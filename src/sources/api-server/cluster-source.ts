@@ -19,7 +19,7 @@ export interface ClusterSourceSetup {
 }
 
 /** ServiceCIDR is new in 1.33 (KEP-1880); a server gets it by an upgrade only, which is not worth many questions. */
-const ABSENT_RETRY_MS = 300_000;
+const NOT_FOUND_RETRY_MS = 300_000;
 
 /** Services, EndpointSlices, ServiceCIDRs and the own Node of a cluster. */
 export class ClusterSource {
@@ -27,12 +27,12 @@ export class ClusterSource {
 
   constructor({ nodeName, options = {}, ...common }: ClusterSourceSetup) {
     const ownNode = { ...KINDS.Node, fieldSelector: `metadata.name=${nodeName}` };
-    const rarely = { ...options, absentRetryMs: ABSENT_RETRY_MS };
+    const serviceCidrOptions = { ...options, notFoundRetryMs: NOT_FOUND_RETRY_MS };
     this.#reflectors = [
       new Reflector({ ...common, traits: KINDS.Service, options }),
       new Reflector({ ...common, traits: KINDS.EndpointSlice, options }),
       new Reflector({ ...common, traits: ownNode, options }),
-      new Reflector({ ...common, traits: KINDS.ServiceCIDR, options: rarely }),
+      new Reflector({ ...common, traits: KINDS.ServiceCIDR, options: serviceCidrOptions }),
     ];
   }
 

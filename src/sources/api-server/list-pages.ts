@@ -1,24 +1,24 @@
 // A complete list, page by page, for servers that do not stream it.
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
-import { fields, type Read, text } from '../../services/objects/read.ts';
+import { asObject, asString, type ReadResult } from '../../services/objects/read.ts';
 import { ApiError, ConnectionError } from './client/api-error.ts';
 import { collectionPath } from './client/collection-path.ts';
-import { type Exchange, exchange } from './client/exchange.ts';
+import { type StreamOptions, streamResponse } from './client/stream-response.ts';
 import { ListSplitter } from './stream/list-splitter.ts';
 
 export interface CompleteList<K extends Kind> {
-  readonly objects: readonly Read<KindMap[K]>[];
+  readonly objects: readonly ReadResult<KindMap[K]>[];
   /** Where a watch goes on from. */
   readonly resourceVersion: string;
 }
 
-export interface ListOptions<K extends Kind> extends Omit<Exchange, 'onChunk'> {
+export interface ListOptions<K extends Kind> extends Omit<StreamOptions, 'onChunk'> {
   readonly traits: KindTraits<K>;
   readonly pageSize: number;
   /** `0` takes what the server has in its cache, empty asks for the newest. */
   readonly resourceVersion: string;
   /** An object of the list, which is not complete yet. */
-  readonly onArriving?: (object: Read<KindMap[K]>) => void;
+  readonly onListItem?: (object: ReadResult<KindMap[K]>) => void;
 }
 
 /** Lists over pages may expire (410) when they take longer than the server keeps old versions. */
@@ -38,33 +38,33 @@ export async function listPages<K extends Kind>(options: ListOptions<K>): Promis
 }
 
 async function listOnce<K extends Kind>(options: ListOptions<K>): Promise<CompleteList<K>> {
-  const objects: Read<KindMap[K]>[] = [];
+  const objects: ReadResult<KindMap[K]>[] = [];
   const limit = options.pageSize === 0 ? {} : { limit: String(options.pageSize) };
   // The token carries the version of the first page, and a server turns away a request that names both.
-  let position: Readonly<Record<string, string>> = { resourceVersion: options.resourceVersion };
+  let cursor: Readonly<Record<string, string>> = { resourceVersion: options.resourceVersion };
   for (;;) {
-    const page = await readPage({ ...limit, ...position }, options, objects);
+    const page = await readPage({ ...limit, ...cursor }, options, objects);
     if (page.next === '') return { objects, resourceVersion: page.resourceVersion };
-    position = { continue: page.next };
+    cursor = { continue: page.next };
   }
 }
 
 async function readPage<K extends Kind>(
   query: Readonly<Record<string, string>>,
   options: ListOptions<K>,
-  objects: Read<KindMap[K]>[],
+  objects: ReadResult<KindMap[K]>[],
 ): Promise<{ next: string; resourceVersion: string }> {
   const { traits } = options;
   const splitter = new ListSplitter((json) => {
     const read = traits.read(parse(json));
     objects.push(read);
-    options.onArriving?.(read);
+    options.onListItem?.(read);
   });
-  await exchange(collectionPath(traits, query), { ...options, onChunk: (chunk) => splitter.push(chunk) });
-  const metadata = fields(fields(parse(splitter.envelope))['metadata']);
-  const resourceVersion = text(metadata['resourceVersion']);
+  await streamResponse(collectionPath(traits, query), { ...options, onChunk: (chunk) => splitter.push(chunk) });
+  const metadata = asObject(asObject(parse(splitter.envelope))['metadata']);
+  const resourceVersion = asString(metadata['resourceVersion']);
   if (resourceVersion === '') throw new ConnectionError('the answer is not a list of objects');
-  return { next: text(metadata['continue']), resourceVersion };
+  return { next: asString(metadata['continue']), resourceVersion };
 }
 
 function parse(json: string): unknown {

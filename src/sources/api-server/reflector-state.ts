@@ -17,7 +17,7 @@ export interface ReflectorState {
   /** When the server last accepted a request, milliseconds since 1970. */
   readonly connectedAt?: number;
   /** When the last list, event or bookmark came, milliseconds since 1970. */
-  readonly heardAt?: number;
+  readonly lastReceivedAt?: number;
 }
 
 export function initialState(kind: Kind): ReflectorState {

@@ -2,25 +2,25 @@
 
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
-import { reasonOf } from '../../lib/reason.ts';
+import { errorMessage } from '../../lib/error-message.ts';
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
-import type { Read } from '../../services/objects/read.ts';
+import type { ReadResult } from '../../services/objects/read.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import type { ApiClient } from './client/api-client.ts';
-import { ApiError, ConnectionError, SilenceError, UnmarkedListError } from './client/api-error.ts';
-import { type ExchangeLimits, exchange } from './client/exchange.ts';
+import { ApiError, ConnectionError, IdleTimeoutError, MissingInitialEventsEndError } from './client/api-error.ts';
+import { type StreamTimeouts, streamResponse } from './client/stream-response.ts';
 import { ConnectionLog } from './connection-log.ts';
 import { listPages } from './list-pages.ts';
-import { Recovery } from './recovery.ts';
 import { initialState, type ReflectorState } from './reflector-state.ts';
+import { RetryPolicy } from './retry-policy.ts';
 import { WatchStream } from './watch-stream.ts';
 
 /** How a reflector goes about it; every limit has a default. */
-export interface ReflectorOptions extends Partial<ExchangeLimits> {
+export interface ReflectorOptions extends Partial<StreamTimeouts> {
   /** Objects a page of a list that is not streamed. */
   readonly pageSize?: number;
   /** The server may not know the kind (404): that is an empty list, and asked again only after so many milliseconds. */
-  readonly absentRetryMs?: number;
+  readonly notFoundRetryMs?: number;
 }
 
 export interface ReflectorSetup<K extends Kind> {
@@ -34,12 +34,12 @@ export interface ReflectorSetup<K extends Kind> {
 }
 
 /** Bookmarks come about once a minute: a watch that asked for them and hears nothing for longer has lost its server. */
-const LIMITS: ExchangeLimits = { connectTimeoutMs: 30_000, inactivityMs: 75_000 };
+const DEFAULT_TIMEOUTS: StreamTimeouts = { connectTimeoutMs: 30_000, idleTimeoutMs: 75_000 };
 const PAGE_SIZE = 500;
 /** A watch that lasted this long was worth its connection, even if nothing happened in it. */
-const LIVED_MS = 1_000;
+const MIN_HEALTHY_WATCH_MS = 1_000;
 /** Streaming lists that end half-way are given up after so many in a row: pages are smaller. */
-const STREAMING_ATTEMPTS = 3;
+const MAX_STREAMING_ATTEMPTS = 3;
 
 /**
  * Lists and watches one kind: as one stream where the server can (KEP-3157), else in pages and then a watch.
@@ -48,22 +48,22 @@ const STREAMING_ATTEMPTS = 3;
  */
 export class Reflector<K extends Kind> {
   readonly #setup: ReflectorSetup<K>;
-  readonly #limits: ExchangeLimits;
-  readonly #recovery: Recovery;
-  readonly #connection: ConnectionLog;
+  readonly #timeouts: StreamTimeouts;
+  readonly #retryPolicy: RetryPolicy;
+  readonly #connectionLog: ConnectionLog;
   #state: ReflectorState;
   #isStreaming = true;
-  #halfLists = 0;
+  #incompleteLists = 0;
   /** When there was nothing left to do but to wait for changes; `undefined` until then. */
   #watchingSince: number | undefined;
-  #isAbsent = false;
+  #isNotFound = false;
   #verb: 'list' | 'watch' = 'watch';
 
   constructor(setup: ReflectorSetup<K>) {
     this.#setup = setup;
-    this.#limits = { ...LIMITS, ...setup.options };
-    this.#recovery = new Recovery(() => setup.clock.random());
-    this.#connection = new ConnectionLog(setup);
+    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...setup.options };
+    this.#retryPolicy = new RetryPolicy(() => setup.clock.random());
+    this.#connectionLog = new ConnectionLog(setup);
     this.#state = initialState(setup.traits.kind);
   }
 
@@ -74,14 +74,14 @@ export class Reflector<K extends Kind> {
   /** Runs until the signal aborts, and then resolves. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#recovery.begin();
+      this.#retryPolicy.startAttempt();
       this.#update({ phase: 'connecting' });
       try {
         if (this.#state.resourceVersion === '' && !this.#isStreaming) await this.#list(signal);
         await this.#watch(signal);
       } catch (error) {
         if (signal.aborted) return;
-        const delayMs = this.#assess(error);
+        const delayMs = this.#handleError(error);
         if (delayMs > 0) await this.#setup.clock.sleep(delayMs, signal);
       }
     }
@@ -94,23 +94,23 @@ export class Reflector<K extends Kind> {
     this.#update({ phase: 'listing' });
     const list = await listPages({
       ...this.#setup,
-      limits: this.#limits,
+      timeouts: this.#timeouts,
       signal,
       pageSize: this.#setup.options?.pageSize ?? PAGE_SIZE,
       // After a version has gone the cache of the server may be even older.
       resourceVersion: this.#state.lists === 0 ? '0' : '',
-      onOpen: () => this.#connected('listing'),
-      onArriving: (object) => this.#announce(object),
+      onOpen: () => this.#markConnected('listing'),
+      onListItem: (object) => this.#forwardListItem(object),
     });
-    this.#deliver(list.objects, { resourceVersion: list.resourceVersion, startedAt });
+    this.#replace(list.objects, { resourceVersion: list.resourceVersion, startedAt });
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
     const { client, clock, traits, log } = this.#setup;
     const stream = this.#stream();
-    const isList = !stream.isListed;
+    const isList = !stream.isListComplete;
     const onOpen = () => {
-      this.#connected(isList ? 'listing' : 'watching');
+      this.#markConnected(isList ? 'listing' : 'watching');
       this.#update({ watches: this.#state.watches + 1 });
       if (!isList) this.#watchingSince = clock.now();
     };
@@ -118,14 +118,21 @@ export class Reflector<K extends Kind> {
     this.#verb = 'watch';
     this.#watchingSince = undefined;
     try {
-      await exchange(stream.path(clock.random()), { client, clock, limits: this.#limits, signal, onOpen, onChunk });
+      await streamResponse(stream.path(clock.random()), {
+        client,
+        clock,
+        timeouts: this.#timeouts,
+        signal,
+        onOpen,
+        onChunk,
+      });
       stream.end();
-      if (!this.#hasLived()) throw new ConnectionError('the watch ended at once');
+      if (!this.#wasHealthy()) throw new ConnectionError('the watch ended at once');
     } catch (error) {
-      if (this.#hasLived()) this.#recovery.worked();
-      if (signal.aborted || stream.isListed || !this.#givesUpStreaming(error)) throw error;
+      if (this.#wasHealthy()) this.#retryPolicy.succeeded();
+      if (signal.aborted || stream.isListComplete || !this.#shouldStopStreaming(error)) throw error;
       this.#isStreaming = false;
-      log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${reasonOf(error)}`);
+      log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${errorMessage(error)}`);
     }
   }
 
@@ -134,97 +141,103 @@ export class Reflector<K extends Kind> {
     const startedAt = clock.now();
     return new WatchStream(traits, {
       resourceVersion: this.#state.resourceVersion,
-      onArriving: (object) => this.#announce(object),
+      onListItem: (object) => this.#forwardListItem(object),
       onList: (objects, resourceVersion) => {
         this.#watchingSince = clock.now();
-        this.#deliver(objects, { resourceVersion, startedAt });
+        this.#replace(objects, { resourceVersion, startedAt });
       },
       onPut: (object, resourceVersion) => this.#event(resourceVersion, (sink) => sink.put(traits.kind, object)),
       onRemove: (key, resourceVersion) => this.#event(resourceVersion, (sink) => sink.remove(traits.kind, key)),
-      onBookmark: (resourceVersion) => this.#advance(resourceVersion),
+      onBookmark: (resourceVersion) => this.#setResourceVersion(resourceVersion),
     });
   }
 
-  #hasLived(): boolean {
+  #wasHealthy(): boolean {
     const since = this.#watchingSince;
-    const isLong = since !== undefined && this.#setup.clock.now() - since >= LIVED_MS;
-    return isLong || this.#recovery.hasWorked;
+    const hasLasted = since !== undefined && this.#setup.clock.now() - since >= MIN_HEALTHY_WATCH_MS;
+    return hasLasted || this.#retryPolicy.hasSucceeded;
   }
 
   /** Servers refuse what they do not know as invalid, or leave it unheeded: then the end of the list never comes. */
-  #givesUpStreaming(error: unknown): boolean {
+  #shouldStopStreaming(error: unknown): boolean {
     if (error instanceof ApiError) return error.status === 400 || error.status === 422;
-    if (error instanceof SilenceError || error instanceof UnmarkedListError) return true;
-    const isHalf = error instanceof ConnectionError && this.#state.phase === 'listing';
-    return isHalf && ++this.#halfLists >= STREAMING_ATTEMPTS;
+    if (error instanceof IdleTimeoutError || error instanceof MissingInitialEventsEndError) return true;
+    const isIncomplete = error instanceof ConnectionError && this.#state.phase === 'listing';
+    return isIncomplete && ++this.#incompleteLists >= MAX_STREAMING_ATTEMPTS;
   }
 
   /** Only of the first list: a later one is compared with what the sink has. */
-  #announce(object: Read<KindMap[K]>): void {
+  #forwardListItem(object: ReadResult<KindMap[K]>): void {
     const { sink, traits } = this.#setup;
-    if (this.#state.lists === 0) sink.arriving?.(traits.kind, object);
+    if (this.#state.lists === 0) sink.preview?.(traits.kind, object);
   }
 
-  #deliver(objects: readonly Read<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {
+  #replace(objects: readonly ReadResult<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {
     const { sink, log, traits, clock } = this.#setup;
-    this.#halfLists = 0;
-    const heardAt = clock.now();
-    this.#update({ phase: 'watching', resourceVersion: at.resourceVersion, lists: this.#state.lists + 1, heardAt });
+    this.#incompleteLists = 0;
+    const lastReceivedAt = clock.now();
+    this.#update({
+      phase: 'watching',
+      resourceVersion: at.resourceVersion,
+      lists: this.#state.lists + 1,
+      lastReceivedAt,
+    });
     sink.replace(traits.kind, objects);
     const ms = Math.round(clock.now() - at.startedAt);
     log.info(`Received the list of ${traits.kind}`, { count: objects.length, ms });
   }
 
-  #event(resourceVersion: string, tell: (sink: Sink) => void): void {
-    this.#advance(resourceVersion);
+  #event(resourceVersion: string, notify: (sink: Sink) => void): void {
+    this.#setResourceVersion(resourceVersion);
     this.#update({ events: this.#state.events + 1 });
-    tell(this.#setup.sink);
+    notify(this.#setup.sink);
   }
 
-  #advance(resourceVersion: string): void {
+  #setResourceVersion(resourceVersion: string): void {
     if (resourceVersion === '' || resourceVersion === this.#state.resourceVersion) return;
-    this.#update({ resourceVersion, heardAt: this.#setup.clock.now() });
-    this.#recovery.worked();
+    this.#update({ resourceVersion, lastReceivedAt: this.#setup.clock.now() });
+    this.#retryPolicy.succeeded();
   }
 
-  #connected(phase: 'listing' | 'watching'): void {
+  #markConnected(phase: 'listing' | 'watching'): void {
     const { client, clock, traits } = this.#setup;
     const { lastError: _, ...state } = this.#state;
-    this.#isAbsent = false;
+    this.#isNotFound = false;
     this.#state = { ...state, phase, connectedAt: clock.now() };
-    this.#connection.recovered(`Connected to the API server again for ${traits.kind}`, { server: client.server });
+    this.#connectionLog.logRecovery(`Connected to the API server again for ${traits.kind}`, { server: client.server });
   }
 
   /** Gives the milliseconds until the next attempt. Rethrows what is no trouble with the server. */
-  #assess(error: unknown): number {
+  #handleError(error: unknown): number {
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
     const { log, options, traits } = this.#setup;
-    const retryMs = options?.absentRetryMs;
-    if (error instanceof ApiError && error.status === 404 && retryMs !== undefined) return this.#absent(error, retryMs);
-    const { delayMs, isGone, isProblem } = this.#recovery.assess(error, this.#state.resourceVersion);
-    if (isGone) this.#update({ resourceVersion: '' });
-    if (isProblem) this.#complain(error, delayMs);
+    const retryMs = options?.notFoundRetryMs;
+    if (error instanceof ApiError && error.status === 404 && retryMs !== undefined)
+      return this.#handleNotFound(error, retryMs);
+    const { delayMs, isExpired, shouldReport } = this.#retryPolicy.decide(error, this.#state.resourceVersion);
+    if (isExpired) this.#update({ resourceVersion: '' });
+    if (shouldReport) this.#reportFailure(error, delayMs);
     else log.info(`Listing ${traits.kind} anew: ${error.message}`);
     return delayMs;
   }
 
-  #absent(error: ApiError, retryMs: number): number {
+  #handleNotFound(error: ApiError, retryMs: number): number {
     const { client, log, sink, traits } = this.#setup;
     this.#update({ phase: 'waiting', resourceVersion: '', lastError: error.message });
-    if (!this.#isAbsent) {
+    if (!this.#isNotFound) {
       log.info(`The API server has no ${traits.kind}: none is used`, { server: client.server });
       sink.replace(traits.kind, []);
     }
-    this.#isAbsent = true;
-    return this.#recovery.spread(retryMs);
+    this.#isNotFound = true;
+    return this.#retryPolicy.addJitter(retryMs);
   }
 
-  #complain(error: ApiError | ConnectionError, retryInMs: number): void {
+  #reportFailure(error: ApiError | ConnectionError, retryInMs: number): void {
     const { client, traits } = this.#setup;
     const isForbidden = error instanceof ApiError && error.status === 403;
     const status = error instanceof ApiError ? { status: error.status } : {};
     this.#update({ phase: 'waiting', lastError: error.message, failures: this.#state.failures + 1 });
-    this.#connection.problem(
+    this.#connectionLog.logFailure(
       isForbidden ? 'error' : 'warn',
       `Cannot ${this.#verb} ${traits.kind}: ${isForbidden ? 'forbidden: ' : ''}${error.message}`,
       { server: client.server, verb: this.#verb, resource: traits.path, ...status, retryInMs },

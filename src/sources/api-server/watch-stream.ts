@@ -1,7 +1,7 @@
 // The lines of one watch, read and sorted: first the list, where it is streamed too, then what changes.
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
-import type { Read } from '../../services/objects/read.ts';
-import { ConnectionError, fromStatus, UnmarkedListError } from './client/api-error.ts';
+import type { ReadResult } from '../../services/objects/read.ts';
+import { ConnectionError, fromStatus, MissingInitialEventsEndError } from './client/api-error.ts';
 import { collectionPath } from './client/collection-path.ts';
 import { LineSplitter } from './stream/line-splitter.ts';
 import { readWatchEvent, type WatchEvent } from './stream/watch-event.ts';
@@ -11,24 +11,24 @@ export interface WatchHandlers<K extends Kind> {
   /** Where the watch begins; empty to get the complete list first. */
   readonly resourceVersion: string;
   /** An object of the list, which is not complete yet. */
-  readonly onArriving?: (object: Read<KindMap[K]>) => void;
-  readonly onList: (objects: readonly Read<KindMap[K]>[], resourceVersion: string) => void;
-  readonly onPut: (object: Read<KindMap[K]>, resourceVersion: string) => void;
+  readonly onListItem?: (object: ReadResult<KindMap[K]>) => void;
+  readonly onList: (objects: readonly ReadResult<KindMap[K]>[], resourceVersion: string) => void;
+  readonly onPut: (object: ReadResult<KindMap[K]>, resourceVersion: string) => void;
   readonly onRemove: (key: string, resourceVersion: string) => void;
   readonly onBookmark: (resourceVersion: string) => void;
 }
 
 /** The server ends a watch after so many seconds; at random, so that the watches of many nodes do not end together. */
-const [SHORTEST_SECONDS, LONGEST_SECONDS] = [290, 590];
+const [MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS] = [290, 590];
 
 /** One watch. An ERROR event is thrown as an `ApiError`, anything that makes no sense as a `ConnectionError`. */
 export class WatchStream<K extends Kind> {
   readonly #traits: KindTraits<K>;
   readonly #handlers: WatchHandlers<K>;
-  readonly #lines = new LineSplitter((line) => this.#take(readWatchEvent(line)));
+  readonly #lines = new LineSplitter((line) => this.#handle(readWatchEvent(line)));
   /** The objects of the list by key; those without one cannot be gone again, and all count. */
-  #initial: Map<string, Read<KindMap[K]>> | undefined;
-  readonly #nameless: Read<KindMap[K]>[] = [];
+  #initial: Map<string, ReadResult<KindMap[K]>> | undefined;
+  readonly #unnamed: ReadResult<KindMap[K]>[] = [];
 
   constructor(traits: KindTraits<K>, handlers: WatchHandlers<K>) {
     this.#traits = traits;
@@ -37,17 +37,17 @@ export class WatchStream<K extends Kind> {
   }
 
   /** Whether the list is complete, or none was asked for. */
-  get isListed(): boolean {
+  get isListComplete(): boolean {
     return this.#initial === undefined;
   }
 
   /** Path and query of the watch; `random` is a number from 0 up to 1. */
   path(random: number): string {
-    const seconds = Math.round(SHORTEST_SECONDS + random * (LONGEST_SECONDS - SHORTEST_SECONDS));
+    const seconds = Math.round(MIN_TIMEOUT_SECONDS + random * (MAX_TIMEOUT_SECONDS - MIN_TIMEOUT_SECONDS));
     const { resourceVersion } = this.#handlers;
     const common = { watch: '1', allowWatchBookmarks: 'true', timeoutSeconds: String(seconds) };
     const list = { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' };
-    return collectionPath(this.#traits, { ...common, ...(this.isListed ? { resourceVersion } : list) });
+    return collectionPath(this.#traits, { ...common, ...(this.isListComplete ? { resourceVersion } : list) });
   }
 
   push(chunk: Buffer): void {
@@ -56,35 +56,35 @@ export class WatchStream<K extends Kind> {
 
   /** The server has ended the watch: fails when that was too early. */
   end(): void {
-    if (this.#lines.isInsideLine) throw new ConnectionError('the watch ended inside a line');
-    if (!this.isListed) throw new ConnectionError('the watch ended before the end of the list');
+    if (this.#lines.hasPartialLine) throw new ConnectionError('the watch ended inside a line');
+    if (!this.isListComplete) throw new ConnectionError('the watch ended before the end of the list');
   }
 
-  #take(event: WatchEvent): void {
+  #handle(event: WatchEvent): void {
     if (event.type === 'ERROR') throw fromStatus(event.object);
-    if (this.#initial !== undefined) this.#gather(event, this.#initial);
-    else this.#pass(event);
+    if (this.#initial !== undefined) this.#handleInitialEvent(event, this.#initial);
+    else this.#handleEvent(event);
   }
 
-  #gather(
+  #handleInitialEvent(
     { type, object, resourceVersion, endsInitialEvents }: WatchEvent,
-    initial: Map<string, Read<KindMap[K]>>,
+    initial: Map<string, ReadResult<KindMap[K]>>,
   ): void {
     if (type === 'BOOKMARK') {
-      if (!endsInitialEvents) throw new UnmarkedListError('the server does not mark its end');
+      if (!endsInitialEvents) throw new MissingInitialEventsEndError('the server does not mark its end');
       this.#initial = undefined;
-      this.#handlers.onList([...initial.values(), ...this.#nameless], resourceVersion);
+      this.#handlers.onList([...initial.values(), ...this.#unnamed], resourceVersion);
     } else if (type === 'ADDED' || type === 'MODIFIED') {
       const read = this.#traits.read(object);
-      if (read.key === '') this.#nameless.push(read);
+      if (read.key === '') this.#unnamed.push(read);
       else initial.set(read.key, read);
-      this.#handlers.onArriving?.(read);
+      this.#handlers.onListItem?.(read);
     } else if (type === 'DELETED') {
       initial.delete(this.#traits.read(object).key);
     }
   }
 
-  #pass({ type, object, resourceVersion }: WatchEvent): void {
+  #handleEvent({ type, object, resourceVersion }: WatchEvent): void {
     if (type === 'BOOKMARK') this.#handlers.onBookmark(resourceVersion);
     else if (type === 'ADDED' || type === 'MODIFIED') this.#handlers.onPut(this.#traits.read(object), resourceVersion);
     else if (type === 'DELETED') this.#handlers.onRemove(this.#traits.read(object).key, resourceVersion);

@@ -6,8 +6,8 @@ import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import { deliverManifests } from './deliver-manifests.ts';
 import { DirectoryWatch, type OpenWatch, openWatch } from './directory-watch.ts';
+import { ManifestDirectory, type ScanResult } from './manifest-directory.ts';
 import { ManifestError } from './manifest-error.ts';
-import { ManifestFolder, type Scan } from './manifest-folder.ts';
 import type { ManifestObject } from './parse-manifests.ts';
 
 export interface DirectorySourceSetup {
@@ -20,13 +20,13 @@ export interface DirectorySourceSetup {
 }
 
 /** After this a file that is written in one go counts as complete, with a little to spare for rounded clocks. */
-const QUIET_MS = 15;
+const DEBOUNCE_MS = 15;
 /** Finds what the watch has missed: changes behind symbolic links and on file systems of other machines. */
 const POLL_MS = 2_000;
 /** At the start nothing is known yet, so files that are being written are waited for, but not for ever. */
-const START_SCANS = 4;
+const MAX_INITIAL_SCANS = 4;
 /** A directory that has just come back is given time to be filled. */
-const FILL_MS = 60;
+const POPULATE_MS = 60;
 
 /** Delivers the objects of a directory's manifests, and then every change of them. */
 export class DirectorySource {
@@ -34,12 +34,12 @@ export class DirectorySource {
   readonly #sink: Sink;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #folder: ManifestFolder;
+  readonly #manifests: ManifestDirectory;
   readonly #watch: DirectoryWatch;
   #delivered: ReadonlyMap<string, ManifestObject> = new Map();
   #isDirty = false;
-  #isLost = false;
-  #dueMs: number | undefined;
+  #isMissing = false;
+  #rescanMs: number | undefined;
   #pause = new AbortController();
 
   constructor({ directory, sink, log, clock = systemClock, open = openWatch }: DirectorySourceSetup) {
@@ -47,8 +47,8 @@ export class DirectorySource {
     this.#sink = sink;
     this.#log = log;
     this.#clock = clock;
-    this.#folder = new ManifestFolder({ directory, clock, log });
-    this.#watch = new DirectoryWatch({ directory, log, open, onChange: () => this.#touch() });
+    this.#manifests = new ManifestDirectory({ directory, clock, log });
+    this.#watch = new DirectoryWatch({ directory, log, open, onChange: () => this.#markDirty() });
   }
 
   /**
@@ -61,7 +61,7 @@ export class DirectorySource {
     try {
       if (!signal.aborted) await this.#start(signal);
       while (!signal.aborted) {
-        await this.#rest(signal);
+        await this.#waitForChange(signal);
         if (!signal.aborted) await this.#update();
       }
     } finally {
@@ -72,70 +72,75 @@ export class DirectorySource {
 
   async #start(signal: AbortSignal): Promise<void> {
     const startedAt = this.#clock.now();
-    await this.#watch.arm();
-    for (let scans = 1; scans <= START_SCANS; scans++) {
-      const { dueMs } = await this.#folder.scan({ hasty: scans === START_SCANS });
-      this.#dueMs = dueMs;
-      if (dueMs === undefined) break;
-      if (scans < START_SCANS) await this.#clock.sleep(dueMs, signal);
+    await this.#watch.ensureWatching();
+    for (let scans = 1; scans <= MAX_INITIAL_SCANS; scans++) {
+      const { rescanMs } = await this.#manifests.scan({ hasty: scans === MAX_INITIAL_SCANS });
+      this.#rescanMs = rescanMs;
+      if (rescanMs === undefined) break;
+      if (scans < MAX_INITIAL_SCANS) await this.#clock.sleep(rescanMs, signal);
       if (signal.aborted) return;
     }
-    this.#delivered = this.#folder.objects();
+    this.#delivered = this.#manifests.objects();
     deliverManifests([...this.#delivered.values()], this.#sink);
     const ms = Math.round(this.#clock.now() - startedAt);
-    const details = { directory: this.#directory, files: this.#folder.fileCount, ...countByKind(this.#delivered), ms };
+    const details = {
+      directory: this.#directory,
+      files: this.#manifests.fileCount,
+      ...countByKind(this.#delivered),
+      ms,
+    };
     this.#log.info('Manifests loaded', details);
   }
 
-  #touch(): void {
+  #markDirty(): void {
     this.#isDirty = true;
     this.#pause.abort();
   }
 
   /** Until the directory was touched and had a moment to become quiet, or a file is due, or for one poll. */
-  async #rest(signal: AbortSignal): Promise<void> {
+  async #waitForChange(signal: AbortSignal): Promise<void> {
     this.#pause = new AbortController();
     if (!this.#isDirty && !signal.aborted) {
-      await this.#clock.sleep(Math.min(this.#dueMs ?? POLL_MS, POLL_MS), this.#pause.signal);
+      await this.#clock.sleep(Math.min(this.#rescanMs ?? POLL_MS, POLL_MS), this.#pause.signal);
     }
-    if (this.#isDirty && !signal.aborted) await this.#clock.sleep(QUIET_MS, signal);
+    if (this.#isDirty && !signal.aborted) await this.#clock.sleep(DEBOUNCE_MS, signal);
     this.#isDirty = false;
   }
 
   async #update(): Promise<void> {
     try {
-      const { changed, dueMs } = await this.#scan();
-      this.#dueMs = dueMs;
+      const { changed, rescanMs } = await this.#scan();
+      this.#rescanMs = rescanMs;
       if (changed.length > 0) this.#deliverChanges(changed);
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
-      this.#lose(error);
+      this.#handleMissingDirectory(error);
     }
   }
 
-  async #scan(): Promise<Scan> {
-    await this.#watch.arm();
-    if (this.#isLost) {
+  async #scan(): Promise<ScanResult> {
+    await this.#watch.ensureWatching();
+    if (this.#isMissing) {
       const age = this.#clock.now() - (await stat(this.#directory)).mtimeMs;
-      if (age >= 0 && age < FILL_MS) return { changed: [], dueMs: Math.ceil(FILL_MS - age) };
+      if (age >= 0 && age < POPULATE_MS) return { changed: [], rescanMs: Math.ceil(POPULATE_MS - age) };
       this.#log.info('Directory of manifests is back', { directory: this.#directory });
     }
-    this.#isLost = false;
-    return await this.#folder.scan();
+    this.#isMissing = false;
+    return await this.#manifests.scan();
   }
 
   /** What was delivered stays as it is: that a directory is gone does not say that its objects are to go. */
-  #lose({ file, reason }: ManifestError): void {
+  #handleMissingDirectory({ file, reason }: ManifestError): void {
     this.#watch.close();
-    this.#dueMs = undefined;
-    if (!this.#isLost)
+    this.#rescanMs = undefined;
+    if (!this.#isMissing)
       this.#log.warn('Cannot read directory of manifests; its objects are kept', { directory: file, reason });
-    this.#isLost = true;
+    this.#isMissing = true;
   }
 
   #deliverChanges(files: readonly string[]): void {
     const before = this.#delivered;
-    this.#delivered = this.#folder.objects();
+    this.#delivered = this.#manifests.objects();
     const put = [...this.#delivered].filter(([id, object]) => !isSame(object, before.get(id)));
     const removed = [...before].filter(([id]) => !this.#delivered.has(id));
     for (const [, { kind, read }] of put) this.#sink.put(kind, read);

@@ -3,7 +3,7 @@ import { watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Log } from '../../host/log.ts';
-import { reasonOf } from '../../lib/reason.ts';
+import { errorMessage } from '../../lib/error-message.ts';
 import { toManifestError } from './manifest-error.ts';
 
 /** Starts to watch a directory, and throws when that is not possible. Tests hand in their own. */
@@ -28,7 +28,7 @@ export const openWatch: OpenWatch = (directory, { onChange, onError }) =>
 export class DirectoryWatch {
   readonly #setup: DirectoryWatchSetup;
   #watcher: { close(): void } | undefined;
-  #watched = '';
+  #watchedIdentity = '';
   #isPolling = false;
 
   constructor(setup: DirectoryWatchSetup) {
@@ -39,14 +39,14 @@ export class DirectoryWatch {
    * Makes sure that the directory that is there now is watched. Rejects with `ManifestError` when there is none; where
    * watching is impossible it only warns.
    */
-  async arm(): Promise<void> {
+  async ensureWatching(): Promise<void> {
     const { directory } = this.#setup;
     const { dev, ino } = await stat(directory).catch((error) => Promise.reject(toManifestError(directory, error)));
-    const present = `${dev}:${ino}`;
-    if (this.#watcher !== undefined && this.#watched === present) return;
+    const identity = `${dev}:${ino}`;
+    if (this.#watcher !== undefined && this.#watchedIdentity === identity) return;
     this.close();
     try {
-      this.#open(present);
+      this.#open(identity);
     } catch (error) {
       this.#fail(error);
     }
@@ -57,12 +57,12 @@ export class DirectoryWatch {
     this.#watcher = undefined;
   }
 
-  #open(present: string): void {
+  #open(identity: string): void {
     const { directory, log, open, onChange } = this.#setup;
     const watcher = open(directory, {
       onChange: (name) => {
         // inotify names the directory itself when it was moved or removed, and a removed one is never heard of again.
-        if (name === null || name === basename(directory)) this.#watched = '';
+        if (name === null || name === basename(directory)) this.#watchedIdentity = '';
         onChange();
       },
       onError: (error) => {
@@ -73,7 +73,7 @@ export class DirectoryWatch {
       },
     });
     this.#watcher = watcher;
-    this.#watched = present;
+    this.#watchedIdentity = identity;
     if (this.#isPolling) log.info('Watching manifests again', { directory });
     this.#isPolling = false;
   }
@@ -82,7 +82,7 @@ export class DirectoryWatch {
     const { directory, log } = this.#setup;
     if (this.#isPolling) return;
     this.#isPolling = true;
-    const reason = reasonOf(error);
+    const reason = errorMessage(error);
     log.warn('Cannot watch manifests; changes are found by polling only', { directory, reason });
   }
 }

@@ -1,6 +1,6 @@
 // A manifest, or a directory of them, that cannot be read.
 import { getSystemErrorMessage } from 'node:util';
-import { reasonOf } from '../../lib/reason.ts';
+import { errorMessage } from '../../lib/error-message.ts';
 
 /** Where in a file, both counted from 1. */
 export interface Position {
@@ -32,11 +32,11 @@ export class ManifestError extends Error {
 export function toManifestError(file: string, error: unknown): ManifestError {
   if (error instanceof ManifestError) return error;
   const known = isSystemError(error) ? getSystemErrorMessage(error.errno) : undefined;
-  return new ManifestError(file, known ?? reasonOf(error), { cause: error });
+  return new ManifestError(file, known ?? errorMessage(error), { cause: error });
 }
 
 /** Whether an error of `node:fs` says that there is nothing of this name. */
-export function isAbsence(error: unknown): boolean {
+export function isNotFound(error: unknown): boolean {
   return isSystemError(error) && error.code === 'ENOENT';
 }
 

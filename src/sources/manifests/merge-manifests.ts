@@ -1,6 +1,6 @@
 // The objects of several files as one set, in which every object is there once.
 import type { Kind } from '../../services/objects/kinds.ts';
-import { Findings } from '../../services/objects/read.ts';
+import { IssueCollector } from '../../services/objects/read.ts';
 import type { ManifestObject } from './parse-manifests.ts';
 
 /** The objects of one file. */
@@ -10,8 +10,8 @@ export interface FileObjects {
 }
 
 /**
- * Objects by kind and key, from files in order. Of several definitions the last one holds, with a finding that says so.
- * The objects of a kind that have no usable name become one, with the empty key and the findings of all of them.
+ * Objects by kind and key, from files in order. Of several definitions the last one holds, with a issue that says so.
+ * The objects of a kind that have no usable name become one, with the empty key and the issues of all of them.
  * What needs no change is handed through as it is: an object that is the same as before is identical to it.
  */
 export function mergeManifests(files: Iterable<FileObjects>): Map<string, ManifestObject> {
@@ -36,19 +36,19 @@ function mergeDefinitions(definitions: readonly [Definition, ...Definition[]]): 
   const { file, object } = definitions.at(-1) ?? definitions[0];
   const { kind, read } = object;
   if (definitions.length === 1) return object;
-  if (read.key === '') return nameless(kind, definitions);
-  const findings = new Findings(kind, read.key);
+  if (read.key === '') return mergeUnnamed(kind, definitions);
+  const issues = new IssueCollector(kind, read.key);
   const name = read.key.slice(read.key.indexOf('/') + 1);
-  const places = [...new Set(definitions.map((definition) => definition.file))].join(', ');
-  findings.add(
+  const definingFiles = [...new Set(definitions.map((definition) => definition.file))].join(', ');
+  issues.add(
     'metadata.name',
     name,
-    `is defined ${definitions.length} times: in ${places}`,
+    `is defined ${definitions.length} times: in ${definingFiles}`,
     `the last in ${file} holds`,
   );
-  return { kind, read: { ...read, findings: [...read.findings, ...findings.all] } };
+  return { kind, read: { ...read, issues: [...read.issues, ...issues.all] } };
 }
 
-function nameless(kind: Kind, definitions: readonly Definition[]): ManifestObject {
-  return { kind, read: { key: '', findings: definitions.flatMap(({ object }) => object.read.findings) } };
+function mergeUnnamed(kind: Kind, definitions: readonly Definition[]): ManifestObject {
+  return { kind, read: { key: '', issues: definitions.flatMap(({ object }) => object.read.issues) } };
 }

@@ -1,23 +1,24 @@
 // The objects in the text of one file of manifests.
-import type { Finding } from '../../services/objects/finding.ts';
+
 import { KINDS, type Kind, kindOf, type ObjectOf } from '../../services/objects/kinds.ts';
-import { Findings, fields, list, type Read } from '../../services/objects/read.ts';
+import { asArray, asObject, IssueCollector, type ReadResult } from '../../services/objects/read.ts';
+import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
 import { ManifestError } from './manifest-error.ts';
 import { readDocuments } from './read-documents.ts';
 
 /** An object of a kind that this project reads. */
 export interface ManifestObject {
   readonly kind: Kind;
-  readonly read: Read<ObjectOf>;
+  readonly read: ReadResult<ObjectOf>;
 }
 
 export interface ParsedManifests {
   /** In the order of the file, lists flattened, repetitions included. */
   readonly objects: readonly ManifestObject[];
-  /** What is wrong with documents that are no objects at all. The findings of an object are in its read. */
-  readonly findings: readonly Finding[];
+  /** What is wrong with documents that are no objects at all. The issues of an object are in its read. */
+  readonly issues: readonly ValidationIssue[];
   /** How many objects are of kinds that nobody asked for. */
-  readonly passedOver: number;
+  readonly ignored: number;
 }
 
 /** Beyond this a file is a mistake; a string of V8 could not be twice as long. */
@@ -29,18 +30,18 @@ export const MAX_MANIFEST_BYTES = 256 * 1024 ** 2;
  */
 export function parseManifests(text: string, file: string): ParsedManifests {
   if (text.length > MAX_MANIFEST_BYTES) throw tooLarge(file);
-  const gathered: Gathered = { objects: [], findings: [], passedOver: 0 };
+  const accumulator: Accumulator = { objects: [], issues: [], ignored: 0 };
   try {
     for (const { value, line } of readDocuments(text, file)) {
-      const place = `${file}:${line}`;
-      gather({ value, place, path: '', inherited: {} }, gathered);
+      const location = `${file}:${line}`;
+      collect({ value, location, path: '', inherited: {} }, accumulator);
     }
   } catch (error) {
-    // Lists of lists of lists, or a field that is too deep to be shown in a finding.
+    // Lists of lists of lists, or a field that is too deep to be shown in a issue.
     if (error instanceof RangeError) throw new ManifestError(file, 'it is nested too deeply', { cause: error });
     throw error;
   }
-  return gathered;
+  return accumulator;
 }
 
 /** The error of a file of more than {@link MAX_MANIFEST_BYTES}. */
@@ -48,48 +49,52 @@ export function tooLarge(file: string): ManifestError {
   return new ManifestError(file, `it is larger than ${MAX_MANIFEST_BYTES / 1024 ** 2} MiB`);
 }
 
-interface Gathered {
+interface Accumulator {
   readonly objects: ManifestObject[];
-  readonly findings: Finding[];
-  passedOver: number;
+  readonly issues: ValidationIssue[];
+  ignored: number;
 }
 
 /** A document, or an item of a list. */
 interface Candidate {
   readonly value: unknown;
   /** `file:line` of the document. */
-  readonly place: string;
+  readonly location: string;
   /** Where it is in its document: empty, or for instance `items[3].`. */
   readonly path: string;
   /** What an item is when it does not say so itself: the API leaves it out in its own lists. */
   readonly inherited: { readonly apiVersion?: unknown; readonly kind?: unknown };
 }
 
-function gather(candidate: Candidate, gathered: Gathered): void {
-  const { value, place, path, inherited } = candidate;
-  const flaw = flawOf(candidate);
-  if (flaw !== undefined) {
-    const findings = new Findings('Document', place);
+function collect(candidate: Candidate, accumulator: Accumulator): void {
+  const { value, location, path, inherited } = candidate;
+  const invalidField = findInvalidField(candidate);
+  if (invalidField !== undefined) {
+    const issues = new IssueCollector('Document', location);
     const effect = path === '' ? 'the document is left out' : 'the item is left out';
-    findings.add(`${path}${flaw.field}` || '(all)', flaw.value, flaw.reason, effect);
-    gathered.findings.push(...findings.all);
+    issues.add(`${path}${invalidField.field}` || '(all)', invalidField.value, invalidField.reason, effect);
+    accumulator.issues.push(...issues.all);
     return;
   }
-  const { apiVersion = inherited.apiVersion, kind: kindName = inherited.kind, items } = fields(value);
+  const { apiVersion = inherited.apiVersion, kind: kindName = inherited.kind, items } = asObject(value);
   const kind = kindOf(apiVersion, kindName);
   const itemTraits = kind === undefined ? itemTraitsOf(apiVersion, kindName) : undefined;
   if (kind !== undefined) {
-    gathered.objects.push({ kind, read: KINDS[kind].read(value) });
+    accumulator.objects.push({ kind, read: KINDS[kind].read(value) });
   } else if (itemTraits !== undefined) {
-    for (const [index, item] of list(items).entries()) {
-      gather({ value: item, place, path: `${path}items[${index}].`, inherited: itemTraits }, gathered);
+    for (const [index, item] of asArray(items).entries()) {
+      collect({ value: item, location, path: `${path}items[${index}].`, inherited: itemTraits }, accumulator);
     }
   } else {
-    gathered.passedOver += 1;
+    accumulator.ignored += 1;
   }
 }
 
-function flawOf({ value, path, inherited }: Candidate): { field: string; value: unknown; reason: string } | undefined {
+function findInvalidField({
+  value,
+  path,
+  inherited,
+}: Candidate): { field: string; value: unknown; reason: string } | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { field: '', value, reason: `this ${path === '' ? 'document' : 'item'} is not an object` };
   }

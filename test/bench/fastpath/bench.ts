@@ -5,15 +5,15 @@ import { loadavg } from 'node:os';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { describeMachine } from '../machine.ts';
 import { makeScratch } from '../scratch.ts';
-import { measureAlone, printAlone } from './alone.ts';
-import { type Arena, type Comparison, compare } from './compare.ts';
-import { type Figure, isMet, printFigures, serviceFigures, straightFigure } from './figures.ts';
-import { type Load, type Server, serve } from './load.ts';
+import { createBenchNetwork, PODS, type PodName } from './bench-network.ts';
+import { type BenchContext, type Comparison, compare } from './compare.ts';
+import { directFigure, type Figure, isTargetMet, printFigures, serviceFigures } from './figures.ts';
+import { type Load, type Server, startServer } from './load-generator.ts';
+import { measureUpdates, meetsTarget, printUpdates } from './map-updates.ts';
 import { readOptions } from './options.ts';
-import { createPlace, PODS, type PodName } from './place.ts';
+import { measurePrograms, printProgramCosts } from './program-cost.ts';
 import { loadPrograms } from './programs.ts';
 import { loadRules, TARGET_PORT } from './rules.ts';
-import { isQuick, measureUpdates, printUpdates } from './updates.ts';
 
 const DATAGRAMS: Load = { kind: 'datagrams', sockets: 64 };
 const SCATTERED: Load = { kind: 'scattered', sockets: 16_384 };
@@ -28,59 +28,68 @@ const families = options.quick ? (['ip'] as const) : FAMILIES;
 /** Opening so many sockets takes longer than sending. */
 const loads = [DATAGRAMS, ...(options.quick ? [] : [SCATTERED]), CONNECTIONS, REQUESTS, STREAM];
 const startedAt = Date.now();
-const machine = { ...(await describeMachine()), 'load at the start': load() };
-const place = await createPlace();
-const programs = await loadPrograms(place);
+const machine = { ...(await describeMachine()), 'load at the start': loadAverage() };
+const network = await createBenchNetwork();
+const programs = await loadPrograms(network);
 const figures: Figure[] = [];
 
 try {
   const servers = { ip: await startServers('ip'), ip6: await startServers('ip6') };
-  const arena: Arena = { place, programs, servers, rounds: options.rounds, ms: options.ms };
-  const hook = await programs.hook();
-  for (const family of families) await measureStraight(arena, { family, by: hook });
-  if (hook === 'tcx') await measureStraight(arena, { family: 'ip', by: 'clsact' }, ' as on older kernels');
-  await loadRules(place.node, { routed: place.pod('routed'), bridged: place.pod('bridged') });
-  await measureStraight(arena, { family: 'ip', by: hook }, ', with our rules');
-  for (const load of loads) await measureServices(arena, { load, by: hook }, 'on');
-  await measureServices(arena, { load: STREAM, by: hook }, 'off');
+  const arena: BenchContext = { network, programs, servers, rounds: options.rounds, ms: options.ms };
+  const hook = await programs.bestHook();
+  for (const family of families) await measureDirect(arena, { family, hook });
+  if (hook === 'tcx') await measureDirect(arena, { family: 'ip', hook: 'clsact' }, ' as on older kernels');
+  await loadRules(network.node, { routed: network.pod('routed'), bridged: network.pod('bridged') });
+  await measureDirect(arena, { family: 'ip', hook }, ', with our rules');
+  for (const load of loads) await measureServices(arena, { load, hook }, 'on');
+  await measureServices(arena, { load: STREAM, hook }, 'off');
 } finally {
   await programs.close();
-  await place.destroy();
+  await network.destroy();
 }
 
 const updates = await measureUpdates(options.rounds);
-const alone = await measureAlone();
-const facts = Object.entries({ ...machine, 'at the end': load() }).map(([name, value]) => `${name} ${value}`);
+const programCosts = await measurePrograms();
+const facts = Object.entries({ ...machine, 'at the end': loadAverage() }).map(([name, value]) => `${name} ${value}`);
 if (options.json !== undefined) {
-  const results = { machine, figures: figures.map((figure) => ({ ...figure, met: isMet(figure) })), updates, alone };
+  const results = {
+    machine,
+    figures: figures.map((figure) => ({ ...figure, met: isTargetMet(figure) })),
+    updates,
+    alone: programCosts,
+  };
   await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
 }
 console.log(`${facts.join(', ')}\n${options.rounds} rounds of ${options.ms} ms, all on one processor\n`);
-console.log(`${printFigures(figures)}\n${printUpdates(updates)}\n${printAlone(alone)}`);
-process.exitCode = figures.every(isMet) && updates.every(isQuick) ? 0 : 1;
+console.log(`${printFigures(figures)}\n${printUpdates(updates)}\n${printProgramCosts(programCosts)}`);
+process.exitCode = figures.every(isTargetMet) && updates.every(meetsTarget) ? 0 : 1;
 
 async function startServers(family: Family): Promise<Record<PodName, Server>> {
-  const start = (pod: PodName) => serve(place.pod(pod), place.pod(pod)[family], TARGET_PORT);
+  const start = (pod: PodName) => startServer(network.pod(pod), network.pod(pod)[family], TARGET_PORT);
   return { routed: await start('routed'), bridged: await start('bridged') };
 }
 
 /** Datagrams to the pod's own address. */
-async function measureStraight(arena: Arena, given: Pick<Comparison, 'family' | 'by'>, note = ''): Promise<void> {
+async function measureDirect(
+  arena: BenchContext,
+  given: Pick<Comparison, 'family' | 'hook'>,
+  note = '',
+): Promise<void> {
   const ways = ['without', 'with'] as const;
-  const comparison: Comparison = { ...given, load: DATAGRAMS, pod: 'routed', straight: true, ways };
-  add(straightFigure(comparison, await compare(arena, comparison), note));
+  const comparison: Comparison = { ...given, load: DATAGRAMS, pod: 'routed', direct: true, variants: ways };
+  add(directFigure(comparison, await compare(arena, comparison), note));
 }
 
 async function measureServices(
-  arena: Arena,
-  given: Pick<Comparison, 'load' | 'by'>,
+  arena: BenchContext,
+  given: Pick<Comparison, 'load' | 'hook'>,
   offloads: 'on' | 'off',
 ): Promise<void> {
-  const ways = given.load === DATAGRAMS ? (['ended', 'without', 'with'] as const) : (['without', 'with'] as const);
-  await place.offloads(offloads);
+  const ways = given.load === DATAGRAMS ? (['dropped', 'without', 'with'] as const) : (['without', 'with'] as const);
+  await network.setOffloads(offloads);
   for (const family of given.load === SCATTERED ? (['ip'] as const) : families) {
     for (const pod of PODS) {
-      const comparison: Comparison = { ...given, pod, family, ways };
+      const comparison: Comparison = { ...given, pod, family, variants: ways };
       add(...serviceFigures(comparison, await compare(arena, comparison), offloads));
     }
   }
@@ -96,6 +105,6 @@ function add(...more: readonly Figure[]): void {
 }
 
 /** Of the last minute. */
-function load(): string {
+function loadAverage(): string {
   return (loadavg()[0] ?? Number.NaN).toFixed(2);
 }

@@ -10,12 +10,12 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-#include "load.h"
+#include "load-generator.h"
 
 /* Datagrams that one call sends, so that less of what is measured is the sender's. */
 #define BURST 16
 #define PAYLOAD 18
-#define PATIENCE_MS 5000
+#define TIMEOUT_MS 5000
 
 static int open_socket(const struct target *target, int kind)
 {
@@ -31,75 +31,75 @@ static int open_socket(const struct target *target, int kind)
 	return fd;
 }
 
-static void be_patient(int fd)
+static void set_timeouts(int fd)
 {
-	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
+	struct timeval timeout = { .tv_sec = TIMEOUT_MS / 1000 };
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 }
 
 /* The clocks run from here on. */
-static struct outcome start(void)
+static struct result start(void)
 {
-	return (struct outcome){ .wall_ns = wall_ns(), .processor_ns = processor_ns() };
+	return (struct result){ .wall_ns = wall_ns(), .cpu_ns = cpu_ns() };
 }
 
-static bool has_time(const struct outcome *started, uint64_t ms)
+static bool has_time_left(const struct result *started, uint64_t ms)
 {
 	return wall_ns() - started->wall_ns < ms * 1000000;
 }
 
-static struct outcome stop(struct outcome outcome)
+static struct result stop(struct result result)
 {
-	outcome.wall_ns = wall_ns() - outcome.wall_ns;
-	outcome.processor_ns = processor_ns() - outcome.processor_ns;
-	return outcome;
+	result.wall_ns = wall_ns() - result.wall_ns;
+	result.cpu_ns = cpu_ns() - result.cpu_ns;
+	return result;
 }
 
-static void send_burst(int fd, struct mmsghdr *burst, unsigned int length, struct outcome *outcome)
+static void send_burst(int fd, struct mmsghdr *burst, unsigned int length, struct result *result)
 {
 	int sent = sendmmsg(fd, burst, length, 0);
 
 	if (sent < 0)
-		outcome->failures++;
+		result->failures++;
 	else
-		outcome->count += sent;
+		result->count += sent;
 }
 
 /* So many from each socket in turn. Where flows are many, the first turn, which begins them, does not count. */
-static struct outcome send_in_turn(const int *fds, unsigned int sockets, unsigned int length, uint64_t ms)
+static struct result send_round_robin(const int *fds, unsigned int sockets, unsigned int length, uint64_t ms)
 {
 	static char payload[PAYLOAD];
 	struct iovec part = { payload, sizeof(payload) };
 	struct mmsghdr burst[BURST] = { 0 };
-	struct outcome outcome = { 0 };
+	struct result result = { 0 };
 
 	for (unsigned int i = 0; i < BURST; i++) {
 		burst[i].msg_hdr.msg_iov = &part;
 		burst[i].msg_hdr.msg_iovlen = 1;
 	}
 	for (unsigned int i = 0; i < sockets && sockets > MAX_SOCKETS; i++)
-		send_burst(fds[i], burst, 1, &outcome);
-	outcome = start();
-	while (has_time(&outcome, ms)) {
+		send_burst(fds[i], burst, 1, &result);
+	result = start();
+	while (has_time_left(&result, ms)) {
 		for (unsigned int i = 0; i < sockets; i++)
-			send_burst(fds[i], burst, length, &outcome);
+			send_burst(fds[i], burst, length, &result);
 	}
-	return stop(outcome);
+	return stop(result);
 }
 
-struct outcome send_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
+struct result send_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	int fds[MAX_SOCKETS];
 
 	for (unsigned int i = 0; i < sockets; i++)
 		fds[i] = open_socket(target, SOCK_DGRAM);
-	return send_in_turn(fds, sockets, BURST, ms);
+	return send_round_robin(fds, sockets, BURST, ms);
 }
 
 /* One of each flow at a time: nothing of the last packet is of use to the next. */
-struct outcome scatter_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
+struct result scatter_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct rlimit files = { MAX_FLOWS + 64, MAX_FLOWS + 64 };
 	static int fds[MAX_FLOWS];
@@ -108,7 +108,7 @@ struct outcome scatter_datagrams(const struct target *target, unsigned int socke
 		die("setrlimit");
 	for (unsigned int i = 0; i < sockets; i++)
 		fds[i] = open_socket(target, SOCK_DGRAM);
-	return send_in_turn(fds, sockets, 1, ms);
+	return send_round_robin(fds, sockets, 1, ms);
 }
 
 static void watch(int poll_fd, int fd, uint32_t events)
@@ -119,7 +119,7 @@ static void watch(int poll_fd, int fd, uint32_t events)
 		die("epoll_ctl");
 }
 
-static void rewatch(int poll_fd, int fd, uint32_t events)
+static void modify_watch(int poll_fd, int fd, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.fd = fd };
 
@@ -127,69 +127,69 @@ static void rewatch(int poll_fd, int fd, uint32_t events)
 		die("epoll_ctl");
 }
 
-static void begin(const struct target *target, int poll_fd)
+static void start_connection(const struct target *target, int poll_fd)
 {
 	watch(poll_fd, open_socket(target, SOCK_STREAM | SOCK_NONBLOCK), EPOLLOUT);
 }
 
 /* Closes it when it is over. Returns whether it is. */
-static bool go_on(int poll_fd, const struct epoll_event *event, struct outcome *outcome)
+static bool handle_event(int poll_fd, const struct epoll_event *event, struct result *result)
 {
-	static const char request = SAY_CONNECT;
+	static const char request = MODE_CONNECT;
 	int fd = event->data.fd;
 	char answer[16];
 
 	if (event->events & EPOLLERR) {
-		outcome->failures++;
+		result->failures++;
 		close(fd);
 		return true;
 	}
 	if (event->events & EPOLLOUT) {
 		if (send(fd, &request, 1, MSG_NOSIGNAL) != 1)
-			outcome->failures++;
-		rewatch(poll_fd, fd, EPOLLIN);
+			result->failures++;
+		modify_watch(poll_fd, fd, EPOLLIN);
 		return false;
 	}
 	/* The answer; and once more, the end. */
 	if (recv(fd, answer, sizeof(answer), 0) > 0)
 		return false;
-	outcome->count++;
+	result->count++;
 	close(fd);
 	return true;
 }
 
 /* Connects, asks, is answered, and sees the server close; so many at a time. */
-struct outcome open_connections(const struct target *target, unsigned int sockets, uint64_t ms)
+struct result open_connections(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct epoll_event events[MAX_SOCKETS];
-	struct outcome outcome = start();
+	struct result result = start();
 	int poll_fd = epoll_create1(0);
 
 	for (unsigned int i = 0; i < sockets; i++)
-		begin(target, poll_fd);
-	while (sockets > 0 && has_time(&outcome, ms + PATIENCE_MS)) {
-		int count = epoll_wait(poll_fd, events, MAX_SOCKETS, PATIENCE_MS);
+		start_connection(target, poll_fd);
+	while (sockets > 0 && has_time_left(&result, ms + TIMEOUT_MS)) {
+		int count = epoll_wait(poll_fd, events, MAX_SOCKETS, TIMEOUT_MS);
 
 		for (int i = 0; i < count; i++) {
-			if (!go_on(poll_fd, &events[i], &outcome))
+			if (!handle_event(poll_fd, &events[i], &result))
 				continue;
-			if (has_time(&outcome, ms))
-				begin(target, poll_fd);
+			if (has_time_left(&result, ms))
+				start_connection(target, poll_fd);
 			else
 				sockets--;
 		}
 	}
-	outcome.failures += sockets;
-	return stop(outcome);
+	result.failures += sockets;
+	return stop(result);
 }
 
 /* A byte there, a byte back: on each connection as soon as its last answer is there. */
-struct outcome exchange_requests(const struct target *target, unsigned int sockets, uint64_t ms)
+struct result exchange_requests(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct epoll_event events[MAX_SOCKETS];
 	int poll_fd = epoll_create1(0);
-	char byte = SAY_REQUEST;
-	struct outcome outcome;
+	char byte = MODE_REQUEST;
+	struct result result;
 
 	for (unsigned int i = 0; i < sockets; i++) {
 		int fd = open_socket(target, SOCK_STREAM);
@@ -198,9 +198,9 @@ struct outcome exchange_requests(const struct target *target, unsigned int socke
 		if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
 			die("send");
 	}
-	outcome = start();
-	while (has_time(&outcome, ms)) {
-		int count = epoll_wait(poll_fd, events, MAX_SOCKETS, PATIENCE_MS);
+	result = start();
+	while (has_time_left(&result, ms)) {
+		int count = epoll_wait(poll_fd, events, MAX_SOCKETS, TIMEOUT_MS);
 
 		if (count <= 0)
 			die("no answer");
@@ -208,28 +208,28 @@ struct outcome exchange_requests(const struct target *target, unsigned int socke
 			if (recv(events[i].data.fd, &byte, 1, 0) != 1 ||
 			    send(events[i].data.fd, &byte, 1, MSG_NOSIGNAL) != 1)
 				die("connection lost");
-			outcome.count++;
+			result.count++;
 		}
 	}
-	return stop(outcome);
+	return stop(result);
 }
 
 /* One connection; what counts is what the server has read, and when it says so. */
-struct outcome send_stream(const struct target *target, unsigned int sockets, uint64_t ms)
+struct result send_stream(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	static char chunk[CHUNK];
-	struct outcome outcome = start();
+	struct result result = start();
 	int fd = open_socket(target, SOCK_STREAM);
 
 	(void)sockets;
-	be_patient(fd);
-	memset(chunk, SAY_STREAM, sizeof(chunk));
-	while (has_time(&outcome, ms)) {
+	set_timeouts(fd);
+	memset(chunk, MODE_STREAM, sizeof(chunk));
+	while (has_time_left(&result, ms)) {
 		if (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL) < 0)
 			die("send");
 	}
 	shutdown(fd, SHUT_WR);
-	if (recv(fd, &outcome.count, sizeof(outcome.count), MSG_WAITALL) != sizeof(outcome.count))
+	if (recv(fd, &result.count, sizeof(result.count), MSG_WAITALL) != sizeof(result.count))
 		die("the server has not said how much it has read");
-	return stop(outcome);
+	return stop(result);
 }

@@ -1,7 +1,15 @@
 // One comparison: the same load on each of several ways in turn, round after round.
 import type { Family } from '../../../src/net/family.ts';
-import { type Load, makeLoad, type Outcome, type Server } from './load.ts';
-import { NODE, type Place, type PodName, sink, sunk, UPLINK, unsink } from './place.ts';
+import {
+  addUdpDrop,
+  type BenchNetwork,
+  droppedPackets,
+  NODE,
+  type PodName,
+  removeUdpDrop,
+  UPLINK,
+} from './bench-network.ts';
+import { generateLoad, type Load, type LoadResult, type Server } from './load-generator.ts';
 import type { Hook, Programs } from './programs.ts';
 import { NODE_PORTS } from './rules.ts';
 
@@ -9,63 +17,67 @@ import { NODE_PORTS } from './rules.ts';
  * What becomes of the client's packets: they end at the uplink, which shows what sending them costs; they meet the node as
  * it is without the programs; or with them.
  */
-export type Way = 'ended' | 'without' | 'with';
+export type Variant = 'dropped' | 'without' | 'with';
 
 export interface Comparison {
   readonly load: Load;
   readonly pod: PodName;
   readonly family: Family;
   /** Straight to the pod's address, instead of to a Service of it. */
-  readonly straight?: boolean;
-  readonly ways: readonly Way[];
+  readonly direct?: boolean;
+  readonly variants: readonly Variant[];
   /** How the programs are attached. */
-  readonly by: Hook;
+  readonly hook: Hook;
 }
 
-export interface Arena {
-  readonly place: Place;
+export interface BenchContext {
+  readonly network: BenchNetwork;
   readonly programs: Programs;
   readonly servers: Readonly<Record<Family, Readonly<Record<PodName, Server>>>>;
   readonly rounds: number;
   readonly ms: number;
 }
 
-export type Round = Readonly<Partial<Record<Way, Outcome>>>;
+export type Round = Readonly<Partial<Record<Variant, LoadResult>>>;
 
 /** Nobody serves it, and no Service has it. */
-const STRAIGHT_PORT = 9;
+const DIRECT_PORT = 9;
 /** So many of those that were sent must have come by the way they should. */
-const LEAST = 0.99;
+const MIN_DELIVERED_RATIO = 0.99;
 
-export async function compare(arena: Arena, comparison: Comparison): Promise<Round[]> {
+export async function compare(arena: BenchContext, comparison: Comparison): Promise<Round[]> {
   const rounds: Round[] = [];
-  const { ways } = comparison;
+  const { variants } = comparison;
   // The first round warms up.
   for (let n = 0; n <= arena.rounds; n++) {
-    const round: Partial<Record<Way, Outcome>> = {};
-    for (const way of n % 2 === 0 ? ways : ways.toReversed()) round[way] = await turn(arena, comparison, way);
+    const round: Partial<Record<Variant, LoadResult>> = {};
+    for (const way of n % 2 === 0 ? variants : variants.toReversed())
+      round[way] = await measureOnce(arena, comparison, way);
     if (n > 0) rounds.push(round);
   }
   return rounds;
 }
 
-async function turn(arena: Arena, comparison: Comparison, way: Way): Promise<Outcome> {
-  const { place, programs, servers, ms } = arena;
-  const { load, pod, family, straight = false } = comparison;
-  if (way === 'with') await programs.attach(comparison.by);
+async function measureOnce(arena: BenchContext, comparison: Comparison, way: Variant): Promise<LoadResult> {
+  const { network, programs, servers, ms } = arena;
+  const { load, pod, family, direct = false } = comparison;
+  if (way === 'with') await programs.attach(comparison.hook);
   else await programs.detach();
-  await programs.forget();
+  await programs.flush();
   // Connections of another turn would fill the table; this is kind to the way without the programs.
-  await place.node.exec('conntrack', ['-F']);
-  if (way === 'ended') await sink(place.node, UPLINK);
+  await network.node.exec('conntrack', ['-F']);
+  if (way === 'dropped') await addUdpDrop(network.node, UPLINK);
   try {
-    const before = await arrived(arena, comparison, way);
-    const [address, port] = straight ? [place.pod(pod)[family], STRAIGHT_PORT] : [NODE[family], NODE_PORTS[pod]];
-    const outcome = await makeLoad(place.client, load, { address, port, ms, server: servers[family][pod] });
-    await check(arena, comparison, way, { outcome, came: (await arrived(arena, comparison, way)) - before });
+    const before = await deliveredDatagrams(arena, comparison, way);
+    const [address, port] = direct ? [network.pod(pod)[family], DIRECT_PORT] : [NODE[family], NODE_PORTS[pod]];
+    const outcome = await generateLoad(network.client, load, { address, port, ms, server: servers[family][pod] });
+    await checkPath(arena, comparison, way, {
+      outcome,
+      came: (await deliveredDatagrams(arena, comparison, way)) - before,
+    });
     return outcome;
   } finally {
-    if (way === 'ended') await unsink(place.node);
+    if (way === 'dropped') await removeUdpDrop(network.node);
   }
 }
 
@@ -74,26 +86,26 @@ function isDatagrams({ kind }: Load): boolean {
 }
 
 /** Datagrams that have come to where they end. */
-async function arrived({ place }: Arena, { load, pod }: Comparison, way: Way): Promise<number> {
+async function deliveredDatagrams({ network }: BenchContext, { load, pod }: Comparison, way: Variant): Promise<number> {
   if (!isDatagrams(load)) return 0;
-  return await sunk(way === 'ended' ? place.node : place.pod(pod));
+  return await droppedPackets(way === 'dropped' ? network.node : network.pod(pod));
 }
 
 /** A measurement of something else than was meant is none. */
-async function check(
-  { programs }: Arena,
-  { load, straight = false }: Comparison,
-  way: Way,
-  { outcome, came }: { outcome: Outcome; came: number },
+async function checkPath(
+  { programs }: BenchContext,
+  { load, direct = false }: Comparison,
+  way: Variant,
+  { outcome, came }: { outcome: LoadResult; came: number },
 ): Promise<void> {
   const { count } = outcome;
-  if (isDatagrams(load) && came < count * LEAST) {
+  if (isDatagrams(load) && came < count * MIN_DELIVERED_RATIO) {
     throw new Error(`Cannot compare: of ${count} datagrams ${came} came (${way} the programs)`);
   }
-  const translated = await programs.translated();
-  const isTaken = way === 'with' && !straight;
+  const translated = await programs.fastPathPackets();
+  const isTaken = way === 'with' && !direct;
   // The count of a stream is that of bytes, which are more than its packets.
-  const isRight = isTaken ? translated >= (load.kind === 'stream' ? 1 : count * LEAST) : translated === 0;
+  const isRight = isTaken ? translated >= (load.kind === 'stream' ? 1 : count * MIN_DELIVERED_RATIO) : translated === 0;
   if (isRight) return;
   throw new Error(`Cannot compare: ${translated} packets by the fast path for ${count} of ${load.kind} (${way})`);
 }

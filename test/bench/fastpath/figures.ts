@@ -3,16 +3,16 @@ import type { Family } from '../../../src/net/family.ts';
 import { digits, formatMs } from '../format.ts';
 import { printTable } from '../print-table.ts';
 import { summarize } from '../statistics.ts';
-import type { Comparison, Round, Way } from './compare.ts';
-import type { LoadKind } from './load.ts';
-import type { PodName } from './place.ts';
+import type { PodName } from './bench-network.ts';
+import type { Comparison, Round, Variant } from './compare.ts';
+import type { LoadKind } from './load-generator.ts';
 
 /** Of rounds: the middle one, and what the half of them in the middle lies between. */
 export interface Figure {
   readonly name: string;
   readonly target: Target | undefined;
   readonly measured: number;
-  readonly quarters: readonly [number, number];
+  readonly quartiles: readonly [number, number];
   /** Medians for one datagram, connection, request or byte, in nanoseconds. */
   readonly ns: { readonly without: number; readonly with: number };
 }
@@ -32,8 +32,8 @@ const RATE_TARGETS: Readonly<Record<LoadKind, Readonly<Record<PodName, number>> 
   stream: { routed: 0.97, bridged: 0.97 },
 };
 const MTU_STREAM_TARGET = 1.25;
-const STRAIGHT_TARGET = 0.94;
-const COST_TARGET = 0.3;
+const DIRECT_TARGET = 0.94;
+const FORWARDING_COST_TARGET = 0.3;
 
 const NAMES: Readonly<Record<LoadKind, string>> = {
   datagrams: 'datagrams one way',
@@ -45,9 +45,9 @@ const NAMES: Readonly<Record<LoadKind, string>> = {
 const FAMILY_NAMES: Readonly<Record<Family, string>> = { ip: 'IPv4', ip6: 'IPv6' };
 
 /** What a row is about: how much better it is, and what one of the counted things takes by each way. */
-interface Measure {
+interface Metric {
   readonly ratio: (round: Round) => number;
-  readonly ns: (round: Round, way: Way) => number;
+  readonly ns: (round: Round, way: Variant) => number;
 }
 
 /** The figures of a comparison of loads for a Service. `offloads`: whether packets may be longer than the MTU. */
@@ -58,46 +58,49 @@ export function serviceFigures(comparison: Comparison, rounds: readonly Round[],
   const size = load.kind === 'stream' ? `, ${isCutUp ? 'packets of the MTU' : 'TSO'}` : '';
   const name = `${NAMES[load.kind]}${size}: ${pod}, ${FAMILY_NAMES[family]}`;
   const rate = figure(name, limit === undefined ? undefined : { bound: 'at least', limit }, rounds, RATE);
-  if (!comparison.ways.includes('ended')) return [rate];
-  return [rate, figure('  forwarding one of them', { bound: 'at most', limit: COST_TARGET }, rounds, FORWARDING)];
+  if (!comparison.variants.includes('dropped')) return [rate];
+  return [
+    rate,
+    figure('  forwarding one of them', { bound: 'at most', limit: FORWARDING_COST_TARGET }, rounds, FORWARDING),
+  ];
 }
 
 /** What the programs take from packets that are not theirs. `note` is what is special about it, and then it has no target. */
-export function straightFigure({ family, by }: Comparison, rounds: readonly Round[], note = ''): Figure {
-  const target = note === '' ? ({ bound: 'at least', limit: STRAIGHT_TARGET } as const) : undefined;
-  return figure(`datagrams not for a Service: ${FAMILY_NAMES[family]}, ${by}${note}`, target, rounds, RATE);
+export function directFigure({ family, hook }: Comparison, rounds: readonly Round[], note = ''): Figure {
+  const target = note === '' ? ({ bound: 'at least', limit: DIRECT_TARGET } as const) : undefined;
+  return figure(`datagrams not for a Service: ${FAMILY_NAMES[family]}, ${hook}${note}`, target, rounds, RATE);
 }
 
-const RATE: Measure = { ns: timeOf, ratio: (round) => timeOf(round, 'without') / timeOf(round, 'with') };
+const RATE: Metric = { ns: timeOf, ratio: (round) => timeOf(round, 'without') / timeOf(round, 'with') };
 
 /** Of datagrams, without what sending them costs. */
-const FORWARDING: Measure = {
+const FORWARDING: Metric = {
   ns: forwardingNs,
   ratio: (round) => forwardingNs(round, 'with') / forwardingNs(round, 'without'),
 };
 
-function forwardingNs(round: Round, way: Way): number {
-  return timeOf(round, way) - timeOf(round, 'ended');
+function forwardingNs(round: Round, way: Variant): number {
+  return timeOf(round, way) - timeOf(round, 'dropped');
 }
 
-function timeOf(round: Round, way: Way): number {
+function timeOf(round: Round, way: Variant): number {
   return round[way]?.ns ?? Number.NaN;
 }
 
-function figure(name: string, target: Target | undefined, rounds: readonly Round[], { ratio, ns }: Measure): Figure {
+function figure(name: string, target: Target | undefined, rounds: readonly Round[], { ratio, ns }: Metric): Figure {
   const sorted = rounds.map(ratio).toSorted((a, b) => a - b);
   const at = (part: number) => sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN;
-  const median = (way: Way) => summarize(rounds.map((round) => ns(round, way))).median;
+  const median = (way: Variant) => summarize(rounds.map((round) => ns(round, way))).median;
   return {
     name,
     target,
     measured: at(0.5),
-    quarters: [at(0.25), at(0.75)],
+    quartiles: [at(0.25), at(0.75)],
     ns: { without: median('without'), with: median('with') },
   };
 }
 
-export function isMet({ target, measured }: Figure): boolean {
+export function isTargetMet({ target, measured }: Figure): boolean {
   if (target === undefined) return true;
   return target.bound === 'at least' ? measured >= target.limit : measured <= target.limit;
 }
@@ -108,10 +111,10 @@ export function printFigures(figures: readonly Figure[]): string {
 }
 
 function row(figure: Figure): string[] {
-  const { name, target, measured, quarters, ns } = figure;
+  const { name, target, measured, quartiles, ns } = figure;
   const wanted = target === undefined ? '' : `${target.bound === 'at least' ? '>=' : '<='} ${target.limit.toFixed(2)}`;
-  const verdict = target === undefined ? '' : isMet(figure) ? 'met' : 'MISSED';
-  const range = quarters.map((part) => part.toFixed(2)).join(' to ');
+  const verdict = target === undefined ? '' : isTargetMet(figure) ? 'met' : 'MISSED';
+  const range = quartiles.map((part) => part.toFixed(2)).join(' to ');
   return [name, wanted, measured.toFixed(2), range, formatNs(ns.without), formatNs(ns.with), verdict];
 }
 

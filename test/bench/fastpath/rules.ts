@@ -8,19 +8,19 @@ import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
-import { type Addresses, POD_RANGES } from '../../support/netns/topology.ts';
-import { NODE, PODS, type PodName } from './place.ts';
+import { type Addresses, POD_CIDRS } from '../../support/netns/topology.ts';
+import { NODE, PODS, type PodName } from './bench-network.ts';
 
 export const TARGET_PORT = 8080;
 export const NODE_PORTS: Readonly<Record<PodName, number>> = { routed: 30080, bridged: 30090 };
 const NODE_NAME = 'node1';
 
 /** Makes the ruleset the only one that the node has of ours. */
-export async function loadRules(place: Namespace, pods: Readonly<Record<PodName, Addresses>>): Promise<void> {
+export async function loadRules(namespace: Namespace, pods: Readonly<Record<PodName, Addresses>>): Promise<void> {
   const objects = [nodeObject(), ...PODS.flatMap((name, n) => serviceObjects(name, n + 1, pods[name]))];
-  const cidrs = [POD_RANGES.ip, POD_RANGES.ip6].flatMap((text) => parsePrefix(text) ?? []);
+  const cidrs = [POD_CIDRS.ip, POD_CIDRS.ip6].flatMap((text) => parsePrefix(text) ?? []);
   const engine = engineOf(objects, { nodeName: NODE_NAME, detectLocal: { mode: 'ClusterCIDR', cidrs } });
-  await place.output('nft', ['-f', '-'], { input: render(engine) });
+  await namespace.output('nft', ['-f', '-'], { input: render(engine) });
 }
 
 function nodeObject(): ApiObject {

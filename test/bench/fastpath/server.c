@@ -9,7 +9,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
-#include "load.h"
+#include "load-generator.h"
 
 #define BATCH 64
 /* Files of one process here: its sockets, and a handful of others. */
@@ -33,7 +33,7 @@ static void watch(int fd)
 		die("epoll_ctl");
 }
 
-static int listen_at(const struct target *target)
+static int open_listener(const struct target *target)
 {
 	int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	int on = 1;
@@ -69,12 +69,12 @@ static void answer(int fd, const void *bytes, size_t length)
 
 static void finish(int fd)
 {
-	if (connections[fd].kind == SAY_STREAM)
+	if (connections[fd].kind == MODE_STREAM)
 		answer(fd, &connections[fd].bytes, sizeof(connections[fd].bytes));
 	close(fd);
 }
 
-static void attend(int fd)
+static void handle_readable(int fd)
 {
 	struct connection *c = &connections[fd];
 	ssize_t length = recv(fd, buffer, sizeof(buffer), 0);
@@ -88,9 +88,9 @@ static void attend(int fd)
 	if (!c->kind)
 		c->kind = buffer[0];
 	c->bytes += length;
-	if (c->kind == SAY_REQUEST)
+	if (c->kind == MODE_REQUEST)
 		answer(fd, buffer, length);
-	if (c->kind == SAY_CONNECT) {
+	if (c->kind == MODE_CONNECT) {
 		answer(fd, buffer, 1);
 		close(fd);
 	}
@@ -99,7 +99,7 @@ static void attend(int fd)
 void serve(const struct target *target)
 {
 	struct epoll_event events[BATCH];
-	int listener = listen_at(target);
+	int listener = open_listener(target);
 
 	poll_fd = epoll_create1(0);
 	watch(listener);
@@ -117,7 +117,7 @@ void serve(const struct target *target)
 			if (fd == listener)
 				accept_all(listener);
 			else
-				attend(fd);
+				handle_readable(fd);
 		}
 	}
 }

@@ -12,7 +12,7 @@
 
 #define MAX_SEEDS 256
 #define REDIRECT 7
-#define HANDED_ON UINT32_MAX /* TC_ACT_UNSPEC */
+#define PASSED UINT32_MAX /* TC_ACT_UNSPEC */
 
 struct seed {
 	bool pod;
@@ -23,7 +23,7 @@ static struct seed seeds[MAX_SEEDS];
 static int seed_count;
 static uint64_t state;
 
-static uint32_t chance(void)
+static uint32_t random32(void)
 {
 	/* xorshift64* */
 	state ^= state >> 12;
@@ -42,55 +42,55 @@ static uint32_t sum(const uint8_t *bytes, uint32_t length, uint32_t start)
 }
 
 /* What checksums a packet has, and which of them are right: a bit each. */
-struct sums {
-	unsigned int there, right;
+struct checksums {
+	unsigned int present, valid;
 };
 
 enum { IP, L4, QUOTED_IP };
 
-static void note(struct sums *s, int which, bool right)
+static void record_checksum(struct checksums *s, int which, bool valid)
 {
-	s->there |= 1U << which;
-	if (right)
-		s->right |= 1U << which;
+	s->present |= 1U << which;
+	if (valid)
+		s->valid |= 1U << which;
 }
 
 /* The pseudo header; addresses are `size` bytes each. */
-static uint32_t pseudo(const uint8_t *addresses, uint32_t size, uint8_t proto, uint32_t length)
+static uint32_t pseudo_header_sum(const uint8_t *addresses, uint32_t size, uint8_t proto, uint32_t length)
 {
 	return sum(addresses, 2 * size, proto + length);
 }
 
-static void check_l4(struct sums *s, const uint8_t *l4, uint32_t length, uint8_t proto, uint32_t start)
+static void check_l4(struct checksums *s, const uint8_t *l4, uint32_t length, uint8_t proto, uint32_t start)
 {
 	if (proto == 17 && length >= 8 && !l4[6] && !l4[7])
 		return;
 	if ((proto == 17 && length >= 8) || (proto == 6 && length >= 20) || (proto == 58 && length >= 8))
-		note(s, L4, sum(l4, length, start) == 0xffff);
+		record_checksum(s, L4, sum(l4, length, start) == 0xffff);
 	if (proto != 1 || length < 8)
 		return;
-	note(s, L4, sum(l4, length, 0) == 0xffff);
+	record_checksum(s, L4, sum(l4, length, 0) == 0xffff);
 	if (length >= 28)
-		note(s, QUOTED_IP, sum(l4 + 8, 20, 0) == 0xffff);
+		record_checksum(s, QUOTED_IP, sum(l4 + 8, 20, 0) == 0xffff);
 }
 
-static struct sums check4(const uint8_t *ip, uint32_t length)
+static struct checksums check4(const uint8_t *ip, uint32_t length)
 {
 	uint32_t total = ip[2] << 8 | ip[3];
-	struct sums s = { 0, 0 };
+	struct checksums s = { 0, 0 };
 
-	note(&s, IP, sum(ip, 20, 0) == 0xffff);
+	record_checksum(&s, IP, sum(ip, 20, 0) == 0xffff);
 	/* Sums of fragments cover the whole of what was cut up. */
 	if (total < 20 || total > length || ip[6] & 0x3f || ip[7])
 		return s;
-	check_l4(&s, ip + 20, total - 20, ip[9], pseudo(ip + 12, 4, ip[9], total - 20));
+	check_l4(&s, ip + 20, total - 20, ip[9], pseudo_header_sum(ip + 12, 4, ip[9], total - 20));
 	return s;
 }
 
-static struct sums check6(const uint8_t *ip, uint32_t length)
+static struct checksums check6(const uint8_t *ip, uint32_t length)
 {
 	uint32_t total = (ip[4] << 8 | ip[5]) + 40, at = 40;
-	struct sums s = { 0, 0 };
+	struct checksums s = { 0, 0 };
 	uint8_t proto = ip[6];
 
 	if (total > length)
@@ -102,13 +102,13 @@ static struct sums check6(const uint8_t *ip, uint32_t length)
 		proto = ip[40];
 		at = 48;
 	}
-	check_l4(&s, ip + at, total - at, proto, pseudo(ip + 8, 16, proto, total - at));
+	check_l4(&s, ip + at, total - at, proto, pseudo_header_sum(ip + 8, 16, proto, total - at));
 	return s;
 }
 
-static struct sums check(const struct frame *f)
+static struct checksums check(const struct frame *f)
 {
-	struct sums none = { 0, 0 };
+	struct checksums none = { 0, 0 };
 
 	if (f->length >= 34 && f->bytes[12] == 0x08 && f->bytes[13] == 0x00)
 		return check4(f->bytes + 14, f->length - 14);
@@ -118,7 +118,7 @@ static struct sums check(const struct frame *f)
 }
 
 /* After a mutation of an IPv4 header most packets would be wrong in one way only: a wrong sum hides nothing here. */
-static void mend(struct frame *f)
+static void fix_ip_checksum(struct frame *f)
 {
 	uint32_t s;
 
@@ -132,37 +132,37 @@ static void mend(struct frame *f)
 
 static void mutate(struct frame *f)
 {
-	static const uint8_t telling[] = { 0, 1, 2, 4, 6, 17, 44, 58, 64, 127, 128, 255 };
-	uint32_t changes = chance() % 5;
+	static const uint8_t interesting[] = { 0, 1, 2, 4, 6, 17, 44, 58, 64, 127, 128, 255 };
+	uint32_t changes = random32() % 5;
 
 	for (uint32_t i = 0; i < changes; i++) {
 		/* Mostly in the headers, and seldom in the MAC address: there it would end everything. */
-		uint32_t from = chance() % 16 ? 14 : 0;
-		uint32_t at = from + chance() % ((chance() % 8 ? 110 : f->length) - from);
+		uint32_t from = random32() % 16 ? 14 : 0;
+		uint32_t at = from + random32() % ((random32() % 8 ? 110 : f->length) - from);
 
 		if (at >= f->length)
 			continue;
-		switch (chance() % 3) {
+		switch (random32() % 3) {
 		case 0:
-			f->bytes[at] = chance();
+			f->bytes[at] = random32();
 			break;
 		case 1:
-			f->bytes[at] ^= 1U << (chance() % 8);
+			f->bytes[at] ^= 1U << (random32() % 8);
 			break;
 		default:
-			f->bytes[at] = telling[chance() % sizeof(telling)];
+			f->bytes[at] = interesting[random32() % sizeof(interesting)];
 		}
 	}
-	if (chance() % 8 == 0)
-		f->length = 15 + chance() % (f->length + 64 - 15);
-	if (chance() % 64 == 0)
+	if (random32() % 8 == 0)
+		f->length = 15 + random32() % (f->length + 64 - 15);
+	if (random32() % 64 == 0)
 		for (uint32_t i = 14; i < f->length; i++)
-			f->bytes[i] = chance();
-	if (chance() % 2)
-		mend(f);
+			f->bytes[i] = random32();
+	if (random32() % 2)
+		fix_ip_checksum(f);
 }
 
-static void print(const char *what, const struct frame *f)
+static void print_frame(const char *what, const struct frame *f)
 {
 	printf("  %s device %u, %u bytes: ", what, f->ifindex, f->length);
 	for (uint32_t i = 0; i < f->length; i++)
@@ -170,24 +170,24 @@ static void print(const char *what, const struct frame *f)
 	printf("\n");
 }
 
-static const char *judge(const struct frame *in, const struct frame *out, uint32_t verdict)
+static const char *find_violation(const struct frame *in, const struct frame *out, uint32_t verdict)
 {
-	struct sums before, after;
+	struct checksums before, after;
 
-	if (verdict == HANDED_ON) {
+	if (verdict == PASSED) {
 		if (in->length == out->length && !memcmp(in->bytes, out->bytes, in->length))
 			return NULL;
-		return "handed on, and changed";
+		return "passed, but changed";
 	}
 	if (verdict != REDIRECT)
-		return "neither handed on nor redirected";
+		return "neither passed nor redirected";
 	if (in->length != out->length)
 		return "redirected with another length";
 	before = check(in);
 	after = check(out);
-	if (before.there != after.there)
+	if (before.present != after.present)
 		return "redirected, and of another kind";
-	if (before.right & ~after.right)
+	if (before.valid & ~after.valid)
 		return "redirected with a wrong checksum";
 	return NULL;
 }
@@ -214,8 +214,8 @@ int fuzz(const int *programs, unsigned long count, unsigned long seed)
 	if (!seed_count)
 		return 1;
 	while (run < count && bad < 10) {
-		const struct seed *s = &seeds[chance() % seed_count];
-		const char *fault;
+		const struct seed *s = &seeds[random32() % seed_count];
+		const char *violation;
 		uint32_t verdict;
 
 		in = s->frame;
@@ -227,14 +227,14 @@ int fuzz(const int *programs, unsigned long count, unsigned long seed)
 		}
 		run++;
 		redirected += verdict == REDIRECT;
-		fault = judge(&in, &out, verdict);
-		if (!fault)
+		violation = find_violation(&in, &out, verdict);
+		if (!violation)
 			continue;
 		bad++;
-		printf("%s (verdict %d, %s)\n", fault, (int)verdict, s->pod ? "pod" : "uplink");
-		print("in: ", &in);
-		print("out:", &out);
+		printf("%s (verdict %d, %s)\n", violation, (int)verdict, s->pod ? "pod" : "uplink");
+		print_frame("in: ", &in);
+		print_frame("out:", &out);
 	}
-	printf("packets=%lu redirected=%lu refused=%lu faults=%lu\n", run, redirected, refused, bad);
+	printf("packets=%lu redirected=%lu refused=%lu violations=%lu\n", run, redirected, refused, bad);
 	return bad ? 1 : 0;
 }

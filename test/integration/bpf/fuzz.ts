@@ -1,8 +1,8 @@
 // Throws packets at the programs, a million unless FUZZ_PACKETS says otherwise; FUZZ_SEED repeats a run.
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
+import { ADDRESSES, BpfNamespace, DEVICE, ETHERNET_HEADERS } from '../../support/bpf/bpf-sandbox.ts';
+import { FAMILIES, FlowFrames, PROTOCOLS } from '../../support/bpf/flow-frames.ts';
 import { ACK, FIN, frame, icmpError, SYN, segment } from '../../support/bpf/frames.ts';
-import { FAMILIES, Legs, PROTOCOLS } from '../../support/bpf/legs.ts';
-import { ADDRESSES, DEVICE, LEG, Place } from '../../support/bpf/place.ts';
 
 const count = process.env['FUZZ_PACKETS'] ?? '1000000';
 const seed = process.env['FUZZ_SEED'] ?? String(Date.now() % 1_000_000);
@@ -18,7 +18,7 @@ function seeds(): string[] {
     const { node, pod, client } = ADDRESSES[family];
     const [unreachable, router] = family === 'ip' ? [3, '192.0.2.254'] : [1, 'fd00:1::fe'];
     for (const protocol of PROTOCOLS) {
-      const legs = new Legs({ family, protocol });
+      const legs = new FlowFrames({ family, protocol });
       for (const flags of [SYN, ACK, FIN | ACK]) add('uplink', legs.fromClient({ flags, data: data(flags) }));
       for (const flags of [SYN | ACK, ACK]) add('pod', legs.fromPod({ flags, data: data(flags * 3) }));
       add('pod', legs.fromPod({ data: data(2500) }), 1200);
@@ -26,32 +26,49 @@ function seeds(): string[] {
       add('uplink', legs.fromClient({ data: data(64), ip: { fragment } }));
       add('pod', legs.fromPod({ data: data(64), ip: { fragment } }));
       const later = { number: protocol === 'tcp' ? 6 : 17, bytes: () => data(40) };
-      add('uplink', frame(LEG.fromClient, { src: client, dst: node, fragment: { offset: 72, more: false } }, later));
-      add('pod', frame(LEG.fromPod, { src: pod, dst: client, fragment: { offset: 72, more: false } }, later));
+      add(
+        'uplink',
+        frame(ETHERNET_HEADERS.fromClient, { src: client, dst: node, fragment: { offset: 72, more: false } }, later),
+      );
+      add(
+        'pod',
+        frame(ETHERNET_HEADERS.fromPod, { src: pod, dst: client, fragment: { offset: 72, more: false } }, later),
+      );
       const sent = legs.toClient({ data: data(20) }).subarray(14);
       const got = legs.toPod({ data: data(20) }).subarray(14);
       add(
         'uplink',
-        frame(LEG.fromClient, { src: router, dst: node }, icmpError({ type: unreachable, code: 0, quoted: sent })),
+        frame(
+          ETHERNET_HEADERS.fromClient,
+          { src: router, dst: node },
+          icmpError({ type: unreachable, code: 0, quoted: sent }),
+        ),
       );
-      add('pod', frame(LEG.fromPod, { src: pod, dst: client }, icmpError({ type: unreachable, code: 0, quoted: got })));
+      add(
+        'pod',
+        frame(
+          ETHERNET_HEADERS.fromPod,
+          { src: pod, dst: client },
+          icmpError({ type: unreachable, code: 0, quoted: got }),
+        ),
+      );
     }
   }
   const { node, client } = ADDRESSES.ip;
-  const unsummed = segment({ protocol: 'udp', sport: 40_000, dport: 30_080, unsummed: true });
-  add('uplink', frame(LEG.fromClient, { src: client, dst: node }, unsummed));
+  const unsummed = segment({ protocol: 'udp', sport: 40_000, dport: 30_080, noChecksum: true });
+  add('uplink', frame(ETHERNET_HEADERS.fromClient, { src: client, dst: node }, unsummed));
   return lines;
 }
 
-const place = await Place.make();
+const netns = await BpfNamespace.create();
 try {
-  await place.furnish();
+  await netns.populate();
   const began = performance.now();
-  const { status, stdout } = await place.run('bpf-harness', ['fuzz', count, seed], `${seeds().join('\n')}\n`);
+  const { status, stdout } = await netns.runTool('bpf-harness', ['fuzz', count, seed], `${seeds().join('\n')}\n`);
   process.stdout.write(stdout);
   process.stdout.write(`seed=${seed} seconds=${((performance.now() - began) / 1000).toFixed(1)}\n`);
-  process.stdout.write(`reasons: ${JSON.stringify(await place.counts())}\n`);
+  process.stdout.write(`reasons: ${JSON.stringify(await netns.reasonCounts())}\n`);
   process.exitCode = status;
 } finally {
-  await place.end();
+  await netns.close();
 }

@@ -63,7 +63,7 @@ bool read_frame(char *line, char *program, struct frame *frame)
 	return true;
 }
 
-static void serve(const int *programs)
+static void run_frames(const int *programs)
 {
 	static char line[2 * MAX_FRAME + 64];
 	struct frame in, out;
@@ -98,7 +98,7 @@ static bool time_program(int fd, const struct frame *in, uint32_t repeat, uint32
 	return true;
 }
 
-static void measure(const int *programs, uint32_t repeat)
+static void time_frames(const int *programs, uint32_t repeat)
 {
 	static char line[2 * MAX_FRAME + 64];
 	uint32_t verdict, ns;
@@ -129,8 +129,8 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[2], "fuzz") && argc == 5)
 		return fuzz(programs, strtoul(argv[3], NULL, 10), strtoul(argv[4], NULL, 10));
 	if (!strcmp(argv[2], "time") && argc == 4)
-		measure(programs, strtoul(argv[3], NULL, 10));
+		time_frames(programs, strtoul(argv[3], NULL, 10));
 	else
-		serve(programs);
+		run_frames(programs);
 	return 0;
 }

@@ -5,21 +5,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import {
-  type Backend,
+  type BackendValue,
   encodeBackend,
   encodeConfig,
   encodeFrontend,
   encodeFrontendKey,
-  encodeNumber,
+  encodeU32,
   encodeUplink,
 } from '../../../src/fastpath/maps/entries.ts';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
-import { BACKEND_NEIGH, BACKEND_PORT_WORDS } from '../../../src/fastpath/maps/layout.ts';
-import type { Outcome, Question } from '../../support/bpf/echo-process.ts';
+import { BACKEND_NEIGH, BACKEND_PORTS_OFFSET } from '../../../src/fastpath/maps/layout.ts';
+import { POD_PORT, SERVICE_PORT, TIMEOUT_SECONDS } from '../../support/bpf/bpf-sandbox.ts';
+import type { EchoRequest, EchoResult } from '../../support/bpf/echo-process.ts';
+import { FAMILIES, type Protocol } from '../../support/bpf/flow-frames.ts';
 import { mac } from '../../support/bpf/frames.ts';
-import { FAMILIES, type Protocol } from '../../support/bpf/legs.ts';
-import { POD_PORT, SECONDS, SERVICE_PORT } from '../../support/bpf/place.ts';
-import { Talker } from '../../support/bpf/talker.ts';
+import { LineProcess } from '../../support/bpf/line-process.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { start } from '../../support/netns/process.ts';
 import { NODES } from '../../support/netns/topology.ts';
@@ -28,9 +28,9 @@ import { createWorld } from '../../support/netns/world.ts';
 const ECHO = fileURLToPath(new URL('../../support/bpf/echo-process.ts', import.meta.url));
 const LOADER = fileURLToPath(new URL('../../../dist/bpf/nftlane-bpf', import.meta.url));
 /** How much a long connection carries; on an emulated machine less will do. */
-const LONG = Number(process.env['TRAFFIC_BYTES'] ?? 20_000_000);
+const LONG_STREAM_BYTES = Number(process.env['TRAFFIC_BYTES'] ?? 20_000_000);
 /** A backend's port that nobody listens on, and its frontend. */
-const [SILENT_POD_PORT, SILENT_PORT] = [8081, 30081];
+const [CLOSED_POD_PORT, CLOSED_PORT] = [8081, 30081];
 
 const world = await createWorld({ pods: { node1: ['a'] } });
 t.teardown(() => world.destroy());
@@ -38,10 +38,10 @@ const { client, node1 } = world;
 const pod = world.pod('a');
 
 const directory = await mkdtemp(join(tmpdir(), 'nftlane-bpf-'));
-const enter = 'mount -t bpf bpf "$1" && exec nsenter --net="/run/netns/$2" "$3" "$1/nftlane/v1"';
-const loader = new Talker(start('unshare', ['-m', 'sh', '-c', enter, 'sh', directory, node1.name, LOADER]));
+const enterScript = 'mount -t bpf bpf "$1" && exec nsenter --net="/run/netns/$2" "$3" "$1/nftlane/v1"';
+const loader = new LineProcess(start('unshare', ['-m', 'sh', '-c', enterScript, 'sh', directory, node1.name, LOADER]));
 t.teardown(async () => {
-  loader.end();
+  loader.kill();
   await rmdir(directory).catch(() => {});
 });
 
@@ -58,30 +58,32 @@ async function link(place: Namespace, name: string): Promise<Link> {
 }
 
 const put = (map: string, key: Uint8Array, value: Uint8Array) => `put ${map} ${toHex(key)} ${toHex(value)}`;
-const bits = (ports: readonly number[]) => {
+const portWords = (ports: readonly number[]) => {
   const words = new Map<number, bigint>();
   for (const port of ports) words.set(port >> 6, (words.get(port >> 6) ?? 0n) | (1n << BigInt(port & 63)));
   return [...words].map(([at, word]) => [at, new Uint8Array(new BigUint64Array([word]).buffer)] as const);
 };
 
 /** Fills the maps with the service of the pod. `gen` and `flags` are those of its backends, `gateway` is a device. */
-async function furnish(gen: number, flags: number, gateway: string): Promise<void> {
+async function populate(gen: number, flags: number, gateway: string): Promise<void> {
   const [uplink, veth, eth0] = [await link(node1, 'lan'), await link(node1, 'pod-a'), await link(pod, 'eth0')];
   const { ifindex: l3if, address: gatewayAddress } = await link(node1, gateway);
   const lines = [
-    put('cfg', encodeNumber(0), encodeConfig({ create: true, timeouts: SECONDS })),
-    put('uplinks', encodeNumber(uplink.ifindex), encodeUplink(uplink.mtu)),
-    ...bits([SERVICE_PORT, SILENT_PORT]).map(([at, word]) => put('ports', encodeNumber(at), word)),
-    ...bits([POD_PORT, SILENT_POD_PORT]).map(([at, word]) => put('ports', encodeNumber(BACKEND_PORT_WORDS + at), word)),
+    put('config', encodeU32(0), encodeConfig({ create: true, timeouts: TIMEOUT_SECONDS })),
+    put('uplinks', encodeU32(uplink.ifindex), encodeUplink(uplink.mtu)),
+    ...portWords([SERVICE_PORT, CLOSED_PORT]).map(([at, word]) => put('ports', encodeU32(at), word)),
+    ...portWords([POD_PORT, CLOSED_POD_PORT]).map(([at, word]) =>
+      put('ports', encodeU32(BACKEND_PORTS_OFFSET + at), word),
+    ),
   ];
   let slot = 0;
   for (const family of FAMILIES) {
     for (const protocol of protocols) {
       for (const [port, target] of [
         [SERVICE_PORT, POD_PORT],
-        [SILENT_PORT, SILENT_POD_PORT],
+        [CLOSED_PORT, CLOSED_POD_PORT],
       ] as const) {
-        const backend: Backend = {
+        const backend: BackendValue = {
           address: pod[family],
           port: target,
           protocol,
@@ -94,33 +96,33 @@ async function furnish(gen: number, flags: number, gateway: string): Promise<voi
           mac: mac(eth0.address),
           gatewayMac: mac(gatewayAddress),
         };
-        lines.push(put('be', encodeNumber(slot), encodeBackend(backend)));
+        lines.push(put('backends', encodeU32(slot), encodeBackend(backend)));
         const key = encodeFrontendKey({ address: node1[family], port, protocol });
-        lines.push(put('fe', key, encodeFrontend({ svc: slot, pass: false, slots: [slot] })));
+        lines.push(put('frontends', key, encodeFrontend({ svc: slot, suspended: false, slots: [slot] })));
       }
     }
   }
-  await loader.must(['batch', ...lines, 'end'].join('\n'));
+  await loader.requestOk(['batch', ...lines, 'end'].join('\n'));
 }
 
 /** A process of the echo program somewhere; it has said that it listens, if it is to. */
-async function echo(place: Namespace, role: 'serve' | 'ask', address: string, port: number): Promise<Talker> {
-  const talker = new Talker(place.spawn(process.execPath, [ECHO, role, address, String(port)]));
-  if (role === 'serve') await talker.line();
-  return talker;
+async function startEcho(place: Namespace, role: 'serve' | 'ask', address: string, port: number): Promise<LineProcess> {
+  const echoProcess = new LineProcess(place.spawn(process.execPath, [ECHO, role, address, String(port)]));
+  if (role === 'serve') await echoProcess.readLine();
+  return echoProcess;
 }
 
-async function ask(asker: Talker, question: Question): Promise<Outcome> {
+async function requestEcho(asker: LineProcess, question: EchoRequest): Promise<EchoResult> {
   asker.send(JSON.stringify(question));
-  return JSON.parse(await asker.line());
+  return JSON.parse(await asker.readLine());
 }
 
-async function counts(): Promise<Map<string, number>> {
-  const { lines } = await loader.must('stats');
+async function reasonCounts(): Promise<Map<string, number>> {
+  const { lines } = await loader.requestOk('stats');
   return new Map(lines.map((line) => line.split(' ')).map(([, name = '', count]) => [name, Number(count)]));
 }
 
-async function offloads(state: 'on' | 'off'): Promise<void> {
+async function setOffloads(state: 'on' | 'off'): Promise<void> {
   for (const [place, device] of [
     [client, 'lan'],
     [node1, 'lan'],
@@ -131,14 +133,14 @@ async function offloads(state: 'on' | 'off'): Promise<void> {
   }
 }
 
-const hasUdp = (await loader.must('load')).end.includes('udp=yes');
+const hasUdp = (await loader.requestOk('load')).status.includes('udp=yes');
 /** What the programs take on this kernel. */
 const protocols: readonly Protocol[] = hasUdp ? ['tcp', 'udp'] : ['tcp'];
-const reasons = ['CREATED', 'TAKEN', 'ANSWERED', ...(hasUdp ? ['FRAGMENT_OUT', 'ICMP_OUT'] : [])];
+const reasons = ['CREATED', 'FORWARDED', 'ANSWERED', ...(hasUdp ? ['FRAGMENT_OUT', 'ICMP_OUT'] : [])];
 let gen = 0;
 
 /** Puts the pod behind a bridge, which takes over the gateway's addresses. */
-async function bridge(): Promise<void> {
+async function movePodBehindBridge(): Promise<void> {
   const { gateway } = NODES.node1;
   await node1.configure([
     'link add name cni0 type bridge forward_delay 0 mcast_snooping 0',
@@ -163,40 +165,41 @@ for (const [kind, by, flags, state] of [
 ] as const) {
   const delivery = flags === BACKEND_NEIGH ? 'through the device' : 'to its peer';
   t.test(`a ${kind} pod by ${by}, ${delivery}, offloads ${state}`, async (t) => {
-    if (kind === 'bridged' && (await node1.exec('ip', ['link', 'show', 'cni0'])).status !== 0) await bridge();
-    await offloads(state);
-    await furnish(++gen, flags, kind === 'bridged' ? 'cni0' : 'pod-a');
+    if (kind === 'bridged' && (await node1.exec('ip', ['link', 'show', 'cni0'])).status !== 0)
+      await movePodBehindBridge();
+    await setOffloads(state);
+    await populate(++gen, flags, kind === 'bridged' ? 'cni0' : 'pod-a');
     const [uplink, veth] = [await link(node1, 'lan'), await link(node1, 'pod-a')];
-    await loader.must(`attach uplink ${uplink.ifindex} ${by}`);
-    await loader.must(`attach pod ${veth.ifindex} ${by}`);
+    await loader.requestOk(`attach uplink ${uplink.ifindex} ${by}`);
+    await loader.requestOk(`attach pod ${veth.ifindex} ${by}`);
     for (const family of FAMILIES) {
-      const server = await echo(pod, 'serve', pod[family], POD_PORT);
-      const asker = await echo(client, 'ask', node1[family], SERVICE_PORT);
-      for (const bytes of [1, 100, LONG / 8]) {
-        const outcome = await ask(asker, { protocol: 'tcp', bytes });
+      const server = await startEcho(pod, 'serve', pod[family], POD_PORT);
+      const asker = await startEcho(client, 'ask', node1[family], SERVICE_PORT);
+      for (const bytes of [1, 100, LONG_STREAM_BYTES / 8]) {
+        const outcome = await requestEcho(asker, { protocol: 'tcp', bytes });
         t.match(outcome, { bytes, greeting: new RegExp(`^${client[family]} \\d+$`) }, `${family} tcp ${bytes}`);
       }
-      const long = ask(asker, { protocol: 'tcp', bytes: LONG });
+      const long = requestEcho(asker, { protocol: 'tcp', bytes: LONG_STREAM_BYTES });
       for (let i = 0; i < 3; i++) {
-        await loader.must('load');
-        t.equal((await loader.must('replace')).end, 'ok replaced=2', 'new programs while packets flow');
+        await loader.requestOk('load');
+        t.equal((await loader.requestOk('replace')).status, 'ok replaced=2', 'new programs while packets flow');
       }
-      t.match(await long, { bytes: LONG }, `${family}: none of them has missed a packet`);
+      t.match(await long, { bytes: LONG_STREAM_BYTES }, `${family}: none of them has missed a packet`);
       for (const bytes of hasUdp ? [0, 1, 1000, 5000, 20_000] : []) {
-        t.strictSame(await ask(asker, { protocol: 'udp', bytes }), { bytes }, `${family} udp ${bytes}`);
+        t.strictSame(await requestEcho(asker, { protocol: 'udp', bytes }), { bytes }, `${family} udp ${bytes}`);
       }
       for (const protocol of protocols) {
-        const outcome = await ask(asker, { protocol, bytes: 1, port: SILENT_PORT });
+        const outcome = await requestEcho(asker, { protocol, bytes: 1, port: CLOSED_PORT });
         t.strictSame(outcome, { error: 'ECONNREFUSED' }, `${family} ${protocol}: nobody listens`);
       }
-      server.end();
-      asker.end();
+      server.kill();
+      asker.kill();
     }
-    const counted = await counts();
+    const counted = await reasonCounts();
     for (const reason of reasons) {
       t.ok((counted.get(reason) ?? 0) > 0, `${reason} was counted`);
     }
     t.equal((await node1.output('conntrack', ['-C'])).trim(), '0', 'conntrack has seen none of it');
-    await loader.must('flush stats');
+    await loader.requestOk('flush stats');
   });
 }

@@ -10,7 +10,7 @@ import { Daemon } from '../../support/netns/daemon.ts';
 import { output } from '../../support/netns/process.ts';
 import { createWorld } from '../../support/netns/world.ts';
 import { makeImageFiles, NODE_PROGRAM, startContainer } from './container.ts';
-import { SIZE } from './thousand.ts';
+import { SIZE } from './thousand-services.ts';
 
 const ROUNDS = 5;
 /** V8 gives back what it does not need any more a while after the load. */
@@ -53,11 +53,11 @@ interface Measurement {
 }
 
 async function measure(): Promise<Measurement> {
-  const flags = ['run', '--kubeconfig', '/run/given/kubeconfig', '--node-name', 'n1', '--log-format', 'json'];
+  const flags = ['run', '--kubeconfig', '/run/input/kubeconfig', '--node-name', 'n1', '--log-format', 'json'];
   const started = performance.now();
-  const child = startContainer(world.node1, flags, { given });
+  const child = startContainer(world.node1, flags, { inputDirectory: given });
   const daemon = new Daemon(child, () => Promise.reject(new Error('not asked')));
-  await daemon.logged('ruleset complete');
+  await daemon.waitForLog('ruleset complete');
   const completeMs = performance.now() - started;
   await delay(SETTLED_MS);
   const pid = child.pid ?? 0;

@@ -1,15 +1,15 @@
 // Runs a program of the image as a pod of our DaemonSet has it: its root file system read-only, its capabilities, no more.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { podOf, render } from '../../support/deployment/deployment.ts';
+import { podOf, renderOverlay } from '../../support/deployment/deployment.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { type ExecResult, output, type PipedChild } from '../../support/netns/process.ts';
 
 export interface Container {
   /** Path of the program inside; the entrance of the image when absent. */
   readonly program?: string;
-  /** The node's directory to show, read-only, at /run/given. */
-  readonly given?: string;
+  /** The node's directory to show, read-only, at /run/input. */
+  readonly inputDirectory?: string;
   /** Directories of the node that are shown, too. */
   readonly volumes?: readonly Volume[];
   /** `NAME=value` each, besides what the image says. */
@@ -40,31 +40,31 @@ const CAPABILITIES = new Map([
   ['BPF', 39],
 ]);
 
-const TOP = fileURLToPath(new URL('../../../', import.meta.url));
-const [ROOT, PROGRAM] = [`${TOP}.cache/image/root`, `${TOP}.cache/image/program`];
+const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
+const [ROOT, PROGRAM] = [`${REPOSITORY}.cache/image/root`, `${REPOSITORY}.cache/image/program`];
 
 /** The node inside, as a path outside. */
 export const NODE_PROGRAM = `${ROOT}/usr/bin/node`;
 
 /** Makes the files of the image as far as they are not there. Fails when they are more than the limit. */
 export function makeImageFiles(): Promise<string> {
-  return output('env', ['-C', TOP, 'hack/image/files.sh'], { timeoutMs: 300_000 });
+  return output('env', ['-C', REPOSITORY, 'hack/image/files.sh'], { timeoutMs: 300_000 });
 }
 
 /** Runs it to its end in a network namespace. */
 export function runContainer(
-  place: Namespace,
+  namespace: Namespace,
   args: readonly string[],
   container: Container = {},
 ): Promise<ExecResult> {
   const [command, ...rest] = containerCommand(args, container);
-  return place.exec(command, rest, { timeoutMs: 30_000 });
+  return namespace.exec(command, rest, { timeoutMs: 30_000 });
 }
 
 /** Starts it; the process that is returned is the program itself, not a parent of it. */
-export function startContainer(place: Namespace, args: readonly string[], container: Container = {}): PipedChild {
+export function startContainer(namespace: Namespace, args: readonly string[], container: Container = {}): PipedChild {
   const [command, ...rest] = containerCommand(args, container);
-  return place.spawn(command, rest);
+  return namespace.spawn(command, rest);
 }
 
 /**
@@ -114,14 +114,15 @@ function containerCommand(args: readonly string[], container: Container): [strin
   const { entrypoint, environment } = readDockerfile();
   const {
     program = entrypoint,
-    given,
+    inputDirectory,
     volumes = [],
     variables = [],
     mountsOf,
     hasXtablesLock,
     canWriteSettings,
   } = container;
-  const shown = given === undefined ? volumes : [...volumes, { from: given, at: '/run/given', isReadOnly: true }];
+  const shown =
+    inputDirectory === undefined ? volumes : [...volumes, { from: inputDirectory, at: '/run/input', isReadOnly: true }];
   const enter = mountsOf === undefined ? [] : ['nsenter', ...mountsOf];
   return [
     'env',
@@ -129,8 +130,8 @@ function containerCommand(args: readonly string[], container: Container): [strin
       `ROOT=${ROOT}`,
       `PROGRAM=${PROGRAM}`,
       `VOLUMES=${shown.map(({ from, at, isReadOnly }) => `${from}:${at}:${isReadOnly ? 'ro' : 'rw'}`).join(' ')}`,
-      `LOCK=${yes(hasXtablesLock)}`,
-      `SETTINGS=${yes(canWriteSettings)}`,
+      `LOCK=${flagValue(hasXtablesLock)}`,
+      `SETTINGS=${flagValue(canWriteSettings)}`,
     ],
     ...[...enter, 'unshare', '--mount', '--uts', '--ipc', 'sh', '-euc', MOUNTS, 'sh'],
     ...[
@@ -146,7 +147,7 @@ function containerCommand(args: readonly string[], container: Container): [strin
 }
 
 /** As capsh takes them. */
-function limits({ capabilities = ofDaemonSet() }: Container): string[] {
+function limits({ capabilities = daemonSetCapabilities() }: Container): string[] {
   if (capabilities === 'all') return [];
   const kept = new Set(capabilities.map((name) => CAPABILITIES.get(name)));
   const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'));
@@ -154,12 +155,12 @@ function limits({ capabilities = ofDaemonSet() }: Container): string[] {
   return ['--no-new-privs', `--drop=${dropped.join()}`];
 }
 
-function yes(isSo = false): string {
+function flagValue(isSo = false): string {
   return isSo ? 'yes' : '';
 }
 
-function ofDaemonSet(): readonly string[] {
-  return podOf(render('base')).containers[0]?.securityContext.capabilities?.add ?? [];
+function daemonSetCapabilities(): readonly string[] {
+  return podOf(renderOverlay('base')).containers[0]?.securityContext.capabilities?.add ?? [];
 }
 
 export interface ImageConfig {
@@ -171,7 +172,7 @@ export interface ImageConfig {
 
 /** What the Dockerfile says of the image besides its files. */
 export function readDockerfile(): ImageConfig {
-  const text = readFileSync(`${TOP}Dockerfile`, 'utf8');
+  const text = readFileSync(`${REPOSITORY}Dockerfile`, 'utf8');
   const words = (instruction: string) => new RegExp(`^${instruction} (.*)$`, 'm').exec(text)?.[1] ?? '';
   const [entrypoint = ''] = JSON.parse(words('ENTRYPOINT'));
   return { entrypoint, environment: words('ENV').split(' '), ports: words('EXPOSE').split(' ') };

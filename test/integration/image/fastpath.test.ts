@@ -1,12 +1,12 @@
 // The fast path as the overlay `fastpath` deploys it: with the image's files, and the manifest's arguments, rights and mounts.
 import t from 'tap';
-import { createFastWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-world.ts';
+import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
-import { type Deployed, deploy } from './deployed.ts';
+import { type DeployedOverlay, deploy } from './deployed-overlay.ts';
 
 t.setTimeout(110_000);
-let initialise: Deployed['initialise'] | undefined;
-const fast = await createFastWorld(async (node) => {
+let initialise: DeployedOverlay['initialise'] | undefined;
+const fast = await createFastPathWorld(async (node) => {
   const deployed = await deploy('fastpath', node);
   initialise = deployed.initialise;
   return deployed;
@@ -15,40 +15,43 @@ t.teardown(() => fast.close());
 const { world } = fast;
 const pods = [world.pod('a'), world.pod('b')];
 await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-await fast.serve('shop/web', 1, { pods, nodePort: NODE_PORT });
+await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
 const dialer = await world.client.dialer();
 
 t.test('a Service is served by way of the programs, without more rights than the manifest gives', async (t) => {
   t.match(await initialise?.(), { status: 0, stderr: /the fast path is prepared/ });
   await fast.startDaemon('--fast-path', 'required');
-  const view = await fast.until('all frontends are served', ({ frontends }) => frontends.length === 4);
-  t.match(view, { uplinks: [{ name: 'lan' }], pods: ['pod-a', 'pod-b'], left: [] });
+  const view = await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === 4);
+  t.match(view, { uplinks: [{ name: 'lan' }], podDevices: ['pod-a', 'pod-b'], skipped: [] });
   for (const protocol of ['tcp', 'udp'] as const) {
-    const before = await fast.count('CREATED', 'REMAPPED', 'RECYCLED');
+    const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
     const report = await dialer.dial({ protocol, address: NODES.node1.ip, port: NODE_PORT, count: 40 });
     t.equal(report.answered, 40, JSON.stringify(report));
-    t.ok((await fast.count('CREATED', 'REMAPPED', 'RECYCLED')) - before >= 40, `${protocol} takes the fast path`);
+    t.ok(
+      (await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before >= 40,
+      `${protocol} takes the fast path`,
+    );
   }
 });
 
 t.test('a container that is started anew finds what the one before has pinned, and loses no connection', async (t) => {
   const keep = (family: 'ip' | 'ip6') =>
-    dialer.keep({ protocol: 'tcp', address: NODES.node1[family], port: NODE_PORT, timeoutMs: 5000 });
+    dialer.keepConnection({ protocol: 'tcp', address: NODES.node1[family], port: NODE_PORT, timeoutMs: 5000 });
   const kept = await Promise.all(Array.from({ length: 20 }, (_, i) => keep(i % 2 === 0 ? 'ip' : 'ip6')));
-  const taken = await fast.count('CREATED');
+  const taken = await fast.countReasons('CREATED');
   for (const end of [() => fast.daemon.stop(), () => fast.killDaemon()]) {
     await end();
     t.not(await fast.pins(), '');
     await fast.startDaemon('--fast-path', 'required');
-    const view = await fast.until('it has looked', ({ reason = '' }) => !reason.startsWith('it has not begun yet'));
-    t.match(view, { state: 'on', pods: ['pod-a', 'pod-b'], left: [] });
+    const view = await fast.waitFor('it has looked', ({ reason = '' }) => !reason.startsWith('it has not begun yet'));
+    t.match(view, { state: 'on', podDevices: ['pod-a', 'pod-b'], skipped: [] });
     t.strictSame(view.uplinks, [{ name: 'lan' }]);
   }
-  const before = await fast.count('CREATED', 'REMAPPED', 'RECYCLED');
+  const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
   t.ok(before >= taken, 'it counts on');
   const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
   t.equal(report.answered, 20);
-  t.ok((await fast.count('CREATED', 'REMAPPED', 'RECYCLED')) - before >= 20, 'new connections are taken, too');
+  t.ok((await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before >= 20, 'new connections are taken, too');
   for (const { attempts, answered, errors } of await Promise.all(kept.map((one) => one.stop()))) {
     t.equal(answered, attempts, JSON.stringify(errors));
   }
@@ -58,7 +61,7 @@ t.test('a daemon of the base, which cannot reach what is attached, says so, and 
   await fast.daemon.stop();
   await fast.install((node) => deploy('base', node));
   const daemon = await fast.startDaemon();
-  t.match(await daemon.logged('the fast path cannot be put away'), {
+  t.match(await daemon.waitForLog('the fast path cannot be put away'), {
     level: 'error',
     reason: /"\/run\/bpf\/nftlane\/v1"/,
   });
@@ -80,11 +83,11 @@ t.test('cleanup inside leaves nothing on the node', async (t) => {
 
 t.test('without BPF it says what is missing, and ends where the fast path is required', async (t) => {
   await fast.install((node) => deploy('fastpath', node, { without: ['BPF'] }));
-  const { status, stderr } = await fast.runDaemon('--fast-path', 'required');
+  const { status, stderr } = await fast.runDaemonToExit('--fast-path', 'required');
   t.equal(status, 3);
   t.match(stderr, /fast path, which is required: capabilities: CAP_BPF/);
   const daemon = await fast.startDaemon();
-  t.match(await daemon.logged('the fast path is off'), { level: 'warn', reason: /^capabilities: CAP_BPF/ });
+  t.match(await daemon.waitForLog('the fast path is off'), { level: 'warn', reason: /^capabilities: CAP_BPF/ });
   const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
   t.equal(report.answered, 20, 'nft serves');
 });

@@ -8,12 +8,12 @@ import { Daemon } from '../../support/netns/daemon.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import { createWorld } from '../../support/netns/world.ts';
 import { makeImageFiles, readDockerfile, runContainer, startContainer } from './container.ts';
-import { SIZE, writeThousand } from './thousand.ts';
+import { SIZE, writeThousandServices } from './thousand-services.ts';
 
 /** Right after the load; `make image-bench` measures what is left when it has settled. Node's own code does not count here. */
 const OWN_MEMORY_MB = 60;
 const NODE = ['--node-name', 'n1', '--cluster-cidr', '10.128.0.0/9', '--bind-address', NODES.node1.ip];
-const RUN = ['run', '--manifests', '/run/given', ...NODE, '--log-format', 'json'];
+const RUN = ['run', '--manifests', '/run/input', ...NODE, '--log-format', 'json'];
 
 t.setTimeout(360_000);
 await makeImageFiles();
@@ -23,7 +23,7 @@ t.teardown(async () => {
   await world.destroy();
   await rm(given, { recursive: true });
 });
-await writeThousand(given);
+await writeThousandServices(given);
 const { node1, node2 } = world;
 
 t.test('every program in it finds its libraries', async (t) => {
@@ -51,8 +51,8 @@ t.test('nftlane is its entrance, and has the name of kube-proxy besides', async 
 });
 
 t.test('render needs nothing at all', async (t) => {
-  const { status, stdout, stderr } = await runContainer(node1, ['render', '-f', '/run/given'], {
-    given,
+  const { status, stdout, stderr } = await runContainer(node1, ['render', '-f', '/run/input'], {
+    inputDirectory: given,
     capabilities: [],
   });
   t.match({ status, stderr }, { status: 0, stderr: '' });
@@ -62,10 +62,10 @@ t.test('render needs nothing at all', async (t) => {
 t.test('run programs the kernel with NET_ADMIN alone, once the init container has made the settings', async (t) => {
   const initial = await runContainer(node1, ['run', '--init-only'], { canWriteSettings: true });
   t.match(initial, { status: 0, stderr: /nf_conntrack_tcp_timeout_established/ });
-  const child = startContainer(node1, RUN, { given });
-  const diff = () => runContainer(node1, ['diff', '-f', '/run/given', ...NODE], { given });
+  const child = startContainer(node1, RUN, { inputDirectory: given });
+  const diff = () => runContainer(node1, ['diff', '-f', '/run/input', ...NODE], { inputDirectory: given });
   const daemon = new Daemon(child, diff);
-  const complete = await daemon.logged('ruleset complete');
+  const complete = await daemon.waitForLog('ruleset complete');
   t.match(complete, { services: SIZE.services });
   const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
   for (const line of ['CapPrm', 'CapEff', 'CapBnd']) t.match(status, new RegExp(`^${line}:\\t0000000000001000$`, 'm'));
@@ -99,7 +99,7 @@ t.test('what takes over from kube-proxy is allowed to, with the capabilities of 
 });
 
 t.test('run without NET_ADMIN says what it misses', async (t) => {
-  const { status, stderr } = await runContainer(node2, RUN, { given, capabilities: [] });
+  const { status, stderr } = await runContainer(node2, RUN, { inputDirectory: given, capabilities: [] });
   t.equal(status, 3);
   t.match(stderr, /NET_ADMIN|privileg|permitted/i);
 });

@@ -8,7 +8,7 @@ import type { Namespace } from '../../support/netns/namespace.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import type { Dialer } from '../../support/netns/traffic/dialer-process.ts';
-import type { Report } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../../support/netns/traffic/traffic.ts';
 
 const NODE_PORT = 30040;
 const OWN_PORT = 7070;
@@ -21,10 +21,10 @@ t.teardown(() => proxied.close());
 const { client, node1 } = proxied.world;
 const ports = PORTS.map((port) => ({ ...port, nodePort: NODE_PORT }));
 await proxied.addService('shop/web', 40, { pods: ['a', 'c'], ports });
-await proxied.settle();
+await proxied.waitForSync();
 const dialers = new Map<Namespace, Promise<Dialer>>();
 
-async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<Report> {
+async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<DialReport> {
   const dialer = dialers.get(from) ?? from.dialer();
   dialers.set(from, dialer);
   return (await dialer).dial(request);
@@ -59,8 +59,8 @@ t.test(
     t.match(await ask(client, 'tcp', OWN_PORT), { answered: 12 }, 'route_localnet alone opens the node');
     await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 0 });
     const daemon = await proxied.restart('node1', '--nodeport-addresses', 'primary,localhost');
-    await daemon.logged('switched on net.ipv4.conf.all.route_localnet: node ports at 127.0.0.1 need it');
-    await proxied.settle();
+    await daemon.waitForLog('switched on net.ipv4.conf.all.route_localnet: node ports at 127.0.0.1 need it');
+    await proxied.waitForSync();
     for (const protocol of ['tcp', 'udp'] as const) {
       const inside = await ask(node1, protocol, NODE_PORT);
       t.equal(inside.answered, 12, protocol);
@@ -82,16 +82,16 @@ t.test(
     t.match(await ask(client, 'tcp', OWN_PORT), { timedOut: 12 }, 'and are closed to the client');
     t.match(await ask(node1, 'tcp', NODE_PORT, '::1'), { refused: 12 }, 'the kernel has nothing like it for IPv6');
     await proxied.setEndpoints('shop/web', []);
-    await proxied.settle();
+    await proxied.waitForSync();
     t.match(await ask(node1, 'tcp', NODE_PORT), { refused: 12 }, 'without endpoints');
     await proxied.setEndpoints('shop/web', ['a', 'c']);
-    await proxied.settle();
+    await proxied.waitForSync();
   },
 );
 
 t.test('an address that comes and goes is taken into the blocks', async (t) => {
   const daemon = await proxied.restart('node1', '--nodeport-addresses', '192.168.77.0/24');
-  await proxied.settle();
+  await proxied.waitForSync();
   const answers = async () => {
     const report = await dial(client, { protocol: 'tcp', address: LATE_ADDRESS, port: NODE_PORT, count: 1 });
     return report.answered === 1;
@@ -99,7 +99,7 @@ t.test('an address that comes and goes is taken into the blocks', async (t) => {
   await node1.configure([`address add ${LATE_ADDRESS}/24 dev lan`]);
   t.comment(`taken after ${await until(answers)} ms`);
   await node1.configure([`address del ${LATE_ADDRESS}/24 dev lan`]);
-  await proxied.settle();
+  await proxied.waitForSync();
   const warned = daemon.log.filter(({ msg }) => msg === 'cannot hear of changed addresses');
   t.strictSame(warned, [], 'the kernel told it');
 });
@@ -120,37 +120,37 @@ t.test('a changed file is applied at work, or not at all, or ends the daemon', a
   await publish('nodePortAddresses: [198.51.100.0/24]\nclusterCIDR: 10.0.0.0/8\n');
   await symlink('..data/config.conf', join(directory, 'config.conf'));
   const daemon = await proxied.restart('node1', '--config', join(directory, 'config.conf'));
-  await proxied.settle();
-  t.match(await daemon.logged('flags go before the configuration file'), { flags: ['--cluster-cidr'] });
+  await proxied.waitForSync();
+  t.match(await daemon.waitForLog('flags go before the configuration file'), { flags: ['--cluster-cidr'] });
   const byNodePort = { protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 10 } as const;
   t.match(await dial(client, byNodePort), { refused: 10 });
 
   await publish('nodePortAddresses: [primary]\niptables: {masqueradeBit: 5}\n');
-  const applied = await daemon.logged('the configuration changed');
+  const applied = await daemon.waitForLog('the configuration changed');
   t.match(applied, {
     effect: 'applied',
     fields: ['KubeProxyConfiguration.iptables.masqueradeBit', 'KubeProxyConfiguration.nodePortAddresses'],
   });
-  await proxied.settle();
+  await proxied.waitForSync();
   t.match(await dial(client, byNodePort), { answered: 10 });
 
   await publish('nodePortAddresses: [nowhere]\noomScoreAdj: 5000\n');
-  const { reason } = await daemon.logged('the changed configuration cannot be used; the old one stays');
+  const { reason } = await daemon.waitForLog('the changed configuration cannot be used; the old one stays');
   t.match(reason, /KubeProxyConfiguration\.oomScoreAdj: .*\n.*KubeProxyConfiguration\.nodePortAddresses\[0\]/);
   t.match(await dial(client, byNodePort), { answered: 10 });
 
   await publish(
     'nodePortAddresses: [primary]\niptables: {masqueradeBit: 5}\nhostnameOverride: other\nconntrack: {min: 5}\n',
   );
-  const ending = await daemon.logged('ending to be started with a changed configuration');
+  const ending = await daemon.waitForLog('ending to be started with a changed configuration');
   t.match(ending, { fields: ['KubeProxyConfiguration.conntrack.min'] }, 'the name is said by a flag');
-  await daemon.logged('stopped');
+  await daemon.waitForLog('stopped');
   t.equal(await daemon.stop(), 0);
   t.match(await dial(client, byNodePort), { answered: 10 }, 'forwarding goes on');
 });
 
 t.test('cleanup warns of loopback addresses that its rules no longer close', async (t) => {
-  await proxied.restart('node1').then((daemon) => daemon.logged('ruleset complete'));
+  await proxied.restart('node1').then((daemon) => daemon.waitForLog('ruleset complete'));
   await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
   await proxied.daemon('node1').stop();
   const { status, stdout, stderr } = await proxied.run('node1', 'cleanup');

@@ -1,6 +1,6 @@
 // A representative part of the conformance grid: what Services ask for, what the ruleset says, and what packets meet.
 import t from 'tap';
-import { createGridWorld, optionsOf } from '../../conformance/grid-world.ts';
+import { createConformanceWorld, optionsOf } from '../../conformance/conformance-world.ts';
 import { runGrid, SETUPS } from '../../conformance/run-grid.ts';
 import { gridServices } from '../../conformance/services.ts';
 
@@ -19,11 +19,11 @@ t.test('every way to tell pods, and every kind of node port addresses, is in a s
 });
 
 t.test('route, trace and packets agree', async (t) => {
-  const world = await createGridWorld();
+  const world = await createConformanceWorld();
   t.teardown(() => world.close());
   for (const setup of SETUPS) {
     const results = await runGrid(world, gridServices(EVERY_NTH), setup);
-    t.ok(results.length > 300, `${setup.words}: ${results.length} cells`);
+    t.ok(results.length > 300, `${setup.description}: ${results.length} cells`);
     for (const { cell, differences } of results.filter((result) => result.differences.length > 0)) {
       const { client, destination, policy, endpoints, family, protocol } = cell;
       t.fail(`${[client, destination, policy, endpoints, family, protocol].join(' / ')}: ${differences.join('; ')}`);

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
-import type { Report, Transport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport, Transport } from '../../support/netns/traffic/traffic.ts';
 
 const REMOVED = 'removed stale UDP conntrack entries';
 const NODE_PORT = 30080;
@@ -24,10 +24,10 @@ const [dialer] = await Promise.all([client.dialer(), world.pod('a').respond({ ud
 
 t.test('a flow leaves an endpoint that was removed, on the same socket', async (t) => {
   const at = await proxied.addService('shop/web', 20, { pods: ['a', 'b', 'c'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   for (const family of FAMILIES) {
     const flow = await keep('udp', at[family]);
-    const [pod = ''] = Object.keys((await flow.look()).pods);
+    const [pod = ''] = Object.keys((await flow.snapshot()).pods);
     await proxied.setEndpoints(
       'shop/web',
       ['a', 'b', 'c'].filter((name) => name !== pod),
@@ -38,38 +38,38 @@ t.test('a flow leaves an endpoint that was removed, on the same socket', async (
     t.equal(Object.keys(pods).length, 2, 'it moved once');
     t.equal(refused, 0);
     await proxied.setEndpoints('shop/web', ['a', 'b', 'c']);
-    await proxied.settle();
+    await proxied.waitForSync();
   }
 });
 
 t.test('a flow is refused when there is no endpoint, and answered when there is one again', async (t) => {
   const at = await proxied.addService('shop/down', 21, { pods: ['a'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   for (const family of FAMILIES) {
     const flow = await keep('udp', at[family]);
     await proxied.setEndpoints('shop/down', []);
     const downMs = await until(flow, ({ refused }) => refused > 0);
     t.ok(downMs < LIMIT_MS, `${family}: refused after ${downMs} ms`);
     t.strictSame(await entriesTo(at[family]), [], 'the entry is gone');
-    const from = (await flow.look()).answered;
+    const from = (await flow.snapshot()).answered;
     await proxied.setEndpoints('shop/down', ['b']);
     const upMs = await until(flow, ({ answered }) => answered > from);
     t.ok(upMs < LIMIT_MS, `${family}: answered after ${upMs} ms`);
     await flow.stop();
     await proxied.setEndpoints('shop/down', ['a']);
-    await proxied.settle();
+    await proxied.waitForSync();
   }
 });
 
 t.test('the entries of a deleted Service go with it', async (t) => {
   const at = await proxied.addService('shop/deleted', 22, { pods: ['a', 'c'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   const { answered } = await dialer.dial({ protocol: 'udp', address: at.ip, port: 80, count: 20 });
   t.equal(answered, 20);
   t.equal((await entriesTo(at.ip)).length, 20);
   const from = proxied.daemon('node1').log.length;
   await proxied.remove('shop-deleted.yaml');
-  const { count, reason } = await proxied.daemon('node1').logged(REMOVED, from);
+  const { count, reason } = await proxied.daemon('node1').waitForLog(REMOVED, from);
   t.equal(count, 20);
   t.equal(reason, `${at.ip}:80 is no frontend of shop/deleted:udp any more`);
   t.strictSame(await entriesTo(at.ip), []);
@@ -89,9 +89,9 @@ t.test('a flow to a node port moves; others to the same port stay as they are', 
   const direct = await keep('udp', world.pod('a').ip, { port: NODE_PORT, timeoutMs: PATIENT_MS });
   const [stranger] = await entriesTo(world.pod('a').ip);
   await proxied.addService('shop/node', 24, { pods: ['a'], ports });
-  await proxied.settle();
+  await proxied.waitForSync();
   const flow = await keep('udp', NODES.node1.ip, { port: NODE_PORT });
-  t.strictSame(Object.keys((await flow.look()).pods), ['a']);
+  t.strictSame(Object.keys((await flow.snapshot()).pods), ['a']);
   await proxied.setEndpoints('shop/node', ['c']);
   const ms = await until(flow, ({ pods }) => pods['c'] !== undefined);
   t.ok(ms < LIMIT_MS, `${ms} ms`);
@@ -105,7 +105,7 @@ t.test('a flow to a node port moves; others to the same port stay as they are', 
 t.test('a flow to a node port that is not one yet begins to work', async (t) => {
   const listening = await node1.respond({ udp: [OTHER_NODE_PORT] });
   const flow = await keep('udp', NODES.node1.ip, { port: OTHER_NODE_PORT });
-  t.strictSame(Object.keys((await flow.look()).pods), ['node1']);
+  t.strictSame(Object.keys((await flow.snapshot()).pods), ['node1']);
   const ports = PORTS.map((port) => ({ ...port, nodePort: OTHER_NODE_PORT }));
   await proxied.addService('shop/port', 25, { pods: ['b'], ports });
   const ms = await until(flow, ({ pods }) => pods['b'] !== undefined);
@@ -129,28 +129,28 @@ t.test('a flow to a node port does not turn round when its former server is slow
 
 t.test('TCP connections stay where they are', async (t) => {
   const at = await proxied.addService('shop/tcp', 26, { pods: ['a'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   const [tcp, udp] = [await keep('tcp', at.ip, { timeoutMs: PATIENT_MS }), await keep('udp', at.ip)];
   await proxied.setEndpoints('shop/tcp', ['b']);
   await until(udp, ({ pods }) => pods['b'] !== undefined);
   await udp.stop();
-  await tcp.look();
+  await tcp.snapshot();
   const report = await tcp.stop();
   t.match(report, { answered: report.attempts, pods: { a: report.attempts } });
 });
 
 t.test('a restart of the daemon touches nothing', async (t) => {
   const at = await proxied.addService('shop/steady', 27, { pods: ['a', 'b', 'c'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   const flows = [];
   for (let n = 0; n < 10; n++)
     for (const family of FAMILIES) flows.push(await keep('udp', at[family], { timeoutMs: PATIENT_MS }));
   const before = [...(await entriesTo(at.ip)), ...(await entriesTo(at.ip6))];
   t.equal(before.length, 20);
   const daemon = await proxied.restart('node1');
-  await daemon.logged('ruleset complete');
+  await daemon.waitForLog('ruleset complete');
   await proxied.addService('shop/next', 28, { pods: ['a'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   await delay(700);
   t.strictSame([...(await entriesTo(at.ip)), ...(await entriesTo(at.ip6))].sort(), before.sort());
   for (const flow of flows) {
@@ -166,14 +166,17 @@ t.test('a restart of the daemon touches nothing', async (t) => {
 
 /** A flow of the client that asks all the time. */
 function keep(protocol: Transport, address: string, { port = 80, timeoutMs = 100 } = {}) {
-  return dialer.keep({ protocol, address, port, everyMs: 10, timeoutMs });
+  return dialer.keepConnection({ protocol, address, port, everyMs: 10, timeoutMs });
 }
 
 /** How long it takes until the flow has what is waited for. */
-async function until(flow: { look(): Promise<Report> }, isThere: (report: Report) => boolean): Promise<number> {
+async function until(
+  flow: { snapshot(): Promise<DialReport> },
+  isThere: (report: DialReport) => boolean,
+): Promise<number> {
   const started = performance.now();
   const ms = (): number => Math.round(performance.now() - started);
-  while (!isThere(await flow.look()) && ms() < 5 * LIMIT_MS) await delay(5);
+  while (!isThere(await flow.snapshot()) && ms() < 5 * LIMIT_MS) await delay(5);
   return ms();
 }
 

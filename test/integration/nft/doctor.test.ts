@@ -8,12 +8,12 @@ t.teardown(() => proxied.close());
 const { world } = proxied;
 const { node1, node2, client } = world;
 const WEB = await proxied.addService('shop/web', 10, { pods: ['a', 'c'] });
-await proxied.settle();
+await proxied.waitForSync();
 
 interface Check {
   readonly name: string;
   readonly status: 'ok' | 'warning' | 'problem';
-  readonly says: string;
+  readonly message: string;
   readonly advice: string;
 }
 
@@ -28,7 +28,7 @@ t.test('a node at work has no problem', async (t) => {
   t.equal(status, 0);
   const problems = [...checks.values()].filter((check) => check.status === 'problem');
   t.strictSame(problems, []);
-  for (const name of ['nft', 'nftables of IPv4', 'nftables of IPv6', 'privileges', 'daemon', 'ruleset', 'kube-proxy']) {
+  for (const name of ['nft', 'IPv4 nftables', 'IPv6 nftables', 'privileges', 'daemon', 'ruleset', 'kube-proxy']) {
     t.match(checks.get(name), { status: 'ok', advice: '' }, name);
   }
   const { stdout } = await proxied.run('node1', 'doctor');
@@ -54,11 +54,11 @@ t.test('what is wrong is found, with what to do', async (t) => {
   const { status, checks } = await examine();
   t.equal(status, 1);
   const expected = {
-    'kube-proxy': { status: 'warning', says: /nftables table ip kube-proxy/, advice: /cleanup --kube-proxy/ },
-    'policies of drop': { status: 'warning', says: /inet strict f/ },
-    'forwarding of IPv4': { status: 'problem', says: /ip_forward is 0/ },
+    'kube-proxy': { status: 'warning', message: /nftables table ip kube-proxy/, advice: /cleanup --kube-proxy/ },
+    'drop policies': { status: 'warning', message: /inet strict f/ },
+    'IPv4 forwarding': { status: 'problem', message: /ip_forward is 0/ },
     'node port range': { status: 'warning', advice: /ip_local_reserved_ports=30000-32767/ },
-    'health port 10256': { status: 'ok', says: 'taken by our daemon' },
+    'health port 10256': { status: 'ok', message: 'taken by our daemon' },
   };
   for (const [name, check] of Object.entries(expected)) t.match(checks.get(name), check, name);
   await node1.output('nft', ['-f', '-'], {
@@ -71,7 +71,7 @@ t.test('without a daemon, and without the right to look', async (t) => {
   await proxied.daemon('node2').stop();
   const { status, checks } = await examine('node2');
   t.equal(status, 0, 'that is a warning');
-  t.match(checks.get('daemon'), { status: 'warning', says: /nobody answers/ });
+  t.match(checks.get('daemon'), { status: 'warning', message: /nobody answers/ });
   const server = node2.spawn(process.execPath, [
     '-e',
     'require("net").createServer().listen(10256, () => console.log(1))',
@@ -79,9 +79,9 @@ t.test('without a daemon, and without the right to look', async (t) => {
   await new Promise((resolve) => server.stdout.once('data', resolve));
   const taken = await examine('node2');
   t.equal(taken.status, 1);
-  t.match(taken.checks.get('health port 10256'), { status: 'problem', says: /taken by node/ });
+  t.match(taken.checks.get('health port 10256'), { status: 'problem', message: /taken by node/ });
   server.kill('SIGKILL');
-  const [, socket = ''] = /at (\S+):/.exec(checks.get('daemon')?.says ?? '') ?? [];
+  const [, socket = ''] = /at (\S+):/.exec(checks.get('daemon')?.message ?? '') ?? [];
   await node2.output('touch', [socket]);
   t.match(await proxied.run('node2', 'cleanup'), { status: 0, stdout: `removed the socket ${socket}\n` });
   t.match(await proxied.run('node2', 'cleanup'), { status: 0, stdout: 'nothing to remove\n' });

@@ -17,7 +17,7 @@ const WEB = await proxied.addService('shop/web', 10, {
   overrides: { spec: { type: 'NodePort', externalTrafficPolicy: 'Local' } },
 });
 const EMPTY = await proxied.addService('shop/empty', 12, { pods: [] });
-await proxied.settle();
+await proxied.waitForSync();
 
 async function explained(...words: readonly string[]): Promise<Explanation> {
   const { status, stdout, stderr } = await proxied.run('node1', 'explain', ...words, '-o', 'json');
@@ -55,7 +55,7 @@ t.test('explain says who is out, and which way the packet goes', async (t) => {
   );
   t.match(
     stdout,
-    /node-ports: meta l4proto \. th dport vmap @service-nodeports\n +found \{ tcp \. 30080 : goto nodeport-local \}/,
+    /nodeports: meta l4proto \. th dport vmap @service-nodeports\n +found \{ tcp \. 30080 : goto nodeport-local \}/,
   );
   t.match(stdout, /masquerade: no/);
 });

@@ -7,11 +7,11 @@ import { stringify } from 'yaml';
 import { DRAINING } from '../../support/builders/slice.ts';
 import { type ApiObject, merge } from '../../support/deployment/merge.ts';
 import { buildProgram, startDaemon } from '../../support/netns/daemon.ts';
-import { nodeObjects, serviceRangesObject, sliceObjects } from '../../support/netns/manifests.ts';
+import { nodeObjects, serviceCidrObject, sliceObjects } from '../../support/netns/manifests.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
-import { askHealth, type HealthAnswer } from '../../support/netns/traffic/health-asker.ts';
+import { getHealth, type HealthResponse } from '../../support/netns/traffic/health-client.ts';
 
 const FAMILIES = ['ip', 'ip6'] as const;
 const VIP: Addresses = { ip: '198.51.100.9', ip6: '2001:db8:7::9' };
@@ -52,7 +52,7 @@ async function setEndpoints(name: string, pods: readonly string[], draining: rea
 }
 
 /** Asks until the answer is this, and returns it; the last one when it never is. */
-async function answerOnce(wanted: number | string, ask: () => Promise<HealthAnswer>): Promise<HealthAnswer> {
+async function answerOnce(wanted: number | string, ask: () => Promise<HealthResponse>): Promise<HealthResponse> {
   const deadline = performance.now() + LIMIT_MS;
   for (;;) {
     const answer = await ask();
@@ -62,7 +62,7 @@ async function answerOnce(wanted: number | string, ask: () => Promise<HealthAnsw
 
 async function checkOnce(t: Test, wanted: number | string, node: Namespace, localEndpoints?: number): Promise<void> {
   for (const family of FAMILIES) {
-    const answer = await answerOnce(wanted, () => askHealth(client, node[family], CHECK_PORT));
+    const answer = await answerOnce(wanted, () => getHealth(client, node[family], CHECK_PORT));
     t.equal(answer.status ?? answer.error, wanted, `${node.name} ${family}`);
     if (localEndpoints === undefined) continue;
     t.equal(answer.weight, String(localEndpoints));
@@ -76,19 +76,19 @@ async function checkOnce(t: Test, wanted: number | string, node: Namespace, loca
 
 t.test('a load balancer leaves a node whose endpoints terminate, while forwarding goes on', async (t) => {
   await proxied.addService('shop/lb', 40, { pods: ['a', 'b'], overrides: balanced('Local') });
-  await proxied.settle();
+  await proxied.waitForSync();
   await checkOnce(t, 200, node1, 2);
   await checkOnce(t, 503, node2, 0);
 
   const dialer = await client.dialer();
   const traffic = await Promise.all(
-    FAMILIES.map((family) => dialer.hold({ protocol: 'tcp', address: VIP[family], port: 80, perSecond: 50 })),
+    FAMILIES.map((family) => dialer.dialAtRate({ protocol: 'tcp', address: VIP[family], port: 80, perSecond: 50 })),
   );
   await setEndpoints('shop/lb', ['c'], ['a', 'b']);
   await checkOnce(t, 503, node1, 0);
   await checkOnce(t, 200, node2, 1);
-  const before = await Promise.all(traffic.map((flow) => flow.look()));
-  await proxied.settle();
+  const before = await Promise.all(traffic.map((flow) => flow.snapshot()));
+  await proxied.waitForSync();
   for (const family of FAMILIES) {
     const { answered, pods } = await dialer.dial({ protocol: 'tcp', address: VIP[family], port: 80, count: 20 });
     t.equal(answered, 20, `${family}: new connections are still forwarded`);
@@ -111,7 +111,7 @@ t.test('the port is there as long as the Service wants it, and at the node addre
   await checkOnce(t, 'ECONNREFUSED', node1);
   await proxied.addService('shop/lb', 40, { pods: ['a'], overrides: balanced('Local') });
   await checkOnce(t, 200, node1, 1);
-  const elsewhere = await askHealth(node1, '127.0.0.1', CHECK_PORT);
+  const elsewhere = await getHealth(node1, '127.0.0.1', CHECK_PORT);
   t.equal(elsewhere.error, 'ECONNREFUSED', 'node ports are not taken at loopback addresses');
   await proxied.remove('shop-lb.yaml');
   await checkOnce(t, 'ECONNREFUSED', node1);
@@ -121,7 +121,7 @@ t.test('a port that another process has is said, and answered when that is gone'
   const from = proxied.daemon('node1').log.length;
   const stranger = await node1.respond({ tcp: [CHECK_PORT] });
   await proxied.addService('shop/lb', 40, { pods: ['a'], overrides: balanced('Local') });
-  const entry = await proxied.daemon('node1').logged('health checks of a Service are not answered', from);
+  const entry = await proxied.daemon('node1').waitForLog('health checks of a Service are not answered', from);
   t.match(entry, { level: 'warn', service: 'shop/lb', port: CHECK_PORT, reason: /another process listens there$/ });
   await checkOnce(t, 503, node2, 0);
   await stranger.stop();
@@ -131,14 +131,14 @@ t.test('a port that another process has is said, and answered when that is gone'
 });
 
 t.test('/healthz follows the Node, /livez does not', async (t) => {
-  const ask = (path: string) => () => askHealth(client, NODES.node1.ip, HEALTHZ_PORT, path);
+  const ask = (path: string) => () => getHealth(client, NODES.node1.ip, HEALTHZ_PORT, path);
   const good = await answerOnce(200, ask('/healthz'));
   t.match(good, { status: 200, body: { nodeEligible: true, healthy: true, status: { IPv4: { healthy: true } } } });
   const [first = {}, ...others] = nodeObjects();
   const write = (node: ApiObject) =>
     proxied.write(
       'nodes.yaml',
-      [node, ...others, serviceRangesObject()].map((object) => stringify(object)).join('---\n'),
+      [node, ...others, serviceCidrObject()].map((object) => stringify(object)).join('---\n'),
     );
   await write(merge(first, LEAVING));
   t.match(await answerOnce(503, ask('/healthz')), { status: 503, body: { nodeEligible: false, healthy: true } });
@@ -146,7 +146,7 @@ t.test('/healthz follows the Node, /livez does not', async (t) => {
   t.match(live, { status: 200, body: { healthy: true } });
   t.notOk('nodeEligible' in (live.body as object));
   t.equal((await ask('/metrics')()).status, 404);
-  t.equal((await askHealth(client, NODES.node2.ip, HEALTHZ_PORT, '/healthz')).status, 200, 'the other node stays');
+  t.equal((await getHealth(client, NODES.node2.ip, HEALTHZ_PORT, '/healthz')).status, 200, 'the other node stays');
   await write(first);
   t.equal((await answerOnce(200, ask('/healthz'))).status, 200);
 });
@@ -165,7 +165,7 @@ t.test('a daemon that cannot reach its API server is alive, but gets no traffic'
   await writeFile(kubeconfig, JSON.stringify(config));
   const flags = ['--node-name', 'n1', '--kubeconfig', kubeconfig, '--healthz-bind-address', '[::]:9999'];
   const daemon = startDaemon(client, flags, { program, runDir: join(scratch, 'run') });
-  const ask = (path: string, address: string) => askHealth(client, address, 9999, path);
+  const ask = (path: string, address: string) => getHealth(client, address, 9999, path);
   const live = await answerOnce(200, () => ask('/livez', '127.0.0.1'));
   t.match(live, { status: 200, body: { healthy: true } });
   t.match(await ask('/healthz', '::1'), { status: 503, body: { nodeEligible: false, healthy: false } });

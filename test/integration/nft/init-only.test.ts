@@ -42,7 +42,7 @@ t.test('localhost among the node port addresses: loopback is closed to others fi
     const { status, stderr } = await node1.exec('env', [...INIT, ...flags]);
     t.equal(status, 0, `${time}: ${stderr}`);
     t.equal(await node1.output('cat', [ROUTED]), '1\n', time);
-    const guard = await node1.output('nft', ['list', 'chain', 'ip', 'nftlane', 'guard-prerouting']);
+    const guard = await node1.output('nft', ['list', 'chain', 'ip', 'nftlane', 'filter-prerouting-pre-dnat']);
     t.match(guard, /iifname != "lo" ip daddr 127\.0\.0\.0\/8 drop/, time);
   }
   const script = 'mount -o bind,ro /proc/sys /proc/sys && exec "$@"';

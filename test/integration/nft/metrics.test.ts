@@ -27,7 +27,7 @@ async function sum(name: string, labels: string): Promise<number> {
 t.test('the daemon counts new connections of Services and endpoints', async (t) => {
   const at = await proxied.addService('shop/web', 30, { pods: ['a', 'b'] });
   const daemon = await proxied.restart('node1', '--metrics-connections', '10');
-  await daemon.waitReady();
+  await daemon.waitUntilReady();
   t.equal(await page('/proxyMode'), 'nftables');
   const labels = 'namespace="shop",service="web",port="tcp",ip_family="IPv4"';
   t.equal(await sum('nftlane_service_connections_total', labels), 0);
@@ -49,5 +49,5 @@ t.test('the daemon counts a foreign change', async (t) => {
   const repaired = async () => /^nftlane_foreign_changes_total 1$/m.test(await page('/metrics'));
   while (!(await repaired()) && performance.now() < deadline) await delay(500);
   t.ok(await repaired());
-  await proxied.daemon('node1').waitReady();
+  await proxied.daemon('node1').waitUntilReady();
 });

@@ -10,14 +10,14 @@ import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts'
 import { type Addresses, CLIENT, NODES, type NodeName } from '../../support/netns/topology.ts';
 import type { Dialer } from '../../support/netns/traffic/dialer-process.ts';
 import { sendInvalidSegment } from '../../support/netns/traffic/invalid-segment.ts';
-import type { PairReport } from '../../support/netns/traffic/pair-asker.ts';
-import type { Report, Transport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport, Transport } from '../../support/netns/traffic/traffic.ts';
+import type { PairReport } from '../../support/netns/traffic/udp-pair-client.ts';
 
 type Family = keyof Addresses;
 
 const FAMILIES: readonly Family[] = ['ip', 'ip6'];
 const FLOWS = (['tcp', 'udp'] as const).flatMap((protocol) => FAMILIES.map((family) => ({ protocol, family })));
-const PAIR_ASKER = fileURLToPath(new URL('../../support/netns/traffic/pair-asker.ts', import.meta.url));
+const PAIR_CLIENT = fileURLToPath(new URL('../../support/netns/traffic/udp-pair-client.ts', import.meta.url));
 const VIP: Addresses = { ip: '198.51.100.8', ip6: '2001:db8:7::8' };
 
 /** The client's further addresses, each of which is a client of its own to the nodes. */
@@ -38,32 +38,32 @@ await client.configure(
 );
 const dialers = new Map<Namespace, Promise<Dialer>>();
 
-async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<Report> {
+async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<DialReport> {
   const dialer = dialers.get(from) ?? from.dialer();
   dialers.set(from, dialer);
   return (await dialer).dial(request);
 }
 
 /** Where a Service is dialled. */
-interface Place {
+interface DialTarget {
   readonly protocol: Transport;
   readonly address: string;
   readonly port: number;
 }
 
 /** The pods that answer the client, all of whose connections are answered. */
-async function podsOf(t: Test, place: Place, count: number, as: Addresses = CLIENT): Promise<string[]> {
-  const report = await dial(client, { ...place, sourceAddress: as[familyOf(place)], count });
-  t.equal(report.answered, count, `${place.protocol} ${place.address} answers ${JSON.stringify(report.errors)}`);
+async function podsOf(t: Test, target: DialTarget, count: number, as: Addresses = CLIENT): Promise<string[]> {
+  const report = await dial(client, { ...target, sourceAddress: as[familyOf(target)], count });
+  t.equal(report.answered, count, `${target.protocol} ${target.address} answers ${JSON.stringify(report.errors)}`);
   return Object.keys(report.pods).sort();
 }
 
 /** The pod that each of the clients gets. */
-function podOfEach(t: Test, place: Place): Promise<string[]> {
-  return Promise.all(CLIENTS.map(async (each) => (await podsOf(t, place, 1, each)).join()));
+function podOfEach(t: Test, target: DialTarget): Promise<string[]> {
+  return Promise.all(CLIENTS.map(async (each) => (await podsOf(t, target, 1, each)).join()));
 }
 
-function familyOf({ address }: Place): Family {
+function familyOf({ address }: DialTarget): Family {
   return address.includes(':') ? 'ip6' : 'ip';
 }
 
@@ -81,7 +81,7 @@ function annotated(annotations: ApiObject): ApiObject {
 
 /** What the first node remembers of a Service port. */
 function memory(name: string, { protocol, family }: { protocol: Transport; family: Family }): Promise<string> {
-  return node1.output('nft', ['list', 'map', family, 'nftlane', `memory/${name}/${protocol}/${protocol}`]);
+  return node1.output('nft', ['list', 'map', family, 'nftlane', `affinity/${name}/${protocol}/${protocol}`]);
 }
 
 /** Tries again for a second, for what a daemon does right after its elements are in place. */
@@ -99,7 +99,7 @@ function addSticky(seconds: number, pods: readonly string[] = ['a', 'b', 'c']): 
 
 t.test('a client finds its endpoint again, however it dials', async (t) => {
   const at = await addSticky(100);
-  await proxied.settle();
+  await proxied.waitForSync();
   const kept = new Map<string, string>();
   for (const { protocol, family } of FLOWS) {
     const about = `${protocol} ${family}`;
@@ -113,8 +113,8 @@ t.test('a client finds its endpoint again, however it dials', async (t) => {
   }
 
   const daemon = await proxied.restart('node1');
-  await daemon.logged('ruleset complete');
-  await proxied.settle();
+  await daemon.waitForLog('ruleset complete');
+  await proxied.waitForSync();
   for (const { protocol, family } of FLOWS) {
     const about = `${protocol} ${family}`;
     const found = await podsOf(t, { protocol, address: at[family], port: 80 }, 20);
@@ -125,52 +125,52 @@ t.test('a client finds its endpoint again, however it dials', async (t) => {
 t.test('a client whose endpoint has gone gets another one, and keeps that', async (t) => {
   const at = await addSticky(100);
   const flow = { protocol: 'tcp', family: 'ip' } as const;
-  const place = { protocol: 'tcp', address: at.ip, port: 80 } as const;
-  await proxied.settle();
-  const [gone = ''] = await podsOf(t, place, 1);
-  const before = await podOfEach(t, place);
+  const target = { protocol: 'tcp', address: at.ip, port: 80 } as const;
+  await proxied.waitForSync();
+  const [gone = ''] = await podsOf(t, target, 1);
+  const before = await podOfEach(t, target);
   const { ip } = world.pod(gone);
   t.match(await memory('shop/sticky', flow), `: ${ip} . 8080`);
   const left = ['a', 'b', 'c'].filter((pod) => pod !== gone);
   await proxied.setEndpoints('shop/sticky', left);
-  await proxied.settle();
+  await proxied.waitForSync();
   t.ok(await soon(async () => !(await memory('shop/sticky', flow)).includes(`${ip} .`)), 'nobody is remembered for it');
-  const [next = ''] = await podsOf(t, place, 1);
+  const [next = ''] = await podsOf(t, target, 1);
   t.ok(left.includes(next));
-  t.strictSame(await podsOf(t, place, 50), [next]);
-  const after = await podOfEach(t, place);
+  t.strictSame(await podsOf(t, target, 50), [next]);
+  const after = await podOfEach(t, target);
   const moved = before.filter((pod, index) => pod !== gone && pod !== after[index]);
   t.strictSame(moved, [], 'clients of the others stay');
   await proxied.setEndpoints('shop/sticky', ['a', 'b', 'c']);
-  await proxied.settle();
-  t.strictSame(await podsOf(t, place, 50), [next], 'they stay when it comes back');
+  await proxied.waitForSync();
+  t.strictSame(await podsOf(t, target, 50), [next], 'they stay when it comes back');
 });
 
 t.test('another timeout holds at once, and without affinity nothing is left', async (t) => {
   const at = await addSticky(100);
-  const place = { protocol: 'udp', address: at.ip6, port: 80 } as const;
-  await proxied.settle();
-  const pods = await podsOf(t, place, 1);
+  const target = { protocol: 'udp', address: at.ip6, port: 80 } as const;
+  await proxied.waitForSync();
+  const pods = await podsOf(t, target, 1);
   await addSticky(7200);
-  await proxied.settle();
-  t.strictSame(await podsOf(t, place, 10), pods);
+  await proxied.waitForSync();
+  t.strictSame(await podsOf(t, target, 10), pods);
   const listed = await memory('shop/sticky', { protocol: 'udp', family: 'ip6' });
   // Kernels differ in whether an element's own timeout follows, but not in when it ends.
   t.match(listed, new RegExp(`${CLIENT.ip6} timeout \\w+ expires 1h59m`));
   const chains = () => node1.output('nft', ['-t', 'list', 'ruleset']);
-  t.ok(await soon(async () => !(await chains()).includes('remember-100/')), 'no chain of the old one');
-  t.match(await chains(), 'remember-7200/shop/sticky/udp/udp');
+  t.ok(await soon(async () => !(await chains()).includes('affinity-update-100/')), 'no chain of the old one');
+  t.match(await chains(), 'affinity-update-7200/shop/sticky/udp/udp');
   await addSticky(0);
-  await proxied.settle();
+  await proxied.waitForSync();
   t.ok(await soon(async () => !/(?:sticky|remember|memory)[-/]/.test(await chains())), 'no chain, no memory');
-  t.equal((await podsOf(t, place, 60)).length, 3, 'connections spread');
+  t.equal((await podsOf(t, target, 60)).length, 3, 'connections spread');
 });
 
 t.test('an endpoint of another node is not remembered where only those of this node may be used', async (t) => {
   const spec = { ...affinity(100), internalTrafficPolicy: 'Local' };
   const given = { pods: ['a', 'c'], ports: withNodePort(30029), overrides: { spec } };
   const at = await proxied.addService('shop/inner', 29, given);
-  await proxied.settle();
+  await proxied.waitForSync();
   const byNodePort = { protocol: 'tcp', address: NODES.node1.ip, port: 30029 } as const;
   const before = await podOfEach(t, byNodePort);
   t.equal(new Set(before).size, 2);
@@ -180,14 +180,14 @@ t.test('an endpoint of another node is not remembered where only those of this n
 
 t.test('a memory ends when it is not used, and lives on when it is', async (t) => {
   const at = await proxied.addService('shop/short', 21, { pods: ['a', 'b', 'c'], overrides: { spec: affinity(2) } });
-  await proxied.settle();
-  const place = { protocol: 'tcp', address: at.ip, port: 80 } as const;
+  await proxied.waitForSync();
+  const target = { protocol: 'tcp', address: at.ip, port: 80 } as const;
   const isRemembered = async () =>
     (await memory('shop/short', { protocol: 'tcp', family: 'ip' })).includes(`${CLIENT.ip} `);
-  const pods = await podsOf(t, place, 1);
+  const pods = await podsOf(t, target, 1);
   for (let used = 0; used < 3; used++) {
     await delay(1000);
-    t.strictSame(await podsOf(t, place, 1), pods, 'it is refreshed by use');
+    t.strictSame(await podsOf(t, target, 1), pods, 'it is refreshed by use');
   }
   t.ok(await isRemembered());
   await delay(2300);
@@ -197,13 +197,13 @@ t.test('a memory ends when it is not used, and lives on when it is', async (t) =
 t.test('with source hash a client keeps its endpoint without being remembered', async (t) => {
   const overrides = annotated({ 'nftlane.io/balance': 'source-hash' });
   const at = await proxied.addService('shop/hash', 22, { pods: ['a', 'b', 'c'], overrides });
-  await proxied.settle();
+  await proxied.waitForSync();
   for (const { protocol, family } of FLOWS) {
-    const place = { protocol, address: at[family], port: 80 };
-    const first = await podOfEach(t, place);
+    const target = { protocol, address: at[family], port: 80 };
+    const first = await podOfEach(t, target);
     t.equal(new Set(first).size, 3, `${protocol} ${family}: clients spread`);
-    t.strictSame(await podOfEach(t, place), first, `${protocol} ${family}: the same again`);
-    t.equal((await podsOf(t, place, 50)).length, 1, `${protocol} ${family}: fifty connections`);
+    t.strictSame(await podOfEach(t, target), first, `${protocol} ${family}: the same again`);
+    t.equal((await podsOf(t, target, 50)).length, 1, `${protocol} ${family}: fifty connections`);
   }
 });
 
@@ -213,13 +213,13 @@ t.test('with maglev every node chooses alike, and few clients move', async (t) =
   const overrides = { ...annotated({ 'nftlane.io/balance': 'maglev' }), spec };
   const given = { ports: withNodePort(30023).slice(0, 1), overrides };
   await proxied.addService('shop/maglev', 23, { pods: ['a', 'b', 'c'], ...given });
-  await proxied.settle();
+  await proxied.waitForSync();
   const at = (node: NodeName) => ({ protocol: 'tcp', address: NODES[node].ip, port: 30023 }) as const;
   const before = await podOfEach(t, at('node1'));
   t.equal(new Set(before).size, 3, 'clients spread');
   t.strictSame(await podOfEach(t, at('node2')), before, 'from either node');
   await proxied.setEndpoints('shop/maglev', ['a', 'c']);
-  await proxied.settle();
+  await proxied.waitForSync();
   const after = await podOfEach(t, at('node1'));
   const moved = before.filter((pod, index) => pod !== 'b' && pod !== after[index]);
   t.ok(moved.length <= 2, `${moved.length} clients of other endpoints move`);
@@ -231,7 +231,7 @@ t.test('weights give shares', async (t) => {
   const { ip, ip6 } = world.pod('a');
   const overrides = annotated({ 'nftlane.io/weights': `${ip}=3,${ip6}=3` });
   const at = await proxied.addService('shop/weights', 24, { pods: ['a', 'c'], overrides });
-  await proxied.settle();
+  await proxied.waitForSync();
   for (const { protocol, family } of FLOWS) {
     const { answered, pods } = await dial(client, { protocol, address: at[family], port: 80, count: 400 });
     t.equal(answered, 400);
@@ -242,12 +242,12 @@ t.test('weights give shares', async (t) => {
 
 t.test('two datagrams at once from a new socket reach the same endpoint', async (t) => {
   const at = await proxied.addService('shop/dns', 25, { pods: ['a', 'b', 'c'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   for (const from of [client, node1]) {
     for (const family of FAMILIES) {
-      const out = await from.output(process.execPath, [PAIR_ASKER, at[family], '80', '300']);
+      const out = await from.output(process.execPath, [PAIR_CLIENT, at[family], '80', '300']);
       const report: PairReport = JSON.parse(out);
-      t.strictSame(report, { together: 300, apart: 0, lost: 0 }, `${from.name} ${family}`);
+      t.strictSame(report, { sameBackend: 300, differentBackends: 0, lost: 0 }, `${from.name} ${family}`);
     }
   }
 });
@@ -265,13 +265,13 @@ function addGuarded(loadBalancerSourceRanges: readonly string[]): Promise<Addres
 
 /** Whether each of these may come in at the load balancer's address. */
 async function admitted(family: Family): Promise<Record<'first' | 'second' | 'pod' | 'node', boolean>> {
-  const place = { protocol: 'tcp', address: VIP[family], port: 80, timeoutMs: 150, count: 2 } as const;
+  const target = { protocol: 'tcp', address: VIP[family], port: 80, timeoutMs: 150, count: 2 } as const;
   const sourceAddress = CLIENTS[0]?.[family] ?? '';
   const reports = await Promise.all([
-    dial(client, { ...place, sourceAddress: CLIENT[family] }),
-    dial(client, { ...place, sourceAddress }),
-    dial(shell, place),
-    dial(node1, place),
+    dial(client, { ...target, sourceAddress: CLIENT[family] }),
+    dial(client, { ...target, sourceAddress }),
+    dial(shell, target),
+    dial(node1, target),
   ]);
   const [first = false, second = false, pod = false, node = false] = reports.map(({ answered }) => answered === 2);
   return { first, second, pod, node };
@@ -289,12 +289,12 @@ const RANGES: readonly [ranges: string[], ip: typeof ALL, ip6: typeof ALL][] = [
 t.test('a load balancer address lets in its source ranges', async (t) => {
   for (const [ranges, ip, ip6] of RANGES) {
     await addGuarded(ranges);
-    await proxied.settle();
+    await proxied.waitForSync();
     t.strictSame(await admitted('ip'), ip, `${ranges}`);
     t.strictSame(await admitted('ip6'), ip6, `${ranges}, IPv6`);
   }
   const at = await addGuarded(['203.0.113.0/24', '2001:db8:9::/64']);
-  await proxied.settle();
+  await proxied.waitForSync();
   for (const { protocol, family } of FLOWS) {
     await podsOf(t, { protocol, address: at[family], port: 80 }, 3);
     await podsOf(t, { protocol, address: NODES.node1[family], port: WEB_PORT }, 3);
@@ -305,12 +305,12 @@ t.test('a load balancer address lets in its source ranges', async (t) => {
 
 t.test('source ranges become wider and narrower, and nobody notices who is in both', async (t) => {
   await addGuarded(['192.168.0.0/16']);
-  await proxied.settle();
+  await proxied.waitForSync();
   const dialer = await client.dialer();
-  const held = await dialer.hold({ protocol: 'tcp', address: VIP.ip, port: 80, perSecond: 200 });
+  const held = await dialer.dialAtRate({ protocol: 'tcp', address: VIP.ip, port: 80, perSecond: 200 });
   for (const range of ['192.0.0.0/8', '192.168.0.0/16', '192.168.77.0/24']) {
     await addGuarded([range]);
-    await proxied.settle();
+    await proxied.waitForSync();
     t.strictSame(await admitted('ip'), { ...ALL, pod: false }, range);
   }
   const report = await held.stop();
@@ -320,13 +320,13 @@ t.test('source ranges become wider and narrower, and nobody notices who is in bo
 t.test('strict source ranges close what cannot be read', async (t) => {
   await addGuarded(['nowhere']);
   await proxied.restart('node1', '--strict-source-ranges');
-  await proxied.settle();
+  await proxied.waitForSync();
   t.strictSame([await admitted('ip'), await admitted('ip6')], [NONE, NONE]);
   await addGuarded([`${CLIENT.ip}/32`]);
-  await proxied.settle();
+  await proxied.waitForSync();
   t.strictSame([await admitted('ip'), await admitted('ip6')], [{ ...NONE, first: true }, NONE]);
   await proxied.restart('node1');
-  await proxied.settle();
+  await proxied.waitForSync();
   t.strictSame(await admitted('ip6'), ALL);
 });
 
@@ -334,7 +334,7 @@ t.test("a pod of another node reaches its own node's endpoint by this node's por
   const overrides = { spec: { externalTrafficPolicy: 'Local' } };
   for (const pods of [['c'], ['a', 'c']]) {
     await proxied.addService('shop/far', 27, { pods, ports: withNodePort(30027), overrides });
-    await proxied.settle();
+    await proxied.waitForSync();
     for (const { protocol, family } of FLOWS) {
       const report = await dial(far, { protocol, address: NODES.node1[family], port: 30027, count: 20 });
       t.match(report, { answered: 20 }, `${protocol} ${family} to ${pods}: ${JSON.stringify(report)}`);
@@ -344,15 +344,15 @@ t.test("a pod of another node reaches its own node's endpoint by this node's por
 
 t.test('a segment outside of its window does not reset the connection', async (t) => {
   const at = await proxied.addService('shop/window', 28, { pods: ['a'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   const dialer = await far.dialer();
   const sourcePort = 45678;
-  const kept = await dialer.keep({ protocol: 'tcp', address: at.ip, port: 80, sourcePort, everyMs: 250 });
+  const kept = await dialer.keepConnection({ protocol: 'tcp', address: at.ip, port: 80, sourcePort, everyMs: 250 });
   for (let sent = 0; sent < 2; sent++) {
     const isSent = await sendInvalidSegment(world.pod('a'), 8080, sourcePort);
     if (!isSent) t.comment('there is no Python here to send it with');
   }
-  await kept.look();
+  await kept.snapshot();
   const report = await kept.stop();
   t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, 'every question has its answer');
 });

@@ -4,8 +4,8 @@ import t from 'tap';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
-import type { Dialer, Dialling } from '../../support/netns/traffic/dialer-process.ts';
-import type { Report, Transport } from '../../support/netns/traffic/traffic.ts';
+import type { Dialer, RunningDial } from '../../support/netns/traffic/dialer-process.ts';
+import type { DialReport, Transport } from '../../support/netns/traffic/traffic.ts';
 
 const NODE_PORT = 30080;
 const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
@@ -34,7 +34,7 @@ const WEB = await proxied.addService('shop/web', 10, {
 });
 const SELF = await proxied.addService('shop/self', 11, { pods: ['a'] });
 const EMPTY = await proxied.addService('shop/empty', 12, { pods: [] });
-await proxied.settle();
+await proxied.waitForSync();
 
 t.test('clients, pods and processes of nodes reach a Service wherever it can be dialled', async (t) => {
   const frontends = [
@@ -118,7 +118,7 @@ t.test('backends get equal shares, whatever their number, and whichever way it w
     ['a', 'b', 'c'],
   ]) {
     await proxied.setEndpoints('shop/web', pods);
-    await proxied.settle();
+    await proxied.waitForSync();
     for (const { protocol, family } of FLOWS) {
       const report = await dial(client, { protocol, address: WEB[family], port: 80, count });
       const counts = pods.map((pod) => report.pods[pod] ?? 0);
@@ -134,8 +134,8 @@ t.test('a restart of the daemon goes unnoticed', async (t) => {
   const held = await hold({ at: WEB, perSecond: 200 });
   const before = await connections();
   const daemon = await proxied.restart('node1');
-  await daemon.logged('ruleset complete');
-  await proxied.settle();
+  await daemon.waitForLog('ruleset complete');
+  await proxied.waitForSync();
   for (const report of await stop(held)) t.match(report, noLoss(report), JSON.stringify(report));
   t.ok((await connections()) > before, 'counters go on, so no slot was written again');
   t.strictSame(
@@ -160,13 +160,13 @@ t.test('no connection is lost while endpoints come and go', async (t) => {
 
 t.test('a UDP flow leaves a removed endpoint', async (t) => {
   const at = await proxied.addService('shop/flow', 14, { pods: ['a'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   const dialer = await client.dialer();
-  const flow = await dialer.keep({ protocol: 'udp', address: at.ip, port: 80 });
+  const flow = await dialer.keepConnection({ protocol: 'udp', address: at.ip, port: 80 });
   await proxied.setEndpoints('shop/flow', ['b']);
-  await proxied.settle();
-  await flow.look();
-  const before = (await flow.look()).pods['a'];
+  await proxied.waitForSync();
+  await flow.snapshot();
+  const before = (await flow.snapshot()).pods['a'];
   const { pods } = await flow.stop();
   t.ok(pods['b'], 'the new endpoint has it');
   t.equal(pods['a'], before, 'the old one does not');
@@ -177,7 +177,7 @@ t.test('a flushed ruleset is repaired at the next change', async (t) => {
   await node1.output('nft', ['flush', 'ruleset']);
   t.match(await dial(client, request), { answered: 0 }, 'nothing works without it');
   await proxied.setEndpoints('shop/web', ['a', 'c']);
-  await proxied.settle();
+  await proxied.waitForSync();
   t.match(await dial(client, request), { answered: 5 });
   const own = await proxied.run('node1', 'diff');
   t.match(own, { status: 0, stdout: '' });
@@ -189,12 +189,12 @@ t.test('an invalid object does not stop the others', async (t) => {
   const daemon = proxied.daemon('node1');
   await proxied.write('aaa-invalid.yaml', invalid);
   const added = await proxied.addService('shop/added', 13, { pods: ['b'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   t.match(await dial(client, { protocol: 'tcp', address: added.ip, port: 80, count: 5 }), {
     answered: 5,
     pods: { b: 5 },
   });
-  const entry = await daemon.logged('object cannot be used as it stands');
+  const entry = await daemon.waitForLog('object cannot be used as it stands');
   t.match(entry, { level: 'warn', object: 'Service shop/bad' });
   await proxied.remove('aaa-invalid.yaml');
 });
@@ -208,28 +208,28 @@ t.test('a file that is no YAML keeps what it said before', async (t) => {
   const request = { protocol: 'tcp', address: SELF.ip, port: 80, count: 5 } as const;
   t.match(await dial(client, request), { answered: 5 });
   await proxied.addService('shop/self', 11, { pods: ['b'] });
-  await proxied.settle();
+  await proxied.waitForSync();
   t.match(await dial(client, request), { answered: 5, pods: { b: 5 } }, 'once it is YAML again it counts');
 });
 
-async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<Report> {
+async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<DialReport> {
   const dialer = dialers.get(from) ?? from.dialer();
   dialers.set(from, dialer);
   return (await dialer).dial(request);
 }
 
 /** New connections from the client at this rate, over TCP and over UDP. */
-async function hold({ at, perSecond }: { at: Addresses; perSecond: number }): Promise<Dialling[]> {
+async function hold({ at, perSecond }: { at: Addresses; perSecond: number }): Promise<RunningDial[]> {
   const dialer = await client.dialer();
-  const begin = (protocol: Transport, address: string) => dialer.hold({ protocol, address, port: 80, perSecond });
+  const begin = (protocol: Transport, address: string) => dialer.dialAtRate({ protocol, address, port: 80, perSecond });
   return Promise.all([begin('tcp', at.ip), begin('udp', at.ip6)]);
 }
 
-function stop(held: readonly Dialling[]): Promise<Report[]> {
+function stop(held: readonly RunningDial[]): Promise<DialReport[]> {
   return Promise.all(held.map((dialling) => dialling.stop()));
 }
 
-function noLoss({ attempts }: Report) {
+function noLoss({ attempts }: DialReport) {
   return { answered: attempts, refused: 0, timedOut: 0, errors: {} };
 }
 

@@ -105,7 +105,7 @@ t.test('rules that somebody took away', async (t) => {
 t.test('doctor finds everything that the rules need', async (t) => {
   const { stdout } = await run(process.execPath, [program, 'doctor', '-o', 'json']);
   const { checks }: { checks: readonly { name: string; status: string }[] } = JSON.parse(stdout);
-  for (const name of ['nftables of IPv4', 'nftables of IPv6']) {
+  for (const name of ['IPv4 nftables', 'IPv6 nftables']) {
     t.match(
       checks.find((check) => check.name === name),
       { status: 'ok' },

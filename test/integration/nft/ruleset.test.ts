@@ -6,25 +6,25 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { type SyncReport, sync } from '../../../src/controller/sync.ts';
 import { Engine, type KernelListing } from '../../../src/engine/engine.ts';
-import { RUN_SIZE } from '../../../src/engine/transaction.ts';
+import { BATCH_SIZE } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
-import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
-import { Cluster, events, tell } from '../../support/builders/events.ts';
-import { put, remove, replaceAll } from '../../support/builders/feed.ts';
+import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
+import { applyEvent, ClusterObjects, objectEvents } from '../../support/builders/arbitrary-events.ts';
+import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import { contents } from '../../support/fakes/model-kernel.ts';
-import { NamespaceTables } from '../../support/fakes/namespace-tables.ts';
+import { contents } from '../../support/fakes/fake-nftables.ts';
+import { NamespacedNftClient } from '../../support/fakes/namespaced-nft-client.ts';
 
 const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
 t.setTimeout(120_000);
 
 const skip = process.getuid?.() === 0 ? false : 'only root can make network namespaces';
 
-function tablesOf(t: Test, options: { nft?: string } = {}): NamespaceTables {
-  const tables = new NamespaceTables(options);
+function tablesOf(t: Test, options: { nft?: string } = {}): NamespacedNftClient {
+  const tables = new NamespacedNftClient(options);
   t.teardown(() => tables.close());
   return tables;
 }
@@ -39,7 +39,7 @@ function engineOf(objects: readonly ApiObject[]): Engine {
 function wanted(engine: Engine): KernelListing {
   const elements = new Map(
     FAMILIES.flatMap((family) =>
-      Object.values(OBJECTS[family]).map((object) => {
+      Object.values(SETS_AND_MAPS[family]).map((object) => {
         const held = engine.elements(object).map(({ key, data, comment }) => [key, { data, comment }] as const);
         return [`${family} ${object.name}`, new Map(held)] as const;
       }),
@@ -75,11 +75,11 @@ function services(count: number): ApiObject[] {
 t.test('the kernel holds what the engine wants, after every history', { skip }, async (t) => {
   const tables = tablesOf(t);
   const syncs = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 });
-  const property = fc.asyncProperty(events(20), syncs, async (history, syncAfter) => {
+  const property = fc.asyncProperty(objectEvents(20), syncs, async (history, syncAfter) => {
     // What is left of the history before is what a new engine may find.
-    const [engine, cluster] = [new Engine(OPTIONS), new Cluster()];
+    const [engine, cluster] = [new Engine(OPTIONS), new ClusterObjects()];
     for (const [index, event] of history.entries()) {
-      tell(engine, event);
+      applyEvent(engine, event);
       cluster.apply(event);
       if (syncAfter[index % syncAfter.length] && !isQuiet(await sync(engine, tables))) throw new Error('not quiet');
     }
@@ -98,8 +98,8 @@ t.test('the kernel holds what the engine wants, after every history', { skip }, 
     const restarted = engineOf(cluster.objects());
     await sync(restarted, {
       list: async () => listing,
-      run: (lines) => tables.run(noElements(lines)),
-      count: (objects) => tables.count(objects),
+      apply: (lines) => tables.apply(noElements(lines)),
+      listElements: (objects) => tables.listElements(objects),
     });
   });
   await fc.assert(property, { numRuns: 20, seed: 1 });
@@ -116,9 +116,9 @@ function noElements(lines: readonly string[]): readonly string[] {
 t.test('a load of thousands goes in, changes and goes away', { skip }, async (t) => {
   const tables = tablesOf(t);
   // Each is five elements.
-  const engine = engineOf(services(RUN_SIZE / 4));
+  const engine = engineOf(services(BATCH_SIZE / 4));
   const { transactions, operations } = await sync(engine, tables);
-  t.ok(operations > RUN_SIZE, `${operations} operations`);
+  t.ok(operations > BATCH_SIZE, `${operations} operations`);
   t.ok(transactions > 2, `${transactions} transactions`);
   t.strictSame(everything(await tables.list()), everything(wanted(engine)));
   replaceAll(engine, []);
@@ -155,7 +155,10 @@ const FOREIGN_CHANGES: readonly [about: string, lines: readonly string[]][] = [
   ],
   ['a map flushed', [`flush map ${WEB} endpoints`]],
   ['an element added', [`add element ${WEB} service-ips { 10.96.0.99 . udp . 17 comment "x" : goto cluster-3 }`]],
-  ['a chain added', [`add chain ${WEB} mine`, `add element ${WEB} no-endpoints { 10.96.0.98 . tcp . 6 : goto mine }`]],
+  [
+    'a chain added',
+    [`add chain ${WEB} mine`, `add element ${WEB} no-endpoint-services { 10.96.0.98 . tcp . 6 : goto mine }`],
+  ],
   ['rules flushed', [`flush chain ${WEB} services`, `flush chain ${WEB} cluster-3`]],
   ['the table of one family deleted', [`delete table ${WEB}`]],
   ['both tables deleted', [`delete table ${WEB}`, 'delete table ip6 nftlane']],
@@ -175,15 +178,15 @@ t.test('a memory has room for more clients than the kernel would give it by itse
   const tables = tablesOf(t);
   const engine = engineOf([service('shop/web', { spec: { sessionAffinity: 'ClientIP' } }), slice()]);
   await sync(engine, tables);
-  const [memory] = engine.chains('ip').memories;
+  const [memory] = engine.chains('ip').dynamicSets;
   if (memory === undefined) throw new Error('There is a memory');
   // Without a size of its own, a set that the packet path fills takes 65,535.
   const [runs, size] = [11, 6000];
   for (let run = 0; run < runs; run++) {
     const clients = Array.from({ length: size }, (_, n) => `10.${run}.${n >> 8}.${n & 255} : 10.1.0.1 . 8080`);
-    await tables.run(clients.map((client) => `add element ip nftlane ${memory.name} { ${client} }`));
+    await tables.apply(clients.map((client) => `add element ip nftlane ${memory.name} { ${client} }`));
   }
-  t.equal((await tables.count([memory])).get(`ip ${memory.name}`)?.length, runs * size);
+  t.equal((await tables.listElements([memory])).get(`ip ${memory.name}`)?.length, runs * size);
 });
 
 t.test('what others change is put back once it is known', { skip }, async (t) => {
@@ -193,8 +196,8 @@ t.test('what others change is put back once it is known', { skip }, async (t) =>
   const before = everything(await tables.list());
   t.strictSame(before, everything(wanted(engine)));
   for (const [about, lines] of FOREIGN_CHANGES) {
-    await tables.disturb(lines);
-    engine.lost();
+    await tables.runExternally(lines);
+    engine.invalidate();
     t.ok(isQuiet(await sync(engine, tables)), about);
     t.strictSame(everything(await tables.list()), before, about);
   }
@@ -213,7 +216,7 @@ t.test('what others delete is noticed by the next transaction that needs it', { 
     ['all', ['flush ruleset']],
   ];
   for (const [about, lines] of gone) {
-    await tables.disturb(lines);
+    await tables.runExternally(lines);
     remove(engine, ...other);
     const report = await sync(engine, tables);
     t.equal(report.drift.length, 1, about);
@@ -227,7 +230,7 @@ t.test('what others delete is noticed by the next transaction that needs it', { 
   for (const [about, lines] of gone.slice(2)) {
     remove(engine, ...other);
     await sync(engine, tables);
-    await tables.disturb(lines);
+    await tables.runExternally(lines);
     put(engine, ...other);
     const report = await sync(engine, tables);
     t.equal(report.drift.length, 1, about);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 import { NODES, type NodeName } from '../../support/netns/topology.ts';
-import { askHealth } from '../../support/netns/traffic/health-asker.ts';
+import { getHealth } from '../../support/netns/traffic/health-client.ts';
 
 const PATIENCE_MS = 20_000;
 const HEALTH_PORT = 31999;
@@ -18,7 +18,7 @@ const overrides = {
   spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: HEALTH_PORT },
 };
 const { ip } = await proxied.addService('shop/web', 40, { pods: ['a', 'c'], overrides });
-await proxied.settle();
+await proxied.waitForSync();
 
 /** Resolves when the daemon says that the kernel holds what it wants. */
 async function settled(node: NodeName): Promise<void> {
@@ -38,16 +38,16 @@ t.test('IPv6 is switched off on a node: what was there of it goes, IPv4 is serve
   t.strictSame(await tables('node1'), ['table ip nftlane', 'table ip6 nftlane']);
   await world.node1.sysctl({ 'net.ipv6.conf.all.disable_ipv6': 1 });
   const daemon = await proxied.restart('node1');
-  await daemon.logged('IPv6 is not served: this machine has none');
+  await daemon.waitForLog('IPv6 is not served: this machine has none');
   await settled('node1');
   t.strictSame(await tables('node1'), ['table ip nftlane']);
   const dialer = await world.pod('a').dialer();
   t.match(await dialer.dial({ protocol: 'tcp', address: ip, port: 80, count: 10 }), { answered: 10 });
-  t.match(await askHealth(world.client, NODES.node1.ip, HEALTH_PORT), { status: 200, body: { localEndpoints: 1 } });
-  const health = await askHealth(world.node1, '127.0.0.1', 10_256, '/livez');
+  t.match(await getHealth(world.client, NODES.node1.ip, HEALTH_PORT), { status: 200, body: { localEndpoints: 1 } });
+  const health = await getHealth(world.node1, '127.0.0.1', 10_256, '/livez');
   t.strictSame(Object.keys((health.body as { status: object }).status), ['IPv4']);
   const doctor = await proxied.run('node1', 'doctor');
-  t.match(doctor.stdout, /ok +nftables of IPv6 +not needed: net\.ipv6\.conf\.all\.disable_ipv6 is 1/);
+  t.match(doctor.stdout, /ok +IPv6 nftables +not needed: net\.ipv6\.conf\.all\.disable_ipv6 is 1/);
   const cleanup = await proxied.run('node1', 'cleanup');
   t.match(cleanup, { status: 0, stdout: 'removed nftables table ip nftlane\n' });
 });
@@ -58,7 +58,7 @@ t.test('the kernel refuses tables of IPv6: they are asked for once, and IPv4 is 
   await writeFile(nft, `#!/bin/sh\n[ "$1" = -c ] || exec nft "$@"\necho '${complaint}' >&2\nexit 1\n`);
   await chmod(nft, 0o755);
   const daemon = await proxied.restart('node2', '--nft', nft);
-  await daemon.logged('IPv6 is not served: this machine has none');
+  await daemon.waitForLog('IPv6 is not served: this machine has none');
   await settled('node2');
   t.strictSame(await tables('node2'), ['table ip nftlane']);
   const dialer = await world.pod('c').dialer();

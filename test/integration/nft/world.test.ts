@@ -1,7 +1,7 @@
 // The test world itself: who reaches whom, and that nothing is left of it.
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
-import type { Report } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../../support/netns/traffic/traffic.ts';
 import { createWorld, type World } from '../../support/netns/world.ts';
 
 const PORT = 8080;
@@ -49,21 +49,21 @@ t.test('dialling in the background goes on until stopped', async (t) => {
   const responder = await world.pod('c').respond({ tcp: [PORT], udp: [PORT] });
   const dialer = await world.client.dialer();
   const target = { protocol: 'tcp', address: world.pod('c').ip, port: PORT } as const;
-  const held = await dialer.hold({ ...target, perSecond: 200 });
-  const kept = await dialer.keep({ ...target, everyMs: 1 });
-  const flow = await dialer.keep({ ...target, protocol: 'udp', everyMs: 1 });
+  const held = await dialer.dialAtRate({ ...target, perSecond: 200 });
+  const kept = await dialer.keepConnection({ ...target, everyMs: 1 });
+  const flow = await dialer.keepConnection({ ...target, protocol: 'udp', everyMs: 1 });
   for (const dialling of [held, kept, flow]) {
-    await dialling.look();
-    t.ok(allAnswered(await dialling.look()));
+    await dialling.snapshot();
+    t.ok(allAnswered(await dialling.snapshot()));
   }
   t.ok(allAnswered(await held.stop()));
   await responder.stop();
-  t.notOk(allAnswered(await kept.look()), 'a connection ends with its server');
+  t.notOk(allAnswered(await kept.snapshot()), 'a connection ends with its server');
   await kept.stop();
-  t.ok((await flow.look()).refused > 0, 'a UDP flow is refused without its server');
+  t.ok((await flow.snapshot()).refused > 0, 'a UDP flow is refused without its server');
   await world.pod('c').respond({ udp: [PORT] });
-  const { answered } = await flow.look();
-  t.ok((await flow.look()).answered > answered, 'a UDP flow finds the next server');
+  const { answered } = await flow.snapshot();
+  t.ok((await flow.snapshot()).answered > answered, 'a UDP flow finds the next server');
   await flow.stop();
 });
 
@@ -105,6 +105,6 @@ async function worldOf(t: { teardown(end: () => unknown): unknown }): Promise<Wo
   return world;
 }
 
-function allAnswered({ answered, attempts }: Report): boolean {
+function allAnswered({ answered, attempts }: DialReport): boolean {
   return answered > 1 && answered === attempts;
 }

@@ -10,13 +10,13 @@ import { KINDS, type Kind } from '../../../src/services/objects/kinds.ts';
 import { type Certificates, createCertificates } from './certificates.ts';
 import { type ApiObject, Collection } from './collection.ts';
 import { Events } from './events.ts';
+import { type Fault, FaultQueue, type RequestType, type StreamFault } from './faults.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { ExpiredToken, type ListRequest, Lists } from './lists.ts';
-import { type LineFault, type Misbehaviour, Misbehaviours, type RequestType } from './misbehaviour.ts';
 import { parseSelector, type Selector } from './selectors.ts';
-import { defaultSettings, type Settings } from './settings.ts';
+import { defaultSettings, type ServerSettings } from './server-settings.ts';
 import { statusBody } from './status.ts';
-import { refusalOfWatch } from './watch-rules.ts';
+import { validateWatch } from './validate-watch.ts';
 import { WatchSession } from './watch-session.ts';
 
 export interface ApiServerOptions {
@@ -56,7 +56,7 @@ export class ApiServer {
   /** A kubeconfig with the CA and the token inside. */
   readonly kubeconfigPath: string;
   readonly tokenPath: string;
-  readonly settings: Settings = defaultSettings();
+  readonly settings: ServerSettings = defaultSettings();
   readonly requests: LoggedRequest[] = [];
   readonly events = new Events();
   readonly #server: Server;
@@ -64,7 +64,7 @@ export class ApiServer {
   readonly #collections: ReadonlyMap<Kind, Collection>;
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #lists = new Lists();
-  readonly #misbehaviours = new Misbehaviours();
+  readonly #faults = new FaultQueue();
   readonly #sessions = new Map<WatchSession, Kind>();
   #token = '';
   #version = 1;
@@ -107,12 +107,12 @@ export class ApiServer {
     return this.#version;
   }
 
-  misbehave(misbehaviour: Misbehaviour): void {
-    this.#misbehaviours.add(misbehaviour);
+  injectFault(fault: Fault): void {
+    this.#faults.add(fault);
   }
 
-  behave(): void {
-    this.#misbehaviours.clear();
+  clearFaults(): void {
+    this.#faults.clear();
   }
 
   /** Number of open watches of a kind. */
@@ -184,9 +184,9 @@ export class ApiServer {
       response.on('close', () => {
         logged.status = response.headersSent ? response.statusCode : 0;
       });
-      if (isKnown && !this.settings.absent.has(kind)) reply = this.#reply({ kind, type, query, response });
+      if (isKnown && !this.settings.unknownKinds.has(kind)) reply = this.#reply({ kind, type, query, response });
     }
-    if (isKnown && this.events.concerns(request)) return void this.#serveEvent(request, response);
+    if (isKnown && this.events.matches(request)) return void this.#serveEvent(request, response);
     if (!isKnown) reply = refuse(401);
     if (reply === undefined) return;
     response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
@@ -202,13 +202,13 @@ export class ApiServer {
   /** What to answer with; `undefined` when the answer is a stream, or there shall be none. */
   #reply(request: KindRequest): Reply | undefined {
     const { kind, type, query, response } = request;
-    const fault = this.#misbehaviours.take(type, kind);
-    if (fault?.does === 'hang') return undefined;
-    if (fault?.does === 'drop') response.destroy();
-    if (fault?.does === 'drop') return undefined;
-    if (fault?.does === 'answer') return { ...refuse(fault.status, fault.message), headers: fault.headers ?? {} };
+    const fault = this.#faults.take(type, kind);
+    if (fault?.action === 'hang') return undefined;
+    if (fault?.action === 'drop') response.destroy();
+    if (fault?.action === 'drop') return undefined;
+    if (fault?.action === 'answer') return { ...refuse(fault.status, fault.message), headers: fault.headers ?? {} };
     try {
-      const refusal = type === 'watch' ? refusalOfWatch(query, this.settings) : undefined;
+      const refusal = type === 'watch' ? validateWatch(query, this.settings) : undefined;
       if (refusal !== undefined) return refuse(422, refusal);
       const selector = parseSelector(query);
       if (type === 'list') return { status: 200, body: this.#list(kind, { query, selector, version: this.#version }) };
@@ -224,7 +224,7 @@ export class ApiServer {
     return this.#lists.answer(this.#collection(kind), request);
   }
 
-  #watch({ kind, query, response }: KindRequest, how: { selector: Selector; fault: LineFault | undefined }): void {
+  #watch({ kind, query, response }: KindRequest, how: { selector: Selector; fault: StreamFault | undefined }): void {
     const collection = this.#collection(kind);
     const version = () => this.#version;
     const session = new WatchSession({ ...how, response, collection, query, settings: this.settings, version });

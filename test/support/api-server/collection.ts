@@ -1,5 +1,5 @@
 // All objects of one kind on the test server, with the changes that led to them.
-import { fields, text } from '../../../src/services/objects/read.ts';
+import { asObject, asString } from '../../../src/services/objects/read.ts';
 
 /** An object as the API has it. */
 export interface ApiObject {
@@ -14,7 +14,7 @@ export interface ApiObject {
 }
 
 /** One version of an object, written as JSON once however many clients get it. */
-export interface Stored {
+export interface StoredObject {
   readonly key: string;
   readonly json: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -25,22 +25,22 @@ export interface Stored {
 /** `previous` is absent for a new object; a removed one has `current` in its last state with a new version. */
 export interface Change {
   readonly version: number;
-  readonly current: Stored;
-  readonly previous: Stored | undefined;
+  readonly current: StoredObject;
+  readonly previous: StoredObject | undefined;
   readonly isRemoval: boolean;
 }
 
 /** So many changes are remembered; older ones are forgotten, as in a real server. */
-const LONGEST_HISTORY = 100_000;
+const MAX_HISTORY = 100_000;
 
 export class Collection {
   readonly kind: string;
   readonly apiVersion: string;
-  readonly #entries = new Map<string, Stored>();
+  readonly #entries = new Map<string, StoredObject>();
   readonly #listeners = new Set<() => void>();
   #history: Change[] = [];
   /** Position of the first remembered change, counted from the beginning of time. */
-  #forgotten = 0;
+  #trimmedCount = 0;
   /** A watch from a version below this one is too old. */
   #oldest = 0;
 
@@ -50,7 +50,7 @@ export class Collection {
   }
 
   /** All objects in the order of their keys. */
-  all(): Stored[] {
+  all(): StoredObject[] {
     return [...this.#entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
@@ -78,34 +78,34 @@ export class Collection {
     if (version < this.#oldest) return undefined;
     let index = this.#history.length;
     while (index > 0 && (this.#history[index - 1]?.version ?? 0) > version) index--;
-    return this.#forgotten + index;
+    return this.#trimmedCount + index;
   }
 
   /** The position that the next change will have. */
   get end(): number {
-    return this.#forgotten + this.#history.length;
+    return this.#trimmedCount + this.#history.length;
   }
 
   /** Changes from a position on, at most `limit`; `undefined` when they are forgotten. */
   changes(position: number, limit: number): readonly Change[] | undefined {
-    const index = position - this.#forgotten;
+    const index = position - this.#trimmedCount;
     return index < 0 ? undefined : this.#history.slice(index, index + limit);
   }
 
   /** Forgets everything up to a version. */
   compact(version: number): void {
-    this.#forgotten += this.#history.length;
+    this.#trimmedCount += this.#history.length;
     this.#history = [];
     this.#oldest = version;
   }
 
   /** Calls back after every change, until the function that it gives is called. */
-  listen(listener: () => void): () => void {
+  subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  #store(object: ApiObject, version: number): Stored {
+  #store(object: ApiObject, version: number): StoredObject {
     const { metadata } = object;
     const { name, namespace = '', labels = {} } = metadata;
     const creationTimestamp = metadata.creationTimestamp ?? '2026-01-01T00:00:00Z';
@@ -118,16 +118,16 @@ export class Collection {
       fields: {
         'metadata.name': name,
         'metadata.namespace': namespace,
-        'spec.clusterIP': text(fields(object['spec'])['clusterIP']),
+        'spec.clusterIP': asString(asObject(object['spec'])['clusterIP']),
       },
     };
   }
 
   #record(change: Change): void {
     this.#history.push(change);
-    if (this.#history.length > LONGEST_HISTORY) {
-      const cut = this.#history.splice(0, LONGEST_HISTORY / 2);
-      this.#forgotten += cut.length;
+    if (this.#history.length > MAX_HISTORY) {
+      const cut = this.#history.splice(0, MAX_HISTORY / 2);
+      this.#trimmedCount += cut.length;
       this.#oldest = cut.at(-1)?.version ?? this.#oldest;
     }
     for (const listener of this.#listeners) listener();

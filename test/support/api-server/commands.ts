@@ -1,9 +1,9 @@
 // Changes to a running test server, asked for by lines of text.
 import { setInterval as every } from 'node:timers/promises';
 import { KINDS, kindOf } from '../../../src/services/objects/kinds.ts';
-import { list } from '../../../src/services/objects/read.ts';
+import { asArray } from '../../../src/services/objects/read.ts';
 import type { ApiServer } from './api-server.ts';
-import { endpoint, NAMESPACE, putNode, putService, serviceName, slice } from './bulk.ts';
+import { endpoint, NAMESPACE, putNode, putService, serviceName, slice } from './bulk-objects.ts';
 import type { ApiObject } from './collection.ts';
 
 /** How often a second changes are made; more of them are made in bursts. */
@@ -62,7 +62,7 @@ export class Commands {
 
   #endpoints(name: string): readonly unknown[] | undefined {
     const found = this.#server.get('EndpointSlice', `${NAMESPACE}/${name}`);
-    return found === undefined ? undefined : list(found['endpoints']);
+    return found === undefined ? undefined : asArray(found['endpoints']);
   }
 
   #add(number: number, endpoints: number): string {

@@ -1,6 +1,6 @@
 // Events on the test server: written by clients, kept for the test to look at.
 import type { IncomingMessage } from 'node:http';
-import { fields, text } from '../../../src/services/objects/read.ts';
+import { asObject, asString } from '../../../src/services/objects/read.ts';
 
 /** What to answer with. */
 export interface EventReply {
@@ -20,10 +20,10 @@ export class Events {
   /** Statuses to refuse the next requests with. */
   readonly refusals: number[] = [];
   /** `POST name` or `PATCH name` of every request that got through to here. */
-  readonly journal: string[] = [];
+  readonly requests: string[] = [];
 
   /** Whether this is a request for Events. */
-  concerns(request: IncomingMessage): boolean {
+  matches(request: IncomingMessage): boolean {
     return PATH.test(request.url ?? '');
   }
 
@@ -31,9 +31,9 @@ export class Events {
     const [, namespace = '', name] = PATH.exec(request.url ?? '') ?? [];
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    const body = fields(JSON.parse(Buffer.concat(chunks).toString() || '{}'));
+    const body = asObject(JSON.parse(Buffer.concat(chunks).toString() || '{}'));
     const refusal = this.refusals.shift();
-    this.journal.push(`${request.method} ${name ?? text(fields(body['metadata'])['name'])}`);
+    this.requests.push(`${request.method} ${name ?? asString(asObject(body['metadata'])['name'])}`);
     if (refusal !== undefined) return { status: refusal };
     if (request.method === 'POST' && name === undefined) return this.#create(namespace, body);
     if (request.method === 'PATCH' && name !== undefined) return this.#patch(`${namespace}/${name}`, request, body);
@@ -41,9 +41,9 @@ export class Events {
   }
 
   #create(namespace: string, event: StoredEvent): EventReply {
-    const metadata = fields(event['metadata']);
-    const key = `${namespace}/${text(metadata['name'])}`;
-    const wrong = metadata['namespace'] !== namespace || faultIn(event);
+    const metadata = asObject(event['metadata']);
+    const key = `${namespace}/${asString(metadata['name'])}`;
+    const wrong = metadata['namespace'] !== namespace || isInvalid(event);
     if (wrong) return { status: 422 };
     if (this.all.has(key)) return { status: 409 };
     this.all.set(key, event);
@@ -55,7 +55,7 @@ export class Events {
     if (headers['content-type'] !== 'application/merge-patch+json') return { status: 415 };
     if (event === undefined) return { status: 404 };
     const patched = { ...event, ...patch };
-    if (faultIn(patched)) return { status: 422 };
+    if (isInvalid(patched)) return { status: 422 };
     this.all.set(key, patched);
     return { status: 200, object: patched };
   }
@@ -64,18 +64,18 @@ export class Events {
 const MICRO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
 /** What a real server demands of an Event of events.k8s.io/v1. */
-function faultIn(event: StoredEvent): boolean {
-  const short = (field: string) => text(event[field]) !== '' && text(event[field]).length <= 128;
-  const regarding = fields(event['regarding']);
-  const metadata = fields(event['metadata']);
-  const series = event['series'] === undefined ? undefined : fields(event['series']);
+function isInvalid(event: StoredEvent): boolean {
+  const short = (field: string) => asString(event[field]) !== '' && asString(event[field]).length <= 128;
+  const regarding = asObject(event['regarding']);
+  const metadata = asObject(event['metadata']);
+  const series = event['series'] === undefined ? undefined : asObject(event['series']);
   return (
     !['reportingController', 'reportingInstance', 'reason', 'action'].every(short) ||
-    !['Normal', 'Warning'].includes(text(event['type'])) ||
-    !MICRO_TIME.test(text(event['eventTime'])) ||
-    Buffer.byteLength(text(event['note'])) > 1024 ||
-    text(metadata['name']).length > 253 ||
-    (text(regarding['namespace']) || 'default') !== metadata['namespace'] ||
-    (series !== undefined && (Number(series['count']) < 2 || !MICRO_TIME.test(text(series['lastObservedTime']))))
+    !['Normal', 'Warning'].includes(asString(event['type'])) ||
+    !MICRO_TIME.test(asString(event['eventTime'])) ||
+    Buffer.byteLength(asString(event['note'])) > 1024 ||
+    asString(metadata['name']).length > 253 ||
+    (asString(regarding['namespace']) || 'default') !== metadata['namespace'] ||
+    (series !== undefined && (Number(series['count']) < 2 || !MICRO_TIME.test(asString(series['lastObservedTime']))))
   );
 }

@@ -1,5 +1,5 @@
 // LIST on the test server: whole or in pages of one consistent state.
-import type { Collection, Stored } from './collection.ts';
+import type { Collection, StoredObject } from './collection.ts';
 import type { Selector } from './selectors.ts';
 
 /** A page asked for with a token that has expired, or never was. */
@@ -7,7 +7,7 @@ export class ExpiredToken extends Error {}
 
 interface Snapshot {
   readonly version: number;
-  readonly left: readonly Stored[];
+  readonly left: readonly StoredObject[];
 }
 
 export class Lists {
@@ -20,9 +20,11 @@ export class Lists {
     const limit = Number(query.get('limit') ?? '0') || Number.POSITIVE_INFINITY;
     const snapshot = token === null ? { version, left: collection.all().filter(selector) } : this.#snapshots.get(token);
     if (snapshot === undefined) throw new ExpiredToken('The provided continue parameter is too old');
-    const left = snapshot.left.slice(limit);
+    const remaining = snapshot.left.slice(limit);
     const next =
-      left.length === 0 ? {} : { continue: this.#keep({ ...snapshot, left }), remainingItemCount: left.length };
+      remaining.length === 0
+        ? {}
+        : { continue: this.#keep({ ...snapshot, left: remaining }), remainingItemCount: remaining.length };
     const { kind, apiVersion } = collection;
     const metadata = { resourceVersion: String(snapshot.version), ...next };
     const head = JSON.stringify({ kind: `${kind}List`, apiVersion, metadata }).slice(0, -1);

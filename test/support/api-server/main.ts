@@ -20,7 +20,7 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type ApiServer, startApiServer } from './api-server.ts';
-import { putBulk, putNode, zoneName } from './bulk.ts';
+import { putBulk, putNode, zoneName } from './bulk-objects.ts';
 import { Commands } from './commands.ts';
 
 const { values } = parseArgs({

@@ -1,8 +1,8 @@
 // Label and field selectors, as far as they are used here.
-import type { Stored } from './collection.ts';
+import type { StoredObject } from './collection.ts';
 
 /** Whether an object is selected. */
-export type Selector = (stored: Stored) => boolean;
+export type Selector = (stored: StoredObject) => boolean;
 
 /** Fails with a plain Error on a term that is not supported, as a server does with 400. */
 export function parseSelector(query: URLSearchParams): Selector {
@@ -19,7 +19,7 @@ function terms(selector: string | null): string[] {
 
 const TERM = /^(?<not>!)?(?<name>[^=!]+)(?:(?<operator>!=|==?)(?<value>.*))?$/;
 
-function test(term: string, valuesOf: (stored: Stored) => Readonly<Record<string, string>>): Selector {
+function test(term: string, valuesOf: (stored: StoredObject) => Readonly<Record<string, string>>): Selector {
   const { not, name = '', operator, value } = TERM.exec(term)?.groups ?? {};
   if (name === '') throw new Error(`unable to parse requirement: ${term}`);
   if (operator === undefined) return (stored) => (valuesOf(stored)[name] === undefined) === (not !== undefined);

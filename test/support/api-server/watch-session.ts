@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Change, Collection } from './collection.ts';
-import type { LineFault } from './misbehaviour.ts';
+import type { StreamFault } from './faults.ts';
 import type { Selector } from './selectors.ts';
-import type { Settings } from './settings.ts';
+import type { ServerSettings } from './server-settings.ts';
 import { statusBody } from './status.ts';
 
 export interface WatchSetup {
@@ -13,8 +13,8 @@ export interface WatchSetup {
   readonly collection: Collection;
   readonly selector: Selector;
   readonly query: URLSearchParams;
-  readonly settings: Settings;
-  readonly fault: LineFault | undefined;
+  readonly settings: ServerSettings;
+  readonly fault: StreamFault | undefined;
   /** The newest version on the server. */
   readonly version: () => number;
 }
@@ -22,7 +22,7 @@ export interface WatchSetup {
 /** Bytes of lines that are written in one go. */
 const BATCH = 128 * 1024;
 /** Sizes of pieces when chunks are to be awkward: within keys, numbers and UTF-8 sequences. */
-const AWKWARD = [1, 2, 3, 1, 7, 50, 1, 333];
+const CHUNK_SIZES = [1, 2, 3, 1, 7, 50, 1, 333];
 
 export class WatchSession {
   readonly #setup: WatchSetup;
@@ -41,7 +41,7 @@ export class WatchSession {
   /** Resolves when the watch is over. */
   async run(): Promise<void> {
     const { response, collection, query, settings } = this.#setup;
-    const stopListening = collection.listen(() => this.#wake.resolve());
+    const stopListening = collection.subscribe(() => this.#wake.resolve());
     const seconds = Number(query.get('timeoutSeconds') ?? '1800');
     const end = setTimeout(() => this.end(), seconds * 1000);
     const bookmarks = setInterval(() => this.bookmark(), settings.bookmarkMs);
@@ -141,17 +141,17 @@ export class WatchSession {
     if (this.#batchLength >= BATCH) await this.#flush();
   }
 
-  async #fail(fault: LineFault, line: string): Promise<void> {
+  async #fail(fault: StreamFault, line: string): Promise<void> {
     const { response } = this.#setup;
-    if (fault.does === 'garbage') this.#batch.push('{"type":"ADDED","object":{"metadata":{"name":"a","nam\n');
-    if (fault.does === 'error')
+    if (fault.action === 'garbage') this.#batch.push('{"type":"ADDED","object":{"metadata":{"name":"a","nam\n');
+    if (fault.action === 'error')
       this.#batch.push(`{"type":"ERROR","object":${statusBody(fault.status, fault.message)}}\n`);
-    if (fault.does === 'cut') this.#batch.push(line.slice(0, line.length / 2));
+    if (fault.action === 'cut') this.#batch.push(line.slice(0, line.length / 2));
     await this.#flush();
-    if (fault.does === 'end' || fault.does === 'error') response.end();
+    if (fault.action === 'end' || fault.action === 'error') response.end();
     // What was written before must still arrive.
-    if (fault.does === 'cut') await delay(5).then(() => response.destroy());
-    if (fault.does !== 'garbage' && !response.destroyed) await once(response, 'close');
+    if (fault.action === 'cut') await delay(5).then(() => response.destroy());
+    if (fault.action !== 'garbage' && !response.destroyed) await once(response, 'close');
     this.#batch = [];
   }
 
@@ -161,16 +161,16 @@ export class WatchSession {
     this.#batch = [];
     this.#batchLength = 0;
     if (bytes === '' || response.destroyed || response.writableEnded) return;
-    if (settings.chunks === 'awkward') return writeAwkwardly(response, Buffer.from(bytes));
+    if (settings.chunks === 'awkward') return writeInSmallChunks(response, Buffer.from(bytes));
     if (response.write(bytes)) return;
     this.#drained = Promise.withResolvers();
     await this.#drained.promise;
   }
 }
 
-function writeAwkwardly(response: ServerResponse, bytes: Buffer): void {
+function writeInSmallChunks(response: ServerResponse, bytes: Buffer): void {
   for (let from = 0, turn = 0; from < bytes.length; turn++) {
-    const size = AWKWARD[turn % AWKWARD.length] ?? 1;
+    const size = CHUNK_SIZES[turn % CHUNK_SIZES.length] ?? 1;
     response.write(bytes.subarray(from, from + size));
     from += size;
   }

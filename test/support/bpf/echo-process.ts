@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
-export interface Question {
+export interface EchoRequest {
   readonly protocol: 'tcp' | 'udp';
   /** To send and get back by TCP; to get by UDP. */
   readonly bytes: number;
@@ -15,10 +15,10 @@ export interface Question {
   /** How long the request is to be; for UDP. */
   readonly padTo?: number;
   /** In milliseconds, instead of 5 seconds; for UDP. */
-  readonly patience?: number;
+  readonly timeoutMs?: number;
 }
 
-export interface Outcome {
+export interface EchoResult {
   readonly bytes?: number;
   /** Whom the server sees. */
   readonly greeting?: string;
@@ -26,10 +26,10 @@ export interface Outcome {
 }
 
 const [role, address = '', port = ''] = process.argv.slice(2);
-const DATAGRAM_PATIENCE_MS = 5000;
+const UDP_TIMEOUT_MS = 5000;
 
 if (role === 'serve') await serve(address, Number(port));
-else if (role === 'ask') await answerQuestions(address, Number(port));
+else if (role === 'ask') await handleRequests(address, Number(port));
 
 async function serve(address: string, port: number): Promise<void> {
   const server = createServer((socket) => {
@@ -48,18 +48,18 @@ async function serve(address: string, port: number): Promise<void> {
   process.stdout.write('listening\n');
 }
 
-async function answerQuestions(address: string, port: number): Promise<void> {
+async function handleRequests(address: string, port: number): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
-    const question: Question = JSON.parse(line);
+    const question: EchoRequest = JSON.parse(line);
     const at = question.port ?? port;
     const outcome = await (question.protocol === 'tcp'
-      ? stream(address, at, question)
-      : datagram(address, at, question));
+      ? requestTcp(address, at, question)
+      : requestUdp(address, at, question));
     process.stdout.write(`${JSON.stringify(outcome)}\n`);
   }
 }
 
-function stream(address: string, port: number, { bytes }: Question): Promise<Outcome> {
+function requestTcp(address: string, port: number, { bytes }: EchoRequest): Promise<EchoResult> {
   return new Promise((resolve) => {
     const socket = connect(port, address);
     const chunks: Buffer[] = [];
@@ -78,19 +78,19 @@ function stream(address: string, port: number, { bytes }: Question): Promise<Out
   });
 }
 
-function datagram(
+function requestUdp(
   address: string,
   port: number,
-  { bytes, padTo = 0, patience = DATAGRAM_PATIENCE_MS }: Question,
-): Promise<Outcome> {
+  { bytes, padTo = 0, timeoutMs = UDP_TIMEOUT_MS }: EchoRequest,
+): Promise<EchoResult> {
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-    const end = (outcome: Outcome) => {
+    const end = (outcome: EchoResult) => {
       clearTimeout(timer);
       socket.close();
       resolve(outcome);
     };
-    const timer = setTimeout(() => end({ error: 'no answer' }), patience);
+    const timer = setTimeout(() => end({ error: 'no answer' }), timeoutMs);
     socket.on('error', (error: NodeJS.ErrnoException) => end({ error: error.code ?? error.message }));
     socket.on('message', (message) => end({ bytes: message.length }));
     socket.connect(port, address, () => socket.send(String(bytes).padEnd(padTo)));

@@ -5,7 +5,7 @@ export const TCP = 6;
 export const UDP = 17;
 export const [FIN, SYN, RST, ACK] = [1, 2, 4, 16];
 
-export interface Ethernet {
+export interface EthernetAddresses {
   readonly from: string;
   readonly to: string;
 }
@@ -17,7 +17,7 @@ export interface Segment {
   readonly flags?: number;
   readonly data?: Uint8Array;
   /** UDP over IPv4 without a checksum. */
-  readonly unsummed?: boolean;
+  readonly noChecksum?: boolean;
 }
 
 export interface Ip {
@@ -27,7 +27,7 @@ export interface Ip {
   /** Of a fragment: bytes before it, and whether more follow. */
   readonly fragment?: { readonly offset: number; readonly more: boolean };
   /** IPv4: "don't fragment". */
-  readonly df?: boolean;
+  readonly dontFragment?: boolean;
   /** IPv4: bytes of options, a multiple of four. */
   readonly options?: Uint8Array;
 }
@@ -35,7 +35,7 @@ export interface Ip {
 const ID = 0x4321;
 
 /** A frame of an IP packet: what `payload` makes of the pseudo header. */
-export function frame(ethernet: Ethernet, ip: Ip, payload: Payload): Uint8Array {
+export function frame(ethernet: EthernetAddresses, ip: Ip, payload: Payload): Uint8Array {
   return concat(mac(ethernet.to), mac(ethernet.from), u16(isIp6(ip) ? 0x86dd : 0x0800), packet(ip, payload));
 }
 
@@ -55,20 +55,20 @@ export function segment(s: Segment): Payload {
 }
 
 /** Bytes `from` to `to` of another payload, as a fragment carries them. */
-export function part({ number, bytes }: Payload, from: number, to?: number): Payload {
+export function slicePayload({ number, bytes }: Payload, from: number, to?: number): Payload {
   return { number, bytes: (ip) => bytes(ip).subarray(from, to) };
 }
 
 export interface IcmpError {
   readonly type: number;
   readonly code: number;
-  readonly rest?: number;
+  readonly restOfHeader?: number;
   /** The packet, or its beginning. */
   readonly quoted: Uint8Array;
 }
 
-export function icmpError({ type, code, rest = 0, quoted }: IcmpError): Payload {
-  const body = concat([type, code, 0, 0], u32(rest), quoted);
+export function icmpError({ type, code, restOfHeader = 0, quoted }: IcmpError): Payload {
+  const body = concat([type, code, 0, 0], u32(restOfHeader), quoted);
   return {
     number: quoted[0] === undefined || quoted[0] >> 4 === 4 ? 1 : 58,
     bytes: (ip) => {
@@ -81,7 +81,7 @@ export function icmpError({ type, code, rest = 0, quoted }: IcmpError): Payload 
 }
 
 /** A quoted packet as translation leaves it: its addresses and ports are others, the sum of its segment is not. */
-export function withSegmentSum(quoted: Uint8Array, from: Uint8Array): Uint8Array {
+export function withSegmentChecksum(quoted: Uint8Array, from: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(quoted);
   const header = quoted[0] !== undefined && quoted[0] >> 4 === 4 ? 20 : 40;
   const at = header + (quoted[header === 20 ? 9 : 6] === TCP ? 16 : 6);
@@ -103,19 +103,19 @@ function tcp({ sport, dport, flags = ACK, data = new Uint8Array() }: Segment, ip
   return bytes;
 }
 
-function udp({ sport, dport, data = new Uint8Array(), unsummed = false }: Segment, ip: Ip): Uint8Array {
+function udp({ sport, dport, data = new Uint8Array(), noChecksum = false }: Segment, ip: Ip): Uint8Array {
   const bytes = concat(u16(sport), u16(dport), u16(8 + data.length), [0, 0], data);
-  if (unsummed) return bytes;
+  if (noChecksum) return bytes;
   const sum = checksum(concat(pseudoHeader(ip, UDP, bytes.length), bytes));
   bytes.set(sum[0] === 0 && sum[1] === 0 ? [255, 255] : sum, 6);
   return bytes;
 }
 
 function packet4(ip: Ip, protocol: number, payload: Uint8Array): Uint8Array {
-  const { src, dst, ttl = 64, fragment, df = false, options = new Uint8Array() } = ip;
+  const { src, dst, ttl = 64, fragment, dontFragment = false, options = new Uint8Array() } = ip;
   const length = 20 + options.length + payload.length;
   const { offset, more } = fragment ?? { offset: 0, more: false };
-  const flags = (df ? 0x4000 : 0) | (more ? 0x2000 : 0) | (offset / 8);
+  const flags = (dontFragment ? 0x4000 : 0) | (more ? 0x2000 : 0) | (offset / 8);
   const header = concat(
     [0x40 | (5 + options.length / 4), 0],
     u16(length),

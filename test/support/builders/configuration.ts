@@ -8,7 +8,7 @@ const KUBE_PROXY = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProx
 const NFTLANE = 'apiVersion: nftlane.io/v1alpha1\nkind: NftlaneConfiguration\n';
 
 /** A file with these fields of KubeProxyConfiguration, and of NftlaneConfiguration behind it. */
-export function fileOf(kubeProxy: string, nftlane?: string): string {
+export function configurationText(kubeProxy: string, nftlane?: string): string {
   return `${KUBE_PROXY}${kubeProxy}\n${nftlane === undefined ? '' : `---\n${NFTLANE}${nftlane}\n`}`;
 }
 
@@ -22,7 +22,7 @@ export function settingsOf(text: string | undefined, flags: readonly FlagValue[]
 }
 
 /** What is wrong with a file, one line for each; none when it can be used. */
-export function complaintsOf(text: string, flags: readonly FlagValue[] = []): string[] {
+export function problemsOf(text: string, flags: readonly FlagValue[] = []): string[] {
   try {
     settingsOf(text, flags);
     return [];

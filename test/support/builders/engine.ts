@@ -4,10 +4,10 @@ import { Engine } from '../../../src/engine/engine.ts';
 import type { Transaction } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { DEFAULT_OPTIONS, type ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
-import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
+import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import { printElement } from '../../../src/nftables/syntax/operation.ts';
 import type { ApiObject } from '../deployment/merge.ts';
-import { replaceAll } from './feed.ts';
+import { replaceAll } from './put-objects.ts';
 
 /** An engine on node n1 that has been given everything there is, and has compiled it. Its kernel is empty. */
 export function engineOf(objects: readonly ApiObject[] = [], options: Partial<ProxyOptions> = {}): Engine {
@@ -19,7 +19,7 @@ export function engineOf(objects: readonly ApiObject[] = [], options: Partial<Pr
 }
 
 /** Compiles, plans, and takes everything as done by the kernel. Returns the transactions in their order. */
-export function settle(engine: Engine): Transaction[] {
+export function commitAll(engine: Engine): Transaction[] {
   engine.compile();
   const transactions = engine.plan().flat();
   for (const transaction of transactions) engine.committed(transaction);
@@ -29,7 +29,7 @@ export function settle(engine: Engine): Transaction[] {
 /** All elements as `family object: element`, without comments, in the order of objects and keys. */
 export function elementsOf(engine: Engine): string[] {
   return FAMILIES.flatMap((family) =>
-    Object.values(OBJECTS[family]).flatMap((object) =>
+    Object.values(SETS_AND_MAPS[family]).flatMap((object) =>
       engine
         .elements(object)
         .map(({ key, data }) => `${family} ${object.name}: ${printElement({ key, data, comment: '' })}`),

@@ -3,19 +3,21 @@
 import type { Engine } from '../../../src/engine/engine.ts';
 import type { Host } from '../../../src/explain/flow/packet.ts';
 import { createRuleset, type Ruleset } from '../../../src/explain/ruleset/ruleset.ts';
-import { buildDirectory, type Directory } from '../../../src/explain/services/directory.ts';
+import { buildServiceTable, type ServiceTable } from '../../../src/explain/services/service-table.ts';
 import type { Family } from '../../../src/net/family.ts';
-import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
+import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 
 /** What the engine wants the kernel to hold. */
 export function rulesetOf(engine: Engine, family: Family): Ruleset {
-  const elements = Object.values(OBJECTS[family]).map((object) => [object.name, engine.elements(object)] as const);
+  const elements = Object.values(SETS_AND_MAPS[family]).map(
+    (object) => [object.name, engine.elements(object)] as const,
+  );
   return createRuleset(family, engine.chains(family).chains, new Map(elements));
 }
 
 /** The objects that the engine was given. */
-export function directoryOf(engine: Engine, host: Host): Directory {
+export function serviceTableOf(engine: Engine, host: Host): ServiceTable {
   const { store, node } = engine;
   const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };
-  return buildDirectory(state, node, host);
+  return buildServiceTable(state, node, host);
 }

@@ -1,14 +1,18 @@
 // What is published of the configuration: JSON schemas and the reference, made from the schemas that read it.
 import * as z from 'zod/mini';
-import { DURATION, FIELD_DOCS, innerOf } from '../../../src/config/schema/field.ts';
-import { KUBE_PROXY_API, KUBE_PROXY_KIND, KUBE_PROXY_SCHEMA } from '../../../src/config/schema/kube-proxy-schema.ts';
-import { NFTLANE_API, NFTLANE_KIND, NFTLANE_SCHEMA } from '../../../src/config/schema/nftlane-schema.ts';
+import { DURATION, FIELD_DOCS, unwrapSchema } from '../../../src/config/schema/field.ts';
+import {
+  KUBE_PROXY_API_VERSION,
+  KUBE_PROXY_KIND,
+  KUBE_PROXY_SCHEMA,
+} from '../../../src/config/schema/kube-proxy-schema.ts';
+import { NFTLANE_API_VERSION, NFTLANE_KIND, NFTLANE_SCHEMA } from '../../../src/config/schema/nftlane-schema.ts';
 
 const KINDS = [
-  { kind: NFTLANE_KIND, api: NFTLANE_API, schema: NFTLANE_SCHEMA, file: 'schema/nftlane-configuration.json' },
+  { kind: NFTLANE_KIND, api: NFTLANE_API_VERSION, schema: NFTLANE_SCHEMA, file: 'schema/nftlane-configuration.json' },
   {
     kind: KUBE_PROXY_KIND,
-    api: KUBE_PROXY_API,
+    api: KUBE_PROXY_API_VERSION,
     schema: KUBE_PROXY_SCHEMA,
     file: 'schema/kube-proxy-configuration.json',
   },
@@ -30,7 +34,7 @@ function printSchema(title: string, schema: z.ZodMiniObject): string {
     override: ({ zodSchema, jsonSchema }) => {
       const doc = FIELD_DOCS.get(zodSchema as unknown as z.ZodMiniType);
       if (doc === undefined) return;
-      jsonSchema.description = [doc.meaning, doc.effect === undefined ? '' : `In nftlane: ${doc.effect}`]
+      jsonSchema.description = [doc.description, doc.effect === undefined ? '' : `In nftlane: ${doc.effect}`]
         .join(' ')
         .trim();
       if (doc.default !== undefined) jsonSchema.default = doc.default as z.core.JSONSchema.JSONSchema['default'];
@@ -57,9 +61,9 @@ function rowsOf(schema: z.ZodMiniObject, prefix: string): string[] {
   return Object.entries(schema.shape).flatMap(([name, entry]) => {
     const doc = FIELD_DOCS.get(entry as z.ZodMiniType);
     if (doc === undefined) return [];
-    const inner = innerOf(entry);
+    const inner = unwrapSchema(entry);
     const path = `${prefix}${name}`;
-    const cells = [`\`${path}\``, typeOf(inner), defaultOf(doc.default), doc.meaning, doc.effect ?? ''];
+    const cells = [`\`${path}\``, typeOf(inner), defaultOf(doc.default), doc.description, doc.effect ?? ''];
     const row = `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
     return [row, ...(inner instanceof z.ZodMiniObject ? rowsOf(inner, `${path}.`) : [])];
   });

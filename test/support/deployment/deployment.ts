@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { kustomize, nameOf } from './kustomize.ts';
 import type { ApiObject } from './merge.ts';
 
-const TOP = fileURLToPath(new URL('../../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Every directory with a kustomization. */
 export const OVERLAYS = ['base', 'fastpath', 'kind', 'migrate'];
@@ -40,12 +40,12 @@ export interface Pod {
 }
 
 /** The objects of a directory of manifests/. */
-export function render(overlay: string): ApiObject[] {
-  return kustomize(`${TOP}manifests/${overlay}`);
+export function renderOverlay(overlay: string): ApiObject[] {
+  return kustomize(`${ROOT}manifests/${overlay}`);
 }
 
 /** The object of this kind and name; fails where there is none. */
-export function find(objects: readonly ApiObject[], kind: string, name = 'nftlane'): ApiObject {
+export function findObject(objects: readonly ApiObject[], kind: string, name = 'nftlane'): ApiObject {
   const found = objects.find((object) => object['kind'] === kind && nameOf(object) === name);
   if (found === undefined) throw new Error(`There is no ${kind} "${name}"`);
   return found;
@@ -53,11 +53,11 @@ export function find(objects: readonly ApiObject[], kind: string, name = 'nftlan
 
 /** What the DaemonSet makes of a node. */
 export function podOf(objects: readonly ApiObject[]): Pod {
-  const { template } = find(objects, 'DaemonSet')['spec'] as { template: { spec: Pod } };
+  const { template } = findObject(objects, 'DaemonSet')['spec'] as { template: { spec: Pod } };
   return template.spec;
 }
 
 /** What is in the ConfigMap. */
 export function configOf(objects: readonly ApiObject[]): Record<string, string> {
-  return find(objects, 'ConfigMap')['data'] as Record<string, string>;
+  return findObject(objects, 'ConfigMap')['data'] as Record<string, string>;
 }

@@ -1,6 +1,6 @@
 // A machine of files and programs that answer as they are told, for tests of rooms that look at the real one.
 import { ExecError, type ExecResult } from '../../../src/host/process/exec.ts';
-import type { RunOptions, System } from '../../../src/migration/layer.ts';
+import type { System, SystemRunOptions } from '../../../src/migration/leftover-cleaner.ts';
 
 /** Answers by command line. What is not there is a program that does not exist. */
 export class FakeSystem implements System {
@@ -12,7 +12,11 @@ export class FakeSystem implements System {
 
   readonly read = async (path: string): Promise<string> => this.files.get(path) ?? '';
 
-  readonly run = async (command: string, args: readonly string[], options: RunOptions = {}): Promise<ExecResult> => {
+  readonly run = async (
+    command: string,
+    args: readonly string[],
+    options: SystemRunOptions = {},
+  ): Promise<ExecResult> => {
     const line = [command, ...args].join(' ');
     this.ran.push(line);
     const answer = this.programs.get(line) ?? this.programs.get(command);

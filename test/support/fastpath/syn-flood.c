@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST 100000
+#define MAX_COUNT 100000
 #define BURST 50
 #define PAUSE_US 5000
 
@@ -99,8 +99,8 @@ int main(int argc, char **argv)
 	uint16_t port = argc == 4 ? atoi(argv[2]) : 0;
 	int is6, fd;
 
-	if (!port || !count || count > MOST) {
-		fprintf(stderr, "syn-flood ADDRESS PORT COUNT, at most %d\n", MOST);
+	if (!port || !count || count > MAX_COUNT) {
+		fprintf(stderr, "syn-flood ADDRESS PORT COUNT, at most %d\n", MAX_COUNT);
 		return 2;
 	}
 	is6 = inet_pton(AF_INET6, argv[1], &to6.sin6_addr) == 1;

@@ -34,18 +34,20 @@ export class BpfMount {
   }
 
   /** Arguments of nsenter with which a command sees the file system. */
-  get inside(): string[] {
+  get mountNamespaceArgs(): string[] {
     return ['-t', String(this.#holder.pid), '-m', '--'];
   }
 
   /** The same for a command on a node: `ip netns exec` would hide the file system. */
-  on(node: Namespace): string[] {
-    return [`--net=/run/netns/${node.name}`, '--', 'nsenter', ...this.inside];
+  enterOn(node: Namespace): string[] {
+    return [`--net=/run/netns/${node.name}`, '--', 'nsenter', ...this.mountNamespaceArgs];
   }
 
   /** Sends requests to the loader on a node, and returns the data lines of each. */
-  async ask(node: Namespace, ...requests: readonly string[]): Promise<string[][]> {
-    const text = await output('nsenter', [...this.on(node), LOADER, this.pins], { input: `${requests.join('\n')}\n` });
+  async request(node: Namespace, ...requests: readonly string[]): Promise<string[][]> {
+    const text = await output('nsenter', [...this.enterOn(node), LOADER, this.pins], {
+      input: `${requests.join('\n')}\n`,
+    });
     const answers = text.split(/^ok(?: .*)?$/m).slice(0, -1);
     if (answers.length !== requests.length) throw new Error(`The loader does not answer everything: ${text}`);
     return answers.map((answer) => answer.split('\n').filter(Boolean));

@@ -56,7 +56,7 @@ export class Daemon {
   readonly #child: PipedChild;
   readonly #diff: () => Promise<ExecResult>;
   readonly #lines: string[] = [];
-  readonly #heard = new EventEmitter<{ line: [] }>();
+  readonly #lineEvents = new EventEmitter<{ line: [] }>();
   readonly #ended: Promise<unknown>;
 
   constructor(child: PipedChild, diff: () => Promise<ExecResult>) {
@@ -66,7 +66,7 @@ export class Daemon {
     child.stdout.resume();
     createInterface({ input: child.stderr }).on('line', (line) => {
       this.#lines.push(line);
-      this.#heard.emit('line');
+      this.#lineEvents.emit('line');
     });
   }
 
@@ -76,17 +76,17 @@ export class Daemon {
   }
 
   /** The first entry with this message, from the nth of the log on, as soon as it is there. */
-  async logged(message: string, from = 0, timeoutMs = TIMEOUT_MS): Promise<LogEntry> {
+  async waitForLog(message: string, from = 0, timeoutMs = TIMEOUT_MS): Promise<LogEntry> {
     const signal = AbortSignal.timeout(timeoutMs);
     for (;;) {
       const entry = this.log.slice(from).find(({ msg }) => msg === message);
       if (entry) return entry;
-      await once(this.#heard, 'line', { signal }).catch(() => this.#fail(`it has not logged "${message}"`));
+      await once(this.#lineEvents, 'line', { signal }).catch(() => this.#fail(`it has not logged "${message}"`));
     }
   }
 
   /** Resolves when the kernel holds what the daemon wants. */
-  async waitReady(): Promise<void> {
+  async waitUntilReady(): Promise<void> {
     const deadline = performance.now() + TIMEOUT_MS;
     while ((await this.#diff()).status !== 0) {
       if (this.#hasEnded) this.#fail('it has ended');

@@ -6,7 +6,7 @@ import type { Transport } from './traffic/traffic.ts';
 export type Family = 'ip' | 'ip6';
 
 /** A Service port as kube-proxy serves it. */
-export interface GivenPort {
+export interface ServicePortSpec {
   readonly name: string;
   readonly protocol: Transport;
   readonly at: Addresses;
@@ -22,11 +22,11 @@ const MARK = '0x4000';
 const FAMILIES: readonly Family[] = ['ip', 'ip6'];
 
 /** Mode nftables: a table of kube-proxy's own. */
-export async function loadNftables(node: Namespace, ports: readonly GivenPort[]): Promise<void> {
+export async function loadNftables(node: Namespace, ports: readonly ServicePortSpec[]): Promise<void> {
   await node.output('nft', ['-f', '-'], { input: FAMILIES.map((family) => nftablesTable(family, ports)).join('') });
 }
 
-function nftablesTable(family: Family, ports: readonly GivenPort[]): string {
+function nftablesTable(family: Family, ports: readonly ServicePortSpec[]): string {
   const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
   const ids = ports.map((port) => ({ ...port, chain: `service-ABCD1234-shop/${port.name}/${port.protocol}/` }));
   const elements = ids.map(({ at, protocol, port, chain }) => `${at[family]} . ${protocol} . ${port} : goto ${chain}`);
@@ -74,7 +74,7 @@ ${nodePorts.length === 0 ? '' : `add element ${family} kube-proxy service-nodepo
 export async function loadIptables(
   node: Namespace,
   variant: 'nft' | 'legacy',
-  ports: readonly GivenPort[],
+  ports: readonly ServicePortSpec[],
 ): Promise<void> {
   const programs = { ip: `iptables-${variant}-restore`, ip6: `ip6tables-${variant}-restore` };
   for (const family of FAMILIES) {
@@ -102,7 +102,7 @@ COMMIT
 COMMIT
 `;
 
-function iptablesRules(family: Family, ports: readonly GivenPort[]): string {
+function iptablesRules(family: Family, ports: readonly ServicePortSpec[]): string {
   const nat = ports.flatMap((port) => natRules(family, port));
   const chains = new Set(nat.flatMap((rule) => /^-A (KUBE-\S+)/.exec(rule)?.[1] ?? []));
   return `*mangle
@@ -149,7 +149,7 @@ COMMIT
  * Mode ipvs without its virtual servers, which take a kernel with IPVS: the addresses of Services on an interface, ipsets, and
  * the iptables rules that ask for them. The interface is a bridge, for which the kernel needs no module.
  */
-export async function loadIpvsSurroundings(node: Namespace, ports: readonly GivenPort[]): Promise<void> {
+export async function loadIpvsRules(node: Namespace, ports: readonly ServicePortSpec[]): Promise<void> {
   const addresses = new Set(ports.flatMap(({ at }) => [`${at.ip}/32`, `${at.ip6}/128 nodad`]));
   const adding = [...addresses].map((address) => `address add dev kube-ipvs0 ${address}`);
   await node.configure(['link add name kube-ipvs0 type bridge', ...adding]);
@@ -186,7 +186,10 @@ COMMIT
 `;
 }
 
-function natRules(family: Family, { name, protocol, at, port, nodePort, endpoints, targetPort }: GivenPort): string[] {
+function natRules(
+  family: Family,
+  { name, protocol, at, port, nodePort, endpoints, targetPort }: ServicePortSpec,
+): string[] {
   const id = `${name}${protocol}`.toUpperCase().replaceAll(/[^A-Z0-9]/g, '');
   const length = family === 'ip' ? 32 : 128;
   const comment = `-m comment --comment "shop/${name}:${protocol}"`;
@@ -196,9 +199,10 @@ function natRules(family: Family, { name, protocol, at, port, nodePort, endpoint
     `-A KUBE-SERVICES -d ${at[family]}/${length} -p ${protocol} ${comment} -m ${protocol} --dport ${port} -j ${service}`,
     `-A ${service} ! -s ${podRange(family)} -d ${at[family]}/${length} -p ${protocol} ${comment} -m ${protocol} --dport ${port} -j KUBE-MARK-MASQ`,
     ...seps.map(({ chain }, n) => {
-      const left = seps.length - n;
-      const share = left === 1 ? '' : `-m statistic --mode random --probability ${(1 / left).toFixed(11)}`;
-      return `-A ${service} ${comment} ${share} -j ${chain}`;
+      const remaining = seps.length - n;
+      const probability =
+        remaining === 1 ? '' : `-m statistic --mode random --probability ${(1 / remaining).toFixed(11)}`;
+      return `-A ${service} ${comment} ${probability} -j ${chain}`;
     }),
     ...seps.flatMap(({ chain, to }) => [
       `-A ${chain} -s ${to}/${length} ${comment} -j KUBE-MARK-MASQ`,

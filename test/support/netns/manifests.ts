@@ -7,7 +7,7 @@ import { clusterIps, service } from '../builders/service.ts';
 import { serviceCidr } from '../builders/service-cidr.ts';
 import { endpoint, slice } from '../builders/slice.ts';
 import { type ApiObject, merge } from '../deployment/merge.ts';
-import { type Addresses, NODES, POD_RANGES, SERVICE_RANGES } from './topology.ts';
+import { type Addresses, NODES, POD_CIDRS, SERVICE_CIDRS } from './topology.ts';
 import type { Transport } from './traffic/traffic.ts';
 import type { World } from './world.ts';
 
@@ -34,13 +34,13 @@ export function nodeObjects(): ApiObject[] {
   );
 }
 
-export function serviceRangesObject(): ApiObject {
-  return serviceCidr('kubernetes', { spec: { cidrs: [SERVICE_RANGES.ip, SERVICE_RANGES.ip6] } });
+export function serviceCidrObject(): ApiObject {
+  return serviceCidr('kubernetes', { spec: { cidrs: [SERVICE_CIDRS.ip, SERVICE_CIDRS.ip6] } });
 }
 
 /** The nth pair of Service addresses. */
 export function serviceAddresses(n: number): Addresses {
-  return { ip: SERVICE_RANGES.ip.replace('0/16', `${n}`), ip6: SERVICE_RANGES.ip6.replace('/112', n.toString(16)) };
+  return { ip: SERVICE_CIDRS.ip.replace('0/16', `${n}`), ip6: SERVICE_CIDRS.ip6.replace('/112', n.toString(16)) };
 }
 
 /** A Service at these addresses; of type NodePort when one of its ports has a node port. `name` is `namespace/name`. */
@@ -75,7 +75,7 @@ export function sliceObjects(
 
 /** The flags of a daemon on this node of the world. */
 export function nodeFlags(name: keyof typeof NODES): string[] {
-  return ['--node-name', name, '--cluster-cidr', `${POD_RANGES.ip},${POD_RANGES.ip6}`];
+  return ['--node-name', name, '--cluster-cidr', `${POD_CIDRS.ip},${POD_CIDRS.ip6}`];
 }
 
 function upperCase({ protocol, ...rest }: PortSpec<string>): ApiObject {

@@ -11,7 +11,7 @@ import {
   nodeObjects,
   type PortSpec,
   serviceAddresses,
-  serviceRangesObject,
+  serviceCidrObject,
   sliceObjects,
   writeManifest,
 } from './manifests.ts';
@@ -26,7 +26,7 @@ export const PORTS: readonly PortSpec[] = [
   { name: 'udp', protocol: 'udp', port: 80, targetPort: TARGET_PORT },
 ];
 
-export interface GivenService {
+export interface ServiceSpec {
   readonly pods: readonly string[];
   readonly ports?: readonly PortSpec<string>[];
   /** Any other fields of the object. */
@@ -34,7 +34,7 @@ export interface GivenService {
 }
 
 const NODES: readonly NodeName[] = ['node1', 'node2'];
-const SETTLE_MS = 10_000;
+const SYNC_TIMEOUT_MS = 10_000;
 
 /** Pods `a` and `b` on the first node and `c` on the second answer; `shell` and `far` only make connections. */
 export async function createProxiedWorld(): Promise<ProxiedWorld> {
@@ -45,7 +45,7 @@ export async function createProxiedWorld(): Promise<ProxiedWorld> {
     buildProgram(join(scratch, 'nftlane.mjs')),
     createWorld({ pods: { node1: ['a', 'b', 'shell'], node2: ['c', 'far'] } }),
   ]);
-  await writeManifest(manifests, 'nodes.yaml', [...nodeObjects(), serviceRangesObject()]);
+  await writeManifest(manifests, 'nodes.yaml', [...nodeObjects(), serviceCidrObject()]);
   const ports = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
   await Promise.all(['a', 'b', 'c'].map((pod) => world.pod(pod).respond(ports)));
   const proxied = new ProxiedWorld(world, {
@@ -53,7 +53,7 @@ export async function createProxiedWorld(): Promise<ProxiedWorld> {
     manifests,
     installation: { program, runDir: join(scratch, 'run') },
   });
-  await proxied.settle();
+  await proxied.waitForSync();
   return proxied;
 }
 
@@ -66,11 +66,11 @@ export class ProxiedWorld {
   /** Flags of single nodes besides those of all. */
   readonly #flags = new Map<NodeName, readonly string[]>();
 
-  constructor(world: World, given: { scratch: string; manifests: string; installation: Installation }) {
+  constructor(world: World, options: { scratch: string; manifests: string; installation: Installation }) {
     this.world = world;
-    this.#scratch = given.scratch;
-    this.#manifests = given.manifests;
-    this.#installation = given.installation;
+    this.#scratch = options.scratch;
+    this.#manifests = options.manifests;
+    this.#installation = options.installation;
     this.#daemons = { node1: this.#start('node1'), node2: this.#start('node2') };
   }
 
@@ -92,7 +92,7 @@ export class ProxiedWorld {
   }
 
   /** Writes a Service with its endpoints, and returns its addresses: the nth of their ranges. */
-  async addService(name: string, n: number, { pods, ports = PORTS, overrides = {} }: GivenService): Promise<Addresses> {
+  async addService(name: string, n: number, { pods, ports = PORTS, overrides = {} }: ServiceSpec): Promise<Addresses> {
     const at = serviceAddresses(n);
     await this.setEndpoints(name, pods, ports);
     const objects = [dualStackService(name, at, { ports, overrides })];
@@ -116,8 +116,8 @@ export class ProxiedWorld {
   }
 
   /** Resolves when the kernel of every node holds what the manifests say. */
-  async settle(): Promise<void> {
-    await Promise.all(NODES.map((node) => this.#settleNode(node)));
+  async waitForSync(): Promise<void> {
+    await Promise.all(NODES.map((node) => this.#waitForNodeSync(node)));
   }
 
   async close(): Promise<void> {
@@ -135,8 +135,8 @@ export class ProxiedWorld {
     return [...nodeFlags(node), ...(this.#flags.get(node) ?? [])];
   }
 
-  async #settleNode(node: NodeName): Promise<void> {
-    const deadline = performance.now() + SETTLE_MS;
+  async #waitForNodeSync(node: NodeName): Promise<void> {
+    const deadline = performance.now() + SYNC_TIMEOUT_MS;
     for (;;) {
       const { status, stdout, stderr } = await this.run(node, 'diff', '-f', this.#manifests, ...this.#nodeFlags(node));
       if (status === 0) return;

@@ -26,10 +26,10 @@ interface NodeAddresses extends Addresses {
 }
 
 /** The ranges that Service addresses are taken from. The client sends them to node1. */
-export const SERVICE_RANGES: Addresses = { ip: '172.30.0.0/16', ip6: 'fd00:30::/112' };
+export const SERVICE_CIDRS: Addresses = { ip: '172.30.0.0/16', ip6: 'fd00:30::/112' };
 
 /** The ranges that pods are in. */
-export const POD_RANGES: Addresses = { ip: '10.1.0.0/16', ip6: 'fd00:1::/32' };
+export const POD_CIDRS: Addresses = { ip: '10.1.0.0/16', ip6: 'fd00:1::/32' };
 
 export const CLIENT: Addresses = { ip: '192.168.77.100', ip6: 'fd00:77::100' };
 

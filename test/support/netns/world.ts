@@ -1,6 +1,14 @@
 // The world that tests run in: a client, two nodes and their pods, each a network namespace.
-import { closeAtExit, closed, deleteLeftovers, deleteNamespaces, deleteNow, uniquePrefix } from './leftovers.ts';
+
 import { Namespace } from './namespace.ts';
+import {
+  closeAtExit,
+  deleteNamespaces,
+  deleteNamespacesSync,
+  deleteStaleNamespaces,
+  uniquePrefix,
+  unregister,
+} from './namespace-cleanup.ts';
 import { output } from './process.ts';
 import {
   type Addresses,
@@ -36,7 +44,7 @@ const SETTINGS = {
 
 /** Builds a world. The caller destroys it; the end of the process does so too. */
 export async function createWorld({ pods = {} }: WorldOptions = {}): Promise<World> {
-  if (!isKept()) await deleteLeftovers();
+  if (!isKept()) await deleteStaleNamespaces();
   const world = new World(uniquePrefix());
   closeAtExit(world);
   try {
@@ -60,22 +68,22 @@ export class World {
   readonly #lan: Namespace;
   readonly #prefix: string;
   readonly #pods = new Map<string, { readonly node: NodeName; readonly place: Namespace }>();
-  readonly #made = new Map<string, Namespace>();
-  readonly #podsSoFar: Record<NodeName, number> = { node1: 0, node2: 0 };
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #podCounts: Record<NodeName, number> = { node1: 0, node2: 0 };
 
   constructor(prefix: string) {
     this.#prefix = prefix;
-    this.#lan = this.#place('lan', { ip: '', ip6: '' });
-    this.client = this.#place('client', CLIENT);
-    this.node1 = this.#place('node1', NODES.node1);
-    this.node2 = this.#place('node2', NODES.node2);
+    this.#lan = this.#newNamespace('lan', { ip: '', ip6: '' });
+    this.client = this.#newNamespace('client', CLIENT);
+    this.node1 = this.#newNamespace('node1', NODES.node1);
+    this.node2 = this.#newNamespace('node2', NODES.node2);
   }
 
   /** Makes the client, the nodes and the lan between them. For `createWorld`. */
   async build(): Promise<void> {
     const { client, node1, node2 } = this;
-    await this.#make(this.#lan, client, node1, node2);
-    await Promise.all([this.#lan, client, node1, node2].map((place) => place.sysctl(SETTINGS)));
+    await this.#createNamespaces(this.#lan, client, node1, node2);
+    await Promise.all([this.#lan, client, node1, node2].map((namespace) => namespace.sysctl(SETTINGS)));
     await Promise.all([node1, node2].map(forward));
     await this.#lan.configure(lanCommands({ client: client.name, node1: node1.name, node2: node2.name }));
     await Promise.all([
@@ -86,8 +94,8 @@ export class World {
   }
 
   /** Every namespace of the world. */
-  get places(): Namespace[] {
-    return [...this.#made.values()];
+  get namespaces(): Namespace[] {
+    return [...this.#namespaces.values()];
   }
 
   pod(name: string): Namespace {
@@ -101,51 +109,51 @@ export class World {
   /** Adds a pod with the next free addresses of its node. */
   async addPod(node: NodeName, name: string): Promise<Namespace> {
     if (this.#pods.has(name)) throw new Error(`Cannot add pod "${name}": it exists`);
-    const addresses = podAddresses(node, this.#podsSoFar[node]++);
-    const place = this.#place(`pod-${name}`, addresses, name);
-    this.#pods.set(name, { node, place });
-    await this.#make(place);
-    await place.sysctl(SETTINGS);
-    await this[node].configure(attachCommands(node, `pod-${name}`, { namespace: place.name, ...addresses }));
-    await place.configure(podCommands(node, addresses));
-    return place;
+    const addresses = podAddresses(node, this.#podCounts[node]++);
+    const namespace = this.#newNamespace(`pod-${name}`, addresses, name);
+    this.#pods.set(name, { node, place: namespace });
+    await this.#createNamespaces(namespace);
+    await namespace.sysctl(SETTINGS);
+    await this[node].configure(attachCommands(node, `pod-${name}`, { namespace: namespace.name, ...addresses }));
+    await namespace.configure(podCommands(node, addresses));
+    return namespace;
   }
 
   /** Removes a pod with its processes and its route. */
   async removePod(name: string): Promise<void> {
-    const { node, place } = this.#find(name);
-    place.killChildren();
+    const { node, place: namespace } = this.#find(name);
+    namespace.killChildren();
     // The kernel takes a namespace down in the background; the link and its routes shall be gone at once.
     await this[node].configure([`link delete dev pod-${name}`]);
-    await deleteNamespaces([place.name]);
+    await deleteNamespaces([namespace.name]);
     this.#pods.delete(name);
-    this.#made.delete(place.name);
+    this.#namespaces.delete(namespace.name);
   }
 
   /** Ends the world's processes and deletes its namespaces. */
   async destroy(): Promise<void> {
-    for (const place of this.#made.values()) place.killChildren();
-    closed(this);
-    if (isKept()) return this.#tellHowToEnter();
-    const names = [...this.#made.keys()];
-    this.#made.clear();
+    for (const namespace of this.#namespaces.values()) namespace.killChildren();
+    unregister(this);
+    if (isKept()) return this.#printEnterCommands();
+    const names = [...this.#namespaces.keys()];
+    this.#namespaces.clear();
     if (names.length > 0) await deleteNamespaces(names);
   }
 
   /** The same without waiting, for the end of the process. */
-  closeNow(): void {
-    for (const place of this.#made.values()) place.killChildren();
-    if (isKept()) this.#tellHowToEnter();
-    else deleteNow([...this.#made.keys()]);
-    this.#made.clear();
+  closeSync(): void {
+    for (const namespace of this.#namespaces.values()) namespace.killChildren();
+    if (isKept()) this.#printEnterCommands();
+    else deleteNamespacesSync([...this.#namespaces.keys()]);
+    this.#namespaces.clear();
   }
 
-  #place(suffix: string, addresses: Addresses, label = suffix): Namespace {
+  #newNamespace(suffix: string, addresses: Addresses, label = suffix): Namespace {
     return new Namespace(label, { name: `${this.#prefix}${suffix}`, ...addresses });
   }
 
-  async #make(...places: readonly Namespace[]): Promise<void> {
-    for (const place of places) this.#made.set(place.name, place);
+  async #createNamespaces(...places: readonly Namespace[]): Promise<void> {
+    for (const namespace of places) this.#namespaces.set(namespace.name, namespace);
     await output('ip', ['-batch', '-'], { input: places.map(({ name }) => `netns add ${name}\n`).join('') });
   }
 
@@ -155,8 +163,8 @@ export class World {
     return pod;
   }
 
-  #tellHowToEnter(): void {
-    for (const name of this.#made.keys()) process.stderr.write(`Kept: ip netns exec ${name} sh\n`);
+  #printEnterCommands(): void {
+    for (const name of this.#namespaces.keys()) process.stderr.write(`Kept: ip netns exec ${name} sh\n`);
   }
 }
 

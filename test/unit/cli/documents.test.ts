@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { PROXY_FLAGS, RUN_FLAGS } from '../../../src/cli/flags/flag-table.ts';
-import { main } from '../../../src/cli/program.ts';
-import { podOf, render } from '../../support/deployment/deployment.ts';
+import { runCli } from '../../../src/cli/program.ts';
+import { podOf, renderOverlay } from '../../support/deployment/deployment.ts';
 
 const TOP = fileURLToPath(new URL('../../../', import.meta.url));
 const PAPERS = [...readdirSync(join(TOP, 'docs')).map((name) => join('docs', name)), 'README.md', 'README.ko.md'];
@@ -25,7 +25,7 @@ function found(pattern: RegExp): [path: string, groups: string[]][] {
 
 async function helpOf(t: Test, command: readonly string[]): Promise<string> {
   const written = t.capture(process.stdout, 'write', () => true);
-  await main([...command, '--help'], new AbortController().signal);
+  await runCli([...command, '--help'], new AbortController().signal);
   const text = written()
     .map(({ args }) => String(args[0]))
     .join('');
@@ -53,14 +53,14 @@ t.test('directories, pods and containers that kubectl is told of', async (t) => 
   const directories = found(/--kustomize (manifests\/\w+)/g);
   t.ok(directories.length > 2);
   for (const [path, [directory = '']] of directories) t.ok(existsSync(join(TOP, directory)), `${path}: ${directory}`);
-  const daemonSet = render('base').find(({ kind }) => kind === 'DaemonSet');
+  const daemonSet = renderOverlay('base').find(({ kind }) => kind === 'DaemonSet');
   const labels = found(/(?:\s-l|--selector)[ =]([\w./]+=\w+)/g);
   t.ok(labels.length > 1);
   for (const [path, [label = '']] of labels) {
     const [name = '', value] = label.split('=');
     t.match(daemonSet, { spec: { template: { metadata: { labels: { [name]: value } } } } }, `${path}: ${label}`);
   }
-  const names = podOf(render('base')).containers.map(({ name }) => name);
+  const names = podOf(renderOverlay('base')).containers.map(({ name }) => name);
   for (const [path, [name = '']] of found(/ -c (\w+) /g)) t.ok(names.includes(name), `${path}: ${name}`);
 });
 

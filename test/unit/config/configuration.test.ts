@@ -2,7 +2,7 @@
 import t from 'tap';
 import { stringify } from 'yaml';
 import { describeProblem } from '../../../src/config/schema/configuration-error.ts';
-import { complaintsOf, configurationOf, fileOf, settingsOf } from '../../support/builders/configuration.ts';
+import { configurationOf, configurationText, problemsOf, settingsOf } from '../../support/builders/configuration.ts';
 import { KUBEADM_CONFIG } from '../../support/deployment/kubeadm-config.ts';
 
 const K = 'KubeProxyConfiguration';
@@ -18,7 +18,7 @@ t.test("kubeadm's file gives the defaults, its pod network and its kubeconfig, w
     nodePortAddresses: ['primary'],
     strictSourceRanges: false,
   });
-  t.strictSame(settings.config, {
+  t.strictSame(settings.kubeProxy, {
     featureGates: {},
     clientConnection: { kubeconfig: '/var/lib/kube-proxy/kubeconfig.conf', master: undefined },
     healthzBindAddress: { host: '0.0.0.0', port: 10256 },
@@ -40,31 +40,31 @@ t.test("kubeadm's file gives the defaults, its pod network and its kubeconfig, w
     syncPeriodMs: 30_000,
     minSyncPeriodMs: 1000,
   });
-  t.match(settings.own, { takeOver: 'auto', nft: 'nft', log: { level: 'info', format: 'auto' } });
+  t.match(settings.nftlane, { takeOver: 'auto', nft: 'nft', log: { level: 'info', format: 'auto' } });
 });
 
 t.test('zeros count as absent, except where they mean something', async (t) => {
-  const { config, proxy } = settingsOf(
-    fileOf(
+  const { kubeProxy, proxy } = settingsOf(
+    configurationText(
       'iptables: {masqueradeBit: 0, minSyncPeriod: 0s}\nconntrack: {min: 0, tcpCloseWaitTimeout: 0s}\noomScoreAdj: 0',
     ),
   );
   t.equal(proxy.masqueradeBit, 0);
-  t.equal(config.minSyncPeriodMs, 1000);
-  t.match(config.conntrack, {
+  t.equal(kubeProxy.minSyncPeriodMs, 1000);
+  t.match(kubeProxy.conntrack, {
     min: 0,
     maxPerCore: 32768,
     tcpCloseWaitTimeoutMs: 0,
     tcpEstablishedTimeoutMs: 86_400_000,
   });
-  t.equal(config.oomScoreAdj, 0);
+  t.equal(kubeProxy.oomScoreAdj, 0);
   const flag = {
     flag: '--iptables-min-sync-period',
     kind: K,
     path: ['iptables', 'minSyncPeriod'],
     value: '0s',
   } as const;
-  t.equal(settingsOf(undefined, [flag]).config.minSyncPeriodMs, 0, 'a flag means what it says');
+  t.equal(settingsOf(undefined, [flag]).kubeProxy.minSyncPeriodMs, 0, 'a flag means what it says');
 });
 
 t.test('the section of the mode is read, and the others are not even looked at', async (t) => {
@@ -80,16 +80,18 @@ t.test('the section of the mode is read, and the others are not even looked at',
     ['nftables', false, 2, 60_000],
   ];
   for (const [mode, masqueradeAll, masqueradeBit, syncPeriodMs] of cases) {
-    const { proxy, config } = settingsOf(fileOf(`mode: ${mode}\n${sections}`));
-    t.match({ ...proxy, ...config }, { masqueradeAll, masqueradeBit, syncPeriodMs }, mode);
+    const { proxy, kubeProxy } = settingsOf(configurationText(`mode: ${mode}\n${sections}`));
+    t.match({ ...proxy, ...kubeProxy }, { masqueradeAll, masqueradeBit, syncPeriodMs }, mode);
   }
   const inactive = 'mode: nftables\nipvs: {tcpTimeout: -1s, excludeCIDRs: [x]}\niptables: {syncPeriod: -1s}';
-  t.strictSame(complaintsOf(fileOf(inactive)), []);
-  t.strictSame(complaintsOf(fileOf('detectLocalMode: NodeCIDR\nclusterCIDR: nonsense')), []);
+  t.strictSame(problemsOf(configurationText(inactive)), []);
+  t.strictSame(problemsOf(configurationText('detectLocalMode: NodeCIDR\nclusterCIDR: nonsense')), []);
 });
 
 t.test('what strict decoding complains of is told, and passed over', async (t) => {
-  const text = fileOf('clusterCIDR: 10.0.0.0/8\nclusterCIDR: 10.1.0.0/16\nnoSuch: 1\nconntrack: {least: 2, min: 5}');
+  const text = configurationText(
+    'clusterCIDR: 10.0.0.0/8\nclusterCIDR: 10.1.0.0/16\nnoSuch: 1\nconntrack: {least: 2, min: 5}',
+  );
   const { kubeProxy, warnings } = configurationOf(text);
   t.equal(kubeProxy.clusterCIDR, '10.1.0.0/16', 'the last of two');
   t.equal(kubeProxy.conntrack.min, 5);
@@ -163,9 +165,9 @@ t.test('every other thing is fatal, and all of it is told with its path', async 
     ],
     ['hostnameOverride: " "', `${K}.hostnameOverride: the node has no name`],
   ];
-  for (const [fields, ...complaints] of cases) t.strictSame(complaintsOf(fileOf(fields)), complaints, fields);
-  const all = complaintsOf(
-    fileOf(
+  for (const [fields, ...complaints] of cases) t.strictSame(problemsOf(configurationText(fields)), complaints, fields);
+  const all = problemsOf(
+    configurationText(
       cases
         .slice(4, 8)
         .map(([fields]) => fields.replace('\nmode: nftables', ''))
@@ -186,20 +188,23 @@ t.test('a file must be one, of a kind that is known', async (t) => {
     ['bindAddress: 1.2.3.4', /it has no kind, which must be KubeProxyConfiguration/],
     ['apiVersion: v1\nkind: ConfigMap', /kind "ConfigMap" is not known; it must be KubeProxyConfiguration/],
     ['[1, 2]', /it has no kind/],
-    [fileOf('bindAddress: ::'), /Nested mappings are not allowed.* at line 3/],
-    [`${fileOf('')}---\n${fileOf('')}`, /KubeProxyConfiguration: is there twice/],
+    [configurationText('bindAddress: ::'), /Nested mappings are not allowed.* at line 3/],
+    [`${configurationText('')}---\n${configurationText('')}`, /KubeProxyConfiguration: is there twice/],
   ];
-  for (const [text, complaint] of cases) t.match(complaintsOf(text).join('\n'), complaint, text);
+  for (const [text, complaint] of cases) t.match(problemsOf(text).join('\n'), complaint, text);
 });
 
 t.test('both kinds can be in one file, in either order, as YAML or JSON', async (t) => {
-  const { proxy, own, manifests } = settingsOf(
-    fileOf('clusterCIDR: 10.0.0.0/8', 'strictSourceRanges: true\ntakeOver: no\nfastPath: {mode: off}\nmanifests: /m'),
+  const { proxy, nftlane, manifests } = settingsOf(
+    configurationText(
+      'clusterCIDR: 10.0.0.0/8',
+      'strictSourceRanges: true\ntakeOver: no\nfastPath: {mode: off}\nmanifests: /m',
+    ),
   );
-  t.match({ ...proxy, ...own, manifests }, { strictSourceRanges: true, takeOver: 'no', manifests: '/m' });
+  t.match({ ...proxy, ...nftlane, manifests }, { strictSourceRanges: true, takeOver: 'no', manifests: '/m' });
   const only = JSON.stringify({ apiVersion: 'nftlane.io/v1alpha1', kind: 'NftlaneConfiguration', takeOver: false });
-  t.equal(settingsOf(only).own.takeOver, 'no', 'a bare no is false to YAML 1.1');
-  t.strictSame(complaintsOf(fileOf('', 'runDir: ""\nmetrics: {connections: -1}\nlog: {level: loud}')), [
+  t.equal(settingsOf(only).nftlane.takeOver, 'no', 'a bare no is false to YAML 1.1');
+  t.strictSame(problemsOf(configurationText('', 'runDir: ""\nmetrics: {connections: -1}\nlog: {level: loud}')), [
     'NftlaneConfiguration.metrics.connections: -1 is less than 0',
     'NftlaneConfiguration.runDir: "" must not be empty',
     'NftlaneConfiguration.log.level: "loud" is none of "debug", "info", "warn", "error"',
@@ -207,9 +212,9 @@ t.test('both kinds can be in one file, in either order, as YAML or JSON', async 
 });
 
 t.test('servers can be switched off, and their default follows the family of the bind address', async (t) => {
-  const off = settingsOf(fileOf('', 'serveHealth: false\nserveMetrics: false')).config;
+  const off = settingsOf(configurationText('', 'serveHealth: false\nserveMetrics: false')).kubeProxy;
   t.strictSame([off.healthzBindAddress, off.metricsBindAddress], [undefined, undefined]);
-  const ip6 = settingsOf(fileOf('bindAddress: "fd00::5"')).config;
+  const ip6 = settingsOf(configurationText('bindAddress: "fd00::5"')).kubeProxy;
   t.strictSame(
     [ip6.healthzBindAddress, ip6.metricsBindAddress],
     [
@@ -218,14 +223,14 @@ t.test('servers can be switched off, and their default follows the family of the
     ],
   );
   t.equal(ip6.bindAddress, 'fd00::5');
-  t.strictSame(settingsOf(fileOf('healthzBindAddress: 10.0.0.1')).config.healthzBindAddress, {
+  t.strictSame(settingsOf(configurationText('healthzBindAddress: 10.0.0.1')).kubeProxy.healthzBindAddress, {
     host: '10.0.0.1',
     port: 10256,
   });
 });
 
 t.test('gates of other components are accepted, and told', async (t) => {
-  const { warnings } = configurationOf(fileOf('featureGates: {MemoryQoS: true, NativeHistograms: true}'));
+  const { warnings } = configurationOf(configurationText('featureGates: {MemoryQoS: true, NativeHistograms: true}'));
   t.strictSame(warnings.map(describeProblem), [
     `${K}.featureGates.MemoryQoS: has no effect here`,
     `${K}.featureGates.NativeHistograms: has no effect here`,
@@ -233,29 +238,36 @@ t.test('gates of other components are accepted, and told', async (t) => {
 });
 
 t.test('external IPs are given up by a gate', async (t) => {
-  t.notHas(settingsOf(fileOf('')).proxy, { externalIps: false });
-  const { proxy } = settingsOf(fileOf('featureGates: {AllowServiceExternalIPs: false}'));
-  t.equal(proxy.externalIps, false);
-  t.strictSame(configurationOf(fileOf('featureGates: {AllowServiceExternalIPs: false}')).warnings, []);
+  t.notHas(settingsOf(configurationText('')).proxy, { externalIps: false });
+  const { proxy } = settingsOf(configurationText('featureGates: {AllowServiceExternalIPs: false}'));
+  t.equal(proxy.proxiesExternalIps, false);
+  t.strictSame(configurationOf(configurationText('featureGates: {AllowServiceExternalIPs: false}')).warnings, []);
 });
 
 t.test('flags go before the file, are named in complaints, and are told', async (t) => {
   const cidr = (value: string) => ({ flag: '--cluster-cidr', kind: K, path: ['clusterCIDR'], value }) as const;
-  const given = configurationOf(fileOf('clusterCIDR: 10.0.0.0/8'), [cidr('10.1.0.0/16')]);
+  const given = configurationOf(configurationText('clusterCIDR: 10.0.0.0/8'), [cidr('10.1.0.0/16')]);
   t.equal(given.kubeProxy.clusterCIDR, '10.1.0.0/16');
-  t.strictSame(given.overridden, ['--cluster-cidr']);
-  t.strictSame(configurationOf(fileOf('clusterCIDR: 10.0.0.0/8'), [cidr('10.0.0.0/8')]).overridden, [], 'the same');
-  t.strictSame(configurationOf(fileOf(''), [cidr('10.0.0.0/8')]).overridden, [], 'alone');
-  t.strictSame(complaintsOf(fileOf('oomScoreAdj: 5000'), [cidr('x')]).sort(), [
+  t.strictSame(given.overridingFlags, ['--cluster-cidr']);
+  t.strictSame(
+    configurationOf(configurationText('clusterCIDR: 10.0.0.0/8'), [cidr('10.0.0.0/8')]).overridingFlags,
+    [],
+    'the same',
+  );
+  t.strictSame(configurationOf(configurationText(''), [cidr('10.0.0.0/8')]).overridingFlags, [], 'alone');
+  t.strictSame(problemsOf(configurationText('oomScoreAdj: 5000'), [cidr('x')]).sort(), [
     '--cluster-cidr: "x" is not a CIDR block',
     `${K}.oomScoreAdj: 5000 is more than 1000`,
   ]);
 });
 
 t.test('a complete configuration reads as itself', async (t) => {
-  for (const text of [KUBEADM_CONFIG, fileOf('mode: nftables\nbindAddress: "fd00::1"', 'log: {level: debug}')]) {
+  for (const text of [
+    KUBEADM_CONFIG,
+    configurationText('mode: nftables\nbindAddress: "fd00::1"', 'log: {level: debug}'),
+  ]) {
     const { kubeProxy, nftlane } = configurationOf(text);
     const again = configurationOf([kubeProxy, nftlane].map((document) => stringify(document)).join('---\n'));
-    t.strictSame(again, { kubeProxy, nftlane, warnings: [], overridden: [] });
+    t.strictSame(again, { kubeProxy, nftlane, warnings: [], overridingFlags: [] });
   }
 });

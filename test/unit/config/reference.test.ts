@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import * as z from 'zod/mini';
-import { FIELD_DOCS, innerOf } from '../../../src/config/schema/field.ts';
+import { FIELD_DOCS, unwrapSchema } from '../../../src/config/schema/field.ts';
 import { KUBE_PROXY_SCHEMA } from '../../../src/config/schema/kube-proxy-schema.ts';
 import { NFTLANE_SCHEMA } from '../../../src/config/schema/nftlane-schema.ts';
 import { configurationOf } from '../../support/builders/configuration.ts';
@@ -26,7 +26,7 @@ t.test('reference and JSON schemas are current', async (t) => {
 /** Fields of all depths, by path. */
 function fieldsOf(schema: z.ZodMiniObject, prefix: string): [string, unknown][] {
   return Object.entries(schema.shape).flatMap(([name, entry]): [string, unknown][] => {
-    const inner = innerOf(entry);
+    const inner = unwrapSchema(entry);
     const below = inner instanceof z.ZodMiniObject ? fieldsOf(inner, `${prefix}${name}.`) : [];
     return [[`${prefix}${name}`, entry], ...below];
   });
@@ -36,7 +36,7 @@ t.test('every field says what it means', async (t) => {
   for (const schema of [KUBE_PROXY_SCHEMA, NFTLANE_SCHEMA]) {
     const fields = fieldsOf(schema, '').filter(([path]) => path !== 'apiVersion' && path !== 'kind');
     t.ok(fields.length >= 17);
-    for (const [path, entry] of fields) t.match(FIELD_DOCS.get(entry as z.ZodMiniType)?.meaning, /.\.$/, path);
+    for (const [path, entry] of fields) t.match(FIELD_DOCS.get(entry as z.ZodMiniType)?.description, /.\.$/, path);
   }
 });
 

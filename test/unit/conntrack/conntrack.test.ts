@@ -3,7 +3,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Conntrack } from '../../../src/conntrack/conntrack.ts';
-import { type Entry, parseEntry } from '../../../src/conntrack/entry.ts';
+import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
 
 const LINE =
   'udp      17 27 src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=53 src=10.1.0.1 dst=10.0.0.2 sport=5353 dport=1001 use=1';
@@ -26,7 +26,7 @@ function groupOf(count: number) {
 
 t.test('Conntrack lists the UDP flows of a family', async (t) => {
   const { conntrack, calls } = await program(t, `echo '${LINE}'; echo; echo '${LINE}'; echo 'tcp 6'`);
-  const entries: Entry[] = [];
+  const entries: ConntrackEntry[] = [];
   await conntrack.list('ip', (entry) => entries.push(entry));
   await conntrack.list('ip6', () => {});
   t.equal(entries.length, 2);

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { setImmediate as tick } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { ConntrackError } from '../../../src/conntrack/conntrack.ts';
-import { type Entry, parseEntry } from '../../../src/conntrack/entry.ts';
+import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
 import { FlowCleaner } from '../../../src/conntrack/flow-cleaner.ts';
-import type { StaleGroup } from '../../../src/conntrack/stale.ts';
+import type { StaleGroup } from '../../../src/conntrack/stale-flows.ts';
 import { silentLog } from '../../../src/host/log.ts';
-import { engineOf, settle } from '../../support/builders/engine.ts';
-import { put, remove } from '../../support/builders/feed.ts';
+import { commitAll, engineOf } from '../../support/builders/engine.ts';
+import { put, remove } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
@@ -36,7 +36,7 @@ class FakeConntrack {
   onDelete: (() => void) | undefined;
   #underWay = 0;
 
-  async list(family: 'ip' | 'ip6', take: (entry: Entry) => void): Promise<void> {
+  async list(family: 'ip' | 'ip6', take: (entry: ConntrackEntry) => void): Promise<void> {
     if (this.#underWay++ > 0) throw new Error('One at a time');
     await tick();
     this.#underWay--;
@@ -91,7 +91,7 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     hostAddresses: () => ['127.0.0.1', '192.0.2.1', 'fd00::1'],
     log: { ...silentLog, info: write, warn: write },
     clock,
-    onCleaned: ({ deleted }) => cleanUps.push(deleted),
+    onCleanup: ({ deleted }) => cleanUps.push(deleted),
   });
   const stop = new AbortController();
   const running = cleaner.run(stop.signal);
@@ -101,7 +101,7 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
   });
   /** A sync that succeeds, and whatever comes of it. */
   const sync = async (): Promise<void> => {
-    settle(engine);
+    commitAll(engine);
     cleaner.synced();
     for (let n = 0; n < 20; n++) await tick();
   };
@@ -120,7 +120,9 @@ t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', asy
   await sync();
   t.strictSame(conntrack.lines, [flow('10.96.0.1:53', 2)]);
   const reason = '10.1.0.1:5353 is no endpoint of kube/dns';
-  t.strictSame(told, [{ message: 'removed stale UDP conntrack entries', details: { count: 2, ms: 0, reason } }]);
+  t.strictSame(told, [
+    { message: 'removed stale UDP conntrack entries', details: { count: 2, durationMs: 0, reason } },
+  ]);
   t.strictSame(cleanUps, [
     { ip: 0, ip6: 0 },
     { ip: 2, ip6: 0 },
@@ -187,7 +189,7 @@ t.test('FlowCleaner waits for the sync that succeeds', async (t) => {
   conntrack.lines = [flow('10.96.0.1:53', 1)];
   await sync();
   put(engine, endpoints(2));
-  settle(engine);
+  commitAll(engine);
   for (let n = 0; n < 20; n++) await tick();
   t.equal(conntrack.lines.length, 1, 'the sync failed');
   await sync();
@@ -198,10 +200,10 @@ t.test('FlowCleaner leaves flows alone whose Service is being changed meanwhile'
   const { engine, conntrack, cleaner, sync } = start(t, SERVICE, endpoints(1));
   await sync();
   put(engine, endpoints(2));
-  settle(engine);
+  commitAll(engine);
   cleaner.synced();
   put(engine, endpoints(1, 2, 3));
-  settle(engine);
+  commitAll(engine);
   conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 3)];
   for (let n = 0; n < 20; n++) await tick();
   t.equal(conntrack.lists, 2);
@@ -218,7 +220,7 @@ t.test('FlowCleaner gives answers their time from the change that made their flo
   hooks.onSleep = () => {
     hooks.onSleep = undefined;
     put(engine, endpoints());
-    settle(engine);
+    commitAll(engine);
     cleaner.synced();
   };
   put(engine, endpoints(2));
@@ -239,11 +241,11 @@ t.test('FlowCleaner stops deleting before a sync that brings the endpoint back, 
   await sync();
   put(engine, endpoints(2));
   await sync();
-  await cleaner.applying();
+  await cleaner.beforeApply();
   t.equal(cleanUps.length, 1, 'it goes on deleting');
   put(engine, endpoints(1, 2));
-  settle(engine);
-  await cleaner.applying();
+  commitAll(engine);
+  await cleaner.beforeApply();
   conntrack.hangs = false;
   await sync();
   t.strictSame(cleanUps[1], { ip: 0, ip6: 0 });

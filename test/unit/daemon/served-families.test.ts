@@ -16,14 +16,14 @@ async function serve({ refused = [], ipv6, options = {} }: Given) {
   const { log, lines } = recordLog();
   const removed: Family[] = [];
   const kernel = {
-    missingFamilies: async () => [...refused],
+    unsupportedFamilies: async () => [...refused],
     removeTables: async (families: readonly Family[]) => {
       removed.push(...families);
       return [];
     },
   };
   const proxy = { ...DEFAULT_OPTIONS, nodeName: 'n1', ...options };
-  const families = await servedFamilies({ kernel, proxy, log, withoutIpv6: async () => ipv6 });
+  const families = await servedFamilies({ nftClient: kernel, proxy, log, checkIpv6: async () => ipv6 });
   return { families, removed, lines };
 }
 

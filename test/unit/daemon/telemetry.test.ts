@@ -2,29 +2,29 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
-import { type GivenFlags, loadSettings } from '../../../src/cli/flags/proxy-flags.ts';
+import { loadSettings, type ParsedFlags } from '../../../src/cli/flags/proxy-flags.ts';
 import { Telemetry } from '../../../src/daemon/telemetry.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { silentLog } from '../../../src/host/log.ts';
-import { Kernel } from '../../../src/nftables/client/kernel.ts';
+import { NftClient } from '../../../src/nftables/client/nft-client.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { loadApiClient } from '../../../src/sources/api-server/client/api-client.ts';
 import { startApiServer } from '../../support/api-server/api-server.ts';
 import { recordLog, recordSink } from '../../support/api-server/recorder.ts';
-import { until } from '../../support/api-server/until.ts';
+import { waitUntil } from '../../support/api-server/wait-until.ts';
 
 /** Settings as these flags make them, around an engine that has seen nothing. */
 const parts = (metricsBindAddress: string) => {
-  const flags: GivenFlags & Record<string, string> = { metricsBindAddress };
+  const flags: ParsedFlags & Record<string, string> = { metricsBindAddress };
   const { settings } = loadSettings(flags);
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  return { settings: () => settings, engine, kernel: new Kernel({ command: 'nft' }), log: silentLog };
+  return { settings: () => settings, engine, nftClient: new NftClient({ command: 'nft' }), log: silentLog };
 };
 
 /** A port that was free a moment ago. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
-  await until('port', () => server.listening);
+  await waitUntil('port', () => server.listening);
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
@@ -36,7 +36,7 @@ t.test('Telemetry serves metrics and writes Events, and both see the API server'
   const telemetry = await Telemetry.open(parts(`127.0.0.1:${port}`));
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath }, telemetry.requestObserver);
   const state = { phase: 'watching', resourceVersion: '1', lists: 1, watches: 1, events: 0, failures: 0 } as const;
-  telemetry.connect(client, () => [{ kind: 'Service', ...state }]);
+  telemetry.connectApiServer(client, () => [{ kind: 'Service', ...state }]);
   const stop = new AbortController();
   const running = telemetry.run('1.1.3', stop.signal);
   t.teardown(async () => {
@@ -45,13 +45,13 @@ t.test('Telemetry serves metrics and writes Events, and both see the API server'
     client.close();
     await server.close();
   });
-  await until('Event', () => server.events.all.size === 1);
+  await waitUntil('Event', () => server.events.all.size === 1);
   t.match([...server.events.all.values()], [{ reason: 'Starting', regarding: { kind: 'Node', name: 'n1' } }]);
-  telemetry.healthAnswered('/livez', 503);
-  telemetry.healthPortFailed({ service: 'shop/web', port: 30999, reason: 'another process listens there' });
-  telemetry.observer.completed?.();
-  telemetry.observer.altered?.(['ip services']);
-  await until('Events', () => server.events.all.size === 4);
+  telemetry.countHealthResponse('/livez', 503);
+  telemetry.reportHealthPortFailure({ service: 'shop/web', port: 30999, reason: 'another process listens there' });
+  telemetry.observer.initialLoadCompleted?.();
+  telemetry.observer.chainsModified?.(['ip services']);
+  await waitUntil('Events', () => server.events.all.size === 4);
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   t.match(metrics, /^nftlane_initial_load_complete 1$/m);
   t.match(metrics, /^nftlane_foreign_changes_total 1$/m);
@@ -67,18 +67,18 @@ t.test('Telemetry serves metrics and writes Events, and both see the API server'
     metricsBindAddress: `127.0.0.1:${port}`,
   });
   const sink = recordSink();
-  telemetry.count(sink).replace('Service', []);
+  telemetry.countingSink(sink).replace('Service', []);
   t.strictSame(sink.journal, ['replace Service ']);
 });
 
 t.test('Telemetry measures nothing where metrics are off', async (t) => {
   const telemetry = await Telemetry.open(parts(''));
   const sink = recordSink();
-  t.equal(telemetry.count(sink), sink);
+  t.equal(telemetry.countingSink(sink), sink);
   t.equal(telemetry.requestObserver, undefined);
-  telemetry.observer.altered?.(['ip services']);
-  telemetry.cleaned({ ms: 1, deleted: { ip: 0, ip6: 0 } });
-  telemetry.healthAnswered('/healthz', 200);
+  telemetry.observer.chainsModified?.(['ip services']);
+  telemetry.observeConntrackCleanup({ ms: 1, deleted: { ip: 0, ip6: 0 } });
+  telemetry.countHealthResponse('/healthz', 200);
   const stop = new AbortController();
   const running = telemetry.run('1.1.3', stop.signal);
   stop.abort();
@@ -88,6 +88,6 @@ t.test('Telemetry measures nothing where metrics are off', async (t) => {
 t.test('Telemetry keeps its own mistakes from the daemon', async (t) => {
   const { log, lines } = recordLog();
   const telemetry = await Telemetry.open({ ...parts('127.0.0.1:1'), log });
-  telemetry.observer.failed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
+  telemetry.observer.syncFailed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
   t.match(lines, [{ level: 'error', message: 'metrics or Events have failed' }]);
 });

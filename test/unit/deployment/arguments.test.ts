@@ -3,14 +3,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { main } from '../../../src/cli/program.ts';
-import { configOf, OVERLAYS, podOf, render } from '../../support/deployment/deployment.ts';
+import { runCli } from '../../../src/cli/program.ts';
+import { configOf, OVERLAYS, podOf, renderOverlay } from '../../support/deployment/deployment.ts';
 import { documents } from '../../support/deployment/kustomize.ts';
 
 for (const overlay of OVERLAYS) {
   t.test(`${overlay}: the arguments are flags that run has, and the file is where it is mounted`, async (t) => {
     const help = await helpOfRun();
-    const { initContainers, containers } = podOf(render(overlay));
+    const { initContainers, containers } = podOf(renderOverlay(overlay));
     for (const { args, volumeMounts } of [...initContainers, ...containers]) {
       const [command, ...flags] = args;
       t.equal(command, 'run');
@@ -29,10 +29,10 @@ t.test('the configurations are taken without a complaint', async (t) => {
   t.teardown(() => rm(directory, { recursive: true }));
   for (const overlay of OVERLAYS) {
     const [file, written] = [join(directory, `${overlay}.yaml`), join(directory, `${overlay}-written.yaml`)];
-    const given = configOf(render(overlay))['config.yaml'] ?? '';
+    const given = configOf(renderOverlay(overlay))['config.yaml'] ?? '';
     await writeFile(file, given);
     const flags = ['--config', file, '--node-name', 'n1', '--write-config-to', written];
-    t.equal(await main(['run', ...flags], new AbortController().signal), 0, overlay);
+    t.equal(await runCli(['run', ...flags], new AbortController().signal), 0, overlay);
     // Everything that was said is in what it made of it: nothing was passed over.
     const made = documents(await readFile(written, 'utf8'));
     for (const document of documents(given)) {
@@ -53,7 +53,7 @@ async function helpOfRun(): Promise<string> {
     return true;
   };
   try {
-    await main(['run', '--help'], new AbortController().signal);
+    await runCli(['run', '--help'], new AbortController().signal);
   } finally {
     process.stdout.write = write;
   }

@@ -5,7 +5,7 @@ import { loadYaml } from '@kubernetes/client-node';
 import t from 'tap';
 import { stringify } from 'yaml';
 import { KINDS } from '../../../src/services/objects/kinds.ts';
-import { configOf, find, OVERLAYS, podOf, render } from '../../support/deployment/deployment.ts';
+import { configOf, findObject, OVERLAYS, podOf, renderOverlay } from '../../support/deployment/deployment.ts';
 import { documents, nameOf } from '../../support/deployment/kustomize.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 
@@ -22,18 +22,18 @@ t.test('the role is exactly what is watched, and events', async (t) => {
     const [, , group = '', resource = ''] = /^\/(api|apis\/([^/]+))\/[^/]+\/([^/]+)$/.exec(path) ?? [];
     return `${group}/${resource}: list, watch`;
   });
-  const rules = find(render('base'), 'ClusterRole')['rules'] as Rule[];
+  const rules = findObject(renderOverlay('base'), 'ClusterRole')['rules'] as Rule[];
   const granted = rules.flatMap(({ apiGroups, resources, verbs }) =>
     apiGroups.flatMap((group) => resources.map((resource) => `${group}/${resource}: ${verbs.join(', ')}`)),
   );
   t.strictSame(granted.sort(), [...watched, 'events.k8s.io/events: create, patch'].sort());
-  const binding = find(render('base'), 'ClusterRoleBinding');
+  const binding = findObject(renderOverlay('base'), 'ClusterRoleBinding');
   t.match(binding, { roleRef: { name: 'nftlane' }, subjects: [{ name: 'nftlane', namespace: 'kube-system' }] });
 });
 
 for (const overlay of OVERLAYS) {
   t.test(`${overlay}: every field is one that Kubernetes knows`, async (t) => {
-    for (const object of render(overlay)) {
+    for (const object of renderOverlay(overlay)) {
       // What the client does not know from the API's own schema, it leaves out.
       const known = JSON.parse(JSON.stringify(loadYaml(stringify(object, { aliasDuplicateObjects: false }))));
       t.strictSame(known, object, `${object['kind']} ${nameOf(object)}`);
@@ -41,9 +41,9 @@ for (const overlay of OVERLAYS) {
   });
 
   t.test(`${overlay}: everything that is named is there`, async (t) => {
-    const objects = render(overlay);
+    const objects = renderOverlay(overlay);
     const { serviceAccountName, initContainers, containers, volumes } = podOf(objects);
-    t.ok(find(objects, 'ServiceAccount', serviceAccountName));
+    t.ok(findObject(objects, 'ServiceAccount', serviceAccountName));
     const configMaps = volumes.flatMap(({ configMap }) => (configMap === undefined ? [] : [configMap.name]));
     // The migration reads kube-proxy's own, which is in the cluster already.
     t.strictSame(configMaps, [overlay === 'migrate' ? 'kube-proxy' : 'nftlane']);
@@ -58,7 +58,7 @@ for (const overlay of OVERLAYS) {
   });
 
   t.test(`${overlay}: only the container that sets sysctls is privileged, and it ends`, async (t) => {
-    const { initContainers, containers } = podOf(render(overlay));
+    const { initContainers, containers } = podOf(renderOverlay(overlay));
     t.equal(initContainers.length, 1);
     t.ok(initContainers[0]?.args.includes('--init-only'));
     t.match(initContainers, [{ securityContext: { privileged: true, readOnlyRootFilesystem: true } }]);
@@ -77,7 +77,7 @@ for (const overlay of OVERLAYS) {
   });
 
   t.test(`${overlay}: probes ask where health is served, and the image has the version of this project`, async (t) => {
-    const objects = render(overlay);
+    const objects = renderOverlay(overlay);
     const { initContainers, containers } = podOf(objects);
     const [kubeProxy] = documents(configOf(objects)['config.yaml'] ?? '');
     const port = Number(String(kubeProxy?.['healthzBindAddress']).split(':').at(-1));
@@ -90,7 +90,7 @@ for (const overlay of OVERLAYS) {
 
 t.test('the configurations differ only in what their overlays are for', async (t) => {
   const [base, fastpath, kind] = ['base', 'fastpath', 'kind'].map((overlay) =>
-    documents(configOf(render(overlay))['config.yaml'] ?? ''),
+    documents(configOf(renderOverlay(overlay))['config.yaml'] ?? ''),
   );
   t.strictSame(fastpath, [base?.[0], { ...base?.[1], fastPath: { mode: 'auto' } }]);
   const [cluster] = documents(readFileSync(`${TOP}manifests/kind/cluster.yaml`, 'utf8'));
@@ -99,10 +99,10 @@ t.test('the configurations differ only in what their overlays are for', async (t
 });
 
 t.test('the migration leaves a node to kube-proxy or to nftlane, never to both', async (t) => {
-  const objects = render('migrate');
+  const objects = renderOverlay('migrate');
   const [label, value] = ['nftlane.io/proxy', 'true'];
-  t.match(find(objects, 'DaemonSet'), { spec: { template: { spec: { nodeSelector: { [label]: value } } } } });
-  const { template } = find(objects, 'DaemonSet', 'kube-proxy')['spec'] as { template: ApiObject };
+  t.match(findObject(objects, 'DaemonSet'), { spec: { template: { spec: { nodeSelector: { [label]: value } } } } });
+  const { template } = findObject(objects, 'DaemonSet', 'kube-proxy')['spec'] as { template: ApiObject };
   const terms = [{ matchExpressions: [{ key: label, operator: 'NotIn', values: [value] }] }];
   const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } };
   t.strictSame(template, { spec: { affinity: { nodeAffinity: required } } });

@@ -1,18 +1,18 @@
 // Tests of the rooms of src/doctor that need no real machine.
 import t from 'tap';
-import type { Machine } from '../../../src/doctor/check.ts';
+import type { DoctorContext } from '../../../src/doctor/check.ts';
 import { checkKernel, checkPrivileges } from '../../../src/doctor/nft-checks.ts';
-import { checkNodePorts, checkPacketSizes, listenerOf } from '../../../src/doctor/port-checks.ts';
+import { checkMtu, checkNodePortRange, findListenerInode } from '../../../src/doctor/port-checks.ts';
 import { isDaemon } from '../../../src/doctor/proxy-checks.ts';
-import { checkOtherRules } from '../../../src/doctor/ruleset-checks.ts';
-import { checkForwarding, checkPaths, fillLevel } from '../../../src/doctor/sysctl-checks.ts';
+import { checkForeignRules } from '../../../src/doctor/ruleset-checks.ts';
+import { checkConntrackUsage, checkForwarding, checkPacketPaths } from '../../../src/doctor/sysctl-checks.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';
 
-function machine(files: Readonly<Record<string, string>> = {}): { machine: Machine; system: FakeSystem } {
+function machine(files: Readonly<Record<string, string>> = {}): { machine: DoctorContext; system: FakeSystem } {
   const system = new FakeSystem();
   for (const [path, text] of Object.entries(files)) system.files.set(path, text);
   const names = { nft: 'nft', conntrack: 'conntrack', runDir: '/nowhere' };
-  return { machine: { ...names, system, nodePorts: [30_000, 32_767] }, system };
+  return { machine: { ...names, system, nodePortRange: [30_000, 32_767] }, system };
 }
 
 function statuses(checks: readonly { readonly status: string }[]): string {
@@ -42,33 +42,33 @@ t.test('forwarding', async (t) => {
 t.test('paths: the larger value of all and of the interface counts', async (t) => {
   const conf = '/proc/sys/net/ipv4/conf';
   const dev = { '/proc/net/dev': ' face |bytes\n    lo: 0\n  eth0: 0\n' };
-  const strict = await checkPaths(
+  const strict = await checkPacketPaths(
     machine({ ...dev, [`${conf}/all/rp_filter`]: '0', [`${conf}/eth0/rp_filter`]: '1' }).machine,
   );
-  t.match(strict[0], { status: 'warning', says: 'strict on eth0' });
-  const loose = await checkPaths(
+  t.match(strict[0], { status: 'warning', message: 'strict on eth0' });
+  const loose = await checkPacketPaths(
     machine({ ...dev, [`${conf}/all/rp_filter`]: '2', [`${conf}/eth0/rp_filter`]: '1' }).machine,
   );
   t.equal(statuses(loose), 'ok ok ok');
   const open = { [`${conf}/all/route_localnet`]: '1\n', '/proc/sys/net/bridge/bridge-nf-call-iptables': '0\n' };
-  t.equal(statuses(await checkPaths(machine({ ...dev, ...open }).machine)), 'ok warning warning');
+  t.equal(statuses(await checkPacketPaths(machine({ ...dev, ...open }).machine)), 'ok warning warning');
 });
 
 t.test('the conntrack table', async (t) => {
-  t.equal(fillLevel(10, 100).status, 'ok');
-  t.equal(fillLevel(80, 100).status, 'warning');
-  t.equal(fillLevel(99, 100).status, 'problem');
-  t.equal(fillLevel(0, 0).status, 'problem');
+  t.equal(checkConntrackUsage(10, 100).status, 'ok');
+  t.equal(checkConntrackUsage(80, 100).status, 'warning');
+  t.equal(checkConntrackUsage(99, 100).status, 'problem');
+  t.equal(checkConntrackUsage(0, 0).status, 'problem');
 });
 
 t.test('ports', async (t) => {
   const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:2809 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1
    1: 0100007F:2810 0100007F:1234 01 00000000:00000000 00:00000000 00000000     0        0 4712 1`;
-  t.equal(listenerOf(text, 10_249), '4711');
-  t.equal(listenerOf(text, 10_256), undefined, 'a connection is no listener');
+  t.equal(findListenerInode(text, 10_249), '4711');
+  t.equal(findListenerInode(text, 10_256), undefined, 'a connection is no listener');
   const range = (value: string, reserved = '') =>
-    checkNodePorts(
+    checkNodePortRange(
       machine({
         '/proc/sys/net/ipv4/ip_local_port_range': value,
         '/proc/sys/net/ipv4/ip_local_reserved_ports': reserved,
@@ -84,11 +84,11 @@ t.test('packet sizes', async (t) => {
   const link = (ifname: string, mtu: number) => ({ ifname, mtu, link_type: 'ether' });
   system.programs.set('ip -json route show default', '[{"dst":"default","dev":"eth0"}]');
   system.programs.set('ip -json link show', JSON.stringify([link('eth0', 1500), link('cni0', 1450)]));
-  t.equal(statuses(await checkPacketSizes(it)), 'ok');
+  t.equal(statuses(await checkMtu(it)), 'ok');
   system.programs.set('ip -json link show', JSON.stringify([link('eth0', 1500), link('cni0', 9000)]));
-  t.match(await checkPacketSizes(it), [{ status: 'warning', says: /cni0 9000/ }]);
+  t.match(await checkMtu(it), [{ status: 'warning', message: /cni0 9000/ }]);
   system.programs.set('ip -json route show default', '[]');
-  t.equal(statuses(await checkPacketSizes(it)), 'ok');
+  t.equal(statuses(await checkMtu(it)), 'ok');
 });
 
 t.test("other people's rules", async (t) => {
@@ -99,7 +99,7 @@ t.test("other people's rules", async (t) => {
     'nft',
     listing(chain({ table: 'nftlane', name: 'filter-forward', hook: 'forward', policy: 'drop' })),
   );
-  t.equal(statuses(await checkOtherRules(it)), 'ok ok warning');
+  t.equal(statuses(await checkForeignRules(it)), 'ok ok warning');
   const [forward, early] = [
     chain({ table: 'firewalld', name: 'f', type: 'filter', hook: 'forward', prio: 10, policy: 'drop' }),
     chain({ table: 'firewalld', name: 'n', type: 'nat', hook: 'prerouting', prio: -190, policy: 'accept' }),
@@ -107,9 +107,9 @@ t.test("other people's rules", async (t) => {
   system.programs.set('nft', listing(forward, early));
   system.files.set('/proc/net/ip_tables_names', 'filter\n');
   system.programs.set('iptables-legacy-save', '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n');
-  const checks = await checkOtherRules(it);
+  const checks = await checkForeignRules(it);
   t.equal(statuses(checks), 'warning warning warning warning');
-  t.match(checks[0], { says: /inet firewalld f, legacy iptables filter FORWARD/ });
+  t.match(checks[0], { message: /inet firewalld f, legacy iptables filter FORWARD/ });
 });
 
 t.test('a daemon is known by its command line', async (t) => {

@@ -2,17 +2,17 @@
 import t from 'tap';
 import { Engine } from '../../../src/engine/engine.ts';
 import { operationsOf } from '../../../src/engine/transaction.ts';
-import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
-import { elementsOf, engineOf, settle } from '../../support/builders/engine.ts';
-import { put, remove } from '../../support/builders/feed.ts';
+import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
+import { commitAll, elementsOf, engineOf } from '../../support/builders/engine.ts';
 import { inZone, node } from '../../support/builders/node.ts';
+import { put, remove } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { serviceCidr } from '../../support/builders/service-cidr.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 
 function lines(engine: ReturnType<typeof engineOf>): string[] {
-  return settle(engine)
+  return commitAll(engine)
     .flatMap(operationsOf)
     .map(({ line }) => line);
 }
@@ -40,12 +40,12 @@ t.test('Engine begins with tables, objects and chains, and then has nothing to d
 
 t.test('Engine sends one change for one event', async (t) => {
   const engine = engineOf([service(), slice()]);
-  settle(engine);
+  commitAll(engine);
   put(engine, slice('shop/web', { endpoints: [endpoint('10.1.0.1'), endpoint('10.1.0.2')] }));
   t.strictSame(lines(engine), [
     'add chain ip nftlane cluster-2',
     'flush chain ip nftlane cluster-2',
-    'add rule ip nftlane cluster-2 jump mark-cluster-clients',
+    'add rule ip nftlane cluster-2 jump mark-for-masquerade',
     'add rule ip nftlane cluster-2 meta l4proto udp dnat ip to ip daddr . meta l4proto . th dport . jhash ip saddr . th sport mod 2 seed 0x6e66746c map @endpoints',
     'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints',
     'add rule ip nftlane cluster-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints',
@@ -53,18 +53,18 @@ t.test('Engine sends one change for one event', async (t) => {
     'add element ip nftlane endpoints { 10.96.0.1 . tcp . 80 . 1 comment "shop/web" : 10.1.0.2 . 8080 }',
     'add element ip nftlane service-ips { 10.96.0.1 . tcp . 80 comment "shop/web" : goto cluster-2 }',
   ]);
-  t.strictSame(engine.retired(), {
+  t.strictSame(engine.staleChains(), {
     targets: ['ip cluster-1'],
     operations: [{ line: 'delete chain ip nftlane cluster-1', owner: '' }],
-    urgent: false,
+    hasAffinity: false,
   });
   engine.removed(['ip cluster-1']);
-  t.strictSame(engine.retired().targets, []);
+  t.strictSame(engine.staleChains().targets, []);
 });
 
 t.test('Engine does nothing for changes that mean nothing', async (t) => {
   const engine = engineOf([service(), slice(), node()]);
-  settle(engine);
+  commitAll(engine);
   const same = { metadata: { annotations: { x: 'y' }, resourceVersion: '7' }, spec: { selector: { app: 'web' } } };
   put(engine, service('shop/web', same), slice('shop/web', same), node('n1', same), node('n2', inZone('b')));
   t.strictSame(lines(engine), []);
@@ -78,20 +78,20 @@ t.test('Engine gives a frontend to the oldest Service, then to the first by name
   const engine = engineOf([...claimant('b/y', 2, young), ...claimant('a/z', 3, young)]);
   t.match(holder(engine), /10\.1\.0\.3/);
   put(engine, ...claimant('c/old', 1));
-  settle(engine);
+  commitAll(engine);
   t.match(holder(engine), /10\.1\.0\.1/);
-  t.strictSame(engine.collisions(), [
+  t.strictSame(engine.conflicts(), [
     { frontend: `ip ${EXTERNAL} . tcp . 80`, winner: 'c/old', losers: ['a/z', 'b/y'] },
   ]);
   put(engine, service('c/old', { spec: clusterIps('10.96.0.1') }));
-  settle(engine);
+  commitAll(engine);
   t.match(holder(engine), /10\.1\.0\.3/);
   remove(engine, ...claimant('a/z', 3));
-  settle(engine);
+  commitAll(engine);
   t.match(holder(engine), /10\.1\.0\.2/);
-  t.strictSame(engine.collisions(), []);
+  t.strictSame(engine.conflicts(), []);
   put(engine, slice('b/y', { endpoints: [endpoint('10.1.0.9')] }));
-  settle(engine);
+  commitAll(engine);
   t.match(holder(engine), /10\.1\.0\.9/);
 });
 
@@ -148,15 +148,17 @@ t.test('Engine follows the zone and the addresses of its node', async (t) => {
 
 t.test('Engine adopts the slots that the kernel holds', async (t) => {
   const before = engineOf([service(), slice('shop/web', { endpoints: [endpoint('10.1.0.9')] })]);
-  settle(before);
+  commitAll(before);
   put(
     before,
     slice('shop/web', { endpoints: ['10.1.0.9', '10.1.0.1', '10.1.0.5'].map((address) => endpoint(address)) }),
   );
-  settle(before);
+  commitAll(before);
   const slots = (engine: typeof before) => elementsOf(engine).filter((line) => line.startsWith('ip endpoints'));
   const engines = { listed: new Engine(before.options), sorted: engineOf([]) };
-  const held = new Map(before.elements(OBJECTS.ip.endpoints).map(({ key, data, comment }) => [key, { data, comment }]));
+  const held = new Map(
+    before.elements(SETS_AND_MAPS.ip.endpoints).map(({ key, data, comment }) => [key, { data, comment }]),
+  );
   engines.listed.adopt({ elements: new Map([['ip endpoints', held]]), chains: [] });
   const endpoints = ['10.1.0.1', '10.1.0.5', '10.1.0.7'].map((address) => endpoint(address));
   for (const engine of Object.values(engines)) {
@@ -170,17 +172,17 @@ t.test('Engine adopts the slots that the kernel holds', async (t) => {
 
 t.test('Engine needs to be told when the kernel is known', async (t) => {
   const engine = engineOf();
-  t.ok(engine.known);
-  engine.lost();
-  t.notOk(engine.known);
+  t.ok(engine.isKernelKnown);
+  engine.invalidate();
+  t.notOk(engine.isKernelKnown);
   engine.adopt({ elements: new Map(), chains: [] });
-  t.ok(engine.known);
+  t.ok(engine.isKernelKnown);
 });
 
 t.test('Engine takes in other options at work, and sends what differs', async (t) => {
   const objects = [node('n1'), service('shop/web', { spec: { type: 'NodePort' } }), slice()];
   const engine = engineOf(objects);
-  settle(engine);
+  commitAll(engine);
   const options = { ...engine.options, masqueradeAll: true, nodePortAddresses: ['all', 'localhost'] as const };
   engine.setOptions(options);
   t.ok(lines(engine).some((line) => line.includes('127.0.0.1')));
@@ -197,7 +199,7 @@ t.test('Engine tells all who listen of what it compiled, and of nothing that the
   const heard: string[] = [];
   for (const listener of ['first', 'second']) engine.onCompiled.push((name) => heard.push(`${listener} ${name}`));
   put(engine, slice('shop/web', { endpoints: [] }));
-  settle(engine);
+  commitAll(engine);
   t.strictSame(heard, ['first shop/web', 'second shop/web']);
   engine.refuse({ service: 'shop/web', reason: 'Invalid argument' });
   t.equal(heard.length, 2);
@@ -205,7 +207,7 @@ t.test('Engine tells all who listen of what it compiled, and of nothing that the
 
 t.test('Engine does nothing when a slice changes in nothing but its metadata', async (t) => {
   const engine = engineOf([service(), slice()]);
-  settle(engine);
+  commitAll(engine);
   for (const metadata of [
     { resourceVersion: '8' },
     { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': '2026-01-01T00:00:00Z' } },
@@ -221,7 +223,7 @@ t.test('Engine leaves an endpoint where it is while it moves to another slice', 
     service(),
     slice('shop/web', { endpoints: ['10.1.0.1', '10.1.0.2'].map((at) => endpoint(at)) }),
   ]);
-  settle(engine);
+  commitAll(engine);
   const other = { metadata: { name: 'web-2' }, endpoints: [endpoint('10.1.0.2')] };
   put(engine, slice(), slice('shop/web', other));
   t.strictSame(lines(engine), []);
@@ -239,7 +241,7 @@ t.test('Engine removes all of a Service that is no longer proxied, or loses its 
     const engine = engineOf([service('shop/web', { spec }), slice()]);
     t.ok(elementsOf(engine).length > 3);
     put(engine, service('shop/web', overrides));
-    settle(engine);
+    commitAll(engine);
     const left = elementsOf(engine).filter((line) => line.startsWith('ip '));
     t.strictSame(left, [], JSON.stringify(overrides));
   }
@@ -247,11 +249,11 @@ t.test('Engine removes all of a Service that is no longer proxied, or loses its 
 
 t.test('Engine follows every ServiceCIDR at once, and a block as long as one of them has it', async (t) => {
   const engine = engineOf();
-  settle(engine);
+  commitAll(engine);
   const rules = () =>
     engine
       .chains('ip')
-      .chains.find(({ name }) => name === 'refuse-cluster-ips')
+      .chains.find(({ name }) => name === 'cluster-ips-check')
       ?.rules.flatMap((rule) => rule.flatMap((each) => (each.kind === 'in-prefix' ? each.prefix : [])));
   const [first, second] = [serviceCidr('first'), serviceCidr('second')];
   const steps: [change: () => void, expected: string[]][] = [
@@ -276,14 +278,14 @@ t.test('Engine follows every ServiceCIDR at once, and a block as long as one of 
 t.test('Engine looks only at Services that an event concerns', async (t) => {
   const count = 50;
   const engine = engineOf(Array.from({ length: count }, (_, n) => claimant(`a/s${n}`, n + 1)).flat());
-  settle(engine);
+  commitAll(engine);
   const compiled: string[] = [];
   engine.onCompiled.push((name) => compiled.push(name));
   put(engine, slice('a/s7', { endpoints: [endpoint('10.1.0.99')] }));
-  settle(engine);
+  commitAll(engine);
   t.strictSame(compiled, ['a/s7']);
   compiled.length = 0;
   put(engine, node('n1', inZone('b')));
-  settle(engine);
+  commitAll(engine);
   t.equal(compiled.length, count, 'another zone concerns all of them, once each');
 });

@@ -2,18 +2,18 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Engine } from '../../../src/engine/engine.ts';
-import { linesOf, RUN_SIZE, type Transaction } from '../../../src/engine/transaction.ts';
+import { BATCH_SIZE, linesOf, type Transaction } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
-import { OBJECTS } from '../../../src/nftables/compile/objects.ts';
+import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import { writeChain } from '../../../src/nftables/syntax/operation.ts';
-import { Cluster, type Event, events, tell } from '../../support/builders/events.ts';
-import { put, replaceAll } from '../../support/builders/feed.ts';
+import { applyEvent, ClusterObjects, type ObjectEvent, objectEvents } from '../../support/builders/arbitrary-events.ts';
+import { put, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import { brokenVerdicts, contents, ModelKernel, strayedSlots } from '../../support/fakes/model-kernel.ts';
+import { contents, danglingVerdicts, FakeNftables, orphanedSlots } from '../../support/fakes/fake-nftables.ts';
 
 const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
 
@@ -24,10 +24,10 @@ function equal(actual: unknown, expected: unknown, about: string): void {
 
 /** An engine and the kernel that it works on. */
 class Lane {
-  readonly kernel: ModelKernel;
+  readonly kernel: FakeNftables;
   readonly engine = new Engine(OPTIONS);
 
-  constructor(kernel = new ModelKernel()) {
+  constructor(kernel = new FakeNftables()) {
     this.kernel = kernel;
     this.engine.adopt(kernel.list());
   }
@@ -41,9 +41,9 @@ class Lane {
       if (lines.length === 0) throw new Error('An empty transaction');
       this.kernel.run(lines);
       this.engine.committed(transaction);
-      equal(brokenVerdicts(this.kernel), [], 'Every verdict has its slots');
+      equal(danglingVerdicts(this.kernel), [], 'Every verdict has its slots');
     }
-    const { targets, operations } = this.engine.retired();
+    const { targets, operations } = this.engine.staleChains();
     this.kernel.run(operations.map(({ line }) => line));
     this.engine.removed(targets);
     return transactions;
@@ -51,11 +51,11 @@ class Lane {
 
   /** The kernel holds what the engine wants, nothing beside it, and there is nothing left to do. */
   check(): void {
-    equal(strayedSlots(this.kernel), [], 'No slots are left over');
+    equal(orphanedSlots(this.kernel), [], 'No slots are left over');
     equal(listed(this.kernel), wanted(this.engine), 'The kernel holds what the ledger says');
     equal(this.engine.plan(), [], 'Nothing is left to do');
     equal(this.engine.differences(), [], 'Nothing differs');
-    equal(this.engine.retired().targets, [], 'No chain is left over');
+    equal(this.engine.staleChains().targets, [], 'No chain is left over');
     const rules = FAMILIES.flatMap((family) =>
       this.engine
         .chains(family)
@@ -66,13 +66,13 @@ class Lane {
     );
     equal([...this.kernel.rules()].sort(), rules.sort(), 'The kernel has the rules that are wanted');
     const memories = FAMILIES.flatMap((family) =>
-      this.engine.chains(family).memories.map(({ name }) => `${family} ${name}`),
+      this.engine.chains(family).dynamicSets.map(({ name }) => `${family} ${name}`),
     );
-    equal(this.kernel.memories().sort(), memories.sort(), 'The kernel has the memories that are wanted');
+    equal(this.kernel.affinityMaps().sort(), memories.sort(), 'The kernel has the memories that are wanted');
   }
 }
 
-function listed(kernel: ModelKernel): string[] {
+function listed(kernel: FakeNftables): string[] {
   const lines = [...kernel.list().elements].flatMap(([object, elements]) =>
     [...elements].map(([key, { data, comment }]) => `${object} ${key} "${comment}" : ${data}`),
   );
@@ -81,7 +81,7 @@ function listed(kernel: ModelKernel): string[] {
 
 function wanted(engine: Engine): string[] {
   const lines = FAMILIES.flatMap((family) =>
-    Object.values(OBJECTS[family]).flatMap((object) =>
+    Object.values(SETS_AND_MAPS[family]).flatMap((object) =>
       engine.elements(object).map(({ key, data, comment }) => `${family} ${object.name} ${key} "${comment}" : ${data}`),
     ),
   );
@@ -97,10 +97,13 @@ function fromScratch(objects: readonly ApiObject[]): Lane {
 }
 
 /** Lives through a history, with a sync after every event that `syncAfter` names. */
-function live(history: readonly Event[], syncAfter: readonly boolean[]): { proxy: Lane; cluster: Cluster } {
-  const [proxy, cluster] = [new Lane(), new Cluster()];
+function live(
+  history: readonly ObjectEvent[],
+  syncAfter: readonly boolean[],
+): { proxy: Lane; cluster: ClusterObjects } {
+  const [proxy, cluster] = [new Lane(), new ClusterObjects()];
   for (const [index, event] of history.entries()) {
-    tell(proxy.engine, event);
+    applyEvent(proxy.engine, event);
     cluster.apply(event);
     if (!syncAfter[index % syncAfter.length]) continue;
     proxy.sync();
@@ -114,13 +117,13 @@ function live(history: readonly Event[], syncAfter: readonly boolean[]): { proxy
 const SYNCS = fc.array(fc.boolean(), { minLength: 1, maxLength: 7 });
 
 t.test('Engine following changes ends where a new one would begin', async (t) => {
-  const property = fc.property(events(40), SYNCS, (history, syncAfter) => {
+  const property = fc.property(objectEvents(40), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = live(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
     equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels hold the same');
     equal([...proxy.kernel.rules()].sort(), [...scratch.kernel.rules()].sort(), 'The kernels have the same rules');
-    equal(proxy.engine.collisions(), scratch.engine.collisions(), 'The collisions are the same');
-    equal(proxy.engine.store.findings(), scratch.engine.store.findings(), 'The findings are the same');
+    equal(proxy.engine.conflicts(), scratch.engine.conflicts(), 'The conflicts are the same');
+    equal(proxy.engine.store.issues(), scratch.engine.store.issues(), 'The issues are the same');
     return true;
   });
   fc.assert(property, { numRuns: 300, seed: 1 });
@@ -128,7 +131,7 @@ t.test('Engine following changes ends where a new one would begin', async (t) =>
 });
 
 t.test('Engine keeps consistent tables as it keeps other slots', async (t) => {
-  const property = fc.property(events(20, { maglev: true }), SYNCS, (history, syncAfter) => {
+  const property = fc.property(objectEvents(20, { maglev: true }), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = live(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
     equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels hold the same');
@@ -146,7 +149,7 @@ t.test('Engine keeps consistent tables as it keeps other slots', async (t) => {
 });
 
 t.test('Engine does nothing when objects come again as they are', async (t) => {
-  const property = fc.property(events(15), (history) => {
+  const property = fc.property(objectEvents(15), (history) => {
     const { proxy, cluster } = live(history, [false]);
     put(proxy.engine, ...cluster.objects());
     equal(proxy.sync(), [], 'one by one');
@@ -158,7 +161,7 @@ t.test('Engine does nothing when objects come again as they are', async (t) => {
 });
 
 t.test('Engine that starts anew leaves every element where it is', async (t) => {
-  const property = fc.property(events(25), SYNCS, (history, syncAfter) => {
+  const property = fc.property(objectEvents(25), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = live(history, syncAfter);
     const before = listed(proxy.kernel);
     const restarted = new Lane(proxy.kernel);
@@ -184,7 +187,7 @@ t.test('Engine that starts anew leaves every element where it is', async (t) => 
 type Damage = { readonly pick: number; readonly how: 'delete' | 'change' | 'add' | 'flush' | 'chain' | 'rule' };
 
 /** What somebody else does to our table. */
-function harm(kernel: ModelKernel, { pick, how }: Damage): void {
+function harm(kernel: FakeNftables, { pick, how }: Damage): void {
   const all = [...kernel.list().elements].flatMap(([object, elements]) =>
     [...elements].map(([key, held]) => ({ object, key, held })),
   );
@@ -195,8 +198,8 @@ function harm(kernel: ModelKernel, { pick, how }: Damage): void {
   const data = target === undefined || target.held.data === '' ? '' : ` : ${other}`;
   const lines: Record<Damage['how'], string[]> = {
     chain: [`add chain ip nftlane foreign-${pick}`, `add chain ip nftlane cluster-${pick}`],
-    rule: ['flush chain ip nftlane services', 'add rule ip nftlane refuse drop'],
-    add: [`add element ip nftlane no-endpoints { 203.0.113.${pick % 250} . tcp . 1 : drop }`],
+    rule: ['flush chain ip nftlane services', 'add rule ip nftlane reject-chain drop'],
+    add: [`add element ip nftlane no-endpoint-services { 203.0.113.${pick % 250} . tcp . 1 : drop }`],
     delete: target === undefined ? [] : [`delete element ${at(target)} }`],
     change: target === undefined ? [] : [`delete element ${at(target)} }`, `add element ${at(target)}${data} }`],
     flush: same.map((each) => `delete element ${at(each)} }`),
@@ -207,7 +210,7 @@ function harm(kernel: ModelKernel, { pick, how }: Damage): void {
 t.test('Engine repairs what others did to its table', async (t) => {
   const how = fc.constantFrom<Damage['how'][]>('delete', 'delete', 'change', 'change', 'add', 'flush', 'chain', 'rule');
   const damages = fc.array(fc.record({ pick: fc.nat(1000), how }), { minLength: 1, maxLength: 6 });
-  const property = fc.property(events(25), damages, fc.boolean(), (history, harms, restarts) => {
+  const property = fc.property(objectEvents(25), damages, fc.boolean(), (history, harms, restarts) => {
     const { proxy, cluster } = live(history, [false]);
     const before = listed(proxy.kernel);
     const rules = [...proxy.kernel.rules()].sort();
@@ -217,13 +220,13 @@ t.test('Engine repairs what others did to its table', async (t) => {
       after = new Lane(proxy.kernel);
       replaceAll(after.engine, cluster.objects());
     } else {
-      proxy.engine.lost();
+      proxy.engine.invalidate();
       proxy.engine.adopt(proxy.kernel.list());
     }
     // While the kernel holds what nobody wanted, verdicts may lack slots between two commits, but one is enough here.
     after.engine.compile();
     for (const transaction of after.engine.plan().flat()) after.kernel.run(linesOf(transaction));
-    after.engine.lost();
+    after.engine.invalidate();
     after.engine.adopt(after.kernel.list());
     after.sync();
     after.check();
@@ -237,7 +240,7 @@ t.test('Engine repairs what others did to its table', async (t) => {
 });
 
 /** Each has about twenty elements. */
-const MANY = RUN_SIZE / 10;
+const MANY = BATCH_SIZE / 10;
 
 /** `count` Services with a number of endpoints each, an external address and a node port. */
 function many(count: number, { endpoints }: { endpoints: number }): ApiObject[] {
@@ -266,7 +269,7 @@ t.test('Engine loads many Services in runs, and nothing is broken between them',
   const first = proxy.sync();
   proxy.check();
   t.ok(first.length > 3, `${first.length} transactions`);
-  t.ok(Math.max(...first.map((transaction) => linesOf(transaction).length)) <= RUN_SIZE);
+  t.ok(Math.max(...first.map((transaction) => linesOf(transaction).length)) <= BATCH_SIZE);
   t.strictSame(
     first.map(({ declarations }) => declarations.length > 0),
     first.map((_, index) => index === 0),
@@ -298,7 +301,7 @@ t.test('Engine needs as many chains and objects for one Service as for hundreds'
 t.test('Engine follows addresses of the host', async (t) => {
   const block = parsePrefix('192.0.2.0/24');
   const engine = new Engine({ ...OPTIONS, nodePortAddresses: block === undefined ? [] : [block] });
-  const kernel = new ModelKernel();
+  const kernel = new FakeNftables();
   engine.adopt(kernel.list());
   for (const addresses of [['192.0.2.1', '198.51.100.1', 'fd00::1', '127.0.0.1'], ['192.0.2.2', '192.0.2.3'], []]) {
     engine.setHostAddresses(addresses);

@@ -1,19 +1,19 @@
 // Endpoints that are loaded before everything is known: nothing may lead to them, and nothing may be lost or doubled.
 import t from 'tap';
 import { Preloader } from '../../../src/controller/preloader.ts';
-import { sync, type Tables } from '../../../src/controller/sync.ts';
+import { type Nftables, sync } from '../../../src/controller/sync.ts';
 import { Engine } from '../../../src/engine/engine.ts';
-import { linesOf, RUN_SIZE } from '../../../src/engine/transaction.ts';
+import { BATCH_SIZE, linesOf } from '../../../src/engine/transaction.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
-import { elementsOf, engineOf, settle } from '../../support/builders/engine.ts';
+import { commitAll, elementsOf, engineOf } from '../../support/builders/engine.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
-import { ModelKernel } from '../../support/fakes/model-kernel.ts';
+import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 
 /** Two runs and a half of slots. */
-const SERVICES = (RUN_SIZE * 2.5) / 10;
+const SERVICES = (BATCH_SIZE * 2.5) / 10;
 const objects = Array.from({ length: SERVICES }, (_, index) => {
   const name = `shop/web-${index}`;
   const addresses = Array.from({ length: 10 }, (_, slot) => `10.1.${slot}.${index % 250}`);
@@ -25,19 +25,23 @@ const objects = Array.from({ length: SERVICES }, (_, index) => {
 const services = objects.map((object) => readService(object.service));
 const slices = objects.map((object) => readEndpointSlice(object.slice));
 
-function tablesOf(kernel: ModelKernel): Tables {
-  return { run: async (lines) => kernel.run(lines), list: async () => kernel.list(), count: async () => new Map() };
+function tablesOf(kernel: FakeNftables): Nftables {
+  return {
+    apply: async (lines) => kernel.run(lines),
+    list: async () => kernel.list(),
+    listElements: async () => new Map(),
+  };
 }
 
-async function preload(engine: Engine, tables: Tables): Promise<void> {
+async function preload(engine: Engine, tables: Nftables): Promise<void> {
   const preloader = new Preloader({ engine, tables });
   await preloader.advance();
-  await preloader.settle();
+  await preloader.drain();
 }
 
 t.test('Preloader loads whole runs of slots and nothing that leads to them', async (t) => {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const kernel = new ModelKernel();
+  const kernel = new FakeNftables();
   await preload(engine, tablesOf(kernel));
   t.same(kernel.list().chains, [], 'nothing to begin with');
 
@@ -46,12 +50,12 @@ t.test('Preloader loads whole runs of slots and nothing that leads to them', asy
   await preload(engine, tablesOf(kernel));
   const early = kernel.list();
   t.same([...early.elements.keys()], ['ip endpoints']);
-  t.equal(early.elements.get('ip endpoints')?.size, 2 * RUN_SIZE);
+  t.equal(early.elements.get('ip endpoints')?.size, 2 * BATCH_SIZE);
   t.same(early.chains, []);
 
   engine.replace('EndpointSlice', slices);
   await sync(engine, tablesOf(kernel));
-  t.same(settle(engine), [], 'all is there');
+  t.same(commitAll(engine), [], 'all is there');
   t.equal(kernel.elements('ip', 'endpoints').size, SERVICES * 10);
   t.equal(kernel.elements('ip', 'service-ips').size, SERVICES);
   t.same(elementsOf(engine), elementsOf(engineOf(objects.flatMap((object) => [object.service, object.slice]))));
@@ -59,7 +63,7 @@ t.test('Preloader loads whole runs of slots and nothing that leads to them', asy
 
 t.test('Preloader leaves a kernel alone that holds something', async (t) => {
   const first = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const kernel = new ModelKernel();
+  const kernel = new FakeNftables();
   first.replace('Service', services.slice(0, 1));
   first.replace('EndpointSlice', slices.slice(0, 1));
   await sync(first, tablesOf(kernel));
@@ -73,13 +77,13 @@ t.test('Preloader leaves a kernel alone that holds something', async (t) => {
 
 t.test('plan() removes what was loaded for a Service that is gone when the lists are complete', async (t) => {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const kernel = new ModelKernel();
+  const kernel = new FakeNftables();
   engine.replace('Service', services);
   for (const read of slices) engine.put('EndpointSlice', read);
   await preload(engine, tablesOf(kernel));
   engine.replace('EndpointSlice', []);
   await sync(engine, tablesOf(kernel));
   t.equal(kernel.elements('ip', 'endpoints').size, 0);
-  t.equal(kernel.elements('ip', 'no-endpoints').size, SERVICES);
+  t.equal(kernel.elements('ip', 'no-endpoint-services').size, SERVICES);
   t.ok(engine.plan().flat().flatMap(linesOf).length === 0);
 });

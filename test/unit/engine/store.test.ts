@@ -1,8 +1,8 @@
 // Tests of src/engine/store.ts.
 import t from 'tap';
 import { Store } from '../../../src/engine/store.ts';
-import { put, remove } from '../../support/builders/feed.ts';
 import { node } from '../../support/builders/node.ts';
+import { put, remove } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { serviceCidr } from '../../support/builders/service-cidr.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
@@ -76,36 +76,36 @@ t.test('Store forgets whatever a complete list does not have', async (t) => {
 
 t.test('Store tells changes of the surroundings, its beginning among them', async (t) => {
   const store = new Store();
-  t.ok(store.takeSurroundingsTouched());
-  t.notOk(store.takeSurroundingsTouched());
+  t.ok(store.takeNodeTouched());
+  t.notOk(store.takeNodeTouched());
   for (const object of [node(), serviceCidr()]) {
     put(store, object);
-    t.ok(store.takeSurroundingsTouched());
+    t.ok(store.takeNodeTouched());
     remove(store, object);
-    t.ok(store.takeSurroundingsTouched());
+    t.ok(store.takeNodeTouched());
     remove(store, object);
-    t.notOk(store.takeSurroundingsTouched());
+    t.notOk(store.takeNodeTouched());
   }
-  store.touchSurroundings();
-  t.ok(store.takeSurroundingsTouched());
+  store.touchNode();
+  t.ok(store.takeNodeTouched());
 });
 
-t.test('Store keeps findings as long as the object has them', async (t) => {
+t.test('Store keeps issues as long as the object has them', async (t) => {
   const bad = slice('a/x', { endpoints: [endpoint('x')] });
   const unusable = slice('a/x', { addressType: 'IPv5' });
   for (const object of [bad, unusable]) {
     const store = new Store();
     put(store, object);
-    t.equal(store.findings().length, 1);
+    t.equal(store.issues().length, 1);
     put(store, slice('a/x'));
-    t.strictSame(store.findings(), [], 'mended');
+    t.strictSame(store.issues(), [], 'mended');
     put(store, object);
     remove(store, object);
-    t.strictSame(store.findings(), [], 'deleted');
+    t.strictSame(store.issues(), [], 'deleted');
     put(store, object);
     store.replace('Service', []);
-    t.equal(store.findings().length, 1, 'a list of another kind');
+    t.equal(store.issues().length, 1, 'a list of another kind');
     store.replace('EndpointSlice', []);
-    t.strictSame(store.findings(), [], 'not in the list');
+    t.strictSame(store.issues(), [], 'not in the list');
   }
 });

@@ -1,17 +1,17 @@
 // Tests of src/events/event-observer.ts.
 import t from 'tap';
-import type { Troubles } from '../../../src/controller/observer.ts';
+import type { Problems } from '../../../src/controller/sync-observer.ts';
 import { EventObserver } from '../../../src/events/event-observer.ts';
-import type { Happening } from '../../../src/events/happening.ts';
-import { report, times } from '../../support/builders/report.ts';
+import type { EventSpec } from '../../../src/events/event-spec.ts';
+import { syncReport, syncTimes } from '../../support/builders/sync-report.ts';
 
-const NOTHING: Troubles = { findings: [], collisions: [], refused: [] };
+const NOTHING: Problems = { issues: [], conflicts: [], refused: [] };
 
 function open(services: readonly string[] = ['shop/web', 'shop/old']) {
-  const told: Happening[] = [];
+  const told: EventSpec[] = [];
   const observer = new EventObserver({
     nodeName: 'n1',
-    tell: (happening) => told.push(happening),
+    record: (happening) => told.push(happening),
     hasService: (key) => services.includes(key),
   });
   /** What was told since the last call. */
@@ -23,11 +23,11 @@ function open(services: readonly string[] = ['shop/web', 'shop/old']) {
 t.test('EventObserver tells at the Node of the life of the daemon', async (t) => {
   const { observer, told, news } = open();
   observer.started('1.2.3');
-  observer.completed();
-  observer.altered(['ip services']);
-  t.match(told.at(-1), { note: /ip services/, seenBy: 'this node', action: 'Repair' });
-  observer.synced(report({ drift: ['No such file or directory'] }), times());
-  observer.synced(report(), times());
+  observer.initialLoadCompleted();
+  observer.chainsModified(['ip services']);
+  t.match(told.at(-1), { note: /ip services/, scope: 'node', action: 'Repair' });
+  observer.synced(syncReport({ drift: ['No such file or directory'] }), syncTimes());
+  observer.synced(syncReport(), syncTimes());
   t.strictSame(news(), [
     'Node n1 Normal Starting',
     'Node n1 Normal InitialLoadComplete',
@@ -46,14 +46,14 @@ t.test('EventObserver tells of a health check port under the name that kube-prox
       reason: 'FailedToStartServiceHealthcheck',
       action: 'Listen',
       note: 'Node n1 cannot answer health checks at port 30999: another process listens there',
-      seenBy: 'this node',
+      scope: 'node',
     },
   ]);
 });
 
 t.test('EventObserver tells of failing syncs after a minute, once, and of the end', async (t) => {
   const { observer, told, news } = open();
-  const fail = (startedAt: number) => observer.failed(new Error('nft is gone'), { startedAt, ms: 500, full: true });
+  const fail = (startedAt: number) => observer.syncFailed(new Error('nft is gone'), { startedAt, ms: 500, full: true });
   fail(1_000);
   fail(60_000);
   t.strictSame(news(), [], 'not yet');
@@ -61,10 +61,10 @@ t.test('EventObserver tells of failing syncs after a minute, once, and of the en
   t.match(told[0], { note: 'No change of Services has reached the kernel for 60 s: nft is gone' });
   fail(120_000);
   t.strictSame(news(), ['Node n1 Warning SyncFailing']);
-  observer.synced(report(), times());
+  observer.synced(syncReport(), syncTimes());
   t.strictSame(news(), ['Node n1 Normal SyncRecovered']);
   fail(200_000);
-  observer.synced(report(), times());
+  observer.synced(syncReport(), syncTimes());
   fail(300_000);
   t.strictSame(news(), [], 'a failure now and then is none of the operator');
 });
@@ -72,32 +72,32 @@ t.test('EventObserver tells of failing syncs after a minute, once, and of the en
 t.test('EventObserver tells of each trouble when it begins, and when it ends', async (t) => {
   const { observer, told, news } = open();
   const refused = [{ service: 'shop/web', reason: 'Out of range: add element' }];
-  const collisions = [{ frontend: 'ip 192.0.2.1 . tcp . 80', winner: 'shop/old', losers: ['shop/web', 'shop/gone'] }];
-  observer.troubled({ ...NOTHING, refused, collisions });
-  observer.troubled({ ...NOTHING, refused, collisions });
-  t.match(told[0], { note: /192\.0\.2\.1.* belongs to shop\/old/, seenBy: 'every node' });
-  t.match(told[2], { note: 'Node n1 cannot serve it: Out of range: add element', seenBy: 'this node' });
+  const conflicts = [{ frontend: 'ip 192.0.2.1 . tcp . 80', winner: 'shop/old', losers: ['shop/web', 'shop/gone'] }];
+  observer.problemsUpdated({ ...NOTHING, refused, conflicts: conflicts });
+  observer.problemsUpdated({ ...NOTHING, refused, conflicts: conflicts });
+  t.match(told[0], { note: /192\.0\.2\.1.* belongs to shop\/old/, scope: 'cluster' });
+  t.match(told[2], { note: 'Node n1 cannot serve it: Out of range: add element', scope: 'node' });
   t.strictSame(news(), [
-    'Service shop/web Warning FrontendTaken',
-    'Service shop/gone Warning FrontendTaken',
-    'Service shop/web Warning ServiceLeftOut',
+    'Service shop/web Warning FrontendConflict',
+    'Service shop/gone Warning FrontendConflict',
+    'Service shop/web Warning ServiceNotProgrammed',
   ]);
-  observer.troubled({ ...NOTHING, collisions });
-  t.strictSame(news(), ['Service shop/web Normal ServiceTakenIn']);
-  observer.troubled(NOTHING);
-  t.strictSame(news(), ['Service shop/web Normal FrontendFree'], 'a Service that is gone is told nothing');
-  observer.troubled(NOTHING);
+  observer.problemsUpdated({ ...NOTHING, conflicts: conflicts });
+  t.strictSame(news(), ['Service shop/web Normal ServiceRestored']);
+  observer.problemsUpdated(NOTHING);
+  t.strictSame(news(), ['Service shop/web Normal FrontendConflictResolved'], 'a Service that is gone is told nothing');
+  observer.problemsUpdated(NOTHING);
   t.strictSame(news(), []);
 });
 
 t.test('EventObserver tells of fields that cannot be used at the object that has them', async (t) => {
   const { observer, told, news } = open();
-  const finding = { field: 'ports[0].port', value: '0', reason: 'must be a port', effect: 'this port is left out' };
-  const findings = ['EndpointSlice shop/web-1', 'Node n1', 'Service ', 'Pod shop/x'].map((object) => ({
+  const issue = { field: 'ports[0].port', value: '0', reason: 'must be a port', effect: 'this port is left out' };
+  const issues = ['EndpointSlice shop/web-1', 'Node n1', 'Service ', 'Pod shop/x'].map((object) => ({
     object,
-    ...finding,
+    ...issue,
   }));
-  observer.troubled({ ...NOTHING, findings });
-  t.match(told[0], { note: 'ports[0].port 0: must be a port; this port is left out', seenBy: 'every node' });
-  t.strictSame(news(), ['EndpointSlice shop/web-1 Warning FieldUnusable', 'Node n1 Warning FieldUnusable']);
+  observer.problemsUpdated({ ...NOTHING, issues: issues });
+  t.match(told[0], { note: 'ports[0].port 0: must be a port; this port is left out', scope: 'cluster' });
+  t.strictSame(news(), ['EndpointSlice shop/web-1 Warning InvalidField', 'Node n1 Warning InvalidField']);
 });

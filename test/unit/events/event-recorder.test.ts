@@ -1,12 +1,12 @@
 // Tests of src/events/event-recorder.ts.
 import t, { type Test } from 'tap';
 import { EventRecorder } from '../../../src/events/event-recorder.ts';
+import type { EventSpec } from '../../../src/events/event-spec.ts';
 import type { EventWriter } from '../../../src/events/event-writer.ts';
-import type { Happening } from '../../../src/events/happening.ts';
 import type { Clock } from '../../../src/host/clock.ts';
 import { ApiError, ConnectionError } from '../../../src/sources/api-server/client/api-error.ts';
 import { recordLog } from '../../support/api-server/recorder.ts';
-import { until } from '../../support/api-server/until.ts';
+import { waitUntil } from '../../support/api-server/wait-until.ts';
 
 /** Time that passes only when it is told to; sleepers wake when theirs has come. */
 class ManualClock implements Clock {
@@ -45,13 +45,13 @@ class ManualClock implements Clock {
   }
 }
 
-const REPAIRED: Happening = {
+const REPAIRED: EventSpec = {
   regarding: { kind: 'Node', key: 'n1' },
   type: 'Warning',
   reason: 'RulesetRepaired',
   action: 'Repair',
   note: 'flushed',
-  seenBy: 'this node',
+  scope: 'node',
 };
 
 function open(t: Test) {
@@ -87,22 +87,22 @@ function open(t: Test) {
 
 t.test('EventRecorder sends at once what happens, and folds what happens again', async (t) => {
   const { clock, recorder, written, outcomes } = open(t);
-  recorder.tell(REPAIRED);
+  recorder.record(REPAIRED);
   t.strictSame(written, [], 'nobody waits for it');
-  await until('first', () => written.length === 1);
-  recorder.tell(REPAIRED);
-  recorder.tell({ ...REPAIRED });
+  await waitUntil('first', () => written.length === 1);
+  recorder.record(REPAIRED);
+  recorder.record({ ...REPAIRED });
   await clock.pass(59_000);
   t.strictSame(written, ['create flushed']);
   await clock.pass(1_000);
   t.strictSame(written, ['create flushed', 'repeat 3']);
   await clock.pass(300_000);
   t.equal(written.length, 2, 'nothing new, nothing to say');
-  recorder.tell(REPAIRED);
+  recorder.record(REPAIRED);
   await clock.pass(1_000);
   t.strictSame(written.at(-1), 'repeat 4');
   await clock.pass(361_000);
-  recorder.tell(REPAIRED);
+  recorder.record(REPAIRED);
   await clock.pass(1_000);
   t.strictSame(written.at(-1), 'create flushed', 'after six quiet minutes it is another Event');
   t.strictSame(outcomes, ['sent', 'repeated', 'repeated', 'sent']);
@@ -110,10 +110,10 @@ t.test('EventRecorder sends at once what happens, and folds what happens again',
 
 t.test('EventRecorder sends a burst, and then ten a minute', async (t) => {
   const { clock, recorder, written, outcomes } = open(t);
-  for (let n = 0; n < 250; n++) recorder.tell({ ...REPAIRED, note: `number ${n}` });
+  for (let n = 0; n < 250; n++) recorder.record({ ...REPAIRED, note: `number ${n}` });
   t.equal(outcomes.filter((outcome) => outcome === 'dropped').length, 50, 'no more than it can keep');
   await clock.pass(0);
-  await until('burst', () => written.length >= 20);
+  await waitUntil('burst', () => written.length >= 20);
   t.equal(written.length, 20);
   await clock.pass(60_000);
   t.equal(written.length, 30);
@@ -121,12 +121,12 @@ t.test('EventRecorder sends a burst, and then ten a minute', async (t) => {
 
 t.test('EventRecorder tells what every node sees later than others might, and once', async (t) => {
   const { clock, recorder, written } = open(t);
-  recorder.tell({ ...REPAIRED, seenBy: 'every node' });
+  recorder.record({ ...REPAIRED, scope: 'cluster' });
   await clock.pass(14_000);
   t.strictSame(written, []);
   await clock.pass(1_000);
   t.strictSame(written, ['create flushed']);
-  recorder.tell({ ...REPAIRED, seenBy: 'every node' });
+  recorder.record({ ...REPAIRED, scope: 'cluster' });
   await clock.pass(120_000);
   t.equal(written.length, 1);
 });
@@ -134,18 +134,18 @@ t.test('EventRecorder tells what every node sees later than others might, and on
 t.test('EventRecorder says once that it may not, and finds out later that it may', async (t) => {
   const { clock, recorder, written, failures, outcomes, lines } = open(t);
   failures.push(new ApiError(403, 'events is forbidden'), new ApiError(403, 'events is forbidden'));
-  recorder.tell(REPAIRED);
-  await until('refusal', () => outcomes.length === 1);
-  recorder.tell(REPAIRED);
-  recorder.tell({ ...REPAIRED, note: 'again' });
+  recorder.record(REPAIRED);
+  await waitUntil('refusal', () => outcomes.length === 1);
+  recorder.record(REPAIRED);
+  recorder.record({ ...REPAIRED, note: 'again' });
   await clock.pass(599_000);
   t.equal(written.length, 1);
   await clock.pass(1_000);
-  recorder.tell(REPAIRED);
+  recorder.record(REPAIRED);
   await clock.pass(1_000);
   t.equal(written.length, 2);
   await clock.pass(600_000);
-  recorder.tell(REPAIRED);
+  recorder.record(REPAIRED);
   await clock.pass(1_000);
   t.strictSame(outcomes, ['failed', 'dropped', 'dropped', 'failed', 'sent']);
   t.match(lines, [{ level: 'warn', details: { reason: 'events is forbidden' } }]);
@@ -155,7 +155,7 @@ t.test('EventRecorder says once that it may not, and finds out later that it may
 t.test('EventRecorder tries again what may pass, three times', async (t) => {
   const { clock, recorder, written, failures, outcomes } = open(t);
   failures.push(new ConnectionError('gone'), new ApiError(429, 'slowly', 40_000));
-  recorder.tell(REPAIRED);
+  recorder.record(REPAIRED);
   await clock.pass(14_000);
   t.equal(written.length, 1);
   await clock.pass(1_000);
@@ -165,11 +165,11 @@ t.test('EventRecorder tries again what may pass, three times', async (t) => {
   await clock.pass(1_000);
   t.strictSame(outcomes, ['sent']);
   failures.push(new ConnectionError('1'), new ConnectionError('2'), new ConnectionError('3'));
-  recorder.tell({ ...REPAIRED, note: 'other' });
+  recorder.record({ ...REPAIRED, note: 'other' });
   await clock.pass(120_000);
   t.strictSame(outcomes, ['sent', 'failed']);
   failures.push(new ApiError(422, 'no'));
-  recorder.tell({ ...REPAIRED, note: 'invalid' });
+  recorder.record({ ...REPAIRED, note: 'invalid' });
   await clock.pass(120_000);
   t.strictSame(outcomes, ['sent', 'failed', 'failed']);
   t.equal(written.filter((line) => line === 'create invalid').length, 1, 'what is wrong is not sent again');
@@ -177,11 +177,11 @@ t.test('EventRecorder tries again what may pass, three times', async (t) => {
 
 t.test('EventRecorder makes an Event anew when the one that it would repeat has expired', async (t) => {
   const { clock, recorder, written, failures } = open(t);
-  recorder.tell(REPAIRED);
-  await until('first', () => written.length === 1);
+  recorder.record(REPAIRED);
+  await waitUntil('first', () => written.length === 1);
   await clock.pass(100_000);
   failures.push(new ApiError(404, 'not found'));
-  recorder.tell(REPAIRED);
+  recorder.record(REPAIRED);
   await clock.pass(1_000);
   t.strictSame(written, ['create flushed', 'repeat 2', 'create flushed']);
   await clock.pass(60_000);

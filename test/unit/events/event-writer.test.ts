@@ -1,25 +1,25 @@
 // Tests of src/events/event-writer.ts and event-object.ts, against an API server.
 import t, { type Test } from 'tap';
-import { placeOf } from '../../../src/events/event-object.ts';
+import { eventRefOf } from '../../../src/events/event-object.ts';
+import type { EventSpec } from '../../../src/events/event-spec.ts';
 import { ApiEventWriter } from '../../../src/events/event-writer.ts';
-import type { Happening } from '../../../src/events/happening.ts';
 import { loadApiClient, type RequestOutcome } from '../../../src/sources/api-server/client/api-client.ts';
 import { startApiServer } from '../../support/api-server/api-server.ts';
-import { service } from '../../support/api-server/scene.ts';
+import { service } from '../../support/api-server/reflector-fixture.ts';
 
 const AT = Date.UTC(2026, 0, 1, 12, 0, 0, 7);
 const WHEN = { nodeName: 'n1', at: AT };
 const SIGNAL = new AbortController().signal;
 
-const TAKEN: Happening = {
+const TAKEN: EventSpec = {
   regarding: { kind: 'Service', key: 'shop/web' },
   type: 'Warning',
-  reason: 'FrontendTaken',
+  reason: 'FrontendConflict',
   action: 'Sync',
   note: 'somebody else has it',
-  seenBy: 'every node',
+  scope: 'cluster',
 };
-const STARTING: Happening = { ...TAKEN, regarding: { kind: 'Node', key: 'n1' }, seenBy: 'this node' };
+const STARTING: EventSpec = { ...TAKEN, regarding: { kind: 'Node', key: 'n1' }, scope: 'node' };
 
 async function open(t: Test) {
   const server = await startApiServer();
@@ -29,8 +29,8 @@ async function open(t: Test) {
     client.close();
     await server.close();
   });
-  const create = (happening: Happening, when = WHEN) => {
-    return new ApiEventWriter(client).create(happening, placeOf(happening, when), when, SIGNAL);
+  const create = (happening: EventSpec, when = WHEN) => {
+    return new ApiEventWriter(client).create(happening, eventRefOf(happening, when), when, SIGNAL);
   };
   return { server, outcomes, writer: new ApiEventWriter(client), create };
 }
@@ -49,7 +49,7 @@ t.test('ApiEventWriter creates an Event that names its object by UID, so that it
     reportingController: 'nftlane',
     reportingInstance: 'nftlane-n1',
     type: 'Warning',
-    reason: 'FrontendTaken',
+    reason: 'FrontendConflict',
     action: 'Sync',
     note: 'somebody else has it',
     regarding: { apiVersion: 'v1', kind: 'Service', namespace: 'shop', name: 'web', uid: 'uid-shop-web' },
@@ -81,7 +81,7 @@ t.test('what every node sees is one Event, what one sees is one for each', async
   await create(TAKEN);
   await create(TAKEN, { nodeName: 'n2', at: AT + 5 });
   t.equal(server.events.all.size, 1);
-  t.equal(server.events.journal.length, 2, 'the second was there already, which is no failure');
+  t.equal(server.events.requests.length, 2, 'the second was there already, which is no failure');
   await create(STARTING);
   await create(STARTING, { nodeName: 'n2', at: AT });
   t.equal(server.events.all.size, 3);
@@ -99,7 +99,7 @@ t.test('ApiEventWriter cuts notes and names to what the API takes', async (t) =>
 t.test('ApiEventWriter repeats with a count and the last time', async (t) => {
   const { server, writer, create } = await open(t);
   await create(TAKEN);
-  const place = placeOf(TAKEN, WHEN);
+  const place = eventRefOf(TAKEN, WHEN);
   await writer.repeat(place, { count: 3, lastAt: AT + 1000 }, SIGNAL);
   const [event] = server.events.all.values();
   t.match(event, {

@@ -1,31 +1,31 @@
-// Tests of src/health/health.ts and src/health/proxy-server.ts: a daemon, and whoever asks how it is.
+// Tests of src/health/health.ts and src/health/proxy-health-server.ts: a daemon, and whoever asks how it is.
 import t, { type Test } from 'tap';
-import { Daemon } from '../../../src/controller/daemon.ts';
-import type { SyncObserver } from '../../../src/controller/observer.ts';
-import type { Tables } from '../../../src/controller/sync.ts';
+import type { Nftables } from '../../../src/controller/sync.ts';
+import { SyncController } from '../../../src/controller/sync-controller.ts';
+import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { Health, type HealthOptions } from '../../../src/health/health.ts';
 import { systemClock } from '../../../src/host/clock.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { recordLog } from '../../support/api-server/recorder.ts';
-import { until } from '../../support/api-server/until.ts';
-import { put, replaceAll } from '../../support/builders/feed.ts';
+import { waitUntil } from '../../support/api-server/wait-until.ts';
 import { node } from '../../support/builders/node.ts';
+import { put, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
-import { ModelKernel } from '../../support/fakes/model-kernel.ts';
+import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 
 const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] } };
 
 /** A daemon with a kernel that fails on request. Time passes only when it is told to. */
 async function start(t: Test, options: Partial<HealthOptions> = {}) {
-  const kernel = new ModelKernel();
+  const kernel = new FakeNftables();
   let failing = false;
   let now = Date.parse('2026-01-01T00:00:00Z');
   const clock = { ...systemClock, now: () => now };
-  const tables: Tables = {
-    run: async (lines) => {
+  const tables: Nftables = {
+    apply: async (lines) => {
       if (failing) throw new Error('no memory');
       kernel.run(lines);
     },
@@ -33,7 +33,7 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
       if (failing) throw new Error('no memory');
       return kernel.list();
     },
-    count: async () => new Map(),
+    listElements: async () => new Map(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const { log, lines } = recordLog();
@@ -49,7 +49,7 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
       waiting = false;
     },
   };
-  const daemon = new Daemon({ engine, tables, log, clock, observers: [...health.observers, watcher] });
+  const daemon = new SyncController({ engine, tables, log, clock, observers: [...health.observers, watcher] });
   await health.open();
   const stop = new AbortController();
   const running = daemon.run(stop.signal);
@@ -61,9 +61,9 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
   return {
     daemon,
     /** Resolves when everything is in the kernel. */
-    settled: () => until('a sync', () => !waiting),
+    settled: () => waitUntil('a sync', () => !waiting),
     /** Resolves when a sync has failed. */
-    failed: () => until('a failure', () => lines.some(({ message }) => message === 'sync failed')),
+    failed: () => waitUntil('a failure', () => lines.some(({ message }) => message === 'sync failed')),
     /** The statuses of /healthz and /livez. */
     both: async () => [await outcome({ port, path: '/healthz' }), await outcome({ port, path: '/livez' })],
     onceReady: () => outcomeOnce(200, { port, path: '/healthz' }),
@@ -135,7 +135,7 @@ t.test('Health turns bad when the kernel takes nothing for a minute, from the fi
 
 t.test('Health knows two paths, and tells of its answers', async (t) => {
   const told: string[] = [];
-  const { both, port } = await start(t, { onAnswer: (path, status) => void told.push(`${path} ${status}`) });
+  const { both, port } = await start(t, { onResponse: (path, status) => void told.push(`${path} ${status}`) });
   await both();
   for (const path of ['/', '/healthz/', '/healthzz', '/metrics', '/livez/x']) {
     t.equal(await outcome({ port, path }), 404, path);

@@ -2,15 +2,15 @@
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
-import { type Answer, HttpListener } from '../../../src/health/http-listener.ts';
+import { HttpListener, type HttpResponse } from '../../../src/health/http-listener.ts';
 import { ListenError } from '../../../src/host/network/listen.ts';
 import { ask, freePort, occupy, outcome } from './ask.ts';
 
-const ANSWER: Answer = { status: 503, headers: { 'X-Given': 'yes' }, body: 'grün' };
+const ANSWER: HttpResponse = { status: 503, headers: { 'X-Given': 'yes' }, body: 'grün' };
 
 async function listenerAt(host: string, { ipv6Only = false, answer = (_: string) => ANSWER } = {}) {
   const port = await freePort();
-  return { port, listener: new HttpListener({ host, port, ipv6Only, answer }) };
+  return { port, listener: new HttpListener({ host, port, ipv6Only, respond: answer }) };
 }
 
 t.test('HttpListener answers by path, whatever the method and the query', async (t) => {
@@ -55,7 +55,7 @@ t.test('HttpListener says why it cannot listen, and can be opened later', async 
   await listener.open();
   t.teardown(() => listener.close());
   t.equal(await outcome({ port }), 503);
-  const absent = new HttpListener({ host: '2001:db8::1', port, ipv6Only: true, answer: () => ANSWER });
+  const absent = new HttpListener({ host: '2001:db8::1', port, ipv6Only: true, respond: () => ANSWER });
   const reason = 'no interface of this node has this address';
   await t.rejects(absent.open(), new ListenError(`Cannot listen at [2001:db8::1]:${port}: ${reason}`));
 });

@@ -1,6 +1,6 @@
 // Tests of src/health/local-endpoints.ts.
 import t from 'tap';
-import { localEndpoints } from '../../../src/health/local-endpoints.ts';
+import { countLocalEndpoints } from '../../../src/health/local-endpoints.ts';
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
@@ -21,7 +21,7 @@ function count(given: ApiObject, ...slices: readonly ApiObject[]) {
   const { value } = readService(given);
   if (value === undefined) throw new Error('Cannot count: this is no Service');
   const read = slices.flatMap((object) => readEndpointSlice(object).value ?? []);
-  return Object.fromEntries(localEndpoints(value, read, 'n1'));
+  return Object.fromEntries(countLocalEndpoints(value, read, 'n1'));
 }
 
 function endpoints(...list: readonly ApiObject[]): ApiObject {

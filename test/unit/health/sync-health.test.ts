@@ -1,8 +1,8 @@
 // Tests of src/health/sync-health.ts.
 import t from 'tap';
 import { SyncHealth, staleAfterMs } from '../../../src/health/sync-health.ts';
-import { fileOf, settingsOf } from '../../support/builders/configuration.ts';
-import { report, times } from '../../support/builders/report.ts';
+import { configurationText, settingsOf } from '../../support/builders/configuration.ts';
+import { syncReport, syncTimes } from '../../support/builders/sync-report.ts';
 
 function given(options: { timeoutMs?: number } = {}) {
   let now = 1000;
@@ -14,7 +14,7 @@ function given(options: { timeoutMs?: number } = {}) {
       return health.healthy;
     },
     /** A sync that began then has succeeded now. */
-    synced: (startedAt: number) => health.synced(report(), times({ startedAt })),
+    synced: (startedAt: number) => health.synced(syncReport(), syncTimes({ startedAt })),
   };
 }
 
@@ -61,10 +61,10 @@ t.test('SyncHealth turns bad when syncs fail for a minute, although nothing chan
   health.listed(1000);
   synced(1000);
   at(100_000);
-  health.failed();
+  health.syncFailed();
   for (const ms of [130_000, 159_999]) {
     t.equal(at(ms), true);
-    health.failed();
+    health.syncFailed();
   }
   t.equal(at(160_000), false);
   synced(160_000);
@@ -72,7 +72,7 @@ t.test('SyncHealth turns bad when syncs fail for a minute, although nothing chan
 });
 
 t.test('how long something may wait follows syncPeriod', async (t) => {
-  const { syncPeriodMs } = settingsOf(fileOf('mode: nftables\nnftables: {syncPeriod: 10s}')).config;
+  const { syncPeriodMs } = settingsOf(configurationText('mode: nftables\nnftables: {syncPeriod: 10s}')).kubeProxy;
   const { health, at } = given({ timeoutMs: staleAfterMs({ syncPeriodMs }) });
   health.listed(1000);
   t.equal(at(20_999), true);

@@ -25,5 +25,5 @@ t.test('who loses a frontend is told to whom, whatever put that one first', asyn
   const newer = { metadata: { creationTimestamp: '2025-02-02T00:00:00Z' } };
   const engine = engineOf([service('shop/web'), service('shop/again', newer)]);
   const [again] = viewServices(engine, new Map(), 'shop/again');
-  t.equal(again?.ports[0]?.frontends[0]?.leads, 'nothing: shop/web has it, which comes first');
+  t.equal(again?.ports[0]?.frontends[0]?.destination, 'nothing: shop/web has it, which comes first');
 });

@@ -1,31 +1,31 @@
 // Tests of src/metrics/metrics.ts: a daemon at work, and what a scrape says of it.
 import t from 'tap';
-import { Daemon } from '../../../src/controller/daemon.ts';
-import type { Tables } from '../../../src/controller/sync.ts';
+import type { Nftables } from '../../../src/controller/sync.ts';
+import { SyncController } from '../../../src/controller/sync-controller.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { type Clock, systemClock } from '../../../src/host/clock.ts';
 import { silentLog } from '../../../src/host/log.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
-import type { NftObject } from '../../../src/nftables/syntax/element.ts';
-import { put, remove, replaceAll } from '../../support/builders/feed.ts';
+import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
+import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import { ModelKernel } from '../../support/fakes/model-kernel.ts';
+import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 
 const START = Date.UTC(2026, 0, 1);
 
 /** A daemon with metrics over a kernel in memory; its clock stands still unless it is told otherwise. */
-function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Tables>; connectionLimit?: number } = {}) {
-  const kernel = new ModelKernel();
+function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Nftables>; connectionLimit?: number } = {}) {
+  const kernel = new FakeNftables();
   let now = START;
   const clock: Clock = { ...systemClock, now: () => now };
-  const counted: (readonly NftObject[])[] = [];
-  const real: Tables = {
-    run: async (lines) => kernel.run(lines),
+  const counted: (readonly SetOrMap[])[] = [];
+  const real: Nftables = {
+    apply: async (lines) => kernel.run(lines),
     list: async () => kernel.list(),
-    count: async (objects) => {
+    listElements: async (objects) => {
       counted.push(objects);
       return new Map();
     },
@@ -34,12 +34,12 @@ function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Tables>;
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const process = { version: '1.2.3', nftVersion: () => '1.1.3', nftSession: () => ({ pid: undefined, starts: 2 }) };
   const metrics = new Metrics({ engine, tables: all, clock, log: silentLog, process, connectionLimit });
-  const daemon = new Daemon({ engine, tables: all, log: silentLog, clock, observers: [metrics.observer] });
+  const daemon = new SyncController({ engine, tables: all, log: silentLog, clock, observers: [metrics.observer] });
   const stop = new AbortController();
   const running = daemon.run(stop.signal);
   return {
     metrics,
-    sink: metrics.count(daemon),
+    sink: metrics.countingSink(daemon),
     counted,
     pass: (ms: number) => {
       now += ms;
@@ -98,13 +98,13 @@ t.test('Metrics tell of syncs under the names that kube-proxy gives them', async
     kubeproxy_sync_proxy_rules_endpoint_changes_pending: 0,
     'kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"}': START / 1000,
     nftlane_initial_load_complete: 1,
-    nftlane_event_to_kernel_seconds_count: 1,
+    nftlane_sync_latency_seconds_count: 1,
     nftlane_transaction_operations_count: 1,
     nftlane_services: 1,
     nftlane_endpoint_slices: 1,
-    nftlane_kernel_known: 1,
+    nftlane_kernel_state_known: 1,
     nftlane_nft_session_starts_total: 2,
-    'nftlane_elements{ip_family="IPv4",object="service-ips"}': 1,
+    'nftlane_elements{ip_family="IPv4",set="service-ips"}': 1,
     [`nftlane_build_info{version="1.2.3",nft_version="1.1.3",node_version="${process.version}"}`]: 1,
   });
   t.notOk(first.has('kubeproxy_sync_partial_proxy_rules_duration_seconds_count{ip_family="IPv4"}'));
@@ -124,12 +124,12 @@ t.test('Metrics tell of syncs under the names that kube-proxy gives them', async
 
 t.test('Metrics keep triggers and pending changes over a failed sync', async (t) => {
   let failures = 0;
-  const kernel = new ModelKernel();
+  const kernel = new FakeNftables();
   const run = async (lines: readonly string[]) => {
     if (failures > 0) throw new Error(`no: ${failures--}`);
     kernel.run(lines);
   };
-  const { metrics, sink, stop } = world({ tables: { run, list: async () => kernel.list() } });
+  const { metrics, sink, stop } = world({ tables: { apply: run, list: async () => kernel.list() } });
   replaceAll(sink, [service(), slice()]);
   await untilSample(metrics, SYNCS, 1);
   failures = 1;
@@ -171,22 +171,22 @@ t.test('Metrics tell what is wrong with objects, watches and requests', async (t
   replaceAll(sink, [service(), broken, slice()]);
   await untilSample(metrics, SYNCS, 1);
   const state = { phase: 'watching', resourceVersion: '5', lists: 1, watches: 2, events: 3, failures: 4 } as const;
-  metrics.watch(() => [
-    { kind: 'Service', heardAt: 12_000, ...state },
+  metrics.setReflectorStates(() => [
+    { kind: 'Service', lastReceivedAt: 12_000, ...state },
     { kind: 'Node', ...state, phase: 'waiting' },
   ]);
   metrics.requestObserver({ method: 'GET', host: 'api:6443', status: 200, ms: 20 });
   metrics.requestObserver({ method: 'POST', host: 'api:6443', status: undefined, ms: 20 });
-  metrics.healthAnswered('healthz', 503);
-  metrics.eventEnded('sent');
-  metrics.cleaned({ ms: 3, deleted: { ip: 2, ip6: 0 } });
-  metrics.observer.altered?.(['ip services', 'ip6 services']);
+  metrics.countHealthResponse('healthz', 503);
+  metrics.countEvent('sent');
+  metrics.observeConntrackCleanup({ ms: 3, deleted: { ip: 2, ip6: 0 } });
+  metrics.observer.chainsModified?.(['ip services', 'ip6 services']);
   t.match(Object.fromEntries(await scrape(metrics)), {
-    'nftlane_objects_with_findings{kind="Service"}': 1,
-    'nftlane_objects_with_findings{kind="Node"}': 0,
+    'nftlane_objects_with_invalid_fields{kind="Service"}': 1,
+    'nftlane_objects_with_invalid_fields{kind="Node"}': 0,
     'nftlane_watch_connected{kind="Service"}': 1,
     'nftlane_watch_connected{kind="Node"}': 0,
-    'nftlane_watch_last_heard_timestamp_seconds{kind="Service"}': 12,
+    'nftlane_watch_last_activity_timestamp_seconds{kind="Service"}': 12,
     'nftlane_watch_starts_total{kind="Service"}': 2,
     'nftlane_watch_failures_total{kind="Node"}': 4,
     'rest_client_requests_total{code="200",host="api:6443",method="GET"}': 1,
@@ -224,11 +224,11 @@ t.test('Metrics read the counters of the kernel only where connections are to be
         ],
       ],
     ]);
-  const on = world({ connectionLimit: 1, tables: { count } });
+  const on = world({ connectionLimit: 1, tables: { listElements: count } });
   const labels = 'namespace="shop",service="web",port="http",ip_family="IPv4"';
   const samples = await scrape(on.metrics);
   t.equal(samples.get(`nftlane_service_connections_total{${labels}}`), 5);
-  t.equal(samples.get(`nftlane_service_refused_connections_total{${labels}}`), 0);
+  t.equal(samples.get(`nftlane_service_rejected_connections_total{${labels}}`), 0);
   t.equal(samples.get(`nftlane_endpoint_connections_total{${labels},endpoint="10.1.0.1:8080"}`), 3);
   t.notOk(
     [...samples.keys()].some((sample) => sample.includes('10.1.0.2')),

@@ -9,7 +9,7 @@ import { systemClock } from '../../../src/host/clock.ts';
 import { silentLog } from '../../../src/host/log.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
-import { fields, list, text } from '../../../src/services/objects/read.ts';
+import { asArray, asObject, asString } from '../../../src/services/objects/read.ts';
 
 const REFERENCE = 'docs/METRICS.md';
 const RULES = 'manifests/monitoring/nftlane.rules.yaml';
@@ -26,7 +26,7 @@ type Known = Metric &
 function registered(): Known[] {
   const { registry } = new Metrics({
     engine: new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' }),
-    tables: { count: async () => new Map() },
+    tables: { listElements: async () => new Map() },
     clock: systemClock,
     log: silentLog,
     process: { version: '', nftVersion: () => '', nftSession: () => ({ pid: undefined, starts: 0 }) },
@@ -94,15 +94,20 @@ t.test('what is named elsewhere exists', async (t) => {
 });
 
 t.test('every alert has a severity, a summary, and a test that it fires', async (t) => {
-  const groups = list(fields(parse(read(RULES)))['groups']).flatMap((group) => list(fields(group)['rules']));
-  const alerts = groups.map(fields).filter((rule) => rule['alert'] !== undefined);
-  const tests = list(fields(parse(read(RULE_TESTS)))['tests']).flatMap((test) => list(fields(test)['alert_rule_test']));
-  const firing = tests.map(fields).filter((test) => list(test['exp_alerts']).length > 0);
-  const quiet = tests.map(fields).filter((test) => list(test['exp_alerts']).length === 0);
+  const groups = asArray(asObject(parse(read(RULES)))['groups']).flatMap((group) => asArray(asObject(group)['rules']));
+  const alerts = groups.map(asObject).filter((rule) => rule['alert'] !== undefined);
+  const tests = asArray(asObject(parse(read(RULE_TESTS)))['tests']).flatMap((test) =>
+    asArray(asObject(test)['alert_rule_test']),
+  );
+  const firing = tests.map(asObject).filter((test) => asArray(test['exp_alerts']).length > 0);
+  const quiet = tests.map(asObject).filter((test) => asArray(test['exp_alerts']).length === 0);
   t.ok(alerts.length > 5);
   for (const { alert, labels, annotations } of alerts) {
-    t.match(text(fields(labels)['severity']), /^(?:critical|warning|info)$/, text(alert));
-    t.ok(text(fields(annotations)['summary']) !== '' && text(fields(annotations)['description']) !== '', text(alert));
+    t.match(asString(asObject(labels)['severity']), /^(?:critical|warning|info)$/, asString(alert));
+    t.ok(
+      asString(asObject(annotations)['summary']) !== '' && asString(asObject(annotations)['description']) !== '',
+      asString(alert),
+    );
     t.ok(
       firing.some(({ alertname }) => alertname === alert),
       `${alert} fires in ${RULE_TESTS}`,
@@ -115,23 +120,24 @@ t.test('every alert has a severity, a summary, and a test that it fires', async 
 });
 
 t.test('the dashboard is one that Grafana can lay out', async (t) => {
-  const { panels, templating } = fields(JSON.parse(read(DASHBOARD)));
-  const all = list(panels).map(fields);
+  const { panels, templating } = asObject(JSON.parse(read(DASHBOARD)));
+  const all = asArray(panels).map(asObject);
   t.equal(new Set(all.map(({ id }) => id)).size, all.length, 'ids are unique');
-  const variables = list(fields(templating)['list']).map((variable) => text(fields(variable)['name']));
+  const variables = asArray(asObject(templating)['list']).map((variable) => asString(asObject(variable)['name']));
   t.strictSame(variables, ['datasource', 'instance']);
   const taken = new Set<string>();
   for (const { title, type, gridPos, targets } of all) {
-    const { x, y, w, h } = fields(gridPos) as Record<'x' | 'y' | 'w' | 'h', number>;
+    const { x, y, w, h } = asObject(gridPos) as Record<'x' | 'y' | 'w' | 'h', number>;
     t.ok(x + w <= 24, `${title} is inside the grid`);
     for (let column = x; column < x + w; column++) {
       for (let line = y; line < y + h; line++) taken.add(`${column} ${line}`);
     }
     if (type === 'row') continue;
-    t.ok(list(targets).length > 0, `${title} shows something`);
-    for (const target of list(targets)) t.match(text(fields(target)['expr']), /instance=~"\$instance"/, String(title));
+    t.ok(asArray(targets).length > 0, `${title} shows something`);
+    for (const target of asArray(targets))
+      t.match(asString(asObject(target)['expr']), /instance=~"\$instance"/, String(title));
   }
-  const area = all.map(({ gridPos }) => fields(gridPos) as Record<'w' | 'h', number>);
+  const area = all.map(({ gridPos }) => asObject(gridPos) as Record<'w' | 'h', number>);
   t.equal(
     taken.size,
     area.reduce((sum, { w, h }) => sum + w * h, 0),

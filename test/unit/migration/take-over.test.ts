@@ -1,10 +1,10 @@
 // Tests of src/migration/take-over.ts.
 import t from 'tap';
 import { systemClock } from '../../../src/host/clock.ts';
-import type { Removal } from '../../../src/migration/layer.ts';
+import type { RemovalResult } from '../../../src/migration/leftover-cleaner.ts';
 import { TakeOver } from '../../../src/migration/take-over.ts';
 
-const NOTHING: Removal = { removed: [], kept: [], obstacles: [] };
+const NOTHING: RemovalResult = { removed: [], kept: [], failures: [] };
 
 /** A node with rules of kube-proxy's; `passes` runs whenever time passes, and stops the take-over by returning true. */
 function scene({
@@ -25,7 +25,7 @@ function scene({
     acts: [],
     takeOver: new TakeOver({
       mode,
-      services: () => it.services,
+      serviceCount: () => it.services,
       log: { debug: write, info: write, warn: write, error: write },
       clock: {
         ...systemClock,
@@ -34,8 +34,8 @@ function scene({
         },
       },
       leftovers: {
-        find: async () => ({ leftovers: it.rules, obstacles: [] }),
-        connections: async () => it.connections,
+        find: async () => ({ leftovers: it.rules, failures: [] }),
+        countIpvsConnections: async () => it.connections,
         removeTables: async () => NOTHING,
         remove: async () => {
           it.acts.push('remove');
@@ -68,7 +68,7 @@ t.test('nothing happens before the ruleset is complete', async (t) => {
   const running = it.run();
   await new Promise((resolve) => setImmediate(resolve));
   t.strictSame(it.log, []);
-  it.takeOver.completed();
+  it.takeOver.initialLoadCompleted();
   await running;
   t.strictSame(it.log, ['found what kube-proxy has left', TAKEN]);
 });
@@ -92,7 +92,7 @@ t.test('what comes back is told, and removed after pauses that double', async (t
       return pauses.length === 8;
     },
   });
-  it.takeOver.completed();
+  it.takeOver.initialLoadCompleted();
   await it.run();
   t.strictSame(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
   t.strictSame(it.log, ['found what kube-proxy has left', TAKEN, ...new Array(7).fill(BACK)]);
@@ -105,13 +105,13 @@ t.test('a Service that the kernel refused, or none at all, holds it back', async
       t.strictSame(scene.acts, []);
       if (scene.services === 0) {
         scene.services = 1;
-        scene.takeOver.troubled({ findings: [], collisions: [], refused: [{ service: 'shop/web', reason: 'no' }] });
-      } else scene.takeOver.troubled({ findings: [], collisions: [], refused: [] });
+        scene.takeOver.problemsUpdated({ issues: [], conflicts: [], refused: [{ service: 'shop/web', reason: 'no' }] });
+      } else scene.takeOver.problemsUpdated({ issues: [], conflicts: [], refused: [] });
       return false;
     },
   });
   it.services = 0;
-  it.takeOver.completed();
+  it.takeOver.initialLoadCompleted();
   await it.run();
   const stays = "kube-proxy's rules stay for now";
   t.strictSame(it.log, ['found what kube-proxy has left', stays, stays, TAKEN]);
@@ -127,7 +127,7 @@ t.test('connections through ipvs are waited for', async (t) => {
     },
   });
   it.connections = 3;
-  it.takeOver.completed();
+  it.takeOver.initialLoadCompleted();
   await it.run();
   t.strictSame(it.log, ['found what kube-proxy has left', 'waiting for connections through ipvs to end', TAKEN]);
 });
@@ -135,7 +135,7 @@ t.test('connections through ipvs are waited for', async (t) => {
 t.test('where it is switched off, all is left and told once', async (t) => {
   let rounds = 0;
   const it = scene({ mode: 'no', passes: () => ++rounds === 3 });
-  it.takeOver.completed();
+  it.takeOver.initialLoadCompleted();
   await it.run();
   t.strictSame(it.acts, []);
   t.strictSame(it.log, ['what kube-proxy has left stays, for taking over is switched off']);

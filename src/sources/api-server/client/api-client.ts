@@ -45,7 +45,7 @@ export class ApiClient {
   readonly #https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #observe: RequestObserver;
-  #stale = false;
+  #areCredentialsStale = false;
 
   constructor(credentials: CredentialProvider, observe: RequestObserver = () => {}) {
     this.#credentials = credentials;
@@ -70,7 +70,7 @@ export class ApiClient {
     try {
       const response = await this.#send(url, options, { signal, body: write?.body ?? '' });
       status = response.status;
-      if (status === 401) this.#stale = true;
+      if (status === 401) this.#areCredentialsStale = true;
       return response;
     } finally {
       this.#observe({ method: write?.method ?? 'GET', host: url.host, status, ms: performance.now() - startedAt });
@@ -84,24 +84,29 @@ export class ApiClient {
   }
 
   async #options(write: ApiWrite | undefined): Promise<RequestOptions> {
-    if (this.#stale) {
+    if (this.#areCredentialsStale) {
       await this.#credentials.reload();
-      this.#stale = false;
+      this.#areCredentialsStale = false;
     }
     const { headers, ...options } = await this.#credentials.requestOptions();
     const agent = this.server.startsWith('http:') ? this.#http : this.#https;
-    const own = { ...headers, accept: 'application/json', 'user-agent': 'nftlane' };
-    if (write === undefined) return { agent, ...options, headers: own };
-    return { agent, ...options, method: write.method, headers: { ...own, 'content-type': write.contentType } };
+    const commonHeaders = { ...headers, accept: 'application/json', 'user-agent': 'nftlane' };
+    if (write === undefined) return { agent, ...options, headers: commonHeaders };
+    return {
+      agent,
+      ...options,
+      method: write.method,
+      headers: { ...commonHeaders, 'content-type': write.contentType },
+    };
   }
 
-  #send(url: URL, options: RequestOptions, { signal, body }: Sending): Promise<ApiResponse> {
+  #send(url: URL, options: RequestOptions, { signal, body }: SendOptions): Promise<ApiResponse> {
     const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
     const request = url.protocol === 'http:' ? requestHttp(url, options) : requestHttps(url, options);
     const abort = () => request.destroy(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     request.on('close', () => signal.removeEventListener('abort', abort));
-    request.on('response', (answered) => resolve(answer(answered, signal)));
+    request.on('response', (message) => resolve(toApiResponse(message, signal)));
     request.on('error', (error) => {
       // A kept connection may have been closed by the server just as it was taken for this request.
       if (request.reusedSocket && !signal.aborted) resolve(this.#send(url, options, { signal, body }));
@@ -113,12 +118,12 @@ export class ApiClient {
   }
 }
 
-interface Sending {
+interface SendOptions {
   readonly signal: AbortSignal;
   readonly body: string;
 }
 
-function answer(body: IncomingMessage, signal: AbortSignal): ApiResponse {
+function toApiResponse(body: IncomingMessage, signal: AbortSignal): ApiResponse {
   const abort = () => body.destroy(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   body.on('close', () => signal.removeEventListener('abort', abort));

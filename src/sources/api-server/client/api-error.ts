@@ -1,6 +1,6 @@
 // What can go wrong between this process and the API server.
 import type { IncomingHttpHeaders } from 'node:http';
-import { fields, text } from '../../../services/objects/read.ts';
+import { asObject, asString } from '../../../services/objects/read.ts';
 
 /** The server answered, and the answer is a refusal. The message is the server's own. */
 export class ApiError extends Error {
@@ -26,17 +26,17 @@ export class ConnectionError extends Error {
 }
 
 /** A connection that was open, and then nothing came any more. */
-export class SilenceError extends ConnectionError {}
+export class IdleTimeoutError extends ConnectionError {}
 
 /** A server that was asked to stream a list, and streams without ever saying where the list ends. */
-export class UnmarkedListError extends ConnectionError {}
+export class MissingInitialEventsEndError extends ConnectionError {}
 
 /** The connection error of anything that Node's network code throws. */
 export function toConnectionError(error: unknown): ConnectionError {
   if (error instanceof ConnectionError) return error;
-  const { message, code } = fields(error);
+  const { message, code } = asObject(error);
   // A connection that was tried on several addresses fails with an AggregateError, which has a code but no message.
-  return new ConnectionError(text(message) || text(code) || String(error), { cause: error });
+  return new ConnectionError(asString(message) || asString(code) || String(error), { cause: error });
 }
 
 /** The error of an answer that is not 200, from its Status object. `now` is the time in milliseconds since 1970. */
@@ -49,26 +49,26 @@ export function toApiError(
 
 /** The error of a Status object that came as an ERROR event. */
 export function fromStatus(object: unknown): ApiError {
-  const { code, message, reason } = fields(object);
+  const { code, message, reason } = asObject(object);
   const status = typeof code === 'number' ? code : 500;
-  return new ApiError(status, text(message) || text(reason) || `status ${status}`);
+  return new ApiError(status, asString(message) || asString(reason) || `status ${status}`);
 }
 
 function messageOf(body: string): string {
   try {
-    const { message, reason } = fields(JSON.parse(body));
-    return text(message) || text(reason);
+    const { message, reason } = asObject(JSON.parse(body));
+    return asString(message) || asString(reason);
   } catch {
     return body.trim().slice(0, 200);
   }
 }
 
 /** Nobody is served by a server that silences its clients for longer. */
-const LONGEST_RETRY_AFTER_MS = 300_000;
+const MAX_RETRY_AFTER_MS = 300_000;
 
 /** `Retry-After` comes as seconds or as a date (RFC 9110, 10.2.3). */
 function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS);
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }

@@ -4,7 +4,7 @@ import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
-import { type Fields, fields, list, text } from '../../../services/objects/read.ts';
+import { asArray, asObject, asString, type JsonObject } from '../../../services/objects/read.ts';
 
 export type ClusterConfigProblem =
   | 'no-such-kubeconfig'
@@ -77,11 +77,11 @@ export class Credentials implements CredentialProvider {
     const options: RequestOptions = {};
     await this.#config.applyToHTTPSOptions(options);
     const { agent, headers, ...rest } = options;
-    const own = Object.entries(fields(headers)).map(([name, value]) => [name, String(value).trim()]);
+    const trimmedHeaders = Object.entries(asObject(headers)).map(([name, value]) => [name, String(value).trim()]);
     return {
       ...rest,
       // A token file ends in a newline more often than not, which no header may.
-      headers: Object.fromEntries(own),
+      headers: Object.fromEntries(trimmedHeaders),
       ...(this.#cluster.proxyUrl && agent !== undefined ? { agent } : {}),
     };
   }
@@ -99,26 +99,26 @@ async function loadConfig(source: CredentialsSource): Promise<KubeConfig> {
   const { KubeConfig } = await import('./kube-config.ts');
   const config = new KubeConfig();
   if (kubeconfig !== undefined) {
-    return narrow(config, { contextName: await parseKubeconfig(kubeconfig, config), path: kubeconfig, master });
+    return selectContext(config, { contextName: await parseKubeconfig(kubeconfig, config), path: kubeconfig, master });
   }
   if (!process.env['KUBERNETES_SERVICE_HOST'] || !process.env['KUBERNETES_SERVICE_PORT']) {
     const state = 'not in a cluster (KUBERNETES_SERVICE_HOST is not set) and no kubeconfig given';
     throw new ClusterConfigError('not-in-cluster', `Cannot find the API server: ${state}`);
   }
   config.loadFromCluster(mountRoot);
-  return narrow(config, { contextName: config.currentContext, path: 'service account', master });
+  return selectContext(config, { contextName: config.currentContext, path: 'service account', master });
 }
 
 /** Fills `config` from a file; gives the name of its current context. */
 async function parseKubeconfig(path: string, config: KubeConfig): Promise<string> {
   const content = await readKubeconfig(path);
   try {
-    const document = fields(parse(content));
-    config.loadFromString(JSON.stringify({ ...document, users: list(document['users']).map(withTokenFile(path)) }));
+    const document = asObject(parse(content));
+    config.loadFromString(JSON.stringify({ ...document, users: asArray(document['users']).map(withTokenFile(path)) }));
     config.makePathsAbsolute(dirname(resolve(path)));
-    return text(document['current-context']);
+    return asString(document['current-context']);
   } catch (error) {
-    throw invalid(path, error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error), error);
+    throw invalidKubeconfig(path, error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error), error);
   }
 }
 
@@ -126,9 +126,9 @@ async function readKubeconfig(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const absent = fields(error)['code'] === 'ENOENT';
-    const state = absent ? 'no such kubeconfig' : text(fields(error)['message']);
-    const problem = absent ? 'no-such-kubeconfig' : 'unreadable-kubeconfig';
+    const isMissing = asObject(error)['code'] === 'ENOENT';
+    const state = isMissing ? 'no such kubeconfig' : asString(asObject(error)['message']);
+    const problem = isMissing ? 'no-such-kubeconfig' : 'unreadable-kubeconfig';
     throw new ClusterConfigError(problem, `Cannot read kubeconfig "${path}": ${state}`, { cause: error });
   }
 }
@@ -136,33 +136,35 @@ async function readKubeconfig(path: string): Promise<string> {
 /** The library does not know the field `tokenFile`, which kubeadm's kube-proxy lives on; as in client-go it beats `token`. */
 function withTokenFile(path: string): (entry: unknown) => unknown {
   return (entry) => {
-    const { name, user } = fields(entry);
-    const { tokenFile, token, ...others } = fields(user);
-    if (text(tokenFile) === '') return entry;
-    const file = resolve(dirname(resolve(path)), text(tokenFile));
-    const provider: Fields = { name: 'tokenFile', config: { tokenFile: file } };
+    const { name, user } = asObject(entry);
+    const { tokenFile, token, ...others } = asObject(user);
+    if (asString(tokenFile) === '') return entry;
+    const file = resolve(dirname(resolve(path)), asString(tokenFile));
+    const provider: JsonObject = { name: 'tokenFile', config: { tokenFile: file } };
     return { name, user: { ...others, 'auth-provider': provider } };
   };
 }
 
-interface Narrowing {
+interface ContextSelection {
   readonly contextName: string;
   readonly path: string;
   readonly master: string | undefined;
 }
 
 /** Leaves only the cluster and the user of the current context, checked. */
-function narrow(config: KubeConfig, { contextName, path, master }: Narrowing): KubeConfig {
-  if (contextName === '') throw invalid(path, 'it has no current-context');
+function selectContext(config: KubeConfig, { contextName, path, master }: ContextSelection): KubeConfig {
+  if (contextName === '') throw invalidKubeconfig(path, 'it has no current-context');
   const context = config.contexts.find(({ name }) => name === contextName);
-  if (context === undefined) throw invalid(path, `there is no context "${contextName}"`);
-  const named = config.clusters.find(({ name }) => name === context.cluster);
-  const cluster = named === undefined || master === undefined ? named : { ...named, server: master };
-  if (cluster === undefined) throw invalid(path, `there is no cluster "${context.cluster}"`);
+  if (context === undefined) throw invalidKubeconfig(path, `there is no context "${contextName}"`);
+  const namedCluster = config.clusters.find(({ name }) => name === context.cluster);
+  const cluster =
+    namedCluster === undefined || master === undefined ? namedCluster : { ...namedCluster, server: master };
+  if (cluster === undefined) throw invalidKubeconfig(path, `there is no cluster "${context.cluster}"`);
   const user = context.user ? config.users.find(({ name }) => name === context.user) : ANONYMOUS;
-  if (user === undefined) throw invalid(path, `there is no user "${context.user}"`);
+  if (user === undefined) throw invalidKubeconfig(path, `there is no user "${context.user}"`);
   const protocol = URL.canParse(cluster.server) ? new URL(cluster.server).protocol : '';
-  if (protocol !== 'https:' && protocol !== 'http:') throw invalid(path, `"${cluster.server}" is not an http(s) URL`);
+  if (protocol !== 'https:' && protocol !== 'http:')
+    throw invalidKubeconfig(path, `"${cluster.server}" is not an http(s) URL`);
   // The library turns plain http away unless TLS verification is off, which plain http has none of.
   config.loadFromClusterAndUser(protocol === 'http:' ? { ...cluster, skipTLSVerify: true } : cluster, user);
   return config;
@@ -171,6 +173,6 @@ function narrow(config: KubeConfig, { contextName, path, master }: Narrowing): K
 /** The library forgets the server's CA when there is no user at all. */
 const ANONYMOUS: User = { name: 'anonymous' };
 
-function invalid(path: string, state: string, cause?: unknown): ClusterConfigError {
+function invalidKubeconfig(path: string, state: string, cause?: unknown): ClusterConfigError {
   return new ClusterConfigError('invalid-kubeconfig', `Cannot use kubeconfig "${path}": ${state}`, { cause });
 }

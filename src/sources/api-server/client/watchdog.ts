@@ -5,34 +5,34 @@ import type { Clock } from '../../../host/clock.ts';
 export class Watchdog {
   readonly #clock: Clock;
   #timer = new AbortController();
-  #touchedAt = 0;
+  #resetAt = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** Starts, or starts over with another limit. */
-  start(limitMs: number, bark: () => void): void {
+  start(limitMs: number, onTimeout: () => void): void {
     this.stop();
     this.#timer = new AbortController();
-    this.touch();
-    void this.#watch(limitMs, bark, this.#timer.signal);
+    this.reset();
+    void this.#watch(limitMs, onTimeout, this.#timer.signal);
   }
 
-  touch(): void {
-    this.#touchedAt = this.#clock.now();
+  reset(): void {
+    this.#resetAt = this.#clock.now();
   }
 
   stop(): void {
     this.#timer.abort();
   }
 
-  async #watch(limitMs: number, bark: () => void, signal: AbortSignal): Promise<void> {
+  async #watch(limitMs: number, onTimeout: () => void, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const leftMs = this.#touchedAt + limitMs - this.#clock.now();
-      if (leftMs <= 0) return bark();
+      const remainingMs = this.#resetAt + limitMs - this.#clock.now();
+      if (remainingMs <= 0) return onTimeout();
       // A wall clock that was set back must not make it sleep for longer than the limit.
-      await this.#clock.sleep(Math.min(leftMs, limitMs), signal);
+      await this.#clock.sleep(Math.min(remainingMs, limitMs), signal);
     }
   }
 }

@@ -3,12 +3,12 @@ import { ConnectionError } from '../client/api-error.ts';
 
 const NEWLINE = 0x0a;
 /** An object has a few megabytes at most; what goes on for longer is no watch. */
-const LONGEST_LINE = 256 * 1024 * 1024;
+const MAX_LINE_BYTES = 256 * 1024 * 1024;
 
 /** Collects bytes and decodes whole lines only, so that a cut inside a UTF-8 sequence does no harm. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
-  #pieces: Buffer[] = [];
+  #chunks: Buffer[] = [];
   #length = 0;
 
   constructor(onLine: (line: string) => void) {
@@ -16,32 +16,32 @@ export class LineSplitter {
   }
 
   /** Whether there is the beginning of a line whose end has not come. */
-  get isInsideLine(): boolean {
+  get hasPartialLine(): boolean {
     return this.#length > 0;
   }
 
   push(chunk: Buffer): void {
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
-      const line = this.#take(chunk.subarray(from, end));
+      const line = this.#completeLine(chunk.subarray(from, end));
       from = end + 1;
       if (line !== '') this.#onLine(line);
     }
-    if (from < chunk.length) this.#keep(chunk.subarray(from));
+    if (from < chunk.length) this.#append(chunk.subarray(from));
   }
 
-  #take(last: Buffer): string {
+  #completeLine(last: Buffer): string {
     if (this.#length === 0) return last.toString();
-    this.#pieces.push(last);
-    const line = Buffer.concat(this.#pieces, this.#length + last.length).toString();
-    this.#pieces = [];
+    this.#chunks.push(last);
+    const line = Buffer.concat(this.#chunks, this.#length + last.length).toString();
+    this.#chunks = [];
     this.#length = 0;
     return line;
   }
 
-  #keep(piece: Buffer): void {
-    this.#pieces.push(piece);
+  #append(piece: Buffer): void {
+    this.#chunks.push(piece);
     this.#length += piece.length;
-    if (this.#length > LONGEST_LINE) throw new ConnectionError(`a line is longer than ${LONGEST_LINE} bytes`);
+    if (this.#length > MAX_LINE_BYTES) throw new ConnectionError(`a line is longer than ${MAX_LINE_BYTES} bytes`);
   }
 }

@@ -1,5 +1,5 @@
 // One line of a watch.
-import { fields, text } from '../../../services/objects/read.ts';
+import { asObject, asString } from '../../../services/objects/read.ts';
 import { ConnectionError } from '../client/api-error.ts';
 
 export interface WatchEvent {
@@ -17,13 +17,13 @@ const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
 /** Reads a line; what is not JSON means that the stream is broken, and is a {@link ConnectionError}. */
 export function readWatchEvent(line: string): WatchEvent {
-  const { type, object } = fields(parse(line));
-  const metadata = fields(fields(object)['metadata']);
+  const { type, object } = asObject(parse(line));
+  const metadata = asObject(asObject(object)['metadata']);
   return {
-    type: text(type),
+    type: asString(type),
     object,
-    resourceVersion: text(metadata['resourceVersion']),
-    endsInitialEvents: type === 'BOOKMARK' && fields(metadata['annotations'])[INITIAL_EVENTS_END] === 'true',
+    resourceVersion: asString(metadata['resourceVersion']),
+    endsInitialEvents: type === 'BOOKMARK' && asObject(metadata['annotations'])[INITIAL_EVENTS_END] === 'true',
   };
 }
 
@@ -31,7 +31,7 @@ function parse(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {
-    const shown = JSON.stringify(line.length > 60 ? `${line.slice(0, 57)}...` : line);
-    throw new ConnectionError(`not a watch event: ${shown}`, { cause: error });
+    const excerpt = JSON.stringify(line.length > 60 ? `${line.slice(0, 57)}...` : line);
+    throw new ConnectionError(`not a watch event: ${excerpt}`, { cause: error });
   }
 }

@@ -1,8 +1,8 @@
 // The ways to dial: so many times, at a rate, again and again through one socket.
 import { setTimeout as delay } from 'node:timers/promises';
-import { askOnce, openLine } from './line.ts';
-import { Tally } from './tally.ts';
-import type { DialRequest, HoldRequest, KeepRequest, Report } from './traffic.ts';
+import { openClientSocket, requestOnce } from './client-socket.ts';
+import { OutcomeCounter } from './outcome-counter.ts';
+import type { DialRateRequest, DialReport, DialRequest, KeepConnectionRequest } from './traffic.ts';
 
 const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_PAUSE_MS = 20;
@@ -10,81 +10,81 @@ const DEFAULT_PAUSE_MS = 20;
 /** Dialling that goes on until stopped. */
 export interface DialTask {
   /** The report so far, after at least one more answer or failure. */
-  look(): Promise<Report>;
+  snapshot(): Promise<DialReport>;
   /** The whole report, when everything under way has its outcome. */
-  stop(): Promise<Report>;
+  stop(): Promise<DialReport>;
 }
 
-export async function dialMany({ count, concurrency, ...target }: DialRequest): Promise<Report> {
-  const tally = new Tally();
-  let left = count;
+export async function dialMany({ count, concurrency, ...target }: DialRequest): Promise<DialReport> {
+  const counter = new OutcomeCounter();
+  let remaining = count;
   const worker = async () => {
-    while (left-- > 0) await tally.count(() => askOnce(target));
+    while (remaining-- > 0) await counter.count(() => requestOnce(target));
   };
   const workers = target.sourcePort === undefined ? (concurrency ?? DEFAULT_CONCURRENCY) : 1;
   await Promise.all(Array.from({ length: workers }, worker));
-  return tally.report();
+  return counter.report();
 }
 
-export function holdRate({ perSecond, ...target }: HoldRequest): DialTask {
-  const tally = new Tally();
-  const underWay = new Set<Promise<unknown>>();
+export function dialAtRate({ perSecond, ...target }: DialRateRequest): DialTask {
+  const counter = new OutcomeCounter();
+  const pending = new Set<Promise<unknown>>();
   const start = performance.now();
-  let dialled = 0;
+  let started = 0;
   const dial = () => {
-    dialled++;
-    const attempt = tally.count(() => askOnce(target)).finally(() => underWay.delete(attempt));
-    underWay.add(attempt);
+    started++;
+    const attempt = counter.count(() => requestOnce(target)).finally(() => pending.delete(attempt));
+    pending.add(attempt);
     return attempt;
   };
   // Timers are coarse: each tick catches up with the rate.
   const tick = () => {
     const due = ((performance.now() - start) * perSecond) / 1000;
-    while (dialled < due) dial();
+    while (started < due) dial();
   };
   const timer = setInterval(tick, 5);
   return {
-    async look() {
+    async snapshot() {
       await dial();
-      return tally.report();
+      return counter.report();
     },
     async stop() {
       clearInterval(timer);
-      await Promise.all(underWay);
-      return tally.report();
+      await Promise.all(pending);
+      return counter.report();
     },
   };
 }
 
-export function keepAsking({ everyMs = DEFAULT_PAUSE_MS, ...target }: KeepRequest): DialTask {
-  const tally = new Tally();
-  const line = openLine(target);
+export function requestRepeatedly({ everyMs = DEFAULT_PAUSE_MS, ...target }: KeepConnectionRequest): DialTask {
+  const counter = new OutcomeCounter();
+  const client = openClientSocket(target);
   const stopping = new AbortController();
-  let asked = ask();
+  let lastRequest = sendRequest();
   // Questions go one after the other: the socket holds one at a time.
-  function ask(after: Promise<unknown> = Promise.resolve()): Promise<unknown> {
-    return after.then(() => tally.count(() => line.ask()));
+  function sendRequest(after: Promise<unknown> = Promise.resolve()): Promise<unknown> {
+    return after.then(() => counter.count(() => client.request()));
   }
-  async function goOn(): Promise<void> {
+  async function loop(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await asked;
+      await lastRequest;
       await delay(everyMs, undefined, { signal: stopping.signal }).catch(() => undefined);
-      if (!stopping.signal.aborted) asked = ask(asked);
+      if (!stopping.signal.aborted) lastRequest = sendRequest(lastRequest);
     }
-    await asked;
-    line.close();
+    await lastRequest;
+    client.close();
   }
-  const done = goOn();
+  const done = loop();
   return {
-    async look() {
-      asked = ask(asked);
-      await asked;
-      return tally.report();
+    async snapshot() {
+      lastRequest = sendRequest(lastRequest);
+      await lastRequest;
+      return counter.report();
     },
     async stop() {
       stopping.abort();
       await done;
-      return tally.report();
+      return counter.report();
     },
   };
 }

@@ -3,14 +3,21 @@ import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../namespace.ts';
 import type { PipedChild } from '../process.ts';
 import { outputLines } from '../program-output.ts';
-import type { DialRequest, HoldRequest, KeepRequest, Order, Reply, Report } from './traffic.ts';
+import type {
+  DialerCommand,
+  DialerReply,
+  DialRateRequest,
+  DialReport,
+  DialRequest,
+  KeepConnectionRequest,
+} from './traffic.ts';
 
 /** Dialling under way in the background. */
-export interface Dialling {
+export interface RunningDial {
   /** Asks once more and returns the report so far. */
-  look(): Promise<Report>;
+  snapshot(): Promise<DialReport>;
   /** Waits for what is under way and returns the whole report. */
-  stop(): Promise<Report>;
+  stop(): Promise<DialReport>;
 }
 
 const PROGRAM = fileURLToPath(new URL('./dialer.ts', import.meta.url));
@@ -25,64 +32,64 @@ export async function startDialer(namespace: Namespace): Promise<Dialer> {
 
 export class Dialer {
   readonly #child: PipedChild;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Report>>();
+  readonly #pending = new Map<number, PromiseWithResolvers<DialReport>>();
   #lastId = 0;
   #ended: unknown;
 
   constructor(child: PipedChild, lines: AsyncIterable<string>) {
     this.#child = child;
-    this.#listen(lines).catch((error: unknown) => this.#end(error));
+    this.#listen(lines).catch((error: unknown) => this.#fail(error));
   }
 
   /** Makes `count` connections, each with a socket of its own, and resolves when all have an outcome. */
-  dial(request: DialRequest): Promise<Report> {
-    return this.#order((id) => ({ id, kind: 'dial', request }));
+  dial(request: DialRequest): Promise<DialReport> {
+    return this.#send((id) => ({ id, kind: 'dial', request }));
   }
 
   /** Makes new connections at a rate. Resolves after the first outcome. */
-  hold(request: HoldRequest): Promise<Dialling> {
-    return this.#begin((id) => ({ id, kind: 'hold', request }));
+  dialAtRate(request: DialRateRequest): Promise<RunningDial> {
+    return this.#start((id) => ({ id, kind: 'dial-at-rate', request }));
   }
 
   /** Keeps one connection, or one UDP flow, and asks through it again and again. Resolves after the first outcome. */
-  keep(request: KeepRequest): Promise<Dialling> {
-    return this.#begin((id) => ({ id, kind: 'keep', request }));
+  keepConnection(request: KeepConnectionRequest): Promise<RunningDial> {
+    return this.#start((id) => ({ id, kind: 'keep-connection', request }));
   }
 
-  async #begin(order: (id: number) => Order): Promise<Dialling> {
+  async #start(command: (id: number) => DialerCommand): Promise<RunningDial> {
     let task = 0;
-    await this.#order((id) => {
+    await this.#send((id) => {
       task = id;
-      return order(id);
+      return command(id);
     });
     return {
-      look: () => this.#order((id) => ({ id, kind: 'look', task })),
-      stop: () => this.#order((id) => ({ id, kind: 'stop', task })),
+      snapshot: () => this.#send((id) => ({ id, kind: 'snapshot', task })),
+      stop: () => this.#send((id) => ({ id, kind: 'stop', task })),
     };
   }
 
-  #order(order: (id: number) => Order): Promise<Report> {
+  #send(command: (id: number) => DialerCommand): Promise<DialReport> {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
-    const report = Promise.withResolvers<Report>();
-    this.#waiting.set(id, report);
-    this.#child.stdin.write(`${JSON.stringify(order(id))}\n`);
+    const report = Promise.withResolvers<DialReport>();
+    this.#pending.set(id, report);
+    this.#child.stdin.write(`${JSON.stringify(command(id))}\n`);
     return report.promise;
   }
 
   async #listen(lines: AsyncIterable<string>): Promise<void> {
     for await (const line of lines) {
-      const { id, report, failure }: Reply = JSON.parse(line);
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
+      const { id, report, failure }: DialerReply = JSON.parse(line);
+      const waiting = this.#pending.get(id);
+      this.#pending.delete(id);
       if (report) waiting?.resolve(report);
       else waiting?.reject(new Error(failure));
     }
   }
 
-  #end(error: unknown): void {
+  #fail(error: unknown): void {
     this.#ended = error;
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
   }
 }

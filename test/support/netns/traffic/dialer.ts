@@ -1,37 +1,37 @@
 // A program that makes connections as ordered on standard input and reports what became of them.
 // It stays alive between orders, for starting Node anew would take longer than most of them.
 import { createInterface } from 'node:readline';
-import { type DialTask, dialMany, holdRate, keepAsking } from './dial-tasks.ts';
-import type { Order, Reply } from './traffic.ts';
+import { type DialTask, dialAtRate, dialMany, requestRepeatedly } from './dial-tasks.ts';
+import type { DialerCommand, DialerReply } from './traffic.ts';
 
 const tasks = new Map<number, DialTask>();
 
 process.stdout.write('ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
-  const order: Order = JSON.parse(line);
-  carryOut(order).then(reply, (error: unknown) => reply({ id: order.id, failure: String(error) }));
+  const order: DialerCommand = JSON.parse(line);
+  execute(order).then(reply, (error: unknown) => reply({ id: order.id, failure: String(error) }));
 }
 process.exit();
 
-async function carryOut(order: Order): Promise<Reply> {
-  const { id, kind } = order;
+async function execute(command: DialerCommand): Promise<DialerReply> {
+  const { id, kind } = command;
   switch (kind) {
     case 'dial':
-      return { id, report: await dialMany(order.request) };
-    case 'hold':
-      return begin(id, holdRate(order.request));
-    case 'keep':
-      return begin(id, keepAsking(order.request));
-    case 'look':
-      return { id, report: await task(order.task).look() };
+      return { id, report: await dialMany(command.request) };
+    case 'dial-at-rate':
+      return start(id, dialAtRate(command.request));
+    case 'keep-connection':
+      return start(id, requestRepeatedly(command.request));
+    case 'snapshot':
+      return { id, report: await task(command.task).snapshot() };
     case 'stop':
-      return { id, report: await task(order.task).stop() };
+      return { id, report: await task(command.task).stop() };
   }
 }
 
-async function begin(id: number, task: DialTask): Promise<Reply> {
+async function start(id: number, task: DialTask): Promise<DialerReply> {
   tasks.set(id, task);
-  return { id, report: await task.look() };
+  return { id, report: await task.snapshot() };
 }
 
 function task(id: number): DialTask {
@@ -40,6 +40,6 @@ function task(id: number): DialTask {
   return found;
 }
 
-function reply(message: Reply): void {
+function reply(message: DialerReply): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }

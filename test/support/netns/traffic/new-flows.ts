@@ -22,23 +22,23 @@ table ${TABLE} {
 }
 `;
 
-interface Listing {
+interface NftSetListing {
   readonly nftables: readonly {
     readonly set?: { readonly elem?: readonly { readonly concat: readonly unknown[] }[] };
   }[];
 }
 
-/** Begins to write them down, until {@link forgetNewFlows}. */
-export async function watchNewFlows(place: Namespace): Promise<void> {
-  await place.output('nft', ['-f', '-'], { input: RULES });
+/** Begins to write them down, until {@link stopRecordingNewFlows}. */
+export async function recordNewFlows(namespace: Namespace): Promise<void> {
+  await namespace.output('nft', ['-f', '-'], { input: RULES });
 }
 
 /** Tells of a flow whether it has begun in the stack. */
-export async function readNewFlows(place: Namespace): Promise<(flow: FlowEnds) => boolean> {
+export async function readNewFlows(namespace: Namespace): Promise<(flow: FlowEnds) => boolean> {
   const known = new Set<string>();
   for (const name of ['new4', 'new6']) {
-    const { nftables }: Listing = JSON.parse(
-      await place.output('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name]),
+    const { nftables }: NftSetListing = JSON.parse(
+      await namespace.output('nft', ['-j', 'list', 'set', ...TABLE.split(' '), name]),
     );
     for (const { set } of nftables) for (const { concat } of set?.elem ?? []) known.add(concat.join(' '));
   }
@@ -46,6 +46,6 @@ export async function readNewFlows(place: Namespace): Promise<(flow: FlowEnds) =
     known.has([source, destination, protocol, destinationPort].join(' '));
 }
 
-export async function forgetNewFlows(place: Namespace): Promise<void> {
-  await place.output('nft', ['delete', 'table', ...TABLE.split(' ')]);
+export async function stopRecordingNewFlows(namespace: Namespace): Promise<void> {
+  await namespace.output('nft', ['delete', 'table', ...TABLE.split(' ')]);
 }

@@ -28,7 +28,7 @@ for source in range(5000, 5000 + count):
 `;
 
 /** Prints what comes in, a line each: who sent it, to which port, and whether the checksum is right. */
-const HEAR_INITS = `${CRC}
+const CAPTURE_INITS = `${CRC}
 import select
 raws = [socket.socket(family, socket.SOCK_RAW, 132) for family in (socket.AF_INET, socket.AF_INET6)]
 print('ready', flush=True)
@@ -43,7 +43,7 @@ while True:
 `;
 
 /** Asks for an echo and prints type and code of the ICMP answer, and who sent it. */
-const ASK_ECHO = `
+const ECHO_REQUEST = `
 import json, os, socket, struct, sys, time
 address = sys.argv[1]
 is6 = ':' in address
@@ -69,7 +69,7 @@ print(json.dumps(answer))
 `;
 
 /** An SCTP packet as a pod saw it. */
-export interface HeardInit {
+export interface CapturedInit {
   readonly client: string;
   readonly port: number;
   /** 1 is INIT. */
@@ -78,17 +78,17 @@ export interface HeardInit {
 }
 
 /** Writes down the SCTP packets that a pod gets, until it is stopped. */
-export async function hearInits(pod: Namespace): Promise<{ readonly heard: readonly HeardInit[]; stop(): void }> {
-  const child = pod.spawn('python3', ['-c', HEAR_INITS]);
-  const lines = outputLines(child, 'hear-inits');
+export async function captureInits(pod: Namespace): Promise<{ readonly heard: readonly CapturedInit[]; stop(): void }> {
+  const child = pod.spawn('python3', ['-c', CAPTURE_INITS]);
+  const lines = outputLines(child, 'capture-inits');
   await lines.next();
-  const heard: HeardInit[] = [];
+  const captured: CapturedInit[] = [];
   const listen = async () => {
-    for await (const line of lines) heard.push(JSON.parse(line));
+    for await (const line of lines) captured.push(JSON.parse(line));
   };
   // It ends when the program is killed, and that is no failure.
   listen().catch(() => undefined);
-  return { heard, stop: () => killGroup(child) };
+  return { heard: captured, stop: () => killGroup(child) };
 }
 
 /** Sends so many SCTP INITs, each of a flow of its own. */
@@ -104,7 +104,7 @@ export interface EchoAnswer {
 
 /** What comes back when an address is pinged; `null` when nothing does in time. */
 export async function ping(from: Namespace, address: string, timeoutMs = 1000): Promise<EchoAnswer | null> {
-  return JSON.parse(await from.output('python3', ['-c', ASK_ECHO, address, `${timeoutMs / 1000}`]));
+  return JSON.parse(await from.output('python3', ['-c', ECHO_REQUEST, address, `${timeoutMs / 1000}`]));
 }
 
 /** Whether there is a Python to send them with. */

@@ -1,6 +1,6 @@
 // Two datagrams at the very same time through one socket: two processes send one each, on processors of their own.
 import type { Namespace } from '../namespace.ts';
-import type { PairReport } from './pair-asker.ts';
+import type { PairReport } from './udp-pair-client.ts';
 
 /**
  * All sockets are made before the processes part, and a page that they share says whose turn it is: both spin until
@@ -19,7 +19,7 @@ turn = mmap.mmap(-1, 4096)
 processors = sorted(os.sched_getaffinity(0))
 child = os.fork()
 os.sched_setaffinity(0, {processors[0] if child else processors[-1]})
-tally = {'together': 0, 'apart': 0, 'lost': 0}
+tally = {'sameBackend': 0, 'differentBackends': 0, 'lost': 0}
 if child == 0:
     turn[2] = 1
     for number, each in enumerate(sockets):
@@ -41,7 +41,7 @@ for number, each in enumerate(sockets):
         pass
     try:
         pods = [json.loads(each.recv(2048))['pod'] for _ in range(2)]
-        tally['together' if pods[0] == pods[1] else 'apart'] += 1
+        tally['sameBackend' if pods[0] == pods[1] else 'differentBackends'] += 1
     except OSError:
         tally['lost'] += 1
 turn[0] = 255

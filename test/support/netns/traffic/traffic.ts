@@ -30,18 +30,18 @@ export interface DialRequest extends Target {
 }
 
 /** New connections at a rate until stopped. */
-export interface HoldRequest extends Target {
+export interface DialRateRequest extends Target {
   readonly perSecond: number;
 }
 
 /** One socket that asks again and again until stopped. */
-export interface KeepRequest extends Target {
+export interface KeepConnectionRequest extends Target {
   /** The pause between an answer and the next question. Default: 20 ms. */
   readonly everyMs?: number;
 }
 
 /** Outcomes counted. `answered + refused + timedOut + the sum of errors = attempts`. */
-export interface Report {
+export interface DialReport {
   readonly attempts: number;
   readonly answered: number;
   /** Answers by the name of the pod. */
@@ -58,14 +58,14 @@ export interface Report {
 }
 
 /** The orders a dialer process takes, one JSON document a line, and answers with the same id. */
-export type Order =
+export type DialerCommand =
   | { readonly id: number; readonly kind: 'dial'; readonly request: DialRequest }
-  | { readonly id: number; readonly kind: 'hold'; readonly request: HoldRequest }
-  | { readonly id: number; readonly kind: 'keep'; readonly request: KeepRequest }
-  | { readonly id: number; readonly kind: 'look' | 'stop'; readonly task: number };
+  | { readonly id: number; readonly kind: 'dial-at-rate'; readonly request: DialRateRequest }
+  | { readonly id: number; readonly kind: 'keep-connection'; readonly request: KeepConnectionRequest }
+  | { readonly id: number; readonly kind: 'snapshot' | 'stop'; readonly task: number };
 
-export interface Reply {
+export interface DialerReply {
   readonly id: number;
-  readonly report?: Report;
+  readonly report?: DialReport;
   readonly failure?: string;
 }

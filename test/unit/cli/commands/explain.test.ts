@@ -1,8 +1,8 @@
 // Tests of how a connection is read from the command line.
 import t from 'tap';
-import { readPacket } from '../../../../src/cli/commands/explain.ts';
+import { parsePacket } from '../../../../src/cli/commands/explain.ts';
 import type { Host } from '../../../../src/explain/flow/packet.ts';
-import { toRoute } from '../../../support/builders/packets.ts';
+import { toRoute } from '../../../support/builders/arbitrary-packets.ts';
 
 const HOST: Host = {
   addresses: ['192.0.2.1'],
@@ -10,8 +10,8 @@ const HOST: Host = {
 };
 const GIVEN = { fromHost: false, inInterface: undefined };
 
-function read(source: string, target: string, given: Parameters<typeof readPacket>[1] = GIVEN) {
-  return readPacket({ source, target }, given, HOST);
+function read(source: string, target: string, given: Parameters<typeof parsePacket>[1] = GIVEN) {
+  return parsePacket({ source, target }, given, HOST);
 }
 
 t.test('readPacket() reads addresses, port and protocol', async (t) => {

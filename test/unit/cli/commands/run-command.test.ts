@@ -2,14 +2,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { main } from '../../../../src/cli/program.ts';
-import { configurationOf, fileOf, settingsOf } from '../../../support/builders/configuration.ts';
+import { runCli } from '../../../../src/cli/program.ts';
+import { configurationOf, configurationText, settingsOf } from '../../../support/builders/configuration.ts';
 import { KUBEADM_CONFIG } from '../../../support/deployment/kubeadm-config.ts';
 
 /** Runs the command line. What it says on standard error is returned with its status. */
 async function runMain(t: Test, ...args: readonly string[]): Promise<{ status: number; said: string }> {
   const stderr = t.capture(process.stderr, 'write', () => true);
-  const status = await main(['run', ...args], AbortSignal.timeout(60_000));
+  const status = await runCli(['run', ...args], AbortSignal.timeout(60_000));
   const said = stderr().map(({ args: [text] }) => String(text));
   stderr.restore();
   return { status, said: said.join('') };
@@ -22,7 +22,7 @@ t.test('--write-config-to writes what is in effect, which reads as the same', as
   const flags = ['--hostname-override', 'Node-7', '--masquerade_all=true', '--take-over', 'no'];
   t.strictSame(await runMain(t, '--config', config, ...flags, '--write-config-to', written), { status: 0, said: '' });
   const text = readFileSync(written, 'utf8');
-  t.match(settingsOf(text), { proxy: { nodeName: 'node-7', masqueradeAll: true }, own: { takeOver: 'no' } });
+  t.match(settingsOf(text), { proxy: { nodeName: 'node-7', masqueradeAll: true }, nftlane: { takeOver: 'no' } });
   t.strictSame(configurationOf(text).warnings, []);
   await runMain(t, '--config', written, '--write-config-to', again);
   t.equal(readFileSync(again, 'utf8'), text);
@@ -32,7 +32,7 @@ t.test('--write-config-to writes what is in effect, which reads as the same', as
 
 t.test('a wrong command line, and a wrong file, have their statuses and name all that is wrong', async (t) => {
   const file = join(t.testdir({}), 'config.conf');
-  writeFileSync(file, fileOf('oomScoreAdj: 5000\nbindAddress: here'));
+  writeFileSync(file, configurationText('oomScoreAdj: 5000\nbindAddress: here'));
   const byFlags = await runMain(t, '--cluster-cidr=x', '--masquerade-bit=40');
   t.equal(byFlags.status, 2);
   t.match(byFlags.said, /command line:\n {2}--masquerade-bit: 40 is more than 31\n {2}--cluster-cidr: "x"/);
@@ -47,7 +47,10 @@ t.test('a wrong command line, and a wrong file, have their statuses and name all
 });
 
 t.test('a fast path that is required and not there is said', async (t) => {
-  const file = join(t.testdir({ f: fileOf('', 'fastPath: {mode: required, program: /there/is/none}') }), 'f');
+  const file = join(
+    t.testdir({ f: configurationText('', 'fastPath: {mode: required, program: /there/is/none}') }),
+    'f',
+  );
   t.match(await runMain(t, '--config', file, '--manifests=/m'), {
     status: 3,
     said: /fast path, which is required: .*there is no such program/,

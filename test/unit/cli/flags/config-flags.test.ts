@@ -8,7 +8,7 @@ import {
   withConfigFlags,
 } from '../../../../src/cli/flags/config-flags.ts';
 import { PROXY_FLAGS, RUN_FLAGS } from '../../../../src/cli/flags/flag-table.ts';
-import { innerOf } from '../../../../src/config/schema/field.ts';
+import { unwrapSchema } from '../../../../src/config/schema/field.ts';
 import { KUBE_PROXY_KIND, KUBE_PROXY_SCHEMA } from '../../../../src/config/schema/kube-proxy-schema.ts';
 import { NFTLANE_SCHEMA } from '../../../../src/config/schema/nftlane-schema.ts';
 import { configurationOf, settingsOf } from '../../../support/builders/configuration.ts';
@@ -32,7 +32,7 @@ t.test('flags become the fields that they are about', async (t) => {
     '--nodeport-addresses=192.0.2.0/24, localhost',
     '--oom-score-adj=-5',
   ];
-  const { proxy, config, own } = settingsOf(
+  const { proxy, kubeProxy, nftlane } = settingsOf(
     undefined,
     flagsOf([...given, ...more, '--feature-gates=ContextualLogging=true,NativeHistograms=false', '--conntrack-min=0']),
   );
@@ -41,9 +41,9 @@ t.test('flags become the fields that they are about', async (t) => {
     nodePortAddresses: ['primary', { text: '192.0.2.0/24' }, 'localhost'],
     detectLocal: { cidrs: [{ text: '10.0.0.0/8' }, { text: 'fd00::/8' }] },
   });
-  t.match(config, { bindAddressHardFail: true, oomScoreAdj: -5, conntrack: { min: 0 } });
-  t.strictSame(config.featureGates, { ContextualLogging: true, NativeHistograms: false });
-  t.equal(own.log.level, 'debug');
+  t.match(kubeProxy, { bindAddressHardFail: true, oomScoreAdj: -5, conntrack: { min: 0 } });
+  t.strictSame(kubeProxy.featureGates, { ContextualLogging: true, NativeHistograms: false });
+  t.equal(nftlane.log.level, 'debug');
 });
 
 t.test('flags of a mode go to its section', async (t) => {
@@ -65,26 +65,26 @@ t.test('flags of a mode go to its section', async (t) => {
 });
 
 t.test('an empty address switches a server off, and a boolean can be false', async (t) => {
-  const off = settingsOf(undefined, flagsOf(['--healthz-bind-address=', '--metrics-bind-address', ''])).config;
+  const off = settingsOf(undefined, flagsOf(['--healthz-bind-address=', '--metrics-bind-address', ''])).kubeProxy;
   t.strictSame([off.healthzBindAddress, off.metricsBindAddress], [undefined, undefined]);
   const text = `apiVersion: nftlane.io/v1alpha1\nkind: NftlaneConfiguration\nserveHealth: false\nstrictSourceRanges: true\n`;
   const on = settingsOf(text, flagsOf(['--healthz-bind-address=127.0.0.1', '--strict-source-ranges=false']));
-  t.strictSame(on.config.healthzBindAddress, { host: '127.0.0.1', port: 10256 });
+  t.strictSame(on.kubeProxy.healthzBindAddress, { host: '127.0.0.1', port: 10256 });
   t.equal(on.proxy.strictSourceRanges, false);
 });
 
 t.test('who names a kubeconfig does not want the manifests of the file', async (t) => {
   const text = 'apiVersion: nftlane.io/v1alpha1\nkind: NftlaneConfiguration\nmanifests: /m\n';
   t.equal(settingsOf(text).manifests, '/m');
-  const { manifests, config } = settingsOf(text, flagsOf(['--kubeconfig=/k']));
-  t.strictSame([manifests, config.clientConnection.kubeconfig], [undefined, '/k']);
+  const { manifests, kubeProxy } = settingsOf(text, flagsOf(['--kubeconfig=/k']));
+  t.strictSame([manifests, kubeProxy.clientConnection.kubeconfig], [undefined, '/k']);
 });
 
 t.test('every flag is about a field that there is', async (t) => {
   for (const { name, kind, path } of TABLE) {
     let schema: unknown = kind === KUBE_PROXY_KIND ? KUBE_PROXY_SCHEMA : NFTLANE_SCHEMA;
     for (const key of path.replace('*', 'nftables').split('.')) {
-      schema = innerOf((schema as { shape: Record<string, unknown> }).shape[key]);
+      schema = unwrapSchema((schema as { shape: Record<string, unknown> }).shape[key]);
     }
     t.ok(schema, `--${name}: ${path}`);
   }
@@ -102,7 +102,7 @@ t.test('arguments are taken as Go programs take them', async (t) => {
     ['--', '--'],
   ];
   for (const [given, taken] of cases) t.strictSame(normaliseArguments([given]), [taken]);
-  t.strictSame(configurationOf(undefined, flagsOf([])).overridden, []);
+  t.strictSame(configurationOf(undefined, flagsOf([])).overridingFlags, []);
 });
 
 t.test('the deprecated ports of servers are for addresses that have none, and 0 turns a server off', async (t) => {
@@ -115,9 +115,9 @@ t.test('the deprecated ports of servers are for addresses that have none, and 0 
   ];
   for (const [given, health, metrics] of cases) {
     const flags = [...readConfigFlags(given, TABLE, undefined), ...readPortFlags(given)];
-    const { config } = settingsOf(undefined, flags);
-    t.match({ health: config.healthzBindAddress, metrics: config.metricsBindAddress }, { health, metrics });
-    t.strictSame(configurationOf(undefined, flags).overridden, [], 'there is no file that they go before');
+    const { kubeProxy } = settingsOf(undefined, flags);
+    t.match({ health: kubeProxy.healthzBindAddress, metrics: kubeProxy.metricsBindAddress }, { health, metrics });
+    t.strictSame(configurationOf(undefined, flags).overridingFlags, [], 'there is no file that they go before');
   }
   t.throws(() => settingsOf(undefined, readPortFlags({ metricsPort: 'x' })), {
     message: /--metrics-port: "127.*:x" is/,

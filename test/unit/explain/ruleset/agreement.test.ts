@@ -2,18 +2,18 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Engine } from '../../../../src/engine/engine.ts';
-import { differencesOf, type Outcome } from '../../../../src/explain/flow/fate.ts';
+import { diffOutcomes, type Outcome } from '../../../../src/explain/flow/flow-outcome.ts';
 import type { Host, Packet } from '../../../../src/explain/flow/packet.ts';
 import { trace } from '../../../../src/explain/ruleset/trace.ts';
-import { route } from '../../../../src/explain/services/route.ts';
+import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
 import { FAMILIES } from '../../../../src/net/family.ts';
 import { type Prefix, parsePrefix } from '../../../../src/net/prefix.ts';
 import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
+import { ClusterObjects, objectEvents } from '../../../support/builders/arbitrary-events.ts';
+import { type AimedPacket, aimedPackets, atFrontend, hosts } from '../../../support/builders/arbitrary-packets.ts';
 import { engineOf } from '../../../support/builders/engine.ts';
-import { Cluster, events } from '../../../support/builders/events.ts';
 import { node } from '../../../support/builders/node.ts';
-import { type Aimed, aimedPackets, atFrontend, hosts } from '../../../support/builders/packets.ts';
-import { directoryOf, rulesetOf } from '../../../support/builders/rulesets.ts';
+import { rulesetOf, serviceTableOf } from '../../../support/builders/rulesets.ts';
 import { service } from '../../../support/builders/service.ts';
 import { endpoint, slice } from '../../../support/builders/slice.ts';
 
@@ -50,19 +50,19 @@ const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
 });
 
 /** One line for each packet on which route and trace differ. */
-function disagreements(engine: Engine, host: Host, sent: readonly Aimed[], seen: Map<Outcome, number>): string[] {
-  const directory = directoryOf(engine, host);
+function disagreements(engine: Engine, host: Host, sent: readonly AimedPacket[], seen: Map<Outcome, number>): string[] {
+  const directory = serviceTableOf(engine, host);
   const [ip, ip6] = FAMILIES.map((family) => rulesetOf(engine, family));
-  const frontends = [...directory.listings.values()].map(({ frontend }) => frontend);
+  const frontends = [...directory.entries.values()].map(({ frontend }) => frontend);
   return sent.flatMap((aimed) => {
     const packet = atFrontend(aimed, frontends);
     const ruleset = packet.family === 'ip' ? ip : ip6;
     if (ruleset === undefined) return ['no ruleset'];
-    const verdict = route(packet, directory);
+    const verdict = resolveFlow(packet, directory);
     const traced = trace(packet, ruleset, host);
     seen.set(verdict.outcome, (seen.get(verdict.outcome) ?? 0) + 1);
-    const found = differencesOf(verdict, traced, { a: 'route', b: 'trace' });
-    if (traced.otherwise.length > 0) found.push(`other ways end otherwise: ${traced.otherwise}`);
+    const found = diffOutcomes(verdict, traced, { a: 'route', b: 'trace' });
+    if (traced.otherOutcomes.length > 0) found.push(`other ways end otherwise: ${traced.otherOutcomes}`);
     if (found.length === 0) return [];
     const steps = traced.steps.map((step) => `  ${step.hook} ${step.chain}: ${step.rule} ${step.element ?? ''}`);
     return [[JSON.stringify(packet), ...found, `  ${verdict.reason}`, ...verdict.steps, ...steps].join('\n')];
@@ -91,7 +91,7 @@ t.test('a pod is dropped where all endpoints that it may use have weight 0, and 
   for (const { source, outcome } of cases) {
     const packet: Packet = { ...at, source, inInterface: 'lan' };
     t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
-    t.equal(route(packet, directoryOf(engine, host)).outcome, outcome, source);
+    t.equal(resolveFlow(packet, serviceTableOf(engine, host)).outcome, outcome, source);
   }
 });
 
@@ -119,20 +119,20 @@ t.test('a process that dials a load balancer address from that very address is l
   ] as const) {
     const packet: Packet = { ...at, source, inInterface: undefined };
     t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
-    t.equal(route(packet, directoryOf(engine, host)).outcome, outcome, source);
+    t.equal(resolveFlow(packet, serviceTableOf(engine, host)).outcome, outcome, source);
   }
 });
 
 t.test('route and trace agree on random packets in random clusters', async (t) => {
   const seen = new Map<Outcome, number>();
   const state = fc.record({
-    history: events(40),
+    history: objectEvents(40),
     options: OPTIONS,
     host: hosts(),
     sent: fc.array(aimedPackets(), { minLength: PACKETS, maxLength: PACKETS, size: 'max' }),
   });
   const property = fc.property(state, ({ history, options, host, sent }) => {
-    const cluster = new Cluster();
+    const cluster = new ClusterObjects();
     for (const event of history) cluster.apply(event);
     const engine = engineOf(cluster.objects(), options);
     engine.setHostAddresses(host.addresses);

@@ -1,7 +1,7 @@
 // Tests of the way of a packet through rules, on small rulesets.
 import t from 'tap';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
-import { createRuleset, type TracedElement } from '../../../../src/explain/ruleset/ruleset.ts';
+import { createRuleset, type RulesetElement } from '../../../../src/explain/ruleset/ruleset.ts';
 import { trace } from '../../../../src/explain/ruleset/trace.ts';
 import type { Chain, Field, Rule } from '../../../../src/nftables/syntax/statement.ts';
 
@@ -17,11 +17,11 @@ function base(hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting
   return { name: `at-${hook}`, hook: { type, hook, priority: 0 }, rules };
 }
 
-function walked(packet: Packet, chains: readonly Chain[], elements: Record<string, readonly TracedElement[]> = {}) {
+function walked(packet: Packet, chains: readonly Chain[], elements: Record<string, readonly RulesetElement[]> = {}) {
   return trace(packet, createRuleset('ip', chains, new Map(Object.entries(elements))), HOST);
 }
 
-function element(key: string, data = ''): TracedElement {
+function element(key: string, data = ''): RulesetElement {
   return { key, data, comment: '' };
 }
 
@@ -60,7 +60,7 @@ t.test('trace() follows the packet that begins a connection, and none of its mid
   ];
   const reset: Rule = [{ kind: 'reject', tcpReset: true }];
   t.equal(walked(PACKET, [base('forward', [[...conditions, ...reset]])]).outcome, 'refuse');
-  t.equal(walked(PACKET, [base('forward', [[...conditions, { kind: 'no-syn' }, ...reset]])]).outcome, 'untouched');
+  t.equal(walked(PACKET, [base('forward', [[...conditions, { kind: 'not-syn' }, ...reset]])]).outcome, 'untouched');
 });
 
 t.test('trace() follows every slot that can be drawn, and those that are missing go on', async (t) => {
@@ -71,7 +71,7 @@ t.test('trace() follows every slot that can be drawn, and those that are missing
   const slots = ['10.1.0.1', '10.1.0.2', '10.1.0.1', '10.1.0.1'];
   const endpoints = slots.map((address, slot) => element(`10.96.0.1 . ${slot}`, `${address} . 8080`));
   const full = walked(PACKET, chains, { endpoints });
-  t.strictSame(full.landings, [
+  t.strictSame(full.destinations, [
     { address: '10.1.0.1', port: 8080, share: 0.75, masquerade: true },
     { address: '10.1.0.2', port: 8080, share: 0.25, masquerade: true },
   ]);
@@ -79,7 +79,11 @@ t.test('trace() follows every slot that can be drawn, and those that are missing
     full.steps.map(({ element }) => element),
     ['10.96.0.1 . 0 : 10.1.0.1 . 8080', undefined],
   );
-  t.strictSame(walked(PACKET, chains, { endpoints: endpoints.slice(1) }).otherwise, ['forward'], 'slot 0 is missing');
+  t.strictSame(
+    walked(PACKET, chains, { endpoints: endpoints.slice(1) }).otherOutcomes,
+    ['forward'],
+    'slot 0 is missing',
+  );
 });
 
 t.test('trace() finds an address in the blocks of a set', async (t) => {

@@ -16,34 +16,37 @@ function loaderOf(t: Test, code: string, { protocol = 2, timeoutMs = 5000 } = {}
 }
 
 t.test('answers have lines and words', async (t) => {
-  const loader = loaderOf(t, 'list) echo "place pod 7 tcx"; echo "place uplink 2 tcx"; echo "ok a=1 b=x=y";;');
-  const [one, two] = await Promise.all([loader.ask('list'), loader.ask('list')]);
-  t.strictSame(one, { lines: ['place pod 7 tcx', 'place uplink 2 tcx'], words: { a: '1', b: 'x=y' } });
+  const loader = loaderOf(
+    t,
+    'list) echo "attachment pod 7 tcx"; echo "attachment uplink 2 tcx"; echo "ok a=1 b=x=y";;',
+  );
+  const [one, two] = await Promise.all([loader.request('list'), loader.request('list')]);
+  t.strictSame(one, { lines: ['attachment pod 7 tcx', 'attachment uplink 2 tcx'], fields: { a: '1', b: 'x=y' } });
   t.strictSame(two, one);
 });
 
 t.test('a refusal has the name of its error', async (t) => {
   const loader = loaderOf(t, 'load) echo "error EPERM not allowed here";;');
-  await t.rejects(loader.ask('load'), { code: 'EPERM', message: /"load": EPERM not allowed here/ });
+  await t.rejects(loader.request('load'), { code: 'EPERM', message: /"load": EPERM not allowed here/ });
 });
 
 t.test('a loader that ends is started again', async (t) => {
   const loader = loaderOf(t, 'die) echo why >&2; exit 3;;\n*) echo ok;;');
-  await t.rejects(loader.ask('die'), { code: 'lost', message: /status 3 why/ });
+  await t.rejects(loader.request('die'), { code: 'EXITED', message: /status 3 why/ });
   t.notOk(loader.isRunning);
   t.equal(loader.restarts, 0);
-  t.strictSame((await loader.ask('stats')).lines, []);
+  t.strictSame((await loader.request('stats')).lines, []);
   t.equal(loader.restarts, 1);
 });
 
 t.test('one that does not answer is ended', async (t) => {
   const loader = loaderOf(t, 'gc) exec sleep 60;;', { timeoutMs: 300 });
-  await t.rejects(loader.ask('gc'), { code: 'lost', message: /SIGKILL/ });
+  await t.rejects(loader.request('gc'), { code: 'EXITED', message: /SIGKILL/ });
 });
 
 t.test('one that is not there, or of another version, is said', async (t) => {
   const none = new LoaderProcess({ command: '/there/is/none', directory: '/' });
-  await t.rejects(none.ask('probe'), { message: /there is no such program/ });
+  await t.rejects(none.request('probe'), { message: /there is no such program/ });
   const other = loaderOf(t, '', { protocol: 1 });
-  await t.rejects(other.ask('probe'), { code: 'EPROTO', message: /protocol 1/ });
+  await t.rejects(other.request('probe'), { code: 'EPROTO', message: /protocol 1/ });
 });

@@ -2,25 +2,25 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Engine } from '../../../../src/engine/engine.ts';
-import type { Fate } from '../../../../src/explain/flow/fate.ts';
-import { differencesOf, sortLandings } from '../../../../src/explain/flow/fate.ts';
+import type { FlowOutcome } from '../../../../src/explain/flow/flow-outcome.ts';
+import { diffOutcomes, mergeDestinations } from '../../../../src/explain/flow/flow-outcome.ts';
 import type { Host, Packet } from '../../../../src/explain/flow/packet.ts';
-import { isOfHost } from '../../../../src/explain/flow/packet.ts';
+import { isHostAddress } from '../../../../src/explain/flow/packet.ts';
 import { trace } from '../../../../src/explain/ruleset/trace.ts';
-import { route } from '../../../../src/explain/services/route.ts';
-import { DemandBook } from '../../../../src/fastpath/eligibility/demand-book.ts';
-import { place } from '../../../../src/fastpath/eligibility/place.ts';
-import { excludedSources } from '../../../../src/fastpath/eligibility/sources.ts';
-import type { Backend, FrontendKey } from '../../../../src/fastpath/maps/entries.ts';
-import { Tables } from '../../../../src/fastpath/maps/tables.ts';
+import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
+import { EligibilityIndex } from '../../../../src/fastpath/eligibility/eligibility-index.ts';
+import { excludedSources } from '../../../../src/fastpath/eligibility/excluded-sources.ts';
+import { resolveBackends } from '../../../../src/fastpath/eligibility/resolve-backends.ts';
+import type { BackendValue, FrontendKey } from '../../../../src/fastpath/maps/entries.ts';
+import { MapState } from '../../../../src/fastpath/maps/map-state.ts';
 import { familyOf } from '../../../../src/net/address.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
 import { DEFAULT_OPTIONS } from '../../../../src/nftables/compile/node-view.ts';
-import { BpfMaps } from '../../../support/builders/bpf-maps.ts';
-import { type Event, events, tell } from '../../../support/builders/events.ts';
-import { type Aimed, aimedPackets, atFrontend, hosts } from '../../../support/builders/packets.ts';
-import { directoryOf, rulesetOf } from '../../../support/builders/rulesets.ts';
+import { applyEvent, type ObjectEvent, objectEvents } from '../../../support/builders/arbitrary-events.ts';
+import { type AimedPacket, aimedPackets, atFrontend, hosts } from '../../../support/builders/arbitrary-packets.ts';
+import { FakeBpfMaps } from '../../../support/builders/fake-bpf-maps.ts';
+import { rulesetOf, serviceTableOf } from '../../../support/builders/rulesets.ts';
 import { type ApiObject, merge } from '../../../support/deployment/merge.ts';
 
 const SEED = Number(process.env['SEED'] ?? 31);
@@ -49,7 +49,7 @@ const SOURCES = {
 };
 
 /** The event as it would be where the programs have most to do: Local policies, endpoints here, nothing that only nft does. */
-function favoured({ verb, object }: Event): Event {
+function favoured({ verb, object }: ObjectEvent): ObjectEvent {
   if (object['kind'] === 'EndpointSlice') {
     const endpoints = (object['endpoints'] as readonly ApiObject[]).map((one) => ({ ...one, nodeName: 'n1' }));
     return { verb, object: { ...object, endpoints } };
@@ -60,7 +60,7 @@ function favoured({ verb, object }: Event): Event {
 }
 
 /** A pod's device and link, by the last digit of its address. */
-function backendAt(address: string): Omit<Backend, 'gen' | 'svc' | 'port' | 'protocol'> {
+function backendAt(address: string): Omit<BackendValue, 'gen' | 'svc' | 'port' | 'protocol'> {
   const digit = Number(address.at(-1));
   const ifindex = 100 + digit;
   const mac = new Uint8Array([2, 0, 0, 0, 0, digit]);
@@ -70,10 +70,10 @@ function backendAt(address: string): Omit<Backend, 'gen' | 'svc' | 'port' | 'pro
 const NOWHERE = { cause: 'pod', reason: 'has no device' } as const;
 
 /** What the maps make of a packet, in the words of `route`. */
-function fateOf(backends: readonly Backend[]): Fate {
+function fateOf(backends: readonly BackendValue[]): FlowOutcome {
   const share = 1 / backends.length;
   const landings = backends.map(({ address, port }) => ({ address, port, share, masquerade: false }));
-  return { outcome: 'forward', landings: sortLandings(landings) };
+  return { outcome: 'forward', destinations: mergeDestinations(landings) };
 }
 
 t.test('the programs choose from what the ruleset chooses from, and their maps are always in order', async (t) => {
@@ -83,7 +83,9 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
     fc.record({
       told: fc
         .array(fc.boolean(), { minLength: 12, maxLength: 12, size: 'max' })
-        .chain((favours) => events(12).map((told) => told.map((event, i) => (favours[i] ? favoured(event) : event)))),
+        .chain((favours) =>
+          objectEvents(12).map((told) => told.map((event, i) => (favours[i] ? favoured(event) : event))),
+        ),
       /** Pods that have a device now. */
       placed: fc.oneof(fc.constant<number[]>([1, 2, 3, 4]), fc.subarray<number>([1, 2, 3, 4], { minLength: 2 })),
       flows: fc.subarray(Array.from({ length: 12 }, (_, i) => i + 1)),
@@ -98,20 +100,20 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
     ({ history, options, host }) => {
       const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options });
       engine.setHostAddresses(host.addresses);
-      const book = new DemandBook(engine);
+      const book = new EligibilityIndex(engine);
       for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const) engine.replace(kind, []);
       engine.adopt({ elements: new Map(), chains: [] });
-      const maps = new BpfMaps();
+      const maps = new FakeBpfMaps();
       let now = 1_000_000;
-      const begin = () => new Tables(maps.held(), now);
+      const begin = () => new MapState(maps.installed(), now);
       let tables = begin();
       for (const { told, placed, flows, pauseMs, restarted, sent } of history) {
-        for (const event of told) tell(engine, event);
+        for (const event of told) applyEvent(engine, event);
         engine.compile();
         now += pauseMs;
         if (restarted) tables = begin();
-        const wanted = book.wanted(host.addresses);
-        const { frontends } = place(wanted.frontends, ({ address, port, protocol }) =>
+        const wanted = book.desired(host.addresses);
+        const { frontends } = resolveBackends(wanted.frontends, ({ address, port, protocol }) =>
           placed.includes(Number(address.at(-1))) ? { ...backendAt(address), port, protocol } : NOWHERE,
         );
         const { addresses: hostAddresses } = host;
@@ -119,14 +121,14 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
         const devices = new Set(placed.map((digit) => 100 + digit));
         const counted = { at: now - 1, bySlot: new Map(flows.map((slot) => [slot, 1])) };
         const { lines } = tables.plan(
-          { frontends, sources, uplinks: new Map([[2, 1500]]), devices },
+          { frontends, excludedSources: sources, uplinks: new Map([[2, 1500]]), devices },
           { now, flows: counted },
         );
         changes += lines.length;
         maps.apply(lines, now);
-        if (maps.faults.length > 0) throw new Error(maps.faults.join('\n'));
-        const { dialled } = tables;
-        taken += compareAll(engine, host, { maps, dialled, sent });
+        if (maps.violations.length > 0) throw new Error(maps.violations.join('\n'));
+        const { frontendKeys } = tables;
+        taken += compareAll(engine, host, { maps, dialled: frontendKeys, sent });
       }
     },
   );
@@ -136,9 +138,9 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
 });
 
 interface Sent {
-  readonly maps: BpfMaps;
+  readonly maps: FakeBpfMaps;
   readonly dialled: readonly FrontendKey[];
-  readonly sent: readonly Aimed[];
+  readonly sent: readonly AimedPacket[];
 }
 
 /** To every frontend of the maps from every kind of source. */
@@ -153,22 +155,22 @@ function toAll(dialled: readonly FrontendKey[]): Packet[] {
 
 /** Throws where the maps take a packet otherwise than the ruleset. Returns how many they take. */
 function compareAll(engine: Engine, host: Host, { maps, dialled, sent }: Sent): number {
-  const directory = directoryOf(engine, host);
+  const directory = serviceTableOf(engine, host);
   const rulesets = { ip: rulesetOf(engine, 'ip'), ip6: rulesetOf(engine, 'ip6') };
-  const frontends = [...directory.listings.values()].map(({ frontend }) => frontend);
+  const frontends = [...directory.entries.values()].map(({ frontend }) => frontend);
   let taken = 0;
   const astray = sent.map((aimed): Packet => ({ ...atFrontend(aimed, frontends), inInterface: UPLINK }));
   for (const packet of [...toAll(dialled), ...astray]) {
     // Only packets from outside meet the programs, and no address of this node is among their sources.
-    if (isOfHost(host, packet.source)) continue;
-    const choice = maps.choice(packet);
+    if (isHostAddress(host, packet.source)) continue;
+    const choice = maps.backendsFor(packet);
     // The way back to a backend does not lead out by the uplink, so a program does not take what claims to come from one.
     if (choice === undefined || choice.some(({ address }) => address === packet.source)) continue;
     taken++;
     const fate = fateOf(choice);
     const found = [
-      ...differencesOf(fate, route(packet, directory), { a: 'maps', b: 'route' }),
-      ...differencesOf(fate, trace(packet, rulesets[packet.family], host), { a: 'maps', b: 'trace' }),
+      ...diffOutcomes(fate, resolveFlow(packet, directory), { a: 'maps', b: 'route' }),
+      ...diffOutcomes(fate, trace(packet, rulesets[packet.family], host), { a: 'maps', b: 'trace' }),
     ];
     if (found.length > 0) throw new Error([JSON.stringify(packet), ...found].join('\n'));
   }

@@ -1,7 +1,7 @@
 // Tests of what the fast path's maps hold, as values and as bytes.
 import t from 'tap';
 import {
-  type Backend,
+  type BackendValue,
   decodeBackend,
   decodeFlow,
   decodeFrontend,
@@ -10,13 +10,20 @@ import {
   encodeConfig,
   encodeFrontend,
   encodeFrontendKey,
-  encodeNumber,
   encodeSource,
+  encodeU32,
   encodeUplink,
   type FrontendKey,
 } from '../../../../src/fastpath/maps/entries.ts';
 import { fromHex, toHex } from '../../../../src/fastpath/maps/hex.ts';
-import { CONFIG, FLOW, FLOW_KEY, MAX_CHOICE, readNumber, write } from '../../../../src/fastpath/maps/layout.ts';
+import {
+  CONFIG,
+  encodeStruct,
+  FLOW,
+  FLOW_KEY,
+  MAX_FRONTEND_BACKENDS,
+  readNumber,
+} from '../../../../src/fastpath/maps/layout.ts';
 
 t.test('frontends are read back as they were written', async (t) => {
   const keys: readonly FrontendKey[] = [
@@ -28,19 +35,19 @@ t.test('frontends are read back as they were written', async (t) => {
     toHex(encodeFrontendKey({ address: '192.0.2.1', port: 80, protocol: 'tcp' })),
     `${'0'.repeat(20)}ffffc000020100500600`,
   );
-  for (const slots of [[], [1], Array.from({ length: MAX_CHOICE }, (_, i) => i * 70)]) {
-    for (const pass of [true, false]) {
-      const frontend = { svc: 4_000_000_000, pass, slots };
+  for (const slots of [[], [1], Array.from({ length: MAX_FRONTEND_BACKENDS }, (_, i) => i * 70)]) {
+    for (const suspended of [true, false]) {
+      const frontend = { svc: 4_000_000_000, suspended, slots };
       t.equal(encodeFrontend(frontend).length, 128);
       t.strictSame(decodeFrontend(encodeFrontend(frontend)), frontend);
     }
   }
-  const tooMany = Array.from({ length: MAX_CHOICE + 1 }, (_, i) => i);
-  t.throws(() => encodeFrontend({ svc: 1, pass: false, slots: tooMany }), RangeError);
+  const tooMany = Array.from({ length: MAX_FRONTEND_BACKENDS + 1 }, (_, i) => i);
+  t.throws(() => encodeFrontend({ svc: 1, suspended: false, slots: tooMany }), RangeError);
 });
 
 t.test('backends are read back as they were written', async (t) => {
-  const backend: Backend = {
+  const backend: BackendValue = {
     address: '10.0.0.9',
     port: 8080,
     protocol: 'udp',
@@ -77,9 +84,9 @@ t.test('seconds become ticks, and never fewer', async (t) => {
 });
 
 t.test('sources, devices and numbers', async (t) => {
-  t.equal(toHex(encodeSource('10.0.0.0', 8)), `${toHex(encodeNumber(8))}0a000000`);
-  t.equal(toHex(encodeSource('fd00::', 16)), `${toHex(encodeNumber(16))}fd00${'0'.repeat(28)}`);
-  t.strictSame(encodeUplink(1500), encodeNumber(1500));
+  t.equal(toHex(encodeSource('10.0.0.0', 8)), `${toHex(encodeU32(8))}0a000000`);
+  t.equal(toHex(encodeSource('fd00::', 16)), `${toHex(encodeU32(16))}fd00${'0'.repeat(28)}`);
+  t.strictSame(encodeUplink(1500), encodeU32(1500));
 });
 
 t.test('flows', async (t) => {
@@ -93,7 +100,7 @@ t.test('flows', async (t) => {
     [state(2, 1, 1, 0), 'closed'],
     [state(0, 0, 0, 3), 'closed'],
   ] as const) {
-    const key = write(FLOW_KEY.ip, {
+    const key = encodeStruct(FLOW_KEY.ip, {
       client: Uint8Array.of(198, 51, 100, 7),
       other: Uint8Array.of(192, 0, 2, 1),
       client_port: 4000,
@@ -101,7 +108,7 @@ t.test('flows', async (t) => {
       proto: 17,
       dir: 0,
     });
-    const value = write(FLOW.ip, {
+    const value = encodeStruct(FLOW.ip, {
       other: Uint8Array.of(10, 0, 0, 9),
       next_hop: Uint8Array.of(192, 0, 2, 254),
       other_port: 8080,
@@ -114,11 +121,11 @@ t.test('flows', async (t) => {
       state: bytes,
     });
     t.strictSame(decodeFlow('ip', key, value), {
-      direction: 'forward',
+      direction: 'original',
       protocol: 'udp',
       client: { address: '198.51.100.7', port: 4000 },
       other: { address: '192.0.2.1', port: 80 },
-      becomes: { address: '10.0.0.9', port: 8080, clientPort: 4001 },
+      translated: { address: '10.0.0.9', port: 8080, clientPort: 4001 },
       slot: 3,
       gen: 2,
       oif: 5,

@@ -1,6 +1,6 @@
 // Tests of what the network monitor tells that is worth a look.
 import t from 'tap';
-import { isNews, tellsOfEnd } from '../../../../src/fastpath/node/watch-network.ts';
+import { isLinkDeletion, isNetworkChange } from '../../../../src/fastpath/node/watch-network.ts';
 
 const NEIGHBOURS = new Map([['v0 10.9.9.5', '02:00:00:00:00:05']]);
 
@@ -16,7 +16,7 @@ t.test('devices, routes and new MAC addresses are news, states of known neighbou
     [false, '10.9.9.5 dev v0 FAILED '],
     [false, 'Deleted 10.9.9.5 dev v0 lladdr 02:00:00:00:00:05 STALE '],
   ];
-  for (const [expected, line] of cases) t.equal(isNews(line, { neighbours: NEIGHBOURS }), expected, line);
+  for (const [expected, line] of cases) t.equal(isNetworkChange(line, { neighbours: NEIGHBOURS }), expected, line);
 });
 
 t.test('devices that may have gone are told from neighbours and routes that have', async (t) => {
@@ -28,5 +28,5 @@ t.test('devices that may have gone are told from neighbours and routes that have
     [false, 'Deleted 2001:db8::7 dev v0 lladdr 02:00:00:00:00:05 STALE '],
     [false, 'Deleted 2001:: dev v0 proto kernel metric 256 pref medium'],
   ];
-  for (const [expected, line] of cases) t.equal(tellsOfEnd(line), expected, line);
+  for (const [expected, line] of cases) t.equal(isLinkDeletion(line), expected, line);
 });

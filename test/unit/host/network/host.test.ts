@@ -1,6 +1,6 @@
 // Tests of the reading of the kernel's routing tables.
 import t from 'tap';
-import { interfaceTo } from '../../../../src/explain/flow/packet.ts';
+import { outputInterface } from '../../../../src/explain/flow/packet.ts';
 import { parseRoutes, parseRoutes6 } from '../../../../src/host/network/host.ts';
 
 const ROUTES = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -22,8 +22,8 @@ t.test('parseRoutes() reads the IPv4 table', async (t) => {
     ['0.0.0.0/0 lan', '10.1.1.10/32 pod-a', '192.168.77.0/24 lan'],
   );
   const host = { addresses: [], routes };
-  t.equal(interfaceTo(host, '10.1.1.10'), 'pod-a', 'the longest block decides');
-  t.equal(interfaceTo(host, '10.1.1.11'), 'lan');
+  t.equal(outputInterface(host, '10.1.1.10'), 'pod-a', 'the longest block decides');
+  t.equal(outputInterface(host, '10.1.1.11'), 'lan');
 });
 
 t.test('parseRoutes6() reads the IPv6 table', async (t) => {
@@ -32,5 +32,5 @@ t.test('parseRoutes6() reads the IPv6 table', async (t) => {
     routes.map((route) => `${route.prefix.text} ${route.interface}`),
     ['fd00:1:1::10/128 pod-a', '::/0 lan'],
   );
-  t.equal(interfaceTo({ addresses: [], routes: [] }, 'fd00::1'), undefined, 'without routes there is no way');
+  t.equal(outputInterface({ addresses: [], routes: [] }, 'fd00::1'), undefined, 'without routes there is no way');
 });

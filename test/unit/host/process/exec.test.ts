@@ -4,7 +4,9 @@ import t from 'tap';
 import { exec } from '../../../../src/host/process/exec.ts';
 
 const TIMEOUT = { timeoutMs: 20_000 };
-const STARVED = fileURLToPath(new URL('../../../support/fakes/starved-process.ts', import.meta.url));
+const FD_EXHAUSTION_PROGRAM = fileURLToPath(
+  new URL('../../../support/fakes/fd-exhaustion-process.ts', import.meta.url),
+);
 
 t.test('exec() resolves with what a program says, whatever its status', async (t) => {
   const result = await exec('sh', ['-c', 'cat; echo no >&2; exit 3'], { ...TIMEOUT, input: 'yes' });
@@ -32,16 +34,16 @@ t.test('exec() rejects with what a reader of lines has thrown, and ends the prog
 });
 
 t.test('programs that cannot be started for want of file descriptors end nobody else', async (t) => {
-  const command = `ulimit -n 60; exec "${process.execPath}" "${STARVED}"`;
+  const command = `ulimit -n 60; exec "${process.execPath}" "${FD_EXHAUSTION_PROGRAM}"`;
   const { stdout, stderr } = await exec('sh', ['-c', command], TIMEOUT);
   t.strictSame(
     JSON.parse(stdout || '[]'),
     [
       'ExecError: Cannot run "true": spawn true EMFILE',
       'spawn true EMFILE',
-      'NftLost: Cannot run the nft session: spawn cat EMFILE',
-      'NftLost: Cannot run the nft session: spawn cat EMFILE',
-      "NftLost: The nft session ended: status 1 cat: invalid option -- 'i'\nTry 'cat --help' for more information.",
+      'NftOutcomeUnknown: Cannot run the nft session: spawn cat EMFILE',
+      'NftOutcomeUnknown: Cannot run the nft session: spawn cat EMFILE',
+      "NftOutcomeUnknown: The nft session ended: status 1 cat: invalid option -- 'i'\nTry 'cat --help' for more information.",
     ],
     stderr,
   );

@@ -1,8 +1,8 @@
-// Tests of src/host/sysctl/conntrack-settings.ts, src/host/sysctl/apply-settings.ts and src/host/sysctl/tell-outcomes.ts.
+// Tests of src/host/sysctl/conntrack-sysctls.ts, src/host/sysctl/apply-sysctls.ts and src/host/sysctl/log-sysctl-outcomes.ts.
 import t from 'tap';
-import { applyConntrackSettings, type SettingFiles } from '../../../../src/host/sysctl/apply-settings.ts';
-import { DEFAULT_CONNTRACK, HASH_SIZE, tableSize } from '../../../../src/host/sysctl/conntrack-settings.ts';
-import { tellOutcomes } from '../../../../src/host/sysctl/tell-outcomes.ts';
+import { applyConntrackSysctls, type SysctlFiles } from '../../../../src/host/sysctl/apply-sysctls.ts';
+import { conntrackTableSize, DEFAULT_CONNTRACK, HASH_SIZE } from '../../../../src/host/sysctl/conntrack-sysctls.ts';
+import { logSysctlOutcomes } from '../../../../src/host/sysctl/log-sysctl-outcomes.ts';
 
 const NETFILTER = '/proc/sys/net/netfilter/nf_conntrack';
 
@@ -16,14 +16,14 @@ t.test('the size of the table', async (t) => {
     { maxPerCore: 0, min: 131_072, cores: 2, size: undefined },
   ];
   for (const { size, cores, ...settings } of cases) {
-    t.equal(tableSize({ ...DEFAULT_CONNTRACK, ...settings }, cores), size, JSON.stringify(settings));
+    t.equal(conntrackTableSize({ ...DEFAULT_CONNTRACK, ...settings }, cores), size, JSON.stringify(settings));
   }
 });
 
 /** Kernel files with these values; a write that fails has the code. */
 function kernel(values: Record<string, number>, { fails, readOnly }: { fails?: string; readOnly?: string } = {}) {
   const written: Record<string, string> = {};
-  const files: SettingFiles = {
+  const files: SysctlFiles = {
     read: async (path) => {
       const value = values[path];
       if (value === undefined) throw Object.assign(new Error(), { code: 'ENOENT' });
@@ -50,7 +50,7 @@ const FRESH = {
 
 t.test('defaults set what kube-proxy sets, and nothing else', async (t) => {
   const { files, written } = kernel(FRESH);
-  const outcomes = await applyConntrackSettings(DEFAULT_CONNTRACK, { files, cores: 8 });
+  const outcomes = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files, cores: 8 });
   t.strictSame(written, {
     [`${NETFILTER}_max`]: '262144',
     [HASH_SIZE]: '65536',
@@ -64,7 +64,7 @@ t.test('everything can be set; seconds are whole ones', async (t) => {
   const { files, written } = kernel(FRESH);
   const settings = { maxPerCore: 0, tcpBeLiberal: true, udpTimeoutMs: 45_900, udpStreamTimeoutMs: 180_000 };
   const none = { tcpEstablishedTimeoutMs: 0, tcpCloseWaitTimeoutMs: 0 };
-  await applyConntrackSettings({ ...DEFAULT_CONNTRACK, ...settings, ...none }, { files, cores: 2 });
+  await applyConntrackSysctls({ ...DEFAULT_CONNTRACK, ...settings, ...none }, { files, cores: 2 });
   t.strictSame(written, {
     [`${NETFILTER}_tcp_be_liberal`]: '1',
     [`${NETFILTER}_udp_timeout`]: '45',
@@ -76,7 +76,7 @@ t.test('what is right already is not written, and a larger hash table stays', as
   const right = { [`${NETFILTER}_max`]: 131_072, [HASH_SIZE]: 99_999 };
   const timeouts = { [`${NETFILTER}_tcp_timeout_established`]: 86_400, [`${NETFILTER}_tcp_timeout_close_wait`]: 3600 };
   const { files, written } = kernel({ ...right, ...timeouts }, { fails: 'EROFS' });
-  const outcomes = await applyConntrackSettings(DEFAULT_CONNTRACK, { files, cores: 2 });
+  const outcomes = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files, cores: 2 });
   t.strictSame(written, {});
   t.ok(outcomes.every(({ state }) => state === 'unchanged'));
 });
@@ -92,22 +92,22 @@ t.test('failures say what to do', async (t) => {
   const cases = { EROFS: /--init-only/, EPERM: /CAP_NET_ADMIN/, EINVAL: /does not take this value/, EIO: /says EIO/ };
   for (const [fails, expected] of Object.entries(cases)) {
     const { files } = kernel(FRESH, { fails });
-    const [first] = await applyConntrackSettings(DEFAULT_CONNTRACK, { files, cores: 8 });
-    t.match(first, { state: 'failed', before: 65_536, problem: expected }, fails);
-    t.match(first?.problem, 'Cannot set net.netfilter.nf_conntrack_max to 262144');
+    const [first] = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files, cores: 8 });
+    t.match(first, { state: 'failed', before: 65_536, reason: expected }, fails);
+    t.match(first?.reason, 'Cannot set net.netfilter.nf_conntrack_max to 262144');
   }
-  const outcomes = await applyConntrackSettings(DEFAULT_CONNTRACK, { files: kernel({}).files, cores: 8 });
-  t.match(outcomes[0], { state: 'failed', before: undefined, problem: /modprobe nf_conntrack/ });
-  tellOutcomes(outcomes, log);
+  const outcomes = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files: kernel({}).files, cores: 8 });
+  t.match(outcomes[0], { state: 'failed', before: undefined, reason: /modprobe nf_conntrack/ });
+  logSysctlOutcomes(outcomes, log);
   t.strictSame(new Set(told), new Set(['kernel setting not changed']));
 });
 
 t.test('what belongs to the whole machine is left alone in a network namespace', async (t) => {
   const { files, written } = kernel(FRESH, { readOnly: `${NETFILTER}_max` });
-  const [max] = await applyConntrackSettings(DEFAULT_CONNTRACK, { files, cores: 8 });
-  t.match(max, { state: 'elsewhere', problem: '' });
+  const [max] = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files, cores: 8 });
+  t.match(max, { state: 'host-wide', reason: '' });
   t.notOk(`${NETFILTER}_max` in written);
   const refusing = kernel(FRESH, { fails: 'EOPNOTSUPP' });
-  const [, buckets] = await applyConntrackSettings(DEFAULT_CONNTRACK, { files: refusing.files, cores: 8 });
-  t.match(buckets, { path: HASH_SIZE, state: 'elsewhere' });
+  const [, buckets] = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files: refusing.files, cores: 8 });
+  t.match(buckets, { path: HASH_SIZE, state: 'host-wide' });
 });

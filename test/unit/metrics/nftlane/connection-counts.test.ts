@@ -17,7 +17,7 @@ function listing(lead: number, ...slots: readonly (readonly [string, number])[])
   ]);
 }
 
-const led = (counts: ConnectionCounts) => counts.ports(10).map(({ name, led }) => `${name} ${led}`);
+const led = (counts: ConnectionCounts) => counts.ports(10).map(({ name, connections }) => `${name} ${connections}`);
 const endpoints = (counts: ConnectionCounts) =>
   counts.endpoints(10).map(({ endpoint, connections }) => `${endpoint}: ${connections}`);
 
@@ -53,14 +53,14 @@ t.test('ConnectionCounts tells refused connections, families and frontends apart
     new Map([
       ['ip service-ips', [element(KEY, 'goto cluster-1', 4), element('192.0.2.1 . tcp . 80', 'goto external-1', 2)]],
       ['ip6 service-nodeports', [element('tcp . 30080', 'goto nodeport-1', 1)]],
-      ['ip no-endpoints', [element('172.30.0.11 . tcp . 80', 'goto refuse', 9, 'shop/empty')]],
+      ['ip no-endpoint-services', [element('172.30.0.11 . tcp . 80', 'goto reject-chain', 9, 'shop/empty')]],
       ['ip cluster-ips', [element('172.30.0.10', '', 1000)]],
     ]),
   );
   t.strictSame(counts.ports(10), [
-    { name: 'shop/empty', label: 'IPv4', led: 0, refused: 9 },
-    { name: 'shop/web:http', label: 'IPv4', led: 6, refused: 0 },
-    { name: 'shop/web:http', label: 'IPv6', led: 1, refused: 0 },
+    { name: 'shop/empty', label: 'IPv4', connections: 0, rejected: 9 },
+    { name: 'shop/web:http', label: 'IPv4', connections: 6, rejected: 0 },
+    { name: 'shop/web:http', label: 'IPv6', connections: 1, rejected: 0 },
   ]);
   t.equal(counts.ports(1).length, 1, 'no more than are asked for');
   counts.add(new Map());

@@ -1,14 +1,14 @@
 // Tests of src/metrics/nftlane/connection-reader.ts.
 import t from 'tap';
 import { ConnectionReader } from '../../../../src/metrics/nftlane/connection-reader.ts';
-import type { NftObject } from '../../../../src/nftables/syntax/element.ts';
+import type { SetOrMap } from '../../../../src/nftables/syntax/element.ts';
 import { recordLog } from '../../../support/api-server/recorder.ts';
 
 function reader({ takesMs = 5, fails = () => false }: { takesMs?: number; fails?: () => boolean } = {}) {
   let now = 0;
-  const asked: (readonly NftObject[])[] = [];
+  const asked: (readonly SetOrMap[])[] = [];
   const { log, lines } = recordLog();
-  const count = async (objects: readonly NftObject[]) => {
+  const count = async (objects: readonly SetOrMap[]) => {
     asked.push(objects);
     now += takesMs;
     if (fails()) throw new Error('nft is busy');
@@ -17,7 +17,12 @@ function reader({ takesMs = 5, fails = () => false }: { takesMs?: number; fails?
   const pass = (ms: number) => {
     now += ms;
   };
-  return { reader: new ConnectionReader({ tables: { count }, clock: { now: () => now }, log }), asked, lines, pass };
+  return {
+    reader: new ConnectionReader({ tables: { listElements: count }, clock: { now: () => now }, log }),
+    asked,
+    lines,
+    pass,
+  };
 }
 
 t.test('ConnectionReader reads the kernel only when asked, and at most every ten seconds', async (t) => {
@@ -27,7 +32,7 @@ t.test('ConnectionReader reads the kernel only when asked, and at most every ten
   await it.refresh();
   await it.refresh();
   t.equal(asked.length, 1);
-  t.strictSame(it.last, { at: 100_005, ms: 5 });
+  t.strictSame(it.lastRead, { at: 100_005, ms: 5 });
   pass(9_990);
   await it.refresh();
   t.equal(asked.length, 1);
@@ -36,7 +41,7 @@ t.test('ConnectionReader reads the kernel only when asked, and at most every ten
   t.equal(asked.length, 2, 'two scrapes at once share a reading');
   t.strictSame(
     asked[0]?.map(({ name }) => name).filter((name) => name.startsWith('no-')),
-    ['no-endpoints', 'no-endpoint-nodeports', 'no-endpoints', 'no-endpoint-nodeports'],
+    ['no-endpoint-services', 'no-endpoint-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports'],
   );
 });
 
@@ -57,11 +62,11 @@ t.test('ConnectionReader says a failure once, and goes on', async (t) => {
   await it.refresh();
   pass(20_000);
   await it.refresh();
-  t.equal(it.last, undefined);
+  t.equal(it.lastRead, undefined);
   t.match(lines, [{ level: 'warn', details: { reason: 'nft is busy' } }]);
   t.equal(lines.length, 1);
   failing = false;
   pass(20_000);
   await it.refresh();
-  t.type(it.last?.at, 'number');
+  t.type(it.lastRead?.at, 'number');
 });

@@ -1,15 +1,15 @@
-// Tests of src/metrics/server/debug-server.ts, pages.ts and statusz.ts, over real sockets.
+// Tests of src/metrics/server/debug-server.ts, debug-pages.ts and statusz.ts, over real sockets.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import { systemClock } from '../../../../src/host/clock.ts';
+import { debugPages } from '../../../../src/metrics/server/debug-pages.ts';
 import { DebugServer } from '../../../../src/metrics/server/debug-server.ts';
-import { debugPages } from '../../../../src/metrics/server/pages.ts';
 import { fastClock } from '../../../support/api-server/fast-clock.ts';
 import { recordLog } from '../../../support/api-server/recorder.ts';
-import { until } from '../../../support/api-server/until.ts';
+import { waitUntil } from '../../../support/api-server/wait-until.ts';
 
 async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = systemClock } = {}) {
   const { log, lines } = recordLog();
@@ -38,7 +38,7 @@ async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = s
 
 t.test('DebugServer serves the pages that kube-proxy has', async (t) => {
   const { server, get } = await open(t);
-  await until('port', () => server.port !== undefined);
+  await waitUntil('port', () => server.port !== undefined);
   const plain = { status: 200, type: 'text/plain; charset=utf-8', sniff: 'nosniff' };
   t.strictSame(await get('/proxyMode'), { ...plain, body: 'nftables' });
   t.strictSame(await get('/proxyMode', { method: 'POST' }), { ...plain, body: 'nftables' });
@@ -60,7 +60,7 @@ t.test('DebugServer serves the pages that kube-proxy has', async (t) => {
 
 t.test('statusz is text, or a Statusz for those who ask for it', async (t) => {
   const { server, get } = await open(t);
-  await until('port', () => server.port !== undefined);
+  await waitUntil('port', () => server.port !== undefined);
   const ask = (accept: string) => get('/statusz', { headers: { accept } });
   t.match((await ask('*/*')).body, /^Started: Thu, 01 Jan 1970 00:00:00 GMT\nUp: 1 hr 01 min 01 sec$/m);
   t.match((await ask('*/*')).body, /^Paths: \/configz \/healthz .*\/metrics \/proxyMode \/statusz$/m);
@@ -78,7 +78,7 @@ t.test('DebugServer answers 500 when a page fails, and lives on', async (t) => {
     throw new Error('no numbers today');
   };
   const { server, get, lines } = await open(t, { print });
-  await until('port', () => server.port !== undefined);
+  await waitUntil('port', () => server.port !== undefined);
   t.match(await get('/metrics'), { status: 500, body: 'no numbers today\n' });
   t.match(lines, [{ level: 'error', details: { path: '/metrics', reason: 'no numbers today' } }]);
   t.match(await get('/healthz'), { status: 200 });
@@ -90,20 +90,20 @@ t.test('DebugServer waits for a port that is taken, saying so once', async (t) =
   const { port } = other.address() as AddressInfo;
   const clock = fastClock(1000);
   const { server, lines } = await open(t, { port, clock });
-  await until('attempts', () => clock.sleeps.length >= 3);
+  await waitUntil('attempts', () => clock.sleeps.length >= 3);
   t.strictSame(clock.sleeps.slice(0, 3), [5_000, 5_000, 5_000]);
   const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   t.match(lines, [{ level: 'error', details: { reason, retryInMs: 5000 } }]);
   t.equal(lines.length, 1);
   other.close();
-  await until('port', () => server.port === port);
+  await waitUntil('port', () => server.port === port);
 });
 
 t.test('DebugServer ends when it is told to, though it never could listen', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { stop, running, lines } = await open(t, { port: (other.address() as AddressInfo).port });
-  await until('failure', () => lines.length === 1);
+  await waitUntil('failure', () => lines.length === 1);
   stop.abort();
   await running;
   other.close();

@@ -2,10 +2,10 @@
 import t from 'tap';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import {
+  buildNodeView,
   DEFAULT_OPTIONS,
   type NodeFacts,
   type ProxyOptions,
-  viewNode,
 } from '../../../../src/nftables/compile/node-view.ts';
 import { readNode } from '../../../../src/services/objects/node.ts';
 import { inZone, node } from '../../../support/builders/node.ts';
@@ -15,7 +15,7 @@ const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(tex
 const FACTS: NodeFacts = { node: undefined, hostAddresses: [], serviceCidrs: [] };
 
 function view(options: Partial<ProxyOptions>, facts: Partial<NodeFacts> = {}) {
-  return viewNode({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options }, { ...FACTS, ...facts });
+  return buildNodeView({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options }, { ...FACTS, ...facts });
 }
 
 const read = (overrides: ApiObject) => readNode(node('n1', overrides)).value;
@@ -28,7 +28,7 @@ t.test('viewNode() is complete before the Node is known', async (t) => {
     masqueradeAll: false,
     masqueradeBit: 14,
     strictSourceRanges: false,
-    resetsEnded: false,
+    resetsConnections: false,
     addresses: { ip: '127.0.0.1', ip6: '::1' },
     detectLocal: { by: 'source', prefixes: {} },
     localhostNodePorts: false,

@@ -1,10 +1,10 @@
 // Tests of src/nftables/plan/ledger.ts.
 import t from 'tap';
-import { Ledger, objectKey, slotsIn } from '../../../../src/nftables/plan/ledger.ts';
-import type { Element, NftObject } from '../../../../src/nftables/syntax/element.ts';
+import { Ledger, setOrMapKey, slotsIn } from '../../../../src/nftables/plan/ledger.ts';
+import type { Element, SetOrMap } from '../../../../src/nftables/syntax/element.ts';
 
-const MAP: NftObject = { family: 'ip', name: 'm', kind: 'map', body: '', interval: false };
-const SET: NftObject = { family: 'ip6', name: 's', kind: 'set', body: '', interval: false };
+const MAP: SetOrMap = { family: 'ip', name: 'm', kind: 'map', body: '', interval: false };
+const SET: SetOrMap = { family: 'ip6', name: 's', kind: 'set', body: '', interval: false };
 
 function element(key: string, data: string, { owner = 'a/x', object = MAP }: Partial<Element> = {}): Element {
   return { object, key, data, comment: owner, owner };
@@ -14,13 +14,13 @@ function element(key: string, data: string, { owner = 'a/x', object = MAP }: Par
 function changes(ledger: Ledger): string[] {
   const text = (held: { data: string } | undefined) => (held === undefined ? '-' : `"${held.data}"`);
   return [...ledger.changes()]
-    .map(({ object, key, held, wanted }) => `${object.name} ${key}: ${text(held)} -> ${text(wanted)}`)
+    .map(({ object, key, installed, desired }) => `${object.name} ${key}: ${text(installed)} -> ${text(desired)}`)
     .sort();
 }
 
 function settled(...elements: Element[]): Ledger {
   const ledger = new Ledger([MAP, SET]);
-  ledger.put('a/x', elements);
+  ledger.setElements('a/x', elements);
   ledger.committed(ledger.changes());
   return ledger;
 }
@@ -29,40 +29,40 @@ t.test('Ledger knows the differences since the last commit', async (t) => {
   const ledger = settled(element('k', 'drop'), element('l', 'drop'));
   t.strictSame(changes(ledger), []);
   t.equal(ledger.pending, 0);
-  ledger.put('a/x', [element('k', 'goto c'), element('m', 'drop')]);
+  ledger.setElements('a/x', [element('k', 'goto c'), element('m', 'drop')]);
   t.strictSame(changes(ledger), ['m k: "drop" -> "goto c"', 'm l: "drop" -> -', 'm m: - -> "drop"']);
   t.equal(ledger.pending, 3);
 });
 
 t.test('Ledger forgets a change that was taken back', async (t) => {
   const ledger = settled(element('k', 'drop'));
-  ledger.put('a/x', [element('k', 'goto c'), element('l', 'drop')]);
-  ledger.put('a/x', []);
+  ledger.setElements('a/x', [element('k', 'goto c'), element('l', 'drop')]);
+  ledger.setElements('a/x', []);
   t.strictSame(changes(ledger), ['m k: "drop" -> -']);
-  ledger.put('a/x', [element('k', 'drop')]);
+  ledger.setElements('a/x', [element('k', 'drop')]);
   t.strictSame(changes(ledger), []);
 });
 
 t.test('Ledger keeps a shared element as long as somebody wants it', async (t) => {
   const ledger = new Ledger([MAP, SET]);
   const shared = (owner: string) => element('k', '', { owner, object: SET });
-  ledger.put('b/y', [shared('b/y')]);
-  ledger.put('a/x', [shared('a/x')]);
+  ledger.setElements('b/y', [shared('b/y')]);
+  ledger.setElements('a/x', [shared('a/x')]);
   ledger.committed(ledger.changes());
   t.match(ledger.elements(SET), [{ owner: 'a/x' }], 'the first by name is the one who has it');
-  ledger.put('b/y', []);
+  ledger.setElements('b/y', []);
   t.strictSame(changes(ledger), []);
-  ledger.put('b/y', [shared('b/y')]);
-  ledger.put('a/x', []);
-  t.match([...ledger.changes()], [{ held: { comment: 'a/x' }, wanted: { comment: 'b/y' } }]);
-  ledger.put('b/y', []);
+  ledger.setElements('b/y', [shared('b/y')]);
+  ledger.setElements('a/x', []);
+  t.match([...ledger.changes()], [{ installed: { comment: 'a/x' }, desired: { comment: 'b/y' } }]);
+  ledger.setElements('b/y', []);
   t.strictSame(changes(ledger), ['s k: "" -> -']);
   t.ok(ledger.isEmpty);
 });
 
 t.test('Ledger compares comments too', async (t) => {
   const ledger = settled(element('k', 'drop'));
-  ledger.put('a/x', [{ ...element('k', 'drop'), comment: 'other' }]);
+  ledger.setElements('a/x', [{ ...element('k', 'drop'), comment: 'other' }]);
   t.equal(ledger.pending, 1);
 });
 
@@ -73,7 +73,7 @@ t.test('Ledger takes a listing as what is there', async (t) => {
     ['l', { data: 'drop', comment: 'foreign' }],
     ['foreign', { data: 'drop', comment: '' }],
   ]);
-  ledger.rebase(new Map([[objectKey(MAP), held]]));
+  ledger.rebase(new Map([[setOrMapKey(MAP), held]]));
   t.strictSame(changes(ledger), ['m foreign: "drop" -> -', 'm l: "drop" -> "drop"', 'm m: - -> "drop"']);
   ledger.committed(ledger.changes());
   t.strictSame(changes(ledger), []);
@@ -83,22 +83,22 @@ t.test('Ledger takes a listing as what is there', async (t) => {
 
 t.test('Ledger counts who leads to a chain', async (t) => {
   const ledger = settled(element('k', 'goto c'), element('l', 'goto c'), element('m', 'drop'));
-  t.strictSame(ledger.targets(), ['ip c']);
-  ledger.put('a/x', [element('k', 'goto d'), element('l', 'goto c')]);
-  t.strictSame(ledger.targets(), ['ip c', 'ip d']);
-  ledger.put('a/x', [element('k', 'goto d')]);
-  t.strictSame(ledger.targets(), ['ip d']);
-  t.ok(ledger.isTarget('ip d'));
-  t.notOk(ledger.isTarget('ip6 d'));
-  ledger.put('a/x', []);
-  t.strictSame(ledger.targets(), []);
+  t.strictSame(ledger.targetChains(), ['ip c']);
+  ledger.setElements('a/x', [element('k', 'goto d'), element('l', 'goto c')]);
+  t.strictSame(ledger.targetChains(), ['ip c', 'ip d']);
+  ledger.setElements('a/x', [element('k', 'goto d')]);
+  t.strictSame(ledger.targetChains(), ['ip d']);
+  t.ok(ledger.isTargetChain('ip d'));
+  t.notOk(ledger.isTargetChain('ip6 d'));
+  ledger.setElements('a/x', []);
+  t.strictSame(ledger.targetChains(), []);
 });
 
 t.test('Ledger gives slots in order, up to the first that is missing', async (t) => {
   const ledger = settled(element('k . 1', 'b'), element('k . 0', 'a'), element('k . 3', 'd'));
   t.strictSame(ledger.slots(MAP, 'k'), ['a', 'b']);
   t.strictSame(ledger.slots(MAP, 'l'), []);
-  const listing = new Map([[objectKey(MAP), new Map([['k . 0', { data: 'x', comment: '' }]])]]);
+  const listing = new Map([[setOrMapKey(MAP), new Map([['k . 0', { data: 'x', comment: '' }]])]]);
   t.strictSame(slotsIn(listing, MAP, 'k'), ['x']);
   t.strictSame(slotsIn(listing, SET, 'k'), []);
 });

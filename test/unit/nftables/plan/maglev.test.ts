@@ -1,9 +1,9 @@
 // Tests of src/nftables/plan/maglev.ts.
 import fc from 'fast-check';
 import t from 'tap';
-import { maglevSize, maglevTable, type Weighted } from '../../../../src/nftables/plan/maglev.ts';
+import { maglevSize, maglevTable, type WeightedBackend } from '../../../../src/nftables/plan/maglev.ts';
 
-function backends(count: number, weightOf: (index: number) => number = () => 1): Weighted[] {
+function backends(count: number, weightOf: (index: number) => number = () => 1): WeightedBackend[] {
   return Array.from({ length: count }, (_, index) => ({ name: `10.1.0.${index} . 8080`, weight: weightOf(index) }));
 }
 

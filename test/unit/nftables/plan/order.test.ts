@@ -1,43 +1,49 @@
 // Tests of src/nftables/plan/order.ts.
 import t from 'tap';
 import type { Change } from '../../../../src/nftables/plan/ledger.ts';
-import { additions, countOperations, deletions, orderChanges, type Role } from '../../../../src/nftables/plan/order.ts';
-import type { NftObject } from '../../../../src/nftables/syntax/element.ts';
+import {
+  additions,
+  type ChangeRole,
+  countOperations,
+  deletions,
+  orderChanges,
+} from '../../../../src/nftables/plan/order.ts';
+import type { SetOrMap } from '../../../../src/nftables/syntax/element.ts';
 
 function change(
-  role: Role,
+  role: ChangeRole,
   { held, wanted, interval = false }: { held?: string; wanted?: string; interval?: boolean },
 ): Change {
-  const object: NftObject = { family: 'ip', name: role, kind: interval ? 'set' : 'map', body: '', interval };
+  const object: SetOrMap = { family: 'ip', name: role, kind: interval ? 'set' : 'map', body: '', interval };
   const key = 'k';
   return {
     object,
     key,
-    held: held === undefined ? undefined : { data: held, comment: '' },
-    wanted: wanted === undefined ? undefined : { object, key, data: wanted, comment: 'a/x', owner: 'a/x' },
+    installed: held === undefined ? undefined : { data: held, comment: '' },
+    desired: wanted === undefined ? undefined : { object, key, data: wanted, comment: 'a/x', owner: 'a/x' },
   };
 }
 
-function roleOf({ object }: Change): Role {
-  return object.name as Role;
+function roleOf({ object }: Change): ChangeRole {
+  return object.name as ChangeRole;
 }
 
-t.test('orderChanges() adds from the slots up, and takes away from the refusals down', async (t) => {
-  const roles: Role[] = ['refusals', 'verdicts', 'inner-verdicts', 'slots'];
+t.test('orderChanges() adds from the slots up, and takes away from the rejects down', async (t) => {
+  const roles: ChangeRole[] = ['rejects', 'verdicts', 'inner-verdicts', 'slots'];
   const changes = roles.flatMap((role) => [
     change(role, { held: 'a' }),
     change(role, { wanted: 'b' }),
     change(role, { held: 'a', wanted: 'b' }),
   ]);
   const steps = orderChanges(changes, roleOf).map((step) =>
-    step.map(({ object, held, wanted }) => `${object.name} ${held?.data ?? '-'} ${wanted?.data ?? '-'}`),
+    step.map(({ object, installed, desired }) => `${object.name} ${installed?.data ?? '-'} ${desired?.data ?? '-'}`),
   );
   t.strictSame(steps, [
     ['slots - b', 'slots a b'],
     ['inner-verdicts - b', 'inner-verdicts a b'],
     ['verdicts - b', 'verdicts a b'],
-    ['refusals - b', 'refusals a b'],
-    ['refusals a -'],
+    ['rejects - b', 'rejects a b'],
+    ['rejects a -'],
     ['verdicts a -'],
     ['inner-verdicts a -'],
     ['slots a -'],
@@ -76,6 +82,6 @@ t.test('deletions() and additions() are the two halves of a change', async (t) =
       lines,
     );
     t.equal(countOperations(given), lines.length);
-    for (const { owner } of operations) t.equal(owner, given.wanted?.owner ?? '');
+    for (const { owner } of operations) t.equal(owner, given.desired?.owner ?? '');
   }
 });

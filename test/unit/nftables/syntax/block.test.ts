@@ -1,6 +1,6 @@
 // Tests of src/nftables/syntax/block.ts.
 import t from 'tap';
-import { chainBlock, objectBlock, tableBlock } from '../../../../src/nftables/syntax/block.ts';
+import { chainBlock, setOrMapBlock, tableBlock } from '../../../../src/nftables/syntax/block.ts';
 import { ElementReader } from '../../../../src/nftables/syntax/listing.ts';
 
 const MAP = {
@@ -12,7 +12,7 @@ const MAP = {
 } as const;
 
 t.test('blocks nest', async (t) => {
-  const map = objectBlock(MAP, [{ key: '10.0.0.1', data: 'drop', comment: 'a/b' }]);
+  const map = setOrMapBlock(MAP, [{ key: '10.0.0.1', data: 'drop', comment: 'a/b' }]);
   const chain = chainBlock({ name: 'c', rules: [[{ kind: 'drop' }]] }, 'ip');
   t.equal(
     tableBlock('ip t', [map, chain]),
@@ -34,7 +34,7 @@ t.test('blocks nest', async (t) => {
 });
 
 t.test('objectBlock() leaves out the list when there is no element', async (t) => {
-  t.equal(objectBlock({ ...MAP, kind: 'set' }, []), 'set m {\n\ttypeof ip daddr : verdict\n\tcounter\n}');
+  t.equal(setOrMapBlock({ ...MAP, kind: 'set' }, []), 'set m {\n\ttypeof ip daddr : verdict\n\tcounter\n}');
 });
 
 t.test('chainBlock() begins with the hook', async (t) => {
@@ -49,7 +49,7 @@ t.test('objectBlock() is read back by ElementReader', async (t) => {
     { key: 'fd00::1 . udp . 17 . 6', data: 'fd00::2 . 132', comment: 'x' },
   ];
   const reader = new ElementReader();
-  const lines = objectBlock(MAP, elements).split('\n');
+  const lines = setOrMapBlock(MAP, elements).split('\n');
   t.strictSame(
     lines.flatMap((line) => reader.read(line)),
     elements.map((element) => ({ ...element, packets: 0 })),

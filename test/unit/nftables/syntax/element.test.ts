@@ -1,7 +1,7 @@
 // Tests of src/nftables/syntax/element.ts.
 import fc from 'fast-check';
 import t from 'tap';
-import { comment, concat, targetOf } from '../../../../src/nftables/syntax/element.ts';
+import { comment, concat, verdictChain } from '../../../../src/nftables/syntax/element.ts';
 
 t.test('comment() cannot leave its quotes, whatever comes', async (t) => {
   t.equal(comment('shop/web:http'), 'shop/web:http');
@@ -21,6 +21,6 @@ t.test('concat() joins as nft does', async (t) => {
 });
 
 t.test('targetOf() is the chain of a goto', async (t) => {
-  t.equal(targetOf('goto cluster-3'), 'cluster-3');
-  for (const data of ['drop', '', '10.1.0.1 . 80', 'goto', 'jump x']) t.equal(targetOf(data), undefined, data);
+  t.equal(verdictChain('goto cluster-3'), 'cluster-3');
+  for (const data of ['drop', '', '10.1.0.1 . 80', 'goto', 'jump x']) t.equal(verdictChain(data), undefined, data);
 });

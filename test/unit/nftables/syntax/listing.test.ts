@@ -102,7 +102,7 @@ t.test('readTable() finds chains, sets and maps', async (t) => {
 	}
 
 	chain cluster-3 {
-		jump mark-cluster-clients
+		jump mark-for-masquerade
 	}
 }
 `;

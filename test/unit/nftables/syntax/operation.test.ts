@@ -2,11 +2,11 @@
 import t from 'tap';
 import {
   addElement,
-  addObject,
+  addSetOrMap,
   addTable,
   deleteChain,
   deleteElement,
-  deleteObject,
+  deleteSetOrMap,
   OperationLines,
   printElement,
   writeChain,
@@ -16,9 +16,9 @@ const MAP = { family: 'ip6', name: 'm', kind: 'map', body: 'typeof ip6 daddr : v
 
 t.test('operations are a line each', async (t) => {
   t.strictSame(addTable('ip'), { line: 'add table ip nftlane', owner: '' });
-  t.equal(addObject(MAP).line, 'add map ip6 nftlane m { typeof ip6 daddr : verdict; }');
-  t.equal(addObject({ ...MAP, kind: 'set' }).line, 'add set ip6 nftlane m { typeof ip6 daddr : verdict; }');
-  t.equal(deleteObject(MAP).line, 'delete map ip6 nftlane m');
+  t.equal(addSetOrMap(MAP).line, 'add map ip6 nftlane m { typeof ip6 daddr : verdict; }');
+  t.equal(addSetOrMap({ ...MAP, kind: 'set' }).line, 'add set ip6 nftlane m { typeof ip6 daddr : verdict; }');
+  t.equal(deleteSetOrMap(MAP).line, 'delete map ip6 nftlane m');
   t.equal(deleteChain('ip', 'cluster-3').line, 'delete chain ip nftlane cluster-3');
 });
 
@@ -63,16 +63,16 @@ t.test('OperationLines make one command of neighbours, a line for each operation
   const element = (key: string, data = 'drop') => ({ object: MAP, key, data, comment: 'a/b', owner: 'a/b' });
   const set = { ...MAP, name: 's', kind: 'set' } as const;
   const page = new OperationLines();
-  t.strictSame(page.end(), [], 'nothing of nothing');
-  page.put('flush chain ip6 nftlane c');
+  t.strictSame(page.finish(), [], 'nothing of nothing');
+  page.raw('flush chain ip6 nftlane c');
   page.delete(MAP, 'fd00::1');
   page.add(element('fd00::1'));
   page.add(element('fd00::2'));
   page.add({ ...element('fd00::3', ''), object: set });
-  page.put('delete chain ip6 nftlane c');
+  page.raw('delete chain ip6 nftlane c');
   page.delete(set, 'fd00::4');
   page.delete(set, 'fd00::5');
-  t.strictSame(page.end(), [
+  t.strictSame(page.finish(), [
     'flush chain ip6 nftlane c',
     'delete element ip6 nftlane m { fd00::1,',
     '}; add element ip6 nftlane m { fd00::1 comment "a/b" : drop,',

@@ -12,8 +12,8 @@ const LISTING = `table ip nftlane {
 		jump services
 	}
 
-	chain sticky-cluster/shop/web/tcp/ {
-		jump mark-cluster-clients
+	chain affinity-cluster/shop/web/tcp/ {
+		jump mark-for-masquerade
 		goto short-circuit
 	}
 
@@ -27,7 +27,7 @@ t.test('readRuleCounts() counts the rules of each chain', async (t) => {
     [...readRuleCounts(LISTING)],
     [
       ['nat-output', 1],
-      ['sticky-cluster/shop/web/tcp/', 2],
+      ['affinity-cluster/shop/web/tcp/', 2],
       ['empty', 0],
     ],
   );

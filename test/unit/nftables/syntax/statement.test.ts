@@ -19,7 +19,7 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
   ],
   'status-dnat': [[{ kind: 'status-dnat' }, 'ct status dnat']],
   protocol: [[{ kind: 'protocol', protocol: 'tcp' }, 'meta l4proto tcp']],
-  'no-syn': [[{ kind: 'no-syn' }, 'tcp flags ! syn']],
+  'not-syn': [[{ kind: 'not-syn' }, 'tcp flags ! syn']],
   'is-local': [[{ kind: 'is-local', field: 'saddr' }, 'fib saddr type local']],
   'in-prefix': [
     [{ kind: 'in-prefix', field: 'saddr', prefix: 'fd00::/8', negate: false }, 'ip6 saddr fd00::/8'],
@@ -33,11 +33,11 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
     [{ kind: 'input-interface', name: 'cni0', negate: false }, 'iifname "cni0"'],
     [{ kind: 'input-interface', name: 'veth*', negate: true }, 'iifname != "veth*"'],
   ],
-  'turns-round': [[{ kind: 'turns-round' }, 'fib daddr . iif oif exists']],
-  remember: [
+  'leaves-by-input-interface': [[{ kind: 'leaves-by-input-interface' }, 'fib daddr . iif oif exists']],
+  'update-affinity': [
     [
-      { kind: 'remember', map: 'memory/a/b/tcp/', seconds: 90 },
-      'update @memory/a/b/tcp/ { ct original ip6 saddr timeout 90s : ip6 daddr . th dport }',
+      { kind: 'update-affinity', map: 'affinity/a/b/tcp/', seconds: 90 },
+      'update @affinity/a/b/tcp/ { ct original ip6 saddr timeout 90s : ip6 daddr . th dport }',
     ],
   ],
   'mark-is-set': [[{ kind: 'mark-is-set', bit: 14 }, 'meta mark & 0x00004000 != 0']],
@@ -70,7 +70,7 @@ t.test('printFields() names the family of an address', async (t) => {
   t.equal(printFields([{ field: 'saddr' }], 'ip'), 'ip saddr');
   t.equal(printFields(KEY, 'ip6'), 'ip6 daddr . meta l4proto . th dport');
   t.equal(
-    printFields([{ field: 'dialled-addr' }, { field: 'dialled-port' }], 'ip6'),
+    printFields([{ field: 'original-daddr' }, { field: 'original-dport' }], 'ip6'),
     'ct original ip6 daddr . ct original proto-dst',
   );
 });

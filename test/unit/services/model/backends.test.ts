@@ -56,7 +56,7 @@ t.test('backendsOf() knows which run on this node', async (t) => {
   const endpoints = [{ nodeName: 'n1' }, { nodeName: 'N1' }, {}].map((fields, index) =>
     endpoint(`10.1.0.${index}`, fields),
   );
-  const local = (nodeName: string) => backends([read('a', { endpoints })], {}, nodeName).map((each) => each.local);
+  const local = (nodeName: string) => backends([read('a', { endpoints })], {}, nodeName).map((each) => each.isLocal);
   t.strictSame(local('n1'), [true, false, false]);
   t.strictSame(local(''), [false, false, false], 'nobody runs on a node without a name');
 });

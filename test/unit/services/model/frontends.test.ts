@@ -1,7 +1,7 @@
 // Tests of src/services/model/frontends.ts.
 import t from 'tap';
 import type { Family } from '../../../../src/net/family.ts';
-import { frontendsOf, wantsOf } from '../../../../src/services/model/frontends.ts';
+import { endpointUsage, frontendsOf } from '../../../../src/services/model/frontends.ts';
 import { readService, type Service } from '../../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
@@ -74,6 +74,6 @@ t.test('wantsOf() follows policies and frontends', async (t) => {
   for (const [spec, cluster, local] of cases) {
     const of = read(spec);
     const all = of.ports.flatMap((port) => frontendsOf(of, port, 'ip'));
-    t.strictSame(wantsOf(all, of), { cluster, local }, JSON.stringify(spec));
+    t.strictSame(endpointUsage(all, of), { cluster, local }, JSON.stringify(spec));
   }
 });

@@ -16,6 +16,9 @@ t.test('modelService() models each port in each family', async (t) => {
   const models = modelService(value, read.values(), { nodeName: 'n1', zone: undefined });
   const found = models.map(({ family, name, backends }) => `${family} ${name} ${backends.map((b) => b.name)}`);
   t.strictSame(found, ['ip shop/web:http ', 'ip shop/web ', 'ip6 shop/web:http ', 'ip6 shop/web [fd00:1::1]:8080']);
-  t.match(models[3], { wants: { cluster: true, local: false }, selection: { any: true, cluster: [{ local: true }] } });
-  t.match(models[0], { selection: { any: false, cluster: [] } });
+  t.match(models[3], {
+    endpointUsage: { cluster: true, local: false },
+    selection: { hasAnyEndpoints: true, cluster: [{ isLocal: true }] },
+  });
+  t.match(models[0], { selection: { hasAnyEndpoints: false, cluster: [] } });
 });

@@ -4,10 +4,10 @@ import { type EndpointSlice, readEndpointSlice } from '../../../../src/services/
 import { endpoint, slice } from '../../../support/builders/slice.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 
-function read(overrides: ApiObject): { value: EndpointSlice; findings: string[] } {
-  const { value, findings } = readEndpointSlice(slice('shop/web', overrides));
+function read(overrides: ApiObject): { value: EndpointSlice; issues: string[] } {
+  const { value, issues } = readEndpointSlice(slice('shop/web', overrides));
   if (value === undefined) throw new Error('The slice is used');
-  return { value, findings: findings.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
+  return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
 }
 
 t.test('readEndpointSlice() reads the smallest slice', async (t) => {
@@ -29,9 +29,9 @@ t.test('readEndpointSlice() reads the smallest slice', async (t) => {
           nodeHints: [],
         },
       ],
-      triggeredAt: 0,
+      lastChangeTriggerTime: 0,
     },
-    findings: [],
+    issues: [],
   });
 });
 
@@ -44,13 +44,13 @@ const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] 
   ['FQDN', { addressType: 'FQDN' }, /FQDN/],
 ];
 
-t.test('readEndpointSlice() passes over slices that are not for us, without findings', async (t) => {
+t.test('readEndpointSlice() passes over slices that are not for us, without issues', async (t) => {
   for (const [about, overrides, reason] of SKIPPED) {
-    const { key, value, skipped, findings } = readEndpointSlice(slice('shop/web', overrides));
+    const { key, value, skipped, issues } = readEndpointSlice(slice('shop/web', overrides));
     t.equal(key, 'shop/web-1', about);
     t.equal(value, undefined, about);
     t.match(skipped, reason, about);
-    t.strictSame(findings, [], about);
+    t.strictSame(issues, [], about);
   }
 });
 
@@ -62,7 +62,7 @@ t.test('readEndpointSlice() reports an unknown type of addresses', async (t) => 
   ]) {
     const result = readEndpointSlice(slice('shop/web', { addressType }));
     t.equal(result.value, undefined);
-    t.match(result.findings, [{ object: 'EndpointSlice shop/web-1', field: 'addressType', value }]);
+    t.match(result.issues, [{ object: 'EndpointSlice shop/web-1', field: 'addressType', value }]);
   }
 });
 
@@ -94,7 +94,7 @@ t.test('readEndpointSlice() leaves out ports that cannot be used, and no others'
   for (const [port, field, value] of cases) {
     const result = read({ ports: [port, { name: 'good', port: 1 }] });
     t.match(result.value.ports, [{ name: 'good' }]);
-    t.strictSame(result.findings, [`ports[0].${field} ${value}: this port is left out`]);
+    t.strictSame(result.issues, [`ports[0].${field} ${value}: this port is left out`]);
   }
 });
 
@@ -127,9 +127,9 @@ t.test('readEndpointSlice() uses the first address, and only one of its family',
   ];
   for (const [addressType, addresses, shown] of cases) {
     const good = endpoint(addressType === 'IPv4' ? '10.1.0.9' : 'FD00::9');
-    const { value, findings } = read({ addressType, endpoints: [{ addresses }, good] });
+    const { value, issues } = read({ addressType, endpoints: [{ addresses }, good] });
     t.match(value.endpoints, [{ address: addressType === 'IPv4' ? '10.1.0.9' : 'fd00::9' }]);
-    t.strictSame(findings, [`endpoints[0].addresses[0] ${shown}: this endpoint is left out`]);
+    t.strictSame(issues, [`endpoints[0].addresses[0] ${shown}: this endpoint is left out`]);
   }
 });
 
@@ -152,7 +152,8 @@ t.test('readEndpointSlice() reads the node and the hints', async (t) => {
 
 t.test('readEndpointSlice() reads when the change was triggered', async (t) => {
   const at = (time: unknown) =>
-    read({ metadata: { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': time } } }).value.triggeredAt;
+    read({ metadata: { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': time } } }).value
+      .lastChangeTriggerTime;
   t.equal(at('2025-01-01T00:00:00Z'), Date.UTC(2025, 0, 1));
   t.equal(at('2025-01-01T00:00:00.123456789Z'), Date.UTC(2025, 0, 1, 0, 0, 0, 123));
   for (const time of ['yesterday', '', null, 5]) t.equal(at(time), 0);
@@ -164,9 +165,9 @@ t.test('readEndpointSlice() reports objects without a usable name', async (t) =>
     [{ metadata: { name: 'a"b' } }, 'metadata.name'],
     [{ metadata: { name: 'a', namespace: '{}' } }, 'metadata.namespace'],
   ] as const) {
-    const { key, value, findings } = readEndpointSlice(object);
+    const { key, value, issues } = readEndpointSlice(object);
     t.equal(key, '');
     t.equal(value, undefined);
-    t.match(findings, [{ object: 'EndpointSlice (without a name)', field }]);
+    t.match(issues, [{ object: 'EndpointSlice (without a name)', field }]);
   }
 });

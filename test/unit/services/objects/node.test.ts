@@ -7,10 +7,10 @@ import type { ApiObject } from '../../../support/deployment/merge.ts';
 t.test('readNode() reads the smallest Node', async (t) => {
   t.strictSame(readNode(node()), {
     key: 'n1',
-    value: { key: 'n1', addresses: { ip: '192.0.2.1' }, podCidrs: {}, zone: undefined, leaving: false },
-    findings: [],
+    value: { key: 'n1', addresses: { ip: '192.0.2.1' }, podCidrs: {}, zone: undefined, toBeDeleted: false },
+    issues: [],
   });
-  t.match(readNode({ metadata: { name: 'bare' } }), { value: { addresses: {}, podCidrs: {} }, findings: [] });
+  t.match(readNode({ metadata: { name: 'bare' } }), { value: { addresses: {}, podCidrs: {} }, issues: [] });
 });
 
 t.test('readNode() takes the first InternalIP of each family, or else the first ExternalIP', async (t) => {
@@ -49,9 +49,9 @@ t.test('readNode() takes the first InternalIP of each family, or else the first 
 
 t.test('readNode() takes the first pod CIDR of each family', async (t) => {
   const podCIDRs = ['10.1.1.0/24', 'x', 'fd00:1::/64', '10.1.2.0/24'];
-  const { value, findings } = readNode(node('n1', { spec: { podCIDR: '10.9.0.0/24', podCIDRs } }));
+  const { value, issues } = readNode(node('n1', { spec: { podCIDR: '10.9.0.0/24', podCIDRs } }));
   t.match(value?.podCidrs, { ip: { text: '10.1.1.0/24' }, ip6: { text: 'fd00:1::/64' } });
-  t.match(findings, [{ object: 'Node n1', field: 'spec.podCIDRs[1]', value: '"x"' }]);
+  t.match(issues, [{ object: 'Node n1', field: 'spec.podCIDRs[1]', value: '"x"' }]);
 });
 
 t.test('readNode() tells an empty zone from none', async (t) => {
@@ -60,7 +60,7 @@ t.test('readNode() tells an empty zone from none', async (t) => {
   t.equal(readNode(node('n1')).value?.zone, undefined);
 });
 
-const LEAVING: readonly [overrides: ApiObject, leaving: boolean][] = [
+const LEAVING: readonly [overrides: ApiObject, toBeDeleted: boolean][] = [
   [{ metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } }, true],
   [{ metadata: { deletionTimestamp: null } }, false],
   [{ spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', value: '1', effect: 'NoSchedule' }] } }, true],
@@ -71,10 +71,10 @@ const LEAVING: readonly [overrides: ApiObject, leaving: boolean][] = [
 
 t.test('readNode() tells a Node that is about to go', async (t) => {
   for (const [overrides, leaving] of LEAVING) {
-    t.equal(readNode(node('n1', overrides)).value?.leaving, leaving, JSON.stringify(overrides));
+    t.equal(readNode(node('n1', overrides)).value?.toBeDeleted, leaving, JSON.stringify(overrides));
   }
 });
 
 t.test('readNode() reports objects without a usable name', async (t) => {
-  t.match(readNode({ metadata: { name: '' } }), { key: '', findings: [{ object: 'Node (without a name)' }] });
+  t.match(readNode({ metadata: { name: '' } }), { key: '', issues: [{ object: 'Node (without a name)' }] });
 });

@@ -1,18 +1,26 @@
 // Tests of src/services/objects/read.ts.
 import t from 'tap';
-import { Findings, fields, isName, isShortName, list, readKey, text } from '../../../../src/services/objects/read.ts';
+import {
+  asArray,
+  asObject,
+  asString,
+  IssueCollector,
+  isObjectName,
+  isShortName,
+  readKey,
+} from '../../../../src/services/objects/read.ts';
 
 t.test('fields(), list() and text() give something empty for anything else', async (t) => {
-  for (const value of [undefined, null, 5, 'x', [1]]) t.strictSame(fields(value), {});
-  for (const value of [undefined, null, 5, 'x', { length: 1 }]) t.strictSame(list(value), []);
-  for (const value of [undefined, null, 5, {}, ['x']]) t.equal(text(value), '');
-  t.strictSame([fields({ a: 1 }), list([1]), text('x')], [{ a: 1 }, [1], 'x']);
+  for (const value of [undefined, null, 5, 'x', [1]]) t.strictSame(asObject(value), {});
+  for (const value of [undefined, null, 5, 'x', { length: 1 }]) t.strictSame(asArray(value), []);
+  for (const value of [undefined, null, 5, {}, ['x']]) t.equal(asString(value), '');
+  t.strictSame([asObject({ a: 1 }), asArray([1]), asString('x')], [{ a: 1 }, [1], 'x']);
 });
 
 t.test('isName() takes what Kubernetes takes', async (t) => {
-  for (const name of ['a', '0', 'a-b', 'a.b', 'a--b', 'x'.repeat(253)]) t.ok(isName(name), name);
+  for (const name of ['a', '0', 'a-b', 'a.b', 'a--b', 'x'.repeat(253)]) t.ok(isObjectName(name), name);
   const bad = ['', '-a', 'a-', '.a', 'A', 'a_b', 'a b', 'a"', 'a\n', 'a/b', 'a;b', 'ä', 'x'.repeat(254)];
-  for (const name of bad) t.notOk(isName(name), JSON.stringify(name));
+  for (const name of bad) t.notOk(isObjectName(name), JSON.stringify(name));
 });
 
 t.test('isShortName() takes names that are no longer than a label', async (t) => {
@@ -38,9 +46,9 @@ t.test('readKey() joins namespace and name', async (t) => {
 });
 
 t.test('Findings cuts long values', async (t) => {
-  const findings = new Findings('Service', 'a/b');
-  findings.add('spec', 'x'.repeat(200), 'is long', 'it is left out');
-  t.strictSame(findings.all, [
+  const issues = new IssueCollector('Service', 'a/b');
+  issues.add('spec', 'x'.repeat(200), 'is long', 'it is left out');
+  t.strictSame(issues.all, [
     {
       object: 'Service a/b',
       field: 'spec',

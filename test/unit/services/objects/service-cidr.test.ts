@@ -4,19 +4,19 @@ import { readServiceCidr } from '../../../../src/services/objects/service-cidr.t
 import { serviceCidr } from '../../../support/builders/service-cidr.ts';
 
 t.test('readServiceCidr() reads blocks and reports those that are none', async (t) => {
-  const { key, value, findings } = readServiceCidr(
+  const { key, value, issues } = readServiceCidr(
     serviceCidr('kubernetes', { spec: { cidrs: ['10.96.0.5/12', '', 'fd00::/108'] } }),
   );
   t.equal(key, 'kubernetes');
   t.match(value, { key: 'kubernetes', cidrs: [{ text: '10.96.0.0/12' }, { text: 'fd00::/108' }] });
-  t.match(findings, [{ object: 'ServiceCIDR kubernetes', field: 'spec.cidrs[1]', value: '""' }]);
+  t.match(issues, [{ object: 'ServiceCIDR kubernetes', field: 'spec.cidrs[1]', value: '""' }]);
 });
 
 t.test('readServiceCidr() takes an object without blocks, and none without a name', async (t) => {
   t.strictSame(readServiceCidr(serviceCidr('x', { spec: undefined })), {
     key: 'x',
     value: { key: 'x', cidrs: [] },
-    findings: [],
+    issues: [],
   });
-  t.match(readServiceCidr({}), { key: '', findings: [{ field: 'metadata.name', value: '(absent)' }] });
+  t.match(readServiceCidr({}), { key: '', issues: [{ field: 'metadata.name', value: '(absent)' }] });
 });

@@ -2,18 +2,18 @@
 import t from 'tap';
 import {
   familiesOf,
-  rangesOf,
   readService,
   type Service,
-  UNKNOWN_AGE,
+  sourceRangesOf,
+  UNKNOWN_CREATION_TIME,
 } from '../../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 
-function read(spec: ApiObject, status: ApiObject = {}): { value: Service; findings: string[] } {
-  const { value, findings } = readService(service('shop/web', { spec, status }));
+function read(spec: ApiObject, status: ApiObject = {}): { value: Service; issues: string[] } {
+  const { value, issues } = readService(service('shop/web', { spec, status }));
   if (value === undefined) throw new Error('The Service is proxied');
-  return { value, findings: findings.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
+  return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
 }
 
 t.test('readService() reads the smallest Service', async (t) => {
@@ -27,22 +27,22 @@ t.test('readService() reads the smallest Service', async (t) => {
       externalIps: [],
       loadBalancerIps: [],
       ports: [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }],
-      internalPolicy: 'Cluster',
-      externalPolicy: 'Cluster',
+      internalTrafficPolicy: 'Cluster',
+      externalTrafficPolicy: 'Cluster',
       affinitySeconds: 0,
-      sourceRanges: [],
-      restricted: false,
+      loadBalancerSourceRanges: [],
+      hasSourceRanges: false,
       balance: 'random',
       weights: {},
       healthCheckNodePort: 0,
     },
-    findings: [],
+    issues: [],
   });
 });
 
 t.test('readService() gives an object without age the last place', async (t) => {
   for (const creationTimestamp of [undefined, null, 'soon', 5]) {
-    t.equal(readService(service('a/b', { metadata: { creationTimestamp } })).value?.createdAt, UNKNOWN_AGE);
+    t.equal(readService(service('a/b', { metadata: { creationTimestamp } })).value?.createdAt, UNKNOWN_CREATION_TIME);
   }
 });
 
@@ -57,13 +57,13 @@ const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] 
   ['no spec', { spec: undefined }, /no cluster IP/],
 ];
 
-t.test('readService() passes over what is not proxied, without findings', async (t) => {
+t.test('readService() passes over what is not proxied, without issues', async (t) => {
   for (const [about, overrides, reason] of SKIPPED) {
-    const { value, skipped, findings, key } = readService(service('shop/web', overrides));
+    const { value, skipped, issues, key } = readService(service('shop/web', overrides));
     t.equal(key, 'shop/web', about);
     t.equal(value, undefined, about);
     t.match(skipped, reason, about);
-    t.strictSame(findings, [], about);
+    t.strictSame(issues, [], about);
   }
 });
 
@@ -84,38 +84,38 @@ const CLUSTER_IPS: readonly [spec: ApiObject, expected: Service['clusterIps']][]
 
 t.test('readService() takes the cluster IP of each family', async (t) => {
   for (const [spec, expected] of CLUSTER_IPS) {
-    const { value, findings } = read(spec);
+    const { value, issues } = read(spec);
     t.strictSame(value.clusterIps, expected, JSON.stringify(spec));
     t.strictSame(familiesOf(value), Object.keys(expected).toSorted());
-    t.strictSame(findings, []);
+    t.strictSame(issues, []);
   }
 });
 
 t.test('readService() says that a cluster IP without a family is not served', async (t) => {
-  const { value, findings } = read({
+  const { value, issues } = read({
     clusterIP: '10.0.0.1',
     clusterIPs: ['10.0.0.1', 'fd00::1'],
     ipFamilies: undefined,
   });
   t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
-  t.strictSame(findings, ['spec.ipFamilies (absent): 10.0.0.1 alone is served']);
+  t.strictSame(issues, ['spec.ipFamilies (absent): 10.0.0.1 alone is served']);
 });
 
 t.test('readService() goes on with the cluster IP that is well formed', async (t) => {
-  const { value, findings } = read({ ...clusterIps('10.0.0.1', 'fd00::x'), ipFamilies: ['IPv4', 'IPv6'] });
+  const { value, issues } = read({ ...clusterIps('10.0.0.1', 'fd00::x'), ipFamilies: ['IPv4', 'IPv6'] });
   t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
-  t.strictSame(findings, ['spec.clusterIPs[1] "fd00::x": this cluster IP is left out']);
+  t.strictSame(issues, ['spec.clusterIPs[1] "fd00::x": this cluster IP is left out']);
   const only = readService(service('shop/web', { spec: { ...clusterIps('10.0.0.256'), clusterIPs: undefined } }));
   t.equal(only.value, undefined);
-  t.match(only.findings, [{ object: 'Service shop/web', field: 'spec.clusterIP', value: '"10.0.0.256"' }]);
+  t.match(only.issues, [{ object: 'Service shop/web', field: 'spec.clusterIP', value: '"10.0.0.256"' }]);
 });
 
 t.test('readService() reads external IPs in order, once each', async (t) => {
-  const { value, findings } = read({
+  const { value, issues } = read({
     externalIPs: ['192.0.2.02', ' ', 'fd00::5', '', 'web', '192.0.2.2', ' 1.2.3.4 '],
   });
   t.strictSame(value.externalIps, ['192.0.2.2', 'fd00::5', '1.2.3.4']);
-  t.strictSame(findings, ['spec.externalIPs[4] "web": this address is left out']);
+  t.strictSame(issues, ['spec.externalIPs[4] "web": this address is left out']);
 });
 
 t.test('readService() reads ingress addresses whose traffic stays here', async (t) => {
@@ -130,13 +130,13 @@ t.test('readService() reads ingress addresses whose traffic stays here', async (
     { ip: 'lb', ipMode: 'VIP' },
     { ip: 'fd00::6' },
   ];
-  const { value, findings } = read({}, { loadBalancer: { ingress } });
+  const { value, issues } = read({}, { loadBalancer: { ingress } });
   t.strictSame(value.loadBalancerIps, ['198.51.100.2', '198.51.100.3', '198.51.100.4', 'fd00::6']);
-  t.strictSame(findings, ['status.loadBalancer.ingress[7].ip "lb": this address is left out']);
+  t.strictSame(issues, ['status.loadBalancer.ingress[7].ip "lb": this address is left out']);
 });
 
 t.test('readService() reads ports', async (t) => {
-  const { value, findings } = read({
+  const { value, issues } = read({
     ports: [
       { name: 'dns', port: 53, protocol: 'UDP' },
       { name: 'dns', port: 53, protocol: 'TCP', nodePort: 30053 },
@@ -150,7 +150,7 @@ t.test('readService() reads ports', async (t) => {
     { name: 'sctp', protocol: 'sctp', port: 65535, nodePort: 0 },
     { name: 'default', protocol: 'tcp', port: 1, nodePort: 0 },
   ]);
-  t.strictSame(findings, []);
+  t.strictSame(issues, []);
   for (const ports of [undefined, null, [], {}]) t.strictSame(read({ ports }).value.ports, []);
 });
 
@@ -178,20 +178,20 @@ t.test('readService() leaves out ports that cannot be used, and no others', asyn
       result.value.ports.map(({ name }) => name),
       ['first', 'last'],
     );
-    t.strictSame(result.findings, [`spec.ports[1]${field} ${value}: this port is left out`]);
+    t.strictSame(result.issues, [`spec.ports[1]${field} ${value}: this port is left out`]);
   }
 });
 
 t.test('readService() keeps a port whose node port cannot be used', async (t) => {
   const again = { name: 'b', port: 81, nodePort: 30000 };
   for (const nodePort of [65536, -1, '30000', 1.5]) {
-    const { value, findings } = read({ ports: [{ port: 80, nodePort }] });
+    const { value, issues } = read({ ports: [{ port: 80, nodePort }] });
     t.strictSame(value.ports, [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }]);
-    t.strictSame(findings, [`spec.ports[0].nodePort ${JSON.stringify(nodePort)}: this node port is left out`]);
+    t.strictSame(issues, [`spec.ports[0].nodePort ${JSON.stringify(nodePort)}: this node port is left out`]);
   }
-  const { value, findings } = read({ ports: [{ name: 'a', port: 80, nodePort: 30000 }, again] });
+  const { value, issues } = read({ ports: [{ name: 'a', port: 80, nodePort: 30000 }, again] });
   t.match(value.ports, [{ nodePort: 30000 }, { name: 'b', nodePort: 0 }]);
-  t.strictSame(findings, ['spec.ports[1].nodePort 30000: this node port is left out']);
+  t.strictSame(issues, ['spec.ports[1].nodePort 30000: this node port is left out']);
   const otherProtocol = read({
     ports: [
       { name: 'a', port: 80, nodePort: 30000 },
@@ -199,7 +199,7 @@ t.test('readService() keeps a port whose node port cannot be used', async (t) =>
     ],
   });
   t.match(otherProtocol.value.ports, [{ nodePort: 30000 }, { nodePort: 30000 }]);
-  t.strictSame(otherProtocol.findings, []);
+  t.strictSame(otherProtocol.issues, []);
 });
 
 t.test('readService() reads internalTrafficPolicy', async (t) => {
@@ -210,27 +210,27 @@ t.test('readService() reads internalTrafficPolicy', async (t) => {
     [null, 'Cluster'],
     ['local', 'Cluster'],
   ]) {
-    t.equal(read({ internalTrafficPolicy }).value.internalPolicy, policy);
+    t.equal(read({ internalTrafficPolicy }).value.internalTrafficPolicy, policy);
   }
 });
 
 t.test('readService() reports words that no field has', async (t) => {
   const ok = { type: 'NodePort', internalTrafficPolicy: 'Local', externalTrafficPolicy: '', sessionAffinity: null };
-  t.strictSame(read(ok).findings, []);
+  t.strictSame(read(ok).issues, []);
   const wrong = {
     type: 'nodeport',
     internalTrafficPolicy: 'local',
     externalTrafficPolicy: 5,
     sessionAffinity: 'Cookie',
   };
-  t.strictSame(read(wrong).findings, [
+  t.strictSame(read(wrong).issues, [
     'spec.type "nodeport": it counts as ClusterIP',
     'spec.internalTrafficPolicy "local": Cluster holds',
     'spec.externalTrafficPolicy 5: Cluster holds',
     'spec.sessionAffinity "Cookie": None holds',
   ]);
-  const [finding] = readService(service('shop/web', { spec: { type: 'nodeport' } })).findings;
-  t.match(finding, { reason: 'must be ClusterIP, NodePort, LoadBalancer or ExternalName' });
+  const [issue] = readService(service('shop/web', { spec: { type: 'nodeport' } })).issues;
+  t.match(issue, { reason: 'must be ClusterIP, NodePort, LoadBalancer or ExternalName' });
 });
 
 t.test('readService() heeds externalTrafficPolicy only where the type gives it a meaning', async (t) => {
@@ -244,16 +244,20 @@ t.test('readService() heeds externalTrafficPolicy only where the type gives it a
   ];
   for (const [type, externalIPs, policy] of cases) {
     const spec = { type, externalIPs, healthCheckNodePort: 30001 };
-    t.equal(read({ ...spec, externalTrafficPolicy: 'Local' }).value.externalPolicy, policy, `${type} ${externalIPs}`);
-    t.equal(read({ ...spec, externalTrafficPolicy: 'Cluster' }).value.externalPolicy, 'Cluster');
-    t.equal(read(spec).value.externalPolicy, 'Cluster');
+    t.equal(
+      read({ ...spec, externalTrafficPolicy: 'Local' }).value.externalTrafficPolicy,
+      policy,
+      `${type} ${externalIPs}`,
+    );
+    t.equal(read({ ...spec, externalTrafficPolicy: 'Cluster' }).value.externalTrafficPolicy, 'Cluster');
+    t.equal(read(spec).value.externalTrafficPolicy, 'Cluster');
   }
 });
 
 t.test('readService() reads session affinity', async (t) => {
   const withTimeout = (timeoutSeconds: unknown) => ({ clientIP: { timeoutSeconds } });
   const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
-  const cases: [spec: ApiObject, seconds: number, findings: string[]][] = [
+  const cases: [spec: ApiObject, seconds: number, issues: string[]][] = [
     [{ sessionAffinity: 'None', sessionAffinityConfig: withTimeout(5) }, 0, []],
     [{}, 0, []],
     [{ sessionAffinity: 'ClientIP' }, 10800, []],
@@ -268,21 +272,21 @@ t.test('readService() reads session affinity', async (t) => {
     ],
     [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout('9') }, 10800, [`${field} "9": 10800 holds`]],
   ];
-  for (const [spec, seconds, findings] of cases) {
+  for (const [spec, seconds, issues] of cases) {
     const result = read(spec);
     t.equal(result.value.affinitySeconds, seconds, JSON.stringify(spec));
-    t.strictSame(result.findings, findings);
+    t.strictSame(result.issues, issues);
   }
 });
 
 t.test('readService() reads source ranges', async (t) => {
   const loadBalancerSourceRanges = [' 10.0.0.1/08 ', '', 'fd00::/8', '10.0.0.0', 'x/8'];
-  const { value, findings } = read({ loadBalancerSourceRanges });
+  const { value, issues } = read({ loadBalancerSourceRanges });
   t.strictSame(
-    value.sourceRanges.map(({ text }) => text),
+    value.loadBalancerSourceRanges.map(({ text }) => text),
     ['10.0.0.0/8', 'fd00::/8'],
   );
-  t.strictSame(findings, [
+  t.strictSame(issues, [
     'spec.loadBalancerSourceRanges[3] "10.0.0.0": this range is left out',
     'spec.loadBalancerSourceRanges[4] "x/8": this range is left out',
   ]);
@@ -294,18 +298,18 @@ t.test('readService() reads the health check node port where it has a meaning', 
   t.equal(read({ type: 'LoadBalancer', healthCheckNodePort: 30001 }).value.healthCheckNodePort, 0);
   t.equal(read({ ...local, type: 'NodePort', healthCheckNodePort: 30001 }).value.healthCheckNodePort, 0);
   for (const healthCheckNodePort of [undefined, 0, '30001', 70000]) {
-    const { value, findings } = read({ ...local, healthCheckNodePort });
+    const { value, issues } = read({ ...local, healthCheckNodePort });
     t.equal(value.healthCheckNodePort, 0);
-    t.match(findings, [/^spec\.healthCheckNodePort /]);
+    t.match(issues, [/^spec\.healthCheckNodePort /]);
   }
 });
 
 t.test('readService() reports objects without a usable name', async (t) => {
   for (const object of [undefined, null, 5, [], {}, { metadata: null }, { metadata: { name: 'A' } }]) {
-    const { key, value, findings } = readService(object);
+    const { key, value, issues } = readService(object);
     t.equal(key, '');
     t.equal(value, undefined);
-    t.match(findings, [{ object: 'Service (without a name)', field: 'metadata.name' }]);
+    t.match(issues, [{ object: 'Service (without a name)', field: 'metadata.name' }]);
   }
 });
 
@@ -315,30 +319,30 @@ t.test('readService() refuses names that are too long for a label', async (t) =>
     [`shop/${long}`, 'metadata.name'],
     [`${long}/web`, 'metadata.namespace'],
   ] as const) {
-    const { key, value, findings } = readService(service(name));
+    const { key, value, issues } = readService(service(name));
     t.strictSame([key, value], ['', undefined]);
-    t.match(findings, [{ field, reason: 'is not a valid object name', effect: 'the object is left out' }]);
+    t.match(issues, [{ field, reason: 'is not a valid object name', effect: 'the object is left out' }]);
   }
   t.ok(readService(service(`${'x'.repeat(63)}/${'y'.repeat(63)}`)).value);
   t.match(read({ ports: [{ name: long, port: 80 }] }), {
     value: { ports: [] },
-    findings: [`spec.ports[0].name "${long}": this port is left out`],
+    issues: [`spec.ports[0].name "${long}": this port is left out`],
   });
 });
 
-function annotated(annotations: ApiObject): { value: Service | undefined; findings: string[] } {
-  const { value, findings } = readService(service('shop/web', { metadata: { annotations } }));
-  return { value, findings: findings.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
+function annotated(annotations: ApiObject): { value: Service | undefined; issues: string[] } {
+  const { value, issues } = readService(service('shop/web', { metadata: { annotations } }));
+  return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
 }
 
 t.test('readService() reads how an endpoint is chosen', async (t) => {
   for (const balance of ['random', 'source-hash', 'maglev']) {
-    t.match(annotated({ 'nftlane.io/balance': balance }), { value: { balance }, findings: [] });
+    t.match(annotated({ 'nftlane.io/balance': balance }), { value: { balance }, issues: [] });
   }
   for (const balance of ['', 'Maglev', 'rr', 5]) {
-    const { value, findings } = annotated({ 'nftlane.io/balance': balance });
+    const { value, issues } = annotated({ 'nftlane.io/balance': balance });
     t.equal(value?.balance, 'random');
-    t.strictSame(findings, [`metadata.annotations["nftlane.io/balance"] ${JSON.stringify(balance)}: random holds`]);
+    t.strictSame(issues, [`metadata.annotations["nftlane.io/balance"] ${JSON.stringify(balance)}: random holds`]);
   }
 });
 
@@ -360,11 +364,11 @@ const WEIGHTS: readonly [text: unknown, expected: Record<string, number>, faulty
 
 t.test('readService() reads weights one by one', async (t) => {
   for (const [weights, expected, faulty] of WEIGHTS) {
-    const { value, findings } = annotated({ 'nftlane.io/weights': weights });
+    const { value, issues } = annotated({ 'nftlane.io/weights': weights });
     t.strictSame(value?.weights, expected, String(weights));
     const field = 'metadata.annotations["nftlane.io/weights"]';
     const left = faulty.map((entry) => `${field} "${entry}": this weight is left out`);
-    t.strictSame(findings, left, String(weights));
+    t.strictSame(issues, left, String(weights));
   }
 });
 
@@ -381,18 +385,19 @@ const RANGES: readonly [ranges: unknown, ip: string[] | 'open', ip6: string[] | 
   ];
 
 t.test('rangesOf() says who may come in, family by family', async (t) => {
-  const texts = (found: ReturnType<typeof rangesOf>) => (found === 'open' ? found : found.map(({ text }) => text));
+  const texts = (found: ReturnType<typeof sourceRangesOf>) =>
+    found === 'open' ? found : found.map(({ text }) => text);
   for (const [ranges, ip, ip6, strict6] of RANGES) {
     const { value } = read({ loadBalancerSourceRanges: ranges });
     const about = JSON.stringify(ranges);
-    t.strictSame(texts(rangesOf(value, 'ip', { strict: false })), ip, about);
-    t.strictSame(texts(rangesOf(value, 'ip6', { strict: false })), ip6, about);
-    t.strictSame(texts(rangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strictly`);
+    t.strictSame(texts(sourceRangesOf(value, 'ip', { strict: false })), ip, about);
+    t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: false })), ip6, about);
+    t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strictly`);
   }
-  const { value, findings } = read({ loadBalancerSourceRanges: ['bad'] });
-  t.strictSame(findings, ['spec.loadBalancerSourceRanges[0] "bad": this range is left out']);
-  t.equal(rangesOf(value, 'ip', { strict: false }), 'open', 'as kube-proxy has it');
-  t.strictSame(rangesOf(value, 'ip', { strict: true }), [], 'closed to everybody');
+  const { value, issues } = read({ loadBalancerSourceRanges: ['bad'] });
+  t.strictSame(issues, ['spec.loadBalancerSourceRanges[0] "bad": this range is left out']);
+  t.equal(sourceRangesOf(value, 'ip', { strict: false }), 'open', 'as kube-proxy has it');
+  t.strictSame(sourceRangesOf(value, 'ip', { strict: true }), [], 'closed to everybody');
 });
 
 t.test('readService() pays no heed to fields that others act on', async (t) => {

@@ -3,10 +3,10 @@ import t, { type Test } from 'tap';
 import { loadApiClient } from '../../../../src/sources/api-server/client/api-client.ts';
 import { ClusterSource } from '../../../../src/sources/api-server/cluster-source.ts';
 import { type ApiServer, startApiServer } from '../../../support/api-server/api-server.ts';
-import { putBulk } from '../../../support/api-server/bulk.ts';
+import { putBulk } from '../../../support/api-server/bulk-objects.ts';
 import { fastClock } from '../../../support/api-server/fast-clock.ts';
 import { recordLog, recordSink } from '../../../support/api-server/recorder.ts';
-import { until } from '../../../support/api-server/until.ts';
+import { waitUntil } from '../../../support/api-server/wait-until.ts';
 
 async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; factor?: number }) {
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath });
@@ -31,7 +31,7 @@ t.test('ClusterSource delivers Services, slices, blocks and the own Node', async
   for (const name of ['n1', 'n2']) server.put('Node', { metadata: { name } });
   server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
   const { source, sink, controller, run } = await watch(t, { server });
-  await until('lists', () => sink.journal.length === 4);
+  await waitUntil('lists', () => sink.journal.length === 4);
   t.strictSame(sink.journal.toSorted(), [
     'replace EndpointSlice demo/svc-00001,demo/svc-00002',
     'replace Node n1',
@@ -40,12 +40,12 @@ t.test('ClusterSource delivers Services, slices, blocks and the own Node', async
   ]);
   t.match(sink.objects.get('EndpointSlice demo/svc-00002'), {
     value: { service: 'demo/svc-00002', endpoints: [{ address: '10.128.0.4' }, {}, {}] },
-    findings: [],
+    issues: [],
   });
-  t.match(sink.objects.get('Service demo/svc-00001'), { value: { clusterIps: { ip: '10.96.0.2' } }, findings: [] });
+  t.match(sink.objects.get('Service demo/svc-00001'), { value: { clusterIps: { ip: '10.96.0.2' } }, issues: [] });
   server.put('Node', { metadata: { name: 'n2', labels: { a: 'b' } } });
   server.put('Node', { metadata: { name: 'n1', labels: { 'topology.kubernetes.io/zone': 'z' } } });
-  await until('change', () => sink.journal.length === 5);
+  await waitUntil('change', () => sink.journal.length === 5);
   t.match(sink.objects.get('Node n1'), { value: { zone: 'z' } });
   t.strictSame(
     source.states().map(({ kind, phase, lists }) => ({ kind, phase, lists })),
@@ -59,20 +59,20 @@ t.test(
   'ClusterSource takes a server without ServiceCIDR for one that has none, and asks again minutes later',
   async (t) => {
     const server = await startApiServer();
-    server.settings.absent.add('ServiceCIDR');
+    server.settings.unknownKinds.add('ServiceCIDR');
     // The first failure is another one: it must not pass for the absence.
-    server.misbehave({ does: 'answer', kind: 'Service', status: 404 });
+    server.injectFault({ action: 'answer', kind: 'Service', status: 404 });
     const { sink, lines, clock } = await watch(t, { server, factor: 1000 });
     const asked = () => server.requests.filter(({ kind }) => kind === 'ServiceCIDR').length;
-    await until('second question', () => asked() === 2);
+    await waitUntil('second question', () => asked() === 2);
     t.equal(sink.journal.filter((line) => line === 'replace ServiceCIDR ').length, 1);
     t.ok(clock.sleeps.some((ms) => ms >= 300_000));
     const told = lines.filter(({ message }) => message === 'The API server has no ServiceCIDR: none is used');
     t.match(told, [{ level: 'info' }]);
     t.ok(lines.some(({ level, message }) => level === 'warn' && message.startsWith('Cannot watch Service: ')));
     server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
-    server.settings.absent.clear();
-    await until('list', () => sink.journal.includes('replace ServiceCIDR kubernetes'));
+    server.settings.unknownKinds.clear();
+    await waitUntil('list', () => sink.journal.includes('replace ServiceCIDR kubernetes'));
   },
 );
 
@@ -85,7 +85,7 @@ t.test('ClusterSource ends altogether when the sink throws', async (t) => {
     replace(kind, objects);
   };
   await t.rejects(run, { message: 'broken sink' });
-  await until('end of all watches', () =>
+  await waitUntil('end of all watches', () =>
     (['Service', 'Node', 'ServiceCIDR'] as const).every((kind) => server.watches(kind) === 0),
   );
 });

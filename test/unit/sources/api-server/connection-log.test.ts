@@ -8,10 +8,10 @@ t.test('ConnectionLog tells trouble at once, then every few seconds, and the rec
   let now = 0;
   const { log, lines } = recordLog();
   const connection = new ConnectionLog({ clock: { ...systemClock, now: () => now }, log });
-  connection.recovered('back', {});
-  for (now = 0; now < 12_000; now += 1_000) connection.problem('warn', `down at ${now}`, {});
-  connection.recovered('back', { server: 'x' });
-  connection.recovered('back', {});
+  connection.logRecovery('back', {});
+  for (now = 0; now < 12_000; now += 1_000) connection.logFailure('warn', `down at ${now}`, {});
+  connection.logRecovery('back', { server: 'x' });
+  connection.logRecovery('back', {});
   t.strictSame(
     lines.filter(({ level }) => level !== 'debug').map(({ level, message, details }) => [level, message, details]),
     [
@@ -21,7 +21,7 @@ t.test('ConnectionLog tells trouble at once, then every few seconds, and the rec
       ['info', 'back', { server: 'x', afterMs: 12_000 }],
     ],
   );
-  connection.problem('warn', 'again', {});
-  connection.recovered('back', {});
+  connection.logFailure('warn', 'again', {});
+  connection.logRecovery('back', {});
   t.match(lines.slice(-2), [{ level: 'debug' }, { level: 'debug' }], 'what was not told is not taken back either');
 });

@@ -1,16 +1,16 @@
 // Tests of src/sources/api-server/reflector.ts: listing and watching as it should go.
 import t from 'tap';
-import { openScene, service } from '../../../support/api-server/scene.ts';
-import { until } from '../../../support/api-server/until.ts';
+import { createReflectorFixture, service } from '../../../support/api-server/reflector-fixture.ts';
+import { waitUntil } from '../../../support/api-server/wait-until.ts';
 
 t.test('Reflector streams the list and then the changes over one watch', async (t) => {
-  const { server, sink, reflector, start, queries, lines } = await openScene(t, { services: ['b', 'a'] });
+  const { server, sink, reflector, start, queries, lines } = await createReflectorFixture(t, { services: ['b', 'a'] });
   void start();
-  await until('list', () => sink.journal.length === 1);
+  await waitUntil('list', () => sink.journal.length === 1);
   server.put('Service', service('c'));
   server.put('Service', service('a'));
   server.remove('Service', 'shop/b');
-  await until('changes', () => sink.journal.length === 4);
+  await waitUntil('changes', () => sink.journal.length === 4);
   t.strictSame(sink.journal, [
     'replace Service shop/a,shop/b',
     'put Service shop/c',
@@ -26,10 +26,10 @@ t.test('Reflector streams the list and then the changes over one watch', async (
       resourceVersionMatch: 'NotOlderThan',
     },
   ]);
-  t.match(sink.objects.get('Service shop/a'), { value: { clusterIps: { ip: '10.96.0.10' } }, findings: [] });
-  const { connectedAt, heardAt, ...state } = reflector.state();
+  t.match(sink.objects.get('Service shop/a'), { value: { clusterIps: { ip: '10.96.0.10' } }, issues: [] });
+  const { connectedAt, lastReceivedAt, ...state } = reflector.state();
   t.type(connectedAt, 'number');
-  t.type(heardAt, 'number');
+  t.type(lastReceivedAt, 'number');
   const resourceVersion = String(server.version);
   t.strictSame(state, {
     kind: 'Service',
@@ -44,9 +44,9 @@ t.test('Reflector streams the list and then the changes over one watch', async (
 });
 
 t.test('Reflector delivers an empty list too', async (t) => {
-  const { sink, start } = await openScene(t);
+  const { sink, start } = await createReflectorFixture(t);
   void start();
-  await until('list', () => sink.journal.length === 1);
+  await waitUntil('list', () => sink.journal.length === 1);
   t.strictSame(sink.journal, ['replace Service ']);
 });
 
@@ -60,14 +60,18 @@ t.test('Reflector reads pages where the list is not streamed', async (t) => {
     await t.test(name, async (t) => {
       const services = ['a', 'b', 'c', 'd', 'e'];
       const inactivityMs = name.endsWith('silence') ? 2_000 : 75_000;
-      const { server, sink, start, queries, clock } = await openScene(t, { services, pageSize: 2, inactivityMs });
+      const { server, sink, start, queries, clock } = await createReflectorFixture(t, {
+        services,
+        pageSize: 2,
+        idleTimeoutMs: inactivityMs,
+      });
       server.settings.watchList = watchList;
       void start();
-      if (nudge) await until('watch', () => server.watches('Service') === 1);
+      if (nudge) await waitUntil('watch', () => server.watches('Service') === 1);
       if (nudge) server.bookmark();
-      await until('list', () => sink.journal.length === 1);
+      await waitUntil('list', () => sink.journal.length === 1);
       t.strictSame(sink.journal, ['replace Service shop/a,shop/b,shop/c,shop/d,shop/e']);
-      await until('watch', () => queries().length === 5);
+      await waitUntil('watch', () => queries().length === 5);
       const [streaming, first, second, third, watch] = queries();
       t.equal(streaming?.['sendInitialEvents'], 'true');
       t.strictSame(first, { limit: '2', resourceVersion: '0' });
@@ -77,53 +81,53 @@ t.test('Reflector reads pages where the list is not streamed', async (t) => {
       t.match(watch, { watch: '1', resourceVersion: '6', allowWatchBookmarks: 'true' });
       t.notOk(clock.sleeps.includes(100), 'no back-off');
 
-      server.misbehave({ does: 'answer', status: 410, on: 'watch' });
-      await until('open watch', () => server.watches('Service') === 1);
+      server.injectFault({ action: 'answer', status: 410, on: 'watch' });
+      await waitUntil('open watch', () => server.watches('Service') === 1);
       server.endWatches();
-      await until('second list', () => sink.journal.length === 2);
+      await waitUntil('second list', () => sink.journal.length === 2);
       t.strictSame(queries()[6], { limit: '2' }, 'straight to the pages, and never again from the cache');
     });
   }
 });
 
 t.test('Reflector takes a list that comes in one piece although pages were asked for', async (t) => {
-  const { server, sink, start, queries } = await openScene(t, { services: ['a', 'b', 'c'], pageSize: 1 });
+  const { server, sink, start, queries } = await createReflectorFixture(t, { services: ['a', 'b', 'c'], pageSize: 1 });
   Object.assign(server.settings, { watchList: 'refuse', ignoreLimit: true });
   void start();
-  await until('list', () => sink.journal.length === 1);
+  await waitUntil('list', () => sink.journal.length === 1);
   t.strictSame(sink.journal, ['replace Service shop/a,shop/b,shop/c']);
   t.strictSame(queries()[1], { limit: '1', resourceVersion: '0' });
 });
 
 t.test('Reflector resumes from the last bookmark when the server ends the watch', async (t) => {
-  const { server, sink, start, queries, clock, reflector } = await openScene(t, { factor: 1 });
+  const { server, sink, start, queries, clock, reflector } = await createReflectorFixture(t, { factor: 1 });
   void start();
-  await until('list', () => sink.journal.length === 1);
+  await waitUntil('list', () => sink.journal.length === 1);
   server.put('Node', { metadata: { name: 'other' } });
   server.bookmark();
-  await until('bookmark', () => reflector.state().resourceVersion === '2');
+  await waitUntil('bookmark', () => reflector.state().resourceVersion === '2');
   server.put('Node', { metadata: { name: 'another' } });
   server.endWatches();
-  await until('second watch', () => server.watches('Service') === 1 && queries().length === 2);
+  await waitUntil('second watch', () => server.watches('Service') === 1 && queries().length === 2);
   t.equal(queries()[1]?.['resourceVersion'], '3');
   server.put('Service', service('a'));
-  await until('change', () => sink.journal.length === 2);
+  await waitUntil('change', () => sink.journal.length === 2);
   t.strictSame(sink.journal, ['replace Service ', 'put Service shop/a']);
   t.notOk(clock.sleeps.includes(100), 'no back-off');
 });
 
 t.test('Reflector sees an object that comes to be selected appear, and one that no longer is vanish', async (t) => {
-  const { server, sink, start } = await openScene(t, { services: ['a', 'b'] });
+  const { server, sink, start } = await createReflectorFixture(t, { services: ['a', 'b'] });
   server.put('Service', service('headless', { clusterIP: 'None' }));
   void start();
-  await until('list', () => sink.journal.length === 1);
+  await waitUntil('list', () => sink.journal.length === 1);
   const otherProxy = { 'service.kubernetes.io/service-proxy-name': '' };
   server.put('Service', service('a', { labels: otherProxy }));
   server.put('Service', service('a', { labels: { ...otherProxy, color: 'red' } }));
   server.put('Service', service('a'));
   server.put('Service', service('b', { clusterIP: 'None' }));
   server.put('Service', service('headless'));
-  await until('changes', () => sink.journal.length === 5);
+  await waitUntil('changes', () => sink.journal.length === 5);
   t.strictSame(sink.journal, [
     'replace Service shop/a,shop/b',
     'remove Service shop/a',
@@ -134,56 +138,56 @@ t.test('Reflector sees an object that comes to be selected appear, and one that 
 });
 
 t.test('Reflector hands on what cannot be used, with the reason', async (t) => {
-  const { server, sink, start } = await openScene(t);
+  const { server, sink, start } = await createReflectorFixture(t);
   server.put('Service', { metadata: { namespace: 'shop', name: 'Not A Name' } });
   server.put('Service', { metadata: { namespace: 'shop', name: 'pending' }, spec: {} });
   void start();
-  await until('list', () => sink.journal.length === 1);
-  t.match(sink.objects.get('Service '), { key: '', findings: [{ field: 'metadata.name' }] });
+  await waitUntil('list', () => sink.journal.length === 1);
+  t.match(sink.objects.get('Service '), { key: '', issues: [{ field: 'metadata.name' }] });
   t.match(sink.objects.get('Service shop/pending'), { skipped: 'it has no cluster IP' });
   server.put('Service', { metadata: { namespace: 'shop', name: 'Nor This' } });
   server.put('Service', { metadata: { namespace: 'shop', name: 'outside' }, spec: { type: 'ExternalName' } });
-  await until('changes', () => sink.journal.length === 3);
+  await waitUntil('changes', () => sink.journal.length === 3);
   t.strictSame(sink.journal.slice(1), ['put Service ', 'put Service shop/outside']);
   t.match(sink.objects.get('Service shop/outside'), { skipped: 'it is of type ExternalName' });
 });
 
 t.test('Reflector does not care where chunks are cut', async (t) => {
   for (const watchList of ['serve', 'refuse'] as const) {
-    const { server, sink, start } = await openScene(t);
+    const { server, sink, start } = await createReflectorFixture(t);
     Object.assign(server.settings, { chunks: 'awkward', watchList });
     const annotations = { note: 'Ein Dienst für Übergrößen – 日本語 🙂 "}]\\ '.repeat(300) };
     const { metadata, ...rest } = service('ünusable');
     const objects = ['a', 'b'].map((name) => ({ ...rest, metadata: { ...metadata, name, annotations } }));
     for (const object of objects) server.put('Service', object);
     void start();
-    await until('list', () => sink.journal.length === 1);
+    await waitUntil('list', () => sink.journal.length === 1);
     server.put('Service', { ...rest, metadata: { ...metadata, annotations } });
     server.remove('Service', 'shop/a');
-    await until('changes', () => sink.journal.length === 3);
+    await waitUntil('changes', () => sink.journal.length === 3);
     t.strictSame(sink.journal, ['replace Service shop/a,shop/b', 'put Service ', 'remove Service shop/a']);
-    t.match(sink.objects.get('Service '), { findings: [{ value: '"ünusable"' }] });
+    t.match(sink.objects.get('Service '), { issues: [{ value: '"ünusable"' }] });
   }
 });
 
 t.test('Reflector takes lines of megabytes', async (t) => {
-  const { server, sink, start } = await openScene(t);
+  const { server, sink, start } = await createReflectorFixture(t);
   const { metadata, ...rest } = service('huge');
   void start();
-  await until('list', () => sink.journal.length === 1);
+  await waitUntil('list', () => sink.journal.length === 1);
   server.put('Service', { ...rest, metadata: { ...metadata, annotations: { note: 'é'.repeat(4_000_000) } } });
   server.put('Service', service('small'));
-  await until('changes', () => sink.journal.length === 3);
+  await waitUntil('changes', () => sink.journal.length === 3);
   t.strictSame(sink.journal.slice(1), ['put Service shop/huge', 'put Service shop/small']);
 });
 
 t.test('run() rejects with what the sink throws', async (t) => {
-  const { server, sink, start } = await openScene(t);
+  const { server, sink, start } = await createReflectorFixture(t);
   sink.put = () => {
     throw new Error('broken sink');
   };
   const run = start();
-  await until('list', () => sink.journal.length === 1);
+  await waitUntil('list', () => sink.journal.length === 1);
   server.put('Service', service('a'));
   await t.rejects(run, { message: 'broken sink' });
 });
@@ -191,16 +195,16 @@ t.test('run() rejects with what the sink throws', async (t) => {
 t.test('run() resolves at once when its signal aborts, whatever it is doing', async (t) => {
   const faults = [
     undefined,
-    { does: 'hang' },
-    { does: 'answer', status: 500 },
-    { does: 'silent', afterLines: 0 },
+    { action: 'hang' },
+    { action: 'answer', status: 500 },
+    { action: 'silent', afterLines: 0 },
   ] as const;
   for (const fault of faults) {
-    const { server, start, stop, reflector, sink } = await openScene(t, { factor: 1 });
-    if (fault !== undefined) server.misbehave({ ...fault, times: Number.POSITIVE_INFINITY });
+    const { server, start, stop, reflector, sink } = await createReflectorFixture(t, { factor: 1 });
+    if (fault !== undefined) server.injectFault({ ...fault, times: Number.POSITIVE_INFINITY });
     void start();
     const isThere = () => (fault === undefined ? sink.journal.length === 1 : server.requests.length > 0);
-    await until(`phase ${reflector.state().phase}`, isThere);
+    await waitUntil(`phase ${reflector.state().phase}`, isThere);
     await stop();
     t.pass(JSON.stringify(fault));
   }

@@ -1,4 +1,4 @@
-// Tests of src/sources/manifests/directory-source.ts, manifest-folder.ts and directory-watch.ts.
+// Tests of src/sources/manifests/directory-source.ts, manifest-directory.ts and directory-watch.ts.
 import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../../../../src/host/clock.ts';
 import { silentLog } from '../../../../src/host/log.ts';
 import { DirectorySource } from '../../../../src/sources/manifests/directory-source.ts';
 import type { OpenWatch } from '../../../../src/sources/manifests/directory-watch.ts';
-import { until } from '../../../support/api-server/until.ts';
+import { waitUntil } from '../../../support/api-server/wait-until.ts';
 import { RecordingSink } from './recording-sink.ts';
 import { runSource, watchedSource } from './running-source.ts';
 import { BROKEN, service, slice, yaml } from './sample-manifests.ts';
@@ -97,7 +97,7 @@ t.test('DirectorySource delivers within 50 ms', async (t) => {
   for (let port = 1000; port < 1015; port++) {
     const startedAt = performance.now();
     write('s7.yaml', service('s7', port));
-    await until(`port ${port}`, () => sink.port('s7') === port);
+    await waitUntil(`port ${port}`, () => sink.port('s7') === port);
     times.push(performance.now() - startedAt);
   }
   times.sort((a, b) => a - b);
@@ -137,7 +137,7 @@ t.test('DirectorySource keeps the objects of a file that does not make sense', a
   await heard('put Service default/z');
   t.same(errors(), [2], 'the same content is complained about once');
   write('a.yaml', `# still\n${BROKEN}`);
-  await until('another error', () => errors().length === 2);
+  await waitUntil('another error', () => errors().length === 2);
   t.same(errors(), [2, 3]);
   t.same(sink.take(), ['put Service default/z'], 'nothing has gone');
   write('a.yaml', service('a', 90));
@@ -204,12 +204,12 @@ t.test('DirectorySource goes back to the definition before', async (t) => {
   write('a.yaml', service('web', 81));
   await heard('put Service default/web');
   t.equal(sink.port('web'), 82, 'the later file name holds');
-  t.match(sink.reads.get('Service default/web')?.findings, [{ reason: /is defined 2 times/ }]);
+  t.match(sink.reads.get('Service default/web')?.issues, [{ reason: /is defined 2 times/ }]);
   sink.take();
   remove('b.yaml');
   await heard('put Service default/web');
   t.equal(sink.port('web'), 81);
-  t.same(sink.reads.get('Service default/web')?.findings, []);
+  t.same(sink.reads.get('Service default/web')?.issues, []);
   t.same(sink.take(), ['put Service default/web']);
 });
 
@@ -229,7 +229,7 @@ t.test('DirectorySource outlives its directory', async (t) => {
   rmSync(directory, { recursive: true });
   mkdirSync(directory);
   write('a.yaml', service('a', 82));
-  await until('port 82', () => sink.port('a') === 82);
+  await waitUntil('port 82', () => sink.port('a') === 82);
   sink.take();
   write('b.yaml', service('b'));
   await heard('put Service default/b');
@@ -263,7 +263,7 @@ t.test('DirectorySource polls where nothing can be watched', async (t) => {
   await logs('info', 'Watching manifests again');
   isPossible = false;
   fail?.(new Error('EIO'));
-  await until('another warning', () => warnings().length === 2);
+  await waitUntil('another warning', () => warnings().length === 2);
 });
 
 function raise(message: string): never {

@@ -1,6 +1,6 @@
 // Tests of src/sources/manifests/parse-manifests.ts, read-documents.ts and locate-json-error.ts.
 import t from 'tap';
-import { describeFinding } from '../../../../src/services/objects/finding.ts';
+import { formatIssue } from '../../../../src/services/objects/validation-issue.ts';
 import { locateJsonError } from '../../../../src/sources/manifests/locate-json-error.ts';
 import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
 import { MAX_MANIFEST_BYTES, parseManifests } from '../../../../src/sources/manifests/parse-manifests.ts';
@@ -60,8 +60,8 @@ t.test('parseManifests() counts objects of other kinds', async (t) => {
   const pod = '{"apiVersion":"v1","kind":"Pod"}';
   const pods = '{"apiVersion":"v1","kind":"PodList","items":[{},{}]}';
   const old = '{"apiVersion":"discovery.k8s.io/v1beta1","kind":"EndpointSlice"}';
-  const { passedOver, objects, findings } = parseManifests(yaml(pod, service('web'), pods, old, list(pod)), 'a.yaml');
-  t.same({ passedOver, objects: objects.length, findings }, { passedOver: 4, objects: 1, findings: [] });
+  const { ignored, objects, issues } = parseManifests(yaml(pod, service('web'), pods, old, list(pod)), 'a.yaml');
+  t.same({ passedOver: ignored, objects: objects.length, issues }, { passedOver: 4, objects: 1, issues: [] });
 });
 
 t.test('parseManifests() says which documents are no objects', async (t) => {
@@ -69,30 +69,29 @@ t.test('parseManifests() says which documents are no objects', async (t) => {
   const cases = [
     {
       text: 'hello',
-      finding: 'Document a.yaml:1: (all) "hello": this document is not an object; the document is left out',
+      issue: 'Document a.yaml:1: (all) "hello": this document is not an object; the document is left out',
     },
-    { text: '[1]', finding: 'Document a.yaml:1: (all) [1]: this document is not an object; the document is left out' },
+    { text: '[1]', issue: 'Document a.yaml:1: (all) [1]: this document is not an object; the document is left out' },
     {
       text: `${NODE}---\n# x\nkind: A\n`,
-      finding: `Document a.yaml:7: apiVersion (absent): ${rule}; the document is left out`,
+      issue: `Document a.yaml:7: apiVersion (absent): ${rule}; the document is left out`,
     },
-    { text: '\napiVersion: v1', finding: `Document a.yaml:2: kind (absent): ${rule}; the document is left out` },
+    { text: '\napiVersion: v1', issue: `Document a.yaml:2: kind (absent): ${rule}; the document is left out` },
     {
       text: '\n\n{"apiVersion": "v1"}',
-      finding: `Document a.yaml:3: kind (absent): ${rule}; the document is left out`,
+      issue: `Document a.yaml:3: kind (absent): ${rule}; the document is left out`,
     },
-    { text: 'apiVersion: 1\nkind: A', finding: `Document a.yaml:1: apiVersion 1: ${rule}; the document is left out` },
-    { text: list('7'), finding: 'Document a.yaml:1: items[0]. 7: this item is not an object; the item is left out' },
-    { text: list(UNNAMED), finding: `Document a.yaml:1: items[0].apiVersion (absent): ${rule}; the item is left out` },
+    { text: 'apiVersion: 1\nkind: A', issue: `Document a.yaml:1: apiVersion 1: ${rule}; the document is left out` },
+    { text: list('7'), issue: 'Document a.yaml:1: items[0]. 7: this item is not an object; the item is left out' },
+    { text: list(UNNAMED), issue: `Document a.yaml:1: items[0].apiVersion (absent): ${rule}; the item is left out` },
   ];
-  for (const { text, finding } of cases)
-    t.same(parseManifests(text, 'a.yaml').findings.map(describeFinding), [finding]);
+  for (const { text, issue } of cases) t.same(parseManifests(text, 'a.yaml').issues.map(formatIssue), [issue]);
 });
 
-t.test('parseManifests() leaves the findings of an object in its read', async (t) => {
-  const { objects, findings } = parseManifests(service('web', 0), 'a.yaml');
-  t.equal(findings.length, 0);
-  t.match(objects[0]?.read.findings[0], { object: WEB, field: 'spec.ports[0].port' });
+t.test('parseManifests() leaves the issues of an object in its read', async (t) => {
+  const { objects, issues } = parseManifests(service('web', 0), 'a.yaml');
+  t.equal(issues.length, 0);
+  t.match(objects[0]?.read.issues[0], { object: WEB, field: 'spec.ports[0].port' });
 });
 
 t.test('parseManifests() says where a text stops making sense', async (t) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Log } from '../../../../src/host/log.ts';
 import { DirectorySource, type DirectorySourceSetup } from '../../../../src/sources/manifests/directory-source.ts';
-import { until } from '../../../support/api-server/until.ts';
+import { waitUntil } from '../../../support/api-server/wait-until.ts';
 import { RecordingSink } from './recording-sink.ts';
 
 type LogLevel = keyof Log;
@@ -65,10 +65,10 @@ export function watchedSource(directory: string, options: Options = {}): Running
       renameSync(path(`.${name}.new`), path(name));
     },
     remove: (name) => rmSync(path(name)),
-    heard: (event) => until(event, () => sink.events.includes(event)),
+    heard: (event) => waitUntil(event, () => sink.events.includes(event)),
     logs: async (level, message) => {
       const find = () => logged.find((line) => line.level === level && matches(line.message, message));
-      await until(`${level}: ${message}`, () => find() !== undefined);
+      await waitUntil(`${level}: ${message}`, () => find() !== undefined);
       return find() as LogLine;
     },
     stop: async () => {

@@ -183,7 +183,7 @@ t.test('ApiClient ends a request when its signal aborts', async (t) => {
   t.teardown(() => server.close());
   const kubeconfig = join(t.testdir({}), 'kubeconfig');
   const hanging = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['1'] } };
-  server.misbehave({ does: 'hang', times: 2 });
+  server.injectFault({ action: 'hang', times: 2 });
   for (const user of [{ token: 'first-token' }, hanging]) {
     await server.writeKubeconfig(kubeconfig, user);
     const client = await load(t, { kubeconfig });
@@ -209,7 +209,7 @@ t.test('ApiClient tells of every request, answered or not', async (t) => {
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath }, (outcome) => outcomes.push(outcome));
   t.teardown(() => client.close());
   await get(client);
-  server.misbehave({ does: 'answer', status: 503 });
+  server.injectFault({ action: 'answer', status: 503 });
   await get(client);
   await server.close();
   await t.rejects(get(client));

@@ -9,8 +9,8 @@ t.test('LineSplitter gives the same lines wherever the bytes are cut', async (t)
     const splitter = new LineSplitter((line) => lines.push(line));
     for (let from = 0; from < bytes.length; from += size) splitter.push(bytes.subarray(from, from + size));
     t.strictSame(lines, ['{"a":"ü"}', '日本語 🙂', 'last'], `${size} bytes`);
-    t.equal(splitter.isInsideLine, true);
+    t.equal(splitter.hasPartialLine, true);
     splitter.push(Buffer.from('\n'));
-    t.equal(splitter.isInsideLine, false);
+    t.equal(splitter.hasPartialLine, false);
   }
 });

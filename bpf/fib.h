@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* The way back to a client, as the kernel's own routing has it for a packet that comes from the pod; and taking a way. */
+#ifndef NFTLANE_FIB_H
+#define NFTLANE_FIB_H
+
+#include "map-helpers.h"
+
+struct route {
+	__u32 oif;
+	__u32 mtu;
+};
+
+/* The smaller of the device's MTU and the route's, as far as they are known. Kernels before 5.12 do not tell the latter. */
+static __always_inline __u32 effective_mtu(__u32 oif, __u32 route_mtu)
+{
+	struct fp_uplink *uplink = bpf_map_lookup_elem(&fp_uplinks, &oif);
+	__u32 mtu = route_mtu > 1 ? route_mtu : 65535;
+
+	if (uplink && uplink->mtu < mtu)
+		return uplink->mtu;
+	/* Nothing is known: what every device can carry. */
+	return uplink || route_mtu > 1 ? mtu : 1280;
+}
+
+static __always_inline bool has_route(long result)
+{
+	return result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH;
+}
+
+/* Each fails where the packet would not simply be forwarded; the family then sees to it. */
+static __always_inline bool lookup_route4(struct __sk_buff *skb, __u32 iif, __u8 proto, __be32 from, __be16 sport, __be32 client,
+		      __be16 dport, struct route *route, __be32 *next_hop)
+{
+	struct bpf_fib_lookup fib = {
+		.family = AF_INET, .l4_protocol = proto, .sport = sport, .dport = dport,
+		/* Asks for the MTU of the route. */
+		.tot_len = 1,
+		.ifindex = iif, .ipv4_src = from, .ipv4_dst = client,
+	};
+
+	if (!has_route(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) || fib.family != AF_INET)
+		return false;
+	*next_hop = fib.ipv4_dst;
+	route->oif = fib.ifindex;
+	route->mtu = effective_mtu(fib.ifindex, fib.tot_len);
+	return true;
+}
+
+static __always_inline bool lookup_route6(struct __sk_buff *skb, __u32 iif, __u8 proto, const __be32 *from, __be16 sport,
+		      const __be32 *client, __be16 dport, struct route *route, __be32 *next_hop)
+{
+	struct bpf_fib_lookup fib = {
+		.family = AF_INET6, .l4_protocol = proto, .sport = sport, .dport = dport, .tot_len = 1,
+		.ifindex = iif,
+	};
+
+	__builtin_memcpy(fib.ipv6_src, from, 16);
+	__builtin_memcpy(fib.ipv6_dst, client, 16);
+	if (!has_route(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)))
+		return false;
+	__builtin_memcpy(next_hop, fib.ipv6_dst, 16);
+	route->oif = fib.ifindex;
+	route->mtu = effective_mtu(fib.ifindex, fib.tot_len);
+	return true;
+}
+
+/* Out by a device, to a neighbour there, whose MAC address the kernel knows or finds. */
+static __always_inline int redirect_neigh4(__u32 oif, const __be32 *next_hop)
+{
+	struct bpf_redir_neigh hop = { .nh_family = AF_INET, .ipv4_nh = *next_hop };
+
+	return bpf_redirect_neigh(oif, &hop, sizeof(hop), 0);
+}
+
+static __always_inline int redirect_neigh6(__u32 oif, const __be32 *next_hop)
+{
+	struct bpf_redir_neigh hop = { .nh_family = AF_INET6 };
+
+	__builtin_memcpy(hop.ipv6_nh, next_hop, 16);
+	return bpf_redirect_neigh(oif, &hop, sizeof(hop), 0);
+}
+
+#endif

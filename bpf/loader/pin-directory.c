@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/* The directory of pins, with a parent of its own: made when something is to be pinned, and removed with the last pin. */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "loader.h"
+
+#ifndef BPF_FS_MAGIC
+#define BPF_FS_MAGIC 0xcafe4a11
+#endif
+
+/* Looks at the nearest directory that exists. */
+int check_bpf_fs(const char **reason)
+{
+	char path[512];
+	struct statfs fs;
+
+	snprintf(path, sizeof(path), "%s", pin_directory);
+	while (statfs(path, &fs)) {
+		char *slash = strrchr(path, '/');
+
+		if (errno != ENOENT || !slash || slash == path) {
+			*reason = "the directory of pins cannot be reached";
+			return -errno;
+		}
+		*slash = '\0';
+	}
+	if ((unsigned long)fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	*reason = "the directory of pins is not on a BPF file system (mount -t bpf bpf /sys/fs/bpf)";
+	return -EMEDIUMTYPE;
+}
+
+int make_pin_directory(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s", pin_directory);
+	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+		if (slash)
+			*slash = '\0';
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return -errno;
+		if (!slash)
+			return 0;
+		*slash = '/';
+	}
+}
+
+/* A parent that others use, or that is the file system's root, stays. */
+int remove_pin_directory(void)
+{
+	char path[512];
+	char *slash;
+
+	if (rmdir(pin_directory) && errno != ENOENT)
+		return -errno;
+	snprintf(path, sizeof(path), "%s", pin_directory);
+	slash = strrchr(path, '/');
+	if (slash && slash != path) {
+		*slash = '\0';
+		rmdir(path);
+	}
+	return 0;
+}
+
+/* Tried, for what forbids it may be no matter of modes: AppArmor does so to containers below /sys. */
+int probe_pin_directory(void)
+{
+	bool is_there = !access(pin_directory, F_OK);
+	int error = make_pin_directory();
+	const char *probe = pin_path("probe");
+
+	if (!error && mkdir(probe, 0700) && errno != EEXIST)
+		error = -errno;
+	if (!error)
+		rmdir(probe);
+	if (!is_there)
+		remove_pin_directory();
+	return error;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Dual BSD/GPL */
+/*
+ * A look at packets that have nothing unusual before their ports: most of them are of no Service, and the ports say so.
+ * All others, and what is not in the linear part, are for the family to look at.
+ */
+#ifndef NFTLANE_PREFILTER_H
+#define NFTLANE_PREFILTER_H
+
+#include "map-helpers.h"
+#include "packet.h"
+
+/* Whether neither a frontend nor a backend, as the direction has it, has the port that would tell. */
+static __always_inline bool is_unknown_port(const struct ports *ports, __u8 dir)
+{
+	return dir == FP_DIR_ORIGINAL ? !has_port(0, ports->dest) : !has_port(FP_BACKEND_PORTS_OFFSET, ports->source);
+}
+
+static __always_inline bool is_unrelated4(struct __sk_buff *skb, __u8 dir)
+{
+	struct iphdr *ip = SKB_FIELD(skb, data) + L3;
+	struct ports *ports = (void *)(ip + 1);
+
+	if ((void *)(ports + 1) > SKB_FIELD(skb, data_end))
+		return false;
+	if (ip->version != 4 || ip->ihl != 5 || (ip->frag_off & bpf_htons(0x3fff)) || !is_tcp_or_udp(ip->protocol))
+		return false;
+	return is_unknown_port(ports, dir);
+}
+
+static __always_inline bool is_unrelated6(struct __sk_buff *skb, __u8 dir)
+{
+	struct ipv6hdr *ip = SKB_FIELD(skb, data) + L3;
+	struct ports *ports = (void *)(ip + 1);
+
+	if ((void *)(ports + 1) > SKB_FIELD(skb, data_end))
+		return false;
+	return ip->version == 6 && is_tcp_or_udp(ip->nexthdr) && is_unknown_port(ports, dir);
+}
+
+#endif

@@ -1,0 +1,70 @@
+// What a running daemon knows, as it hands it to the inspection commands.
+
+import { Engine, type Refusal } from '../engine/engine.ts';
+import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import type { Address } from '../net/address.ts';
+import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
+import type { Kind, KindMap } from '../services/objects/kinds.ts';
+import type { Node } from '../services/objects/node.ts';
+import type { Service } from '../services/objects/service.ts';
+import type { ServiceCidr } from '../services/objects/service-cidr.ts';
+import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+
+/** Everything that the ruleset depends on, plain enough for JSON. */
+export interface DaemonState {
+  readonly version: string;
+  readonly pid: number;
+  /** Where objects come from, in words. */
+  readonly source: string;
+  /** All objects have been seen once. */
+  readonly ready: boolean;
+  readonly options: ProxyOptions;
+  readonly hostAddresses: readonly Address[];
+  readonly objects: {
+    readonly Service: readonly Service[];
+    readonly EndpointSlice: readonly EndpointSlice[];
+    readonly Node: readonly Node[];
+    readonly ServiceCIDR: readonly ServiceCidr[];
+  };
+  readonly issues: readonly ValidationIssue[];
+  readonly refusals: readonly Refusal[];
+  /** What the fast path tells of itself. */
+  readonly fastPath?: FastPathStatus;
+}
+
+/** The part of a state that an engine knows. */
+export function engineState(
+  engine: Engine,
+): Pick<DaemonState, 'ready' | 'options' | 'hostAddresses' | 'objects' | 'issues' | 'refusals'> {
+  const { store } = engine;
+  return {
+    ready: store.ready,
+    options: engine.options,
+    hostAddresses: engine.hostAddresses,
+    objects: {
+      Service: [...store.services.values()],
+      EndpointSlice: [...store.slices()],
+      Node: [...store.nodes.values()].filter((node) => node.key === engine.options.nodeName),
+      ServiceCIDR: [...store.serviceCidrs.values()],
+    },
+    issues: store.issues(),
+    refusals: engine.refusals(),
+  };
+}
+
+/** A fresh engine with the objects of a state. Nothing is compiled yet; refusals hold once it is. */
+export function engineFromState(state: Pick<DaemonState, 'options' | 'hostAddresses' | 'objects'>): Engine {
+  const engine = new Engine(state.options);
+  engine.setHostAddresses(state.hostAddresses);
+  for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const)
+    loadObjects(engine, kind, state.objects[kind]);
+  return engine;
+}
+
+function loadObjects<K extends Kind>(engine: Engine, kind: K, objects: readonly KindMap[K][]): void {
+  engine.replace(
+    kind,
+    objects.map((value) => ({ key: value.key, value, issues: [] })),
+  );
+}

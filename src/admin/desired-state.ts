@@ -1,0 +1,92 @@
+// Where inspection commands get the wanted state from: the running daemon, or manifests.
+
+import { Engine, type KernelListing } from '../engine/engine.ts';
+import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import { readHost } from '../host/network/host.ts';
+import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
+import { CommandError, EXIT } from '../lib/exit-status.ts';
+import type { Family } from '../net/family.ts';
+import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import { RESET_CONNECTIONS_CHECK } from '../nftables/compile/static-chains.ts';
+import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
+import { deliverManifests } from '../sources/manifests/deliver-manifests.ts';
+import { loadManifests } from '../sources/manifests/load-manifests.ts';
+import { AdminSocketError, adminSocketPath, fetchState } from './admin-socket.ts';
+import { type DaemonState, engineFromState } from './daemon-state.ts';
+
+export interface DesiredStateSource {
+  /** Manifests to compare with; without them the daemon of this network namespace is asked. */
+  readonly file: string | undefined;
+  readonly runDir: string;
+  /** How this node proxies, where manifests are given: the daemon knows for itself. */
+  readonly proxy: () => ProxyOptions;
+}
+
+/** A source's engine, compiled so that it keeps the slots of the kernel, and what could not be used on the way. */
+export interface DesiredState {
+  readonly engine: Engine;
+  readonly issues: readonly ValidationIssue[];
+  /** What the daemon tells of its fast path. */
+  readonly fastPath?: FastPathStatus;
+}
+
+/** Asks the source, and compiles its objects against what the kernel holds. */
+export async function loadDesiredState(source: DesiredStateSource, listing: KernelListing): Promise<DesiredState> {
+  return source.file === undefined
+    ? fromDaemon(source.runDir, listing)
+    : fromManifests(source.file, source.proxy(), listing);
+}
+
+async function fromDaemon(runDir: string, listing: KernelListing): Promise<DesiredState> {
+  const state = await fetchDaemonState(runDir);
+  if (!state.ready)
+    throw new CommandError(EXIT.environment, 'Cannot tell yet: the daemon is still waiting for its objects');
+  const engine = engineFromState(state);
+  engine.adopt(listing);
+  engine.compile();
+  for (const refusal of state.refusals) engine.refuse(refusal);
+  const { issues, fastPath } = state;
+  return { engine, issues, ...(fastPath === undefined ? {} : { fastPath }) };
+}
+
+/** What the daemon of this network namespace knows; `orManifests`: the command could do without. Throws {@link CommandError} when there is none. */
+export async function fetchDaemonState(
+  runDir: string,
+  { orManifests: suggestManifests = true } = {},
+): Promise<DaemonState> {
+  try {
+    return await fetchState(adminSocketPath(runDir));
+  } catch (error) {
+    if (!(error instanceof AdminSocketError)) throw error;
+    const alternative = suggestManifests ? ' With -f FILE|DIR manifests are taken instead' : '';
+    const hint = `is nftlane running in this network namespace?${alternative}`;
+    throw new CommandError(EXIT.environment, `${error.message} (${hint})`, { cause: error });
+  }
+}
+
+/** Whether the fast path is on depends on this machine: what the kernel has for it counts as wanted. */
+async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<DesiredState> {
+  const families: Family[] | undefined = (await ipv6UnavailableReason()) === undefined ? undefined : ['ip'];
+  const resetsEnded = listing.chains.some((target) => target.endsWith(` ${RESET_CONNECTIONS_CHECK}`));
+  const { engine, issues } = await loadEngine(file, { ...proxy, families, resetsConnections: resetsEnded });
+  engine.adopt(listing);
+  engine.compile();
+  return { engine, issues };
+}
+
+/** An engine with the objects of manifests, not compiled yet. Throws {@link CommandError} when a file cannot be read. */
+export async function loadEngine(file: string, proxy: ProxyOptions): Promise<DesiredState> {
+  const manifests = await loadManifests(file);
+  if (manifests.errors.length > 0) {
+    throw new CommandError(EXIT.input, manifests.errors.map((error) => error.message).join('\n'));
+  }
+  const engine = new Engine(proxy);
+  engine.setHostAddresses((await readHost()).addresses);
+  deliverManifests(manifests.objects, engine);
+  return { engine, issues: [...manifests.issues, ...engine.store.issues()] };
+}
+
+/** Says on standard error what could not be used. */
+export function printWarnings(issues: readonly ValidationIssue[]): void {
+  for (const issue of issues) process.stderr.write(`warning: ${formatIssue(issue)}\n`);
+}

@@ -1,0 +1,62 @@
+// When to sync: at once for a lone event, once for a burst, and again after a failure.
+import type { Clock } from '../host/clock.ts';
+
+export interface BoundedFrequencyRunnerOptions {
+  /** The work. A rejection is a failure, and is tried again. */
+  readonly task: () => Promise<void>;
+  readonly onFailure: (error: unknown, retryInMs: number) => void;
+  readonly clock: Clock;
+  /** Events closer together than this are taken together, except the first of them. */
+  readonly minIntervalMs?: number;
+}
+
+/** A stream of events costs at most fifty syncs a second, and a lone event waits for nothing. */
+const DEFAULT_MIN_INTERVAL_MS = 20;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 30_000;
+
+/** Runs the work whenever it was requested, never twice at once. */
+export class BoundedFrequencyRunner {
+  readonly #options: BoundedFrequencyRunnerOptions;
+  #requested = false;
+  #wake: (() => void) | undefined;
+  #failures = 0;
+
+  constructor(options: BoundedFrequencyRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Something changed. Any number of requests before the work starts are one. */
+  request(): void {
+    this.#requested = true;
+    this.#wake?.();
+  }
+
+  /** Works until the signal aborts; work that has begun is finished. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, task, onFailure, minIntervalMs = DEFAULT_MIN_INTERVAL_MS } = this.#options;
+    signal.addEventListener('abort', () => this.#wake?.());
+    while (!signal.aborted) {
+      if (!this.#requested) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        // Whatever else has already arrived belongs to the same burst.
+        await new Promise((resolve) => setImmediate(resolve));
+        continue;
+      }
+      this.#requested = false;
+      const started = clock.now();
+      try {
+        await task();
+        this.#failures = 0;
+      } catch (error) {
+        const retryInMs = Math.min(RETRY_MIN_MS * 2 ** this.#failures++, RETRY_MAX_MS);
+        this.#requested = true;
+        onFailure(error, retryInMs);
+        await clock.sleep(retryInMs, signal);
+      }
+      await clock.sleep(Math.max(0, minIntervalMs - (clock.now() - started)), signal);
+    }
+  }
+}

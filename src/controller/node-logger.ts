@@ -1,0 +1,95 @@
+// Says what this node knows of itself, and what of it changed: rules follow at once, but an operator wants to know.
+import type { Engine } from '../engine/engine.ts';
+import type { Log } from '../host/log.ts';
+import { isLoopback } from '../net/address.ts';
+import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
+import type { SyncObserver } from './sync-observer.ts';
+
+export interface NodeLoggerParts {
+  readonly engine: Pick<Engine, 'node' | 'options' | 'hostAddresses'>;
+  readonly log: Log;
+}
+
+/** Listens to the daemon. */
+export class NodeLogger implements SyncObserver {
+  readonly #parts: NodeLoggerParts;
+  #logged = '';
+  #loggedWarnings = '';
+
+  constructor(parts: NodeLoggerParts) {
+    this.#parts = parts;
+  }
+
+  synced(): void {
+    const { engine, log } = this.#parts;
+    const { addresses, detectLocal, zone } = engine.node;
+    const known = FAMILIES.map((family) => addresses[family]).filter((address) => !isLoopback(address));
+    const pods = detectLocal.by === 'source' ? Object.values(detectLocal.prefixes) : [detectLocal.name];
+    const now = { addresses: known, pods, ...(zone === undefined ? {} : { zone }) };
+    const text = JSON.stringify(now);
+    if (text === this.#logged) return;
+    log.info(this.#logged === '' ? 'this node' : 'this node changed: its rules have followed', now);
+    this.#logged = text;
+    this.#warn();
+  }
+
+  /** What is legal and yet hardly meant. */
+  #warn(): void {
+    const { engine, log } = this.#parts;
+    const warnings = [...this.#addressWarnings(), ...unrestrictedFamilyWarnings(engine), ...podWarnings(engine)];
+    const text = JSON.stringify(warnings);
+    if (text !== this.#loggedWarnings && warnings.length > 0)
+      log.warn('this node may not do what is wanted', { warnings });
+    this.#loggedWarnings = text;
+  }
+
+  #addressWarnings(): string[] {
+    const { engine } = this.#parts;
+    if (!engine.options.nodePortAddresses.includes('primary')) return [];
+    const { addresses, nodePortIps } = engine.node;
+    if (FAMILIES.every((family) => isLoopback(addresses[family]))) {
+      return ['no address of this node is known, so node ports are taken at every address: set --bind-address'];
+    }
+    return FAMILIES.flatMap((family) => {
+      const address = addresses[family];
+      const isElsewhere = nodePortIps[family] !== 'any' && !engine.hostAddresses.includes(address);
+      const reason = `${address} is on no interface of this host, so node ports work nowhere over`;
+      return isElsewhere && !isLoopback(address) ? [`${reason} ${FAMILY_TRAITS[family].label}`] : [];
+    });
+  }
+}
+
+/** The families in which this node has an address. */
+function addressedFamilies({ families, addresses }: NodeLoggerParts['engine']['node']): Family[] {
+  return families.filter((family) => !isLoopback(addresses[family]));
+}
+
+/** A list of blocks of one family leaves the other one open, as it does in kube-proxy. */
+function unrestrictedFamilyWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
+  const blocks = options.nodePortAddresses.filter((entry) => typeof entry === 'object');
+  if (blocks.length === 0 || options.nodePortAddresses.includes('all')) return [];
+  const isOpen = (family: Family) =>
+    node.nodePortIps[family] === 'any' && !blocks.some((block) => block.family === family);
+  return addressedFamilies(node)
+    .filter(isOpen)
+    .map((family) => {
+      const label = FAMILY_TRAITS[family].label;
+      return `node ports are taken at every ${label} address: nodePortAddresses has no block of ${label}`;
+    });
+}
+
+function podWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
+  const { detectLocal } = node;
+  if (detectLocal.by !== 'source') return [];
+  const isOfNode = options.detectLocal.mode === 'NodeCIDR';
+  const field = isOfNode ? 'podCIDRs of the Node' : 'clusterCIDR';
+  if (Object.keys(detectLocal.prefixes).length === 0) {
+    const reason = isOfNode ? `there are no ${field}` : `${field} is empty`;
+    return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: ${reason}`];
+  }
+  const without = addressedFamilies(node).filter((family) => detectLocal.prefixes[family] === undefined);
+  return without.map((family) => {
+    const label = FAMILY_TRAITS[family].label;
+    return `nobody is masqueraded at cluster IPs over ${label}: there is no block of ${label} in ${field}`;
+  });
+}

@@ -1,0 +1,53 @@
+// Addresses of interfaces that come and go: they matter where node ports are taken at the addresses inside a block.
+import type { Engine } from '../engine/engine.ts';
+import type { Log } from '../host/log.ts';
+import { hostAddresses, watchHostAddresses } from '../host/network/host-addresses.ts';
+import type { Address } from '../net/address.ts';
+import { contains, type Prefix } from '../net/prefix.ts';
+
+export interface AddressWatcherOptions {
+  readonly engine: Engine;
+  /** Asks for a sync. */
+  readonly requestSync: () => void;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export interface AddressWatcher {
+  /** Whether addresses matter may be another matter now. */
+  optionsChanged(): void;
+  /** Resolves when nothing runs any more, after the signal. */
+  stopped(): Promise<void>;
+}
+
+/** Hands the addresses to the engine as they change, as long as its options have blocks, and until the signal aborts. */
+export function startAddressWatcher({ engine, requestSync, log, signal }: AddressWatcherOptions): AddressWatcher {
+  let watchController = new AbortController();
+  let watchDone = Promise.resolve();
+  const prefixes = () => engine.options.nodePortAddresses.filter((entry): entry is Prefix => typeof entry === 'object');
+  const inPrefixes = (addresses: readonly Address[]) =>
+    addresses.filter((address) => prefixes().some((block) => contains(block, address)));
+  const refresh = (): void => {
+    const current = hostAddresses();
+    if (inPrefixes(current).join() === inPrefixes(engine.hostAddresses).join()) return;
+    engine.setHostAddresses(current);
+    requestSync();
+  };
+  const optionsChanged = (): void => {
+    const shouldWatch = prefixes().length > 0;
+    if (shouldWatch === isWatching) return;
+    isWatching = shouldWatch;
+    watchController.abort();
+    if (!shouldWatch) return;
+    watchController = new AbortController();
+    refresh();
+    watchDone = watchHostAddresses({
+      onChange: refresh,
+      log,
+      signal: AbortSignal.any([signal, watchController.signal]),
+    });
+  };
+  let isWatching = false;
+  optionsChanged();
+  return { optionsChanged, stopped: () => watchDone };
+}

@@ -1,0 +1,86 @@
+// The fast path as part of the daemon: at work, or being put away after it was switched off.
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { NftlaneConfig } from '../config/settings.ts';
+import type { Engine } from '../engine/engine.ts';
+import { inactiveStatus } from '../fastpath/build-status.ts';
+import { FastPath } from '../fastpath/fast-path.ts';
+import { teardown } from '../fastpath/flows/teardown.ts';
+import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import { systemClock } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
+import { errorMessage } from '../lib/error-message.ts';
+import type { Address } from '../net/address.ts';
+import { removePinRecord, unreachablePins, writePinRecord } from './fast-path-pin-record.ts';
+
+/** What the daemon wants of it. */
+export interface FastPathRunner {
+  /** Throws a `FastPathUnusable` where it is required and cannot be. */
+  open(): Promise<void>;
+  /** After {@link open}: whether there are, or will be, flows that it has taken. */
+  readonly isUsable: boolean;
+  synced(): void;
+  run(signal: AbortSignal): Promise<void>;
+  status(): FastPathStatus;
+}
+
+/** In milliseconds: how long flows may end by themselves after the fast path was switched off. */
+const DRAIN_MS = 3000;
+
+/** What the settings ask for. */
+export function createFastPath(
+  nftlane: NftlaneConfig,
+  parts: { readonly engine: Engine; readonly hostAddresses: () => readonly Address[]; readonly log: Log },
+): FastPathRunner {
+  const { mode, uplinks, directory, maxFlows } = nftlane.fastPath;
+  const program = loaderPath(nftlane.fastPath.program);
+  const runTeardown = async (signal: AbortSignal): Promise<void> => {
+    const { runDir, conntrack } = nftlane;
+    await teardownAndLog({ program, directory, conntrack, drainMs: DRAIN_MS, signal, runDir }, parts.log);
+    if (!signal.aborted) await once(signal, 'abort');
+  };
+  if (mode === 'off') {
+    const view = (): FastPathStatus => inactiveStatus('off', 'it is switched off');
+    return { open: async () => {}, isUsable: false, synced: () => {}, status: view, run: runTeardown };
+  }
+  const settings = { mode, uplinks, directory, program, maxFlows, nft: nftlane.nft };
+  const fastPath = new FastPath({ ...parts, settings, clock: systemClock });
+  return {
+    open: () => fastPath.open(),
+    get isUsable() {
+      return fastPath.isUsable;
+    },
+    synced: () => fastPath.synced(),
+    status: () => fastPath.status(),
+    // What was at work here before must not go on with what it knew then.
+    run: async (signal) => {
+      if (!fastPath.isUsable) return runTeardown(signal);
+      await writePinRecord(nftlane.runDir, directory);
+      await fastPath.run(signal);
+    },
+  };
+}
+
+/** A name without a path is looked for beside this program, before PATH. */
+export function loaderPath(program: string): string {
+  if (program.includes('/')) return program;
+  const beside = ['./', './bpf/'].map((folder) => fileURLToPath(new URL(`${folder}${program}`, import.meta.url)));
+  return beside.find((path) => existsSync(path)) ?? program;
+}
+
+/** A daemon before this one may have had it on. */
+async function teardownAndLog({ runDir, ...parts }: Parameters<typeof teardown>[0] & { runDir: string }, log: Log) {
+  try {
+    const result = await teardown(parts);
+    if (result !== undefined) {
+      await removePinRecord(runDir);
+      log.info('the fast path was put away', { ...result });
+    } else if (!parts.signal?.aborted) {
+      const reason = await unreachablePins(runDir, parts.directory);
+      if (reason !== undefined) log.error('the fast path cannot be put away', { reason });
+    }
+  } catch (error) {
+    log.warn('the fast path cannot be put away', { reason: errorMessage(error) });
+  }
+}

@@ -1,0 +1,115 @@
+// What all Services together ask of the programs: who is dialled at which address of this node.
+
+import type { Engine } from '../../engine/engine.ts';
+import { type Address, familyOf, isLoopback } from '../../net/address.ts';
+import type { NodeView } from '../../nftables/compile/node-view.ts';
+import type { Frontend } from '../../services/model/frontends.ts';
+import type { FrontendKey } from '../maps/entries.ts';
+import { type Eligibility, type Endpoint, eligibilityOf, type Skipped } from './eligibility.ts';
+
+/** One address, port and protocol that can be dialled, and who answers there. */
+export interface DesiredFrontend {
+  readonly name: string;
+  readonly servicePort: string;
+  readonly kind: Frontend['kind'];
+  readonly key: FrontendKey;
+  /** Each as often as its weight says; never empty. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** A frontend that stays with nft, and the addresses at which it is dialled. */
+export interface SkippedAddresses extends Skipped {
+  readonly addresses: readonly Address[];
+}
+
+export interface DesiredFrontends {
+  readonly frontends: readonly DesiredFrontend[];
+  readonly skipped: readonly SkippedAddresses[];
+}
+
+/** Listens to the engine. */
+export class EligibilityIndex {
+  readonly #engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'model' | 'refusals'>;
+  readonly #eligibility = new Map<string, Eligibility>();
+  /** Frontends with an address of their own, whatever their policy, by who has them: they go before node ports. */
+  readonly #ownerByFrontend = new Map<string, string>();
+  readonly #frontendsByOwner = new Map<string, readonly string[]>();
+  #changed = true;
+
+  constructor(engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'model' | 'refusals'>) {
+    this.#engine = engine;
+    engine.onCompiled.push((key, owns) => this.#onCompiled(key, owns));
+  }
+
+  /** Whether anything was compiled since the last call. */
+  takeChanged(): boolean {
+    const changed = this.#changed;
+    this.#changed = false;
+    return changed;
+  }
+
+  /** What is to be served at a host with these addresses. Services that the kernel refused are not. */
+  desired(hostAddresses: readonly Address[]): DesiredFrontends {
+    const refused = new Set(this.#engine.refusals().map(({ service }) => service));
+    const accepted = [...this.#eligibility].filter(([key]) => !refused.has(key)).map(([, demands]) => demands);
+    const frontends = accepted.flatMap(({ eligible }) =>
+      eligible.flatMap(({ name, servicePort, protocol, endpoints, frontends }) =>
+        frontends.flatMap((frontend) =>
+          this.#addressesOf(frontend, { hostAddresses, refused }).map((address): DesiredFrontend => {
+            const key = { address, port: frontend.port, protocol };
+            return { name, servicePort, kind: frontend.kind, key, endpoints };
+          }),
+        ),
+      ),
+    );
+    const skipped = accepted.flatMap(({ skipped }) =>
+      skipped.map((one) => ({ ...one, addresses: this.#addressesOf(one.frontend, { hostAddresses, refused }) })),
+    );
+    return { frontends, skipped };
+  }
+
+  #onCompiled(key: string, owns: (frontend: Frontend) => boolean): void {
+    this.#changed = true;
+    for (const name of this.#frontendsByOwner.get(key) ?? [])
+      if (this.#ownerByFrontend.get(name) === key) this.#ownerByFrontend.delete(name);
+    this.#frontendsByOwner.delete(key);
+    this.#eligibility.delete(key);
+    const service = this.#engine.store.services.get(key);
+    if (service === undefined) return;
+    const ports = this.#engine.model(key);
+    const addressed = ports.flatMap((port) => port.frontends.filter((front) => front.address !== undefined));
+    const names = addressed.filter(owns).map((frontend) => frontendKeyOf(frontend.address ?? '', frontend));
+    for (const name of names) this.#ownerByFrontend.set(name, key);
+    this.#frontendsByOwner.set(key, names);
+    const eligibility = eligibilityOf(service, ports, { owns, strict: this.#engine.node.strictSourceRanges });
+    if (eligibility.eligible.length + eligibility.skipped.length > 0) this.#eligibility.set(key, eligibility);
+  }
+
+  /** Where a frontend is dialled; a node port at every address that takes them and has no frontend of its own there. */
+  #addressesOf(
+    frontend: Frontend,
+    { hostAddresses, refused }: { readonly hostAddresses: readonly Address[]; readonly refused: ReadonlySet<string> },
+  ): readonly Address[] {
+    const { address, family } = frontend;
+    if (address !== undefined) return [address];
+    return nodePortAddresses(this.#engine.node, family, hostAddresses).filter((address) => {
+      const owner = this.#ownerByFrontend.get(frontendKeyOf(address, frontend));
+      return owner === undefined || refused.has(owner);
+    });
+  }
+}
+
+/** Link-local addresses say nothing without their link. */
+function nodePortAddresses(
+  node: NodeView,
+  family: Frontend['family'],
+  hostAddresses: readonly Address[],
+): readonly Address[] {
+  const nodePortIps = node.nodePortIps[family];
+  const all = nodePortIps === 'any' ? hostAddresses.filter((address) => familyOf(address) === family) : nodePortIps;
+  return [...new Set(all)].filter((address) => !isLoopback(address) && !/^fe[89ab]/.test(address));
+}
+
+function frontendKeyOf(address: Address, { port, servicePort }: Frontend): string {
+  return `${address} ${port} ${servicePort.protocol}`;
+}

@@ -1,0 +1,38 @@
+// Whose packets nft has to see: pods and the node itself may use every endpoint, whatever the policy.
+
+import type { Engine } from '../../engine/engine.ts';
+import type { Address } from '../../net/address.ts';
+import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
+import { type Prefix, parsePrefix } from '../../net/prefix.ts';
+import type { NodeView } from '../../nftables/compile/node-view.ts';
+
+/** {@link excludedSources} as things are now. */
+export function currentExcludedSources(
+  { node, store, options }: Pick<Engine, 'node' | 'store' | 'options'>,
+  hostAddresses: readonly Address[],
+): Prefix[] {
+  const podCidrs = Object.values(store.nodes.get(options.nodeName)?.podCidrs ?? {});
+  return excludedSources(node, { hostAddresses, podCidrs });
+}
+
+/** Blocks of sources that the programs leave to nft. `podCidrs` are those of the Node object. */
+export function excludedSources(
+  node: Pick<NodeView, 'detectLocal' | 'serviceCidrs'>,
+  { hostAddresses, podCidrs }: { readonly hostAddresses: readonly Address[]; readonly podCidrs: readonly Prefix[] },
+): Prefix[] {
+  const { detectLocal, serviceCidrs } = node;
+  const pods = detectLocal.by === 'source' ? Object.values(detectLocal.prefixes) : [];
+  const hostPrefixes = hostAddresses.map(
+    (address) => `${address}/${FAMILY_TRAITS[address.includes(':') ? 'ip6' : 'ip'].bits}`,
+  );
+  const texts = [...pods, ...FAMILIES.flatMap((family) => serviceCidrs[family]), ...hostPrefixes];
+  const blocks = [...texts.flatMap((text) => parsePrefix(text) ?? []), ...podCidrs];
+  return [...new Map(blocks.map((block) => [block.text, block])).values()];
+}
+
+/** Whether everything that comes in by this interface counts as sent by a pod. */
+export function isPodInterface({ detectLocal }: Pick<NodeView, 'detectLocal'>, name: string): boolean {
+  if (detectLocal.by === 'source') return false;
+  const { name: pattern } = detectLocal;
+  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}

@@ -1,0 +1,110 @@
+// A planned end of the fast path: no flow breaks, for the kernel's connection tracking goes on with those that live.
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '../../host/clock.ts';
+import { exec } from '../../host/process/exec.ts';
+import { errorMessage } from '../../lib/error-message.ts';
+import { LoaderClient } from '../loader/loader-client.ts';
+import { LoaderError } from '../loader/loader-process.ts';
+import { conntrackRestoreLines } from './conntrack-restore.ts';
+import { readTimeouts } from './timeouts.ts';
+
+export interface TeardownParts {
+  /** The loader. */
+  readonly program: string;
+  readonly directory: string;
+  readonly conntrack: string;
+  /** How long flows may go on by the programs before they are handed over. */
+  readonly drainMs: number;
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+}
+
+/** What it came to. */
+export interface TeardownResult {
+  /** Flows that conntrack has taken over. */
+  readonly restoredFlows: number;
+  /** Why some could not be; they are new to nft, and may end. */
+  readonly error?: string;
+}
+
+const POLL_MS = 500;
+const RESTORE_TIMEOUT_MS = 60_000;
+
+/**
+ * Takes no new flows, waits for the others, hands over those that are left, and removes every program, link, map and pin.
+ * `undefined` when there was nothing. Does nothing more when the signal aborts while it waits.
+ */
+export async function teardown(parts: TeardownParts): Promise<TeardownResult | undefined> {
+  const { program, directory, conntrack, drainMs, signal, clock = systemClock } = parts;
+  if (!(await exists(directory))) return undefined;
+  const programs = new LoaderClient({ command: program, directory });
+  try {
+    if (await stopAccepting(programs)) {
+      await drain(programs, { until: clock.now() + drainMs, signal, clock });
+      if (signal?.aborted) return undefined;
+      const lines = conntrackRestoreLines(await programs.flows());
+      const error = await restoreConntrack(conntrack, lines);
+      await programs.remove();
+      return error === undefined ? { restoredFlows: lines.length } : { restoredFlows: 0, error };
+    }
+    await programs.remove();
+    return { restoredFlows: 0 };
+  } finally {
+    programs.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** False where there are no maps. */
+async function stopAccepting(programs: LoaderClient): Promise<boolean> {
+  try {
+    await programs.configure({ create: false, timeouts: await readTimeouts() });
+    return true;
+  } catch (error) {
+    if (error instanceof LoaderError && error.code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+async function drain(
+  programs: LoaderClient,
+  { until, signal, clock }: { until: number; signal: AbortSignal | undefined; clock: Clock },
+): Promise<void> {
+  while (!signal?.aborted) {
+    const { remaining } = await programs.collect();
+    if (remaining.ip + remaining.ip6 === 0 || clock.now() >= until) return;
+    await clock.sleep(POLL_MS, signal);
+  }
+}
+
+/** Says why it could not be done. */
+async function restoreConntrack(conntrack: string, lines: readonly string[]): Promise<string | undefined> {
+  if (lines.length === 0) return undefined;
+  // Standard input is a socket here, which conntrack cannot open by its name.
+  let directory: string | undefined;
+  try {
+    directory = await makeTempDirectory();
+    const file = join(directory, 'flows');
+    await writeFile(file, `${lines.join('\n')}\n`);
+    const { status, stderr } = await exec(conntrack, ['--load-file', file], { timeoutMs: RESTORE_TIMEOUT_MS });
+    return status === 0 ? undefined : stderr.trim();
+  } catch (error) {
+    return errorMessage(error);
+  } finally {
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** In memory where that is there: the root of a container may be read-only. */
+async function makeTempDirectory(): Promise<string> {
+  const make = (parent: string) => mkdtemp(join(parent, 'nftlane-flows-'));
+  return make('/dev/shm').catch(() => make(tmpdir()));
+}

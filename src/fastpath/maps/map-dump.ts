@@ -1,0 +1,59 @@
+// What the kernel's maps hold, as nftlane-bpf lists them.
+import {
+  type BackendValue,
+  decodeBackend,
+  decodeFrontend,
+  decodeFrontendKey,
+  type FrontendKey,
+  type FrontendValue,
+} from './entries.ts';
+import { fromHex } from './hex.ts';
+import { readNumber, UPLINK } from './layout.ts';
+
+export interface Installed {
+  /** The maps were made just now: no slot was ever used. */
+  readonly isNew: boolean;
+  /** By slot; those that were freed have generation 0. */
+  readonly backends: ReadonlyMap<number, BackendValue>;
+  readonly frontends: readonly { readonly key: FrontendKey; readonly value: FrontendValue }[];
+  /** Words of the ports' bits that are not 0. */
+  readonly ports: ReadonlyMap<number, bigint>;
+  /** Map and key, as requests name them. */
+  readonly sources: readonly string[];
+  /** MTU by device. */
+  readonly uplinks: ReadonlyMap<number, number>;
+}
+
+/** The maps that {@link parseMapDump} needs the entries of. */
+export const DUMPED_MAPS = ['backends', 'frontends', 'ports', 'sources_v4', 'sources_v6', 'uplinks'] as const;
+
+/** Reads the lines `entry KEY VALUE` of each map. */
+export function parseMapDump(
+  lines: Readonly<Record<(typeof DUMPED_MAPS)[number], readonly string[]>>,
+  isNew: boolean,
+): Installed {
+  const entries = (map: keyof typeof lines) =>
+    lines[map].map((line) => line.split(' ')).map(([, key = '', value = '']) => ({ key, value }));
+  return {
+    isNew,
+    backends: new Map(entries('backends').map(({ key, value }) => [decodeU32(key), decodeBackend(fromHex(value))])),
+    frontends: entries('frontends').map(({ key, value }) => ({
+      key: decodeFrontendKey(fromHex(key)),
+      value: decodeFrontend(fromHex(value)),
+    })),
+    ports: new Map(entries('ports').map(({ key, value }) => [decodeU32(key), decodeU64(value)])),
+    sources: (['sources_v4', 'sources_v6'] as const).flatMap((map) => entries(map).map(({ key }) => `${map} ${key}`)),
+    uplinks: new Map(
+      entries('uplinks').map(({ key, value }) => [decodeU32(key), readNumber(UPLINK, fromHex(value), 'mtu')]),
+    ),
+  };
+}
+
+/** A number of 32 bits, as `encodeNumber` of entries.ts writes it. */
+export function decodeU32(hex: string): number {
+  return new Uint32Array(fromHex(hex).buffer)[0] ?? 0;
+}
+
+function decodeU64(hex: string): bigint {
+  return new BigUint64Array(fromHex(hex).buffer)[0] ?? 0n;
+}

@@ -1,0 +1,141 @@
+// Devices, neighbours and bridge entries of this node, as ip and bridge tell them.
+
+import { exec } from '../../host/process/exec.ts';
+import type { Address } from '../../net/address.ts';
+
+export interface Link {
+  readonly ifindex: number;
+  readonly name: string;
+  readonly mtu: number;
+  readonly mac: string;
+  /** `ether`, `loopback` and so on. */
+  readonly type: string;
+  /** `veth`, `bridge`, ...; empty for hardware. */
+  readonly kind: string;
+  /** The bridge or bond that it is a port of. */
+  readonly master: string | undefined;
+  /** The other end of a pair is in another network namespace. */
+  readonly hasPeerInOtherNetns: boolean;
+}
+
+/** Where a packet to an address goes. */
+export interface RouteResult {
+  readonly device: string;
+  readonly isLocal: boolean;
+  readonly hasGateway: boolean;
+}
+
+export interface NetworkState {
+  /** By name. */
+  readonly links: ReadonlyMap<string, Link>;
+  /** MAC addresses by `device address`; those that are known. */
+  readonly neighbours: ReadonlyMap<string, string>;
+  /** Those of them that nobody has confirmed for a while. */
+  readonly stale: ReadonlySet<string>;
+  /** The port behind which a MAC address is, by `bridge mac`. */
+  readonly bridgePorts: ReadonlyMap<string, string>;
+  /** Devices with a default route. */
+  readonly defaultRouteDevices: readonly string[];
+}
+
+const TIMEOUT_MS = 10_000;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Asks the kernel. Throws where ip or bridge cannot be run. */
+export async function readNetworkState(): Promise<NetworkState> {
+  const [links, neighbours, fdb, routes, routes6] = await Promise.all([
+    runJson('ip', '-j', '-d', 'link', 'show'),
+    runJson('ip', '-j', 'neigh', 'show'),
+    runJson('bridge', '-j', 'fdb', 'show'),
+    runJson('ip', '-j', 'route', 'show', 'default'),
+    runJson('ip', '-j', '-6', 'route', 'show', 'default'),
+  ]);
+  return {
+    links: new Map(links.map(toLink).map((link) => [link.name, link])),
+    neighbours: new Map(
+      neighbours.flatMap((each) =>
+        typeof each['lladdr'] === 'string' ? [[`${each['dev']} ${each['dst']}`, each['lladdr']] as const] : [],
+      ),
+    ),
+    stale: new Set(neighbours.flatMap((each) => (isStale(each) ? [`${each['dev']} ${each['dst']}`] : []))),
+    bridgePorts: new Map(
+      fdb.flatMap((each) =>
+        typeof each['master'] === 'string'
+          ? [[`${each['master']} ${each['mac']}`, String(each['ifname'])] as const]
+          : [],
+      ),
+    ),
+    defaultRouteDevices: [...new Set([...routes, ...routes6].flatMap(devicesOf))],
+  };
+}
+
+/** Numbers of the devices that there are: the quickest question of all. */
+export async function readIfindexes(): Promise<Set<number>> {
+  return new Set((await runJson('ip', '-j', 'link', 'show')).map(({ ifindex }) => Number(ifindex)));
+}
+
+/** Where packets to these addresses go; an address without a route is not in it. */
+export async function lookUpRoutes(addresses: readonly Address[]): Promise<Map<Address, RouteResult>> {
+  if (addresses.length === 0) return new Map();
+  const input = addresses.map((address) => `route get ${address}\n`).join('');
+  const { stdout } = await exec('ip', ['-j', '-force', '-batch', '-'], { input, timeoutMs: TIMEOUT_MS });
+  const found = stdout.split('\n').flatMap((line) => (line.startsWith('[') ? (JSON.parse(line) as Json[]) : []));
+  return new Map(
+    found.map((each) => [
+      String(each['dst']),
+      {
+        device: String(each['dev']),
+        isLocal: each['type'] === 'local',
+        hasGateway: 'gateway' in each || 'via' in each,
+      },
+    ]),
+  );
+}
+
+/** Asks for the MAC addresses of neighbours that are not known, or not for sure. The answers come as changes of neighbours. */
+export async function probeNeighbours(targets: readonly { device: string; address: Address }[]): Promise<void> {
+  if (targets.length === 0) return;
+  const input = targets.map(({ device, address }) => `neigh replace ${address} dev ${device} use\n`).join('');
+  await exec('ip', ['-force', '-batch', '-'], { input, timeoutMs: TIMEOUT_MS });
+}
+
+/** Names of tables and chains that anybody has made. */
+export async function readNftNames(nftProgram: string): Promise<string[]> {
+  const { stdout, status } = await exec(nftProgram, ['-j', 'list', 'chains'], { timeoutMs: TIMEOUT_MS });
+  if (status !== 0) return [];
+  const { nftables = [] } = JSON.parse(stdout) as { nftables?: readonly Json[] };
+  return nftables.flatMap((each) => {
+    const chain = each['chain'] as Json | undefined;
+    return chain === undefined ? [] : [String(chain['table']), String(chain['name'])];
+  });
+}
+
+async function runJson(command: string, ...args: readonly string[]): Promise<Json[]> {
+  const { stdout, status, stderr } = await exec(command, args, { timeoutMs: TIMEOUT_MS });
+  if (status !== 0) throw new Error(`Cannot run "${[command, ...args].join(' ')}": ${stderr.trim()}`);
+  return stdout.trim() === '' ? [] : (JSON.parse(stdout) as Json[]);
+}
+
+function isStale({ state }: Json): boolean {
+  return Array.isArray(state) && state.includes('STALE');
+}
+
+function toLink(each: Json): Link {
+  const info = each['linkinfo'] as Json | undefined;
+  return {
+    ifindex: Number(each['ifindex']),
+    name: String(each['ifname']),
+    mtu: Number(each['mtu']),
+    mac: String(each['address'] ?? ''),
+    type: String(each['link_type'] ?? ''),
+    kind: String(info?.['info_kind'] ?? ''),
+    master: typeof each['master'] === 'string' ? each['master'] : undefined,
+    hasPeerInOtherNetns: 'link_netnsid' in each,
+  };
+}
+
+function devicesOf(route: Json): string[] {
+  const hops = (route['nexthops'] as readonly Json[] | undefined) ?? [route];
+  return hops.flatMap((hop) => (typeof hop['dev'] === 'string' ? [hop['dev']] : []));
+}

@@ -1,0 +1,163 @@
+// What the fast path has found out about this node: devices, who speaks against them, and where pods are.
+
+import { errorMessage } from '../../lib/error-message.ts';
+import type { Address } from '../../net/address.ts';
+import type { LoaderClient, ProgramRole } from '../loader/loader-client.ts';
+import { type DeviceConflict, deviceConflicts, nodeConflict } from './conflicts.ts';
+import { lookUpRoutes, type NetworkState, probeNeighbours, readNetworkState, readNftNames } from './network-state.ts';
+import { locatePod, type PodLocation } from './pod-location.ts';
+
+/** In milliseconds: how long nobody is expected to have put another program on a device. */
+const DEVICE_CHECK_INTERVAL_MS = 30_000;
+const NODE_CHECK_INTERVAL_MS = 60_000;
+/** In milliseconds: a neighbour that has not answered is asked again after this. */
+const PROBE_INTERVAL_MS = 10_000;
+
+export interface Uplink {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mtu: number;
+  /** Why it is not used. */
+  readonly reason: string | undefined;
+}
+
+export class NodeNetwork {
+  readonly #programs: LoaderClient;
+  readonly #nft: string;
+  readonly #deviceChecks = new Map<
+    string,
+    { readonly at: number; readonly nodeConflict: DeviceConflict | undefined }
+  >();
+  /** Pods that were found, as long as their device is there: what is idle is forgotten by the kernel, and still there. */
+  readonly #lastLocations = new Map<Address, PodLocation>();
+  /** Neighbours that were asked for, and when. */
+  readonly #probedAt = new Map<string, number>();
+  #nftNames: { readonly at: number; readonly names: readonly string[] } | undefined;
+  #state: NetworkState = {
+    links: new Map(),
+    neighbours: new Map(),
+    stale: new Set(),
+    bridgePorts: new Map(),
+    defaultRouteDevices: [],
+  };
+
+  constructor(of: { readonly programs: LoaderClient; readonly nft: string }) {
+    this.#programs = of.programs;
+    this.#nft = of.nft;
+  }
+
+  get state(): NetworkState {
+    return this.#state;
+  }
+
+  /** Numbers of the devices that there are. */
+  get ifindexes(): Set<number> {
+    return new Set([...this.#state.links.values()].map(({ ifindex }) => ifindex));
+  }
+
+  async refresh(): Promise<void> {
+    this.#state = await readNetworkState();
+    const { ifindexes } = this;
+    for (const key of this.#deviceChecks.keys())
+      if (!ifindexes.has(Number(key.split(' ')[1]))) this.#deviceChecks.delete(key);
+  }
+
+  /** What speaks against the fast path on this node at all. */
+  async nodeConflict(now: number): Promise<string | undefined> {
+    if (this.#nftNames === undefined || now - this.#nftNames.at >= NODE_CHECK_INTERVAL_MS) {
+      this.#nftNames = { at: now, names: await readNftNames(this.#nft) };
+    }
+    return nodeConflict(this.#state.links.keys(), this.#nftNames.names);
+  }
+
+  /** The devices that traffic from outside comes in by: those of these names, or those with a default route. */
+  async uplinks(
+    names: readonly string[],
+    { now, isPodInterface }: { now: number; isPodInterface: (name: string) => boolean },
+  ): Promise<Uplink[]> {
+    const wanted = names.length > 0 ? names : this.#state.defaultRouteDevices;
+    const found: Uplink[] = [];
+    for (const name of wanted) {
+      const link = this.#state.links.get(name);
+      if (link === undefined) {
+        found.push({ name, ifindex: 0, mtu: 0, reason: 'there is no such device' });
+        continue;
+      }
+      const { ifindex, mtu } = link;
+      let reason = link.type === 'ether' ? undefined : `it is of type ${link.type}, not Ethernet`;
+      if (isPodInterface(name)) reason ??= 'what comes in by it counts as sent by pods';
+      reason ??= (await this.#checkDevice('uplink', ifindex, now))?.reason;
+      found.push({ name, ifindex, mtu, reason });
+    }
+    return found;
+  }
+
+  /**
+   * Where each pod is, or why it cannot be reached. Asks for MAC addresses that are missing or old: the programs do not ask
+   * who has an address, and a pod that has another one by now may never say so.
+   */
+  async locatePods(addresses: readonly Address[], now: number): Promise<Map<Address, PodLocation | string>> {
+    const routes = await lookUpRoutes(addresses);
+    const found = new Map<Address, PodLocation | string>();
+    const toProbe: { device: string; address: Address }[] = [];
+    for (const address of addresses) {
+      const located = this.#orLastKnown(address, locatePod(address, routes.get(address), this.#state));
+      if ('reason' in located) {
+        found.set(address, located.reason);
+        if (located.probeDevice !== undefined) toProbe.push({ device: located.probeDevice, address });
+        continue;
+      }
+      this.#lastLocations.set(address, located);
+      const device = routes.get(address)?.device;
+      if (device !== undefined && this.#isStale(device, address)) toProbe.push({ device, address });
+      found.set(address, applyConflict(located, await this.#checkDevice('pod', located.ifindex, now)));
+    }
+    for (const address of this.#lastLocations.keys()) if (!found.has(address)) this.#lastLocations.delete(address);
+    await this.#probe(toProbe, now);
+    return found;
+  }
+
+  #isStale(device: string, address: Address): boolean {
+    const { neighbours, stale } = this.#state;
+    const key = `${device} ${address}`;
+    return !neighbours.has(key) || stale.has(key);
+  }
+
+  #orLastKnown(address: Address, located: ReturnType<typeof locatePod>): ReturnType<typeof locatePod> {
+    const known = this.#lastLocations.get(address);
+    const isForgotten = 'reason' in located && located.probeDevice !== undefined;
+    if (known === undefined || !isForgotten) return located;
+    const link = this.#state.links.get(known.device);
+    return link?.ifindex === known.ifindex && link.mtu === known.mtu ? known : located;
+  }
+
+  async #probe(targets: readonly { device: string; address: Address }[], now: number): Promise<void> {
+    for (const [name, at] of this.#probedAt) if (now - at >= PROBE_INTERVAL_MS) this.#probedAt.delete(name);
+    const due = targets.filter(({ device, address }) => !this.#probedAt.has(`${device} ${address}`));
+    for (const { device, address } of due) this.#probedAt.set(`${device} ${address}`, now);
+    await probeNeighbours(due);
+  }
+
+  async #checkDevice(role: ProgramRole, ifindex: number, now: number): Promise<DeviceConflict | undefined> {
+    const key = `${role} ${ifindex}`;
+    const before = this.#deviceChecks.get(key);
+    if (before !== undefined && now - before.at < DEVICE_CHECK_INTERVAL_MS) return before.nodeConflict;
+    const [conflict] = await this.#programs.inspectDevice(ifindex).then(
+      (lines) => deviceConflicts(role, lines),
+      (error: unknown) => [{ reason: errorMessage(error), isEgress: false }],
+    );
+    this.#deviceChecks.set(key, { at: now, nodeConflict: conflict });
+    return conflict;
+  }
+}
+
+/**
+ * Behind a bridge a packet that goes out by the pod's device comes from the bridge, which looks at it in its own way;
+ * such pods are not reached at all.
+ */
+function applyConflict(located: PodLocation, conflict: DeviceConflict | undefined): PodLocation | string {
+  if (conflict === undefined) return located;
+  const { reason, isEgress } = conflict;
+  const isRouted = located.l3if === located.ifindex;
+  return isEgress && isRouted ? { ...located, egress: reason } : `${located.device}: ${reason}`;
+}

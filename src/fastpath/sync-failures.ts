@@ -1,0 +1,44 @@
+// Passes of work that fail: since when, how often, and what is said of it.
+
+import type { Clock } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
+import type { FastPathStatus } from './status/fast-path-status.ts';
+
+/** Counts failures. The log hears of the first in a row, of each new reason, and of the end. */
+export class SyncFailures {
+  readonly #log: Log;
+  readonly #clock: Pick<Clock, 'now'>;
+  #failing: FastPathStatus['failing'];
+  #failures = 0;
+
+  constructor(of: { readonly log: Log; readonly clock: Pick<Clock, 'now'> }) {
+    this.#log = of.log;
+    this.#clock = of.clock;
+  }
+
+  /** `undefined` when the last pass succeeded. */
+  get failing(): FastPathStatus['failing'] {
+    return this.#failing;
+  }
+
+  /** All that there were. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  failed(reason: string, retryInMs: number): void {
+    const before = this.#failing;
+    this.#failures++;
+    const since = before?.since ?? new Date(this.#clock.now()).toISOString();
+    this.#failing = { reason, since, attempts: (before?.attempts ?? 0) + 1 };
+    if (before?.reason !== reason)
+      this.#log.warn('the fast path cannot be kept in step; what is attached goes on', { reason, retryInMs });
+  }
+
+  succeeded(): void {
+    if (this.#failing === undefined) return;
+    const { since, attempts } = this.#failing;
+    this.#failing = undefined;
+    this.#log.info('the fast path is in step again', { since, attempts });
+  }
+}

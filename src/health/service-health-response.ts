@@ -1,0 +1,26 @@
+// What a health check node port answers, in the words of kube-proxy.
+import type { HttpResponse } from './http-listener.ts';
+
+export interface ServiceHealthState {
+  /** `namespace/name`. */
+  readonly service: string;
+  /** Ready endpoints on this node. */
+  readonly localEndpoints: number;
+  readonly serviceProxyHealthy: boolean;
+}
+
+/** The same whatever the path: 200 when traffic for this Service may come here, and its weight; 503 otherwise. */
+export function serviceHealthResponse({
+  service,
+  localEndpoints,
+  serviceProxyHealthy,
+}: ServiceHealthState): HttpResponse {
+  const [namespace, name] = service.split('/');
+  const headers = {
+    'Content-Type': 'application/json',
+    'X-Content-Type-Options': 'nosniff',
+    'X-Load-Balancing-Endpoint-Weight': String(localEndpoints),
+  };
+  const body = JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy }, undefined, '\t');
+  return { status: localEndpoints > 0 && serviceProxyHealthy ? 200 : 503, headers, body };
+}

@@ -1,0 +1,113 @@
+// Health check node ports: they tell load balancers which nodes have endpoints of a Service with externalTrafficPolicy Local.
+
+import type { SyncReport } from '../controller/sync.ts';
+import type { SyncObserver } from '../controller/sync-observer.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Log } from '../host/log.ts';
+import { type Address, familyOf } from '../net/address.ts';
+import type { BindAddress } from '../net/bind-address.ts';
+import { FAMILIES, type Family } from '../net/family.ts';
+import type { HttpResponse } from './http-listener.ts';
+import { listenAddresses } from './listen-addresses.ts';
+import { countLocalEndpoints } from './local-endpoints.ts';
+import { type ListenFailure, PortListeners } from './port-listeners.ts';
+import { serviceHealthResponse } from './service-health-response.ts';
+
+export interface ServiceHealthServerOptions {
+  readonly engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'options' | 'hostAddresses'>;
+  /** Whether the daemon keeps the kernel up to date: otherwise no node of ours is a good one. */
+  readonly proxyHealthy: () => boolean;
+  /** Told of each port that cannot be opened, once as long as that lasts. */
+  readonly onFailure?: ((failure: ListenFailure) => void) | undefined;
+  readonly log: Log;
+}
+
+/** What is to be answered for a Service, at which port. */
+interface HealthCheck {
+  readonly port: number;
+  /** Ready endpoints on this node. */
+  readonly localEndpoints: ReadonlyMap<Family, number>;
+}
+
+/**
+ * Follows the engine. What was compiled is answered when the kernel has it, so that nobody is sent here before packets
+ * find their way; each sync costs what it changed. A port that cannot be opened is tried again after each sync, which
+ * comes at least every ten seconds.
+ */
+export class ServiceHealthServer implements SyncObserver {
+  readonly #options: ServiceHealthServerOptions;
+  readonly #listeners: PortListeners;
+  readonly #checks = new Map<string, HealthCheck>();
+  /** What was compiled since the last sync; `undefined` for a Service that has no such port any more. */
+  readonly #pending = new Map<string, HealthCheck | undefined>();
+  #addresses: Readonly<Record<Family, readonly Address[]>> = { ip: [], ip6: [] };
+
+  constructor(options: ServiceHealthServerOptions) {
+    this.#options = options;
+    const { log, onFailure } = options;
+    this.#listeners = new PortListeners({ respond: (service, host) => this.#respond(service, host), onFailure, log });
+    options.engine.onCompiled.push((service) => this.#compiled(service));
+  }
+
+  synced({ refused }: Pick<SyncReport, 'refused'>): void {
+    const affected = new Set([...this.#pending.keys(), ...this.#listeners.failed]);
+    for (const [service, check] of this.#pending) {
+      if (check === undefined) this.#checks.delete(service);
+      else this.#checks.set(service, check);
+    }
+    this.#pending.clear();
+    for (const { service } of refused) this.#clearEndpoints(service);
+    if (this.#refreshAddresses()) for (const service of this.#checks.keys()) affected.add(service);
+    this.#listeners.sync(new Map([...affected].map((service) => [service, this.#bindAddressesOf(service)])));
+  }
+
+  close(): void {
+    this.#listeners.close();
+  }
+
+  #compiled(key: string): void {
+    const { store, options } = this.#options.engine;
+    const service = store.services.get(key);
+    const port = service?.healthCheckNodePort ?? 0;
+    if (service !== undefined && port !== 0) {
+      this.#pending.set(key, {
+        port,
+        localEndpoints: countLocalEndpoints(service, store.slicesOf(key), options.nodeName),
+      });
+    } else if (this.#checks.has(key) || this.#pending.has(key)) {
+      this.#pending.set(key, undefined);
+    }
+  }
+
+  /** The kernel has refused this Service: traffic for it has nowhere to go here. */
+  #clearEndpoints(service: string): void {
+    const check = this.#checks.get(service);
+    if (check === undefined) return;
+    this.#checks.set(service, {
+      ...check,
+      localEndpoints: new Map([...check.localEndpoints.keys()].map((family) => [family, 0])),
+    });
+  }
+
+  /** Returns whether they are others than before. */
+  #refreshAddresses(): boolean {
+    const now = listenAddresses(this.#options.engine);
+    const changed = FAMILIES.some((family) => now[family].join() !== this.#addresses[family].join());
+    this.#addresses = now;
+    return changed;
+  }
+
+  /** In a family that the Service has no cluster IP in, it does not exist. */
+  #bindAddressesOf(service: string): BindAddress[] {
+    const check = this.#checks.get(service);
+    if (check === undefined) return [];
+    return [...check.localEndpoints.keys()].flatMap((family) =>
+      this.#addresses[family].map((host) => ({ host, port: check.port })),
+    );
+  }
+
+  #respond(service: string, host: Address): HttpResponse {
+    const count = this.#checks.get(service)?.localEndpoints.get(familyOf(host)) ?? 0;
+    return serviceHealthResponse({ service, localEndpoints: count, serviceProxyHealthy: this.#options.proxyHealthy() });
+  }
+}

@@ -1,6 +1,0 @@
-// What was thrown, in words.
-
-/** The message of an error; anything else that was thrown as text. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -1,0 +1,40 @@
+// What kube-proxy serves on its metrics port, page by page.
+
+import type { Metrics } from '../metrics.ts';
+import { type PageHandler, type Pages, TEXT_PLAIN } from './debug-server.ts';
+import { type Program, statuszPage } from './statusz.ts';
+
+export interface PageParts {
+  readonly metrics: Pick<Metrics, 'print' | 'contentType'>;
+  readonly program: Program;
+  /** The effective configuration, as an object with `apiVersion` and `kind`. */
+  readonly configuration: () => unknown;
+}
+
+/** `/healthz` only says that the process answers; whether the node can be sent traffic is asked on another port. */
+export function debugPages({ metrics, program, configuration }: PageParts): Pages {
+  const pages: Record<string, PageHandler> = {
+    '/metrics': async () => ({ body: await metrics.print(), type: metrics.contentType }),
+    '/proxyMode': () => ({ type: TEXT_PLAIN, body: 'nftables' }),
+    '/configz': () => ({
+      type: 'application/json',
+      body: JSON.stringify({ 'kubeproxy.config.k8s.io': configuration() }),
+    }),
+    '/healthz': ({ query }) => ({ type: TEXT_PLAIN, body: healthz(query) }),
+    '/healthz/ping': () => ({ type: TEXT_PLAIN, body: 'ok' }),
+  };
+  const paths = [...Object.keys(pages), '/statusz'].sort();
+  return { ...pages, '/statusz': statuszPage(program, paths) };
+}
+
+/** There is one check, `ping`. `?verbose` lists it, `?exclude=ping` leaves it out. */
+function healthz(query: URLSearchParams): string {
+  if (!query.has('verbose')) return 'ok';
+  const excluded = query.getAll('exclude');
+  const unmatched = excluded.filter((name) => name !== 'ping').map((name) => JSON.stringify(name));
+  const warning =
+    unmatched.length === 0
+      ? ''
+      : `warn: some health checks cannot be excluded: no matches for ${unmatched.join(',')}\n`;
+  return `[+]ping ${excluded.includes('ping') ? 'excluded: ' : ''}ok\n${warning}healthz check passed\n`;
+}

@@ -1,0 +1,55 @@
+// Reading what the kernel says of IPVS.
+import { type Address, parseAddress } from '../net/address.ts';
+
+/** A virtual server of IPVS, with its connections. */
+export interface VirtualServer {
+  readonly protocol: 'TCP' | 'UDP' | 'SCTP';
+  readonly address: Address;
+  readonly port: number;
+  /** Connections through it that are not over, idle ones of UDP among them. */
+  readonly connections: number;
+}
+
+const SERVER = /^(TCP|UDP|SCTP) +(\[[0-9A-Fa-f:]+\]|[0-9A-F]{8}):([0-9A-F]{4}) /;
+const DESTINATION = /^ +-> (?:\[[0-9A-Fa-f:]+\]|[0-9A-F]{8}):[0-9A-F]{4} +\S+ +\d+ +(\d+) +(\d+)/;
+
+/** Reads `/proc/net/ip_vs`. Servers that go by a firewall mark are passed over: kube-proxy makes none. */
+export function parseVirtualServers(text: string): VirtualServer[] {
+  const servers: { protocol: VirtualServer['protocol']; address: Address; port: number; connections: number }[] = [];
+  let current: (typeof servers)[number] | undefined;
+  for (const line of text.split('\n')) {
+    const [, protocol, host = '', port = ''] = SERVER.exec(line) ?? [];
+    const [, active = '0', inactive = '0'] = DESTINATION.exec(line) ?? [];
+    if (protocol !== undefined) {
+      current = {
+        protocol: protocolOf(protocol),
+        address: parseHexAddress(host),
+        port: Number.parseInt(port, 16),
+        connections: 0,
+      };
+      servers.push(current);
+    } else if (line.startsWith('FWM')) {
+      current = undefined;
+    } else if (current !== undefined) {
+      current.connections += Number(active) + Number(inactive);
+    }
+  }
+  return servers;
+}
+
+function protocolOf(text: string): VirtualServer['protocol'] {
+  return text === 'UDP' || text === 'SCTP' ? text : 'TCP';
+}
+
+/** IPv4 is a number in hexadecimal, IPv6 stands in brackets with all its groups. */
+function parseHexAddress(text: string): Address {
+  if (text.startsWith('[')) return parseAddress(text.slice(1, -1)) ?? text;
+  const octets = [0, 2, 4, 6].map((at) => Number.parseInt(text.slice(at, at + 2), 16));
+  return octets.join('.');
+}
+
+/** The arguments by which ipvsadm knows a virtual server. */
+export function ipvsadmArgs({ protocol, address, port }: VirtualServer): string[] {
+  const flag = { TCP: '--tcp-service', UDP: '--udp-service', SCTP: '--sctp-service' }[protocol];
+  return [flag, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`];
+}

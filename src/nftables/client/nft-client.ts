@@ -1,0 +1,192 @@
+// The kernel's nftables, as far as our tables go.
+
+import type { KernelListing } from '../../engine/engine.ts';
+import { ExecError, exec } from '../../host/process/exec.ts';
+import { FAMILIES, type Family } from '../../net/family.ts';
+import { allSetsAndMaps } from '../compile/sets-and-maps.ts';
+import { type InstalledElement, setOrMapKey } from '../plan/ledger.ts';
+import type { SetOrMap } from '../syntax/element.ts';
+import { parseErrorMessages } from '../syntax/error-message.ts';
+import { ElementReader, type ListedElement, readTable } from '../syntax/listing.ts';
+import { addTable, deleteTable, TABLE } from '../syntax/operation.ts';
+import { readRuleCounts } from '../syntax/rule-counts.ts';
+import { NftOutcomeUnknown, NftRefusal, NftUnavailable } from './nft-error.ts';
+import { NftSession } from './nft-session.ts';
+import { SessionPool } from './session-pool.ts';
+
+/** A larger transaction goes through sessions that end soon, which gives their memory back; a smaller one through one that stays. */
+const SESSION_MAX_OPERATIONS = 500;
+const TIMEOUT_MS = 60_000;
+/** A listing begins anew when anybody changes a table meanwhile, and 100,000 elements take seconds each time. */
+const LIST_TIMEOUT_MS = 300_000;
+/** nft 1.0.6 cannot express some of our rules, and 1.1 is the first that lists ours without loading foreign tables. */
+const MIN_NFT_VERSION = [1, 1] as const;
+
+/** What nf_tables says to a family that it was built without; other network stacks say it in other words. */
+const FAMILY_UNSUPPORTED = /(?:Operation|Protocol|Address family) not supported/;
+
+/** What was listed of one set or map, with its counters. */
+export type CounterListing = ReadonlyMap<string, readonly ListedElement[]>;
+
+/** Runs nft. One instance, one network namespace: the one this process lives in. */
+export class NftClient {
+  readonly #command: string;
+  readonly #session: NftSession;
+  readonly #pool: SessionPool;
+  #sessionFailures = 0;
+
+  constructor({ command }: { command: string }) {
+    this.#command = command;
+    this.#session = new NftSession({ command, timeoutMs: TIMEOUT_MS });
+    this.#pool = new SessionPool({ command, timeoutMs: TIMEOUT_MS });
+  }
+
+  /** Finds out whether nft is there, new enough, and allowed to work. Returns its version; throws {@link NftUnavailable}. */
+  async check(): Promise<string> {
+    const version = await this.#version();
+    const { status, stderr } = await this.#nft(['-t', 'list', 'tables']);
+    if (status === 0) return version;
+    const reason = parseErrorMessages(stderr)[0]?.message ?? stderr.split('\n')[0] ?? '';
+    const hint = reason.includes('not permitted') ? ' (CAP_NET_ADMIN in this network namespace is needed)' : '';
+    throw new NftUnavailable(`Cannot use nftables: ${reason}${hint}`);
+  }
+
+  /**
+   * The families that this kernel does not know, with its reason. Nothing is loaded, and nobody is told of anything else that
+   * is wrong: {@link check} does that.
+   */
+  async unsupportedFamilies(): Promise<[Family, string][]> {
+    const input = `${FAMILIES.map((family) => addTable(family).line).join('\n')}\n`;
+    const { stderr } = await this.#nft(['-c', '-f', '-'], { input }).catch(() => ({ stderr: '' }));
+    return parseErrorMessages(stderr).flatMap(({ line, message }): [Family, string][] => {
+      const family = FAMILIES[line - 1];
+      return family !== undefined && FAMILY_UNSUPPORTED.test(message) ? [[family, message]] : [];
+    });
+  }
+
+  /** Applies the lines as one transaction. Throws {@link NftRefusal}, or {@link NftOutcomeUnknown} when its outcome is not known. */
+  async apply(lines: readonly string[]): Promise<void> {
+    const text = `${lines.join('\n')}\n`;
+    if (this.#sessionFailures > 2) return this.#applyWithoutSession(text);
+    try {
+      await (lines.length > SESSION_MAX_OPERATIONS ? this.#pool : this.#session).apply(text);
+      this.#sessionFailures = 0;
+    } catch (error) {
+      if (error instanceof NftOutcomeUnknown) this.#sessionFailures++;
+      throw error;
+    }
+  }
+
+  /** Everything in our tables, without counters. */
+  async list(): Promise<KernelListing> {
+    const chains: string[] = [];
+    const elements = new Map<string, Map<string, InstalledElement>>();
+    for (const family of FAMILIES) {
+      const table = await this.#table(family);
+      chains.push(...table.chains.map((chain) => `${family} ${chain}`));
+      for (const object of allSetsAndMaps()) {
+        if (object.family !== family || !table.objects.includes(object.name)) continue;
+        const installed = new Map<string, InstalledElement>();
+        await this.#elements(object, ({ key, data, comment }) => installed.set(key, { data, comment }));
+        if (installed.size > 0) elements.set(setOrMapKey(object), installed);
+      }
+    }
+    return { elements, chains };
+  }
+
+  /** The families in which our table is there. */
+  async existingTables(): Promise<Family[]> {
+    const { stdout } = await this.#nft(['list', 'tables']);
+    const tables = stdout.split('\n');
+    return FAMILIES.filter((family) => tables.includes(`table ${family} ${TABLE}`));
+  }
+
+  /**
+   * Deletes our tables of these families, and says which were there. They are added first, for somebody else may have deleted
+   * them meanwhile, which would be an error, and nft 1.0 has no `destroy`.
+   */
+  async removeTables(families: readonly Family[]): Promise<Family[]> {
+    const existing = (await this.existingTables()).filter((family) => families.includes(family));
+    const operations = existing.flatMap((family) => [addTable(family), deleteTable(family)]);
+    if (operations.length > 0) await this.apply(operations.map(({ line }) => line));
+    return existing;
+  }
+
+  /** How many rules each of our chains has, by `family name`: enough to notice that somebody else was at work. */
+  async ruleCounts(): Promise<Map<string, number>> {
+    const counts = new Map<string, number>();
+    for (const family of FAMILIES) {
+      const { status, stdout, stderr } = await this.#nft(['-t', 'list', 'table', family, TABLE]);
+      if (status !== 0 && !isAbsent(stderr)) throw new NftRefusal(parseErrorMessages(stderr));
+      for (const [chain, count] of readRuleCounts(stdout)) counts.set(`${family} ${chain}`, count);
+    }
+    return counts;
+  }
+
+  /** The elements of these objects, with counters, by `family name`. Objects that are not there have none. */
+  async listElements(objects: readonly SetOrMap[]): Promise<CounterListing> {
+    const listing = new Map<string, ListedElement[]>();
+    for (const object of objects) {
+      const elements: ListedElement[] = [];
+      await this.#elements(object, (element) => elements.push(element));
+      listing.set(setOrMapKey(object), elements);
+    }
+    return listing;
+  }
+
+  /** The nft session: its process, as long as there is one, and how many there have been. */
+  get session(): { readonly pid: number | undefined; readonly starts: number } {
+    return { pid: this.#session.pid, starts: this.#session.startCount };
+  }
+
+  close(): void {
+    this.#session.close();
+    this.#pool.close();
+  }
+
+  async #applyWithoutSession(text: string): Promise<void> {
+    const { status, stderr } = await this.#nft(['-f', '-'], { input: text });
+    if (status !== 0) throw new NftRefusal(parseErrorMessages(stderr));
+  }
+
+  async #table(family: Family): Promise<ReturnType<typeof readTable>> {
+    const { status, stdout, stderr } = await this.#nft(['-t', 'list', 'table', family, TABLE]);
+    if (status === 0) return readTable(stdout);
+    if (isAbsent(stderr)) return { chains: [], objects: [] };
+    throw new NftRefusal(parseErrorMessages(stderr));
+  }
+
+  async #elements({ family, kind, name }: SetOrMap, onElement: (element: ListedElement) => void): Promise<void> {
+    const reader = new ElementReader();
+    const onLine = (line: string) => {
+      for (const element of reader.read(line)) onElement(element);
+    };
+    const { status, stderr } = await this.#nft(['list', kind, family, TABLE, name], { onLine });
+    if (status !== 0 && !isAbsent(stderr)) throw new NftRefusal(parseErrorMessages(stderr));
+  }
+
+  async #version(): Promise<string> {
+    const { stdout } = await this.#nft(['--version']).catch((error: unknown) => {
+      const missing = error instanceof ExecError && error.kind === 'not-found';
+      throw missing ? new NftUnavailable(`${error.message} (install nftables 1.1 or newer)`) : error;
+    });
+    const [, version = '', major, minor] = /v((\d+)\.(\d+)\S*)/.exec(stdout) ?? [];
+    if (Number(major) * 100 + Number(minor) >= MIN_NFT_VERSION[0] * 100 + MIN_NFT_VERSION[1]) return version;
+    throw new NftUnavailable(`Cannot use "${this.#command}": it is version ${version || 'unknown'}, and 1.1 is needed`);
+  }
+
+  async #nft(args: readonly string[], options: { input?: string; onLine?: (line: string) => void } = {}) {
+    try {
+      const timeoutMs = options.onLine === undefined ? TIMEOUT_MS : LIST_TIMEOUT_MS;
+      return await exec(this.#command, args, { ...options, timeoutMs });
+    } catch (error) {
+      if (error instanceof ExecError && error.kind === 'failed')
+        throw new NftOutcomeUnknown(error.message, { cause: error });
+      throw error;
+    }
+  }
+}
+
+function isAbsent(stderr: string): boolean {
+  return parseErrorMessages(stderr).some(({ message }) => message.endsWith('No such file or directory'));
+}

@@ -1,0 +1,249 @@
+// One Service as elements: the only thing that it is in the kernel.
+
+import { contains, withoutOverlaps } from '../../net/prefix.ts';
+import type { Backend } from '../../services/model/backends.ts';
+import type { Frontend } from '../../services/model/frontends.ts';
+import type { ServicePortModel } from '../../services/model/service-port.ts';
+import { type Service, sourceRangesOf } from '../../services/objects/service.ts';
+import { assignSlots } from '../plan/slots.ts';
+import { comment, concat, type Element, type SetOrMap } from '../syntax/element.ts';
+import { desiredSlots } from './desired-slots.ts';
+import {
+  type AffinityEntry,
+  affinityChainName,
+  affinityId,
+  affinityUpdateLocalName,
+  affinityUpdateName,
+  type BalanceClass,
+  balanceChainName,
+  type SlotChoice,
+} from './endpoint-chains.ts';
+import type { NodeView } from './node-view.ts';
+import { SETS_AND_MAPS, type SetOrMapName } from './sets-and-maps.ts';
+
+/** What compiling a Service depends on besides the Service itself. */
+export interface CompileContext {
+  readonly node: NodeView;
+  /** Whether the Service has this frontend to itself: of two that claim one, the older has it. */
+  readonly owns: (frontendKey: string) => boolean;
+  /** What the slots of a frontend hold now, from slot 0 on; empty when it is new. */
+  readonly slots: (object: SetOrMap, key: string) => readonly string[];
+}
+
+/**
+ * Names a frontend across all Services: `service-ips` or `service-nodeports` of a family, and the key there.
+ * Two Services with the same one collide.
+ */
+export function frontendKey(frontend: Frontend): string {
+  return `${frontend.family} ${serviceMapKey(frontend)}`;
+}
+
+/** The key of a frontend in the maps of its kind: `address . protocol . port`, or `protocol . port` for a node port. */
+export function serviceMapKey({ address, servicePort, port }: Frontend): string {
+  return address === undefined ? concat(servicePort.protocol, port) : concat(address, servicePort.protocol, port);
+}
+
+/** The elements of a Service, in an order that depends on nothing but its model. Elements of shared sets come once. */
+export function compileService(
+  service: Service,
+  ports: readonly ServicePortModel[],
+  context: CompileContext,
+): Element[] {
+  const elements: Element[] = [];
+  for (const [family, address] of Object.entries(service.clusterIps)) {
+    const object = SETS_AND_MAPS[family as keyof typeof SETS_AND_MAPS]['cluster-ips'];
+    elements.push({ object, key: address, data: '', comment: comment(service.key), owner: service.key });
+  }
+  const hairpins = new Map<string, Element>();
+  for (const port of ports) {
+    const add = elementAdder(elements, port, service.key);
+    const owned = port.frontends.filter((frontend) => context.owns(frontendKey(frontend)));
+    for (const frontend of owned) compileFrontend(frontend, { service, port, add, compileContext: context });
+    addSourceRanges(owned, { service, port, add, compileContext: context });
+    if (owned.length === 0) continue;
+    for (const backend of [...port.selection.cluster, ...port.selection.local]) {
+      if (backend.isLocal) addHairpin(hairpins, backend, port, service.key);
+    }
+  }
+  return [...elements, ...hairpins.values()];
+}
+
+type Add = (name: SetOrMapName, key: string, data: string) => void;
+
+interface PortContext {
+  readonly service: Service;
+  readonly port: ServicePortModel;
+  readonly add: Add;
+  readonly compileContext: CompileContext;
+}
+
+function elementAdder(elements: Element[], { family, name }: ServicePortModel, owner: string): Add {
+  const text = comment(name);
+  return (object, key, data) =>
+    elements.push({ object: SETS_AND_MAPS[family][object], key, data, comment: text, owner });
+}
+
+/** Where the elements of a frontend go: those with an address and node ports have maps of their own. */
+interface FrontendMaps {
+  readonly serviceMap: SetOrMapName;
+  readonly slots: SetOrMapName;
+  readonly shortCircuit: SetOrMapName;
+  readonly localServiceMap: SetOrMapName;
+  readonly localSlots: SetOrMapName;
+  readonly noEndpoints: SetOrMapName;
+  readonly affinityUpdates: SetOrMapName;
+  readonly classes: Readonly<Record<'external' | 'direct' | 'local', BalanceClass>>;
+  readonly affinityEntries: Readonly<Record<'external' | 'local', AffinityEntry>>;
+}
+
+const BY_ADDRESS: FrontendMaps = {
+  serviceMap: 'service-ips',
+  slots: 'endpoints',
+  shortCircuit: 'short-circuit-ips',
+  localServiceMap: 'local-service-ips',
+  localSlots: 'local-endpoints',
+  noEndpoints: 'no-endpoint-services',
+  affinityUpdates: 'affinity-ips',
+  classes: { external: 'external', direct: 'direct', local: 'local' },
+  affinityEntries: { external: 'external', local: 'external-local' },
+};
+const BY_NODE_PORT: FrontendMaps = {
+  serviceMap: 'service-nodeports',
+  slots: 'nodeport-endpoints',
+  shortCircuit: 'short-circuit-nodeports',
+  localServiceMap: 'local-service-nodeports',
+  localSlots: 'local-nodeport-endpoints',
+  noEndpoints: 'no-endpoint-nodeports',
+  affinityUpdates: 'affinity-nodeports',
+  classes: { external: 'nodeport', direct: 'nodeport-direct', local: 'local-nodeport' },
+  affinityEntries: { external: 'nodeport', local: 'nodeport-local' },
+};
+
+function compileFrontend(frontend: Frontend, context: PortContext): void {
+  const maps = frontend.address === undefined ? BY_NODE_PORT : BY_ADDRESS;
+  const isExternalLocal = frontend.kind !== 'cluster-ip' && frontend.policy === 'Local';
+  if (isExternalLocal) compileExternalLocal(frontend, maps, context);
+  else compileSingleList(frontend, maps, context);
+}
+
+/** A frontend whose clients all get the same list of endpoints. */
+function compileSingleList(frontend: Frontend, maps: FrontendMaps, context: PortContext): void {
+  const { port, service, add } = context;
+  const key = serviceMapKey(frontend);
+  const internal = frontend.kind === 'cluster-ip';
+  const backends = internal && frontend.policy === 'Local' ? port.selection.local : port.selection.cluster;
+  const count = fillSlots(maps.slots, backends, frontend, context);
+  if (count === 0) {
+    add(maps.noEndpoints, key, port.selection.hasAnyEndpoints ? 'drop' : 'goto reject-chain');
+  } else if (service.affinitySeconds > 0) {
+    const entry = frontend.policy === 'Local' ? 'cluster-local' : 'cluster';
+    add(
+      maps.serviceMap,
+      key,
+      `goto ${affinityChainName(internal ? entry : maps.affinityEntries.external, affinityIdFor(context))}`,
+    );
+    add(maps.shortCircuit, key, `goto ${balanceChainName(maps.classes.direct, choiceOf(service), count)}`);
+    addAffinityUpdates(frontend, backends, maps, context);
+  } else {
+    const className = internal ? 'cluster' : maps.classes.external;
+    add(maps.serviceMap, key, `goto ${balanceChainName(className, choiceOf(service), count)}`);
+  }
+}
+
+/**
+ * An external frontend under the Local policy: one list for pods and processes of this node, another for all others.
+ * Weights of 0 can leave the first empty and not the second; who has no endpoint is dropped, not let through.
+ */
+function compileExternalLocal(frontend: Frontend, maps: FrontendMaps, context: PortContext): void {
+  const { port, service, add } = context;
+  const { cluster, local, hasAnyEndpoints } = port.selection;
+  const key = serviceMapKey(frontend);
+  const choice = choiceOf(service);
+  const clusterCount = fillSlots(maps.slots, cluster, frontend, context);
+  const localCount = fillSlots(maps.localSlots, local, frontend, context);
+  if (clusterCount > 0)
+    add(maps.shortCircuit, key, `goto ${balanceChainName(maps.classes.direct, choice, clusterCount)}`);
+  else if (localCount > 0) add(maps.shortCircuit, key, 'drop');
+  if (localCount > 0)
+    add(maps.localServiceMap, key, `goto ${balanceChainName(maps.classes.local, choice, localCount)}`);
+  if (localCount === 0) add(maps.noEndpoints, key, hasAnyEndpoints ? 'drop' : 'goto reject-chain');
+  if (clusterCount + localCount === 0) return;
+  if (service.affinitySeconds === 0) {
+    add(maps.serviceMap, key, `goto ${maps.affinityEntries.local}`);
+  } else {
+    add(maps.serviceMap, key, `goto ${affinityChainName(maps.affinityEntries.local, affinityIdFor(context))}`);
+    addAffinityUpdates(frontend, [...new Set([...cluster, ...local])], maps, context);
+  }
+}
+
+/** Fills the slots of a frontend and says how many there are. */
+function fillSlots(
+  object: SetOrMapName,
+  backends: readonly Backend[],
+  frontend: Frontend,
+  { service, add, compileContext }: PortContext,
+): number {
+  const key = serviceMapKey(frontend);
+  const desired = desiredSlots(service, backends);
+  const isPositional = service.balance === 'maglev';
+  const previous = isPositional ? [] : compileContext.slots(SETS_AND_MAPS[frontend.family][object], key);
+  for (const [slot, data] of assignSlots(previous, desired).entries()) add(object, concat(key, slot), data);
+  return desired.length;
+}
+
+function choiceOf({ balance }: Service): SlotChoice {
+  return balance === 'random' ? 'per-flow' : 'source';
+}
+
+function affinityIdFor({ service, port }: PortContext): string {
+  return affinityId(service.key, port.port);
+}
+
+/** Who dialled this frontend and got one of these endpoints is to be remembered. */
+function addAffinityUpdates(
+  frontend: Frontend,
+  backends: readonly Backend[],
+  maps: FrontendMaps,
+  context: PortContext,
+): void {
+  const seconds = context.service.affinitySeconds;
+  const clusterAddresses = new Set(context.port.selection.cluster.map((backend) => backend.address));
+  for (const address of new Set(backends.map((backend) => backend.address))) {
+    const chain = (clusterAddresses.has(address) ? affinityUpdateName : affinityUpdateLocalName)(
+      seconds,
+      affinityIdFor(context),
+    );
+    context.add(maps.affinityUpdates, concat(serviceMapKey(frontend), address), `goto ${chain}`);
+  }
+}
+
+/**
+ * Closes the load balancer addresses of a port to all but the given ranges. A process of this node that dials one of them
+ * may have that very address as its own: where the node is allowed, the addresses are too.
+ */
+function addSourceRanges(frontends: readonly Frontend[], { service, port, add, compileContext }: PortContext): void {
+  const restricted = frontends.filter((frontend) => frontend.kind === 'load-balancer-ip');
+  const ranges = sourceRangesOf(service, port.family, { strict: compileContext.node.strictSourceRanges });
+  if (ranges === 'open') return;
+  const nodeIsAllowed = ranges.some((range) => contains(range, compileContext.node.addresses[port.family]));
+  const nodeOwned = nodeIsAllowed ? restricted.flatMap(({ address }) => address ?? []) : [];
+  const outsideRanges = nodeOwned.filter((address) => !ranges.some((range) => contains(range, address)));
+  const sources = [...withoutOverlaps(ranges).map(({ text }) => withoutFullLength(text)), ...outsideRanges];
+  for (const frontend of restricted) {
+    const key = serviceMapKey(frontend);
+    add('firewall-ips', key, '');
+    for (const source of sources) add('source-ranges', concat(key, source), '');
+  }
+}
+
+/** nft lists the prefix of a single address as that address. */
+function withoutFullLength(prefix: string): string {
+  return prefix.replace(prefix.includes(':') ? /\/128$/ : /\/32$/, '');
+}
+
+/** An endpoint of this node that reaches itself must see another client address, or it answers to itself. */
+function addHairpin(hairpins: Map<string, Element>, backend: Backend, port: ServicePortModel, owner: string): void {
+  const object = SETS_AND_MAPS[port.family]['hairpin-connections'];
+  const key = concat(backend.address, backend.address, port.port.protocol, backend.port);
+  hairpins.set(`${port.family} ${key}`, { object, key, data: '', comment: comment(port.name), owner });
+}

@@ -1,0 +1,74 @@
+// Who has a frontend when several Services claim it: the oldest, then the first by name.
+import { compare } from '../../lib/compare.ts';
+
+/** A Service in the order of precedence. */
+export interface Claimant {
+  readonly key: string;
+  readonly createdAt: number;
+}
+
+/** A frontend that several Services claim. */
+export interface FrontendConflict {
+  readonly frontend: string;
+  readonly winner: string;
+  readonly losers: readonly string[];
+}
+
+/** Keeps the claims. Frontends are named by any text; nearly every one has a single claimant. */
+export class FrontendClaims {
+  readonly #claims = new Map<string, Claimant | readonly Claimant[]>();
+  readonly #byClaimant = new Map<string, readonly string[]>();
+  readonly #contested = new Set<string>();
+
+  /**
+   * Everything that the claimant claims from now on. Returns the other Services that must be looked at again, for they
+   * have won or lost a frontend by it.
+   */
+  claim(claimant: Claimant, frontends: readonly string[]): Set<string> {
+    const affected = new Set<string>();
+    const before = this.#byClaimant.get(claimant.key) ?? [];
+    const after = new Set(frontends);
+    for (const frontend of before)
+      if (!after.has(frontend)) this.#change(frontend, claimant, { keep: false, affected });
+    for (const frontend of after) this.#change(frontend, claimant, { keep: true, affected });
+    if (after.size > 0) this.#byClaimant.set(claimant.key, [...after]);
+    else this.#byClaimant.delete(claimant.key);
+    affected.delete(claimant.key);
+    return affected;
+  }
+
+  owns(frontend: string, key: string): boolean {
+    return this.#claimantsOf(frontend)[0]?.key === key;
+  }
+
+  /** Every frontend that more than one Service claims, sorted. */
+  conflicts(): FrontendConflict[] {
+    return [...this.#contested].sort(compare).map((frontend) => {
+      const [winner, ...losers] = this.#claimantsOf(frontend).map((claimant) => claimant.key);
+      return { frontend, winner: winner ?? '', losers };
+    });
+  }
+
+  #change(frontend: string, claimant: Claimant, to: { keep: boolean; affected: Set<string> }): void {
+    const before = this.#claimantsOf(frontend);
+    const others = before.filter((other) => other.key !== claimant.key);
+    const after = to.keep ? [...others, claimant].sort(byPrecedence) : others;
+    const [soleClaimant] = after;
+    if (soleClaimant === undefined) this.#claims.delete(frontend);
+    else this.#claims.set(frontend, after.length === 1 ? soleClaimant : after);
+    if (after.length > 1) this.#contested.add(frontend);
+    else this.#contested.delete(frontend);
+    if (before[0]?.key === after[0]?.key) return;
+    for (const changed of [before[0], after[0]]) if (changed !== undefined) to.affected.add(changed.key);
+  }
+
+  #claimantsOf(frontend: string): readonly Claimant[] {
+    const claims = this.#claims.get(frontend);
+    if (claims === undefined) return [];
+    return 'key' in claims ? [claims] : claims;
+  }
+}
+
+function byPrecedence(a: Claimant, b: Claimant): number {
+  return a.createdAt - b.createdAt || compare(a.key, b.key);
+}

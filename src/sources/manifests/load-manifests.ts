@@ -1,0 +1,92 @@
+// Manifests from files, once: what `-f` names.
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sorted } from '../../lib/compare.ts';
+import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
+import { type ManifestError, toManifestError } from './manifest-error.ts';
+import { type FileObjects, mergeManifests } from './merge-manifests.ts';
+import { MAX_MANIFEST_BYTES, type ManifestObject, parseManifests, tooLarge } from './parse-manifests.ts';
+
+export interface LoadedManifests {
+  /** Every object once; of several definitions the last one, which then has a issue that says so. */
+  readonly objects: readonly ManifestObject[];
+  /** What is wrong with documents that are no objects at all. The issues of an object are in its read. */
+  readonly issues: readonly ValidationIssue[];
+  /** One for each file that cannot be read, or one for a path that leads nowhere. */
+  readonly errors: readonly ManifestError[];
+  /** Files that could be read. */
+  readonly files: number;
+  /** Objects of other kinds. */
+  readonly ignored: number;
+}
+
+export interface LoadOptions {
+  /** What `-` reads. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Reads a file, every manifest of a directory (see {@link manifestNames}), or with `-` standard input.
+ * Never rejects for what it finds there: errors are in the result, and the other files go on.
+ */
+export async function loadManifests(
+  path: string,
+  { stdin = process.stdin }: LoadOptions = {},
+): Promise<LoadedManifests> {
+  const files: FileObjects[] = [];
+  const issues: ValidationIssue[] = [];
+  const errors: ManifestError[] = [];
+  let ignored = 0;
+  try {
+    for (const { file, open } of await sourcesOf(path, stdin)) {
+      try {
+        const parsed = parseManifests(await readText(open(), file), file);
+        files.push({ file, objects: parsed.objects });
+        issues.push(...parsed.issues);
+        ignored += parsed.ignored;
+      } catch (error) {
+        errors.push(toManifestError(file, error));
+      }
+    }
+  } catch (error) {
+    errors.push(toManifestError(path, error));
+  }
+  const objects = [...mergeManifests(files).values()];
+  return { objects, issues, errors, files: files.length, ignored };
+}
+
+interface Source {
+  readonly file: string;
+  readonly open: () => AsyncIterable<Uint8Array>;
+}
+
+async function sourcesOf(path: string, stdin: AsyncIterable<Uint8Array>): Promise<Source[]> {
+  if (path === '-') return [{ file: 'standard input', open: () => stdin }];
+  const isDirectory = (await stat(path)).isDirectory();
+  const files = isDirectory ? (await manifestNames(path)).map((name) => join(path, name)) : [path];
+  return files.map((file) => ({ file, open: () => createReadStream(file, { highWaterMark: 1024 ** 2 }) }));
+}
+
+/** Names that begin with a dot are other people's: `..data` of a mounted ConfigMap, swap files of editors. */
+const MANIFEST_NAME = /^[^.].*\.(?:yaml|yml|json)$/s;
+
+/** The `*.yaml`, `*.yml` and `*.json` of a directory, sorted; not those in directories below it. */
+export async function manifestNames(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  // What a symbolic link leads to is not known yet. Reading a pipe could wait for ever.
+  const readable = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  return sorted(readable.map(({ name }) => name).filter((name) => MANIFEST_NAME.test(name)));
+}
+
+/** The whole of a stream as UTF-8. Throws {@link ManifestError} beyond the size that a manifest may have. */
+export async function readText(stream: AsyncIterable<Uint8Array>, file: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.byteLength;
+    if (size > MAX_MANIFEST_BYTES) throw tooLarge(file);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

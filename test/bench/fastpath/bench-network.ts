@@ -1,0 +1,151 @@
+// The namespaces of the measurements: a client with a link of its own to a node, which has a routed and a bridged pod.
+import type { Namespace } from '../../support/netns/namespace.ts';
+import { type Addresses, NODES, podAddresses } from '../../support/netns/topology.ts';
+import { createWorld, type World } from '../../support/netns/world.ts';
+
+export const PODS = ['routed', 'bridged'] as const;
+export type PodName = (typeof PODS)[number];
+
+/** The ends of the link; the bridge between the namespaces of the tests would only cost the sender time. */
+export const NODE: Addresses = { ip: '192.0.2.1', ip6: 'fd00:78::1' };
+export const CLIENT: Addresses = { ip: '192.0.2.2', ip6: 'fd00:78::2' };
+export const UPLINK = 'uplink';
+const CLIENT_DEVICE = 'straight';
+const BRIDGE = 'cni0';
+
+export interface Link {
+  readonly ifindex: number;
+  readonly address: string;
+  readonly mtu: number;
+}
+
+export async function createBenchNetwork(): Promise<BenchNetwork> {
+  const world = await createWorld({ pods: { node1: PODS } });
+  try {
+    await connect(world);
+    await movePodBehindBridge(world);
+    await discardUdp(world);
+    return new BenchNetwork(world);
+  } catch (error) {
+    await world.destroy();
+    throw error;
+  }
+}
+
+export class BenchNetwork {
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get client(): Namespace {
+    return this.#world.client;
+  }
+
+  get node(): Namespace {
+    return this.#world.node1;
+  }
+
+  pod(name: PodName): Namespace {
+    return this.#world.pod(name);
+  }
+
+  async link(namespace: Namespace, name: string): Promise<Link> {
+    const [found]: Link[] = JSON.parse(await namespace.output('ip', ['-j', 'link', 'show', 'dev', name]));
+    if (found === undefined) throw new Error(`Cannot find device "${name}"`);
+    return found;
+  }
+
+  /** The device with the address of the pod's gateway. */
+  gatewayDevice(pod: PodName): string {
+    return pod === 'bridged' ? BRIDGE : vethOf(pod);
+  }
+
+  /** Whether packets of more than the MTU pass between the namespaces, as they do with offloads. */
+  async setOffloads(state: 'on' | 'off'): Promise<void> {
+    const { client, node } = this;
+    const devices = [
+      [client, CLIENT_DEVICE],
+      [node, UPLINK],
+      ...PODS.flatMap((name) => [[node, vethOf(name)] as const, [this.pod(name), 'eth0'] as const]),
+      [node, BRIDGE],
+    ] as const;
+    for (const [namespace, device] of devices) {
+      await namespace.output('ethtool', ['-K', device, 'tso', state, 'gso', state, 'gro', state]);
+    }
+  }
+
+  destroy(): Promise<void> {
+    return this.#world.destroy();
+  }
+}
+
+export function vethOf(pod: PodName): string {
+  return `pod-${pod}`;
+}
+
+async function connect({ client, node1 }: World): Promise<void> {
+  await client.configure([
+    `link add name ${CLIENT_DEVICE} type veth peer name ${UPLINK} netns ${node1.name}`,
+    `link set dev ${CLIENT_DEVICE} up`,
+    `address add ${CLIENT.ip}/24 dev ${CLIENT_DEVICE}`,
+    `address add ${CLIENT.ip6}/64 dev ${CLIENT_DEVICE} nodad`,
+  ]);
+  await node1.configure([
+    `link set dev ${UPLINK} up`,
+    `address add ${NODE.ip}/24 dev ${UPLINK}`,
+    `address add ${NODE.ip6}/64 dev ${UPLINK} nodad`,
+  ]);
+  await client.configure(
+    PODS.flatMap((_, n) => {
+      const { ip, ip6 } = podAddresses('node1', n);
+      return [`route add ${ip} via ${NODE.ip}`, `route add ${ip6} via ${NODE.ip6}`];
+    }),
+  );
+}
+
+/** Puts a pod behind a bridge, which takes over the gateway's addresses. */
+async function movePodBehindBridge(world: World): Promise<void> {
+  const { gateway } = NODES.node1;
+  const pod = world.pod('bridged');
+  const veth = vethOf('bridged');
+  await world.node1.configure([
+    `link add name ${BRIDGE} type bridge forward_delay 0 mcast_snooping 0`,
+    `link set dev ${BRIDGE} up`,
+    `address delete ${gateway.ip}/32 dev ${veth}`,
+    `address delete ${gateway.ip6}/128 dev ${veth}`,
+    `link set dev ${veth} master ${BRIDGE}`,
+    `address add ${gateway.ip}/32 dev ${BRIDGE}`,
+    `address add ${gateway.ip6}/128 dev ${BRIDGE} nodad`,
+    `route replace ${pod.ip}/32 dev ${BRIDGE}`,
+    `route replace ${pod.ip6}/128 dev ${BRIDGE}`,
+  ]);
+  await pod.output('ip', ['neigh', 'flush', 'dev', 'eth0']);
+}
+
+/** Datagrams end in the pods before anybody would answer them. Ports come into use again at once. */
+async function discardUdp(world: World): Promise<void> {
+  await world.client.sysctl({ 'net.ipv4.tcp_tw_reuse': 1, 'net.ipv4.ip_local_port_range': '10240 65000' });
+  for (const name of PODS) await addUdpDrop(world.pod(name), 'eth0');
+}
+
+const DROP_TABLE = 'sink';
+
+/** Drops all UDP that comes in by a device, as early as anything but a program of BPF can. */
+export async function addUdpDrop(namespace: Namespace, device: string): Promise<void> {
+  const chain = `chain ingress { type filter hook ingress device ${device} priority 0; meta l4proto udp counter drop; }`;
+  await namespace.output('nft', ['-f', '-'], { input: `table netdev ${DROP_TABLE} {\n${chain}\n}\n` });
+}
+
+export async function removeUdpDrop(namespace: Namespace): Promise<void> {
+  await namespace.output('nft', ['delete', 'table', 'netdev', DROP_TABLE]);
+}
+
+/** How many packets have been dropped. */
+export async function droppedPackets(namespace: Namespace): Promise<number> {
+  const listing = await namespace.output('nft', ['list', 'table', 'netdev', DROP_TABLE]);
+  const [, packets] = /counter packets (\d+)/.exec(listing) ?? [];
+  if (packets === undefined) throw new Error(`Cannot count what came: ${listing}`);
+  return Number(packets);
+}

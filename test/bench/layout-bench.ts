@@ -1,0 +1,75 @@
+// One layout at work in a world of its own: a client, the node that has the layout, and a pod that is all endpoints.
+import type { Namespace } from '../support/netns/namespace.ts';
+import { createWorld, type World } from '../support/netns/world.ts';
+import type { Layout, LayoutName, LayoutSetup, ProbeCommand, ProbeReply } from './layout.ts';
+import { watchChildren } from './memory-watch.ts';
+import { type Program, startProgram } from './program.ts';
+import { ADDRESS_BLOCKS } from './services.ts';
+import type { TrafficRequest, TrafficResult } from './traffic-request.ts';
+
+const POD = 'endpoints';
+
+export async function createLayoutBench(layout: LayoutName, setup: LayoutSetup): Promise<LayoutBench> {
+  const world = await createWorld({ pods: { node1: [POD] } });
+  try {
+    await acceptAllEndpoints(world.node1, world.pod(POD));
+    await startProgram(world.pod(POD), 'traffic-sink.ts');
+    const client = await startProgram(world.client, 'traffic-client.ts');
+    const probe = await startProgram(world.node1, 'probe.ts', [layout, JSON.stringify(setup)]);
+    return new LayoutBench(world, { client, probe });
+  } catch (error) {
+    await world.destroy();
+    throw error;
+  }
+}
+
+export class LayoutBench {
+  readonly #world: World;
+  readonly #client: Program;
+  readonly #probe: Program;
+
+  constructor(world: World, { client, probe }: { client: Program; probe: Program }) {
+    this.#world = world;
+    this.#client = client;
+    this.#probe = probe;
+  }
+
+  /** The times of the calls, in milliseconds. */
+  async time(call: keyof Layout, how: Omit<ProbeCommand, 'call'> = {}): Promise<readonly number[]> {
+    const { ms, failure }: ProbeReply = JSON.parse(await this.#probe.request(JSON.stringify({ call, ...how })));
+    if (ms === undefined) throw new Error(failure);
+    return ms;
+  }
+
+  /** The time of a full load, and the most memory that an nft took. */
+  async load(): Promise<{ ms: number; nftMb: number }> {
+    const watch = watchChildren(this.#probe.pid);
+    try {
+      const [ms = Number.NaN] = await this.time('load');
+      return { ms, nftMb: watch.stop() };
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** Traffic from the client through the node's Services. */
+  async dial(order: TrafficRequest): Promise<TrafficResult> {
+    // Flows of another round would fill the table of connections.
+    await this.#world.node1.exec('conntrack', ['-F']);
+    return JSON.parse(await this.#client.request(JSON.stringify(order)));
+  }
+
+  close(): Promise<void> {
+    return this.#world.destroy();
+  }
+}
+
+/** The pod has every endpoint address. It takes TCP, and drops what comes by UDP before it would refuse it. */
+async function acceptAllEndpoints(node: Namespace, pod: Namespace): Promise<void> {
+  await node.configure([`route add ${ADDRESS_BLOCKS.endpoints} via ${pod.ip} dev pod-${POD}`]);
+  await pod.configure([`route add local ${ADDRESS_BLOCKS.endpoints} dev lo`]);
+  const ruleset = `table ip sink {
+    chain prerouting { type filter hook prerouting priority raw; meta l4proto udp counter drop; }
+  }`;
+  await pod.output('nft', ['-f', '-'], { input: ruleset });
+}

@@ -1,0 +1,168 @@
+// The world of the conformance grid: one node with nftlane, another without, and the world outside.
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command } from 'commander';
+import { readProxyFlags, withProxyFlags } from '../../src/cli/flags/proxy-flags.ts';
+import type { Host } from '../../src/explain/flow/packet.ts';
+import type { ProxyOptions } from '../../src/nftables/compile/node-view.ts';
+import { toRoute } from '../support/builders/arbitrary-packets.ts';
+import type { ApiObject } from '../support/deployment/merge.ts';
+import { buildProgram, type Daemon, type Installation, nftlane, startDaemon } from '../support/netns/daemon.ts';
+import { nodeFlags, writeManifest } from '../support/netns/manifests.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { type Addresses, NODES, SERVICE_CIDRS } from '../support/netns/topology.ts';
+import type { Dialer } from '../support/netns/traffic/dialer-process.ts';
+import { startResponder } from '../support/netns/traffic/responder-process.ts';
+import { createWorld, type World } from '../support/netns/world.ts';
+import { namespaceAddress, WRONG_PORT } from './cells.ts';
+import { FastPathNode, type FastPathVariant } from './fast-path-node.ts';
+import { EXTERNAL, PODS, TARGET_PORT, VIP } from './services.ts';
+
+/** A consistent choice has thousands of slots for each frontend, and every comparison lists them. */
+const READY_MS = 90_000;
+
+/** How nftlane is set up, in words and flags. */
+export interface Setup {
+  readonly description: string;
+  readonly flags: readonly string[];
+}
+
+/** Flags for `run`, and the options that they mean. */
+export function optionsOf({ flags }: Setup): ProxyOptions {
+  const command = withProxyFlags(new Command()).exitOverride();
+  return readProxyFlags(command.parse([...nodeFlags('node1'), ...flags], { from: 'user' }).opts());
+}
+
+/** Builds it. Nothing is proxied yet. */
+export async function createConformanceWorld(): Promise<ConformanceWorld> {
+  const scratch = await mkdtemp(join(tmpdir(), 'nftlane-grid-'));
+  await mkdir(join(scratch, 'manifests'));
+  const [program, world] = await Promise.all([
+    buildProgram(join(scratch, 'nftlane.mjs')),
+    createWorld({ pods: { node1: ['a', 'b', 'shell', 'outside'], node2: ['c', 'far'] } }),
+  ]);
+  await connectOutside(world);
+  // A flow keeps what it was given: a port that is used again shall not find a flow of another setup.
+  await world.node1.sysctl({
+    'net.netfilter.nf_conntrack_udp_timeout': 2,
+    'net.netfilter.nf_conntrack_udp_timeout_stream': 2,
+  });
+  const ports = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
+  await Promise.all(Object.keys(PODS).map((pod) => world.pod(pod).respond(ports)));
+  const wrong = { tcp: [WRONG_PORT], udp: [WRONG_PORT] };
+  await startResponder(world.pod('outside'), { name: 'outside', ...EXTERNAL, ...wrong });
+  await startResponder(world.pod('outside'), { name: 'outside', ...VIP, tcp: [], udp: [WRONG_PORT] });
+  return new ConformanceWorld(world, { scratch, program });
+}
+
+/** What leaves the cluster for the addresses outside goes to a place that answers; node2 sends Services to node1. */
+async function connectOutside(world: World): Promise<void> {
+  const outside = world.pod('outside');
+  const away = { ip: '198.51.100.0/24', ip6: '2001:db8:7::/64' };
+  await outside.configure(
+    [EXTERNAL, VIP].flatMap(({ ip, ip6 }) => [`address add ${ip}/32 dev lo`, `address add ${ip6}/128 dev lo nodad`]),
+  );
+  await world.node1.configure([
+    `route add ${away.ip} via ${outside.ip} dev pod-outside`,
+    `route add ${away.ip6} via ${outside.ip6} dev pod-outside`,
+  ]);
+  await world.node2.configure(
+    [SERVICE_CIDRS, away].flatMap(({ ip, ip6 }) => [
+      `route add ${ip} via ${NODES.node1.ip}`,
+      `route add ${ip6} via ${NODES.node1.ip6}`,
+    ]),
+  );
+}
+
+export class ConformanceWorld {
+  readonly #world: World;
+  readonly #scratch: string;
+  readonly #program: string;
+  readonly #dialers = new Map<string, Promise<Dialer>>();
+  #daemon: Daemon | undefined;
+
+  constructor(world: World, { scratch, program }: { scratch: string; program: string }) {
+    this.#world = world;
+    this.#scratch = scratch;
+    this.#program = program;
+  }
+
+  addressOf(namespace: string): Addresses {
+    return namespaceAddress(namespace, (pod) => this.#world.pod(pod));
+  }
+
+  /** The node that is looked at. */
+  get host(): Host {
+    const { node1 } = NODES;
+    const pods = ['a', 'b', 'shell', 'outside'];
+    const podRoutes = pods.flatMap((pod) => [
+      toRoute(`${this.addressOf(pod).ip}/32`, `pod-${pod}`),
+      toRoute(`${this.addressOf(pod).ip6}/128`, `pod-${pod}`),
+    ]);
+    const others = [toRoute('198.51.100.0/24', 'pod-outside'), toRoute('2001:db8:7::/64', 'pod-outside')];
+    return {
+      addresses: [node1.ip, node1.ip6, node1.gateway.ip, node1.gateway.ip6],
+      routes: [...podRoutes, ...others, toRoute('0.0.0.0/0', 'lan'), toRoute('::/0', 'lan')],
+    };
+  }
+
+  /** The node, to watch it. */
+  get node(): Namespace {
+    return this.#world.node1;
+  }
+
+  /** Starts nftlane with these objects, and resolves when the kernel holds what it wants. */
+  async proxy(objects: readonly ApiObject[], { flags }: Setup, fast?: FastPathNode): Promise<void> {
+    await this.stop();
+    const manifests = join(this.#scratch, 'manifests');
+    await writeManifest(manifests, 'grid.yaml', objects);
+    const installation = this.#installation;
+    const all = ['--manifests', manifests, ...nodeFlags('node1'), ...flags];
+    this.#daemon = fast?.startDaemon(all) ?? startDaemon(this.#world.node1, all, installation);
+    const deadline = performance.now() + READY_MS;
+    for (;;) {
+      const { status, stdout, stderr } = await nftlane(this.#world.node1, ['diff'], installation, {
+        timeoutMs: READY_MS,
+      });
+      if (status === 0) return;
+      const last = this.#daemon.log.at(-1)?.msg;
+      if (performance.now() > deadline) throw new Error(`Not ready, last "${last}": ${stdout.slice(0, 1000)}${stderr}`);
+      await delay(200);
+    }
+  }
+
+  dialer(namespace: string): Promise<Dialer> {
+    const known = this.#dialers.get(namespace) ?? this.#namespace(namespace).dialer();
+    this.#dialers.set(namespace, known);
+    return known;
+  }
+
+  /** Makes room for the fast path. The caller ends it, after the daemon that had it. */
+  createFastPathNode(way: FastPathVariant): Promise<FastPathNode> {
+    return FastPathNode.make(this.#world, way, { scratch: this.#scratch, installation: this.#installation });
+  }
+
+  /** Ends nftlane; its rules stay. */
+  async stop(): Promise<void> {
+    await this.#daemon?.stop();
+    this.#daemon = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    await this.#world.destroy();
+    await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  get #installation(): Installation {
+    return { program: this.#program, runDir: join(this.#scratch, 'run') };
+  }
+
+  #namespace(name: string): Namespace {
+    const { client, node1, node2 } = this.#world;
+    const fixed: Readonly<Record<string, Namespace>> = { client, node1, node2 };
+    return fixed[name] ?? this.#world.pod(name);
+  }
+}

@@ -1,0 +1,160 @@
+// The node of the grid with the fast path: what it serves, by what it is attached, and what it has counted.
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { decodeFrontend, decodeFrontendKey } from '../../src/fastpath/maps/entries.ts';
+import { fromHex } from '../../src/fastpath/maps/hex.ts';
+import { readNumber, SLOT_COUNT } from '../../src/fastpath/maps/layout.ts';
+import { decodeU32 } from '../../src/fastpath/maps/map-dump.ts';
+import type { FastPathStatus } from '../../src/fastpath/status/fast-path-status.ts';
+import { BpfMount, LOADER } from '../support/netns/bpf-mount.ts';
+import { Daemon, type Installation, nftlane } from '../support/netns/daemon.ts';
+import type { Namespace } from '../support/netns/namespace.ts';
+import { execute, start } from '../support/netns/process.ts';
+import { recordNewFlows, stopRecordingNewFlows } from '../support/netns/traffic/new-flows.ts';
+import type { World } from '../support/netns/world.ts';
+
+/** How the fast path is run. */
+export interface FastPathVariant {
+  /** `best`: as the kernel allows. */
+  readonly attach: 'best' | 'clsact';
+  /** Whether devices compute checksums, and take segments of more than their MTU. */
+  readonly offloads: 'on' | 'off';
+}
+
+/** What the programs have counted for one Service port of one family. */
+export interface PortCount {
+  /** `address port/protocol`. */
+  readonly targets: readonly string[];
+  readonly created: number;
+  readonly answered: number;
+}
+
+const TIMEOUT_MS = 30_000;
+
+export class FastPathNode {
+  readonly #world: World;
+  readonly #mount: BpfMount;
+  readonly #installation: Installation;
+  readonly #flags: readonly string[];
+
+  private constructor(world: World, of: { mount: BpfMount; installation: Installation; loader: string }) {
+    this.#world = world;
+    this.#mount = of.mount;
+    this.#installation = of.installation;
+    this.#flags = ['--fast-path-dir', of.mount.pins, '--fast-path-program', of.loader];
+  }
+
+  /** Nothing is attached yet. The caller ends it. */
+  static async make(
+    world: World,
+    { attach, offloads }: FastPathVariant,
+    { scratch, installation }: { scratch: string; installation: Installation },
+  ): Promise<FastPathNode> {
+    const loader = attach === 'best' ? LOADER : await clsactLoader(join(scratch, 'clsact-loader'));
+    const mount = await BpfMount.make(join(scratch, 'bpf'));
+    await setOffloads(world, offloads);
+    // What nft alone has led stays with nft as long as conntrack knows it: a port that is used again would be found.
+    for (const family of ['ipv4', 'ipv6']) await world.node1.exec('conntrack', ['-D', '-f', family]);
+    await recordNewFlows(world.node1);
+    return new FastPathNode(world, { mount, installation, loader });
+  }
+
+  startDaemon(flags: readonly string[]): Daemon {
+    const { program, runDir } = this.#installation;
+    const run = ['run', '--run-dir', runDir, '--fast-path', 'required', ...this.#flags, ...flags];
+    const { node1 } = this.#world;
+    const child = node1.adopt(start('nsenter', [...this.#mount.enterOn(node1), process.execPath, program, ...run]));
+    return new Daemon(child, () => nftlane(node1, ['diff'], this.#installation));
+  }
+
+  /** Resolves when exactly these are served, each as `address port/protocol`. */
+  async waitUntilServed(wanted: ReadonlySet<string>): Promise<void> {
+    const deadline = performance.now() + TIMEOUT_MS;
+    for (;;) {
+      const view = await this.#inspect();
+      const served = new Set(view.frontends.map(({ destination }) => destination));
+      const differing = [...wanted, ...served].filter((one) => !wanted.has(one) || !served.has(one));
+      if (differing.length === 0) return;
+      if (performance.now() > deadline)
+        throw new Error(`The fast path is ${view.state}, wrong at ${differing}: ${view.reason}`);
+      await delay(100);
+    }
+  }
+
+  /** By what its programs are attached; more than one way where they differ. */
+  async attachedBy(): Promise<string> {
+    const [places = []] = await this.#mount.request(this.#world.node1, 'list');
+    return [...new Set(places.map((namespace) => namespace.split(' ')[3]))].join(' and ');
+  }
+
+  async portCounts(): Promise<PortCount[]> {
+    const [frontends = [], slots = []] = await this.#mount.request(
+      this.#world.node1,
+      'dump frontends',
+      'dump slot_counts',
+    );
+    const counts = new Map(entries(slots).map(({ key, value }) => [decodeU32(key), fromHex(value)]));
+    const sum = (numbers: Iterable<number>, name: 'created' | 'answered') =>
+      [...numbers]
+        .flatMap((slot) => counts.get(slot) ?? [])
+        .reduce((total, bytes) => total + readNumber(SLOT_COUNT, bytes, name), 0);
+    const decoded = entries(frontends).map(({ key, value }) => ({
+      target: formatTarget(decodeFrontendKey(fromHex(key))),
+      ...decodeFrontend(fromHex(value)),
+    }));
+    return [...Map.groupBy(decoded, ({ svc }) => svc).values()].map((list) => {
+      const used = new Set(list.flatMap(({ slots }) => slots));
+      const targets = list.map(({ target }) => target);
+      return { targets, created: sum(used, 'created'), answered: sum(used, 'answered') };
+    });
+  }
+
+  /** Takes everything off the node, where no daemon runs any more. */
+  async close(): Promise<void> {
+    const { program, runDir } = this.#installation;
+    const cleanup = [process.execPath, program, 'cleanup', '--run-dir', runDir, ...this.#flags];
+    await execute('nsenter', [...this.#mount.enterOn(this.#world.node1), ...cleanup], { timeoutMs: TIMEOUT_MS });
+    await stopRecordingNewFlows(this.#world.node1);
+    await setOffloads(this.#world, 'on');
+    await this.#mount.close();
+  }
+
+  async #inspect(): Promise<FastPathStatus> {
+    const { stdout, stderr } = await nftlane(
+      this.#world.node1,
+      ['inspect', 'fastpath', '-o', 'json'],
+      this.#installation,
+    );
+    if (stdout === '') throw new Error(stderr);
+    return JSON.parse(stdout);
+  }
+}
+
+/** As `inspect fastpath` writes it. */
+export function formatTarget({ address, port, protocol }: { address: string; port: number; protocol: string }): string {
+  return `${address} ${port}/${protocol}`;
+}
+
+function entries(lines: readonly string[]): { readonly key: string; readonly value: string }[] {
+  return lines.map((line) => line.split(' ')).map(([, key = '', value = '']) => ({ key, value }));
+}
+
+/** The loader as a kernel without tcx would have it: what the daemon attaches, it attaches by clsact. */
+async function clsactLoader(path: string): Promise<string> {
+  await writeFile(path, `#!/bin/sh\nsed -u '/^attach /s/$/ clsact/' | '${LOADER}' "$1"\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+async function setOffloads(world: World, state: 'on' | 'off'): Promise<void> {
+  const { client, node1, node2 } = world;
+  const pods = ['a', 'b', 'c', 'far'];
+  const devices: (readonly [Namespace, string])[] = [
+    ...[client, node1, node2].map((namespace) => [namespace, 'lan'] as const),
+    ...pods.map((name) => [world.pod(name), 'eth0'] as const),
+    ...pods.slice(0, 2).map((name) => [node1, `pod-${name}`] as const),
+  ];
+  const words = ['tx', 'sg', 'tso', 'gso', 'gro'].flatMap((offload) => [offload, state]);
+  for (const [namespace, device] of devices) await namespace.output('ethtool', ['-K', device, ...words]);
+}

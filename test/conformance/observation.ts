@@ -1,0 +1,95 @@
+// What is to be seen of a fate on the wire, and whether it was.
+import type { FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
+import { type Host, isHostAddress } from '../../src/explain/flow/packet.ts';
+import type { DialReport } from '../support/netns/traffic/traffic.ts';
+import { type Cell, WRONG_PORT } from './cells.ts';
+
+/** What one can see: who answers, what they take for the client, or how the connection ends. */
+export interface Observation {
+  readonly end: 'answered' | 'refused' | 'silent' | 'mixed';
+  /** Names of those who answer, sorted. */
+  readonly pods: readonly string[];
+  /** `client`: its own address; `node`: one of this node. Both when endpoints differ in that. */
+  readonly clients: readonly string[];
+}
+
+const NO_ANSWER = { pods: [], clients: [] };
+
+/** What is to be seen when this fate is carried out. `podAt` names the pod at an address. */
+export function toExpectedObservation(
+  { packet }: Cell,
+  { outcome, destinations }: FlowOutcome,
+  { host, podAt }: { host: Host; podAt: (address: string) => string },
+): Observation {
+  switch (outcome) {
+    case 'refuse':
+      return { end: 'refused', ...NO_ANSWER };
+    case 'drop':
+      return { end: 'silent', ...NO_ANSWER };
+    case 'forward':
+      return {
+        end: 'answered',
+        pods: unique(destinations.map(({ address }) => podAt(address))),
+        clients: unique(
+          destinations.map(({ masquerade }) => (masquerade || isHostAddress(host, packet.source) ? 'node' : 'client')),
+        ),
+      };
+    case 'untouched':
+      if (isHostAddress(host, packet.destination)) return { end: 'refused', ...NO_ANSWER };
+      if (packet.destinationPort !== WRONG_PORT) return { end: 'silent', ...NO_ANSWER };
+      return { end: 'answered', pods: ['outside'], clients: [isHostAddress(host, packet.source) ? 'node' : 'client'] };
+  }
+}
+
+/**
+ * What was seen. A datagram that a process of this node sends fails with EPERM both when it is refused and when it is
+ * dropped: of these two, the expected one counts as seen.
+ */
+export function toObservation(
+  reports: readonly DialReport[],
+  cell: Cell,
+  { host, expected }: { host: Host; expected: Observation },
+): Observation {
+  const total = (count: (report: DialReport) => number) => reports.reduce((sum, report) => sum + count(report), 0);
+  const attempts = total(({ attempts }) => attempts);
+  const notPermitted = total(({ errors }) => errors['EPERM'] ?? 0);
+  const isOwnDatagram = cell.packet.inInterface === undefined && cell.protocol === 'udp';
+  const [refusals, silences] = isOwnDatagram && expected.end === 'silent' ? [0, notPermitted] : [notPermitted, 0];
+  const ends = {
+    answered: total(({ answered }) => answered),
+    refused: total(({ refused }) => refused) + refusals,
+    silent: total(({ timedOut }) => timedOut) + silences,
+  };
+  const [end] = Object.entries(ends).find(([, count]) => count === attempts) ?? ['mixed'];
+  const seen = unique(reports.flatMap(({ clients }) => clients));
+  const clients = seen.map((address) => nameClient(address, cell, host));
+  return {
+    end: end as Observation['end'],
+    pods: unique(reports.flatMap(({ pods }) => Object.keys(pods))),
+    clients: unique(clients),
+  };
+}
+
+function nameClient(address: string, { packet }: Cell, host: Host): string {
+  if (isHostAddress(host, address)) return 'node';
+  return address === packet.source ? 'client' : address;
+}
+
+/** Whether what was seen is what was expected. Who is always led to the same endpoint sees one of them. */
+export function isAsExpected(seen: Observation, expected: Observation, { sticky }: Pick<Cell, 'sticky'>): boolean {
+  if (seen.end !== expected.end) return false;
+  const within = (some: readonly string[], all: readonly string[]) => some.every((one) => all.includes(one));
+  if (!within(seen.pods, expected.pods) || !within(seen.clients, expected.clients)) return false;
+  if (sticky && seen.pods.length < expected.pods.length) return expected.pods.length === 0 || seen.pods.length > 0;
+  return within(expected.pods, seen.pods) && within(expected.clients, seen.clients);
+}
+
+/** A sight in a few words: `a c`, `a c seen as node`, `refused`. */
+export function printObservation({ end, pods, clients }: Observation): string {
+  if (end !== 'answered') return [end, ...pods].join(' ');
+  return `${pods.join(' ')} (${clients.join(', ')})`;
+}
+
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)].sort();
+}

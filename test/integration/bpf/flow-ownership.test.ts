@@ -1,0 +1,186 @@
+// Whose a flow is: conntrack's, ours, or nobody's yet; and what happens when two flows want the same, or the table is full.
+import t from 'tap';
+import { decodeFlow } from '../../../src/fastpath/maps/entries.ts';
+import { toHex } from '../../../src/fastpath/maps/hex.ts';
+import { ADDRESSES, BpfNamespace, DEVICE, POD_PORT, SECOND_PORT, SERVICE_PORT } from '../../support/bpf/bpf-sandbox.ts';
+import { FAMILIES, type Family, FlowFrames } from '../../support/bpf/flow-frames.ts';
+import { ACK, SYN } from '../../support/bpf/frames.ts';
+import { PacketExpectations } from '../../support/bpf/packet-assertions.ts';
+
+const netns = await BpfNamespace.create({ load: 'load 64' });
+t.teardown(() => netns.close());
+await netns.populate();
+t.beforeEach(() => netns.flush());
+
+const sourcePortOf = (family: Family, bytes: Uint8Array) => {
+  const at = family === 'ip' ? 34 : 54;
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+};
+
+/** Puts a flow into conntrack, with the answer's tuple that translation by nft would have. */
+async function insertConntrackEntry(
+  protocol: string,
+  tuple: { client: string; port: number; to: string; dport: number; via: string },
+) {
+  const { client, port, to, dport, via } = tuple;
+  const state = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : [];
+  const original = ['-s', client, '-d', to, '-p', protocol, '--sport', `${port}`, '--dport', `${dport}`];
+  const reply = ['-r', via, '-q', client, '--reply-port-src', `${POD_PORT}`, '--reply-port-dst', `${port}`];
+  const options = ['-t', '100', ...state];
+  await netns.exec('conntrack', '-I', ...original, ...reply, ...options);
+}
+
+for (const family of FAMILIES) {
+  const { node, pod, pod2, client } = ADDRESSES[family];
+
+  for (const protocol of netns.protocols) {
+    if (netns.hasConntrackLookup) {
+      t.test(`${family} ${protocol}: a flow that conntrack has stays with it`, async (t) => {
+        const expect = new PacketExpectations(t, netns);
+        const legs = new FlowFrames({ family, protocol, clientPort: 41_000 });
+        await insertConntrackEntry(protocol, { client, port: 41_000, to: node, dport: SERVICE_PORT, via: pod });
+        await expect.passed('uplink', legs.fromClient({ flags: SYN }), 'CONNTRACK');
+        await netns.exec('conntrack', '-F');
+        await expect.translated('uplink', legs.fromClient({ flags: SYN }), {
+          to: legs.toPod({ flags: SYN }),
+          as: 'CREATED',
+        });
+      });
+
+      t.test(`${family} ${protocol}: a port that conntrack uses towards the pod is not taken`, async (t) => {
+        const legs = new FlowFrames({ family, protocol, clientPort: 42_000 });
+        await insertConntrackEntry(protocol, { client, port: 42_000, to: pod2, dport: SECOND_PORT, via: pod });
+        const { verdict, bytes } = await netns.runPacket('uplink', legs.fromClient({ flags: SYN }));
+        await netns.exec('conntrack', '-F');
+        t.equal(verdict, 7);
+        const mappedPort = sourcePortOf(family, bytes);
+        t.not(mappedPort, 42_000);
+        t.ok(mappedPort >= 1024);
+        const mapped = new FlowFrames({ family, protocol, clientPort: 42_000, natPort: mappedPort });
+        t.strictSame(bytes, mapped.toPod({ flags: SYN }));
+        t.strictSame(await netns.reasonCounts(), { REMAPPED: 1 });
+      });
+
+      t.test(
+        `${family} ${protocol}: answers of a later flow that conntrack has, from the same port, are its own`,
+        async (t) => {
+          const expect = new PacketExpectations(t, netns);
+          const legs = new FlowFrames({ family, protocol, clientPort: 43_000 });
+          const asks = (flags: number, as: string) =>
+            expect.translated('uplink', legs.fromClient({ flags }), { to: legs.toPod({ flags }), as });
+          const answers = (flags: number) =>
+            expect.translated('pod', legs.fromPod({ flags }), { to: legs.toClient({ flags }), as: 'ANSWERED' });
+          await asks(SYN, 'CREATED');
+          await answers(SYN | ACK);
+          await answers(SYN | ACK);
+          await insertConntrackEntry(protocol, { client, port: 43_000, to: pod2, dport: SECOND_PORT, via: pod });
+          await expect.passed('pod', legs.fromPod({ flags: SYN | ACK }), 'CONNTRACK');
+          if (protocol === 'tcp') {
+            t.strictSame(
+              await netns.entries(family === 'ip' ? 'flows_v4' : 'flows_v6'),
+              [],
+              'the pod knows of no other connection',
+            );
+          } else {
+            await asks(ACK, 'FORWARDED');
+            await answers(ACK);
+            await expect.passed('pod', legs.fromPod({ flags: ACK }), 'CONNTRACK');
+            await netns.exec('conntrack', '-F');
+            await answers(ACK);
+          }
+          await netns.exec('conntrack', '-F');
+        },
+      );
+    }
+
+    t.test(`${family} ${protocol}: one client port through two frontends to the same pod`, async (t) => {
+      const expect = new PacketExpectations(t, netns);
+      const first = new FlowFrames({ family, protocol });
+      const second = new FlowFrames({ family, protocol, servicePort: SECOND_PORT });
+      await expect.translated('uplink', first.fromClient({ flags: SYN }), {
+        to: first.toPod({ flags: SYN }),
+        as: 'CREATED',
+      });
+      const { bytes } = await netns.runPacket('uplink', second.fromClient({ flags: SYN }));
+      const mapped = new FlowFrames({ ...second.spec, natPort: sourcePortOf(family, bytes) });
+      t.not(mapped.spec.natPort, second.spec.clientPort);
+      t.strictSame(bytes, mapped.toPod({ flags: SYN }));
+      await expect.translated('pod', mapped.fromPod({ flags: SYN | ACK }), {
+        to: mapped.toClient({ flags: SYN | ACK }),
+        as: 'ANSWERED',
+      });
+      await expect.translated('pod', first.fromPod({ flags: SYN | ACK }), {
+        to: first.toClient({ flags: SYN | ACK }),
+        as: 'ANSWERED',
+      });
+      await expect.translated('uplink', mapped.fromClient(), { to: mapped.toPod(), as: 'FORWARDED' });
+      await expect.translated('uplink', first.fromClient(), { to: first.toPod(), as: 'FORWARDED' });
+    });
+  }
+
+  t.test(`${family}: a port towards the pod is free again when its flow is over`, async (t) => {
+    const expect = new PacketExpectations(t, netns);
+    const [protocol, more] = [netns.anyProtocol, { flags: SYN }];
+    const first = new FlowFrames({ family, protocol });
+    const second = new FlowFrames({ family, protocol, servicePort: SECOND_PORT });
+    await netns.runPacket('uplink', first.fromClient(more));
+    await netns.putConfig({ seconds: { tcpSyn: -1000, udpNew: -1000 } });
+    await expect.translated('uplink', second.fromClient(more), { to: second.toPod(more), as: 'CREATED' });
+    await netns.putConfig();
+    const keys = (await netns.entries(family === 'ip' ? 'flows_v4' : 'flows_v6')).map(([key, value]) =>
+      decodeFlow(family, key, value),
+    );
+    t.strictSame(
+      keys.filter(({ direction }) => direction === 'original').map(({ other }) => other.port),
+      [SECOND_PORT],
+    );
+  });
+
+  t.test(`${family}: a full table leaves new flows to nft, and live ones alone`, async (t) => {
+    const expect = new PacketExpectations(t, netns);
+    const flows = Array.from(
+      { length: 32 },
+      (_, i) => new FlowFrames({ family, protocol: 'tcp', clientPort: 20_000 + i }),
+    );
+    // However slow the machine is, none of them is over meanwhile.
+    await netns.putConfig({ seconds: { tcpSyn: 3600, tcpAnswered: 3600 } });
+    for (const legs of flows) await netns.runPacket('uplink', legs.fromClient({ flags: SYN }));
+    for (let i = 0; i < 20; i++) {
+      const legs = new FlowFrames({ family, protocol: 'tcp', clientPort: 30_000 + i });
+      await expect.passed('uplink', legs.fromClient({ flags: SYN }), 'FULL');
+    }
+    for (const legs of flows) {
+      await expect.translated('uplink', legs.fromClient(), { to: legs.toPod(), as: 'FORWARDED' });
+      await expect.translated('pod', legs.fromPod(), { to: legs.toClient(), as: 'ANSWERED' });
+    }
+  });
+
+  t.test(`${family}: a route that changes is followed`, async (t) => {
+    const expect = new PacketExpectations(t, netns);
+    const [legs, more] = [new FlowFrames({ family, protocol: netns.anyProtocol }), { flags: SYN }];
+    await netns.runPacket('uplink', legs.fromClient(more));
+    const map = family === 'ip' ? 'flows_v4' : 'flows_v6';
+    const prefix = family === 'ip' ? '198.51.100.0/24' : 'fd00:2::/64';
+    const via = family === 'ip' ? '192.0.3.254' : 'fd00:5::fe';
+    const was = family === 'ip' ? '192.0.2.254' : 'fd00:1::fe';
+    const reverse = async () => {
+      const entries = (await netns.entries(map)).map(([key, value]) => decodeFlow(family, key, value));
+      return entries.find(({ direction }) => direction === 'reply');
+    };
+    t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.uplink, was]);
+    await netns.exec('ip', 'route', 'replace', prefix, 'via', via, 'dev', 'up1');
+    let counted: Record<string, number> = {};
+    const answers = new Set<string>();
+    const until = Date.now() + 20_000;
+    while (counted['REROUTED'] === undefined && Date.now() < until) {
+      answers.add(toHex((await netns.runPacket('pod', legs.fromPod())).bytes));
+      counted = await netns.reasonCounts();
+    }
+    t.equal(counted['REROUTED'], 1);
+    t.strictSame([...answers], [toHex(legs.toClient())], 'translated all the while');
+    t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.other, via]);
+    await netns.exec('ip', 'route', 'replace', prefix, 'via', was, 'dev', 'up0');
+    await netns.flush();
+    await expect.translated('uplink', legs.fromClient(more), { to: legs.toPod(more), as: 'CREATED' });
+  });
+}

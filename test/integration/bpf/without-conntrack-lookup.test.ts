@@ -1,0 +1,30 @@
+// The programs for kernels that cannot be asked for conntrack entries: TCP as ever, UDP to nft.
+import t from 'tap';
+import { BpfNamespace } from '../../support/bpf/bpf-sandbox.ts';
+import { FAMILIES, FlowFrames } from '../../support/bpf/flow-frames.ts';
+import { ACK, SYN } from '../../support/bpf/frames.ts';
+import { PacketExpectations } from '../../support/bpf/packet-assertions.ts';
+
+const netns = await BpfNamespace.create({ load: 'load 64 plain' });
+t.teardown(() => netns.close());
+await netns.populate();
+
+for (const family of FAMILIES) {
+  t.test(family, async (t) => {
+    const expect = new PacketExpectations(t, netns);
+    const [tcp, udp] = [new FlowFrames({ family, protocol: 'tcp' }), new FlowFrames({ family, protocol: 'udp' })];
+    await expect.passed('uplink', udp.fromClient(), 'NO_CONNTRACK');
+    await expect.translated('uplink', tcp.fromClient({ flags: SYN }), { to: tcp.toPod({ flags: SYN }), as: 'CREATED' });
+    await expect.translated('pod', tcp.fromPod({ flags: SYN | ACK }), {
+      to: tcp.toClient({ flags: SYN | ACK }),
+      as: 'ANSWERED',
+    });
+    await expect.translated('uplink', tcp.fromClient(), { to: tcp.toPod(), as: 'FORWARDED' });
+  });
+}
+
+t.test('flows outlive a change to the other programs', async (t) => {
+  const [expect, tcp] = [new PacketExpectations(t, netns), new FlowFrames({ family: 'ip', protocol: 'tcp' })];
+  t.match((await netns.loader.requestOk('load')).status, /^ok udp=(?:yes|no) maps=reused entries=64$/);
+  await expect.translated('uplink', tcp.fromClient(), { to: tcp.toPod(), as: 'FORWARDED' });
+});

@@ -1,0 +1,70 @@
+// One daemon at both of its trades, as far as the kernel goes: by the programs, and by nft's rules. For any kernel.
+import t from 'tap';
+import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { NODES } from '../../support/netns/topology.ts';
+
+/** An emulated machine takes its time; only a missing answer takes all of it. */
+const TIMEOUT_MS = 20_000;
+const COUNT = 10;
+
+t.setTimeout(300_000);
+const fast = await createFastPathWorld();
+t.teardown(() => fast.close());
+const pods = [fast.world.pod('a'), fast.world.pod('b')];
+await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
+const clusterIps = await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
+const dialer = await fast.world.client.dialer();
+
+await fast.startDaemon('--fast-path', 'required');
+const view = await fast.waitFor(
+  'frontends are served',
+  ({ frontends, skipped }) => frontends.length + skipped.length === 4,
+);
+const PROTOCOL_FAMILIES = (['tcp', 'udp'] as const).flatMap((protocol) =>
+  (['ip', 'ip6'] as const).map((family) => ({ protocol, family })),
+);
+
+t.test('the daemon serves what the programs take on this kernel, and says what they do not', async (t) => {
+  t.equal(view.state, 'on');
+  const served = view.frontends.map(({ destination }) => destination.split('/').at(-1));
+  t.strictSame(served.sort(), view.udp === true ? ['tcp', 'tcp', 'udp', 'udp'] : ['tcp', 'tcp']);
+  for (const { destination, reason } of view.skipped) t.match(`${destination} ${reason}`, /\/udp .+/);
+});
+
+for (const { protocol, family } of PROTOCOL_FAMILIES) {
+  const isFast = protocol === 'tcp' || view.udp === true;
+  t.test(`${protocol} ${family}: a node port, by ${isFast ? 'the programs' : 'the rules'}`, async (t) => {
+    const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
+    const report = await dialer.dial({
+      protocol,
+      address: NODES.node1[family],
+      port: NODE_PORT,
+      count: COUNT,
+      timeoutMs: TIMEOUT_MS,
+    });
+    t.match(report, { answered: COUNT, clients: [fast.world.client[family]] });
+    const created = (await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before;
+    t.equal(created > 0, isFast, `${created} flows began by the programs`);
+  });
+
+  t.test(`${protocol} ${family}: a cluster IP, by the rules`, async (t) => {
+    const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
+    const report = await dialer.dial({
+      protocol,
+      address: clusterIps[family],
+      port: 80,
+      count: COUNT,
+      timeoutMs: TIMEOUT_MS,
+    });
+    t.match(report, { answered: COUNT, clients: [NODES.node1.gateway[family]] });
+    t.equal((await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before, 0);
+    t.ok((await fast.conntrackCount(80)) > 0, 'conntrack knows of them');
+  });
+}
+
+t.test('nothing is left of it', async (t) => {
+  await fast.daemon.stop();
+  t.equal((await fast.cleanup()).status, 0);
+  t.equal(await fast.pins(), '');
+  t.equal(await fast.world.node1.output('nft', ['list', 'tables']), '');
+});

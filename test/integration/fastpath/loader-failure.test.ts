@@ -1,0 +1,126 @@
+// What is shown of the fast path is what is attached: while it cannot be kept in step, after others have meddled with it,
+// and after a start at which it may not be on any more.
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { LOADER } from '../../support/netns/bpf-mount.ts';
+import { NODES } from '../../support/netns/topology.ts';
+
+t.setTimeout(110_000);
+const fast = await createFastPathWorld();
+t.teardown(() => fast.close());
+const { world } = fast;
+const pods = [world.pod('a'), world.pod('b')];
+await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
+await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
+const dialer = await world.client.dialer();
+
+/** A loader that can be put out of order, and tells its process. */
+const directory = t.testdir({});
+const [program, brokenMarker, pid] = ['loader', 'broken', 'pid'].map((name) => join(directory, name)) as [
+  string,
+  string,
+  string,
+];
+await writeFile(
+  program,
+  `#!/bin/sh\nif [ -e ${brokenMarker} ]; then echo 'out of order' >&2; exit 1; fi\necho $$ >${pid}\nexec ${LOADER} "$@"\n`,
+  { mode: 0o755 },
+);
+const METRICS = '127.0.0.1:10249';
+const FLAGS = ['--fast-path', 'auto', '--fast-path-program', program, '--metrics-bind-address', METRICS];
+
+/** How many of new connections were answered, and how many of them the programs took. */
+async function dial(): Promise<{ answered: number; taken: number }> {
+  const before = await fast.countReasons('CREATED', 'REMAPPED');
+  const { answered } = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
+  return { answered, taken: (await fast.countReasons('CREATED', 'REMAPPED')) - before };
+}
+
+async function metrics(): Promise<Map<string, number>> {
+  const page = await world.node1.output(process.execPath, [
+    '-e',
+    `fetch('http://${METRICS}/metrics').then((answer) => answer.text()).then((text) => process.stdout.write(text))`,
+  ]);
+  const pairs = page.split('\n').map((line) => /^nftlane_fastpath_(\S+) (\d+)$/.exec(line));
+  return new Map(pairs.flatMap((found) => (found === null ? [] : [[found[1] ?? '', Number(found[2])] as const])));
+}
+
+/** Places that a program is attached to. */
+async function attached(): Promise<string[]> {
+  return (await fast.requestLoader('list')).filter((line) => line.startsWith('attachment '));
+}
+
+/** Longer than devices are left unread. */
+async function waitUntil(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 45_000;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`Not so: ${what}`);
+    await delay(200);
+  }
+}
+
+t.test('a loader that cannot be started any more', async (t) => {
+  const daemon = await fast.startDaemon(...FLAGS);
+  await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === 4);
+  t.match(Object.fromEntries(await metrics()), {
+    enabled: 1,
+    failing: 0,
+    sync_failures_total: 0,
+    loader_restarts_total: 0,
+  });
+  await writeFile(brokenMarker, '');
+  process.kill(Number(await readFile(pid, 'utf8')), 'SIGKILL');
+  const view = await fast.waitFor('it has failed several times', ({ failing }) => (failing?.attempts ?? 0) >= 4);
+  t.match(view.failing, { reason: /loader ended.*out of order/, since: /^\d{4}-\d\d-\d\dT/ });
+  t.match(
+    view,
+    { state: 'on', uplinks: [{ name: 'lan' }], podDevices: ['pod-a', 'pod-b'] },
+    'what is attached goes on',
+  );
+  t.equal(view.frontends.length, 4);
+  const text = await fast.execNftlane('inspect', 'fastpath', '--run-dir', fast.runDir);
+  t.match(text.stdout, /^fast path: on .*\n!!! it cannot be kept in step since .*out of order/);
+  const counted = await metrics();
+  t.match(Object.fromEntries(counted), { enabled: 1, failing: 1 });
+  t.ok((counted.get('sync_failures_total') ?? 0) >= 4);
+  t.match(await dial(), { answered: 20, taken: 20 }, 'nobody is needed for new connections');
+  const told = daemon.log.filter(({ msg }) => /cannot be kept in step/.test(msg));
+  t.ok(told.length <= 2, `${told.length} lines for ${counted.get('sync_failures_total')} failures`);
+
+  await rm(brokenMarker);
+  await daemon.waitForLog('the fast path is in step again', 0, 40_000);
+  const after = await fast.waitFor('it is in step', ({ failing }) => failing === undefined);
+  t.equal(after.state, 'on');
+  t.ok(after.totals.loaderRestarts >= 1);
+  await fast.writeService('shop/more', 2, { pods, nodePort: NODE_PORT + 1 });
+  await fast.waitFor('changes reach the maps again', ({ frontends }) => frontends.length === 8);
+  t.match(Object.fromEntries(await metrics()), { enabled: 1, failing: 0 });
+});
+
+t.test('programs that somebody else has detached are attached again', async (t) => {
+  const before = await attached();
+  t.equal(before.length, 3, before.join('; '));
+  for (const place of before) await fast.requestLoader(`detach ${place.split(' ').slice(1, 3).join(' ')}`);
+  await waitUntil('they are back', async () => (await attached()).length === 3);
+  t.match(await dial(), { answered: 20, taken: 20 });
+});
+
+t.test('what was attached is put away where it may not be on at the next start', async (t) => {
+  await fast.killDaemon();
+  await world.node1.configure(['link add name cali123 type bridge']);
+  const daemon = await fast.startDaemon(...FLAGS);
+  t.match(await daemon.waitForLog('the fast path is off'), { reason: /Calico/ });
+  await waitUntil('nothing is attached', async () => (await attached()).length === 0);
+  const view = await fast.inspect();
+  t.match(view, { state: 'off', reason: /Calico/, frontends: [] });
+  t.ok(view.skipped.length === 8 && view.skipped.every(({ cause }) => cause === 'node'));
+  t.match(await dial(), { answered: 20, taken: 0 }, 'nft serves');
+  t.equal((await metrics()).get('left_frontends{cause="node"}'), 8);
+
+  await world.node1.configure(['link delete dev cali123']);
+  await fast.waitFor('it is on again', ({ state, frontends }) => state === 'on' && frontends.length === 8);
+  t.match(await dial(), { answered: 20, taken: 20 });
+});

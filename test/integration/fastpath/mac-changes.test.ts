@@ -1,0 +1,156 @@
+// MAC addresses change: of the client, which is the next hop here, and of pods, which may not even say so.
+import { setTimeout as delay } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { decodeBackend } from '../../../src/fastpath/maps/entries.ts';
+import { fromHex } from '../../../src/fastpath/maps/hex.ts';
+import { createTwoServiceWorld, FAMILIES, NODE_PORT_TARGETS } from '../../support/fastpath/fast-path-fixture.ts';
+import { BRIDGE, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import type { RunningDial } from '../../support/netns/traffic/dialer-process.ts';
+import type { DialReport } from '../../support/netns/traffic/traffic.ts';
+
+/** How long a flow may take to find the new address: the kernel asks again, and the daemon every ten seconds. */
+const TIMEOUT_MS = 40_000;
+const SOCKETS = 2;
+
+t.setTimeout(230_000);
+const setup = await createTwoServiceWorld();
+const { fast } = setup;
+t.teardown(() => fast.close());
+const { client, node1 } = fast.world;
+await Promise.all(setup.allPods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
+const dialer = await client.dialer();
+// A pod in which a bridge comes first, as before virtual machines: what is for another MAC address is lost there, while a
+// device of a pod's own takes whatever the programs bring.
+const [, bridgedGuest] = setup.pods.bridged;
+if (bridgedGuest === undefined) throw new Error('There is no second pod behind the bridge');
+await bridgedGuest.configure([
+  'link add name inner type bridge forward_delay 0 mcast_snooping 0',
+  `address del ${bridgedGuest.ip}/25 dev eth0`,
+  `address del ${bridgedGuest.ip6}/64 dev eth0`,
+  'link set dev eth0 master inner',
+  'link set dev inner up',
+  `address add ${bridgedGuest.ip}/25 dev inner`,
+  `address add ${bridgedGuest.ip6}/64 dev inner nodad`,
+  `route replace default via ${BRIDGE.ip}`,
+  `route replace default via ${BRIDGE.ip6}`,
+]);
+// Neighbours count as known for a second, instead of for half a minute, and those that do not answer are soon asked anew.
+for (const family of ['ipv4', 'ipv6']) {
+  const settings = { base_reachable_time_ms: 1000, delay_first_probe_time: 1, retrans_time_ms: 200 };
+  for (const device of ['lan', 'br0', 'pod-a', 'pod-b']) {
+    const named = Object.entries(settings).map(([key, value]) => [`net.${family}.neigh.${device}.${key}`, value]);
+    await node1.sysctl(Object.fromEntries(named));
+  }
+}
+
+interface PersistentFlow {
+  readonly name: string;
+  readonly flow: RunningDial;
+  readonly pod: string;
+}
+
+/** Flows of every way that ask again and again, each with the one pod that has answered it so far. */
+async function startPersistentFlows(): Promise<PersistentFlow[]> {
+  const each = NODE_PORT_TARGETS.flatMap((way) => Array.from({ length: SOCKETS }, () => way));
+  return Promise.all(
+    each.map(async ({ name, protocol, address, port }) => {
+      // A question by UDP is lost with its datagram; one by TCP waits until its segments come through.
+      const timeoutMs = protocol === 'udp' ? 500 : TIMEOUT_MS;
+      const flow = await dialer.keepConnection({ protocol, address, port, timeoutMs, everyMs: 100 });
+      return { name, flow, pod: Object.keys((await flow.snapshot()).pods).join() };
+    }),
+  );
+}
+
+/** Each flow is answered again, by the pod that it was with. */
+async function expectRecovered(t: Test, kept: readonly PersistentFlow[], since: number): Promise<void> {
+  const deadline = since + TIMEOUT_MS;
+  await Promise.all(
+    kept.map(async ({ name, flow, pod }) => {
+      let before = await flow.snapshot();
+      let after: DialReport = before;
+      do {
+        before = after;
+        after = await flow.snapshot();
+      } while (after.answered === before.answered && performance.now() < deadline);
+      t.ok(after.answered > before.answered, `${name}: answers after ${Math.round(performance.now() - since)} ms`);
+      const { pods, errors, refused } = await flow.stop();
+      t.strictSame({ pod: Object.keys(pods).join(), errors, refused }, { pod, errors: {}, refused: 0 }, name);
+    }),
+  );
+}
+
+/** Gives a device another MAC address. */
+function setMac(namespace: Namespace, device: string, last: string, then: readonly string[] = []): Promise<void> {
+  return namespace.configure([`link set dev ${device} address ${macOf(last)}`, ...then]);
+}
+
+function macOf(last: string): string {
+  return `02:00:00:00:01:${last}`;
+}
+
+/** Commands by which the client never asks who has the node's addresses, which would tell the node who asks. */
+async function permanentNeighbours(): Promise<string[]> {
+  const [link]: { address: string }[] = JSON.parse(await node1.output('ip', ['-j', 'link', 'show', 'dev', 'lan']));
+  return FAMILIES.map((family) => `neigh replace ${node1[family]} lladdr ${link?.address} dev lan nud permanent`);
+}
+
+/** The MAC addresses of backends in use, by address, as the programs have them. */
+async function backendMacs(): Promise<Map<string, Set<string>>> {
+  const found = new Map<string, Set<string>>();
+  for (const line of await fast.requestLoader('dump backends')) {
+    const [word, , value = ''] = line.split(' ');
+    const backend = word === 'entry' ? decodeBackend(fromHex(value)) : undefined;
+    if (backend === undefined || backend.gen === 0) continue;
+    const mac = [...backend.mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+    found.set(backend.address, (found.get(backend.address) ?? new Set()).add(mac));
+  }
+  return found;
+}
+
+/** The programs have this MAC address for the pod, and no other. */
+async function expectMacKnown(t: Test, pod: Namespace, last: string): Promise<void> {
+  const since = performance.now();
+  const isKnown = async (): Promise<boolean> => {
+    const now = await backendMacs();
+    return FAMILIES.every((family) => [...(now.get(pod[family]) ?? [])].join() === macOf(last));
+  };
+  while (!(await isKnown()) && performance.now() < since + TIMEOUT_MS) await delay(100);
+  t.ok(await isKnown(), `${pod.name}: known after ${Math.round(performance.now() - since)} ms`);
+}
+
+for (const offloads of OFFLOADS) {
+  t.test(`offloads ${offloads}`, async (t) => {
+    await setOffloads(fast.world, offloads);
+    await setup.startFastPath();
+    const digit = offloads === 'on' ? '0' : '1';
+
+    await t.test('of the client', async (t) => {
+      const kept = await startPersistentFlows();
+      const created = await fast.countReasons('CREATED');
+      const since = performance.now();
+      await setMac(client, 'lan', `${digit}9`, await permanentNeighbours());
+      await expectRecovered(t, kept, since);
+      t.equal(await fast.countReasons('CREATED'), created, 'these are the flows from before');
+    });
+
+    await t.test('of pods', async (t) => {
+      const kept = await startPersistentFlows();
+      const { slots } = await fast.inspect();
+      const created = await fast.countReasons('CREATED');
+      const since = performance.now();
+      await Promise.all(
+        setup.allPods.map(async (pod, i) => {
+          await setMac(pod, pod === bridgedGuest ? 'inner' : 'eth0', `${digit}${i + 1}`);
+          await expectMacKnown(t, pod, `${digit}${i + 1}`);
+        }),
+      );
+      await expectRecovered(t, kept, since);
+      t.equal(await fast.countReasons('CREATED'), created, 'these are the flows from before');
+      t.strictSame((await fast.inspect()).slots, slots, 'in the slots from before');
+    });
+    await fast.daemon.stop();
+  });
+}

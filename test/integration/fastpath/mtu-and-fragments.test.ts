@@ -1,0 +1,133 @@
+// Packets that are too long for a link on the way, and datagrams that are too long for any link.
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import type { EchoRequest, EchoResult } from '../../support/bpf/echo-process.ts';
+import { LineProcess } from '../../support/bpf/line-process.ts';
+import {
+  createTwoServiceWorld,
+  FAMILIES,
+  NODE_PORT_TARGETS,
+  POD_KINDS,
+} from '../../support/fastpath/fast-path-fixture.ts';
+import { TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+
+const ECHO = fileURLToPath(new URL('../../support/bpf/echo-process.ts', import.meta.url));
+const NARROW_MTU = 1300;
+/** Longer than the narrow link takes, and shorter than all others do. */
+const LONG_DATAGRAM = 1400;
+const STREAM_BYTES = 3_000_000;
+const FRAGMENTED_DATAGRAM = 5000;
+/** A datagram that was too long is lost: it is asked for again, this often at most. */
+const MAX_ATTEMPTS = 10;
+
+t.setTimeout(230_000);
+const setup = await createTwoServiceWorld();
+const { fast } = setup;
+t.teardown(() => fast.close());
+const { client, node1 } = fast.world;
+const far = await fast.addFarClient(NARROW_MTU);
+for (const pod of setup.allPods) {
+  await new LineProcess(pod.spawn(process.execPath, [ECHO, 'serve', '::', String(TARGET_PORT)])).readLine();
+}
+
+type RequestEcho = (question: EchoRequest) => Promise<EchoResult>;
+
+/** Asks at a way's address and port, from somewhere. */
+function startEchoClient(from: Namespace, address: string, port: number): { ask: RequestEcho; end: () => void } {
+  const echoClient = new LineProcess(from.spawn(process.execPath, [ECHO, 'ask', address, String(port)]));
+  const ask: RequestEcho = async (question) => {
+    echoClient.send(JSON.stringify(question));
+    return JSON.parse(await echoClient.readLine());
+  };
+  return { ask, end: () => echoClient.kill() };
+}
+
+/** Asks by UDP until an answer of this length comes. */
+async function retryUdp(
+  t: Test,
+  ask: RequestEcho,
+  { padTo = 0, bytes, message }: { padTo?: number; bytes: number; message: string },
+): Promise<void> {
+  let outcome: EchoResult = {};
+  for (let i = 0; i < MAX_ATTEMPTS; i++) {
+    outcome = await ask({ protocol: 'udp', bytes, padTo, timeoutMs: 1000 });
+    if (outcome.bytes === bytes) break;
+    await delay(20);
+  }
+  t.strictSame(outcome, { bytes }, message);
+}
+
+/** What places have been told of links on the way; the client's connections would tell the pod to begin with. */
+async function flushRouteCache(places: readonly Namespace[]): Promise<void> {
+  for (const namespace of places)
+    for (const version of ['-4', '-6']) await namespace.output('ip', [version, 'route', 'flush', 'cache']);
+}
+
+/** Whether a pod has been told of the narrow link on the way to the client. */
+async function hasLearnedMtu(pods: readonly Namespace[], to: string): Promise<boolean> {
+  const routes = await Promise.all(pods.map((pod) => pod.output('ip', ['route', 'get', to])));
+  return routes.some((route) => route.includes(`mtu ${NARROW_MTU}`));
+}
+
+/** What is done goes by the fast path: packets are counted for each of these reasons. */
+async function expectCounted(t: Test, reasons: readonly string[], during: () => Promise<void>): Promise<void> {
+  const before = await Promise.all(reasons.map((reason) => fast.countReasons(reason)));
+  await during();
+  for (const [i, reason] of reasons.entries()) {
+    const count = (await fast.countReasons(reason)) - (before[i] ?? 0);
+    t.ok(count > 0, `${count} of ${reason}`);
+  }
+}
+
+for (const offloads of OFFLOADS) {
+  t.test(`offloads ${offloads}`, async (t) => {
+    await setOffloads(fast.world, offloads);
+    await setup.startFastPath();
+    for (const { kind, port } of POD_KINDS) {
+      for (const family of FAMILIES) {
+        const name = `${kind} ${family}`;
+        const pods = setup.pods[kind];
+        const { ask, end } = startEchoClient(far, node1[family], port);
+        await flushRouteCache([far, ...pods]);
+        await expectCounted(t, ['CREATED', 'FORWARDED', 'ANSWERED', 'ICMP_IN'], async () => {
+          const outcome = await ask({ protocol: 'tcp', bytes: STREAM_BYTES });
+          t.equal(outcome.bytes, STREAM_BYTES, `${name}: a stream in both directions: ${outcome.error ?? ''}`);
+        });
+        t.ok(await hasLearnedMtu(pods, far[family]), `${name}: the pod was told of the narrow link`);
+        await flushRouteCache([far, ...pods]);
+        t.notOk(await hasLearnedMtu(pods, far[family]), `${name}: and has forgotten it`);
+        await expectCounted(t, ['CREATED', 'ICMP_IN', 'FRAGMENT_OUT'], () =>
+          retryUdp(t, ask, { bytes: LONG_DATAGRAM, message: `${name}: a long answer` }),
+        );
+        t.ok(await hasLearnedMtu(pods, far[family]), `${name}: the pod was told of the narrow link`);
+        await retryUdp(t, ask, { bytes: 1, padTo: LONG_DATAGRAM, message: `${name}: a long request` });
+        end();
+      }
+    }
+
+    for (const { name, address, port } of NODE_PORT_TARGETS.filter(({ protocol }) => protocol === 'udp')) {
+      const { ask, end } = startEchoClient(client, address, port);
+      await expectCounted(t, ['CREATED', 'FRAGMENT_OUT'], async () => {
+        t.strictSame(
+          await ask({ protocol: 'udp', bytes: FRAGMENTED_DATAGRAM }),
+          { bytes: FRAGMENTED_DATAGRAM },
+          `${name}: answer`,
+        );
+      });
+      await expectCounted(t, ['CREATED', 'FRAGMENT_IN'], async () => {
+        const outcome = await ask({ protocol: 'udp', bytes: 1, padTo: FRAGMENTED_DATAGRAM });
+        t.strictSame(outcome, { bytes: 1 }, `${name}: request`);
+      });
+      await expectCounted(t, ['FRAGMENT_IN', 'FRAGMENT_OUT'], async () => {
+        const outcome = await ask({ protocol: 'udp', bytes: FRAGMENTED_DATAGRAM, padTo: 2 * FRAGMENTED_DATAGRAM });
+        t.strictSame(outcome, { bytes: FRAGMENTED_DATAGRAM }, `${name}: both`);
+      });
+      end();
+    }
+    for (const { port } of POD_KINDS) t.equal(await fast.conntrackCount(port), 0, 'conntrack knows nothing');
+    await fast.daemon.stop();
+  });
+}

@@ -1,0 +1,68 @@
+// Tests of where the fast path keeps away, and says why.
+import t from 'tap';
+import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { NODES } from '../../support/netns/topology.ts';
+
+t.setTimeout(110_000);
+const fast = await createFastPathWorld();
+t.teardown(() => fast.close());
+const { world } = fast;
+const pods = [world.pod('a'), world.pod('b')];
+await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
+await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
+await fast.writeService('shop/other', 2, { pods: pods.slice(0, 1), nodePort: NODE_PORT + 1 });
+const dialer = await world.client.dialer();
+
+async function answeredAt(port: number): Promise<number> {
+  const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port, count: 10 });
+  return report.answered;
+}
+
+t.test('a network plugin with policies keeps it off; where it is required the daemon does not start', async (t) => {
+  await world.node1.configure(['link add name cali123 type bridge']);
+  const { status, stderr } = await fast.runDaemonToExit('--fast-path', 'required');
+  t.equal(status, 3);
+  t.match(stderr, /fast path, which is required: Calico is at work here \("cali123"\)/);
+  const daemon = await fast.startDaemon('--fast-path', 'auto');
+  t.match(await daemon.waitForLog('the fast path is off'), { reason: /Calico/ });
+  t.match(await fast.inspect(), { state: 'off', reason: /Calico/, frontends: [] });
+  t.equal(await answeredAt(NODE_PORT), 10, 'nft serves');
+  await daemon.stop();
+  await world.node1.configure(['link delete dev cali123']);
+});
+
+t.test('a pod with the ingress queue of others keeps its Services with nft, and no others', async (t) => {
+  await world.node1.output('tc', ['qdisc', 'add', 'dev', 'pod-b', 'ingress']);
+  await fast.startDaemon('--fast-path', 'auto');
+  const view = await fast.waitFor('the other Service is served', ({ frontends }) => frontends.length === 4);
+  t.ok(view.frontends.every(({ name }) => name.startsWith('shop/other')));
+  t.strictSame(
+    view.skipped.map(({ name, cause, reason }) => `${name} ${cause} ${reason.replace(/^\S+ /, '')}`).sort(),
+    ['tcp', 'tcp', 'udp', 'udp'].map((port) => `shop/web:${port} pod pod-b: it has the queue ingress`),
+  );
+  t.strictSame(view.podDevices, ['pod-a']);
+  const explained = async (port: number) => {
+    const connection = [world.client.ip, `${NODES.node1.ip}:${port}`];
+    return (await fast.execNftlane('explain', ...connection, '--run-dir', fast.runDir)).stdout;
+  };
+  t.match(await explained(NODE_PORT), /\nFast path: left to nft: 10.1.1.11: pod-b: it has the queue ingress\n/);
+  t.match(await explained(NODE_PORT + 1), /\nFast path: TAKEN, to pod-a 10.1.1.10:8080\n {2}unless conntrack knows/);
+  for (const port of [NODE_PORT, NODE_PORT + 1]) t.equal(await answeredAt(port), 10);
+  await fast.daemon.stop();
+  await world.node1.output('tc', ['qdisc', 'delete', 'dev', 'pod-b', 'ingress']);
+});
+
+t.test('an uplink with the filters of others is not used', async (t) => {
+  await world.node1.output('tc', ['qdisc', 'add', 'dev', 'lan', 'ingress']);
+  await fast.cleanup();
+  await fast.startDaemon('--fast-path', 'auto');
+  const view = await fast.waitFor('it is off', ({ reason }) => reason === 'there is no uplink');
+  t.strictSame(view.uplinks, [{ name: 'lan', reason: 'it has the queue ingress' }]);
+  t.strictSame(view.frontends, []);
+  t.equal(await answeredAt(NODE_PORT), 10, 'nft serves');
+  const text = await fast.execNftlane('inspect', 'fastpath', '--run-dir', fast.runDir);
+  t.match(
+    text.stdout,
+    /^fast path: off \(mode auto\).*: there is no uplink\nuplinks: not lan \(it has the queue ingress\)/,
+  );
+});

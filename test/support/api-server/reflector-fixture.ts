@@ -1,0 +1,96 @@
+// A test server and one reflector that watches Services on it.
+
+import { readFile } from 'node:fs/promises';
+import type { Test } from 'tap';
+import { KINDS } from '../../../src/services/objects/kinds.ts';
+import { ApiClient } from '../../../src/sources/api-server/client/api-client.ts';
+import type { CredentialProvider } from '../../../src/sources/api-server/client/credentials.ts';
+import { Reflector, type ReflectorOptions } from '../../../src/sources/api-server/reflector.ts';
+import { type ApiServer, startApiServer } from './api-server.ts';
+import type { ApiObject } from './collection.ts';
+import { type FastClock, fastClock } from './fast-clock.ts';
+import { type LogLine, type RecordedSink, recordLog, recordSink } from './recorder.ts';
+
+export interface ReflectorFixture {
+  readonly server: ApiServer;
+  readonly client: ApiClient;
+  readonly sink: RecordedSink;
+  readonly clock: FastClock;
+  readonly lines: readonly LogLine[];
+  readonly reflector: Reflector<'Service'>;
+  /** Starts the reflector; the end of the test stops it. */
+  readonly start: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+  /** Queries of all requests so far, the constant selectors left out. */
+  readonly queries: () => Readonly<Record<string, string>>[];
+}
+
+export interface ReflectorFixtureOptions extends ReflectorOptions {
+  /** How much faster than real the clock of the reflector is. */
+  readonly factor?: number;
+  /** Names of Services that there are from the beginning. */
+  readonly services?: readonly string[];
+}
+
+export async function createReflectorFixture(
+  t: Test,
+  { factor = 50, services = [], ...options }: ReflectorFixtureOptions = {},
+): Promise<ReflectorFixture> {
+  const server = await startApiServer();
+  for (const name of services) server.put('Service', service(name));
+  const client = new ApiClient(await testCredentials(server));
+  const [sink, { log, lines }, clock] = [recordSink(), recordLog(), fastClock(factor)];
+  const reflector = new Reflector({
+    client,
+    traits: KINDS.Service,
+    sink,
+    clock,
+    log,
+    options: { ...NO_TIMEOUTS, ...options },
+  });
+  const controller = new AbortController();
+  let run = Promise.resolve();
+  const start = () => {
+    run = reflector.run(controller.signal);
+    return run;
+  };
+  const stop = async () => {
+    controller.abort();
+    await run.catch(() => undefined);
+  };
+  const queries = () => server.requests.map(({ query: { labelSelector: _, fieldSelector: __, ...query } }) => query);
+  t.teardown(async () => {
+    await stop();
+    client.close();
+    await server.close();
+  });
+  return { server, client, sink, clock, lines, reflector, start, stop, queries };
+}
+
+/** A clock that runs fast makes a busy machine look slow: limits hold only where a test is about them. */
+const NO_TIMEOUTS: ReflectorOptions = { connectTimeoutMs: 10_000_000, idleTimeoutMs: 10_000_000 };
+
+/** CA and token without a kubeconfig: the library that reads those takes a second to load in a test. */
+async function testCredentials({ url, certificates, tokenPath }: ApiServer): Promise<CredentialProvider> {
+  const ca = await readFile(certificates.ca);
+  let token = await readFile(tokenPath, 'utf8');
+  const reload = async () => {
+    token = await readFile(tokenPath, 'utf8');
+  };
+  return {
+    server: url,
+    reload,
+    requestOptions: async () => ({ ca, headers: { authorization: `Bearer ${token.trim()}` } }),
+  };
+}
+
+/** A Service of namespace shop. */
+export function service(name: string, { labels = {}, clusterIP = '10.96.0.10' }: ServiceFields = {}): ApiObject {
+  const spec = { clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80, protocol: 'TCP' }] };
+  return { metadata: { namespace: 'shop', name, labels }, spec };
+}
+
+interface ServiceFields {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly clusterIP?: string;
+}

@@ -1,0 +1,15 @@
+// What a real server demands of the parameters of a watch.
+import type { ServerSettings } from './server-settings.ts';
+
+/** Why a watch is refused as invalid (422); `undefined` when it is not. */
+export function validateWatch(query: URLSearchParams, { watchList }: ServerSettings): string | undefined {
+  const [initial, match] = [query.get('sendInitialEvents'), query.get('resourceVersionMatch')];
+  if (watchList === 'ignore' || (initial === null && match === null)) return undefined;
+  if (watchList === 'refuse') {
+    const state = 'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled';
+    return `sendInitialEvents: Forbidden: ${state}`;
+  }
+  if (initial === null) return 'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch';
+  if (match !== 'NotOlderThan') return 'resourceVersionMatch: Forbidden: sendInitialEvents requires NotOlderThan';
+  return undefined;
+}

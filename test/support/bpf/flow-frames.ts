@@ -1,0 +1,61 @@
+// The packets of one flow as tests need them: what each side sends, and what the other is to receive.
+
+import { ADDRESSES, ETHERNET_HEADERS, POD_PORT, SERVICE_PORT } from './bpf-sandbox.ts';
+import { frame, type Ip, type Segment, segment } from './frames.ts';
+
+export type Family = 'ip' | 'ip6';
+export type Protocol = 'tcp' | 'udp';
+export const FAMILIES: readonly Family[] = ['ip', 'ip6'];
+export const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp'];
+
+export interface FlowSpec {
+  readonly family: Family;
+  readonly protocol: Protocol;
+  readonly clientPort?: number;
+  /** As the pod sees it, when it is another. */
+  readonly natPort?: number;
+  readonly servicePort?: number;
+  readonly client?: string;
+  readonly pod?: string;
+}
+
+export type SegmentOverrides = Partial<Segment> & { readonly ip?: Partial<Ip> };
+
+/** Frames of a flow. `ttl` is lowered by one in what is received. */
+export class FlowFrames {
+  readonly spec: Required<FlowSpec>;
+  readonly node: string;
+
+  constructor(given: FlowSpec) {
+    const { node, client, pod } = ADDRESSES[given.family];
+    const clientPort = given.clientPort ?? 40_000;
+    const mappedPort = given.natPort ?? clientPort;
+    this.node = node;
+    this.spec = { client, pod, servicePort: SERVICE_PORT, ...given, clientPort, natPort: mappedPort };
+  }
+
+  fromClient({ ip, ...more }: SegmentOverrides = {}): Uint8Array {
+    const { protocol, client, clientPort, servicePort } = this.spec;
+    const s = segment({ protocol, sport: clientPort, dport: servicePort, ...more });
+    return frame(ETHERNET_HEADERS.fromClient, { src: client, dst: this.node, ...ip }, s);
+  }
+
+  toPod({ ip, ...more }: SegmentOverrides = {}): Uint8Array {
+    const { protocol, client, pod, natPort } = this.spec;
+    const s = segment({ protocol, sport: natPort, dport: POD_PORT, ...more });
+    return frame(ETHERNET_HEADERS.toPod, { src: client, dst: pod, ttl: 63, ...ip }, s);
+  }
+
+  fromPod({ ip, ...more }: SegmentOverrides = {}): Uint8Array {
+    const { protocol, client, pod, natPort } = this.spec;
+    const s = segment({ protocol, sport: POD_PORT, dport: natPort, ...more });
+    return frame(ETHERNET_HEADERS.fromPod, { src: pod, dst: client, ...ip }, s);
+  }
+
+  /** The MAC addresses are written later, by the neighbour table. */
+  toClient({ ip, ...more }: SegmentOverrides = {}): Uint8Array {
+    const { protocol, client, clientPort, servicePort } = this.spec;
+    const s = segment({ protocol, sport: servicePort, dport: clientPort, ...more });
+    return frame(ETHERNET_HEADERS.fromPod, { src: this.node, dst: client, ttl: 63, ...ip }, s);
+  }
+}

@@ -1,0 +1,107 @@
+// Random packets that meet the random cluster of events.ts, or just miss it, and hosts for them to arrive at.
+import fc from 'fast-check';
+import type { Host, HostRoute, Packet } from '../../../src/explain/flow/packet.ts';
+import { FAMILIES, type Family } from '../../../src/net/family.ts';
+import { parsePrefix } from '../../../src/net/prefix.ts';
+import type { Frontend } from '../../../src/services/model/frontends.ts';
+
+/** Frontends, addresses beside them, addresses of nodes, loopback, endpoints, and the outside. */
+const DESTINATIONS: Readonly<Record<Family, readonly string[]>> = {
+  ip: [
+    ...['10.96.0.1', '10.96.0.1', '10.96.0.2', '10.96.0.2', '10.96.0.3', '10.200.0.5', '192.0.2.7', '192.0.2.8'],
+    ...[
+      '192.0.2.7',
+      '192.0.2.9',
+      '192.0.2.1',
+      '192.0.2.1',
+      '192.0.2.2',
+      '127.0.0.1',
+      '10.1.0.1',
+      '10.1.0.4',
+      '8.8.8.8',
+    ],
+  ],
+  ip6: [
+    'fd00::1',
+    'fd00::1',
+    'fd00::2',
+    'fd00::3',
+    'fd00::4',
+    'fd00::7',
+    'fd00::7',
+    'fd00::9',
+    '::1',
+    'fd01::1',
+    '2001:db8::1',
+  ],
+};
+
+/** Pods that are endpoints, a pod that is none, the host, a load balancer address, and the outside. */
+const SOURCES: Readonly<Record<Family, readonly string[]>> = {
+  ip: ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.77', '192.0.2.1', '192.0.2.7', '203.0.113.5'],
+  ip6: ['fd01::1', 'fd01::2', 'fd01::3', 'fd01::77', 'fd00::9', 'fd00::7', '2001:db8::5'],
+};
+
+const HOST_ADDRESSES = ['192.0.2.1', 'fd00::9', '10.1.0.3', 'fd01::3', '10.96.0.2', 'fd00::2'];
+
+export const INTERFACES = ['pod-a', 'pod-b', 'lan'];
+
+/** A packet from a pod, from outside, or from a process of the host. */
+export function packets(): fc.Arbitrary<Packet> {
+  return fc.constantFrom(...FAMILIES).chain((family) =>
+    fc.record({
+      family: fc.constant(family),
+      protocol: fc.constantFrom('tcp', 'tcp', 'udp', 'sctp'),
+      source: fc.constantFrom(...SOURCES[family]),
+      sourcePort: fc.constant(40_000),
+      destination: fc.constantFrom(...DESTINATIONS[family]),
+      destinationPort: fc.constantFrom(53, 17, 53, 17, 30001, 30002, 9),
+      inInterface: fc.constantFrom(...INTERFACES, undefined),
+    }),
+  );
+}
+
+/** A packet, and a number that chooses a frontend to send it to; `undefined` where it goes to its own destination. */
+export interface AimedPacket {
+  readonly packet: Packet;
+  readonly frontendIndex: number | undefined;
+}
+
+export function aimedPackets(): fc.Arbitrary<AimedPacket> {
+  const frontendIndex = fc.oneof(
+    { arbitrary: fc.nat(999), weight: 3 },
+    { arbitrary: fc.constant(undefined), weight: 2 },
+  );
+  return fc.record({ packet: packets(), frontendIndex });
+}
+
+/** The packet at the frontend that it is aimed at, of those of its family. A node port is dialled where it was going. */
+export function atFrontend({ packet, frontendIndex }: AimedPacket, frontends: readonly Frontend[]): Packet {
+  const ofFamily = frontends.filter(({ family }) => family === packet.family);
+  const frontend = frontendIndex === undefined ? undefined : ofFamily[frontendIndex % ofFamily.length];
+  if (frontend === undefined) return packet;
+  const { address = packet.destination, port, servicePort } = frontend;
+  return { ...packet, protocol: servicePort.protocol, destination: address, destinationPort: port };
+}
+
+/** A host with its usual addresses, and at times with those of an endpoint or of a Service. */
+export function hosts(): fc.Arbitrary<Host> {
+  const unusual = fc.subarray(HOST_ADDRESSES.slice(2), { maxLength: 1 });
+  return unusual.map((more) => ({ addresses: [...HOST_ADDRESSES.slice(0, 2), ...more], routes: ROUTES }));
+}
+
+const ROUTES: readonly HostRoute[] = [
+  toRoute('10.1.0.1/32', 'pod-a'),
+  toRoute('10.1.0.2/32', 'pod-b'),
+  toRoute('0.0.0.0/0', 'lan'),
+  toRoute('fd01::1/128', 'pod-a'),
+  toRoute('fd01::2/128', 'pod-b'),
+  toRoute('::/0', 'lan'),
+];
+
+/** A route for the block. */
+export function toRoute(block: string, name: string): HostRoute {
+  const prefix = parsePrefix(block);
+  if (prefix === undefined) throw new Error(`Cannot route "${block}": it is no prefix`);
+  return { prefix, interface: name };
+}

@@ -1,0 +1,15 @@
+// What the daemon tells of a sync in which nothing happened.
+
+import type { SyncReport } from '../../../src/controller/sync.ts';
+import type { SyncTimes } from '../../../src/controller/sync-observer.ts';
+
+export function syncReport(overrides: Partial<SyncReport> = {}): SyncReport {
+  const stages = { list: 0, compile: 0, plan: 0, apply: 0, affinity: 0, cleanup: 0 };
+  const done = { operations: 0, transactions: 0, transactionSizes: [], full: false, stages, cleanupFailed: false };
+  return { ...done, refused: [], drift: [], ...overrides };
+}
+
+/** In no time, for an event. */
+export function syncTimes(overrides: Partial<SyncTimes> = {}): SyncTimes {
+  return { startedAt: 0, ms: 0, latencyMs: 0, hadEvents: true, ...overrides };
+}

@@ -1,0 +1,308 @@
+// A kernel in memory that takes our operations, and refuses what the real one refuses.
+
+import type { KernelListing } from '../../../src/engine/engine.ts';
+import { FAMILIES, type Family } from '../../../src/net/family.ts';
+import { parsePrefix, withoutOverlaps } from '../../../src/net/prefix.ts';
+import type { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
+import type { InstalledElement } from '../../../src/nftables/plan/ledger.ts';
+
+/** A set or map, by key. */
+export type Elements = Map<string, InstalledElement>;
+
+interface Table {
+  readonly objects: Map<string, Elements>;
+  readonly chains: Map<string, { rules: string[] }>;
+}
+
+/** A chain may only go while nothing leads to it, an element may only lead to a chain that is there. */
+export class FakeNftables {
+  #tables = new Map<string, Table>();
+
+  /** Takes all the lines, or throws and takes none. */
+  run(lines: readonly string[]): void {
+    const before = this.#tables;
+    this.#tables = new Map([...before].map(([family, table]) => [family, copyTable(table)]));
+    try {
+      for (const line of splitCommands(lines)) this.#runLine(line);
+    } catch (error) {
+      this.#tables = before;
+      throw error;
+    }
+  }
+
+  list(): KernelListing {
+    const elements = new Map<string, Elements>();
+    const chains: string[] = [];
+    for (const [family, table] of this.#tables) {
+      for (const [name, object] of table.objects)
+        if (object.size > 0) elements.set(`${family} ${name}`, new Map(object));
+      for (const chain of table.chains.keys()) chains.push(`${family} ${chain}`);
+    }
+    return { elements, chains };
+  }
+
+  /** Rules by `family chain`. */
+  rules(): Map<string, readonly string[]> {
+    const all = [...this.#tables].flatMap(([family, { chains }]) =>
+      [...chains].map(([name, { rules }]) => [`${family} ${name}`, rules] as const),
+    );
+    return new Map(all);
+  }
+
+  /** The maps that are not always there, as `family name`. */
+  affinityMaps(): string[] {
+    const names = [...this.#tables].flatMap(([family, { objects }]) =>
+      [...objects.keys()].map((n) => `${family} ${n}`),
+    );
+    return names.filter((name) => name.includes('/'));
+  }
+
+  elements(family: Family, name: keyof (typeof SETS_AND_MAPS)['ip']): Elements {
+    return this.#tables.get(family)?.objects.get(name) ?? new Map();
+  }
+
+  #runLine(line: string): void {
+    const [verb, what, family, table, name, ...rest] = line.split(' ');
+    if (table !== 'nftlane' || family === undefined) throw new Error(`Not ours: ${line}`);
+    const text = rest.join(' ');
+    switch (`${verb} ${what}`) {
+      case 'add table':
+        if (!this.#tables.has(family)) this.#tables.set(family, { objects: new Map(), chains: new Map() });
+        return;
+      case 'add set':
+      case 'add map': {
+        const { objects } = this.#table(family, line);
+        objects.set(name ?? '', objects.get(name ?? '') ?? new Map());
+        return;
+      }
+      case 'add chain': {
+        const { chains } = this.#table(family, line);
+        chains.set(name ?? '', chains.get(name ?? '') ?? { rules: [] });
+        return;
+      }
+      case 'flush chain':
+        this.#chain(family, name, line).rules = [];
+        return;
+      case 'add rule':
+        this.#addRule({ family, name, rule: text, line });
+        return;
+      case 'delete map':
+        this.#deleteObject({ family, name, line });
+        return;
+      case 'delete chain':
+        this.#deleteChain({ family, name, line });
+        return;
+      case 'add element':
+        this.#addElement({ family, object: this.#object(family, name, line), text, line, name: name ?? '' });
+        return;
+      case 'delete element': {
+        const key = text.slice(2, -2);
+        if (!this.#object(family, name, line).delete(key)) throw new Error(`No such file or directory: ${line}`);
+        return;
+      }
+      default:
+        throw new Error(`Syntax error: ${line}`);
+    }
+  }
+
+  #addElement({
+    family,
+    name,
+    object,
+    text,
+    line,
+  }: {
+    family: string;
+    name: string;
+    object: Elements;
+    text: string;
+    line: string;
+  }): void {
+    const [, key, comment = '', data = ''] = /^\{ (.+?)(?: comment "([^"]*)")?(?: : (.+))? \}$/.exec(text) ?? [];
+    if (key === undefined) throw new Error(`Syntax error: ${line}`);
+    const [, target] = /^goto (\S+)$/.exec(data) ?? [];
+    if (target !== undefined) this.#chain(family, target, line);
+    const overlaps =
+      name === 'source-ranges' && [...object.keys()].some((other) => other !== key && overlap(other, key));
+    if (overlaps) throw new Error(`Conflicting intervals: ${line}`);
+    const existing = object.get(key);
+    if (existing !== undefined && existing.data !== data) throw new Error(`File exists: ${line}`);
+    if (existing === undefined) object.set(key, { data, comment });
+  }
+
+  #addRule({
+    family,
+    name,
+    rule,
+    line,
+  }: {
+    family: string;
+    name: string | undefined;
+    rule: string;
+    line: string;
+  }): void {
+    for (const [, target] of rule.matchAll(/(?:jump|goto) (\S+)/g)) this.#chain(family, target, line);
+    for (const [, object] of rule.matchAll(/@(\S+)/g)) this.#object(family, object, line);
+    this.#chain(family, name, line).rules.push(rule);
+  }
+
+  #deleteChain({ family, name, line }: { family: string; name: string | undefined; line: string }): void {
+    this.#chain(family, name, line);
+    const { chains, objects } = this.#table(family, line);
+    const hasElements = [...objects.values()].some((object) =>
+      [...object.values()].some(({ data }) => data === `goto ${name}`),
+    );
+    const hasCallers = [...chains.values()].some(({ rules }) => rules.some((rule) => rule.endsWith(` ${name}`)));
+    if (hasElements || hasCallers) throw new Error(`Device or resource busy: ${line}`);
+    chains.delete(name ?? '');
+  }
+
+  /** A chain that looks into an object keeps it. */
+  #deleteObject({ family, name, line }: { family: string; name: string | undefined; line: string }): void {
+    this.#object(family, name, line);
+    const { chains, objects } = this.#table(family, line);
+    const used = [...chains.values()].some(({ rules }) => rules.some((rule) => rule.split(' ').includes(`@${name}`)));
+    if (used) throw new Error(`Device or resource busy: ${line}`);
+    objects.delete(name ?? '');
+  }
+
+  #table(family: string, line: string): Table {
+    return orNotFound(this.#tables.get(family), line);
+  }
+
+  #object(family: string, name: string | undefined, line: string): Elements {
+    return orNotFound(this.#table(family, line).objects.get(name ?? ''), line);
+  }
+
+  #chain(family: string, name: string | undefined, line: string): { rules: string[] } {
+    return orNotFound(this.#table(family, line).chains.get(name ?? ''), line);
+  }
+}
+
+/** Elements are never changed, only exchanged. */
+function copyTable({ objects, chains }: Table): Table {
+  return {
+    objects: new Map([...objects].map(([name, elements]) => [name, new Map(elements)])),
+    chains: new Map([...chains].map(([name, { rules }]) => [name, { rules: [...rules] }])),
+  };
+}
+
+/** Whether two keys of an interval set have addresses in common. */
+function overlap(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((key) => key.lastIndexOf(' . '));
+  if (a.slice(0, left) !== b.slice(0, right)) return false;
+  const [one, other] = [a.slice((left ?? 0) + 3), b.slice((right ?? 0) + 3)].map((text) =>
+    parsePrefix(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`),
+  );
+  return one !== undefined && other !== undefined && withoutOverlaps([one, other]).length < 2;
+}
+
+function orNotFound<T>(value: T | undefined, line: string): T {
+  if (value === undefined) throw new Error(`No such file or directory: ${line}`);
+  return value;
+}
+
+/** Where the slots are of the chains that balance, by the first part of their name. */
+const SLOTS = {
+  cluster: 'endpoints',
+  external: 'endpoints',
+  direct: 'endpoints',
+  local: 'local-endpoints',
+  nodeport: 'nodeport-endpoints',
+  'nodeport-direct': 'nodeport-endpoints',
+  'local-nodeport': 'local-nodeport-endpoints',
+} as const;
+
+const VERDICT_MAPS = [
+  ...(['service-ips', 'service-nodeports', 'short-circuit-ips', 'short-circuit-nodeports'] as const),
+  ...(['local-service-ips', 'local-service-nodeports'] as const),
+];
+
+/** What a packet could run into: verdicts whose slots are not all there. Slots beyond the count do no harm. */
+export function danglingVerdicts(kernel: FakeNftables): string[] {
+  const broken: string[] = [];
+  for (const family of FAMILIES) {
+    for (const map of VERDICT_MAPS) {
+      for (const [key, { data }] of kernel.elements(family, map)) {
+        if (lacksBranch(kernel, { family, map, key, data }))
+          broken.push(`${family} ${map} ${key} : ${data} leads nowhere`);
+        const target = slotsOf(data);
+        if (target === undefined) continue;
+        const slots = kernel.elements(family, target.object);
+        for (let slot = 0; slot < target.count; slot++) {
+          if (!slots.has(`${key} . ${slot}`)) broken.push(`${family} ${map} ${key} : ${data} lacks slot ${slot}`);
+        }
+      }
+    }
+  }
+  return broken;
+}
+
+/** Entries of chains that look up where to go on. */
+const STICKY = /^goto affinity-(cluster|cluster-local|external|nodeport)\//;
+const LOCAL = /^goto (?:affinity-)?(?:external|nodeport)-local(?:$|\/)/;
+
+function lacksBranch(
+  kernel: FakeNftables,
+  { family, map, key, data }: { family: Family; map: string; key: string; data: string },
+): boolean {
+  const ends = map === 'service-ips' ? 'ips' : 'nodeports';
+  const short = kernel.elements(family, `short-circuit-${ends}`).has(key);
+  if (STICKY.test(data)) return !short;
+  return LOCAL.test(data) && !short && !kernel.elements(family, `local-service-${ends}`).has(key);
+}
+
+/** Slots that no verdict counts in: at rest there are none. */
+export function orphanedSlots(kernel: FakeNftables): string[] {
+  const orphaned: string[] = [];
+  for (const family of FAMILIES) {
+    const counted = new Set<string>();
+    for (const map of VERDICT_MAPS) {
+      for (const [key, { data }] of kernel.elements(family, map)) {
+        const target = slotsOf(data);
+        for (let slot = 0; slot < (target?.count ?? 0); slot++) counted.add(`${target?.object} ${key} . ${slot}`);
+      }
+    }
+    for (const object of new Set(Object.values(SLOTS))) {
+      for (const key of kernel.elements(family, object).keys()) {
+        if (!counted.has(`${object} ${key}`)) orphaned.push(`${family} ${object} ${key}`);
+      }
+    }
+  }
+  return orphaned;
+}
+
+function slotsOf(data: string): { object: (typeof SLOTS)[keyof typeof SLOTS]; count: number } | undefined {
+  const [, name = '', count = '0'] = /^goto (.+?)(?:-source)?-(\d+)$/.exec(data) ?? [];
+  if (!Object.hasOwn(SLOTS, name)) return undefined;
+  return { object: SLOTS[name as keyof typeof SLOTS], count: Number(count) };
+}
+
+/** All elements, without comments, as texts; the slots of a frontend as one sorted list: their order is history. */
+export function contents(listing: KernelListing): string[] {
+  const texts: string[] = [];
+  for (const [object, elements] of listing.elements) {
+    const slots = new Map<string, string[]>();
+    for (const [key, { data, comment }] of elements) {
+      if (!object.endsWith('endpoints')) texts.push(`${object} ${key} "${comment}" : ${data}`);
+      else {
+        const frontend = key.slice(0, key.lastIndexOf(' . '));
+        slots.set(frontend, [...(slots.get(frontend) ?? []), `"${comment}" ${data}`]);
+      }
+    }
+    for (const [frontend, slotTexts] of slots) texts.push(`${object} ${frontend} : ${slotTexts.sort().join(', ')}`);
+  }
+  return texts.sort();
+}
+
+/** Takes commands apart that list many elements, one a line. */
+function* splitCommands(lines: readonly string[]): Generator<string> {
+  let command = '';
+  for (const line of lines) {
+    const text = line.replace(/^}; /, '');
+    const [, begin, element] = /^((?:add|delete) element \S+ \S+ \S+) \{ (.*)$/.exec(text) ?? [];
+    if (begin !== undefined) command = begin;
+    if (begin === undefined && /^(?:add|delete|flush) /.test(text)) yield text;
+    else yield `${command} { ${(element ?? text).replace(/(?:,| \}|, \})$/, '')} }`;
+  }
+}

@@ -1,0 +1,34 @@
+// Runs programs in a process that has no file descriptor left, and prints what comes of each.
+import { closeSync, openSync } from 'node:fs';
+import { exec } from '../../../src/host/process/exec.ts';
+import { streamLines } from '../../../src/host/process/stream-lines.ts';
+import { NftSession } from '../../../src/nftables/client/nft-session.ts';
+
+const session = new NftSession({ command: 'cat', timeoutMs: 10_000 });
+const outcomes: string[] = [];
+const record = async (promise: Promise<unknown>): Promise<void> => {
+  outcomes.push(
+    await promise.then(
+      (value) => String(value),
+      (error: Error) => `${error.name}: ${error.message}`,
+    ),
+  );
+};
+
+const openFiles: number[] = [];
+try {
+  for (;;) openFiles.push(openSync('/dev/null', 'r'));
+} catch {
+  // Enough for what a session writes to, and too few for its pipes.
+  for (const file of openFiles.splice(-3)) closeSync(file);
+}
+await record(exec('true', [], { timeoutMs: 10_000 }));
+await record(streamLines('true', [], { onLine: () => {}, signal: new AbortController().signal }));
+await record(session.apply('first'));
+await record(session.apply('second'));
+for (const file of openFiles) closeSync(file);
+// cat ends with its input, and knows no word that would end a transaction.
+const later = session.apply('third');
+session.close();
+await record(later);
+process.stdout.write(JSON.stringify(outcomes));

@@ -1,0 +1,77 @@
+// The tables of a network namespace of its own: our own kernel code, run in a process that lives there.
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import type { Nftables } from '../../../src/controller/sync.ts';
+import type { KernelListing } from '../../../src/engine/engine.ts';
+import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
+import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
+import type { ListedElement } from '../../../src/nftables/syntax/listing.ts';
+import type { NftRequest, NftResponse } from './nft-client-process.ts';
+
+const PROGRAM = fileURLToPath(new URL('./nft-client-process.ts', import.meta.url));
+
+/** Ends, and its namespace with it, on `close`, or when this process ends. */
+export class NamespacedNftClient implements Nftables {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #responses: Interface;
+  readonly #pending = new Map<number, { resolve: (answer: NftResponse) => void; reject: (error: Error) => void }>();
+  #nextId = 0;
+
+  /** `nft` is the program to use inside. */
+  constructor({ nft = 'nft' }: { nft?: string } = {}) {
+    const args = ['-n', process.execPath, PROGRAM, nft];
+    this.#child = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#responses = createInterface({ input: this.#child.stdout });
+    this.#responses.on('line', (line) => this.#handleResponse(JSON.parse(line)));
+    this.#child.on('close', () => {
+      for (const { reject } of this.#pending.values()) reject(new Error('The process in the namespace ended'));
+    });
+  }
+
+  async apply(lines: readonly string[]): Promise<void> {
+    await this.#request({ run: lines });
+  }
+
+  async list(): Promise<KernelListing> {
+    const { elements = [], chains = [] } = await this.#request({ list: true });
+    return { elements: new Map(elements.map(([object, held]) => [object, new Map(held)])), chains };
+  }
+
+  async ruleCounts(): Promise<ReadonlyMap<string, number>> {
+    const { rules = [] } = await this.#request({ ruleCounts: true });
+    return new Map(rules);
+  }
+
+  async listElements(objects: readonly SetOrMap[]): Promise<ReadonlyMap<string, readonly ListedElement[]>> {
+    const { elementCounts = [] } = await this.#request({ count: objects });
+    return new Map(elementCounts);
+  }
+
+  /** What somebody else does: `nft -f` in a process of its own. */
+  async runExternally(lines: readonly string[]): Promise<void> {
+    await this.#request({ runExternally: lines });
+  }
+
+  close(): void {
+    this.#child.stdin.end();
+  }
+
+  async #request(request: NftRequest): Promise<NftResponse> {
+    const id = this.#nextId++;
+    const response = await new Promise<NftResponse>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#child.stdin.write(`${JSON.stringify({ id, ...request })}\n`);
+    });
+    if (response.refused !== undefined) throw new NftRefusal(response.refused);
+    if (response.outcomeUnknown !== undefined) throw new NftOutcomeUnknown(response.outcomeUnknown);
+    if (response.failed !== undefined) throw new Error(response.failed);
+    return response;
+  }
+
+  #handleResponse(answer: NftResponse): void {
+    this.#pending.get(answer.id)?.resolve(answer);
+    this.#pending.delete(answer.id);
+  }
+}

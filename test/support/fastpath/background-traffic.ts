@@ -1,0 +1,67 @@
+// Traffic of every kind while something happens: new flows all the time, and flows that stay.
+import type { Test } from 'tap';
+import type { Dialer, RunningDial } from '../netns/traffic/dialer-process.ts';
+import type { DialReport } from '../netns/traffic/traffic.ts';
+import { NODE_PORT_TARGETS, type NodePortTarget } from './fast-path-fixture.ts';
+
+/** A datagram that is lost is not sent again: what is answered late has only waited for the machine. */
+const TIMEOUT_MS = 10_000;
+const PER_SECOND = 8;
+const PERSISTENT_FLOWS = 2;
+
+/** A flow that asks again and again. */
+export interface PersistentFlow {
+  readonly target: NodePortTarget;
+  readonly flow: RunningDial;
+}
+
+/** New flows by every way, each with one question. */
+export async function startNewFlows(dialer: Dialer): Promise<RunningDial[]> {
+  return Promise.all(
+    NODE_PORT_TARGETS.map(({ protocol, address, port }) => {
+      return dialer.dialAtRate({ protocol, address, port, perSecond: PER_SECOND, timeoutMs: TIMEOUT_MS });
+    }),
+  );
+}
+
+/** Flows that stay, a few by every way. Each was answered once. */
+export async function startPersistentFlows(dialer: Dialer): Promise<PersistentFlow[]> {
+  const each = NODE_PORT_TARGETS.flatMap((target) => Array.from({ length: PERSISTENT_FLOWS }, () => target));
+  return Promise.all(
+    each.map(async (target) => {
+      const { protocol, address, port } = target;
+      return { target, flow: await dialer.keepConnection({ protocol, address, port, timeoutMs: TIMEOUT_MS }) };
+    }),
+  );
+}
+
+/** Ends them: every question has had its answer. Returns how many new flows there were. */
+export async function stopNewFlows(t: Test, dials: readonly RunningDial[], message: string): Promise<number> {
+  const reports = await Promise.all(dials.map((dial) => dial.stop()));
+  for (const [i, report] of reports.entries())
+    expectAllAnswered(t, report, `${message}: new flows, ${NODE_PORT_TARGETS[i]?.name}`);
+  return reports.reduce((sum, { attempts }) => sum + attempts, 0);
+}
+
+/** Ends them: every question has had its answer, each from the same pod; by UDP from others where endpoints were removed. */
+export async function stopPersistentFlows(
+  t: Test,
+  flows: readonly PersistentFlow[],
+  { message, movesUdp = false }: { message: string; movesUdp?: boolean },
+): Promise<void> {
+  for (const { target, flow } of flows) {
+    const report = await flow.stop();
+    expectAllAnswered(t, report, `${message}: a flow of before, ${target.name}`);
+    if (movesUdp && target.protocol === 'udp') continue;
+    t.equal(Object.keys(report.pods).length, 1, `${message}: it has stayed with its pod`);
+  }
+}
+
+export function expectAllAnswered(
+  t: Test,
+  { attempts, answered, refused, timedOut, errors }: DialReport,
+  message: string,
+): void {
+  const lost = { refused, timedOut, errors };
+  t.strictSame(lost, { refused: 0, timedOut: 0, errors: {} }, `${message}: ${answered} of ${attempts} answers`);
+}

@@ -1,0 +1,75 @@
+// What most tests of the fast path begin with: two Services of the node, one with routed pods, one with pods behind a bridge.
+import type { Namespace } from '../netns/namespace.ts';
+import { NODES } from '../netns/topology.ts';
+import type { Transport } from '../netns/traffic/traffic.ts';
+import { createFastPathWorld, type FastPathWorld, NODE_PORT } from './fast-path-world.ts';
+
+export const FAMILIES = ['ip', 'ip6'] as const;
+export const POD_KINDS = [
+  { kind: 'routed', service: 'shop/routed', port: NODE_PORT, n: 1 },
+  { kind: 'bridged', service: 'shop/bridged', port: NODE_PORT + 1, n: 2 },
+] as const;
+
+/** Each of two Services has two node ports (TCP, UDP) in two families. */
+const FRONTENDS = 8;
+
+/** A node port of a Service by one protocol and family. */
+export interface NodePortTarget {
+  readonly name: string;
+  readonly kind: (typeof POD_KINDS)[number]['kind'];
+  readonly protocol: Transport;
+  readonly family: (typeof FAMILIES)[number];
+  readonly address: string;
+  readonly port: number;
+}
+
+export const NODE_PORT_TARGETS: readonly NodePortTarget[] = POD_KINDS.flatMap(({ kind, port }) =>
+  (['tcp', 'udp'] as const).flatMap((protocol) =>
+    FAMILIES.map((family) => {
+      return { name: `${kind} ${protocol} ${family}`, kind, protocol, family, address: NODES.node1[family], port };
+    }),
+  ),
+);
+
+/** A fast world with both Services. */
+export class TwoServiceWorld {
+  readonly fast: FastPathWorld;
+  readonly pods: Readonly<Record<NodePortTarget['kind'], readonly Namespace[]>>;
+
+  constructor(fast: FastPathWorld, pods: TwoServiceWorld['pods']) {
+    this.fast = fast;
+    this.pods = pods;
+  }
+
+  get allPods(): Namespace[] {
+    return Object.values(this.pods).flat();
+  }
+
+  /** Starts a daemon and waits until all frontends are served. */
+  async startFastPath(...flags: readonly string[]): Promise<void> {
+    await this.fast.startDaemon('--fast-path', 'required', ...flags);
+    await this.fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
+  }
+
+  /** Starts a daemon that puts the fast path away, after the one that is there. Resolves with the flows that conntrack got. */
+  async disableFastPath(): Promise<number> {
+    await this.fast.daemon.stop();
+    const daemon = await this.fast.startDaemon('--fast-path', 'off');
+    const { restoredFlows } = await daemon.waitForLog('the fast path was put away', 0, 30_000);
+    return Number(restoredFlows);
+  }
+}
+
+export async function createTwoServiceWorld(): Promise<TwoServiceWorld> {
+  const fast = await createFastPathWorld();
+  try {
+    const bridged = await fast.addBridge();
+    const pods = { routed: [fast.world.pod('a'), fast.world.pod('b')], bridged };
+    for (const { kind, service, port, n } of POD_KINDS)
+      await fast.writeService(service, n, { pods: pods[kind], nodePort: port });
+    return new TwoServiceWorld(fast, pods);
+  } catch (error) {
+    await fast.close();
+    throw error;
+  }
+}

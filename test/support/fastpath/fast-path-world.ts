@@ -1,0 +1,312 @@
+// A node with nftlane and its fast path at work, a client outside, and pods of two kinds: routed, and behind a bridge.
+//
+//   client ── lan ── node1 ┬── pod-a, pod-b     routed, 10.1.1.10 and .11
+//                          └── br0 ┬── port-c   behind a bridge, 10.1.1.128/25
+//                                  └── port-d
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastPathStatus } from '../../../src/fastpath/status/fast-path-status.ts';
+import { endpoint, slice } from '../builders/slice.ts';
+import type { ApiObject } from '../deployment/merge.ts';
+import { BpfMount, LOADER } from '../netns/bpf-mount.ts';
+import { buildProgram, Daemon } from '../netns/daemon.ts';
+import { dualStackService, nodeFlags, nodeObjects, serviceAddresses, writeManifest } from '../netns/manifests.ts';
+import { Namespace } from '../netns/namespace.ts';
+import { type ExecResult, execute, killGroup, type PipedChild, start } from '../netns/process.ts';
+import type { Addresses } from '../netns/topology.ts';
+import { createWorld, type World } from '../netns/world.ts';
+
+export const TARGET_PORT = 8080;
+export const NODE_PORT = 30080;
+/** Enough for an emulated machine. */
+const TIMEOUT_MS = 60_000;
+
+/** The gateway of the pods behind the bridge. */
+export const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
+
+/** The network of a client that is far away. */
+const FAR_NETWORK = {
+  net: { ip: '203.0.113.0/24', ip6: '2001:db8:9::/64' },
+  router: { ip: '203.0.113.1', ip6: '2001:db8:9::1' },
+  client: { ip: '203.0.113.7', ip6: '2001:db8:9::7' },
+};
+
+/** How nftlane is on the node: it sees the node's BPF file system. */
+export interface Installation {
+  /** Where the daemon's socket is, for its commands. */
+  readonly runDir: string;
+  /** What `run` is told besides what the world and the test say. */
+  readonly runArgs: readonly string[];
+  /** What `cleanup` is told. */
+  readonly cleanupArgs: readonly string[];
+  start(args: readonly string[]): PipedChild;
+  exec(args: readonly string[]): Promise<ExecResult>;
+}
+
+/** What is there to install on. */
+export interface NodeFixture {
+  readonly world: World;
+  /** Directories of the node: `manifests`, `run`, and `bpf`, where `mount` is. */
+  readonly scratch: string;
+  readonly mount: BpfMount;
+}
+
+/** With pods `a` and `b` on the node, and nftlane installed as the bundle unless another way is given. */
+export async function createFastPathWorld(install: (node: NodeFixture) => Promise<Installation> = installBundle) {
+  const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
+  await Promise.all(['manifests', 'run'].map((name) => mkdir(join(scratch, name))));
+  const mount = await BpfMount.make(join(scratch, 'bpf'));
+  const world = await createWorld({ pods: { node1: ['a', 'b'] } });
+  const node = { world, scratch, mount };
+  return new FastPathWorld(node, await install(node));
+}
+
+/** The bundle, as root. */
+async function installBundle({ world, scratch, mount }: NodeFixture): Promise<Installation> {
+  const program = await buildProgram(join(scratch, 'nftlane.mjs'));
+  const command = [...mount.enterOn(world.node1), process.execPath, program];
+  const flags = ['--fast-path-dir', mount.pins, '--fast-path-program', LOADER];
+  return {
+    runDir: join(scratch, 'run'),
+    runArgs: ['run', '--manifests', join(scratch, 'manifests'), '--run-dir', join(scratch, 'run'), ...flags],
+    cleanupArgs: flags,
+    start: (args) => world.node1.adopt(start('nsenter', [...command, ...args])),
+    exec: (args) => execute('nsenter', [...command, ...args], { timeoutMs: 60_000 }),
+  };
+}
+
+export class FastPathWorld {
+  readonly world: World;
+  readonly #node: NodeFixture;
+  readonly #scratch: string;
+  readonly #mount: BpfMount;
+  #installation: Installation;
+  #daemon: Daemon | undefined;
+  #child: PipedChild | undefined;
+  readonly #bridged: Namespace[] = [];
+
+  constructor(node: NodeFixture, installation: Installation) {
+    this.world = node.world;
+    this.#node = node;
+    this.#scratch = node.scratch;
+    this.#mount = node.mount;
+    this.#installation = installation;
+  }
+
+  /** Installs nftlane in another way than before. */
+  async install(how: (node: NodeFixture) => Promise<Installation>): Promise<void> {
+    this.#installation = await how(this.#node);
+  }
+
+  get daemon(): Daemon {
+    if (this.#daemon === undefined) throw new Error('There is no daemon');
+    return this.#daemon;
+  }
+
+  /** Two pods behind a bridge of the node. */
+  async addBridge(): Promise<Namespace[]> {
+    const { node1 } = this.world;
+    await node1.configure([
+      // Of its own, as network plugins give it one: that of a port would go with the port, and pods keep it for half a minute.
+      'link add name br0 address 02:00:00:00:01:01 type bridge forward_delay 0 mcast_snooping 0',
+      'link set dev br0 up',
+      `address add ${BRIDGE.ip}/25 dev br0`,
+      `address add ${BRIDGE.ip6}/64 dev br0 nodad`,
+    ]);
+    for (const [i, name] of ['c', 'd'].entries()) {
+      const pod = await this.world.addPod('node1', name);
+      const [ip, ip6] = [`10.1.1.${140 + i}`, `fd00:1:1:1::${140 + i}`];
+      // The pod that was made is routed: it gets a port of the bridge instead.
+      await node1.configure([`link delete dev pod-${name}`]);
+      await node1.configure([
+        `link add name port-${name} type veth peer name eth0 netns ${pod.name}`,
+        `link set dev port-${name} master br0 up`,
+      ]);
+      await pod.configure([
+        'link set dev eth0 up',
+        `address add ${ip}/25 dev eth0`,
+        `address add ${ip6}/64 dev eth0 nodad`,
+        `route add default via ${BRIDGE.ip}`,
+        `route add default via ${BRIDGE.ip6}`,
+      ]);
+      this.#bridged.push(new Namespace(name, { name: pod.name, ip, ip6 }));
+    }
+    return this.#bridged;
+  }
+
+  /**
+   * A client behind node2 and a router, with a link of this MTU between the two, which neither end knows of:
+   *
+   *   far ── router ── 1300 bytes ── node2 ── lan ── node1
+   */
+  async addFarClient(mtu: number): Promise<Namespace> {
+    const { node1, node2 } = this.world;
+    const router = await this.world.addPod('node2', 'router');
+    const far = await this.world.addPod('node2', 'far');
+    await node2.configure([`link set dev pod-router mtu ${mtu}`, 'link delete dev pod-far']);
+    await router.sysctl({ 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 });
+    await router.configure([
+      `link set dev eth0 mtu ${mtu}`,
+      `link add name far type veth peer name eth0 netns ${far.name}`,
+      'link set dev far up',
+      `address add ${FAR_NETWORK.router.ip}/24 dev far`,
+      `address add ${FAR_NETWORK.router.ip6}/64 dev far nodad`,
+    ]);
+    await far.configure([
+      'link set dev eth0 up',
+      `address add ${FAR_NETWORK.client.ip}/24 dev eth0`,
+      `address add ${FAR_NETWORK.client.ip6}/64 dev eth0 nodad`,
+      `route add default via ${FAR_NETWORK.router.ip}`,
+      `route add default via ${FAR_NETWORK.router.ip6}`,
+    ]);
+    for (const family of ['ip', 'ip6'] as const) {
+      await node2.configure([`route add ${FAR_NETWORK.net[family]} via ${router[family]}`]);
+      await node1.configure([`route add ${FAR_NETWORK.net[family]} via ${node2[family]}`]);
+    }
+    return new Namespace('far', { name: far.name, ...FAR_NETWORK.client });
+  }
+
+  /**
+   * A Service with the Local policy, at a node port, and these pods as its endpoints. Returns its cluster IPs, the nth of
+   * their ranges.
+   */
+  async writeService(
+    name: string,
+    n: number,
+    options: { pods: readonly Namespace[]; nodePort: number; overrides?: ApiObject },
+  ): Promise<Addresses> {
+    const { pods, nodePort, overrides = { spec: { externalTrafficPolicy: 'Local' } } } = options;
+    const ports = (['tcp', 'udp'] as const).map((protocol) => ({
+      ...{ name: protocol, protocol, port: 80, targetPort: TARGET_PORT, nodePort },
+    }));
+    const at = serviceAddresses(n);
+    const object = dualStackService(name, at, { ports, overrides });
+    const slices = (['ip', 'ip6'] as const).map((family) =>
+      slice(name, {
+        metadata: { name: `${name.split('/')[1]}-${family}` },
+        addressType: family === 'ip' ? 'IPv4' : 'IPv6',
+        ports: ports.map((port) => ({ name: port.name, protocol: port.protocol.toUpperCase(), port: TARGET_PORT })),
+        endpoints: pods.map((pod) => endpoint(pod[family], { nodeName: 'node1' })),
+      }),
+    );
+    await writeManifest(this.manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
+    return at;
+  }
+
+  async startDaemon(...flags: readonly string[]): Promise<Daemon> {
+    await writeManifest(this.manifests, 'nodes.yaml', nodeObjects());
+    const child = this.#installation.start(this.#runArgs(flags));
+    this.#child = child;
+    this.#daemon = new Daemon(child, () => this.execNftlane('diff', '--run-dir', this.runDir));
+    await this.#daemon.waitUntilReady();
+    return this.#daemon;
+  }
+
+  /** Runs a daemon that is expected to end by itself. */
+  runDaemonToExit(...flags: readonly string[]): Promise<ExecResult> {
+    return this.execNftlane(...this.#runArgs(flags));
+  }
+
+  async killDaemon(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    killGroup(child);
+    await ended;
+  }
+
+  /** Runs a command of nftlane on the node, where it sees the BPF file system. */
+  execNftlane(...args: readonly string[]): Promise<ExecResult> {
+    return this.#installation.exec(args);
+  }
+
+  cleanup(): Promise<ExecResult> {
+    return this.execNftlane('cleanup', '--run-dir', this.runDir, ...this.#installation.cleanupArgs);
+  }
+
+  async inspect(): Promise<FastPathStatus> {
+    const { stdout, stderr } = await this.execNftlane('inspect', 'fastpath', '-o', 'json', '--run-dir', this.runDir);
+    if (stdout === '') throw new Error(stderr);
+    return JSON.parse(stdout);
+  }
+
+  /** Waits for a state of the fast path. */
+  async waitFor(what: string, holds: (view: FastPathStatus) => boolean): Promise<FastPathStatus> {
+    const deadline = performance.now() + TIMEOUT_MS;
+    for (;;) {
+      const view = await this.inspect();
+      if (holds(view)) return view;
+      if (performance.now() > deadline) throw new Error(`Not so: ${what}\n${JSON.stringify(view, null, 1)}`);
+      await delay(100);
+    }
+  }
+
+  /** What the loader answers, beside the daemon's own. */
+  async requestLoader(request: string): Promise<string[]> {
+    const [lines = []] = await this.#mount.request(this.world.node1, request);
+    return [...lines];
+  }
+
+  /** Waits until the daemon has collected so much that each family has fewer flows than this, as the kernel holds them. */
+  async waitForFewerFlows(flows: number, timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    const hasFewer = async (map: string): Promise<boolean> => {
+      const entries = (await this.requestLoader(`dump ${map}`)).filter((line) => line.startsWith('entry ')).length;
+      return entries / 2 < flows;
+    };
+    while (!((await hasFewer('flows_v4')) && (await hasFewer('flows_v6')))) {
+      if (performance.now() > deadline) throw new Error(`There are not fewer than ${flows} flows`);
+      await delay(500);
+    }
+  }
+
+  /** The count of a reason, asked of the programs themselves. */
+  async countReasons(...reasons: readonly string[]): Promise<number> {
+    const counts = (await this.requestLoader('stats')).map((line) => line.split(' '));
+    return counts.reduce((sum, [, name = '', count]) => sum + (reasons.includes(name) ? Number(count) : 0), 0);
+  }
+
+  /** What is pinned, and the directories that were made for it. */
+  async pins(): Promise<string> {
+    const { mountNamespaceArgs } = this.#mount;
+    const found = [join(this.#scratch, 'bpf'), '-mindepth', '1', '!', '-name', '*.debug'];
+    const { stdout } = await execute('nsenter', [...mountNamespaceArgs, 'find', ...found]);
+    return stdout;
+  }
+
+  /** How many connections conntrack knows of on the node, to a port. */
+  async conntrackCount(port: number): Promise<number> {
+    const lists = await Promise.all(
+      ['ipv4', 'ipv6'].map((family) => this.world.node1.output('conntrack', ['-L', '-f', family])),
+    );
+    return lists
+      .join('')
+      .split('\n')
+      .filter((line) => line.includes(`dport=${port}`)).length;
+  }
+
+  async close(): Promise<void> {
+    await this.#daemon?.stop();
+    for (const pod of this.#bridged) pod.killChildren();
+    await this.#mount.close();
+    await this.world.destroy();
+    await rm(this.#scratch, { recursive: true, force: true });
+  }
+
+  /** The directory that the daemon reads. */
+  get manifests(): string {
+    return join(this.#scratch, 'manifests');
+  }
+
+  /** Where the daemon's socket is. */
+  get runDir(): string {
+    return this.#installation.runDir;
+  }
+
+  #runArgs(flags: readonly string[]): string[] {
+    const all = [...this.#installation.runArgs, ...nodeFlags('node1'), '--log-level', 'debug', '--log-format', 'json'];
+    return [...all, '--healthz-bind-address', '', ...flags];
+  }
+}

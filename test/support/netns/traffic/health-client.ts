@@ -1,0 +1,33 @@
+// Asks the health servers of nodes from a namespace: load balancers and probes do it from outside.
+import type { Namespace } from '../namespace.ts';
+
+/** An answer; without a status, the error code of the socket. */
+export interface HealthResponse {
+  readonly status?: number;
+  readonly error?: string;
+  readonly weight?: string;
+  readonly body?: unknown;
+}
+
+const PROGRAM = `
+const { request } = require('node:http');
+const print = (answer) => process.stdout.write(JSON.stringify(answer));
+const asking = request(process.argv[1], { agent: false, timeout: 3000 }, (response) => {
+  let text = '';
+  response.on('data', (chunk) => { text += chunk; });
+  response.on('end', () => {
+    const { statusCode: status, headers } = response;
+    const json = headers['content-type'] === 'application/json';
+    print({ status, weight: headers['x-load-balancing-endpoint-weight'], body: json ? JSON.parse(text) : text });
+  });
+});
+asking.on('timeout', () => asking.destroy(Object.assign(new Error(), { code: 'ETIMEDOUT' })));
+asking.on('error', ({ code }) => print({ error: code }));
+asking.end();
+`;
+
+/** One question with a connection of its own. */
+export async function getHealth(from: Namespace, address: string, port: number, path = '/'): Promise<HealthResponse> {
+  const host = address.includes(':') ? `[${address}]` : address;
+  return JSON.parse(await from.output(process.execPath, ['-e', PROGRAM, `http://${host}:${port}${path}`]));
+}

@@ -1,0 +1,66 @@
+// Tests of src/controller/node-logger.ts.
+import t from 'tap';
+import { NodeLogger } from '../../../src/controller/node-logger.ts';
+import { parsePrefix } from '../../../src/net/prefix.ts';
+import type { ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
+import { recordLog } from '../../support/api-server/recorder.ts';
+import { engineOf } from '../../support/builders/engine.ts';
+import { node } from '../../support/builders/node.ts';
+import { put } from '../../support/builders/put-objects.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
+
+const ADDRESSES = ['192.0.2.1', '2001:db8::1'].map((address) => ({ type: 'InternalIP', address }));
+const TWO_FAMILIES = { status: { addresses: ADDRESSES } };
+const PODS = [parsePrefix('10.1.0.0/16') ?? []].flat();
+
+/** What is logged when a node with these objects and options has synced. */
+function logged(objects: readonly ApiObject[], options: Partial<ProxyOptions>, hostAddresses = ['192.0.2.1']) {
+  const engine = engineOf(objects, options);
+  engine.setHostAddresses(hostAddresses);
+  engine.compile();
+  const { log, lines } = recordLog();
+  const nodeLog = new NodeLogger({ engine, log });
+  nodeLog.synced();
+  return { engine, nodeLog, lines };
+}
+
+t.test('NodeLog tells what the node is once, and again when that changes', async (t) => {
+  const { engine, nodeLog, lines } = logged([node('n1')], { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } });
+  nodeLog.synced();
+  t.match(lines, [
+    { level: 'info', message: 'this node', details: { addresses: ['192.0.2.1'], pods: ['10.1.0.0/16'] } },
+  ]);
+  t.equal(lines.length, 1);
+  put(engine, node('n1', { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.9' }] } }));
+  engine.compile();
+  nodeLog.synced();
+  t.match(lines[1], { message: 'this node changed: its rules have followed', details: { addresses: ['192.0.2.9'] } });
+  t.match(lines[2], { level: 'warn', details: { warnings: [/192\.0\.2\.9 is on no interface .* over IPv4/] } });
+});
+
+t.test('NodeLog warns of what is hardly meant', async (t) => {
+  const cases: [options: Partial<ProxyOptions>, objects: ApiObject[], warnings: RegExp[]][] = [
+    [{}, [node('n1')], [/clusterCIDR is empty/]],
+    [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1')], [/there are no podCIDRs of the Node/]],
+    [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }, [], [/no address of this node is known/]],
+    [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' }, nodePortAddresses: ['all'] }, [], []],
+    [
+      { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS }, nodePortAddresses: PODS },
+      [node('n1', TWO_FAMILIES)],
+      [/every IPv6 address: nodePortAddresses has no block of IPv6/, /no block of IPv6 in clusterCIDR/],
+    ],
+    [
+      { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS }, nodePortAddresses: PODS, families: ['ip'] },
+      [node('n1', TWO_FAMILIES)],
+      [],
+    ],
+  ];
+  for (const [options, objects, warnings] of cases) {
+    const found = logged(objects, options).lines.filter(({ level }) => level === 'warn');
+    t.match(
+      found.flatMap(({ details }) => details['warnings']),
+      warnings,
+    );
+    t.equal(found.length, Math.min(warnings.length, 1));
+  }
+});

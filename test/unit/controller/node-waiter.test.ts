@@ -1,0 +1,109 @@
+// Tests of src/controller/node-waiter.ts, and of how it holds the daemon back.
+import t from 'tap';
+import { NodeWaiter } from '../../../src/controller/node-waiter.ts';
+import { SyncController } from '../../../src/controller/sync-controller.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { systemClock } from '../../../src/host/clock.ts';
+import { DEFAULT_OPTIONS, type ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
+import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
+import { readService } from '../../../src/services/objects/service.ts';
+import { recordLog } from '../../support/api-server/recorder.ts';
+import { node } from '../../support/builders/node.ts';
+import { put } from '../../support/builders/put-objects.ts';
+import { service } from '../../support/builders/service.ts';
+import { slice } from '../../support/builders/slice.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
+import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
+
+/** A daemon that waits for its Node; its time passes when `pass` is called. */
+function waiting(options: Partial<ProxyOptions> = {}) {
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options });
+  const kernel = new FakeNftables();
+  const tables = {
+    apply: async (lines: readonly string[]) => kernel.run(lines),
+    list: async () => kernel.list(),
+    listElements: async () => new Map(),
+    ruleCounts: async () => new Map([...kernel.rules()].map(([chain, rules]) => [chain, rules.length])),
+  };
+  const { log, lines } = recordLog();
+  const time = Promise.withResolvers<void>();
+  const clock = { ...systemClock, sleep: () => time.promise };
+  const stop = new AbortController();
+  const wait = new NodeWaiter({ engine, log, clock, request: () => daemon.request() });
+  let syncs = 0;
+  let repairs = 0;
+  const synced = Promise.withResolvers<void>();
+  const observers = [
+    {
+      chainsModified: () => {
+        repairs += 1;
+      },
+      synced: () => {
+        syncs += 1;
+        synced.resolve();
+      },
+    },
+  ];
+  const mayBegin = () => wait.isDone();
+  const daemon: SyncController = new SyncController({
+    engine,
+    tables,
+    log,
+    clock: systemClock,
+    observers,
+    canStart: mayBegin,
+  });
+  const running = Promise.all([daemon.run(stop.signal), wait.run(stop.signal)]);
+  daemon.replace('Service', [readService(service())]);
+  daemon.replace('EndpointSlice', [readEndpointSlice(slice())]);
+  return {
+    daemon,
+    lines,
+    pass: () => time.resolve(),
+    synced: () => synced.promise,
+    repairs: () => repairs,
+    /** Ends everything; the number of syncs until then. */
+    end: async () => {
+      stop.abort();
+      time.resolve();
+      await running;
+      return syncs;
+    },
+  };
+}
+
+/** Long enough for a sync that should not be there. */
+async function idle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+t.test('the first sync waits for the Node, and what it has to have', async (t) => {
+  const cases: [options: Partial<ProxyOptions>, objects: ApiObject[] | 'none', enough: boolean][] = [
+    [{}, [], false],
+    [{}, [node('n2')], false],
+    [{}, 'none', true],
+    [{}, [node('n1', { status: { addresses: [] } })], false],
+    [{ bindAddress: '192.0.2.1' }, [node('n1', { status: { addresses: [] } })], true],
+    [{}, [node('n1')], true],
+    [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1')], false],
+    [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1', { spec: { podCIDRs: ['10.1.0.0/24'] } })], true],
+  ];
+  for (const [options, objects, enough] of cases) {
+    const { daemon, synced, end } = waiting(options);
+    if (objects === 'none') daemon.replace('Node', []);
+    else for (const object of objects) put(daemon, object);
+    await (enough ? synced() : idle());
+    t.equal((await end()) > 0, enough, JSON.stringify([options, objects]));
+  }
+});
+
+t.test('it goes on after the time, and says what is missing', async (t) => {
+  const { pass, synced, lines, repairs, end } = waiting();
+  await idle();
+  pass();
+  await synced();
+  t.equal(repairs(), 0, 'what is not written yet was not changed by others');
+  t.ok((await end()) > 0);
+  const warnings = lines.filter(({ level }) => level === 'warn');
+  t.match(warnings, [{ details: { node: 'n1', missing: 'Nodes have not been listed' } }]);
+});

@@ -1,0 +1,138 @@
+// Tests of src/engine/chain-state.ts.
+import t from 'tap';
+import { ChainState } from '../../../src/engine/chain-state.ts';
+import { parsePrefix } from '../../../src/net/prefix.ts';
+import { buildNodeView, DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+
+function view(...cidrs: string[]) {
+  const serviceCidrs = cidrs.flatMap((cidr) => parsePrefix(cidr) ?? []);
+  return buildNodeView({ ...DEFAULT_OPTIONS, nodeName: 'n1' }, { node: undefined, hostAddresses: [], serviceCidrs });
+}
+
+const RESETTING = buildNodeView(
+  { ...DEFAULT_OPTIONS, nodeName: 'n1', resetsConnections: true },
+  { node: undefined, hostAddresses: [], serviceCidrs: [] },
+);
+
+t.test('ChainBook writes chains before those that lead to them', async (t) => {
+  const written = new Set<string>();
+  for (const { target, operations } of new ChainState().writes(view(), ['ip cluster-3'])) {
+    const family = target.split(' ')[0];
+    written.add(target);
+    for (const { line } of operations) {
+      for (const [, chain] of line.matchAll(/\b(?:jump|goto) (\S+)/g)) t.ok(written.has(`${family} ${chain}`), line);
+    }
+  }
+  t.ok(written.has('ip cluster-3'));
+});
+
+t.test('ChainBook writes only what differs', async (t) => {
+  const book = new ChainState();
+  book.committed(book.writes(view(), ['ip cluster-1']));
+  t.strictSame(book.writes(view(), ['ip cluster-1']), []);
+  const targets = book.writes(view('10.96.0.0/12'), ['ip cluster-1', 'ip6 local-2']).map(({ target }) => target);
+  t.strictSame(targets, ['ip cluster-ips-check', 'ip6 local-2']);
+});
+
+t.test('ChainBook writes chains anew whose rules it does not know', async (t) => {
+  const book = new ChainState();
+  const all = book.writes(view(), ['ip cluster-1']);
+  book.committed(all);
+  book.rebase(all.map(({ target }) => target));
+  t.equal(book.writes(view(), ['ip cluster-1']).length, all.length);
+});
+
+t.test('ChainBook retires chains that nothing leads to, and none that is always there', async (t) => {
+  const book = new ChainState();
+  book.writes(view(), []);
+  book.rebase(['ip services', 'ip cluster-1', 'ip cluster-2', 'ip foreign']);
+  t.strictSame(book.staleChains((target) => target === 'ip cluster-2').targets, ['ip cluster-1', 'ip foreign']);
+  book.removed(['ip cluster-1', 'ip foreign']);
+  t.strictSame(book.staleChains(() => false).targets, ['ip cluster-2']);
+});
+
+t.test('ChainBook retires memories with the last chain that uses them', async (t) => {
+  const book = new ChainState();
+  const targets = [
+    'ip affinity-cluster/a/x/tcp/',
+    'ip affinity-external-local/a/x/tcp/',
+    'ip affinity-update-10/a/x/tcp/',
+  ];
+  const linesFor = (...wanted: string[]) => {
+    const { targets: retired, operations } = book.staleChains((target) => wanted.includes(target));
+    book.removed(retired);
+    return operations.map(({ line }) => line.replace(' ip nftlane', ''));
+  };
+  book.committed(book.writes(view(), targets));
+  t.strictSame(linesFor(...targets), []);
+  t.strictSame(linesFor('ip affinity-cluster/a/x/tcp/', 'ip affinity-update-10/a/x/tcp/'), [
+    'delete chain affinity-external-local/a/x/tcp/',
+    'delete chain direct-affinity-external-local/a/x/tcp/',
+  ]);
+  t.strictSame(linesFor(), [
+    'delete chain affinity-cluster/a/x/tcp/',
+    'delete chain affinity-update-10/a/x/tcp/',
+    'delete map affinity/a/x/tcp/',
+    'delete map local-affinity/a/x/tcp/',
+  ]);
+});
+
+t.test('ChainBook declares memories before the chains that look into them', async (t) => {
+  const target = 'ip6 affinity-nodeport-local/a/x/udp/dns';
+  const write = new ChainState().writes(view(), [target]).find((each) => each.target === target);
+  const lines = write?.operations.map(({ line }) => line) ?? [];
+  const declared = lines.filter((line) => /^add (map|chain) /.test(line)).map((line) => line.split(' ')[4]);
+  const name = 'affinity-nodeport-local/a/x/udp/dns';
+  t.strictSame(declared, ['affinity/a/x/udp/dns', 'local-affinity/a/x/udp/dns', `direct-${name}`, name]);
+});
+
+t.test('ChainBook takes a companion for a part of its chain', async (t) => {
+  const book = new ChainState();
+  const [name, companion] = ['ip affinity-nodeport-local/a/x/udp/', 'ip direct-affinity-nodeport-local/a/x/udp/'];
+  book.writes(view(), []);
+  book.rebase([companion, name]);
+  t.strictSame(book.staleChains(() => false).targets, [name], 'it goes with it');
+  book.rebase([companion]);
+  t.strictSame(book.staleChains((target) => target === name).targets, [], 'it stays when the chain is to come back');
+  t.strictSame(book.staleChains(() => false).targets, [companion], 'left alone it goes alone');
+});
+
+t.test('ChainBook declares the set of ended connections with its chain, and before it', async (t) => {
+  const targets = new ChainState().writes(RESETTING, []).map(({ target }) => target);
+  t.strictSame(
+    targets.filter((target) => / (?:reset-connections-check|filter-prerouting-pre-dnat)$/.test(target)),
+    [
+      'ip reset-connections-check',
+      'ip filter-prerouting-pre-dnat',
+      'ip6 reset-connections-check',
+      'ip6 filter-prerouting-pre-dnat',
+    ],
+  );
+  const write = new ChainState().writes(RESETTING, []).find(({ target }) => target === 'ip6 reset-connections-check');
+  t.match(
+    write?.operations.map(({ line }) => line),
+    [
+      /^add set ip6 nftlane reset-connections \{ typeof ip6 saddr \. th sport \. ip6 daddr \. th dport; .*timeout 5m; \}$/,
+      'add chain ip6 nftlane reset-connections-check',
+      'flush chain ip6 nftlane reset-connections-check',
+      /^add rule ip6 nftlane reset-connections-check .* @reset-connections reject with tcp reset$/,
+    ],
+  );
+});
+
+t.test('ChainBook removes the set of ended connections with its chain, once nothing leads there', async (t) => {
+  const book = new ChainState();
+  book.committed(book.writes(RESETTING, []));
+  t.strictSame(book.staleChains(() => false).targets, []);
+  const after = book.writes(view(), []);
+  t.strictSame(
+    after.map(({ target }) => target),
+    ['ip filter-prerouting-pre-dnat', 'ip6 filter-prerouting-pre-dnat'],
+  );
+  t.strictSame(
+    book.staleChains(() => false).operations.map(({ line }) => line),
+    ['ip', 'ip6']
+      .map((family) => `delete chain ${family} nftlane reset-connections-check`)
+      .concat(['ip', 'ip6'].map((family) => `delete set ${family} nftlane reset-connections`)),
+  );
+});

@@ -1,0 +1,41 @@
+// Tests of src/engine/filter-proxied.ts, through the engine.
+import t from 'tap';
+import { render } from '../../../src/engine/render.ts';
+import { linesOf } from '../../../src/engine/transaction.ts';
+import { commitAll, elementsOf, engineOf } from '../../support/builders/engine.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+
+const WEB = service('shop/web', {
+  spec: { ...clusterIps('10.96.0.1', 'fd00:96::1'), externalIPs: ['203.0.113.7', '2001:db8::7'] },
+});
+
+t.test('a family that this machine has not is in nothing that goes to the kernel', async (t) => {
+  for (const [family, other] of [
+    ['ip', 'ip6'],
+    ['ip6', 'ip'],
+  ] as const) {
+    const engine = engineOf([WEB], { families: [family] });
+    const lines = commitAll(engine).flatMap(linesOf);
+    t.ok(lines.some((line) => line.includes(` ${family} nftlane `)));
+    t.notOk(
+      lines.some((line) => line.includes(` ${other} nftlane`)),
+      `nothing of ${other}`,
+    );
+    t.strictSame(
+      elementsOf(engine).filter((text) => text.startsWith(`${other} `)),
+      [],
+    );
+    t.strictSame(engine.chains(other), { chains: [], dynamicSets: [] });
+    t.notMatch(render(engine), `table ${other} nftlane`);
+  }
+});
+
+t.test('external IPs are left out where they are not wanted', async (t) => {
+  const [wanted, without] = [{}, { proxiesExternalIps: false }].map((options) =>
+    elementsOf(engineOf([WEB], options)).join('\n'),
+  );
+  t.match(wanted, '203.0.113.7');
+  t.match(wanted, '2001:db8::7');
+  t.notMatch(without, /203\.0\.113\.7|2001:db8::7/);
+  t.match(without, '10.96.0.1');
+});

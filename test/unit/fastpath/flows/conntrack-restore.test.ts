@@ -1,0 +1,38 @@
+// Tests of flows as conntrack is told of them.
+import t from 'tap';
+import { conntrackRestoreLines } from '../../../../src/fastpath/flows/conntrack-restore.ts';
+import type { FlowEntry } from '../../../../src/fastpath/maps/entries.ts';
+
+const FLOW: FlowEntry = {
+  direction: 'original',
+  protocol: 'tcp',
+  client: { address: '198.51.100.7', port: 40_000 },
+  other: { address: '192.0.2.1', port: 30_080 },
+  translated: { address: '10.1.0.1', port: 8080, clientPort: 40_000 },
+  ...{ slot: 1, gen: 1, oif: 2, nextHop: '192.0.2.254', mtu: 1500, lastTicks: 0, state: 'established' },
+};
+
+t.test('an established connection is translated as nft would', async (t) => {
+  t.strictSame(conntrackRestoreLines([FLOW]), [
+    '-I -p tcp -t 3600 -u SEEN_REPLY,ASSURED --state ESTABLISHED --orig-src 198.51.100.7 --orig-dst 192.0.2.1 ' +
+      '--sport 40000 --dport 30080 --dst-nat 10.1.0.1:8080',
+  ]);
+});
+
+t.test("a client's port that became another one is translated too", async (t) => {
+  const flow: FlowEntry = {
+    ...FLOW,
+    protocol: 'udp',
+    client: { address: 'fd00:2::7', port: 40_000 },
+    translated: { address: 'fd00:9::2', port: 8080, clientPort: 50_000 },
+  };
+  const [line] = conntrackRestoreLines([flow]);
+  t.match(line, /-p udp -t 120 .* --dst-nat \[fd00:9::2\]:8080 --src-nat \[fd00:2::7\]:50000$/);
+  t.notMatch(line, /--state/);
+});
+
+t.test('the other direction, and what has no packets to come, are left out', async (t) => {
+  const states = ['closed', 'new'] as const;
+  const out = [{ ...FLOW, direction: 'reply' as const }, ...states.map((state) => ({ ...FLOW, state }))];
+  t.strictSame(conntrackRestoreLines(out), []);
+});

@@ -1,0 +1,61 @@
+// Tests of what is counted every few seconds, and of Service ports whose connections are not answered.
+import t from 'tap';
+import { FlowCollector } from '../../../../src/fastpath/flows/flow-collector.ts';
+import type { SlotCount } from '../../../../src/fastpath/loader/loader-client.ts';
+import { MapState, type ResolvedFrontend } from '../../../../src/fastpath/maps/map-state.ts';
+import { silentLog } from '../../../../src/host/log.ts';
+import { FakeBpfMaps } from '../../../support/builders/fake-bpf-maps.ts';
+
+const DEVICE = 7;
+const FRONTENDS = ['192.0.2.1', '192.0.2.2'].map(
+  (address): ResolvedFrontend => ({
+    key: { address, port: 30080, protocol: 'tcp' },
+    servicePort: 'shop/web',
+    suspended: false,
+    backends: [
+      {
+        ...{ address: '10.1.0.1', port: 8080, protocol: 'tcp', flags: 0, ifindex: DEVICE, l3if: DEVICE, mtu: 1500 },
+        ...{ mac: new Uint8Array(6), gatewayMac: new Uint8Array(6) },
+      },
+    ],
+  }),
+);
+
+/** Tables with two frontends of a Service port whose pod has slot 1, and counters of their own. */
+function begin() {
+  const tables = new MapState(new FakeBpfMaps().installed(), -2000);
+  const wanted = { frontends: FRONTENDS, excludedSources: [], uplinks: new Map(), devices: new Set([DEVICE]) };
+  tables.plan(wanted, { now: 0, flows: undefined });
+  const slots = new Map<number, SlotCount>();
+  const collected = {
+    ...{ scanned: 6, deleted: 2, remaining: { ip: 4, ip6: 0 } },
+    bySlot: new Map([[1, 2]]),
+  };
+  const packets = [{ reason: 'FORWARDED', outcome: 'forwarded', count: 9, description: 'to its backend' }] as const;
+  const programs = { collect: async () => collected, stats: async () => [...packets], slotCounts: async () => slots };
+  const collector = new FlowCollector({ programs, log: silentLog });
+  return { collector, collected, packets, collect: (now: number) => collector.collect(tables, FRONTENDS, now), slots };
+}
+
+t.test('it collects every three seconds, and adds up', async (t) => {
+  const { collector, collected, packets, collect } = begin();
+  t.equal(collector.last, undefined);
+  for (const now of [10_000, 11_000, 13_000, 16_000]) t.equal(await collect(now), false);
+  t.strictSame(collector.totals, { collections: 3, scanned: 18, deleted: 6, fallbacks: 0 });
+  t.strictSame(collector.last, { collected, packets });
+  t.strictSame(collector.flows, { at: 16_000, bySlot: new Map([[1, 2]]) });
+  collector.reset();
+  t.equal(collector.flows, undefined);
+});
+
+t.test('a Service port whose connections are not answered is handed back once, for ten minutes', async (t) => {
+  const { collector, collect, slots } = begin();
+  await collect(10_000);
+  slots.set(1, { created: 100, answered: 0 });
+  t.equal(await collect(14_000), false, 'they may be answered yet');
+  t.equal(await collect(18_000), true);
+  t.equal(collector.totals.fallbacks, 1, 'one Service port, whatever its frontends');
+  t.ok(collector.isSuspended('shop/web', 18_001));
+  t.notOk(collector.isSuspended('shop/api', 18_001));
+  t.notOk(collector.isSuspended('shop/web', 18_001 + 600_000));
+});

@@ -1,0 +1,52 @@
+// Tests of src/health/proxy-health-response.ts.
+import t from 'tap';
+import { type ProxyHealthState, proxyHealthResponse } from '../../../src/health/proxy-health-response.ts';
+
+const THEN = Date.parse('2026-02-03T04:05:06.700Z');
+const NOW = Date.parse('2026-02-03T04:05:08.009Z');
+const GOOD: ProxyHealthState = {
+  now: NOW,
+  healthy: true,
+  lastSynced: THEN,
+  nodeEligible: true,
+  families: ['ip', 'ip6'],
+};
+const HEADERS = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
+
+const [then, now, never] = ['2026-02-03T04:05:06.700Z', '2026-02-03T04:05:08.009Z', '0001-01-01T00:00:00Z'];
+const family = (healthy: boolean) => `{"lastUpdated":"${then}","healthy":${healthy}}`;
+const families = (healthy: boolean) => `"status":{"IPv4":${family(healthy)},"IPv6":${family(healthy)}}`;
+
+const CASES: readonly [about: string, path: '/healthz' | '/livez', state: object, status: number, body: string][] = [
+  ['all is well', '/healthz', {}, 200, `"${now}","${now}",true,true,${families(true)}`],
+  [
+    'one family',
+    '/healthz',
+    { families: ['ip'] },
+    200,
+    `"${now}","${now}",true,true,"status":{"IPv4":${family(true)}}`,
+  ],
+  ['all is well', '/livez', {}, 200, `"${now}","${now}",,true,${families(true)}`],
+  ['the node leaves', '/healthz', { nodeEligible: false }, 503, `"${then}","${now}",false,true,${families(true)}`],
+  ['the node leaves', '/livez', { nodeEligible: false }, 200, `"${now}","${now}",,true,${families(true)}`],
+  ['syncs fail', '/healthz', { healthy: false }, 503, `"${then}","${now}",true,false,${families(false)}`],
+  ['syncs fail', '/livez', { healthy: false }, 503, `"${then}","${now}",,false,${families(false)}`],
+  ['no sync yet', '/healthz', { lastSynced: undefined }, 503, `"${never}","${now}",true,false`],
+  ['no sync yet', '/livez', { lastSynced: undefined }, 200, `"${now}","${now}",,true`],
+  ['the first sync fails', '/livez', { lastSynced: undefined, healthy: false }, 503, `"${never}","${now}",,false`],
+];
+
+/** Fields by their position; an empty one is left out. */
+function withNames(values: string): string {
+  const names = ['lastUpdated', 'currentTime', 'nodeEligible', 'healthy'];
+  const parts = values.split(',');
+  const named = names.flatMap((name, index) => (parts[index] === '' ? [] : [`"${name}":${parts[index]}`]));
+  return `{${[...named, ...parts.slice(names.length)].join(',')}}`;
+}
+
+t.test('proxyAnswer() says what kube-proxy would say', async (t) => {
+  for (const [about, path, state, status, body] of CASES) {
+    const expected = { status, headers: HEADERS, body: withNames(body) };
+    t.strictSame(proxyHealthResponse(path, { ...GOOD, ...state }), expected, `${path}: ${about}`);
+  }
+});

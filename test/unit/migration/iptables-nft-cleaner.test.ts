@@ -1,0 +1,35 @@
+// Tests of src/migration/iptables-nft-cleaner.ts and src/migration/kube-proxy-table-cleaner.ts where nft fails.
+import t from 'tap';
+import { IptablesNftCleaner } from '../../../src/migration/iptables-nft-cleaner.ts';
+import { KubeProxyTableCleaner } from '../../../src/migration/kube-proxy-table-cleaner.ts';
+import { FakeSystem } from '../../support/fakes/fake-system.ts';
+
+const LISTING = JSON.stringify({
+  nftables: [
+    { metainfo: { version: '1.1.3' } },
+    { chain: { family: 'ip', table: 'nat', name: 'PREROUTING', hook: 'prerouting', policy: 'accept' } },
+    { chain: { family: 'ip', table: 'nat', name: 'KUBE-SERVICES' } },
+  ],
+});
+
+t.test('a listing that fails is no empty one', async (t) => {
+  const system = new FakeSystem();
+  const failing = { ...system, run: async () => ({ status: 139, stdout: '', stderr: '' }) };
+  await t.rejects(new KubeProxyTableCleaner(failing, { nft: 'nft' }).find(), /"nft list tables": exit status 139/);
+  await t.rejects(new IptablesNftCleaner(failing, { nft: 'nft' }).find(), /list chains": exit status 139/);
+});
+
+t.test('what the kernel refuses is told', async (t) => {
+  const system = new FakeSystem();
+  system.programs.set('nft', '{"nftables":[]}').set('nft -j -t list chains', LISTING);
+  const refusing = {
+    read: system.read,
+    run: async (command: string, args: readonly string[]) => {
+      const result = await system.run(command, args);
+      return args[0] === '-f' ? { status: 1, stdout: '', stderr: 'Error: Device or resource busy\n' } : result;
+    },
+  };
+  const { removed, failures } = await new IptablesNftCleaner(refusing, { nft: 'nft' }).remove({ keepAccepting: true });
+  t.strictSame(removed, []);
+  t.match(failures, [/chains from iptables-nft ip nat: Error: Device or resource busy/]);
+});

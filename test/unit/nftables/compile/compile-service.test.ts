@@ -1,0 +1,282 @@
+// Tests of src/nftables/compile/compile-service.ts.
+import t from 'tap';
+import {
+  type CompileContext,
+  compileService,
+  frontendKey,
+  serviceMapKey,
+} from '../../../../src/nftables/compile/compile-service.ts';
+import { buildNodeView, DEFAULT_OPTIONS, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
+import type { Element } from '../../../../src/nftables/syntax/element.ts';
+import { modelService } from '../../../../src/services/model/service-port.ts';
+import { readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';
+import { readNode } from '../../../../src/services/objects/node.ts';
+import { readService } from '../../../../src/services/objects/service.ts';
+import { node } from '../../../support/builders/node.ts';
+import { service } from '../../../support/builders/service.ts';
+import { DRAINING, endpoint, slice } from '../../../support/builders/slice.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
+
+/** The node n1 at 192.0.2.1. */
+function viewOf(options: Partial<ProxyOptions> = {}) {
+  const facts = { node: readNode(node()).value, hostAddresses: [], serviceCidrs: [] };
+  return buildNodeView({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options }, facts);
+}
+
+const ALONE: CompileContext = { node: viewOf(), owns: () => true, slots: () => [] };
+const HERE = endpoint('10.1.0.1', { nodeName: 'n1' });
+const THERE = endpoint('10.1.1.1', { nodeName: 'n2' });
+const NODE_PORT = { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] };
+
+function compile(spec: ApiObject, endpoints: readonly ApiObject[], around: Partial<CompileContext> = {}): Element[] {
+  const { metadata = {}, status = {}, ...rest } = spec as Record<string, ApiObject>;
+  const { value } = readService(service('shop/web', { metadata, status, spec: rest }));
+  const slices = readEndpointSlice(slice('shop/web', { endpoints })).value;
+  if (value === undefined || slices === undefined) throw new Error('Both are used');
+  const ports = modelService(value, [slices], { nodeName: 'n1', zone: undefined });
+  return compileService(value, ports, { ...ALONE, ...around });
+}
+
+function lines(elements: readonly Element[]): string[] {
+  return elements.map(({ object, key, data }) => `${object.name} ${key}${data === '' ? '' : ` : ${data}`}`);
+}
+
+const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], expected: string[]][] = [
+  [
+    'cluster IP',
+    {},
+    [HERE, THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'endpoints 10.96.0.1 . tcp . 80 . 1 : 10.1.1.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto cluster-2',
+      'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
+  ['cluster IP without endpoints', {}, [], ['no-endpoint-services 10.96.0.1 . tcp . 80 : goto reject-chain']],
+  [
+    'internal policy Local',
+    { internalTrafficPolicy: 'Local' },
+    [THERE],
+    ['no-endpoint-services 10.96.0.1 . tcp . 80 : drop'],
+  ],
+  [
+    'node port',
+    NODE_PORT,
+    [THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.1.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto cluster-1',
+      'nodeport-endpoints tcp . 30080 . 0 : 10.1.1.1 . 8080',
+      'service-nodeports tcp . 30080 : goto nodeport-1',
+    ],
+  ],
+  [
+    'external IP, policy Local, an endpoint here',
+    { externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local' },
+    [HERE, THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'endpoints 10.96.0.1 . tcp . 80 . 1 : 10.1.1.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto cluster-2',
+      'endpoints 198.51.100.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'endpoints 198.51.100.1 . tcp . 80 . 1 : 10.1.1.1 . 8080',
+      'local-endpoints 198.51.100.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'short-circuit-ips 198.51.100.1 . tcp . 80 : goto direct-2',
+      'local-service-ips 198.51.100.1 . tcp . 80 : goto local-1',
+      'service-ips 198.51.100.1 . tcp . 80 : goto external-local',
+      'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
+  [
+    'node port, policy Local, endpoints elsewhere only',
+    { ...NODE_PORT, externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' },
+    [THERE],
+    [
+      'no-endpoint-services 10.96.0.1 . tcp . 80 : drop',
+      'nodeport-endpoints tcp . 30080 . 0 : 10.1.1.1 . 8080',
+      'short-circuit-nodeports tcp . 30080 : goto nodeport-direct-1',
+      'no-endpoint-nodeports tcp . 30080 : drop',
+      'service-nodeports tcp . 30080 : goto nodeport-local',
+    ],
+  ],
+  [
+    'node port, policy Local, no endpoint at all',
+    { ...NODE_PORT, externalTrafficPolicy: 'Local' },
+    [],
+    [
+      'no-endpoint-services 10.96.0.1 . tcp . 80 : goto reject-chain',
+      'no-endpoint-nodeports tcp . 30080 : goto reject-chain',
+    ],
+  ],
+  [
+    'draining here, ready elsewhere',
+    { ...NODE_PORT, externalTrafficPolicy: 'Local' },
+    [{ ...HERE, ...DRAINING }, THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.1.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto cluster-1',
+      'nodeport-endpoints tcp . 30080 . 0 : 10.1.1.1 . 8080',
+      'local-nodeport-endpoints tcp . 30080 . 0 : 10.1.0.1 . 8080',
+      'short-circuit-nodeports tcp . 30080 : goto nodeport-direct-1',
+      'local-service-nodeports tcp . 30080 : goto local-nodeport-1',
+      'service-nodeports tcp . 30080 : goto nodeport-local',
+      'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
+];
+
+const STICKY_SPEC = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 90 } } };
+const STICKY: typeof CASES = [
+  [
+    'affinity: a memory first, and elements that lead to remembering',
+    { ...STICKY_SPEC, ...NODE_PORT },
+    [HERE, THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'endpoints 10.96.0.1 . tcp . 80 . 1 : 10.1.1.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto affinity-cluster/shop/web/tcp/',
+      'short-circuit-ips 10.96.0.1 . tcp . 80 : goto direct-2',
+      'affinity-ips 10.96.0.1 . tcp . 80 . 10.1.0.1 : goto affinity-update-90/shop/web/tcp/',
+      'affinity-ips 10.96.0.1 . tcp . 80 . 10.1.1.1 : goto affinity-update-90/shop/web/tcp/',
+      'nodeport-endpoints tcp . 30080 . 0 : 10.1.0.1 . 8080',
+      'nodeport-endpoints tcp . 30080 . 1 : 10.1.1.1 . 8080',
+      'service-nodeports tcp . 30080 : goto affinity-nodeport/shop/web/tcp/',
+      'short-circuit-nodeports tcp . 30080 : goto nodeport-direct-2',
+      'affinity-nodeports tcp . 30080 . 10.1.0.1 : goto affinity-update-90/shop/web/tcp/',
+      'affinity-nodeports tcp . 30080 . 10.1.1.1 : goto affinity-update-90/shop/web/tcp/',
+      'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
+  [
+    'affinity, internal policy Local: endpoints of other nodes are remembered for other frontends only',
+    { ...STICKY_SPEC, internalTrafficPolicy: 'Local' },
+    [HERE, THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto affinity-cluster-local/shop/web/tcp/',
+      'short-circuit-ips 10.96.0.1 . tcp . 80 : goto direct-1',
+      'affinity-ips 10.96.0.1 . tcp . 80 . 10.1.0.1 : goto affinity-update-local-90/shop/web/tcp/',
+      'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
+  ['affinity without endpoints', STICKY_SPEC, [], ['no-endpoint-services 10.96.0.1 . tcp . 80 : goto reject-chain']],
+  [
+    'affinity, external policy Local, an endpoint elsewhere',
+    { ...STICKY_SPEC, externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' },
+    [THERE],
+    [
+      'no-endpoint-services 10.96.0.1 . tcp . 80 : drop',
+      'endpoints 198.51.100.1 . tcp . 80 . 0 : 10.1.1.1 . 8080',
+      'short-circuit-ips 198.51.100.1 . tcp . 80 : goto direct-1',
+      'no-endpoint-services 198.51.100.1 . tcp . 80 : drop',
+      'service-ips 198.51.100.1 . tcp . 80 : goto affinity-external-local/shop/web/tcp/',
+      'affinity-ips 198.51.100.1 . tcp . 80 . 10.1.1.1 : goto affinity-update-90/shop/web/tcp/',
+    ],
+  ],
+  [
+    'source hash and weights',
+    {
+      metadata: { annotations: { 'nftlane.io/balance': 'source-hash', 'nftlane.io/weights': '10.1.1.1=2' } },
+    },
+    [HERE, THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
+      'endpoints 10.96.0.1 . tcp . 80 . 1 : 10.1.1.1 . 8080',
+      'endpoints 10.96.0.1 . tcp . 80 . 2 : 10.1.1.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto cluster-source-3',
+      'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
+];
+
+t.test('compileService() gives the elements of a Service', async (t) => {
+  for (const [about, spec, endpoints, expected] of [...CASES, ...STICKY]) {
+    t.strictSame(lines(compile(spec, endpoints)), ['cluster-ips 10.96.0.1', ...expected], about);
+  }
+});
+
+t.test('compileService() says whose elements they are', async (t) => {
+  const elements = compile({ ports: [{ name: '', port: 80, nodePort: 30080 }] }, [HERE]);
+  for (const { owner, comment } of elements) t.strictSame([owner, comment], ['shop/web', 'shop/web']);
+});
+
+t.test('compileService() leaves out frontends that another Service has', async (t) => {
+  const owns = (frontend: string) => !frontend.includes('198.51.100.1');
+  t.strictSame(lines(compile({ externalIPs: ['198.51.100.1'] }, [THERE], { owns })), lines(compile({}, [THERE])));
+  t.strictSame(lines(compile(NODE_PORT, [HERE], { owns: () => false })), ['cluster-ips 10.96.0.1']);
+});
+
+t.test('compileService() leaves backends in their slots', async (t) => {
+  const slots: CompileContext['slots'] = ({ name }, key) =>
+    `${name} ${key}` === 'endpoints 10.96.0.1 . tcp . 80' ? ['10.1.1.1 . 8080'] : [];
+  const found = lines(compile({}, [HERE, THERE], { slots })).filter((line) => line.startsWith('endpoints'));
+  t.strictSame(found, [
+    'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.1.1 . 8080',
+    'endpoints 10.96.0.1 . tcp . 80 . 1 : 10.1.0.1 . 8080',
+  ]);
+});
+
+const INGRESS = { loadBalancer: { ingress: [{ ip: '198.51.100.1' }, { ip: '198.51.100.2' }] } };
+
+/** The guarded addresses, and the ranges of the first of them. */
+function guarded(ranges: readonly string[], around: Partial<CompileContext> = {}): [ips: string[], ranges: string[]] {
+  const spec = {
+    type: 'LoadBalancer',
+    status: INGRESS,
+    externalIPs: ['203.0.113.1'],
+    loadBalancerSourceRanges: ranges,
+  };
+  const found = lines(compile(spec, [THERE], around));
+  const first = 'source-ranges 198.51.100.1 . tcp . 80 . ';
+  return [
+    found.filter((line) => line.startsWith('firewall-ips')).map((line) => line.slice('firewall-ips '.length)),
+    found.filter((line) => line.startsWith(first)).map((line) => line.slice(first.length)),
+  ];
+}
+
+t.test('compileService() closes load balancer addresses to all but the ranges', async (t) => {
+  const both = ['198.51.100.1 . tcp . 80', '198.51.100.2 . tcp . 80'];
+  const strict = { node: viewOf({ strictSourceRanges: true }) };
+  t.strictSame(guarded([]), [[], []], 'without ranges they are open');
+  t.strictSame(guarded(['10.0.0.0/8']), [both, ['10.0.0.0/8']], 'neither cluster IP nor external IP');
+  t.strictSame(
+    guarded(['10.1.0.0/16', '10.0.0.0/8', '10.0.0.0/9', '172.16.0.9/32', '10.0.0.0/8']),
+    [both, ['10.0.0.0/8', '172.16.0.9']],
+    'without overlaps, and a single address as nft lists it',
+  );
+  t.strictSame(guarded(['192.0.2.0/24']), [both, ['192.0.2.0/24', '198.51.100.1', '198.51.100.2']], 'the node is in');
+  t.strictSame(
+    guarded(['192.0.2.1/32', '198.51.100.0/24'])[1],
+    ['192.0.2.1', '198.51.100.0/24'],
+    'they are in already',
+  );
+  t.strictSame(guarded(['10.0.0.0/8', '0.0.0.0/0']), [[], []], 'the whole family is everybody');
+  t.strictSame(guarded(['bad', 'fd00::/8']), [[], []], 'none of the family');
+  t.strictSame(guarded(['bad', 'fd00::/8'], strict), [both, []], 'none of the family, strictly');
+  t.strictSame(guarded(['0.0.0.0/0'], strict), [[], []]);
+  t.strictSame(guarded(['10.0.0.0/8'], { owns: (key) => !key.includes('198.51.100.1') })[0], both.slice(1), 'its own');
+});
+
+t.test('compileService() writes a table for maglev as it is, whatever was there', async (t) => {
+  const spec = { metadata: { annotations: { 'nftlane.io/balance': 'maglev' } } };
+  const fresh = lines(compile(spec, [HERE, THERE]));
+  t.equal(fresh.filter((line) => line.startsWith('endpoints ')).length, 4093);
+  t.ok(fresh.includes('service-ips 10.96.0.1 . tcp . 80 : goto cluster-source-4093'));
+  t.strictSame(lines(compile(spec, [HERE, THERE], { slots: () => ['10.1.1.1 . 8080'] })), fresh);
+});
+
+t.test('frontendKey() tells families and kinds apart', async (t) => {
+  const servicePort = { name: '', protocol: 'udp', port: 53, nodePort: 0 } as const;
+  const frontend = {
+    kind: 'cluster-ip',
+    family: 'ip6',
+    address: 'fd00::1',
+    servicePort,
+    port: 53,
+    policy: 'Cluster',
+  } as const;
+  t.equal(serviceMapKey(frontend), 'fd00::1 . udp . 53');
+  t.equal(frontendKey(frontend), 'ip6 fd00::1 . udp . 53');
+  t.equal(frontendKey({ ...frontend, kind: 'node-port', address: undefined, port: 30053 }), 'ip6 udp . 30053');
+});

@@ -1,0 +1,74 @@
+// Tests of src/nftables/plan/frontend-claims.ts.
+import fc from 'fast-check';
+import t from 'tap';
+import { FrontendClaims } from '../../../../src/nftables/plan/frontend-claims.ts';
+
+const [OLD, YOUNG, TWIN] = [
+  { key: 'z/old', createdAt: 1 },
+  { key: 'a/young', createdAt: 2 },
+  { key: 'a/twin', createdAt: 2 },
+];
+
+t.test('Arbiter gives a frontend to the oldest, then to the first by name', async (t) => {
+  const arbiter = new FrontendClaims();
+  t.strictSame(arbiter.claim(YOUNG, ['f']), new Set());
+  t.ok(arbiter.owns('f', 'a/young'));
+  t.strictSame(arbiter.claim(TWIN, ['f']), new Set(['a/young']));
+  t.ok(arbiter.owns('f', 'a/twin'));
+  t.strictSame(arbiter.claim(OLD, ['f', 'g']), new Set(['a/twin']));
+  t.ok(arbiter.owns('f', 'z/old'));
+  t.notOk(arbiter.owns('f', 'a/twin'));
+  t.strictSame(arbiter.conflicts(), [{ frontend: 'f', winner: 'z/old', losers: ['a/twin', 'a/young'] }]);
+});
+
+t.test('Arbiter hands a frontend on when its owner gives it up', async (t) => {
+  const arbiter = new FrontendClaims();
+  for (const claimant of [OLD, YOUNG, TWIN]) arbiter.claim(claimant, ['f']);
+  t.strictSame(arbiter.claim(OLD, []), new Set(['a/twin']));
+  t.ok(arbiter.owns('f', 'a/twin'));
+  t.strictSame(arbiter.claim(YOUNG, []), new Set(), 'a loser gone changes nothing');
+  t.strictSame(arbiter.conflicts(), []);
+  t.strictSame(arbiter.claim(TWIN, []), new Set());
+  t.notOk(arbiter.owns('f', 'a/twin'));
+});
+
+t.test('Arbiter heeds another age', async (t) => {
+  const arbiter = new FrontendClaims();
+  arbiter.claim(OLD, ['f']);
+  arbiter.claim(YOUNG, ['f']);
+  t.strictSame(arbiter.claim({ key: 'a/young', createdAt: 0 }, ['f']), new Set(['z/old']));
+  t.ok(arbiter.owns('f', 'a/young'));
+});
+
+t.test('Arbiter owes nothing to the order of claims, and names everyone whose frontends changed', async (t) => {
+  const claim = fc.record({
+    name: fc.constantFrom('a', 'b', 'c', 'd'),
+    createdAt: fc.constantFrom(1, 2),
+    frontends: fc.uniqueArray(fc.constantFrom('f', 'g', 'h')),
+  });
+  const property = fc.property(fc.array(claim, { maxLength: 20 }), (claims) => {
+    const arbiter = new FrontendClaims();
+    const latest = new Map<string, (typeof claims)[number]>();
+    const owners = () => {
+      const all = ['a', 'b', 'c', 'd'].flatMap((key) => ['f', 'g', 'h'].map((frontend) => ({ key, frontend })));
+      return new Set(
+        all.filter(({ key, frontend }) => arbiter.owns(frontend, key)).map((o) => `${o.key} ${o.frontend}`),
+      );
+    };
+    for (const each of claims) {
+      const before = owners();
+      const affected = arbiter.claim({ key: each.name, createdAt: each.createdAt }, each.frontends);
+      const after = owners();
+      const lost = [...before].filter((owner) => !after.has(owner));
+      const won = [...after].filter((owner) => !before.has(owner));
+      const changed = [...lost, ...won].map((owner) => owner.slice(0, 1));
+      t.strictSame([...affected].sort(), [...new Set(changed)].filter((key) => key !== each.name).sort());
+      latest.set(each.name, each);
+    }
+    const fresh = new FrontendClaims();
+    const sorted = [...latest.values()].sort((a, b) => (a.name < b.name ? 1 : -1));
+    for (const { name, createdAt, frontends } of sorted) fresh.claim({ key: name, createdAt }, frontends);
+    t.strictSame(arbiter.conflicts(), fresh.conflicts());
+  });
+  fc.assert(property, { numRuns: 100, seed: 1 });
+});

@@ -1,0 +1,37 @@
+// Tests of src/nftables/syntax/error-message.ts.
+import t from 'tap';
+import { isDrift, parseErrorMessages } from '../../../../src/nftables/syntax/error-message.ts';
+
+/** As nft 1.1.3 prints them. */
+const STDERR = `/dev/stdin:3:32-49: Error: Could not process rule: No such file or directory
+delete element ip6 nftlane m { fd00::1 . tcp . 80 }
+                               ^^^^^^^^^^^^^^^^^^
+In file included from /dev/stdin:1:1-10:
+/proc/12/fd/20:14:1-5: Error: syntax error, unexpected string
+Error: Operation not permitted
+Warning: Error: is only a word here
+`;
+
+t.test('parseComplaints() finds complaints and their lines', async (t) => {
+  t.strictSame(parseErrorMessages(STDERR), [
+    { line: 3, message: 'Could not process rule: No such file or directory' },
+    { line: 14, message: 'syntax error, unexpected string' },
+    { line: 0, message: 'Operation not permitted' },
+  ]);
+  t.strictSame(parseErrorMessages(''), []);
+});
+
+t.test('isDrift() tells a kernel that holds something else from a bad operation', async (t) => {
+  const cases: [message: string, drift: boolean][] = [
+    ['Could not process rule: No such file or directory', true],
+    ['No such file or directory', true],
+    ["No such file or directory; did you mean table 'nftlane' in family ip6?", true],
+    ["No such file or directory; did you mean map 'm' in table ip 'nftlane'?", true],
+    ['Could not process rule: File exists', true],
+    ['Could not process rule: Device or resource busy', false],
+    ['syntax error, unexpected string', false],
+    ['Operation not permitted', false],
+    ['', false],
+  ];
+  for (const [message, drift] of cases) t.equal(isDrift({ line: 1, message }), drift, message);
+});

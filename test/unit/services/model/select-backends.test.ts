@@ -1,0 +1,196 @@
+// Tests of src/services/model/select-backends.ts.
+import fc from 'fast-check';
+import t from 'tap';
+import type { Backend } from '../../../../src/services/model/backends.ts';
+import {
+  type EndpointUsage,
+  explainBackend,
+  isServingTerminating,
+  selectBackends,
+} from '../../../../src/services/model/select-backends.ts';
+import { backend } from '../../../support/builders/backend.ts';
+
+const PLACE = { nodeName: 'n1', zone: 'a' };
+const BOTH: EndpointUsage = { cluster: true, local: true };
+const CLUSTER: EndpointUsage = { cluster: true, local: false };
+const LOCAL: EndpointUsage = { cluster: false, local: true };
+const NEITHER: EndpointUsage = { cluster: false, local: false };
+
+const READY = {};
+const DRAINING = { ready: false, terminating: true };
+const DEAD = { ready: false, serving: false, terminating: true };
+const UNREADY = { ready: false, serving: false };
+const HERE = { isLocal: true };
+
+/** Hosts of the backends chosen: `cluster/local any`. */
+function chosen(backends: readonly Backend[], wants: EndpointUsage, place = PLACE): string {
+  const { cluster, local, hasAnyEndpoints } = selectBackends(backends, place, wants);
+  const hosts = (list: readonly Backend[]) => list.map(({ address }) => address.slice('10.1.0.'.length)).join(',');
+  return `${hosts(cluster)}/${hosts(local)} ${hasAnyEndpoints ? 'any' : 'none'}`;
+}
+
+type State = Partial<Backend>;
+const CASES: readonly [about: string, states: State[], both: string, cluster: string, local: string][] = [
+  ['nobody', [], '/ none', '/ none', '/ none'],
+  ['ready elsewhere', [READY], '1/ any', '1/ any', '/ any'],
+  ['ready here', [HERE], '1/1 any', '1/ any', '/1 any'],
+  ['unready', [UNREADY, { ...UNREADY, ...HERE }], '/ none', '/ none', '/ none'],
+  ['unready but serving', [{ ready: false }, { ready: false, ...HERE }], '/ none', '/ none', '/ none'],
+  ['dead', [DEAD, { ...DEAD, ...HERE }], '/ none', '/ none', '/ none'],
+  ['draining elsewhere', [DRAINING], '1/ any', '1/ any', '/ any'],
+  ['draining here', [{ ...DRAINING, ...HERE }], '1/1 any', '1/ any', '/1 any'],
+  ['ready beats draining', [READY, DRAINING], '1/ any', '1/ any', '/ any'],
+  ['each falls back alone', [READY, { ...DRAINING, ...HERE }], '1/2 any', '1/ any', '/2 any'],
+  ['ready here beats draining here', [HERE, { ...DRAINING, ...HERE }], '1/1 any', '1/ any', '/1 any'],
+  ['ready and terminating is ready', [{ terminating: true }, READY], '1,2/ any', '1,2/ any', '/ any'],
+  ['ready and not serving is ready', [{ serving: false }], '1/ any', '1/ any', '/ any'],
+];
+
+t.test('select() prefers ready backends, and falls back to draining ones', async (t) => {
+  for (const [about, states, both, cluster, local] of CASES) {
+    const backends = states.map((state, index) => backend(index + 1, state));
+    t.equal(chosen(backends, BOTH), both, `${about}, both`);
+    t.equal(chosen(backends, CLUSTER), cluster, `${about}, cluster`);
+    t.equal(chosen(backends, LOCAL), local, `${about}, local`);
+    t.equal(chosen(backends, NEITHER), '/ none', `${about}, nobody asks`);
+  }
+});
+
+const zone = (...zoneHints: string[]): State => ({ zoneHints });
+const nodes = (...nodeHints: string[]): State => ({ nodeHints });
+
+const HINTS: readonly [about: string, states: State[], expected: string][] = [
+  ['this zone only', [zone('a'), zone('b'), zone('c'), zone('a')], '1,4'],
+  ['several zones', [zone('a', 'b'), zone('b', 'c'), zone('c', 'a')], '1,3'],
+  ['one without a hint', [zone('a'), zone('b'), READY], '1,2,3'],
+  ['none for this zone', [zone('b'), zone('c')], '1,2'],
+  ['one of this zone unready', [{ ...zone('a'), ...UNREADY }, zone('b'), zone('a')], '3'],
+  ['all of this zone unready', [{ ...zone('a'), ...UNREADY }, zone('b')], '2'],
+  ['an unready one without a hint', [zone('a'), zone('b'), UNREADY], '1'],
+  ['a draining one without a hint', [zone('a'), zone('b'), DRAINING], '1'],
+  ['draining ones of other zones', [{ ...zone('b'), ...DRAINING }], '1'],
+  ['this node', [nodes('n1'), nodes('n2')], '1'],
+  ['other nodes', [nodes('n2'), nodes('n3')], '1,2'],
+  [
+    'the node before the zone',
+    [
+      { ...nodes('n1'), ...zone('b') },
+      { ...nodes('n2'), ...zone('a') },
+    ],
+    '1',
+  ],
+  [
+    'the zone where no node fits',
+    [
+      { ...nodes('n3'), ...zone('b') },
+      { ...nodes('n2'), ...zone('a') },
+    ],
+    '2',
+  ],
+  ['the zone where a node hint is missing', [{ ...nodes('n1'), ...zone('b') }, zone('a')], '2'],
+];
+
+t.test('select() narrows the choice by hints that are complete', async (t) => {
+  for (const [about, states, expected] of HINTS) {
+    const backends = states.map((state, index) => backend(index + 1, state));
+    t.equal(chosen(backends, CLUSTER), `${expected}/ any`, about);
+  }
+});
+
+t.test('select() narrows nothing without a zone', async (t) => {
+  const backends = [backend(1, zone('a')), backend(2, zone('b'))];
+  const cluster = (place: { nodeName: string; zone: string | undefined }) =>
+    selectBackends(backends, place, CLUSTER).cluster;
+  t.equal(cluster({ nodeName: 'n1', zone: undefined }).length, 2);
+  t.equal(cluster({ nodeName: 'n1', zone: '' }).length, 2);
+  t.equal(cluster({ nodeName: 'n1', zone: 'b' }).length, 1);
+});
+
+t.test('select() never narrows the local list', async (t) => {
+  const backends = [backend(1, { ...zone('b'), ...HERE }), backend(2, zone('a'))];
+  t.equal(chosen(backends, BOTH), '2/1 any');
+  t.equal(chosen(backends, LOCAL), '/1 any');
+  t.equal(selectBackends(backends, PLACE, LOCAL).topologyMode, 'all', 'nobody asks for the cluster');
+  t.equal(selectBackends(backends, PLACE, BOTH).topologyMode, 'same-zone');
+});
+
+const anyBackend = fc.record({
+  ready: fc.boolean(),
+  serving: fc.boolean(),
+  terminating: fc.boolean(),
+  local: fc.boolean(),
+  zoneHints: fc.constantFrom([], ['a'], ['b'], ['a', 'b']),
+  nodeHints: fc.constantFrom([], [], ['n1'], ['n2']),
+});
+const anyBackends = fc
+  .array(anyBackend, { maxLength: 5 })
+  .map((states) => states.map((state, index) => backend(index + 1, state)));
+const anyWants = fc.record({ cluster: fc.boolean(), local: fc.boolean() });
+
+t.test('select() leaves nobody without an answer who could have one', async (t) => {
+  const property = fc.property(anyBackends, anyWants, (backends, wants) => {
+    const { cluster, local, hasAnyEndpoints } = selectBackends(backends, PLACE, wants);
+    const usable = backends.filter((each) => each.ready || isServingTerminating(each));
+    if (wants.cluster) t.equal(cluster.length > 0, usable.length > 0);
+    else t.strictSame(cluster, []);
+    if (wants.local)
+      t.equal(
+        local.length > 0,
+        usable.some((each) => each.isLocal),
+      );
+    else t.strictSame(local, []);
+    if (wants.cluster || wants.local) t.equal(hasAnyEndpoints, usable.length > 0);
+    for (const list of [cluster, local]) {
+      t.ok(list.every((each) => usable.includes(each)));
+      t.ok(list.every((each) => each.ready) || list.every((each) => !each.ready || each.terminating));
+      t.strictSame(
+        list,
+        backends.filter((each) => list.includes(each)),
+        'in order',
+      );
+    }
+    t.ok(local.every((each) => each.isLocal));
+  });
+  fc.assert(property, { numRuns: 200, seed: 1 });
+});
+
+const WHY: readonly [about: string, states: State[], wants: EndpointUsage, words: string][] = [
+  ['ready', [READY], CLUSTER, 'ready'],
+  ['draining', [DRAINING], CLUSTER, 'terminating, but still serving, and no endpoint is ready'],
+  ['draining beside ready', [DRAINING, READY], CLUSTER, 'terminating, and there are ready endpoints'],
+  ['dead', [DEAD], CLUSTER, 'terminating and no longer serving'],
+  ['unready', [UNREADY], CLUSTER, 'not ready'],
+  ['another zone', [zone('b'), zone('a')], CLUSTER, 'hinted for other zones than a'],
+  ['another node', [nodes('n2'), nodes('n1')], CLUSTER, 'hinted for other nodes than n1'],
+  ['elsewhere', [READY], LOCAL, 'on node n2, and internalTrafficPolicy is Local'],
+  ['draining elsewhere', [DRAINING], LOCAL, 'on node n2, and internalTrafficPolicy is Local'],
+  ['here', [HERE], LOCAL, 'ready, for clients under the Local policy'],
+  ['here, of another zone', [{ ...zone('b'), ...HERE }, zone('a')], BOTH, 'ready, for clients under the Local policy'],
+  [
+    'draining here',
+    [{ ...DRAINING, ...HERE }, READY],
+    BOTH,
+    'terminating, but still serving, and no endpoint of this node is ready, for clients under the Local policy',
+  ],
+  ['on no node', [{ nodeName: '' }], LOCAL, 'on node (none), and internalTrafficPolicy is Local'],
+];
+
+t.test('whyBackend() says why a backend is used, or is not', async (t) => {
+  for (const [about, states, wants, words] of WHY) {
+    const backends = states.map((state, index) => backend(index + 1, state));
+    const [first = backend(1)] = backends;
+    t.equal(explainBackend(first, selectBackends(backends, PLACE, wants), wants, PLACE), words, about);
+  }
+});
+
+t.test('whyBackend() says used of those that are, and only of those', async (t) => {
+  const property = fc.property(anyBackends, anyWants, (backends, wants) => {
+    const selection = selectBackends(backends, PLACE, wants);
+    for (const each of backends) {
+      const words = explainBackend(each, selection, wants, PLACE);
+      const used = selection.cluster.includes(each) || selection.local.includes(each);
+      t.equal(/^ready|still serving/.test(words), used, words);
+    }
+  });
+  fc.assert(property, { numRuns: 200, seed: 2 });
+});

@@ -1,0 +1,111 @@
+// Tests of src/sources/manifests/load-manifests.ts, merge-manifests.ts and deliver-manifests.ts.
+import { symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { formatIssue } from '../../../../src/services/objects/validation-issue.ts';
+import { deliverManifests } from '../../../../src/sources/manifests/deliver-manifests.ts';
+import { type LoadedManifests, loadManifests } from '../../../../src/sources/manifests/load-manifests.ts';
+import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
+import { RecordingSink } from './recording-sink.ts';
+import { BROKEN, service, yaml } from './sample-manifests.ts';
+
+const keys = ({ objects }: LoadedManifests) => objects.map(({ kind, read }) => `${kind} ${read.key}`);
+
+t.test('loadManifests() reads one file, whatever its name', async (t) => {
+  const dir = t.testdir({ 'services.txt': yaml(service('a'), service('b'), 'x: 1', '{apiVersion: v1, kind: Pod}') });
+  const loaded = await loadManifests(join(dir, 'services.txt'));
+  t.same(keys(loaded), ['Service default/a', 'Service default/b']);
+  t.match(loaded, { errors: [], files: 1, ignored: 1, issues: [{ object: /services\.txt:6$/ }] });
+});
+
+t.test('loadManifests() reads the manifests of a directory in order', async (t) => {
+  const dir = t.testdir({
+    'c.yaml': service('c'),
+    'b.yml': service('b'),
+    'a.json': service('a'),
+    '.hidden.yaml': service('hidden'),
+    'notes.txt': service('notes'),
+    'd.yaml': { 'e.yaml': service('below') },
+  });
+  const loaded = await loadManifests(dir);
+  t.same(keys(loaded), ['Service default/a', 'Service default/b', 'Service default/c']);
+  t.match(loaded, { errors: [], issues: [], files: 3 });
+});
+
+t.test('loadManifests() reads a mounted ConfigMap', async (t) => {
+  const dir = t.testdir({ '..2026': { 'a.yaml': service('a') } });
+  symlinkSync('..2026', join(dir, '..data'));
+  symlinkSync('..data/a.yaml', join(dir, 'a.yaml'));
+  t.same(keys(await loadManifests(dir)), ['Service default/a']);
+});
+
+t.test('loadManifests() reads standard input', async (t) => {
+  const text = yaml(service('a'), service('b'));
+  const stdin = (async function* () {
+    yield Buffer.from(text.slice(0, 40));
+    yield Buffer.from(text.slice(40));
+  })();
+  t.same(keys(await loadManifests('-', { stdin })), ['Service default/a', 'Service default/b']);
+  const broken = (async function* () {
+    yield Buffer.from('a: 1\na: 2\n');
+  })();
+  const { errors } = await loadManifests('-', { stdin: broken });
+  t.match(errors, [{ message: 'Cannot read "standard input": line 2, column 1: Map keys must be unique' }]);
+});
+
+t.test('loadManifests() goes on after a file that cannot be read', async (t) => {
+  const dir = t.testdir({ 'a.yaml': BROKEN, 'b.yaml': service('b'), 'd.yaml': '' });
+  symlinkSync('nowhere', join(dir, 'c.yaml'));
+  writeFileSync(join(dir, 'd.yaml'), '');
+  truncateSync(join(dir, 'd.yaml'), 256 * 1024 ** 2 + 1);
+  const loaded = await loadManifests(dir);
+  t.same(keys(loaded), ['Service default/b']);
+  t.equal(loaded.files, 1);
+  t.match(loaded.errors, [
+    { file: join(dir, 'a.yaml'), line: 2 },
+    { file: join(dir, 'c.yaml'), line: undefined, reason: 'no such file or directory' },
+    { file: join(dir, 'd.yaml'), reason: 'it is larger than 256 MiB' },
+  ]);
+});
+
+t.test('loadManifests() says that a path leads nowhere', async (t) => {
+  const path = join(t.testdir({}), 'absent');
+  const loaded = await loadManifests(path);
+  t.same(keys(loaded), []);
+  t.ok(loaded.errors[0] instanceof ManifestError);
+  t.same(
+    loaded.errors.map(({ message }) => message),
+    [`Cannot read "${path}": no such file or directory`],
+  );
+});
+
+t.test('loadManifests() takes the last of several definitions', async (t) => {
+  const dir = t.testdir({ 'b.yaml': yaml(service('web', 82), service('web', 83)), 'a.yaml': service('web', 81) });
+  const { objects, issues } = await loadManifests(dir);
+  t.match(objects, [{ read: { value: { ports: [{ port: 83 }] } } }]);
+  const [a, b] = [join(dir, 'a.yaml'), join(dir, 'b.yaml')];
+  const expected = `Service default/web: metadata.name "web": is defined 3 times: in ${a}, ${b}; the last in ${b} holds`;
+  t.same(objects[0]?.read.issues.map(formatIssue), [expected]);
+  t.same(issues, [], 'it is with the object');
+});
+
+t.test('loadManifests() keeps the issues of all objects without a name', async (t) => {
+  const dir = t.testdir({ 'a.yaml': yaml(service(''), service('A')), 'b.yaml': service('b_') });
+  const { objects } = await loadManifests(dir);
+  t.match(objects, [{ kind: 'Service', read: { key: '' } }]);
+  t.same(
+    objects[0]?.read.issues.map(({ value }) => value),
+    ['""', '"A"', '"b_"'],
+  );
+});
+
+t.test('deliverManifests() replaces every kind', async (t) => {
+  const sink = new RecordingSink();
+  deliverManifests([], sink);
+  const empty = ['replace Service 0', 'replace EndpointSlice 0', 'replace Node 0', 'replace ServiceCIDR 0'];
+  t.same(sink.take(), empty);
+  const { objects } = await loadManifests(join(t.testdir({ 'a.yaml': yaml(service('a'), service('b')) }), 'a.yaml'));
+  deliverManifests(objects, sink);
+  t.same(sink.take(), ['replace Service 2', ...empty.slice(1)]);
+  t.same([...sink.reads.keys()], ['Service default/a', 'Service default/b']);
+});

@@ -15,7 +15,9 @@ const localPolicy = chains('staticChains() sends pods and this host past the Loc
 const nobodyIsPod = route('route() takes nobody for a pod where no block of pods is known');
 const ranges = policies('a load balancer address lets in its source ranges');
 const nodePorts = chains('staticChains() takes node ports where they belong');
-const inBlocks = view('viewNode() takes node ports at the addresses inside the blocks');
+const nodePortScope = testsIn('unit/services/model/node-port-addresses.test.ts');
+const inBlocks = nodePortScope('resolveNodePorts() adds up keywords and blocks for each family');
+const primary = nodePortScope('resolveNodePorts() uses the primary address, whether or not it is on an interface');
 const detection = view('viewNode() tells pods by the first block of each family, or by their interface');
 const clients = proxy('pods see pods as they are, and other clients as the node');
 const hairpin = proxy('a pod reaches itself through its Service');
@@ -318,7 +320,7 @@ export const PACKETS: Section = {
     {
       id: 'packets.56',
       text: "With `primary`, node ports are taken at the Node's own address of each family.",
-      tests: [view("viewNode() takes node ports at the Node's own addresses"), GRID],
+      tests: [inBlocks, GRID],
     },
     { id: 'packets.57', text: 'A family without a block of its own takes node ports everywhere.', tests: [inBlocks] },
     {
@@ -328,7 +330,7 @@ export const PACKETS: Section = {
       improvements: [
         {
           kubeProxy: 'Where the address of the Node is on no interface, node ports work nowhere.',
-          test: view("viewNode() takes node ports at the Node's own addresses"),
+          test: primary,
         },
       ],
     },

@@ -3,7 +3,8 @@
 import { parseAddress } from '../net/address.ts';
 import { type BindAddress, parseBindAddress } from '../net/bind-address.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
-import type { DetectLocal, NodePortAddress, ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { DetectLocal, ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { NodePortAddress } from '../services/model/node-port-addresses.ts';
 import type { Configuration } from './configuration.ts';
 import { ConfigurationError } from './schema/configuration-error.ts';
 import { isGateEnabled } from './schema/feature-gates.ts';

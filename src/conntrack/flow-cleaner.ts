@@ -5,8 +5,9 @@ import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
-import { type Address, familyOf, isLoopback } from '../net/address.ts';
+import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
+import { LOCALHOST, nodePortAddresses } from '../services/model/node-port-addresses.ts';
 import { type Conntrack, ConntrackError } from './conntrack.ts';
 import { isTranslated } from './conntrack-entry.ts';
 import { ReversedFlows } from './reversed-flows.ts';
@@ -185,12 +186,9 @@ export class FlowCleaner {
 
   #nodeAddresses(): ReadonlySet<Address> {
     const { engine, hostAddresses } = this.#parts;
-    const nonLoopback = hostAddresses().filter((address) => !isLoopback(address));
-    const ofFamily = FAMILIES.map((family) => {
-      const nodePortIps = engine.node.nodePortIps[family];
-      return nodePortIps === 'any' ? nonLoopback.filter((address) => familyOf(address) === family) : nodePortIps;
-    });
-    return new Set([...ofFamily.flat(), ...(engine.node.localhostNodePorts ? ['127.0.0.1'] : [])]);
+    const host = hostAddresses();
+    const addresses = FAMILIES.flatMap((family) => nodePortAddresses(engine.node, family, host));
+    return new Set([...addresses, ...(engine.node.localhostNodePorts ? [LOCALHOST] : [])]);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
 import { isLoopback } from '../net/address.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
+import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 import type { SyncObserver } from './sync-observer.ts';
 
 export interface NodeLoggerParts {
@@ -66,7 +67,7 @@ function addressedFamilies({ families, addresses }: NodeLoggerParts['engine']['n
 
 /** A list of blocks of one family leaves the other one open, as it does in kube-proxy. */
 function unrestrictedFamilyWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
-  const blocks = options.nodePortAddresses.filter((entry) => typeof entry === 'object');
+  const blocks = nodePortBlocks(options.nodePortAddresses);
   if (blocks.length === 0 || options.nodePortAddresses.includes('all')) return [];
   const isOpen = (family: Family) =>
     node.nodePortIps[family] === 'any' && !blocks.some((block) => block.family === family);

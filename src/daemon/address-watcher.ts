@@ -3,7 +3,8 @@ import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
 import { hostAddresses, watchHostAddresses } from '../host/network/host-addresses.ts';
 import type { Address } from '../net/address.ts';
-import { contains, type Prefix } from '../net/prefix.ts';
+import { contains } from '../net/prefix.ts';
+import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 
 export interface AddressWatcherOptions {
   readonly engine: Engine;
@@ -24,7 +25,7 @@ export interface AddressWatcher {
 export function startAddressWatcher({ engine, requestSync, log, signal }: AddressWatcherOptions): AddressWatcher {
   let watchController = new AbortController();
   let watchDone = Promise.resolve();
-  const prefixes = () => engine.options.nodePortAddresses.filter((entry): entry is Prefix => typeof entry === 'object');
+  const prefixes = () => nodePortBlocks(engine.options.nodePortAddresses);
   const inPrefixes = (addresses: readonly Address[]) =>
     addresses.filter((address) => prefixes().some((block) => contains(block, address)));
   const refresh = (): void => {

@@ -2,7 +2,8 @@
 import type { Engine } from '../engine/engine.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { contains, type Prefix } from '../net/prefix.ts';
+import { contains } from '../net/prefix.ts';
+import { LOCALHOST, nodePortBlocks } from '../services/model/node-port-addresses.ts';
 
 const ANY: Readonly<Record<Family, Address>> = { ip: '0.0.0.0', ip6: '::' };
 
@@ -16,9 +17,9 @@ export function listenAddresses({
   options,
   hostAddresses,
 }: Pick<Engine, 'node' | 'options' | 'hostAddresses'>): Readonly<Record<Family, readonly Address[]>> {
-  const blocks = options.nodePortAddresses.filter((entry): entry is Prefix => typeof entry === 'object');
+  const blocks = nodePortBlocks(options.nodePortAddresses);
   const isNamed = (address: Address): boolean =>
-    (node.localhostNodePorts && address === '127.0.0.1') || blocks.some((block) => contains(block, address));
+    (node.localhostNodePorts && address === LOCALHOST) || blocks.some((block) => contains(block, address));
   const loopbacks = hostAddresses.filter((address) => isLoopback(address) && isNamed(address));
   const [ip, ip6] = FAMILIES.map((family) => {
     if (!node.families.includes(family)) return [];

@@ -22,6 +22,11 @@ export function isLoopback(address: Address): boolean {
   return address === '::1' || address.startsWith('127.');
 }
 
+/** The IPv6 link-local block, fe80::/10. */
+export function isLinkLocal(address: Address): boolean {
+  return /^fe[89ab][0-9a-f]:/.test(address);
+}
+
 /** An address as an unsigned number of 32 or 128 bits. */
 export function addressBits(address: Address): bigint {
   if (familyOf(address) === 'ip') {

@@ -3,6 +3,7 @@
 import { isLoopback } from '../../net/address.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Backend } from '../../services/model/backends.ts';
+import { takesNodePorts } from '../../services/model/node-port-addresses.ts';
 import { sourceRangesOf } from '../../services/objects/service.ts';
 import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
 import { isHostAddress, outputInterface, type Packet } from '../flow/packet.ts';
@@ -60,15 +61,8 @@ function findEntry(
 ): FrontendEntry | undefined {
   const exact = table.entries.get(addressKey(destination, protocol, destinationPort));
   if (exact !== undefined) return exact;
-  if (!takesNodePorts(destination, table)) return undefined;
+  if (!takesNodePorts(destination, table.node, (address) => isHostAddress(table.host, address))) return undefined;
   return table.entries.get(nodePortKey(family, protocol, destinationPort));
-}
-
-function takesNodePorts(destination: string, { node, host }: ServiceTable): boolean {
-  if (node.localhostNodePorts && destination === '127.0.0.1') return true;
-  const accepted = node.nodePortIps[destination.includes(':') ? 'ip6' : 'ip'];
-  if (accepted === 'any') return isHostAddress(host, destination) && !isLoopback(destination);
-  return accepted.includes(destination);
 }
 
 function describeEntry({ service, kind, frontend }: FrontendEntry): string {

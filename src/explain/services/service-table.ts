@@ -5,6 +5,7 @@ import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';
 import { type Backend, backendsOf } from '../../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../../services/model/frontends.ts';
+import type { NodePortScope } from '../../services/model/node-port-addresses.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 import { familiesOf, type Service } from '../../services/objects/service.ts';
 import type { Host } from '../flow/packet.ts';
@@ -17,7 +18,7 @@ export interface ClusterState {
 }
 
 /** The node as the verdict depends on it. */
-export interface RouteNode {
+export interface RouteNode extends NodePortScope {
   readonly name: string;
   readonly zone: string | undefined;
   readonly masqueradeAll: boolean;
@@ -28,9 +29,6 @@ export interface RouteNode {
     | { readonly by: 'source'; readonly prefixes: Readonly<Partial<Record<Family, string>>> }
     /** A name that ends in `*` stands for all that begin like it. */
     | { readonly by: 'interface'; readonly name: string };
-  readonly nodePortIps: Readonly<Record<Family, 'any' | readonly Address[]>>;
-  /** Node ports are taken at 127.0.0.1 too. */
-  readonly localhostNodePorts: boolean;
   readonly serviceCidrs: Readonly<Record<Family, readonly string[]>>;
 }
 

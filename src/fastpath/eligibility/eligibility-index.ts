@@ -1,9 +1,9 @@
 // What all Services together ask of the programs: who is dialled at which address of this node.
 
 import type { Engine } from '../../engine/engine.ts';
-import { type Address, familyOf, isLoopback } from '../../net/address.ts';
-import type { NodeView } from '../../nftables/compile/node-view.ts';
+import { type Address, isLinkLocal } from '../../net/address.ts';
 import type { Frontend } from '../../services/model/frontends.ts';
+import { nodePortAddresses } from '../../services/model/node-port-addresses.ts';
 import type { FrontendKey } from '../maps/entries.ts';
 import { type Eligibility, type Endpoint, eligibilityOf, type Skipped } from './eligibility.ts';
 
@@ -92,22 +92,15 @@ export class EligibilityIndex {
   ): readonly Address[] {
     const { address, family } = frontend;
     if (address !== undefined) return [address];
-    return nodePortAddresses(this.#engine.node, family, hostAddresses).filter((address) => {
+    // Link-local addresses are ambiguous without their link.
+    const usable = nodePortAddresses(this.#engine.node, family, hostAddresses).filter(
+      (address) => !isLinkLocal(address),
+    );
+    return [...new Set(usable)].filter((address) => {
       const owner = this.#ownerByFrontend.get(frontendKeyOf(address, frontend));
       return owner === undefined || refused.has(owner);
     });
   }
-}
-
-/** Link-local addresses say nothing without their link. */
-function nodePortAddresses(
-  node: NodeView,
-  family: Frontend['family'],
-  hostAddresses: readonly Address[],
-): readonly Address[] {
-  const nodePortIps = node.nodePortIps[family];
-  const all = nodePortIps === 'any' ? hostAddresses.filter((address) => familyOf(address) === family) : nodePortIps;
-  return [...new Set(all)].filter((address) => !isLoopback(address) && !/^fe[89ab]/.test(address));
 }
 
 function frontendKeyOf(address: Address, { port, servicePort }: Frontend): string {

@@ -1,8 +1,13 @@
 // What this node is, as far as the rules depend on it.
 
-import { type Address, familyOf, isLoopback } from '../../net/address.ts';
+import { type Address, familyOf } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
-import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
+import { type Prefix, withoutOverlaps } from '../../net/prefix.ts';
+import {
+  type NodePortAddress,
+  type NodePortScope,
+  resolveNodePorts,
+} from '../../services/model/node-port-addresses.ts';
 import type { Node } from '../../services/objects/node.ts';
 
 /** How the operator set this proxy up. */
@@ -26,12 +31,6 @@ export interface ProxyOptions {
   readonly resetsConnections?: boolean | undefined;
 }
 
-/**
- * Where node ports are taken: at the Node's own addresses, at every address of the host but loopback, at 127.0.0.1, or at
- * the addresses of the host inside a block.
- */
-export type NodePortAddress = 'primary' | 'all' | 'localhost' | Prefix;
-
 /** How a pod's packet is told from others. */
 export type DetectLocal =
   | { readonly mode: 'ClusterCIDR'; readonly cidrs: readonly Prefix[] }
@@ -47,7 +46,7 @@ export const DEFAULT_OPTIONS: Omit<ProxyOptions, 'nodeName'> = {
 };
 
 /** The node as the rules see it. */
-export interface NodeView {
+export interface NodeView extends NodePortScope {
   readonly name: string;
   /** The families that this machine has: there is a table for each. */
   readonly families: readonly Family[];
@@ -61,10 +60,6 @@ export interface NodeView {
   readonly detectLocal:
     | { readonly by: 'source'; readonly prefixes: Readonly<Partial<Record<Family, string>>> }
     | { readonly by: 'interface'; readonly name: string };
-  /** Node ports are taken at 127.0.0.1 too. IPv6 has no such thing: the kernel routes nothing from ::1 to another host. */
-  readonly localhostNodePorts: boolean;
-  /** The addresses that take node ports; `any` is every address of the host but loopback. */
-  readonly nodePortIps: Readonly<Record<Family, 'any' | readonly Address[]>>;
   /** The blocks that cluster IPs are taken from, without overlaps; empty when they are not known. */
   readonly serviceCidrs: Readonly<Record<Family, readonly string[]>>;
 }
@@ -78,14 +73,15 @@ export interface NodeFacts {
   readonly serviceCidrs: readonly Prefix[];
 }
 
-/**
- * Joins options and facts.
- * A list of node port addresses without an entry of a family leaves that family open to every address, as kube-proxy does.
- */
+/** Joins options and facts. */
 export function buildNodeView(options: ProxyOptions, facts: NodeFacts): NodeView {
   const { node } = facts;
   const cidrs = withoutOverlaps(facts.serviceCidrs);
   const ofFamily = (family: Family) => cidrs.filter((prefix) => prefix.family === family).map((prefix) => prefix.text);
+  const primary = {
+    ip: primaryAddress('ip', node, options.bindAddress),
+    ip6: primaryAddress('ip6', node, options.bindAddress),
+  };
   return {
     name: options.nodeName,
     families: options.families ?? FAMILIES,
@@ -94,13 +90,9 @@ export function buildNodeView(options: ProxyOptions, facts: NodeFacts): NodeView
     masqueradeBit: options.masqueradeBit,
     strictSourceRanges: options.strictSourceRanges,
     resetsConnections: options.resetsConnections ?? false,
-    addresses: {
-      ip: primaryAddress('ip', node, options.bindAddress) ?? '127.0.0.1',
-      ip6: primaryAddress('ip6', node, options.bindAddress) ?? '::1',
-    },
+    addresses: { ip: primary.ip ?? '127.0.0.1', ip6: primary.ip6 ?? '::1' },
     detectLocal: buildDetectLocal(options.detectLocal, node),
-    localhostNodePorts: options.nodePortAddresses.includes('localhost'),
-    nodePortIps: { ip: nodePortIps(options, 'ip', facts), ip6: nodePortIps(options, 'ip6', facts) },
+    ...resolveNodePorts(options.nodePortAddresses, { primary, hostAddresses: facts.hostAddresses }),
     serviceCidrs: { ip: ofFamily('ip'), ip6: ofFamily('ip6') },
   };
 }
@@ -123,24 +115,6 @@ function prefixTexts(prefixes: readonly (Prefix | undefined)[]): Partial<Record<
   const texts: Partial<Record<Family, string>> = {};
   for (const prefix of prefixes) if (prefix !== undefined) texts[prefix.family] ??= prefix.text;
   return texts;
-}
-
-/** Words and blocks add up. A family that nothing in the list is about is open at every address. */
-function nodePortIps(
-  { nodePortAddresses: wanted, bindAddress }: ProxyOptions,
-  family: Family,
-  facts: NodeFacts,
-): 'any' | readonly Address[] {
-  if (wanted.includes('all')) return 'any';
-  const prefixes = wanted.filter((entry): entry is Prefix => typeof entry === 'object' && entry.family === family);
-  if (prefixes.some((prefix) => prefix.length === 0)) return 'any';
-  const selected = facts.hostAddresses.filter(
-    (address) => !isLoopback(address) && prefixes.some((prefix) => contains(prefix, address)),
-  );
-  const primary = wanted.includes('primary') ? primaryAddress(family, facts.node, bindAddress) : undefined;
-  if (primary !== undefined && !isLoopback(primary)) return [...new Set([primary, ...selected])];
-  const isRestricted = prefixes.length > 0 || (wanted.includes('localhost') && !wanted.includes('primary'));
-  return isRestricted ? selected : 'any';
 }
 
 /** The Node's address of a family, unless the operator has given another one. */

@@ -1,7 +1,14 @@
 // Tests of src/net/address.ts.
 import fc from 'fast-check';
 import t from 'tap';
-import { addressBits, addressFromBits, familyOf, isLoopback, parseAddress } from '../../../src/net/address.ts';
+import {
+  addressBits,
+  addressFromBits,
+  familyOf,
+  isLinkLocal,
+  isLoopback,
+  parseAddress,
+} from '../../../src/net/address.ts';
 
 const CANONICAL: readonly [given: string, canonical: string][] = [
   ['0.0.0.0', '0.0.0.0'],
@@ -66,6 +73,11 @@ t.test('parseAddress() reads back what addressFromBits() writes', async (t) => {
     t.equal(addressBits(address), bits);
   });
   fc.assert(ip4, { numRuns: 100, seed: 1 });
+});
+
+t.test('isLinkLocal() knows fe80::/10', async (t) => {
+  for (const address of ['fe80::1', 'febf::1']) t.ok(isLinkLocal(address), address);
+  for (const address of ['fec0::1', 'fe8::1', 'fd00::1', '169.254.0.1']) t.notOk(isLinkLocal(address), address);
 });
 
 t.test('familyOf() and isLoopback()', async (t) => {

@@ -1,5 +1,6 @@
 // A configuration as a whole: file, flags on top of it, defaults below it, and everything that is wrong with it.
 
+import { familyOf } from '../net/address.ts';
 import { readDocuments } from './read-documents.ts';
 import { ConfigurationError, type ConfigurationProblem } from './schema/configuration-error.ts';
 import { decode } from './schema/decode.ts';
@@ -122,7 +123,7 @@ function withKubeProxyDefaults(file: KubeProxyDocument, flags: readonly FlagValu
 
 /** The family of `bindAddress` decides where servers listen that were given no address. */
 function withServerAddresses(complete: KubeProxyConfiguration, file: KubeProxyDocument): KubeProxyConfiguration {
-  if (!complete.bindAddress.includes(':')) return complete;
+  if (familyOf(complete.bindAddress) === 'ip') return complete;
   return {
     ...complete,
     healthzBindAddress: file.healthzBindAddress || '[::]:10256',

@@ -1,7 +1,7 @@
 // A configuration in the words of those who work by it.
 
 import { parseAddress } from '../net/address.ts';
-import { type BindAddress, parseBindAddress } from '../net/bind-address.ts';
+import { type AddressPort, parseAddressPort } from '../net/address-port.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import type { DetectLocal, ProxyOptions } from '../nftables/compile/node-view.ts';
 import type { NodePortAddress } from '../services/model/node-port-addresses.ts';
@@ -97,8 +97,8 @@ function toList<T>(value: T | undefined): T[] {
 function resolveKubeProxy({ kubeProxy, nftlane }: Configuration, master: string | undefined): KubeProxyConfig {
   const { mode, conntrack, clientConnection } = kubeProxy;
   const { syncPeriod, minSyncPeriod } = kubeProxy[mode === '' ? 'iptables' : mode];
-  const listen = (isEnabled: boolean, text: string, port: number): BindAddress | undefined =>
-    isEnabled ? parseBindAddress(text, port) : undefined;
+  const listen = (isEnabled: boolean, text: string, port: number): AddressPort | undefined =>
+    isEnabled ? parseAddressPort(text, port) : undefined;
   return {
     featureGates: kubeProxy.featureGates,
     clientConnection: { kubeconfig: clientConnection.kubeconfig || undefined, master: master || undefined },

@@ -2,7 +2,7 @@
 
 import type { LogFormat, LogLevel } from '../host/log-level.ts';
 import type { Address } from '../net/address.ts';
-import type { BindAddress } from '../net/bind-address.ts';
+import type { AddressPort } from '../net/address-port.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';
 import type { KubeProxyConfiguration } from './schema/kube-proxy-schema.ts';
 import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
@@ -34,8 +34,8 @@ export interface KubeProxyConfig {
   /** `undefined` for 0.0.0.0 and ::, which say nothing. Otherwise it stands for the node's own address of its family. */
   readonly bindAddress: Address | undefined;
   /** Where a server listens; `undefined` where it is switched off. */
-  readonly healthzBindAddress: BindAddress | undefined;
-  readonly metricsBindAddress: BindAddress | undefined;
+  readonly healthzBindAddress: AddressPort | undefined;
+  readonly metricsBindAddress: AddressPort | undefined;
   /** A server that cannot listen ends the process, instead of trying again. */
   readonly bindAddressHardFail: boolean;
   readonly enableProfiling: boolean;

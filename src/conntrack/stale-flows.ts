@@ -1,5 +1,7 @@
 // Which flows the kernel must forget, and why: the deciding part of the clean-up.
+
 import type { Address } from '../net/address.ts';
+import { printAddressPort } from '../net/address-port.ts';
 import type { Family } from '../net/family.ts';
 import { addressKey, type ConntrackEntry, isTranslated, nodePortKey } from './conntrack-entry.ts';
 import type { RemovedEndpoints } from './removed-endpoints.ts';
@@ -43,7 +45,7 @@ export function staleReason(entry: ConntrackEntry, expected: ExpectedState): str
     .map((key) => expected.removed.servicePortOf(key, endpoint))
     .find((name) => name !== undefined);
   if (servicePort === undefined) return undefined;
-  return `${print(frontend.address, frontend.port)} is no frontend of ${servicePort} any more`;
+  return `${printAddressPort(frontend)} is no frontend of ${servicePort} any more`;
 }
 
 function changedAfterCutoff(key: string, endpoint: string, { removed, addedAt, cutoff }: ExpectedState): boolean {
@@ -59,7 +61,7 @@ function reversedReason(
   const keys = keysOf({ family, address: source, port: sourcePort }, expected);
   const current = frontendOf(keys, expected);
   if (current === undefined || keys.some((key) => expected.uncommitted.has(key))) return undefined;
-  return `an answer has opened anew the flow to ${print(source, sourcePort)}, which is older than this frontend of ${current.servicePort}`;
+  return `an answer has opened anew the flow to ${printAddressPort({ address: source, port: sourcePort })}, which is older than this frontend of ${current.servicePort}`;
 }
 
 interface FrontendAddress {
@@ -80,14 +82,10 @@ function frontendOf(keys: readonly string[], { frontends }: ExpectedState): UdpF
 
 function describe({ servicePort, endpoints }: UdpFrontend, entry: ConntrackEntry): string {
   const { original, reply } = entry;
-  const frontend = print(original.destination, original.destinationPort);
+  const frontend = printAddressPort({ address: original.destination, port: original.destinationPort });
   if (!isTranslated(entry)) return `the flow to ${frontend} is older than this frontend of ${servicePort}`;
   const suffix = endpoints.size === 0 ? ', which has none left' : '';
-  return `${print(reply.source, reply.sourcePort)} is no endpoint of ${servicePort}${suffix}`;
-}
-
-function print(address: Address, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return `${printAddressPort({ address: reply.source, port: reply.sourcePort })} is no endpoint of ${servicePort}${suffix}`;
 }
 
 /** Stale flows that have frontend and endpoint in common: what makes one stale makes all of them stale. */

@@ -1,6 +1,7 @@
 // An explanation as text for a terminal.
 
 import { formatTable } from '../lib/table.ts';
+import { printAddressPort } from '../net/address-port.ts';
 import type { ExplainedEndpoint, Explanation } from './explanation.ts';
 import type { Outcome } from './flow/flow-outcome.ts';
 import type { Packet } from './flow/packet.ts';
@@ -32,10 +33,10 @@ export function printExplanation(explanation: Explanation): string {
   ].join('\n');
 }
 
-function printPacket({ source, destination, destinationPort, protocol, family, inInterface }: Packet): string {
-  const target = family === 'ip6' ? `[${destination}]` : destination;
+function printPacket({ source, destination, destinationPort, protocol, inInterface }: Packet): string {
+  const target = printAddressPort({ address: destination, port: destinationPort });
   const origin = inInterface === undefined ? 'from this node itself' : `in by ${inInterface || 'an unknown interface'}`;
-  return `${source} -> ${target}:${destinationPort}/${protocol}, ${origin}`;
+  return `${source} -> ${target}/${protocol}, ${origin}`;
 }
 
 /** A flow that conntrack knows stays where it is, and so does one whose answers would take another way. */

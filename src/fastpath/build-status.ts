@@ -1,5 +1,6 @@
 // What the fast path tells of itself.
 
+import { printAddressPort } from '../net/address-port.ts';
 import type { DesiredFrontends } from './eligibility/eligibility-index.ts';
 import type { UnresolvedFrontend } from './eligibility/resolve-backends.ts';
 import type { LastCollection } from './flows/flow-collector.ts';
@@ -131,7 +132,7 @@ function frontendStatus(
       destination: destinationOf(frontend),
       backends: backends.map(({ ifindex, address, port, flags }) => {
         const way = (flags & BACKEND_NEIGH) === 0 ? '' : ' (through its queue or filter)';
-        return `${nameOf(ifindex)} ${withPort(address, port)}${way}`;
+        return `${nameOf(ifindex)} ${printAddressPort({ address, port })}${way}`;
       }),
       flows,
       ...(value.suspended ? { suspended: 'connections were not answered by way of the programs' } : {}),
@@ -141,8 +142,4 @@ function frontendStatus(
 
 function destinationOf({ key: { address, port, protocol } }: DesiredFrontends['frontends'][number]): string {
   return `${address} ${port}/${protocol}`;
-}
-
-function withPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

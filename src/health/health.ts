@@ -2,7 +2,7 @@
 
 import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
-import type { BindAddress } from '../net/bind-address.ts';
+import type { AddressPort } from '../net/address-port.ts';
 import { NodeEligibility } from './node-eligibility.ts';
 import { ProxyHealthServer, type ProxyHealthServerOptions } from './proxy-health-server.ts';
 import { ServiceHealthServer, type ServiceHealthServerOptions } from './service-health-server.ts';
@@ -13,7 +13,7 @@ export interface HealthOptions
     SyncHealthOptions,
     Pick<ProxyHealthServerOptions, 'hardFail' | 'retryMs' | 'onResponse'> {
   /** Where /healthz and /livez are answered; `undefined` for nowhere. */
-  readonly address: BindAddress | undefined;
+  readonly address: AddressPort | undefined;
   readonly clock: Pick<Clock, 'now'>;
   /** Told of each health check node port that cannot be opened, once as long as that lasts. */
   readonly onPortFailure?: ServiceHealthServerOptions['onFailure'];

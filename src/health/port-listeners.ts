@@ -3,7 +3,7 @@
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
-import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
+import { type AddressPort, printAddressPort } from '../net/address-port.ts';
 import { HttpListener, type HttpResponse } from './http-listener.ts';
 
 /** A port that cannot be opened. */
@@ -16,7 +16,7 @@ export interface ListenFailure {
 
 export interface PortListenersOptions {
   /** What is answered for a Service at an address. */
-  readonly respond: (service: string, host: Address) => HttpResponse;
+  readonly respond: (service: string, address: Address) => HttpResponse;
   /** Told of each failure once as long as it lasts. */
   readonly onFailure?: ((failure: ListenFailure) => void) | undefined;
   readonly log: Log;
@@ -48,7 +48,7 @@ export class PortListeners {
    * These Services are to be answered at these places, and at no others; at those where they are already, nothing
    * happens. First all that is not wanted any more is closed, for a port may go over from one Service to another.
    */
-  sync(wanted: ReadonlyMap<string, readonly BindAddress[]>): void {
+  sync(wanted: ReadonlyMap<string, readonly AddressPort[]>): void {
     for (const [service, addresses] of wanted) this.#closeUnwanted(service, addresses);
     for (const [service, addresses] of wanted) for (const address of addresses) this.#open(service, address);
   }
@@ -57,9 +57,9 @@ export class PortListeners {
     for (const service of this.#byService.keys()) this.#closeUnwanted(service, []);
   }
 
-  #closeUnwanted(service: string, addresses: readonly BindAddress[]): void {
+  #closeUnwanted(service: string, addresses: readonly AddressPort[]): void {
     this.#failed.delete(service);
-    const wanted = new Set(addresses.map(printBindAddress));
+    const wanted = new Set(addresses.map(printAddressPort));
     const current: ServiceListeners = this.#byService.get(service) ?? {
       listeners: new Map(),
       loggedFailures: new Map(),
@@ -75,24 +75,24 @@ export class PortListeners {
     else this.#byService.delete(service);
   }
 
-  #open(service: string, { host, port }: BindAddress): void {
-    const address = printBindAddress({ host, port });
+  #open(service: string, at: AddressPort): void {
+    const address = printAddressPort(at);
     const current = this.#byService.get(service);
     if (current === undefined || current.listeners.has(address)) return;
-    const respond = (): HttpResponse => this.#options.respond(service, host);
-    const listener = new HttpListener({ host, port, ipv6Only: true, respond });
+    const respond = (): HttpResponse => this.#options.respond(service, at.address);
+    const listener = new HttpListener({ ...at, ipv6Only: true, respond });
     current.listeners.set(address, listener);
     listener.open().then(
       () => {
         if (!current.loggedFailures.delete(address)) return;
-        this.#options.log.info('health checks of a Service are answered after all', { service, address: address });
+        this.#options.log.info('health checks of a Service are answered after all', { service, address });
       },
       (error: unknown) => {
         if (current.listeners.get(address) !== listener) return;
         current.listeners.delete(address);
         this.#failed.add(service);
         const reason = errorMessage(error);
-        if (current.loggedFailures.get(address) !== reason) this.#reportFailure({ service, port, reason });
+        if (current.loggedFailures.get(address) !== reason) this.#reportFailure({ service, port: at.port, reason });
         current.loggedFailures.set(address, reason);
       },
     );

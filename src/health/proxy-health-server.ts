@@ -2,12 +2,12 @@
 
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
-import { type BindAddress, printBindAddress } from '../net/bind-address.ts';
+import { type AddressPort, printAddressPort } from '../net/address-port.ts';
 import { HttpListener, type HttpResponse } from './http-listener.ts';
 import { type HealthPath, type ProxyHealthState, proxyHealthResponse } from './proxy-health-response.ts';
 
 export interface ProxyHealthServerOptions {
-  readonly address: BindAddress;
+  readonly address: AddressPort;
   readonly state: () => ProxyHealthState;
   /** Told of each answer, for counters. */
   readonly onResponse?: ((path: HealthPath, status: number) => void) | undefined;
@@ -44,7 +44,7 @@ export class ProxyHealthServer {
     const { address, hardFail, retryMs = RETRY_MS, log } = this.#options;
     try {
       await this.#listener.open();
-      if (this.#loggedFailure !== '') log.info('health is answered after all', { address: printBindAddress(address) });
+      if (this.#loggedFailure !== '') log.info('health is answered after all', { address: printAddressPort(address) });
     } catch (error) {
       if (hardFail) throw error;
       if (this.#closed) return;

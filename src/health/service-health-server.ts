@@ -5,7 +5,7 @@ import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
 import { type Address, familyOf } from '../net/address.ts';
-import type { BindAddress } from '../net/bind-address.ts';
+import type { AddressPort } from '../net/address-port.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { HttpResponse } from './http-listener.ts';
 import { listenAddresses } from './listen-addresses.ts';
@@ -98,16 +98,16 @@ export class ServiceHealthServer implements SyncObserver {
   }
 
   /** In a family that the Service has no cluster IP in, it does not exist. */
-  #bindAddressesOf(service: string): BindAddress[] {
+  #bindAddressesOf(service: string): AddressPort[] {
     const check = this.#checks.get(service);
     if (check === undefined) return [];
     return [...check.localEndpoints.keys()].flatMap((family) =>
-      this.#addresses[family].map((host) => ({ host, port: check.port })),
+      this.#addresses[family].map((address) => ({ address, port: check.port })),
     );
   }
 
-  #respond(service: string, host: Address): HttpResponse {
-    const count = this.#checks.get(service)?.localEndpoints.get(familyOf(host)) ?? 0;
+  #respond(service: string, address: Address): HttpResponse {
+    const count = this.#checks.get(service)?.localEndpoints.get(familyOf(address)) ?? 0;
     return serviceHealthResponse({ service, localEndpoints: count, serviceProxyHealthy: this.#options.proxyHealthy() });
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Engine } from '../engine/engine.ts';
 import { compare } from '../lib/compare.ts';
+import { printAddressPort } from '../net/address-port.ts';
 import { frontendKey, serviceMapKey } from '../nftables/compile/compile-service.ts';
 import { SETS_AND_MAPS, type SetOrMapName } from '../nftables/compile/sets-and-maps.ts';
 import { setOrMapKey } from '../nftables/plan/ledger.ts';
@@ -181,10 +182,9 @@ function viewFrontend(
   const [verdicts, refusals] = VERDICT_MAPS[address === undefined ? 'node' : 'address'];
   const rejected = kernel.packets(family, refusals, key);
   const dispatched = kernel.packets(family, verdicts, key);
-  const host = address === undefined ? '*' : family === 'ip6' ? `[${address}]` : address;
   return {
     kind,
-    address: `${host}:${frontend.port}`,
+    address: address === undefined ? `*:${frontend.port}` : printAddressPort({ address, port: frontend.port }),
     policy,
     destination: describeDestination(service, frontend, port, engine),
     connections: Math.max(dispatched, countSlotPackets(frontend, kernel)) + rejected,

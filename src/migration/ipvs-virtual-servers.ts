@@ -1,5 +1,7 @@
 // Reading what the kernel says of IPVS.
+
 import { type Address, parseAddress } from '../net/address.ts';
+import { printAddressPort } from '../net/address-port.ts';
 
 /** A virtual server of IPVS, with its connections. */
 export interface VirtualServer {
@@ -51,5 +53,5 @@ function parseHexAddress(text: string): Address {
 /** The arguments by which ipvsadm knows a virtual server. */
 export function ipvsadmArgs({ protocol, address, port }: VirtualServer): string[] {
   const flag = { TCP: '--tcp-service', UDP: '--udp-service', SCTP: '--sctp-service' }[protocol];
-  return [flag, address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`];
+  return [flag, printAddressPort({ address, port })];
 }

@@ -23,6 +23,11 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { family, text: `${addressFromBits(first, family)}/${length}`, length };
 }
 
+/** Reads a prefix, or an address as the prefix that contains only this address. */
+export function parsePrefixOrAddress(text: string): Prefix | undefined {
+  return parsePrefix(text.includes('/') ? text : `${text}/${FAMILY_TRAITS[familyOf(text)].bits}`);
+}
+
 /** Whether the address lies in the block; false for an address of the other family. */
 export function contains(prefix: Prefix, address: Address): boolean {
   if (familyOf(address) !== prefix.family) return false;

@@ -1,6 +1,8 @@
 // Who gets how many connections: as the pods answered, and as nft counted.
+
 import type { ServiceView } from '../../src/inspect/service-view.ts';
 import { formatTable } from '../../src/lib/table.ts';
+import { printAddressPort } from '../../src/net/address-port.ts';
 import { NODES } from '../support/netns/topology.ts';
 import type { DialReport, DialRequest } from '../support/netns/traffic/traffic.ts';
 import type { World } from '../support/netns/world.ts';
@@ -83,7 +85,7 @@ export function endpointsOf({ ports }: ServiceView) {
 /** A pod as `inspect` names it, in both families. */
 export function endpointNames(world: World, { port: { targetPort } }: DemoService, pod: string): string[] {
   const { ip, ip6 } = world.pod(pod);
-  return [`${ip}:${targetPort}`, `[${ip6}]:${targetPort}`];
+  return [ip, ip6].map((address) => printAddressPort({ address, port: targetPort }));
 }
 
 function sumByPod(reports: readonly DialReport[]): Counts {

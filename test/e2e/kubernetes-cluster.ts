@@ -1,6 +1,8 @@
 // A real cluster in which nftlane is at work, by way of kubectl. Its pods run our programs with the node of our image.
+
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { familyOf } from '../../src/net/address.ts';
 import { asArray, asObject } from '../../src/services/objects/read.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
 import { killGroup, output, type PipedChild, start } from '../support/netns/process.ts';
@@ -200,8 +202,8 @@ function toNode(object: unknown): ClusterNode[] {
 
 function toAddresses(addresses: readonly unknown[]): Addresses {
   const texts = addresses.map(String);
-  const ip = texts.find((address) => !address.includes(':'));
-  const ip6 = texts.find((address) => address.includes(':'));
+  const ip = texts.find((address) => familyOf(address) === 'ip');
+  const ip6 = texts.find((address) => familyOf(address) === 'ip6');
   if (ip === undefined || ip6 === undefined) throw new Error(`The suite needs both families; there is ${texts.join()}`);
   return { ip, ip6 };
 }

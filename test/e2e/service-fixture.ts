@@ -1,5 +1,7 @@
 // The suite's own words: Services, their endpoints, and dialling until the cluster has caught up.
+
 import { setTimeout as delay } from 'node:timers/promises';
+import { familyOf } from '../../src/net/address.ts';
 import { endpoint, slice } from '../support/builders/slice.ts';
 import { type ApiObject, merge } from '../support/deployment/merge.ts';
 import type { Addresses } from '../support/netns/topology.ts';
@@ -61,8 +63,8 @@ export class ServiceFixture {
     return {
       name,
       at: {
-        ip: clusterIPs.find((address) => !address.includes(':')) ?? '',
-        ip6: clusterIPs.find((address) => address.includes(':')) ?? '',
+        ip: clusterIPs.find((address) => familyOf(address) === 'ip') ?? '',
+        ip6: clusterIPs.find((address) => familyOf(address) === 'ip6') ?? '',
       },
       nodePorts: { tcp: nodePort('TCP'), udp: nodePort('UDP') },
       object,

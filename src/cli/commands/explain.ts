@@ -9,6 +9,7 @@ import { createRuleset, type Ruleset } from '../../explain/ruleset/ruleset.ts';
 import { readHost } from '../../host/network/host.ts';
 import { CommandError, EXIT } from '../../lib/exit-status.ts';
 import { familyOf, parseAddress } from '../../net/address.ts';
+import { parseAddressPort } from '../../net/address-port.ts';
 import type { Family } from '../../net/family.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
 import { NftClient } from '../../nftables/client/nft-client.ts';
@@ -40,28 +41,28 @@ export async function explainConnection(options: ExplainOptions, source: string,
   return EXIT.ok;
 }
 
-const TARGET = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})(?:\/([A-Za-z]+))?$/;
-
 /** Throws {@link CommandError} with a usage status when the words are no connection. */
 export function parsePacket(
   { source: sourceText, target }: { source: string; target: string },
   { fromHost, inInterface }: Pick<ExplainOptions, 'fromHost' | 'inInterface'>,
   host: Host,
 ): Packet {
-  const [, bracketed, plain = '', port = '', name = 'tcp'] = TARGET.exec(target) ?? [];
+  const [addressPort = '', name = 'tcp', ...rest] = target.split('/');
   const source = parseAddress(sourceText);
-  const destination = parseAddress(bracketed ?? plain);
+  const { address: destination, port } = parseAddressPort(addressPort, 0) ?? { port: 0 };
   const protocol = parseProtocol(name.toUpperCase());
   if (source === undefined) throw usageError(sourceText, 'the source must be an IP address');
-  if (destination === undefined)
-    throw usageError(target, 'must be ADDRESS:PORT[/PROTOCOL], an IPv6 address in brackets');
+  if (destination === undefined || port === 0 || rest.length > 0)
+    throw usageError(
+      target,
+      'must be ADDRESS:PORT[/PROTOCOL]; an IPv6 address needs brackets, and the port must be from 1 to 65535',
+    );
   if (protocol === undefined) throw usageError(target, 'the protocol must be tcp, udp or sctp');
-  if (Number(port) < 1 || Number(port) > 65535) throw usageError(target, 'the port must be from 1 to 65535');
   if (familyOf(source) !== familyOf(destination))
     throw usageError(target, 'source and destination must be of one family');
   const isLocal = fromHost || (inInterface === undefined && isHostAddress(host, source));
   return {
-    ...{ family: familyOf(source), protocol, source, sourcePort: 40_000, destination, destinationPort: Number(port) },
+    ...{ family: familyOf(source), protocol, source, sourcePort: 40_000, destination, destinationPort: port },
     inInterface: isLocal ? undefined : (inInterface ?? outputInterface(host, source) ?? ''),
   } satisfies Packet & { protocol: Protocol };
 }

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import type { FlagValue } from '../../config/configuration.ts';
 import { KUBE_PROXY_KIND } from '../../config/schema/kube-proxy-schema.ts';
 import { NFTLANE_KIND } from '../../config/schema/nftlane-schema.ts';
-import { parseBindAddress, printBindAddress } from '../../net/bind-address.ts';
+import { parseAddressPort, printAddressPort } from '../../net/address-port.ts';
 import { type ConfigFlag, type FlagType, PROXY_FLAGS, RUN_FLAGS } from './flag-table.ts';
 
 /** Adds flags to a command. Every boolean can be said to be false too: `--flag=false`. */
@@ -59,8 +59,8 @@ function impliedFields({ name }: ConfigFlag, text: unknown): FlagValue[] {
 
 /** Servers whose port has a flag of its own, where they listen without any flag, and what turns them off. */
 const SERVERS = [
-  { name: 'healthz', host: '0.0.0.0', wanted: 'serveHealth' },
-  { name: 'metrics', host: '127.0.0.1', wanted: 'serveMetrics' },
+  { name: 'healthz', defaultAddress: '0.0.0.0', wanted: 'serveHealth' },
+  { name: 'metrics', defaultAddress: '127.0.0.1', wanted: 'serveMetrics' },
 ] as const;
 
 /**
@@ -68,13 +68,13 @@ const SERVERS = [
  * kube-proxy passes over them where there is a configuration file.
  */
 export function readPortFlags(given: Readonly<Record<string, unknown>>): FlagValue[] {
-  return SERVERS.flatMap(({ name, host, wanted }): FlagValue[] => {
-    const [port, address = host] = [given[`${name}Port`], given[`${name}BindAddress`]];
+  return SERVERS.flatMap(({ name, defaultAddress, wanted }): FlagValue[] => {
+    const [port, address = defaultAddress] = [given[`${name}Port`], given[`${name}BindAddress`]];
     const flag = `--${name}-port`;
     if (port === undefined || address === '') return [];
     if (Number(port) === 0) return [{ flag, kind: NFTLANE_KIND, path: [wanted], value: false }];
-    const at = Number.isInteger(Number(port)) ? parseBindAddress(String(address), Number(port)) : undefined;
-    const text = at === undefined ? `${address}:${port}` : printBindAddress(at);
+    const at = Number.isInteger(Number(port)) ? parseAddressPort(String(address), Number(port)) : undefined;
+    const text = at === undefined ? `${address}:${port}` : printAddressPort(at);
     return [{ flag, kind: KUBE_PROXY_KIND, path: [`${name}BindAddress`], value: text }];
   });
 }

@@ -1,6 +1,6 @@
 // What KubeProxyConfiguration must obey besides the types of its fields. Sections of other modes are not looked at.
 import { parseAddress } from '../../net/address.ts';
-import { parseBindAddress } from '../../net/bind-address.ts';
+import { parseAddressPort } from '../../net/address-port.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import type { ConfigurationProblem } from './configuration-error.ts';
 import { formatValue } from './decode.ts';
@@ -58,7 +58,7 @@ function checkAddresses(config: KubeProxyConfiguration, report: ReportProblem): 
     report('bindAddress', `${formatValue(config.bindAddress)} is not an IP address`);
   }
   for (const field of ['healthzBindAddress', 'metricsBindAddress'] as const) {
-    if (parseBindAddress(config[field], 1) === undefined) {
+    if (parseAddressPort(config[field], 1) === undefined) {
       report(field, `${formatValue(config[field])} is neither an IP address nor IP:port with a port from 1 to 65535`);
     }
   }

@@ -1,5 +1,7 @@
 // What becomes of a flow, in a form in which what should happen and what does can be compared.
+
 import type { Address } from '../../net/address.ts';
+import { printAddressPort } from '../../net/address-port.ts';
 
 /** `untouched` is left to the host: routed, or delivered, as if there were no proxy. */
 export type Outcome = 'forward' | 'refuse' | 'drop' | 'untouched';
@@ -54,6 +56,6 @@ export function diffOutcomes(one: FlowOutcome, other: FlowOutcome, { a, b }: { a
 }
 
 function destinationName({ address, port, masquerade }: Destination): string {
-  const endpoint = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  const endpoint = printAddressPort({ address, port });
   return masquerade ? `${endpoint} (masqueraded)` : endpoint;
 }

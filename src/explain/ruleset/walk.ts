@@ -1,6 +1,6 @@
 // One way of a packet through the chains of a host, rule by rule; where a number is drawn, the caller chooses.
 import { invariant, unreachable } from '../../lib/invariant.ts';
-import { contains, parsePrefix } from '../../net/prefix.ts';
+import { contains, parsePrefixOrAddress } from '../../net/prefix.ts';
 import { verdictChain } from '../../nftables/syntax/element.ts';
 import { type Chain, type Hook, printRule, type Rule, type Statement } from '../../nftables/syntax/statement.ts';
 import { type Host, isHostAddress, outputInterface, type Packet } from '../flow/packet.ts';
@@ -237,7 +237,7 @@ class Walker {
 }
 
 function isInPrefix(text: string, address: string): boolean {
-  const prefix = parsePrefix(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`);
+  const prefix = parsePrefixOrAddress(text);
   return prefix !== undefined && contains(prefix, address);
 }
 

@@ -2,8 +2,8 @@
 
 import type { Engine } from '../../engine/engine.ts';
 import type { Address } from '../../net/address.ts';
-import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
-import { type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { FAMILIES } from '../../net/family.ts';
+import { type Prefix, parsePrefixOrAddress } from '../../net/prefix.ts';
 import type { NodeView } from '../../nftables/compile/node-view.ts';
 
 /** {@link excludedSources} as things are now. */
@@ -22,11 +22,8 @@ export function excludedSources(
 ): Prefix[] {
   const { detectLocal, serviceCidrs } = node;
   const pods = detectLocal.by === 'source' ? Object.values(detectLocal.prefixes) : [];
-  const hostPrefixes = hostAddresses.map(
-    (address) => `${address}/${FAMILY_TRAITS[address.includes(':') ? 'ip6' : 'ip'].bits}`,
-  );
-  const texts = [...pods, ...FAMILIES.flatMap((family) => serviceCidrs[family]), ...hostPrefixes];
-  const blocks = [...texts.flatMap((text) => parsePrefix(text) ?? []), ...podCidrs];
+  const texts = [...pods, ...FAMILIES.flatMap((family) => serviceCidrs[family]), ...hostAddresses];
+  const blocks = [...texts.flatMap((text) => parsePrefixOrAddress(text) ?? []), ...podCidrs];
   return [...new Map(blocks.map((block) => [block.text, block])).values()];
 }
 

@@ -1,4 +1,5 @@
 // Flows as conntrack entries: what the kernel needs to go on with them when the programs are gone.
+import { printAddressPort } from '../../net/address-port.ts';
 import type { FlowEntry } from '../maps/entries.ts';
 
 /** In seconds: the peers set it anew with their next packets. */
@@ -16,7 +17,9 @@ export function conntrackRestoreLines(flows: readonly FlowEntry[]): string[] {
     const tcp = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : [];
     // The client's port is another one towards the pod where its own was taken.
     const source =
-      translated.clientPort === client.port ? [] : ['--src-nat', withPort(client.address, translated.clientPort)];
+      translated.clientPort === client.port
+        ? []
+        : ['--src-nat', printAddressPort({ address: client.address, port: translated.clientPort })];
     const words = [
       ...['-I', '-p', protocol, '-t', protocol === 'tcp' ? TCP_SECONDS : UDP_SECONDS, '-u', 'SEEN_REPLY,ASSURED'],
       ...tcp,
@@ -24,12 +27,8 @@ export function conntrackRestoreLines(flows: readonly FlowEntry[]): string[] {
       ...['--sport', client.port, '--dport', other.port],
       // The kernel makes the reply of this, and knows by it that the flow is translated: a reply that is given as it is to
       // become would look to it like one of a flow that is not.
-      ...['--dst-nat', withPort(translated.address, translated.port), ...source],
+      ...['--dst-nat', printAddressPort(translated), ...source],
     ];
     return [words.join(' ')];
   });
-}
-
-function withPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

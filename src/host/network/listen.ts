@@ -1,8 +1,8 @@
 // Letting a server listen, with a reason in words where it cannot.
 import type { Server } from 'node:net';
-import { type BindAddress, printBindAddress } from '../../net/bind-address.ts';
+import { type AddressPort, printAddressPort } from '../../net/address-port.ts';
 
-export interface ListenAddress extends BindAddress {
+export interface ListenAddress extends AddressPort {
   /** `::` takes connections of IPv4 as well, unless this is set. */
   readonly ipv6Only: boolean;
 }
@@ -13,7 +13,7 @@ export class ListenError extends Error {
 }
 
 /** Resolves when it listens, or was closed meanwhile. Rejects with {@link ListenError}; it can be tried again then. */
-export function listen(server: Server, { host, port, ipv6Only }: ListenAddress): Promise<void> {
+export function listen(server: Server, { address, port, ipv6Only }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       server.off('error', fail).off('listening', done).off('close', done);
@@ -25,14 +25,14 @@ export function listen(server: Server, { host, port, ipv6Only }: ListenAddress):
     const fail = (cause: NodeJS.ErrnoException): void => {
       settle();
       reject(
-        new ListenError(`Cannot listen at ${printBindAddress({ host, port })}: ${describeListenError(cause)}`, {
+        new ListenError(`Cannot listen at ${printAddressPort({ address, port })}: ${describeListenError(cause)}`, {
           cause,
         }),
       );
     };
     // Closed meanwhile, it will never say that it listens.
     server.once('error', fail).once('listening', done).once('close', done);
-    server.listen({ host, port, ipv6Only });
+    server.listen({ host: address, port, ipv6Only });
   });
 }
 

@@ -1,5 +1,7 @@
 // New connections by Service port and by endpoint, of the busiest of them.
+
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { printAddressPort } from '../../net/address-port.ts';
 import type { EndpointCount, PortCount } from './connection-counts.ts';
 import type { ConnectionReader } from './connection-reader.ts';
 
@@ -68,7 +70,7 @@ function labelsOf({ name, label }: Pick<PortCount, 'name' | 'label'>) {
   return { namespace, service, port, ip_family: label };
 }
 
-function printEndpoint({ endpoint, label }: EndpointCount): string {
+function printEndpoint({ endpoint }: EndpointCount): string {
   const [address = '', port = ''] = endpoint.split(' . ');
-  return label === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+  return printAddressPort({ address, port: Number(port) });
 }

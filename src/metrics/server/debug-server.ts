@@ -5,7 +5,7 @@ import type { Log } from '../../host/log.ts';
 import { ListenError, listen } from '../../host/network/listen.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
-import { type BindAddress, printBindAddress } from '../../net/bind-address.ts';
+import { type AddressPort, printAddressPort } from '../../net/address-port.ts';
 
 export interface PageResponse {
   /** 200 when absent. */
@@ -25,7 +25,7 @@ export type PageHandler = (question: PageRequest) => PageResponse | Promise<Page
 export type Pages = Readonly<Record<string, PageHandler>>;
 
 export interface DebugServerParts {
-  readonly address: BindAddress;
+  readonly address: AddressPort;
   readonly pages: Pages;
   /** Where it cannot listen it gives up, instead of trying again and again. */
   readonly hardFail: boolean;
@@ -84,7 +84,7 @@ export class DebugServer {
     while (!signal.aborted) {
       try {
         await listen(this.#server, { ...address, ipv6Only: false });
-        if (loggedFailure !== '') log.info('metrics are served now', { address: printBindAddress(address) });
+        if (loggedFailure !== '') log.info('metrics are served now', { address: printAddressPort(address) });
         return;
       } catch (error) {
         const reason = errorMessage(error);

@@ -1,6 +1,7 @@
 // One Service as elements: the only thing that it is in the kernel.
 
-import { contains, withoutOverlaps } from '../../net/prefix.ts';
+import { FAMILY_TRAITS } from '../../net/family.ts';
+import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
 import type { Backend } from '../../services/model/backends.ts';
 import type { Frontend } from '../../services/model/frontends.ts';
 import type { ServicePortModel } from '../../services/model/service-port.ts';
@@ -228,7 +229,7 @@ function addSourceRanges(frontends: readonly Frontend[], { service, port, add, c
   const nodeIsAllowed = ranges.some((range) => contains(range, compileContext.node.addresses[port.family]));
   const nodeOwned = nodeIsAllowed ? restricted.flatMap(({ address }) => address ?? []) : [];
   const outsideRanges = nodeOwned.filter((address) => !ranges.some((range) => contains(range, address)));
-  const sources = [...withoutOverlaps(ranges).map(({ text }) => withoutFullLength(text)), ...outsideRanges];
+  const sources = [...withoutOverlaps(ranges).map(withoutFullLength), ...outsideRanges];
   for (const frontend of restricted) {
     const key = serviceMapKey(frontend);
     add('firewall-ips', key, '');
@@ -237,8 +238,8 @@ function addSourceRanges(frontends: readonly Frontend[], { service, port, add, c
 }
 
 /** nft lists the prefix of a single address as that address. */
-function withoutFullLength(prefix: string): string {
-  return prefix.replace(prefix.includes(':') ? /\/128$/ : /\/32$/, '');
+function withoutFullLength({ family, text, length }: Prefix): string {
+  return length === FAMILY_TRAITS[family].bits ? text.slice(0, text.indexOf('/')) : text;
 }
 
 /** An endpoint of this node that reaches itself must see another client address, or it answers to itself. */

@@ -1,6 +1,7 @@
 // The slices of a Service port, merged into one list of backends.
 
 import { compare } from '../../lib/compare.ts';
+import { printAddressPort } from '../../net/address-port.ts';
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice, SliceEndpoint } from '../objects/endpoint-slice.ts';
 import type { ServicePort } from '../objects/service.ts';
@@ -37,7 +38,7 @@ export function backendsOf(
 }
 
 function toBackend(endpoint: SliceEndpoint, port: number, at: { family: Family; nodeName: string }): Backend {
-  const name = at.family === 'ip' ? `${endpoint.address}:${port}` : `[${endpoint.address}]:${port}`;
+  const name = printAddressPort({ address: endpoint.address, port });
   const local = at.nodeName !== '' && endpoint.nodeName === at.nodeName;
   const { address, ready, serving, terminating, nodeName, zoneHints, nodeHints } = endpoint;
   return { address, ready, serving, terminating, nodeName, zoneHints, nodeHints, port, name, isLocal: local };

@@ -1,6 +1,6 @@
 // What clients of a Service dial: its cluster IP, its external addresses, its node port.
 
-import type { Address } from '../../net/address.ts';
+import { type Address, familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { familiesOf, type Service, type ServicePort, type TrafficPolicy } from '../objects/service.ts';
 import type { EndpointUsage } from './select-backends.ts';
@@ -22,7 +22,7 @@ export interface Frontend {
 export function frontendsOf(service: Service, servicePort: ServicePort, family: Family): Frontend[] {
   const clusterIp = service.clusterIps[family];
   if (clusterIp === undefined) return [];
-  const ofFamily = (address: Address): boolean => address.includes(':') === (family === 'ip6');
+  const ofFamily = (address: Address): boolean => familyOf(address) === family;
   const { port, nodePort } = servicePort;
   const frontendAt = (kind: FrontendKind, policy: TrafficPolicy) => (address: Address) => ({
     kind,

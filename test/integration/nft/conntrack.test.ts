@@ -1,6 +1,9 @@
 // UDP flows through a real daemon and a real conntrack: they leave what they must, and nothing else is touched.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { familyOf } from '../../../src/net/address.ts';
+import { FAMILY_TRAITS } from '../../../src/net/family.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import type { DialReport, Transport } from '../../support/netns/traffic/traffic.ts';
@@ -182,7 +185,7 @@ async function until(
 
 /** The UDP entries of the first node to an address, with what tells one from those that come after it. */
 async function entriesTo(address: string): Promise<string[]> {
-  const family = address.includes(':') ? 'ipv6' : 'ipv4';
+  const family = FAMILY_TRAITS[familyOf(address)].label.toLowerCase();
   const listing = await node1.output('conntrack', ['-L', '-p', 'udp', '-f', family, '--orig-dst', address, '-o', 'id']);
   return listing
     .split('\n')

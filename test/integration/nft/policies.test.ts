@@ -1,7 +1,9 @@
 // Real packets through real daemons: which endpoint a client gets, whether it gets the same again, and who is let in.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { familyOf } from '../../../src/net/address.ts';
 import { clusterIps } from '../../support/builders/service.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { serviceAddresses } from '../../support/netns/manifests.ts';
@@ -53,7 +55,7 @@ interface DialTarget {
 
 /** The pods that answer the client, all of whose connections are answered. */
 async function podsOf(t: Test, target: DialTarget, count: number, as: Addresses = CLIENT): Promise<string[]> {
-  const report = await dial(client, { ...target, sourceAddress: as[familyOf(target)], count });
+  const report = await dial(client, { ...target, sourceAddress: as[familyOf(target.address)], count });
   t.equal(report.answered, count, `${target.protocol} ${target.address} answers ${JSON.stringify(report.errors)}`);
   return Object.keys(report.pods).sort();
 }
@@ -61,10 +63,6 @@ async function podsOf(t: Test, target: DialTarget, count: number, as: Addresses 
 /** The pod that each of the clients gets. */
 function podOfEach(t: Test, target: DialTarget): Promise<string[]> {
   return Promise.all(CLIENTS.map(async (each) => (await podsOf(t, target, 1, each)).join()));
-}
-
-function familyOf({ address }: DialTarget): Family {
-  return address.includes(':') ? 'ip6' : 'ip';
 }
 
 function withNodePort(nodePort: number) {

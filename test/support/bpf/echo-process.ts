@@ -4,7 +4,7 @@
 //     echo-process.ts ask ADDRESS PORT       answers lines of JSON, `Question`, with lines of JSON, `Outcome`
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';
 
 export interface EchoRequest {
@@ -38,7 +38,7 @@ async function serve(address: string, port: number): Promise<void> {
     socket.pipe(socket);
   });
   await once(server.listen(port, address), 'listening');
-  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   socket.on('message', (message, from) => {
     socket.send(Buffer.alloc(Number(message.toString()), 'x'), from.port, from.address, () => {});
   });
@@ -84,7 +84,7 @@ function requestUdp(
   { bytes, padTo = 0, timeoutMs = UDP_TIMEOUT_MS }: EchoRequest,
 ): Promise<EchoResult> {
   return new Promise((resolve) => {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
     const end = (outcome: EchoResult) => {
       clearTimeout(timer);
       socket.close();

@@ -1,4 +1,5 @@
 // Packets as bytes, with all lengths and checksums computed here and nowhere else.
+import { isIPv6 } from 'node:net';
 import { addressBytes } from '../../../src/fastpath/maps/layout.ts';
 
 export const TCP = 6;
@@ -94,7 +95,7 @@ export function concat(...parts: readonly (Uint8Array | readonly number[])[]): U
 }
 
 function isIp6({ src }: Ip): boolean {
-  return src.includes(':');
+  return isIPv6(src);
 }
 
 function tcp({ sport, dport, flags = ACK, data = new Uint8Array() }: Segment, ip: Ip): Uint8Array {

@@ -1,4 +1,6 @@
 // The smallest Service that is proxied.
+import { familyOf } from '../../../src/net/address.ts';
+import { FAMILY_TRAITS } from '../../../src/net/family.ts';
 import { type ApiObject, merge } from '../deployment/merge.ts';
 
 /** A Service of type ClusterIP at 10.96.0.1:80. `name` is `namespace/name`. */
@@ -21,6 +23,6 @@ export function service(name = 'shop/web', overrides: ApiObject = {}): ApiObject
 
 /** The `spec` fields that give a Service these cluster IPs. */
 export function clusterIps(...addresses: readonly string[]): ApiObject {
-  const ipFamilies = addresses.map((address) => (address.includes(':') ? 'IPv6' : 'IPv4'));
+  const ipFamilies = addresses.map((address) => FAMILY_TRAITS[familyOf(address)].label);
   return { clusterIP: addresses[0], clusterIPs: addresses, ipFamilies };
 }

@@ -2,7 +2,7 @@
 
 import type { KernelListing } from '../../../src/engine/engine.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
-import { parsePrefix, withoutOverlaps } from '../../../src/net/prefix.ts';
+import { parsePrefixOrAddress, withoutOverlaps } from '../../../src/net/prefix.ts';
 import type { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import type { InstalledElement } from '../../../src/nftables/plan/ledger.ts';
 
@@ -191,9 +191,7 @@ function copyTable({ objects, chains }: Table): Table {
 function overlap(a: string, b: string): boolean {
   const [left, right] = [a, b].map((key) => key.lastIndexOf(' . '));
   if (a.slice(0, left) !== b.slice(0, right)) return false;
-  const [one, other] = [a.slice((left ?? 0) + 3), b.slice((right ?? 0) + 3)].map((text) =>
-    parsePrefix(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`),
-  );
+  const [one, other] = [a.slice((left ?? 0) + 3), b.slice((right ?? 0) + 3)].map((text) => parsePrefixOrAddress(text));
   return one !== undefined && other !== undefined && withoutOverlaps([one, other]).length < 2;
 }
 

@@ -5,7 +5,7 @@
 //     announcer-process.ts listen        answers lines of JSON, `Order`, with lines of JSON, `Heard`
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, isIPv6, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
 /** To open sockets, which wait for their greeting; or to wait until all that are open have heard a word. */
@@ -98,7 +98,7 @@ function openListener(
     socket.on('close', () => onError('the connection was closed'));
     return words;
   }
-  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   socket.on('message', take).on('error', ({ message }) => onError(message));
   socket.connect(port, address, () => socket.send('?'));
   return words;

@@ -21,8 +21,8 @@ t.test("kubeadm's file gives the defaults, its pod network and its kubeconfig, w
   t.strictSame(settings.kubeProxy, {
     featureGates: {},
     clientConnection: { kubeconfig: '/var/lib/kube-proxy/kubeconfig.conf', master: undefined },
-    healthzBindAddress: { host: '0.0.0.0', port: 10256 },
-    metricsBindAddress: { host: '127.0.0.1', port: 10249 },
+    healthzBindAddress: { address: '0.0.0.0', port: 10256 },
+    metricsBindAddress: { address: '127.0.0.1', port: 10249 },
     bindAddress: undefined,
     bindAddressHardFail: false,
     enableProfiling: false,
@@ -218,13 +218,13 @@ t.test('servers can be switched off, and their default follows the family of the
   t.strictSame(
     [ip6.healthzBindAddress, ip6.metricsBindAddress],
     [
-      { host: '::', port: 10256 },
-      { host: '::1', port: 10249 },
+      { address: '::', port: 10256 },
+      { address: '::1', port: 10249 },
     ],
   );
   t.equal(ip6.bindAddress, 'fd00::5');
   t.strictSame(settingsOf(configurationText('healthzBindAddress: 10.0.0.1')).kubeProxy.healthzBindAddress, {
-    host: '10.0.0.1',
+    address: '10.0.0.1',
     port: 10256,
   });
 });

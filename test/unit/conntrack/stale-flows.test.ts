@@ -1,10 +1,12 @@
 // Tests of src/conntrack/stale-flows.ts.
+
 import t from 'tap';
 import { addressKey, type ConntrackEntry, nodePortKey, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
 import { RemovedEndpoints } from '../../../src/conntrack/removed-endpoints.ts';
 import { ReversedFlows } from '../../../src/conntrack/reversed-flows.ts';
 import { type ExpectedState, StaleFlows, staleReason } from '../../../src/conntrack/stale-flows.ts';
 import type { UdpFrontend } from '../../../src/conntrack/udp-frontends.ts';
+import { familyOf } from '../../../src/net/address.ts';
 
 const CLIENT = '192.0.2.9';
 const NODE = '192.0.2.1';
@@ -73,7 +75,7 @@ function flow(to: string, from: string): ConntrackEntry {
   const [destination = '', destinationPort] = to.split(' ');
   const [source = '', sourcePort] = from.split(' ');
   return {
-    family: destination.includes(':') ? 'ip6' : 'ip',
+    family: familyOf(destination),
     original: { source: CLIENT, sourcePort: 1000, destination, destinationPort: Number(destinationPort) },
     reply: { source, sourcePort: Number(sourcePort), destination: NODE, destinationPort: 1000 },
   };

@@ -38,7 +38,7 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const { log, lines } = recordLog();
   const port = await freePort();
-  const address = { host: '127.0.0.1', port };
+  const address = { address: '127.0.0.1', port };
   const health = new Health({ engine, address, hardFail: false, clock, log, ...options });
   let waiting = false;
   const watcher: SyncObserver = {
@@ -148,7 +148,7 @@ t.test('Health tries again where somebody else listens, or gives up where it mus
   const { log, lines } = recordLog();
   const { port, leave } = await occupy(0, '127.0.0.1');
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const given = { engine, address: { host: '127.0.0.1', port }, clock: systemClock, log, retryMs: 5 };
+  const given = { engine, address: { address: '127.0.0.1', port }, clock: systemClock, log, retryMs: 5 };
   using hard = new Health({ ...given, hardFail: true });
   const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   await t.rejects(hard.open(), { name: 'ListenError', message: reason });

@@ -10,7 +10,7 @@ const ANSWER: HttpResponse = { status: 503, headers: { 'X-Given': 'yes' }, body:
 
 async function listenerAt(host: string, { ipv6Only = false, answer = (_: string) => ANSWER } = {}) {
   const port = await freePort();
-  return { port, listener: new HttpListener({ host, port, ipv6Only, respond: answer }) };
+  return { port, listener: new HttpListener({ address: host, port, ipv6Only, respond: answer }) };
 }
 
 t.test('HttpListener answers by path, whatever the method and the query', async (t) => {
@@ -55,7 +55,7 @@ t.test('HttpListener says why it cannot listen, and can be opened later', async 
   await listener.open();
   t.teardown(() => listener.close());
   t.equal(await outcome({ port }), 503);
-  const absent = new HttpListener({ host: '2001:db8::1', port, ipv6Only: true, respond: () => ANSWER });
+  const absent = new HttpListener({ address: '2001:db8::1', port, ipv6Only: true, respond: () => ANSWER });
   const reason = 'no interface of this node has this address';
   await t.rejects(absent.open(), new ListenError(`Cannot listen at [2001:db8::1]:${port}: ${reason}`));
 });

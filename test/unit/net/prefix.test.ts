@@ -1,7 +1,8 @@
 // Tests of src/net/prefix.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
-import { addressFromBits } from '../../../src/net/address.ts';
+import { addressFromBits, familyOf } from '../../../src/net/address.ts';
 import { contains, type Prefix, parsePrefix, withoutOverlaps } from '../../../src/net/prefix.ts';
 
 function prefix(text: string): Prefix {
@@ -26,7 +27,7 @@ const CANONICAL: readonly [given: string, canonical: string][] = [
 t.test('parsePrefix() clears host bits and gives the canonical form', async (t) => {
   for (const [given, canonical] of CANONICAL) {
     const [address = '', length] = canonical.split('/');
-    const family = address.includes(':') ? 'ip6' : 'ip';
+    const family = familyOf(address);
     t.strictSame(parsePrefix(given), { family, text: canonical, length: Number(length) }, given);
   }
 });

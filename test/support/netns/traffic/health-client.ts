@@ -1,4 +1,5 @@
 // Asks the health servers of nodes from a namespace: load balancers and probes do it from outside.
+import { printAddressPort } from '../../../../src/net/address-port.ts';
 import type { Namespace } from '../namespace.ts';
 
 /** An answer; without a status, the error code of the socket. */
@@ -28,6 +29,7 @@ asking.end();
 
 /** One question with a connection of its own. */
 export async function getHealth(from: Namespace, address: string, port: number, path = '/'): Promise<HealthResponse> {
-  const host = address.includes(':') ? `[${address}]` : address;
-  return JSON.parse(await from.output(process.execPath, ['-e', PROGRAM, `http://${host}:${port}${path}`]));
+  return JSON.parse(
+    await from.output(process.execPath, ['-e', PROGRAM, `http://${printAddressPort({ address, port })}${path}`]),
+  );
 }

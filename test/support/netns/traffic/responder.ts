@@ -2,7 +2,7 @@
 // Its only argument is a JSON document; it prints a line when it listens and ends with its standard input.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer, isIPv6, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Addresses } from '../topology.ts';
 import type { Answer } from './traffic.ts';
@@ -46,7 +46,7 @@ function serve(socket: Socket): void {
 }
 
 async function listenUdp(address: string, port: number): Promise<void> {
-  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   socket.on('message', (_message, from) => {
     const answer: Answer = {
       pod: name,

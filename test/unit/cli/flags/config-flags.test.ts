@@ -69,7 +69,7 @@ t.test('an empty address switches a server off, and a boolean can be false', asy
   t.strictSame([off.healthzBindAddress, off.metricsBindAddress], [undefined, undefined]);
   const text = `apiVersion: nftlane.io/v1alpha1\nkind: NftlaneConfiguration\nserveHealth: false\nstrictSourceRanges: true\n`;
   const on = settingsOf(text, flagsOf(['--healthz-bind-address=127.0.0.1', '--strict-source-ranges=false']));
-  t.strictSame(on.kubeProxy.healthzBindAddress, { host: '127.0.0.1', port: 10256 });
+  t.strictSame(on.kubeProxy.healthzBindAddress, { address: '127.0.0.1', port: 10256 });
   t.equal(on.proxy.strictSourceRanges, false);
 });
 
@@ -107,9 +107,9 @@ t.test('arguments are taken as Go programs take them', async (t) => {
 
 t.test('the deprecated ports of servers are for addresses that have none, and 0 turns a server off', async (t) => {
   const cases: [given: Record<string, unknown>, health: unknown, metrics: unknown][] = [
-    [{ healthzPort: '7' }, { host: '0.0.0.0', port: 7 }, { host: '127.0.0.1', port: 10_249 }],
-    [{ healthzPort: '7', healthzBindAddress: 'fd00::1' }, { host: 'fd00::1', port: 7 }, { port: 10_249 }],
-    [{ metricsPort: '8', metricsBindAddress: '192.0.2.1:9' }, { port: 10_256 }, { host: '192.0.2.1', port: 9 }],
+    [{ healthzPort: '7' }, { address: '0.0.0.0', port: 7 }, { address: '127.0.0.1', port: 10_249 }],
+    [{ healthzPort: '7', healthzBindAddress: 'fd00::1' }, { address: 'fd00::1', port: 7 }, { port: 10_249 }],
+    [{ metricsPort: '8', metricsBindAddress: '192.0.2.1:9' }, { port: 10_256 }, { address: '192.0.2.1', port: 9 }],
     [{ healthzPort: '0', metricsPort: '0', healthzBindAddress: '192.0.2.1' }, undefined, undefined],
     [{ healthzPort: '7', healthzBindAddress: '' }, undefined, { port: 10_249 }],
   ];

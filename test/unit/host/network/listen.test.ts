@@ -5,8 +5,8 @@ import { ListenError, listen } from '../../../../src/host/network/listen.ts';
 import { freePort, occupy } from '../../health/ask.ts';
 
 t.test('listen() leaves nothing behind when it fails, however often it is tried', async (t) => {
-  const place = { host: '127.0.0.1', port: await freePort(), ipv6Only: true };
-  const { leave } = await occupy(place.port, place.host);
+  const place = { address: '127.0.0.1', port: await freePort(), ipv6Only: true };
+  const { leave } = await occupy(place.port, place.address);
   const server = createServer();
   const listeners = () => ['error', 'listening', 'close'].map((event) => server.listenerCount(event));
   const before = listeners();
@@ -23,7 +23,7 @@ t.test('listen() leaves nothing behind when it fails, however often it is tried'
 
 t.test('listen() resolves when the server is closed meanwhile', async (t) => {
   const server = createServer();
-  const listening = listen(server, { host: '127.0.0.1', port: await freePort(), ipv6Only: true });
+  const listening = listen(server, { address: '127.0.0.1', port: await freePort(), ipv6Only: true });
   server.close();
   await listening;
   t.notOk(server.listening);

@@ -16,7 +16,7 @@ async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = s
   const program = { name: 'nftlane', version: '1.2.3', startedAt: 0, now: () => 3_661_000 };
   const metrics = { print, contentType: 'text/plain; version=0.0.4; charset=utf-8' };
   const pages = debugPages({ metrics, program, configuration: () => ({ kind: 'KubeProxyConfiguration' }) });
-  const server = new DebugServer({ address: { host: '127.0.0.1', port }, pages, hardFail: false, log, clock });
+  const server = new DebugServer({ address: { address: '127.0.0.1', port }, pages, hardFail: false, log, clock });
   const stop = new AbortController();
   const running = server.run(stop.signal);
   t.teardown(async () => {
@@ -114,7 +114,7 @@ t.test('DebugServer gives up when it must listen and cannot', async (t) => {
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
   const { log } = recordLog();
-  const address = { host: '127.0.0.1', port };
+  const address = { address: '127.0.0.1', port };
   const server = new DebugServer({ address, pages: {}, hardFail: true, log, clock: systemClock });
   const message = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   await t.rejects(server.run(new AbortController().signal), { name: 'ListenError', message });

@@ -4,7 +4,7 @@ import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
 import { NftUnavailable } from '../nftables/client/nft-error.ts';
-import { parseErrorMessages } from '../nftables/syntax/error-message.ts';
+import { NftProgram } from '../nftables/client/nft-program.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 
 /** The version of nft, the right to use it, and each feature. Nothing is loaded: `nft -c` has the kernel check, and forget. */
@@ -54,6 +54,7 @@ function requiredFeatures(family: Family): Readonly<Record<string, readonly [opt
 }
 
 async function checkFeatures(context: DoctorContext): Promise<Check[]> {
+  const nft = new NftProgram({ command: context.nft, run: context.system.run });
   const checks: Check[] = [];
   for (const family of FAMILIES) {
     const ipv6Unavailable = family === 'ip6' ? await ipv6UnavailableReason(context.system.read) : undefined;
@@ -63,8 +64,8 @@ async function checkFeatures(context: DoctorContext): Promise<Check[]> {
     }
     const missing: string[] = [];
     for (const [feature, [option, body]] of Object.entries(requiredFeatures(family))) {
-      const error = await nftCheckError(context, `table ${family} nftlane-doctor {\n${body}\n}\n`);
-      if (error !== undefined) missing.push(`${feature} (${error}; kernel option ${option})`);
+      const [error] = await nft.check(`table ${family} nftlane-doctor {\n${body}\n}\n`);
+      if (error !== undefined) missing.push(`${feature} (${error.message}; kernel option ${option})`);
     }
     const name = `${family === 'ip' ? 'IPv4' : 'IPv6'} nftables`;
     const advice = 'load the kernel modules of these options, or take a kernel that has them';
@@ -72,13 +73,6 @@ async function checkFeatures(context: DoctorContext): Promise<Check[]> {
     else checks.push(ok(name, 'everything that our rulesets use is there'));
   }
   return checks;
-}
-
-/** What nft or the kernel has against it. */
-async function nftCheckError({ system, nft }: DoctorContext, input: string): Promise<string | undefined> {
-  const { status, stderr } = await system.run(nft, ['-c', '-f', '-'], { input });
-  if (status === 0) return undefined;
-  return parseErrorMessages(stderr)[0]?.message ?? `exit status ${status}`;
 }
 
 /** The first kernel that takes all of our rules. */

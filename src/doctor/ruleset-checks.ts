@@ -1,34 +1,16 @@
 // Rules of others that stand in the way of ours.
-import * as z from 'zod/mini';
+import { emptyIfListingFailed } from '../nftables/client/nft-error.ts';
+import { NftProgram } from '../nftables/client/nft-program.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import { type Check, type DoctorContext, ok, warning } from './check.ts';
-
-const CHAINS = z.object({
-  nftables: z.array(
-    z.object({
-      chain: z.optional(
-        z.object({
-          family: z.string(),
-          table: z.string(),
-          name: z.string(),
-          type: z.optional(z.string()),
-          hook: z.optional(z.string()),
-          prio: z.optional(z.number()),
-          policy: z.optional(z.string()),
-        }),
-      ),
-    }),
-  ),
-});
 
 /** The priority at which we translate: what comes before may translate first. */
 const DNAT_PRIORITY = -100;
 
 /** An `accept` of ours cannot overrule what another table drops: both have to let a packet pass. */
 export async function checkForeignRules(context: DoctorContext): Promise<Check[]> {
-  const { stdout } = await context.system.run(context.nft, ['-j', '-t', 'list', 'chains']);
-  const { nftables } = CHAINS.parse(JSON.parse(stdout || '{"nftables":[]}'));
-  const chains = nftables.flatMap(({ chain }) => chain ?? []).filter(({ table }) => table !== TABLE);
+  const nft = new NftProgram({ command: context.nft, run: context.system.run });
+  const chains = (await nft.listChains().catch(emptyIfListingFailed)).filter(({ table }) => table !== TABLE);
   const nameOf = (chain: { family: string; table: string; name: string }) =>
     `${chain.family} ${chain.table} ${chain.name}`;
   const dropChains = chains.filter(({ hook = '', policy }) => policy === 'drop' && ['forward', 'input'].includes(hook));

@@ -1,6 +1,7 @@
 // The chains of kube-proxy in the tables of iptables-nft. nft alone removes them: no iptables program is needed.
-import * as z from 'zod/mini';
 import { FAMILIES, type Family } from '../net/family.ts';
+import type { NftProgram } from '../nftables/client/nft-program.ts';
+import type { ListedChain } from '../nftables/syntax/json-listing.ts';
 import {
   IPTABLES_TABLES,
   type IptablesTable,
@@ -12,15 +13,12 @@ import {
 } from './kube-proxy-chains.ts';
 import {
   type FindResult,
-  failureMessage,
   type LeftoverCleaner,
   mergeRemovalResults,
   NOTHING_REMOVED,
   pluralize,
   type RemovalResult,
   type RemoveOptions,
-  runForOutput,
-  type System,
 } from './leftover-cleaner.ts';
 
 /** As many operations go to one nft as keep its memory below 20 MB. */
@@ -37,11 +35,9 @@ interface TableRef {
  * a hundred thousand or more, need not be read at all.
  */
 export class IptablesNftCleaner implements LeftoverCleaner {
-  readonly #system: System;
-  readonly #nft: string;
+  readonly #nft: NftProgram;
 
-  constructor(system: System, { nft }: { nft: string }) {
-    this.#system = system;
+  constructor(nft: NftProgram) {
     this.#nft = nft;
   }
 
@@ -77,9 +73,9 @@ export class IptablesNftCleaner implements LeftoverCleaner {
       ...chunks(plan.chains).map((chunk) => chunk.map((chain) => `delete chain ${tableName} ${chain}`)),
     ];
     for (const lines of stages) {
-      const result = await this.#system.run(this.#nft, ['-f', '-'], { input: `${lines.join('\n')}\n` });
-      if (result.status === 0) continue;
-      const failure = `Cannot remove kube-proxy's chains from iptables-nft ${tableName}: ${failureMessage(result)}`;
+      const [error] = await this.#nft.apply(`${lines.join('\n')}\n`);
+      if (error === undefined) continue;
+      const failure = `Cannot remove kube-proxy's chains from iptables-nft ${tableName}: ${error.message}`;
       return { removed: [], kept, failures: [failure] };
     }
     const sizes = `${pluralize(plan.chains.length, 'chain')}, ${pluralize(plan.jumpRules.length, 'rule')} that led to them`;
@@ -114,7 +110,7 @@ export class IptablesNftCleaner implements LeftoverCleaner {
 
   /** The tables of iptables-nft that hold chains of kube-proxy's, with all their chains. */
   async #tables(): Promise<(readonly [TableRef, readonly ListedChain[]])[]> {
-    const chains = parseNftObjects(await runForOutput(this.#system, this.#nft, ['-j', '-t', 'list', 'chains']), CHAIN);
+    const chains = await this.#nft.listChains();
     const refs = FAMILIES.flatMap((family) => IPTABLES_TABLES.map((table) => ({ family, table })));
     return refs
       .map((ref) => [ref, chains.filter((chain) => chain.family === ref.family && chain.table === ref.table)] as const)
@@ -125,40 +121,11 @@ export class IptablesNftCleaner implements LeftoverCleaner {
   async #jumpRules(ref: TableRef, chains: readonly string[]): Promise<JumpRule[]> {
     const jumpRules: JumpRule[] = [];
     for (const chain of chains) {
-      const args = ['-j', '-a', 'list', 'chain', ref.family, ref.table, chain];
-      for (const { handle, expr } of parseNftObjects(await runForOutput(this.#system, this.#nft, args), RULE)) {
-        const target = expr.map((part) => part.jump?.target ?? part.goto?.target).find((name) => name !== undefined);
-        if (target !== undefined) jumpRules.push({ chain: chain, target, rule: String(handle) });
-      }
+      for (const { handle, target } of await this.#nft.listJumps({ ...ref, name: chain }))
+        jumpRules.push({ chain, target, rule: String(handle) });
     }
     return jumpRules;
   }
-}
-
-const CHAIN = z.object({
-  chain: z.object({
-    family: z.string(),
-    table: z.string(),
-    name: z.string(),
-    hook: z.optional(z.string()),
-    policy: z.optional(z.string()),
-  }),
-});
-type ListedChain = z.infer<typeof CHAIN>['chain'];
-
-const TARGET = z.optional(z.object({ target: z.string() }));
-const RULE = z.object({
-  rule: z.object({ handle: z.number(), expr: z.array(z.object({ jump: TARGET, goto: TARGET })) }),
-});
-
-/** The objects of one kind in what `nft -j` printed; what is of no use to us is passed over. */
-function parseNftObjects<T>(text: string, schema: z.ZodMiniType<Record<string, T>>): T[] {
-  if (text.trim() === '') return [];
-  const { nftables = [] }: { nftables?: unknown[] } = JSON.parse(text);
-  return nftables.flatMap((object) => {
-    const { data } = schema.safeParse(object);
-    return data === undefined ? [] : Object.values(data);
-  });
 }
 
 function chunks(chains: readonly string[]): string[][] {

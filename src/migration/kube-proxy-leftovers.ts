@@ -1,5 +1,6 @@
 // All that kube-proxy can have left in a network namespace, whichever mode it had.
 
+import { NftProgram } from '../nftables/client/nft-program.ts';
 import { IptablesLegacyCleaner } from './iptables-legacy-cleaner.ts';
 import { IptablesNftCleaner } from './iptables-nft-cleaner.ts';
 import { IpvsCleaner } from './ipvs-cleaner.ts';
@@ -22,8 +23,9 @@ export class KubeProxyLeftovers {
   readonly #ipvs: IpvsCleaner;
 
   constructor({ nft, system = hostSystem }: { nft: string; system?: System }) {
-    this.#tables = new KubeProxyTableCleaner(system, { nft });
-    this.#iptables = [new IptablesNftCleaner(system, { nft }), new IptablesLegacyCleaner(system)];
+    const nftProgram = new NftProgram({ command: nft, run: system.run });
+    this.#tables = new KubeProxyTableCleaner(nftProgram);
+    this.#iptables = [new IptablesNftCleaner(nftProgram), new IptablesLegacyCleaner(system)];
     this.#ipvs = new IpvsCleaner(system);
   }
 

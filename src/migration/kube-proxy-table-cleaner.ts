@@ -1,22 +1,14 @@
 // What kube-proxy leaves in its nftables mode: two tables of its own.
-import {
-  type FindResult,
-  failureMessage,
-  type LeftoverCleaner,
-  NOTHING_REMOVED,
-  type RemovalResult,
-  runForOutput,
-  type System,
-} from './leftover-cleaner.ts';
+import { FAMILIES } from '../net/family.ts';
+import type { NftProgram } from '../nftables/client/nft-program.ts';
+import { type FindResult, type LeftoverCleaner, NOTHING_REMOVED, type RemovalResult } from './leftover-cleaner.ts';
 
-const TABLE = /^table (ip6?) kube-proxy$/;
+const TABLE = 'kube-proxy';
 
 export class KubeProxyTableCleaner implements LeftoverCleaner {
-  readonly #system: System;
-  readonly #nft: string;
+  readonly #nft: NftProgram;
 
-  constructor(system: System, { nft }: { nft: string }) {
-    this.#system = system;
+  constructor(nft: NftProgram) {
     this.#nft = nft;
   }
 
@@ -28,15 +20,15 @@ export class KubeProxyTableCleaner implements LeftoverCleaner {
   async remove(): Promise<RemovalResult> {
     const tables = await this.#tables();
     if (tables.length === 0) return NOTHING_REMOVED;
-    const input = tables.map((table) => `delete ${table}\n`).join('');
-    const result = await this.#system.run(this.#nft, ['-f', '-'], { input });
+    const [error] = await this.#nft.apply(tables.map((table) => `delete ${table}\n`).join(''));
     const names = tables.map((table) => `nftables ${table}`);
-    if (result.status === 0) return { removed: names, kept: [], failures: [] };
-    return { removed: [], kept: [], failures: [`Cannot remove ${names.join(', ')}: ${failureMessage(result)}`] };
+    if (error === undefined) return { removed: names, kept: [], failures: [] };
+    return { removed: [], kept: [], failures: [`Cannot remove ${names.join(', ')}: ${error.message}`] };
   }
 
   async #tables(): Promise<string[]> {
-    const listed = await runForOutput(this.#system, this.#nft, ['list', 'tables']);
-    return listed.split('\n').filter((line) => TABLE.test(line));
+    const tables = await this.#nft.listTables();
+    const families = FAMILIES.filter((each) => tables.some(({ family, name }) => family === each && name === TABLE));
+    return families.map((family) => `table ${family} ${TABLE}`);
   }
 }

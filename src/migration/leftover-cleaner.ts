@@ -69,13 +69,6 @@ export function mergeRemovalResults(parts: readonly RemovalResult[]): RemovalRes
   };
 }
 
-/** What a program that has to succeed prints. Rejects with what it said when it did not. */
-export async function runForOutput(system: System, command: string, args: readonly string[]): Promise<string> {
-  const result = await system.run(command, args);
-  if (result.status === 0) return result.stdout;
-  throw new Error(`Cannot run "${[command, ...args].join(' ')}": ${failureMessage(result)}`);
-}
-
 /** What a program said of its failure, in one line. */
 export function failureMessage({ status, stderr }: ExecResult): string {
   const line = stderr.split('\n').find((text) => text.trim() !== '' && !text.startsWith('# Warning'));

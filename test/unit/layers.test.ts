@@ -64,6 +64,7 @@ const ONLY_IN: readonly { readonly text: RegExp; readonly places: readonly strin
       'src/fastpath/loader/loader-process.ts',
     ],
   },
+  { text: /'-f', '-'|'list', '(?:tables?|chains?|sets?|maps?|ruleset)'/, places: ['src/nftables/client/'] },
   { text: /'@kubernetes\/client-node[/']/, places: ['src/sources/api-server/'] },
   { text: /'prom-client[/']/, places: ['src/metrics/'] },
 ];

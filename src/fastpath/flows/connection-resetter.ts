@@ -1,10 +1,10 @@
 // Connections to pods that are no more: nft is told of them, and resets them.
 
 import type { Log } from '../../host/log.ts';
-import { exec } from '../../host/process/exec.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { familyOf } from '../../net/address.ts';
 import { FAMILIES } from '../../net/family.ts';
+import { NftProgram } from '../../nftables/client/nft-program.ts';
 import { RESET_CONNECTIONS_SIZE, resetConnections } from '../../nftables/compile/sets-and-maps.ts';
 import { concat } from '../../nftables/syntax/element.ts';
 import { OperationLines } from '../../nftables/syntax/operation.ts';
@@ -46,9 +46,8 @@ export class ConnectionResetter {
 
   /** A process of its own, for the daemon's session may be at work on a load. Says why it could not be done. */
   async #load(lines: readonly string[]): Promise<string | undefined> {
-    const input = `${lines.join('\n')}\n`;
-    const { status, stderr } = await exec(this.#parts.nft, ['-f', '-'], { input, timeoutMs: TIMEOUT_MS });
-    return status === 0 ? undefined : stderr.trim().split('\n')[0];
+    const nft = new NftProgram({ command: this.#parts.nft, timeoutMs: TIMEOUT_MS });
+    return (await nft.apply(`${lines.join('\n')}\n`))[0]?.message;
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { exec } from '../../host/process/exec.ts';
 import type { Address } from '../../net/address.ts';
+import { emptyIfListingFailed } from '../../nftables/client/nft-error.ts';
+import type { NftProgram } from '../../nftables/client/nft-program.ts';
 
 export interface Link {
   readonly ifindex: number;
@@ -101,14 +103,9 @@ export async function probeNeighbours(targets: readonly { device: string; addres
 }
 
 /** Names of tables and chains that anybody has made. */
-export async function readNftNames(nftProgram: string): Promise<string[]> {
-  const { stdout, status } = await exec(nftProgram, ['-j', 'list', 'chains'], { timeoutMs: TIMEOUT_MS });
-  if (status !== 0) return [];
-  const { nftables = [] } = JSON.parse(stdout) as { nftables?: readonly Json[] };
-  return nftables.flatMap((each) => {
-    const chain = each['chain'] as Json | undefined;
-    return chain === undefined ? [] : [String(chain['table']), String(chain['name'])];
-  });
+export async function readNftNames(nft: NftProgram): Promise<string[]> {
+  const chains = await nft.listChains().catch(emptyIfListingFailed);
+  return chains.flatMap(({ table, name }) => [table, name]);
 }
 
 async function runJson(command: string, ...args: readonly string[]): Promise<Json[]> {

@@ -2,6 +2,7 @@
 
 import { errorMessage } from '../../lib/error-message.ts';
 import type { Address } from '../../net/address.ts';
+import { NftProgram } from '../../nftables/client/nft-program.ts';
 import type { LoaderClient, ProgramRole } from '../loader/loader-client.ts';
 import { type DeviceConflict, deviceConflicts, nodeConflict } from './conflicts.ts';
 import { lookUpRoutes, type NetworkState, probeNeighbours, readNetworkState, readNftNames } from './network-state.ts';
@@ -12,6 +13,7 @@ const DEVICE_CHECK_INTERVAL_MS = 30_000;
 const NODE_CHECK_INTERVAL_MS = 60_000;
 /** In milliseconds: a neighbour that has not answered is asked again after this. */
 const PROBE_INTERVAL_MS = 10_000;
+const NFT_TIMEOUT_MS = 10_000;
 
 export interface Uplink {
   readonly name: string;
@@ -23,7 +25,7 @@ export interface Uplink {
 
 export class NodeNetwork {
   readonly #programs: LoaderClient;
-  readonly #nft: string;
+  readonly #nft: NftProgram;
   readonly #deviceChecks = new Map<
     string,
     { readonly at: number; readonly nodeConflict: DeviceConflict | undefined }
@@ -43,7 +45,7 @@ export class NodeNetwork {
 
   constructor(of: { readonly programs: LoaderClient; readonly nft: string }) {
     this.#programs = of.programs;
-    this.#nft = of.nft;
+    this.#nft = new NftProgram({ command: of.nft, timeoutMs: NFT_TIMEOUT_MS });
   }
 
   get state(): NetworkState {

@@ -1,16 +1,17 @@
 // The kernel's nftables, as far as our tables go.
 
 import type { KernelListing } from '../../engine/engine.ts';
-import { ExecError, exec } from '../../host/process/exec.ts';
+import { ExecError } from '../../host/process/exec.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { allSetsAndMaps } from '../compile/sets-and-maps.ts';
 import { type InstalledElement, setOrMapKey } from '../plan/ledger.ts';
 import type { SetOrMap } from '../syntax/element.ts';
-import { parseErrorMessages } from '../syntax/error-message.ts';
+import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
 import { ElementReader, type ListedElement, readTable } from '../syntax/listing.ts';
 import { addTable, deleteTable, TABLE } from '../syntax/operation.ts';
 import { readRuleCounts } from '../syntax/rule-counts.ts';
 import { NftOutcomeUnknown, NftRefusal, NftUnavailable } from './nft-error.ts';
+import { NftProgram } from './nft-program.ts';
 import { NftSession } from './nft-session.ts';
 import { SessionPool } from './session-pool.ts';
 
@@ -30,13 +31,13 @@ export type CounterListing = ReadonlyMap<string, readonly ListedElement[]>;
 
 /** Runs nft. One instance, one network namespace: the one this process lives in. */
 export class NftClient {
-  readonly #command: string;
+  readonly #program: NftProgram;
   readonly #session: NftSession;
   readonly #pool: SessionPool;
   #sessionFailures = 0;
 
   constructor({ command }: { command: string }) {
-    this.#command = command;
+    this.#program = new NftProgram({ command, timeoutMs: TIMEOUT_MS });
     this.#session = new NftSession({ command, timeoutMs: TIMEOUT_MS });
     this.#pool = new SessionPool({ command, timeoutMs: TIMEOUT_MS });
   }
@@ -44,9 +45,9 @@ export class NftClient {
   /** Finds out whether nft is there, new enough, and allowed to work. Returns its version; throws {@link NftUnavailable}. */
   async check(): Promise<string> {
     const version = await this.#version();
-    const { status, stderr } = await this.#nft(['-t', 'list', 'tables']);
-    if (status === 0) return version;
-    const reason = parseErrorMessages(stderr)[0]?.message ?? stderr.split('\n')[0] ?? '';
+    const [error] = errorMessages(await this.#program.run(['-t', 'list', 'tables']));
+    if (error === undefined) return version;
+    const reason = error.message;
     const hint = reason.includes('not permitted') ? ' (CAP_NET_ADMIN in this network namespace is needed)' : '';
     throw new NftUnavailable(`Cannot use nftables: ${reason}${hint}`);
   }
@@ -57,8 +58,8 @@ export class NftClient {
    */
   async unsupportedFamilies(): Promise<[Family, string][]> {
     const input = `${FAMILIES.map((family) => addTable(family).line).join('\n')}\n`;
-    const { stderr } = await this.#nft(['-c', '-f', '-'], { input }).catch(() => ({ stderr: '' }));
-    return parseErrorMessages(stderr).flatMap(({ line, message }): [Family, string][] => {
+    const errors = await this.#program.check(input).catch(() => []);
+    return errors.flatMap(({ line, message }): [Family, string][] => {
       const family = FAMILIES[line - 1];
       return family !== undefined && FAMILY_UNSUPPORTED.test(message) ? [[family, message]] : [];
     });
@@ -82,7 +83,7 @@ export class NftClient {
     const chains: string[] = [];
     const elements = new Map<string, Map<string, InstalledElement>>();
     for (const family of FAMILIES) {
-      const table = await this.#table(family);
+      const table = readTable(await this.#listTable(family));
       chains.push(...table.chains.map((chain) => `${family} ${chain}`));
       for (const object of allSetsAndMaps()) {
         if (object.family !== family || !table.objects.includes(object.name)) continue;
@@ -96,9 +97,8 @@ export class NftClient {
 
   /** The families in which our table is there. */
   async existingTables(): Promise<Family[]> {
-    const { stdout } = await this.#nft(['list', 'tables']);
-    const tables = stdout.split('\n');
-    return FAMILIES.filter((family) => tables.includes(`table ${family} ${TABLE}`));
+    const tables = await this.#program.listTables();
+    return FAMILIES.filter((family) => tables.some((table) => table.family === family && table.name === TABLE));
   }
 
   /**
@@ -116,9 +116,8 @@ export class NftClient {
   async ruleCounts(): Promise<Map<string, number>> {
     const counts = new Map<string, number>();
     for (const family of FAMILIES) {
-      const { status, stdout, stderr } = await this.#nft(['-t', 'list', 'table', family, TABLE]);
-      if (status !== 0 && !isAbsent(stderr)) throw new NftRefusal(parseErrorMessages(stderr));
-      for (const [chain, count] of readRuleCounts(stdout)) counts.set(`${family} ${chain}`, count);
+      for (const [chain, count] of readRuleCounts(await this.#listTable(family)))
+        counts.set(`${family} ${chain}`, count);
     }
     return counts;
   }
@@ -145,15 +144,15 @@ export class NftClient {
   }
 
   async #applyWithoutSession(text: string): Promise<void> {
-    const { status, stderr } = await this.#nft(['-f', '-'], { input: text });
-    if (status !== 0) throw new NftRefusal(parseErrorMessages(stderr));
+    const errors = await this.#program.apply(text);
+    if (errors.length > 0) throw new NftRefusal(errors);
   }
 
-  async #table(family: Family): Promise<ReturnType<typeof readTable>> {
-    const { status, stdout, stderr } = await this.#nft(['-t', 'list', 'table', family, TABLE]);
-    if (status === 0) return readTable(stdout);
-    if (isAbsent(stderr)) return { chains: [], objects: [] };
-    throw new NftRefusal(parseErrorMessages(stderr));
+  /** Our table of a family without its elements; empty when there is none. */
+  async #listTable(family: Family): Promise<string> {
+    const result = await this.#program.run(['-t', 'list', 'table', family, TABLE]);
+    throwUnlessAbsent(errorMessages(result));
+    return result.stdout;
   }
 
   async #elements({ family, kind, name }: SetOrMap, onElement: (element: ListedElement) => void): Promise<void> {
@@ -161,32 +160,25 @@ export class NftClient {
     const onLine = (line: string) => {
       for (const element of reader.read(line)) onElement(element);
     };
-    const { status, stderr } = await this.#nft(['list', kind, family, TABLE, name], { onLine });
-    if (status !== 0 && !isAbsent(stderr)) throw new NftRefusal(parseErrorMessages(stderr));
+    const result = await this.#program.run(['list', kind, family, TABLE, name], { onLine, timeoutMs: LIST_TIMEOUT_MS });
+    throwUnlessAbsent(errorMessages(result));
   }
 
   async #version(): Promise<string> {
-    const { stdout } = await this.#nft(['--version']).catch((error: unknown) => {
+    const { stdout } = await this.#program.run(['--version']).catch((error: unknown) => {
       const missing = error instanceof ExecError && error.kind === 'not-found';
       throw missing ? new NftUnavailable(`${error.message} (install nftables 1.1 or newer)`) : error;
     });
     const [, version = '', major, minor] = /v((\d+)\.(\d+)\S*)/.exec(stdout) ?? [];
     if (Number(major) * 100 + Number(minor) >= MIN_NFT_VERSION[0] * 100 + MIN_NFT_VERSION[1]) return version;
-    throw new NftUnavailable(`Cannot use "${this.#command}": it is version ${version || 'unknown'}, and 1.1 is needed`);
-  }
-
-  async #nft(args: readonly string[], options: { input?: string; onLine?: (line: string) => void } = {}) {
-    try {
-      const timeoutMs = options.onLine === undefined ? TIMEOUT_MS : LIST_TIMEOUT_MS;
-      return await exec(this.#command, args, { ...options, timeoutMs });
-    } catch (error) {
-      if (error instanceof ExecError && error.kind === 'failed')
-        throw new NftOutcomeUnknown(error.message, { cause: error });
-      throw error;
-    }
+    throw new NftUnavailable(
+      `Cannot use "${this.#program.command}": it is version ${version || 'unknown'}, and 1.1 is needed`,
+    );
   }
 }
 
-function isAbsent(stderr: string): boolean {
-  return parseErrorMessages(stderr).some(({ message }) => message.endsWith('No such file or directory'));
+/** What is not there has nothing to list. */
+function throwUnlessAbsent(errors: readonly NftErrorMessage[]): void {
+  const isAbsent = errors.some(({ message }) => message.endsWith('No such file or directory'));
+  if (errors.length > 0 && !isAbsent) throw new NftRefusal(errors);
 }

@@ -19,6 +19,17 @@ export class NftOutcomeUnknown extends Error {
   override readonly name = 'NftOutcomeUnknown';
 }
 
+/** nft could not list what was asked for. */
+export class NftListingFailed extends Error {
+  override readonly name = 'NftListingFailed';
+}
+
+/** For `catch`: a listing that failed counts as empty. Throws any other error. */
+export function emptyIfListingFailed(error: unknown): [] {
+  if (error instanceof NftListingFailed) return [];
+  throw error;
+}
+
 /** This machine cannot run us: no nft, one that is too old, or no right to use it. Trying again does not help. */
 export class NftUnavailable extends Error {
   override readonly name = 'NftUnavailable';

@@ -17,6 +17,18 @@ export function parseErrorMessages(stderr: string): NftErrorMessage[] {
 }
 
 /**
+ * The errors of an nft that ended with this status; none when that is 0. Where nft gave no error of its own, the first
+ * line of standard error, or the status.
+ */
+export function errorMessages({ status, stderr }: { status: number; stderr: string }): NftErrorMessage[] {
+  if (status === 0) return [];
+  const messages = parseErrorMessages(stderr);
+  if (messages.length > 0) return messages;
+  const line = stderr.split('\n').find((text) => text.trim() !== '' && !text.startsWith('# Warning'));
+  return [{ line: 0, message: line?.trim() ?? `exit status ${status}` }];
+}
+
+/**
  * Whether a complaint says that the kernel holds something else than we believed: what was to be deleted is not there,
  * or what was to be added is.
  */

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { IptablesNftCleaner } from '../../../src/migration/iptables-nft-cleaner.ts';
 import { KubeProxyTableCleaner } from '../../../src/migration/kube-proxy-table-cleaner.ts';
+import { NftProgram } from '../../../src/nftables/client/nft-program.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';
 
 const LISTING = JSON.stringify({
@@ -15,21 +16,22 @@ const LISTING = JSON.stringify({
 t.test('a listing that fails is no empty one', async (t) => {
   const system = new FakeSystem();
   const failing = { ...system, run: async () => ({ status: 139, stdout: '', stderr: '' }) };
-  await t.rejects(new KubeProxyTableCleaner(failing, { nft: 'nft' }).find(), /"nft list tables": exit status 139/);
-  await t.rejects(new IptablesNftCleaner(failing, { nft: 'nft' }).find(), /list chains": exit status 139/);
+  const nft = new NftProgram({ command: 'nft', run: failing.run });
+  await t.rejects(new KubeProxyTableCleaner(nft).find(), /"nft list tables": exit status 139/);
+  await t.rejects(new IptablesNftCleaner(nft).find(), /list chains": exit status 139/);
 });
 
 t.test('what the kernel refuses is told', async (t) => {
   const system = new FakeSystem();
   system.programs.set('nft', '{"nftables":[]}').set('nft -j -t list chains', LISTING);
-  const refusing = {
-    read: system.read,
+  const nft = new NftProgram({
+    command: 'nft',
     run: async (command: string, args: readonly string[]) => {
       const result = await system.run(command, args);
       return args[0] === '-f' ? { status: 1, stdout: '', stderr: 'Error: Device or resource busy\n' } : result;
     },
-  };
-  const { removed, failures } = await new IptablesNftCleaner(refusing, { nft: 'nft' }).remove({ keepAccepting: true });
+  });
+  const { removed, failures } = await new IptablesNftCleaner(nft).remove({ keepAccepting: true });
   t.strictSame(removed, []);
-  t.match(failures, [/chains from iptables-nft ip nat: Error: Device or resource busy/]);
+  t.match(failures, [/chains from iptables-nft ip nat: Device or resource busy/]);
 });

@@ -80,11 +80,7 @@ t.test('an nft that refuses is a warning, a loader that fails is an error', asyn
   const { ended, told } = begin(t, { flows: [FLOW], complaint: 'Error: No such file or directory' });
   await ended.resetThrough([7]);
   t.strictSame(told, [
-    [
-      'warn',
-      'connections to pods that have gone may hang',
-      { connections: 1, reason: 'Error: No such file or directory' },
-    ],
+    ['warn', 'connections to pods that have gone may hang', { connections: 1, reason: 'No such file or directory' }],
   ]);
   const missing = new ConnectionResetter({
     programs: { flowsThrough: () => Promise.reject(new Error('lost')) },

@@ -1,0 +1,79 @@
+// The nft program: every nft process that runs once starts here. Long-lived ones are in nft-session.ts.
+import { ExecError, type ExecOptions, type ExecResult, exec } from '../../host/process/exec.ts';
+import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
+import { type ListedChain, type ListedJump, parseChains, parseJumps } from '../syntax/json-listing.ts';
+import { NftListingFailed, NftOutcomeUnknown } from './nft-error.ts';
+
+export interface NftProgramOptions {
+  /** A name in PATH, or a path. */
+  readonly command: string;
+  /** The default of every run. */
+  readonly timeoutMs?: number;
+  /** Runs a program to its end. */
+  readonly run?: (command: string, args: readonly string[], options: ExecOptions) => Promise<ExecResult>;
+}
+
+/** A table of any owner. */
+export interface ListedTable {
+  readonly family: string;
+  readonly name: string;
+}
+
+/**
+ * Runs nft in the network namespace of this process. Throws {@link ExecError} of kind `not-found` when there is no such
+ * program, and {@link NftOutcomeUnknown} when it was killed or timed out.
+ */
+export class NftProgram {
+  readonly command: string;
+  readonly #timeoutMs: number;
+  readonly #run: NonNullable<NftProgramOptions['run']>;
+
+  constructor({ command, timeoutMs = 60_000, run = exec }: NftProgramOptions) {
+    this.command = command;
+    this.#timeoutMs = timeoutMs;
+    this.#run = run;
+  }
+
+  /** Runs nft with these arguments. Resolves whatever its exit status is. */
+  async run(args: readonly string[], options: Partial<ExecOptions> = {}): Promise<ExecResult> {
+    try {
+      return await this.#run(this.command, args, { timeoutMs: this.#timeoutMs, ...options });
+    } catch (error) {
+      const isUnknown = error instanceof ExecError && error.kind === 'failed';
+      throw isUnknown ? new NftOutcomeUnknown(error.message, { cause: error }) : error;
+    }
+  }
+
+  /** Applies the script as one transaction. Returns the errors; none when it was applied. */
+  async apply(script: string): Promise<NftErrorMessage[]> {
+    return errorMessages(await this.run(['-f', '-'], { input: script }));
+  }
+
+  /** Has the kernel check the script without applying it. Returns the errors; none when it would be applied. */
+  async check(script: string): Promise<NftErrorMessage[]> {
+    return errorMessages(await this.run(['-c', '-f', '-'], { input: script }));
+  }
+
+  /** All tables. Throws {@link NftListingFailed}, as the other listings do. */
+  async listTables(): Promise<ListedTable[]> {
+    const text = await this.#list(['list', 'tables']);
+    return [...text.matchAll(/^table (\S+) (\S+)$/gm)].map(([, family = '', name = '']) => ({ family, name }));
+  }
+
+  /** The chains of all tables. */
+  async listChains(): Promise<ListedChain[]> {
+    return parseChains(await this.#list(['-j', '-t', 'list', 'chains']));
+  }
+
+  /** The rules of a chain that jump to other chains. */
+  async listJumps({ family, table, name }: Pick<ListedChain, 'family' | 'table' | 'name'>): Promise<ListedJump[]> {
+    return parseJumps(await this.#list(['-j', '-a', 'list', 'chain', family, table, name]));
+  }
+
+  async #list(args: readonly string[]): Promise<string> {
+    const result = await this.run(args);
+    const [error] = errorMessages(result);
+    if (error === undefined) return result.stdout;
+    throw new NftListingFailed(`Cannot run "${[this.command, ...args].join(' ')}": ${error.message}`);
+  }
+}

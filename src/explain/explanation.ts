@@ -53,50 +53,50 @@ export function explain(
 ): Explanation {
   const { store, node } = engine;
   const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };
-  const verdict = resolveFlow(packet, buildServiceTable(state, node, host));
+  const resolved = resolveFlow(packet, buildServiceTable(state, node, host));
   const { outcome, destinations, steps, otherOutcomes } = trace(packet, ruleset, host);
-  const differences = diffOutcomes(verdict, { outcome, destinations }, { a: 'the Services', b: 'the kernel' });
-  const fastPath = verdict.entry === undefined ? undefined : explainFastPath(packet, view);
+  const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'the Services', b: 'the kernel' });
+  const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, view);
   const inconsistencies = otherOutcomes.map((other) => `the kernel: ${outcome}, but on other draws ${other}`);
   return {
     packet,
-    outcome: verdict.outcome,
-    service: verdict.entry?.service.key,
-    reason: verdict.reason,
-    steps: verdict.steps,
-    endpoints: verdict.entry === undefined ? [] : endpointsOf(verdict.entry, verdict, engine),
+    outcome: resolved.outcome,
+    service: resolved.entry?.service.key,
+    reason: resolved.reason,
+    steps: resolved.steps,
+    endpoints: resolved.entry === undefined ? [] : endpointsOf(resolved.entry, resolved, engine),
     ...(fastPath === undefined ? {} : { fastPath }),
     kernel: { outcome, destinations, steps },
     differences: [...differences, ...inconsistencies],
   };
 }
 
-function endpointsOf(listing: FrontendEntry, { destinations }: ResolvedFlow, engine: Engine): ExplainedEndpoint[] {
-  const { service, frontend } = listing;
+function endpointsOf(entry: FrontendEntry, { destinations }: ResolvedFlow, engine: Engine): ExplainedEndpoint[] {
+  const { service, frontend } = entry;
   const { name, protocol } = frontend.servicePort;
   const model = engine
     .model(service.key)
     .find(({ family, port }) => family === frontend.family && port.name === name && port.protocol === protocol);
   return (model?.backends ?? []).map((backend) => {
-    const landing = destinations.find(({ address, port }) => address === backend.address && port === backend.port);
+    const destination = destinations.find(({ address, port }) => address === backend.address && port === backend.port);
     return {
       endpoint: backend.name,
       node: backend.nodeName,
-      share: landing?.share ?? 0,
-      masquerade: landing?.masquerade,
-      reason: model === undefined ? '' : reasonFor(backend, { listing, model, engine, used: landing !== undefined }),
+      share: destination?.share ?? 0,
+      masquerade: destination?.masquerade,
+      reason: model === undefined ? '' : reasonFor(backend, { entry, model, engine, used: destination !== undefined }),
     };
   });
 }
 
 function reasonFor(
   backend: Backend,
-  { listing, model, engine, used }: { listing: FrontendEntry; model: ServicePortModel; engine: Engine; used: boolean },
+  { entry, model, engine, used }: { entry: FrontendEntry; model: ServicePortModel; engine: Engine; used: boolean },
 ): string {
   const { selection, endpointUsage } = model;
   const usable = selection.cluster.includes(backend) || selection.local.includes(backend);
   if (!used && usable) {
-    if (listing.service.weights[backend.address] === 0) return 'its weight is 0';
+    if (entry.service.weights[backend.address] === 0) return 'its weight is 0';
     const isRemote = `on node ${backend.nodeName || '(none)'}`;
     if (!backend.isLocal) return `${isRemote}, and this client may use endpoints of this node only`;
     return 'not for this client';

@@ -123,10 +123,12 @@ function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: 
     frontends: port.frontends.map((frontend) => viewFrontend(service, frontend, port, { engine, kernel })),
     endpoints: port.backends.map((backend) => {
       const reason = explainBackend(backend, port.selection, port.endpointUsage, nodeTopology);
-      if (!isSelected(backend, port)) return viewEndpoint(backend, slotsByFrontend, { why: reason, wanted: false });
-      if (service.weights[backend.address] === 0)
-        return viewEndpoint(backend, slotsByFrontend, { why: `${reason}, but its weight is 0`, wanted: false });
-      return viewEndpoint(backend, slotsByFrontend, { why: reason, wanted: true });
+      const selected = isSelected(backend, port);
+      const withoutWeight = selected && service.weights[backend.address] === 0;
+      return viewEndpoint(backend, slotsByFrontend, {
+        reason: withoutWeight ? `${reason}, but its weight is 0` : reason,
+        isExpected: selected && !withoutWeight,
+      });
     }),
   };
 }
@@ -153,7 +155,7 @@ function isSelected(backend: Backend, { selection }: ServicePortModel): boolean 
 function viewEndpoint(
   backend: Backend,
   slotsByFrontend: readonly ListedElement[][][],
-  { why: reason, wanted: isExpected }: { readonly why: string; readonly wanted: boolean },
+  { reason, isExpected }: { readonly reason: string; readonly isExpected: boolean },
 ): EndpointView {
   const data = `${backend.address} . ${backend.port}`;
   const [first = []] = slotsByFrontend.flat().filter((slots) => slots.some((slot) => slot.data === data));

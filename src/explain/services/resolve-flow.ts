@@ -33,7 +33,7 @@ export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
   const { backends, reasons, masqueradesClient } = eligibleBackends(packet, entry, table);
   steps.push(...reasons);
   const weighted = weightedShares(backends, entry);
-  if (weighted.length === 0) return withoutBackends(packet, entry, { steps, directory: table });
+  if (weighted.length === 0) return withoutBackends(packet, entry, { steps, table });
   const destinations = weighted.map(([backend, share]): Destination => {
     const masquerade = isMasqueraded(packet, backend, { entry, masqueradesClient, table, steps });
     return { address: backend.address, port: backend.port, share, masquerade };
@@ -97,31 +97,31 @@ interface EligibleBackends {
   readonly reasons: readonly string[];
 }
 
-function eligibleBackends(
-  packet: Packet,
-  { kind, frontend, usable }: FrontendEntry,
-  table: ServiceTable,
-): EligibleBackends {
+function eligibleBackends(packet: Packet, entry: FrontendEntry, table: ServiceTable): EligibleBackends {
+  if (entry.kind === 'cluster-ip') return clusterIpBackends(packet, entry, table);
+  if (entry.frontend.policy === 'Local') return localPolicyBackends(packet, entry, table);
+  const reasons = ['externalTrafficPolicy is Cluster: every endpoint, and the client is masqueraded'];
+  return { backends: entry.usable.cluster, masqueradesClient: true, reasons };
+}
+
+function clusterIpBackends(packet: Packet, { frontend, usable }: FrontendEntry, table: ServiceTable): EligibleBackends {
   const isFromPod = isPod(packet, table);
-  if (kind === 'cluster-ip') {
-    const local = frontend.policy === 'Local';
-    const { masqueradeAll } = table.node;
-    return {
-      backends: local ? usable.local : usable.cluster,
-      masqueradesClient: masqueradeAll || isFromPod === false,
-      reasons: [
-        ...(local ? ['internalTrafficPolicy is Local: only endpoints of this node'] : []),
-        ...(masqueradeAll ? ['all connections to cluster IPs are masqueraded'] : []),
-        ...(masqueradeAll ? [] : [CLIENT_REASONS[String(isFromPod) as keyof typeof CLIENT_REASONS]]),
-      ],
-    };
-  }
-  if (frontend.policy === 'Cluster') {
-    const reasons = ['externalTrafficPolicy is Cluster: every endpoint, and the client is masqueraded'];
-    return { backends: usable.cluster, masqueradesClient: true, reasons };
-  }
+  const local = frontend.policy === 'Local';
+  const { masqueradeAll } = table.node;
+  const clientReason = masqueradeAll
+    ? 'all connections to cluster IPs are masqueraded'
+    : CLIENT_REASONS[`${isFromPod}`];
+  return {
+    backends: local ? usable.local : usable.cluster,
+    masqueradesClient: masqueradeAll || isFromPod === false,
+    reasons: [...(local ? ['internalTrafficPolicy is Local: only endpoints of this node'] : []), clientReason],
+  };
+}
+
+/** externalTrafficPolicy Local. */
+function localPolicyBackends(packet: Packet, { usable }: FrontendEntry, table: ServiceTable): EligibleBackends {
   const exception = 'though externalTrafficPolicy is Local, it may use every endpoint';
-  if (isFromPod === true)
+  if (isPod(packet, table) === true)
     return { backends: usable.cluster, masqueradesClient: false, reasons: [`the client is a pod: ${exception}`] };
   if (isHostAddress(table.host, packet.source)) {
     const reasons = [`the client is this node itself: ${exception}, and is masqueraded`];
@@ -163,7 +163,7 @@ function weightedShares(backends: readonly Backend[], { service }: FrontendEntry
 function withoutBackends(
   packet: Packet,
   entry: FrontendEntry,
-  { steps, directory: table }: { steps: readonly string[]; directory: ServiceTable },
+  { steps, table }: { steps: readonly string[]; table: ServiceTable },
 ): ResolvedFlow {
   if (entry.kind === 'node-port') {
     const hostResult = withoutService(packet, table);

@@ -3,9 +3,9 @@
 import type { Address } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';
+import type { NodeView } from '../../nftables/compile/node-view.ts';
 import { type Backend, backendsOf } from '../../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../../services/model/frontends.ts';
-import type { NodePortScope } from '../../services/model/node-port-addresses.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 import { familiesOf, type Service } from '../../services/objects/service.ts';
 import type { Host } from '../flow/packet.ts';
@@ -17,20 +17,19 @@ export interface ClusterState {
   readonly slicesOf: (service: string) => Iterable<EndpointSlice>;
 }
 
-/** The node as the verdict depends on it. */
-export interface RouteNode extends NodePortScope {
-  readonly name: string;
-  readonly zone: string | undefined;
-  readonly masqueradeAll: boolean;
-  readonly strictSourceRanges: boolean;
-  /** Its primary addresses; loopback where none is known. */
-  readonly addresses: Readonly<Record<Family, Address>>;
-  readonly detectLocal:
-    | { readonly by: 'source'; readonly prefixes: Readonly<Partial<Record<Family, string>>> }
-    /** A name that ends in `*` stands for all that begin like it. */
-    | { readonly by: 'interface'; readonly name: string };
-  readonly serviceCidrs: Readonly<Record<Family, readonly string[]>>;
-}
+/** The node as far as the outcome depends on it. */
+export type ResolverNode = Pick<
+  NodeView,
+  | 'name'
+  | 'zone'
+  | 'masqueradeAll'
+  | 'strictSourceRanges'
+  | 'addresses'
+  | 'detectLocal'
+  | 'nodePortIps'
+  | 'localhostNodePorts'
+  | 'serviceCidrs'
+>;
 
 /** Something that can be dialled, and its backends. */
 export interface FrontendEntry {
@@ -42,7 +41,7 @@ export interface FrontendEntry {
 }
 
 export interface ServiceTable {
-  readonly node: RouteNode;
+  readonly node: ResolverNode;
   readonly host: Host;
   /** By {@link addressKey}, or {@link nodePortKey}. */
   readonly entries: ReadonlyMap<string, FrontendEntry>;
@@ -63,7 +62,7 @@ export function nodePortKey(family: Family, protocol: Protocol, port: number): s
 }
 
 /** Of two Services that claim the same, the older has it, then the first by name. */
-export function buildServiceTable(state: ClusterState, node: RouteNode, host: Host): ServiceTable {
+export function buildServiceTable(state: ClusterState, node: ResolverNode, host: Host): ServiceTable {
   const entries = new Map<string, FrontendEntry>();
   const clusterIps = new Map<Address, string>();
   const services = [...state.services].sort(byCreation);
@@ -85,7 +84,7 @@ function byCreation(a: Service, b: Service): number {
   return a.createdAt - b.createdAt || (a.key < b.key ? -1 : 1);
 }
 
-function entriesOf(service: Service, slices: readonly EndpointSlice[], node: RouteNode): FrontendEntry[] {
+function entriesOf(service: Service, slices: readonly EndpointSlice[], node: ResolverNode): FrontendEntry[] {
   return familiesOf(service).flatMap((family) =>
     service.ports.flatMap((port) => {
       const backends = backendsOf(slices, { port, family, nodeName: node.name });

@@ -2,8 +2,8 @@
 
 import { Engine, type KernelListing } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
-import { readHost } from '../host/network/host.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
+import { readHost } from '../host/network/read-host.ts';
 import { CommandError, EXIT } from '../lib/exit-status.ts';
 import type { Family } from '../net/family.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';

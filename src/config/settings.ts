@@ -1,6 +1,7 @@
 // What the daemon is told: the one value that is made of flags, configuration file and defaults.
 
 import type { LogFormat, LogLevel } from '../host/log-level.ts';
+import type { ConntrackSettings } from '../host/sysctl/conntrack-sysctls.ts';
 import type { Address } from '../net/address.ts';
 import type { AddressPort } from '../net/address-port.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';
@@ -41,7 +42,7 @@ export interface KubeProxyConfig {
   readonly enableProfiling: boolean;
   /** -1000 to 1000. */
   readonly oomScoreAdj: number;
-  readonly conntrack: ConntrackConfig;
+  readonly conntrack: ConntrackSettings;
   readonly configSyncPeriodMs: number;
   /** The least time between two syncs, and how long to wait after one that failed. */
   readonly minSyncPeriodMs: number;
@@ -53,20 +54,6 @@ export interface ClientConnection {
   readonly kubeconfig: string | undefined;
   /** URL of the API server, in place of the kubeconfig's. */
   readonly master: string | undefined;
-}
-
-/** kube-proxy's settings of the kernel's connection tracking. 0 leaves a value alone, except for `min`. */
-export interface ConntrackConfig {
-  /** Entries for each core. 0 leaves the size of the table alone, whatever `min` says. */
-  readonly maxPerCore: number;
-  /** The least size of the table, whatever the number of cores. */
-  readonly min: number;
-  readonly tcpEstablishedTimeoutMs: number;
-  readonly tcpCloseWaitTimeoutMs: number;
-  /** Segments outside of the window are let pass. False leaves the kernel's setting alone. */
-  readonly tcpBeLiberal: boolean;
-  readonly udpTimeoutMs: number;
-  readonly udpStreamTimeoutMs: number;
 }
 
 /** NftlaneConfiguration, defaults filled in, without what is in {@link ProxyOptions} and elsewhere in {@link Settings}. */

@@ -1,12 +1,13 @@
 // One flow: what should become of it and why, and what the kernel's ruleset makes of it.
 import type { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import type { Host } from '../net/host.ts';
 import type { Backend } from '../services/model/backends.ts';
 import { explainBackend } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import { explainFastPath, type FastPathOutcome } from './fast-path-explanation.ts';
 import { type Destination, diffOutcomes, type Outcome } from './flow/flow-outcome.ts';
-import type { Host, Packet } from './flow/packet.ts';
+import type { Packet } from './flow/packet.ts';
 import type { Ruleset } from './ruleset/ruleset.ts';
 import { trace } from './ruleset/trace.ts';
 import type { TraceStep } from './ruleset/walk.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { readProxyFlags, withProxyFlags } from '../../src/cli/flags/proxy-flags.ts';
-import type { Host } from '../../src/explain/flow/packet.ts';
+import type { Host } from '../../src/net/host.ts';
 import type { ProxyOptions } from '../../src/nftables/compile/node-view.ts';
 import { toRoute } from '../support/builders/arbitrary-packets.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';

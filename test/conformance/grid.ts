@@ -1,8 +1,8 @@
 // What has to become of every cell of the grid: what route says, whether trace says the same, and what is to be seen.
 import { diffOutcomes, type FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
-import type { Host } from '../../src/explain/flow/packet.ts';
 import { trace } from '../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../src/explain/services/resolve-flow.ts';
+import type { Host } from '../../src/net/host.ts';
 import { engineOf } from '../support/builders/engine.ts';
 import { rulesetOf, serviceTableOf } from '../support/builders/rulesets.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';

@@ -1,6 +1,6 @@
 // What is to be seen of a fate on the wire, and whether it was.
 import type { FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
-import { type Host, isHostAddress } from '../../src/explain/flow/packet.ts';
+import { type Host, isHostAddress } from '../../src/net/host.ts';
 import type { DialReport } from '../support/netns/traffic/traffic.ts';
 import { type Cell, WRONG_PORT } from './cells.ts';
 

@@ -1,5 +1,5 @@
 // Dials every cell of the grid and compares what is seen with what route and trace say.
-import type { Host } from '../../src/explain/flow/packet.ts';
+import type { Host } from '../../src/net/host.ts';
 import { NODES } from '../support/netns/topology.ts';
 import type { DialReport } from '../support/netns/traffic/traffic.ts';
 import { type Cell, CLIENTS } from './cells.ts';

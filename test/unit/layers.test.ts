@@ -34,9 +34,6 @@ const LAYERS = [
 const UPWARD: readonly string[] = [
   'src/daemon/daemon.ts -> src/cli/flags/proxy-flags.ts',
   'src/daemon/reload.ts -> src/cli/flags/proxy-flags.ts',
-  'src/host/network/host.ts -> src/explain/flow/packet.ts',
-  'src/host/sysctl/apply-sysctls.ts -> src/config/settings.ts',
-  'src/host/sysctl/conntrack-sysctls.ts -> src/config/settings.ts',
   'src/nftables/client/nft-client.ts -> src/engine/engine.ts',
 ];
 

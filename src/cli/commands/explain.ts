@@ -3,14 +3,15 @@
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import type { Engine, KernelListing } from '../../engine/engine.ts';
 import { explain } from '../../explain/explanation.ts';
-import { type Host, isHostAddress, outputInterface, type Packet } from '../../explain/flow/packet.ts';
+import type { Packet } from '../../explain/flow/packet.ts';
 import { printExplanation } from '../../explain/print-explanation.ts';
 import { createRuleset, type Ruleset } from '../../explain/ruleset/ruleset.ts';
-import { readHost } from '../../host/network/host.ts';
+import { readHost } from '../../host/network/read-host.ts';
 import { CommandError, EXIT } from '../../lib/exit-status.ts';
 import { familyOf, parseAddress } from '../../net/address.ts';
 import { parseAddressPort } from '../../net/address-port.ts';
 import type { Family } from '../../net/family.ts';
+import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
 import { NftClient } from '../../nftables/client/nft-client.ts';
 import { endpointChain, isEndpointChain } from '../../nftables/compile/endpoint-chains.ts';

@@ -1,6 +1,8 @@
 // What a ruleset makes of the first packet of a flow: every end that it can come to, and the way there.
+
+import type { Host } from '../../net/host.ts';
 import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
-import type { Host, Packet } from '../flow/packet.ts';
+import type { Packet } from '../flow/packet.ts';
 import type { Ruleset } from './ruleset.ts';
 import { type LookupResult, type TraceStep, type WalkResult, walk } from './walk.ts';
 

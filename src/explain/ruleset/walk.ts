@@ -1,9 +1,10 @@
 // One way of a packet through the chains of a host, rule by rule; where a number is drawn, the caller chooses.
 import { invariant, unreachable } from '../../lib/invariant.ts';
+import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefixOrAddress } from '../../net/prefix.ts';
 import { verdictChain } from '../../nftables/syntax/element.ts';
 import { type Chain, type Hook, printRule, type Rule, type Statement } from '../../nftables/syntax/statement.ts';
-import { type Host, isHostAddress, outputInterface, type Packet } from '../flow/packet.ts';
+import type { Packet } from '../flow/packet.ts';
 import type { Ruleset, RulesetElement } from './ruleset.ts';
 import { choiceCount, lookupKey, type TracedPacket, toTracedPacket } from './traced-packet.ts';
 

@@ -1,12 +1,13 @@
 // What must happen to the first packet of a flow, said from what Services mean and not from how they are compiled.
 
 import { isLoopback } from '../../net/address.ts';
+import { isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Backend } from '../../services/model/backends.ts';
 import { takesNodePorts } from '../../services/model/node-port-addresses.ts';
 import { sourceRangesOf } from '../../services/objects/service.ts';
 import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
-import { isHostAddress, outputInterface, type Packet } from '../flow/packet.ts';
+import type { Packet } from '../flow/packet.ts';
 import { addressKey, type FrontendEntry, nodePortKey, type ServiceTable } from './service-table.ts';
 
 /** A fate, and why it is so. */

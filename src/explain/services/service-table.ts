@@ -2,13 +2,13 @@
 
 import type { Address } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
+import type { Host } from '../../net/host.ts';
 import type { Protocol } from '../../net/protocol.ts';
 import type { NodeView } from '../../nftables/compile/node-view.ts';
 import { type Backend, backendsOf } from '../../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../../services/model/frontends.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 import { familiesOf, type Service } from '../../services/objects/service.ts';
-import type { Host } from '../flow/packet.ts';
 import { type UsableBackends, usableBackends } from './usable-backends.ts';
 
 /** The objects of a cluster. */

@@ -1,8 +1,7 @@
 // Bringing kernel settings to the values that are wanted.
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import type { ConntrackConfig } from '../../config/settings.ts';
-import { type DesiredSysctl, desiredConntrackSysctls, HASH_SIZE } from './conntrack-sysctls.ts';
+import { type ConntrackSettings, type DesiredSysctl, desiredConntrackSysctls, HASH_SIZE } from './conntrack-sysctls.ts';
 
 /** What became of one setting. */
 export interface SysctlOutcome {
@@ -35,7 +34,7 @@ export const systemSysctlFiles: SysctlFiles = {
  * that is not allowed to write is content when somebody else (an init container, say) has set the values before.
  */
 export async function applyConntrackSysctls(
-  settings: ConntrackConfig,
+  settings: ConntrackSettings,
   { files = systemSysctlFiles, cores = cpus().length }: { files?: SysctlFiles; cores?: number } = {},
 ): Promise<SysctlOutcome[]> {
   const outcomes: SysctlOutcome[] = [];

@@ -1,8 +1,21 @@
-// What the kernel's connection tracking is to be set to, and the values that come out of it.
-import type { ConntrackConfig } from '../../config/settings.ts';
+// The sysctls of connection tracking and their desired values.
+
+/** kube-proxy's `conntrack` fields. 0 leaves a value unchanged, except for `min`. */
+export interface ConntrackSettings {
+  /** Entries per CPU core. 0 leaves the table size unchanged, whatever `min` says. */
+  readonly maxPerCore: number;
+  /** The minimum table size, whatever the number of cores. */
+  readonly min: number;
+  readonly tcpEstablishedTimeoutMs: number;
+  readonly tcpCloseWaitTimeoutMs: number;
+  /** Accepts segments outside the window. False leaves the kernel's setting unchanged. */
+  readonly tcpBeLiberal: boolean;
+  readonly udpTimeoutMs: number;
+  readonly udpStreamTimeoutMs: number;
+}
 
 /** kube-proxy's defaults. */
-export const DEFAULT_CONNTRACK: ConntrackConfig = {
+export const DEFAULT_CONNTRACK: ConntrackSettings = {
   maxPerCore: 32_768,
   min: 131_072,
   tcpEstablishedTimeoutMs: 86_400_000,
@@ -29,14 +42,14 @@ const NETFILTER = '/proc/sys/net/netfilter';
 export const HASH_SIZE = '/sys/module/nf_conntrack/parameters/hashsize';
 
 /** The number of entries that the table shall have; `undefined` leaves it alone. */
-export function conntrackTableSize({ maxPerCore, min }: ConntrackConfig, cores: number): number | undefined {
+export function conntrackTableSize({ maxPerCore, min }: ConntrackSettings, cores: number): number | undefined {
   if (maxPerCore <= 0) return undefined;
   const size = maxPerCore * cores;
   return size > MAX_ENTRIES_BY_CORES ? MAX_ENTRIES_BY_CORES : Math.max(size, min);
 }
 
 /** All settings in the order in which they are made. */
-export function desiredConntrackSysctls(settings: ConntrackConfig, cores: number): DesiredSysctl[] {
+export function desiredConntrackSysctls(settings: ConntrackSettings, cores: number): DesiredSysctl[] {
   const size = conntrackTableSize(settings, cores);
   const seconds = (name: string, ms: number): DesiredSysctl[] =>
     ms > 0 ? [{ path: `${NETFILTER}/${name}`, value: Math.floor(ms / 1000) }] : [];

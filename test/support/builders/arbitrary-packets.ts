@@ -1,7 +1,8 @@
 // Random packets that meet the random cluster of events.ts, or just miss it, and hosts for them to arrive at.
 import fc from 'fast-check';
-import type { Host, HostRoute, Packet } from '../../../src/explain/flow/packet.ts';
+import type { Packet } from '../../../src/explain/flow/packet.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
+import type { Host, HostRoute } from '../../../src/net/host.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import type { Frontend } from '../../../src/services/model/frontends.ts';
 

@@ -1,10 +1,10 @@
 // The ruleset and the directory of an engine: what trace and route work on.
 
 import type { Engine } from '../../../src/engine/engine.ts';
-import type { Host } from '../../../src/explain/flow/packet.ts';
 import { createRuleset, type Ruleset } from '../../../src/explain/ruleset/ruleset.ts';
 import { buildServiceTable, type ServiceTable } from '../../../src/explain/services/service-table.ts';
 import type { Family } from '../../../src/net/family.ts';
+import type { Host } from '../../../src/net/host.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 
 /** What the engine wants the kernel to hold. */

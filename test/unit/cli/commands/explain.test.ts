@@ -1,7 +1,7 @@
 // Tests of how a connection is read from the command line.
 import t from 'tap';
 import { parsePacket } from '../../../../src/cli/commands/explain.ts';
-import type { Host } from '../../../../src/explain/flow/packet.ts';
+import type { Host } from '../../../../src/net/host.ts';
 import { toRoute } from '../../../support/builders/arbitrary-packets.ts';
 
 const HOST: Host = {

@@ -1,9 +1,10 @@
 // Tests of what must happen to packets, as Services say it.
 import t from 'tap';
 import type { Destination } from '../../../../src/explain/flow/flow-outcome.ts';
-import type { Host, Packet } from '../../../../src/explain/flow/packet.ts';
+import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { trace } from '../../../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
+import type { Host } from '../../../../src/net/host.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
 import { toRoute } from '../../../support/builders/arbitrary-packets.ts';

@@ -4,8 +4,7 @@ import t from 'tap';
 import { Engine } from '../../../../src/engine/engine.ts';
 import type { FlowOutcome } from '../../../../src/explain/flow/flow-outcome.ts';
 import { diffOutcomes, mergeDestinations } from '../../../../src/explain/flow/flow-outcome.ts';
-import type { Host, Packet } from '../../../../src/explain/flow/packet.ts';
-import { isHostAddress } from '../../../../src/explain/flow/packet.ts';
+import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { trace } from '../../../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
 import { EligibilityIndex } from '../../../../src/fastpath/eligibility/eligibility-index.ts';
@@ -14,6 +13,8 @@ import { resolveBackends } from '../../../../src/fastpath/eligibility/resolve-ba
 import type { BackendValue, FrontendKey } from '../../../../src/fastpath/maps/entries.ts';
 import { MapState } from '../../../../src/fastpath/maps/map-state.ts';
 import { familyOf } from '../../../../src/net/address.ts';
+import type { Host } from '../../../../src/net/host.ts';
+import { isHostAddress } from '../../../../src/net/host.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
 import { DEFAULT_OPTIONS } from '../../../../src/nftables/compile/node-view.ts';

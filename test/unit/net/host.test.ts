@@ -1,7 +1,7 @@
 // Tests of what a host knows about addresses.
 import t from 'tap';
-import { isHostAddress, outputInterface } from '../../../../src/explain/flow/packet.ts';
-import { toRoute } from '../../../support/builders/arbitrary-packets.ts';
+import { isHostAddress, outputInterface } from '../../../src/net/host.ts';
+import { toRoute } from '../../support/builders/arbitrary-packets.ts';
 
 const HOST = { addresses: ['192.0.2.1'], routes: [toRoute('10.0.0.0/8', 'lan'), toRoute('10.1.0.1/32', 'pod')] };
 

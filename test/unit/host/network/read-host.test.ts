@@ -1,7 +1,7 @@
 // Tests of the reading of the kernel's routing tables.
 import t from 'tap';
-import { outputInterface } from '../../../../src/explain/flow/packet.ts';
-import { parseRoutes, parseRoutes6 } from '../../../../src/host/network/host.ts';
+import { parseRoutes, parseRoutes6 } from '../../../../src/host/network/read-host.ts';
+import { outputInterface } from '../../../../src/net/host.ts';
 
 const ROUTES = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 lan\t00000000\t644DA8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0

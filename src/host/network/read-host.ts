@@ -1,8 +1,8 @@
 // The addresses and routes of this host, as the kernel tells them.
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import type { Host, HostRoute } from '../../explain/flow/packet.ts';
 import { type Address, addressFromBits, parseAddress } from '../../net/address.ts';
+import type { Host, HostRoute } from '../../net/host.ts';
 import { parsePrefix } from '../../net/prefix.ts';
 
 /** Asks the kernel of this network namespace. Routes are those of the main table. */

@@ -2,15 +2,15 @@
 // Exit status: 0 when all targets are met, 1 when one is missed; goals beyond them are told, and do not count.
 import { writeFile } from 'node:fs/promises';
 import { TABLE } from '../../src/nftables/syntax/operation.ts';
-import { describeMachine } from './machine.ts';
-import { measureDaemon } from './measure-daemon.ts';
-import { measureLayouts } from './measure-layouts.ts';
-import { measureZone } from './measure-zone.ts';
+import { measureDaemon } from './daemon/measure-daemon.ts';
+import { measureZone } from './daemon/measure-zone.ts';
+import { measureLayouts } from './layouts/measure-layouts.ts';
 import { readOptions } from './options.ts';
-import { printResults } from './print-results.ts';
-import type { Results, SizeResults } from './results.ts';
-import { makeScratch } from './scratch.ts';
-import { isKept, printTargets, targetsOf } from './targets.ts';
+import { printResults } from './report/print-results.ts';
+import type { Results, SizeResults } from './report/results.ts';
+import { isKept, printTargets, targetsOf } from './report/targets.ts';
+import { describeMachine } from './system/machine.ts';
+import { makeScratch } from './system/scratch.ts';
 
 const options = readOptions();
 const scratch = makeScratch();

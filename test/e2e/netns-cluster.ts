@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Program, startProgram } from '../bench/program.ts';
+import { type Program, startProgram } from '../bench/system/program.ts';
 import { makeImageFiles, startContainer } from '../integration/image/container.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
 import { Daemon } from '../support/netns/daemon.ts';

@@ -4,7 +4,7 @@ import { basename, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
-/** The layers from the bottom up, one package each. An import leads down, or stays inside its package. */
+/** The layers from the bottom up, one package each. An import runs down, or stays inside its package. */
 const LAYERS = [
   'lib',
   'net',
@@ -30,7 +30,7 @@ const LAYERS = [
   'main.ts',
 ];
 
-/** Imports that still lead up. The list only gets shorter. */
+/** Imports that still run up. The list only gets shorter. */
 const UPWARD: readonly string[] = [
   'src/daemon/daemon.ts -> src/cli/flags/proxy-flags.ts',
   'src/daemon/reload.ts -> src/cli/flags/proxy-flags.ts',
@@ -132,15 +132,17 @@ t.test('every package has its layer', async (t) => {
 });
 
 t.test('imports never run up', async (t) => {
-  const upward: string[] = [];
+  const upward = new Set<string>();
   for (const source of sources) {
     for (const target of importsOf(source)) {
       t.ok(texts.has(target), `${source.path} imports ${target}, which exists`);
-      if (packageOf(source.path) === packageOf(target) || layerOf(target) < layerOf(source.path)) continue;
-      upward.push(`${source.path} -> ${target}`);
+      if (packageOf(source.path) === packageOf(target)) continue;
+      const edge = `${source.path} -> ${target}`;
+      if (layerOf(target) >= layerOf(source.path)) upward.add(edge);
+      t.ok(!upward.has(edge) || UPWARD.includes(edge), `${source.path} may import ${target}`);
     }
   }
-  t.strictSame(upward.sort(), UPWARD);
+  for (const edge of UPWARD) t.ok(upward.has(edge), `"${edge}" is still an import; remove it from UPWARD otherwise`);
 });
 
 /** The first circle in a graph, as its nodes in order, or undefined. */

@@ -3,8 +3,8 @@
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
-import { describeMachine } from '../machine.ts';
-import { makeScratch } from '../scratch.ts';
+import { describeMachine } from '../system/machine.ts';
+import { makeScratch } from '../system/scratch.ts';
 import { createBenchNetwork, PODS, type PodName } from './bench-network.ts';
 import { type BenchContext, type Comparison, compare } from './compare.ts';
 import { directFigure, type Figure, isTargetMet, printFigures, serviceFigures } from './figures.ts';

@@ -1,8 +1,8 @@
 // What is measured, what we promise of it, and whether it was kept.
 import type { Family } from '../../../src/net/family.ts';
-import { digits, formatMs } from '../format.ts';
-import { printTable } from '../print-table.ts';
-import { summarize } from '../statistics.ts';
+import { digits, formatMs } from '../report/format.ts';
+import { printTable } from '../report/print-table.ts';
+import { summarize } from '../report/statistics.ts';
 import type { PodName } from './bench-network.ts';
 import type { Comparison, Round, Variant } from './compare.ts';
 import type { LoadKind } from './load-generator.ts';

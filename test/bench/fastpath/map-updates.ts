@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { LoaderProcess } from '../../../src/fastpath/loader/loader-process.ts';
 import { encodeFrontend, encodeFrontendKey } from '../../../src/fastpath/maps/entries.ts';
 import { toHex, toShortHex } from '../../../src/fastpath/maps/hex.ts';
-import { formatMs } from '../format.ts';
-import { printTable } from '../print-table.ts';
-import { summarize } from '../statistics.ts';
+import { formatMs } from '../report/format.ts';
+import { printTable } from '../report/print-table.ts';
+import { summarize } from '../report/statistics.ts';
 
 export interface UpdateMeasurement {
   readonly name: string;

@@ -12,8 +12,8 @@ import {
 } from '../../support/bpf/bpf-sandbox.ts';
 import { FlowFrames } from '../../support/bpf/flow-frames.ts';
 import { ACK, SYN } from '../../support/bpf/frames.ts';
-import { printTable } from '../print-table.ts';
-import { summarize } from '../statistics.ts';
+import { printTable } from '../report/print-table.ts';
+import { summarize } from '../report/statistics.ts';
 
 export interface ProgramCost {
   readonly name: string;

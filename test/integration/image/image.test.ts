@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { memoryMb } from '../../bench/proc.ts';
+import { memoryMb } from '../../bench/system/proc.ts';
 import { Daemon } from '../../support/netns/daemon.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import { createWorld } from '../../support/netns/world.ts';

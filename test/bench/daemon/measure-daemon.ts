@@ -2,18 +2,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TABLE } from '../../src/nftables/syntax/operation.ts';
-import type { Namespace } from '../support/netns/namespace.ts';
-import { createWorld } from '../support/netns/world.ts';
-import { measureChurn } from './churn.ts';
+import { TABLE } from '../../../src/nftables/syntax/operation.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import { createWorld } from '../../support/netns/world.ts';
+import type { BenchOptions } from '../options.ts';
+import type { DaemonResults } from '../report/results.ts';
+import { summarize } from '../report/statistics.ts';
+import { watchChildren } from '../system/memory-watch.ts';
+import { memoryMb } from '../system/proc.ts';
+import { type Program, startProgram } from '../system/program.ts';
 import { type DaemonProcess, type DaemonSetup, startDaemon } from './daemon-process.ts';
-import { watchChildren } from './memory-watch.ts';
+import { measureChurn } from './measure-churn.ts';
 import { startMonitor } from './monitor.ts';
-import type { BenchOptions } from './options.ts';
-import { memoryMb } from './proc.ts';
-import { type Program, startProgram } from './program.ts';
-import type { DaemonResults } from './results.ts';
-import { summarize } from './statistics.ts';
 
 const ENDPOINTS = 10;
 const SETTLE_MS = 3000;
@@ -35,7 +35,7 @@ export async function measureDaemon({ options, scratch, say }: DaemonBench): Pro
     await mkdir(setup.runDir);
     say('API server');
     const size = ['--services', String(options.services), '--endpoints', String(ENDPOINTS)];
-    const api = await startProgram(namespace, '../support/api-server/main.ts', [
+    const api = await startProgram(namespace, 'support/api-server/main.ts', [
       ...size,
       '--kubeconfig-out',
       setup.kubeconfig,

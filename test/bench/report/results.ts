@@ -1,5 +1,5 @@
 // Everything that was measured, as it is written to the JSON file.
-import type { LayoutName } from './layout.ts';
+import type { LayoutName } from '../layouts/layout.ts';
 import type { Summary } from './statistics.ts';
 
 export interface Results {

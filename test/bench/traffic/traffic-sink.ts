@@ -1,7 +1,7 @@
 // A program that takes every connection to the endpoints' port, at whatever address, and says nothing.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { ENDPOINT_PORT } from './services.ts';
+import { ENDPOINT_PORT } from '../layouts/services.ts';
 
 const server = createServer((socket) => socket.on('error', () => {}).resume());
 await once(server.listen({ port: ENDPOINT_PORT, host: '0.0.0.0', backlog: 4096 }), 'listening');

@@ -2,12 +2,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createWorld } from '../support/netns/world.ts';
+import { createWorld } from '../../support/netns/world.ts';
+import type { ZoneResults } from '../report/results.ts';
+import { summarize } from '../report/statistics.ts';
+import { startProgram } from '../system/program.ts';
 import { type DaemonProcess, startDaemon } from './daemon-process.ts';
 import type { DaemonBench } from './measure-daemon.ts';
-import { startProgram } from './program.ts';
-import type { ZoneResults } from './results.ts';
-import { summarize } from './statistics.ts';
 
 const ENDPOINTS = 10;
 /** The daemon's node, which the API server calls n1, and its zones in turn: it begins in the last of them. */
@@ -24,7 +24,7 @@ export async function measureZone({ options, scratch, say }: DaemonBench): Promi
     say('API server with hints');
     const size = ['--services', String(options.services), '--endpoints', String(ENDPOINTS), '--hinted'];
     const flags = [...size, '--kubeconfig-out', setup.kubeconfig];
-    const api = await startProgram(world.node1, '../support/api-server/main.ts', flags);
+    const api = await startProgram(world.node1, 'support/api-server/main.ts', flags);
     const daemon = await startDaemon(world.node1, { ...setup, nodeName: `n${NODE_NUMBER}` });
     say('other zones');
     const syncs: { latencyMs: number; operations: number }[] = [];

@@ -1,5 +1,5 @@
 // What the traffic client is ordered to do, and what it answers.
-import type { Summary } from './statistics.ts';
+import type { Summary } from '../report/statistics.ts';
 
 export type TrafficRequest =
   /** Connections to random Services for some time, so many at once, each closed as soon as it is open. */

@@ -1,12 +1,12 @@
 // A program of ours in a network namespace that answers lines with lines.
 import { fileURLToPath } from 'node:url';
-import type { Namespace } from '../support/netns/namespace.ts';
-import { killGroup, type PipedChild } from '../support/netns/process.ts';
-import { outputLines } from '../support/netns/program-output.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import { killGroup, type PipedChild } from '../../support/netns/process.ts';
+import { outputLines } from '../../support/netns/program-output.ts';
 
 /** Starts a program of this directory, or of a path beside it, and waits for its first line. */
 export async function startProgram(namespace: Namespace, file: string, args: readonly string[] = []): Promise<Program> {
-  const path = fileURLToPath(new URL(file, import.meta.url));
+  const path = fileURLToPath(new URL(`../../${file}`, import.meta.url));
   const child = namespace.spawn(process.execPath, [path, ...args]);
   const lines = outputLines(child, file);
   await lines.next();

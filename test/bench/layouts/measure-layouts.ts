@@ -1,12 +1,12 @@
 // Both layouts at one size, side by side: first the one, then the other, again and again.
 
+import type { BenchOptions } from '../options.ts';
+import type { LayoutResults, SizeResults } from '../report/results.ts';
+import { type Summary, summarize } from '../report/statistics.ts';
+import { measureTraffic } from '../traffic/measure-traffic.ts';
 import { LAYOUT_NAMES, type Layout, type LayoutName, type ProbeCommand } from './layout.ts';
 import { createLayoutBench, type LayoutBench } from './layout-bench.ts';
-import { measureTraffic } from './measure-traffic.ts';
-import type { BenchOptions } from './options.ts';
-import type { LayoutResults, SizeResults } from './results.ts';
 import { endpointsAt } from './services.ts';
-import { type Summary, summarize } from './statistics.ts';
 
 type Open = Readonly<Partial<Record<LayoutName, LayoutBench>>>;
 type PartialResults = Record<LayoutName, Partial<LayoutResults>>;

@@ -1,6 +1,6 @@
 // What the numbers were measured on.
 import { cpus, release, totalmem } from 'node:os';
-import { output } from '../support/netns/process.ts';
+import { output } from '../../support/netns/process.ts';
 
 export async function describeMachine(): Promise<Record<string, string>> {
   const nft = await output('nft', ['--version']);

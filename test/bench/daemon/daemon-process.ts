@@ -1,12 +1,12 @@
 // The daemon as it is shipped, started in a network namespace.
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Namespace } from '../support/netns/namespace.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import type { StartResults } from '../report/results.ts';
+import { watchChildren } from '../system/memory-watch.ts';
 import { LogLines } from './log-lines.ts';
-import { watchChildren } from './memory-watch.ts';
-import type { StartResults } from './results.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/nftlane.mjs', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../../dist/nftlane.mjs', import.meta.url));
 const COMPLETE = 'ruleset complete';
 
 export interface DaemonSetup {

@@ -1,8 +1,8 @@
 // The Services that both layouts are given.
-import { readEndpointSlice } from '../../src/services/objects/endpoint-slice.ts';
-import { readService } from '../../src/services/objects/service.ts';
-import { clusterIps, service } from '../support/builders/service.ts';
-import { endpoint, slice } from '../support/builders/slice.ts';
+import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
+import { readService } from '../../../src/services/objects/service.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { endpoint, slice } from '../../support/builders/slice.ts';
 
 export const SERVICE_PORT = 80;
 export const ENDPOINT_PORT = 8080;

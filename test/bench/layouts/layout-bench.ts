@@ -1,11 +1,11 @@
 // One layout at work in a world of its own: a client, the node that has the layout, and a pod that is all endpoints.
-import type { Namespace } from '../support/netns/namespace.ts';
-import { createWorld, type World } from '../support/netns/world.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import { createWorld, type World } from '../../support/netns/world.ts';
+import { watchChildren } from '../system/memory-watch.ts';
+import { type Program, startProgram } from '../system/program.ts';
+import type { TrafficRequest, TrafficResult } from '../traffic/traffic-request.ts';
 import type { Layout, LayoutName, LayoutSetup, ProbeCommand, ProbeReply } from './layout.ts';
-import { watchChildren } from './memory-watch.ts';
-import { type Program, startProgram } from './program.ts';
 import { ADDRESS_BLOCKS } from './services.ts';
-import type { TrafficRequest, TrafficResult } from './traffic-request.ts';
 
 const POD = 'endpoints';
 
@@ -13,9 +13,9 @@ export async function createLayoutBench(layout: LayoutName, setup: LayoutSetup):
   const world = await createWorld({ pods: { node1: [POD] } });
   try {
     await acceptAllEndpoints(world.node1, world.pod(POD));
-    await startProgram(world.pod(POD), 'traffic-sink.ts');
-    const client = await startProgram(world.client, 'traffic-client.ts');
-    const probe = await startProgram(world.node1, 'probe.ts', [layout, JSON.stringify(setup)]);
+    await startProgram(world.pod(POD), 'bench/traffic/traffic-sink.ts');
+    const client = await startProgram(world.client, 'bench/traffic/traffic-client.ts');
+    const probe = await startProgram(world.node1, 'bench/layouts/probe.ts', [layout, JSON.stringify(setup)]);
     return new LayoutBench(world, { client, probe });
   } catch (error) {
     await world.destroy();

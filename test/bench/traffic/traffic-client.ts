@@ -3,8 +3,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
-import { clusterIpOf, protocolOf, SERVICE_PORT } from './services.ts';
-import { summarize } from './statistics.ts';
+import { clusterIpOf, protocolOf, SERVICE_PORT } from '../layouts/services.ts';
+import { summarize } from '../report/statistics.ts';
 import type { TrafficRequest, TrafficResult } from './traffic-request.ts';
 
 const CONNECT_TIMEOUT_MS = 1000;

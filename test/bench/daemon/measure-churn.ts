@@ -1,10 +1,10 @@
 // Many changes a second for some time: does the daemon keep up, and what does it cost?
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ChurnResults } from '../report/results.ts';
+import { summarize } from '../report/statistics.ts';
+import { cpuSeconds } from '../system/proc.ts';
+import type { Program } from '../system/program.ts';
 import type { DaemonProcess } from './daemon-process.ts';
-import { cpuSeconds } from './proc.ts';
-import type { Program } from './program.ts';
-import type { ChurnResults } from './results.ts';
-import { summarize } from './statistics.ts';
 
 const PER_SECOND = 100;
 /** An endpoint in place of another: one element goes, one comes. */

@@ -1,11 +1,11 @@
 // Our layout in the kernel, compiled by the engine and applied as the daemon does it.
 
-import { sync } from '../../src/controller/sync.ts';
-import { Engine } from '../../src/engine/engine.ts';
-import { FAMILIES } from '../../src/net/family.ts';
-import { NftClient } from '../../src/nftables/client/nft-client.ts';
-import { DEFAULT_OPTIONS } from '../../src/nftables/compile/node-view.ts';
-import { addTable, deleteTable, TABLE } from '../../src/nftables/syntax/operation.ts';
+import { sync } from '../../../src/controller/sync.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
+import { NftClient } from '../../../src/nftables/client/nft-client.ts';
+import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import { addTable, deleteTable, TABLE } from '../../../src/nftables/syntax/operation.ts';
 import type { Layout, LayoutSetup } from './layout.ts';
 import { runNft } from './run-nft.ts';
 import {

@@ -1,9 +1,9 @@
 // An outside observer of commits: `nft monitor`.
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Namespace } from '../support/netns/namespace.ts';
-import { killGroup } from '../support/netns/process.ts';
-import { cpuSeconds } from './proc.ts';
+import type { Namespace } from '../../support/netns/namespace.ts';
+import { killGroup } from '../../support/netns/process.ts';
+import { cpuSeconds } from '../system/proc.ts';
 
 const IDLE_MS = 300;
 

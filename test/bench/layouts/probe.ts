@@ -1,6 +1,6 @@
 // A program that holds one layout in the network namespace it runs in, and times what it is ordered to do with it.
 //
-//   node test/bench/probe.ts chains|maps '{"services":1000,"endpoints":10,"timeoutMs":60000}'
+//   node test/bench/layouts/probe.ts chains|maps '{"services":1000,"endpoints":10,"timeoutMs":60000}'
 //
 // Orders come as lines of JSON on standard input, answers go as lines to standard output.
 import { createInterface } from 'node:readline';

@@ -1,10 +1,10 @@
 // New connections and flows through both layouts, in turns.
 
-import type { LayoutName } from './layout.ts';
-import type { LayoutBench } from './layout-bench.ts';
-import type { BenchOptions } from './options.ts';
-import type { LayoutResults, TrafficSummary } from './results.ts';
-import { summarize } from './statistics.ts';
+import type { LayoutName } from '../layouts/layout.ts';
+import type { LayoutBench } from '../layouts/layout-bench.ts';
+import type { BenchOptions } from '../options.ts';
+import type { LayoutResults, TrafficSummary } from '../report/results.ts';
+import { summarize } from '../report/statistics.ts';
 import type { TrafficRequest, TrafficResult } from './traffic-request.ts';
 
 /** Enough to keep two processors busy. */

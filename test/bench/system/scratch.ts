@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { closeAtExit } from '../support/netns/namespace-cleanup.ts';
+import { closeAtExit } from '../../support/netns/namespace-cleanup.ts';
 
 /** Makes it, and makes it the temporary directory of every program started from now on. */
 export function makeScratch(): string {

@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbi
 SOURCES := $(shell find src) package.json package-lock.json hack/build.sh hack/bundle.mjs
 
 .NOTPARALLEL:
-.PHONY: help setup setup-kubectl setup-bpf build check check-rules unit golden netns test demo bench conformance
+.PHONY: help setup setup-kubectl setup-bpf build check check-rules unit coverage golden netns test demo bench conformance
 .PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath setup-kernels kernels
 .PHONY: image image-root image-bench e2e e2e-netns clean
 
@@ -31,6 +31,9 @@ check-rules: ## Check the Prometheus rules and the dashboard with promtool
 
 unit: setup-kubectl ## Test the modules one by one
 	@hack/suite.sh unit
+
+coverage: setup-kubectl ## Print line and branch coverage by package; fails when a pure package is below 95 % of lines
+	@node hack/coverage.mjs
 
 golden: setup ## Test that the rulesets for given Services are the recorded ones
 	@hack/suite.sh golden

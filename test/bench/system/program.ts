@@ -4,7 +4,7 @@ import type { Namespace } from '../../support/netns/namespace.ts';
 import { killGroup, type PipedChild } from '../../support/netns/process.ts';
 import { outputLines } from '../../support/netns/program-output.ts';
 
-/** Starts a program of this directory, or of a path beside it, and waits for its first line. */
+/** Starts a program of `test/`, given as a path below it, and waits for its first line. */
 export async function startProgram(namespace: Namespace, file: string, args: readonly string[] = []): Promise<Program> {
   const path = fileURLToPath(new URL(`../../${file}`, import.meta.url));
   const child = namespace.spawn(process.execPath, [path, ...args]);

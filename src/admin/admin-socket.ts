@@ -4,6 +4,7 @@ import { readlinkSync } from 'node:fs';
 import { mkdir, rm, unlink } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import { dirname, join } from 'node:path';
+import { EnvironmentError } from '../lib/operational-error.ts';
 import type { DaemonState } from './daemon-state.ts';
 
 /** The path of the socket that belongs to the network namespace of this process: a ruleset belongs to one, too. */
@@ -13,7 +14,7 @@ export function adminSocketPath(runDir: string): string {
 }
 
 /** Nobody answers at the socket, or what answers is no nftlane daemon. */
-export class AdminSocketError extends Error {
+export class AdminSocketError extends EnvironmentError {
   override readonly name = 'AdminSocketError';
 }
 

@@ -4,7 +4,7 @@ import { Engine, type KernelListing } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { readHost } from '../host/network/read-host.ts';
-import { CommandError, EXIT } from '../lib/exit-status.ts';
+import { EnvironmentError, OperationalError } from '../lib/operational-error.ts';
 import type { Family } from '../net/family.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';
 import { RESET_CONNECTIONS_CHECK } from '../nftables/compile/static-chains.ts';
@@ -39,8 +39,7 @@ export async function loadDesiredState(source: DesiredStateSource, listing: Kern
 
 async function fromDaemon(runDir: string, listing: KernelListing): Promise<DesiredState> {
   const state = await fetchDaemonState(runDir);
-  if (!state.ready)
-    throw new CommandError(EXIT.environment, 'Cannot tell yet: the daemon is still waiting for its objects');
+  if (!state.ready) throw new EnvironmentError('Cannot tell yet: the daemon is still waiting for its objects');
   const engine = engineFromState(state);
   engine.adopt(listing);
   engine.compile();
@@ -49,7 +48,7 @@ async function fromDaemon(runDir: string, listing: KernelListing): Promise<Desir
   return { engine, issues, ...(fastPath === undefined ? {} : { fastPath }) };
 }
 
-/** What the daemon of this network namespace knows; `orManifests`: the command could do without. Throws {@link CommandError} when there is none. */
+/** What the daemon of this network namespace knows; `orManifests`: the command could do without. Throws {@link EnvironmentError} when there is none. */
 export async function fetchDaemonState(
   runDir: string,
   { orManifests: suggestManifests = true } = {},
@@ -60,7 +59,7 @@ export async function fetchDaemonState(
     if (!(error instanceof AdminSocketError)) throw error;
     const alternative = suggestManifests ? ' With -f FILE|DIR manifests are taken instead' : '';
     const hint = `is nftlane running in this network namespace?${alternative}`;
-    throw new CommandError(EXIT.environment, `${error.message} (${hint})`, { cause: error });
+    throw new EnvironmentError(`${error.message} (${hint})`, { cause: error });
   }
 }
 
@@ -74,11 +73,11 @@ async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelL
   return { engine, issues };
 }
 
-/** An engine with the objects of manifests, not compiled yet. Throws {@link CommandError} when a file cannot be read. */
+/** An engine with the objects of manifests, not compiled yet. Throws {@link OperationalError} of kind `input` when a file cannot be read. */
 export async function loadEngine(file: string, proxy: ProxyOptions): Promise<DesiredState> {
   const manifests = await loadManifests(file);
   if (manifests.errors.length > 0) {
-    throw new CommandError(EXIT.input, manifests.errors.map((error) => error.message).join('\n'));
+    throw new OperationalError('input', manifests.errors.map((error) => error.message).join('\n'));
   }
   const engine = new Engine(proxy);
   engine.setHostAddresses((await readHost()).addresses);

@@ -158,6 +158,6 @@ function configurationError(
   const names = new Set(flags.map(({ flag }) => flag));
   const byFlags = path === undefined || problems.every((problem) => names.has(problem.path));
   return new ConfigurationError(byFlags ? 'the command line' : `configuration ${path}`, problems, {
-    isFromFlags: byFlags,
+    kind: byFlags ? 'usage' : 'input',
   });
 }

@@ -5,6 +5,7 @@ import type { ConntrackSettings } from '../host/sysctl/conntrack-sysctls.ts';
 import type { Address } from '../net/address.ts';
 import type { AddressPort } from '../net/address-port.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { Configuration } from './configuration.ts';
 import type { KubeProxyConfiguration } from './schema/kube-proxy-schema.ts';
 import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
 
@@ -22,6 +23,12 @@ export interface Settings {
   readonly configFile: string | undefined;
   /** What all of this was made of, in the shape of the file and with defaults filled in. */
   readonly documents: { readonly kubeProxy: KubeProxyConfiguration; readonly nftlane: NftlaneConfiguration };
+}
+
+/** Settings, and the configuration that they were made of, with its warnings. */
+export interface LoadedSettings {
+  readonly settings: Settings;
+  readonly configuration: Configuration;
 }
 
 /**

@@ -1,8 +1,7 @@
 // The daemon: objects from a source, transactions to the kernel, until it is told to stop.
 import { AdminSocketError, adminSocketPath, serveState } from '../admin/admin-socket.ts';
 import { engineState } from '../admin/daemon-state.ts';
-import type { LoadedSettings } from '../cli/flags/proxy-flags.ts';
-import type { Settings } from '../config/settings.ts';
+import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { NodeLogger } from '../controller/node-logger.ts';

@@ -8,14 +8,14 @@ import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';
 import { logSysctlOutcomes } from '../host/sysctl/log-sysctl-outcomes.ts';
 import { RouteLocalnet } from '../host/sysctl/route-localnet.ts';
 import { errorMessage } from '../lib/error-message.ts';
-import { CommandError, EXIT } from '../lib/exit-status.ts';
+import { EnvironmentError } from '../lib/operational-error.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
 import { buildNodeView, type ProxyOptions } from '../nftables/compile/node-view.ts';
 import { staticChains } from '../nftables/compile/static-chains.ts';
 import { writeChain } from '../nftables/syntax/operation.ts';
 import { loaderPath } from './fast-path-runner.ts';
 
-/** Sets them. Throws {@link CommandError} when one could not be set: this is what it was called for. */
+/** Sets them. Throws {@link EnvironmentError} when one could not be set: this is what it was called for. */
 export async function initOnly({ kubeProxy, nftlane, proxy }: Settings, log: Log): Promise<void> {
   const outcomes = await applyConntrackSysctls(kubeProxy.conntrack);
   logSysctlOutcomes(outcomes, log);
@@ -25,7 +25,7 @@ export async function initOnly({ kubeProxy, nftlane, proxy }: Settings, log: Log
     if (!(await new RouteLocalnet(log).enable())) problems.push('Cannot set net.ipv4.conf.all.route_localnet to 1');
   }
   if (nftlane.fastPath.mode !== 'off') await prepareFastPath(nftlane, log);
-  if (problems.length > 0) throw new CommandError(EXIT.environment, problems.join('\n'));
+  if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
 }
 
 /** The daemon decides whether it can do without. */

@@ -1,8 +1,7 @@
 // What becomes of a changed configuration file: applied at work, a new start, or nothing.
 
-import type { LoadedSettings } from '../cli/flags/proxy-flags.ts';
 import { compareSettings } from '../config/compare-settings.ts';
-import type { Settings } from '../config/settings.ts';
+import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { watchConfiguration } from '../config/watch-configuration.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';

@@ -2,7 +2,7 @@
 
 import type { Log } from '../host/log.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
-import { CommandError, EXIT } from '../lib/exit-status.ts';
+import { EnvironmentError } from '../lib/operational-error.ts';
 import { familyOf } from '../net/address.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { NftClient } from '../nftables/client/nft-client.ts';
@@ -18,7 +18,7 @@ export interface ServedFamiliesOptions {
 
 /**
  * The families to be served, which are looked for once: one that is switched on later takes a new start. Says which one is
- * missing, and why. Throws {@link CommandError} when the configuration is about the missing family only.
+ * missing, and why. Throws {@link EnvironmentError} when the configuration is about the missing family only.
  */
 export async function servedFamilies({
   nftClient,
@@ -34,7 +34,7 @@ export async function servedFamilies({
     log.warn(`${FAMILY_TRAITS[family].label} is not served: this machine has none`, { reason: why });
   }
   const problem = familyConflict(proxy, families);
-  if (problem !== undefined) throw new CommandError(EXIT.environment, problem);
+  if (problem !== undefined) throw new EnvironmentError(problem);
   // What a daemon has left there when the family was still served.
   if (missing.size > 0) await nftClient.removeTables([...missing.keys()]);
   return families;

@@ -1,7 +1,9 @@
 // The fast path at work: follows Services, pods and devices, and keeps the programs and their maps in step with them.
+
 import { existsSync } from 'node:fs';
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
 import { errorMessage } from '../lib/error-message.ts';
+import { EnvironmentError } from '../lib/operational-error.ts';
 import type { Prefix } from '../net/prefix.ts';
 import { failingStatus, inactiveStatus, type SyncResult, statusOf } from './build-status.ts';
 import { backendPath, inactiveReason } from './eligibility/backend-path.ts';
@@ -22,7 +24,7 @@ import type { FastPathStatus } from './status/fast-path-status.ts';
 import { SyncFailures } from './sync-failures.ts';
 
 /** It is required, and this machine cannot have it. */
-export class FastPathUnusable extends Error {
+export class FastPathUnusable extends EnvironmentError {
   override readonly name = 'FastPathUnusable';
 }
 

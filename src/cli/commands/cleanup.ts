@@ -1,14 +1,17 @@
-// Removing what we made, and on demand what kube-proxy has left.
+// The command `cleanup`: removes what we made, and on demand what kube-proxy has left.
 import { rm } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
 import { adminSocketPath, fetchState } from '../../admin/admin-socket.ts';
+import { openNftClient } from '../../admin/kernel-state.ts';
+import { DEFAULT_LOADER, DEFAULT_PIN_DIR } from '../../config/schema/nftlane-schema.ts';
 import { removePinRecord, unreachablePins } from '../../daemon/fast-path-pin-record.ts';
 import { loaderPath } from '../../daemon/fast-path-runner.ts';
 import { teardown } from '../../fastpath/flows/teardown.ts';
 import { isRouteLocalnetEnabled } from '../../host/sysctl/route-localnet.ts';
-import { CommandError, EXIT } from '../../lib/exit-status.ts';
+import { EnvironmentError } from '../../lib/operational-error.ts';
 import { KubeProxyLeftovers } from '../../migration/kube-proxy-leftovers.ts';
 import { FAMILIES } from '../../net/family.ts';
-import { NftClient } from '../../nftables/client/nft-client.ts';
+import { conntrackOption, nftOption, runDirOption } from '../flags/common-flags.ts';
 
 export interface CleanupOptions {
   readonly nft: string;
@@ -17,6 +20,27 @@ export interface CleanupOptions {
   readonly fastPath: { readonly directory: string; readonly program: string };
   /** kube-proxy's rules too. */
   readonly kubeProxy: boolean;
+}
+
+interface CleanupFlags extends Omit<CleanupOptions, 'fastPath'> {
+  readonly fastPathDir: string;
+  readonly fastPathProgram: string;
+}
+
+export function addCleanup(program: Command): void {
+  const pinDirectory = new Option('--fast-path-dir <dir>', 'where the fast path is pinned');
+  program
+    .command('cleanup')
+    .description('remove every trace of nftlane from this network namespace')
+    .option('--kube-proxy', 'and every trace of kube-proxy, whichever mode it had', false)
+    .addOption(nftOption())
+    .addOption(runDirOption())
+    .addOption(conntrackOption())
+    .addOption(pinDirectory.env('NFTLANE_FAST_PATH_DIR').default(DEFAULT_PIN_DIR))
+    .option('--fast-path-program <program>', 'what loads the fast path', DEFAULT_LOADER)
+    .action(({ fastPathDir: directory, fastPathProgram: loader, ...flags }: CleanupFlags) =>
+      cleanup({ ...flags, fastPath: { directory, program: loader } }),
+    );
 }
 
 /** Everything of ours that can be in a network namespace. Whoever makes more has to remove it here. */
@@ -45,7 +69,7 @@ export async function cleanup(options: CleanupOptions): Promise<void> {
     ...(fastPathProblem === undefined ? [] : [`Cannot remove the fast path: ${fastPathProblem}`]),
     ...kubeProxy.failures,
   ];
-  if (failures.length > 0) throw new CommandError(EXIT.environment, failures.join('\n'));
+  if (failures.length > 0) throw new EnvironmentError(failures.join('\n'));
 }
 
 /** A daemon repairs its tables within seconds. */
@@ -77,8 +101,7 @@ async function removeFastPath({ conntrack, fastPath, runDir }: CleanupOptions): 
 }
 
 async function removeTables({ nft }: CleanupOptions): Promise<string[]> {
-  const nftClient = new NftClient({ command: nft });
-  await nftClient.check();
+  const nftClient = await openNftClient(nft);
   try {
     return (await nftClient.removeTables(FAMILIES)).map((family) => `nftables table ${family} nftlane`);
   } finally {

@@ -1,51 +1,72 @@
-// The `explain` command: what becomes of a connection, and why.
-
+// The command `explain`.
+import type { Command } from 'commander';
 import { loadDesiredState } from '../../admin/desired-state.ts';
-import type { Engine, KernelListing } from '../../engine/engine.ts';
+import { openNftClient } from '../../admin/kernel-state.ts';
 import { explain } from '../../explain/explanation.ts';
 import type { Packet } from '../../explain/flow/packet.ts';
 import { printExplanation } from '../../explain/print-explanation.ts';
-import { createRuleset, type Ruleset } from '../../explain/ruleset/ruleset.ts';
+import { kernelRuleset, ruleCountMismatches } from '../../explain/ruleset/kernel-ruleset.ts';
 import { readHost } from '../../host/network/read-host.ts';
-import { CommandError, EXIT } from '../../lib/exit-status.ts';
+import { OperationalError } from '../../lib/operational-error.ts';
 import { familyOf, parseAddress } from '../../net/address.ts';
 import { parseAddressPort } from '../../net/address-port.ts';
-import type { Family } from '../../net/family.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
-import { NftClient } from '../../nftables/client/nft-client.ts';
-import { endpointChain, isEndpointChain } from '../../nftables/compile/endpoint-chains.ts';
-import type { Chain } from '../../nftables/syntax/statement.ts';
-import type { InspectOptions } from './inspect.ts';
+import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
+import { print, printJson } from '../output/print.ts';
 
-export interface ExplainOptions extends InspectOptions {
+const HELP = `
+A connection is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service has anything to do with it); the exit status
+is 0 whichever it is. IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Chains and elements are those that the
+kernel holds; the rules of a chain are taken as this version writes them, and only their number is checked. What
+affinity remembers is not looked up.`;
+
+interface ExplainFlags extends InspectFlags {
+  readonly fromHost: boolean;
+  readonly interface?: string;
+}
+
+export function addExplain(program: Command): void {
+  withInspectFlags(program.command('explain <source> <destination>'))
+    .description('say what becomes of a connection, and why: explain 10.1.1.5 172.30.0.10:80/tcp')
+    .option('--from-host', 'a process of this node makes the connection', false)
+    .option('-i, --interface <name>', 'the interface that it comes in by (default: the one that leads to its source)')
+    .addHelpText('after', HELP)
+    .action((source: string, target: string, flags: ExplainFlags) => explainConnection({ source, target }, flags));
+}
+
+/** The two ends of a connection as they were typed. */
+interface ConnectionText {
+  readonly source: string;
+  /** ADDRESS:PORT[/PROTOCOL] */
+  readonly target: string;
+}
+
+async function explainConnection(connection: ConnectionText, flags: ExplainFlags): Promise<void> {
+  const host = await readHost();
+  const packet = parsePacket(connection, { fromHost: flags.fromHost, inInterface: flags.interface }, host);
+  const nftClient = await openNftClient(flags.nft);
+  const listing = await nftClient.list();
+  const { engine, fastPath } = await loadDesiredState(desiredStateSource(flags), listing);
+  const ruleset = kernelRuleset(engine, listing, packet.family);
+  const explained = explain(packet, { engine, ruleset, host, fastPath });
+  const mismatches = ruleCountMismatches(ruleset, await nftClient.ruleCounts());
+  const explanation = { ...explained, differences: [...explained.differences, ...mismatches] };
+  if (flags.output === 'json') printJson(explanation);
+  else print(printExplanation(explanation));
+}
+
+export interface PacketOrigin {
   /** A process of this node makes the connection. */
   readonly fromHost: boolean;
   /** The interface that the packet comes in by; without it, the one that leads to its source. */
   readonly inInterface: string | undefined;
 }
 
-/** `explain SOURCE DESTINATION:PORT[/PROTOCOL]`. */
-export async function explainConnection(options: ExplainOptions, source: string, target: string): Promise<number> {
-  const host = await readHost();
-  const packet = parsePacket({ source, target }, options, host);
-  const nftClient = new NftClient({ command: options.nft });
-  await nftClient.check();
-  const listing = await nftClient.list();
-  const { engine, fastPath } = await loadDesiredState(options.source, listing);
-  const ruleset = buildRuleset(engine, listing, packet.family);
-  const explained = explain(packet, { engine, ruleset, host, fastPath });
-  const mismatches = ruleCountMismatches(ruleset, await nftClient.ruleCounts());
-  const explanation = { ...explained, differences: [...explained.differences, ...mismatches] };
-  const text = options.output === 'json' ? JSON.stringify(explanation, null, 2) : printExplanation(explanation);
-  process.stdout.write(`${text}\n`);
-  return EXIT.ok;
-}
-
-/** Throws {@link CommandError} with a usage status when the words are no connection. */
+/** Throws an {@link OperationalError} of kind `usage` when the text is no connection. */
 export function parsePacket(
-  { source: sourceText, target }: { source: string; target: string },
-  { fromHost, inInterface }: Pick<ExplainOptions, 'fromHost' | 'inInterface'>,
+  { source: sourceText, target }: ConnectionText,
+  { fromHost, inInterface }: PacketOrigin,
   host: Host,
 ): Packet {
   const [addressPort = '', name = 'tcp', ...rest] = target.split('/');
@@ -68,41 +89,6 @@ export function parsePacket(
   } satisfies Packet & { protocol: Protocol };
 }
 
-function usageError(text: string, reason: string): CommandError {
-  return new CommandError(EXIT.usage, `Cannot explain "${text}": ${reason}`);
-}
-
-/** What the kernel holds. A chain that it has not is left out, one that nobody wants any more is told by its name. */
-function buildRuleset(engine: Engine, { elements, chains: listedChains }: KernelListing, family: Family): Ruleset {
-  const prefix = `${family} `;
-  const desired = new Map(engine.chains(family).chains.map((chain) => [chain.name, chain]));
-  const names = listedChains.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-  const chains = names.flatMap((name): Chain[] => {
-    const chain = desired.get(name);
-    return chain === undefined ? endpointChainIfStale(name, family, engine) : [chain];
-  });
-  const objects = [...elements].filter(([object]) => object.startsWith(prefix));
-  const elementsByObject = objects.map(([object, byKey]) => {
-    const list = [...byKey].map(([key, { data, comment }]) => ({ key, data, comment }));
-    return [object.slice(prefix.length), list] as const;
-  });
-  return createRuleset(family, chains, new Map(elementsByObject));
-}
-
-/** Chains that hold another number of rules than we write: what somebody else did there is not in the trace. */
-function ruleCountMismatches({ family, chains }: Ruleset, ruleCounts: ReadonlyMap<string, number>): string[] {
-  const ofFamily = [...ruleCounts].filter(([target]) => target.startsWith(`${family} `));
-  return ofFamily.flatMap(([target, count]) => {
-    const name = target.slice(family.length + 1);
-    const expected = chains.get(name)?.rules.length;
-    if (expected === count) return [];
-    if (expected === undefined) return [`chain ${name} of the kernel is none that we write`];
-    return [`chain ${name} of the kernel has ${count} rules instead of ${expected}`];
-  });
-}
-
-function endpointChainIfStale(name: string, family: Family, engine: Engine): Chain[] {
-  return isEndpointChain(name) && !name.startsWith('direct-affinity-')
-    ? [...endpointChain(name, family, engine.node).chains]
-    : [];
+function usageError(text: string, reason: string): OperationalError {
+  return new OperationalError('usage', `Cannot explain "${text}": ${reason}`);
 }

@@ -1,97 +1,69 @@
-// The commands that show and compare what the kernel holds.
-
-import { type DesiredStateSource, fetchDaemonState, loadDesiredState } from '../../admin/desired-state.ts';
-import { findDrift, modifiedChainDrift, printDrift } from '../../engine/drift.ts';
+// The commands `inspect services`, `inspect ruleset` and `inspect fastpath`.
+import type { Command } from 'commander';
+import { fetchDaemonState, loadDesiredState } from '../../admin/desired-state.ts';
+import { openNftClient, toListing } from '../../admin/kernel-state.ts';
 import { printFastPathStatus } from '../../fastpath/status/fast-path-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../../inspect/ruleset-view.ts';
 import { viewServices } from '../../inspect/service-view.ts';
-import { CommandError, EXIT } from '../../lib/exit-status.ts';
-import { NftClient } from '../../nftables/client/nft-client.ts';
+import { EnvironmentError, OperationalError } from '../../lib/operational-error.ts';
 import { allSetsAndMaps } from '../../nftables/compile/sets-and-maps.ts';
-import { formatIssue } from '../../services/objects/validation-issue.ts';
+import { formatIssue, type ValidationIssue } from '../../services/objects/validation-issue.ts';
+import { outputOption, runDirOption } from '../flags/common-flags.ts';
+import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
+import { print, printJson } from '../output/print.ts';
 
-export interface InspectOptions {
-  readonly source: DesiredStateSource;
-  readonly nft: string;
-  readonly output: 'text' | 'json';
+export function addInspect(program: Command): void {
+  const inspect = program.command('inspect').description('show what is in the kernel, and why');
+  withInspectFlags(inspect.command('services [namespace/name]'))
+    .description('frontends, endpoints with slot, share and connections, and why an endpoint is out')
+    .action((service: string | undefined, flags: InspectFlags) => inspectServices(flags, service));
+  withInspectFlags(inspect.command('ruleset'))
+    .description('our sets, maps and chains as the kernel holds them')
+    .option('--service <namespace/name>', "only this Service's elements, and the chains that they lead to")
+    .action((flags: InspectFlags & { service?: string }) => inspectRuleset(flags, flags.service));
+  inspect
+    .command('fastpath')
+    .description('what takes the fast path, where it is attached, and why not')
+    .addOption(runDirOption())
+    .addOption(outputOption())
+    .action(inspectFastPath);
 }
 
-/** `inspect services [NS/NAME]`. */
-export async function inspectServices(options: InspectOptions, service: string | undefined): Promise<number> {
-  const nftClient = await openNftClient(options.nft);
+async function inspectServices(flags: InspectFlags, service: string | undefined): Promise<void> {
+  const nftClient = await openNftClient(flags.nft);
   const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine, issues } = await loadDesiredState(options.source, toListing(counted));
+  const { engine, issues } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
   const services = viewServices(engine, counted, service);
   if (service !== undefined && services.length === 0) throw unknownService(service, issues);
   const serviceIssues = issues.filter(({ object }) => service === undefined || object.endsWith(` ${service}`));
-  if (options.output === 'json') return printJson({ services, issues: serviceIssues, conflicts: engine.conflicts() });
+  if (flags.output === 'json') {
+    printJson({ services, issues: serviceIssues, conflicts: engine.conflicts() });
+    return;
+  }
   const warnings = serviceIssues.map((issue) => `warning: ${formatIssue(issue)}`);
-  return print([printServices(services) || 'no Services', ...warnings].join('\n'));
+  print([printServices(services) || 'no Services', ...warnings].join('\n'));
 }
 
-/** `inspect ruleset [--service NS/NAME]`. */
-export async function inspectRuleset(options: InspectOptions, service: string | undefined): Promise<number> {
-  const nftClient = await openNftClient(options.nft);
+async function inspectRuleset(flags: InspectFlags, service: string | undefined): Promise<void> {
+  const nftClient = await openNftClient(flags.nft);
   const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine } = await loadDesiredState(options.source, toListing(counted));
+  const { engine } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
   const view = viewRuleset(counted, (family) => engine.chains(family).chains, service);
   if (service !== undefined && view.objects.length === 0) throw unknownService(service, []);
-  return options.output === 'json' ? printJson(view) : print(printRuleset(view).trimEnd());
+  if (flags.output === 'json') printJson(view);
+  else print(printRuleset(view).trimEnd());
 }
 
-/** `inspect fastpath`. */
-export async function inspectFastPath({
-  runDir,
-  output,
-}: {
-  readonly runDir: string;
-  readonly output: InspectOptions['output'];
-}): Promise<number> {
+async function inspectFastPath({ runDir, output }: Pick<InspectFlags, 'runDir' | 'output'>): Promise<void> {
   const { fastPath } = await fetchDaemonState(runDir, { orManifests: false });
-  if (fastPath === undefined) throw new CommandError(EXIT.environment, 'Cannot tell: the daemon is an older version');
-  return output === 'json' ? printJson(fastPath) : print(printFastPathStatus(fastPath));
+  if (fastPath === undefined) throw new EnvironmentError('Cannot tell: the daemon is an older version');
+  if (output === 'json') printJson(fastPath);
+  else print(printFastPathStatus(fastPath));
 }
 
-/** `diff`: ends with {@link EXIT}.different when the kernel holds something else than is wanted. */
-export async function diff(options: InspectOptions): Promise<number> {
-  const nftClient = await openNftClient(options.nft);
-  const listing = await nftClient.list();
-  const { engine } = await loadDesiredState(options.source, listing);
-  const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
-  if (options.output === 'json') printJson({ drift });
-  else if (drift.length > 0) print(printDrift(drift));
-  return drift.length === 0 ? EXIT.ok : EXIT.different;
-}
-
-async function openNftClient(nft: string): Promise<NftClient> {
-  const nftClient = new NftClient({ command: nft });
-  await nftClient.check();
-  return nftClient;
-}
-
-/** A counted listing as the engine adopts it. Chains do not matter here: nothing is written. */
-function toListing(counted: Awaited<ReturnType<NftClient['listElements']>>) {
-  const elements = new Map(
-    [...counted].map(([object, listed]) => [object, new Map(listed.map((element) => [element.key, element]))] as const),
-  );
-  return { elements, chains: [] };
-}
-
-function unknownService(
-  service: string,
-  issues: readonly { readonly object: string; readonly reason: string }[],
-): CommandError {
+function unknownService(service: string, issues: readonly ValidationIssue[]): OperationalError {
   const reason = issues.find(({ object }) => object === `Service ${service}`)?.reason;
-  const explanation = reason === undefined ? 'there is no such Service here, or it is not proxied' : reason;
-  return new CommandError(EXIT.input, `Cannot show "${service}": ${explanation}`);
-}
-
-function print(text: string): number {
-  process.stdout.write(`${text}\n`);
-  return EXIT.ok;
-}
-
-function printJson(value: unknown): number {
-  return print(JSON.stringify(value, null, 2));
+  const explanation = reason ?? 'there is no such Service here, or it is not proxied';
+  return new OperationalError('input', `Cannot show "${service}": ${explanation}`);
 }

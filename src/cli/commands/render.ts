@@ -1,11 +1,19 @@
-// The `render` command.
-
+// The command `render`.
+import type { Command } from 'commander';
 import { loadEngine, printWarnings } from '../../admin/desired-state.ts';
 import { render } from '../../engine/render.ts';
 import type { ProxyOptions } from '../../nftables/compile/node-view.ts';
+import { type ParsedFlags, readProxyFlags, withProxyFlags } from '../flags/proxy-flags.ts';
+
+export function addRender(program: Command): void {
+  const command = program.command('render').description('print the ruleset that manifests would give, for `nft -f`');
+  withProxyFlags(command)
+    .requiredOption('-f, --file <file|dir>', 'manifests; `-` for standard input')
+    .action((flags: ParsedFlags & { file: string }) => printRendered(flags.file, readProxyFlags(flags)));
+}
 
 /** Prints the ruleset of manifests on standard output, and what could not be used on standard error. */
-export async function printRendered(file: string, proxy: ProxyOptions): Promise<void> {
+async function printRendered(file: string, proxy: ProxyOptions): Promise<void> {
   const { engine, issues } = await loadEngine(file, proxy);
   printWarnings(issues);
   engine.adopt({ elements: new Map(), chains: [] });

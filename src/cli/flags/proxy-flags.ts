@@ -6,7 +6,7 @@ import { type Configuration, readConfiguration } from '../../config/configuratio
 import { readDocuments } from '../../config/read-documents.ts';
 import { resolveProxyOptions, resolveSettings } from '../../config/resolve-settings.ts';
 import { ConfigurationError } from '../../config/schema/configuration-error.ts';
-import type { Settings } from '../../config/settings.ts';
+import type { LoadedSettings } from '../../config/settings.ts';
 import type { ProxyOptions } from '../../nftables/compile/node-view.ts';
 import { asObject } from '../../services/objects/read.ts';
 import { readConfigFlags, readPortFlags, withConfigFlags } from './config-flags.ts';
@@ -27,12 +27,6 @@ export function withProxyFlags(command: Command): Command {
 /** How this node proxies. Throws {@link ConfigurationError} that names each wrong flag or field. */
 export function readProxyFlags(flags: ParsedFlags): ProxyOptions {
   return resolveProxyOptions(readFileAndFlags(flags, PROXY_FLAGS), hostname());
-}
-
-/** Settings of the daemon, and what is to be told of them. */
-export interface LoadedSettings {
-  readonly settings: Settings;
-  readonly configuration: Configuration;
 }
 
 /** Reads the file that the flags name, if they do, and joins both. Throws {@link ConfigurationError}. */

@@ -1,4 +1,5 @@
 // What is wrong with a configuration: all of it, each with the path of its field.
+import { type ErrorKind, OperationalError } from '../../lib/operational-error.ts';
 
 /** One thing that is wrong. */
 export interface ConfigurationProblem {
@@ -9,26 +10,24 @@ export interface ConfigurationProblem {
 }
 
 /** A configuration cannot be used. The message has a line for each problem. */
-export class ConfigurationError extends Error {
+export class ConfigurationError extends OperationalError {
   override readonly name = 'ConfigurationError';
   readonly problems: readonly ConfigurationProblem[];
-  /** The command line alone is to blame. */
-  readonly isFromFlags: boolean;
 
   constructor(
     source: string,
     problems: readonly ConfigurationProblem[],
-    { isFromFlags = false, cause }: ConfigurationErrorOptions = {},
+    { kind = 'input', cause }: ConfigurationErrorOptions = {},
   ) {
     const lines = problems.map(describeProblem);
-    super(`Cannot use ${source}:${lines.length === 1 ? ' ' : '\n  '}${lines.join('\n  ')}`, { cause });
+    super(kind, `Cannot use ${source}:${lines.length === 1 ? ' ' : '\n  '}${lines.join('\n  ')}`, { cause });
     this.problems = problems;
-    this.isFromFlags = isFromFlags;
   }
 }
 
 interface ConfigurationErrorOptions {
-  readonly isFromFlags?: boolean;
+  /** `usage` when the command line alone is to blame. */
+  readonly kind?: ErrorKind;
   readonly cause?: unknown;
 }
 

@@ -1,5 +1,6 @@
 // Letting a server listen, with a reason in words where it cannot.
 import type { Server } from 'node:net';
+import { EnvironmentError } from '../../lib/operational-error.ts';
 import { type AddressPort, printAddressPort } from '../../net/address-port.ts';
 
 export interface ListenAddress extends AddressPort {
@@ -8,7 +9,7 @@ export interface ListenAddress extends AddressPort {
 }
 
 /** It cannot listen. The message says where, and why. */
-export class ListenError extends Error {
+export class ListenError extends EnvironmentError {
   override readonly name = 'ListenError';
 }
 

@@ -1,4 +1,5 @@
 // How a transaction fails.
+import { EnvironmentError } from '../../lib/operational-error.ts';
 import type { NftErrorMessage } from '../syntax/error-message.ts';
 
 /** nft, or the kernel, refused a transaction: nothing of it was applied. */
@@ -31,6 +32,6 @@ export function emptyIfListingFailed(error: unknown): [] {
 }
 
 /** This machine cannot run us: no nft, one that is too old, or no right to use it. Trying again does not help. */
-export class NftUnavailable extends Error {
+export class NftUnavailable extends EnvironmentError {
   override readonly name = 'NftUnavailable';
 }

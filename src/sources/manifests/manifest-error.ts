@@ -1,6 +1,7 @@
 // A manifest, or a directory of them, that cannot be read.
 import { getSystemErrorMessage } from 'node:util';
 import { errorMessage } from '../../lib/error-message.ts';
+import { OperationalError } from '../../lib/operational-error.ts';
 
 /** Where in a file, both counted from 1. */
 export interface Position {
@@ -9,7 +10,8 @@ export interface Position {
 }
 
 /** Says in one line which file cannot be read, where it stops making sense, and why. */
-export class ManifestError extends Error {
+export class ManifestError extends OperationalError {
+  override readonly name = 'ManifestError';
   readonly file: string;
   /** Counted from 1; `undefined` when the file as a whole cannot be read. */
   readonly line: number | undefined;
@@ -19,8 +21,7 @@ export class ManifestError extends Error {
   constructor(file: string, reason: string, { at, cause }: { at?: Position; cause?: unknown } = {}) {
     const oneLine = reason.replace(/\s+/g, ' ');
     const where = at === undefined ? '' : `line ${at.line}, column ${at.column}: `;
-    super(`Cannot read "${file}": ${where}${oneLine}`, { cause });
-    this.name = 'ManifestError';
+    super('input', `Cannot read "${file}": ${where}${oneLine}`, { cause });
     this.file = file;
     this.line = at?.line;
     this.column = at?.column;

@@ -60,7 +60,7 @@ t.test('a configuration for the other family is refused', async (t) => {
     ],
   ];
   for (const [options, message] of cases) {
-    await t.rejects(serve({ ipv6: 'it is off', options }), { name: 'CommandError', status: 3, message });
+    await t.rejects(serve({ ipv6: 'it is off', options }), { name: 'EnvironmentError', kind: 'environment', message });
   }
   await t.rejects(serve({ ipv6: 'it is off', refused: [['ip', 'no']] }), { message: /neither IPv4 nor IPv6/ });
   const both = cidrs('fd00:1::/64', '10.1.0.0/16');

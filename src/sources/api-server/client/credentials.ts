@@ -1,9 +1,11 @@
 // Where the API server is and what to show it, from a kubeconfig or from the service account of a pod.
+
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { OperationalError } from '../../../lib/operational-error.ts';
 import { asArray, asObject, asString, type JsonObject } from '../../../services/objects/read.ts';
 
 export type ClusterConfigProblem =
@@ -13,12 +15,12 @@ export type ClusterConfigProblem =
   | 'not-in-cluster';
 
 /** There is nothing usable to connect with. The message names the file and what is wrong with it. */
-export class ClusterConfigError extends Error {
+export class ClusterConfigError extends OperationalError {
+  override readonly name = 'ClusterConfigError';
   readonly problem: ClusterConfigProblem;
 
   constructor(problem: ClusterConfigProblem, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ClusterConfigError';
+    super('input', message, options);
     this.problem = problem;
   }
 }

@@ -40,5 +40,6 @@ t.test('readPacket() refuses what is no connection', async (t) => {
     ['10.1.1.5', '10.0.0.1:80/icmp', /protocol must be/],
     ['10.1.1.5', '[fd00::1]:80', /one family/],
   ] as const;
-  for (const [source, target, message] of cases) t.throws(() => read(source, target), { status: 2, message }, target);
+  for (const [source, target, message] of cases)
+    t.throws(() => read(source, target), { kind: 'usage', message }, target);
 });

@@ -1,12 +1,12 @@
 // The command `run`: its flags, and which of its jobs it is asked to do.
 import { type Command, Option } from 'commander';
 import { describeProblem } from '../../config/schema/configuration-error.ts';
-import type { Settings } from '../../config/settings.ts';
+import type { LoadedSettings, Settings } from '../../config/settings.ts';
 import { createLog, type Log } from '../../host/log.ts';
-import { CommandError, EXIT } from '../../lib/exit-status.ts';
+import { OperationalError } from '../../lib/operational-error.ts';
 import { withConfigFlags } from '../flags/config-flags.ts';
 import { RUN_FLAGS } from '../flags/flag-table.ts';
-import { type LoadedSettings, loadSettings, type ParsedFlags, withProxyFlags } from '../flags/proxy-flags.ts';
+import { loadSettings, type ParsedFlags, withProxyFlags } from '../flags/proxy-flags.ts';
 
 interface RunFlags extends ParsedFlags {
   readonly writeConfigTo?: string;
@@ -22,7 +22,7 @@ changed at work is, the rest ends the process with status 0 so that it is starte
 meaning here are accepted.`;
 
 /** Adds the command. */
-export function addRun(program: Command, signal: AbortSignal): void {
+export function addRun(program: Command, { signal }: { signal: AbortSignal }): void {
   const command = program
     .command('run')
     .description('keep the kernel in step with Services, from manifests or an API server');
@@ -42,12 +42,12 @@ export function addRun(program: Command, signal: AbortSignal): void {
 
 async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
   if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
-    throw new CommandError(EXIT.usage, '--manifests and --kubeconfig: only one of them can be given');
+    throw new OperationalError('usage', '--manifests and --kubeconfig: only one of them can be given');
   }
   const loaded = loadSettings(flags);
   const { settings } = loaded;
   if (flags.writeConfigTo !== undefined) {
-    return (await import('../flags/write-config.ts')).writeConfig(settings.documents, flags.writeConfigTo);
+    return (await import('../output/write-config.ts')).writeConfig(settings.documents, flags.writeConfigTo);
   }
   if (flags.cleanup) {
     return (await import('./cleanup.ts')).cleanup({ ...settings.nftlane, kubeProxy: false });

@@ -1,0 +1,25 @@
+// The command `diff`.
+import type { Command } from 'commander';
+import { loadDesiredState } from '../../admin/desired-state.ts';
+import { openNftClient } from '../../admin/kernel-state.ts';
+import { findDrift, modifiedChainDrift, printDrift } from '../../engine/drift.ts';
+import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
+import { EXIT, type ExitStatus } from '../output/exit-status.ts';
+import { print, printJson } from '../output/print.ts';
+
+export function addDiff(program: Command, { setStatus }: { setStatus: (status: ExitStatus) => void }): void {
+  withInspectFlags(program.command('diff'))
+    .description('compare what is wanted with what the kernel holds; status 1 when they differ')
+    .action(async (flags: InspectFlags) => setStatus(await diff(flags)));
+}
+
+/** {@link EXIT}.different when the kernel holds something else than is wanted. */
+async function diff(flags: InspectFlags): Promise<ExitStatus> {
+  const nftClient = await openNftClient(flags.nft);
+  const listing = await nftClient.list();
+  const { engine } = await loadDesiredState(desiredStateSource(flags), listing);
+  const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
+  if (flags.output === 'json') printJson({ drift });
+  else if (drift.length > 0) print(printDrift(drift));
+  return drift.length === 0 ? EXIT.ok : EXIT.different;
+}

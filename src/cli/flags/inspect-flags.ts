@@ -1,0 +1,28 @@
+// Flags of the commands that compare the kernel with the desired state.
+import type { Command } from 'commander';
+import type { DesiredStateSource } from '../../admin/desired-state.ts';
+import type { OutputFormat } from '../output/print.ts';
+import { nftOption, outputOption, runDirOption } from './common-flags.ts';
+import { type ParsedFlags, readProxyFlags, withProxyFlags } from './proxy-flags.ts';
+
+export interface InspectFlags extends ParsedFlags {
+  readonly file?: string;
+  readonly runDir: string;
+  readonly nft: string;
+  readonly output: OutputFormat;
+}
+
+/** Adds the flags to a command. */
+export function withInspectFlags(command: Command): Command {
+  return withProxyFlags(command)
+    .option('-f, --file <file|dir>', 'take the wanted state from manifests instead of the running daemon')
+    .addOption(runDirOption())
+    .addOption(nftOption())
+    .addOption(outputOption());
+}
+
+/** Where the flags say that the desired state comes from. */
+export function desiredStateSource(flags: InspectFlags): DesiredStateSource {
+  const { file, runDir } = flags;
+  return { file, runDir, proxy: () => readProxyFlags(flags) };
+}

@@ -48,15 +48,7 @@ const PURE_FOLDERS = [
 
 /** Text that only these files, or files in these folders, may contain. */
 const ONLY_IN: readonly { readonly text: RegExp; readonly places: readonly string[] }[] = [
-  {
-    text: /'node:child_process'/,
-    places: [
-      'src/host/process/exec.ts',
-      'src/host/process/stream-lines.ts',
-      'src/nftables/client/nft-session.ts',
-      'src/fastpath/loader/loader-process.ts',
-    ],
-  },
+  { text: /'node:child_process'/, places: ['src/host/process/'] },
   { text: /'-f', '-'|'list', '(?:tables?|chains?|sets?|maps?|ruleset)'/, places: ['src/nftables/client/'] },
   { text: /'@kubernetes\/client-node[/']/, places: ['src/sources/api-server/'] },
   { text: /'prom-client[/']/, places: ['src/metrics/'] },

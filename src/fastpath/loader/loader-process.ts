@@ -1,7 +1,5 @@
 // The program that loads, attaches and fills the fast path's programs, as a process that is spoken to by lines.
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import { LineProcess, type ProcessExit } from '../../host/process/line-process.ts';
 
 export interface LoaderResponse {
   /** Data lines. */
@@ -27,7 +25,7 @@ const PROTOCOL = '2';
 const SCHEMA = '1';
 
 interface LoaderInstance {
-  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly child: LineProcess;
   /** Requests without an answer yet, in their order. */
   readonly pending: { readonly lines: string[]; readonly done: (end: string | LoaderError) => void }[];
 }
@@ -38,7 +36,6 @@ export class LoaderProcess {
   readonly #directory: string;
   readonly #timeoutMs: number;
   #instance: LoaderInstance | undefined;
-  #stderr = '';
   #starts = 0;
 
   constructor(of: { readonly command: string; readonly directory: string; readonly timeoutMs?: number }) {
@@ -64,7 +61,7 @@ export class LoaderProcess {
     const lines: string[] = [];
     const end = await new Promise<string | LoaderError>((done) => {
       instance.pending.push({ lines, done });
-      instance.child.stdin.write(`${commandLines.join('\n')}\n`);
+      instance.child.write(`${commandLines.join('\n')}\n`);
     });
     clearTimeout(timer);
     if (typeof end !== 'string') throw end;
@@ -77,32 +74,25 @@ export class LoaderProcess {
 
   /** Ends the process; what it has made stays. */
   close(): void {
-    this.#instance?.child.stdin.end();
+    this.#instance?.child.closeInput();
     this.#instance = undefined;
   }
 
   async #start(): Promise<LoaderInstance> {
     this.#starts++;
-    const child = spawn(this.#command, [this.#directory], { stdio: 'pipe' });
-    const instance: LoaderInstance = { child, pending: [] };
+    const pending: LoaderInstance['pending'] = [];
+    const instance: LoaderInstance = {
+      pending,
+      child: new LineProcess(this.#command, {
+        args: [this.#directory],
+        onLine: (line) => {
+          if (/^(?:ok|error)(?: |$)/.test(line)) pending.shift()?.done(line);
+          else pending[0]?.lines.push(line);
+        },
+        onExit: (exit) => this.#onExit(instance, exit),
+      }),
+    };
     this.#instance = instance;
-    this.#stderr = '';
-    child.stdin.on('error', () => {});
-    child.on('error', (cause: NodeJS.ErrnoException) => {
-      const state = cause.code === 'ENOENT' ? 'there is no such program' : cause.message;
-      this.#onExit(instance, `Cannot run the fast path's loader "${this.#command}": ${state}`, cause);
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-2000);
-    });
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const [request] = instance.pending;
-      if (/^(?:ok|error)(?: |$)/.test(line)) instance.pending.shift()?.done(line);
-      else request?.lines.push(line);
-    });
-    child.on('close', (status, signal) =>
-      this.#onExit(instance, `The fast path's loader ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`),
-    );
     const { fields } = await this.request('hello');
     if (fields['protocol'] === PROTOCOL && fields['schema'] === SCHEMA) return instance;
     this.close();
@@ -110,9 +100,19 @@ export class LoaderProcess {
     throw new LoaderError(`"${this.#command}" is another version: ${actual}`, { code: 'EPROTO' });
   }
 
-  #onExit(instance: LoaderInstance, message: string, cause?: unknown): void {
+  #onExit(instance: LoaderInstance, exit: ProcessExit): void {
     if (this.#instance === instance) this.#instance = undefined;
-    for (const { done } of instance.pending.splice(0)) done(new LoaderError(message, { code: 'EXITED', cause }));
+    const error = this.#exitError(exit);
+    for (const { done } of instance.pending.splice(0)) done(error);
+  }
+
+  #exitError(exit: ProcessExit): LoaderError {
+    if (exit.kind === 'exited')
+      return new LoaderError(`The fast path's loader ended: ${exit.state} ${exit.stderr}`, { code: 'EXITED' });
+    const { cause } = exit;
+    const state = cause.code === 'ENOENT' ? 'there is no such program' : cause.message;
+    const message = `Cannot run the fast path's loader "${this.#command}": ${state}`;
+    return new LoaderError(message, { code: 'EXITED', cause });
   }
 }
 

@@ -1,8 +1,8 @@
 // A long-lived `nft -i`, through which small transactions go.
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { LineProcess } from '../../host/process/line-process.ts';
 import { parseErrorMessages } from '../syntax/error-message.ts';
 import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
 
@@ -18,7 +18,7 @@ import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
 export class NftSession {
   readonly #command: string;
   readonly #timeoutMs: number;
-  #process: { readonly child: ChildProcessWithoutNullStreams; readonly file: number } | undefined;
+  #process: { readonly child: LineProcess; readonly file: number } | undefined;
   #resolve: ((end: Error | string) => void) | undefined;
   #stderr = '';
   #transactions = 0;
@@ -43,8 +43,7 @@ export class NftSession {
       this.#resolve = resolve;
     });
     const timer = setTimeout(() => child.kill('SIGKILL'), this.#timeoutMs);
-    // One that cannot be started for want of file descriptors has no streams: the error comes in a moment.
-    if (child.pid !== undefined) child.stdin.write(`include "/proc/${process.pid}/fd/${file}"\n${marker}\n`);
+    child.write(`include "/proc/${process.pid}/fd/${file}"\n${marker}\n`);
     const result = await outcome;
     clearTimeout(timer);
     if (typeof result !== 'string') throw result;
@@ -64,36 +63,32 @@ export class NftSession {
 
   /** Ends the session. The next transaction starts another. */
   close(): void {
-    this.#process?.child.stdin.end();
+    this.#process?.child.closeInput();
   }
 
-  #start(): { readonly child: ChildProcessWithoutNullStreams; readonly file: number } {
+  #start(): { readonly child: LineProcess; readonly file: number } {
     if (this.#process !== undefined) return this.#process;
     // Without HOME nft keeps no history of its commands.
     const { HOME: _, ...env } = process.env;
     const file = openUnlinkedFile();
-    const child = spawn(this.#command, ['-i'], { stdio: 'pipe', env });
-    this.#startCount++;
-    const running = { child, file };
-    this.#process = running;
-    let hasEnded = false;
-    const end = (error: Error): void => {
-      if (hasEnded) return;
-      hasEnded = true;
-      closeSync(file);
-      this.#process = undefined;
-      this.#finish(error);
-    };
-    child.on('error', (cause) => end(new NftOutcomeUnknown(`Cannot run the nft session: ${cause.message}`, { cause })));
-    if (child.pid === undefined) return running;
-    child.stdout.resume();
-    child.stderr.setEncoding('utf8').on('data', (data: string) => this.#onStderr(data));
-    child.stdin.on('error', () => {});
-    child.on('close', (status, signal) => {
-      end(new NftOutcomeUnknown(`The nft session ended: ${signal ?? `status ${status}`} ${this.#stderr.trim()}`));
+    const child = new LineProcess(this.#command, {
+      args: ['-i'],
+      env,
+      onStderr: (text) => this.#onStderr(text),
+      onExit: (exit) => {
+        closeSync(file);
+        this.#process = undefined;
+        this.#finish(
+          exit.kind === 'error'
+            ? new NftOutcomeUnknown(`Cannot run the nft session: ${exit.cause.message}`, { cause: exit.cause })
+            : new NftOutcomeUnknown(`The nft session ended: ${exit.state} ${this.#stderr.trim()}`),
+        );
+      },
     });
     child.unref();
-    return running;
+    this.#startCount++;
+    this.#process = { child, file };
+    return this.#process;
   }
 
   #onStderr(data: string): void {

@@ -1,9 +1,11 @@
 // Runs programs in a process that has no file descriptor left, and prints what comes of each.
 import { closeSync, openSync } from 'node:fs';
+import { LoaderProcess } from '../../../src/fastpath/loader/loader-process.ts';
 import { exec } from '../../../src/host/process/exec.ts';
 import { streamLines } from '../../../src/host/process/stream-lines.ts';
 import { NftSession } from '../../../src/nftables/client/nft-session.ts';
 
+const loader = new LoaderProcess({ command: 'cat', directory: '/' });
 const session = new NftSession({ command: 'cat', timeoutMs: 10_000 });
 const outcomes: string[] = [];
 const record = async (promise: Promise<unknown>): Promise<void> => {
@@ -24,6 +26,7 @@ try {
 }
 await record(exec('true', [], { timeoutMs: 10_000 }));
 await record(streamLines('true', [], { onLine: () => {}, signal: new AbortController().signal }));
+await record(loader.request('probe'));
 await record(session.apply('first'));
 await record(session.apply('second'));
 for (const file of openFiles) closeSync(file);

@@ -1,0 +1,65 @@
+// Tests of src/host/process/line-process.ts, with programs that every system has.
+import t from 'tap';
+import { LineProcess, type LineProcessOptions, type ProcessExit } from '../../../../src/host/process/line-process.ts';
+
+/** Runs shell code. `exit` resolves with how it ended. */
+function shell(code: string, options: Partial<LineProcessOptions> = {}) {
+  const { promise: exit, resolve: onExit } = Promise.withResolvers<ProcessExit>();
+  return { child: new LineProcess('sh', { args: ['-c', code], onExit, ...options }), exit };
+}
+
+t.test('LineProcess answers lines with lines, and ends with its input', async (t) => {
+  const lines: string[] = [];
+  const { child, exit } = shell('while read -r line; do echo "got $line"; done', {
+    onLine: (line) => lines.push(line),
+  });
+  t.type(child.pid, 'number');
+  child.write('one\ntwo\n');
+  child.closeInput();
+  t.strictSame(await exit, { kind: 'exited', state: 'status 0', stderr: '' });
+  t.strictSame(lines, ['got one', 'got two']);
+});
+
+t.test('LineProcess reports the status and the end of standard error', async (t) => {
+  let errors = '';
+  const { exit } = shell('printf %3000s x >&2; echo why >&2; exit 3', {
+    onStderr: (text) => {
+      errors += text;
+    },
+  });
+  const end = await exit;
+  t.match(end, { kind: 'exited', state: 'status 3', stderr: /x *why$/ });
+  t.ok(end.kind === 'exited' && end.stderr.length < 2000, 'only the end is kept');
+  t.equal(errors.length, 3004, 'the listener gets all of it');
+});
+
+t.test('LineProcess.kill() ends it with a signal', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    const { child, exit } = shell('exec sleep 600');
+    child.kill(signal);
+    t.match(await exit, { kind: 'exited', state: signal });
+    child.kill(signal);
+    child.write('more\n');
+    child.closeInput();
+  }
+});
+
+t.test('LineProcess passes its environment on', async (t) => {
+  const lines: string[] = [];
+  const { exit } = shell('echo "$COLOR"', {
+    env: { ...process.env, COLOR: 'red' },
+    onLine: (line) => lines.push(line),
+  });
+  await exit;
+  t.strictSame(lines, ['red']);
+});
+
+t.test('a program that does not exist is an error, and calls after it do nothing', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<ProcessExit>();
+  const child = new LineProcess('/no/such/program', { args: [], onExit: resolve });
+  t.equal(child.pid, undefined);
+  child.write('line\n');
+  child.closeInput();
+  child.kill();
+  t.match(await promise, { kind: 'error', cause: { code: 'ENOENT' } });
+});

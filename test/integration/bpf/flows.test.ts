@@ -100,7 +100,7 @@ for (const family of FAMILIES) {
         await expect.translated('pod', legs.fromPod(more), { to: legs.toClient(more), as: 'ANSWERED' });
       }
       if (family === 'ip6') return;
-      const unsummed = { unsummed: true, data: data(9) };
+      const unsummed = { noChecksum: true, data: data(9) };
       await expect.translated('uplink', legs.fromClient(unsummed), { to: legs.toPod(unsummed), as: 'FORWARDED' });
       await expect.translated('pod', legs.fromPod(unsummed), { to: legs.toClient(unsummed), as: 'ANSWERED' });
     });

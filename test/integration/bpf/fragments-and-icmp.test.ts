@@ -92,14 +92,14 @@ for (const family of FAMILIES) {
     const errors =
       family === 'ip'
         ? [
-            { type: 3, code: 4, rest: 1280 },
+            { type: 3, code: 4, restOfHeader: 1280 },
             { type: 3, code: 3 },
             { type: 11, code: 0 },
             { type: 12, code: 0 },
           ]
         : [
             { type: 1, code: 4 },
-            { type: 2, code: 0, rest: 1280 },
+            { type: 2, code: 0, restOfHeader: 1280 },
             { type: 3, code: 0 },
             { type: 4, code: 0 },
           ];

@@ -11,7 +11,7 @@ logs=.cache/kernels/logs
 mkdir -p "$logs"
 
 # The files of each boot; those of the second have real sockets.
-packets="bpf/plain bpf/flows bpf/errors bpf/ownership bpf/loader nft/render"
+packets="bpf/without-conntrack-lookup bpf/flows bpf/fragments-and-icmp bpf/flow-ownership bpf/loader nft/render"
 sockets="bpf/traffic fastpath/fast-path-and-nft"
 
 # boot SUITE LOG TEST...

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What every part of the programs begins with. */
 #ifndef NFTLANE_BASE_H
 #define NFTLANE_BASE_H

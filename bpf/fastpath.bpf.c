@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Two programs: one for packets that come in by an uplink, one for those that come from a pod. Both hand on, with
  * TC_ACT_UNSPEC and unchanged, whatever is not of a flow of theirs; they drop nothing.

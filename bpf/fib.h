@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The way back to a client, as the kernel's own routing has it for a packet that comes from the pod; and taking a way. */
 #ifndef NFTLANE_FIB_H
 #define NFTLANE_FIB_H

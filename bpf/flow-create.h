@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* New flows: whether they may be ours, which backend they get, and their two entries. Part of per-family.h. */
 
 static __always_inline void FN(frontend_key)(struct fp_frontend_key *key, const PACKET *p)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Flows: finding them, whether they are over, and what a packet changes of them. Part of per-family.h. */
 
 static __always_inline FLOW *FN(lookup_flow)(const KEY *key)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Only the first fragment has ports. What was decided for it is kept for the others. Part of per-family.h. */
 
 static __always_inline void FN(fragment_key)(FRAGMENT_KEY *key, const PACKET *p, __u8 dir)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What both families ask about a frame from a pod. */
 #ifndef NFTLANE_FRAME_H
 #define NFTLANE_FRAME_H

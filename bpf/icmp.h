@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* ICMP errors: the packet that they quote says of which flow they are. */
 #ifndef NFTLANE_ICMP_H
 #define NFTLANE_ICMP_H

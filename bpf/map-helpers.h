@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Counters, the configuration, and the bits of ports. */
 #ifndef NFTLANE_MAP_HELPERS_H
 #define NFTLANE_MAP_HELPERS_H

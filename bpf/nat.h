@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Changes of addresses and ports with their checksums. Nothing here may fail: all has been checked before, and a
  * packet that is changed has to be sent on.

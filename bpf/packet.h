@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What is known of a packet, and reading its bytes. */
 #ifndef NFTLANE_PACKET_H
 #define NFTLANE_PACKET_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* From bytes to what the programs want to know of a packet. All bounds are checked here. */
 #ifndef NFTLANE_PARSE_H
 #define NFTLANE_PARSE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One source for two families: included once with FAMILY 4 and once with FAMILY 6. FN(x) is x4 or x6, and so on.
  */

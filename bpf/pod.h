@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The way of an answer from a backend to its client. Part of per-family.h. */
 
 static __always_inline void FN(reverse_key)(KEY *key, const PACKET *p)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A look at packets that have nothing unusual before their ports: most of them are of no Service, and the ports say so.
  * All others, and what is not in the linear part, are for the family to look at.

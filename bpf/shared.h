@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Structs and numbers that the programs, the loader and src/fastpath/maps/layout.ts share. Fixed widths, no padding.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The way of a packet from the client to its backend. Part of per-family.h. */
 
 static __always_inline void FN(forward_key)(KEY *key, const PACKET *p)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests about what is attached: attach, detach, list, replace, remove. */
 #include <dirent.h>
 #include <errno.h>

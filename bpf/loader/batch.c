@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many changes with one answer. They are made in their order; neighbours of the same kind and map go to the kernel
  * together. The first that fails is the last that is tried.

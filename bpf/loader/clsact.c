@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Attaching by a filter of the clsact qdisc: for kernels before 6.6. */
 #include <errno.h>
 #include <stdio.h>

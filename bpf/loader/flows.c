@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Walks through the tables of flows, and tells which flows go through a device. */
 #include <errno.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of flows as they are walked through, whichever family they are of. */
 #ifndef NFTLANE_FLOWS_H
 #define NFTLANE_FLOWS_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deletes flows that are over: by their time, or because their backend's slot is of another generation. The programs
  * treat such flows as absent anyway, so that all this does is to make room.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What else is on the way of packets through a device. */
 #include <errno.h>
 #include <string.h>

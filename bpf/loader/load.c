@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Loading the programs: with the maps that are pinned already, if there are some. */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * nftlane-bpf: loads, attaches and fills the fast path for the daemon, which speaks to it by lines over pipes.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reads requests and hands each to the part that serves it. See loader.h. */
 #include <signal.h>
 #include <stdio.h>

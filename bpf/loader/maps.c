@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests about what is in maps, as bytes: the daemon knows the structs. */
 #include <errno.h>
 #include <stdio.h>

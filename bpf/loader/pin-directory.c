@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The directory of pins, with a parent of its own: made when something is to be pinned, and removed with the last pin. */
 #include <dirent.h>
 #include <errno.h>

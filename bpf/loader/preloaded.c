@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pinned programs that ask conntrack, for a process that may not load them itself: where conntrack is a kernel module, the
  * loading takes CAP_SYS_ADMIN, which is more than a daemon should have. An empty directory beside the pins, whose name is a

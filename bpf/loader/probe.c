@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernel can do, found by asking it for each thing rather than by its version. */
 #include <errno.h>
 #include <stdio.h>

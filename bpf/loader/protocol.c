@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests and answers as text. */
 #include <errno.h>
 #include <stdarg.h>

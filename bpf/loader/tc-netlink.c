@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which qdiscs and filters a device has: what the daemon has to know before it puts programs in front of them. */
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Attaching by tcx links, which are pinned, so that they outlive this process. With bpf(2): libbpf 1.1 cannot. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Parts of bpf(2) that are newer than the headers of Debian 12 (Linux 6.6), laid out as in the kernel's union. */
 #ifndef NFTLANE_TCX_H
 #define NFTLANE_TCX_H

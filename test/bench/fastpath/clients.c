@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The clients: each runs for a time and counts. */
 #include <errno.h>
 #include <stdio.h>

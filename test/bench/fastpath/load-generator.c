@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Makes load between two network namespaces, bounded in sockets and in time.
  *

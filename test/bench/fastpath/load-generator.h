@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the server and the clients of the load share. */
 #ifndef NFTLANE_LOAD_GENERATOR_H
 #define NFTLANE_LOAD_GENERATOR_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The server: one process, one epoll, whatever its clients ask for. It ends when its input does. */
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random and mutated packets. Whatever comes in: no packet is dropped, one that is handed on is unchanged, one that is
  * redirected has right checksums if it had them before, and has as many bytes as before.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the harness share. */
 #ifndef NFTLANE_HARNESS_H
 #define NFTLANE_HARNESS_H

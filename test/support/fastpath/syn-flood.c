@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Dual BSD/GPL */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sends TCP SYNs from made-up addresses: 198.18.0.0/15 or 2001:db8:f::/64, which are kept for tests and documentation.
  *

@@ -23,14 +23,6 @@
 /* Not a reason: processing goes on. */
 #define CONTINUE (-1)
 
-/* From <errno.h>, which has nothing for this target. */
-#define EEXIST 17
-
-#define MAX_CLIENT_PORT_ATTEMPTS 4
-
-#define AF_INET 2
-#define AF_INET6 10
-
 #define COPY_ADDRESS(to, from)                                                                  \
 	do {                                                                            \
 		_Static_assert(sizeof(to) == sizeof(from), "the same kind of address"); \

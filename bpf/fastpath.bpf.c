@@ -4,14 +4,8 @@
  * TC_ACT_UNSPEC and unchanged, whatever is not of a flow of theirs; they drop nothing.
  */
 #include "base.h"
-#include "maps.h"
-#include "map-helpers.h"
-#include "parse.h"
-#include "frame.h"
-#include "prefilter.h"
-#include "conntrack.h"
-#include "fib.h"
-#include "nat.h"
+#include "maps/counters.h"
+#include "packet/prefilter.h"
 
 #define FAMILY 4
 #include "per-family.h"

@@ -26,9 +26,9 @@
 #define FRAGMENTS fp_fragments_v6
 #endif
 
-#include "flow.h"
-#include "fragment.h"
-#include "flow-create.h"
+#include "flow/flow.h"
+#include "flow/fragment.h"
+#include "flow/flow-create.h"
 #include "uplink.h"
 #include "pod.h"
 

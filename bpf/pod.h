@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The way of an answer from a backend to its client. Part of per-family.h. */
+/* From a pod: the path of a reply from the backend to its client. A template of per-family.h. */
+#include "flow/clock.h"
+#include "flow/conntrack.h"
+#include "flow/fib.h"
+#include "maps/counters.h"
+#include "maps/lookup.h"
+#include "packet/frame.h"
+#include "packet/nat.h"
+#include "packet/parse.h"
 
 static __always_inline void FN(reverse_key)(KEY *key, const PACKET *p)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The way of a packet from the client to its backend. Part of per-family.h. */
+/* From the uplink: the path of a packet from the client to its backend. A template of per-family.h. */
+#include "flow/clock.h"
+#include "flow/fib.h"
+#include "maps/counters.h"
+#include "maps/lookup.h"
+#include "packet/nat.h"
+#include "packet/parse.h"
 
 static __always_inline void FN(forward_key)(KEY *key, const PACKET *p)
 {

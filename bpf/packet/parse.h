@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* From bytes to what the programs want to know of a packet. All bounds are checked here. */
-#ifndef NFTLANE_PARSE_H
-#define NFTLANE_PARSE_H
+#ifndef NFTLANE_PACKET_PARSE_H
+#define NFTLANE_PACKET_PARSE_H
 
-#include "icmp.h"
+#include "packet/icmp.h"
+#include "packet/packet.h"
 
 /* Whether the packet has the bytes its header speaks of. The length is 0 in segments of 64 KiB and more. */
 static __always_inline bool has_length(struct __sk_buff *skb, __u32 declared, __u32 min_length)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The maps. Those that grow with traffic take memory only for what is in them. */
-#ifndef NFTLANE_MAPS_H
-#define NFTLANE_MAPS_H
+#ifndef NFTLANE_MAPS_MAPS_H
+#define NFTLANE_MAPS_MAPS_H
 
 #include "base.h"
 

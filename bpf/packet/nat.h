@@ -6,10 +6,10 @@
  * Direct writes come first, for helpers make pointers into the packet void. L4 sums are left to the helper, which
  * knows of sums that a device will compute, or has computed.
  */
-#ifndef NFTLANE_NAT_H
-#define NFTLANE_NAT_H
+#ifndef NFTLANE_PACKET_NAT_H
+#define NFTLANE_PACKET_NAT_H
 
-#include "packet.h"
+#include "packet/packet.h"
 
 #ifndef BPF_F_IPV6
 #define BPF_F_IPV6 (1ULL << 7)

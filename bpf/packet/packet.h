@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What is known of a packet, and reading its bytes. */
-#ifndef NFTLANE_PACKET_H
-#define NFTLANE_PACKET_H
+#ifndef NFTLANE_PACKET_PACKET_H
+#define NFTLANE_PACKET_PACKET_H
 
 #include "base.h"
 

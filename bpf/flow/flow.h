@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Flows: finding them, whether they are over, and what a packet changes of them. Part of per-family.h. */
+/* Flow entries: lookup, expiry, state and deletion. A template of per-family.h. */
+#include "flow/clock.h"
+#include "maps/counters.h"
+#include "maps/maps.h"
 
 static __always_inline FLOW *FN(lookup_flow)(const KEY *key)
 {

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What both families ask about a frame from a pod. */
-#ifndef NFTLANE_FRAME_H
-#define NFTLANE_FRAME_H
+#ifndef NFTLANE_PACKET_FRAME_H
+#define NFTLANE_PACKET_FRAME_H
 
-#include "packet.h"
-
-/* Longer than this, in ticks, nobody relies on what the route was. */
-#define ROUTE_MAX_AGE 1000
+#include "packet/packet.h"
 
 /* The length of the IP packets that will be on the wire. Of segments that are still together, that of one. */
 static __always_inline __u32 wire_length(struct __sk_buff *skb, const struct packet_base *b)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Only the first fragment has ports. What was decided for it is kept for the others. Part of per-family.h. */
+/* Fragments: only the first one has ports, so its translation is stored for the others. A template of per-family.h. */
+#include "flow/clock.h"
+#include "maps/maps.h"
+#include "packet/packet.h"
 
 static __always_inline void FN(fragment_key)(FRAGMENT_KEY *key, const PACKET *p, __u8 dir)
 {

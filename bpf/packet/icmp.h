@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* ICMP errors: the packet that they quote says of which flow they are. */
-#ifndef NFTLANE_ICMP_H
-#define NFTLANE_ICMP_H
+#ifndef NFTLANE_PACKET_ICMP_H
+#define NFTLANE_PACKET_ICMP_H
 
-#include "packet.h"
+#include "packet/packet.h"
 
 static __always_inline int parse_inner_ports(struct __sk_buff *skb, struct packet_base *b)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Asking conntrack whose a flow is. The function came with Linux 5.18; the object built without it asks nobody. */
-#ifndef NFTLANE_CONNTRACK_H
-#define NFTLANE_CONNTRACK_H
+#ifndef NFTLANE_FLOW_CONNTRACK_H
+#define NFTLANE_FLOW_CONNTRACK_H
 
 #include "base.h"
 

@@ -3,11 +3,11 @@
  * A look at packets that have nothing unusual before their ports: most of them are of no Service, and the ports say so.
  * All others, and what is not in the linear part, are for the family to look at.
  */
-#ifndef NFTLANE_PREFILTER_H
-#define NFTLANE_PREFILTER_H
+#ifndef NFTLANE_PACKET_PREFILTER_H
+#define NFTLANE_PACKET_PREFILTER_H
 
-#include "map-helpers.h"
-#include "packet.h"
+#include "maps/lookup.h"
+#include "packet/packet.h"
 
 /* Whether neither a frontend nor a backend, as the direction has it, has the port that would tell. */
 static __always_inline bool is_unknown_port(const struct ports *ports, __u8 dir)

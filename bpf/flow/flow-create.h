@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* New flows: whether they may be ours, which backend they get, and their two entries. Part of per-family.h. */
+/* New flows: eligibility, choice of a backend, and both entries. A template of per-family.h. */
+#include "flow/conntrack.h"
+#include "flow/fib.h"
+#include "maps/counters.h"
+#include "maps/lookup.h"
+#include "packet/packet.h"
+
+/* From <errno.h>, which does not compile for this target. */
+#define EEXIST 17
+
+#define MAX_CLIENT_PORT_ATTEMPTS 4
 
 static __always_inline void FN(frontend_key)(struct fp_frontend_key *key, const PACKET *p)
 {

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The way back to a client, as the kernel's own routing has it for a packet that comes from the pod; and taking a way. */
-#ifndef NFTLANE_FIB_H
-#define NFTLANE_FIB_H
+#ifndef NFTLANE_FLOW_FIB_H
+#define NFTLANE_FLOW_FIB_H
 
-#include "map-helpers.h"
+#include "maps/maps.h"
+
+/* From <sys/socket.h>, which does not compile for this target. */
+#define AF_INET 2
+#define AF_INET6 10
+
+/* In ticks: how long a flow uses a route before it is looked up again. */
+#define ROUTE_MAX_AGE 1000
 
 struct route {
 	__u32 oif;

@@ -1,17 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads requests and hands each to the part that serves it. See loader.h. */
+/*
+ * nftlane-bpf: loads, attaches and fills the fast path for the daemon, which speaks to it by lines over pipes.
+ *
+ *   nftlane-bpf DIRECTORY      where maps, programs and links are pinned, such as /sys/fs/bpf/nftlane/v1
+ *
+ * Every request is one line. The answer is any number of data lines, then one line "ok KEY=VALUE..." or
+ * "error NAME TEXT", where NAME is that of an errno. Answers come in the order of requests. The end of input ends the
+ * program and changes nothing: what is pinned goes on. docs/FAST-PATH.md has the requests.
+ */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <errno.h>
 
-#include "../shared.h"
-#include "loader.h"
+#include "loader/attach/attach.h"
+#include "loader/attach/inspect.h"
+#include "loader/attach/remove.h"
+#include "loader/flows/gc.h"
+#include "loader/flows/list.h"
+#include "loader/load/load.h"
+#include "loader/load/probe.h"
+#include "loader/maps/batch.h"
+#include "loader/maps/requests.h"
+#include "loader/maps/stats.h"
+#include "loader/pins.h"
+#include "loader/protocol/answers.h"
+#include "loader/protocol/lines.h"
+#include "shared.h"
 
-const char *const role_names[ROLES] = { "uplink", "pod" };
-const char *const program_names[ROLES] = { "fp_uplink", "fp_pod" };
-const char *pin_directory;
+#define PROTOCOL_VERSION 2
 
 static void request_hello(void)
 {
@@ -30,16 +48,17 @@ struct command_with_args {
 };
 
 static const struct command commands[] = {
-	{ "hello", request_hello },	{ "probe", request_probe },
-	{ "replace", request_replace }, { "list", request_list },   { "batch", request_batch },
-	{ "stats", request_stats },	{ "gc", request_gc },	    { "remove", request_remove },
+	{ "hello", request_hello }, { "probe", request_probe },	  { "replace", request_replace },
+	{ "list", request_list },   { "batch", request_batch },	  { "stats", request_stats },
+	{ "gc", request_gc },	    { "remove", request_remove },
 };
 
 static const struct command_with_args commands_with_args[] = {
-	{ "load", 0, 2, request_load },	    { "attach", 2, 3, request_attach }, { "detach", 2, 2, request_detach }, { "inspect", 1, 1, request_hooks },
-	{ "put", 3, 3, request_put },	    { "del", 2, 2, request_del },	{ "get", 2, 2, request_get },
-	{ "dump", 1, 1, request_dump },	    { "flush", 1, 1, request_flush },
-	{ "flows", 1, MAX_ARGS - 2, request_flows },
+	{ "load", 0, 2, request_load },	    { "attach", 2, 3, request_attach },
+	{ "detach", 2, 2, request_detach }, { "inspect", 1, 1, request_inspect },
+	{ "put", 3, 3, request_put },	    { "del", 2, 2, request_del },
+	{ "get", 2, 2, request_get },	    { "dump", 1, 1, request_dump },
+	{ "flush", 1, 1, request_flush },   { "flows", 1, MAX_ARGS - 2, request_flows },
 };
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -61,7 +80,8 @@ static void dispatch(const struct request *r)
 		if (strcmp(w->name, r->args[0]))
 			continue;
 		if (r->count - 1 < w->min_args || r->count - 1 > w->max_args)
-			fail(EINVAL, "\"%s\" takes %d to %d words, not %d", w->name, w->min_args, w->max_args, r->count - 1);
+			fail(EINVAL, "\"%s\" takes %d to %d words, not %d", w->name, w->min_args, w->max_args,
+			     r->count - 1);
 		else
 			w->handle(r);
 		return;
@@ -77,7 +97,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "Usage: nftlane-bpf DIRECTORY, an absolute path on a BPF file system\n");
 		return 2;
 	}
-	pin_directory = argv[1];
+	set_pin_directory(argv[1]);
 	signal(SIGPIPE, SIG_IGN);
 	capture_libbpf_warnings();
 	while ((line = read_line())) {

@@ -297,7 +297,7 @@ for (const family of FAMILIES) {
     await establish(live);
     for (const [given, reason] of [
       [{ slots: [] }, 'SUSPENDED'],
-      [{ slots, pass: true }, 'SUSPENDED'],
+      [{ slots, suspended: true }, 'SUSPENDED'],
       [{ slots, svc: 99 }, 'BACKEND'],
       [{ slots: [77] }, 'BACKEND'],
       [{ slots: [60_000] }, 'BACKEND'],

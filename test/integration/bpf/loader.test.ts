@@ -295,13 +295,13 @@ t.test('a process with no more than a pod has goes on with what another has prep
 });
 
 t.test('what is noted as prepared is what was loaded last', async (t) => {
-  const mine = await BpfNamespace.create({ load: 'load 64 plain' });
+  const mine = await BpfNamespace.create({ load: 'load 64 no-conntrack' });
   t.teardown(() => mine.close());
   const marks = async () => (await mine.pins()).filter((name) => name.startsWith('conntrack-'));
   t.strictSame(await marks(), []);
   const { udp } = parseFields((await mine.loader.requestOk('load')).status);
   t.equal((await marks()).length, udp === 'yes' ? 1 : 0);
-  await mine.loader.requestOk('load 64 plain');
+  await mine.loader.requestOk('load 64 no-conntrack');
   t.strictSame(await marks(), []);
 });
 

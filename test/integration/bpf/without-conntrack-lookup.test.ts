@@ -5,7 +5,7 @@ import { FAMILIES, FlowFrames } from '../../support/bpf/flow-frames.ts';
 import { ACK, SYN } from '../../support/bpf/frames.ts';
 import { PacketExpectations } from '../../support/bpf/packet-assertions.ts';
 
-const netns = await BpfNamespace.create({ load: 'load 64 plain' });
+const netns = await BpfNamespace.create({ load: 'load 64 no-conntrack' });
 t.teardown(() => netns.close());
 await netns.populate();
 

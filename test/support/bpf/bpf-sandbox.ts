@@ -272,11 +272,11 @@ export class BpfNamespace {
   async putFrontend(
     address: string,
     protocol: FastPathProtocol,
-    given: { port?: number; slots: readonly number[]; pass?: boolean; svc?: number },
+    given: { port?: number; slots: readonly number[]; suspended?: boolean; svc?: number },
   ): Promise<void> {
-    const { port = SERVICE_PORT, slots, pass = false, svc = protocol === 'tcp' ? 1 : 2 } = given;
+    const { port = SERVICE_PORT, slots, suspended = false, svc = protocol === 'tcp' ? 1 : 2 } = given;
     const key = encodeFrontendKey({ address, port, protocol });
-    await this.put('frontends', key, encodeFrontend({ svc, suspended: pass, slots }));
+    await this.put('frontends', key, encodeFrontend({ svc, suspended, slots }));
   }
 
   async putPorts(frontends: readonly number[], backends: readonly number[]): Promise<void> {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attached programs, by tcx or clsact. */
+#ifndef NFTLANE_LOADER_ATTACH_ATTACHMENTS_H
+#define NFTLANE_LOADER_ATTACH_ATTACHMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "loader/role.h"
+
+struct attachment {
+	enum role role;
+	uint32_t ifindex;
+	bool is_tcx;
+	/* The device of a tcx link was deleted. */
+	bool is_gone;
+	uint32_t program_id;
+};
+
+/* Ends the walk when it returns an error. */
+typedef int on_attachment(const struct attachment *attachment, void *context);
+
+/* 0 or a negative errno, of each. */
+int for_each_attachment(on_attachment *call, void *context);
+/* Detaches; a missing program or device is no error. The context is not used. */
+int detach_attachment(const struct attachment *attachment, void *context);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The request "gc". */
+#ifndef NFTLANE_LOADER_FLOWS_GC_H
+#define NFTLANE_LOADER_FLOWS_GC_H
+
+void request_gc(void);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The request "flows": flows to the backends behind some devices. */
+#include <errno.h>
+
+#include "loader/flows/flow-table.h"
+#include "loader/flows/list.h"
+#include "loader/protocol/answers.h"
+#include "loader/protocol/values.h"
+
+/* Devices whose flows are asked for. */
+struct device_filter {
+	uint32_t devices[MAX_ARGS];
+	int count;
+	uint32_t time, found;
+};
+
+static bool uses_device(const struct device_filter *t, uint32_t slot)
+{
+	for (int i = 0; i < t->count; i++)
+		if (backends[slot].ifindex == t->devices[i])
+			return true;
+	return false;
+}
+
+/* Each flow has an entry for each direction: the client's is told. */
+static void print_flows(const struct chunk *c, void *context)
+{
+	const struct flow_layout *l = c->layout;
+	struct device_filter *t = context;
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const uint8_t *key = c->keys + i * l->key_size, *value = c->values + i * l->value_size;
+		uint16_t slot = read16(value + l->slot);
+
+		if (key[l->dir] != FP_DIR_ORIGINAL || slot >= FP_MAX_BACKENDS || !uses_device(t, slot) ||
+		    is_expired(l, c->fd, key, value, t->time))
+			continue;
+		emit("flow %s ", l->map);
+		print_hex(key, l->key_size);
+		emit(" ");
+		print_hex(value, l->value_size);
+		emit("\n");
+		t->found++;
+	}
+}
+
+void request_flows(const struct request *r)
+{
+	struct device_filter t = { .time = now_ticks() };
+	int error;
+
+	for (; t.count < r->count - 1; t.count++) {
+		if (parse_number(r->args[t.count + 1], &t.devices[t.count]) && t.devices[t.count])
+			continue;
+		fail(EINVAL, "\"%.20s\" is no device number", r->args[t.count + 1]);
+		return;
+	}
+	error = read_backends_and_config();
+	for (int i = 0; !error && i < 2; i++)
+		error = for_each_chunk(&layouts[i], print_flows, &t);
+	if (error)
+		fail(error, "cannot read flows");
+	else
+		ok("count=%u", t.found);
+}

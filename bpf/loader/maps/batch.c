@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Many changes with one answer. They are made in their order; neighbours of the same kind and map go to the kernel
+ * together. The first that fails is the last that is tried.
+ */
+#include <errno.h>
+#include <string.h>
+#include <bpf/bpf.h>
+
+#include "loader/maps/batch.h"
+#include "loader/maps/maps.h"
+#include "loader/protocol/answers.h"
+#include "loader/protocol/lines.h"
+#include "loader/protocol/values.h"
+
+#define GROUP 256
+
+enum operation { NONE, PUT, DEL };
+
+/* Changes that have not been made yet. */
+static struct {
+	enum operation operation;
+	struct map map;
+	__u32 count;
+	uint8_t keys[GROUP * MAX_BYTES];
+	uint8_t values[GROUP * MAX_BYTES];
+} group;
+
+struct progress {
+	uint32_t line;
+	uint32_t applied;
+	/* A negative errno, and what it was about. */
+	int error;
+	const char *message;
+};
+
+static int apply_one(uint32_t i)
+{
+	const void *key = group.keys + i * group.map.key_size;
+	const void *value = group.values + i * group.map.value_size;
+
+	if (group.operation == PUT)
+		return bpf_map_update_elem(group.map.fd, key, value, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(group.map.fd, key) && errno != ENOENT ? -errno : 0;
+}
+
+/* Kernels and kinds of maps that have no batches, and deleted elements that are not there, come one by one. */
+static void apply_group(struct progress *p)
+{
+	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t i = 0;
+	__u32 count = group.count;
+	int error;
+
+	if (group.count == 0 || p->error)
+		return;
+	if (group.operation == PUT)
+		error = bpf_map_update_batch(group.map.fd, group.keys, group.values, &count, &opts);
+	else
+		error = bpf_map_delete_batch(group.map.fd, group.keys, &count, &opts);
+	if (!error)
+		i = group.count;
+	for (; i < group.count && !p->error; i++)
+		p->error = apply_one(i);
+	if (p->error) {
+		i--;
+		p->message = "the kernel refuses it";
+		p->line -= group.count - i - 1;
+	}
+	p->applied += i;
+	group.count = 0;
+}
+
+static void stop_batch(struct progress *p, int error, const char *message)
+{
+	apply_group(p);
+	if (p->error)
+		return;
+	p->error = error;
+	p->message = message;
+}
+
+static void add_change(struct progress *p, const struct request *r, enum operation operation)
+{
+	if (r->count != (operation == PUT ? 4 : 3)) {
+		stop_batch(p, -EINVAL, "a map, a key and, to put it, a value");
+		return;
+	}
+	if (group.count &&
+	    (group.operation != operation || strcmp(group.map.name, r->args[1]) || group.count == GROUP)) {
+		p->line--;
+		apply_group(p);
+		if (p->error)
+			return;
+		p->line++;
+	}
+	if (group.count == 0) {
+		int error = open_map(r->args[1], &group.map);
+
+		if (error) {
+			stop_batch(p, error, "there is no such map");
+			return;
+		}
+		group.operation = operation;
+	}
+	if (!parse_key(r->args[2], group.keys + group.count * group.map.key_size, group.map.key_size) ||
+	    (operation == PUT &&
+	     !parse_value(r->args[3], group.values + group.count * group.map.value_size, group.map.value_size))) {
+		p->line--;
+		apply_group(p);
+		if (p->error)
+			return;
+		p->line++;
+		stop_batch(p, -EINVAL, "not as many hexadecimal digits as the map's key and value have");
+		return;
+	}
+	group.count++;
+}
+
+static void handle_line(struct progress *p, char *line)
+{
+	struct request r = parse_request(line);
+
+	if (p->error || r.count == 0)
+		return;
+	p->line++;
+	if (!strcmp(r.args[0], "put"))
+		add_change(p, &r, PUT);
+	else if (!strcmp(r.args[0], "del"))
+		add_change(p, &r, DEL);
+	else
+		stop_batch(p, -EINVAL, "neither \"put\" nor \"del\"");
+}
+
+void request_batch(void)
+{
+	struct progress p = { 0 };
+	char *line;
+
+	group.count = 0;
+	while ((line = read_line())) {
+		if (!strcmp(line, "end"))
+			break;
+		handle_line(&p, line);
+	}
+	/* Input that ends in the middle is no request. */
+	if (!line)
+		return;
+	apply_group(&p);
+	if (p.error)
+		fail(p.error, "at=%u applied=%u %s", p.line, p.applied, p.message);
+	else
+		ok("applied=%u", p.applied);
+}

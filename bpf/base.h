@@ -23,10 +23,10 @@
 /* Not a reason: processing goes on. */
 #define CONTINUE (-1)
 
-#define COPY_ADDRESS(to, from)                                                                  \
-	do {                                                                            \
+#define COPY_ADDRESS(to, from) \
+	do { \
 		_Static_assert(sizeof(to) == sizeof(from), "the same kind of address"); \
-		__builtin_memcpy(&(to), &(from), sizeof(to));                           \
+		__builtin_memcpy(&(to), &(from), sizeof(to)); \
 	} while (0)
 
 static __always_inline bool words_equal(const __be32 *a, const __be32 *b, int words)

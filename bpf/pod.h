@@ -27,7 +27,8 @@ static __always_inline void FN(reverse_key)(KEY *key, const PACKET *p)
 }
 
 /* Asks for the route again when it was long ago. An entry that has no route is asked about with every packet. */
-static __noinline bool FN(refresh_route)(struct __sk_buff *skb, const KEY *key, FLOW *entry, const struct fp_backend *be, __u32 now)
+static __noinline bool FN(refresh_route)(struct __sk_buff *skb, const KEY *key, FLOW *entry,
+					 const struct fp_backend *be, __u32 now)
 {
 	ADDRESS(next_hop);
 	struct route route;
@@ -35,7 +36,7 @@ static __noinline bool FN(refresh_route)(struct __sk_buff *skb, const KEY *key, 
 	if ((__s32)(now - entry->probed) < ROUTE_MAX_AGE)
 		return true;
 	if (!FN(lookup_route)(skb, be->l3if, key->proto, key->other, key->other_port, key->client, key->client_port,
-			  &route, REF(next_hop)))
+			      &route, REF(next_hop)))
 		return false;
 	if (route.oif != entry->oif || !ADDRESS_EQUAL(next_hop, entry->next_hop))
 		count_reason(FP_REROUTED);
@@ -51,7 +52,8 @@ static __always_inline bool FN(is_unsolicited)(const FLOW *entry, const PACKET *
 {
 	if (p->b.proto != IPPROTO_TCP)
 		return entry->state.seen == 1;
-	return (p->b.tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) && (entry->state.seen || entry->state.reset);
+	return (p->b.tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) &&
+	       (entry->state.seen || entry->state.reset);
 }
 
 /*
@@ -59,7 +61,8 @@ static __always_inline bool FN(is_unsolicited)(const FLOW *entry, const PACKET *
  * began after ours by way of another frontend, or past all of them. Conntrack is asked where that may be. A connection
  * that the backend has accepted anew is the end of ours; datagrams may be of either.
  */
-static __noinline bool FN(belongs_to_conntrack)(struct __sk_buff *skb, const PACKET *p, const KEY *key, const FLOW *entry)
+static __noinline bool FN(belongs_to_conntrack)(struct __sk_buff *skb, const PACKET *p, const KEY *key,
+						const FLOW *entry)
 {
 	KEY forward;
 
@@ -74,7 +77,8 @@ static __noinline bool FN(belongs_to_conntrack)(struct __sk_buff *skb, const PAC
 }
 
 /* The reverse entry of the packet's flow. Returns why the packet is counted as it is. */
-static __noinline int FN(lookup_reverse)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
+static __noinline int FN(lookup_reverse)(struct __sk_buff *skb, const PACKET *p, FLOW *flow,
+					 const struct fp_config *cfg)
 {
 	struct fp_backend *be;
 	FLOW *entry;
@@ -110,7 +114,8 @@ static __noinline int FN(lookup_reverse)(struct __sk_buff *skb, const PACKET *p,
 	return p->b.kind == ICMP_ERROR ? FP_ICMP_OUT : FP_ANSWERED;
 }
 
-static __always_inline int FN(lookup_reverse_fragment)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
+static __always_inline int FN(lookup_reverse_fragment)(struct __sk_buff *skb, const PACKET *p, FLOW *flow,
+						       const struct fp_config *cfg)
 {
 	struct fp_backend *be;
 

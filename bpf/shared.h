@@ -255,9 +255,8 @@ struct fp_slot_count {
 
 enum fp_reason {
 #define FP_ENUM(name, words) FP_##name,
-	FP_REASONS(FP_ENUM)
+	FP_REASONS(FP_ENUM) FP_REASON_COUNT,
 #undef FP_ENUM
-	FP_REASON_COUNT,
 };
 
 #define FP_FIRST_EVENT FP_RECYCLED

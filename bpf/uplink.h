@@ -28,8 +28,7 @@ static __always_inline bool FN(may_create_flow)(const PACKET *p)
 {
 	if (p->b.kind == ICMP_ERROR)
 		return false;
-	return p->b.proto == IPPROTO_UDP ||
-	       (p->b.tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+	return p->b.proto == IPPROTO_UDP || (p->b.tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
 /* Whether a packet of this flow still goes to its backend. */
@@ -41,19 +40,22 @@ static __always_inline bool FN(has_serving_backend)(const FLOW *entry, const PAC
 }
 
 /* Whether an entry still stands for its flow. A SYN after the end of a connection begins another. */
-static __always_inline int FN(check_flow)(const KEY *key, const FLOW *entry, const PACKET *p, const struct fp_config *cfg, __u32 now)
+static __always_inline int FN(check_flow)(const KEY *key, const FLOW *entry, const PACKET *p,
+					  const struct fp_config *cfg, __u32 now)
 {
 	if (!FN(has_serving_backend)(entry, p))
 		return FP_STALE;
 	if (FN(is_expired)(key, entry, cfg, now))
 		return FP_EXPIRED;
-	if (p->b.proto == IPPROTO_TCP && FN(may_create_flow)(p) && fp_timeout_of(p->b.proto, &entry->state) == FP_TCP_CLOSED)
+	if (p->b.proto == IPPROTO_TCP && FN(may_create_flow)(p) &&
+	    fp_timeout_of(p->b.proto, &entry->state) == FP_TCP_CLOSED)
 		return FP_RECYCLED;
 	return CONTINUE;
 }
 
 /* The forward entry of the packet's flow, found or made. Returns why the packet is counted as it is. */
-static __noinline int FN(lookup_or_create)(struct __sk_buff *skb, const PACKET *p, FLOW *flow, const struct fp_config *cfg)
+static __noinline int FN(lookup_or_create)(struct __sk_buff *skb, const PACKET *p, FLOW *flow,
+					   const struct fp_config *cfg)
 {
 	int reason = FP_NO_FLOW;
 	FLOW *entry;
@@ -94,13 +96,15 @@ static __noinline int FN(lookup_or_create)(struct __sk_buff *skb, const PACKET *
 	return FP_FORWARDED;
 }
 
-static __noinline int FN(send_to_backend)(struct __sk_buff *skb, const PACKET *p, const FLOW *flow, const struct fp_backend *be)
+static __noinline int FN(send_to_backend)(struct __sk_buff *skb, const PACKET *p, const FLOW *flow,
+					  const struct fp_backend *be)
 {
 	bool is_error = p->b.kind == ICMP_ERROR;
 	__u32 ifindex = be->ifindex, l3if = be->l3if;
 	__u8 flags = be->flags;
 	struct nat_rewrite rewrite = {
-		.mac = be->mac, .gateway_mac = be->gateway_mac,
+		.mac = be->mac,
+		.gateway_mac = be->gateway_mac,
 		.sport = is_error ? flow->other_port : flow->client_port,
 		.dport = is_error ? flow->client_port : flow->other_port,
 		.dir = FP_DIR_ORIGINAL,

@@ -24,8 +24,7 @@ static __always_inline bool is_tracked6(struct __sk_buff *skb, const struct fp_f
 #define HAS_CONNTRACK true
 
 /* Its insides are the kernel's own; a mere declaration would not be the same kind of type. */
-struct nf_conn {
-};
+struct nf_conn {};
 
 /* The kernel takes 12 bytes, as at first, or 16. */
 struct bpf_ct_opts___12 {

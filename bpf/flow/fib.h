@@ -35,14 +35,19 @@ static __always_inline bool has_route(long result)
 }
 
 /* Each fails where the packet would not simply be forwarded; the family then sees to it. */
-static __always_inline bool lookup_route4(struct __sk_buff *skb, __u32 iif, __u8 proto, __be32 from, __be16 sport, __be32 client,
-		      __be16 dport, struct route *route, __be32 *next_hop)
+static __always_inline bool lookup_route4(struct __sk_buff *skb, __u32 iif, __u8 proto, __be32 from, __be16 sport,
+					  __be32 client, __be16 dport, struct route *route, __be32 *next_hop)
 {
 	struct bpf_fib_lookup fib = {
-		.family = AF_INET, .l4_protocol = proto, .sport = sport, .dport = dport,
+		.family = AF_INET,
+		.l4_protocol = proto,
+		.sport = sport,
+		.dport = dport,
 		/* Asks for the MTU of the route. */
 		.tot_len = 1,
-		.ifindex = iif, .ipv4_src = from, .ipv4_dst = client,
+		.ifindex = iif,
+		.ipv4_src = from,
+		.ipv4_dst = client,
 	};
 
 	if (!has_route(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) || fib.family != AF_INET)
@@ -53,11 +58,16 @@ static __always_inline bool lookup_route4(struct __sk_buff *skb, __u32 iif, __u8
 	return true;
 }
 
-static __always_inline bool lookup_route6(struct __sk_buff *skb, __u32 iif, __u8 proto, const __be32 *from, __be16 sport,
-		      const __be32 *client, __be16 dport, struct route *route, __be32 *next_hop)
+static __always_inline bool lookup_route6(struct __sk_buff *skb, __u32 iif, __u8 proto, const __be32 *from,
+					  __be16 sport, const __be32 *client, __be16 dport, struct route *route,
+					  __be32 *next_hop)
 {
 	struct bpf_fib_lookup fib = {
-		.family = AF_INET6, .l4_protocol = proto, .sport = sport, .dport = dport, .tot_len = 1,
+		.family = AF_INET6,
+		.l4_protocol = proto,
+		.sport = sport,
+		.dport = dport,
+		.tot_len = 1,
 		.ifindex = iif,
 	};
 

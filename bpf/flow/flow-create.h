@@ -84,7 +84,7 @@ static __noinline int FN(resolve_route)(struct __sk_buff *skb, const PACKET *p, 
 	if (!be)
 		return FP_BACKEND;
 	if (!FN(lookup_route)(skb, be->l3if, p->b.proto, flow->other, flow->other_port, p->src, p->b.sport, &route,
-			  REF(flow->next_hop)))
+			      REF(flow->next_hop)))
 		return FP_ROUTE;
 	if (route.oif != skb->ifindex)
 		return FP_ASYMMETRIC;
@@ -127,7 +127,7 @@ static __noinline void FN(evict_expired)(const KEY *key, const struct fp_config 
 		return;
 	FN(opposite_key)(&forward, key, existing);
 	if (FN(flow_backend)(existing) && (!FN(is_idle)(existing, key->proto, cfg, now) ||
-				      FN(keeps_alive)(FN(lookup_flow)(&forward), existing, key->proto, cfg, now)))
+					   FN(keeps_alive)(FN(lookup_flow)(&forward), existing, key->proto, cfg, now)))
 		return;
 	bpf_map_delete_elem(&FLOWS, &forward);
 	bpf_map_delete_elem(&FLOWS, key);
@@ -135,7 +135,7 @@ static __noinline void FN(evict_expired)(const KEY *key, const struct fp_config 
 
 /* The reverse entry, with a client port that nobody else has towards this backend. */
 static __noinline int FN(insert_reverse)(struct __sk_buff *skb, const PACKET *p, const KEY *forward, FLOW *flow,
-			     const struct fp_config *cfg)
+					 const struct fp_config *cfg)
 {
 	KEY key;
 

@@ -35,10 +35,10 @@ static __always_inline bool FN(is_idle)(const FLOW *flow, __u8 proto, const stru
 }
 
 /* Traffic in one direction keeps both entries: each notes only its own packets. */
-static __always_inline bool FN(keeps_alive)(const FLOW *other, const FLOW *flow, __u8 proto, const struct fp_config *cfg, __u32 now)
+static __always_inline bool FN(keeps_alive)(const FLOW *other, const FLOW *flow, __u8 proto,
+					    const struct fp_config *cfg, __u32 now)
 {
-	return other && other->gen == flow->gen && other->slot == flow->slot &&
-	       !FN(is_idle)(other, proto, cfg, now);
+	return other && other->gen == flow->gen && other->slot == flow->slot && !FN(is_idle)(other, proto, cfg, now);
 }
 
 static __always_inline bool FN(is_expired)(const KEY *key, const FLOW *flow, const struct fp_config *cfg, __u32 now)

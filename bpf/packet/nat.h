@@ -30,7 +30,7 @@ static __always_inline __u16 csum_update(__u16 sum, __u32 from, __u32 to)
 	__u32 s = (__u16)~sum;
 
 	s += (__u16)~from;
-	s += (__u16)~(from >> 16);
+	s += (__u16) ~(from >> 16);
 	s += (__u16)to;
 	s += to >> 16;
 	s = (s & 0xffff) + (s >> 16);
@@ -89,11 +89,11 @@ static __always_inline void rewrite_inner4(struct iphdr *ip, __u8 dir, __be32 ot
 }
 
 /* Bytes that are known to be there: the verifier cannot see it when a length depended on the kind of packet. */
-#define RELOAD(skb, offset, length, pointer)                  \
-	do {                                                 \
-		(pointer) = header(skb, offset, length);     \
-		if (!(pointer))                              \
-			return true;                         \
+#define RELOAD(skb, offset, length, pointer) \
+	do { \
+		(pointer) = header(skb, offset, length); \
+		if (!(pointer)) \
+			return true; \
 	} while (0)
 
 /* How many bytes will be looked at. */
@@ -116,7 +116,8 @@ static __always_inline void rewrite_outer4(struct iphdr *ip, __be32 *where, __be
 }
 
 /* False, and nothing is changed, when the headers are not where they were. */
-static __always_inline bool rewrite4(struct __sk_buff *skb, const struct packet4 *p, const struct nat_rewrite *c, __be32 other)
+static __always_inline bool rewrite4(struct __sk_buff *skb, const struct packet4 *p, const struct nat_rewrite *c,
+				     __be32 other)
 {
 	__u32 from = port_pair(p->b.sport, p->b.dport), to = port_pair(c->sport, c->dport);
 	__be32 old = c->dir == FP_DIR_ORIGINAL ? p->dst : p->src;
@@ -149,7 +150,8 @@ static __always_inline bool rewrite4(struct __sk_buff *skb, const struct packet4
 	return true;
 }
 
-static __always_inline void csum_update_icmp6_error(struct __sk_buff *skb, const struct packet6 *p, __u32 from, __u32 to, __s64 difference)
+static __always_inline void csum_update_icmp6_error(struct __sk_buff *skb, const struct packet6 *p, __u32 from,
+						    __u32 to, __s64 difference)
 {
 	__u32 offset = p->b.l4 + offsetof(struct icmp_header, check);
 
@@ -164,7 +166,8 @@ static __always_inline void set_address6(struct in6_addr *where, const __be32 *o
 	__builtin_memcpy(where, other, 16);
 }
 
-static __always_inline bool rewrite6(struct __sk_buff *skb, const struct packet6 *p, const struct nat_rewrite *c, const __be32 *other)
+static __always_inline bool rewrite6(struct __sk_buff *skb, const struct packet6 *p, const struct nat_rewrite *c,
+				     const __be32 *other)
 {
 	__u32 from = port_pair(p->b.sport, p->b.dport), to = port_pair(c->sport, c->dport);
 	const __be32 *old = c->dir == FP_DIR_ORIGINAL ? p->dst : p->src;

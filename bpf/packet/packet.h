@@ -71,13 +71,13 @@ struct ports {
 #define TCP_ACK 0x10
 
 /* The compiler would otherwise keep the address of the field, which the verifier does not allow. */
-#define SKB_FIELD(skb, field)                                                                                        \
-	({                                                                                                       \
-		void *value;                                                                                     \
-		asm volatile("%0 = *(u32 *)(%1 + %2)"                                                            \
-			     : "=r"(value)                                                                       \
-			     : "r"(skb), "i"(offsetof(struct __sk_buff, field)));                                \
-		value;                                                                                           \
+#define SKB_FIELD(skb, field) \
+	({ \
+		void *value; \
+		asm volatile("%0 = *(u32 *)(%1 + %2)" \
+			     : "=r"(value) \
+			     : "r"(skb), "i"(offsetof(struct __sk_buff, field))); \
+		value; \
 	})
 
 /*

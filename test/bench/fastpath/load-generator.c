@@ -99,8 +99,8 @@ static int run(load load, const struct target *target, unsigned int sockets, uin
 {
 	struct result result = load(target, sockets, ms);
 
-	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", result.count, result.wall_ns,
-	       result.cpu_ns, result.failures);
+	printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", result.count, result.wall_ns, result.cpu_ns,
+	       result.failures);
 	return 0;
 }
 
@@ -127,9 +127,10 @@ int main(int argc, char **argv)
 		goto usage;
 	return run(find_load(argv[3]), &target, sockets, ms);
 usage:
-	fprintf(stderr, "Usage: fastpath-load ADDRESS PORT serve|KIND [SOCKETS MS]\n"
-			"KIND is datagrams, scattered, connections, requests or stream, with at most %d sockets,\n"
-			"%d of scattered, and %d ms\n",
+	fprintf(stderr,
+		"Usage: fastpath-load ADDRESS PORT serve|KIND [SOCKETS MS]\n"
+		"KIND is datagrams, scattered, connections, requests or stream, with at most %d sockets,\n"
+		"%d of scattered, and %d ms\n",
 		MAX_SOCKETS, MAX_FLOWS, MAX_MS);
 	return 2;
 }

@@ -10,7 +10,7 @@
 /* The first byte of a connection says what the server is to do with it. */
 #define MODE_REQUEST 'r' /* answer every byte with one */
 #define MODE_CONNECT 'c' /* answer one byte and close */
-#define MODE_STREAM 's'	/* read to the end, then tell the number of bytes */
+#define MODE_STREAM 's'	 /* read to the end, then tell the number of bytes */
 
 #define MAX_SOCKETS 256
 #define MAX_FLOWS 16384

@@ -5,7 +5,6 @@ import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.t
 import { errorMessage } from '../lib/error-message.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { failingStatus, inactiveStatus, type SyncResult, statusOf } from './build-status.ts';
 import { backendPath, inactiveReason } from './eligibility/backend-path.ts';
 import { EligibilityIndex } from './eligibility/eligibility-index.ts';
 import { currentExcludedSources, isPodInterface } from './eligibility/excluded-sources.ts';
@@ -14,14 +13,15 @@ import { ConnectionResetter } from './flows/connection-resetter.ts';
 import { COLLECT_MS, FlowCollector } from './flows/flow-collector.ts';
 import { readTimeouts } from './flows/timeouts.ts';
 import { LoaderClient, type ProbeResult } from './loader/loader-client.ts';
-import { MapState, type Plan, type ResolvedFrontend } from './maps/map-state.ts';
+import { type MapPlan, MapState, type ResolvedFrontend } from './maps/map-state.ts';
 import { Attachments } from './node/attachments.ts';
 import { readIfindexes } from './node/network-state.ts';
 import { NodeNetwork, type Uplink } from './node/node-network.ts';
 import { isLinkDeletion, isNetworkChange, watchNetwork } from './node/watch-network.ts';
 import type { FastPathParts } from './parts.ts';
+import { failingStatus, inactiveStatus, type SyncResult, statusOf } from './status/build-status.ts';
 import type { FastPathStatus } from './status/fast-path-status.ts';
-import { SyncFailures } from './sync-failures.ts';
+import { SyncFailures } from './sync/sync-failures.ts';
 
 /** It is required, and this machine cannot have it. */
 export class FastPathUnusable extends EnvironmentError {
@@ -248,7 +248,7 @@ export class FastPath {
   async #apply(
     tables: MapState,
     of: { placed: readonly ResolvedFrontend[]; usable: readonly Uplink[]; sources: readonly Prefix[]; now: number },
-  ): Promise<Plan> {
+  ): Promise<MapPlan> {
     const uplinks = new Map(of.usable.map(({ ifindex, mtu }) => [ifindex, mtu]));
     const plan = tables.plan(
       { frontends: of.placed, excludedSources: of.sources, uplinks, devices: this.#nodeNetwork.ifindexes },

@@ -1,15 +1,16 @@
 // What the fast path tells of itself.
 
-import { printAddressPort } from '../net/address-port.ts';
-import type { DesiredFrontends } from './eligibility/eligibility-index.ts';
-import type { UnresolvedFrontend } from './eligibility/resolve-backends.ts';
-import type { LastCollection } from './flows/flow-collector.ts';
-import type { ProbeResult } from './loader/loader-client.ts';
-import { BACKEND_NEIGH } from './maps/layout.ts';
-import { type FlowCounts, frontendId, type MapState, type Plan } from './maps/map-state.ts';
-import type { NetworkState } from './node/network-state.ts';
-import type { Uplink } from './node/node-network.ts';
-import type { FastPathFrontend, FastPathStatus, FastPathTotals, SkippedFrontend } from './status/fast-path-status.ts';
+import { printAddressPort } from '../../net/address-port.ts';
+import type { DesiredFrontends } from '../eligibility/eligibility-index.ts';
+import type { UnresolvedFrontend } from '../eligibility/resolve-backends.ts';
+import type { LastCollection } from '../flows/flow-collector.ts';
+import type { ProbeResult } from '../loader/loader-client.ts';
+import { frontendId } from '../maps/frontend-table.ts';
+import { BACKEND_NEIGH } from '../maps/layout.ts';
+import type { FlowCounts, MapPlan, MapState } from '../maps/map-state.ts';
+import type { NetworkState } from '../node/network-state.ts';
+import type { Uplink } from '../node/node-network.ts';
+import type { FastPathFrontend, FastPathStatus, FastPathTotals, SkippedFrontend } from './fast-path-status.ts';
 
 /** What one pass of work has seen. */
 export interface SyncResult {
@@ -20,7 +21,7 @@ export interface SyncResult {
   readonly uplinks: readonly Uplink[];
   readonly desired: DesiredFrontends;
   readonly unresolved: readonly UnresolvedFrontend[];
-  readonly plan: Plan;
+  readonly plan: MapPlan;
   readonly maps: MapState;
   readonly network: NetworkState;
   /** Blocks of addresses whose packets nft has to see. */

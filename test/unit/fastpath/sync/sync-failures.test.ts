@@ -1,8 +1,8 @@
 // Tests of what is shown and said of passes of work that fail.
 import t from 'tap';
-import { SyncFailures } from '../../../src/fastpath/sync-failures.ts';
-import type { Clock } from '../../../src/host/clock.ts';
-import type { Log } from '../../../src/host/log.ts';
+import { SyncFailures } from '../../../../src/fastpath/sync/sync-failures.ts';
+import type { Clock } from '../../../../src/host/clock.ts';
+import type { Log } from '../../../../src/host/log.ts';
 
 t.test('failures in a row have a beginning, a number, and an end', async (t) => {
   const told: string[] = [];

@@ -1,8 +1,8 @@
 // Passes of work that fail: since when, how often, and what is said of it.
 
-import type { Clock } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
-import type { FastPathStatus } from './status/fast-path-status.ts';
+import type { Clock } from '../../host/clock.ts';
+import type { Log } from '../../host/log.ts';
+import type { FastPathStatus } from '../status/fast-path-status.ts';
 
 /** Counts failures. The log hears of the first in a row, of each new reason, and of the end. */
 export class SyncFailures {

@@ -1,0 +1,71 @@
+// Which ports the programs look at: those of frontends and backends, and of frontends that still have flows.
+import type { BackendValue } from './entries.ts';
+import { PortBitmap } from './port-bitmap.ts';
+
+/** What decides whether a port is still needed. */
+export interface PortNeeds {
+  /** In milliseconds. */
+  readonly now: number;
+  /** Ports of the frontends that are served. */
+  readonly frontendPorts: ReadonlySet<number>;
+  /** Backends of the used slots. */
+  readonly backends: readonly BackendValue[];
+  /** Service ports with flows, and when the flows were counted; `undefined` before the first count. */
+  readonly flows: { readonly at: number; readonly servicePortIds: ReadonlySet<number> } | undefined;
+}
+
+/** Service ports that have used a frontend's port. */
+interface PortUsers {
+  readonly servicePortIds: Set<number>;
+  /** In milliseconds: since when no frontend has the port; 0 while one has. */
+  idleSince: number;
+}
+
+export class PortUsage {
+  readonly #bitmap: PortBitmap;
+  readonly #users = new Map<number, PortUsers>();
+
+  /** Any of the installed Service ports may have flows by any of the installed frontend ports. */
+  constructor(
+    installed: ReadonlyMap<number, bigint>,
+    { servicePortIds, now }: { readonly servicePortIds: readonly number[]; readonly now: number },
+  ) {
+    this.#bitmap = new PortBitmap(installed);
+    for (const port of this.#bitmap.ports('frontends'))
+      this.#users.set(port, { servicePortIds: new Set(servicePortIds), idleSince: now });
+  }
+
+  addFrontend(port: number, servicePortId: number): void {
+    const users = this.#users.get(port) ?? { servicePortIds: new Set<number>(), idleSince: 0 };
+    users.servicePortIds.add(servicePortId);
+    this.#users.set(port, users);
+    this.#bitmap.assign('frontends', port, true);
+  }
+
+  addBackend(port: number): void {
+    this.#bitmap.assign('backends', port, true);
+  }
+
+  /** Clears the bits of ports that are not needed any more. A frontend's port is needed until its last flow is over. */
+  clearUnused({ now, frontendPorts, backends, flows }: PortNeeds): void {
+    const backendPorts = new Set(backends.map(({ port }) => port));
+    for (const port of this.#bitmap.ports('backends'))
+      if (!backendPorts.has(port)) this.#bitmap.assign('backends', port, false);
+    const withSlots = new Set(backends.map(({ svc }) => svc));
+    for (const [port, users] of [...this.#users]) {
+      if (frontendPorts.has(port)) users.idleSince = 0;
+      else if (users.idleSince === 0) users.idleSince = now;
+      if (users.idleSince === 0) continue;
+      const isCounted = flows !== undefined && flows.at > users.idleSince;
+      const mayHaveFlows = (id: number) => withSlots.has(id) && (!isCounted || flows.servicePortIds.has(id));
+      if ([...users.servicePortIds].some(mayHaveFlows)) continue;
+      this.#users.delete(port);
+      this.#bitmap.assign('frontends', port, false);
+    }
+  }
+
+  /** Requests for the words that have changed since the last call. */
+  takeWrites(): string[] {
+    return this.#bitmap.takeWrites();
+  }
+}

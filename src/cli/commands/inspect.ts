@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { fetchDaemonState, loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';
-import { printFastPathStatus } from '../../fastpath/status/fast-path-status.ts';
+import { printFastPathStatus } from '../../fastpath/status/print-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../../inspect/ruleset-view.ts';
 import { viewServices } from '../../inspect/service-view.ts';

@@ -4,8 +4,8 @@ import { BACKEND_NEIGH } from '../maps/layout.ts';
 import type { ResolvedBackend } from '../maps/slots.ts';
 import type { Uplink } from '../node/node-network.ts';
 import type { PodLocation } from '../node/pod-location.ts';
-import type { SkipReason } from './eligibility.ts';
 import type { UnresolvedBackend } from './resolve-backends.ts';
+import type { SkipReason } from './skip-reason.ts';
 
 const NO_UDP: SkipReason = {
   cause: 'kernel',

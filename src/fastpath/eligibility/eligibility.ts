@@ -8,7 +8,7 @@ import type { ServicePortModel } from '../../services/model/service-port.ts';
 import { type Service, sourceRangesOf } from '../../services/objects/service.ts';
 import type { FastPathProtocol } from '../maps/entries.ts';
 import { MAX_FRONTEND_BACKENDS } from '../maps/layout.ts';
-import type { SkipCause } from '../status/fast-path-status.ts';
+import type { SkipReason } from './skip-reason.ts';
 
 /** Where a pod answers. */
 export interface Endpoint {
@@ -27,13 +27,6 @@ export interface EligiblePort {
   readonly frontends: readonly Frontend[];
   /** Each as often as its weight says. */
   readonly endpoints: readonly Endpoint[];
-}
-
-/** Why nft has it. */
-export interface SkipReason {
-  readonly cause: SkipCause;
-  /** For people. */
-  readonly reason: string;
 }
 
 /** A frontend with the Local policy that stays with nft. */

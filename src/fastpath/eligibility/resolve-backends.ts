@@ -3,8 +3,9 @@
 import type { FastPathProtocol } from '../maps/entries.ts';
 import type { ResolvedFrontend } from '../maps/map-state.ts';
 import type { ResolvedBackend } from '../maps/slots.ts';
-import type { Endpoint, SkipReason } from './eligibility.ts';
+import type { Endpoint } from './eligibility.ts';
 import type { DesiredFrontend } from './eligibility-index.ts';
+import type { SkipReason } from './skip-reason.ts';
 
 /** A backend that is looked for. */
 export interface UnresolvedBackend extends Endpoint {

@@ -1,15 +1,24 @@
 // Every few seconds: flows that are over are deleted, the others and all packets counted, and answers that are missing noticed.
 
 import type { Log } from '../../host/log.ts';
-import type { CollectResult, LoaderClient } from '../loader/loader-client.ts';
+import type { CollectResult, LoaderClient, PacketCount } from '../loader/loader-client.ts';
 import type { FlowCounts, MapState, ResolvedFrontend } from '../maps/map-state.ts';
-import type { FastPathTotals, PacketCount } from '../status/fast-path-status.ts';
 import { ReplyWatchdog } from './reply-watchdog.ts';
 
 /** In milliseconds: not more often than this. */
 export const COLLECT_MS = 3000;
 /** In milliseconds: how long a Service port whose answers did not come is left to nft. */
 const SUSPENSION_MS = 600_000;
+
+/** Since the daemon began. */
+export interface CollectionTotals {
+  /** Runs through the tables of flows, and entries that were looked at and deleted there. */
+  readonly collections: number;
+  readonly scanned: number;
+  readonly deleted: number;
+  /** Service ports that were handed back to nft because connections were not answered. */
+  readonly fallbacks: number;
+}
 
 /** What the last collection has found. */
 export interface LastCollection {
@@ -28,12 +37,7 @@ export class FlowCollector {
   #at = Number.NEGATIVE_INFINITY;
   #flows: FlowCounts | undefined;
   #last: LastCollection | undefined;
-  #totals: Omit<FastPathTotals, 'failures' | 'loaderRestarts'> = {
-    collections: 0,
-    scanned: 0,
-    deleted: 0,
-    fallbacks: 0,
-  };
+  #totals: CollectionTotals = { collections: 0, scanned: 0, deleted: 0, fallbacks: 0 };
 
   constructor(of: { readonly programs: Counters; readonly log: Log }) {
     this.#programs = of.programs;
@@ -50,7 +54,7 @@ export class FlowCollector {
   }
 
   /** Since this process began. */
-  get totals(): Omit<FastPathTotals, 'failures' | 'loaderRestarts'> {
+  get totals(): CollectionTotals {
     return this.#totals;
   }
 

@@ -5,7 +5,6 @@ import { type Config, decodeFlow, encodeConfig, encodeU32, type FlowEntry } from
 import { fromHex, toHex } from '../maps/hex.ts';
 import { readNumber, SLOT_COUNT } from '../maps/layout.ts';
 import { DUMPED_MAPS, decodeU32, type Installed, parseMapDump } from '../maps/map-dump.ts';
-import type { PacketCount } from '../status/fast-path-status.ts';
 import { LoaderProcess } from './loader-process.ts';
 
 export type ProgramRole = 'uplink' | 'pod';
@@ -38,6 +37,16 @@ export interface CollectResult {
 export interface SlotCount {
   readonly created: number;
   readonly answered: number;
+}
+
+/** Packets that had the same fate for the same reason. */
+export interface PacketCount {
+  readonly reason: string;
+  /** By the fast path; handed on as they came; or counted besides, for what happened with them. */
+  readonly outcome: 'forwarded' | 'passed' | 'event';
+  readonly count: number;
+  /** The reason for people. */
+  readonly description: string;
 }
 
 /** One for each direction. */

@@ -10,6 +10,7 @@ import { BACKEND_NEIGH } from '../maps/layout.ts';
 import type { FlowCounts, MapPlan, MapState } from '../maps/map-state.ts';
 import type { NetworkState } from '../node/network-state.ts';
 import type { Uplink } from '../node/node-network.ts';
+import type { SyncFailure } from '../sync/sync-failures.ts';
 import type { FastPathFrontend, FastPathStatus, FastPathTotals, SkippedFrontend } from './fast-path-status.ts';
 
 /** What one pass of work has seen. */
@@ -48,7 +49,7 @@ export function inactiveStatus(mode: FastPathStatus['mode'], reason: string): Fa
 /** What was last seen, of a fast path that cannot be kept in step; `off` says why nothing is taken, if that is so. */
 export function failingStatus(
   before: FastPathStatus,
-  failing: NonNullable<FastPathStatus['failing']>,
+  failing: SyncFailure,
   inactiveReason: string | undefined,
 ): FastPathStatus {
   const { reason: _, ...rest } = before;

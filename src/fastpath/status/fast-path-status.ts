@@ -1,5 +1,9 @@
 // The fast path for people: what is on, where, and why not.
-import { formatTable } from '../../lib/table.ts';
+
+import type { SkipCause } from '../eligibility/skip-reason.ts';
+import type { CollectionTotals } from '../flows/flow-collector.ts';
+import type { PacketCount } from '../loader/loader-client.ts';
+import type { SyncFailure } from '../sync/sync-failures.ts';
 
 export interface FastPathFrontend {
   readonly name: string;
@@ -14,23 +18,6 @@ export interface FastPathFrontend {
   readonly suspended?: string;
 }
 
-/** Why a frontend with the Local policy is left to nft, for counting. */
-export const SKIP_CAUSES = [
-  'affinity',
-  'balance',
-  'kernel',
-  'node',
-  'pod',
-  'protocol',
-  'capacity',
-  'backend_limit',
-  'source_ranges',
-  'terminating',
-  'uplink',
-] as const;
-
-export type SkipCause = (typeof SKIP_CAUSES)[number];
-
 export interface SkippedFrontend {
   readonly name: string;
   /** `address port/protocol`. */
@@ -40,24 +27,8 @@ export interface SkippedFrontend {
   readonly reason: string;
 }
 
-/** Packets that had the same fate for the same reason. */
-export interface PacketCount {
-  readonly reason: string;
-  /** By the fast path; handed on as they came; or counted besides, for what happened with them. */
-  readonly outcome: 'forwarded' | 'passed' | 'event';
-  readonly count: number;
-  /** The reason for people. */
-  readonly description: string;
-}
-
 /** Since the daemon began. */
-export interface FastPathTotals {
-  /** Runs through the tables of flows, and entries that were looked at and deleted there. */
-  readonly collections: number;
-  readonly scanned: number;
-  readonly deleted: number;
-  /** Service ports that were handed back to nft because connections were not answered. */
-  readonly fallbacks: number;
+export interface FastPathTotals extends CollectionTotals {
   /** Passes of work that failed. */
   readonly failures: number;
   readonly loaderRestarts: number;
@@ -69,8 +40,8 @@ export interface FastPathStatus {
   readonly state: 'on' | 'off';
   /** Why it is off. */
   readonly reason?: string;
-  /** It cannot be kept in step with Services and devices: why, since when (ISO 8601), and how many attempts ago. */
-  readonly failing?: { readonly reason: string; readonly since: string; readonly attempts: number };
+  /** It cannot be kept in step with Services and devices. */
+  readonly failing?: SyncFailure;
   /** `tcx` or `clsact`. */
   readonly attach?: string;
   /** The kernel can be asked for conntrack entries, which UDP needs. */
@@ -89,96 +60,4 @@ export interface FastPathStatus {
   readonly slots: { readonly used: number; readonly draining: number };
   readonly packets: readonly PacketCount[];
   readonly totals: FastPathTotals;
-}
-
-/** As text, without a newline at its end. */
-export function printFastPathStatus(view: FastPathStatus): string {
-  const head = [...heading(view), ...failingLines(view), ...uplinkLines(view)];
-  if (view.state === 'off' && view.slots.used === 0) return head.join('\n');
-  const { slots, podDevices, frontends, skipped } = view;
-  const nothing = frontends.length + skipped.length === 0;
-  return [
-    ...head,
-    `devices of pods: ${podDevices.join(', ') || 'none'}`,
-    `flows: ${flowUsage(view, 'ip')} in IPv4, ${flowUsage(view, 'ip6')} in IPv6`,
-    `backends: ${slots.used} in use, ${slots.draining} of them only by connections that live`,
-    `clients that are nft's: ${excludedClients(view)}`,
-    ...problemCounts(view),
-    ...(nothing ? ['', 'no Service with the Local policy has an endpoint on this node'] : []),
-    ...section('by the fast path', ['SERVICE', 'KIND', 'DESTINATION', 'FLOWS', 'BACKENDS'], frontendRows(view)),
-    ...section(
-      'left to nft',
-      ['SERVICE', 'DESTINATION', 'WHY'],
-      byName(skipped).map((one) => [one.name, one.destination, one.reason]),
-    ),
-    ...packetSection(view, 'forwarded', 'packets by the fast path'),
-    ...packetSection(view, 'passed', 'packets handed on to nft and the stack, as they came'),
-    ...packetSection(view, 'event', 'besides'),
-  ].join('\n');
-}
-
-function heading({ mode, state, reason, attach, udp }: FastPathStatus): string[] {
-  const how = attach === undefined ? '' : `, by ${attach}, ${udp ? 'TCP and UDP' : 'TCP only'}`;
-  return [`fast path: ${state} (mode ${mode})${how}${reason === undefined ? '' : `: ${reason}`}`];
-}
-
-function failingLines({ failing }: FastPathStatus): string[] {
-  if (failing === undefined) return [];
-  const { reason, since, attempts } = failing;
-  return [
-    `!!! it cannot be kept in step since ${since}, ${attempts} attempts: ${reason}`,
-    '!!! What is attached goes on with what it knew then; the following is of that time, too.',
-  ];
-}
-
-function uplinkLines(view: FastPathStatus): string[] {
-  const names = view.uplinks.map(({ name, reason }) => (reason === undefined ? name : `not ${name} (${reason})`));
-  return names.length === 0 ? [] : [`uplinks: ${names.join(', ')}`];
-}
-
-/** One flow has two entries. */
-function flowUsage({ flows, flowTables }: FastPathStatus, family: 'ip' | 'ip6'): string {
-  const { entries, limit } = flowTables[family];
-  return limit === 0 ? '0' : `${flows[family]} of ${limit / 2} (${((100 * entries) / limit).toFixed(1)} %)`;
-}
-
-function excludedClients({ excludedSources }: FastPathStatus): string {
-  const blocks = excludedSources.filter((text) => !/\.\d+\/32$|:[^.]*\/128$/.test(text));
-  return [...blocks, 'the addresses of this node'].join(', ');
-}
-
-/** What is worth a look when it has happened. */
-function problemCounts({ totals: { fallbacks, failures, loaderRestarts } }: FastPathStatus): string[] {
-  const counted = [
-    [fallbacks, 'Service ports handed back to nft, for connections were not answered'],
-    [failures, 'passes of work that failed'],
-    [loaderRestarts, 'starts of the loader after it had ended'],
-  ] as const;
-  const nonZero = counted.flatMap(([count, what]) => (count === 0 ? [] : `${count} ${what}`));
-  return nonZero.length === 0 ? [] : [`since the daemon began: ${nonZero.join(', ')}`];
-}
-
-function frontendRows({ frontends }: FastPathStatus): (string | number)[][] {
-  return byName(frontends).map(({ name, kind, destination, flows, backends, suspended }) => [
-    ...[name, kind, destination, flows],
-    backends.join(', ') + (suspended === undefined ? '' : ` (new flows are nft's: ${suspended})`),
-  ]);
-}
-
-function byName<T extends { readonly name: string; readonly destination: string }>(rows: readonly T[]): T[] {
-  const sortKey = ({ name, destination }: T) => `${name} ${destination}`;
-  return rows.toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
-}
-
-function packetSection(view: FastPathStatus, outcome: PacketCount['outcome'], title: string): string[] {
-  const counted = view.packets.filter((packets) => packets.outcome === outcome && packets.count > 0);
-  return section(
-    title,
-    ['REASON', 'COUNT', 'MEANING'],
-    counted.map(({ reason, count, description }) => [reason, count, description]),
-  );
-}
-
-function section(title: string, head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  return rows.length === 0 ? [] : ['', `${title}:`, formatTable(head, rows)];
 }

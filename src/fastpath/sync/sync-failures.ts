@@ -2,13 +2,21 @@
 
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
-import type { FastPathStatus } from '../status/fast-path-status.ts';
+
+/** Passes of work that have failed in a row. */
+export interface SyncFailure {
+  /** Why the last of them failed. */
+  readonly reason: string;
+  /** When the first of them failed, in ISO 8601. */
+  readonly since: string;
+  readonly attempts: number;
+}
 
 /** Counts failures. The log hears of the first in a row, of each new reason, and of the end. */
 export class SyncFailures {
   readonly #log: Log;
   readonly #clock: Pick<Clock, 'now'>;
-  #failing: FastPathStatus['failing'];
+  #failing: SyncFailure | undefined;
   #failures = 0;
 
   constructor(of: { readonly log: Log; readonly clock: Pick<Clock, 'now'> }) {
@@ -17,7 +25,7 @@ export class SyncFailures {
   }
 
   /** `undefined` when the last pass succeeded. */
-  get failing(): FastPathStatus['failing'] {
+  get failing(): SyncFailure | undefined {
     return this.#failing;
   }
 

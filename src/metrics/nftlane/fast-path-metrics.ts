@@ -1,11 +1,8 @@
 // The fast path: what it serves, what becomes of packets, and how it gets on.
 import { Counter, Gauge, type Registry } from 'prom-client';
-import {
-  type FastPathStatus,
-  type FastPathTotals,
-  type PacketCount,
-  SKIP_CAUSES,
-} from '../../fastpath/status/fast-path-status.ts';
+import { SKIP_CAUSES } from '../../fastpath/eligibility/skip-reason.ts';
+import type { PacketCount } from '../../fastpath/loader/loader-client.ts';
+import type { FastPathStatus, FastPathTotals } from '../../fastpath/status/fast-path-status.ts';
 
 /** Where the values of a scrape come from: a view, unless the fast path is switched off. */
 type CurrentStatus = () => FastPathStatus | undefined;

@@ -2,7 +2,8 @@
 import t from 'tap';
 import { explainFastPath } from '../../../../src/explain/fast-path-explanation.ts';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
-import { type FastPathStatus, printFastPathStatus } from '../../../../src/fastpath/status/fast-path-status.ts';
+import type { FastPathStatus } from '../../../../src/fastpath/status/fast-path-status.ts';
+import { printFastPathStatus } from '../../../../src/fastpath/status/print-status.ts';
 
 const VIEW: FastPathStatus = {
   mode: 'auto',

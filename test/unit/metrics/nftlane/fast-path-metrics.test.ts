@@ -1,11 +1,9 @@
 // Tests of src/metrics/nftlane/fast-path-metrics.ts.
 import { Registry } from 'prom-client';
 import t from 'tap';
-import {
-  type FastPathStatus,
-  type PacketCount,
-  SKIP_CAUSES,
-} from '../../../../src/fastpath/status/fast-path-status.ts';
+import { SKIP_CAUSES } from '../../../../src/fastpath/eligibility/skip-reason.ts';
+import type { PacketCount } from '../../../../src/fastpath/loader/loader-client.ts';
+import type { FastPathStatus } from '../../../../src/fastpath/status/fast-path-status.ts';
 import { registerFastPathMetrics } from '../../../../src/metrics/nftlane/fast-path-metrics.ts';
 
 const FRONTEND = { name: 'shop/web', kind: 'node-port', destination: '192.0.2.1 30080/tcp', backends: [], flows: 3 };

@@ -2,9 +2,9 @@
 // nft elements are made of.
 
 import type { Address } from '../../net/address.ts';
-import { desiredSlots } from '../../nftables/compile/desired-slots.ts';
 import type { Frontend } from '../../services/model/frontends.ts';
 import type { ServicePortModel } from '../../services/model/service-port.ts';
+import { repeatByWeight, weightedBackends } from '../../services/model/weighted-backends.ts';
 import { type Service, sourceRangesOf } from '../../services/objects/service.ts';
 import type { FastPathProtocol } from '../maps/entries.ts';
 import { MAX_FRONTEND_BACKENDS } from '../maps/layout.ts';
@@ -73,14 +73,9 @@ export function eligibilityOf(
   return { eligible, skipped };
 }
 
-/** As the slots of the nft map are filled. */
+/** As often as nft would choose each: their number tells whether they fit into an entry. */
 function endpointsOf(service: Service, { selection }: ServicePortModel): Endpoint[] {
-  // A table of thousands of slots is not made only to be counted.
-  const balance = service.balance === 'maglev' ? 'source-hash' : service.balance;
-  return desiredSlots({ ...service, balance }, selection.local).map((slot) => {
-    const [address = '', port = ''] = slot.split(' . ');
-    return { address, port: Number(port) };
-  });
+  return repeatByWeight(weightedBackends(service, selection.local)).map(({ address, port }) => ({ address, port }));
 }
 
 const SOURCE_RANGES: SkipReason = { cause: 'source_ranges', reason: 'it is open to some source ranges only' };

@@ -1,0 +1,27 @@
+// Backends by weight: the share of new connections that the annotation of their Service gives each of them.
+import type { Service } from '../objects/service.ts';
+import type { Backend } from './backends.ts';
+
+/** Something with its share relative to the others: a whole number of at least 1. */
+export interface Weighted<T> {
+  readonly value: T;
+  readonly weight: number;
+}
+
+/** The backends that get new connections, with their weights. A backend without a weight has 1; weight 0 excludes one. */
+export function weightedBackends({ weights }: Pick<Service, 'weights'>, backends: readonly Backend[]) {
+  return backends.flatMap((value): Weighted<Backend>[] => {
+    const weight = weights[value.address] ?? 1;
+    return weight > 0 ? [{ value, weight }] : [];
+  });
+}
+
+/** Each value repeated in proportion to its weight, as few times as the ratios allow. */
+export function repeatByWeight<T>(shares: readonly Weighted<T>[]): T[] {
+  const divisor = shares.reduce((gcd, { weight }) => commonDivisor(gcd, weight), 0);
+  return shares.flatMap(({ value, weight }) => new Array<T>(weight / divisor).fill(value));
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}

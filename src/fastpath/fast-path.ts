@@ -4,23 +4,21 @@ import { existsSync } from 'node:fs';
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
-import type { Prefix } from '../net/prefix.ts';
-import { backendPath, inactiveReason } from './eligibility/backend-path.ts';
 import { EligibilityIndex } from './eligibility/eligibility-index.ts';
 import { currentExcludedSources, isPodInterface } from './eligibility/excluded-sources.ts';
-import { resolveBackends } from './eligibility/resolve-backends.ts';
 import { ConnectionResetter } from './flows/connection-resetter.ts';
 import { COLLECT_MS, FlowCollector } from './flows/flow-collector.ts';
 import { readTimeouts } from './flows/timeouts.ts';
 import { LoaderClient, type ProbeResult } from './loader/loader-client.ts';
-import { type MapPlan, MapState, type ResolvedFrontend } from './maps/map-state.ts';
+import { MapState } from './maps/map-state.ts';
 import { Attachments } from './node/attachments.ts';
 import { readIfindexes } from './node/network-state.ts';
-import { NodeNetwork, type Uplink } from './node/node-network.ts';
+import { NodeNetwork } from './node/node-network.ts';
 import { isLinkDeletion, isNetworkChange, watchNetwork } from './node/watch-network.ts';
 import type { FastPathParts } from './parts.ts';
 import { failingStatus, inactiveStatus, type SyncResult, statusOf } from './status/build-status.ts';
 import type { FastPathStatus } from './status/fast-path-status.ts';
+import { type DeviceRemoval, planDeviceRemoval, planSync, type SyncInput, type SyncPlan } from './sync/plan-sync.ts';
 import { SyncFailures } from './sync/sync-failures.ts';
 
 /** It is required, and this machine cannot have it. */
@@ -121,12 +119,7 @@ export class FastPath {
   /** Works until the signal aborts, where it is usable. What is attached then stays so. */
   async run(signal: AbortSignal): Promise<void> {
     const timer = setInterval(() => this.#loop.request(), COLLECT_MS).unref();
-    const onChange = (line?: string): void => {
-      if (line !== undefined && !isNetworkChange(line, this.#nodeNetwork.state)) return;
-      this.#needsNetworkRefresh = true;
-      if (line !== undefined && isLinkDeletion(line)) this.#linkDeleted = true;
-      this.#loop.request();
-    };
+    const onChange = (line?: string): void => this.#onNetworkEvent(line);
     try {
       const watching = watchNetwork({ onChange, log: this.#parts.log, signal });
       await Promise.all([this.#loop.run(signal), watching]);
@@ -141,12 +134,17 @@ export class FastPath {
     const { failing, failures } = this.#failures;
     const totals = { ...this.#collector.totals, failures, loaderRestarts: this.#loader.restarts };
     if (failing === undefined) return { ...this.#status, totals };
-    const isOn = this.#inactiveReason === undefined && this.#attachments.hasUplink;
-    return failingStatus(
-      { ...this.#status, totals },
-      failing,
-      isOn ? undefined : (this.#inactiveReason ?? 'it cannot be set up'),
-    );
+    const isOn = this.#inactiveReason === undefined && this.#attachments.attached.uplink.size > 0;
+    const inactiveReason = isOn ? undefined : (this.#inactiveReason ?? 'it cannot be set up');
+    return failingStatus({ ...this.#status, totals }, { failing, inactiveReason });
+  }
+
+  /** `line` is what the monitor printed; `undefined` when it was not there to print any. */
+  #onNetworkEvent(line: string | undefined): void {
+    if (line !== undefined && !isNetworkChange(line, this.#nodeNetwork.state)) return;
+    this.#needsNetworkRefresh = true;
+    if (line !== undefined && isLinkDeletion(line)) this.#linkDeleted = true;
+    this.#loop.request();
   }
 
   async #unusableReason(): Promise<string | undefined> {
@@ -157,61 +155,18 @@ export class FastPath {
   }
 
   async #sync(): Promise<void> {
-    const { clock, settings, engine, hostAddresses } = this.#parts;
     if (!this.#isSynced) return;
-    const now = clock.now();
+    const now = this.#parts.clock.now();
     const maps = await this.#ensureLoaded(now);
-    if (this.#linkDeleted) {
-      this.#linkDeleted = false;
-      await this.#removeDevices(maps, await readIfindexes(), now);
-    }
+    await this.#removeDeletedDevices(maps, now);
     await this.#attachments.refresh(now);
-    if (this.#needsNetworkRefresh || now - this.#networkRefreshedAt >= NETWORK_REFRESH_MS) {
-      this.#needsNetworkRefresh = false;
-      this.#networkRefreshedAt = now;
-      await this.#nodeNetwork.refresh();
-      await this.#removeDevices(maps, this.#nodeNetwork.ifindexes, now);
-    }
-    const nodeConflict = await this.#nodeNetwork.nodeConflict(now);
-    const localAddresses = hostAddresses();
-    const desired = this.#eligibility.desired(localAddresses);
-    const isPod = (name: string): boolean => isPodInterface(engine.node, name);
-    const uplinks = await this.#nodeNetwork.uplinks(settings.uplinks, { now, isPodInterface: isPod });
-    const usable = uplinks.filter(({ reason }) => reason === undefined);
-    const addresses = [...new Set(desired.frontends.flatMap(({ endpoints }) => endpoints.map((one) => one.address)))];
-    const locations = await this.#nodeNetwork.locatePods(addresses, now);
-    const inactive = inactiveReason(nodeConflict, usable);
-    this.#inactiveReason = inactive?.reason;
-    const { frontends, unresolved } = resolveBackends(desired.frontends, (backend) => {
-      return (
-        inactive ?? backendPath(backend, locations.get(backend.address), { udp: this.#servesUdp, uplinks: usable })
-      );
-    });
-    const resolved = frontends.map((one) => ({ ...one, suspended: this.#collector.isSuspended(one.servicePort, now) }));
-    const attachUplinks = new Set(inactive === undefined ? usable.map(({ ifindex }) => ifindex) : []);
-    const pods = new Set(resolved.flatMap(({ backends }) => backends.map(({ ifindex }) => ifindex)));
-    await this.#attachments.attach({ pods, uplinks: attachUplinks });
-    const excludedSources = currentExcludedSources(engine, localAddresses);
-    const plan = await this.#apply(maps, { placed: resolved, usable, sources: excludedSources, now });
-    const { ifindexes, state } = this.#nodeNetwork;
-    const used = new Set([...maps.slots.used].map(({ backend }) => backend.ifindex));
-    await this.#attachments.detach({ pods: used, uplinks: attachUplinks, devices: ifindexes });
-    if (await this.#collector.collect(maps, resolved, now)) this.#loop.request();
-    this.#publish({
-      mode: settings.mode,
-      inactiveReason: inactive?.reason,
-      probe: this.#probe && { ...this.#probe, udp: this.#servesUdp },
-      uplinks,
-      desired,
-      unresolved,
-      plan,
-      maps,
-      network: state,
-      excludedSources: excludedSources.map(({ text }) => text),
-      flows: this.#collector.flows,
-      maxFlows: this.#maxFlows,
-      attached: this.#attachments.attached,
-    });
+    await this.#refreshNetwork(maps, now);
+    const input = await this.#observe(now);
+    const plan = planSync(input, maps);
+    this.#inactiveReason = plan.inactiveReason;
+    await this.#carryOut(plan);
+    if (await this.#collector.collect(maps, { frontends: plan.frontends, now })) this.#loop.request();
+    this.#publish({ input, plan, maps });
   }
 
   /** The maps as this process knows them; read anew at the start, and after anything that failed. */
@@ -233,36 +188,69 @@ export class FastPath {
     return this.#maps;
   }
 
-  /**
-   * Pods whose devices have gone. Their connections are nft's to reset before it gets them, and no plan is waited for:
-   * until their slots are free nobody else answers.
-   */
-  async #removeDevices(tables: MapState, devices: ReadonlySet<number>, now: number): Promise<void> {
-    const used = new Set([...tables.slots.used].map(({ backend }) => backend.ifindex));
-    const gone = [...used].filter((ifindex) => !devices.has(ifindex));
-    if (gone.length === 0) return;
-    await this.#resetter.resetThrough(gone);
-    await this.#loader.apply(tables.removeDevices(devices, now));
+  /** Does not wait for the whole network state to be read: until its slots are free nobody else answers for a pod. */
+  async #removeDeletedDevices(maps: MapState, now: number): Promise<void> {
+    if (!this.#linkDeleted) return;
+    this.#linkDeleted = false;
+    await this.#removeDevices(planDeviceRemoval(maps, { devices: await readIfindexes(), now }));
   }
 
-  async #apply(
-    tables: MapState,
-    of: { placed: readonly ResolvedFrontend[]; usable: readonly Uplink[]; sources: readonly Prefix[]; now: number },
-  ): Promise<MapPlan> {
-    const uplinks = new Map(of.usable.map(({ ifindex, mtu }) => [ifindex, mtu]));
-    const plan = tables.plan(
-      { frontends: of.placed, excludedSources: of.sources, uplinks, devices: this.#nodeNetwork.ifindexes },
-      { now: of.now, flows: this.#collector.flows },
-    );
-    await this.#loader.apply(plan.lines);
+  async #refreshNetwork(maps: MapState, now: number): Promise<void> {
+    if (!this.#needsNetworkRefresh && now - this.#networkRefreshedAt < NETWORK_REFRESH_MS) return;
+    this.#needsNetworkRefresh = false;
+    this.#networkRefreshedAt = now;
+    await this.#nodeNetwork.refresh();
+    await this.#removeDevices(planDeviceRemoval(maps, { devices: this.#nodeNetwork.ifindexes, now }));
+  }
+
+  /** Connections to pods whose devices have gone are nft's to reset before it gets them. */
+  async #removeDevices(removal: DeviceRemoval | undefined): Promise<void> {
+    if (removal === undefined) return;
+    await this.#resetter.resetThrough(removal.deleted);
+    await this.#loader.apply(removal.lines);
+  }
+
+  /** What a plan starts from. Asks the kernel for routes, neighbours, and programs of others. */
+  async #observe(now: number): Promise<SyncInput> {
+    const { settings, engine, hostAddresses } = this.#parts;
+    const nodeConflict = await this.#nodeNetwork.nodeConflict(now);
+    const localAddresses = hostAddresses();
+    const desired = this.#eligibility.desired(localAddresses);
+    const isPod = (name: string): boolean => isPodInterface(engine.node, name);
+    const uplinks = await this.#nodeNetwork.uplinks(settings.uplinks, { now, isPodInterface: isPod });
+    const addresses = new Set(desired.frontends.flatMap(({ endpoints }) => endpoints.map(({ address }) => address)));
+    return {
+      ...{ now, desired, nodeConflict, uplinks },
+      locations: await this.#nodeNetwork.locatePods([...addresses], now),
+      devices: this.#nodeNetwork.ifindexes,
+      excludedSources: currentExcludedSources(engine, localAddresses),
+      attached: this.#attachments.attached,
+      flows: this.#collector.flows,
+      servesUdp: this.#servesUdp,
+      suspended: this.#collector.suspendedAt(now),
+    };
+  }
+
+  async #carryOut({ attach, maps, detach }: SyncPlan): Promise<void> {
+    await this.#attachments.attach(attach);
+    await this.#loader.apply(maps.lines);
     // A slot that was freed a moment ago may be what is missing.
-    if (plan.overflow.size > 0) this.#parts.clock.sleep(1000).then(() => this.#loop.request());
-    return plan;
+    if (maps.overflow.size > 0) this.#parts.clock.sleep(1000).then(() => this.#loop.request());
+    await this.#attachments.detach(detach);
   }
 
-  #publish(result: SyncResult): void {
+  #publish(synced: Pick<SyncResult, 'input' | 'plan' | 'maps'>): void {
     const previous = this.#status;
-    this.#status = statusOf(result, this.#collector.last);
+    this.#status = statusOf({
+      ...synced,
+      mode: this.#parts.settings.mode,
+      probe: this.#probe && { ...this.#probe, udp: this.#servesUdp },
+      network: this.#nodeNetwork.state,
+      attached: this.#attachments.attached,
+      maxFlows: this.#maxFlows,
+      flows: this.#collector.flows,
+      lastCollection: this.#collector.last,
+    });
     const { state, reason, uplinks, attach } = this.#status;
     if (previous.state === state && previous.reason === reason) return;
     if (state === 'off') this.#logOnce('warn', 'the fast path is off', { reason });

@@ -26,6 +26,12 @@ export interface LastCollection {
   readonly packets: readonly PacketCount[];
 }
 
+interface CollectInput {
+  readonly frontends: readonly ResolvedFrontend[];
+  /** In milliseconds. */
+  readonly now: number;
+}
+
 type Counters = Pick<LoaderClient, 'collect' | 'stats' | 'slotCounts'>;
 
 export class FlowCollector {
@@ -63,19 +69,19 @@ export class FlowCollector {
     this.#flows = undefined;
   }
 
-  /** Whether new flows of a Service port are nft's for now. `now` in milliseconds. */
-  isSuspended(servicePort: string, now: number): boolean {
-    return (this.#suspendedUntil.get(servicePort) ?? 0) > now;
+  /** Service ports whose new flows are nft's for now. `now` in milliseconds. */
+  suspendedAt(now: number): Set<string> {
+    return new Set([...this.#suspendedUntil].flatMap(([servicePort, until]) => (until > now ? servicePort : [])));
   }
 
   /** Says whether a Service port was left to nft just now. Does nothing when the last time was a moment ago. */
-  async collect(tables: MapState, frontends: readonly ResolvedFrontend[], now: number): Promise<boolean> {
+  async collect(maps: MapState, { frontends, now }: CollectInput): Promise<boolean> {
     if (now - this.#at < COLLECT_MS - 100) return false;
     this.#at = now;
     const collected = await this.#programs.collect();
     const { collections, scanned, deleted, fallbacks } = this.#totals;
     this.#flows = { at: now, bySlot: collected.bySlot };
-    const suspended = await this.#suspendUnanswered(tables, frontends, now);
+    const suspended = await this.#suspendUnanswered(maps, { frontends, now });
     this.#last = { collected, packets: await this.#programs.stats() };
     this.#totals = {
       collections: collections + 1,
@@ -87,14 +93,14 @@ export class FlowCollector {
   }
 
   /** Leaves Service ports to nft for a while whose connections are never answered by way of the programs: how many. */
-  async #suspendUnanswered(tables: MapState, frontends: readonly ResolvedFrontend[], now: number): Promise<number> {
-    const tcp = [...tables.slots.used].filter(({ backend }) => backend.protocol === 'tcp');
+  async #suspendUnanswered(maps: MapState, { frontends, now }: CollectInput): Promise<number> {
+    const tcp = [...maps.slots.used].filter(({ backend }) => backend.protocol === 'tcp');
     const slots = new Map(tcp.map(({ index, backend }) => [index, backend.gen]));
     const unanswered = this.#watchdog.findUnanswered(slots, { counts: await this.#programs.slotCounts(), now });
-    const servicePortIds = new Set(unanswered.map((slot) => tables.slots.get(slot)?.backend.svc));
+    const servicePortIds = new Set(unanswered.map((slot) => maps.slots.get(slot)?.backend.svc));
     const suspended = new Set<string>();
     for (const { key, servicePort } of frontends) {
-      const frontend = tables.frontendOf(key);
+      const frontend = maps.frontendOf(key);
       if (frontend !== undefined && !frontend.suspended && servicePortIds.has(frontend.svc)) suspended.add(servicePort);
     }
     for (const servicePort of suspended) {

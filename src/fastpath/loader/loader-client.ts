@@ -17,9 +17,13 @@ export interface ProbeResult {
   readonly missing: readonly string[];
 }
 
-export interface Attachment {
+/** A program on a device. */
+export interface AttachPoint {
   readonly role: ProgramRole;
   readonly ifindex: number;
+}
+
+export interface Attachment extends AttachPoint {
   /** Its device was deleted. */
   readonly isGone: boolean;
 }

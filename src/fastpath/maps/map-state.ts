@@ -173,7 +173,7 @@ export class MapState {
     for (const backend of backends) {
       const known = this.#slots.find(svc, backend);
       const slot =
-        known === undefined ? this.#slots.allocate(svc, backend, now) : this.#slots.updatePath(known, backend);
+        known === undefined ? this.#slots.allocate(backend, { svc, now }) : this.#slots.updatePath(known, backend);
       const index = known ?? slot?.index;
       if (index === undefined) return 'slots';
       if (slot !== undefined) adds.push(putBackend(index, slot.backend));

@@ -3,6 +3,9 @@ import { encodeU32 } from './entries.ts';
 import { toHex } from './hex.ts';
 import { BACKEND_PORTS_OFFSET, PORT_WORDS } from './layout.ts';
 
+/** Whose ports: each side has bits of its own. */
+export type PortSide = 'frontends' | 'backends';
+
 /** Sets and clears bits, and writes the words that have changed. */
 export class PortBitmap {
   readonly #words = new BigUint64Array(PORT_WORDS);
@@ -14,7 +17,7 @@ export class PortBitmap {
   }
 
   /** Ports of frontends, or of backends, whose bit is set. */
-  *ports(side: 'frontends' | 'backends'): Iterable<number> {
+  *ports(side: PortSide): Iterable<number> {
     const base = side === 'frontends' ? 0 : BACKEND_PORTS_OFFSET;
     for (let at = base; at < base + PORT_WORDS / 2; at++) {
       const word = this.#words[at] ?? 0n;
@@ -23,14 +26,12 @@ export class PortBitmap {
     }
   }
 
-  assign(side: 'frontends' | 'backends', port: number, isSet: boolean): void {
-    const at = (side === 'frontends' ? 0 : BACKEND_PORTS_OFFSET) + (port >> 6);
-    const bit = 1n << BigInt(port & 63);
-    const before = this.#words[at] ?? 0n;
-    const after = isSet ? before | bit : before & ~bit;
-    if (after === before) return;
-    this.#words[at] = after;
-    this.#changed.add(at);
+  set(side: PortSide, port: number): void {
+    this.#write(side, port, (word, bit) => word | bit);
+  }
+
+  clear(side: PortSide, port: number): void {
+    this.#write(side, port, (word, bit) => word & ~bit);
   }
 
   /** Requests for the words that have changed since the last call. */
@@ -41,5 +42,14 @@ export class PortBitmap {
     });
     this.#changed.clear();
     return writes;
+  }
+
+  #write(side: PortSide, port: number, change: (word: bigint, bit: bigint) => bigint): void {
+    const at = (side === 'frontends' ? 0 : BACKEND_PORTS_OFFSET) + (port >> 6);
+    const before = this.#words[at] ?? 0n;
+    const after = change(before, 1n << BigInt(port & 63));
+    if (after === before) return;
+    this.#words[at] = after;
+    this.#changed.add(at);
   }
 }

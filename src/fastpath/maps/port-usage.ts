@@ -39,18 +39,18 @@ export class PortUsage {
     const users = this.#users.get(port) ?? { servicePortIds: new Set<number>(), idleSince: 0 };
     users.servicePortIds.add(servicePortId);
     this.#users.set(port, users);
-    this.#bitmap.assign('frontends', port, true);
+    this.#bitmap.set('frontends', port);
   }
 
   addBackend(port: number): void {
-    this.#bitmap.assign('backends', port, true);
+    this.#bitmap.set('backends', port);
   }
 
   /** Clears the bits of ports that are not needed any more. A frontend's port is needed until its last flow is over. */
   clearUnused({ now, frontendPorts, backends, flows }: PortNeeds): void {
     const backendPorts = new Set(backends.map(({ port }) => port));
     for (const port of this.#bitmap.ports('backends'))
-      if (!backendPorts.has(port)) this.#bitmap.assign('backends', port, false);
+      if (!backendPorts.has(port)) this.#bitmap.clear('backends', port);
     const withSlots = new Set(backends.map(({ svc }) => svc));
     for (const [port, users] of [...this.#users]) {
       if (frontendPorts.has(port)) users.idleSince = 0;
@@ -60,7 +60,7 @@ export class PortUsage {
       const mayHaveFlows = (id: number) => withSlots.has(id) && (!isCounted || flows.servicePortIds.has(id));
       if ([...users.servicePortIds].some(mayHaveFlows)) continue;
       this.#users.delete(port);
-      this.#bitmap.assign('frontends', port, false);
+      this.#bitmap.clear('frontends', port);
     }
   }
 

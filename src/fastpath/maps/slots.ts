@@ -59,7 +59,7 @@ export class Slots {
   }
 
   /** Gives it a slot of its own; `undefined` when none is free and rested. */
-  allocate(svc: number, backend: ResolvedBackend, now: number): Slot | undefined {
+  allocate(backend: ResolvedBackend, { svc, now }: { svc: number; now: number }): Slot | undefined {
     const [first] = this.#free;
     if (first === undefined || now - first.since < REUSE_DELAY_MS) return undefined;
     this.#free.shift();

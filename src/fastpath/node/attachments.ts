@@ -1,38 +1,34 @@
 // Where the programs are attached: to uplinks, and to the devices of pods that are served.
-import type { LoaderClient, ProgramRole } from '../loader/loader-client.ts';
+import type { AttachPoint, LoaderClient, ProgramRole } from '../loader/loader-client.ts';
+
+/** Numbers of devices by the program that is attached to them. */
+export type AttachedDevices = Readonly<Record<ProgramRole, ReadonlySet<number>>>;
 
 /** In milliseconds: nobody tells when somebody else detaches a program. */
 const REFRESH_MS = 10_000;
 
-/** Keeps what is attached in step with what is used. */
+/** What is attached, as this process knows it. */
 export class Attachments {
-  readonly #programs: LoaderClient;
-  /** As `role number`. */
-  readonly #keys = new Set<string>();
+  readonly #loader: Pick<LoaderClient, 'listAttachments' | 'attach' | 'detach'>;
+  readonly #attached: Readonly<Record<ProgramRole, Set<number>>> = { pod: new Set(), uplink: new Set() };
   #adoptedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(programs: LoaderClient) {
-    this.#programs = programs;
+  constructor(loader: Pick<LoaderClient, 'listAttachments' | 'attach' | 'detach'>) {
+    this.#loader = loader;
   }
 
-  /** What is attached, as `role number`. */
-  get attached(): ReadonlySet<string> {
-    return this.#keys;
-  }
-
-  /** Whether packets from outside are looked at. */
-  get hasUplink(): boolean {
-    return [...this.#keys].some((key) => key.startsWith('uplink '));
+  get attached(): AttachedDevices {
+    return this.#attached;
   }
 
   /** Takes over what a process before this one has attached, and puts away what is left of devices that have gone. */
   async adopt(now: number): Promise<void> {
     this.#adoptedAt = now;
-    const attachments = await this.#programs.listAttachments();
-    this.#keys.clear();
+    const attachments = await this.#loader.listAttachments();
+    for (const devices of Object.values(this.#attached)) devices.clear();
     for (const { role, ifindex, isGone } of attachments) {
-      if (isGone) await this.#programs.detach(role, ifindex);
-      else this.#keys.add(`${role} ${ifindex}`);
+      if (isGone) await this.#loader.detach(role, ifindex);
+      else this.#attached[role].add(ifindex);
     }
   }
 
@@ -41,33 +37,17 @@ export class Attachments {
     if (now - this.#adoptedAt >= REFRESH_MS) await this.adopt(now);
   }
 
-  /** By numbers of devices. First where answers come from: a flow whose answers were missed would be lost. */
-  async attach({ pods, uplinks }: { pods: Iterable<number>; uplinks: Iterable<number> }): Promise<void> {
-    for (const ifindex of pods) await this.#attachOne('pod', ifindex);
-    for (const ifindex of uplinks) await this.#attachOne('uplink', ifindex);
-  }
-
-  /** Programs stay on a pod's device as long as a slot is used, and on an uplink as long as any is. */
-  async detach(used: {
-    /** Those of the pods that slots are used for. */
-    readonly pods: ReadonlySet<number>;
-    readonly uplinks: ReadonlySet<number>;
-    /** Those that there are. */
-    readonly devices: ReadonlySet<number>;
-  }): Promise<void> {
-    for (const key of this.#keys) {
-      const [roleText, number] = key.split(' ');
-      const [role, ifindex] = [roleText === 'pod' ? 'pod' : 'uplink', Number(number)] as const;
-      const isUsed = role === 'pod' ? used.pods.has(ifindex) : used.uplinks.has(ifindex) || used.pods.size > 0;
-      if (isUsed && used.devices.has(ifindex)) continue;
-      await this.#programs.detach(role, ifindex);
-      this.#keys.delete(key);
+  async attach(points: readonly AttachPoint[]): Promise<void> {
+    for (const { role, ifindex } of points) {
+      await this.#loader.attach(role, ifindex);
+      this.#attached[role].add(ifindex);
     }
   }
 
-  async #attachOne(role: ProgramRole, ifindex: number): Promise<void> {
-    if (this.#keys.has(`${role} ${ifindex}`)) return;
-    await this.#programs.attach(role, ifindex);
-    this.#keys.add(`${role} ${ifindex}`);
+  async detach(points: readonly AttachPoint[]): Promise<void> {
+    for (const { role, ifindex } of points) {
+      await this.#loader.detach(role, ifindex);
+      this.#attached[role].delete(ifindex);
+    }
   }
 }

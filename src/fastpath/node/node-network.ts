@@ -3,7 +3,7 @@
 import { errorMessage } from '../../lib/error-message.ts';
 import type { Address } from '../../net/address.ts';
 import { NftProgram } from '../../nftables/client/nft-program.ts';
-import type { LoaderClient, ProgramRole } from '../loader/loader-client.ts';
+import type { AttachPoint, LoaderClient } from '../loader/loader-client.ts';
 import { type DeviceConflict, deviceConflicts, nodeConflict } from './conflicts.ts';
 import { lookUpRoutes, type NetworkState, probeNeighbours, readNetworkState, readNftNames } from './network-state.ts';
 import { locatePod, type PodLocation } from './pod-location.ts';
@@ -88,7 +88,7 @@ export class NodeNetwork {
       const { ifindex, mtu } = link;
       let reason = link.type === 'ether' ? undefined : `it is of type ${link.type}, not Ethernet`;
       if (isPodInterface(name)) reason ??= 'what comes in by it counts as sent by pods';
-      reason ??= (await this.#checkDevice('uplink', ifindex, now))?.reason;
+      reason ??= (await this.#checkDevice({ role: 'uplink', ifindex }, now))?.reason;
       found.push({ name, ifindex, mtu, reason });
     }
     return found;
@@ -112,7 +112,10 @@ export class NodeNetwork {
       this.#lastLocations.set(address, located);
       const device = routes.get(address)?.device;
       if (device !== undefined && this.#isStale(device, address)) toProbe.push({ device, address });
-      found.set(address, applyConflict(located, await this.#checkDevice('pod', located.ifindex, now)));
+      found.set(
+        address,
+        applyConflict(located, await this.#checkDevice({ role: 'pod', ifindex: located.ifindex }, now)),
+      );
     }
     for (const address of this.#lastLocations.keys()) if (!found.has(address)) this.#lastLocations.delete(address);
     await this.#probe(toProbe, now);
@@ -140,7 +143,7 @@ export class NodeNetwork {
     await probeNeighbours(due);
   }
 
-  async #checkDevice(role: ProgramRole, ifindex: number, now: number): Promise<DeviceConflict | undefined> {
+  async #checkDevice({ role, ifindex }: AttachPoint, now: number): Promise<DeviceConflict | undefined> {
     const key = `${role} ${ifindex}`;
     const before = this.#deviceChecks.get(key);
     if (before !== undefined && now - before.at < DEVICE_CHECK_INTERVAL_MS) return before.nodeConflict;

@@ -1,37 +1,34 @@
 // What the fast path tells of itself.
 
 import { printAddressPort } from '../../net/address-port.ts';
-import type { DesiredFrontends } from '../eligibility/eligibility-index.ts';
+import type { Protocol } from '../../net/protocol.ts';
+import type { DesiredFrontend, SkippedAddresses } from '../eligibility/eligibility-index.ts';
 import type { UnresolvedFrontend } from '../eligibility/resolve-backends.ts';
 import type { LastCollection } from '../flows/flow-collector.ts';
 import type { ProbeResult } from '../loader/loader-client.ts';
+import type { FrontendKey } from '../maps/entries.ts';
 import { frontendId } from '../maps/frontend-table.ts';
 import { BACKEND_NEIGH } from '../maps/layout.ts';
 import type { FlowCounts, MapPlan, MapState } from '../maps/map-state.ts';
+import type { AttachedDevices } from '../node/attachments.ts';
 import type { NetworkState } from '../node/network-state.ts';
-import type { Uplink } from '../node/node-network.ts';
+import type { SyncInput, SyncPlan } from '../sync/plan-sync.ts';
 import type { SyncFailure } from '../sync/sync-failures.ts';
 import type { FastPathFrontend, FastPathStatus, FastPathTotals, SkippedFrontend } from './fast-path-status.ts';
 
-/** What one pass of work has seen. */
+/** What a sync has left. */
 export interface SyncResult {
   readonly mode: FastPathStatus['mode'];
-  /** Why nothing is taken. */
-  readonly inactiveReason: string | undefined;
   readonly probe: ProbeResult | undefined;
-  readonly uplinks: readonly Uplink[];
-  readonly desired: DesiredFrontends;
-  readonly unresolved: readonly UnresolvedFrontend[];
-  readonly plan: MapPlan;
+  readonly input: SyncInput;
+  readonly plan: SyncPlan;
   readonly maps: MapState;
   readonly network: NetworkState;
-  /** Blocks of addresses whose packets nft has to see. */
-  readonly excludedSources: readonly string[];
-  readonly flows: FlowCounts | undefined;
+  readonly attached: AttachedDevices;
   /** For flows of each family. */
   readonly maxFlows: number;
-  /** What is attached, as `role number`. */
-  readonly attached: ReadonlySet<string>;
+  readonly flows: FlowCounts | undefined;
+  readonly lastCollection: LastCollection | undefined;
 }
 
 const NO_TOTALS: FastPathTotals = {
@@ -49,8 +46,7 @@ export function inactiveStatus(mode: FastPathStatus['mode'], reason: string): Fa
 /** What was last seen, of a fast path that cannot be kept in step; `off` says why nothing is taken, if that is so. */
 export function failingStatus(
   before: FastPathStatus,
-  failing: SyncFailure,
-  inactiveReason: string | undefined,
+  { failing, inactiveReason }: { readonly failing: SyncFailure; readonly inactiveReason: string | undefined },
 ): FastPathStatus {
   const { reason: _, ...rest } = before;
   return {
@@ -62,55 +58,60 @@ export function failingStatus(
 }
 
 /** What a pass of work that succeeded leaves to be seen; totals are for others to fill in. */
-export function statusOf(result: SyncResult, lastCollection: LastCollection | undefined): FastPathStatus {
-  const { mode, inactiveReason, probe, desired, maps, attached } = result;
+export function statusOf(result: SyncResult): FastPathStatus {
+  const { mode, input, plan, probe, maps } = result;
   const nameOf = deviceNames(result.network);
-  const slots = [...maps.slots.used];
-  const { remaining = { ip: 0, ip6: 0 } } = lastCollection?.collected ?? {};
   return {
     mode,
-    state: inactiveReason === undefined ? 'on' : 'off',
-    ...(inactiveReason === undefined ? {} : { reason: inactiveReason }),
+    state: plan.inactiveReason === undefined ? 'on' : 'off',
+    ...(plan.inactiveReason === undefined ? {} : { reason: plan.inactiveReason }),
     ...(probe === undefined ? {} : { attach: probe.attach, udp: probe.udp }),
-    uplinks: result.uplinks.map(({ name, reason }) => (reason === undefined ? { name } : { name, reason })),
-    podDevices: [...attached].flatMap((key) => (key.startsWith('pod ') ? [nameOf(Number(key.slice(4)))] : [])).sort(),
-    frontends: desired.frontends.flatMap((frontend) => frontendStatus(frontend, result, nameOf)),
-    skipped: skippedOf(result),
-    excludedSources: result.excludedSources,
-    flows: { ip: remaining.ip / 2, ip6: remaining.ip6 / 2 },
-    flowTables: {
-      ip: { entries: remaining.ip, limit: 2 * result.maxFlows },
-      ip6: { entries: remaining.ip6, limit: 2 * result.maxFlows },
-    },
-    slots: { used: slots.length, draining: slots.filter(({ idleSince }) => idleSince !== undefined).length },
-    packets: lastCollection?.packets ?? [],
+    uplinks: input.uplinks.map(({ name, reason }) => (reason === undefined ? { name } : { name, reason })),
+    podDevices: [...result.attached.pod].map(nameOf).sort(),
+    frontends: input.desired.frontends.flatMap((frontend) => frontendStatus(frontend, { ...result, nameOf })),
+    skipped: [
+      ...input.desired.skipped.flatMap(ineligibleStatus),
+      ...plan.unresolved.map(unresolvedStatus),
+      ...input.desired.frontends.flatMap((frontend) => overflowStatus(frontend, plan.maps)),
+    ],
+    excludedSources: input.excludedSources.map(({ text }) => text),
+    ...flowTableUsage(result),
+    slots: slotUsage(maps),
+    packets: result.lastCollection?.packets ?? [],
     totals: NO_TOTALS,
   };
 }
 
-function skippedOf({ desired, unresolved, plan }: SyncResult): SkippedFrontend[] {
-  return [
-    ...desired.skipped.flatMap(({ name, frontend, addresses, cause, reason }) =>
-      addresses.map((address) => {
-        return { name, destination: `${address} ${frontend.port}/${frontend.servicePort.protocol}`, cause, reason };
-      }),
-    ),
-    ...unresolved.map(({ frontend, cause, reason }) => ({
-      ...{ name: frontend.name, destination: destinationOf(frontend), cause, reason },
-    })),
-    ...desired.frontends.flatMap((frontend): SkippedFrontend[] => {
-      const exceeded = plan.overflow.get(frontendId(frontend.key));
-      if (exceeded === undefined) return [];
-      return [
-        {
-          name: frontend.name,
-          destination: destinationOf(frontend),
-          cause: 'capacity',
-          reason: `there are no more ${exceeded}`,
-        },
-      ];
-    }),
-  ];
+/** One flow has two entries. */
+function flowTableUsage({ lastCollection, maxFlows }: SyncResult): Pick<FastPathStatus, 'flows' | 'flowTables'> {
+  const { ip, ip6 } = lastCollection?.collected.remaining ?? { ip: 0, ip6: 0 };
+  const limit = 2 * maxFlows;
+  return {
+    flows: { ip: ip / 2, ip6: ip6 / 2 },
+    flowTables: { ip: { entries: ip, limit }, ip6: { entries: ip6, limit } },
+  };
+}
+
+function slotUsage(maps: MapState): FastPathStatus['slots'] {
+  const slots = [...maps.slots.used];
+  return { used: slots.length, draining: slots.filter(({ idleSince }) => idleSince !== undefined).length };
+}
+
+function ineligibleStatus({ name, frontend, addresses, cause, reason }: SkippedAddresses): SkippedFrontend[] {
+  const { port, servicePort } = frontend;
+  return addresses.map((address) => {
+    return { name, destination: destinationOf({ address, port, protocol: servicePort.protocol }), cause, reason };
+  });
+}
+
+function unresolvedStatus({ frontend: { name, key }, cause, reason }: UnresolvedFrontend): SkippedFrontend {
+  return { name, destination: destinationOf(key), cause, reason };
+}
+
+function overflowStatus({ name, key }: DesiredFrontend, { overflow }: MapPlan): SkippedFrontend[] {
+  const exceeded = overflow.get(frontendId(key));
+  if (exceeded === undefined) return [];
+  return [{ name, destination: destinationOf(key), cause: 'capacity', reason: `there are no more ${exceeded}` }];
 }
 
 function deviceNames({ links }: NetworkState): (ifindex: number) => string {
@@ -119,9 +120,8 @@ function deviceNames({ links }: NetworkState): (ifindex: number) => string {
 }
 
 function frontendStatus(
-  frontend: DesiredFrontends['frontends'][number],
-  { maps, flows: counts }: SyncResult,
-  nameOf: (ifindex: number) => string,
+  frontend: DesiredFrontend,
+  { maps, flows: counts, nameOf }: SyncResult & { readonly nameOf: (ifindex: number) => string },
 ): FastPathFrontend[] {
   const value = maps.frontendOf(frontend.key);
   if (value === undefined) return [];
@@ -131,7 +131,7 @@ function frontendStatus(
     {
       name: frontend.name,
       kind: frontend.kind,
-      destination: destinationOf(frontend),
+      destination: destinationOf(frontend.key),
       backends: backends.map(({ ifindex, address, port, flags }) => {
         const way = (flags & BACKEND_NEIGH) === 0 ? '' : ' (through its queue or filter)';
         return `${nameOf(ifindex)} ${printAddressPort({ address, port })}${way}`;
@@ -142,6 +142,6 @@ function frontendStatus(
   ];
 }
 
-function destinationOf({ key: { address, port, protocol } }: DesiredFrontends['frontends'][number]): string {
+function destinationOf({ address, port, protocol }: Omit<FrontendKey, 'protocol'> & { protocol: Protocol }): string {
   return `${address} ${port}/${protocol}`;
 }

@@ -34,7 +34,13 @@ function begin() {
   const packets = [{ reason: 'FORWARDED', outcome: 'forwarded', count: 9, description: 'to its backend' }] as const;
   const programs = { collect: async () => collected, stats: async () => [...packets], slotCounts: async () => slots };
   const collector = new FlowCollector({ programs, log: silentLog });
-  return { collector, collected, packets, collect: (now: number) => collector.collect(tables, FRONTENDS, now), slots };
+  return {
+    collector,
+    collected,
+    packets,
+    collect: (now: number) => collector.collect(tables, { frontends: FRONTENDS, now }),
+    slots,
+  };
 }
 
 t.test('it collects every three seconds, and adds up', async (t) => {
@@ -55,7 +61,7 @@ t.test('a Service port whose connections are not answered is handed back once, f
   t.equal(await collect(14_000), false, 'they may be answered yet');
   t.equal(await collect(18_000), true);
   t.equal(collector.totals.fallbacks, 1, 'one Service port, whatever its frontends');
-  t.ok(collector.isSuspended('shop/web', 18_001));
-  t.notOk(collector.isSuspended('shop/api', 18_001));
-  t.notOk(collector.isSuspended('shop/web', 18_001 + 600_000));
+  t.strictSame([...collector.suspendedAt(18_001)], ['shop/web']);
+  t.notOk(collector.suspendedAt(18_001).has('shop/api'));
+  t.strictSame([...collector.suspendedAt(18_001 + 600_000)], []);
 });

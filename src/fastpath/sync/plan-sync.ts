@@ -1,0 +1,129 @@
+// Plans a sync of the fast path: what to attach, to write to the maps, and to detach.
+import type { Address } from '../../net/address.ts';
+import type { Prefix } from '../../net/prefix.ts';
+import { backendPath, inactiveReason } from '../eligibility/backend-path.ts';
+import type { DesiredFrontends } from '../eligibility/eligibility-index.ts';
+import { resolveBackends, type UnresolvedFrontend } from '../eligibility/resolve-backends.ts';
+import type { AttachPoint, ProgramRole } from '../loader/loader-client.ts';
+import type { FlowCounts, MapPlan, MapState, ResolvedFrontend } from '../maps/map-state.ts';
+import type { AttachedDevices } from '../node/attachments.ts';
+import type { Uplink } from '../node/node-network.ts';
+import type { PodLocation } from '../node/pod-location.ts';
+
+/** What a sync starts from: the desired frontends, and the node as it was last read. */
+export interface SyncInput {
+  /** In milliseconds. */
+  readonly now: number;
+  readonly desired: DesiredFrontends;
+  /** Why the fast path must stay off on this node. */
+  readonly nodeConflict: string | undefined;
+  /** All uplinks, whether they can be used or not. */
+  readonly uplinks: readonly Uplink[];
+  /** Where each pod is, or why it cannot be reached. */
+  readonly locations: ReadonlyMap<Address, PodLocation | string>;
+  /** Numbers of the devices that exist. */
+  readonly devices: ReadonlySet<number>;
+  /** Clients whose packets nft has to see. */
+  readonly excludedSources: readonly Prefix[];
+  readonly attached: AttachedDevices;
+  /** The latest count of flows; `undefined` before the first. */
+  readonly flows: FlowCounts | undefined;
+  /** The loaded programs can take UDP flows. */
+  readonly servesUdp: boolean;
+  /** Service ports whose new flows are nft's for now. */
+  readonly suspended: ReadonlySet<string>;
+}
+
+/** The steps of a sync, in their order, and what they come to. */
+export interface SyncPlan {
+  /** Why no new flow is taken at all. */
+  readonly inactiveReason: string | undefined;
+  /** Frontends whose backends can all be reached. */
+  readonly frontends: readonly ResolvedFrontend[];
+  readonly unresolved: readonly UnresolvedFrontend[];
+  /** Pods first: a flow whose answers were missed would be lost. */
+  readonly attach: readonly AttachPoint[];
+  readonly maps: MapPlan;
+  readonly detach: readonly AttachPoint[];
+}
+
+/** Does no I/O. Brings `maps` to the planned state: when a step fails, the maps have to be read again. */
+export function planSync(input: SyncInput, maps: MapState): SyncPlan {
+  const { desired, now, devices, attached, suspended, servesUdp: udp } = input;
+  const uplinks = input.uplinks.filter(({ reason }) => reason === undefined);
+  const inactive = inactiveReason(input.nodeConflict, uplinks);
+  const { frontends, unresolved } = resolveBackends(
+    desired.frontends,
+    (backend) => inactive ?? backendPath(backend, input.locations.get(backend.address), { udp, uplinks }),
+  );
+  const resolved = frontends.map((one) => ({ ...one, suspended: suspended.has(one.servicePort) }));
+  const required: AttachedDevices = {
+    pod: new Set(resolved.flatMap(({ backends }) => backends.map(({ ifindex }) => ifindex))),
+    uplink: new Set(inactive === undefined ? uplinks.map(({ ifindex }) => ifindex) : []),
+  };
+  const mapPlan = maps.plan(
+    {
+      frontends: resolved,
+      excludedSources: input.excludedSources,
+      uplinks: new Map(uplinks.map(({ ifindex, mtu }) => [ifindex, mtu])),
+      devices,
+    },
+    { now, flows: input.flows },
+  );
+  return {
+    inactiveReason: inactive?.reason,
+    frontends: resolved,
+    unresolved,
+    attach: missing(required, attached),
+    maps: mapPlan,
+    detach: unused({ required, attached, devices, podsInUse: podDevicesOf(maps) }),
+  };
+}
+
+/** What to do when devices of pods have been deleted. */
+export interface DeviceRemoval {
+  /** Numbers of the deleted devices. Their connections are reset before the maps are written. */
+  readonly deleted: readonly number[];
+  readonly lines: readonly string[];
+}
+
+/** `undefined` when all pods of `maps` still have their devices. Does no I/O, and brings `maps` to the planned state. */
+export function planDeviceRemoval(
+  maps: MapState,
+  { devices, now }: Pick<SyncInput, 'devices' | 'now'>,
+): DeviceRemoval | undefined {
+  const deleted = [...podDevicesOf(maps)].filter((ifindex) => !devices.has(ifindex));
+  return deleted.length === 0 ? undefined : { deleted, lines: maps.removeDevices(devices, now) };
+}
+
+/** Devices of pods that a slot is used for. */
+function podDevicesOf(maps: MapState): Set<number> {
+  return new Set([...maps.slots.used].map(({ backend }) => backend.ifindex));
+}
+
+const ROLES: readonly ProgramRole[] = ['pod', 'uplink'];
+
+function missing(required: AttachedDevices, attached: AttachedDevices): AttachPoint[] {
+  return ROLES.flatMap((role) =>
+    [...required[role]].flatMap((ifindex) => (attached[role].has(ifindex) ? [] : { role, ifindex })),
+  );
+}
+
+/** Programs stay on a pod's device as long as a slot is used for it, and on an uplink as long as any slot is used. */
+function unused(of: {
+  readonly required: AttachedDevices;
+  readonly attached: AttachedDevices;
+  readonly devices: ReadonlySet<number>;
+  readonly podsInUse: ReadonlySet<number>;
+}): AttachPoint[] {
+  const { required, attached, devices, podsInUse } = of;
+  const isUsed: Readonly<Record<ProgramRole, (ifindex: number) => boolean>> = {
+    pod: (ifindex) => podsInUse.has(ifindex),
+    uplink: (ifindex) => podsInUse.size > 0 || required.uplink.has(ifindex),
+  };
+  return ROLES.flatMap((role) =>
+    [...new Set([...attached[role], ...required[role]])].flatMap((ifindex) =>
+      isUsed[role](ifindex) && devices.has(ifindex) ? [] : { role, ifindex },
+    ),
+  );
+}

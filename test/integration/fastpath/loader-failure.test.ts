@@ -118,7 +118,7 @@ t.test('what was attached is put away where it may not be on at the next start',
   t.match(view, { state: 'off', reason: /Calico/, frontends: [] });
   t.ok(view.skipped.length === 8 && view.skipped.every(({ cause }) => cause === 'node'));
   t.match(await dial(), { answered: 20, taken: 0 }, 'nft serves');
-  t.equal((await metrics()).get('left_frontends{cause="node"}'), 8);
+  t.equal((await metrics()).get('skipped_frontends{cause="node"}'), 8);
 
   await world.node1.configure(['link delete dev cali123']);
   await fast.waitFor('it is on again', ({ state, frontends }) => state === 'on' && frontends.length === 8);

@@ -1,31 +1,15 @@
 // KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1): its fields, and what nftlane makes of each.
 import * as z from 'zod/mini';
 import { BOOLEAN, DURATION, field, STRING, STRING_LIST, type WithDefaults } from './field.ts';
+import { IPTABLES_SECTION, IPVS_SECTION, NFTABLES_SECTION, WINDOWS, WINKERNEL_SECTION } from './kube-proxy-modes.ts';
 
 export const KUBE_PROXY_API_VERSION = 'kubeproxy.config.k8s.io/v1alpha1';
 export const KUBE_PROXY_KIND = 'KubeProxyConfiguration';
 
-const NO_IPVS = 'None: there are no ipvs virtual servers here.';
-const WINDOWS = 'None: it is about Windows.';
 const JSON_ONLY = 'None: nftlane speaks JSON with the API server.';
 const LOG_UNBUFFERED = 'None: each line of the log is written at once.';
-const SYNC_IMMEDIATE = 'None on syncs: a change is applied at once, and costs what it changes.';
 
-const markBit = z.int().check(z.minimum(0), z.maximum(31));
 const nonNegativeInt = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
-
-const syncPeriodFields = (mode: string, minimum: string, effect?: string) => ({
-  syncPeriod: field(DURATION, {
-    description: `How long to wait after a failed sync, at most. Read in mode ${mode}.`,
-    default: '30s',
-    effect: effect ?? 'Health is judged by it. A failed sync is tried again sooner.',
-  }),
-  minSyncPeriod: field(DURATION, {
-    description: `The least time between two syncs. Read in mode ${mode}.`,
-    default: minimum,
-    effect: effect ?? SYNC_IMMEDIATE,
-  }),
-});
 
 const logOptions = z.strictObject({
   splitStream: field(BOOLEAN, {
@@ -91,73 +75,6 @@ const clientConnection = z.strictObject({
     effect: 'None: four watches make no requests worth a limit.',
   }),
   burst: field(nonNegativeInt, { description: 'Requests at once.', default: 10, effect: 'None, as `qps`.' }),
-});
-
-const iptables = z.strictObject({
-  masqueradeBit: field(markBit, {
-    description: 'Bit of the packet mark that says "masquerade". Read in every mode but nftables.',
-    default: 14,
-    keepsZero: true,
-  }),
-  masqueradeAll: field(BOOLEAN, {
-    description: 'Masquerade every connection to a cluster IP. Read in every mode but nftables.',
-    default: false,
-  }),
-  localhostNodePorts: field(BOOLEAN, {
-    description: 'Take node ports at 127.0.0.1.',
-    default: true,
-    keepsZero: true,
-    effect:
-      'None, for it is on by default and opens loopback addresses to the network: say `localhost` in `nodePortAddresses`.',
-  }),
-  ...syncPeriodFields('iptables', '1s'),
-});
-
-const ipvs = z.strictObject({
-  ...syncPeriodFields('ipvs', '0s'),
-  scheduler: field(STRING, {
-    description: 'How ipvs balances.',
-    default: '',
-    effect: 'None: connections are balanced at random, or as the annotation nftlane.io/balance of a Service says.',
-  }),
-  excludeCIDRs: field(STRING_LIST, {
-    description: 'Virtual servers that are left alone.',
-    default: [],
-    effect: NO_IPVS,
-  }),
-  strictARP: field(BOOLEAN, {
-    description: 'Do not answer ARP for Service addresses.',
-    default: false,
-    effect: 'None: Service addresses are on no interface, so nobody answers for them.',
-  }),
-  tcpTimeout: field(DURATION, { description: 'Idle TCP connections in ipvs.', default: '0s', effect: NO_IPVS }),
-  tcpFinTimeout: field(DURATION, {
-    description: 'TCP connections in ipvs after a FIN.',
-    default: '0s',
-    effect: NO_IPVS,
-  }),
-  udpTimeout: field(DURATION, { description: 'UDP flows in ipvs.', default: '0s', effect: NO_IPVS }),
-});
-
-const nftables = z.strictObject({
-  masqueradeBit: field(markBit, {
-    description: 'Bit of the packet mark that says "masquerade". Read in mode nftables.',
-    default: 14,
-    keepsZero: true,
-  }),
-  masqueradeAll: field(BOOLEAN, {
-    description: 'Masquerade every connection to a cluster IP. Read in mode nftables.',
-    default: false,
-  }),
-  ...syncPeriodFields('nftables', '1s'),
-});
-
-const winkernel = z.strictObject({
-  networkName: field(STRING, { description: 'Of the HNS network.', default: '', effect: WINDOWS }),
-  sourceVip: field(STRING, { description: 'Source address of load balancing.', default: '', effect: WINDOWS }),
-  enableDSR: field(BOOLEAN, { description: 'Direct server return.', default: false, effect: WINDOWS }),
-  rootHnsEndpointName: field(STRING, { description: 'Of the node.', default: '', effect: WINDOWS }),
-  forwardHealthCheckVip: field(BOOLEAN, { description: 'Health checks at the VIP.', default: false, effect: WINDOWS }),
 });
 
 const detectLocal = z.strictObject({
@@ -259,10 +176,10 @@ export const KUBE_PROXY_SCHEMA = z.strictObject({
     default: 'iptables',
     effect: 'It chooses which of the sections below is read. nftlane works the same in every mode.',
   }),
-  iptables: field(iptables, { description: 'The section of mode iptables.' }),
-  ipvs: field(ipvs, { description: 'The section of mode ipvs.' }),
-  nftables: field(nftables, { description: 'The section of mode nftables.' }),
-  winkernel: field(winkernel, { description: 'The section of Windows.' }),
+  iptables: field(IPTABLES_SECTION, { description: 'The section of mode iptables.' }),
+  ipvs: field(IPVS_SECTION, { description: 'The section of mode ipvs.' }),
+  nftables: field(NFTABLES_SECTION, { description: 'The section of mode nftables.' }),
+  winkernel: field(WINKERNEL_SECTION, { description: 'The section of Windows.' }),
   detectLocalMode: field(z.enum(['', 'ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix']), {
     description:
       'How a pod is told from other clients: by the blocks in `clusterCIDR`, by the podCIDRs of the Node, or by the interface that it sends through.',

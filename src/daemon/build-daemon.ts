@@ -1,0 +1,133 @@
+// Builds the parts of the daemon and subscribes the observers of its syncs.
+import type { Settings } from '../config/settings.ts';
+import { Conntrack } from '../conntrack/conntrack.ts';
+import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
+import { NodeLogger } from '../controller/node-logger.ts';
+import { NodeWaiter } from '../controller/node-waiter.ts';
+import { SyncController } from '../controller/sync-controller.ts';
+import { SyncLogger } from '../controller/sync-logger.ts';
+import type { SyncObserver } from '../controller/sync-observer.ts';
+import { Engine } from '../engine/engine.ts';
+import { Health } from '../health/health.ts';
+import { staleAfterMs } from '../health/sync-health.ts';
+import { systemClock } from '../host/clock.ts';
+import type { AdjustableLog } from '../host/log.ts';
+import { hostAddresses } from '../host/network/host-addresses.ts';
+import { releaseMemory } from '../host/process/memory.ts';
+import { RouteLocalnet } from '../host/sysctl/route-localnet.ts';
+import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
+import { TakeOver } from '../migration/take-over.ts';
+import type { Family } from '../net/family.ts';
+import { NftClient } from '../nftables/client/nft-client.ts';
+import { createFastPath, type FastPathRunner } from './fast-path-runner.ts';
+import { servedFamilies } from './served-families.ts';
+import { Telemetry } from './telemetry.ts';
+
+/** What most parts are built from. */
+interface Core {
+  readonly log: AdjustableLog;
+  readonly nftClient: NftClient;
+  readonly families: readonly Family[];
+  readonly engine: Engine;
+  readonly telemetry: Telemetry;
+  /** The settings in force; a changed configuration replaces them. */
+  readonly live: { settings: Settings };
+}
+
+/** Parts that observe syncs. */
+interface ObservingParts {
+  readonly cleaner: FlowCleaner;
+  readonly health: Health;
+  readonly takeOver: TakeOver;
+  readonly fastPath: FastPathRunner;
+  readonly routeLocalnet: RouteLocalnet;
+}
+
+/** All parts, connected but not started. */
+export interface Daemon extends Core, ObservingParts, Disposable {
+  readonly controller: SyncController;
+  readonly nodeWaiter: NodeWaiter;
+}
+
+/** Rejects with an `EnvironmentError` when this machine lacks the address families of the configuration. */
+export async function buildDaemon(settings: Settings, log: AdjustableLog): Promise<Daemon> {
+  const core = await buildCore(settings, log);
+  const parts = buildObservingParts(settings, core);
+  const { engine, nftClient, telemetry } = core;
+  const { health, fastPath } = parts;
+  telemetry.setFastPathView(() => fastPath.status());
+  const nodeWaiter = new NodeWaiter({ engine, log, clock: systemClock, request: () => controller.request() });
+  const controller: SyncController = new SyncController({
+    engine,
+    tables: nftClient,
+    log,
+    clock: systemClock,
+    observers: observersOf(core, parts),
+    canStart: () => settings.manifests !== undefined || nodeWaiter.isDone(),
+  });
+  return { ...core, ...parts, controller, nodeWaiter, [Symbol.dispose]: () => health[Symbol.dispose]() };
+}
+
+async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> {
+  const live = { settings };
+  const { nftlane, proxy } = settings;
+  const nftClient = new NftClient({ command: nftlane.nft });
+  const families = await servedFamilies({ nftClient, proxy, log });
+  const engine = new Engine({ ...proxy, families });
+  engine.setHostAddresses(hostAddresses());
+  const telemetry = await Telemetry.open({ settings: () => live.settings, engine, nftClient, log });
+  return { log, nftClient, families, engine, telemetry, live };
+}
+
+function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): ObservingParts {
+  const { engine, log, telemetry } = core;
+  const common = { log, clock: systemClock };
+  return {
+    cleaner: new FlowCleaner({
+      ...common,
+      engine,
+      conntrack: new Conntrack({ command: nftlane.conntrack }),
+      hostAddresses,
+      onCleanup: (result) => telemetry.observeConntrackCleanup(result),
+    }),
+    health: new Health({
+      ...common,
+      engine,
+      address: kubeProxy.healthzBindAddress,
+      hardFail: kubeProxy.bindAddressHardFail,
+      timeoutMs: staleAfterMs(kubeProxy),
+      onResponse: (path, status) => telemetry.countHealthResponse(path, status),
+      onPortFailure: (failure) => telemetry.reportHealthPortFailure(failure),
+    }),
+    takeOver: new TakeOver({
+      ...common,
+      mode: nftlane.takeOver,
+      leftovers: new KubeProxyLeftovers({ nft: nftlane.nft }),
+      serviceCount: () => engine.store.services.size,
+    }),
+    fastPath: createFastPath(nftlane, { engine, hostAddresses, log }),
+    routeLocalnet: new RouteLocalnet(log),
+  };
+}
+
+/** Everything that observes syncs. */
+function observersOf({ engine, log, telemetry, live }: Core, parts: ObservingParts): readonly SyncObserver[] {
+  const { cleaner, health, takeOver, fastPath, routeLocalnet } = parts;
+  const takesLocalhostNodePorts = () => hasLocalhostNodePorts(live.settings) && engine.node.localhostNodePorts;
+  return [
+    new SyncLogger({ log, services: () => engine.store.services.size }),
+    new NodeLogger({ engine, log }),
+    cleaner,
+    ...health.observers,
+    takeOver,
+    fastPath,
+    { initialLoadCompleted: releaseMemory },
+    { synced: () => void (takesLocalhostNodePorts() && routeLocalnet.enable()) },
+    telemetry.observer,
+  ];
+}
+
+/** Whether node ports are taken at 127.0.0.1, which needs the sysctl route_localnet. */
+export function hasLocalhostNodePorts({ proxy }: Settings): boolean {
+  return proxy.nodePortAddresses.includes('localhost');
+}

@@ -1,0 +1,37 @@
+// The source of the daemon's objects: a directory of manifests, or an API server.
+import type { Settings } from '../config/settings.ts';
+import { systemClock } from '../host/clock.ts';
+import type { Log } from '../host/log.ts';
+import type { Sink } from '../services/objects/sink.ts';
+import { loadApiClient } from '../sources/api-server/client/api-client.ts';
+import { ClusterSource } from '../sources/api-server/cluster-source.ts';
+import { DirectorySource } from '../sources/manifests/directory-source.ts';
+import type { Telemetry } from './telemetry.ts';
+
+export interface ObjectSource {
+  /** For messages. */
+  readonly name: string;
+  /** Delivers objects to the sink until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface ObjectSourceOptions {
+  readonly log: Log;
+  readonly sink: Sink;
+  readonly telemetry: Telemetry;
+}
+
+/** Opens the source that the settings name. Rejects with a `ClusterConfigError` when no API server can be used. */
+export async function openSource(settings: Settings, options: ObjectSourceOptions): Promise<ObjectSource> {
+  const { manifests, proxy, kubeProxy } = settings;
+  const { log, telemetry } = options;
+  const sink = telemetry.countingSink(options.sink);
+  if (manifests !== undefined) {
+    const source = new DirectorySource({ directory: manifests, sink, log });
+    return { name: `manifests in ${manifests}`, run: (signal) => source.run(signal) };
+  }
+  const client = await loadApiClient(kubeProxy.clientConnection, telemetry.requestObserver);
+  const source = new ClusterSource({ client, nodeName: proxy.nodeName, sink, clock: systemClock, log });
+  telemetry.connectApiServer(client, () => source.states());
+  return { name: `API server ${client.server}`, run: (signal) => source.run(signal) };
+}

@@ -1,0 +1,71 @@
+// Starts the daemon: opens its servers, its source and its socket, and sets the kernel settings.
+import { AdminSocketError, adminSocketPath, serveState } from '../admin/admin-socket.ts';
+import { engineState } from '../admin/daemon-state.ts';
+import type { Settings } from '../config/settings.ts';
+import { setOomScore } from '../host/process/memory.ts';
+import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';
+import { logSysctlOutcomes } from '../host/sysctl/log-sysctl-outcomes.ts';
+import { errorMessage } from '../lib/error-message.ts';
+import { VERSION } from '../lib/version.ts';
+import type { Daemon } from './build-daemon.ts';
+import { type ObjectSource, openSource } from './object-source.ts';
+
+/** What was opened. */
+export interface StartedDaemon {
+  readonly source: ObjectSource;
+  readonly nftVersion: string;
+  /** Absent where the socket cannot be created. */
+  readonly socket: { close(): Promise<void> } | undefined;
+}
+
+/** Rejects when the daemon cannot run: an unusable nft or source, a required server or fast path, another daemon. */
+export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
+  const { live, log, nftClient, engine, health, fastPath, controller, telemetry } = daemon;
+  const { settings } = live;
+  const { kubeProxy, proxy } = settings;
+  await health.open();
+  await fastPath.open();
+  engine.setOptions(engineOptions(daemon, settings));
+  const [nftVersion, source] = await Promise.all([
+    nftClient.check(),
+    openSource(settings, { log, sink: controller, telemetry }),
+  ]);
+  const socketPath = adminSocketPath(settings.nftlane.runDir);
+  const socket = await openSocket(daemon, { path: socketPath, source: source.name });
+  logSysctlOutcomes(await applyConntrackSysctls(kubeProxy.conntrack), log);
+  log.info('started', {
+    version: VERSION,
+    nft: nftVersion,
+    node: proxy.nodeName,
+    source: source.name,
+    socket: socketPath,
+  });
+  await setOomScore(kubeProxy.oomScoreAdj, log);
+  return { source, nftVersion, socket };
+}
+
+/** The options of the engine under these settings, on this machine. */
+export function engineOptions({ families, fastPath }: Pick<Daemon, 'families' | 'fastPath'>, { proxy }: Settings) {
+  return { ...proxy, families, resetsConnections: fastPath.isUsable };
+}
+
+/** The daemon runs without the socket, unless another daemon has it. */
+async function openSocket(
+  { engine, fastPath, log }: Daemon,
+  { path, source }: { readonly path: string; readonly source: string },
+): Promise<StartedDaemon['socket']> {
+  const state = () => ({
+    version: VERSION,
+    pid: process.pid,
+    source,
+    ...engineState(engine),
+    fastPath: fastPath.status(),
+  });
+  try {
+    return await serveState(path, state);
+  } catch (error) {
+    if (error instanceof AdminSocketError) throw error;
+    log.warn('inspection is off: its socket cannot be made', { path, reason: errorMessage(error) });
+    return undefined;
+  }
+}

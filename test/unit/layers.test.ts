@@ -1,8 +1,8 @@
 // Tests the rules of the source tree: layers of packages, circles, purity, and what may be used where.
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, join, posix } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, posix } from 'node:path';
 import t from 'tap';
+import { circleIn, groupGraph } from '../support/source-tree/circle.ts';
+import { filesIn, type Source } from '../support/source-tree/source-files.ts';
 
 /** The layers from the bottom up, one package each. An import runs down, or stays inside its package. */
 const LAYERS = [
@@ -61,35 +61,7 @@ const MAX_LINES = 320;
 /** What was written for the authors alone: paths outside the project, and numbers of statements in other papers. */
 const PRIVATE = /\.\.\/shared\b|\/work\/|DESIGN\.md|\b(?:IN|SP|EP|TO|PK|NF|CT|HC|SL|CF|OP|TD)-\d+[a-z]?\b/;
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const OWN_PATH = 'test/unit/layers.test.ts';
-
-interface Source {
-  /** From the top of the project, with `/`. */
-  readonly path: string;
-  readonly text: string;
-}
-
-/** All files under a folder; none when there is no such folder. */
-function filesIn(folder: string): Source[] {
-  let entries: ReturnType<typeof readEntries>;
-  try {
-    entries = readEntries(folder);
-  } catch {
-    return [];
-  }
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      return { path: posix.join(...path.slice(ROOT.length).split('/')), text: readFileSync(path, 'utf8') };
-    })
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-function readEntries(folder: string) {
-  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true });
-}
 
 const sources = filesIn('src').filter(({ path }) => path.endsWith('.ts'));
 const texts = new Map(sources.map(({ path, text }) => [path, text]));
@@ -133,40 +105,7 @@ t.test('imports never run up', async (t) => {
   for (const edge of UPWARD) t.ok(upward.has(edge), `"${edge}" is still an import; remove it from UPWARD otherwise`);
 });
 
-/** The first circle in a graph, as its nodes in order, or undefined. */
-function circleIn(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | undefined {
-  const done = new Set<string>();
-  const visit = (node: string, way: readonly string[]): readonly string[] | undefined => {
-    if (way.includes(node)) return [...way.slice(way.indexOf(node)), node];
-    if (done.has(node)) return undefined;
-    for (const next of graph.get(node) ?? []) {
-      const circle = visit(next, [...way, node]);
-      if (circle !== undefined) return circle;
-    }
-    done.add(node);
-    return undefined;
-  };
-  for (const node of graph.keys()) {
-    const circle = visit(node, []);
-    if (circle !== undefined) return circle;
-  }
-  return undefined;
-}
-
-/** The graph of imports between files, or of what files are grouped by. */
-function importGraph(files: readonly Source[], groupOf: (path: string) => string): Map<string, Set<string>> {
-  const graph = new Map<string, Set<string>>();
-  for (const file of files) {
-    const from = groupOf(file.path);
-    const targets = importsOf(file).map(groupOf);
-    const known = graph.get(from) ?? new Set();
-    graph.set(from, known);
-    for (const target of targets) if (target !== from || groupOf === itself) known.add(target);
-  }
-  return graph;
-}
-
-const itself = (path: string) => path;
+const importGraph = new Map(sources.map((source) => [source.path, new Set(importsOf(source))]));
 
 t.test('circleIn() finds a circle, however long', async (t) => {
   const graph = (edges: Record<string, string[]>) =>
@@ -177,11 +116,11 @@ t.test('circleIn() finds a circle, however long', async (t) => {
 });
 
 t.test('there is no circle between files', async (t) => {
-  t.equal(circleIn(importGraph(sources, itself)), undefined);
+  t.equal(circleIn(importGraph), undefined);
 });
 
 t.test('there is no circle between folders', async (t) => {
-  t.equal(circleIn(importGraph(sources, posix.dirname)), undefined);
+  t.equal(circleIn(groupGraph(importGraph, posix.dirname)), undefined);
 });
 
 t.test('no folder of src/ has more than a dozen files', async (t) => {

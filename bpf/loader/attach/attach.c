@@ -9,6 +9,7 @@
 #include "loader/load/programs.h"
 #include "loader/protocol/answers.h"
 #include "loader/protocol/values.h"
+#include "loader/role.h"
 #include "loader/tc/clsact.h"
 #include "loader/tc/tcx.h"
 

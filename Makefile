@@ -1,10 +1,10 @@
-# Everything there is to do here, on a bare Debian 12 or later: `make test` is enough to begin with.
+# Builds and tests nftlane on a bare Debian 12 or later. `make help` lists the targets; `make test` is a good start.
 
-# What npm itself runs with: it cannot replace the node that it runs on.
+# The path for npm, which cannot replace the node that it runs on.
 export SYSTEM_PATH := $(PATH)
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/node_modules/.bin:$(PATH):/usr/sbin:/sbin
 
-# The directories are among them, so that a deleted file counts as a change.
+# Directories are included, so that a deleted file counts as a change.
 SOURCES := $(shell find src) package.json package-lock.json hack/build.sh hack/bundle.mjs
 
 .NOTPARALLEL:
@@ -15,7 +15,7 @@ SOURCES := $(shell find src) package.json package-lock.json hack/build.sh hack/b
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
-setup: ## Install what is missing: Debian packages, npm packages, Debian 13's nft
+setup: ## Install missing prerequisites: Debian packages, npm packages, nft of Debian 13
 	@hack/setup.sh
 
 build: dist/nftlane.mjs ## Bundle src/main.ts into dist/nftlane.mjs
@@ -23,51 +23,51 @@ build: dist/nftlane.mjs ## Bundle src/main.ts into dist/nftlane.mjs
 dist/nftlane.mjs: $(SOURCES) | setup
 	hack/build.sh $@
 
-check: setup ## Check the types and the style
+check: setup ## Check types, style and the word list
 	@hack/check.sh
 
 check-rules: ## Check the Prometheus rules and the dashboard with promtool
 	@hack/check-rules.sh
 
-unit: setup-kubectl ## Test the modules one by one
+unit: setup-kubectl ## Run the unit tests
 	@hack/suite.sh unit
 
 coverage: setup-kubectl ## Print line and branch coverage by package; fails when a pure package is below 95 % of lines
 	@node hack/coverage.mjs
 
-golden: setup ## Test that the rulesets for given Services are the recorded ones
+golden: setup ## Compare rulesets with the recorded ones in test/golden
 	@hack/suite.sh golden
 
-image-root: setup-kubectl bpf ## Test the files of the image, run as a pod has them (as root)
+image-root: setup-kubectl bpf ## Test the image's files with the rights of a pod (as root)
 	@hack/suite.sh integration/image
 
-e2e-netns: setup-bpf ## Test as a cluster's user: two nodes in network namespaces, an API server of our own (as root)
+e2e-netns: setup-bpf ## Run the end-to-end suite with two nodes in network namespaces and a test API server (as root)
 	@E2E_CLUSTER=netns hack/suite.sh e2e
 
-netns: setup ## Test with real sockets in network namespaces (as root)
+netns: setup ## Test the daemon with real sockets in network namespaces (as root)
 	@hack/suite.sh integration/nft
 
-test: setup-kubectl harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test, and count
+test: setup-kubectl harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test
 	@hack/test.sh
 
-demo: build ## Show it at work in network namespaces (as root)
+demo: build ## Demonstrate nftlane in network namespaces (as root)
 	node test/demo/demo.ts
 
-bench: build ## Measure it (as root)
+bench: build ## Benchmark the layout and the daemon (as root)
 	node test/bench/bench.ts
 
-image: setup-bpf ## Write the image as an OCI archive into dist/, without docker and without a registry (as root)
+image: setup-bpf ## Write the image as an OCI archive to dist/, without docker or a registry (as root)
 	hack/image/files.sh
 	@mkdir -p dist
 	hack/image/archive.sh dist/nftlane-image.tar nftlane:$$(node -p "require('./package.json').version")
 
-image-bench: image ## Measure the image (as root)
+image-bench: image ## Benchmark the image (as root)
 	node test/integration/image/bench.ts dist/nftlane-image.tar
 
-e2e: setup ## Test in a real cluster: one of kind's, or E2E_CLUSTER=existing; "Error 77" where there is none
+e2e: setup ## Run the end-to-end suite in a kind cluster, or with E2E_CLUSTER=existing; "Error 77" without one
 	@hack/e2e.sh
 
-conformance: bpf ## Compare what should happen, what the rules say and what packets meet, by the fast path too (as root)
+conformance: bpf ## Compare expected outcomes, the ruleset and real packets, with and without the fast path (as root)
 	node test/conformance/conformance.ts
 
 setup-kubectl:
@@ -76,29 +76,29 @@ setup-kubectl:
 setup-bpf:
 	@hack/setup.sh bpf
 
-bpf: setup-bpf ## Build the fast path (bpf/) into dist/bpf/nftlane-bpf
+bpf: setup-bpf ## Build the fast path's programs and loader, dist/bpf/nftlane-bpf
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf
 
 harness: bpf
 	@$(MAKE) --no-print-directory -C bpf OUT=$(CURDIR)/dist/bpf harness
 
-bpf-test: harness ## Test the fast path's programs packet by packet (as root)
+bpf-test: harness ## Test the fast path's BPF programs packet by packet (as root)
 	@hack/suite.sh integration/bpf
 
-fastpath-test: harness ## Test the daemon with the fast path, with real sockets (as root)
+fastpath-test: harness ## Test the daemon and the fast path with real sockets (as root)
 	@TIMEOUT=240 hack/suite.sh integration/fastpath
 
-fuzz-bpf: harness ## Throw a million packets at the fast path's programs (as root)
+fuzz-bpf: harness ## Fuzz the fast path's BPF programs with a million packets (as root)
 	node test/integration/bpf/fuzz.ts
 
-bench-fastpath: harness ## Measure the fast path beside our own rules (as root)
+bench-fastpath: harness ## Benchmark the fast path beside nftables rules (as root)
 	node test/bench/fastpath/bench.ts
 
 setup-kernels:
 	@hack/setup.sh bpf kernels
 
-kernels: setup-kernels build harness ## Test the fast path and the rules on the kernels of Debian 11, 12 and 13, in qemu (as root)
+kernels: setup-kernels build harness ## Test the fast path and the rules on the kernels of Debian 11, 12 and 13 in qemu (as root)
 	@hack/kernels/run.sh
 
-clean: ## Remove all that was made here, except for node_modules
+clean: ## Remove all build output and caches except node_modules
 	rm -rf dist .cache .tap

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Bundles the program with its dependencies into one file that needs nothing but node.
+# Bundles the program and its dependencies into one file that needs only node.
+#   build.sh OUT
 set -eu
 out=$1
 
-# Bundled CommonJS modules call require(), which an ES module has to make for itself.
+# Bundled CommonJS modules call require(), which an ES module has to create itself.
 banner="#!/usr/bin/env node
 import { createRequire as nftlaneCreateRequire } from 'node:module';
 const require = nftlaneCreateRequire(import.meta.url);"

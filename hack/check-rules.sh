@@ -1,6 +1,6 @@
 #!/bin/sh
-# Checks the Prometheus rules, what they make of given series, and the dashboard's queries, with the promtool of Debian's prometheus package.
-# The package is unpacked under .cache, not installed: it would bring a running server with it.
+# Checks the Prometheus rules, their unit tests and the dashboard's queries with the promtool of Debian's prometheus package.
+# The package is unpacked under .cache and not installed, because it would start a server.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .cache/bin
@@ -12,7 +12,7 @@ as_root() {
 fetch() {
   rm -rf "$1"
   mkdir -p "$1"
-  # Without package lists there is nothing to download from. The sandbox of apt cannot write here, and need not.
+  # apt-get download needs package lists. Its sandbox user cannot write to this directory.
   (
     cd "$1"
     download='apt-get -qq -o APT::Sandbox::User=root download prometheus'
@@ -29,7 +29,7 @@ if ! PATH=$PWD/.cache/bin:$PATH command -v promtool >/dev/null; then
 fi
 PATH=$PWD/.cache/bin:$PATH
 
-# The queries of the dashboard, each as a rule, with Grafana's variables filled in.
+# Each query of the dashboard as a rule, with Grafana's variables substituted.
 queries=.cache/dashboard.rules.yaml
 node -e "
   const { panels } = JSON.parse(fs.readFileSync('manifests/monitoring/nftlane-dashboard.json', 'utf8'));

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the types and the style, both even if one fails.
+# Runs all static checks, even after one has failed.
 set -u
 status=0
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs what building and testing need, as far as it is missing. With "bpf": what building the fast path needs, too.
-# With "kernels": also what booting other kernels needs. With "kubectl": what rendering the manifests needs.
+# Installs the missing prerequisites of building and testing. With "bpf": also those of building the fast path. With
+# "kernels": those of booting other kernels. With "kubectl": those of rendering the manifests.
 set -eu
 cd "$(dirname "$0")/.."
-wanted=" $* "
+requested=" $* "
 
 say() { echo "setup: $*"; }
 
@@ -18,9 +18,9 @@ has_nft() {
   has conntrack && nft --version 2>/dev/null | grep -Eq '^nftables v(1\.[1-9]|1\.[1-9][0-9]|[2-9])'
 }
 
-wants() { [ "${wanted#* "$1" }" != "$wanted" ]; }
+is_requested() { [ "${requested#* "$1" }" != "$requested" ]; }
 
-# Patches of any kind in one list are known since kustomize 4.5; the kubectl of Debian 12 has an older one.
+# A list of mixed kinds of patches needs kustomize 4.5; the kubectl of Debian 12 has an older one.
 has_kubectl() {
   kubectl version --client 2>/dev/null | grep -Eq '^Kustomize Version: v(4\.([5-9]|[1-9][0-9])|[5-9])'
 }
@@ -36,10 +36,10 @@ missing_packages() {
   has ip || echo iproute2
   has sysctl || echo procps
   has openssl || echo openssl
-  # For the tests of taking over from kube-proxy.
+  # For the tests of migrating from kube-proxy.
   has iptables-legacy-save || echo iptables
   has ipset || echo ipset
-  # nft takes the names of protocols from it.
+  # nft reads protocol names from it.
   [ -e /etc/protocols ] || echo netbase
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   has_node_modules || PATH=${SYSTEM_PATH:-$PATH} has npm || echo nodejs npm
@@ -69,43 +69,43 @@ missing_kernel_packages() {
   has cpio || echo cpio
   has xz || echo xz-utils
   has mmdebstrap || echo mmdebstrap debian-archive-keyring
-  # It runs where there is no library.
+  # The initramfs has no libraries, so busybox has to be static.
   { [ -e /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; } || echo busybox-static
 }
 
 install_packages() {
   say "installing Debian packages:" "$@"
-  # A broken source of somebody else's does not matter as long as Debian's own ones work.
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update || say 'apt-get update has complained; going on'
+  # A broken third-party source does not matter while Debian's own sources work.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update || say 'apt-get update failed; continuing'
   as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get -qq install --yes --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
 }
 
 mkdir -p .cache
-# Two at a time would unpack into each other's files.
+# Two runs at the same time would overwrite each other's files.
 exec 9>.cache/setup.lock
 flock 9
 
 packages=$(missing_packages)
-! wants kubectl || packages="$packages $(missing_kubectl_packages)"
-! wants bpf || packages="$packages $(missing_bpf_packages)"
-! wants kernels || packages="$packages $(missing_kernel_packages)"
+! is_requested kubectl || packages="$packages $(missing_kubectl_packages)"
+! is_requested bpf || packages="$packages $(missing_bpf_packages)"
+! is_requested kernels || packages="$packages $(missing_kernel_packages)"
 packages=$(printf '%s\n' $packages | sort -u)
 # shellcheck disable=SC2086
 [ -z "$packages" ] || install_packages $packages
 if ! has_node_modules; then
   say 'installing npm packages'
   PATH=${SYSTEM_PATH:-$PATH} npm ci --no-audit --no-fund --loglevel=error
-  # The first run of tap after a change of its plugins would still use the old ones.
+  # Without this, the first run of tap after a change of its plugins would use the old ones.
   tap build
   cp package-lock.json node_modules/.installed-lock.json
 fi
 if ! has_nft; then
   say 'unpacking nft and conntrack of Debian 13 into .cache/debian13'
-  hack/debian13.sh
+  hack/unpack-nft.sh
 fi
-if wants kubectl && ! has_kubectl; then
+if is_requested kubectl && ! has_kubectl; then
   say 'unpacking kubectl of Debian 13 into .cache/bin'
-  hack/kubectl.sh
+  hack/unpack-kubectl.sh
 fi
 say "ready: node $(node --version), $(nft --version)"

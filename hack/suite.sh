@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the test files of one suite, or those of some names, and leaves "passed failed skipped" in
-# .cache/tap/SUITE.count (with "-" for "/").
+# Runs the test files of one suite, or the named ones, and writes "PASSED FAILED SKIPPED" to .cache/tap/SUITE.count (with "-"
+# for "/" in SUITE).
+#   suite.sh SUITE [NAME...]     SUITE: a folder of test/; NAME: a file without ".test.ts"; environment: JOBS, TIMEOUT
 set -eu
 suite=$1
 shift
@@ -17,7 +18,7 @@ fi
 set -- $files
 echo "$suite: $# files"
 
-# tap ends with an escape sequence for the cursor even when nobody watches; it would spoil the line after it.
+# tap ends with an escape sequence for the cursor even without a terminal; it would garble the next line.
 echo 0 >"$results.status"
 {
   CI=true tap --disable-coverage --reporter=base --no-color --jobs="${JOBS:-2}" --timeout="${TIMEOUT:-120}" \

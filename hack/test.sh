@@ -1,17 +1,17 @@
 #!/bin/sh
-# Runs all checks and tests, even after a failure, and ends with a line that counts.
+# Runs all checks and tests, even after a failure, and prints the totals in the last line.
 set -u
 rm -rf .cache/tap
 mkdir -p .cache/tap
 status=0
 
-# The checks have no tests to count, but each failure of theirs counts.
+# The checks have no tests to count, but a failed check counts as a failure.
 hack/check.sh || { status=1 && echo 0 1 0 >.cache/tap/check.count; }
 hack/check-rules.sh || { status=1 && echo 0 1 0 >.cache/tap/check-rules.count; }
 for suite in unit golden integration/nft integration/bpf integration/image e2e; do
   hack/suite.sh $suite || status=1
 done
-# The rest of this suite takes minutes: make fastpath-test.
+# The rest of this suite takes minutes; see make fastpath-test.
 TIMEOUT=240 hack/suite.sh integration/fastpath conformance traffic-and-restart server-first changes-under-load program-upgrade || status=1
 
 cat .cache/tap/*.count 2>/dev/null | awk '

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Makes the directory /usr/lib/nftlane of the image: our program, its entrance under kube-proxy's name, and what loads the
-# fast path.
+# Builds the directory /usr/lib/nftlane of the image: nftlane, an entry point named kube-proxy, and the fast path's loader.
 #   program.sh DIRECTORY
 set -eu
 umask 022
@@ -11,11 +10,11 @@ rm -rf "$out"
 mkdir -p "$out"
 hack/build.sh "$out/nftlane.mjs"
 
-# There is no env(1) in the image.
+# The image has no env(1).
 sed -i '1s,.*,#!/usr/bin/node,' "$out/nftlane.mjs"
 cat >"$out/kube-proxy.mjs" <<'EOF'
 #!/usr/bin/node
-// For a DaemonSet of kube-proxy in which only the image was replaced: its path and its flags.
+// For a kube-proxy DaemonSet whose image was replaced: accepts kube-proxy's path and flags.
 process.argv.splice(2, 0, 'run');
 await import('./nftlane.mjs');
 EOF

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the root file system of the image, less our own program: node, and what we run of Debian 13's packages.
-#   root.sh DIRECTORY NODE     NODE: the node program to put in, without its symbols
-# There is no shell and no package manager inside. The same packages give the same files.
+# Builds the root file system of the image without nftlane itself: node and the required programs of Debian 13.
+#   root.sh DIRECTORY NODE     NODE: the node executable, whose symbols are stripped
+# It has no shell and no package manager. The same packages give the same files.
 set -eu
 umask 022
 node=$(realpath "$2")
@@ -9,7 +9,7 @@ packages=$(paste -sd, "$(dirname "$0")/packages")
 rm -rf "$1"
 mkdir -p "$(dirname "$1")"
 
-# The description of every package stays for scanners, as distroless images have it: a file each.
+# Package descriptions are kept for scanners, one file each, as in distroless images.
 # shellcheck disable=SC2016
 describe='mkdir -p "$1/var/lib/dpkg/status.d"
 for deb in "$1"/var/cache/apt/archives/*.deb; do
@@ -19,7 +19,7 @@ mmdebstrap --quiet --mode=root --skip=output/dev --variant=extract --extract-hoo
   --include="$packages" trixie "$1"
 cd "$1"
 
-keep() { # FOLDER NAME...: removes what else is in the folder
+keep() { # FOLDER NAME...: removes everything else from the folder
   folder=$1
   shift
   for path in "$folder"/* "$folder"/.[!.]*; do
@@ -30,7 +30,7 @@ keep() { # FOLDER NAME...: removes what else is in the folder
   done
 }
 
-iptables() { # the names of one program for each of its jobs, without a suffix, and for each way to the kernel
+iptables() { # the names of one program: each command, without a suffix, and for nft and legacy
   for name in iptables ip6tables; do
     for job in '' -save -restore; do echo "$name$job $name-nft$job $name-legacy$job"; done
   done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks the kernel of a Debian release under .cache/kernels/SUITE, unless it is there. Installs nothing.
+# Unpacks the kernel of a Debian release under .cache/kernels/SUITE, unless it exists. Installs nothing.
 #   fetch.sh SUITE
 set -eu
 cd "$(dirname "$0")/../.."
@@ -11,7 +11,7 @@ mkdir -p "$kernels"
 rm -rf "$kernels/$suite" "$kernels/$suite.new"
 trap 'rm -rf "$kernels/$suite.new"' EXIT
 
-# It is mmdebstrap that knows where the release is and how it is signed; nothing but the one package is taken.
+# mmdebstrap provides the release's address and signing key; only one package is downloaded.
 # shellcheck disable=SC2016
 mmdebstrap --quiet --variant=custom --customize-hook='
   cd "$1"
@@ -20,7 +20,7 @@ mmdebstrap --quiet --variant=custom --customize-hook='
   apt-get -qq -o APT::Sandbox::User=root download "$image"' "$suite" "$kernels/$suite.new"
 
 dpkg-deb -x "$kernels/$suite.new"/linux-image-*.deb "$kernels/$suite"
-# Where modules are depends on the release; modprobe looks in one place.
+# The module directory depends on the release; modprobe looks in /lib.
 [ -e "$kernels/$suite/lib" ] || ln -s usr/lib "$kernels/$suite/lib"
 depmod -b "$kernels/$suite" "$(ls "$kernels/$suite/lib/modules")"
 touch "$kernels/$suite/complete"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the initramfs that mounts this machine's files in the guest: busybox, and the modules that this needs.
+# Builds the initramfs that mounts the host's files in the guest: busybox and the modules for it.
 #   initramfs.sh SUITE OUT COMMAND...
 set -eu
 suite=$1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks Debian 13's kubectl into .cache/bin, for systems whose own is older or missing. Installs nothing.
+# Unpacks Debian 13's kubectl into .cache/bin, for systems with an older kubectl or none. Installs nothing.
 set -eu
 cd "$(dirname "$0")/../.cache"
 

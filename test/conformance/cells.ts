@@ -1,4 +1,4 @@
-// The cells of the conformance grid: who dials what, in which family and protocol.
+// The cells of the conformance grid: client, destination, family and protocol.
 
 import type { Packet } from '../../src/explain/flow/packet.ts';
 import { FAMILIES, type Family } from '../../src/net/family.ts';
@@ -6,7 +6,7 @@ import { type Addresses, CLIENT, NODES } from '../support/netns/topology.ts';
 import type { Transport } from '../support/netns/traffic/traffic.ts';
 import { EXTERNAL, type GridService, VIP } from './services.ts';
 
-/** Who dials, and by which interface that comes to the node that is looked at, `node1`. */
+/** The clients, and the interface of the tested node, `node1`, that their packets come in by. */
 export const CLIENTS = {
   'a pod here': { namespace: 'shell', inInterface: 'pod-shell' },
   'a pod elsewhere': { namespace: 'far', inInterface: 'lan' },
@@ -19,7 +19,7 @@ export const CLIENTS = {
 
 export type ClientName = keyof typeof CLIENTS;
 
-/** Nobody listens on it at a node; outside the cluster, somebody does. */
+/** A port without a listener on nodes and pods, but with one outside the cluster. */
 export const WRONG_PORT = 1999;
 
 export interface Cell {
@@ -44,7 +44,7 @@ const LOOPBACK: Addresses = { ip: '127.0.0.1', ip6: '::1' };
 const UNALLOCATED: Addresses = { ip: '172.30.200.1', ip6: 'fd00:30::c801' };
 const { node1 } = NODES;
 
-/** All that can be dialled, from everywhere, in both families and protocols. */
+/** All destinations from all clients, in both families and both protocols. */
 export function gridCells(services: readonly GridService[], addressOf: (namespace: string) => Addresses): Cell[] {
   const destinations = [...services.flatMap(destinationsOf), ...OTHERS];
   return Object.keys(CLIENTS).flatMap((name) => {
@@ -74,10 +74,10 @@ function destinationsOf({ policy, endpoints, sticky, at, port, nodePort }: GridS
 
 const NO_SERVICE = { policy: 'no Service', endpoints: '-', sticky: false };
 const OTHERS: readonly Destination[] = [
-  { ...NO_SERVICE, destination: 'address in the ServiceCIDR that nobody has', at: UNALLOCATED, port: 80 },
+  { ...NO_SERVICE, destination: 'unallocated address in the ServiceCIDR', at: UNALLOCATED, port: 80 },
   { ...NO_SERVICE, destination: 'external IP, undefined port', at: EXTERNAL, port: WRONG_PORT },
   { ...NO_SERVICE, destination: 'load balancer address, undefined port', at: VIP, port: WRONG_PORT },
-  { ...NO_SERVICE, destination: 'node, port that is no node port', at: node1, port: WRONG_PORT },
+  { ...NO_SERVICE, destination: 'node, not a node port', at: node1, port: WRONG_PORT },
 ];
 
 function toCell(
@@ -92,13 +92,13 @@ function toCell(
   return { client, destination, policy, endpoints, family, protocol, packet, sticky };
 }
 
-/** The address that the kernel gives a process: that of the interface, or the dialled one when it is its own. */
+/** The source address that the kernel selects: the interface's, or the destination itself when it is local. */
 function ownSource(at: Addresses, family: Family): string {
   if (at === LOOPBACK || at === node1.gateway) return at[family];
   return at === EXTERNAL || at === VIP ? node1.gateway[family] : node1[family];
 }
 
-/** Where each place is. */
+/** The addresses of a namespace. */
 export function namespaceAddress(namespace: string, pod: (name: string) => Addresses): Addresses {
   if (namespace === 'client') return CLIENT;
   return namespace === 'node1' || namespace === 'node2' ? NODES[namespace] : pod(namespace);

@@ -1,4 +1,4 @@
-// The world of the conformance grid: one node with nftlane, another without, and the world outside.
+// The network of the conformance grid: one node with nftlane, one without, and hosts outside the cluster.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,22 +20,22 @@ import { namespaceAddress, WRONG_PORT } from './cells.ts';
 import { FastPathNode, type FastPathVariant } from './fast-path-node.ts';
 import { EXTERNAL, PODS, TARGET_PORT, VIP } from './services.ts';
 
-/** A consistent choice has thousands of slots for each frontend, and every comparison lists them. */
+/** Maglev has thousands of slots for each frontend, and every comparison lists them. */
 const READY_MS = 90_000;
 
-/** How nftlane is set up, in words and flags. */
+/** A configuration of nftlane: its description and its flags. */
 export interface Setup {
   readonly description: string;
   readonly flags: readonly string[];
 }
 
-/** Flags for `run`, and the options that they mean. */
+/** The options that the flags of a setup set. */
 export function optionsOf({ flags }: Setup): ProxyOptions {
   const command = withProxyFlags(new Command()).exitOverride();
   return readProxyFlags(command.parse([...nodeFlags('node1'), ...flags], { from: 'user' }).opts());
 }
 
-/** Builds it. Nothing is proxied yet. */
+/** Builds the network. No daemon runs yet. */
 export async function createConformanceWorld(): Promise<ConformanceWorld> {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-grid-'));
   await mkdir(join(scratch, 'manifests'));
@@ -44,7 +44,7 @@ export async function createConformanceWorld(): Promise<ConformanceWorld> {
     createWorld({ pods: { node1: ['a', 'b', 'shell', 'outside'], node2: ['c', 'far'] } }),
   ]);
   await connectOutside(world);
-  // A flow keeps what it was given: a port that is used again shall not find a flow of another setup.
+  // A reused port must not match a conntrack entry of the previous setup.
   await world.node1.sysctl({
     'net.netfilter.nf_conntrack_udp_timeout': 2,
     'net.netfilter.nf_conntrack_udp_timeout_stream': 2,
@@ -57,7 +57,7 @@ export async function createConformanceWorld(): Promise<ConformanceWorld> {
   return new ConformanceWorld(world, { scratch, program });
 }
 
-/** What leaves the cluster for the addresses outside goes to a place that answers; node2 sends Services to node1. */
+/** Routes external addresses to the `outside` namespace, which answers, and Service addresses from node2 to node1. */
 async function connectOutside(world: World): Promise<void> {
   const outside = world.pod('outside');
   const away = { ip: '198.51.100.0/24', ip6: '2001:db8:7::/64' };
@@ -93,7 +93,7 @@ export class ConformanceWorld {
     return namespaceAddress(namespace, (pod) => this.#world.pod(pod));
   }
 
-  /** The node that is looked at. */
+  /** The addresses and routes of the tested node. */
   get host(): Host {
     const { node1 } = NODES;
     const pods = ['a', 'b', 'shell', 'outside'];
@@ -108,12 +108,12 @@ export class ConformanceWorld {
     };
   }
 
-  /** The node, to watch it. */
+  /** The namespace of the tested node. */
   get node(): Namespace {
     return this.#world.node1;
   }
 
-  /** Starts nftlane with these objects, and resolves when the kernel holds what it wants. */
+  /** Starts nftlane with these objects, and resolves when the kernel has the complete ruleset. */
   async proxy(objects: readonly ApiObject[], { flags }: Setup, fast?: FastPathNode): Promise<void> {
     await this.stop();
     const manifests = join(this.#scratch, 'manifests');
@@ -139,12 +139,12 @@ export class ConformanceWorld {
     return known;
   }
 
-  /** Makes room for the fast path. The caller ends it, after the daemon that had it. */
-  createFastPathNode(way: FastPathVariant): Promise<FastPathNode> {
-    return FastPathNode.make(this.#world, way, { scratch: this.#scratch, installation: this.#installation });
+  /** Prepares the node for the fast path. The caller closes it after stopping the daemon. */
+  createFastPathNode(variant: FastPathVariant): Promise<FastPathNode> {
+    return FastPathNode.make(this.#world, variant, { scratch: this.#scratch, installation: this.#installation });
   }
 
-  /** Ends nftlane; its rules stay. */
+  /** Stops nftlane; its rules stay. */
   async stop(): Promise<void> {
     await this.#daemon?.stop();
     this.#daemon = undefined;

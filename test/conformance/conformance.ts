@@ -17,11 +17,11 @@ const results: Result[] = [];
 const runs: FastPathRun[] = [];
 try {
   for (const setup of SETUPS) {
-    const alone = await runGrid(world, gridServices(), setup);
-    results.push(...alone);
-    logProgress(`${setup.description}: ${alone.length} cells`);
-    for (const { way } of FAST_PATH_RUNS.filter((run) => run.setup === setup)) {
-      const run = await runWithFastPath(world, gridServices(), { setup, way, alone });
+    const withoutFastPath = await runGrid(world, gridServices(), setup);
+    results.push(...withoutFastPath);
+    logProgress(`${setup.description}: ${withoutFastPath.length} cells`);
+    for (const { variant } of FAST_PATH_RUNS.filter((run) => run.setup === setup)) {
+      const run = await runWithFastPath(world, gridServices(), { setup, variant, withoutFastPath });
       runs.push(run);
       const { cells, byFastPath } = fastPathTotalsOf([run]);
       logProgress(`${describeRun(run)}: ${cells} cells, ${byFastPath} of them by the fast path`);

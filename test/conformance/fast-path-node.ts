@@ -1,4 +1,4 @@
-// The node of the grid with the fast path: what it serves, by what it is attached, and what it has counted.
+// The grid's node with the fast path: its frontends, attachments and counters.
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,15 +14,15 @@ import { execute, start } from '../support/netns/process.ts';
 import { recordNewFlows, stopRecordingNewFlows } from '../support/netns/traffic/new-flows.ts';
 import type { World } from '../support/netns/world.ts';
 
-/** How the fast path is run. */
+/** A way to run the fast path. */
 export interface FastPathVariant {
-  /** `best`: as the kernel allows. */
+  /** `best`: what the kernel supports. */
   readonly attach: 'best' | 'clsact';
-  /** Whether devices compute checksums, and take segments of more than their MTU. */
+  /** Whether devices compute checksums and accept segments larger than their MTU. */
   readonly offloads: 'on' | 'off';
 }
 
-/** What the programs have counted for one Service port of one family. */
+/** The programs' counters of one Service port in one family. */
 export interface PortCount {
   /** `address port/protocol`. */
   readonly targets: readonly string[];
@@ -45,7 +45,7 @@ export class FastPathNode {
     this.#flags = ['--fast-path-dir', of.mount.pins, '--fast-path-program', of.loader];
   }
 
-  /** Nothing is attached yet. The caller ends it. */
+  /** Prepares the node; nothing is attached yet. The caller closes it. */
   static async make(
     world: World,
     { attach, offloads }: FastPathVariant,
@@ -54,7 +54,7 @@ export class FastPathNode {
     const loader = attach === 'best' ? LOADER : await clsactLoader(join(scratch, 'clsact-loader'));
     const mount = await BpfMount.make(join(scratch, 'bpf'));
     await setOffloads(world, offloads);
-    // What nft alone has led stays with nft as long as conntrack knows it: a port that is used again would be found.
+    // Flows that nft handled stay with nft while conntrack has them: a reused port would match one.
     for (const family of ['ipv4', 'ipv6']) await world.node1.exec('conntrack', ['-D', '-f', family]);
     await recordNewFlows(world.node1);
     return new FastPathNode(world, { mount, installation, loader });
@@ -68,24 +68,24 @@ export class FastPathNode {
     return new Daemon(child, () => nftlane(node1, ['diff'], this.#installation));
   }
 
-  /** Resolves when exactly these are served, each as `address port/protocol`. */
-  async waitUntilServed(wanted: ReadonlySet<string>): Promise<void> {
+  /** Resolves when exactly these targets are served, each as `address port/protocol`. */
+  async waitUntilServed(expected: ReadonlySet<string>): Promise<void> {
     const deadline = performance.now() + TIMEOUT_MS;
     for (;;) {
       const view = await this.#inspect();
       const served = new Set(view.frontends.map(({ destination }) => destination));
-      const differing = [...wanted, ...served].filter((one) => !wanted.has(one) || !served.has(one));
+      const differing = [...expected, ...served].filter((one) => !expected.has(one) || !served.has(one));
       if (differing.length === 0) return;
       if (performance.now() > deadline)
-        throw new Error(`The fast path is ${view.state}, wrong at ${differing}: ${view.reason}`);
+        throw new Error(`The fast path is ${view.state} and differs at ${differing}: ${view.reason}`);
       await delay(100);
     }
   }
 
-  /** By what its programs are attached; more than one way where they differ. */
+  /** How its programs are attached; all ways where they differ. */
   async attachedBy(): Promise<string> {
-    const [places = []] = await this.#mount.request(this.#world.node1, 'list');
-    return [...new Set(places.map((namespace) => namespace.split(' ')[3]))].join(' and ');
+    const [attachments = []] = await this.#mount.request(this.#world.node1, 'list');
+    return [...new Set(attachments.map((line) => line.split(' ')[3]))].join(' and ');
   }
 
   async portCounts(): Promise<PortCount[]> {
@@ -110,7 +110,7 @@ export class FastPathNode {
     });
   }
 
-  /** Takes everything off the node, where no daemon runs any more. */
+  /** Removes everything from the node. The daemon must have been stopped. */
   async close(): Promise<void> {
     const { program, runDir } = this.#installation;
     const cleanup = [process.execPath, program, 'cleanup', '--run-dir', runDir, ...this.#flags];
@@ -131,7 +131,7 @@ export class FastPathNode {
   }
 }
 
-/** As `inspect fastpath` writes it. */
+/** A target in the notation of `inspect fastpath`. */
 export function formatTarget({ address, port, protocol }: { address: string; port: number; protocol: string }): string {
   return `${address} ${port}/${protocol}`;
 }
@@ -140,7 +140,7 @@ function entries(lines: readonly string[]): { readonly key: string; readonly val
   return lines.map((line) => line.split(' ')).map(([, key = '', value = '']) => ({ key, value }));
 }
 
-/** The loader as a kernel without tcx would have it: what the daemon attaches, it attaches by clsact. */
+/** A loader that attaches by clsact, as on kernels without tcx. */
 async function clsactLoader(path: string): Promise<string> {
   await writeFile(path, `#!/bin/sh\nsed -u '/^attach /s/$/ clsact/' | '${LOADER}' "$1"\n`);
   await chmod(path, 0o755);

@@ -1,5 +1,5 @@
-// The cells of the Local policies once more, with the fast path on: what they meet must be the same, and of every cell it
-// must be known who has decided it.
+// Runs the cells of the Local policies with the fast path: outcomes must be the same as with nft alone, and the decider
+// of each cell (fast path or nft) must be the expected one.
 
 import { contains, parsePrefix } from '../../src/net/prefix.ts';
 import type { ProxyOptions } from '../../src/nftables/compile/node-view.ts';
@@ -13,7 +13,7 @@ import { dialGrid, isAnswered, type Result, SETUPS } from './run-grid.ts';
 import { type GridService, hasLocalPolicy } from './services.ts';
 
 export interface FastPathResult extends Result {
-  /** It was answered, and none of its flows has begun in the node's stack. */
+  /** It was answered, and none of its flows began in the node's network stack. */
   readonly byFastPath: boolean;
 }
 
@@ -23,26 +23,26 @@ export interface FastPathRun {
   readonly attachedBy: string;
   readonly offloads: FastPathVariant['offloads'];
   readonly results: readonly FastPathResult[];
-  /** Flows that the programs have begun. */
+  /** Flows that the programs created. */
   readonly flows: number;
-  /** Service ports whose flows the programs have counted otherwise than they were dialled. */
+  /** Service ports whose counters do not fit the connections made. */
   readonly miscounts: readonly string[];
 }
 
-/** Every way to set up nftlane, with offloads and without; and the first of them as kernels before 6.6 have it. */
-export const FAST_PATH_RUNS: readonly { readonly setup: Setup; readonly way: FastPathVariant }[] = SETUPS.flatMap(
+/** Every setup, with or without offloads; the first setup also by clsact, as on kernels before 6.6. */
+export const FAST_PATH_RUNS: readonly { readonly setup: Setup; readonly variant: FastPathVariant }[] = SETUPS.flatMap(
   (setup, index) => {
     const best: FastPathVariant = { attach: 'best', offloads: index % 2 === 0 ? 'on' : 'off' };
     const older: FastPathVariant = { attach: 'clsact', offloads: 'off' };
-    return (index === 0 ? [best, older] : [best]).map((way) => ({ setup, way }));
+    return (index === 0 ? [best, older] : [best]).map((variant) => ({ setup, variant }));
   },
 );
 
-/** Runs the cells of the Local policies. `alone` is what these cells have met without the fast path. */
+/** Runs the cells of the Local policies. `withoutFastPath`: the results of these cells with nft alone. */
 export async function runWithFastPath(
   world: ConformanceWorld,
   services: readonly GridService[],
-  { setup, way: variant, alone: withoutFastPath }: { setup: Setup; way: FastPathVariant; alone: readonly Result[] },
+  { setup, variant, withoutFastPath }: { setup: Setup; variant: FastPathVariant; withoutFastPath: readonly Result[] },
 ): Promise<FastPathRun> {
   const grid = gridOf(world, services.filter(hasLocalPolicy), setup);
   const options = optionsOf(setup);
@@ -57,8 +57,8 @@ export async function runWithFastPath(
     const results = observed.map((result): FastPathResult => {
       const { cell, seen, differences } = result;
       const byFastPath = isAnswered(result) && !hasBegun(cell.packet);
-      const seenWithout = before.get(cellKey(cell)) ?? 'nothing, for it was not run';
-      // Who is always led to the same endpoint may be led to another by another daemon.
+      const seenWithout = before.get(cellKey(cell)) ?? 'nothing, because it was not run';
+      // A sticky client may get another endpoint from another daemon.
       const isSame = cell.sticky || seen === seenWithout;
       const more = [
         ...(isSame ? [] : [`nft alone: ${seenWithout}, with the fast path: ${seen}`]),
@@ -74,9 +74,9 @@ export async function runWithFastPath(
 }
 
 /**
- * Whether a cell is to be decided by the fast path, according to docs/FAST-PATH.md: who is no pod comes in by the uplink
- * and is led to ready endpoints of this node, by a Service without affinity and the like; load balancer addresses only
- * where they are open to everybody.
+ * Whether the fast path has to decide a cell, by docs/FAST-PATH.md: the client is not a pod and comes in by the uplink, and
+ * the Service has ready endpoints on this node and neither affinity nor a hash; load balancer addresses only without
+ * source ranges.
  */
 function isEligible(
   { cell, expectedOutcome }: ExpectedCell,
@@ -87,7 +87,7 @@ function isEligible(
   if (detectLocal.mode === 'ClusterCIDR' && isOfPods(packet.source)) return false;
   if (!policy.endsWith('external Local') || destination.startsWith('cluster IP')) return false;
   if (destination === 'load balancer address' && hasRanges(cell)) return false;
-  return !/^(?:leaving here|all leaving)/.test(endpoints);
+  return !/^(?:terminating here|all terminating)/.test(endpoints);
 }
 
 function hasRanges({ policy, family }: Cell): boolean {
@@ -101,18 +101,18 @@ function isOfPods(address: string): boolean {
   });
 }
 
-/** What the programs have counted, held against what was dialled: each cell begins a flow, each connection at most one. */
+/** Compares the programs' counters with the connections made: a flow for each cell, at most one for each connection. */
 async function checkCounts(
   fast: FastPathNode,
   results: readonly FastPathResult[],
 ): Promise<Pick<FastPathRun, 'attachedBy' | 'flows' | 'miscounts'>> {
   const counts = await fast.portCounts();
-  const byDialled = Map.groupBy(
+  const cellsByTarget = Map.groupBy(
     results.filter(({ byFastPath }) => byFastPath),
     ({ cell }) => targetOf(cell),
   );
   const miscounts = counts.flatMap((count) => {
-    const cells = count.targets.flatMap((one) => byDialled.get(one) ?? []);
+    const cells = count.targets.flatMap((one) => cellsByTarget.get(one) ?? []);
     return isPlausible(count, cells) ? [] : [describeMiscount(count, cells)];
   });
   const flows = counts.reduce((sum, { created }) => sum + created, 0);
@@ -125,7 +125,7 @@ function isPlausible({ created, answered }: PortCount, cells: readonly Result[])
 
 function describeMiscount({ targets, created, answered }: PortCount, cells: readonly Result[]): string {
   const made = `${cells.length} cells with ${connectionsOf(cells)} connections`;
-  return `${targets.join(', ')}: ${made}, and ${created} flows begun, ${answered} answered`;
+  return `${targets.join(', ')}: ${made}, but ${created} flows created, ${answered} answered`;
 }
 
 function connectionsOf(cells: readonly Result[]): number {
@@ -136,7 +136,7 @@ function targetOf({ packet: { destination: address, destinationPort: port, proto
   return formatTarget({ address, port, protocol });
 }
 
-/** The same for the same cell of another run. */
+/** A key that is the same in every run. */
 function cellKey({ client, destination, policy, endpoints, family, protocol }: Cell): string {
   return [client, destination, policy, endpoints, family, protocol].join(' / ');
 }

@@ -1,4 +1,4 @@
-// What has to become of every cell of the grid: what route says, whether trace says the same, and what is to be seen.
+// The expected outcome of each cell: by the Services, by the compiled ruleset, and as it looks to the client.
 import { diffOutcomes, type FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
 import { trace } from '../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../src/explain/services/resolve-flow.ts';
@@ -11,17 +11,17 @@ import { type ConformanceWorld, optionsOf, type Setup } from './conformance-worl
 import { type Observation, toExpectedObservation } from './observation.ts';
 import { type GridService, gridBaseObjects, PODS } from './services.ts';
 
-/** A cell and what is said of it before any packet is sent. */
+/** A cell and its expectations, before any packet is sent. */
 export interface ExpectedCell {
   readonly cell: Cell;
   /** According to the Services alone. */
   readonly expectedOutcome: FlowOutcome;
   readonly expectedObservation: Observation;
-  /** In what the ruleset differs. */
+  /** Differences between the ruleset and the Services. */
   readonly differences: readonly string[];
 }
 
-/** A cluster of these Services, and all cells that it gives. */
+/** A cluster of Services, and all its cells. */
 export interface Grid {
   readonly setup: Setup;
   readonly objects: readonly ApiObject[];
@@ -29,7 +29,7 @@ export interface Grid {
   readonly cells: readonly ExpectedCell[];
 }
 
-/** Nothing is sent. */
+/** Computes the grid. Sends nothing. */
 export function gridOf(world: ConformanceWorld, services: readonly GridService[], setup: Setup): Grid {
   const addressOf = (namespace: string) => world.addressOf(namespace);
   const objects = [...gridBaseObjects(), ...services.flatMap((service) => service.objects(addressOf))];
@@ -44,13 +44,13 @@ export function gridOf(world: ConformanceWorld, services: readonly GridService[]
   );
   const podAt = (address: string) => podNames.get(address) ?? address;
   const expectationFor = (cell: Cell): ExpectedCell => {
-    const fate = resolveFlow(cell.packet, serviceTable);
+    const outcome = resolveFlow(cell.packet, serviceTable);
     const traced = trace(cell.packet, rulesets[cell.family], host);
-    const differences = diffOutcomes(fate, traced, { a: 'route', b: 'trace' });
+    const differences = diffOutcomes(outcome, traced, { a: 'route', b: 'trace' });
     return {
       cell,
-      expectedOutcome: fate,
-      expectedObservation: toExpectedObservation(cell, fate, { host, podAt }),
+      expectedOutcome: outcome,
+      expectedObservation: toExpectedObservation(cell, outcome, { host, podAt }),
       differences,
     };
   };

@@ -1,21 +1,21 @@
-// What is to be seen of a fate on the wire, and whether it was.
+// What a client observes of an outcome, and whether the observation is the expected one.
 import type { FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
 import { type Host, isHostAddress } from '../../src/net/host.ts';
 import type { DialReport } from '../support/netns/traffic/traffic.ts';
 import { type Cell, WRONG_PORT } from './cells.ts';
 
-/** What one can see: who answers, what they take for the client, or how the connection ends. */
+/** What a client observes: the pods that answer, the client address that they see, or how the connection ends. */
 export interface Observation {
   readonly end: 'answered' | 'refused' | 'silent' | 'mixed';
-  /** Names of those who answer, sorted. */
+  /** Names of the pods that answer, sorted. */
   readonly pods: readonly string[];
-  /** `client`: its own address; `node`: one of this node. Both when endpoints differ in that. */
+  /** The client address that pods see: `client` for its own, `node` for one of this node. Both when pods differ. */
   readonly clients: readonly string[];
 }
 
 const NO_ANSWER = { pods: [], clients: [] };
 
-/** What is to be seen when this fate is carried out. `podAt` names the pod at an address. */
+/** The observation that an outcome implies. `podAt` names the pod at an address. */
 export function toExpectedObservation(
   { packet }: Cell,
   { outcome, destinations }: FlowOutcome,
@@ -42,8 +42,8 @@ export function toExpectedObservation(
 }
 
 /**
- * What was seen. A datagram that a process of this node sends fails with EPERM both when it is refused and when it is
- * dropped: of these two, the expected one counts as seen.
+ * The observation that dial reports amount to. A datagram of a local process fails with EPERM both when it is refused and
+ * when it is dropped; the expected one of the two counts as observed.
  */
 export function toObservation(
   reports: readonly DialReport[],
@@ -75,7 +75,7 @@ function nameClient(address: string, { packet }: Cell, host: Host): string {
   return address === packet.source ? 'client' : address;
 }
 
-/** Whether what was seen is what was expected. Who is always led to the same endpoint sees one of them. */
+/** Whether an observation is the expected one. A sticky client observes one endpoint of several. */
 export function isAsExpected(seen: Observation, expected: Observation, { sticky }: Pick<Cell, 'sticky'>): boolean {
   if (seen.end !== expected.end) return false;
   const within = (some: readonly string[], all: readonly string[]) => some.every((one) => all.includes(one));
@@ -84,7 +84,7 @@ export function isAsExpected(seen: Observation, expected: Observation, { sticky 
   return within(expected.pods, seen.pods) && within(expected.clients, seen.clients);
 }
 
-/** A sight in a few words: `a c`, `a c seen as node`, `refused`. */
+/** An observation in a few words: `a c (client)`, `a c (node)`, `refused`. */
 export function printObservation({ end, pods, clients }: Observation): string {
   if (end !== 'answered') return [end, ...pods].join(' ');
   return `${pods.join(' ')} (${clients.join(', ')})`;

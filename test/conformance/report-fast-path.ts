@@ -1,4 +1,4 @@
-// The results of the runs with the fast path, for a person and for a program.
+// Formats the results of the runs with the fast path.
 import { formatTable } from '../../src/lib/table.ts';
 import { CLIENTS } from './cells.ts';
 import type { FastPathResult, FastPathRun } from './fast-path-run.ts';
@@ -9,7 +9,7 @@ export interface FastPathTotals {
   readonly byFastPath: number;
   readonly flows: number;
   readonly connections: number;
-  /** Cells that disagree, and Service ports whose flows were miscounted. */
+  /** Disagreeing cells, and Service ports with wrong counters. */
   readonly disagreeing: number;
 }
 
@@ -29,7 +29,7 @@ export function describeRun({ setup, attachedBy, offloads }: FastPathRun): strin
   return `${setup}; fast path by ${attachedBy}, offloads ${offloads}`;
 }
 
-/** The runs as tables: what each has decided, and for whom. */
+/** The runs as tables: what the fast path decided in each run, for each client and each policy. */
 export function fastPathTables(runs: readonly FastPathRun[]): {
   readonly byRun: string;
   readonly byClient: string;
@@ -47,7 +47,7 @@ export function fastPathTables(runs: readonly FastPathRun[]): {
   };
 }
 
-/** A row for each run, and one for each group of cells of which the fast path has decided any. */
+/** A row for each run and group of cells of which the fast path decided any. */
 export function fastPathRows(runs: readonly FastPathRun[], numberOf: (dimension: Dimension, name: string) => number) {
   return runs.flatMap((run, index) =>
     [
@@ -71,7 +71,7 @@ function disagreeing({ results, miscounts }: FastPathRun): number {
   return results.filter(({ differences }) => differences.length > 0).length + miscounts.length;
 }
 
-/** For each row and destination: how many of the cells that were answered were so by the fast path. */
+/** For each row and destination: how many of the answered cells the fast path decided. */
 function crossTable(
   results: readonly FastPathResult[],
   { head, rowOf, order }: { head: string; rowOf: (result: FastPathResult) => string; order?: readonly string[] },

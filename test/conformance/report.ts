@@ -1,4 +1,4 @@
-// The results of the conformance grid for a person, and for a program.
+// Formats the results of the conformance grid as Markdown and JSON.
 
 import { compare } from '../../src/lib/compare.ts';
 import { formatTable } from '../../src/lib/table.ts';
@@ -7,21 +7,21 @@ import type { FastPathRun } from './fast-path-run.ts';
 import { describeRun, FAST_PATH_COLUMNS, fastPathRows, fastPathTables, fastPathTotalsOf } from './report-fast-path.ts';
 import type { Result } from './run-grid.ts';
 
-/** What cannot be run, and why. */
+/** Cells that are not run, and the reasons. */
 export const NOT_RUN = [
   {
     what: 'SCTP',
-    why: 'the kernel that this ran on has no SCTP sockets; single packets are followed through it by test/integration/nft/unusual-packets.test.ts, and a property test compares route and trace',
+    why: 'the kernel of the test machine has no SCTP sockets; test/integration/nft/unusual-packets.test.ts sends single packets, and a property test compares the Services with the ruleset',
   },
   {
-    what: 'a process of this node that is led to an endpoint of this node by host network',
-    why: 'the pods of the test world have networks of their own',
+    what: 'a process of this node whose endpoint is a host network pod of this node',
+    why: 'the pods of the test network have network namespaces of their own',
   },
   {
-    what: 'every pair of a way to tell pods and a kind of node port addresses',
-    why: 'each of either is in one of the setups below, and neither asks for the other',
+    what: 'every combination of pod detection and node port addresses',
+    why: 'each value is in one of the setups below, and the two settings do not interact',
   },
-  { what: 'a node port at loopback, dialled from elsewhere', why: 'no such packet leaves its host' },
+  { what: 'a node port at loopback, from another host', why: 'no such packet leaves its host' },
 ] as const;
 
 /** Cells that differ only in family and protocol: one line of the report. */
@@ -32,7 +32,7 @@ interface Group {
   readonly policy: string;
   readonly endpoints: string;
   readonly expected: string;
-  /** What was seen, by family and protocol when they differ. */
+  /** The observations; more than one when families or protocols differ. */
   readonly seen: string;
   readonly cells: number;
   readonly agreeing: number;
@@ -55,7 +55,7 @@ export function totalsOf(results: readonly Result[], seconds: number): Totals {
 const DIMENSIONS = ['setup', 'policy', 'endpoints', 'destination', 'client'] as const;
 
 /**
- * A row for each group, with the number of its name in each dimension. Times and counts of connections are left out, so
+ * A row for each group, with the index of its value in each dimension. Durations and connection counts are left out, so
  * that the same results give the same bytes.
  */
 export function toJson(results: readonly Result[], runs: readonly FastPathRun[]): string {
@@ -81,7 +81,7 @@ export function toJson(results: readonly Result[], runs: readonly FastPathRun[])
   return `${head.slice(0, -2)},\n${listing('rows', rows)},\n${listing('fastRows', fastPathRows(runs, numberOf))}\n}\n`;
 }
 
-/** A row a line. */
+/** One row per line. */
 function listing(name: string, rows: readonly unknown[]): string {
   return `  "${name}": [\n${rows.map((row) => `    ${JSON.stringify(row)}`).join(',\n')}\n  ]`;
 }
@@ -115,17 +115,17 @@ export function toMarkdown(
 
 const INTRODUCTION = `# Conformance
 
-What becomes of a connection, by who makes it, what is dialled, the policies of the Service and the state of its
-endpoints. Every cell was judged three times, and the three have to agree: what must happen according to the Services
-alone (\`src/explain/services\`), what the compiled ruleset does (\`src/explain/ruleset\`), and what real packets met, in IPv4 and IPv6, TCP and
-UDP. \`make conformance\` runs it again and writes this file and \`conformance.json\`; it fails when anything differs.
+The outcome of a connection by client, destination, Service policies and endpoint states. Each cell is evaluated three
+times, and the results have to agree: from the Services alone (\`src/explain/services\`), from the compiled ruleset
+(\`src/explain/ruleset\`), and with real packets, in IPv4 and IPv6, TCP and UDP. \`make conformance\` runs all cells and writes
+this file and \`conformance.json\`; it fails when anything differs.
 
-Endpoints \`a\` and \`b\` are on the node that is looked at, \`c\` is on another. \`a c (node)\`: a and c answer, and see an
-address of this node as their client; \`(client)\`: they see the client itself. \`outside (client)\`: the packet left the
-cluster untouched, and was answered there. \`refused\`: TCP reset or ICMP error. \`silent\`: no answer. A cell that
-disagrees says what was expected and, after \`BUT\`, what was seen.`;
+Endpoints \`a\` and \`b\` are on the tested node, \`c\` is on another node. \`a c (node)\`: a and c answer, and see an address of
+the tested node as the client address; \`(client)\`: they see the client's own address. \`outside (client)\`: the packet left
+the cluster unchanged and was answered there. \`refused\`: TCP reset or ICMP error. \`silent\`: no answer. A disagreeing cell
+shows the expected outcome and, after \`BUT\`, the observed one.`;
 
-/** Every cell that disagrees, and what the programs have miscounted. */
+/** Every disagreeing cell, and every Service port with wrong fast path counters. */
 export function disagreements(results: readonly Result[], runs: readonly FastPathRun[]): string[] {
   const wrong = (list: readonly Result[]) => list.filter(({ differences }) => differences.length > 0).map(line);
   const fast = runs.flatMap((run) =>
@@ -140,20 +140,20 @@ function fastSection(runs: readonly FastPathRun[]): string[] {
     '## With the fast path',
     FAST_INTRODUCTION,
     fenced(byRun),
-    'How many of the cells that were answered were so by the fast path, over all runs:',
+    'Answered cells that the fast path decided, over all runs:',
     fenced(byClient),
     fenced(byPolicy),
   ];
 }
 
-const FAST_INTRODUCTION = `The cells of the Local policies were dialled once more with the [fast path](FAST-PATH.md) on, on its
-real uplink and pods. Each had to meet what it met when nft was alone, and what \`route\` and \`trace\` say. Who has decided a
-cell is known: it was the fast path where the cell was answered though none of its flows has begun in the node's stack. That
-must be so for exactly the cells that the fast path is to serve, and its own counts must fit: each of its cells begins a
-flow, each connection at most one, every flow was answered by way of it, and there are no others. \`internal Local, external
-Cluster\` is the control, of which it decides nothing.`;
+const FAST_INTRODUCTION = `The cells of the Local policies are run again with the [fast path](FAST-PATH.md), attached to a real uplink and
+real pods. Each cell must have the same outcome as with nft alone, and as the Services and the ruleset say. The fast path
+decided a cell when it was answered although none of its flows began in the node's network stack. That must hold for exactly
+the cells that are eligible for the fast path, and its counters must fit: at least one flow for each of these cells, at most
+one for each connection, every flow answered through the fast path, and no other flows. The policy \`internal Local, external
+Cluster\` is the control: the fast path decides none of its cells.`;
 
-/** For each destination a table of endpoints and clients; policies that make no difference there share one. */
+/** A table of endpoints and clients for each destination; policies with equal results share a table. */
 function sections(groups: readonly Group[]): string[] {
   const services = groups.filter(({ endpoints }) => endpoints !== '-');
   const others = groups.filter(({ endpoints }) => endpoints === '-');
@@ -162,7 +162,7 @@ function sections(groups: readonly Group[]): string[] {
       `### ${capital(destination)}`,
       ...destinationTables(list),
     ]),
-    '### What belongs to no Service',
+    '### Destinations outside of all Services',
     fenced(grid(others, ({ destination }) => destination, 'DESTINATION')),
   ];
 }
@@ -197,7 +197,7 @@ function outcomes(results: readonly Result[]): string {
   const byClient = Map.groupBy(results, ({ cell }) => cell.client);
   const rows = [...byClient].map(([client, list]) => [
     client,
-    ...['answered', 'refused', 'silent'].map((wanted) => list.filter((result) => kind(result) === wanted).length),
+    ...['answered', 'refused', 'silent'].map((end) => list.filter((result) => kind(result) === end).length),
     list.filter(({ differences }) => differences.length > 0).length,
   ]);
   return formatTable(['CLIENT', 'ANSWERED', 'REFUSED', 'SILENT', 'DISAGREEING'], rows);

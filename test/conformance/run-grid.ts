@@ -1,4 +1,4 @@
-// Dials every cell of the grid and compares what is seen with what route and trace say.
+// Dials every cell of the grid and compares the observation with the expected outcome.
 import type { Host } from '../../src/net/host.ts';
 import { NODES } from '../support/netns/topology.ts';
 import type { DialReport } from '../support/netns/traffic/traffic.ts';
@@ -13,21 +13,21 @@ export interface Result {
   readonly cell: Cell;
   readonly expected: string;
   readonly seen: string;
-  /** In what they differ who tell of the cell; empty when all agree. */
+  /** Differences between Services, ruleset and packets; empty when all agree. */
   readonly differences: readonly string[];
   readonly connections: number;
 }
 
-/** Cells under way at a time, for each client. */
+/** Cells dialed at the same time, for each client. */
 const CONCURRENCY = 40;
 const LONG_MS = 5_000;
-/** How long to wait where nothing shall come: what comes takes milliseconds. */
+/** How long to wait where no answer is expected; answers take milliseconds. */
 const SHORT_MS = 400;
 const ROUND = 6;
-/** With 3 endpoints and 60 draws one is never seen in one of ten billion cells. */
+/** With 3 endpoints and 60 connections, an endpoint is missed in one of ten billion cells. */
 const MAX_ROUNDS = 10;
 
-/** Runs the grid with nftlane set up in this way. */
+/** Runs the grid with a setup of nftlane. */
 export async function runGrid(
   world: ConformanceWorld,
   services: readonly GridService[],
@@ -42,21 +42,21 @@ export async function runGrid(
 export async function dialGrid(world: ConformanceWorld, { setup, host, cells }: Grid): Promise<Result[]> {
   const checkCell = async ({ cell, expectedObservation, differences }: ExpectedCell): Promise<Result> => {
     const { seen, connections } = await observe(world, cell, expectedObservation, host);
-    const [wanted, observed] = [printObservation(expectedObservation), printObservation(seen)];
-    const mismatches = isAsExpected(seen, expectedObservation, cell) ? [] : [`expected ${wanted}, seen ${observed}`];
+    const [expected, observed] = [printObservation(expectedObservation), printObservation(seen)];
+    const mismatches = isAsExpected(seen, expectedObservation, cell) ? [] : [`expected ${expected}, seen ${observed}`];
     const all = [...differences, ...mismatches];
-    return { setup: setup.description, cell, expected: wanted, seen: observed, differences: all, connections };
+    return { setup: setup.description, cell, expected, seen: observed, differences: all, connections };
   };
   const byClient = Map.groupBy(cells, ({ cell }) => cell.client);
   return (await Promise.all([...byClient.values()].map((list) => mapConcurrently(list, checkCell)))).flat();
 }
 
-/** Whether somebody has answered, and nobody else has kept silent. */
+/** Whether all connections were answered. */
 export function isAnswered({ seen }: Pick<Result, 'seen'>): boolean {
   return !/^(?:refused|silent|mixed)/.test(seen);
 }
 
-/** One connection, or as many as it takes to see every endpoint that can be chosen. */
+/** Makes one connection, or as many as it takes to reach every eligible endpoint. */
 async function observe(
   world: ConformanceWorld,
   { client, protocol, packet, ...cell }: Cell,
@@ -77,7 +77,7 @@ async function observe(
   return { seen, connections: reports.reduce((sum, { attempts }) => sum + attempts, 0) };
 }
 
-/** Like `map`, a bounded number at a time. */
+/** Like `map` with an asynchronous function and bounded concurrency. */
 async function mapConcurrently<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<U[]> {
   const results: U[] = [];
   const queue = items.entries();
@@ -88,28 +88,28 @@ async function mapConcurrently<T, U>(items: readonly T[], work: (item: T) => Pro
   return results;
 }
 
-/** The blocks of the network between nodes and clients. */
+/** The blocks of the network that connects nodes and clients. */
 const LAN = '192.168.77.0/24,fd00:77::/64';
 
-/** Every way to tell pods and every kind of node port addresses, in the fewest setups that have them all. */
+/** The fewest setups that cover every way to detect pods and every kind of node port addresses. */
 export const SETUPS: readonly Setup[] = [
-  { description: 'pods told by address, node ports at the primary address', flags: [] },
+  { description: 'pods detected by address, node ports at the primary address', flags: [] },
   {
-    description: 'pods told by interface, node ports at every address, all connections to cluster IPs masqueraded',
+    description: 'pods detected by interface, node ports at every address, all connections to cluster IPs masqueraded',
     flags: [
       ...['--detect-local-mode', 'InterfaceNamePrefix', '--pod-interface-name-prefix', 'pod-'],
       ...['--nodeport-addresses', '0.0.0.0/0,::/0', '--masquerade-all'],
     ],
   },
   {
-    description: "pods told by the node's own block, node ports at the addresses inside blocks that leave out the lan",
+    description: "pods detected by the node's own block, node ports at the addresses in blocks without the LAN",
     flags: [
       ...['--detect-local-mode', 'NodeCIDR'],
       ...['--nodeport-addresses', `${NODES.node1.pods.ip},${NODES.node1.pods.ip6},127.0.0.0/8,::1/128`],
     ],
   },
   {
-    description: 'pods told by one interface, node ports at the addresses inside blocks that are the lan',
+    description: 'pods detected by one interface, node ports at the addresses in the blocks of the LAN',
     flags: [
       ...['--detect-local-mode', 'BridgeInterface', '--pod-bridge-interface', CLIENTS['a pod here'].inInterface],
       ...['--nodeport-addresses', LAN],

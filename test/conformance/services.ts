@@ -1,4 +1,4 @@
-// The Services of the conformance grid: every policy with every state of endpoints, side by side in one cluster.
+// The Services of the conformance grid: every policy with every endpoint state, in one cluster.
 
 import { inZone, node } from '../support/builders/node.ts';
 import { clusterIps, service } from '../support/builders/service.ts';
@@ -7,11 +7,11 @@ import { type ApiObject, merge } from '../support/deployment/merge.ts';
 import { serviceCidrObject } from '../support/netns/manifests.ts';
 import { type Addresses, CLIENT, NODES, type NodeName, POD_CIDRS } from '../support/netns/topology.ts';
 
-/** Addresses that all Services share; each has ports of its own there. */
+/** Addresses that all Services share, each Service with its own ports. */
 export const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
 export const VIP: Addresses = { ip: '198.51.100.8', ip6: '2001:db8:7::8' };
 
-/** Where every pod answers. */
+/** The port that every pod listens on. */
 export const TARGET_PORT = 8080;
 
 /** Pods that can be endpoints. */
@@ -21,14 +21,14 @@ type PodName = keyof typeof PODS;
 /** A Service of the grid. */
 export interface GridService {
   readonly name: string;
-  /** How it is to be proxied, in words. */
+  /** Its policies and features. */
   readonly policy: string;
-  /** What endpoints it has, in words. */
+  /** The states of its endpoints. */
   readonly endpoints: string;
   readonly at: Addresses;
   readonly port: number;
   readonly nodePort: number;
-  /** A client does not get to see all endpoints: it is always led to the same. */
+  /** Whether a client always gets the same endpoint. */
   readonly sticky: boolean;
   readonly objects: (addressOf: (pod: string) => Addresses) => ApiObject[];
 }
@@ -51,22 +51,22 @@ function forNode(name: string): ApiObject {
 
 const READY_HERE = { conditions: READY };
 
-/** The endpoints of a Service: a and b run here, c elsewhere. This node is in zone z1. */
+/** The endpoints of a Service: a and b are on this node, c is elsewhere. This node is in zone z1. */
 const STATES: Readonly<Record<string, State>> = {
   'ready here and elsewhere': { a: READY_HERE, c: READY_HERE },
   'two ready here, one elsewhere': { a: READY_HERE, b: READY_HERE, c: READY_HERE },
   'ready here only': { a: READY_HERE },
   'ready elsewhere only': { c: READY_HERE },
-  'leaving here, ready elsewhere': { a: { conditions: DRAINING }, c: READY_HERE },
-  'ready here, leaving elsewhere': { a: READY_HERE, c: { conditions: DRAINING } },
-  'all leaving': { a: { conditions: DRAINING }, c: { conditions: DRAINING } },
-  'leaving here only': { a: { conditions: DRAINING } },
-  'leaving elsewhere only': { c: { conditions: DRAINING } },
+  'terminating here, ready elsewhere': { a: { conditions: DRAINING }, c: READY_HERE },
+  'ready here, terminating elsewhere': { a: READY_HERE, c: { conditions: DRAINING } },
+  'all terminating': { a: { conditions: DRAINING }, c: { conditions: DRAINING } },
+  'terminating here only': { a: { conditions: DRAINING } },
+  'terminating elsewhere only': { c: { conditions: DRAINING } },
   none: {},
   'not ready': { a: { conditions: UNREADY }, c: { conditions: UNREADY } },
-  'gone here, ready elsewhere': { a: { conditions: TERMINATED }, c: READY_HERE },
-  'all gone': { a: { conditions: TERMINATED }, c: { conditions: TERMINATED } },
-  'leaving, but counted as ready': { a: { conditions: TERMINATING_READY }, c: { conditions: TERMINATING_READY } },
+  'terminated here, ready elsewhere': { a: { conditions: TERMINATED }, c: READY_HERE },
+  'all terminated': { a: { conditions: TERMINATED }, c: { conditions: TERMINATED } },
+  'terminating, but counted as ready': { a: { conditions: TERMINATING_READY }, c: { conditions: TERMINATING_READY } },
   'hinted for another zone here, for this zone elsewhere': { a: zone('z2'), c: zone('z1') },
   'hinted for this zone here, for another elsewhere': { a: zone('z1'), c: zone('z2') },
   'hinted in part': { a: READY_HERE, c: zone('z1') },
@@ -80,11 +80,11 @@ const POLICIES = (['Cluster', 'Local'] as const).flatMap((internal) =>
   })),
 );
 
-/** Features beside the policies: tried with each policy and these endpoints. */
+/** Further features, each combined with every policy and FEATURE_STATES. */
 const FEATURES: readonly { words: string; sticky?: boolean; once?: boolean; overrides: ApiObject }[] = [
   { words: 'affinity', sticky: true, overrides: { spec: { sessionAffinity: 'ClientIP' } } },
   { words: 'source hash', sticky: true, overrides: annotated({ 'nftlane.io/balance': 'source-hash' }) },
-  // Thousands of slots for each frontend: once is enough.
+  // Thousands of slots for each frontend: one Service is enough.
   { words: 'consistent hash', sticky: true, once: true, overrides: annotated({ 'nftlane.io/balance': 'maglev' }) },
   { words: 'weight 0 here', overrides: annotated({ 'nftlane.io/weights': '10.1.1.10=0,fd00:1:1::10=0' }) },
   { words: 'weight 0 elsewhere', overrides: annotated({ 'nftlane.io/weights': '10.1.2.10=0,fd00:1:2::10=0' }) },
@@ -93,7 +93,12 @@ const FEATURES: readonly { words: string; sticky?: boolean; once?: boolean; over
   { words: 'open to this node', overrides: ranges(`${NODES.node1.ip}/32`, `${NODES.node1.ip6}/128`) },
   { words: 'open to the client in IPv4', overrides: ranges(`${CLIENT.ip}/32`) },
 ];
-const FEATURE_STATES = ['ready here and elsewhere', 'leaving here, ready elsewhere', 'ready elsewhere only', 'none'];
+const FEATURE_STATES = [
+  'ready here and elsewhere',
+  'terminating here, ready elsewhere',
+  'ready elsewhere only',
+  'none',
+];
 
 function annotated(annotations: ApiObject): ApiObject {
   return { metadata: { annotations } };
@@ -103,7 +108,7 @@ function ranges(...blocks: readonly string[]): ApiObject {
   return { spec: { loadBalancerSourceRanges: blocks } };
 }
 
-/** All of the grid, or every nth Service of it. */
+/** All Services of the grid, or every nth one. */
 export function gridServices(everyNth = 1): GridService[] {
   const plain = POLICIES.flatMap(({ words, spec }) =>
     Object.keys(STATES).map((endpoints) => ({ policy: words, endpoints, sticky: false, overrides: { spec } })),
@@ -121,12 +126,12 @@ export function gridServices(everyNth = 1): GridService[] {
   return [...plain, ...featured].filter((_, index) => index % everyNth === 0).map(toService);
 }
 
-/** Whether who comes from outside, or from inside, is led to endpoints of the node alone. */
+/** Whether the internal or the external traffic policy is Local. */
 export function hasLocalPolicy({ policy }: Pick<GridService, 'policy'>): boolean {
   return policy.includes('Local');
 }
 
-/** The nth cluster IP: there are more Services than one octet can count. */
+/** The nth cluster IP. There are more Services than an octet can count. */
 function clusterAddresses(n: number): Addresses {
   return { ip: `172.30.${n >> 8}.${n & 255}`, ip6: `fd00:30::${n.toString(16)}` };
 }

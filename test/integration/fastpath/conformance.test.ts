@@ -20,7 +20,7 @@ t.setTimeout(110_000);
 
 t.test('every way to set up nftlane is run with the fast path, with offloads and without, by clsact too', async (t) => {
   t.strictSame(new Set(FAST_PATH_RUNS.map(({ setup }) => setup)), new Set(SETUPS));
-  const ways = new Set(FAST_PATH_RUNS.map(({ way: { attach, offloads } }) => `${attach} ${offloads}`));
+  const ways = new Set(FAST_PATH_RUNS.map(({ variant: { attach, offloads } }) => `${attach} ${offloads}`));
   t.strictSame(ways, new Set(['best on', 'best off', 'clsact off']));
 });
 
@@ -28,13 +28,13 @@ t.test('the cells of the Local policies meet the same with the fast path, which 
   if (SETUP === undefined) throw new Error('There is no set-up');
   const world = await createConformanceWorld();
   t.teardown(() => world.close());
-  const alone = await runGrid(world, SERVICES, SETUP);
-  for (const { way } of FAST_PATH_RUNS.filter(({ setup }) => setup === SETUP)) {
-    const run = await runWithFastPath(world, SERVICES, { setup: SETUP, way, alone });
+  const withoutFastPath = await runGrid(world, SERVICES, SETUP);
+  for (const { variant } of FAST_PATH_RUNS.filter(({ setup }) => setup === SETUP)) {
+    const run = await runWithFastPath(world, SERVICES, { setup: SETUP, variant, withoutFastPath });
     const decided = run.results.filter(({ byFastPath }) => byFastPath).length;
     t.comment(`${describeRun(run)}: ${run.results.length} cells, ${decided} by the fast path, ${run.flows} flows`);
-    if (way.attach !== 'best') t.equal(run.attachedBy, way.attach);
-    t.equal(run.results.length, alone.length, 'each cell of the Local policies');
+    if (variant.attach !== 'best') t.equal(run.attachedBy, variant.attach);
+    t.equal(run.results.length, withoutFastPath.length, 'each cell of the Local policies');
     t.ok(decided > 100, 'the fast path has decided some of them');
     for (const result of run.results.filter(({ differences }) => differences.length > 0)) t.fail(line(result));
     t.strictSame(run.miscounts, []);

@@ -1,4 +1,4 @@
-// Backends come and go while connections run.
+// Changes endpoints while connections are made, and counts lost connections.
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatTable } from '../../src/lib/table.ts';
 import type { Dialer, RunningDial } from '../support/netns/traffic/dialer-process.ts';
@@ -10,39 +10,39 @@ import { type DemoService, DNS, WEB } from './services.ts';
 import { endpointNames, endpointsOf } from './shares.ts';
 
 const PER_SECOND = 200;
-/** How long a pod lives on after it has left its Service. */
+/** How long a pod runs after its removal from the Service. */
 const DRAIN_MS = 300;
 
-/** A Service under traffic, and what happens to it. */
+/** A Service under traffic, and its changes. */
 interface Flow {
   readonly service: DemoService;
   readonly target: Target;
   readonly dial: RunningDial;
   readonly phases: Phases;
   readonly addedPod: string;
-  /** Empty when no pod leaves. */
+  /** Empty when no pod is removed. */
   readonly removedPod: string;
 }
 
-/** Moves Services to other backends and shows that nobody noticed. */
-export async function showChurn(scene: DemoCluster, report: Report): Promise<void> {
+/** Changes the endpoints of Services and shows that no connection is lost. */
+export async function showChurn(cluster: DemoCluster, report: Report): Promise<void> {
   const rates = `${PER_SECOND} new connections a second over TCP and as many over UDP`;
   report.section('Change under traffic', `${rates}, while pods join and leave.`);
   report.gap();
-  const client = await scene.dialer('client');
+  const client = await cluster.dialer('client');
   const kept = await client.keepConnection({ ...targetOf(WEB), everyMs: 5 });
   const [keptBy] = Object.keys((await kept.snapshot()).pods);
   const leaves = WEB.pods.find((pod) => pod !== keptBy) ?? '';
   const web = await startFlow(client, { service: WEB, addedPod: 'web-4', removedPod: leaves });
   const dns = await startFlow(client, { service: DNS, addedPod: 'dns-3', removedPod: '' });
 
-  await Promise.all([web, dns].map(({ service, addedPod }) => scene.addPod('node2', addedPod, service)));
+  await Promise.all([web, dns].map(({ service, addedPod }) => cluster.addPod('node2', addedPod, service)));
   await runPhase([web, dns], 'BEFORE');
-  for (const flow of [web, dns]) await showJoin(scene, report, { client, flow });
+  for (const flow of [web, dns]) await showJoin(cluster, report, { client, flow });
   await runPhase([web, dns], 'JOINED');
-  await removePod(scene, web);
+  await removePod(cluster, web);
   report.show(`${leaves} left its Service, and was removed ${DRAIN_MS} ms later`);
-  const removed = delay(DRAIN_MS).then(() => scene.world.removePod(leaves));
+  const removed = delay(DRAIN_MS).then(() => cluster.world.removePod(leaves));
   await Promise.all([runPhase([web, dns], 'LEFT'), removed]);
 
   const reports = await Promise.all([web, dns].map(({ dial }) => dial.stop()));
@@ -59,23 +59,23 @@ export async function showChurn(scene: DemoCluster, report: Report): Promise<voi
 
 async function startFlow(client: Dialer, flow: Pick<Flow, 'service' | 'addedPod' | 'removedPod'>): Promise<Flow> {
   const target = targetOf(flow.service);
-  const held = await client.dialAtRate({ ...target, perSecond: PER_SECOND });
-  return { ...flow, target, dial: held, phases: new Phases(held) };
+  const dial = await client.dialAtRate({ ...target, perSecond: PER_SECOND });
+  return { ...flow, target, dial, phases: new Phases(dial) };
 }
 
 async function runPhase(flows: readonly Flow[], name: string): Promise<void> {
   await Promise.all(flows.map(({ phases }) => phases.run(name)));
 }
 
-/** Adds a pod to a Service and tells how long it took until it had a connection. */
+/** Adds a pod to a Service and reports the time until its first connection. */
 async function showJoin(
-  scene: DemoCluster,
+  cluster: DemoCluster,
   report: Report,
   { client, flow: { service, addedPod, target } }: { client: Dialer; flow: Flow },
 ): Promise<void> {
   const start = performance.now();
   const elapsed = () => Math.round(performance.now() - start);
-  await scene.writeEndpoints(service, [...service.pods, addedPod]);
+  await cluster.writeEndpoints(service, [...service.pods, addedPod]);
   let reached = false;
   while (!reached && elapsed() < 5000) {
     const { pods } = await client.dial({ ...target, count: 8, concurrency: 8 });
@@ -85,13 +85,13 @@ async function showJoin(
   report.show(`${addedPod} ${outcome} ${elapsed()} ms after it was written into ${service.name}'s endpoints`);
 }
 
-/** Takes a pod out of its Service, and waits until no node leads to it. */
-async function removePod(scene: DemoCluster, { service, addedPod, removedPod }: Flow): Promise<void> {
-  const names = endpointNames(scene.world, service, removedPod);
+/** Removes a pod from its Service, and waits until no node uses it. */
+async function removePod(cluster: DemoCluster, { service, addedPod, removedPod }: Flow): Promise<void> {
+  const names = endpointNames(cluster.world, service, removedPod);
   const rest = [...service.pods, addedPod].filter((pod) => pod !== removedPod);
-  await scene.writeEndpoints(service, rest);
+  await cluster.writeEndpoints(service, rest);
   for (let tries = 0; tries < 20; tries++) {
-    const endpoints = (await scene.inspect(service)).flatMap(endpointsOf);
+    const endpoints = (await cluster.inspect(service)).flatMap(endpointsOf);
     if (!endpoints.some(({ endpoint }) => names.includes(endpoint))) return;
   }
 }
@@ -116,7 +116,7 @@ function checkNothingLost(report: Report, reports: readonly DialReport[]): void 
 
 function checkKeptConnection(report: Report, { attempts, answered }: DialReport): void {
   const isWhole = attempts === answered && answered > 0;
-  report.check(isWhole, `A connection kept open all the while answered ${answered} of ${attempts} questions`);
+  report.check(isWhole, `A connection kept open meanwhile answered ${answered} of ${attempts} requests`);
 }
 
 function targetOf({ at, port: { protocol, port } }: DemoService): Target {

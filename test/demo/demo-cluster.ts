@@ -1,4 +1,4 @@
-// Where the demo takes place: the world, its pods, the manifests, and nftlane on both nodes.
+// The demo's cluster: network namespaces, pods, manifests, and nftlane on both nodes.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { type DemoService, DNS, SERVICES, WEB, writeEndpoints, writeService } fr
 const PROGRAM = fileURLToPath(new URL('../../dist/nftlane.mjs', import.meta.url));
 const NODES: readonly NodeName[] = ['node1', 'node2'];
 
-/** Pods of the first node; the others are on the second. `shell` only makes connections. */
+/** The pods of each node. `shell` only makes connections. */
 const PODS = { node1: ['web-1', 'web-2', 'dns-1'], node2: ['web-3', 'dns-2', 'shell'] } as const;
 
 export class DemoCluster {
@@ -29,7 +29,7 @@ export class DemoCluster {
     this.#installation = { program: PROGRAM, runDir: join(scratch, 'run') };
   }
 
-  /** A program in the client, or in a pod, that makes connections. */
+  /** A program in the client's or a pod's namespace that makes connections. */
   dialer(from: 'client' | 'shell'): Promise<Dialer> {
     const namespace = from === 'client' ? this.world.client : this.world.pod(from);
     const dialer = this.#dialers.get(from) ?? namespace.dialer();
@@ -50,7 +50,7 @@ export class DemoCluster {
     return writeEndpoints(this.manifests, { world: this.world, service, pods });
   }
 
-  /** Starts nftlane on both nodes, and resolves when it is in effect. */
+  /** Starts nftlane on both nodes, and resolves when both rulesets are complete. */
   async startDaemons(): Promise<void> {
     const flags = ['--manifests', this.manifests, '--log-level', 'warn'];
     for (const node of NODES) {
@@ -64,19 +64,19 @@ export class DemoCluster {
     return nftlane(this.world[node], args, this.#installation);
   }
 
-  /** What nftlane shows of a Service on each node. */
+  /** The output of `nftlane inspect services` for a Service on each node. */
   async inspect({ name }: DemoService): Promise<ServiceView[]> {
     const printed = await Promise.all(NODES.map((node) => this.run(node, 'inspect', 'services', name, '-o', 'json')));
     return printed.flatMap(({ stdout }) => JSON.parse(stdout).services);
   }
 
-  /** Whether every node holds exactly what is wanted. */
+  /** Whether the kernel of every node has exactly the desired ruleset. */
   async isClean(): Promise<boolean> {
     const results = await Promise.all(NODES.map((node) => this.run(node, 'diff')));
     return results.every(({ status, stdout }) => status === 0 && stdout === '');
   }
 
-  /** Adds a pod of a Service, which answers, but gets nothing yet. */
+  /** Adds a pod that answers for a Service but is not its endpoint yet. */
   async addPod(node: NodeName, name: string, service: DemoService): Promise<void> {
     const pod = await this.world.addPod(node, name);
     await pod.respond(ports(service));
@@ -88,7 +88,7 @@ export class DemoCluster {
   }
 }
 
-/** Builds the world with answering pods. */
+/** Builds the network with answering pods. */
 export async function createDemoCluster(scratch: string): Promise<DemoCluster> {
   const world = await createWorld({ pods: PODS });
   const answering = [WEB, DNS].flatMap((service) => service.pods.map((pod) => world.pod(pod).respond(ports(service))));

@@ -1,4 +1,4 @@
-// Shares of connections by pod, from one moment to another.
+// Shares of connections by pod, in phases of a second.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';
 import { percent } from './report.ts';
@@ -6,18 +6,18 @@ import { percent } from './report.ts';
 const PHASE_MS = 1000;
 
 export class Phases {
-  readonly #held: RunningDial;
+  readonly #dial: RunningDial;
   readonly #counts = new Map<string, ReadonlyMap<string, number>>();
 
-  constructor(held: RunningDial) {
-    this.#held = held;
+  constructor(dial: RunningDial) {
+    this.#dial = dial;
   }
 
-  /** Lets a moment pass and keeps what happened in it. */
+  /** Counts the connections of the next phase. */
   async run(name: string): Promise<void> {
-    const { pods: before } = await this.#held.snapshot();
+    const { pods: before } = await this.#dial.snapshot();
     await delay(PHASE_MS);
-    const { pods: after } = await this.#held.snapshot();
+    const { pods: after } = await this.#dial.snapshot();
     this.#counts.set(name, new Map(Object.entries(after).map(([pod, count]) => [pod, count - (before[pod] ?? 0)])));
   }
 

@@ -1,7 +1,7 @@
-// What the demo prints: sections, tables, and in the end what held.
+// Prints the demo's output: sections, tables, and a summary of checks.
 import { styleText } from 'node:util';
 
-/** One claim of the demo, and whether it held. */
+/** A check of the demo and its result. */
 export interface Check {
   readonly passed: boolean;
   readonly text: string;
@@ -18,13 +18,13 @@ export class Report {
     print(styleText('bold', text));
   }
 
-  /** Starts a section with a line that says what it shows. */
+  /** Starts a section with a line of explanation. */
   section(title: string, explanation: string): void {
     print(`\n${styleText(['bold', 'cyan'], `${++this.#sections}  ${title}`)}`);
     this.show(styleText('dim', explanation));
   }
 
-  /** Prints text as it is, moved to the right. */
+  /** Prints text, indented. */
   show(text: string): void {
     print(text.trimEnd().replaceAll(/^(?=.)/gm, INDENT));
   }
@@ -33,19 +33,19 @@ export class Report {
     print('');
   }
 
-  /** Shows a command and what it printed. */
+  /** Prints a command and its output. */
   command(prompt: string, command: string, output: string): void {
     this.show(`${styleText('dim', `${prompt}#`)} ${styleText('bold', command)}`);
     this.show(output);
   }
 
-  check(held: boolean, text: string): void {
-    this.#checks.push({ passed: held, text });
+  check(passed: boolean, text: string): void {
+    this.#checks.push({ passed, text });
   }
 
-  /** Prints all claims and tells whether all of them held. */
+  /** Prints all checks and returns whether all have passed. */
   summary(): boolean {
-    this.section('Summary', 'What was promised, and whether it held.');
+    this.section('Summary', 'The checks and their results.');
     for (const { passed, text } of this.#checks) this.show(`${mark(passed)} ${text}`);
     return this.#checks.every(({ passed }) => passed);
   }
@@ -60,8 +60,8 @@ export function percent(share: number): string {
   return `${(share * 100).toFixed(1).padStart(5)}%`;
 }
 
-function mark(held: boolean): string {
-  return held ? styleText('green', '✓') : styleText('red', '✗');
+function mark(passed: boolean): string {
+  return passed ? styleText('green', '✓') : styleText('red', '✗');
 }
 
 function print(text: string): void {

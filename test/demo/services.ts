@@ -14,7 +14,7 @@ export interface DemoService {
   readonly name: string;
   readonly at: Addresses;
   readonly port: PortSpec;
-  /** The pods to start with. */
+  /** The initial endpoints. */
   readonly pods: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export const DNS: DemoService = {
   pods: ['dns-1', 'dns-2'],
 };
 
-/** Nobody answers for it. */
+/** A Service without endpoints. */
 export const EMPTY: DemoService = {
   name: 'shop/empty',
   at: serviceAddresses(99),

@@ -1,4 +1,4 @@
-// Who gets how many connections: as the pods answered, and as nft counted.
+// Compares the connections that each pod answered with nft's counters.
 
 import type { ServiceView } from '../../src/inspect/service-view.ts';
 import { formatTable } from '../../src/lib/table.ts';
@@ -10,7 +10,7 @@ import type { DemoCluster } from './demo-cluster.ts';
 import { bar, percent, type Report } from './report.ts';
 import { type DemoService, DNS, WEB } from './services.ts';
 
-/** Connections of one kind: so many sockets are open at a time, for a port used again would be the same flow over UDP. */
+/** Connections of one kind, all open at the same time: over UDP, a reused source port would be the same flow. */
 const EACH = 60;
 
 const KINDS = 'the client to the cluster IP and both node ports, a pod to the cluster IP';
@@ -18,19 +18,19 @@ const KINDS = 'the client to the cluster IP and both node ports, a pod to the cl
 type Counts = ReadonlyMap<string, number>;
 
 /** Makes connections of every kind to both Services and compares the counts. */
-export async function showShares(scene: DemoCluster, report: Report): Promise<void> {
-  const explanation = 'Every pod gets its share, and nft counts for each of them on the way.';
+export async function showShares(cluster: DemoCluster, report: Report): Promise<void> {
+  const explanation = 'Every pod gets its share, and nft counts the connections of each pod.';
   report.section('Balancing', explanation);
   report.show(`${EACH} connections over IPv4 and ${EACH} over IPv6 from ${KINDS}.`);
   report.gap();
-  const totals = { answered: 0, dialled: 0, agree: true, used: true };
+  const totals = { answered: 0, dialed: 0, agree: true, used: true };
   const rows: (string | number)[][] = [];
   for (const service of [WEB, DNS]) {
-    const { pods, dialled } = await dialAll(scene, service);
-    const counted = await countedByNft(scene, service);
+    const { pods, dialed } = await dialAll(cluster, service);
+    const counted = await countedByNft(cluster, service);
     const answered = sum(pods);
     totals.answered += answered;
-    totals.dialled += dialled;
+    totals.dialed += dialed;
     for (const pod of service.pods) {
       const count = pods.get(pod) ?? 0;
       const share = count / answered;
@@ -40,34 +40,34 @@ export async function showShares(scene: DemoCluster, report: Report): Promise<vo
     }
   }
   report.show(formatTable(['SERVICE', 'POD', 'ANSWERED', 'NFT COUNTED', 'SHARE'], rows));
-  const { answered, dialled, agree, used } = totals;
-  report.check(answered === dialled && used, `${answered} of ${dialled} connections answered, by all backends`);
+  const { answered, dialed, agree, used } = totals;
+  report.check(answered === dialed && used, `${answered} of ${dialed} connections answered, by all backends`);
   report.check(agree, "nft's counters agree with the pods, backend by backend");
 }
 
-/** Dials a Service in every way that there is. */
-async function dialAll(scene: DemoCluster, service: DemoService): Promise<{ pods: Counts; dialled: number }> {
+/** Makes connections of every kind to a Service. */
+async function dialAll(cluster: DemoCluster, service: DemoService): Promise<{ pods: Counts; dialed: number }> {
   const requests = (['ip', 'ip6'] as const).flatMap((family) => ways(service, family));
   const reports: DialReport[] = [];
-  for (const { from, request } of requests) reports.push(await (await scene.dialer(from)).dial(request));
-  return { pods: sumByPod(reports), dialled: requests.length * EACH };
+  for (const { from, request } of requests) reports.push(await (await cluster.dialer(from)).dial(request));
+  return { pods: sumByPod(reports), dialed: requests.length * EACH };
 }
 
 function ways({ at, port }: DemoService, family: 'ip' | 'ip6'): { from: 'client' | 'shell'; request: DialRequest }[] {
   const common = { protocol: port.protocol, count: EACH, concurrency: EACH, timeoutMs: 3000 };
-  const cluster = { ...common, address: at[family], port: port.port };
+  const toClusterIp = { ...common, address: at[family], port: port.port };
   const nodePorts = Object.values(NODES).map((node) => ({
     from: 'client' as const,
     request: { ...common, address: node[family], port: port.nodePort ?? 0 },
   }));
-  return [{ from: 'client', request: cluster }, { from: 'shell', request: cluster }, ...nodePorts];
+  return [{ from: 'client', request: toClusterIp }, { from: 'shell', request: toClusterIp }, ...nodePorts];
 }
 
-async function countedByNft(scene: DemoCluster, service: DemoService): Promise<Counts> {
+async function countedByNft(cluster: DemoCluster, service: DemoService): Promise<Counts> {
   const counts = new Map<string, number>();
-  const endpoints = (await scene.inspect(service)).flatMap(endpointsOf);
+  const endpoints = (await cluster.inspect(service)).flatMap(endpointsOf);
   for (const pod of service.pods) {
-    const names = endpointNames(scene.world, service, pod);
+    const names = endpointNames(cluster.world, service, pod);
     const own = endpoints.filter(({ endpoint }) => names.includes(endpoint));
     counts.set(
       pod,
@@ -77,12 +77,12 @@ async function countedByNft(scene: DemoCluster, service: DemoService): Promise<C
   return counts;
 }
 
-/** All endpoints that a node shows of a Service. */
+/** All endpoints in a node's view of a Service. */
 export function endpointsOf({ ports }: ServiceView) {
   return ports.flatMap((port) => port.endpoints);
 }
 
-/** A pod as `inspect` names it, in both families. */
+/** A pod's endpoints as `inspect` prints them, in both families. */
 export function endpointNames(world: World, { port: { targetPort } }: DemoService, pod: string): string[] {
   const { ip, ip6 } = world.pod(pod);
   return [ip, ip6].map((address) => printAddressPort({ address, port: targetPort }));

@@ -1,4 +1,4 @@
-// What the suite needs of a cluster, whatever it is made of.
+// The interface of a cluster under test, implemented for network namespaces and for a real cluster.
 import type { ApiObject } from '../support/deployment/merge.ts';
 import type { Addresses } from '../support/netns/topology.ts';
 import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';
@@ -9,32 +9,32 @@ import type {
   KeepConnectionRequest,
 } from '../support/netns/traffic/traffic.ts';
 
-/** Where every server pod answers, over TCP and over UDP. */
+/** The port that every server pod listens on, over TCP and UDP. */
 export const TARGET_PORT = 8080;
 
 export interface Cluster {
-  /** The namespace that the suite has for itself. */
+  /** The Kubernetes namespace of the suite. */
   readonly namespace: string;
   /** Two nodes or more. */
   readonly nodes: readonly ClusterNode[];
-  /** Starts a pod that answers with its name at {@link TARGET_PORT}. Resolves when it does. */
+  /** Starts a pod that answers with its name at {@link TARGET_PORT}. Resolves when it is ready. */
   addServer(name: string, node: ClusterNode): Promise<Server>;
-  /** Somebody in a pod of this node, who is no endpoint of anything. */
+  /** A client in a pod of this node that is not an endpoint. */
   podClient(node: ClusterNode): Promise<Client>;
-  /** Somebody in the pod of a server. */
+  /** A client in the pod of a server. */
   clientInside(server: Server): Promise<Client>;
-  /** A process of the node itself. */
+  /** A client in the node's own network namespace. */
   hostClient(node: ClusterNode): Promise<Client>;
-  /** Somebody who comes to the node from outside of it, and is no pod. */
+  /** A client outside the node that is not a pod. */
   externalClient(node: ClusterNode): Promise<Client>;
-  /** Creates or replaces a Service; what it leaves open is chosen by the cluster. Gives the object as it is then. */
+  /** Creates or replaces a Service. Returns the object with the fields that the cluster has set. */
   putService(service: ApiObject): Promise<ApiObject>;
   /** Creates or replaces an EndpointSlice. */
   putSlice(slice: ApiObject): Promise<void>;
   removeService(name: string): Promise<void>;
-  /** Ends nftlane on a node; resolves when another one has programmed everything there. */
+  /** Restarts nftlane on a node; resolves when the new instance has programmed everything. */
   restartProxy(node: ClusterNode): Promise<void>;
-  /** Removes everything that was made. */
+  /** Removes everything that was created. */
   close(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export interface Server extends Addresses {
 }
 
 export interface Client {
-  /** Its address in a pod; what other clients are seen as is not said. */
+  /** The address of a client in a pod; not known for other clients. */
   readonly address?: Addresses;
   dial(request: DialRequest): Promise<DialReport>;
   dialAtRate(request: DialRateRequest): Promise<RunningDial>;

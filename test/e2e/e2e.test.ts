@@ -1,4 +1,4 @@
-// The suite, run against the cluster that E2E_CLUSTER names: `netns`, which is made here, or a real one that is there.
+// Runs the suite in the cluster that E2E_CLUSTER names: `netns`, which is created here, or an existing real one.
 import t from 'tap';
 import { createKubernetesCluster } from './kubernetes-cluster.ts';
 import { createNetnsCluster } from './netns-cluster.ts';

@@ -1,4 +1,4 @@
-// A real cluster in which nftlane is at work, by way of kubectl. Its pods run our programs with the node of our image.
+// A real cluster that runs nftlane, used through kubectl. Its pods run test programs with the node of nftlane's image.
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import type { Addresses } from '../support/netns/topology.ts';
 import { Dialer } from '../support/netns/traffic/dialer-process.ts';
 import { type Client, type Cluster, type ClusterNode, GET, type Server, TARGET_PORT } from './cluster.ts';
 
-/** What dialers and responders are made of. */
+/** The files of the dialer and the responder. */
 const PROGRAMS = [
   'dialer',
   'dial-tasks',
@@ -23,7 +23,7 @@ const PROGRAMS = [
 ];
 const PROXY = ['--namespace', 'kube-system'];
 
-/** `image`: one that every node has or can get, with node in it. Makes a namespace of its own. */
+/** `image`: an image with node that every node has or can pull. Creates a namespace. */
 export async function createKubernetesCluster(image: string): Promise<Cluster> {
   const namespace = `nftlane-e2e-${process.pid}`;
   const nodes = asArray(asObject(await get(['nodes']))['items']).flatMap(toNode);
@@ -67,10 +67,10 @@ class KubernetesCluster implements Cluster {
     return this.#clientOf(`host-${node.name}`, { node, hostNetwork: true });
   }
 
-  /** A process of another node comes from outside, as long as it dials an address of this one. */
+  /** A process of another node is external when it dials an address of this node. */
   externalClient(node: ClusterNode): Promise<Client> {
     const other = this.nodes.find(({ name }) => name !== node.name);
-    if (other === undefined) throw new Error('There is one node only');
+    if (other === undefined) throw new Error('Cannot find an external client: the cluster has one node');
     return this.hostClient(other);
   }
 
@@ -90,10 +90,15 @@ class KubernetesCluster implements Cluster {
     await kubectl(['delete', 'service', name, '--namespace', this.namespace]);
   }
 
-  /** The DaemonSet brings another one, which is ready when it has programmed everything. */
+  /** The DaemonSet creates a new pod, which is ready when it has programmed everything. */
   async restartProxy(node: ClusterNode): Promise<void> {
-    const there = ['--selector', 'app.kubernetes.io/name=nftlane', '--field-selector', `spec.nodeName=${node.name}`];
-    await kubectl(['delete', 'pod', ...PROXY, ...there]);
+    const selectors = [
+      '--selector',
+      'app.kubernetes.io/name=nftlane',
+      '--field-selector',
+      `spec.nodeName=${node.name}`,
+    ];
+    await kubectl(['delete', 'pod', ...PROXY, ...selectors]);
     await kubectl(['rollout', 'status', 'daemonset/nftlane', ...PROXY, '--timeout=120s']);
   }
 
@@ -102,7 +107,7 @@ class KubernetesCluster implements Cluster {
     await kubectl(['delete', 'namespace', this.namespace, '--wait=false']);
   }
 
-  /** Creates or replaces: fields that are not there any more go. */
+  /** Creates or replaces an object: fields missing from it are removed. */
   async apply(object: ApiObject, ...flags: readonly string[]): Promise<void> {
     const how = ['--server-side', '--force-conflicts', '--field-manager=e2e', ...flags];
     await kubectl(['apply', ...how, '--filename', '-'], JSON.stringify(object));
@@ -131,7 +136,7 @@ class KubernetesCluster implements Cluster {
       name: 'pod',
       image: this.#image,
       command: ['/usr/bin/node', '/programs/responder-pod.ts'],
-      // A server ends with its standard input; nobody waits for a port of a process of the node.
+      // The program exits when its standard input closes.
       stdin: true,
       env: [
         { name: 'POD_NAME', value: name },
@@ -180,7 +185,7 @@ async function programs(namespace: string): Promise<ApiObject> {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name: 'programs' }, data };
 }
 
-/** The files that a pod has at /programs: name and text. */
+/** The files of a pod in /programs: name and text. */
 export function podPrograms(): Promise<[name: string, text: string][]> {
   return Promise.all(
     PROGRAMS.map(async (name) => {
@@ -190,7 +195,7 @@ export function podPrograms(): Promise<[name: string, text: string][]> {
   );
 }
 
-/** Nodes that take no pods, such as the one of the control plane, are none of the suite's. */
+/** Leaves out tainted nodes, such as those of the control plane. */
 function toNode(object: unknown): ClusterNode[] {
   const { metadata, spec, status } = asObject(object);
   if (asArray(asObject(spec)['taints']).length > 0) return [];
@@ -204,7 +209,8 @@ function toAddresses(addresses: readonly unknown[]): Addresses {
   const texts = addresses.map(String);
   const ip = texts.find((address) => familyOf(address) === 'ip');
   const ip6 = texts.find((address) => familyOf(address) === 'ip6');
-  if (ip === undefined || ip6 === undefined) throw new Error(`The suite needs both families; there is ${texts.join()}`);
+  if (ip === undefined || ip6 === undefined)
+    throw new Error(`Cannot use addresses "${texts.join()}": both families are required`);
   return { ip, ip6 };
 }
 

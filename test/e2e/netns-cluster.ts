@@ -1,4 +1,4 @@
-// A cluster of network namespaces: the API server of test/support/api-server, two nodes, and on each nftlane as a pod would be.
+// A cluster of network namespaces: the test API server, and two nodes that run nftlane with the rights of a pod.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export async function createNetnsCluster(): Promise<Cluster> {
   const inputDirectory = await mkdtemp(join(tmpdir(), 'nftlane-e2e-'));
   const [world] = await Promise.all([createWorld(), makeImageFiles()]);
   const flags = ['--listen', CLIENT.ip, '--kubeconfig-out', join(inputDirectory, 'kubeconfig')];
-  const api = await startProgram(world.client, '../support/api-server/main.ts', flags);
+  const api = await startProgram(world.client, 'support/api-server/main.ts', flags);
   const cluster = new NetnsCluster(world, api, inputDirectory);
   for (const object of [...nodeObjects(), serviceCidrObject()]) await cluster.put(object);
   await Promise.all(cluster.nodes.map((node) => cluster.restartProxy(node)));
@@ -41,8 +41,8 @@ class NetnsCluster implements Cluster {
   readonly #daemons = new Map<string, Daemon>();
   readonly #clients = new Map<Namespace, Promise<Client>>();
   readonly #services = new Map<string, ApiObject>();
-  #asked: Promise<unknown> = Promise.resolve();
-  #made = 0;
+  #lastCommand: Promise<unknown> = Promise.resolve();
+  #allocated = 0;
 
   constructor(world: World, api: Program, inputDirectory: string) {
     this.#world = world;
@@ -74,10 +74,10 @@ class NetnsCluster implements Cluster {
     return this.#client(this.#world.client);
   }
 
-  /** What an API server fills in: cluster IPs of both families, node ports, and a creation time. */
+  /** Sets what an API server sets: cluster IPs of both families and node ports. */
   async putService(service: ApiObject): Promise<ApiObject> {
     const { name } = service['metadata'] as { name: string };
-    const filled = applyServiceDefaults(service, this.#services.get(name), () => this.#made++);
+    const filled = applyServiceDefaults(service, this.#services.get(name), () => this.#allocated++);
     this.#services.set(name, filled);
     await this.put(filled);
     return filled;
@@ -89,7 +89,7 @@ class NetnsCluster implements Cluster {
 
   async removeService(name: string): Promise<void> {
     this.#services.delete(name);
-    await this.#ask(`delete Service ${this.namespace}/${name}`);
+    await this.#send(`delete Service ${this.namespace}/${name}`);
   }
 
   async restartProxy(node: ClusterNode): Promise<void> {
@@ -98,7 +98,7 @@ class NetnsCluster implements Cluster {
     const child = startContainer(this.#world[nodeName(node)], ['run', ...flags], {
       inputDirectory: this.#inputDirectory,
     });
-    const daemon = new Daemon(child, () => Promise.reject(new Error('Nobody asks')));
+    const daemon = new Daemon(child, () => Promise.reject(new Error('not used')));
     this.#daemons.set(node.name, daemon);
     await daemon.waitForLog('ruleset complete');
   }
@@ -111,13 +111,13 @@ class NetnsCluster implements Cluster {
   }
 
   async put(object: ApiObject): Promise<void> {
-    await this.#ask(`put ${JSON.stringify(object)}`);
+    await this.#send(`put ${JSON.stringify(object)}`);
   }
 
-  /** The API server answers one question at a time. */
-  async #ask(line: string): Promise<void> {
-    const answer = this.#asked.then(() => this.#api.request(line));
-    this.#asked = answer;
+  /** Sends a command to the API server, which executes one at a time. */
+  async #send(line: string): Promise<void> {
+    const answer = this.#lastCommand.then(() => this.#api.request(line));
+    this.#lastCommand = answer;
     if (!(await answer).startsWith('ok')) throw new Error(`Cannot "${line}": ${await answer}`);
   }
 
@@ -144,7 +144,7 @@ async function toClient(namespace: Namespace): Promise<Client> {
 }
 
 function nodeName({ name }: ClusterNode): NodeName {
-  if (name !== 'node1' && name !== 'node2') throw new Error(`There is no node "${name}"`);
+  if (name !== 'node1' && name !== 'node2') throw new Error(`Cannot find node "${name}": it does not exist`);
   return name;
 }
 

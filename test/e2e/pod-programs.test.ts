@@ -1,4 +1,4 @@
-// What the pods of a real cluster are given to run is complete: it runs with nothing but these files.
+// Tests that the programs for pods of a real cluster run without any other files.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,12 +12,12 @@ t.test('the programs of pods start on their own', async (t) => {
   t.teardown(() => rm(directory, { recursive: true }));
   for (const [name, text] of await podPrograms()) await writeFile(join(directory, name), text);
   const pod = ['POD_NAME=a', 'POD_IPS=127.0.0.1,::1', 'PORT=0'];
-  for (const [program, says] of [
+  for (const [program, message] of [
     ['responder-pod.ts', 'listening'],
     ['dialer.ts', 'ready'],
   ] as const) {
     const child = start('env', [...pod, process.execPath, join(directory, program)]);
     t.teardown(() => killGroup(child));
-    t.match(await outputLines(child, program).next(), { value: says });
+    t.match(await outputLines(child, program).next(), { value: message });
   }
 });

@@ -1,4 +1,4 @@
-// The suite's own words: Services, their endpoints, and dialling until the cluster has caught up.
+// Helpers of the suite: creates Services and endpoints, and dials until the cluster has applied a change.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { familyOf } from '../../src/net/address.ts';
@@ -13,7 +13,7 @@ export type Family = keyof Addresses;
 export const FAMILIES: readonly Family[] = ['ip', 'ip6'];
 export const FLOWS = (['tcp', 'udp'] as const).flatMap((protocol) => FAMILIES.map((family) => ({ protocol, family })));
 
-/** A change is in force everywhere within this time, or never. */
+/** The limit for a change to take effect on every node. */
 const TIMEOUT_MS = 30_000;
 const DIALS = 8;
 
@@ -23,7 +23,7 @@ export interface PlacedEndpoint {
   readonly fields?: ApiObject;
 }
 
-/** A Service as the cluster has it. */
+/** A created Service, with the fields that the cluster has set. */
 export interface CreatedService {
   readonly name: string;
   readonly at: Addresses;
@@ -87,23 +87,23 @@ export class ServiceFixture {
   }
 }
 
-/** Dials until the report is as wanted, which then has to hold for another one. Gives the last report. */
+/** Dials until two reports in a row are as expected, or the limit is reached. Returns the last report. */
 export async function dialUntil(
   client: Client,
   target: Target,
-  isWanted: (report: DialReport) => boolean,
+  isExpected: (report: DialReport) => boolean,
 ): Promise<DialReport> {
   const deadline = performance.now() + TIMEOUT_MS;
-  let wanted = 0;
+  let inARow = 0;
   for (;;) {
     const report = await client.dial({ timeoutMs: 1_000, ...target, count: DIALS });
-    wanted = isWanted(report) ? wanted + 1 : 0;
-    if (wanted === 2 || performance.now() > deadline) return report;
+    inARow = isExpected(report) ? inARow + 1 : 0;
+    if (inARow === 2 || performance.now() > deadline) return report;
     await delay(50);
   }
 }
 
-/** Gets the URL until the status is as wanted. Gives the last answer. */
+/** Gets the URL until it has the expected status, or the limit is reached. Returns the last response. */
 export async function getUntilStatus(client: Client, url: string, status: number): Promise<HttpAnswer> {
   const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
@@ -113,7 +113,7 @@ export async function getUntilStatus(client: Client, url: string, status: number
   }
 }
 
-/** Every attempt was answered, by no other than these. */
+/** Whether every attempt was answered, and only by these pods. */
 export function answeredBy(...names: readonly string[]): (report: DialReport) => boolean {
   return ({ attempts, answered, pods }) =>
     attempts === answered && Object.keys(pods).every((pod) => names.includes(pod));
@@ -127,7 +127,7 @@ export function allUnanswered({ attempts, timedOut }: DialReport): boolean {
   return attempts === timedOut;
 }
 
-/** What a held flow of connections looks like when none was lost. */
+/** The expected report of connections of which none was lost. */
 export function noLoss({ attempts }: DialReport) {
   return { answered: attempts, refused: 0, timedOut: 0, errors: {} };
 }

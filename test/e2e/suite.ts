@@ -1,4 +1,4 @@
-// What a user of a cluster may expect of Services, said once for every kind of cluster.
+// The end-to-end suite: the behavior of Services that users rely on, for every kind of cluster.
 import type { Test } from 'tap';
 import { DRAINING, UNREADY } from '../support/builders/slice.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
@@ -24,14 +24,14 @@ const VIP = { ip: '198.51.100.8', ip6: '2001:db8:7::8' };
 const PORT = 80;
 const COUNT = 12;
 
-/** Keeps load balancer controllers away: the suite says itself which addresses there are. */
+/** Excludes load balancer controllers: the suite sets the addresses itself. */
 const BALANCED = { type: 'LoadBalancer', loadBalancerClass: 'nftlane.io/e2e' };
 
 /** Runs the suite as subtests of `t`. */
 export async function suite(t: Test, cluster: Cluster): Promise<void> {
-  const scene = new ServiceFixture(cluster);
+  const services = new ServiceFixture(cluster);
   const [node, other] = cluster.nodes;
-  if (node === undefined || other === undefined) throw new Error('The suite needs two nodes');
+  if (node === undefined || other === undefined) throw new Error('Cannot run the suite: it needs two nodes');
   const [a, b, c] = await Promise.all([
     cluster.addServer('a', node),
     cluster.addServer('b', node),
@@ -41,81 +41,81 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
   const far = await cluster.podClient(other);
   const host = await cluster.hostClient(node);
   const outside = await cluster.externalClient(node);
-  const everybody: readonly (readonly [who: string, client: Client])[] = [
+  const clients: readonly (readonly [name: string, client: Client])[] = [
     ['a pod of the node', near],
     ['a pod of another node', far],
     ['a process of the node', host],
   ];
 
   await t.test('a cluster IP: every client reaches every endpoint', async (t) => {
-    const { at } = await scene.service('cluster-ip');
-    await scene.endpoints('cluster-ip', [a, b, c]);
-    for (const [who, client] of everybody) {
+    const { at } = await services.service('cluster-ip');
+    await services.endpoints('cluster-ip', [a, b, c]);
+    for (const [name, client] of clients) {
       for (const { protocol, family } of FLOWS) {
         const target = { protocol, address: at[family], port: PORT };
         await dialUntil(client, target, answeredBy('a', 'b', 'c'));
         const { pods, answered } = await client.dial({ ...target, count: 60 });
-        t.match({ answered, names: Object.keys(pods).sort() }, { answered: 60, names: ['a', 'b', 'c'] }, who);
+        t.match({ answered, names: Object.keys(pods).sort() }, { answered: 60, names: ['a', 'b', 'c'] }, name);
       }
     }
   });
 
-  await t.test('a cluster IP: endpoints see the pod that asks', async (t) => {
-    const { at } = await scene.service('cluster-ip');
-    for (const [who, client] of everybody.filter(([, { address }]) => address !== undefined).slice(0, 2)) {
+  await t.test('a cluster IP: endpoints see the address of the client pod', async (t) => {
+    const { at } = await services.service('cluster-ip');
+    for (const [name, client] of clients.filter(([, { address }]) => address !== undefined).slice(0, 2)) {
       for (const { protocol, family } of FLOWS) {
         const report = await client.dial({ protocol, address: at[family], port: PORT, count: COUNT });
-        t.strictSame(report.clients, [client.address?.[family]], who);
+        t.strictSame(report.clients, [client.address?.[family]], name);
       }
     }
   });
 
-  await t.test('a node port: on every node, whoever asks', async (t) => {
-    const { nodePorts } = await scene.service('node-port', { spec: { type: 'NodePort' } });
-    await scene.endpoints('node-port', [a, c]);
-    for (const [who, client] of [...everybody, ['somebody outside', outside] as const]) {
+  await t.test('a node port: every client reaches every endpoint, on every node', async (t) => {
+    const { nodePorts } = await services.service('node-port', { spec: { type: 'NodePort' } });
+    await services.endpoints('node-port', [a, c]);
+    for (const [name, client] of [...clients, ['an external client', outside] as const]) {
       for (const { protocol, family } of FLOWS) {
-        for (const dialled of [node, other]) {
-          const target = { protocol, address: dialled[family], port: nodePorts[protocol] };
+        for (const destination of [node, other]) {
+          const target = { protocol, address: destination[family], port: nodePorts[protocol] };
           const report = await dialUntil(client, target, answeredBy('a', 'c'));
-          t.ok(answeredBy('a', 'c')(report), `${who}: ${protocol} ${family} ${dialled.name}`);
+          t.ok(answeredBy('a', 'c')(report), `${name}: ${protocol} ${family} ${destination.name}`);
         }
       }
     }
   });
 
-  await t.test('external IPs and addresses of a load balancer', async (t) => {
+  await t.test('external IPs and load balancer addresses: every client reaches every endpoint', async (t) => {
     const ingress = Object.values(VIP).map((ip) => ({ ip }));
     const spec = { ...BALANCED, externalIPs: Object.values(EXTERNAL) };
-    await scene.service('balanced', { spec, status: { loadBalancer: { ingress } } });
-    await scene.endpoints('balanced', [b, c]);
-    for (const [who, client] of everybody) {
+    await services.service('balanced', { spec, status: { loadBalancer: { ingress } } });
+    await services.endpoints('balanced', [b, c]);
+    for (const [name, client] of clients) {
       for (const { protocol, family } of FLOWS) {
         for (const address of [EXTERNAL[family], VIP[family]]) {
           const report = await dialUntil(client, { protocol, address, port: PORT }, answeredBy('b', 'c'));
-          t.ok(answeredBy('b', 'c')(report), `${who}: ${protocol} ${address}`);
+          t.ok(answeredBy('b', 'c')(report), `${name}: ${protocol} ${address}`);
         }
       }
     }
   });
 
-  await t.test('source ranges: an address of a load balancer is for those in them', async (t) => {
+  await t.test('source ranges: a load balancer address admits only clients in them', async (t) => {
     const ingress = Object.values(VIP).map((ip) => ({ ip }));
     const open = { ...BALANCED, loadBalancerSourceRanges: ['0.0.0.0/0', '::/0'] };
     const closed = { ...BALANCED, loadBalancerSourceRanges: ['203.0.113.0/24', '2001:db8:9::/64'] };
     const status = { loadBalancer: { ingress } };
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: VIP[family], port: PORT, timeoutMs: 200 };
-      await scene.service('balanced', { spec: closed, status });
+      await services.service('balanced', { spec: closed, status });
       t.ok(allUnanswered(await dialUntil(near, target, allUnanswered)), `closed: ${protocol} ${family}`);
-      await scene.service('balanced', { spec: open, status });
+      await services.service('balanced', { spec: open, status });
       t.ok(answeredBy('b', 'c')(await dialUntil(near, target, answeredBy('b', 'c'))), `open: ${protocol} ${family}`);
     }
   });
 
-  await t.test('internalTrafficPolicy Local: endpoints of the own node, or none', async (t) => {
-    const { at } = await scene.service('internal', { spec: { internalTrafficPolicy: 'Local' } });
-    await scene.endpoints('internal', [a, b]);
+  await t.test('internalTrafficPolicy Local: only endpoints of the client’s node', async (t) => {
+    const { at } = await services.service('internal', { spec: { internalTrafficPolicy: 'Local' } });
+    await services.endpoints('internal', [a, b]);
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: at[family], port: PORT, timeoutMs: 200 };
       t.ok(answeredBy('a', 'b')(await dialUntil(near, target, answeredBy('a', 'b'))), `near: ${protocol} ${family}`);
@@ -123,50 +123,56 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     }
   });
 
-  await t.test('externalTrafficPolicy Local: endpoints of the dialled node see who asks; pods reach all', async (t) => {
-    const spec = { type: 'NodePort', externalTrafficPolicy: 'Local' };
-    const { nodePorts } = await scene.service('external', { spec });
-    await scene.endpoints('external', [a]);
-    for (const { protocol, family } of FLOWS) {
-      const port = nodePorts[protocol];
-      const local = { protocol, address: node[family], port, timeoutMs: 200 };
-      const report = await dialUntil(outside, local, answeredBy('a'));
-      t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, `${protocol} ${family}`);
-      t.notOk(report.clients.includes(node[family]), `not masqueraded: ${report.clients}`);
-      const without = { ...local, address: other[family] };
-      t.ok(allUnanswered(await dialUntil(outside, without, allUnanswered)), `no endpoint: ${protocol} ${family}`);
-      t.ok(answeredBy('a')(await dialUntil(far, without, answeredBy('a'))), `a pod: ${protocol} ${family}`);
-    }
-  });
+  await t.test(
+    'externalTrafficPolicy Local: endpoints of the node see the client address; pods reach all endpoints',
+    async (t) => {
+      const spec = { type: 'NodePort', externalTrafficPolicy: 'Local' };
+      const { nodePorts } = await services.service('external', { spec });
+      await services.endpoints('external', [a]);
+      for (const { protocol, family } of FLOWS) {
+        const port = nodePorts[protocol];
+        const local = { protocol, address: node[family], port, timeoutMs: 200 };
+        const report = await dialUntil(outside, local, answeredBy('a'));
+        t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, `${protocol} ${family}`);
+        t.notOk(report.clients.includes(node[family]), `not masqueraded: ${report.clients}`);
+        const without = { ...local, address: other[family] };
+        t.ok(allUnanswered(await dialUntil(outside, without, allUnanswered)), `no endpoint: ${protocol} ${family}`);
+        t.ok(answeredBy('a')(await dialUntil(far, without, answeredBy('a'))), `a pod: ${protocol} ${family}`);
+      }
+    },
+  );
 
-  await t.test('every node says that it is well', async (t) => {
+  await t.test('every node reports that it is healthy', async (t) => {
     for (const { name, ip } of cluster.nodes) {
       for (const path of ['healthz', 'livez']) {
         const { status, body } = await getUntilStatus(outside, `http://${ip}:10256/${path}`, 200);
-        t.match({ status, said: JSON.parse(body) }, { status: 200, said: { healthy: true } }, `${name} ${path}`);
+        t.match({ status, body: JSON.parse(body) }, { status: 200, body: { healthy: true } }, `${name} ${path}`);
       }
     }
   });
 
-  await t.test('a load balancer learns which nodes have endpoints, before they stop to answer', async (t) => {
-    const spec = { ...BALANCED, externalTrafficPolicy: 'Local' };
-    const { nodePorts, object } = await scene.service('checked', { spec });
-    const { healthCheckNodePort } = object['spec'] as { healthCheckNodePort: number };
-    const [here, there] = [node, other].map(({ ip }) => `http://${ip}:${healthCheckNodePort}/`);
-    await scene.endpoints('checked', [a]);
-    const { status, body } = await getUntilStatus(outside, here ?? '', 200);
-    const said = { service: { name: 'checked' }, localEndpoints: Number };
-    t.match({ status, said: JSON.parse(body) }, { status: 200, said });
-    t.match(await getUntilStatus(outside, there ?? '', 503), { status: 503 });
-    await scene.endpoints('checked', [{ server: a, fields: DRAINING }]);
-    t.match(await getUntilStatus(outside, here ?? '', 503), { status: 503 }, 'the endpoint drains');
-    const target = { protocol: 'tcp', address: node.ip, port: nodePorts.tcp } as const;
-    t.ok(answeredBy('a')(await dialUntil(outside, target, answeredBy('a'))), 'and still answers');
-  });
+  await t.test(
+    'health check node ports report which nodes have endpoints, before draining endpoints stop',
+    async (t) => {
+      const spec = { ...BALANCED, externalTrafficPolicy: 'Local' };
+      const { nodePorts, object } = await services.service('checked', { spec });
+      const { healthCheckNodePort } = object['spec'] as { healthCheckNodePort: number };
+      const [here, there] = [node, other].map(({ ip }) => `http://${ip}:${healthCheckNodePort}/`);
+      await services.endpoints('checked', [a]);
+      const { status, body } = await getUntilStatus(outside, here ?? '', 200);
+      const expected = { service: { name: 'checked' }, localEndpoints: Number };
+      t.match({ status, body: JSON.parse(body) }, { status: 200, body: expected });
+      t.match(await getUntilStatus(outside, there ?? '', 503), { status: 503 });
+      await services.endpoints('checked', [{ server: a, fields: DRAINING }]);
+      t.match(await getUntilStatus(outside, here ?? '', 503), { status: 503 }, 'the endpoint drains');
+      const target = { protocol: 'tcp', address: node.ip, port: nodePorts.tcp } as const;
+      t.ok(answeredBy('a')(await dialUntil(outside, target, answeredBy('a'))), 'and still answers');
+    },
+  );
 
-  await t.test('affinity: a client keeps its endpoint, until that is gone', async (t) => {
-    const { at } = await scene.service('sticky', { spec: { sessionAffinity: 'ClientIP' } });
-    await scene.endpoints('sticky', [a, b, c]);
+  await t.test('affinity: a client keeps its endpoint until the endpoint is removed', async (t) => {
+    const { at } = await services.service('sticky', { spec: { sessionAffinity: 'ClientIP' } });
+    await services.endpoints('sticky', [a, b, c]);
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: at[family], port: PORT };
       await dialUntil(near, target, isOne);
@@ -174,31 +180,31 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
       t.ok(isOne(first), `${protocol} ${family}: ${JSON.stringify(first.pods)}`);
     }
     const [kept = ''] = Object.keys((await near.dial({ protocol: 'tcp', address: at.ip, port: PORT, count: 1 })).pods);
-    const left = [a, b, c].filter(({ name }) => name !== kept);
-    await scene.endpoints('sticky', left);
-    const names = left.map(({ name }) => name);
-    const wanted = (report: DialReport) => answeredBy(...names)(report) && isOne(report);
-    t.ok(wanted(await dialUntil(near, { protocol: 'tcp', address: at.ip, port: PORT }, wanted)), `${kept} is left`);
+    const remaining = [a, b, c].filter(({ name }) => name !== kept);
+    await services.endpoints('sticky', remaining);
+    const names = remaining.map(({ name }) => name);
+    const isMoved = (report: DialReport) => answeredBy(...names)(report) && isOne(report);
+    t.ok(isMoved(await dialUntil(near, { protocol: 'tcp', address: at.ip, port: PORT }, isMoved)), `not ${kept}`);
   });
 
-  await t.test('no endpoints: refused at once; as soon as there is one, answered', async (t) => {
-    const { at } = await scene.service('empty');
-    await scene.endpoints('empty', []);
-    for (const [who, client] of everybody) {
+  await t.test('no endpoints: connections are refused until there is one', async (t) => {
+    const { at } = await services.service('empty');
+    await services.endpoints('empty', []);
+    for (const [name, client] of clients) {
       for (const family of FAMILIES) {
         const target = { protocol: 'tcp', address: at[family], port: PORT } as const;
-        t.ok(allRefused(await dialUntil(client, target, allRefused)), `${who}: ${family}`);
+        t.ok(allRefused(await dialUntil(client, target, allRefused)), `${name}: ${family}`);
       }
     }
-    await scene.endpoints('empty', [c]);
+    await services.endpoints('empty', [c]);
     const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
     t.ok(answeredBy('c')(await dialUntil(near, target, answeredBy('c'))));
   });
 
   await t.test(
-    'endpoints that are not ready get nothing; those that drain, only when there are no others',
+    'endpoints that are not ready get no connections; draining ones only when no other is ready',
     async (t) => {
-      const { at } = await scene.service('conditions');
+      const { at } = await services.service('conditions');
       const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
       const states: readonly (readonly [
         what: string,
@@ -210,17 +216,17 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
         ['all drain', [{ server: a, fields: DRAINING }], ['a']],
       ];
       for (const [what, placed, names] of states) {
-        await scene.endpoints('conditions', placed);
+        await services.endpoints('conditions', placed);
         t.ok(answeredBy(...names)(await dialUntil(near, target, answeredBy(...names))), what);
       }
-      await scene.endpoints('conditions', [{ server: a, fields: UNREADY }]);
+      await services.endpoints('conditions', [{ server: a, fields: UNREADY }]);
       t.ok(allRefused(await dialUntil(near, target, allRefused)), 'none is ready');
     },
   );
 
   await t.test('a pod reaches itself', async (t) => {
-    const { at } = await scene.service('self');
-    await scene.endpoints('self', [a]);
+    const { at } = await services.service('self');
+    await services.endpoints('self', [a]);
     const inside = await cluster.clientInside(a);
     for (const { protocol, family } of FLOWS) {
       const target = { protocol, address: at[family], port: PORT };
@@ -228,15 +234,15 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     }
   });
 
-  await t.test('headless Services and external names are nobody’s business', async (t) => {
-    await scene.service('headless', { spec: { clusterIP: 'None' } });
+  await t.test('headless and ExternalName Services are not proxied', async (t) => {
+    await services.service('headless', { spec: { clusterIP: 'None' } });
     const elsewhere = { type: 'ExternalName', externalName: 'elsewhere.example', ipFamilyPolicy: undefined };
-    await scene.service('elsewhere', { spec: elsewhere });
-    await scene.endpoints('elsewhere', [b]);
-    await scene.endpoints('headless', [a], { 'service.kubernetes.io/headless': '' });
-    // One after the other: what came last is there, so what came before has been looked at.
-    const { at } = await scene.service('after');
-    await scene.endpoints('after', [b]);
+    await services.service('elsewhere', { spec: elsewhere });
+    await services.endpoints('elsewhere', [b]);
+    await services.endpoints('headless', [a], { 'service.kubernetes.io/headless': '' });
+    // Objects are processed in order: once the last Service works, the earlier ones have been processed.
+    const { at } = await services.service('after');
+    await services.endpoints('after', [b]);
     for (const family of FAMILIES) {
       await dialUntil(near, { protocol: 'tcp', address: at[family], port: PORT }, answeredBy('b'));
       const own = await near.dial({ protocol: 'tcp', address: a[family], port: PORT, count: COUNT });
@@ -246,43 +252,43 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     }
   });
 
-  await t.test('a Service changes its type, and goes', async (t) => {
-    const first = await scene.service('changing', { spec: { type: 'NodePort' } });
-    await scene.endpoints('changing', [c]);
+  await t.test('a Service changes its type and is deleted', async (t) => {
+    const first = await services.service('changing', { spec: { type: 'NodePort' } });
+    await services.endpoints('changing', [c]);
     const atNode = { protocol: 'tcp', address: node.ip, port: first.nodePorts.tcp, timeoutMs: 200 } as const;
     t.ok(answeredBy('c')(await dialUntil(far, atNode, answeredBy('c'))), 'NodePort');
-    const second = await scene.service('changing');
+    const second = await services.service('changing');
     const atAddress = { protocol: 'tcp', address: second.at.ip, port: PORT, timeoutMs: 200 } as const;
     t.ok(allRefused(await dialUntil(far, atNode, allRefused)), 'the node port is closed');
     t.ok(answeredBy('c')(await dialUntil(far, atAddress, answeredBy('c'))), 'ClusterIP');
     await cluster.removeService('changing');
-    t.ok(allUnanswered(await dialUntil(far, atAddress, allUnanswered)), 'the address is nobody’s');
+    t.ok(allUnanswered(await dialUntil(far, atAddress, allUnanswered)), 'the address is not in use');
   });
 
   await t.test('a rolling update loses no connection', async (t) => {
-    const { at } = await scene.service('rolling');
-    await scene.endpoints('rolling', [a, b, c]);
-    const held = await hold(near, at, ['a', 'b', 'c']);
+    const { at } = await services.service('rolling');
+    await services.endpoints('rolling', [a, b, c]);
+    const dials = await holdConnections(near, at, ['a', 'b', 'c']);
     for (const step of rollingSteps([a, b, c])) {
-      await scene.endpoints('rolling', step);
+      await services.endpoints('rolling', step);
       const names = step.filter(({ fields }) => fields === undefined).map(({ server }) => server.name);
       await dialUntil(far, { protocol: 'tcp', address: at.ip, port: PORT }, answeredBy(...names));
     }
-    for (const dialling of held) {
-      const report = await dialling.stop();
+    for (const dial of dials) {
+      const report = await dial.stop();
       t.match(report, noLoss(report));
     }
   });
 
-  await t.test('a UDP flow leaves an endpoint that is gone', async (t) => {
-    const { at } = await scene.service('flow');
-    await scene.endpoints('flow', [a]);
+  await t.test('a UDP flow leaves an endpoint that was removed', async (t) => {
+    const { at } = await services.service('flow');
+    await services.endpoints('flow', [a]);
     const target = { protocol: 'udp', address: at.ip, port: PORT } as const;
     await dialUntil(near, target, answeredBy('a'));
     const flow = await near.keepConnection(target);
-    await scene.endpoints('flow', [c]);
+    await services.endpoints('flow', [c]);
     await dialUntil(near, target, answeredBy('c'));
-    // The flow is moved right after the rules.
+    // The flow moves shortly after the rules.
     let pods = (await flow.snapshot()).pods;
     const deadline = performance.now() + 30_000;
     while (!pods['c'] && performance.now() < deadline) pods = (await flow.snapshot()).pods;
@@ -290,15 +296,15 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
     t.match((await flow.stop()).pods, { a: before, c: Number });
   });
 
-  await t.test('nftlane is restarted, and what changed meanwhile is made up for', async (t) => {
-    const { at } = await scene.service('restart');
-    await scene.endpoints('restart', [a, b]);
-    const held = await hold(near, at, ['a', 'b']);
+  await t.test('a restart of nftlane loses no connection and applies changes made meanwhile', async (t) => {
+    const { at } = await services.service('restart');
+    await services.endpoints('restart', [a, b]);
+    const dials = await holdConnections(near, at, ['a', 'b']);
     const restarted = cluster.restartProxy(node);
-    await scene.endpoints('restart', [a, c]);
+    await services.endpoints('restart', [a, c]);
     await restarted;
-    for (const dialling of held) {
-      const report = await dialling.stop();
+    for (const dial of dials) {
+      const report = await dial.stop();
       t.match(report, noLoss(report));
     }
     const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
@@ -306,8 +312,8 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
   });
 }
 
-/** New connections of both kinds, at a rate, from when the Service is there on. */
-async function hold(client: Client, at: Addresses, names: readonly string[]): Promise<RunningDial[]> {
+/** Starts new TCP and UDP connections at a rate, once the Service works. */
+async function holdConnections(client: Client, at: Addresses, names: readonly string[]): Promise<RunningDial[]> {
   const targets = [
     { protocol: 'tcp', address: at.ip, port: PORT },
     { protocol: 'udp', address: at.ip6, port: PORT },
@@ -316,11 +322,11 @@ async function hold(client: Client, at: Addresses, names: readonly string[]): Pr
   return Promise.all(targets.map((target) => client.dialAtRate({ ...target, perSecond: 100, timeoutMs: 10_000 })));
 }
 
-/** Each server drains, is gone, and is back, one after the other. */
+/** Each server in turn drains, is removed, and is added again. */
 function* rollingSteps(servers: readonly Server[]): Generator<{ server: Server; fields?: ApiObject }[]> {
-  for (const leaving of servers) {
-    yield servers.map((server) => (server === leaving ? { server, fields: DRAINING } : { server }));
-    yield servers.filter((server) => server !== leaving).map((server) => ({ server }));
+  for (const replaced of servers) {
+    yield servers.map((server) => (server === replaced ? { server, fields: DRAINING } : { server }));
+    yield servers.filter((server) => server !== replaced).map((server) => ({ server }));
     yield servers.map((server) => ({ server }));
   }
 }

@@ -1,4 +1,4 @@
-// Measures the image: how large it is, how soon it has programmed a thousand Services, and what it takes then.
+// Benchmarks the image: its size, the time to program a thousand Services, and its memory.
 //   node test/integration/image/bench.ts [ARCHIVE]      after `make image`; as root
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,24 +13,24 @@ import { makeImageFiles, NODE_PROGRAM, startContainer } from './container.ts';
 import { SIZE } from './thousand-services.ts';
 
 const ROUNDS = 5;
-/** V8 gives back what it does not need any more a while after the load. */
+/** V8 returns unused memory to the kernel some seconds after the load. */
 const SETTLED_MS = 5_000;
 
-/** The program, whose pages come from disk again after this: what was written just now is in memory in pieces of 2 MB. */
+/** Drops a program from the page cache: a file that was just written is cached in pages of 2 MB. */
 const forgetPages = (program: string) => output('dd', [`if=${program}`, 'iflag=nocache', 'count=0']);
 
 const [, , archive] = process.argv;
 console.log((await makeImageFiles()).trim());
 if (archive !== undefined) console.log(`image: ${((await stat(archive)).size / 1e6).toFixed(0)} MB as an archive`);
 
-const given = await mkdtemp(join(tmpdir(), 'nftlane-image-'));
+const inputDirectory = await mkdtemp(join(tmpdir(), 'nftlane-image-'));
 const world = await createWorld();
 await output('sync', [NODE_PROGRAM]);
 await forgetPages(NODE_PROGRAM);
 try {
   const amount = Object.entries(SIZE).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const kubeconfig = join(given, 'kubeconfig');
-  await startProgram(world.node1, '../support/api-server/main.ts', [...amount, '--kubeconfig-out', kubeconfig]);
+  const kubeconfig = join(inputDirectory, 'kubeconfig');
+  await startProgram(world.node1, 'support/api-server/main.ts', [...amount, '--kubeconfig-out', kubeconfig]);
   const rounds: Measurement[] = [];
   for (let round = 0; round < ROUNDS; round++) rounds.push(await measure());
   const median = (key: keyof Measurement) =>
@@ -38,11 +38,11 @@ try {
   console.log(`${SIZE.services} Services of ${SIZE.endpoints} endpoints from an API server, median of ${ROUNDS}:`);
   console.log(`  start to everything programmed   ${median('completeMs').toFixed(0)} ms`);
   console.log(`  resident when settled            ${median('residentMb').toFixed(0)} MB`);
-  console.log(`    of that not the page cache's   ${median('ownMb').toFixed(0)} MB`);
+  console.log(`    without file pages             ${median('ownMb').toFixed(0)} MB`);
   console.log(`  resident at most                 ${median('peakMb').toFixed(0)} MB`);
 } finally {
   await world.destroy();
-  await rm(given, { recursive: true });
+  await rm(inputDirectory, { recursive: true });
 }
 
 interface Measurement {
@@ -55,7 +55,7 @@ interface Measurement {
 async function measure(): Promise<Measurement> {
   const flags = ['run', '--kubeconfig', '/run/input/kubeconfig', '--node-name', 'n1', '--log-format', 'json'];
   const started = performance.now();
-  const child = startContainer(world.node1, flags, { inputDirectory: given });
+  const child = startContainer(world.node1, flags, { inputDirectory });
   const daemon = new Daemon(child, () => Promise.reject(new Error('not asked')));
   await daemon.waitForLog('ruleset complete');
   const completeMs = performance.now() - started;

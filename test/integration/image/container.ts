@@ -1,4 +1,4 @@
-// Runs a program of the image as a pod of our DaemonSet has it: its root file system read-only, its capabilities, no more.
+// Runs a program of the image like a pod of the DaemonSet: read-only root file system and the DaemonSet's capabilities.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { podOf, renderOverlay } from '../../support/deployment/deployment.ts';
@@ -6,28 +6,28 @@ import type { Namespace } from '../../support/netns/namespace.ts';
 import { type ExecResult, output, type PipedChild } from '../../support/netns/process.ts';
 
 export interface Container {
-  /** Path of the program inside; the entrance of the image when absent. */
+  /** Path of the program in the image. Default: the image's entry point. */
   readonly program?: string;
-  /** The node's directory to show, read-only, at /run/input. */
+  /** A directory of the node to mount read-only at /run/input. */
   readonly inputDirectory?: string;
-  /** Directories of the node that are shown, too. */
+  /** Further directories of the node to mount. */
   readonly volumes?: readonly Volume[];
-  /** `NAME=value` each, besides what the image says. */
+  /** Environment variables besides the image's, as `NAME=value`. */
   readonly variables?: readonly string[];
-  /** Arguments of nsenter that lead to the node's mounts. Default: those of the test. */
+  /** nsenter arguments for the node's mount namespace. Default: the test's mount namespace. */
   readonly mountsOf?: readonly string[];
-  /** What is left of root's capabilities, or `all` of them. Default: what the DaemonSet asks for. */
+  /** The capabilities, or `all`. Default: those of the DaemonSet. */
   readonly capabilities?: readonly string[] | 'all';
-  /** Kernel settings can be written, as in the init container. Those of the machine cannot: its /sys stays as it is. */
+  /** Mounts /proc/sys writable, as in the init container. /sys stays read-only, to protect the machine. */
   readonly canWriteSettings?: boolean;
-  /** The file that programs lock for iptables-legacy is there, as in the DaemonSet of the migration. */
+  /** Provides the lock file of iptables-legacy, as the migration's DaemonSet does. */
   readonly hasXtablesLock?: boolean;
 }
 
 export interface Volume {
   /** A directory of the node. */
   readonly from: string;
-  /** The path inside. */
+  /** The path in the container. */
   readonly at: string;
   readonly isReadOnly: boolean;
 }
@@ -43,15 +43,15 @@ const CAPABILITIES = new Map([
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 const [ROOT, PROGRAM] = [`${REPOSITORY}.cache/image/root`, `${REPOSITORY}.cache/image/program`];
 
-/** The node inside, as a path outside. */
+/** The image's node executable, as a path on the host. */
 export const NODE_PROGRAM = `${ROOT}/usr/bin/node`;
 
-/** Makes the files of the image as far as they are not there. Fails when they are more than the limit. */
+/** Builds the missing files of the image. Fails when they exceed the size limit. */
 export function makeImageFiles(): Promise<string> {
   return output('env', ['-C', REPOSITORY, 'hack/image/files.sh'], { timeoutMs: 300_000 });
 }
 
-/** Runs it to its end in a network namespace. */
+/** Runs a program to its end in a network namespace. */
 export function runContainer(
   namespace: Namespace,
   args: readonly string[],
@@ -61,15 +61,15 @@ export function runContainer(
   return namespace.exec(command, rest, { timeoutMs: 30_000 });
 }
 
-/** Starts it; the process that is returned is the program itself, not a parent of it. */
+/** Starts a program. The returned process is the program itself, not a parent. */
 export function startContainer(namespace: Namespace, args: readonly string[], container: Container = {}): PipedChild {
   const [command, ...rest] = containerCommand(args, container);
   return namespace.spawn(command, rest);
 }
 
 /**
- * What a container runtime mounts, and nothing of the node beyond it. Writable are /dev/shm, /run/nftlane and volumes. The
- * image lies under a layer in which there are places to mount them.
+ * The mounts of a container runtime, and nothing else of the node. /dev/shm, /run/nftlane and volumes are writable. An
+ * overlay above the image provides the mount points.
  */
 const MOUNTS = `
 mount --make-rprivate /
@@ -109,7 +109,7 @@ mount -o remount,bind,ro "$ROOT"
 exec env -i "$@"
 `;
 
-/** Every step replaces the process of the one before. */
+/** The command that starts a container. Each step replaces the process of the previous one. */
 function containerCommand(args: readonly string[], container: Container): [string, ...string[]] {
   const { entrypoint, environment } = readDockerfile();
   const {
@@ -146,7 +146,7 @@ function containerCommand(args: readonly string[], container: Container): [strin
   ];
 }
 
-/** As capsh takes them. */
+/** The arguments of capsh that limit the capabilities. */
 function limits({ capabilities = daemonSetCapabilities() }: Container): string[] {
   if (capabilities === 'all') return [];
   const kept = new Set(capabilities.map((name) => CAPABILITIES.get(name)));
@@ -155,8 +155,8 @@ function limits({ capabilities = daemonSetCapabilities() }: Container): string[]
   return ['--no-new-privs', `--drop=${dropped.join()}`];
 }
 
-function flagValue(isSo = false): string {
-  return isSo ? 'yes' : '';
+function flagValue(isSet = false): string {
+  return isSet ? 'yes' : '';
 }
 
 function daemonSetCapabilities(): readonly string[] {
@@ -165,12 +165,12 @@ function daemonSetCapabilities(): readonly string[] {
 
 export interface ImageConfig {
   readonly entrypoint: string;
-  /** `NAME=value` each. */
+  /** As `NAME=value`. */
   readonly environment: readonly string[];
   readonly ports: readonly string[];
 }
 
-/** What the Dockerfile says of the image besides its files. */
+/** Reads the image's configuration from the Dockerfile. */
 export function readDockerfile(): ImageConfig {
   const text = readFileSync(`${REPOSITORY}Dockerfile`, 'utf8');
   const words = (instruction: string) => new RegExp(`^${instruction} (.*)$`, 'm').exec(text)?.[1] ?? '';

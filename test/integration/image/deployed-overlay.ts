@@ -1,4 +1,4 @@
-// The containers of our DaemonSet as an overlay describes them, on a node of the test's.
+// Runs the containers of a kustomize overlay's DaemonSet on a test node.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Container, configOf, podOf, renderOverlay } from '../../support/deployment/deployment.ts';
@@ -6,15 +6,15 @@ import type { ApiObject } from '../../support/deployment/merge.ts';
 import type { Installation, NodeFixture } from '../../support/fastpath/fast-path-world.ts';
 import { type Container as Limits, makeImageFiles, runContainer, startContainer, type Volume } from './container.ts';
 
-/** Manifests instead of an API server, which is all that differs from a cluster. */
+/** Reads manifests instead of an API server, the only difference from a cluster. */
 const SOURCE = ['--manifests', '/run/input'];
 
 export interface DeployedOverlay extends Installation {
   /** Runs the init container to its end. */
-  initialise(): ReturnType<typeof runContainer>;
+  initialize(): ReturnType<typeof runContainer>;
 }
 
-/** An overlay's arguments, capabilities and mounts, without some of the capabilities. */
+/** Prepares an overlay's containers with its arguments, capabilities and mounts, `without` some capabilities. */
 export async function deploy(
   overlay: string,
   node: NodeFixture,
@@ -22,7 +22,7 @@ export async function deploy(
 ): Promise<DeployedOverlay> {
   const objects = renderOverlay(overlay);
   const [daemon, first] = [podOf(objects).containers[0], podOf(objects).initContainers[0]];
-  if (daemon === undefined || first === undefined) throw new Error(`There are no containers in "${overlay}"`);
+  if (daemon === undefined || first === undefined) throw new Error(`Cannot deploy "${overlay}": it has no containers`);
   await Promise.all([makeImageFiles(), writeConfig(objects, node)]);
   const namespace = node.world.node1;
   const limits = limitsOf(daemon, objects, node, without);
@@ -32,7 +32,7 @@ export async function deploy(
     cleanupArgs: [],
     start: (args) => startContainer(namespace, args, limits),
     exec: (args) => runContainer(namespace, args, limits),
-    initialise: () => runContainer(namespace, first.args, limitsOf(first, objects, node)),
+    initialize: () => runContainer(namespace, first.args, limitsOf(first, objects, node)),
   };
 }
 
@@ -43,9 +43,9 @@ function limitsOf(
   without: readonly string[] = [],
 ): Limits {
   const { privileged, readOnlyRootFilesystem, allowPrivilegeEscalation, capabilities } = securityContext;
-  // Anything else would be another container than startContainer makes.
+  // startContainer always applies these restrictions.
   if (!readOnlyRootFilesystem || (!privileged && allowPrivilegeEscalation !== false))
-    throw new Error('Cannot run a container that may do more');
+    throw new Error('Cannot run the container: it has more rights than the test applies');
   const volumes = new Map(podOf(objects).volumes.map((volume) => [volume.name, volume]));
   return {
     inputDirectory: join(scratch, 'manifests'),
@@ -60,11 +60,11 @@ function limitsOf(
   };
 }
 
-/** The test's directory in the place of one of the node; of the ConfigMap, where there is no such. */
+/** The test's directory that replaces a directory of the node, or the ConfigMap's without a `path`. */
 function directoryOf(path: string | undefined, scratch: string): string {
   const name =
     { '/run/nftlane': 'run', '/sys/fs/bpf': 'bpf' }[path ?? ''] ?? (path === undefined ? 'config' : undefined);
-  if (name === undefined) throw new Error(`Nothing stands for "${path}" of the node`);
+  if (name === undefined) throw new Error(`Cannot mount "${path}": the test has no directory for it`);
   return join(scratch, name);
 }
 

@@ -1,14 +1,14 @@
-// The fast path as the overlay `fastpath` deploys it: with the image's files, and the manifest's arguments, rights and mounts.
+// Tests the fast path as the overlay `fastpath` deploys it: the image's files with the manifest's arguments, rights and mounts.
 import t from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import { type DeployedOverlay, deploy } from './deployed-overlay.ts';
 
 t.setTimeout(110_000);
-let initialise: DeployedOverlay['initialise'] | undefined;
+let initialize: DeployedOverlay['initialize'] | undefined;
 const fast = await createFastPathWorld(async (node) => {
   const deployed = await deploy('fastpath', node);
-  initialise = deployed.initialise;
+  initialize = deployed.initialize;
   return deployed;
 });
 t.teardown(() => fast.close());
@@ -18,8 +18,8 @@ await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARG
 await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
 const dialer = await world.client.dialer();
 
-t.test('a Service is served by way of the programs, without more rights than the manifest gives', async (t) => {
-  t.match(await initialise?.(), { status: 0, stderr: /the fast path is prepared/ });
+t.test('the fast path serves a Service with the rights of the manifest', async (t) => {
+  t.match(await initialize?.(), { status: 0, stderr: /the fast path is prepared/ });
   await fast.startDaemon('--fast-path', 'required');
   const view = await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === 4);
   t.match(view, { uplinks: [{ name: 'lan' }], podDevices: ['pod-a', 'pod-b'], skipped: [] });
@@ -34,7 +34,7 @@ t.test('a Service is served by way of the programs, without more rights than the
   }
 });
 
-t.test('a container that is started anew finds what the one before has pinned, and loses no connection', async (t) => {
+t.test('a restarted container reuses the pinned maps and programs, and loses no connection', async (t) => {
   const keep = (family: 'ip' | 'ip6') =>
     dialer.keepConnection({ protocol: 'tcp', address: NODES.node1[family], port: NODE_PORT, timeoutMs: 5000 });
   const kept = await Promise.all(Array.from({ length: 20 }, (_, i) => keep(i % 2 === 0 ? 'ip' : 'ip6')));
@@ -43,21 +43,27 @@ t.test('a container that is started anew finds what the one before has pinned, a
     await end();
     t.not(await fast.pins(), '');
     await fast.startDaemon('--fast-path', 'required');
-    const view = await fast.waitFor('it has looked', ({ reason = '' }) => !reason.startsWith('it has not begun yet'));
+    const view = await fast.waitFor(
+      'the fast path has been checked',
+      ({ reason = '' }) => !reason.startsWith('it has not begun yet'),
+    );
     t.match(view, { state: 'on', podDevices: ['pod-a', 'pod-b'], skipped: [] });
     t.strictSame(view.uplinks, [{ name: 'lan' }]);
   }
   const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
-  t.ok(before >= taken, 'it counts on');
+  t.ok(before >= taken, 'the counters continue');
   const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
   t.equal(report.answered, 20);
-  t.ok((await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before >= 20, 'new connections are taken, too');
+  t.ok(
+    (await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before >= 20,
+    'new connections take the fast path',
+  );
   for (const { attempts, answered, errors } of await Promise.all(kept.map((one) => one.stop()))) {
     t.equal(answered, attempts, JSON.stringify(errors));
   }
 });
 
-t.test('a daemon of the base, which cannot reach what is attached, says so, and so does cleanup there', async (t) => {
+t.test('a daemon and cleanup of the base overlay, which cannot reach the attached programs, report it', async (t) => {
   await fast.daemon.stop();
   await fast.install((node) => deploy('base', node));
   const daemon = await fast.startDaemon();
@@ -74,14 +80,14 @@ t.test('a daemon of the base, which cannot reach what is attached, says so, and 
   await fast.startDaemon();
 });
 
-t.test('cleanup inside leaves nothing on the node', async (t) => {
+t.test('cleanup in the container leaves nothing on the node', async (t) => {
   await fast.daemon.stop();
   t.match(await fast.cleanup(), { status: 0, stderr: '', stdout: /^removed the fast path at / });
   t.equal(await fast.pins(), '');
   t.match(await fast.cleanup(), { status: 0, stderr: '', stdout: 'nothing to remove\n' });
 });
 
-t.test('without BPF it says what is missing, and ends where the fast path is required', async (t) => {
+t.test('without CAP_BPF the daemon reports it, and exits where the fast path is required', async (t) => {
   await fast.install((node) => deploy('fastpath', node, { without: ['BPF'] }));
   const { status, stderr } = await fast.runDaemonToExit('--fast-path', 'required');
   t.equal(status, 3);

@@ -1,4 +1,4 @@
-// The files of the image, run as a pod has them: what is inside works, and works with no more than NET_ADMIN.
+// Tests the image's files with the rights of a pod: every program runs, and nftlane needs only NET_ADMIN.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,23 +10,23 @@ import { createWorld } from '../../support/netns/world.ts';
 import { makeImageFiles, readDockerfile, runContainer, startContainer } from './container.ts';
 import { SIZE, writeThousandServices } from './thousand-services.ts';
 
-/** Right after the load; `make image-bench` measures what is left when it has settled. Node's own code does not count here. */
+/** Limit of anonymous memory right after the load; `make image-bench` measures the settled memory. */
 const OWN_MEMORY_MB = 60;
 const NODE = ['--node-name', 'n1', '--cluster-cidr', '10.128.0.0/9', '--bind-address', NODES.node1.ip];
 const RUN = ['run', '--manifests', '/run/input', ...NODE, '--log-format', 'json'];
 
 t.setTimeout(360_000);
 await makeImageFiles();
-const given = await mkdtemp(join(tmpdir(), 'nftlane-image-'));
+const inputDirectory = await mkdtemp(join(tmpdir(), 'nftlane-image-'));
 const world = await createWorld();
 t.teardown(async () => {
   await world.destroy();
-  await rm(given, { recursive: true });
+  await rm(inputDirectory, { recursive: true });
 });
-await writeThousandServices(given);
+await writeThousandServices(inputDirectory);
 const { node1, node2 } = world;
 
-t.test('every program in it finds its libraries', async (t) => {
+t.test('every program of the image finds its libraries', async (t) => {
   const programs = ['ip', 'tc', 'ss'].map((name) => [name, '-V'] as const);
   const others = ['nft', 'conntrack', 'ipset', 'kmod'].map((name) => [name, '--version'] as const);
   const tables = ['iptables', 'ip6tables'].flatMap((name) =>
@@ -41,7 +41,7 @@ t.test('every program in it finds its libraries', async (t) => {
   }
 });
 
-t.test('nftlane is its entrance, and has the name of kube-proxy besides', async (t) => {
+t.test('nftlane is the entry point, also under the name kube-proxy', async (t) => {
   t.match(await runContainer(node1, ['version']), { status: 0, stdout: /^nftlane \d+\.\d+\.\d+\n$/, stderr: '' });
   t.match(await runContainer(node1, ['--help'], { program: '/usr/local/bin/kube-proxy' }), {
     status: 0,
@@ -50,38 +50,42 @@ t.test('nftlane is its entrance, and has the name of kube-proxy besides', async 
   t.strictSame(readDockerfile().ports, ['10249/tcp', '10256/tcp']);
 });
 
-t.test('render needs nothing at all', async (t) => {
+t.test('render needs no capabilities', async (t) => {
   const { status, stdout, stderr } = await runContainer(node1, ['render', '-f', '/run/input'], {
-    inputDirectory: given,
+    inputDirectory,
     capabilities: [],
   });
   t.match({ status, stderr }, { status: 0, stderr: '' });
   t.match(stdout, /table ip nftlane/);
 });
 
-t.test('run programs the kernel with NET_ADMIN alone, once the init container has made the settings', async (t) => {
-  const initial = await runContainer(node1, ['run', '--init-only'], { canWriteSettings: true });
-  t.match(initial, { status: 0, stderr: /nf_conntrack_tcp_timeout_established/ });
-  const child = startContainer(node1, RUN, { inputDirectory: given });
-  const diff = () => runContainer(node1, ['diff', '-f', '/run/input', ...NODE], { inputDirectory: given });
-  const daemon = new Daemon(child, diff);
-  const complete = await daemon.waitForLog('ruleset complete');
-  t.match(complete, { services: SIZE.services });
-  const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-  for (const line of ['CapPrm', 'CapEff', 'CapBnd']) t.match(status, new RegExp(`^${line}:\\t0000000000001000$`, 'm'));
-  t.match(status, /^NoNewPrivs:\t1$/m);
-  t.match(status, /^Uid:\t0\t/m);
-  t.match(await diff(), { status: 0 });
-  const own = memoryMb(child.pid ?? 0, 'RssAnon');
-  t.ok(own > 0 && own <= OWN_MEMORY_MB, `${own.toFixed(0)} MB of its own`);
-  t.strictSame(
-    daemon.log.filter(({ level }) => level !== 'info'),
-    [],
-  );
-  t.equal(await daemon.stop(), 0);
-});
+t.test(
+  'run programs the kernel with NET_ADMIN alone, after the init container has applied kernel settings',
+  async (t) => {
+    const initial = await runContainer(node1, ['run', '--init-only'], { canWriteSettings: true });
+    t.match(initial, { status: 0, stderr: /nf_conntrack_tcp_timeout_established/ });
+    const child = startContainer(node1, RUN, { inputDirectory });
+    const diff = () => runContainer(node1, ['diff', '-f', '/run/input', ...NODE], { inputDirectory });
+    const daemon = new Daemon(child, diff);
+    const complete = await daemon.waitForLog('ruleset complete');
+    t.match(complete, { services: SIZE.services });
+    const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
+    for (const line of ['CapPrm', 'CapEff', 'CapBnd'])
+      t.match(status, new RegExp(`^${line}:\\t0000000000001000$`, 'm'));
+    t.match(status, /^NoNewPrivs:\t1$/m);
+    t.match(status, /^Uid:\t0\t/m);
+    t.match(await diff(), { status: 0 });
+    const own = memoryMb(child.pid ?? 0, 'RssAnon');
+    t.ok(own > 0 && own <= OWN_MEMORY_MB, `${own.toFixed(0)} MB of anonymous memory`);
+    t.strictSame(
+      daemon.log.filter(({ level }) => level !== 'info'),
+      [],
+    );
+    t.equal(await daemon.stop(), 0);
+  },
+);
 
-t.test('what takes over from kube-proxy is allowed to, with the capabilities of the migration', async (t) => {
+t.test('the programs of the migration from kube-proxy work with the capabilities of its overlay', async (t) => {
   for (const name of ['iptables', 'ip6tables']) {
     const asMigrated = { capabilities: ['NET_ADMIN', 'NET_RAW'], hasXtablesLock: true };
     const add = ['-t', 'nat', '-N', 'KUBE-SERVICES'];
@@ -90,16 +94,16 @@ t.test('what takes over from kube-proxy is allowed to, with the capabilities of 
       t.match(await runContainer(node2, add, container), { status: 0, stderr: '' }, `${name}-${kind}`);
     }
     const nft = await runContainer(node2, ['-t', 'nat', '-X'], { program: `/usr/sbin/${name}-nft` });
-    t.match(nft, { status: 0 }, `${name}-nft does without NET_RAW and without the lock`);
+    t.match(nft, { status: 0 }, `${name}-nft needs neither NET_RAW nor the lock`);
     const legacy = { program: `/usr/sbin/${name}-legacy`, hasXtablesLock: true };
-    t.match(await runContainer(node2, ['-t', 'nat', '-X'], legacy), { status: 3 }, `${name}-legacy does not`);
+    t.match(await runContainer(node2, ['-t', 'nat', '-X'], legacy), { status: 3 }, `${name}-legacy needs NET_RAW`);
   }
   const sets = await runContainer(node2, ['create', 'KUBE-X', 'hash:ip'], { program: '/usr/sbin/ipset' });
   t.match(sets, { status: 0, stderr: '' });
 });
 
-t.test('run without NET_ADMIN says what it misses', async (t) => {
-  const { status, stderr } = await runContainer(node2, RUN, { inputDirectory: given, capabilities: [] });
+t.test('run without NET_ADMIN reports the missing capability', async (t) => {
+  const { status, stderr } = await runContainer(node2, RUN, { inputDirectory, capabilities: [] });
   t.equal(status, 3);
   t.match(stderr, /NET_ADMIN|privileg|permitted/i);
 });

@@ -1,4 +1,4 @@
-// A thousand Services with three endpoints each, as a manifest.
+// Writes a thousand Services with three endpoints each as a manifest.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KINDS } from '../../../src/services/objects/kinds.ts';
@@ -6,7 +6,7 @@ import { putBulk } from '../../support/api-server/bulk-objects.ts';
 
 export const SIZE = { services: 1000, endpoints: 3 };
 
-/** Writes it into a directory. */
+/** Writes the manifest into a directory. */
 export async function writeThousandServices(directory: string): Promise<void> {
   const documents: string[] = [];
   putBulk(

@@ -3,7 +3,7 @@
 import { Engine, type Refusal } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Address } from '../net/address.ts';
-import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { NodeOptions } from '../nftables/compile/node-view.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { Node } from '../services/objects/node.ts';
@@ -19,7 +19,7 @@ export interface DaemonState {
   readonly source: string;
   /** All objects have been seen once. */
   readonly ready: boolean;
-  readonly options: ProxyOptions;
+  readonly options: NodeOptions;
   readonly hostAddresses: readonly Address[];
   readonly objects: {
     readonly Service: readonly Service[];

@@ -6,7 +6,7 @@ import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { readHost } from '../host/network/read-host.ts';
 import { EnvironmentError, OperationalError } from '../lib/operational-error.ts';
 import type { Family } from '../net/family.ts';
-import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { NodeOptions, ProxyOptions } from '../nftables/compile/node-view.ts';
 import { RESET_CONNECTIONS_CHECK } from '../nftables/compile/static-chains.ts';
 import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 import { deliverManifests } from '../sources/manifests/deliver-manifests.ts';
@@ -74,12 +74,12 @@ async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelL
 }
 
 /** An engine with the objects of manifests, not compiled yet. Throws {@link OperationalError} of kind `input` when a file cannot be read. */
-export async function loadEngine(file: string, proxy: ProxyOptions): Promise<DesiredState> {
+export async function loadEngine(file: string, options: NodeOptions): Promise<DesiredState> {
   const manifests = await loadManifests(file);
   if (manifests.errors.length > 0) {
     throw new OperationalError('input', manifests.errors.map((error) => error.message).join('\n'));
   }
-  const engine = new Engine(proxy);
+  const engine = new Engine(options);
   engine.setHostAddresses((await readHost()).addresses);
   deliverManifests(manifests.objects, engine);
   return { engine, issues: [...manifests.issues, ...engine.store.issues()] };

@@ -4,7 +4,7 @@ import { invariant } from '../lib/invariant.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { compileService, frontendKey } from '../nftables/compile/compile-service.ts';
-import { buildNodeView, type NodeView, type ProxyOptions } from '../nftables/compile/node-view.ts';
+import { buildNodeView, type NodeOptions, type NodeView } from '../nftables/compile/node-view.ts';
 import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
 import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import { type Change, type ElementListing, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
@@ -33,7 +33,7 @@ export type { KernelListing, Refusal } from './kernel-state.ts';
 export class Engine implements Sink {
   readonly store = new Store();
   /** Set by {@link setOptions} alone. */
-  options: ProxyOptions;
+  options: NodeOptions;
   /** Each is told of every Service as soon as it is compiled, with a test for frontends that it has to itself. */
   readonly onCompiled: ((service: string, owns: (frontend: Frontend) => boolean) => void)[] = [];
   readonly #ledger = new Ledger(allSetsAndMaps());
@@ -51,7 +51,7 @@ export class Engine implements Sink {
   /** What the kernel held at the start, until the first compilation has taken its slots from it. */
   #previousListing: ElementListing | undefined;
 
-  constructor(options: ProxyOptions) {
+  constructor(options: NodeOptions) {
     this.options = options;
     this.#node = this.#buildNodeView();
   }
@@ -87,7 +87,7 @@ export class Engine implements Sink {
   }
 
   /** Other options: everything is compiled anew. The name of the node must be the same. */
-  setOptions(options: ProxyOptions): void {
+  setOptions(options: NodeOptions): void {
     invariant(options.nodeName === this.options.nodeName, 'a node keeps its name');
     this.options = options;
     this.store.touchNode();

@@ -1,7 +1,7 @@
 // Objects as far as they are proxied on this node.
 
 import type { Family } from '../net/family.ts';
-import type { ProxyOptions } from '../nftables/compile/node-view.ts';
+import type { NodeOptions } from '../nftables/compile/node-view.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Service } from '../services/objects/service.ts';
@@ -10,7 +10,7 @@ import type { Service } from '../services/objects/service.ts';
 export function filterProxied<K extends Kind>(
   kind: K,
   object: ReadResult<KindMap[K]>,
-  options: ProxyOptions,
+  options: NodeOptions,
 ): ReadResult<KindMap[K]> {
   const { families, proxiesExternalIps = true } = options;
   if (kind !== 'Service' || object.value === undefined || (families === undefined && proxiesExternalIps)) return object;
@@ -25,7 +25,7 @@ export function filterProxied<K extends Kind>(
 export function filterAllProxied<K extends Kind>(
   kind: K,
   objects: readonly ReadResult<KindMap[K]>[],
-  options: ProxyOptions,
+  options: NodeOptions,
 ): ReadResult<KindMap[K]>[] {
   return objects.map((object) => filterProxied(kind, object, options));
 }

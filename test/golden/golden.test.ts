@@ -6,7 +6,7 @@ import { findDrift, modifiedChainDrift } from '../../src/engine/drift.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { render } from '../../src/engine/render.ts';
 import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
-import { DEFAULT_OPTIONS, type ProxyOptions } from '../../src/nftables/compile/node-view.ts';
+import { DEFAULT_OPTIONS, type NodeOptions } from '../../src/nftables/compile/node-view.ts';
 import { allSetsAndMaps } from '../../src/nftables/compile/sets-and-maps.ts';
 import type { NodePortAddress } from '../../src/services/model/node-port-addresses.ts';
 import { formatIssue } from '../../src/services/objects/validation-issue.ts';
@@ -48,7 +48,7 @@ function toNodePortAddress(text: string): readonly NodePortAddress[] {
 
 function toOptions(given: GivenOptions) {
   const { masqueradeAll = false, resetsEnded, clusterCidrs = [], interfacePrefix, nodePortAddresses } = given;
-  const options: ProxyOptions = {
+  const options: NodeOptions = {
     ...DEFAULT_OPTIONS,
     nodeName: 'n1',
     masqueradeAll,

@@ -21,15 +21,22 @@ export interface ProxyOptions {
   readonly nodePortAddresses: readonly NodePortAddress[];
   /** A load balancer address whose source ranges cannot be used in its family is closed, instead of open to everybody. */
   readonly strictSourceRanges: boolean;
-  /** The families that this machine has; absent for both. */
-  readonly families?: readonly Family[] | undefined;
   /** Whether external IPs of Services are proxied; absent for yes. */
   readonly proxiesExternalIps?: boolean | undefined;
   /** Stands for the Node's own address of its family. */
   readonly bindAddress?: Address | undefined;
+}
+
+/** What this machine can do, as the daemon found out at start. */
+export interface HostCapabilities {
+  /** The address families of this machine; absent for both. */
+  readonly families?: readonly Family[] | undefined;
   /** Whether connections that the fast path has to give up are reset; absent for no. */
   readonly resetsConnections?: boolean | undefined;
 }
+
+/** Everything that is fixed before objects are known. */
+export type NodeOptions = ProxyOptions & HostCapabilities;
 
 /** How a pod's packet is told from others. */
 export type DetectLocal =
@@ -74,7 +81,7 @@ export interface NodeFacts {
 }
 
 /** Joins options and facts. */
-export function buildNodeView(options: ProxyOptions, facts: NodeFacts): NodeView {
+export function buildNodeView(options: NodeOptions, facts: NodeFacts): NodeView {
   const { node } = facts;
   const cidrs = withoutOverlaps(facts.serviceCidrs);
   const ofFamily = (family: Family) => cidrs.filter((prefix) => prefix.family === family).map((prefix) => prefix.text);

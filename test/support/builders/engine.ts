@@ -3,14 +3,14 @@
 import { Engine } from '../../../src/engine/engine.ts';
 import type { Transaction } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
-import { DEFAULT_OPTIONS, type ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
+import { DEFAULT_OPTIONS, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import { printElement } from '../../../src/nftables/syntax/operation.ts';
 import type { ApiObject } from '../deployment/merge.ts';
 import { replaceAll } from './put-objects.ts';
 
 /** An engine on node n1 that has been given everything there is, and has compiled it. Its kernel is empty. */
-export function engineOf(objects: readonly ApiObject[] = [], options: Partial<ProxyOptions> = {}): Engine {
+export function engineOf(objects: readonly ApiObject[] = [], options: Partial<NodeOptions> = {}): Engine {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options });
   replaceAll(engine, objects);
   engine.adopt({ elements: new Map(), chains: [] });

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { NodeLogger } from '../../../src/controller/node-logger.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
-import type { ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
+import type { NodeOptions } from '../../../src/nftables/compile/node-view.ts';
 import { recordLog } from '../../support/api-server/recorder.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { node } from '../../support/builders/node.ts';
@@ -14,7 +14,7 @@ const TWO_FAMILIES = { status: { addresses: ADDRESSES } };
 const PODS = [parsePrefix('10.1.0.0/16') ?? []].flat();
 
 /** What is logged when a node with these objects and options has synced. */
-function logged(objects: readonly ApiObject[], options: Partial<ProxyOptions>, hostAddresses = ['192.0.2.1']) {
+function logged(objects: readonly ApiObject[], options: Partial<NodeOptions>, hostAddresses = ['192.0.2.1']) {
   const engine = engineOf(objects, options);
   engine.setHostAddresses(hostAddresses);
   engine.compile();
@@ -39,7 +39,7 @@ t.test('NodeLog tells what the node is once, and again when that changes', async
 });
 
 t.test('NodeLog warns of what is hardly meant', async (t) => {
-  const cases: [options: Partial<ProxyOptions>, objects: ApiObject[], warnings: RegExp[]][] = [
+  const cases: [options: Partial<NodeOptions>, objects: ApiObject[], warnings: RegExp[]][] = [
     [{}, [node('n1')], [/clusterCIDR is empty/]],
     [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1')], [/there are no podCIDRs of the Node/]],
     [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }, [], [/no address of this node is known/]],

@@ -1,6 +1,6 @@
 // Where inspection commands get the wanted state from: the running daemon, or manifests.
 
-import { Engine, type KernelListing } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { readHost } from '../host/network/read-host.ts';
@@ -8,6 +8,7 @@ import { EnvironmentError, OperationalError } from '../lib/operational-error.ts'
 import type { Family } from '../net/family.ts';
 import type { NodeOptions, ProxyOptions } from '../nftables/compile/node-view.ts';
 import { RESET_CONNECTIONS_CHECK } from '../nftables/compile/static-chains.ts';
+import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 import { deliverManifests } from '../sources/manifests/deliver-manifests.ts';
 import { loadManifests } from '../sources/manifests/load-manifests.ts';
@@ -66,7 +67,7 @@ export async function fetchDaemonState(
 /** Whether the fast path is on depends on this machine: what the kernel has for it counts as wanted. */
 async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<DesiredState> {
   const families: Family[] | undefined = (await ipv6UnavailableReason()) === undefined ? undefined : ['ip'];
-  const resetsEnded = listing.chains.some((target) => target.endsWith(` ${RESET_CONNECTIONS_CHECK}`));
+  const resetsEnded = listing.chains.some(({ name }) => name === RESET_CONNECTIONS_CHECK);
   const { engine, issues } = await loadEngine(file, { ...proxy, families, resetsConnections: resetsEnded });
   engine.adopt(listing);
   engine.compile();

@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
+import { refKey } from '../nftables/syntax/object-ref.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Sink } from '../services/objects/sink.ts';
@@ -164,7 +165,7 @@ export class SyncController implements Sink {
     if (!this.#complete || !engine.isKernelKnown || tables.ruleCounts === undefined) return;
     if (clock.now() - this.#checkedAt < CHECK_INTERVAL_MS) return;
     this.#checkedAt = clock.now();
-    const altered = modifiedChains(engine, await tables.ruleCounts());
+    const altered = modifiedChains(engine, await tables.ruleCounts()).map(refKey);
     if (altered.length === 0) return;
     this.#notify((observer) => observer.chainsModified?.(altered));
     engine.invalidate();

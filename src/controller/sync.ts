@@ -1,13 +1,13 @@
 // One sync: from what is wanted now to what the kernel holds.
 
-import type { Engine, KernelListing, Refusal } from '../engine/engine.ts';
+import type { Engine, Refusal } from '../engine/engine.ts';
 import { linesOf, operationsOf, type Transaction } from '../engine/transaction.ts';
 import { type Clock, systemClock } from '../host/clock.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../nftables/client/nft-error.ts';
-import { setOrMapKey } from '../nftables/plan/ledger.ts';
 import type { SetOrMap } from '../nftables/syntax/element.ts';
 import { isDrift, type NftErrorMessage } from '../nftables/syntax/error-message.ts';
-import type { ListedElement } from '../nftables/syntax/listing.ts';
+import type { CounterListing, KernelListing, RuleCount } from '../nftables/syntax/kernel-listing.ts';
+import { refKey } from '../nftables/syntax/object-ref.ts';
 import { deleteElement, type Operation } from '../nftables/syntax/operation.ts';
 import { StageTimer, type StageTimes } from './stage-timer.ts';
 
@@ -15,10 +15,10 @@ import { StageTimer, type StageTimes } from './stage-timer.ts';
 export interface Nftables {
   apply(lines: readonly string[]): Promise<void>;
   list(): Promise<KernelListing>;
-  /** How many rules each of our chains has, by `family name`. */
-  ruleCounts?(): Promise<ReadonlyMap<string, number>>;
-  /** The elements of these objects, by `family name`; objects that are not there have none. */
-  listElements(objects: readonly SetOrMap[]): Promise<ReadonlyMap<string, readonly ListedElement[]>>;
+  /** How many rules each of our chains has. */
+  ruleCounts?(): Promise<readonly RuleCount[]>;
+  /** The elements of these objects; objects that are not there have none. */
+  listElements(objects: readonly SetOrMap[]): Promise<CounterListing>;
 }
 
 /** What a sync did. */
@@ -178,7 +178,7 @@ async function removeStaleAffinity(engine: Engine, tables: Nftables): Promise<vo
   if (affinityMaps.length === 0) return;
   const listed = await tables.listElements(affinityMaps.map(({ object }) => object));
   const lines = affinityMaps.flatMap(({ object, endpoints }) =>
-    (listed.get(setOrMapKey(object)) ?? [])
+    (listed.get(refKey(object)) ?? [])
       .filter(({ data }) => !endpoints.has(data))
       .map(({ key }) => deleteElement(object, key, '').line),
   );
@@ -205,11 +205,11 @@ async function runSkippingMissing(tables: Nftables, lines: readonly string[]): P
  * Returns whether they are gone.
  */
 async function removeStaleChains(engine: Engine, tables: Nftables, { all }: { all: boolean }): Promise<boolean> {
-  const { targets, operations, hasAffinity } = engine.staleChains();
-  if (targets.length === 0 || !(all || hasAffinity)) return true;
+  const { chains, operations, hasAffinity } = engine.staleChains();
+  if (chains.length === 0 || !(all || hasAffinity)) return true;
   try {
     await tables.apply(operations.map((operation) => operation.line));
-    engine.removed(targets);
+    engine.removed(chains);
     return true;
   } catch (error) {
     if (error instanceof NftOutcomeUnknown) engine.invalidate();

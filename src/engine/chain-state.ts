@@ -1,101 +1,122 @@
-// Which chains the kernel has, as far as we know, and what must be written so that it has those that we want.
+// Which chains the kernel has, as far as is known, and what must be written so that it has the desired ones.
 
+import { compare } from '../lib/compare.ts';
 import type { Family } from '../net/family.ts';
 import { affinityIdOf, affinityMapNames, endpointChain } from '../nftables/compile/endpoint-chains.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { resetConnections } from '../nftables/compile/sets-and-maps.ts';
 import { RESET_CONNECTIONS_CHECK, staticChains } from '../nftables/compile/static-chains.ts';
+import { type ObjectRef, type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
 import { addSetOrMap, deleteChain, deleteSetOrMap, type Operation, writeChain } from '../nftables/syntax/operation.ts';
 import type { Chain } from '../nftables/syntax/statement.ts';
 
-/** A chain to be written. */
+/** A chain to be written, with the chains, sets and maps that only it uses. */
 export interface ChainWrite {
-  /** `family name`. */
-  readonly target: string;
+  readonly chain: ObjectRef;
   readonly text: string;
   readonly operations: readonly Operation[];
 }
 
-/** Chains that nothing leads to any more. */
+/** Chains that no element or rule refers to any more. */
 export interface StaleChains {
-  readonly targets: readonly string[];
+  readonly chains: readonly ObjectRef[];
   readonly operations: readonly Operation[];
-  /** Among them are chains of affinity, which must be gone, with their memories, before they could be wanted again. */
+  /** Some are chains of affinity: they must be gone, with their maps, before they could be desired again. */
   readonly hasAffinity: boolean;
 }
 
-/** Chains by `family name`, with the text that was last written: `undefined` for one that is there, we know not how. */
+interface InstalledChain {
+  readonly chain: ObjectRef;
+  /** What was last written; `undefined` for a listed chain, whose rules are not known. */
+  readonly text: string | undefined;
+}
+
+/** The installed chains. Companions (see {@link companionOwner}) count as part of their owner. */
 export class ChainState {
-  readonly #installed = new Map<string, string | undefined>();
-  /** The static chains of the node as it was last seen. */
-  #static: readonly ChainWrite[] = [];
+  readonly #installed = new Map<RefKey, InstalledChain>();
+  /** The static chains of {@link #node}. */
+  #static: ReadonlyMap<RefKey, ChainWrite> = new Map();
   #node: NodeView | undefined;
 
   /** Forgets everything but the names that a listing showed. */
-  rebase(targets: readonly string[]): void {
+  rebase(chains: readonly ObjectRef[]): void {
     this.#installed.clear();
-    const listed = new Set(targets);
-    for (const target of targets) if (!listed.has(companionOwner(target))) this.#installed.set(target, undefined);
+    const listed = new Set(chains.map(refKey));
+    for (const chain of chains) {
+      const owner = companionOwner(chain);
+      if (owner === undefined || !listed.has(refKey(owner)))
+        this.#installed.set(refKey(chain), { chain, text: undefined });
+    }
   }
 
-  /** What must be written for this node, and for the chains that elements lead to. */
-  writes(node: NodeView, targets: Iterable<string>): ChainWrite[] {
+  /** What must be written for this node and for the chains that elements refer to, sorted by name. */
+  writes(node: NodeView, targets: ReadonlyMap<RefKey, ObjectRef>): ChainWrite[] {
     const nodeChanged = this.#updateNode(node);
-    const outdated = this.#static.filter(({ target, text }) => this.#installed.get(target) !== text);
-    const candidates = [...targets].filter((target) => nodeChanged || this.#installed.get(target) === undefined);
-    const missing = candidates
-      .filter((target) => !this.#isStatic(target))
-      .map((target) => toEndpointChainWrite(target, node));
-    return [...outdated, ...missing.filter(({ target, text }) => this.#installed.get(target) !== text)];
+    const missing: RefKey[] = [];
+    for (const key of targets.keys()) {
+      const isOutdated = nodeChanged || this.#installed.get(key)?.text === undefined;
+      if (isOutdated && !this.#static.has(key)) missing.push(key);
+    }
+    const endpointChains = missing.sort(compare).flatMap((key): [RefKey, ChainWrite][] => {
+      const chain = targets.get(key);
+      return chain === undefined ? [] : [[key, toEndpointChainWrite(chain, node)]];
+    });
+    return [...this.#static, ...endpointChains]
+      .filter(([key, { text }]) => this.#installed.get(key)?.text !== text)
+      .map(([, write]) => write);
   }
 
   committed(writes: Iterable<ChainWrite>): void {
-    for (const { target, text } of writes) this.#installed.set(target, text);
+    for (const { chain, text } of writes) this.#installed.set(refKey(chain), { chain, text });
   }
 
-  /** Chains that nothing leads to any more, and the operations that remove them with all that only they needed. */
-  staleChains(isTarget: (target: string) => boolean): StaleChains {
-    const isNeeded = (target: string) => isTarget(target) || isTarget(companionOwner(target)) || this.#isStatic(target);
-    const targets = [...this.#installed.keys()].filter((target) => !isNeeded(target));
-    const stale = new Set(targets);
-    const inUse = new Set([...this.#installed.keys()].filter((target) => !stale.has(target)).map(affinityTarget));
-    const affinityMaps = new Set(targets.map(affinityTarget).filter((map) => map !== undefined && !inUse.has(map)));
-    const chains = targets.flatMap((target) => chainNames(target).map((name) => deleteChain(familyOf(target), name)));
-    const sets = targets
-      .filter((target) => nameOf(target) === RESET_CONNECTIONS_CHECK)
-      .map((t) => resetConnections(familyOf(t)));
-    const objects = [...affinityMaps].flatMap((map) => deleteAffinityMaps(map ?? ''));
-    const operations = [...chains, ...objects, ...sets.map(deleteSetOrMap)];
-    return { targets, operations, hasAffinity: targets.some((target) => affinityTarget(target) !== undefined) };
+  /** The chains that are not needed any more, and the operations that remove them with all that only they used. */
+  staleChains(isTarget: (key: RefKey) => boolean): StaleChains {
+    const [stale, needed]: [ObjectRef[], ObjectRef[]] = [[], []];
+    for (const [key, { chain }] of this.#installed) (this.#isNeeded(key, chain, isTarget) ? needed : stale).push(chain);
+    if (stale.length === 0) return { chains: [], operations: [], hasAffinity: false };
+    const mapsInUse = new Set(needed.flatMap(affinityMapsOf).map(refKey));
+    const affinityMaps = new Map(stale.flatMap(affinityMapsOf).map((map) => [refKey(map), map]));
+    const unusedMaps = [...affinityMaps].filter(([key]) => !mapsInUse.has(key)).map(([, map]) => map);
+    const sets = stale.filter(({ name }) => name === RESET_CONNECTIONS_CHECK);
+    const operations = [
+      ...stale.flatMap((chain) => chainNames(chain).map((name) => deleteChain(chain.family, name))),
+      ...unusedMaps.map((map) => deleteSetOrMap({ ...map, kind: 'map' })),
+      ...sets.map(({ family }) => deleteSetOrMap(resetConnections(family))),
+    ];
+    return { chains: stale, operations, hasAffinity: affinityMaps.size > 0 };
   }
 
-  /** How many are in the kernel, as far as is known. */
+  /** How many the kernel has, as far as is known. */
   count(family: Family): number {
     let count = 0;
-    for (const target of this.#installed.keys()) if (familyOf(target) === family) count++;
+    for (const { chain } of this.#installed.values()) if (chain.family === family) count++;
     return count;
   }
 
-  removed(targets: Iterable<string>): void {
-    for (const target of targets) this.#installed.delete(target);
+  removed(chains: Iterable<ObjectRef>): void {
+    for (const chain of chains) this.#installed.delete(refKey(chain));
   }
 
-  #isStatic(target: string): boolean {
-    return this.#static.some((write) => write.target === target);
+  #isNeeded(key: RefKey, chain: ObjectRef, isTarget: (key: RefKey) => boolean): boolean {
+    if (isTarget(key) || this.#static.has(key)) return true;
+    const owner = companionOwner(chain);
+    return owner !== undefined && isTarget(refKey(owner));
   }
 
   /** Whether the node is another than before. */
   #updateNode(node: NodeView): boolean {
     if (node === this.#node) return false;
     this.#node = node;
-    this.#static = node.families.flatMap((family) =>
+    const writes = node.families.flatMap((family) =>
       chainsInOrder(family, node).map((chain) => toChainWrite(family, chain)),
     );
+    this.#static = new Map(writes.map((write) => [refKey(write.chain), write]));
     return true;
   }
 }
 
-/** A rule may jump only to a chain that is there, so chains come after those that they lead to. */
+/** A rule may only jump to a chain that exists, so chains come after those that they jump to. */
 function chainsInOrder(family: Family, node: NodeView): Chain[] {
   const chains = staticChains(family, node);
   const byName = new Map(chains.map((chain) => [chain.name, chain]));
@@ -114,47 +135,37 @@ function chainsInOrder(family: Family, node: NodeView): Chain[] {
 function toChainWrite(family: Family, chain: Chain): ChainWrite {
   const objects = chain.name === RESET_CONNECTIONS_CHECK ? [resetConnections(family)] : [];
   const operations = [...objects.map(addSetOrMap), ...writeChain(family, chain)];
-  return { target: `${family} ${chain.name}`, text: operations.map(({ line }) => line).join('\n'), operations };
+  return { chain: { family, name: chain.name }, text: textOf(operations), operations };
 }
 
-/** A led chain with the chains and memories that it needs. */
-function toEndpointChainWrite(target: string, node: NodeView): ChainWrite {
-  const family = familyOf(target);
-  const { setsAndMaps, chains } = endpointChain(nameOf(target), family, node);
-  const operations = [...setsAndMaps.map(addSetOrMap), ...chains.flatMap((chain) => writeChain(family, chain))];
-  return { target, text: operations.map(({ line }) => line).join('\n'), operations };
+/** An endpoint chain with the chains and affinity maps that it needs. */
+function toEndpointChainWrite(chain: ObjectRef, node: NodeView): ChainWrite {
+  const { setsAndMaps, chains } = endpointChain(chain.name, chain.family, node);
+  const operations = [...setsAndMaps.map(addSetOrMap), ...chains.flatMap((each) => writeChain(chain.family, each))];
+  return { chain, text: textOf(operations), operations };
 }
 
-/** Chains that come and go with another one have its name behind this. */
-const COMPANION_PREFIX = 'direct-affinity-';
-
-/** The target that a companion belongs to; of any other target an empty text. */
-function companionOwner(target: string): string {
-  const name = nameOf(target);
-  return name.startsWith(COMPANION_PREFIX) ? `${familyOf(target)} ${name.slice('direct-'.length)}` : '';
+function textOf(operations: readonly Operation[]): string {
+  return operations.map(({ line }) => line).join('\n');
 }
 
-/** The chains of a target, in the order in which they can be deleted. */
-function chainNames(target: string): string[] {
-  const name = nameOf(target);
-  return /^affinity-(external|nodeport)-local\//.test(name) ? [name, `direct-${name}`] : [name];
+/** A companion is a chain that is added and removed with its owner, whose name follows this prefix. */
+const COMPANION_PREFIX = 'direct-';
+
+function companionOwner({ family, name }: ObjectRef): ObjectRef | undefined {
+  if (!name.startsWith(`${COMPANION_PREFIX}affinity-`)) return undefined;
+  return { family, name: name.slice(COMPANION_PREFIX.length) };
 }
 
-/** The family and the affinity id of a target that uses memories. */
-function affinityTarget(target: string): string | undefined {
-  const id = affinityIdOf(nameOf(target));
-  return id === undefined ? undefined : `${familyOf(target)} ${id}`;
+/** A chain and its companion, in the order in which they can be deleted. */
+function chainNames({ name }: ObjectRef): string[] {
+  return /^affinity-(external|nodeport)-local\//.test(name) ? [name, `${COMPANION_PREFIX}${name}`] : [name];
 }
 
-function deleteAffinityMaps(target: string): Operation[] {
-  const { all, local } = affinityMapNames(nameOf(target));
-  return [all, local].map((name) => deleteSetOrMap({ family: familyOf(target), kind: 'map', name }));
-}
-
-function familyOf(target: string): Family {
-  return target.startsWith('ip6 ') ? 'ip6' : 'ip';
-}
-
-function nameOf(target: string): string {
-  return target.slice(target.indexOf(' ') + 1);
+/** The affinity maps that a chain uses. */
+function affinityMapsOf({ family, name }: ObjectRef): ObjectRef[] {
+  const id = affinityIdOf(name);
+  if (id === undefined) return [];
+  const { all, local } = affinityMapNames(id);
+  return [all, local].map((map) => ({ family, name: map }));
 }

@@ -1,11 +1,13 @@
 // All chains that a family has, and what they use.
 
+import { compare } from '../lib/compare.ts';
 import type { Family } from '../net/family.ts';
 import { endpointChain } from '../nftables/compile/endpoint-chains.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { resetConnections } from '../nftables/compile/sets-and-maps.ts';
 import { staticChains } from '../nftables/compile/static-chains.ts';
 import type { SetOrMap } from '../nftables/syntax/element.ts';
+import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
 import type { Chain } from '../nftables/syntax/statement.ts';
 
 export interface DesiredChains {
@@ -15,24 +17,24 @@ export interface DesiredChains {
 }
 
 /**
- * Those that are always there first, then those that elements lead to, of which `all` names both families'. None of a
- * family that this machine has not.
+ * The static chains first, then the targets of elements, sorted by name; `targets` are those of both families. None of a
+ * family that this machine lacks.
  */
-export function desiredChains(family: Family, node: NodeView, all: readonly string[]): DesiredChains {
+export function desiredChains(family: Family, node: NodeView, targets: Iterable<ObjectRef>): DesiredChains {
   if (!node.families.includes(family)) return { chains: [], dynamicSets: [] };
-  const staticOnes = staticChains(family, node);
-  const names = new Set(staticOnes.map((chain) => chain.name));
-  const targets = all.filter((target) => target.startsWith(`${family} `));
-  const endpointChainNames = targets
-    .map((target) => target.slice(family.length + 1))
-    .filter((name) => !names.has(name));
-  const endpointChains = endpointChainNames.map((name) => endpointChain(name, family, node));
+  const fixed = staticChains(family, node);
+  const fixedNames = new Set(fixed.map((chain) => chain.name));
+  const names = [...targets].filter((target) => target.family === family).map(({ name }) => name);
+  const endpointChains = names
+    .filter((name) => !fixedNames.has(name))
+    .sort(compare)
+    .map((name) => endpointChain(name, family, node));
   const affinityMaps = new Map(
     endpointChains.flatMap(({ setsAndMaps }) => setsAndMaps).map((object) => [object.name, object]),
   );
   const resetSets = node.resetsConnections ? [resetConnections(family)] : [];
   return {
-    chains: [...staticOnes, ...endpointChains.flatMap(({ chains }) => chains)],
+    chains: [...fixed, ...endpointChains.flatMap(({ chains }) => chains)],
     dynamicSets: [...resetSets, ...affinityMaps.values()],
   };
 }

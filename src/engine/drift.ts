@@ -1,11 +1,14 @@
 // Where the kernel holds something else than what is wanted.
 
-import { FAMILIES } from '../net/family.ts';
+import { FAMILIES, type Family } from '../net/family.ts';
 import { isEndpointChain } from '../nftables/compile/endpoint-chains.ts';
-import type { Engine, KernelListing } from './engine.ts';
+import type { Change } from '../nftables/plan/ledger.ts';
+import type { KernelListing, RuleCount } from '../nftables/syntax/kernel-listing.ts';
+import { type ObjectRef, refKey } from '../nftables/syntax/object-ref.ts';
+import type { Engine } from './engine.ts';
 
 export interface Drift {
-  readonly family: 'ip' | 'ip6';
+  readonly family: Family;
   /** `set`, `map` or `chain`, and its name. */
   readonly object: string;
   /** The element; empty when the object as a whole is meant. */
@@ -16,61 +19,60 @@ export interface Drift {
   readonly service: string;
 }
 
-/** Differences between what the engine wants and a listing; the engine must be fresh, and is used up by this. */
+/** Compares the engine with a listing. The engine must have adopted that listing, and compiled, just before. */
 export function findDrift(engine: Engine, listing: KernelListing): Drift[] {
-  const chains = new Set(listing.chains);
-  const desiredChains = new Set(
-    (['ip', 'ip6'] as const).flatMap((family) => engine.chains(family).chains.map((c) => `${family} ${c.name}`)),
-  );
-  const changes = engine.differences().map(({ object, key, installed, desired: element }): Drift => {
-    return {
-      family: object.family,
-      object: `${object.kind} ${object.name}`,
-      key,
-      desired: element === undefined ? undefined : withComment(element),
-      installed: installed === undefined ? undefined : withComment(installed),
-      service: element?.owner || (installed?.comment ?? '').replace(/:.*$/, ''),
-    };
+  const installedKeys = new Set(listing.chains.map(refKey));
+  const desiredChains = FAMILIES.flatMap((family) => desiredRuleCounts(engine, family).map(({ chain }) => chain));
+  const desiredKeys = new Set(desiredChains.map(refKey));
+  const missing = desiredChains.filter((chain) => !installedKeys.has(refKey(chain)));
+  const unexpected = listing.chains.filter((chain) => !desiredKeys.has(refKey(chain)) && !isEndpointChain(chain.name));
+  return [
+    ...missing.map((chain) => chainDrift(chain, 'desired')),
+    ...engine.differences().map(elementDrift),
+    ...unexpected.map((chain) => chainDrift(chain, 'installed')),
+  ];
+}
+
+function elementDrift({ object, key, installed, desired }: Change): Drift {
+  return {
+    family: object.family,
+    object: `${object.kind} ${object.name}`,
+    key,
+    desired: desired === undefined ? undefined : withComment(desired),
+    installed: installed === undefined ? undefined : withComment(installed),
+    service: desired?.owner || (installed?.comment ?? '').replace(/:.*$/, ''),
+  };
+}
+
+/** The chains that do not have the desired number of rules, those that do not exist included. */
+export function modifiedChains(engine: Engine, ruleCounts: readonly RuleCount[]): ObjectRef[] {
+  const installed = new Map(ruleCounts.map(({ chain, rules }) => [refKey(chain), rules]));
+  return FAMILIES.flatMap((family) => desiredRuleCounts(engine, family))
+    .filter(({ chain, rules }) => installed.get(refKey(chain)) !== rules)
+    .map(({ chain }) => chain);
+}
+
+/** The drift of chains that exist with another number of rules. */
+export function modifiedChainDrift(engine: Engine, ruleCounts: readonly RuleCount[]): Drift[] {
+  const installed = new Map(ruleCounts.map(({ chain, rules }) => [refKey(chain), rules]));
+  return modifiedChains(engine, ruleCounts).flatMap((chain): Drift[] => {
+    const rules = installed.get(refKey(chain));
+    if (rules === undefined) return [];
+    return [{ ...chainDrift(chain, 'installed'), desired: 'our rules', installed: `${rules} rules` }];
   });
-  const missing = [...desiredChains]
-    .filter((target) => !chains.has(target))
-    .map((target) => chainDrift(target, 'desired'));
-  const unexpected = [...chains].filter(
-    (target) => !desiredChains.has(target) && !isEndpointChain(target.split(' ')[1] ?? ''),
-  );
-  const extra = unexpected.map((target) => chainDrift(target, 'installed'));
-  return [...missing, ...changes, ...extra];
 }
 
-/** The chains whose number of rules is not the wanted one, as `family name`; one that is not there counts as altered. */
-export function modifiedChains(engine: Engine, ruleCounts: ReadonlyMap<string, number>): string[] {
-  return FAMILIES.flatMap((family) =>
-    engine
-      .chains(family)
-      .chains.filter((chain) => ruleCounts.get(`${family} ${chain.name}`) !== chain.rules.length)
-      .map((chain) => `${family} ${chain.name}`),
-  );
-}
-
-/** The drift of chains that are there, with another number of rules. */
-export function modifiedChainDrift(engine: Engine, ruleCounts: ReadonlyMap<string, number>): Drift[] {
-  return modifiedChains(engine, ruleCounts)
-    .filter((target) => ruleCounts.has(target))
-    .map((target) => ({
-      ...chainDrift(target, 'installed'),
-      desired: 'our rules',
-      installed: `${ruleCounts.get(target)} rules`,
-    }));
+function desiredRuleCounts(engine: Engine, family: Family): RuleCount[] {
+  return engine.chains(family).chains.map(({ name, rules }) => ({ chain: { family, name }, rules: rules.length }));
 }
 
 function withComment({ data, comment }: { data: string; comment: string }): string {
   return [data, comment === '' ? '' : `(${comment})`].filter((part) => part !== '').join(' ') || 'present';
 }
 
-function chainDrift(target: string, side: 'desired' | 'installed'): Drift {
-  const [family = '', name = ''] = target.split(' ');
+function chainDrift({ family, name }: ObjectRef, side: 'desired' | 'installed'): Drift {
   const sides = { desired: undefined, installed: undefined, [side]: 'present' };
-  return { family: family === 'ip6' ? 'ip6' : 'ip', object: `chain ${name}`, key: '', service: '', ...sides };
+  return { family, object: `chain ${name}`, key: '', service: '', ...sides };
 }
 
 /** One line for each difference: `-` what the kernel holds, `+` what is wanted. */

@@ -7,8 +7,10 @@ import { compileService, frontendKey } from '../nftables/compile/compile-service
 import { buildNodeView, type NodeOptions, type NodeView } from '../nftables/compile/node-view.ts';
 import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
 import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
-import { type Change, type ElementListing, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
+import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
+import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
+import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
 import { allFrontends, type Frontend } from '../services/model/frontends.ts';
 import { modelService, type ServicePortModel } from '../services/model/service-port.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
@@ -19,12 +21,15 @@ import { type AffinityMap, affinityMapsOf } from './affinity-maps.ts';
 import { ChainState, type StaleChains } from './chain-state.ts';
 import { type DesiredChains, desiredChains } from './desired-chains.ts';
 import { filterAllProxied, filterProxied } from './filter-proxied.ts';
-import type { KernelListing, Refusal } from './kernel-state.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
 import { Store } from './store.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
 
-export type { KernelListing, Refusal } from './kernel-state.ts';
+/** A Service that the kernel refused, and its reason. It is tried again when it, or its endpoints, change. */
+export interface Refusal {
+  readonly service: string;
+  readonly reason: string;
+}
 
 /**
  * Recompiles what a change concerns, and only that, and keeps account of what the kernel holds. `known` is false as long
@@ -157,7 +162,7 @@ export class Engine implements Sink {
   plan(): Transaction[][] {
     const first: Transaction = {
       declarations: this.#declared ? [] : declareTables(this.#node),
-      chains: this.#chains.writes(this.#node, this.#ledger.targetChains()),
+      chains: this.#chains.writes(this.#node, this.#ledger.targetChains),
       changes: [],
     };
     return inStages(first, this.#ledger.changes());
@@ -175,11 +180,12 @@ export class Engine implements Sink {
    * kernels before 6.2 still see them in use in the one that removes the last element that led to them.
    */
   staleChains(): StaleChains {
-    return this.#chains.staleChains((target) => this.#ledger.isTargetChain(target));
+    const { targetChains } = this.#ledger;
+    return this.#chains.staleChains((key) => targetChains.has(key));
   }
 
-  removed(targets: readonly string[]): void {
-    this.#chains.removed(targets);
+  removed(chains: readonly ObjectRef[]): void {
+    this.#chains.removed(chains);
   }
 
   /** A Service on this node, port by port; empty when there is no such Service, or it is left out. */
@@ -220,7 +226,7 @@ export class Engine implements Sink {
 
   /** All chains of a family, those that are always there first, and the memories that they use. */
   chains(family: Family): DesiredChains {
-    return desiredChains(family, this.#node, this.#ledger.targetChains());
+    return desiredChains(family, this.#node, this.#ledger.targetChains.values());
   }
 
   /**

@@ -3,13 +3,13 @@
 import { compare } from '../lib/compare.ts';
 import { FAMILIES } from '../net/family.ts';
 import { allSetsAndMaps } from '../nftables/compile/sets-and-maps.ts';
-import { setOrMapKey } from '../nftables/plan/ledger.ts';
 import { chainBlock, setOrMapBlock, tableBlock } from '../nftables/syntax/block.ts';
 import { verdictChain } from '../nftables/syntax/element.ts';
+import type { CounterListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
+import { refKey } from '../nftables/syntax/object-ref.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Chain } from '../nftables/syntax/statement.ts';
-import type { ListedElements } from './service-view.ts';
 
 export interface RulesetObjectView {
   readonly family: 'ip' | 'ip6';
@@ -28,22 +28,22 @@ export interface RulesetView {
  * elements, by their comments, and only chains that these lead to.
  */
 export function viewRuleset(
-  elementsByObject: ListedElements,
+  elementsByObject: CounterListing,
   chainsOf: (family: 'ip' | 'ip6') => readonly Chain[],
   service?: string,
 ): RulesetView {
   const objects = allSetsAndMaps().map(({ family, kind, name }) => {
-    const listed = elementsByObject.get(setOrMapKey({ family, name })) ?? [];
+    const listed = elementsByObject.get(refKey({ family, name })) ?? [];
     const elements = service === undefined ? listed : listed.filter((element) => belongsTo(element, service));
     return { family, kind, name, elements: [...elements].sort((a, b) => compare(a.key, b.key)) };
   });
   const shown = service === undefined ? objects : objects.filter((object) => object.elements.length > 0);
   const targets = new Set(
-    shown.flatMap(({ family, elements }) => elements.map((e) => `${family} ${verdictChain(e.data)}`)),
+    shown.flatMap(({ family, elements }) => elements.map((e) => refKey({ family, name: verdictChain(e.data) ?? '' }))),
   );
   const chains = FAMILIES.flatMap((family) => chainsOf(family).map((chain) => ({ family, chain })));
   const reachableChains = chains.filter(
-    ({ family, chain }) => service === undefined || targets.has(`${family} ${chain.name}`),
+    ({ family, chain }) => service === undefined || targets.has(refKey({ family, name: chain.name })),
   );
   return { objects: shown, chains: reachableChains };
 }
@@ -54,13 +54,13 @@ function belongsTo({ comment }: ListedElement, service: string): boolean {
 
 /** The view in nft's own notation, with the counted connections as a comment behind each element. */
 export function printRuleset({ objects, chains }: RulesetView): string {
-  const bodies = new Map(allSetsAndMaps().map((object) => [setOrMapKey(object), object]));
+  const bodies = new Map(allSetsAndMaps().map((object) => [refKey(object), object]));
   return FAMILIES.flatMap((family) => {
     const blocks = [
       ...objects
         .filter((object) => object.family === family)
         .flatMap((object) => {
-          const declared = bodies.get(setOrMapKey(object));
+          const declared = bodies.get(refKey(object));
           return declared === undefined ? [] : [setOrMapBlock(declared, object.elements.map(withCount(object.kind)))];
         }),
       ...chains.filter((entry) => entry.family === family).map(({ chain }) => chainBlock(chain, family)),

@@ -5,8 +5,9 @@ import { compare } from '../lib/compare.ts';
 import { printAddressPort } from '../net/address-port.ts';
 import { frontendKey, serviceMapKey } from '../nftables/compile/compile-service.ts';
 import { SETS_AND_MAPS, type SetOrMapName } from '../nftables/compile/sets-and-maps.ts';
-import { setOrMapKey } from '../nftables/plan/ledger.ts';
+import type { CounterListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
+import { type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
 import type { Backend } from '../services/model/backends.ts';
 import type { Frontend, FrontendKind } from '../services/model/frontends.ts';
 import { explainBackend } from '../services/model/select-backends.ts';
@@ -58,11 +59,8 @@ export interface ServiceView {
   readonly ports: readonly PortView[];
 }
 
-/** What the kernel holds, by `family name` of set or map. */
-export type ListedElements = ReadonlyMap<string, readonly ListedElement[]>;
-
 /** Views of the Services that `wanted` names (`namespace/name`), or of all. Sorted by name. */
-export function viewServices(engine: Engine, listed: ListedElements, name?: string): ServiceView[] {
+export function viewServices(engine: Engine, listed: CounterListing, name?: string): ServiceView[] {
   const refusals = new Map(engine.refusals().map(({ service, reason }) => [service, reason]));
   const kernel = new KernelIndex(listed);
   return [...engine.store.services.values()]
@@ -73,16 +71,16 @@ export function viewServices(engine: Engine, listed: ListedElements, name?: stri
 
 /** Listed elements by key. */
 class KernelIndex {
-  readonly #maps = new Map<string, ReadonlyMap<string, ListedElement>>();
+  readonly #maps = new Map<RefKey, ReadonlyMap<string, ListedElement>>();
 
-  constructor(counted: ListedElements) {
+  constructor(counted: CounterListing) {
     for (const [object, elements] of counted) {
       this.#maps.set(object, new Map(elements.map((element) => [element.key, element])));
     }
   }
 
   get(family: Frontend['family'], name: SetOrMapName, key: string): ListedElement | undefined {
-    return this.#maps.get(setOrMapKey(SETS_AND_MAPS[family][name]))?.get(key);
+    return this.#maps.get(refKey(SETS_AND_MAPS[family][name]))?.get(key);
   }
 
   packets(family: Frontend['family'], name: SetOrMapName, key: string): number {

@@ -8,6 +8,7 @@ import { render } from '../../src/engine/render.ts';
 import { type Prefix, parsePrefix } from '../../src/net/prefix.ts';
 import { DEFAULT_OPTIONS, type NodeOptions } from '../../src/nftables/compile/node-view.ts';
 import { allSetsAndMaps } from '../../src/nftables/compile/sets-and-maps.ts';
+import { type RefKey, refKey } from '../../src/nftables/syntax/object-ref.ts';
 import type { NodePortAddress } from '../../src/services/model/node-port-addresses.ts';
 import { formatIssue } from '../../src/services/objects/validation-issue.ts';
 import { replaceAll } from '../support/builders/put-objects.ts';
@@ -82,10 +83,10 @@ const tables = NO_NAMESPACE === undefined ? new NamespacedNftClient() : undefine
 t.teardown(() => tables?.close());
 
 /** Each element of each object, by key, as the engine wants it. */
-function wantedOf(engine: Engine): Map<string, Record<string, string>> {
+function wantedOf(engine: Engine): Map<RefKey, Record<string, string>> {
   return new Map(
     allSetsAndMaps().map((object) => [
-      `${object.family} ${object.name}`,
+      refKey(object),
       Object.fromEntries(engine.elements(object).map((element) => [element.key, shown(element)])),
     ]),
   );

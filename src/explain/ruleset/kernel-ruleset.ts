@@ -1,7 +1,10 @@
 // The ruleset that the kernel holds, rebuilt from its listing and from the chains that this version writes.
-import type { Engine, KernelListing } from '../../engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
 import type { Family } from '../../net/family.ts';
 import { endpointChain, isEndpointChain } from '../../nftables/compile/endpoint-chains.ts';
+import { SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
+import type { KernelListing, RuleCount } from '../../nftables/syntax/kernel-listing.ts';
+import { refKey } from '../../nftables/syntax/object-ref.ts';
 import type { Chain } from '../../nftables/syntax/statement.ts';
 import { createRuleset, type Ruleset } from './ruleset.ts';
 
@@ -11,17 +14,16 @@ export function kernelRuleset(
   { elements, chains: listedChains }: KernelListing,
   family: Family,
 ): Ruleset {
-  const prefix = `${family} `;
   const desired = new Map(engine.chains(family).chains.map((chain) => [chain.name, chain]));
-  const names = listedChains.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-  const chains = names.flatMap((name): Chain[] => {
+  const ofFamily = listedChains.filter((chain) => chain.family === family);
+  const chains = ofFamily.flatMap(({ name }): Chain[] => {
     const chain = desired.get(name);
     return chain === undefined ? endpointChainIfStale(name, family, engine) : [chain];
   });
-  const objects = [...elements].filter(([object]) => object.startsWith(prefix));
-  const elementsByObject = objects.map(([object, byKey]) => {
-    const list = [...byKey].map(([key, { data, comment }]) => ({ key, data, comment }));
-    return [object.slice(prefix.length), list] as const;
+  const elementsByObject = Object.values(SETS_AND_MAPS[family]).flatMap((object) => {
+    const byKey = elements.get(refKey(object));
+    if (byKey === undefined) return [];
+    return [[object.name, [...byKey].map(([key, { data, comment }]) => ({ key, data, comment }))] as const];
   });
   return createRuleset(family, chains, new Map(elementsByObject));
 }
@@ -33,10 +35,9 @@ function endpointChainIfStale(name: string, family: Family, engine: Engine): Cha
 }
 
 /** Chains whose number of rules differs from what this version writes: rules added by others are not traced. */
-export function ruleCountMismatches({ family, chains }: Ruleset, ruleCounts: ReadonlyMap<string, number>): string[] {
-  const ofFamily = [...ruleCounts].filter(([target]) => target.startsWith(`${family} `));
-  return ofFamily.flatMap(([target, count]) => {
-    const name = target.slice(family.length + 1);
+export function ruleCountMismatches({ family, chains }: Ruleset, ruleCounts: readonly RuleCount[]): string[] {
+  const ofFamily = ruleCounts.filter(({ chain }) => chain.family === family);
+  return ofFamily.flatMap(({ chain: { name }, rules: count }) => {
     const expected = chains.get(name)?.rules.length;
     if (expected === count) return [];
     if (expected === undefined) return [`chain ${name} of the kernel is none that we write`];

@@ -1,8 +1,11 @@
 // New connections of each Service port and endpoint, added up from one listing of the kernel's counters to the next.
 
-import { FAMILY_TRAITS } from '../../net/family.ts';
-import type { SetOrMapName } from '../../nftables/compile/sets-and-maps.ts';
+import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
+import { SETS_AND_MAPS, type SetOrMapName } from '../../nftables/compile/sets-and-maps.ts';
+import type { SetOrMap } from '../../nftables/syntax/element.ts';
+import type { CounterListing } from '../../nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../../nftables/syntax/listing.ts';
+import { type RefKey, refKey } from '../../nftables/syntax/object-ref.ts';
 
 /** A Service port in one family. */
 export interface PortCount {
@@ -26,7 +29,7 @@ export interface EndpointCount {
 type Part = 'verdict' | 'slot' | 'rejection';
 
 /** The maps whose counters tell something about connections. */
-export const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, Part>>> = {
+const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, Part>>> = {
   'service-ips': 'verdict',
   'service-nodeports': 'verdict',
   endpoints: 'slot',
@@ -36,6 +39,15 @@ export const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, Part>>> = {
   'no-endpoint-services': 'rejection',
   'no-endpoint-nodeports': 'rejection',
 };
+
+/** The maps whose elements are counted, of both families. */
+export const COUNTED_OBJECTS: readonly { readonly object: SetOrMap; readonly part: Part }[] = FAMILIES.flatMap(
+  (family) =>
+    Object.values(SETS_AND_MAPS[family]).flatMap((object) => {
+      const part = Object.entries(COUNTED_MAPS).find(([name]) => name === object.name)?.[1];
+      return part === undefined ? [] : [{ object, part }];
+    }),
+);
 
 /** What a frontend counted since the listing before. */
 interface CounterDelta {
@@ -54,21 +66,20 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  */
 export class ConnectionCounts {
   /** Packets by object, then by key and data. */
-  #last = new Map<string, Map<string, number>>();
+  #last = new Map<RefKey, Map<string, number>>();
   readonly #ports = new Map<string, Mutable<PortCount>>();
   readonly #endpoints = new Map<string, Mutable<EndpointCount>>();
 
-  /** Adds a listing of the {@link COUNTED_MAPS} maps, by `family name`. Whoever is not in it any more is forgotten. */
-  add(listing: ReadonlyMap<string, readonly ListedElement[]>): void {
+  /** Adds a listing of the {@link COUNTED_OBJECTS}. Whoever is not in it any more is forgotten. */
+  add(listing: CounterListing): void {
     const deltas = new Map<string, CounterDelta>();
     const endpoints = new Set<string>();
-    const next = new Map<string, Map<string, number>>();
-    for (const [object, elements] of listing) {
-      const { label, part } = readObject(object);
-      if (part === undefined) continue;
+    const next = new Map<RefKey, Map<string, number>>();
+    for (const { object, part } of COUNTED_OBJECTS) {
+      const { label } = FAMILY_TRAITS[object.family];
       const seen = new Map<string, number>();
-      next.set(object, seen);
-      for (const element of elements) {
+      next.set(refKey(object), seen);
+      for (const element of listing.get(refKey(object)) ?? []) {
         const increase = this.#increase(object, element, seen);
         const { key, comment, data } = element;
         const frontend = `${label} ${part === 'slot' ? key.slice(0, key.lastIndexOf(' . ')) : key}`;
@@ -93,9 +104,9 @@ export class ConnectionCounts {
     return [...this.#endpoints.values()].sort((a, b) => b.connections - a.connections).slice(0, limit);
   }
 
-  #increase(object: string, { key, data, packets }: ListedElement, seen: Map<string, number>): number {
+  #increase(object: SetOrMap, { key, data, packets }: ListedElement, seen: Map<string, number>): number {
     const id = `${key} ${data}`;
-    const before = this.#last.get(object)?.get(id) ?? 0;
+    const before = this.#last.get(refKey(object))?.get(id) ?? 0;
     seen.set(id, packets);
     return packets >= before ? packets - before : packets;
   }
@@ -124,10 +135,4 @@ export class ConnectionCounts {
     endpoint.connections += increase;
     return key;
   }
-}
-
-function readObject(object: string): { label: 'IPv4' | 'IPv6'; part: Part | undefined } {
-  const [family, name = ''] = object.split(' ');
-  const part = Object.entries(COUNTED_MAPS).find(([counted]) => counted === name)?.[1];
-  return { label: FAMILY_TRAITS[family === 'ip6' ? 'ip6' : 'ip'].label, part };
 }

@@ -4,9 +4,7 @@ import type { Nftables } from '../../controller/sync.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import { errorMessage } from '../../lib/error-message.ts';
-import { FAMILIES } from '../../net/family.ts';
-import { SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
-import { COUNTED_MAPS, ConnectionCounts } from './connection-counts.ts';
+import { COUNTED_OBJECTS, ConnectionCounts } from './connection-counts.ts';
 
 export interface ConnectionReaderParts {
   readonly tables: Pick<Nftables, 'listElements'>;
@@ -21,8 +19,7 @@ const MAX_DUTY_CYCLE = 1 / 20;
 /** A scrape does not wait longer for a reading: it gets the numbers of the one before. */
 const SCRAPE_WAIT_MS = 2_000;
 
-const NAMES = new Set(Object.keys(COUNTED_MAPS));
-const MAPS = FAMILIES.flatMap((family) => Object.values(SETS_AND_MAPS[family]).filter(({ name }) => NAMES.has(name)));
+const MAPS = COUNTED_OBJECTS.map(({ object }) => object);
 
 /** Keeps the counts. Nothing is read unless somebody asks. */
 export class ConnectionReader {

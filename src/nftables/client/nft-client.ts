@@ -1,13 +1,13 @@
 // The kernel's nftables, as far as our tables go.
 
-import type { KernelListing } from '../../engine/engine.ts';
 import { ExecError } from '../../host/process/exec.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { allSetsAndMaps } from '../compile/sets-and-maps.ts';
-import { type InstalledElement, setOrMapKey } from '../plan/ledger.ts';
 import type { SetOrMap } from '../syntax/element.ts';
 import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
+import type { CounterListing, InstalledElement, KernelListing, RuleCount } from '../syntax/kernel-listing.ts';
 import { ElementReader, type ListedElement, readTable } from '../syntax/listing.ts';
+import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
 import { addTable, deleteTable, TABLE } from '../syntax/operation.ts';
 import { readRuleCounts } from '../syntax/rule-counts.ts';
 import { NftOutcomeUnknown, NftRefusal, NftUnavailable } from './nft-error.ts';
@@ -25,9 +25,6 @@ const MIN_NFT_VERSION = [1, 1] as const;
 
 /** What nf_tables says to a family that it was built without; other network stacks say it in other words. */
 const FAMILY_UNSUPPORTED = /(?:Operation|Protocol|Address family) not supported/;
-
-/** What was listed of one set or map, with its counters. */
-export type CounterListing = ReadonlyMap<string, readonly ListedElement[]>;
 
 /** Runs nft. One instance, one network namespace: the one this process lives in. */
 export class NftClient {
@@ -80,16 +77,16 @@ export class NftClient {
 
   /** Everything in our tables, without counters. */
   async list(): Promise<KernelListing> {
-    const chains: string[] = [];
-    const elements = new Map<string, Map<string, InstalledElement>>();
+    const chains: ObjectRef[] = [];
+    const elements = new Map<RefKey, Map<string, InstalledElement>>();
     for (const family of FAMILIES) {
       const table = readTable(await this.#listTable(family));
-      chains.push(...table.chains.map((chain) => `${family} ${chain}`));
+      chains.push(...table.chains.map((name) => ({ family, name })));
       for (const object of allSetsAndMaps()) {
         if (object.family !== family || !table.objects.includes(object.name)) continue;
         const installed = new Map<string, InstalledElement>();
         await this.#elements(object, ({ key, data, comment }) => installed.set(key, { data, comment }));
-        if (installed.size > 0) elements.set(setOrMapKey(object), installed);
+        if (installed.size > 0) elements.set(refKey(object), installed);
       }
     }
     return { elements, chains };
@@ -112,23 +109,23 @@ export class NftClient {
     return existing;
   }
 
-  /** How many rules each of our chains has, by `family name`: enough to notice that somebody else was at work. */
-  async ruleCounts(): Promise<Map<string, number>> {
-    const counts = new Map<string, number>();
+  /** How many rules each of our chains has: enough to notice that another program changed them. */
+  async ruleCounts(): Promise<RuleCount[]> {
+    const counts: RuleCount[] = [];
     for (const family of FAMILIES) {
-      for (const [chain, count] of readRuleCounts(await this.#listTable(family)))
-        counts.set(`${family} ${chain}`, count);
+      for (const [name, rules] of readRuleCounts(await this.#listTable(family)))
+        counts.push({ chain: { family, name }, rules });
     }
     return counts;
   }
 
-  /** The elements of these objects, with counters, by `family name`. Objects that are not there have none. */
+  /** The elements of these objects, with counters. Objects that are not there have none. */
   async listElements(objects: readonly SetOrMap[]): Promise<CounterListing> {
-    const listing = new Map<string, ListedElement[]>();
+    const listing = new Map<RefKey, ListedElement[]>();
     for (const object of objects) {
       const elements: ListedElement[] = [];
       await this.#elements(object, (element) => elements.push(element));
-      listing.set(setOrMapKey(object), elements);
+      listing.set(refKey(object), elements);
     }
     return listing;
   }

@@ -1,27 +1,15 @@
-// What the kernel should hold, who asked for it, and where the kernel is known to hold something else.
+// The desired elements, their owners, and where the kernel is known to hold something else.
 import { compare } from '../../lib/compare.ts';
 import { type Element, type SetOrMap, verdictChain } from '../syntax/element.ts';
+import type { ElementListing, InstalledElement } from '../syntax/kernel-listing.ts';
+import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
 
-/** What a listing of the kernel says of one element. */
-export interface InstalledElement {
-  readonly data: string;
-  readonly comment: string;
-}
-
-/** All elements of our sets and maps, as listed: by {@link setOrMapKey}, then by key. */
-export type ElementListing = ReadonlyMap<string, ReadonlyMap<string, InstalledElement>>;
-
-/** One difference between the kernel and what is wanted. At least one of `held` and `wanted` is there. */
+/** A difference between the installed and the desired element of a key. At least one of them is defined. */
 export interface Change {
   readonly object: SetOrMap;
   readonly key: string;
   readonly installed: InstalledElement | undefined;
   readonly desired: Element | undefined;
-}
-
-/** Names a set or map across both families. */
-export function setOrMapKey({ family, name }: Pick<SetOrMap, 'family' | 'name'>): string {
-  return `${family} ${name}`;
 }
 
 /** Several owners may ask for the same element of a shared set; nearly always there is one. */
@@ -41,8 +29,10 @@ interface SetState {
 export class Ledger {
   readonly #states: ReadonlyMap<SetOrMap, SetState>;
   readonly #byOwner = new Map<string, readonly Element[]>();
-  /** How many wanted elements lead to a chain, by `family name`. */
-  readonly #targets = new Map<string, number>();
+  /** The chains that desired elements refer to. */
+  readonly #targets = new Map<RefKey, ObjectRef>();
+  /** How many elements refer to each of them. */
+  readonly #targetCounts = new Map<RefKey, number>();
 
   constructor(objects: readonly SetOrMap[]) {
     this.#states = new Map(objects.map((object) => [object, { object, claims: new Map(), differing: new Map() }]));
@@ -98,13 +88,6 @@ export class Ledger {
     }
   }
 
-  /** How many elements differ from the kernel's. */
-  get pending(): number {
-    let count = 0;
-    for (const { differing } of this.#states.values()) count += differing.size;
-    return count;
-  }
-
   /** The kernel now holds what is wanted of these changes. */
   committed(changes: Iterable<Change>): void {
     for (const { object, key } of changes) this.#stateOf(object).differing.delete(key);
@@ -114,7 +97,7 @@ export class Ledger {
   rebase(listing: ElementListing): void {
     for (const { object, claims, differing } of this.#states.values()) {
       differing.clear();
-      const installed = listing.get(setOrMapKey(object)) ?? new Map<string, InstalledElement>();
+      const installed = listing.get(refKey(object)) ?? new Map<string, InstalledElement>();
       for (const [key, claim] of claims) {
         const current = installed.get(key);
         if (!isSame(current, effectiveClaim(claim))) differing.set(key, current);
@@ -123,13 +106,9 @@ export class Ledger {
     }
   }
 
-  /** The chains that wanted elements lead to, as `family name`, sorted. */
-  targetChains(): string[] {
-    return [...this.#targets.keys()].sort(compare);
-  }
-
-  isTargetChain(target: string): boolean {
-    return this.#targets.has(target);
+  /** The chains that desired elements refer to, in no particular order. */
+  get targetChains(): ReadonlyMap<RefKey, ObjectRef> {
+    return this.#targets;
   }
 
   /** All wanted elements of an object, sorted by key. */
@@ -144,7 +123,7 @@ export class Ledger {
 
   #stateOf(object: SetOrMap): SetState {
     const book = this.#states.get(object);
-    if (book === undefined) throw new Error(`Invariant broken: no object "${setOrMapKey(object)}"`);
+    if (book === undefined) throw new Error(`Invariant broken: no object "${refKey(object)}"`);
     return book;
   }
 
@@ -183,18 +162,24 @@ export class Ledger {
   }
 
   #countTarget({ family }: SetOrMap, element: Element | undefined, delta: 1 | -1): void {
-    const chain = element === undefined ? undefined : verdictChain(element.data);
-    if (chain === undefined) return;
-    const target = `${family} ${chain}`;
-    const count = (this.#targets.get(target) ?? 0) + delta;
-    if (count === 0) this.#targets.delete(target);
-    else this.#targets.set(target, count);
+    const name = element === undefined ? undefined : verdictChain(element.data);
+    if (name === undefined) return;
+    const target = { family, name };
+    const key = refKey(target);
+    const count = (this.#targetCounts.get(key) ?? 0) + delta;
+    if (count === 0) {
+      this.#targets.delete(key);
+      this.#targetCounts.delete(key);
+    } else {
+      if (!this.#targets.has(key)) this.#targets.set(key, target);
+      this.#targetCounts.set(key, count);
+    }
   }
 }
 
 /** What the slots of a frontend hold in a listing, from slot 0 on. */
 export function slotsIn(listing: ElementListing, object: SetOrMap, key: string): string[] {
-  const elements = listing.get(setOrMapKey(object));
+  const elements = listing.get(refKey(object));
   return elements === undefined ? [] : slotsFrom((slotKey) => elements.get(slotKey), key);
 }
 
@@ -218,7 +203,7 @@ function sameKeys(before: readonly Element[], after: readonly Element[]): number
 }
 
 function elementKey({ object, key }: Element): string {
-  return `${object.family} ${object.name} ${key}`;
+  return `${refKey(object)} ${key}`;
 }
 
 function effectiveClaim(claims: Claims): Element {

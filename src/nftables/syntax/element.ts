@@ -1,10 +1,8 @@
 // Elements of sets and maps: the only thing that a Service becomes in the kernel.
-import type { Family } from '../../net/family.ts';
+import type { ObjectRef } from './object-ref.ts';
 
 /** A set, or a map, of one of our tables. */
-export interface SetOrMap {
-  readonly family: Family;
-  readonly name: string;
+export interface SetOrMap extends ObjectRef {
   readonly kind: 'set' | 'map';
   /** The declaration's body as nft reads it: `typeof ...; counter;`. */
   readonly body: string;

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { type SyncReport, sync } from '../../../src/controller/sync.ts';
-import { Engine, type KernelListing } from '../../../src/engine/engine.ts';
+import { Engine } from '../../../src/engine/engine.ts';
 import { BATCH_SIZE } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
+import type { KernelListing } from '../../../src/nftables/syntax/kernel-listing.ts';
+import { refKey } from '../../../src/nftables/syntax/object-ref.ts';
 import { applyEvent, ClusterObjects, objectEvents } from '../../support/builders/arbitrary-events.ts';
 import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
@@ -41,11 +43,11 @@ function wanted(engine: Engine): KernelListing {
     FAMILIES.flatMap((family) =>
       Object.values(SETS_AND_MAPS[family]).map((object) => {
         const held = engine.elements(object).map(({ key, data, comment }) => [key, { data, comment }] as const);
-        return [`${family} ${object.name}`, new Map(held)] as const;
+        return [refKey(object), new Map(held)] as const;
       }),
     ),
   );
-  const chains = FAMILIES.flatMap((family) => engine.chains(family).chains.map(({ name }) => `${family} ${name}`));
+  const chains = FAMILIES.flatMap((family) => engine.chains(family).chains.map(({ name }) => ({ family, name })));
   return { elements, chains };
 }
 
@@ -54,7 +56,7 @@ function everything({ elements, chains }: KernelListing): string[] {
   const lines = [...elements].flatMap(([object, held]) =>
     [...held].map(([key, { data, comment }]) => `${object}: ${key} "${comment}" : ${data}`),
   );
-  return [...lines.sort(), ...[...chains].sort()];
+  return [...lines.sort(), ...chains.map(refKey).sort()];
 }
 
 /** A sync that has nothing to put right besides chains. */

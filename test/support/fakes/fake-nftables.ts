@@ -1,10 +1,10 @@
 // A kernel in memory that takes our operations, and refuses what the real one refuses.
 
-import type { KernelListing } from '../../../src/engine/engine.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { parsePrefixOrAddress, withoutOverlaps } from '../../../src/net/prefix.ts';
 import type { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
-import type { InstalledElement } from '../../../src/nftables/plan/ledger.ts';
+import type { InstalledElement, KernelListing, RuleCount } from '../../../src/nftables/syntax/kernel-listing.ts';
+import { type ObjectRef, type RefKey, refKey } from '../../../src/nftables/syntax/object-ref.ts';
 
 /** A set or map, by key. */
 export type Elements = Map<string, InstalledElement>;
@@ -16,7 +16,7 @@ interface Table {
 
 /** A chain may only go while nothing leads to it, an element may only lead to a chain that is there. */
 export class FakeNftables {
-  #tables = new Map<string, Table>();
+  #tables = new Map<Family, Table>();
 
   /** Takes all the lines, or throws and takes none. */
   run(lines: readonly string[]): void {
@@ -31,22 +31,28 @@ export class FakeNftables {
   }
 
   list(): KernelListing {
-    const elements = new Map<string, Elements>();
-    const chains: string[] = [];
+    const elements = new Map<RefKey, Elements>();
+    const chains: ObjectRef[] = [];
     for (const [family, table] of this.#tables) {
       for (const [name, object] of table.objects)
-        if (object.size > 0) elements.set(`${family} ${name}`, new Map(object));
-      for (const chain of table.chains.keys()) chains.push(`${family} ${chain}`);
+        if (object.size > 0) elements.set(refKey({ family, name }), new Map(object));
+      for (const name of table.chains.keys()) chains.push({ family, name });
     }
     return { elements, chains };
   }
 
-  /** Rules by `family chain`. */
-  rules(): Map<string, readonly string[]> {
+  /** The rules of each chain. */
+  rules(): Map<RefKey, readonly string[]> {
     const all = [...this.#tables].flatMap(([family, { chains }]) =>
-      [...chains].map(([name, { rules }]) => [`${family} ${name}`, rules] as const),
+      [...chains].map(([name, { rules }]) => [refKey({ family, name }), rules] as const),
     );
     return new Map(all);
+  }
+
+  ruleCounts(): RuleCount[] {
+    return [...this.#tables].flatMap(([family, { chains }]) =>
+      [...chains].map(([name, { rules }]) => ({ chain: { family, name }, rules: rules.length })),
+    );
   }
 
   /** The maps that are not always there, as `family name`. */
@@ -62,7 +68,8 @@ export class FakeNftables {
   }
 
   #runLine(line: string): void {
-    const [verb, what, family, table, name, ...rest] = line.split(' ');
+    const [verb, what, familyText, table, name, ...rest] = line.split(' ');
+    const family = FAMILIES.find((each) => each === familyText);
     if (table !== 'nftlane' || family === undefined) throw new Error(`Not ours: ${line}`);
     const text = rest.join(' ');
     switch (`${verb} ${what}`) {
@@ -112,7 +119,7 @@ export class FakeNftables {
     text,
     line,
   }: {
-    family: string;
+    family: Family;
     name: string;
     object: Elements;
     text: string;
@@ -136,7 +143,7 @@ export class FakeNftables {
     rule,
     line,
   }: {
-    family: string;
+    family: Family;
     name: string | undefined;
     rule: string;
     line: string;
@@ -146,7 +153,7 @@ export class FakeNftables {
     this.#chain(family, name, line).rules.push(rule);
   }
 
-  #deleteChain({ family, name, line }: { family: string; name: string | undefined; line: string }): void {
+  #deleteChain({ family, name, line }: { family: Family; name: string | undefined; line: string }): void {
     this.#chain(family, name, line);
     const { chains, objects } = this.#table(family, line);
     const hasElements = [...objects.values()].some((object) =>
@@ -158,7 +165,7 @@ export class FakeNftables {
   }
 
   /** A chain that looks into an object keeps it. */
-  #deleteObject({ family, name, line }: { family: string; name: string | undefined; line: string }): void {
+  #deleteObject({ family, name, line }: { family: Family; name: string | undefined; line: string }): void {
     this.#object(family, name, line);
     const { chains, objects } = this.#table(family, line);
     const used = [...chains.values()].some(({ rules }) => rules.some((rule) => rule.split(' ').includes(`@${name}`)));
@@ -166,15 +173,15 @@ export class FakeNftables {
     objects.delete(name ?? '');
   }
 
-  #table(family: string, line: string): Table {
+  #table(family: Family, line: string): Table {
     return orNotFound(this.#tables.get(family), line);
   }
 
-  #object(family: string, name: string | undefined, line: string): Elements {
+  #object(family: Family, name: string | undefined, line: string): Elements {
     return orNotFound(this.#table(family, line).objects.get(name ?? ''), line);
   }
 
-  #chain(family: string, name: string | undefined, line: string): { rules: string[] } {
+  #chain(family: Family, name: string | undefined, line: string): { rules: string[] } {
     return orNotFound(this.#table(family, line).chains.get(name ?? ''), line);
   }
 }

@@ -4,10 +4,9 @@ import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Nftables } from '../../../src/controller/sync.ts';
-import type { KernelListing } from '../../../src/engine/engine.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
-import type { ListedElement } from '../../../src/nftables/syntax/listing.ts';
+import type { CounterListing, KernelListing, RuleCount } from '../../../src/nftables/syntax/kernel-listing.ts';
 import type { NftRequest, NftResponse } from './nft-client-process.ts';
 
 const PROGRAM = fileURLToPath(new URL('./nft-client-process.ts', import.meta.url));
@@ -39,12 +38,12 @@ export class NamespacedNftClient implements Nftables {
     return { elements: new Map(elements.map(([object, held]) => [object, new Map(held)])), chains };
   }
 
-  async ruleCounts(): Promise<ReadonlyMap<string, number>> {
+  async ruleCounts(): Promise<readonly RuleCount[]> {
     const { rules = [] } = await this.#request({ ruleCounts: true });
-    return new Map(rules);
+    return rules;
   }
 
-  async listElements(objects: readonly SetOrMap[]): Promise<ReadonlyMap<string, readonly ListedElement[]>> {
+  async listElements(objects: readonly SetOrMap[]): Promise<CounterListing> {
     const { elementCounts = [] } = await this.#request({ count: objects });
     return new Map(elementCounts);
   }

@@ -3,10 +3,11 @@ import { createInterface } from 'node:readline';
 import { exec } from '../../../src/host/process/exec.ts';
 import { NftClient } from '../../../src/nftables/client/nft-client.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
-import type { InstalledElement } from '../../../src/nftables/plan/ledger.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import type { NftErrorMessage } from '../../../src/nftables/syntax/error-message.ts';
+import type { InstalledElement, RuleCount } from '../../../src/nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../../../src/nftables/syntax/listing.ts';
+import type { ObjectRef, RefKey } from '../../../src/nftables/syntax/object-ref.ts';
 
 export interface NftRequest {
   readonly run?: readonly string[];
@@ -22,12 +23,12 @@ export interface NftResponse {
   readonly outcomeUnknown?: string;
   readonly failed?: string;
   readonly elements?: readonly (readonly [
-    object: string,
+    object: RefKey,
     held: readonly (readonly [key: string, held: InstalledElement])[],
   ])[];
-  readonly chains?: readonly string[];
-  readonly rules?: readonly (readonly [chain: string, count: number])[];
-  readonly elementCounts?: readonly (readonly [object: string, elements: readonly ListedElement[]])[];
+  readonly chains?: readonly ObjectRef[];
+  readonly rules?: readonly RuleCount[];
+  readonly elementCounts?: readonly (readonly [object: RefKey, elements: readonly ListedElement[]])[];
 }
 
 const [, , command = 'nft'] = process.argv;
@@ -37,7 +38,7 @@ async function answer({ run, list, ruleCounts, count, runExternally }: NftReques
   if (run !== undefined) await kernel.apply(run);
   if (runExternally !== undefined) await nft(runExternally);
   if (count !== undefined) return { elementCounts: [...(await kernel.listElements(count))] };
-  if (ruleCounts !== undefined) return { rules: [...(await kernel.ruleCounts())] };
+  if (ruleCounts !== undefined) return { rules: await kernel.ruleCounts() };
   if (list === undefined) return {};
   const { elements, chains } = await kernel.list();
   return { elements: [...elements].map(([object, held]) => [object, [...held]]), chains };

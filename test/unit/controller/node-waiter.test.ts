@@ -23,7 +23,7 @@ function waiting(options: Partial<ProxyOptions> = {}) {
     apply: async (lines: readonly string[]) => kernel.run(lines),
     list: async () => kernel.list(),
     listElements: async () => new Map(),
-    ruleCounts: async () => new Map([...kernel.rules()].map(([chain, rules]) => [chain, rules.length])),
+    ruleCounts: async () => kernel.ruleCounts(),
   };
   const { log, lines } = recordLog();
   const time = Promise.withResolvers<void>();

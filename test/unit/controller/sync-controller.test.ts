@@ -22,7 +22,7 @@ function world(tables: Partial<Nftables> = {}, observers: readonly SyncObserver[
     apply: async (lines) => kernel.run(lines),
     list: async () => kernel.list(),
     listElements: async () => new Map(),
-    ruleCounts: async () => new Map([...kernel.rules()].map(([chain, rules]) => [chain, rules.length])),
+    ruleCounts: async () => kernel.ruleCounts(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const daemon = new SyncController({ engine, tables: { ...real, ...tables }, log: silentLog, clock, observers });

@@ -3,6 +3,8 @@ import t from 'tap';
 import { ChainState } from '../../../src/engine/chain-state.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import { buildNodeView, DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
+import { type ObjectRef, type RefKey, refKey } from '../../../src/nftables/syntax/object-ref.ts';
+import { objectRefs } from '../../support/builders/object-refs.ts';
 
 function view(...cidrs: string[]) {
   const serviceCidrs = cidrs.flatMap((cidr) => parsePrefix(cidr) ?? []);
@@ -14,13 +16,15 @@ const RESETTING = buildNodeView(
   { node: undefined, hostAddresses: [], serviceCidrs: [] },
 );
 
+const keysOf = (chains: readonly ObjectRef[]) => chains.map(refKey);
+
 t.test('ChainBook writes chains before those that lead to them', async (t) => {
   const written = new Set<string>();
-  for (const { target, operations } of new ChainState().writes(view(), ['ip cluster-3'])) {
-    const family = target.split(' ')[0];
-    written.add(target);
+  for (const { chain, operations } of new ChainState().writes(view(), objectRefs('ip cluster-3'))) {
+    const { family } = chain;
+    written.add(refKey(chain));
     for (const { line } of operations) {
-      for (const [, chain] of line.matchAll(/\b(?:jump|goto) (\S+)/g)) t.ok(written.has(`${family} ${chain}`), line);
+      for (const [, name] of line.matchAll(/\b(?:jump|goto) (\S+)/g)) t.ok(written.has(`${family} ${name}`), line);
     }
   }
   t.ok(written.has('ip cluster-3'));
@@ -28,42 +32,44 @@ t.test('ChainBook writes chains before those that lead to them', async (t) => {
 
 t.test('ChainBook writes only what differs', async (t) => {
   const book = new ChainState();
-  book.committed(book.writes(view(), ['ip cluster-1']));
-  t.strictSame(book.writes(view(), ['ip cluster-1']), []);
-  const targets = book.writes(view('10.96.0.0/12'), ['ip cluster-1', 'ip6 local-2']).map(({ target }) => target);
+  book.committed(book.writes(view(), objectRefs('ip cluster-1')));
+  t.strictSame(book.writes(view(), objectRefs('ip cluster-1')), []);
+  const targets = book
+    .writes(view('10.96.0.0/12'), objectRefs('ip cluster-1', 'ip6 local-2'))
+    .map(({ chain }) => refKey(chain));
   t.strictSame(targets, ['ip cluster-ips-check', 'ip6 local-2']);
 });
 
 t.test('ChainBook writes chains anew whose rules it does not know', async (t) => {
   const book = new ChainState();
-  const all = book.writes(view(), ['ip cluster-1']);
+  const all = book.writes(view(), objectRefs('ip cluster-1'));
   book.committed(all);
-  book.rebase(all.map(({ target }) => target));
-  t.equal(book.writes(view(), ['ip cluster-1']).length, all.length);
+  book.rebase(all.map(({ chain }) => chain));
+  t.equal(book.writes(view(), objectRefs('ip cluster-1')).length, all.length);
 });
 
 t.test('ChainBook retires chains that nothing leads to, and none that is always there', async (t) => {
   const book = new ChainState();
-  book.writes(view(), []);
-  book.rebase(['ip services', 'ip cluster-1', 'ip cluster-2', 'ip foreign']);
-  t.strictSame(book.staleChains((target) => target === 'ip cluster-2').targets, ['ip cluster-1', 'ip foreign']);
-  book.removed(['ip cluster-1', 'ip foreign']);
-  t.strictSame(book.staleChains(() => false).targets, ['ip cluster-2']);
+  book.writes(view(), objectRefs());
+  book.rebase([...objectRefs('ip services', 'ip cluster-1', 'ip cluster-2', 'ip foreign').values()]);
+  t.strictSame(keysOf(book.staleChains((target) => target === 'ip cluster-2').chains), ['ip cluster-1', 'ip foreign']);
+  book.removed(objectRefs('ip cluster-1', 'ip foreign').values());
+  t.strictSame(keysOf(book.staleChains(() => false).chains), ['ip cluster-2']);
 });
 
 t.test('ChainBook retires memories with the last chain that uses them', async (t) => {
   const book = new ChainState();
-  const targets = [
+  const targets: RefKey[] = [
     'ip affinity-cluster/a/x/tcp/',
     'ip affinity-external-local/a/x/tcp/',
     'ip affinity-update-10/a/x/tcp/',
   ];
   const linesFor = (...wanted: string[]) => {
-    const { targets: retired, operations } = book.staleChains((target) => wanted.includes(target));
-    book.removed(retired);
+    const { chains, operations } = book.staleChains((target) => wanted.includes(target));
+    book.removed(chains);
     return operations.map(({ line }) => line.replace(' ip nftlane', ''));
   };
-  book.committed(book.writes(view(), targets));
+  book.committed(book.writes(view(), objectRefs(...targets)));
   t.strictSame(linesFor(...targets), []);
   t.strictSame(linesFor('ip affinity-cluster/a/x/tcp/', 'ip affinity-update-10/a/x/tcp/'), [
     'delete chain affinity-external-local/a/x/tcp/',
@@ -79,7 +85,7 @@ t.test('ChainBook retires memories with the last chain that uses them', async (t
 
 t.test('ChainBook declares memories before the chains that look into them', async (t) => {
   const target = 'ip6 affinity-nodeport-local/a/x/udp/dns';
-  const write = new ChainState().writes(view(), [target]).find((each) => each.target === target);
+  const write = new ChainState().writes(view(), objectRefs(target)).find(({ chain }) => refKey(chain) === target);
   const lines = write?.operations.map(({ line }) => line) ?? [];
   const declared = lines.filter((line) => /^add (map|chain) /.test(line)).map((line) => line.split(' ')[4]);
   const name = 'affinity-nodeport-local/a/x/udp/dns';
@@ -88,17 +94,22 @@ t.test('ChainBook declares memories before the chains that look into them', asyn
 
 t.test('ChainBook takes a companion for a part of its chain', async (t) => {
   const book = new ChainState();
-  const [name, companion] = ['ip affinity-nodeport-local/a/x/udp/', 'ip direct-affinity-nodeport-local/a/x/udp/'];
-  book.writes(view(), []);
-  book.rebase([companion, name]);
-  t.strictSame(book.staleChains(() => false).targets, [name], 'it goes with it');
-  book.rebase([companion]);
-  t.strictSame(book.staleChains((target) => target === name).targets, [], 'it stays when the chain is to come back');
-  t.strictSame(book.staleChains(() => false).targets, [companion], 'left alone it goes alone');
+  const name = 'ip affinity-nodeport-local/a/x/udp/';
+  const companion = 'ip direct-affinity-nodeport-local/a/x/udp/';
+  book.writes(view(), objectRefs());
+  book.rebase([...objectRefs(companion, name).values()]);
+  t.strictSame(keysOf(book.staleChains(() => false).chains), [name], 'it goes with it');
+  book.rebase([...objectRefs(companion).values()]);
+  t.strictSame(
+    keysOf(book.staleChains((target) => target === name).chains),
+    [],
+    'it stays when the chain is to come back',
+  );
+  t.strictSame(keysOf(book.staleChains(() => false).chains), [companion], 'left alone it goes alone');
 });
 
 t.test('ChainBook declares the set of ended connections with its chain, and before it', async (t) => {
-  const targets = new ChainState().writes(RESETTING, []).map(({ target }) => target);
+  const targets = new ChainState().writes(RESETTING, objectRefs()).map(({ chain }) => refKey(chain));
   t.strictSame(
     targets.filter((target) => / (?:reset-connections-check|filter-prerouting-pre-dnat)$/.test(target)),
     [
@@ -108,7 +119,9 @@ t.test('ChainBook declares the set of ended connections with its chain, and befo
       'ip6 filter-prerouting-pre-dnat',
     ],
   );
-  const write = new ChainState().writes(RESETTING, []).find(({ target }) => target === 'ip6 reset-connections-check');
+  const write = new ChainState()
+    .writes(RESETTING, objectRefs())
+    .find(({ chain }) => refKey(chain) === 'ip6 reset-connections-check');
   t.match(
     write?.operations.map(({ line }) => line),
     [
@@ -122,11 +135,11 @@ t.test('ChainBook declares the set of ended connections with its chain, and befo
 
 t.test('ChainBook removes the set of ended connections with its chain, once nothing leads there', async (t) => {
   const book = new ChainState();
-  book.committed(book.writes(RESETTING, []));
-  t.strictSame(book.staleChains(() => false).targets, []);
-  const after = book.writes(view(), []);
+  book.committed(book.writes(RESETTING, objectRefs()));
+  t.strictSame(keysOf(book.staleChains(() => false).chains), []);
+  const after = book.writes(view(), objectRefs());
   t.strictSame(
-    after.map(({ target }) => target),
+    after.map(({ chain }) => refKey(chain)),
     ['ip filter-prerouting-pre-dnat', 'ip6 filter-prerouting-pre-dnat'],
   );
   t.strictSame(

@@ -54,12 +54,12 @@ t.test('Engine sends one change for one event', async (t) => {
     'add element ip nftlane service-ips { 10.96.0.1 . tcp . 80 comment "shop/web" : goto cluster-2 }',
   ]);
   t.strictSame(engine.staleChains(), {
-    targets: ['ip cluster-1'],
+    chains: [{ family: 'ip', name: 'cluster-1' }],
     operations: [{ line: 'delete chain ip nftlane cluster-1', owner: '' }],
     hasAffinity: false,
   });
-  engine.removed(['ip cluster-1']);
-  t.strictSame(engine.staleChains().targets, []);
+  engine.removed([{ family: 'ip', name: 'cluster-1' }]);
+  t.strictSame(engine.staleChains().chains, []);
 });
 
 t.test('Engine does nothing for changes that mean nothing', async (t) => {

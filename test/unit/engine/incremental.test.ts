@@ -43,9 +43,9 @@ class Lane {
       this.engine.committed(transaction);
       equal(danglingVerdicts(this.kernel), [], 'Every verdict has its slots');
     }
-    const { targets, operations } = this.engine.staleChains();
+    const { chains, operations } = this.engine.staleChains();
     this.kernel.run(operations.map(({ line }) => line));
-    this.engine.removed(targets);
+    this.engine.removed(chains);
     return transactions;
   }
 
@@ -55,7 +55,7 @@ class Lane {
     equal(listed(this.kernel), wanted(this.engine), 'The kernel holds what the ledger says');
     equal(this.engine.plan(), [], 'Nothing is left to do');
     equal(this.engine.differences(), [], 'Nothing differs');
-    equal(this.engine.staleChains().targets, [], 'No chain is left over');
+    equal(this.engine.staleChains().chains, [], 'No chain is left over');
     const rules = FAMILIES.flatMap((family) =>
       this.engine
         .chains(family)

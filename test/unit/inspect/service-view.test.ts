@@ -2,6 +2,7 @@
 import t from 'tap';
 import { printServices } from '../../../src/inspect/print-services.ts';
 import { viewServices } from '../../../src/inspect/service-view.ts';
+import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice, UNREADY } from '../../support/builders/slice.ts';
@@ -15,7 +16,7 @@ t.test('an endpoint that is wanted, and not there, is not called out', async (t)
   t.match(nothingLoaded, /10\.1\.0\.1:8080 .* not in the kernel: ready$/m);
   t.match(nothingLoaded, /10\.1\.0\.2:8080 .* out: not ready$/m);
   t.match(nothingLoaded, /10\.1\.0\.3:8080 .* out: ready, but its weight is 0$/m);
-  const counted = new Map([
+  const counted: CounterListing = new Map([
     ['ip endpoints', [{ key: '10.96.0.1 . tcp . 80 . 0', data: '10.1.0.1 . 8080', comment: '', packets: 7 }]],
   ]);
   t.match(printServices(viewServices(engine, counted)), /10\.1\.0\.1:8080 +- +0 +100\.0% +7 +in: ready$/m);

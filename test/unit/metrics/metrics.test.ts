@@ -8,6 +8,7 @@ import { silentLog } from '../../../src/host/log.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
+import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';
 import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
@@ -213,7 +214,7 @@ t.test('Metrics read the counters of the kernel only where connections are to be
   await off.stop();
 
   const KEY = '172.30.0.10 . tcp . 80';
-  const count = async () =>
+  const count = async (): Promise<CounterListing> =>
     new Map([
       ['ip service-ips', [{ key: KEY, data: 'goto cluster-2', comment: 'shop/web:http', packets: 5 }]],
       [

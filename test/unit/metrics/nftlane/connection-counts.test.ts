@@ -1,7 +1,9 @@
 // Tests of src/metrics/nftlane/connection-counts.ts.
 import t from 'tap';
 import { ConnectionCounts } from '../../../../src/metrics/nftlane/connection-counts.ts';
+import type { CounterListing } from '../../../../src/nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../../../../src/nftables/syntax/listing.ts';
+import type { RefKey } from '../../../../src/nftables/syntax/object-ref.ts';
 
 const KEY = '172.30.0.10 . tcp . 80';
 
@@ -10,8 +12,8 @@ function element(key: string, data: string, packets: number, comment = 'shop/web
 }
 
 /** A frontend with its verdict and its slots, as the kernel lists them. */
-function listing(lead: number, ...slots: readonly (readonly [string, number])[]) {
-  return new Map([
+function listing(lead: number, ...slots: readonly (readonly [string, number])[]): CounterListing {
+  return new Map<RefKey, ListedElement[]>([
     ['ip service-ips', [element(KEY, `goto cluster-${slots.length}`, lead)]],
     ['ip endpoints', slots.map(([data, packets], index) => element(`${KEY} . ${index}`, data, packets))],
   ]);
@@ -50,7 +52,7 @@ t.test('ConnectionCounts counts clients that affinity remembers, whom only the v
 t.test('ConnectionCounts tells refused connections, families and frontends apart', async (t) => {
   const counts = new ConnectionCounts();
   counts.add(
-    new Map([
+    new Map<RefKey, ListedElement[]>([
       ['ip service-ips', [element(KEY, 'goto cluster-1', 4), element('192.0.2.1 . tcp . 80', 'goto external-1', 2)]],
       ['ip6 service-nodeports', [element('tcp . 30080', 'goto nodeport-1', 1)]],
       ['ip no-endpoint-services', [element('172.30.0.11 . tcp . 80', 'goto reject-chain', 9, 'shop/empty')]],

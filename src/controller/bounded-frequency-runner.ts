@@ -1,5 +1,6 @@
 // When to sync: at once for a lone event, once for a burst, and again after a failure.
 import type { Clock } from '../host/clock.ts';
+import { Backoff } from '../lib/backoff.ts';
 
 export interface BoundedFrequencyRunnerOptions {
   /** The work. A rejection is a failure, and is tried again. */
@@ -12,15 +13,13 @@ export interface BoundedFrequencyRunnerOptions {
 
 /** A stream of events costs at most fifty syncs a second, and a lone event waits for nothing. */
 const DEFAULT_MIN_INTERVAL_MS = 20;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 30_000;
 
 /** Runs the work whenever it was requested, never twice at once. */
 export class BoundedFrequencyRunner {
   readonly #options: BoundedFrequencyRunnerOptions;
   #requested = false;
   #wake: (() => void) | undefined;
-  #failures = 0;
+  readonly #backoff = new Backoff();
 
   constructor(options: BoundedFrequencyRunnerOptions) {
     this.#options = options;
@@ -49,9 +48,9 @@ export class BoundedFrequencyRunner {
       const started = clock.now();
       try {
         await task();
-        this.#failures = 0;
+        this.#backoff.reset();
       } catch (error) {
-        const retryInMs = Math.min(RETRY_MIN_MS * 2 ** this.#failures++, RETRY_MAX_MS);
+        const retryInMs = this.#backoff.next();
         this.#requested = true;
         onFailure(error, retryInMs);
         await clock.sleep(retryInMs, signal);

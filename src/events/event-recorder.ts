@@ -2,6 +2,7 @@
 
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
+import { backoffMs } from '../lib/backoff.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { ApiError } from '../sources/api-server/client/api-error.ts';
 import { type EventRef, eventRefOf } from './event-object.ts';
@@ -28,7 +29,8 @@ const MAX_SERIES = 200;
 const [SERIES_MS, SERIES_UPDATE_MS] = [360_000, 60_000];
 /** Nodes that see the same thing at the same time tell of it at different times, and all but the first find it told. */
 const JITTER_MS = 30_000;
-const [MAX_ATTEMPTS, RETRY_MS] = [3, 15_000];
+const MAX_ATTEMPTS = 3;
+const RETRY = { minMs: 15_000, maxMs: 60_000 };
 /** Permissions may be given later. */
 const FORBIDDEN_RETRY_MS = 600_000;
 
@@ -153,7 +155,7 @@ export class EventRecorder {
       this.#countOutcome('failed');
     } else {
       const retryAfterMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-      series.dueAt = clock.now() + Math.max(retryAfterMs, RETRY_MS * series.attempts);
+      series.dueAt = clock.now() + Math.max(retryAfterMs, backoffMs(series.attempts - 1, RETRY));
     }
   }
 

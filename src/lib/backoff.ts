@@ -1,25 +1,38 @@
-// How long to wait before the next attempt when attempts fail in a row.
+// The wait before the next attempt when attempts fail in a row.
 
-const MIN_DELAY_MS = 100;
-const MAX_DELAY_MS = 30_000;
+export interface BackoffOptions {
+  /** The first wait. */
+  readonly minMs?: number;
+  readonly maxMs?: number;
+  /** From 0 up to 1. Makes the upper half of each wait random, so that nodes that failed together retry at different times. */
+  readonly random?: (() => number) | undefined;
+}
 
-/** Doubles from 100 ms to 30 s. The upper half of each step is random, so that nodes that failed together come back apart. */
+const MIN_MS = 100;
+const MAX_MS = 30_000;
+
+/** Waits double from the first to the longest. */
 export class Backoff {
-  readonly #random: () => number;
+  readonly #options: BackoffOptions;
   #failures = 0;
 
-  constructor(random: () => number) {
-    this.#random = random;
+  constructor(options: BackoffOptions = {}) {
+    this.#options = options;
   }
 
-  /** Counts a failure; gives the milliseconds to wait. */
+  /** Counts a failure. Returns the milliseconds to wait. */
   next(): number {
-    const step = Math.min(MIN_DELAY_MS * 2 ** this.#failures, MAX_DELAY_MS);
-    this.#failures++;
-    return Math.max(MIN_DELAY_MS, Math.round(step * (0.5 + this.#random() / 2)));
+    return backoffMs(this.#failures++, this.#options);
   }
 
+  /** The next wait is the first one again. */
   reset(): void {
     this.#failures = 0;
   }
+}
+
+/** The wait after an attempt that follows so many failures in a row, in milliseconds. */
+export function backoffMs(failures: number, { minMs = MIN_MS, maxMs = MAX_MS, random }: BackoffOptions = {}): number {
+  const step = Math.min(minMs * 2 ** failures, maxMs);
+  return random === undefined ? step : Math.max(minMs, Math.round(step * (0.5 + random() / 2)));
 }

@@ -2,6 +2,7 @@
 import type { Problems, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
+import { Backoff } from '../lib/backoff.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { KubeProxyLeftovers } from './kube-proxy-leftovers.ts';
 import { type FindResult, mergeRemovalResults, type RemovalResult } from './leftover-cleaner.ts';
@@ -58,7 +59,7 @@ export class TakeOver implements SyncObserver {
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#completed.resolve(), { once: true });
     if (!signal.aborted) await this.#completed.promise;
-    let delayMs = this.#times.firstRecheckMs;
+    const pauses = new Backoff({ minMs: this.#times.firstRecheckMs, maxMs: this.#times.maxRecheckMs });
     while (!signal.aborted) {
       try {
         await this.#reconcile(signal);
@@ -66,8 +67,7 @@ export class TakeOver implements SyncObserver {
         const reason = errorMessage(error);
         this.#logOnce('warn', 'cannot look for what kube-proxy has left', { reason });
       }
-      await this.#sleep(delayMs, signal);
-      delayMs = Math.min(delayMs * 2, this.#times.maxRecheckMs);
+      await this.#sleep(pauses.next(), signal);
     }
   }
 

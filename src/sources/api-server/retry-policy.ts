@@ -21,7 +21,7 @@ export class RetryPolicy {
 
   constructor(random: () => number) {
     this.#random = random;
-    this.#backoff = new Backoff(random);
+    this.#backoff = new Backoff({ random });
   }
 
   /** Whether the current attempt was of use. */

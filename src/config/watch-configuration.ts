@@ -1,25 +1,25 @@
-// Hears of changes of the configuration file, also when a mounted ConfigMap swaps the directory that it is in.
-import { type FSWatcher, watch } from 'node:fs';
+// Watches the configuration file.
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { DirectoryWatcher } from '../host/files/directory-watcher.ts';
 
 export interface ConfigurationWatchOptions {
   readonly path: string;
-  /** The text is another than before, or the file cannot be read any more. */
+  /** The text differs from the last one, or the file cannot be read any more. */
   readonly onChange: () => void;
   readonly signal: AbortSignal;
   readonly settleMs?: number;
   readonly pollMs?: number;
 }
 
-/** Whoever writes in several steps has finished by then. */
+/** Enough for a writer that takes several steps. */
 const SETTLE_MS = 200;
-/** What the kernel does not tell, such as changes behind a symbolic link to elsewhere, is found as late as this. */
+/** Finds changes that inotify does not report, such as those behind a symbolic link to another directory. */
 const POLL_MS = 10_000;
 
 /**
- * Watches until the signal aborts. The directory is watched, not the file: editors and ConfigMap volumes put another file,
- * or another target of the link `..data`, in its place. Only another text counts as a change.
+ * Watches until the signal aborts. It watches the directory, not the file: editors and ConfigMap volumes replace the file,
+ * or the target of the link `..data`. Only a different text is a change.
  */
 export function watchConfiguration({ path, onChange, signal, ...times }: ConfigurationWatchOptions): void {
   const { settleMs = SETTLE_MS, pollMs = POLL_MS } = times;
@@ -33,32 +33,21 @@ export function watchConfiguration({ path, onChange, signal, ...times }: Configu
   };
   const scheduleCheck = (): void => {
     clearTimeout(timer);
-    timer = setTimeout(check, settleMs);
+    if (!signal.aborted) timer = setTimeout(check, settleMs);
   };
-  const watcher = openWatch(dirname(path), scheduleCheck);
+  const watcher = new DirectoryWatcher({ directory: dirname(path), onChange: scheduleCheck });
+  const stop = (): void => {
+    watcher.close();
+    clearTimeout(timer);
+    clearInterval(poll);
+  };
+  // The file may have changed before the watch began. Without a watch, polling has to do.
+  watcher.ensureWatching().then(scheduleCheck, () => {});
   const poll = setInterval(check, pollMs);
-  signal.addEventListener(
-    'abort',
-    () => {
-      watcher?.close();
-      clearTimeout(timer);
-      clearInterval(poll);
-    },
-    { once: true },
-  );
+  signal.addEventListener('abort', stop, { once: true });
 }
 
-/** `undefined` where watching is impossible: looking now and then has to do. */
-function openWatch(directory: string, onEvent: () => void): FSWatcher | undefined {
-  try {
-    const watcher = watch(directory, onEvent);
-    return watcher.on('error', () => watcher.close());
-  } catch {
-    return undefined;
-  }
-}
-
-/** The text; `undefined` where there is none. */
+/** `undefined` when the file cannot be read. */
 async function readText(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(() => undefined);
 }

@@ -1,7 +1,6 @@
 // Word of devices, routes and neighbours that come and go.
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../../host/log.ts';
-import { streamLines } from '../../host/process/stream-lines.ts';
+import { monitorIp } from '../../host/network/ip-monitor.ts';
 import type { NetworkState } from './network-state.ts';
 
 export interface NetworkWatchOptions {
@@ -10,8 +9,6 @@ export interface NetworkWatchOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
 }
-
-const RESTART_MS = 1000;
 
 /** A neighbour as the monitor prints it: address, device, MAC address where it is known, and state. */
 const NEIGHBOUR = /^(Deleted )?(\S+) dev (\S+)(?: lladdr (\S+))?(?: [a-z_]+)* [A-Z]+ *$/;
@@ -31,13 +28,10 @@ export function isLinkDeletion(line: string): boolean {
 
 /** Calls back until the signal aborts. Never rejects: a monitor that ends is started again. */
 export async function watchNetwork({ onChange, log, signal }: NetworkWatchOptions): Promise<void> {
-  let lastReason = '';
-  while (!signal.aborted) {
-    const reason = await streamLines('ip', ['-o', 'monitor', 'link', 'route', 'neigh'], { onLine: onChange, signal });
-    if (signal.aborted) return;
-    if (reason !== lastReason) log.warn('cannot hear of changed devices and routes', { reason });
-    lastReason = reason;
-    await delay(RESTART_MS, undefined, { signal }).catch(() => {});
-    onChange();
-  }
+  await monitorIp({
+    objects: ['link', 'route', 'neigh'],
+    onChange,
+    onFailure: (reason) => log.warn('cannot hear of changed devices and routes', { reason }),
+    signal,
+  });
 }

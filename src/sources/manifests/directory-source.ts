@@ -1,13 +1,14 @@
 // A watched directory of manifests as a source of objects.
 import { stat } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../host/clock.ts';
+import { DirectoryWatcher, type OpenWatch } from '../../host/files/directory-watcher.ts';
 import type { Log } from '../../host/log.ts';
+import { errorMessage } from '../../lib/error-message.ts';
 import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import { deliverManifests } from './deliver-manifests.ts';
-import { DirectoryWatch, type OpenWatch, openWatch } from './directory-watch.ts';
 import { ManifestDirectory, type ScanResult } from './manifest-directory.ts';
-import { ManifestError } from './manifest-error.ts';
+import { ManifestError, toManifestError } from './manifest-error.ts';
 import type { ManifestObject } from './parse-manifests.ts';
 
 export interface DirectorySourceSetup {
@@ -35,20 +36,29 @@ export class DirectorySource {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #manifests: ManifestDirectory;
-  readonly #watch: DirectoryWatch;
+  readonly #watcher: DirectoryWatcher;
   #delivered: ReadonlyMap<string, ManifestObject> = new Map();
   #isDirty = false;
   #isMissing = false;
   #rescanMs: number | undefined;
   #pause = new AbortController();
 
-  constructor({ directory, sink, log, clock = systemClock, open = openWatch }: DirectorySourceSetup) {
+  constructor({ directory, sink, log, clock = systemClock, open }: DirectorySourceSetup) {
     this.#directory = directory;
     this.#sink = sink;
     this.#log = log;
     this.#clock = clock;
     this.#manifests = new ManifestDirectory({ directory, clock, log });
-    this.#watch = new DirectoryWatch({ directory, log, open, onChange: () => this.#markDirty() });
+    this.#watcher = new DirectoryWatcher({
+      directory,
+      open,
+      onChange: () => this.#markDirty(),
+      onFailure: (error) => {
+        const reason = errorMessage(error);
+        log.warn('Cannot watch manifests; changes are found by polling only', { directory, reason });
+      },
+      onRecovery: () => log.info('Watching manifests again', { directory }),
+    });
   }
 
   /**
@@ -66,13 +76,13 @@ export class DirectorySource {
       }
     } finally {
       signal.removeEventListener('abort', stop);
-      this.#watch.close();
+      this.#watcher.close();
     }
   }
 
   async #start(signal: AbortSignal): Promise<void> {
     const startedAt = this.#clock.now();
-    await this.#watch.ensureWatching();
+    await this.#ensureWatching();
     for (let scans = 1; scans <= MAX_INITIAL_SCANS; scans++) {
       const { rescanMs } = await this.#manifests.scan({ hasty: scans === MAX_INITIAL_SCANS });
       this.#rescanMs = rescanMs;
@@ -90,6 +100,11 @@ export class DirectorySource {
       ms,
     };
     this.#log.info('Manifests loaded', details);
+  }
+
+  async #ensureWatching(): Promise<void> {
+    const directory = this.#directory;
+    await this.#watcher.ensureWatching().catch((error) => Promise.reject(toManifestError(directory, error)));
   }
 
   #markDirty(): void {
@@ -119,7 +134,7 @@ export class DirectorySource {
   }
 
   async #scan(): Promise<ScanResult> {
-    await this.#watch.ensureWatching();
+    await this.#ensureWatching();
     if (this.#isMissing) {
       const age = this.#clock.now() - (await stat(this.#directory)).mtimeMs;
       if (age >= 0 && age < POPULATE_MS) return { changed: [], rescanMs: Math.ceil(POPULATE_MS - age) };
@@ -131,7 +146,7 @@ export class DirectorySource {
 
   /** What was delivered stays as it is: that a directory is gone does not say that its objects are to go. */
   #handleMissingDirectory({ file, reason }: ManifestError): void {
-    this.#watch.close();
+    this.#watcher.close();
     this.#rescanMs = undefined;
     if (!this.#isMissing)
       this.#log.warn('Cannot read directory of manifests; its objects are kept', { directory: file, reason });

@@ -1,0 +1,34 @@
+// Follows changes of addresses, links, routes and neighbors with `ip monitor`.
+import { setTimeout as delay } from 'node:timers/promises';
+import { streamLines } from '../process/stream-lines.ts';
+
+export interface IpMonitorOptions {
+  /** The arguments of `ip monitor`. */
+  readonly objects: readonly string[];
+  /** Receives each line, and `undefined` after a time without a monitor, when anything may have changed. */
+  readonly onChange: (line?: string) => void;
+  /** The monitor ended or did not start. Called once for each reason. */
+  readonly onFailure: (reason: string) => void;
+  readonly signal: AbortSignal;
+  /** The program and the arguments before `objects`; tests pass their own. */
+  readonly command?: readonly [program: string, ...args: string[]] | undefined;
+  readonly restartMs?: number | undefined;
+}
+
+const MONITOR = ['ip', '-o', 'monitor'] as const;
+const RESTART_MS = 1000;
+
+/** Runs until the signal aborts and restarts the monitor when it ends. Never rejects. */
+export async function monitorIp(options: IpMonitorOptions): Promise<void> {
+  const { objects, onChange, onFailure, signal, command = MONITOR, restartMs = RESTART_MS } = options;
+  const [program, ...args] = command;
+  let reportedReason = '';
+  while (!signal.aborted) {
+    const reason = await streamLines(program, [...args, ...objects], { onLine: onChange, signal });
+    if (signal.aborted) return;
+    if (reason !== reportedReason) onFailure(reason);
+    reportedReason = reason;
+    await delay(restartMs, undefined, { signal }).catch(() => {});
+    onChange();
+  }
+}

@@ -1,4 +1,4 @@
-// The program that makes the load, see load-generator.c: a server in each pod, and one client at a time.
+// The program that makes the load, see load-generator/main.c: a server in each pod, and one client at a time.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

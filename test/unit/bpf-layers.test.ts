@@ -14,6 +14,10 @@ const MAX_FILE_LINES = 300;
 const files = filesIn(ROOT).filter(({ path }) => /\.[ch]$/.test(path));
 const loader = files.filter(({ path }) => path.startsWith(LOADER));
 const programs = files.filter(({ path }) => !path.startsWith(LOADER));
+/** The C programs of the tests and benches. */
+const tools = ['test/integration/bpf/harness', 'test/bench/fastpath/load-generator', 'test/support/fastpath'].map(
+  (folder) => filesIn(folder).filter(({ path }) => /\.[ch]$/.test(path)),
+);
 
 /** A file at the top of the programs or of the loader is a group of its own. */
 const groupOf = (path: string) => {
@@ -66,30 +70,34 @@ static __noinline bool FN(two)(const KEY *key)
 
 t.test('the sources of both are found, with their functions', async (t) => {
   t.ok(functionsOf(files.find(({ path }) => path === 'bpf/loader/main.c') ?? file('', '')).length > 1);
-  t.ok(loader.length > 20 && programs.length > 10);
+  t.ok(loader.length > 20 && programs.length > 10 && tools.flat().length > 10);
   t.ok(files.flatMap(functionsOf).length > 150);
 });
 
 t.test('every include exists, and there is no circle of includes', async (t) => {
-  const graph = includeGraph(files, ROOT);
-  for (const [path, targets] of graph)
-    for (const target of targets) t.ok(graph.has(target), `${path} includes ${target}, which exists`);
-  t.equal(circleIn(graph), undefined);
-  t.equal(circleIn(groupGraph(graph, groupOf)), undefined, 'between folders');
+  for (const part of [files, ...tools]) {
+    const graph = includeGraph(part, ROOT);
+    for (const [path, targets] of graph)
+      for (const target of targets) t.ok(graph.has(target), `${path} includes ${target}, which exists`);
+    t.equal(circleIn(graph), undefined);
+    t.equal(circleIn(groupGraph(graph, groupOf)), undefined, 'between folders');
+  }
 });
 
 t.test('there is no circle of calls between files', async (t) => {
-  for (const part of [loader, programs]) {
+  for (const part of [loader, programs, ...tools]) {
     const graph = callGraph(part);
     t.equal(circleIn(graph), undefined);
     t.equal(circleIn(groupGraph(graph, groupOf)), undefined, 'between folders');
   }
 });
 
-t.test('a loader file includes the header of every file that it calls', async (t) => {
-  const includes = groupGraph(includeGraph(loader, ROOT), unitOf);
-  for (const [unit, targets] of callGraph(loader))
-    for (const target of targets) t.ok(includes.get(unit)?.has(target), `${unit} includes ${target}.h`);
+t.test('a file includes the header of every file that it calls', async (t) => {
+  for (const part of [loader, ...tools]) {
+    const includes = groupGraph(includeGraph(part, ROOT), unitOf);
+    for (const [unit, targets] of callGraph(part))
+      for (const target of targets) t.ok(includes.get(unit)?.has(target), `${unit} includes ${target}.h`);
+  }
 });
 
 t.test('the loader and the programs share only the structs', async (t) => {
@@ -104,20 +112,20 @@ t.test('the loader and the programs share only the structs', async (t) => {
 
 t.test('folders are small, files and functions are short', async (t) => {
   const sizes = new Map<string, number>();
-  for (const { path, text } of files) {
+  const all = [...files, ...tools.flat()];
+  for (const { path, text } of all) {
     sizes.set(posix.dirname(path), (sizes.get(posix.dirname(path)) ?? 0) + 1);
     t.ok(text.split('\n').length <= MAX_FILE_LINES + 1, `${path} has at most ${MAX_FILE_LINES} lines`);
   }
   for (const [folder, size] of sizes) t.ok(size <= MAX_FILES, `${folder} has ${size} files`);
-  for (const source of files) {
+  for (const source of all) {
     for (const { names, lines } of functionsOf(source))
       t.ok(lines <= MAX_FUNCTION_LINES, `${names[0]} in ${source.path} has ${lines} lines`);
   }
 });
 
 t.test('every C file has its license, and says what it is', async (t) => {
-  const elsewhere = filesIn('test').filter(({ path }) => /\.[ch]$/.test(path));
-  for (const { path, text } of [...files, ...elsewhere]) {
+  for (const { path, text } of [...files, ...filesIn('test').filter(({ path }) => /\.[ch]$/.test(path))]) {
     const license = programs.some((program) => program.path === path) ? 'GPL-2.0-only OR BSD-2-Clause' : 'Apache-2.0';
     const [first, second] = text.split('\n');
     t.equal(first, `/* SPDX-License-Identifier: ${license} */`, path);

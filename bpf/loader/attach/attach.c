@@ -94,7 +94,6 @@ void request_detach(const struct request *r)
 
 static int print_attachment(const struct attachment *attachment, void *context)
 {
-	(void)context;
 	emit("attachment %s %u %s program=%u %s\n", role_names[attachment->role], attachment->ifindex,
 	     attachment->is_tcx ? "tcx" : "clsact", attachment->program_id, attachment->is_gone ? "gone" : "attached");
 	return 0;

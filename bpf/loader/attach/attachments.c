@@ -67,6 +67,5 @@ int detach_attachment(const struct attachment *attachment, void *context)
 	int error = attachment->is_tcx ? tcx_detach(attachment->role, attachment->ifindex) :
 					 clsact_detach(attachment->role, attachment->ifindex);
 
-	(void)context;
 	return error == -ENOENT || error == -ENODEV ? 0 : error;
 }

@@ -27,7 +27,6 @@ static void print_filter(const struct filter *filter, void *context)
 
 static void print_qdisc(const char *kind, uint32_t handle, uint32_t parent, void *context)
 {
-	(void)context;
 	emit("qdisc %s handle=%x parent=%x\n", kind, handle, parent);
 }
 

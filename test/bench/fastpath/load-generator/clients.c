@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The clients: each runs for a time and counts. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-#include "load-generator.h"
+#include "clients.h"
+#include "process.h"
+#include "target.h"
 
 /* Datagrams that one call sends, so that less of what is measured is the sender's. */
 #define BURST 16

@@ -10,42 +10,20 @@
  * on the first processor that the process may use, so that what is compared is the work that has to be done.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "load-generator.h"
+#include "clients.h"
+#include "process.h"
+#include "server.h"
+#include "target.h"
 
 #define MAX_MS 60000
-
-void die(const char *what)
-{
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
-uint64_t wall_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t cpu_ns(void)
-{
-	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
 
 static void pin_to_one_cpu(void)
 {
@@ -79,8 +57,6 @@ static bool read_target(struct target *target, const char *address, const char *
 	target->length = sizeof(*v6);
 	return inet_pton(AF_INET6, address, &v6->sin6_addr) == 1;
 }
-
-typedef struct result (*load)(const struct target *target, unsigned int sockets, uint64_t ms);
 
 static load find_load(const char *kind)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server: one process, one epoll, whatever its clients ask for. It ends when its input does. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,9 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
-#include "load-generator.h"
+#include "process.h"
+#include "server.h"
+#include "target.h"
 
 #define BATCH 64
 /* Files of one process here: its sockets, and a handful of others. */

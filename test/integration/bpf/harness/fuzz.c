@@ -3,12 +3,14 @@
  * Random and mutated packets. Whatever comes in: no packet is dropped, one that is handed on is unchanged, one that is
  * redirected has right checksums if it had them before, and has as many bytes as before.
  */
-#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness.h"
+#include "checksums.h"
+#include "frame.h"
+#include "fuzz.h"
 
 #define MAX_SEEDS 256
 #define REDIRECT 7
@@ -32,91 +34,6 @@ static uint32_t random32(void)
 	return state * 0x2545f4914f6cdd1dULL >> 32;
 }
 
-static uint32_t sum(const uint8_t *bytes, uint32_t length, uint32_t start)
-{
-	for (uint32_t i = 0; i < length; i++)
-		start += i % 2 ? bytes[i] : bytes[i] << 8;
-	while (start >> 16)
-		start = (start & 0xffff) + (start >> 16);
-	return start;
-}
-
-/* What checksums a packet has, and which of them are right: a bit each. */
-struct checksums {
-	unsigned int present, valid;
-};
-
-enum { IP, L4, QUOTED_IP };
-
-static void record_checksum(struct checksums *s, int which, bool valid)
-{
-	s->present |= 1U << which;
-	if (valid)
-		s->valid |= 1U << which;
-}
-
-/* The pseudo header; addresses are `size` bytes each. */
-static uint32_t pseudo_header_sum(const uint8_t *addresses, uint32_t size, uint8_t proto, uint32_t length)
-{
-	return sum(addresses, 2 * size, proto + length);
-}
-
-static void check_l4(struct checksums *s, const uint8_t *l4, uint32_t length, uint8_t proto, uint32_t start)
-{
-	if (proto == 17 && length >= 8 && !l4[6] && !l4[7])
-		return;
-	if ((proto == 17 && length >= 8) || (proto == 6 && length >= 20) || (proto == 58 && length >= 8))
-		record_checksum(s, L4, sum(l4, length, start) == 0xffff);
-	if (proto != 1 || length < 8)
-		return;
-	record_checksum(s, L4, sum(l4, length, 0) == 0xffff);
-	if (length >= 28)
-		record_checksum(s, QUOTED_IP, sum(l4 + 8, 20, 0) == 0xffff);
-}
-
-static struct checksums check4(const uint8_t *ip, uint32_t length)
-{
-	uint32_t total = ip[2] << 8 | ip[3];
-	struct checksums s = { 0, 0 };
-
-	record_checksum(&s, IP, sum(ip, 20, 0) == 0xffff);
-	/* Sums of fragments cover the whole of what was cut up. */
-	if (total < 20 || total > length || ip[6] & 0x3f || ip[7])
-		return s;
-	check_l4(&s, ip + 20, total - 20, ip[9], pseudo_header_sum(ip + 12, 4, ip[9], total - 20));
-	return s;
-}
-
-static struct checksums check6(const uint8_t *ip, uint32_t length)
-{
-	uint32_t total = (ip[4] << 8 | ip[5]) + 40, at = 40;
-	struct checksums s = { 0, 0 };
-	uint8_t proto = ip[6];
-
-	if (total > length)
-		return s;
-	if (proto == 44) {
-		/* A fragment that is the whole, or not ours to check. */
-		if (total < 48 || ip[42] || (ip[43] & 0xf9))
-			return s;
-		proto = ip[40];
-		at = 48;
-	}
-	check_l4(&s, ip + at, total - at, proto, pseudo_header_sum(ip + 8, 16, proto, total - at));
-	return s;
-}
-
-static struct checksums check(const struct frame *f)
-{
-	struct checksums none = { 0, 0 };
-
-	if (f->length >= 34 && f->bytes[12] == 0x08 && f->bytes[13] == 0x00)
-		return check4(f->bytes + 14, f->length - 14);
-	if (f->length >= 54 && f->bytes[12] == 0x86 && f->bytes[13] == 0xdd)
-		return check6(f->bytes + 14, f->length - 14);
-	return none;
-}
-
 /* After a mutation of an IPv4 header most packets would be wrong in one way only: a wrong sum hides nothing here. */
 static void fix_ip_checksum(struct frame *f)
 {
@@ -125,7 +42,7 @@ static void fix_ip_checksum(struct frame *f)
 	if (f->length < 34 || f->bytes[12] != 0x08 || f->bytes[13])
 		return;
 	f->bytes[24] = f->bytes[25] = 0;
-	s = ~sum(f->bytes + 14, 20, 0);
+	s = ~checksum(f->bytes + 14, 20, 0);
 	f->bytes[24] = s >> 8;
 	f->bytes[25] = s;
 }
@@ -183,8 +100,8 @@ static const char *find_violation(const struct frame *in, const struct frame *ou
 		return "neither passed nor redirected";
 	if (in->length != out->length)
 		return "redirected with another length";
-	before = check(in);
-	after = check(out);
+	before = check_frame(in);
+	after = check_frame(out);
 	if (before.present != after.present)
 		return "redirected, and of another kind";
 	if (before.valid & ~after.valid)

@@ -4,31 +4,19 @@ import { printAddressPort } from '../../net/address-port.ts';
 import type { Protocol } from '../../net/protocol.ts';
 import type { DesiredFrontend, SkippedAddresses } from '../eligibility/eligibility-index.ts';
 import type { UnresolvedFrontend } from '../eligibility/resolve-backends.ts';
-import type { LastCollection } from '../flows/flow-collector.ts';
-import type { ProbeResult } from '../loader/loader-client.ts';
 import type { FrontendKey } from '../maps/entries.ts';
 import { frontendId } from '../maps/frontend-table.ts';
 import { BACKEND_NEIGH } from '../maps/layout.ts';
-import type { FlowCounts, MapPlan, MapState } from '../maps/map-state.ts';
-import type { AttachedDevices } from '../node/attachments.ts';
+import type { MapPlan, MapState } from '../maps/map-state.ts';
 import type { NetworkState } from '../node/network-state.ts';
-import type { SyncInput, SyncPlan } from '../sync/plan-sync.ts';
+import type { SyncResult } from '../sync/reconciler.ts';
 import type { SyncFailure } from '../sync/sync-failures.ts';
 import type { FastPathFrontend, FastPathStatus, FastPathTotals, SkippedFrontend } from './fast-path-status.ts';
 
-/** What a sync has left. */
-export interface SyncResult {
+/** A sync, and how the fast path is set up. */
+interface SyncedFastPath extends SyncResult {
   readonly mode: FastPathStatus['mode'];
-  readonly probe: ProbeResult | undefined;
-  readonly input: SyncInput;
-  readonly plan: SyncPlan;
-  readonly maps: MapState;
-  readonly network: NetworkState;
-  readonly attached: AttachedDevices;
-  /** For flows of each family. */
-  readonly maxFlows: number;
-  readonly flows: FlowCounts | undefined;
-  readonly lastCollection: LastCollection | undefined;
+  readonly attach: string | undefined;
 }
 
 const NO_TOTALS: FastPathTotals = {
@@ -58,14 +46,14 @@ export function failingStatus(
 }
 
 /** What a pass of work that succeeded leaves to be seen; totals are for others to fill in. */
-export function statusOf(result: SyncResult): FastPathStatus {
-  const { mode, input, plan, probe, maps } = result;
+export function statusOf(result: SyncedFastPath): FastPathStatus {
+  const { mode, attach, servesUdp: udp, input, plan, maps } = result;
   const nameOf = deviceNames(result.network);
   return {
     mode,
     state: plan.inactiveReason === undefined ? 'on' : 'off',
     ...(plan.inactiveReason === undefined ? {} : { reason: plan.inactiveReason }),
-    ...(probe === undefined ? {} : { attach: probe.attach, udp: probe.udp }),
+    ...(attach === undefined ? {} : { attach, udp }),
     uplinks: input.uplinks.map(({ name, reason }) => (reason === undefined ? { name } : { name, reason })),
     podDevices: [...result.attached.pod].map(nameOf).sort(),
     frontends: input.desired.frontends.flatMap((frontend) => frontendStatus(frontend, { ...result, nameOf })),

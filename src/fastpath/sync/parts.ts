@@ -1,8 +1,8 @@
 // What the fast path is made of, and its settings.
-import type { Engine } from '../engine/engine.ts';
-import type { Clock } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
-import type { Address } from '../net/address.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Clock } from '../../host/clock.ts';
+import type { Log } from '../../host/log.ts';
+import type { Address } from '../../net/address.ts';
 
 export interface FastPathSettings {
   readonly mode: 'auto' | 'required';

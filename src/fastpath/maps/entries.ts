@@ -19,6 +19,7 @@ import {
   MAX_FRONTEND_BACKENDS,
   readBytes,
   readNumber,
+  readNumbers,
   SOURCE_KEY,
   TICK_NS,
   TIMEOUTS,
@@ -118,9 +119,7 @@ export function decodeFrontend(bytes: Uint8Array): FrontendValue {
   return {
     svc: readNumber(FRONTEND, bytes, 'svc'),
     suspended: (readNumber(FRONTEND, bytes, 'flags') & FRONTEND_SUSPENDED) !== 0,
-    slots: Array.from({ length: Math.min(count, MAX_FRONTEND_BACKENDS) }, (_, i) =>
-      readNumber(FRONTEND, bytes, 'slots', i),
-    ),
+    slots: readNumbers(FRONTEND, bytes, 'slots').slice(0, count),
   };
 }
 

@@ -201,14 +201,16 @@ export function encodeStruct({ name, size, fields }: StructLayout, values: Struc
 }
 
 /** One number of a struct; the first where there are several. */
-export function readNumber(layout: StructLayout, bytes: Uint8Array, name: string, index = 0): number {
+export function readNumber(layout: StructLayout, bytes: Uint8Array, name: string): number {
+  return numberAt(bytes, fieldOf(layout, name));
+}
+
+/** All numbers of a field that has several. */
+export function readNumbers(layout: StructLayout, bytes: Uint8Array, name: string): number[] {
   const field = fieldOf(layout, name);
-  const at = field.offset + index * field.size;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const little = field.encoding === 'host' && IS_LITTLE_ENDIAN;
-  if (field.size === 1) return view.getUint8(at);
-  if (field.size === 2) return view.getUint16(at, little);
-  return field.size === 4 ? view.getUint32(at, little) : Number(view.getBigUint64(at, little));
+  return Array.from({ length: field.count }, (_, i) =>
+    numberAt(bytes, { ...field, offset: field.offset + i * field.size }),
+  );
 }
 
 /** The bytes of a field. */
@@ -230,6 +232,14 @@ function writeNumber(view: DataView, field: Field, { i, number }: { i: number; n
   else if (field.size === 2) view.setUint16(at, number, little);
   else if (field.size === 4) view.setUint32(at, number, little);
   else view.setBigUint64(at, BigInt(number), little);
+}
+
+function numberAt(bytes: Uint8Array, { offset, size, encoding }: Field): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const little = encoding === 'host' && IS_LITTLE_ENDIAN;
+  if (size === 1) return view.getUint8(offset);
+  if (size === 2) return view.getUint16(offset, little);
+  return size === 4 ? view.getUint32(offset, little) : Number(view.getBigUint64(offset, little));
 }
 
 /** 4 or 16 bytes, as on the wire. */

@@ -23,6 +23,7 @@ import {
   FLOW_KEY,
   MAX_FRONTEND_BACKENDS,
   readNumber,
+  readNumbers,
 } from '../../../../src/fastpath/maps/layout.ts';
 
 t.test('frontends are read back as they were written', async (t) => {
@@ -78,8 +79,8 @@ t.test('seconds become ticks, and never fewer', async (t) => {
   };
   const bytes = encodeConfig({ create: true, timeouts });
   t.equal(readNumber(CONFIG, bytes, 'flags'), 1);
-  t.equal(readNumber(CONFIG, bytes, 'timeouts', 6), 954);
-  t.equal(readNumber(CONFIG, bytes, 'timeouts', 2), 411_987_305);
+  t.equal(readNumbers(CONFIG, bytes, 'timeouts')[6], 954);
+  t.equal(readNumbers(CONFIG, bytes, 'timeouts')[2], 411_987_305);
   t.equal(readNumber(CONFIG, encodeConfig({ create: false, timeouts }), 'flags'), 0);
 });
 

@@ -41,7 +41,6 @@ export const BACKEND_NEIGH = 1;
 /** A UDP flow begins anew with its next datagram, and answers on their way still go out. */
 export const BACKEND_REPLY_ONLY = 2;
 export const CONFIG_CREATE = 1;
-export const DIR_ORIGINAL = 0;
 export const DIR_REPLY = 1;
 
 /** The order of a configuration's timeouts. */

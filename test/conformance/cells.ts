@@ -3,7 +3,7 @@
 import type { Packet } from '../../src/explain/flow/packet.ts';
 import { FAMILIES, type Family } from '../../src/net/family.ts';
 import { type Addresses, CLIENT, NODES } from '../support/netns/topology.ts';
-import type { Transport } from '../support/netns/traffic/traffic.ts';
+import type { Transport } from '../support/netns/traffic/programs/messages.ts';
 import { EXTERNAL, type GridService, VIP } from './services.ts';
 
 /** The clients, and the interface of the tested node, `node1`, that their packets come in by. */

@@ -1,7 +1,7 @@
 // What a client observes of an outcome, and whether the observation is the expected one.
 import type { FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
 import { type Host, isHostAddress } from '../../src/net/host.ts';
-import type { DialReport } from '../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../support/netns/traffic/programs/messages.ts';
 import { type Cell, WRONG_PORT } from './cells.ts';
 
 /** What a client observes: the pods that answer, the client address that they see, or how the connection ends. */

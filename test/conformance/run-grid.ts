@@ -1,7 +1,7 @@
 // Dials every cell of the grid and compares the observation with the expected outcome.
 import type { Host } from '../../src/net/host.ts';
 import { NODES } from '../support/netns/topology.ts';
-import type { DialReport } from '../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../support/netns/traffic/programs/messages.ts';
 import { type Cell, CLIENTS } from './cells.ts';
 import type { ConformanceWorld, Setup } from './conformance-world.ts';
 import { type ExpectedCell, type Grid, gridOf } from './grid.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatTable } from '../../src/lib/table.ts';
 import type { Dialer, RunningDial } from '../support/netns/traffic/dialer-process.ts';
-import type { DialReport, Target } from '../support/netns/traffic/traffic.ts';
+import type { DialReport, Target } from '../support/netns/traffic/programs/messages.ts';
 import type { DemoCluster } from './demo-cluster.ts';
 import { Phases } from './phases.ts';
 import type { Report } from './report.ts';

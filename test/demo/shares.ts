@@ -4,7 +4,7 @@ import type { ServiceView } from '../../src/inspect/service-view.ts';
 import { formatTable } from '../../src/lib/table.ts';
 import { printAddressPort } from '../../src/net/address-port.ts';
 import { NODES } from '../support/netns/topology.ts';
-import type { DialReport, DialRequest } from '../support/netns/traffic/traffic.ts';
+import type { DialReport, DialRequest } from '../support/netns/traffic/programs/messages.ts';
 import type { World } from '../support/netns/world.ts';
 import type { DemoCluster } from './demo-cluster.ts';
 import { bar, percent, type Report } from './report.ts';

@@ -7,7 +7,7 @@ import type {
   DialReport,
   DialRequest,
   KeepConnectionRequest,
-} from '../support/netns/traffic/traffic.ts';
+} from '../support/netns/traffic/programs/messages.ts';
 
 /** The port that every server pod listens on, over TCP and UDP. */
 export const TARGET_PORT = 8080;

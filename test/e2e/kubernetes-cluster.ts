@@ -189,7 +189,7 @@ async function programs(namespace: string): Promise<ApiObject> {
 export function podPrograms(): Promise<[name: string, text: string][]> {
   return Promise.all(
     PROGRAMS.map(async (name) => {
-      const path = fileURLToPath(new URL(`../support/netns/traffic/${name}.ts`, import.meta.url));
+      const path = fileURLToPath(new URL(`../support/netns/traffic/programs/${name}.ts`, import.meta.url));
       return [`${name}.ts`, await readFile(path, 'utf8')];
     }),
   );

@@ -5,7 +5,7 @@ import { familyOf } from '../../src/net/address.ts';
 import { endpoint, slice } from '../support/builders/slice.ts';
 import { type ApiObject, merge } from '../support/deployment/merge.ts';
 import type { Addresses } from '../support/netns/topology.ts';
-import type { DialReport, Target, Transport } from '../support/netns/traffic/traffic.ts';
+import type { DialReport, Target, Transport } from '../support/netns/traffic/programs/messages.ts';
 import { type Client, type Cluster, type HttpAnswer, type Server, TARGET_PORT } from './cluster.ts';
 
 export type Family = keyof Addresses;

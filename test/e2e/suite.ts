@@ -4,7 +4,7 @@ import { DRAINING, UNREADY } from '../support/builders/slice.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
 import type { Addresses } from '../support/netns/topology.ts';
 import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';
-import type { DialReport } from '../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../support/netns/traffic/programs/messages.ts';
 import { type Client, type Cluster, type Server, TARGET_PORT } from './cluster.ts';
 import {
   allRefused,

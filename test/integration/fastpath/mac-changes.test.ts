@@ -8,7 +8,7 @@ import { BRIDGE, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import type { RunningDial } from '../../support/netns/traffic/dialer-process.ts';
-import type { DialReport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../../support/netns/traffic/programs/messages.ts';
 
 /** How long a flow may take to find the new address: the kernel asks again, and the daemon every ten seconds. */
 const TIMEOUT_MS = 40_000;

@@ -8,7 +8,7 @@ import type { Namespace } from '../../support/netns/namespace.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import type { Dialer } from '../../support/netns/traffic/dialer-process.ts';
-import type { DialReport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../../support/netns/traffic/programs/messages.ts';
 
 const NODE_PORT = 30040;
 const OWN_PORT = 7070;

@@ -6,7 +6,7 @@ import { familyOf } from '../../../src/net/address.ts';
 import { FAMILY_TRAITS } from '../../../src/net/family.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
-import type { DialReport, Transport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport, Transport } from '../../support/netns/traffic/programs/messages.ts';
 
 const REMOVED = 'removed stale UDP conntrack entries';
 const NODE_PORT = 30080;

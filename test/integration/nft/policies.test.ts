@@ -12,7 +12,7 @@ import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts'
 import { type Addresses, CLIENT, NODES, type NodeName } from '../../support/netns/topology.ts';
 import type { Dialer } from '../../support/netns/traffic/dialer-process.ts';
 import { sendInvalidSegment } from '../../support/netns/traffic/invalid-segment.ts';
-import type { DialReport, Transport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport, Transport } from '../../support/netns/traffic/programs/messages.ts';
 import type { PairReport } from '../../support/netns/traffic/udp-pair-client.ts';
 
 type Family = keyof Addresses;

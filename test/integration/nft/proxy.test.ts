@@ -5,7 +5,7 @@ import type { Namespace } from '../../support/netns/namespace.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import type { Dialer, RunningDial } from '../../support/netns/traffic/dialer-process.ts';
-import type { DialReport, Transport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport, Transport } from '../../support/netns/traffic/programs/messages.ts';
 
 const NODE_PORT = 30080;
 const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };

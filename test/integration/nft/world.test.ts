@@ -1,7 +1,7 @@
 // The test world itself: who reaches whom, and that nothing is left of it.
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
-import type { DialReport } from '../../support/netns/traffic/traffic.ts';
+import type { DialReport } from '../../support/netns/traffic/programs/messages.ts';
 import { createWorld, type World } from '../../support/netns/world.ts';
 
 const PORT = 8080;

@@ -1,7 +1,7 @@
 // Traffic of every kind while something happens: new flows all the time, and flows that stay.
 import type { Test } from 'tap';
 import type { Dialer, RunningDial } from '../netns/traffic/dialer-process.ts';
-import type { DialReport } from '../netns/traffic/traffic.ts';
+import type { DialReport } from '../netns/traffic/programs/messages.ts';
 import { NODE_PORT_TARGETS, type NodePortTarget } from './fast-path-fixture.ts';
 
 /** A datagram that is lost is not sent again: what is answered late has only waited for the machine. */

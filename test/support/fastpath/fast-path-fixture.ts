@@ -1,7 +1,7 @@
 // What most tests of the fast path begin with: two Services of the node, one with routed pods, one with pods behind a bridge.
 import type { Namespace } from '../netns/namespace.ts';
 import { NODES } from '../netns/topology.ts';
-import type { Transport } from '../netns/traffic/traffic.ts';
+import type { Transport } from '../netns/traffic/programs/messages.ts';
 import { createFastPathWorld, type FastPathWorld, NODE_PORT } from './fast-path-world.ts';
 
 export const FAMILIES = ['ip', 'ip6'] as const;

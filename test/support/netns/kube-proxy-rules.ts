@@ -1,7 +1,7 @@
 // Rules of the shapes that kube-proxy gives them in its modes, for tests of what becomes of them.
 import type { Namespace } from './namespace.ts';
 import type { Addresses } from './topology.ts';
-import type { Transport } from './traffic/traffic.ts';
+import type { Transport } from './traffic/programs/messages.ts';
 
 export type Family = 'ip' | 'ip6';
 

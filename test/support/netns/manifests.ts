@@ -8,7 +8,7 @@ import { serviceCidr } from '../builders/service-cidr.ts';
 import { endpoint, slice } from '../builders/slice.ts';
 import { type ApiObject, merge } from '../deployment/merge.ts';
 import { type Addresses, NODES, POD_CIDRS, SERVICE_CIDRS } from './topology.ts';
-import type { Transport } from './traffic/traffic.ts';
+import type { Transport } from './traffic/programs/messages.ts';
 import type { World } from './world.ts';
 
 export interface PortSpec<Protocol extends string = Transport> {

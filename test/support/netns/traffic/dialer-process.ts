@@ -10,7 +10,7 @@ import type {
   DialReport,
   DialRequest,
   KeepConnectionRequest,
-} from './traffic.ts';
+} from './programs/messages.ts';
 
 /** Dialling under way in the background. */
 export interface RunningDial {
@@ -20,7 +20,7 @@ export interface RunningDial {
   stop(): Promise<DialReport>;
 }
 
-const PROGRAM = fileURLToPath(new URL('./dialer.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/dialer.ts', import.meta.url));
 
 /** Resolves when the program takes orders. */
 export async function startDialer(namespace: Namespace): Promise<Dialer> {

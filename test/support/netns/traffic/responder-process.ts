@@ -18,7 +18,7 @@ export interface Responder {
   stop(): Promise<void>;
 }
 
-const PROGRAM = fileURLToPath(new URL('./responder.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./programs/responder.ts', import.meta.url));
 
 /** Resolves when the servers listen. */
 export async function startResponder(

@@ -7,7 +7,7 @@ import {
   type DirectoryWatcherOptions,
   type OpenWatch,
 } from '../../../../src/host/files/directory-watcher.ts';
-import { waitUntil } from '../../../support/api-server/wait-until.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 function watcherOf(t: Test, options: Partial<DirectoryWatcherOptions> = {}) {
   const directory = join(t.testdir({ watched: {} }), 'watched');

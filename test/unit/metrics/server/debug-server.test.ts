@@ -9,7 +9,7 @@ import { debugPages } from '../../../../src/metrics/server/debug-pages.ts';
 import { DebugServer } from '../../../../src/metrics/server/debug-server.ts';
 import { fastClock } from '../../../support/api-server/fast-clock.ts';
 import { recordLog } from '../../../support/api-server/recorder.ts';
-import { waitUntil } from '../../../support/api-server/wait-until.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = systemClock } = {}) {
   const { log, lines } = recordLog();

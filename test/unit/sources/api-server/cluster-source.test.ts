@@ -6,7 +6,7 @@ import { type ApiServer, startApiServer } from '../../../support/api-server/api-
 import { putBulk } from '../../../support/api-server/bulk-objects.ts';
 import { fastClock } from '../../../support/api-server/fast-clock.ts';
 import { recordLog, recordSink } from '../../../support/api-server/recorder.ts';
-import { waitUntil } from '../../../support/api-server/wait-until.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; factor?: number }) {
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath });

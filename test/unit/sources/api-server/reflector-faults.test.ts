@@ -5,7 +5,7 @@ import {
   type ReflectorFixture,
   service,
 } from '../../../support/api-server/reflector-fixture.ts';
-import { waitUntil } from '../../../support/api-server/wait-until.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 

@@ -1,7 +1,7 @@
 // Tests of src/sources/api-server/reflector.ts: listing and watching as it should go.
 import t from 'tap';
 import { createReflectorFixture, service } from '../../../support/api-server/reflector-fixture.ts';
-import { waitUntil } from '../../../support/api-server/wait-until.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 t.test('Reflector streams the list and then the changes over one watch', async (t) => {
   const { server, sink, reflector, start, queries, lines } = await createReflectorFixture(t, { services: ['b', 'a'] });

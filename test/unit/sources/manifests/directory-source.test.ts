@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../../../../src/host/clock.ts';
 import type { OpenWatch } from '../../../../src/host/files/directory-watcher.ts';
 import { silentLog } from '../../../../src/host/log.ts';
 import { DirectorySource } from '../../../../src/sources/manifests/directory-source.ts';
-import { waitUntil } from '../../../support/api-server/wait-until.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 import { RecordingSink } from './recording-sink.ts';
 import { runSource, watchedSource } from './running-source.ts';
 import { BROKEN, service, slice, yaml } from './sample-manifests.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { Log } from '../../../../src/host/log.ts';
 import { DirectorySource, type DirectorySourceSetup } from '../../../../src/sources/manifests/directory-source.ts';
-import { waitUntil } from '../../../support/api-server/wait-until.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 import { RecordingSink } from './recording-sink.ts';
 
 type LogLevel = keyof Log;

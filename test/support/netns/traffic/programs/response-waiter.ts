@@ -1,5 +1,5 @@
 // Joins a question to the answer that a callback brings later.
-import type { Answer } from './traffic.ts';
+import type { Answer } from './messages.ts';
 
 const DEFAULT_TIMEOUT_MS = 1000;
 

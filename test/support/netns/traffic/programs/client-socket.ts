@@ -2,8 +2,8 @@
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Answer, Target } from './messages.ts';
 import { createResponseWaiter } from './response-waiter.ts';
-import type { Answer, Target } from './traffic.ts';
 
 /** A socket to a responder, for one question at a time. */
 export interface ClientSocket {

@@ -2,7 +2,7 @@
 // It stays alive between orders, for starting Node anew would take longer than most of them.
 import { createInterface } from 'node:readline';
 import { type DialTask, dialAtRate, dialMany, requestRepeatedly } from './dial-tasks.ts';
-import type { DialerCommand, DialerReply } from './traffic.ts';
+import type { DialerCommand, DialerReply } from './messages.ts';
 
 const tasks = new Map<number, DialTask>();
 

@@ -1,5 +1,5 @@
 // Counts the outcomes of attempts to reach a server.
-import type { Answer, DialReport } from './traffic.ts';
+import type { Answer, DialReport } from './messages.ts';
 
 export class OutcomeCounter {
   #refused = 0;

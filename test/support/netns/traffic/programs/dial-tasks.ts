@@ -1,8 +1,8 @@
 // The ways to dial: so many times, at a rate, again and again through one socket.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openClientSocket, requestOnce } from './client-socket.ts';
+import type { DialRateRequest, DialReport, DialRequest, KeepConnectionRequest } from './messages.ts';
 import { OutcomeCounter } from './outcome-counter.ts';
-import type { DialRateRequest, DialReport, DialRequest, KeepConnectionRequest } from './traffic.ts';
 
 const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_PAUSE_MS = 20;

@@ -4,8 +4,8 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, isIPv6, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Addresses } from '../topology.ts';
-import type { Answer } from './traffic.ts';
+import type { Addresses } from '../../topology.ts';
+import type { Answer } from './messages.ts';
 
 interface Setup extends Addresses {
   readonly name: string;

@@ -2,20 +2,21 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { readProxyFlags, withProxyFlags } from '../../src/cli/flags/proxy-flags.ts';
 import type { Host } from '../../src/net/host.ts';
 import type { ProxyOptions } from '../../src/nftables/compile/node-view.ts';
 import { toRoute } from '../support/builders/arbitrary-packets.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';
-import { buildProgram, type Daemon, type Installation, nftlane, startDaemon } from '../support/netns/daemon.ts';
+import type { Daemon } from '../support/netns/daemon.ts';
+import { type BundleOptions, buildProgram, installBundle, startDaemon } from '../support/netns/installation.ts';
 import { nodeFlags, writeManifest } from '../support/netns/manifests.ts';
 import type { Namespace } from '../support/netns/namespace.ts';
 import { type Addresses, NODES, SERVICE_CIDRS } from '../support/netns/topology.ts';
 import type { Dialer } from '../support/netns/traffic/dialer-process.ts';
 import { startResponder } from '../support/netns/traffic/responder-process.ts';
 import { createWorld, type World } from '../support/netns/world.ts';
+import { poll } from '../support/wait-until.ts';
 import { namespaceAddress, WRONG_PORT } from './cells.ts';
 import { FastPathNode, type FastPathVariant } from './fast-path-node.ts';
 import { EXTERNAL, PODS, TARGET_PORT, VIP } from './services.ts';
@@ -118,19 +119,16 @@ export class ConformanceWorld {
     await this.stop();
     const manifests = join(this.#scratch, 'manifests');
     await writeManifest(manifests, 'grid.yaml', objects);
-    const installation = this.#installation;
+    const installation = installBundle(this.#world.node1, this.#bundle);
     const all = ['--manifests', manifests, ...nodeFlags('node1'), ...flags];
-    this.#daemon = fast?.startDaemon(all) ?? startDaemon(this.#world.node1, all, installation);
-    const deadline = performance.now() + READY_MS;
-    for (;;) {
-      const { status, stdout, stderr } = await nftlane(this.#world.node1, ['diff'], installation, {
-        timeoutMs: READY_MS,
-      });
-      if (status === 0) return;
-      const last = this.#daemon.log.at(-1)?.msg;
-      if (performance.now() > deadline) throw new Error(`Not ready, last "${last}": ${stdout.slice(0, 1000)}${stderr}`);
-      await delay(200);
-    }
+    this.#daemon = fast?.startDaemon(all) ?? startDaemon(installation, all);
+    const daemon = this.#daemon;
+    await poll(() => installation.exec(['diff'], { timeoutMs: READY_MS }), {
+      until: ({ status }) => status === 0,
+      failure: ({ stdout, stderr }) => `Not ready, last "${daemon.log.at(-1)?.msg}": ${stdout.slice(0, 1000)}${stderr}`,
+      timeoutMs: READY_MS,
+      everyMs: 200,
+    });
   }
 
   dialer(namespace: string): Promise<Dialer> {
@@ -141,7 +139,7 @@ export class ConformanceWorld {
 
   /** Prepares the node for the fast path. The caller closes it after stopping the daemon. */
   createFastPathNode(variant: FastPathVariant): Promise<FastPathNode> {
-    return FastPathNode.make(this.#world, variant, { scratch: this.#scratch, installation: this.#installation });
+    return FastPathNode.make(this.#world, variant, { scratch: this.#scratch, bundle: this.#bundle });
   }
 
   /** Stops nftlane; its rules stay. */
@@ -156,7 +154,7 @@ export class ConformanceWorld {
     await rm(this.#scratch, { recursive: true, force: true });
   }
 
-  get #installation(): Installation {
+  get #bundle(): BundleOptions {
     return { program: this.#program, runDir: join(this.#scratch, 'run') };
   }
 

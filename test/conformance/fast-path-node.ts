@@ -1,18 +1,18 @@
 // The grid's node with the fast path: its frontends, attachments and counters.
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { decodeFrontend, decodeFrontendKey } from '../../src/fastpath/maps/entries.ts';
 import { fromHex } from '../../src/fastpath/maps/hex.ts';
 import { readNumber, SLOT_COUNT } from '../../src/fastpath/maps/layout.ts';
 import { decodeU32 } from '../../src/fastpath/maps/map-dump.ts';
 import type { FastPathStatus } from '../../src/fastpath/status/fast-path-status.ts';
 import { BpfMount, LOADER } from '../support/netns/bpf-mount.ts';
-import { Daemon, type Installation, nftlane } from '../support/netns/daemon.ts';
+import type { Daemon } from '../support/netns/daemon.ts';
+import { type BundleOptions, type Installation, installBundle, startDaemon } from '../support/netns/installation.ts';
 import type { Namespace } from '../support/netns/namespace.ts';
-import { execute, start } from '../support/netns/process.ts';
 import { recordNewFlows, stopRecordingNewFlows } from '../support/netns/traffic/new-flows.ts';
 import type { World } from '../support/netns/world.ts';
+import { poll } from '../support/wait-until.ts';
 
 /** A way to run the fast path. */
 export interface FastPathVariant {
@@ -35,6 +35,7 @@ const TIMEOUT_MS = 30_000;
 export class FastPathNode {
   readonly #world: World;
   readonly #mount: BpfMount;
+  /** Its commands see the BPF file system. */
   readonly #installation: Installation;
   readonly #flags: readonly string[];
 
@@ -49,7 +50,7 @@ export class FastPathNode {
   static async make(
     world: World,
     { attach, offloads }: FastPathVariant,
-    { scratch, installation }: { scratch: string; installation: Installation },
+    { scratch, bundle }: { scratch: string; bundle: BundleOptions },
   ): Promise<FastPathNode> {
     const loader = attach === 'best' ? LOADER : await clsactLoader(join(scratch, 'clsact-loader'));
     const mount = await BpfMount.make(join(scratch, 'bpf'));
@@ -57,29 +58,25 @@ export class FastPathNode {
     // Flows that nft handled stay with nft while conntrack has them: a reused port would match one.
     for (const family of ['ipv4', 'ipv6']) await world.node1.exec('conntrack', ['-D', '-f', family]);
     await recordNewFlows(world.node1);
-    return new FastPathNode(world, { mount, installation, loader });
+    return new FastPathNode(world, { mount, installation: installBundle(world.node1, { ...bundle, mount }), loader });
   }
 
   startDaemon(flags: readonly string[]): Daemon {
-    const { program, runDir } = this.#installation;
-    const run = ['run', '--run-dir', runDir, '--fast-path', 'required', ...this.#flags, ...flags];
-    const { node1 } = this.#world;
-    const child = node1.adopt(start('nsenter', [...this.#mount.enterOn(node1), process.execPath, program, ...run]));
-    return new Daemon(child, () => nftlane(node1, ['diff'], this.#installation));
+    return startDaemon(this.#installation, ['--fast-path', 'required', ...this.#flags, ...flags]);
   }
 
   /** Resolves when exactly these targets are served, each as `address port/protocol`. */
   async waitUntilServed(expected: ReadonlySet<string>): Promise<void> {
-    const deadline = performance.now() + TIMEOUT_MS;
-    for (;;) {
-      const view = await this.#inspect();
-      const served = new Set(view.frontends.map(({ destination }) => destination));
-      const differing = [...expected, ...served].filter((one) => !expected.has(one) || !served.has(one));
-      if (differing.length === 0) return;
-      if (performance.now() > deadline)
-        throw new Error(`The fast path is ${view.state} and differs at ${differing}: ${view.reason}`);
-      await delay(100);
-    }
+    const differing = ({ frontends }: FastPathStatus): string[] => {
+      const served = new Set(frontends.map(({ destination }) => destination));
+      return [...expected, ...served].filter((one) => !expected.has(one) || !served.has(one));
+    };
+    await poll(() => this.#inspect(), {
+      until: (view) => differing(view).length === 0,
+      failure: (view) => `The fast path is ${view.state} and differs at ${differing(view)}: ${view.reason}`,
+      timeoutMs: TIMEOUT_MS,
+      everyMs: 100,
+    });
   }
 
   /** How its programs are attached; all ways where they differ. */
@@ -112,20 +109,14 @@ export class FastPathNode {
 
   /** Removes everything from the node. The daemon must have been stopped. */
   async close(): Promise<void> {
-    const { program, runDir } = this.#installation;
-    const cleanup = [process.execPath, program, 'cleanup', '--run-dir', runDir, ...this.#flags];
-    await execute('nsenter', [...this.#mount.enterOn(this.#world.node1), ...cleanup], { timeoutMs: TIMEOUT_MS });
+    await this.#installation.exec(['cleanup', ...this.#flags], { timeoutMs: TIMEOUT_MS });
     await stopRecordingNewFlows(this.#world.node1);
     await setOffloads(this.#world, 'on');
     await this.#mount.close();
   }
 
   async #inspect(): Promise<FastPathStatus> {
-    const { stdout, stderr } = await nftlane(
-      this.#world.node1,
-      ['inspect', 'fastpath', '-o', 'json'],
-      this.#installation,
-    );
+    const { stdout, stderr } = await this.#installation.exec(['inspect', 'fastpath', '-o', 'json']);
     if (stdout === '') throw new Error(stderr);
     return JSON.parse(stdout);
   }

@@ -3,7 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServiceView } from '../../src/inspect/service-view.ts';
-import { type Daemon, type Installation, nftlane, startDaemon } from '../support/netns/daemon.ts';
+import type { Daemon } from '../support/netns/daemon.ts';
+import { type Installation, installBundle, startDaemon } from '../support/netns/installation.ts';
 import { nodeFlags, nodeObjects, writeManifest } from '../support/netns/manifests.ts';
 import type { NodeName } from '../support/netns/topology.ts';
 import type { Dialer } from '../support/netns/traffic/dialer-process.ts';
@@ -19,14 +20,14 @@ const PODS = { node1: ['web-1', 'web-2', 'dns-1'], node2: ['web-3', 'dns-2', 'sh
 export class DemoCluster {
   readonly world: World;
   readonly manifests: string;
-  readonly #installation: Installation;
+  readonly #runDir: string;
   readonly #daemons: Daemon[] = [];
   readonly #dialers = new Map<string, Promise<Dialer>>();
 
   constructor(world: World, scratch: string) {
     this.world = world;
     this.manifests = join(scratch, 'manifests');
-    this.#installation = { program: PROGRAM, runDir: join(scratch, 'run') };
+    this.#runDir = join(scratch, 'run');
   }
 
   /** A program in the client's or a pod's namespace that makes connections. */
@@ -54,14 +55,14 @@ export class DemoCluster {
   async startDaemons(): Promise<void> {
     const flags = ['--manifests', this.manifests, '--log-level', 'warn'];
     for (const node of NODES) {
-      this.#daemons.push(startDaemon(this.world[node], [...flags, ...nodeFlags(node)], this.#installation));
+      this.#daemons.push(startDaemon(this.#installation(node), [...flags, ...nodeFlags(node)]));
     }
     await Promise.all(this.#daemons.map((daemon) => daemon.waitUntilReady()));
   }
 
   /** Runs a command of nftlane on a node. */
   run(node: NodeName, ...args: readonly string[]) {
-    return nftlane(this.world[node], args, this.#installation);
+    return this.#installation(node).exec(args);
   }
 
   /** The output of `nftlane inspect services` for a Service on each node. */
@@ -85,6 +86,10 @@ export class DemoCluster {
   async close(): Promise<void> {
     await Promise.all(this.#daemons.map((daemon) => daemon.stop()));
     await this.world.destroy();
+  }
+
+  #installation(node: NodeName): Installation {
+    return installBundle(this.world[node], { program: PROGRAM, runDir: this.#runDir });
   }
 }
 

@@ -29,7 +29,7 @@ for (const offloads of OFFLOADS) {
     await node1.output('conntrack', ['-F']);
     await setup.startFastPath('--fast-path-max-flows', String(MAX_FLOWS));
     t.equal((await fast.inspect()).flowTables.ip.limit, 2 * MAX_FLOWS);
-    const { stdout } = await fast.execNftlane('inspect', 'fastpath', '--run-dir', fast.runDir);
+    const { stdout } = await fast.execNftlane('inspect', 'fastpath');
     t.match(stdout, /^flows: \d+ of 32 \(.*\) in IPv4, \d+ of 32 \(.*\) in IPv6$/m);
     const kept = await startPersistentFlows(dialer);
     t.equal(await fast.countReasons('CREATED', 'REMAPPED'), kept.length, 'those that live are by the fast path');

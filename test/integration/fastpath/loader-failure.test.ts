@@ -81,7 +81,7 @@ t.test('a loader that cannot be started any more', async (t) => {
     'what is attached goes on',
   );
   t.equal(view.frontends.length, 4);
-  const text = await fast.execNftlane('inspect', 'fastpath', '--run-dir', fast.runDir);
+  const text = await fast.execNftlane('inspect', 'fastpath');
   t.match(text.stdout, /^fast path: on .*\n!!! it cannot be kept in step since .*out of order/);
   const counted = await metrics();
   t.match(Object.fromEntries(counted), { enabled: 1, failing: 1 });

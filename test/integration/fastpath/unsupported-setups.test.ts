@@ -43,7 +43,7 @@ t.test('a pod with the ingress queue of others keeps its Services with nft, and 
   t.strictSame(view.podDevices, ['pod-a']);
   const explained = async (port: number) => {
     const connection = [world.client.ip, `${NODES.node1.ip}:${port}`];
-    return (await fast.execNftlane('explain', ...connection, '--run-dir', fast.runDir)).stdout;
+    return (await fast.execNftlane('explain', ...connection)).stdout;
   };
   t.match(await explained(NODE_PORT), /\nFast path: left to nft: 10.1.1.11: pod-b: it has the queue ingress\n/);
   t.match(await explained(NODE_PORT + 1), /\nFast path: TAKEN, to pod-a 10.1.1.10:8080\n {2}unless conntrack knows/);
@@ -60,7 +60,7 @@ t.test('an uplink with the filters of others is not used', async (t) => {
   t.strictSame(view.uplinks, [{ name: 'lan', reason: 'it has the queue ingress' }]);
   t.strictSame(view.frontends, []);
   t.equal(await answeredAt(NODE_PORT), 10, 'nft serves');
-  const text = await fast.execNftlane('inspect', 'fastpath', '--run-dir', fast.runDir);
+  const text = await fast.execNftlane('inspect', 'fastpath');
   t.match(
     text.stdout,
     /^fast path: off \(mode auto\).*: there is no uplink\nuplinks: not lan \(it has the queue ingress\)/,

@@ -3,13 +3,13 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Container, configOf, podOf, renderOverlay } from '../../support/deployment/deployment.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import type { Installation, NodeFixture } from '../../support/fastpath/fast-path-world.ts';
+import type { FastPathInstallation, NodeFixture } from '../../support/fastpath/fast-path-world.ts';
 import { type Container as Limits, makeImageFiles, runContainer, startContainer, type Volume } from './container.ts';
 
 /** Reads manifests instead of an API server, the only difference from a cluster. */
 const SOURCE = ['--manifests', '/run/input'];
 
-export interface DeployedOverlay extends Installation {
+export interface DeployedOverlay extends FastPathInstallation {
   /** Runs the init container to its end. */
   initialize(): ReturnType<typeof runContainer>;
 }
@@ -27,9 +27,8 @@ export async function deploy(
   const namespace = node.world.node1;
   const limits = limitsOf(daemon, objects, node, without);
   return {
-    runDir: '/run/nftlane',
-    runArgs: [...daemon.args, ...SOURCE],
-    cleanupArgs: [],
+    runFlags: [...daemon.args.slice(1), ...SOURCE],
+    cleanupFlags: [],
     start: (args) => startContainer(namespace, args, limits),
     exec: (args) => runContainer(namespace, args, limits),
     initialize: () => runContainer(namespace, first.args, limitsOf(first, objects, node)),

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
 import { DRAINING } from '../../support/builders/slice.ts';
 import { type ApiObject, merge } from '../../support/deployment/merge.ts';
-import { buildProgram, startDaemon } from '../../support/netns/daemon.ts';
+import { buildProgram, installBundle, startDaemon } from '../../support/netns/installation.ts';
 import { nodeObjects, serviceCidrObject, sliceObjects } from '../../support/netns/manifests.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
@@ -164,7 +164,7 @@ t.test('a daemon that cannot reach its API server is alive, but gets no traffic'
   };
   await writeFile(kubeconfig, JSON.stringify(config));
   const flags = ['--node-name', 'n1', '--kubeconfig', kubeconfig, '--healthz-bind-address', '[::]:9999'];
-  const daemon = startDaemon(client, flags, { program, runDir: join(scratch, 'run') });
+  const daemon = startDaemon(installBundle(client, { program, runDir: join(scratch, 'run') }), flags);
   const ask = (path: string, address: string) => getHealth(client, address, 9999, path);
   const live = await answerOnce(200, () => ask('/livez', '127.0.0.1'));
   t.match(live, { status: 200, body: { healthy: true } });

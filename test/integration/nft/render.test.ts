@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { buildProgram } from '../../support/netns/daemon.ts';
+import { buildProgram } from '../../support/netns/installation.ts';
 import { type ExecResult, execute, killGroup, start } from '../../support/netns/process.ts';
 import { outputLines } from '../../support/netns/program-output.ts';
 

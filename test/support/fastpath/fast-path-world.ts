@@ -6,17 +6,24 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { FastPathStatus } from '../../../src/fastpath/status/fast-path-status.ts';
-import { endpoint, slice } from '../builders/slice.ts';
 import type { ApiObject } from '../deployment/merge.ts';
 import { BpfMount, LOADER } from '../netns/bpf-mount.ts';
-import { buildProgram, Daemon } from '../netns/daemon.ts';
-import { dualStackService, nodeFlags, nodeObjects, serviceAddresses, writeManifest } from '../netns/manifests.ts';
+import type { Daemon } from '../netns/daemon.ts';
+import { buildProgram, type Installation, installBundle, startDaemon } from '../netns/installation.ts';
+import {
+  dualStackService,
+  dualStackSlices,
+  nodeFlags,
+  nodeObjects,
+  serviceAddresses,
+  writeManifest,
+} from '../netns/manifests.ts';
 import { Namespace } from '../netns/namespace.ts';
-import { type ExecResult, execute, killGroup, type PipedChild, start } from '../netns/process.ts';
+import { type ExecResult, execute } from '../netns/process.ts';
 import type { Addresses } from '../netns/topology.ts';
 import { createWorld, type World } from '../netns/world.ts';
+import { poll } from '../wait-until.ts';
 
 export const TARGET_PORT = 8080;
 export const NODE_PORT = 30080;
@@ -33,16 +40,11 @@ const FAR_NETWORK = {
   client: { ip: '203.0.113.7', ip6: '2001:db8:9::7' },
 };
 
-/** How nftlane is on the node: it sees the node's BPF file system. */
-export interface Installation {
-  /** Where the daemon's socket is, for its commands. */
-  readonly runDir: string;
-  /** What `run` is told besides what the world and the test say. */
-  readonly runArgs: readonly string[];
-  /** What `cleanup` is told. */
-  readonly cleanupArgs: readonly string[];
-  start(args: readonly string[]): PipedChild;
-  exec(args: readonly string[]): Promise<ExecResult>;
+/** nftlane on the node, with its fast path. Its commands see the node's BPF file system. */
+export interface FastPathInstallation extends Installation {
+  /** Flags of `run` besides those of the world and the test. */
+  readonly runFlags: readonly string[];
+  readonly cleanupFlags: readonly string[];
 }
 
 /** What is there to install on. */
@@ -53,8 +55,10 @@ export interface NodeFixture {
   readonly mount: BpfMount;
 }
 
+export type InstallFastPath = (node: NodeFixture) => Promise<FastPathInstallation>;
+
 /** With pods `a` and `b` on the node, and nftlane installed as the bundle unless another way is given. */
-export async function createFastPathWorld(install: (node: NodeFixture) => Promise<Installation> = installBundle) {
+export async function createFastPathWorld(install: InstallFastPath = installFastPathBundle) {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
   await Promise.all(['manifests', 'run'].map((name) => mkdir(join(scratch, name))));
   const mount = await BpfMount.make(join(scratch, 'bpf'));
@@ -63,17 +67,13 @@ export async function createFastPathWorld(install: (node: NodeFixture) => Promis
   return new FastPathWorld(node, await install(node));
 }
 
-/** The bundle, as root. */
-async function installBundle({ world, scratch, mount }: NodeFixture): Promise<Installation> {
+async function installFastPathBundle({ world, scratch, mount }: NodeFixture): Promise<FastPathInstallation> {
   const program = await buildProgram(join(scratch, 'nftlane.mjs'));
-  const command = [...mount.enterOn(world.node1), process.execPath, program];
   const flags = ['--fast-path-dir', mount.pins, '--fast-path-program', LOADER];
   return {
-    runDir: join(scratch, 'run'),
-    runArgs: ['run', '--manifests', join(scratch, 'manifests'), '--run-dir', join(scratch, 'run'), ...flags],
-    cleanupArgs: flags,
-    start: (args) => world.node1.adopt(start('nsenter', [...command, ...args])),
-    exec: (args) => execute('nsenter', [...command, ...args], { timeoutMs: 60_000 }),
+    ...installBundle(world.node1, { program, runDir: join(scratch, 'run'), mount }),
+    runFlags: ['--manifests', join(scratch, 'manifests'), ...flags],
+    cleanupFlags: flags,
   };
 }
 
@@ -82,12 +82,11 @@ export class FastPathWorld {
   readonly #node: NodeFixture;
   readonly #scratch: string;
   readonly #mount: BpfMount;
-  #installation: Installation;
+  #installation: FastPathInstallation;
   #daemon: Daemon | undefined;
-  #child: PipedChild | undefined;
   readonly #bridged: Namespace[] = [];
 
-  constructor(node: NodeFixture, installation: Installation) {
+  constructor(node: NodeFixture, installation: FastPathInstallation) {
     this.world = node.world;
     this.#node = node;
     this.#scratch = node.scratch;
@@ -96,7 +95,7 @@ export class FastPathWorld {
   }
 
   /** Installs nftlane in another way than before. */
-  async install(how: (node: NodeFixture) => Promise<Installation>): Promise<void> {
+  async install(how: InstallFastPath): Promise<void> {
     this.#installation = await how(this.#node);
   }
 
@@ -183,38 +182,26 @@ export class FastPathWorld {
     }));
     const at = serviceAddresses(n);
     const object = dualStackService(name, at, { ports, overrides });
-    const slices = (['ip', 'ip6'] as const).map((family) =>
-      slice(name, {
-        metadata: { name: `${name.split('/')[1]}-${family}` },
-        addressType: family === 'ip' ? 'IPv4' : 'IPv6',
-        ports: ports.map((port) => ({ name: port.name, protocol: port.protocol.toUpperCase(), port: TARGET_PORT })),
-        endpoints: pods.map((pod) => endpoint(pod[family], { nodeName: 'node1' })),
-      }),
-    );
+    const endpoints = pods.map(({ ip, ip6 }) => ({ ip, ip6, nodeName: 'node1' as const }));
+    const slices = dualStackSlices(name, ports, endpoints);
     await writeManifest(this.manifests, `${name.replace('/', '-')}.yaml`, [object, ...slices]);
     return at;
   }
 
   async startDaemon(...flags: readonly string[]): Promise<Daemon> {
     await writeManifest(this.manifests, 'nodes.yaml', nodeObjects());
-    const child = this.#installation.start(this.#runArgs(flags));
-    this.#child = child;
-    this.#daemon = new Daemon(child, () => this.execNftlane('diff', '--run-dir', this.runDir));
+    this.#daemon = startDaemon(this.#installation, this.#runFlags(flags));
     await this.#daemon.waitUntilReady();
     return this.#daemon;
   }
 
   /** Runs a daemon that is expected to end by itself. */
   runDaemonToExit(...flags: readonly string[]): Promise<ExecResult> {
-    return this.execNftlane(...this.#runArgs(flags));
+    return this.execNftlane('run', ...this.#runFlags(flags));
   }
 
   async killDaemon(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    killGroup(child);
-    await ended;
+    await this.#daemon?.kill();
   }
 
   /** Runs a command of nftlane on the node, where it sees the BPF file system. */
@@ -223,24 +210,23 @@ export class FastPathWorld {
   }
 
   cleanup(): Promise<ExecResult> {
-    return this.execNftlane('cleanup', '--run-dir', this.runDir, ...this.#installation.cleanupArgs);
+    return this.execNftlane('cleanup', ...this.#installation.cleanupFlags);
   }
 
   async inspect(): Promise<FastPathStatus> {
-    const { stdout, stderr } = await this.execNftlane('inspect', 'fastpath', '-o', 'json', '--run-dir', this.runDir);
+    const { stdout, stderr } = await this.execNftlane('inspect', 'fastpath', '-o', 'json');
     if (stdout === '') throw new Error(stderr);
     return JSON.parse(stdout);
   }
 
   /** Waits for a state of the fast path. */
-  async waitFor(what: string, holds: (view: FastPathStatus) => boolean): Promise<FastPathStatus> {
-    const deadline = performance.now() + TIMEOUT_MS;
-    for (;;) {
-      const view = await this.inspect();
-      if (holds(view)) return view;
-      if (performance.now() > deadline) throw new Error(`Not so: ${what}\n${JSON.stringify(view, null, 1)}`);
-      await delay(100);
-    }
+  waitFor(what: string, holds: (view: FastPathStatus) => boolean): Promise<FastPathStatus> {
+    return poll(() => this.inspect(), {
+      until: holds,
+      failure: (view) => `Not so: ${what}\n${JSON.stringify(view, null, 1)}`,
+      timeoutMs: TIMEOUT_MS,
+      everyMs: 100,
+    });
   }
 
   /** What the loader answers, beside the daemon's own. */
@@ -251,15 +237,16 @@ export class FastPathWorld {
 
   /** Waits until the daemon has collected so much that each family has fewer flows than this, as the kernel holds them. */
   async waitForFewerFlows(flows: number, timeoutMs: number): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    const hasFewer = async (map: string): Promise<boolean> => {
-      const entries = (await this.requestLoader(`dump ${map}`)).filter((line) => line.startsWith('entry ')).length;
-      return entries / 2 < flows;
+    const countFlows = async (map: string): Promise<number> => {
+      const entries = (await this.requestLoader(`dump ${map}`)).filter((line) => line.startsWith('entry '));
+      return entries.length / 2;
     };
-    while (!((await hasFewer('flows_v4')) && (await hasFewer('flows_v6')))) {
-      if (performance.now() > deadline) throw new Error(`There are not fewer than ${flows} flows`);
-      await delay(500);
-    }
+    await poll(async () => [await countFlows('flows_v4'), await countFlows('flows_v6')], {
+      until: (counts) => counts.every((count) => count < flows),
+      failure: (counts) => `There are not fewer than ${flows} flows: ${counts.join(', ')}`,
+      timeoutMs,
+      everyMs: 500,
+    });
   }
 
   /** The count of a reason, asked of the programs themselves. */
@@ -300,13 +287,8 @@ export class FastPathWorld {
     return join(this.#scratch, 'manifests');
   }
 
-  /** Where the daemon's socket is. */
-  get runDir(): string {
-    return this.#installation.runDir;
-  }
-
-  #runArgs(flags: readonly string[]): string[] {
-    const all = [...this.#installation.runArgs, ...nodeFlags('node1'), '--log-level', 'debug', '--log-format', 'json'];
+  #runFlags(flags: readonly string[]): string[] {
+    const all = [...this.#installation.runFlags, ...nodeFlags('node1'), '--log-level', 'debug', '--log-format', 'json'];
     return [...all, '--healthz-bind-address', '', ...flags];
   }
 }

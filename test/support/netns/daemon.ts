@@ -1,16 +1,8 @@
-// Runs nftlane in a namespace: the daemon, and its other commands.
+// A running daemon: its log, whether it is ready, and its end.
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { Namespace } from './namespace.ts';
-import { type ExecOptions, type ExecResult, killGroup, output, type PipedChild } from './process.ts';
-
-/** The program, and where its daemons make their sockets. */
-export interface Installation {
-  readonly program: string;
-  readonly runDir: string;
-}
+import { poll } from '../wait-until.ts';
+import { type ExecResult, killGroup, type PipedChild } from './process.ts';
 
 /** One line of the log, which is JSON where nobody watches. */
 export interface LogEntry {
@@ -21,36 +13,6 @@ export interface LogEntry {
 
 /** Enough for an emulated machine. */
 const TIMEOUT_MS = 60_000;
-const BUILD = fileURLToPath(new URL('../../../hack/build.sh', import.meta.url));
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-
-/**
- * Bundles the sources as they are now: unbundled, each start of the program would take three times as long. Returns where
- * it is; an emulated machine takes a minute for it, and is given one in TEST_PROGRAM.
- */
-export async function buildProgram(path: string): Promise<string> {
-  const given = process.env['TEST_PROGRAM'];
-  if (given !== undefined) return given;
-  await output('env', ['-C', ROOT, BUILD, path], { timeoutMs: 60_000 });
-  return path;
-}
-
-/** Runs a command other than `run` to its end. */
-export function nftlane(
-  namespace: Namespace,
-  args: readonly string[],
-  { program, runDir }: Installation,
-  options: ExecOptions = {},
-): Promise<ExecResult> {
-  return namespace.exec(process.execPath, [program, ...args, '--run-dir', runDir], options);
-}
-
-/** Starts `nftlane run` with these flags. It ends with `stop`, or with the world. */
-export function startDaemon(namespace: Namespace, flags: readonly string[], installation: Installation): Daemon {
-  const { program, runDir } = installation;
-  const child = namespace.spawn(process.execPath, [program, 'run', '--run-dir', runDir, ...flags]);
-  return new Daemon(child, () => nftlane(namespace, ['diff'], installation));
-}
 
 export class Daemon {
   readonly #child: PipedChild;
@@ -81,18 +43,23 @@ export class Daemon {
     for (;;) {
       const entry = this.log.slice(from).find(({ msg }) => msg === message);
       if (entry) return entry;
-      await once(this.#lineEvents, 'line', { signal }).catch(() => this.#fail(`it has not logged "${message}"`));
+      await once(this.#lineEvents, 'line', { signal }).catch(() => {
+        throw new Error(this.#failure(`it has not logged "${message}"`));
+      });
     }
   }
 
   /** Resolves when the kernel holds what the daemon wants. */
   async waitUntilReady(): Promise<void> {
-    const deadline = performance.now() + TIMEOUT_MS;
-    while ((await this.#diff()).status !== 0) {
-      if (this.#hasEnded) this.#fail('it has ended');
-      if (performance.now() > deadline) this.#fail('it is not ready');
-      await delay(50);
-    }
+    const describe = ({ stdout, stderr }: ExecResult) => this.#failure(`it is not ready\n${stdout}${stderr}`);
+    await poll(
+      async () => {
+        const result = await this.#diff();
+        if (result.status !== 0 && this.#hasEnded) throw new Error(this.#failure('it has ended'));
+        return result;
+      },
+      { until: ({ status }) => status === 0, failure: describe, timeoutMs: TIMEOUT_MS },
+    );
   }
 
   /** Asks it to end, and kills it when it does not. Resolves with the exit status, `null` after a kill. */
@@ -104,11 +71,17 @@ export class Daemon {
     return this.#child.exitCode;
   }
 
+  /** Kills it without a chance to clean up, and resolves when it has ended. */
+  async kill(): Promise<void> {
+    killGroup(this.#child);
+    await this.#ended;
+  }
+
   get #hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  #fail(state: string): never {
-    throw new Error(`Cannot go on with the daemon: ${state}\n${this.#lines.join('\n')}`);
+  #failure(state: string): string {
+    return `Cannot go on with the daemon: ${state}\n${this.#lines.join('\n')}`;
   }
 }

@@ -7,7 +7,7 @@ import { clusterIps, service } from '../builders/service.ts';
 import { serviceCidr } from '../builders/service-cidr.ts';
 import { endpoint, slice } from '../builders/slice.ts';
 import { type ApiObject, merge } from '../deployment/merge.ts';
-import { type Addresses, NODES, POD_CIDRS, SERVICE_CIDRS } from './topology.ts';
+import { type Addresses, NODES, type NodeName, POD_CIDRS, SERVICE_CIDRS } from './topology.ts';
 import type { Transport } from './traffic/programs/messages.ts';
 import type { World } from './world.ts';
 
@@ -54,15 +54,33 @@ export function dualStackService(
   return service(name, merge({ spec }, overrides));
 }
 
-/** A slice for each family, with all ports and these pods. `name` is `namespace/name` of the Service. */
+/** A pod as the endpoint of a Service. */
+export interface EndpointPod extends Addresses {
+  readonly nodeName: NodeName;
+}
+
+/** A slice for each family, with all ports and these pods of a world. `name` is `namespace/name` of the Service. */
 export function sliceObjects(
   world: World,
   name: string,
   { ports, pods }: { readonly ports: readonly PortSpec<string>[]; readonly pods: readonly string[] },
 ): ApiObject[] {
+  const endpoints = pods.map((pod) => {
+    const { ip, ip6 } = world.pod(pod);
+    return { ip, ip6, nodeName: world.nodeOf(pod) };
+  });
+  return dualStackSlices(name, ports, endpoints);
+}
+
+/** A slice for each family, with all ports and endpoints. `name` is `namespace/name` of the Service. */
+export function dualStackSlices(
+  name: string,
+  ports: readonly PortSpec<string>[],
+  pods: readonly EndpointPod[],
+): ApiObject[] {
   const families = { IPv4: 'ip', IPv6: 'ip6' } as const;
   return Object.entries(families).map(([addressType, family]) => {
-    const endpoints = pods.map((pod) => endpoint(world.pod(pod)[family], { nodeName: world.nodeOf(pod) }));
+    const endpoints = pods.map((pod) => endpoint(pod[family], { nodeName: pod.nodeName }));
     const slicePorts = ports.map(({ name = '', protocol, targetPort }) => ({
       name,
       protocol: protocol.toUpperCase(),

@@ -2,9 +2,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiObject } from '../deployment/merge.ts';
-import { buildProgram, type Daemon, type Installation, nftlane, startDaemon } from './daemon.ts';
+import { poll } from '../wait-until.ts';
+import type { Daemon } from './daemon.ts';
+import { buildProgram, type Installation, installBundle, startDaemon } from './installation.ts';
 import {
   dualStackService,
   nodeFlags,
@@ -48,11 +49,9 @@ export async function createProxiedWorld(): Promise<ProxiedWorld> {
   await writeManifest(manifests, 'nodes.yaml', [...nodeObjects(), serviceCidrObject()]);
   const ports = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
   await Promise.all(['a', 'b', 'c'].map((pod) => world.pod(pod).respond(ports)));
-  const proxied = new ProxiedWorld(world, {
-    scratch,
-    manifests,
-    installation: { program, runDir: join(scratch, 'run') },
-  });
+  const bundle = { program, runDir: join(scratch, 'run') };
+  const installations = { node1: installBundle(world.node1, bundle), node2: installBundle(world.node2, bundle) };
+  const proxied = new ProxiedWorld(world, { scratch, manifests, installations });
   await proxied.waitForSync();
   return proxied;
 }
@@ -61,16 +60,19 @@ export class ProxiedWorld {
   readonly world: World;
   readonly #scratch: string;
   readonly #manifests: string;
-  readonly #installation: Installation;
+  readonly #installations: Readonly<Record<NodeName, Installation>>;
   readonly #daemons: Record<NodeName, Daemon>;
   /** Flags of single nodes besides those of all. */
   readonly #flags = new Map<NodeName, readonly string[]>();
 
-  constructor(world: World, options: { scratch: string; manifests: string; installation: Installation }) {
+  constructor(
+    world: World,
+    options: { scratch: string; manifests: string; installations: Readonly<Record<NodeName, Installation>> },
+  ) {
     this.world = world;
     this.#scratch = options.scratch;
     this.#manifests = options.manifests;
-    this.#installation = options.installation;
+    this.#installations = options.installations;
     this.#daemons = { node1: this.#start('node1'), node2: this.#start('node2') };
   }
 
@@ -88,7 +90,7 @@ export class ProxiedWorld {
 
   /** Runs a command of nftlane on a node. */
   run(node: NodeName, ...args: readonly string[]) {
-    return nftlane(this.world[node], args, this.#installation);
+    return this.#installations[node].exec(args);
   }
 
   /** Writes a Service with its endpoints, and returns its addresses: the nth of their ranges. */
@@ -128,7 +130,7 @@ export class ProxiedWorld {
 
   #start(node: NodeName): Daemon {
     const flags = ['--manifests', this.#manifests, '--log-level', 'debug', ...this.#nodeFlags(node)];
-    return startDaemon(this.world[node], flags, this.#installation);
+    return startDaemon(this.#installations[node], flags);
   }
 
   #nodeFlags(node: NodeName): string[] {
@@ -136,13 +138,11 @@ export class ProxiedWorld {
   }
 
   async #waitForNodeSync(node: NodeName): Promise<void> {
-    const deadline = performance.now() + SYNC_TIMEOUT_MS;
-    for (;;) {
-      const { status, stdout, stderr } = await this.run(node, 'diff', '-f', this.#manifests, ...this.#nodeFlags(node));
-      if (status === 0) return;
-      if (performance.now() > deadline) throw new Error(`Cannot go on: ${node} has not settled\n${stdout}${stderr}`);
-      await delay(50);
-    }
+    await poll(() => this.run(node, 'diff', '-f', this.#manifests, ...this.#nodeFlags(node)), {
+      until: ({ status }) => status === 0,
+      failure: ({ stdout, stderr }) => `Cannot go on: ${node} has not settled\n${stdout}${stderr}`,
+      timeoutMs: SYNC_TIMEOUT_MS,
+    });
   }
 }
 

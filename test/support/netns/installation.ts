@@ -1,0 +1,51 @@
+// nftlane installed on a node: how its daemon and its other commands are run there.
+import { fileURLToPath } from 'node:url';
+import type { BpfMount } from './bpf-mount.ts';
+import { Daemon } from './daemon.ts';
+import type { Namespace } from './namespace.ts';
+import { type ExecOptions, type ExecResult, execute, output, type PipedChild, start } from './process.ts';
+
+/** A way to run nftlane on one node. Commands find the socket of the daemon. */
+export interface Installation {
+  start(args: readonly string[]): PipedChild;
+  exec(args: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+}
+
+export interface BundleOptions {
+  /** The bundle, as {@link buildProgram} returns it. */
+  readonly program: string;
+  /** The directory of the daemon's socket. */
+  readonly runDir: string;
+  /** A BPF file system that the commands see. */
+  readonly mount?: BpfMount;
+}
+
+const BUILD = fileURLToPath(new URL('../../../hack/build.sh', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/**
+ * Bundles the sources as they are now: unbundled, each start of the program would take three times as long. Returns where
+ * it is; an emulated machine takes a minute for it, and is given one in TEST_PROGRAM.
+ */
+export async function buildProgram(path: string): Promise<string> {
+  const given = process.env['TEST_PROGRAM'];
+  if (given !== undefined) return given;
+  await output('env', ['-C', ROOT, BUILD, path], { timeoutMs: 60_000 });
+  return path;
+}
+
+/** The bundle, run as root in the network namespace of a node. */
+export function installBundle(node: Namespace, { program, runDir, mount }: BundleOptions): Installation {
+  const enter = mount === undefined ? ['ip', 'netns', 'exec', node.name] : ['nsenter', ...mount.enterOn(node)];
+  const [command = '', ...prefix] = [...enter, process.execPath, program];
+  const suffix = ['--run-dir', runDir];
+  return {
+    start: (args) => node.adopt(start(command, [...prefix, ...args, ...suffix])),
+    exec: (args, options) => execute(command, [...prefix, ...args, ...suffix], options),
+  };
+}
+
+/** Starts `nftlane run` with these flags. It ends with `stop`, or with the world. */
+export function startDaemon(installation: Installation, flags: readonly string[]): Daemon {
+  return new Daemon(installation.start(['run', ...flags]), () => installation.exec(['diff']));
+}

@@ -1,7 +1,9 @@
 // Removing UDP flows that still go where no Service sends them: the kernel asks the rules for new flows only.
 
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
+import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { ServiceChange } from '../engine/service-change.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
@@ -16,7 +18,7 @@ import { UdpFrontendTracker } from './udp-frontend-tracker.ts';
 import { udpFrontendsOf } from './udp-frontends.ts';
 
 export interface FlowCleanerParts {
-  readonly engine: Pick<Engine, 'onCompiled' | 'store' | 'node'>;
+  readonly engine: Pick<Engine, 'node'>;
   readonly conntrack: Pick<Conntrack, 'list' | 'delete'>;
   /** The addresses of the host's interfaces, as they are now. */
   readonly hostAddresses: () => readonly Address[];
@@ -53,8 +55,8 @@ interface Deletion {
   readonly ended: Promise<void>;
 }
 
-/** Listens to the engine. Cleans up after each sync that changed where UDP flows go, never twice at once. */
-export class FlowCleaner {
+/** Cleans up after each sync that changed where UDP flows go, never twice at once. */
+export class FlowCleaner implements SyncObserver {
   readonly #parts: FlowCleanerParts;
   readonly #tracker = new UdpFrontendTracker();
   readonly #reversed = new ReversedFlows();
@@ -66,12 +68,7 @@ export class FlowCleaner {
 
   constructor(parts: FlowCleanerParts) {
     this.#parts = parts;
-    const { engine, log, clock } = parts;
-    engine.onCompiled.push((key, isOwned) => {
-      const { services } = engine.store;
-      const frontends = udpFrontendsOf(services.get(key), engine.store.slicesOf(key), isOwned);
-      this.#tracker.compiled(key, frontends, clock.now());
-    });
+    const { log, clock } = parts;
     const onFailure = (error: unknown, retryInMs: number): void => {
       const reason = errorMessage(error);
       if (reason !== this.#loggedFailure) log.warn('cannot remove stale UDP conntrack entries', { reason, retryInMs });
@@ -85,16 +82,21 @@ export class FlowCleaner {
     });
   }
 
-  /** A sync succeeded: the kernel holds what was compiled. */
-  synced(): void {
-    if (this.#tracker.synced(this.#parts.clock.now())) this.#runner.request();
+  /** The kernel holds what was passed to {@link beforeApply}. */
+  committed({ at }: Pick<Commit, 'at'>): void {
+    if (this.#tracker.committed(at)) this.#runner.request();
   }
 
   /**
    * A sync is about to be applied. Resolves when nothing is deleted any more that it makes healthy: several flows go by
    * what they have in common, and a new one of an endpoint that returns would go with them.
    */
-  async beforeApply(): Promise<void> {
+  async beforeApply(services: readonly ServiceChange[]): Promise<void> {
+    const now = this.#parts.clock.now();
+    for (const change of services) {
+      // Established flows of a Service that the kernel refused keep their endpoints.
+      if (change.state !== 'refused') this.#tracker.compiled(change.key, udpFrontendsOf(change), now);
+    }
     const deletion = this.#deletion;
     if (deletion === undefined || staleReason(deletion.group.first, deletion.expected) !== undefined) return;
     deletion.abort.abort();

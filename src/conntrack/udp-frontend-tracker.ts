@@ -34,7 +34,7 @@ export class UdpFrontendTracker {
     return this.#removed;
   }
 
-  /** The Service was compiled and has these UDP frontends now. */
+  /** A sync is about to give the Service these UDP frontends. May be repeated. */
   compiled(service: string, frontends: readonly UdpFrontend[], now: number): void {
     const committed = this.#byService.get(service) ?? [];
     const pending = this.#pending.get(service);
@@ -50,8 +50,8 @@ export class UdpFrontendTracker {
     }
   }
 
-  /** Everything that was compiled is in the kernel. Returns whether that changed anything. */
-  synced(now: number): boolean {
+  /** The kernel holds everything that was compiled. Returns whether that changed anything. */
+  committed(now: number): boolean {
     const changed = this.#pending.size > 0;
     const newKeys = [...this.#uncommitted.keys()].filter((key) => !this.#frontends.has(key));
     for (const [service, frontends] of this.#pending) this.#commit(service, frontends, now);

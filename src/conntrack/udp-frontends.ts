@@ -1,9 +1,8 @@
 // Where the UDP flows of a Service may go: for each of its frontends, the endpoints that answer for it.
 
-import { backendsOf } from '../services/model/backends.ts';
-import { type Frontend, frontendsOf } from '../services/model/frontends.ts';
-import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
-import { familiesOf, type Service } from '../services/objects/service.ts';
+import type { ServiceChange } from '../engine/service-change.ts';
+import type { Frontend } from '../services/model/frontends.ts';
+import type { ServicePort } from '../services/objects/service.ts';
 import { addressKey, nodePortKey } from './conntrack-entry.ts';
 
 /** One frontend. */
@@ -16,25 +15,20 @@ export interface UdpFrontend {
   readonly endpoints: ReadonlySet<string>;
 }
 
-/** The UDP frontends of a Service that it has to itself; none when there is no such Service. */
-export function udpFrontendsOf(
-  service: Service | undefined,
-  slices: Iterable<EndpointSlice>,
-  isOwned: (frontend: Frontend) => boolean,
-): UdpFrontend[] {
-  const ports = service?.ports.filter(({ protocol }) => protocol === 'udp') ?? [];
-  if (service === undefined || ports.length === 0) return [];
-  const allSlices = [...slices];
-  return familiesOf(service).flatMap((family) =>
-    ports.flatMap((port) => {
-      const backends = backendsOf(allSlices, { port, family, nodeName: '' });
-      const serving = backends.filter((backend) => backend.ready || backend.serving);
-      const endpoints = new Set(serving.map((backend) => addressKey(backend.address, backend.port)));
-      const servicePort = port.name === '' ? service.key : `${service.key}:${port.name}`;
-      const owned = frontendsOf(service, port, family).filter(isOwned);
-      return owned.map((frontend) => ({ key: keyOf(frontend), servicePort, endpoints }));
-    }),
-  );
+/** The UDP frontends that belong to a Service; none when there is no such Service. */
+export function udpFrontendsOf(change: ServiceChange): UdpFrontend[] {
+  if (change.state !== 'served' || !change.service.ports.some(isUdp)) return [];
+  const udpPorts = change.ports.filter(({ port }) => isUdp(port));
+  return udpPorts.flatMap(({ name, frontends, backends }) => {
+    const serving = backends.filter((backend) => backend.ready || backend.serving);
+    const endpoints = new Set(serving.map((backend) => addressKey(backend.address, backend.port)));
+    const owned = frontends.filter(change.owns);
+    return owned.map((frontend) => ({ key: keyOf(frontend), servicePort: name, endpoints }));
+  });
+}
+
+function isUdp({ protocol }: ServicePort): boolean {
+  return protocol === 'udp';
 }
 
 function keyOf({ address, family, port }: Frontend): string {

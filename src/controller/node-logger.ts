@@ -21,7 +21,7 @@ export class NodeLogger implements SyncObserver {
     this.#parts = parts;
   }
 
-  synced(): void {
+  committed(): void {
     const { engine, log } = this.#parts;
     const { addresses, detectLocal, zone } = engine.node;
     const known = FAMILIES.map((family) => addresses[family]).filter((address) => !isLoopback(address));

@@ -2,6 +2,7 @@
 
 import { modifiedChains } from '../engine/drift.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { ServiceChange } from '../engine/service-change.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
@@ -55,7 +56,7 @@ export class SyncController implements Sink {
         const reason = errorMessage(error);
         parts.log.error('sync failed', { reason, retryInMs });
         const attempt = { ...this.#attempt, ms: parts.clock.now() - this.#attempt.startedAt };
-        this.#notify((observer) => observer.syncFailed?.(error, attempt));
+        this.#notify((observer) => observer.failed?.(error, attempt));
       },
       clock: parts.clock,
     });
@@ -120,21 +121,34 @@ export class SyncController implements Sink {
     try {
       const cleanup = startedAt - this.#cleanedUpAt >= CLEANUP_INTERVAL_MS;
       if (cleanup) engine.retryRefused();
-      report = await sync(engine, tables, { cleanup, clock, beforeApply: () => this.#beforeApply() });
+      const beforeApply = (services: readonly ServiceChange[]) => this.#beforeApply(services);
+      report = await sync(engine, tables, { cleanup, clock, beforeApply });
       if (cleanup) this.#cleanedUpAt = startedAt;
     } catch (error) {
       if (oldestEvent !== undefined) this.#oldestEvent = oldestEvent;
       throw error;
     }
-    const now = clock.now();
-    const latencyMs = now - (oldestEvent ?? startedAt);
-    const times = { startedAt, ms: now - startedAt, latencyMs, hadEvents: oldestEvent !== undefined };
-    this.#notify((observer) => observer.synced?.(report, times));
-    this.#notifyProblems();
-    if (this.#complete) return;
+    this.#committed(report, { startedAt, oldestEvent });
+  }
+
+  #committed(
+    report: SyncReport,
+    { startedAt, oldestEvent }: { readonly startedAt: number; readonly oldestEvent: number | undefined },
+  ): void {
+    const { engine, clock } = this.#parts;
+    const at = clock.now();
+    const hadEvents = oldestEvent !== undefined;
+    const times = { startedAt, ms: at - startedAt, latencyMs: at - (oldestEvent ?? startedAt), hadEvents };
+    const problems = {
+      issues: engine.store.issues(),
+      conflicts: engine.conflicts(),
+      refused: engine.refusals(),
+    };
+    const isInitial = !this.#complete;
+    if (isInitial) this.#checkedAt = at;
     this.#complete = true;
-    this.#checkedAt = now;
-    this.#notify((observer) => observer.initialLoadCompleted?.());
+    const commit = { at, services: engine.changes.take(), report, times, problems, isInitial };
+    this.#notify((observer) => observer.committed?.(commit));
   }
 
   #canStart(): boolean {
@@ -171,18 +185,9 @@ export class SyncController implements Sink {
     engine.invalidate();
   }
 
-  #notifyProblems(): void {
-    const { engine } = this.#parts;
-    const problems = {
-      issues: engine.store.issues(),
-      conflicts: engine.conflicts(),
-      refused: engine.refusals(),
-    };
-    this.#notify((observer) => observer.problemsUpdated?.(problems));
-  }
-
-  async #beforeApply(): Promise<void> {
-    for (const observer of this.#parts.observers ?? []) await observer.beforeApply?.();
+  async #beforeApply(services: readonly ServiceChange[]): Promise<void> {
+    const { observers = [] } = this.#parts;
+    await Promise.all(observers.map((observer) => observer.beforeApply?.(services)));
   }
 
   #notify(call: (observer: SyncObserver) => void): void {

@@ -2,8 +2,7 @@
 
 import type { Log } from '../host/log.ts';
 import { formatIssue } from '../services/objects/validation-issue.ts';
-import type { SyncReport } from './sync.ts';
-import type { Problems, SyncObserver, SyncTimes } from './sync-observer.ts';
+import type { Commit, Problems, SyncObserver } from './sync-observer.ts';
 
 /** Says each trouble once as long as it lasts. */
 export class SyncLogger implements SyncObserver {
@@ -11,25 +10,25 @@ export class SyncLogger implements SyncObserver {
   /** How many Services there are now. */
   readonly #serviceCount: () => number;
   readonly #logged = new Set<string>();
-  #complete = false;
 
   constructor({ log, services }: { log: Log; services: () => number }) {
     this.#log = log;
     this.#serviceCount = services;
   }
 
-  synced({ operations, transactions, refused, drift }: SyncReport, times: SyncTimes): void {
+  committed({ report, times, problems, isInitial }: Pick<Commit, 'report' | 'times' | 'problems' | 'isInitial'>): void {
+    const { operations, transactions, refused, drift } = report;
     const rounded = { durationMs: roundToTenths(times.ms), latencyMs: roundToTenths(times.latencyMs) };
     for (const reason of drift) {
       this.#log.warn('the kernel held something else than was applied; listed and repaired', { reason });
     }
     for (const { service, reason } of refused) this.#log.error('Service left out', { service, reason });
-    if (!this.#complete) {
+    if (isInitial) {
       this.#log.info('ruleset complete', { services: this.#serviceCount(), operations, transactions, ...rounded });
     } else if (operations > 0) {
       this.#log.debug('synced', { operations, transactions, ...rounded });
     }
-    this.#complete = true;
+    this.#logProblems(problems);
   }
 
   chainsModified(chains: readonly string[]): void {
@@ -37,7 +36,7 @@ export class SyncLogger implements SyncObserver {
     this.#log.warn('somebody else changed our chains; repairing', { chains: some, count: chains.length });
   }
 
-  problemsUpdated({ issues, conflicts }: Problems): void {
+  #logProblems({ issues, conflicts }: Problems): void {
     const now = new Map<string, () => void>();
     for (const issue of issues) {
       const log = () => this.#log.warn('object cannot be used as it stands', { ...issue });

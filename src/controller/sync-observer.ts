@@ -1,57 +1,79 @@
-// What others may want to know of the daemon's work: health, metrics, events and the conntrack clean-up listen here.
+// What the sync controller reports to health, metrics, Events, the conntrack cleanup and the fast path.
 import type { Refusal } from '../engine/engine.ts';
+import type { ServiceChange } from '../engine/service-change.ts';
 import type { FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { SyncReport } from './sync.ts';
 
 /** How long a sync took, in milliseconds. */
 export interface SyncTimes {
-  /** When it began, on the daemon's clock. */
+  /** When it began, on the controller's clock. */
   readonly startedAt: number;
   /** From its beginning to the commit. */
   readonly ms: number;
-  /** From the oldest event that it brought in to the commit; from its beginning when there was none. */
+  /** From the oldest event of the sync to the commit; from its beginning when there was no event. */
   readonly latencyMs: number;
-  /** Some event led to it. Without one it was a look at the kernel, as there is one every ten seconds. */
+  /** Whether an event triggered it. Without one it is the check of the kernel that runs every ten seconds. */
   readonly hadEvents: boolean;
 }
 
-/** A sync that did not succeed. */
+/** A sync that failed. */
 export interface FailedAttempt {
   readonly startedAt: number;
   readonly ms: number;
-  /** What the kernel held was not known when it began. */
+  /** The state of the kernel was unknown when it began. */
   readonly full: boolean;
 }
 
-/** What is wrong now with what users want: the whole of it, each time. */
+/** Everything that is wrong with Services and other objects at present. */
 export interface Problems {
   readonly issues: readonly ValidationIssue[];
   readonly conflicts: readonly FrontendConflict[];
   readonly refused: readonly Refusal[];
 }
 
+/** The kernel holds everything that had arrived when the sync began. */
+export interface Commit {
+  /** When, in milliseconds on the controller's clock. */
+  readonly at: number;
+  /** Every Service that was compiled since the last commit, as the kernel has it now. */
+  readonly services: readonly ServiceChange[];
+  readonly report: SyncReport;
+  readonly times: SyncTimes;
+  readonly problems: Problems;
+  /** The first one: the initial load is in the kernel. */
+  readonly isInitial: boolean;
+}
+
 /**
- * Each is called in the daemon's own turn, must return at once, except `applying`, and must not throw. Times are those of
- * the daemon's clock.
+ * The life of a sync:
+ *
+ *     queued  ->  syncStarted  ->  beforeApply  ->  committed
+ *                                  (each attempt)   failed, and again from syncStarted
+ *
+ * `committed` is the only source of what the kernel holds. It carries the models that were compiled, because the objects
+ * in the store may be newer than the kernel by then. An observer that follows the kernel therefore keeps the last value
+ * from `committed` and nothing else.
+ *
+ * Between `beforeApply` and `committed` the kernel may hold the old or the new state of a Service. Only an observer that
+ * judges packets or flows in that time needs `beforeApply`: the conntrack cleanup must not delete flows that either state
+ * allows. The list has everything compiled since the last commit, so a retry repeats it.
+ *
+ * All observers are listed in src/daemon; their order has no meaning. The calls are synchronous, except `beforeApply`, and
+ * must not throw. Times are milliseconds on the controller's clock.
  */
 export interface SyncObserver {
-  /** Services and EndpointSlices are all known: what has arrived so far can go into the kernel. Once. */
+  /** Services and EndpointSlices are complete: syncs can start. Once. */
   listed?(at: number): void;
-  /** Something changed that is not in the kernel yet; `at` is when. Only for the first change after a sync began. */
+  /** A change arrived at `at`. Only for the first change after a sync began. */
   queued?(at: number): void;
-  /** A sync begins: what was queued up to now is part of it, and of a later one only when it fails. */
+  /** A sync began: it includes everything queued so far. */
   syncStarted?(): void;
-  /** It is compiled, and is applied when this resolves. Each time that a sync tries. */
-  beforeApply?(): Promise<void>;
-  /** A sync succeeded: everything that had arrived when it began is in the kernel. */
-  synced?(report: SyncReport, times: SyncTimes): void;
-  /** The initial load is in the kernel. Once. */
-  initialLoadCompleted?(): void;
-  /** A sync failed, and is tried again. */
-  syncFailed?(error: unknown, attempt: FailedAttempt): void;
-  /** Somebody else has changed our chains; they are being repaired. */
+  /** The changes are compiled, and are applied when all observers have resolved. */
+  beforeApply?(services: readonly ServiceChange[]): Promise<void>;
+  committed?(commit: Commit): void;
+  /** A sync failed and will be retried. The kernel may hold a part of it. */
+  failed?(error: unknown, attempt: FailedAttempt): void;
+  /** Another process changed chains of ours; the next sync repairs them. */
   chainsModified?(chains: readonly string[]): void;
-  /** After each sync: what is wrong now. */
-  problemsUpdated?(troubles: Problems): void;
 }

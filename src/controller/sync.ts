@@ -1,6 +1,7 @@
 // One sync: from what is wanted now to what the kernel holds.
 
 import type { Engine, Refusal } from '../engine/engine.ts';
+import type { ServiceChange } from '../engine/service-change.ts';
 import { linesOf, operationsOf, type Transaction } from '../engine/transaction.ts';
 import { type Clock, systemClock } from '../host/clock.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../nftables/client/nft-error.ts';
@@ -41,7 +42,7 @@ export interface SyncReport {
 export interface SyncOptions {
   readonly cleanup?: boolean;
   readonly clock?: Pick<Clock, 'now'>;
-  readonly beforeApply?: () => Promise<void>;
+  readonly beforeApply?: (services: readonly ServiceChange[]) => Promise<void>;
 }
 
 /** The largest number of transactions of one stage that go at once: nft reads one while the kernel takes another. */
@@ -72,7 +73,7 @@ export async function sync(
     try {
       const stages = engine.plan();
       timer.lap('plan');
-      await beforeApply?.();
+      await beforeApply?.(engine.changes.list());
       for (const stage of stages) await runStage(stage, { engine, tables, report });
       timer.lap('apply');
       await removeStaleAffinity(engine, tables);

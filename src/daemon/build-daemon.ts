@@ -121,8 +121,8 @@ function observersOf({ engine, log, telemetry, live }: Core, parts: ObservingPar
     ...health.observers,
     takeOver,
     fastPath,
-    { initialLoadCompleted: releaseMemory },
-    { synced: () => void (takesLocalhostNodePorts() && routeLocalnet.enable()) },
+    { committed: ({ isInitial }) => void (isInitial && releaseMemory()) },
+    { committed: () => void (takesLocalhostNodePorts() && routeLocalnet.enable()) },
     telemetry.observer,
   ];
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { NftlaneConfig } from '../config/settings.ts';
+import type { Commit } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import { FastPath } from '../fastpath/fast-path.ts';
 import { teardown } from '../fastpath/flows/teardown.ts';
@@ -20,7 +21,7 @@ export interface FastPathRunner {
   open(): Promise<void>;
   /** After {@link open}: whether there are, or will be, flows that it has taken. */
   readonly isUsable: boolean;
-  synced(): void;
+  committed(commit: Pick<Commit, 'services'>): void;
   run(signal: AbortSignal): Promise<void>;
   status(): FastPathStatus;
 }
@@ -42,7 +43,7 @@ export function createFastPath(
   };
   if (mode === 'off') {
     const view = (): FastPathStatus => inactiveStatus('off', 'it is switched off');
-    return { open: async () => {}, isUsable: false, synced: () => {}, status: view, run: runTeardown };
+    return { open: async () => {}, isUsable: false, committed: () => {}, status: view, run: runTeardown };
   }
   const settings = { mode, uplinks, directory, program, maxFlows, nft: nftlane.nft };
   const fastPath = new FastPath({ ...parts, settings, clock: systemClock });
@@ -51,7 +52,7 @@ export function createFastPath(
     get isUsable() {
       return fastPath.isUsable;
     },
-    synced: () => fastPath.synced(),
+    committed: (commit) => fastPath.committed(commit),
     status: () => fastPath.status(),
     // What was at work here before must not go on with what it knew then.
     run: async (signal) => {

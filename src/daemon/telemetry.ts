@@ -129,11 +129,9 @@ export class Telemetry {
     return {
       queued: (at) => this.#catchErrors(notifyAll((observer) => observer.queued?.(at))),
       syncStarted: () => this.#catchErrors(notifyAll((observer) => observer.syncStarted?.())),
-      synced: (report, times) => this.#catchErrors(notifyAll((observer) => observer.synced?.(report, times))),
-      initialLoadCompleted: () => this.#catchErrors(notifyAll((observer) => observer.initialLoadCompleted?.())),
-      syncFailed: (error, attempt) => this.#catchErrors(notifyAll((observer) => observer.syncFailed?.(error, attempt))),
+      committed: (commit) => this.#catchErrors(notifyAll((observer) => observer.committed?.(commit))),
+      failed: (error, attempt) => this.#catchErrors(notifyAll((observer) => observer.failed?.(error, attempt))),
       chainsModified: (chains) => this.#catchErrors(notifyAll((observer) => observer.chainsModified?.(chains))),
-      problemsUpdated: (troubles) => this.#catchErrors(notifyAll((observer) => observer.problemsUpdated?.(troubles))),
     };
   }
 

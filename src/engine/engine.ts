@@ -11,17 +11,17 @@ import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
-import { allFrontends, type Frontend } from '../services/model/frontends.ts';
-import { modelService, type ServicePortModel } from '../services/model/service-port.ts';
+import { allFrontends } from '../services/model/frontends.ts';
+import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
-import type { Service } from '../services/objects/service.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import { type AffinityMap, affinityMapsOf } from './affinity-maps.ts';
 import { ChainState, type StaleChains } from './chain-state.ts';
 import { type DesiredChains, desiredChains } from './desired-chains.ts';
 import { filterAllProxied, filterProxied } from './filter-proxied.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
+import { ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
 import { Store } from './store.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
 
@@ -37,15 +37,13 @@ export interface Refusal {
  */
 export class Engine implements Sink {
   readonly store = new Store();
+  readonly changes = new ServiceChanges();
   /** Set by {@link setOptions} alone. */
   options: NodeOptions;
-  /** Each is told of every Service as soon as it is compiled, with a test for frontends that it has to itself. */
-  readonly onCompiled: ((service: string, owns: (frontend: Frontend) => boolean) => void)[] = [];
   readonly #ledger = new Ledger(allSetsAndMaps());
   readonly #claims = new FrontendClaims();
   readonly #chains = new ChainState();
   readonly #refused = new Map<string, string>();
-  readonly #recompiled = new Set<string>();
   /** Memories of clients were looked through since the kernel was listed. */
   #affinityMapsChecked = false;
   #hostAddresses: readonly Address[] = [];
@@ -189,11 +187,9 @@ export class Engine implements Sink {
   }
 
   /** A Service on this node, port by port; empty when there is no such Service, or it is left out. */
-  model(key: string): ServicePortModel[] {
-    const service = this.#proxiedService(key);
-    if (service === undefined) return [];
-    const node = { nodeName: this.#node.name, zone: this.#node.zone };
-    return modelService(service, this.store.slicesOf(key), node);
+  model(key: string): readonly ServicePortModel[] {
+    const current = this.#currentState(key);
+    return current.state === 'served' ? current.ports : [];
   }
 
   conflicts(): FrontendConflict[] {
@@ -230,16 +226,17 @@ export class Engine implements Sink {
   }
 
   /**
-   * The memories of Service ports with affinity that were recompiled since the last call, with the endpoints that they
-   * may still hold, as `address . port`. All of them after the kernel was listed.
+   * The memories of Service ports with affinity that changed, with the endpoints that they may still hold, as
+   * `address . port`. All of them after the kernel was listed.
    */
   takeAffinityMaps(): AffinityMap[] {
-    const keys = this.#affinityMapsChecked ? this.#recompiled : this.store.services.keys();
-    const withAffinity = [...keys].filter((key) => this.store.services.get(key)?.affinitySeconds);
-    const maps = withAffinity.flatMap((key) => affinityMapsOf(key, this.model(key)));
-    this.#recompiled.clear();
+    const services = this.#affinityMapsChecked
+      ? this.changes.list()
+      : [...this.store.services.keys()].map((key) => this.#currentState(key));
     this.#affinityMapsChecked = true;
-    return maps;
+    return services.flatMap((change) =>
+      change.state === 'served' && change.service.affinitySeconds > 0 ? affinityMapsOf(change.key, change.ports) : [],
+    );
   }
 
   #buildNodeView(): NodeView {
@@ -264,7 +261,7 @@ export class Engine implements Sink {
   #claim(touched: ReadonlySet<string>): Set<string> {
     const affected = new Set(touched);
     for (const key of affected) {
-      const service = this.#proxiedService(key);
+      const service = this.#refused.has(key) ? undefined : this.store.services.get(key);
       const frontends = service === undefined ? [] : allFrontends(service).map(frontendKey);
       const claimant = { key, createdAt: service?.createdAt ?? 0 };
       for (const other of this.#claims.claim(claimant, frontends)) affected.add(other);
@@ -272,20 +269,16 @@ export class Engine implements Sink {
     return affected;
   }
 
-  /** One model at a time is in memory. */
   #compileEach(keys: Iterable<string>): void {
     for (const key of keys) {
-      this.#ledger.setElements(key, this.#compileOne(key));
-      const owns = (frontend: Frontend): boolean => this.#claims.owns(frontendKey(frontend), key);
-      if (!this.#refused.has(key)) for (const listener of this.onCompiled) listener(key, owns);
-      this.#recompiled.add(key);
+      const change = this.#currentState(key);
+      this.changes.record(change);
+      this.#ledger.setElements(key, change.state === 'served' ? this.#compileOne(change) : []);
     }
   }
 
-  #compileOne(key: string): Element[] {
-    const service = this.#proxiedService(key);
-    if (service === undefined) return [];
-    return compileService(service, this.model(key), {
+  #compileOne({ key, service, ports }: ServedService): Element[] {
+    return compileService(service, ports, {
       node: this.#node,
       owns: (frontend) => this.#claims.owns(frontend, key),
       slots: (object, at) => {
@@ -297,8 +290,16 @@ export class Engine implements Sink {
     });
   }
 
-  /** The Service of that name, unless the kernel refused it. */
-  #proxiedService(key: string): Service | undefined {
-    return this.#refused.has(key) ? undefined : this.store.services.get(key);
+  #currentState(key: string): ServiceChange {
+    const service = this.store.services.get(key);
+    if (service === undefined) return { state: 'absent', key };
+    if (this.#refused.has(key)) return { state: 'refused', key, service };
+    const node = { nodeName: this.#node.name, zone: this.#node.zone };
+    return new ServedService({
+      service,
+      slices: this.store.slicesOf(key),
+      node,
+      owns: (frontend) => this.#claims.owns(frontendKey(frontend), key),
+    });
   }
 }

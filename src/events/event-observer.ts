@@ -1,7 +1,6 @@
 // What of the daemon's work an operator should find at Services and at the Node.
 
-import type { SyncReport } from '../controller/sync.ts';
-import type { FailedAttempt, Problems, SyncObserver, SyncTimes } from '../controller/sync-observer.ts';
+import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { KINDS, type Kind } from '../services/objects/kinds.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
@@ -52,10 +51,6 @@ export class EventObserver implements SyncObserver {
     });
   }
 
-  initialLoadCompleted(): void {
-    this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services that there were are in the kernel');
-  }
-
   chainsModified(chains: readonly string[]): void {
     const some = chains.length > 3 ? `${chains.slice(0, 3).join(', ')} and others` : chains.join(', ');
     this.#recordForNode(
@@ -66,7 +61,8 @@ export class EventObserver implements SyncObserver {
     );
   }
 
-  synced({ drift }: SyncReport, _: SyncTimes): void {
+  committed({ report, problems, isInitial }: Pick<Commit, 'report' | 'problems' | 'isInitial'>): void {
+    const { drift } = report;
     if (drift.length > 0) {
       const note = `The kernel held something else than nftlane had put there (${drift[0]}): repaired`;
       this.#recordForNode('Warning', 'RulesetRepaired', 'Repair', note);
@@ -75,9 +71,12 @@ export class EventObserver implements SyncObserver {
       this.#recordForNode('Normal', 'SyncRecovered', 'Sync', 'Changes of Services reach the kernel again');
     this.#failingSince = undefined;
     this.#failureRecorded = false;
+    this.#recordProblems(problems);
+    if (isInitial)
+      this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services that there were are in the kernel');
   }
 
-  syncFailed(error: unknown, { startedAt, ms }: FailedAttempt): void {
+  failed(error: unknown, { startedAt, ms }: FailedAttempt): void {
     this.#failingSince ??= startedAt;
     const seconds = Math.floor((startedAt + ms - this.#failingSince) / 1000);
     if (this.#failureRecorded || seconds * 1000 < FAILING_THRESHOLD_MS) return;
@@ -91,7 +90,7 @@ export class EventObserver implements SyncObserver {
     );
   }
 
-  problemsUpdated({ issues, conflicts, refused }: Problems): void {
+  #recordProblems({ issues, conflicts, refused }: Problems): void {
     const isQuiet = issues.length + conflicts.length + refused.length === 0;
     if (isQuiet && this.#problems.size === 0) return;
     const now = new Map<string, ProblemEvents>();

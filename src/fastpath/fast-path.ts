@@ -1,6 +1,7 @@
 // The fast path of the daemon: decides whether this node can have it, and keeps it in sync.
 import { existsSync } from 'node:fs';
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
+import type { Commit } from '../controller/sync-observer.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import { COLLECT_MS } from './flows/flow-collector.ts';
@@ -86,7 +87,8 @@ export class FastPath {
   }
 
   /** The kernel has the compiled ruleset. Nothing is taken before that. */
-  synced(): void {
+  committed({ services }: Pick<Commit, 'services'>): void {
+    this.#reconciler.updateServices(services);
     this.#isCommitted = true;
     this.#request();
   }

@@ -1,6 +1,7 @@
 // Everything that tells others how this node is: what listens to the daemon, and the servers that answer.
 
 import type { SyncObserver } from '../controller/sync-observer.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { AddressPort } from '../net/address-port.ts';
 import { NodeEligibility } from './node-eligibility.ts';
@@ -9,9 +10,10 @@ import { ServiceHealthServer, type ServiceHealthServerOptions } from './service-
 import { SyncHealth, type SyncHealthOptions } from './sync-health.ts';
 
 export interface HealthOptions
-  extends Omit<ServiceHealthServerOptions, 'proxyHealthy' | 'onFailure'>,
+  extends Omit<ServiceHealthServerOptions, 'engine' | 'proxyHealthy' | 'onFailure'>,
     SyncHealthOptions,
     Pick<ProxyHealthServerOptions, 'hardFail' | 'retryMs' | 'onResponse'> {
+  readonly engine: Pick<Engine, 'store' | 'node' | 'options' | 'hostAddresses'>;
   /** Where /healthz and /livez are answered; `undefined` for nowhere. */
   readonly address: AddressPort | undefined;
   readonly clock: Pick<Clock, 'now'>;

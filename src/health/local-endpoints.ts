@@ -1,24 +1,19 @@
-// How many endpoints of a Service a load balancer can reach by way of this node.
+// How many endpoints of a Service a load balancer can reach through this node.
 
+import type { RefusedService, ServedService } from '../engine/service-change.ts';
 import type { Family } from '../net/family.ts';
-import { backendsOf } from '../services/model/backends.ts';
-import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
-import { familiesOf, type Service } from '../services/objects/service.ts';
+import { familiesOf } from '../services/objects/service.ts';
 
 /**
- * The number of addresses with a ready endpoint on this node, over all ports, in each family of the Service. Endpoints
- * that terminate are not ready: traffic that is still on its way reaches them, but a load balancer must look elsewhere
- * (KEP-1669).
+ * The number of addresses with a ready endpoint on this node, over all ports, in each family of the Service. Terminating
+ * endpoints are not ready: packets on their way still reach them, but a load balancer must choose another node (KEP-1669).
+ * A Service that the kernel refused has none.
  */
-export function countLocalEndpoints(
-  service: Service,
-  slices: Iterable<EndpointSlice>,
-  nodeName: string,
-): ReadonlyMap<Family, number> {
-  const all = [...slices];
+export function countLocalEndpoints(change: ServedService | RefusedService): ReadonlyMap<Family, number> {
+  const ports = change.state === 'served' ? change.ports : [];
   const count = (family: Family): number => {
-    const backends = service.ports.flatMap((port) => backendsOf(all, { port, family, nodeName }));
+    const backends = ports.flatMap((port) => (port.family === family ? port.backends : []));
     return new Set(backends.filter(({ isLocal, ready }) => isLocal && ready).map(({ address }) => address)).size;
   };
-  return new Map(familiesOf(service).map((family) => [family, count(family)]));
+  return new Map(familiesOf(change.service).map((family) => [family, count(family)]));
 }

@@ -15,11 +15,11 @@ export class NodeEligibility implements SyncObserver {
 
   /** The Node is known, and neither being deleted nor about to be. */
   get eligible(): boolean {
-    this.synced();
+    this.committed();
     return this.#lastNode !== undefined && !this.#lastNode.toBeDeleted;
   }
 
-  synced(): void {
+  committed(): void {
     const { store, options } = this.#engine;
     this.#lastNode = store.nodes.get(options.nodeName) ?? this.#lastNode;
   }

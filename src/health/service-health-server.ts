@@ -1,8 +1,8 @@
 // Health check node ports: they tell load balancers which nodes have endpoints of a Service with externalTrafficPolicy Local.
 
-import type { SyncReport } from '../controller/sync.ts';
-import type { SyncObserver } from '../controller/sync-observer.ts';
+import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { ServiceChange } from '../engine/service-change.ts';
 import type { Log } from '../host/log.ts';
 import { type Address, familyOf } from '../net/address.ts';
 import type { AddressPort } from '../net/address-port.ts';
@@ -14,7 +14,7 @@ import { type ListenFailure, PortListeners } from './port-listeners.ts';
 import { serviceHealthResponse } from './service-health-response.ts';
 
 export interface ServiceHealthServerOptions {
-  readonly engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'options' | 'hostAddresses'>;
+  readonly engine: Pick<Engine, 'node' | 'options' | 'hostAddresses'>;
   /** Whether the daemon keeps the kernel up to date: otherwise no node of ours is a good one. */
   readonly proxyHealthy: () => boolean;
   /** Told of each port that cannot be opened, once as long as that lasts. */
@@ -38,25 +38,17 @@ export class ServiceHealthServer implements SyncObserver {
   readonly #options: ServiceHealthServerOptions;
   readonly #listeners: PortListeners;
   readonly #checks = new Map<string, HealthCheck>();
-  /** What was compiled since the last sync; `undefined` for a Service that has no such port any more. */
-  readonly #pending = new Map<string, HealthCheck | undefined>();
   #addresses: Readonly<Record<Family, readonly Address[]>> = { ip: [], ip6: [] };
 
   constructor(options: ServiceHealthServerOptions) {
     this.#options = options;
     const { log, onFailure } = options;
     this.#listeners = new PortListeners({ respond: (service, host) => this.#respond(service, host), onFailure, log });
-    options.engine.onCompiled.push((service) => this.#compiled(service));
   }
 
-  synced({ refused }: Pick<SyncReport, 'refused'>): void {
-    const affected = new Set([...this.#pending.keys(), ...this.#listeners.failed]);
-    for (const [service, check] of this.#pending) {
-      if (check === undefined) this.#checks.delete(service);
-      else this.#checks.set(service, check);
-    }
-    this.#pending.clear();
-    for (const { service } of refused) this.#clearEndpoints(service);
+  committed({ services }: Pick<Commit, 'services'>): void {
+    const affected = new Set(this.#listeners.failed);
+    for (const change of services) if (this.#update(change)) affected.add(change.key);
     if (this.#refreshAddresses()) for (const service of this.#checks.keys()) affected.add(service);
     this.#listeners.sync(new Map([...affected].map((service) => [service, this.#bindAddressesOf(service)])));
   }
@@ -65,28 +57,12 @@ export class ServiceHealthServer implements SyncObserver {
     this.#listeners.close();
   }
 
-  #compiled(key: string): void {
-    const { store, options } = this.#options.engine;
-    const service = store.services.get(key);
-    const port = service?.healthCheckNodePort ?? 0;
-    if (service !== undefined && port !== 0) {
-      this.#pending.set(key, {
-        port,
-        localEndpoints: countLocalEndpoints(service, store.slicesOf(key), options.nodeName),
-      });
-    } else if (this.#checks.has(key) || this.#pending.has(key)) {
-      this.#pending.set(key, undefined);
-    }
-  }
-
-  /** The kernel has refused this Service: traffic for it has nowhere to go here. */
-  #clearEndpoints(service: string): void {
-    const check = this.#checks.get(service);
-    if (check === undefined) return;
-    this.#checks.set(service, {
-      ...check,
-      localEndpoints: new Map([...check.localEndpoints.keys()].map((family) => [family, 0])),
-    });
+  /** Returns whether the Service has such a port, or had one. */
+  #update(change: ServiceChange): boolean {
+    const port = change.state === 'absent' ? 0 : change.service.healthCheckNodePort;
+    if (change.state === 'absent' || port === 0) return this.#checks.delete(change.key);
+    this.#checks.set(change.key, { port, localEndpoints: countLocalEndpoints(change) });
+    return true;
   }
 
   /** Returns whether they are others than before. */

@@ -1,7 +1,6 @@
 // Whether the daemon keeps the kernel up to date, judged by what it says of its syncs.
 
-import type { SyncReport } from '../controller/sync.ts';
-import type { SyncObserver, SyncTimes } from '../controller/sync-observer.ts';
+import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 
 /** As kube-proxy has it: twice the time after which it tries a sync again that failed, a minute by default. */
@@ -53,13 +52,13 @@ export class SyncHealth implements SyncObserver {
     if (this.#listed) this.#pending = { since: this.#pending?.since ?? at, newest: at };
   }
 
-  synced(_: SyncReport, { startedAt }: SyncTimes): void {
-    this.#lastSynced = this.#clock.now();
+  committed({ at, times: { startedAt } }: Pick<Commit, 'at' | 'times'>): void {
+    this.#lastSynced = at;
     const newest = this.#pending?.newest ?? startedAt;
     this.#pending = newest > startedAt ? { since: newest, newest } : undefined;
   }
 
-  syncFailed(): void {
+  failed(): void {
     const now = this.#clock.now();
     this.#pending ??= { since: now, newest: now };
   }

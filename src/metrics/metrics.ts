@@ -53,7 +53,7 @@ export class Metrics {
     this.#parts = parts;
     this.#kubeProxy = kubeProxyMetrics(this.registry);
     this.#changes = new PendingChanges(clock.now());
-    const [nftlane, noLocalEndpoints] = [syncMetrics(this.registry), new NoLocalEndpoints(engine)];
+    const [nftlane, noLocalEndpoints] = [syncMetrics(this.registry), new NoLocalEndpoints()];
     this.#recorder = new SyncRecorder({
       kubeProxy: this.#kubeProxy,
       nftlane,

@@ -1,8 +1,7 @@
 // Turns what the daemon tells into samples.
 
 import { SYNC_STAGES } from '../controller/stage-timer.ts';
-import type { SyncReport } from '../controller/sync.ts';
-import type { FailedAttempt, Problems, SyncObserver, SyncTimes } from '../controller/sync-observer.ts';
+import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
 import type { KubeProxyMetrics } from './kube-proxy/kube-proxy-metrics.ts';
 import type { NoLocalEndpoints } from './kube-proxy/no-local-endpoints.ts';
@@ -38,22 +37,21 @@ export class SyncRecorder implements SyncObserver {
     this.#parts.changes.beginSync();
   }
 
-  synced(report: SyncReport, times: SyncTimes): void {
+  committed({ at, services, report, times, problems, isInitial }: Commit): void {
     const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#parts;
-    const now = times.startedAt + times.ms;
-    const isFull = report.full || this.#isFirst;
-    this.#succeededAt = now;
-    const { services, triggers } = changes.commit();
-    noLocalEndpoints.markChanged(services);
-    for (const { label, at } of triggers) {
+    this.#succeededAt = at;
+    this.#problems = problems;
+    if (isInitial) nftlane.initialLoadComplete.set(1);
+    noLocalEndpoints.update(services);
+    for (const trigger of changes.commit()) {
       // The clocks of two machines differ.
-      kubeProxy.programmingSeconds.observe({ ip_family: label }, Math.max(0, now - at) / 1000);
+      kubeProxy.programmingSeconds.observe({ ip_family: trigger.label }, Math.max(0, at - trigger.at) / 1000);
     }
     if (report.drift.length > 0) nftlane.drifts.inc(report.drift.length);
     if (report.refused.length > 0) nftlane.refusals.inc(report.refused.length);
     if (report.cleanupFailed) for (const labels of FAMILY_LABELS) kubeProxy.cleanupFailures.inc(labels);
     if (!times.hadEvents && report.operations === 0) return;
-    this.#observeAttempt(times.ms, isFull);
+    this.#observeAttempt(times.ms, report.full || isInitial);
     if (times.hadEvents) nftlane.syncLatencySeconds.observe(times.latencyMs / 1000);
     for (const stage of SYNC_STAGES) {
       if (report.stages[stage] > 0) nftlane.stageSeconds.observe({ stage }, report.stages[stage] / 1000);
@@ -61,25 +59,17 @@ export class SyncRecorder implements SyncObserver {
     for (const size of report.transactionSizes) nftlane.transactionOperations.observe(size);
   }
 
-  initialLoadCompleted(): void {
-    this.#parts.nftlane.initialLoadComplete.set(1);
-  }
-
-  syncFailed(_: unknown, { ms, full }: FailedAttempt): void {
+  failed(_: unknown, { ms, full }: FailedAttempt): void {
     const { kubeProxy, nftlane, changes } = this.#parts;
     changes.rollback();
     nftlane.syncFailures.inc();
     for (const labels of FAMILY_LABELS) kubeProxy.syncFailures.inc(labels);
-    this.#observeAttempt(ms, full || this.#isFirst);
+    this.#observeAttempt(ms, full || this.#succeededAt === undefined);
   }
 
   chainsModified(chains: readonly string[]): void {
     this.#parts.nftlane.foreignChanges.inc();
     this.#parts.nftlane.foreignChangedChains.inc(chains.length);
-  }
-
-  problemsUpdated(problems: Problems): void {
-    this.#problems = problems;
   }
 
   /** Sets what is only looked at: to be called before the metrics are read. */
@@ -104,11 +94,7 @@ export class SyncRecorder implements SyncObserver {
     }
   }
 
-  /** What the kernel held at the start was listed before the first sync, for what is loaded ahead. */
-  get #isFirst(): boolean {
-    return this.#succeededAt === undefined;
-  }
-
+  /** The first sync is `full`, although the kernel was listed before it: for the preloading of endpoints. */
   #observeAttempt(ms: number, full: boolean): void {
     const { kubeProxy } = this.#parts;
     for (const labels of FAMILY_LABELS) {

@@ -1,5 +1,5 @@
 // Taking kube-proxy's place: ours is complete first, then what it has left goes.
-import type { Problems, SyncObserver } from '../controller/sync-observer.ts';
+import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { Backoff } from '../lib/backoff.ts';
@@ -47,12 +47,9 @@ export class TakeOver implements SyncObserver {
     this.#times = options.times ?? DEFAULT_TIMES;
   }
 
-  initialLoadCompleted(): void {
-    this.#completed.resolve();
-  }
-
-  problemsUpdated({ refused }: Problems): void {
-    this.#refusedServices = refused.map(({ service }) => service);
+  committed({ problems, isInitial }: Pick<Commit, 'problems' | 'isInitial'>): void {
+    this.#refusedServices = problems.refused.map(({ service }) => service);
+    if (isInitial) this.#completed.resolve();
   }
 
   /** Works until the signal aborts. Never rejects: a take-over that fails leaves the data plane as it is. */

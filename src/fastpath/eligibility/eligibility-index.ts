@@ -1,6 +1,7 @@
 // What all Services together ask of the programs: who is dialled at which address of this node.
 
 import type { Engine } from '../../engine/engine.ts';
+import type { ServedService, ServiceChange } from '../../engine/service-change.ts';
 import { type Address, isLinkLocal } from '../../net/address.ts';
 import type { Frontend } from '../../services/model/frontends.ts';
 import { nodePortAddresses } from '../../services/model/node-port-addresses.ts';
@@ -27,56 +28,53 @@ export interface DesiredFrontends {
   readonly skipped: readonly SkippedAddresses[];
 }
 
-/** Listens to the engine. */
+/** Follows the Services that the kernel holds. */
 export class EligibilityIndex {
-  readonly #engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'model' | 'refusals'>;
+  readonly #engine: Pick<Engine, 'node'>;
   readonly #eligibility = new Map<string, Eligibility>();
   /** Frontends with an address of their own, whatever their policy, by who has them: they go before node ports. */
   readonly #ownerByFrontend = new Map<string, string>();
   readonly #frontendsByOwner = new Map<string, readonly string[]>();
-  #changed = true;
 
-  constructor(engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'model' | 'refusals'>) {
+  constructor(engine: Pick<Engine, 'node'>) {
     this.#engine = engine;
-    engine.onCompiled.push((key, owns) => this.#onCompiled(key, owns));
   }
 
-  /** Whether anything was compiled since the last call. */
-  takeChanged(): boolean {
-    const changed = this.#changed;
-    this.#changed = false;
-    return changed;
+  /** Services that were committed. */
+  update(changes: readonly ServiceChange[]): void {
+    for (const change of changes) {
+      this.#remove(change.key);
+      if (change.state === 'served') this.#add(change);
+    }
   }
 
   /** What is to be served at a host with these addresses. Services that the kernel refused are not. */
   desired(hostAddresses: readonly Address[]): DesiredFrontends {
-    const refused = new Set(this.#engine.refusals().map(({ service }) => service));
-    const accepted = [...this.#eligibility].filter(([key]) => !refused.has(key)).map(([, demands]) => demands);
-    const frontends = accepted.flatMap(({ eligible }) =>
+    const all = [...this.#eligibility.values()];
+    const frontends = all.flatMap(({ eligible }) =>
       eligible.flatMap(({ name, servicePort, protocol, endpoints, frontends }) =>
         frontends.flatMap((frontend) =>
-          this.#addressesOf(frontend, { hostAddresses, refused }).map((address): DesiredFrontend => {
+          this.#addressesOf(frontend, hostAddresses).map((address): DesiredFrontend => {
             const key = { address, port: frontend.port, protocol };
             return { name, servicePort, kind: frontend.kind, key, endpoints };
           }),
         ),
       ),
     );
-    const skipped = accepted.flatMap(({ skipped }) =>
-      skipped.map((one) => ({ ...one, addresses: this.#addressesOf(one.frontend, { hostAddresses, refused }) })),
+    const skipped = all.flatMap(({ skipped }) =>
+      skipped.map((one) => ({ ...one, addresses: this.#addressesOf(one.frontend, hostAddresses) })),
     );
     return { frontends, skipped };
   }
 
-  #onCompiled(key: string, owns: (frontend: Frontend) => boolean): void {
-    this.#changed = true;
+  #remove(key: string): void {
     for (const name of this.#frontendsByOwner.get(key) ?? [])
       if (this.#ownerByFrontend.get(name) === key) this.#ownerByFrontend.delete(name);
     this.#frontendsByOwner.delete(key);
     this.#eligibility.delete(key);
-    const service = this.#engine.store.services.get(key);
-    if (service === undefined) return;
-    const ports = this.#engine.model(key);
+  }
+
+  #add({ key, service, ports, owns }: ServedService): void {
     const addressed = ports.flatMap((port) => port.frontends.filter((front) => front.address !== undefined));
     const names = addressed.filter(owns).map((frontend) => frontendKeyOf(frontend.address ?? '', frontend));
     for (const name of names) this.#ownerByFrontend.set(name, key);
@@ -86,20 +84,14 @@ export class EligibilityIndex {
   }
 
   /** Where a frontend is dialled; a node port at every address that takes them and has no frontend of its own there. */
-  #addressesOf(
-    frontend: Frontend,
-    { hostAddresses, refused }: { readonly hostAddresses: readonly Address[]; readonly refused: ReadonlySet<string> },
-  ): readonly Address[] {
+  #addressesOf(frontend: Frontend, hostAddresses: readonly Address[]): readonly Address[] {
     const { address, family } = frontend;
     if (address !== undefined) return [address];
     // Link-local addresses are ambiguous without their link.
     const usable = nodePortAddresses(this.#engine.node, family, hostAddresses).filter(
       (address) => !isLinkLocal(address),
     );
-    return [...new Set(usable)].filter((address) => {
-      const owner = this.#ownerByFrontend.get(frontendKeyOf(address, frontend));
-      return owner === undefined || refused.has(owner);
-    });
+    return [...new Set(usable)].filter((address) => !this.#ownerByFrontend.has(frontendKeyOf(address, frontend)));
   }
 }
 

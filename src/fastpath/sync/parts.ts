@@ -19,7 +19,7 @@ export interface FastPathSettings {
 
 export interface FastPathParts {
   readonly settings: FastPathSettings;
-  readonly engine: Pick<Engine, 'onCompiled' | 'store' | 'node' | 'model' | 'refusals' | 'options'>;
+  readonly engine: Pick<Engine, 'store' | 'node' | 'options'>;
   /** The addresses of the host's interfaces, as they are now. */
   readonly hostAddresses: () => readonly Address[];
   readonly log: Log;

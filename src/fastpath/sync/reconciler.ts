@@ -1,4 +1,5 @@
 // Brings the programs and their maps in line with the desired frontends and the node.
+import type { ServiceChange } from '../../engine/service-change.ts';
 import { EligibilityIndex } from '../eligibility/eligibility-index.ts';
 import { currentExcludedSources, isPodInterface } from '../eligibility/excluded-sources.ts';
 import { ConnectionResetter } from '../flows/connection-resetter.ts';
@@ -65,6 +66,11 @@ export class Reconciler {
     this.#attachments = new Attachments(loader);
     this.#collector = new FlowCollector({ programs: loader, log });
     this.#resetter = new ConnectionResetter({ programs: loader, nft: settings.nft, log });
+  }
+
+  /** These Services were committed. */
+  updateServices(services: readonly ServiceChange[]): void {
+    this.#eligibility.update(services);
   }
 
   /** Since the daemon started. */

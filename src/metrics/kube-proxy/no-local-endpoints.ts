@@ -1,5 +1,5 @@
-// Service ports with the Local policy that this node has no endpoint for, although there are some elsewhere.
-import type { Engine } from '../../engine/engine.ts';
+// Service ports with the Local policy that have endpoints, but none on this node.
+import type { ServiceChange } from '../../engine/service-change.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
 
 export interface NoLocalEndpointsCount {
@@ -10,25 +10,21 @@ export interface NoLocalEndpointsCount {
 
 type NoLocalEndpointsKey = Pick<NoLocalEndpointsCount, 'policy' | 'label'>;
 
-/** Looks again only at Services that have changed, and only when it is asked. */
+/** Follows the Services that the kernel holds. */
 export class NoLocalEndpoints {
-  readonly #engine: Pick<Engine, 'model' | 'store'>;
-  readonly #changed = new Set<string>();
-  /** Services without a gap are not in it. */
+  /** Only Services with such a port. */
   readonly #byService = new Map<string, readonly NoLocalEndpointsKey[]>();
 
-  constructor(engine: Pick<Engine, 'model' | 'store'>) {
-    this.#engine = engine;
-  }
-
-  /** These Services changed, or their endpoints did. */
-  markChanged(services: Iterable<string>): void {
-    for (const service of services) this.#changed.add(service);
+  /** Services that were committed. */
+  update(changes: readonly ServiceChange[]): void {
+    for (const change of changes) {
+      const entries = portsWithoutLocalEndpoints(change);
+      if (entries.length > 0) this.#byService.set(change.key, entries);
+      else this.#byService.delete(change.key);
+    }
   }
 
   counts(): NoLocalEndpointsCount[] {
-    for (const service of this.#changed) this.#refresh(service);
-    this.#changed.clear();
     const all = [...this.#byService.values()].flat();
     return FAMILIES.map((family) => FAMILY_TRAITS[family].label).flatMap((label) =>
       (['internal', 'external'] as const).map((policy) => {
@@ -37,23 +33,18 @@ export class NoLocalEndpoints {
       }),
     );
   }
+}
 
-  #refresh(key: string): void {
-    const entries = this.#computeFor(key);
-    if (entries.length > 0) this.#byService.set(key, entries);
-    else this.#byService.delete(key);
-  }
-
-  #computeFor(key: string): NoLocalEndpointsKey[] {
-    const service = this.#engine.store.services.get(key);
-    if (service?.internalTrafficPolicy !== 'Local' && service?.externalTrafficPolicy !== 'Local') return [];
-    const policies = [
-      ...(service.internalTrafficPolicy === 'Local' ? (['internal'] as const) : []),
-      ...(service.externalTrafficPolicy === 'Local' ? (['external'] as const) : []),
-    ];
-    return this.#engine
-      .model(key)
-      .filter(({ selection }) => selection.hasAnyEndpoints && selection.local.length === 0)
-      .flatMap(({ family }) => policies.map((policy) => ({ policy, label: FAMILY_TRAITS[family].label })));
-  }
+function portsWithoutLocalEndpoints(change: ServiceChange): NoLocalEndpointsKey[] {
+  if (change.state !== 'served') return [];
+  const { internalTrafficPolicy, externalTrafficPolicy } = change.service;
+  const policies = [
+    ...(internalTrafficPolicy === 'Local' ? (['internal'] as const) : []),
+    ...(externalTrafficPolicy === 'Local' ? (['external'] as const) : []),
+  ];
+  // The model of other Services is not needed, and may have to be computed.
+  if (policies.length === 0) return [];
+  return change.ports
+    .filter(({ selection }) => selection.hasAnyEndpoints && selection.local.length === 0)
+    .flatMap(({ family }) => policies.map((policy) => ({ policy, label: FAMILY_TRAITS[family].label })));
 }

@@ -10,12 +10,6 @@ export interface Trigger {
   readonly at: number;
 }
 
-/** What one sync brings in. */
-export interface CommittedChanges {
-  readonly services: ReadonlySet<string>;
-  readonly triggers: readonly Trigger[];
-}
-
 /** While syncs fail changes go on: so many triggers are remembered, and the others give no sample. */
 const MAX_TRIGGERS = 10_000;
 
@@ -38,7 +32,7 @@ export class PendingChanges {
   }
 
   get pendingServices(): number {
-    return this.#pending.changedServices.size;
+    return this.#pending.services.size;
   }
 
   get pendingSlices(): number {
@@ -50,14 +44,12 @@ export class PendingChanges {
   }
 
   serviceChanged(key: string): void {
-    this.#pending.changedServices.add(key);
-    this.#pending.affected.add(key);
+    this.#pending.services.add(key);
   }
 
-  /** A slice of this Service is new, has changed, or is gone. */
-  sliceChanged(service: string | undefined): void {
+  /** A slice is new, has changed, or is gone. */
+  sliceChanged(): void {
     this.#pending.slices++;
-    if (service !== undefined) this.#pending.affected.add(service);
   }
 
   /** Notes what made a slice change, unless the slice before it (`former`) had named the same. */
@@ -82,18 +74,17 @@ export class PendingChanges {
     this.#pending = emptyChanges();
   }
 
-  /** The sync succeeded. */
-  commit(): CommittedChanges {
-    const { affected, triggers } = this.#inFlight;
+  /** The sync succeeded. Returns what triggered its changes. */
+  commit(): Trigger[] {
+    const { triggers } = this.#inFlight;
     this.#inFlight = emptyChanges();
-    return { services: affected, triggers: [...triggers.values()].flat() };
+    return [...triggers.values()].flat();
   }
 
   /** The sync failed: its changes are pending again. */
   rollback(): void {
     const [before, after] = [this.#inFlight, this.#pending];
-    for (const key of after.changedServices) before.changedServices.add(key);
-    for (const key of after.affected) before.affected.add(key);
+    for (const key of after.services) before.services.add(key);
     for (const [service, triggers] of after.triggers) {
       before.triggers.set(service, [...(before.triggers.get(service) ?? []), ...triggers]);
     }
@@ -106,10 +97,7 @@ export class PendingChanges {
 
 function emptyChanges() {
   return {
-    /** Services whose own object changed. */
-    changedServices: new Set<string>(),
-    /** Services that changed, or whose slices did. */
-    affected: new Set<string>(),
+    services: new Set<string>(),
     slices: 0,
     triggers: new Map<string, Trigger[]>(),
     triggerCount: 0,

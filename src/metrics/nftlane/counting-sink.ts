@@ -50,7 +50,7 @@ export class CountingSink implements Sink {
     } else if (kind === 'EndpointSlice') {
       const service = store.slice(key)?.service;
       metrics.sliceChanges.inc();
-      changes.sliceChanged(service);
+      changes.sliceChanged();
       if (service !== undefined) changes.dropTriggers(service);
     }
     changes.queued(clock.now());
@@ -58,14 +58,13 @@ export class CountingSink implements Sink {
   }
 
   #count<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
-    const { changes, metrics, store } = this.#parts;
+    const { changes, metrics } = this.#parts;
     if (kind === 'Service') {
       metrics.serviceChanges.inc();
       changes.serviceChanged(object.key);
     } else if (kind === 'EndpointSlice') {
       metrics.sliceChanges.inc();
-      const slice = object.value as EndpointSlice | undefined;
-      changes.sliceChanged((slice ?? store.slice(object.key))?.service);
+      changes.sliceChanged();
       this.#trigger(kind, object);
     }
   }

@@ -1,7 +1,7 @@
 // What the daemon tells of a sync in which nothing happened.
 
 import type { SyncReport } from '../../../src/controller/sync.ts';
-import type { SyncTimes } from '../../../src/controller/sync-observer.ts';
+import type { Commit, SyncTimes } from '../../../src/controller/sync-observer.ts';
 
 export function syncReport(overrides: Partial<SyncReport> = {}): SyncReport {
   const stages = { list: 0, compile: 0, plan: 0, apply: 0, affinity: 0, cleanup: 0 };
@@ -12,4 +12,11 @@ export function syncReport(overrides: Partial<SyncReport> = {}): SyncReport {
 /** In no time, for an event. */
 export function syncTimes(overrides: Partial<SyncTimes> = {}): SyncTimes {
   return { startedAt: 0, ms: 0, latencyMs: 0, hadEvents: true, ...overrides };
+}
+
+/** A commit of nothing, which is not the first. */
+export function commitOf(overrides: Partial<Commit> = {}): Commit {
+  const problems = { issues: [], conflicts: [], refused: [] };
+  const nothing = { at: 0, services: [], report: syncReport(), times: syncTimes(), problems, isInitial: false };
+  return { ...nothing, ...overrides };
 }

@@ -99,14 +99,23 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     stop.abort();
     await running;
   });
+  /** A sync that reaches the kernel, and may still fail. */
+  const apply = (): Promise<void> => {
+    commitAll(engine);
+    return cleaner.beforeApply(engine.changes.list());
+  };
+  const commit = (): void => {
+    engine.changes.take();
+    cleaner.committed({ at: now });
+  };
   /** A sync that succeeds, and whatever comes of it. */
   const sync = async (): Promise<void> => {
-    commitAll(engine);
-    cleaner.synced();
+    await apply();
+    commit();
     for (let n = 0; n < 20; n++) await tick();
   };
   put(engine, ...objects);
-  return { engine, conntrack, told, cleaner, cleanUps, sync, hooks };
+  return { engine, conntrack, told, cleaner, cleanUps, apply, commit, sync, hooks };
 }
 
 t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', async (t) => {
@@ -185,11 +194,11 @@ t.test('FlowCleaner knows nothing of what went before it started', async (t) => 
 });
 
 t.test('FlowCleaner waits for the sync that succeeds', async (t) => {
-  const { engine, conntrack, sync } = start(t, SERVICE, endpoints(1));
+  const { engine, conntrack, apply, sync } = start(t, SERVICE, endpoints(1));
   conntrack.lines = [flow('10.96.0.1:53', 1)];
   await sync();
   put(engine, endpoints(2));
-  commitAll(engine);
+  await apply();
   for (let n = 0; n < 20; n++) await tick();
   t.equal(conntrack.lines.length, 1, 'the sync failed');
   await sync();
@@ -197,13 +206,13 @@ t.test('FlowCleaner waits for the sync that succeeds', async (t) => {
 });
 
 t.test('FlowCleaner leaves flows alone whose Service is being changed meanwhile', async (t) => {
-  const { engine, conntrack, cleaner, sync } = start(t, SERVICE, endpoints(1));
+  const { engine, conntrack, apply, commit, sync } = start(t, SERVICE, endpoints(1));
   await sync();
   put(engine, endpoints(2));
-  commitAll(engine);
-  cleaner.synced();
+  await apply();
+  commit();
   put(engine, endpoints(1, 2, 3));
-  commitAll(engine);
+  await apply();
   conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 3)];
   for (let n = 0; n < 20; n++) await tick();
   t.equal(conntrack.lists, 2);
@@ -214,14 +223,14 @@ t.test('FlowCleaner leaves flows alone whose Service is being changed meanwhile'
 });
 
 t.test('FlowCleaner gives answers their time from the change that made their flow stale', async (t) => {
-  const { engine, conntrack, cleaner, cleanUps, sync, hooks } = start(t, SERVICE, endpoints(1, 2));
+  const { engine, conntrack, cleanUps, apply, commit, sync, hooks } = start(t, SERVICE, endpoints(1, 2));
   await sync();
   conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 2)];
   hooks.onSleep = () => {
     hooks.onSleep = undefined;
     put(engine, endpoints());
-    commitAll(engine);
-    cleaner.synced();
+    void apply();
+    commit();
   };
   put(engine, endpoints(2));
   await sync();
@@ -233,7 +242,7 @@ t.test('FlowCleaner gives answers their time from the change that made their flo
 });
 
 t.test('FlowCleaner stops deleting before a sync that brings the endpoint back, and for no other', async (t) => {
-  const { engine, conntrack, cleaner, cleanUps, sync } = start(t, SERVICE, endpoints(1, 2, 3));
+  const { engine, conntrack, cleaner, cleanUps, apply, sync } = start(t, SERVICE, endpoints(1, 2, 3));
   await sync();
   conntrack.lines = [flow('10.96.0.1:53', 1)];
   conntrack.hangs = true;
@@ -241,11 +250,10 @@ t.test('FlowCleaner stops deleting before a sync that brings the endpoint back, 
   await sync();
   put(engine, endpoints(2));
   await sync();
-  await cleaner.beforeApply();
+  await cleaner.beforeApply(engine.changes.list());
   t.equal(cleanUps.length, 1, 'it goes on deleting');
   put(engine, endpoints(1, 2));
-  commitAll(engine);
-  await cleaner.beforeApply();
+  await apply();
   conntrack.hangs = false;
   await sync();
   t.strictSame(cleanUps[1], { ip: 0, ip6: 0 });

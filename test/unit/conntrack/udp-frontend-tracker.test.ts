@@ -10,18 +10,18 @@ function target(key: string, ...endpoints: readonly string[]): UdpFrontend {
 function bookOf(...targets: readonly UdpFrontend[]): UdpFrontendTracker {
   const book = new UdpFrontendTracker();
   book.compiled('kube/dns', targets, 0);
-  book.synced(0);
+  book.committed(0);
   book.prune(0);
   return book;
 }
 
 t.test('FlowBook has nothing to say of what did not change', async (t) => {
   const book = bookOf(target('x', 'a'));
-  t.notOk(book.synced(1));
+  t.notOk(book.committed(1));
   book.compiled('kube/dns', [target('x', 'a')], 2);
   book.compiled('shop/web', [], 2);
   t.equal(book.uncommitted.size, 0);
-  t.notOk(book.synced(3));
+  t.notOk(book.committed(3));
 });
 
 t.test('FlowBook keeps a change back until the kernel has it', async (t) => {
@@ -37,7 +37,7 @@ t.test('FlowBook keeps a change back until the kernel has it', async (t) => {
     ]),
   );
   t.equal(book.removed.size, 0);
-  t.ok(book.synced(2));
+  t.ok(book.committed(2));
   t.equal(book.uncommitted.size, 0);
   t.strictSame([...book.frontends.values()], [target('x', 'b'), target('z', 'b')]);
   for (const key of ['x', 'y']) {
@@ -50,9 +50,9 @@ t.test('FlowBook keeps a change back until the kernel has it', async (t) => {
 t.test('FlowBook forgets what went and what came, but not what did so later', async (t) => {
   const book = bookOf(target('x', 'a'), target('y', 'a'));
   book.compiled('kube/dns', [target('y', 'a'), target('z', 'a')], 1);
-  book.synced(2);
+  book.committed(2);
   book.compiled('kube/dns', [target('w', 'a'), target('z', 'a')], 3);
-  book.synced(4);
+  book.committed(4);
   t.ok(book.prune(3));
   t.equal(book.removed.size, 1);
   t.equal(book.removed.servicePortOf('y', 'a'), 'kube/dns');
@@ -67,7 +67,7 @@ t.test('FlowBook remembers what only a failed sync wanted', async (t) => {
   book.compiled('kube/dns', [target('x', 'a')], 1);
   book.compiled('kube/dns', [], 2);
   t.strictSame(book.uncommitted.get('x'), [target('x', 'a')], 'the kernel may have it');
-  t.ok(book.synced(3), 'it may have come into the kernel');
+  t.ok(book.committed(3), 'it may have come into the kernel');
   t.equal(book.removed.servicePortOf('x', 'a'), 'kube/dns');
 });
 
@@ -75,7 +75,7 @@ t.test('FlowBook remembers endpoints that went before their Service did', async 
   const book = bookOf(target('x', 'a'));
   for (const targets of [[target('x')], []]) {
     book.compiled('kube/dns', targets, 1);
-    t.ok(book.synced(1));
+    t.ok(book.committed(1));
   }
   t.equal(book.frontends.size, 0);
   t.equal(book.removed.servicePortOf('x', 'a'), 'kube/dns');
@@ -89,7 +89,7 @@ t.test('FlowBook sees a frontend go over to another Service, in either order', a
     const book = bookOf(target('x', 'a'));
     for (const service of order) book.compiled(service, service === 'shop/web' ? [target('x', 'b')] : [], 1);
     t.strictSame(new Set(book.uncommitted.get('x')), new Set([undefined, target('x', 'b')]));
-    t.ok(book.synced(2));
+    t.ok(book.committed(2));
     t.strictSame([...book.frontends.values()], [target('x', 'b')], order.join());
     t.equal(book.addedAt.size, 0, 'it was one before');
   }

@@ -1,6 +1,7 @@
 // Tests of src/conntrack/udp-frontends.ts.
 import t from 'tap';
 import { sameUdpFrontends, udpFrontendsOf } from '../../../src/conntrack/udp-frontends.ts';
+import { ServedService } from '../../../src/engine/service-change.ts';
 import { type EndpointSlice, readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService, type Service } from '../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
@@ -21,6 +22,11 @@ function slices(...overrides: readonly ApiObject[]): EndpointSlice[] {
   return overrides.flatMap((each) => readEndpointSlice(slice('kube/dns', merge(UDP, each))).value ?? []);
 }
 
+/** The Service with these slices, compiled on some node. */
+function servedOf(serviceOf: Service, of: readonly EndpointSlice[], owns = () => true): ServedService {
+  return new ServedService({ service: serviceOf, slices: of, node: { nodeName: 'n1', zone: undefined }, owns });
+}
+
 function print(targets: ReturnType<typeof udpFrontendsOf>): string[] {
   return targets.map(({ key, servicePort, endpoints }) => `${servicePort} ${key} -> ${[...endpoints].join(', ')}`);
 }
@@ -38,7 +44,7 @@ t.test('udpTargets() lists every frontend of a UDP port', async (t) => {
     },
     status: { loadBalancer: { ingress: [{ ip: '198.51.100.8' }] } },
   });
-  const found = udpFrontendsOf(of, slices({ ports: [{ name: 'dns', protocol: 'UDP', port: 5353 }] }), () => true);
+  const found = udpFrontendsOf(servedOf(of, slices({ ports: [{ name: 'dns', protocol: 'UDP', port: 5353 }] })));
   t.strictSame(print(found), [
     'kube/dns:dns 10.96.0.10 53 -> 10.1.0.1 5353',
     'kube/dns:dns 198.51.100.8 53 -> 10.1.0.1 5353',
@@ -60,32 +66,21 @@ t.test('udpTargets() takes every endpoint that answers, wherever it is', async (
   ];
   const of = read({ spec: { internalTrafficPolicy: 'Local' } });
   for (const { conditions, counts, why } of cases) {
-    const [target] = udpFrontendsOf(of, slices({ endpoints: [endpoint('10.1.0.1', conditions)] }), () => true);
+    const [target] = udpFrontendsOf(servedOf(of, slices({ endpoints: [endpoint('10.1.0.1', conditions)] })));
     t.equal(target?.endpoints.has('10.1.0.1 5353'), counts, why);
   }
 });
 
 t.test('udpTargets() is empty without UDP, without a Service, and for frontends of others', async (t) => {
-  t.strictSame(
-    udpFrontendsOf(undefined, slices({}), () => true),
-    [],
-  );
-  t.strictSame(
-    udpFrontendsOf(read({ spec: { ports: [{ port: 53, protocol: 'TCP' }] } }), slices({}), () => true),
-    [],
-  );
-  t.strictSame(
-    udpFrontendsOf(read(), slices({}), () => false),
-    [],
-  );
+  t.strictSame(udpFrontendsOf({ state: 'absent', key: 'kube/dns' }), []);
+  t.strictSame(udpFrontendsOf(servedOf(read({ spec: { ports: [{ port: 53, protocol: 'TCP' }] } }), slices({}))), []);
+  t.strictSame(udpFrontendsOf(servedOf(read(), slices({}), () => false)), []);
 });
 
 t.test('isSameTargets() compares frontends and endpoints', async (t) => {
   const of = (hosts: readonly number[], ...ips: string[]) =>
     udpFrontendsOf(
-      read({ spec: { externalIPs: ips } }),
-      slices({ endpoints: hosts.map((n) => endpoint(`10.1.0.${n}`)) }),
-      () => true,
+      servedOf(read({ spec: { externalIPs: ips } }), slices({ endpoints: hosts.map((n) => endpoint(`10.1.0.${n}`)) })),
     );
   t.ok(sameUdpFrontends([], []));
   t.ok(sameUdpFrontends(of([1, 2]), of([2, 1])));

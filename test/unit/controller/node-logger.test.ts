@@ -20,20 +20,20 @@ function logged(objects: readonly ApiObject[], options: Partial<NodeOptions>, ho
   engine.compile();
   const { log, lines } = recordLog();
   const nodeLog = new NodeLogger({ engine, log });
-  nodeLog.synced();
+  nodeLog.committed();
   return { engine, nodeLog, lines };
 }
 
 t.test('NodeLog tells what the node is once, and again when that changes', async (t) => {
   const { engine, nodeLog, lines } = logged([node('n1')], { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } });
-  nodeLog.synced();
+  nodeLog.committed();
   t.match(lines, [
     { level: 'info', message: 'this node', details: { addresses: ['192.0.2.1'], pods: ['10.1.0.0/16'] } },
   ]);
   t.equal(lines.length, 1);
   put(engine, node('n1', { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.9' }] } }));
   engine.compile();
-  nodeLog.synced();
+  nodeLog.committed();
   t.match(lines[1], { message: 'this node changed: its rules have followed', details: { addresses: ['192.0.2.9'] } });
   t.match(lines[2], { level: 'warn', details: { warnings: [/192\.0\.2\.9 is on no interface .* over IPv4/] } });
 });

@@ -38,7 +38,7 @@ function waiting(options: Partial<ProxyOptions> = {}) {
       chainsModified: () => {
         repairs += 1;
       },
-      synced: () => {
+      committed: () => {
         syncs += 1;
         synced.resolve();
       },

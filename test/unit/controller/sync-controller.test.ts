@@ -4,6 +4,7 @@ import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
 import { Engine } from '../../../src/engine/engine.ts';
+import type { ServiceChange } from '../../../src/engine/service-change.ts';
 import { type Clock, systemClock } from '../../../src/host/clock.ts';
 import { silentLog } from '../../../src/host/log.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
@@ -133,8 +134,7 @@ t.test('Daemon says once that all is known, before the first sync', async (t) =>
   const observer: SyncObserver = {
     queued: () => told.push('queued'),
     listed: () => told.push('listed'),
-    synced: () => told.push('synced'),
-    initialLoadCompleted: () => told.push('completed'),
+    committed: ({ isInitial }) => told.push(isInitial ? 'completed' : 'committed'),
   };
   const { daemon, elements, pass } = world({}, [observer]);
   const stop = new AbortController();
@@ -143,10 +143,10 @@ t.test('Daemon says once that all is known, before the first sync', async (t) =>
   await new Promise((resolve) => setImmediate(resolve));
   replaceAll(daemon, [service(), slice()]);
   await until(() => elements() === 1 && told.includes('completed'));
-  t.strictSame(told, ['queued', 'listed', 'synced', 'completed']);
+  t.strictSame(told, ['queued', 'listed', 'completed']);
   pass(1);
-  await until(() => told.length === 6);
-  t.strictSame(told.slice(4), ['queued', 'synced']);
+  await until(() => told.length === 5);
+  t.strictSame(told.slice(3), ['queued', 'committed']);
   stop.abort();
   await running;
 });
@@ -161,8 +161,8 @@ t.test('Daemon tells when a sync begins, what it was, and of one that failed', a
   };
   const observer: SyncObserver = {
     syncStarted: () => told.push('began'),
-    syncFailed: (_, { full }) => told.push({ failed: { full } }),
-    synced: ({ full, transactionSizes, cleanupFailed }, { hadEvents }) =>
+    failed: (_, { full }) => told.push({ failed: { full } }),
+    committed: ({ report: { full, transactionSizes, cleanupFailed }, times: { hadEvents } }) =>
       told.push({ full, sizes: transactionSizes.length, tidyFailed: cleanupFailed, hadEvents }),
   };
   const { daemon, pass } = world({ apply: run, list: async () => kernel.list() }, [observer]);
@@ -175,6 +175,40 @@ t.test('Daemon tells when a sync begins, what it was, and of one that failed', a
   pass(1);
   await until(() => told.length === 6);
   t.strictSame(told.slice(4), ['began', { full: false, sizes: 0, tidyFailed: false, hadEvents: true }]);
+  stop.abort();
+  await running;
+});
+
+t.test('Daemon hands each observer the changed Services before it applies them, and again when it has', async (t) => {
+  const told: string[] = [];
+  let failures = 1;
+  const kernel = new FakeNftables();
+  const run = async (lines: readonly string[]) => {
+    if (failures-- > 0) throw new Error('not now');
+    kernel.run(lines);
+  };
+  const observers = ['a', 'b'].map((name): SyncObserver => {
+    const tell = (what: string, services: readonly ServiceChange[]) =>
+      told.push(`${name} ${what}: ${services.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
+    return {
+      beforeApply: async (services) => void tell('before', services),
+      committed: ({ services }) => tell('committed', services),
+    };
+  });
+  const { daemon } = world({ apply: run, list: async () => kernel.list() }, observers);
+  const stop = new AbortController();
+  const running = daemon.run(stop.signal);
+  replaceAll(daemon, [service(), slice()]);
+  const both = (text: string) => [`a ${text}`, `b ${text}`];
+  await until(() => told.length === 6);
+  const served = 'shop/web served';
+  t.strictSame(told.splice(0), [`before: ${served}`, `before: ${served}`, `committed: ${served}`].flatMap(both));
+  remove(daemon, service());
+  await until(() => told.length === 4);
+  t.strictSame(told.splice(0), ['before: shop/web absent', 'committed: shop/web absent'].flatMap(both));
+  daemon.request();
+  await until(() => told.length === 4);
+  t.strictSame(told, ['before: ', 'committed: '].flatMap(both), 'nothing changed');
   stop.abort();
   await running;
 });

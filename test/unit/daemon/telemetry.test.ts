@@ -11,6 +11,7 @@ import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { loadApiClient } from '../../../src/sources/api-server/client/api-client.ts';
 import { startApiServer } from '../../support/api-server/api-server.ts';
 import { recordLog, recordSink } from '../../support/api-server/recorder.ts';
+import { commitOf } from '../../support/builders/sync-report.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 /** Settings as these flags make them, around an engine that has seen nothing. */
@@ -49,7 +50,7 @@ t.test('Telemetry serves metrics and writes Events, and both see the API server'
   t.match([...server.events.all.values()], [{ reason: 'Starting', regarding: { kind: 'Node', name: 'n1' } }]);
   telemetry.countHealthResponse('/livez', 503);
   telemetry.reportHealthPortFailure({ service: 'shop/web', port: 30999, reason: 'another process listens there' });
-  telemetry.observer.initialLoadCompleted?.();
+  telemetry.observer.committed?.(commitOf({ isInitial: true }));
   telemetry.observer.chainsModified?.(['ip services']);
   await waitUntil('Events', () => server.events.all.size === 4);
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
@@ -88,6 +89,6 @@ t.test('Telemetry measures nothing where metrics are off', async (t) => {
 t.test('Telemetry keeps its own mistakes from the daemon', async (t) => {
   const { log, lines } = recordLog();
   const telemetry = await Telemetry.open({ ...parts('127.0.0.1:1'), log });
-  telemetry.observer.syncFailed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
+  telemetry.observer.failed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
   t.match(lines, [{ level: 'error', message: 'metrics or Events have failed' }]);
 });

@@ -194,15 +194,49 @@ t.test('Engine takes in other options at work, and sends what differs', async (t
   t.throws(() => engine.setOptions({ ...options, nodeName: 'n2' }), /a node keeps its name/);
 });
 
-t.test('Engine tells all who listen of what it compiled, and of nothing that the kernel refused', async (t) => {
+t.test('Engine lists each Service that it compiled until the change is taken', async (t) => {
   const engine = engineOf([service(), slice()]);
-  const heard: string[] = [];
-  for (const listener of ['first', 'second']) engine.onCompiled.push((name) => heard.push(`${listener} ${name}`));
+  const states = () => engine.changes.list().map(({ key, state }) => `${key} ${state}`);
+  engine.changes.take();
   put(engine, slice('shop/web', { endpoints: [] }));
   commitAll(engine);
-  t.strictSame(heard, ['first shop/web', 'second shop/web']);
+  t.strictSame(states(), ['shop/web served']);
+  t.strictSame(states(), ['shop/web served'], 'every reader gets them');
   engine.refuse({ service: 'shop/web', reason: 'Invalid argument' });
-  t.equal(heard.length, 2);
+  t.strictSame(states(), ['shop/web refused'], 'as it was compiled last');
+  t.equal(engine.changes.take().length, 1);
+  t.strictSame(states(), []);
+  remove(engine, service());
+  commitAll(engine);
+  t.strictSame(states(), ['shop/web absent']);
+});
+
+t.test('Engine keeps the model of a Service as it was compiled', async (t) => {
+  const engine = engineOf([service(), slice()]);
+  const [change] = engine.changes.take();
+  put(engine, slice('shop/web', { endpoints: [] }), service('shop/web', { spec: { externalIPs: ['192.0.2.7'] } }));
+  if (change?.state !== 'served') throw new Error('The Service is served');
+  t.match(change.ports, [{ name: 'shop/web', backends: [{ address: '10.1.0.1' }], frontends: { length: 1 } }]);
+  t.equal(change.ports, change.ports, 'it is computed once');
+  t.ok(change.ports[0]?.frontends.every(change.owns));
+});
+
+t.test('Engine computes models again instead of keeping those of many Services', async (t) => {
+  const many = Array.from({ length: 1001 }, (_, n) =>
+    service(`a/s${n}`, { spec: clusterIps(`10.97.${n >> 8}.${n & 255}`) }),
+  );
+  const engine = engineOf([...many, slice('a/s1000')]);
+  const changes = new Map(engine.changes.take().map((change) => [change.key, change]));
+  put(engine, slice('a/s1000', { endpoints: [] }));
+  const [first, last] = ['a/s0', 'a/s1000'].map((key) => changes.get(key));
+  if (first?.state !== 'served' || last?.state !== 'served') throw new Error('All Services are served');
+  t.equal(first.ports, first.ports);
+  t.not(last.ports, last.ports);
+  t.match(
+    last.ports,
+    [{ name: 'a/s1000', backends: [{ address: '10.1.0.1' }] }],
+    'from the objects that were compiled',
+  );
 });
 
 t.test('Engine does nothing when a slice changes in nothing but its metadata', async (t) => {
@@ -279,13 +313,12 @@ t.test('Engine looks only at Services that an event concerns', async (t) => {
   const count = 50;
   const engine = engineOf(Array.from({ length: count }, (_, n) => claimant(`a/s${n}`, n + 1)).flat());
   commitAll(engine);
-  const compiled: string[] = [];
-  engine.onCompiled.push((name) => compiled.push(name));
+  const compiled = () => engine.changes.take().map(({ key }) => key);
+  compiled();
   put(engine, slice('a/s7', { endpoints: [endpoint('10.1.0.99')] }));
   commitAll(engine);
-  t.strictSame(compiled, ['a/s7']);
-  compiled.length = 0;
+  t.strictSame(compiled(), ['a/s7']);
   put(engine, node('n1', inZone('b')));
   commitAll(engine);
-  t.equal(compiled.length, count, 'another zone concerns all of them, once each');
+  t.equal(compiled().length, count, 'another zone concerns all of them, once each');
 });

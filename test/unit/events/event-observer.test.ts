@@ -3,7 +3,7 @@ import t from 'tap';
 import type { Problems } from '../../../src/controller/sync-observer.ts';
 import { EventObserver } from '../../../src/events/event-observer.ts';
 import type { EventSpec } from '../../../src/events/event-spec.ts';
-import { syncReport, syncTimes } from '../../support/builders/sync-report.ts';
+import { commitOf, syncReport } from '../../support/builders/sync-report.ts';
 
 const NOTHING: Problems = { issues: [], conflicts: [], refused: [] };
 
@@ -23,11 +23,11 @@ function open(services: readonly string[] = ['shop/web', 'shop/old']) {
 t.test('EventObserver tells at the Node of the life of the daemon', async (t) => {
   const { observer, told, news } = open();
   observer.started('1.2.3');
-  observer.initialLoadCompleted();
+  observer.committed(commitOf({ isInitial: true }));
   observer.chainsModified(['ip services']);
   t.match(told.at(-1), { note: /ip services/, scope: 'node', action: 'Repair' });
-  observer.synced(syncReport({ drift: ['No such file or directory'] }), syncTimes());
-  observer.synced(syncReport(), syncTimes());
+  observer.committed(commitOf({ report: syncReport({ drift: ['No such file or directory'] }) }));
+  observer.committed(commitOf());
   t.strictSame(news(), [
     'Node n1 Normal Starting',
     'Node n1 Normal InitialLoadComplete',
@@ -53,7 +53,7 @@ t.test('EventObserver tells of a health check port under the name that kube-prox
 
 t.test('EventObserver tells of failing syncs after a minute, once, and of the end', async (t) => {
   const { observer, told, news } = open();
-  const fail = (startedAt: number) => observer.syncFailed(new Error('nft is gone'), { startedAt, ms: 500, full: true });
+  const fail = (startedAt: number) => observer.failed(new Error('nft is gone'), { startedAt, ms: 500, full: true });
   fail(1_000);
   fail(60_000);
   t.strictSame(news(), [], 'not yet');
@@ -61,10 +61,10 @@ t.test('EventObserver tells of failing syncs after a minute, once, and of the en
   t.match(told[0], { note: 'No change of Services has reached the kernel for 60 s: nft is gone' });
   fail(120_000);
   t.strictSame(news(), ['Node n1 Warning SyncFailing']);
-  observer.synced(syncReport(), syncTimes());
+  observer.committed(commitOf());
   t.strictSame(news(), ['Node n1 Normal SyncRecovered']);
   fail(200_000);
-  observer.synced(syncReport(), syncTimes());
+  observer.committed(commitOf());
   fail(300_000);
   t.strictSame(news(), [], 'a failure now and then is none of the operator');
 });
@@ -73,8 +73,8 @@ t.test('EventObserver tells of each trouble when it begins, and when it ends', a
   const { observer, told, news } = open();
   const refused = [{ service: 'shop/web', reason: 'Out of range: add element' }];
   const conflicts = [{ frontend: 'ip 192.0.2.1 . tcp . 80', winner: 'shop/old', losers: ['shop/web', 'shop/gone'] }];
-  observer.problemsUpdated({ ...NOTHING, refused, conflicts: conflicts });
-  observer.problemsUpdated({ ...NOTHING, refused, conflicts: conflicts });
+  observer.committed(commitOf({ problems: { ...NOTHING, refused, conflicts } }));
+  observer.committed(commitOf({ problems: { ...NOTHING, refused, conflicts } }));
   t.match(told[0], { note: /192\.0\.2\.1.* belongs to shop\/old/, scope: 'cluster' });
   t.match(told[2], { note: 'Node n1 cannot serve it: Out of range: add element', scope: 'node' });
   t.strictSame(news(), [
@@ -82,11 +82,11 @@ t.test('EventObserver tells of each trouble when it begins, and when it ends', a
     'Service shop/gone Warning FrontendConflict',
     'Service shop/web Warning ServiceNotProgrammed',
   ]);
-  observer.problemsUpdated({ ...NOTHING, conflicts: conflicts });
+  observer.committed(commitOf({ problems: { ...NOTHING, conflicts } }));
   t.strictSame(news(), ['Service shop/web Normal ServiceRestored']);
-  observer.problemsUpdated(NOTHING);
+  observer.committed(commitOf({ problems: NOTHING }));
   t.strictSame(news(), ['Service shop/web Normal FrontendConflictResolved'], 'a Service that is gone is told nothing');
-  observer.problemsUpdated(NOTHING);
+  observer.committed(commitOf({ problems: NOTHING }));
   t.strictSame(news(), []);
 });
 
@@ -97,7 +97,7 @@ t.test('EventObserver tells of fields that cannot be used at the object that has
     object,
     ...issue,
   }));
-  observer.problemsUpdated({ ...NOTHING, issues: issues });
+  observer.committed(commitOf({ problems: { ...NOTHING, issues } }));
   t.match(told[0], { note: 'ports[0].port 0: must be a port; this port is left out', scope: 'cluster' });
   t.strictSame(news(), ['EndpointSlice shop/web-1 Warning InvalidField', 'Node n1 Warning InvalidField']);
 });

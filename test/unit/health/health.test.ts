@@ -45,7 +45,7 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
     queued: () => {
       waiting = true;
     },
-    synced: () => {
+    committed: () => {
       waiting = false;
     },
   };

@@ -1,5 +1,6 @@
 // Tests of src/health/local-endpoints.ts.
 import t from 'tap';
+import { ServedService } from '../../../src/engine/service-change.ts';
 import { countLocalEndpoints } from '../../../src/health/local-endpoints.ts';
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
@@ -21,7 +22,11 @@ function count(given: ApiObject, ...slices: readonly ApiObject[]) {
   const { value } = readService(given);
   if (value === undefined) throw new Error('Cannot count: this is no Service');
   const read = slices.flatMap((object) => readEndpointSlice(object).value ?? []);
-  return Object.fromEntries(countLocalEndpoints(value, read, 'n1'));
+  return Object.fromEntries(
+    countLocalEndpoints(
+      new ServedService({ service: value, slices: read, node: { nodeName: 'n1', zone: undefined }, owns: () => true }),
+    ),
+  );
 }
 
 function endpoints(...list: readonly ApiObject[]): ApiObject {
@@ -65,4 +70,11 @@ t.test('localEndpoints() counts what some port of the Service has, in each famil
   t.strictSame(count(dual, one, other, six), { ip: 1, ip6: 2 });
   t.strictSame(count(dual, six), { ip: 0, ip6: 2 });
   t.strictSame(count(WEB, one, six), { ip: 1 });
+});
+
+t.test('localEndpoints() is 0 for a Service that the kernel refused', async (t) => {
+  const { value } = readService(service('shop/web', { spec: clusterIps('10.96.0.1', 'fd00::1') }));
+  if (value === undefined) throw new Error('The Service is proxied');
+  const counts = countLocalEndpoints({ state: 'refused', key: value.key, service: value });
+  t.strictSame(Object.fromEntries(counts), { ip: 0, ip6: 0 });
 });

@@ -30,7 +30,7 @@ t.test('OwnNode that vanishes stays what it was at the last sync', async (t) => 
     const own = new NodeEligibility(engine);
     t.equal(own.eligible, true);
     put(engine, node('n1', overrides));
-    own.synced();
+    own.committed();
     remove(engine, node('n1'));
     t.equal(own.eligible, eligible);
   }

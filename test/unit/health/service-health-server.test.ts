@@ -1,7 +1,6 @@
 // Tests of src/health/service-health-server.ts, with real sockets.
 import { Agent } from 'node:http';
 import t, { type Test } from 'tap';
-import type { Refusal } from '../../../src/engine/engine.ts';
 import { HttpListener } from '../../../src/health/http-listener.ts';
 import type { ListenFailure } from '../../../src/health/port-listeners.ts';
 import { ServiceHealthServer } from '../../../src/health/service-health-server.ts';
@@ -38,9 +37,9 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
   const onFailure = (failure: ListenFailure) => void failures.push(failure);
   const ports = new ServiceHealthServer({ engine, proxyHealthy: () => healthy, onFailure, log });
   t.teardown(() => ports.close());
-  const sync = (...refused: readonly Refusal[]) => {
+  const sync = () => {
     commitAll(engine);
-    ports.synced({ refused });
+    ports.committed({ services: engine.changes.take() });
   };
   put(engine, ...objects);
   const setHealthy = (value: boolean) => {
@@ -195,9 +194,8 @@ t.test('ServicePorts sends nobody here for a Service that the kernel refused', a
   t.equal(await outcomeOnce(200, { port }), 200);
   put(engine, endpoints(1, 2));
   engine.compile();
-  const refusal = { service: 'shop/web', reason: 'Invalid argument' };
-  engine.refuse(refusal);
-  sync(refusal);
+  engine.refuse({ service: 'shop/web', reason: 'Invalid argument' });
+  sync();
   t.match(await ask({ port }), { status: 503, headers: { 'x-load-balancing-endpoint-weight': '0' } });
   sync();
   t.equal(await outcome({ port }), 503, 'it is still left out');

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { SyncHealth, staleAfterMs } from '../../../src/health/sync-health.ts';
 import { configurationText, settingsOf } from '../../support/builders/configuration.ts';
-import { syncReport, syncTimes } from '../../support/builders/sync-report.ts';
+import { syncTimes } from '../../support/builders/sync-report.ts';
 
 function given(options: { timeoutMs?: number } = {}) {
   let now = 1000;
@@ -14,7 +14,7 @@ function given(options: { timeoutMs?: number } = {}) {
       return health.healthy;
     },
     /** A sync that began then has succeeded now. */
-    synced: (startedAt: number) => health.synced(syncReport(), syncTimes({ startedAt })),
+    synced: (startedAt: number) => health.committed({ at: now, times: syncTimes({ startedAt }) }),
   };
 }
 
@@ -61,10 +61,10 @@ t.test('SyncHealth turns bad when syncs fail for a minute, although nothing chan
   health.listed(1000);
   synced(1000);
   at(100_000);
-  health.syncFailed();
+  health.failed();
   for (const ms of [130_000, 159_999]) {
     t.equal(at(ms), true);
-    health.syncFailed();
+    health.failed();
   }
   t.equal(at(160_000), false);
   synced(160_000);

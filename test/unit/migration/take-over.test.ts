@@ -3,6 +3,7 @@ import t from 'tap';
 import { systemClock } from '../../../src/host/clock.ts';
 import type { RemovalResult } from '../../../src/migration/leftover-cleaner.ts';
 import { TakeOver } from '../../../src/migration/take-over.ts';
+import { commitOf } from '../../support/builders/sync-report.ts';
 
 const NOTHING: RemovalResult = { removed: [], kept: [], failures: [] };
 
@@ -68,7 +69,7 @@ t.test('nothing happens before the ruleset is complete', async (t) => {
   const running = it.run();
   await new Promise((resolve) => setImmediate(resolve));
   t.strictSame(it.log, []);
-  it.takeOver.initialLoadCompleted();
+  it.takeOver.committed(commitOf({ isInitial: true }));
   await running;
   t.strictSame(it.log, ['found what kube-proxy has left', TAKEN]);
 });
@@ -92,7 +93,7 @@ t.test('what comes back is told, and removed after pauses that double', async (t
       return pauses.length === 8;
     },
   });
-  it.takeOver.initialLoadCompleted();
+  it.takeOver.committed(commitOf({ isInitial: true }));
   await it.run();
   t.strictSame(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
   t.strictSame(it.log, ['found what kube-proxy has left', TAKEN, ...new Array(7).fill(BACK)]);
@@ -105,13 +106,15 @@ t.test('a Service that the kernel refused, or none at all, holds it back', async
       t.strictSame(scene.acts, []);
       if (scene.services === 0) {
         scene.services = 1;
-        scene.takeOver.problemsUpdated({ issues: [], conflicts: [], refused: [{ service: 'shop/web', reason: 'no' }] });
-      } else scene.takeOver.problemsUpdated({ issues: [], conflicts: [], refused: [] });
+        scene.takeOver.committed(
+          commitOf({ problems: { issues: [], conflicts: [], refused: [{ service: 'shop/web', reason: 'no' }] } }),
+        );
+      } else scene.takeOver.committed(commitOf());
       return false;
     },
   });
   it.services = 0;
-  it.takeOver.initialLoadCompleted();
+  it.takeOver.committed(commitOf({ isInitial: true }));
   await it.run();
   const stays = "kube-proxy's rules stay for now";
   t.strictSame(it.log, ['found what kube-proxy has left', stays, stays, TAKEN]);
@@ -127,7 +130,7 @@ t.test('connections through ipvs are waited for', async (t) => {
     },
   });
   it.connections = 3;
-  it.takeOver.initialLoadCompleted();
+  it.takeOver.committed(commitOf({ isInitial: true }));
   await it.run();
   t.strictSame(it.log, ['found what kube-proxy has left', 'waiting for connections through ipvs to end', TAKEN]);
 });
@@ -135,7 +138,7 @@ t.test('connections through ipvs are waited for', async (t) => {
 t.test('where it is switched off, all is left and told once', async (t) => {
   let rounds = 0;
   const it = scene({ mode: 'no', passes: () => ++rounds === 3 });
-  it.takeOver.initialLoadCompleted();
+  it.takeOver.committed(commitOf({ isInitial: true }));
   await it.run();
   t.strictSame(it.acts, []);
   t.strictSame(it.log, ['what kube-proxy has left stays, for taking over is switched off']);

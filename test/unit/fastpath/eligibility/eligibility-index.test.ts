@@ -27,6 +27,7 @@ function wantedOf(
   replaceAll(engine, [node('n1'), ...slices, ...objects]);
   engine.adopt({ elements: new Map(), chains: [] });
   engine.compile();
+  book.update(engine.changes.take());
   return book.desired(hostAddresses);
 }
 

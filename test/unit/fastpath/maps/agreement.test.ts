@@ -111,6 +111,7 @@ t.test('the programs choose from what the ruleset chooses from, and their maps a
       for (const { told, placed, flows, pauseMs, restarted, sent } of history) {
         for (const event of told) applyEvent(engine, event);
         engine.compile();
+        book.update(engine.changes.take());
         now += pauseMs;
         if (restarted) tables = begin();
         const wanted = book.desired(host.addresses);

@@ -2,7 +2,8 @@
 
 import type { ServiceChange } from '../engine/service-change.ts';
 import type { Frontend } from '../services/model/frontends.ts';
-import type { ServicePort } from '../services/objects/service.ts';
+import type {} from '../services/objects/service.ts';
+import type { ServicePort } from '../services/objects/service-ports.ts';
 import { addressKey, nodePortKey } from './conntrack-entry.ts';
 
 /** One frontend. */

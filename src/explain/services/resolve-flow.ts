@@ -5,7 +5,7 @@ import { isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Backend } from '../../services/model/backends.ts';
 import { takesNodePorts } from '../../services/model/node-port-addresses.ts';
-import { sourceRangesOf } from '../../services/objects/service.ts';
+import { sourceRangesOf } from '../../services/objects/source-ranges.ts';
 import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
 import type { Packet } from '../flow/packet.ts';
 import { addressKey, type FrontendEntry, nodePortKey, type ServiceTable } from './service-table.ts';

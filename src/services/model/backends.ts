@@ -4,7 +4,7 @@ import { compare } from '../../lib/compare.ts';
 import { printAddressPort } from '../../net/address-port.ts';
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice, SliceEndpoint } from '../objects/endpoint-slice.ts';
-import type { ServicePort } from '../objects/service.ts';
+import type { ServicePort } from '../objects/service-ports.ts';
 
 /** Who answers, where, and in what condition. */
 export interface Backend extends Omit<SliceEndpoint, 'nodeName'> {

@@ -2,7 +2,8 @@
 
 import { type Address, familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
-import { familiesOf, type Service, type ServicePort, type TrafficPolicy } from '../objects/service.ts';
+import { familiesOf, type Service, type TrafficPolicy } from '../objects/service.ts';
+import type { ServicePort } from '../objects/service-ports.ts';
 import type { EndpointUsage } from './select-backends.ts';
 
 export type FrontendKind = 'cluster-ip' | 'external-ip' | 'load-balancer-ip' | 'node-port';

@@ -2,8 +2,9 @@
 
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
-import type { Service, ServicePort } from '../objects/service.ts';
+import type { Service } from '../objects/service.ts';
 import { familiesOf } from '../objects/service.ts';
+import type { ServicePort } from '../objects/service-ports.ts';
 import { type Backend, backendsOf } from './backends.ts';
 import { endpointUsage, type Frontend, frontendsOf } from './frontends.ts';
 import { type EndpointUsage, type NodeTopology, type Selection, selectBackends } from './select-backends.ts';

@@ -12,7 +12,7 @@ import {
   readKey,
   readUnnamed,
 } from './read.ts';
-import { isPort } from './service.ts';
+import { isPort } from './service-ports.ts';
 
 export interface SlicePort {
   readonly name: string;

@@ -1,48 +1,26 @@
 // A Service as this project sees it, and how it is read from the API's object.
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
-import { type Prefix, parsePrefix } from '../../net/prefix.ts';
-import { type Protocol, parseProtocol } from '../../net/protocol.ts';
+import { type BalanceAlgorithm, readBalance, readWeights } from './balance-annotations.ts';
 import { validateEnumFields } from './enum-fields.ts';
 import {
   asArray,
   asObject,
   asString,
   IssueCollector,
-  isShortName,
   type JsonObject,
   type ReadResult,
   readKey,
   readUnnamed,
 } from './read.ts';
+import { isPort, readServicePorts, type ServicePort } from './service-ports.ts';
+import { readSourceRanges, type SourceRanges } from './source-ranges.ts';
 
 /** Where traffic may go: to every endpoint, or only to those of this node. */
 export type TrafficPolicy = 'Cluster' | 'Local';
 
-export interface ServicePort {
-  /** Empty for the only port of a Service that leaves it out. */
-  readonly name: string;
-  readonly protocol: Protocol;
-  readonly port: number;
-  /** 0 when there is none. */
-  readonly nodePort: number;
-}
-
-/**
- * How an endpoint is chosen for a new flow: at random; by the client's address; or by the client's address in a way
- * that is the same on every node and moves few clients when endpoints come and go.
- */
-export type BalanceAlgorithm = 'random' | 'source-hash' | 'maglev';
-
-/** The annotation that chooses a {@link BalanceAlgorithm}. */
-export const BALANCE_ANNOTATION = 'nftlane.io/balance';
-/** The annotation that gives single endpoints another share, as `ADDRESS=WEIGHT` separated by commas. */
-export const WEIGHTS_ANNOTATION = 'nftlane.io/weights';
-/** Enough for a canary of one in a hundred. */
-const MAX_WEIGHT = 100;
-
 /** A Service that is proxied. Those that are not (headless, ExternalName, other proxy) never become one. */
-export interface Service {
+export interface Service extends SourceRanges {
   /** `namespace/name`. */
   readonly key: string;
   /** Milliseconds since 1970; {@link UNKNOWN_CREATION_TIME} when the object does not say. */
@@ -58,10 +36,6 @@ export interface Service {
   readonly externalTrafficPolicy: TrafficPolicy;
   /** Seconds that a client sticks to its endpoint; 0 for no affinity. */
   readonly affinitySeconds: number;
-  /** Who may connect to the load balancer addresses. Whether that is everybody: see {@link sourceRangesOf}. */
-  readonly loadBalancerSourceRanges: readonly Prefix[];
-  /** Source ranges were given, usable or not. */
-  readonly hasSourceRanges: boolean;
   readonly balance: BalanceAlgorithm;
   /** Shares of single endpoints by address, relative to 1, which all others have; 0 for none. */
   readonly weights: Readonly<Record<Address, number>>;
@@ -83,6 +57,7 @@ export function readService(object: unknown): ReadResult<Service> {
   const { metadata: rawMetadata, spec: rawSpec, status } = asObject(object);
   const metadata = asObject(rawMetadata);
   const spec = asObject(rawSpec);
+  const annotations = asObject(metadata['annotations']);
   const key = readKey(metadata, { namespaced: true, short: true });
   if (key === '') return readUnnamed('Service', metadata, { short: true });
   const issues = new IssueCollector('Service', key);
@@ -102,14 +77,13 @@ export function readService(object: unknown): ReadResult<Service> {
     clusterIps,
     externalIps,
     loadBalancerIps: readIngress(asObject(asObject(status)['loadBalancer'])['ingress'], issues),
-    ports: readPorts(spec['ports'], issues),
+    ports: readServicePorts(spec['ports'], issues),
     internalTrafficPolicy: spec['internalTrafficPolicy'] === 'Local' ? 'Local' : 'Cluster',
     externalTrafficPolicy,
     affinitySeconds: readAffinity(spec, issues),
-    loadBalancerSourceRanges: readSourceRanges(spec['loadBalancerSourceRanges'], issues),
-    hasSourceRanges: asArray(spec['loadBalancerSourceRanges']).some((range) => asString(range).trim() !== ''),
-    balance: readBalance(asObject(metadata['annotations']), issues),
-    weights: readWeights(asObject(metadata['annotations']), issues),
+    ...readSourceRanges(spec['loadBalancerSourceRanges'], issues),
+    balance: readBalance(annotations, issues),
+    weights: readWeights(annotations, issues),
     healthCheckNodePort:
       type === 'LoadBalancer' && externalTrafficPolicy === 'Local' ? readHealthCheckPort(spec, issues) : 0,
   };
@@ -147,60 +121,6 @@ function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Recor
     }
   }
   return clusterIps;
-}
-
-function readPorts(value: unknown, issues: IssueCollector): ServicePort[] {
-  const ports: ServicePort[] = [];
-  const names = new Set<string>();
-  const numbers = new Set<string>();
-  const nodePorts = new Set<string>();
-  for (const [index, entry] of asArray(value).entries()) {
-    const port = readPort(asObject(entry), `spec.ports[${index}]`, issues);
-    if (port === undefined) continue;
-    const byName = `${port.name} ${port.protocol}`;
-    const byNumber = `${port.port} ${port.protocol}`;
-    if (names.has(byName) || numbers.has(byNumber)) {
-      issues.add(`spec.ports[${index}]`, entry, 'repeats the name or number of a port before it', PORT_IGNORED);
-      continue;
-    }
-    names.add(byName);
-    numbers.add(byNumber);
-    const byNodePort = `${port.nodePort} ${port.protocol}`;
-    const repeats = port.nodePort !== 0 && nodePorts.has(byNodePort);
-    if (repeats) {
-      const field = `spec.ports[${index}].nodePort`;
-      issues.add(field, port.nodePort, 'repeats the node port of a port before it', 'this node port is left out');
-    }
-    nodePorts.add(byNodePort);
-    ports.push(repeats ? { ...port, nodePort: 0 } : port);
-  }
-  return ports;
-}
-
-const PORT_IGNORED = 'this port is left out';
-
-function readPort(port: JsonObject, path: string, issues: IssueCollector): ServicePort | undefined {
-  const name = asString(port['name']);
-  const protocol = parseProtocol(asString(port['protocol']) || 'TCP');
-  const nodePort = port['nodePort'] ?? 0;
-  if (name !== '' && !isShortName(name)) {
-    issues.add(`${path}.name`, port['name'], 'is not a valid port name', PORT_IGNORED);
-  } else if (protocol === undefined) {
-    issues.add(`${path}.protocol`, port['protocol'], 'must be TCP, UDP or SCTP', PORT_IGNORED);
-  } else if (!isPort(port['port'])) {
-    issues.add(`${path}.port`, port['port'], 'must be a whole number from 1 to 65535', PORT_IGNORED);
-  } else if (nodePort !== 0 && !isPort(nodePort)) {
-    issues.add(`${path}.nodePort`, nodePort, 'must be a whole number from 1 to 65535', 'this node port is left out');
-    return { name, protocol, port: port['port'], nodePort: 0 };
-  } else {
-    return { name, protocol, port: port['port'], nodePort };
-  }
-  return undefined;
-}
-
-/** A port number that fits the wire. */
-export function isPort(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
 }
 
 function readAddresses(
@@ -253,59 +173,6 @@ function readAffinity(spec: JsonObject, issues: IssueCollector): number {
   const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
   issues.add(field, seconds, 'must be a whole number from 1 to 86400', `${DEFAULT_AFFINITY_SECONDS} holds`);
   return DEFAULT_AFFINITY_SECONDS;
-}
-
-function readSourceRanges(value: unknown, issues: IssueCollector): Prefix[] {
-  const ranges: Prefix[] = [];
-  for (const [index, entry] of asArray(value).entries()) {
-    const trimmed = asString(entry).trim();
-    if (trimmed === '') continue;
-    const prefix = parsePrefix(trimmed);
-    const field = `spec.loadBalancerSourceRanges[${index}]`;
-    if (prefix === undefined) issues.add(field, entry, 'is not a CIDR block', 'this range is left out');
-    else ranges.push(prefix);
-  }
-  return ranges;
-}
-
-function readBalance(annotations: JsonObject, issues: IssueCollector): BalanceAlgorithm {
-  const value = annotations[BALANCE_ANNOTATION] ?? 'random';
-  if (value === 'random' || value === 'source-hash' || value === 'maglev') return value;
-  const field = `metadata.annotations["${BALANCE_ANNOTATION}"]`;
-  issues.add(field, value, 'must be random, source-hash or maglev', 'random holds');
-  return 'random';
-}
-
-function readWeights(annotations: JsonObject, issues: IssueCollector): Record<Address, number> {
-  const weights: Record<Address, number> = {};
-  const value = annotations[WEIGHTS_ANNOTATION];
-  for (const entry of asString(value).split(',')) {
-    const [left = '', right = '', ...rest] = entry.split('=').map((part) => part.trim());
-    if (left === '' && right === '') continue;
-    const address = parseAddress(left);
-    const weight = /^\d{1,3}$/.test(right) && rest.length === 0 ? Number(right) : undefined;
-    if (address !== undefined && weight !== undefined && weight <= MAX_WEIGHT) {
-      weights[address] = weight;
-    } else {
-      const reason = `must be an IP address, "=" and a whole number from 0 to ${MAX_WEIGHT}`;
-      issues.add(`metadata.annotations["${WEIGHTS_ANNOTATION}"]`, entry.trim(), reason, 'this weight is left out');
-    }
-  }
-  return weights;
-}
-
-/**
- * The source ranges of a family, or `open` for everybody: when none are given, one is the whole family, or none can be
- * used in this family. The last is what kube-proxy does; `strict` closes the family instead.
- */
-export function sourceRangesOf(
-  service: Service,
-  family: Family,
-  { strict }: { strict: boolean },
-): 'open' | readonly Prefix[] {
-  const ranges = service.loadBalancerSourceRanges.filter((range) => range.family === family);
-  if (ranges.some((range) => range.length === 0)) return 'open';
-  return ranges.length > 0 || (strict && service.hasSourceRanges) ? ranges : 'open';
 }
 
 /** The families that a Service has a cluster IP in: in the others it does not exist. */

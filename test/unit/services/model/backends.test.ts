@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { type Backend, backendsOf } from '../../../../src/services/model/backends.ts';
 import { type EndpointSlice, readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';
-import type { ServicePort } from '../../../../src/services/objects/service.ts';
+import type { ServicePort } from '../../../../src/services/objects/service-ports.ts';
 import { DRAINING, endpoint, slice } from '../../../support/builders/slice.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 

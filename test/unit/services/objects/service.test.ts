@@ -4,9 +4,9 @@ import {
   familiesOf,
   readService,
   type Service,
-  sourceRangesOf,
   UNKNOWN_CREATION_TIME,
 } from '../../../../src/services/objects/service.ts';
+import { sourceRangesOf } from '../../../../src/services/objects/source-ranges.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 

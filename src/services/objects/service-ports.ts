@@ -1,0 +1,67 @@
+// The ports of a Service.
+import { type Protocol, parseProtocol } from '../../net/protocol.ts';
+import { asArray, asObject, asString, type IssueCollector, isShortName, type JsonObject } from './read.ts';
+
+export interface ServicePort {
+  /** Empty for the only port of a Service that leaves it out. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  /** 0 when there is none. */
+  readonly nodePort: number;
+}
+
+/** Reads `spec.ports`. */
+export function readServicePorts(value: unknown, issues: IssueCollector): ServicePort[] {
+  const ports: ServicePort[] = [];
+  const names = new Set<string>();
+  const numbers = new Set<string>();
+  const nodePorts = new Set<string>();
+  for (const [index, entry] of asArray(value).entries()) {
+    const port = readPort(asObject(entry), `spec.ports[${index}]`, issues);
+    if (port === undefined) continue;
+    const byName = `${port.name} ${port.protocol}`;
+    const byNumber = `${port.port} ${port.protocol}`;
+    if (names.has(byName) || numbers.has(byNumber)) {
+      issues.add(`spec.ports[${index}]`, entry, 'repeats the name or number of a port before it', PORT_IGNORED);
+      continue;
+    }
+    names.add(byName);
+    numbers.add(byNumber);
+    const byNodePort = `${port.nodePort} ${port.protocol}`;
+    const repeats = port.nodePort !== 0 && nodePorts.has(byNodePort);
+    if (repeats) {
+      const field = `spec.ports[${index}].nodePort`;
+      issues.add(field, port.nodePort, 'repeats the node port of a port before it', 'this node port is left out');
+    }
+    nodePorts.add(byNodePort);
+    ports.push(repeats ? { ...port, nodePort: 0 } : port);
+  }
+  return ports;
+}
+
+const PORT_IGNORED = 'this port is left out';
+
+function readPort(port: JsonObject, path: string, issues: IssueCollector): ServicePort | undefined {
+  const name = asString(port['name']);
+  const protocol = parseProtocol(asString(port['protocol']) || 'TCP');
+  const nodePort = port['nodePort'] ?? 0;
+  if (name !== '' && !isShortName(name)) {
+    issues.add(`${path}.name`, port['name'], 'is not a valid port name', PORT_IGNORED);
+  } else if (protocol === undefined) {
+    issues.add(`${path}.protocol`, port['protocol'], 'must be TCP, UDP or SCTP', PORT_IGNORED);
+  } else if (!isPort(port['port'])) {
+    issues.add(`${path}.port`, port['port'], 'must be a whole number from 1 to 65535', PORT_IGNORED);
+  } else if (nodePort !== 0 && !isPort(nodePort)) {
+    issues.add(`${path}.nodePort`, nodePort, 'must be a whole number from 1 to 65535', 'this node port is left out');
+    return { name, protocol, port: port['port'], nodePort: 0 };
+  } else {
+    return { name, protocol, port: port['port'], nodePort };
+  }
+  return undefined;
+}
+
+/** A port number that fits the wire. */
+export function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
+}

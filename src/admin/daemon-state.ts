@@ -1,6 +1,7 @@
 // What a running daemon knows, as it hands it to the inspection commands.
 
-import { Engine, type Refusal } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
+import type { Refusal } from '../engine/refusal.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Address } from '../net/address.ts';
 import type { NodeOptions } from '../nftables/compile/node-view.ts';

@@ -1,6 +1,7 @@
 // One sync: from what is wanted now to what the kernel holds.
 
-import type { Engine, Refusal } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Refusal } from '../engine/refusal.ts';
 import type { ServiceChange } from '../engine/service-change.ts';
 import { linesOf, operationsOf, type Transaction } from '../engine/transaction.ts';
 import { type Clock, systemClock } from '../host/clock.ts';

@@ -21,15 +21,10 @@ import { ChainState, type StaleChains } from './chain-state.ts';
 import { type DesiredChains, desiredChains } from './desired-chains.ts';
 import { filterAllProxied, filterProxied } from './filter-proxied.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
+import type { Refusal } from './refusal.ts';
 import { ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
 import { Store } from './store.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
-
-/** A Service that the kernel refused, and its reason. It is tried again when it, or its endpoints, change. */
-export interface Refusal {
-  readonly service: string;
-  readonly reason: string;
-}
 
 /**
  * Recompiles what a change concerns, and only that, and keeps account of what the kernel holds. `known` is false as long

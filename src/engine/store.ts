@@ -17,7 +17,12 @@ export class Store implements Sink {
   readonly nodes = new Map<string, Node>();
   readonly #slices = new Map<string, EndpointSlice>();
   readonly #slicesByService = new Map<string, Map<string, EndpointSlice>>();
-  readonly #issues = new Map<string, readonly ValidationIssue[]>();
+  readonly #issues: Readonly<Record<Kind, Map<string, readonly ValidationIssue[]>>> = {
+    Service: new Map(),
+    EndpointSlice: new Map(),
+    Node: new Map(),
+    ServiceCIDR: new Map(),
+  };
   readonly #synced = new Set<Kind>();
   readonly #touched = new Set<string>();
   #nodeTouched = true;
@@ -34,22 +39,22 @@ export class Store implements Sink {
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
     const keys = new Set(objects.map((object) => object.key));
-    const before = [...this.#objectsOf(kind).keys(), ...this.#keysWithIssues(kind)];
+    // An object that could not be used at all is known by its issues only.
+    const before = [...this.#objectsOf(kind).keys(), ...this.#issues[kind].keys()];
     for (const key of before) if (!keys.has(key)) this.remove(kind, key);
     for (const object of objects) this.put(kind, object);
     this.#synced.add(kind);
   }
 
   put<K extends Kind>(kind: K, { key, value, issues }: ReadResult<KindMap[K]>): void {
-    const name = `${kind} ${key}`;
-    if (issues.length > 0) this.#issues.set(name, issues);
-    else this.#issues.delete(name);
+    if (issues.length > 0) this.#issues[kind].set(key, issues);
+    else this.#issues[kind].delete(key);
     if (value === undefined) this.#delete(kind, key);
     else this.#set(kind, key, value);
   }
 
   remove(kind: Kind, key: string): void {
-    this.#issues.delete(`${kind} ${key}`);
+    this.#issues[kind].delete(key);
     this.#delete(kind, key);
   }
 
@@ -105,13 +110,10 @@ export class Store implements Sink {
 
   /** Everything that could not be used, in a stable order. */
   issues(): ValidationIssue[] {
-    return [...this.#issues.values()].flat().sort((a, b) => compare(formatIssue(a), formatIssue(b)));
-  }
-
-  /** Objects with issues: those that could not be used at all are known by nothing else. */
-  #keysWithIssues(kind: Kind): string[] {
-    const names = [...this.#issues.keys()].filter((name) => name.startsWith(`${kind} `));
-    return names.map((name) => name.slice(kind.length + 1));
+    const byKind = Object.values(this.#issues);
+    return byKind
+      .flatMap((issues) => [...issues.values()].flat())
+      .sort((a, b) => compare(formatIssue(a), formatIssue(b)));
   }
 
   #objectsOf(kind: Kind): ReadonlyMap<string, unknown> {

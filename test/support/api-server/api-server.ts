@@ -8,16 +8,16 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { KINDS, type Kind } from '../../../src/services/objects/kinds.ts';
 import { type Certificates, createCertificates } from './certificates.ts';
-import { type ApiObject, Collection } from './collection.ts';
-import { Events } from './events.ts';
 import { type Fault, FaultQueue, type RequestType, type StreamFault } from './faults.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
-import { ExpiredToken, type ListRequest, Lists } from './lists.ts';
-import { parseSelector, type Selector } from './selectors.ts';
+import { type ApiObject, Collection } from './protocol/collection.ts';
+import { Events } from './protocol/events.ts';
+import { ExpiredToken, type ListRequest, Lists } from './protocol/lists.ts';
+import { parseSelector, type Selector } from './protocol/selectors.ts';
+import { statusBody } from './protocol/status.ts';
+import { validateWatch } from './protocol/validate-watch.ts';
+import { WatchSession } from './protocol/watch-session.ts';
 import { defaultSettings, type ServerSettings } from './server-settings.ts';
-import { statusBody } from './status.ts';
-import { validateWatch } from './validate-watch.ts';
-import { WatchSession } from './watch-session.ts';
 
 export interface ApiServerOptions {
   /** Address and port to listen on: loopback and any free port when absent. */

@@ -1,6 +1,6 @@
 // Services and EndpointSlices in numbers, for measurements.
 import type { ApiServer } from './api-server.ts';
-import type { ApiObject } from './collection.ts';
+import type { ApiObject } from './protocol/collection.ts';
 
 export const NAMESPACE = 'demo';
 const NODES = 20;

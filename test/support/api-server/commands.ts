@@ -4,7 +4,7 @@ import { KINDS, kindOf } from '../../../src/services/objects/kinds.ts';
 import { asArray } from '../../../src/services/objects/read.ts';
 import type { ApiServer } from './api-server.ts';
 import { endpoint, NAMESPACE, putNode, putService, serviceName, slice } from './bulk-objects.ts';
-import type { ApiObject } from './collection.ts';
+import type { ApiObject } from './protocol/collection.ts';
 
 /** How often a second changes are made; more of them are made in bursts. */
 const TICKS = 50;

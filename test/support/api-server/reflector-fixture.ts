@@ -6,10 +6,10 @@ import { KINDS } from '../../../src/services/objects/kinds.ts';
 import { ApiClient } from '../../../src/sources/api-server/client/api-client.ts';
 import type { CredentialProvider } from '../../../src/sources/api-server/client/credentials.ts';
 import { Reflector, type ReflectorOptions } from '../../../src/sources/api-server/reflector.ts';
+import { type FastClock, fastClock } from '../fakes/fast-clock.ts';
+import { type LogLine, type RecordedSink, recordLog, recordSink } from '../fakes/recorder.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
-import type { ApiObject } from './collection.ts';
-import { type FastClock, fastClock } from './fast-clock.ts';
-import { type LogLine, type RecordedSink, recordLog, recordSink } from './recorder.ts';
+import type { ApiObject } from './protocol/collection.ts';
 
 export interface ReflectorFixture {
   readonly server: ApiServer;

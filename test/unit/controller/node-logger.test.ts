@@ -3,11 +3,11 @@ import t from 'tap';
 import { NodeLogger } from '../../../src/controller/node-logger.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import type { NodeOptions } from '../../../src/nftables/compile/node-view.ts';
-import { recordLog } from '../../support/api-server/recorder.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { node } from '../../support/builders/node.ts';
 import { put } from '../../support/builders/put-objects.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
+import { recordLog } from '../../support/fakes/recorder.ts';
 
 const ADDRESSES = ['192.0.2.1', '2001:db8::1'].map((address) => ({ type: 'InternalIP', address }));
 const TWO_FAMILIES = { status: { addresses: ADDRESSES } };

@@ -7,13 +7,13 @@ import { systemClock } from '../../../src/host/clock.ts';
 import { DEFAULT_OPTIONS, type ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
-import { recordLog } from '../../support/api-server/recorder.ts';
 import { node } from '../../support/builders/node.ts';
 import { put } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
+import { recordLog } from '../../support/fakes/recorder.ts';
 
 /** A daemon that waits for its Node; its time passes when `pass` is called. */
 function waiting(options: Partial<ProxyOptions> = {}) {

@@ -7,12 +7,12 @@ import { Engine } from '../../../src/engine/engine.ts';
 import { Health, type HealthOptions } from '../../../src/health/health.ts';
 import { systemClock } from '../../../src/host/clock.ts';
 import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
-import { recordLog } from '../../support/api-server/recorder.ts';
 import { node } from '../../support/builders/node.ts';
 import { put, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
+import { recordLog } from '../../support/fakes/recorder.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 

@@ -5,12 +5,12 @@ import { HttpListener } from '../../../src/health/http-listener.ts';
 import type { ListenFailure } from '../../../src/health/port-listeners.ts';
 import { ServiceHealthServer } from '../../../src/health/service-health-server.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
-import { recordLog } from '../../support/api-server/recorder.ts';
 import { commitAll, engineOf } from '../../support/builders/engine.ts';
 import { put, remove } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
+import { recordLog } from '../../support/fakes/recorder.ts';
 import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 
 const HERE = { nodeName: 'n1' };

@@ -4,8 +4,8 @@ import { loadApiClient } from '../../../../src/sources/api-server/client/api-cli
 import { ClusterSource } from '../../../../src/sources/api-server/cluster-source.ts';
 import { type ApiServer, startApiServer } from '../../../support/api-server/api-server.ts';
 import { putBulk } from '../../../support/api-server/bulk-objects.ts';
-import { fastClock } from '../../../support/api-server/fast-clock.ts';
-import { recordLog, recordSink } from '../../../support/api-server/recorder.ts';
+import { fastClock } from '../../../support/fakes/fast-clock.ts';
+import { recordLog, recordSink } from '../../../support/fakes/recorder.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 
 async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; factor?: number }) {

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { StreamFault } from '../faults.ts';
+import type { ServerSettings } from '../server-settings.ts';
 import type { Change, Collection } from './collection.ts';
-import type { StreamFault } from './faults.ts';
 import type { Selector } from './selectors.ts';
-import type { ServerSettings } from './server-settings.ts';
 import { statusBody } from './status.ts';
 
 export interface WatchSetup {

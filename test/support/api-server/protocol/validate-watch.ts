@@ -1,5 +1,5 @@
 // What a real server demands of the parameters of a watch.
-import type { ServerSettings } from './server-settings.ts';
+import type { ServerSettings } from '../server-settings.ts';
 
 /** Why a watch is refused as invalid (422); `undefined` when it is not. */
 export function validateWatch(query: URLSearchParams, { watchList }: ServerSettings): string | undefined {

@@ -1,6 +1,6 @@
 // Events on the test server: written by clients, kept for the test to look at.
 import type { IncomingMessage } from 'node:http';
-import { asObject, asString } from '../../../src/services/objects/read.ts';
+import { asObject, asString } from '../../../../src/services/objects/read.ts';
 
 /** What to answer with. */
 export interface EventReply {

@@ -1,5 +1,5 @@
 // All objects of one kind on the test server, with the changes that led to them.
-import { asObject, asString } from '../../../src/services/objects/read.ts';
+import { asObject, asString } from '../../../../src/services/objects/read.ts';
 
 /** An object as the API has it. */
 export interface ApiObject {

@@ -1,15 +1,10 @@
 // Tests that what is written about metrics, and what is made of them elsewhere, names metrics that there are.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Metric, MetricObject } from 'prom-client';
 import t from 'tap';
 import { parse } from 'yaml';
-import { Engine } from '../../../src/engine/engine.ts';
-import { systemClock } from '../../../src/host/clock.ts';
-import { silentLog } from '../../../src/host/log.ts';
-import { Metrics } from '../../../src/metrics/metrics.ts';
-import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { asArray, asObject, asString } from '../../../src/services/objects/read.ts';
+import { type RegisteredMetric, registeredMetrics } from '../../support/names/registered-metrics.ts';
 
 const REFERENCE = 'docs/METRICS.md';
 const RULES = 'manifests/monitoring/nftlane.rules.yaml';
@@ -19,38 +14,7 @@ const DASHBOARD = 'manifests/monitoring/nftlane-dashboard.json';
 const pathOf = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 const read = (name: string) => readFileSync(pathOf(name), 'utf8');
 
-/** What prom-client knows of a metric besides what its types say. */
-type Known = Metric &
-  MetricObject & { readonly labelNames: readonly string[]; readonly upperBounds?: readonly number[] };
-
-function registered(): Known[] {
-  const { registry } = new Metrics({
-    engine: new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' }),
-    tables: { listElements: async () => new Map() },
-    clock: systemClock,
-    log: silentLog,
-    process: { version: '', nftVersion: () => '', nftSession: () => ({ pid: undefined, starts: 0 }) },
-    connectionLimit: 1,
-  });
-  return registry.getMetricsAsArray() as unknown as Known[];
-}
-
-/** The names of all series, those of histograms included. */
-function seriesNames(): Set<string> {
-  return new Set(
-    registered().flatMap(({ name, upperBounds }) =>
-      upperBounds === undefined ? [name] : [name, `${name}_bucket`, `${name}_sum`, `${name}_count`],
-    ),
-  );
-}
-
-/** Everything in a text that looks like one of our metrics. What has a colon is a rule's record. */
-function namedIn(source: string): string[] {
-  const found = source.matchAll(/(?<![\w:])(?:nftlane|kubeproxy|rest_client|process|nodejs)_\w+(?![\w:])/g);
-  return [...new Set([...found].map(([name]) => name))].sort();
-}
-
-function row({ name, type, labelNames, help, upperBounds }: Known): string {
+function row({ name, type, labelNames, help, upperBounds }: RegisteredMetric): string {
   const kind = upperBounds === undefined ? type : `histogram, ${boundsOf(upperBounds)}`;
   const labels = labelNames.map((label) => `\`${label}\``).join(', ');
   return `| \`${name}\` | ${kind} | ${labels} | ${help} |`;
@@ -62,7 +26,9 @@ function boundsOf(bounds: readonly number[]): string {
 
 t.test('the reference lists every metric', async (t) => {
   const written = read(REFERENCE);
-  const table = ['| metric | type | labels | meaning |', '|---|---|---|---|', ...registered().map(row)].join('\n');
+  const table = ['| metric | type | labels | meaning |', '|---|---|---|---|', ...registeredMetrics().map(row)].join(
+    '\n',
+  );
   const wanted = written.replace(
     /<!-- metrics -->[\s\S]*<!-- \/metrics -->/,
     () => `<!-- metrics -->\n\n${table}\n\n<!-- /metrics -->`,
@@ -72,24 +38,11 @@ t.test('the reference lists every metric', async (t) => {
 });
 
 t.test('metrics are named as Prometheus wants it', async (t) => {
-  for (const { name, type, labelNames } of registered()) {
+  for (const { name, type, labelNames } of registeredMetrics()) {
     t.match(name, /^(?:nftlane|kubeproxy|rest_client|process|nodejs)_[a-z0-9_]+$/);
     t.equal(String(type) === 'counter', name.endsWith('_total') && !name.includes('no_local_endpoints'), name);
     t.notMatch(name, /_(?:ms|milliseconds|minutes|kb|mb)(?:_|$)/);
     for (const label of labelNames) t.match(label, /^[a-z][a-z0-9_]*$/);
-  }
-});
-
-t.test('what is named elsewhere exists', async (t) => {
-  const known = seriesNames();
-  for (const file of [REFERENCE, RULES, RULE_TESTS, DASHBOARD]) {
-    const named = namedIn(read(file));
-    t.ok(named.length > 10, `${file} names metrics`);
-    t.strictSame(
-      named.filter((name) => !known.has(name)),
-      [],
-      file,
-    );
   }
 });
 

@@ -1,8 +1,9 @@
 // All that kube-proxy can have left in a network namespace, whichever mode it had.
 
 import { NftProgram } from '../nftables/client/nft-program.ts';
-import { IptablesLegacyCleaner } from './iptables-legacy-cleaner.ts';
-import { IptablesNftCleaner } from './iptables-nft-cleaner.ts';
+import { IptablesCleaner } from './iptables-cleaner.ts';
+import { IptablesLegacyTables } from './iptables-legacy-tables.ts';
+import { IptablesNftTables } from './iptables-nft-tables.ts';
 import { IpvsCleaner } from './ipvs-cleaner.ts';
 import { KubeProxyTableCleaner } from './kube-proxy-table-cleaner.ts';
 import {
@@ -25,7 +26,10 @@ export class KubeProxyLeftovers {
   constructor({ nft, system = hostSystem }: { nft: string; system?: System }) {
     const nftProgram = new NftProgram({ command: nft, run: system.run });
     this.#tables = new KubeProxyTableCleaner(nftProgram);
-    this.#iptables = [new IptablesNftCleaner(nftProgram), new IptablesLegacyCleaner(system)];
+    this.#iptables = [
+      new IptablesCleaner(new IptablesNftTables(nftProgram)),
+      new IptablesCleaner(new IptablesLegacyTables(system)),
+    ];
     this.#ipvs = new IpvsCleaner(system);
   }
 

@@ -1,6 +1,7 @@
-// Tests of src/migration/iptables-nft-cleaner.ts and src/migration/kube-proxy-table-cleaner.ts where nft fails.
+// Tests of src/migration/iptables-nft-tables.ts and src/migration/kube-proxy-table-cleaner.ts where nft fails.
 import t from 'tap';
-import { IptablesNftCleaner } from '../../../src/migration/iptables-nft-cleaner.ts';
+import { IptablesCleaner } from '../../../src/migration/iptables-cleaner.ts';
+import { IptablesNftTables } from '../../../src/migration/iptables-nft-tables.ts';
 import { KubeProxyTableCleaner } from '../../../src/migration/kube-proxy-table-cleaner.ts';
 import { NftProgram } from '../../../src/nftables/client/nft-program.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';
@@ -18,7 +19,7 @@ t.test('a listing that fails is no empty one', async (t) => {
   const failing = { ...system, run: async () => ({ status: 139, stdout: '', stderr: '' }) };
   const nft = new NftProgram({ command: 'nft', run: failing.run });
   await t.rejects(new KubeProxyTableCleaner(nft).find(), /"nft list tables": exit status 139/);
-  await t.rejects(new IptablesNftCleaner(nft).find(), /list chains": exit status 139/);
+  await t.rejects(new IptablesCleaner(new IptablesNftTables(nft)).find(), /list chains": exit status 139/);
 });
 
 t.test('what the kernel refuses is told', async (t) => {
@@ -31,7 +32,7 @@ t.test('what the kernel refuses is told', async (t) => {
       return args[0] === '-f' ? { status: 1, stdout: '', stderr: 'Error: Device or resource busy\n' } : result;
     },
   });
-  const { removed, failures } = await new IptablesNftCleaner(nft).remove({ keepAccepting: true });
+  const { removed, failures } = await new IptablesCleaner(new IptablesNftTables(nft)).remove({ keepAccepting: true });
   t.strictSame(removed, []);
   t.match(failures, [/chains from iptables-nft ip nat: Device or resource busy/]);
 });

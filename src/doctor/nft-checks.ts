@@ -1,11 +1,11 @@
 // Whether nft and the kernel have what our rulesets are made of.
 
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
-import { FAMILIES, type Family } from '../net/family.ts';
+import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
 import { NftUnavailable } from '../nftables/client/nft-error.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
-import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
+import { type Check, type DoctorContext, ok, problem } from './check.ts';
 
 /** The version of nft, the right to use it, and each feature. Nothing is loaded: `nft -c` has the kernel check, and forget. */
 export async function checkNft(context: DoctorContext): Promise<Check[]> {
@@ -54,47 +54,20 @@ function requiredFeatures(family: Family): Readonly<Record<string, readonly [opt
 }
 
 async function checkFeatures(context: DoctorContext): Promise<Check[]> {
-  const nft = new NftProgram({ command: context.nft, run: context.system.run });
-  const checks: Check[] = [];
-  for (const family of FAMILIES) {
-    const ipv6Unavailable = family === 'ip6' ? await ipv6UnavailableReason(context.system.read) : undefined;
-    if (ipv6Unavailable !== undefined) {
-      checks.push(ok('IPv6 nftables', `not needed: ${ipv6Unavailable}`));
-      continue;
-    }
-    const missing: string[] = [];
-    for (const [feature, [option, body]] of Object.entries(requiredFeatures(family))) {
-      const [error] = await nft.check(`table ${family} nftlane-doctor {\n${body}\n}\n`);
-      if (error !== undefined) missing.push(`${feature} (${error.message}; kernel option ${option})`);
-    }
-    const name = `${family === 'ip' ? 'IPv4' : 'IPv6'} nftables`;
-    const advice = 'load the kernel modules of these options, or take a kernel that has them';
-    if (missing.length > 0) checks.push(problem(name, `missing: ${missing.join('; ')}`, advice));
-    else checks.push(ok(name, 'everything that our rulesets use is there'));
+  return [await checkFamilyFeatures('ip', context), await checkFamilyFeatures('ip6', context)];
+}
+
+async function checkFamilyFeatures(family: Family, { nft: command, system }: DoctorContext): Promise<Check> {
+  const name = `${FAMILY_TRAITS[family].label} nftables`;
+  const unavailable = family === 'ip6' ? await ipv6UnavailableReason(system.read) : undefined;
+  if (unavailable !== undefined) return ok(name, `not needed: ${unavailable}`);
+  const nft = new NftProgram({ command, run: system.run });
+  const missing: string[] = [];
+  for (const [feature, [option, body]] of Object.entries(requiredFeatures(family))) {
+    const [error] = await nft.check(`table ${family} nftlane-doctor {\n${body}\n}\n`);
+    if (error !== undefined) missing.push(`${feature} (${error.message}; kernel option ${option})`);
   }
-  return checks;
-}
-
-/** The first kernel that takes all of our rules. */
-const MIN_KERNEL = [5, 10] as const;
-
-export async function checkKernel({ system }: DoctorContext): Promise<Check[]> {
-  const release = (await system.read('/proc/sys/kernel/osrelease')).trim();
-  const [major = 0, minor = 0] = release.split('.').map(Number);
-  const isOld = major * 1000 + minor < MIN_KERNEL[0] * 1000 + MIN_KERNEL[1];
-  const advice = `use ${MIN_KERNEL.join('.')} or newer; what an older one lacks is said of nftables`;
-  const kernel = isOld ? warning('kernel', `${release} is old`, advice) : ok('kernel', release);
-  const hasProtocols = (await system.read('/etc/protocols')) !== '';
-  const numbers = 'there is none: nft prints numbers for protocols (nftlane reads both)';
-  const install = 'install the package netbase where people are to read `nft list`';
-  const protocols = hasProtocols ? ok('/etc/protocols', 'there') : warning('/etc/protocols', numbers, install);
-  return [kernel, protocols];
-}
-
-const NET_ADMIN = 1n << 12n;
-
-export async function checkPrivileges({ system }: DoctorContext): Promise<Check[]> {
-  const [, hex = '0'] = /^CapEff:\s*([0-9a-f]+)/m.exec(await system.read('/proc/self/status')) ?? [];
-  if ((BigInt(`0x${hex}`) & NET_ADMIN) !== 0n) return [ok('privileges', 'CAP_NET_ADMIN is there')];
-  return [problem('privileges', 'CAP_NET_ADMIN is missing', 'run as root, or give the container this capability')];
+  if (missing.length === 0) return ok(name, 'everything that our rulesets use is there');
+  const advice = 'load the kernel modules of these options, or take a kernel that has them';
+  return problem(name, `missing: ${missing.join('; ')}`, advice);
 }

@@ -1,6 +1,6 @@
 // Whether our daemon is at work, and whether anything else does the same work.
 import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
-import { engineFromState } from '../admin/daemon-state.ts';
+import { type DaemonState, engineFromState } from '../admin/daemon-state.ts';
 import { findDrift, modifiedChainDrift } from '../engine/drift.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
@@ -8,51 +8,41 @@ import { type Check, type DoctorContext, ok, problem, warning } from './check.ts
 import { findProcesses } from './processes.ts';
 
 export async function checkDaemon(context: DoctorContext): Promise<Check[]> {
-  const name = 'daemon';
-  const daemons = await findProcesses((program, args) => isDaemon(program, args));
-  const duplicates =
-    daemons.length > 1
-      ? [
-          problem(
-            'other daemons',
-            `${daemons.length} are at work in this network namespace: processes ${daemons.map(({ pid }) => pid).join(', ')}`,
-            'end all but one: they undo each other’s work',
-          ),
-        ]
-      : [];
   const state = await fetchState(adminSocketPath(context.runDir)).catch(() => undefined);
-  if (state === undefined) {
-    const message = `nobody answers at ${adminSocketPath(context.runDir)}: what the kernel holds is not kept up to date`;
-    return [
-      ...duplicates,
-      warning(name, message, 'start `nftlane run` in this network namespace, or name its --run-dir'),
-    ];
-  }
-  if (!state.ready) {
-    const message = `process ${state.pid} is still waiting for its objects`;
-    return [
-      ...duplicates,
-      warning(name, message, `look at its log, and whether it reaches its source: ${state.source}`),
-    ];
-  }
-  return [
-    ...duplicates,
-    ok(name, `process ${state.pid}, version ${state.version}, from ${state.source}`),
-    await checkRuleset(),
-  ];
+  const checks = [...(await checkDuplicates()), daemonCheck(state, adminSocketPath(context.runDir))];
+  return state?.ready ? [...checks, await checkRuleset(context, state)] : checks;
+}
 
-  async function checkRuleset(): Promise<Check> {
-    const nftClient = new NftClient({ command: context.nft });
-    const listing = await nftClient.list();
-    const engine = engineFromState(state as NonNullable<typeof state>);
-    engine.adopt(listing);
-    engine.compile();
-    for (const refusal of state?.refusals ?? []) engine.refuse(refusal);
-    const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
-    if (drift.length === 0) return ok('ruleset', 'the kernel holds what is wanted');
-    const message = `${drift.length} differences between what is wanted and what the kernel holds`;
-    return warning('ruleset', message, 'see `nftlane diff`; when they stay for more than 10 s, look at the log');
+async function checkDuplicates(): Promise<Check[]> {
+  const daemons = await findProcesses(isDaemon);
+  if (daemons.length < 2) return [];
+  const pids = daemons.map(({ pid }) => pid).join(', ');
+  const message = `${daemons.length} are at work in this network namespace: processes ${pids}`;
+  return [problem('other daemons', message, 'end all but one: they undo each other’s work')];
+}
+
+function daemonCheck(state: DaemonState | undefined, socket: string): Check {
+  const name = 'daemon';
+  if (state === undefined) {
+    const message = `nobody answers at ${socket}: what the kernel holds is not kept up to date`;
+    return warning(name, message, 'start `nftlane run` in this network namespace, or name its --run-dir');
   }
+  if (state.ready) return ok(name, `process ${state.pid}, version ${state.version}, from ${state.source}`);
+  const message = `process ${state.pid} is still waiting for its objects`;
+  return warning(name, message, `look at its log, and whether it reaches its source: ${state.source}`);
+}
+
+async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {
+  const nftClient = new NftClient({ command: context.nft });
+  const listing = await nftClient.list();
+  const engine = engineFromState(state);
+  engine.adopt(listing);
+  engine.compile();
+  for (const refusal of state.refusals) engine.refuse(refusal);
+  const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
+  if (drift.length === 0) return ok('ruleset', 'the kernel holds what is wanted');
+  const message = `${drift.length} differences between what is wanted and what the kernel holds`;
+  return warning('ruleset', message, 'see `nftlane diff`; when they stay for more than 10 s, look at the log');
 }
 
 /** `nftlane run`, whether it is called by its name or given to node. */

@@ -1,6 +1,7 @@
 // Rules of others that stand in the way of ours.
 import { emptyIfListingFailed } from '../nftables/client/nft-error.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
+import type { ListedChain } from '../nftables/syntax/json-listing.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import { type Check, type DoctorContext, ok, warning } from './check.ts';
 
@@ -11,23 +12,25 @@ const DNAT_PRIORITY = -100;
 export async function checkForeignRules(context: DoctorContext): Promise<Check[]> {
   const nft = new NftProgram({ command: context.nft, run: context.system.run });
   const chains = (await nft.listChains().catch(emptyIfListingFailed)).filter(({ table }) => table !== TABLE);
-  const nameOf = (chain: { family: string; table: string; name: string }) =>
-    `${chain.family} ${chain.table} ${chain.name}`;
   const dropChains = chains.filter(({ hook = '', policy }) => policy === 'drop' && ['forward', 'input'].includes(hook));
-  const earlierNatChains = chains.filter(({ type, hook, prio = 0 }) => {
-    return type === 'nat' && hook === 'prerouting' && prio < DNAT_PRIORITY;
-  });
   return [
-    dropPolicyCheck([...dropChains.map(nameOf), ...(await legacyDropPolicies(context))]),
-    earlierNatChains.length === 0
-      ? ok('order', 'nobody translates addresses before us')
-      : warning(
-          'order',
-          `translates addresses before us: ${earlierNatChains.map(nameOf).join(', ')}`,
-          'see that it does not concern addresses of Services',
-        ),
+    dropPolicyCheck([...dropChains.map(chainName), ...(await legacyDropPolicies(context))]),
+    natOrderCheck(chains),
     ...(await checkFirewalls(context, new Set(chains.map(({ table }) => table)))),
   ];
+}
+
+function chainName({ family, table, name }: ListedChain): string {
+  return `${family} ${table} ${name}`;
+}
+
+function natOrderCheck(chains: readonly ListedChain[]): Check {
+  const earlier = chains.filter(({ type, hook, prio = 0 }) => {
+    return type === 'nat' && hook === 'prerouting' && prio < DNAT_PRIORITY;
+  });
+  if (earlier.length === 0) return ok('order', 'nobody translates addresses before us');
+  const message = `translates addresses before us: ${earlier.map(chainName).join(', ')}`;
+  return warning('order', message, 'see that it does not concern addresses of Services');
 }
 
 function dropPolicyCheck(dropChains: readonly string[]): Check {

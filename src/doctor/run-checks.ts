@@ -2,7 +2,8 @@
 
 import { errorMessage } from '../lib/error-message.ts';
 import { type Check, type CheckFunction, type DoctorContext, problem } from './check.ts';
-import { checkKernel, checkNft, checkPrivileges } from './nft-checks.ts';
+import { checkKernel, checkPrivileges } from './kernel-checks.ts';
+import { checkNft } from './nft-checks.ts';
 import { checkMtu, checkNodePortRange, checkPorts } from './port-checks.ts';
 import { checkDaemon, checkKubeProxy } from './proxy-checks.ts';
 import { checkForeignRules } from './ruleset-checks.ts';

@@ -1,7 +1,7 @@
 // Tests of the rooms of src/doctor that need no real machine.
 import t from 'tap';
 import type { DoctorContext } from '../../../src/doctor/check.ts';
-import { checkKernel, checkPrivileges } from '../../../src/doctor/nft-checks.ts';
+import { checkKernel, checkPrivileges } from '../../../src/doctor/kernel-checks.ts';
 import { checkMtu, checkNodePortRange, findListenerInode } from '../../../src/doctor/port-checks.ts';
 import { isDaemon } from '../../../src/doctor/proxy-checks.ts';
 import { checkForeignRules } from '../../../src/doctor/ruleset-checks.ts';

@@ -7,7 +7,8 @@ import { ApiClient } from '../../../src/sources/api-server/client/api-client.ts'
 import type { CredentialProvider } from '../../../src/sources/api-server/client/credentials.ts';
 import { Reflector, type ReflectorOptions } from '../../../src/sources/api-server/reflector.ts';
 import { type FastClock, fastClock } from '../fakes/fast-clock.ts';
-import { type LogLine, type RecordedSink, recordLog, recordSink } from '../fakes/recorder.ts';
+import { type LogLine, recordLog } from '../fakes/recording-log.ts';
+import { type RecordedSink, recordSink } from '../fakes/recording-sink.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import type { ApiObject } from './protocol/collection.ts';
 

@@ -7,7 +7,7 @@ import { engineOf } from '../../support/builders/engine.ts';
 import { node } from '../../support/builders/node.ts';
 import { put } from '../../support/builders/put-objects.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import { recordLog } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 
 const ADDRESSES = ['192.0.2.1', '2001:db8::1'].map((address) => ({ type: 'InternalIP', address }));
 const TWO_FAMILIES = { status: { addresses: ADDRESSES } };

@@ -13,7 +13,7 @@ import { service } from '../../support/builders/service.ts';
 import { slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
-import { recordLog } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 
 /** A daemon that waits for its Node; its time passes when `pass` is called. */
 function waiting(options: Partial<ProxyOptions> = {}) {

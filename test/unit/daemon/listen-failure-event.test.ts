@@ -5,7 +5,7 @@ import { ListenError } from '../../../src/host/network/listen.ts';
 import { MetricsListenError } from '../../../src/metrics/server/debug-server.ts';
 import { loadApiClient } from '../../../src/sources/api-server/client/api-client.ts';
 import { startApiServer } from '../../support/api-server/api-server.ts';
-import { recordLog } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 
 t.test('a server that must listen and cannot is told at the Node', async (t) => {
   const server = await startApiServer();

@@ -4,7 +4,7 @@ import { servedFamilies } from '../../../src/daemon/served-families.ts';
 import type { Family } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import { DEFAULT_OPTIONS, type ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
-import { recordLog } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 
 interface Given {
   readonly refused?: readonly [Family, string][];

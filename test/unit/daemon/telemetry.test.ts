@@ -11,7 +11,8 @@ import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { loadApiClient } from '../../../src/sources/api-server/client/api-client.ts';
 import { startApiServer } from '../../support/api-server/api-server.ts';
 import { commitOf } from '../../support/builders/sync-report.ts';
-import { recordLog, recordSink } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
+import { recordSink } from '../../support/fakes/recording-sink.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 /** Settings as these flags make them, around an engine that has seen nothing. */

@@ -5,7 +5,7 @@ import type { EventSpec } from '../../../src/events/event-spec.ts';
 import type { EventWriter } from '../../../src/events/event-writer.ts';
 import type { Clock } from '../../../src/host/clock.ts';
 import { ApiError, ConnectionError } from '../../../src/sources/api-server/client/api-error.ts';
-import { recordLog } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 /** Time that passes only when it is told to; sleepers wake when theirs has come. */

@@ -12,7 +12,7 @@ import { put, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
-import { recordLog } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 

@@ -10,7 +10,7 @@ import { put, remove } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import { recordLog } from '../../support/fakes/recorder.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 
 const HERE = { nodeName: 'n1' };

@@ -1,7 +1,7 @@
 // Tests of src/host/network/host-addresses.ts, with other programs in place of ip.
 import t, { type Test } from 'tap';
 import { hostAddresses, watchHostAddresses } from '../../../../src/host/network/host-addresses.ts';
-import { recordLog } from '../../../support/fakes/recorder.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
 
 const NEVER = 10_000_000;
 

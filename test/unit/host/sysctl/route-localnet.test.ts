@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { RouteLocalnet } from '../../../../src/host/sysctl/route-localnet.ts';
-import { recordLog } from '../../../support/fakes/recorder.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
 
 t.test('what was switched on is switched off again, and what others did stays', async (t) => {
   const path = join(t.testdir({}), 'route_localnet');

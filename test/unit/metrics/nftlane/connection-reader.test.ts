@@ -2,7 +2,7 @@
 import t from 'tap';
 import { ConnectionReader } from '../../../../src/metrics/nftlane/connection-reader.ts';
 import type { SetOrMap } from '../../../../src/nftables/syntax/element.ts';
-import { recordLog } from '../../../support/fakes/recorder.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
 
 function reader({ takesMs = 5, fails = () => false }: { takesMs?: number; fails?: () => boolean } = {}) {
   let now = 0;

@@ -8,7 +8,7 @@ import { systemClock } from '../../../../src/host/clock.ts';
 import { debugPages } from '../../../../src/metrics/server/debug-pages.ts';
 import { DebugServer } from '../../../../src/metrics/server/debug-server.ts';
 import { fastClock } from '../../../support/fakes/fast-clock.ts';
-import { recordLog } from '../../../support/fakes/recorder.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 
 async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = systemClock } = {}) {

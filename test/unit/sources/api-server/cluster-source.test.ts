@@ -5,7 +5,8 @@ import { ClusterSource } from '../../../../src/sources/api-server/cluster-source
 import { type ApiServer, startApiServer } from '../../../support/api-server/api-server.ts';
 import { putBulk } from '../../../support/api-server/bulk-objects.ts';
 import { fastClock } from '../../../support/fakes/fast-clock.ts';
-import { recordLog, recordSink } from '../../../support/fakes/recorder.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
+import { recordSink } from '../../../support/fakes/recording-sink.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 
 async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; factor?: number }) {

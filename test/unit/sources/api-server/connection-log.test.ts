@@ -2,7 +2,7 @@
 import t from 'tap';
 import { systemClock } from '../../../../src/host/clock.ts';
 import { ConnectionLog } from '../../../../src/sources/api-server/connection-log.ts';
-import { recordLog } from '../../../support/fakes/recorder.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
 
 t.test('ConnectionLog tells trouble at once, then every few seconds, and the recovery once', async (t) => {
   let now = 0;

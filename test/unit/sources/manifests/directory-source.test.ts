@@ -7,9 +7,9 @@ import { type Clock, systemClock } from '../../../../src/host/clock.ts';
 import type { OpenWatch } from '../../../../src/host/files/directory-watcher.ts';
 import { silentLog } from '../../../../src/host/log.ts';
 import { DirectorySource } from '../../../../src/sources/manifests/directory-source.ts';
+import { recordSink } from '../../../support/fakes/recording-sink.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
-import { RecordingSink } from './recording-sink.ts';
-import { runSource, watchedSource } from './running-source.ts';
+import { portOf, runSource, watchedSource } from './running-source.ts';
 import { BROKEN, service, slice, yaml } from './sample-manifests.ts';
 
 /** Polls after 40 ms instead of 2 s; everything shorter takes its time. */
@@ -22,7 +22,12 @@ const deafWatch: OpenWatch = () => ({ close: () => {} });
 t.test('DirectorySource delivers what is there', async (t) => {
   const files = { 'a.yaml': yaml(service('a'), slice('a-1', 'a')), 'b.json': service('b'), 'c.yaml': BROKEN };
   const { sink, logged } = await runSource(t, files);
-  t.same(sink.take(), ['replace Service 2', 'replace EndpointSlice 1', 'replace Node 0', 'replace ServiceCIDR 0']);
+  t.same(sink.take(), [
+    'replace Service default/a,default/b',
+    'replace EndpointSlice default/a-1',
+    'replace Node ',
+    'replace ServiceCIDR ',
+  ]);
   t.match(logged, [
     { level: 'error', message: /c\.yaml": line 2, column / },
     {
@@ -35,7 +40,7 @@ t.test('DirectorySource delivers what is there', async (t) => {
 
 t.test('DirectorySource delivers empty lists for an empty directory', async (t) => {
   const { sink } = await runSource(t, {});
-  t.same(sink.events.length, 4);
+  t.same(sink.journal.length, 4);
 });
 
 t.test('DirectorySource waits for files that are written while it starts', async (t) => {
@@ -44,29 +49,27 @@ t.test('DirectorySource waits for files that are written while it starts', async
   const source = watchedSource(directory);
   t.teardown(() => source.stop());
   writeFileSync(join(directory, 'b.yaml'), service('b'));
-  await source.heard('replace Service 2');
+  await source.heard('replace Service default/a,default/b');
 });
 
 t.test('DirectorySource needs a directory at the start', async (t) => {
   const directory = join(t.testdir({ file: '' }), 'absent');
   const run = (path: string) =>
-    new DirectorySource({ directory: path, sink: new RecordingSink(), log: silentLog }).run(
-      new AbortController().signal,
-    );
+    new DirectorySource({ directory: path, sink: recordSink(), log: silentLog }).run(new AbortController().signal);
   const message = `Cannot read "${directory}": no such file or directory`;
   await t.rejects(run(directory), { name: 'ManifestError', message });
   await t.rejects(run(join(directory, '../file')), { name: 'ManifestError', reason: 'not a directory' });
 });
 
 t.test('DirectorySource.run() resolves when its signal aborts', async (t) => {
-  const sink = new RecordingSink();
+  const sink = recordSink();
   const source = new DirectorySource({ directory: t.testdir({}), sink, log: silentLog });
   await source.run(AbortSignal.abort());
-  t.same(sink.events, [], 'nothing is delivered after the end');
+  t.same(sink.journal, [], 'nothing is delivered after the end');
 });
 
 t.test('DirectorySource.run() rejects with what the sink throws', async (t) => {
-  const sink = Object.assign(new RecordingSink(), { put: () => t.fail(), replace: () => raise('broken') });
+  const sink = Object.assign(recordSink(), { put: () => t.fail(), replace: () => raise('broken') });
   const run = new DirectorySource({ directory: t.testdir({}), sink, log: silentLog }).run(new AbortController().signal);
   await t.rejects(run, { message: 'broken' });
 });
@@ -87,7 +90,7 @@ t.test('DirectorySource delivers exactly what changed', async (t) => {
   remove('a.yaml');
   await heard('remove Service default/b');
   t.same(sink.take().sort(), ['put Service default/e', 'remove Service default/b', 'remove Service default/d']);
-  t.same([...sink.reads.keys()], ['Service default/e']);
+  t.same([...sink.objects.keys()], ['Service default/e']);
 });
 
 t.test('DirectorySource delivers within 50 ms', async (t) => {
@@ -97,7 +100,7 @@ t.test('DirectorySource delivers within 50 ms', async (t) => {
   for (let port = 1000; port < 1015; port++) {
     const startedAt = performance.now();
     write('s7.yaml', service('s7', port));
-    await waitUntil(`port ${port}`, () => sink.port('s7') === port);
+    await waitUntil(`port ${port}`, () => portOf(sink, 's7') === port);
     times.push(performance.now() - startedAt);
   }
   times.sort((a, b) => a - b);
@@ -118,7 +121,7 @@ t.test('DirectorySource reads only files whose size, time or inode changed', asy
   t.same(sink.take(), ['put Service default/b']);
   utimesSync(join(directory, 'a.yaml'), 1e9 + 1, 1e9 + 1);
   await heard('put Service default/a');
-  t.equal(sink.port('a'), 99);
+  t.equal(portOf(sink, 'a'), 99);
 });
 
 t.test('DirectorySource keeps the objects of a file that does not make sense', async (t) => {
@@ -188,8 +191,8 @@ t.test('DirectorySource follows a ConfigMap', async (t) => {
   for (const name of ['a.yaml', 'b.yaml']) symlinkSync(`..data/${name}`, join(directory, name));
   const { sink, heard, stop } = watchedSource(directory);
   t.teardown(stop);
-  await heard('replace Service 2');
-  await heard('replace ServiceCIDR 0');
+  await heard('replace Service default/a,default/b');
+  await heard('replace ServiceCIDR ');
   sink.take();
   symlinkSync('..2', join(directory, '..data_tmp'));
   renameSync(join(directory, '..data_tmp'), join(directory, '..data'));
@@ -203,13 +206,13 @@ t.test('DirectorySource goes back to the definition before', async (t) => {
   sink.take();
   write('a.yaml', service('web', 81));
   await heard('put Service default/web');
-  t.equal(sink.port('web'), 82, 'the later file name holds');
-  t.match(sink.reads.get('Service default/web')?.issues, [{ reason: /is defined 2 times/ }]);
+  t.equal(portOf(sink, 'web'), 82, 'the later file name holds');
+  t.match(sink.objects.get('Service default/web')?.issues, [{ reason: /is defined 2 times/ }]);
   sink.take();
   remove('b.yaml');
   await heard('put Service default/web');
-  t.equal(sink.port('web'), 81);
-  t.same(sink.reads.get('Service default/web')?.issues, []);
+  t.equal(portOf(sink, 'web'), 81);
+  t.same(sink.objects.get('Service default/web')?.issues, []);
   t.same(sink.take(), ['put Service default/web']);
 });
 
@@ -229,7 +232,7 @@ t.test('DirectorySource outlives its directory', async (t) => {
   rmSync(directory, { recursive: true });
   mkdirSync(directory);
   write('a.yaml', service('a', 82));
-  await waitUntil('port 82', () => sink.port('a') === 82);
+  await waitUntil('port 82', () => portOf(sink, 'a') === 82);
   sink.take();
   write('b.yaml', service('b'));
   await heard('put Service default/b');

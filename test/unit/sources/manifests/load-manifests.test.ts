@@ -6,7 +6,7 @@ import { formatIssue } from '../../../../src/services/objects/validation-issue.t
 import { deliverManifests } from '../../../../src/sources/manifests/deliver-manifests.ts';
 import { type LoadedManifests, loadManifests } from '../../../../src/sources/manifests/load-manifests.ts';
 import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
-import { RecordingSink } from './recording-sink.ts';
+import { recordSink } from '../../../support/fakes/recording-sink.ts';
 import { BROKEN, service, yaml } from './sample-manifests.ts';
 
 const keys = ({ objects }: LoadedManifests) => objects.map(({ kind, read }) => `${kind} ${read.key}`);
@@ -100,12 +100,12 @@ t.test('loadManifests() keeps the issues of all objects without a name', async (
 });
 
 t.test('deliverManifests() replaces every kind', async (t) => {
-  const sink = new RecordingSink();
+  const sink = recordSink();
   deliverManifests([], sink);
-  const empty = ['replace Service 0', 'replace EndpointSlice 0', 'replace Node 0', 'replace ServiceCIDR 0'];
+  const empty = ['replace Service ', 'replace EndpointSlice ', 'replace Node ', 'replace ServiceCIDR '];
   t.same(sink.take(), empty);
   const { objects } = await loadManifests(join(t.testdir({ 'a.yaml': yaml(service('a'), service('b')) }), 'a.yaml'));
   deliverManifests(objects, sink);
-  t.same(sink.take(), ['replace Service 2', ...empty.slice(1)]);
-  t.same([...sink.reads.keys()], ['Service default/a', 'Service default/b']);
+  t.same(sink.take(), ['replace Service default/a,default/b', ...empty.slice(1)]);
+  t.same([...sink.objects.keys()], ['Service default/a', 'Service default/b']);
 });

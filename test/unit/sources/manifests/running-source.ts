@@ -2,22 +2,16 @@
 import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import type { Log } from '../../../../src/host/log.ts';
+import type { LogLevel } from '../../../../src/host/log-level.ts';
+import { asArray, asObject } from '../../../../src/services/objects/read.ts';
 import { DirectorySource, type DirectorySourceSetup } from '../../../../src/sources/manifests/directory-source.ts';
+import { type LogLine, recordLog } from '../../../support/fakes/recording-log.ts';
+import { type RecordedSink, recordSink } from '../../../support/fakes/recording-sink.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
-import { RecordingSink } from './recording-sink.ts';
-
-type LogLevel = keyof Log;
-
-export interface LogLine {
-  readonly level: LogLevel;
-  readonly message: string;
-  readonly details: Readonly<Record<string, unknown>>;
-}
 
 export interface RunningSource {
   readonly directory: string;
-  readonly sink: RecordingSink;
+  readonly sink: RecordedSink;
   readonly logged: LogLine[];
   write(name: string, content: string): void;
   /** Puts a complete file in place of another at once. */
@@ -43,16 +37,16 @@ export async function runSource(t: Test, files: Record<string, string>, options:
   }
   const source = watchedSource(directory, options);
   t.teardown(() => source.stop());
-  await source.heard('replace ServiceCIDR 0');
+  await source.heard('replace ServiceCIDR ');
   return source;
 }
 
 /** Starts on a directory as it is. */
 export function watchedSource(directory: string, options: Options = {}): RunningSource {
-  const sink = new RecordingSink();
-  const logged: LogLine[] = [];
+  const sink = recordSink();
+  const { log, lines: logged } = recordLog();
   const controller = new AbortController();
-  const run = new DirectorySource({ directory, sink, log: recordingLog(logged), ...options }).run(controller.signal);
+  const run = new DirectorySource({ directory, sink, log, ...options }).run(controller.signal);
   run.catch(() => undefined);
   const path = (name: string) => join(directory, name);
   return {
@@ -65,7 +59,7 @@ export function watchedSource(directory: string, options: Options = {}): Running
       renameSync(path(`.${name}.new`), path(name));
     },
     remove: (name) => rmSync(path(name)),
-    heard: (event) => waitUntil(event, () => sink.events.includes(event)),
+    heard: (event) => waitUntil(event, () => sink.journal.includes(event)),
     logs: async (level, message) => {
       const find = () => logged.find((line) => line.level === level && matches(line.message, message));
       await waitUntil(`${level}: ${message}`, () => find() !== undefined);
@@ -82,11 +76,8 @@ function matches(text: string, wanted: string | RegExp): boolean {
   return typeof wanted === 'string' ? text === wanted : wanted.test(text);
 }
 
-function recordingLog(lines: LogLine[]): Log {
-  const writer =
-    (level: LogLevel) =>
-    (message: string, details: LogLine['details'] = {}) => {
-      lines.push({ level, message, details });
-    };
-  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
+/** The first port of a Service of namespace `default`; `undefined` without such a Service. */
+export function portOf({ objects }: RecordedSink, name: string): number | undefined {
+  const [port] = asArray(asObject(objects.get(`Service default/${name}`)?.value)['ports']);
+  return asObject(port)['port'] as number | undefined;
 }

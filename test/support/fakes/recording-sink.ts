@@ -1,16 +1,15 @@
-// Keeps what is told to a sink and to a log.
-
-import type { Log } from '../../../src/host/log.ts';
-import { LOG_LEVELS, type LogLevel } from '../../../src/host/log-level.ts';
+// A sink that records its calls and keeps the resulting objects.
 import type { Kind } from '../../../src/services/objects/kinds.ts';
 import type { ReadResult } from '../../../src/services/objects/read.ts';
 import type { Sink } from '../../../src/services/objects/sink.ts';
 
 export interface RecordedSink extends Sink {
-  /** What was said, e.g. `put Service shop/web`, in order. */
+  /** The calls in order, such as `put Service shop/web`. */
   readonly journal: string[];
-  /** What there is after all that, by `Kind key`. */
+  /** The objects that exist after these calls, by `Kind key`. */
   readonly objects: Map<string, ReadResult<unknown>>;
+  /** The calls since the last `take`, which are removed from the journal. */
+  take(): string[];
 }
 
 export function recordSink(): RecordedSink {
@@ -29,20 +28,5 @@ export function recordSink(): RecordedSink {
     objects.delete(`${kind} ${key}`);
     journal.push(`remove ${kind} ${key}`);
   };
-  return { journal, objects, replace, put, remove };
-}
-
-export interface LogLine {
-  readonly level: LogLevel;
-  readonly message: string;
-  readonly details: Readonly<Record<string, unknown>>;
-}
-
-export function recordLog(): { readonly log: Log; readonly lines: readonly LogLine[] } {
-  const lines: LogLine[] = [];
-  const writers = LOG_LEVELS.map((level) => [
-    level,
-    (message: string, details: Readonly<Record<string, unknown>> = {}) => void lines.push({ level, message, details }),
-  ]);
-  return { log: Object.fromEntries(writers), lines };
+  return { journal, objects, replace, put, remove, take: () => journal.splice(0) };
 }

@@ -1,5 +1,5 @@
-// Measures the layout with a chain for each Service beside ours, and the whole daemon; see `--help`.
-// Exit status: 0 when all targets are met, 1 when one is missed; goals beyond them are told, and do not count.
+// Benchmarks the chain-per-Service layout beside nftlane's layout, and the whole daemon; see `--help`.
+// Exit status: 0 when all targets are met, 1 when one is missed; goals are reported but do not count.
 import { writeFile } from 'node:fs/promises';
 import { TABLE } from '../../src/nftables/syntax/operation.ts';
 import { measureDaemon } from './daemon/measure-daemon.ts';
@@ -30,7 +30,7 @@ if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(
 console.log(`${printResults(results)}\n${printTargets(targets)}`);
 process.exitCode = targets.every(isKept) ? 0 : 1;
 
-/** Progress goes to standard error, so that the tables alone can be kept. */
+/** Writes progress to standard error, so that standard output has only the tables. */
 function logProgress(what: string): void {
   const seconds = String(Math.round((Date.now() - startedAt) / 1000)).padStart(4);
   process.stderr.write(`bench: ${seconds} s  ${what}\n`);

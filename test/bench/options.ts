@@ -1,38 +1,38 @@
-// What to measure, and for how long.
+// The options of the bench.
 import { parseArgs } from 'node:util';
 
 export interface BenchOptions {
   readonly quick: boolean;
   /** Numbers of Services, ascending. */
   readonly sizes: readonly number[];
-  /** Above this size only ours is measured. */
+  /** Above this size only nftlane's layout is measured. */
   readonly largestChains: number;
   /** A load that takes longer is stopped. */
   readonly loadTimeoutMs: number;
-  /** Timed changes of ours at each size. */
+  /** Measured changes of nftlane's layout at each size. */
   readonly samples: number;
-  /** Rounds of traffic through each layout, and how long one of them lasts. */
+  /** Rounds of traffic through each layout, and the duration of a round. */
   readonly trafficRounds: number;
   readonly trafficMs: number;
   readonly daemon: {
     readonly services: number;
-    /** With an empty kernel, at least two. */
+    /** Starts with an empty kernel, at least two. */
     readonly starts: number;
-    /** Lone events, 50 ms apart. */
+    /** Single events, 50 ms apart. */
     readonly events: number;
     readonly observed: number;
     readonly churnSeconds: number;
-    /** How often the node moves to another zone. */
+    /** Moves of the node to another zone. */
     readonly zoneChanges: number;
   };
-  /** Where to write the results as JSON. */
+  /** The path of the JSON results. */
   readonly json: string | undefined;
 }
 
 const HELP = `node test/bench/bench.ts [--quick] [--sizes 100,1000,10000,30000] [--json FILE]
 As environment: BENCH_QUICK=1, BENCH_SIZES, BENCH_JSON. Needs root, and dist/nftlane.mjs (make build).`;
 
-/** Reads flags and environment; prints the help and ends the process when that was asked for. */
+/** Reads flags and environment; prints the help and exits with `--help`. */
 export function readOptions(): BenchOptions {
   const { env } = process;
   const { values } = parseArgs({

@@ -1,4 +1,4 @@
-// The daemon as it is shipped, started in a network namespace.
+// Runs the bundled daemon in a network namespace.
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../../support/netns/namespace.ts';
@@ -12,7 +12,7 @@ const COMPLETE = 'ruleset complete';
 export interface DaemonSetup {
   readonly kubeconfig: string;
   readonly runDir: string;
-  /** `elsewhere` when it is left out, a node that no endpoint is on, so all changes are alike. */
+  /** Default: `elsewhere`, a node without endpoints, so that all changes have the same size. */
   readonly nodeName?: string;
 }
 
@@ -20,13 +20,13 @@ export interface DaemonProcess {
   readonly pid: number;
   readonly log: LogLines;
   readonly start: StartResults;
-  /** The most memory that an nft took up to the complete ruleset. */
+  /** The peak memory of an nft process until the ruleset was complete. */
   readonly nftMb: number;
-  /** Resolves when it has ended. */
+  /** Resolves when the process has exited. */
   stop(): Promise<void>;
 }
 
-/** Resolves when the kernel holds everything. */
+/** Resolves when the ruleset is complete. */
 export async function startDaemon(
   namespace: Namespace,
   { kubeconfig, runDir, nodeName = 'elsewhere' }: DaemonSetup,

@@ -1,8 +1,8 @@
-// The log of a daemon, line by line as it comes.
+// Reads the log of a daemon line by line.
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
-/** A line of the log, as far as it matters here. */
+/** The fields of a log line that the bench uses. */
 export interface LogLine {
   readonly msg: string;
   /** Milliseconds since 1970. */
@@ -13,39 +13,42 @@ export interface LogLine {
 
 export class LogLines {
   readonly all: LogLine[] = [];
-  readonly #strange: string[] = [];
-  #isOver = false;
-  #heard = Promise.withResolvers<void>();
+  readonly #otherLines: string[] = [];
+  #hasEnded = false;
+  #arrival = Promise.withResolvers<void>();
 
   constructor(stream: Readable) {
     const lines = createInterface({ input: stream });
     lines.on('line', (line) => this.#take(line));
     lines.on('close', () => {
-      this.#isOver = true;
-      this.#heard.resolve();
+      this.#hasEnded = true;
+      this.#arrival.resolve();
     });
   }
 
-  /** The first line that is as wanted, of those before and those to come. */
-  async find(isWanted: (line: LogLine) => boolean): Promise<LogLine> {
+  /** The first line that matches, among past and future lines. */
+  async find(matches: (line: LogLine) => boolean): Promise<LogLine> {
     for (;;) {
-      const found = this.all.find(isWanted);
+      const found = this.all.find(matches);
       if (found !== undefined) return found;
-      if (this.#isOver) throw new Error(`The daemon has ended:\n${this.#strange.join('\n')}${this.#tail()}`);
+      if (this.#hasEnded)
+        throw new Error(
+          `Cannot find a log line: the daemon has exited:\n${this.#otherLines.join('\n')}${this.#tail()}`,
+        );
       await this.#next();
     }
   }
 
   async #next(): Promise<void> {
-    await this.#heard.promise;
+    await this.#arrival.promise;
   }
 
   #take(line: string): void {
     const parsed = parse(line);
-    if (parsed === undefined) this.#strange.push(line);
+    if (parsed === undefined) this.#otherLines.push(line);
     else this.all.push(parsed);
-    this.#heard.resolve();
-    this.#heard = Promise.withResolvers();
+    this.#arrival.resolve();
+    this.#arrival = Promise.withResolvers();
   }
 
   #tail(): string {

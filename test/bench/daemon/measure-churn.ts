@@ -1,4 +1,4 @@
-// Many changes a second for some time: does the daemon keep up, and what does it cost?
+// Measures the backlog and the CPU time of the daemon under many changes a second.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChurnResults } from '../report/results.ts';
 import { summarize } from '../report/statistics.ts';
@@ -7,7 +7,7 @@ import type { Program } from '../system/program.ts';
 import type { DaemonProcess } from './daemon-process.ts';
 
 const PER_SECOND = 100;
-/** An endpoint in place of another: one element goes, one comes. */
+/** Operations of a replaced endpoint: one element is deleted, one is added. */
 const OPERATIONS = 2;
 const DRAIN_LIMIT_MS = 10_000;
 
@@ -15,7 +15,7 @@ export async function measureChurn(daemon: DaemonProcess, api: Program, seconds:
   const before = daemon.log.all.length;
   const synced = () => daemon.log.all.slice(before);
   const pending = () => Math.ceil(PER_SECOND * seconds - countOperations(synced()) / OPERATIONS);
-  // What came before shall not count.
+  // Earlier syncs do not count.
   await delay(200);
   const [cpuBefore, startedAt] = [cpuSeconds(daemon.pid), performance.now()];
   await api.request(`change ${PER_SECOND}-per-second ${seconds}`);

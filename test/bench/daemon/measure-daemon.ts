@@ -1,4 +1,4 @@
-// The whole program at work: an API server over HTTPS on one side, the kernel on the other.
+// Measures the whole daemon, from an API server over HTTPS to the kernel.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,7 +17,7 @@ import { startMonitor } from './monitor.ts';
 
 const ENDPOINTS = 10;
 const SETTLE_MS = 3000;
-/** Events so far apart are alone. */
+/** The interval of single events, each handled in a sync of its own. */
 const LONE_PER_SECOND = 20;
 const PAUSE_MS = 60;
 
@@ -72,7 +72,7 @@ export async function measureDaemon({ options, scratch, say }: DaemonBench): Pro
   }
 }
 
-/** Starts with an empty kernel, each followed by a restart with the kernel as it was left. The last daemon stays. */
+/** Starts with an empty kernel, each followed by a restart with the existing ruleset. The last daemon keeps running. */
 async function measureStarts(namespace: Namespace, setup: DaemonSetup, times: number) {
   const starts: DaemonProcess[] = [];
   const restarts: DaemonProcess[] = [];
@@ -103,7 +103,7 @@ async function measureLatency(daemon: DaemonProcess, api: Program, events: numbe
   return summarize(daemon.log.all.slice(before).flatMap(({ latencyMs }) => latencyMs ?? []));
 }
 
-/** From the order to the API server to the observer's line, with all processes on the way. */
+/** The time from the change at the API server to the line of `nft monitor`, through all processes. */
 async function observe(namespace: Namespace, api: Program, { observed, services }: BenchOptions['daemon']) {
   const monitor = await startMonitor(namespace);
   try {

@@ -1,4 +1,4 @@
-// The node moves to another zone, so that every Service has other endpoints: how long until the kernel has them all?
+// Measures the time until the kernel has all changes after the node has moved to another zone, which changes every Service.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,12 +10,12 @@ import { type DaemonProcess, startDaemon } from './daemon-process.ts';
 import type { DaemonBench } from './measure-daemon.ts';
 
 const ENDPOINTS = 10;
-/** The daemon's node, which the API server calls n1, and its zones in turn: it begins in the last of them. */
+/** The daemon's node in the API server, and its zones in turn, beginning after the last. */
 const NODE_NUMBER = 1;
 const ZONES = ['zone-1', 'zone-3', 'zone-2'];
 const SETTLE_MS = 2000;
 
-/** As many changes of the zone as there are samples asked for, one after the other. */
+/** Changes the zone once for each sample. */
 export async function measureZone({ options, scratch, say }: DaemonBench): Promise<ZoneResults> {
   const world = await createWorld();
   try {
@@ -48,7 +48,7 @@ export async function measureZone({ options, scratch, say }: DaemonBench): Promi
 
 /** The next sync that changed something. */
 async function nextSync(daemon: DaemonProcess, from: number): Promise<{ latencyMs: number; operations: number }> {
-  const wanted = new Set(daemon.log.all.slice(0, from));
-  const line = await daemon.log.find((each) => !wanted.has(each) && (each.operations ?? 0) > 0);
+  const earlier = new Set(daemon.log.all.slice(0, from));
+  const line = await daemon.log.find((each) => !earlier.has(each) && (each.operations ?? 0) > 0);
   return { latencyMs: line.latencyMs ?? Number.NaN, operations: line.operations ?? 0 };
 }

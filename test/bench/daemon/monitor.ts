@@ -1,4 +1,4 @@
-// An outside observer of commits: `nft monitor`.
+// Observes commits with `nft monitor`.
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Namespace } from '../../support/netns/namespace.ts';
@@ -8,12 +8,12 @@ import { cpuSeconds } from '../system/proc.ts';
 const IDLE_MS = 300;
 
 export interface Monitor {
-  /** Does something and gives the milliseconds until the next commit, `undefined` when there is none in time. */
+  /** Runs an action and returns the milliseconds until the next commit, or `undefined` after the time limit. */
   timeCommit(action: () => unknown, timeoutMs: number): Promise<number | undefined>;
   stop(): void;
 }
 
-/** Resolves when it listens. */
+/** Resolves when the monitor listens. */
 export async function startMonitor(namespace: Namespace): Promise<Monitor> {
   const child = namespace.spawn('nft', ['monitor']);
   await waitUntilIdle(child.pid ?? 0);
@@ -39,7 +39,7 @@ export async function startMonitor(namespace: Namespace): Promise<Monitor> {
   };
 }
 
-/** It first reads what the kernel has, for some seconds, and begins anew whenever that changes meanwhile. */
+/** `nft monitor` first lists the kernel's ruleset for some seconds, and restarts the listing when the ruleset changes. */
 async function waitUntilIdle(pid: number): Promise<void> {
   for (let before = -1, now = 0; before < now; now = cpuSeconds(pid)) {
     before = now;

@@ -1,14 +1,14 @@
-// The chain-per-Service layout in the kernel, written as the proxies write it that have it.
+// Applies the chain-per-Service layout as the proxies that use it do.
 import { addService, CHAIN_TABLE, chainRuleset, rewriteService } from './chain-ruleset.ts';
 import type { Layout, LayoutSetup } from './layout.ts';
 import { runNft } from './run-nft.ts';
 import { type BenchService, benchService, freshEndpoint, withNewEndpoint, withOneMore } from './services.ts';
 
-/** Nothing is in the kernel before the first load. */
+/** Creates the layout; it applies nothing before the first load. */
 export function chainLayout({ services: size, endpoints, timeoutMs }: LayoutSetup): Layout {
   const services: BenchService[] = Array.from({ length: size }, (_, number) => benchService(number, endpoints));
   let changes = 0;
-  /** Changes come to all Services in turn, not to neighbours. */
+  /** Spreads the changes over all Services. */
   const next = (change: (service: BenchService, address: string) => BenchService): BenchService => {
     const number = (changes * 7919) % size;
     const changed = change(services[number] ?? benchService(number, endpoints), freshEndpoint(changes++));

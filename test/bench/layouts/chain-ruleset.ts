@@ -1,9 +1,9 @@
-// The layout that we are compared with: a chain for each Service, and one verdict map that leads to them.
+// The ruleset of the chain-per-Service layout: a chain for each Service, and a verdict map that refers to them.
 import { ADDRESS_BLOCKS, type BenchService, ENDPOINT_PORT, SERVICE_PORT } from './services.ts';
 
 export const CHAIN_TABLE = 'ip chain-per-service';
 
-/** What is there whatever Services there are. */
+/** The part that does not depend on Services. */
 const FRAME = `
 add table ${CHAIN_TABLE}
 add chain ${CHAIN_TABLE} reject-chain
@@ -52,12 +52,12 @@ add chain ${CHAIN_TABLE} nat-postrouting { type nat hook postrouting priority 10
 add rule ${CHAIN_TABLE} nat-postrouting jump masquerading
 `;
 
-/** Everything, for one `nft -f`. */
+/** The complete ruleset, for one `nft -f`. */
 export function chainRuleset(services: Iterable<BenchService>): string {
   return [FRAME.trim(), ...[...services].map(addService)].join('\n');
 }
 
-/** One Service more. */
+/** Adds a Service. */
 export function addService(service: BenchService): string {
   const { clusterIp, protocol } = service;
   const element = `${clusterIp} . ${protocol} . ${SERVICE_PORT} : goto ${chainOf(service)}`;
@@ -69,7 +69,7 @@ export function addService(service: BenchService): string {
   ].join('\n');
 }
 
-/** Another endpoint in place of one: the chain is written anew. */
+/** Replaces an endpoint: rewrites the chain. */
 export function rewriteService(service: BenchService): string {
   return `flush chain ${CHAIN_TABLE} ${chainOf(service)}\n${dnatRule(service)}`;
 }
@@ -81,7 +81,7 @@ function dnatRule(service: BenchService): string {
   return `add rule ${CHAIN_TABLE} ${chainOf(service)} meta l4proto ${protocol} dnat ip to ${choice}`;
 }
 
-/** Such names begin with a hash, so that they stay apart when they are cut. */
+/** A chain name. It begins with a hash, so that truncated names stay unique. */
 function chainOf({ name, protocol }: BenchService): string {
   const hash = [...name].reduce((sum, letter) => (sum * 33 + letter.charCodeAt(0)) >>> 0, 5381);
   return `service-${hash.toString(36).toUpperCase().padStart(8, 'A')}-${name}/${protocol}/p`;

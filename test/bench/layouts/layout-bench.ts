@@ -1,4 +1,4 @@
-// One layout at work in a world of its own: a client, the node that has the layout, and a pod that is all endpoints.
+// Runs one layout in a test network: a client, a node with the layout, and one pod for all endpoints.
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { createWorld, type World } from '../../support/netns/world.ts';
 import { watchChildren } from '../system/memory-watch.ts';
@@ -34,14 +34,14 @@ export class LayoutBench {
     this.#probe = probe;
   }
 
-  /** The times of the calls, in milliseconds. */
+  /** The durations of the calls, in milliseconds. */
   async time(call: keyof Layout, how: Omit<ProbeCommand, 'call'> = {}): Promise<readonly number[]> {
     const { ms, failure }: ProbeReply = JSON.parse(await this.#probe.request(JSON.stringify({ call, ...how })));
     if (ms === undefined) throw new Error(failure);
     return ms;
   }
 
-  /** The time of a full load, and the most memory that an nft took. */
+  /** The duration of a full load, and the peak memory of an nft process. */
   async load(): Promise<{ ms: number; nftMb: number }> {
     const watch = watchChildren(this.#probe.pid);
     try {
@@ -54,7 +54,7 @@ export class LayoutBench {
 
   /** Traffic from the client through the node's Services. */
   async dial(order: TrafficRequest): Promise<TrafficResult> {
-    // Flows of another round would fill the table of connections.
+    // Entries of the previous round would fill the conntrack table.
     await this.#world.node1.exec('conntrack', ['-F']);
     return JSON.parse(await this.#client.request(JSON.stringify(order)));
   }
@@ -64,7 +64,7 @@ export class LayoutBench {
   }
 }
 
-/** The pod has every endpoint address. It takes TCP, and drops what comes by UDP before it would refuse it. */
+/** Gives the pod every endpoint address. It accepts TCP and drops UDP, instead of refusing it. */
 async function acceptAllEndpoints(node: Namespace, pod: Namespace): Promise<void> {
   await node.configure([`route add ${ADDRESS_BLOCKS.endpoints} via ${pod.ip} dev pod-${POD}`]);
   await pod.configure([`route add local ${ADDRESS_BLOCKS.endpoints} dev lo`]);

@@ -1,16 +1,16 @@
-// What is asked of a layout: both are measured by the same orders.
+// The interface of a layout under measurement, and the protocol of the program that runs it.
 
 /** A layout in the kernel of one network namespace. Times are milliseconds. */
 export interface Layout {
-  /** Removes what is there and loads everything; how long nft took. Rejects when it takes longer than allowed. */
+  /** Replaces everything; returns the time that nft took. Rejects after the time limit. */
   load(): Promise<number>;
-  /** Another endpoint in place of one. */
+  /** Replaces an endpoint. */
   change(): Promise<number>;
-  /** One endpoint more, for a Service that has as many as all others: what leads to it may then change, too. */
+  /** Adds an endpoint to a Service that has as many as the others, so that its dispatch may change, too. */
   grow(): Promise<number>;
-  /** One Service more. */
+  /** Adds a Service. */
   add(): Promise<number>;
-  /** What happens before each change, whatever it is: a listing, or nothing. */
+  /** Runs what the layout does before each change: a listing, or nothing. */
   prepare(): Promise<number>;
   /** `nft list table`. */
   list(): Promise<number>;
@@ -25,14 +25,14 @@ export interface LayoutSetup {
 export type LayoutName = 'chains' | 'maps';
 export const LAYOUT_NAMES: readonly LayoutName[] = ['chains', 'maps'];
 
-/** A call of one method, so many times in a row or until the time is up, whichever comes first. */
+/** A method to call repeatedly, up to a number of times and a time limit. */
 export interface ProbeCommand {
   readonly call: keyof Layout;
   readonly times?: number;
   readonly budgetMs?: number;
 }
 
-/** The time of each call, or why there is none. */
+/** The duration of each call, or the reason of a failure. */
 export interface ProbeReply {
   readonly ms?: readonly number[];
   readonly failure?: string;

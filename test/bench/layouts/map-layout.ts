@@ -1,4 +1,4 @@
-// Our layout in the kernel, compiled by the engine and applied as the daemon does it.
+// Applies nftlane's layout, compiled by the engine and sent as the daemon sends it.
 
 import { sync } from '../../../src/controller/sync.ts';
 import { Engine } from '../../../src/engine/engine.ts';
@@ -17,13 +17,13 @@ import {
   withOneMore,
 } from './services.ts';
 
-/** Nothing is in the kernel before the first load. */
+/** Creates the layout; it applies nothing before the first load. */
 export function mapLayout({ services: size, endpoints, timeoutMs }: LayoutSetup): Layout {
   const services: BenchService[] = Array.from({ length: size }, (_, number) => benchService(number, endpoints));
   const kernel = new NftClient({ command: 'nft' });
   let engine = fill(services);
   let changes = 0;
-  /** Changes come to all Services in turn, not to neighbours. */
+  /** Spreads the changes over all Services. */
   const next = (change: (service: BenchService, address: string) => BenchService): BenchService => {
     const number = (changes * 7919) % size;
     const changed = change(services[number] ?? benchService(number, endpoints), freshEndpoint(changes++));
@@ -53,7 +53,7 @@ export function mapLayout({ services: size, endpoints, timeoutMs }: LayoutSetup)
   };
 }
 
-/** An engine that has seen the Services and compiled them for an empty kernel. */
+/** An engine with the Services, compiled for an empty kernel. */
 function fill(services: readonly BenchService[]): Engine {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'bench' });
   const read = services.map(readBenchService);
@@ -70,7 +70,7 @@ function fill(services: readonly BenchService[]): Engine {
   return engine;
 }
 
-/** What nft took, from the start of the first transaction to the end of the last: some of them go at the same time. */
+/** The time from the start of the first transaction to the end of the last; some run at the same time. */
 async function loadAll(engine: Engine, kernel: NftClient): Promise<number> {
   const times: number[] = [];
   const run = async (lines: readonly string[]): Promise<void> => {
@@ -86,7 +86,7 @@ async function loadAll(engine: Engine, kernel: NftClient): Promise<number> {
   return Math.max(...times) - Math.min(...times);
 }
 
-/** From the event to the end of the commit. */
+/** The time from the event to the end of the commit. */
 async function timed(engine: Engine, kernel: NftClient, event: () => void): Promise<number> {
   const started = performance.now();
   event();

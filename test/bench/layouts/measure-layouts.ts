@@ -1,4 +1,4 @@
-// Both layouts at one size, side by side: first the one, then the other, again and again.
+// Measures both layouts at one size, in alternation.
 
 import type { BenchOptions } from '../options.ts';
 import type { LayoutResults, SizeResults } from '../report/results.ts';
@@ -38,7 +38,7 @@ export async function measureLayouts(
   return { services, endpoints, layouts: found };
 }
 
-/** Small loads are timed several times. */
+/** Small loads are measured several times. */
 async function load(open: Open, services: number, found: PartialResults): Promise<void> {
   const rounds = services <= 1000 ? 5 : services <= 10_000 ? 2 : 1;
   const times: Record<LayoutName, number[]> = { chains: [], maps: [] };
@@ -58,11 +58,11 @@ async function load(open: Open, services: number, found: PartialResults): Promis
   }
 }
 
-/** Ours is timed more often: it is to be shown that hardly any change takes long. */
+/** nftlane's layout gets more samples, to show that slow changes are rare. */
 async function change(open: Open, options: BenchOptions, found: PartialResults): Promise<void> {
   const few = options.quick ? 5 : 10;
   await forEach(open, found, { prepareMs: { call: 'prepare', times: few, budgetMs: 12_000 } });
-  // The first changes of a process are slower: code is not compiled yet, nft reads the table for the first time.
+  // The first changes of a process are slower: V8 has not compiled the code, and nft reads the table for the first time.
   await forEach(open, undefined, { changeMs: { call: 'change', times: 20, budgetMs: 2000 } });
   const times: Record<LayoutName, number> = { chains: few * 3, maps: options.samples };
   for (const [name, arena] of layoutBenches(open)) {

@@ -1,8 +1,8 @@
-// A program that holds one layout in the network namespace it runs in, and times what it is ordered to do with it.
+// A program that runs one layout in its network namespace and measures the requested operations.
 //
 //   node test/bench/layouts/probe.ts chains|maps '{"services":1000,"endpoints":10,"timeoutMs":60000}'
 //
-// Orders come as lines of JSON on standard input, answers go as lines to standard output.
+// Reads requests as lines of JSON from standard input, and writes replies as lines to standard output.
 import { createInterface } from 'node:readline';
 import { chainLayout } from './chain-layout.ts';
 import type { Layout, LayoutSetup, ProbeCommand, ProbeReply } from './layout.ts';

@@ -1,4 +1,4 @@
-// The Services that both layouts are given.
+// The Services of both layouts.
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
@@ -6,7 +6,7 @@ import { endpoint, slice } from '../../support/builders/slice.ts';
 
 export const SERVICE_PORT = 80;
 export const ENDPOINT_PORT = 8080;
-/** Where cluster IPs and endpoints come from. */
+/** The blocks of cluster IPs and endpoint addresses. */
 export const ADDRESS_BLOCKS = { services: '10.96.0.0/12', endpoints: '10.128.0.0/9' };
 
 export interface BenchService {
@@ -16,12 +16,12 @@ export interface BenchService {
   readonly endpoints: readonly string[];
 }
 
-/** Endpoints a Service: fewer where there are very many Services. */
+/** The number of endpoints per Service, reduced for very many Services. */
 export function endpointsAt(size: number): number {
   return size > 10_000 ? 2 : 10;
 }
 
-/** The Service with this number, from 0 on: one is TCP, the next UDP, and so on. */
+/** The nth Service, from 0. TCP and UDP alternate. */
 export function benchService(number: number, endpoints: number): BenchService {
   return {
     name: `demo/svc-${String(number).padStart(5, '0')}`,
@@ -39,22 +39,22 @@ export function protocolOf(number: number): 'tcp' | 'udp' {
   return number % 2 === 0 ? 'tcp' : 'udp';
 }
 
-/** An endpoint that no Service has at the beginning, by number. */
+/** The nth endpoint that no Service has initially. */
 export function freshEndpoint(number: number): string {
   return endpointAddress(4_000_000 + (number % 4_000_000));
 }
 
-/** Its oldest endpoint gives way to another. */
+/** Replaces the oldest endpoint. */
 export function withNewEndpoint(service: BenchService, address: string): BenchService {
   return { ...service, endpoints: [...service.endpoints.slice(1), address] };
 }
 
-/** It has one endpoint more. */
+/** Adds an endpoint. */
 export function withOneMore(service: BenchService, address: string): BenchService {
   return { ...service, endpoints: [...service.endpoints, address] };
 }
 
-/** A Service and its slice as the engine takes them. */
+/** A Service and its EndpointSlice as parsed objects. */
 export function readBenchService({ name, clusterIp, protocol, endpoints }: BenchService) {
   const port = { name: 'p', protocol: protocol.toUpperCase() };
   const spec = { ...clusterIps(clusterIp), ports: [{ ...port, port: SERVICE_PORT }] };

@@ -1,4 +1,4 @@
-// Numbers as people read them: three digits that mean something.
+// Formats numbers with three significant digits.
 
 const NOT_MEASURED = '-';
 

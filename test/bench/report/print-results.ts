@@ -1,4 +1,4 @@
-// The results as tables, one a topic.
+// Prints the results as tables, one for each topic.
 import { formatCount, formatMb, formatMs, formatRate, formatRatio } from './format.ts';
 import { printTable } from './print-table.ts';
 import type {
@@ -68,7 +68,7 @@ interface Row {
   readonly label: string;
   readonly value: (found: LayoutResults) => number | undefined;
   readonly format: (value: number | undefined) => string;
-  /** Where there is no value, say why. */
+  /** The reasons of missing values. */
   readonly explains?: boolean;
 }
 

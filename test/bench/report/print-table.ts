@@ -1,4 +1,4 @@
-// Tables of text: the first column to the left, numbers to the right.
+// Formats tables with a left-aligned first column and right-aligned numbers.
 
 export function printTable(title: string, header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];

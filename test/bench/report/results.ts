@@ -1,4 +1,4 @@
-// Everything that was measured, as it is written to the JSON file.
+// The results of all measurements, as written to the JSON file.
 import type { LayoutName } from '../layouts/layout.ts';
 import type { Summary } from './statistics.ts';
 
@@ -15,7 +15,7 @@ export interface SizeResults {
   readonly layouts: Readonly<Record<LayoutName, LayoutResults>>;
 }
 
-/** What is absent was not measured; `failure` says why, where something went wrong. */
+/** The results of a layout. Absent values were not measured; `failure` is the reason after an error. */
 export interface LayoutResults {
   readonly failure?: string;
   readonly loadMs?: Summary;
@@ -23,7 +23,7 @@ export interface LayoutResults {
   readonly changeMs?: Summary;
   readonly growMs?: Summary;
   readonly addMs?: Summary;
-  /** What comes before each of these. */
+  /** The layout's work before each of these changes. */
   readonly prepareMs?: Summary;
   readonly listMs?: Summary;
   readonly tcp?: TrafficSummary;
@@ -42,16 +42,16 @@ export interface DaemonResults {
   readonly services: number;
   readonly endpoints: number;
   readonly starts: readonly StartResults[];
-  /** Starts with the kernel as the last daemon left it. */
+  /** Starts with the ruleset of the previous daemon in the kernel. */
   readonly restarts: readonly StartResults[];
   readonly settledRssMb: number;
   readonly peakRssMb: number;
   readonly nftPeakMb: number;
-  /** The most that an nft took in a restart, where it lists what there is. */
+  /** The peak memory of an nft process in a restart, where it lists the ruleset. */
   readonly restartNftMb: number;
-  /** From the event's arrival to the commit, as the daemon says. */
+  /** From the event's arrival to the commit, from the daemon's log. */
   readonly latencyMs: Summary;
-  /** From the order to the API server to the kernel's word of the commit, as an outsider sees it. */
+  /** From the change at the API server to the commit, as `nft monitor` sees it. */
   readonly observedMs: Summary;
   readonly churn: ChurnResults;
 }
@@ -66,20 +66,20 @@ export interface StartResults {
 export interface ChurnResults {
   readonly perSecond: number;
   readonly seconds: number;
-  /** Changes that the kernel did not have when the last one had been made. */
+  /** Changes that the kernel did not have when the last one was made. */
   readonly backlog: number;
-  /** How long it took from then until it had them. */
+  /** The time from the last change until the kernel had all of them. */
   readonly drainMs: number;
   readonly latencyMs: Summary;
   readonly cpuShare: number;
 }
 
-/** The node moved to another zone, and every Service got other endpoints. */
+/** Results of moving the node to another zone, which changes the endpoints of every Service. */
 export interface ZoneResults {
   readonly services: number;
   readonly endpoints: number;
-  /** From the Node's arrival to the last commit, as the daemon says. */
+  /** From the Node's arrival to the last commit, from the daemon's log. */
   readonly latencyMs: Summary;
-  /** What the kernel was told, of one change. */
+  /** The nft operations of one change. */
   readonly operations: number;
 }

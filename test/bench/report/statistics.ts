@@ -1,4 +1,4 @@
-// Numbers that stand for many.
+// Summarizes samples by median and quantiles.
 
 export interface Summary {
   readonly count: number;
@@ -17,7 +17,7 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
-/** The smallest value that so large a part of all is not above. */
+/** A quantile: the smallest value that the given share of all values does not exceed. */
 function quantile(sorted: readonly number[], part: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
 }

@@ -1,4 +1,4 @@
-// What we promise, and whether it was kept.
+// The performance targets, and whether they were met.
 import { digits } from './format.ts';
 import { printTable } from './print-table.ts';
 import type { LayoutResults, Results } from './results.ts';
@@ -9,11 +9,11 @@ export interface Target {
   readonly limit: number;
   readonly measured: number;
   readonly unit: string;
-  /** Not promised: it says how far there is to go, and is no failure. */
+  /** A goal: shown for information, and missing it is not a failure. */
   readonly isGoal?: true;
 }
 
-/** Changes that came within the last sync's time are no backlog: a sync is due every 20 ms, and takes some itself. */
+/** Changes during the last sync are not a backlog: a sync is due every 20 ms and takes some time. */
 const DRAIN_LIMIT_MS = 100;
 
 export function targetsOf({ sizes, daemon, zone }: Results): Target[] {
@@ -40,7 +40,7 @@ export function targetsOf({ sizes, daemon, zone }: Results): Target[] {
   ];
 }
 
-/** How much more a change costs at the largest size than at the smallest. */
+/** The cost of a change at the largest size in relation to the smallest. */
 function growth(sizes: Results['sizes']): Target[] {
   const [first, last] = [sizes[0], sizes.at(-1)];
   if (first === undefined || last === undefined || first === last) return [];
@@ -54,7 +54,7 @@ function growth(sizes: Results['sizes']): Target[] {
   ];
 }
 
-/** Whether what was promised is kept. */
+/** Whether a target is met. Goals always are. */
 export function isKept(target: Target): boolean {
   return target.isGoal === true || isMet(target);
 }

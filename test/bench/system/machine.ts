@@ -1,4 +1,4 @@
-// What the numbers were measured on.
+// Describes the machine of the measurements.
 import { cpus, release, totalmem } from 'node:os';
 import { output } from '../../support/netns/process.ts';
 

@@ -1,10 +1,10 @@
-// The most memory that any child of a process takes.
+// Measures the peak memory of the children of a process.
 import { allPids, memoryMb, parentOf, programOf } from './proc.ts';
 
-/** The kernel keeps the peak of each process, so that only what a child takes in its last moments can be missed. */
+/** The sampling interval. The kernel keeps the peak of each process, so only a child's last milliseconds can be missed. */
 const EVERY_MS = 5;
 
-/** Watches until stopped; gives megabytes. */
+/** Watches until stopped; returns megabytes. */
 export function watchChildren(pid: number): { stop(): number } {
   const unrelated = new Set<number>();
   const own = programOf(pid);
@@ -17,7 +17,7 @@ export function watchChildren(pid: number): { stop(): number } {
       else unrelated.add(seen);
     }
     for (const child of children) {
-      // Until it runs a program of its own, a child is a copy of its parent.
+      // Until it executes another program, a child is a copy of its parent.
       if (programOf(child) !== own) peak = Math.max(peak, memoryMb(child, 'VmHWM'));
     }
   };

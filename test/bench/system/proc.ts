@@ -1,16 +1,16 @@
-// What the kernel says about processes.
+// Reads memory, CPU time and parents of processes from /proc.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** USER_HZ, the unit of times in /proc: the same on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Megabytes (of 1024 * 1024 bytes) that are, or at most were, in memory; 0 when the process is gone. */
+/** Current or peak memory in MB (1024 * 1024 bytes); 0 when the process has exited. */
 export function memoryMb(pid: number, field: 'VmRSS' | 'VmHWM' | 'RssAnon'): number {
   const [, kilobytes] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(read(pid, 'status')) ?? [];
   return Number(kilobytes ?? 0) / 1024;
 }
 
-/** Seconds of CPU time of a process, of its children that have ended, and of those that live. */
+/** CPU seconds of a process, its exited children and its running children. */
 export function cpuSeconds(pid: number): number {
   const own = stat(pid);
   const living = childrenOf(pid).map((child) => stat(child));
@@ -21,7 +21,7 @@ export function parentOf(pid: number): number {
   return stat(pid).parent;
 }
 
-/** The path of its program; empty when the process is gone. */
+/** The path of the executable; empty when the process has exited. */
 export function programOf(pid: number): string {
   try {
     return readlinkSync(`/proc/${pid}/exe`);
@@ -38,7 +38,7 @@ function childrenOf(pid: number): number[] {
   return allPids().filter((candidate) => parentOf(candidate) === pid);
 }
 
-/** Fields after the name, which may hold anything: proc_pid_stat(5) counts the first of them as the third. */
+/** The fields after the name, which may contain anything. The first of them is field 3 in proc_pid_stat(5). */
 function stat(pid: number): { parent: number; ticks: number; endedChildren: number } {
   const text = read(pid, 'stat');
   const fields = text

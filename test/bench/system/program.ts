@@ -1,4 +1,4 @@
-// A program of ours in a network namespace that answers lines with lines.
+// Runs a test program in a network namespace that answers each line with a line.
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { killGroup, type PipedChild } from '../../support/netns/process.ts';
@@ -22,12 +22,12 @@ export class Program {
     this.#lines = lines;
   }
 
-  /** `ip netns exec` becomes the program that it runs: this is the program's own. */
+  /** The program's own process ID: `ip netns exec` replaces itself with the program. */
   get pid(): number {
     return this.#child.pid ?? 0;
   }
 
-  /** One line there, one line back; one at a time. */
+  /** Sends a line and returns the reply. One request at a time. */
   async request(line: string): Promise<string> {
     this.#child.stdin.write(`${line}\n`);
     return (await this.#lines.next()).value;

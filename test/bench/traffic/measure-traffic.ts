@@ -1,4 +1,4 @@
-// New connections and flows through both layouts, in turns.
+// Measures new connections and flows through both layouts, in alternation.
 
 import type { LayoutName } from '../layouts/layout.ts';
 import type { LayoutBench } from '../layouts/layout-bench.ts';
@@ -9,7 +9,7 @@ import type { TrafficRequest, TrafficResult } from './traffic-request.ts';
 
 /** Enough to keep two processors busy. */
 const CONCURRENCY = 4;
-/** The flows of one round stay far below the usual size of the table of connections. */
+/** Keeps the flows of a round far below the default size of the conntrack table. */
 const FLOWS_PER_MS = 15;
 
 export interface TrafficMeasurement {
@@ -38,7 +38,7 @@ export async function measureTraffic(
   }
 }
 
-/** A tenth, to warm up. */
+/** A tenth of the traffic, to warm up. */
 function shortened(order: TrafficRequest): TrafficRequest {
   return order.kind === 'tcp' ? { ...order, ms: order.ms / 10 } : { ...order, flows: order.flows / 10 };
 }

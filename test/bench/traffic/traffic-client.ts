@@ -1,4 +1,4 @@
-// A program that opens connections and flows through Services, and times them. Orders and answers are lines of JSON.
+// A program that opens connections and flows through Services and measures them. Requests and replies are lines of JSON.
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -39,7 +39,7 @@ function dialOnce(host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port: SERVICE_PORT });
     const end = (isOpen: boolean) => () => {
-      // A reset leaves no TIME-WAIT behind, which would use up the source ports.
+      // A reset avoids TIME-WAIT, which would exhaust the source ports.
       socket.resetAndDestroy();
       resolve(isOpen);
     };
@@ -48,7 +48,7 @@ function dialOnce(host: string): Promise<boolean> {
   });
 }
 
-/** Every socket sends to each Service once, and each time that is a new flow. Sending goes all the way to the pod. */
+/** Every socket sends to each Service once, each time as a new flow. A send call includes the whole path to the pod. */
 async function sendUdp({ services, flows }: TrafficRequest & { kind: 'udp' }): Promise<TrafficResult> {
   const targets = clusterIpsOf('udp', services);
   const sockets = await Promise.all(Array.from({ length: Math.ceil(flows / targets.length) }, openSocket));
@@ -67,7 +67,7 @@ async function sendUdp({ services, flows }: TrafficRequest & { kind: 'udp' }): P
   return { perSecond: flows / seconds, failures: 0, latencyMs: summarize(latencies) };
 }
 
-/** Without a lookup of its own, sending would wait for the next turn of the event loop even for an address. */
+/** A synchronous lookup: with the default one, each send would wait for the next turn of the event loop. */
 async function openSocket(): Promise<Socket> {
   const socket = createSocket({ type: 'udp4', lookup: (host, _, done) => done(null, host, 4) });
   const listening = once(socket, 'listening');

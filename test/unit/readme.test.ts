@@ -1,8 +1,8 @@
-// Tests that the README says the same in English and in Korean, as far as that can be seen without reading either.
+// Tests that the English and the Korean README have the same structure, code, links and numbers.
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 
-/** A number as written, with its unit where that is a symbol, which no language translates. */
+/** A number, with its unit if the unit is a symbol, which is the same in both languages. */
 const NUMBER = /\d(?:[\d.,]*\d)?(?: ?(?:ms|s|MB|x|%)(?![A-Za-z]))?/g;
 
 function linesOf(file: string): string[] {
@@ -24,16 +24,16 @@ function tablesOf(lines: readonly string[]): string[][][][] {
   return tables;
 }
 
-/** Line by line, what is typed, and of the comment behind it, which is translated, that it is there, and its numbers. */
+/** The commands of code lines, and of their translated comments the number and the figures. */
 function codeOf(lines: readonly string[]) {
   const code = lines.filter((line) => line.startsWith('    '));
   return code.map((line) => {
-    const [typed, ...comment] = line.split(' # ');
-    return { typed, comments: comment.length, numbers: numbersIn(comment.join()) };
+    const [command, ...comment] = line.split(' # ');
+    return { command, comments: comment.length, numbers: numbersIn(comment.join()) };
   });
 }
 
-/** Targets of links other than to the README in a language. */
+/** Link targets, except links between the READMEs. */
 function targetsOf(lines: readonly string[]): string[] {
   const found = lines.join('\n').matchAll(/\]\(([^)]+)\)/g);
   const targets = [...found].map(([, target = '']) => target).filter((target) => !/^README(?:\.ko)?\.md$/.test(target));

@@ -20,10 +20,10 @@ export interface Statement {
   readonly id: string;
   /** One sentence: what is so here. */
   readonly text: string;
-  readonly tests?: readonly TestName[];
+  readonly tests?: readonly TestName[] | undefined;
   /** Why there is no test, or what of it has none. */
-  readonly untested?: string;
-  readonly improvements?: readonly Improvement[];
+  readonly untested?: string | undefined;
+  readonly improvements?: readonly Improvement[] | undefined;
 }
 
 export interface Section {
@@ -33,16 +33,3 @@ export interface Section {
   readonly count: number;
   readonly statements: readonly Statement[];
 }
-
-/** Names tests of one file, which is given from `test/` on. */
-export function testsIn(file: string): (title: string) => TestName {
-  return (title) => ({ file: `test/${file}`, title });
-}
-
-/** Every client, destination, policy and state of endpoints with real packets; the whole of it by `make conformance`. */
-export const GRID: TestName = testsIn('integration/nft/conformance.test.ts')('route, trace and packets agree');
-
-/** Random packets in random clusters: what has to happen, and what the ruleset does. */
-export const AGREEMENT: TestName = testsIn('unit/explain/ruleset/agreement.test.ts')(
-  'route and trace agree on random packets in random clusters',
-);

@@ -11,7 +11,8 @@ logs=.cache/kernels/logs
 mkdir -p "$logs"
 
 # The test files of each boot; those of the second use real sockets.
-packets="bpf/without-conntrack-lookup bpf/flows bpf/fragments-and-icmp bpf/flow-ownership bpf/loader nft/render"
+packets="bpf/without-conntrack-lookup bpf/flows bpf/packets-for-the-stack bpf/frontends-and-backends bpf/fragments-and-icmp"
+packets="$packets bpf/flow-ownership bpf/loader bpf/loader-attach bpf/loader-flows nft/render"
 sockets="bpf/traffic fastpath/fast-path-and-nft"
 
 # boot SUITE LOG TEST...

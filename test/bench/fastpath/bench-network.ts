@@ -1,4 +1,5 @@
 // The namespaces of the measurements: a client with a link of its own to a node, which has a routed and a bridged pod.
+import { movePodBehindBridge } from '../../support/bpf/pod-devices.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { type Addresses, NODES, podAddresses } from '../../support/netns/topology.ts';
 import { createWorld, type World } from '../../support/netns/world.ts';
@@ -13,17 +14,13 @@ export const UPLINK = 'uplink';
 const CLIENT_DEVICE = 'straight';
 const BRIDGE = 'cni0';
 
-export interface Link {
-  readonly ifindex: number;
-  readonly address: string;
-  readonly mtu: number;
-}
-
 export async function createBenchNetwork(): Promise<BenchNetwork> {
   const world = await createWorld({ pods: { node1: PODS } });
   try {
     await connect(world);
-    await movePodBehindBridge(world);
+    const namespaces = { node: world.node1, pod: world.pod('bridged') };
+    const devices = { veth: vethOf('bridged'), bridge: BRIDGE, gateway: NODES.node1.gateway };
+    await movePodBehindBridge(namespaces, devices);
     await discardUdp(world);
     return new BenchNetwork(world);
   } catch (error) {
@@ -49,12 +46,6 @@ export class BenchNetwork {
 
   pod(name: PodName): Namespace {
     return this.#world.pod(name);
-  }
-
-  async link(namespace: Namespace, name: string): Promise<Link> {
-    const [found]: Link[] = JSON.parse(await namespace.output('ip', ['-j', 'link', 'show', 'dev', name]));
-    if (found === undefined) throw new Error(`Cannot find device "${name}"`);
-    return found;
   }
 
   /** The device with the address of the pod's gateway. */
@@ -103,25 +94,6 @@ async function connect({ client, node1 }: World): Promise<void> {
       return [`route add ${ip} via ${NODE.ip}`, `route add ${ip6} via ${NODE.ip6}`];
     }),
   );
-}
-
-/** Puts a pod behind a bridge, which takes over the gateway's addresses. */
-async function movePodBehindBridge(world: World): Promise<void> {
-  const { gateway } = NODES.node1;
-  const pod = world.pod('bridged');
-  const veth = vethOf('bridged');
-  await world.node1.configure([
-    `link add name ${BRIDGE} type bridge forward_delay 0 mcast_snooping 0`,
-    `link set dev ${BRIDGE} up`,
-    `address delete ${gateway.ip}/32 dev ${veth}`,
-    `address delete ${gateway.ip6}/128 dev ${veth}`,
-    `link set dev ${veth} master ${BRIDGE}`,
-    `address add ${gateway.ip}/32 dev ${BRIDGE}`,
-    `address add ${gateway.ip6}/128 dev ${BRIDGE} nodad`,
-    `route replace ${pod.ip}/32 dev ${BRIDGE}`,
-    `route replace ${pod.ip6}/128 dev ${BRIDGE}`,
-  ]);
-  await pod.output('ip', ['neigh', 'flush', 'dev', 'eth0']);
 }
 
 /** Datagrams end in the pods before anybody would answer them. Ports come into use again at once. */

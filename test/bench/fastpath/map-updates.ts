@@ -2,10 +2,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { LoaderProcess } from '../../../src/fastpath/loader/loader-process.ts';
 import { encodeFrontend, encodeFrontendKey } from '../../../src/fastpath/maps/entries.ts';
 import { toHex, toShortHex } from '../../../src/fastpath/maps/hex.ts';
+import { LOADER } from '../../support/netns/bpf-mount.ts';
 import { formatMs } from '../report/format.ts';
 import { printTable } from '../report/print-table.ts';
 import { summarize } from '../report/statistics.ts';
@@ -17,7 +17,6 @@ export interface UpdateMeasurement {
   readonly ms: number;
 }
 
-const LOADER = fileURLToPath(new URL('../../../dist/bpf/nftlane-bpf', import.meta.url));
 /** The daemon starts the loader with nothing but its directory. */
 const ENTER_SCRIPT = `#!/bin/sh
 exec unshare --mount --net sh -c 'mount -t bpf bpf "$1" && exec "$0" "$1/nftlane/v1"' '${LOADER}' "$1"

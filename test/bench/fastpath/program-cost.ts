@@ -1,17 +1,10 @@
 // What the programs take by themselves, on packets that never were on a wire.
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
-import {
-  ADDRESSES,
-  BpfNamespace,
-  DEVICE,
-  PASSED,
-  POD_PORT,
-  REDIRECTED,
-  SERVICE_PORT,
-} from '../../support/bpf/bpf-sandbox.ts';
+import { BpfNamespace, PASSED, REDIRECTED } from '../../support/bpf/bpf-namespace.ts';
 import { FlowFrames } from '../../support/bpf/flow-frames.ts';
 import { ACK, SYN } from '../../support/bpf/frames.ts';
+import { ADDRESSES, DEVICE, POD_PORT, SERVICE_PORT } from '../../support/bpf/test-network.ts';
 import { printTable } from '../report/print-table.ts';
 import { summarize } from '../report/statistics.ts';
 
@@ -87,7 +80,7 @@ export async function measurePrograms(): Promise<ProgramCost[]> {
   try {
     await netns.populate();
     for (const family of FAMILIES) await createFlow(netns, family);
-    await netns.putPorts([SERVICE_PORT], [POD_PORT, SERVICE_PORT]);
+    await netns.putPorts({ frontends: [SERVICE_PORT], backends: [POD_PORT, SERVICE_PORT] });
     const costs: ProgramCost[] = [];
     for (const family of FAMILIES) for (const one of CASES) costs.push(await measureCase(netns, one, family));
     return costs;
@@ -111,7 +104,7 @@ async function measureCase(
   family: Family,
 ): Promise<ProgramCost> {
   const line = `${program} ${program === 'pod' ? DEVICE.pod : DEVICE.uplink} 0 ${toHex(bytes(family))}\n`;
-  const { stdout } = await netns.runTool('bpf-harness', ['time', String(REPEAT)], line.repeat(RUNS));
+  const { stdout } = await netns.runTool('bpf-harness', { args: ['time', String(REPEAT)], input: line.repeat(RUNS) });
   const answers = stdout
     .trim()
     .split('\n')

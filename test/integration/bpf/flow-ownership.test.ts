@@ -1,11 +1,12 @@
 // Whose a flow is: conntrack's, ours, or nobody's yet; and what happens when two flows want the same, or the table is full.
 import t from 'tap';
-import { decodeFlow } from '../../../src/fastpath/maps/entries.ts';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
-import { ADDRESSES, BpfNamespace, DEVICE, POD_PORT, SECOND_PORT, SERVICE_PORT } from '../../support/bpf/bpf-sandbox.ts';
-import { FAMILIES, type Family, FlowFrames } from '../../support/bpf/flow-frames.ts';
+import { FAMILIES, type Family } from '../../../src/net/family.ts';
+import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
+import { FlowFrames } from '../../support/bpf/flow-frames.ts';
 import { ACK, SYN } from '../../support/bpf/frames.ts';
-import { PacketExpectations } from '../../support/bpf/packet-assertions.ts';
+import { PacketExpectations } from '../../support/bpf/packet-expectations.ts';
+import { ADDRESSES, DEVICE, POD_PORT, SECOND_PORT, SERVICE_PORT } from '../../support/bpf/test-network.ts';
 
 const netns = await BpfNamespace.create({ load: 'load 64' });
 t.teardown(() => netns.close());
@@ -37,20 +38,20 @@ for (const family of FAMILIES) {
     if (netns.hasConntrackLookup) {
       t.test(`${family} ${protocol}: a flow that conntrack has stays with it`, async (t) => {
         const expect = new PacketExpectations(t, netns);
-        const legs = new FlowFrames({ family, protocol, clientPort: 41_000 });
+        const frames = new FlowFrames({ family, protocol, clientPort: 41_000 });
         await insertConntrackEntry(protocol, { client, port: 41_000, to: node, dport: SERVICE_PORT, via: pod });
-        await expect.passed('uplink', legs.fromClient({ flags: SYN }), 'CONNTRACK');
+        await expect.passed('uplink', frames.fromClient({ flags: SYN }), { as: 'CONNTRACK' });
         await netns.exec('conntrack', '-F');
-        await expect.translated('uplink', legs.fromClient({ flags: SYN }), {
-          to: legs.toPod({ flags: SYN }),
+        await expect.translated('uplink', frames.fromClient({ flags: SYN }), {
+          to: frames.toPod({ flags: SYN }),
           as: 'CREATED',
         });
       });
 
       t.test(`${family} ${protocol}: a port that conntrack uses towards the pod is not taken`, async (t) => {
-        const legs = new FlowFrames({ family, protocol, clientPort: 42_000 });
+        const frames = new FlowFrames({ family, protocol, clientPort: 42_000 });
         await insertConntrackEntry(protocol, { client, port: 42_000, to: pod2, dport: SECOND_PORT, via: pod });
-        const { verdict, bytes } = await netns.runPacket('uplink', legs.fromClient({ flags: SYN }));
+        const { verdict, bytes } = await netns.runPacket('uplink', frames.fromClient({ flags: SYN }));
         await netns.exec('conntrack', '-F');
         t.equal(verdict, 7);
         const mappedPort = sourcePortOf(family, bytes);
@@ -65,26 +66,22 @@ for (const family of FAMILIES) {
         `${family} ${protocol}: answers of a later flow that conntrack has, from the same port, are its own`,
         async (t) => {
           const expect = new PacketExpectations(t, netns);
-          const legs = new FlowFrames({ family, protocol, clientPort: 43_000 });
+          const frames = new FlowFrames({ family, protocol, clientPort: 43_000 });
           const asks = (flags: number, as: string) =>
-            expect.translated('uplink', legs.fromClient({ flags }), { to: legs.toPod({ flags }), as });
+            expect.translated('uplink', frames.fromClient({ flags }), { to: frames.toPod({ flags }), as });
           const answers = (flags: number) =>
-            expect.translated('pod', legs.fromPod({ flags }), { to: legs.toClient({ flags }), as: 'ANSWERED' });
+            expect.translated('pod', frames.fromPod({ flags }), { to: frames.toClient({ flags }), as: 'ANSWERED' });
           await asks(SYN, 'CREATED');
           await answers(SYN | ACK);
           await answers(SYN | ACK);
           await insertConntrackEntry(protocol, { client, port: 43_000, to: pod2, dport: SECOND_PORT, via: pod });
-          await expect.passed('pod', legs.fromPod({ flags: SYN | ACK }), 'CONNTRACK');
+          await expect.passed('pod', frames.fromPod({ flags: SYN | ACK }), { as: 'CONNTRACK' });
           if (protocol === 'tcp') {
-            t.strictSame(
-              await netns.entries(family === 'ip' ? 'flows_v4' : 'flows_v6'),
-              [],
-              'the pod knows of no other connection',
-            );
+            t.strictSame(await netns.flows(family), [], 'the pod knows of no other connection');
           } else {
             await asks(ACK, 'FORWARDED');
             await answers(ACK);
-            await expect.passed('pod', legs.fromPod({ flags: ACK }), 'CONNTRACK');
+            await expect.passed('pod', frames.fromPod({ flags: ACK }), { as: 'CONNTRACK' });
             await netns.exec('conntrack', '-F');
             await answers(ACK);
           }
@@ -127,11 +124,9 @@ for (const family of FAMILIES) {
     await netns.putConfig({ seconds: { tcpSyn: -1000, udpNew: -1000 } });
     await expect.translated('uplink', second.fromClient(more), { to: second.toPod(more), as: 'CREATED' });
     await netns.putConfig();
-    const keys = (await netns.entries(family === 'ip' ? 'flows_v4' : 'flows_v6')).map(([key, value]) =>
-      decodeFlow(family, key, value),
-    );
+    const forward = (await netns.flows(family)).filter(({ direction }) => direction === 'original');
     t.strictSame(
-      keys.filter(({ direction }) => direction === 'original').map(({ other }) => other.port),
+      forward.map(({ other }) => other.port),
       [SECOND_PORT],
     );
   });
@@ -144,43 +139,39 @@ for (const family of FAMILIES) {
     );
     // However slow the machine is, none of them is over meanwhile.
     await netns.putConfig({ seconds: { tcpSyn: 3600, tcpAnswered: 3600 } });
-    for (const legs of flows) await netns.runPacket('uplink', legs.fromClient({ flags: SYN }));
+    for (const frames of flows) await netns.runPacket('uplink', frames.fromClient({ flags: SYN }));
     for (let i = 0; i < 20; i++) {
-      const legs = new FlowFrames({ family, protocol: 'tcp', clientPort: 30_000 + i });
-      await expect.passed('uplink', legs.fromClient({ flags: SYN }), 'FULL');
+      const frames = new FlowFrames({ family, protocol: 'tcp', clientPort: 30_000 + i });
+      await expect.passed('uplink', frames.fromClient({ flags: SYN }), { as: 'FULL' });
     }
-    for (const legs of flows) {
-      await expect.translated('uplink', legs.fromClient(), { to: legs.toPod(), as: 'FORWARDED' });
-      await expect.translated('pod', legs.fromPod(), { to: legs.toClient(), as: 'ANSWERED' });
+    for (const frames of flows) {
+      await expect.translated('uplink', frames.fromClient(), { to: frames.toPod(), as: 'FORWARDED' });
+      await expect.translated('pod', frames.fromPod(), { to: frames.toClient(), as: 'ANSWERED' });
     }
   });
 
   t.test(`${family}: a route that changes is followed`, async (t) => {
     const expect = new PacketExpectations(t, netns);
-    const [legs, more] = [new FlowFrames({ family, protocol: netns.anyProtocol }), { flags: SYN }];
-    await netns.runPacket('uplink', legs.fromClient(more));
-    const map = family === 'ip' ? 'flows_v4' : 'flows_v6';
+    const [frames, more] = [new FlowFrames({ family, protocol: netns.anyProtocol }), { flags: SYN }];
+    await netns.runPacket('uplink', frames.fromClient(more));
     const prefix = family === 'ip' ? '198.51.100.0/24' : 'fd00:2::/64';
     const via = family === 'ip' ? '192.0.3.254' : 'fd00:5::fe';
     const was = family === 'ip' ? '192.0.2.254' : 'fd00:1::fe';
-    const reverse = async () => {
-      const entries = (await netns.entries(map)).map(([key, value]) => decodeFlow(family, key, value));
-      return entries.find(({ direction }) => direction === 'reply');
-    };
+    const reverse = async () => (await netns.flows(family)).find(({ direction }) => direction === 'reply');
     t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.uplink, was]);
     await netns.exec('ip', 'route', 'replace', prefix, 'via', via, 'dev', 'up1');
     let counted: Record<string, number> = {};
     const answers = new Set<string>();
     const until = Date.now() + 20_000;
     while (counted['REROUTED'] === undefined && Date.now() < until) {
-      answers.add(toHex((await netns.runPacket('pod', legs.fromPod())).bytes));
+      answers.add(toHex((await netns.runPacket('pod', frames.fromPod())).bytes));
       counted = await netns.reasonCounts();
     }
     t.equal(counted['REROUTED'], 1);
-    t.strictSame([...answers], [toHex(legs.toClient())], 'translated all the while');
+    t.strictSame([...answers], [toHex(frames.toClient())], 'translated all the while');
     t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.other, via]);
     await netns.exec('ip', 'route', 'replace', prefix, 'via', was, 'dev', 'up0');
     await netns.flush();
-    await expect.translated('uplink', legs.fromClient(more), { to: legs.toPod(more), as: 'CREATED' });
+    await expect.translated('uplink', frames.fromClient(more), { to: frames.toPod(more), as: 'CREATED' });
   });
 }

@@ -1,16 +1,8 @@
 // Fragments, and ICMP errors from the network and from the pod: an owned flow is owned with all that belongs to it.
 import t from 'tap';
-import {
-  ADDRESSES,
-  BpfNamespace,
-  ETHERNET_HEADERS,
-  MAC,
-  MTU,
-  POD_PORT,
-  SECOND_PORT,
-  SERVICE_PORT,
-} from '../../support/bpf/bpf-sandbox.ts';
-import { FAMILIES, FlowFrames } from '../../support/bpf/flow-frames.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
+import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
+import { FlowFrames } from '../../support/bpf/flow-frames.ts';
 import {
   ACK,
   frame,
@@ -18,17 +10,26 @@ import {
   icmpError,
   SYN,
   segment,
+  sequence,
   slicePayload,
   withSegmentChecksum,
 } from '../../support/bpf/frames.ts';
-import { PacketExpectations } from '../../support/bpf/packet-assertions.ts';
+import { PacketExpectations } from '../../support/bpf/packet-expectations.ts';
+import {
+  ADDRESSES,
+  ETHERNET_HEADERS,
+  MAC,
+  MTU,
+  POD_PORT,
+  SECOND_PORT,
+  SERVICE_PORT,
+} from '../../support/bpf/test-network.ts';
 
 const netns = await BpfNamespace.create();
 t.teardown(() => netns.close());
 await netns.populate();
 t.beforeEach(() => netns.flush());
 
-const data = (length: number) => Uint8Array.from({ length }, (_, i) => i);
 /** The IP packet of a frame. */
 const packetOf = (bytes: Uint8Array) => bytes.subarray(14);
 
@@ -38,10 +39,10 @@ for (const family of FAMILIES) {
 
   t.test(`${family}: fragments`, async (t) => {
     const [expect, protocol] = [new PacketExpectations(t, netns), netns.anyProtocol];
-    const there = segment({ protocol, sport: 4000, dport: SERVICE_PORT, flags: SYN, data: data(2000) });
-    const translated = segment({ protocol, sport: 4000, dport: POD_PORT, flags: SYN, data: data(2000) });
-    const back = segment({ protocol, sport: POD_PORT, dport: 4000, data: data(2000) });
-    const backTranslated = segment({ protocol, sport: SERVICE_PORT, dport: 4000, data: data(2000) });
+    const there = segment({ protocol, sport: 4000, dport: SERVICE_PORT, flags: SYN, data: sequence(2000) });
+    const translated = segment({ protocol, sport: 4000, dport: POD_PORT, flags: SYN, data: sequence(2000) });
+    const back = segment({ protocol, sport: POD_PORT, dport: 4000, data: sequence(2000) });
+    const backTranslated = segment({ protocol, sport: SERVICE_PORT, dport: 4000, data: sequence(2000) });
     const [inIp, podIp]: [Ip, Ip] = [
       { src: client, dst: node },
       { src: client, dst: pod, ttl: 63 },
@@ -67,7 +68,7 @@ for (const family of FAMILIES) {
       { ...inIp, fragment: { offset: later.from, more: later.more } },
       cut(there, inIp, later.from, later.to),
     );
-    await expect.passed('uplink', early, 'FRAGMENT');
+    await expect.passed('uplink', early, { as: 'FRAGMENT' });
 
     for (const { from, to, more } of pieces) {
       const fragment = { offset: from, more };
@@ -83,12 +84,12 @@ for (const family of FAMILIES) {
     }
     const slot = (family === 'ip' ? 1 : 3) + (protocol === 'tcp' ? 0 : 1);
     await netns.putBackend(slot, { address: pod, protocol, gen: 5 });
-    await expect.passed('uplink', early, 'STALE');
+    await expect.passed('uplink', early, { as: 'STALE' });
     await netns.putBackend(slot, { address: pod, protocol, gen: 1 });
   });
 
   for (const protocol of netns.protocols) {
-    const legs = new FlowFrames({ family, protocol });
+    const frames = new FlowFrames({ family, protocol });
     const errors =
       family === 'ip'
         ? [
@@ -106,16 +107,16 @@ for (const family of FAMILIES) {
     const headers = family === 'ip' ? 20 : 40;
 
     const begin = async () => {
-      await netns.runPacket('uplink', legs.fromClient({ flags: SYN }));
-      await netns.runPacket('pod', legs.fromPod({ flags: SYN | ACK }));
+      await netns.runPacket('uplink', frames.fromClient({ flags: SYN }));
+      await netns.runPacket('pod', frames.fromPod({ flags: SYN | ACK }));
     };
 
     t.test(`${family} ${protocol}: ICMP errors from the network`, async (t) => {
       const expect = new PacketExpectations(t, netns);
       // What left for the client, further away; whole, as much as must be quoted, and a length that is odd.
-      const answer = { flags: ACK, data: data(101) };
-      const sent = packetOf(legs.toClient(answer));
-      const asPodSent = withSegmentChecksum(packetOf(legs.fromPod({ ...answer, ip: { ttl: 63 } })), sent);
+      const answer = { flags: ACK, data: sequence(101) };
+      const sent = packetOf(frames.toClient(answer));
+      const asPodSent = withSegmentChecksum(packetOf(frames.fromPod({ ...answer, ip: { ttl: 63 } })), sent);
       for (const length of [headers + 8, headers + 21, sent.length]) {
         for (const error of errors) {
           const came = frame(
@@ -128,7 +129,7 @@ for (const family of FAMILIES) {
             { src: router, dst: pod, ttl: 63 },
             icmpError({ ...error, quoted: asPodSent.subarray(0, length) }),
           );
-          await expect.passed('uplink', came, 'NO_FLOW');
+          await expect.passed('uplink', came, { as: 'NO_FLOW' });
           await begin();
           await expect.translated('uplink', came, { to: goes, as: 'ICMP_IN' });
           await netns.flush();
@@ -140,26 +141,26 @@ for (const family of FAMILIES) {
         { src: router, dst: router },
         icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: sent }),
       );
-      await expect.passed('uplink', toAnother, 'OTHER');
+      await expect.passed('uplink', toAnother, { as: 'OTHER' });
       const echo = frame(
         ETHERNET_HEADERS.fromClient,
         { src: client, dst: node },
         icmpError({ type: family === 'ip' ? 8 : 128, code: 0, quoted: sent }),
       );
-      await expect.passed('uplink', echo, 'OTHER');
+      await expect.passed('uplink', echo, { as: 'OTHER' });
       const short = frame(
         ETHERNET_HEADERS.fromClient,
         { src: router, dst: node },
         icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: sent.subarray(0, headers + 7) }),
       );
-      await expect.passed('uplink', short, 'OTHER');
+      await expect.passed('uplink', short, { as: 'OTHER' });
     });
 
     t.test(`${family} ${protocol}: ICMP errors from the pod`, async (t) => {
       const expect = new PacketExpectations(t, netns);
-      const request = { flags: ACK, data: data(33) };
-      const got = packetOf(legs.toPod(request));
-      const asClientSent = withSegmentChecksum(packetOf(legs.fromClient({ ...request, ip: { ttl: 63 } })), got);
+      const request = { flags: ACK, data: sequence(33) };
+      const got = packetOf(frames.toPod(request));
+      const asClientSent = withSegmentChecksum(packetOf(frames.fromClient({ ...request, ip: { ttl: 63 } })), got);
       for (const error of errors) {
         const came = frame(ETHERNET_HEADERS.fromPod, { src: pod, dst: client }, icmpError({ ...error, quoted: got }));
         const goes = frame(
@@ -167,7 +168,7 @@ for (const family of FAMILIES) {
           { src: node, dst: client, ttl: 63 },
           icmpError({ ...error, quoted: asClientSent }),
         );
-        await expect.passed('pod', came, 'NO_FLOW');
+        await expect.passed('pod', came, { as: 'NO_FLOW' });
         await begin();
         await expect.translated('pod', came, { to: goes, as: 'ICMP_OUT' });
         await netns.flush();
@@ -178,7 +179,7 @@ for (const family of FAMILIES) {
         { src: router, dst: client },
         icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: got }),
       );
-      await expect.passed('pod', fromAnother, 'NO_FLOW');
+      await expect.passed('pod', fromAnother, { as: 'NO_FLOW' });
     });
   }
 }
@@ -208,18 +209,18 @@ t.test('ICMP errors of a flow whose client port was changed', async (t) => {
 });
 
 t.test('an IPv6 error that quotes a fragment', async (t) => {
-  const [expect, legs] = [
+  const [expect, frames] = [
     new PacketExpectations(t, netns),
     new FlowFrames({ family: 'ip6', protocol: netns.anyProtocol }),
   ];
   const { node, pod } = ADDRESSES.ip6;
-  await netns.runPacket('uplink', legs.fromClient({ flags: SYN }));
+  await netns.runPacket('uplink', frames.fromClient({ flags: SYN }));
   const ip = { fragment: { offset: 0, more: true } };
-  const more = { data: data(800) };
-  const sent = packetOf(legs.toClient({ ...more, ip }));
-  const podSent = Uint8Array.from(packetOf(legs.fromPod({ ...more, ip: { ...ip, ttl: 63 } })));
+  const more = { data: sequence(800) };
+  const sent = packetOf(frames.toClient({ ...more, ip }));
+  const podSent = Uint8Array.from(packetOf(frames.fromPod({ ...more, ip: { ...ip, ttl: 63 } })));
   // The quoted segment keeps its own sum.
-  const sum = 48 + (legs.spec.protocol === 'tcp' ? 16 : 6);
+  const sum = 48 + (frames.spec.protocol === 'tcp' ? 16 : 6);
   podSent.set(sent.subarray(sum, sum + 2), sum);
   const error = (quoted: Uint8Array) => icmpError({ type: 2, code: 0, restOfHeader: 1280, quoted });
   const came = frame({ from: MAC.router, to: MAC.uplink }, { src: 'fd00:1::fe', dst: node }, error(sent));

@@ -1,9 +1,10 @@
 // The programs for kernels that cannot be asked for conntrack entries: TCP as ever, UDP to nft.
 import t from 'tap';
-import { BpfNamespace } from '../../support/bpf/bpf-sandbox.ts';
-import { FAMILIES, FlowFrames } from '../../support/bpf/flow-frames.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
+import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
+import { FlowFrames } from '../../support/bpf/flow-frames.ts';
 import { ACK, SYN } from '../../support/bpf/frames.ts';
-import { PacketExpectations } from '../../support/bpf/packet-assertions.ts';
+import { PacketExpectations } from '../../support/bpf/packet-expectations.ts';
 
 const netns = await BpfNamespace.create({ load: 'load 64 no-conntrack' });
 t.teardown(() => netns.close());
@@ -13,7 +14,7 @@ for (const family of FAMILIES) {
   t.test(family, async (t) => {
     const expect = new PacketExpectations(t, netns);
     const [tcp, udp] = [new FlowFrames({ family, protocol: 'tcp' }), new FlowFrames({ family, protocol: 'udp' })];
-    await expect.passed('uplink', udp.fromClient(), 'NO_CONNTRACK');
+    await expect.passed('uplink', udp.fromClient(), { as: 'NO_CONNTRACK' });
     await expect.translated('uplink', tcp.fromClient({ flags: SYN }), { to: tcp.toPod({ flags: SYN }), as: 'CREATED' });
     await expect.translated('pod', tcp.fromPod({ flags: SYN | ACK }), {
       to: tcp.toClient({ flags: SYN | ACK }),

@@ -1,16 +1,14 @@
 // The packets of one flow as tests need them: what each side sends, and what the other is to receive.
-
-import { ADDRESSES, ETHERNET_HEADERS, POD_PORT, SERVICE_PORT } from './bpf-sandbox.ts';
+import type { FastPathProtocol } from '../../../src/fastpath/maps/entries.ts';
+import type { Family } from '../../../src/net/family.ts';
 import { frame, type Ip, type Segment, segment } from './frames.ts';
+import { ADDRESSES, ETHERNET_HEADERS, POD_PORT, SERVICE_PORT } from './test-network.ts';
 
-export type Family = 'ip' | 'ip6';
-export type Protocol = 'tcp' | 'udp';
-export const FAMILIES: readonly Family[] = ['ip', 'ip6'];
-export const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp'];
+export const PROTOCOLS: readonly FastPathProtocol[] = ['tcp', 'udp'];
 
 export interface FlowSpec {
   readonly family: Family;
-  readonly protocol: Protocol;
+  readonly protocol: FastPathProtocol;
   readonly clientPort?: number;
   /** As the pod sees it, when it is another. */
   readonly natPort?: number;
@@ -29,9 +27,9 @@ export class FlowFrames {
   constructor(given: FlowSpec) {
     const { node, client, pod } = ADDRESSES[given.family];
     const clientPort = given.clientPort ?? 40_000;
-    const mappedPort = given.natPort ?? clientPort;
+    const natPort = given.natPort ?? clientPort;
     this.node = node;
-    this.spec = { client, pod, servicePort: SERVICE_PORT, ...given, clientPort, natPort: mappedPort };
+    this.spec = { client, pod, servicePort: SERVICE_PORT, ...given, clientPort, natPort };
   }
 
   fromClient({ ip, ...more }: SegmentOverrides = {}): Uint8Array {

@@ -164,6 +164,11 @@ export function mac(text: string): Uint8Array {
   return Uint8Array.from(text.split(':').map((byte) => Number.parseInt(byte, 16)));
 }
 
+/** Bytes 0, 1, 2 and so on. */
+export function sequence(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => i);
+}
+
 function u16(number: number): number[] {
   return [(number >> 8) & 255, number & 255];
 }

@@ -68,3 +68,9 @@ export class LineProcess {
     killGroup(this.child);
   }
 }
+
+/** The words "KEY=VALUE" of a status line. */
+export function parseFields(status: string): Record<string, string> {
+  const pairs = status.split(' ').map((word) => word.split('='));
+  return Object.fromEntries(pairs.filter(({ length }) => length === 2));
+}

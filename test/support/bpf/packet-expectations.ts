@@ -1,7 +1,7 @@
 // What tests say about one packet: handed on as it came and why, or translated into exactly these bytes.
 import type { Test } from 'tap';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
-import { type BpfNamespace, PASSED, REDIRECTED } from './bpf-sandbox.ts';
+import { type BpfNamespace, PASSED, REDIRECTED } from './bpf-namespace.ts';
 
 export type Program = 'uplink' | 'pod';
 export type Options = Parameters<BpfNamespace['runPacket']>[2];
@@ -10,20 +10,20 @@ export class PacketExpectations {
   readonly #t: Test;
   readonly #netns: BpfNamespace;
 
-  constructor(t: Test, place: BpfNamespace) {
+  constructor(t: Test, netns: BpfNamespace) {
     this.#t = t;
-    this.#netns = place;
+    this.#netns = netns;
   }
 
-  /** The packet comes out as it went in, and is counted for that reason. */
-  async passed(program: Program, bytes: Uint8Array, reason: string, options?: Options): Promise<void> {
+  /** The packet goes to the stack unchanged, and is counted for the reason `as`. */
+  async passed(program: Program, bytes: Uint8Array, { as, options }: { as: string; options?: Options }): Promise<void> {
     const { verdict, out, counted } = await this.#run(program, bytes, options);
-    this.#t.equal(verdict, PASSED, `${reason}: handed on`);
-    this.#t.equal(out, toHex(bytes), `${reason}: unchanged`);
-    this.#t.strictSame(counted, [reason], `${reason}: counted`);
+    this.#t.equal(verdict, PASSED, `${as}: handed on`);
+    this.#t.equal(out, toHex(bytes), `${as}: unchanged`);
+    this.#t.strictSame(counted, [as], `${as}: counted`);
   }
 
-  /** The packet is redirected as these bytes, and is counted for these reasons. */
+  /** The packet is redirected as the bytes `to`, and is counted for the reasons `as`. */
   async translated(
     program: Program,
     bytes: Uint8Array,

@@ -1,10 +1,10 @@
 // The listeners of health check node ports: opened, kept and closed as Services come, stay and go.
 
 import type { Log } from '../host/log.ts';
+import { type HttpResponse, HttpServer } from '../host/network/http-server.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
 import { type AddressPort, printAddressPort } from '../net/address-port.ts';
-import { HttpListener, type HttpResponse } from './http-listener.ts';
 
 /** A port that cannot be opened. */
 export interface ListenFailure {
@@ -24,7 +24,7 @@ export interface PortListenersOptions {
 
 /** What one Service has, by address and port as they are printed. */
 interface ServiceListeners {
-  readonly listeners: Map<string, HttpListener>;
+  readonly listeners: Map<string, HttpServer>;
   /** Failures that were told, and last. */
   readonly loggedFailures: Map<string, string>;
 }
@@ -80,7 +80,7 @@ export class PortListeners {
     const current = this.#byService.get(service);
     if (current === undefined || current.listeners.has(address)) return;
     const respond = (): HttpResponse => this.#options.respond(service, at.address);
-    const listener = new HttpListener({ ...at, ipv6Only: true, respond });
+    const listener = new HttpServer({ ...at, ipv6Only: true, respond });
     current.listeners.set(address, listener);
     listener.open().then(
       () => {

@@ -1,6 +1,7 @@
 // What /healthz and /livez answer: the words of kube-proxy, so that probes and load balancers need not know who answers.
+
+import type { HttpResponse } from '../host/network/http-server.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
-import type { HttpResponse } from './http-listener.ts';
 
 export type HealthPath = '/healthz' | '/livez';
 

@@ -1,9 +1,9 @@
 // The server that says how the daemon is: /healthz for load balancers, /livez for the kubelet.
 
 import type { Log } from '../host/log.ts';
+import { type HttpResponse, HttpServer } from '../host/network/http-server.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { type AddressPort, printAddressPort } from '../net/address-port.ts';
-import { HttpListener, type HttpResponse } from './http-listener.ts';
 import { type HealthPath, type ProxyHealthState, proxyHealthResponse } from './proxy-health-response.ts';
 
 export interface ProxyHealthServerOptions {
@@ -28,7 +28,7 @@ const NOT_FOUND: HttpResponse = {
 /** Answers from `open` to `close`, also while nothing is known yet. */
 export class ProxyHealthServer {
   readonly #options: ProxyHealthServerOptions;
-  readonly #listener: HttpListener;
+  readonly #listener: HttpServer;
   #timer: NodeJS.Timeout | undefined;
   /** The failure that was told last: the same one is not told again. */
   #loggedFailure = '';
@@ -36,7 +36,7 @@ export class ProxyHealthServer {
 
   constructor(options: ProxyHealthServerOptions) {
     this.#options = options;
-    this.#listener = new HttpListener({ ...options.address, ipv6Only: false, respond: (path) => this.#respond(path) });
+    this.#listener = new HttpServer({ ...options.address, ipv6Only: false, respond: (path) => this.#respond(path) });
   }
 
   /** Resolves after the first attempt. Rejects with a `ListenError` only when the server must listen and cannot. */

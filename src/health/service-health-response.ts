@@ -1,5 +1,5 @@
 // What a health check node port answers, in the words of kube-proxy.
-import type { HttpResponse } from './http-listener.ts';
+import type { HttpResponse } from '../host/network/http-server.ts';
 
 export interface ServiceHealthState {
   /** `namespace/name`. */

@@ -13,8 +13,8 @@ import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
+import { ask, freePort, occupy, outcome, outcomeOnce } from '../../support/http-client.ts';
 import { waitUntil } from '../../support/wait-until.ts';
-import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
 
 const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] } };
 

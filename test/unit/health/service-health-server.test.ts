@@ -1,9 +1,9 @@
 // Tests of src/health/service-health-server.ts, with real sockets.
 import { Agent } from 'node:http';
 import t, { type Test } from 'tap';
-import { HttpListener } from '../../../src/health/http-listener.ts';
 import type { ListenFailure } from '../../../src/health/port-listeners.ts';
 import { ServiceHealthServer } from '../../../src/health/service-health-server.ts';
+import { HttpServer } from '../../../src/host/network/http-server.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import { commitAll, engineOf } from '../../support/builders/engine.ts';
 import { put, remove } from '../../support/builders/put-objects.ts';
@@ -11,7 +11,7 @@ import { clusterIps, service } from '../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
-import { ask, freePort, occupy, outcome, outcomeOnce } from './ask.ts';
+import { ask, freePort, occupy, outcome, outcomeOnce } from '../../support/http-client.ts';
 
 const HERE = { nodeName: 'n1' };
 
@@ -206,7 +206,7 @@ t.test('ServicePorts sends nobody here for a Service that the kernel refused', a
 
 t.test('ServicePorts opens nothing for other Services, and closes with the daemon', async (t) => {
   const port = await freePort();
-  const opened = t.capture(HttpListener.prototype, 'open', HttpListener.prototype.open);
+  const opened = t.capture(HttpServer.prototype, 'open', HttpServer.prototype.open);
   const external = { externalTrafficPolicy: 'Local', healthCheckNodePort: port };
   const { engine, ports, sync } = start(
     t,

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import t from 'tap';
 import { ListenError, listen } from '../../../../src/host/network/listen.ts';
-import { freePort, occupy } from '../../health/ask.ts';
+import { freePort, occupy } from '../../../support/http-client.ts';
 
 t.test('listen() leaves nothing behind when it fails, however often it is tried', async (t) => {
   const place = { address: '127.0.0.1', port: await freePort(), ipv6Only: true };

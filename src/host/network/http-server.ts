@@ -1,6 +1,6 @@
 // One HTTP server at one address and port that gives short answers.
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { type ListenAddress, listen } from '../host/network/listen.ts';
+import { type ListenAddress, listen } from './listen.ts';
 
 export interface HttpResponse {
   readonly status: number;
@@ -8,7 +8,7 @@ export interface HttpResponse {
   readonly body: string;
 }
 
-export interface HttpListenerOptions extends ListenAddress {
+export interface HttpServerOptions extends ListenAddress {
   /** Gives the answer to a request for this path, which has no query. Must not throw. */
   readonly respond: (path: string) => HttpResponse;
 }
@@ -23,12 +23,12 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** Longer than the pauses between two checks, so that a connection is not closed while the next request is on its way. */
 const KEEP_ALIVE_MS = 65_000;
 
-export class HttpListener {
-  readonly #options: HttpListenerOptions;
+export class HttpServer {
+  readonly #options: HttpServerOptions;
   readonly #server: Server;
   #closed = false;
 
-  constructor(options: HttpListenerOptions) {
+  constructor(options: HttpServerOptions) {
     this.#options = options;
     const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS };
     this.#server = createServer(

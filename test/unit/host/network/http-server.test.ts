@@ -1,19 +1,19 @@
-// Tests of src/health/http-listener.ts.
+// Tests of src/host/network/http-server.ts.
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
-import { HttpListener, type HttpResponse } from '../../../src/health/http-listener.ts';
-import { ListenError } from '../../../src/host/network/listen.ts';
-import { ask, freePort, occupy, outcome } from './ask.ts';
+import { type HttpResponse, HttpServer } from '../../../../src/host/network/http-server.ts';
+import { ListenError } from '../../../../src/host/network/listen.ts';
+import { ask, freePort, occupy, outcome } from '../../../support/http-client.ts';
 
 const ANSWER: HttpResponse = { status: 503, headers: { 'X-Given': 'yes' }, body: 'grün' };
 
 async function listenerAt(host: string, { ipv6Only = false, answer = (_: string) => ANSWER } = {}) {
   const port = await freePort();
-  return { port, listener: new HttpListener({ address: host, port, ipv6Only, respond: answer }) };
+  return { port, listener: new HttpServer({ address: host, port, ipv6Only, respond: answer }) };
 }
 
-t.test('HttpListener answers by path, whatever the method and the query', async (t) => {
+t.test('HttpServer answers by path, whatever the method and the query', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1', { answer: (path) => ({ ...ANSWER, body: path }) });
   await listener.open();
   t.teardown(() => listener.close());
@@ -24,7 +24,7 @@ t.test('HttpListener answers by path, whatever the method and the query', async 
   t.match(await ask({ port, method: 'HEAD', path: '/ab' }), { body: '', headers: { 'content-length': '3' } });
 });
 
-t.test('HttpListener is silent and its port free as soon as it is closed', async (t) => {
+t.test('HttpServer is silent and its port free as soon as it is closed', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   await listener.open();
   const agent = new Agent({ keepAlive: true });
@@ -38,7 +38,7 @@ t.test('HttpListener is silent and its port free as soon as it is closed', async
   await other.leave();
 });
 
-t.test('HttpListener may be closed before it listens', async (t) => {
+t.test('HttpServer may be closed before it listens', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   const opening = listener.open();
   listener.close();
@@ -46,7 +46,7 @@ t.test('HttpListener may be closed before it listens', async (t) => {
   t.equal(await outcome({ port }), 'ECONNREFUSED');
 });
 
-t.test('HttpListener says why it cannot listen, and can be opened later', async (t) => {
+t.test('HttpServer says why it cannot listen, and can be opened later', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   const { leave } = await occupy(port);
   const message = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
@@ -55,12 +55,12 @@ t.test('HttpListener says why it cannot listen, and can be opened later', async 
   await listener.open();
   t.teardown(() => listener.close());
   t.equal(await outcome({ port }), 503);
-  const absent = new HttpListener({ address: '2001:db8::1', port, ipv6Only: true, respond: () => ANSWER });
+  const absent = new HttpServer({ address: '2001:db8::1', port, ipv6Only: true, respond: () => ANSWER });
   const reason = 'no interface of this node has this address';
   await t.rejects(absent.open(), new ListenError(`Cannot listen at [2001:db8::1]:${port}: ${reason}`));
 });
 
-t.test('HttpListener at the unspecified IPv6 address takes IPv4 as well, or leaves it to another', async (t) => {
+t.test('HttpServer at the unspecified IPv6 address takes IPv4 as well, or leaves it to another', async (t) => {
   const both = await listenerAt('::');
   await both.listener.open();
   t.teardown(() => both.listener.close());
@@ -73,7 +73,7 @@ t.test('HttpListener at the unspecified IPv6 address takes IPv4 as well, or leav
   t.equal(await outcome({ port: one.port, host: '::1' }), 503);
 });
 
-t.test('HttpListener goes on after somebody has talked nonsense', async (t) => {
+t.test('HttpServer goes on after somebody has talked nonsense', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   await listener.open();
   t.teardown(() => listener.close());
@@ -84,7 +84,7 @@ t.test('HttpListener goes on after somebody has talked nonsense', async (t) => {
   t.equal(await outcome({ port }), 503);
 });
 
-t.test('HttpListener cuts off whoever is still asking when it is closed', async (t) => {
+t.test('HttpServer cuts off whoever is still asking when it is closed', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   await listener.open();
   const socket = connect(port, '127.0.0.1');

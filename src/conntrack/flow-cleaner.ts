@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { ServiceChange } from '../engine/service-change.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
+import { LogOnce } from '../host/log-once.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
@@ -61,18 +62,17 @@ export class FlowCleaner implements SyncObserver {
   readonly #tracker = new UdpFrontendTracker();
   readonly #reversed = new ReversedFlows();
   readonly #runner: BoundedFrequencyRunner;
-  /** The failure that was told last: the same one is not told again. */
-  #loggedFailure = '';
+  readonly #failures: LogOnce;
   #stopping = false;
   #deletion: Deletion | undefined;
 
   constructor(parts: FlowCleanerParts) {
     this.#parts = parts;
     const { log, clock } = parts;
+    this.#failures = new LogOnce(log);
     const onFailure = (error: unknown, retryInMs: number): void => {
-      const reason = errorMessage(error);
-      if (reason !== this.#loggedFailure) log.warn('cannot remove stale UDP conntrack entries', { reason, retryInMs });
-      this.#loggedFailure = reason;
+      const fields = { reason: errorMessage(error), retryInMs };
+      this.#failures.log('warn', 'cannot remove stale UDP conntrack entries', fields);
     };
     this.#runner = new BoundedFrequencyRunner({
       task: () => this.#run(),
@@ -122,11 +122,11 @@ export class FlowCleaner implements SyncObserver {
       const ms = clock.now() - started;
       this.#parts.onCleanup?.({ ms, deleted });
       if (count > 0) log.info('removed stale UDP conntrack entries', { count, durationMs: Math.round(ms), reason });
-      this.#loggedFailure = '';
+      this.#failures.reset();
     } catch (error) {
       if (!(error instanceof ConntrackError && error.kind === 'missing')) throw error;
       // Without the program there is nothing to be done, and nothing to remember for later.
-      this.#warnMissing(error);
+      this.#failures.log('warn', 'stale UDP conntrack entries are not removed', { reason: error.message });
     }
     const isMorePending = this.#tracker.prune(cutoff);
     if (isMorePending || this.#reversed.size > 0) this.#runner.request();
@@ -178,12 +178,6 @@ export class FlowCleaner implements SyncObserver {
       }
     }
     return deleted;
-  }
-
-  #warnMissing({ message }: ConntrackError): void {
-    if (message === this.#loggedFailure) return;
-    this.#parts.log.warn('stale UDP conntrack entries are not removed', { reason: message });
-    this.#loggedFailure = message;
   }
 
   #nodeAddresses(): ReadonlySet<Address> {

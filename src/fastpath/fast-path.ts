@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
 import type { Commit } from '../controller/sync-observer.ts';
+import { LogOnce } from '../host/log-once.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import { COLLECT_MS } from './flows/flow-collector.ts';
@@ -32,19 +33,19 @@ export class FastPath {
   #isCommitted = false;
   /** As of the last sync that succeeded. */
   #status: FastPathStatus;
-  #lastLogged = '';
 
   constructor(parts: FastPathParts) {
     const { settings, clock, log } = parts;
     this.#parts = parts;
     this.#loader = new LoaderClient({ command: settings.program, directory: settings.directory });
+    const logOnce = new LogOnce(log);
     this.#reconciler = new Reconciler({
       ...parts,
       loader: this.#loader,
       request: (delayMs) => this.#request(delayMs),
       onOtherSize: (maxFlowsInUse) => {
         const details = { maxFlowsInUse, maxFlows: settings.maxFlows };
-        this.#logOnce('warn', 'the fast path keeps its size until it is switched off', details);
+        logOnce.log('warn', 'the fast path keeps its size until it is switched off', details);
       },
     });
     this.#failures = new SyncFailures({ log, clock });
@@ -73,7 +74,7 @@ export class FastPath {
       this.#loader.close();
       throw new FastPathUnusable(`Cannot have the fast path, which is required: ${reason}`);
     }
-    this.#logOnce('warn', 'the fast path is off', { reason });
+    log.warn('the fast path is off', { reason });
     this.#status = inactiveStatus(settings.mode, reason);
     // Programs that a process before this one has attached must be kept in sync, or detached.
     if (this.#probe?.usable && existsSync(settings.directory)) return;
@@ -146,14 +147,8 @@ export class FastPath {
     this.#status = status;
     const { state, reason, uplinks, attach } = status;
     if (previous.state === state && previous.reason === reason) return;
-    if (state === 'off') this.#logOnce('warn', 'the fast path is off', { reason });
-    else this.#logOnce('info', 'the fast path is on', { by: attach, uplinks: uplinks.map(({ name }) => name) });
-  }
-
-  /** Does not log the same message and reason twice in a row. */
-  #logOnce(level: 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>): void {
-    const text = `${message} ${details['reason']}`;
-    if (text !== this.#lastLogged) this.#parts.log[level](message, details);
-    this.#lastLogged = text;
+    const { log } = this.#parts;
+    if (state === 'off') log.warn('the fast path is off', { reason });
+    else log.info('the fast path is on', { by: attach, uplinks: uplinks.map(({ name }) => name) });
   }
 }

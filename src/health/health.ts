@@ -16,7 +16,7 @@ export interface HealthOptions
   readonly engine: Pick<Engine, 'store' | 'node' | 'options' | 'hostAddresses'>;
   /** Where /healthz and /livez are answered; `undefined` for nowhere. */
   readonly address: AddressPort | undefined;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Clock;
   /** Told of each health check node port that cannot be opened, once as long as that lasts. */
   readonly onPortFailure?: ServiceHealthServerOptions['onFailure'];
 }

@@ -1,10 +1,12 @@
 // The listeners of health check node ports: opened, kept and closed as Services come, stay and go.
 
 import type { Log } from '../host/log.ts';
+import { LogOnce } from '../host/log-once.ts';
 import { type HttpResponse, HttpServer } from '../host/network/http-server.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
 import { type AddressPort, printAddressPort } from '../net/address-port.ts';
+import { CONNECTION_LIMITS } from './connection-limits.ts';
 
 /** A port that cannot be opened. */
 export interface ListenFailure {
@@ -22,17 +24,17 @@ export interface PortListenersOptions {
   readonly log: Log;
 }
 
-/** What one Service has, by address and port as they are printed. */
-interface ServiceListeners {
-  readonly listeners: Map<string, HttpServer>;
-  /** Failures that were told, and last. */
-  readonly loggedFailures: Map<string, string>;
+interface PortListener {
+  /** `undefined` when it could not listen: it is retried with the next {@link PortListeners.sync}. */
+  server: HttpServer | undefined;
+  readonly failures: LogOnce;
 }
 
 /** One listener for each Service, address and port. One that cannot listen stands in nobody else's way. */
 export class PortListeners {
   readonly #options: PortListenersOptions;
-  readonly #byService = new Map<string, ServiceListeners>();
+  /** By Service, then by address and port. */
+  readonly #byService = new Map<string, Map<string, PortListener>>();
   readonly #failed = new Set<string>();
 
   constructor(options: PortListenersOptions) {
@@ -60,46 +62,45 @@ export class PortListeners {
   #closeUnwanted(service: string, addresses: readonly AddressPort[]): void {
     this.#failed.delete(service);
     const wanted = new Set(addresses.map(printAddressPort));
-    const current: ServiceListeners = this.#byService.get(service) ?? {
-      listeners: new Map(),
-      loggedFailures: new Map(),
-    };
-    for (const [address, listener] of current.listeners) {
+    const listeners = this.#byService.get(service) ?? new Map<string, PortListener>();
+    for (const [address, { server }] of listeners) {
       if (wanted.has(address)) continue;
-      listener.close();
-      current.listeners.delete(address);
+      server?.close();
+      listeners.delete(address);
     }
-    for (const address of current.loggedFailures.keys())
-      if (!wanted.has(address)) current.loggedFailures.delete(address);
-    if (addresses.length > 0) this.#byService.set(service, current);
+    if (addresses.length > 0) this.#byService.set(service, listeners);
     else this.#byService.delete(service);
   }
 
   #open(service: string, at: AddressPort): void {
+    const { log, respond } = this.#options;
     const address = printAddressPort(at);
-    const current = this.#byService.get(service);
-    if (current === undefined || current.listeners.has(address)) return;
-    const respond = (): HttpResponse => this.#options.respond(service, at.address);
-    const listener = new HttpServer({ ...at, ipv6Only: true, respond });
-    current.listeners.set(address, listener);
-    listener.open().then(
+    const listener = this.#byService.get(service)?.get(address) ?? { server: undefined, failures: new LogOnce(log) };
+    if (listener.server !== undefined) return;
+    this.#byService.get(service)?.set(address, listener);
+    const server = new HttpServer({
+      ...at,
+      ...CONNECTION_LIMITS,
+      ipv6Only: true,
+      respond: () => respond(service, at.address),
+    });
+    listener.server = server;
+    server.open().then(
       () => {
-        if (!current.loggedFailures.delete(address)) return;
-        this.#options.log.info('health checks of a Service are answered after all', { service, address });
+        if (listener.failures.reset())
+          log.info('health checks of a Service are answered after all', { service, address });
       },
       (error: unknown) => {
-        if (current.listeners.get(address) !== listener) return;
-        current.listeners.delete(address);
+        if (listener.server !== server || this.#byService.get(service)?.get(address) !== listener) return;
+        listener.server = undefined;
         this.#failed.add(service);
-        const reason = errorMessage(error);
-        if (current.loggedFailures.get(address) !== reason) this.#reportFailure({ service, port: at.port, reason });
-        current.loggedFailures.set(address, reason);
+        this.#reportFailure(listener.failures, { service, port: at.port, reason: errorMessage(error) });
       },
     );
   }
 
-  #reportFailure(failure: ListenFailure): void {
-    this.#options.log.warn('health checks of a Service are not answered', { ...failure });
-    this.#options.onFailure?.(failure);
+  #reportFailure(failures: LogOnce, failure: ListenFailure): void {
+    const isNew = failures.log('warn', 'health checks of a Service are not answered', { ...failure });
+    if (isNew) this.#options.onFailure?.(failure);
   }
 }

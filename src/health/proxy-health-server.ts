@@ -1,9 +1,11 @@
 // The server that says how the daemon is: /healthz for load balancers, /livez for the kubelet.
 
+import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
-import { type HttpResponse, HttpServer } from '../host/network/http-server.ts';
-import { errorMessage } from '../lib/error-message.ts';
-import { type AddressPort, printAddressPort } from '../net/address-port.ts';
+import type { HttpResponse } from '../host/network/http-server.ts';
+import { RetryingHttpServer } from '../host/network/retrying-http-server.ts';
+import type { AddressPort } from '../net/address-port.ts';
+import { CONNECTION_LIMITS } from './connection-limits.ts';
 import { type HealthPath, type ProxyHealthState, proxyHealthResponse } from './proxy-health-response.ts';
 
 export interface ProxyHealthServerOptions {
@@ -15,10 +17,10 @@ export interface ProxyHealthServerOptions {
   readonly hardFail: boolean;
   /** The pause before it tries again. */
   readonly retryMs?: number;
+  readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Log;
 }
 
-const RETRY_MS = 5_000;
 const NOT_FOUND: HttpResponse = {
   status: 404,
   headers: { 'Content-Type': 'text/plain' },
@@ -28,37 +30,31 @@ const NOT_FOUND: HttpResponse = {
 /** Answers from `open` to `close`, also while nothing is known yet. */
 export class ProxyHealthServer {
   readonly #options: ProxyHealthServerOptions;
-  readonly #listener: HttpServer;
-  #timer: NodeJS.Timeout | undefined;
-  /** The failure that was told last: the same one is not told again. */
-  #loggedFailure = '';
-  #closed = false;
+  readonly #server: RetryingHttpServer;
 
   constructor(options: ProxyHealthServerOptions) {
+    const { address, hardFail, retryMs, clock, log } = options;
     this.#options = options;
-    this.#listener = new HttpServer({ ...options.address, ipv6Only: false, respond: (path) => this.#respond(path) });
+    this.#server = new RetryingHttpServer({
+      ...address,
+      ...CONNECTION_LIMITS,
+      ipv6Only: false,
+      name: 'health',
+      respond: ({ path }) => this.#respond(path),
+      hardFail,
+      retryMs,
+      clock,
+      log,
+    });
   }
 
   /** Resolves after the first attempt. Rejects with a `ListenError` only when the server must listen and cannot. */
-  async open(): Promise<void> {
-    const { address, hardFail, retryMs = RETRY_MS, log } = this.#options;
-    try {
-      await this.#listener.open();
-      if (this.#loggedFailure !== '') log.info('health is answered after all', { address: printAddressPort(address) });
-    } catch (error) {
-      if (hardFail) throw error;
-      if (this.#closed) return;
-      const reason = errorMessage(error);
-      if (reason !== this.#loggedFailure) log.error('health is not answered', { reason, retryInMs: retryMs });
-      this.#loggedFailure = reason;
-      this.#timer = setTimeout(() => void this.open(), retryMs);
-    }
+  open(): Promise<void> {
+    return this.#server.open();
   }
 
   close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#listener.close();
+    this.#server.close();
   }
 
   #respond(path: string): HttpResponse {

@@ -2,7 +2,10 @@
 import { pino } from 'pino';
 import type { LogFormat, LogLevel } from './log-level.ts';
 
-type LogMethod = (message: string, details?: Readonly<Record<string, unknown>>) => void;
+/** Details of a message by name. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+type LogMethod = (message: string, details?: LogFields) => void;
 
 /** Says what happened, with details by name. */
 export type Log = Readonly<Record<LogLevel, LogMethod>>;

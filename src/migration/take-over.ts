@@ -2,6 +2,7 @@
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
+import { LogOnce } from '../host/log-once.ts';
 import { Backoff } from '../lib/backoff.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { KubeProxyLeftovers } from './kube-proxy-leftovers.ts';
@@ -39,11 +40,12 @@ export class TakeOver implements SyncObserver {
   readonly #times: TakeOverTimes;
   readonly #completed = Promise.withResolvers<void>();
   #refusedServices: readonly string[] = [];
-  readonly #logged = new Set<string>();
+  readonly #once: LogOnce;
   #hasRemoved = false;
 
   constructor(options: TakeOverOptions) {
     this.#options = options;
+    this.#once = new LogOnce(options.log);
     this.#times = options.times ?? DEFAULT_TIMES;
   }
 
@@ -62,7 +64,7 @@ export class TakeOver implements SyncObserver {
         await this.#reconcile(signal);
       } catch (error) {
         const reason = errorMessage(error);
-        this.#logOnce('warn', 'cannot look for what kube-proxy has left', { reason });
+        this.#once.log('warn', 'cannot look for what kube-proxy has left', { reason });
       }
       await this.#sleep(pauses.next(), signal);
     }
@@ -71,10 +73,10 @@ export class TakeOver implements SyncObserver {
   async #reconcile(signal: AbortSignal): Promise<void> {
     const { leftovers, mode } = this.#options;
     const found = await leftovers.find();
-    for (const reason of found.failures) this.#logOnce('warn', 'kube-proxy may have left something', { reason });
+    for (const reason of found.failures) this.#once.log('warn', 'kube-proxy may have left something', { reason });
     if (found.leftovers.length === 0) return;
     if (mode === 'no') return this.#logKept(found);
-    this.#logOnce('info', 'found what kube-proxy has left', { leftovers: found.leftovers.join('; ') });
+    this.#once.log('info', 'found what kube-proxy has left', { leftovers: found.leftovers.join('; ') });
     await this.#waitUntilSafe(signal);
     if (signal.aborted) return;
     const tables = await leftovers.removeTables();
@@ -91,7 +93,7 @@ export class TakeOver implements SyncObserver {
     const advice =
       'the rules of two proxies are here; to remove what kube-proxy has left: nftlane cleanup --kube-proxy';
     const details = { leftovers: leftovers.join('; '), advice };
-    this.#logOnce('warn', 'what kube-proxy has left stays, for taking over is switched off', details);
+    this.#once.log('warn', 'what kube-proxy has left stays, for taking over is switched off', details);
   }
 
   /** A Service that only kube-proxy serves must not lose its rules. */
@@ -99,7 +101,7 @@ export class TakeOver implements SyncObserver {
     while (!signal.aborted) {
       const reason = this.#unsafeReason();
       if (reason === undefined) return;
-      this.#logOnce('warn', "kube-proxy's rules stay for now", { reason });
+      this.#once.log('warn', "kube-proxy's rules stay for now", { reason });
       await this.#sleep(this.#times.pollMs, signal);
     }
   }
@@ -128,14 +130,8 @@ export class TakeOver implements SyncObserver {
       else log.warn("kube-proxy's rules were back, and are removed again: does it still run? Stop it", details);
       this.#hasRemoved = true;
     }
-    for (const chain of kept) this.#logOnce('info', "a chain of kube-proxy's stays", { chain });
-    for (const reason of failures) this.#logOnce('warn', "cannot remove all of kube-proxy's", { reason });
-  }
-
-  #logOnce(level: 'info' | 'warn', message: string, details: Readonly<Record<string, unknown>>): void {
-    const text = JSON.stringify([message, details]);
-    if (!this.#logged.has(text)) this.#options.log[level](message, details);
-    this.#logged.add(text);
+    for (const chain of kept) this.#once.log('info', "a chain of kube-proxy's stays", { chain });
+    for (const reason of failures) this.#once.log('warn', "cannot remove all of kube-proxy's", { reason });
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {

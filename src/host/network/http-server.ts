@@ -1,6 +1,13 @@
-// One HTTP server at one address and port that gives short answers.
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+// An HTTP server for short responses, at one address and port.
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import { type ListenAddress, listen } from './listen.ts';
+
+export interface HttpRequest {
+  /** Without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingHttpHeaders;
+}
 
 export interface HttpResponse {
   readonly status: number;
@@ -9,20 +16,20 @@ export interface HttpResponse {
 }
 
 export interface HttpServerOptions extends ListenAddress {
-  /** Gives the answer to a request for this path, which has no query. Must not throw. */
-  readonly respond: (path: string) => HttpResponse;
+  /** Must not throw or reject. */
+  readonly respond: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+  /** More connections are closed at once: they would use up the file descriptors of the daemon. */
+  readonly maxConnections: number;
+  /** How long an idle connection stays open. */
+  readonly keepAliveMs?: number;
 }
 
-/**
- * Load balancers ask from a handful of places. More connections than this at a time are somebody who wants to use up the
- * daemon's file descriptors, and are closed at once.
- */
-const MAX_CONNECTIONS = 200;
 /** A request is one line and a few headers. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Longer than the pauses between two checks, so that a connection is not closed while the next request is on its way. */
-const KEEP_ALIVE_MS = 65_000;
+/** The default of Node.js. */
+const KEEP_ALIVE_MS = 5_000;
 
+/** Responds to any method. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
@@ -30,18 +37,22 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS };
-    this.#server = createServer(
-      { ...timeouts, connectionsCheckingInterval: REQUEST_TIMEOUT_MS },
-      (request, response) => {
-        const { status, headers, body } = options.respond(pathOf(request));
-        response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
-      },
-    );
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    const { respond, maxConnections, keepAliveMs = KEEP_ALIVE_MS } = options;
+    const timeouts = { requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS };
+    this.#server = createServer({ ...timeouts, keepAliveTimeout: keepAliveMs }, async (request, response) => {
+      const { status, headers, body } = await respond(readRequest(request));
+      response.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
+    });
+    this.#server.maxConnections = maxConnections;
   }
 
-  /** Resolves when it listens, or was closed meanwhile. Rejects with a `ListenError`; it can be tried again then. */
+  /** Where it listens; `undefined` while it does not. */
+  get port(): number | undefined {
+    const address = this.#server.address();
+    return typeof address === 'object' ? address?.port : undefined;
+  }
+
+  /** Resolves when it listens, or was closed meanwhile. Rejects with a `ListenError`, and can be retried then. */
   async open(): Promise<void> {
     await listen(this.#server, this.#options);
     // From here on errors are those of single connections, such as one too many for the process.
@@ -57,6 +68,7 @@ export class HttpServer {
   }
 }
 
-function pathOf({ url = '' }: IncomingMessage): string {
-  return url.split('?', 1)[0] ?? '';
+function readRequest({ url = '', headers }: IncomingMessage): HttpRequest {
+  const [path = '', query] = url.split('?', 2);
+  return { path, query: new URLSearchParams(query), headers };
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Nftables } from '../../controller/sync.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
+import { LogOnce } from '../../host/log-once.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { COUNTED_OBJECTS, ConnectionCounts } from './connection-counts.ts';
 
@@ -29,10 +30,11 @@ export class ConnectionReader {
   #notBefore = Number.NEGATIVE_INFINITY;
   #readAt: number | undefined;
   #durationMs = 0;
-  #loggedFailure = '';
+  readonly #failures: LogOnce;
 
   constructor(parts: ConnectionReaderParts) {
     this.#parts = parts;
+    this.#failures = new LogOnce(parts.log);
   }
 
   /** When the kernel was last read, and how long that took, in milliseconds; `undefined` before the first time. */
@@ -51,17 +53,15 @@ export class ConnectionReader {
   }
 
   async #read(): Promise<void> {
-    const { tables, clock, log } = this.#parts;
+    const { tables, clock } = this.#parts;
     const startedAt = clock.now();
     try {
       this.counts.add(await tables.listElements(MAPS));
       this.#readAt = clock.now();
       this.#durationMs = this.#readAt - startedAt;
-      this.#loggedFailure = '';
+      this.#failures.reset();
     } catch (error) {
-      const reason = errorMessage(error);
-      if (reason !== this.#loggedFailure) log.warn('new connections cannot be counted', { reason });
-      this.#loggedFailure = reason;
+      this.#failures.log('warn', 'new connections cannot be counted', { reason: errorMessage(error) });
     }
     const durationMs = clock.now() - startedAt;
     this.#notBefore = startedAt + Math.max(INTERVAL_MS, durationMs / MAX_DUTY_CYCLE);

@@ -1,11 +1,12 @@
 // The HTTP server for scrapers and debuggers, which nothing depends on: it may fail to listen, and tries again.
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
-import { ListenError, listen } from '../../host/network/listen.ts';
+import type { HttpRequest, HttpResponse } from '../../host/network/http-server.ts';
+import { ListenError } from '../../host/network/listen.ts';
+import { RetryingHttpServer } from '../../host/network/retrying-http-server.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { untilAborted } from '../../lib/until-aborted.ts';
-import { type AddressPort, printAddressPort } from '../../net/address-port.ts';
+import type { AddressPort } from '../../net/address-port.ts';
 
 export interface PageResponse {
   /** 200 when absent. */
@@ -14,10 +15,7 @@ export interface PageResponse {
   readonly body: string;
 }
 
-export interface PageRequest {
-  readonly query: URLSearchParams;
-  readonly headers: IncomingHttpHeaders;
-}
+export type PageRequest = Pick<HttpRequest, 'query' | 'headers'>;
 
 export type PageHandler = (question: PageRequest) => PageResponse | Promise<PageResponse>;
 
@@ -35,7 +33,6 @@ export interface DebugServerParts {
 
 export const TEXT_PLAIN = 'text/plain; charset=utf-8';
 
-const RETRY_MS = 5_000;
 /** One scraper and a few people. */
 const MAX_CONNECTIONS = 50;
 
@@ -45,63 +42,49 @@ export class MetricsListenError extends ListenError {}
 /** Answers any method; other paths get 404. */
 export class DebugServer {
   readonly #parts: DebugServerParts;
-  readonly #server: Server;
+  readonly #server: RetryingHttpServer;
 
   constructor(parts: DebugServerParts) {
+    const { address, hardFail, clock, log } = parts;
     this.#parts = parts;
-    this.#server = createServer((request, response) => {
-      const { headers, url = '/' } = request;
-      void this.#respond(url, headers).then(({ status = 200, type, body }) => {
-        const baseHeaders = { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff' };
-        response.writeHead(status, { ...baseHeaders, 'Content-Length': Buffer.byteLength(body) }).end(body);
-      });
+    this.#server = new RetryingHttpServer({
+      ...address,
+      ipv6Only: false,
+      name: 'metrics',
+      maxConnections: MAX_CONNECTIONS,
+      respond: (request) => this.#respond(request),
+      hardFail,
+      clock,
+      log,
     });
-    this.#server.maxConnections = MAX_CONNECTIONS;
-    this.#server.requestTimeout = 10_000;
   }
 
   /** Where it listens; `undefined` while it does not. */
   get port(): number | undefined {
-    const address = this.#server.address();
-    return typeof address === 'object' ? address?.port : undefined;
+    return this.#server.port;
   }
 
-  /**
-   * Serves until the signal aborts. While it cannot listen it says so once, and tries again every five seconds; with
-   * `hardFail` it rejects with {@link MetricsListenError}.
-   */
+  /** Serves until the signal aborts. Rejects with {@link MetricsListenError} where it must listen and cannot. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#listen(signal);
-    this.#server.on('error', () => {});
+    try {
+      await this.#server.open();
+    } catch (error) {
+      throw new MetricsListenError(errorMessage(error), { cause: error });
+    }
     await untilAborted(signal);
     this.#server.close();
-    this.#server.closeAllConnections();
   }
 
-  async #listen(signal: AbortSignal): Promise<void> {
-    const { address, clock, hardFail, log } = this.#parts;
-    let loggedFailure = '';
-    while (!signal.aborted) {
-      try {
-        await listen(this.#server, { ...address, ipv6Only: false });
-        if (loggedFailure !== '') log.info('metrics are served now', { address: printAddressPort(address) });
-        return;
-      } catch (error) {
-        const reason = errorMessage(error);
-        if (hardFail) throw new MetricsListenError(reason, { cause: error });
-        if (reason !== loggedFailure) log.error('metrics cannot be served', { reason, retryInMs: RETRY_MS });
-        loggedFailure = reason;
-        await clock.sleep(RETRY_MS, signal);
-      }
-    }
+  async #respond(request: HttpRequest): Promise<HttpResponse> {
+    const { status = 200, type, body } = await this.#page(request);
+    return { status, headers: { 'Content-Type': type, 'X-Content-Type-Options': 'nosniff' }, body };
   }
 
-  async #respond(url: string, headers: IncomingHttpHeaders): Promise<PageResponse> {
-    const [path = '', query = ''] = url.split('?', 2);
+  async #page({ path, query, headers }: HttpRequest): Promise<PageResponse> {
     const page = Object.hasOwn(this.#parts.pages, path) ? this.#parts.pages[path] : undefined;
     if (page === undefined) return { status: 404, type: TEXT_PLAIN, body: '404 page not found\n' };
     try {
-      return await page({ query: new URLSearchParams(query), headers });
+      return await page({ query, headers });
     } catch (error) {
       const reason = errorMessage(error);
       this.#parts.log.error('a page cannot be served', { path, reason });

@@ -155,10 +155,12 @@ t.test('Health tries again where somebody else listens, or gives up where it mus
   t.strictSame(lines, []);
   using soft = new Health({ ...given, hardFail: false });
   await soft.open();
-  t.strictSame(lines, [{ level: 'error', message: 'health is not answered', details: { reason, retryInMs: 5 } }]);
+  const details = { server: 'health', reason, retryInMs: 5 };
+  t.strictSame(lines, [{ level: 'error', message: 'HTTP server cannot listen', details }]);
   await leave();
   t.equal(await outcomeOnce(200, { port, path: '/livez' }), 200);
-  t.match(lines.slice(1), [{ message: 'health is answered after all', details: { address: `127.0.0.1:${port}` } }]);
+  const listening = { server: 'health', address: `127.0.0.1:${port}` };
+  t.match(lines.slice(1), [{ message: 'HTTP server listens now', details: listening }]);
   soft[Symbol.dispose]();
   t.equal(await outcome({ port, path: '/livez' }), 'ECONNREFUSED');
 });

@@ -2,19 +2,20 @@
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
-import { type HttpResponse, HttpServer } from '../../../../src/host/network/http-server.ts';
+import { type HttpRequest, type HttpResponse, HttpServer } from '../../../../src/host/network/http-server.ts';
 import { ListenError } from '../../../../src/host/network/listen.ts';
 import { ask, freePort, occupy, outcome } from '../../../support/http-client.ts';
 
+const LIMITS = { maxConnections: 200, keepAliveMs: 65_000 };
 const ANSWER: HttpResponse = { status: 503, headers: { 'X-Given': 'yes' }, body: 'grün' };
 
-async function listenerAt(host: string, { ipv6Only = false, answer = (_: string) => ANSWER } = {}) {
+async function listenerAt(host: string, { ipv6Only = false, answer = (_: HttpRequest) => ANSWER } = {}) {
   const port = await freePort();
-  return { port, listener: new HttpServer({ address: host, port, ipv6Only, respond: answer }) };
+  return { port, listener: new HttpServer({ address: host, port, ipv6Only, respond: answer, ...LIMITS }) };
 }
 
 t.test('HttpServer answers by path, whatever the method and the query', async (t) => {
-  const { port, listener } = await listenerAt('127.0.0.1', { answer: (path) => ({ ...ANSWER, body: path }) });
+  const { port, listener } = await listenerAt('127.0.0.1', { answer: ({ path }) => ({ ...ANSWER, body: path }) });
   await listener.open();
   t.teardown(() => listener.close());
   for (const method of ['GET', 'POST', 'DELETE']) {
@@ -55,7 +56,7 @@ t.test('HttpServer says why it cannot listen, and can be opened later', async (t
   await listener.open();
   t.teardown(() => listener.close());
   t.equal(await outcome({ port }), 503);
-  const absent = new HttpServer({ address: '2001:db8::1', port, ipv6Only: true, respond: () => ANSWER });
+  const absent = new HttpServer({ address: '2001:db8::1', port, ipv6Only: true, respond: () => ANSWER, ...LIMITS });
   const reason = 'no interface of this node has this address';
   await t.rejects(absent.open(), new ListenError(`Cannot listen at [2001:db8::1]:${port}: ${reason}`));
 });

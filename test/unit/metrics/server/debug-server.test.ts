@@ -93,7 +93,7 @@ t.test('DebugServer waits for a port that is taken, saying so once', async (t) =
   await waitUntil('attempts', () => clock.sleeps.length >= 3);
   t.strictSame(clock.sleeps.slice(0, 3), [5_000, 5_000, 5_000]);
   const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
-  t.match(lines, [{ level: 'error', details: { reason, retryInMs: 5000 } }]);
+  t.match(lines, [{ level: 'error', details: { server: 'metrics', reason, retryInMs: 5000 } }]);
   t.equal(lines.length, 1);
   other.close();
   await waitUntil('port', () => server.port === port);

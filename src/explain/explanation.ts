@@ -102,5 +102,6 @@ function reasonFor(
     if (!backend.isLocal) return `${isRemote}, and this client may use endpoints of this node only`;
     return 'not for this client';
   }
-  return explainBackend(backend, selection, endpointUsage, { nodeName: engine.node.name, zone: engine.node.zone });
+  const node = { nodeName: engine.node.name, zone: engine.node.zone };
+  return explainBackend(backend, { selection, usage: endpointUsage, node });
 }

@@ -111,7 +111,7 @@ function viewService(service: Service, context: Context): ServiceView {
 
 function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: Context): PortView {
   const slotsByFrontend = port.frontends.map((frontend) => slotsOf(frontend, kernel));
-  const nodeTopology = { nodeName: engine.node.name, zone: engine.node.zone };
+  const node = { nodeName: engine.node.name, zone: engine.node.zone };
   return {
     name: port.port.name,
     family: port.family === 'ip' ? 'IPv4' : 'IPv6',
@@ -120,7 +120,7 @@ function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: 
     topology: port.selection.topologyMode,
     frontends: port.frontends.map((frontend) => viewFrontend(service, frontend, port, { engine, kernel })),
     endpoints: port.backends.map((backend) => {
-      const reason = explainBackend(backend, port.selection, port.endpointUsage, nodeTopology);
+      const reason = explainBackend(backend, { selection: port.selection, usage: port.endpointUsage, node });
       const selected = isSelected(backend, port);
       const withoutWeight = selected && service.weights[backend.address] === 0;
       return viewEndpoint(backend, slotsByFrontend, {

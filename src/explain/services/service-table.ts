@@ -89,7 +89,7 @@ function entriesOf(service: Service, slices: readonly EndpointSlice[], node: Res
     service.ports.flatMap((port) => {
       const backends = backendsOf(slices, { port, family, nodeName: node.name });
       const usable = usableBackends(backends, node);
-      const frontends = frontendsOf(service, port, family);
+      const frontends = frontendsOf(service, { port, family });
       return frontends.map((frontend) => ({ service, kind: frontend.kind, frontend, backends, usable }));
     }),
   );

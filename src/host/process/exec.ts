@@ -1,5 +1,5 @@
-// Running a program and waiting for its end: whoever lives longer is in `follow.ts`, and the nft session.
-import { spawn } from 'node:child_process';
+// Runs a program to its end. Long-lived programs are in line-process.ts.
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 export interface ExecResult {
@@ -11,9 +11,9 @@ export interface ExecResult {
 export interface ExecOptions {
   /** Written to standard input, which is then closed. */
   readonly input?: string;
-  /** The program is killed when it takes longer. */
+  /** The program is killed after this time. */
   readonly timeoutMs: number;
-  /** Takes standard output line by line instead of gathering it. When it throws, the program is killed. */
+  /** Receives standard output line by line, which is then not collected. The program is killed when it throws. */
   readonly onLine?: (line: string) => void;
   /** The program is killed when it aborts. */
   readonly signal?: AbortSignal | undefined;
@@ -22,7 +22,7 @@ export interface ExecOptions {
 /** The program could not be started, was killed, or took too long. */
 export class ExecError extends Error {
   override readonly name = 'ExecError';
-  /** `not-found` when there is no such program. */
+  /** `not-found`: there is no such program in PATH. */
   readonly kind: 'not-found' | 'failed';
 
   constructor(message: string, { kind, cause }: { kind: ExecError['kind']; cause?: unknown }) {
@@ -32,13 +32,13 @@ export class ExecError extends Error {
 }
 
 /**
- * Runs a program without a shell. Resolves with its exit status whatever that is; rejects with {@link ExecError}, or what
- * `onLine` has thrown.
+ * Runs a program without a shell. Resolves whatever its exit status is. Rejects with {@link ExecError}, or with the error
+ * that `onLine` threw.
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
-  const { input = '', timeoutMs, onLine, signal } = options;
+  const { input = '', timeoutMs, signal } = options;
   if (signal?.aborted) {
-    return Promise.reject(new ExecError(`Cannot run "${command}": it is not wanted any more`, { kind: 'failed' }));
+    return Promise.reject(new ExecError(`Cannot run "${command}": it was canceled`, { kind: 'failed' }));
   }
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'pipe' });
@@ -52,35 +52,14 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     };
     child.on('error', (cause: NodeJS.ErrnoException) => {
       cleanUp();
-      const notFound = cause.code === 'ENOENT';
-      const reason = notFound ? 'there is no such program in PATH' : cause.message;
-      reject(new ExecError(`Cannot run "${command}": ${reason}`, { kind: notFound ? 'not-found' : 'failed', cause }));
+      reject(startError(command, cause));
     });
-    // One that cannot be started for want of file descriptors has no streams, and no end besides the error.
+    // Without free file descriptors there are no streams, and `error` is the only event.
     if (child.pid === undefined) return;
-    let [stdout, stderr] = ['', ''];
-    let callbackError: { readonly error: unknown } | undefined;
-    child.stdout.setEncoding('utf8');
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
-    if (onLine === undefined) {
-      child.stdout.on('data', (text: string) => {
-        stdout += text;
-      });
-    } else {
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        if (callbackError !== undefined) return;
-        try {
-          onLine(line);
-        } catch (error) {
-          callbackError = { error };
-          kill();
-        }
-      });
-    }
+    const output = collectOutput(child, options);
     child.on('close', (status, signalName) => {
       cleanUp();
+      const { stdout, stderr, callbackError } = output;
       if (callbackError !== undefined) reject(callbackError.error);
       else if (status !== null) resolve({ status, stdout, stderr });
       else
@@ -90,4 +69,41 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
     child.stdin.on('error', () => {});
     child.stdin.end(input);
   });
+}
+
+function startError(command: string, cause: NodeJS.ErrnoException): ExecError {
+  const kind = cause.code === 'ENOENT' ? 'not-found' : 'failed';
+  const reason = kind === 'not-found' ? 'there is no such program in PATH' : cause.message;
+  return new ExecError(`Cannot run "${command}": ${reason}`, { kind, cause });
+}
+
+interface Output {
+  stdout: string;
+  stderr: string;
+  callbackError: { readonly error: unknown } | undefined;
+}
+
+/** Collects the output of a child, or passes its lines on until `onLine` throws, which kills the child. */
+function collectOutput(child: ChildProcessWithoutNullStreams, { onLine }: Pick<ExecOptions, 'onLine'>): Output {
+  const output: Output = { stdout: '', stderr: '', callbackError: undefined };
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text;
+  });
+  child.stdout.setEncoding('utf8');
+  if (onLine === undefined) {
+    child.stdout.on('data', (text: string) => {
+      output.stdout += text;
+    });
+    return output;
+  }
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (output.callbackError !== undefined) return;
+    try {
+      onLine(line);
+    } catch (error) {
+      output.callbackError = { error };
+      child.kill('SIGKILL');
+    }
+  });
+  return output;
 }

@@ -20,7 +20,10 @@ export interface Frontend {
 }
 
 /** All frontends of one port in one family. The same address given twice is one frontend, of the kind listed first here. */
-export function frontendsOf(service: Service, servicePort: ServicePort, family: Family): Frontend[] {
+export function frontendsOf(
+  service: Service,
+  { port: servicePort, family }: { port: ServicePort; family: Family },
+): Frontend[] {
   const clusterIp = service.clusterIps[family];
   if (clusterIp === undefined) return [];
   const ofFamily = (address: Address): boolean => familyOf(address) === family;
@@ -56,7 +59,9 @@ export function frontendsOf(service: Service, servicePort: ServicePort, family: 
 
 /** All frontends of a Service. */
 export function allFrontends(service: Service): Frontend[] {
-  return familiesOf(service).flatMap((family) => service.ports.flatMap((port) => frontendsOf(service, port, family)));
+  return familiesOf(service).flatMap((family) =>
+    service.ports.flatMap((port) => frontendsOf(service, { port, family })),
+  );
 }
 
 /** Which lists of backends these frontends of one port need. */

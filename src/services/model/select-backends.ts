@@ -32,7 +32,10 @@ export interface Selection {
  * Ready backends are used, narrowed by hints; where none is ready, those that still serve while they terminate
  * (KEP-1669). The cluster's and the local list fall back on their own, and hints never narrow the local one.
  */
-export function selectBackends(backends: readonly Backend[], node: NodeTopology, usage: EndpointUsage): Selection {
+export function selectBackends(
+  backends: readonly Backend[],
+  { usage, node }: { usage: EndpointUsage; node: NodeTopology },
+): Selection {
   const topologyMode = usage.cluster ? topologyModeFromHints(backends, node) : 'all';
   const cluster = usage.cluster
     ? readyOrServingTerminating(backends, (backend) => isAvailableForTopology(backend, topologyMode, node))
@@ -82,29 +85,24 @@ function readyOrServingTerminating(
   return ready.length > 0 ? ready : candidates.filter(isServingTerminating);
 }
 
-/** Why a backend is used, or is not, in words for an operator. */
+/** The reason why a backend is used or not used, for operators. */
 export function explainBackend(
   backend: Backend,
-  selection: Selection,
-  usage: EndpointUsage,
-  node: NodeTopology,
+  { selection, usage, node }: { selection: Selection; usage: EndpointUsage; node: NodeTopology },
 ): string {
-  const inCluster = selection.cluster.includes(backend);
-  const servingTerminating = isServingTerminating(backend) && !backend.ready;
-  if (inCluster || selection.local.includes(backend)) {
-    const scope = inCluster ? '' : ', for clients under the Local policy';
-    const onThisNode = inCluster ? '' : ' of this node';
-    return servingTerminating
-      ? `terminating, but still serving, and no endpoint${onThisNode} is ready${scope}`
-      : `ready${scope}`;
-  }
+  if (selection.cluster.includes(backend)) return usedReason(backend, { scope: '', place: '' });
+  if (selection.local.includes(backend))
+    return usedReason(backend, { scope: ', for clients under the Local policy', place: ' of this node' });
   const notOnThisNode = `on node ${backend.nodeName || '(none)'}, and internalTrafficPolicy is Local`;
-  if (!backend.ready) {
-    if (servingTerminating)
-      return usage.cluster || backend.isLocal ? 'terminating, and there are ready endpoints' : notOnThisNode;
+  if (!backend.ready && !isServingTerminating(backend))
     return backend.terminating ? 'terminating and no longer serving' : 'not ready';
-  }
+  if (!backend.ready)
+    return usage.cluster || backend.isLocal ? 'terminating, and there are ready endpoints' : notOnThisNode;
   if (!usage.cluster) return notOnThisNode;
   if (selection.topologyMode === 'same-node') return `hinted for other nodes than ${node.nodeName}`;
   return `hinted for other zones than ${node.zone ?? '(none)'}`;
+}
+
+function usedReason({ ready }: Backend, { scope, place }: { scope: string; place: string }): string {
+  return ready ? `ready${scope}` : `terminating, but still serving, and no endpoint${place} is ready${scope}`;
 }

@@ -29,7 +29,7 @@ export function modelService(
   const sliceList = [...slices];
   return familiesOf(service).flatMap((family) =>
     service.ports.map((port) => {
-      const frontends = frontendsOf(service, port, family);
+      const frontends = frontendsOf(service, { port, family });
       const usage = endpointUsage(frontends, service);
       const backends = backendsOf(sliceList, { port, family, nodeName: node.nodeName });
       const name = port.name === '' ? service.key : `${service.key}:${port.name}`;
@@ -40,7 +40,7 @@ export function modelService(
         frontends,
         backends,
         endpointUsage: usage,
-        selection: selectBackends(backends, node, usage),
+        selection: selectBackends(backends, { usage, node }),
       };
     }),
   );

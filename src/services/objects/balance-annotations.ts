@@ -20,7 +20,7 @@ export function readBalance(annotations: JsonObject, issues: IssueCollector): Ba
   const value = annotations[BALANCE_ANNOTATION] ?? 'random';
   if (value === 'random' || value === 'source-hash' || value === 'maglev') return value;
   const field = `metadata.annotations["${BALANCE_ANNOTATION}"]`;
-  issues.add(field, value, 'must be random, source-hash or maglev', 'random holds');
+  issues.add({ field, value, reason: 'must be random, source-hash or maglev', effect: 'random holds' });
   return 'random';
 }
 
@@ -37,7 +37,12 @@ export function readWeights(annotations: JsonObject, issues: IssueCollector): Re
       weights[address] = weight;
     } else {
       const reason = `must be an IP address, "=" and a whole number from 0 to ${MAX_WEIGHT}`;
-      issues.add(`metadata.annotations["${WEIGHTS_ANNOTATION}"]`, entry.trim(), reason, 'this weight is left out');
+      issues.add({
+        field: `metadata.annotations["${WEIGHTS_ANNOTATION}"]`,
+        value: entry.trim(),
+        reason,
+        effect: 'this weight is left out',
+      });
     }
   }
   return weights;

@@ -68,7 +68,12 @@ export function readEndpointSlice(object: unknown): ReadResult<EndpointSlice> {
   const issues = new IssueCollector('EndpointSlice', key);
   if (family === undefined) {
     if (slice['addressType'] === 'FQDN') return { key, skipped: 'its addresses are names (FQDN)', issues: [] };
-    issues.add('addressType', slice['addressType'], 'must be IPv4 or IPv6', 'the slice is left out');
+    issues.add({
+      field: 'addressType',
+      value: slice['addressType'],
+      reason: 'must be IPv4 or IPv6',
+      effect: 'the slice is left out',
+    });
     return { key, issues: issues.all };
   }
   const value: EndpointSlice = {
@@ -90,8 +95,10 @@ function readPorts(value: unknown, issues: IssueCollector): SlicePort[] {
     const protocol = parseProtocol(asString(apiProtocol) || 'TCP');
     const path = `ports[${index}]`;
     const effect = 'this port is left out';
-    if (!isPort(port)) issues.add(`${path}.port`, port, 'must be a whole number from 1 to 65535', effect);
-    else if (protocol === undefined) issues.add(`${path}.protocol`, apiProtocol, 'must be TCP, UDP or SCTP', effect);
+    if (!isPort(port))
+      issues.add({ field: `${path}.port`, value: port, reason: 'must be a whole number from 1 to 65535', effect });
+    else if (protocol === undefined)
+      issues.add({ field: `${path}.protocol`, value: apiProtocol, reason: 'must be TCP, UDP or SCTP', effect });
     else ports.push({ name: asString(name), protocol, port });
   }
   return ports;
@@ -105,7 +112,12 @@ function readEndpoints(value: unknown, family: Family, issues: IssueCollector): 
     const address = parseAddress(asString(first));
     if (address === undefined || familyOf(address) !== family) {
       const expected = family === 'ip' ? 'an IPv4 address' : 'an IPv6 address';
-      issues.add(`endpoints[${index}].addresses[0]`, first, `is not ${expected}`, 'this endpoint is left out');
+      issues.add({
+        field: `endpoints[${index}].addresses[0]`,
+        value: first,
+        reason: `is not ${expected}`,
+        effect: 'this endpoint is left out',
+      });
       continue;
     }
     const { ready, serving, terminating } = asObject(conditions);

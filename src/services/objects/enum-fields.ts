@@ -25,6 +25,11 @@ export function validateEnumFields(spec: JsonObject, issues: IssueCollector): vo
   for (const { field, values, effect } of ENUM_FIELDS) {
     const value = spec[field] ?? '';
     if (value === '' || values.some((allowed) => allowed === value)) continue;
-    issues.add(`spec.${field}`, value, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`, effect);
+    issues.add({
+      field: `spec.${field}`,
+      value,
+      reason: `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`,
+      effect,
+    });
   }
 }

@@ -59,7 +59,13 @@ function readPodCidrs(cidrs: readonly unknown[], issues: IssueCollector): Partia
   const podCidrs: Partial<Record<Family, Prefix>> = {};
   for (const [index, cidr] of cidrs.entries()) {
     const prefix = parsePrefix(asString(cidr));
-    if (prefix === undefined) issues.add(`spec.podCIDRs[${index}]`, cidr, 'is not a CIDR block', 'it is left out');
+    if (prefix === undefined)
+      issues.add({
+        field: `spec.podCIDRs[${index}]`,
+        value: cidr,
+        reason: 'is not a CIDR block',
+        effect: 'it is left out',
+      });
     else podCidrs[prefix.family] ??= prefix;
   }
   return podCidrs;

@@ -44,6 +44,11 @@ export function isShortName(name: string): boolean {
   return name.length <= SHORT_NAME_MAX && isObjectName(name);
 }
 
+/** A {@link ValidationIssue} before its object is named and its value printed. */
+interface Issue extends Omit<ValidationIssue, 'object' | 'value'> {
+  readonly value: unknown;
+}
+
 /** Gathers the issues of one object. */
 export class IssueCollector {
   readonly #object: string;
@@ -53,7 +58,7 @@ export class IssueCollector {
     this.#object = `${kind} ${key === '' ? '(without a name)' : key}`;
   }
 
-  add(field: string, value: unknown, reason: string, effect: string): void {
+  add({ field, value, reason, effect }: Issue): void {
     this.all.push({ object: this.#object, field, value: formatValue(value), reason, effect });
   }
 }
@@ -89,6 +94,11 @@ function isValidName(name: string, { short }: { short: boolean }): boolean {
 export function readUnnamed<T>(kind: string, metadata: JsonObject, { short = false } = {}): ReadResult<T> {
   const issues = new IssueCollector(kind, '');
   const field = isValidName(asString(metadata['name']), { short }) ? 'namespace' : 'name';
-  issues.add(`metadata.${field}`, metadata[field], 'is not a valid object name', 'the object is left out');
+  issues.add({
+    field: `metadata.${field}`,
+    value: metadata[field],
+    reason: 'is not a valid object name',
+    effect: 'the object is left out',
+  });
   return { key: '', issues: issues.all };
 }

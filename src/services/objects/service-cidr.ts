@@ -18,7 +18,13 @@ export function readServiceCidr(object: unknown): ReadResult<ServiceCidr> {
   const cidrs: Prefix[] = [];
   for (const [index, cidr] of asArray(asObject(spec)['cidrs']).entries()) {
     const prefix = parsePrefix(asString(cidr));
-    if (prefix === undefined) issues.add(`spec.cidrs[${index}]`, cidr, 'is not a CIDR block', 'it is left out');
+    if (prefix === undefined)
+      issues.add({
+        field: `spec.cidrs[${index}]`,
+        value: cidr,
+        reason: 'is not a CIDR block',
+        effect: 'it is left out',
+      });
     else cidrs.push(prefix);
   }
   return { key, value: { key, cidrs }, issues: issues.all };

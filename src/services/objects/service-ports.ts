@@ -23,7 +23,12 @@ export function readServicePorts(value: unknown, issues: IssueCollector): Servic
     const byName = `${port.name} ${port.protocol}`;
     const byNumber = `${port.port} ${port.protocol}`;
     if (names.has(byName) || numbers.has(byNumber)) {
-      issues.add(`spec.ports[${index}]`, entry, 'repeats the name or number of a port before it', PORT_IGNORED);
+      issues.add({
+        field: `spec.ports[${index}]`,
+        value: entry,
+        reason: 'repeats the name or number of a port before it',
+        effect: PORT_IGNORED,
+      });
       continue;
     }
     names.add(byName);
@@ -32,7 +37,12 @@ export function readServicePorts(value: unknown, issues: IssueCollector): Servic
     const repeats = port.nodePort !== 0 && nodePorts.has(byNodePort);
     if (repeats) {
       const field = `spec.ports[${index}].nodePort`;
-      issues.add(field, port.nodePort, 'repeats the node port of a port before it', 'this node port is left out');
+      issues.add({
+        field,
+        value: port.nodePort,
+        reason: 'repeats the node port of a port before it',
+        effect: 'this node port is left out',
+      });
     }
     nodePorts.add(byNodePort);
     ports.push(repeats ? { ...port, nodePort: 0 } : port);
@@ -47,13 +57,33 @@ function readPort(port: JsonObject, path: string, issues: IssueCollector): Servi
   const protocol = parseProtocol(asString(port['protocol']) || 'TCP');
   const nodePort = port['nodePort'] ?? 0;
   if (name !== '' && !isShortName(name)) {
-    issues.add(`${path}.name`, port['name'], 'is not a valid port name', PORT_IGNORED);
+    issues.add({
+      field: `${path}.name`,
+      value: port['name'],
+      reason: 'is not a valid port name',
+      effect: PORT_IGNORED,
+    });
   } else if (protocol === undefined) {
-    issues.add(`${path}.protocol`, port['protocol'], 'must be TCP, UDP or SCTP', PORT_IGNORED);
+    issues.add({
+      field: `${path}.protocol`,
+      value: port['protocol'],
+      reason: 'must be TCP, UDP or SCTP',
+      effect: PORT_IGNORED,
+    });
   } else if (!isPort(port['port'])) {
-    issues.add(`${path}.port`, port['port'], 'must be a whole number from 1 to 65535', PORT_IGNORED);
+    issues.add({
+      field: `${path}.port`,
+      value: port['port'],
+      reason: 'must be a whole number from 1 to 65535',
+      effect: PORT_IGNORED,
+    });
   } else if (nodePort !== 0 && !isPort(nodePort)) {
-    issues.add(`${path}.nodePort`, nodePort, 'must be a whole number from 1 to 65535', 'this node port is left out');
+    issues.add({
+      field: `${path}.nodePort`,
+      value: nodePort,
+      reason: 'must be a whole number from 1 to 65535',
+      effect: 'this node port is left out',
+    });
     return { name, protocol, port: port['port'], nodePort: 0 };
   } else {
     return { name, protocol, port: port['port'], nodePort };

@@ -107,7 +107,12 @@ function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Recor
     ipFamilies.length > 0 && all.length > 0 ? all.slice(0, ipFamilies.length) : [single || (all[0] ?? '')];
   if (ipFamilies.length === 0 && all.length > 1) {
     const effect = `${candidates[0]} alone is served`;
-    issues.add('spec.ipFamilies', spec['ipFamilies'], 'must name the family of each of spec.clusterIPs', effect);
+    issues.add({
+      field: 'spec.ipFamilies',
+      value: spec['ipFamilies'],
+      reason: 'must name the family of each of spec.clusterIPs',
+      effect,
+    });
   }
   const clusterIps: Partial<Record<Family, Address>> = {};
   for (const [index, candidate] of candidates.entries()) {
@@ -115,7 +120,7 @@ function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Recor
     const field = candidates === all || all.length > 0 ? `spec.clusterIPs[${index}]` : 'spec.clusterIP';
     const address = parseAddress(candidate);
     if (address === undefined) {
-      issues.add(field, candidate, 'is not an IP address', 'this cluster IP is left out');
+      issues.add({ field, value: candidate, reason: 'is not an IP address', effect: 'this cluster IP is left out' });
     } else {
       clusterIps[familyOf(address)] ??= address;
     }
@@ -133,7 +138,13 @@ function readAddresses(
     const trimmed = asString(entry).trim();
     if (trimmed === '') continue;
     const address = parseAddress(trimmed);
-    if (address === undefined) issues.add(fieldOf(index), entry, 'is not an IP address', 'this address is left out');
+    if (address === undefined)
+      issues.add({
+        field: fieldOf(index),
+        value: entry,
+        reason: 'is not an IP address',
+        effect: 'this address is left out',
+      });
     else addresses.add(address);
   }
   return [...addresses];
@@ -161,7 +172,12 @@ function effectiveExternalTrafficPolicy(
 function readHealthCheckPort({ healthCheckNodePort: port }: JsonObject, issues: IssueCollector): number {
   if (isPort(port)) return port;
   const effect = 'no load balancer can ask whether this node has endpoints';
-  issues.add('spec.healthCheckNodePort', port, 'must be a whole number from 1 to 65535', effect);
+  issues.add({
+    field: 'spec.healthCheckNodePort',
+    value: port,
+    reason: 'must be a whole number from 1 to 65535',
+    effect,
+  });
   return 0;
 }
 
@@ -171,7 +187,12 @@ function readAffinity(spec: JsonObject, issues: IssueCollector): number {
   if (seconds === undefined || seconds === null) return DEFAULT_AFFINITY_SECONDS;
   if (typeof seconds === 'number' && Number.isInteger(seconds) && seconds > 0 && seconds <= 86400) return seconds;
   const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
-  issues.add(field, seconds, 'must be a whole number from 1 to 86400', `${DEFAULT_AFFINITY_SECONDS} holds`);
+  issues.add({
+    field,
+    value: seconds,
+    reason: 'must be a whole number from 1 to 86400',
+    effect: `${DEFAULT_AFFINITY_SECONDS} holds`,
+  });
   return DEFAULT_AFFINITY_SECONDS;
 }
 

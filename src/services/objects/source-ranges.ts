@@ -18,7 +18,12 @@ export function readSourceRanges(value: unknown, issues: IssueCollector): Source
     const prefix = parsePrefix(text);
     if (prefix !== undefined) return [prefix];
     const field = `spec.loadBalancerSourceRanges[${index}]`;
-    issues.add(field, asArray(value)[index], 'is not a CIDR block', 'this range is left out');
+    issues.add({
+      field,
+      value: asArray(value)[index],
+      reason: 'is not a CIDR block',
+      effect: 'this range is left out',
+    });
     return [];
   });
   return { loadBalancerSourceRanges, hasSourceRanges: texts.some((text) => text !== '') };

@@ -45,7 +45,7 @@ export class RetryPolicy {
   decide(error: ApiError | ConnectionError, resourceVersion: string): RetryDecision {
     const isExpired = error instanceof ApiError && isVersionExpired(error, resourceVersion);
     const shouldReport = !isExpired || this.#isRelisting;
-    return { isExpired, shouldReport, delayMs: this.#delay(error, isExpired) };
+    return { isExpired, shouldReport, delayMs: isExpired ? this.#relistDelay() : this.#retryDelay(error) };
   }
 
   /** Keeps nodes apart that were told the same time. */
@@ -53,13 +53,14 @@ export class RetryPolicy {
     return Math.round(ms * (1 + 0.1 * this.#random()));
   }
 
-  #delay(error: ApiError | ConnectionError, isExpired: boolean): number {
-    if (isExpired) {
-      // Gone again straight after a list: it is the server that has a problem, and patience is due.
-      if (this.#isRelisting) return this.#backoff.next();
-      this.#isRelisting = true;
-      return 0;
-    }
+  /** The first relist is immediate. If the version it returned has expired too, the server has a problem. */
+  #relistDelay(): number {
+    if (this.#isRelisting) return this.#backoff.next();
+    this.#isRelisting = true;
+    return 0;
+  }
+
+  #retryDelay(error: ApiError | ConnectionError): number {
     if (!(error instanceof ApiError)) return this.#hasSucceeded ? 0 : this.#backoff.next();
     return error.retryAfterMs ? this.addJitter(error.retryAfterMs) : this.#backoff.next();
   }

@@ -40,12 +40,12 @@ function mergeDefinitions(definitions: readonly [Definition, ...Definition[]]): 
   const issues = new IssueCollector(kind, read.key);
   const name = read.key.slice(read.key.indexOf('/') + 1);
   const definingFiles = [...new Set(definitions.map((definition) => definition.file))].join(', ');
-  issues.add(
-    'metadata.name',
-    name,
-    `is defined ${definitions.length} times: in ${definingFiles}`,
-    `the last in ${file} holds`,
-  );
+  issues.add({
+    field: 'metadata.name',
+    value: name,
+    reason: `is defined ${definitions.length} times: in ${definingFiles}`,
+    effect: `the last in ${file} holds`,
+  });
   return { kind, read: { ...read, issues: [...read.issues, ...issues.all] } };
 }
 

@@ -72,7 +72,12 @@ function collect(candidate: Candidate, accumulator: Accumulator): void {
   if (invalidField !== undefined) {
     const issues = new IssueCollector('Document', location);
     const effect = path === '' ? 'the document is left out' : 'the item is left out';
-    issues.add(`${path}${invalidField.field}` || '(all)', invalidField.value, invalidField.reason, effect);
+    issues.add({
+      field: `${path}${invalidField.field}` || '(all)',
+      value: invalidField.value,
+      reason: invalidField.reason,
+      effect,
+    });
     accumulator.issues.push(...issues.all);
     return;
   }

@@ -14,7 +14,7 @@ function read(spec: ApiObject, ingress: readonly string[] = []): Service {
 }
 
 function frontends(of: Service, family: Family = 'ip'): string[] {
-  const all = of.ports.flatMap((port) => frontendsOf(of, port, family));
+  const all = of.ports.flatMap((port) => frontendsOf(of, { port, family }));
   return all.map(({ kind, address, port, policy }) => `${kind} ${address ?? '*'}:${port} ${policy}`);
 }
 
@@ -73,7 +73,7 @@ t.test('wantsOf() follows policies and frontends', async (t) => {
   ];
   for (const [spec, cluster, local] of cases) {
     const of = read(spec);
-    const all = of.ports.flatMap((port) => frontendsOf(of, port, 'ip'));
+    const all = of.ports.flatMap((port) => frontendsOf(of, { port, family: 'ip' }));
     t.strictSame(endpointUsage(all, of), { cluster, local }, JSON.stringify(spec));
   }
 });

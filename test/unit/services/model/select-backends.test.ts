@@ -24,7 +24,7 @@ const HERE = { isLocal: true };
 
 /** Hosts of the backends chosen: `cluster/local any`. */
 function chosen(backends: readonly Backend[], wants: EndpointUsage, place = PLACE): string {
-  const { cluster, local, hasAnyEndpoints } = selectBackends(backends, place, wants);
+  const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage: wants, node: place });
   const hosts = (list: readonly Backend[]) => list.map(({ address }) => address.slice('10.1.0.'.length)).join(',');
   return `${hosts(cluster)}/${hosts(local)} ${hasAnyEndpoints ? 'any' : 'none'}`;
 }
@@ -100,7 +100,7 @@ t.test('select() narrows the choice by hints that are complete', async (t) => {
 t.test('select() narrows nothing without a zone', async (t) => {
   const backends = [backend(1, zone('a')), backend(2, zone('b'))];
   const cluster = (place: { nodeName: string; zone: string | undefined }) =>
-    selectBackends(backends, place, CLUSTER).cluster;
+    selectBackends(backends, { usage: CLUSTER, node: place }).cluster;
   t.equal(cluster({ nodeName: 'n1', zone: undefined }).length, 2);
   t.equal(cluster({ nodeName: 'n1', zone: '' }).length, 2);
   t.equal(cluster({ nodeName: 'n1', zone: 'b' }).length, 1);
@@ -110,8 +110,8 @@ t.test('select() never narrows the local list', async (t) => {
   const backends = [backend(1, { ...zone('b'), ...HERE }), backend(2, zone('a'))];
   t.equal(chosen(backends, BOTH), '2/1 any');
   t.equal(chosen(backends, LOCAL), '/1 any');
-  t.equal(selectBackends(backends, PLACE, LOCAL).topologyMode, 'all', 'nobody asks for the cluster');
-  t.equal(selectBackends(backends, PLACE, BOTH).topologyMode, 'same-zone');
+  t.equal(selectBackends(backends, { usage: LOCAL, node: PLACE }).topologyMode, 'all', 'nobody asks for the cluster');
+  t.equal(selectBackends(backends, { usage: BOTH, node: PLACE }).topologyMode, 'same-zone');
 });
 
 const anyBackend = fc.record({
@@ -129,7 +129,7 @@ const anyWants = fc.record({ cluster: fc.boolean(), local: fc.boolean() });
 
 t.test('select() leaves nobody without an answer who could have one', async (t) => {
   const property = fc.property(anyBackends, anyWants, (backends, wants) => {
-    const { cluster, local, hasAnyEndpoints } = selectBackends(backends, PLACE, wants);
+    const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage: wants, node: PLACE });
     const usable = backends.filter((each) => each.ready || isServingTerminating(each));
     if (wants.cluster) t.equal(cluster.length > 0, usable.length > 0);
     else t.strictSame(cluster, []);
@@ -179,15 +179,23 @@ t.test('whyBackend() says why a backend is used, or is not', async (t) => {
   for (const [about, states, wants, words] of WHY) {
     const backends = states.map((state, index) => backend(index + 1, state));
     const [first = backend(1)] = backends;
-    t.equal(explainBackend(first, selectBackends(backends, PLACE, wants), wants, PLACE), words, about);
+    t.equal(
+      explainBackend(first, {
+        selection: selectBackends(backends, { usage: wants, node: PLACE }),
+        usage: wants,
+        node: PLACE,
+      }),
+      words,
+      about,
+    );
   }
 });
 
 t.test('whyBackend() says used of those that are, and only of those', async (t) => {
   const property = fc.property(anyBackends, anyWants, (backends, wants) => {
-    const selection = selectBackends(backends, PLACE, wants);
+    const selection = selectBackends(backends, { usage: wants, node: PLACE });
     for (const each of backends) {
-      const words = explainBackend(each, selection, wants, PLACE);
+      const words = explainBackend(each, { selection, usage: wants, node: PLACE });
       const used = selection.cluster.includes(each) || selection.local.includes(each);
       t.equal(/^ready|still serving/.test(words), used, words);
     }

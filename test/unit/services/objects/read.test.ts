@@ -47,7 +47,7 @@ t.test('readKey() joins namespace and name', async (t) => {
 
 t.test('Findings cuts long values', async (t) => {
   const issues = new IssueCollector('Service', 'a/b');
-  issues.add('spec', 'x'.repeat(200), 'is long', 'it is left out');
+  issues.add({ field: 'spec', value: 'x'.repeat(200), reason: 'is long', effect: 'it is left out' });
   t.strictSame(issues.all, [
     {
       object: 'Service a/b',

@@ -173,5 +173,5 @@ function forward(node: Namespace): Promise<void> {
 }
 
 function isKept(): boolean {
-  return process.env['DEBUG_WORLD'] === '1';
+  return process.env['KEEP_NAMESPACES'] === '1';
 }

@@ -1,4 +1,4 @@
-// How the programs reach a backend, or why they cannot.
+// Finds how the programs reach a backend.
 
 import { BACKEND_NEIGH } from '../maps/layout.ts';
 import type { ResolvedBackend } from '../maps/slots.ts';
@@ -9,18 +9,18 @@ import type { SkipReason } from './skip-reason.ts';
 
 const NO_UDP: SkipReason = {
   cause: 'kernel',
-  reason: 'UDP needs programs that ask conntrack, and these are not: the log says why',
+  reason: 'UDP needs conntrack lookups, which the loaded programs lack (see the log)',
 };
 
-/** Why nothing is taken at all; `objection` is what speaks against the node, `uplinks` are those that can be used. */
+/** Why the fast path takes no flows at all. `uplinks` are the usable ones. */
 export function inactiveReason(nodeConflict: string | undefined, uplinks: readonly Uplink[]): SkipReason | undefined {
   if (nodeConflict !== undefined) return { cause: 'node', reason: nodeConflict };
-  return uplinks.length === 0 ? { cause: 'uplink', reason: 'there is no uplink' } : undefined;
+  return uplinks.length === 0 ? { cause: 'uplink', reason: 'no usable uplink' } : undefined;
 }
 
 /**
- * A backend as the maps have it. `where` is where its pod was found, or why it was not; `udp` says whether the programs
- * ask conntrack.
+ * A backend with the path to its pod, or why there is none. `location` is a string when the pod was not found;
+ * `udp` is whether the loaded programs can serve UDP.
  */
 export function backendPath(
   backend: UnresolvedBackend,
@@ -28,10 +28,10 @@ export function backendPath(
   { udp, uplinks }: { readonly udp: boolean; readonly uplinks: readonly Uplink[] },
 ): ResolvedBackend | SkipReason {
   if (location === undefined || typeof location === 'string')
-    return { cause: 'pod', reason: location ?? 'it is not known' };
+    return { cause: 'pod', reason: location ?? 'pod location unknown' };
   if (backend.protocol === 'udp' && !udp) return NO_UDP;
   const { device, egress, ifindex, l3if, mtu, mac, gatewayMac } = location;
-  // The device would drop what is longer, and nobody would tell the sender.
+  // The device would drop longer packets without notifying the sender.
   if (egress !== undefined && uplinks.some((uplink) => uplink.mtu > mtu))
     return { cause: 'pod', reason: `${device}: ${egress}, and its MTU is below that of an uplink` };
   const { address, port, protocol } = backend;

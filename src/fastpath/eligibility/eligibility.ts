@@ -1,5 +1,4 @@
-// Which frontends the programs can serve, and why the others with the Local policy stay with nft: from the model that the
-// nft elements are made of.
+// Decides which frontends the programs can serve. Input is the model that the nft elements are compiled from.
 
 import type { Address } from '../../net/address.ts';
 import type { Frontend } from '../../services/model/frontends.ts';
@@ -11,26 +10,25 @@ import type { FastPathProtocol } from '../maps/entries.ts';
 import { MAX_FRONTEND_BACKENDS } from '../maps/layout.ts';
 import type { SkipReason } from './skip-reason.ts';
 
-/** Where a pod answers. */
+/** Address and port of a pod. */
 export interface Endpoint {
   readonly address: Address;
   readonly port: number;
 }
 
-/** One Service port in one family: what can be dialled from outside, and who answers. */
+/** A Service port in one family: its eligible frontends and its local endpoints. */
 export interface EligiblePort {
-  /** `namespace/name:port`, for people. */
+  /** `namespace/name:port`, for display. */
   readonly name: string;
-  /** Tells it from all others: its frontends and backends get one number. */
+  /** Unique: the frontends and backends of a Service port share a number in the maps. */
   readonly servicePort: string;
   readonly protocol: FastPathProtocol;
-  /** Frontends that the programs can serve. */
   readonly frontends: readonly Frontend[];
-  /** Each as often as its weight says. */
+  /** Repeated by weight. */
   readonly endpoints: readonly Endpoint[];
 }
 
-/** A frontend with the Local policy that stays with nft. */
+/** A frontend with externalTrafficPolicy Local that nftables serves. */
 export interface Skipped extends SkipReason {
   readonly name: string;
   readonly frontend: Frontend;
@@ -42,8 +40,9 @@ export interface Eligibility {
 }
 
 /**
- * What one Service asks for. `owns` says which frontends it has to itself; `strict` is the node's strictSourceRanges.
- * Frontends with the Cluster policy, and without endpoints of this node, are not mentioned.
+ * Sorts the frontends of a Service into eligible and skipped ones. `owns` is whether the Service owns a frontend that
+ * others may claim too; `strict` is the node's strictSourceRanges. Frontends with the Cluster policy or without local
+ * endpoints are in neither list.
  */
 export function eligibilityOf(
   service: Service,
@@ -74,28 +73,28 @@ export function eligibilityOf(
   return { eligible, skipped };
 }
 
-/** As often as nft would choose each: their number tells whether they fit into an entry. */
+/** Local endpoints, repeated as often as nftables would choose each. */
 function endpointsOf(service: Service, { selection }: ServicePortModel): Endpoint[] {
   return repeatByWeight(weightedBackends(service, selection.local)).map(({ address, port }) => ({ address, port }));
 }
 
-const SOURCE_RANGES: SkipReason = { cause: 'source_ranges', reason: 'it is open to some source ranges only' };
+const SOURCE_RANGES: SkipReason = { cause: 'source_ranges', reason: 'source ranges are enforced by nftables' };
 
-/** Why no frontend of this port is served; `undefined` when they can be. */
+/** Why the programs cannot serve a port; `undefined` if they can. */
 function portSkipReason(
   service: Service,
   { port, selection }: ServicePortModel,
   count: number,
 ): SkipReason | undefined {
-  if (port.protocol === 'sctp') return { cause: 'protocol', reason: 'SCTP: a program cannot compute its checksum' };
-  if (service.affinitySeconds > 0) return { cause: 'affinity', reason: 'session affinity is remembered by nft' };
-  if (service.balance !== 'random') return { cause: 'balance', reason: `balance ${service.balance} is made by nft` };
+  if (port.protocol === 'sctp') return { cause: 'protocol', reason: 'SCTP: BPF programs cannot compute its checksum' };
+  if (service.affinitySeconds > 0) return { cause: 'affinity', reason: 'session affinity needs nftables' };
+  if (service.balance !== 'random') return { cause: 'balance', reason: `balance ${service.balance} needs nftables` };
   if (selection.local.every((backend) => !backend.ready))
-    return { cause: 'terminating', reason: 'all endpoints of this node are terminating' };
+    return { cause: 'terminating', reason: 'all endpoints on this node are terminating' };
   if (count > MAX_FRONTEND_BACKENDS)
     return {
       cause: 'backend_limit',
-      reason: `${count} shares of endpoints of this node, and there is room for ${MAX_FRONTEND_BACKENDS}`,
+      reason: `${count} weighted endpoints on this node exceed the limit of ${MAX_FRONTEND_BACKENDS}`,
     };
   return undefined;
 }

@@ -1,4 +1,4 @@
-// Whose packets nft has to see: pods and the node itself may use every endpoint, whatever the policy.
+// Clients that the programs pass to nftables: pods and the node itself may use every endpoint, whatever the policy.
 
 import type { Engine } from '../../engine/engine.ts';
 import type { Address } from '../../net/address.ts';
@@ -6,7 +6,7 @@ import { FAMILIES } from '../../net/family.ts';
 import { type Prefix, parsePrefixOrAddress } from '../../net/prefix.ts';
 import type { NodeView } from '../../nftables/compile/node-view.ts';
 
-/** {@link excludedSources} as things are now. */
+/** {@link excludedSources} for the current objects. */
 export function currentExcludedSources(
   { node, store, options }: Pick<Engine, 'node' | 'store' | 'options'>,
   hostAddresses: readonly Address[],
@@ -15,7 +15,7 @@ export function currentExcludedSources(
   return excludedSources(node, { hostAddresses, podCidrs });
 }
 
-/** Blocks of sources that the programs leave to nft. `podCidrs` are those of the Node object. */
+/** Prefixes of excluded clients. `podCidrs` are those of the Node object. */
 export function excludedSources(
   node: Pick<NodeView, 'detectLocal' | 'serviceCidrs'>,
   { hostAddresses, podCidrs }: { readonly hostAddresses: readonly Address[]; readonly podCidrs: readonly Prefix[] },
@@ -27,7 +27,7 @@ export function excludedSources(
   return [...new Map(blocks.map((block) => [block.text, block])).values()];
 }
 
-/** Whether everything that comes in by this interface counts as sent by a pod. */
+/** Whether packets from this interface count as sent by pods. */
 export function isPodInterface({ detectLocal }: Pick<NodeView, 'detectLocal'>, name: string): boolean {
   if (detectLocal.by === 'source') return false;
   const { name: pattern } = detectLocal;

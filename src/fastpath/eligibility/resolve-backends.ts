@@ -1,4 +1,4 @@
-// Frontends with their backends where they are: those with a backend that the programs cannot reach stay with nft.
+// Resolves the backends of frontends. A frontend with an unreachable backend stays with nftables.
 
 import type { FastPathProtocol } from '../maps/entries.ts';
 import type { ResolvedFrontend } from '../maps/map-state.ts';
@@ -7,12 +7,11 @@ import type { Endpoint } from './eligibility.ts';
 import type { DesiredFrontend } from './eligibility-index.ts';
 import type { SkipReason } from './skip-reason.ts';
 
-/** A backend that is looked for. */
+/** A backend without the path to its pod. */
 export interface UnresolvedBackend extends Endpoint {
   readonly protocol: FastPathProtocol;
 }
 
-/** A frontend that stays with nft, and why. */
 export interface UnresolvedFrontend extends SkipReason {
   readonly frontend: DesiredFrontend;
 }
@@ -23,8 +22,8 @@ export interface ResolvedFrontends {
 }
 
 /**
- * Choosing among some of the backends only would be a change of behaviour: all of a frontend's are placed, or none.
- * `find` says where a backend is, or why it cannot be reached.
+ * Resolves all backends of a frontend or none: a choice among some of them would differ from that of nftables.
+ * `resolve` returns the path to a backend, or why it cannot be reached.
  */
 export function resolveBackends(
   desired: readonly DesiredFrontend[],

@@ -1,6 +1,6 @@
-// Why a frontend with the Local policy is left to nft.
+// Why nftables serves a frontend with externalTrafficPolicy Local.
 
-/** The kinds of reasons, for counting. */
+/** Values of the metrics label `cause`. */
 export const SKIP_CAUSES = [
   'affinity',
   'balance',
@@ -17,9 +17,8 @@ export const SKIP_CAUSES = [
 
 export type SkipCause = (typeof SKIP_CAUSES)[number];
 
-/** Why nft has it. */
 export interface SkipReason {
   readonly cause: SkipCause;
-  /** For people. */
+  /** For display. */
   readonly reason: string;
 }

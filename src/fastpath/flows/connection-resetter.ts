@@ -1,4 +1,4 @@
-// Connections to pods that are no more: nft is told of them, and resets them.
+// Resets connections to deleted pods, through nftables.
 
 import type { Log } from '../../host/log.ts';
 import { errorMessage } from '../../lib/error-message.ts';
@@ -20,8 +20,8 @@ export interface ConnectionResetterParts {
 const TIMEOUT_MS = 10_000;
 
 /**
- * Without it the next segment of such a connection would be given to any endpoint: another pod answers with a reset, but
- * the pod itself may be chosen, as long as it is listed, and then nobody answers.
+ * Without a reset, nftables sends the next segment of such a connection to any endpoint. Another pod answers with a reset,
+ * but the deleted pod itself may be chosen while it is still listed, and then the client gets no answer.
  */
 export class ConnectionResetter {
   readonly #parts: ConnectionResetterParts;
@@ -31,32 +31,32 @@ export class ConnectionResetter {
   }
 
   /**
-   * Has the connections through these devices reset with their next segment. To be called before their slots are freed:
-   * then nft knows them by the time that it sees them. Only a loader that fails rejects; where nft fails, a pod that
-   * still lives may reset them.
+   * Has nftables reset the connections through these devices with their next segment. Call it before their slots are
+   * freed, so that the connections are known when nftables gets their packets. Rejects if the loader fails; a failure of
+   * nft is only logged, as another pod may still reset the connections.
    */
   async resetThrough(devices: readonly number[]): Promise<void> {
     const flows = (await this.#parts.programs.flowsThrough(devices)).filter(isConnected);
     if (flows.length === 0) return;
     const error = await this.#load(nftLinesOf(flows)).catch(errorMessage);
     const { log } = this.#parts;
-    if (error === undefined) log.info('connections to pods that have gone are reset', { connections: flows.length });
-    else log.warn('connections to pods that have gone may hang', { connections: flows.length, reason: error });
+    if (error === undefined) log.info('resetting connections to deleted pods', { count: flows.length });
+    else log.warn('connections to deleted pods may hang', { count: flows.length, reason: error });
   }
 
-  /** A process of its own, for the daemon's session may be at work on a load. Says why it could not be done. */
+  /** Uses a process of its own: the daemon's nft session may be busy. Returns why it failed. */
   async #load(lines: readonly string[]): Promise<string | undefined> {
     const nft = new NftProgram({ command: this.#parts.nft, timeoutMs: TIMEOUT_MS });
     return (await nft.apply(`${lines.join('\n')}\n`))[0]?.message;
   }
 }
 
-/** A client that has had no answer yet begins anew by itself, and one of a connection that is over expects none. */
+/** A client without an answer retries by itself, and a closed connection needs no reset. */
 function isConnected({ protocol, state }: FlowEntry): boolean {
   return protocol === 'tcp' && state !== 'new' && state !== 'closed';
 }
 
-/** One transaction, for there is little time. The kernel would refuse all of it where there are more than it takes. */
+/** One transaction, which is fastest. The kernel refuses all of it if it exceeds the size of the set. */
 function nftLinesOf(flows: readonly FlowEntry[]): string[] {
   const page = new OperationLines();
   for (const family of FAMILIES) {

@@ -1,21 +1,21 @@
-// Flows as conntrack entries: what the kernel needs to go on with them when the programs are gone.
+// Prints flows as conntrack entries, with which the kernel takes over when the programs are removed.
 import { printAddressPort } from '../../net/address-port.ts';
 import type { FlowEntry } from '../maps/entries.ts';
 
-/** In seconds: the peers set it anew with their next packets. */
+/** Short-lived: the next packet of a flow sets the usual timeout. */
 const TCP_SECONDS = 3600;
 const UDP_SECONDS = 120;
 
 /**
- * One command line of `conntrack --load-file` for each flow that can still have packets, from its entry of the client's
- * direction: translated as nft does it, established, and answered.
+ * Lines for `conntrack --load-file`: one for each live flow, from the entry of its original direction, with the
+ * translation that nftables would make, and in state established.
  */
 export function conntrackRestoreLines(flows: readonly FlowEntry[]): string[] {
   return flows.flatMap((flow) => {
     const { direction, protocol, client, other, translated, state } = flow;
     if (direction !== 'original' || state === 'closed' || (protocol === 'tcp' && state === 'new')) return [];
     const tcp = protocol === 'tcp' ? ['--state', 'ESTABLISHED'] : [];
-    // The client's port is another one towards the pod where its own was taken.
+    // The pod sees another client port if the client's own was in use.
     const source =
       translated.clientPort === client.port
         ? []
@@ -25,8 +25,8 @@ export function conntrackRestoreLines(flows: readonly FlowEntry[]): string[] {
       ...tcp,
       ...['--orig-src', client.address, '--orig-dst', other.address],
       ...['--sport', client.port, '--dport', other.port],
-      // The kernel makes the reply of this, and knows by it that the flow is translated: a reply that is given as it is to
-      // become would look to it like one of a flow that is not.
+      // The kernel derives the reply tuple and the NAT status from these. With an explicit reply tuple it would take the
+      // flow as untranslated.
       ...['--dst-nat', printAddressPort(translated), ...source],
     ];
     return [words.join(' ')];

@@ -1,26 +1,26 @@
-// Every few seconds: flows that are over are deleted, the others and all packets counted, and answers that are missing noticed.
+// Collects expired flows every few seconds, counts flows and packets, and suspends Service ports without replies.
 
 import type { Log } from '../../host/log.ts';
 import type { CollectResult, LoaderClient, PacketCount } from '../loader/loader-client.ts';
 import type { FlowCounts, MapState, ResolvedFrontend } from '../maps/map-state.ts';
 import { ReplyWatchdog } from './reply-watchdog.ts';
 
-/** In milliseconds: not more often than this. */
+/** Interval of collections. */
 export const COLLECT_MS = 3000;
-/** In milliseconds: how long a Service port whose answers did not come is left to nft. */
+/** How long nftables serves a Service port whose connections got no replies. */
 const SUSPENSION_MS = 600_000;
 
-/** Since the daemon began. */
+/** Counted since the daemon started. */
 export interface CollectionTotals {
-  /** Runs through the tables of flows, and entries that were looked at and deleted there. */
+  /** Passes over the flow tables, and the entries that they scanned and deleted. */
   readonly collections: number;
   readonly scanned: number;
   readonly deleted: number;
-  /** Service ports that were handed back to nft because connections were not answered. */
+  /** Suspensions of Service ports. */
   readonly fallbacks: number;
 }
 
-/** What the last collection has found. */
+/** Result of a collection. */
 export interface LastCollection {
   readonly collected: CollectResult;
   readonly packets: readonly PacketCount[];
@@ -38,7 +38,7 @@ export class FlowCollector {
   readonly #programs: Counters;
   readonly #log: Log;
   readonly #watchdog = new ReplyWatchdog();
-  /** Service ports that are left to nft, and until when. */
+  /** When the suspension of each Service port ends, in milliseconds. */
   readonly #suspendedUntil = new Map<string, number>();
   #at = Number.NEGATIVE_INFINITY;
   #flows: FlowCounts | undefined;
@@ -50,7 +50,7 @@ export class FlowCollector {
     this.#log = of.log;
   }
 
-  /** Since the maps were last read; `undefined` before that. */
+  /** Latest counts; `undefined` until the first collection after {@link reset}. */
   get flows(): FlowCounts | undefined {
     return this.#flows;
   }
@@ -59,22 +59,21 @@ export class FlowCollector {
     return this.#last;
   }
 
-  /** Since this process began. */
   get totals(): CollectionTotals {
     return this.#totals;
   }
 
-  /** The maps may be others. */
+  /** Forgets the counts: the maps were read again. */
   reset(): void {
     this.#flows = undefined;
   }
 
-  /** Service ports whose new flows are nft's for now. `now` in milliseconds. */
+  /** Suspended Service ports. `now` in milliseconds. */
   suspendedAt(now: number): Set<string> {
     return new Set([...this.#suspendedUntil].flatMap(([servicePort, until]) => (until > now ? servicePort : [])));
   }
 
-  /** Says whether a Service port was left to nft just now. Does nothing when the last time was a moment ago. */
+  /** Returns whether a Service port was suspended. Does nothing before the interval is over. */
   async collect(maps: MapState, { frontends, now }: CollectInput): Promise<boolean> {
     if (now - this.#at < COLLECT_MS - 100) return false;
     this.#at = now;
@@ -92,7 +91,7 @@ export class FlowCollector {
     return suspended > 0;
   }
 
-  /** Leaves Service ports to nft for a while whose connections are never answered by way of the programs: how many. */
+  /** Suspends the Service ports whose connections through the programs get no replies. Returns how many. */
   async #suspendUnanswered(maps: MapState, { frontends, now }: CollectInput): Promise<number> {
     const tcp = [...maps.slots.used].filter(({ backend }) => backend.protocol === 'tcp');
     const slots = new Map(tcp.map(({ index, backend }) => [index, backend.gen]));
@@ -105,7 +104,7 @@ export class FlowCollector {
     }
     for (const servicePort of suspended) {
       this.#suspendedUntil.set(servicePort, now + SUSPENSION_MS);
-      this.#log.warn('connections by the fast path are not answered: nft takes over', { servicePort });
+      this.#log.warn('no replies through the fast path; nftables takes over', { servicePort });
     }
     return suspended.size;
   }

@@ -1,17 +1,17 @@
-// Notices backends whose answers do not come by the programs: then their flows never establish.
+// Detects backends whose replies bypass the programs, so that their flows never become established.
 import type { SlotCount } from '../loader/loader-client.ts';
 
-/** So many connections in a row without one answer are no chance. */
+/** This many connections in a row without a reply are not a coincidence. */
 const MIN_UNANSWERED = 32;
-/** In milliseconds: how long the first of them has had for its answer. */
+/** How long the first of them must have waited. */
 const REPLY_TIMEOUT_MS = 5000;
 
-/** Only for TCP: a UDP server need not answer. */
+/** For TCP only: a UDP server need not reply. */
 export class ReplyWatchdog {
-  /** Where counting began anew: at the last answer, or when the slot was first seen. */
+  /** Counts of each slot at its last reply, or when the slot was first seen. */
   readonly #baselines = new Map<number, SlotCount & { readonly at: number; readonly gen: number }>();
 
-  /** The slots that have got connections for a while, and answered none. `slots` are those of TCP backends, with their generation. */
+  /** Slots whose connections got no replies. `slots` maps the slots of TCP backends to their generations. */
   findUnanswered(
     slots: ReadonlyMap<number, number>,
     { counts, now }: { readonly counts: ReadonlyMap<number, SlotCount>; readonly now: number },

@@ -1,4 +1,4 @@
-// A planned end of the fast path: no flow breaks, for the kernel's connection tracking goes on with those that live.
+// Removes the fast path without breaking flows: conntrack takes over the live ones.
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,17 +15,16 @@ export interface TeardownParts {
   readonly program: string;
   readonly directory: string;
   readonly conntrack: string;
-  /** How long flows may go on by the programs before they are handed over. */
+  /** How long to wait for flows to end before conntrack takes over the rest. */
   readonly drainMs: number;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
 }
 
-/** What it came to. */
 export interface TeardownResult {
-  /** Flows that conntrack has taken over. */
+  /** Flows that conntrack took over. */
   readonly restoredFlows: number;
-  /** Why some could not be; they are new to nft, and may end. */
+  /** Why none were restored: nftables sees the flows as new, and they may break. */
   readonly error?: string;
 }
 
@@ -33,8 +32,8 @@ const POLL_MS = 500;
 const RESTORE_TIMEOUT_MS = 60_000;
 
 /**
- * Takes no new flows, waits for the others, hands over those that are left, and removes every program, link, map and pin.
- * `undefined` when there was nothing. Does nothing more when the signal aborts while it waits.
+ * Stops taking new flows, waits for live ones to end, passes the rest to conntrack, and removes all programs, links, maps
+ * and pins. Returns `undefined` if nothing was pinned, or if the signal aborted the wait.
  */
 export async function teardown(parts: TeardownParts): Promise<TeardownResult | undefined> {
   const { program, directory, conntrack, drainMs, signal, clock = systemClock } = parts;
@@ -63,7 +62,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** False where there are no maps. */
+/** Returns false if there are no maps. */
 async function stopAccepting(programs: LoaderClient): Promise<boolean> {
   try {
     await programs.configure({ create: false, timeouts: await readTimeouts() });
@@ -85,10 +84,10 @@ async function drain(
   }
 }
 
-/** Says why it could not be done. */
+/** Returns why it failed. */
 async function restoreConntrack(conntrack: string, lines: readonly string[]): Promise<string | undefined> {
   if (lines.length === 0) return undefined;
-  // Standard input is a socket here, which conntrack cannot open by its name.
+  // A file, because conntrack cannot open the socket that would be its standard input.
   let directory: string | undefined;
   try {
     directory = await makeTempDirectory();
@@ -103,7 +102,7 @@ async function restoreConntrack(conntrack: string, lines: readonly string[]): Pr
   }
 }
 
-/** In memory where that is there: the root of a container may be read-only. */
+/** In /dev/shm if it exists: the root file system of a container may be read-only. */
 async function makeTempDirectory(): Promise<string> {
   const make = (parent: string) => mkdtemp(join(parent, 'nftlane-flows-'));
   return make('/dev/shm').catch(() => make(tmpdir()));

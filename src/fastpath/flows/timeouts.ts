@@ -1,13 +1,13 @@
-// How long flows are kept: as conntrack keeps those that nft leads.
+// Reads the timeouts of flows, which are those of conntrack.
 import { readFile } from 'node:fs/promises';
 import type { Timeouts } from '../maps/entries.ts';
 
-/** In seconds. A flow that is not answered, or over, makes room early: a flood of them must not fill the table. */
+/** In seconds. Short for unanswered and closed flows, so that a flood does not fill the table. */
 const FIXED = { tcpSyn: 10, tcpAnswered: 30, tcpClosed: 5, udpNew: 30, fragments: 30 };
 const DEFAULT_ESTABLISHED = 432_000;
 const DEFAULT_STREAM = 120;
 
-/** Reads the kernel's own settings; those of a kernel without conntrack are the usual ones. */
+/** Reads the kernel's settings, or returns the kernel's defaults if conntrack is not loaded. */
 export async function readTimeouts(): Promise<Timeouts> {
   const [tcpEstablished, udpAnswered] = await Promise.all([
     read('tcp_timeout_established', DEFAULT_ESTABLISHED),

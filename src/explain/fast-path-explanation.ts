@@ -1,20 +1,20 @@
-// One flow and the fast path: whether it would be taken, and why not.
+// Explains whether the fast path would take a flow.
 
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import { contains, parsePrefix } from '../net/prefix.ts';
 import type { Packet } from './flow/packet.ts';
 
-/** What the fast path makes of the first packet of a flow. */
+/** Whether the programs take the first packet of a flow. */
 export interface FastPathOutcome {
   readonly eligible: boolean;
-  /** To whom it is taken, or why it is left to nft. */
+  /** The possible backends, or why nftables serves the flow. */
   readonly reason: string;
 }
 
 const ELIGIBLE_FRONTENDS =
-  'it serves node ports, external and load balancer addresses of Services with the Local policy and endpoints on this node';
+  'not a node port, external or load balancer address of a Service with externalTrafficPolicy Local and endpoints on this node';
 
-/** `undefined` where the fast path is switched off. */
+/** Returns `undefined` if the fast path is turned off. */
 export function explainFastPath(packet: Packet, view: FastPathStatus | undefined): FastPathOutcome | undefined {
   if (view === undefined || view.mode === 'off') return undefined;
   const reason = skipReason(packet, view);
@@ -33,18 +33,18 @@ function destinationOf({ destination, destinationPort, protocol }: Packet): stri
 
 function skipReason(packet: Packet, view: FastPathStatus): string | undefined {
   const { source, inInterface } = packet;
-  if (view.state === 'off') return `it is off: ${view.reason}`;
+  if (view.state === 'off') return `the fast path is off: ${view.reason}`;
   const frontend = frontendOf(packet, view);
   if (frontend === undefined)
     return view.skipped.find(({ destination }) => destination === destinationOf(packet))?.reason ?? ELIGIBLE_FRONTENDS;
-  if (inInterface === undefined) return 'it sees what comes in from outside, not what this node sends';
+  if (inInterface === undefined) return 'the programs see packets from outside, not those that this node sends';
   const uplinks = view.uplinks.flatMap(({ name, reason }) => (reason === undefined ? [name] : []));
   if (!uplinks.includes(inInterface))
-    return `it sees what comes in by ${uplinks.join(', ')}, not by ${inInterface || 'an unknown interface'}`;
+    return `the packet arrives on ${inInterface || 'an unknown interface'}, not on an uplink (${uplinks.join(', ')})`;
   const excluded = view.excludedSources.find((text) => {
     const prefix = parsePrefix(text);
     return prefix !== undefined && contains(prefix, source);
   });
-  if (excluded !== undefined) return `${source} is of ${excluded}, whose packets nft has to see`;
+  if (excluded !== undefined) return `client ${source} is in ${excluded}, which is excluded`;
   return frontend.suspended;
 }

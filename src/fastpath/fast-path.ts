@@ -1,4 +1,4 @@
-// The fast path of the daemon: decides whether this node can have it, and keeps it in sync.
+// The fast path as part of the daemon: checks whether this node supports it, and keeps it in sync.
 import { existsSync } from 'node:fs';
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
 import type { Commit } from '../controller/sync-observer.ts';
@@ -14,15 +14,15 @@ import type { FastPathParts } from './sync/parts.ts';
 import { Reconciler } from './sync/reconciler.ts';
 import { SyncFailures } from './sync/sync-failures.ts';
 
-/** The fast path is required, and this node cannot have it. */
+/** The fast path is required, but not available on this node. */
 export class FastPathUnusable extends EnvironmentError {
   override readonly name = 'FastPathUnusable';
 }
 
-/** A deleted pod is noticed at once; a stream of events costs at most ten syncs a second. */
+/** Limits syncs to ten per second. A single event is handled without delay. */
 const MIN_INTERVAL_MS = 100;
 
-/** Runs beside nft and never blocks it: nft serves whatever the fast path does not take. */
+/** Independent of the sync of nftables, which holds the complete ruleset and serves what the fast path does not. */
 export class FastPath {
   readonly #parts: FastPathParts;
   readonly #loader: LoaderClient;
@@ -45,11 +45,11 @@ export class FastPath {
       request: (delayMs) => this.#request(delayMs),
       onOtherSize: (maxFlowsInUse) => {
         const details = { maxFlowsInUse, maxFlows: settings.maxFlows };
-        logOnce.log('warn', 'the fast path keeps its size until it is switched off', details);
+        logOnce.log('warn', 'fast path keeps the size of its flow tables until it is turned off', details);
       },
     });
     this.#failures = new SyncFailures({ log, clock });
-    this.#status = inactiveStatus(settings.mode, 'it has not begun yet; what another daemon has attached goes on');
+    this.#status = inactiveStatus(settings.mode, 'not started yet; programs attached by another daemon keep running');
     this.#loop = new BoundedFrequencyRunner({
       task: () => this.#sync(),
       onFailure: (error, retryInMs) => {
@@ -61,33 +61,33 @@ export class FastPath {
     });
   }
 
-  /** Finds out whether this node can have the fast path. Throws {@link FastPathUnusable} if it is required and cannot. */
+  /** Checks whether this node supports the fast path. Throws {@link FastPathUnusable} if it is required and does not. */
   async open(): Promise<void> {
     const { settings, log } = this.#parts;
     const reason = await this.#unusableReason().catch(errorMessage);
     if (reason === undefined) {
       const { udp, missing } = this.#probe ?? { udp: true, missing: [] };
-      if (!udp) log.warn('the fast path leaves UDP to nft', { reason: missing.join('; ') });
+      if (!udp) log.warn('fast path serves TCP only', { reason: missing.join('; ') });
       return;
     }
     if (settings.mode === 'required') {
       this.#loader.close();
-      throw new FastPathUnusable(`Cannot have the fast path, which is required: ${reason}`);
+      throw new FastPathUnusable(`Cannot start the required fast path: ${reason}`);
     }
-    log.warn('the fast path is off', { reason });
+    log.warn('fast path is off', { reason });
     this.#status = inactiveStatus(settings.mode, reason);
-    // Programs that a process before this one has attached must be kept in sync, or detached.
+    // Programs that an earlier process attached must be kept in sync or detached.
     if (this.#probe?.usable && existsSync(settings.directory)) return;
     this.#loader.close();
     this.#probe = undefined;
   }
 
-  /** After {@link open}: whether there are, or will be, flows that the programs have taken. */
+  /** After {@link open}: whether programs are attached, or may be. */
   get isUsable(): boolean {
     return this.#probe !== undefined;
   }
 
-  /** The kernel has the compiled ruleset. Nothing is taken before that. */
+  /** Takes over a commit of the ruleset. The fast path starts with the first one. */
   committed({ services }: Pick<Commit, 'services'>): void {
     this.#reconciler.updateServices(services);
     this.#isCommitted = true;
@@ -119,13 +119,13 @@ export class FastPath {
     const isOn = inactiveReason === undefined && attached.uplink.size > 0;
     return failingStatus(status, {
       failing,
-      inactiveReason: isOn ? undefined : (inactiveReason ?? 'it cannot be set up'),
+      inactiveReason: isOn ? undefined : (inactiveReason ?? 'setup failed'),
     });
   }
 
   async #unusableReason(): Promise<string | undefined> {
     this.#probe = await this.#loader.probe();
-    if (!this.#probe.usable) return this.#probe.missing.join('; ') || 'the kernel lacks what it needs';
+    if (!this.#probe.usable) return this.#probe.missing.join('; ') || 'the kernel lacks required features';
     return await this.#reconciler.findNodeConflict(this.#parts.clock.now());
   }
 
@@ -148,7 +148,7 @@ export class FastPath {
     const { state, reason, uplinks, attach } = status;
     if (previous.state === state && previous.reason === reason) return;
     const { log } = this.#parts;
-    if (state === 'off') log.warn('the fast path is off', { reason });
-    else log.info('the fast path is on', { by: attach, uplinks: uplinks.map(({ name }) => name) });
+    if (state === 'off') log.warn('fast path is off', { reason });
+    else log.info('fast path is on', { attach, uplinks: uplinks.map(({ name }) => name) });
   }
 }

@@ -1,4 +1,4 @@
-// What all Services together ask of the programs: who is dialled at which address of this node.
+// Indexes the eligible frontends of all Services, and lists them with the addresses of this node.
 
 import type { Engine } from '../../engine/engine.ts';
 import type { ServedService, ServiceChange } from '../../engine/service-change.ts';
@@ -6,19 +6,20 @@ import { type Address, isLinkLocal } from '../../net/address.ts';
 import type { Frontend } from '../../services/model/frontends.ts';
 import { nodePortAddresses } from '../../services/model/node-port-addresses.ts';
 import type { FrontendKey } from '../maps/entries.ts';
+import { frontendId } from '../maps/frontend-table.ts';
 import { type Eligibility, type Endpoint, eligibilityOf, type Skipped } from './eligibility.ts';
 
-/** One address, port and protocol that can be dialled, and who answers there. */
+/** An address, port and protocol, and its local endpoints. */
 export interface DesiredFrontend {
   readonly name: string;
   readonly servicePort: string;
   readonly kind: Frontend['kind'];
   readonly key: FrontendKey;
-  /** Each as often as its weight says; never empty. */
+  /** Repeated by weight; never empty. */
   readonly endpoints: readonly Endpoint[];
 }
 
-/** A frontend that stays with nft, and the addresses at which it is dialled. */
+/** A frontend that nftables serves, with all its addresses. */
 export interface SkippedAddresses extends Skipped {
   readonly addresses: readonly Address[];
 }
@@ -28,11 +29,11 @@ export interface DesiredFrontends {
   readonly skipped: readonly SkippedAddresses[];
 }
 
-/** Follows the Services that the kernel holds. */
+/** Covers the Services that are committed to the kernel. */
 export class EligibilityIndex {
   readonly #engine: Pick<Engine, 'node'>;
   readonly #eligibility = new Map<string, Eligibility>();
-  /** Frontends with an address of their own, whatever their policy, by who has them: they go before node ports. */
+  /** Owners of frontends with an address, of any policy. Such a frontend takes precedence over a node port there. */
   readonly #ownerByFrontend = new Map<string, string>();
   readonly #frontendsByOwner = new Map<string, readonly string[]>();
 
@@ -40,7 +41,7 @@ export class EligibilityIndex {
     this.#engine = engine;
   }
 
-  /** Services that were committed. */
+  /** Takes over committed changes. */
   update(changes: readonly ServiceChange[]): void {
     for (const change of changes) {
       this.#remove(change.key);
@@ -48,7 +49,7 @@ export class EligibilityIndex {
     }
   }
 
-  /** What is to be served at a host with these addresses. Services that the kernel refused are not. */
+  /** Frontends at a host with these addresses. */
   desired(hostAddresses: readonly Address[]): DesiredFrontends {
     const all = [...this.#eligibility.values()];
     const frontends = all.flatMap(({ eligible }) =>
@@ -76,14 +77,14 @@ export class EligibilityIndex {
 
   #add({ key, service, ports, owns }: ServedService): void {
     const addressed = ports.flatMap((port) => port.frontends.filter((front) => front.address !== undefined));
-    const names = addressed.filter(owns).map((frontend) => frontendKeyOf(frontend.address ?? '', frontend));
+    const names = addressed.filter(owns).map((frontend) => frontendIdAt(frontend.address ?? '', frontend));
     for (const name of names) this.#ownerByFrontend.set(name, key);
     this.#frontendsByOwner.set(key, names);
     const eligibility = eligibilityOf(service, ports, { owns, strict: this.#engine.node.strictSourceRanges });
     if (eligibility.eligible.length + eligibility.skipped.length > 0) this.#eligibility.set(key, eligibility);
   }
 
-  /** Where a frontend is dialled; a node port at every address that takes them and has no frontend of its own there. */
+  /** The addresses of a frontend. A node port has all node port addresses where no other frontend has its port. */
   #addressesOf(frontend: Frontend, hostAddresses: readonly Address[]): readonly Address[] {
     const { address, family } = frontend;
     if (address !== undefined) return [address];
@@ -91,10 +92,10 @@ export class EligibilityIndex {
     const usable = nodePortAddresses(this.#engine.node, family, hostAddresses).filter(
       (address) => !isLinkLocal(address),
     );
-    return [...new Set(usable)].filter((address) => !this.#ownerByFrontend.has(frontendKeyOf(address, frontend)));
+    return [...new Set(usable)].filter((address) => !this.#ownerByFrontend.has(frontendIdAt(address, frontend)));
   }
 }
 
-function frontendKeyOf(address: Address, { port, servicePort }: Frontend): string {
-  return `${address} ${port} ${servicePort.protocol}`;
+function frontendIdAt(address: Address, { port, servicePort: { protocol } }: Frontend): string {
+  return frontendId({ address, port, protocol });
 }

@@ -1,4 +1,4 @@
-// What the daemon does with the programs and their maps, in the loader's language.
+// Client of the loader: loads and attaches programs, reads and writes their maps.
 
 import type { Family } from '../../net/family.ts';
 import { type Config, decodeFlow, encodeConfig, encodeU32, type FlowEntry } from '../maps/entries.ts';
@@ -13,7 +13,7 @@ export interface ProbeResult {
   readonly usable: boolean;
   readonly udp: boolean;
   readonly attach: string;
-  /** What the kernel lacks, and why. */
+  /** Missing kernel features, each with a reason. */
   readonly missing: readonly string[];
 }
 
@@ -24,38 +24,38 @@ export interface AttachPoint {
 }
 
 export interface Attachment extends AttachPoint {
-  /** Its device was deleted. */
+  /** The device was deleted. */
   readonly isGone: boolean;
 }
 
-/** A collection: entries, of which each flow has two, and the flows that are left. */
+/** Result of a collection. All counts but `bySlot` are entries, of which each flow has two. */
 export interface CollectResult {
   readonly scanned: number;
   readonly deleted: number;
   readonly remaining: Readonly<Record<Family, number>>;
-  /** Flows of each slot that has any. */
+  /** Live flows by slot; slots without flows are missing. */
   readonly bySlot: ReadonlyMap<number, number>;
 }
 
-/** Flows that began, and those that were answered, since the maps were made. */
+/** Flows of a slot that were created, and those that got a reply, since the maps were created. */
 export interface SlotCount {
   readonly created: number;
   readonly answered: number;
 }
 
-/** Packets that had the same fate for the same reason. */
+/** Packets counted for one reason. */
 export interface PacketCount {
   readonly reason: string;
-  /** By the fast path; handed on as they came; or counted besides, for what happened with them. */
+  /** Forwarded by the programs, passed unmodified to the network stack, or counted as an event in addition. */
   readonly outcome: 'forwarded' | 'passed' | 'event';
   readonly count: number;
-  /** The reason for people. */
+  /** The reason, for display. */
   readonly description: string;
 }
 
-/** One for each direction. */
+/** One entry for each direction. */
 const ENTRIES_PER_FLOW = 2;
-/** Devices in one request for flows. */
+/** Limit of the request `flows`. */
 const MAX_DEVICES_PER_REQUEST = 6;
 
 export class LoaderClient {
@@ -65,12 +65,12 @@ export class LoaderClient {
     this.#loader = new LoaderProcess(of);
   }
 
-  /** Since the last call of {@link load} nothing has ended the loader. */
+  /** The loader process has not exited. */
   get isRunning(): boolean {
     return this.#loader.isRunning;
   }
 
-  /** How often the loader was started again after it had ended. */
+  /** Restarts of the loader after it had exited. */
   get restarts(): number {
     return this.#loader.restarts;
   }
@@ -83,8 +83,8 @@ export class LoaderClient {
   }
 
   /**
-   * Loads the programs over maps that are there, or makes them with room for so many flows of each family, and puts the
-   * programs in the place of those that are attached. `maxFlowsInUse` is for how many flows the maps have it.
+   * Loads the programs and replaces the attached ones. Reuses existing maps, or creates maps for `maxFlows` flows per
+   * family. `maxFlowsInUse` is the actual size.
    */
   async load(maxFlows: number): Promise<{ isNew: boolean; udp: boolean; maxFlowsInUse: number }> {
     const { fields } = await this.#loader.request(`load ${maxFlows * ENTRIES_PER_FLOW}`);
@@ -93,13 +93,13 @@ export class LoaderClient {
     return { isNew: fields['maps'] === 'new', udp, maxFlowsInUse: Number(fields['entries']) / ENTRIES_PER_FLOW };
   }
 
-  /** Loads the programs, and leaves those that are attached where they are. */
+  /** Loads and pins the programs, without replacing the attached ones. */
   async prepare(maxFlows: number): Promise<{ udp: boolean }> {
     const { fields } = await this.#loader.request(`load ${maxFlows * ENTRIES_PER_FLOW}`);
     return { udp: fields['udp'] === 'yes' };
   }
 
-  /** What the maps hold. */
+  /** Reads the maps. */
   async readInstalled(isNew: boolean): Promise<Installed> {
     const dumps = await Promise.all(DUMPED_MAPS.map(async (map) => [map, await this.#dump(map)] as const));
     return parseMapDump(Object.fromEntries(dumps) as Record<(typeof DUMPED_MAPS)[number], string[]>, isNew);
@@ -109,7 +109,7 @@ export class LoaderClient {
     await this.#loader.request(`put config ${toHex(encodeU32(0))} ${toHex(encodeConfig(config))}`);
   }
 
-  /** Makes all changes in their order; where one fails, those before it are made. */
+  /** Applies requests in order, and stops at the first that fails. */
   async apply(lines: readonly string[]): Promise<void> {
     if (lines.length > 0) await this.#loader.request('batch', ...lines, 'end');
   }
@@ -130,31 +130,31 @@ export class LoaderClient {
     await this.#loader.request(`detach ${role} ${ifindex}`);
   }
 
-  /** Queues and programs of a device, as lines. */
+  /** Lists the qdiscs and programs of a device, as lines. */
   async inspectDevice(ifindex: number): Promise<readonly string[]> {
     return (await this.#loader.request(`inspect ${ifindex}`)).lines;
   }
 
-  /** Deletes flows that are over, and counts the others. */
+  /** Deletes expired flows and counts the others. */
   async collect(): Promise<CollectResult> {
     const { lines, fields } = await this.#loader.request('gc');
     const bySlot = new Map(
       lines.map((line) => line.split(' ')).map(([, slot, count]) => [Number(slot), Number(count)]),
     );
-    const number = (word: string) => Number(fields[word]);
+    const number = (field: string) => Number(fields[field]);
     return {
       ...{ scanned: number('scanned'), deleted: number('deleted'), bySlot },
       remaining: { ip: number('remaining4'), ip6: number('remaining6') },
     };
   }
 
-  /** Packets by what became of them, since the maps were made. */
+  /** Packets by reason, since the maps were created. */
   async stats(): Promise<PacketCount[]> {
     const { lines } = await this.#loader.request('stats');
     return lines.map((line) => {
       const [, reason = '', count, outcome, ...description] = line.split(' ');
       if (outcome !== 'forwarded' && outcome !== 'event' && outcome !== 'passed')
-        throw new Error(`Cannot read "${line}"`);
+        throw new Error(`Cannot read loader response "${line}": unknown outcome`);
       return { reason, outcome, count: Number(count), description: description.join(' ') };
     });
   }
@@ -171,7 +171,7 @@ export class LoaderClient {
     );
   }
 
-  /** Both directions of every flow. */
+  /** All entries: two for each flow. */
   async flows(): Promise<FlowEntry[]> {
     const dumps = [
       { family: 'ip', lines: await this.#dump('flows_v4') },
@@ -185,7 +185,7 @@ export class LoaderClient {
     );
   }
 
-  /** The client's direction of every flow through these devices that is not over. */
+  /** Entries in original direction of the live flows through these devices. */
   async flowsThrough(devices: readonly number[]): Promise<FlowEntry[]> {
     const flows: FlowEntry[] = [];
     for (let from = 0; from < devices.length; from += MAX_DEVICES_PER_REQUEST) {
@@ -200,7 +200,7 @@ export class LoaderClient {
     return flows;
   }
 
-  /** Detaches everything, and removes every pin. */
+  /** Detaches all programs and removes all pins. */
   async remove(): Promise<void> {
     await this.#loader.request('remove');
   }

@@ -1,17 +1,17 @@
-// The program that loads, attaches and fills the fast path's programs, as a process that is spoken to by lines.
+// Runs the loader, nftlane-bpf, as a child process with a line protocol.
 import { LineProcess, type ProcessExit } from '../../host/process/line-process.ts';
 
 export interface LoaderResponse {
   /** Data lines. */
   readonly lines: readonly string[];
-  /** The words of the last line, by name. */
+  /** The fields of the final line, by name. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** The loader cannot be run, has ended, takes too long, or says that something cannot be done. */
+/** The loader failed to start, exited, timed out, or refused a request. */
 export class LoaderError extends Error {
   override readonly name = 'LoaderError';
-  /** That of an errno where the loader has refused; `EXITED` where it did not say. */
+  /** Name of an errno if the loader refused a request, `EPROTO` for another version, `EXITED` otherwise. */
   readonly code: string;
 
   constructor(message: string, { code, cause }: { code: string; cause?: unknown }) {
@@ -20,17 +20,17 @@ export class LoaderError extends Error {
   }
 }
 
-/** What this side speaks. */
+/** Versions that this client supports. */
 const PROTOCOL = '2';
 const SCHEMA = '1';
 
 interface LoaderInstance {
   readonly child: LineProcess;
-  /** Requests without an answer yet, in their order. */
+  /** Unanswered requests, in order. */
   readonly pending: { readonly lines: string[]; readonly done: (end: string | LoaderError) => void }[];
 }
 
-/** Starts when something is asked, and again after its end. What is pinned does not depend on it. */
+/** Started by the first request, and again by the next request after it exited. Pinned programs and maps outlive it. */
 export class LoaderProcess {
   readonly #command: string;
   readonly #directory: string;
@@ -48,12 +48,12 @@ export class LoaderProcess {
     return this.#instance !== undefined;
   }
 
-  /** How often it was started again after its end. */
+  /** Starts after the first. */
   get restarts(): number {
     return Math.max(0, this.#starts - 1);
   }
 
-  /** One request: a line, or the lines of a batch. Rejects with {@link LoaderError}. */
+  /** Sends one request: a line, or the lines of a batch. Rejects with {@link LoaderError}. */
   async request(...commandLines: readonly string[]): Promise<LoaderResponse> {
     const [first = ''] = commandLines;
     const instance = this.#instance ?? (await this.#start());
@@ -67,12 +67,12 @@ export class LoaderProcess {
     if (typeof end !== 'string') throw end;
     const [status = '', code = '', ...rest] = end.split(' ');
     if (status === 'ok') return { lines, fields: parseFields(end) };
-    throw new LoaderError(`The fast path's loader cannot do "${first.slice(0, 60)}": ${code} ${rest.join(' ')}`, {
+    throw new LoaderError(`Cannot run loader request "${first.slice(0, 60)}": ${code} ${rest.join(' ')}`, {
       code,
     });
   }
 
-  /** Ends the process; what it has made stays. */
+  /** Ends the process. Programs, maps and links stay pinned. */
   close(): void {
     this.#instance?.child.closeInput();
     this.#instance = undefined;
@@ -96,8 +96,8 @@ export class LoaderProcess {
     const { fields } = await this.request('hello');
     if (fields['protocol'] === PROTOCOL && fields['schema'] === SCHEMA) return instance;
     this.close();
-    const actual = `protocol ${fields['protocol']}, schema ${fields['schema']}`;
-    throw new LoaderError(`"${this.#command}" is another version: ${actual}`, { code: 'EPROTO' });
+    const state = `it has protocol ${fields['protocol']} and schema ${fields['schema']}, not ${PROTOCOL} and ${SCHEMA}`;
+    throw new LoaderError(`Cannot use loader "${this.#command}": ${state}`, { code: 'EPROTO' });
   }
 
   #onExit(instance: LoaderInstance, exit: ProcessExit): void {
@@ -108,10 +108,10 @@ export class LoaderProcess {
 
   #exitError(exit: ProcessExit): LoaderError {
     if (exit.kind === 'exited')
-      return new LoaderError(`The fast path's loader ended: ${exit.state} ${exit.stderr}`, { code: 'EXITED' });
+      return new LoaderError(`Loader "${this.#command}" exited: ${exit.state} ${exit.stderr}`, { code: 'EXITED' });
     const { cause } = exit;
-    const state = cause.code === 'ENOENT' ? 'there is no such program' : cause.message;
-    const message = `Cannot run the fast path's loader "${this.#command}": ${state}`;
+    const state = cause.code === 'ENOENT' ? 'no such program' : cause.message;
+    const message = `Cannot run loader "${this.#command}": ${state}`;
     return new LoaderError(message, { code: 'EXITED', cause });
   }
 }

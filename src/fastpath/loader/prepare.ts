@@ -1,4 +1,4 @@
-// What an init container does for the fast path: loads the programs for a daemon that may do less.
+// Loads the programs in an init container, for a daemon with fewer privileges.
 import { exec } from '../../host/process/exec.ts';
 import { LoaderClient } from './loader-client.ts';
 
@@ -7,18 +7,18 @@ export interface PrepareParts {
   readonly program: string;
   readonly directory: string;
   readonly conntrack: string;
-  /** How many flows of each family new maps have room for. */
+  /** Flows per family, if the maps are created. */
   readonly maxFlows: number;
 }
 
 const COUNT_MS = 10_000;
 
 /**
- * Loads and pins programs and maps. Where conntrack is a kernel module, loading programs that ask it takes CAP_SYS_ADMIN; the
- * daemon takes those that are pinned. Tells whether UDP can be served; throws a `LoaderError` when nothing can be loaded.
+ * Loads and pins programs and maps. If conntrack is a kernel module, loading the programs that call it takes CAP_SYS_ADMIN;
+ * the daemon uses the pinned ones. Returns whether UDP can be served. Throws a `LoaderError` if loading fails.
  */
 export async function prepare({ program, directory, conntrack, maxFlows }: PrepareParts): Promise<{ udp: boolean }> {
-  // The kernel loads the module when it is asked for the number of entries.
+  // Counting the entries makes the kernel load the conntrack module.
   await exec(conntrack, ['--count'], { timeoutMs: COUNT_MS }).catch(() => undefined);
   const programs = new LoaderClient({ command: program, directory });
   try {

@@ -1,4 +1,4 @@
-// What the daemon and the programs say to each other through maps, as values and as bytes.
+// Encodes and decodes the entries of the maps that the daemon shares with the programs.
 import type { Address } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';
@@ -27,7 +27,7 @@ import {
   v4MappedBytes,
 } from './layout.ts';
 
-/** SCTP is nft's: nothing that a program may call computes its checksum. */
+/** Without SCTP: BPF has no helper for its checksum. */
 export type FastPathProtocol = Exclude<Protocol, 'sctp'>;
 
 export interface FrontendKey {
@@ -37,9 +37,9 @@ export interface FrontendKey {
 }
 
 export interface FrontendValue {
-  /** Number of the Service port; that of its backends. */
+  /** Number of the Service port, shared with its backends. */
   readonly svc: number;
-  /** New flows are nft's. */
+  /** nftables serves new flows. */
   readonly suspended: boolean;
   /** At most {@link MAX_FRONTEND_BACKENDS}. */
   readonly slots: readonly number[];
@@ -49,27 +49,27 @@ export interface BackendValue {
   readonly address: Address;
   readonly port: number;
   readonly protocol: FastPathProtocol;
-  /** BACKEND_NEIGH and BACKEND_LEAVING, or 0. */
+  /** BACKEND_NEIGH and BACKEND_REPLY_ONLY, or 0. */
   readonly flags: number;
-  /** Number of the pod's device on the node. */
+  /** The pod's device on the node. */
   readonly ifindex: number;
   /** 0: the slot is free. */
   readonly gen: number;
   readonly svc: number;
-  /** Number of the device that has the pod's gateway address: the pod's own, or its bridge. */
+  /** The device with the pod's gateway address: the pod's device or its bridge. */
   readonly l3if: number;
-  /** Of the pod's device. */
+  /** MTU of the pod's device. */
   readonly mtu: number;
-  /** Of the pod, and of its gateway: six bytes each. */
+  /** MAC addresses of the pod and of its gateway: six bytes each. */
   readonly mac: Uint8Array;
   readonly gatewayMac: Uint8Array;
 }
 
-/** How long a flow in each state is kept after its last packet, in seconds. */
+/** Seconds after its last packet at which a flow in each state expires. */
 export type Timeouts = Readonly<Record<(typeof TIMEOUTS)[number], number>>;
 
 export interface Config {
-  /** Whether new flows are taken. */
+  /** The programs take new flows. */
   readonly create: boolean;
   readonly timeouts: Timeouts;
 }
@@ -79,16 +79,16 @@ export interface FlowEntry {
   readonly direction: 'original' | 'reply';
   readonly protocol: FastPathProtocol;
   readonly client: { readonly address: Address; readonly port: number };
-  /** What the client's packets carry here: the frontend of a forward entry, the backend of a reverse one. */
+  /** The client's peer: the frontend in original direction, the backend in reply direction. */
   readonly other: { readonly address: Address; readonly port: number };
-  /** What is put in its place, and in that of the client's port. */
+  /** Replaces the peer, and the client's port. */
   readonly translated: { readonly address: Address; readonly port: number; readonly clientPort: number };
   readonly slot: number;
   readonly gen: number;
   readonly oif: number;
   readonly nextHop: Address;
   readonly mtu: number;
-  /** When its last packet came, in ticks of the kernel's monotonic clock, modulo 2^32. */
+  /** Time of the last packet, in ticks of the kernel's monotonic clock modulo 2^32. */
   readonly lastTicks: number;
   readonly state: 'new' | 'answered' | 'established' | 'closing' | 'closed';
 }
@@ -107,10 +107,10 @@ export function decodeFrontendKey(bytes: Uint8Array): FrontendKey {
   };
 }
 
-/** Throws a RangeError where there are more slots than a frontend can have. */
+/** Throws a RangeError for more than {@link MAX_FRONTEND_BACKENDS} slots. */
 export function encodeFrontend({ svc, suspended, slots }: FrontendValue): Uint8Array {
   if (slots.length > MAX_FRONTEND_BACKENDS)
-    throw new RangeError(`A frontend has at most ${MAX_FRONTEND_BACKENDS} slots, not ${slots.length}`);
+    throw new RangeError(`Cannot encode frontend: ${slots.length} slots exceed the limit of ${MAX_FRONTEND_BACKENDS}`);
   return encodeStruct(FRONTEND, { svc, count: slots.length, flags: suspended ? FRONTEND_SUSPENDED : 0, slots });
 }
 
@@ -167,38 +167,41 @@ export function encodeUplink(mtu: number): Uint8Array {
   return encodeStruct(UPLINK, { mtu });
 }
 
-/** A prefix whose packets nft has to see. */
+/** The key of an excluded source. */
 export function encodeSource(address: Address, prefixLength: number): Uint8Array {
   const addr = addressBytes(address);
   return encodeStruct(SOURCE_KEY[addr.length === 4 ? 'ip' : 'ip6'], { prefix: prefixLength, addr });
 }
 
-/** A key or value that is one number of 32 bits: a slot, a device, a word of the ports' bits. */
+/** A key or value that is one 32-bit number: a slot, an ifindex, an index into the port bitmap. */
 export function encodeU32(number: number): Uint8Array {
   return new Uint8Array(new Uint32Array([number]).buffer);
 }
 
-/** One entry of the map of flows of that family. */
+/** Decodes an entry of `flows_v4` or `flows_v6`. */
 export function decodeFlow(family: Family, key: Uint8Array, value: Uint8Array): FlowEntry {
-  const [ofKey, ofFlow] = [FLOW_KEY[family], FLOW[family]];
-  const protocol = protocolOf(readNumber(ofKey, key, 'proto'));
+  const [keyLayout, layout] = [FLOW_KEY[family], FLOW[family]];
+  const protocol = protocolOf(readNumber(keyLayout, key, 'proto'));
   return {
-    direction: readNumber(ofKey, key, 'dir') === DIR_REPLY ? 'reply' : 'original',
+    direction: readNumber(keyLayout, key, 'dir') === DIR_REPLY ? 'reply' : 'original',
     protocol,
-    client: { address: addressOf(readBytes(ofKey, key, 'client')), port: readNumber(ofKey, key, 'client_port') },
-    other: { address: addressOf(readBytes(ofKey, key, 'other')), port: readNumber(ofKey, key, 'other_port') },
-    translated: {
-      address: addressOf(readBytes(ofFlow, value, 'other')),
-      port: readNumber(ofFlow, value, 'other_port'),
-      clientPort: readNumber(ofFlow, value, 'client_port'),
+    client: {
+      address: addressOf(readBytes(keyLayout, key, 'client')),
+      port: readNumber(keyLayout, key, 'client_port'),
     },
-    slot: readNumber(ofFlow, value, 'slot'),
-    gen: readNumber(ofFlow, value, 'gen'),
-    oif: readNumber(ofFlow, value, 'oif'),
-    nextHop: addressOf(readBytes(ofFlow, value, 'next_hop')),
-    mtu: readNumber(ofFlow, value, 'mtu'),
-    lastTicks: readNumber(ofFlow, value, 'last'),
-    state: stateOf(readBytes(ofFlow, value, 'state')),
+    other: { address: addressOf(readBytes(keyLayout, key, 'other')), port: readNumber(keyLayout, key, 'other_port') },
+    translated: {
+      address: addressOf(readBytes(layout, value, 'other')),
+      port: readNumber(layout, value, 'other_port'),
+      clientPort: readNumber(layout, value, 'client_port'),
+    },
+    slot: readNumber(layout, value, 'slot'),
+    gen: readNumber(layout, value, 'gen'),
+    oif: readNumber(layout, value, 'oif'),
+    nextHop: addressOf(readBytes(layout, value, 'next_hop')),
+    mtu: readNumber(layout, value, 'mtu'),
+    lastTicks: readNumber(layout, value, 'last'),
+    state: stateOf(readBytes(layout, value, 'state')),
   };
 }
 

@@ -1,12 +1,12 @@
-// Entries of maps that are written and deleted whole: excluded sources and uplinks.
+// A set of map entries that is replaced as a whole, as for excluded sources and uplinks.
 
-/** Requests that lead from one set of entries to another. */
+/** Requests that change the installed entries into the desired ones. */
 export interface EntryChanges {
   readonly puts: readonly string[];
   readonly deletes: readonly string[];
 }
 
-/** The installed entries: `MAP KEY` to value, both as requests name them. */
+/** Values by `MAP KEY`, both as in requests. */
 export class EntrySet {
   #entries: ReadonlyMap<string, string>;
 
@@ -14,7 +14,7 @@ export class EntrySet {
     this.#entries = installed;
   }
 
-  /** Takes over the desired entries and returns the requests for what differs. */
+  /** Takes over the desired entries, and returns the requests. */
   replace(desired: ReadonlyMap<string, string>): EntryChanges {
     const before = this.#entries;
     this.#entries = desired;

@@ -1,4 +1,5 @@
-// The installed frontends.
+// The frontends in the maps.
+import type { Protocol } from '../../net/protocol.ts';
 import type { FrontendKey, FrontendValue } from './entries.ts';
 import { deleteFrontend, putFrontend } from './requests.ts';
 
@@ -7,8 +8,9 @@ export interface FrontendEntry {
   readonly value: FrontendValue;
 }
 
-/** Identifies a frontend in maps and sets. */
-export function frontendId({ address, port, protocol }: FrontendKey): string {
+/** Identifies a frontend in a Map or Set. */
+export function frontendId(key: Omit<FrontendKey, 'protocol'> & { readonly protocol: Protocol }): string {
+  const { address, port, protocol } = key;
   return `${address} ${port} ${protocol}`;
 }
 
@@ -27,12 +29,12 @@ export class FrontendTable {
     return this.#entries.get(frontendId(key))?.value;
   }
 
-  /** Slots that a frontend refers to. */
+  /** Slots that any frontend refers to. */
   get slots(): Set<number> {
     return new Set([...this.#entries.values()].flatMap(({ value }) => value.slots));
   }
 
-  /** Takes over the next frontends and returns the requests: deletions first, then what is new or changed. */
+  /** Takes over the next frontends, and returns the requests: deletions, then additions and changes. */
   replace(next: readonly FrontendEntry[]): string[] {
     const before = this.#entries;
     this.#entries = new Map(next.map((entry) => [frontendId(entry.key), entry]));

@@ -1,49 +1,49 @@
-// The structs of bpf/shared.h: where each field is. A test compares this with the types inside the built programs.
+// Layouts of the structs in bpf/shared.h. A test compares them with the type information of the built programs.
 import { type Address, addressBits, addressFromBits, familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 
-/** How a field's bytes are read: a number in the machine's or in network byte order, or bytes as they are. */
+/** A number in host or network byte order, or plain bytes. */
 export type FieldEncoding = 'host' | 'network' | 'bytes';
 
 export interface Field {
   readonly name: string;
   readonly offset: number;
-  /** In bytes; that of one number where there are several. */
+  /** In bytes; of one number if the field is an array. */
   readonly size: number;
   readonly count: number;
   readonly encoding: FieldEncoding;
 }
 
 export interface StructLayout {
-  /** As in C. */
+  /** The name in C. */
   readonly name: string;
   /** In bytes. */
   readonly size: number;
   readonly fields: readonly Field[];
 }
 
-/** What a struct of values is made of: numbers, several of them, or bytes. */
+/** Values of the fields by name. */
 export type StructValues = Readonly<Record<string, number | readonly number[] | Uint8Array>>;
 
-/** Which schema of maps this is; as FP_SCHEMA. */
+/** Version of the maps: FP_SCHEMA. */
 export const SCHEMA = 1;
 export const MAX_FRONTENDS = 16_384;
 export const MAX_BACKENDS = 4096;
-/** Backends of one frontend. */
+/** Limit of one frontend. */
 export const MAX_FRONTEND_BACKENDS = 56;
-/** Words of 64 bits: for the ports of frontends, and after them for those of backends. */
+/** 64-bit words of the port bitmap: first the ports of frontends, then those of backends. */
 export const PORT_WORDS = 2048;
 export const BACKEND_PORTS_OFFSET = 1024;
-/** Nanoseconds of a tick, in which the programs count time. */
+/** Nanoseconds per tick, the programs' unit of time. */
 export const TICK_NS = 2 ** 20;
 export const FRONTEND_SUSPENDED = 1;
 export const BACKEND_NEIGH = 1;
-/** A UDP flow begins anew with its next datagram, and answers on their way still go out. */
+/** The next datagram of a UDP client gets another backend; replies in flight are still forwarded. */
 export const BACKEND_REPLY_ONLY = 2;
 export const CONFIG_CREATE = 1;
 export const DIR_REPLY = 1;
 
-/** The order of a configuration's timeouts. */
+/** Order of the timeouts in fp_config. */
 export const TIMEOUTS = [
   'tcpSyn',
   'tcpAnswered',
@@ -151,7 +151,7 @@ export const SLOT_COUNT = layout('fp_slot_count', [
   ['answered', 8, 'host'],
 ]);
 
-/** All of them, for the test. */
+/** All layouts, for tests. */
 export const LAYOUTS: readonly StructLayout[] = [
   FRONTEND_KEY,
   FRONTEND,
@@ -178,33 +178,34 @@ function layout(name: string, specs: readonly FieldSpec[]): StructLayout {
   return { name, size, fields };
 }
 
-/** Whether this machine puts the low byte first. */
 const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** The bytes of a struct. Fields that are not given are 0. Throws a RangeError for bytes of another length. */
+/** Encodes a struct. Missing fields are 0. Throws a RangeError for bytes or arrays of the wrong length. */
 export function encodeStruct({ name, size, fields }: StructLayout, values: StructValues): Uint8Array {
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   for (const field of fields) {
     const value = values[field.name] ?? 0;
     if (value instanceof Uint8Array) {
-      if (value.length !== field.size) throw new RangeError(`${name}.${field.name}: ${value.length} bytes`);
+      if (value.length !== field.size)
+        throw new RangeError(`Cannot encode field "${name}.${field.name}": ${value.length} bytes`);
       bytes.set(value, field.offset);
     } else if (field.encoding !== 'bytes') {
       const numbers = typeof value === 'number' ? [value] : value;
-      if (numbers.length > field.count) throw new RangeError(`${name}.${field.name}: ${numbers.length} values`);
+      if (numbers.length > field.count)
+        throw new RangeError(`Cannot encode field "${name}.${field.name}": ${numbers.length} values`);
       for (const [i, number] of numbers.entries()) writeNumber(view, field, { i, number });
     }
   }
   return bytes;
 }
 
-/** One number of a struct; the first where there are several. */
+/** Reads a number; the first of an array. */
 export function readNumber(layout: StructLayout, bytes: Uint8Array, name: string): number {
   return numberAt(bytes, fieldOf(layout, name));
 }
 
-/** All numbers of a field that has several. */
+/** Reads all numbers of an array. */
 export function readNumbers(layout: StructLayout, bytes: Uint8Array, name: string): number[] {
   const field = fieldOf(layout, name);
   return Array.from({ length: field.count }, (_, i) =>
@@ -212,7 +213,7 @@ export function readNumbers(layout: StructLayout, bytes: Uint8Array, name: strin
   );
 }
 
-/** The bytes of a field. */
+/** Reads the bytes of a field. */
 export function readBytes(layout: StructLayout, bytes: Uint8Array, name: string): Uint8Array {
   const { offset, size, count } = fieldOf(layout, name);
   return bytes.subarray(offset, offset + size * count);
@@ -220,7 +221,7 @@ export function readBytes(layout: StructLayout, bytes: Uint8Array, name: string)
 
 function fieldOf({ name: of, fields }: StructLayout, name: string): Field {
   const field = fields.find((field) => field.name === name);
-  if (field === undefined) throw new RangeError(`${of} has no field "${name}"`);
+  if (field === undefined) throw new RangeError(`Cannot read field "${name}" of "${of}": no such field`);
   return field;
 }
 
@@ -241,7 +242,7 @@ function numberAt(bytes: Uint8Array, { offset, size, encoding }: Field): number 
   return size === 4 ? view.getUint32(offset, little) : Number(view.getBigUint64(offset, little));
 }
 
-/** 4 or 16 bytes, as on the wire. */
+/** 4 or 16 bytes in network byte order. */
 export function addressBytes(address: Address): Uint8Array {
   const bytes = new Uint8Array(familyOf(address) === 'ip' ? 4 : 16);
   let bits = addressBits(address);
@@ -249,13 +250,13 @@ export function addressBytes(address: Address): Uint8Array {
   return bytes;
 }
 
-/** 16 bytes; an IPv4 address is mapped into IPv6. */
+/** 16 bytes in network byte order; an IPv4 address is v4-mapped. */
 export function v4MappedBytes(address: Address): Uint8Array {
   const bytes = addressBytes(address);
   return bytes.length === 16 ? bytes : new Uint8Array([...new Uint8Array(10), 255, 255, ...bytes]);
 }
 
-/** The address of 4 or 16 bytes; of 16 that map an IPv4 address, that one. */
+/** Decodes 4 or 16 bytes. A v4-mapped address becomes an IPv4 address. */
 export function addressOf(bytes: Uint8Array): Address {
   const isMapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255;
   const significant = isMapped && bytes[11] === 255 ? bytes.subarray(12) : bytes;

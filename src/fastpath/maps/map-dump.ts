@@ -1,4 +1,4 @@
-// What the kernel's maps hold, as nftlane-bpf lists them.
+// Parses the contents of the maps, as nftlane-bpf dumps them.
 import {
   type BackendValue,
   decodeBackend,
@@ -11,23 +11,23 @@ import { fromHex } from './hex.ts';
 import { readNumber, UPLINK } from './layout.ts';
 
 export interface Installed {
-  /** The maps were made just now: no slot was ever used. */
+  /** The maps were just created: no slot was ever used. */
   readonly isNew: boolean;
-  /** By slot; those that were freed have generation 0. */
+  /** By slot. Free slots have generation 0. */
   readonly backends: ReadonlyMap<number, BackendValue>;
   readonly frontends: readonly { readonly key: FrontendKey; readonly value: FrontendValue }[];
-  /** Words of the ports' bits that are not 0. */
+  /** Nonzero words of the port bitmap, by index. */
   readonly ports: ReadonlyMap<number, bigint>;
-  /** Map and key, as requests name them. */
+  /** Excluded sources, as `MAP KEY` of requests. */
   readonly sources: readonly string[];
-  /** MTU by device. */
+  /** MTU by ifindex. */
   readonly uplinks: ReadonlyMap<number, number>;
 }
 
-/** The maps that {@link parseMapDump} needs the entries of. */
+/** The maps that {@link parseMapDump} reads. */
 export const DUMPED_MAPS = ['backends', 'frontends', 'ports', 'sources_v4', 'sources_v6', 'uplinks'] as const;
 
-/** Reads the lines `entry KEY VALUE` of each map. */
+/** Takes the lines `entry KEY VALUE` of each map. */
 export function parseMapDump(
   lines: Readonly<Record<(typeof DUMPED_MAPS)[number], readonly string[]>>,
   isNew: boolean,
@@ -49,7 +49,7 @@ export function parseMapDump(
   };
 }
 
-/** A number of 32 bits, as `encodeNumber` of entries.ts writes it. */
+/** Decodes what `encodeU32` has encoded. */
 export function decodeU32(hex: string): number {
   return new Uint32Array(fromHex(hex).buffer)[0] ?? 0;
 }

@@ -1,4 +1,4 @@
-// What the maps hold, and the requests that bring them to the desired state.
+// The state of the maps, and the requests that change it into the desired state.
 import type { Prefix } from '../../net/prefix.ts';
 import type { FrontendKey, FrontendValue } from './entries.ts';
 import { EntrySet } from './entry-set.ts';
@@ -18,51 +18,52 @@ import {
 import { ServicePortIds } from './service-port-ids.ts';
 import { type ResolvedBackend, type Slot, Slots } from './slots.ts';
 
-/** A frontend with its backends where they are. */
+/** A frontend with the paths to its backends. */
 export interface ResolvedFrontend {
   readonly key: FrontendKey;
   readonly servicePort: string;
-  /** Each as often as its weight says. */
+  /** Repeated by weight. */
   readonly backends: readonly ResolvedBackend[];
-  /** New flows are nft's. */
+  /** nftables serves new flows. */
   readonly suspended: boolean;
 }
 
 export interface DesiredMaps {
   readonly frontends: readonly ResolvedFrontend[];
   readonly excludedSources: readonly Prefix[];
-  /** Devices that traffic from outside comes in by, with their MTU. */
+  /** MTU of the uplinks by ifindex. */
   readonly uplinks: ReadonlyMap<number, number>;
-  /** Numbers of the devices that there are. */
+  /** Ifindexes of all existing devices. */
   readonly devices: ReadonlySet<number>;
 }
 
-/** Flows of each slot that has any, as they were counted from `at` on; in milliseconds. */
+/** Live flows by slot. The count started at `at`, in milliseconds. */
 export interface FlowCounts {
   readonly at: number;
   readonly bySlot: ReadonlyMap<number, number>;
 }
 
-/** What there is no room for. */
+/** The limit that a frontend exceeds. */
 export type ExceededLimit = 'slots' | 'frontends';
 
 export interface MapPlan {
-  /** Lines of a batch, in their order. */
+  /** Requests, in order. */
   readonly lines: readonly string[];
-  /** Frontends that stay with nft for want of room, by {@link frontendId}. */
+  /** Frontends that do not fit into the maps, by {@link frontendId}. */
   readonly overflow: ReadonlyMap<string, ExceededLimit>;
 }
 
-/** In milliseconds, and the latest count of flows. */
 interface PlanTime {
+  /** In milliseconds. */
   readonly now: number;
+  /** The latest count; `undefined` before the first. */
   readonly flows: FlowCounts | undefined;
 }
 
-/** In milliseconds: how long answers of a UDP endpoint that was removed are waited for. */
+/** How long replies of a removed UDP endpoint are still forwarded. */
 const REPLY_GRACE_MS = 1000;
 
-/** A plan counts as done as soon as it is made: after a batch that failed, a new one of these starts from what is held. */
+/** Planning changes the state as if the requests had succeeded. After a failure, read the maps into a new instance. */
 export class MapState {
   readonly #slots: Slots;
   readonly #frontends: FrontendTable;
@@ -90,17 +91,16 @@ export class MapState {
     return this.#slots;
   }
 
-  /** The keys of the frontends that are served now. */
+  /** Keys of the installed frontends. */
   get frontendKeys(): FrontendKey[] {
     return [...this.#frontends.entries].map(({ key }) => key);
   }
 
-  /** What is served there now. */
   frontendOf(key: FrontendKey): FrontendValue | undefined {
     return this.#frontends.get(key);
   }
 
-  /** From what is held to what is wanted. */
+  /** Plans the change from the current to the desired state. */
   plan(desired: DesiredMaps, { now, flows }: PlanTime): MapPlan {
     const { generation } = this.#slots;
     const sources = this.#excludedSources.replace(
@@ -108,14 +108,14 @@ export class MapState {
     );
     const uplinks = this.#uplinks.replace(uplinkEntries(desired.uplinks));
     const { entries, adds, overflow } = this.#allocateFrontends(desired.frontends, now);
-    // Bits only go on here: for what is added they are needed before its frontend.
+    // The bits of new ports must be set before their frontends are added.
     this.#setPortBits(entries);
     const bitsOn = this.#ports.takeWrites();
     const frontends = this.#frontends.replace(entries);
     const frees = this.#freeUnused(desired.devices, { now, flows });
     const bitsOff = this.#ports.takeWrites();
     const lines = [
-      // What is not to be taken any more goes first, and with it what new frontends would otherwise take too much of.
+      // First what excludes traffic, so that new frontends do not take flows that are excluded.
       ...[...sources.puts, ...uplinks.deletes, ...uplinks.puts],
       ...(this.#slots.generation > generation ? [putGeneration(this.#slots.generation)] : []),
       ...[...adds, ...bitsOn, ...frontends, ...frees, ...bitsOff],
@@ -125,8 +125,8 @@ export class MapState {
   }
 
   /**
-   * What does not wait for a plan when devices have gone: frontends that lead there become nft's, and slots are freed.
-   * `devices` are the numbers of those that there are.
+   * Removes the frontends whose pods are behind deleted devices, and frees their slots, without a full plan.
+   * `devices` are the ifindexes of all existing devices.
    */
   removeDevices(devices: ReadonlySet<number>, now: number): string[] {
     const gone = new Set(
@@ -138,7 +138,7 @@ export class MapState {
     return [...frontends, ...frees, ...this.#ports.takeWrites()];
   }
 
-  /** The frontends' entries, each with a slot for each of its backends, and the requests for new and changed slots. */
+  /** Returns the entries of the frontends, with a slot for each backend, and the requests for new and changed slots. */
   #allocateFrontends(desired: readonly ResolvedFrontend[], now: number) {
     this.#adoptServicePortIds(desired);
     const overflow = new Map<string, ExceededLimit>();
@@ -153,7 +153,7 @@ export class MapState {
     return { entries: [...entries.values()], adds, overflow };
   }
 
-  /** Numbers that were given before this process began, by the frontends that have them. */
+  /** Keeps the numbers that a previous process assigned, recognized by the frontends. */
   #adoptServicePortIds(desired: readonly ResolvedFrontend[]): void {
     this.#servicePortIds.adopt(
       desired.flatMap(({ key, servicePort }) => {
@@ -163,7 +163,7 @@ export class MapState {
     );
   }
 
-  /** The frontend's value, with a slot for each of its backends. */
+  /** Returns the value of a frontend, with a slot for each backend. */
   #allocateSlots(
     { servicePort, backends, suspended }: ResolvedFrontend,
     { now, adds }: { now: number; adds: string[] },
@@ -187,7 +187,7 @@ export class MapState {
     for (const { backend } of this.#slots.used) this.#ports.addBackend(backend.port);
   }
 
-  /** Frees slots that no frontend leads to: at once where the pod's device has gone, otherwise when their flows are over. */
+  /** Frees slots without a frontend: immediately if the pod's device was deleted, otherwise after their last flow. */
   #freeUnused(devices: ReadonlySet<number>, at: PlanTime): string[] {
     const referenced = this.#frontends.slots;
     const lines: string[] = [];
@@ -200,7 +200,7 @@ export class MapState {
     return lines;
   }
 
-  /** One slot that no frontend leads to. UDP leaves first: its flows go elsewhere, and answers on their way still come through. */
+  /** Drains a slot without a frontend. UDP clients move to another backend first; replies in flight are still forwarded. */
   #drain(
     { index, backend }: Slot,
     idleSince: number,

@@ -1,22 +1,22 @@
-// The bits of ports by which the programs let most packets pass at once.
+// The port bitmap, by which the programs pass most packets early.
 import { encodeU32 } from './entries.ts';
 import { toHex } from './hex.ts';
 import { BACKEND_PORTS_OFFSET, PORT_WORDS } from './layout.ts';
 
-/** Whose ports: each side has bits of its own. */
+/** Ports of frontends and ports of backends have separate bits. */
 export type PortSide = 'frontends' | 'backends';
 
-/** Sets and clears bits, and writes the words that have changed. */
+/** Tracks the bits and the words to write. */
 export class PortBitmap {
   readonly #words = new BigUint64Array(PORT_WORDS);
   readonly #changed = new Set<number>();
 
-  /** `held` is what the kernel has, by word. */
+  /** `installed` are the words in the kernel, by index. */
   constructor(installed: ReadonlyMap<number, bigint>) {
     for (const [at, word] of installed) this.#words[at] = word;
   }
 
-  /** Ports of frontends, or of backends, whose bit is set. */
+  /** Ports whose bit is set. */
   *ports(side: PortSide): Iterable<number> {
     const base = side === 'frontends' ? 0 : BACKEND_PORTS_OFFSET;
     for (let at = base; at < base + PORT_WORDS / 2; at++) {
@@ -34,7 +34,7 @@ export class PortBitmap {
     this.#write(side, port, (word, bit) => word & ~bit);
   }
 
-  /** Requests for the words that have changed since the last call. */
+  /** Returns requests for the words that changed since the last call. */
   takeWrites(): string[] {
     const writes = [...this.#changed].map((at) => {
       const word = new Uint8Array(new BigUint64Array([this.#words[at] ?? 0n]).buffer);

@@ -1,23 +1,23 @@
-// Which ports the programs look at: those of frontends and backends, and of frontends that still have flows.
+// Tracks the ports in use: those of frontends and backends, and of removed frontends that still have flows.
 import type { BackendValue } from './entries.ts';
 import { PortBitmap } from './port-bitmap.ts';
 
-/** What decides whether a port is still needed. */
+/** Decides whether a port is still needed. */
 export interface PortNeeds {
   /** In milliseconds. */
   readonly now: number;
-  /** Ports of the frontends that are served. */
+  /** Ports of the installed frontends. */
   readonly frontendPorts: ReadonlySet<number>;
   /** Backends of the used slots. */
   readonly backends: readonly BackendValue[];
-  /** Service ports with flows, and when the flows were counted; `undefined` before the first count. */
+  /** Service ports with flows, counted at `at`; `undefined` before the first count. */
   readonly flows: { readonly at: number; readonly servicePortIds: ReadonlySet<number> } | undefined;
 }
 
 /** Service ports that have used a frontend's port. */
 interface PortUsers {
   readonly servicePortIds: Set<number>;
-  /** In milliseconds: since when no frontend has the port; 0 while one has. */
+  /** In milliseconds: when the last frontend with the port was removed; 0 while there is one. */
   idleSince: number;
 }
 
@@ -25,7 +25,7 @@ export class PortUsage {
   readonly #bitmap: PortBitmap;
   readonly #users = new Map<number, PortUsers>();
 
-  /** Any of the installed Service ports may have flows by any of the installed frontend ports. */
+  /** Assumes that each installed Service port may have flows through each installed frontend port. */
   constructor(
     installed: ReadonlyMap<number, bigint>,
     { servicePortIds, now }: { readonly servicePortIds: readonly number[]; readonly now: number },
@@ -46,7 +46,7 @@ export class PortUsage {
     this.#bitmap.set('backends', port);
   }
 
-  /** Clears the bits of ports that are not needed any more. A frontend's port is needed until its last flow is over. */
+  /** Clears the bits of unneeded ports. The port of a frontend is needed until its last flow ends. */
   clearUnused({ now, frontendPorts, backends, flows }: PortNeeds): void {
     const backendPorts = new Set(backends.map(({ port }) => port));
     for (const port of this.#bitmap.ports('backends'))
@@ -64,7 +64,7 @@ export class PortUsage {
     }
   }
 
-  /** Requests for the words that have changed since the last call. */
+  /** Returns requests for the words that changed since the last call. */
   takeWrites(): string[] {
     return this.#bitmap.takeWrites();
   }

@@ -1,6 +1,6 @@
-// Numbers of Service ports: what a frontend shares with its backends.
+// Assigns numbers to Service ports. The frontends and backends of a Service port share its number.
 
-/** A number that a Service port had before this process started. */
+/** A number that a previous process assigned. */
 export interface InstalledServicePortId {
   readonly servicePort: string;
   readonly id: number;
@@ -10,12 +10,12 @@ export class ServicePortIds {
   readonly #ids = new Map<string, number>();
   #last: number;
 
-  /** `installed` are the numbers in use, of whatever Service ports. */
+  /** `installed` are all numbers in the maps. */
   constructor(installed: readonly number[]) {
     this.#last = installed.reduce((a, b) => Math.max(a, b), 0);
   }
 
-  /** Keeps the installed number of each Service port that has none yet. Of two with the same number the first keeps it. */
+  /** Keeps the installed numbers of Service ports that have none yet. The first of two with the same number keeps it. */
   adopt(installed: readonly InstalledServicePortId[]): void {
     const taken = new Set(this.#ids.values());
     for (const { servicePort, id } of installed) {
@@ -25,7 +25,7 @@ export class ServicePortIds {
     }
   }
 
-  /** The number of a Service port; a new one where it has none. */
+  /** Returns the number of a Service port, and assigns one if needed. */
   idOf(servicePort: string): number {
     const id = this.#ids.get(servicePort) ?? ++this.#last;
     this.#ids.set(servicePort, id);

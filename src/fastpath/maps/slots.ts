@@ -1,34 +1,34 @@
-// Who has which slot: a slot with flows is never changed, and a freed one rests before it comes back.
+// Assigns slots to backends. The backend of a slot never changes, and a freed slot is reused only after a delay.
 import type { BackendValue } from './entries.ts';
 import { MAX_BACKENDS } from './layout.ts';
 
-/** A pod on one of its ports, and how it is reached; all that a slot holds but its generation and Service port. */
+/** An endpoint with the path to its pod: the content of a slot but for generation and Service port. */
 export type ResolvedBackend = Omit<BackendValue, 'gen' | 'svc'>;
 
 /** A slot in use. */
 export interface Slot {
   readonly index: number;
   readonly backend: BackendValue;
-  /** In milliseconds: since when no frontend leads to it; `undefined` while one does. */
+  /** In milliseconds: when the last frontend stopped referring to it; `undefined` while one does. */
   readonly idleSince: number | undefined;
 }
 
-/** How a pod is reached. It may change under live flows; all else makes it another backend. */
+/** The path to a pod, which may change while there are flows. Everything else identifies the backend. */
 type BackendPath = Pick<BackendValue, 'flags' | 'l3if' | 'mtu' | 'mac' | 'gatewayMac'>;
 
-/** In milliseconds. A program that has looked a slot up may still be at work with it. */
+/** A program that looked up the slot may still be using it. */
 const REUSE_DELAY_MS = 1000;
-/** Nobody gets this slot: it remembers the latest generation, for no restart may give one a second time. */
+/** Reserved: stores the highest generation, so that a restart does not assign one twice. */
 export const GENERATION_SLOT = 0;
 
 export class Slots {
   readonly #used = new Map<number, Slot>();
   readonly #byBackend = new Map<string, number>();
-  /** Free slots, those that have been free the longest first, and since when. */
+  /** Free slots, in the order in which they were freed. */
   readonly #free: { index: number; since: number }[];
   #generation: number;
 
-  /** `held` is what the kernel has; every other slot counts as freed at `freedAt`. */
+  /** `installed` are the backends in the kernel; all other slots count as freed at `freedAt`. */
   constructor(installed: ReadonlyMap<number, BackendValue>, freedAt: number) {
     this.#generation = installed.get(GENERATION_SLOT)?.svc ?? 0;
     for (const [index, backend] of installed) {
@@ -40,7 +40,7 @@ export class Slots {
     this.#free = indexes.filter((index) => !this.#used.has(index)).map((index) => ({ index, since: freedAt }));
   }
 
-  /** The highest that was ever given. */
+  /** The highest that was ever assigned. */
   get generation(): number {
     return this.#generation;
   }
@@ -53,12 +53,12 @@ export class Slots {
     return this.#used.get(index);
   }
 
-  /** The slot that this backend of a Service port has already. */
+  /** The current slot of a backend of a Service port. */
   find(svc: number, backend: ResolvedBackend): number | undefined {
     return this.#byBackend.get(backendKey(svc, backend));
   }
 
-  /** Gives it a slot of its own; `undefined` when none is free and rested. */
+  /** Assigns a slot; returns `undefined` if none is free and past the delay. */
   allocate(backend: ResolvedBackend, { svc, now }: { svc: number; now: number }): Slot | undefined {
     const [first] = this.#free;
     if (first === undefined || now - first.since < REUSE_DELAY_MS) return undefined;
@@ -73,7 +73,7 @@ export class Slots {
     return slot;
   }
 
-  /** Takes over how its pod is reached now; the slot where that is news. */
+  /** Updates the path to the pod. Returns the slot if that changed it. */
   updatePath(index: number, { flags, l3if, mtu, mac, gatewayMac }: BackendPath): Slot | undefined {
     const slot = this.#used.get(index);
     if (slot === undefined || pathKey({ flags, l3if, mtu, mac, gatewayMac }) === pathKey(slot.backend))
@@ -84,7 +84,7 @@ export class Slots {
     return changed;
   }
 
-  /** Whether a frontend leads to the slot. */
+  /** Records whether a frontend refers to the slot. */
   setReferenced(index: number, { isReferenced, now }: { isReferenced: boolean; now: number }): void {
     const slot = this.#used.get(index);
     if (slot === undefined || isReferenced === (slot.idleSince === undefined)) return;

@@ -1,13 +1,13 @@
-// Where the programs are attached: to uplinks, and to the devices of pods that are served.
+// Attaches the programs to uplinks and to the devices of served pods.
 import type { AttachPoint, LoaderClient, ProgramRole } from '../loader/loader-client.ts';
 
-/** Numbers of devices by the program that is attached to them. */
+/** Ifindexes of devices by attached program. */
 export type AttachedDevices = Readonly<Record<ProgramRole, ReadonlySet<number>>>;
 
-/** In milliseconds: nobody tells when somebody else detaches a program. */
+/** There is no notification when another process detaches a program. */
 const REFRESH_MS = 10_000;
 
-/** What is attached, as this process knows it. */
+/** Tracks what is attached. */
 export class Attachments {
   readonly #loader: Pick<LoaderClient, 'listAttachments' | 'attach' | 'detach'>;
   readonly #attached: Readonly<Record<ProgramRole, Set<number>>> = { pod: new Set(), uplink: new Set() };
@@ -21,7 +21,7 @@ export class Attachments {
     return this.#attached;
   }
 
-  /** Takes over what a process before this one has attached, and puts away what is left of devices that have gone. */
+  /** Reads what is attached, by this process or another, and removes the links of deleted devices. */
   async adopt(now: number): Promise<void> {
     this.#adoptedAt = now;
     const attachments = await this.#loader.listAttachments();
@@ -32,7 +32,7 @@ export class Attachments {
     }
   }
 
-  /** Looks every now and then whether it is still so. `now` in milliseconds. */
+  /** Calls {@link adopt} if the last call is too long ago. `now` in milliseconds. */
   async refresh(now: number): Promise<void> {
     if (now - this.#adoptedAt >= REFRESH_MS) await this.adopt(now);
   }

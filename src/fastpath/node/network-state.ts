@@ -1,4 +1,4 @@
-// Devices, neighbours and bridge entries of this node, as ip and bridge tell them.
+// Reads links, routes, neighbors and bridge entries of this node with ip and bridge.
 
 import { exec } from '../../host/process/exec.ts';
 import type { Address } from '../../net/address.ts';
@@ -10,17 +10,17 @@ export interface Link {
   readonly name: string;
   readonly mtu: number;
   readonly mac: string;
-  /** `ether`, `loopback` and so on. */
+  /** `ether`, `loopback`, ... */
   readonly type: string;
   /** `veth`, `bridge`, ...; empty for hardware. */
   readonly kind: string;
-  /** The bridge or bond that it is a port of. */
+  /** The bridge or bond that the link is a port of. */
   readonly master: string | undefined;
-  /** The other end of a pair is in another network namespace. */
+  /** The peer of a veth is in another network namespace. */
   readonly hasPeerInOtherNetns: boolean;
 }
 
-/** Where a packet to an address goes. */
+/** The route to an address. */
 export interface RouteResult {
   readonly device: string;
   readonly isLocal: boolean;
@@ -30,11 +30,11 @@ export interface RouteResult {
 export interface NetworkState {
   /** By name. */
   readonly links: ReadonlyMap<string, Link>;
-  /** MAC addresses by `device address`; those that are known. */
-  readonly neighbours: ReadonlyMap<string, string>;
-  /** Those of them that nobody has confirmed for a while. */
+  /** Known MAC addresses by `DEVICE ADDRESS`. */
+  readonly neighbors: ReadonlyMap<string, string>;
+  /** The keys of stale neighbors. */
   readonly stale: ReadonlySet<string>;
-  /** The port behind which a MAC address is, by `bridge mac`. */
+  /** The bridge port of a MAC address, by `BRIDGE MAC`. */
   readonly bridgePorts: ReadonlyMap<string, string>;
   /** Devices with a default route. */
   readonly defaultRouteDevices: readonly string[];
@@ -44,9 +44,9 @@ const TIMEOUT_MS = 10_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Asks the kernel. Throws where ip or bridge cannot be run. */
+/** Throws if ip or bridge fails. */
 export async function readNetworkState(): Promise<NetworkState> {
-  const [links, neighbours, fdb, routes, routes6] = await Promise.all([
+  const [links, neighbors, fdb, routes, routes6] = await Promise.all([
     runJson('ip', '-j', '-d', 'link', 'show'),
     runJson('ip', '-j', 'neigh', 'show'),
     runJson('bridge', '-j', 'fdb', 'show'),
@@ -55,12 +55,12 @@ export async function readNetworkState(): Promise<NetworkState> {
   ]);
   return {
     links: new Map(links.map(toLink).map((link) => [link.name, link])),
-    neighbours: new Map(
-      neighbours.flatMap((each) =>
+    neighbors: new Map(
+      neighbors.flatMap((each) =>
         typeof each['lladdr'] === 'string' ? [[`${each['dev']} ${each['dst']}`, each['lladdr']] as const] : [],
       ),
     ),
-    stale: new Set(neighbours.flatMap((each) => (isStale(each) ? [`${each['dev']} ${each['dst']}`] : []))),
+    stale: new Set(neighbors.flatMap((each) => (isStale(each) ? [`${each['dev']} ${each['dst']}`] : []))),
     bridgePorts: new Map(
       fdb.flatMap((each) =>
         typeof each['master'] === 'string'
@@ -72,12 +72,12 @@ export async function readNetworkState(): Promise<NetworkState> {
   };
 }
 
-/** Numbers of the devices that there are: the quickest question of all. */
+/** Ifindexes of all devices: the fastest of these queries. */
 export async function readIfindexes(): Promise<Set<number>> {
   return new Set((await runJson('ip', '-j', 'link', 'show')).map(({ ifindex }) => Number(ifindex)));
 }
 
-/** Where packets to these addresses go; an address without a route is not in it. */
+/** Routes by address. Addresses without a route are missing. */
 export async function lookUpRoutes(addresses: readonly Address[]): Promise<Map<Address, RouteResult>> {
   if (addresses.length === 0) return new Map();
   const input = addresses.map((address) => `route get ${address}\n`).join('');
@@ -95,14 +95,14 @@ export async function lookUpRoutes(addresses: readonly Address[]): Promise<Map<A
   );
 }
 
-/** Asks for the MAC addresses of neighbours that are not known, or not for sure. The answers come as changes of neighbours. */
+/** Has the kernel resolve neighbors. Results arrive as neighbor events. */
 export async function probeNeighbours(targets: readonly { device: string; address: Address }[]): Promise<void> {
   if (targets.length === 0) return;
   const input = targets.map(({ device, address }) => `neigh replace ${address} dev ${device} use\n`).join('');
   await exec('ip', ['-force', '-batch', '-'], { input, timeoutMs: TIMEOUT_MS });
 }
 
-/** Names of tables and chains that anybody has made. */
+/** Names of all nftables tables and chains. */
 export async function readNftNames(nft: NftProgram): Promise<string[]> {
   const chains = await nft.listChains().catch(emptyIfListingFailed);
   return chains.flatMap(({ table, name }) => [table, name]);

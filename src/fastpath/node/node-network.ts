@@ -1,4 +1,4 @@
-// What the fast path has found out about this node: devices, who speaks against them, and where pods are.
+// The node's network as the fast path sees it: devices, their conflicts, and the locations of pods.
 
 import { errorMessage } from '../../lib/error-message.ts';
 import type { Address } from '../../net/address.ts';
@@ -8,10 +8,10 @@ import { type DeviceConflict, deviceConflicts, nodeConflict } from './conflicts.
 import { lookUpRoutes, type NetworkState, probeNeighbours, readNetworkState, readNftNames } from './network-state.ts';
 import { locatePod, type PodLocation } from './pod-location.ts';
 
-/** In milliseconds: how long nobody is expected to have put another program on a device. */
+/** How often devices and the node are checked for conflicts. */
 const DEVICE_CHECK_INTERVAL_MS = 30_000;
 const NODE_CHECK_INTERVAL_MS = 60_000;
-/** In milliseconds: a neighbour that has not answered is asked again after this. */
+/** How often an unresolved neighbor is probed. */
 const PROBE_INTERVAL_MS = 10_000;
 const NFT_TIMEOUT_MS = 10_000;
 
@@ -19,7 +19,7 @@ export interface Uplink {
   readonly name: string;
   readonly ifindex: number;
   readonly mtu: number;
-  /** Why it is not used. */
+  /** Why it cannot be used. */
   readonly reason: string | undefined;
 }
 
@@ -30,14 +30,14 @@ export class NodeNetwork {
     string,
     { readonly at: number; readonly nodeConflict: DeviceConflict | undefined }
   >();
-  /** Pods that were found, as long as their device is there: what is idle is forgotten by the kernel, and still there. */
+  /** The last location of each pod, kept while its device exists: the kernel forgets neighbors that are idle. */
   readonly #lastLocations = new Map<Address, PodLocation>();
-  /** Neighbours that were asked for, and when. */
+  /** When each neighbor was last probed. */
   readonly #probedAt = new Map<string, number>();
   #nftNames: { readonly at: number; readonly names: readonly string[] } | undefined;
   #state: NetworkState = {
     links: new Map(),
-    neighbours: new Map(),
+    neighbors: new Map(),
     stale: new Set(),
     bridgePorts: new Map(),
     defaultRouteDevices: [],
@@ -52,7 +52,7 @@ export class NodeNetwork {
     return this.#state;
   }
 
-  /** Numbers of the devices that there are. */
+  /** Ifindexes of all devices. */
   get ifindexes(): Set<number> {
     return new Set([...this.#state.links.values()].map(({ ifindex }) => ifindex));
   }
@@ -64,7 +64,7 @@ export class NodeNetwork {
       if (!ifindexes.has(Number(key.split(' ')[1]))) this.#deviceChecks.delete(key);
   }
 
-  /** What speaks against the fast path on this node at all. */
+  /** Why the fast path must stay off on this node. */
   async nodeConflict(now: number): Promise<string | undefined> {
     if (this.#nftNames === undefined || now - this.#nftNames.at >= NODE_CHECK_INTERVAL_MS) {
       this.#nftNames = { at: now, names: await readNftNames(this.#nft) };
@@ -72,22 +72,22 @@ export class NodeNetwork {
     return nodeConflict(this.#state.links.keys(), this.#nftNames.names);
   }
 
-  /** The devices that traffic from outside comes in by: those of these names, or those with a default route. */
+  /** Uplinks: the devices with these names, or those with a default route. */
   async uplinks(
     names: readonly string[],
     { now, isPodInterface }: { now: number; isPodInterface: (name: string) => boolean },
   ): Promise<Uplink[]> {
-    const wanted = names.length > 0 ? names : this.#state.defaultRouteDevices;
+    const desired = names.length > 0 ? names : this.#state.defaultRouteDevices;
     const found: Uplink[] = [];
-    for (const name of wanted) {
+    for (const name of desired) {
       const link = this.#state.links.get(name);
       if (link === undefined) {
-        found.push({ name, ifindex: 0, mtu: 0, reason: 'there is no such device' });
+        found.push({ name, ifindex: 0, mtu: 0, reason: 'no such device' });
         continue;
       }
       const { ifindex, mtu } = link;
-      let reason = link.type === 'ether' ? undefined : `it is of type ${link.type}, not Ethernet`;
-      if (isPodInterface(name)) reason ??= 'what comes in by it counts as sent by pods';
+      let reason = link.type === 'ether' ? undefined : `link type ${link.type} is not Ethernet`;
+      if (isPodInterface(name)) reason ??= 'its packets count as sent by pods';
       reason ??= (await this.#checkDevice({ role: 'uplink', ifindex }, now))?.reason;
       found.push({ name, ifindex, mtu, reason });
     }
@@ -95,8 +95,8 @@ export class NodeNetwork {
   }
 
   /**
-   * Where each pod is, or why it cannot be reached. Asks for MAC addresses that are missing or old: the programs do not ask
-   * who has an address, and a pod that has another one by now may never say so.
+   * Finds each pod, or why it cannot be reached. Probes missing and stale neighbors: the programs do not resolve addresses,
+   * and a pod need not announce a changed MAC address.
    */
   async locatePods(addresses: readonly Address[], now: number): Promise<Map<Address, PodLocation | string>> {
     const routes = await lookUpRoutes(addresses);
@@ -123,9 +123,9 @@ export class NodeNetwork {
   }
 
   #isStale(device: string, address: Address): boolean {
-    const { neighbours, stale } = this.#state;
+    const { neighbors, stale } = this.#state;
     const key = `${device} ${address}`;
-    return !neighbours.has(key) || stale.has(key);
+    return !neighbors.has(key) || stale.has(key);
   }
 
   #orLastKnown(address: Address, located: ReturnType<typeof locatePod>): ReturnType<typeof locatePod> {
@@ -157,8 +157,8 @@ export class NodeNetwork {
 }
 
 /**
- * Behind a bridge a packet that goes out by the pod's device comes from the bridge, which looks at it in its own way;
- * such pods are not reached at all.
+ * An egress conflict is respected by sending packets out through the pod's device. That works only for routed pods: behind
+ * a bridge the packets would have to pass the bridge first.
  */
 function applyConflict(located: PodLocation, conflict: DeviceConflict | undefined): PodLocation | string {
   if (conflict === undefined) return located;

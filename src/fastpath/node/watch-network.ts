@@ -1,37 +1,37 @@
-// Word of devices, routes and neighbours that come and go.
+// Watches netlink for link, route and neighbor changes.
 import type { Log } from '../../host/log.ts';
 import { monitorIp } from '../../host/network/ip-monitor.ts';
 import type { NetworkState } from './network-state.ts';
 
 export interface NetworkWatchOptions {
-  /** Something may have changed; the line that the monitor printed, or none when it was not there to print any. */
+  /** Takes a line of `ip monitor`, or `undefined` when the monitor was restarted and lines may be missing. */
   readonly onChange: (line?: string) => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
-/** A neighbour as the monitor prints it: address, device, MAC address where it is known, and state. */
-const NEIGHBOUR = /^(Deleted )?(\S+) dev (\S+)(?: lladdr (\S+))?(?: [a-z_]+)* [A-Z]+ *$/;
+/** A neighbor line of the monitor: address, device, MAC address if known, and state. */
+const NEIGHBOR = /^(Deleted )?(\S+) dev (\S+)(?: lladdr (\S+))?(?: [a-z_]+)* [A-Z]+ *$/;
 
-/** Whether a line tells what is not known: states of neighbours change all the time, their addresses hardly ever. */
-export function isNetworkChange(line: string, { neighbours }: Pick<NetworkState, 'neighbours'>): boolean {
-  const neighbour = NEIGHBOUR.exec(line);
-  if (neighbour === null) return true;
-  const [, deleted, address, device, mac] = neighbour;
-  return deleted === undefined && mac !== undefined && neighbours.get(`${device} ${address}`) !== mac;
+/** Whether a line reports a change. Neighbors change state all the time, but rarely their MAC address. */
+export function isNetworkChange(line: string, { neighbors }: Pick<NetworkState, 'neighbors'>): boolean {
+  const neighbor = NEIGHBOR.exec(line);
+  if (neighbor === null) return true;
+  const [, deleted, address, device, mac] = neighbor;
+  return deleted === undefined && mac !== undefined && neighbors.get(`${device} ${address}`) !== mac;
 }
 
-/** Whether a line tells that a device may have gone; one that has left its bridge is told of in the same words. */
+/** Whether a line may report a deleted device. A device that left its bridge is reported in the same format. */
 export function isLinkDeletion(line: string): boolean {
   return /^Deleted \d+: /.test(line);
 }
 
-/** Calls back until the signal aborts. Never rejects: a monitor that ends is started again. */
+/** Watches until the signal aborts. Never rejects: restarts a monitor that exits. */
 export async function watchNetwork({ onChange, log, signal }: NetworkWatchOptions): Promise<void> {
   await monitorIp({
     objects: ['link', 'route', 'neigh'],
     onChange,
-    onFailure: (reason) => log.warn('cannot hear of changed devices and routes', { reason }),
+    onFailure: (reason) => log.warn('cannot monitor network changes', { reason }),
     signal,
   });
 }

@@ -1,4 +1,4 @@
-// What the fast path tells of itself.
+// Builds the status of the fast path.
 
 import { printAddressPort } from '../../net/address-port.ts';
 import type { Protocol } from '../../net/protocol.ts';
@@ -13,7 +13,7 @@ import type { SyncResult } from '../sync/reconciler.ts';
 import type { SyncFailure } from '../sync/sync-failures.ts';
 import type { FastPathFrontend, FastPathStatus, FastPathTotals, SkippedFrontend } from './fast-path-status.ts';
 
-/** A sync, and how the fast path is set up. */
+/** The result of a sync, with the settings of the fast path. */
 interface SyncedFastPath extends SyncResult {
   readonly mode: FastPathStatus['mode'];
   readonly attach: string | undefined;
@@ -23,7 +23,7 @@ const NO_TOTALS: FastPathTotals = {
   ...{ collections: 0, scanned: 0, deleted: 0, fallbacks: 0, failures: 0, loaderRestarts: 0 },
 };
 
-/** The view of a fast path that does nothing. */
+/** The status without a successful sync. */
 export function inactiveStatus(mode: FastPathStatus['mode'], reason: string): FastPathStatus {
   const nothing = { uplinks: [], podDevices: [], frontends: [], skipped: [], excludedSources: [], packets: [] };
   const none = { entries: 0, limit: 0 };
@@ -31,7 +31,7 @@ export function inactiveStatus(mode: FastPathStatus['mode'], reason: string): Fa
   return { mode, state: 'off', reason, ...nothing, ...tables, totals: NO_TOTALS };
 }
 
-/** What was last seen, of a fast path that cannot be kept in step; `off` says why nothing is taken, if that is so. */
+/** The status while syncs fail. `before` is the last good one; `inactiveReason` is set if no new flows are taken. */
 export function failingStatus(
   before: FastPathStatus,
   { failing, inactiveReason }: { readonly failing: SyncFailure; readonly inactiveReason: string | undefined },
@@ -45,7 +45,7 @@ export function failingStatus(
   };
 }
 
-/** What a pass of work that succeeded leaves to be seen; totals are for others to fill in. */
+/** The status after a successful sync, with empty totals. */
 export function statusOf(result: SyncedFastPath): FastPathStatus {
   const { mode, attach, servesUdp: udp, input, plan, maps } = result;
   const nameOf = deviceNames(result.network);
@@ -70,7 +70,7 @@ export function statusOf(result: SyncedFastPath): FastPathStatus {
   };
 }
 
-/** One flow has two entries. */
+/** A flow has two entries. */
 function flowTableUsage({ lastCollection, maxFlows }: SyncResult): Pick<FastPathStatus, 'flows' | 'flowTables'> {
   const { ip, ip6 } = lastCollection?.collected.remaining ?? { ip: 0, ip6: 0 };
   const limit = 2 * maxFlows;
@@ -99,7 +99,7 @@ function unresolvedStatus({ frontend: { name, key }, cause, reason }: Unresolved
 function overflowStatus({ name, key }: DesiredFrontend, { overflow }: MapPlan): SkippedFrontend[] {
   const exceeded = overflow.get(frontendId(key));
   if (exceeded === undefined) return [];
-  return [{ name, destination: destinationOf(key), cause: 'capacity', reason: `there are no more ${exceeded}` }];
+  return [{ name, destination: destinationOf(key), cause: 'capacity', reason: `no free ${exceeded}` }];
 }
 
 function deviceNames({ links }: NetworkState): (ifindex: number) => string {
@@ -121,11 +121,11 @@ function frontendStatus(
       kind: frontend.kind,
       destination: destinationOf(frontend.key),
       backends: backends.map(({ ifindex, address, port, flags }) => {
-        const way = (flags & BACKEND_NEIGH) === 0 ? '' : ' (through its queue or filter)';
-        return `${nameOf(ifindex)} ${printAddressPort({ address, port })}${way}`;
+        const egress = (flags & BACKEND_NEIGH) === 0 ? '' : ' (through its qdisc or filter)';
+        return `${nameOf(ifindex)} ${printAddressPort({ address, port })}${egress}`;
       }),
       flows,
-      ...(value.suspended ? { suspended: 'connections were not answered by way of the programs' } : {}),
+      ...(value.suspended ? { suspended: 'no replies through the fast path' } : {}),
     },
   ];
 }

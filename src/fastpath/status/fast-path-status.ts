@@ -1,4 +1,4 @@
-// The fast path for people: what is on, where, and why not.
+// The status of the fast path, for `inspect fastpath`, metrics and `explain`.
 
 import type { SkipCause } from '../eligibility/skip-reason.ts';
 import type { CollectionTotals } from '../flows/flow-collector.ts';
@@ -8,55 +8,55 @@ import type { SyncFailure } from '../sync/sync-failures.ts';
 export interface FastPathFrontend {
   readonly name: string;
   readonly kind: string;
-  /** `address port/protocol`. */
+  /** `ADDRESS PORT/PROTOCOL`. */
   readonly destination: string;
-  /** `device address:port`, each as often as its weight says. */
+  /** `DEVICE ADDRESS:PORT`, repeated by weight. */
   readonly backends: readonly string[];
-  /** Flows of its backends, which frontends of one Service port share. */
+  /** Flows of its backends, which the frontends of a Service port share. */
   readonly flows: number;
-  /** New flows are nft's for now, and why. */
+  /** Why nftables serves new flows for now. */
   readonly suspended?: string;
 }
 
 export interface SkippedFrontend {
   readonly name: string;
-  /** `address port/protocol`. */
+  /** `ADDRESS PORT/PROTOCOL`. */
   readonly destination: string;
   readonly cause: SkipCause;
-  /** For people. */
+  /** For display. */
   readonly reason: string;
 }
 
-/** Since the daemon began. */
+/** Counted since the daemon started. */
 export interface FastPathTotals extends CollectionTotals {
-  /** Passes of work that failed. */
+  /** Failed syncs. */
   readonly failures: number;
   readonly loaderRestarts: number;
 }
 
 export interface FastPathStatus {
   readonly mode: 'off' | 'auto' | 'required';
-  /** `on` while programs that are attached take new flows. */
+  /** `on` while attached programs take new flows. */
   readonly state: 'on' | 'off';
   /** Why it is off. */
   readonly reason?: string;
-  /** It cannot be kept in step with Services and devices. */
+  /** Set while syncs fail. */
   readonly failing?: SyncFailure;
   /** `tcx` or `clsact`. */
   readonly attach?: string;
-  /** The kernel can be asked for conntrack entries, which UDP needs. */
+  /** The programs serve UDP, which needs conntrack lookups. */
   readonly udp?: boolean;
   readonly uplinks: readonly { readonly name: string; readonly reason?: string }[];
-  /** Names of pods' devices with the program that takes answers. */
+  /** Names of the pod devices with an attached program. */
   readonly podDevices: readonly string[];
   readonly frontends: readonly FastPathFrontend[];
   readonly skipped: readonly SkippedFrontend[];
-  /** Blocks of addresses whose packets nft has to see. */
+  /** Prefixes of clients that nftables serves. */
   readonly excludedSources: readonly string[];
   readonly flows: { readonly ip: number; readonly ip6: number };
-  /** Of each table of flows: its entries, two for each flow, and how many there is room for. */
+  /** Entries, two for each flow, and the limit of each flow table. */
   readonly flowTables: Readonly<Record<'ip' | 'ip6', { readonly entries: number; readonly limit: number }>>;
-  /** Slots in use, and those of them that only live flows use. */
+  /** Used slots, and those among them that only live flows use. */
   readonly slots: { readonly used: number; readonly draining: number };
   readonly packets: readonly PacketCount[];
   readonly totals: FastPathTotals;

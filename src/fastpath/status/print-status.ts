@@ -1,10 +1,10 @@
-// The status of the fast path as text.
+// Prints the status of the fast path as text.
 
 import { formatTable } from '../../lib/table.ts';
 import type { PacketCount } from '../loader/loader-client.ts';
 import type { FastPathStatus } from './fast-path-status.ts';
 
-/** As text, without a newline at its end. */
+/** Without a newline at the end. */
 export function printFastPathStatus(view: FastPathStatus): string {
   const head = [...heading(view), ...failingLines(view), ...uplinkLines(view)];
   if (view.state === 'off' && view.slots.used === 0) return head.join('\n');
@@ -12,26 +12,26 @@ export function printFastPathStatus(view: FastPathStatus): string {
   const nothing = frontends.length + skipped.length === 0;
   return [
     ...head,
-    `devices of pods: ${podDevices.join(', ') || 'none'}`,
-    `flows: ${flowUsage(view, 'ip')} in IPv4, ${flowUsage(view, 'ip6')} in IPv6`,
-    `backends: ${slots.used} in use, ${slots.draining} of them only by connections that live`,
-    `clients that are nft's: ${excludedClients(view)}`,
+    `pod devices: ${podDevices.join(', ') || 'none'}`,
+    `flows: IPv4 ${flowUsage(view, 'ip')}, IPv6 ${flowUsage(view, 'ip6')}`,
+    `backend slots: ${slots.used} used, ${slots.draining} of them draining`,
+    `excluded clients: ${excludedClients(view)}`,
     ...problemCounts(view),
-    ...(nothing ? ['', 'no Service with the Local policy has an endpoint on this node'] : []),
-    ...section('by the fast path', ['SERVICE', 'KIND', 'DESTINATION', 'FLOWS', 'BACKENDS'], frontendRows(view)),
+    ...(nothing ? ['', 'no Service with externalTrafficPolicy Local has an endpoint on this node'] : []),
+    ...section('served by the fast path', ['SERVICE', 'KIND', 'DESTINATION', 'FLOWS', 'BACKENDS'], frontendRows(view)),
     ...section(
-      'left to nft',
-      ['SERVICE', 'DESTINATION', 'WHY'],
+      'served by nftables',
+      ['SERVICE', 'DESTINATION', 'REASON'],
       byName(skipped).map((one) => [one.name, one.destination, one.reason]),
     ),
-    ...packetSection(view, 'forwarded', 'packets by the fast path'),
-    ...packetSection(view, 'passed', 'packets handed on to nft and the stack, as they came'),
-    ...packetSection(view, 'event', 'besides'),
+    ...packetSection(view, 'forwarded', 'packets forwarded by the fast path'),
+    ...packetSection(view, 'passed', 'packets passed unmodified to the network stack'),
+    ...packetSection(view, 'event', 'events'),
   ].join('\n');
 }
 
 function heading({ mode, state, reason, attach, udp }: FastPathStatus): string[] {
-  const how = attach === undefined ? '' : `, by ${attach}, ${udp ? 'TCP and UDP' : 'TCP only'}`;
+  const how = attach === undefined ? '' : `, attached by ${attach}, ${udp ? 'TCP and UDP' : 'TCP only'}`;
   return [`fast path: ${state} (mode ${mode})${how}${reason === undefined ? '' : `: ${reason}`}`];
 }
 
@@ -39,8 +39,8 @@ function failingLines({ failing }: FastPathStatus): string[] {
   if (failing === undefined) return [];
   const { reason, since, attempts } = failing;
   return [
-    `!!! it cannot be kept in step since ${since}, ${attempts} attempts: ${reason}`,
-    '!!! What is attached goes on with what it knew then; the following is of that time, too.',
+    `!!! out of sync since ${since}, ${attempts} attempts: ${reason}`,
+    '!!! Attached programs keep running with the state of that time, which is shown below.',
   ];
 }
 
@@ -49,7 +49,7 @@ function uplinkLines(view: FastPathStatus): string[] {
   return names.length === 0 ? [] : [`uplinks: ${names.join(', ')}`];
 }
 
-/** One flow has two entries. */
+/** A flow has two entries. */
 function flowUsage({ flows, flowTables }: FastPathStatus, family: 'ip' | 'ip6'): string {
   const { entries, limit } = flowTables[family];
   return limit === 0 ? '0' : `${flows[family]} of ${limit / 2} (${((100 * entries) / limit).toFixed(1)} %)`;
@@ -57,24 +57,24 @@ function flowUsage({ flows, flowTables }: FastPathStatus, family: 'ip' | 'ip6'):
 
 function excludedClients({ excludedSources }: FastPathStatus): string {
   const blocks = excludedSources.filter((text) => !/\.\d+\/32$|:[^.]*\/128$/.test(text));
-  return [...blocks, 'the addresses of this node'].join(', ');
+  return [...blocks, 'addresses of this node'].join(', ');
 }
 
-/** What is worth a look when it has happened. */
+/** Counts that indicate problems, if they are not 0. */
 function problemCounts({ totals: { fallbacks, failures, loaderRestarts } }: FastPathStatus): string[] {
   const counted = [
-    [fallbacks, 'Service ports handed back to nft, for connections were not answered'],
-    [failures, 'passes of work that failed'],
-    [loaderRestarts, 'starts of the loader after it had ended'],
+    [fallbacks, 'suspensions of Service ports without replies'],
+    [failures, 'failed syncs'],
+    [loaderRestarts, 'loader restarts'],
   ] as const;
   const nonZero = counted.flatMap(([count, what]) => (count === 0 ? [] : `${count} ${what}`));
-  return nonZero.length === 0 ? [] : [`since the daemon began: ${nonZero.join(', ')}`];
+  return nonZero.length === 0 ? [] : [`since the daemon started: ${nonZero.join(', ')}`];
 }
 
 function frontendRows({ frontends }: FastPathStatus): (string | number)[][] {
   return byName(frontends).map(({ name, kind, destination, flows, backends, suspended }) => [
     ...[name, kind, destination, flows],
-    backends.join(', ') + (suspended === undefined ? '' : ` (new flows are nft's: ${suspended})`),
+    backends.join(', ') + (suspended === undefined ? '' : ` (new flows go to nftables: ${suspended})`),
   ]);
 }
 

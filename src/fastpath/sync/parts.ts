@@ -1,4 +1,4 @@
-// What the fast path is made of, and its settings.
+// Settings and dependencies of the fast path.
 import type { Engine } from '../../engine/engine.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
@@ -6,13 +6,13 @@ import type { Address } from '../../net/address.ts';
 
 export interface FastPathSettings {
   readonly mode: 'auto' | 'required';
-  /** Names of devices; empty for those with a default route. */
+  /** Names of devices; empty for the devices with a default route. */
   readonly uplinks: readonly string[];
-  /** Where everything is pinned: a directory of a BPF file system. */
+  /** For pins: a directory of a BPF file system. */
   readonly directory: string;
-  /** The loader. */
+  /** The loader's executable. */
   readonly program: string;
-  /** Of each family, if the maps are made anew. */
+  /** Flows per family, if the maps are created. */
   readonly maxFlows: number;
   readonly nft: string;
 }
@@ -20,7 +20,7 @@ export interface FastPathSettings {
 export interface FastPathParts {
   readonly settings: FastPathSettings;
   readonly engine: Pick<Engine, 'store' | 'node' | 'options'>;
-  /** The addresses of the host's interfaces, as they are now. */
+  /** Returns the current addresses of the host's interfaces. */
   readonly hostAddresses: () => readonly Address[];
   readonly log: Log;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-// Plans a sync of the fast path: what to attach, to write to the maps, and to detach.
+// Plans a sync of the fast path: what to attach, to write to the maps and to detach.
 import type { Address } from '../../net/address.ts';
 import type { Prefix } from '../../net/prefix.ts';
 import { backendPath, inactiveReason } from '../eligibility/backend-path.ts';
@@ -10,44 +10,44 @@ import type { AttachedDevices } from '../node/attachments.ts';
 import type { Uplink } from '../node/node-network.ts';
 import type { PodLocation } from '../node/pod-location.ts';
 
-/** What a sync starts from: the desired frontends, and the node as it was last read. */
+/** The desired frontends, and the state of the node as last read. */
 export interface SyncInput {
   /** In milliseconds. */
   readonly now: number;
   readonly desired: DesiredFrontends;
   /** Why the fast path must stay off on this node. */
   readonly nodeConflict: string | undefined;
-  /** All uplinks, whether they can be used or not. */
+  /** All uplinks, usable or not. */
   readonly uplinks: readonly Uplink[];
-  /** Where each pod is, or why it cannot be reached. */
+  /** The location of each pod, or why it was not found. */
   readonly locations: ReadonlyMap<Address, PodLocation | string>;
-  /** Numbers of the devices that exist. */
+  /** Ifindexes of all devices. */
   readonly devices: ReadonlySet<number>;
-  /** Clients whose packets nft has to see. */
+  /** Clients that nftables serves. */
   readonly excludedSources: readonly Prefix[];
   readonly attached: AttachedDevices;
   /** The latest count of flows; `undefined` before the first. */
   readonly flows: FlowCounts | undefined;
   /** The loaded programs can take UDP flows. */
   readonly servesUdp: boolean;
-  /** Service ports whose new flows are nft's for now. */
+  /** Service ports whose new flows nftables serves for now. */
   readonly suspended: ReadonlySet<string>;
 }
 
-/** The steps of a sync, in their order, and what they come to. */
+/** The steps of a sync, in order, and the frontends that result. */
 export interface SyncPlan {
-  /** Why no new flow is taken at all. */
+  /** Why no new flows are taken. */
   readonly inactiveReason: string | undefined;
-  /** Frontends whose backends can all be reached. */
+  /** Served frontends: all their backends can be reached. */
   readonly frontends: readonly ResolvedFrontend[];
   readonly unresolved: readonly UnresolvedFrontend[];
-  /** Pods first: a flow whose answers were missed would be lost. */
+  /** Pods first: a flow whose replies bypass the programs breaks. */
   readonly attach: readonly AttachPoint[];
   readonly maps: MapPlan;
   readonly detach: readonly AttachPoint[];
 }
 
-/** Does no I/O. Brings `maps` to the planned state: when a step fails, the maps have to be read again. */
+/** Does no I/O. Advances `maps` to the planned state; if a step fails, read the maps again. */
 export function planSync(input: SyncInput, maps: MapState): SyncPlan {
   const { desired, now, devices, attached, suspended, servesUdp: udp } = input;
   const uplinks = input.uplinks.filter(({ reason }) => reason === undefined);
@@ -80,14 +80,14 @@ export function planSync(input: SyncInput, maps: MapState): SyncPlan {
   };
 }
 
-/** What to do when devices of pods have been deleted. */
+/** The steps after devices of pods were deleted. */
 export interface DeviceRemoval {
-  /** Numbers of the deleted devices. Their connections are reset before the maps are written. */
+  /** Ifindexes of the deleted devices. Reset their connections before writing the maps. */
   readonly deleted: readonly number[];
   readonly lines: readonly string[];
 }
 
-/** `undefined` when all pods of `maps` still have their devices. Does no I/O, and brings `maps` to the planned state. */
+/** Returns `undefined` if no device in `maps` was deleted. Does no I/O; advances `maps` to the planned state. */
 export function planDeviceRemoval(
   maps: MapState,
   { devices, now }: Pick<SyncInput, 'devices' | 'now'>,
@@ -96,7 +96,7 @@ export function planDeviceRemoval(
   return deleted.length === 0 ? undefined : { deleted, lines: maps.removeDevices(devices, now) };
 }
 
-/** Devices of pods that a slot is used for. */
+/** Devices of pods with a used slot. */
 function podDevicesOf(maps: MapState): Set<number> {
   return new Set([...maps.slots.used].map(({ backend }) => backend.ifindex));
 }
@@ -109,7 +109,7 @@ function missing(required: AttachedDevices, attached: AttachedDevices): AttachPo
   );
 }
 
-/** Programs stay on a pod's device as long as a slot is used for it, and on an uplink as long as any slot is used. */
+/** A program stays on a pod's device while the pod has a used slot, and on an uplink while any slot is used. */
 function unused(of: {
   readonly required: AttachedDevices;
   readonly attached: AttachedDevices;

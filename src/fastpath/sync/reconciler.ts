@@ -1,4 +1,4 @@
-// Brings the programs and their maps in line with the desired frontends and the node.
+// Reconciles the programs and their maps with the desired frontends and the node's network.
 import type { ServiceChange } from '../../engine/service-change.ts';
 import { EligibilityIndex } from '../eligibility/eligibility-index.ts';
 import { currentExcludedSources, isPodInterface } from '../eligibility/excluded-sources.ts';
@@ -16,13 +16,13 @@ import { type DeviceRemoval, planDeviceRemoval, planSync, type SyncInput, type S
 
 export interface ReconcilerParts extends Omit<FastPathParts, 'clock'> {
   readonly loader: LoaderClient;
-  /** Maps of another size are in use, and are kept. */
+  /** Called when existing maps have another size than configured; they are kept. */
   readonly onOtherSize: (maxFlowsInUse: number) => void;
-  /** Requests another sync. */
+  /** Requests another sync, now or after a delay. */
   readonly request: (delayMs?: number) => void;
 }
 
-/** What a sync has left. */
+/** The state after a sync. */
 export interface SyncResult {
   readonly input: SyncInput;
   readonly plan: SyncPlan;
@@ -31,18 +31,18 @@ export interface SyncResult {
   readonly attached: AttachedDevices;
   /** The programs can take UDP flows. */
   readonly servesUdp: boolean;
-  /** Per family. */
+  /** Limit per family. */
   readonly maxFlows: number;
   readonly flows: FlowCounts | undefined;
   readonly lastCollection: LastCollection | undefined;
 }
 
-/** Netlink events trigger a refresh; this bounds how long a missed event goes unnoticed. */
+/** Netlink events trigger a refresh, too; this limits the effect of a missed event. */
 const NETWORK_REFRESH_MS = 10_000;
-/** A slot that was just freed can be used again after this. */
+/** When a slot that was just freed can be reused. */
 const OVERFLOW_RETRY_MS = 1000;
 
-/** One sync at a time. After one that failed, call {@link forgetMaps}. */
+/** Run one sync at a time, and call {@link forgetMaps} after one that failed. */
 export class Reconciler {
   readonly #parts: ReconcilerParts;
   readonly #eligibility: EligibilityIndex;
@@ -68,7 +68,7 @@ export class Reconciler {
     this.#resetter = new ConnectionResetter({ programs: loader, nft: settings.nft, log });
   }
 
-  /** These Services were committed. */
+  /** Takes over committed changes. */
   updateServices(services: readonly ServiceChange[]): void {
     this.#eligibility.update(services);
   }
@@ -87,13 +87,13 @@ export class Reconciler {
     return this.#attachments.attached;
   }
 
-  /** Reads the node's network, and returns why the fast path must stay off on this node. */
+  /** Reads the node's network and returns why the fast path must stay off on this node. */
   async findNodeConflict(now: number): Promise<string | undefined> {
     await this.#nodeNetwork.refresh();
     return await this.#nodeNetwork.nodeConflict(now);
   }
 
-  /** Takes a line of `ip monitor`, or `undefined` when lines may have been missed. Requests a sync if anything changed. */
+  /** Takes a line of `ip monitor`, or `undefined` if lines may be missing. Requests a sync if anything changed. */
   onNetworkEvent(line: string | undefined): void {
     if (line !== undefined && !isNetworkChange(line, this.#nodeNetwork.state)) return;
     this.#needsNetworkRefresh = true;
@@ -101,7 +101,7 @@ export class Reconciler {
     this.#parts.request();
   }
 
-  /** Has the next sync read the maps again: they may not be in the state that was planned. */
+  /** Makes the next sync read the maps: they may differ from the plan. */
   forgetMaps(): void {
     this.#maps = undefined;
   }
@@ -134,13 +134,13 @@ export class Reconciler {
     await loader.configure({ create: true, timeouts: await readTimeouts() });
     await this.#attachments.adopt(now);
     this.#maps = new MapState(installed, now);
-    // Slots of pods that were deleted in the meantime must be found before anything else.
+    // Pods that were deleted in the meantime must be found first.
     this.#needsNetworkRefresh = true;
     this.#collector.reset();
     return this.#maps;
   }
 
-  /** Reads nothing but the list of devices: connections to a deleted pod hang until its slots are freed. */
+  /** Reads only the list of devices, for speed: connections to a deleted pod hang until its slots are freed. */
   async #removeDeletedDevices(maps: MapState, now: number): Promise<void> {
     if (!this.#linkDeleted) return;
     this.#linkDeleted = false;
@@ -155,7 +155,7 @@ export class Reconciler {
     await this.#removeDevices(planDeviceRemoval(maps, { devices: this.#nodeNetwork.ifindexes, now }));
   }
 
-  /** nft must know the connections to reset before it gets their packets, so that comes before the maps are written. */
+  /** Resets connections first: nftables must know them before it gets their packets. */
   async #removeDevices(removal: DeviceRemoval | undefined): Promise<void> {
     if (removal === undefined) return;
     await this.#resetter.resetThrough(removal.deleted);

@@ -1,18 +1,18 @@
-// Passes of work that fail: since when, how often, and what is said of it.
+// Counts and logs syncs of the fast path that fail.
 
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 
-/** Passes of work that have failed in a row. */
+/** Syncs that failed in a row. */
 export interface SyncFailure {
-  /** Why the last of them failed. */
+  /** The latest error. */
   readonly reason: string;
-  /** When the first of them failed, in ISO 8601. */
+  /** Time of the first failure, in ISO 8601. */
   readonly since: string;
   readonly attempts: number;
 }
 
-/** Counts failures. The log hears of the first in a row, of each new reason, and of the end. */
+/** Logs the first failure in a row, each new reason, and the recovery. */
 export class SyncFailures {
   readonly #log: Log;
   readonly #clock: Pick<Clock, 'now'>;
@@ -24,12 +24,12 @@ export class SyncFailures {
     this.#clock = of.clock;
   }
 
-  /** `undefined` when the last pass succeeded. */
+  /** `undefined` if the last sync succeeded. */
   get failing(): SyncFailure | undefined {
     return this.#failing;
   }
 
-  /** All that there were. */
+  /** Failures since the daemon started. */
   get failures(): number {
     return this.#failures;
   }
@@ -40,13 +40,13 @@ export class SyncFailures {
     const since = before?.since ?? new Date(this.#clock.now()).toISOString();
     this.#failing = { reason, since, attempts: (before?.attempts ?? 0) + 1 };
     if (before?.reason !== reason)
-      this.#log.warn('the fast path cannot be kept in step; what is attached goes on', { reason, retryInMs });
+      this.#log.warn('fast path out of sync; attached programs keep running', { reason, retryInMs });
   }
 
   succeeded(): void {
     if (this.#failing === undefined) return;
     const { since, attempts } = this.#failing;
     this.#failing = undefined;
-    this.#log.info('the fast path is in step again', { since, attempts });
+    this.#log.info('fast path in sync again', { since, attempts });
   }
 }

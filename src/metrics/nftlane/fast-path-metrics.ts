@@ -1,18 +1,18 @@
-// The fast path: what it serves, what becomes of packets, and how it gets on.
+// Metrics of the fast path: frontends, flows, packets and failures.
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { SKIP_CAUSES } from '../../fastpath/eligibility/skip-reason.ts';
 import type { PacketCount } from '../../fastpath/loader/loader-client.ts';
 import type { FastPathStatus, FastPathTotals } from '../../fastpath/status/fast-path-status.ts';
 
-/** Where the values of a scrape come from: a view, unless the fast path is switched off. */
+/** Returns the status for a scrape, or `undefined` if the fast path is turned off. */
 type CurrentStatus = () => FastPathStatus | undefined;
 
-/** A value with the value of its metric's label. */
+/** A value with the label that it has. */
 type Sample = readonly [label: string, value: number];
 
 /**
- * Registers them. `view` is asked whenever the metrics are, and reads no kernel: it is what the fast path last collected.
- * Where it is switched off there are no series.
+ * Registers the metrics. Each scrape calls `status`, which returns the last collection and does not read the kernel.
+ * There are no series if the fast path is turned off.
  */
 export function registerFastPathMetrics(registry: Registry, status: () => FastPathStatus | undefined): void {
   const current: CurrentStatus = () => {
@@ -20,57 +20,57 @@ export function registerFastPathMetrics(registry: Registry, status: () => FastPa
     return seen?.mode === 'off' ? undefined : seen;
   };
   const { gauge, gauges, counter, packets } = createMetrics(registry, current);
-  gauge('enabled', '1 while the fast path takes packets, 0 while it is wanted and off', ({ state }) =>
+  gauge('enabled', '1 if the fast path takes new flows, 0 if it is off for some reason', ({ state }) =>
     Number(state === 'on'),
   );
   gauge(
     'failing',
-    '1 while it cannot be kept in step with Services and devices, and what is attached goes on',
+    '1 while syncs of the fast path fail and attached programs keep running',
     (seen) => Number(seen.failing !== undefined),
   );
-  counter('sync_failures', 'Passes of work that failed and were tried again', ({ failures }) => failures);
-  counter('loader_restarts', 'Starts of nftlane-bpf after it had ended', ({ loaderRestarts }) => loaderRestarts);
-  gauge('uplinks', 'Uplinks that the fast path uses', ({ uplinks }) => {
+  counter('sync_failures', 'Failed syncs of the fast path', ({ failures }) => failures);
+  counter('loader_restarts', 'Restarts of nftlane-bpf after it had exited', ({ loaderRestarts }) => loaderRestarts);
+  gauge('uplinks', 'Uplinks in use', ({ uplinks }) => {
     return uplinks.filter(({ reason }) => reason === undefined).length;
   });
-  gauge('pod_devices', 'Devices of pods with a program', ({ podDevices }) => podDevices.length);
+  gauge('pod_devices', 'Pod devices with an attached program', ({ podDevices }) => podDevices.length);
   gauge('frontends', 'Frontends that the fast path serves', ({ frontends }) => frontends.length);
   gauge(
     'suspended_frontends',
-    'Those of them whose new flows are left to nft, for connections were not answered',
+    'Frontends whose new flows go to nftables because connections got no replies',
     (seen) => {
       return seen.frontends.filter(({ suspended }) => suspended !== undefined).length;
     },
   );
-  counter('fallbacks', 'Service ports handed back to nft, for connections were not answered', (totals) => {
+  counter('fallbacks', 'Suspensions of Service ports because connections got no replies', (totals) => {
     return totals.fallbacks;
   });
-  gauges('skipped_frontends', 'Frontends with the Local policy that are left to nft', 'cause', ({ skipped }) =>
+  gauges('skipped_frontends', 'Frontends with externalTrafficPolicy Local that nftables serves, by cause', 'cause', ({ skipped }) =>
     SKIP_CAUSES.map((cause) => [cause, skipped.filter((one) => one.cause === cause).length]),
   );
-  gauge('slots', 'Slots of backends in use', ({ slots }) => slots.used);
-  gauge('draining_slots', 'Those of them that only live flows use', ({ slots }) => slots.draining);
+  gauge('slots', 'Backend slots in use', ({ slots }) => slots.used);
+  gauge('draining_slots', 'Backend slots that only live flows use', ({ slots }) => slots.draining);
   const byFamily = (pick: (family: 'ip' | 'ip6') => number): Sample[] => [
     ['IPv4', pick('ip')],
     ['IPv6', pick('ip6')],
   ];
-  gauges('flows', 'Flows that live', 'ip_family', ({ flows }) => byFamily((family) => flows[family]));
-  gauges('flow_entries', 'Entries of the table of flows, two for each flow', 'ip_family', ({ flowTables }) =>
+  gauges('flows', 'Live flows', 'ip_family', ({ flows }) => byFamily((family) => flows[family]));
+  gauges('flow_entries', 'Entries in the flow table, two for each flow', 'ip_family', ({ flowTables }) =>
     byFamily((family) => flowTables[family].entries),
   );
-  gauges('flow_entries_limit', 'How many entries it has room for', 'ip_family', ({ flowTables }) =>
+  gauges('flow_entries_limit', 'Maximum number of entries in the flow table', 'ip_family', ({ flowTables }) =>
     byFamily((family) => flowTables[family].limit),
   );
-  counter('collections', 'Runs through the tables of flows', ({ collections }) => collections);
-  counter('collection_scanned_entries', 'Entries that were looked at', ({ scanned }) => scanned);
-  counter('collection_deleted_entries', 'Entries that were deleted, for their flows were over', ({ deleted }) => {
+  counter('collections', 'Passes over the flow tables', ({ collections }) => collections);
+  counter('collection_scanned_entries', 'Scanned entries of the flow tables', ({ scanned }) => scanned);
+  counter('collection_deleted_entries', 'Deleted entries of expired flows', ({ deleted }) => {
     return deleted;
   });
-  packets('forwarded', 'Packets that went by the fast path');
-  packets('passed', 'Packets that were handed on to the stack');
+  packets('forwarded', 'Packets forwarded by the fast path');
+  packets('passed', 'Packets passed unmodified to the network stack');
 }
 
-/** Makers of metrics whose values are read at each scrape. */
+/** Factories of metrics whose values are read at each scrape. */
 function createMetrics(registry: Registry, current: CurrentStatus) {
   const registers = [registry];
   const nameOf = (name: string) => `nftlane_fastpath_${name}`;

@@ -58,7 +58,7 @@ for (const offloads of OFFLOADS) {
     if (offloads === 'on') {
       await fast.daemon.stop();
       const daemon = await fast.startDaemon('--fast-path', 'required');
-      const warning = await daemon.waitForLog('the fast path keeps its size until it is switched off');
+      const warning = await daemon.waitForLog('fast path keeps the size of its flow tables until it is turned off');
       t.match(warning, { room: MAX_FLOWS, maxFlows: 131_072 });
     }
     await setup.disableFastPath();

@@ -63,7 +63,7 @@ t.test('a routed pod with a queue is served by the fast path, and every packet g
       t.equal(/ \(through its queue or filter\)$/.test(backend), name.startsWith('shop/b'), backend);
   t.strictSame(
     view.skipped.map(({ name, cause, reason }) => `${name} ${cause} ${reason.replace(/^\S+ /, '')}`).sort(),
-    ['tcp', 'tcp', 'udp', 'udp'].map((port) => `shop/c:${port} pod port-c: it has the queue tbf`),
+    ['tcp', 'tcp', 'udp', 'udp'].map((port) => `shop/c:${port} pod port-c: it has qdisc tbf`),
   );
   const before = { queue: await qdiscOf('pod-b'), taken: await fast.countReasons('FORWARDED', 'CREATED', 'REMAPPED') };
   for (const protocol of ['tcp', 'udp'] as const) {

@@ -22,9 +22,9 @@ t.test('a network plugin with policies keeps it off; where it is required the da
   await world.node1.configure(['link add name cali123 type bridge']);
   const { status, stderr } = await fast.runDaemonToExit('--fast-path', 'required');
   t.equal(status, 3);
-  t.match(stderr, /fast path, which is required: Calico is at work here \("cali123"\)/);
+  t.match(stderr, /Cannot start the required fast path: Calico is in use \("cali123"\)/);
   const daemon = await fast.startDaemon('--fast-path', 'auto');
-  t.match(await daemon.waitForLog('the fast path is off'), { reason: /Calico/ });
+  t.match(await daemon.waitForLog('fast path is off'), { reason: /Calico/ });
   t.match(await fast.inspect(), { state: 'off', reason: /Calico/, frontends: [] });
   t.equal(await answeredAt(NODE_PORT), 10, 'nft serves');
   await daemon.stop();
@@ -38,14 +38,14 @@ t.test('a pod with the ingress queue of others keeps its Services with nft, and 
   t.ok(view.frontends.every(({ name }) => name.startsWith('shop/other')));
   t.strictSame(
     view.skipped.map(({ name, cause, reason }) => `${name} ${cause} ${reason.replace(/^\S+ /, '')}`).sort(),
-    ['tcp', 'tcp', 'udp', 'udp'].map((port) => `shop/web:${port} pod pod-b: it has the queue ingress`),
+    ['tcp', 'tcp', 'udp', 'udp'].map((port) => `shop/web:${port} pod pod-b: it has qdisc ingress`),
   );
   t.strictSame(view.podDevices, ['pod-a']);
   const explained = async (port: number) => {
     const connection = [world.client.ip, `${NODES.node1.ip}:${port}`];
     return (await fast.execNftlane('explain', ...connection)).stdout;
   };
-  t.match(await explained(NODE_PORT), /\nFast path: left to nft: 10.1.1.11: pod-b: it has the queue ingress\n/);
+  t.match(await explained(NODE_PORT), /\nFast path: left to nft: 10.1.1.11: pod-b: it has qdisc ingress\n/);
   t.match(await explained(NODE_PORT + 1), /\nFast path: TAKEN, to pod-a 10.1.1.10:8080\n {2}unless conntrack knows/);
   for (const port of [NODE_PORT, NODE_PORT + 1]) t.equal(await answeredAt(port), 10);
   await fast.daemon.stop();
@@ -56,13 +56,10 @@ t.test('an uplink with the filters of others is not used', async (t) => {
   await world.node1.output('tc', ['qdisc', 'add', 'dev', 'lan', 'ingress']);
   await fast.cleanup();
   await fast.startDaemon('--fast-path', 'auto');
-  const view = await fast.waitFor('it is off', ({ reason }) => reason === 'there is no uplink');
-  t.strictSame(view.uplinks, [{ name: 'lan', reason: 'it has the queue ingress' }]);
+  const view = await fast.waitFor('it is off', ({ reason }) => reason === 'no usable uplink');
+  t.strictSame(view.uplinks, [{ name: 'lan', reason: 'it has qdisc ingress' }]);
   t.strictSame(view.frontends, []);
   t.equal(await answeredAt(NODE_PORT), 10, 'nft serves');
   const text = await fast.execNftlane('inspect', 'fastpath');
-  t.match(
-    text.stdout,
-    /^fast path: off \(mode auto\).*: there is no uplink\nuplinks: not lan \(it has the queue ingress\)/,
-  );
+  t.match(text.stdout, /^fast path: off \(mode auto\).*: no usable uplink\nuplinks: not lan \(it has qdisc ingress\)/);
 });

@@ -1,4 +1,4 @@
-// Tests of flows as conntrack is told of them.
+// Tests of src/fastpath/flows/conntrack-restore.ts.
 import t from 'tap';
 import { conntrackRestoreLines } from '../../../../src/fastpath/flows/conntrack-restore.ts';
 import type { FlowEntry } from '../../../../src/fastpath/maps/entries.ts';
@@ -12,14 +12,14 @@ const FLOW: FlowEntry = {
   ...{ slot: 1, gen: 1, oif: 2, nextHop: '192.0.2.254', mtu: 1500, lastTicks: 0, state: 'established' },
 };
 
-t.test('an established connection is translated as nft would', async (t) => {
+t.test('conntrackRestoreLines() translates an established connection as nftables would', async (t) => {
   t.strictSame(conntrackRestoreLines([FLOW]), [
     '-I -p tcp -t 3600 -u SEEN_REPLY,ASSURED --state ESTABLISHED --orig-src 198.51.100.7 --orig-dst 192.0.2.1 ' +
       '--sport 40000 --dport 30080 --dst-nat 10.1.0.1:8080',
   ]);
 });
 
-t.test("a client's port that became another one is translated too", async (t) => {
+t.test('conntrackRestoreLines() translates a changed client port', async (t) => {
   const flow: FlowEntry = {
     ...FLOW,
     protocol: 'udp',
@@ -31,7 +31,7 @@ t.test("a client's port that became another one is translated too", async (t) =>
   t.notMatch(line, /--state/);
 });
 
-t.test('the other direction, and what has no packets to come, are left out', async (t) => {
+t.test('conntrackRestoreLines() omits replies, and connections that are new or closed', async (t) => {
   const states = ['closed', 'new'] as const;
   const out = [{ ...FLOW, direction: 'reply' as const }, ...states.map((state) => ({ ...FLOW, state }))];
   t.strictSame(conntrackRestoreLines(out), []);

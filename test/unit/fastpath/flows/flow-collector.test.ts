@@ -1,4 +1,4 @@
-// Tests of what is counted every few seconds, and of Service ports whose connections are not answered.
+// Tests of src/fastpath/flows/flow-collector.ts.
 import t from 'tap';
 import { FlowCollector } from '../../../../src/fastpath/flows/flow-collector.ts';
 import type { SlotCount } from '../../../../src/fastpath/loader/loader-client.ts';
@@ -21,11 +21,11 @@ const FRONTENDS = ['192.0.2.1', '192.0.2.2'].map(
   }),
 );
 
-/** Tables with two frontends of a Service port whose pod has slot 1, and counters of their own. */
+/** A collector over maps with two frontends of a Service port, whose pod has slot 1. */
 function begin() {
-  const tables = new MapState(new FakeBpfMaps().installed(), -2000);
-  const wanted = { frontends: FRONTENDS, excludedSources: [], uplinks: new Map(), devices: new Set([DEVICE]) };
-  tables.plan(wanted, { now: 0, flows: undefined });
+  const maps = new MapState(new FakeBpfMaps().installed(), -2000);
+  const desired = { frontends: FRONTENDS, excludedSources: [], uplinks: new Map(), devices: new Set([DEVICE]) };
+  maps.plan(desired, { now: 0, flows: undefined });
   const slots = new Map<number, SlotCount>();
   const collected = {
     ...{ scanned: 6, deleted: 2, remaining: { ip: 4, ip6: 0 } },
@@ -38,12 +38,12 @@ function begin() {
     collector,
     collected,
     packets,
-    collect: (now: number) => collector.collect(tables, { frontends: FRONTENDS, now }),
+    collect: (now: number) => collector.collect(maps, { frontends: FRONTENDS, now }),
     slots,
   };
 }
 
-t.test('it collects every three seconds, and adds up', async (t) => {
+t.test('collect() collects every three seconds and adds up totals', async (t) => {
   const { collector, collected, packets, collect } = begin();
   t.equal(collector.last, undefined);
   for (const now of [10_000, 11_000, 13_000, 16_000]) t.equal(await collect(now), false);
@@ -54,13 +54,13 @@ t.test('it collects every three seconds, and adds up', async (t) => {
   t.equal(collector.flows, undefined);
 });
 
-t.test('a Service port whose connections are not answered is handed back once, for ten minutes', async (t) => {
+t.test('collect() suspends a Service port without replies once, for ten minutes', async (t) => {
   const { collector, collect, slots } = begin();
   await collect(10_000);
   slots.set(1, { created: 100, answered: 0 });
-  t.equal(await collect(14_000), false, 'they may be answered yet');
+  t.equal(await collect(14_000), false, 'replies may still come');
   t.equal(await collect(18_000), true);
-  t.equal(collector.totals.fallbacks, 1, 'one Service port, whatever its frontends');
+  t.equal(collector.totals.fallbacks, 1, 'one Service port, with two frontends');
   t.strictSame([...collector.suspendedAt(18_001)], ['shop/web']);
   t.notOk(collector.suspendedAt(18_001).has('shop/api'));
   t.strictSame([...collector.suspendedAt(18_001 + 600_000)], []);

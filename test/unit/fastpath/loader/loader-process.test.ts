@@ -1,10 +1,10 @@
-// Tests of the loader's process: answers, refusals, its end and its beginning again.
+// Tests of src/fastpath/loader/loader-process.ts.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LoaderProcess } from '../../../../src/fastpath/loader/loader-process.ts';
 
-/** A loader that says hello, and does to other requests what the shell code says. */
+/** A loader that answers `hello`, and other requests by the shell code. */
 function loaderOf(t: Test, code: string, { protocol = 2, timeoutMs = 5000 } = {}): LoaderProcess {
   const directory = t.testdir({});
   const command = join(directory, 'loader');
@@ -15,7 +15,7 @@ function loaderOf(t: Test, code: string, { protocol = 2, timeoutMs = 5000 } = {}
   return loader;
 }
 
-t.test('answers have lines and words', async (t) => {
+t.test('request() returns the lines and fields of the response', async (t) => {
   const loader = loaderOf(
     t,
     'list) echo "attachment pod 7 tcx"; echo "attachment uplink 2 tcx"; echo "ok a=1 b=x=y";;',
@@ -25,12 +25,12 @@ t.test('answers have lines and words', async (t) => {
   t.strictSame(two, one);
 });
 
-t.test('a refusal has the name of its error', async (t) => {
+t.test('request() rejects with the code of a refusal', async (t) => {
   const loader = loaderOf(t, 'load) echo "error EPERM not allowed here";;');
   await t.rejects(loader.request('load'), { code: 'EPERM', message: /"load": EPERM not allowed here/ });
 });
 
-t.test('a loader that ends is started again', async (t) => {
+t.test('request() restarts a loader that exited', async (t) => {
   const loader = loaderOf(t, 'die) echo why >&2; exit 3;;\n*) echo ok;;');
   await t.rejects(loader.request('die'), { code: 'EXITED', message: /status 3 why/ });
   t.notOk(loader.isRunning);
@@ -39,14 +39,14 @@ t.test('a loader that ends is started again', async (t) => {
   t.equal(loader.restarts, 1);
 });
 
-t.test('one that does not answer is ended', async (t) => {
+t.test('request() kills a loader that does not respond', async (t) => {
   const loader = loaderOf(t, 'gc) exec sleep 60;;', { timeoutMs: 300 });
   await t.rejects(loader.request('gc'), { code: 'EXITED', message: /SIGKILL/ });
 });
 
-t.test('one that is not there, or of another version, is said', async (t) => {
+t.test('request() rejects a missing loader and one of another version', async (t) => {
   const none = new LoaderProcess({ command: '/there/is/none', directory: '/' });
-  await t.rejects(none.request('probe'), { message: /there is no such program/ });
+  await t.rejects(none.request('probe'), { message: /no such program/ });
   const other = loaderOf(t, '', { protocol: 1 });
   await t.rejects(other.request('probe'), { code: 'EPROTO', message: /protocol 1/ });
 });

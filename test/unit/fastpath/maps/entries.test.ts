@@ -1,4 +1,4 @@
-// Tests of what the fast path's maps hold, as values and as bytes.
+// Tests of src/fastpath/maps/entries.ts, hex.ts and layout.ts.
 import t from 'tap';
 import {
   type BackendValue,
@@ -26,7 +26,7 @@ import {
   readNumbers,
 } from '../../../../src/fastpath/maps/layout.ts';
 
-t.test('frontends are read back as they were written', async (t) => {
+t.test('decodeFrontend() and decodeFrontendKey() reverse their encoders', async (t) => {
   const keys: readonly FrontendKey[] = [
     { address: '192.0.2.1', port: 80, protocol: 'tcp' },
     { address: 'fd00::1', port: 65_535, protocol: 'udp' },
@@ -47,7 +47,7 @@ t.test('frontends are read back as they were written', async (t) => {
   t.throws(() => encodeFrontend({ svc: 1, suspended: false, slots: tooMany }), RangeError);
 });
 
-t.test('backends are read back as they were written', async (t) => {
+t.test('decodeBackend() reverses encodeBackend()', async (t) => {
   const backend: BackendValue = {
     address: '10.0.0.9',
     port: 8080,
@@ -64,10 +64,10 @@ t.test('backends are read back as they were written', async (t) => {
   for (const address of ['10.0.0.9', 'fd00:1::9', '::1']) {
     t.strictSame(decodeBackend(encodeBackend({ ...backend, address })), { ...backend, address });
   }
-  t.throws(() => encodeBackend({ ...backend, mac: Uint8Array.of(1) }), /mac: 1 bytes/);
+  t.throws(() => encodeBackend({ ...backend, mac: Uint8Array.of(1) }), /mac": 1 bytes/);
 });
 
-t.test('seconds become ticks, and never fewer', async (t) => {
+t.test('encodeConfig() rounds seconds up to ticks', async (t) => {
   const timeouts = {
     tcpSyn: 10,
     tcpAnswered: 30,
@@ -84,13 +84,16 @@ t.test('seconds become ticks, and never fewer', async (t) => {
   t.equal(readNumber(CONFIG, encodeConfig({ create: false, timeouts }), 'flags'), 0);
 });
 
-t.test('sources, devices and numbers', async (t) => {
-  t.equal(toHex(encodeSource('10.0.0.0', 8)), `${toHex(encodeU32(8))}0a000000`);
-  t.equal(toHex(encodeSource('fd00::', 16)), `${toHex(encodeU32(16))}fd00${'0'.repeat(28)}`);
-  t.strictSame(encodeUplink(1500), encodeU32(1500));
-});
+t.test(
+  'encodeSource(), encodeUplink() and encodeU32() write host byte order, and addresses as on the wire',
+  async (t) => {
+    t.equal(toHex(encodeSource('10.0.0.0', 8)), `${toHex(encodeU32(8))}0a000000`);
+    t.equal(toHex(encodeSource('fd00::', 16)), `${toHex(encodeU32(16))}fd00${'0'.repeat(28)}`);
+    t.strictSame(encodeUplink(1500), encodeU32(1500));
+  },
+);
 
-t.test('flows', async (t) => {
+t.test('decodeFlow() reads both endpoints, the translation and the state', async (t) => {
   const state = (...bytes: readonly number[]) => Uint8Array.from(bytes);
   for (const [bytes, name] of [
     [state(0, 0, 0, 0), 'new'],
@@ -138,7 +141,7 @@ t.test('flows', async (t) => {
   }
 });
 
-t.test('hexadecimal digits', async (t) => {
+t.test('fromHex() reverses toHex() and rejects other text', async (t) => {
   const all = Uint8Array.from({ length: 256 }, (_, i) => i);
   t.strictSame(fromHex(toHex(all)), all);
   t.equal(toHex(Uint8Array.of(0, 171)), '00ab');

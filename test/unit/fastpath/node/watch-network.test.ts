@@ -1,25 +1,28 @@
-// Tests of what the network monitor tells that is worth a look.
+// Tests of src/fastpath/node/watch-network.ts.
 import t from 'tap';
 import { isLinkDeletion, isNetworkChange } from '../../../../src/fastpath/node/watch-network.ts';
 
-const NEIGHBOURS = new Map([['v0 10.9.9.5', '02:00:00:00:00:05']]);
+const NEIGHBORS = new Map([['v0 10.9.9.5', '02:00:00:00:00:05']]);
 
-t.test('devices, routes and new MAC addresses are news, states of known neighbours are not', async (t) => {
-  const cases: readonly [boolean, string][] = [
-    [true, '3: v0@NONE: <BROADCAST,MULTICAST> mtu 1500 qdisc noqueue state DOWN group default'],
-    [true, 'Deleted 3: v0@NONE: <BROADCAST,MULTICAST> mtu 1500 qdisc noop state DOWN group default'],
-    [true, '10.9.9.0/24 dev v0 proto kernel scope link src 10.9.9.1 linkdown '],
-    [true, 'Deleted 10.9.9.7 dev v0 scope link '],
-    [true, '10.9.9.6 dev v0 lladdr 02:00:00:00:00:06 REACHABLE '],
-    [true, '10.9.9.5 dev v0 lladdr 02:00:00:00:00:07 router REACHABLE '],
-    [false, '10.9.9.5 dev v0 lladdr 02:00:00:00:00:05 STALE '],
-    [false, '10.9.9.5 dev v0 FAILED '],
-    [false, 'Deleted 10.9.9.5 dev v0 lladdr 02:00:00:00:00:05 STALE '],
-  ];
-  for (const [expected, line] of cases) t.equal(isNetworkChange(line, { neighbours: NEIGHBOURS }), expected, line);
-});
+t.test(
+  'isNetworkChange() accepts links, routes and new MAC addresses, but not state changes of neighbors',
+  async (t) => {
+    const cases: readonly [boolean, string][] = [
+      [true, '3: v0@NONE: <BROADCAST,MULTICAST> mtu 1500 qdisc noqueue state DOWN group default'],
+      [true, 'Deleted 3: v0@NONE: <BROADCAST,MULTICAST> mtu 1500 qdisc noop state DOWN group default'],
+      [true, '10.9.9.0/24 dev v0 proto kernel scope link src 10.9.9.1 linkdown '],
+      [true, 'Deleted 10.9.9.7 dev v0 scope link '],
+      [true, '10.9.9.6 dev v0 lladdr 02:00:00:00:00:06 REACHABLE '],
+      [true, '10.9.9.5 dev v0 lladdr 02:00:00:00:00:07 router REACHABLE '],
+      [false, '10.9.9.5 dev v0 lladdr 02:00:00:00:00:05 STALE '],
+      [false, '10.9.9.5 dev v0 FAILED '],
+      [false, 'Deleted 10.9.9.5 dev v0 lladdr 02:00:00:00:00:05 STALE '],
+    ];
+    for (const [expected, line] of cases) t.equal(isNetworkChange(line, { neighbors: NEIGHBORS }), expected, line);
+  },
+);
 
-t.test('devices that may have gone are told from neighbours and routes that have', async (t) => {
+t.test('isLinkDeletion() distinguishes deleted links from deleted neighbors and routes', async (t) => {
   const cases: readonly [boolean, string][] = [
     [true, 'Deleted 3: v0@NONE: <BROADCAST,MULTICAST> mtu 1500 qdisc noop state DOWN group default'],
     [true, 'Deleted 12: port-c@if2: <BROADCAST,MULTICAST> mtu 1500 master br0 state disabled'],

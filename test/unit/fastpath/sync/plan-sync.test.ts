@@ -11,7 +11,7 @@ const [ETH0, ETH1, VETH1, VETH2] = [2, 3, 21, 22];
 const NO_DEVICES = { pod: new Set<number>(), uplink: new Set<number>() };
 const UPLINKS = [
   { name: 'eth0', ifindex: ETH0, mtu: 1500, reason: undefined },
-  { name: 'eth1', ifindex: ETH1, mtu: 1500, reason: 'it has the queue ingress' },
+  { name: 'eth1', ifindex: ETH1, mtu: 1500, reason: 'it has qdisc ingress' },
 ];
 
 function locationOf(ifindex: number): PodLocation {
@@ -72,7 +72,7 @@ t.test('planSync() attaches pods before uplinks, and only what is missing', asyn
 t.test('planSync() has nothing to do on a node without frontends and uplinks', async (t) => {
   const plan = planner().plan([], { uplinks: [] });
   t.match(plan, { attach: [], detach: [], maps: { lines: [] }, frontends: [], unresolved: [] });
-  t.equal(plan.inactiveReason, 'there is no uplink');
+  t.equal(plan.inactiveReason, 'no usable uplink');
 });
 
 t.test('planSync() takes no flows on a node with a conflict, and says why', async (t) => {
@@ -86,14 +86,12 @@ t.test('planSync() takes no flows on a node with a conflict, and says why', asyn
 
 t.test('planSync() leaves a frontend to nft when one of its pods cannot be reached', async (t) => {
   const { plan } = planner();
-  const locations = new Map<string, PodLocation | string>(LOCATIONS).set('10.1.0.2', 'no route leads to it');
+  const locations = new Map<string, PodLocation | string>(LOCATIONS).set('10.1.0.2', 'no route to the pod');
   const { attach, frontends, unresolved } = plan(
     [frontend(['10.1.0.1', '10.1.0.2']), frontend(['10.1.0.1'], { port: 30_081 })],
     { locations },
   );
-  t.match(unresolved, [
-    { cause: 'pod', reason: '10.1.0.2: no route leads to it', frontend: { key: { port: 30_080 } } },
-  ]);
+  t.match(unresolved, [{ cause: 'pod', reason: '10.1.0.2: no route to the pod', frontend: { key: { port: 30_080 } } }]);
   t.match(frontends, [{ key: { port: 30_081 } }]);
   t.equal(frontends.length, 1);
   t.strictSame(attach[0], { role: 'pod', ifindex: VETH1 });

@@ -41,7 +41,7 @@ t.test('programs that cannot be started for want of file descriptors end nobody 
     [
       'ExecError: Cannot run "true": spawn true EMFILE',
       'spawn true EMFILE',
-      `LoaderError: Cannot run the fast path's loader "cat": spawn cat EMFILE`,
+      `LoaderError: Cannot run loader "cat": spawn cat EMFILE`,
       'NftOutcomeUnknown: Cannot run the nft session: spawn cat EMFILE',
       'NftOutcomeUnknown: Cannot run the nft session: spawn cat EMFILE',
       "NftOutcomeUnknown: The nft session ended: status 1 cat: invalid option -- 'i'\nTry 'cat --help' for more information.",

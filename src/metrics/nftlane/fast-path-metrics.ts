@@ -23,10 +23,8 @@ export function registerFastPathMetrics(registry: Registry, status: () => FastPa
   gauge('enabled', '1 if the fast path takes new flows, 0 if it is off for some reason', ({ state }) =>
     Number(state === 'on'),
   );
-  gauge(
-    'failing',
-    '1 while syncs of the fast path fail and attached programs keep running',
-    (seen) => Number(seen.failing !== undefined),
+  gauge('failing', '1 while syncs of the fast path fail and attached programs keep running', (seen) =>
+    Number(seen.failing !== undefined),
   );
   counter('sync_failures', 'Failed syncs of the fast path', ({ failures }) => failures);
   counter('loader_restarts', 'Restarts of nftlane-bpf after it had exited', ({ loaderRestarts }) => loaderRestarts);
@@ -45,8 +43,11 @@ export function registerFastPathMetrics(registry: Registry, status: () => FastPa
   counter('fallbacks', 'Suspensions of Service ports because connections got no replies', (totals) => {
     return totals.fallbacks;
   });
-  gauges('skipped_frontends', 'Frontends with externalTrafficPolicy Local that nftables serves, by cause', 'cause', ({ skipped }) =>
-    SKIP_CAUSES.map((cause) => [cause, skipped.filter((one) => one.cause === cause).length]),
+  gauges(
+    'skipped_frontends',
+    'Frontends with externalTrafficPolicy Local that nftables serves, by cause',
+    'cause',
+    ({ skipped }) => SKIP_CAUSES.map((cause) => [cause, skipped.filter((one) => one.cause === cause).length]),
   );
   gauge('slots', 'Backend slots in use', ({ slots }) => slots.used);
   gauge('draining_slots', 'Backend slots that only live flows use', ({ slots }) => slots.draining);

@@ -8,8 +8,7 @@ import {
   stopNewFlows,
   stopPersistentFlows,
 } from '../../support/fastpath/background-traffic.ts';
-import { createTwoServiceWorld, NODE_PORT_TARGETS, POD_KINDS } from '../../support/fastpath/fast-path-fixture.ts';
-import { TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { NODE_PORT_TARGETS, POD_KINDS, setUpTwoServices } from '../../support/fastpath/fast-path-fixture.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 
 const CREATION_REASONS = ['CREATED', 'REMAPPED', 'RECYCLED'];
@@ -18,11 +17,8 @@ const MIN_NEW_FLOWS = 40;
 const FIRST_PODS = { routed: 'a', bridged: 'c' };
 
 t.setTimeout(230_000);
-const setup = await createTwoServiceWorld();
+const { setup, dialer } = await setUpTwoServices(t);
 const { fast } = setup;
-t.teardown(() => fast.close());
-await Promise.all(setup.allPods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-const dialer = await fast.world.client.dialer();
 
 /** Waits until so many flows more have begun by the fast path. */
 async function waitForNewFlows(): Promise<void> {

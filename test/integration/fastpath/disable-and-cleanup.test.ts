@@ -1,17 +1,12 @@
 // Tests of how the fast path ends: switched off, cleaned up, or under a pod that is deleted.
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
+import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 
 t.setTimeout(110_000);
-const fast = await createFastPathWorld();
-t.teardown(() => fast.close());
-const { world } = fast;
-const pods = [world.pod('a'), world.pod('b')];
-await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
-const dialer = await world.client.dialer();
+const { fast, pods, dialer } = await setUpOneService(t);
 const FRONTENDS = 4;
 
 /** Live connections in both families. */

@@ -1,6 +1,7 @@
 // One daemon at both of its trades, as far as the kernel goes: by the programs, and by nft's rules. For any kernel.
 import t from 'tap';
-import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
+import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 
 /** An emulated machine takes its time; only a missing answer takes all of it. */
@@ -8,12 +9,7 @@ const TIMEOUT_MS = 20_000;
 const COUNT = 10;
 
 t.setTimeout(300_000);
-const fast = await createFastPathWorld();
-t.teardown(() => fast.close());
-const pods = [fast.world.pod('a'), fast.world.pod('b')];
-await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-const clusterIps = await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
-const dialer = await fast.world.client.dialer();
+const { fast, clusterIps, dialer } = await setUpOneService(t);
 
 await fast.startDaemon('--fast-path', 'required');
 const view = await fast.waitFor(

@@ -5,8 +5,7 @@ import {
   startPersistentFlows,
   stopPersistentFlows,
 } from '../../support/fastpath/background-traffic.ts';
-import { createTwoServiceWorld, NODE_PORT_TARGETS, POD_KINDS } from '../../support/fastpath/fast-path-fixture.ts';
-import { TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { NODE_PORT_TARGETS, POD_KINDS, setUpTwoServices } from '../../support/fastpath/fast-path-fixture.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 
 /** Flows of each family: the kept ones, and a few more. */
@@ -14,12 +13,9 @@ const MAX_FLOWS = 32;
 const EXCESS_FLOWS = 60;
 
 t.setTimeout(230_000);
-const setup = await createTwoServiceWorld();
+const { setup, dialer } = await setUpTwoServices(t);
 const { fast } = setup;
-t.teardown(() => fast.close());
-const { client, node1 } = fast.world;
-await Promise.all(setup.allPods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-const dialer = await client.dialer();
+const { node1 } = fast.world;
 // Flows of the crowd by UDP shall end as soon as those by TCP do.
 await node1.sysctl({ 'net.netfilter.nf_conntrack_udp_timeout_stream': 5 });
 

@@ -4,18 +4,14 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
+import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { LOADER } from '../../support/netns/bpf-mount.ts';
 import { NODES } from '../../support/netns/topology.ts';
 
 t.setTimeout(110_000);
-const fast = await createFastPathWorld();
-t.teardown(() => fast.close());
+const { fast, pods, dialer } = await setUpOneService(t);
 const { world } = fast;
-const pods = [world.pod('a'), world.pod('b')];
-await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
-const dialer = await world.client.dialer();
 
 /** A loader that can be put out of order, and tells its process. */
 const directory = t.testdir({});

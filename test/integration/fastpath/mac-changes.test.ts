@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { decodeBackend } from '../../../src/fastpath/maps/entries.ts';
 import { fromHex } from '../../../src/fastpath/maps/hex.ts';
-import { createTwoServiceWorld, FAMILIES, NODE_PORT_TARGETS } from '../../support/fastpath/fast-path-fixture.ts';
-import { BRIDGE, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { FAMILIES, NODE_PORT_TARGETS, setUpTwoServices } from '../../support/fastpath/fast-path-fixture.ts';
+import { BRIDGE } from '../../support/fastpath/fast-path-world.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import type { RunningDial } from '../../support/netns/traffic/dialer-process.ts';
@@ -15,12 +15,9 @@ const TIMEOUT_MS = 40_000;
 const SOCKETS = 2;
 
 t.setTimeout(230_000);
-const setup = await createTwoServiceWorld();
+const { setup, dialer } = await setUpTwoServices(t);
 const { fast } = setup;
-t.teardown(() => fast.close());
 const { client, node1 } = fast.world;
-await Promise.all(setup.allPods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-const dialer = await client.dialer();
 // A pod in which a bridge comes first, as before virtual machines: what is for another MAC address is lost there, while a
 // device of a pod's own takes whatever the programs bring.
 const [, bridgedGuest] = setup.pods.bridged;

@@ -10,8 +10,7 @@ import {
   stopNewFlows,
   stopPersistentFlows,
 } from '../../support/fastpath/background-traffic.ts';
-import { createTwoServiceWorld } from '../../support/fastpath/fast-path-fixture.ts';
-import { TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { setUpTwoServices } from '../../support/fastpath/fast-path-fixture.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 import { output } from '../../support/netns/process.ts';
 
@@ -24,11 +23,8 @@ t.teardown(() => rm(directory, { recursive: true }));
 await output('make', ['-C', SOURCES, `OUT=${directory}`, 'CPU=v3'], { timeoutMs: 60_000 });
 const UPGRADE_FLAGS = ['--fast-path-program', join(directory, 'nftlane-bpf')];
 
-const setup = await createTwoServiceWorld();
+const { setup, dialer } = await setUpTwoServices(t);
 const { fast } = setup;
-t.teardown(() => fast.close());
-await Promise.all(setup.allPods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-const dialer = await fast.world.client.dialer();
 
 interface Attached {
   /** The uplink, and each pod. */

@@ -6,13 +6,7 @@ import {
   startPersistentFlows,
   stopPersistentFlows,
 } from '../../support/fastpath/background-traffic.ts';
-import {
-  createTwoServiceWorld,
-  FAMILIES,
-  NODE_PORT_TARGETS,
-  POD_KINDS,
-} from '../../support/fastpath/fast-path-fixture.ts';
-import { TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { FAMILIES, NODE_PORT_TARGETS, POD_KINDS, setUpTwoServices } from '../../support/fastpath/fast-path-fixture.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 
 const FLOOD = fileURLToPath(new URL('../../../dist/bpf/syn-flood', import.meta.url));
@@ -23,14 +17,11 @@ const MAX_FLOWS = 4096;
 const CREATION_REASONS = ['CREATED', 'REMAPPED', 'RECYCLED'];
 
 t.setTimeout(230_000);
-const setup = await createTwoServiceWorld();
+const { setup, dialer } = await setUpTwoServices(t);
 const { fast } = setup;
-t.teardown(() => fast.close());
 const { client, node1 } = fast.world;
-await Promise.all(setup.allPods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
 // What is half open is given up soon, so that flows of the flood end half a minute after it.
 await Promise.all(setup.allPods.map((pod) => pod.sysctl({ 'net.ipv4.tcp_synack_retries': 1 })));
-const dialer = await client.dialer();
 
 /** New clients of every way are answered. */
 async function expectServed(t: Test, message: string): Promise<void> {

@@ -1,17 +1,13 @@
 // Tests of where the fast path keeps away, and says why.
 import t from 'tap';
-import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
+import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 
 t.setTimeout(110_000);
-const fast = await createFastPathWorld();
-t.teardown(() => fast.close());
+const { fast, pods, dialer } = await setUpOneService(t);
 const { world } = fast;
-const pods = [world.pod('a'), world.pod('b')];
-await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
 await fast.writeService('shop/other', 2, { pods: pods.slice(0, 1), nodePort: NODE_PORT + 1 });
-const dialer = await world.client.dialer();
 
 async function answeredAt(port: number): Promise<number> {
   const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port, count: 10 });

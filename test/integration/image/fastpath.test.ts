@@ -1,22 +1,17 @@
 // Tests the fast path as the overlay `fastpath` deploys it: the image's files with the manifest's arguments, rights and mounts.
 import t from 'tap';
-import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
+import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import { type DeployedOverlay, deploy } from './deployed-overlay.ts';
 
 t.setTimeout(110_000);
 let initialize: DeployedOverlay['initialize'] | undefined;
-const fast = await createFastPathWorld(async (node) => {
+const { fast, dialer } = await setUpOneService(t, async (node) => {
   const deployed = await deploy('fastpath', node);
   initialize = deployed.initialize;
   return deployed;
 });
-t.teardown(() => fast.close());
-const { world } = fast;
-const pods = [world.pod('a'), world.pod('b')];
-await Promise.all(pods.map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
-await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
-const dialer = await world.client.dialer();
 
 t.test('the fast path serves a Service with the rights of the manifest', async (t) => {
   t.match(await initialize?.(), { status: 0, stderr: /the fast path is prepared/ });

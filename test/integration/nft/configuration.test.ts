@@ -16,8 +16,7 @@ const LATE_ADDRESS = '192.168.77.50';
 const PATIENCE_MS = 15_000;
 
 t.setTimeout(120_000);
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { client, node1 } = proxied.world;
 const ports = PORTS.map((port) => ({ ...port, nodePort: NODE_PORT }));
 await proxied.addService('shop/web', 40, { pods: ['a', 'c'], ports });

@@ -19,8 +19,7 @@ const LIMIT_MS = 1000;
 /** For flows that nothing may happen to: an answer that is only late is no loss. */
 const PATIENT_MS = 10_000;
 
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1 } = world;
 const [dialer] = await Promise.all([client.dialer(), world.pod('a').respond({ udp: [NODE_PORT] })]);

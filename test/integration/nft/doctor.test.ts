@@ -3,8 +3,7 @@ import t from 'tap';
 import { loadNftables } from '../../support/netns/kube-proxy-rules.ts';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { node1, node2, client } = world;
 const WEB = await proxied.addService('shop/web', 10, { pods: ['a', 'c'] });

@@ -6,8 +6,7 @@ import { NODES } from '../../support/netns/topology.ts';
 
 const NODE_PORT = 30080;
 
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const shell = world.pod('shell');
 

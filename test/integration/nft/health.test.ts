@@ -21,8 +21,7 @@ const LIMIT_MS = 10_000;
 const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }] } };
 
 t.setTimeout(120_000);
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1, node2 } = world;
 

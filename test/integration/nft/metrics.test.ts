@@ -6,8 +6,7 @@ import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 /** The counters are read at most every ten seconds. */
 const PATIENCE_MS = 60_000;
 
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 
 /** A page of the daemon of the first node, asked for from the node itself: nobody else can. */

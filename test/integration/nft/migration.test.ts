@@ -16,8 +16,7 @@ const NODE_PORT = 30080;
 const NOBODY: Addresses = { ip: '10.1.1.200', ip6: 'fd00:1:1::200' };
 const TAKEN = "taken over: kube-proxy's rules are removed";
 
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1 } = world;
 const WEB = await proxied.addService('shop/web', 10, {

@@ -29,8 +29,7 @@ const CLIENTS: readonly Addresses[] = Array.from({ length: 40 }, (_, index) => (
 }));
 
 t.setTimeout(120_000);
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1 } = world;
 const shell = world.pod('shell');

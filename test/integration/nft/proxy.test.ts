@@ -16,8 +16,7 @@ const FLOWS = (['tcp', 'udp'] as const).flatMap((protocol) =>
   (['ip', 'ip6'] as const).map((family) => ({ protocol, family })),
 );
 
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1, node2 } = world;
 const shell = world.pod('shell');

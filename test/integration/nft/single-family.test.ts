@@ -11,8 +11,7 @@ const PATIENCE_MS = 20_000;
 const HEALTH_PORT = 31999;
 
 t.setTimeout(120_000);
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const overrides = {
   spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: HEALTH_PORT },

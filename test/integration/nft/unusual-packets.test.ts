@@ -13,8 +13,7 @@ const SCTP_NODE_PORT = 30905;
 const INITS = 30;
 
 t.setTimeout(120_000);
-const proxied = await createProxiedWorld();
-t.teardown(() => proxied.close());
+const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1 } = world;
 const shell = world.pod('shell');

@@ -1,14 +1,25 @@
 // What most tests of the fast path begin with: two Services of the node, one with routed pods, one with pods behind a bridge.
+import type { Test } from 'tap';
 import type { Namespace } from '../netns/namespace.ts';
-import { NODES } from '../netns/topology.ts';
+import { type Addresses, NODES } from '../netns/topology.ts';
+import type { Dialer } from '../netns/traffic/dialer-process.ts';
 import type { Transport } from '../netns/traffic/programs/messages.ts';
-import { createFastPathWorld, type FastPathWorld, NODE_PORT } from './fast-path-world.ts';
+import {
+  createFastPathWorld,
+  type FastPathWorld,
+  type InstallFastPath,
+  NODE_PORT,
+  TARGET_PORT,
+} from './fast-path-world.ts';
 
 export const FAMILIES = ['ip', 'ip6'] as const;
 export const POD_KINDS = [
   { kind: 'routed', service: 'shop/routed', port: NODE_PORT, n: 1 },
   { kind: 'bridged', service: 'shop/bridged', port: NODE_PORT + 1, n: 2 },
 ] as const;
+
+/** Where pods answer. */
+const RESPONDER_PORTS = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
 
 /** Each of two Services has two node ports (TCP, UDP) in two families. */
 const FRONTENDS = 8;
@@ -72,4 +83,33 @@ export async function createTwoServiceWorld(): Promise<TwoServiceWorld> {
     await fast.close();
     throw error;
   }
+}
+
+/** Both Services with pods that answer, and a client. The world is closed after the tests of `t`. */
+export async function setUpTwoServices(t: Test): Promise<{ setup: TwoServiceWorld; dialer: Dialer }> {
+  const setup = await createTwoServiceWorld();
+  t.teardown(() => setup.fast.close());
+  await Promise.all(setup.allPods.map((pod) => pod.respond(RESPONDER_PORTS)));
+  return { setup, dialer: await setup.fast.world.client.dialer() };
+}
+
+export interface OneServiceSetup {
+  readonly fast: FastPathWorld;
+  /** The endpoints of the Service. */
+  readonly pods: readonly Namespace[];
+  /** The cluster IPs of the Service. */
+  readonly clusterIps: Addresses;
+  /** At the client. */
+  readonly dialer: Dialer;
+}
+
+/** The Service `shop/web` at a node port, with two routed pods that answer, and a client. Closed after the tests of `t`. */
+export async function setUpOneService(t: Test, install?: InstallFastPath): Promise<OneServiceSetup> {
+  const fast = await createFastPathWorld(install);
+  t.teardown(() => fast.close());
+  const { world } = fast;
+  const pods = [world.pod('a'), world.pod('b')];
+  await Promise.all(pods.map((pod) => pod.respond(RESPONDER_PORTS)));
+  const clusterIps = await fast.writeService('shop/web', 1, { pods, nodePort: NODE_PORT });
+  return { fast, pods, clusterIps, dialer: await world.client.dialer() };
 }

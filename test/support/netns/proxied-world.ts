@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Test } from 'tap';
 import type { ApiObject } from '../deployment/merge.ts';
 import { poll } from '../wait-until.ts';
 import type { Daemon } from './daemon.ts';
@@ -37,8 +38,11 @@ export interface ServiceSpec {
 const NODES: readonly NodeName[] = ['node1', 'node2'];
 const SYNC_TIMEOUT_MS = 10_000;
 
-/** Pods `a` and `b` on the first node and `c` on the second answer; `shell` and `far` only make connections. */
-export async function createProxiedWorld(): Promise<ProxiedWorld> {
+/**
+ * Pods `a` and `b` on the first node and `c` on the second answer; `shell` and `far` only make connections. The world is
+ * closed after the tests of `t`.
+ */
+export async function createProxiedWorld(t: Pick<Test, 'teardown'>): Promise<ProxiedWorld> {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-proxied-'));
   const manifests = join(scratch, 'manifests');
   await mkdir(manifests);
@@ -52,6 +56,7 @@ export async function createProxiedWorld(): Promise<ProxiedWorld> {
   const bundle = { program, runDir: join(scratch, 'run') };
   const installations = { node1: installBundle(world.node1, bundle), node2: installBundle(world.node2, bundle) };
   const proxied = new ProxiedWorld(world, { scratch, manifests, installations });
+  t.teardown(() => proxied.close());
   await proxied.waitForSync();
   return proxied;
 }

@@ -15,7 +15,7 @@
 
 #define GROUP 256
 
-enum operation { NONE, PUT, DEL };
+enum operation { PUT, DEL };
 
 /* Changes that have not been made yet. */
 static struct {
@@ -71,13 +71,47 @@ static void apply_group(struct progress *p)
 	group.count = 0;
 }
 
-static void stop_batch(struct progress *p, int error, const char *message)
+/* Applies the changes of the lines before this one, so that a failure has its own line. False when one has failed. */
+static bool apply_preceding(struct progress *p)
 {
+	p->line--;
 	apply_group(p);
 	if (p->error)
+		return false;
+	p->line++;
+	return true;
+}
+
+static void stop_batch(struct progress *p, int error, const char *message)
+{
+	if (!apply_preceding(p))
 		return;
 	p->error = error;
 	p->message = message;
+}
+
+static bool fits_group(const struct request *r, enum operation operation)
+{
+	return group.operation == operation && !strcmp(group.map.name, r->args[1]) && group.count < GROUP;
+}
+
+static bool begin_group(struct progress *p, const struct request *r, enum operation operation)
+{
+	int error = open_map(r->args[1], &group.map);
+
+	if (error)
+		stop_batch(p, error, "there is no such map");
+	group.operation = operation;
+	return !error;
+}
+
+static bool parse_change(const struct request *r, enum operation operation)
+{
+	uint8_t *key = group.keys + group.count * group.map.key_size;
+	uint8_t *value = group.values + group.count * group.map.value_size;
+
+	return parse_key(r->args[2], key, group.map.key_size) &&
+	       (operation == DEL || parse_value(r->args[3], value, group.map.value_size));
 }
 
 static void add_change(struct progress *p, const struct request *r, enum operation operation)
@@ -86,35 +120,14 @@ static void add_change(struct progress *p, const struct request *r, enum operati
 		stop_batch(p, -EINVAL, "a map, a key and, to put it, a value");
 		return;
 	}
-	if (group.count &&
-	    (group.operation != operation || strcmp(group.map.name, r->args[1]) || group.count == GROUP)) {
-		p->line--;
-		apply_group(p);
-		if (p->error)
-			return;
-		p->line++;
-	}
-	if (group.count == 0) {
-		int error = open_map(r->args[1], &group.map);
-
-		if (error) {
-			stop_batch(p, error, "there is no such map");
-			return;
-		}
-		group.operation = operation;
-	}
-	if (!parse_key(r->args[2], group.keys + group.count * group.map.key_size, group.map.key_size) ||
-	    (operation == PUT &&
-	     !parse_value(r->args[3], group.values + group.count * group.map.value_size, group.map.value_size))) {
-		p->line--;
-		apply_group(p);
-		if (p->error)
-			return;
-		p->line++;
-		stop_batch(p, -EINVAL, "not as many hexadecimal digits as the map's key and value have");
+	if (group.count && !fits_group(r, operation) && !apply_preceding(p))
 		return;
-	}
-	group.count++;
+	if (group.count == 0 && !begin_group(p, r, operation))
+		return;
+	if (parse_change(r, operation))
+		group.count++;
+	else
+		stop_batch(p, -EINVAL, "not as many hexadecimal digits as the map's key and value have");
 }
 
 static void handle_line(struct progress *p, char *line)
@@ -132,7 +145,7 @@ static void handle_line(struct progress *p, char *line)
 		stop_batch(p, -EINVAL, "neither \"put\" nor \"del\"");
 }
 
-void request_batch(void)
+void request_batch(const struct request *r)
 {
 	struct progress p = { 0 };
 	char *line;

@@ -3,6 +3,8 @@
 #ifndef NFTLANE_LOADER_MAPS_BATCH_H
 #define NFTLANE_LOADER_MAPS_BATCH_H
 
-void request_batch(void);
+#include "loader/protocol/lines.h"
+
+void request_batch(const struct request *r);
 
 #endif

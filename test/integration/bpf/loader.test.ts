@@ -114,6 +114,8 @@ t.test('a batch stops at the first change that fails', async (t) => {
     [[put(101), `del nowhere ${number(1)}`, put(102)], /^error ENOENT at=2 applied=1 /],
     [[slot(100), slot(101), slot(4096), slot(102)], /^error E2BIG at=3 applied=2 /],
     [[put(101), slot(4096), put(102)], /^error E2BIG at=2 applied=1 /],
+    [[slot(100), slot(4096), 'dance'], /^error E2BIG at=2 applied=1 /],
+    [[slot(100), slot(4096), 'put backends'], /^error E2BIG at=2 applied=1 /],
   ] as const) {
     t.match((await loader.request(['batch', ...lines, 'end'].join('\n'))).status, answer);
     t.match((await loader.request(`get uplinks ${number(102)}`)).status, /^error ENOENT/, 'the last was not tried');

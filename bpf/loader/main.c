@@ -31,62 +31,46 @@
 
 #define PROTOCOL_VERSION 2
 
-static void request_hello(void)
+static void request_hello(const struct request *r)
 {
 	ok("protocol=%d schema=%d pid=%d", PROTOCOL_VERSION, FP_SCHEMA, getpid());
 }
 
-struct command {
-	const char *name;
-	void (*handle)(void);
-};
-
-struct command_with_args {
+static const struct command {
 	const char *name;
 	int min_args, max_args;
 	void (*handle)(const struct request *r);
-};
-
-static const struct command commands[] = {
-	{ "hello", request_hello }, { "probe", request_probe },	  { "replace", request_replace },
-	{ "list", request_list },   { "batch", request_batch },	  { "stats", request_stats },
-	{ "gc", request_gc },	    { "remove", request_remove },
-};
-
-static const struct command_with_args commands_with_args[] = {
+} commands[] = {
+	{ "hello", 0, 0, request_hello },   { "probe", 0, 0, request_probe },
 	{ "load", 0, 2, request_load },	    { "attach", 2, 3, request_attach },
-	{ "detach", 2, 2, request_detach }, { "inspect", 1, 1, request_inspect },
+	{ "detach", 2, 2, request_detach }, { "replace", 0, 0, request_replace },
+	{ "list", 0, 0, request_list },	    { "inspect", 1, 1, request_inspect },
 	{ "put", 3, 3, request_put },	    { "del", 2, 2, request_del },
 	{ "get", 2, 2, request_get },	    { "dump", 1, 1, request_dump },
-	{ "flush", 1, 1, request_flush },   { "flows", 1, MAX_ARGS - 2, request_flows },
+	{ "flush", 1, 1, request_flush },   { "batch", 0, 0, request_batch },
+	{ "stats", 0, 0, request_stats },   { "flows", 1, MAX_ARGS - 2, request_flows },
+	{ "gc", 0, 0, request_gc },	    { "remove", 0, 0, request_remove },
 };
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
 
 static void dispatch(const struct request *r)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, r->args[0]))
-			continue;
-		if (r->count == 1)
-			commands[i].handle();
-		else
-			fail(EINVAL, "\"%s\" takes no words", commands[i].name);
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(commands_with_args); i++) {
-		const struct command_with_args *w = &commands_with_args[i];
+	const struct command *c = find_command(r->args[0]);
+	int given = r->count - 1;
 
-		if (strcmp(w->name, r->args[0]))
-			continue;
-		if (r->count - 1 < w->min_args || r->count - 1 > w->max_args)
-			fail(EINVAL, "\"%s\" takes %d to %d words, not %d", w->name, w->min_args, w->max_args,
-			     r->count - 1);
-		else
-			w->handle(r);
-		return;
-	}
-	fail(EINVAL, "there is no request \"%s\"", r->args[0]);
+	if (!c)
+		fail(EINVAL, "there is no request \"%s\"", r->args[0]);
+	else if (given < c->min_args || given > c->max_args)
+		fail(EINVAL, "\"%s\" takes %d to %d words, not %d", c->name, c->min_args, c->max_args, given);
+	else
+		c->handle(r);
 }
 
 int main(int argc, char **argv)

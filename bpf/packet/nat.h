@@ -54,20 +54,20 @@ static __always_inline __u32 csum_offset(const struct packet_base *b)
 	return b->l4 + (b->proto == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 }
 
-static __always_inline void set_macs(struct ethhdr *eth, const struct nat_rewrite *c)
+static __always_inline void set_macs(struct ethhdr *eth, const struct nat_rewrite *r)
 {
-	if (c->dir != FP_DIR_ORIGINAL)
+	if (r->dir != FP_DIR_ORIGINAL)
 		return;
-	__builtin_memcpy(eth->h_dest, c->mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, c->gateway_mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, r->mac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, r->gateway_mac, ETH_ALEN);
 }
 
-static __always_inline void set_ports(void *where, const struct nat_rewrite *c)
+static __always_inline void set_ports(void *where, const struct nat_rewrite *r)
 {
 	struct ports *ports = where;
 
-	ports->source = c->sport;
-	ports->dest = c->dport;
+	ports->source = r->sport;
+	ports->dest = r->dport;
 }
 
 /* A difference of checksums into the sum at an offset. Kernels that do not know the flag for IPv6 refuse it. */
@@ -104,6 +104,21 @@ static __always_inline __u32 header_extent(const struct packet_base *b)
 	return (b->kind == ICMP_ERROR ? b->inner_l4 : b->l4) + sizeof(struct ports);
 }
 
+/* The IP header, with all headers in the linear part and the MAC addresses set; NULL, and nothing changed, on failure. */
+static __always_inline void *begin_rewrite(struct __sk_buff *skb, const struct packet_base *b,
+					   const struct nat_rewrite *r, __u32 ip_length)
+{
+	struct ethhdr *eth;
+
+	if (!header(skb, 0, header_extent(b)))
+		return NULL;
+	eth = header(skb, 0, L3 + ip_length);
+	if (!eth)
+		return NULL;
+	set_macs(eth, r);
+	return eth + 1;
+}
+
 static __always_inline void rewrite_outer4(struct iphdr *ip, __be32 *where, __be32 other)
 {
 	__u16 before, after;
@@ -116,34 +131,29 @@ static __always_inline void rewrite_outer4(struct iphdr *ip, __be32 *where, __be
 }
 
 /* False, and nothing is changed, when the headers are not where they were. */
-static __always_inline bool rewrite4(struct __sk_buff *skb, const struct packet4 *p, const struct nat_rewrite *c,
+static __always_inline bool rewrite4(struct __sk_buff *skb, const struct packet4 *p, const struct nat_rewrite *r,
 				     __be32 other)
 {
-	__u32 from = port_pair(p->b.sport, p->b.dport), to = port_pair(c->sport, c->dport);
-	__be32 old = c->dir == FP_DIR_ORIGINAL ? p->dst : p->src;
-	struct ethhdr *eth;
+	__u32 from = port_pair(p->b.sport, p->b.dport), to = port_pair(r->sport, r->dport);
+	__be32 old = r->dir == FP_DIR_ORIGINAL ? p->dst : p->src;
 	struct iphdr *ip;
 	void *quoted, *ports;
 
-	if (!header(skb, 0, header_extent(&p->b)))
+	ip = begin_rewrite(skb, &p->b, r, sizeof(*ip));
+	if (!ip)
 		return false;
-	eth = header(skb, 0, L3 + sizeof(*ip));
-	if (!eth)
-		return false;
-	ip = (void *)(eth + 1);
-	set_macs(eth, c);
-	rewrite_outer4(ip, c->dir == FP_DIR_ORIGINAL ? &ip->daddr : &ip->saddr, other);
+	rewrite_outer4(ip, r->dir == FP_DIR_ORIGINAL ? &ip->daddr : &ip->saddr, other);
 	if (p->b.kind == NON_FIRST_FRAGMENT)
 		return true;
 	if (p->b.kind == ICMP_ERROR) {
 		RELOAD(skb, L3 + sizeof(*ip) + sizeof(struct icmp_header), sizeof(*ip) + sizeof(struct ports), quoted);
-		rewrite_inner4(quoted, c->dir, other);
-		set_ports(quoted + sizeof(*ip), c);
+		rewrite_inner4(quoted, r->dir, other);
+		set_ports(quoted + sizeof(*ip), r);
 		bpf_l4_csum_replace(skb, p->b.l4 + offsetof(struct icmp_header, check), from, to, 4);
 		return true;
 	}
 	RELOAD(skb, L3 + sizeof(*ip), sizeof(struct ports), ports);
-	set_ports(ports, c);
+	set_ports(ports, r);
 	bpf_l4_csum_replace(skb, csum_offset(&p->b), old, other, BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0 | 4);
 	if (from != to)
 		bpf_l4_csum_replace(skb, csum_offset(&p->b), from, to, BPF_F_MARK_MANGLED_0 | 4);
@@ -166,38 +176,33 @@ static __always_inline void set_address6(struct in6_addr *where, const __be32 *o
 	__builtin_memcpy(where, other, 16);
 }
 
-static __always_inline bool rewrite6(struct __sk_buff *skb, const struct packet6 *p, const struct nat_rewrite *c,
+static __always_inline bool rewrite6(struct __sk_buff *skb, const struct packet6 *p, const struct nat_rewrite *r,
 				     const __be32 *other)
 {
-	__u32 from = port_pair(p->b.sport, p->b.dport), to = port_pair(c->sport, c->dport);
-	const __be32 *old = c->dir == FP_DIR_ORIGINAL ? p->dst : p->src;
+	__u32 from = port_pair(p->b.sport, p->b.dport), to = port_pair(r->sport, r->dport);
+	const __be32 *old = r->dir == FP_DIR_ORIGINAL ? p->dst : p->src;
 	struct ipv6hdr *ip, *quoted;
-	struct ethhdr *eth;
 	__s64 difference;
 	void *ports;
 
-	if (!header(skb, 0, header_extent(&p->b)))
+	ip = begin_rewrite(skb, &p->b, r, sizeof(*ip));
+	if (!ip)
 		return false;
-	eth = header(skb, 0, L3 + sizeof(*ip));
-	if (!eth)
-		return false;
-	ip = (void *)(eth + 1);
-	set_macs(eth, c);
 	ip->hop_limit--;
-	set_address6(c->dir == FP_DIR_ORIGINAL ? &ip->daddr : &ip->saddr, other);
+	set_address6(r->dir == FP_DIR_ORIGINAL ? &ip->daddr : &ip->saddr, other);
 	if (p->b.kind == NON_FIRST_FRAGMENT)
 		return true;
 	difference = bpf_csum_diff((__be32 *)old, 16, (__be32 *)other, 16, 0);
 	if (p->b.kind == ICMP_ERROR) {
 		RELOAD(skb, L3 + sizeof(*ip) + sizeof(struct icmp_header), sizeof(*ip), quoted);
-		set_address6(c->dir == FP_DIR_ORIGINAL ? &quoted->saddr : &quoted->daddr, other);
+		set_address6(r->dir == FP_DIR_ORIGINAL ? &quoted->saddr : &quoted->daddr, other);
 		RELOAD(skb, p->b.inner_l4, sizeof(struct ports), ports);
-		set_ports(ports, c);
+		set_ports(ports, r);
 		csum_update_icmp6_error(skb, p, from, to, difference);
 		return true;
 	}
 	RELOAD(skb, p->b.l4, sizeof(struct ports), ports);
-	set_ports(ports, c);
+	set_ports(ports, r);
 	csum_replace_pseudo6(skb, csum_offset(&p->b), difference);
 	if (from != to)
 		bpf_l4_csum_replace(skb, csum_offset(&p->b), from, to, BPF_F_MARK_MANGLED_0 | 4);

@@ -99,7 +99,7 @@ static int print_attachment(const struct attachment *attachment, void *context)
 	return 0;
 }
 
-void request_list(void)
+void request_list(const struct request *r)
 {
 	int error = for_each_attachment(print_attachment, NULL);
 
@@ -126,7 +126,7 @@ static int replace_program(const struct attachment *attachment, void *context)
 	return error;
 }
 
-void request_replace(void)
+void request_replace(const struct request *r)
 {
 	int count = 0, error;
 

@@ -7,7 +7,7 @@
 
 void request_attach(const struct request *r);
 void request_detach(const struct request *r);
-void request_list(void);
-void request_replace(void);
+void request_list(const struct request *r);
+void request_replace(const struct request *r);
 
 #endif

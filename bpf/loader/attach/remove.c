@@ -33,7 +33,7 @@ static int remove_pins(void)
 	return error ? error : remove_pin_directory();
 }
 
-void request_remove(void)
+void request_remove(const struct request *r)
 {
 	int error = for_each_attachment(detach_attachment, NULL);
 

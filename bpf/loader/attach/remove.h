@@ -3,6 +3,8 @@
 #ifndef NFTLANE_LOADER_ATTACH_REMOVE_H
 #define NFTLANE_LOADER_ATTACH_REMOVE_H
 
-void request_remove(void);
+#include "loader/protocol/lines.h"
+
+void request_remove(const struct request *r);
 
 #endif

@@ -77,7 +77,7 @@ static void sweep(const struct chunk *c, void *context)
 	}
 }
 
-void request_gc(void)
+void request_gc(const struct request *r)
 {
 	uint32_t time = now_ticks();
 	struct gc_count counts[2] = { { .time = time }, { .time = time } };

@@ -3,6 +3,8 @@
 #ifndef NFTLANE_LOADER_FLOWS_GC_H
 #define NFTLANE_LOADER_FLOWS_GC_H
 
-void request_gc(void);
+#include "loader/protocol/lines.h"
+
+void request_gc(const struct request *r);
 
 #endif

@@ -77,7 +77,7 @@ static bool report_feature(const char *name, bool has, const char *reason)
 	return has;
 }
 
-void request_probe(void)
+void request_probe(const struct request *r)
 {
 	const char *reason = "";
 	bool usable, udp, tcx, has;

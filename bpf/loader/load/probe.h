@@ -3,6 +3,8 @@
 #ifndef NFTLANE_LOADER_LOAD_PROBE_H
 #define NFTLANE_LOADER_LOAD_PROBE_H
 
-void request_probe(void);
+#include "loader/protocol/lines.h"
+
+void request_probe(const struct request *r);
 
 #endif

@@ -14,7 +14,7 @@ static const char *category_of(uint32_t reason)
 	return reason < FP_FIRST_EVENT ? "forwarded" : "event";
 }
 
-void request_stats(void)
+void request_stats(const struct request *r)
 {
 #define FP_DESCRIPTION(name, words) { #name, words },
 	static const struct {

@@ -3,6 +3,8 @@
 #ifndef NFTLANE_LOADER_MAPS_STATS_H
 #define NFTLANE_LOADER_MAPS_STATS_H
 
-void request_stats(void);
+#include "loader/protocol/lines.h"
+
+void request_stats(const struct request *r);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What every part of the programs begins with. */
+/* Kernel headers and basic definitions of the programs. */
 #ifndef NFTLANE_BASE_H
 #define NFTLANE_BASE_H
 
@@ -18,14 +18,17 @@
 
 #include "shared.h"
 
-/* __noinline (bpf_helpers.h): a function with a stack frame of its own, in use only during the call. */
+/*
+ * Functions with large local variables are __noinline (bpf_helpers.h): all live frames of a program share 512 bytes of
+ * stack, and a frame is live only during its call.
+ */
 
-/* Not a reason: processing goes on. */
+/* Returned in place of a reason: processing continues. */
 #define CONTINUE (-1)
 
 #define COPY_ADDRESS(to, from) \
 	do { \
-		_Static_assert(sizeof(to) == sizeof(from), "the same kind of address"); \
+		_Static_assert(sizeof(to) == sizeof(from), "addresses of one family"); \
 		__builtin_memcpy(&(to), &(from), sizeof(to)); \
 	} while (0)
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Two programs: one for packets that come in by an uplink, one for those that come from a pod. Both hand on, with
- * TC_ACT_UNSPEC and unchanged, whatever is not of a flow of theirs; they drop nothing.
+ * The two tc programs: fp_uplink for packets that arrive on an uplink, fp_pod for packets that a pod sends. They
+ * translate and redirect the packets of their flows. All others go on to the stack unchanged; none is dropped.
+ *
+ * A packet passes prefilter.h, parse.h, then uplink.h or pod.h, which look up or create its flow (flow/), and nat.h.
  */
 #include "base.h"
 #include "maps/counters.h"

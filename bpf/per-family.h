@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One source for two families: included once with FAMILY 4 and once with FAMILY 6. FN(x) is x4 or x6, and so on.
+ * Templates for both families: included once with FAMILY 4 and once with FAMILY 6. FN(x) is x4 or x6, PACKET is
+ * struct packet4 or struct packet6, and so on. The order of the includes is that of their use.
  */
 #if FAMILY == 4
 #define FN(name) name##4

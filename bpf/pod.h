@@ -18,7 +18,7 @@ static __always_inline void FN(reverse_key)(KEY *key, const PACKET *p)
 		COPY_ADDRESS(key->other, p->inner_dst);
 	else
 		COPY_ADDRESS(key->other, p->src);
-	/* An error quotes what came from the client. */
+	/* An error quotes a packet from the client. */
 	key->client_port = is_error ? p->b.sport : p->b.dport;
 	key->other_port = is_error ? p->b.dport : p->b.sport;
 	key->proto = p->b.proto;
@@ -26,7 +26,7 @@ static __always_inline void FN(reverse_key)(KEY *key, const PACKET *p)
 	key->zero = 0;
 }
 
-/* Asks for the route again when it was long ago. An entry that has no route is asked about with every packet. */
+/* Looks the route up again when it is old. Without a route, every packet tries again. */
 static __noinline bool FN(refresh_route)(struct __sk_buff *skb, const KEY *key, FLOW *entry,
 					 const struct fp_backend *be, __u32 now)
 {
@@ -47,7 +47,7 @@ static __noinline bool FN(refresh_route)(struct __sk_buff *skb, const KEY *key, 
 	return true;
 }
 
-/* Whether nothing came from the client since the last answer, or this one begins another connection. */
+/* Whether the client sent nothing since the last reply, or this one accepts another connection. */
 static __always_inline bool FN(is_unsolicited)(const FLOW *entry, const PACKET *p)
 {
 	if (p->b.proto != IPPROTO_TCP)
@@ -57,9 +57,9 @@ static __always_inline bool FN(is_unsolicited)(const FLOW *entry, const PACKET *
 }
 
 /*
- * Whether an answer belongs to a flow that conntrack has, from the same port of the client to the same backend: one that
- * began after ours by way of another frontend, or past all of them. Conntrack is asked where that may be. A connection
- * that the backend has accepted anew is the end of ours; datagrams may be of either.
+ * Whether a reply belongs to a conntrack entry with the same client port and backend: a flow that began after ours, by
+ * another frontend or directly to the pod. Looked up only for unsolicited replies. A new connection that the backend
+ * accepts ends ours; datagrams may belong to either flow.
  */
 static __noinline bool FN(belongs_to_conntrack)(struct __sk_buff *skb, const PACKET *p, const KEY *key,
 						const FLOW *entry)
@@ -76,7 +76,7 @@ static __noinline bool FN(belongs_to_conntrack)(struct __sk_buff *skb, const PAC
 	return true;
 }
 
-/* The reverse entry of the packet's flow. Returns why the packet is counted as it is. */
+/* Finds the reverse entry of the packet's flow. Returns the reason to count. */
 static __noinline int FN(lookup_reverse)(struct __sk_buff *skb, const PACKET *p, FLOW *flow,
 					 const struct fp_config *cfg)
 {

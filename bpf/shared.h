@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Structs and numbers that the programs, the loader and src/fastpath/maps/layout.ts share. Fixed widths, no padding.
+ * Structs and constants shared by the programs, the loader and src/fastpath/maps/layout.ts. Fixed widths, no padding.
  *
- * Ports and addresses are in network byte order, all else in the host's. An IPv4 address in 16 bytes is v4-mapped.
+ * Ports and addresses are in network byte order, other fields in host byte order. 16 bytes of IPv4 are v4-mapped.
  */
 #ifndef NFTLANE_SHARED_H
 #define NFTLANE_SHARED_H
 
 #include <linux/types.h>
 
-/* Goes up with every change of a struct or map; part of the directory that maps are pinned in. */
+/* Incremented with every change of a struct or map. Part of the name of the pin directory. */
 #define FP_SCHEMA 1
 
 #define FP_MAX_FRONTENDS 16384
 #define FP_MAX_BACKENDS 4096
-/* Backends of one frontend: with them its value is 128 bytes. */
+/* Backends of one frontend: as many as fit into a value of 128 bytes. */
 #define FP_MAX_FRONTEND_BACKENDS 56
 #define FP_MAX_FLOWS 262144
 #define FP_MAX_FRAGMENTS 8192
 #define FP_MAX_SOURCES 4096
 #define FP_MAX_UPLINKS 64
-/* 65,536 bits for ports of frontends, then as many for ports of backends. */
+/* In words of 64 bits: 65,536 bits for ports of frontends, then as many for ports of backends. */
 #define FP_PORT_WORDS 2048
 #define FP_BACKEND_PORTS_OFFSET 1024
 
-/* Time is counted in ticks of 2^20 ns, in 32 bits: they go round after 52 days. */
+/* Times are 32-bit ticks of 2^20 ns, which wrap around after 52 days. */
 #define FP_TICK_SHIFT 20
 
 struct fp_frontend_key {
@@ -34,11 +34,11 @@ struct fp_frontend_key {
 	__u8 zero;
 };
 
-/* Not handed out at present: nft has the new flows of this frontend. */
+/* The frontend takes no new flows: nft handles them. */
 #define FP_FRONTEND_SUSPENDED 1
 
 struct fp_frontend {
-	/* Which set of backends; one number for all frontends of a Service port. */
+	/* The number of the Service port, the same for all of its frontends. */
 	__u32 svc;
 	__u16 count;
 	__u16 flags;
@@ -46,9 +46,9 @@ struct fp_frontend {
 	__u8 zero[8];
 };
 
-/* Through the qdisc and egress hook of the pod's device, instead of straight to its peer. */
+/* Sends through the qdisc and egress hook of the pod's device, instead of directly to its peer. */
 #define FP_BACKEND_NEIGH 1
-/* Gets no packets of clients any more: a UDP flow begins anew with the next one. What it answers still goes out. */
+/* Takes no more UDP packets of clients: the next one begins another flow. Its replies are still translated. */
 #define FP_BACKEND_REPLY_ONLY 2
 
 struct fp_backend {
@@ -58,24 +58,24 @@ struct fp_backend {
 	__u8 flags;
 	/* The pod's device on this node, which may be a port of a bridge. */
 	__u32 ifindex;
-	/* 0: the slot is free. A slot that is used again has a higher number. */
+	/* Generation of the slot: 0 when it is free, and higher with each reuse. */
 	__u32 gen;
-	/* The Service port that it belongs to, as in the frontend. */
+	/* The number of the Service port, as in the frontend. */
 	__u32 svc;
-	/* The device with the pod's gateway address: the pod's own one, or the bridge. */
+	/* The device that has the pod's gateway address: the pod's own, or the bridge. */
 	__u32 l3if;
-	/* MTU of the pod's device; 0 when it is not known, which makes UDP ineligible. */
+	/* MTU of the pod's device; 0 when unknown, which makes IPv4 UDP ineligible. */
 	__u16 mtu;
 	__u8 mac[6];
 	__u8 gateway_mac[6];
 	__u16 zero;
 };
 
-/* From the client to the frontend, and from the backend to the client. */
+/* Directions: from the client to the frontend, and from the backend to the client. */
 #define FP_DIR_ORIGINAL 0
 #define FP_DIR_REPLY 1
 
-/* `other` is the frontend of a forward key, the backend of a reverse one; `client_port` is the one seen there. */
+/* `other` is the frontend in a forward key, the backend in a reverse one. `client_port` is the one used with it. */
 struct fp_flow4_key {
 	__be32 client;
 	__be32 other;
@@ -96,16 +96,16 @@ struct fp_flow6_key {
 	__u16 zero;
 };
 
-/* Bytes of their own, so that two CPUs can set them at once. */
+/* Separate bytes, so that two CPUs can set them at the same time. */
 struct fp_flow_state {
-	/* 0 nothing, 1 an answer from the backend, 2 something from the client after that; of UDP, after the last answer. */
+	/* 0 no reply yet, 1 a reply, 2 a packet from the client after it (UDP: after the latest reply). */
 	__u8 seen;
 	__u8 client_fin;
 	__u8 backend_fin;
 	__u8 reset;
 };
 
-/* What takes the place of `other` and `client_port` of the key. The next hop belongs to reverse entries. */
+/* The translation: replaces `other` and `client_port` of the key. Reverse entries use the next hop. */
 struct fp_flow4 {
 	__be32 other;
 	__be32 next_hop;
@@ -152,7 +152,7 @@ struct fp_fragment6_key {
 	__u16 zero;
 };
 
-/* `other` and the next hop as in the flow that the first fragment belongs to. */
+/* Fields of the flow that the first fragment belongs to. */
 struct fp_fragment4 {
 	__be32 other;
 	__be32 next_hop;
@@ -183,12 +183,12 @@ struct fp_source6_key {
 	__be32 addr[4];
 };
 
-/* New flows may be taken. Without it only those that are there are served. */
+/* New flows may be created. Without it, only existing ones are served. */
 #define FP_CONFIG_CREATE 1
 
 struct fp_config {
 	__u32 flags;
-	/* In ticks: TCP without an answer, answered, established, closed; UDP without an answer, answered; fragments. */
+	/* In ticks, by enum fp_timeout. */
 	__u32 timeouts[7];
 };
 
@@ -203,42 +203,42 @@ enum fp_timeout {
 	FP_TIMEOUTS,
 };
 
-/* A device that traffic from outside comes in by. */
+/* A device on which traffic from outside the node arrives. */
 struct fp_uplink {
 	__u32 mtu;
 };
 
-/* Counted for each backend slot: many new flows and no answer mean that answers do not come this way. */
+/* Flows by backend slot. Many created and none answered: replies do not pass through the programs. */
 struct fp_slot_count {
 	__u64 created;
 	__u64 answered;
 };
 
 /*
- * What became of packets, for people in words. Those before FP_FORWARDED were handed on untouched, those before FP_FIRST_EVENT went
- * by the fast path, and the others happened to packets that are counted besides.
+ * Why packets are counted, with descriptions. Reasons before FP_FORWARDED: the packet went to the stack unchanged.
+ * Before FP_FIRST_EVENT: it was redirected. The rest: events of packets that are also counted for another reason.
  */
 #define FP_REASONS(X) \
-	X(OTHER, "not IPv4 or IPv6, TCP, UDP or an ICMP error; a VLAN tag; malformed") \
+	X(OTHER, "not TCP, UDP or an ICMP error over IPv4 or IPv6, VLAN-tagged, or malformed") \
 	X(OPTIONS, "IP options or extension headers") \
 	X(PORT, "no frontend, or no backend, has this port") \
-	X(OTHERHOST, "not to this host's MAC address, or from another device than the backend's") \
-	X(TTL, "TTL or hop limit at its end") \
-	X(NO_FLOW, "in the middle of a connection that is not ours, or an answer to such a one") \
+	X(OTHERHOST, "not to this host's MAC address, or not from the backend's device") \
+	X(TTL, "TTL or hop limit exceeded") \
+	X(NO_FLOW, "not of a flow, and not the first packet of one") \
 	X(NO_FRONTEND, "not to a frontend") \
-	X(SUSPENDED, "the frontend is not handed out, or has no backends") \
-	X(CREATION_OFF, "no new flows are taken") \
-	X(SOURCE, "the source is one that nft handles") \
-	X(BACKEND, "the backend's slot is free or not the Service's") \
-	X(STALE, "the flow's backend has gone") \
-	X(EXPIRED, "the flow's time is over") \
-	X(CONNTRACK, "conntrack knows the flow") \
-	X(NO_CONNTRACK, "UDP, and the kernel cannot be asked for conntrack entries") \
-	X(ROUTE, "no route to the client, or a kind that is not for us") \
-	X(ASYMMETRIC, "the route to the client leaves by another uplink") \
-	X(MTU, "longer than the uplink allows: the stack tells the sender") \
-	X(POD_MTU, "UDP to a pod whose MTU is not known or above the uplink's") \
-	X(FRAGMENT, "a fragment that came before its first one, or cannot be remembered") \
+	X(SUSPENDED, "the frontend is suspended or has no backends") \
+	X(CREATION_OFF, "creation of flows is turned off") \
+	X(SOURCE, "nft handles this source") \
+	X(BACKEND, "the backend slot is free or belongs to another Service port") \
+	X(STALE, "the backend of the flow was removed") \
+	X(EXPIRED, "the flow has expired") \
+	X(CONNTRACK, "conntrack has an entry for the flow") \
+	X(NO_CONNTRACK, "UDP, on a kernel without the conntrack lookup") \
+	X(ROUTE, "no route to the client, or not a forwarding one") \
+	X(ASYMMETRIC, "the route to the client uses another uplink") \
+	X(MTU, "longer than the MTU of the route to the client") \
+	X(POD_MTU, "UDP to a pod whose MTU is unknown or above the uplink's") \
+	X(FRAGMENT, "a fragment that arrived before the first one, or cannot be stored") \
 	X(FULL, "the flow table is full") \
 	X(CLASH, "no free client port towards the backend") \
 	X(TRUNCATED, "shorter than its headers say") \
@@ -250,7 +250,7 @@ struct fp_slot_count {
 	X(ICMP_OUT, "an ICMP error to the client") \
 	X(FRAGMENT_IN, "a later fragment to the backend") \
 	X(FRAGMENT_OUT, "a later fragment to the client") \
-	X(RECYCLED, "a new connection took the place of one that had ended") \
+	X(RECYCLED, "a new connection replaced a closed one") \
 	X(REROUTED, "the route to a client changed")
 
 enum fp_reason {
@@ -261,7 +261,7 @@ enum fp_reason {
 
 #define FP_FIRST_EVENT FP_RECYCLED
 
-/* Which timeout a flow in this state has. */
+/* The timeout of a flow in this state. */
 static inline __attribute__((always_inline)) enum fp_timeout fp_timeout_of(__u8 proto, const struct fp_flow_state *s)
 {
 	if (proto != 6 /* TCP */)

@@ -16,7 +16,7 @@ static __always_inline void FN(forward_key)(KEY *key, const PACKET *p)
 	else
 		COPY_ADDRESS(key->client, p->src);
 	COPY_ADDRESS(key->other, p->dst);
-	/* An error quotes what went from the frontend to the client. */
+	/* An error quotes a packet from the frontend to the client. */
 	key->client_port = is_error ? p->b.dport : p->b.sport;
 	key->other_port = is_error ? p->b.sport : p->b.dport;
 	key->proto = p->b.proto;
@@ -31,7 +31,7 @@ static __always_inline bool FN(may_create_flow)(const PACKET *p)
 	return p->b.proto == IPPROTO_UDP || (p->b.tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 }
 
-/* Whether a packet of this flow still goes to its backend. */
+/* Whether the flow's backend still takes such packets. */
 static __always_inline bool FN(has_serving_backend)(const FLOW *entry, const PACKET *p)
 {
 	struct fp_backend *be = FN(flow_backend)(entry);
@@ -39,7 +39,7 @@ static __always_inline bool FN(has_serving_backend)(const FLOW *entry, const PAC
 	return be && !((be->flags & FP_BACKEND_REPLY_ONLY) && p->b.proto == IPPROTO_UDP && p->b.kind != ICMP_ERROR);
 }
 
-/* Whether an entry still stands for its flow. A SYN after the end of a connection begins another. */
+/* Whether the entry is still valid for this packet. A SYN after the end of a connection begins another one. */
 static __always_inline int FN(check_flow)(const KEY *key, const FLOW *entry, const PACKET *p,
 					  const struct fp_config *cfg, __u32 now)
 {
@@ -53,7 +53,7 @@ static __always_inline int FN(check_flow)(const KEY *key, const FLOW *entry, con
 	return CONTINUE;
 }
 
-/* The forward entry of the packet's flow, found or made. Returns why the packet is counted as it is. */
+/* Finds or creates the forward entry of the packet's flow. Returns the reason to count. */
 static __noinline int FN(lookup_or_create)(struct __sk_buff *skb, const PACKET *p, FLOW *flow,
 					   const struct fp_config *cfg)
 {
@@ -64,7 +64,7 @@ static __noinline int FN(lookup_or_create)(struct __sk_buff *skb, const PACKET *
 
 	FN(forward_key)(&key, p);
 	entry = FN(lookup_flow)(&key);
-	/* Connections that are not ours end here, before the clock is asked. */
+	/* The usual case of connections that are not ours, before the clock is read. */
 	if (!entry && !FN(may_create_flow)(p))
 		return FP_NO_FLOW;
 	now = now_ticks();

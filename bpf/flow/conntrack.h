@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Asking conntrack whose a flow is. The function came with Linux 5.18; the object built without it asks nobody. */
+/* Lookups of conntrack entries (Linux 5.18). The object that is built without them finds none. */
 #ifndef NFTLANE_FLOW_CONNTRACK_H
 #define NFTLANE_FLOW_CONNTRACK_H
 
@@ -23,10 +23,10 @@ static __always_inline bool is_tracked6(struct __sk_buff *skb, const struct fp_f
 
 #define HAS_CONNTRACK true
 
-/* Its insides are the kernel's own; a mere declaration would not be the same kind of type. */
+/* Opaque. An incomplete type would not match the kernel's in BTF. */
 struct nf_conn {};
 
-/* The kernel takes 12 bytes, as at first, or 16. */
+/* Its first layout: the kernel takes 12 bytes, or 16 in newer versions. */
 struct bpf_ct_opts___12 {
 	__s32 netns_id;
 	__s32 error;
@@ -50,7 +50,7 @@ static __always_inline bool is_tracked(struct __sk_buff *skb, __u8 proto, struct
 	return true;
 }
 
-/* A forward key is asked for as the client sends, a reverse one as the backend answers. */
+/* Looks up the tuple of a packet with this key: from the client, or from the backend. */
 static __noinline bool is_tracked4(struct __sk_buff *skb, const struct fp_flow4_key *key)
 {
 	struct bpf_sock_tuple tuple = { .ipv4 = { key->client, key->other, key->client_port, key->other_port } };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The way back to a client, as the kernel's own routing has it for a packet that comes from the pod; and taking a way. */
+/* Routes to clients, by the kernel's FIB as for packets from the pod, and redirects. */
 #ifndef NFTLANE_FLOW_FIB_H
 #define NFTLANE_FLOW_FIB_H
 
@@ -17,7 +17,7 @@ struct route {
 	__u32 mtu;
 };
 
-/* The smaller of the device's MTU and the route's, as far as they are known. Kernels before 5.12 do not tell the latter. */
+/* The smaller known MTU of device and route. Kernels before 5.12 do not return that of the route. */
 static __always_inline __u32 effective_mtu(__u32 oif, __u32 route_mtu)
 {
 	struct fp_uplink *uplink = bpf_map_lookup_elem(&fp_uplinks, &oif);
@@ -25,7 +25,7 @@ static __always_inline __u32 effective_mtu(__u32 oif, __u32 route_mtu)
 
 	if (uplink && uplink->mtu < mtu)
 		return uplink->mtu;
-	/* Nothing is known: what every device can carry. */
+	/* Neither is known: the minimum of IPv6. */
 	return uplink || route_mtu > 1 ? mtu : 1280;
 }
 
@@ -34,7 +34,7 @@ static __always_inline bool has_route(long result)
 	return result == BPF_FIB_LKUP_RET_SUCCESS || result == BPF_FIB_LKUP_RET_NO_NEIGH;
 }
 
-/* Each fails where the packet would not simply be forwarded; the family then sees to it. */
+/* Fails unless the packet would simply be forwarded. The stack then handles it. */
 static __always_inline bool lookup_route4(struct __sk_buff *skb, __u32 iif, __u8 proto, __be32 from, __be16 sport,
 					  __be32 client, __be16 dport, struct route *route, __be32 *next_hop)
 {
@@ -43,7 +43,7 @@ static __always_inline bool lookup_route4(struct __sk_buff *skb, __u32 iif, __u8
 		.l4_protocol = proto,
 		.sport = sport,
 		.dport = dport,
-		/* Asks for the MTU of the route. */
+		/* Requests the MTU of the route. */
 		.tot_len = 1,
 		.ifindex = iif,
 		.ipv4_src = from,
@@ -81,7 +81,7 @@ static __always_inline bool lookup_route6(struct __sk_buff *skb, __u32 iif, __u8
 	return true;
 }
 
-/* Out by a device, to a neighbour there, whose MAC address the kernel knows or finds. */
+/* Redirects to a neighbour on a device. The kernel resolves its MAC address. */
 static __always_inline int redirect_neigh4(__u32 oif, const __be32 *next_hop)
 {
 	struct bpf_redir_neigh hop = { .nh_family = AF_INET, .ipv4_nh = *next_hop };

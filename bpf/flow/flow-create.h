@@ -39,7 +39,7 @@ static __always_inline bool FN(is_excluded_source)(const PACKET *p)
 #endif
 }
 
-/* One of the frontend's backends by chance. Neither value can be trusted alone: both may be overwritten just now. */
+/* Picks a random backend of the frontend. Both map values may change concurrently, so each is checked by the other. */
 static __noinline int FN(select_backend)(const PACKET *p, FLOW *flow)
 {
 	struct fp_frontend_key key;
@@ -55,7 +55,7 @@ static __noinline int FN(select_backend)(const PACKET *p, FLOW *flow)
 	if ((fe->flags & FP_FRONTEND_SUSPENDED) || count == 0 || count > FP_MAX_FRONTEND_BACKENDS)
 		return FP_SUSPENDED;
 	index = bpf_get_prandom_u32() % count;
-	/* The compiler can prove what the verifier cannot. */
+	/* The compiler would drop the check below as redundant; the verifier needs it. */
 	barrier_var(index);
 	if (index >= FP_MAX_FRONTEND_BACKENDS)
 		return FP_SUSPENDED;
@@ -75,7 +75,7 @@ static __noinline int FN(select_backend)(const PACKET *p, FLOW *flow)
 	return CONTINUE;
 }
 
-/* The backend's answers must leave by the device that the client's packet came in by. */
+/* Replies must leave by the device on which the client's packet arrived. */
 static __noinline int FN(resolve_route)(struct __sk_buff *skb, const PACKET *p, FLOW *flow)
 {
 	struct fp_backend *be = FN(flow_backend)(flow);
@@ -89,7 +89,7 @@ static __noinline int FN(resolve_route)(struct __sk_buff *skb, const PACKET *p, 
 	if (route.oif != skb->ifindex)
 		return FP_ASYMMETRIC;
 #if FAMILY == 4
-	/* Without "don't fragment" the stack would cut up what is too long, and could not translate it. */
+	/* Without "don't fragment", the stack would fragment long packets, which are then not translated. */
 	if (p->b.proto == IPPROTO_UDP && (be->mtu == 0 || be->mtu > route.mtu))
 		return FP_POD_MTU;
 #endif
@@ -99,8 +99,9 @@ static __noinline int FN(resolve_route)(struct __sk_buff *skb, const PACKET *p, 
 }
 
 /*
- * The same values under the reverse key lead back to what the client dialled. Errors of map functions are `int`: before
- * Linux 6.4 the upper half of the register says nothing, and a `long` would be no -EEXIST.
+ * Inserts the flow under the reverse key, with the frontend and the client's port as its translation. Errors of map
+ * helpers are kept in an `int`: before Linux 6.4 the upper half of the register is undefined, and a `long` would not
+ * equal -EEXIST.
  */
 static __always_inline int FN(insert_opposite)(const KEY *key, const PACKET *p, FLOW *flow)
 {
@@ -117,7 +118,7 @@ static __always_inline int FN(insert_opposite)(const KEY *key, const PACKET *p, 
 	return error;
 }
 
-/* Makes room where an entry has outlived its flow. */
+/* Deletes the entry of this key if its flow has expired. */
 static __noinline void FN(evict_expired)(const KEY *key, const struct fp_config *cfg, __u32 now)
 {
 	FLOW *existing = FN(lookup_flow)(key);
@@ -133,7 +134,7 @@ static __noinline void FN(evict_expired)(const KEY *key, const struct fp_config 
 	bpf_map_delete_elem(&FLOWS, key);
 }
 
-/* The reverse entry, with a client port that nobody else has towards this backend. */
+/* Inserts the reverse entry, with a client port that no other flow to this backend uses. */
 static __noinline int FN(insert_reverse)(struct __sk_buff *skb, const PACKET *p, const KEY *forward, FLOW *flow,
 					 const struct fp_config *cfg)
 {
@@ -152,13 +153,13 @@ static __noinline int FN(insert_reverse)(struct __sk_buff *skb, const PACKET *p,
 			if (error != -EEXIST)
 				return FP_FULL;
 		}
-		/* Ports below 1024 mean something to some servers. */
+		/* Some servers treat ports below 1024 specially. */
 		flow->client_port = bpf_htons(1024 + bpf_get_prandom_u32() % 64512);
 	}
 	return FP_CLASH;
 }
 
-/* Takes back the reverse entry of a flow that has no forward one. */
+/* Deletes the reverse entry of a flow without a forward one. */
 static __noinline void FN(delete_reverse)(const KEY *forward, const FLOW *flow)
 {
 	KEY opposite;
@@ -168,8 +169,8 @@ static __noinline void FN(delete_reverse)(const KEY *forward, const FLOW *flow)
 }
 
 /*
- * Tries to take the flow that a packet begins. `flow` is then its forward entry. Returns FP_CREATED or FP_REMAPPED,
- * FP_FORWARDED when another CPU has just done it, or why the packet is left to nft.
+ * Tries to create the flow of a first packet, and sets `flow` to its forward entry. Returns FP_CREATED or FP_REMAPPED,
+ * FP_FORWARDED when another CPU has just created it, or the reason to leave the packet to nft.
  */
 static __always_inline int FN(create_flow)(struct __sk_buff *skb, const PACKET *p, const KEY *key, FLOW *flow)
 {

@@ -9,7 +9,7 @@ static __always_inline FLOW *FN(lookup_flow)(const KEY *key)
 	return bpf_map_lookup_elem(&FLOWS, key);
 }
 
-/* The key of the same flow's other direction. */
+/* The key of the flow's other direction. */
 static __always_inline void FN(opposite_key)(KEY *other, const KEY *key, const FLOW *flow)
 {
 	COPY_ADDRESS(other->client, key->client);
@@ -34,7 +34,7 @@ static __always_inline bool FN(is_idle)(const FLOW *flow, __u8 proto, const stru
 	return (__s32)(now - flow->last) > (__s32)cfg->timeouts[fp_timeout_of(proto, &flow->state)];
 }
 
-/* Traffic in one direction keeps both entries: each notes only its own packets. */
+/* Each entry records its own packets only, so an active one also keeps its idle opposite. */
 static __always_inline bool FN(keeps_alive)(const FLOW *other, const FLOW *flow, __u8 proto,
 					    const struct fp_config *cfg, __u32 now)
 {
@@ -47,7 +47,7 @@ static __always_inline bool FN(is_expired)(const KEY *key, const FLOW *flow, con
 	       !FN(keeps_alive)(FN(opposite_flow)(key, flow), flow, key->proto, cfg, now);
 }
 
-/* The backend of a flow, or NULL when it has gone. */
+/* The backend of a flow, or NULL when its slot was freed or reused. */
 static __always_inline struct fp_backend *FN(flow_backend)(const FLOW *flow)
 {
 	__u32 slot = flow->slot;
@@ -56,7 +56,7 @@ static __always_inline struct fp_backend *FN(flow_backend)(const FLOW *flow)
 	return be && be->gen && be->gen == flow->gen ? be : NULL;
 }
 
-/* What becomes known of the state by this packet, as the entry of its own direction is to have it. */
+/* Updates the state by a packet. Returns whether it changed. */
 static __always_inline bool FN(update_state)(struct fp_flow_state *s, const KEY *key, __u8 tcp_flags, __u32 now)
 {
 	bool changed = false;
@@ -82,7 +82,7 @@ static __always_inline bool FN(update_state)(struct fp_flow_state *s, const KEY 
 		s->reset = reset_seconds(now);
 		changed = true;
 	} else if (s->reset && !(tcp_flags & TCP_RST) && (__u8)(reset_seconds(now) - s->reset) > 2) {
-		/* Seconds later somebody still sends: the reset was forged, or not accepted. */
+		/* Traffic continues seconds after the reset, which was forged or not accepted. */
 		s->reset = 0;
 		changed = true;
 	}
@@ -95,7 +95,7 @@ static __noinline void FN(sync_opposite)(const KEY *key, const FLOW *flow)
 
 	if (!other || other->gen != flow->gen)
 		return;
-	/* Byte by byte, for its own direction may be changing it at this moment. */
+	/* By single bytes, because another CPU may be updating the entry for its own direction. */
 	if (other->state.seen < flow->state.seen || key->proto != IPPROTO_TCP)
 		other->state.seen = flow->state.seen;
 	if (flow->state.client_fin)
@@ -105,7 +105,7 @@ static __noinline void FN(sync_opposite)(const KEY *key, const FLOW *flow)
 	other->state.reset = flow->state.reset;
 }
 
-/* Notes a packet of a flow. Only news about its state touch the other direction's entry. */
+/* Records a packet of a flow. Writes the other direction's entry only when the state changes. */
 static __always_inline void FN(update_flow)(const KEY *key, FLOW *flow, __u8 tcp_flags, __u32 now)
 {
 	bool first_answer = key->dir == FP_DIR_REPLY && flow->state.seen == 0;
@@ -119,7 +119,7 @@ static __always_inline void FN(update_flow)(const KEY *key, FLOW *flow, __u8 tcp
 		count_answered(flow->slot);
 }
 
-/* Forward first: a forward entry never stands without its reverse one. */
+/* Forward entry first: it must not exist without the reverse one. */
 static __noinline void FN(delete_flow)(const KEY *forward, const FLOW *flow)
 {
 	KEY opposite;

@@ -14,7 +14,7 @@ static __always_inline void FN(fragment_key)(FRAGMENT_KEY *key, const PACKET *p,
 	key->zero = 0;
 }
 
-/* False when there is no room, which an LRU map has as a rule. */
+/* False when the map is full, which is rare with an LRU map. */
 static __noinline bool FN(store_fragment)(const PACKET *p, __u8 dir, const FLOW *flow)
 {
 	FRAGMENT_KEY key;
@@ -31,7 +31,7 @@ static __noinline bool FN(store_fragment)(const PACKET *p, __u8 dir, const FLOW 
 	return bpf_map_update_elem(&FRAGMENTS, &key, &fragment, BPF_ANY) == 0;
 }
 
-/* Fills in the parts of a flow that a fragment needs. */
+/* Sets the fields of a flow that a fragment needs. */
 static __noinline bool FN(lookup_fragment)(const PACKET *p, __u8 dir, FLOW *flow, const struct fp_config *cfg)
 {
 	FRAGMENT_KEY key;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nftlane-bpf: loads, attaches and fills the fast path for the daemon, which speaks to it by lines over pipes.
+ * nftlane-bpf: loads and attaches the BPF programs and writes their maps, as the daemon requests over a pipe.
  *
- *   nftlane-bpf DIRECTORY      where maps, programs and links are pinned, such as /sys/fs/bpf/nftlane/v1
+ *   nftlane-bpf DIRECTORY      pins maps, programs and links in DIRECTORY, such as /sys/fs/bpf/nftlane/v1
  *
- * Every request is one line. The answer is any number of data lines, then one line "ok KEY=VALUE..." or
- * "error NAME TEXT", where NAME is that of an errno. Answers come in the order of requests. The end of input ends the
- * program and changes nothing: what is pinned goes on. docs/FAST-PATH.md has the requests.
+ * A request is one line. The answer is any number of data lines, then one line "ok KEY=VALUE..." or "error NAME TEXT",
+ * where NAME is that of an errno. Answers keep the order of the requests. The program exits at the end of its input and
+ * leaves everything pinned and attached. docs/FAST-PATH.md lists the requests.
  */
 #include <errno.h>
 #include <signal.h>
@@ -66,9 +66,9 @@ static void dispatch(const struct request *r)
 	int given = r->count - 1;
 
 	if (!c)
-		fail(EINVAL, "there is no request \"%s\"", r->args[0]);
+		fail(EINVAL, "unknown request \"%s\"", r->args[0]);
 	else if (given < c->min_args || given > c->max_args)
-		fail(EINVAL, "\"%s\" takes %d to %d words, not %d", c->name, c->min_args, c->max_args, given);
+		fail(EINVAL, "\"%s\" takes %d to %d arguments, not %d", c->name, c->min_args, c->max_args, given);
 	else
 		c->handle(r);
 }
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	char *line;
 
 	if (argc != 2 || argv[1][0] != '/') {
-		fprintf(stderr, "Usage: nftlane-bpf DIRECTORY, an absolute path on a BPF file system\n");
+		fprintf(stderr, "Usage: nftlane-bpf DIRECTORY (an absolute path on a BPF file system)\n");
 		return 2;
 	}
 	set_pin_directory(argv[1]);

@@ -37,7 +37,7 @@ const char *pin_path(const char *name)
 	return path;
 }
 
-/* Looks at the nearest directory that exists. */
+/* Checks the nearest parent that exists. */
 int check_bpf_fs(const char **reason)
 {
 	char path[512];
@@ -48,14 +48,14 @@ int check_bpf_fs(const char **reason)
 		char *slash = strrchr(path, '/');
 
 		if (errno != ENOENT || !slash || slash == path) {
-			*reason = "the directory of pins cannot be reached";
+			*reason = "cannot access the pin directory";
 			return -errno;
 		}
 		*slash = '\0';
 	}
 	if ((unsigned long)fs.f_type == BPF_FS_MAGIC)
 		return 0;
-	*reason = "the directory of pins is not on a BPF file system (mount -t bpf bpf /sys/fs/bpf)";
+	*reason = "the pin directory is not on a BPF file system (mount -t bpf bpf /sys/fs/bpf)";
 	return -EMEDIUMTYPE;
 }
 
@@ -75,7 +75,7 @@ int make_pin_directory(void)
 	}
 }
 
-/* A parent that others use, or that is the file system's root, stays. */
+/* Keeps a parent that is not empty or is the root of the file system. */
 int remove_pin_directory(void)
 {
 	char path[512];
@@ -92,7 +92,7 @@ int remove_pin_directory(void)
 	return 0;
 }
 
-/* Tried, for what forbids it may be no matter of modes: AppArmor does so to containers below /sys. */
+/* Tries it, because file modes do not tell: AppArmor denies containers writes below /sys. */
 int probe_pin_directory(void)
 {
 	bool is_there = !access(pins, F_OK);

@@ -3,7 +3,7 @@
 #ifndef NFTLANE_LOADER_PINS_H
 #define NFTLANE_LOADER_PINS_H
 
-/* The path must outlive the process's requests. */
+/* Keeps the pointer. */
 void set_pin_directory(const char *path);
 const char *pin_directory(void);
 /* The path of a pin. Valid until the eighth call after this one. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps. Those that grow with traffic take memory only for what is in them. */
+/* The maps. Flow maps allocate their elements on demand. */
 #ifndef NFTLANE_MAPS_MAPS_H
 #define NFTLANE_MAPS_MAPS_H
 
 #include "base.h"
 
 /*
- * What clients dial, with the slots of its backends inside: one update swaps the whole set. Its memory, 3 MB, is taken at
- * once: a start fills it twice as fast.
+ * Frontends, with the slots of their backends in the value, so that one update replaces the whole set. Preallocated
+ * (3 MB), which halves the time to fill it at a start.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -16,7 +16,7 @@ struct {
 	__type(value, struct fp_frontend);
 } fp_frontends SEC(".maps");
 
-/* An array: looked up without a call, and freeing a slot ends all of its flows at once. */
+/* An array: lookups are inlined, and freeing a slot ends all of its flows at once. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FP_MAX_BACKENDS);
@@ -24,7 +24,7 @@ struct {
 	__type(value, struct fp_backend);
 } fp_backends SEC(".maps");
 
-/* Not LRU, which would forget live flows when full. The loader collects what is over. */
+/* Not LRU, which would evict live flows when full. The loader deletes expired ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -41,7 +41,7 @@ struct {
 	__type(value, struct fp_flow6);
 } fp_flows_v6 SEC(".maps");
 
-/* Fragments live for seconds, and the sender repeats what is lost: these may forget. */
+/* LRU: fragments are short-lived, and senders retransmit. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FP_MAX_FRAGMENTS);
@@ -56,7 +56,7 @@ struct {
 	__type(value, struct fp_fragment6);
 } fp_fragments_v6 SEC(".maps");
 
-/* Sources whose packets nft has to see: the cluster's own. */
+/* Sources that nft handles, such as those of the cluster itself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -73,7 +73,7 @@ struct {
 	__type(value, __u32);
 } fp_sources_v6 SEC(".maps");
 
-/* Most packets are not for a Service: a bit for each port tells without hashing. */
+/* A bitmap of ports, to recognize without hashing the many packets that are not for a Service. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FP_PORT_WORDS);

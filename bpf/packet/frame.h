@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What both families ask about a frame from a pod. */
+/* Properties of frames from a pod, in both families. */
 #ifndef NFTLANE_PACKET_FRAME_H
 #define NFTLANE_PACKET_FRAME_H
 
 #include "packet/packet.h"
 
-/* The length of the IP packets that will be on the wire. Of segments that are still together, that of one. */
+/* The length of the IP packet on the wire: for a GSO packet, that of one segment. */
 static __always_inline __u32 wire_length(struct __sk_buff *skb, const struct packet_base *b)
 {
 	__u32 headers = b->l4 - L3;
@@ -26,7 +26,7 @@ static __always_inline bool ether_addr_equal(const __u8 *a, const __u8 *b)
 	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
 }
 
-/* Whether the frame is from the backend's own device, and for its gateway. */
+/* Whether the frame comes from the backend's device and is addressed to its gateway. */
 static __always_inline bool is_from_backend(struct __sk_buff *skb, const struct fp_backend *be)
 {
 	struct ethhdr *eth = header(skb, 0, sizeof(*eth));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ICMP errors: the packet that they quote says of which flow they are. */
+/* ICMP errors. They belong to the flow of the packet that they quote. */
 #ifndef NFTLANE_PACKET_ICMP_H
 #define NFTLANE_PACKET_ICMP_H
 
@@ -16,7 +16,7 @@ static __always_inline int parse_inner_ports(struct __sk_buff *skb, struct packe
 	return CONTINUE;
 }
 
-/* Destination unreachable (which has "fragmentation needed"), time exceeded, parameter problem. */
+/* Destination unreachable (including "fragmentation needed"), time exceeded, parameter problem. */
 static __always_inline bool is_icmp4_error(__u8 type)
 {
 	return type == 3 || type == 11 || type == 12;
@@ -49,7 +49,7 @@ static __always_inline int parse_icmp6(struct __sk_buff *skb, struct packet6 *p)
 	struct icmp_header *icmp = header(skb, p->b.l4, sizeof(*icmp) + sizeof(struct ipv6hdr));
 	struct ipv6hdr *ip;
 
-	/* Errors have the types 1 to 4. */
+	/* Types 1 to 4 are errors. */
 	if (!icmp || icmp->type < 1 || icmp->type > 4)
 		return FP_OTHER;
 	ip = (void *)(icmp + 1);

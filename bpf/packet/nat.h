@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Changes of addresses and ports with their checksums. Nothing here may fail: all has been checked before, and a
- * packet that is changed has to be sent on.
+ * Rewrites addresses and ports, and updates the checksums. After the first write nothing may fail: a modified packet
+ * has to be redirected.
  *
- * Direct writes come first, for helpers make pointers into the packet void. L4 sums are left to the helper, which
- * knows of sums that a device will compute, or has computed.
+ * Direct writes come first, because helpers invalidate pointers into the packet. L4 checksums are updated by a helper,
+ * which handles checksums that a device computes or has verified.
  */
 #ifndef NFTLANE_PACKET_NAT_H
 #define NFTLANE_PACKET_NAT_H
@@ -15,7 +15,7 @@
 #define BPF_F_IPV6 (1ULL << 7)
 #endif
 
-/* What is to stand in the packet afterwards. The direction says which address is replaced. */
+/* The new MAC addresses and ports. The direction selects the address that is replaced. */
 struct nat_rewrite {
 	const __u8 *mac;
 	const __u8 *gateway_mac;
@@ -24,7 +24,7 @@ struct nat_rewrite {
 	__u8 dir;
 };
 
-/* RFC 1624: the new sum after some words of what it covers have changed. */
+/* RFC 1624: the checksum after a change of covered words. */
 static __always_inline __u16 csum_update(__u16 sum, __u32 from, __u32 to)
 {
 	__u32 s = (__u16)~sum;
@@ -70,7 +70,7 @@ static __always_inline void set_ports(void *where, const struct nat_rewrite *r)
 	ports->dest = r->dport;
 }
 
-/* A difference of checksums into the sum at an offset. Kernels that do not know the flag for IPv6 refuse it. */
+/* Adds a difference to the checksum at an offset. Kernels without BPF_F_IPV6 reject the flag. */
 static __always_inline void csum_replace_pseudo6(struct __sk_buff *skb, __u32 offset, __s64 difference)
 {
 	__u64 flags = BPF_F_PSEUDO_HDR | BPF_F_MARK_MANGLED_0;
@@ -96,7 +96,7 @@ static __always_inline void rewrite_inner4(struct iphdr *ip, __u8 dir, __be32 ot
 			return true; \
 	} while (0)
 
-/* How many bytes will be looked at. */
+/* The length of all headers that are rewritten. */
 static __always_inline __u32 header_extent(const struct packet_base *b)
 {
 	if (b->kind == NON_FIRST_FRAGMENT)
@@ -104,7 +104,7 @@ static __always_inline __u32 header_extent(const struct packet_base *b)
 	return (b->kind == ICMP_ERROR ? b->inner_l4 : b->l4) + sizeof(struct ports);
 }
 
-/* The IP header, with all headers in the linear part and the MAC addresses set; NULL, and nothing changed, on failure. */
+/* Makes the headers linear and sets the MAC addresses. Returns the IP header, or NULL before any change. */
 static __always_inline void *begin_rewrite(struct __sk_buff *skb, const struct packet_base *b,
 					   const struct nat_rewrite *r, __u32 ip_length)
 {
@@ -130,7 +130,7 @@ static __always_inline void rewrite_outer4(struct iphdr *ip, __be32 *where, __be
 	*where = other;
 }
 
-/* False, and nothing is changed, when the headers are not where they were. */
+/* False, with the packet unchanged, when its headers cannot be read. */
 static __always_inline bool rewrite4(struct __sk_buff *skb, const struct packet4 *p, const struct nat_rewrite *r,
 				     __be32 other)
 {
@@ -165,7 +165,7 @@ static __always_inline void csum_update_icmp6_error(struct __sk_buff *skb, const
 {
 	__u32 offset = p->b.l4 + offsetof(struct icmp_header, check);
 
-	/* The quoted ports, the quoted address, and the address in the pseudo header. */
+	/* The checksum covers the quoted ports, the quoted address, and the address in the pseudo header. */
 	bpf_l4_csum_replace(skb, offset, from, to, 4);
 	bpf_l4_csum_replace(skb, offset, 0, difference, 0);
 	csum_replace_pseudo6(skb, offset, difference);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is known of a packet, and reading its bytes. */
+/* A parsed packet, and access to the bytes of the frame. */
 #ifndef NFTLANE_PACKET_PACKET_H
 #define NFTLANE_PACKET_PACKET_H
 
@@ -11,19 +11,19 @@ enum packet_kind {
 	UNFRAGMENTED,
 	FIRST_FRAGMENT,
 	NON_FIRST_FRAGMENT,
-	/* The ports, the protocol and `inner` are those of the packet that the error quotes. */
+	/* Ports, protocol and `inner` fields are those of the packet that the error quotes. */
 	ICMP_ERROR,
 };
 
-/* What both families have. Offsets count from the Ethernet header. */
+/* The part of both families. Offsets are from the Ethernet header. */
 struct packet_base {
 	__be16 sport;
 	__be16 dport;
 	__be32 fragment_id;
-	/* Where the packet ends; padding may follow. */
+	/* The end of the packet. Padding may follow. */
 	__u32 end;
 	__u16 l4;
-	/* Of an ICMP error: where the quoted packet and its ports begin. */
+	/* ICMP errors: offsets of the quoted packet and of its ports. */
 	__u16 inner_l3;
 	__u16 inner_l4;
 	__u8 proto;
@@ -70,7 +70,7 @@ struct ports {
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-/* The compiler would otherwise keep the address of the field, which the verifier does not allow. */
+/* Loads a context field. Plain C lets the compiler modify the context pointer, which the verifier rejects. */
 #define SKB_FIELD(skb, field) \
 	({ \
 		void *value; \
@@ -81,20 +81,20 @@ struct ports {
 	})
 
 /*
- * `length` bytes at `offset`, or NULL when the packet is shorter. Pointers from earlier calls are void afterwards:
- * bytes that a driver left outside of the linear part are moved into it.
+ * A pointer to `length` bytes at `offset`, or NULL when the packet is shorter. Invalidates earlier pointers into the
+ * packet, because it may have to pull bytes into the linear part.
  */
 static __always_inline void *header(struct __sk_buff *skb, __u32 offset, __u32 length)
 {
 	void *start;
 
-	/* All headers are within the first 256 bytes. The verifier has to be told. */
+	/* All headers are within the first 256 bytes; the mask proves that to the verifier. */
 	if (!__builtin_constant_p(offset)) {
 		barrier_var(offset);
 		offset &= 0xff;
 	}
 	start = SKB_FIELD(skb, data) + offset;
-	/* Computed twice, it would be another pointer to the verifier. */
+	/* Keeps the compiler from computing it twice: the verifier would check one pointer and use the other. */
 	barrier_var(start);
 	if (start + length <= SKB_FIELD(skb, data_end))
 		return start;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* From bytes to what the programs want to know of a packet. All bounds are checked here. */
+/* Parses frames. All bounds are checked here. */
 #ifndef NFTLANE_PACKET_PARSE_H
 #define NFTLANE_PACKET_PARSE_H
 
 #include "packet/icmp.h"
 #include "packet/packet.h"
 
-/* Whether the packet has the bytes its header speaks of. The length is 0 in segments of 64 KiB and more. */
+/* Whether the packet is as long as its header says. The length is 0 in GSO packets of 64 KiB and more. */
 static __always_inline bool has_length(struct __sk_buff *skb, __u32 declared, __u32 min_length)
 {
 	if (declared == 0 && skb->gso_size)
@@ -78,7 +78,7 @@ static __always_inline int parse4(struct __sk_buff *skb, struct packet4 *p)
 	return parse_ports(skb, &p->b);
 }
 
-/* After the IPv6 header: notes the fragment, if it is one. */
+/* Parses the fragment header that follows the IPv6 header. */
 static __always_inline int parse_fragment6(struct __sk_buff *skb, struct packet6 *p)
 {
 	struct fragment_header *fragment = header(skb, p->b.l4, sizeof(*fragment));
@@ -121,7 +121,7 @@ static __always_inline int parse6(struct __sk_buff *skb, struct packet6 *p)
 		min_length = 2 * sizeof(*ip) + sizeof(struct icmp_header) + sizeof(struct ports);
 	else
 		min_length = p->b.l4 - L3 + (p->b.kind == NON_FIRST_FRAGMENT ? 1 : min_l4_length(p->b.proto));
-	/* The length is that of the payload. */
+	/* IPv6 has the length of the payload. */
 	if (length == 0 ? !skb->gso_size : !has_length(skb, length + sizeof(*ip), min_length))
 		return p->b.proto == IPPROTO_ICMPV6 ? FP_OTHER : FP_TRUNCATED;
 	if (p->b.proto == IPPROTO_ICMPV6)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A look at packets that have nothing unusual before their ports: most of them are of no Service, and the ports say so.
- * All others, and what is not in the linear part, are for the family to look at.
+ * A quick check of the ports of packets without options, extension headers or fragments: most packets are not for a
+ * Service. Packets of other shapes, or whose ports are not in the linear part, get the full parser.
  */
 #ifndef NFTLANE_PACKET_PREFILTER_H
 #define NFTLANE_PACKET_PREFILTER_H
@@ -9,7 +9,7 @@
 #include "maps/lookup.h"
 #include "packet/packet.h"
 
-/* Whether neither a frontend nor a backend, as the direction has it, has the port that would tell. */
+/* Whether no frontend has the destination port, or, in the reply direction, no backend the source port. */
 static __always_inline bool is_unknown_port(const struct ports *ports, __u8 dir)
 {
 	return dir == FP_DIR_ORIGINAL ? !has_port(0, ports->dest) : !has_port(FP_BACKEND_PORTS_OFFSET, ports->source);

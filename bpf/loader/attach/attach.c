@@ -16,15 +16,15 @@
 static bool parse_attachment(const struct request *r, enum role *role, uint32_t *ifindex)
 {
 	if (!parse_role(r->args[1], role))
-		fail(EINVAL, "\"%s\" is neither \"uplink\" nor \"pod\"", r->args[1]);
+		fail(EINVAL, "unknown role \"%s\": must be \"uplink\" or \"pod\"", r->args[1]);
 	else if (!parse_number(r->args[2], ifindex) || *ifindex == 0)
-		fail(EINVAL, "\"%s\" is not the number of a device", r->args[2]);
+		fail(EINVAL, "invalid interface index \"%s\"", r->args[2]);
 	else
 		return true;
 	return false;
 }
 
-/* The kernel's better way, or the one that the request names. */
+/* tcx where the kernel has it, unless the request names clsact. */
 static bool parse_hook(const struct request *r, bool *use_tcx)
 {
 	*use_tcx = kernel_has_tcx();
@@ -33,7 +33,7 @@ static bool parse_hook(const struct request *r, bool *use_tcx)
 	*use_tcx = false;
 	if (!strcmp(r->args[3], "clsact"))
 		return true;
-	fail(EINVAL, "\"%s\" is neither \"tcx\" nor \"clsact\"", r->args[3]);
+	fail(EINVAL, "unknown hook \"%s\": must be \"tcx\" or \"clsact\"", r->args[3]);
 	return false;
 }
 
@@ -59,12 +59,12 @@ void request_attach(const struct request *r)
 		return;
 	program = program_fd(role);
 	if (program < 0) {
-		fail(program, "nothing is loaded");
+		fail(program, "no programs are loaded");
 		return;
 	}
 	error = use_tcx ? tcx_attach(role, ifindex, program) : clsact_attach(role, ifindex, program);
 	if (error) {
-		fail(error, "cannot attach to device %u by %s", ifindex, use_tcx ? "tcx" : "clsact");
+		fail(error, "cannot attach to interface %u by %s", ifindex, use_tcx ? "tcx" : "clsact");
 		return;
 	}
 	detach_other_hook(role, ifindex, use_tcx);
@@ -87,7 +87,7 @@ void request_detach(const struct request *r)
 	if (!if_indextoname(attachment.ifindex, name))
 		clsact_remove_mark(attachment.ifindex);
 	if (error)
-		fail(error, "cannot detach from device %u", attachment.ifindex);
+		fail(error, "cannot detach from interface %u", attachment.ifindex);
 	else
 		done();
 }
@@ -104,7 +104,7 @@ void request_list(const struct request *r)
 	int error = for_each_attachment(print_attachment, NULL);
 
 	if (error)
-		fail(error, "cannot list what is attached");
+		fail(error, "cannot list attached programs");
 	else
 		done();
 }
@@ -119,7 +119,7 @@ static int replace_program(const struct attachment *attachment, void *context)
 		return 0;
 	error = attachment->is_tcx ? tcx_update(attachment->role, attachment->ifindex, program) :
 				     clsact_attach(attachment->role, attachment->ifindex, program);
-	/* The device went away meanwhile. */
+	/* The device was deleted in the meantime. */
 	if (error == -ENOLINK || error == -ENODEV)
 		return 0;
 	*count += !error;
@@ -133,12 +133,12 @@ void request_replace(const struct request *r)
 	for (int i = 0; i < ROLES; i++) {
 		if (program_fd(i) >= 0)
 			continue;
-		fail(ENOENT, "nothing is loaded");
+		fail(ENOENT, "no programs are loaded");
 		return;
 	}
 	error = for_each_attachment(replace_program, &count);
 	if (error)
-		fail(error, "replaced in %d places, then failed", count);
+		fail(error, "cannot replace all programs: replaced %d", count);
 	else
 		ok("replaced=%d", count);
 }

@@ -46,7 +46,7 @@ static int for_each_filter_attachment(on_attachment *call, void *context)
 		for (int role = 0; !error && role < ROLES; role++) {
 			struct attachment attachment = { .role = role, .ifindex = d->if_index };
 
-			/* A device that went away meanwhile has none. */
+			/* A device that was deleted in the meantime has none. */
 			if (clsact_program(role, d->if_index, &attachment.program_id) == 0 && attachment.program_id)
 				error = call(&attachment, context);
 		}

@@ -21,7 +21,7 @@ typedef int on_attachment(const struct attachment *attachment, void *context);
 
 /* 0 or a negative errno, of each. */
 int for_each_attachment(on_attachment *call, void *context);
-/* Detaches; a missing program or device is no error. The context is not used. */
+/* A missing program or device is not an error. The context is unused. */
 int detach_attachment(const struct attachment *attachment, void *context);
 
 #endif

@@ -30,7 +30,7 @@ static void print_qdisc(const char *kind, uint32_t handle, uint32_t parent, void
 	emit("qdisc %s handle=%x parent=%x\n", kind, handle, parent);
 }
 
-/* By the pinned links, which whoever has CAP_BPF may ask. */
+/* By the pinned links, which CAP_BPF may open. */
 static bool is_own_link(uint32_t ifindex, uint32_t id)
 {
 	for (int role = 0; role < ROLES; role++) {
@@ -42,7 +42,7 @@ static bool is_own_link(uint32_t ifindex, uint32_t id)
 	return false;
 }
 
-/* By its name, which takes CAP_SYS_ADMIN: it may be pinned elsewhere. */
+/* By its name, which needs CAP_SYS_ADMIN: finds programs that are pinned elsewhere too. */
 static bool is_own_program(uint32_t id)
 {
 	struct bpf_prog_info info = { 0 };
@@ -84,7 +84,7 @@ void request_inspect(const struct request *r)
 	int error;
 
 	if (!parse_number(r->args[1], &ifindex) || ifindex == 0) {
-		fail(EINVAL, "\"%s\" is not the number of a device", r->args[1]);
+		fail(EINVAL, "invalid interface index \"%s\"", r->args[1]);
 		return;
 	}
 	error = for_each_qdisc(ifindex, print_qdisc, NULL);
@@ -97,7 +97,7 @@ void request_inspect(const struct request *r)
 	if (!error && kernel_has_tcx())
 		error = print_tcx(ifindex, TCX_EGRESS, "egress");
 	if (error)
-		fail(error, "cannot look at device %u", ifindex);
+		fail(error, "cannot inspect interface %u", ifindex);
 	else
 		done();
 }

@@ -42,7 +42,7 @@ void request_remove(const struct request *r)
 	close_maps();
 	close_programs();
 	if (error)
-		fail(error, "cannot remove all of \"%s\"", pin_directory());
+		fail(error, "cannot remove everything in \"%s\"", pin_directory());
 	else
 		done();
 }

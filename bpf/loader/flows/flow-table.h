@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of flows as they are walked through, whichever family they are of. */
+/* The flow maps of both families, and walks through them. */
 #ifndef NFTLANE_LOADER_FLOWS_FLOW_TABLE_H
 #define NFTLANE_LOADER_FLOWS_FLOW_TABLE_H
 
@@ -14,7 +14,7 @@
 #define MAX_KEY sizeof(struct fp_flow6_key)
 #define MAX_VALUE sizeof(struct fp_flow6)
 
-/* Where the fields are, for either family. */
+/* Sizes and offsets of one family's keys and values. */
 struct flow_layout {
 	const char *map;
 	size_t key_size, value_size;
@@ -26,13 +26,14 @@ struct flow_layout {
 
 extern const struct flow_layout layouts[2];
 
-/* What the kernel held when read_backends_and_config was called last. */
+/* The maps' contents at the last call of read_backends_and_config(). */
 extern struct fp_backend backends[FP_MAX_BACKENDS];
 extern struct fp_config config;
 
+/* 0 or a negative errno. */
 int read_backends_and_config(void);
 
-/* The kernel's clock, in ticks. */
+/* The clock of the programs, in ticks. */
 uint32_t now_ticks(void);
 
 static inline uint16_t read16(const uint8_t *bytes)
@@ -51,13 +52,13 @@ static inline uint32_t read32(const uint8_t *bytes)
 	return value;
 }
 
-/* The key of the flow's other direction. */
+/* The key of the same flow's other direction. */
 void opposite_key(const struct flow_layout *l, uint8_t *other, const uint8_t *key, const uint8_t *value);
 
-/* Whether the flow's slot is of another generation, or neither direction is in use, of which the other is looked at anew. */
+/* Whether the slot has another generation, or both directions are idle. Looks the other direction up. */
 bool is_expired(const struct flow_layout *l, int fd, const uint8_t *key, const uint8_t *value, uint32_t time);
 
-/* Entries of a table, one after the other: those that a scan has read together. */
+/* Entries that one system call has read. */
 struct chunk {
 	const struct flow_layout *layout;
 	int fd;
@@ -67,7 +68,7 @@ struct chunk {
 
 typedef void on_chunk(const struct chunk *chunk, void *context);
 
-/* Every entry, at least those that are there all the time. Negative errno. */
+/* Visits every entry that exists throughout the walk. 0 or a negative errno. */
 int for_each_chunk(const struct flow_layout *l, on_chunk *call, void *context);
 
 #endif

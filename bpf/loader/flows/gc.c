@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deletes flows that are over: by their time, or because their backend's slot is of another generation. The programs
- * treat such flows as absent anyway, so that all this does is to make room.
+ * The request "gc": deletes flows that have expired, or whose backend slot has another generation. The programs ignore
+ * such flows, so this only makes room.
  */
 #include <errno.h>
 #include <bpf/bpf.h>
@@ -11,19 +11,19 @@
 #include "loader/maps/maps.h"
 #include "loader/protocol/answers.h"
 
-/* The two entries of a flow, to be deleted. */
+/* The keys of the two entries of a flow. */
 static uint8_t expired_pair[2 * MAX_KEY];
-/* Flows that are left, by slot. */
+/* Remaining flows, by slot. */
 static uint32_t flows_by_slot[FP_MAX_BACKENDS];
 
-/* Entries. One that was deleted together with its other direction is not scanned any more. */
+/* Numbers of entries. One that was deleted with its opposite is not scanned. */
 struct gc_count {
 	uint32_t time, scanned, deleted, left;
 };
 
 enum entry_state { GONE, ALIVE, EXPIRED };
 
-/* The same with nothing but what the kernel has at this moment: a slot may have been given to another backend. */
+/* Checks an entry again with fresh data: since the scan, its slot may have got another backend. */
 static enum entry_state recheck(const struct chunk *c, const uint8_t *key, uint8_t *value, uint32_t time)
 {
 	const struct flow_layout *l = c->layout;
@@ -38,7 +38,7 @@ static enum entry_state recheck(const struct chunk *c, const uint8_t *key, uint8
 	return is_expired(l, c->fd, key, value, time) ? EXPIRED : ALIVE;
 }
 
-/* Each flow has one entry for each direction. */
+/* Counts a flow by its forward entry. */
 static void count_flow(const struct flow_layout *l, const uint8_t *key, const uint8_t *value)
 {
 	uint16_t slot = read16(value + l->slot);
@@ -48,8 +48,8 @@ static void count_flow(const struct flow_layout *l, const uint8_t *key, const ui
 }
 
 /*
- * Deletes the flows of one chunk that are over, forward entries first. Each is looked at once more right before, for
- * a new connection may have taken its place.
+ * Deletes the expired flows of one chunk, forward entries first. Each is checked again right before, because a new
+ * connection may have replaced it.
  */
 static void sweep(const struct chunk *c, void *context)
 {
@@ -87,7 +87,7 @@ void request_gc(const struct request *r)
 	for (int i = 0; !error && i < 2; i++)
 		error = for_each_chunk(&layouts[i], sweep, &counts[i]);
 	if (error) {
-		fail(error, "cannot collect flows");
+		fail(error, "cannot collect expired flows");
 		return;
 	}
 	for (uint32_t slot = 0; slot < FP_MAX_BACKENDS; slot++)

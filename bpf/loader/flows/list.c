@@ -7,7 +7,7 @@
 #include "loader/protocol/answers.h"
 #include "loader/protocol/values.h"
 
-/* Devices whose flows are asked for. */
+/* The requested devices. */
 struct device_filter {
 	uint32_t devices[MAX_ARGS];
 	int count;
@@ -22,7 +22,7 @@ static bool uses_device(const struct device_filter *t, uint32_t slot)
 	return false;
 }
 
-/* Each flow has an entry for each direction: the client's is told. */
+/* Prints the forward entry of each flow, whose key has the client's destination. */
 static void print_flows(const struct chunk *c, void *context)
 {
 	const struct flow_layout *l = c->layout;
@@ -52,7 +52,7 @@ void request_flows(const struct request *r)
 	for (; t.count < r->count - 1; t.count++) {
 		if (parse_number(r->args[t.count + 1], &t.devices[t.count]) && t.devices[t.count])
 			continue;
-		fail(EINVAL, "\"%.20s\" is no device number", r->args[t.count + 1]);
+		fail(EINVAL, "invalid interface index \"%.20s\"", r->args[t.count + 1]);
 		return;
 	}
 	error = read_backends_and_config();

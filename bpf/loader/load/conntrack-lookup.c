@@ -35,7 +35,7 @@ static bool find_lookup(const char **reason)
 	}
 	btf__free(kernel);
 	if (!found)
-		*reason = "bpf_skb_ct_lookup: Linux 5.18, with nf_conntrack loaded";
+		*reason = "bpf_skb_ct_lookup needs Linux 5.18 and nf_conntrack loaded";
 	return found;
 }
 
@@ -47,11 +47,11 @@ bool kernel_has_conntrack_lookup(const char **reason)
 	if (known < 0)
 		known = find_lookup(&known_reason) &&
 			libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_ktime_get_coarse_ns, NULL) == 1;
-	*reason = known_reason ? known_reason : "bpf_ktime_get_coarse_ns: Linux 5.11";
+	*reason = known_reason ? known_reason : "bpf_ktime_get_coarse_ns needs Linux 5.11";
 	return known;
 }
 
-/* A module's functions are found by its number, and numbers are for CAP_SYS_ADMIN alone. */
+/* libbpf finds the functions of a module by its BTF ID, and iterating over IDs needs CAP_SYS_ADMIN. */
 bool may_load_conntrack_lookup(void)
 {
 	__u32 id;

@@ -23,12 +23,12 @@
 static char first_warning[256];
 static bool loading;
 
-/* Keeps the first warning of libbpf, which names the cause. All go to standard error, with the verifier's log. */
+/* Keeps the first warning of libbpf, which names the cause, and writes all of them to standard error. */
 static int capture_warning(enum libbpf_print_level level, const char *format, va_list values)
 {
 	va_list again;
 
-	/* Elsewhere it also complains of what is expected, such as a qdisc that is there already. */
+	/* Outside of "load", libbpf also warns of expected errors, such as an existing qdisc. */
 	if (level != LIBBPF_WARN || !loading)
 		return 0;
 	va_copy(again, values);
@@ -44,7 +44,7 @@ void capture_libbpf_warnings(void)
 	libbpf_set_print(capture_warning);
 }
 
-/* Pinned maps keep their size; new ones have what was asked for. `entries` is what they have then. */
+/* Pinned maps keep their size, new ones get the requested one. Sets `entries` to the result. */
 static int set_flow_map_sizes(struct bpf_object *object, uint32_t flows, uint32_t *entries)
 {
 	static const char *const names[] = { "flows_v4", "flows_v6" };
@@ -74,7 +74,7 @@ static int set_pin_paths(struct bpf_object *object)
 	bpf_object__for_each_map(map, object) {
 		int error;
 
-		/* Such as .rodata, of which there is none. */
+		/* Such as .rodata, which these objects do not have. */
 		if (bpf_map__is_internal(map))
 			continue;
 		error = bpf_map__set_pin_path(map, pin_path(bpf_map__name(map)));
@@ -103,7 +103,7 @@ static int pin_programs(struct bpf_object *object)
 	return 0;
 }
 
-/* Where this process may not load what asks conntrack, one that might has done so before, from the same bytes. */
+/* Uses the programs that a more privileged process has loaded from the same object, if there are any. */
 static int open_preloaded_programs(uint32_t *entries)
 {
 	struct map flows;
@@ -159,10 +159,10 @@ static bool parse_load(const struct request *r, struct load_options *options)
 {
 	*options = (struct load_options){ .wants_conntrack = r->count < 3 };
 	if (r->count == 3 && strcmp(r->args[2], "no-conntrack"))
-		fail(EINVAL, "\"%s\" is not \"no-conntrack\"", r->args[2]);
+		fail(EINVAL, "unknown option \"%s\": only \"no-conntrack\" is known", r->args[2]);
 	else if (r->count >= 2 &&
 		 (!parse_number(r->args[1], &options->flows) || options->flows < 2 || options->flows > 1 << 24))
-		fail(EINVAL, "\"%s\" is not a number of entries from 2 to 16777216", r->args[1]);
+		fail(EINVAL, "invalid number of entries \"%s\": must be 2 to 16777216", r->args[1]);
 	else
 		return true;
 	return false;
@@ -179,11 +179,11 @@ static bool prepare_pin_directory(void)
 	}
 	error = make_pin_directory();
 	if (error)
-		fail(error, "cannot make \"%s\"", pin_directory());
+		fail(error, "cannot create \"%s\"", pin_directory());
 	return !error;
 }
 
-/* Loads the programs with the conntrack lookup, or else those without. `udp` says which. */
+/* Loads the programs with the conntrack lookup, or else those without. Sets `udp` for the former. */
 static int load_programs(const struct load_options *options, uint32_t *entries, bool *udp)
 {
 	const char *reason;
@@ -209,7 +209,7 @@ void request_load(const struct request *r)
 	error = load_programs(&options, &entries, &udp);
 	loading = false;
 	if (error)
-		fail(error, "the programs cannot be loaded: %s", *first_warning ? first_warning : "see standard error");
+		fail(error, "cannot load the programs: %s", *first_warning ? first_warning : "see standard error");
 	else
 		ok("udp=%s maps=%s entries=%u", udp ? "yes" : "no", reused ? "reused" : "new", entries);
 	close_maps();

@@ -6,7 +6,7 @@
 #include "loader/protocol/lines.h"
 
 void request_load(const struct request *r);
-/* Keeps libbpf's warnings for the answer to "load", and off standard error otherwise. */
+/* Shows libbpf's warnings only while loading. */
 void capture_libbpf_warnings(void);
 
 #endif

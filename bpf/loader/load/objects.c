@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The BPF objects, embedded into this program so that they cannot be of another version. */
+/* The BPF objects, embedded so that they always match this program. */
 #include "loader/load/objects.h"
 
 #define EMBED(name, file) \

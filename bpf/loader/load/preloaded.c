@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pinned programs that ask conntrack, for a process that may not load them itself: where conntrack is a kernel module, the
- * loading takes CAP_SYS_ADMIN, which is more than a daemon should have. An empty directory beside the pins, whose name is a
- * hash of the object, tells what they were made from.
+ * Pinned programs with the conntrack lookup, for a process that may not load them. Where conntrack is a kernel module,
+ * loading them needs CAP_SYS_ADMIN, which a daemon should not have. An empty directory among the pins, whose name is a
+ * hash of the object, records what they were loaded from.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #define PREFIX "conntrack-"
 #define MAX_MAPS 64
 
-/* FNV-1a: it has to tell builds apart, not to withstand anybody, who would need the same rights. */
+/* FNV-1a. The hash only distinguishes builds: forging it takes the same privileges as replacing the programs. */
 static const char *mark_path(void)
 {
 	uint64_t hash = 0xcbf29ce484222325;
@@ -62,7 +62,7 @@ static uint32_t map_id(const char *name)
 	return info.id;
 }
 
-/* The maps may have been removed and made anew. */
+/* The maps may have been replaced since. */
 static bool uses_pinned_maps(int fd)
 {
 	static const char *const names[] = { "frontends", "backends", "flows_v4", "flows_v6", "stats" };
@@ -87,7 +87,7 @@ int open_preloaded(int fds[ROLES])
 		fds[i] = has_all ? bpf_obj_get(pin_path(program_names[i])) : -1;
 		has_all = has_all && fds[i] >= 0;
 	}
-	/* Answers are led by other maps than first packets. */
+	/* Only the uplink program uses all of those maps. */
 	if (has_all && uses_pinned_maps(fds[UPLINK]))
 		return 0;
 	for (int i = 0; i < ROLES; i++)
@@ -104,7 +104,7 @@ bool has_preloaded(void)
 		return false;
 	for (int i = 0; i < ROLES; i++)
 		close(fds[i]);
-	/* Others may put new maps in their place before this process loads anything. */
+	/* Another process may replace the maps before this one loads anything. */
 	close_maps();
 	return true;
 }

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include "loader/role.h"
 
-/* Records that the pinned programs come from the object of this build, or that they may not. */
+/* Record that the pinned programs come from this build's object, or forget it. */
 void mark_preloaded(void);
 void unmark_preloaded(void);
-/* Opens them if they come from the object of this build and use the pinned maps. 0 or a negative errno. */
+/* Opens them if they come from this build's object and use the pinned maps. 0 or a negative errno. */
 int open_preloaded(int fds[ROLES]);
 bool has_preloaded(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The request "probe": tries each kernel feature rather than compare versions. */
+/* The request "probe". Each feature is tried: versions do not tell what a distribution has backported. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,19 +19,19 @@ struct helper {
 	const char *reason;
 };
 
-/* Without these there is no fast path. */
+/* The fast path needs all of these. */
 static const struct helper helpers[] = {
-	{ "fib-lookup", BPF_FUNC_fib_lookup, "bpf_fib_lookup: Linux 4.18" },
-	{ "redirect-peer", BPF_FUNC_redirect_peer, "bpf_redirect_peer: Linux 5.10" },
-	{ "redirect-neigh", BPF_FUNC_redirect_neigh, "bpf_redirect_neigh: Linux 5.10" },
+	{ "fib-lookup", BPF_FUNC_fib_lookup, "bpf_fib_lookup needs Linux 4.18" },
+	{ "redirect-peer", BPF_FUNC_redirect_peer, "bpf_redirect_peer needs Linux 5.10" },
+	{ "redirect-neigh", BPF_FUNC_redirect_neigh, "bpf_redirect_neigh needs Linux 5.10" },
 };
 
 static bool has_usable_lookup(const char **reason)
 {
 	if (!kernel_has_conntrack_lookup(reason))
 		return false;
-	*reason = "nf_conntrack is a kernel module: loading what asks it takes CAP_SYS_ADMIN, here or beforehand by "
-		  "`nftlane run --init-only`";
+	*reason = "nf_conntrack is a kernel module: loading programs that use it needs CAP_SYS_ADMIN, here or in "
+		  "`nftlane run --init-only` before";
 	return may_load_conntrack_lookup() || has_preloaded();
 }
 
@@ -45,13 +45,13 @@ static bool has_usable_directory(const char **reason)
 	error = probe_pin_directory();
 	if (!error)
 		return true;
-	snprintf(text, sizeof(text), "nothing can be made in \"%s\": %s%s", pin_directory(), error_name(error),
-		 error == -EACCES ? " (below /sys, AppArmor forbids it to containers)" : "");
+	snprintf(text, sizeof(text), "cannot write to \"%s\": %s%s", pin_directory(), error_name(error),
+		 error == -EACCES ? " (AppArmor denies containers writes below /sys)" : "");
 	*reason = text;
 	return false;
 }
 
-/* CAP_NET_ADMIN to attach, CAP_BPF to load, CAP_PERFMON for what the programs do with pointers; CAP_SYS_ADMIN has the latter. */
+/* CAP_NET_ADMIN to attach, CAP_BPF to load, CAP_PERFMON for pointer arithmetic; CAP_SYS_ADMIN includes the last two. */
 static bool has_capabilities(void)
 {
 	const uint64_t net_admin = 1ULL << 12, sys_admin = 1ULL << 21, perfmon = 1ULL << 38, bpf = 1ULL << 39;
@@ -84,17 +84,19 @@ void request_probe(const struct request *r)
 	int type = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL);
 
 	has = has_capabilities();
-	usable = report_feature("capabilities", has, "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN are needed");
-	usable = report_feature("programs", type == 1, type < 0 ? "bpf(2) is refused" : "tc programs") && usable;
+	usable = report_feature("capabilities", has, "needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
+	usable = report_feature("programs", type == 1,
+				type < 0 ? "bpf(2) is refused" : "the kernel has no tc programs") &&
+		 usable;
 	for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++) {
 		has = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, helpers[i].id, NULL) == 1;
 		usable = report_feature(helpers[i].name, has, helpers[i].reason) && usable;
 	}
-	/* Not within the calls of `report_feature`, for nothing says which argument is computed first. */
+	/* Not as arguments of `report_feature`: C does not define the order in which arguments are evaluated. */
 	has = has_usable_directory(&reason);
 	usable = report_feature("bpf-file-system", has, reason) && usable;
 	has = has_usable_lookup(&reason);
 	udp = report_feature("conntrack-lookup", has, reason);
-	tcx = report_feature("tcx", kernel_has_tcx(), "tcx: Linux 6.6");
+	tcx = report_feature("tcx", kernel_has_tcx(), "needs Linux 6.6");
 	ok("usable=%s udp=%s attach=%s", usable ? "yes" : "no", usable && udp ? "yes" : "no", tcx ? "tcx" : "clsact");
 }

@@ -10,7 +10,7 @@
 
 static int programs[ROLES] = { -1, -1 };
 
-/* A pin is replaced by renaming another over it, so that it is never missing. */
+/* Renames a new pin over the old one, so that there always is one. */
 int pin_program(enum role role, int fd)
 {
 	char temporary[64];

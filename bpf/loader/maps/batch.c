@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Many changes with one answer. They are made in their order; neighbours of the same kind and map go to the kernel
- * together. The first that fails is the last that is tried.
+ * The request "batch": many changes with one answer. They are made in order, and consecutive ones of the same kind and
+ * map by one system call. The first that fails ends the batch.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 enum operation { PUT, DEL };
 
-/* Changes that have not been made yet. */
+/* Consecutive changes that are still to be made. */
 static struct {
 	enum operation operation;
 	struct map map;
@@ -29,7 +29,7 @@ static struct {
 struct progress {
 	uint32_t line;
 	uint32_t applied;
-	/* A negative errno, and what it was about. */
+	/* A negative errno, and its context. */
 	int error;
 	const char *message;
 };
@@ -44,7 +44,7 @@ static int apply_one(uint32_t i)
 	return bpf_map_delete_elem(group.map.fd, key) && errno != ENOENT ? -errno : 0;
 }
 
-/* Kernels and kinds of maps that have no batches, and deleted elements that are not there, come one by one. */
+/* Falls back to single changes for kernels and maps without batches, and for deletions of missing elements. */
 static void apply_group(struct progress *p)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
@@ -64,14 +64,14 @@ static void apply_group(struct progress *p)
 		p->error = apply_one(i);
 	if (p->error) {
 		i--;
-		p->message = "the kernel refuses it";
+		p->message = "the kernel refused the change";
 		p->line -= group.count - i - 1;
 	}
 	p->applied += i;
 	group.count = 0;
 }
 
-/* Applies the changes of the lines before this one, so that a failure has its own line. False when one has failed. */
+/* Applies the changes of earlier lines, so that a failure is reported with its own line. False on failure. */
 static bool apply_preceding(struct progress *p)
 {
 	p->line--;
@@ -100,7 +100,7 @@ static bool begin_group(struct progress *p, const struct request *r, enum operat
 	int error = open_map(r->args[1], &group.map);
 
 	if (error)
-		stop_batch(p, error, "there is no such map");
+		stop_batch(p, error, "unknown map");
 	group.operation = operation;
 	return !error;
 }
@@ -117,7 +117,7 @@ static bool parse_change(const struct request *r, enum operation operation)
 static void add_change(struct progress *p, const struct request *r, enum operation operation)
 {
 	if (r->count != (operation == PUT ? 4 : 3)) {
-		stop_batch(p, -EINVAL, "a map, a key and, to put it, a value");
+		stop_batch(p, -EINVAL, "expected a map, a key and, for \"put\", a value");
 		return;
 	}
 	if (group.count && !fits_group(r, operation) && !apply_preceding(p))
@@ -127,7 +127,7 @@ static void add_change(struct progress *p, const struct request *r, enum operati
 	if (parse_change(r, operation))
 		group.count++;
 	else
-		stop_batch(p, -EINVAL, "not as many hexadecimal digits as the map's key and value have");
+		stop_batch(p, -EINVAL, "not the hexadecimal digits of the map's key and value");
 }
 
 static void handle_line(struct progress *p, char *line)
@@ -142,7 +142,7 @@ static void handle_line(struct progress *p, char *line)
 	else if (!strcmp(r.args[0], "del"))
 		add_change(p, &r, DEL);
 	else
-		stop_batch(p, -EINVAL, "neither \"put\" nor \"del\"");
+		stop_batch(p, -EINVAL, "expected \"put\", \"del\" or \"end\"");
 }
 
 void request_batch(const struct request *r)
@@ -156,7 +156,7 @@ void request_batch(const struct request *r)
 			break;
 		handle_line(&p, line);
 	}
-	/* Input that ends in the middle is no request. */
+	/* A batch without its end is not a request. */
 	if (!line)
 		return;
 	apply_group(&p);

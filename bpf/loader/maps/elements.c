@@ -9,7 +9,6 @@
 
 #include "loader/maps/elements.h"
 
-/* Elements of per-CPU maps are set on all of them alike. */
 int put_element(const struct map *map, const void *key, const void *value)
 {
 	int cpus = map->per_cpu ? libbpf_num_possible_cpus() : 1;
@@ -29,7 +28,7 @@ int put_element(const struct map *map, const void *key, const void *value)
 	return error;
 }
 
-/* Adds up what the CPUs have counted: such values consist of numbers of 64 bits. */
+/* Values of the per-CPU maps consist of 64-bit counters. */
 int get_element(const struct map *map, const void *key, void *value)
 {
 	int cpus = map->per_cpu ? libbpf_num_possible_cpus() : 1;

@@ -16,7 +16,7 @@ static bool require_map(const char *name, struct map *map)
 	int error = open_map(name, map);
 
 	if (error)
-		fail(error, "there is no map \"%s\" in \"%s\"", name, pin_directory());
+		fail(error, "no map \"%s\" in \"%s\"", name, pin_directory());
 	return !error;
 }
 
@@ -24,8 +24,8 @@ static bool require_key(const char *text, void *key, const struct map *map)
 {
 	if (parse_key(text, key, map->key_size))
 		return true;
-	fail(EINVAL, "a key of map \"%s\" has %u bytes as hexadecimal digits, not \"%.80s\"", map->name, map->key_size,
-	     text);
+	fail(EINVAL, "invalid key \"%.80s\": map \"%s\" has keys of %u hexadecimal bytes", text, map->name,
+	     map->key_size);
 	return false;
 }
 
@@ -33,8 +33,8 @@ static bool require_value(const char *text, void *value, const struct map *map)
 {
 	if (parse_value(text, value, map->value_size))
 		return true;
-	fail(EINVAL, "a value of map \"%s\" has at most %u bytes as hexadecimal digits, not \"%.80s\"", map->name,
-	     map->value_size, text);
+	fail(EINVAL, "invalid value \"%.80s\": map \"%s\" has values of at most %u hexadecimal bytes", text, map->name,
+	     map->value_size);
 	return false;
 }
 
@@ -104,7 +104,7 @@ static bool is_zero(const void *bytes, size_t length)
 	return true;
 }
 
-/* An element that goes away meanwhile makes the kernel begin again; some are then seen twice, none is missed. */
+/* The kernel restarts the walk when the current key was deleted, so an element may be printed twice. None is missed. */
 void request_dump(const struct request *r)
 {
 	uint8_t key[MAX_BYTES], next[MAX_BYTES];
@@ -118,7 +118,7 @@ void request_dump(const struct request *r)
 	while (!bpf_map_get_next_key(map.fd, first ? NULL : key, next) && steps++ < 4 * map.max_entries) {
 		first = false;
 		memcpy(key, next, map.key_size);
-		/* Slots that nobody uses say nothing. */
+		/* Unused elements of arrays are zero. */
 		if (get_element(&map, key, value) || (map.is_array && is_zero(value, map.value_size)))
 			continue;
 		print_entry(&map, key, value);
@@ -127,7 +127,7 @@ void request_dump(const struct request *r)
 	ok("count=%u", count);
 }
 
-/* Deletes all elements of a hash, or zeroes those of an array. */
+/* Deletes the elements of a hash, or zeroes those of an array. */
 void request_flush(const struct request *r)
 {
 	uint8_t key[MAX_BYTES];

@@ -26,7 +26,7 @@ void request_stats(const struct request *r)
 
 	error = open_map("stats", &map);
 	if (error) {
-		fail(error, "there is no map \"stats\" in \"%s\"", pin_directory());
+		fail(error, "no map \"stats\" in \"%s\"", pin_directory());
 		return;
 	}
 	for (uint32_t i = 0; i < FP_REASON_COUNT; i++) {

@@ -14,7 +14,7 @@ static char buffer[BUFFER_BYTES + 1];
 static size_t begin, end;
 static bool eof;
 
-/* Room for more after what has not been read yet. */
+/* Moves the unread input to the start of the buffer. */
 static void compact_buffer(void)
 {
 	memmove(buffer, buffer + begin, end - begin);
@@ -49,7 +49,7 @@ char *read_line(void)
 			begin = newline + 1 - buffer;
 			return line;
 		}
-		/* A last line without an end is half a request. */
+		/* A last line without a newline is incomplete. */
 		if (eof)
 			return NULL;
 		searched = end - begin;

@@ -7,12 +7,12 @@
 
 #include "loader/protocol/values.h"
 
-/* Of a digit its value and 16, of everything else 0: a batch has millions of them. */
+/* A digit's value plus 16, or 0 for other characters. A table, because batches have millions of digits. */
 static const uint8_t digits[256] = {
 	['0'] = 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, ['a'] = 26, 27, 28, 29, 30, 31,
 };
 
-/* How many bytes the text has; 0 when it is something else, or has more than there is room for. */
+/* The number of bytes, or 0 when the text is not hexadecimal or too long. */
 static size_t decode_hex(const char *text, void *bytes, size_t capacity)
 {
 	const uint8_t *from = (const uint8_t *)text;

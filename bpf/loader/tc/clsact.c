@@ -12,10 +12,10 @@
 #include "loader/tc/netlink.h"
 
 #define PRIORITY 1
-/* Tells filters of ours from those that somebody else has put at the same priority. */
+/* Distinguishes our filters from others of the same priority. */
 #define HANDLE(role) (0x6e6c0001 + (role))
 
-/* A directory stands for "this qdisc is ours", so that a later process knows it too. */
+/* An empty directory marks a qdisc that we created, also for later processes. */
 static const char *mark_path(uint32_t ifindex)
 {
 	char name[64];

@@ -11,9 +11,9 @@
 /* 0 or a negative errno, of each. */
 int clsact_attach(enum role role, uint32_t ifindex, int program);
 int clsact_detach(enum role role, uint32_t ifindex);
-/* Sets the program's number, or 0 when no filter of ours is attached. */
+/* Sets the program's ID, or 0 when no filter of ours is attached. */
 int clsact_program(enum role role, uint32_t ifindex, uint32_t *program_id);
-/* Removes what is recorded about the qdisc of a deleted device. */
+/* Removes the mark of the qdisc of a deleted device. */
 void clsact_remove_mark(uint32_t ifindex);
 bool is_own_filter(const struct filter *filter, enum role role);
 

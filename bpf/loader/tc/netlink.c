@@ -18,7 +18,7 @@ struct dump_request {
 
 typedef void on_message(const struct nlmsghdr *message, void *context);
 
-/* Reads datagrams of a dump up to its end. */
+/* Reads the messages of a dump up to its end. */
 static int receive_dump(int fd, on_message *call, void *context)
 {
 	static char datagram[65536];
@@ -61,7 +61,7 @@ static int dump(int type, uint32_t ifindex, uint32_t parent, on_message *call, v
 	return error;
 }
 
-/* Fills `found` with the attributes of types below `count`. */
+/* Sets `found` to the attributes by type, for types below `count`. */
 static void parse_rtattrs(const struct rtattr *a, int length, const struct rtattr **found, int count)
 {
 	memset(found, 0, count * sizeof(*found));
@@ -82,7 +82,7 @@ static void copy_string(const struct rtattr *a, char *to, size_t size)
 	if (length)
 		memcpy(to, RTA_DATA(a), length);
 	to[length] = '\0';
-	/* Answers are cut at spaces and lines. */
+	/* Readers of answers split at spaces and newlines. */
 	for (char *c = to; *c; c++)
 		if (*c <= ' ')
 			*c = '_';
@@ -102,7 +102,7 @@ static void read_filter(const struct nlmsghdr *message, void *context)
 	const struct dump_callbacks *callbacks = context;
 	struct filter filter = { 0 };
 
-	/* The kernel also lists the head of a priority, which has no handle. */
+	/* A filter without a handle is the head of a priority. */
 	if (message->nlmsg_type != RTM_NEWTFILTER || tc->tcm_handle == 0)
 		return;
 	parse_rtattrs(TCA_RTA(tc), message->nlmsg_len - NLMSG_LENGTH(sizeof(*tc)), found, TCA_MAX + 1);
@@ -125,7 +125,7 @@ int for_each_filter(uint32_t ifindex, enum direction direction, on_filter *call,
 	uint32_t parent = TC_H_MAKE(TC_H_CLSACT, direction == EGRESS ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
 	int error = dump(RTM_GETTFILTER, ifindex, parent, read_filter, &callbacks);
 
-	/* There is no such qdisc, so there are no filters. */
+	/* Without the qdisc there are no filters. */
 	return error == -EINVAL || error == -ENOENT ? 0 : error;
 }
 
@@ -136,7 +136,7 @@ static void read_qdisc(const struct nlmsghdr *message, void *context)
 	const struct dump_callbacks *callbacks = context;
 	char kind[16];
 
-	/* Qdiscs of all devices are listed, whichever was asked for. */
+	/* The kernel dumps the qdiscs of all devices. */
 	if (message->nlmsg_type != RTM_NEWQDISC || (uint32_t)tc->tcm_ifindex != callbacks->ifindex)
 		return;
 	parse_rtattrs(TCA_RTA(tc), message->nlmsg_len - NLMSG_LENGTH(sizeof(*tc)), found, TCA_MAX + 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parts of bpf(2) that are newer than the headers of Debian 12 (Linux 6.6), laid out as in the kernel's union. */
+/* The tcx parts of bpf(2), from Linux 6.6: the headers of Debian 12 do not have them. */
 #ifndef NFTLANE_LOADER_TC_TCX_UAPI_H
 #define NFTLANE_LOADER_TC_TCX_UAPI_H
 
@@ -7,7 +7,7 @@
 
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
-/* BPF_F_BEFORE: in front of all others. */
+/* BPF_F_BEFORE: before all other programs. */
 #define TCX_F_BEFORE (1U << 3)
 
 struct tcx_link_create {
@@ -34,7 +34,7 @@ struct tcx_query {
 	__u64 revision;
 };
 
-/* struct bpf_link_info of such a link. */
+/* struct bpf_link_info of a tcx link. */
 struct tcx_link_info {
 	__u32 type;
 	__u32 id;

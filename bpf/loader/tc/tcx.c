@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tcx links, by bpf(2) itself: libbpf 1.1 (Debian 12) does not know them. */
+/* tcx links, by direct calls of bpf(2): libbpf 1.1 (Debian 12) does not have them. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -10,7 +10,7 @@
 #include "loader/tc/tcx-uapi.h"
 #include "loader/tc/tcx.h"
 
-/* Asks which programs the loopback device has: the kernel refuses the question when it does not know tcx. */
+/* Queries the programs of the loopback device, which kernels without tcx reject. */
 bool kernel_has_tcx(void)
 {
 	struct tcx_query query = { .target_ifindex = 1, .attach_type = TCX_INGRESS };
@@ -72,7 +72,7 @@ int tcx_attach(enum role role, uint32_t ifindex, int program)
 
 	if (tcx_device(role, ifindex, &program_id) == (int)ifindex)
 		return tcx_update(role, ifindex, program);
-	/* Its device has gone, and perhaps another one has its number. */
+	/* The link's device was deleted, and another one may have its index. */
 	unlink(path);
 	fd = create(ifindex, program);
 	if (fd < 0)
@@ -89,7 +89,7 @@ int tcx_detach(enum role role, uint32_t ifindex)
 
 	if (fd < 0)
 		return -errno;
-	/* Without it the link would live as long as somebody else has it open. */
+	/* Unlinking alone would keep the link while another process has it open. */
 	bpf_link_detach(fd);
 	close(fd);
 	return unlink(path) ? -errno : 0;

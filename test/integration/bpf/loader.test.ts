@@ -25,7 +25,7 @@ t.test('it says why a directory is none for pins', async (t) => {
   t.teardown(() => elsewhere.kill());
   const { lines, status } = await elsewhere.requestOk('probe');
   t.match(parseFields(status), { usable: 'no', udp: 'no' });
-  t.match(lines.join('\n'), /^feature bpf-file-system no the directory of pins is not on a BPF file system/m);
+  t.match(lines.join('\n'), /^feature bpf-file-system no the pin directory is not on a BPF file system/m);
 });
 
 t.test('requests that make no sense', async (t) => {

@@ -15,7 +15,7 @@
 #include "process.h"
 #include "target.h"
 
-/* Datagrams that one call sends, so that less of what is measured is the sender's. */
+/* Datagrams per system call, to reduce the sender's share of the time. */
 #define BURST 16
 #define PAYLOAD 18
 #define TIMEOUT_MS 5000
@@ -42,7 +42,7 @@ static void set_timeouts(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 }
 
-/* The clocks run from here on. */
+/* Starts the clocks. */
 static struct result start(void)
 {
 	return (struct result){ .wall_ns = wall_ns(), .cpu_ns = cpu_ns() };
@@ -70,7 +70,7 @@ static void send_burst(int fd, struct mmsghdr *burst, unsigned int length, struc
 		result->count += sent;
 }
 
-/* So many from each socket in turn. Where flows are many, the first turn, which begins them, does not count. */
+/* Sends `length` datagrams from each socket in turn. With many flows, the first turn creates them and does not count. */
 static struct result send_round_robin(const int *fds, unsigned int sockets, unsigned int length, uint64_t ms)
 {
 	static char payload[PAYLOAD];
@@ -101,7 +101,7 @@ struct result send_datagrams(const struct target *target, unsigned int sockets, 
 	return send_round_robin(fds, sockets, BURST, ms);
 }
 
-/* One of each flow at a time: nothing of the last packet is of use to the next. */
+/* One datagram of each flow at a time, so that no cache line of a flow is reused by the next packet. */
 struct result scatter_datagrams(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct rlimit files = { MAX_FLOWS + 64, MAX_FLOWS + 64 };
@@ -135,7 +135,7 @@ static void start_connection(const struct target *target, int poll_fd)
 	watch(poll_fd, open_socket(target, SOCK_STREAM | SOCK_NONBLOCK), EPOLLOUT);
 }
 
-/* Closes it when it is over. Returns whether it is. */
+/* Returns whether the connection is over, and then has closed it. */
 static bool handle_event(int poll_fd, const struct epoll_event *event, struct result *result)
 {
 	static const char request = MODE_CONNECT;
@@ -153,7 +153,7 @@ static bool handle_event(int poll_fd, const struct epoll_event *event, struct re
 		modify_watch(poll_fd, fd, EPOLLIN);
 		return false;
 	}
-	/* The answer; and once more, the end. */
+	/* First the answer, then the end. */
 	if (recv(fd, answer, sizeof(answer), 0) > 0)
 		return false;
 	result->count++;
@@ -161,7 +161,7 @@ static bool handle_event(int poll_fd, const struct epoll_event *event, struct re
 	return true;
 }
 
-/* Connects, asks, is answered, and sees the server close; so many at a time. */
+/* Connect, request, response and close, on `sockets` connections at a time. */
 struct result open_connections(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct epoll_event events[MAX_SOCKETS];
@@ -186,7 +186,7 @@ struct result open_connections(const struct target *target, unsigned int sockets
 	return stop(result);
 }
 
-/* A byte there, a byte back: on each connection as soon as its last answer is there. */
+/* Requests and responses of one byte, one at a time on each connection. */
 struct result exchange_requests(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	struct epoll_event events[MAX_SOCKETS];
@@ -217,7 +217,7 @@ struct result exchange_requests(const struct target *target, unsigned int socket
 	return stop(result);
 }
 
-/* One connection; what counts is what the server has read, and when it says so. */
+/* One connection. Counts the bytes that the server has read, when it reports them. */
 struct result send_stream(const struct target *target, unsigned int sockets, uint64_t ms)
 {
 	static char chunk[CHUNK];
@@ -233,6 +233,6 @@ struct result send_stream(const struct target *target, unsigned int sockets, uin
 	}
 	shutdown(fd, SHUT_WR);
 	if (recv(fd, &result.count, sizeof(result.count), MSG_WAITALL) != sizeof(result.count))
-		die("the server has not said how much it has read");
+		die("no byte count from the server");
 	return stop(result);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Makes load between two network namespaces, bounded in sockets and in time.
+ * Generates load between two network namespaces, with limits on sockets and time.
  *
- *   fastpath-load ADDRESS PORT serve                 a server of TCP; says "ready", and ends with its input
- *   fastpath-load ADDRESS PORT KIND SOCKETS MS       datagrams, scattered, connections, requests or
- *                                               stream
+ *   fastpath-load ADDRESS PORT serve                 a TCP server: prints "ready", exits at the end of its input
+ *   fastpath-load ADDRESS PORT KIND SOCKETS MS       a client: datagrams, scattered, connections, requests or stream
  *
- * A client prints one line: COUNT WALL_NS CPU_NS FAILURES. Of a stream the count is that of bytes. All of it runs
- * on the first processor that the process may use, so that what is compared is the work that has to be done.
+ * A client prints one line: COUNT WALL_NS CPU_NS FAILURES. The count of a stream is in bytes. Everything runs on the
+ * first processor that the process may use, so that a comparison is one of processor time.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server: one process, one epoll, whatever its clients ask for. It ends when its input does. */
+/* The TCP server: one process with one epoll instance, until its input ends. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,11 +15,11 @@
 #include "target.h"
 
 #define BATCH 64
-/* Files of one process here: its sockets, and a handful of others. */
+/* The highest file descriptor plus one: sockets and a few others. */
 #define MAX_FILES 4096
 
 struct connection {
-	/* 0 as long as it has said nothing. */
+	/* The mode, or 0 before the first byte. */
 	char kind;
 	uint64_t bytes;
 };
@@ -66,7 +66,7 @@ static void accept_all(int listener)
 
 static void answer(int fd, const void *bytes, size_t length)
 {
-	/* So few bytes always fit into a socket's buffer; of one that has been closed we hear again. */
+	/* A few bytes always fit into the socket buffer. A closed connection is reported by epoll. */
 	(void)!send(fd, bytes, length, MSG_NOSIGNAL);
 }
 

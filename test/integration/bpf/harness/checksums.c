@@ -22,7 +22,7 @@ static void record_checksum(struct checksums *s, int which, bool valid)
 		s->valid |= 1U << which;
 }
 
-/* The pseudo header; addresses are `size` bytes each. */
+/* The sum of the pseudo header. Addresses have `size` bytes each. */
 static uint32_t pseudo_header_sum(const uint8_t *addresses, uint32_t size, uint8_t proto, uint32_t length)
 {
 	return checksum(addresses, 2 * size, proto + length);
@@ -47,7 +47,7 @@ static struct checksums check4(const uint8_t *ip, uint32_t length)
 	struct checksums s = { 0, 0 };
 
 	record_checksum(&s, IP, checksum(ip, 20, 0) == 0xffff);
-	/* Sums of fragments cover the whole of what was cut up. */
+	/* The checksum of a fragmented packet covers all of its fragments. */
 	if (total < 20 || total > length || ip[6] & 0x3f || ip[7])
 		return s;
 	check_l4(&s, ip + 20, total - 20, ip[9], pseudo_header_sum(ip + 12, 4, ip[9], total - 20));
@@ -63,7 +63,7 @@ static struct checksums check6(const uint8_t *ip, uint32_t length)
 	if (total > length)
 		return s;
 	if (proto == 44) {
-		/* A fragment that is the whole, or not ours to check. */
+		/* Only a fragment that is the whole packet can be checked. */
 		if (total < 48 || ip[42] || (ip[43] & 0xf9))
 			return s;
 		proto = ip[40];

@@ -7,7 +7,7 @@
 
 #include "frame.h"
 
-/* What checksums a packet has, and which of them are right: a bit each. */
+/* The checksums that a packet has, and those that are valid: one bit each. */
 struct checksums {
 	unsigned int present, valid;
 };

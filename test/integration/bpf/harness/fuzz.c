@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random and mutated packets. Whatever comes in: no packet is dropped, one that is handed on is unchanged, one that is
- * redirected has right checksums if it had them before, and has as many bytes as before.
+ * Random and mutated packets. Invariants: no packet is dropped, a passed packet is unchanged, and a redirected packet has
+ * the same length, and valid checksums if they were valid before.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static uint32_t random32(void)
 	return state * 0x2545f4914f6cdd1dULL >> 32;
 }
 
-/* After a mutation of an IPv4 header most packets would be wrong in one way only: a wrong sum hides nothing here. */
+/* Repairs the IPv4 checksum, which would otherwise be the only fault of most mutated packets. */
 static void fix_ip_checksum(struct frame *f)
 {
 	uint32_t s;
@@ -53,7 +53,7 @@ static void mutate(struct frame *f)
 	uint32_t changes = random32() % 5;
 
 	for (uint32_t i = 0; i < changes; i++) {
-		/* Mostly in the headers, and seldom in the MAC address: there it would end everything. */
+		/* Mostly in the headers, and rarely in the MAC addresses, where most changes end the processing. */
 		uint32_t from = random32() % 16 ? 14 : 0;
 		uint32_t at = from + random32() % ((random32() % 8 ? 110 : f->length) - from);
 
@@ -94,7 +94,7 @@ static const char *find_violation(const struct frame *in, const struct frame *ou
 	if (verdict == PASSED) {
 		if (in->length == out->length && !memcmp(in->bytes, out->bytes, in->length))
 			return NULL;
-		return "passed, but changed";
+		return "passed, but modified";
 	}
 	if (verdict != REDIRECT)
 		return "neither passed nor redirected";
@@ -103,9 +103,9 @@ static const char *find_violation(const struct frame *in, const struct frame *ou
 	before = check_frame(in);
 	after = check_frame(out);
 	if (before.present != after.present)
-		return "redirected, and of another kind";
+		return "redirected with other kinds of checksums";
 	if (before.valid & ~after.valid)
-		return "redirected with a wrong checksum";
+		return "redirected with an invalid checksum";
 	return NULL;
 }
 
@@ -138,7 +138,7 @@ int fuzz(const int *programs, unsigned long count, unsigned long seed)
 		in = s->frame;
 		mutate(&in);
 		if (!run_program(programs[s->pod], &in, &out, &verdict)) {
-			/* The kernel makes no packet of it at all. */
+			/* The kernel refuses to build a packet from it. */
 			refused++;
 			continue;
 		}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs pinned programs on packets that never were on a wire.
+ * Runs the pinned programs on packets by BPF_PROG_TEST_RUN.
  *
- *   bpf-harness DIRECTORY run              lines "PROGRAM IFINDEX GSO_SIZE HEX" in, "VERDICT HEX" out
- *   bpf-harness DIRECTORY time REPEAT      the same lines in, "VERDICT NANOSECONDS" of one run out; what the program has
- *                                          made of the packet is what it gets next, REPEAT times
- *   bpf-harness DIRECTORY fuzz COUNT SEED  mutates the packets that it reads in the same form
+ *   bpf-harness DIRECTORY run              reads lines "PROGRAM IFINDEX GSO_SIZE HEX", answers "VERDICT HEX"
+ *   bpf-harness DIRECTORY time REPEAT      reads the same lines, answers "VERDICT NANOSECONDS" of one run; each of the
+ *                                          REPEAT runs gets the packet as the run before it has left it
+ *   bpf-harness DIRECTORY fuzz COUNT SEED  reads the same lines and runs mutations of the packets
  */
 #include <errno.h>
 #include <stdint.h>

@@ -1,17 +1,17 @@
-// What the memories of affinity may hold.
+// The affinity maps of a Service, and the endpoints that may be in them.
 import { affinityId, affinityMapNames } from '../nftables/compile/endpoint-chains.ts';
 import { affinityMap } from '../nftables/compile/sets-and-maps.ts';
 import { concat, type SetOrMap } from '../nftables/syntax/element.ts';
 import type { Backend } from '../services/model/backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 
-/** A memory of affinity, and which endpoints its clients may be led to, as `address . port`. */
+/** An affinity map and its valid endpoints, as `address . port`. */
 export interface AffinityMap {
   readonly object: SetOrMap;
   readonly endpoints: ReadonlySet<string>;
 }
 
-/** The memories of a Service with affinity. */
+/** The affinity maps of a Service with affinity. */
 export function affinityMapsOf(service: string, ports: readonly ServicePortModel[]): AffinityMap[] {
   return ports.flatMap(({ family, port, selection }) => {
     const { all, local } = affinityMapNames(affinityId(service, port));

@@ -1,4 +1,4 @@
-// Which chains the kernel has, as far as is known, and what must be written so that it has the desired ones.
+// Tracks the installed chains, and determines what must be written or deleted to get the desired ones.
 
 import { compare } from '../lib/compare.ts';
 import type { Family } from '../net/family.ts';
@@ -17,11 +17,11 @@ export interface ChainWrite {
   readonly operations: readonly Operation[];
 }
 
-/** Chains that no element or rule refers to any more. */
+/** Chains that no element refers to any more. */
 export interface StaleChains {
   readonly chains: readonly ObjectRef[];
   readonly operations: readonly Operation[];
-  /** Some are chains of affinity: they must be gone, with their maps, before they could be desired again. */
+  /** Whether some are chains of affinity. Those must be deleted with their maps before they can be desired again. */
   readonly hasAffinity: boolean;
 }
 
@@ -38,7 +38,7 @@ export class ChainState {
   #static: ReadonlyMap<RefKey, ChainWrite> = new Map();
   #node: NodeView | undefined;
 
-  /** Forgets everything but the names that a listing showed. */
+  /** Takes the listed chains as the installed ones; their rules are not known. */
   rebase(chains: readonly ObjectRef[]): void {
     this.#installed.clear();
     const listed = new Set(chains.map(refKey));
@@ -49,7 +49,7 @@ export class ChainState {
     }
   }
 
-  /** What must be written for this node and for the chains that elements refer to, sorted by name. */
+  /** The writes that install the static chains of this node and the chains that elements refer to. */
   writes(node: NodeView, targets: ReadonlyMap<RefKey, ObjectRef>): ChainWrite[] {
     const nodeChanged = this.#updateNode(node);
     const missing: RefKey[] = [];
@@ -87,7 +87,7 @@ export class ChainState {
     return { chains: stale, operations, hasAffinity: affinityMaps.size > 0 };
   }
 
-  /** How many the kernel has, as far as is known. */
+  /** The number of installed chains of a family. */
   count(family: Family): number {
     let count = 0;
     for (const { chain } of this.#installed.values()) if (chain.family === family) count++;
@@ -104,7 +104,7 @@ export class ChainState {
     return owner !== undefined && isTarget(refKey(owner));
   }
 
-  /** Whether the node is another than before. */
+  /** Recompiles the static chains if the node changed, and returns whether it did. */
   #updateNode(node: NodeView): boolean {
     if (node === this.#node) return false;
     this.#node = node;
@@ -116,7 +116,7 @@ export class ChainState {
   }
 }
 
-/** A rule may only jump to a chain that exists, so chains come after those that they jump to. */
+/** A rule can only jump to an existing chain, so chains come after those that they jump to. */
 function chainsInOrder(family: Family, node: NodeView): Chain[] {
   const chains = staticChains(family, node);
   const byName = new Map(chains.map((chain) => [chain.name, chain]));

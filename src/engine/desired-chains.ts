@@ -1,4 +1,4 @@
-// All chains that a family has, and what they use.
+// The desired chains of a family, and the sets and maps that depend on them.
 
 import { compare } from '../lib/compare.ts';
 import type { Family } from '../net/family.ts';
@@ -12,13 +12,13 @@ import type { Chain } from '../nftables/syntax/statement.ts';
 
 export interface DesiredChains {
   readonly chains: Chain[];
-  /** Sets and maps that come and go with chains, and that nobody's elements are in. */
+  /** Sets and maps that exist only together with chains. We add no elements to them. */
   readonly dynamicSets: SetOrMap[];
 }
 
 /**
- * The static chains first, then the targets of elements, sorted by name; `targets` are those of both families. None of a
- * family that this machine lacks.
+ * The static chains first, then the targets of elements, sorted by name; `targets` are those of both families. None of
+ * a family that this machine lacks.
  */
 export function desiredChains(family: Family, node: NodeView, targets: Iterable<ObjectRef>): DesiredChains {
   if (!node.families.includes(family)) return { chains: [], dynamicSets: [] };

@@ -1,4 +1,4 @@
-// Where the kernel holds something else than what is wanted.
+// Compares the installed ruleset with the desired one.
 
 import { FAMILIES, type Family } from '../net/family.ts';
 import { isEndpointChain } from '../nftables/compile/endpoint-chains.ts';
@@ -11,11 +11,11 @@ export interface Drift {
   readonly family: Family;
   /** `set`, `map` or `chain`, and its name. */
   readonly object: string;
-  /** The element; empty when the object as a whole is meant. */
+  /** The key of the element; empty for the object as a whole. */
   readonly key: string;
   readonly desired: string | undefined;
   readonly installed: string | undefined;
-  /** The Service that it is about, as far as it is known. */
+  /** The Service that it affects; empty where that is not known. */
   readonly service: string;
 }
 
@@ -75,7 +75,7 @@ function chainDrift({ family, name }: ObjectRef, side: 'desired' | 'installed'):
   return { family, object: `chain ${name}`, key: '', service: '', ...sides };
 }
 
-/** One line for each difference: `-` what the kernel holds, `+` what is wanted. */
+/** Lines as in a diff: `-` for what is installed, `+` for what is desired. */
 export function printDrift(drifts: readonly Drift[]): string {
   return drifts
     .flatMap(({ family, object, key, desired, installed }) => {

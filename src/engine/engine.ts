@@ -1,4 +1,4 @@
-// The whole way from objects to transactions, without touching the world.
+// Turns API objects into nft transactions, without I/O.
 
 import { invariant } from '../lib/invariant.ts';
 import type { Address } from '../net/address.ts';
@@ -27,26 +27,26 @@ import { Store } from './store.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
 
 /**
- * Recompiles what a change concerns, and only that, and keeps account of what the kernel holds. `known` is false as long
- * as that is not known: at the start, after a failed transaction, after a foreign change.
+ * Recompiles only what a change affects, and tracks the state of the kernel. That state is unknown at the start, after
+ * a failed transaction and after a change by another program; see {@link Engine.adopt}.
  */
 export class Engine implements Sink {
   readonly store = new Store();
   readonly changes = new ServiceChanges();
-  /** Set by {@link setOptions} alone. */
+  /** Only {@link setOptions} changes it. */
   options: NodeOptions;
   readonly #ledger = new Ledger(allSetsAndMaps());
   readonly #claims = new FrontendClaims();
   readonly #chains = new ChainState();
   readonly #refused = new Map<string, string>();
-  /** Memories of clients were looked through since the kernel was listed. */
+  /** Whether {@link takeAffinityMaps} has returned all affinity maps since the kernel was listed. */
   #affinityMapsChecked = false;
   #hostAddresses: readonly Address[] = [];
   #node: NodeView;
   #kernelKnown = false;
   #declared = false;
   #kernelWasEmpty = false;
-  /** What the kernel held at the start, until the first compilation has taken its slots from it. */
+  /** The elements found at the start, until the first compilation has taken over their slots. */
   #previousListing: ElementListing | undefined;
 
   constructor(options: NodeOptions) {
@@ -78,13 +78,13 @@ export class Engine implements Sink {
     this.store.remove(kind, key);
   }
 
-  /** The addresses of the host's interfaces, from which explicit node port addresses are chosen. */
+  /** Sets the addresses of the host's interfaces, from which node port addresses are selected. */
   setHostAddresses(addresses: readonly Address[]): void {
     this.#hostAddresses = addresses;
     this.store.touchNode();
   }
 
-  /** Other options: everything is compiled anew. The name of the node must be the same. */
+  /** Recompiles everything with other options. The node name cannot change. */
   setOptions(options: NodeOptions): void {
     invariant(options.nodeName === this.options.nodeName, 'a node keeps its name');
     this.options = options;
@@ -92,7 +92,7 @@ export class Engine implements Sink {
     this.store.touch(this.store.services.keys());
   }
 
-  /** The kernel was listed. Slots that it holds are kept by the first compilation, so a restart moves nothing. */
+  /** Takes a listing as the kernel's state. The first compilation keeps its slots, so a restart moves no client. */
   adopt({ elements, chains }: KernelListing): void {
     if (this.#ledger.isEmpty) this.#previousListing = elements;
     this.#kernelWasEmpty = elements.size === 0;
@@ -103,12 +103,12 @@ export class Engine implements Sink {
     this.#affinityMapsChecked = this.#kernelWasEmpty;
   }
 
-  /** What the kernel holds is not known any more. */
+  /** Marks the state of the kernel as unknown. */
   invalidate(): void {
     this.#kernelKnown = false;
   }
 
-  /** Recompiles whatever was touched. */
+  /** Recompiles everything that changed. */
   compile(): void {
     const hasMoved = this.#updateNode();
     const touched = this.store.takeTouched();
@@ -118,15 +118,15 @@ export class Engine implements Sink {
     this.#previousListing = undefined;
   }
 
-  /** Services that the kernel refused are tried again: what was in their way may be gone. */
+  /** Lets the next compilation try the refused Services again. */
   retryRefused(): void {
     this.store.touch(this.#refused.keys());
   }
 
   /**
-   * Slots of Services whose endpoints have arrived, before everything is known, as transactions of {@link plan}'s kind;
-   * `more` when there are others than these `limit` Services to compile. Nothing leads to slots without a verdict, so an
-   * empty kernel can have them while the lists are still on their way. They count as committed: when one fails, {@link invalidate}.
+   * Transactions that add the slots of Services whose endpoints have arrived, before all objects are known. Compiles up
+   * to `limit` Services; `more` tells whether others are left. No packet reaches slots without a verdict, so an empty
+   * kernel can have them early. The transactions count as committed: if one fails, call {@link invalidate}.
    */
   preload(limit: number): { readonly transactions: readonly Transaction[]; readonly more: boolean } {
     if (!this.#kernelWasEmpty) return { transactions: [], more: false };
@@ -142,15 +142,16 @@ export class Engine implements Sink {
     return { transactions, more: touched.size === limit };
   }
 
-  /** Leaves a Service out, for the kernel refused it. */
+  /** Removes a Service that the kernel refused from the desired state. */
   refuse({ service, reason }: Refusal): void {
     this.#refused.set(service, reason);
     this.#compileEach(this.#claim(new Set([service])));
   }
 
   /**
-   * The transactions that bring the kernel to what is wanted; empty when it is there. Those of one stage may go in any
-   * order, or at the same time; stages go one after the other. Needs the kernel to be known.
+   * The transactions that lead from the installed to the desired state, by stage; empty when both are equal. Stages
+   * must be applied in order; the transactions of a stage in any order, or concurrently. The state of the kernel must
+   * be known.
    */
   plan(): Transaction[][] {
     const first: Transaction = {
@@ -161,7 +162,7 @@ export class Engine implements Sink {
     return inStages(first, this.#ledger.changes());
   }
 
-  /** The kernel took this transaction. */
+  /** Records that a transaction was applied. */
   committed({ declarations, chains, changes }: Transaction): void {
     this.#ledger.committed(changes);
     this.#chains.committed(chains);
@@ -169,19 +170,21 @@ export class Engine implements Sink {
   }
 
   /**
-   * Chains that nothing leads to any more, and the operations that remove them. They go in a transaction of their own:
-   * kernels before 6.2 still see them in use in the one that removes the last element that led to them.
+   * The chains that no element refers to any more, and the operations that delete them. These need a separate
+   * transaction: kernels before 6.2 consider a chain in use within the transaction that deletes the last element with
+   * it.
    */
   staleChains(): StaleChains {
     const { targetChains } = this.#ledger;
     return this.#chains.staleChains((key) => targetChains.has(key));
   }
 
+  /** Records that stale chains were deleted. */
   removed(chains: readonly ObjectRef[]): void {
     this.#chains.removed(chains);
   }
 
-  /** A Service on this node, port by port; empty when there is no such Service, or it is left out. */
+  /** The model of a Service on this node; empty when the Service does not exist or was refused. */
   model(key: string): readonly ServicePortModel[] {
     const current = this.#currentState(key);
     return current.state === 'served' ? current.ports : [];
@@ -195,35 +198,32 @@ export class Engine implements Sink {
     return [...this.#refused].map(([service, reason]) => ({ service, reason }));
   }
 
-  /** Every element in which the kernel differs from what is wanted. */
+  /** The differences between installed and desired elements. */
   differences(): Change[] {
     return [...this.#ledger.changes()];
   }
 
-  /** The wanted elements of a set or map, sorted by key. */
+  /** The desired elements of a set or map, sorted by key. */
   elements(object: SetOrMap): Element[] {
     return this.#ledger.elements(object);
   }
 
-  /** How many elements are wanted in a set or map. */
+  /** The number of desired elements in a set or map. */
   size(object: SetOrMap): number {
     return this.#ledger.size(object);
   }
 
-  /** How many chains the kernel has in a family, besides those that come and go with another. */
+  /** The number of installed chains of a family, without companions. */
   chainCount(family: Family): number {
     return this.#chains.count(family);
   }
 
-  /** All chains of a family, those that are always there first, and the memories that they use. */
+  /** The desired chains of a family, and the sets and maps that depend on them. */
   chains(family: Family): DesiredChains {
     return desiredChains(family, this.#node, this.#ledger.targetChains.values());
   }
 
-  /**
-   * The memories of Service ports with affinity that changed, with the endpoints that they may still hold, as
-   * `address . port`. All of them after the kernel was listed.
-   */
+  /** The affinity maps of the Services that changed since the last commit; of all Services after a listing. */
   takeAffinityMaps(): AffinityMap[] {
     const services = this.#affinityMapsChecked
       ? this.changes.list()
@@ -242,7 +242,7 @@ export class Engine implements Sink {
     });
   }
 
-  /** Looks at the node again if something may have changed, and says whether that concerns Services. */
+  /** Rebuilds the node view if its facts changed. Returns whether all Services must be recompiled. */
   #updateNode(): boolean {
     if (!this.store.takeNodeTouched()) return false;
     const [before, node] = [this.#node, this.#buildNodeView()];
@@ -252,7 +252,7 @@ export class Engine implements Sink {
     return hasMoved || node.zone !== before.zone;
   }
 
-  /** Claims for all of them come before any is compiled. Returns them, and those that won or lost by it. */
+  /** Updates the claims of all before one is compiled. Returns them, and those that won or lost a frontend. */
   #claim(touched: ReadonlySet<string>): Set<string> {
     const affected = new Set(touched);
     for (const key of affected) {

@@ -1,4 +1,4 @@
-// Objects as far as they are proxied on this node.
+// Removes what this node does not proxy from objects.
 
 import type { Family } from '../net/family.ts';
 import type { NodeOptions } from '../nftables/compile/node-view.ts';
@@ -6,7 +6,7 @@ import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Service } from '../services/objects/service.ts';
 
-/** A Service without the families that this machine has not, and without external IPs where nobody wants these. */
+/** Removes the cluster IPs of missing families and, where disabled, the external IPs from a Service. */
 export function filterProxied<K extends Kind>(
   kind: K,
   object: ReadResult<KindMap[K]>,

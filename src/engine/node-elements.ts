@@ -1,12 +1,12 @@
-// The elements that belong to the node, and not to a Service.
+// The elements that belong to the node instead of a Service.
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import type { Element } from '../nftables/syntax/element.ts';
 
-/** Their owner. No Service can have this name. */
+/** The owner of these elements. No Service has this name. */
 export const NODE_OWNER = '';
 
-/** The addresses where node ports are taken, unless that is everywhere. */
+/** The addresses that accept node ports, unless all addresses do. */
 export function nodeElements(node: NodeView): Element[] {
   return node.families.flatMap((family) => {
     const addresses = node.nodePortIps[family];

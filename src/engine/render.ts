@@ -1,4 +1,4 @@
-// The whole ruleset as one nft file, as `nftlane render` prints it.
+// Prints the complete ruleset as an nft file, for `nftlane render`.
 
 import type { Family } from '../net/family.ts';
 import { SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
@@ -7,8 +7,8 @@ import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
 
 /**
- * A file that `nft -f` loads as it is: it replaces our tables in one transaction, whatever they held before.
- * The same objects give the same bytes.
+ * A file for `nft -f` that replaces our tables in one transaction, whatever their content. The same objects give the
+ * same bytes.
  */
 export function render(engine: Engine): string {
   return engine.node.families

@@ -1,4 +1,4 @@
-// Services as they were compiled, kept until the kernel holds them.
+// The Services that were compiled since the last commit.
 
 import type { Frontend } from '../services/model/frontends.ts';
 import type { NodeTopology } from '../services/model/select-backends.ts';
@@ -6,10 +6,10 @@ import { modelService, type ServicePortModel } from '../services/model/service-p
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Service } from '../services/objects/service.ts';
 
-/** Models that are kept from the compilation to the commit: enough for everyday changes, not for all Services at once. */
+/** Models that are kept until the commit: enough for usual changes, but not all Services of an initial sync. */
 const MAX_KEPT_MODELS = 1000;
 
-/** The Services that were compiled since the last commit, each as it was compiled last. */
+/** The last compilation of each Service since the last commit. */
 export class ServiceChanges {
   readonly #byKey = new Map<string, ServiceChange>();
 
@@ -22,7 +22,7 @@ export class ServiceChanges {
     return [...this.#byKey.values()];
   }
 
-  /** The same, once: to be called when the kernel holds them. */
+  /** Returns the changes and forgets them. To be called after the commit. */
   take(): readonly ServiceChange[] {
     const changes = this.list();
     this.#byKey.clear();
@@ -30,17 +30,17 @@ export class ServiceChanges {
   }
 }
 
-/** What a compilation made of one Service. `key` is `namespace/name`. */
+/** The result of compiling a Service. `key` is `namespace/name`. */
 export type ServiceChange = ServedService | RefusedService | AbsentService;
 
-/** The kernel refused its elements, so the kernel has none of it. */
+/** The kernel refused the Service, so it has none of its elements. */
 export interface RefusedService {
   readonly state: 'refused';
   readonly key: string;
   readonly service: Service;
 }
 
-/** There is no such Service, or it is not proxied. */
+/** The Service does not exist, or is not proxied. */
 export interface AbsentService {
   readonly state: 'absent';
   readonly key: string;
@@ -50,16 +50,16 @@ export interface ServedServiceParts {
   readonly service: Service;
   readonly slices: Iterable<EndpointSlice>;
   readonly node: NodeTopology;
-  /** Whether the Service has this frontend, which several Services may claim. */
+  /** Whether the Service owns this frontend, which others may claim, too. */
   readonly owns: (frontend: Frontend) => boolean;
 }
 
-/** A Service with elements. Its objects never change, so its model can be computed again instead of being kept. */
+/** A Service with elements. Its objects are immutable, so its model can be recomputed instead of kept. */
 export class ServedService {
   readonly state = 'served';
   readonly key: string;
   readonly service: Service;
-  /** Valid while the change is being handled: a later compilation may give the frontend to another Service. */
+  /** Valid until the next compilation, which may give the frontend to another Service. */
   readonly owns: (frontend: Frontend) => boolean;
   readonly #slices: readonly EndpointSlice[];
   readonly #node: NodeTopology;
@@ -73,12 +73,12 @@ export class ServedService {
     this.#node = node;
   }
 
-  /** The model that its elements were made from. */
+  /** The model that the elements were compiled from. */
   get ports(): readonly ServicePortModel[] {
     return this.#ports ?? modelService(this.service, this.#slices, this.#node);
   }
 
-  /** Computes the model once for all who read it. */
+  /** Computes the model once for all later reads. */
   keepModel(): void {
     this.#ports = this.ports;
   }

@@ -1,4 +1,4 @@
-// The objects that were last seen, and which Services each change concerns.
+// Stores the latest objects, and tracks which Services they affect.
 
 import { compare } from '../lib/compare.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
@@ -10,7 +10,7 @@ import type { ServiceCidr } from '../services/objects/service-cidr.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 
-/** Latest objects by key. What was touched since it was last asked for is remembered. */
+/** The latest objects by key, and the Services and Node that changed since they were last taken. */
 export class Store implements Sink {
   readonly services = new Map<string, Service>();
   readonly serviceCidrs = new Map<string, ServiceCidr>();
@@ -27,12 +27,12 @@ export class Store implements Sink {
   readonly #touched = new Set<string>();
   #nodeTouched = true;
 
-  /** Nothing may be programmed before both are known: a Service whose endpoints are still to come would be refused. */
+  /** Nothing may be synced before both are known: Services whose endpoints have not arrived would reject traffic. */
   get ready(): boolean {
     return this.hasSynced('Service') && this.hasSynced('EndpointSlice');
   }
 
-  /** Whether all objects of a kind are known: one that is not there does not exist. */
+  /** Whether a complete list of a kind has arrived. */
   hasSynced(kind: Kind): boolean {
     return this.#synced.has(kind);
   }
@@ -72,7 +72,7 @@ export class Store implements Sink {
     return this.#slices.values();
   }
 
-  /** Counts these Services as changed. */
+  /** Marks these Services as changed. */
   touch(services: Iterable<string>): void {
     for (const service of services) this.#touched.add(service);
   }
@@ -84,7 +84,7 @@ export class Store implements Sink {
     return touched;
   }
 
-  /** So many of them that are known, and have slices; the others stay for the next call. */
+  /** Takes up to `limit` changed Services that are known and have slices; the others remain. */
   takeTouchedWithSlices(limit: number): Set<string> {
     const touched = new Set<string>();
     for (const key of this.#touched) {
@@ -96,19 +96,19 @@ export class Store implements Sink {
     return touched;
   }
 
-  /** Something about the node changed that no object tells. */
+  /** Marks the node as changed, for changes that no object shows. */
   touchNode(): void {
     this.#nodeTouched = true;
   }
 
-  /** Whether a Node or a ServiceCIDR changed since the last call. */
+  /** Whether a Node or ServiceCIDR changed since the last call. */
   takeNodeTouched(): boolean {
     const touched = this.#nodeTouched;
     this.#nodeTouched = false;
     return touched;
   }
 
-  /** Everything that could not be used, in a stable order. */
+  /** All validation issues, in a stable order. */
   issues(): ValidationIssue[] {
     const byKind = Object.values(this.#issues);
     return byKind
@@ -139,7 +139,7 @@ export class Store implements Sink {
     }
   }
 
-  /** A slice that now names another Service leaves the one that it named before. */
+  /** A slice whose Service label has changed is removed from the previous Service. */
   #setSlice(key: string, slice: EndpointSlice): void {
     const current = this.#slices.get(key);
     if (current === slice) return;

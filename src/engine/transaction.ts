@@ -1,4 +1,4 @@
-// What goes to the kernel, and in which portions.
+// Transactions: the operations of a sync, in batches of bounded size.
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
@@ -13,7 +13,7 @@ import {
 import { addSetOrMap, addTable, type Operation, OperationLines } from '../nftables/syntax/operation.ts';
 import type { ChainWrite } from './chain-state.ts';
 
-/** What goes to the kernel together, all or none. Its operations are printed only when it goes: see {@link operationsOf}. */
+/** Operations that are applied atomically. They are printed when they are sent: see {@link linesOf}. */
 export interface Transaction {
   /** Declarations of tables, sets and maps. */
   readonly declarations: readonly Operation[];
@@ -21,7 +21,7 @@ export interface Transaction {
   readonly changes: readonly Change[];
 }
 
-/** The operations of a transaction, in order: deletions first, for nft reads long lists of the same faster. */
+/** The operations in order: deletions before additions, because nft reads long runs of equal commands faster. */
 export function operationsOf({ declarations, chains, changes }: Transaction): Operation[] {
   const operations = [...declarations];
   for (const chain of chains) operations.push(...chain.operations);
@@ -30,7 +30,7 @@ export function operationsOf({ declarations, chains, changes }: Transaction): Op
   return operations;
 }
 
-/** The same as lines for nft, each operation on its own. */
+/** The same operations as lines of an nft script, one operation per line. */
 export function linesOf({ declarations, chains, changes }: Transaction): string[] {
   const lines = new OperationLines();
   for (const { line } of declarations) lines.raw(line);
@@ -41,18 +41,21 @@ export function linesOf({ declarations, chains, changes }: Transaction): string[
 }
 
 /**
- * Operations up to this many are one transaction. A larger load is cut into runs: nft needs 14 MB for one of these and
- * 600 MB for 250,000 at once, and the kernel holds its commit mutex no longer than one run takes.
+ * The maximum number of operations in a transaction. nft needs 14 MB for this many and 600 MB for 250,000 at once, and
+ * the kernel holds its commit mutex for the whole transaction.
  */
 export const BATCH_SIZE = 5000;
 
-/** The tables with all their sets and maps. */
+/** Declares the tables with all their sets and maps. */
 export function declareTables({ families }: Pick<NodeView, 'families'>): Operation[] {
   const objects = allSetsAndMaps().filter(({ family }) => families.includes(family));
   return [...families.map(addTable), ...objects.map(addSetOrMap)];
 }
 
-/** What comes first and then these changes, step by step; all in one transaction where they are few, and none where there are none. */
+/**
+ * The stages that apply `first` and then these changes step by step: one transaction if all fit into it, none if there
+ * is nothing to do.
+ */
 export function inStages(first: Transaction, changes: Iterable<Change>): Transaction[][] {
   const steps = orderChanges(changes, ({ object }) => roleOf(object));
   const count = (step: readonly Change[]) => step.reduce((sum, change) => sum + countOperations(change), 0);
@@ -63,7 +66,7 @@ export function inStages(first: Transaction, changes: Iterable<Change>): Transac
   return [...(firstSize > 0 ? [[first]] : []), ...steps.map(inBatches)];
 }
 
-/** Cuts a step into transactions of bounded size; what belongs to one change stays together. */
+/** Splits a step into transactions of bounded size. The operations of a change stay together. */
 function inBatches(step: readonly Change[]): Transaction[] {
   const batches: Change[][] = [];
   let size = BATCH_SIZE;
@@ -80,8 +83,8 @@ function inBatches(step: readonly Change[]): Transaction[] {
 }
 
 /**
- * Whole runs of elements that are new to the kernel. What was loaded and has changed since has to wait: transactions of a
- * load may overtake each other.
+ * Full batches of elements that are new to the kernel. Elements that were loaded and then changed have to wait, because
+ * the transactions of a load may overtake each other.
  */
 export function additionsInBatches(changes: Iterable<Change>): Transaction[] {
   const added = [...changes].filter(({ installed, desired }) => installed === undefined && desired !== undefined);

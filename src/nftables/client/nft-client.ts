@@ -1,4 +1,4 @@
-// The kernel's nftables, as far as our tables go.
+// Lists and changes our tables in the kernel.
 
 import { ExecError } from '../../host/process/exec.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
@@ -15,18 +15,18 @@ import { NftProgram } from './nft-program.ts';
 import { NftSession } from './nft-session.ts';
 import { SessionPool } from './session-pool.ts';
 
-/** A larger transaction goes through sessions that end soon, which gives their memory back; a smaller one through one that stays. */
+/** Larger transactions use pooled sessions: nft keeps the memory of its largest transaction until it exits. */
 const SESSION_MAX_OPERATIONS = 500;
 const TIMEOUT_MS = 60_000;
-/** A listing begins anew when anybody changes a table meanwhile, and 100,000 elements take seconds each time. */
+/** A listing starts over when a table changes meanwhile, and 100,000 elements take seconds each time. */
 const LIST_TIMEOUT_MS = 300_000;
-/** nft 1.0.6 cannot express some of our rules, and 1.1 is the first that lists ours without loading foreign tables. */
+/** nft 1.0.6 cannot express some of our rules; 1.1 is the first to list our tables without loading those of others. */
 const MIN_NFT_VERSION = [1, 1] as const;
 
-/** What nf_tables says to a family that it was built without; other network stacks say it in other words. */
+/** The errors of kernels that lack an address family; the wording depends on what was left out of the build. */
 const FAMILY_UNSUPPORTED = /(?:Operation|Protocol|Address family) not supported/;
 
-/** Runs nft. One instance, one network namespace: the one this process lives in. */
+/** Works in the network namespace of this process. */
 export class NftClient {
   readonly #program: NftProgram;
   readonly #session: NftSession;
@@ -39,7 +39,7 @@ export class NftClient {
     this.#pool = new SessionPool({ command, timeoutMs: TIMEOUT_MS });
   }
 
-  /** Finds out whether nft is there, new enough, and allowed to work. Returns its version; throws {@link NftUnavailable}. */
+  /** Checks that nft exists, is new enough and has privileges. Returns its version; throws {@link NftUnavailable}. */
   async check(): Promise<string> {
     const version = await this.#version();
     const [error] = errorMessages(await this.#program.run(['-t', 'list', 'tables']));
@@ -50,8 +50,8 @@ export class NftClient {
   }
 
   /**
-   * The families that this kernel does not know, with its reason. Nothing is loaded, and nobody is told of anything else that
-   * is wrong: {@link check} does that.
+   * The address families that this kernel lacks, each with its error. Loads nothing, and ignores other errors, which
+   * {@link check} reports.
    */
   async unsupportedFamilies(): Promise<[Family, string][]> {
     const input = `${FAMILIES.map((family) => addTable(family).line).join('\n')}\n`;
@@ -62,7 +62,7 @@ export class NftClient {
     });
   }
 
-  /** Applies the lines as one transaction. Throws {@link NftRefusal}, or {@link NftOutcomeUnknown} when its outcome is not known. */
+  /** Applies the lines as one transaction. Throws {@link NftRefusal} or {@link NftOutcomeUnknown}. */
   async apply(lines: readonly string[]): Promise<void> {
     const text = `${lines.join('\n')}\n`;
     if (this.#sessionFailures > 2) return this.#applyWithoutSession(text);
@@ -75,7 +75,7 @@ export class NftClient {
     }
   }
 
-  /** Everything in our tables, without counters. */
+  /** The chains and elements of our tables, without rules and counters. */
   async list(): Promise<KernelListing> {
     const chains: ObjectRef[] = [];
     const elements = new Map<RefKey, Map<string, InstalledElement>>();
@@ -92,15 +92,15 @@ export class NftClient {
     return { elements, chains };
   }
 
-  /** The families in which our table is there. */
+  /** The families that have our table. */
   async existingTables(): Promise<Family[]> {
     const tables = await this.#program.listTables();
     return FAMILIES.filter((family) => tables.some((table) => table.family === family && table.name === TABLE));
   }
 
   /**
-   * Deletes our tables of these families, and says which were there. They are added first, for somebody else may have deleted
-   * them meanwhile, which would be an error, and nft 1.0 has no `destroy`.
+   * Deletes our tables of these families and returns the families that had one. Each table is added first: another
+   * program may have deleted it meanwhile, deleting a missing table is an error, and nft 1.0 has no `destroy`.
    */
   async removeTables(families: readonly Family[]): Promise<Family[]> {
     const existing = (await this.existingTables()).filter((family) => families.includes(family));
@@ -119,7 +119,7 @@ export class NftClient {
     return counts;
   }
 
-  /** The elements of these objects, with counters. Objects that are not there have none. */
+  /** The elements of these sets and maps, with counters. A set or map that does not exist has none. */
   async listElements(objects: readonly SetOrMap[]): Promise<CounterListing> {
     const listing = new Map<RefKey, ListedElement[]>();
     for (const object of objects) {
@@ -130,7 +130,7 @@ export class NftClient {
     return listing;
   }
 
-  /** The nft session: its process, as long as there is one, and how many there have been. */
+  /** The long-lived session: its process ID, `undefined` while it has no process, and how many it has started. */
   get session(): { readonly pid: number | undefined; readonly starts: number } {
     return { pid: this.#session.pid, starts: this.#session.startCount };
   }
@@ -168,13 +168,14 @@ export class NftClient {
     });
     const [, version = '', major, minor] = /v((\d+)\.(\d+)\S*)/.exec(stdout) ?? [];
     if (Number(major) * 100 + Number(minor) >= MIN_NFT_VERSION[0] * 100 + MIN_NFT_VERSION[1]) return version;
+    const required = MIN_NFT_VERSION.join('.');
     throw new NftUnavailable(
-      `Cannot use "${this.#program.command}": it is version ${version || 'unknown'}, and 1.1 is needed`,
+      `Cannot use "${this.#program.command}": version ${version || 'unknown'}, but ${required} is required`,
     );
   }
 }
 
-/** What is not there has nothing to list. */
+/** A missing table, set or map is no error: its listing is empty. */
 function throwUnlessAbsent(errors: readonly NftErrorMessage[]): void {
   const isAbsent = errors.some(({ message }) => message.endsWith('No such file or directory'));
   if (errors.length > 0 && !isAbsent) throw new NftRefusal(errors);

@@ -1,15 +1,15 @@
-// The nft program: every nft process that runs once starts here. Long-lived ones are in nft-session.ts.
+// Runs the nft program for one command or script; nft-session.ts keeps it running.
 import { ExecError, type ExecOptions, type ExecResult, exec } from '../../host/process/exec.ts';
 import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
 import { type ListedChain, type ListedJump, parseChains, parseJumps } from '../syntax/json-listing.ts';
 import { NftListingFailed, NftOutcomeUnknown } from './nft-error.ts';
 
 export interface NftProgramOptions {
-  /** A name in PATH, or a path. */
+  /** The name of the program in PATH, or its path. */
   readonly command: string;
-  /** The default of every run. */
+  /** The default; {@link NftProgram.run} may override it. */
   readonly timeoutMs?: number;
-  /** Runs a program to its end. */
+  /** Runs a program and waits for its exit. */
   readonly run?: (command: string, args: readonly string[], options: ExecOptions) => Promise<ExecResult>;
 }
 

@@ -1,19 +1,20 @@
-// A long-lived `nft -i`, through which small transactions go.
+// A long-lived `nft -i` process for small transactions.
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LineProcess } from '../../host/process/line-process.ts';
+import { errorMessage } from '../../lib/error-message.ts';
 import { parseErrorMessages } from '../syntax/error-message.ts';
 import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
 
 /**
- * Why not `nft -f -` each time: when nft ends, closing its netlink socket waits for the kernel to free what the
- * transaction deleted, a full RCU grace period. Measured on a 6.18 kernel with 100,000 elements loaded: 1.0 ms (p99
- * 3.3 ms) to replace an element through a session, 17 ms through a process of its own.
+ * Why not `nft -f -` for each transaction: when nft exits, closing its netlink socket waits an RCU grace period for the
+ * kernel to free what the transaction deleted. Measured on kernel 6.18 with 100,000 elements: replacing an element
+ * takes 1.0 ms (p99 3.3 ms) in a session and 17 ms in a new process.
  *
- * Each transaction is written to a file without a name, and `include`d: the file is one atomic batch, and complaints
- * carry its line numbers, exactly as with `nft -f`. A word that is no nft command then makes nft complain on standard
- * error, which is not buffered: that complaint is the sign that the transaction is over.
+ * Each transaction is written to an unlinked file that nft is told to `include`: the file is one atomic batch, and
+ * errors carry its line numbers, as with `nft -f`. The next input line is not an nft command. nft reports that on
+ * standard error, which is not buffered, so this error marks the end of the transaction.
  */
 export class NftSession {
   readonly #command: string;
@@ -30,8 +31,8 @@ export class NftSession {
   }
 
   /**
-   * Applies the lines as one transaction. One at a time. Throws {@link NftRefusal} when it was refused, and
-   * {@link NftOutcomeUnknown} when the session ended before it said.
+   * Applies the script as one transaction; must not be called again before it settles. Throws {@link NftRefusal}, or
+   * {@link NftOutcomeUnknown} when the session ended first.
    */
   async apply(text: string): Promise<void> {
     const { child, file } = this.#start();
@@ -47,28 +48,28 @@ export class NftSession {
     const result = await outcome;
     clearTimeout(timer);
     if (typeof result !== 'string') throw result;
-    const complaints = parseErrorMessages(result);
-    if (complaints.length > 0) throw new NftRefusal(complaints);
+    const errors = parseErrorMessages(result);
+    if (errors.length > 0) throw new NftRefusal(errors);
   }
 
-  /** The process that the session has now; `undefined` while there is none. */
+  /** The process ID; `undefined` while the session has no process. */
   get pid(): number | undefined {
     return this.#process?.child.pid;
   }
 
-  /** How many processes there have been. */
+  /** How many processes the session has started. */
   get startCount(): number {
     return this.#startCount;
   }
 
-  /** Ends the session. The next transaction starts another. */
+  /** Ends the process. The next transaction starts another. */
   close(): void {
     this.#process?.child.closeInput();
   }
 
   #start(): { readonly child: LineProcess; readonly file: number } {
     if (this.#process !== undefined) return this.#process;
-    // Without HOME nft keeps no history of its commands.
+    // Without HOME, nft keeps no command history.
     const { HOME: _, ...env } = process.env;
     const file = openUnlinkedFile();
     const child = new LineProcess(this.#command, {
@@ -81,7 +82,7 @@ export class NftSession {
         this.#finish(
           exit.kind === 'error'
             ? new NftOutcomeUnknown(`Cannot run the nft session: ${exit.cause.message}`, { cause: exit.cause })
-            : new NftOutcomeUnknown(`The nft session ended: ${exit.state} ${this.#stderr.trim()}`),
+            : new NftOutcomeUnknown(`Cannot run the nft session: ${exit.state} ${this.#stderr.trim()}`),
         );
       },
     });
@@ -107,7 +108,7 @@ export class NftSession {
 
 let files = 0;
 
-/** A file in memory that disappears with this process, even when it is killed. */
+/** A file in memory that is freed when this process ends, even when it is killed. */
 function openUnlinkedFile(): number {
   for (const directory of ['/dev/shm', tmpdir()]) {
     const path = join(directory, `nftlane-${process.pid}-${files++}`);
@@ -117,7 +118,9 @@ function openUnlinkedFile(): number {
       return fd;
     } catch (error) {
       if (directory !== '/dev/shm')
-        throw new NftOutcomeUnknown(`Cannot write a transaction to "${directory}"`, { cause: error });
+        throw new NftOutcomeUnknown(`Cannot write a transaction to "${directory}": ${errorMessage(error)}`, {
+          cause: error,
+        });
     }
   }
   throw new NftOutcomeUnknown('Cannot write a transaction: no directory');

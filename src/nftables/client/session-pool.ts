@@ -1,13 +1,13 @@
-// Sessions for large transactions: as many as go at the same time, gone soon after the load.
+// A pool of nft sessions for large transactions, one per concurrent transaction; idle sessions end.
 import { NftOutcomeUnknown } from './nft-error.ts';
 import { NftSession } from './nft-session.ts';
 
-/** A load of 100,000 elements pauses for less between its transactions. */
+/** Longer than the pauses between the transactions of a load of 100,000 elements. */
 const IDLE_MS = 1000;
 
 /**
- * Why not a process for each: starting one from a large process, and waiting for its end, takes 15 ms, and a load of
- * 100,000 elements is two dozen transactions. Why they end: nft keeps the memory that its largest transaction took.
+ * Why not a process per transaction: starting one from a large process and waiting for its exit takes 15 ms, and a load
+ * of 100,000 elements has two dozen transactions. Why sessions end: nft keeps the memory of its largest transaction.
  */
 export class SessionPool {
   readonly #options: { readonly command: string; readonly timeoutMs: number };
@@ -18,7 +18,7 @@ export class SessionPool {
     this.#options = options;
   }
 
-  /** Applies the lines as one transaction, beside others. Throws what {@link NftSession.apply} throws. */
+  /** Applies the script as one transaction; may run concurrently. Throws what {@link NftSession.apply} throws. */
   async apply(text: string): Promise<void> {
     clearTimeout(this.#timer);
     const session = this.#idle.pop() ?? new NftSession(this.#options);
@@ -35,7 +35,7 @@ export class SessionPool {
     this.#idle.push(session);
   }
 
-  /** Ends the sessions that do nothing. */
+  /** Ends the idle sessions. */
   close(): void {
     clearTimeout(this.#timer);
     for (const session of this.#idle.splice(0)) session.close();

@@ -1,4 +1,4 @@
-// One Service as elements: the only thing that it is in the kernel.
+// Compiles a Service to elements.
 
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
@@ -23,18 +23,18 @@ import {
 import type { NodeView } from './node-view.ts';
 import { SETS_AND_MAPS, type SetOrMapName } from './sets-and-maps.ts';
 
-/** What compiling a Service depends on besides the Service itself. */
+/** What the elements of a Service depend on besides its model. */
 export interface CompileContext {
   readonly node: NodeView;
-  /** Whether the Service has this frontend to itself: of two that claim one, the older has it. */
+  /** Whether the Service owns this frontend, which others may claim, too. */
   readonly owns: (frontendKey: string) => boolean;
-  /** What the slots of a frontend hold now, from slot 0 on; empty when it is new. */
+  /** The current slots of a frontend, from slot 0 on; empty for a new frontend. */
   readonly slots: (object: SetOrMap, key: string) => readonly string[];
 }
 
 /**
- * Names a frontend across all Services: `service-ips` or `service-nodeports` of a family, and the key there.
- * Two Services with the same one collide.
+ * Identifies a frontend among those of all Services: its family, and its key in `service-ips` or `service-nodeports`.
+ * Services with the same frontend key conflict.
  */
 export function frontendKey(frontend: Frontend): string {
   return `${frontend.family} ${serviceMapKey(frontend)}`;
@@ -45,7 +45,7 @@ export function serviceMapKey({ address, servicePort, port }: Frontend): string 
   return address === undefined ? concat(servicePort.protocol, port) : concat(address, servicePort.protocol, port);
 }
 
-/** The elements of a Service, in an order that depends on nothing but its model. Elements of shared sets come once. */
+/** The elements of a Service, in an order that depends on its model only. Elements of shared sets occur once. */
 export function compileService(
   service: Service,
   ports: readonly ServicePortModel[],
@@ -85,7 +85,7 @@ function elementAdder(elements: Element[], { family, name }: ServicePortModel, o
     elements.push({ object: SETS_AND_MAPS[family][object], key, data, comment: text, owner });
 }
 
-/** Where the elements of a frontend go: those with an address and node ports have maps of their own. */
+/** The maps for the elements of a frontend: frontends with an address and node ports have separate ones. */
 interface FrontendMaps {
   readonly serviceMap: SetOrMapName;
   readonly slots: SetOrMapName;
@@ -128,7 +128,7 @@ function compileFrontend(frontend: Frontend, context: PortContext): void {
   else compileSingleList(frontend, maps, context);
 }
 
-/** A frontend whose clients all get the same list of endpoints. */
+/** A frontend with the same endpoints for all clients. */
 function compileSingleList(frontend: Frontend, maps: FrontendMaps, context: PortContext): void {
   const { port, service, add } = context;
   const key = serviceMapKey(frontend);
@@ -153,8 +153,8 @@ function compileSingleList(frontend: Frontend, maps: FrontendMaps, context: Port
 }
 
 /**
- * An external frontend under the Local policy: one list for pods and processes of this node, another for all others.
- * Weights of 0 can leave the first empty and not the second; who has no endpoint is dropped, not let through.
+ * An external frontend with the Local policy: pods and processes of this node use all endpoints, other clients those of
+ * this node. Weights of 0 can leave either list empty; clients without an endpoint are then dropped.
  */
 function compileExternalLocal(frontend: Frontend, maps: FrontendMaps, context: PortContext): void {
   const { port, service, add } = context;
@@ -178,7 +178,7 @@ function compileExternalLocal(frontend: Frontend, maps: FrontendMaps, context: P
   }
 }
 
-/** Fills the slots of a frontend and says how many there are. */
+/** Adds the slots of a frontend and returns their number. */
 function fillSlots(
   object: SetOrMapName,
   backends: readonly Backend[],
@@ -201,7 +201,7 @@ function affinityIdFor({ service, port }: PortContext): string {
   return affinityId(service.key, port.port);
 }
 
-/** Who dialled this frontend and got one of these endpoints is to be remembered. */
+/** Adds the elements by which a flow from this frontend to one of these endpoints is stored. */
 function addAffinityUpdates(
   frontend: Frontend,
   backends: readonly Backend[],
@@ -220,8 +220,8 @@ function addAffinityUpdates(
 }
 
 /**
- * Closes the load balancer addresses of a port to all but the given ranges. A process of this node that dials one of them
- * may have that very address as its own: where the node is allowed, the addresses are too.
+ * Restricts the load balancer addresses of a port to the source ranges. A process of this node that connects to such an
+ * address may have that address as its source, so where the node is in a range, the addresses are allowed, too.
  */
 function addSourceRanges(frontends: readonly Frontend[], { service, port, add, compileContext }: PortContext): void {
   const restricted = frontends.filter((frontend) => frontend.kind === 'load-balancer-ip');
@@ -238,12 +238,12 @@ function addSourceRanges(frontends: readonly Frontend[], { service, port, add, c
   }
 }
 
-/** nft lists the prefix of a single address as that address. */
+/** nft lists a prefix of full length as an address. */
 function withoutFullLength({ family, text, length }: Prefix): string {
   return length === FAMILY_TRAITS[family].bits ? text.slice(0, text.indexOf('/')) : text;
 }
 
-/** An endpoint of this node that reaches itself must see another client address, or it answers to itself. */
+/** An endpoint of this node that connects to itself must see another client address, or it replies to itself. */
 function addHairpin(hairpins: Map<string, Element>, backend: Backend, port: ServicePortModel, owner: string): void {
   const object = SETS_AND_MAPS[port.family]['hairpin-connections'];
   const key = concat(backend.address, backend.address, port.port.protocol, backend.port);

@@ -1,4 +1,4 @@
-// What the slots of a frontend are to hold: which endpoints, and each how often.
+// The desired slots of a frontend: its endpoints, each as often as its weight demands.
 
 import type { Backend } from '../../services/model/backends.ts';
 import { repeatByWeight, weightedBackends } from '../../services/model/weighted-backends.ts';
@@ -6,7 +6,7 @@ import type { Service } from '../../services/objects/service.ts';
 import { maglevTable } from '../plan/maglev.ts';
 import { concat } from '../syntax/element.ts';
 
-/** Endpoints as `address . port`, in the order of slots for the balance that the Service asks for. */
+/** The endpoints as `address . port` in the order of slots, for the balance mode and the weights of the Service. */
 export function desiredSlots(service: Service, backends: readonly Backend[]): string[] {
   const shares = weightedBackends(service, backends).map(({ value: { address, port }, weight }) => {
     return { value: concat(address, port), weight };

@@ -1,4 +1,4 @@
-// The chains that elements lead to: where an endpoint is chosen. They are there as long as an element names them.
+// The chains that elements refer to, in which an endpoint is chosen. They exist as long as an element refers to them.
 import { invariant } from '../../lib/invariant.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';
@@ -8,15 +8,15 @@ import type { NodeView } from './node-view.ts';
 import { affinityMap, FRONTEND, NODE_PORT, type SetOrMapName } from './sets-and-maps.ts';
 import { shortCircuit, vmap, withRetry } from './static-chains.ts';
 
-/** What a name that elements lead to stands for. */
+/** A chain that elements refer to, with what it needs. */
 export interface EndpointChain {
-  /** Sets and maps that the chains need, besides those that are always there. */
+  /** The sets and maps that only these chains use. */
   readonly setsAndMaps: readonly SetOrMap[];
-  /** Those that others lead to come first; the last has the name itself. */
+  /** The chain itself comes last, after those that it jumps to. */
   readonly chains: readonly Chain[];
 }
 
-/** What a chain of each class does before it chooses, and where the slots are. */
+/** The classes of chains that choose a slot: when they masquerade, and which map has the slots. */
 const BALANCE_CLASSES = {
   cluster: { masquerade: 'non-local', slots: 'endpoints', key: FRONTEND },
   external: { masquerade: 'always', slots: 'endpoints', key: FRONTEND },
@@ -29,42 +29,42 @@ const BALANCE_CLASSES = {
 
 export type BalanceClass = keyof typeof BALANCE_CLASSES;
 
-/** `spread` chooses anew for each flow, `source` the same for each client address. */
+/** `per-flow` chooses a slot for each flow, `source` one for each client address. */
 export type SlotChoice = 'per-flow' | 'source';
 
-/** The name of the chain that chooses among `count` slots: `cluster-3`, `cluster-source-4093`. */
+/** The name of the chain that chooses one of `count` slots: `cluster-3`, `cluster-source-4093`. */
 export function balanceChainName(className: BalanceClass, choice: SlotChoice, count: number): string {
   return choice === 'source' ? `${className}-source-${count}` : `${className}-${count}`;
 }
 
-/** A Service port with affinity: its name in chains and memories, `namespace/name/protocol/port`. */
+/** Identifies a Service port with affinity in names of chains and maps: `namespace/name/protocol/port`. */
 export function affinityId(service: string, { name, protocol }: { name: string; protocol: Protocol }): string {
   return `${service}/${protocol}/${name}`;
 }
 
-/** Entries of frontends with affinity. */
+/** The kinds of chains that look up the affinity of a client. */
 export type AffinityEntry = 'cluster' | 'cluster-local' | 'external' | 'external-local' | 'nodeport' | 'nodeport-local';
 
 export function affinityChainName(entry: AffinityEntry, id: string): string {
   return `affinity-${entry}/${id}`;
 }
 
-/** The chain that remembers for so many seconds: another time makes another chain, so that it holds at once. */
+/** The chain that stores an endpoint for so many seconds. A new timeout is a new chain, and applies immediately. */
 export function affinityUpdateName(seconds: number, id: string): string {
   return `affinity-update-${seconds}/${id}`;
 }
 
-/** The chain for endpoints that only the Local policy admits: other frontends shall not find them in their memory. */
+/** The same for endpoints that only the Local policy uses: other frontends must not find them in their map. */
 export function affinityUpdateLocalName(seconds: number, id: string): string {
   return `affinity-update-local-${seconds}/${id}`;
 }
 
-/** The memories of a Service port with affinity: of all endpoints, and of those of this node. */
+/** The affinity maps of a Service port: of all endpoints, and of the endpoints of this node. */
 export function affinityMapNames(id: string): { readonly all: string; readonly local: string } {
   return { all: `affinity/${id}`, local: `local-affinity/${id}` };
 }
 
-/** The affinity id in the name of a chain or memory; `undefined` where there is none. */
+/** The {@link affinityId} in the name of a chain or map; `undefined` where there is none. */
 export function affinityIdOf(name: string): string | undefined {
   const slash = name.indexOf('/');
   return slash < 0 ? undefined : name.slice(slash + 1);
@@ -74,13 +74,13 @@ const BALANCE_NAME = /^(.+?)(-source)?-(\d+)$/;
 const AFFINITY_NAME = /^affinity-([a-z-]+)\/(.+)$/;
 const AFFINITY_UPDATE_NAME = /^affinity-update-(local-)?(\d+)\/(.+)$/;
 
-/** Whether elements lead, or once led, to a chain of that name. It stays for a while when none does any more. */
+/** Whether a chain of this name is an endpoint chain, also a stale one that no element refers to any more. */
 export function isEndpointChain(name: string): boolean {
   const [, className = ''] = BALANCE_NAME.exec(name) ?? [];
   return className in BALANCE_CLASSES || affinityIdOf(name) !== undefined;
 }
 
-/** What the name stands for. Everything about these chains is in their names, so nothing has to be remembered of them. */
+/** The chain of this name. Everything about endpoint chains is in their names, so no state about them is needed. */
 export function endpointChain(name: string, family: Family, node: NodeView): EndpointChain {
   const [, local, seconds, updatedId] = AFFINITY_UPDATE_NAME.exec(name) ?? [];
   if (seconds !== undefined && updatedId !== undefined) {
@@ -97,7 +97,7 @@ export function endpointChain(name: string, family: Family, node: NodeView): End
   return { setsAndMaps: [], chains: [balanceChain(name, node)] };
 }
 
-/** Shared by all frontends of its class with that many slots. */
+/** Shared by all frontends of a class with the same number of slots. */
 function balanceChain(name: string, node: NodeView): Chain {
   const [, className = '', source, count] = BALANCE_NAME.exec(name) ?? [];
   const traits = BALANCE_CLASSES[className as BalanceClass];
@@ -121,11 +121,10 @@ function masqueradeRules(when: 'non-local' | 'always' | 'never', { masqueradeBit
 }
 
 /**
- * A slot for each flow: at random, but for UDP by the client's address and port. Two datagrams that leave one socket at
- * once, as DNS clients send their A and AAAA questions, then get the same endpoint; at random the kernel would have to
- * drop one of them, for both are first packets of the same flow.
- * The last rule is for the rare flow whose two lookups fell on both sides of a commit that took its slot away: slot 0 is
- * there as long as the frontend has an endpoint.
+ * A random slot for each flow; for UDP a hash of the client's address and port. DNS clients send A and AAAA queries
+ * from one socket at the same time: both packets are the first of the same flow, and with different endpoints the
+ * kernel would drop one of them. The last rule is for a flow whose slot was removed by a commit between its two
+ * lookups: slot 0 exists as long as the frontend has an endpoint.
  */
 function perFlow(key: readonly Field[], map: SetOrMapName, count: number): Rule[] {
   if (count === 1) return withRetry(dnat(key, map, { field: 'random', modulus: 1 }));
@@ -150,7 +149,7 @@ function dnat(key: readonly Field[], map: SetOrMapName, slot: Field): Rule {
   return [{ kind: 'dnat', fields: [...key, slot], map }];
 }
 
-/** A client that is remembered goes where it went before; the others go on to where a slot is chosen. */
+/** Uses the stored endpoint of the client, or else goes to the chain that chooses a slot. */
 function affinityChains(
   name: string,
   { entry, id, family, node }: { entry: AffinityEntry; id: string; family: Family; node: NodeView },
@@ -179,7 +178,7 @@ function protocolOf(id: string): Protocol {
   return (id.split('/')[2] ?? 'tcp') as Protocol;
 }
 
-/** An endpoint of this node is remembered for the Local policy, too. */
+/** Stores an endpoint of this node in the map of the Local policy, too. */
 function affinityUpdateChain(
   name: string,
   { id, seconds, family, localOnly }: { id: string; seconds: number; family: Family; localOnly: boolean },

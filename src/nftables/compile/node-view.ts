@@ -1,4 +1,4 @@
-// What this node is, as far as the rules depend on it.
+// The properties of this node that rules and elements depend on.
 
 import { type Address, familyOf } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
@@ -10,35 +10,35 @@ import {
 } from '../../services/model/node-port-addresses.ts';
 import type { Node } from '../../services/objects/node.ts';
 
-/** How the operator set this proxy up. */
+/** The operator's configuration of the proxy. */
 export interface ProxyOptions {
   readonly nodeName: string;
   /** Masquerade every flow to a cluster IP. */
   readonly masqueradeAll: boolean;
-  /** The bit of the packet mark that says "masquerade", 0 to 31. */
+  /** The bit of the packet mark that requests masquerading, 0 to 31. */
   readonly masqueradeBit: number;
   readonly detectLocal: DetectLocal;
   readonly nodePortAddresses: readonly NodePortAddress[];
-  /** A load balancer address whose source ranges cannot be used in its family is closed, instead of open to everybody. */
+  /** Whether a load balancer address without usable source ranges of its family is closed, not open to all clients. */
   readonly strictSourceRanges: boolean;
   /** Whether external IPs of Services are proxied; absent for yes. */
   readonly proxiesExternalIps?: boolean | undefined;
-  /** Stands for the Node's own address of its family. */
+  /** Overrides the Node's address of its family. */
   readonly bindAddress?: Address | undefined;
 }
 
-/** What this machine can do, as the daemon found out at start. */
+/** What this machine supports, as the daemon found at start. */
 export interface HostCapabilities {
   /** The address families of this machine; absent for both. */
   readonly families?: readonly Family[] | undefined;
-  /** Whether connections that the fast path has to give up are reset; absent for no. */
+  /** Whether connections that the fast path cannot continue are reset; absent for no. */
   readonly resetsConnections?: boolean | undefined;
 }
 
-/** Everything that is fixed before objects are known. */
+/** Everything that is known before the first object. */
 export type NodeOptions = ProxyOptions & HostCapabilities;
 
-/** How a pod's packet is told from others. */
+/** How to recognize packets from pods of this node. */
 export type DetectLocal =
   | { readonly mode: 'ClusterCIDR'; readonly cidrs: readonly Prefix[] }
   | { readonly mode: 'NodeCIDR' }
@@ -52,26 +52,26 @@ export const DEFAULT_OPTIONS: Omit<ProxyOptions, 'nodeName'> = {
   strictSourceRanges: false,
 };
 
-/** The node as the rules see it. */
+/** The options and the facts of the node, resolved per family. */
 export interface NodeView extends NodePortScope {
   readonly name: string;
-  /** The families that this machine has: there is a table for each. */
+  /** The families of this machine; each has a table. */
   readonly families: readonly Family[];
   readonly zone: string | undefined;
   readonly masqueradeAll: boolean;
   readonly masqueradeBit: number;
   readonly strictSourceRanges: boolean;
   readonly resetsConnections: boolean;
-  /** Its primary addresses; loopback where none is known. */
+  /** The primary addresses; loopback where none is known. */
   readonly addresses: Readonly<Record<Family, Address>>;
   readonly detectLocal:
     | { readonly by: 'source'; readonly prefixes: Readonly<Partial<Record<Family, string>>> }
     | { readonly by: 'interface'; readonly name: string };
-  /** The blocks that cluster IPs are taken from, without overlaps; empty when they are not known. */
+  /** The Service CIDRs without overlaps; empty when they are not known. */
   readonly serviceCidrs: Readonly<Record<Family, readonly string[]>>;
 }
 
-/** What the node view is drawn from besides the options. */
+/** What is known of the node besides the options. */
 export interface NodeFacts {
   /** `undefined` until the Node is known. */
   readonly node: Node | undefined;
@@ -80,7 +80,7 @@ export interface NodeFacts {
   readonly serviceCidrs: readonly Prefix[];
 }
 
-/** Joins options and facts. */
+/** Resolves options and facts. */
 export function buildNodeView(options: NodeOptions, facts: NodeFacts): NodeView {
   const { node } = facts;
   const cidrs = withoutOverlaps(facts.serviceCidrs);
@@ -124,7 +124,7 @@ function prefixTexts(prefixes: readonly (Prefix | undefined)[]): Partial<Record<
   return texts;
 }
 
-/** The Node's address of a family, unless the operator has given another one. */
+/** The Node's address of a family, unless the operator overrides it. */
 function primaryAddress(family: Family, node: Node | undefined, bindAddress: Address | undefined): Address | undefined {
   return bindAddress !== undefined && familyOf(bindAddress) === family ? bindAddress : node?.addresses[family];
 }

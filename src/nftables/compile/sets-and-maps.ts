@@ -1,16 +1,16 @@
-// Every set and map of a table: name, key and purpose. Their number never depends on the number of Services.
+// The sets and maps of a table: names, keys and purposes. Their number does not depend on the number of Services.
 import { FAMILIES, type Family } from '../../net/family.ts';
 import type { ChangeRole } from '../plan/order.ts';
 import type { SetOrMap } from '../syntax/element.ts';
 import { type Field, printFields } from '../syntax/statement.ts';
 
-/** What a client dials at an address: the key of everything about a frontend that has one. */
+/** The key of a frontend with an address: what the client connects to. */
 export const FRONTEND: readonly Field[] = [{ field: 'daddr' }, { field: 'l4proto' }, { field: 'dport' }];
 
-/** What a client dials at a node: the key of everything about a node port. */
+/** The key of a node port. */
 export const NODE_PORT: readonly Field[] = [{ field: 'l4proto' }, { field: 'dport' }];
 
-/** A local endpoint that got hold of itself. */
+/** A connection of a local endpoint to itself. */
 export const HAIRPIN: readonly Field[] = [
   { field: 'saddr' },
   { field: 'daddr' },
@@ -20,7 +20,7 @@ export const HAIRPIN: readonly Field[] = [
 
 const DESTINATION: readonly Field[] = [{ field: 'daddr' }];
 
-/** What a client dialled, and the address of the endpoint that it was led to. */
+/** The frontend of a flow, as in conntrack, and the address of its endpoint. */
 export const AFFINITY_KEY: readonly Field[] = [
   { field: 'original-daddr' },
   { field: 'l4proto' },
@@ -28,16 +28,16 @@ export const AFFINITY_KEY: readonly Field[] = [
   { field: 'daddr' },
 ];
 
-/** The same for a node port. */
+/** The same for a node port, whose address is not part of the key. */
 export const NODE_PORT_AFFINITY_KEY: readonly Field[] = AFFINITY_KEY.slice(1);
 
-/** {@link AFFINITY_KEY} by properties of the same types: nft keeps a description of bounded length, and drops a longer one. */
+/** {@link AFFINITY_KEY} declared by shorter fields of the same types: nft drops type descriptions that are too long. */
 const DECLARED_AFFINITY_KEY: readonly Field[] = [...FRONTEND.slice(0, 2), { field: 'sport' }, { field: 'daddr' }];
 
-/** A slot is a number drawn per flow. The modulus here only gives the key its type; each rule has its own. */
+/** A slot number. The modulus only gives the key its type; each rule has its own modulus. */
 const SLOT: Field = { field: 'random', modulus: 65536 };
 
-/** A connection as the client sees it. */
+/** A connection, before translation. */
 export const CONNECTION: readonly Field[] = [
   { field: 'saddr' },
   { field: 'sport' },
@@ -52,11 +52,12 @@ type SetOrMapShape = {
 };
 
 /**
- * - `*-ips` and `*-nodeports` lead a new flow to a chain; the twins serve the Local traffic policies.
- * - `*endpoints` hold one element for each slot of a frontend.
- * - `affinity-*` lead a flow that has found its endpoint to the chain that remembers it.
- * - `firewall-ips` are open only to clients in `source-ranges`.
- * - `no-endpoint*` say how a flow that could not be translated is turned away.
+ * - `service-*` have the verdict for a new flow to a frontend; `short-circuit-*` and `local-service-*` have those of the
+ *   Local external traffic policy.
+ * - `*endpoints` have one element for each slot of a frontend.
+ * - `affinity-*` have the chain that stores the endpoint of a flow.
+ * - `firewall-ips` are frontends that accept only clients in `source-ranges`.
+ * - `no-endpoint-*` have the verdict for frontends without endpoints.
  */
 const SHAPES = {
   'service-ips': { key: FRONTEND, value: 'verdict' },
@@ -89,15 +90,15 @@ const SHAPES = {
 
 export type SetOrMapName = keyof typeof SHAPES;
 
-/** All objects of a family, in the order in which they are declared. */
+/** The sets and maps of each family, in the order of their declarations. */
 export const SETS_AND_MAPS: Readonly<Record<Family, Readonly<Record<SetOrMapName, SetOrMap>>>> = {
   ip: declareFamily('ip'),
   ip6: declareFamily('ip6'),
 };
 
 /**
- * What an object is for, and so when it changes. A set whose absence does harm for a moment counts as slots; one whose
- * presence does counts as refusals.
+ * When the elements of a set or map change within a sync. Sets whose elements must exist before a frontend works count
+ * as slots; those whose elements must not exist while it works, as rejects.
  */
 export function roleOf({ name }: Pick<SetOrMap, 'name'>): ChangeRole {
   if (['hairpin-connections', 'nodeport-ips', 'firewall-ips', 'source-ranges'].includes(name)) return 'slots';
@@ -119,11 +120,11 @@ function declareFamily(family: Family): Record<SetOrMapName, SetOrMap> {
 }
 
 /**
- * Declared by `typeof` throughout: a plain `type` written by nft 1.1 makes nft 1.0.6, which Debian 12 hosts have, crash
- * on every listing. A value's port is typed by `ct original proto-dst`, the only port that belongs to no protocol header:
- * with `tcp dport` nft 1.1.3 slips a match for TCP into the first rule that looks the map up, and with `th dport` it
- * refuses all but the first transaction that does ("conflicting protocols specified: ip vs. th"). Counters count new
- * connections, for translation sees the first packet of a flow only.
+ * All declarations use `typeof`: a plain `type` written by nft 1.1 makes nft 1.0.6 (Debian 12) crash on every listing.
+ * The port of a value is typed by `ct original proto-dst`, the only port that belongs to no protocol header: with `tcp
+ * dport`, nft 1.1.3 inserts a match for TCP into the first rule that looks up the map, and with `th dport` it refuses
+ * all but the first transaction that does ("conflicting protocols specified: ip vs. th"). Counters count new
+ * connections, because only the first packet of a flow passes a nat chain.
  */
 function toSetOrMap(family: Family, name: string, { key, value, interval = false }: SetOrMapShape): SetOrMap {
   const keys = `typeof ${printFields(key, family)}`;
@@ -136,21 +137,21 @@ function endpointType(family: Family): string {
   return `${family} daddr . ct original proto-dst`;
 }
 
-/** Clients that a memory holds at most: at 100 bytes each a flood of addresses takes 25 MB, and then learns no more. */
+/** The maximum number of clients. At 100 bytes each, a flood of addresses takes at most 25 MB. */
 const AFFINITY_MAP_SIZE = 262_144;
 
-/** The memory of a Service port with affinity: which endpoint a client had last. It fills itself from the packet path. */
+/** A map from client addresses to their last endpoint, for one Service port with affinity. Rules add its elements. */
 export function affinityMap(family: Family, name: string): SetOrMap {
   const body = `typeof ${family} saddr : ${endpointType(family)}; size ${AFFINITY_MAP_SIZE}; flags dynamic,timeout;`;
   return { family, name, kind: 'map', body, interval: false };
 }
 
-/** Connections that {@link resetConnections} holds at most in a family. */
+/** The maximum number of elements of {@link resetConnections}. */
 export const RESET_CONNECTIONS_SIZE = 131_072;
 
 /**
- * TCP connections that the fast path has given up, as the client sees them. Only filled at work, and forgotten by itself:
- * a client that says nothing for longer is not told. There as long as the chain of {@link RESET_ENDED} is.
+ * TCP connections that the fast path cannot continue, before translation. The fast path adds elements, and they expire:
+ * a client that stays silent for longer gets no reset. The set exists as long as the chain `reset-connections-check`.
  */
 export function resetConnections(family: Family): SetOrMap {
   const body = `typeof ${printFields(CONNECTION, family)}; size ${RESET_CONNECTIONS_SIZE}; flags timeout; timeout 5m;`;

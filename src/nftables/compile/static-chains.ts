@@ -1,4 +1,4 @@
-// The chains that are always there: a packet's way through our table, up to where an endpoint is chosen.
+// The static chains: the path of a packet through our table, up to the chain that chooses an endpoint.
 import { FAMILY_TRAITS, type Family } from '../../net/family.ts';
 import type { Chain, Field, Hook, Rule, Statement } from '../syntax/statement.ts';
 import type { NodeView } from './node-view.ts';
@@ -15,15 +15,15 @@ import {
 
 /**
  *     prerouting -110 ┐
- *     output     -110 ┴─ guard ──── load balancer addresses that are closed to this client: dropped
+ *     output     -110 ┴─ drop clients outside the source ranges of a load balancer address
  *     prerouting -100 ┐
- *     output     -100 ┴─ services ─┬─ service-ips ────────► cluster-N, external-N  (see led-chains.ts)
- *                                  │                      └► external-local ─► direct-N, local-N
- *                                  └─ service-nodeports ──► nodeport-N, or nodeport-local in the same way
- *     prerouting -99 ─────────────── pods of other nodes whose flows leave the way that they came: marked
- *     input 0, forward 0, output 0 ─ flows that could not be translated: refused or dropped
- *     input 0, postrouting 0 ─────── affinity: clients that are to find the same endpoint again
- *     postrouting 100 ────────────── masquerade: marked flows and hairpins
+ *     output     -100 ┴─ services ─┬─ service-ips ───────► cluster-N, external-N  (see endpoint-chains.ts)
+ *                                  │                     └► external-local ─► direct-N, local-N
+ *                                  └─ service-nodeports ─► nodeport-N, or nodeport-local in the same way
+ *     prerouting -99 ─────────────── mark flows of pods of other nodes that leave by their input interface
+ *     input 0, forward 0, output 0 ─ reject or drop flows to frontends without endpoints
+ *     input 0, postrouting 0 ─────── store the endpoints of clients with session affinity
+ *     postrouting 100 ────────────── masquerade marked flows and hairpin connections
  */
 export function staticChains(family: Family, node: NodeView): Chain[] {
   return [
@@ -75,14 +75,13 @@ const FIREWALL_CHECK: readonly Rule[] = [
   ],
 ];
 
-/** The chain that resets connections which the fast path has given up. */
+/** The chain that resets connections that the fast path cannot continue. */
 export const RESET_CONNECTIONS_CHECK = 'reset-connections-check';
 
 /**
- * A connection of the fast path has no conntrack entry. When the fast path gives it up, its next segment is the first that
- * conntrack sees: new, or invalid where it is a FIN or connections are not picked up in their middle (nf_conntrack_tcp_loose).
- * One that has gone to a pod which is no more stays new, for nobody answers. Rejecting in prerouting takes Linux 5.9, less
- * than the fast path.
+ * A connection of the fast path has no conntrack entry. Once the fast path drops it, its next segment is the first that
+ * conntrack sees: new, or invalid if it is a FIN or nf_conntrack_tcp_loose is 0. A connection to a deleted pod stays
+ * new, because nothing replies. Rejecting in prerouting needs Linux 5.9, which is older than what the fast path needs.
  */
 function jumpToResetCheck({ resetsConnections }: NodeView): Rule[] {
   if (!resetsConnections) return [];
@@ -94,14 +93,14 @@ function jumpToResetCheck({ resetsConnections }: NodeView): Rule[] {
   return [[...isMidstream, jump(RESET_CONNECTIONS_CHECK)]];
 }
 
-/** Nothing but those connections is in the set, and a client that begins anew from the same port is not stopped. */
+/** Resets only the connections in the set. A SYN never gets here, so clients may reuse the port. */
 function resetConnectionsCheck(family: Family, { resetsConnections }: NodeView): Chain[] {
   if (!resetsConnections) return [];
   const isReset: Statement = { kind: 'in-set', fields: CONNECTION, set: resetConnections(family).name, negate: false };
   return [{ name: RESET_CONNECTIONS_CHECK, rules: [[isReset, { kind: 'reject', tcpReset: true }]] }];
 }
 
-/** TCP gets a reset, which no kernel limits: ICMP errors go to a client at one a second once a burst of six is used up. */
+/** TCP gets a reset, because the kernel limits ICMP errors to one per second and client, after a burst of six. */
 const REJECT: readonly Rule[] = [
   [
     { kind: 'protocol', protocol: 'tcp' },
@@ -110,15 +109,15 @@ const REJECT: readonly Rule[] = [
   [{ kind: 'reject', tcpReset: false }],
 ];
 
-/** Only an endpoint that is still chosen is remembered: the maps name dialled frontend and endpoint. */
+/** The maps' keys have frontend and endpoint, so that only current endpoints of a frontend are stored. */
 const AFFINITY_UPDATE: readonly Rule[] = [
   [{ kind: 'status-dnat' }, vmap(AFFINITY_KEY, 'affinity-ips')],
   [{ kind: 'status-dnat' }, vmap(NODE_PORT_AFFINITY_KEY, 'affinity-nodeports')],
 ];
 
 /**
- * Node ports at 127.0.0.1 need the kernel to route loopback addresses (route_localnet), and then others could reach what
- * listens there. Answers are no concern: their addresses are translated back only after this.
+ * Node ports on 127.0.0.1 need route_localnet, with which other hosts could reach what listens on loopback addresses
+ * (CVE-2020-8558). Replies are not affected: their addresses are translated back after this chain.
  */
 function dropExternalLoopback(family: Family, node: NodeView): Rule[] {
   if (!acceptsLocalhostNodePorts(family, node)) return [];
@@ -136,7 +135,7 @@ function servicesChain(family: Family, node: NodeView): Chain {
   return { name: 'services', rules: [...withRetry([vmap(FRONTEND, 'service-ips')]), ...jumps] };
 }
 
-/** Each place where node ports are taken. */
+/** One match for each kind of address that accepts node ports. */
 function nodePortMatches(family: Family, node: NodeView): Statement[][] {
   return [nodePortMatch(family, node), ...localhostMatch(family, node)];
 }
@@ -147,13 +146,13 @@ function localhostMatch(family: Family, node: NodeView): Statement[][] {
 
 const LOCALHOST = '127.0.0.1';
 
-/** The addresses that take node ports: those of the list, or every address of the host but loopback. */
+/** The addresses that accept node ports: those of the set, or all addresses of the host except loopback. */
 function nodePortMatch(family: Family, node: NodeView): Statement[] {
   if (node.nodePortIps[family] !== 'any') return [inSet('nodeport-ips', [{ field: 'daddr' }])];
   return [{ kind: 'is-local', field: 'daddr' }, notLoopback(family)];
 }
 
-/** In the input hook every destination is an address of the host already. */
+/** In the input hook, every destination is an address of the host. */
 function nodePortEndpointsCheck(family: Family, node: NodeView): Chain {
   const primaryMatch = node.nodePortIps[family] === 'any' ? [notLoopback(family)] : nodePortMatch(family, node);
   const matches = [primaryMatch, ...localhostMatch(family, node)];
@@ -177,7 +176,7 @@ function notLoopback(family: Family): Statement {
   return inPrefix('daddr', FAMILY_TRAITS[family].loopback, { negate: true });
 }
 
-/** Clients of a cluster IP that are not pods get this node's address, for the answer has to come back this way. */
+/** Clients of a cluster IP that are not pods are masqueraded, so that the replies return through this node. */
 function markForMasquerade(family: Family, node: NodeView): Chain {
   const mark: Statement = { kind: 'set-mark', bit: node.masqueradeBit };
   const notPod = isLocalPod(family, node, { negate: true });
@@ -185,7 +184,7 @@ function markForMasquerade(family: Family, node: NodeView): Chain {
   return { name: 'mark-for-masquerade', rules: notPod === undefined ? [] : [[notPod, mark]] };
 }
 
-/** External frontends with externalTrafficPolicy Local, dialled at an address, and dialled at a node port. */
+/** External frontends with externalTrafficPolicy Local: those with an address, and node ports. */
 function localTrafficPolicyChains(family: Family, node: NodeView): Chain[] {
   const variants = [
     { suffix: 'ips', entry: 'external-local', short: 'short-circuit', key: FRONTEND },
@@ -201,8 +200,8 @@ function localTrafficPolicyChains(family: Family, node: NodeView): Chain[] {
 }
 
 /**
- * Under the Local policy pods and processes of this node may use every endpoint (`chain` leads there); whoever comes
- * from outside gets those of this node, and keeps its address.
+ * With the Local policy, pods and processes of this node may use all endpoints, by way of `chain`. Other clients use
+ * the endpoints of this node and keep their addresses.
  */
 export function shortCircuit(family: Family, node: NodeView, chain: string): Rule[] {
   const gotoChain: Statement = { kind: 'goto', chain };
@@ -211,7 +210,7 @@ export function shortCircuit(family: Family, node: NodeView, chain: string): Rul
   return [...(pod === undefined ? [] : [[pod, gotoChain]]), [{ kind: 'is-local', field: 'saddr' }, mark, gotoChain]];
 }
 
-/** What tells a pod from other clients; `undefined` when the node cannot tell (no pod CIDR of this family is known). */
+/** Matches packets from pods of this node; `undefined` when no pod CIDR of the family is known. */
 function isLocalPod(family: Family, { detectLocal }: NodeView, { negate }: { negate: boolean }): Statement | undefined {
   if (detectLocal.by === 'interface') return { kind: 'input-interface', name: detectLocal.name, negate };
   const prefix = detectLocal.prefixes[family];
@@ -219,10 +218,9 @@ function isLocalPod(family: Family, { detectLocal }: NodeView, { negate }: { neg
 }
 
 /**
- * A pod of another node that reaches one of our frontends looks like a pod of this node when pods are told by address.
- * Where its flow then leaves the way that it came, the answer would not pass here and the client would drop it. After the
- * translation, but before the route is taken: in a forward chain the kernel looks for a way out by an interface only since
- * Linux 5.19.
+ * With a cluster CIDR, a pod of another node looks like a pod of this node. If its flow leaves by its input interface,
+ * the endpoint would reply to the pod directly and the pod would drop the reply, so the flow is masqueraded. This chain
+ * is between DNAT and routing because `fib` with an interface works in forward chains only since Linux 5.19.
  */
 function markReversedFlows(family: Family, node: NodeView): Chain[] {
   if (node.detectLocal.by !== 'source') return [];
@@ -245,8 +243,8 @@ function markReversedFlows(family: Family, node: NodeView): Chain[] {
 }
 
 /**
- * A segment that conntrack takes for invalid is not translated back: the client would see it come from the endpoint
- * itself, and reset the connection. Only what pods send is dropped: others' asymmetric traffic is not our business.
+ * A segment that conntrack considers invalid is not translated back: the client would see the endpoint's address and
+ * reset the connection. Only segments from pods are dropped, because other traffic may be asymmetric on purpose.
  */
 function dropInvalid(family: Family, node: NodeView): Rule[] {
   const pod = isLocalPod(family, node, { negate: false });
@@ -261,7 +259,7 @@ function masquerade({ masqueradeBit: bit }: NodeView): Rule[] {
   ];
 }
 
-/** A lookup that is tried again when it missed: an element that a commit replaces can be missing for a moment. */
+/** Repeats a lookup that missed: while a commit replaces an element, there is a moment without it. */
 export function withRetry(rule: Rule): Rule[] {
   return [rule, rule];
 }

@@ -1,7 +1,7 @@
-// Who has a frontend when several Services claim it: the oldest, then the first by name.
+// Resolves frontends that several Services claim: the oldest Service owns it, then the first by name.
 import { compare } from '../../lib/compare.ts';
 
-/** A Service in the order of precedence. */
+/** A Service with what decides its precedence. */
 export interface Claimant {
   readonly key: string;
   readonly createdAt: number;
@@ -14,15 +14,15 @@ export interface FrontendConflict {
   readonly losers: readonly string[];
 }
 
-/** Keeps the claims. Frontends are named by any text; nearly every one has a single claimant. */
+/** All claims. Any string can identify a frontend; nearly all have a single claimant. */
 export class FrontendClaims {
   readonly #claims = new Map<string, Claimant | readonly Claimant[]>();
   readonly #byClaimant = new Map<string, readonly string[]>();
   readonly #contested = new Set<string>();
 
   /**
-   * Everything that the claimant claims from now on. Returns the other Services that must be looked at again, for they
-   * have won or lost a frontend by it.
+   * Replaces all frontends of the claimant. Returns the other Services that won or lost a frontend by this, and so must
+   * be compiled again.
    */
   claim(claimant: Claimant, frontends: readonly string[]): Set<string> {
     const affected = new Set<string>();
@@ -41,7 +41,7 @@ export class FrontendClaims {
     return this.#claimantsOf(frontend)[0]?.key === key;
   }
 
-  /** Every frontend that more than one Service claims, sorted. */
+  /** The frontends that more than one Service claims, sorted. */
   conflicts(): FrontendConflict[] {
     return [...this.#contested].sort(compare).map((frontend) => {
       const [winner, ...losers] = this.#claimantsOf(frontend).map((claimant) => claimant.key);

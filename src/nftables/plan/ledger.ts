@@ -12,19 +12,19 @@ export interface Change {
   readonly desired: Element | undefined;
 }
 
-/** Several owners may ask for the same element of a shared set; nearly always there is one. */
+/** Several owners may claim the same element of a shared set; nearly all elements have one owner. */
 type Claims = Element | readonly Element[];
 
 interface SetState {
   readonly object: SetOrMap;
   readonly claims: Map<string, Claims>;
-  /** Keys whose wanted element differs from what the kernel holds, with what it holds. */
+  /** The keys whose desired element differs from the installed one, with the installed one. */
   readonly differing: Map<string, InstalledElement | undefined>;
 }
 
 /**
- * The ledger holds every wanted element once. What the kernel holds is not kept beside it: only the differences since
- * the last commit are, so an event costs memory and time in proportion to itself.
+ * Stores every desired element once. The installed elements are not stored, only the differences to them since the last
+ * commit, so the memory and time that an event takes are proportional to its size.
  */
 export class Ledger {
   readonly #states: ReadonlyMap<SetOrMap, SetState>;
@@ -38,7 +38,7 @@ export class Ledger {
     this.#states = new Map(objects.map((object) => [object, { object, claims: new Map(), differing: new Map() }]));
   }
 
-  /** Everything that `owner` asks for from now on; what it asked for before and no longer does is given up. */
+  /** Replaces all elements of the owner. */
   setElements(owner: string, elements: readonly Element[]): void {
     const before = this.#byOwner.get(owner);
     if (elements.length > 0) this.#byOwner.set(owner, elements);
@@ -59,7 +59,7 @@ export class Ledger {
     for (const element of remaining.values()) this.#claim(element, undefined);
   }
 
-  /** What the slots of a frontend hold, from slot 0 on, as `data` texts. */
+  /** The `data` of a frontend's slots, from slot 0 on. */
   slots(object: SetOrMap, key: string): string[] {
     const { claims } = this.#stateOf(object);
     return slotsFrom((slotKey) => {
@@ -68,7 +68,7 @@ export class Ledger {
     }, key);
   }
 
-  /** Everybody who asks for something. */
+  /** All owners of elements. */
   owners(): string[] {
     return [...this.#byOwner.keys()];
   }
@@ -77,7 +77,7 @@ export class Ledger {
     return this.#byOwner.size === 0;
   }
 
-  /** Every difference between the kernel and what is wanted, in no particular order; of some objects only, if asked. */
+  /** The differences between installed and desired elements, in any order; `concerns` selects sets and maps. */
   *changes(concerns: (object: SetOrMap) => boolean = () => true): Generator<Change> {
     for (const { object, claims, differing } of this.#states.values()) {
       if (!concerns(object)) continue;
@@ -88,12 +88,12 @@ export class Ledger {
     }
   }
 
-  /** The kernel now holds what is wanted of these changes. */
+  /** Records that the kernel has applied these changes. */
   committed(changes: Iterable<Change>): void {
     for (const { object, key } of changes) this.#stateOf(object).differing.delete(key);
   }
 
-  /** What the kernel holds was not known, and this is it: every difference becomes a change. */
+  /** Takes the listing as the installed elements: every difference to it becomes a change. */
   rebase(listing: ElementListing): void {
     for (const { object, claims, differing } of this.#states.values()) {
       differing.clear();
@@ -111,48 +111,48 @@ export class Ledger {
     return this.#targets;
   }
 
-  /** All wanted elements of an object, sorted by key. */
+  /** The desired elements of a set or map, sorted by key. */
   elements(object: SetOrMap): Element[] {
     return [...this.#stateOf(object).claims.values()].map(effectiveClaim).sort((a, b) => compare(a.key, b.key));
   }
 
-  /** How many elements are wanted in an object. */
+  /** The number of desired elements in a set or map. */
   size(object: SetOrMap): number {
     return this.#stateOf(object).claims.size;
   }
 
   #stateOf(object: SetOrMap): SetState {
-    const book = this.#states.get(object);
-    if (book === undefined) throw new Error(`Invariant broken: no object "${refKey(object)}"`);
-    return book;
+    const state = this.#states.get(object);
+    if (state === undefined) throw new Error(`Invariant broken: no object "${refKey(object)}"`);
+    return state;
   }
 
-  /** Exchanges one claim for another; either may be missing. */
+  /** Replaces a claim by another; one of them may be missing. */
   #claim(before: Element | undefined, after: Element | undefined): void {
     const { object, key, owner } = before ?? after ?? unreachableClaim();
     const state = this.#stateOf(object);
     const claims = state.claims.get(key);
     if (claims === undefined && after !== undefined) {
       state.claims.set(key, after);
-      this.#recordChange(state, key, { was: undefined, is: after });
+      this.#recordChange(state, key, { previous: undefined, current: after });
     } else if (claims !== undefined && after !== undefined && !isList(claims) && claims.owner === owner) {
       state.claims.set(key, after);
-      if (!isSame(claims, after)) this.#recordChange(state, key, { was: claims, is: after });
+      if (!isSame(claims, after)) this.#recordChange(state, key, { previous: claims, current: after });
     } else if (claims !== undefined) {
       const others = toList(claims).filter((claim) => claim.owner !== owner);
       const remaining = after === undefined ? others : [...others, after].sort(byOwner);
       const [first] = remaining;
       if (first === undefined) state.claims.delete(key);
       else state.claims.set(key, remaining.length === 1 ? first : remaining);
-      this.#recordChange(state, key, { was: effectiveClaim(claims), is: first });
+      this.#recordChange(state, key, { previous: effectiveClaim(claims), current: first });
     }
   }
 
-  /** Notes that the wanted element changed, or takes the note back when it is again what the kernel holds. */
+  /** Records that the desired element changed, or removes the record when it is the installed one again. */
   #recordChange(
     { object, differing }: SetState,
     key: string,
-    { was: previous, is: current }: { was: Element | undefined; is: Element | undefined },
+    { previous, current }: { previous: Element | undefined; current: Element | undefined },
   ): void {
     this.#countTarget(object, previous, -1);
     this.#countTarget(object, current, 1);
@@ -177,7 +177,7 @@ export class Ledger {
   }
 }
 
-/** What the slots of a frontend hold in a listing, from slot 0 on. */
+/** The `data` of a frontend's slots in a listing, from slot 0 on. */
 export function slotsIn(listing: ElementListing, object: SetOrMap, key: string): string[] {
   const elements = listing.get(refKey(object));
   return elements === undefined ? [] : slotsFrom((slotKey) => elements.get(slotKey), key);
@@ -191,7 +191,7 @@ function slotsFrom(lookup: (key: string) => InstalledElement | undefined, key: s
   return slots;
 }
 
-/** How many elements from the first on have the same keys, in the same order: nearly always it is most of them. */
+/** The number of leading elements with the same keys in both lists: most of them, after nearly all changes. */
 function sameKeys(before: readonly Element[], after: readonly Element[]): number {
   let count = 0;
   while (count < before.length && count < after.length) {

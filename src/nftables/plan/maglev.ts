@@ -1,37 +1,38 @@
-// Consistent choice: a table in which a backend that comes or goes moves hardly anybody else's clients.
+// Consistent hashing: a lookup table that changes little when a backend is added or removed.
 
 /**
- * Primes, so that every step visits every slot; the last is the largest below the 65,536 slots that a key can name.
- * They are few, because a set that outgrows its table is dealt out anew.
+ * Primes, so that every step size visits every slot; the last is the largest below 65,536, the number of slots that a
+ * key can have. There are few because backends that outgrow their table are redistributed completely.
  */
 const TABLE_SIZES = [4093, 32749, 65521] as const;
 
-/** With two hundred slots for each backend, fewer clients move besides those of a backend that leaves than of its own. */
+/** With 200 slots per backend, removing a backend moves fewer clients of the others than of its own. */
 const SLOTS_PER_BACKEND = 200;
 
-/** How many slots the table of this many backends has. */
+/** The number of slots in the table of this many backends. */
 export function maglevSize(backends: number): number {
   return TABLE_SIZES.find((size) => size >= backends * SLOTS_PER_BACKEND) ?? 65521;
 }
 
-/** A backend with its share relative to the others, a whole number of at least 1. */
+/** The weight is an integer of at least 1, relative to those of the other backends. */
 export interface WeightedBackend {
   readonly name: string;
   readonly weight: number;
 }
 
 /**
- * The table of a set of backends: for each slot the name of its backend. It depends on nothing but the set, so that
- * every node has the same one (Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016,
- * section 3.4). Backends take turns, in proportion to their weights, each claiming the next free slot in an order of its
- * own. Empty for no backends.
+ * The backend name of each slot; empty without backends. The table depends on the set of backends only, so all nodes
+ * have the same one (Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, section
+ * 3.4). Backends take turns in proportion to their weights, and each claims the next free slot of its permutation.
  */
 export function maglevTable(backends: readonly WeightedBackend[]): string[] {
   if (backends.length === 0) return [];
   const ordered = [...backends].sort((a, b) => (a.name < b.name ? -1 : 1));
   const size = maglevSize(ordered.length);
   const maxWeight = Math.max(...ordered.map(({ weight }) => weight));
-  const permutations = ordered.map(({ name, weight }) => new Permutation(name, { size, pace: weight / maxWeight }));
+  const permutations = ordered.map(
+    ({ name, weight }) => new Permutation(name, { size, relativeWeight: weight / maxWeight }),
+  );
   const table = new Array<string | undefined>(size).fill(undefined);
   let freeSlots = size;
   for (;;) {
@@ -44,7 +45,7 @@ export function maglevTable(backends: readonly WeightedBackend[]): string[] {
   }
 }
 
-/** One backend on its way through the slots, in the order of its own permutation. */
+/** A backend and its position in its own permutation of the slots. */
 class Permutation {
   readonly name: string;
   readonly #size: number;
@@ -53,15 +54,15 @@ class Permutation {
   #slot: number;
   #credit = 0;
 
-  constructor(name: string, { size, pace }: { size: number; pace: number }) {
+  constructor(name: string, { size, relativeWeight }: { size: number; relativeWeight: number }) {
     this.name = name;
     this.#size = size;
-    this.#relativeWeight = pace;
+    this.#relativeWeight = relativeWeight;
     this.#slot = fnv1a(`offset ${name}`) % size;
     this.#skip = (fnv1a(`skip ${name}`) % (size - 1)) + 1;
   }
 
-  /** Whether it is this one's turn: the heaviest always has it, one of half the weight every second time. */
+  /** Whether the backend takes a slot in this round: the heaviest in each, one of half its weight in each second. */
   takesTurn(): boolean {
     this.#credit += this.#relativeWeight;
     if (this.#credit < 1 - 1e-9) return false;
@@ -75,7 +76,7 @@ class Permutation {
   }
 }
 
-/** FNV-1a over code units, 32 bits, with a finish that spreads short texts over all bits (MurmurHash3's). */
+/** 32-bit FNV-1a over UTF-16 code units, with MurmurHash3's finalizer, which spreads short strings over all bits. */
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);

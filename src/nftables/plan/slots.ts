@@ -1,9 +1,9 @@
-// Slots of a frontend: dense, 0 to N-1, and moved as little as possible.
+// Assigns endpoints to the slots of a frontend, 0 to N-1, with as few changes as possible.
 
 /**
- * Puts `desired` into slots so that as few as possible change: whoever has a slot below the new count keeps it, those
- * from the end move into the holes, and newcomers take what is left, in the order of `desired`. A value may be desired
- * several times, and then has as many slots. From an empty `previous` the slots are in the order of `desired`.
+ * Assigns the values of `desired` to as many slots. A value keeps its slot if that is below the new count; values from
+ * higher slots fill the gaps, then new values, in the order of `desired`. A value that occurs several times gets as
+ * many slots. Without `previous` the slots have the order of `desired`.
  */
 export function assignSlots(previous: readonly string[], desired: readonly string[]): readonly string[] {
   if (previous.length === 0) return desired;

@@ -1,10 +1,10 @@
-// Sets, maps and chains as blocks of an nft file, one element or rule a line.
+// Prints sets, maps and chains as blocks of an nft file, with one element or rule per line.
 import type { Family } from '../../net/family.ts';
 import type { Element, SetOrMap } from './element.ts';
 import { printElement } from './operation.ts';
 import { type Chain, printHook, printRule } from './statement.ts';
 
-/** A table with these blocks in it. */
+/** A table with these blocks. */
 export function tableBlock(name: string, blocks: readonly string[]): string {
   return `table ${name} {\n${blocks.map(indent).join('\n\n')}\n}\n`;
 }

@@ -1,6 +1,6 @@
-// What nft says when it, or the kernel, refuses something.
+// Parses error messages of nft.
 
-/** One complaint, with the line of the input that it is about; line 0 when nft does not say. */
+/** An error and its line in the input; line 0 when nft names none. */
 export interface NftErrorMessage {
   readonly line: number;
   readonly message: string;
@@ -8,7 +8,7 @@ export interface NftErrorMessage {
 
 const ERROR_LINE = /^(?:[^\s:]+:(\d+):\d+-\d+: )?Error: (.+)$/;
 
-/** The complaints in what nft wrote to standard error. */
+/** The errors in the standard error output of nft. */
 export function parseErrorMessages(stderr: string): NftErrorMessage[] {
   return stderr.split('\n').flatMap((text) => {
     const [, line = '0', message] = ERROR_LINE.exec(text) ?? [];
@@ -17,8 +17,8 @@ export function parseErrorMessages(stderr: string): NftErrorMessage[] {
 }
 
 /**
- * The errors of an nft that ended with this status; none when that is 0. Where nft gave no error of its own, the first
- * line of standard error, or the status.
+ * The errors of an nft process that has exited; none when its status is 0. Without a message of the usual form, the
+ * first line of standard error, or else the status.
  */
 export function errorMessages({ status, stderr }: { status: number; stderr: string }): NftErrorMessage[] {
   if (status === 0) return [];
@@ -29,12 +29,12 @@ export function errorMessages({ status, stderr }: { status: number; stderr: stri
 }
 
 /**
- * Whether a complaint says that the kernel holds something else than we believed: what was to be deleted is not there,
- * or what was to be added is.
+ * Whether an error shows that the kernel's state is not what we believed: what was to be deleted does not exist, or
+ * what was to be added does.
  */
 export function isDrift({ message }: NftErrorMessage): boolean {
   return DRIFT.test(message);
 }
 
-/** Where an object is missing, nft may go on: `; did you mean table 'nftlane' in family ip6?`. */
+/** nft may append a suggestion to the first: `; did you mean table 'nftlane' in family ip6?`. */
 const DRIFT = /(?:No such file or directory|File exists)(?:; did you mean .*)?$/;

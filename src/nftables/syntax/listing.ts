@@ -1,26 +1,25 @@
-// Reading what `nft list` prints of our sets and maps, line by line: a hundred thousand elements never stand in memory
-// as one text.
+// Parses the output of `nft list` for our tables; elements line by line, so that 100,000 of them are never one string.
 
 /** One listed element. */
 export interface ListedElement {
   readonly key: string;
   readonly data: string;
   readonly comment: string;
-  /** What the element's counter has counted: new flows, for translation sees only the first packet of each. */
+  /** The element's counter. It counts flows: only the first packet of a flow passes a nat chain. */
   readonly packets: number;
 }
 
 const START = /^\s*elements = \{\s*/;
 const END = /\s*\}\s*$/;
-/** Commas between elements, not those inside a quoted comment. */
+/** A comma between elements, not one in a quoted comment. */
 const SEPARATOR = /,\s*(?=(?:[^"]*"[^"]*")*[^"]*$)/;
 const ELEMENT = /^(\S+(?: \. \S+)*)((?: (?:counter packets \d+ bytes \d+|comment "[^"]*"|\w+ [\w.]+))*)(?: : (.+))?$/;
 
-/** Takes the lines of `nft list set` or `nft list map`, one after the other, and gives their elements. */
+/** Parses the output of `nft list set` or `nft list map`. */
 export class ElementReader {
   #inside = false;
 
-  /** The elements on this line. */
+  /** The elements on the next line. */
   read(line: string): ListedElement[] {
     let text = line;
     if (!this.#inside) {
@@ -52,15 +51,15 @@ const PROTOCOL = /(^| \. )(6|17|132)(?= \. )/;
 const HAS_PROTOCOL_NAME = /(?:^| )(?:tcp|udp|sctp) /;
 
 /**
- * nft prints protocols as numbers where /etc/protocols is missing, as it is in small images. What follows the protocol,
- * a port and a slot, may be the same number.
+ * nft prints protocols as numbers where /etc/protocols is missing, as in small container images. Only the first match
+ * is the protocol: a port or slot may be the same number.
  */
 function withProtocolName(key: string): string {
   if (HAS_PROTOCOL_NAME.test(key)) return key;
   return key.replace(PROTOCOL, (_, before: string, number: string) => `${before}${PROTOCOL_NAMES[number]}`);
 }
 
-/** The chains, and the sets and maps, in what `nft -t list table` printed. */
+/** The names of chains, and of sets and maps, in the output of `nft -t list table`. */
 export function readTable(text: string): { readonly chains: string[]; readonly objects: string[] } {
   const matches = (pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? '');
   return { chains: matches(/^\tchain (\S+) \{$/gm), objects: matches(/^\t(?:set|map) (\S+) \{$/gm) };

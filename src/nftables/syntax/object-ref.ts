@@ -6,7 +6,7 @@ export interface ObjectRef {
   readonly name: string;
 }
 
-/** A reference as a key of maps, and as nft prints it: `ip services`. Never taken apart: keep the reference beside it. */
+/** A reference as a map key, and as nft prints it: `ip services`. It is never parsed: keep the reference beside it. */
 export type RefKey = `${Family} ${string}`;
 
 export function refKey({ family, name }: ObjectRef): RefKey {

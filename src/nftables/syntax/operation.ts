@@ -1,15 +1,15 @@
-// Operations on a table, one line each, so that nft's error position names the one that the kernel refused.
+// Operations on our tables, one per line, so that the line number of an nft error identifies the operation.
 import type { Family } from '../../net/family.ts';
 import type { Element, SetOrMap } from './element.ts';
 import { type Chain, printHook, printRule } from './statement.ts';
 
-/** The name of our tables, one in each family. Nothing of ours lives anywhere else. */
+/** The name of our tables, one per family. We write to no other table. */
 export const TABLE = 'nftlane';
 
 /** One line for `nft -f`. */
 export interface Operation {
   readonly line: string;
-  /** The Service on whose behalf it is made; empty when it is for all. */
+  /** The Service that it belongs to; empty for what all Services share. */
   readonly owner: string;
 }
 
@@ -29,7 +29,7 @@ export function deleteSetOrMap({ family, kind, name }: Pick<SetOrMap, 'family' |
   return unowned(`delete ${kind} ${family} ${TABLE} ${name}`);
 }
 
-/** Makes the chain if it is not there and gives it exactly these rules: in one transaction no packet sees it empty. */
+/** Adds the chain if it is missing, and replaces its rules. In one transaction, so no packet sees it without rules. */
 export function writeChain(family: Family, chain: Chain): Operation[] {
   const path = `${family} ${TABLE} ${chain.name}`;
   const hook = chain.hook === undefined ? '' : ` { ${printHook(chain.hook)} }`;
@@ -48,22 +48,22 @@ export function addElement(element: Element): Operation {
   return { line: `add element ${setOrMapPath(element.object)} { ${printElement(element)} }`, owner: element.owner };
 }
 
-/** Removes the element that has this key. */
+/** Deletes the element with this key. */
 export function deleteElement(object: SetOrMap, key: string, owner: string): Operation {
   return { line: `delete element ${setOrMapPath(object)} { ${key} }`, owner };
 }
 
 /**
- * The lines of many operations, as many as there are. Neighbouring additions to one object, or removals from it, are one
- * command over as many lines: nft reads it a seventh faster, and still names the line of the element that is refused.
- * Strings are joined, not added up: a sum would keep all its parts until it is written.
+ * Prints many operations, one per line. Consecutive additions to, or deletions from, one set or map become one command
+ * that spans their lines: nft reads that a seventh faster, and its errors still name the line of the refused element.
+ * `join` is deliberate: a sum of strings would keep all its parts until it is written.
  */
 export class OperationLines {
   readonly #lines: string[] = [];
-  /** The object whose elements are being listed, and what is done to them. */
+  /** The element command that is still open. */
   #current: { readonly object: SetOrMap; readonly verb: 'add' | 'delete' } | undefined;
 
-  /** Any operation but one on an element. */
+  /** Appends an operation that is not on an element. */
   raw(line: string): void {
     this.#lines.push(this.#current === undefined ? line : `}; ${line}`);
     this.#current = undefined;
@@ -77,7 +77,7 @@ export class OperationLines {
     this.#append('delete', object, key);
   }
 
-  /** The lines; the last operation ends with its own. */
+  /** Closes the last command and returns the lines. */
   finish(): string[] {
     const last = this.#lines.pop();
     if (last === undefined) return [];
@@ -101,7 +101,7 @@ function setOrMapPath({ family, name }: SetOrMap): string {
   return [family, TABLE, name].join(' ');
 }
 
-/** `key comment "..." : data`, as it stands in an element list. */
+/** `key comment "..." : data`, as in an element list. */
 export function printElement({ key, data, comment }: Pick<Element, 'key' | 'data' | 'comment'>): string {
   const parts = [key];
   if (comment !== '') parts.push(' comment "', comment, '"');

@@ -1,9 +1,9 @@
-// How many rules each chain has, in what `nft -t list table` printed: enough to tell that somebody else was at work.
+// Counts the rules of each chain in the output of `nft -t list table`.
 
 const CHAIN = /^\tchain (\S+) \{$/;
 const HOOK = /^\t\ttype \S+ hook /;
 
-/** The number of rules by name of chain. */
+/** The number of rules by chain name. */
 export function readRuleCounts(text: string): Map<string, number> {
   const counts = new Map<string, number>();
   let chain: string | undefined;

@@ -1,50 +1,50 @@
-// The closed set of statements that our rules are made of, and how nft writes them.
+// The statements of our rules, and their nft syntax.
 import { unreachable } from '../../lib/invariant.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';
 
-/** A property of a packet, or a number drawn for it, that a lookup is keyed by. */
+/** Part of a lookup key: a property of the packet, or a number computed for it. */
 export type Field =
   | { readonly field: 'saddr' | 'daddr' | 'l4proto' | 'sport' | 'dport' }
-  /** What the client dialled, before translation. */
+  /** The destination before DNAT. */
   | { readonly field: 'original-daddr' | 'original-dport' }
-  /** A random number from 0 up to `modulus`. */
+  /** A random number from 0 to `modulus` - 1. */
   | { readonly field: 'random'; readonly modulus: number }
-  /** A number from 0 up to `modulus` that is always the same for a client's address, or address and port. */
+  /** A number from 0 to `modulus` - 1 that depends on the client's address, or its address and port, only. */
   | { readonly field: 'hash'; readonly of: 'address' | 'address-and-port'; readonly modulus: number };
 
 export type Statement =
-  /** `new` is the first packet of a flow, and all others until the first answer; `invalid` belongs to none. */
+  /** `new`: a packet of a flow without a reply so far; `invalid`: a packet that conntrack assigns to no flow. */
   | { readonly kind: 'state'; readonly state: 'new' | 'invalid' | 'new-or-invalid' }
-  /** A flow whose destination was translated. */
+  /** A flow with DNAT. */
   | { readonly kind: 'status-dnat' }
   | { readonly kind: 'protocol'; readonly protocol: Protocol }
-  /** A TCP segment that begins no connection. */
+  /** A TCP segment that does not open a connection. */
   | { readonly kind: 'not-syn' }
-  /** Source or destination is an address of this host. */
+  /** The source or destination is an address of this host. */
   | { readonly kind: 'is-local'; readonly field: 'saddr' | 'daddr' }
   | { readonly kind: 'in-prefix'; readonly field: 'saddr' | 'daddr'; readonly prefix: string; readonly negate: boolean }
   | { readonly kind: 'in-set'; readonly fields: readonly Field[]; readonly set: string; readonly negate: boolean }
-  /** `name` may end in `*`, which stands for any rest. */
+  /** `name` may end in `*`, a wildcard. */
   | { readonly kind: 'input-interface'; readonly name: string; readonly negate: boolean }
-  /** The destination is reached through the interface that the packet came in by. */
+  /** The route to the destination leaves by the input interface. */
   | { readonly kind: 'leaves-by-input-interface' }
   | { readonly kind: 'mark-is-set'; readonly bit: number }
   | { readonly kind: 'set-mark'; readonly bit: number }
   | { readonly kind: 'clear-mark'; readonly bit: number }
   | { readonly kind: 'vmap'; readonly fields: readonly Field[]; readonly map: string }
   | { readonly kind: 'dnat'; readonly fields: readonly Field[]; readonly map: string }
-  /** Remembers the endpoint under the client's address, or refreshes the memory. */
+  /** Stores the endpoint for the client's address, or restarts the timeout of the entry. */
   | { readonly kind: 'update-affinity'; readonly map: string; readonly seconds: number }
   | { readonly kind: 'masquerade' }
   | { readonly kind: 'reject'; readonly tcpReset: boolean }
   | { readonly kind: 'drop' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string };
 
-/** Statements are tried from left to right; the first that does not match ends the rule. */
+/** Evaluated from left to right; the first statement that does not match ends the rule. */
 export type Rule = readonly Statement[];
 
-/** The same on every node, so that every node chooses alike. */
+/** The same on every node, so that all nodes choose the same endpoint. */
 const HASH_SEED = '0x6e66746c';
 
 /** Where a base chain hooks into the kernel's packet path. */
@@ -61,12 +61,12 @@ export interface Chain {
   readonly rules: readonly Rule[];
 }
 
-/** A rule as nft reads it. */
+/** A rule in nft syntax. */
 export function printRule(rule: Rule, family: Family): string {
   return rule.map((statement) => printStatement(statement, family)).join(' ');
 }
 
-/** What a base chain says about its hook. Priorities are numbers: older nft refuses the name `dstnat` in output. */
+/** The hook of a base chain. The priority is a number because older nft refuses the name `dstnat` in output chains. */
 export function printHook({ type, hook, priority }: Hook): string {
   return `type ${type} hook ${hook} priority ${priority};`;
 }
@@ -121,7 +121,7 @@ function printAffinityElement(seconds: number, family: Family): string {
   return `ct original ${family} saddr timeout ${seconds}s : ${family} daddr . th dport`;
 }
 
-/** One bit of the packet mark, in the fixed width that a reader of fwmarks expects. */
+/** One bit of the packet mark, with eight digits as is usual for fwmarks. */
 function mask(bit: number): string {
   return `0x${(2 ** bit).toString(16).padStart(8, '0')}`;
 }

@@ -44,7 +44,7 @@ t.test('programs that cannot be started for want of file descriptors end nobody 
       `LoaderError: Cannot run loader "cat": spawn cat EMFILE`,
       'NftOutcomeUnknown: Cannot run the nft session: spawn cat EMFILE',
       'NftOutcomeUnknown: Cannot run the nft session: spawn cat EMFILE',
-      "NftOutcomeUnknown: The nft session ended: status 1 cat: invalid option -- 'i'\nTry 'cat --help' for more information.",
+      "NftOutcomeUnknown: Cannot run the nft session: status 1 cat: invalid option -- 'i'\nTry 'cat --help' for more information.",
     ],
     stderr,
   );

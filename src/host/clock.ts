@@ -1,10 +1,10 @@
-// Time, handed in where it is needed, so that tests own it.
+// The clock, passed as an argument so that tests can replace it.
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Resolves after `ms` milliseconds, or at once when the signal aborts. Never rejects. */
+  /** Resolves after `ms` milliseconds or when the signal aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** A number from 0 up to 1, for jitter. */
   random(): number;

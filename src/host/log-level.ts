@@ -1,4 +1,4 @@
-// How much a log says, and in which form.
+// The levels and formats of the log.
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

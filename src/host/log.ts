@@ -1,4 +1,4 @@
-// One line an event: JSON for machines, words for a person at a terminal.
+// The log on standard error: JSON lines, or text on a terminal.
 import { pino } from 'pino';
 import type { LogFormat, LogLevel } from './log-level.ts';
 
@@ -7,18 +7,18 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 type LogMethod = (message: string, details?: LogFields) => void;
 
-/** Says what happened, with details by name. */
+/** A method for each level. Messages are constant; details are fields. */
 export type Log = Readonly<Record<LogLevel, LogMethod>>;
 
-/** A log whose level can be changed at work. */
+/** A log whose level can be changed at run time. */
 export interface AdjustableLog extends Log {
   setLevel(level: LogLevel): void;
 }
 
-/** A log on standard error. `auto` is text on a terminal and JSON otherwise. Writes are synchronous: nothing is lost at exit. */
+/** A log on standard error. `auto` is text on a terminal and JSON otherwise. Writes are synchronous, so that nothing is lost at exit. */
 export async function createLog({ level, format }: { level: LogLevel; format: LogFormat }): Promise<AdjustableLog> {
   const text = format === 'text' || (format === 'auto' && process.stderr.isTTY);
-  // Only a person at a terminal pays for loading the printer.
+  // The text printer is loaded only when it is used.
   const stream = text
     ? (await import('pino-pretty')).default({
         destination: 2,
@@ -45,5 +45,5 @@ export async function createLog({ level, format }: { level: LogLevel; format: Lo
   return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error'), setLevel };
 }
 
-/** A log that keeps nothing. */
+/** Discards everything. */
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -1,6 +1,6 @@
-// Order by code unit, never by locale: the same input must give the same bytes everywhere.
+// Compares strings by code unit, not by locale, so that the same input has the same order on every machine.
 
-/** Negative, zero or positive, as `Array.prototype.sort` wants it. */
+/** Negative, zero or positive, as `Array.prototype.sort` expects it. */
 export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,6 +1,6 @@
-// What was thrown, in words.
+// The message of a thrown value.
 
-/** The message of an error; anything else that was thrown as text. */
+/** The message of an error; any other value as text. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

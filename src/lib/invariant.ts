@@ -1,11 +1,11 @@
-// A belief of ours that must hold: broken means a bug, never bad input.
+// Assertions. A failure is a bug in the program, never invalid input.
 
-/** Throws when `condition` is false. The message says what was believed. */
+/** Throws when `condition` is false. `message` states the condition. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Invariant broken: ${message}`);
 }
 
-/** The end of a `switch` over a union: a new member then breaks the build, not the network. */
+/** Ends a `switch` over a union, so that a new member fails the build. */
 export function unreachable(value: never): never {
   throw new Error(`Invariant broken: unexpected value "${String(value)}"`);
 }

@@ -1,6 +1,6 @@
-// Rows as aligned text.
+// Aligned tables of text.
 
-/** Columns as wide as their widest cell, two spaces apart; cells of numbers are aligned to the right. */
+/** Two spaces separate the columns. Columns of numbers are aligned to the right. */
 export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [header, ...rows.map((row) => row.map(String))];
   const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));

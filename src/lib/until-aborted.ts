@@ -1,6 +1,6 @@
-// Waiting for the word to stop.
+// Waits for an abort signal.
 
-/** Resolves when the signal aborts; at once when it has. */
+/** Resolves when the signal aborts, immediately if it has. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

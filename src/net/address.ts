@@ -1,12 +1,12 @@
-// IP addresses: read as leniently as Kubernetes does, written in the one canonical form that the kernel gets.
+// IP addresses: parsed as leniently as in Kubernetes, printed in one canonical form.
 import type { Family } from './family.ts';
 
-/** Canonical text of an IP address: dotted decimal, or RFC 5952. Made by {@link parseAddress} only. */
+/** Canonical text of an IP address: dotted decimal, or RFC 5952. The result of {@link parseAddress}. */
 export type Address = string & { readonly brand?: 'address' };
 
 /**
- * The canonical form of an IPv4 or IPv6 address; `undefined` when it is neither.
- * Leading zeros of IPv4 octets are read as decimal, as Kubernetes reads them; an IPv4-mapped IPv6 address is IPv4.
+ * The canonical form of an IPv4 or IPv6 address; `undefined` for other text.
+ * IPv4 octets with leading zeros are decimal, as in Kubernetes. An IPv4-mapped IPv6 address becomes an IPv4 address.
  */
 export function parseAddress(text: string): Address | undefined {
   return text.includes(':') ? parseIp6(text) : parseIp4(text);
@@ -17,7 +17,7 @@ export function familyOf(address: Address): Family {
   return address.includes(':') ? 'ip6' : 'ip';
 }
 
-/** The loopback block, 127.0.0.0/8 or ::1. */
+/** Whether the address is in 127.0.0.0/8 or is ::1. */
 export function isLoopback(address: Address): boolean {
   return address === '::1' || address.startsWith('127.');
 }
@@ -27,7 +27,7 @@ export function isLinkLocal(address: Address): boolean {
   return /^fe[89ab][0-9a-f]:/.test(address);
 }
 
-/** An address as an unsigned number of 32 or 128 bits. */
+/** The address as an unsigned number of 32 or 128 bits. */
 export function addressBits(address: Address): bigint {
   if (familyOf(address) === 'ip') {
     return address.split('.').reduce((bits, octet) => (bits << 8n) | BigInt(octet), 0n);
@@ -36,7 +36,7 @@ export function addressBits(address: Address): bigint {
   return groups.reduce((bits, group) => (bits << 16n) | BigInt(group), 0n);
 }
 
-/** The canonical address of a number that {@link addressBits} made. */
+/** The inverse of {@link addressBits}. */
 export function addressFromBits(bits: bigint, family: Family): Address {
   if (family === 'ip') return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 255n).join('.');
   const shifts = [112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n];
@@ -65,7 +65,7 @@ function parseIp6(text: string): Address | undefined {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
-/** The eight 16-bit groups of an IPv6 address, `::` filled in, a dotted tail read as two groups. */
+/** The eight 16-bit groups of an IPv6 address. A dotted decimal tail is two groups. */
 function parseGroups(text: string): number[] | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
@@ -76,7 +76,7 @@ function parseGroups(text: string): number[] | undefined {
   return [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
 
-/** Only the last group may be dotted, as two groups. */
+/** Only the end of the address may be dotted decimal. */
 function readGroups(half: string, { isLast }: { isLast: boolean }): number[] | undefined {
   if (half === '') return [];
   const groups: number[] = [];
@@ -95,7 +95,7 @@ function readGroups(half: string, { isLast }: { isLast: boolean }): number[] | u
   return groups;
 }
 
-/** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`. */
+/** RFC 5952: lower case, no leading zeros, `::` for the longest run of two or more zero groups, the first of equals. */
 function printGroups(groups: readonly number[]): Address {
   let [start, length] = [-1, 1];
   for (let from = 0; from < groups.length; from++) {

@@ -2,14 +2,14 @@
 import { type Address, addressBits, addressFromBits, familyOf, parseAddress } from './address.ts';
 import { FAMILY_TRAITS, type Family } from './family.ts';
 
-/** A CIDR block. `text` is canonical, with host bits cleared. */
+/** `text` is canonical and has no host bits. */
 export interface Prefix {
   readonly family: Family;
   readonly text: string;
   readonly length: number;
 }
 
-/** Reads `address/length`, as leniently as addresses are read; host bits are cleared; `undefined` when it is no prefix. */
+/** Reads `address/length` and clears the host bits; `undefined` for other text. */
 export function parsePrefix(text: string): Prefix | undefined {
   const [left = '', right = '', ...rest] = text.split('/');
   const address = parseAddress(left);
@@ -28,7 +28,7 @@ export function parsePrefixOrAddress(text: string): Prefix | undefined {
   return parsePrefix(text.includes('/') ? text : `${text}/${FAMILY_TRAITS[familyOf(text)].bits}`);
 }
 
-/** Whether the address lies in the block; false for an address of the other family. */
+/** Whether the prefix contains the address; false for an address of the other family. */
 export function contains(prefix: Prefix, address: Address): boolean {
   if (familyOf(address) !== prefix.family) return false;
   const { first, last } = bounds(prefix);
@@ -36,7 +36,7 @@ export function contains(prefix: Prefix, address: Address): boolean {
   return first <= bits && bits <= last;
 }
 
-/** The same addresses with blocks inside other blocks left out, in order: nft refuses overlapping intervals. */
+/** The prefixes in order, without those that another one contains: nft rejects overlapping intervals. */
 export function withoutOverlaps(prefixes: readonly Prefix[]): Prefix[] {
   const ranges = prefixes.map((prefix) => ({ prefix, ...bounds(prefix) }));
   ranges.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.prefix.length - b.prefix.length));
@@ -50,7 +50,7 @@ export function withoutOverlaps(prefixes: readonly Prefix[]): Prefix[] {
   return kept.map((entry) => entry.prefix);
 }
 
-/** The first and the last address of a block, as numbers. */
+/** The first and the last address, as numbers. */
 function bounds({ family, text, length }: Prefix): { first: bigint; last: bigint } {
   const first = addressBits(text.slice(0, text.indexOf('/')));
   return { first, last: first + (1n << BigInt(FAMILY_TRAITS[family].bits - length)) - 1n };

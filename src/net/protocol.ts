@@ -1,6 +1,6 @@
-// The transport protocols a Service can have.
+// The transport protocols of Services.
 
-/** nft's spelling; Kubernetes writes the same in capitals. */
+/** In lower case, as in nft; Kubernetes uses upper case. */
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 const BY_API_NAME: ReadonlyMap<string, Protocol> = new Map([
@@ -9,7 +9,7 @@ const BY_API_NAME: ReadonlyMap<string, Protocol> = new Map([
   ['SCTP', 'sctp'],
 ]);
 
-/** The protocol that the API calls `name`; `undefined` when there is no such protocol. */
+/** The protocol by its name in the Kubernetes API; `undefined` for other names. */
 export function parseProtocol(name: string): Protocol | undefined {
   return BY_API_NAME.get(name);
 }

@@ -34,7 +34,7 @@ export class DirectoryWatcher {
     this.#options = options;
   }
 
-  /** Watches the directory that the path leads to now. Rejects with the error of `stat` when there is none. */
+  /** Watches the directory that is at the path now. Rejects with the error of `stat` when there is none. */
   async ensureWatching(): Promise<void> {
     const { dev, ino } = await stat(this.#options.directory);
     const identity = `${dev}:${ino}`;

@@ -21,14 +21,14 @@ const POLL_MS = 10_000;
 /** Calls back when addresses may have changed, until the signal aborts. Never rejects: without the monitor it polls. */
 export async function watchHostAddresses(options: AddressWatchOptions): Promise<void> {
   const { onChange, log, pollMs = POLL_MS, ...monitor } = options;
-  const effect = `looking every ${pollMs / 1000} s`;
+  const effect = `polling every ${pollMs / 1000} s`;
   const timer = setInterval(onChange, pollMs);
   await monitorIp({
     ...monitor,
     objects: ['address'],
     onChange: () => onChange(),
     onFailure: (reason) =>
-      log.warn('cannot hear of changed addresses', { command: 'ip monitor address', reason, effect }),
+      log.warn('cannot monitor address changes', { command: 'ip monitor address', reason, effect }),
   });
   clearInterval(timer);
 }

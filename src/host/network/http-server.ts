@@ -18,7 +18,7 @@ export interface HttpResponse {
 export interface HttpServerOptions extends ListenAddress {
   /** Must not throw or reject. */
   readonly respond: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
-  /** More connections are closed at once: they would use up the file descriptors of the daemon. */
+  /** Further connections are closed: they would use up the file descriptors of the daemon. */
   readonly maxConnections: number;
   /** How long an idle connection stays open. */
   readonly keepAliveMs?: number;
@@ -46,21 +46,21 @@ export class HttpServer {
     this.#server.maxConnections = maxConnections;
   }
 
-  /** Where it listens; `undefined` while it does not. */
+  /** The port on which it listens; `undefined` while it does not. */
   get port(): number | undefined {
     const address = this.#server.address();
     return typeof address === 'object' ? address?.port : undefined;
   }
 
-  /** Resolves when it listens, or was closed meanwhile. Rejects with a `ListenError`, and can be retried then. */
+  /** Resolves when the server listens or is closed. Rejects with a `ListenError`; the call can then be repeated. */
   async open(): Promise<void> {
     await listen(this.#server, this.#options);
-    // From here on errors are those of single connections, such as one too many for the process.
+    // Later errors concern single connections, such as one beyond the limit of file descriptors.
     this.#server.on('error', () => {});
     if (this.#closed) this.#server.close();
   }
 
-  /** The port is free when this returns, and connections are cut. */
+  /** Closes all connections. The port is free when this returns. */
   close(): void {
     this.#closed = true;
     this.#server.close();

@@ -1,19 +1,19 @@
-// Letting a server listen, with a reason in words where it cannot.
+// Makes a server listen and explains why it cannot.
 import type { Server } from 'node:net';
 import { EnvironmentError } from '../../lib/operational-error.ts';
 import { type AddressPort, printAddressPort } from '../../net/address-port.ts';
 
 export interface ListenAddress extends AddressPort {
-  /** `::` takes connections of IPv4 as well, unless this is set. */
+  /** Without it, `::` accepts IPv4 connections too. */
   readonly ipv6Only: boolean;
 }
 
-/** It cannot listen. The message says where, and why. */
+/** The message contains the address and the reason. */
 export class ListenError extends EnvironmentError {
   override readonly name = 'ListenError';
 }
 
-/** Resolves when it listens, or was closed meanwhile. Rejects with {@link ListenError}; it can be tried again then. */
+/** Resolves when the server listens or is closed. Rejects with {@link ListenError}; the call can then be repeated. */
 export function listen(server: Server, { address, port, ipv6Only }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
@@ -31,7 +31,7 @@ export function listen(server: Server, { address, port, ipv6Only }: ListenAddres
         }),
       );
     };
-    // Closed meanwhile, it will never say that it listens.
+    // A server that is closed first never emits `listening`.
     server.once('error', fail).once('listening', done).once('close', done);
     server.listen({ host: address, port, ipv6Only });
   });

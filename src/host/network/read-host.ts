@@ -1,11 +1,11 @@
-// The addresses and routes of this host, as the kernel tells them.
+// Reads the addresses and routes of this host from the kernel.
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { type Address, addressFromBits, parseAddress } from '../../net/address.ts';
 import type { Host, HostRoute } from '../../net/host.ts';
 import { parsePrefix } from '../../net/prefix.ts';
 
-/** Asks the kernel of this network namespace. Routes are those of the main table. */
+/** Of this network namespace, and of the main routing table. */
 export async function readHost(): Promise<Host> {
   const entries = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const parsed = entries.map(({ address }) => parseAddress(address));
@@ -14,16 +14,16 @@ export async function readHost(): Promise<Host> {
   return { addresses, routes: [...parseRoutes(routes ?? ''), ...parseRoutes6(routes6 ?? '')] };
 }
 
-/** A kernel without IPv6 has no such file. */
+/** A kernel without IPv6 lacks `/proc/net/ipv6_route`. */
 async function readOrEmpty(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
 }
 
 const UP = 0x1;
-/** Routes that refuse: they lead nowhere. */
+/** Routes of type unreachable, prohibit or blackhole. */
 const REJECT = 0x200;
 
-/** Reads `/proc/net/route`: interface, destination, gateway, flags, ..., mask; numbers in the host's byte order. */
+/** Reads `/proc/net/route`: interface, destination, gateway, flags, ..., mask; in hexadecimal and the host's byte order. */
 export function parseRoutes(text: string): HostRoute[] {
   return text.split('\n').flatMap((line) => {
     const [name = '', destination = '', , flags = '', , , , mask = ''] = line.split('\t');
@@ -34,7 +34,7 @@ export function parseRoutes(text: string): HostRoute[] {
   });
 }
 
-/** Reads `/proc/net/ipv6_route`: destination, its length, ..., flags, interface; numbers in hexadecimal. */
+/** Reads `/proc/net/ipv6_route`: destination, prefix length, ..., flags, interface; in hexadecimal. */
 export function parseRoutes6(text: string): HostRoute[] {
   return text.split('\n').flatMap((line) => {
     const [destination = '', length = '', , , , , , , flags = '', name = ''] = line.trim().split(/ +/);

@@ -18,7 +18,7 @@ export interface RetryingHttpServerOptions extends HttpServerOptions {
 
 const RETRY_MS = 5_000;
 
-/** Listens from {@link open} to {@link close}; while it cannot, it tries again every five seconds. */
+/** Listens from {@link open} to {@link close}. After a failure it tries again every five seconds. */
 export class RetryingHttpServer {
   readonly #options: RetryingHttpServerOptions;
   readonly #server: HttpServer;
@@ -31,7 +31,7 @@ export class RetryingHttpServer {
     this.#failures = new LogOnce(options.log);
   }
 
-  /** Where it listens; `undefined` while it does not. */
+  /** The port on which it listens; `undefined` while it does not. */
   get port(): number | undefined {
     return this.#server.port;
   }

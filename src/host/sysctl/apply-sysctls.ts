@@ -1,25 +1,25 @@
-// Bringing kernel settings to the values that are wanted.
+// Sets sysctls to their desired values.
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { type ConntrackSettings, type DesiredSysctl, desiredConntrackSysctls, HASH_SIZE } from './conntrack-sysctls.ts';
 
-/** What became of one setting. */
+/** The result for one sysctl. */
 export interface SysctlOutcome {
   readonly path: string;
   readonly value: number;
-  /** `elsewhere`: it belongs to the whole machine, and this is a network namespace of its own. */
+  /** `host-wide`: only the initial network namespace can set it, and this is another one. */
   readonly state: 'unchanged' | 'changed' | 'host-wide' | 'failed';
-  /** The value before; `undefined` when it could not be read. */
+  /** The previous value; `undefined` if it could not be read. */
   readonly before: number | undefined;
-  /** Why it failed, and what to do; empty otherwise. */
+  /** Why it failed and what to do; empty otherwise. */
   readonly reason: string;
 }
 
-/** Files as the kernel has them; handed in so that tests own them. */
+/** Access to the files of sysctls, which tests replace. */
 export interface SysctlFiles {
   read(path: string): Promise<string>;
   write(path: string, text: string): Promise<void>;
-  /** Whether its mode lets anybody write: the kernel shows it read-only to network namespaces that do not own it. */
+  /** Whether the mode has a write bit: the file is read-only in network namespaces that do not own the sysctl. */
   isWritable(path: string): Promise<boolean>;
 }
 
@@ -30,8 +30,8 @@ export const systemSysctlFiles: SysctlFiles = {
 };
 
 /**
- * Reads each setting, and writes those that differ. Never throws: each failure is told with what to do about it. A process
- * that is not allowed to write is content when somebody else (an init container, say) has set the values before.
+ * Reads each sysctl and writes those that differ. Never throws: a failure is part of the result. A process without write
+ * permission succeeds if the values are already set, such as by an init container.
  */
 export async function applyConntrackSysctls(
   settings: ConntrackSettings,
@@ -60,7 +60,7 @@ async function applySysctl(desired: DesiredSysctl, files: SysctlFiles): Promise<
     return outcome('changed');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    // The number of buckets is one for the whole machine, and hidden behind a file that anybody sees.
+    // The number of buckets is host-wide, although its file is writable in every network namespace.
     if (path === HASH_SIZE && code === 'EOPNOTSUPP') return outcome('host-wide');
     return outcome('failed', describeFailure(code, desired));
   }
@@ -68,21 +68,19 @@ async function applySysctl(desired: DesiredSysctl, files: SysctlFiles): Promise<
 
 const ADVICE_BY_ERROR: Readonly<Record<string, string>> = {
   EROFS:
-    'the file system is read-only here, as it is in containers that are not privileged: run `nftlane run --init-only` in a privileged init container, or set it on the host',
-  EACCES:
-    'this process may not write it: it needs root and CAP_NET_ADMIN in the user namespace that the network namespace belongs to',
-  EPERM:
-    'this process may not write it: it needs root and CAP_NET_ADMIN in the user namespace that the network namespace belongs to',
-  ENOENT: 'the kernel does not have it: load the module nf_conntrack (modprobe nf_conntrack)',
-  EINVAL: 'the kernel does not take this value: look at the conntrack settings',
+    'the file system is read-only, as in unprivileged containers: run `nftlane run --init-only` in a privileged init container, or set it on the host',
+  EACCES: 'permission denied: it needs root and CAP_NET_ADMIN in the user namespace that owns the network namespace',
+  EPERM: 'permission denied: it needs root and CAP_NET_ADMIN in the user namespace that owns the network namespace',
+  ENOENT: 'it does not exist: load the module nf_conntrack (modprobe nf_conntrack)',
+  EINVAL: 'the kernel rejects this value: check the conntrack settings',
 };
 
 function describeFailure(code: string, { path, value }: DesiredSysctl): string {
-  const advice = ADVICE_BY_ERROR[code] ?? `the system says ${code}`;
+  const advice = ADVICE_BY_ERROR[code] ?? code;
   return `Cannot set ${sysctlName(path)} to ${value}: ${advice}`;
 }
 
-/** The name that sysctl has for it; a module's parameter keeps its path. */
+/** The name as in sysctl(8); a module parameter keeps its path. */
 export function sysctlName(path: string): string {
   return path.startsWith('/proc/sys/') ? path.slice('/proc/sys/'.length).replaceAll('/', '.') : path;
 }

@@ -25,30 +25,30 @@ export const DEFAULT_CONNTRACK: ConntrackSettings = {
   udpStreamTimeoutMs: 0,
 };
 
-/** kube-proxy does not go beyond this for the number of cores; `min` may. */
+/** kube-proxy's limit of the table size by cores; `min` may exceed it. */
 const MAX_ENTRIES_BY_CORES = 1_048_576;
 
-/** A kernel setting by its path, and the value that it is to have. */
+/** A sysctl and its desired value. */
 export interface DesiredSysctl {
   readonly path: string;
   readonly value: number;
-  /** A larger value is left as it is. */
+  /** A larger value is kept. */
   readonly atLeast?: boolean;
 }
 
 const NETFILTER = '/proc/sys/net/netfilter';
 
-/** Buckets of the table; of the initial network namespace only. */
+/** The number of hash buckets, which only the initial network namespace can set. */
 export const HASH_SIZE = '/sys/module/nf_conntrack/parameters/hashsize';
 
-/** The number of entries that the table shall have; `undefined` leaves it alone. */
+/** The desired size of the table, in entries; `undefined` to keep the current one. */
 export function conntrackTableSize({ maxPerCore, min }: ConntrackSettings, cores: number): number | undefined {
   if (maxPerCore <= 0) return undefined;
   const size = maxPerCore * cores;
   return size > MAX_ENTRIES_BY_CORES ? MAX_ENTRIES_BY_CORES : Math.max(size, min);
 }
 
-/** All settings in the order in which they are made. */
+/** All sysctls, in the order in which they are set. */
 export function desiredConntrackSysctls(settings: ConntrackSettings, cores: number): DesiredSysctl[] {
   const size = conntrackTableSize(settings, cores);
   const seconds = (name: string, ms: number): DesiredSysctl[] =>
@@ -58,7 +58,7 @@ export function desiredConntrackSysctls(settings: ConntrackSettings, cores: numb
       ? []
       : [
           { path: `${NETFILTER}/nf_conntrack_max`, value: size },
-          // Four entries to a bucket, as the kernel's own default has it.
+          // Four entries per bucket, the kernel's default.
           { path: HASH_SIZE, value: Math.floor(size / 4), atLeast: true },
         ]),
     ...seconds('nf_conntrack_tcp_timeout_established', settings.tcpEstablishedTimeoutMs),

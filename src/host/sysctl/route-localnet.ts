@@ -1,22 +1,23 @@
-// The kernel setting without which nothing from 127.0.0.1 reaches another host: route_localnet.
+// The sysctl route_localnet, which packets from 127.0.0.1 to other hosts need.
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Log } from '../log.ts';
 
+const SETTING = 'net.ipv4.conf.all.route_localnet';
 const ROUTE_LOCALNET = '/proc/sys/net/ipv4/conf/all/route_localnet';
 
-/** Whether it is on, whoever has switched it on. */
+/** Whether it is enabled, by nftlane or otherwise. */
 export async function isRouteLocalnetEnabled(path = ROUTE_LOCALNET): Promise<boolean> {
   const text = await readFile(path, 'utf8').catch(() => '');
   return text.trim() === '1';
 }
 
-/** Switches it on, and off again what it has switched on. */
+/** Enables it, and disables it again only if it was disabled before. */
 export class RouteLocalnet {
   readonly #log: Log;
   readonly #path: string;
   #setByUs = false;
   #isEnabled = false;
-  /** One after the other: what is switched on while it is being switched off would stay. */
+  /** Serializes the calls: an `enable` during a `disable` must not be lost. */
   #queue: Promise<void> = Promise.resolve();
 
   constructor(log: Log, path = ROUTE_LOCALNET) {
@@ -24,14 +25,14 @@ export class RouteLocalnet {
     this.#path = path;
   }
 
-  /** To be called once rules keep others away from loopback addresses. Says whether it is on now. Never rejects. */
+  /** Call it after the rules that protect loopback addresses are installed. Returns whether it is enabled now. Never rejects. */
   enable(): Promise<boolean> {
     const enabled = this.#queue.then(() => this.#enable());
     this.#queue = enabled.then(() => undefined);
     return enabled;
   }
 
-  /** To be called before these rules go. Never rejects. */
+  /** Call it before these rules are removed. Never rejects. */
   disable(): Promise<void> {
     this.#queue = this.#queue.then(() => this.#disable());
     return this.#queue;
@@ -44,12 +45,15 @@ export class RouteLocalnet {
       if ((await readFile(this.#path, 'utf8')).trim() === '1') return true;
       await writeFile(this.#path, '1');
       this.#setByUs = true;
-      this.#log.info('switched on net.ipv4.conf.all.route_localnet: node ports at 127.0.0.1 need it');
+      this.#log.info('route_localnet enabled', {
+        setting: SETTING,
+        value: 1,
+        reason: 'node ports at 127.0.0.1 need it',
+      });
       return true;
     } catch (error) {
-      const advice =
-        'sysctl -w net.ipv4.conf.all.route_localnet=1 on the host, or take localhost out of nodePortAddresses';
-      this.#log.warn('node ports at 127.0.0.1 reach endpoints of this host only', { reason: String(error), advice });
+      const hint = `run "sysctl -w ${SETTING}=1" on the host, or remove localhost from nodePortAddresses`;
+      this.#log.warn('node ports at 127.0.0.1 reach only endpoints of this host', { reason: String(error), hint });
       return false;
     }
   }
@@ -60,7 +64,7 @@ export class RouteLocalnet {
     if (this.#setByUs) await writeFile(this.#path, '0').catch(() => {});
     this.#setByUs = false;
     if (!(await isRouteLocalnetEnabled(this.#path))) return;
-    const advice = 'sysctl -w net.ipv4.conf.all.route_localnet=0, unless something else needs it';
-    this.#log.warn('loopback addresses of this host may be reached from its network', { advice });
+    const hint = `run "sysctl -w ${SETTING}=0" unless another program needs it`;
+    this.#log.warn('loopback addresses of this host may be reachable from its network', { setting: SETTING, hint });
   }
 }

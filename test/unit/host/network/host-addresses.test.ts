@@ -30,11 +30,11 @@ t.test('each line of the monitor is a change', async (t) => {
 
 t.test('a monitor that ends is started again, which is told once', async (t) => {
   const lines = await watch(t, 6, { command: ['sh', '-c', 'echo one; echo no right >&2; exit 1'] });
-  t.match(lines, [{ level: 'warn', message: 'cannot hear of changed addresses', details: { reason: 'no right' } }]);
+  t.match(lines, [{ level: 'warn', message: 'cannot monitor address changes', details: { reason: 'no right' } }]);
   t.equal(lines.length, 1);
 });
 
 t.test('without the program it looks now and then', async (t) => {
   const lines = await watch(t, 3, { command: ['/no/such/program'], pollMs: 10 });
-  t.match(lines, [{ message: 'cannot hear of changed addresses', details: { reason: /ENOENT/ } }]);
+  t.match(lines, [{ message: 'cannot monitor address changes', details: { reason: /ENOENT/ } }]);
 });

@@ -6,7 +6,7 @@ import { logSysctlOutcomes } from '../../../../src/host/sysctl/log-sysctl-outcom
 
 const NETFILTER = '/proc/sys/net/netfilter/nf_conntrack';
 
-t.test('the size of the table', async (t) => {
+t.test('conntrackTableSize() depends on the number of cores, within limits', async (t) => {
   const cases = [
     { maxPerCore: 32_768, min: 131_072, cores: 2, size: 131_072 },
     { maxPerCore: 32_768, min: 131_072, cores: 8, size: 262_144 },
@@ -20,7 +20,7 @@ t.test('the size of the table', async (t) => {
   }
 });
 
-/** Kernel files with these values; a write that fails has the code. */
+/** Files of sysctls with these values; writes fail with the code `fails`. */
 function kernel(values: Record<string, number>, { fails, readOnly }: { fails?: string; readOnly?: string } = {}) {
   const written: Record<string, string> = {};
   const files: SysctlFiles = {
@@ -48,7 +48,7 @@ const FRESH = {
   [`${NETFILTER}_udp_timeout_stream`]: 120,
 };
 
-t.test('defaults set what kube-proxy sets, and nothing else', async (t) => {
+t.test('applyConntrackSysctls() sets only what kube-proxy sets by default', async (t) => {
   const { files, written } = kernel(FRESH);
   const outcomes = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files, cores: 8 });
   t.strictSame(written, {
@@ -60,7 +60,7 @@ t.test('defaults set what kube-proxy sets, and nothing else', async (t) => {
   t.ok(outcomes.every(({ state }) => state === 'changed'));
 });
 
-t.test('everything can be set; seconds are whole ones', async (t) => {
+t.test('applyConntrackSysctls() sets every sysctl, in whole seconds', async (t) => {
   const { files, written } = kernel(FRESH);
   const settings = { maxPerCore: 0, tcpBeLiberal: true, udpTimeoutMs: 45_900, udpStreamTimeoutMs: 180_000 };
   const none = { tcpEstablishedTimeoutMs: 0, tcpCloseWaitTimeoutMs: 0 };
@@ -72,7 +72,7 @@ t.test('everything can be set; seconds are whole ones', async (t) => {
   });
 });
 
-t.test('what is right already is not written, and a larger hash table stays', async (t) => {
+t.test('applyConntrackSysctls() writes no value that is already set, and keeps a larger hash table', async (t) => {
   const right = { [`${NETFILTER}_max`]: 131_072, [HASH_SIZE]: 99_999 };
   const timeouts = { [`${NETFILTER}_tcp_timeout_established`]: 86_400, [`${NETFILTER}_tcp_timeout_close_wait`]: 3600 };
   const { files, written } = kernel({ ...right, ...timeouts }, { fails: 'EROFS' });
@@ -81,15 +81,15 @@ t.test('what is right already is not written, and a larger hash table stays', as
   t.ok(outcomes.every(({ state }) => state === 'unchanged'));
 });
 
-t.test('failures say what to do', async (t) => {
-  const told: string[] = [];
+t.test('applyConntrackSysctls() says how to fix a failure', async (t) => {
+  const messages: string[] = [];
   const log = {
     debug: () => {},
     error: () => {},
-    info: (m: string) => void told.push(m),
-    warn: (m: string) => void told.push(m),
+    info: (m: string) => void messages.push(m),
+    warn: (m: string) => void messages.push(m),
   };
-  const cases = { EROFS: /--init-only/, EPERM: /CAP_NET_ADMIN/, EINVAL: /does not take this value/, EIO: /says EIO/ };
+  const cases = { EROFS: /--init-only/, EPERM: /CAP_NET_ADMIN/, EINVAL: /rejects this value/, EIO: /262144: EIO$/ };
   for (const [fails, expected] of Object.entries(cases)) {
     const { files } = kernel(FRESH, { fails });
     const [first] = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files, cores: 8 });
@@ -99,10 +99,10 @@ t.test('failures say what to do', async (t) => {
   const outcomes = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files: kernel({}).files, cores: 8 });
   t.match(outcomes[0], { state: 'failed', before: undefined, reason: /modprobe nf_conntrack/ });
   logSysctlOutcomes(outcomes, log);
-  t.strictSame(new Set(told), new Set(['kernel setting not changed']));
+  t.strictSame(new Set(messages), new Set(['cannot set sysctl']));
 });
 
-t.test('what belongs to the whole machine is left alone in a network namespace', async (t) => {
+t.test('applyConntrackSysctls() does not change host-wide sysctls in a network namespace', async (t) => {
   const { files, written } = kernel(FRESH, { readOnly: `${NETFILTER}_max` });
   const [max] = await applyConntrackSysctls(DEFAULT_CONNTRACK, { files, cores: 8 });
   t.match(max, { state: 'host-wide', reason: '' });

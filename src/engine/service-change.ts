@@ -6,8 +6,11 @@ import { modelService, type ServicePortModel } from '../services/model/service-p
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Service } from '../services/objects/service.ts';
 
-/** Models that are kept until the commit: enough for usual changes, but not all Services of an initial sync. */
-const MAX_KEPT_MODELS = 1000;
+/**
+ * Models that are kept until the commit: enough for usual changes. Keeping 1000 raises the peak of an initial load of
+ * 10,000 Services from 310 to 330 MB.
+ */
+const MAX_KEPT_MODELS = 100;
 
 /** The last compilation of each Service since the last commit. */
 export class ServiceChanges {

@@ -6,17 +6,31 @@ const PER_FAMILY = ['ip_family'] as const;
 
 /** Registers them. A sync here is one for both families, so each of its samples counts for both. */
 export function kubeProxyMetrics(registry: Registry) {
+  const create = creators(registry);
+  return { ...syncMetrics(create), ...changeMetrics(create), ...otherMetrics(create) };
+}
+
+export type KubeProxyMetrics = ReturnType<typeof kubeProxyMetrics>;
+
+type Creators = ReturnType<typeof creators>;
+
+function creators(registry: Registry) {
   const registers = [registry];
-  const counter = (name: string, help: string) => new Counter({ name: `kubeproxy_${name}`, help, registers });
-  const familyCounter = (name: string, help: string) =>
-    new Counter({ name: `kubeproxy_${name}`, help, labelNames: PER_FAMILY, registers });
-  const gauge = (name: string, help: string) => new Gauge({ name: `kubeproxy_${name}`, help, registers });
-  const familyGauge = (name: string, help: string) =>
-    new Gauge({ name: `kubeproxy_${name}`, help, labelNames: PER_FAMILY, registers });
-  const histogram = (name: string, help: string, buckets = SYNC_SECONDS) =>
-    new Histogram({ name: `kubeproxy_${name}`, help, labelNames: PER_FAMILY, buckets, registers });
-  const responses = (name: string, help: string) =>
-    new Counter({ name: `kubeproxy_${name}`, help, labelNames: ['code'] as const, registers });
+  const options = (name: string, help: string) => ({ name: `kubeproxy_${name}`, help, registers });
+  return {
+    counter: (name: string, help: string) => new Counter(options(name, help)),
+    familyCounter: (name: string, help: string) => new Counter({ ...options(name, help), labelNames: PER_FAMILY }),
+    codeCounter: (name: string, help: string) => new Counter({ ...options(name, help), labelNames: ['code'] as const }),
+    gauge: (name: string, help: string) => new Gauge(options(name, help)),
+    familyGauge: (name: string, help: string) => new Gauge({ ...options(name, help), labelNames: PER_FAMILY }),
+    policyGauge: (name: string, help: string) =>
+      new Gauge({ ...options(name, help), labelNames: ['traffic_policy', 'ip_family'] as const }),
+    histogram: (name: string, help: string, buckets = SYNC_SECONDS) =>
+      new Histogram({ ...options(name, help), labelNames: PER_FAMILY, buckets }),
+  };
+}
+
+function syncMetrics({ familyCounter, familyGauge, histogram }: Creators) {
   return {
     syncSeconds: histogram('sync_proxy_rules_duration_seconds', 'Duration of each sync that had something to do'),
     fullSeconds: histogram('sync_full_proxy_rules_duration_seconds', 'Duration of syncs that listed the kernel first'),
@@ -31,6 +45,16 @@ export function kubeProxyMetrics(registry: Registry) {
       'From the change that an EndpointSlice names as its trigger to the kernel',
       PROGRAMMING_SECONDS,
     ),
+    syncFailures: familyCounter('sync_proxy_rules_nftables_sync_failures_total', 'Syncs that failed'),
+    cleanupFailures: familyCounter(
+      'sync_proxy_rules_nftables_cleanup_failures_total',
+      'Failures to remove chains that nothing leads to any more',
+    ),
+  };
+}
+
+function changeMetrics({ counter, gauge, policyGauge }: Creators) {
+  return {
     sliceChangesPending: gauge(
       'sync_proxy_rules_endpoint_changes_pending',
       'EndpointSlice events that no sync has taken up yet',
@@ -41,22 +65,18 @@ export function kubeProxyMetrics(registry: Registry) {
       'Services with a change that no sync has taken up yet',
     ),
     serviceChanges: counter('sync_proxy_rules_service_changes_total', 'Service events'),
-    noLocalEndpoints: new Gauge({
-      name: 'kubeproxy_sync_proxy_rules_no_local_endpoints_total',
-      help: 'Service ports with the Local policy that have endpoints, but none on this node',
-      labelNames: ['traffic_policy', 'ip_family'] as const,
-      registers,
-    }),
-    healthz: responses('proxy_healthz_total', 'Answers of /healthz by status code'),
-    livez: responses('proxy_livez_total', 'Answers of /livez by status code'),
-    syncFailures: familyCounter('sync_proxy_rules_nftables_sync_failures_total', 'Syncs that failed'),
-    cleanupFailures: familyCounter(
-      'sync_proxy_rules_nftables_cleanup_failures_total',
-      'Failures to remove chains that nothing leads to any more',
+    noLocalEndpoints: policyGauge(
+      'sync_proxy_rules_no_local_endpoints_total',
+      'Service ports with the Local policy that have endpoints, but none on this node',
     ),
+  };
+}
+
+function otherMetrics({ codeCounter, familyCounter, histogram }: Creators) {
+  return {
+    healthz: codeCounter('proxy_healthz_total', 'Answers of /healthz by status code'),
+    livez: codeCounter('proxy_livez_total', 'Answers of /livez by status code'),
     conntrackSeconds: histogram('conntrack_reconciler_sync_duration_seconds', 'Duration of conntrack clean-ups'),
     conntrackDeleted: familyCounter('conntrack_reconciler_deleted_entries_total', 'Stale conntrack entries removed'),
   };
 }
-
-export type KubeProxyMetrics = ReturnType<typeof kubeProxyMetrics>;

@@ -1,68 +1,58 @@
 // New connections by Service port and by endpoint, of the busiest of them.
 
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { printAddressPort } from '../../net/address-port.ts';
 import type { EndpointCount, PortCount } from './connection-counts.ts';
 import type { ConnectionReader } from './connection-reader.ts';
+import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
 const PORT_LABELS = ['namespace', 'service', 'port', 'ip_family'] as const;
 
 /** Registers them. At most `limit` series each; nothing is read, and there are none, when it is 0. */
 export function registerConnectionMetrics(registry: Registry, reader: ConnectionReader, limit: number): void {
-  const registers = [registry];
-  const ofPort = (name: string, help: string, value: (port: PortCount) => number) =>
-    new Counter({
+  const byPort = (name: string, help: string, value: (port: PortCount) => number) =>
+    counterOnScrape(registry, {
       name,
       help,
       labelNames: PORT_LABELS,
-      registers,
-      collect() {
-        this.reset();
-        for (const port of reader.counts.ports(limit)) this.inc(labelsOf(port), value(port));
-      },
+      samples: () => reader.counts.ports(limit).map((port) => ({ labels: labelsOf(port), value: value(port) })),
     });
-  ofPort(
+  byPort(
     'nftlane_service_connections_total',
     'New connections that were led to an endpoint of the Service port',
     ({ connections }) => connections,
   );
-  ofPort(
+  byPort(
     'nftlane_service_rejected_connections_total',
     'New connections that were turned away, for the Service port had no endpoint',
     ({ rejected }) => rejected,
   );
-  new Counter({
+  counterOnScrape(registry, {
     name: 'nftlane_endpoint_connections_total',
     help: 'New connections that were led to the endpoint',
-    labelNames: [...PORT_LABELS, 'endpoint'] as const,
-    registers,
-    collect() {
-      this.reset();
-      for (const count of reader.counts.endpoints(limit)) {
-        this.inc({ ...labelsOf(count), endpoint: printEndpoint(count) }, count.connections);
-      }
-    },
+    labelNames: [...PORT_LABELS, 'endpoint'],
+    samples: () =>
+      reader.counts.endpoints(limit).map((count) => ({
+        labels: { ...labelsOf(count), endpoint: printEndpoint(count) },
+        value: count.connections,
+      })),
   });
-  const gauge = (name: string, help: string, value: (last: { at: number; ms: number }) => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        if (reader.lastRead === undefined) this.remove();
-        else this.set(value(reader.lastRead));
-      },
-    });
-  gauge(
-    'nftlane_connections_read_timestamp_seconds',
-    'Unix time at which the counters of connections were last read',
-    ({ at }) => at / 1000,
-  );
-  gauge(
-    'nftlane_connections_read_duration_seconds',
-    'How long it took to read the counters of connections',
-    ({ ms }) => ms / 1000,
-  );
+  registerReadMetrics(registry, reader);
+}
+
+function registerReadMetrics(registry: Registry, reader: ConnectionReader): void {
+  gaugeOnScrape(registry, {
+    name: 'nftlane_connections_read_timestamp_seconds',
+    help: 'Unix time at which the counters of connections were last read',
+    labelNames: [],
+    samples: () => single(reader.lastRead && reader.lastRead.at / 1000),
+  });
+  gaugeOnScrape(registry, {
+    name: 'nftlane_connections_read_duration_seconds',
+    help: 'How long it took to read the counters of connections',
+    labelNames: [],
+    samples: () => single(reader.lastRead && reader.lastRead.ms / 1000),
+  });
 }
 
 function labelsOf({ name, label }: Pick<PortCount, 'name' | 'label'>) {

@@ -1,6 +1,7 @@
 // This process, and the nft that works for it, under the names that every Prometheus client uses.
 import { readdirSync, readFileSync } from 'node:fs';
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
 export interface ProcessInfo {
   readonly version: string;
@@ -10,29 +11,11 @@ export interface ProcessInfo {
 }
 
 /** Registers them. Read from /proc when they are asked for: nothing is measured in between. */
-export function registerProcessMetrics(registry: Registry, facts: ProcessInfo): void {
-  const registers = [registry];
+export function registerProcessMetrics(registry: Registry, info: ProcessInfo): void {
   const gauge = (name: string, help: string, value: () => number | undefined) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        const known = value();
-        if (known === undefined) this.remove();
-        else this.set(known);
-      },
-    });
+    gaugeOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
   const counter = (name: string, help: string, value: () => number) =>
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(value());
-      },
-    });
+    counterOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
   counter('process_cpu_seconds_total', 'CPU time of this process, without its children', () => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
@@ -49,19 +32,19 @@ export function registerProcessMetrics(registry: Registry, facts: ProcessInfo): 
     return performance.eventLoopUtilization().active / 1000;
   });
   gauge('nftlane_nft_resident_memory_bytes', 'Resident memory of the nft session, while there is one', () => {
-    const { pid } = facts.nftSession();
+    const { pid } = info.nftSession();
     return pid === undefined ? undefined : memoryOf(pid, 'VmRSS');
   });
-  counter('nftlane_nft_session_starts_total', 'nft sessions that were started', () => facts.nftSession().starts);
-  new Gauge({
+  counter('nftlane_nft_session_starts_total', 'nft sessions that were started', () => info.nftSession().starts);
+  registerBuildInfo(registry, info);
+}
+
+function registerBuildInfo(registry: Registry, { version, nftVersion }: ProcessInfo): void {
+  gaugeOnScrape(registry, {
     name: 'nftlane_build_info',
     help: 'Always 1; the versions are in its labels',
-    labelNames: ['version', 'nft_version', 'node_version'] as const,
-    registers,
-    collect() {
-      const { version, nftVersion } = facts;
-      this.set({ version, nft_version: nftVersion(), node_version: process.version }, 1);
-    },
+    labelNames: ['version', 'nft_version', 'node_version'],
+    samples: () => [{ labels: { version, nft_version: nftVersion(), node_version: process.version }, value: 1 }],
   });
 }
 

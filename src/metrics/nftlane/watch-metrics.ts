@@ -1,35 +1,21 @@
 // How the watches on the API server are, and the requests to it under the names that client-go gives them.
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { RequestObserver } from '../../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../../sources/api-server/reflector-state.ts';
 import { REQUEST_SECONDS } from '../kube-proxy/buckets.ts';
+import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
 /** Registers them. `states` is asked whenever the metrics are; it gives nothing where there is no API server. */
 export function registerWatchMetrics(registry: Registry, states: () => readonly ReflectorState[]): void {
-  const gauge = (name: string, help: string, value: (state: ReflectorState) => number | undefined) =>
-    new Gauge({
-      name: `nftlane_watch_${name}`,
-      help,
-      labelNames: ['kind'] as const,
-      registers: [registry],
-      collect() {
-        for (const state of states()) {
-          const known = value(state);
-          if (known !== undefined) this.set({ kind: state.kind }, known);
-        }
-      },
-    });
-  const counter = (name: string, help: string, value: (state: ReflectorState) => number) =>
-    new Counter({
-      name: `nftlane_watch_${name}`,
-      help,
-      labelNames: ['kind'] as const,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const state of states()) this.inc({ kind: state.kind }, value(state));
-      },
-    });
+  const options = (name: string, help: string, value: (state: ReflectorState) => number | undefined) => ({
+    name: `nftlane_watch_${name}`,
+    help,
+    labelNames: ['kind'] as const,
+    samples: () =>
+      states().flatMap((state) => single(value(state)).map((sample) => ({ ...sample, labels: { kind: state.kind } }))),
+  });
+  const gauge = (...args: Parameters<typeof options>) => gaugeOnScrape(registry, options(...args));
+  const counter = (...args: Parameters<typeof options>) => counterOnScrape(registry, options(...args));
   gauge('connected', '1 while the list of a kind is complete and its changes are watched', (state) => {
     return state.phase === 'watching' ? 1 : 0;
   });

@@ -232,11 +232,7 @@ t.test('Engine computes models again instead of keeping those of many Services',
   if (first?.state !== 'served' || last?.state !== 'served') throw new Error('All Services are served');
   t.equal(first.ports, first.ports);
   t.not(last.ports, last.ports);
-  t.match(
-    last.ports,
-    [{ name: 'a/s100', backends: [{ address: '10.1.0.1' }] }],
-    'from the objects that were compiled',
-  );
+  t.match(last.ports, [{ name: 'a/s100', backends: [{ address: '10.1.0.1' }] }], 'from the objects that were compiled');
 });
 
 t.test('Engine does nothing when a slice changes in nothing but its metadata', async (t) => {

@@ -60,12 +60,11 @@ export function compileService(
   for (const port of ports) {
     const add = elementAdder(elements, port, service.key);
     const owned = port.frontends.filter((frontend) => context.owns(frontendKey(frontend)));
-    for (const frontend of owned) compileFrontend(frontend, { service, port, add, compileContext: context });
-    addSourceRanges(owned, { service, port, add, compileContext: context });
+    const portContext = { service, port, add, compileContext: context };
+    for (const frontend of owned) compileFrontend(frontend, portContext);
+    addSourceRanges(owned, portContext);
     if (owned.length === 0) continue;
-    for (const backend of [...port.selection.cluster, ...port.selection.local]) {
-      if (backend.isLocal) addHairpin(hairpins, backend, port, service.key);
-    }
+    for (const hairpin of hairpinElements(port, service.key)) hairpins.set(hairpin.key, hairpin);
   }
   return [...elements, ...hairpins.values()];
 }
@@ -121,31 +120,34 @@ const BY_NODE_PORT: FrontendMaps = {
   affinityEntries: { external: 'nodeport', local: 'nodeport-local' },
 };
 
+interface FrontendContext extends PortContext {
+  readonly frontend: Frontend;
+  /** The {@link serviceMapKey} of the frontend. */
+  readonly key: string;
+  readonly maps: FrontendMaps;
+}
+
 function compileFrontend(frontend: Frontend, context: PortContext): void {
   const maps = frontend.address === undefined ? BY_NODE_PORT : BY_ADDRESS;
   const isExternalLocal = frontend.kind !== 'cluster-ip' && frontend.policy === 'Local';
-  if (isExternalLocal) compileExternalLocal(frontend, maps, context);
-  else compileSingleList(frontend, maps, context);
+  const compile = isExternalLocal ? compileExternalLocal : compileSingleList;
+  compile({ ...context, frontend, maps, key: serviceMapKey(frontend) });
 }
 
 /** A frontend with the same endpoints for all clients. */
-function compileSingleList(frontend: Frontend, maps: FrontendMaps, context: PortContext): void {
-  const { port, service, add } = context;
-  const key = serviceMapKey(frontend);
+function compileSingleList(context: FrontendContext): void {
+  const { frontend, key, maps, port, service, add } = context;
   const internal = frontend.kind === 'cluster-ip';
   const backends = internal && frontend.policy === 'Local' ? port.selection.local : port.selection.cluster;
-  const count = fillSlots(maps.slots, backends, frontend, context);
+  const count = fillSlots(maps.slots, backends, context);
   if (count === 0) {
     add(maps.noEndpoints, key, port.selection.hasAnyEndpoints ? 'drop' : 'goto reject-chain');
   } else if (service.affinitySeconds > 0) {
-    const entry = frontend.policy === 'Local' ? 'cluster-local' : 'cluster';
-    add(
-      maps.serviceMap,
-      key,
-      `goto ${affinityChainName(internal ? entry : maps.affinityEntries.external, affinityIdFor(context))}`,
-    );
+    const internalEntry = frontend.policy === 'Local' ? 'cluster-local' : 'cluster';
+    const entry = internal ? internalEntry : maps.affinityEntries.external;
+    add(maps.serviceMap, key, `goto ${affinityChainName(entry, affinityIdFor(context))}`);
     add(maps.shortCircuit, key, `goto ${balanceChainName(maps.classes.direct, choiceOf(service), count)}`);
-    addAffinityUpdates(frontend, backends, maps, context);
+    addAffinityUpdates(backends, context);
   } else {
     const className = internal ? 'cluster' : maps.classes.external;
     add(maps.serviceMap, key, `goto ${balanceChainName(className, choiceOf(service), count)}`);
@@ -156,36 +158,30 @@ function compileSingleList(frontend: Frontend, maps: FrontendMaps, context: Port
  * An external frontend with the Local policy: pods and processes of this node use all endpoints, other clients those of
  * this node. Weights of 0 can leave either list empty; clients without an endpoint are then dropped.
  */
-function compileExternalLocal(frontend: Frontend, maps: FrontendMaps, context: PortContext): void {
-  const { port, service, add } = context;
+function compileExternalLocal(context: FrontendContext): void {
+  const { key, maps, port, service, add } = context;
   const { cluster, local, hasAnyEndpoints } = port.selection;
-  const key = serviceMapKey(frontend);
   const choice = choiceOf(service);
-  const clusterCount = fillSlots(maps.slots, cluster, frontend, context);
-  const localCount = fillSlots(maps.localSlots, local, frontend, context);
+  const clusterCount = fillSlots(maps.slots, cluster, context);
+  const localCount = fillSlots(maps.localSlots, local, context);
   if (clusterCount > 0)
     add(maps.shortCircuit, key, `goto ${balanceChainName(maps.classes.direct, choice, clusterCount)}`);
   else if (localCount > 0) add(maps.shortCircuit, key, 'drop');
   if (localCount > 0)
     add(maps.localServiceMap, key, `goto ${balanceChainName(maps.classes.local, choice, localCount)}`);
-  if (localCount === 0) add(maps.noEndpoints, key, hasAnyEndpoints ? 'drop' : 'goto reject-chain');
+  else add(maps.noEndpoints, key, hasAnyEndpoints ? 'drop' : 'goto reject-chain');
   if (clusterCount + localCount === 0) return;
   if (service.affinitySeconds === 0) {
     add(maps.serviceMap, key, `goto ${maps.affinityEntries.local}`);
   } else {
     add(maps.serviceMap, key, `goto ${affinityChainName(maps.affinityEntries.local, affinityIdFor(context))}`);
-    addAffinityUpdates(frontend, [...new Set([...cluster, ...local])], maps, context);
+    addAffinityUpdates(new Set([...cluster, ...local]), context);
   }
 }
 
 /** Adds the slots of a frontend and returns their number. */
-function fillSlots(
-  object: SetOrMapName,
-  backends: readonly Backend[],
-  frontend: Frontend,
-  { service, add, compileContext }: PortContext,
-): number {
-  const key = serviceMapKey(frontend);
+function fillSlots(object: SetOrMapName, backends: readonly Backend[], context: FrontendContext): number {
+  const { service, frontend, key, add, compileContext } = context;
   const desired = desiredSlots(service, backends);
   const isPositional = service.balance === 'maglev';
   const previous = isPositional ? [] : compileContext.slots(SETS_AND_MAPS[frontend.family][object], key);
@@ -202,20 +198,16 @@ function affinityIdFor({ service, port }: PortContext): string {
 }
 
 /** Adds the elements by which a flow from this frontend to one of these endpoints is stored. */
-function addAffinityUpdates(
-  frontend: Frontend,
-  backends: readonly Backend[],
-  maps: FrontendMaps,
-  context: PortContext,
-): void {
-  const seconds = context.service.affinitySeconds;
-  const clusterAddresses = new Set(context.port.selection.cluster.map((backend) => backend.address));
-  for (const address of new Set(backends.map((backend) => backend.address))) {
-    const chain = (clusterAddresses.has(address) ? affinityUpdateName : affinityUpdateLocalName)(
-      seconds,
-      affinityIdFor(context),
+function addAffinityUpdates(backends: Iterable<Backend>, context: FrontendContext): void {
+  const { service, port, key, maps, add } = context;
+  const clusterAddresses = new Set(port.selection.cluster.map((backend) => backend.address));
+  for (const address of new Set(Array.from(backends, (backend) => backend.address))) {
+    const chainName = clusterAddresses.has(address) ? affinityUpdateName : affinityUpdateLocalName;
+    add(
+      maps.affinityUpdates,
+      concat(key, address),
+      `goto ${chainName(service.affinitySeconds, affinityIdFor(context))}`,
     );
-    context.add(maps.affinityUpdates, concat(serviceMapKey(frontend), address), `goto ${chain}`);
   }
 }
 
@@ -244,8 +236,11 @@ function withoutFullLength({ family, text, length }: Prefix): string {
 }
 
 /** An endpoint of this node that connects to itself must see another client address, or it replies to itself. */
-function addHairpin(hairpins: Map<string, Element>, backend: Backend, port: ServicePortModel, owner: string): void {
-  const object = SETS_AND_MAPS[port.family]['hairpin-connections'];
-  const key = concat(backend.address, backend.address, port.port.protocol, backend.port);
-  hairpins.set(`${port.family} ${key}`, { object, key, data: '', comment: comment(port.name), owner });
+function hairpinElements({ family, name, port: { protocol }, selection }: ServicePortModel, owner: string): Element[] {
+  const object = SETS_AND_MAPS[family]['hairpin-connections'];
+  const local = [...selection.cluster, ...selection.local].filter(({ isLocal }) => isLocal);
+  return local.map(({ address, port }) => {
+    const key = concat(address, address, protocol, port);
+    return { object, key, data: '', comment: comment(name), owner };
+  });
 }

@@ -1,24 +1,19 @@
 // Reports words and phrases of hack/words.txt in comments, messages, tests and documents.
-//   node hack/check-words.mjs [FILE|FOLDER]...     default: all files that are checked
+//   node hack/check-words.mjs [FILE|FOLDER]...     default: all files of the project, and unused exceptions
 // Exit status: 0 none found, 1 some found, 2 the list is invalid.
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 const LIST = new URL('words.txt', import.meta.url);
-const DEFAULT_PATHS = ['.ci', '.dockerignore', '.editorconfig', '.gitignore', 'bpf', 'docs', 'hack', 'manifests', 'src', 'test', '*.md', 'Dockerfile', 'Makefile'];
-const NOT_PROSE = /\.(json|nft|tar|bin|pem)$|^hack\/words\.txt$|^docs\/schema\//;
+/** Generated files, data, and the list itself. */
+const NOT_PROSE = /\.(json|nft|patch)$|^LICENSES?\b|^hack\/words\.txt$/;
 
-/** Between two words of a phrase: blanks, or a line break with what begins a line of a comment, a list or a table. */
+/** Between two words of a phrase: blanks, or a line break with the beginning of a comment, list or table line. */
 const GAP = String.raw`(?:[ \t]+|[ \t]*\n[ \t]*(?:(?:\/\/|\/?\*+|#+|[|>-])[ \t]*)?)`;
 
 function fail(message) {
   console.error(`words: ${message}`);
   process.exit(2);
-}
-
-function compile(pattern) {
-  const spaced = pattern.replaceAll(/\((\?<?[=!])?[^()]*\)| /g, (part) => part.replaceAll(' ', GAP));
-  return new RegExp(spaced, 'gi');
 }
 
 function readList() {
@@ -28,22 +23,24 @@ function readList() {
     if (line.trim() === '' || line.startsWith('#')) continue;
     const [left = '', right] = line.split(' -> ');
     if (right === undefined) fail(`Cannot read "hack/words.txt:${index + 1}": " -> " is missing`);
-    const exception = /^(except|allow (\S+))(?: (.*))?$/.exec(left);
-    if (exception) exceptions.push({ path: exception[2] ?? '', text: exception[3] });
-    else patterns.push({ regexp: compile(left), better: right });
+    const [, path, text] = /^allow (\S+) (.+)$/.exec(left) ?? [];
+    if (path === undefined) patterns.push({ regexp: new RegExp(left.replaceAll(' ', GAP), 'gi'), better: right });
+    else exceptions.push({ line, path, text, isUsed: false });
   }
   return { patterns, exceptions };
 }
 
 function appliesTo({ path }, file) {
-  return path === '' || path === file || (path.endsWith('/') && file.startsWith(path));
+  return path === '*' || path === file || (path.endsWith('/') && file.startsWith(path));
 }
 
-function isExcepted(exceptions, text, { start, end }) {
-  return exceptions.some(({ text: literal }) => {
-    if (literal === undefined) return true;
-    for (let at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + 1)) {
-      if (at <= start && end <= at + literal.length) return true;
+/** Whether a match is inside the literal text of an exception. */
+function isExcepted(exceptions, { text, start, end }) {
+  return exceptions.some((exception) => {
+    for (let at = text.indexOf(exception.text); at >= 0; at = text.indexOf(exception.text, at + 1)) {
+      if (at > start || end > at + exception.text.length) continue;
+      exception.isUsed = true;
+      return true;
     }
     return false;
   });
@@ -51,34 +48,38 @@ function isExcepted(exceptions, text, { start, end }) {
 
 function check(file, { patterns, exceptions }) {
   const text = readFileSync(file, 'utf8');
-  const ours = exceptions.filter((exception) => appliesTo(exception, file));
+  const own = exceptions.filter((exception) => appliesTo(exception, file));
   const found = [];
   for (const { regexp, better } of patterns) {
-    for (const match of text.matchAll(regexp)) {
-      const place = { start: match.index, end: match.index + match[0].length };
-      if (isExcepted(ours, text, place)) continue;
-      const line = text.slice(0, match.index).split('\n').length;
-      found.push({ line, word: match[0].replaceAll(/\s*\n[\s/*#|>-]*/g, ' '), better });
+    for (const { index: start, 0: match } of text.matchAll(regexp)) {
+      if (isExcepted(own, { text, start, end: start + match.length })) continue;
+      const line = text.slice(0, start).split('\n').length;
+      found.push({ line, word: match.replaceAll(/\s*\n[\s/*#|>-]*/g, ' '), better });
     }
   }
   return found.sort((a, b) => a.line - b.line);
 }
 
+function filesIn(paths) {
+  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...paths];
+  const listed = execFileSync('git', args, { encoding: 'utf8', maxBuffer: 2 ** 26 }).split('\n');
+  const isText = (file) => file !== '' && !NOT_PROSE.test(file) && existsSync(file);
+  return [...new Set([...listed.filter(isText), ...paths.filter((path) => /\.\w+$/.test(path) && existsSync(path))])];
+}
+
 const paths = process.argv.slice(2);
-const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...(paths.length > 0 ? paths : DEFAULT_PATHS)], { encoding: 'utf8', maxBuffer: 2 ** 26 });
-const files = tracked.split('\n').filter((file) => file !== '' && !NOT_PROSE.test(file));
 const list = readList();
 let count = 0;
-for (const file of files) {
-  let found;
-  try {
-    found = check(file, list);
-  } catch (error) {
-    if (error.code === 'ENOENT') continue;
-    throw error;
+for (const file of filesIn(paths)) {
+  for (const { line, word, better } of check(file, list)) {
+    console.log(`${file}:${line}: "${word}": better: ${better}`);
+    count++;
   }
-  for (const { line, word, better } of found) console.log(`${file}:${line}: "${word}": better: ${better}`);
-  count += found.length;
 }
-if (count > 0) console.error(`words: ${count} to replace; hack/words.txt has the better words and the exceptions`);
+for (const { line, isUsed } of paths.length > 0 ? [] : list.exceptions) {
+  if (isUsed) continue;
+  console.log(`hack/words.txt: exception is not used: ${line}`);
+  count++;
+}
+if (count > 0) console.error(`words: ${count} found; see hack/words.txt`);
 process.exit(count > 0 ? 1 : 0);

@@ -1,4 +1,4 @@
-// Tests that the table of behaviour is complete, names tests that there are, and that its page is current.
+// Tests that the table of behavior statements is complete, names existing tests, and that its page is current.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -22,14 +22,14 @@ function exists({ file, title }: TestName): boolean {
   return quoted.some((name) => /\.test\(\s*$/.test(text.slice(0, Math.max(0, text.indexOf(name)))));
 }
 
-t.test('exists() finds titles, and nothing else', async (t) => {
+t.test('exists() finds exact titles only', async (t) => {
   const file = 'test/unit/behaviour.test.ts';
-  t.ok(exists({ file, title: 'exists() finds titles, and nothing else' }));
-  t.notOk(exists({ file, title: 'exists() finds titles' }));
+  t.ok(exists({ file, title: 'exists() finds exact titles only' }));
+  t.notOk(exists({ file, title: 'exists() finds exact' }));
   t.notOk(exists({ file, title: 'use strict' }));
 });
 
-t.test('the table has as many statements as it has to, numbered without gaps', async (t) => {
+t.test('the table has the expected number of statements, numbered without gaps', async (t) => {
   for (const { name, count, statements } of SECTIONS) {
     const expected = Array.from({ length: count }, (_, index) => `${name}.${index + 1}`);
     t.strictSame(
@@ -39,25 +39,25 @@ t.test('the table has as many statements as it has to, numbered without gaps', a
   }
 });
 
-t.test('every statement is one sentence, and has a test or says why not', async (t) => {
+t.test('every statement is one sentence, and has a test or a reason for having none', async (t) => {
   for (const { id, text, tests = [], untested, improvements = [] } of SECTIONS.flatMap(
     ({ statements }) => statements,
   )) {
     t.match(text, /^[A-Z`].*[^.]\.$/, id);
     t.notMatch(text, /[^.]\. [A-Z]/, `${id} is one sentence`);
-    t.ok(tests.length + improvements.length > 0 || (untested ?? '').length > 20, `${id} has a test, or says why not`);
+    t.ok(tests.length + improvements.length > 0 || (untested ?? '').length > 20, `${id} has a test or a reason`);
     for (const test of [...tests, ...improvements.map((each) => each.test)])
-      t.ok(exists(test), `${id} names a test that there is: ${test.file}: ${test.title}`);
+      t.ok(exists(test), `${id} names an existing test: ${test.file}: ${test.title}`);
   }
 });
 
-t.test('every improvement has a test of its own', async (t) => {
+t.test('every improvement has its own test', async (t) => {
   const users = new Map<string, string[]>();
   for (const { id, improvements = [] } of SECTIONS.flatMap(({ statements }) => statements))
     for (const { test } of improvements)
       users.set(`${test.file}: ${test.title}`, [...(users.get(`${test.file}: ${test.title}`) ?? []), id]);
   t.ok(users.size >= 25, `${users.size} improvements`);
-  for (const [test, ids] of users) t.equal(ids.length, 1, `${test} shows ${ids.join(', ')} alone`);
+  for (const [test, ids] of users) t.equal(ids.length, 1, `${test} is the test of ${ids.join(', ')} only`);
 });
 
 t.test('the page is current', async (t) => {

@@ -1,4 +1,4 @@
-// The door: arguments in, exit status out. The only place that handles signals and ends the process.
+// The entry point: runs the command line. The only file that handles signals and ends the process.
 import { EXIT } from './cli/output/exit-status.ts';
 import { runCli } from './cli/program.ts';
 import { limitYoungGeneration } from './host/process/memory.ts';
@@ -6,7 +6,7 @@ import { limitYoungGeneration } from './host/process/memory.ts';
 limitYoungGeneration();
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-// A reader that has seen enough, such as `head`, is no failure.
+// A reader that closes the pipe early, such as `head`, is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure),
 );

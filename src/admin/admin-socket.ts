@@ -1,4 +1,4 @@
-// The socket through which inspection commands ask the daemon: one for each network namespace.
+// The admin socket of the daemon, which inspection commands use: one per network namespace.
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { mkdir, rm, unlink } from 'node:fs/promises';
@@ -7,18 +7,18 @@ import { dirname, join } from 'node:path';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import type { DaemonState } from './daemon-state.ts';
 
-/** The path of the socket that belongs to the network namespace of this process: a ruleset belongs to one, too. */
+/** The path of the socket for the network namespace of this process, because a ruleset belongs to a network namespace. */
 export function adminSocketPath(runDir: string): string {
   const namespace = readlinkSync('/proc/self/ns/net').replaceAll(/\D/g, '');
   return join(runDir, `netns-${namespace}.sock`);
 }
 
-/** Nobody answers at the socket, or what answers is no nftlane daemon. */
+/** The socket does not answer, its answer is not that of an nftlane daemon, or another daemon uses it. */
 export class AdminSocketError extends EnvironmentError {
   override readonly name = 'AdminSocketError';
 }
 
-/** Serves the state at `path`, which only root may open. Throws {@link AdminSocketError} when another daemon is there. */
+/** Serves the state at `path`, which only root can open. Throws an {@link AdminSocketError} if another daemon serves it. */
 export async function serveState(path: string, state: () => DaemonState): Promise<{ close(): Promise<void> }> {
   const other = await fetchState(path).catch(() => undefined);
   if (other !== undefined) {
@@ -40,7 +40,7 @@ export async function serveState(path: string, state: () => DaemonState): Promis
   };
 }
 
-/** The socket gets its mode from the umask: a later chmod would leave it open for a moment. */
+/** Sets the mode of the socket by the umask: before a later chmod the socket would be open for a moment. */
 async function listen(server: Server, path: string): Promise<void> {
   const before = process.umask(0o177);
   try {
@@ -51,12 +51,12 @@ async function listen(server: Server, path: string): Promise<void> {
   }
 }
 
-/** What the daemon at `path` knows. */
+/** The state of the daemon at `path`. Rejects with an {@link AdminSocketError}. */
 export function fetchState(path: string): Promise<DaemonState> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) =>
-      reject(new AdminSocketError(`Cannot ask the daemon at "${path}": ${cause.message}`, { cause }));
-    const asking = request({ socketPath: path, path: '/state', timeout: 10_000 }, (response) => {
+      reject(new AdminSocketError(`Cannot read daemon state from "${path}": ${cause.message}`, { cause }));
+    const query = request({ socketPath: path, path: '/state', timeout: 10_000 }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', fail);
@@ -68,8 +68,8 @@ export function fetchState(path: string): Promise<DaemonState> {
         }
       });
     });
-    asking.on('timeout', () => asking.destroy(new Error('no answer within 10 s')));
-    asking.on('error', fail);
-    asking.end();
+    query.on('timeout', () => query.destroy(new Error('no answer within 10 s')));
+    query.on('error', fail);
+    query.end();
   });
 }

@@ -1,4 +1,4 @@
-// What a running daemon knows, as it hands it to the inspection commands.
+// The state of a running daemon that inspection commands read.
 
 import { Engine } from '../engine/engine.ts';
 import type { Refusal } from '../engine/refusal.ts';
@@ -12,13 +12,13 @@ import type { Service } from '../services/objects/service.ts';
 import type { ServiceCidr } from '../services/objects/service-cidr.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 
-/** Everything that the ruleset depends on, plain enough for JSON. */
+/** Everything that the ruleset depends on, as plain JSON values. */
 export interface DaemonState {
   readonly version: string;
   readonly pid: number;
-  /** Where objects come from, in words. */
+  /** The source of objects, for messages. */
   readonly source: string;
-  /** All objects have been seen once. */
+  /** All objects have been listed once. */
   readonly ready: boolean;
   readonly options: NodeOptions;
   readonly hostAddresses: readonly Address[];
@@ -30,11 +30,11 @@ export interface DaemonState {
   };
   readonly issues: readonly ValidationIssue[];
   readonly refusals: readonly Refusal[];
-  /** What the fast path tells of itself. */
+  /** Absent in the state of older daemons. */
   readonly fastPath?: FastPathStatus;
 }
 
-/** The part of a state that an engine knows. */
+/** The part of the state that an engine holds. */
 export function engineState(
   engine: Engine,
 ): Pick<DaemonState, 'ready' | 'options' | 'hostAddresses' | 'objects' | 'issues' | 'refusals'> {
@@ -54,7 +54,7 @@ export function engineState(
   };
 }
 
-/** A fresh engine with the objects of a state. Nothing is compiled yet; refusals hold once it is. */
+/** A new engine with the objects of a state, not yet compiled. Apply refusals after compiling. */
 export function engineFromState(state: Pick<DaemonState, 'options' | 'hostAddresses' | 'objects'>): Engine {
   const engine = new Engine(state.options);
   engine.setHostAddresses(state.hostAddresses);

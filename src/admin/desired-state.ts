@@ -1,4 +1,4 @@
-// Where inspection commands get the wanted state from: the running daemon, or manifests.
+// The desired state for inspection commands, from the running daemon or from manifests.
 
 import { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
@@ -16,22 +16,22 @@ import { AdminSocketError, adminSocketPath, fetchState } from './admin-socket.ts
 import { type DaemonState, engineFromState } from './daemon-state.ts';
 
 export interface DesiredStateSource {
-  /** Manifests to compare with; without them the daemon of this network namespace is asked. */
+  /** Manifests; `undefined` selects the daemon of this network namespace. */
   readonly file: string | undefined;
   readonly runDir: string;
-  /** How this node proxies, where manifests are given: the daemon knows for itself. */
+  /** Proxy options for manifests; the daemon has its own. */
   readonly proxy: () => ProxyOptions;
 }
 
-/** A source's engine, compiled so that it keeps the slots of the kernel, and what could not be used on the way. */
+/** An engine, compiled to keep the slots of the kernel, and the issues of its objects. */
 export interface DesiredState {
   readonly engine: Engine;
   readonly issues: readonly ValidationIssue[];
-  /** What the daemon tells of its fast path. */
+  /** Only from a daemon. */
   readonly fastPath?: FastPathStatus;
 }
 
-/** Asks the source, and compiles its objects against what the kernel holds. */
+/** Loads the objects of the source and compiles them against the contents of the kernel. */
 export async function loadDesiredState(source: DesiredStateSource, listing: KernelListing): Promise<DesiredState> {
   return source.file === undefined
     ? fromDaemon(source.runDir, listing)
@@ -40,7 +40,8 @@ export async function loadDesiredState(source: DesiredStateSource, listing: Kern
 
 async function fromDaemon(runDir: string, listing: KernelListing): Promise<DesiredState> {
   const state = await fetchDaemonState(runDir);
-  if (!state.ready) throw new EnvironmentError('Cannot tell yet: the daemon is still waiting for its objects');
+  if (!state.ready)
+    throw new EnvironmentError('Cannot read desired state: the daemon is still waiting for its objects');
   const engine = engineFromState(state);
   engine.adopt(listing);
   engine.compile();
@@ -49,7 +50,10 @@ async function fromDaemon(runDir: string, listing: KernelListing): Promise<Desir
   return { engine, issues, ...(fastPath === undefined ? {} : { fastPath }) };
 }
 
-/** What the daemon of this network namespace knows; `orManifests`: the command could do without. Throws {@link EnvironmentError} when there is none. */
+/**
+ * The state of the daemon of this network namespace. `orManifests`: the error suggests manifests instead. Throws an
+ * {@link EnvironmentError} if no daemon answers.
+ */
 export async function fetchDaemonState(
   runDir: string,
   { orManifests: suggestManifests = true } = {},
@@ -58,23 +62,23 @@ export async function fetchDaemonState(
     return await fetchState(adminSocketPath(runDir));
   } catch (error) {
     if (!(error instanceof AdminSocketError)) throw error;
-    const alternative = suggestManifests ? ' With -f FILE|DIR manifests are taken instead' : '';
+    const alternative = suggestManifests ? ' Use -f FILE|DIR to read manifests instead' : '';
     const hint = `is nftlane running in this network namespace?${alternative}`;
     throw new EnvironmentError(`${error.message} (${hint})`, { cause: error });
   }
 }
 
-/** Whether the fast path is on depends on this machine: what the kernel has for it counts as wanted. */
+/** Whether the fast path is in use depends on the machine: its chain counts as desired if it is in the kernel. */
 async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<DesiredState> {
   const families: Family[] | undefined = (await ipv6UnavailableReason()) === undefined ? undefined : ['ip'];
-  const resetsEnded = listing.chains.some(({ name }) => name === RESET_CONNECTIONS_CHECK);
-  const { engine, issues } = await loadEngine(file, { ...proxy, families, resetsConnections: resetsEnded });
+  const resetsConnections = listing.chains.some(({ name }) => name === RESET_CONNECTIONS_CHECK);
+  const { engine, issues } = await loadEngine(file, { ...proxy, families, resetsConnections });
   engine.adopt(listing);
   engine.compile();
   return { engine, issues };
 }
 
-/** An engine with the objects of manifests, not compiled yet. Throws {@link OperationalError} of kind `input` when a file cannot be read. */
+/** An engine with the objects of manifests, not yet compiled. Throws an {@link OperationalError} of kind `input` if a file cannot be read. */
 export async function loadEngine(file: string, options: NodeOptions): Promise<DesiredState> {
   const manifests = await loadManifests(file);
   if (manifests.errors.length > 0) {
@@ -86,7 +90,7 @@ export async function loadEngine(file: string, options: NodeOptions): Promise<De
   return { engine, issues: [...manifests.issues, ...engine.store.issues()] };
 }
 
-/** Says on standard error what could not be used. */
+/** Prints issues to standard error. */
 export function printWarnings(issues: readonly ValidationIssue[]): void {
   for (const issue of issues) process.stderr.write(`warning: ${formatIssue(issue)}\n`);
 }

@@ -1,13 +1,13 @@
-// The command line: assembles the commands and turns what they end with into an exit status.
+// The command line: assembles the commands and maps their outcome to an exit status.
 import { Command, CommanderError } from 'commander';
 import { errorMessage } from '../lib/error-message.ts';
 import { VERSION } from '../lib/version.ts';
-import { normaliseArguments } from './flags/config-flags.ts';
+import { normalizeArguments } from './flags/config-flags.ts';
 import { EXIT, type ExitStatus, exitStatusOf } from './output/exit-status.ts';
 
-/** What a command may use besides its flags. */
+/** What a command receives besides its flags. */
 interface CommandContext {
-  /** Asks a daemon to stop. */
+  /** Stops a running daemon. */
   readonly signal: AbortSignal;
   /** Sets the exit status of a command that succeeds. */
   readonly setStatus: (status: ExitStatus) => void;
@@ -15,7 +15,7 @@ interface CommandContext {
 
 type AddCommand = (program: Command, context: CommandContext) => void;
 
-/** The commands in the order of the help. Only the command that is called is loaded: loading all of them takes longer. */
+/** The commands in the order of the help text. Only the requested command is loaded, to keep start-up short. */
 const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   run: async () => (await import('./commands/run.ts')).addRun,
   render: async () => (await import('./commands/render.ts')).addRender,
@@ -28,10 +28,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
 };
 
 const EXIT_HELP = `
-Exit status: 0 done; 1 the answer is no (diff found a difference, doctor a problem); 2 wrong command line;
-3 this machine cannot run it (nft, privileges, another daemon); 4 input that cannot be read; 5 anything else.`;
+Exit status: 0 success; 1 diff found a difference or doctor a problem; 2 invalid command line; 3 unsuitable
+environment (nft, privileges, another daemon); 4 unreadable input; 5 any other failure.`;
 
-/** Runs the command that `args` name and resolves with the exit status. `signal` asks a daemon to stop. */
+/** Runs the command named by `args` and resolves with the exit status. `signal` stops a running daemon. */
 export async function runCli(args: readonly string[], signal: AbortSignal): Promise<ExitStatus> {
   let status: ExitStatus = EXIT.ok;
   const setStatus = (result: ExitStatus): void => {
@@ -39,14 +39,14 @@ export async function runCli(args: readonly string[], signal: AbortSignal): Prom
   };
   try {
     const program = await buildProgram(args[0], { signal, setStatus });
-    await program.parseAsync(normaliseArguments(args), { from: 'user' });
+    await program.parseAsync(normalizeArguments(args), { from: 'user' });
     return status;
   } catch (error) {
     return reportError(error);
   }
 }
 
-/** Without a known command all of them are added, for the help and for suggestions. */
+/** Adds all commands unless `command` is known: the help text and suggestions list them all. */
 async function buildProgram(command: string | undefined, context: CommandContext): Promise<Command> {
   const program = new Command('nftlane')
     .description('Service proxy for Linux nodes: Kubernetes Services as elements of a few nftables maps')
@@ -61,7 +61,7 @@ async function buildProgram(command: string | undefined, context: CommandContext
   return program;
 }
 
-/** Commander has printed its own errors already. */
+/** Commander has already printed its own errors. */
 function reportError(error: unknown): ExitStatus {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   process.stderr.write(`nftlane: ${errorMessage(error)}\n`);

@@ -1,14 +1,14 @@
-// What a changed configuration changes: nothing, what can be applied at work, or what takes a new start.
+// Compares settings and determines whether a change needs a restart.
 import type { Settings } from './settings.ts';
 
 export interface SettingsChange {
-  /** Fields that are another than before, with their paths. */
+  /** Paths of the changed fields. */
   readonly fields: readonly string[];
-  /** `none`: only fields without effect. */
+  /** `none`: only fields without effect changed; `apply`: all changes can be applied at run time. */
   readonly action: 'none' | 'apply' | 'restart';
 }
 
-/** Compares settings. How this node proxies and how much it says can be changed at work; a name, or a server, cannot. */
+/** Proxy options and the log level can change at run time; the node name, servers and other settings cannot. */
 export function compareSettings(before: Settings, after: Settings): SettingsChange {
   const documents = [before.documents, after.documents].map(({ kubeProxy, nftlane }) => ({
     [kubeProxy.kind]: kubeProxy,
@@ -29,10 +29,10 @@ function reloadableSettings({ proxy, nftlane }: Settings): unknown {
 
 function restartSettings({ proxy, kubeProxy, nftlane, manifests }: Settings): unknown {
   const { bindAddress: _, ...rest } = kubeProxy;
-  return { name: proxy.nodeName, rest, own: { ...nftlane, log: nftlane.log.format }, manifests };
+  return { name: proxy.nodeName, rest, nftlane: { ...nftlane, log: nftlane.log.format }, manifests };
 }
 
-/** Settings are plain values. */
+/** Deep equality of plain values. */
 function isEqual(a: unknown, b: unknown): boolean {
   return differingPaths(a, b, '').length === 0;
 }

@@ -1,4 +1,4 @@
-// A configuration as a whole: file, flags on top of it, defaults below it, and everything that is wrong with it.
+// Combines configuration file, flags and defaults, and validates the result.
 
 import { familyOf } from '../net/address.ts';
 import { readDocuments } from './read-documents.ts';
@@ -22,33 +22,33 @@ import {
 } from './schema/nftlane-schema.ts';
 import { validateKubeProxy } from './schema/validate-kube-proxy.ts';
 
-/** A field that a flag sets. */
+/** A field set by a flag. */
 export interface FlagValue {
-  /** As it was typed: `--cluster-cidr`. */
+  /** With dashes: `--cluster-cidr`. */
   readonly flag: string;
   readonly kind: typeof KUBE_PROXY_KIND | typeof NFTLANE_KIND;
-  /** The field, from the top of its document. */
+  /** Path of the field in its document. */
   readonly path: readonly string[];
   readonly value: unknown;
 }
 
-/** Both documents, complete and checked. */
+/** Both documents, complete and validated. */
 export interface Configuration {
   readonly kubeProxy: KubeProxyConfiguration;
   readonly nftlane: NftlaneConfiguration;
-  /** What the operator should know: unknown fields, keys that are there twice, gates and fields without effect. */
+  /** Unknown fields, duplicate keys and feature gates without effect. */
   readonly warnings: readonly ConfigurationProblem[];
-  /** Flags that went before what the file says. */
+  /** Flags that override a field of the file. */
   readonly overridingFlags: readonly string[];
 }
 
 export interface ConfigurationInput {
-  /** The text of the file, where there is one, and its path for messages. */
+  /** Text and path of the configuration file, if any. */
   readonly file?: { readonly path: string; readonly text: string } | undefined;
   readonly flags: readonly FlagValue[];
 }
 
-/** Joins file, flags and defaults. Throws {@link ConfigurationError} with everything that is wrong. */
+/** Combines file, flags and defaults. Throws a {@link ConfigurationError} that lists all problems. */
 export function readConfiguration({ file, flags }: ConfigurationInput): Configuration {
   const documents = file === undefined ? NO_DOCUMENTS : readDocuments(file.text);
   const kubeProxy = applyFlags(documents.kubeProxy ?? EMPTY_DOCUMENTS[KUBE_PROXY_KIND], flags, KUBE_PROXY_KIND);
@@ -60,7 +60,7 @@ export function readConfiguration({ file, flags }: ConfigurationInput): Configur
     nftlane: withNftlaneDefaults(decodedNftlane.value),
   };
   const invalid = [...decodedKubeProxy.invalid, ...decodedNftlane.invalid];
-  // A field of the wrong type has its default from here on, about which nobody needs to hear.
+  // An invalid field has been replaced by its default, which must not be reported again.
   const semanticProblems = validateKubeProxy(complete.kubeProxy).filter(
     ({ path }) => !invalid.some((other) => other.path === path),
   );
@@ -84,7 +84,7 @@ const EMPTY_DOCUMENTS = {
 
 type Json = Record<string, unknown>;
 
-/** A document with what flags say, and the flags that replaced something else. */
+/** A document with the fields set by flags, and the flags that override a different value. */
 function applyFlags(document: object, flags: readonly FlagValue[], kind: FlagValue['kind']) {
   const copy = structuredClone(document) as Json;
   const overridden: string[] = [];
@@ -95,7 +95,7 @@ function applyFlags(document: object, flags: readonly FlagValue[], kind: FlagVal
   return { document: copy, overridden };
 }
 
-/** Sets a field, and gives what it was before. */
+/** Sets a field and returns its previous value. */
 function setField(document: Json, path: readonly string[], value: unknown): unknown {
   let parent = document;
   for (const key of path.slice(0, -1)) {
@@ -110,7 +110,7 @@ function setField(document: Json, path: readonly string[], value: unknown): unkn
   return previous ?? undefined;
 }
 
-/** A zero that a flag says is meant, unlike one in a file. */
+/** Unlike a zero in the file, a zero from a flag is kept. */
 function withKubeProxyDefaults(file: KubeProxyDocument, flags: readonly FlagValue[]): KubeProxyConfiguration {
   const filled = fillDefaults(KUBE_PROXY_SCHEMA, file, { zeroIsAbsent: true });
   const zeros = flags.filter(
@@ -121,7 +121,7 @@ function withKubeProxyDefaults(file: KubeProxyDocument, flags: readonly FlagValu
   return withServerAddresses(complete, file);
 }
 
-/** The family of `bindAddress` decides where servers listen that were given no address. */
+/** The family of `bindAddress` selects the default address of the servers. */
 function withServerAddresses(complete: KubeProxyConfiguration, file: KubeProxyDocument): KubeProxyConfiguration {
   if (familyOf(complete.bindAddress) === 'ip') return complete;
   return {
@@ -136,7 +136,7 @@ function withNftlaneDefaults(file: NftlaneDocument): NftlaneConfiguration {
   return { ...EMPTY_DOCUMENTS[NFTLANE_KIND], ...filled } as unknown as NftlaneConfiguration;
 }
 
-/** A problem with what a flag said is told by the name of the flag. */
+/** Replaces the path of a field that a flag set with the name of the flag. */
 function attributeToFlags(
   problems: readonly ConfigurationProblem[],
   flags: readonly FlagValue[],

@@ -1,4 +1,4 @@
-// The text of a configuration file into its documents, at most one of each kind.
+// Parses a configuration file into its documents, at most one of each kind.
 import { type Document, parseAllDocuments } from 'yaml';
 import { asObject } from '../services/objects/read.ts';
 import type { ConfigurationProblem } from './schema/configuration-error.ts';
@@ -6,13 +6,13 @@ import { formatValue } from './schema/decode.ts';
 import { KUBE_PROXY_API_VERSION, KUBE_PROXY_KIND } from './schema/kube-proxy-schema.ts';
 import { NFTLANE_API_VERSION, NFTLANE_KIND } from './schema/nftlane-schema.ts';
 
-/** Documents as they were given. */
+/** The parsed documents, not yet validated. */
 export interface ConfigurationDocuments {
   readonly kubeProxy: object | undefined;
   readonly nftlane: object | undefined;
-  /** What strict decoding complains of: keys that are there twice, of which the last is taken. */
+  /** Duplicate keys, of which the last one applies. */
   readonly warnings: readonly ConfigurationProblem[];
-  /** What makes the file unusable. */
+  /** Errors that make the file unusable. */
   readonly problems: readonly ConfigurationProblem[];
 }
 
@@ -21,7 +21,7 @@ const KINDS = [
   { kind: NFTLANE_KIND, apiVersion: NFTLANE_API_VERSION, name: 'nftlane' },
 ] as const;
 
-/** Reads YAML or JSON. Empty documents are passed over, but there must be one that is not. */
+/** Parses YAML or JSON. Empty documents are ignored; at least one document must not be empty. */
 export function readDocuments(text: string): ConfigurationDocuments {
   const warnings: ConfigurationProblem[] = [];
   const problems: ConfigurationProblem[] = [];
@@ -36,30 +36,30 @@ export function readDocuments(text: string): ConfigurationDocuments {
     if (value === null || value === undefined) continue;
     const entry = documentKind(value);
     if (typeof entry === 'string') problems.push({ path: '', reason: entry });
-    else if (found[entry.name] !== undefined) problems.push({ path: entry.kind, reason: 'is there twice' });
+    else if (found[entry.name] !== undefined) problems.push({ path: entry.kind, reason: 'duplicate document' });
     else found[entry.name] = value;
   }
   const isEmpty = Object.keys(found).length === 0 && problems.length === 0;
-  if (isEmpty) problems.push({ path: '', reason: 'there is no configuration in it' });
+  if (isEmpty) problems.push({ path: '', reason: 'no configuration document' });
   return { kubeProxy: found.kubeProxy, nftlane: found.nftlane, warnings, problems };
 }
 
 function documentKind(value: unknown): (typeof KINDS)[number] | string {
   const { apiVersion, kind } = asObject(value);
   const known = KINDS.find((entry) => entry.kind === kind);
-  const wanted = KINDS.map((entry) => `${entry.kind} (${entry.apiVersion})`).join(' or ');
-  if (kind === undefined) return `it has no kind, which must be ${wanted}`;
-  if (known === undefined) return `kind ${formatValue(kind)} is not known; it must be ${wanted}`;
+  const expected = KINDS.map((entry) => `${entry.kind} (${entry.apiVersion})`).join(' or ');
+  if (kind === undefined) return `missing kind; must be ${expected}`;
+  if (known === undefined) return `unknown kind ${formatValue(kind)}; must be ${expected}`;
   if (known.apiVersion !== apiVersion)
-    return `apiVersion ${formatValue(apiVersion)} of ${known.kind} must be ${known.apiVersion}`;
+    return `unknown apiVersion ${formatValue(apiVersion)} of ${known.kind}; must be ${known.apiVersion}`;
   return known;
 }
 
 function duplicateKeyWarning({ message }: { message: string }): ConfigurationProblem {
-  return { path: '', reason: `${firstLine(message)}; the last one is taken` };
+  return { path: '', reason: `${firstLine(message)}; the last one applies` };
 }
 
-/** Without the piece of the file that the parser draws below. */
+/** Without the source excerpt that the parser appends. */
 function firstLine(message: string): string {
   return (message.split('\n')[0] ?? '').replace(/:$/, '');
 }

@@ -1,4 +1,4 @@
-// A configuration in the words of those who work by it.
+// Converts a configuration to the settings of the daemon.
 
 import { parseAddress } from '../net/address.ts';
 import { type AddressPort, parseAddressPort } from '../net/address-port.ts';
@@ -14,19 +14,19 @@ import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
 import type { KubeProxyConfig, NftlaneConfig, Settings } from './settings.ts';
 
 export interface ResolveOptions {
-  /** The name of the host, which is the name of the Node unless somebody says otherwise. */
+  /** The host name, the default of the node name. */
   readonly hostname: string;
   readonly configFile?: string | undefined;
-  /** URL of the API server, in place of the kubeconfig's. */
+  /** URL of the API server; overrides the kubeconfig. */
   readonly master?: string | undefined;
 }
 
 const HEALTHZ_PORT = 10256;
 const METRICS_PORT = 10249;
-/** From this verbosity on kube-proxy tells what only its authors want to know. */
+/** kube-proxy logs debug information from this verbosity on. */
 const DEBUG_VERBOSITY = 4;
 
-/** The settings of a daemon. Throws {@link ConfigurationError} when the node has no name, or objects two sources. */
+/** The settings of the daemon. Throws a {@link ConfigurationError} if the node has no name. */
 export function resolveSettings(configuration: Configuration, options: ResolveOptions): Settings {
   const { kubeProxy, nftlane } = configuration;
   const manifests = nftlane.manifests === '' ? undefined : nftlane.manifests;
@@ -40,7 +40,7 @@ export function resolveSettings(configuration: Configuration, options: ResolveOp
   };
 }
 
-/** How this node proxies. Throws {@link ConfigurationError} when it has no name. */
+/** The proxy options. Throws a {@link ConfigurationError} if the node has no name. */
 export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostname: string): ProxyOptions {
   const section = kubeProxy.mode === 'nftables' ? kubeProxy.nftables : kubeProxy.iptables;
   const bindAddress = specificAddress(kubeProxy.bindAddress);
@@ -56,7 +56,7 @@ export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostn
   };
 }
 
-/** Blanks around it are dropped; only blanks are no name. */
+/** The name without surrounding spaces; a blank name is an error. */
 function nodeName(override: string, hostname: string): string {
   const name = (override === '' ? hostname : override).trim().toLowerCase();
   if (name !== '') return name;
@@ -139,7 +139,7 @@ function resolveNftlane(nftlane: NftlaneConfiguration, { logging }: KubeProxyCon
   };
 }
 
-/** The schema has let only durations through. */
+/** The schema has already validated durations. */
 function durationMs(duration: string): number {
   return parseDuration(duration) ?? 0;
 }

@@ -1,4 +1,4 @@
-// What the daemon is told: the one value that is made of flags, configuration file and defaults.
+// The settings of the daemon, combined from flags, configuration file and defaults.
 
 import type { LogFormat, LogLevel } from '../host/log-level.ts';
 import type { ConntrackSettings } from '../host/sysctl/conntrack-sysctls.ts';
@@ -9,88 +9,88 @@ import type { Configuration } from './configuration.ts';
 import type { KubeProxyConfiguration } from './schema/kube-proxy-schema.ts';
 import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
 
-/** Everything that `run` needs to know before it starts. Files, flags and defaults are joined, and all of it is checked. */
+/** All settings of `run`, validated. */
 export interface Settings {
-  /** How this node proxies: what the engine takes. */
+  /** The options of the engine. */
   readonly proxy: ProxyOptions;
-  /** What kube-proxy has too. */
+  /** Settings of KubeProxyConfiguration. */
   readonly kubeProxy: KubeProxyConfig;
-  /** What only nftlane has. */
+  /** Settings of NftlaneConfiguration. */
   readonly nftlane: NftlaneConfig;
-  /** A directory of manifests; without it objects come from an API server. */
+  /** Directory of manifests; `undefined` if objects come from an API server. */
   readonly manifests: string | undefined;
-  /** The configuration file, which is watched; absent where there are flags only. */
+  /** Path of the configuration file, which is watched; `undefined` without one. */
   readonly configFile: string | undefined;
-  /** What all of this was made of, in the shape of the file and with defaults filled in. */
+  /** The documents that the settings were resolved from, with defaults. */
   readonly documents: { readonly kubeProxy: KubeProxyConfiguration; readonly nftlane: NftlaneConfiguration };
 }
 
-/** Settings, and the configuration that they were made of, with its warnings. */
+/** Settings and the configuration that they were resolved from. */
 export interface LoadedSettings {
   readonly settings: Settings;
   readonly configuration: Configuration;
 }
 
 /**
- * KubeProxyConfiguration as nftlane reads it, defaults filled in. Durations are in milliseconds. Fields that have no effect
- * here (those of other modes, of Windows) are not in it.
+ * The fields of KubeProxyConfiguration that nftlane uses, with defaults. Durations are in milliseconds. Fields without
+ * effect (of other modes, of Windows) are left out.
  */
 export interface KubeProxyConfig {
-  /** The gates that were given, by name. */
+  /** Explicitly set gates by name. */
   readonly featureGates: Readonly<Record<string, boolean>>;
   readonly clientConnection: ClientConnection;
-  /** `undefined` for 0.0.0.0 and ::, which say nothing. Otherwise it stands for the node's own address of its family. */
+  /** Overrides the node's address of its family; `undefined` for 0.0.0.0 and `::`. */
   readonly bindAddress: Address | undefined;
-  /** Where a server listens; `undefined` where it is switched off. */
+  /** Address of the server; `undefined` if it is disabled. */
   readonly healthzBindAddress: AddressPort | undefined;
   readonly metricsBindAddress: AddressPort | undefined;
-  /** A server that cannot listen ends the process, instead of trying again. */
+  /** Exit if a server cannot listen, instead of retrying. */
   readonly bindAddressHardFail: boolean;
   readonly enableProfiling: boolean;
   /** -1000 to 1000. */
   readonly oomScoreAdj: number;
   readonly conntrack: ConntrackSettings;
   readonly configSyncPeriodMs: number;
-  /** The least time between two syncs, and how long to wait after one that failed. */
   readonly minSyncPeriodMs: number;
+  /** Half the time after which a pending change makes the health checks fail. */
   readonly syncPeriodMs: number;
 }
 
 export interface ClientConnection {
-  /** `undefined` for the service account of this pod. */
+  /** `undefined` selects the service account of this pod. */
   readonly kubeconfig: string | undefined;
   /** URL of the API server, in place of the kubeconfig's. */
   readonly master: string | undefined;
 }
 
-/** NftlaneConfiguration, defaults filled in, without what is in {@link ProxyOptions} and elsewhere in {@link Settings}. */
+/** NftlaneConfiguration with defaults, without the fields in {@link ProxyOptions} and elsewhere in {@link Settings}. */
 export interface NftlaneConfig {
-  /** Whether kube-proxy's rules are removed when ours are complete. */
+  /** Whether the rules of kube-proxy are removed once ours are complete. */
   readonly takeOver: 'auto' | 'no';
   readonly fastPath: FastPathConfig;
   readonly metrics: MetricsConfig;
-  /** The programs: a name that is looked for in PATH, or a path. */
+  /** Programs: a path, or a name in PATH. */
   readonly nft: string;
   readonly conntrack: string;
-  /** Where the socket for inspection is. */
+  /** Directory of the admin socket. */
   readonly runDir: string;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
 export interface FastPathConfig {
-  /** `auto` uses it where the kernel can; `required` does not start without it. */
+  /** `auto` uses it if the machine supports it; `required` fails to start otherwise. */
   readonly mode: 'off' | 'auto' | 'required';
-  /** Names of the interfaces that traffic from outside comes in by; empty: those with a default route. */
+  /** Names of the interfaces that receive external traffic; empty: those with a default route. */
   readonly uplinks: readonly string[];
-  /** Where everything is pinned. */
+  /** Directory of a BPF file system where everything is pinned. */
   readonly directory: string;
-  /** The program that loads it: a name that is looked for beside this program and in PATH, or a path. */
+  /** Loader program: a path, or a name that is searched for beside this program and in PATH. */
   readonly program: string;
-  /** How many flows of each family it has room for. */
+  /** Maximum number of flows per family. */
   readonly maxFlows: number;
 }
 
 export interface MetricsConfig {
-  /** Of how many Service ports, the busiest first, new connections are counted, and of as many endpoints. 0: of none. */
+  /** Number of Service ports, busiest first, and of endpoints whose new connections are counted. */
   readonly connections: number;
 }

@@ -1,4 +1,4 @@
-// Addresses of interfaces that come and go: they matter where node ports are taken at the addresses inside a block.
+// Passes changed host addresses to the engine if nodePortAddresses has CIDR blocks.
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
 import { hostAddresses, watchHostAddresses } from '../host/network/host-addresses.ts';
@@ -8,20 +8,20 @@ import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 
 export interface AddressWatcherOptions {
   readonly engine: Engine;
-  /** Asks for a sync. */
+  /** Requests a sync. */
   readonly requestSync: () => void;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
 export interface AddressWatcher {
-  /** Whether addresses matter may be another matter now. */
+  /** Starts or stops watching after the options of the engine changed. */
   optionsChanged(): void;
-  /** Resolves when nothing runs any more, after the signal. */
+  /** Resolves when the watch has ended after the signal. */
   stopped(): Promise<void>;
 }
 
-/** Hands the addresses to the engine as they change, as long as its options have blocks, and until the signal aborts. */
+/** Watches addresses while the options of the engine have CIDR blocks, until the signal aborts. */
 export function startAddressWatcher({ engine, requestSync, log, signal }: AddressWatcherOptions): AddressWatcher {
   let watchController = new AbortController();
   let watchDone = Promise.resolve();

@@ -23,7 +23,7 @@ import { createFastPath, type FastPathRunner } from './fast-path-runner.ts';
 import { servedFamilies } from './served-families.ts';
 import { Telemetry } from './telemetry.ts';
 
-/** What most parts are built from. */
+/** Parts that most others depend on. */
 interface Core {
   readonly log: AdjustableLog;
   readonly nftClient: NftClient;
@@ -49,7 +49,7 @@ export interface Daemon extends Core, ObservingParts, Disposable {
   readonly nodeWaiter: NodeWaiter;
 }
 
-/** Rejects with an `EnvironmentError` when this machine lacks the address families of the configuration. */
+/** Rejects with an `EnvironmentError` if this machine lacks the address families of the configuration. */
 export async function buildDaemon(settings: Settings, log: AdjustableLog): Promise<Daemon> {
   const core = await buildCore(settings, log);
   const parts = buildObservingParts(settings, core);
@@ -110,10 +110,10 @@ function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): Obse
   };
 }
 
-/** Everything that observes syncs. */
+/** All observers of syncs. */
 function observersOf({ engine, log, telemetry, live }: Core, parts: ObservingParts): readonly SyncObserver[] {
   const { cleaner, health, takeOver, fastPath, routeLocalnet } = parts;
-  const takesLocalhostNodePorts = () => hasLocalhostNodePorts(live.settings) && engine.node.localhostNodePorts;
+  const acceptsLocalhostNodePorts = () => hasLocalhostNodePorts(live.settings) && engine.node.localhostNodePorts;
   return [
     new SyncLogger({ log, services: () => engine.store.services.size }),
     new NodeLogger({ engine, log }),
@@ -122,12 +122,12 @@ function observersOf({ engine, log, telemetry, live }: Core, parts: ObservingPar
     takeOver,
     fastPath,
     { committed: ({ isInitial }) => void (isInitial && releaseMemory()) },
-    { committed: () => void (takesLocalhostNodePorts() && routeLocalnet.enable()) },
+    { committed: () => void (acceptsLocalhostNodePorts() && routeLocalnet.enable()) },
     telemetry.observer,
   ];
 }
 
-/** Whether node ports are taken at 127.0.0.1, which needs the sysctl route_localnet. */
+/** Whether node ports are accepted at 127.0.0.1, which requires the sysctl route_localnet. */
 export function hasLocalhostNodePorts({ proxy }: Settings): boolean {
   return proxy.nodePortAddresses.includes('localhost');
 }

@@ -1,4 +1,4 @@
-// The daemon: objects from a source, transactions to the kernel, until it is told to stop.
+// Runs the daemon: applies objects from a source to the kernel until it is stopped.
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import type { AdjustableLog } from '../host/log.ts';
 import { type AddressWatcher, startAddressWatcher } from './address-watcher.ts';
@@ -8,14 +8,14 @@ import { engineOptions, type StartedDaemon, startDaemon } from './start-daemon.t
 
 export interface DaemonOptions {
   readonly settings: Settings;
-  /** Reads file and flags again. */
+  /** Reads the configuration file and the flags again. */
   readonly reload: () => LoadedSettings;
   readonly log: AdjustableLog;
 }
 
 /**
- * Runs until the signal aborts, or the configuration changes in a way that takes a new start. The data plane stays as it
- * is: forwarding does not need the daemon.
+ * Runs until the signal aborts or a configuration change requires a restart. The ruleset stays in the kernel: forwarding
+ * does not need the daemon.
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
   const { settings, log } = options;
@@ -36,14 +36,14 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     daemon.nftClient.close();
     await started.socket?.close();
   }
-  log.info('stopped', { note: 'the data plane keeps working' });
+  log.info('stopped', { effect: 'the kernel keeps forwarding' });
 }
 
 function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal): AddressWatcher {
   return startAddressWatcher({ engine, requestSync: () => controller.request(), log, signal });
 }
 
-/** The tasks end when the signal aborts. */
+/** Starts all tasks. They end when the signal aborts. */
 function runTasks(daemon: Daemon, { source, nftVersion }: StartedDaemon, signal: AbortSignal): Promise<void>[] {
   const { live, controller, cleaner, takeOver, fastPath, telemetry, nodeWaiter } = daemon;
   const tasks = [source, controller, cleaner, takeOver, fastPath].map((part) => part.run(signal));
@@ -51,11 +51,11 @@ function runTasks(daemon: Daemon, { source, nftVersion }: StartedDaemon, signal:
   return [...tasks, telemetry.run(nftVersion, signal)];
 }
 
-/** Applies what can change while the daemon runs. */
+/** Applies the settings that can change at run time. */
 async function applySettings(next: Settings, daemon: Daemon, addressWatcher: AddressWatcher): Promise<void> {
   const { live, log, engine, controller, routeLocalnet } = daemon;
   log.setLevel(next.nftlane.log.level);
-  // First, so that no sync enables the sysctl again before the rules that protect it are gone.
+  // First, so that no sync enables route_localnet again before the rules that protect it are removed.
   live.settings = next;
   if (!hasLocalhostNodePorts(next)) await routeLocalnet.disable();
   engine.setOptions(engineOptions(daemon, next));

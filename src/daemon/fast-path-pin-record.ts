@@ -1,8 +1,8 @@
-// A file beside the daemon's socket which says that the fast path is at work, for whoever comes later and cannot see its pins.
+// A file beside the admin socket that records the pin directory of the fast path, for later processes that cannot see it.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 
-/** Notes where it is pinned. A directory that cannot be written is no reason to do without the fast path. */
+/** Records the pin directory. Failures are ignored: the fast path works without the record. */
 export async function writePinRecord(runDir: string, directory: string): Promise<void> {
   await mkdir(runDir, { recursive: true, mode: 0o755 })
     .then(() => writeFile(pinRecordPath(runDir), `${directory}\n`, { mode: 0o600 }))
@@ -14,14 +14,14 @@ export async function removePinRecord(runDir: string): Promise<void> {
 }
 
 /**
- * What to tell where the fast path is to be removed and nothing is pinned in `directory`: `undefined` unless a note says that
- * it was at work, for then it still is.
+ * Why the fast path may still be active although nothing is pinned in `directory`; `undefined` without a record. A
+ * record means that its programs are still attached.
  */
 export async function unreachablePins(runDir: string, directory: string): Promise<string | undefined> {
   const path = pinRecordPath(runDir);
   const recorded = await readFile(path, 'utf8').catch(() => undefined);
   if (recorded === undefined) return undefined;
-  return `a daemon has pinned it at "${recorded.trim()}" as that daemon saw it, and nothing is at "${directory}" here: its programs may still lead traffic; remove them with "nftlane cleanup --fast-path-dir DIRECTORY" where the node's BPF file system is mounted, as root (if the machine was started anew since, delete "${path}")`;
+  return `another daemon pinned it at "${recorded.trim()}" in its own mount namespace, and "${directory}" is empty here: its programs may still forward traffic; remove them with "nftlane cleanup --fast-path-dir DIRECTORY", as root, where the BPF file system of the node is mounted (if the machine has been rebooted since, delete "${path}")`;
 }
 
 function pinRecordPath(runDir: string): string {

@@ -1,4 +1,4 @@
-// The fast path as part of the daemon: at work, or being put away after it was switched off.
+// Runs the fast path as part of the daemon, or removes it if it is disabled.
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,21 +15,20 @@ import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
 import { removePinRecord, unreachablePins, writePinRecord } from './fast-path-pin-record.ts';
 
-/** What the daemon wants of it. */
 export interface FastPathRunner {
-  /** Throws a `FastPathUnusable` where it is required and cannot be. */
+  /** Rejects with a `FastPathUnusable` if the fast path is required but unusable. */
   open(): Promise<void>;
-  /** After {@link open}: whether there are, or will be, flows that it has taken. */
+  /** After {@link open}: whether the fast path takes flows. */
   readonly isUsable: boolean;
   committed(commit: Pick<Commit, 'services'>): void;
   run(signal: AbortSignal): Promise<void>;
   status(): FastPathStatus;
 }
 
-/** In milliseconds: how long flows may end by themselves after the fast path was switched off. */
+/** Milliseconds that flows may take to end by themselves after the fast path is disabled. */
 const DRAIN_MS = 3000;
 
-/** What the settings ask for. */
+/** A runner for the mode in the settings. */
 export function createFastPath(
   nftlane: NftlaneConfig,
   parts: { readonly engine: Engine; readonly hostAddresses: () => readonly Address[]; readonly log: Log },
@@ -42,7 +41,7 @@ export function createFastPath(
     if (!signal.aborted) await once(signal, 'abort');
   };
   if (mode === 'off') {
-    const view = (): FastPathStatus => inactiveStatus('off', 'it is switched off');
+    const view = (): FastPathStatus => inactiveStatus('off', 'it is disabled');
     return { open: async () => {}, isUsable: false, committed: () => {}, status: view, run: runTeardown };
   }
   const settings = { mode, uplinks, directory, program, maxFlows, nft: nftlane.nft };
@@ -54,7 +53,7 @@ export function createFastPath(
     },
     committed: (commit) => fastPath.committed(commit),
     status: () => fastPath.status(),
-    // What was at work here before must not go on with what it knew then.
+    // Programs of a previous daemon must not keep forwarding with outdated maps.
     run: async (signal) => {
       if (!fastPath.isUsable) return runTeardown(signal);
       await writePinRecord(nftlane.runDir, directory);
@@ -63,25 +62,25 @@ export function createFastPath(
   };
 }
 
-/** A name without a path is looked for beside this program, before PATH. */
+/** The path of the loader: a name without a slash is searched for beside this program before PATH. */
 export function loaderPath(program: string): string {
   if (program.includes('/')) return program;
   const beside = ['./', './bpf/'].map((folder) => fileURLToPath(new URL(`${folder}${program}`, import.meta.url)));
   return beside.find((path) => existsSync(path)) ?? program;
 }
 
-/** A daemon before this one may have had it on. */
+/** Removes the fast path of a previous daemon. */
 async function teardownAndLog({ runDir, ...parts }: Parameters<typeof teardown>[0] & { runDir: string }, log: Log) {
   try {
     const result = await teardown(parts);
     if (result !== undefined) {
       await removePinRecord(runDir);
-      log.info('the fast path was put away', { ...result });
+      log.info('fast path removed', { ...result });
     } else if (!parts.signal?.aborted) {
       const reason = await unreachablePins(runDir, parts.directory);
-      if (reason !== undefined) log.error('the fast path cannot be put away', { reason });
+      if (reason !== undefined) log.error('cannot remove fast path', { reason });
     }
   } catch (error) {
-    log.warn('the fast path cannot be put away', { reason: errorMessage(error) });
+    log.warn('cannot remove fast path', { reason: errorMessage(error) });
   }
 }

@@ -1,5 +1,4 @@
-// `run --init-only`: kernel settings, and the fast path's programs, in an init container that may do more than the daemon.
-
+// `run --init-only`: applies kernel settings and loads the fast path programs, in a privileged init container.
 import type { Settings } from '../config/settings.ts';
 import { declareTables } from '../engine/transaction.ts';
 import { prepare } from '../fastpath/loader/prepare.ts';
@@ -15,7 +14,7 @@ import { staticChains } from '../nftables/compile/static-chains.ts';
 import { writeChain } from '../nftables/syntax/operation.ts';
 import { loaderPath } from './fast-path-runner.ts';
 
-/** Sets them. Throws {@link EnvironmentError} when one could not be set: this is what it was called for. */
+/** Unlike the daemon, rejects with an {@link EnvironmentError} if a kernel setting cannot be applied. */
 export async function initOnly({ kubeProxy, nftlane, proxy }: Settings, log: Log): Promise<void> {
   const outcomes = await applyConntrackSysctls(kubeProxy.conntrack);
   logSysctlOutcomes(outcomes, log);
@@ -28,20 +27,20 @@ export async function initOnly({ kubeProxy, nftlane, proxy }: Settings, log: Log
   if (problems.length > 0) throw new EnvironmentError(problems.join('\n'));
 }
 
-/** The daemon decides whether it can do without. */
+/** A failure is only logged: the daemon decides whether it needs the fast path. */
 async function prepareFastPath({ fastPath, conntrack }: Settings['nftlane'], log: Log): Promise<void> {
   const { directory, maxFlows } = fastPath;
   try {
     const { udp } = await prepare({ program: loaderPath(fastPath.program), directory, conntrack, maxFlows });
-    log.info('the fast path is prepared', { directory, udp });
+    log.info('fast path prepared', { path: directory, udp });
   } catch (error) {
-    log.warn('the fast path cannot be prepared', { reason: errorMessage(error) });
+    log.warn('cannot prepare fast path', { reason: errorMessage(error) });
   }
 }
 
 /**
- * Until the daemon is there nothing else keeps the network away from loopback addresses once they are routed. The daemon
- * finds this chain in its table, and takes it over.
+ * Protects loopback addresses from the network, which can reach them once route_localnet is set, until the daemon runs.
+ * The daemon takes over this chain in its table.
  */
 async function writeLoopbackFirewall(nft: string, proxy: ProxyOptions): Promise<void> {
   const nftClient = new NftClient({ command: nft });

@@ -1,4 +1,4 @@
-// The Event of a daemon that ends because a server of its own cannot listen: nobody else would say why at the Node.
+// The Event of a daemon that exits because its health or metrics server cannot listen.
 
 import { eventRefOf } from '../events/event-object.ts';
 import { ApiEventWriter } from '../events/event-writer.ts';
@@ -8,16 +8,16 @@ import { MetricsListenError } from '../metrics/server/debug-server.ts';
 import type { ApiClient } from '../sources/api-server/client/api-client.ts';
 
 export interface ListenFailureOptions {
-  /** Opens the way to the API server. */
+  /** Connects to the API server. */
   readonly connect: () => Promise<Pick<ApiClient, 'request' | 'close'>>;
   readonly nodeName: string;
   readonly log: Log;
 }
 
-/** The end must not wait for an API server that does not answer. */
+/** The exit must not wait for an unresponsive API server. */
 const EVENT_TIMEOUT_MS = 5_000;
 
-/** Writes the Event, with kube-proxy's reasons, if the error is of that kind. Never rejects. */
+/** Writes an Event with kube-proxy's reason if `error` is a {@link ListenError}. Never rejects. */
 export async function writeListenFailureEvent(
   error: unknown,
   { connect, nodeName, log }: ListenFailureOptions,
@@ -44,6 +44,6 @@ export async function writeListenFailureEvent(
     await written.finally(() => client.close());
   } catch (writeError) {
     const reason = writeError instanceof Error ? writeError.message : String(writeError);
-    log.warn('the end of this daemon cannot be told as an Event', { reason });
+    log.warn('cannot write Event about the failed server', { reason });
   }
 }

@@ -21,7 +21,7 @@ export interface ObjectSourceOptions {
   readonly telemetry: Telemetry;
 }
 
-/** Opens the source that the settings name. Rejects with a `ClusterConfigError` when no API server can be used. */
+/** Opens the source of the settings. Rejects with a `ClusterConfigError` if the API server cannot be used. */
 export async function openSource(settings: Settings, options: ObjectSourceOptions): Promise<ObjectSource> {
   const { manifests, proxy, kubeProxy } = settings;
   const { log, telemetry } = options;

@@ -1,5 +1,4 @@
-// What becomes of a changed configuration file: applied at work, a new start, or nothing.
-
+// Watches the configuration file and applies a change or restarts the daemon.
 import { compareSettings } from '../config/compare-settings.ts';
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { watchConfiguration } from '../config/watch-configuration.ts';
@@ -8,17 +7,17 @@ import { errorMessage } from '../lib/error-message.ts';
 
 export interface ReloadOptions {
   readonly settings: Settings;
-  /** Reads file and flags again. Throws what the command line would be told. */
+  /** Reads the configuration file and the flags again. Throws a `ConfigurationError`. */
   readonly reload: () => LoadedSettings;
   readonly log: Log;
-  /** Takes in what can be changed at work. */
+  /** Applies changes that do not need a restart. */
   readonly apply: (settings: Settings) => Promise<void>;
-  /** Ends the process, so that it is started again. */
+  /** Stops the daemon, to be restarted. */
   readonly restart: () => void;
   readonly signal: AbortSignal;
 }
 
-/** Follows the configuration file, where there is one, until the signal aborts. */
+/** Watches the configuration file, if any, until the signal aborts. */
 export function watchAndReload(options: ReloadOptions): void {
   const { configFile: path } = options.settings;
   if (path === undefined) return;
@@ -29,7 +28,7 @@ export function watchAndReload(options: ReloadOptions): void {
   watchConfiguration({ path, onChange, signal: options.signal });
 }
 
-/** The settings that hold from now on. */
+/** Resolves with the settings in force after the change. */
 async function applyChange(
   { reload, log, apply, restart }: ReloadOptions,
   file: string,
@@ -40,17 +39,17 @@ async function applyChange(
     next = reload().settings;
   } catch (error) {
     const reason = errorMessage(error);
-    log.error('the changed configuration cannot be used; the old one stays', { file, reason });
+    log.error('changed configuration is invalid; keeping the previous one', { file, reason });
     return current;
   }
   const { fields, action } = compareSettings(current, next);
   if (action === 'restart') {
-    log.info('ending to be started with a changed configuration', { file, fields });
+    log.info('configuration changed; exiting to restart', { file, fields });
     restart();
     return current;
   }
   if (action === 'apply') await apply(next);
-  const effect = action === 'apply' ? 'applied' : 'nothing to do';
-  log.info('the configuration changed', { file, fields, effect });
+  const effect = action === 'apply' ? 'applied' : 'none';
+  log.info('configuration changed', { file, fields, effect });
   return next;
 }

@@ -1,4 +1,4 @@
-// Which families this machine has. kube-proxy looks at the same two files; the kernel has the last word.
+// The address families that this machine supports. kube-proxy checks the same two files; the kernel decides.
 
 import type { Log } from '../host/log.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
@@ -12,13 +12,13 @@ export interface ServedFamiliesOptions {
   readonly nftClient: Pick<NftClient, 'unsupportedFamilies' | 'removeTables'>;
   readonly proxy: ProxyOptions;
   readonly log: Log;
-  /** Why there is no IPv6; tests hand in their own. */
+  /** Why IPv6 is unavailable; `undefined` if it is available. */
   readonly checkIpv6?: () => Promise<string | undefined>;
 }
 
 /**
- * The families to be served, which are looked for once: one that is switched on later takes a new start. Says which one is
- * missing, and why. Throws {@link EnvironmentError} when the configuration is about the missing family only.
+ * The families to serve, detected once: a family that becomes available later needs a restart. Logs a missing family.
+ * Rejects with an {@link EnvironmentError} if the configuration requires a missing family.
  */
 export async function servedFamilies({
   nftClient,
@@ -31,24 +31,25 @@ export async function servedFamilies({
   if (reason !== undefined) missing.set('ip6', reason);
   const families = FAMILIES.filter((family) => !missing.has(family));
   for (const [family, why] of missing) {
-    log.warn(`${FAMILY_TRAITS[family].label} is not served: this machine has none`, { reason: why });
+    log.warn('address family is not available', { family: FAMILY_TRAITS[family].label, reason: why });
   }
   const problem = familyConflict(proxy, families);
   if (problem !== undefined) throw new EnvironmentError(problem);
-  // What a daemon has left there when the family was still served.
+  // A previous daemon may have left tables of a family that was available then.
   if (missing.size > 0) await nftClient.removeTables([...missing.keys()]);
   return families;
 }
 
-/** What of the configuration asks for a family that is not there. */
+/** Describes a setting that requires an unavailable family. */
 function familyConflict({ bindAddress, detectLocal }: ProxyOptions, families: readonly Family[]): string | undefined {
   const [only] = families;
-  if (only === undefined) return 'This machine has neither IPv4 nor IPv6: there is nothing to be served';
-  const available = `this machine has ${FAMILY_TRAITS[only].label} only`;
+  if (only === undefined) return 'Cannot run: this machine has neither IPv4 nor IPv6';
+  const available = `this machine has only ${FAMILY_TRAITS[only].label}`;
   if (bindAddress !== undefined && !families.includes(familyOf(bindAddress))) {
-    return `KubeProxyConfiguration.bindAddress: ${bindAddress} cannot be an address of this node: ${available}`;
+    return `Cannot use KubeProxyConfiguration.bindAddress "${bindAddress}": ${available}`;
   }
   const cidrs = detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [];
   if (cidrs.length === 0 || cidrs.some(({ family }) => families.includes(family))) return undefined;
-  return `KubeProxyConfiguration.clusterCIDR: ${cidrs.map(({ text }) => text).join(',')} cannot be where pods are: ${available}`;
+  const text = cidrs.map((prefix) => prefix.text).join(',');
+  return `Cannot use KubeProxyConfiguration.clusterCIDR "${text}": ${available}`;
 }

@@ -10,15 +10,15 @@ import { VERSION } from '../lib/version.ts';
 import type { Daemon } from './build-daemon.ts';
 import { type ObjectSource, openSource } from './object-source.ts';
 
-/** What was opened. */
+/** Resources that {@link startDaemon} opened. */
 export interface StartedDaemon {
   readonly source: ObjectSource;
   readonly nftVersion: string;
-  /** Absent where the socket cannot be created. */
+  /** `undefined` if the socket cannot be created. */
   readonly socket: { close(): Promise<void> } | undefined;
 }
 
-/** Rejects when the daemon cannot run: an unusable nft or source, a required server or fast path, another daemon. */
+/** Rejects if the daemon cannot run: nft or the source is unusable, a required server or fast path fails, or another daemon runs. */
 export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
   const { live, log, nftClient, engine, health, fastPath, controller, telemetry } = daemon;
   const { settings } = live;
@@ -35,7 +35,7 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
   logSysctlOutcomes(await applyConntrackSysctls(kubeProxy.conntrack), log);
   log.info('started', {
     version: VERSION,
-    nft: nftVersion,
+    nftVersion,
     node: proxy.nodeName,
     source: source.name,
     socket: socketPath,
@@ -49,7 +49,7 @@ export function engineOptions({ families, fastPath }: Pick<Daemon, 'families' | 
   return { ...proxy, families, resetsConnections: fastPath.isUsable };
 }
 
-/** The daemon runs without the socket, unless another daemon has it. */
+/** Without a socket the daemon runs, except if another daemon serves it. */
 async function openSocket(
   { engine, fastPath, log }: Daemon,
   { path, source }: { readonly path: string; readonly source: string },
@@ -65,7 +65,7 @@ async function openSocket(
     return await serveState(path, state);
   } catch (error) {
     if (error instanceof AdminSocketError) throw error;
-    log.warn('inspection is off: its socket cannot be made', { path, reason: errorMessage(error) });
+    log.warn('cannot create admin socket; inspection commands are unavailable', { path, reason: errorMessage(error) });
     return undefined;
   }
 }

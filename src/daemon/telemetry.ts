@@ -1,4 +1,4 @@
-// Metrics and Events of the daemon: made and joined to its parts, or left out.
+// Connects metrics and Events to the other parts of the daemon.
 
 import type { Settings } from '../config/settings.ts';
 import type { CleanupResult } from '../conntrack/flow-cleaner.ts';
@@ -21,7 +21,7 @@ import type { ApiClient, RequestObserver } from '../sources/api-server/client/ap
 import type { ReflectorState } from '../sources/api-server/reflector-state.ts';
 
 export interface TelemetryOptions {
-  /** The settings in force. Without `metricsBindAddress` nothing is served, and then nothing is measured either. */
+  /** The settings in force. Without `metricsBindAddress` there are no metrics. */
   readonly settings: () => Pick<Settings, 'kubeProxy' | 'documents' | 'nftlane'>;
   readonly engine: Engine;
   readonly nftClient: NftClient;
@@ -30,7 +30,7 @@ export interface TelemetryOptions {
 
 type Task = (signal: AbortSignal) => Promise<void>;
 
-/** Without metrics and without an API server it does nothing. Its observers may be handed out before they are known. */
+/** Does nothing without metrics and without an API server. The observer can be subscribed before the API server is connected. */
 export class Telemetry {
   readonly observer: SyncObserver;
   readonly #metrics: Metrics | undefined;
@@ -50,7 +50,7 @@ export class Telemetry {
     const { kubeProxy, nftlane } = settings();
     const { metricsBindAddress: address, bindAddressHardFail: hardFail } = kubeProxy;
     if (address === undefined) return new Telemetry(options, undefined);
-    // The library is not small: without metrics it is not loaded.
+    // Loaded only if needed, because the metrics library is large.
     const { Metrics } = await import('../metrics/metrics.ts');
     const { DebugServer } = await import('../metrics/server/debug-server.ts');
     const { debugPages } = await import('../metrics/server/debug-pages.ts');
@@ -71,7 +71,7 @@ export class Telemetry {
     return this.#metrics?.requestObserver;
   }
 
-  /** The sink itself, or one that counts what goes into it. */
+  /** A sink that counts the events delivered to `sink`; `sink` itself without metrics. */
   countingSink(sink: Sink): Sink {
     return this.#metrics?.countingSink(sink) ?? sink;
   }
@@ -80,7 +80,7 @@ export class Telemetry {
     this.#metrics?.countHealthResponse(path === '/livez' ? 'livez' : 'healthz', status);
   }
 
-  /** A health check node port cannot be opened. */
+  /** Records an Event for a health check node port that cannot be opened. */
   reportHealthPortFailure(failure: ListenFailure): void {
     this.#events?.healthPortFailed(failure);
   }
@@ -93,7 +93,7 @@ export class Telemetry {
     this.#metrics?.setFastPathView(view);
   }
 
-  /** Objects come from an API server: it gets Events, and its watches are observed. */
+  /** Sends Events to an API server and measures its watches. */
   connectApiServer(client: ApiClient, states: () => readonly ReflectorState[]): void {
     const { engine, log } = this.#options;
     const { nodeName } = engine.options;
@@ -114,35 +114,30 @@ export class Telemetry {
     this.#tasks.push((signal) => recorder.run(signal));
   }
 
-  /** Serves and sends until the signal aborts. Rejects only with `hardFail`, where metrics cannot be served. */
+  /** Serves metrics and sends Events until the signal aborts. Rejects only if `hardFail` is set and metrics cannot be served. */
   async run(nftVersion: string, signal: AbortSignal): Promise<void> {
     this.#nftVersion = nftVersion;
     this.#events?.started(VERSION);
     await Promise.all([...this.#tasks, untilAborted].map((task) => task(signal)));
   }
 
+  /** Notifies metrics and Events. Their errors must not keep a change from the kernel. */
   #combinedObserver(): SyncObserver {
-    const metrics = this.#metrics?.observer;
-    const notifyAll = (notify: (observer: SyncObserver) => void) => () => {
-      for (const observer of [metrics, this.#events]) if (observer !== undefined) notify(observer);
+    const notify = (call: (observer: SyncObserver) => void): void => {
+      try {
+        for (const observer of [this.#metrics?.observer, this.#events]) if (observer !== undefined) call(observer);
+      } catch (error) {
+        this.#options.log.error('cannot update metrics or Events', {
+          reason: error instanceof Error ? error.stack : error,
+        });
+      }
     };
     return {
-      queued: (at) => this.#catchErrors(notifyAll((observer) => observer.queued?.(at))),
-      syncStarted: () => this.#catchErrors(notifyAll((observer) => observer.syncStarted?.())),
-      committed: (commit) => this.#catchErrors(notifyAll((observer) => observer.committed?.(commit))),
-      failed: (error, attempt) => this.#catchErrors(notifyAll((observer) => observer.failed?.(error, attempt))),
-      chainsModified: (chains) => this.#catchErrors(notifyAll((observer) => observer.chainsModified?.(chains))),
+      queued: (at) => notify((observer) => observer.queued?.(at)),
+      syncStarted: () => notify((observer) => observer.syncStarted?.()),
+      committed: (commit) => notify((observer) => observer.committed?.(commit)),
+      failed: (error, attempt) => notify((observer) => observer.failed?.(error, attempt)),
+      chainsModified: (chains) => notify((observer) => observer.chainsModified?.(chains)),
     };
-  }
-
-  /** No mistake made here shall keep a change from the kernel. */
-  #catchErrors(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#options.log.error('metrics or Events have failed', {
-        reason: error instanceof Error ? error.stack : error,
-      });
-    }
   }
 }

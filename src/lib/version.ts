@@ -2,5 +2,5 @@
 
 declare const NFTLANE_VERSION: string | undefined;
 
-/** Set when the program is bundled; `dev` when it runs from source. */
+/** Defined by the bundler; `dev` when the program runs from source. */
 export const VERSION = typeof NFTLANE_VERSION === 'string' ? NFTLANE_VERSION : 'dev';

@@ -1,4 +1,4 @@
-// The command `cleanup`: removes what we made, and on demand what kube-proxy has left.
+// The command `cleanup`: removes everything nftlane created, and on request the rules of kube-proxy.
 import { rm } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { adminSocketPath, fetchState } from '../../admin/admin-socket.ts';
@@ -12,13 +12,14 @@ import { EnvironmentError } from '../../lib/operational-error.ts';
 import { KubeProxyLeftovers } from '../../migration/kube-proxy-leftovers.ts';
 import { FAMILIES } from '../../net/family.ts';
 import { conntrackOption, nftOption, runDirOption } from '../flags/common-flags.ts';
+import { print } from '../output/print.ts';
 
 export interface CleanupOptions {
   readonly nft: string;
   readonly conntrack: string;
   readonly runDir: string;
   readonly fastPath: { readonly directory: string; readonly program: string };
-  /** kube-proxy's rules too. */
+  /** Also remove the rules of kube-proxy. */
   readonly kubeProxy: boolean;
 }
 
@@ -28,29 +29,29 @@ interface CleanupFlags extends Omit<CleanupOptions, 'fastPath'> {
 }
 
 export function addCleanup(program: Command): void {
-  const pinDirectory = new Option('--fast-path-dir <dir>', 'where the fast path is pinned');
+  const pinDirectory = new Option('--fast-path-dir <dir>', 'BPF file system directory where the fast path is pinned');
   program
     .command('cleanup')
-    .description('remove every trace of nftlane from this network namespace')
-    .option('--kube-proxy', 'and every trace of kube-proxy, whichever mode it had', false)
+    .description('remove everything nftlane created in this network namespace')
+    .option('--kube-proxy', 'also remove the rules of kube-proxy, in any mode', false)
     .addOption(nftOption())
     .addOption(runDirOption())
     .addOption(conntrackOption())
     .addOption(pinDirectory.env('NFTLANE_FAST_PATH_DIR').default(DEFAULT_PIN_DIR))
-    .option('--fast-path-program <program>', 'what loads the fast path', DEFAULT_LOADER)
+    .option('--fast-path-program <program>', 'loader program of the fast path', DEFAULT_LOADER)
     .action(({ fastPathDir: directory, fastPathProgram: loader, ...flags }: CleanupFlags) =>
       cleanup({ ...flags, fastPath: { directory, program: loader } }),
     );
 }
 
-/** Everything of ours that can be in a network namespace. Whoever makes more has to remove it here. */
+/** One step for each thing that nftlane creates in a network namespace. */
 const CLEANUP_STEPS: readonly ((settings: CleanupOptions) => Promise<readonly string[]>)[] = [
   removeFastPath,
   removeTables,
   removeSocket,
 ];
 
-/** Needs no daemon, and does no harm a second time. Tells what it has removed; throws when something stayed. */
+/** Idempotent; needs no daemon. Prints what it removed and throws an {@link EnvironmentError} if something remains. */
 export async function cleanup(options: CleanupOptions): Promise<void> {
   await warnIfDaemonRuns(options);
   const removed: string[] = [];
@@ -63,7 +64,7 @@ export async function cleanup(options: CleanupOptions): Promise<void> {
     ...[...removed, ...kubeProxy.removed].map((item) => `removed ${item}`),
     ...kubeProxy.kept.map((item) => `kept ${item}`),
   ];
-  process.stdout.write(`${lines.length === 0 ? 'nothing to remove' : lines.join('\n')}\n`);
+  print(lines.length === 0 ? 'nothing to remove' : lines.join('\n'));
   const fastPathProblem = await unreachablePins(options.runDir, options.fastPath.directory);
   const failures = [
     ...(fastPathProblem === undefined ? [] : [`Cannot remove the fast path: ${fastPathProblem}`]),
@@ -72,31 +73,32 @@ export async function cleanup(options: CleanupOptions): Promise<void> {
   if (failures.length > 0) throw new EnvironmentError(failures.join('\n'));
 }
 
-/** A daemon repairs its tables within seconds. */
+/** A running daemon restores its tables within seconds. */
 async function warnIfDaemonRuns({ runDir }: CleanupOptions): Promise<void> {
   const daemon = await fetchState(adminSocketPath(runDir)).catch(() => undefined);
   if (daemon === undefined) return;
   process.stderr.write(
-    `nftlane: warning: process ${daemon.pid} is at work here and will put its tables back; end it first\n`,
+    `nftlane: warning: a daemon (process ${daemon.pid}) is running and will restore its tables; stop it first\n`,
   );
 }
 
-/** The rules that keep the network away from loopback addresses, where there were any, have gone with our tables. */
+/** The rules that protected loopback addresses were removed with our tables. */
 async function warnIfRouteLocalnet(): Promise<void> {
   if (!(await isRouteLocalnetEnabled())) return;
   process.stderr.write(
-    'nftlane: warning: net.ipv4.conf.all.route_localnet is 1, and no rule of ours keeps the network away from 127.0.0.0/8; unless something else needs it: sysctl -w net.ipv4.conf.all.route_localnet=0\n',
+    'nftlane: warning: net.ipv4.conf.all.route_localnet is 1, and no nftlane rule protects 127.0.0.0/8 from the network anymore; unless another program needs it, run: sysctl -w net.ipv4.conf.all.route_localnet=0\n',
   );
 }
 
-/** Flows that live are handed over to conntrack, so that none breaks by it. */
+/** Live flows are handed over to conntrack, so that they survive. */
 async function removeFastPath({ conntrack, fastPath, runDir }: CleanupOptions): Promise<string[]> {
   const { directory } = fastPath;
   const result = await teardown({ program: loaderPath(fastPath.program), directory, conntrack, drainMs: 0 });
   if (result === undefined) return [];
   await removePinRecord(runDir);
   const { restoredFlows, error } = result;
-  if (error !== undefined) process.stderr.write(`nftlane: warning: flows of the fast path may end: ${error}\n`);
+  if (error !== undefined)
+    process.stderr.write(`nftlane: warning: connections through the fast path may break: ${error}\n`);
   return [`the fast path at ${directory}, with ${restoredFlows} flows handed over`];
 }
 
@@ -109,7 +111,7 @@ async function removeTables({ nft }: CleanupOptions): Promise<string[]> {
   }
 }
 
-/** A daemon that was killed leaves its socket. One that lives keeps it. */
+/** Removes the socket of a killed daemon; a running daemon keeps its socket. */
 async function removeSocket({ runDir }: CleanupOptions): Promise<string[]> {
   const path = adminSocketPath(runDir);
   if ((await fetchState(path).catch(() => undefined)) !== undefined) return [];

@@ -9,11 +9,11 @@ import { print, printJson } from '../output/print.ts';
 
 export function addDiff(program: Command, { setStatus }: { setStatus: (status: ExitStatus) => void }): void {
   withInspectFlags(program.command('diff'))
-    .description('compare what is wanted with what the kernel holds; status 1 when they differ')
+    .description('compare the desired ruleset with the kernel; exit status 1 if they differ')
     .action(async (flags: InspectFlags) => setStatus(await diff(flags)));
 }
 
-/** {@link EXIT}.different when the kernel holds something else than is wanted. */
+/** Resolves with {@link EXIT}.different if the kernel differs from the desired state. */
 async function diff(flags: InspectFlags): Promise<ExitStatus> {
   const nftClient = await openNftClient(flags.nft);
   const listing = await nftClient.list();

@@ -9,7 +9,7 @@ import { EXIT, type ExitStatus } from '../output/exit-status.ts';
 import { type OutputFormat, print, printJson } from '../output/print.ts';
 
 const HELP = `
-Nothing is changed. Exit status 0 when there are warnings at most, 1 when there is a problem.`;
+The command changes nothing. The exit status is 1 if there is a problem, and 0 otherwise, even with warnings.`;
 
 interface DoctorFlags {
   readonly nft: string;
@@ -23,8 +23,8 @@ interface DoctorFlags {
 export function addDoctor(program: Command, { setStatus }: { setStatus: (status: ExitStatus) => void }): void {
   program
     .command('doctor')
-    .description('look at this machine: what suits nftlane, what does not, and what to do about it')
-    .addOption(new Option('--node-port-range <range>', "the cluster's node ports").default('30000-32767'))
+    .description('check this machine for problems and suggest fixes')
+    .addOption(new Option('--node-port-range <range>', 'node port range of the cluster').default('30000-32767'))
     .addOption(nftOption())
     .addOption(conntrackOption())
     .addOption(runDirOption())
@@ -33,7 +33,7 @@ export function addDoctor(program: Command, { setStatus }: { setStatus: (status:
     .action(async (flags: DoctorFlags) => setStatus(await doctor(flags)));
 }
 
-/** {@link EXIT}.ok when there are warnings at most. */
+/** Resolves with {@link EXIT}.different if there is a problem; warnings do not count. */
 async function doctor({ nodePortRange, output, ...settings }: DoctorFlags): Promise<ExitStatus> {
   const checks = await runChecks({ ...settings, system: hostSystem, nodePortRange: parsePortRange(nodePortRange) });
   if (output === 'json') printJson({ checks });
@@ -44,10 +44,10 @@ async function doctor({ nodePortRange, output, ...settings }: DoctorFlags): Prom
 function parsePortRange(text: string): readonly [number, number] {
   const [first = 0, last = 0] = (/^(\d+)-(\d+)$/.exec(text)?.slice(1) ?? []).map(Number);
   if (first >= 1 && first <= last && last <= 65_535) return [first, last];
-  throw new OperationalError('usage', `--node-port-range: "${text}" is no range of ports such as 30000-32767`);
+  throw new OperationalError('usage', `--node-port-range: "${text}" is not a port range such as 30000-32767`);
 }
 
-/** A line for each check, and its advice below it. */
+/** One line per check, followed by its advice. */
 function printChecks(checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, status, message, advice }) => {

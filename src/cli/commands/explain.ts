@@ -16,10 +16,9 @@ import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flag
 import { print, printJson } from '../output/print.ts';
 
 const HELP = `
-A connection is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service has anything to do with it); the exit status
-is 0 whichever it is. IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Chains and elements are those that the
-kernel holds; the rules of a chain are taken as this version writes them, and only their number is checked. What
-affinity remembers is not looked up.`;
+The outcome is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service is involved); the exit status is 0 in each case.
+IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Chains and elements are read from the kernel. Rules are assumed to
+be those that this version writes; only their number is checked. Session affinity entries are not looked up.`;
 
 interface ExplainFlags extends InspectFlags {
   readonly fromHost: boolean;
@@ -28,14 +27,14 @@ interface ExplainFlags extends InspectFlags {
 
 export function addExplain(program: Command): void {
   withInspectFlags(program.command('explain <source> <destination>'))
-    .description('say what becomes of a connection, and why: explain 10.1.1.5 172.30.0.10:80/tcp')
-    .option('--from-host', 'a process of this node makes the connection', false)
-    .option('-i, --interface <name>', 'the interface that it comes in by (default: the one that leads to its source)')
+    .description('show where a connection goes and why: explain 10.1.1.5 172.30.0.10:80/tcp')
+    .option('--from-host', 'the client is a process on this node', false)
+    .option('-i, --interface <name>', 'input interface (default: the interface of the route to the source)')
     .addHelpText('after', HELP)
     .action((source: string, target: string, flags: ExplainFlags) => explainConnection({ source, target }, flags));
 }
 
-/** The two ends of a connection as they were typed. */
+/** The two ends of a connection as given on the command line. */
 interface ConnectionText {
   readonly source: string;
   /** ADDRESS:PORT[/PROTOCOL] */
@@ -57,13 +56,13 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
 }
 
 export interface PacketOrigin {
-  /** A process of this node makes the connection. */
+  /** The client is a process on this node. */
   readonly fromHost: boolean;
-  /** The interface that the packet comes in by; without it, the one that leads to its source. */
+  /** The input interface; by default the interface of the route to the source. */
   readonly inInterface: string | undefined;
 }
 
-/** Throws an {@link OperationalError} of kind `usage` when the text is no connection. */
+/** Parses a connection. Throws an {@link OperationalError} of kind `usage` if the text is invalid. */
 export function parsePacket(
   { source: sourceText, target }: ConnectionText,
   { fromHost, inInterface }: PacketOrigin,
@@ -81,7 +80,7 @@ export function parsePacket(
     );
   if (protocol === undefined) throw usageError(target, 'the protocol must be tcp, udp or sctp');
   if (familyOf(source) !== familyOf(destination))
-    throw usageError(target, 'source and destination must be of one family');
+    throw usageError(target, 'source and destination must have the same address family');
   const isLocal = fromHost || (inInterface === undefined && isHostAddress(host, source));
   return {
     ...{ family: familyOf(source), protocol, source, sourcePort: 40_000, destination, destinationPort: port },

@@ -14,17 +14,17 @@ import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flag
 import { print, printJson } from '../output/print.ts';
 
 export function addInspect(program: Command): void {
-  const inspect = program.command('inspect').description('show what is in the kernel, and why');
+  const inspect = program.command('inspect').description('show the state of the kernel and the reasons for it');
   withInspectFlags(inspect.command('services [namespace/name]'))
-    .description('frontends, endpoints with slot, share and connections, and why an endpoint is out')
+    .description('show frontends, endpoints with slot, share and connection count, and why an endpoint is excluded')
     .action((service: string | undefined, flags: InspectFlags) => inspectServices(flags, service));
   withInspectFlags(inspect.command('ruleset'))
-    .description('our sets, maps and chains as the kernel holds them')
-    .option('--service <namespace/name>', "only this Service's elements, and the chains that they lead to")
+    .description('show the sets, maps and chains in the kernel')
+    .option('--service <namespace/name>', 'show only the elements of this Service and the chains that they refer to')
     .action((flags: InspectFlags & { service?: string }) => inspectRuleset(flags, flags.service));
   inspect
     .command('fastpath')
-    .description('what takes the fast path, where it is attached, and why not')
+    .description('show which frontends use the fast path, where it is attached, and why others do not use it')
     .addOption(runDirOption())
     .addOption(outputOption())
     .action(inspectFastPath);
@@ -57,13 +57,14 @@ async function inspectRuleset(flags: InspectFlags, service: string | undefined):
 
 async function inspectFastPath({ runDir, output }: Pick<InspectFlags, 'runDir' | 'output'>): Promise<void> {
   const { fastPath } = await fetchDaemonState(runDir, { orManifests: false });
-  if (fastPath === undefined) throw new EnvironmentError('Cannot tell: the daemon is an older version');
+  if (fastPath === undefined)
+    throw new EnvironmentError('Cannot inspect fast path: the running daemon is an older version');
   if (output === 'json') printJson(fastPath);
   else print(printFastPathStatus(fastPath));
 }
 
 function unknownService(service: string, issues: readonly ValidationIssue[]): OperationalError {
   const reason = issues.find(({ object }) => object === `Service ${service}`)?.reason;
-  const explanation = reason ?? 'there is no such Service here, or it is not proxied';
-  return new OperationalError('input', `Cannot show "${service}": ${explanation}`);
+  const explanation = reason ?? 'no such Service, or it is not proxied';
+  return new OperationalError('input', `Cannot show Service "${service}": ${explanation}`);
 }

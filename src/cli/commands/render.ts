@@ -6,13 +6,13 @@ import type { ProxyOptions } from '../../nftables/compile/node-view.ts';
 import { type ParsedFlags, readProxyFlags, withProxyFlags } from '../flags/proxy-flags.ts';
 
 export function addRender(program: Command): void {
-  const command = program.command('render').description('print the ruleset that manifests would give, for `nft -f`');
+  const command = program.command('render').description('print the ruleset for manifests, as input for `nft -f`');
   withProxyFlags(command)
-    .requiredOption('-f, --file <file|dir>', 'manifests; `-` for standard input')
+    .requiredOption('-f, --file <file|dir>', 'manifests; `-` reads standard input')
     .action((flags: ParsedFlags & { file: string }) => printRendered(flags.file, readProxyFlags(flags)));
 }
 
-/** Prints the ruleset of manifests on standard output, and what could not be used on standard error. */
+/** Prints the ruleset to standard output and warnings about the manifests to standard error. */
 async function printRendered(file: string, proxy: ProxyOptions): Promise<void> {
   const { engine, issues } = await loadEngine(file, proxy);
   printWarnings(issues);

@@ -1,4 +1,4 @@
-// The command `run`: its flags, and which of its jobs it is asked to do.
+// The command `run`: runs the daemon, or one of the short tasks that its flags select.
 import { type Command, Option } from 'commander';
 import { describeProblem } from '../../config/schema/configuration-error.ts';
 import type { LoadedSettings, Settings } from '../../config/settings.ts';
@@ -17,20 +17,19 @@ interface RunFlags extends ParsedFlags {
 }
 
 const HELP = `
-With --config, flags that are given go before what the file says, and the log says so. The file is watched: what can be
-changed at work is, the rest ends the process with status 0 so that it is started again. Flags of kube-proxy without a
-meaning here are accepted.`;
+Flags override the fields of the --config file, and the log lists those that do. The file is watched: fields that can
+change at run time are applied; for any other change the process exits with status 0, to be restarted. Flags of
+kube-proxy that have no effect in nftlane are accepted.`;
 
-/** Adds the command. */
 export function addRun(program: Command, { signal }: { signal: AbortSignal }): void {
   const command = program
     .command('run')
-    .description('keep the kernel in step with Services, from manifests or an API server');
+    .description('run the daemon, which programs the kernel with Services from manifests or an API server');
   withConfigFlags(withProxyFlags(command), RUN_FLAGS)
-    .option('--master <url>', 'the API server, in place of the one that the kubeconfig names')
-    .option('--write-config-to <file>', 'write the configuration with its defaults to a file, and end')
-    .option('--cleanup', 'remove every trace from the kernel, and end, as the command cleanup')
-    .option('--init-only', 'set the kernel settings, load the programs of the fast path if that is wanted, and end')
+    .option('--master <url>', 'URL of the API server (overrides the kubeconfig)')
+    .option('--write-config-to <file>', 'write the configuration, including defaults, to a file and exit')
+    .option('--cleanup', 'remove everything nftlane created and exit, like the command cleanup')
+    .option('--init-only', 'apply kernel settings, load the fast path programs if enabled, and exit')
     .addOption(new Option('--healthz-port <port>').hideHelp())
     .addOption(new Option('--metrics-port <port>').hideHelp())
     .addOption(new Option('--boot-id-file <file>').hideHelp())
@@ -42,7 +41,7 @@ export function addRun(program: Command, { signal }: { signal: AbortSignal }): v
 
 async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
   if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
-    throw new OperationalError('usage', '--manifests and --kubeconfig: only one of them can be given');
+    throw new OperationalError('usage', 'Cannot use --manifests together with --kubeconfig');
   }
   const loaded = loadSettings(flags);
   const { settings } = loaded;
@@ -71,12 +70,12 @@ async function reportListenFailure(error: unknown, { kubeProxy, proxy }: Setting
   await writeListenFailureEvent(error, { connect, nodeName: proxy.nodeName, log });
 }
 
-/** Says what of the configuration has no effect, and which flags went before it. */
+/** Logs fields without effect and flags that override the file. */
 export function logConfiguration({ configuration, settings }: LoadedSettings, log: Log): void {
   const file = settings.configFile;
   const warnings = configuration.warnings.map(describeProblem);
-  if (warnings.length > 0) log.warn('parts of the configuration are passed over', { file, warnings });
+  if (warnings.length > 0) log.warn('ignoring some configuration fields', { file, warnings });
   if (configuration.overridingFlags.length > 0) {
-    log.info('flags go before the configuration file', { file, flags: configuration.overridingFlags });
+    log.info('flags override the configuration file', { file, flags: configuration.overridingFlags });
   }
 }

@@ -1,4 +1,4 @@
-// Flags that set fields of the configuration: how a command takes them, and what they say.
+// Registers and parses the flags that set configuration fields.
 import { type Command, Option } from 'commander';
 import type { FlagValue } from '../../config/configuration.ts';
 import { KUBE_PROXY_KIND } from '../../config/schema/kube-proxy-schema.ts';
@@ -6,7 +6,10 @@ import { NFTLANE_KIND } from '../../config/schema/nftlane-schema.ts';
 import { parseAddressPort, printAddressPort } from '../../net/address-port.ts';
 import { type ConfigFlag, type FlagType, PROXY_FLAGS, RUN_FLAGS } from './flag-table.ts';
 
-/** Adds flags to a command. Every boolean can be said to be false too: `--flag=false`. */
+/** Options as commander returns them, by camel-case name. */
+type ParsedOptions = Readonly<Record<string, unknown>>;
+
+/** Adds flags to a command. Each Boolean flag can be negated: `--flag=false`. */
 export function withConfigFlags(command: Command, flags: readonly ConfigFlag[]): Command {
   for (const flag of flags) {
     const { name, placeholder, help = '', short, env, choices, type } = flag;
@@ -22,16 +25,15 @@ export function withConfigFlags(command: Command, flags: readonly ConfigFlag[]):
   return command;
 }
 
-/** Flags that can be given several times add up. */
+/** A repeated list flag appends to the list. */
 function appendToList(text: string, previous: string | undefined): string {
   return previous === undefined ? text : `${previous},${text}`;
 }
 
-/** The fields that the given flags set, in the order of the table. `mode` is what the file says of it. */
+/** The fields set by the parsed options, in the order of `flags`. `mode` is the mode of the configuration file. */
 export function readConfigFlags(
-  given: Readonly<Record<string, unknown>>,
-  flags: readonly ConfigFlag[],
-  mode: unknown,
+  given: ParsedOptions,
+  { flags, mode }: { readonly flags: readonly ConfigFlag[]; readonly mode: unknown },
 ): FlagValue[] {
   const effective = given['proxyMode'] ?? mode;
   const section = effective === 'nftables' ? 'nftables' : 'iptables';
@@ -46,10 +48,7 @@ export function readConfigFlags(
   });
 }
 
-/**
- * An empty address of a server turns it off, which in a file has a field of its own. Who names an API server does not want
- * the manifests of the file.
- */
+/** An empty server address disables the server, which is a field of its own; --kubeconfig overrides `manifests`. */
 function impliedFields({ name }: ConfigFlag, text: unknown): FlagValue[] {
   if (name === 'kubeconfig') return [{ flag: '--kubeconfig', kind: NFTLANE_KIND, path: ['manifests'], value: '' }];
   const field = { 'healthz-bind-address': 'serveHealth', 'metrics-bind-address': 'serveMetrics' }[name];
@@ -57,22 +56,22 @@ function impliedFields({ name }: ConfigFlag, text: unknown): FlagValue[] {
   return [{ flag: `--${name}`, kind: NFTLANE_KIND, path: [field], value: text !== '' }];
 }
 
-/** Servers whose port has a flag of its own, where they listen without any flag, and what turns them off. */
+/** Servers with a deprecated port flag, their default address, and the field that disables them. */
 const SERVERS = [
-  { name: 'healthz', defaultAddress: '0.0.0.0', wanted: 'serveHealth' },
-  { name: 'metrics', defaultAddress: '127.0.0.1', wanted: 'serveMetrics' },
+  { name: 'healthz', defaultAddress: '0.0.0.0', enabledBy: 'serveHealth' },
+  { name: 'metrics', defaultAddress: '127.0.0.1', enabledBy: 'serveMetrics' },
 ] as const;
 
 /**
- * kube-proxy's deprecated `--healthz-port` and `--metrics-port`: the port of an address that has none, and 0 for no server.
- * kube-proxy passes over them where there is a configuration file.
+ * kube-proxy's deprecated `--healthz-port` and `--metrics-port`: the port for an address without one; 0 disables the
+ * server. Like kube-proxy, callers ignore these flags if there is a configuration file.
  */
-export function readPortFlags(given: Readonly<Record<string, unknown>>): FlagValue[] {
-  return SERVERS.flatMap(({ name, defaultAddress, wanted }): FlagValue[] => {
+export function readPortFlags(given: ParsedOptions): FlagValue[] {
+  return SERVERS.flatMap(({ name, defaultAddress, enabledBy }): FlagValue[] => {
     const [port, address = defaultAddress] = [given[`${name}Port`], given[`${name}BindAddress`]];
     const flag = `--${name}-port`;
     if (port === undefined || address === '') return [];
-    if (Number(port) === 0) return [{ flag, kind: NFTLANE_KIND, path: [wanted], value: false }];
+    if (Number(port) === 0) return [{ flag, kind: NFTLANE_KIND, path: [enabledBy], value: false }];
     const at = Number.isInteger(Number(port)) ? parseAddressPort(String(address), Number(port)) : undefined;
     const text = at === undefined ? `${address}:${port}` : printAddressPort(at);
     return [{ flag, kind: KUBE_PROXY_KIND, path: [`${name}BindAddress`], value: text }];
@@ -112,9 +111,9 @@ function toCamelCase(name: string): string {
 }
 
 /**
- * Arguments as Go programs take them: `_` stands for `-` in names of flags, and booleans can have a value behind `=`.
+ * Converts arguments in the style of Go programs: `_` equals `-` in flag names, and Booleans may have a value after `=`.
  */
-export function normaliseArguments(args: readonly string[]): string[] {
+export function normalizeArguments(args: readonly string[]): string[] {
   const booleans = new Set(
     [...PROXY_FLAGS, ...RUN_FLAGS].filter(({ type }) => type === 'boolean').map(({ name }) => name),
   );
@@ -122,7 +121,7 @@ export function normaliseArguments(args: readonly string[]): string[] {
     const [, name = '', rest = ''] = /^--([^=]+)(=.*)?$/.exec(argument) ?? [];
     if (name === '') return argument;
     const dashed = name.replaceAll('_', '-');
-    // It can be told how to print it, which makes no difference here.
+    // Go's --version accepts an output style, which has no effect here.
     if (dashed === 'version' && rest !== '=false') return '--version';
     if (!booleans.has(dashed)) return `--${dashed}${rest}`;
     if (/^=(?:true|t|1)$/i.test(rest)) return `--${dashed}`;

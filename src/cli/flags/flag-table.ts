@@ -1,228 +1,282 @@
-// Flags that set fields of the configuration, as a table: the command line and its help are made of it.
+// Table of the flags that set configuration fields.
 import type { FlagValue } from '../../config/configuration.ts';
 import { KUBE_PROXY_KIND } from '../../config/schema/kube-proxy-schema.ts';
 import { NFTLANE_KIND } from '../../config/schema/nftlane-schema.ts';
 
-/** How the text of a flag becomes the value of its field. */
+/** How the text of a flag is converted to the value of its field. */
 export type FlagType = 'text' | 'number' | 'boolean' | 'list' | 'gates';
 
 export interface ConfigFlag {
   /** Without the dashes. */
   readonly name: string;
   readonly kind: FlagValue['kind'];
-  /** `*` is the section of the mode: `nftables` in mode nftables, `iptables` otherwise. */
+  /** Path of the field; `*` is the mode's section: `nftables` in mode nftables, `iptables` otherwise. */
   readonly path: string;
   readonly type: FlagType;
-  /** What the value is called in the help; none for a boolean. */
+  /** Name of the value in the help text; absent for a Boolean. */
   readonly placeholder?: string;
-  /** Flags without one are accepted and not shown. */
+  /** Flags without help are accepted but hidden. */
   readonly help?: string;
   readonly short?: string;
   readonly env?: string;
   readonly choices?: readonly string[];
 }
 
-const kubeProxyFlag = (name: string, path: string, type: FlagType, rest: Partial<ConfigFlag> = {}): ConfigFlag => ({
+type FlagDetails = Omit<ConfigFlag, 'name' | 'kind' | 'path'>;
+
+const kubeProxyFlag = (name: string, path: string, details: FlagDetails): ConfigFlag => ({
   name,
   kind: KUBE_PROXY_KIND,
   path,
-  type,
-  ...rest,
+  ...details,
 });
-const nftlaneFlag = (name: string, path: string, type: FlagType, rest: Partial<ConfigFlag> = {}): ConfigFlag => ({
-  ...kubeProxyFlag(name, path, type, rest),
+const nftlaneFlag = (name: string, path: string, details: FlagDetails): ConfigFlag => ({
+  name,
   kind: NFTLANE_KIND,
+  path,
+  ...details,
 });
 
 const DETECT_LOCAL_MODES = ['ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix'];
 
-/** What every command that compiles takes. */
+/** Flags of all commands that compile a ruleset. */
 export const PROXY_FLAGS: readonly ConfigFlag[] = [
-  kubeProxyFlag('node-name', 'hostnameOverride', 'text', {
+  kubeProxyFlag('node-name', 'hostnameOverride', {
+    type: 'text',
     placeholder: 'name',
     env: 'NODE_NAME',
     help: 'name of this node (default: the host name)',
   }),
-  kubeProxyFlag('hostname-override', 'hostnameOverride', 'text', {
+  kubeProxyFlag('hostname-override', 'hostnameOverride', {
+    type: 'text',
     placeholder: 'name',
-    help: 'the same, by the name that kube-proxy has for it',
+    help: 'alias of --node-name, as in kube-proxy',
   }),
-  kubeProxyFlag('bind-address', 'bindAddress', 'text', {
+  kubeProxyFlag('bind-address', 'bindAddress', {
+    type: 'text',
     placeholder: 'ip',
-    help: 'stands for the address of this node of its family; nothing is bound to it',
+    help: "overrides this node's address of its family (nothing binds to it)",
   }),
-  kubeProxyFlag('cluster-cidr', 'clusterCIDR', 'text', {
+  kubeProxyFlag('cluster-cidr', 'clusterCIDR', {
+    type: 'text',
     placeholder: 'cidrs',
-    help: 'where pods live, up to one block a family; clients from elsewhere are masqueraded',
+    help: 'CIDR blocks of pods, at most one per family; traffic from other clients is masqueraded',
   }),
-  kubeProxyFlag('detect-local-mode', 'detectLocalMode', 'text', {
+  kubeProxyFlag('detect-local-mode', 'detectLocalMode', {
+    type: 'text',
     placeholder: 'mode',
     choices: DETECT_LOCAL_MODES,
-    help: 'how a pod is told from other clients (default: ClusterCIDR)',
+    help: 'how to identify traffic from pods (default: ClusterCIDR)',
   }),
-  kubeProxyFlag('pod-bridge-interface', 'detectLocal.bridgeInterface', 'text', {
+  kubeProxyFlag('pod-bridge-interface', 'detectLocal.bridgeInterface', {
+    type: 'text',
     placeholder: 'name',
-    help: 'the bridge that pods are on, for mode BridgeInterface',
+    help: 'bridge of the pods, for mode BridgeInterface',
   }),
-  kubeProxyFlag('pod-interface-name-prefix', 'detectLocal.interfaceNamePrefix', 'text', {
+  kubeProxyFlag('pod-interface-name-prefix', 'detectLocal.interfaceNamePrefix', {
+    type: 'text',
     placeholder: 'prefix',
-    help: 'how names of pod interfaces begin, for mode InterfaceNamePrefix',
+    help: 'prefix of pod interface names, for mode InterfaceNamePrefix',
   }),
-  kubeProxyFlag('masquerade-all', '*.masqueradeAll', 'boolean', {
-    help: 'masquerade every connection to a cluster IP',
+  kubeProxyFlag('masquerade-all', '*.masqueradeAll', {
+    type: 'boolean',
+    help: 'masquerade all connections to cluster IPs',
   }),
-  kubeProxyFlag('masquerade-bit', '*.masqueradeBit', 'number', {
+  kubeProxyFlag('masquerade-bit', '*.masqueradeBit', {
+    type: 'number',
     placeholder: 'bit',
-    help: 'bit of the packet mark that says "masquerade" (default: 14)',
+    help: 'bit of the packet mark that requests masquerading (default: 14)',
   }),
-  nftlaneFlag('strict-source-ranges', 'strictSourceRanges', 'boolean', {
-    help: 'close a load balancer address whose source ranges cannot be used in its family, instead of leaving it open',
+  nftlaneFlag('strict-source-ranges', 'strictSourceRanges', {
+    type: 'boolean',
+    help: 'block a load balancer address if none of its source ranges is valid for its family, instead of leaving it open',
   }),
-  kubeProxyFlag('nodeport-addresses', 'nodePortAddresses', 'list', {
+  kubeProxyFlag('nodeport-addresses', 'nodePortAddresses', {
+    type: 'list',
     placeholder: 'list',
-    help: 'where node ports are taken: "primary", "all", "localhost", or blocks of addresses (default: primary)',
+    help: 'addresses that accept node ports: "primary", "all", "localhost", or CIDR blocks (default: primary)',
   }),
-  kubeProxyFlag('proxy-mode', 'mode', 'text', {
+  kubeProxyFlag('proxy-mode', 'mode', {
+    type: 'text',
     placeholder: 'mode',
-    help: 'which section of the configuration is read; nftlane works the same in every mode',
+    help: 'mode whose configuration section is used; nftlane behaves the same in every mode',
   }),
 ];
 
-/** What only `run` takes. */
+/** Flags of `run` only. */
 export const RUN_FLAGS: readonly ConfigFlag[] = [
-  nftlaneFlag('manifests', 'manifests', 'text', {
+  nftlaneFlag('manifests', 'manifests', {
+    type: 'text',
     placeholder: 'dir',
-    help: 'take Services, EndpointSlices and Nodes from the files of a directory, and watch it',
+    help: 'read Services, EndpointSlices and Nodes from a directory of manifests, and watch it',
   }),
-  kubeProxyFlag('kubeconfig', 'clientConnection.kubeconfig', 'text', {
+  kubeProxyFlag('kubeconfig', 'clientConnection.kubeconfig', {
+    type: 'text',
     placeholder: 'file',
-    help: 'take them from this API server (default: the one this pod belongs to)',
+    help: 'kubeconfig of the API server (default: the service account of the pod)',
   }),
-  nftlaneFlag('nft', 'programs.nft', 'text', {
+  nftlaneFlag('nft', 'programs.nft', {
+    type: 'text',
     placeholder: 'program',
     env: 'NFTLANE_NFT',
-    help: 'the nft to use, 1.1 or newer (default: nft)',
+    help: 'nft program, version 1.1 or later (default: nft)',
   }),
-  nftlaneFlag('conntrack', 'programs.conntrack', 'text', {
+  nftlaneFlag('conntrack', 'programs.conntrack', {
+    type: 'text',
     placeholder: 'program',
     env: 'NFTLANE_CONNTRACK',
-    help: 'the conntrack that removes stale UDP flows (default: conntrack)',
+    help: 'conntrack program, which removes stale UDP conntrack entries (default: conntrack)',
   }),
-  nftlaneFlag('run-dir', 'runDir', 'text', {
+  nftlaneFlag('run-dir', 'runDir', {
+    type: 'text',
     placeholder: 'dir',
-    help: 'where the socket for inspection is (default: /run/nftlane)',
+    help: 'directory of the admin socket (default: /run/nftlane)',
   }),
-  nftlaneFlag('log-level', 'log.level', 'text', {
+  nftlaneFlag('log-level', 'log.level', {
+    type: 'text',
     placeholder: 'level',
     choices: ['debug', 'info', 'warn', 'error'],
-    help: 'what to say (default: info)',
+    help: 'log level (default: info)',
   }),
-  nftlaneFlag('log-format', 'log.format', 'text', {
+  nftlaneFlag('log-format', 'log.format', {
+    type: 'text',
     placeholder: 'format',
     choices: ['auto', 'json', 'text'],
-    help: 'how (default: auto)',
+    help: 'log format (default: auto)',
   }),
-  kubeProxyFlag('v', 'logging.verbosity', 'number', {
+  kubeProxyFlag('v', 'logging.verbosity', {
+    type: 'number',
     placeholder: 'number',
     short: 'v',
-    help: 'what to say, as kube-proxy counts: from 4 on it is debug',
+    help: 'log verbosity of kube-proxy; 4 and higher mean debug',
   }),
-  nftlaneFlag('take-over', 'takeOver', 'text', {
+  nftlaneFlag('take-over', 'takeOver', {
+    type: 'text',
     placeholder: 'whether',
     choices: ['auto', 'no'],
-    help: "remove kube-proxy's rules once ours are complete (default: auto)",
+    help: 'whether to remove the rules of kube-proxy once those of nftlane are complete (default: auto)',
   }),
-  nftlaneFlag('fast-path', 'fastPath.mode', 'text', {
+  nftlaneFlag('fast-path', 'fastPath.mode', {
+    type: 'text',
     placeholder: 'when',
     choices: ['off', 'auto', 'required'],
-    help: 'lead traffic from outside to Services with the Local policy past the rules (default: off)',
+    help: 'BPF fast path for external traffic to Services with externalTrafficPolicy Local (default: off)',
   }),
-  nftlaneFlag('fast-path-uplinks', 'fastPath.uplinks', 'list', {
+  nftlaneFlag('fast-path-uplinks', 'fastPath.uplinks', {
+    type: 'list',
     placeholder: 'names',
-    help: 'interfaces that traffic from outside comes in by (default: those with a default route)',
+    help: 'interfaces that receive external traffic (default: those with a default route)',
   }),
-  nftlaneFlag('fast-path-dir', 'fastPath.directory', 'text', {
+  nftlaneFlag('fast-path-dir', 'fastPath.directory', {
+    type: 'text',
     placeholder: 'dir',
     env: 'NFTLANE_FAST_PATH_DIR',
-    help: 'where its programs and maps are pinned (default: /sys/fs/bpf/nftlane/v1)',
+    help: 'directory where the fast path pins its programs and maps (default: /sys/fs/bpf/nftlane/v1)',
   }),
-  nftlaneFlag('fast-path-program', 'fastPath.program', 'text', {
+  nftlaneFlag('fast-path-program', 'fastPath.program', {
+    type: 'text',
     placeholder: 'program',
-    help: 'what loads it (default: nftlane-bpf, beside nftlane or in PATH)',
+    help: 'loader program of the fast path (default: nftlane-bpf, beside nftlane or in PATH)',
   }),
-  nftlaneFlag('fast-path-max-flows', 'fastPath.maxFlows', 'number', {
+  nftlaneFlag('fast-path-max-flows', 'fastPath.maxFlows', {
+    type: 'number',
     placeholder: 'n',
-    help: 'how many flows of each family it can lead at a time (default: 131072)',
+    help: 'maximum number of fast path flows per family (default: 131072)',
   }),
-  kubeProxyFlag('healthz-bind-address', 'healthzBindAddress', 'text', {
+  kubeProxyFlag('healthz-bind-address', 'healthzBindAddress', {
+    type: 'text',
     placeholder: 'ip:port',
-    help: 'where health is served; empty: nowhere (default: 0.0.0.0:10256)',
+    help: 'address of the health server; empty disables it (default: 0.0.0.0:10256)',
   }),
-  kubeProxyFlag('metrics-bind-address', 'metricsBindAddress', 'text', {
+  kubeProxyFlag('metrics-bind-address', 'metricsBindAddress', {
+    type: 'text',
     placeholder: 'ip:port',
-    help: 'where metrics are served; empty: nowhere (default: 127.0.0.1:10249)',
+    help: 'address of the metrics server; empty disables it (default: 127.0.0.1:10249)',
   }),
-  nftlaneFlag('metrics-connections', 'metrics.connections', 'number', {
+  nftlaneFlag('metrics-connections', 'metrics.connections', {
+    type: 'number',
     placeholder: 'n',
-    help: 'count new connections of the n busiest Service ports, and of as many endpoints (default: 0)',
+    help: 'number of busiest Service ports, and of endpoints, whose new connections are counted (default: 0)',
   }),
-  kubeProxyFlag('bind-address-hard-fail', 'bindAddressHardFail', 'boolean', {
-    help: 'end when one of these servers cannot listen',
+  kubeProxyFlag('bind-address-hard-fail', 'bindAddressHardFail', {
+    type: 'boolean',
+    help: 'exit if the health or metrics server cannot listen',
   }),
-  kubeProxyFlag('feature-gates', 'featureGates', 'gates', { placeholder: 'gates', help: 'Name=true,Name=false' }),
-  kubeProxyFlag('oom-score-adj', 'oomScoreAdj', 'number', {
+  kubeProxyFlag('feature-gates', 'featureGates', {
+    type: 'gates',
+    placeholder: 'gates',
+    help: 'feature gates: Name=true,Name=false',
+  }),
+  kubeProxyFlag('oom-score-adj', 'oomScoreAdj', {
+    type: 'number',
     placeholder: 'number',
-    help: 'how unlikely the kernel ends the process (default: -999)',
+    help: 'OOM score adjustment of the process (default: -999)',
   }),
-  kubeProxyFlag('conntrack-max-per-core', 'conntrack.maxPerCore', 'number', {
+  kubeProxyFlag('conntrack-max-per-core', 'conntrack.maxPerCore', {
+    type: 'number',
     placeholder: 'number',
-    help: 'entries of the conntrack table for each core (default: 32768)',
+    help: 'conntrack table entries per core (default: 32768)',
   }),
-  kubeProxyFlag('conntrack-min', 'conntrack.min', 'number', {
+  kubeProxyFlag('conntrack-min', 'conntrack.min', {
+    type: 'number',
     placeholder: 'number',
-    help: 'the least size of the conntrack table (default: 131072)',
+    help: 'minimum size of the conntrack table (default: 131072)',
   }),
-  kubeProxyFlag('conntrack-tcp-timeout-established', 'conntrack.tcpEstablishedTimeout', 'text', {
+  kubeProxyFlag('conntrack-tcp-timeout-established', 'conntrack.tcpEstablishedTimeout', {
+    type: 'text',
     placeholder: 'duration',
-    help: 'for idle TCP connections (default: 24h)',
+    help: 'conntrack timeout of established TCP connections (default: 24h)',
   }),
-  kubeProxyFlag('conntrack-tcp-timeout-close-wait', 'conntrack.tcpCloseWaitTimeout', 'text', {
+  kubeProxyFlag('conntrack-tcp-timeout-close-wait', 'conntrack.tcpCloseWaitTimeout', {
+    type: 'text',
     placeholder: 'duration',
-    help: 'for half-closed ones (default: 1h)',
+    help: 'conntrack timeout of TCP connections in CLOSE_WAIT (default: 1h)',
   }),
-  kubeProxyFlag('conntrack-tcp-be-liberal', 'conntrack.tcpBeLiberal', 'boolean', {
-    help: 'let TCP segments outside of the window pass',
+  kubeProxyFlag('conntrack-tcp-be-liberal', 'conntrack.tcpBeLiberal', {
+    type: 'boolean',
+    help: 'accept TCP segments outside the window',
   }),
-  kubeProxyFlag('conntrack-udp-timeout', 'conntrack.udpTimeout', 'text', {
+  kubeProxyFlag('conntrack-udp-timeout', 'conntrack.udpTimeout', {
+    type: 'text',
     placeholder: 'duration',
-    help: 'for UDP flows without an answer',
+    help: 'conntrack timeout of unreplied UDP flows',
   }),
-  kubeProxyFlag('conntrack-udp-timeout-stream', 'conntrack.udpStreamTimeout', 'text', {
+  kubeProxyFlag('conntrack-udp-timeout-stream', 'conntrack.udpStreamTimeout', {
+    type: 'text',
     placeholder: 'duration',
-    help: 'for UDP flows with answers',
+    help: 'conntrack timeout of replied UDP flows',
   }),
-  kubeProxyFlag('iptables-masquerade-bit', 'iptables.masqueradeBit', 'number', { placeholder: 'bit' }),
-  kubeProxyFlag('iptables-localhost-nodeports', 'iptables.localhostNodePorts', 'boolean'),
-  kubeProxyFlag('iptables-sync-period', '*.syncPeriod', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('iptables-min-sync-period', '*.minSyncPeriod', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-sync-period', 'ipvs.syncPeriod', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-min-sync-period', 'ipvs.minSyncPeriod', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-scheduler', 'ipvs.scheduler', 'text', { placeholder: 'name' }),
-  kubeProxyFlag('ipvs-exclude-cidrs', 'ipvs.excludeCIDRs', 'list', { placeholder: 'cidrs' }),
-  kubeProxyFlag('ipvs-strict-arp', 'ipvs.strictARP', 'boolean'),
-  kubeProxyFlag('ipvs-tcp-timeout', 'ipvs.tcpTimeout', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-tcpfin-timeout', 'ipvs.tcpFinTimeout', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-udp-timeout', 'ipvs.udpTimeout', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('config-sync-period', 'configSyncPeriod', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('kube-api-content-type', 'clientConnection.contentType', 'text', { placeholder: 'type' }),
-  kubeProxyFlag('kube-api-qps', 'clientConnection.qps', 'number', { placeholder: 'number' }),
-  kubeProxyFlag('kube-api-burst', 'clientConnection.burst', 'number', { placeholder: 'number' }),
-  kubeProxyFlag('logging-format', 'logging.format', 'text', { placeholder: 'format' }),
-  kubeProxyFlag('log-flush-frequency', 'logging.flushFrequency', 'text', { placeholder: 'duration' }),
-  kubeProxyFlag('log-text-split-stream', 'logging.options.text.splitStream', 'boolean'),
-  kubeProxyFlag('log-text-info-buffer-size', 'logging.options.text.infoBufferSize', 'text', { placeholder: 'size' }),
-  kubeProxyFlag('log-json-split-stream', 'logging.options.json.splitStream', 'boolean'),
-  kubeProxyFlag('log-json-info-buffer-size', 'logging.options.json.infoBufferSize', 'text', { placeholder: 'size' }),
-  kubeProxyFlag('profiling', 'enableProfiling', 'boolean'),
-  kubeProxyFlag('show-hidden-metrics-for-version', 'showHiddenMetricsForVersion', 'text', { placeholder: 'version' }),
+  kubeProxyFlag('iptables-masquerade-bit', 'iptables.masqueradeBit', { type: 'number', placeholder: 'bit' }),
+  kubeProxyFlag('iptables-localhost-nodeports', 'iptables.localhostNodePorts', { type: 'boolean' }),
+  kubeProxyFlag('iptables-sync-period', '*.syncPeriod', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('iptables-min-sync-period', '*.minSyncPeriod', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-sync-period', 'ipvs.syncPeriod', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-min-sync-period', 'ipvs.minSyncPeriod', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-scheduler', 'ipvs.scheduler', { type: 'text', placeholder: 'name' }),
+  kubeProxyFlag('ipvs-exclude-cidrs', 'ipvs.excludeCIDRs', { type: 'list', placeholder: 'cidrs' }),
+  kubeProxyFlag('ipvs-strict-arp', 'ipvs.strictARP', { type: 'boolean' }),
+  kubeProxyFlag('ipvs-tcp-timeout', 'ipvs.tcpTimeout', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-tcpfin-timeout', 'ipvs.tcpFinTimeout', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('ipvs-udp-timeout', 'ipvs.udpTimeout', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('config-sync-period', 'configSyncPeriod', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('kube-api-content-type', 'clientConnection.contentType', { type: 'text', placeholder: 'type' }),
+  kubeProxyFlag('kube-api-qps', 'clientConnection.qps', { type: 'number', placeholder: 'number' }),
+  kubeProxyFlag('kube-api-burst', 'clientConnection.burst', { type: 'number', placeholder: 'number' }),
+  kubeProxyFlag('logging-format', 'logging.format', { type: 'text', placeholder: 'format' }),
+  kubeProxyFlag('log-flush-frequency', 'logging.flushFrequency', { type: 'text', placeholder: 'duration' }),
+  kubeProxyFlag('log-text-split-stream', 'logging.options.text.splitStream', { type: 'boolean' }),
+  kubeProxyFlag('log-text-info-buffer-size', 'logging.options.text.infoBufferSize', {
+    type: 'text',
+    placeholder: 'size',
+  }),
+  kubeProxyFlag('log-json-split-stream', 'logging.options.json.splitStream', { type: 'boolean' }),
+  kubeProxyFlag('log-json-info-buffer-size', 'logging.options.json.infoBufferSize', {
+    type: 'text',
+    placeholder: 'size',
+  }),
+  kubeProxyFlag('profiling', 'enableProfiling', { type: 'boolean' }),
+  kubeProxyFlag('show-hidden-metrics-for-version', 'showHiddenMetricsForVersion', {
+    type: 'text',
+    placeholder: 'version',
+  }),
 ];

@@ -1,4 +1,4 @@
-// Flags of the commands that compare the kernel with the desired state.
+// Flags of the commands that read both the kernel and the desired state.
 import type { Command } from 'commander';
 import type { DesiredStateSource } from '../../admin/desired-state.ts';
 import type { OutputFormat } from '../output/print.ts';
@@ -15,13 +15,13 @@ export interface InspectFlags extends ParsedFlags {
 /** Adds the flags to a command. */
 export function withInspectFlags(command: Command): Command {
   return withProxyFlags(command)
-    .option('-f, --file <file|dir>', 'take the wanted state from manifests instead of the running daemon')
+    .option('-f, --file <file|dir>', 'read the desired state from manifests instead of the running daemon')
     .addOption(runDirOption())
     .addOption(nftOption())
     .addOption(outputOption());
 }
 
-/** Where the flags say that the desired state comes from. */
+/** The source of the desired state that the flags select. */
 export function desiredStateSource(flags: InspectFlags): DesiredStateSource {
   const { file, runDir } = flags;
   return { file, runDir, proxy: () => readProxyFlags(flags) };

@@ -1,4 +1,4 @@
-// The flags that say how this node proxies, shared by every command that compiles, and the configuration file below them.
+// Proxy flags, shared by all commands that compile a ruleset, and the configuration file that they override.
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
@@ -12,24 +12,27 @@ import { asObject } from '../../services/objects/read.ts';
 import { readConfigFlags, readPortFlags, withConfigFlags } from './config-flags.ts';
 import { type ConfigFlag, PROXY_FLAGS, RUN_FLAGS } from './flag-table.ts';
 
-/** What commander has read. */
+/** Options as commander returns them. */
 export interface ParsedFlags {
   readonly config?: string;
   readonly master?: string;
 }
 
-/** Adds the flags to a command. */
+/** Adds `--config` and the proxy flags to a command. */
 export function withProxyFlags(command: Command): Command {
-  command.option('--config <file>', 'KubeProxyConfiguration, NftlaneConfiguration, or both; flags go before it');
+  command.option(
+    '--config <file>',
+    'file with a KubeProxyConfiguration, an NftlaneConfiguration, or both; flags override it',
+  );
   return withConfigFlags(command, PROXY_FLAGS);
 }
 
-/** How this node proxies. Throws {@link ConfigurationError} that names each wrong flag or field. */
+/** The proxy options. Throws a {@link ConfigurationError} that names each invalid flag or field. */
 export function readProxyFlags(flags: ParsedFlags): ProxyOptions {
   return resolveProxyOptions(readFileAndFlags(flags, PROXY_FLAGS), hostname());
 }
 
-/** Reads the file that the flags name, if they do, and joins both. Throws {@link ConfigurationError}. */
+/** Reads the configuration file, if any, and applies the flags. Throws a {@link ConfigurationError}. */
 export function loadSettings(flags: ParsedFlags): LoadedSettings {
   const configuration = readFileAndFlags(flags, [...PROXY_FLAGS, ...RUN_FLAGS]);
   const { config: configFile, master } = flags;
@@ -41,13 +44,13 @@ function readFileAndFlags(flags: ParsedFlags, table: readonly ConfigFlag[]): Con
   const mode = file === undefined ? undefined : asObject(readDocuments(file.text).kubeProxy)['mode'];
   const given = flags as Readonly<Record<string, unknown>>;
   const ports = file === undefined ? readPortFlags(given) : [];
-  return readConfiguration({ file, flags: [...readConfigFlags(given, table, mode), ...ports] });
+  return readConfiguration({ file, flags: [...readConfigFlags(given, { flags: table, mode }), ...ports] });
 }
 
 const READ_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a directory',
-  EACCES: 'it may not be read',
+  ENOENT: 'no such file',
+  EISDIR: 'is a directory',
+  EACCES: 'permission denied',
 };
 
 function readText(path: string): string {

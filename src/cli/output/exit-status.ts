@@ -3,9 +3,9 @@ import { type ErrorKind, OperationalError } from '../../lib/operational-error.ts
 
 export const EXIT = {
   ok: 0,
-  /** The answer is no: `diff` found a difference, `doctor` a problem. */
+  /** `diff` found a difference, or `doctor` a problem. */
   different: 1,
-  /** The command line is wrong. */
+  /** The command line is invalid. */
   usage: 2,
   /** This machine cannot run nftlane: nft is missing or too old, privileges are missing, or another daemon runs. */
   environment: 3,
@@ -17,7 +17,7 @@ export const EXIT = {
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
-/** The status of a command that ends with an error. */
+/** The exit status of a command that fails with `error`. */
 export function exitStatusOf(error: unknown): ExitStatus {
   return error instanceof OperationalError ? EXIT[error.kind] : EXIT.failure;
 }

@@ -1,4 +1,4 @@
-// What commands print on standard output.
+// Prints the results of commands to standard output.
 
 export type OutputFormat = 'text' | 'json';
 

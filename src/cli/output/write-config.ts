@@ -4,11 +4,11 @@ import { stringify } from 'yaml';
 import type { Settings } from '../../config/settings.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 
-/** Writes both documents, defaults filled in; read again they give the same settings. */
+/** Writes both documents with their defaults. Reading the file gives the same settings. */
 export async function writeConfig({ kubeProxy, nftlane }: Settings['documents'], path: string): Promise<void> {
   try {
     await writeFile(path, [kubeProxy, nftlane].map((document) => stringify(document)).join('---\n'));
   } catch (error) {
-    throw new Error(`Cannot write the configuration to ${path}: ${errorMessage(error)}`, { cause: error });
+    throw new Error(`Cannot write configuration to "${path}": ${errorMessage(error)}`, { cause: error });
   }
 }

@@ -1,15 +1,15 @@
-// What is wrong with a configuration: all of it, each with the path of its field.
+// The error of an invalid configuration, with the path of each invalid field.
 import { type ErrorKind, OperationalError } from '../../lib/operational-error.ts';
 
-/** One thing that is wrong. */
+/** One invalid field. */
 export interface ConfigurationProblem {
-  /** Such as `KubeProxyConfiguration.conntrack.min`, or the flag that said it. */
+  /** For example `KubeProxyConfiguration.conntrack.min`, or the flag that set the field. */
   readonly path: string;
-  /** What the field has, and what it must be. */
+  /** The value and what is wrong with it. */
   readonly reason: string;
 }
 
-/** A configuration cannot be used. The message has a line for each problem. */
+/** An invalid configuration. The message has one line per problem. */
 export class ConfigurationError extends OperationalError {
   override readonly name = 'ConfigurationError';
   readonly problems: readonly ConfigurationProblem[];
@@ -26,7 +26,7 @@ export class ConfigurationError extends OperationalError {
 }
 
 interface ConfigurationErrorOptions {
-  /** `usage` when the command line alone is to blame. */
+  /** `usage` if all problems are on the command line; `input` by default. */
   readonly kind?: ErrorKind;
   readonly cause?: unknown;
 }

@@ -1,33 +1,33 @@
-// One document into the shape of its schema: first strictly, then leniently, with every complaint kept.
+// Decodes a configuration document by its schema and collects all problems.
 import type * as z from 'zod/mini';
 import type { ConfigurationProblem } from './configuration-error.ts';
 
 export interface DecodeResult<T> {
-  /** The document without what could not be used. */
+  /** The document without its unknown and invalid fields. */
   readonly value: T;
-  /** Fields that are unknown: they are passed over. */
+  /** Unknown fields, which are ignored. */
   readonly unknown: readonly ConfigurationProblem[];
-  /** Fields whose type is wrong. */
+  /** Fields with an invalid value. */
   readonly invalid: readonly ConfigurationProblem[];
 }
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
-/** As often as this a document is looked at again without what was wrong with it: unions hide what lies behind. */
+/** Limit of the attempts to decode a document, each without the problems found so far: a failed union hides those inside it. */
 const MAX_PASSES = 50;
 
-/** Decodes a document of a known kind. What is wrong is left out, so that all the rest can be looked at too. */
+/** Decodes a document of a known kind. Removes each problem and continues, to find all of them. */
 export function decode<T extends z.ZodMiniType>(schema: T, document: object, kind: string): DecodeResult<z.infer<T>> {
   const remaining: unknown = structuredClone(document);
   const unknown: ConfigurationProblem[] = [];
-  const wrong: ConfigurationProblem[] = [];
+  const invalid: ConfigurationProblem[] = [];
   for (let pass = 0; pass < MAX_PASSES; pass++) {
     const parsed = schema.safeParse(remaining);
-    if (parsed.success) return { value: parsed.data, unknown, invalid: wrong };
-    for (const issue of parsed.error.issues) fixIssue(issue, remaining, { kind, unknown, invalid: wrong });
+    if (parsed.success) return { value: parsed.data, unknown, invalid };
+    for (const issue of parsed.error.issues) fixIssue(issue, remaining, { kind, unknown, invalid });
   }
-  throw new Error(`Cannot decode ${kind}: it is wrong in too many places`);
+  throw new Error(`Cannot decode ${kind}: too many problems`);
 }
 
 interface DecodeProblems {
@@ -39,14 +39,14 @@ interface DecodeProblems {
 function fixIssue(issue: Issue, root: unknown, { kind, unknown, invalid }: DecodeProblems): void {
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
-      unknown.push({ path: formatPath(kind, [...issue.path, key]), reason: 'is no field that is known here' });
+      unknown.push({ path: formatPath(kind, [...issue.path, key]), reason: 'unknown field' });
       removeAt(root, [...issue.path, key]);
     }
     return;
   }
   const value = valueAt(root, issue.path);
   if (value === undefined && !hasPath(root, issue.path)) {
-    invalid.push({ path: formatPath(kind, issue.path), reason: 'is missing' });
+    invalid.push({ path: formatPath(kind, issue.path), reason: 'required field is missing' });
     removeAt(root, issue.path.slice(0, -1));
     return;
   }
@@ -59,7 +59,7 @@ function fixIssue(issue: Issue, root: unknown, { kind, unknown, invalid }: Decod
   removeAt(root, issue.path);
 }
 
-/** YAML 1.1 takes a bare `no` or `off` for false, and a name of digits is a number to every YAML. */
+/** YAML 1.1 parses a bare `no` or `off` as false, and every YAML version parses a name of digits as a number. */
 function coerceToString(issue: Issue, value: unknown): string | undefined {
   if (issue.code === 'invalid_value' && value === false) {
     return ['no', 'off'].find((word) => issue.values.includes(word));
@@ -73,25 +73,25 @@ function describeIssue(issue: Issue): string {
     case 'invalid_type':
       return `is not ${TYPE_NAMES[issue.expected] ?? `of type ${issue.expected}`}`;
     case 'invalid_value':
-      return `is none of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+      return `is not one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
     case 'too_small':
       return issue.message === '' || issue.message === 'Invalid input'
         ? `is less than ${issue.minimum}`
         : issue.message;
     case 'too_big':
-      return `is more than ${issue.maximum}`;
+      return `is greater than ${issue.maximum}`;
     case 'custom':
       return issue.message;
     default:
-      return 'is not of a type that is taken here';
+      return 'has an invalid type';
   }
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
-  string: 'a text',
+  string: 'a string',
   number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
+  int: 'an integer',
+  boolean: 'a Boolean',
   array: 'a list',
   object: 'an object',
   record: 'an object',
@@ -102,7 +102,7 @@ export function formatPath(kind: string, path: Path): string {
   return path.reduce<string>((text, key) => text + (typeof key === 'number' ? `[${key}]` : `.${String(key)}`), kind);
 }
 
-/** A value as it is quoted in complaints. */
+/** A value as error messages quote it, cut to 60 characters. */
 export function formatValue(value: unknown): string {
   const json = JSON.stringify(value) ?? String(value);
   return json.length > 60 ? `${json.slice(0, 57)}...` : json;
@@ -123,7 +123,7 @@ function setAt(root: unknown, path: Path, value: unknown): void {
   parent[path.at(-1) ?? ''] = value;
 }
 
-/** Entries of lists go with their list: the positions of the others must stay what they are. */
+/** Removes a field; for a list entry the whole list, because the positions of the other entries must not change. */
 function removeAt(root: unknown, path: Path): void {
   const listIndex = path.findIndex((key) => typeof key === 'number');
   const target = listIndex < 0 ? path : path.slice(0, listIndex);

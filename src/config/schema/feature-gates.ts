@@ -1,12 +1,12 @@
-// Feature gates: which of them cannot be turned off, which have an effect here, and which nobody here knows.
+// Feature gates of kube-proxy: locked gates, and gates that have an effect in nftlane.
 
 interface FeatureGate {
   readonly default: boolean;
-  /** It can only be set to what it is. */
+  /** It can only be set to its default. */
   readonly locked: boolean;
 }
 
-/** The gates of kube-proxy that change what it does, as of Kubernetes 1.36. */
+/** The gates that change the behavior of kube-proxy, as of Kubernetes 1.36. */
 const KNOWN_GATES: Readonly<Record<string, FeatureGate>> = {
   AllowServiceExternalIPs: { default: true, locked: false },
   ComponentFlagz: { default: true, locked: false },
@@ -20,12 +20,12 @@ const KNOWN_GATES: Readonly<Record<string, FeatureGate>> = {
   PreferSameTrafficDistribution: { default: true, locked: true },
 };
 
-/** Gates that do here what they say. */
+/** Gates that nftlane implements. */
 const IMPLEMENTED_GATES: ReadonlySet<string> = new Set(['AllowServiceExternalIPs', 'LoggingAlphaOptions']);
 
 type FeatureGates = Readonly<Record<string, boolean>>;
 
-/** Complains of gates that are locked to something else. */
+/** Reports locked gates that are set to a value other than their default. */
 export function checkGates(gates: FeatureGates, report: (field: string, reason: string) => void): void {
   for (const [name, value] of Object.entries(gates)) {
     const gate = KNOWN_GATES[name];
@@ -36,18 +36,18 @@ export function checkGates(gates: FeatureGates, report: (field: string, reason: 
 }
 
 /**
- * Gates that were given and do not do what they say, with the reason. Each release of Kubernetes has about two hundred,
- * nearly all of which are about other components: a name that is not known is no reason not to start.
+ * Gates without effect, with the reason. An unknown gate is not an error: each release of Kubernetes has about two
+ * hundred gates, nearly all of them for other components.
  */
 export function ineffectiveGates(gates: FeatureGates): [name: string, reason: string][] {
   return Object.entries(gates).flatMap(([name, value]): [string, string][] => {
-    if (!Object.hasOwn(KNOWN_GATES, name)) return [[name, 'has no effect here']];
+    if (!Object.hasOwn(KNOWN_GATES, name)) return [[name, 'has no effect']];
     const isChanged = value !== KNOWN_GATES[name]?.default;
-    return isChanged && !IMPLEMENTED_GATES.has(name) ? [[name, 'has no effect here']] : [];
+    return isChanged && !IMPLEMENTED_GATES.has(name) ? [[name, 'has no effect']] : [];
   });
 }
 
-/** Whether a gate is on, by what was given or by default. */
+/** Whether a gate is enabled, explicitly or by default. */
 export function isGateEnabled(gates: FeatureGates, name: keyof typeof KNOWN_GATES): boolean {
   return gates[name] ?? KNOWN_GATES[name]?.default ?? false;
 }

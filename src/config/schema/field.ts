@@ -1,24 +1,24 @@
-// Fields of configuration files: each with its type, its default, what it means and what nftlane does with it.
+// Configuration fields: type, default, description and effect in nftlane.
 import * as z from 'zod/mini';
 import { parseDuration } from './go-duration.ts';
 
-/** What the reference says of a field, besides its type. */
+/** The documentation of a field, besides its type. */
 export interface FieldDoc {
   readonly description: string;
-  /** In the shape of the file; `undefined` where there is none. */
+  /** As in the file; `undefined` for a field without a default. */
   readonly default?: unknown;
-  /** What nftlane does with it, if that is not said by its meaning. */
+  /** The effect in nftlane, if it differs from the description. */
   readonly effect?: string;
-  /** An explicit zero is kept: otherwise it counts as absent, where zeros do. */
+  /** An explicit zero is kept; otherwise it counts as absent in documents where zeros do. */
   readonly keepsZero?: boolean;
 }
 
-/** The documentation of every field of every configuration, by its schema. */
+/** The documentation of all fields, by schema. */
 export const FIELD_DOCS = z.registry<FieldDoc>();
 
-/** A field that may be absent or null, documented. */
+/** A documented field that may be absent or null. */
 export function field<T extends z.ZodMiniType>(schema: T, doc: FieldDoc): z.ZodMiniOptional<z.ZodMiniNullable<T>> {
-  // Each field is an object of its own: the same type can be used for many.
+  // A new schema object for each field: several fields may share one type.
   const documented = z.optional(z.nullable(schema));
   FIELD_DOCS.add(documented, doc);
   return documented;
@@ -35,19 +35,19 @@ export const STRING = z.string();
 export const BOOLEAN = z.boolean();
 export const STRING_LIST = z.array(z.string());
 
-/** A configuration whose defaults are filled in: nothing is absent or null any more. */
+/** A document with its defaults: no field is absent or null. */
 export type WithDefaults<T> = T extends readonly (infer E)[]
   ? readonly WithDefaults<E>[]
   : T extends object
     ? { readonly [K in keyof T]-?: WithDefaults<NonNullable<T[K]>> }
     : T;
 
-/** How absence is told: in kube-proxy's configuration zero, the empty text and the empty list count as absent too. */
+/** In kube-proxy's configuration zero, the empty string and the empty list also count as absent. */
 export interface FillOptions {
   readonly zeroIsAbsent: boolean;
 }
 
-/** Fills in defaults, wherever a field is absent. Fields without one are left out. */
+/** Applies the default of each absent field. Absent fields without a default stay absent. */
 export function fillDefaults(schema: z.ZodMiniObject, value: object, options: FillOptions): Record<string, unknown> {
   const given = value as Readonly<Record<string, unknown>>;
   const filled: Record<string, unknown> = {};
@@ -65,7 +65,7 @@ export function fillDefaults(schema: z.ZodMiniObject, value: object, options: Fi
   return filled;
 }
 
-/** The schema inside of `optional` and `nullable`. */
+/** The schema inside `optional` and `nullable`. */
 export function unwrapSchema(schema: unknown): unknown {
   return schema instanceof z.ZodMiniOptional || schema instanceof z.ZodMiniNullable
     ? unwrapSchema(schema.def.innerType)

@@ -1,4 +1,4 @@
-// Durations as Go writes them, which is how Kubernetes configuration does: `30s`, `1h0m0s`, `1.5h`.
+// Parses durations in Go syntax, as in Kubernetes configuration: `30s`, `1h0m0s`, `1.5h`.
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -13,7 +13,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 
 const DURATION = /^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/;
 
-/** Milliseconds of a duration as Go's time.ParseDuration reads it; `undefined` when it is none. */
+/** The milliseconds of a duration as parsed by Go's time.ParseDuration; `undefined` if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;
   let ms = 0;

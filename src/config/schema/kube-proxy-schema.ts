@@ -1,4 +1,4 @@
-// KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1): its fields, and what nftlane makes of each.
+// Schema of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), with the effect of each field in nftlane.
 import * as z from 'zod/mini';
 import { BOOLEAN, DURATION, field, STRING, STRING_LIST, type WithDefaults } from './field.ts';
 import { IPTABLES_SECTION, IPVS_SECTION, NFTABLES_SECTION, WINDOWS, WINKERNEL_SECTION } from './kube-proxy-modes.ts';
@@ -6,19 +6,19 @@ import { IPTABLES_SECTION, IPVS_SECTION, NFTABLES_SECTION, WINDOWS, WINKERNEL_SE
 export const KUBE_PROXY_API_VERSION = 'kubeproxy.config.k8s.io/v1alpha1';
 export const KUBE_PROXY_KIND = 'KubeProxyConfiguration';
 
-const JSON_ONLY = 'None: nftlane speaks JSON with the API server.';
-const LOG_UNBUFFERED = 'None: each line of the log is written at once.';
+const JSON_ONLY = 'None: nftlane uses JSON.';
+const LOG_UNBUFFERED = 'None: the log is not buffered.';
 
 const nonNegativeInt = z.int().check(z.minimum(0), z.maximum(2 ** 31 - 1));
 
 const logOptions = z.strictObject({
   splitStream: field(BOOLEAN, {
-    description: 'Errors to standard error, the rest to standard output.',
+    description: 'Write errors to standard error and other messages to standard output.',
     default: false,
     effect: LOG_UNBUFFERED,
   }),
   infoBufferSize: field(z.union([STRING, z.number()]), {
-    description: 'How much of the log is held back.',
+    description: 'Size of the log buffer.',
     default: '0',
     effect: LOG_UNBUFFERED,
   }),
@@ -26,31 +26,31 @@ const logOptions = z.strictObject({
 
 const logging = z.strictObject({
   format: field(STRING, {
-    description: 'Form of the log: `text` or `json`.',
+    description: 'Log format: `text` or `json`.',
     default: 'text',
-    effect: '`text` is text on a terminal, and JSON otherwise. `log.format` of NftlaneConfiguration goes first.',
+    effect: '`text` is text on a terminal and JSON otherwise. `log.format` of NftlaneConfiguration takes precedence.',
   }),
   flushFrequency: field(z.union([DURATION, z.number()]), {
-    description: 'How often the log is written.',
+    description: 'Interval of log flushes.',
     default: '5s',
     effect: LOG_UNBUFFERED,
   }),
   verbosity: field(nonNegativeInt, {
-    description: 'How much is said.',
+    description: 'Log verbosity.',
     default: 0,
-    effect: 'From 4 on the level is `debug`. `log.level` of NftlaneConfiguration goes first.',
+    effect: '4 and higher mean log level `debug`. `log.level` of NftlaneConfiguration takes precedence.',
   }),
   vmodule: field(z.array(z.strictObject({ filePattern: STRING, verbosity: nonNegativeInt })), {
-    description: 'Verbosity of single source files.',
+    description: 'Log verbosity of individual source files.',
     default: [],
-    effect: 'None: nftlane has other source files.',
+    effect: 'None: nftlane has different source files.',
   }),
   options: field(
     z.strictObject({
-      text: field(logOptions, { description: 'Of the text form.' }),
-      json: field(logOptions, { description: 'Of the JSON form.' }),
+      text: field(logOptions, { description: 'Options of the text format.' }),
+      json: field(logOptions, { description: 'Options of the JSON format.' }),
     }),
-    { description: 'Options of a form. Taken only with the feature gate LoggingAlphaOptions.' },
+    { description: 'Options of the log formats. They require the feature gate LoggingAlphaOptions.' },
   ),
 });
 
@@ -60,70 +60,70 @@ const clientConnection = z.strictObject({
     default: '',
   }),
   acceptContentTypes: field(STRING, {
-    description: 'What the API server may answer with.',
+    description: 'Content types accepted from the API server.',
     default: '',
     effect: JSON_ONLY,
   }),
   contentType: field(STRING, {
-    description: 'What is sent to the API server.',
+    description: 'Content type of requests to the API server.',
     default: 'application/vnd.kubernetes.protobuf',
     effect: JSON_ONLY,
   }),
   qps: field(z.number(), {
-    description: 'Requests in a second.',
+    description: 'Maximum number of requests per second.',
     default: 5,
-    effect: 'None: four watches make no requests worth a limit.',
+    effect: 'None: four watches need no rate limit.',
   }),
-  burst: field(nonNegativeInt, { description: 'Requests at once.', default: 10, effect: 'None, as `qps`.' }),
+  burst: field(nonNegativeInt, { description: 'Maximum burst of requests.', default: 10, effect: 'None, like `qps`.' }),
 });
 
 const detectLocal = z.strictObject({
   bridgeInterface: field(STRING, {
-    description: 'The bridge that pods are on, for mode BridgeInterface.',
+    description: 'Bridge of the pods, for mode BridgeInterface.',
     default: '',
   }),
   interfaceNamePrefix: field(STRING, {
-    description: 'How names of pod interfaces begin, for mode InterfaceNamePrefix.',
+    description: 'Prefix of pod interface names, for mode InterfaceNamePrefix.',
     default: '',
   }),
 });
 
 const conntrack = z.strictObject({
   maxPerCore: field(nonNegativeInt, {
-    description: 'Entries of the conntrack table for each core. 0 leaves its size alone.',
+    description: 'Conntrack table entries per core. 0 keeps the current table size.',
     default: 32768,
     keepsZero: true,
   }),
   min: field(nonNegativeInt, {
-    description: 'The least size of the conntrack table.',
+    description: 'Minimum size of the conntrack table.',
     default: 131072,
     keepsZero: true,
   }),
   tcpEstablishedTimeout: field(DURATION, {
-    description: 'How long idle TCP connections are kept. 0 leaves it alone.',
+    description: 'Conntrack timeout of established TCP connections. 0 keeps the current value.',
     default: '24h0m0s',
     keepsZero: true,
   }),
   tcpCloseWaitTimeout: field(DURATION, {
-    description: 'How long half-closed TCP connections are kept. 0 leaves it alone.',
+    description: 'Conntrack timeout of TCP connections in CLOSE_WAIT. 0 keeps the current value.',
     default: '1h0m0s',
     keepsZero: true,
   }),
   tcpBeLiberal: field(BOOLEAN, {
-    description: 'Let TCP segments outside of the window pass. `false` leaves it alone.',
+    description: 'Accept TCP segments outside the window. `false` keeps the current value.',
     default: false,
   }),
   udpTimeout: field(DURATION, {
-    description: 'How long UDP flows without an answer are kept. 0 leaves it alone.',
+    description: 'Conntrack timeout of unreplied UDP flows. 0 keeps the current value.',
     default: '0s',
   }),
   udpStreamTimeout: field(DURATION, {
-    description: 'How long UDP flows with answers are kept. 0 leaves it alone.',
+    description: 'Conntrack timeout of replied UDP flows. 0 keeps the current value.',
     default: '0s',
   }),
 });
 
-/** The file as it may be given. Unknown fields are reported and passed over. */
+/** The schema of the document. Unknown fields are reported and ignored. */
 export const KUBE_PROXY_SCHEMA = z.strictObject({
   apiVersion: z.literal(KUBE_PROXY_API_VERSION),
   kind: z.literal(KUBE_PROXY_KIND),
@@ -131,94 +131,94 @@ export const KUBE_PROXY_SCHEMA = z.strictObject({
     description: 'Feature gates by name.',
     default: {},
     effect:
-      'Gates that cannot be turned off are held to that. Every other name is accepted; it has no effect, and is reported if it is not known here.',
+      'A locked gate can only be set to its default. All other names are accepted; gates without effect are reported.',
   }),
-  clientConnection: field(clientConnection, { description: 'The way to the API server.' }),
-  logging: field(logging, { description: 'The log, which is on standard error.' }),
+  clientConnection: field(clientConnection, { description: 'Connection to the API server.' }),
+  logging: field(logging, { description: 'The log, written to standard error.' }),
   hostnameOverride: field(STRING, {
-    description: 'Name of this node. Empty: the name of the host. In lower case either way.',
+    description: 'Name of this node, converted to lower case. Empty: the host name.',
     default: '',
   }),
   bindAddress: field(STRING, {
     description:
-      'Stands for the address of this node of its family, and chooses the family of the default server addresses. 0.0.0.0 and :: say nothing.',
+      "Overrides this node's address of its family, and selects the family of the default server addresses. 0.0.0.0 and :: have no effect.",
     default: '0.0.0.0',
-    effect: 'Nothing is bound to it.',
+    effect: 'Nothing binds to it.',
   }),
   healthzBindAddress: field(STRING, {
-    description: 'Where health is served: `IP` or `IP:port`.',
+    description: 'Address of the health server: `IP` or `IP:port`.',
     default: '0.0.0.0:10256',
     effect:
-      'Empty means the default; `serveHealth: false` in NftlaneConfiguration turns the server off. With an IPv6 `bindAddress` the default is [::]:10256.',
+      'Empty means the default; `serveHealth: false` in NftlaneConfiguration disables the server. With an IPv6 `bindAddress` the default is [::]:10256.',
   }),
   metricsBindAddress: field(STRING, {
-    description: 'Where metrics are served: `IP` or `IP:port`.',
+    description: 'Address of the metrics server: `IP` or `IP:port`.',
     default: '127.0.0.1:10249',
     effect:
-      'Empty means the default; `serveMetrics: false` in NftlaneConfiguration turns the server off. With an IPv6 `bindAddress` the default is [::1]:10249.',
+      'Empty means the default; `serveMetrics: false` in NftlaneConfiguration disables the server. With an IPv6 `bindAddress` the default is [::1]:10249.',
   }),
   bindAddressHardFail: field(BOOLEAN, {
-    description: 'End when one of these servers cannot listen, instead of trying again.',
+    description: 'Exit if one of these servers cannot listen, instead of retrying.',
     default: false,
   }),
   enableProfiling: field(BOOLEAN, {
-    description: 'Go profiles at the metrics server.',
+    description: 'Serve Go profiles at the metrics server.',
     default: false,
-    effect: 'None: this is no Go program.',
+    effect: 'None: nftlane is not a Go program.',
   }),
   showHiddenMetricsForVersion: field(STRING, {
-    description: 'Metrics that a version hid.',
+    description: 'Show metrics that this version hides.',
     default: '',
-    effect: 'None: no metric is hidden.',
+    effect: 'None: nftlane hides no metrics.',
   }),
   mode: field(z.enum(['', 'iptables', 'ipvs', 'nftables']), {
-    description: 'How kube-proxy proxies.',
+    description: 'Proxy mode.',
     default: 'iptables',
-    effect: 'It chooses which of the sections below is read. nftlane works the same in every mode.',
+    effect: 'Selects the section below that is used. nftlane behaves the same in every mode.',
   }),
-  iptables: field(IPTABLES_SECTION, { description: 'The section of mode iptables.' }),
-  ipvs: field(IPVS_SECTION, { description: 'The section of mode ipvs.' }),
-  nftables: field(NFTABLES_SECTION, { description: 'The section of mode nftables.' }),
-  winkernel: field(WINKERNEL_SECTION, { description: 'The section of Windows.' }),
+  iptables: field(IPTABLES_SECTION, { description: 'Settings of mode iptables.' }),
+  ipvs: field(IPVS_SECTION, { description: 'Settings of mode ipvs.' }),
+  nftables: field(NFTABLES_SECTION, { description: 'Settings of mode nftables.' }),
+  winkernel: field(WINKERNEL_SECTION, { description: 'Settings for Windows.' }),
   detectLocalMode: field(z.enum(['', 'ClusterCIDR', 'NodeCIDR', 'BridgeInterface', 'InterfaceNamePrefix']), {
     description:
-      'How a pod is told from other clients: by the blocks in `clusterCIDR`, by the podCIDRs of the Node, or by the interface that it sends through.',
+      'How to identify traffic from pods: by the CIDR blocks in `clusterCIDR`, by the podCIDRs of the Node, or by the input interface.',
     default: 'ClusterCIDR',
   }),
-  detectLocal: field(detectLocal, { description: 'Names for `detectLocalMode`.' }),
+  detectLocal: field(detectLocal, { description: 'Interface names for `detectLocalMode`.' }),
   clusterCIDR: field(STRING, {
     description:
-      'Where pods live: one block, or one of each family behind a comma without blanks. Clients from elsewhere are masqueraded. Read in mode ClusterCIDR; empty: no client is told from another.',
+      'CIDR blocks of pods: one, or one per family separated by a comma without spaces. Traffic from other clients is masqueraded. Used in mode ClusterCIDR. Empty: clients are not distinguished.',
     default: '',
   }),
   nodePortAddresses: field(STRING_LIST, {
     description:
-      'Where node ports are taken: blocks of addresses, and the words `primary` (the addresses of the Node), `all` (every address but loopback) and `localhost` (127.0.0.1).',
+      'Addresses that accept node ports: CIDR blocks and the keywords `primary` (the addresses of the Node), `all` (all addresses except loopback) and `localhost` (127.0.0.1).',
     default: ['primary'],
     effect:
-      'The default is `primary` in every mode. Words and blocks may be mixed. A family that nothing in the list is about takes node ports at every address but loopback.',
+      'The default is `primary` in every mode. Keywords and blocks can be combined. A family without an entry in the list accepts node ports at all addresses except loopback.',
   }),
   oomScoreAdj: field(z.int().check(z.minimum(-1000), z.maximum(1000)), {
-    description: 'How unlikely the kernel ends the process for want of memory.',
+    description: 'OOM score adjustment of the process.',
     default: -999,
     keepsZero: true,
   }),
-  conntrack: field(conntrack, { description: 'Connection tracking of the kernel.' }),
+  conntrack: field(conntrack, { description: 'Connection tracking in the kernel.' }),
   configSyncPeriod: field(DURATION, {
-    description: 'How often objects are delivered again.',
+    description: 'Resync interval of objects.',
     default: '15m0s',
-    effect: 'None: what was delivered once is known.',
+    effect: 'None: nftlane does not resync objects.',
   }),
   portRange: field(STRING, {
-    description: 'Ports of a mode that is gone.',
+    description: 'Port range of the removed mode userspace.',
     default: '',
-    effect: 'None, as in kube-proxy.',
+    effect: 'None, like in kube-proxy.',
   }),
-  windowsRunAsService: field(BOOLEAN, { description: 'Run as a service of Windows.', default: false, effect: WINDOWS }),
+  windowsRunAsService: field(BOOLEAN, { description: 'Run as a Windows service.', default: false, effect: WINDOWS }),
 });
 
-/** A file as it was given. */
+/** A document before defaults are applied. */
 export type KubeProxyDocument = z.infer<typeof KUBE_PROXY_SCHEMA>;
 
-/** A file with its defaults filled in. */
+/** A document with its defaults. */
 export type KubeProxyConfiguration = WithDefaults<KubeProxyDocument>;

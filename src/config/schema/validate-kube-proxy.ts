@@ -1,4 +1,4 @@
-// What KubeProxyConfiguration must obey besides the types of its fields. Sections of other modes are not looked at.
+// Validates KubeProxyConfiguration beyond the types of its fields, except the sections of other modes.
 import { parseAddress } from '../../net/address.ts';
 import { parseAddressPort } from '../../net/address-port.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
@@ -10,16 +10,16 @@ import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './kube-proxy-schem
 
 type ReportProblem = (field: string, reason: string) => void;
 
-/** The words that may stand among the blocks of `nodePortAddresses`. */
+/** Keywords of `nodePortAddresses` besides CIDR blocks. */
 export const NODE_PORT_KEYWORDS = ['primary', 'all', 'localhost'] as const;
 
-/** The kernel's own limit (IFNAMSIZ), and no character that could leave its quotes. */
+/** At most 15 characters (IFNAMSIZ), none of which needs escaping in nft strings. */
 const INTERFACE_NAME = /^[A-Za-z0-9._@:-]{1,15}$/;
 
-/** minSyncPeriod may not be longer than the longest time between two syncs of kube-proxy. */
+/** The longest time between two syncs of kube-proxy limits minSyncPeriod. */
 const MAX_SYNC_PERIOD_MS = 3_600_000;
 
-/** Everything that is wrong, with paths that begin with the kind. */
+/** All problems, with paths that start with the kind. */
 export function validateKubeProxy(config: KubeProxyConfiguration): ConfigurationProblem[] {
   const problems: ConfigurationProblem[] = [];
   const report: ReportProblem = (field, reason) => problems.push({ path: `${KUBE_PROXY_KIND}.${field}`, reason });
@@ -39,7 +39,7 @@ function checkLogging({ logging, featureGates }: KubeProxyConfiguration, report:
     report('logging.format', `${formatValue(logging.format)} is neither "text" nor "json"`);
   }
   if (logging.vmodule.length > 0 && logging.format !== 'text') {
-    report('logging.vmodule', 'is taken with logging.format "text" only');
+    report('logging.vmodule', 'requires logging.format "text"');
   }
   for (const [index, { filePattern }] of logging.vmodule.entries()) {
     if (filePattern === '') report(`logging.vmodule[${index}].filePattern`, 'must not be empty');
@@ -48,8 +48,9 @@ function checkLogging({ logging, featureGates }: KubeProxyConfiguration, report:
   for (const format of ['text', 'json'] as const) {
     const { splitStream, infoBufferSize } = logging.options[format];
     const field = `logging.options.${format}`;
-    if (splitStream) report(`${field}.splitStream`, 'needs the feature gate LoggingAlphaOptions');
-    if (String(infoBufferSize) !== '0') report(`${field}.infoBufferSize`, 'needs the feature gate LoggingAlphaOptions');
+    if (splitStream) report(`${field}.splitStream`, 'requires the feature gate LoggingAlphaOptions');
+    if (String(infoBufferSize) !== '0')
+      report(`${field}.infoBufferSize`, 'requires the feature gate LoggingAlphaOptions');
   }
 }
 
@@ -66,16 +67,16 @@ function checkAddresses(config: KubeProxyConfiguration, report: ReportProblem): 
 
 function checkPeriods(config: KubeProxyConfiguration, report: ReportProblem): void {
   if (durationMs(config.configSyncPeriod) <= 0)
-    report('configSyncPeriod', `${config.configSyncPeriod} is not more than 0`);
+    report('configSyncPeriod', `${config.configSyncPeriod} is not greater than 0`);
   const { syncPeriod, minSyncPeriod } = config[config.mode === '' ? 'iptables' : config.mode];
   const section = config.mode === '' ? 'iptables' : config.mode;
-  if (durationMs(syncPeriod) <= 0) report(`${section}.syncPeriod`, `${syncPeriod} is not more than 0`);
+  if (durationMs(syncPeriod) <= 0) report(`${section}.syncPeriod`, `${syncPeriod} is not greater than 0`);
   if (durationMs(minSyncPeriod) < 0) report(`${section}.minSyncPeriod`, `${minSyncPeriod} is less than 0`);
   if (durationMs(minSyncPeriod) > durationMs(syncPeriod)) {
-    report(`${section}.syncPeriod`, `${syncPeriod} is less than ${section}.minSyncPeriod, which is ${minSyncPeriod}`);
+    report(`${section}.syncPeriod`, `${syncPeriod} is less than ${section}.minSyncPeriod (${minSyncPeriod})`);
   }
   if (durationMs(minSyncPeriod) > MAX_SYNC_PERIOD_MS)
-    report(`${section}.minSyncPeriod`, `${minSyncPeriod} is more than 1h0m0s`);
+    report(`${section}.minSyncPeriod`, `${minSyncPeriod} is greater than 1h0m0s`);
 }
 
 function checkDetectLocal(config: KubeProxyConfiguration, report: ReportProblem): void {
@@ -87,13 +88,13 @@ function checkDetectLocal(config: KubeProxyConfiguration, report: ReportProblem)
   for (const [nameMode, field] of names) {
     if (mode !== nameMode || INTERFACE_NAME.test(detectLocal[field])) continue;
     const path = `detectLocal.${field}`;
-    if (detectLocal[field] === '') report(path, `is needed with detectLocalMode ${nameMode}`);
+    if (detectLocal[field] === '') report(path, `is required with detectLocalMode ${nameMode}`);
     else report(path, `${formatValue(detectLocal[field])} is not an interface name`);
   }
   if (mode === 'ClusterCIDR' && clusterCIDR !== '') checkClusterCidr(clusterCIDR, report);
 }
 
-/** Split without trimming: a blank beside the comma belongs to the block, and is wrong. */
+/** Does not trim: like kube-proxy, rejects a space next to the comma. */
 function checkClusterCidr(text: string, report: ReportProblem): void {
   const prefixes: Prefix[] = [];
   for (const part of text.split(',')) {
@@ -101,9 +102,9 @@ function checkClusterCidr(text: string, report: ReportProblem): void {
     if (prefix === undefined) report('clusterCIDR', `${formatValue(part)} is not a CIDR block`);
     else prefixes.push(prefix);
   }
-  if (prefixes.length > 2) report('clusterCIDR', 'has more than two blocks');
+  if (prefixes.length > 2) report('clusterCIDR', 'has more than two CIDR blocks');
   if (prefixes.length === 2 && prefixes[0]?.family === prefixes[1]?.family) {
-    report('clusterCIDR', 'has two blocks of one family');
+    report('clusterCIDR', 'has two CIDR blocks of the same family');
   }
 }
 
@@ -132,7 +133,7 @@ function checkIpvs({ ipvs }: KubeProxyConfiguration, report: ReportProblem): voi
   }
 }
 
-/** Durations are looked at by their schema already. */
+/** The schema has already validated durations. */
 function durationMs(duration: string): number {
   return parseDuration(duration) ?? 0;
 }

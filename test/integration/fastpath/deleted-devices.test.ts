@@ -139,6 +139,6 @@ t.test('the set is no difference, and goes when the fast path is switched off', 
   }
   await fast.daemon.stop();
   const daemon = await fast.startDaemon('--fast-path', 'off');
-  await daemon.waitForLog('the fast path was put away', 0, 30_000);
+  await daemon.waitForLog('fast path removed', 0, 30_000);
   t.notMatch(await world.node1.output('nft', ['list', 'ruleset']), /ended/);
 });

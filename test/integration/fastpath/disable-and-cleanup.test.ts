@@ -32,7 +32,7 @@ t.test('switched off, it hands live flows over to conntrack, and is gone', async
   t.equal(await fast.daemon.stop(), 0);
   t.not(await fast.pins(), '', 'a daemon that ends leaves it at work');
   const daemon = await fast.startDaemon('--fast-path', 'off');
-  const { restoredFlows, ...rest } = await daemon.waitForLog('the fast path was put away', 0, 30_000);
+  const { restoredFlows, ...rest } = await daemon.waitForLog('fast path removed', 0, 30_000);
   t.comment(JSON.stringify(rest));
   t.ok(Number(restoredFlows) >= kept.length, `${restoredFlows} flows`);
   t.equal(await fast.pins(), '');

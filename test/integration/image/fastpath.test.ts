@@ -14,7 +14,7 @@ const { fast, dialer } = await setUpOneService(t, async (node) => {
 });
 
 t.test('the fast path serves a Service with the rights of the manifest', async (t) => {
-  t.match(await initialize?.(), { status: 0, stderr: /the fast path is prepared/ });
+  t.match(await initialize?.(), { status: 0, stderr: /fast path prepared/ });
   await fast.startDaemon('--fast-path', 'required');
   const view = await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === 4);
   t.match(view, { uplinks: [{ name: 'lan' }], podDevices: ['pod-a', 'pod-b'], skipped: [] });
@@ -62,7 +62,7 @@ t.test('a daemon and cleanup of the base overlay, which cannot reach the attache
   await fast.daemon.stop();
   await fast.install((node) => deploy('base', node));
   const daemon = await fast.startDaemon();
-  t.match(await daemon.waitForLog('the fast path cannot be put away'), {
+  t.match(await daemon.waitForLog('cannot remove fast path'), {
     level: 'error',
     reason: /"\/run\/bpf\/nftlane\/v1"/,
   });

@@ -1,4 +1,4 @@
-// The daemon and its configuration, with real packets: where node ports are taken, and what a changed file does.
+// Tests of nodePortAddresses and of configuration changes at run time, with real packets.
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,66 +29,67 @@ async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Pr
   return (await dialer).dial(request);
 }
 
-/** Asks until the answer is as wanted, and returns how long that took. */
-async function until(wanted: () => Promise<boolean>): Promise<number> {
+/** Polls until `condition` holds, and returns the milliseconds that took. */
+async function until(condition: () => Promise<boolean>): Promise<number> {
   const started = performance.now();
-  while (!(await wanted())) {
-    if (performance.now() - started > PATIENCE_MS) throw new Error('Cannot go on: what was waited for does not come');
+  while (!(await condition())) {
+    if (performance.now() - started > PATIENCE_MS) throw new Error('Cannot continue: timed out');
     await delay(20);
   }
   return Math.round(performance.now() - started);
 }
 
-t.test(
-  'node ports at 127.0.0.1 are for processes of the node, over IPv4, and only where they are wanted',
-  async (t) => {
-    await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
-    await node1.respond({ tcp: [OWN_PORT] });
-    // The client takes 127.0.0.1 for an address of node1's.
-    await client.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
-    await client.configure([
-      'route del table local local 127.0.0.0/8 dev lo',
-      'route del table local local 127.0.0.1 dev lo',
-      `route add 127.0.0.1/32 via ${NODES.node1.ip}`,
-    ]);
-    const ask = (from: Namespace, protocol: 'tcp' | 'udp', port: number, address = '127.0.0.1') =>
-      dial(from, { protocol, address, port, count: 12 });
+t.test('node ports at 127.0.0.1 serve processes of the node over IPv4 if `localhost` is configured', async (t) => {
+  await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
+  await node1.respond({ tcp: [OWN_PORT] });
+  // The client routes 127.0.0.1 to node1.
+  await client.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
+  await client.configure([
+    'route del table local local 127.0.0.0/8 dev lo',
+    'route del table local local 127.0.0.1 dev lo',
+    `route add 127.0.0.1/32 via ${NODES.node1.ip}`,
+  ]);
+  const connect = (from: Namespace, protocol: 'tcp' | 'udp', port: number, address = '127.0.0.1') =>
+    dial(from, { protocol, address, port, count: 12 });
 
-    t.match(await ask(node1, 'tcp', NODE_PORT), { refused: 12 }, 'not by default');
-    t.match(await ask(client, 'tcp', OWN_PORT), { answered: 12 }, 'route_localnet alone opens the node');
-    await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 0 });
-    const daemon = await proxied.restart('node1', '--nodeport-addresses', 'primary,localhost');
-    await daemon.waitForLog('route_localnet enabled');
-    await proxied.waitForSync();
-    for (const protocol of ['tcp', 'udp'] as const) {
-      const inside = await ask(node1, protocol, NODE_PORT);
-      t.equal(inside.answered, 12, protocol);
-      t.strictSame(Object.keys(inside.pods).sort(), ['a', 'c'], `${protocol}: endpoints of both nodes`);
-      t.notOk(inside.clients.includes('127.0.0.1'), 'they see an address of the node');
-      t.equal(
-        (await ask(node1, protocol, NODE_PORT, NODES.node1.ip)).answered,
-        12,
-        `${protocol}: the node's address too`,
-      );
-      t.equal((await ask(client, protocol, NODE_PORT, NODES.node1.ip)).answered, 12, `${protocol}: from outside too`);
-      t.match(
-        await ask(client, protocol, NODE_PORT),
-        { timedOut: 12 },
-        `${protocol}: closed to the client at 127.0.0.1`,
-      );
-    }
-    t.match(await ask(node1, 'tcp', OWN_PORT), { answered: 12 }, 'other ports at 127.0.0.1 stay');
-    t.match(await ask(client, 'tcp', OWN_PORT), { timedOut: 12 }, 'and are closed to the client');
-    t.match(await ask(node1, 'tcp', NODE_PORT, '::1'), { refused: 12 }, 'the kernel has nothing like it for IPv6');
-    await proxied.setEndpoints('shop/web', []);
-    await proxied.waitForSync();
-    t.match(await ask(node1, 'tcp', NODE_PORT), { refused: 12 }, 'without endpoints');
-    await proxied.setEndpoints('shop/web', ['a', 'c']);
-    await proxied.waitForSync();
-  },
-);
+  t.match(await connect(node1, 'tcp', NODE_PORT), { refused: 12 }, 'refused by default');
+  t.match(await connect(client, 'tcp', OWN_PORT), { answered: 12 }, 'route_localnet alone exposes the node');
+  await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 0 });
+  const daemon = await proxied.restart('node1', '--nodeport-addresses', 'primary,localhost');
+  await daemon.waitForLog('route_localnet enabled');
+  await proxied.waitForSync();
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const inside = await connect(node1, protocol, NODE_PORT);
+    t.equal(inside.answered, 12, protocol);
+    t.strictSame(Object.keys(inside.pods).sort(), ['a', 'c'], `${protocol}: endpoints of both nodes`);
+    t.notOk(inside.clients.includes('127.0.0.1'), 'endpoints see an address of the node');
+    t.equal(
+      (await connect(node1, protocol, NODE_PORT, NODES.node1.ip)).answered,
+      12,
+      `${protocol}: also at the node address`,
+    );
+    t.equal(
+      (await connect(client, protocol, NODE_PORT, NODES.node1.ip)).answered,
+      12,
+      `${protocol}: also from outside`,
+    );
+    t.match(
+      await connect(client, protocol, NODE_PORT),
+      { timedOut: 12 },
+      `${protocol}: the client cannot reach 127.0.0.1`,
+    );
+  }
+  t.match(await connect(node1, 'tcp', OWN_PORT), { answered: 12 }, 'other ports at 127.0.0.1 stay open');
+  t.match(await connect(client, 'tcp', OWN_PORT), { timedOut: 12 }, 'but not to the client');
+  t.match(await connect(node1, 'tcp', NODE_PORT, '::1'), { refused: 12 }, 'IPv6 has no route_localnet');
+  await proxied.setEndpoints('shop/web', []);
+  await proxied.waitForSync();
+  t.match(await connect(node1, 'tcp', NODE_PORT), { refused: 12 }, 'without endpoints');
+  await proxied.setEndpoints('shop/web', ['a', 'c']);
+  await proxied.waitForSync();
+});
 
-t.test('an address that comes and goes is taken into the blocks', async (t) => {
+t.test('an added address accepts node ports if it is in a CIDR block', async (t) => {
   const daemon = await proxied.restart('node1', '--nodeport-addresses', '192.168.77.0/24');
   await proxied.waitForSync();
   const answers = async () => {
@@ -96,18 +97,18 @@ t.test('an address that comes and goes is taken into the blocks', async (t) => {
     return report.answered === 1;
   };
   await node1.configure([`address add ${LATE_ADDRESS}/24 dev lan`]);
-  t.comment(`taken after ${await until(answers)} ms`);
+  t.comment(`answers after ${await until(answers)} ms`);
   await node1.configure([`address del ${LATE_ADDRESS}/24 dev lan`]);
   await proxied.waitForSync();
-  const warned = daemon.log.filter(({ msg }) => msg === 'cannot monitor address changes');
-  t.strictSame(warned, [], 'the kernel told it');
+  const warnings = daemon.log.filter(({ msg }) => msg === 'cannot monitor address changes');
+  t.strictSame(warnings, [], 'address changes are monitored');
 });
 
-t.test('a changed file is applied at work, or not at all, or ends the daemon', async (t) => {
+t.test('a changed file is applied, rejected, or restarts the daemon', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'nftlane-config-'));
   t.teardown(() => rm(directory, { recursive: true }));
   let n = 0;
-  /** As the kubelet replaces the files of a ConfigMap. */
+  /** Replaces the file like the kubelet updates a ConfigMap volume. */
   const publish = async (fields: string): Promise<void> => {
     n += 1;
     await mkdir(join(directory, `..${n}`));
@@ -120,12 +121,12 @@ t.test('a changed file is applied at work, or not at all, or ends the daemon', a
   await symlink('..data/config.conf', join(directory, 'config.conf'));
   const daemon = await proxied.restart('node1', '--config', join(directory, 'config.conf'));
   await proxied.waitForSync();
-  t.match(await daemon.waitForLog('flags go before the configuration file'), { flags: ['--cluster-cidr'] });
+  t.match(await daemon.waitForLog('flags override the configuration file'), { flags: ['--cluster-cidr'] });
   const byNodePort = { protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 10 } as const;
   t.match(await dial(client, byNodePort), { refused: 10 });
 
   await publish('nodePortAddresses: [primary]\niptables: {masqueradeBit: 5}\n');
-  const applied = await daemon.waitForLog('the configuration changed');
+  const applied = await daemon.waitForLog('configuration changed');
   t.match(applied, {
     effect: 'applied',
     fields: ['KubeProxyConfiguration.iptables.masqueradeBit', 'KubeProxyConfiguration.nodePortAddresses'],
@@ -134,21 +135,21 @@ t.test('a changed file is applied at work, or not at all, or ends the daemon', a
   t.match(await dial(client, byNodePort), { answered: 10 });
 
   await publish('nodePortAddresses: [nowhere]\noomScoreAdj: 5000\n');
-  const { reason } = await daemon.waitForLog('the changed configuration cannot be used; the old one stays');
+  const { reason } = await daemon.waitForLog('changed configuration is invalid; keeping the previous one');
   t.match(reason, /KubeProxyConfiguration\.oomScoreAdj: .*\n.*KubeProxyConfiguration\.nodePortAddresses\[0\]/);
   t.match(await dial(client, byNodePort), { answered: 10 });
 
   await publish(
     'nodePortAddresses: [primary]\niptables: {masqueradeBit: 5}\nhostnameOverride: other\nconntrack: {min: 5}\n',
   );
-  const ending = await daemon.waitForLog('ending to be started with a changed configuration');
-  t.match(ending, { fields: ['KubeProxyConfiguration.conntrack.min'] }, 'the name is said by a flag');
+  const ending = await daemon.waitForLog('configuration changed; exiting to restart');
+  t.match(ending, { fields: ['KubeProxyConfiguration.conntrack.min'] }, 'a flag overrides the node name');
   await daemon.waitForLog('stopped');
   t.equal(await daemon.stop(), 0);
-  t.match(await dial(client, byNodePort), { answered: 10 }, 'forwarding goes on');
+  t.match(await dial(client, byNodePort), { answered: 10 }, 'forwarding continues');
 });
 
-t.test('cleanup warns of loopback addresses that its rules no longer close', async (t) => {
+t.test('cleanup warns if loopback addresses are no longer protected', async (t) => {
   await proxied.restart('node1').then((daemon) => daemon.waitForLog('ruleset complete'));
   await node1.sysctl({ 'net.ipv4.conf.all.route_localnet': 1 });
   await proxied.daemon('node1').stop();

@@ -1,4 +1,4 @@
-// A node that has one family only: it is served, and the other one is left alone.
+// Tests of a node with a single address family.
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,11 +19,12 @@ const overrides = {
 const { ip } = await proxied.addService('shop/web', 40, { pods: ['a', 'c'], overrides });
 await proxied.waitForSync();
 
-/** Resolves when the daemon says that the kernel holds what it wants. */
+/** Resolves when the kernel holds the desired ruleset. */
 async function settled(node: NodeName): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while ((await proxied.run(node, 'diff')).status !== 0) {
-    if (performance.now() > deadline) throw new Error(`Cannot go on: ${node} has not settled`);
+    if (performance.now() > deadline)
+      throw new Error(`Cannot continue: ${node} still differs from the desired ruleset`);
     await delay(50);
   }
 }
@@ -33,11 +34,11 @@ async function tables(node: NodeName): Promise<string[]> {
   return text.split('\n').filter((line) => line !== '');
 }
 
-t.test('IPv6 is switched off on a node: what was there of it goes, IPv4 is served', async (t) => {
+t.test('a node with IPv6 disabled removes the IPv6 table and serves IPv4', async (t) => {
   t.strictSame(await tables('node1'), ['table ip nftlane', 'table ip6 nftlane']);
   await world.node1.sysctl({ 'net.ipv6.conf.all.disable_ipv6': 1 });
   const daemon = await proxied.restart('node1');
-  await daemon.waitForLog('IPv6 is not served: this machine has none');
+  await daemon.waitForLog('address family is not available');
   await settled('node1');
   t.strictSame(await tables('node1'), ['table ip nftlane']);
   const dialer = await world.pod('a').dialer();
@@ -51,13 +52,13 @@ t.test('IPv6 is switched off on a node: what was there of it goes, IPv4 is serve
   t.match(cleanup, { status: 0, stdout: 'removed nftables table ip nftlane\n' });
 });
 
-t.test('the kernel refuses tables of IPv6: they are asked for once, and IPv4 is served', async (t) => {
+t.test('a kernel without IPv6 tables is queried once, and IPv4 is served', async (t) => {
   const nft = join(t.testdir({}), 'nft');
   const complaint = '/dev/stdin:2:1-26: Error: Could not process rule: Operation not supported';
   await writeFile(nft, `#!/bin/sh\n[ "$1" = -c ] || exec nft "$@"\necho '${complaint}' >&2\nexit 1\n`);
   await chmod(nft, 0o755);
   const daemon = await proxied.restart('node2', '--nft', nft);
-  await daemon.waitForLog('IPv6 is not served: this machine has none');
+  await daemon.waitForLog('address family is not available');
   await settled('node2');
   t.strictSame(await tables('node2'), ['table ip nftlane']);
   const dialer = await world.pod('c').dialer();

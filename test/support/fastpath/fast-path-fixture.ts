@@ -66,7 +66,7 @@ export class TwoServiceWorld {
   async disableFastPath(): Promise<number> {
     await this.fast.daemon.stop();
     const daemon = await this.fast.startDaemon('--fast-path', 'off');
-    const { restoredFlows } = await daemon.waitForLog('the fast path was put away', 0, 30_000);
+    const { restoredFlows } = await daemon.waitForLog('fast path removed', 0, 30_000);
     return Number(restoredFlows);
   }
 }

@@ -1,8 +1,8 @@
-// Tests of the flag that says where health is answered.
+// Tests of --healthz-bind-address.
 import t from 'tap';
 import { runCli } from '../../../src/cli/program.ts';
 
-t.test('run refuses an address that cannot be listened at, before it does anything', async (t) => {
+t.test('run rejects an invalid server address before it starts', async (t) => {
   for (const address of ['localhost:10256', '0.0.0.0:70000', '::1:x']) {
     const written = t.capture(process.stderr, 'write', () => true);
     const args = ['run', '--manifests', '/nowhere', '--healthz-bind-address', address];

@@ -3,10 +3,10 @@ import t from 'tap';
 import { compareSettings } from '../../../src/config/compare-settings.ts';
 import { configurationText, settingsOf } from '../../support/builders/configuration.ts';
 
-t.test('compareSettings() tells what can be applied at work from what takes a new start', async (t) => {
+t.test('compareSettings() distinguishes changes that apply at run time from those that need a restart', async (t) => {
   const K = 'KubeProxyConfiguration';
   const N = 'NftlaneConfiguration';
-  const cases: [file: string, fields: string[], needs: string][] = [
+  const cases: [file: string, fields: string[], action: string][] = [
     [configurationText(''), [], 'none'],
     [configurationText('portRange: 1-2'), [`${K}.portRange`], 'none'],
     [configurationText('clusterCIDR: 10.0.0.0/8'), [`${K}.clusterCIDR`], 'apply'],
@@ -24,8 +24,8 @@ t.test('compareSettings() tells what can be applied at work from what takes a ne
     [configurationText('', 'log: {format: json}'), [`${N}.log.format`], 'restart'],
     [configurationText('', 'manifests: /m'), [`${N}.manifests`], 'restart'],
   ];
-  for (const [file, fields, needs] of cases) {
+  for (const [file, fields, action] of cases) {
     const change = compareSettings(settingsOf(configurationText('')), settingsOf(file));
-    t.strictSame({ ...change, fields: [...change.fields].sort() }, { fields, action: needs }, file);
+    t.strictSame({ ...change, fields: [...change.fields].sort() }, { fields, action }, file);
   }
 });

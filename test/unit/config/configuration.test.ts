@@ -1,4 +1,4 @@
-// Tests of how configuration files are read: defaults, leniency, and everything that can be wrong.
+// Tests of src/config: reading, decoding and validating configuration files, and resolving settings.
 import t from 'tap';
 import { stringify } from 'yaml';
 import { describeProblem } from '../../../src/config/schema/configuration-error.ts';
@@ -7,7 +7,7 @@ import { KUBEADM_CONFIG } from '../../support/deployment/kubeadm-config.ts';
 
 const K = 'KubeProxyConfiguration';
 
-t.test("kubeadm's file gives the defaults, its pod network and its kubeconfig, without a warning", async (t) => {
+t.test('the file of kubeadm gives defaults, pod CIDRs and kubeconfig without warnings', async (t) => {
   const settings = settingsOf(KUBEADM_CONFIG);
   t.strictSame(configurationOf(KUBEADM_CONFIG).warnings, []);
   t.match(settings.proxy, {
@@ -43,7 +43,7 @@ t.test("kubeadm's file gives the defaults, its pod network and its kubeconfig, w
   t.match(settings.nftlane, { takeOver: 'auto', nft: 'nft', log: { level: 'info', format: 'auto' } });
 });
 
-t.test('zeros count as absent, except where they mean something', async (t) => {
+t.test('zeros count as absent, except in fields that keep them', async (t) => {
   const { kubeProxy, proxy } = settingsOf(
     configurationText(
       'iptables: {masqueradeBit: 0, minSyncPeriod: 0s}\nconntrack: {min: 0, tcpCloseWaitTimeout: 0s}\noomScoreAdj: 0',
@@ -64,10 +64,10 @@ t.test('zeros count as absent, except where they mean something', async (t) => {
     path: ['iptables', 'minSyncPeriod'],
     value: '0s',
   } as const;
-  t.equal(settingsOf(undefined, [flag]).kubeProxy.minSyncPeriodMs, 0, 'a flag means what it says');
+  t.equal(settingsOf(undefined, [flag]).kubeProxy.minSyncPeriodMs, 0, 'a zero from a flag is kept');
 });
 
-t.test('the section of the mode is read, and the others are not even looked at', async (t) => {
+t.test('only the section of the mode is used and validated', async (t) => {
   const sections = [
     'iptables: {masqueradeAll: true, masqueradeBit: 1, syncPeriod: 40s}',
     'ipvs: {syncPeriod: 50s}',
@@ -88,23 +88,20 @@ t.test('the section of the mode is read, and the others are not even looked at',
   t.strictSame(problemsOf(configurationText('detectLocalMode: NodeCIDR\nclusterCIDR: nonsense')), []);
 });
 
-t.test('what strict decoding complains of is told, and passed over', async (t) => {
+t.test('unknown fields and duplicate keys are warnings', async (t) => {
   const text = configurationText(
     'clusterCIDR: 10.0.0.0/8\nclusterCIDR: 10.1.0.0/16\nnoSuch: 1\nconntrack: {least: 2, min: 5}',
   );
   const { kubeProxy, warnings } = configurationOf(text);
-  t.equal(kubeProxy.clusterCIDR, '10.1.0.0/16', 'the last of two');
+  t.equal(kubeProxy.clusterCIDR, '10.1.0.0/16', 'the last one applies');
   t.equal(kubeProxy.conntrack.min, 5);
-  const told = warnings.map(describeProblem);
-  t.match(told[0], /unique at line 4/);
-  t.strictSame(told.slice(1).sort(), [
-    `${K}.conntrack.least: is no field that is known here`,
-    `${K}.noSuch: is no field that is known here`,
-  ]);
+  const messages = warnings.map(describeProblem);
+  t.match(messages[0], /unique at line 4/);
+  t.strictSame(messages.slice(1).sort(), [`${K}.conntrack.least: unknown field`, `${K}.noSuch: unknown field`]);
 });
 
-t.test('every other thing is fatal, and all of it is told with its path', async (t) => {
-  const cases: [fields: string, ...complaints: string[]][] = [
+t.test('all other problems are errors and are reported with their paths', async (t) => {
+  const cases: [fields: string, ...problems: string[]][] = [
     ['bindAddress: "[::]"', `${K}.bindAddress: "[::]" is not an IP address`],
     ['conntrack: 5', `${K}.conntrack: 5 is not an object`],
     [
@@ -114,9 +111,9 @@ t.test('every other thing is fatal, and all of it is told with its path', async 
     ],
     ['conntrack: {udpTimeout: -1s}', `${K}.conntrack.udpTimeout: -1s is less than 0`],
     ['configSyncPeriod: 5', `${K}.configSyncPeriod: "5" is not a duration such as 30s or 1h0m0s`],
-    ['oomScoreAdj: 1001', `${K}.oomScoreAdj: 1001 is more than 1000`],
-    ['mode: userspace', `${K}.mode: "userspace" is none of "", "iptables", "ipvs", "nftables"`],
-    ['iptables: {masqueradeBit: 32}\nmode: nftables', `${K}.iptables.masqueradeBit: 32 is more than 31`],
+    ['oomScoreAdj: 1001', `${K}.oomScoreAdj: 1001 is greater than 1000`],
+    ['mode: userspace', `${K}.mode: "userspace" is not one of "", "iptables", "ipvs", "nftables"`],
+    ['iptables: {masqueradeBit: 32}\nmode: nftables', `${K}.iptables.masqueradeBit: 32 is greater than 31`],
     [
       'healthzBindAddress: localhost:1',
       `${K}.healthzBindAddress: "localhost:1" is neither an IP address nor IP:port with a port from 1 to 65535`,
@@ -126,15 +123,15 @@ t.test('every other thing is fatal, and all of it is told with its path', async 
       `${K}.metricsBindAddress: "0.0.0.0:0" is neither an IP address nor IP:port with a port from 1 to 65535`,
     ],
     ['clusterCIDR: "10.0.0.0/8, fd00::/8"', `${K}.clusterCIDR: " fd00::/8" is not a CIDR block`],
-    ['clusterCIDR: 10.0.0.0/8,11.0.0.0/8', `${K}.clusterCIDR: has two blocks of one family`],
-    ['clusterCIDR: 10.0.0.0/8,fd00::/8,11.0.0.0/8', `${K}.clusterCIDR: has more than two blocks`],
+    ['clusterCIDR: 10.0.0.0/8,11.0.0.0/8', `${K}.clusterCIDR: has two CIDR blocks of the same family`],
+    ['clusterCIDR: 10.0.0.0/8,fd00::/8,11.0.0.0/8', `${K}.clusterCIDR: has more than two CIDR blocks`],
     [
       'nodePortAddresses: [primary, 10.0.0.1]',
       `${K}.nodePortAddresses[1]: "10.0.0.1" is neither a CIDR block nor one of "primary", "all", "localhost"`,
     ],
     [
       'detectLocalMode: BridgeInterface',
-      `${K}.detectLocal.bridgeInterface: is needed with detectLocalMode BridgeInterface`,
+      `${K}.detectLocal.bridgeInterface: is required with detectLocalMode BridgeInterface`,
     ],
     [
       'detectLocalMode: InterfaceNamePrefix\ndetectLocal: {interfaceNamePrefix: a"b}',
@@ -142,9 +139,9 @@ t.test('every other thing is fatal, and all of it is told with its path', async 
     ],
     [
       'iptables: {syncPeriod: 2s, minSyncPeriod: 3s}',
-      `${K}.iptables.syncPeriod: 2s is less than iptables.minSyncPeriod, which is 3s`,
+      `${K}.iptables.syncPeriod: 2s is less than iptables.minSyncPeriod (3s)`,
     ],
-    ['iptables: {syncPeriod: 3h, minSyncPeriod: 2h}', `${K}.iptables.minSyncPeriod: 2h is more than 1h0m0s`],
+    ['iptables: {syncPeriod: 3h, minSyncPeriod: 2h}', `${K}.iptables.minSyncPeriod: 2h is greater than 1h0m0s`],
     [
       'featureGates: {NFTablesProxyMode: false}',
       `${K}.featureGates.NFTablesProxyMode: is locked to true and cannot be set to false`,
@@ -152,11 +149,11 @@ t.test('every other thing is fatal, and all of it is told with its path', async 
     ['logging: {format: xml}', `${K}.logging.format: "xml" is neither "text" nor "json"`],
     [
       'logging: {format: json, vmodule: [{filePattern: a, verbosity: 1}]}',
-      `${K}.logging.vmodule: is taken with logging.format "text" only`,
+      `${K}.logging.vmodule: requires logging.format "text"`,
     ],
     [
       'logging: {options: {json: {splitStream: true}}}',
-      `${K}.logging.options.json.splitStream: needs the feature gate LoggingAlphaOptions`,
+      `${K}.logging.options.json.splitStream: requires the feature gate LoggingAlphaOptions`,
     ],
     [
       'mode: ipvs\nipvs: {tcpTimeout: -1s, excludeCIDRs: [x]}',
@@ -165,7 +162,7 @@ t.test('every other thing is fatal, and all of it is told with its path', async 
     ],
     ['hostnameOverride: " "', `${K}.hostnameOverride: the node has no name`],
   ];
-  for (const [fields, ...complaints] of cases) t.strictSame(problemsOf(configurationText(fields)), complaints, fields);
+  for (const [fields, ...problems] of cases) t.strictSame(problemsOf(configurationText(fields)), problems, fields);
   const all = problemsOf(
     configurationText(
       cases
@@ -177,24 +174,27 @@ t.test('every other thing is fatal, and all of it is told with its path', async 
   t.equal(all.length, 4, 'together');
 });
 
-t.test('a file must be one, of a kind that is known', async (t) => {
-  const cases: [text: string, complaint: RegExp][] = [
-    ['', /there is no configuration in it/],
-    ['kind: KubeProxyConfiguration', /apiVersion undefined of KubeProxyConfiguration must be kubeproxy\.config/],
+t.test('a file needs documents of known kinds', async (t) => {
+  const cases: [text: string, problem: RegExp][] = [
+    ['', /no configuration document/],
+    [
+      'kind: KubeProxyConfiguration',
+      /unknown apiVersion undefined of KubeProxyConfiguration; must be kubeproxy\.config/,
+    ],
     [
       'apiVersion: kubeproxy.config.k8s.io/v1beta1\nkind: KubeProxyConfiguration',
       /"kubeproxy\.config\.k8s\.io\/v1beta1"/,
     ],
-    ['bindAddress: 1.2.3.4', /it has no kind, which must be KubeProxyConfiguration/],
-    ['apiVersion: v1\nkind: ConfigMap', /kind "ConfigMap" is not known; it must be KubeProxyConfiguration/],
-    ['[1, 2]', /it has no kind/],
+    ['bindAddress: 1.2.3.4', /missing kind; must be KubeProxyConfiguration/],
+    ['apiVersion: v1\nkind: ConfigMap', /unknown kind "ConfigMap"; must be KubeProxyConfiguration/],
+    ['[1, 2]', /missing kind/],
     [configurationText('bindAddress: ::'), /Nested mappings are not allowed.* at line 3/],
-    [`${configurationText('')}---\n${configurationText('')}`, /KubeProxyConfiguration: is there twice/],
+    [`${configurationText('')}---\n${configurationText('')}`, /KubeProxyConfiguration: duplicate document/],
   ];
-  for (const [text, complaint] of cases) t.match(problemsOf(text).join('\n'), complaint, text);
+  for (const [text, problem] of cases) t.match(problemsOf(text).join('\n'), problem, text);
 });
 
-t.test('both kinds can be in one file, in either order, as YAML or JSON', async (t) => {
+t.test('a file can have both kinds, in any order, as YAML or JSON', async (t) => {
   const { proxy, nftlane, manifests } = settingsOf(
     configurationText(
       'clusterCIDR: 10.0.0.0/8',
@@ -203,15 +203,15 @@ t.test('both kinds can be in one file, in either order, as YAML or JSON', async 
   );
   t.match({ ...proxy, ...nftlane, manifests }, { strictSourceRanges: true, takeOver: 'no', manifests: '/m' });
   const only = JSON.stringify({ apiVersion: 'nftlane.io/v1alpha1', kind: 'NftlaneConfiguration', takeOver: false });
-  t.equal(settingsOf(only).nftlane.takeOver, 'no', 'a bare no is false to YAML 1.1');
+  t.equal(settingsOf(only).nftlane.takeOver, 'no', 'YAML 1.1 parses a bare no as false');
   t.strictSame(problemsOf(configurationText('', 'runDir: ""\nmetrics: {connections: -1}\nlog: {level: loud}')), [
     'NftlaneConfiguration.metrics.connections: -1 is less than 0',
     'NftlaneConfiguration.runDir: "" must not be empty',
-    'NftlaneConfiguration.log.level: "loud" is none of "debug", "info", "warn", "error"',
+    'NftlaneConfiguration.log.level: "loud" is not one of "debug", "info", "warn", "error"',
   ]);
 });
 
-t.test('servers can be switched off, and their default follows the family of the bind address', async (t) => {
+t.test('servers can be disabled, and their default address has the family of bindAddress', async (t) => {
   const off = settingsOf(configurationText('', 'serveHealth: false\nserveMetrics: false')).kubeProxy;
   t.strictSame([off.healthzBindAddress, off.metricsBindAddress], [undefined, undefined]);
   const ip6 = settingsOf(configurationText('bindAddress: "fd00::5"')).kubeProxy;
@@ -229,22 +229,22 @@ t.test('servers can be switched off, and their default follows the family of the
   });
 });
 
-t.test('gates of other components are accepted, and told', async (t) => {
+t.test('feature gates without effect are warnings', async (t) => {
   const { warnings } = configurationOf(configurationText('featureGates: {MemoryQoS: true, NativeHistograms: true}'));
   t.strictSame(warnings.map(describeProblem), [
-    `${K}.featureGates.MemoryQoS: has no effect here`,
-    `${K}.featureGates.NativeHistograms: has no effect here`,
+    `${K}.featureGates.MemoryQoS: has no effect`,
+    `${K}.featureGates.NativeHistograms: has no effect`,
   ]);
 });
 
-t.test('external IPs are given up by a gate', async (t) => {
+t.test('the gate AllowServiceExternalIPs disables external IPs', async (t) => {
   t.notHas(settingsOf(configurationText('')).proxy, { externalIps: false });
   const { proxy } = settingsOf(configurationText('featureGates: {AllowServiceExternalIPs: false}'));
   t.equal(proxy.proxiesExternalIps, false);
   t.strictSame(configurationOf(configurationText('featureGates: {AllowServiceExternalIPs: false}')).warnings, []);
 });
 
-t.test('flags go before the file, are named in complaints, and are told', async (t) => {
+t.test('flags override the file and appear in errors', async (t) => {
   const cidr = (value: string) => ({ flag: '--cluster-cidr', kind: K, path: ['clusterCIDR'], value }) as const;
   const given = configurationOf(configurationText('clusterCIDR: 10.0.0.0/8'), [cidr('10.1.0.0/16')]);
   t.equal(given.kubeProxy.clusterCIDR, '10.1.0.0/16');
@@ -252,16 +252,20 @@ t.test('flags go before the file, are named in complaints, and are told', async 
   t.strictSame(
     configurationOf(configurationText('clusterCIDR: 10.0.0.0/8'), [cidr('10.0.0.0/8')]).overridingFlags,
     [],
-    'the same',
+    'same value',
   );
-  t.strictSame(configurationOf(configurationText(''), [cidr('10.0.0.0/8')]).overridingFlags, [], 'alone');
+  t.strictSame(
+    configurationOf(configurationText(''), [cidr('10.0.0.0/8')]).overridingFlags,
+    [],
+    'field not in the file',
+  );
   t.strictSame(problemsOf(configurationText('oomScoreAdj: 5000'), [cidr('x')]).sort(), [
     '--cluster-cidr: "x" is not a CIDR block',
-    `${K}.oomScoreAdj: 5000 is more than 1000`,
+    `${K}.oomScoreAdj: 5000 is greater than 1000`,
   ]);
 });
 
-t.test('a complete configuration reads as itself', async (t) => {
+t.test('a complete configuration can be read back', async (t) => {
   for (const text of [
     KUBEADM_CONFIG,
     configurationText('mode: nftables\nbindAddress: "fd00::1"', 'log: {level: debug}'),

@@ -1,4 +1,4 @@
-// Tests that what is published of the configuration is what the program reads. UPDATE=1 writes it anew.
+// Tests that the configuration reference and the JSON schemas are current. UPDATE=1 rewrites them.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import * as z from 'zod/mini';
@@ -19,7 +19,7 @@ t.test('reference and JSON schemas are current', async (t) => {
   const [introduction = ''] = readDoc('CONFIGURATION.md').split(TABLES_BEGIN);
   for (const [path, text] of publishedFiles(introduction)) {
     if (process.env['UPDATE'] === '1') writeFileSync(new URL(path, DOCS), text);
-    t.equal(readDoc(path), text, `docs/${path} (UPDATE=1 writes it anew)`);
+    t.equal(readDoc(path), text, `docs/${path} (UPDATE=1 rewrites it)`);
   }
 });
 
@@ -32,7 +32,7 @@ function fieldsOf(schema: z.ZodMiniObject, prefix: string): [string, unknown][] 
   });
 }
 
-t.test('every field says what it means', async (t) => {
+t.test('every field has a description', async (t) => {
   for (const schema of [KUBE_PROXY_SCHEMA, NFTLANE_SCHEMA]) {
     const fields = fieldsOf(schema, '').filter(([path]) => path !== 'apiVersion' && path !== 'kind');
     t.ok(fields.length >= 17);
@@ -40,7 +40,7 @@ t.test('every field says what it means', async (t) => {
   }
 });
 
-t.test('examples of the reference can be used', async (t) => {
+t.test('the examples of the reference are valid', async (t) => {
   const examples = [...readDoc('CONFIGURATION.md').matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
   t.ok(examples.length > 0, `${examples.length} examples`);
   for (const text of examples) t.strictSame(configurationOf(text).warnings, [], text);

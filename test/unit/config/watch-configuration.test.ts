@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { watchConfiguration } from '../../../src/config/watch-configuration.ts';
 
-/** A directory like a mounted ConfigMap: a link to a link to the file. */
+/** A directory like a mounted ConfigMap: the file is a link to a link. */
 async function volume(t: Test) {
   const directory = await mkdtemp(join(tmpdir(), 'nftlane-config-'));
   t.teardown(() => rm(directory, { recursive: true }));
@@ -22,7 +22,7 @@ async function volume(t: Test) {
   return { path: join(directory, 'config.conf'), publish };
 }
 
-/** Watches, and says when it was called back. */
+/** Watches and counts callbacks. */
 function watching(t: Test, path: string, times: { settleMs: number; pollMs: number }) {
   const stop = new AbortController();
   t.teardown(() => stop.abort());
@@ -45,7 +45,7 @@ function watching(t: Test, path: string, times: { settleMs: number; pollMs: numb
 
 const NEVER = 10_000_000;
 
-t.test('a swapped link and a file in place of another are noticed, and the same text is no change', async (t) => {
+t.test('watchConfiguration() detects a swapped link and a replaced file, and ignores unchanged text', async (t) => {
   const { path, publish } = await volume(t);
   const { called, count } = watching(t, path, { settleMs: 20, pollMs: NEVER });
   await publish('two');
@@ -60,7 +60,7 @@ t.test('a swapped link and a file in place of another are noticed, and the same 
   t.equal(count(), 4);
 });
 
-t.test('what the kernel does not tell is found by looking', async (t) => {
+t.test('watchConfiguration() detects by polling what inotify does not report', async (t) => {
   const { path } = await volume(t);
   const elsewhere = await volume(t);
   await rm(path);

@@ -7,15 +7,15 @@ import { loadApiClient } from '../../../src/sources/api-server/client/api-client
 import { startApiServer } from '../../support/api-server/api-server.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 
-t.test('a server that must listen and cannot is told at the Node', async (t) => {
+t.test('writeListenFailureEvent() writes an Event for the Node', async (t) => {
   const server = await startApiServer();
   t.teardown(() => server.close());
   const { log, lines } = recordLog();
   const connect = () => loadApiClient({ kubeconfig: server.kubeconfigPath });
-  const tell = (error: unknown) => writeListenFailureEvent(error, { connect, nodeName: 'n1', log });
-  await tell(new ListenError('Cannot answer at 0.0.0.0:10256'));
-  await tell(new MetricsListenError('Cannot serve metrics at 127.0.0.1:10249'));
-  await tell(new Error('something else'));
+  const write = (error: unknown) => writeListenFailureEvent(error, { connect, nodeName: 'n1', log });
+  await write(new ListenError('Cannot answer at 0.0.0.0:10256'));
+  await write(new MetricsListenError('Cannot serve metrics at 127.0.0.1:10249'));
+  await write(new Error('something else'));
   const node = { regarding: { kind: 'Node', name: 'n1' }, type: 'Warning', action: 'StartNftlane' };
   t.match(
     [...server.events.all.values()],
@@ -24,11 +24,11 @@ t.test('a server that must listen and cannot is told at the Node', async (t) => 
       { ...node, reason: 'FailedToStartMetricServer', note: 'Cannot serve metrics at 127.0.0.1:10249' },
     ],
   );
-  t.equal(server.events.all.size, 2, 'and nothing else is');
+  t.equal(server.events.all.size, 2, 'other errors have no Event');
   t.strictSame(lines, []);
 });
 
-t.test('without an API server it is said in the log', async (t) => {
+t.test('writeListenFailureEvent() logs that the API server cannot be reached', async (t) => {
   const { log, lines } = recordLog();
   const connect = () => loadApiClient({ kubeconfig: '/nowhere' });
   await writeListenFailureEvent(new ListenError('Cannot answer'), { connect, nodeName: 'n1', log });

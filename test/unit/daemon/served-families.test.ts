@@ -29,34 +29,33 @@ async function serve({ refused = [], ipv6, options = {} }: Given) {
 
 const cidrs = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);
 
-t.test('both families are served where both are there', async (t) => {
+t.test('servedFamilies() serves both families if both are available', async (t) => {
   t.strictSame(await serve({}), { families: ['ip', 'ip6'], removed: [], lines: [] });
 });
 
-t.test('one that is missing is told, and what was left of it removed', async (t) => {
-  const cases: [given: Given, families: Family[], message: RegExp][] = [
-    [{ ipv6: 'it is off' }, ['ip'], /IPv6 is not served/],
-    [{ refused: [['ip6', 'Operation not supported']] }, ['ip'], /IPv6 is not served/],
-    [{ refused: [['ip', 'Operation not supported']] }, ['ip6'], /IPv4 is not served/],
+t.test('servedFamilies() logs a missing family and removes its tables', async (t) => {
+  const cases: [given: Given, families: Family[], family: string][] = [
+    [{ ipv6: 'it is off' }, ['ip'], 'IPv6'],
+    [{ refused: [['ip6', 'Operation not supported']] }, ['ip'], 'IPv6'],
+    [{ refused: [['ip', 'Operation not supported']] }, ['ip6'], 'IPv4'],
   ];
-  for (const [given, expected, message] of cases) {
+  for (const [given, expected, family] of cases) {
     const { families, removed, lines } = await serve(given);
     t.strictSame(families, expected);
     t.strictSame([...families, ...removed].sort(), ['ip', 'ip6']);
-    t.match(lines, [{ level: 'warn', message, details: { reason: given.ipv6 ?? 'Operation not supported' } }]);
+    const reason = given.ipv6 ?? 'Operation not supported';
+    const message = 'address family is not available';
+    t.match(lines, [{ level: 'warn', message, details: { family, reason } }]);
   }
 });
 
-t.test('a configuration for the other family is refused', async (t) => {
-  const only = 'this machine has IPv4 only';
+t.test('servedFamilies() rejects a configuration that requires a missing family', async (t) => {
+  const only = 'this machine has only IPv4';
   const cases: [options: Partial<ProxyOptions>, message: string][] = [
-    [
-      { bindAddress: '2001:db8::1' },
-      `KubeProxyConfiguration.bindAddress: 2001:db8::1 cannot be an address of this node: ${only}`,
-    ],
+    [{ bindAddress: '2001:db8::1' }, `Cannot use KubeProxyConfiguration.bindAddress "2001:db8::1": ${only}`],
     [
       { detectLocal: { mode: 'ClusterCIDR', cidrs: cidrs('fd00:1::/64') } },
-      `KubeProxyConfiguration.clusterCIDR: fd00:1::/64 cannot be where pods are: ${only}`,
+      `Cannot use KubeProxyConfiguration.clusterCIDR "fd00:1::/64": ${only}`,
     ],
   ];
   for (const [options, message] of cases) {

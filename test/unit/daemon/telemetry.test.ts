@@ -15,7 +15,7 @@ import { recordLog } from '../../support/fakes/recording-log.ts';
 import { recordSink } from '../../support/fakes/recording-sink.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
-/** Settings as these flags make them, around an engine that has seen nothing. */
+/** Settings with this metrics address and an empty engine. */
 const parts = (metricsBindAddress: string) => {
   const flags: ParsedFlags & Record<string, string> = { metricsBindAddress };
   const { settings } = loadSettings(flags);
@@ -23,7 +23,7 @@ const parts = (metricsBindAddress: string) => {
   return { settings: () => settings, engine, nftClient: new NftClient({ command: 'nft' }), log: silentLog };
 };
 
-/** A port that was free a moment ago. */
+/** A port that was just free. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await waitUntil('port', () => server.listening);
@@ -32,7 +32,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-t.test('Telemetry serves metrics and writes Events, and both see the API server', async (t) => {
+t.test('Telemetry serves metrics and writes Events', async (t) => {
   const port = await freePort();
   const server = await startApiServer();
   const telemetry = await Telemetry.open(parts(`127.0.0.1:${port}`));
@@ -73,7 +73,7 @@ t.test('Telemetry serves metrics and writes Events, and both see the API server'
   t.strictSame(sink.journal, ['replace Service ']);
 });
 
-t.test('Telemetry measures nothing where metrics are off', async (t) => {
+t.test('Telemetry measures nothing if metrics are disabled', async (t) => {
   const telemetry = await Telemetry.open(parts(''));
   const sink = recordSink();
   t.equal(telemetry.countingSink(sink), sink);
@@ -87,9 +87,9 @@ t.test('Telemetry measures nothing where metrics are off', async (t) => {
   await running;
 });
 
-t.test('Telemetry keeps its own mistakes from the daemon', async (t) => {
+t.test('Telemetry catches and logs errors of its observers', async (t) => {
   const { log, lines } = recordLog();
   const telemetry = await Telemetry.open({ ...parts('127.0.0.1:1'), log });
   telemetry.observer.failed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
-  t.match(lines, [{ level: 'error', message: 'metrics or Events have failed' }]);
+  t.match(lines, [{ level: 'error', message: 'cannot update metrics or Events' }]);
 });

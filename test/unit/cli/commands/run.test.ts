@@ -1,4 +1,4 @@
-// Tests of what `run` makes of its configuration, as far as that needs no kernel.
+// Tests of src/cli/commands/run.ts: configuration and exit statuses.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -6,53 +6,56 @@ import { runCli } from '../../../../src/cli/program.ts';
 import { configurationOf, configurationText, settingsOf } from '../../../support/builders/configuration.ts';
 import { KUBEADM_CONFIG } from '../../../support/deployment/kubeadm-config.ts';
 
-/** Runs the command line. What it says on standard error is returned with its status. */
-async function runMain(t: Test, ...args: readonly string[]): Promise<{ status: number; said: string }> {
-  const stderr = t.capture(process.stderr, 'write', () => true);
+/** Runs `nftlane run` and returns its exit status and standard error. */
+async function runMain(t: Test, ...args: readonly string[]): Promise<{ status: number; stderr: string }> {
+  const capture = t.capture(process.stderr, 'write', () => true);
   const status = await runCli(['run', ...args], AbortSignal.timeout(60_000));
-  const said = stderr().map(({ args: [text] }) => String(text));
-  stderr.restore();
-  return { status, said: said.join('') };
+  const lines = capture().map(({ args: [text] }) => String(text));
+  capture.restore();
+  return { status, stderr: lines.join('') };
 }
 
-t.test('--write-config-to writes what is in effect, which reads as the same', async (t) => {
+t.test('--write-config-to writes the effective configuration, which can be read back', async (t) => {
   const directory = t.testdir({ 'config.conf': KUBEADM_CONFIG });
   const [config, written, again] = ['config.conf', 'written.yaml', 'again.yaml'].map((name) => join(directory, name));
   if (config === undefined || written === undefined || again === undefined) return;
   const flags = ['--hostname-override', 'Node-7', '--masquerade_all=true', '--take-over', 'no'];
-  t.strictSame(await runMain(t, '--config', config, ...flags, '--write-config-to', written), { status: 0, said: '' });
+  t.strictSame(await runMain(t, '--config', config, ...flags, '--write-config-to', written), { status: 0, stderr: '' });
   const text = readFileSync(written, 'utf8');
   t.match(settingsOf(text), { proxy: { nodeName: 'node-7', masqueradeAll: true }, nftlane: { takeOver: 'no' } });
   t.strictSame(configurationOf(text).warnings, []);
   await runMain(t, '--config', written, '--write-config-to', again);
   t.equal(readFileSync(again, 'utf8'), text);
   const nowhere = await runMain(t, '--config', config, '--write-config-to', join(directory, 'no/such/place'));
-  t.match(nowhere, { status: 5, said: /Cannot write the configuration to .*ENOENT/ });
+  t.match(nowhere, { status: 5, stderr: /Cannot write configuration to .*ENOENT/ });
 });
 
-t.test('a wrong command line, and a wrong file, have their statuses and name all that is wrong', async (t) => {
+t.test('an invalid command line and an invalid file have different exit statuses and list all problems', async (t) => {
   const file = join(t.testdir({}), 'config.conf');
   writeFileSync(file, configurationText('oomScoreAdj: 5000\nbindAddress: here'));
   const byFlags = await runMain(t, '--cluster-cidr=x', '--masquerade-bit=40');
   t.equal(byFlags.status, 2);
-  t.match(byFlags.said, /command line:\n {2}--masquerade-bit: 40 is more than 31\n {2}--cluster-cidr: "x"/);
+  t.match(byFlags.stderr, /command line:\n {2}--masquerade-bit: 40 is greater than 31\n {2}--cluster-cidr: "x"/);
   const byFile = await runMain(t, '--config', file);
   t.equal(byFile.status, 4);
-  t.match(byFile.said, /oomScoreAdj: 5000 is more than 1000\n.*bindAddress: "here" is not an IP address/);
+  t.match(byFile.stderr, /oomScoreAdj: 5000 is greater than 1000\n.*bindAddress: "here" is not an IP address/);
   t.match(await runMain(t, '--config', `${file}.gone`), {
     status: 4,
-    said: /config\.conf\.gone: there is no such file/,
+    stderr: /config\.conf\.gone: no such file/,
   });
-  t.match(await runMain(t, '--manifests=/m', '--kubeconfig=/k'), { status: 2, said: /only one of them/ });
+  t.match(await runMain(t, '--manifests=/m', '--kubeconfig=/k'), {
+    status: 2,
+    stderr: /--manifests together with --kubeconfig/,
+  });
 });
 
-t.test('a fast path that is required and not there is said', async (t) => {
+t.test('a required fast path without a loader is an error', async (t) => {
   const file = join(
     t.testdir({ f: configurationText('', 'fastPath: {mode: required, program: /there/is/none}') }),
     'f',
   );
   t.match(await runMain(t, '--config', file, '--manifests=/m'), {
     status: 3,
-    said: /fast path, which is required: .*there is no such program/,
+    stderr: /fast path, which is required: .*there is no such program/,
   });
 });

@@ -1,8 +1,8 @@
-// Tests of the flags that set fields of the configuration.
+// Tests of src/cli/flags/config-flags.ts and src/cli/flags/flag-table.ts.
 import { Command } from 'commander';
 import t from 'tap';
 import {
-  normaliseArguments,
+  normalizeArguments,
   readConfigFlags,
   readPortFlags,
   withConfigFlags,
@@ -17,14 +17,14 @@ const TABLE = [...PROXY_FLAGS, ...RUN_FLAGS];
 
 function flagsOf(args: readonly string[], mode?: string) {
   const command = withConfigFlags(new Command().exitOverride(), TABLE);
-  command.parse(normaliseArguments(args), { from: 'user' });
+  command.parse(normalizeArguments(args), { from: 'user' });
   const given = Object.fromEntries(
     Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
   );
-  return readConfigFlags(given, TABLE, mode);
+  return readConfigFlags(given, { flags: TABLE, mode });
 }
 
-t.test('flags become the fields that they are about', async (t) => {
+t.test('readConfigFlags() converts flags to fields', async (t) => {
   const given = ['--cluster_cidr=10.0.0.0/8,fd00::/8', '--masquerade-all=true', '--bind-address-hard-fail', '-v', '4'];
   const more = [
     '--nodeport-addresses',
@@ -46,7 +46,7 @@ t.test('flags become the fields that they are about', async (t) => {
   t.equal(nftlane.log.level, 'debug');
 });
 
-t.test('flags of a mode go to its section', async (t) => {
+t.test('readConfigFlags() sets the fields of the section that the mode selects', async (t) => {
   const args = ['--masquerade-all', '--masquerade-bit=3', '--iptables-sync-period=50s'];
   for (const [mode, section] of [
     ['nftables', 'nftables'],
@@ -64,7 +64,7 @@ t.test('flags of a mode go to its section', async (t) => {
   t.match(proxy, { masqueradeAll: true, masqueradeBit: 3 });
 });
 
-t.test('an empty address switches a server off, and a boolean can be false', async (t) => {
+t.test('an empty address disables a server, and a Boolean flag can be false', async (t) => {
   const off = settingsOf(undefined, flagsOf(['--healthz-bind-address=', '--metrics-bind-address', ''])).kubeProxy;
   t.strictSame([off.healthzBindAddress, off.metricsBindAddress], [undefined, undefined]);
   const text = `apiVersion: nftlane.io/v1alpha1\nkind: NftlaneConfiguration\nserveHealth: false\nstrictSourceRanges: true\n`;
@@ -73,14 +73,14 @@ t.test('an empty address switches a server off, and a boolean can be false', asy
   t.equal(on.proxy.strictSourceRanges, false);
 });
 
-t.test('who names a kubeconfig does not want the manifests of the file', async (t) => {
+t.test('--kubeconfig overrides the manifests of the file', async (t) => {
   const text = 'apiVersion: nftlane.io/v1alpha1\nkind: NftlaneConfiguration\nmanifests: /m\n';
   t.equal(settingsOf(text).manifests, '/m');
   const { manifests, kubeProxy } = settingsOf(text, flagsOf(['--kubeconfig=/k']));
   t.strictSame([manifests, kubeProxy.clientConnection.kubeconfig], [undefined, '/k']);
 });
 
-t.test('every flag is about a field that there is', async (t) => {
+t.test('every flag sets an existing field', async (t) => {
   for (const { name, kind, path } of TABLE) {
     let schema: unknown = kind === KUBE_PROXY_KIND ? KUBE_PROXY_SCHEMA : NFTLANE_SCHEMA;
     for (const key of path.replace('*', 'nftables').split('.')) {
@@ -90,7 +90,7 @@ t.test('every flag is about a field that there is', async (t) => {
   }
 });
 
-t.test('arguments are taken as Go programs take them', async (t) => {
+t.test('normalizeArguments() accepts the flag syntax of Go programs', async (t) => {
   const cases: [given: string, taken: string][] = [
     ['--cluster_cidr=a_b', '--cluster-cidr=a_b'],
     ['--masquerade_all=T', '--masquerade-all'],
@@ -101,11 +101,11 @@ t.test('arguments are taken as Go programs take them', async (t) => {
     ['-v', '-v'],
     ['--', '--'],
   ];
-  for (const [given, taken] of cases) t.strictSame(normaliseArguments([given]), [taken]);
+  for (const [given, taken] of cases) t.strictSame(normalizeArguments([given]), [taken]);
   t.strictSame(configurationOf(undefined, flagsOf([])).overridingFlags, []);
 });
 
-t.test('the deprecated ports of servers are for addresses that have none, and 0 turns a server off', async (t) => {
+t.test('readPortFlags() adds a port to an address without one, and 0 disables a server', async (t) => {
   const cases: [given: Record<string, unknown>, health: unknown, metrics: unknown][] = [
     [{ healthzPort: '7' }, { address: '0.0.0.0', port: 7 }, { address: '127.0.0.1', port: 10_249 }],
     [{ healthzPort: '7', healthzBindAddress: 'fd00::1' }, { address: 'fd00::1', port: 7 }, { port: 10_249 }],
@@ -114,16 +114,16 @@ t.test('the deprecated ports of servers are for addresses that have none, and 0 
     [{ healthzPort: '7', healthzBindAddress: '' }, undefined, { port: 10_249 }],
   ];
   for (const [given, health, metrics] of cases) {
-    const flags = [...readConfigFlags(given, TABLE, undefined), ...readPortFlags(given)];
+    const flags = [...readConfigFlags(given, { flags: TABLE, mode: undefined }), ...readPortFlags(given)];
     const { kubeProxy } = settingsOf(undefined, flags);
     t.match({ health: kubeProxy.healthzBindAddress, metrics: kubeProxy.metricsBindAddress }, { health, metrics });
-    t.strictSame(configurationOf(undefined, flags).overridingFlags, [], 'there is no file that they go before');
+    t.strictSame(configurationOf(undefined, flags).overridingFlags, [], 'there is no file to override');
   }
   t.throws(() => settingsOf(undefined, readPortFlags({ metricsPort: 'x' })), {
     message: /--metrics-port: "127.*:x" is/,
   });
 });
 
-t.test('how the version is printed can be said, and makes no difference', async (t) => {
-  t.strictSame(normaliseArguments(['--version=raw', '--version=true']), ['--version', '--version']);
+t.test('normalizeArguments() ignores the output style of --version', async (t) => {
+  t.strictSame(normalizeArguments(['--version=raw', '--version=true']), ['--version', '--version']);
 });

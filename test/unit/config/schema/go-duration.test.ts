@@ -2,7 +2,7 @@
 import t from 'tap';
 import { parseDuration } from '../../../../src/config/schema/go-duration.ts';
 
-t.test('parseDuration() reads what Go writes, and nothing else', async (t) => {
+t.test('parseDuration() accepts Go durations only', async (t) => {
   const cases: [string, number | undefined][] = [
     ['30s', 30_000],
     ['1h0m0s', 3_600_000],

@@ -18,11 +18,11 @@ const OUTCOME_LABELS: Readonly<Record<Outcome, string>> = {
 export function printExplanation(explanation: Explanation): string {
   const { packet, outcome, reason, steps, endpoints, kernel, differences } = explanation;
   const warning = ['!!! THE KERNEL DOES SOMETHING ELSE THAN IT SHOULD:', ...differences.map((text) => `!!! ${text}`)];
-  const reasons = steps.filter((step) => !reason.endsWith(`: ${step}`)).map((step) => `  ${step}`);
+  const reasons = steps.filter((step) => step !== reason).map((step) => `  ${step}`);
   return [
     ...(differences.length > 0 ? [...warning, ''] : []),
     printPacket(packet),
-    `${OUTCOME_LABELS[outcome]}: ${reason.replace(/^\S+(?: alone)?:? /, '')}`,
+    `${OUTCOME_LABELS[outcome]}: ${reason}`,
     ...reasons,
     ...(outcome === 'forward' ? [`  masquerade: ${describeMasquerade(endpoints)}`] : []),
     ...(endpoints.length === 0 ? [] : ['', printEndpoints(endpoints)]),

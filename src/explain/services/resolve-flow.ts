@@ -39,7 +39,7 @@ export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
     const masquerade = isMasqueraded(packet, backend, { entry, masqueradesClient, table, steps });
     return { address: backend.address, port: backend.port, share, masquerade };
   });
-  const reason = `forwarded to ${destinations.length === 1 ? 'the one endpoint' : `one of ${destinations.length} endpoints`}`;
+  const reason = `to ${destinations.length === 1 ? 'the one endpoint' : `one of ${destinations.length} endpoints`}`;
   return {
     outcome: 'forward',
     destinations: mergeDestinations(destinations),
@@ -217,13 +217,6 @@ function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {
   return { ...noDestination('untouched', [`${destination} belongs to no Service`]), entry };
 }
 
-const OUTCOME_PHRASES: Readonly<Record<Outcome, string>> = {
-  forward: 'forwarded',
-  refuse: 'refused',
-  drop: 'dropped',
-  untouched: 'left alone',
-};
-
 function noDestination(outcome: Outcome, steps: readonly string[]): Omit<ResolvedFlow, 'entry'> {
-  return { outcome, destinations: [], reason: `${OUTCOME_PHRASES[outcome]}: ${steps.at(-1)}`, steps };
+  return { outcome, destinations: [], reason: steps.at(-1) ?? '', steps };
 }

@@ -1,4 +1,4 @@
-// One flow: what should become of it and why, and what the kernel's ruleset makes of it.
+// Explains one flow: the expected outcome with its reasons, and the outcome in the kernel's ruleset.
 import type { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Host } from '../net/host.ts';
@@ -17,9 +17,9 @@ import { buildServiceTable, type FrontendEntry } from './services/service-table.
 export interface ExplainedEndpoint {
   readonly endpoint: string;
   readonly node: string;
-  /** The part of such flows that it gets, from 0 to 1. */
+  /** The fraction of such flows that it receives, from 0 to 1. */
   readonly share: number;
-  /** `undefined` for one that gets none. */
+  /** `undefined` if it receives none. */
   readonly masquerade: boolean | undefined;
   readonly reason: string;
 }
@@ -36,13 +36,13 @@ export interface Explanation {
     readonly destinations: readonly Destination[];
     readonly steps: readonly TraceStep[];
   };
-  /** Not there when it is switched off, nobody runs who would know, or no Service is dialled. */
+  /** Absent if the fast path is off, no daemon reports its status, or the destination is not a frontend. */
   readonly fastPath?: FastPathOutcome;
-  /** Where the kernel does something else than it should. */
+  /** Differences between the kernel and the expected outcome. */
   readonly differences: readonly string[];
 }
 
-/** The engine knows what is wanted; the ruleset is what the kernel has. */
+/** Compares the objects of the engine with the ruleset of the kernel. */
 export function explain(
   packet: Packet,
   {
@@ -56,9 +56,9 @@ export function explain(
   const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };
   const resolved = resolveFlow(packet, buildServiceTable(state, node, host));
   const { outcome, destinations, steps, otherOutcomes } = trace(packet, ruleset, host);
-  const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'the Services', b: 'the kernel' });
+  const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });
   const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, view);
-  const inconsistencies = otherOutcomes.map((other) => `the kernel: ${outcome}, but on other draws ${other}`);
+  const inconsistencies = otherOutcomes.map((other) => `kernel: ${outcome}, but ${other} for other random numbers`);
   return {
     packet,
     outcome: resolved.outcome,
@@ -99,8 +99,8 @@ function reasonFor(
   if (!used && usable) {
     if (entry.service.weights[backend.address] === 0) return 'its weight is 0';
     const isRemote = `on node ${backend.nodeName || '(none)'}`;
-    if (!backend.isLocal) return `${isRemote}, and this client may use endpoints of this node only`;
-    return 'not for this client';
+    if (!backend.isLocal) return `${isRemote}, but this client may only use endpoints on this node`;
+    return 'not eligible for this client';
   }
   const node = { nodeName: engine.node.name, zone: engine.node.zone };
   return explainBackend(backend, { selection, usage: endpointUsage, node });

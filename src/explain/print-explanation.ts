@@ -1,4 +1,4 @@
-// An explanation as text for a terminal.
+// Prints an explanation for a terminal.
 
 import { formatTable } from '../lib/table.ts';
 import { printAddressPort } from '../net/address-port.ts';
@@ -14,10 +14,10 @@ const OUTCOME_LABELS: Readonly<Record<Outcome, string>> = {
   untouched: 'UNTOUCHED',
 };
 
-/** What will happen, to whom it leads, and the way through the kernel; where both differ, that comes first. */
+/** The outcome with its reasons, the endpoints, and the path through the kernel's rules. Differences come first. */
 export function printExplanation(explanation: Explanation): string {
   const { packet, outcome, reason, steps, endpoints, kernel, differences } = explanation;
-  const warning = ['!!! THE KERNEL DOES SOMETHING ELSE THAN IT SHOULD:', ...differences.map((text) => `!!! ${text}`)];
+  const warning = ['!!! THE KERNEL DIFFERS FROM THE EXPECTED OUTCOME:', ...differences.map((text) => `!!! ${text}`)];
   const reasons = steps.filter((step) => step !== reason).map((step) => `  ${step}`);
   return [
     ...(differences.length > 0 ? [...warning, ''] : []),
@@ -28,35 +28,35 @@ export function printExplanation(explanation: Explanation): string {
     ...(endpoints.length === 0 ? [] : ['', printEndpoints(endpoints)]),
     ...printFastPath(explanation),
     '',
-    `Through the kernel's ruleset: ${OUTCOME_LABELS[kernel.outcome]}`,
-    ...(kernel.steps.length === 0 ? ['  no rule of ours matches'] : printSteps(kernel.steps)),
+    `Kernel ruleset: ${OUTCOME_LABELS[kernel.outcome]}`,
+    ...(kernel.steps.length === 0 ? ['  no rule of nftlane matches'] : printSteps(kernel.steps)),
   ].join('\n');
 }
 
 function printPacket({ source, destination, destinationPort, protocol, inInterface }: Packet): string {
   const target = printAddressPort({ address: destination, port: destinationPort });
-  const origin = inInterface === undefined ? 'from this node itself' : `in by ${inInterface || 'an unknown interface'}`;
+  const origin =
+    inInterface === undefined ? 'sent by this node' : `received on ${inInterface || 'an unknown interface'}`;
   return `${source} -> ${target}/${protocol}, ${origin}`;
 }
 
-/** A flow that conntrack knows stays where it is, and so does one whose answers would take another way. */
 function printFastPath({ fastPath }: Explanation): string[] {
   if (fastPath === undefined) return [];
   const { eligible, reason } = fastPath;
-  if (!eligible) return ['', `Fast path: left to nft: ${reason}`];
+  if (!eligible) return ['', `Fast path: SKIPPED: ${reason}`];
   return [
     '',
-    `Fast path: TAKEN, ${reason}`,
-    '  unless conntrack knows the flow, or its answers would leave by another interface',
+    `Fast path: USED: ${reason}`,
+    '  except for flows in conntrack, and if replies leave through another interface',
   ];
 }
 
 function describeMasquerade(endpoints: readonly ExplainedEndpoint[]): string {
   const used = endpoints.filter(({ masquerade }) => masquerade !== undefined);
   const masqueraded = used.filter(({ masquerade }) => masquerade === true);
-  if (masqueraded.length === 0) return 'no: endpoints see the address of the client';
+  if (masqueraded.length === 0) return 'no: endpoints see the client address';
   if (masqueraded.length === used.length) return 'yes: endpoints see an address of this node';
-  return `only towards ${masqueraded.map(({ endpoint }) => endpoint).join(', ')}`;
+  return `only for ${masqueraded.map(({ endpoint }) => endpoint).join(', ')}`;
 }
 
 function printEndpoints(endpoints: readonly ExplainedEndpoint[]): string {
@@ -64,7 +64,7 @@ function printEndpoints(endpoints: readonly ExplainedEndpoint[]): string {
     endpoint,
     node || '-',
     masquerade === undefined ? '-' : `${(share * 100).toFixed(1)}%`,
-    masquerade === undefined ? `out: ${reason}` : `in: ${reason}`,
+    masquerade === undefined ? `unused: ${reason}` : `used: ${reason}`,
   ]);
   return formatTable(['ENDPOINT', 'NODE', 'SHARE', 'STATE'], rows);
 }
@@ -73,6 +73,6 @@ function printSteps(steps: readonly TraceStep[]): string[] {
   return steps.flatMap(({ hook, chain, rule, element }, index) => [
     ...(steps[index - 1]?.hook === hook ? [] : [`  ${hook}`]),
     `    ${chain}: ${rule}`,
-    ...(element === undefined ? [] : [`      found { ${element} }`]),
+    ...(element === undefined ? [] : [`      element { ${element} }`]),
   ]);
 }

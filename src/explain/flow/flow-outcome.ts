@@ -1,16 +1,16 @@
-// What becomes of a flow, in a form in which what should happen and what does can be compared.
+// The outcome of a flow, in a form that allows the expected and the actual one to be compared.
 
 import type { Address } from '../../net/address.ts';
 import { printAddressPort } from '../../net/address-port.ts';
 
-/** `untouched` is left to the host: routed, or delivered, as if there were no proxy. */
+/** `untouched`: the host routes or delivers the flow as if there were no proxy. */
 export type Outcome = 'forward' | 'refuse' | 'drop' | 'untouched';
 
-/** An endpoint that the flow can be led to. */
+/** An endpoint that the flow can be forwarded to. */
 export interface Destination {
   readonly address: Address;
   readonly port: number;
-  /** The part of flows that get it, from 0 to 1. */
+  /** The fraction of such flows that it receives, from 0 to 1. */
   readonly share: number;
   /** The endpoint sees an address of this node instead of the client's. */
   readonly masquerade: boolean;
@@ -22,10 +22,10 @@ export interface FlowOutcome {
   readonly destinations: readonly Destination[];
 }
 
-/** Slots of a consistent choice give shares that are nearly, not exactly, those of the weights. */
+/** With consistent hashing, shares match the weights only approximately. */
 const SHARE_TOLERANCE = 0.02;
 
-/** Puts landings in order, one for each endpoint and way of seeing the client. */
+/** Sorts destinations and adds up the shares of those with the same endpoint and masquerading. */
 export function mergeDestinations(destinations: readonly Destination[]): Destination[] {
   const merged = new Map<string, Destination>();
   for (const destination of destinations) {
@@ -35,7 +35,7 @@ export function mergeDestinations(destinations: readonly Destination[]): Destina
   return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, destination]) => destination);
 }
 
-/** In what two fates differ, in words; empty when they are the same. `a` and `b` name their tellers. */
+/** Describes how two outcomes differ; empty when they agree. `a` and `b` are the names of the two in the text. */
 export function diffOutcomes(one: FlowOutcome, other: FlowOutcome, { a, b }: { a: string; b: string }): string[] {
   if (one.outcome !== other.outcome) return [`${a}: ${one.outcome}, ${b}: ${other.outcome}`];
   const otherDestinations = new Map(
@@ -45,13 +45,13 @@ export function diffOutcomes(one: FlowOutcome, other: FlowOutcome, { a, b }: { a
   const differences: string[] = [];
   for (const destination of one.destinations) {
     const counterpart = otherDestinations.get(destinationName(destination));
-    if (counterpart === undefined) differences.push(`only ${a} leads to ${destinationName(destination)}`);
+    if (counterpart === undefined) differences.push(`only ${a}: ${destinationName(destination)}`);
     else if (Math.abs(counterpart.share - destination.share) > SHARE_TOLERANCE)
       differences.push(
-        `share of ${destinationName(destination)} is ${destination.share} for ${a}, ${counterpart.share} for ${b}`,
+        `share of ${destinationName(destination)}: ${a} ${destination.share}, ${b} ${counterpart.share}`,
       );
   }
-  for (const name of otherDestinations.keys()) if (!ownNames.has(name)) differences.push(`only ${b} leads to ${name}`);
+  for (const name of otherDestinations.keys()) if (!ownNames.has(name)) differences.push(`only ${b}: ${name}`);
   return differences;
 }
 

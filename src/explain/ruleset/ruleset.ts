@@ -1,25 +1,23 @@
-// A ruleset of one family as a packet finds it: chains by name, and elements by key.
+// The ruleset of one family, with lookups: chains by name, elements by key.
 import { parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Chain } from '../../nftables/syntax/statement.ts';
 
-/** An element, wherever it was read. */
 export interface RulesetElement {
   readonly key: string;
   readonly data: string;
   readonly comment: string;
 }
 
-/** What a trace walks through. */
 export interface Ruleset {
   readonly family: Family;
   readonly chains: ReadonlyMap<string, Chain>;
-  /** The element of a set or map that has this key, or whose block covers it. */
+  /** The element of a set or map with this key, or with a prefix that contains it. */
   readonly find: (object: string, key: string) => RulesetElement | undefined;
 }
 
-/** Takes the elements of each set and map by its name. */
+/** `elements` are those of each set and map, by its name. */
 export function createRuleset(
   family: Family,
   chains: readonly Chain[],
@@ -33,7 +31,7 @@ export function createRuleset(
   };
 }
 
-/** Elements by key; those that end in a block of addresses by what is before it. */
+/** Elements by key. Keys that end in a prefix are indexed by the part before it. */
 class ElementIndex {
   readonly #exact = new Map<string, RulesetElement>();
   readonly #prefixes = new Map<string, RulesetElement[]>();

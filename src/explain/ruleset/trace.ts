@@ -1,4 +1,4 @@
-// What a ruleset makes of the first packet of a flow: every end that it can come to, and the way there.
+// Traces the first packet of a flow through a ruleset: all possible outcomes, and the path to the first one.
 
 import type { Host } from '../../net/host.ts';
 import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
@@ -6,15 +6,14 @@ import type { Packet } from '../flow/packet.ts';
 import type { Ruleset } from './ruleset.ts';
 import { type LookupResult, type TraceStep, type WalkResult, walk } from './walk.ts';
 
-/** A fate, and the way of the packet up to it. */
 export interface TraceResult extends FlowOutcome {
-  /** The rules that had a part in it, along the first of all possible ways: others differ by the endpoint drawn. */
+  /** The rules that matched on the first of all possible paths. Other paths differ by the endpoint chosen. */
   readonly steps: readonly TraceStep[];
-  /** Outcomes of other ways, when not every draw ends alike: never in a sound ruleset. */
+  /** Further outcomes, if paths end differently: always empty for a correct ruleset. */
   readonly otherOutcomes: readonly Outcome[];
 }
 
-/** Follows every way that the packet can take: where a number is drawn, each result in turn. */
+/** Follows all paths of the packet: for a random number or a hash, each result in turn. */
 export function trace(packet: Packet, ruleset: Ruleset, host: Host): TraceResult {
   const paths = [...allPaths(packet, ruleset, host)];
   const outcomes = [...new Set(paths.map(({ result }) => outcomeOf(result)))];
@@ -25,11 +24,11 @@ export function trace(packet: Packet, ruleset: Ruleset, host: Host): TraceResult
 
 interface TracePath {
   readonly result: WalkResult;
-  /** How much of all draws comes this way, from 0 to 1. */
+  /** The probability of this path. */
   readonly share: number;
 }
 
-/** Depth first over the choices: each walk takes the ones before, and the first of all that follow. */
+/** Depth first over the choices: each walk repeats the previous ones and takes the first of all that follow. */
 function* allPaths(packet: Packet, ruleset: Ruleset, host: Host): Generator<TracePath> {
   let choices: number[] = [];
   for (;;) {

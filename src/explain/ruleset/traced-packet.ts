@@ -1,10 +1,10 @@
-// A packet on its way: what translation and marks have made of it so far, and what lookups read of it.
+// A packet during a trace: its current addresses and mark, and the fields that lookups read.
 import { unreachable } from '../../lib/invariant.ts';
 import type { Address } from '../../net/address.ts';
 import type { Field } from '../../nftables/syntax/statement.ts';
 import type { Packet } from '../flow/packet.ts';
 
-/** The packet as it is now, beside the packet as it was sent. */
+/** The current packet and the original one. */
 export interface TracedPacket {
   readonly original: Packet;
   destination: Address;
@@ -12,11 +12,10 @@ export interface TracedPacket {
   translated: boolean;
   masqueraded: boolean;
   mark: number;
-  /** The interface that it came in by last: loopback for what a process sends to its own host. */
+  /** The last input interface: loopback for packets that a process sends to its own host. */
   inInterface: string;
 }
 
-/** The flow of a packet that nothing has happened to. */
 export function toTracedPacket(original: Packet): TracedPacket {
   return {
     original,
@@ -29,7 +28,7 @@ export function toTracedPacket(original: Packet): TracedPacket {
   };
 }
 
-/** A field as it stands in keys; of numbers that are drawn, `drawn` is the one. */
+/** The value of a field as it appears in keys. `randomValue` is the value of random numbers and hashes. */
 export function readField(field: Field, packet: TracedPacket, randomValue: number): string {
   const { original } = packet;
   switch (field.field) {
@@ -55,12 +54,12 @@ export function readField(field: Field, packet: TracedPacket, randomValue: numbe
   }
 }
 
-/** How many numbers can be drawn for these fields; 1 where none is. */
+/** The number of values that these fields can have by chance; 1 without a random number or hash. */
 export function choiceCount(fields: readonly Field[]): number {
   return fields.reduce((max, field) => ('modulus' in field ? Math.max(max, field.modulus) : max), 1);
 }
 
-/** The key that these fields make. */
+/** The key formed by these fields. */
 export function lookupKey(fields: readonly Field[], packet: TracedPacket, randomValue = 0): string {
   return fields.map((field) => readField(field, packet, randomValue)).join(' . ');
 }

@@ -1,4 +1,4 @@
-// One way of a packet through the chains of a host, rule by rule; where a number is drawn, the caller chooses.
+// Walks one path of a packet through the chains of a host. The caller chooses random numbers.
 import { invariant, unreachable } from '../../lib/invariant.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefixOrAddress } from '../../net/prefix.ts';
@@ -8,33 +8,32 @@ import type { Packet } from '../flow/packet.ts';
 import type { Ruleset, RulesetElement } from './ruleset.ts';
 import { choiceCount, lookupKey, type TracedPacket, toTracedPacket } from './traced-packet.ts';
 
-/** A rule that had an effect, or led on. */
+/** A rule that matched and had an effect. */
 export interface TraceStep {
   readonly hook: Hook['hook'];
   readonly chain: string;
-  /** As nft writes it. */
+  /** In nft syntax. */
   readonly rule: string;
-  /** The element that a lookup found, as nft writes it. */
+  /** The element found by a lookup, in nft syntax. */
   readonly element: string | undefined;
 }
 
-/** What a lookup can find, and by how many of the numbers that can be drawn. */
+/** One possible result of a lookup, and the number of random values that give it. */
 export interface LookupResult {
   readonly element: RulesetElement | undefined;
   readonly count: number;
 }
 
-/** Chooses one of what a draw can find. */
-export type ChooseLookup = (draws: readonly LookupResult[]) => LookupResult;
+/** Chooses one of the possible results. */
+export type ChooseLookup = (results: readonly LookupResult[]) => LookupResult;
 
-/** The end of a walk. */
 export interface WalkResult {
   readonly end: 'refuse' | 'drop' | 'through';
   readonly packet: TracedPacket;
   readonly steps: readonly TraceStep[];
 }
 
-/** Walks all hooks that the packet passes, in the kernel's order. */
+/** Walks through all hooks of the packet in the kernel's order. */
 export function walk(
   packet: Packet,
   { ruleset, host, choose }: { ruleset: Ruleset; host: Host; choose: ChooseLookup },
@@ -42,7 +41,7 @@ export function walk(
   return new Walker(packet, { ruleset, host, choose }).walk();
 }
 
-/** What a rule, a chain or a hook says: an end, or `next` for "go on behind me", `accept` for "go on with the next hook". */
+/** The result of a rule or a chain. `next` continues with the next rule, `accept` with the next base chain. */
 type Verdict = 'next' | 'accept' | 'refuse' | 'drop';
 
 class Walker {
@@ -72,7 +71,7 @@ class Walker {
     return this.#runHook('forward', ['filter']) ?? this.#runHook('postrouting', ['filter', 'nat']);
   }
 
-  /** What a process sends to its own host comes in again by loopback; its translation is settled by then. */
+  /** Packets that a process sends to its own host return through loopback, already translated. */
   #fromLocalProcess(): 'refuse' | 'drop' | undefined {
     const out = this.#runHook('output', ['filter', 'nat']) ?? this.#runHook('postrouting', ['filter', 'nat']);
     if (out !== undefined || !isHostAddress(this.#host, this.#packet.destination)) return out;
@@ -80,7 +79,7 @@ class Walker {
     return this.#runHook('prerouting', ['filter']) ?? this.#runHook('input', ['filter']);
   }
 
-  /** The base chains of a hook by priority. A chain that accepts ends for itself alone; translation happens once a hook. */
+  /** Runs the base chains of a hook by priority. `accept` ends only the base chain that it is in. */
   #runHook(hook: Hook['hook'], types: readonly Hook['type'][]): 'refuse' | 'drop' | undefined {
     this.#hook = hook;
     const baseChains = [...this.#ruleset.chains.values()].flatMap((chain) =>
@@ -103,7 +102,7 @@ class Walker {
     return 'next';
   }
 
-  /** `leaves`: the rule went to another chain for good. */
+  /** `leaves`: processing does not return to this chain. */
   #runRule(chain: Chain, rule: Rule): { verdict: Verdict; leaves: boolean } {
     let element: RulesetElement | undefined;
     for (const statement of rule) {
@@ -125,7 +124,7 @@ class Walker {
     this.#steps.push({ hook: this.#hook, chain: name, rule: printRule(rule, family), element: found });
   }
 
-  /** The element that a statement finds; `undefined` for a statement that looks nothing up. */
+  /** The element that a statement finds; `undefined` for a statement without a lookup. */
   #lookup(statement: Statement): RulesetElement | 'missed' | undefined {
     if (statement.kind === 'in-set') {
       const found = this.#ruleset.find(statement.set, lookupKey(statement.fields, this.#packet));
@@ -152,7 +151,7 @@ class Walker {
         return this.#packet.translated;
       case 'protocol':
         return statement.protocol === original.protocol;
-      // What walks here is the first packet of a flow, and that of a connection is a SYN.
+      // The first packet of a TCP connection is a SYN.
       case 'not-syn':
         return false;
       case 'is-local':
@@ -172,7 +171,7 @@ class Walker {
     }
   }
 
-  /** What a statement does; `undefined` when the rule goes on behind it. */
+  /** Executes a statement; `undefined` continues with the next statement of the rule. */
   #execute(
     statement: Statement,
     element: RulesetElement | undefined,
@@ -224,7 +223,7 @@ class Walker {
 
   #jump(name: string): Verdict {
     const chain = this.#ruleset.chains.get(name);
-    invariant(chain !== undefined, `chain "${name}", which a rule or an element leads to, is there`);
+    invariant(chain !== undefined, `chain "${name}", the target of a rule or an element, exists`);
     return this.#runChain(chain);
   }
 

@@ -1,4 +1,4 @@
-// What must happen to the first packet of a flow, said from what Services mean and not from how they are compiled.
+// Resolves the first packet of a flow from the meaning of Services, independently of how they are compiled.
 
 import { isLoopback } from '../../net/address.ts';
 import { isHostAddress, outputInterface } from '../../net/host.ts';
@@ -10,25 +10,24 @@ import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } f
 import type { Packet } from '../flow/packet.ts';
 import { addressKey, type FrontendEntry, nodePortKey, type ServiceTable } from './service-table.ts';
 
-/** A fate, and why it is so. */
+/** An outcome with its reasons. */
 export interface ResolvedFlow extends FlowOutcome {
-  /** What was dialled, when it belongs to a Service. */
+  /** The destination, if it belongs to a Service. */
   readonly entry: FrontendEntry | undefined;
   readonly reason: string;
-  /** What the reason is made of, in order. */
+  /** The decisions behind the outcome, in order. */
   readonly steps: readonly string[];
 }
 
-/** The verdict on the first packet of a flow. */
 export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
   if (isMartian(packet, table)) {
-    return { ...noDestination('drop', ['loopback addresses are for this host alone']), entry: undefined };
+    return { ...noDestination('drop', ['loopback addresses are reachable from this host only']), entry: undefined };
   }
   const entry = findEntry(packet, table);
   if (entry === undefined) return withoutService(packet, table);
   const steps = [describeEntry(entry)];
   if (isOutsideSourceRanges(packet, entry, table)) {
-    steps.push(`${packet.source} is not in its source ranges`);
+    steps.push(`${packet.source} is outside the source ranges of the Service`);
     return { ...noDestination('drop', steps), entry };
   }
   const { backends, reasons, masqueradesClient } = eligibleBackends(packet, entry, table);
@@ -39,7 +38,7 @@ export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
     const masquerade = isMasqueraded(packet, backend, { entry, masqueradesClient, table, steps });
     return { address: backend.address, port: backend.port, share, masquerade };
   });
-  const reason = `to ${destinations.length === 1 ? 'the one endpoint' : `one of ${destinations.length} endpoints`}`;
+  const reason = `to ${destinations.length === 1 ? 'the only endpoint' : `one of ${destinations.length} endpoints`}`;
   return {
     outcome: 'forward',
     destinations: mergeDestinations(destinations),
@@ -49,13 +48,13 @@ export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
   };
 }
 
-/** Where node ports are taken at 127.0.0.1 the kernel routes such addresses, so that we have to see who uses them. */
+/** With node ports at 127.0.0.1 the kernel routes loopback addresses, so others must be kept from using them. */
 function isMartian({ family, source, destination, inInterface }: Packet, { node }: ServiceTable): boolean {
   if (!node.localhostNodePorts || family !== 'ip' || inInterface === undefined) return false;
   return isLoopback(source) || isLoopback(destination);
 }
 
-/** A frontend with that very address goes before a node port. */
+/** A frontend with this exact address takes precedence over a node port. */
 function findEntry(
   { destination, destinationPort, protocol, family }: Packet,
   table: ServiceTable,
@@ -70,7 +69,7 @@ function describeEntry({ service, kind, frontend }: FrontendEntry): string {
   const what = {
     'cluster-ip': 'cluster IP',
     'external-ip': 'external IP',
-    'load-balancer-ip': 'load balancer address',
+    'load-balancer-ip': 'load balancer IP',
   };
   const port = `port ${frontend.port}/${frontend.servicePort.protocol}`;
   return kind === 'node-port'
@@ -78,7 +77,7 @@ function describeEntry({ service, kind, frontend }: FrontendEntry): string {
     : `${what[kind]} of Service ${service.key}, ${port}`;
 }
 
-/** A load balancer address is for the source ranges; where the node is allowed, so is the address itself. */
+/** Source ranges restrict load balancer IPs. If they admit the node, they admit the load balancer IP itself too. */
 function isOutsideSourceRanges(
   { family, source }: Packet,
   { kind, service }: FrontendEntry,
@@ -91,7 +90,7 @@ function isOutsideSourceRanges(
   return !(isNodeAllowed && service.loadBalancerIps.includes(source));
 }
 
-/** Who may be reached by this client, and whether the client's own address is hidden from all of them. */
+/** The backends that this client may use, and whether all of them see the client masqueraded. */
 interface EligibleBackends {
   readonly backends: readonly Backend[];
   readonly masqueradesClient: boolean;
@@ -101,7 +100,7 @@ interface EligibleBackends {
 function eligibleBackends(packet: Packet, entry: FrontendEntry, table: ServiceTable): EligibleBackends {
   if (entry.kind === 'cluster-ip') return clusterIpBackends(packet, entry, table);
   if (entry.frontend.policy === 'Local') return localPolicyBackends(packet, entry, table);
-  const reasons = ['externalTrafficPolicy is Cluster: every endpoint, and the client is masqueraded'];
+  const reasons = ['externalTrafficPolicy is Cluster: all endpoints are eligible, and the client is masqueraded'];
   return { backends: entry.usable.cluster, masqueradesClient: true, reasons };
 }
 
@@ -110,36 +109,41 @@ function clusterIpBackends(packet: Packet, { frontend, usable }: FrontendEntry, 
   const local = frontend.policy === 'Local';
   const { masqueradeAll } = table.node;
   const clientReason = masqueradeAll
-    ? 'all connections to cluster IPs are masqueraded'
+    ? 'masqueradeAll is set: all connections to cluster IPs are masqueraded'
     : CLIENT_REASONS[`${isFromPod}`];
   return {
     backends: local ? usable.local : usable.cluster,
     masqueradesClient: masqueradeAll || isFromPod === false,
-    reasons: [...(local ? ['internalTrafficPolicy is Local: only endpoints of this node'] : []), clientReason],
+    reasons: [
+      ...(local ? ['internalTrafficPolicy is Local: only endpoints on this node are eligible'] : []),
+      clientReason,
+    ],
   };
 }
 
-/** externalTrafficPolicy Local. */
+/** For externalTrafficPolicy Local, which pods and the node itself are exempt from. */
 function localPolicyBackends(packet: Packet, { usable }: FrontendEntry, table: ServiceTable): EligibleBackends {
-  const exception = 'though externalTrafficPolicy is Local, it may use every endpoint';
+  const exception = 'it may use all endpoints although externalTrafficPolicy is Local';
   if (isPod(packet, table) === true)
     return { backends: usable.cluster, masqueradesClient: false, reasons: [`the client is a pod: ${exception}`] };
   if (isHostAddress(table.host, packet.source)) {
-    const reasons = [`the client is this node itself: ${exception}, and is masqueraded`];
+    const reasons = [`the client is this node: ${exception}, and is masqueraded`];
     return { backends: usable.cluster, masqueradesClient: true, reasons };
   }
-  const reasons = ['externalTrafficPolicy is Local: only endpoints of this node, and they see the client as it is'];
+  const reasons = [
+    'externalTrafficPolicy is Local: only endpoints on this node are eligible, and they see the client address',
+  ];
   return { backends: usable.local, masqueradesClient: false, reasons };
 }
 
-/** What {@link isPod} says, and what follows for a cluster IP. */
+/** What follows from {@link isPod} for a cluster IP. */
 const CLIENT_REASONS = {
-  true: 'the client is a pod, so endpoints see it as it is',
-  false: 'the client is no pod, so it is masqueraded',
-  undefined: 'this node cannot tell pods from others, so endpoints see clients as they are',
+  true: 'the client is a pod: not masqueraded',
+  false: 'the client is not a pod: masqueraded',
+  undefined: 'this node cannot distinguish pods from other clients: not masqueraded',
 } as const;
 
-/** `undefined` when this node cannot tell. */
+/** `undefined` if this node cannot distinguish pods from other clients. */
 function isPod({ family, source, inInterface = '' }: Packet, { node }: ServiceTable): boolean | undefined {
   const { detectLocal } = node;
   if (detectLocal.by === 'interface') {
@@ -150,7 +154,7 @@ function isPod({ family, source, inInterface = '' }: Packet, { node }: ServiceTa
   return prefix === undefined ? undefined : contains(prefix, source);
 }
 
-/** Backends with their shares; those of weight 0 are left out. */
+/** The backends with a weight above 0, and their shares. */
 function weightedShares(backends: readonly Backend[], { service }: FrontendEntry): [Backend, number][] {
   const weights = backends.map((backend) => service.weights[backend.address] ?? 1);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
@@ -160,7 +164,7 @@ function weightedShares(backends: readonly Backend[], { service }: FrontendEntry
   });
 }
 
-/** A node port is refused where the packet ends: only at an address of the host, and only if the packet gets there. */
+/** A node port is rejected in the input hook: only at an address of the host, and only if the packet gets there. */
 function withoutBackends(
   packet: Packet,
   entry: FrontendEntry,
@@ -170,8 +174,9 @@ function withoutBackends(
     const hostResult = withoutService(packet, table);
     if (hostResult.outcome !== 'untouched' || !isHostAddress(table.host, packet.destination)) return hostResult;
   }
-  if (!entry.usable.hasAny) return { ...noDestination('refuse', [...steps, 'no endpoint is ready anywhere']), entry };
-  return { ...noDestination('drop', [...steps, 'there are endpoints, but none that this client may use']), entry };
+  if (!entry.usable.hasAny)
+    return { ...noDestination('refuse', [...steps, 'no endpoint is ready in the cluster']), entry };
+  return { ...noDestination('drop', [...steps, 'no endpoint is eligible for this client']), entry };
 }
 
 interface MasqueradeContext {
@@ -181,7 +186,7 @@ interface MasqueradeContext {
   readonly steps: string[];
 }
 
-/** What is delivered on this host never leaves it, and nothing is rewritten. */
+/** Packets from other hosts that are delivered here never reach postrouting, so they are not masqueraded. */
 function isMasqueraded(packet: Packet, { address, port }: Backend, context: MasqueradeContext): boolean {
   const { host, localEndpoints } = context.table;
   const forwarded = packet.inInterface !== undefined;
@@ -189,13 +194,15 @@ function isMasqueraded(packet: Packet, { address, port }: Backend, context: Masq
   if (context.masqueradesClient) return true;
   const isLocalEndpoint = localEndpoints.has(addressKey(address, packet.protocol, port));
   if (isLocalEndpoint && packet.source === address) {
-    context.steps.push('an endpoint that reaches itself is masqueraded');
+    context.steps.push('an endpoint that connects to itself is masqueraded');
     return true;
   }
   const isDetectedByAddress = context.table.node.detectLocal.by === 'source' && isPod(packet, context.table) === true;
   if (!forwarded || !isDetectedByAddress || isLocalEndpoint || outputInterface(host, address) !== packet.inInterface)
     return false;
-  context.steps.push(`${address} is reached the way the packet came: masqueraded, so that the answer comes back here`);
+  context.steps.push(
+    `${address} is reached through the input interface: masqueraded, so that replies return through this node`,
+  );
   return true;
 }
 
@@ -209,10 +216,10 @@ function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {
   });
   const entry = undefined;
   if (isForwarded && service !== undefined) {
-    return { ...noDestination('refuse', [`cluster IP of Service ${service}, which does not define this port`]), entry };
+    return { ...noDestination('refuse', [`cluster IP of Service ${service}, which does not have this port`]), entry };
   }
   if (isForwarded && inRange) {
-    return { ...noDestination('drop', [`${destination} is in a ServiceCIDR, and no Service has it`]), entry };
+    return { ...noDestination('drop', [`${destination} is in a ServiceCIDR, but belongs to no Service`]), entry };
   }
   return { ...noDestination('untouched', [`${destination} belongs to no Service`]), entry };
 }

@@ -1,4 +1,4 @@
-// Everything that a flow can be addressed to on this node, and who answers there.
+// All frontends of this node with their backends.
 
 import type { Address } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
@@ -11,13 +11,12 @@ import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 import { familiesOf, type Service } from '../../services/objects/service.ts';
 import { type UsableBackends, usableBackends } from './usable-backends.ts';
 
-/** The objects of a cluster. */
 export interface ClusterState {
   readonly services: Iterable<Service>;
   readonly slicesOf: (service: string) => Iterable<EndpointSlice>;
 }
 
-/** The node as far as the outcome depends on it. */
+/** The properties of the node that the outcome depends on. */
 export type ResolverNode = Pick<
   NodeView,
   | 'name'
@@ -31,7 +30,7 @@ export type ResolverNode = Pick<
   | 'serviceCidrs'
 >;
 
-/** Something that can be dialled, and its backends. */
+/** A frontend with its backends. */
 export interface FrontendEntry {
   readonly service: Service;
   readonly kind: FrontendKind;
@@ -45,23 +44,23 @@ export interface ServiceTable {
   readonly host: Host;
   /** By {@link addressKey}, or {@link nodePortKey}. */
   readonly entries: ReadonlyMap<string, FrontendEntry>;
-  /** Services by cluster IP: whether a port is defined there or not. */
+  /** Services by cluster IP, including those without ports. */
   readonly clusterIps: ReadonlyMap<Address, string>;
-  /** Used endpoints of this node, by {@link addressKey} of the endpoint itself. */
+  /** The {@link addressKey}s of the endpoints on this node that are in use. */
   readonly localEndpoints: ReadonlySet<string>;
 }
 
-/** What is dialled at an address. */
+/** Identifies a frontend with an address, or an endpoint. */
 export function addressKey(address: Address, protocol: Protocol, port: number): string {
   return `${address} ${protocol} ${port}`;
 }
 
-/** What is dialled at the node. */
+/** Identifies a node port. */
 export function nodePortKey(family: Family, protocol: Protocol, port: number): string {
   return `node ${family} ${protocol} ${port}`;
 }
 
-/** Of two Services that claim the same, the older has it, then the first by name. */
+/** A frontend of two Services belongs to the older one, or to the first by name. */
 export function buildServiceTable(state: ClusterState, node: ResolverNode, host: Host): ServiceTable {
   const entries = new Map<string, FrontendEntry>();
   const clusterIps = new Map<Address, string>();

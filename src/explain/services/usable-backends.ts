@@ -1,22 +1,21 @@
-// Which backends of a Service port a client may be led to, said from the behaviour and not from the code that compiles it.
+// Selects the usable backends of a Service port, independently of the code that compiles them.
 import type { Backend } from '../../services/model/backends.ts';
 
-/** Where the question is asked. */
 export interface NodeTopology {
   readonly name: string;
   readonly zone: string | undefined;
 }
 
 export interface UsableBackends {
-  /** For those who may use every endpoint. */
+  /** For clients that may use all endpoints. */
   readonly cluster: readonly Backend[];
-  /** For those who may use the endpoints of this node only. */
+  /** For clients that may only use endpoints on this node. */
   readonly local: readonly Backend[];
-  /** Someone, somewhere, could answer. */
+  /** Whether any endpoint of the cluster can serve: ready, or serving while it terminates. */
   readonly hasAny: boolean;
 }
 
-/** Ready ones, those meant for this place if all are labelled; without any, those that serve until they are gone. */
+/** Ready backends, filtered by hints if all have them; without ready ones, those that serve while they terminate. */
 export function usableBackends(backends: readonly Backend[], node: NodeTopology): UsableBackends {
   const ready = backends.filter((backend) => backend.ready);
   const terminating = backends.filter((backend) => backend.serving && backend.terminating);

@@ -18,7 +18,7 @@ t.test('every way to tell pods, and every kind of node port addresses, is in a s
   t.ok(options.some(({ masqueradeAll }) => masqueradeAll) && options.some(({ masqueradeAll }) => !masqueradeAll));
 });
 
-t.test('route, trace and packets agree', async (t) => {
+t.test('resolveFlow(), trace() and packets agree', async (t) => {
   const world = await createConformanceWorld();
   t.teardown(() => world.close());
   for (const setup of SETUPS) {

@@ -1,4 +1,4 @@
-// Explanations of connections in a world of their own, beside what real packets meet there.
+// Tests of `explain` on a node with real rules.
 import t from 'tap';
 import type { Explanation } from '../../../src/explain/explanation.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
@@ -24,7 +24,7 @@ async function explained(...words: readonly string[]): Promise<Explanation> {
   return JSON.parse(stdout);
 }
 
-t.test('explain says what becomes of a connection, and the kernel is of the same mind', async (t) => {
+t.test('explain reports the outcome of a connection, and the kernel agrees', async (t) => {
   const cases = [
     { words: [shell.ip, `${WEB.ip}:80/tcp`], outcome: 'forward', endpoints: 2, masquerade: false },
     { words: [shell.ip6, `[${WEB.ip6}]:80/udp`], outcome: 'forward', endpoints: 2, masquerade: false },
@@ -44,33 +44,33 @@ t.test('explain says what becomes of a connection, and the kernel is of the same
   }
 });
 
-t.test('explain says who is out, and which way the packet goes', async (t) => {
+t.test('explain shows unused endpoints and the path of the packet', async (t) => {
   const { stdout, status } = await proxied.run('node1', 'explain', world.client.ip, `${NODES.node1.ip}:${NODE_PORT}`);
   t.equal(status, 0);
-  t.match(stdout, /^192\.168\.77\.100 -> 192\.168\.77\.1:30080\/tcp, in by lan\nFORWARDED: to the one endpoint/);
+  t.match(stdout, /^192\.168\.77\.100 -> 192\.168\.77\.1:30080\/tcp, received on lan\nFORWARDED: to the only endpoint/);
   t.match(
     stdout,
-    /10\.1\.2\.10:8080 +node2 +- +out: on node node2, and this client may use endpoints of this node only/,
+    /10\.1\.2\.10:8080 +node2 +- +unused: on node node2, but this client may only use endpoints on this node/,
   );
   t.match(
     stdout,
-    /nodeports: meta l4proto \. th dport vmap @service-nodeports\n +found \{ tcp \. 30080 : goto nodeport-local \}/,
+    /nodeports: meta l4proto \. th dport vmap @service-nodeports\n +element \{ tcp \. 30080 : goto nodeport-local \}/,
   );
   t.match(stdout, /masquerade: no/);
 });
 
-t.test('explain is loud when the kernel does something else', async (t) => {
+t.test('explain warns if the kernel differs from the expected outcome', async (t) => {
   const { node1 } = world;
   await node1.output('nft', ['flush map ip nftlane service-ips']);
   const { stdout, status } = await proxied.run('node1', 'explain', shell.ip, `${WEB.ip}:80`);
   t.equal(status, 0);
-  t.match(stdout, /^!!! THE KERNEL DOES SOMETHING ELSE THAN IT SHOULD:\n!!! the Services: forward, the kernel: refuse/);
+  t.match(stdout, /^!!! THE KERNEL DIFFERS FROM THE EXPECTED OUTCOME:\n!!! expected: forward, kernel: refuse/);
   await node1.output('nft', ['insert rule ip6 nftlane filter-forward drop']);
   const { differences } = await explained(shell.ip6, `[${WEB.ip6}]:80`);
   t.match(differences, [/^chain filter-forward of the kernel has 4 rules instead of 3$/]);
 });
 
-t.test('explain wants a connection, and manifests or a daemon', async (t) => {
+t.test('explain requires a connection', async (t) => {
   t.match(await proxied.run('node1', 'explain', 'web', '10.0.0.1:80'), { status: 2, stderr: /must be an IP address/ });
   t.match(await proxied.run('node1', 'explain', '--help'), { status: 0, stdout: /exit status\s+is 0 whichever/ });
 });

@@ -1,4 +1,4 @@
-// The ruleset and the directory of an engine: what trace and route work on.
+// The inputs of trace() and resolveFlow(), from an engine.
 
 import type { Engine } from '../../../src/engine/engine.ts';
 import { createRuleset, type Ruleset } from '../../../src/explain/ruleset/ruleset.ts';
@@ -7,7 +7,7 @@ import type { Family } from '../../../src/net/family.ts';
 import type { Host } from '../../../src/net/host.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 
-/** What the engine wants the kernel to hold. */
+/** The desired ruleset. */
 export function rulesetOf(engine: Engine, family: Family): Ruleset {
   const elements = Object.values(SETS_AND_MAPS[family]).map(
     (object) => [object.name, engine.elements(object)] as const,
@@ -15,7 +15,7 @@ export function rulesetOf(engine: Engine, family: Family): Ruleset {
   return createRuleset(family, engine.chains(family).chains, new Map(elements));
 }
 
-/** The objects that the engine was given. */
+/** The frontends of the engine's objects. */
 export function serviceTableOf(engine: Engine, host: Host): ServiceTable {
   const { store, node } = engine;
   const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };

@@ -1,4 +1,4 @@
-// Tests of src/inspect/service-view.ts and print-services.ts: what is said of endpoints that get nothing.
+// Tests of src/inspect/service-view.ts and print-services.ts.
 import t from 'tap';
 import { printServices } from '../../../src/inspect/print-services.ts';
 import { viewServices } from '../../../src/inspect/service-view.ts';
@@ -10,7 +10,7 @@ import { endpoint, slice, UNREADY } from '../../support/builders/slice.ts';
 const annotations = { 'nftlane.io/weights': '10.1.0.3=0' };
 const endpoints = [endpoint('10.1.0.1'), endpoint('10.1.0.2', UNREADY), endpoint('10.1.0.3')];
 
-t.test('an endpoint that is wanted, and not there, is not called out', async (t) => {
+t.test('an endpoint missing in the kernel is shown as missing, not as unused', async (t) => {
   const engine = engineOf([service('shop/web', { metadata: { annotations } }), slice('shop/web', { endpoints })]);
   const nothingLoaded = printServices(viewServices(engine, new Map()));
   t.match(nothingLoaded, /10\.1\.0\.1:8080 .* not in the kernel: ready$/m);
@@ -22,7 +22,7 @@ t.test('an endpoint that is wanted, and not there, is not called out', async (t)
   t.match(printServices(viewServices(engine, counted)), /10\.1\.0\.1:8080 +- +0 +100\.0% +7 +in: ready$/m);
 });
 
-t.test('who loses a frontend is told to whom, whatever put that one first', async (t) => {
+t.test('a Service that lost a frontend names the owner, whatever decided the conflict', async (t) => {
   const newer = { metadata: { creationTimestamp: '2025-02-02T00:00:00Z' } };
   const engine = engineOf([service('shop/web'), service('shop/again', newer)]);
   const [again] = viewServices(engine, new Map(), 'shop/again');

@@ -1,4 +1,4 @@
-// Tests of how fates are compared.
+// Tests of src/explain/flow/flow-outcome.ts.
 import t from 'tap';
 import {
   type Destination,
@@ -9,41 +9,41 @@ import {
 
 const NAMES = { a: 'one', b: 'two' };
 
-function landing(address: string, more: Partial<Destination> = {}): Destination {
+function destination(address: string, more: Partial<Destination> = {}): Destination {
   return { address, port: 80, share: 0.5, masquerade: false, ...more };
 }
 
-function forward(...landings: readonly Destination[]): FlowOutcome {
-  return { outcome: 'forward', destinations: landings };
+function forward(...destinations: readonly Destination[]): FlowOutcome {
+  return { outcome: 'forward', destinations: destinations };
 }
 
-t.test('sortLandings() joins what leads to the same endpoint', async (t) => {
+t.test('mergeDestinations() adds up the shares of an endpoint', async (t) => {
   t.strictSame(
     mergeDestinations([
-      landing('10.1.0.2'),
-      landing('10.1.0.1', { share: 0.25 }),
-      landing('10.1.0.1', { share: 0.25 }),
+      destination('10.1.0.2'),
+      destination('10.1.0.1', { share: 0.25 }),
+      destination('10.1.0.1', { share: 0.25 }),
     ]),
-    [landing('10.1.0.1'), landing('10.1.0.2')],
+    [destination('10.1.0.1'), destination('10.1.0.2')],
   );
 });
 
-t.test('differencesOf() names every difference', async (t) => {
-  const both = forward(landing('10.1.0.1'), landing('fd00::1'));
+t.test('diffOutcomes() describes every difference', async (t) => {
+  const both = forward(destination('10.1.0.1'), destination('fd00::1'));
   const cases: readonly [FlowOutcome, FlowOutcome, readonly string[]][] = [
     [both, both, []],
     [both, { outcome: 'drop', destinations: [] }, ['one: forward, two: drop']],
-    [both, forward(landing('10.1.0.1')), ['only one leads to [fd00::1]:80']],
-    [forward(landing('10.1.0.1')), both, ['only two leads to [fd00::1]:80']],
+    [both, forward(destination('10.1.0.1')), ['only one: [fd00::1]:80']],
+    [forward(destination('10.1.0.1')), both, ['only two: [fd00::1]:80']],
     [
-      forward(landing('10.1.0.1')),
-      forward(landing('10.1.0.1', { masquerade: true })),
-      ['only one leads to 10.1.0.1:80', 'only two leads to 10.1.0.1:80 (masqueraded)'],
+      forward(destination('10.1.0.1')),
+      forward(destination('10.1.0.1', { masquerade: true })),
+      ['only one: 10.1.0.1:80', 'only two: 10.1.0.1:80 (masqueraded)'],
     ],
     [
-      forward(landing('10.1.0.1')),
-      forward(landing('10.1.0.1', { share: 0.9 })),
-      ['share of 10.1.0.1:80 is 0.5 for one, 0.9 for two'],
+      forward(destination('10.1.0.1')),
+      forward(destination('10.1.0.1', { share: 0.9 })),
+      ['share of 10.1.0.1:80: one 0.5, two 0.9'],
     ],
   ];
   for (const [one, two, differences] of cases) t.strictSame(diffOutcomes(one, two, NAMES), differences);

@@ -1,4 +1,4 @@
-// Tests that the compiled ruleset does to random packets what the behaviour of random Services asks for.
+// Tests that resolveFlow(), from the objects, and trace(), from the compiled ruleset, agree on random packets.
 import fc from 'fast-check';
 import t from 'tap';
 import type { Engine } from '../../../../src/engine/engine.ts';
@@ -18,7 +18,7 @@ import { rulesetOf, serviceTableOf } from '../../../support/builders/rulesets.ts
 import { service } from '../../../support/builders/service.ts';
 import { endpoint, slice } from '../../../support/builders/slice.ts';
 
-/** Other seeds, and more states, are for whoever looks for more. */
+/** Override these to search with other seeds, or longer. */
 const SEED = Number(process.env['SEED'] ?? 20_251);
 const STATES = Number(process.env['STATES'] ?? 400);
 const PACKETS = 40;
@@ -32,7 +32,7 @@ const PODS = blocks('10.1.0.0/16', 'fd01::/64');
 const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
   masqueradeAll: fc.constantFrom(false, false, true),
   strictSourceRanges: fc.boolean(),
-  resetsEnded: fc.boolean(),
+  resetsConnections: fc.boolean(),
   detectLocal: fc.constantFrom<ProxyOptions['detectLocal']>(
     { mode: 'ClusterCIDR', cidrs: PODS },
     { mode: 'ClusterCIDR', cidrs: PODS },
@@ -50,53 +50,56 @@ const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
   ),
 });
 
-/** One line for each packet on which route and trace differ. */
+/** Describes each packet on which resolveFlow() and trace() differ. */
 function disagreements(engine: Engine, host: Host, sent: readonly AimedPacket[], seen: Map<Outcome, number>): string[] {
-  const directory = serviceTableOf(engine, host);
+  const table = serviceTableOf(engine, host);
   const [ip, ip6] = FAMILIES.map((family) => rulesetOf(engine, family));
-  const frontends = [...directory.entries.values()].map(({ frontend }) => frontend);
+  const frontends = [...table.entries.values()].map(({ frontend }) => frontend);
   return sent.flatMap((aimed) => {
     const packet = atFrontend(aimed, frontends);
     const ruleset = packet.family === 'ip' ? ip : ip6;
     if (ruleset === undefined) return ['no ruleset'];
-    const verdict = resolveFlow(packet, directory);
+    const resolved = resolveFlow(packet, table);
     const traced = trace(packet, ruleset, host);
-    seen.set(verdict.outcome, (seen.get(verdict.outcome) ?? 0) + 1);
-    const found = diffOutcomes(verdict, traced, { a: 'route', b: 'trace' });
-    if (traced.otherOutcomes.length > 0) found.push(`other ways end otherwise: ${traced.otherOutcomes}`);
+    seen.set(resolved.outcome, (seen.get(resolved.outcome) ?? 0) + 1);
+    const found = diffOutcomes(resolved, traced, { a: 'resolveFlow', b: 'trace' });
+    if (traced.otherOutcomes.length > 0) found.push(`other paths end differently: ${traced.otherOutcomes}`);
     if (found.length === 0) return [];
     const steps = traced.steps.map((step) => `  ${step.hook} ${step.chain}: ${step.rule} ${step.element ?? ''}`);
-    return [[JSON.stringify(packet), ...found, `  ${verdict.reason}`, ...verdict.steps, ...steps].join('\n')];
+    return [[JSON.stringify(packet), ...found, `  ${resolved.reason}`, ...resolved.steps, ...steps].join('\n')];
   });
 }
 
-t.test('a pod is dropped where all endpoints that it may use have weight 0, and one for others has not', async (t) => {
-  const draining = { nodeName: 'n1', conditions: { ready: false, serving: true, terminating: true } };
-  const engine = engineOf(
-    [
-      service('shop/web', {
-        metadata: { annotations: { 'nftlane.io/weights': '10.1.0.2=0' } },
-        spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local' },
-        status: { loadBalancer: { ingress: [{ ip: '192.0.2.7' }] } },
-      }),
-      slice('shop/web', { endpoints: [endpoint('10.1.0.1', draining), endpoint('10.1.0.2', { nodeName: 'n2' })] }),
-    ],
-    { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } },
-  );
-  const host: Host = { addresses: ['192.0.2.1'], routes: [] };
-  const at = { family: 'ip', protocol: 'tcp', sourcePort: 1, destination: '192.0.2.7', destinationPort: 80 } as const;
-  const cases = [
-    { source: '10.1.0.77', outcome: 'drop' },
-    { source: '203.0.113.5', outcome: 'forward' },
-  ] as const;
-  for (const { source, outcome } of cases) {
-    const packet: Packet = { ...at, source, inInterface: 'lan' };
-    t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
-    t.equal(resolveFlow(packet, serviceTableOf(engine, host)).outcome, outcome, source);
-  }
-});
+t.test(
+  'a pod is dropped if all endpoints that it may use have weight 0, even if other clients have an endpoint',
+  async (t) => {
+    const draining = { nodeName: 'n1', conditions: { ready: false, serving: true, terminating: true } };
+    const engine = engineOf(
+      [
+        service('shop/web', {
+          metadata: { annotations: { 'nftlane.io/weights': '10.1.0.2=0' } },
+          spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local' },
+          status: { loadBalancer: { ingress: [{ ip: '192.0.2.7' }] } },
+        }),
+        slice('shop/web', { endpoints: [endpoint('10.1.0.1', draining), endpoint('10.1.0.2', { nodeName: 'n2' })] }),
+      ],
+      { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } },
+    );
+    const host: Host = { addresses: ['192.0.2.1'], routes: [] };
+    const at = { family: 'ip', protocol: 'tcp', sourcePort: 1, destination: '192.0.2.7', destinationPort: 80 } as const;
+    const cases = [
+      { source: '10.1.0.77', outcome: 'drop' },
+      { source: '203.0.113.5', outcome: 'forward' },
+    ] as const;
+    for (const { source, outcome } of cases) {
+      const packet: Packet = { ...at, source, inInterface: 'lan' };
+      t.equal(trace(packet, rulesetOf(engine, 'ip'), host).outcome, outcome, source);
+      t.equal(resolveFlow(packet, serviceTableOf(engine, host)).outcome, outcome, source);
+    }
+  },
+);
 
-t.test('a process that dials a load balancer address from that very address is let in where the node is', async (t) => {
+t.test('a connection from a load balancer IP to itself is accepted if the source ranges admit the node', async (t) => {
   const engine = engineOf([
     node('n1'),
     service('shop/web', {
@@ -124,7 +127,7 @@ t.test('a process that dials a load balancer address from that very address is l
   }
 });
 
-t.test('route and trace agree on random packets in random clusters', async (t) => {
+t.test('resolveFlow() and trace() agree on random packets in random clusters', async (t) => {
   const seen = new Map<Outcome, number>();
   const state = fc.record({
     history: objectEvents(40),

@@ -1,4 +1,4 @@
-// Tests of the way of a packet through rules, on small rulesets.
+// Tests of src/explain/ruleset/: trace.ts and walk.ts, on small rulesets.
 import t from 'tap';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { createRuleset, type RulesetElement } from '../../../../src/explain/ruleset/ruleset.ts';
@@ -17,7 +17,11 @@ function base(hook: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting
   return { name: `at-${hook}`, hook: { type, hook, priority: 0 }, rules };
 }
 
-function walked(packet: Packet, chains: readonly Chain[], elements: Record<string, readonly RulesetElement[]> = {}) {
+function traceThrough(
+  packet: Packet,
+  chains: readonly Chain[],
+  elements: Record<string, readonly RulesetElement[]> = {},
+) {
   return trace(packet, createRuleset('ip', chains, new Map(Object.entries(elements))), HOST);
 }
 
@@ -25,11 +29,11 @@ function element(key: string, data = ''): RulesetElement {
   return { key, data, comment: '' };
 }
 
-t.test('trace() passes the hooks that the packet passes', async (t) => {
+t.test('trace() runs the hooks that the packet passes', async (t) => {
   const hooks = ['prerouting', 'input', 'forward', 'output', 'postrouting'] as const;
   const mark: Rule = [{ kind: 'set-mark', bit: 1 }];
   const passed = (packet: Packet) =>
-    walked(
+    traceThrough(
       packet,
       hooks.map((hook) => base(hook, [mark])),
     ).steps.map(({ hook }) => hook);
@@ -37,10 +41,14 @@ t.test('trace() passes the hooks that the packet passes', async (t) => {
   t.strictSame(passed({ ...PACKET, destination: '192.0.2.1' }), ['prerouting', 'input']);
   t.strictSame(passed({ ...PACKET, inInterface: undefined }), ['output', 'postrouting']);
   const toItself = { ...PACKET, inInterface: undefined, destination: '192.0.2.1' };
-  t.strictSame(passed(toItself), ['output', 'postrouting', 'input'], 'translation is settled when it comes back');
+  t.strictSame(
+    passed(toItself),
+    ['output', 'postrouting', 'input'],
+    'it is already translated when it returns through loopback',
+  );
 });
 
-t.test('trace() comes back from a jump, and not from a goto', async (t) => {
+t.test('trace() returns from a jump, but not from a goto', async (t) => {
   const reject: Rule = [{ kind: 'reject', tcpReset: false }];
   const other: Chain = { name: 'other', rules: [] };
   const middle = (kind: 'jump' | 'goto'): Chain => ({ name: 'middle', rules: [[{ kind, chain: 'other' }], reject] });
@@ -49,28 +57,31 @@ t.test('trace() comes back from a jump, and not from a goto', async (t) => {
     middle(kind),
     other,
   ];
-  t.equal(walked(PACKET, chains('jump')).outcome, 'refuse');
-  t.equal(walked(PACKET, chains('goto')).outcome, 'untouched');
+  t.equal(traceThrough(PACKET, chains('jump')).outcome, 'refuse');
+  t.equal(traceThrough(PACKET, chains('goto')).outcome, 'untouched');
 });
 
-t.test('trace() follows the packet that begins a connection, and none of its middle', async (t) => {
+t.test('trace() follows the first packet of a connection, not later ones', async (t) => {
   const conditions: Rule = [
     { kind: 'state', state: 'new-or-invalid' },
     { kind: 'protocol', protocol: 'tcp' },
   ];
   const reset: Rule = [{ kind: 'reject', tcpReset: true }];
-  t.equal(walked(PACKET, [base('forward', [[...conditions, ...reset]])]).outcome, 'refuse');
-  t.equal(walked(PACKET, [base('forward', [[...conditions, { kind: 'not-syn' }, ...reset]])]).outcome, 'untouched');
+  t.equal(traceThrough(PACKET, [base('forward', [[...conditions, ...reset]])]).outcome, 'refuse');
+  t.equal(
+    traceThrough(PACKET, [base('forward', [[...conditions, { kind: 'not-syn' }, ...reset]])]).outcome,
+    'untouched',
+  );
 });
 
-t.test('trace() follows every slot that can be drawn, and those that are missing go on', async (t) => {
+t.test('trace() follows every slot, and continues after missing ones', async (t) => {
   const fields: readonly Field[] = [...DESTINATION, { field: 'random', modulus: 4 }];
   const choose: Rule = [{ kind: 'dnat', fields, map: 'endpoints' }];
   const masquerade: Rule = [{ kind: 'status-dnat' }, { kind: 'masquerade' }];
   const chains = [base('prerouting', [choose]), base('postrouting', [masquerade])];
   const slots = ['10.1.0.1', '10.1.0.2', '10.1.0.1', '10.1.0.1'];
   const endpoints = slots.map((address, slot) => element(`10.96.0.1 . ${slot}`, `${address} . 8080`));
-  const full = walked(PACKET, chains, { endpoints });
+  const full = traceThrough(PACKET, chains, { endpoints });
   t.strictSame(full.destinations, [
     { address: '10.1.0.1', port: 8080, share: 0.75, masquerade: true },
     { address: '10.1.0.2', port: 8080, share: 0.25, masquerade: true },
@@ -80,16 +91,16 @@ t.test('trace() follows every slot that can be drawn, and those that are missing
     ['10.96.0.1 . 0 : 10.1.0.1 . 8080', undefined],
   );
   t.strictSame(
-    walked(PACKET, chains, { endpoints: endpoints.slice(1) }).otherOutcomes,
+    traceThrough(PACKET, chains, { endpoints: endpoints.slice(1) }).otherOutcomes,
     ['forward'],
     'slot 0 is missing',
   );
 });
 
-t.test('trace() finds an address in the blocks of a set', async (t) => {
+t.test('trace() finds an address in the prefixes of a set', async (t) => {
   const fields: readonly Field[] = [...DESTINATION, { field: 'saddr' }];
   const rule: Rule = [{ kind: 'in-set', fields, set: 'ranges', negate: false }, { kind: 'drop' }];
-  const ends = (key: string) => walked(PACKET, [base('forward', [rule])], { ranges: [element(key)] }).outcome;
+  const ends = (key: string) => traceThrough(PACKET, [base('forward', [rule])], { ranges: [element(key)] }).outcome;
   t.equal(ends('10.96.0.1 . 10.1.0.0/16'), 'drop');
   t.equal(ends('10.96.0.1 . 10.1.0.9'), 'drop');
   t.equal(ends('10.96.0.1 . 10.2.0.0/16'), 'untouched');

@@ -1,4 +1,4 @@
-// Tests of what must happen to packets, as Services say it.
+// Tests of src/explain/services/resolve-flow.ts and of the ruleset, which must do the same.
 import t from 'tap';
 import type { Destination } from '../../../../src/explain/flow/flow-outcome.ts';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
@@ -24,7 +24,7 @@ const PODS: Partial<ProxyOptions> = {
   detectLocal: { mode: 'ClusterCIDR', cidrs: [parsePrefix('10.1.0.0/16')].flatMap((prefix) => prefix ?? []) },
 };
 
-/** `shop/web` has an endpoint here, 10.1.0.1, and one elsewhere, 10.1.1.1; `shop/far` has only the one elsewhere. */
+/** `shop/web` has a local endpoint, 10.1.0.1, and a remote one, 10.1.1.1; `shop/far` has only the remote one. */
 const OBJECTS = [
   node('n1'),
   serviceCidr('kubernetes', { spec: { cidrs: ['10.96.0.0/16'] } }),
@@ -56,10 +56,10 @@ const OBJECTS = [
 const FROM = {
   pod: { source: '10.1.0.9', inInterface: 'pod-b' },
   itself: { source: '10.1.0.1', inInterface: 'pod-a' },
-  'pod elsewhere': { source: '10.1.1.9', inInterface: 'lan' },
+  'remote pod': { source: '10.1.1.9', inInterface: 'lan' },
   host: { source: '192.0.2.1', inInterface: undefined },
   client: { source: '203.0.113.5', inInterface: 'lan' },
-  stranger: { source: '198.18.0.1', inInterface: 'lan' },
+  'other client': { source: '198.18.0.1', inInterface: 'lan' },
 } as const;
 
 const BOTH = ['10.1.0.1', '10.1.1.1'];
@@ -69,7 +69,7 @@ const BOTH_MASQUERADED = ['10.1.0.1*', '10.1.1.1*'];
 const CASES: readonly [keyof typeof FROM, destination: string, outcome: string, endpoints?: readonly string[]][] = [
   ['pod', '10.96.0.1:80', 'forward', BOTH],
   ['itself', '10.96.0.1:80', 'forward', ['10.1.0.1*', '10.1.1.1']],
-  ['pod elsewhere', '10.96.0.1:80', 'forward', ['10.1.0.1', '10.1.1.1*']],
+  ['remote pod', '10.96.0.1:80', 'forward', ['10.1.0.1', '10.1.1.1*']],
   ['host', '10.96.0.1:80', 'forward', BOTH_MASQUERADED],
   ['client', '10.96.0.1:80', 'forward', BOTH_MASQUERADED],
   ['pod', '10.96.0.1:81', 'refuse'],
@@ -83,84 +83,87 @@ const CASES: readonly [keyof typeof FROM, destination: string, outcome: string, 
   ['client', '198.51.100.7:81', 'untouched'],
   ['client', '198.51.100.9:80', 'forward', ['10.1.1.1*']],
   ['client', '198.51.100.8:80', 'forward', ['10.1.0.1']],
-  ['stranger', '198.51.100.8:80', 'drop'],
+  ['other client', '198.51.100.8:80', 'drop'],
   ['pod', '198.51.100.8:80', 'drop'],
-  ['stranger', '192.0.2.1:30080', 'forward', ['10.1.0.1']],
-  ['stranger', '10.1.0.254:30080', 'untouched'],
+  ['other client', '192.0.2.1:30080', 'forward', ['10.1.0.1']],
+  ['other client', '10.1.0.254:30080', 'untouched'],
   ['host', '127.0.0.1:30080', 'untouched'],
   ['client', '192.0.2.1:30081', 'untouched'],
-  // Another node's.
+  // An address of another node.
   ['host', '192.0.2.2:30080', 'untouched'],
 ];
 
-t.test('route() says what becomes of a packet', async (t) => {
-  const directory = serviceTableOf(engineOf(OBJECTS, PODS), HOST);
+t.test('resolveFlow() returns the outcome and the endpoints', async (t) => {
+  const table = serviceTableOf(engineOf(OBJECTS, PODS), HOST);
   for (const [from, target, outcome, endpoints = []] of CASES) {
     const [destination = '', port = ''] = target.split(':');
     const packet: Packet = {
       ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination, destinationPort: Number(port) },
       ...FROM[from],
     };
-    const verdict = resolveFlow(packet, directory);
-    const found = verdict.destinations.map(({ address, masquerade }) => `${address}${masquerade ? '*' : ''}`);
-    t.strictSame([verdict.outcome, found], [outcome, endpoints], `${from} to ${target}: ${verdict.reason}`);
-    t.ok(verdict.steps.length > 0, 'it says why');
+    const resolved = resolveFlow(packet, table);
+    const found = resolved.destinations.map(({ address, masquerade }) => `${address}${masquerade ? '*' : ''}`);
+    t.strictSame([resolved.outcome, found], [outcome, endpoints], `${from} to ${target}: ${resolved.reason}`);
+    t.ok(resolved.steps.length > 0, 'it gives reasons');
   }
 });
 
-t.test('route() gives a contested frontend to the older Service', async (t) => {
+t.test('resolveFlow() assigns a contested frontend to the older Service', async (t) => {
   const young = service('a/young', {
     metadata: { creationTimestamp: '2025-06-01T00:00:00Z' },
     spec: { clusterIP: '10.96.0.4', clusterIPs: ['10.96.0.4'], externalIPs: ['198.51.100.9'] },
   });
-  const directory = serviceTableOf(engineOf([...OBJECTS, young], PODS), HOST);
+  const table = serviceTableOf(engineOf([...OBJECTS, young], PODS), HOST);
   const packet: Packet = {
     ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination: '198.51.100.9', destinationPort: 80 },
     ...FROM.client,
   };
-  t.equal(resolveFlow(packet, directory).entry?.service.key, 'shop/far');
+  t.equal(resolveFlow(packet, table).entry?.service.key, 'shop/far');
 });
 
-/** What becomes of a packet of the client. */
+/** Resolves a packet of the client, and checks that the ruleset does the same. */
 function fromClient(objects: readonly ApiObject[], destination: string, destinationPort: number) {
   const packet: Packet = {
     ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination, destinationPort },
     ...FROM.client,
   };
   const engine = engineOf([...OBJECTS, ...objects], PODS);
-  const verdict = resolveFlow(packet, serviceTableOf(engine, HOST));
-  t.equal(trace(packet, rulesetOf(engine, 'ip'), HOST).outcome, verdict.outcome, 'the ruleset does the same');
-  return verdict;
+  const resolved = resolveFlow(packet, serviceTableOf(engine, HOST));
+  t.equal(trace(packet, rulesetOf(engine, 'ip'), HOST).outcome, resolved.outcome, 'the ruleset does the same');
+  return resolved;
 }
 
-t.test('route() prefers an address that is dialled to a node port, even when it is one of the node', async (t) => {
-  const spec = { ...clusterIps('10.96.0.5'), externalIPs: ['192.0.2.1'], ports: [{ port: 30080 }] };
-  const objects = [service('a/own', { spec }), slice('a/own', { endpoints: [endpoint('10.1.0.5')] })];
-  const verdict = fromClient(objects, '192.0.2.1', 30080);
-  t.match(verdict, {
-    outcome: 'forward',
-    entry: { service: { key: 'a/own' } },
-    destinations: [{ address: '10.1.0.5' }],
-  });
-});
+t.test(
+  'resolveFlow() prefers a frontend with the exact address to a node port, even at an address of the node',
+  async (t) => {
+    const spec = { ...clusterIps('10.96.0.5'), externalIPs: ['192.0.2.1'], ports: [{ port: 30080 }] };
+    const objects = [service('a/own', { spec }), slice('a/own', { endpoints: [endpoint('10.1.0.5')] })];
+    const resolved = fromClient(objects, '192.0.2.1', 30080);
+    t.match(resolved, {
+      outcome: 'forward',
+      entry: { service: { key: 'a/own' } },
+      destinations: [{ address: '10.1.0.5' }],
+    });
+  },
+);
 
-t.test('route() drops what goes to a cluster IP of a Service that another proxy has', async (t) => {
+t.test('resolveFlow() drops packets to the cluster IP of a Service of another proxy', async (t) => {
   const labels = { 'service.kubernetes.io/service-proxy-name': 'other' };
   const other = service('a/other', { metadata: { labels }, spec: clusterIps('10.96.0.6') });
   t.equal(fromClient([other], '10.96.0.6', 80).outcome, 'drop');
 });
 
-t.test('route() drops clients outside of the source ranges although there is no endpoint', async (t) => {
-  const guarded = (ranges: readonly string[]) =>
-    service('a/guarded', {
+t.test('resolveFlow() drops clients outside the source ranges even without endpoints', async (t) => {
+  const restricted = (ranges: readonly string[]) =>
+    service('a/restricted', {
       spec: { ...clusterIps('10.96.0.7'), type: 'LoadBalancer', loadBalancerSourceRanges: ranges },
       status: { loadBalancer: { ingress: [{ ip: '198.51.100.20' }] } },
     });
-  t.equal(fromClient([guarded(['198.18.0.0/16'])], '198.51.100.20', 80).outcome, 'drop');
-  t.equal(fromClient([guarded(['203.0.113.0/24'])], '198.51.100.20', 80).outcome, 'refuse');
+  t.equal(fromClient([restricted(['198.18.0.0/16'])], '198.51.100.20', 80).outcome, 'drop');
+  t.equal(fromClient([restricted(['203.0.113.0/24'])], '198.51.100.20', 80).outcome, 'refuse');
 });
 
-t.test('route() leaves addresses alone that no ServiceCIDR has, while none is known', async (t) => {
+t.test('resolveFlow() leaves other addresses untouched while no ServiceCIDR is known', async (t) => {
   const known = engineOf(OBJECTS, PODS);
   const unknown = engineOf(
     OBJECTS.filter(({ kind }) => kind !== 'ServiceCIDR'),
@@ -177,9 +180,9 @@ t.test('route() leaves addresses alone that no ServiceCIDR has, while none is kn
   }
 });
 
-t.test('route() takes nobody for a pod where no block of pods is known', async (t) => {
+t.test('resolveFlow() treats no client as a pod while no pod CIDR is known', async (t) => {
   const engine = engineOf(OBJECTS);
-  const directory = serviceTableOf(engine, HOST);
+  const table = serviceTableOf(engine, HOST);
   const cases: [keyof typeof FROM, destination: string, endpoints: readonly string[]][] = [
     ['host', '10.96.0.1', BOTH],
     ['client', '10.96.0.1', BOTH],
@@ -189,9 +192,9 @@ t.test('route() takes nobody for a pod where no block of pods is known', async (
   for (const [from, destination, endpoints] of cases) {
     const at = { destination, destinationPort: 80, sourcePort: 40_000 };
     const packet: Packet = { family: 'ip', protocol: 'tcp', ...at, ...FROM[from] };
-    const print = (landings: readonly Destination[]) =>
-      landings.map(({ address, masquerade }) => `${address}${masquerade ? '*' : ''}`);
-    t.strictSame(print(resolveFlow(packet, directory).destinations), endpoints, `${from} to ${destination}`);
+    const print = (destinations: readonly Destination[]) =>
+      destinations.map(({ address, masquerade }) => `${address}${masquerade ? '*' : ''}`);
+    t.strictSame(print(resolveFlow(packet, table).destinations), endpoints, `${from} to ${destination}`);
     t.strictSame(
       print(trace(packet, rulesetOf(engine, 'ip'), HOST).destinations),
       endpoints,

@@ -35,14 +35,14 @@ const figures: Figure[] = [];
 
 try {
   const servers = { ip: await startServers('ip'), ip6: await startServers('ip6') };
-  const arena: BenchContext = { network, programs, servers, rounds: options.rounds, ms: options.ms };
+  const context: BenchContext = { network, programs, servers, rounds: options.rounds, ms: options.ms };
   const hook = await programs.bestHook();
-  for (const family of families) await measureDirect(arena, { family, hook });
-  if (hook === 'tcx') await measureDirect(arena, { family: 'ip', hook: 'clsact' }, ' as on older kernels');
+  for (const family of families) await measureDirect(context, { family, hook });
+  if (hook === 'tcx') await measureDirect(context, { family: 'ip', hook: 'clsact', note: ' as on older kernels' });
   await loadRules(network.node, { routed: network.pod('routed'), bridged: network.pod('bridged') });
-  await measureDirect(arena, { family: 'ip', hook }, ', with our rules');
-  for (const load of loads) await measureServices(arena, { load, hook }, 'on');
-  await measureServices(arena, { load: STREAM, hook }, 'off');
+  await measureDirect(context, { family: 'ip', hook, note: ', with our rules' });
+  for (const load of loads) await measureServices(context, { load, hook, offloads: 'on' });
+  await measureServices(context, { load: STREAM, hook, offloads: 'off' });
 } finally {
   await programs.close();
   await network.destroy();
@@ -65,32 +65,32 @@ console.log(`${printFigures(figures)}\n${printUpdates(updates)}\n${printProgramC
 process.exitCode = figures.every(isTargetMet) && updates.every(meetsTarget) ? 0 : 1;
 
 async function startServers(family: Family): Promise<Record<PodName, Server>> {
-  const start = (pod: PodName) => startServer(network.pod(pod), network.pod(pod)[family], TARGET_PORT);
+  const start = (pod: PodName) =>
+    startServer(network.pod(pod), { address: network.pod(pod)[family], port: TARGET_PORT });
   return { routed: await start('routed'), bridged: await start('bridged') };
 }
 
 /** Datagrams to the pod's own address. */
 async function measureDirect(
-  arena: BenchContext,
-  given: Pick<Comparison, 'family' | 'hook'>,
-  note = '',
+  context: BenchContext,
+  { note, ...given }: Pick<Comparison, 'family' | 'hook'> & { note?: string },
 ): Promise<void> {
-  const ways = ['without', 'with'] as const;
-  const comparison: Comparison = { ...given, load: DATAGRAMS, pod: 'routed', direct: true, variants: ways };
-  add(directFigure(comparison, await compare(arena, comparison), note));
+  const variants = ['without', 'with'] as const;
+  const comparison: Comparison = { ...given, load: DATAGRAMS, pod: 'routed', direct: true, variants };
+  add(directFigure(comparison, { rounds: await compare(context, comparison), note }));
 }
 
 async function measureServices(
-  arena: BenchContext,
-  given: Pick<Comparison, 'load' | 'hook'>,
-  offloads: 'on' | 'off',
+  context: BenchContext,
+  { offloads, ...given }: Pick<Comparison, 'load' | 'hook'> & { offloads: 'on' | 'off' },
 ): Promise<void> {
-  const ways = given.load === DATAGRAMS ? (['dropped', 'without', 'with'] as const) : (['without', 'with'] as const);
+  const variants =
+    given.load === DATAGRAMS ? (['dropped', 'without', 'with'] as const) : (['without', 'with'] as const);
   await network.setOffloads(offloads);
   for (const family of given.load === SCATTERED ? (['ip'] as const) : families) {
     for (const pod of PODS) {
-      const comparison: Comparison = { ...given, pod, family, variants: ways };
-      add(...serviceFigures(comparison, await compare(arena, comparison), offloads));
+      const comparison: Comparison = { ...given, pod, family, variants };
+      add(...serviceFigures(comparison, { rounds: await compare(context, comparison), offloads }));
     }
   }
 }

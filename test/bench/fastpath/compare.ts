@@ -30,6 +30,9 @@ export interface Comparison {
   readonly hook: Hook;
 }
 
+/** One variant's part of a round. */
+type Turn = Comparison & { readonly variant: Variant };
+
 export interface BenchContext {
   readonly network: BenchNetwork;
   readonly programs: Programs;
@@ -45,39 +48,37 @@ const DIRECT_PORT = 9;
 /** So many of those that were sent must have come by the way they should. */
 const MIN_DELIVERED_RATIO = 0.99;
 
-export async function compare(arena: BenchContext, comparison: Comparison): Promise<Round[]> {
+export async function compare(context: BenchContext, comparison: Comparison): Promise<Round[]> {
   const rounds: Round[] = [];
   const { variants } = comparison;
   // The first round warms up.
-  for (let n = 0; n <= arena.rounds; n++) {
+  for (let n = 0; n <= context.rounds; n++) {
     const round: Partial<Record<Variant, LoadResult>> = {};
-    for (const way of n % 2 === 0 ? variants : variants.toReversed())
-      round[way] = await measureOnce(arena, comparison, way);
+    for (const variant of n % 2 === 0 ? variants : variants.toReversed())
+      round[variant] = await measureTurn(context, { ...comparison, variant });
     if (n > 0) rounds.push(round);
   }
   return rounds;
 }
 
-async function measureOnce(arena: BenchContext, comparison: Comparison, way: Variant): Promise<LoadResult> {
-  const { network, programs, servers, ms } = arena;
-  const { load, pod, family, direct = false } = comparison;
-  if (way === 'with') await programs.attach(comparison.hook);
+async function measureTurn(context: BenchContext, turn: Turn): Promise<LoadResult> {
+  const { network, programs, servers, ms } = context;
+  const { load, pod, family, variant, direct = false } = turn;
+  if (variant === 'with') await programs.attach(turn.hook);
   else await programs.detach();
   await programs.flush();
   // Connections of another turn would fill the table; this is kind to the way without the programs.
   await network.node.exec('conntrack', ['-F']);
-  if (way === 'dropped') await addUdpDrop(network.node, UPLINK);
+  if (variant === 'dropped') await addUdpDrop(network.node, UPLINK);
   try {
-    const before = await deliveredDatagrams(arena, comparison, way);
+    const before = await deliveredDatagrams(context, turn);
     const [address, port] = direct ? [network.pod(pod)[family], DIRECT_PORT] : [NODE[family], NODE_PORTS[pod]];
-    const outcome = await generateLoad(network.client, load, { address, port, ms, server: servers[family][pod] });
-    await checkPath(arena, comparison, way, {
-      outcome,
-      came: (await deliveredDatagrams(arena, comparison, way)) - before,
-    });
-    return outcome;
+    const result = await generateLoad(network.client, load, { address, port, ms, server: servers[family][pod] });
+    const delivered = (await deliveredDatagrams(context, turn)) - before;
+    await checkPath(context, turn, { sent: result.count, delivered });
+    return result;
   } finally {
-    if (way === 'dropped') await removeUdpDrop(network.node);
+    if (variant === 'dropped') await removeUdpDrop(network.node);
   }
 }
 
@@ -86,26 +87,24 @@ function isDatagrams({ kind }: Load): boolean {
 }
 
 /** Datagrams that have come to where they end. */
-async function deliveredDatagrams({ network }: BenchContext, { load, pod }: Comparison, way: Variant): Promise<number> {
+async function deliveredDatagrams({ network }: BenchContext, { load, pod, variant }: Turn): Promise<number> {
   if (!isDatagrams(load)) return 0;
-  return await droppedPackets(way === 'dropped' ? network.node : network.pod(pod));
+  return await droppedPackets(variant === 'dropped' ? network.node : network.pod(pod));
 }
 
 /** A measurement of something else than was meant is none. */
 async function checkPath(
   { programs }: BenchContext,
-  { load, direct = false }: Comparison,
-  way: Variant,
-  { outcome, came }: { outcome: LoadResult; came: number },
+  { load, variant, direct = false }: Turn,
+  { sent, delivered }: { sent: number; delivered: number },
 ): Promise<void> {
-  const { count } = outcome;
-  if (isDatagrams(load) && came < count * MIN_DELIVERED_RATIO) {
-    throw new Error(`Cannot compare: of ${count} datagrams ${came} came (${way} the programs)`);
+  if (isDatagrams(load) && delivered < sent * MIN_DELIVERED_RATIO) {
+    throw new Error(`Cannot compare: of ${sent} datagrams ${delivered} came (${variant} the programs)`);
   }
   const translated = await programs.fastPathPackets();
-  const isTaken = way === 'with' && !direct;
+  const takesFastPath = variant === 'with' && !direct;
   // The count of a stream is that of bytes, which are more than its packets.
-  const isRight = isTaken ? translated >= (load.kind === 'stream' ? 1 : count * MIN_DELIVERED_RATIO) : translated === 0;
-  if (isRight) return;
-  throw new Error(`Cannot compare: ${translated} packets by the fast path for ${count} of ${load.kind} (${way})`);
+  const atLeast = load.kind === 'stream' ? 1 : sent * MIN_DELIVERED_RATIO;
+  if (takesFastPath ? translated >= atLeast : translated === 0) return;
+  throw new Error(`Cannot compare: ${translated} packets by the fast path for ${sent} of ${load.kind} (${variant})`);
 }

@@ -47,28 +47,34 @@ const FAMILY_NAMES: Readonly<Record<Family, string>> = { ip: 'IPv4', ip6: 'IPv6'
 /** What a row is about: how much better it is, and what one of the counted things takes by each way. */
 interface Metric {
   readonly ratio: (round: Round) => number;
-  readonly ns: (round: Round, way: Variant) => number;
+  readonly ns: (round: Round, variant: Variant) => number;
 }
 
 /** The figures of a comparison of loads for a Service. `offloads`: whether packets may be longer than the MTU. */
-export function serviceFigures(comparison: Comparison, rounds: readonly Round[], offloads: 'on' | 'off'): Figure[] {
+export function serviceFigures(
+  comparison: Comparison,
+  { rounds, offloads }: { rounds: readonly Round[]; offloads: 'on' | 'off' },
+): Figure[] {
   const { load, pod, family } = comparison;
   const isCutUp = load.kind === 'stream' && offloads === 'off';
   const limit = isCutUp ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind]?.[pod];
   const size = load.kind === 'stream' ? `, ${isCutUp ? 'packets of the MTU' : 'TSO'}` : '';
   const name = `${NAMES[load.kind]}${size}: ${pod}, ${FAMILY_NAMES[family]}`;
-  const rate = figure(name, limit === undefined ? undefined : { bound: 'at least', limit }, rounds, RATE);
+  const target = limit === undefined ? undefined : ({ bound: 'at least', limit } as const);
+  const rate = figure(rounds, { name, target, metric: RATE });
   if (!comparison.variants.includes('dropped')) return [rate];
-  return [
-    rate,
-    figure('  forwarding one of them', { bound: 'at most', limit: FORWARDING_COST_TARGET }, rounds, FORWARDING),
-  ];
+  const cost = { bound: 'at most', limit: FORWARDING_COST_TARGET } as const;
+  return [rate, figure(rounds, { name: '  forwarding one of them', target: cost, metric: FORWARDING })];
 }
 
 /** What the programs take from packets that are not theirs. `note` is what is special about it, and then it has no target. */
-export function directFigure({ family, hook }: Comparison, rounds: readonly Round[], note = ''): Figure {
-  const target = note === '' ? ({ bound: 'at least', limit: DIRECT_TARGET } as const) : undefined;
-  return figure(`datagrams not for a Service: ${FAMILY_NAMES[family]}, ${hook}${note}`, target, rounds, RATE);
+export function directFigure(
+  { family, hook }: Comparison,
+  { rounds, note }: { rounds: readonly Round[]; note: string | undefined },
+): Figure {
+  const target = note === undefined ? ({ bound: 'at least', limit: DIRECT_TARGET } as const) : undefined;
+  const name = `datagrams not for a Service: ${FAMILY_NAMES[family]}, ${hook}${note ?? ''}`;
+  return figure(rounds, { name, target, metric: RATE });
 }
 
 const RATE: Metric = { ns: timeOf, ratio: (round) => timeOf(round, 'without') / timeOf(round, 'with') };
@@ -79,18 +85,22 @@ const FORWARDING: Metric = {
   ratio: (round) => forwardingNs(round, 'with') / forwardingNs(round, 'without'),
 };
 
-function forwardingNs(round: Round, way: Variant): number {
-  return timeOf(round, way) - timeOf(round, 'dropped');
+function forwardingNs(round: Round, variant: Variant): number {
+  return timeOf(round, variant) - timeOf(round, 'dropped');
 }
 
-function timeOf(round: Round, way: Variant): number {
-  return round[way]?.ns ?? Number.NaN;
+function timeOf(round: Round, variant: Variant): number {
+  return round[variant]?.ns ?? Number.NaN;
 }
 
-function figure(name: string, target: Target | undefined, rounds: readonly Round[], { ratio, ns }: Metric): Figure {
+function figure(
+  rounds: readonly Round[],
+  { name, target, metric }: Pick<Figure, 'name' | 'target'> & { metric: Metric },
+): Figure {
+  const { ratio, ns } = metric;
   const sorted = rounds.map(ratio).toSorted((a, b) => a - b);
   const at = (part: number) => sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN;
-  const median = (way: Variant) => summarize(rounds.map((round) => ns(round, way))).median;
+  const median = (variant: Variant) => summarize(rounds.map((round) => ns(round, variant))).median;
   return {
     name,
     target,
@@ -112,10 +122,10 @@ export function printFigures(figures: readonly Figure[]): string {
 
 function row(figure: Figure): string[] {
   const { name, target, measured, quartiles, ns } = figure;
-  const wanted = target === undefined ? '' : `${target.bound === 'at least' ? '>=' : '<='} ${target.limit.toFixed(2)}`;
+  const bound = target === undefined ? '' : `${target.bound === 'at least' ? '>=' : '<='} ${target.limit.toFixed(2)}`;
   const verdict = target === undefined ? '' : isTargetMet(figure) ? 'met' : 'MISSED';
   const range = quartiles.map((part) => part.toFixed(2)).join(' to ');
-  return [name, wanted, measured.toFixed(2), range, formatNs(ns.without), formatNs(ns.with), verdict];
+  return [name, bound, measured.toFixed(2), range, formatNs(ns.without), formatNs(ns.with), verdict];
 }
 
 /** Bytes take less than a nanosecond each. */

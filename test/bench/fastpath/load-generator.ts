@@ -29,7 +29,10 @@ export interface Server {
 }
 
 /** Starts a server; it ends with its namespace's processes. */
-export async function startServer(namespace: Namespace, address: string, port: number): Promise<Server> {
+export async function startServer(
+  namespace: Namespace,
+  { address, port }: { address: string; port: number },
+): Promise<Server> {
   const server = new LineProcess(namespace.spawn(PROGRAM, [address, String(port), 'serve']));
   if ((await server.readLine()) !== 'ready') throw new Error(`Cannot serve at ${address} port ${port}`);
   // `ip netns exec` becomes the program that it runs.

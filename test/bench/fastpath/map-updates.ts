@@ -90,9 +90,9 @@ export function meetsTarget({ target, ms }: UpdateMeasurement): boolean {
 export function printUpdates(updates: readonly UpdateMeasurement[]): string {
   const rows = updates.map((update) => {
     const { name, target, ms } = update;
-    const [wanted, verdict] =
+    const [bound, verdict] =
       target === undefined ? ['', ''] : [`<= ${formatMs(target)}`, meetsTarget(update) ? 'met' : 'MISSED'];
-    return [name, wanted, formatMs(ms), verdict];
+    return [name, bound, formatMs(ms), verdict];
   });
   return printTable('10,000 frontends of 3 pods, in one batch', ['', 'target', 'measured', ''], rows);
 }

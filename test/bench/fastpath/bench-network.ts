@@ -1,4 +1,4 @@
-// The namespaces of the measurements: a client with a link of its own to a node, which has a routed and a bridged pod.
+// The network of the benches: a client with a direct link to a node, which has a routed and a bridged pod.
 import { movePodBehindBridge } from '../../support/bpf/pod-devices.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { type Addresses, NODES, podAddresses } from '../../support/netns/topology.ts';
@@ -7,7 +7,7 @@ import { createWorld, type World } from '../../support/netns/world.ts';
 export const PODS = ['routed', 'bridged'] as const;
 export type PodName = (typeof PODS)[number];
 
-/** The ends of the link; the bridge between the namespaces of the tests would only cost the sender time. */
+/** The ends of the direct link. The bridge of the test networks would add to the sender's time. */
 export const NODE: Addresses = { ip: '192.0.2.1', ip6: 'fd00:78::1' };
 export const CLIENT: Addresses = { ip: '192.0.2.2', ip6: 'fd00:78::2' };
 export const UPLINK = 'uplink';
@@ -48,12 +48,12 @@ export class BenchNetwork {
     return this.#world.pod(name);
   }
 
-  /** The device with the address of the pod's gateway. */
+  /** The device that has the pod's gateway address. */
   gatewayDevice(pod: PodName): string {
     return pod === 'bridged' ? BRIDGE : vethOf(pod);
   }
 
-  /** Whether packets of more than the MTU pass between the namespaces, as they do with offloads. */
+  /** With offloads, packets between the namespaces can be longer than the MTU. */
   async setOffloads(state: 'on' | 'off'): Promise<void> {
     const { client, node } = this;
     const devices = [
@@ -96,7 +96,7 @@ async function connect({ client, node1 }: World): Promise<void> {
   );
 }
 
-/** Datagrams end in the pods before anybody would answer them. Ports come into use again at once. */
+/** Drops datagrams in the pods, before a reply, and lets the client reuse ports immediately. */
 async function discardUdp(world: World): Promise<void> {
   await world.client.sysctl({ 'net.ipv4.tcp_tw_reuse': 1, 'net.ipv4.ip_local_port_range': '10240 65000' });
   for (const name of PODS) await addUdpDrop(world.pod(name), 'eth0');
@@ -104,7 +104,7 @@ async function discardUdp(world: World): Promise<void> {
 
 const DROP_TABLE = 'sink';
 
-/** Drops all UDP that comes in by a device, as early as anything but a program of BPF can. */
+/** Drops incoming UDP on a device in the ingress hook, the earliest one after BPF programs. */
 export async function addUdpDrop(namespace: Namespace, device: string): Promise<void> {
   const chain = `chain ingress { type filter hook ingress device ${device} priority 0; meta l4proto udp counter drop; }`;
   await namespace.output('nft', ['-f', '-'], { input: `table netdev ${DROP_TABLE} {\n${chain}\n}\n` });
@@ -114,10 +114,10 @@ export async function removeUdpDrop(namespace: Namespace): Promise<void> {
   await namespace.output('nft', ['delete', 'table', 'netdev', DROP_TABLE]);
 }
 
-/** How many packets have been dropped. */
+/** The number of dropped packets. */
 export async function droppedPackets(namespace: Namespace): Promise<number> {
   const listing = await namespace.output('nft', ['list', 'table', 'netdev', DROP_TABLE]);
   const [, packets] = /counter packets (\d+)/.exec(listing) ?? [];
-  if (packets === undefined) throw new Error(`Cannot count what came: ${listing}`);
+  if (packets === undefined) throw new Error(`Cannot read the counter: ${listing}`);
   return Number(packets);
 }

@@ -1,4 +1,4 @@
-// Measures what the fast path brings beside our own rules, in turns within one run; see `--help`.
+// Compares the fast path with our nftables rules, by turns within one run; see `--help`.
 // Exit status: 0 when all targets are met, 1 when one is missed.
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
@@ -18,7 +18,7 @@ import { loadRules, TARGET_PORT } from './rules.ts';
 const DATAGRAMS: Load = { kind: 'datagrams', sockets: 64 };
 const SCATTERED: Load = { kind: 'scattered', sockets: 16_384 };
 const CONNECTIONS: Load = { kind: 'connections', sockets: 16 };
-/** One after the other. */
+/** One at a time. */
 const REQUESTS: Load = { kind: 'requests', sockets: 1 };
 const STREAM: Load = { kind: 'stream', sockets: 1 };
 
@@ -56,7 +56,7 @@ if (options.json !== undefined) {
     machine,
     figures: figures.map((figure) => ({ ...figure, met: isTargetMet(figure) })),
     updates,
-    alone: programCosts,
+    programCosts,
   };
   await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`);
 }
@@ -95,7 +95,7 @@ async function measureServices(
   }
 }
 
-/** Progress goes to standard error, so that the table alone can be kept. */
+/** Progress goes to standard error, so that standard output has only the tables. */
 function add(...more: readonly Figure[]): void {
   figures.push(...more);
   const seconds = String(Math.round((Date.now() - startedAt) / 1000)).padStart(4);
@@ -104,7 +104,7 @@ function add(...more: readonly Figure[]): void {
   }
 }
 
-/** Of the last minute. */
+/** Of the last minute, by uptime(1). */
 function loadAverage(): string {
   return (loadavg()[0] ?? Number.NaN).toFixed(2);
 }

@@ -1,4 +1,4 @@
-// One comparison: the same load on each of several ways in turn, round after round.
+// A comparison: the same load for each variant in turn, in several rounds.
 import type { Family } from '../../../src/net/family.ts';
 import {
   addUdpDrop,
@@ -13,17 +13,14 @@ import { generateLoad, type Load, type LoadResult, type Server } from './load-ge
 import type { Hook, Programs } from './programs.ts';
 import { NODE_PORTS } from './rules.ts';
 
-/**
- * What becomes of the client's packets: they end at the uplink, which shows what sending them costs; they meet the node as
- * it is without the programs; or with them.
- */
+/** The node drops the client's packets on the uplink (the cost of sending), or handles them without or with the programs. */
 export type Variant = 'dropped' | 'without' | 'with';
 
 export interface Comparison {
   readonly load: Load;
   readonly pod: PodName;
   readonly family: Family;
-  /** Straight to the pod's address, instead of to a Service of it. */
+  /** To the pod's address, instead of its Service. */
   readonly direct?: boolean;
   readonly variants: readonly Variant[];
   /** How the programs are attached. */
@@ -43,9 +40,9 @@ export interface BenchContext {
 
 export type Round = Readonly<Partial<Record<Variant, LoadResult>>>;
 
-/** Nobody serves it, and no Service has it. */
+/** A port without a server and without a Service. */
 const DIRECT_PORT = 9;
-/** So many of those that were sent must have come by the way they should. */
+/** The part of the datagrams that must arrive, and by the expected path. */
 const MIN_DELIVERED_RATIO = 0.99;
 
 export async function compare(context: BenchContext, comparison: Comparison): Promise<Round[]> {
@@ -67,7 +64,7 @@ async function measureTurn(context: BenchContext, turn: Turn): Promise<LoadResul
   if (variant === 'with') await programs.attach(turn.hook);
   else await programs.detach();
   await programs.flush();
-  // Connections of another turn would fill the table; this is kind to the way without the programs.
+  // Connections of earlier turns would fill the table, to the disadvantage of the variant without the programs.
   await network.node.exec('conntrack', ['-F']);
   if (variant === 'dropped') await addUdpDrop(network.node, UPLINK);
   try {
@@ -86,25 +83,25 @@ function isDatagrams({ kind }: Load): boolean {
   return kind === 'datagrams' || kind === 'scattered';
 }
 
-/** Datagrams that have come to where they end. */
+/** Datagrams that have arrived where they are dropped. */
 async function deliveredDatagrams({ network }: BenchContext, { load, pod, variant }: Turn): Promise<number> {
   if (!isDatagrams(load)) return 0;
   return await droppedPackets(variant === 'dropped' ? network.node : network.pod(pod));
 }
 
-/** A measurement of something else than was meant is none. */
+/** Throws when the load did not take the path that the turn is about. */
 async function checkPath(
   { programs }: BenchContext,
   { load, variant, direct = false }: Turn,
   { sent, delivered }: { sent: number; delivered: number },
 ): Promise<void> {
   if (isDatagrams(load) && delivered < sent * MIN_DELIVERED_RATIO) {
-    throw new Error(`Cannot compare: of ${sent} datagrams ${delivered} came (${variant} the programs)`);
+    throw new Error(`Cannot compare: ${delivered} of ${sent} datagrams arrived (variant "${variant}")`);
   }
   const translated = await programs.fastPathPackets();
   const takesFastPath = variant === 'with' && !direct;
-  // The count of a stream is that of bytes, which are more than its packets.
+  // A stream is counted in bytes, and has fewer packets.
   const atLeast = load.kind === 'stream' ? 1 : sent * MIN_DELIVERED_RATIO;
   if (takesFastPath ? translated >= atLeast : translated === 0) return;
-  throw new Error(`Cannot compare: ${translated} packets by the fast path for ${sent} of ${load.kind} (${variant})`);
+  throw new Error(`Cannot compare: ${translated} fast path packets for ${sent} ${load.kind} (variant "${variant}")`);
 }

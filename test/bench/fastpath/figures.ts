@@ -1,4 +1,4 @@
-// What is measured, what we promise of it, and whether it was kept.
+// The measured figures, their targets, and whether these are met.
 import type { Family } from '../../../src/net/family.ts';
 import { digits, formatMs } from '../report/format.ts';
 import { printTable } from '../report/print-table.ts';
@@ -7,7 +7,7 @@ import type { PodName } from './bench-network.ts';
 import type { Comparison, Round, Variant } from './compare.ts';
 import type { LoadKind } from './load-generator.ts';
 
-/** Of rounds: the middle one, and what the half of them in the middle lies between. */
+/** The median of rounds, and their quartiles. */
 export interface Figure {
   readonly name: string;
   readonly target: Target | undefined;
@@ -22,10 +22,10 @@ export interface Target {
   readonly limit: number;
 }
 
-/** How many times more of it there is with the programs than without. */
+/** The rate with the programs, as a multiple of the one without. */
 const RATE_TARGETS: Readonly<Record<LoadKind, Readonly<Record<PodName, number>> | undefined>> = {
   datagrams: { routed: 1.5, bridged: 1.7 },
-  /** The memory of so many flows has to come from far by either way. */
+  /** Both variants are bound by cache misses on the flows. */
   scattered: undefined,
   connections: { routed: 1.12, bridged: 1.12 },
   requests: { routed: 1.1, bridged: 1.1 },
@@ -44,21 +44,21 @@ const NAMES: Readonly<Record<LoadKind, string>> = {
 };
 const FAMILY_NAMES: Readonly<Record<Family, string>> = { ip: 'IPv4', ip6: 'IPv6' };
 
-/** What a row is about: how much better it is, and what one of the counted things takes by each way. */
+/** The ratio of a round, and the time of one counted thing by variant. */
 interface Metric {
   readonly ratio: (round: Round) => number;
   readonly ns: (round: Round, variant: Variant) => number;
 }
 
-/** The figures of a comparison of loads for a Service. `offloads`: whether packets may be longer than the MTU. */
+/** The figures of a load to a Service. */
 export function serviceFigures(
   comparison: Comparison,
   { rounds, offloads }: { rounds: readonly Round[]; offloads: 'on' | 'off' },
 ): Figure[] {
   const { load, pod, family } = comparison;
-  const isCutUp = load.kind === 'stream' && offloads === 'off';
-  const limit = isCutUp ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind]?.[pod];
-  const size = load.kind === 'stream' ? `, ${isCutUp ? 'packets of the MTU' : 'TSO'}` : '';
+  const isSegmented = load.kind === 'stream' && offloads === 'off';
+  const limit = isSegmented ? MTU_STREAM_TARGET : RATE_TARGETS[load.kind]?.[pod];
+  const size = load.kind === 'stream' ? `, ${isSegmented ? 'packets of the MTU' : 'TSO'}` : '';
   const name = `${NAMES[load.kind]}${size}: ${pod}, ${FAMILY_NAMES[family]}`;
   const target = limit === undefined ? undefined : ({ bound: 'at least', limit } as const);
   const rate = figure(rounds, { name, target, metric: RATE });
@@ -67,7 +67,7 @@ export function serviceFigures(
   return [rate, figure(rounds, { name: '  forwarding one of them', target: cost, metric: FORWARDING })];
 }
 
-/** What the programs take from packets that are not theirs. `note` is what is special about it, and then it has no target. */
+/** The cost of the programs for packets of no Service. Figures with a note have no target. */
 export function directFigure(
   { family, hook }: Comparison,
   { rounds, note }: { rounds: readonly Round[]; note: string | undefined },
@@ -79,7 +79,7 @@ export function directFigure(
 
 const RATE: Metric = { ns: timeOf, ratio: (round) => timeOf(round, 'without') / timeOf(round, 'with') };
 
-/** Of datagrams, without what sending them costs. */
+/** Of datagrams, without the cost of sending them. */
 const FORWARDING: Metric = {
   ns: forwardingNs,
   ratio: (round) => forwardingNs(round, 'with') / forwardingNs(round, 'without'),
@@ -116,8 +116,8 @@ export function isTargetMet({ target, measured }: Figure): boolean {
 }
 
 export function printFigures(figures: readonly Figure[]): string {
-  const header = ['', 'target', 'measured', 'half of rounds', 'without', 'with', ''];
-  return printTable('With the programs, as parts of what there is without them', header, figures.map(row));
+  const header = ['', 'target', 'measured', 'quartiles', 'without', 'with', ''];
+  return printTable('With the programs, relative to without', header, figures.map(row));
 }
 
 function row(figure: Figure): string[] {
@@ -128,7 +128,7 @@ function row(figure: Figure): string[] {
   return [name, bound, measured.toFixed(2), range, formatNs(ns.without), formatNs(ns.with), verdict];
 }
 
-/** Bytes take less than a nanosecond each. */
+/** Bytes take less than a nanosecond each, so small values keep decimals. */
 function formatNs(value: number): string {
   return value < 100 ? `${digits(value)} ns` : formatMs(value / 1e6);
 }

@@ -1,4 +1,4 @@
-// The program that makes the load, see load-generator/main.c: a server in each pod, and one client at a time.
+// The load generator (load-generator/main.c): a server in each pod, and one client at a time.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { LineProcess } from '../../support/bpf/line-process.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../../dist/bpf/fastpath-load', import.meta.url));
-/** Beyond the time it was given, until it is taken for stuck. */
+/** The time beyond the requested one after which the client is killed. */
 const GRACE_MS = 15_000;
 
 export type LoadKind = 'datagrams' | 'scattered' | 'connections' | 'requests' | 'stream';
@@ -19,7 +19,7 @@ export interface Load {
 export interface LoadResult {
   /** Datagrams, connections, requests or bytes. */
   readonly count: number;
-  /** Processor time of client and server for each: packets are forwarded in it, and others' work on the machine is not. */
+  /** Processor time of client and server for each, which includes forwarding, but no other work of the machine. */
   readonly ns: number;
   readonly wallNs: number;
 }
@@ -28,18 +28,18 @@ export interface Server {
   readonly pid: number;
 }
 
-/** Starts a server; it ends with its namespace's processes. */
+/** Starts a server, which ends with the other processes of its namespace. */
 export async function startServer(
   namespace: Namespace,
   { address, port }: { address: string; port: number },
 ): Promise<Server> {
   const server = new LineProcess(namespace.spawn(PROGRAM, [address, String(port), 'serve']));
-  if ((await server.readLine()) !== 'ready') throw new Error(`Cannot serve at ${address} port ${port}`);
-  // `ip netns exec` becomes the program that it runs.
+  if ((await server.readLine()) !== 'ready') throw new Error(`Cannot serve on "${address}" port ${port}`);
+  // `ip netns exec` executes the program in its own process.
   return { pid: server.child.pid ?? 0 };
 }
 
-/** Makes load for so many milliseconds. Rejects when anything but success came of a part of it. */
+/** Generates load for a time. Rejects when a part of it failed. */
 export async function generateLoad(
   namespace: Namespace,
   { kind, sockets }: Load,
@@ -52,7 +52,7 @@ export async function generateLoad(
     const ended = once(client.child, 'exit');
     const [count = 0, wall = 0, processor = 0, failures = 0] = (await client.readLine()).split(' ').map(Number);
     await ended;
-    if (failures > 0 || count === 0) throw new Error(`Cannot use ${count} ${kind}: ${failures} have failed`);
+    if (failures > 0 || count === 0) throw new Error(`Cannot generate load: ${failures} of ${count} ${kind} failed`);
     const after = await cpuTimeNs(server.pid);
     return { count, wallNs: wall / count, ns: (processor + after - before) / count };
   } finally {
@@ -60,7 +60,7 @@ export async function generateLoad(
   }
 }
 
-/** Nanoseconds that a process has run. */
+/** The processor time of a process. */
 async function cpuTimeNs(pid: number): Promise<number> {
   return Number((await readFile(`/proc/${pid}/schedstat`, 'latin1')).split(' ')[0]);
 }

@@ -1,4 +1,4 @@
-// How fast many frontends get into the kernel's map as the daemon sends them: from the lines of a batch to its answer.
+// Measures updates of the frontends map, from the request of the daemon to the answer.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,12 +12,12 @@ import { summarize } from '../report/statistics.ts';
 
 export interface UpdateMeasurement {
   readonly name: string;
-  /** In milliseconds: at most this much; none for what is a part of another row. */
+  /** The upper limit in milliseconds; none for a part of another row. */
   readonly target: number | undefined;
   readonly ms: number;
 }
 
-/** The daemon starts the loader with nothing but its directory. */
+/** The daemon passes only the pin directory to the loader. */
 const ENTER_SCRIPT = `#!/bin/sh
 exec unshare --mount --net sh -c 'mount -t bpf bpf "$1" && exec "$0" "$1/nftlane/v1"' '${LOADER}' "$1"
 `;
@@ -25,7 +25,7 @@ const CHANGES = 10_000;
 const TARGET_MS = 15;
 const PODS = 3;
 
-/** Medians of so many rounds. Takes a second. */
+/** Medians of some rounds. Takes a second. */
 export async function measureUpdates(rounds: number): Promise<UpdateMeasurement[]> {
   const directory = await mkdtemp(join(tmpdir(), 'nftlane-bpf-'));
   const command = join(directory, 'enter');
@@ -42,13 +42,13 @@ export async function measureUpdates(rounds: number): Promise<UpdateMeasurement[
       const time = (lines: readonly string[]) => measure(loader, { pid: fields['pid'] ?? '', lines });
       times.push({ puts: await time(values), deletions: await time(deletions) });
     }
-    // The first finds nothing where it will be later.
+    // The first round warms up.
     const warm = times.slice(1);
     const median = (pick: (one: (typeof times)[number]) => number) => summarize(warm.map(pick)).median;
     return [
-      { name: 'put, as the daemon sees it', target: TARGET_MS, ms: median(({ puts }) => puts.wallMs) },
+      { name: 'put, for the daemon', target: TARGET_MS, ms: median(({ puts }) => puts.wallMs) },
       { name: "  the loader's processor time", target: undefined, ms: median(({ puts }) => puts.loaderMs) },
-      { name: 'deleted, as the daemon sees it', target: TARGET_MS, ms: median(({ deletions }) => deletions.wallMs) },
+      { name: 'delete, for the daemon', target: TARGET_MS, ms: median(({ deletions }) => deletions.wallMs) },
     ];
   } finally {
     loader.close();
@@ -77,7 +77,7 @@ function keyOf(i: number): string {
   return toHex(encodeFrontendKey({ address: `10.77.${i >> 8}.${i & 255}`, port: 30_080, protocol: 'tcp' }));
 }
 
-/** Frontend `svc` with as many pods as a Service has on a node. */
+/** The value of frontend `svc`, with as many pods as a Service typically has on a node. */
 function frontendOf(svc: number): string {
   const slots = Array.from({ length: PODS }, (_, i) => ((svc * PODS) % 4000) + 1 + i);
   return toShortHex(encodeFrontend({ svc, suspended: false, slots }));

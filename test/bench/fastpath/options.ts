@@ -1,20 +1,20 @@
-// How much to measure.
+// The options of the bench.
 import { parseArgs } from 'node:util';
 
 export interface Options {
   readonly quick: boolean;
-  /** Rounds of each comparison; in each of them every way has its turn. */
+  /** Rounds of each comparison. Each has a turn of every variant. */
   readonly rounds: number;
-  /** How long a turn lasts. */
+  /** The duration of a turn in milliseconds. */
   readonly ms: number;
-  /** Where to write the results as JSON. */
+  /** The path for the results as JSON. */
   readonly json: string | undefined;
 }
 
 const HELP = `node test/bench/fastpath/bench.ts [--quick] [--rounds N] [--json FILE]
-As environment: BENCH_QUICK=1, BENCH_JSON. Needs root, and make harness.`;
+Environment: BENCH_QUICK=1, BENCH_JSON. Needs root and "make harness".`;
 
-/** Reads flags and environment; prints the help and ends the process when that was asked for. */
+/** Reads flags and environment. For --help, prints it and exits. */
 export function readOptions(): Options {
   const { env } = process;
   const { values } = parseArgs({
@@ -37,5 +37,5 @@ function readRounds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const rounds = Number(text);
   if (Number.isInteger(rounds) && rounds >= 1 && rounds <= 1000) return rounds;
-  throw new Error(`Cannot measure "${text}" rounds: give a whole number from 1 to 1000`);
+  throw new Error(`Cannot read --rounds: "${text}": must be an integer from 1 to 1000`);
 }

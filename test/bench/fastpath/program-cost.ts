@@ -1,4 +1,4 @@
-// What the programs take by themselves, on packets that never were on a wire.
+// Measures the run time of the programs by BPF_PROG_TEST_RUN.
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { BpfNamespace, PASSED, REDIRECTED } from '../../support/bpf/bpf-namespace.ts';
@@ -21,14 +21,14 @@ interface Case {
   readonly bytes: (family: Family) => Uint8Array;
 }
 
-/** A packet of a flow comes back from the program with its TTL one less, and has to last so many times. */
+/** Each run lowers the TTL of a translated packet, so a packet lasts for fewer than 255 runs. */
 const REPEAT = 250;
 const TTL = 255;
 const RUNS = 200;
-/** Of the same slot in each family. */
+/** The backend slots of the measured flows. */
 const SLOTS: Readonly<Record<Family, number>> = { ip: 11, ip6: 12 };
 
-/** The flow that is measured leads from an address and port to the same ones, so that its packets stay its packets. */
+/** The measured flow is translated to its own destination, so that translated packets still belong to it. */
 const flow = (family: Family) => new FlowFrames({ family, protocol: 'tcp', pod: ADDRESSES[family].node });
 
 const CASES: readonly Case[] = [
@@ -43,31 +43,31 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'uplink: to a port that no Service has',
+    name: 'uplink: to a port of no Service',
     program: 'uplink',
     verdict: PASSED,
     bytes: (family) => new FlowFrames({ family, protocol: 'udp', servicePort: 9 }).fromClient(),
   },
   {
-    name: 'uplink: in the middle of a connection that is not ours',
+    name: 'uplink: of a connection that is not ours',
     program: 'uplink',
     verdict: PASSED,
     bytes: (family) => new FlowFrames({ family, protocol: 'tcp', clientPort: 50_000 }).fromClient({ flags: ACK }),
   },
   {
-    name: 'uplink: of a flow, to its backend',
+    name: 'uplink: of a flow',
     program: 'uplink',
     verdict: REDIRECTED,
     bytes: (family) => flow(family).fromClient({ flags: ACK, ip: { ttl: TTL } }),
   },
   {
-    name: 'pod: from a port that no backend has',
+    name: 'pod: from a port of no backend',
     program: 'pod',
     verdict: PASSED,
     bytes: (family) => new FlowFrames({ family, protocol: 'udp' }).fromPod({ sport: 9 }),
   },
   {
-    name: 'pod: of a flow, to its client',
+    name: 'pod: of a flow',
     program: 'pod',
     verdict: REDIRECTED,
     bytes: (family) => flow(family).fromPod({ flags: ACK, sport: SERVICE_PORT, ip: { ttl: TTL } }),
@@ -95,7 +95,7 @@ async function createFlow(netns: BpfNamespace, family: Family): Promise<void> {
   await netns.putBackend(slot, { address: node, protocol: 'tcp', port: SERVICE_PORT, svc: slot });
   await netns.putFrontend(node, 'tcp', { slots: [slot], svc: slot });
   const { verdict } = await netns.runPacket('uplink', flow(family).fromClient({ flags: SYN }));
-  if (verdict !== REDIRECTED) throw new Error(`Cannot begin a flow to ${node}`);
+  if (verdict !== REDIRECTED) throw new Error(`Cannot create a flow to "${node}"`);
 }
 
 async function measureCase(
@@ -118,5 +118,5 @@ export function printProgramCosts(costs: readonly ProgramCost[]): string {
   const cell = (name: string, family: Family) =>
     `${costs.find((cost) => cost.name === name && cost.family === family)?.ns ?? '-'} ns`;
   const rows = CASES.map(({ name }) => [name, cell(name, 'ip'), cell(name, 'ip6')]);
-  return printTable('The programs alone, what running them takes included', ['', 'IPv4', 'IPv6'], rows);
+  return printTable('The programs alone, including the overhead of a test run', ['', 'IPv4', 'IPv6'], rows);
 }

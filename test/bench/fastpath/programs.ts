@@ -1,4 +1,4 @@
-// The fast path on the node of the measurements: its maps filled, its programs attached and detached.
+// The fast path on the node of the bench.
 import { putBackend, putFrontend } from '../../../src/fastpath/maps/requests.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { PROTOCOLS } from '../../support/bpf/flow-frames.ts';
@@ -11,7 +11,7 @@ import { NODE_PORTS, TARGET_PORT } from './rules.ts';
 
 export type Hook = 'tcx' | 'clsact';
 
-/** Loads the programs and fills their maps. Nothing is attached. The caller closes it. */
+/** Loads the programs and fills their maps, without attaching. The caller closes it. */
 export async function loadPrograms(network: BenchNetwork): Promise<Programs> {
   const loader = await startNamespaceLoader(network.node);
   try {
@@ -40,29 +40,29 @@ export class Programs {
 
   async attach(by: Hook): Promise<void> {
     if (this.#attached) return;
-    for (const place of this.#hooks) await this.#loader.requestOk(`attach ${place} ${by}`);
+    for (const hook of this.#hooks) await this.#loader.requestOk(`attach ${hook} ${by}`);
     this.#attached = true;
   }
 
   async detach(): Promise<void> {
     if (!this.#attached) return;
-    for (const place of this.#hooks) await this.#loader.requestOk(`detach ${place}`);
+    for (const hook of this.#hooks) await this.#loader.requestOk(`detach ${hook}`);
     this.#attached = false;
   }
 
-  /** Forgets flows and counts. */
+  /** Deletes flows and zeroes the counters. */
   async flush(): Promise<void> {
     for (const map of ['flows_v4', 'flows_v6', 'stats', 'slot_counts']) await this.#loader.requestOk(`flush ${map}`);
   }
 
-  /** Packets that went by the fast path since {@link flush}. */
+  /** Packets that the programs redirected since {@link flush}. */
   async fastPathPackets(): Promise<number> {
     const { lines } = await this.#loader.requestOk('stats');
     const counted = lines.map((line) => line.split(' '));
-    return counted.reduce((sum, [, , count, fate]) => sum + (fate === 'forwarded' ? Number(count) : 0), 0);
+    return counted.reduce((sum, [, , count, outcome]) => sum + (outcome === 'forwarded' ? Number(count) : 0), 0);
   }
 
-  /** How the daemon would attach them on this kernel. */
+  /** The hook that the daemon would use on this kernel. */
   async bestHook(): Promise<Hook> {
     const { status } = await this.#loader.requestOk('probe');
     return status.includes('attach=tcx') ? 'tcx' : 'clsact';
@@ -74,7 +74,7 @@ export class Programs {
   }
 }
 
-/** What the daemon would put into the maps for the Services. */
+/** The map entries of the Services, as the daemon would write them. */
 async function mapRequests(network: BenchNetwork): Promise<string[]> {
   const requests = [
     putConfig(),
@@ -85,7 +85,7 @@ async function mapRequests(network: BenchNetwork): Promise<string[]> {
   return requests;
 }
 
-/** Backends and frontends of a pod: two protocols in two families, in as many slots. */
+/** Backends and frontends of a pod, for both protocols and families, in four slots. */
 async function podRequests(
   network: BenchNetwork,
   { pod, firstSlot }: { pod: PodName; firstSlot: number },

@@ -1,4 +1,4 @@
-// Our own ruleset for the Services that are measured: what the fast path is compared with.
+// The nftables ruleset that the fast path is compared with.
 
 import { render } from '../../../src/engine/render.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
@@ -15,7 +15,7 @@ export const TARGET_PORT = 8080;
 export const NODE_PORTS: Readonly<Record<PodName, number>> = { routed: 30080, bridged: 30090 };
 const NODE_NAME = 'node1';
 
-/** Makes the ruleset the only one that the node has of ours. */
+/** Loads our ruleset for the pods' Services. */
 export async function loadRules(namespace: Namespace, pods: Readonly<Record<PodName, Addresses>>): Promise<void> {
   const objects = [nodeObject(), ...PODS.flatMap((name, n) => serviceObjects(name, n + 1, pods[name]))];
   const cidrs = [POD_CIDRS.ip, POD_CIDRS.ip6].flatMap((text) => parsePrefix(text) ?? []);
@@ -28,7 +28,7 @@ function nodeObject(): ApiObject {
   return node(NODE_NAME, { status: { addresses } });
 }
 
-/** A Service of a pod, for both protocols and families, with the Local policy. */
+/** A NodePort Service of a pod, for both protocols and families, with externalTrafficPolicy Local. */
 function serviceObjects(pod: PodName, n: number, at: Addresses): ApiObject[] {
   const name = `bench/${pod}`;
   const ports = ['TCP', 'UDP'].map((protocol) => ({ name: protocol.toLowerCase(), protocol }));

@@ -1,4 +1,4 @@
-// Whose a flow is: conntrack's, ours, or nobody's yet; and what happens when two flows want the same, or the table is full.
+// Tests which flows the programs take: conflicts with conntrack entries and with other flows, a full table, a changed route.
 import t from 'tap';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
@@ -18,7 +18,7 @@ const sourcePortOf = (family: Family, bytes: Uint8Array) => {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 };
 
-/** Puts a flow into conntrack, with the answer's tuple that translation by nft would have. */
+/** Creates a conntrack entry with the reply tuple of a translation by nft. */
 async function insertConntrackEntry(
   protocol: string,
   tuple: { client: string; port: number; to: string; dport: number; via: string },
@@ -36,7 +36,7 @@ for (const family of FAMILIES) {
 
   for (const protocol of netns.protocols) {
     if (netns.hasConntrackLookup) {
-      t.test(`${family} ${protocol}: a flow that conntrack has stays with it`, async (t) => {
+      t.test(`${family} ${protocol}: a flow with a conntrack entry is left to nft`, async (t) => {
         const expect = new PacketExpectations(t, netns);
         const frames = new FlowFrames({ family, protocol, clientPort: 41_000 });
         await insertConntrackEntry(protocol, { client, port: 41_000, to: node, dport: SERVICE_PORT, via: pod });
@@ -48,7 +48,7 @@ for (const family of FAMILIES) {
         });
       });
 
-      t.test(`${family} ${protocol}: a port that conntrack uses towards the pod is not taken`, async (t) => {
+      t.test(`${family} ${protocol}: a client port that conntrack uses towards the pod is remapped`, async (t) => {
         const frames = new FlowFrames({ family, protocol, clientPort: 42_000 });
         await insertConntrackEntry(protocol, { client, port: 42_000, to: pod2, dport: SECOND_PORT, via: pod });
         const { verdict, bytes } = await netns.runPacket('uplink', frames.fromClient({ flags: SYN }));
@@ -63,34 +63,34 @@ for (const family of FAMILIES) {
       });
 
       t.test(
-        `${family} ${protocol}: answers of a later flow that conntrack has, from the same port, are its own`,
+        `${family} ${protocol}: replies of a later conntrack entry with the same client port are left to it`,
         async (t) => {
           const expect = new PacketExpectations(t, netns);
           const frames = new FlowFrames({ family, protocol, clientPort: 43_000 });
-          const asks = (flags: number, as: string) =>
+          const sends = (flags: number, as: string) =>
             expect.translated('uplink', frames.fromClient({ flags }), { to: frames.toPod({ flags }), as });
-          const answers = (flags: number) =>
+          const replies = (flags: number) =>
             expect.translated('pod', frames.fromPod({ flags }), { to: frames.toClient({ flags }), as: 'ANSWERED' });
-          await asks(SYN, 'CREATED');
-          await answers(SYN | ACK);
-          await answers(SYN | ACK);
+          await sends(SYN, 'CREATED');
+          await replies(SYN | ACK);
+          await replies(SYN | ACK);
           await insertConntrackEntry(protocol, { client, port: 43_000, to: pod2, dport: SECOND_PORT, via: pod });
           await expect.passed('pod', frames.fromPod({ flags: SYN | ACK }), { as: 'CONNTRACK' });
           if (protocol === 'tcp') {
-            t.strictSame(await netns.flows(family), [], 'the pod knows of no other connection');
+            t.strictSame(await netns.flows(family), [], 'the flow was deleted');
           } else {
-            await asks(ACK, 'FORWARDED');
-            await answers(ACK);
+            await sends(ACK, 'FORWARDED');
+            await replies(ACK);
             await expect.passed('pod', frames.fromPod({ flags: ACK }), { as: 'CONNTRACK' });
             await netns.exec('conntrack', '-F');
-            await answers(ACK);
+            await replies(ACK);
           }
           await netns.exec('conntrack', '-F');
         },
       );
     }
 
-    t.test(`${family} ${protocol}: one client port through two frontends to the same pod`, async (t) => {
+    t.test(`${family} ${protocol}: one client port can use two frontends of the same pod`, async (t) => {
       const expect = new PacketExpectations(t, netns);
       const first = new FlowFrames({ family, protocol });
       const second = new FlowFrames({ family, protocol, servicePort: SECOND_PORT });
@@ -115,7 +115,7 @@ for (const family of FAMILIES) {
     });
   }
 
-  t.test(`${family}: a port towards the pod is free again when its flow is over`, async (t) => {
+  t.test(`${family}: a client port towards the pod is reused when its flow has expired`, async (t) => {
     const expect = new PacketExpectations(t, netns);
     const [protocol, more] = [netns.anyProtocol, { flags: SYN }];
     const first = new FlowFrames({ family, protocol });
@@ -131,13 +131,13 @@ for (const family of FAMILIES) {
     );
   });
 
-  t.test(`${family}: a full table leaves new flows to nft, and live ones alone`, async (t) => {
+  t.test(`${family}: a full table leaves new flows to nft and keeps existing ones`, async (t) => {
     const expect = new PacketExpectations(t, netns);
     const flows = Array.from(
       { length: 32 },
       (_, i) => new FlowFrames({ family, protocol: 'tcp', clientPort: 20_000 + i }),
     );
-    // However slow the machine is, none of them is over meanwhile.
+    // Long timeouts, so that no flow expires on a slow machine.
     await netns.putConfig({ seconds: { tcpSyn: 3600, tcpAnswered: 3600 } });
     for (const frames of flows) await netns.runPacket('uplink', frames.fromClient({ flags: SYN }));
     for (let i = 0; i < 20; i++) {
@@ -150,27 +150,27 @@ for (const family of FAMILIES) {
     }
   });
 
-  t.test(`${family}: a route that changes is followed`, async (t) => {
+  t.test(`${family}: a flow follows a changed route`, async (t) => {
     const expect = new PacketExpectations(t, netns);
     const [frames, more] = [new FlowFrames({ family, protocol: netns.anyProtocol }), { flags: SYN }];
     await netns.runPacket('uplink', frames.fromClient(more));
     const prefix = family === 'ip' ? '198.51.100.0/24' : 'fd00:2::/64';
     const via = family === 'ip' ? '192.0.3.254' : 'fd00:5::fe';
-    const was = family === 'ip' ? '192.0.2.254' : 'fd00:1::fe';
+    const originalGateway = family === 'ip' ? '192.0.2.254' : 'fd00:1::fe';
     const reverse = async () => (await netns.flows(family)).find(({ direction }) => direction === 'reply');
-    t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.uplink, was]);
+    t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.uplink, originalGateway]);
     await netns.exec('ip', 'route', 'replace', prefix, 'via', via, 'dev', 'up1');
-    let counted: Record<string, number> = {};
-    const answers = new Set<string>();
-    const until = Date.now() + 20_000;
-    while (counted['REROUTED'] === undefined && Date.now() < until) {
-      answers.add(toHex((await netns.runPacket('pod', frames.fromPod())).bytes));
-      counted = await netns.reasonCounts();
+    let counts: Record<string, number> = {};
+    const replies = new Set<string>();
+    const deadline = Date.now() + 20_000;
+    while (counts['REROUTED'] === undefined && Date.now() < deadline) {
+      replies.add(toHex((await netns.runPacket('pod', frames.fromPod())).bytes));
+      counts = await netns.reasonCounts();
     }
-    t.equal(counted['REROUTED'], 1);
-    t.strictSame([...answers], [toHex(frames.toClient())], 'translated all the while');
+    t.equal(counts['REROUTED'], 1);
+    t.strictSame([...replies], [toHex(frames.toClient())], 'replies are translated throughout');
     t.strictSame([(await reverse())?.oif, (await reverse())?.nextHop], [DEVICE.other, via]);
-    await netns.exec('ip', 'route', 'replace', prefix, 'via', was, 'dev', 'up0');
+    await netns.exec('ip', 'route', 'replace', prefix, 'via', originalGateway, 'dev', 'up0');
     await netns.flush();
     await expect.translated('uplink', frames.fromClient(more), { to: frames.toPod(more), as: 'CREATED' });
   });

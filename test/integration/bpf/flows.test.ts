@@ -1,4 +1,4 @@
-// Flows from their first packet to their last.
+// Tests flows from their first packet to their last.
 import t from 'tap';
 import { FLOW } from '../../../src/fastpath/maps/layout.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
@@ -17,47 +17,47 @@ t.beforeEach(() => netns.flush());
 for (const family of FAMILIES) {
   const addresses = ADDRESSES[family];
 
-  t.test(`${family}: a TCP connection`, async (t) => {
+  t.test(`${family}: a TCP connection is translated until it is closed, and its ports can be reused`, async (t) => {
     const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
-    const goes = (flags: number, more: { data?: Uint8Array }, as: string) =>
+    const sends = (flags: number, more: { data?: Uint8Array }, as: string) =>
       expect.translated('uplink', frames.fromClient({ flags, ...more }), { to: frames.toPod({ flags, ...more }), as });
-    const comes = (flags: number, more: { data?: Uint8Array } = {}) =>
+    const replies = (flags: number, more: { data?: Uint8Array } = {}) =>
       expect.translated('pod', frames.fromPod({ flags, ...more }), {
         to: frames.toClient({ flags, ...more }),
         as: 'ANSWERED',
       });
 
-    await goes(SYN, {}, 'CREATED');
+    await sends(SYN, {}, 'CREATED');
     t.strictSame(
       (await netns.flows(family)).map(({ state }) => state),
       ['new', 'new'],
     );
-    await goes(SYN, {}, 'FORWARDED');
-    await comes(SYN | ACK);
+    await sends(SYN, {}, 'FORWARDED');
+    await replies(SYN | ACK);
     t.strictSame(
       (await netns.flows(family)).map(({ state }) => state),
       ['answered', 'answered'],
     );
-    await goes(ACK, {}, 'FORWARDED');
+    await sends(ACK, {}, 'FORWARDED');
     t.strictSame(
       (await netns.flows(family)).map(({ state }) => state),
       ['established', 'established'],
     );
     for (const length of [1, 2, 999]) {
-      await goes(ACK, { data: sequence(length) }, 'FORWARDED');
-      await comes(ACK, { data: sequence(length) });
+      await sends(ACK, { data: sequence(length) }, 'FORWARDED');
+      await replies(ACK, { data: sequence(length) });
     }
-    await goes(FIN | ACK, {}, 'FORWARDED');
+    await sends(FIN | ACK, {}, 'FORWARDED');
     t.strictSame(
       (await netns.flows(family)).map(({ state }) => state),
       ['closing', 'closing'],
     );
-    await comes(FIN | ACK);
+    await replies(FIN | ACK);
     t.strictSame(
       (await netns.flows(family)).map(({ state }) => state),
       ['closed', 'closed'],
     );
-    await goes(ACK, {}, 'FORWARDED');
+    await sends(ACK, {}, 'FORWARDED');
 
     await expect.translated('uplink', frames.fromClient({ flags: SYN }), {
       to: frames.toPod({ flags: SYN }),
@@ -68,17 +68,17 @@ for (const family of FAMILIES) {
       ['new', 'new'],
       'a new connection',
     );
-    await goes(RST, {}, 'FORWARDED');
+    await sends(RST, {}, 'FORWARDED');
     t.strictSame(
       (await netns.flows(family)).map(({ state }) => state),
       ['closed', 'closed'],
     );
     const { lines } = await netns.loader.requestOk('dump slot_counts');
-    t.equal(lines.length, 1, 'one slot has been used');
+    t.equal(lines.length, 1, 'one slot was used');
   });
 
   if (netns.hasConntrackLookup) {
-    t.test(`${family}: UDP`, async (t) => {
+    t.test(`${family}: UDP is translated, with and without a checksum`, async (t) => {
       const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'udp' })];
       for (const length of [0, 1, 512]) {
         const more = { data: sequence(length) };
@@ -87,13 +87,16 @@ for (const family of FAMILIES) {
         await expect.translated('pod', frames.fromPod(more), { to: frames.toClient(more), as: 'ANSWERED' });
       }
       if (family === 'ip6') return;
-      const unsummed = { noChecksum: true, data: sequence(9) };
-      await expect.translated('uplink', frames.fromClient(unsummed), { to: frames.toPod(unsummed), as: 'FORWARDED' });
-      await expect.translated('pod', frames.fromPod(unsummed), { to: frames.toClient(unsummed), as: 'ANSWERED' });
+      const noChecksum = { noChecksum: true, data: sequence(9) };
+      await expect.translated('uplink', frames.fromClient(noChecksum), {
+        to: frames.toPod(noChecksum),
+        as: 'FORWARDED',
+      });
+      await expect.translated('pod', frames.fromPod(noChecksum), { to: frames.toClient(noChecksum), as: 'ANSWERED' });
     });
   }
 
-  t.test(`${family}: what begins no flow`, async (t) => {
+  t.test(`${family}: packets that do not begin a flow go to the stack`, async (t) => {
     const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
     for (const flags of [ACK, SYN | ACK, RST, FIN, SYN | RST, SYN | FIN]) {
       await expect.passed('uplink', frames.fromClient({ flags }), { as: 'NO_FLOW' });
@@ -103,10 +106,10 @@ for (const family of FAMILIES) {
     await expect.passed('pod', frames.fromPod({ sport: 22 }), { as: 'PORT' });
     const { pod } = addresses;
     await expect.passed('uplink', frames.fromClient({ flags: SYN, ip: { dst: pod } }), { as: 'NO_FRONTEND' });
-    t.strictSame(await netns.flows(family), [], 'no flow');
+    t.strictSame(await netns.flows(family), [], 'no flow was created');
   });
 
-  t.test(`${family}: TCP connections whose time is over`, async (t) => {
+  t.test(`${family}: an idle TCP connection expires`, async (t) => {
     const [expect, tcp] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
     await netns.establish(tcp);
     await netns.ageFlows(family, 3600);
@@ -116,7 +119,7 @@ for (const family of FAMILIES) {
   });
 
   if (netns.hasConntrackLookup) {
-    t.test(`${family}: UDP flows whose time is over`, async (t) => {
+    t.test(`${family}: an idle UDP flow expires`, async (t) => {
       const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'udp' })];
       await netns.runPacket('uplink', frames.fromClient());
       await netns.ageFlows(family, 31);
@@ -131,7 +134,7 @@ for (const family of FAMILIES) {
     });
   }
 
-  t.test(`${family}: a reset ends a flow, unless it goes on`, async (t) => {
+  t.test(`${family}: a reset closes a flow, unless packets follow seconds later`, async (t) => {
     const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
     await netns.establish(frames);
     await netns.runPacket('uplink', frames.fromClient({ flags: RST }));
@@ -139,7 +142,7 @@ for (const family of FAMILIES) {
     t.strictSame(
       (await netns.flows(family)).map(({ state }) => state),
       ['closed', 'closed'],
-      'what was on its way',
+      'packets in flight are still translated',
     );
     const states = FLOW[family].fields.find(({ name }) => name === 'state')?.offset ?? 0;
     for (const [key, value] of await netns.entries(flowMap(family))) {

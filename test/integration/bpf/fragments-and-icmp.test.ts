@@ -1,4 +1,4 @@
-// Fragments, and ICMP errors from the network and from the pod: an owned flow is owned with all that belongs to it.
+// Tests that fragments and ICMP errors of a flow are translated, from the network and from the pod.
 import t from 'tap';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
@@ -37,12 +37,12 @@ for (const family of FAMILIES) {
   const { node, pod, client } = ADDRESSES[family];
   const router = family === 'ip' ? '192.0.2.254' : 'fd00:1::fe';
 
-  t.test(`${family}: fragments`, async (t) => {
+  t.test(`${family}: fragments follow the first one`, async (t) => {
     const [expect, protocol] = [new PacketExpectations(t, netns), netns.anyProtocol];
-    const there = segment({ protocol, sport: 4000, dport: SERVICE_PORT, flags: SYN, data: sequence(2000) });
+    const request = segment({ protocol, sport: 4000, dport: SERVICE_PORT, flags: SYN, data: sequence(2000) });
     const translated = segment({ protocol, sport: 4000, dport: POD_PORT, flags: SYN, data: sequence(2000) });
-    const back = segment({ protocol, sport: POD_PORT, dport: 4000, data: sequence(2000) });
-    const backTranslated = segment({ protocol, sport: SERVICE_PORT, dport: 4000, data: sequence(2000) });
+    const reply = segment({ protocol, sport: POD_PORT, dport: 4000, data: sequence(2000) });
+    const translatedReply = segment({ protocol, sport: SERVICE_PORT, dport: 4000, data: sequence(2000) });
     const [inIp, podIp]: [Ip, Ip] = [
       { src: client, dst: node },
       { src: client, dst: pod, ttl: 63 },
@@ -51,8 +51,8 @@ for (const family of FAMILIES) {
       { src: pod, dst: client },
       { src: node, dst: client, ttl: 63 },
     ];
-    // The sum of the segment covers all of it, so that each part has to come from the translated whole.
-    const cut = (payload: typeof there, ip: Ip, from: number, to?: number) => ({
+    // The checksum covers the whole segment, so every fragment is a slice of the translated segment.
+    const cut = (payload: typeof request, ip: Ip, from: number, to?: number) => ({
       number: payload.number,
       bytes: () => slicePayload(payload, from, to).bytes({ ...ip }),
     });
@@ -62,25 +62,25 @@ for (const family of FAMILIES) {
       { from: 1600, to: undefined, more: false },
     ];
     const later = pieces[1];
-    if (later === undefined) throw new Error('there are three');
+    if (later === undefined) throw new Error('Cannot find the second fragment');
     const early = frame(
       ETHERNET_HEADERS.fromClient,
       { ...inIp, fragment: { offset: later.from, more: later.more } },
-      cut(there, inIp, later.from, later.to),
+      cut(request, inIp, later.from, later.to),
     );
     await expect.passed('uplink', early, { as: 'FRAGMENT' });
 
     for (const { from, to, more } of pieces) {
       const fragment = { offset: from, more };
-      const into = frame(ETHERNET_HEADERS.fromClient, { ...inIp, fragment }, cut(there, inIp, from, to));
-      const out = frame(ETHERNET_HEADERS.toPod, { ...podIp, fragment }, cut(translated, podIp, from, to));
-      await expect.translated('uplink', into, { to: out, as: from === 0 ? 'CREATED' : 'FRAGMENT_IN' });
+      const before = frame(ETHERNET_HEADERS.fromClient, { ...inIp, fragment }, cut(request, inIp, from, to));
+      const after = frame(ETHERNET_HEADERS.toPod, { ...podIp, fragment }, cut(translated, podIp, from, to));
+      await expect.translated('uplink', before, { to: after, as: from === 0 ? 'CREATED' : 'FRAGMENT_IN' });
     }
     for (const { from, to, more } of pieces) {
       const fragment = { offset: from, more };
-      const into = frame(ETHERNET_HEADERS.fromPod, { ...answerIp, fragment }, cut(back, answerIp, from, to));
-      const out = frame(ETHERNET_HEADERS.fromPod, { ...outIp, fragment }, cut(backTranslated, outIp, from, to));
-      await expect.translated('pod', into, { to: out, as: from === 0 ? 'ANSWERED' : 'FRAGMENT_OUT' });
+      const before = frame(ETHERNET_HEADERS.fromPod, { ...answerIp, fragment }, cut(reply, answerIp, from, to));
+      const after = frame(ETHERNET_HEADERS.fromPod, { ...outIp, fragment }, cut(translatedReply, outIp, from, to));
+      await expect.translated('pod', before, { to: after, as: from === 0 ? 'ANSWERED' : 'FRAGMENT_OUT' });
     }
     const slot = (family === 'ip' ? 1 : 3) + (protocol === 'tcp' ? 0 : 1);
     await netns.putBackend(slot, { address: pod, protocol, gen: 5 });
@@ -111,27 +111,27 @@ for (const family of FAMILIES) {
       await netns.runPacket('pod', frames.fromPod({ flags: SYN | ACK }));
     };
 
-    t.test(`${family} ${protocol}: ICMP errors from the network`, async (t) => {
+    t.test(`${family} ${protocol}: ICMP errors from the network reach the pod`, async (t) => {
       const expect = new PacketExpectations(t, netns);
-      // What left for the client, further away; whole, as much as must be quoted, and a length that is odd.
+      // The packet that was sent to the client, quoted at the minimum length, at an odd one, and whole.
       const answer = { flags: ACK, data: sequence(101) };
       const sent = packetOf(frames.toClient(answer));
       const asPodSent = withSegmentChecksum(packetOf(frames.fromPod({ ...answer, ip: { ttl: 63 } })), sent);
       for (const length of [headers + 8, headers + 21, sent.length]) {
         for (const error of errors) {
-          const came = frame(
+          const before = frame(
             ETHERNET_HEADERS.fromClient,
             { src: router, dst: node },
             icmpError({ ...error, quoted: sent.subarray(0, length) }),
           );
-          const goes = frame(
+          const after = frame(
             ETHERNET_HEADERS.toPod,
             { src: router, dst: pod, ttl: 63 },
             icmpError({ ...error, quoted: asPodSent.subarray(0, length) }),
           );
-          await expect.passed('uplink', came, { as: 'NO_FLOW' });
+          await expect.passed('uplink', before, { as: 'NO_FLOW' });
           await begin();
-          await expect.translated('uplink', came, { to: goes, as: 'ICMP_IN' });
+          await expect.translated('uplink', before, { to: after, as: 'ICMP_IN' });
           await netns.flush();
         }
       }
@@ -156,35 +156,39 @@ for (const family of FAMILIES) {
       await expect.passed('uplink', short, { as: 'OTHER' });
     });
 
-    t.test(`${family} ${protocol}: ICMP errors from the pod`, async (t) => {
+    t.test(`${family} ${protocol}: ICMP errors from the pod reach the client`, async (t) => {
       const expect = new PacketExpectations(t, netns);
       const request = { flags: ACK, data: sequence(33) };
-      const got = packetOf(frames.toPod(request));
-      const asClientSent = withSegmentChecksum(packetOf(frames.fromClient({ ...request, ip: { ttl: 63 } })), got);
+      const received = packetOf(frames.toPod(request));
+      const asClientSent = withSegmentChecksum(packetOf(frames.fromClient({ ...request, ip: { ttl: 63 } })), received);
       for (const error of errors) {
-        const came = frame(ETHERNET_HEADERS.fromPod, { src: pod, dst: client }, icmpError({ ...error, quoted: got }));
-        const goes = frame(
+        const before = frame(
+          ETHERNET_HEADERS.fromPod,
+          { src: pod, dst: client },
+          icmpError({ ...error, quoted: received }),
+        );
+        const after = frame(
           ETHERNET_HEADERS.fromPod,
           { src: node, dst: client, ttl: 63 },
           icmpError({ ...error, quoted: asClientSent }),
         );
-        await expect.passed('pod', came, { as: 'NO_FLOW' });
+        await expect.passed('pod', before, { as: 'NO_FLOW' });
         await begin();
-        await expect.translated('pod', came, { to: goes, as: 'ICMP_OUT' });
+        await expect.translated('pod', before, { to: after, as: 'ICMP_OUT' });
         await netns.flush();
       }
       await begin();
       const fromAnother = frame(
         ETHERNET_HEADERS.fromPod,
         { src: router, dst: client },
-        icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: got }),
+        icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: received }),
       );
       await expect.passed('pod', fromAnother, { as: 'NO_FLOW' });
     });
   }
 }
 
-t.test('ICMP errors of a flow whose client port was changed', async (t) => {
+t.test('ICMP errors of a flow with a remapped client port are translated', async (t) => {
   const [expect, protocol] = [new PacketExpectations(t, netns), netns.anyProtocol];
   for (const family of FAMILIES) {
     const { node, pod, client } = ADDRESSES[family];
@@ -196,19 +200,23 @@ t.test('ICMP errors of a flow whose client port was changed', async (t) => {
     const mappedPort = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
     const mapped = new FlowFrames({ family, protocol, servicePort: SECOND_PORT, natPort: mappedPort });
     const [type, code] = family === 'ip' ? [3, 3] : [1, 4];
-    const got = packetOf(mapped.toPod());
-    const came = frame(ETHERNET_HEADERS.fromPod, { src: pod, dst: client }, icmpError({ type, code, quoted: got }));
-    const quoted = withSegmentChecksum(packetOf(mapped.fromClient({ ip: { ttl: 63 } })), got);
-    const goes = frame(
+    const received = packetOf(mapped.toPod());
+    const before = frame(
+      ETHERNET_HEADERS.fromPod,
+      { src: pod, dst: client },
+      icmpError({ type, code, quoted: received }),
+    );
+    const quoted = withSegmentChecksum(packetOf(mapped.fromClient({ ip: { ttl: 63 } })), received);
+    const after = frame(
       ETHERNET_HEADERS.fromPod,
       { src: node, dst: client, ttl: 63 },
       icmpError({ type, code, quoted }),
     );
-    await expect.translated('pod', came, { to: goes, as: 'ICMP_OUT' });
+    await expect.translated('pod', before, { to: after, as: 'ICMP_OUT' });
   }
 });
 
-t.test('an IPv6 error that quotes a fragment', async (t) => {
+t.test('an IPv6 error that quotes a first fragment is translated', async (t) => {
   const [expect, frames] = [
     new PacketExpectations(t, netns),
     new FlowFrames({ family: 'ip6', protocol: netns.anyProtocol }),
@@ -219,12 +227,12 @@ t.test('an IPv6 error that quotes a fragment', async (t) => {
   const more = { data: sequence(800) };
   const sent = packetOf(frames.toClient({ ...more, ip }));
   const podSent = Uint8Array.from(packetOf(frames.fromPod({ ...more, ip: { ...ip, ttl: 63 } })));
-  // The quoted segment keeps its own sum.
+  // The quoted segment keeps its checksum.
   const sum = 48 + (frames.spec.protocol === 'tcp' ? 16 : 6);
   podSent.set(sent.subarray(sum, sum + 2), sum);
   const error = (quoted: Uint8Array) => icmpError({ type: 2, code: 0, restOfHeader: 1280, quoted });
-  const came = frame({ from: MAC.router, to: MAC.uplink }, { src: 'fd00:1::fe', dst: node }, error(sent));
-  const goes = frame(ETHERNET_HEADERS.toPod, { src: 'fd00:1::fe', dst: pod, ttl: 63 }, error(podSent));
-  await expect.translated('uplink', came, { to: goes, as: 'ICMP_IN' });
-  t.ok(came.length < MTU);
+  const before = frame({ from: MAC.router, to: MAC.uplink }, { src: 'fd00:1::fe', dst: node }, error(sent));
+  const after = frame(ETHERNET_HEADERS.toPod, { src: 'fd00:1::fe', dst: pod, ttl: 63 }, error(podSent));
+  await expect.translated('uplink', before, { to: after, as: 'ICMP_IN' });
+  t.ok(before.length < MTU);
 });

@@ -1,4 +1,4 @@
-// Frontends and backends that come and go, and the choice between backends.
+// Tests changes of frontends and backends, and the choice between backends.
 import t from 'tap';
 import { BACKEND_REPLY_ONLY, FLOW_KEY, readNumber } from '../../../src/fastpath/maps/layout.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
@@ -16,7 +16,7 @@ t.beforeEach(() => netns.flush());
 for (const family of FAMILIES) {
   const addresses = ADDRESSES[family];
 
-  t.test(`${family}: the slot of a flow is freed`, async (t) => {
+  t.test(`${family}: freeing a slot ends its flows, and the next backend gets none of them`, async (t) => {
     const expect = new PacketExpectations(t, netns);
     for (const protocol of netns.protocols) {
       const frames = new FlowFrames({ family, protocol });
@@ -38,7 +38,7 @@ for (const family of FAMILIES) {
   });
 
   if (netns.hasConntrackLookup) {
-    t.test(`${family}: a UDP backend leaves: what it answers still goes out, and datagrams go elsewhere`, async (t) => {
+    t.test(`${family}: a reply-only UDP backend still replies, and datagrams go to another backend`, async (t) => {
       const expect = new PacketExpectations(t, netns);
       const [frames, other] = [
         new FlowFrames({ family, protocol: 'udp' }),
@@ -61,13 +61,13 @@ for (const family of FAMILIES) {
     });
   }
 
-  t.test(`${family}: frontends that are not handed out`, async (t) => {
+  t.test(`${family}: suspended or inconsistent frontends take no new flows`, async (t) => {
     const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
     const [{ node }, syn] = [addresses, frames.fromClient({ flags: SYN })];
     const slots = [family === 'ip' ? 1 : 3];
     const live = new FlowFrames({ family, protocol: 'tcp', clientPort: 50_000 });
     await netns.establish(live);
-    for (const [given, reason] of [
+    for (const [frontend, reason] of [
       [{ slots: [] }, 'SUSPENDED'],
       [{ slots, suspended: true }, 'SUSPENDED'],
       [{ slots, svc: 99 }, 'BACKEND'],
@@ -75,7 +75,7 @@ for (const family of FAMILIES) {
       [{ slots: [60_000] }, 'BACKEND'],
       [{ slots: [(slots[0] ?? 0) + 1], svc: 2 }, 'BACKEND'],
     ] as const) {
-      await netns.putFrontend(node, 'tcp', given);
+      await netns.putFrontend(node, 'tcp', frontend);
       await expect.passed('uplink', syn, { as: reason });
     }
     await netns.putFrontend(node, 'tcp', { slots });
@@ -88,7 +88,7 @@ for (const family of FAMILIES) {
     t.equal(readNumber(FLOW_KEY[family], (await netns.entries(flowMap(family)))[0]?.[0] ?? syn, 'zero'), 0);
   });
 
-  t.test(`${family}: every backend gets flows`, async (t) => {
+  t.test(`${family}: every backend of a frontend gets flows`, async (t) => {
     const { node, pod, pod2 } = addresses;
     const first = family === 'ip' ? 1 : 3;
     await netns.putBackend(20, { address: pod2, protocol: 'tcp', ifindex: DEVICE.pod2, l3if: DEVICE.pod2 });

@@ -1,4 +1,4 @@
-// Throws packets at the programs, a million unless FUZZ_PACKETS says otherwise; FUZZ_SEED repeats a run.
+// Fuzzes the programs with FUZZ_PACKETS packets (a million by default). FUZZ_SEED repeats a run.
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
@@ -64,13 +64,13 @@ function errorSeeds(flow: FlowFrames): string[] {
 const netns = await BpfNamespace.create();
 try {
   await netns.populate();
-  const began = performance.now();
+  const startedAt = performance.now();
   const { status, stdout } = await netns.runTool('bpf-harness', {
     args: ['fuzz', count, seed],
     input: `${seeds().join('\n')}\n`,
   });
   process.stdout.write(stdout);
-  process.stdout.write(`seed=${seed} seconds=${((performance.now() - began) / 1000).toFixed(1)}\n`);
+  process.stdout.write(`seed=${seed} seconds=${((performance.now() - startedAt) / 1000).toFixed(1)}\n`);
   process.stdout.write(`reasons: ${JSON.stringify(await netns.reasonCounts())}\n`);
   process.exitCode = status;
 } finally {

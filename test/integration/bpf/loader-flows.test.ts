@@ -1,4 +1,4 @@
-// nftlane-bpf: listing flows, and collecting those that are over.
+// Tests nftlane-bpf: listing flows, and deleting expired ones.
 import t from 'tap';
 import { decodeFlow } from '../../../src/fastpath/maps/entries.ts';
 import { fromHex, toHex } from '../../../src/fastpath/maps/hex.ts';
@@ -17,8 +17,8 @@ t.beforeEach(() => netns.flush());
 
 const { loader } = netns;
 
-t.test('flows that are over are collected, others are not', async (t) => {
-  // However slow the machine is, nothing else is over meanwhile.
+t.test('"gc" deletes expired flows only', async (t) => {
+  // Long timeouts, so that no other flow expires on a slow machine.
   const seconds = { tcpSyn: 3600, udpNew: 3600 };
   await netns.putConfig({ seconds });
   for (const family of FAMILIES) {
@@ -46,20 +46,26 @@ t.test('flows that are over are collected, others are not', async (t) => {
   await netns.putBackend(1, { address: ADDRESSES.ip.pod, protocol: 'tcp', gen: 0 });
   t.match(parseFields((await loader.requestOk('gc')).status), { deleted: '200', remaining4: '0', remaining6: '200' });
   await netns.putBackend(1, { address: ADDRESSES.ip.pod, protocol: 'tcp', gen: 2 });
-  const left = (await loader.requestOk('dump flows_v6')).lines.map((line) => line.split(' ').slice(1).map(fromHex));
-  t.ok(left.every(([key, value]) => key && value && decodeFlow('ip6', key, value).protocol === 'tcp'));
-  // One direction without the other, as a crash between the two would leave it.
+  const remaining = (await loader.requestOk('dump flows_v6')).lines.map((line) =>
+    line.split(' ').slice(1).map(fromHex),
+  );
+  t.ok(remaining.every(([key, value]) => key && value && decodeFlow('ip6', key, value).protocol === 'tcp'));
+  // One direction without the other, as after a crash between the two.
   const [reverse] = (await netns.entries('flows_v6')).filter(([k, v]) => decodeFlow('ip6', k, v).direction === 'reply');
   for (const [key] of await netns.entries('flows_v6')) await loader.requestOk(`del flows_v6 ${toHex(key)}`);
-  if (reverse === undefined) throw new Error('no flow');
+  if (reverse === undefined) throw new Error('Cannot find a reverse entry');
   await netns.loader.requestOk(put('flows_v6', ...reverse));
-  t.match(parseFields((await loader.requestOk('gc')).status), { deleted: '0', remaining6: '1' }, 'not before its time');
+  t.match(
+    parseFields((await loader.requestOk('gc')).status),
+    { deleted: '0', remaining6: '1' },
+    'not before it expires',
+  );
   await netns.putConfig({ seconds: { tcpSyn: -1000 } });
   t.match(parseFields((await loader.requestOk('gc')).status), { deleted: '1', remaining6: '0' });
   await netns.putConfig();
 });
 
-t.test('a flow is kept while packets come in one direction', async (t) => {
+t.test('"gc" keeps a flow with packets in one direction', async (t) => {
   for (const family of FAMILIES) {
     for (const [direction, other] of [
       ['original', 'reply'],
@@ -74,16 +80,16 @@ t.test('a flow is kept while packets come in one direction', async (t) => {
       t.match(
         parseFields((await loader.requestOk('gc')).status),
         { scanned: '2', deleted: '0' },
-        `${family}: ${direction} is late`,
+        `${family}: ${direction} is idle`,
       );
       await netns.ageFlows(family, 31, other);
-      t.match(parseFields((await loader.requestOk('gc')).status), { deleted: '2' }, `${family}: both are late`);
+      t.match(parseFields((await loader.requestOk('gc')).status), { deleted: '2' }, `${family}: both are idle`);
     }
   }
 });
 
-t.test('the flows through devices are told, those that are over are not', async (t) => {
-  // However slow the machine is, nothing else is over meanwhile.
+t.test('"flows" lists the flows through devices, without expired ones', async (t) => {
+  // Long timeouts, so that no other flow expires on a slow machine.
   await netns.putConfig({ seconds: { tcpSyn: 3600 } });
   const flows = async (...devices: readonly number[]) => {
     const { lines, status } = await loader.requestOk(`flows ${devices.join(' ')}`);
@@ -103,23 +109,23 @@ t.test('the flows through devices are told, those that are over are not', async 
       );
     }
   }
-  const told = (await flows(DEVICE.pod2, DEVICE.pod)).map(({ direction, protocol, client, other }) =>
+  const listed = (await flows(DEVICE.pod2, DEVICE.pod)).map(({ direction, protocol, client, other }) =>
     [direction, protocol, client.address, client.port, other.address, other.port].join(' '),
   );
-  const wanted = FAMILIES.flatMap((family) =>
+  const expected = FAMILIES.flatMap((family) =>
     [2000, 2001].map((port) =>
       ['original', 'tcp', ADDRESSES[family].client, port, ADDRESSES[family].node, SERVICE_PORT].join(' '),
     ),
   );
-  t.strictSame(told.sort(), wanted.sort(), 'as the client dialled, once each');
-  t.strictSame(await flows(DEVICE.pod2), [], 'none goes through another device');
+  t.strictSame(listed.sort(), expected.sort(), 'by the address that the client used, once each');
+  t.strictSame(await flows(DEVICE.pod2), [], 'no flow uses another device');
   await netns.ageFlows('ip', 3601);
-  t.equal((await flows(DEVICE.pod)).length, 2, 'a connection that was never answered is over');
+  t.equal((await flows(DEVICE.pod)).length, 2, 'a connection that was never answered has expired');
   const own = { address: ADDRESSES.ip6.pod, protocol: 'tcp' } as const;
   await netns.putBackend(3, { ...own, gen: 0 });
-  t.strictSame(await flows(DEVICE.pod), [], 'a slot that was freed has no flows');
+  t.strictSame(await flows(DEVICE.pod), [], 'a freed slot has no flows');
   await netns.putBackend(3, { ...own, gen: 2 });
-  t.strictSame(await flows(DEVICE.pod), [], 'nor has who got it next');
+  t.strictSame(await flows(DEVICE.pod), [], 'nor has its next backend');
   await netns.putBackend(3, own);
   t.equal((await flows(DEVICE.pod)).length, 2);
   await netns.putConfig();

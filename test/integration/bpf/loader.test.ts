@@ -1,4 +1,4 @@
-// nftlane-bpf: requests and answers, values, batches and counters.
+// Tests nftlane-bpf: requests and answers, values, batches and counters.
 import t from 'tap';
 import { encodeFrontend, encodeFrontendKey, encodeU32 } from '../../../src/fastpath/maps/entries.ts';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
@@ -12,7 +12,7 @@ t.beforeEach(() => netns.flush());
 
 const { loader } = netns;
 
-t.test('it says what it is, and what the kernel can do', async (t) => {
+t.test('"hello" and "probe" report versions and kernel features', async (t) => {
   t.match(parseFields((await loader.requestOk('hello')).status), { protocol: '2', schema: '1' });
   const { lines, status } = await loader.requestOk('probe');
   t.match(parseFields(status), { usable: 'yes', udp: /^(?:yes|no)$/, attach: /^(?:tcx|clsact)$/ });
@@ -20,7 +20,7 @@ t.test('it says what it is, and what the kernel can do', async (t) => {
   t.equal(lines.length, 8);
 });
 
-t.test('it says why a directory is none for pins', async (t) => {
+t.test('"probe" reports a pin directory that is not on a BPF file system', async (t) => {
   const elsewhere = netns.startLoader({ pins: '/tmp/nftlane/v1' });
   t.teardown(() => elsewhere.kill());
   const { lines, status } = await elsewhere.requestOk('probe');
@@ -28,7 +28,7 @@ t.test('it says why a directory is none for pins', async (t) => {
   t.match(lines.join('\n'), /^feature bpf-file-system no the pin directory is not on a BPF file system/m);
 });
 
-t.test('requests that make no sense', async (t) => {
+t.test('invalid requests get an error', async (t) => {
   for (const [request, error] of [
     ['dance', 'EINVAL'],
     ['hello there', 'EINVAL'],
@@ -53,11 +53,11 @@ t.test('requests that make no sense', async (t) => {
   }
 });
 
-t.test('it says of each counter what became of the packets, and in words why', async (t) => {
+t.test('"stats" prints the outcome and a description for each reason', async (t) => {
   const { lines } = await loader.requestOk('stats');
-  const fates = new Map(lines.map((line) => line.split(' ')).map(([, reason, , fate]) => [reason, fate]));
+  const outcomes = new Map(lines.map((line) => line.split(' ')).map(([, reason, , outcome]) => [reason, outcome]));
   for (const line of lines) t.match(line, /^stat [A-Z0-9_]+ \d+ (?:passed|forwarded|event) \w.*\w$/);
-  for (const [reason, fate] of [
+  for (const [reason, outcome] of [
     ['OTHER', 'passed'],
     ['TRUNCATED', 'passed'],
     ['FORWARDED', 'forwarded'],
@@ -65,10 +65,10 @@ t.test('it says of each counter what became of the packets, and in words why', a
     ['RECYCLED', 'event'],
     ['REROUTED', 'event'],
   ] as const)
-    t.equal(fates.get(reason), fate, reason);
+    t.equal(outcomes.get(reason), outcome, reason);
 });
 
-t.test('a value may leave out zeros at its end, a key may not', async (t) => {
+t.test('a value may omit trailing zeros, a key may not', async (t) => {
   const key = toHex(encodeU32(77));
   await loader.requestOk(`put uplinks ${key} 05`);
   t.strictSame((await loader.requestOk(`get uplinks ${key}`)).lines, [`entry ${key} 05000000`]);
@@ -83,7 +83,7 @@ t.test('a value may leave out zeros at its end, a key may not', async (t) => {
   await loader.requestOk(`del uplinks ${key}`);
 });
 
-t.test('a batch makes all changes, in their order', async (t) => {
+t.test('"batch" makes all changes in order', async (t) => {
   const key = (i: number) =>
     toHex(encodeFrontendKey({ address: `10.77.${i >> 8}.${i & 255}`, port: 80, protocol: 'tcp' }));
   const value = (svc: number) => toHex(encodeFrontend({ svc, suspended: false, slots: [1] }));
@@ -104,7 +104,7 @@ t.test('a batch makes all changes, in their order', async (t) => {
   t.equal((await loader.requestOk('batch\nend')).status, 'ok applied=0');
 });
 
-t.test('a batch stops at the first change that fails', async (t) => {
+t.test('"batch" stops at the first change that fails', async (t) => {
   const number = (i: number) => toHex(encodeU32(i));
   const put = (i: number) => `put uplinks ${number(i)} ${number(1500)}`;
   const slot = (i: number) => `put backends ${number(i)} ${'00'.repeat(52)}`;
@@ -118,7 +118,11 @@ t.test('a batch stops at the first change that fails', async (t) => {
     [[slot(100), slot(4096), 'put backends'], /^error E2BIG at=2 applied=1 /],
   ] as const) {
     t.match((await loader.request(['batch', ...lines, 'end'].join('\n'))).status, answer);
-    t.match((await loader.request(`get uplinks ${number(102)}`)).status, /^error ENOENT/, 'the last was not tried');
+    t.match(
+      (await loader.request(`get uplinks ${number(102)}`)).status,
+      /^error ENOENT/,
+      'the last change was not tried',
+    );
     await loader.requestOk(`del uplinks ${number(101)}`);
   }
 });

@@ -1,4 +1,4 @@
-// Packets that the programs hand to the stack unchanged: of other clients, of a flow, malformed.
+// Tests packets that go to the stack unchanged: from other clients, of a flow, malformed.
 import t from 'tap';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
@@ -15,7 +15,7 @@ t.beforeEach(() => netns.flush());
 for (const family of FAMILIES) {
   const addresses = ADDRESSES[family];
 
-  t.test(`${family}: which clients are nft's`, async (t) => {
+  t.test(`${family}: excluded sources and clients without a route by the uplink go to the stack`, async (t) => {
     const expect = new PacketExpectations(t, netns);
     const { excludedClient, otherUplinkClient, unroutableClient, node } = addresses;
     for (const [client, reason] of [
@@ -37,40 +37,43 @@ for (const family of FAMILIES) {
     t.strictSame(await netns.flows(family), []);
   });
 
-  t.test(`${family}: packets of a flow that go to the stack`, async (t) => {
-    const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
-    await netns.establish(frames);
-    for (const ttl of [0, 1]) {
-      await expect.passed('uplink', frames.fromClient({ ip: { ttl } }), { as: 'TTL' });
-      await expect.passed('pod', frames.fromPod({ ip: { ttl } }), { as: 'TTL' });
-    }
-    const headers = family === 'ip' ? 40 : 60;
-    const most = sequence(MTU - headers);
-    await expect.translated('pod', frames.fromPod({ data: most }), {
-      to: frames.toClient({ data: most }),
-      as: 'ANSWERED',
-    });
-    await expect.passed('pod', frames.fromPod({ data: sequence(MTU - headers + 1) }), { as: 'MTU' });
-    const large = sequence(3000);
-    const gsoSize = MTU - headers;
-    const options = { gsoSize };
-    await expect.translated('pod', frames.fromPod({ data: large }), {
-      to: frames.toClient({ data: large }),
-      as: 'ANSWERED',
-      options,
-    });
-    await expect.passed('pod', frames.fromPod({ data: large }), { as: 'MTU', options: { gsoSize: gsoSize + 1 } });
-    await expect.passed('pod', frames.fromPod({ flags: SYN }), { as: 'NO_FLOW' });
-    await expect.passed('pod', frames.fromPod(), { as: 'OTHERHOST', options: { device: DEVICE.pod2 } });
-    const notForGateway = frames.fromPod();
-    notForGateway.set([2, 0, 0, 0, 0, 0x77], 0);
-    await expect.passed('pod', notForGateway, { as: 'OTHERHOST' });
-    const notForUs = frames.fromClient();
-    notForUs.set([2, 0, 0, 0, 0, 0x77], 0);
-    await expect.passed('uplink', notForUs, { as: 'OTHERHOST' });
-  });
+  t.test(
+    `${family}: packets of a flow with an expiring TTL, another MAC or more than the MTU go to the stack`,
+    async (t) => {
+      const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
+      await netns.establish(frames);
+      for (const ttl of [0, 1]) {
+        await expect.passed('uplink', frames.fromClient({ ip: { ttl } }), { as: 'TTL' });
+        await expect.passed('pod', frames.fromPod({ ip: { ttl } }), { as: 'TTL' });
+      }
+      const headers = family === 'ip' ? 40 : 60;
+      const most = sequence(MTU - headers);
+      await expect.translated('pod', frames.fromPod({ data: most }), {
+        to: frames.toClient({ data: most }),
+        as: 'ANSWERED',
+      });
+      await expect.passed('pod', frames.fromPod({ data: sequence(MTU - headers + 1) }), { as: 'MTU' });
+      const large = sequence(3000);
+      const gsoSize = MTU - headers;
+      const options = { gsoSize };
+      await expect.translated('pod', frames.fromPod({ data: large }), {
+        to: frames.toClient({ data: large }),
+        as: 'ANSWERED',
+        options,
+      });
+      await expect.passed('pod', frames.fromPod({ data: large }), { as: 'MTU', options: { gsoSize: gsoSize + 1 } });
+      await expect.passed('pod', frames.fromPod({ flags: SYN }), { as: 'NO_FLOW' });
+      await expect.passed('pod', frames.fromPod(), { as: 'OTHERHOST', options: { device: DEVICE.pod2 } });
+      const notForGateway = frames.fromPod();
+      notForGateway.set([2, 0, 0, 0, 0, 0x77], 0);
+      await expect.passed('pod', notForGateway, { as: 'OTHERHOST' });
+      const notForUs = frames.fromClient();
+      notForUs.set([2, 0, 0, 0, 0, 0x77], 0);
+      await expect.passed('uplink', notForUs, { as: 'OTHERHOST' });
+    },
+  );
 
-  t.test(`${family}: frames that are cut off, padded or of another kind`, async (t) => {
+  t.test(`${family}: truncated frames and other protocols go to the stack, padded frames are translated`, async (t) => {
     const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family, protocol: 'tcp' })];
     await netns.establish(frames);
     const whole = frames.fromClient({ data: sequence(50) });
@@ -99,7 +102,7 @@ for (const family of FAMILIES) {
 }
 
 if (netns.hasConntrackLookup) {
-  t.test('UDP over IPv4 is left alone where the pod can send more than the uplink takes', async (t) => {
+  t.test('IPv4 UDP goes to the stack when the MTU of the pod is above that of the uplink', async (t) => {
     const [expect, frames] = [new PacketExpectations(t, netns), new FlowFrames({ family: 'ip', protocol: 'udp' })];
     for (const mtu of [0, MTU + 1]) {
       await netns.putBackend(2, { address: ADDRESSES.ip.pod, protocol: 'udp', gen: 9, mtu });

@@ -1,4 +1,4 @@
-// The daemon's idea of the structs, against the types that the compiler has left in the programs.
+// Tests that the daemon's struct layouts match the BTF types of the built programs.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -30,19 +30,19 @@ for (const object of ['fastpath.o', 'fastpath-no-conntrack.o']) {
   };
 
   for (const { name, size, fields } of LAYOUTS) {
-    t.test(`${object}: ${name}`, async (t) => {
+    t.test(`${object}: the layout of ${name} matches`, async (t) => {
       const type = types.find((type) => type.kind === 'STRUCT' && type.name === name);
       t.equal(type?.size, size);
-      const there = type?.members?.map(({ name, type_id, bits_offset }) => [name, bits_offset / 8, sizeOf(type_id)]);
+      const members = type?.members?.map(({ name, type_id, bits_offset }) => [name, bits_offset / 8, sizeOf(type_id)]);
       t.strictSame(
-        there,
+        members,
         fields.map(({ name, offset, size, count }) => [name, offset, size * count]),
       );
     });
   }
 }
 
-t.test('the order of timeouts, which are no types', async (t) => {
+t.test('TIMEOUTS has the order of enum fp_timeout', async (t) => {
   const header = readFileSync(new URL('../../../bpf/shared.h', import.meta.url), 'utf8');
   const [, names = ''] = /enum fp_timeout \{([^}]*)\}/.exec(header) ?? [];
   const camel = (name: string) => name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());

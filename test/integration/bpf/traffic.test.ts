@@ -1,4 +1,4 @@
-// Real sockets through the programs alone: there is no nft here, so that what arrives has come by the fast path.
+// Tests the programs with real sockets and without nft, so that every connection uses the fast path.
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { FastPathProtocol } from '../../../src/fastpath/maps/entries.ts';
@@ -16,9 +16,9 @@ import { NODES } from '../../support/netns/topology.ts';
 import { createWorld } from '../../support/netns/world.ts';
 
 const ECHO = fileURLToPath(new URL('../../support/bpf/echo-process.ts', import.meta.url));
-/** How much a long connection carries; on an emulated machine less will do. */
+/** The bytes of a long connection; emulated machines set less. */
 const LONG_STREAM_BYTES = Number(process.env['TRAFFIC_BYTES'] ?? 20_000_000);
-/** A backend's port that nobody listens on, and its frontend. */
+/** A pod port without a listener, and its frontend. */
 const [CLOSED_POD_PORT, CLOSED_PORT] = [8081, 30081];
 
 const world = await createWorld({ pods: { node1: ['a'] } });
@@ -55,7 +55,7 @@ async function populate({ gen, flags, gateway }: { gen: number; flags: number; g
   await loader.requestOk(batch(requests));
 }
 
-/** A process of the echo program somewhere; it has said that it listens, if it is to. */
+/** Starts the echo program; resolves when a server is listening. */
 async function startEcho(
   namespace: Namespace,
   { role, address, port }: { role: 'serve' | 'ask'; address: string; port: number },
@@ -65,9 +65,9 @@ async function startEcho(
   return echoProcess;
 }
 
-async function requestEcho(asker: LineProcess, question: EchoRequest): Promise<EchoResult> {
-  asker.send(JSON.stringify(question));
-  return JSON.parse(await asker.readLine());
+async function requestEcho(requester: LineProcess, request: EchoRequest): Promise<EchoResult> {
+  requester.send(JSON.stringify(request));
+  return JSON.parse(await requester.readLine());
 }
 
 async function reasonCounts(): Promise<Map<string, number>> {
@@ -87,7 +87,7 @@ async function setOffloads(state: 'on' | 'off'): Promise<void> {
 }
 
 const hasUdp = (await loader.requestOk('load')).status.includes('udp=yes');
-/** What the programs take on this kernel. */
+/** The protocols that the programs take on this kernel. */
 const protocols: readonly FastPathProtocol[] = hasUdp ? ['tcp', 'udp'] : ['tcp'];
 const reasons = ['CREATED', 'FORWARDED', 'ANSWERED', ...(hasUdp ? ['FRAGMENT_OUT', 'ICMP_OUT'] : [])];
 let gen = 0;
@@ -99,8 +99,8 @@ for (const [kind, by, flags, state] of [
   ['bridged', 'tcx', 0, 'on'],
   ['bridged', 'clsact', BACKEND_NEIGH, 'off'],
 ] as const) {
-  const delivery = flags === BACKEND_NEIGH ? 'through the device' : 'to its peer';
-  t.test(`a ${kind} pod by ${by}, ${delivery}, offloads ${state}`, async (t) => {
+  const delivery = flags === BACKEND_NEIGH ? 'through its device' : 'to the peer of its device';
+  t.test(`a ${kind} pod is reached by ${by}, ${delivery}, with offloads ${state}`, async (t) => {
     if (kind === 'bridged' && (await node1.exec('ip', ['link', 'show', 'cni0'])).status !== 0)
       await movePodBehindBridge({ node: node1, pod }, { veth: 'pod-a', bridge: 'cni0', gateway: NODES.node1.gateway });
     await setOffloads(state);
@@ -110,32 +110,32 @@ for (const [kind, by, flags, state] of [
     await loader.requestOk(`attach pod ${veth.ifindex} ${by}`);
     for (const family of FAMILIES) {
       const server = await startEcho(pod, { role: 'serve', address: pod[family], port: POD_PORT });
-      const asker = await startEcho(client, { role: 'ask', address: node1[family], port: SERVICE_PORT });
+      const requester = await startEcho(client, { role: 'ask', address: node1[family], port: SERVICE_PORT });
       for (const bytes of [1, 100, LONG_STREAM_BYTES / 8]) {
-        const outcome = await requestEcho(asker, { protocol: 'tcp', bytes });
+        const outcome = await requestEcho(requester, { protocol: 'tcp', bytes });
         t.match(outcome, { bytes, greeting: new RegExp(`^${client[family]} \\d+$`) }, `${family} tcp ${bytes}`);
       }
-      const long = requestEcho(asker, { protocol: 'tcp', bytes: LONG_STREAM_BYTES });
+      const long = requestEcho(requester, { protocol: 'tcp', bytes: LONG_STREAM_BYTES });
       for (let i = 0; i < 3; i++) {
         await loader.requestOk('load');
-        t.equal((await loader.requestOk('replace')).status, 'ok replaced=2', 'new programs while packets flow');
+        t.equal((await loader.requestOk('replace')).status, 'ok replaced=2', 'programs are replaced under traffic');
       }
-      t.match(await long, { bytes: LONG_STREAM_BYTES }, `${family}: none of them has missed a packet`);
+      t.match(await long, { bytes: LONG_STREAM_BYTES }, `${family}: no byte was lost`);
       for (const bytes of hasUdp ? [0, 1, 1000, 5000, 20_000] : []) {
-        t.strictSame(await requestEcho(asker, { protocol: 'udp', bytes }), { bytes }, `${family} udp ${bytes}`);
+        t.strictSame(await requestEcho(requester, { protocol: 'udp', bytes }), { bytes }, `${family} udp ${bytes}`);
       }
       for (const protocol of protocols) {
-        const outcome = await requestEcho(asker, { protocol, bytes: 1, port: CLOSED_PORT });
-        t.strictSame(outcome, { error: 'ECONNREFUSED' }, `${family} ${protocol}: nobody listens`);
+        const outcome = await requestEcho(requester, { protocol, bytes: 1, port: CLOSED_PORT });
+        t.strictSame(outcome, { error: 'ECONNREFUSED' }, `${family} ${protocol}: connection refused`);
       }
       server.kill();
-      asker.kill();
+      requester.kill();
     }
     const counted = await reasonCounts();
     for (const reason of reasons) {
       t.ok((counted.get(reason) ?? 0) > 0, `${reason} was counted`);
     }
-    t.equal((await node1.output('conntrack', ['-C'])).trim(), '0', 'conntrack has seen none of it');
+    t.equal((await node1.output('conntrack', ['-C'])).trim(), '0', 'there are no conntrack entries');
     await loader.requestOk('flush stats');
   });
 }

@@ -1,4 +1,4 @@
-// The programs for kernels that cannot be asked for conntrack entries: TCP as ever, UDP to nft.
+// Tests the programs for kernels without the conntrack lookup: they take TCP and leave UDP to nft.
 import t from 'tap';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
@@ -11,7 +11,7 @@ t.teardown(() => netns.close());
 await netns.populate();
 
 for (const family of FAMILIES) {
-  t.test(family, async (t) => {
+  t.test(`${family}: TCP is translated, UDP goes to the stack`, async (t) => {
     const expect = new PacketExpectations(t, netns);
     const [tcp, udp] = [new FlowFrames({ family, protocol: 'tcp' }), new FlowFrames({ family, protocol: 'udp' })];
     await expect.passed('uplink', udp.fromClient(), { as: 'NO_CONNTRACK' });
@@ -24,7 +24,7 @@ for (const family of FAMILIES) {
   });
 }
 
-t.test('flows outlive a change to the other programs', async (t) => {
+t.test('flows survive a change to the programs with the conntrack lookup', async (t) => {
   const [expect, tcp] = [new PacketExpectations(t, netns), new FlowFrames({ family: 'ip', protocol: 'tcp' })];
   t.match((await netns.loader.requestOk('load')).status, /^ok udp=(?:yes|no) maps=reused entries=64$/);
   await expect.translated('uplink', tcp.fromClient(), { to: tcp.toPod(), as: 'FORWARDED' });

@@ -1,4 +1,4 @@
-// A network namespace with the programs loaded and packets that a harness hands to them; no process is behind its devices.
+// A network namespace with the programs loaded, which a harness runs on single packets.
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ import { ADDRESSES, DEVICE, MAC, MTU, POD_PORT, SECOND_PORT, SERVICE_PORT, SETUP
 
 const DIST = fileURLToPath(new URL('../../../dist/bpf/', import.meta.url));
 
-/** Verdicts of tc programs: TC_ACT_UNSPEC hands the packet to the stack, TC_ACT_REDIRECT sends it elsewhere. */
+/** Verdicts of tc programs: TC_ACT_UNSPEC and TC_ACT_REDIRECT. */
 export const PASSED = -1;
 export const REDIRECTED = 7;
 
@@ -34,7 +34,7 @@ export interface ProgramResult {
 
 interface LoaderOptions {
   readonly pins?: string;
-  /** All of root's unless given. */
+  /** By default, all of root's. */
   readonly capabilities?: readonly string[];
 }
 
@@ -82,7 +82,7 @@ export class BpfNamespace {
     return this.hasConntrackLookup ? ['tcp', 'udp'] : ['tcp'];
   }
 
-  /** For behaviour that does not depend on the protocol: UDP, whose packets are all alike, where the programs take it. */
+  /** For tests of either protocol: UDP, whose packets are all alike, if the programs take it. */
   get anyProtocol(): FastPathProtocol {
     return this.hasConntrackLookup ? 'udp' : 'tcp';
   }
@@ -117,7 +117,7 @@ export class BpfNamespace {
     return new LineProcess(start('nsenter', [...inside, `${DIST}nftlane-bpf`, pins]));
   }
 
-  /** The ways to attach that the kernel has, the better one first. */
+  /** The hooks that the kernel has, the preferred one first. */
   async attachModes(): Promise<readonly ('tcx' | 'clsact')[]> {
     const { status } = await this.loader.requestOk('probe');
     return status.includes('attach=tcx') ? ['tcx', 'clsact'] : ['clsact'];
@@ -136,7 +136,7 @@ export class BpfNamespace {
     return { verdict: Number(verdict), bytes: fromHex(hex) };
   }
 
-  /** Begins a TCP flow, with an answer and its acknowledgement. */
+  /** Creates a TCP flow by a three-way handshake. */
   async establish(flow: FlowFrames): Promise<void> {
     await this.runPacket('uplink', flow.fromClient({ flags: SYN }));
     await this.runPacket('pod', flow.fromPod({ flags: SYN | ACK }));
@@ -149,19 +149,19 @@ export class BpfNamespace {
 
   async putBackend(
     slot: number,
-    given: Partial<BackendValue> & Pick<BackendValue, 'address' | 'protocol'>,
+    overrides: Partial<BackendValue> & Pick<BackendValue, 'address' | 'protocol'>,
   ): Promise<void> {
     const backend: BackendValue = {
       port: POD_PORT,
       flags: 0,
       ifindex: DEVICE.pod,
       gen: 1,
-      svc: given.protocol === 'tcp' ? 1 : 2,
+      svc: overrides.protocol === 'tcp' ? 1 : 2,
       l3if: DEVICE.pod,
       mtu: MTU,
       mac: mac(MAC.pod),
       gatewayMac: mac(MAC.gateway),
-      ...given,
+      ...overrides,
     };
     await this.loader.requestOk(putBackend(slot, backend));
   }
@@ -169,9 +169,9 @@ export class BpfNamespace {
   async putFrontend(
     address: string,
     protocol: FastPathProtocol,
-    given: { port?: number; slots: readonly number[]; suspended?: boolean; svc?: number },
+    frontend: { port?: number; slots: readonly number[]; suspended?: boolean; svc?: number },
   ): Promise<void> {
-    const { port = SERVICE_PORT, slots, suspended = false, svc = protocol === 'tcp' ? 1 : 2 } = given;
+    const { port = SERVICE_PORT, slots, suspended = false, svc = protocol === 'tcp' ? 1 : 2 } = frontend;
     await this.loader.requestOk(putFrontend({ address, port, protocol }, { svc, suspended, slots }));
   }
 
@@ -222,7 +222,7 @@ export class BpfNamespace {
     return (await this.entries(flowMap(family))).map(([key, value]) => decodeFlow(family, key, value));
   }
 
-  /** Makes the flows of a family older, in seconds; of one direction, if that is given. */
+  /** Ages the flow entries of a family by seconds; those of one direction if it is given. */
   async ageFlows(family: Family, seconds: number, direction?: FlowEntry['direction']): Promise<void> {
     const map = flowMap(family);
     const offset = FLOW[family].fields.find(({ name }) => name === 'last')?.offset ?? 0;

@@ -1,7 +1,8 @@
-// Two programs: a server that greets and echoes, and a client that says what came of asking it.
+// An echo server and its client.
 //
-//     echo-process.ts serve ADDRESS PORT     TCP: a greeting, then an echo; UDP: as many bytes as the request's number, which spaces may follow
-//     echo-process.ts ask ADDRESS PORT       answers lines of JSON, `Question`, with lines of JSON, `Outcome`
+//     echo-process.ts serve ADDRESS PORT     TCP: sends the client's address and port, then echoes. UDP: replies with as
+//                                            many bytes as the number in the request says; spaces may follow it
+//     echo-process.ts ask ADDRESS PORT       reads an `EchoRequest` per line as JSON, prints an `EchoResult` per line
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, isIPv6 } from 'node:net';
@@ -9,18 +10,18 @@ import { createInterface } from 'node:readline';
 
 export interface EchoRequest {
   readonly protocol: 'tcp' | 'udp';
-  /** To send and get back by TCP; to get by UDP. */
+  /** TCP: bytes to send and receive. UDP: bytes to receive. */
   readonly bytes: number;
   readonly port?: number;
-  /** How long the request is to be; for UDP. */
+  /** UDP: the length of the request. */
   readonly padTo?: number;
-  /** In milliseconds, instead of 5 seconds; for UDP. */
+  /** UDP: 5 seconds by default. */
   readonly timeoutMs?: number;
 }
 
 export interface EchoResult {
   readonly bytes?: number;
-  /** Whom the server sees. */
+  /** The client's address and port, as the server sees them. */
   readonly greeting?: string;
   readonly error?: string;
 }
@@ -73,7 +74,7 @@ function requestTcp(address: string, port: number, { bytes }: EchoRequest): Prom
       const end = all.indexOf('\n') + 1;
       const same = all.subarray(end).equals(payload);
       const greeting = all.subarray(0, end - 1).toString();
-      resolve(same ? { bytes, greeting } : { error: `${all.length - end} bytes that are others` });
+      resolve(same ? { bytes, greeting } : { error: `${all.length - end} other bytes` });
     });
   });
 }

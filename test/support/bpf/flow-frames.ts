@@ -1,4 +1,4 @@
-// The packets of one flow as tests need them: what each side sends, and what the other is to receive.
+// The frames of one flow: what each side sends, and what the other receives.
 import type { FastPathProtocol } from '../../../src/fastpath/maps/entries.ts';
 import type { Family } from '../../../src/net/family.ts';
 import { frame, type Ip, type Segment, segment } from './frames.ts';
@@ -10,7 +10,7 @@ export interface FlowSpec {
   readonly family: Family;
   readonly protocol: FastPathProtocol;
   readonly clientPort?: number;
-  /** As the pod sees it, when it is another. */
+  /** The client port that the pod sees; by default the same. */
   readonly natPort?: number;
   readonly servicePort?: number;
   readonly client?: string;
@@ -19,17 +19,17 @@ export interface FlowSpec {
 
 export type SegmentOverrides = Partial<Segment> & { readonly ip?: Partial<Ip> };
 
-/** Frames of a flow. `ttl` is lowered by one in what is received. */
+/** Received frames have a TTL of one less. */
 export class FlowFrames {
   readonly spec: Required<FlowSpec>;
   readonly node: string;
 
-  constructor(given: FlowSpec) {
-    const { node, client, pod } = ADDRESSES[given.family];
-    const clientPort = given.clientPort ?? 40_000;
-    const natPort = given.natPort ?? clientPort;
+  constructor(spec: FlowSpec) {
+    const { node, client, pod } = ADDRESSES[spec.family];
+    const clientPort = spec.clientPort ?? 40_000;
+    const natPort = spec.natPort ?? clientPort;
     this.node = node;
-    this.spec = { client, pod, servicePort: SERVICE_PORT, ...given, clientPort, natPort };
+    this.spec = { client, pod, servicePort: SERVICE_PORT, ...spec, clientPort, natPort };
   }
 
   fromClient({ ip, ...more }: SegmentOverrides = {}): Uint8Array {
@@ -50,7 +50,7 @@ export class FlowFrames {
     return frame(ETHERNET_HEADERS.fromPod, { src: pod, dst: client, ...ip }, s);
   }
 
-  /** The MAC addresses are written later, by the neighbour table. */
+  /** Before the redirect, which writes the MAC addresses. */
   toClient({ ip, ...more }: SegmentOverrides = {}): Uint8Array {
     const { protocol, client, clientPort, servicePort } = this.spec;
     const s = segment({ protocol, sport: servicePort, dport: clientPort, ...more });

@@ -1,4 +1,4 @@
-// Packets as bytes, with all lengths and checksums computed here and nowhere else.
+// Frames as bytes, with lengths and checksums.
 import { isIPv6 } from 'node:net';
 import { addressBytes } from '../../../src/fastpath/maps/layout.ts';
 
@@ -25,22 +25,22 @@ export interface Ip {
   readonly src: string;
   readonly dst: string;
   readonly ttl?: number;
-  /** Of a fragment: bytes before it, and whether more follow. */
+  /** The offset in bytes, and whether more fragments follow. */
   readonly fragment?: { readonly offset: number; readonly more: boolean };
   /** IPv4: "don't fragment". */
   readonly dontFragment?: boolean;
-  /** IPv4: bytes of options, a multiple of four. */
+  /** IPv4: options, padded to a multiple of four bytes. */
   readonly options?: Uint8Array;
 }
 
 const ID = 0x4321;
 
-/** A frame of an IP packet: what `payload` makes of the pseudo header. */
+/** An Ethernet frame of an IP packet. */
 export function frame(ethernet: EthernetAddresses, ip: Ip, payload: Payload): Uint8Array {
   return concat(mac(ethernet.to), mac(ethernet.from), u16(isIp6(ip) ? 0x86dd : 0x0800), packet(ip, payload));
 }
 
-/** What follows the IP header: protocol, and bytes that depend on the addresses. */
+/** The part after the IP header. Its bytes depend on the addresses, by the checksum. */
 export interface Payload {
   readonly number: number;
   readonly bytes: (ip: Ip) => Uint8Array;
@@ -55,7 +55,7 @@ export function segment(s: Segment): Payload {
   return { number, bytes: (ip) => (s.protocol === 'tcp' ? tcp(s, ip) : udp(s, ip)) };
 }
 
-/** Bytes `from` to `to` of another payload, as a fragment carries them. */
+/** A fragment: bytes `from` to `to` of another payload. */
 export function slicePayload({ number, bytes }: Payload, from: number, to?: number): Payload {
   return { number, bytes: (ip) => bytes(ip).subarray(from, to) };
 }
@@ -64,7 +64,7 @@ export interface IcmpError {
   readonly type: number;
   readonly code: number;
   readonly restOfHeader?: number;
-  /** The packet, or its beginning. */
+  /** The packet, or its first bytes. */
   readonly quoted: Uint8Array;
 }
 
@@ -81,7 +81,7 @@ export function icmpError({ type, code, restOfHeader = 0, quoted }: IcmpError): 
   };
 }
 
-/** A quoted packet as translation leaves it: its addresses and ports are others, the sum of its segment is not. */
+/** A quoted packet after translation, which keeps the checksum of the segment. */
 export function withSegmentChecksum(quoted: Uint8Array, from: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(quoted);
   const header = quoted[0] !== undefined && quoted[0] >> 4 === 4 ? 20 : 40;
@@ -152,7 +152,7 @@ function pseudoHeader(ip: Ip, protocol: number, length: number): Uint8Array {
   return concat(addressBytes(ip.src), addressBytes(ip.dst), u32(length), u32(protocol));
 }
 
-/** RFC 1071. */
+/** The Internet checksum (RFC 1071). */
 function checksum(bytes: Uint8Array): [number, number] {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);

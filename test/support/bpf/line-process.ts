@@ -1,4 +1,4 @@
-// A process that is spoken to by lines.
+// A process with a line protocol on its standard input and output.
 import { createInterface } from 'node:readline';
 import { killGroup, type PipedChild } from '../netns/process.ts';
 
@@ -37,16 +37,16 @@ export class LineProcess {
     this.child.stdin.write(`${lines}\n`);
   }
 
-  /** The next line. Rejects when the process has ended. */
+  /** The next line. Rejects after the process has exited. */
   async readLine(): Promise<string> {
     const line =
       this.#unread.shift() ??
       (this.#ended ? undefined : await new Promise<string | undefined>((resolve) => this.#pending.push(resolve)));
-    if (line === undefined) throw new Error(`The process has ended: ${this.#stderr}`);
+    if (line === undefined) throw new Error(`Cannot read a line: the process exited: ${this.#stderr}`);
     return line;
   }
 
-  /** Sends a request and reads its answer, up to the line that begins with "ok" or "error". */
+  /** Sends a request and reads its answer, up to a line that begins with "ok" or "error". */
   async request(request: string): Promise<Response> {
     this.send(request);
     const lines: string[] = [];
@@ -60,7 +60,8 @@ export class LineProcess {
   /** As {@link request}; rejects unless the answer is "ok". */
   async requestOk(request: string): Promise<Response> {
     const answer = await this.request(request);
-    if (!answer.status.startsWith('ok')) throw new Error(`${request.slice(0, 100)}: ${answer.status}\n${this.#stderr}`);
+    if (!answer.status.startsWith('ok'))
+      throw new Error(`Cannot do "${request.slice(0, 100)}": ${answer.status}\n${this.#stderr}`);
     return answer;
   }
 

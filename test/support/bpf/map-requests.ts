@@ -1,4 +1,4 @@
-// Loader requests that fill the maps, for tests that take the daemon's place.
+// Loader requests that fill the maps, for tests without a daemon.
 import { encodeConfig, encodeU32 } from '../../../src/fastpath/maps/entries.ts';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { PortBitmap } from '../../../src/fastpath/maps/port-bitmap.ts';
@@ -27,7 +27,7 @@ export function putUplink({ ifindex, mtu }: { ifindex: number; mtu: number }): s
   return `put ${uplinkEntry(ifindex)} ${uplinkValue(mtu)}`;
 }
 
-/** The words of an empty bitmap in which the bits of these ports are set. */
+/** Writes the words of an empty bitmap with the bits of these ports set. */
 export function putPorts(ports: { frontends: readonly number[]; backends: readonly number[] }): string[] {
   const bitmap = new PortBitmap(new Map());
   for (const side of ['frontends', 'backends'] as const) for (const port of ports[side]) bitmap.set(side, port);
@@ -38,7 +38,7 @@ export function put(map: string, key: Uint8Array, value: Uint8Array): string {
   return `put ${map} ${toHex(key)} ${toHex(value)}`;
 }
 
-/** The requests as one. */
+/** One request for all. */
 export function batch(requests: readonly string[]): string {
   return ['batch', ...requests, 'end'].join('\n');
 }

@@ -1,4 +1,4 @@
-// The loader in a network namespace of a test's world, with a BPF file system of its own.
+// The loader in a network namespace, with its own BPF file system.
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface NamespaceLoader {
   close(): Promise<void>;
 }
 
-/** The caller closes it. What is pinned ends with it. */
+/** The caller closes it, which also removes the pins. */
 export async function startNamespaceLoader(namespace: Namespace): Promise<NamespaceLoader> {
   const directory = await mkdtemp(join(tmpdir(), 'nftlane-bpf-'));
   const args = ['-m', 'sh', '-c', ENTER_SCRIPT, 'sh', directory, namespace.name, LOADER];

@@ -1,4 +1,4 @@
-// What tests say about one packet: handed on as it came and why, or translated into exactly these bytes.
+// Assertions about single packets: passed unchanged and why, or translated into exact bytes.
 import type { Test } from 'tap';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { type BpfNamespace, PASSED, REDIRECTED } from './bpf-namespace.ts';
@@ -18,7 +18,7 @@ export class PacketExpectations {
   /** The packet goes to the stack unchanged, and is counted for the reason `as`. */
   async passed(program: Program, bytes: Uint8Array, { as, options }: { as: string; options?: Options }): Promise<void> {
     const { verdict, out, counted } = await this.#run(program, bytes, options);
-    this.#t.equal(verdict, PASSED, `${as}: handed on`);
+    this.#t.equal(verdict, PASSED, `${as}: passed`);
     this.#t.equal(out, toHex(bytes), `${as}: unchanged`);
     this.#t.strictSame(counted, [as], `${as}: counted`);
   }
@@ -31,7 +31,7 @@ export class PacketExpectations {
   ): Promise<void> {
     const { verdict, out, counted } = await this.#run(program, bytes, options);
     this.#t.equal(verdict, REDIRECTED, `${as}: redirected`);
-    this.#t.equal(out, toHex(to), `${as}: as expected`);
+    this.#t.equal(out, toHex(to), `${as}: translated`);
     this.#t.strictSame(counted, typeof as === 'string' ? [as] : as, `${as}: counted`);
   }
 

@@ -1,4 +1,4 @@
-// The devices by which a pod of a test's world is reached.
+// The devices between a node and its pods.
 import type { BackendValue } from '../../../src/fastpath/maps/entries.ts';
 import type { Namespace } from '../netns/namespace.ts';
 import type { Addresses } from '../netns/topology.ts';
@@ -19,7 +19,7 @@ export async function readLink(namespace: Namespace, name: string): Promise<Link
 
 export type PodPath = Pick<BackendValue, 'ifindex' | 'l3if' | 'mtu' | 'mac' | 'gatewayMac'>;
 
-/** How packets reach a pod from its node: by its veth, with `gateway` the device that has the pod's gateway address. */
+/** The path from a node to a pod. `gateway` is the device that has the pod's gateway address. */
 export async function podPath(
   { node, pod }: { node: Namespace; pod: Namespace },
   devices: { veth: string; gateway: string },

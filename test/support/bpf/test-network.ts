@@ -2,7 +2,7 @@
 import type { Family } from '../../../src/net/family.ts';
 import type { EthernetAddresses } from './frames.ts';
 
-/** MAC addresses: the node's on the uplink and towards the pod, the router's and the pod's. */
+/** The MAC addresses of the node (on the uplink and towards the pod), the router and the pod. */
 export const MAC = {
   uplink: '02:00:00:00:00:01',
   router: '02:00:00:00:00:02',
@@ -21,7 +21,7 @@ export interface TestAddresses {
   readonly node: string;
   readonly pod: string;
   readonly pod2: string;
-  /** By the uplink, by the other uplink, without a route, and one that nft handles. */
+  /** Clients behind the uplink, behind the other uplink, without a route, and in the excluded sources. */
   readonly client: string;
   readonly otherUplinkClient: string;
   readonly unroutableClient: string;
@@ -52,11 +52,11 @@ export const ADDRESSES: Readonly<Record<Family, TestAddresses>> = {
 export const DEVICE = { uplink: 10, other: 12, pod: 14, pod2: 16 };
 export const MTU = 1300;
 export const SERVICE_PORT = 30080;
-/** A second frontend of the same backends. */
+/** The port of a second frontend with the same backends. */
 export const SECOND_PORT = 30081;
 export const POD_PORT = 8080;
 
-/** Takes the directory for the BPF file system. Prints "ready", and ends with its input. */
+/** Mounts the BPF file system on its argument. Prints "ready", and exits at the end of its input. */
 export const SETUP_SCRIPT = `
 set -e
 mount -t bpf bpf "$1"

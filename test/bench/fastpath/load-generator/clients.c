@@ -70,7 +70,7 @@ static void send_burst(int fd, struct mmsghdr *burst, unsigned int length, struc
 		result->count += sent;
 }
 
-/* Sends `length` datagrams from each socket in turn. With many flows, the first turn creates them and does not count. */
+/* Sends `length` datagrams from each socket in turn. With many flows, a first turn creates them and does not count. */
 static struct result send_round_robin(const int *fds, unsigned int sockets, unsigned int length, uint64_t ms)
 {
 	static char payload[PAYLOAD];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random and mutated packets. Invariants: no packet is dropped, a passed packet is unchanged, and a redirected packet has
+ * Random and mutated packets. Invariants: no packet is dropped, a passed packet is unchanged, and a redirected one has
  * the same length, and valid checksums if they were valid before.
  */
 #include <stdint.h>

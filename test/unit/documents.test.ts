@@ -7,7 +7,7 @@ import { documentTexts, occurrences, ROOT } from '../support/names/documents.ts'
 
 const DOCUMENTS = documentTexts();
 
-t.test('directories, pods and containers that kubectl is told of', async (t) => {
+t.test('directories, pods and containers in kubectl commands exist', async (t) => {
   const directories = occurrences(DOCUMENTS, /--kustomize (manifests\/\w+)/g);
   t.ok(directories.length > 2);
   for (const {
@@ -33,7 +33,7 @@ t.test('directories, pods and containers that kubectl is told of', async (t) => 
     t.ok(names.includes(name), `${path}: ${name}`);
 });
 
-t.test('links lead somewhere', async (t) => {
+t.test('links resolve', async (t) => {
   const links = occurrences(DOCUMENTS, /\]\((?!https?:|#)([^)#\s]+)/g);
   t.ok(links.length > 20);
   for (const {
@@ -43,7 +43,7 @@ t.test('links lead somewhere', async (t) => {
     t.ok(existsSync(join(ROOT, dirname(path), link)), `${path}: ${link}`);
 });
 
-t.test('targets of make', async (t) => {
+t.test('make targets exist', async (t) => {
   const makefile = readFileSync(join(ROOT, 'Makefile'), 'utf8');
   for (const {
     path,

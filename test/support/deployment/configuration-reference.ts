@@ -1,4 +1,4 @@
-// What is published of the configuration: JSON schemas and the reference, made from the schemas that read it.
+// Generates the configuration reference and the JSON schemas from the schemas in src/config.
 import * as z from 'zod/mini';
 import { DURATION, FIELD_DOCS, unwrapSchema } from '../../../src/config/schema/field.ts';
 import {
@@ -18,15 +18,15 @@ const KINDS = [
   },
 ] as const;
 
-/** The published files by their path in `docs`. */
+/** The generated files by their path in `docs`. */
 export function publishedFiles(introduction: string): Map<string, string> {
   const schemas = KINDS.map(({ file, kind, schema }): [string, string] => [file, printSchema(kind, schema)]);
   return new Map([...schemas, ['CONFIGURATION.md', printReference(introduction)]]);
 }
 
-/** What stands before the tables of the reference is written by hand. */
+/** Separates the hand-written part of the reference from the generated tables. */
 export const TABLES_BEGIN =
-  '<!-- Below this line everything is made from the schemas: UPDATE=1 tap test/unit/config/reference.test.ts -->';
+  '<!-- Everything below this line is generated from the schemas: UPDATE=1 tap test/unit/config/reference.test.ts -->';
 
 function printSchema(title: string, schema: z.ZodMiniObject): string {
   const json = z.toJSONSchema(schema, {
@@ -53,7 +53,7 @@ function printReference(introduction: string): string {
 }
 
 function printTable(schema: z.ZodMiniObject): string[] {
-  const head = ['| field | type | default | meaning | what nftlane does with it |', '|---|---|---|---|---|'];
+  const head = ['| field | type | default | description | effect in nftlane |', '|---|---|---|---|---|'];
   return [...head, ...rowsOf(schema, '')];
 }
 
@@ -85,12 +85,12 @@ function typeOf(schema: unknown): string {
   if (schema instanceof z.ZodMiniRecord) return `object of ${typeOf(schema.def.valueType)}`;
   const names: [new (...args: never[]) => unknown, string][] = [
     [z.ZodMiniObject, 'object'],
-    [z.ZodMiniString, 'text'],
-    [z.ZodMiniNumberFormat, 'whole number'],
+    [z.ZodMiniString, 'string'],
+    [z.ZodMiniNumberFormat, 'integer'],
     [z.ZodMiniNumber, 'number'],
     [z.ZodMiniBoolean, 'boolean'],
   ];
   const found = names.find(([type]) => schema instanceof type);
-  if (found === undefined) throw new Error('Cannot say the type of a field: no word for its schema');
+  if (found === undefined) throw new Error('Cannot describe the type of a field: unknown schema');
   return found[1];
 }

@@ -1,4 +1,4 @@
-// What manifests/ deploys, as tests want to see it.
+// The objects that manifests/ deploys, for tests.
 import { fileURLToPath } from 'node:url';
 import { kustomize, nameOf } from './kustomize.ts';
 import type { ApiObject } from './merge.ts';
@@ -44,20 +44,20 @@ export function renderOverlay(overlay: string): ApiObject[] {
   return kustomize(`${ROOT}manifests/${overlay}`);
 }
 
-/** The object of this kind and name; fails where there is none. */
+/** The object of this kind and name. Throws if there is none. */
 export function findObject(objects: readonly ApiObject[], kind: string, name = 'nftlane'): ApiObject {
   const found = objects.find((object) => object['kind'] === kind && nameOf(object) === name);
-  if (found === undefined) throw new Error(`There is no ${kind} "${name}"`);
+  if (found === undefined) throw new Error(`Cannot find ${kind} "${name}"`);
   return found;
 }
 
-/** What the DaemonSet makes of a node. */
+/** The pod template of the DaemonSet. */
 export function podOf(objects: readonly ApiObject[]): Pod {
   const { template } = findObject(objects, 'DaemonSet')['spec'] as { template: { spec: Pod } };
   return template.spec;
 }
 
-/** What is in the ConfigMap. */
+/** The data of the ConfigMap. */
 export function configOf(objects: readonly ApiObject[]): Record<string, string> {
   return findObject(objects, 'ConfigMap')['data'] as Record<string, string>;
 }

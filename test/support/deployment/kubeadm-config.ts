@@ -1,6 +1,6 @@
 // The configuration file that kubeadm writes for kube-proxy.
 
-/** As the ConfigMap kube-proxy has it under `config.conf`: nearly everything is there, and empty. */
+/** The key `config.conf` of the ConfigMap kube-proxy: nearly all fields are present and empty. */
 export const KUBEADM_CONFIG = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 bindAddress: 0.0.0.0
 bindAddressHardFail: false

@@ -1,4 +1,4 @@
-// What `kubectl kustomize` makes of our manifests.
+// Renders manifests with `kubectl kustomize`.
 import { execFileSync } from 'node:child_process';
 import { parseAllDocuments } from 'yaml';
 import type { ApiObject } from './merge.ts';
@@ -8,7 +8,7 @@ export function kustomize(directory: string): ApiObject[] {
   return documents(execFileSync('kubectl', ['kustomize', directory], { encoding: 'utf8' }));
 }
 
-/** The documents of a YAML stream; what YAML complains about is thrown. */
+/** The documents of a YAML stream. Throws the first error or warning of the parser. */
 export function documents(text: string): ApiObject[] {
   return parseAllDocuments(text).map((document) => {
     for (const problem of [...document.errors, ...document.warnings]) throw problem;
@@ -16,7 +16,7 @@ export function documents(text: string): ApiObject[] {
   });
 }
 
-/** Its name; empty where it has none. */
+/** The name of an object, or an empty string. */
 export function nameOf(object: ApiObject | undefined): string {
   const { name = '' } = (object?.['metadata'] ?? {}) as { name?: string };
   return name;

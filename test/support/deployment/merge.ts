@@ -1,9 +1,9 @@
-// Raw API objects that are like another except for what is said.
+// Merges overrides into raw API objects.
 
-/** Any object as the API writes it. */
+/** An API object as parsed from JSON or YAML. */
 export type ApiObject = { readonly [field: string]: unknown };
 
-/** `base` with every field of `overrides`: objects are merged, everything else is replaced; `undefined` removes a field. */
+/** `base` with the fields of `overrides`: objects are merged, other values replaced; `undefined` removes a field. */
 export function merge(base: ApiObject, overrides: ApiObject): ApiObject {
   const merged: Record<string, unknown> = { ...base };
   for (const [field, value] of Object.entries(overrides)) {

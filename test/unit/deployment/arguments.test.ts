@@ -1,4 +1,4 @@
-// The containers of the manifests are given flags that the program has, and a configuration that it takes as it is.
+// Tests that the manifests use existing flags and valid configurations.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { configOf, OVERLAYS, podOf, renderOverlay } from '../../support/deployme
 import { documents } from '../../support/deployment/kustomize.ts';
 
 for (const overlay of OVERLAYS) {
-  t.test(`${overlay}: the arguments are flags that run has, and the file is where it is mounted`, async (t) => {
+  t.test(`${overlay}: arguments are flags of run, and the configuration file is mounted`, async (t) => {
     const help = await helpOfRun();
     const { initContainers, containers } = podOf(renderOverlay(overlay));
     for (const { args, volumeMounts } of [...initContainers, ...containers]) {
@@ -24,7 +24,7 @@ for (const overlay of OVERLAYS) {
   });
 }
 
-t.test('the configurations are taken without a complaint', async (t) => {
+t.test('the configurations are valid and complete', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'nftlane-arguments-'));
   t.teardown(() => rm(directory, { recursive: true }));
   for (const overlay of OVERLAYS) {
@@ -33,11 +33,11 @@ t.test('the configurations are taken without a complaint', async (t) => {
     await writeFile(file, given);
     const flags = ['--config', file, '--node-name', 'n1', '--write-config-to', written];
     t.equal(await runCli(['run', ...flags], new AbortController().signal), 0, overlay);
-    // Everything that was said is in what it made of it: nothing was passed over.
-    const made = documents(await readFile(written, 'utf8'));
+    // All fields are in the effective configuration: none was ignored.
+    const effective = documents(await readFile(written, 'utf8'));
     for (const document of documents(given)) {
       t.match(
-        made.find(({ kind }) => kind === document['kind']),
+        effective.find(({ kind }) => kind === document['kind']),
         document,
         `${overlay} ${document['kind']}`,
       );

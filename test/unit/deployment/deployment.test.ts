@@ -1,4 +1,4 @@
-// The manifests say what the program needs, no more and no less, and every overlay still fits its base.
+// Tests that the manifests grant exactly what the program needs and that each overlay fits its base.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadYaml } from '@kubernetes/client-node';
@@ -9,7 +9,7 @@ import { configOf, findObject, OVERLAYS, podOf, renderOverlay } from '../../supp
 import { documents, nameOf } from '../../support/deployment/kustomize.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 
-const TOP = fileURLToPath(new URL('../../../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 interface Rule {
   readonly apiGroups: readonly string[];
@@ -17,7 +17,7 @@ interface Rule {
   readonly verbs: readonly string[];
 }
 
-t.test('the role is exactly what is watched, and events', async (t) => {
+t.test('the role allows watching the needed kinds and writing Events, and nothing else', async (t) => {
   const watched = Object.values(KINDS).map(({ path }) => {
     const [, , group = '', resource = ''] = /^\/(api|apis\/([^/]+))\/[^/]+\/([^/]+)$/.exec(path) ?? [];
     return `${group}/${resource}: list, watch`;
@@ -32,20 +32,20 @@ t.test('the role is exactly what is watched, and events', async (t) => {
 });
 
 for (const overlay of OVERLAYS) {
-  t.test(`${overlay}: every field is one that Kubernetes knows`, async (t) => {
+  t.test(`${overlay}: every field exists in the Kubernetes API`, async (t) => {
     for (const object of renderOverlay(overlay)) {
-      // What the client does not know from the API's own schema, it leaves out.
+      // The client drops fields that are not in the schema of the API.
       const known = JSON.parse(JSON.stringify(loadYaml(stringify(object, { aliasDuplicateObjects: false }))));
       t.strictSame(known, object, `${object['kind']} ${nameOf(object)}`);
     }
   });
 
-  t.test(`${overlay}: everything that is named is there`, async (t) => {
+  t.test(`${overlay}: all references resolve`, async (t) => {
     const objects = renderOverlay(overlay);
     const { serviceAccountName, initContainers, containers, volumes } = podOf(objects);
     t.ok(findObject(objects, 'ServiceAccount', serviceAccountName));
     const configMaps = volumes.flatMap(({ configMap }) => (configMap === undefined ? [] : [configMap.name]));
-    // The migration reads kube-proxy's own, which is in the cluster already.
+    // The migration uses kube-proxy's ConfigMap, which exists in the cluster.
     t.strictSame(configMaps, [overlay === 'migrate' ? 'kube-proxy' : 'nftlane']);
     const mounted = [...initContainers, ...containers].flatMap(({ volumeMounts }) => volumeMounts);
     const names = volumes.map(({ name }) => name);
@@ -54,10 +54,10 @@ for (const overlay of OVERLAYS) {
       for (const { valueFrom } of env) t.ok((valueFrom?.configMapKeyRef?.name ?? 'nftlane') === 'nftlane');
     }
     const kinds = objects.map((object) => `${object['apiVersion']} ${object['kind']} ${nameOf(object)}`);
-    t.equal(new Set(kinds).size, kinds.length, 'nothing is there twice');
+    t.equal(new Set(kinds).size, kinds.length, 'objects are unique');
   });
 
-  t.test(`${overlay}: only the container that sets sysctls is privileged, and it ends`, async (t) => {
+  t.test(`${overlay}: only the init container that sets sysctls is privileged`, async (t) => {
     const { initContainers, containers } = podOf(renderOverlay(overlay));
     t.equal(initContainers.length, 1);
     t.ok(initContainers[0]?.args.includes('--init-only'));
@@ -76,29 +76,32 @@ for (const overlay of OVERLAYS) {
     );
   });
 
-  t.test(`${overlay}: probes ask where health is served, and the image has the version of this project`, async (t) => {
-    const objects = renderOverlay(overlay);
-    const { initContainers, containers } = podOf(objects);
-    const [kubeProxy] = documents(configOf(objects)['config.yaml'] ?? '');
-    const port = Number(String(kubeProxy?.['healthzBindAddress']).split(':').at(-1));
-    t.match(containers, [{ livenessProbe: { httpGet: { port } }, readinessProbe: { httpGet: { port } } }]);
-    const { version } = JSON.parse(readFileSync(`${TOP}package.json`, 'utf8'));
-    const images = new Set([...initContainers, ...containers].map(({ image }) => image));
-    t.strictSame([...images], [`nftlane:${version}`]);
-  });
+  t.test(
+    `${overlay}: probes use the port of the health server, and the image has the version of this project`,
+    async (t) => {
+      const objects = renderOverlay(overlay);
+      const { initContainers, containers } = podOf(objects);
+      const [kubeProxy] = documents(configOf(objects)['config.yaml'] ?? '');
+      const port = Number(String(kubeProxy?.['healthzBindAddress']).split(':').at(-1));
+      t.match(containers, [{ livenessProbe: { httpGet: { port } }, readinessProbe: { httpGet: { port } } }]);
+      const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+      const images = new Set([...initContainers, ...containers].map(({ image }) => image));
+      t.strictSame([...images], [`nftlane:${version}`]);
+    },
+  );
 }
 
-t.test('the configurations differ only in what their overlays are for', async (t) => {
+t.test('the configurations of the overlays differ only in their purpose', async (t) => {
   const [base, fastpath, kind] = ['base', 'fastpath', 'kind'].map((overlay) =>
     documents(configOf(renderOverlay(overlay))['config.yaml'] ?? ''),
   );
   t.strictSame(fastpath, [base?.[0], { ...base?.[1], fastPath: { mode: 'auto' } }]);
-  const [cluster] = documents(readFileSync(`${TOP}manifests/kind/cluster.yaml`, 'utf8'));
+  const [cluster] = documents(readFileSync(`${ROOT}manifests/kind/cluster.yaml`, 'utf8'));
   const { podSubnet } = cluster?.['networking'] as { podSubnet: string };
   t.strictSame(kind, [{ ...base?.[0], clusterCIDR: podSubnet }]);
 });
 
-t.test('the migration leaves a node to kube-proxy or to nftlane, never to both', async (t) => {
+t.test('the migration runs either kube-proxy or nftlane on a node', async (t) => {
   const objects = renderOverlay('migrate');
   const [label, value] = ['nftlane.io/proxy', 'true'];
   t.match(findObject(objects, 'DaemonSet'), { spec: { template: { spec: { nodeSelector: { [label]: value } } } } });

@@ -1,4 +1,4 @@
-// The slices of a Service port, merged into one list of backends.
+// The backends of a Service port, from its EndpointSlices.
 
 import { compare } from '../../lib/compare.ts';
 import { printAddressPort } from '../../net/address-port.ts';
@@ -6,10 +6,10 @@ import type { Family } from '../../net/family.ts';
 import type { EndpointSlice, SliceEndpoint } from '../objects/endpoint-slice.ts';
 import type { ServicePort } from '../objects/service-ports.ts';
 
-/** Who answers, where, and in what condition. */
+/** An endpoint at the port of a slice. */
 export interface Backend extends Omit<SliceEndpoint, 'nodeName'> {
   readonly port: number;
-  /** `address:port`, `[address]:port` for IPv6: what tells it from others, and what it is sorted by. */
+  /** `address:port`, `[address]:port` for IPv6. Identifies the backend within its port. */
   readonly name: string;
   readonly nodeName: string;
   /** It runs on this node. */
@@ -18,8 +18,8 @@ export interface Backend extends Omit<SliceEndpoint, 'nodeName'> {
 
 /**
  * The backends of one port in one family, sorted by name. Slice ports match by name and protocol.
- * Where one address is listed twice, a terminating entry gives way to one that is not; otherwise the slice that sorts
- * last decides, so that the result does not depend on the order in which slices arrive.
+ * If slices list the same address and port, an endpoint that is not terminating takes precedence, then the last slice by
+ * name, so that the result does not depend on the order of arrival.
  */
 export function backendsOf(
   slices: readonly EndpointSlice[],

@@ -1,4 +1,4 @@
-// What clients of a Service dial: its cluster IP, its external addresses, its node port.
+// The frontends of a Service: its cluster IPs, external addresses and node ports.
 
 import { type Address, familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
@@ -11,15 +11,15 @@ export type FrontendKind = 'cluster-ip' | 'external-ip' | 'load-balancer-ip' | '
 export interface Frontend {
   readonly kind: FrontendKind;
   readonly family: Family;
-  /** `undefined` for a node port, which is dialled at addresses of the node. */
+  /** `undefined` for a node port. */
   readonly address: Address | undefined;
   readonly servicePort: ServicePort;
-  /** The port that is dialled. */
+  /** The port that clients connect to; the node port for a node port. */
   readonly port: number;
   readonly policy: TrafficPolicy;
 }
 
-/** All frontends of one port in one family. The same address given twice is one frontend, of the kind listed first here. */
+/** The frontends of one port in one family. An address of several kinds is one frontend, of the first kind in this order. */
 export function frontendsOf(
   service: Service,
   { port: servicePort, family }: { port: ServicePort; family: Family },
@@ -64,7 +64,7 @@ export function allFrontends(service: Service): Frontend[] {
   );
 }
 
-/** Which lists of backends these frontends of one port need. */
+/** The lists of backends that the frontends of one port need. */
 export function endpointUsage(
   frontends: readonly Frontend[],
   { internalTrafficPolicy, externalTrafficPolicy }: Service,

@@ -12,10 +12,10 @@ export type NodePortAddress = 'primary' | 'all' | 'localhost' | Prefix;
 /** `any` is every address of the host except loopback. */
 export type NodePortIps = 'any' | readonly Address[];
 
-/** Where this node takes node ports. */
+/** The addresses at which this node takes node ports. */
 export interface NodePortScope {
   readonly nodePortIps: Readonly<Record<Family, NodePortIps>>;
-  /** Node ports are taken at 127.0.0.1 too. IPv6 has no equivalent: the kernel routes nothing from ::1 to another host. */
+  /** Also at 127.0.0.1. IPv6 has no equivalent: the kernel routes no packets from ::1 to another host. */
   readonly localhostNodePorts: boolean;
 }
 

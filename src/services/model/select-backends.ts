@@ -1,13 +1,13 @@
-// Which backends of a Service port are used on this node, and why each of the others is not.
+// Selects the backends of a Service port that this node uses.
 import type { Backend } from './backends.ts';
 
-/** Where selection happens: endpoints may be meant for clients of one node, or of one zone. */
+/** The location of this node, to which topology hints refer. */
 export interface NodeTopology {
   readonly nodeName: string;
   readonly zone: string | undefined;
 }
 
-/** What a Service port wants to know of its backends. */
+/** Which endpoints the frontends of a Service port use. */
 export interface EndpointUsage {
   /** Some frontend uses endpoints of the whole cluster. */
   readonly cluster: boolean;
@@ -15,22 +15,22 @@ export interface EndpointUsage {
   readonly local: boolean;
 }
 
-/** How hints narrowed the choice (KEP-2433 zones, KEP-3015 nodes). */
+/** The hints that restrict the backends: of zones (KEP-2433) or nodes (KEP-3015). */
 export type TopologyMode = 'all' | 'same-node' | 'same-zone';
 
 export interface Selection {
-  /** For frontends with policy Cluster; empty when nobody wants them. */
+  /** For frontends with policy Cluster; empty if there are none. */
   readonly cluster: readonly Backend[];
-  /** For frontends with policy Local. */
+  /** For frontends with policy Local; empty if there are none. */
   readonly local: readonly Backend[];
-  /** Somebody, somewhere could answer: the difference between dropping and refusing. */
+  /** Any node has a usable endpoint. Without one, packets are rejected; with a remote one only, the policy Local drops them. */
   readonly hasAnyEndpoints: boolean;
   readonly topologyMode: TopologyMode;
 }
 
 /**
- * Ready backends are used, narrowed by hints; where none is ready, those that still serve while they terminate
- * (KEP-1669). The cluster's and the local list fall back on their own, and hints never narrow the local one.
+ * Selects ready backends, restricted by hints, or, if none is ready, serving backends that are terminating (KEP-1669).
+ * The cluster and local lists fall back independently. Hints do not apply to the local list.
  */
 export function selectBackends(
   backends: readonly Backend[],
@@ -46,14 +46,14 @@ export function selectBackends(
   return { cluster, local, hasAnyEndpoints, topologyMode };
 }
 
-/** A backend that still answers while it shuts down. */
+/** Whether the backend is shutting down and still serves. */
 export function isServingTerminating({ serving, terminating }: Backend): boolean {
   return serving && terminating;
 }
 
 /**
- * Hints count only when every ready backend has one and at least one of them names this place: a partial set of hints
- * is one that is being written.
+ * Hints apply only if every ready backend has one and at least one of them names this node or zone: a partial set of hints
+ * is incomplete, such as during an update.
  */
 function topologyModeFromHints(backends: readonly Backend[], { nodeName, zone }: NodeTopology): TopologyMode {
   const ready = backends.filter((backend) => backend.ready);

@@ -1,4 +1,4 @@
-// One port of a Service in one family, with everything that this node has to know of it.
+// The model of a Service on this node: each port in each family.
 
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
@@ -12,7 +12,7 @@ import { type EndpointUsage, type NodeTopology, type Selection, selectBackends }
 export interface ServicePortModel {
   readonly family: Family;
   readonly port: ServicePort;
-  /** `namespace/name:port`, or `namespace/name` where the port has no name. */
+  /** `namespace/name:port`, or `namespace/name` for a port without a name. */
   readonly name: string;
   readonly frontends: readonly Frontend[];
   readonly backends: readonly Backend[];
@@ -20,7 +20,6 @@ export interface ServicePortModel {
   readonly selection: Selection;
 }
 
-/** The model of a Service on this node: its ports in each of its families. */
 export function modelService(
   service: Service,
   slices: Iterable<EndpointSlice>,

@@ -1,8 +1,8 @@
-// Backends by weight: the share of new connections that the annotation of their Service gives each of them.
+// The weights of backends: their shares of new connections, by an annotation of the Service.
 import type { Service } from '../objects/service.ts';
 import type { Backend } from './backends.ts';
 
-/** Something with its share relative to the others: a whole number of at least 1. */
+/** A value with its weight relative to other values: a whole number of at least 1. */
 export interface Weighted<T> {
   readonly value: T;
   readonly weight: number;
@@ -16,7 +16,7 @@ export function weightedBackends({ weights }: Pick<Service, 'weights'>, backends
   });
 }
 
-/** Each value repeated in proportion to its weight, as few times as the ratios allow. */
+/** Repeats each value in proportion to its weight, with the shortest possible result. */
 export function repeatByWeight<T>(shares: readonly Weighted<T>[]): T[] {
   const divisor = shares.reduce((gcd, { weight }) => commonDivisor(gcd, weight), 0);
   return shares.flatMap(({ value, weight }) => new Array<T>(weight / divisor).fill(value));

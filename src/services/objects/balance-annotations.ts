@@ -3,16 +3,16 @@ import { type Address, parseAddress } from '../../net/address.ts';
 import { asString, type IssueCollector, type JsonObject } from './read.ts';
 
 /**
- * How an endpoint is chosen for a new flow: at random; by the client's address; or by the client's address in a way
- * that is the same on every node and moves few clients when endpoints come and go.
+ * How an endpoint is chosen for a new flow: at random, by a hash of the client's address, or by a Maglev table, which is
+ * the same on every node and moves few clients when endpoints change.
  */
 export type BalanceAlgorithm = 'random' | 'source-hash' | 'maglev';
 
-/** The annotation that chooses a {@link BalanceAlgorithm}. */
+/** Selects the {@link BalanceAlgorithm}. */
 export const BALANCE_ANNOTATION = 'nftlane.io/balance';
-/** The annotation that gives single endpoints another share, as `ADDRESS=WEIGHT` separated by commas. */
+/** Sets weights of endpoints as `ADDRESS=WEIGHT`, separated by commas. */
 export const WEIGHTS_ANNOTATION = 'nftlane.io/weights';
-/** Enough for a canary of one in a hundred. */
+/** Enough for a canary with 1 % of the connections. */
 const MAX_WEIGHT = 100;
 
 /** Reads {@link BALANCE_ANNOTATION}. */
@@ -20,7 +20,7 @@ export function readBalance(annotations: JsonObject, issues: IssueCollector): Ba
   const value = annotations[BALANCE_ANNOTATION] ?? 'random';
   if (value === 'random' || value === 'source-hash' || value === 'maglev') return value;
   const field = `metadata.annotations["${BALANCE_ANNOTATION}"]`;
-  issues.add({ field, value, reason: 'must be random, source-hash or maglev', effect: 'random holds' });
+  issues.add({ field, value, reason: 'must be random, source-hash or maglev', effect: 'using random' });
   return 'random';
 }
 
@@ -41,7 +41,7 @@ export function readWeights(annotations: JsonObject, issues: IssueCollector): Re
         field: `metadata.annotations["${WEIGHTS_ANNOTATION}"]`,
         value: entry.trim(),
         reason,
-        effect: 'this weight is left out',
+        effect: 'ignoring this weight',
       });
     }
   }

@@ -1,4 +1,4 @@
-// An EndpointSlice as this project sees it, and how it is read from the API's object.
+// EndpointSlices, as read from the API.
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
@@ -25,26 +25,27 @@ export interface SliceEndpoint {
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
-  /** Empty when the endpoint is on no node, or its node is not known. */
+  /** Empty if unknown. */
   readonly nodeName: string;
-  /** Zones and nodes whose clients this endpoint is meant for; empty when there is no hint. */
+  /** The zones whose clients should use this endpoint; empty without a hint. */
   readonly zoneHints: readonly string[];
+  /** The same for nodes. */
   readonly nodeHints: readonly string[];
 }
 
 export interface EndpointSlice {
   /** `namespace/name` of the slice. */
   readonly key: string;
-  /** `namespace/name` of the Service it belongs to. */
+  /** `namespace/name` of its Service. */
   readonly service: string;
   readonly family: Family;
   readonly ports: readonly SlicePort[];
   readonly endpoints: readonly SliceEndpoint[];
-  /** When the change that led to this version happened, milliseconds since 1970; 0 when it is not said. */
+  /** The time of the change that caused this version, in milliseconds since 1970; 0 if unknown. */
   readonly lastChangeTriggerTime: number;
 }
 
-/** A slice with this label, whatever its value, belongs to a headless Service. */
+/** Marks slices of headless Services, with any value. */
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 const SERVICE_LABEL = 'kubernetes.io/service-name';
 const LAST_CHANGE_TRIGGER_TIME_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -63,7 +64,8 @@ export function readEndpointSlice(object: unknown): ReadResult<EndpointSlice> {
   const labels = asObject(metadata['labels']);
   const service = asString(labels[SERVICE_LABEL]);
   if (labels[HEADLESS_LABEL] !== undefined) return { key, skipped: 'its Service is headless', issues: [] };
-  if (!isObjectName(service)) return { key, skipped: `it belongs to no Service (label ${SERVICE_LABEL})`, issues: [] };
+  if (!isObjectName(service))
+    return { key, skipped: `it does not belong to a Service (label ${SERVICE_LABEL})`, issues: [] };
   const family = FAMILY_BY_ADDRESS_TYPE.get(slice['addressType']);
   const issues = new IssueCollector('EndpointSlice', key);
   if (family === undefined) {
@@ -72,7 +74,7 @@ export function readEndpointSlice(object: unknown): ReadResult<EndpointSlice> {
       field: 'addressType',
       value: slice['addressType'],
       reason: 'must be IPv4 or IPv6',
-      effect: 'the slice is left out',
+      effect: 'ignoring the slice',
     });
     return { key, issues: issues.all };
   }
@@ -94,7 +96,7 @@ function readPorts(value: unknown, issues: IssueCollector): SlicePort[] {
     const { name = '', protocol: apiProtocol, port } = asObject(entry);
     const protocol = parseProtocol(asString(apiProtocol) || 'TCP');
     const path = `ports[${index}]`;
-    const effect = 'this port is left out';
+    const effect = 'ignoring this port';
     if (!isPort(port))
       issues.add({ field: `${path}.port`, value: port, reason: 'must be a whole number from 1 to 65535', effect });
     else if (protocol === undefined)
@@ -116,7 +118,7 @@ function readEndpoints(value: unknown, family: Family, issues: IssueCollector): 
         field: `endpoints[${index}].addresses[0]`,
         value: first,
         reason: `is not ${expected}`,
-        effect: 'this endpoint is left out',
+        effect: 'ignoring this endpoint',
       });
       continue;
     }
@@ -142,8 +144,8 @@ function readHints(value: unknown): readonly string[] {
 }
 
 /**
- * One copy of each node and zone name: a hundred thousand endpoints name a few thousand of them.
- * Bounded, so that names of nodes long gone do not add up.
+ * Returns one copy of each node and zone name, since 100,000 endpoints have a few thousand distinct names.
+ * The cache is bounded: names of deleted nodes must not accumulate.
  */
 function intern(name: string): string {
   if (name === '') return '';

@@ -1,10 +1,10 @@
-// Fields of a Service that have one word of a few: another one, such as `local` for `Local`, must not be passed over in silence.
+// Service fields with a fixed set of values. Other values, such as `local` for `Local`, are reported.
 import type { IssueCollector, JsonObject } from './read.ts';
 
 interface EnumField {
   readonly field: string;
   readonly values: readonly string[];
-  /** What any other word comes to. */
+  /** The effect of any other value. */
   readonly effect: string;
 }
 
@@ -13,14 +13,14 @@ const ENUM_FIELDS: readonly EnumField[] = [
   {
     field: 'type',
     values: ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'],
-    effect: 'it counts as ClusterIP',
+    effect: 'using ClusterIP',
   },
-  { field: 'internalTrafficPolicy', values: TRAFFIC_POLICIES, effect: 'Cluster holds' },
-  { field: 'externalTrafficPolicy', values: TRAFFIC_POLICIES, effect: 'Cluster holds' },
-  { field: 'sessionAffinity', values: ['None', 'ClientIP'], effect: 'None holds' },
+  { field: 'internalTrafficPolicy', values: TRAFFIC_POLICIES, effect: 'using Cluster' },
+  { field: 'externalTrafficPolicy', values: TRAFFIC_POLICIES, effect: 'using Cluster' },
+  { field: 'sessionAffinity', values: ['None', 'ClientIP'], effect: 'using None' },
 ];
 
-/** Adds a issue for every such field of a Service's `spec` that has another word; absent, null and empty are none. */
+/** Adds an issue for each such field of a Service's `spec` with another value. Absent, null and empty fields are valid. */
 export function validateEnumFields(spec: JsonObject, issues: IssueCollector): void {
   for (const { field, values, effect } of ENUM_FIELDS) {
     const value = spec[field] ?? '';

@@ -1,11 +1,11 @@
-// The kinds of object that are watched, and what each of them is on the API.
+// The kinds of objects that nftlane watches.
 import { type EndpointSlice, HEADLESS_LABEL, readEndpointSlice } from './endpoint-slice.ts';
 import { type Node, readNode } from './node.ts';
 import type { ReadResult } from './read.ts';
 import { PROXY_NAME_LABEL, readService, type Service } from './service.ts';
 import { readServiceCidr, type ServiceCidr } from './service-cidr.ts';
 
-/** What each kind is read into. */
+/** The type of each kind. */
 export interface KindMap {
   readonly Service: Service;
   readonly EndpointSlice: EndpointSlice;
@@ -16,18 +16,17 @@ export interface KindMap {
 export type Kind = keyof KindMap;
 export type ObjectOf = { readonly [K in Kind]: KindMap[K] }[Kind];
 
-/** A kind on the API server: where it is and which of its objects are ours (the selectors run on the server). */
+/** How to list and watch a kind. The API server applies the selectors. */
 export interface KindTraits<K extends Kind> {
   readonly kind: K;
   readonly apiVersion: string;
-  /** Path of the collection, all namespaces. */
+  /** The path of the collection in all namespaces. */
   readonly path: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly read: (object: unknown) => ReadResult<KindMap[K]>;
 }
 
-/** Every kind that is watched. */
 export const KINDS: { readonly [K in Kind]: KindTraits<K> } = {
   Service: {
     kind: 'Service',
@@ -53,7 +52,7 @@ export const KINDS: { readonly [K in Kind]: KindTraits<K> } = {
   },
 };
 
-/** The kind of a manifest; `undefined` when it is none that this project reads. */
+/** The kind of a manifest; `undefined` for kinds that nftlane does not use. */
 export function kindOf(apiVersion: unknown, kind: unknown): Kind | undefined {
   return Object.values(KINDS).find((traits) => traits.kind === kind && traits.apiVersion === apiVersion)?.kind;
 }

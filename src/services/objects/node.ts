@@ -1,4 +1,4 @@
-// A Node as this project sees it, and how it is read from the API's object.
+// Nodes, as read from the API.
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
@@ -7,18 +7,18 @@ import { asArray, asObject, asString, IssueCollector, type ReadResult, readKey, 
 export interface Node {
   /** Its name. */
   readonly key: string;
-  /** The first InternalIP of each family; the first ExternalIP where there is none. */
+  /** The first InternalIP of each family, or else the first ExternalIP. */
   readonly addresses: Readonly<Partial<Record<Family, Address>>>;
   /** The first podCIDR of each family. */
   readonly podCidrs: Readonly<Partial<Record<Family, Prefix>>>;
-  /** `undefined` when the Node has no zone label. */
+  /** `undefined` without a zone label. */
   readonly zone: string | undefined;
-  /** It is being deleted, or the cluster autoscaler is about to remove it: nothing new should be sent to it. */
+  /** It is being deleted, or the cluster autoscaler is about to remove it: it should get no new connections. */
   readonly toBeDeleted: boolean;
 }
 
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
-/** The cluster autoscaler's mark on a node that it drains to remove it. */
+/** The cluster autoscaler adds it to a node before it drains and removes the node. */
 const TO_BE_DELETED_TAINT = 'ToBeDeletedByClusterAutoscaler';
 
 /** Reads a `v1 Node`. */
@@ -64,7 +64,7 @@ function readPodCidrs(cidrs: readonly unknown[], issues: IssueCollector): Partia
         field: `spec.podCIDRs[${index}]`,
         value: cidr,
         reason: 'is not a CIDR block',
-        effect: 'it is left out',
+        effect: 'ignoring this block',
       });
     else podCidrs[prefix.family] ??= prefix;
   }

@@ -1,9 +1,9 @@
-// Reading objects that came from outside: unknown in, typed out, with a issue for every field that is unusable.
+// Parses objects of the API and reports each invalid field.
 import type { ValidationIssue } from './validation-issue.ts';
 
-/** What reading one object gave. Without `value` the object is not used: `skipped` says why when that is as it should be. */
+/** A parsed object. Without `value` it is ignored; `skipped` is the reason if the object is valid. */
 export interface ReadResult<T> {
-  /** `namespace/name`, or the bare name of a cluster-scoped object; empty when the object has no usable name. */
+  /** `namespace/name`, or the name of a cluster-scoped object; empty without a valid name. */
   readonly key: string;
   readonly value?: T;
   readonly skipped?: string;
@@ -13,33 +13,33 @@ export interface ReadResult<T> {
 /** Any JSON object. */
 export type JsonObject = { readonly [field: string]: unknown };
 
-/** The value as an object; an empty one when it is something else. */
+/** The value as an object; empty for another type. */
 export function asObject(value: unknown): JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }
 
-/** The value as a list; an empty one when it is something else. */
+/** The value as a list; empty for another type. */
 export function asArray(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** The value as a string; empty when it is something else. */
+/** The value as a string; empty for another type. */
 export function asString(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Names end up in comments of the ruleset and in file names: letters, digits, `-` and `.` only (DNS-1123 subdomain). */
+/** A DNS-1123 subdomain. Names appear in comments of the ruleset and in file names. */
 const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-/** Whether Kubernetes would take this as the name of an object. */
+/** Whether Kubernetes accepts the name for an object. */
 export function isObjectName(name: string): boolean {
   return OBJECT_NAME.test(name);
 }
 
-/** DNS labels, as names of namespaces, Services and their ports are: chains have all three in their names. */
+/** Names of namespaces, Services and ports are DNS labels. Names of chains contain all three. */
 const SHORT_NAME_MAX = 63;
 
-/** Whether the name is no longer than Kubernetes allows for a namespace, a Service, or a port. */
+/** Whether Kubernetes accepts the name for a namespace, a Service or a port. */
 export function isShortName(name: string): boolean {
   return name.length <= SHORT_NAME_MAX && isObjectName(name);
 }
@@ -49,7 +49,7 @@ interface Issue extends Omit<ValidationIssue, 'object' | 'value'> {
   readonly value: unknown;
 }
 
-/** Gathers the issues of one object. */
+/** Collects the issues of one object. */
 export class IssueCollector {
   readonly #object: string;
   readonly all: ValidationIssue[] = [];
@@ -69,8 +69,8 @@ function formatValue(value: unknown): string {
 }
 
 /**
- * The name of an object as `namespace/name`, or as `name` where kinds live outside namespaces.
- * An absent namespace is `default`, as kubectl has it.
+ * The key of an object: `namespace/name`, or `name` for cluster-scoped kinds; empty without a valid name.
+ * The default namespace is `default`, as in kubectl.
  */
 export function readKey(metadata: JsonObject, { namespaced, short = false }: NameRules): string {
   const name = asString(metadata['name']);
@@ -80,7 +80,7 @@ export function readKey(metadata: JsonObject, { namespaced, short = false }: Nam
   return isShortName(namespace) ? `${namespace}/${name}` : '';
 }
 
-/** How objects of a kind are named; `short` is a name that has to be a label. */
+/** The names of a kind. `short` names must be DNS labels. */
 interface NameRules {
   readonly namespaced: boolean;
   readonly short?: boolean;
@@ -90,7 +90,7 @@ function isValidName(name: string, { short }: { short: boolean }): boolean {
   return short ? isShortName(name) : isObjectName(name);
 }
 
-/** The read of an object that has no usable name: it cannot even be referred to. */
+/** The result for an object without a valid name. */
 export function readUnnamed<T>(kind: string, metadata: JsonObject, { short = false } = {}): ReadResult<T> {
   const issues = new IssueCollector(kind, '');
   const field = isValidName(asString(metadata['name']), { short }) ? 'namespace' : 'name';
@@ -98,7 +98,7 @@ export function readUnnamed<T>(kind: string, metadata: JsonObject, { short = fal
     field: `metadata.${field}`,
     value: metadata[field],
     reason: 'is not a valid object name',
-    effect: 'the object is left out',
+    effect: 'ignoring the object',
   });
   return { key: '', issues: issues.all };
 }

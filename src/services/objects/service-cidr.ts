@@ -1,4 +1,4 @@
-// A ServiceCIDR: a block that cluster IPs are taken from.
+// ServiceCIDRs: the blocks of cluster IPs.
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import { asArray, asObject, asString, IssueCollector, type ReadResult, readKey, readUnnamed } from './read.ts';
 
@@ -23,7 +23,7 @@ export function readServiceCidr(object: unknown): ReadResult<ServiceCidr> {
         field: `spec.cidrs[${index}]`,
         value: cidr,
         reason: 'is not a CIDR block',
-        effect: 'it is left out',
+        effect: 'ignoring this block',
       });
     else cidrs.push(prefix);
   }

@@ -3,11 +3,11 @@ import { type Protocol, parseProtocol } from '../../net/protocol.ts';
 import { asArray, asObject, asString, type IssueCollector, isShortName, type JsonObject } from './read.ts';
 
 export interface ServicePort {
-  /** Empty for the only port of a Service that leaves it out. */
+  /** Empty for the only port of a Service without port names. */
   readonly name: string;
   readonly protocol: Protocol;
   readonly port: number;
-  /** 0 when there is none. */
+  /** 0 without one. */
   readonly nodePort: number;
 }
 
@@ -26,7 +26,7 @@ export function readServicePorts(value: unknown, issues: IssueCollector): Servic
       issues.add({
         field: `spec.ports[${index}]`,
         value: entry,
-        reason: 'repeats the name or number of a port before it',
+        reason: 'repeats the name or number of an earlier port',
         effect: PORT_IGNORED,
       });
       continue;
@@ -40,8 +40,8 @@ export function readServicePorts(value: unknown, issues: IssueCollector): Servic
       issues.add({
         field,
         value: port.nodePort,
-        reason: 'repeats the node port of a port before it',
-        effect: 'this node port is left out',
+        reason: 'repeats the node port of an earlier port',
+        effect: 'ignoring this node port',
       });
     }
     nodePorts.add(byNodePort);
@@ -50,7 +50,7 @@ export function readServicePorts(value: unknown, issues: IssueCollector): Servic
   return ports;
 }
 
-const PORT_IGNORED = 'this port is left out';
+const PORT_IGNORED = 'ignoring this port';
 
 function readPort(port: JsonObject, path: string, issues: IssueCollector): ServicePort | undefined {
   const name = asString(port['name']);
@@ -82,7 +82,7 @@ function readPort(port: JsonObject, path: string, issues: IssueCollector): Servi
       field: `${path}.nodePort`,
       value: nodePort,
       reason: 'must be a whole number from 1 to 65535',
-      effect: 'this node port is left out',
+      effect: 'ignoring this node port',
     });
     return { name, protocol, port: port['port'], nodePort: 0 };
   } else {
@@ -91,7 +91,7 @@ function readPort(port: JsonObject, path: string, issues: IssueCollector): Servi
   return undefined;
 }
 
-/** A port number that fits the wire. */
+/** Whether the value is a port number. */
 export function isPort(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65535;
 }

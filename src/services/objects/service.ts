@@ -1,4 +1,4 @@
-// A Service as this project sees it, and how it is read from the API's object.
+// Services, as read from the API.
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { type BalanceAlgorithm, readBalance, readWeights } from './balance-annotations.ts';
@@ -16,40 +16,40 @@ import {
 import { isPort, readServicePorts, type ServicePort } from './service-ports.ts';
 import { readSourceRanges, type SourceRanges } from './source-ranges.ts';
 
-/** Where traffic may go: to every endpoint, or only to those of this node. */
+/** Whether traffic may go to all endpoints or only to those of this node. */
 export type TrafficPolicy = 'Cluster' | 'Local';
 
-/** A Service that is proxied. Those that are not (headless, ExternalName, other proxy) never become one. */
+/** A Service that nftlane proxies: not headless, not ExternalName, and without another proxy. */
 export interface Service extends SourceRanges {
   /** `namespace/name`. */
   readonly key: string;
-  /** Milliseconds since 1970; {@link UNKNOWN_CREATION_TIME} when the object does not say. */
+  /** Milliseconds since 1970, or {@link UNKNOWN_CREATION_TIME}. */
   readonly createdAt: number;
   readonly type: string;
   readonly clusterIps: Readonly<Partial<Record<Family, Address>>>;
   readonly externalIps: readonly Address[];
-  /** Load balancer ingress addresses that are proxied here (ipMode VIP). */
+  /** Load balancer ingress addresses with ipMode VIP. */
   readonly loadBalancerIps: readonly Address[];
   readonly ports: readonly ServicePort[];
   readonly internalTrafficPolicy: TrafficPolicy;
-  /** Effective: `Local` only where the type of the Service gives it a meaning. */
+  /** `Local` only if the type of the Service supports it. */
   readonly externalTrafficPolicy: TrafficPolicy;
-  /** Seconds that a client sticks to its endpoint; 0 for no affinity. */
+  /** The session affinity timeout; 0 without session affinity. */
   readonly affinitySeconds: number;
   readonly balance: BalanceAlgorithm;
-  /** Shares of single endpoints by address, relative to 1, which all others have; 0 for none. */
+  /** Weights of endpoints by address; the default is 1, and 0 excludes an endpoint. */
   readonly weights: Readonly<Record<Address, number>>;
-  /** 0 when there is none. */
+  /** 0 without one. */
   readonly healthCheckNodePort: number;
 }
 
-/** Sorts behind every known creation time: an object that cannot show its age never takes a frontend from one that can. */
+/** Later than any known time: an object of unknown age must not take a frontend from another one. */
 export const UNKNOWN_CREATION_TIME = Number.MAX_SAFE_INTEGER;
 
-/** The label by which a Service asks for another proxy (KEP-2447). */
+/** Selects another proxy for a Service (KEP-2447). */
 export const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
 
-/** ClientIP affinity without a configured timeout lasts three hours, the API's default. */
+/** The API's default timeout of ClientIP affinity, three hours. */
 const DEFAULT_AFFINITY_SECONDS = 10800;
 
 /** Reads a `v1 Service`. */
@@ -92,13 +92,13 @@ export function readService(object: unknown): ReadResult<Service> {
 
 function skipReason(metadata: JsonObject, spec: JsonObject): string | undefined {
   const proxy = asObject(metadata['labels'])[PROXY_NAME_LABEL];
-  if (proxy !== undefined) return `it asks for another proxy (label ${PROXY_NAME_LABEL})`;
+  if (proxy !== undefined) return `it selects another proxy (label ${PROXY_NAME_LABEL})`;
   if (spec['type'] === 'ExternalName') return 'it is of type ExternalName';
   if (spec['clusterIP'] === 'None') return 'it is headless';
   return undefined;
 }
 
-/** The cluster IP of each family: by position in `ipFamilies`, or the one `clusterIP` of objects older than dual stack. */
+/** The cluster IP of each family: by position in `ipFamilies`, or only `clusterIP` for objects older than dual stack. */
 function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Record<Family, Address>> {
   const single = asString(spec['clusterIP']);
   const all = asArray(spec['clusterIPs']).map(asString);
@@ -106,7 +106,7 @@ function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Recor
   const candidates =
     ipFamilies.length > 0 && all.length > 0 ? all.slice(0, ipFamilies.length) : [single || (all[0] ?? '')];
   if (ipFamilies.length === 0 && all.length > 1) {
-    const effect = `${candidates[0]} alone is served`;
+    const effect = `serving ${candidates[0]} only`;
     issues.add({
       field: 'spec.ipFamilies',
       value: spec['ipFamilies'],
@@ -120,7 +120,7 @@ function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Recor
     const field = candidates === all || all.length > 0 ? `spec.clusterIPs[${index}]` : 'spec.clusterIP';
     const address = parseAddress(candidate);
     if (address === undefined) {
-      issues.add({ field, value: candidate, reason: 'is not an IP address', effect: 'this cluster IP is left out' });
+      issues.add({ field, value: candidate, reason: 'is not an IP address', effect: 'ignoring this cluster IP' });
     } else {
       clusterIps[familyOf(address)] ??= address;
     }
@@ -143,14 +143,14 @@ function readAddresses(
         field: fieldOf(index),
         value: entry,
         reason: 'is not an IP address',
-        effect: 'this address is left out',
+        effect: 'ignoring this address',
       });
     else addresses.add(address);
   }
   return [...addresses];
 }
 
-/** Addresses with ipMode VIP or none; with any other mode traffic really leaves to the load balancer (KEP-1860). */
+/** Addresses with ipMode VIP or none. With other modes, traffic must go to the load balancer (KEP-1860). */
 function readIngress(value: unknown, issues: IssueCollector): Address[] {
   const ips = asArray(value).map((entry) => {
     const { ip, ipMode = null } = asObject(entry);
@@ -171,7 +171,7 @@ function effectiveExternalTrafficPolicy(
 
 function readHealthCheckPort({ healthCheckNodePort: port }: JsonObject, issues: IssueCollector): number {
   if (isPort(port)) return port;
-  const effect = 'no load balancer can ask whether this node has endpoints';
+  const effect = 'load balancers cannot check whether this node has endpoints';
   issues.add({
     field: 'spec.healthCheckNodePort',
     value: port,
@@ -191,12 +191,12 @@ function readAffinity(spec: JsonObject, issues: IssueCollector): number {
     field,
     value: seconds,
     reason: 'must be a whole number from 1 to 86400',
-    effect: `${DEFAULT_AFFINITY_SECONDS} holds`,
+    effect: `using ${DEFAULT_AFFINITY_SECONDS}`,
   });
   return DEFAULT_AFFINITY_SECONDS;
 }
 
-/** The families that a Service has a cluster IP in: in the others it does not exist. */
+/** The families in which a Service has a cluster IP. It does not exist in the others. */
 export function familiesOf(service: Service): Family[] {
   return FAMILIES.filter((family) => service.clusterIps[family] !== undefined);
 }

@@ -1,18 +1,18 @@
-// Where objects go, whatever source they come from: an API server, a directory of manifests, a test.
+// The receiver of objects from a source: an API server, manifests or a test.
 import type { Kind, KindMap } from './kinds.ts';
 import type { ReadResult } from './read.ts';
 
-/** A source tells the sink what there is. Every object comes with the issues of its reading. */
+/** A source calls these methods. */
 export interface Sink {
-  /** The complete list of a kind: whatever is not in it is gone. The first call for a kind says that it is known. */
+  /** The complete list of a kind: other objects of the kind no longer exist. After the first call, the kind is known. */
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void;
   /**
-   * One object of a first list that is not complete yet; `replace` will bring the same object again. A sink may use the
-   * time to prepare for it.
+   * An object of the first list, before the list is complete. `replace` follows with the same object, for which the sink
+   * can prepare.
    */
   preview?<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void;
-  /** One object is new or has changed. */
+  /** An object was added or changed. */
   put<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void;
-  /** One object is gone. */
+  /** An object was deleted. */
   remove(kind: Kind, key: string): void;
 }

@@ -3,7 +3,7 @@ import type { Family } from '../../net/family.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import { asArray, asString, type IssueCollector } from './read.ts';
 
-/** Who may connect to the load balancer addresses; {@link sourceRangesOf} says what applies to a family. */
+/** The clients that may connect to load balancer addresses; see {@link sourceRangesOf}. */
 export interface SourceRanges {
   readonly loadBalancerSourceRanges: readonly Prefix[];
   /** Source ranges were given, valid or not. */
@@ -22,7 +22,7 @@ export function readSourceRanges(value: unknown, issues: IssueCollector): Source
       field,
       value: asArray(value)[index],
       reason: 'is not a CIDR block',
-      effect: 'this range is left out',
+      effect: 'ignoring this range',
     });
     return [];
   });
@@ -30,8 +30,8 @@ export function readSourceRanges(value: unknown, issues: IssueCollector): Source
 }
 
 /**
- * The source ranges of a family, or `open` for everybody: when none are given, one is the whole family, or none can be
- * used in this family. The last is what kube-proxy does; `strict` closes the family instead.
+ * The source ranges of a family, or `open` to all clients: if there are none, if one contains the whole family, or if none
+ * is valid in this family. The latter is what kube-proxy does; with `strict`, no client may connect then.
  */
 export function sourceRangesOf(
   { loadBalancerSourceRanges, hasSourceRanges }: SourceRanges,

@@ -1,20 +1,20 @@
-// What is wrong with an object, in words an operator can act on.
+// Invalid fields of objects, as reported to operators.
 
-/** A field that cannot be used as it stands. Findings never stop anything: the rest of the object goes on. */
+/** An invalid field. The rest of the object is used. */
 export interface ValidationIssue {
-  /** Kind and name, e.g. `Service shop/web`. */
+  /** Kind and name, such as `Service shop/web`. */
   readonly object: string;
-  /** Path of the field, e.g. `spec.ports[0].port`. */
+  /** The path of the field, such as `spec.ports[0].port`. */
   readonly field: string;
-  /** The offending value as JSON, cut to a readable length. */
+  /** The value as JSON, shortened if long. */
   readonly value: string;
-  /** Why it cannot be used. */
+  /** Why it is invalid. */
   readonly reason: string;
-  /** What follows from it, e.g. `this port is left out`. */
+  /** The consequence, such as `ignoring this port`. */
   readonly effect: string;
 }
 
-/** One line for logs and messages. */
+/** An issue as one line. */
 export function formatIssue({ object, field, value, reason, effect }: ValidationIssue): string {
   return `${object}: ${field} ${value}: ${reason}; ${effect}`;
 }

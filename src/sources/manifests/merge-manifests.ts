@@ -44,7 +44,7 @@ function mergeDefinitions(definitions: readonly [Definition, ...Definition[]]): 
     field: 'metadata.name',
     value: name,
     reason: `is defined ${definitions.length} times: in ${definingFiles}`,
-    effect: `the last in ${file} holds`,
+    effect: `using the last one, in ${file}`,
   });
   return { kind, read: { ...read, issues: [...read.issues, ...issues.all] } };
 }

@@ -71,7 +71,7 @@ function collect(candidate: Candidate, accumulator: Accumulator): void {
   const invalidField = findInvalidField(candidate);
   if (invalidField !== undefined) {
     const issues = new IssueCollector('Document', location);
-    const effect = path === '' ? 'the document is left out' : 'the item is left out';
+    const effect = path === '' ? 'ignoring the document' : 'ignoring the item';
     issues.add({
       field: `${path}${invalidField.field}` || '(all)',
       value: invalidField.value,

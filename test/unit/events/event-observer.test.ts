@@ -92,12 +92,12 @@ t.test('EventObserver tells of each trouble when it begins, and when it ends', a
 
 t.test('EventObserver tells of fields that cannot be used at the object that has them', async (t) => {
   const { observer, told, news } = open();
-  const issue = { field: 'ports[0].port', value: '0', reason: 'must be a port', effect: 'this port is left out' };
+  const issue = { field: 'ports[0].port', value: '0', reason: 'must be a port', effect: 'ignoring this port' };
   const issues = ['EndpointSlice shop/web-1', 'Node n1', 'Service ', 'Pod shop/x'].map((object) => ({
     object,
     ...issue,
   }));
   observer.committed(commitOf({ problems: { ...NOTHING, issues } }));
-  t.match(told[0], { note: 'ports[0].port 0: must be a port; this port is left out', scope: 'cluster' });
+  t.match(told[0], { note: 'ports[0].port 0: must be a port; ignoring this port', scope: 'cluster' });
   t.strictSame(news(), ['EndpointSlice shop/web-1 Warning InvalidField', 'Node n1 Warning InvalidField']);
 });

@@ -38,9 +38,9 @@ t.test('readEndpointSlice() reads the smallest slice', async (t) => {
 const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] = [
   ['headless', { metadata: { labels: { 'service.kubernetes.io/headless': 'yes' } } }, /headless/],
   ['headless, empty', { metadata: { labels: { 'service.kubernetes.io/headless': '' } } }, /headless/],
-  ['no label', { metadata: { labels: undefined } }, /belongs to no Service/],
-  ['empty label', { metadata: { labels: { 'kubernetes.io/service-name': '' } } }, /belongs to no Service/],
-  ['bad label', { metadata: { labels: { 'kubernetes.io/service-name': 'a b' } } }, /belongs to no Service/],
+  ['no label', { metadata: { labels: undefined } }, /does not belong to a Service/],
+  ['empty label', { metadata: { labels: { 'kubernetes.io/service-name': '' } } }, /does not belong to a Service/],
+  ['bad label', { metadata: { labels: { 'kubernetes.io/service-name': 'a b' } } }, /does not belong to a Service/],
   ['FQDN', { addressType: 'FQDN' }, /FQDN/],
 ];
 
@@ -94,7 +94,7 @@ t.test('readEndpointSlice() leaves out ports that cannot be used, and no others'
   for (const [port, field, value] of cases) {
     const result = read({ ports: [port, { name: 'good', port: 1 }] });
     t.match(result.value.ports, [{ name: 'good' }]);
-    t.strictSame(result.issues, [`ports[0].${field} ${value}: this port is left out`]);
+    t.strictSame(result.issues, [`ports[0].${field} ${value}: ignoring this port`]);
   }
 });
 
@@ -129,7 +129,7 @@ t.test('readEndpointSlice() uses the first address, and only one of its family',
     const good = endpoint(addressType === 'IPv4' ? '10.1.0.9' : 'FD00::9');
     const { value, issues } = read({ addressType, endpoints: [{ addresses }, good] });
     t.match(value.endpoints, [{ address: addressType === 'IPv4' ? '10.1.0.9' : 'fd00::9' }]);
-    t.strictSame(issues, [`endpoints[0].addresses[0] ${shown}: this endpoint is left out`]);
+    t.strictSame(issues, [`endpoints[0].addresses[0] ${shown}: ignoring this endpoint`]);
   }
 });
 

@@ -98,13 +98,13 @@ t.test('readService() says that a cluster IP without a family is not served', as
     ipFamilies: undefined,
   });
   t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
-  t.strictSame(issues, ['spec.ipFamilies (absent): 10.0.0.1 alone is served']);
+  t.strictSame(issues, ['spec.ipFamilies (absent): serving 10.0.0.1 only']);
 });
 
 t.test('readService() goes on with the cluster IP that is well formed', async (t) => {
   const { value, issues } = read({ ...clusterIps('10.0.0.1', 'fd00::x'), ipFamilies: ['IPv4', 'IPv6'] });
   t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
-  t.strictSame(issues, ['spec.clusterIPs[1] "fd00::x": this cluster IP is left out']);
+  t.strictSame(issues, ['spec.clusterIPs[1] "fd00::x": ignoring this cluster IP']);
   const only = readService(service('shop/web', { spec: { ...clusterIps('10.0.0.256'), clusterIPs: undefined } }));
   t.equal(only.value, undefined);
   t.match(only.issues, [{ object: 'Service shop/web', field: 'spec.clusterIP', value: '"10.0.0.256"' }]);
@@ -115,7 +115,7 @@ t.test('readService() reads external IPs in order, once each', async (t) => {
     externalIPs: ['192.0.2.02', ' ', 'fd00::5', '', 'web', '192.0.2.2', ' 1.2.3.4 '],
   });
   t.strictSame(value.externalIps, ['192.0.2.2', 'fd00::5', '1.2.3.4']);
-  t.strictSame(issues, ['spec.externalIPs[4] "web": this address is left out']);
+  t.strictSame(issues, ['spec.externalIPs[4] "web": ignoring this address']);
 });
 
 t.test('readService() reads ingress addresses whose traffic stays here', async (t) => {
@@ -132,7 +132,7 @@ t.test('readService() reads ingress addresses whose traffic stays here', async (
   ];
   const { value, issues } = read({}, { loadBalancer: { ingress } });
   t.strictSame(value.loadBalancerIps, ['198.51.100.2', '198.51.100.3', '198.51.100.4', 'fd00::6']);
-  t.strictSame(issues, ['status.loadBalancer.ingress[7].ip "lb": this address is left out']);
+  t.strictSame(issues, ['status.loadBalancer.ingress[7].ip "lb": ignoring this address']);
 });
 
 t.test('readService() reads ports', async (t) => {
@@ -178,7 +178,7 @@ t.test('readService() leaves out ports that cannot be used, and no others', asyn
       result.value.ports.map(({ name }) => name),
       ['first', 'last'],
     );
-    t.strictSame(result.issues, [`spec.ports[1]${field} ${value}: this port is left out`]);
+    t.strictSame(result.issues, [`spec.ports[1]${field} ${value}: ignoring this port`]);
   }
 });
 
@@ -187,11 +187,11 @@ t.test('readService() keeps a port whose node port cannot be used', async (t) =>
   for (const nodePort of [65536, -1, '30000', 1.5]) {
     const { value, issues } = read({ ports: [{ port: 80, nodePort }] });
     t.strictSame(value.ports, [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }]);
-    t.strictSame(issues, [`spec.ports[0].nodePort ${JSON.stringify(nodePort)}: this node port is left out`]);
+    t.strictSame(issues, [`spec.ports[0].nodePort ${JSON.stringify(nodePort)}: ignoring this node port`]);
   }
   const { value, issues } = read({ ports: [{ name: 'a', port: 80, nodePort: 30000 }, again] });
   t.match(value.ports, [{ nodePort: 30000 }, { name: 'b', nodePort: 0 }]);
-  t.strictSame(issues, ['spec.ports[1].nodePort 30000: this node port is left out']);
+  t.strictSame(issues, ['spec.ports[1].nodePort 30000: ignoring this node port']);
   const otherProtocol = read({
     ports: [
       { name: 'a', port: 80, nodePort: 30000 },
@@ -224,10 +224,10 @@ t.test('readService() reports words that no field has', async (t) => {
     sessionAffinity: 'Cookie',
   };
   t.strictSame(read(wrong).issues, [
-    'spec.type "nodeport": it counts as ClusterIP',
-    'spec.internalTrafficPolicy "local": Cluster holds',
-    'spec.externalTrafficPolicy 5: Cluster holds',
-    'spec.sessionAffinity "Cookie": None holds',
+    'spec.type "nodeport": using ClusterIP',
+    'spec.internalTrafficPolicy "local": using Cluster',
+    'spec.externalTrafficPolicy 5: using Cluster',
+    'spec.sessionAffinity "Cookie": using None',
   ]);
   const [issue] = readService(service('shop/web', { spec: { type: 'nodeport' } })).issues;
   t.match(issue, { reason: 'must be ClusterIP, NodePort, LoadBalancer or ExternalName' });
@@ -264,13 +264,13 @@ t.test('readService() reads session affinity', async (t) => {
     [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: null } }, 10800, []],
     [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(1) }, 1, []],
     [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(86400) }, 86400, []],
-    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(0) }, 10800, [`${field} 0: 10800 holds`]],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(0) }, 10800, [`${field} 0: using 10800`]],
     [
       { sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout(86401) },
       10800,
-      [`${field} 86401: 10800 holds`],
+      [`${field} 86401: using 10800`],
     ],
-    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout('9') }, 10800, [`${field} "9": 10800 holds`]],
+    [{ sessionAffinity: 'ClientIP', sessionAffinityConfig: withTimeout('9') }, 10800, [`${field} "9": using 10800`]],
   ];
   for (const [spec, seconds, issues] of cases) {
     const result = read(spec);
@@ -287,8 +287,8 @@ t.test('readService() reads source ranges', async (t) => {
     ['10.0.0.0/8', 'fd00::/8'],
   );
   t.strictSame(issues, [
-    'spec.loadBalancerSourceRanges[3] "10.0.0.0": this range is left out',
-    'spec.loadBalancerSourceRanges[4] "x/8": this range is left out',
+    'spec.loadBalancerSourceRanges[3] "10.0.0.0": ignoring this range',
+    'spec.loadBalancerSourceRanges[4] "x/8": ignoring this range',
   ]);
 });
 
@@ -321,12 +321,12 @@ t.test('readService() refuses names that are too long for a label', async (t) =>
   ] as const) {
     const { key, value, issues } = readService(service(name));
     t.strictSame([key, value], ['', undefined]);
-    t.match(issues, [{ field, reason: 'is not a valid object name', effect: 'the object is left out' }]);
+    t.match(issues, [{ field, reason: 'is not a valid object name', effect: 'ignoring the object' }]);
   }
   t.ok(readService(service(`${'x'.repeat(63)}/${'y'.repeat(63)}`)).value);
   t.match(read({ ports: [{ name: long, port: 80 }] }), {
     value: { ports: [] },
-    issues: [`spec.ports[0].name "${long}": this port is left out`],
+    issues: [`spec.ports[0].name "${long}": ignoring this port`],
   });
 });
 
@@ -342,7 +342,7 @@ t.test('readService() reads how an endpoint is chosen', async (t) => {
   for (const balance of ['', 'Maglev', 'rr', 5]) {
     const { value, issues } = annotated({ 'nftlane.io/balance': balance });
     t.equal(value?.balance, 'random');
-    t.strictSame(issues, [`metadata.annotations["nftlane.io/balance"] ${JSON.stringify(balance)}: random holds`]);
+    t.strictSame(issues, [`metadata.annotations["nftlane.io/balance"] ${JSON.stringify(balance)}: using random`]);
   }
 });
 
@@ -367,7 +367,7 @@ t.test('readService() reads weights one by one', async (t) => {
     const { value, issues } = annotated({ 'nftlane.io/weights': weights });
     t.strictSame(value?.weights, expected, String(weights));
     const field = 'metadata.annotations["nftlane.io/weights"]';
-    const left = faulty.map((entry) => `${field} "${entry}": this weight is left out`);
+    const left = faulty.map((entry) => `${field} "${entry}": ignoring this weight`);
     t.strictSame(issues, left, String(weights));
   }
 });
@@ -395,7 +395,7 @@ t.test('rangesOf() says who may come in, family by family', async (t) => {
     t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strictly`);
   }
   const { value, issues } = read({ loadBalancerSourceRanges: ['bad'] });
-  t.strictSame(issues, ['spec.loadBalancerSourceRanges[0] "bad": this range is left out']);
+  t.strictSame(issues, ['spec.loadBalancerSourceRanges[0] "bad": ignoring this range']);
   t.equal(sourceRangesOf(value, 'ip', { strict: false }), 'open', 'as kube-proxy has it');
   t.strictSame(sourceRangesOf(value, 'ip', { strict: true }), [], 'closed to everybody');
 });

@@ -84,7 +84,7 @@ t.test('loadManifests() takes the last of several definitions', async (t) => {
   const { objects, issues } = await loadManifests(dir);
   t.match(objects, [{ read: { value: { ports: [{ port: 83 }] } } }]);
   const [a, b] = [join(dir, 'a.yaml'), join(dir, 'b.yaml')];
-  const expected = `Service default/web: metadata.name "web": is defined 3 times: in ${a}, ${b}; the last in ${b} holds`;
+  const expected = `Service default/web: metadata.name "web": is defined 3 times: in ${a}, ${b}; using the last one, in ${b}`;
   t.same(objects[0]?.read.issues.map(formatIssue), [expected]);
   t.same(issues, [], 'it is with the object');
 });

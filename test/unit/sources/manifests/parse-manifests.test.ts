@@ -69,21 +69,21 @@ t.test('parseManifests() says which documents are no objects', async (t) => {
   const cases = [
     {
       text: 'hello',
-      issue: 'Document a.yaml:1: (all) "hello": this document is not an object; the document is left out',
+      issue: 'Document a.yaml:1: (all) "hello": this document is not an object; ignoring the document',
     },
-    { text: '[1]', issue: 'Document a.yaml:1: (all) [1]: this document is not an object; the document is left out' },
+    { text: '[1]', issue: 'Document a.yaml:1: (all) [1]: this document is not an object; ignoring the document' },
     {
       text: `${NODE}---\n# x\nkind: A\n`,
-      issue: `Document a.yaml:7: apiVersion (absent): ${rule}; the document is left out`,
+      issue: `Document a.yaml:7: apiVersion (absent): ${rule}; ignoring the document`,
     },
-    { text: '\napiVersion: v1', issue: `Document a.yaml:2: kind (absent): ${rule}; the document is left out` },
+    { text: '\napiVersion: v1', issue: `Document a.yaml:2: kind (absent): ${rule}; ignoring the document` },
     {
       text: '\n\n{"apiVersion": "v1"}',
-      issue: `Document a.yaml:3: kind (absent): ${rule}; the document is left out`,
+      issue: `Document a.yaml:3: kind (absent): ${rule}; ignoring the document`,
     },
-    { text: 'apiVersion: 1\nkind: A', issue: `Document a.yaml:1: apiVersion 1: ${rule}; the document is left out` },
-    { text: list('7'), issue: 'Document a.yaml:1: items[0]. 7: this item is not an object; the item is left out' },
-    { text: list(UNNAMED), issue: `Document a.yaml:1: items[0].apiVersion (absent): ${rule}; the item is left out` },
+    { text: 'apiVersion: 1\nkind: A', issue: `Document a.yaml:1: apiVersion 1: ${rule}; ignoring the document` },
+    { text: list('7'), issue: 'Document a.yaml:1: items[0]. 7: this item is not an object; ignoring the item' },
+    { text: list(UNNAMED), issue: `Document a.yaml:1: items[0].apiVersion (absent): ${rule}; ignoring the item` },
   ];
   for (const { text, issue } of cases) t.same(parseManifests(text, 'a.yaml').issues.map(formatIssue), [issue]);
 });

@@ -21,7 +21,7 @@ t.test('LogOnce logs a message with the same fields once until it is reset', asy
   t.equal(once.log('warn', 'cannot read', { reason: 'a' }), true);
 });
 
-t.test('LogOnce forgets texts when there are very many', async (t) => {
+t.test('LogOnce limits the number of messages that it remembers', async (t) => {
   const { log, lines } = recordLog();
   const once = new LogOnce(log);
   for (let n = 0; n < 1001; n++) once.log('warn', 'cannot read', { reason: `process ${n}` });

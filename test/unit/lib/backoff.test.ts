@@ -2,7 +2,7 @@
 import t from 'tap';
 import { Backoff, backoffMs } from '../../../src/lib/backoff.ts';
 
-t.test('Backoff doubles up to 30 s, and begins anew after a success', async (t) => {
+t.test('Backoff doubles up to 30 s and restarts after a reset', async (t) => {
   const rounds = Array.from({ length: 11 });
   const longest = new Backoff({ random: () => 1 });
   t.strictSame(

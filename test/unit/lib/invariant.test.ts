@@ -2,7 +2,7 @@
 import t from 'tap';
 import { invariant, unreachable } from '../../../src/lib/invariant.ts';
 
-t.test('invariant() throws what was believed', async (t) => {
+t.test('invariant() throws an error with the condition', async (t) => {
   t.doesNotThrow(() => invariant(true, 'the sky is blue'));
   t.throws(() => invariant(false, 'the sky is blue'), new Error('Invariant broken: the sky is blue'));
 });

@@ -29,7 +29,7 @@ t.test('parseAddressPort() reads an address, with or without a port', async (t) 
   for (const [text, expected] of CASES) t.strictSame(parseAddressPort(text, 9), expected, `"${text}"`);
 });
 
-t.test('printAddressPort() prints what parseAddressPort() reads', async (t) => {
+t.test('printAddressPort() prints the text that parseAddressPort() reads', async (t) => {
   for (const text of ['0.0.0.0:1', '[fd00::1]:65535']) {
     const address = parseAddressPort(text, 9);
     t.equal(address && printAddressPort(address), text);

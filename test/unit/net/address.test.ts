@@ -40,7 +40,7 @@ const CANONICAL: readonly [given: string, canonical: string][] = [
   ['1:2:3:4:5:6:1.2.3.4', '1:2:3:4:5:6:102:304'],
 ];
 
-t.test('parseAddress() gives the canonical form', async (t) => {
+t.test('parseAddress() returns the canonical form', async (t) => {
   for (const [given, canonical] of CANONICAL) t.equal(parseAddress(given), canonical, given);
   for (const [, canonical] of CANONICAL) t.equal(parseAddress(canonical), canonical, `${canonical} stays`);
 });
@@ -52,11 +52,11 @@ const NO_ADDRESSES = [
   ...['::256.0.0.1', '1.2.3.4::', '1:1.2.3.4::1', '::1.2.3.4:5', '1:2:3:4:5:6:7:1.2.3.4', '::1 ', '-1::', '1.2.3.4:80'],
 ];
 
-t.test('parseAddress() refuses everything else', async (t) => {
+t.test('parseAddress() rejects other text', async (t) => {
   for (const given of NO_ADDRESSES) t.equal(parseAddress(given), undefined, JSON.stringify(given));
 });
 
-t.test('parseAddress() reads back what addressFromBits() writes', async (t) => {
+t.test('parseAddress() parses the output of addressFromBits()', async (t) => {
   const groups = fc.array(fc.oneof(fc.constant(0n), fc.bigInt(0n, 0xffffn)), { minLength: 8, maxLength: 8 });
   const property = fc.property(groups, (parts) => {
     const bits = parts.reduce((sum, part) => (sum << 16n) | part, 0n);
@@ -75,12 +75,12 @@ t.test('parseAddress() reads back what addressFromBits() writes', async (t) => {
   fc.assert(ip4, { numRuns: 100, seed: 1 });
 });
 
-t.test('isLinkLocal() knows fe80::/10', async (t) => {
+t.test('isLinkLocal() accepts fe80::/10', async (t) => {
   for (const address of ['fe80::1', 'febf::1']) t.ok(isLinkLocal(address), address);
   for (const address of ['fec0::1', 'fe8::1', 'fd00::1', '169.254.0.1']) t.notOk(isLinkLocal(address), address);
 });
 
-t.test('familyOf() and isLoopback()', async (t) => {
+t.test('familyOf() and isLoopback() classify addresses', async (t) => {
   t.equal(familyOf('10.0.0.1'), 'ip');
   t.equal(familyOf('::1'), 'ip6');
   for (const address of ['127.0.0.1', '127.255.0.1', '::1']) t.ok(isLoopback(address), address);

@@ -3,7 +3,7 @@ import t from 'tap';
 import { FAMILIES, FAMILY_TRAITS } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 
-t.test('FAMILY_TRAITS has every family, with a loopback block of it', async (t) => {
+t.test('FAMILY_TRAITS has a loopback block of each family', async (t) => {
   t.strictSame(Object.keys(FAMILY_TRAITS).toSorted(), FAMILIES.toSorted());
   for (const family of FAMILIES) {
     const { loopback, bits } = FAMILY_TRAITS[family];

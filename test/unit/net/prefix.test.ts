@@ -24,7 +24,7 @@ const CANONICAL: readonly [given: string, canonical: string][] = [
   ['fdff::/7', 'fc00::/7'],
 ];
 
-t.test('parsePrefix() clears host bits and gives the canonical form', async (t) => {
+t.test('parsePrefix() clears host bits and returns the canonical form', async (t) => {
   for (const [given, canonical] of CANONICAL) {
     const [address = '', length] = canonical.split('/');
     const family = familyOf(address);
@@ -32,14 +32,14 @@ t.test('parsePrefix() clears host bits and gives the canonical form', async (t) 
   }
 });
 
-t.test('parsePrefix() refuses everything else', async (t) => {
+t.test('parsePrefix() rejects other text', async (t) => {
   const bad = ['', '10.0.0.0', '10.0.0.0/', '/8', '10.0.0.0/33', '::/129', '10.0.0.0/8/8', '10.0.0.0/-1', '10.0.0/8'];
   for (const given of [...bad, '10.0.0.0/255.0.0.0', '10.0.0.0/8 ', '10.0.0.0/+8', 'x/8', '::ffff:1.2.3.4/120']) {
     t.equal(parsePrefix(given), undefined, JSON.stringify(given));
   }
 });
 
-t.test('contains() knows the first and the last address, and its family', async (t) => {
+t.test('contains() includes the first and the last address, and none of the other family', async (t) => {
   const cases: [string, string, boolean][] = [
     ['10.0.0.128/25', '10.0.0.127', false],
     ['10.0.0.128/25', '10.0.0.128', true],
@@ -56,7 +56,7 @@ t.test('contains() knows the first and the last address, and its family', async 
   }
 });
 
-t.test('withoutOverlaps() leaves out blocks inside others', async (t) => {
+t.test('withoutOverlaps() removes blocks inside other blocks', async (t) => {
   const texts = (given: string[]) => withoutOverlaps(given.map(prefix)).map(({ text }) => text);
   t.strictSame(texts([]), []);
   t.strictSame(texts(['10.1.0.0/16', '10.0.0.0/8']), ['10.0.0.0/8']);
@@ -65,7 +65,7 @@ t.test('withoutOverlaps() leaves out blocks inside others', async (t) => {
   t.strictSame(texts(['::/0', '0.0.0.0/0', 'fd00::/8']).toSorted(), ['0.0.0.0/0', '::/0'], 'families do not meet');
 });
 
-t.test('withoutOverlaps() covers the same addresses with disjoint blocks, in any order given', async (t) => {
+t.test('withoutOverlaps() covers the same addresses with disjoint blocks, whatever the order', async (t) => {
   const block = fc
     .tuple(fc.bigInt(0n, 15n), fc.integer({ min: 28, max: 32 }))
     .map(([host, length]) => prefix(`${addressFromBits(host, 'ip')}/${length}`));

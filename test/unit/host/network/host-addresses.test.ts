@@ -5,7 +5,7 @@ import { recordLog } from '../../../support/fakes/recording-log.ts';
 
 const NEVER = 10_000_000;
 
-/** Watches until it was called back so often. Returns what was logged. */
+/** Watches until this number of calls. Returns the lines of the log. */
 async function watch(t: Test, calls: number, options: { command: [string, ...string[]]; pollMs?: number }) {
   const { log, lines } = recordLog();
   const stop = new AbortController();
@@ -19,22 +19,22 @@ async function watch(t: Test, calls: number, options: { command: [string, ...str
   return lines;
 }
 
-t.test('hostAddresses() has loopback', async (t) => {
+t.test('hostAddresses() includes loopback', async (t) => {
   t.ok(hostAddresses().includes('127.0.0.1'));
 });
 
-t.test('each line of the monitor is a change', async (t) => {
+t.test('watchHostAddresses() reports a change for each line of the monitor', async (t) => {
   const lines = await watch(t, 2, { command: ['sh', '-c', 'echo one; echo two; exec sleep 600'] });
   t.strictSame(lines, []);
 });
 
-t.test('a monitor that ends is started again, which is told once', async (t) => {
+t.test('watchHostAddresses() restarts the monitor and logs a failure once', async (t) => {
   const lines = await watch(t, 6, { command: ['sh', '-c', 'echo one; echo no right >&2; exit 1'] });
   t.match(lines, [{ level: 'warn', message: 'cannot monitor address changes', details: { reason: 'no right' } }]);
   t.equal(lines.length, 1);
 });
 
-t.test('without the program it looks now and then', async (t) => {
+t.test('watchHostAddresses() polls without the program', async (t) => {
   const lines = await watch(t, 3, { command: ['/no/such/program'], pollMs: 10 });
   t.match(lines, [{ message: 'cannot monitor address changes', details: { reason: /ENOENT/ } }]);
 });

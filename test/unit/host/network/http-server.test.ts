@@ -14,7 +14,7 @@ async function listenerAt(host: string, { ipv6Only = false, answer = (_: HttpReq
   return { port, listener: new HttpServer({ address: host, port, ipv6Only, respond: answer, ...LIMITS }) };
 }
 
-t.test('HttpServer answers by path, whatever the method and the query', async (t) => {
+t.test('HttpServer responds by path, whatever the method and the query', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1', { answer: ({ path }) => ({ ...ANSWER, body: path }) });
   await listener.open();
   t.teardown(() => listener.close());
@@ -25,7 +25,7 @@ t.test('HttpServer answers by path, whatever the method and the query', async (t
   t.match(await ask({ port, method: 'HEAD', path: '/ab' }), { body: '', headers: { 'content-length': '3' } });
 });
 
-t.test('HttpServer is silent and its port free as soon as it is closed', async (t) => {
+t.test('HttpServer.close() closes connections and frees the port', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   await listener.open();
   const agent = new Agent({ keepAlive: true });
@@ -39,7 +39,7 @@ t.test('HttpServer is silent and its port free as soon as it is closed', async (
   await other.leave();
 });
 
-t.test('HttpServer may be closed before it listens', async (t) => {
+t.test('HttpServer can be closed before it listens', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   const opening = listener.open();
   listener.close();
@@ -47,7 +47,7 @@ t.test('HttpServer may be closed before it listens', async (t) => {
   t.equal(await outcome({ port }), 'ECONNREFUSED');
 });
 
-t.test('HttpServer says why it cannot listen, and can be opened later', async (t) => {
+t.test('HttpServer.open() rejects with the reason and can be called again', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   const { leave } = await occupy(port);
   const message = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
@@ -61,7 +61,7 @@ t.test('HttpServer says why it cannot listen, and can be opened later', async (t
   await t.rejects(absent.open(), new ListenError(`Cannot listen at [2001:db8::1]:${port}: ${reason}`));
 });
 
-t.test('HttpServer at the unspecified IPv6 address takes IPv4 as well, or leaves it to another', async (t) => {
+t.test('HttpServer at [::] accepts IPv4 unless ipv6Only is set', async (t) => {
   const both = await listenerAt('::');
   await both.listener.open();
   t.teardown(() => both.listener.close());
@@ -74,7 +74,7 @@ t.test('HttpServer at the unspecified IPv6 address takes IPv4 as well, or leaves
   t.equal(await outcome({ port: one.port, host: '::1' }), 503);
 });
 
-t.test('HttpServer goes on after somebody has talked nonsense', async (t) => {
+t.test('HttpServer keeps running after an invalid request', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   await listener.open();
   t.teardown(() => listener.close());
@@ -85,7 +85,7 @@ t.test('HttpServer goes on after somebody has talked nonsense', async (t) => {
   t.equal(await outcome({ port }), 503);
 });
 
-t.test('HttpServer cuts off whoever is still asking when it is closed', async (t) => {
+t.test('HttpServer.close() aborts requests', async (t) => {
   const { port, listener } = await listenerAt('127.0.0.1');
   await listener.open();
   const socket = connect(port, '127.0.0.1');

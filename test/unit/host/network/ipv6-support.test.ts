@@ -5,7 +5,7 @@ import { ipv6UnavailableReason } from '../../../../src/host/network/ipv6-support
 const DISABLED = '/proc/sys/net/ipv6/conf/all/disable_ipv6';
 const INTERFACES = '/proc/net/if_inet6';
 
-t.test('the kernel says whether there is IPv6', async (t) => {
+t.test('ipv6UnavailableReason() reads the files of the kernel', async (t) => {
   const cases: [files: Record<string, string>, reason: RegExp | undefined][] = [
     [{ [DISABLED]: '0\n', [INTERFACES]: '' }, undefined],
     [{ [INTERFACES]: '00000000000000000000000000000001 01 80 10 80 lo\n' }, undefined],

@@ -4,7 +4,7 @@ import t from 'tap';
 import { ListenError, listen } from '../../../../src/host/network/listen.ts';
 import { freePort, occupy } from '../../../support/http-client.ts';
 
-t.test('listen() leaves nothing behind when it fails, however often it is tried', async (t) => {
+t.test('listen() removes its listeners after each failure', async (t) => {
   const place = { address: '127.0.0.1', port: await freePort(), ipv6Only: true };
   const { leave } = await occupy(place.port, place.address);
   const server = createServer();
@@ -21,7 +21,7 @@ t.test('listen() leaves nothing behind when it fails, however often it is tried'
   server.close();
 });
 
-t.test('listen() resolves when the server is closed meanwhile', async (t) => {
+t.test('listen() resolves when the server is closed', async (t) => {
   const server = createServer();
   const listening = listen(server, { address: '127.0.0.1', port: await freePort(), ipv6Only: true });
   server.close();

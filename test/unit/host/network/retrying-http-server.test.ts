@@ -38,7 +38,7 @@ t.test('RetryingHttpServer retries every five seconds, and logs failure and succ
   t.strictSame(lines.slice(1), [{ level: 'info', message: 'HTTP server listens now', details: success }]);
 });
 
-t.test('RetryingHttpServer logs nothing when it listens at once', async (t) => {
+t.test('RetryingHttpServer logs nothing when the first attempt succeeds', async (t) => {
   const { server, lines } = serverAt(0);
   await server.open();
   t.type(server.port, 'number');

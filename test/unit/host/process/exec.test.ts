@@ -8,12 +8,12 @@ const FD_EXHAUSTION_PROGRAM = fileURLToPath(
   new URL('../../../support/fakes/fd-exhaustion-process.ts', import.meta.url),
 );
 
-t.test('exec() resolves with what a program says, whatever its status', async (t) => {
+t.test('exec() resolves with the output, whatever the exit status is', async (t) => {
   const result = await exec('sh', ['-c', 'cat; echo no >&2; exit 3'], { ...TIMEOUT, input: 'yes' });
   t.strictSame(result, { status: 3, stdout: 'yes', stderr: 'no\n' });
 });
 
-t.test('exec() tells programs that are not there from those that fail', async (t) => {
+t.test('exec() distinguishes missing programs from failed ones', async (t) => {
   await t.rejects(exec('/no/such/program', [], TIMEOUT), { name: 'ExecError', kind: 'not-found' });
   const killed = { name: 'ExecError', kind: 'failed' };
   await t.rejects(exec('sleep', ['600'], { timeoutMs: 10 }), killed);
@@ -21,7 +21,7 @@ t.test('exec() tells programs that are not there from those that fail', async (t
   await t.rejects(exec('sleep', ['600'], { ...TIMEOUT, signal: AbortSignal.abort() }), killed);
 });
 
-t.test('exec() rejects with what a reader of lines has thrown, and ends the program', async (t) => {
+t.test('exec() rejects with an error of onLine and kills the program', async (t) => {
   const lines: string[] = [];
   const onLine = (line: string): void => {
     lines.push(line);
@@ -33,7 +33,7 @@ t.test('exec() rejects with what a reader of lines has thrown, and ends the prog
   t.strictSame(lines, ['one']);
 });
 
-t.test('programs that cannot be started for want of file descriptors end nobody else', async (t) => {
+t.test('a lack of file descriptors fails only the program to be started', async (t) => {
   const command = `ulimit -n 60; exec "${process.execPath}" "${FD_EXHAUSTION_PROGRAM}"`;
   const { stdout, stderr } = await exec('sh', ['-c', command], TIMEOUT);
   t.strictSame(

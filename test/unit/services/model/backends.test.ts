@@ -21,7 +21,7 @@ function backends(slices: readonly EndpointSlice[], port: Partial<ServicePort> =
 
 const names = (list: readonly Backend[]) => list.map(({ name }) => name);
 
-t.test('backendsOf() takes slice ports of the same name and protocol', async (t) => {
+t.test('backendsOf() matches slice ports by name and protocol', async (t) => {
   const ports = [
     { name: 'http', protocol: 'TCP', port: 8080 },
     { name: 'http', protocol: 'UDP', port: 8081 },
@@ -36,7 +36,7 @@ t.test('backendsOf() takes slice ports of the same name and protocol', async (t)
   t.strictSame(names(backends([])), []);
 });
 
-t.test('backendsOf() takes slices of its family, and sorts by name as text', async (t) => {
+t.test('backendsOf() uses slices of its family and sorts by name as text', async (t) => {
   const slices = [
     read('a', { endpoints: ['10.1.0.2', '10.1.0.1', '10.1.0.10'].map((address) => endpoint(address)) }),
     read('b', { addressType: 'IPv6', endpoints: [endpoint('fd00::1')] }),
@@ -46,13 +46,13 @@ t.test('backendsOf() takes slices of its family, and sorts by name as text', asy
   t.strictSame(names(ip6), ['[fd00::1]:8080']);
 });
 
-t.test('backendsOf() keeps one address with several ports apart', async (t) => {
+t.test('backendsOf() returns a backend for each port of an address', async (t) => {
   const port = (number: number) => [{ name: '', protocol: 'TCP', port: number }];
   const slices = [read('a', { ports: port(8080) }), read('b', { ports: port(9090) })];
   t.strictSame(names(backends(slices)), ['10.1.0.1:8080', '10.1.0.1:9090']);
 });
 
-t.test('backendsOf() knows which run on this node', async (t) => {
+t.test('backendsOf() marks the backends of this node', async (t) => {
   const endpoints = [{ nodeName: 'n1' }, { nodeName: 'N1' }, {}].map((fields, index) =>
     endpoint(`10.1.0.${index}`, fields),
   );
@@ -61,7 +61,7 @@ t.test('backendsOf() knows which run on this node', async (t) => {
   t.strictSame(local(''), [false, false, false], 'nobody runs on a node without a name');
 });
 
-t.test('backendsOf() prefers what is not terminating, then the slice that sorts last', async (t) => {
+t.test('backendsOf() prefers endpoints that are not terminating, then the last slice by name', async (t) => {
   const ready = (nodeName: string) => ({ endpoints: [endpoint('10.1.0.1', { nodeName })] });
   const draining = (nodeName: string) => ({ endpoints: [endpoint('10.1.0.1', { ...DRAINING, nodeName })] });
   const cases: [ApiObject, ApiObject, string][] = [
@@ -77,7 +77,7 @@ t.test('backendsOf() prefers what is not terminating, then the slice that sorts 
   }
 });
 
-t.test('backendsOf() does not depend on the order of slices, and names nobody twice', async (t) => {
+t.test('backendsOf() does not depend on the order of slices and has no duplicates', async (t) => {
   const one = fc.record({ host: fc.integer({ min: 1, max: 4 }), conditions: fc.constantFrom({}, DRAINING.conditions) });
   const lists = fc.array(fc.array(one, { maxLength: 4 }), { maxLength: 4 });
   const property = fc.property(lists, fc.nat(3), (given, turn) => {

@@ -18,7 +18,7 @@ function frontends(of: Service, family: Family = 'ip'): string[] {
   return all.map(({ kind, address, port, policy }) => `${kind} ${address ?? '*'}:${port} ${policy}`);
 }
 
-t.test('frontendsOf() lists addresses of the family and the node port', async (t) => {
+t.test('frontendsOf() returns the addresses of the family and the node port', async (t) => {
   const spec = {
     ...clusterIps('10.96.0.1', 'fd00::1'),
     type: 'NodePort',
@@ -42,13 +42,13 @@ t.test('frontendsOf() lists addresses of the family and the node port', async (t
   ]);
 });
 
-t.test('frontendsOf() has nothing in a family without a cluster IP', async (t) => {
+t.test('frontendsOf() returns nothing in a family without a cluster IP', async (t) => {
   const of = read({ ports: [{ port: 80, nodePort: 30080 }], externalIPs: ['fd00::7'] });
   t.strictSame(frontends(of), ['cluster-ip 10.96.0.1:80 Cluster', 'node-port *:30080 Cluster']);
   t.strictSame(frontends(of, 'ip6'), []);
 });
 
-t.test('frontendsOf() takes an address that is given twice once', async (t) => {
+t.test('frontendsOf() returns a repeated address once', async (t) => {
   const of = read({ externalIPs: ['10.96.0.1', '203.0.113.1', '198.51.100.1'] }, ['203.0.113.1', '10.96.0.1']);
   t.strictSame(frontends(of), [
     'cluster-ip 10.96.0.1:80 Cluster',
@@ -57,7 +57,7 @@ t.test('frontendsOf() takes an address that is given twice once', async (t) => {
   ]);
 });
 
-t.test('wantsOf() follows policies and frontends', async (t) => {
+t.test('endpointUsage() depends on policies and frontends', async (t) => {
   const nodePort = { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] };
   const cases: [spec: ApiObject, cluster: boolean, local: boolean][] = [
     [{}, true, false],

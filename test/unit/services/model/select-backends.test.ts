@@ -46,7 +46,7 @@ const CASES: readonly [about: string, states: State[], both: string, cluster: st
   ['ready and not serving is ready', [{ serving: false }], '1/ any', '1/ any', '/ any'],
 ];
 
-t.test('select() prefers ready backends, and falls back to draining ones', async (t) => {
+t.test('selectBackends() prefers ready backends and falls back to terminating ones', async (t) => {
   for (const [about, states, both, cluster, local] of CASES) {
     const backends = states.map((state, index) => backend(index + 1, state));
     t.equal(chosen(backends, BOTH), both, `${about}, both`);
@@ -90,14 +90,14 @@ const HINTS: readonly [about: string, states: State[], expected: string][] = [
   ['the zone where a node hint is missing', [{ ...nodes('n1'), ...zone('b') }, zone('a')], '2'],
 ];
 
-t.test('select() narrows the choice by hints that are complete', async (t) => {
+t.test('selectBackends() applies hints that are complete', async (t) => {
   for (const [about, states, expected] of HINTS) {
     const backends = states.map((state, index) => backend(index + 1, state));
     t.equal(chosen(backends, CLUSTER), `${expected}/ any`, about);
   }
 });
 
-t.test('select() narrows nothing without a zone', async (t) => {
+t.test('selectBackends() ignores zone hints on a node without a zone', async (t) => {
   const backends = [backend(1, zone('a')), backend(2, zone('b'))];
   const cluster = (place: { nodeName: string; zone: string | undefined }) =>
     selectBackends(backends, { usage: CLUSTER, node: place }).cluster;
@@ -106,7 +106,7 @@ t.test('select() narrows nothing without a zone', async (t) => {
   t.equal(cluster({ nodeName: 'n1', zone: 'b' }).length, 1);
 });
 
-t.test('select() never narrows the local list', async (t) => {
+t.test('selectBackends() applies no hints to the local list', async (t) => {
   const backends = [backend(1, { ...zone('b'), ...HERE }), backend(2, zone('a'))];
   t.equal(chosen(backends, BOTH), '2/1 any');
   t.equal(chosen(backends, LOCAL), '/1 any');
@@ -127,7 +127,7 @@ const anyBackends = fc
   .map((states) => states.map((state, index) => backend(index + 1, state)));
 const anyWants = fc.record({ cluster: fc.boolean(), local: fc.boolean() });
 
-t.test('select() leaves nobody without an answer who could have one', async (t) => {
+t.test('selectBackends() selects a backend whenever one is usable', async (t) => {
   const property = fc.property(anyBackends, anyWants, (backends, wants) => {
     const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage: wants, node: PLACE });
     const usable = backends.filter((each) => each.ready || isServingTerminating(each));
@@ -175,7 +175,7 @@ const WHY: readonly [about: string, states: State[], wants: EndpointUsage, words
   ['on no node', [{ nodeName: '' }], LOCAL, 'on node (none), and internalTrafficPolicy is Local'],
 ];
 
-t.test('whyBackend() says why a backend is used, or is not', async (t) => {
+t.test('explainBackend() explains why a backend is used or not', async (t) => {
   for (const [about, states, wants, words] of WHY) {
     const backends = states.map((state, index) => backend(index + 1, state));
     const [first = backend(1)] = backends;
@@ -191,7 +191,7 @@ t.test('whyBackend() says why a backend is used, or is not', async (t) => {
   }
 });
 
-t.test('whyBackend() says used of those that are, and only of those', async (t) => {
+t.test('explainBackend() agrees with selectBackends()', async (t) => {
   const property = fc.property(anyBackends, anyWants, (backends, wants) => {
     const selection = selectBackends(backends, { usage: wants, node: PLACE });
     for (const each of backends) {

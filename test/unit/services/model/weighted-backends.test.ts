@@ -3,7 +3,7 @@ import t from 'tap';
 import { repeatByWeight, weightedBackends } from '../../../../src/services/model/weighted-backends.ts';
 import { backend } from '../../../support/builders/backend.ts';
 
-t.test('weightedBackends() keeps the order, counts 1 where there is no weight, and excludes weight 0', async (t) => {
+t.test('weightedBackends() keeps the order, has a default weight of 1, and excludes weight 0', async (t) => {
   const backends = [3, 1, 2].map((host) => backend(host));
   const weights = { '10.1.0.1': 5, '10.1.0.2': 0 };
   t.strictSame(

@@ -10,7 +10,7 @@ function read(overrides: ApiObject): { value: EndpointSlice; issues: string[] } 
   return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
 }
 
-t.test('readEndpointSlice() reads the smallest slice', async (t) => {
+t.test('readEndpointSlice() reads a minimal slice', async (t) => {
   t.strictSame(readEndpointSlice(slice()), {
     key: 'shop/web-1',
     value: {
@@ -44,7 +44,7 @@ const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] 
   ['FQDN', { addressType: 'FQDN' }, /FQDN/],
 ];
 
-t.test('readEndpointSlice() passes over slices that are not for us, without issues', async (t) => {
+t.test('readEndpointSlice() skips slices that are not proxied, without issues', async (t) => {
   for (const [about, overrides, reason] of SKIPPED) {
     const { key, value, skipped, issues } = readEndpointSlice(slice('shop/web', overrides));
     t.equal(key, 'shop/web-1', about);
@@ -54,7 +54,7 @@ t.test('readEndpointSlice() passes over slices that are not for us, without issu
   }
 });
 
-t.test('readEndpointSlice() reports an unknown type of addresses', async (t) => {
+t.test('readEndpointSlice() reports an unknown address type', async (t) => {
   for (const [addressType, value] of [
     ['IPv5', '"IPv5"'],
     [undefined, '(absent)'],
@@ -66,7 +66,7 @@ t.test('readEndpointSlice() reports an unknown type of addresses', async (t) => 
   }
 });
 
-t.test('readEndpointSlice() reads ports, TCP where no protocol is said', async (t) => {
+t.test('readEndpointSlice() reads ports, with TCP as the default protocol', async (t) => {
   const ports = [
     { name: 'a', port: 1, protocol: 'UDP' },
     { name: 'b', port: 65535, protocol: null },
@@ -82,7 +82,7 @@ t.test('readEndpointSlice() reads ports, TCP where no protocol is said', async (
   t.strictSame(read({ ports: null }).value.ports, []);
 });
 
-t.test('readEndpointSlice() leaves out ports that cannot be used, and no others', async (t) => {
+t.test('readEndpointSlice() ignores only invalid ports', async (t) => {
   const cases: [port: ApiObject, field: string, value: string][] = [
     [{ name: 'x', port: null }, 'port', 'null'],
     [{ name: 'x' }, 'port', '(absent)'],
@@ -98,7 +98,7 @@ t.test('readEndpointSlice() leaves out ports that cannot be used, and no others'
   }
 });
 
-t.test('readEndpointSlice() reads conditions: what is not said counts as ready and serving', async (t) => {
+t.test('readEndpointSlice() reads conditions, with ready and serving as the default', async (t) => {
   const cases: [conditions: unknown, ready: boolean, serving: boolean, terminating: boolean][] = [
     [undefined, true, true, false],
     [null, true, true, false],
@@ -114,7 +114,7 @@ t.test('readEndpointSlice() reads conditions: what is not said counts as ready a
   }
 });
 
-t.test('readEndpointSlice() uses the first address, and only one of its family', async (t) => {
+t.test('readEndpointSlice() uses the first address, which must be of its family', async (t) => {
   t.match(read({ endpoints: [{ addresses: ['10.1.0.01', '10.1.0.2'] }] }).value.endpoints, [{ address: '10.1.0.1' }]);
   const cases: [addressType: string, addresses: unknown, value: string][] = [
     ['IPv4', [], '(absent)'],
@@ -150,7 +150,7 @@ t.test('readEndpointSlice() reads the node and the hints', async (t) => {
   );
 });
 
-t.test('readEndpointSlice() reads when the change was triggered', async (t) => {
+t.test('readEndpointSlice() reads the last change trigger time', async (t) => {
   const at = (time: unknown) =>
     read({ metadata: { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': time } } }).value
       .lastChangeTriggerTime;
@@ -159,7 +159,7 @@ t.test('readEndpointSlice() reads when the change was triggered', async (t) => {
   for (const time of ['yesterday', '', null, 5]) t.equal(at(time), 0);
 });
 
-t.test('readEndpointSlice() reports objects without a usable name', async (t) => {
+t.test('readEndpointSlice() reports objects without a valid name', async (t) => {
   for (const [object, field] of [
     [{}, 'metadata.name'],
     [{ metadata: { name: 'a"b' } }, 'metadata.name'],

@@ -6,7 +6,7 @@ import { service } from '../../../support/builders/service.ts';
 import { serviceCidr } from '../../../support/builders/service-cidr.ts';
 import { slice } from '../../../support/builders/slice.ts';
 
-t.test('KINDS reads every kind by its name', async (t) => {
+t.test('KINDS has each kind under its name', async (t) => {
   const objects = [service(), slice(), node(), serviceCidr()];
   t.same(objects.map((object) => object['kind']).toSorted(), Object.keys(KINDS).toSorted());
   for (const object of objects) {
@@ -16,7 +16,7 @@ t.test('KINDS reads every kind by its name', async (t) => {
   }
 });
 
-t.test('kindOf() knows no other kinds or versions', async (t) => {
+t.test('kindOf() returns undefined for other kinds and versions', async (t) => {
   const cases = [
     ['v1', 'Pod'],
     ['v1', 'EndpointSlice'],

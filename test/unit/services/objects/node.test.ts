@@ -4,7 +4,7 @@ import { readNode } from '../../../../src/services/objects/node.ts';
 import { inZone, node } from '../../../support/builders/node.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 
-t.test('readNode() reads the smallest Node', async (t) => {
+t.test('readNode() reads a minimal Node', async (t) => {
   t.strictSame(readNode(node()), {
     key: 'n1',
     value: { key: 'n1', addresses: { ip: '192.0.2.1' }, podCidrs: {}, zone: undefined, toBeDeleted: false },
@@ -13,7 +13,7 @@ t.test('readNode() reads the smallest Node', async (t) => {
   t.match(readNode({ metadata: { name: 'bare' } }), { value: { addresses: {}, podCidrs: {} }, issues: [] });
 });
 
-t.test('readNode() takes the first InternalIP of each family, or else the first ExternalIP', async (t) => {
+t.test('readNode() uses the first InternalIP of each family, or else the first ExternalIP', async (t) => {
   const cases: [addresses: [string, string][], expected: object][] = [
     [
       [
@@ -47,14 +47,14 @@ t.test('readNode() takes the first InternalIP of each family, or else the first 
   }
 });
 
-t.test('readNode() takes the first pod CIDR of each family', async (t) => {
+t.test('readNode() uses the first pod CIDR of each family', async (t) => {
   const podCIDRs = ['10.1.1.0/24', 'x', 'fd00:1::/64', '10.1.2.0/24'];
   const { value, issues } = readNode(node('n1', { spec: { podCIDR: '10.9.0.0/24', podCIDRs } }));
   t.match(value?.podCidrs, { ip: { text: '10.1.1.0/24' }, ip6: { text: 'fd00:1::/64' } });
   t.match(issues, [{ object: 'Node n1', field: 'spec.podCIDRs[1]', value: '"x"' }]);
 });
 
-t.test('readNode() tells an empty zone from none', async (t) => {
+t.test('readNode() distinguishes an empty zone from a missing one', async (t) => {
   t.equal(readNode(node('n1', inZone('a'))).value?.zone, 'a');
   t.equal(readNode(node('n1', inZone(''))).value?.zone, '');
   t.equal(readNode(node('n1')).value?.zone, undefined);
@@ -69,12 +69,12 @@ const LEAVING: readonly [overrides: ApiObject, toBeDeleted: boolean][] = [
   [{ spec: { unschedulable: true, taints: null } }, false],
 ];
 
-t.test('readNode() tells a Node that is about to go', async (t) => {
+t.test('readNode() marks a Node that is about to be deleted', async (t) => {
   for (const [overrides, leaving] of LEAVING) {
     t.equal(readNode(node('n1', overrides)).value?.toBeDeleted, leaving, JSON.stringify(overrides));
   }
 });
 
-t.test('readNode() reports objects without a usable name', async (t) => {
+t.test('readNode() reports objects without a valid name', async (t) => {
   t.match(readNode({ metadata: { name: '' } }), { key: '', issues: [{ object: 'Node (without a name)' }] });
 });

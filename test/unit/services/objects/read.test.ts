@@ -10,25 +10,25 @@ import {
   readKey,
 } from '../../../../src/services/objects/read.ts';
 
-t.test('fields(), list() and text() give something empty for anything else', async (t) => {
+t.test('asObject(), asArray() and asString() return an empty value for other types', async (t) => {
   for (const value of [undefined, null, 5, 'x', [1]]) t.strictSame(asObject(value), {});
   for (const value of [undefined, null, 5, 'x', { length: 1 }]) t.strictSame(asArray(value), []);
   for (const value of [undefined, null, 5, {}, ['x']]) t.equal(asString(value), '');
   t.strictSame([asObject({ a: 1 }), asArray([1]), asString('x')], [{ a: 1 }, [1], 'x']);
 });
 
-t.test('isName() takes what Kubernetes takes', async (t) => {
+t.test('isObjectName() accepts the names that Kubernetes accepts', async (t) => {
   for (const name of ['a', '0', 'a-b', 'a.b', 'a--b', 'x'.repeat(253)]) t.ok(isObjectName(name), name);
   const bad = ['', '-a', 'a-', '.a', 'A', 'a_b', 'a b', 'a"', 'a\n', 'a/b', 'a;b', 'ä', 'x'.repeat(254)];
   for (const name of bad) t.notOk(isObjectName(name), JSON.stringify(name));
 });
 
-t.test('isShortName() takes names that are no longer than a label', async (t) => {
+t.test('isShortName() accepts names up to the length of a label', async (t) => {
   t.ok(isShortName('x'.repeat(63)));
   for (const name of ['x'.repeat(64), '', 'a_b']) t.notOk(isShortName(name), name);
 });
 
-t.test('readKey() refuses namespaces that are too long, and names where they must be short', async (t) => {
+t.test('readKey() rejects long namespaces, and long names if they must be short', async (t) => {
   const [fits, long] = ['x'.repeat(63), 'x'.repeat(64)];
   t.equal(readKey({ name: long, namespace: fits }, { namespaced: true }), `${fits}/${long}`);
   t.equal(readKey({ name: fits, namespace: fits }, { namespaced: true, short: true }), `${fits}/${fits}`);
@@ -45,16 +45,16 @@ t.test('readKey() joins namespace and name', async (t) => {
   }
 });
 
-t.test('Findings cuts long values', async (t) => {
+t.test('IssueCollector shortens long values', async (t) => {
   const issues = new IssueCollector('Service', 'a/b');
-  issues.add({ field: 'spec', value: 'x'.repeat(200), reason: 'is long', effect: 'it is left out' });
+  issues.add({ field: 'spec', value: 'x'.repeat(200), reason: 'is long', effect: 'ignoring it' });
   t.strictSame(issues.all, [
     {
       object: 'Service a/b',
       field: 'spec',
       value: `"${'x'.repeat(76)}...`,
       reason: 'is long',
-      effect: 'it is left out',
+      effect: 'ignoring it',
     },
   ]);
 });

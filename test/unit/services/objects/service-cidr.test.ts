@@ -3,7 +3,7 @@ import t from 'tap';
 import { readServiceCidr } from '../../../../src/services/objects/service-cidr.ts';
 import { serviceCidr } from '../../../support/builders/service-cidr.ts';
 
-t.test('readServiceCidr() reads blocks and reports those that are none', async (t) => {
+t.test('readServiceCidr() reads blocks and reports invalid ones', async (t) => {
   const { key, value, issues } = readServiceCidr(
     serviceCidr('kubernetes', { spec: { cidrs: ['10.96.0.5/12', '', 'fd00::/108'] } }),
   );
@@ -12,7 +12,7 @@ t.test('readServiceCidr() reads blocks and reports those that are none', async (
   t.match(issues, [{ object: 'ServiceCIDR kubernetes', field: 'spec.cidrs[1]', value: '""' }]);
 });
 
-t.test('readServiceCidr() takes an object without blocks, and none without a name', async (t) => {
+t.test('readServiceCidr() accepts an object without blocks and rejects one without a name', async (t) => {
   t.strictSame(readServiceCidr(serviceCidr('x', { spec: undefined })), {
     key: 'x',
     value: { key: 'x', cidrs: [] },

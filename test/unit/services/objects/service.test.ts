@@ -16,7 +16,7 @@ function read(spec: ApiObject, status: ApiObject = {}): { value: Service; issues
   return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
 }
 
-t.test('readService() reads the smallest Service', async (t) => {
+t.test('readService() reads a minimal Service', async (t) => {
   t.strictSame(readService(service()), {
     key: 'shop/web',
     value: {
@@ -40,7 +40,7 @@ t.test('readService() reads the smallest Service', async (t) => {
   });
 });
 
-t.test('readService() gives an object without age the last place', async (t) => {
+t.test('readService() sorts an object without a creation time last', async (t) => {
   for (const creationTimestamp of [undefined, null, 'soon', 5]) {
     t.equal(readService(service('a/b', { metadata: { creationTimestamp } })).value?.createdAt, UNKNOWN_CREATION_TIME);
   }
@@ -57,7 +57,7 @@ const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] 
   ['no spec', { spec: undefined }, /no cluster IP/],
 ];
 
-t.test('readService() passes over what is not proxied, without issues', async (t) => {
+t.test('readService() skips Services that are not proxied, without issues', async (t) => {
   for (const [about, overrides, reason] of SKIPPED) {
     const { value, skipped, issues, key } = readService(service('shop/web', overrides));
     t.equal(key, 'shop/web', about);
@@ -82,7 +82,7 @@ const CLUSTER_IPS: readonly [spec: ApiObject, expected: Service['clusterIps']][]
   [{ clusterIP: 'fd00::1', clusterIPs: [], ipFamilies: [] }, { ip6: 'fd00::1' }],
 ];
 
-t.test('readService() takes the cluster IP of each family', async (t) => {
+t.test('readService() reads the cluster IP of each family', async (t) => {
   for (const [spec, expected] of CLUSTER_IPS) {
     const { value, issues } = read(spec);
     t.strictSame(value.clusterIps, expected, JSON.stringify(spec));
@@ -91,7 +91,7 @@ t.test('readService() takes the cluster IP of each family', async (t) => {
   }
 });
 
-t.test('readService() says that a cluster IP without a family is not served', async (t) => {
+t.test('readService() reports a cluster IP without a family', async (t) => {
   const { value, issues } = read({
     clusterIP: '10.0.0.1',
     clusterIPs: ['10.0.0.1', 'fd00::1'],
@@ -101,7 +101,7 @@ t.test('readService() says that a cluster IP without a family is not served', as
   t.strictSame(issues, ['spec.ipFamilies (absent): serving 10.0.0.1 only']);
 });
 
-t.test('readService() goes on with the cluster IP that is well formed', async (t) => {
+t.test('readService() uses the valid cluster IP', async (t) => {
   const { value, issues } = read({ ...clusterIps('10.0.0.1', 'fd00::x'), ipFamilies: ['IPv4', 'IPv6'] });
   t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
   t.strictSame(issues, ['spec.clusterIPs[1] "fd00::x": ignoring this cluster IP']);
@@ -110,7 +110,7 @@ t.test('readService() goes on with the cluster IP that is well formed', async (t
   t.match(only.issues, [{ object: 'Service shop/web', field: 'spec.clusterIP', value: '"10.0.0.256"' }]);
 });
 
-t.test('readService() reads external IPs in order, once each', async (t) => {
+t.test('readService() reads external IPs in order without duplicates', async (t) => {
   const { value, issues } = read({
     externalIPs: ['192.0.2.02', ' ', 'fd00::5', '', 'web', '192.0.2.2', ' 1.2.3.4 '],
   });
@@ -118,7 +118,7 @@ t.test('readService() reads external IPs in order, once each', async (t) => {
   t.strictSame(issues, ['spec.externalIPs[4] "web": ignoring this address']);
 });
 
-t.test('readService() reads ingress addresses whose traffic stays here', async (t) => {
+t.test('readService() reads ingress addresses with ipMode VIP or none', async (t) => {
   const ingress = [
     { ip: '198.51.100.1', ipMode: 'Proxy' },
     { ip: '198.51.100.2', ipMode: 'VIP' },
@@ -171,7 +171,7 @@ const BAD_PORTS: readonly [port: ApiObject, field: string, value: string][] = [
   [{ port: 443, name: 'other' }, '', '{"port":443,"name":"other"}'],
 ];
 
-t.test('readService() leaves out ports that cannot be used, and no others', async (t) => {
+t.test('readService() ignores only invalid ports', async (t) => {
   for (const [port, field, value] of BAD_PORTS) {
     const result = read({ ports: [{ name: 'first', port: 443 }, port, { name: 'last', port: 8443 }] });
     t.strictSame(
@@ -182,7 +182,7 @@ t.test('readService() leaves out ports that cannot be used, and no others', asyn
   }
 });
 
-t.test('readService() keeps a port whose node port cannot be used', async (t) => {
+t.test('readService() keeps a port with an invalid node port', async (t) => {
   const again = { name: 'b', port: 81, nodePort: 30000 };
   for (const nodePort of [65536, -1, '30000', 1.5]) {
     const { value, issues } = read({ ports: [{ port: 80, nodePort }] });
@@ -214,7 +214,7 @@ t.test('readService() reads internalTrafficPolicy', async (t) => {
   }
 });
 
-t.test('readService() reports words that no field has', async (t) => {
+t.test('readService() reports unknown values of enum fields', async (t) => {
   const ok = { type: 'NodePort', internalTrafficPolicy: 'Local', externalTrafficPolicy: '', sessionAffinity: null };
   t.strictSame(read(ok).issues, []);
   const wrong = {
@@ -233,7 +233,7 @@ t.test('readService() reports words that no field has', async (t) => {
   t.match(issue, { reason: 'must be ClusterIP, NodePort, LoadBalancer or ExternalName' });
 });
 
-t.test('readService() heeds externalTrafficPolicy only where the type gives it a meaning', async (t) => {
+t.test('readService() honors externalTrafficPolicy only if the type supports it', async (t) => {
   const cases: [type: string | undefined, externalIPs: string[], policy: string][] = [
     ['LoadBalancer', [], 'Local'],
     ['NodePort', [], 'Local'],
@@ -292,7 +292,7 @@ t.test('readService() reads source ranges', async (t) => {
   ]);
 });
 
-t.test('readService() reads the health check node port where it has a meaning', async (t) => {
+t.test('readService() reads the health check node port only if the Service uses it', async (t) => {
   const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local' };
   t.equal(read({ ...local, healthCheckNodePort: 30001 }).value.healthCheckNodePort, 30001);
   t.equal(read({ type: 'LoadBalancer', healthCheckNodePort: 30001 }).value.healthCheckNodePort, 0);
@@ -304,7 +304,7 @@ t.test('readService() reads the health check node port where it has a meaning', 
   }
 });
 
-t.test('readService() reports objects without a usable name', async (t) => {
+t.test('readService() reports objects without a valid name', async (t) => {
   for (const object of [undefined, null, 5, [], {}, { metadata: null }, { metadata: { name: 'A' } }]) {
     const { key, value, issues } = readService(object);
     t.equal(key, '');
@@ -313,7 +313,7 @@ t.test('readService() reports objects without a usable name', async (t) => {
   }
 });
 
-t.test('readService() refuses names that are too long for a label', async (t) => {
+t.test('readService() rejects names that are too long for a label', async (t) => {
   const long = 'x'.repeat(64);
   for (const [name, field] of [
     [`shop/${long}`, 'metadata.name'],
@@ -335,7 +335,7 @@ function annotated(annotations: ApiObject): { value: Service | undefined; issues
   return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
 }
 
-t.test('readService() reads how an endpoint is chosen', async (t) => {
+t.test('readService() reads the balance annotation', async (t) => {
   for (const balance of ['random', 'source-hash', 'maglev']) {
     t.match(annotated({ 'nftlane.io/balance': balance }), { value: { balance }, issues: [] });
   }
@@ -362,7 +362,7 @@ const WEIGHTS: readonly [text: unknown, expected: Record<string, number>, faulty
   [5, {}, []],
 ];
 
-t.test('readService() reads weights one by one', async (t) => {
+t.test('readService() reads the weights annotation and ignores only invalid weights', async (t) => {
   for (const [weights, expected, faulty] of WEIGHTS) {
     const { value, issues } = annotated({ 'nftlane.io/weights': weights });
     t.strictSame(value?.weights, expected, String(weights));
@@ -384,7 +384,7 @@ const RANGES: readonly [ranges: unknown, ip: string[] | 'open', ip6: string[] | 
     [['10.0.0.0/8', '::/0'], ['10.0.0.0/8'], 'open', 'open'],
   ];
 
-t.test('rangesOf() says who may come in, family by family', async (t) => {
+t.test('sourceRangesOf() returns the ranges of each family', async (t) => {
   const texts = (found: ReturnType<typeof sourceRangesOf>) =>
     found === 'open' ? found : found.map(({ text }) => text);
   for (const [ranges, ip, ip6, strict6] of RANGES) {
@@ -392,15 +392,15 @@ t.test('rangesOf() says who may come in, family by family', async (t) => {
     const about = JSON.stringify(ranges);
     t.strictSame(texts(sourceRangesOf(value, 'ip', { strict: false })), ip, about);
     t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: false })), ip6, about);
-    t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strictly`);
+    t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strict`);
   }
   const { value, issues } = read({ loadBalancerSourceRanges: ['bad'] });
   t.strictSame(issues, ['spec.loadBalancerSourceRanges[0] "bad": ignoring this range']);
-  t.equal(sourceRangesOf(value, 'ip', { strict: false }), 'open', 'as kube-proxy has it');
-  t.strictSame(sourceRangesOf(value, 'ip', { strict: true }), [], 'closed to everybody');
+  t.equal(sourceRangesOf(value, 'ip', { strict: false }), 'open', 'as in kube-proxy');
+  t.strictSame(sourceRangesOf(value, 'ip', { strict: true }), [], 'closed to all clients');
 });
 
-t.test('readService() pays no heed to fields that others act on', async (t) => {
+t.test('readService() ignores fields that other controllers use', async (t) => {
   const plain = readService(service('shop/web', { spec: { type: 'LoadBalancer' } }));
   const others = {
     metadata: {

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { formatIssue } from '../../../../src/services/objects/validation-issue.ts';
 
-t.test('describeFinding() is one line', async (t) => {
+t.test('formatIssue() returns one line', async (t) => {
   const issue = {
     object: 'Service a/b',
     field: 'spec.ports[0].port',

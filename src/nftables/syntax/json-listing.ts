@@ -8,7 +8,8 @@ const CHAIN = z.object({
     name: z.string(),
     type: z.optional(z.string()),
     hook: z.optional(z.string()),
-    prio: z.optional(z.number()),
+    // Older nft prints names such as `filter`; the chain itself must not be skipped then.
+    prio: z.optional(z.catch(z.optional(z.number()), undefined)),
     policy: z.optional(z.string()),
   }),
 });

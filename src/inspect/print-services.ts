@@ -1,22 +1,22 @@
-// Views of Services as text for a terminal.
+// Prints views of Services for a terminal.
 
 import { formatTable } from '../lib/table.ts';
 import type { EndpointView, PortView, ServiceView } from './service-view.ts';
 
-/** Every Service with its ports: frontends above, endpoints below. */
+/** Prints the ports of each Service, with a table of frontends and one of endpoints. */
 export function printServices(services: readonly ServiceView[]): string {
   return services.map(printService).join('\n\n');
 }
 
 function printService({ service, type, refused, ports }: ServiceView): string {
   const head = `${service}  ${type}`;
-  const refusal = refused === undefined ? [] : [`  left out, for the kernel refused it: ${refused}`];
-  const none = ports.length === 0 && refused === undefined ? ['  no usable port'] : [];
+  const refusal = refused === undefined ? [] : [`  refused by the kernel: ${refused}`];
+  const none = ports.length === 0 && refused === undefined ? ['  no usable ports'] : [];
   return [head, ...refusal, ...none, ...ports.map(printPort)].join('\n');
 }
 
 function printPort({ name, family, protocol, port, topology, frontends, endpoints }: PortView): string {
-  const topologyNote = topology === 'all' ? '' : `, endpoints of ${topology.replace('same-', 'the same ')} only`;
+  const topologyNote = topology === 'all' ? '' : `, only endpoints for the ${topology.replace('-', ' ')}`;
   const frontendRows = frontends.map((view) => [
     view.address,
     view.kind,
@@ -47,7 +47,7 @@ function endpointRow({
   connections,
 }: EndpointView): (string | number)[] {
   const slot = slots.length === 0 ? '-' : slots.join(',');
-  const state = used ? 'in' : missing ? 'not in the kernel' : 'out';
+  const state = used ? 'used' : missing ? 'missing in kernel' : 'unused';
   const percent = used ? `${(share * 100).toFixed(1)}%` : '-';
   return [endpoint, node || '-', slot, percent, connections, `${state}: ${reason}`];
 }

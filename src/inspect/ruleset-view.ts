@@ -1,4 +1,4 @@
-// What the kernel holds of our tables, whole or for one Service.
+// Views of the ruleset in the kernel, complete or for one Service.
 
 import { compare } from '../lib/compare.ts';
 import { FAMILIES } from '../net/family.ts';
@@ -24,8 +24,8 @@ export interface RulesetView {
 }
 
 /**
- * The elements that the kernel holds, with the chains that they lead to. With a Service (`namespace/name`) only its own
- * elements, by their comments, and only chains that these lead to.
+ * The elements in the kernel, and the chains. With a Service (`namespace/name`), only elements with its name in the comment,
+ * and the chains that these name.
  */
 export function viewRuleset(
   elementsByObject: CounterListing,
@@ -52,7 +52,7 @@ function belongsTo({ comment }: ListedElement, service: string): boolean {
   return comment === service || comment.startsWith(`${service}:`);
 }
 
-/** The view in nft's own notation, with the counted connections as a comment behind each element. */
+/** Prints a view in nft syntax, with the counters of elements. */
 export function printRuleset({ objects, chains }: RulesetView): string {
   const bodies = new Map(allSetsAndMaps().map((object) => [refKey(object), object]));
   return FAMILIES.flatMap((family) => {
@@ -69,7 +69,7 @@ export function printRuleset({ objects, chains }: RulesetView): string {
   }).join('\n');
 }
 
-/** nft's own place for a counter: between key and comment. */
+/** Prints the counter where nft does: between key and comment. */
 function withCount(kind: 'set' | 'map'): (element: ListedElement) => ListedElement {
   return (element) =>
     kind === 'set' ? element : { ...element, key: `${element.key} counter packets ${element.packets}` };

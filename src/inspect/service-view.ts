@@ -1,4 +1,4 @@
-// A Service as an operator wants to see it: what clients dial, who answers, how much, and why not the others.
+// Views of Services for operators: frontends, endpoints with their shares and counters, and why endpoints are unused.
 
 import type { Engine } from '../engine/engine.ts';
 import { compare } from '../lib/compare.ts';
@@ -19,23 +19,26 @@ export interface FrontendView {
   /** Address and port, or `*:port` for a node port. */
   readonly address: string;
   readonly policy: string;
-  /** What happens to a new connection, in words. */
+  /** What happens to a new connection. */
   readonly destination: string;
-  /** New connections that were led on, or turned away, since the element was made. */
+  /** New connections that were forwarded or rejected since the element was created. */
   readonly connections: number;
 }
 
 export interface EndpointView {
   readonly endpoint: string;
   readonly node: string;
-  /** It gets connections from this node. */
+  /** Whether it receives connections through this node. */
   readonly used: boolean;
-  /** It should, and the kernel does not have it: not yet, or since the Service was refused, or another has its addresses. */
+  /**
+   * It should be used, but the kernel does not have it: not yet, or because the kernel refused the Service, or because
+   * another Service owns its frontends.
+   */
   readonly missing: boolean;
   readonly reason: string;
-  /** Slots of the first frontend that it holds. */
+  /** Its slots in the first frontend that uses it. */
   readonly slots: readonly number[];
-  /** The part of new connections that it should get, from 0 to 1. */
+  /** The fraction of new connections that it receives, from 0 to 1. */
   readonly share: number;
   /** New connections over all frontends, as counted by the kernel. */
   readonly connections: number;
@@ -54,12 +57,12 @@ export interface PortView {
 export interface ServiceView {
   readonly service: string;
   readonly type: string;
-  /** The kernel refused this Service, for this reason. */
+  /** Why the kernel refused this Service, if it did. */
   readonly refused?: string;
   readonly ports: readonly PortView[];
 }
 
-/** Views of the Services that `wanted` names (`namespace/name`), or of all. Sorted by name. */
+/** Views of the Service `name` (`namespace/name`), or of all Services, sorted by name. */
 export function viewServices(engine: Engine, listed: CounterListing, name?: string): ServiceView[] {
   const refusals = new Map(engine.refusals().map(({ service, reason }) => [service, reason]));
   const kernel = new KernelIndex(listed);
@@ -69,7 +72,7 @@ export function viewServices(engine: Engine, listed: CounterListing, name?: stri
     .map((service) => viewService(service, { engine, kernel, refused: refusals.get(service.key) }));
 }
 
-/** Listed elements by key. */
+/** The elements that the kernel holds, by key. */
 class KernelIndex {
   readonly #maps = new Map<RefKey, ReadonlyMap<string, ListedElement>>();
 
@@ -87,7 +90,7 @@ class KernelIndex {
     return this.get(family, name, key)?.packets ?? 0;
   }
 
-  /** The slots of a frontend, from 0 on. */
+  /** The slots of a frontend, in order. */
   slots(family: Frontend['family'], name: SetOrMapName, key: string): ListedElement[] {
     const slots: ListedElement[] = [];
     for (
@@ -140,7 +143,7 @@ const VERDICT_MAPS: Readonly<Record<'address' | 'node', readonly [SetOrMapName, 
   node: ['service-nodeports', 'no-endpoint-nodeports'],
 };
 
-/** All slots of a frontend, in the cluster's and in the local map. */
+/** The slots of a frontend in the map of all endpoints, and in that of local ones. */
 function slotsOf(frontend: Frontend, kernel: KernelIndex): ListedElement[][] {
   const maps = SLOT_MAPS[frontend.address === undefined ? 'node' : 'address'];
   return maps.map((name) => kernel.slots(frontend.family, name, serviceMapKey(frontend)));
@@ -191,7 +194,7 @@ function viewFrontend(
   };
 }
 
-/** Slots outlive the verdict, which is made anew whenever the number of endpoints changes. */
+/** Slots keep their counters longer than the verdict, which is replaced whenever the number of endpoints changes. */
 function countSlotPackets(frontend: Frontend, kernel: KernelIndex): number {
   return slotsOf(frontend, kernel)
     .flat()
@@ -206,14 +209,15 @@ function describeDestination(
 ): string {
   const conflict = engine.conflicts().find((collision) => collision.frontend === frontendKey(frontend));
   if (conflict !== undefined && conflict.winner !== service.key)
-    return `nothing: ${conflict.winner} has it, which comes first`;
-  if (!selection.hasAnyEndpoints) return 'refused: no endpoint';
+    return `none: the frontend belongs to ${conflict.winner}`;
+  if (!selection.hasAnyEndpoints) return 'refused: no endpoints';
   const { cluster, local } = selection;
   if (frontend.policy === 'Cluster') return `${countEndpoints(cluster)}`;
   if (frontend.kind === 'cluster-ip')
-    return local.length > 0 ? `${countEndpoints(local)} of this node` : 'dropped: none on this node';
-  const externalDestination = local.length > 0 ? `${countEndpoints(local)} of this node` : 'dropped: none on this node';
-  return `${externalDestination}; pods and processes here: ${countEndpoints(cluster)}`;
+    return local.length > 0 ? `${countEndpoints(local)} on this node` : 'dropped: no endpoints on this node';
+  const externalDestination =
+    local.length > 0 ? `${countEndpoints(local)} on this node` : 'dropped: no endpoints on this node';
+  return `${externalDestination}; from pods and this node: ${countEndpoints(cluster)}`;
 }
 
 function countEndpoints(backends: readonly Backend[]): string {

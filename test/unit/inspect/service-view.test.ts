@@ -15,7 +15,7 @@ t.test('an endpoint missing in the kernel is shown as missing, not as unused', a
   const nothingLoaded = printServices(viewServices(engine, new Map()));
   t.match(nothingLoaded, /10\.1\.0\.1:8080 .* not in the kernel: ready$/m);
   t.match(nothingLoaded, /10\.1\.0\.2:8080 .* out: not ready$/m);
-  t.match(nothingLoaded, /10\.1\.0\.3:8080 .* out: ready, but its weight is 0$/m);
+  t.match(nothingLoaded, /10\.1\.0\.3:8080 .* unused: ready, but its weight is 0$/m);
   const counted: CounterListing = new Map([
     ['ip endpoints', [{ key: '10.96.0.1 . tcp . 80 . 0', data: '10.1.0.1 . 8080', comment: '', packets: 7 }]],
   ]);
@@ -26,5 +26,5 @@ t.test('a Service that lost a frontend names the owner, whatever decided the con
   const newer = { metadata: { creationTimestamp: '2025-02-02T00:00:00Z' } };
   const engine = engineOf([service('shop/web'), service('shop/again', newer)]);
   const [again] = viewServices(engine, new Map(), 'shop/again');
-  t.equal(again?.ports[0]?.frontends[0]?.destination, 'nothing: shop/web has it, which comes first');
+  t.equal(again?.ports[0]?.frontends[0]?.destination, 'none: the frontend belongs to shop/web');
 });

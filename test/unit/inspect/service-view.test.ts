@@ -13,13 +13,13 @@ const endpoints = [endpoint('10.1.0.1'), endpoint('10.1.0.2', UNREADY), endpoint
 t.test('an endpoint missing in the kernel is shown as missing, not as unused', async (t) => {
   const engine = engineOf([service('shop/web', { metadata: { annotations } }), slice('shop/web', { endpoints })]);
   const nothingLoaded = printServices(viewServices(engine, new Map()));
-  t.match(nothingLoaded, /10\.1\.0\.1:8080 .* not in the kernel: ready$/m);
-  t.match(nothingLoaded, /10\.1\.0\.2:8080 .* out: not ready$/m);
+  t.match(nothingLoaded, /10\.1\.0\.1:8080 .* missing in kernel: ready$/m);
+  t.match(nothingLoaded, /10\.1\.0\.2:8080 .* unused: not ready$/m);
   t.match(nothingLoaded, /10\.1\.0\.3:8080 .* unused: ready, but its weight is 0$/m);
   const counted: CounterListing = new Map([
     ['ip endpoints', [{ key: '10.96.0.1 . tcp . 80 . 0', data: '10.1.0.1 . 8080', comment: '', packets: 7 }]],
   ]);
-  t.match(printServices(viewServices(engine, counted)), /10\.1\.0\.1:8080 +- +0 +100\.0% +7 +in: ready$/m);
+  t.match(printServices(viewServices(engine, counted)), /10\.1\.0\.1:8080 +- +0 +100\.0% +7 +used: ready$/m);
 });
 
 t.test('a Service that lost a frontend names the owner, whatever decided the conflict', async (t) => {

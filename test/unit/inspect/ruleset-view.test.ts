@@ -1,0 +1,64 @@
+// Tests of src/inspect/ruleset-view.ts.
+import t from 'tap';
+import { printRuleset, viewRuleset } from '../../../src/inspect/ruleset-view.ts';
+import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';
+import type { Chain } from '../../../src/nftables/syntax/statement.ts';
+
+const CHAINS: readonly Chain[] = [
+  { name: 'cluster-1', rules: [[{ kind: 'drop' }]] },
+  { name: 'services', rules: [] },
+];
+const LISTED: CounterListing = new Map([
+  [
+    'ip service-ips',
+    [
+      { key: '10.96.0.2 . tcp . 80', data: 'goto cluster-2', comment: 'shop/other', packets: 0 },
+      { key: '10.96.0.1 . tcp . 80', data: 'goto cluster-1', comment: 'shop/web:http', packets: 7 },
+    ],
+  ],
+  ['ip cluster-ips', [{ key: '10.96.0.1', data: '', comment: 'shop/web', packets: 0 }]],
+]);
+
+function chainsOf(family: 'ip' | 'ip6'): readonly Chain[] {
+  return family === 'ip' ? CHAINS : [];
+}
+
+t.test('viewRuleset() lists all elements, sorted, and all chains', async (t) => {
+  const { objects, chains } = viewRuleset(LISTED, chainsOf);
+  t.ok(
+    objects.some(({ family, name }) => family === 'ip6' && name === 'service-ips'),
+    'empty maps are listed, too',
+  );
+  const services = objects.find(({ family, name }) => family === 'ip' && name === 'service-ips');
+  t.strictSame(
+    services?.elements.map(({ key }) => key),
+    ['10.96.0.1 . tcp . 80', '10.96.0.2 . tcp . 80'],
+  );
+  t.strictSame(
+    chains.map(({ chain }) => chain.name),
+    ['cluster-1', 'services'],
+  );
+});
+
+t.test('viewRuleset() lists the elements of one Service, and the chains that they name', async (t) => {
+  const { objects, chains } = viewRuleset(LISTED, chainsOf, 'shop/web');
+  t.strictSame(objects.map(({ name, elements }) => [name, elements.length]).sort(), [
+    ['cluster-ips', 1],
+    ['service-ips', 1],
+  ]);
+  t.strictSame(
+    chains.map(({ chain }) => chain.name),
+    ['cluster-1'],
+  );
+  t.strictSame(viewRuleset(LISTED, chainsOf, 'shop/we'), { objects: [], chains: [] }, 'not by a prefix of the name');
+});
+
+t.test('printRuleset() prints nft syntax with the counters of map elements', async (t) => {
+  const text = printRuleset(viewRuleset(LISTED, chainsOf, 'shop/web'));
+  t.match(text, /^table ip nftlane \{$/m);
+  t.match(text, '10.96.0.1 . tcp . 80 counter packets 7 comment "shop/web:http" : goto cluster-1');
+  t.match(text, /^\s*10\.96\.0\.1 comment "shop\/web"/m);
+  t.match(text, /chain cluster-1 \{\s+drop\s+\}/);
+  t.notMatch(text, 'table ip6');
+  t.equal(printRuleset(viewRuleset(new Map(), () => [], 'shop/web')), '');
+});

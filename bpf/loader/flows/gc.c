@@ -18,7 +18,7 @@ static uint32_t flows_by_slot[FP_MAX_BACKENDS];
 
 /* Numbers of entries. One that was deleted with its opposite is not scanned. */
 struct gc_count {
-	uint32_t time, scanned, deleted, left;
+	uint32_t time, scanned, deleted, remaining;
 };
 
 enum entry_state { GONE, ALIVE, EXPIRED };
@@ -65,7 +65,7 @@ static void sweep(const struct chunk *c, void *context)
 
 		if (is_expired(l, c->fd, key, seen, n->time))
 			state = recheck(c, key, value, n->time);
-		n->left += state == ALIVE;
+		n->remaining += state == ALIVE;
 		if (state == ALIVE)
 			count_flow(l, key, seen);
 		if (state != EXPIRED)
@@ -94,5 +94,5 @@ void request_gc(const struct request *r)
 		if (flows_by_slot[slot])
 			emit("flows %u %u\n", slot, flows_by_slot[slot]);
 	ok("scanned=%u deleted=%u remaining4=%u remaining6=%u", counts[0].scanned + counts[1].scanned,
-	   counts[0].deleted + counts[1].deleted, counts[0].left, counts[1].left);
+	   counts[0].deleted + counts[1].deleted, counts[0].remaining, counts[1].remaining);
 }

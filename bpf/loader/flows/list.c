@@ -7,17 +7,17 @@
 #include "loader/protocol/answers.h"
 #include "loader/protocol/values.h"
 
-/* The requested devices. */
 struct device_filter {
+	/* By interface index. */
 	uint32_t devices[MAX_ARGS];
 	int count;
 	uint32_t time, found;
 };
 
-static bool uses_device(const struct device_filter *t, uint32_t slot)
+static bool uses_device(const struct device_filter *f, uint32_t slot)
 {
-	for (int i = 0; i < t->count; i++)
-		if (backends[slot].ifindex == t->devices[i])
+	for (int i = 0; i < f->count; i++)
+		if (backends[slot].ifindex == f->devices[i])
 			return true;
 	return false;
 }
@@ -26,40 +26,40 @@ static bool uses_device(const struct device_filter *t, uint32_t slot)
 static void print_flows(const struct chunk *c, void *context)
 {
 	const struct flow_layout *l = c->layout;
-	struct device_filter *t = context;
+	struct device_filter *f = context;
 
 	for (uint32_t i = 0; i < c->count; i++) {
 		const uint8_t *key = c->keys + i * l->key_size, *value = c->values + i * l->value_size;
 		uint16_t slot = read16(value + l->slot);
 
-		if (key[l->dir] != FP_DIR_ORIGINAL || slot >= FP_MAX_BACKENDS || !uses_device(t, slot) ||
-		    is_expired(l, c->fd, key, value, t->time))
+		if (key[l->dir] != FP_DIR_ORIGINAL || slot >= FP_MAX_BACKENDS || !uses_device(f, slot) ||
+		    is_expired(l, c->fd, key, value, f->time))
 			continue;
 		emit("flow %s ", l->map);
 		print_hex(key, l->key_size);
 		emit(" ");
 		print_hex(value, l->value_size);
 		emit("\n");
-		t->found++;
+		f->found++;
 	}
 }
 
 void request_flows(const struct request *r)
 {
-	struct device_filter t = { .time = now_ticks() };
+	struct device_filter f = { .time = now_ticks() };
 	int error;
 
-	for (; t.count < r->count - 1; t.count++) {
-		if (parse_number(r->args[t.count + 1], &t.devices[t.count]) && t.devices[t.count])
+	for (; f.count < r->count - 1; f.count++) {
+		if (parse_number(r->args[f.count + 1], &f.devices[f.count]) && f.devices[f.count])
 			continue;
-		fail(EINVAL, "invalid interface index \"%.20s\"", r->args[t.count + 1]);
+		fail(EINVAL, "invalid interface index \"%.20s\"", r->args[f.count + 1]);
 		return;
 	}
 	error = read_backends_and_config();
 	for (int i = 0; !error && i < 2; i++)
-		error = for_each_chunk(&layouts[i], print_flows, &t);
+		error = for_each_chunk(&layouts[i], print_flows, &f);
 	if (error)
 		fail(error, "cannot read flows");
 	else
-		ok("count=%u", t.found);
+		ok("count=%u", f.found);
 }

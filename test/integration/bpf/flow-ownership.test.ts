@@ -8,10 +8,7 @@ import { ACK, SYN } from '../../support/bpf/frames.ts';
 import { PacketExpectations } from '../../support/bpf/packet-expectations.ts';
 import { ADDRESSES, DEVICE, POD_PORT, SECOND_PORT, SERVICE_PORT } from '../../support/bpf/test-network.ts';
 
-const netns = await BpfNamespace.create({ load: 'load 64' });
-t.teardown(() => netns.close());
-await netns.populate();
-t.beforeEach(() => netns.flush());
+const netns = await BpfNamespace.forTests(t, { load: 'load 64' });
 
 const sourcePortOf = (family: Family, bytes: Uint8Array) => {
   const at = family === 'ip' ? 34 : 54;

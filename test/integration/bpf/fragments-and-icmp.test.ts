@@ -25,10 +25,7 @@ import {
   SERVICE_PORT,
 } from '../../support/bpf/test-network.ts';
 
-const netns = await BpfNamespace.create();
-t.teardown(() => netns.close());
-await netns.populate();
-t.beforeEach(() => netns.flush());
+const netns = await BpfNamespace.forTests(t);
 
 /** The IP packet of a frame. */
 const packetOf = (bytes: Uint8Array) => bytes.subarray(14);

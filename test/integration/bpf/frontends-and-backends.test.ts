@@ -8,10 +8,7 @@ import { SYN } from '../../support/bpf/frames.ts';
 import { PacketExpectations } from '../../support/bpf/packet-expectations.ts';
 import { ADDRESSES, DEVICE } from '../../support/bpf/test-network.ts';
 
-const netns = await BpfNamespace.create();
-t.teardown(() => netns.close());
-await netns.populate();
-t.beforeEach(() => netns.flush());
+const netns = await BpfNamespace.forTests(t);
 
 for (const family of FAMILIES) {
   const addresses = ADDRESSES[family];

@@ -4,10 +4,7 @@ import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
 import { parseFields } from '../../support/bpf/line-process.ts';
 import { DEVICE } from '../../support/bpf/test-network.ts';
 
-const netns = await BpfNamespace.create();
-t.teardown(() => netns.close());
-await netns.populate();
-t.beforeEach(() => netns.flush());
+const netns = await BpfNamespace.forTests(t);
 
 const { loader } = netns;
 /** tcx needs Linux 6.6. */

@@ -10,10 +10,7 @@ import { parseFields } from '../../support/bpf/line-process.ts';
 import { put } from '../../support/bpf/map-requests.ts';
 import { ADDRESSES, DEVICE, SERVICE_PORT } from '../../support/bpf/test-network.ts';
 
-const netns = await BpfNamespace.create();
-t.teardown(() => netns.close());
-await netns.populate();
-t.beforeEach(() => netns.flush());
+const netns = await BpfNamespace.forTests(t);
 
 const { loader } = netns;
 

@@ -5,10 +5,7 @@ import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
 import { parseFields } from '../../support/bpf/line-process.ts';
 
-const netns = await BpfNamespace.create();
-t.teardown(() => netns.close());
-await netns.populate();
-t.beforeEach(() => netns.flush());
+const netns = await BpfNamespace.forTests(t);
 
 const { loader } = netns;
 

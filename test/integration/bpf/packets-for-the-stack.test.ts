@@ -7,10 +7,7 @@ import { concat, frame, SYN, segment, sequence } from '../../support/bpf/frames.
 import { PacketExpectations } from '../../support/bpf/packet-expectations.ts';
 import { ADDRESSES, DEVICE, ETHERNET_HEADERS, MTU, SERVICE_PORT } from '../../support/bpf/test-network.ts';
 
-const netns = await BpfNamespace.create();
-t.teardown(() => netns.close());
-await netns.populate();
-t.beforeEach(() => netns.flush());
+const netns = await BpfNamespace.forTests(t);
 
 for (const family of FAMILIES) {
   const addresses = ADDRESSES[family];

@@ -3,6 +3,7 @@ import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
 import {
   type BackendValue,
   decodeFlow,
@@ -75,6 +76,15 @@ export class BpfNamespace {
     const hasConntrackLookup = (await loader.requestOk(load)).status.includes('udp=yes');
     const harness = new LineProcess(start('nsenter', [...inside, `${DIST}bpf-harness`, pins, 'run']));
     return new BpfNamespace({ holder, loader, harness, hasConntrackLookup, directory });
+  }
+
+  /** Creates the namespace of a test file, with the maps of {@link populate} and without flows before each test. */
+  static async forTests(t: Test, options: { load?: string } = {}): Promise<BpfNamespace> {
+    const netns = await BpfNamespace.create(options);
+    t.teardown(() => netns.close());
+    await netns.populate();
+    t.beforeEach(() => netns.flush());
+    return netns;
   }
 
   /** The protocols that the programs take. */

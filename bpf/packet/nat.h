@@ -79,7 +79,7 @@ static __always_inline void csum_replace_pseudo6(struct __sk_buff *skb, __u32 of
 		bpf_l4_csum_replace(skb, offset, 0, difference, flags);
 }
 
-/* The address in the quoted packet and its IP checksum, which together change nothing of the ICMP checksum. */
+/* Rewrites the quoted address and IP checksum. The two changes cancel out in the ICMP checksum. */
 static __always_inline void rewrite_inner4(struct iphdr *ip, __u8 dir, __be32 other)
 {
 	__be32 *where = dir == FP_DIR_ORIGINAL ? &ip->saddr : &ip->daddr;
@@ -88,7 +88,7 @@ static __always_inline void rewrite_inner4(struct iphdr *ip, __u8 dir, __be32 ot
 	*where = other;
 }
 
-/* Bytes that are known to be there: the verifier cannot see it when a length depended on the kind of packet. */
+/* Headers that begin_rewrite() has checked. The verifier needs the check again, for a constant length. */
 #define RELOAD(skb, offset, length, pointer) \
 	do { \
 		(pointer) = header(skb, offset, length); \

@@ -1,0 +1,58 @@
+// Tests of src/admin/admin-socket.ts.
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { AdminSocketError, adminSocketPath, fetchState, serveState } from '../../../src/admin/admin-socket.ts';
+import { engineState } from '../../../src/admin/daemon-state.ts';
+import { engineOf } from '../../support/builders/engine.ts';
+import { service } from '../../support/builders/service.ts';
+
+const state = () => ({ version: '1', pid: 7, source: 'test', ...engineState(engineOf([service()])) });
+
+/** A short directory: a socket path is limited to 107 bytes, which t.testdir() can exceed. */
+function shortDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'nftlane-admin-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+t.test('adminSocketPath() names the network namespace', async (t) => {
+  t.match(adminSocketPath('/run/nftlane'), /^\/run\/nftlane\/netns-\d+\.sock$/);
+});
+
+t.test('serveState() serves the state to root only, and removes the socket on close', async (t) => {
+  const path = join(shortDirectory(t), 'sub/daemon.sock');
+  const socket = await serveState(path, state);
+  t.equal(statSync(path).mode & 0o777, 0o600);
+  const fetched = await fetchState(path);
+  t.strictSame(fetched, JSON.parse(JSON.stringify(state())));
+  await socket.close();
+  t.notOk(existsSync(path));
+});
+
+t.test('serveState() rejects a second daemon and replaces a stale socket', async (t) => {
+  const path = join(shortDirectory(t), 'daemon.sock');
+  writeFileSync(path, 'stale');
+  const socket = await serveState(path, state);
+  t.teardown(() => socket.close());
+  await t.rejects(serveState(path, state), {
+    name: 'AdminSocketError',
+    kind: 'environment',
+    message: 'Cannot run: another daemon (process 7) runs in this network namespace',
+  });
+});
+
+t.test('fetchState() rejects if no daemon answers', async (t) => {
+  const directory = shortDirectory(t);
+  await t.rejects(fetchState(join(directory, 'none.sock')), {
+    name: 'AdminSocketError',
+    message: /^Cannot read daemon state from ".*none\.sock": .*ENOENT/,
+  });
+  const path = join(directory, 'other.sock');
+  const other = createServer((_, response) => response.end('hello')).listen(path);
+  t.teardown(() => other.close());
+  await new Promise((resolve) => other.once('listening', resolve));
+  await t.rejects(fetchState(path), AdminSocketError);
+});

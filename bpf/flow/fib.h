@@ -5,7 +5,7 @@
 
 #include "maps/maps.h"
 
-/* From <sys/socket.h>, which does not compile for this target. */
+/* As in <sys/socket.h>, which cannot be included for this target. */
 #define AF_INET 2
 #define AF_INET6 10
 

@@ -6,7 +6,7 @@
 #include "maps/lookup.h"
 #include "packet/packet.h"
 
-/* From <errno.h>, which does not compile for this target. */
+/* As in <errno.h>, which cannot be included for this target. */
 #define EEXIST 17
 
 #define MAX_CLIENT_PORT_ATTEMPTS 4

@@ -18,7 +18,7 @@ const RESETTING = buildNodeView(
 
 const keysOf = (chains: readonly ObjectRef[]) => chains.map(refKey);
 
-t.test('ChainBook writes chains before those that lead to them', async (t) => {
+t.test('ChainState writes chains before those that jump to them', async (t) => {
   const written = new Set<string>();
   for (const { chain, operations } of new ChainState().writes(view(), objectRefs('ip cluster-3'))) {
     const { family } = chain;
@@ -30,7 +30,7 @@ t.test('ChainBook writes chains before those that lead to them', async (t) => {
   t.ok(written.has('ip cluster-3'));
 });
 
-t.test('ChainBook writes only what differs', async (t) => {
+t.test('ChainState writes only what differs', async (t) => {
   const book = new ChainState();
   book.committed(book.writes(view(), objectRefs('ip cluster-1')));
   t.strictSame(book.writes(view(), objectRefs('ip cluster-1')), []);
@@ -40,7 +40,7 @@ t.test('ChainBook writes only what differs', async (t) => {
   t.strictSame(targets, ['ip cluster-ips-check', 'ip6 local-2']);
 });
 
-t.test('ChainBook writes chains anew whose rules it does not know', async (t) => {
+t.test('ChainState rewrites chains whose rules are unknown', async (t) => {
   const book = new ChainState();
   const all = book.writes(view(), objectRefs('ip cluster-1'));
   book.committed(all);
@@ -48,7 +48,7 @@ t.test('ChainBook writes chains anew whose rules it does not know', async (t) =>
   t.equal(book.writes(view(), objectRefs('ip cluster-1')).length, all.length);
 });
 
-t.test('ChainBook retires chains that nothing leads to, and none that is always there', async (t) => {
+t.test('ChainState deletes stale chains, but no static ones', async (t) => {
   const book = new ChainState();
   book.writes(view(), objectRefs());
   book.rebase([...objectRefs('ip services', 'ip cluster-1', 'ip cluster-2', 'ip foreign').values()]);
@@ -57,7 +57,7 @@ t.test('ChainBook retires chains that nothing leads to, and none that is always 
   t.strictSame(keysOf(book.staleChains(() => false).chains), ['ip cluster-2']);
 });
 
-t.test('ChainBook retires memories with the last chain that uses them', async (t) => {
+t.test('ChainState deletes affinity maps with the last chain that uses them', async (t) => {
   const book = new ChainState();
   const targets: RefKey[] = [
     'ip affinity-cluster/a/x/tcp/',
@@ -83,7 +83,7 @@ t.test('ChainBook retires memories with the last chain that uses them', async (t
   ]);
 });
 
-t.test('ChainBook declares memories before the chains that look into them', async (t) => {
+t.test('ChainState declares affinity maps before the chains that use them', async (t) => {
   const target = 'ip6 affinity-nodeport-local/a/x/udp/dns';
   const write = new ChainState().writes(view(), objectRefs(target)).find(({ chain }) => refKey(chain) === target);
   const lines = write?.operations.map(({ line }) => line) ?? [];
@@ -92,7 +92,7 @@ t.test('ChainBook declares memories before the chains that look into them', asyn
   t.strictSame(declared, ['affinity/a/x/udp/dns', 'local-affinity/a/x/udp/dns', `direct-${name}`, name]);
 });
 
-t.test('ChainBook takes a companion for a part of its chain', async (t) => {
+t.test('ChainState treats a companion as part of its owner', async (t) => {
   const book = new ChainState();
   const name = 'ip affinity-nodeport-local/a/x/udp/';
   const companion = 'ip direct-affinity-nodeport-local/a/x/udp/';
@@ -108,7 +108,7 @@ t.test('ChainBook takes a companion for a part of its chain', async (t) => {
   t.strictSame(keysOf(book.staleChains(() => false).chains), [companion], 'left alone it goes alone');
 });
 
-t.test('ChainBook declares the set of ended connections with its chain, and before it', async (t) => {
+t.test('ChainState declares the set reset-connections with its chain, and before it', async (t) => {
   const targets = new ChainState().writes(RESETTING, objectRefs()).map(({ chain }) => refKey(chain));
   t.strictSame(
     targets.filter((target) => / (?:reset-connections-check|filter-prerouting-pre-dnat)$/.test(target)),
@@ -133,7 +133,7 @@ t.test('ChainBook declares the set of ended connections with its chain, and befo
   );
 });
 
-t.test('ChainBook removes the set of ended connections with its chain, once nothing leads there', async (t) => {
+t.test('ChainState deletes the set reset-connections with its chain, once no rule jumps there', async (t) => {
   const book = new ChainState();
   book.committed(book.writes(RESETTING, objectRefs()));
   t.strictSame(keysOf(book.staleChains(() => false).chains), []);

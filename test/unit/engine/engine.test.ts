@@ -29,7 +29,7 @@ function holder(engine: ReturnType<typeof engineOf>): string | undefined {
   return elementsOf(engine).find((line) => line.startsWith(`ip endpoints: ${EXTERNAL} `));
 }
 
-t.test('Engine begins with tables, objects and chains, and then has nothing to do', async (t) => {
+t.test('Engine first declares tables, sets, maps and chains, and then has nothing to do', async (t) => {
   const engine = engineOf();
   const [first = '', ...rest] = lines(engine);
   t.equal(first, 'add table ip nftlane');
@@ -62,7 +62,7 @@ t.test('Engine sends one change for one event', async (t) => {
   t.strictSame(engine.staleChains().chains, []);
 });
 
-t.test('Engine does nothing for changes that mean nothing', async (t) => {
+t.test('Engine does nothing for changes of ignored fields', async (t) => {
   const engine = engineOf([service(), slice(), node()]);
   commitAll(engine);
   const same = { metadata: { annotations: { x: 'y' }, resourceVersion: '7' }, spec: { selector: { app: 'web' } } };
@@ -95,7 +95,7 @@ t.test('Engine gives a frontend to the oldest Service, then to the first by name
   t.match(holder(engine), /10\.1\.0\.9/);
 });
 
-t.test('Engine leaves out a Service that was refused, until it changes', async (t) => {
+t.test('Engine omits a refused Service until it changes', async (t) => {
   const engine = engineOf([...claimant('a/x', 1), ...claimant('b/y', 2)]);
   engine.refuse({ service: 'a/x', reason: 'no' });
   engine.compile();
@@ -112,7 +112,7 @@ t.test('Engine leaves out a Service that was refused, until it changes', async (
   t.match(holder(engine), /10\.1\.0\.1/);
 });
 
-t.test('Engine forgets a refusal with its Service', async (t) => {
+t.test('Engine drops a refusal with its Service', async (t) => {
   const engine = engineOf(claimant('a/x', 1));
   engine.refuse({ service: 'a/x', reason: 'no' });
   remove(engine, service('a/x'));
@@ -146,7 +146,7 @@ t.test('Engine follows the zone and the addresses of its node', async (t) => {
   t.notOk(elementsOf(engine).some((line) => line.includes('nodeport-ips')));
 });
 
-t.test('Engine adopts the slots that the kernel holds', async (t) => {
+t.test('Engine keeps the installed slots after a restart', async (t) => {
   const before = engineOf([service(), slice('shop/web', { endpoints: [endpoint('10.1.0.9')] })]);
   commitAll(before);
   put(
@@ -170,7 +170,7 @@ t.test('Engine adopts the slots that the kernel holds', async (t) => {
   t.match(slots(engines.listed), [/10\.1\.0\.7/, /10\.1\.0\.1/, /10\.1\.0\.5/]);
 });
 
-t.test('Engine needs to be told when the kernel is known', async (t) => {
+t.test('Engine knows the kernel from a listing until it is invalidated', async (t) => {
   const engine = engineOf();
   t.ok(engine.isKernelKnown);
   engine.invalidate();
@@ -179,7 +179,7 @@ t.test('Engine needs to be told when the kernel is known', async (t) => {
   t.ok(engine.isKernelKnown);
 });
 
-t.test('Engine takes in other options at work, and sends what differs', async (t) => {
+t.test('Engine applies changed options, and sends what differs', async (t) => {
   const objects = [node('n1'), service('shop/web', { spec: { type: 'NodePort' } }), slice()];
   const engine = engineOf(objects);
   commitAll(engine);
@@ -194,7 +194,7 @@ t.test('Engine takes in other options at work, and sends what differs', async (t
   t.throws(() => engine.setOptions({ ...options, nodeName: 'n2' }), /a node keeps its name/);
 });
 
-t.test('Engine lists each Service that it compiled until the change is taken', async (t) => {
+t.test('Engine lists each compiled Service until the changes are taken', async (t) => {
   const engine = engineOf([service(), slice()]);
   const states = () => engine.changes.list().map(({ key, state }) => `${key} ${state}`);
   engine.changes.take();
@@ -221,7 +221,7 @@ t.test('Engine keeps the model of a Service as it was compiled', async (t) => {
   t.ok(change.ports[0]?.frontends.every(change.owns));
 });
 
-t.test('Engine computes models again instead of keeping those of many Services', async (t) => {
+t.test('Engine recomputes models instead of keeping those of many Services', async (t) => {
   const many = Array.from({ length: 101 }, (_, n) =>
     service(`a/s${n}`, { spec: clusterIps(`10.97.${n >> 8}.${n & 255}`) }),
   );
@@ -235,7 +235,7 @@ t.test('Engine computes models again instead of keeping those of many Services',
   t.match(last.ports, [{ name: 'a/s100', backends: [{ address: '10.1.0.1' }] }], 'from the objects that were compiled');
 });
 
-t.test('Engine does nothing when a slice changes in nothing but its metadata', async (t) => {
+t.test('Engine does nothing when only the metadata of a slice changes', async (t) => {
   const engine = engineOf([service(), slice()]);
   commitAll(engine);
   for (const metadata of [
@@ -248,7 +248,7 @@ t.test('Engine does nothing when a slice changes in nothing but its metadata', a
   }
 });
 
-t.test('Engine leaves an endpoint where it is while it moves to another slice', async (t) => {
+t.test('Engine keeps the slot of an endpoint that moves to another slice', async (t) => {
   const engine = engineOf([
     service(),
     slice('shop/web', { endpoints: ['10.1.0.1', '10.1.0.2'].map((at) => endpoint(at)) }),
@@ -259,7 +259,7 @@ t.test('Engine leaves an endpoint where it is while it moves to another slice', 
   t.strictSame(lines(engine), []);
 });
 
-t.test('Engine removes all of a Service that is no longer proxied, or loses its address', async (t) => {
+t.test('Engine removes a Service that is no longer proxied or loses its address', async (t) => {
   const spec = { type: 'NodePort', externalIPs: [EXTERNAL], ports: [{ port: 80, nodePort: 30080 }] };
   const gone: readonly ApiObject[] = [
     { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } }, spec },
@@ -277,7 +277,7 @@ t.test('Engine removes all of a Service that is no longer proxied, or loses its 
   }
 });
 
-t.test('Engine follows every ServiceCIDR at once, and a block as long as one of them has it', async (t) => {
+t.test('Engine follows ServiceCIDRs, and keeps a CIDR as long as one of them has it', async (t) => {
   const engine = engineOf();
   commitAll(engine);
   const rules = () =>
@@ -305,7 +305,7 @@ t.test('Engine follows every ServiceCIDR at once, and a block as long as one of 
   }
 });
 
-t.test('Engine looks only at Services that an event concerns', async (t) => {
+t.test('Engine recompiles only the Services that an event affects', async (t) => {
   const count = 50;
   const engine = engineOf(Array.from({ length: count }, (_, n) => claimant(`a/s${n}`, n + 1)).flat());
   commitAll(engine);

@@ -9,7 +9,7 @@ const WEB = service('shop/web', {
   spec: { ...clusterIps('10.96.0.1', 'fd00:96::1'), externalIPs: ['203.0.113.7', '2001:db8::7'] },
 });
 
-t.test('a family that this machine has not is in nothing that goes to the kernel', async (t) => {
+t.test('a missing address family is in no transaction', async (t) => {
   for (const [family, other] of [
     ['ip', 'ip6'],
     ['ip6', 'ip'],
@@ -30,7 +30,7 @@ t.test('a family that this machine has not is in nothing that goes to the kernel
   }
 });
 
-t.test('external IPs are left out where they are not wanted', async (t) => {
+t.test('external IPs are ignored where they are disabled', async (t) => {
   const [wanted, without] = [{}, { proxiesExternalIps: false }].map((options) =>
     elementsOf(engineOf([WEB], options)).join('\n'),
   );

@@ -116,7 +116,7 @@ function live(
 
 const SYNCS = fc.array(fc.boolean(), { minLength: 1, maxLength: 7 });
 
-t.test('Engine following changes ends where a new one would begin', async (t) => {
+t.test('Engine arrives at the state of a fresh engine, whatever the history', async (t) => {
   const property = fc.property(objectEvents(40), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = live(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
@@ -130,7 +130,7 @@ t.test('Engine following changes ends where a new one would begin', async (t) =>
   t.pass('300 histories');
 });
 
-t.test('Engine keeps consistent tables as it keeps other slots', async (t) => {
+t.test('Engine keeps maglev tables across changes and restarts', async (t) => {
   const property = fc.property(objectEvents(20, { maglev: true }), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = live(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
@@ -148,7 +148,7 @@ t.test('Engine keeps consistent tables as it keeps other slots', async (t) => {
   t.pass('12 histories');
 });
 
-t.test('Engine does nothing when objects come again as they are', async (t) => {
+t.test('Engine does nothing for unchanged objects', async (t) => {
   const property = fc.property(objectEvents(15), (history) => {
     const { proxy, cluster } = live(history, [false]);
     put(proxy.engine, ...cluster.objects());
@@ -160,7 +160,7 @@ t.test('Engine does nothing when objects come again as they are', async (t) => {
   t.pass('40 clusters');
 });
 
-t.test('Engine that starts anew leaves every element where it is', async (t) => {
+t.test('Engine changes no element when it restarts', async (t) => {
   const property = fc.property(objectEvents(25), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = live(history, syncAfter);
     const before = listed(proxy.kernel);
@@ -207,7 +207,7 @@ function harm(kernel: FakeNftables, { pick, how }: Damage): void {
   kernel.run(lines[how]);
 }
 
-t.test('Engine repairs what others did to its table', async (t) => {
+t.test('Engine repairs changes that others made to its tables', async (t) => {
   const how = fc.constantFrom<Damage['how'][]>('delete', 'delete', 'change', 'change', 'add', 'flush', 'chain', 'rule');
   const damages = fc.array(fc.record({ pick: fc.nat(1000), how }), { minLength: 1, maxLength: 6 });
   const property = fc.property(objectEvents(25), damages, fc.boolean(), (history, harms, restarts) => {
@@ -263,7 +263,7 @@ function many(count: number, { endpoints }: { endpoints: number }): ApiObject[] 
   }).flat();
 }
 
-t.test('Engine loads many Services in runs, and nothing is broken between them', async (t) => {
+t.test('Engine loads many Services in batches without broken states in between', async (t) => {
   const proxy = new Lane();
   replaceAll(proxy.engine, many(MANY, { endpoints: 3 }));
   const first = proxy.sync();
@@ -286,7 +286,7 @@ t.test('Engine loads many Services in runs, and nothing is broken between them',
   t.strictSame(listed(proxy.kernel), []);
 });
 
-t.test('Engine needs as many chains and objects for one Service as for hundreds', async (t) => {
+t.test('Engine needs the same chains, sets and maps for one Service as for hundreds', async (t) => {
   const shape = (count: number) => {
     const engine = fromScratch(many(count, { endpoints: 3 })).engine;
     const [first] = new Lane().engine.plan().flat();
@@ -298,7 +298,7 @@ t.test('Engine needs as many chains and objects for one Service as for hundreds'
   t.strictSame(shape(300), shape(2));
 });
 
-t.test('Engine follows addresses of the host', async (t) => {
+t.test('Engine follows the addresses of the host', async (t) => {
   const block = parsePrefix('192.0.2.0/24');
   const engine = new Engine({ ...OPTIONS, nodePortAddresses: block === undefined ? [] : [block] });
   const kernel = new FakeNftables();

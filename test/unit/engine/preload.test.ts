@@ -39,7 +39,7 @@ async function preload(engine: Engine, tables: Nftables): Promise<void> {
   await preloader.drain();
 }
 
-t.test('Preloader loads whole runs of slots and nothing that leads to them', async (t) => {
+t.test('Preloader loads full batches of slots and no verdicts', async (t) => {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const kernel = new FakeNftables();
   await preload(engine, tablesOf(kernel));
@@ -61,7 +61,7 @@ t.test('Preloader loads whole runs of slots and nothing that leads to them', asy
   t.same(elementsOf(engine), elementsOf(engineOf(objects.flatMap((object) => [object.service, object.slice]))));
 });
 
-t.test('Preloader leaves a kernel alone that holds something', async (t) => {
+t.test('Preloader does nothing when the kernel has elements', async (t) => {
   const first = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const kernel = new FakeNftables();
   first.replace('Service', services.slice(0, 1));
@@ -75,7 +75,7 @@ t.test('Preloader leaves a kernel alone that holds something', async (t) => {
   t.equal(kernel.elements('ip', 'endpoints').size, 10);
 });
 
-t.test('plan() removes what was loaded for a Service that is gone when the lists are complete', async (t) => {
+t.test('plan() removes preloaded slots of a Service that lost its endpoints', async (t) => {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const kernel = new FakeNftables();
   engine.replace('Service', services);

@@ -12,7 +12,7 @@ t.test('render() replaces both tables', async (t) => {
   }
 });
 
-t.test('render() gives the same bytes for the same objects, in whatever order they come', async (t) => {
+t.test('render() returns the same bytes for the same objects in any order', async (t) => {
   const objects = ['a/x', 'a/y', 'b/x'].flatMap((name, index) => [
     service(name, { spec: { ...clusterIps(`10.96.0.${index}`), externalIPs: ['198.51.100.1'] } }),
     slice(name, { endpoints: [endpoint('10.1.0.1'), endpoint('10.1.0.2')] }),

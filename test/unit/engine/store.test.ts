@@ -10,7 +10,7 @@ import { endpoint, slice } from '../../support/builders/slice.ts';
 const slices = (store: Store, of: string) => [...store.slicesOf(of)].map(({ key }) => key);
 const relabelled = { metadata: { labels: { 'kubernetes.io/service-name': 'other' } } };
 
-t.test('Store is ready when Services and slices are complete', async (t) => {
+t.test('Store is ready when Services and EndpointSlices are listed', async (t) => {
   const store = new Store();
   store.replace('Node', []);
   store.replace('Service', []);
@@ -19,7 +19,7 @@ t.test('Store is ready when Services and slices are complete', async (t) => {
   t.ok(store.ready);
 });
 
-t.test('Store remembers whom a change concerns, until it is asked', async (t) => {
+t.test('Store collects the affected Services until they are taken', async (t) => {
   const store = new Store();
   put(store, service('a/x'), slice('a/y'));
   t.strictSame(store.takeTouched(), new Set(['a/x', 'a/y']));
@@ -28,7 +28,7 @@ t.test('Store remembers whom a change concerns, until it is asked', async (t) =>
   t.strictSame(store.takeTouched(), new Set(['a/y']), 'what was never there concerns nobody');
 });
 
-t.test('Store moves a slice that now names another Service', async (t) => {
+t.test('Store moves a slice whose Service label changed', async (t) => {
   const store = new Store();
   put(store, slice('a/x'));
   store.takeTouched();
@@ -39,7 +39,7 @@ t.test('Store moves a slice that now names another Service', async (t) => {
   t.strictSame(slices(store, 'a/other'), []);
 });
 
-t.test('Store drops a slice that is not for us any more', async (t) => {
+t.test('Store drops a slice that is no longer usable', async (t) => {
   const overrides = [
     { metadata: { labels: { 'service.kubernetes.io/headless': '' } } },
     { metadata: { labels: undefined } },
@@ -55,7 +55,7 @@ t.test('Store drops a slice that is not for us any more', async (t) => {
   }
 });
 
-t.test('Store drops a Service that is not proxied any more, and takes it back', async (t) => {
+t.test('Store drops a Service that is no longer proxied, and accepts it again', async (t) => {
   const store = new Store();
   const other = { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } } };
   put(store, service('a/x'));
@@ -65,7 +65,7 @@ t.test('Store drops a Service that is not proxied any more, and takes it back', 
   t.equal(store.services.size, 1);
 });
 
-t.test('Store forgets whatever a complete list does not have', async (t) => {
+t.test('Store drops objects that are missing in a list', async (t) => {
   const store = new Store();
   put(store, service('a/x'), slice('a/x'), node(), serviceCidr());
   store.takeTouched();
@@ -74,7 +74,7 @@ t.test('Store forgets whatever a complete list does not have', async (t) => {
   t.strictSame(store.takeTouched(), new Set(['a/x']));
 });
 
-t.test('Store tells changes of the surroundings, its beginning among them', async (t) => {
+t.test('Store reports changes of Nodes and ServiceCIDRs, and its first state', async (t) => {
   const store = new Store();
   t.ok(store.takeNodeTouched());
   t.notOk(store.takeNodeTouched());

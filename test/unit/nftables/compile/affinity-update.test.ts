@@ -5,7 +5,7 @@ import { elementsOf, engineOf } from '../../../support/builders/engine.ts';
 import { service } from '../../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../../support/builders/slice.ts';
 
-t.test('an endpoint that only the Local policy admits is remembered for that policy alone', async (t) => {
+t.test('endpoints that only the Local policy uses are stored in its map alone', async (t) => {
   const engine = engineOf([
     service('shop/web', {
       spec: {

@@ -190,24 +190,24 @@ const STICKY: typeof CASES = [
   ],
 ];
 
-t.test('compileService() gives the elements of a Service', async (t) => {
+t.test('compileService() returns the elements of a Service', async (t) => {
   for (const [about, spec, endpoints, expected] of [...CASES, ...STICKY]) {
     t.strictSame(lines(compile(spec, endpoints)), ['cluster-ips 10.96.0.1', ...expected], about);
   }
 });
 
-t.test('compileService() says whose elements they are', async (t) => {
+t.test('compileService() sets owner and comment of elements', async (t) => {
   const elements = compile({ ports: [{ name: '', port: 80, nodePort: 30080 }] }, [HERE]);
   for (const { owner, comment } of elements) t.strictSame([owner, comment], ['shop/web', 'shop/web']);
 });
 
-t.test('compileService() leaves out frontends that another Service has', async (t) => {
+t.test('compileService() skips frontends that another Service owns', async (t) => {
   const owns = (frontend: string) => !frontend.includes('198.51.100.1');
   t.strictSame(lines(compile({ externalIPs: ['198.51.100.1'] }, [THERE], { owns })), lines(compile({}, [THERE])));
   t.strictSame(lines(compile(NODE_PORT, [HERE], { owns: () => false })), ['cluster-ips 10.96.0.1']);
 });
 
-t.test('compileService() leaves backends in their slots', async (t) => {
+t.test('compileService() keeps backends in their slots', async (t) => {
   const slots: CompileContext['slots'] = ({ name }, key) =>
     `${name} ${key}` === 'endpoints 10.96.0.1 . tcp . 80' ? ['10.1.1.1 . 8080'] : [];
   const found = lines(compile({}, [HERE, THERE], { slots })).filter((line) => line.startsWith('endpoints'));
@@ -235,7 +235,7 @@ function guarded(ranges: readonly string[], around: Partial<CompileContext> = {}
   ];
 }
 
-t.test('compileService() closes load balancer addresses to all but the ranges', async (t) => {
+t.test('compileService() restricts load balancer addresses to their source ranges', async (t) => {
   const both = ['198.51.100.1 . tcp . 80', '198.51.100.2 . tcp . 80'];
   const strict = { node: viewOf({ strictSourceRanges: true }) };
   t.strictSame(guarded([]), [[], []], 'without ranges they are open');
@@ -258,7 +258,7 @@ t.test('compileService() closes load balancer addresses to all but the ranges', 
   t.strictSame(guarded(['10.0.0.0/8'], { owns: (key) => !key.includes('198.51.100.1') })[0], both.slice(1), 'its own');
 });
 
-t.test('compileService() writes a table for maglev as it is, whatever was there', async (t) => {
+t.test('compileService() ignores the current slots for maglev tables', async (t) => {
   const spec = { metadata: { annotations: { 'nftlane.io/balance': 'maglev' } } };
   const fresh = lines(compile(spec, [HERE, THERE]));
   t.equal(fresh.filter((line) => line.startsWith('endpoints ')).length, 4093);
@@ -266,7 +266,7 @@ t.test('compileService() writes a table for maglev as it is, whatever was there'
   t.strictSame(lines(compile(spec, [HERE, THERE], { slots: () => ['10.1.1.1 . 8080'] })), fresh);
 });
 
-t.test('frontendKey() tells families and kinds apart', async (t) => {
+t.test('frontendKey() distinguishes families and node ports', async (t) => {
   const servicePort = { name: '', protocol: 'udp', port: 53, nodePort: 0 } as const;
   const frontend = {
     kind: 'cluster-ip',

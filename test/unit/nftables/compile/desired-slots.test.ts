@@ -17,12 +17,12 @@ function slots(hosts: readonly number[], { balance = 'random', weights = '' } = 
   return found.map((slot) => slot.replace(/^10\.1\.0\.(\d+) \. 8080$/, '$1'));
 }
 
-t.test('wantedSlots() gives every backend one slot, in order', async (t) => {
+t.test('desiredSlots() returns one slot per backend, in order', async (t) => {
   for (const balance of ['random', 'source-hash']) t.strictSame(slots([3, 1, 2], { balance }), ['3', '1', '2']);
   t.strictSame(slots([]), []);
 });
 
-t.test('wantedSlots() gives as few slots as the weights allow', async (t) => {
+t.test('desiredSlots() returns as few slots as the weights allow', async (t) => {
   const cases: [weights: string, expected: string[]][] = [
     ['10.1.0.1=3', ['1', '1', '1', '2', '3']],
     ['10.1.0.1=2,10.1.0.2=4,10.1.0.3=6', ['1', '2', '2', '3', '3', '3']],
@@ -36,7 +36,7 @@ t.test('wantedSlots() gives as few slots as the weights allow', async (t) => {
   t.equal(slots([1, 2], { weights: '10.1.0.1=100' }).length, 101);
 });
 
-t.test('wantedSlots() has a consistent table for maglev', async (t) => {
+t.test('desiredSlots() returns the lookup table for maglev', async (t) => {
   const found = slots([1, 2, 3], { balance: 'maglev', weights: '10.1.0.1=0,10.1.0.2=3' });
   t.equal(found.length, maglevSize(2));
   const counts = ['1', '2', '3'].map((name) => found.filter((slot) => slot === name).length);

@@ -44,7 +44,7 @@ const CLASSES: readonly [className: BalanceClass, before: string[], key: string,
   ['local-nodeport', [], BY_PORT, 'local-nodeport-endpoints'],
 ];
 
-t.test('led() knows every balance chain by its name', async (t) => {
+t.test('endpointChain() builds every balance chain from its name', async (t) => {
   for (const [className, before, key, map] of CLASSES) {
     const at = (slot: string) => `dnat ip to ${key} . ${slot} map @${map}`;
     const [random, first] = [at('numgen random mod 65'), at('numgen random mod 1')];
@@ -63,7 +63,7 @@ t.test('led() knows every balance chain by its name', async (t) => {
   }
 });
 
-t.test('led() knows only its own names', async (t) => {
+t.test('endpointChain() refuses other names', async (t) => {
   for (const name of ['external-local', 'other-3', 'other-source-3', 'cluster', 'cluster-source', '3', '']) {
     t.throws(() => endpointChain(name, 'ip', view()), /Invariant broken: ".*" names a balance chain/, name);
   }
@@ -77,14 +77,14 @@ const STICKY: readonly [entry: AffinityEntry, rules: string[]][] = [
   ['nodeport', [MARK, KNOWN, 'goto nodeport-short-circuit']],
 ];
 
-t.test('led() looks into the memory before a slot is chosen', async (t) => {
+t.test('endpointChain() looks up the affinity map before a slot is chosen', async (t) => {
   for (const [entry, expected] of STICKY) {
     const name = affinityChainName(entry, ID);
     t.strictSame(chains(name), [[name, expected]]);
   }
 });
 
-t.test('led() has a memory of its own for clients from outside, under the Local policy', async (t) => {
+t.test('endpointChain() uses a separate affinity map for external clients of the Local policy', async (t) => {
   const cidrs = [parsePrefix('10.1.0.0/16')].filter((prefix) => prefix !== undefined);
   const node = view({ detectLocal: { mode: 'ClusterCIDR', cidrs } });
   const cases: [AffinityEntry, short: string, lookup: string][] = [
@@ -102,7 +102,7 @@ t.test('led() has a memory of its own for clients from outside, under the Local 
   }
 });
 
-t.test('led() remembers for as long as the name says', async (t) => {
+t.test('endpointChain() takes the affinity timeout from the name', async (t) => {
   const name = affinityUpdateName(10800, ID);
   const update = (map: string) => `update @${map} { ct original ip saddr timeout 10800s : ip daddr . th dport }`;
   t.strictSame(chains(name), [
@@ -116,7 +116,7 @@ t.test('led() remembers for as long as the name says', async (t) => {
   ]);
 });
 
-t.test('names give back the id, whatever the parts of it look like', async (t) => {
+t.test('affinityIdOf() returns the ID, whatever its parts are', async (t) => {
   const ports = [
     { name: '', protocol: 'udp' },
     { name: 'affinity-update-3', protocol: 'tcp' },
@@ -146,7 +146,7 @@ t.test('names give back the id, whatever the parts of it look like', async (t) =
   t.equal(affinityIdOf('cluster-3'), undefined);
 });
 
-t.test('names of the longest Services fit into the kernel', async (t) => {
+t.test('names for the longest Service names fit into the kernel', async (t) => {
   const label = 'x'.repeat(63);
   const id = affinityId(`${label}/${label}`, { name: label, protocol: 'sctp' });
   const longest = [affinityChainName('nodeport-local', id), affinityUpdateName(86400, id)].flatMap((name) =>

@@ -20,7 +20,7 @@ function view(options: Partial<ProxyOptions>, facts: Partial<NodeFacts> = {}) {
 
 const read = (overrides: ApiObject) => readNode(node('n1', overrides)).value;
 
-t.test('viewNode() is complete before the Node is known', async (t) => {
+t.test('buildNodeView() is complete before the Node is known', async (t) => {
   t.strictSame(view({}), {
     name: 'n1',
     families: ['ip', 'ip6'],
@@ -38,7 +38,7 @@ t.test('viewNode() is complete before the Node is known', async (t) => {
   t.equal(view({}, { node: read(inZone('a')) }).zone, 'a');
 });
 
-t.test('viewNode() tells pods by the first block of each family, or by their interface', async (t) => {
+t.test('buildNodeView() detects pods by the first CIDR of each family, or by their interface', async (t) => {
   const node = read({ spec: { podCIDRs: ['10.1.1.0/24', 'fd00:1::/64'] } });
   const cases: [ProxyOptions['detectLocal'], object][] = [
     [
@@ -60,7 +60,7 @@ t.test('viewNode() tells pods by the first block of each family, or by their int
 });
 
 t.test(
-  'viewNode() takes node ports at the primary addresses, and at the addresses of the host inside blocks',
+  'buildNodeView() accepts node ports on the primary addresses, and on host addresses inside CIDRs',
   async (t) => {
     t.strictSame(view({}, { node: read({}) }).nodePortIps, { ip: ['192.0.2.1'], ip6: 'any' });
     const options = { nodePortAddresses: ['localhost', ...prefixes('198.51.100.0/24')] } as const;
@@ -69,7 +69,7 @@ t.test(
   },
 );
 
-t.test('viewNode() lets the bind address stand for the address of its family', async (t) => {
+t.test('buildNodeView() overrides the address of a family by the bind address', async (t) => {
   const given = read({});
   const seen = view({ bindAddress: '198.51.100.1' }, { node: given });
   t.strictSame(seen.addresses, { ip: '198.51.100.1', ip6: '::1' });
@@ -77,7 +77,7 @@ t.test('viewNode() lets the bind address stand for the address of its family', a
   t.strictSame(view({ bindAddress: 'fd00::5' }, { node: given }).addresses, { ip: '192.0.2.1', ip6: 'fd00::5' });
 });
 
-t.test('viewNode() sorts service blocks by family, without overlaps', async (t) => {
+t.test('buildNodeView() groups Service CIDRs by family, without overlaps', async (t) => {
   const serviceCidrs = prefixes('10.96.0.0/16', 'fd00::/108', '10.96.0.0/12');
   t.strictSame(view({}, { serviceCidrs }).serviceCidrs, { ip: ['10.96.0.0/12'], ip6: ['fd00::/108'] });
 });

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { allSetsAndMaps, roleOf, SETS_AND_MAPS } from '../../../../src/nftables/compile/sets-and-maps.ts';
 
-t.test('allObjects() has the same objects in both families', async (t) => {
+t.test('allSetsAndMaps() returns the same sets and maps for both families', async (t) => {
   t.strictSame(Object.keys(SETS_AND_MAPS.ip), Object.keys(SETS_AND_MAPS.ip6));
   t.equal(allSetsAndMaps().length, 2 * Object.keys(SETS_AND_MAPS.ip).length);
   for (const { family, body } of allSetsAndMaps()) {
@@ -11,7 +11,7 @@ t.test('allObjects() has the same objects in both families', async (t) => {
   }
 });
 
-t.test('roleOf() says when each object changes', async (t) => {
+t.test('roleOf() returns the role of each set and map', async (t) => {
   const roles = Object.entries(Object.groupBy(Object.values(SETS_AND_MAPS.ip), roleOf));
   t.strictSame(Object.fromEntries(roles.map(([role, objects]) => [role, objects?.map(({ name }) => name)])), {
     verdicts: ['service-ips', 'service-nodeports'],

@@ -29,7 +29,7 @@ function rules(name: string, seen: NodeView): string[] | undefined {
     ?.rules.map((rule) => printRule(rule, 'ip'));
 }
 
-t.test('staticChains() names every chain once, and leads only to its own', async (t) => {
+t.test('staticChains() has unique names and jumps only to its own chains', async (t) => {
   for (const family of FAMILIES) {
     const chains = staticChains(family, view({}, ['10.96.0.0/12', 'fd00::/108']));
     const names = chains.map(({ name }) => name);
@@ -42,7 +42,7 @@ t.test('staticChains() names every chain once, and leads only to its own', async
   }
 });
 
-t.test('staticChains() marks clients that are no pods', async (t) => {
+t.test('staticChains() marks clients that are not pods', async (t) => {
   const cidrs = prefixes('10.1.0.0/16', '10.2.0.0/16');
   const cases: [Partial<ProxyOptions>, string[]][] = [
     [{ detectLocal: { mode: 'ClusterCIDR', cidrs } }, ['ip saddr != 10.1.0.0/16 meta mark set meta mark | 0x00004000']],
@@ -61,7 +61,7 @@ t.test('staticChains() marks clients that are no pods', async (t) => {
   for (const [options, expected] of cases) t.strictSame(rules('mark-for-masquerade', view(options)), expected);
 });
 
-t.test('staticChains() sends pods and this host past the Local policy, pods without a mark', async (t) => {
+t.test('staticChains() lets pods and this host bypass the Local policy, pods without a mark', async (t) => {
   const lookup = 'ip daddr . meta l4proto . th dport vmap @local-service-ips';
   const host = 'fib saddr type local meta mark set meta mark | 0x00004000 goto short-circuit';
   const cidrs = prefixes('10.1.0.0/16');
@@ -74,7 +74,7 @@ t.test('staticChains() sends pods and this host past the Local policy, pods with
   t.strictSame(rules('external-local', view()), [host, lookup, lookup], 'no pod can be told');
 });
 
-t.test('staticChains() takes node ports where they belong', async (t) => {
+t.test('staticChains() accepts node ports on node port addresses only', async (t) => {
   const at = (options: Partial<ProxyOptions>) => [
     rules('services', view(options))?.at(-1),
     rules('nodeport-endpoints-check', view(options)),
@@ -87,7 +87,7 @@ t.test('staticChains() takes node ports where they belong', async (t) => {
   ]);
 });
 
-t.test('staticChains() drops what goes to cluster IPs that nobody has', async (t) => {
+t.test('staticChains() drops traffic to unassigned cluster IPs', async (t) => {
   t.strictSame(rules('cluster-ips-check', view({}, ['10.96.0.0/12', '10.200.0.0/16', 'fd00::/108'])), [
     'ip daddr @cluster-ips goto reject-chain',
     'ip daddr 10.96.0.0/12 drop',
@@ -96,7 +96,7 @@ t.test('staticChains() drops what goes to cluster IPs that nobody has', async (t
   t.strictSame(rules('cluster-ips-check', view()), ['ip daddr @cluster-ips goto reject-chain']);
 });
 
-t.test('staticChains() closes guarded addresses to all clients outside their ranges, before translation', async (t) => {
+t.test('staticChains() drops clients outside the source ranges, before DNAT', async (t) => {
   const dispatch = 'ip daddr . meta l4proto . th dport';
   const guard = `ct state new ${dispatch} @firewall-ips ${dispatch} . ip saddr != @source-ranges drop`;
   for (const name of ['filter-prerouting-pre-dnat', 'filter-output-pre-dnat']) {
@@ -109,7 +109,7 @@ t.test('staticChains() closes guarded addresses to all clients outside their ran
   }
 });
 
-t.test('staticChains() remembers what was dialled and chosen', async (t) => {
+t.test('staticChains() looks up affinity by original destination and endpoint', async (t) => {
   const dialled = 'meta l4proto . ct original proto-dst . ip daddr';
   t.strictSame(rules('affinity-update', view()), [
     `ct status dnat ct original ip daddr . ${dialled} vmap @affinity-ips`,
@@ -118,7 +118,7 @@ t.test('staticChains() remembers what was dialled and chosen', async (t) => {
   t.strictSame(rules('filter-postrouting', view()), ['ct state new jump affinity-update']);
 });
 
-t.test('staticChains() drops invalid segments of pods, and catches replies that would pass by', async (t) => {
+t.test('staticChains() drops invalid segments of pods, and masquerades flows whose replies would bypass this node', async (t) => {
   const onForward = (options: Partial<ProxyOptions>) =>
     rules('filter-forward', view(options))?.filter((rule) => !rule.includes('-check'));
   const cidrs = prefixes('10.1.0.0/16');
@@ -139,7 +139,7 @@ t.test('staticChains() drops invalid segments of pods, and catches replies that 
   t.strictSame([onForward({}), rules('filter-prerouting-post-dnat', view())], [[], []], 'no pod can be told');
 });
 
-t.test('staticChains() takes its own mark off, and no other, before the source is translated', async (t) => {
+t.test('staticChains() clears only its own mark before it masquerades', async (t) => {
   const toItself =
     'ct status dnat ip saddr . ip daddr . meta l4proto . th dport @hairpin-connections masquerade fully-random';
   for (const [bit, hex] of [
@@ -151,7 +151,7 @@ t.test('staticChains() takes its own mark off, and no other, before the source i
   }
 });
 
-t.test('staticChains() lets nothing past the firewalls of others', async (t) => {
+t.test('staticChains() accepts nothing on behalf of other firewalls', async (t) => {
   for (const family of FAMILIES) {
     for (const { name, rules: own, hook } of staticChains(family, view({ masqueradeAll: true }, ['10.96.0.0/12']))) {
       for (const rule of own) t.notMatch(printRule(rule, family), /\baccept\b/, name);

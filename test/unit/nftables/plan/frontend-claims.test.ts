@@ -9,7 +9,7 @@ const [OLD, YOUNG, TWIN] = [
   { key: 'a/twin', createdAt: 2 },
 ];
 
-t.test('Arbiter gives a frontend to the oldest, then to the first by name', async (t) => {
+t.test('FrontendClaims gives a frontend to the oldest Service, then to the first by name', async (t) => {
   const arbiter = new FrontendClaims();
   t.strictSame(arbiter.claim(YOUNG, ['f']), new Set());
   t.ok(arbiter.owns('f', 'a/young'));
@@ -21,7 +21,7 @@ t.test('Arbiter gives a frontend to the oldest, then to the first by name', asyn
   t.strictSame(arbiter.conflicts(), [{ frontend: 'f', winner: 'z/old', losers: ['a/twin', 'a/young'] }]);
 });
 
-t.test('Arbiter hands a frontend on when its owner gives it up', async (t) => {
+t.test('FrontendClaims passes a frontend on when its owner drops it', async (t) => {
   const arbiter = new FrontendClaims();
   for (const claimant of [OLD, YOUNG, TWIN]) arbiter.claim(claimant, ['f']);
   t.strictSame(arbiter.claim(OLD, []), new Set(['a/twin']));
@@ -32,7 +32,7 @@ t.test('Arbiter hands a frontend on when its owner gives it up', async (t) => {
   t.notOk(arbiter.owns('f', 'a/twin'));
 });
 
-t.test('Arbiter heeds another age', async (t) => {
+t.test('FrontendClaims follows a changed creation time', async (t) => {
   const arbiter = new FrontendClaims();
   arbiter.claim(OLD, ['f']);
   arbiter.claim(YOUNG, ['f']);
@@ -40,7 +40,7 @@ t.test('Arbiter heeds another age', async (t) => {
   t.ok(arbiter.owns('f', 'a/young'));
 });
 
-t.test('Arbiter owes nothing to the order of claims, and names everyone whose frontends changed', async (t) => {
+t.test('FrontendClaims does not depend on the order of claims, and returns all whose frontends changed', async (t) => {
   const claim = fc.record({
     name: fc.constantFrom('a', 'b', 'c', 'd'),
     createdAt: fc.constantFrom(1, 2),

@@ -30,7 +30,7 @@ function settled(...elements: Element[]): Ledger {
   return ledger;
 }
 
-t.test('Ledger knows the differences since the last commit', async (t) => {
+t.test('Ledger tracks the differences since the last commit', async (t) => {
   const ledger = settled(element('k', 'drop'), element('l', 'drop'));
   t.strictSame(changes(ledger), []);
   t.equal(changes(ledger).length, 0);
@@ -39,7 +39,7 @@ t.test('Ledger knows the differences since the last commit', async (t) => {
   t.equal(changes(ledger).length, 3);
 });
 
-t.test('Ledger forgets a change that was taken back', async (t) => {
+t.test('Ledger drops a change that was reverted', async (t) => {
   const ledger = settled(element('k', 'drop'));
   ledger.setElements('a/x', [element('k', 'goto c'), element('l', 'drop')]);
   ledger.setElements('a/x', []);
@@ -48,7 +48,7 @@ t.test('Ledger forgets a change that was taken back', async (t) => {
   t.strictSame(changes(ledger), []);
 });
 
-t.test('Ledger keeps a shared element as long as somebody wants it', async (t) => {
+t.test('Ledger keeps a shared element as long as it has an owner', async (t) => {
   const ledger = new Ledger([MAP, SET]);
   const shared = (owner: string) => element('k', '', { owner, object: SET });
   ledger.setElements('b/y', [shared('b/y')]);
@@ -65,13 +65,13 @@ t.test('Ledger keeps a shared element as long as somebody wants it', async (t) =
   t.ok(ledger.isEmpty);
 });
 
-t.test('Ledger compares comments too', async (t) => {
+t.test('Ledger compares comments, too', async (t) => {
   const ledger = settled(element('k', 'drop'));
   ledger.setElements('a/x', [{ ...element('k', 'drop'), comment: 'other' }]);
   t.equal(changes(ledger).length, 1);
 });
 
-t.test('Ledger takes a listing as what is there', async (t) => {
+t.test('Ledger takes a listing as the installed elements', async (t) => {
   const ledger = settled(element('k', 'drop'), element('l', 'drop'), element('m', 'drop'));
   const held = new Map([
     ['k', { data: 'drop', comment: 'a/x' }],
@@ -86,7 +86,7 @@ t.test('Ledger takes a listing as what is there', async (t) => {
   t.equal(changes(ledger).length, 3);
 });
 
-t.test('Ledger counts who leads to a chain', async (t) => {
+t.test('Ledger counts the elements that refer to a chain', async (t) => {
   const ledger = settled(element('k', 'goto c'), element('l', 'goto c'), element('m', 'drop'));
   t.strictSame(targets(ledger), ['ip c']);
   ledger.setElements('a/x', [element('k', 'goto d'), element('l', 'goto c')]);
@@ -99,7 +99,7 @@ t.test('Ledger counts who leads to a chain', async (t) => {
   t.strictSame(targets(ledger), []);
 });
 
-t.test('Ledger gives slots in order, up to the first that is missing', async (t) => {
+t.test('Ledger returns slots in order, up to the first gap', async (t) => {
   const ledger = settled(element('k . 1', 'b'), element('k . 0', 'a'), element('k . 3', 'd'));
   t.strictSame(ledger.slots(MAP, 'k'), ['a', 'b']);
   t.strictSame(ledger.slots(MAP, 'l'), []);
@@ -108,7 +108,7 @@ t.test('Ledger gives slots in order, up to the first that is missing', async (t)
   t.strictSame(slotsIn(listing, SET, 'k'), []);
 });
 
-t.test('Ledger lists elements by key', async (t) => {
+t.test('Ledger returns elements sorted by key', async (t) => {
   const ledger = settled(element('b', ''), element('a', ''));
   t.strictSame(
     ledger.elements(MAP).map(({ key }) => key),

@@ -18,7 +18,7 @@ function moved(before: readonly string[], after: readonly string[], gone?: strin
   return before.filter((name, slot) => name !== gone && name !== after[slot]).length;
 }
 
-t.test('maglevSize() is a prime with room for all, and below what a slot number can name', async (t) => {
+t.test('maglevSize() is a prime that fits all backends, and fits into a slot number', async (t) => {
   const cases = [
     [1, 4093],
     [20, 4093],
@@ -33,7 +33,7 @@ t.test('maglevSize() is a prime with room for all, and below what a slot number 
   }
 });
 
-t.test('maglevTable() depends on the set alone', async (t) => {
+t.test('maglevTable() depends on the set of backends alone', async (t) => {
   const given = backends(7, (index) => 1 + (index % 3));
   const table = maglevTable(given);
   const property = fc.property(fc.shuffledSubarray(given, { minLength: 7 }), (order) => {
@@ -44,7 +44,7 @@ t.test('maglevTable() depends on the set alone', async (t) => {
   t.ok(maglevTable(backends(1)).every((name) => name === '10.1.0.0 . 8080'));
 });
 
-t.test('maglevTable() is even to one slot', async (t) => {
+t.test('maglevTable() distributes slots evenly', async (t) => {
   for (const count of [2, 3, 7, 20, 100, 163]) {
     const counts = [...countsOf(maglevTable(backends(count))).values()];
     t.equal(counts.length, count);
@@ -52,7 +52,7 @@ t.test('maglevTable() is even to one slot', async (t) => {
   }
 });
 
-t.test('maglevTable() gives slots in proportion to weights', async (t) => {
+t.test('maglevTable() distributes slots in proportion to weights', async (t) => {
   const given = backends(5, (index) => [1, 2, 3, 50, 100][index] ?? 1);
   const table = maglevTable(given);
   const counts = countsOf(table);
@@ -62,7 +62,7 @@ t.test('maglevTable() gives slots in proportion to weights', async (t) => {
   }
 });
 
-t.test('maglevTable() moves few slots when a backend leaves or comes back', async (t) => {
+t.test('maglevTable() moves few slots when a backend is removed or added', async (t) => {
   for (const count of [3, 10, 100]) {
     const given = backends(count);
     const table = maglevTable(given);

@@ -28,7 +28,7 @@ function roleOf({ object }: Change): ChangeRole {
   return object.name as ChangeRole;
 }
 
-t.test('orderChanges() adds from the slots up, and takes away from the rejects down', async (t) => {
+t.test('orderChanges() adds from slots to rejects, and deletes from rejects to slots', async (t) => {
   const roles: ChangeRole[] = ['rejects', 'verdicts', 'inner-verdicts', 'slots'];
   const changes = roles.flatMap((role) => [
     change(role, { held: 'a' }),
@@ -50,12 +50,12 @@ t.test('orderChanges() adds from the slots up, and takes away from the rejects d
   ]);
 });
 
-t.test('orderChanges() leaves out empty steps', async (t) => {
+t.test('orderChanges() omits empty steps', async (t) => {
   t.strictSame(orderChanges([], roleOf), []);
   t.equal(orderChanges([change('verdicts', { held: 'a' })], roleOf).length, 1);
 });
 
-t.test('orderChanges() makes room for prefixes before others come', async (t) => {
+t.test('orderChanges() deletes prefixes before it adds others', async (t) => {
   const at = (wanted: { held?: string; wanted?: string }) => change('slots', { ...wanted, interval: true });
   const [comes, goes, other] = [at({ wanted: '' }), at({ held: '' }), change('slots', { held: 'a' })];
   t.strictSame(
@@ -66,7 +66,7 @@ t.test('orderChanges() makes room for prefixes before others come', async (t) =>
   t.strictSame(orderChanges([goes], roleOf), [[goes]]);
 });
 
-t.test('deletions() and additions() are the two halves of a change', async (t) => {
+t.test('deletions() and additions() return the two halves of a change', async (t) => {
   const cases: [Change, string[]][] = [
     [change('slots', { wanted: 'b' }), ['add element ip nftlane slots { k comment "a/x" : b }']],
     [change('slots', { held: 'a' }), ['delete element ip nftlane slots { k }']],

@@ -17,13 +17,13 @@ const CASES: readonly [about: string, previous: string, wanted: string, expected
   ['fewer of the same value', 'aaa', 'ab', 'ab'],
 ];
 
-t.test('assignSlots() moves as little as possible', async (t) => {
+t.test('assignSlots() changes as few slots as possible', async (t) => {
   for (const [about, previous, wanted, expected] of CASES) {
     t.equal(assignSlots([...previous], [...wanted]).join(''), expected, about);
   }
 });
 
-t.test('assignSlots() is dense, has what is wanted, and changes no slot that could stay', async (t) => {
+t.test('assignSlots() fills all slots with the desired values, and changes no slot that could stay', async (t) => {
   const values = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), { maxLength: 8 });
   const property = fc.property(values, values, (previous, wanted) => {
     const slots = assignSlots(previous, wanted);

@@ -11,7 +11,7 @@ const MAP = {
   interval: false,
 } as const;
 
-t.test('blocks nest', async (t) => {
+t.test('tableBlock() nests sets, maps and chains', async (t) => {
   const map = setOrMapBlock(MAP, [{ key: '10.0.0.1', data: 'drop', comment: 'a/b' }]);
   const chain = chainBlock({ name: 'c', rules: [[{ kind: 'drop' }]] }, 'ip');
   t.equal(
@@ -33,16 +33,16 @@ t.test('blocks nest', async (t) => {
   );
 });
 
-t.test('objectBlock() leaves out the list when there is no element', async (t) => {
+t.test('setOrMapBlock() omits an empty element list', async (t) => {
   t.equal(setOrMapBlock({ ...MAP, kind: 'set' }, []), 'set m {\n\ttypeof ip daddr : verdict\n\tcounter\n}');
 });
 
-t.test('chainBlock() begins with the hook', async (t) => {
+t.test('chainBlock() starts with the hook', async (t) => {
   const hook = { type: 'nat', hook: 'output', priority: -100 } as const;
   t.equal(chainBlock({ name: 'c', hook, rules: [] }, 'ip'), 'chain c {\n\ttype nat hook output priority -100;\n}');
 });
 
-t.test('objectBlock() is read back by ElementReader', async (t) => {
+t.test('setOrMapBlock() prints what ElementReader reads', async (t) => {
   const elements = [
     { key: '10.0.0.1 . tcp . 80', data: 'goto c', comment: 'a/b:http' },
     { key: 'fd00::1', data: '', comment: '' },

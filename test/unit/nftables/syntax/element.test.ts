@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { comment, concat, verdictChain } from '../../../../src/nftables/syntax/element.ts';
 
-t.test('comment() cannot leave its quotes, whatever comes', async (t) => {
+t.test('comment() cannot end its quoted string, whatever the input', async (t) => {
   t.equal(comment('shop/web:http'), 'shop/web:http');
   t.equal(comment('a" : drop }\nflush ruleset;#\\$`'), 'a? : drop ??flush ruleset?????');
   const property = fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
@@ -15,12 +15,12 @@ t.test('comment() cannot leave its quotes, whatever comes', async (t) => {
   fc.assert(property, { numRuns: 100, seed: 1 });
 });
 
-t.test('concat() joins as nft does', async (t) => {
+t.test('concat() joins parts in nft syntax', async (t) => {
   t.equal(concat('10.0.0.1', 'tcp', 80), '10.0.0.1 . tcp . 80');
   t.equal(concat(), '');
 });
 
-t.test('targetOf() is the chain of a goto', async (t) => {
+t.test('verdictChain() returns the chain of a goto', async (t) => {
   t.equal(verdictChain('goto cluster-3'), 'cluster-3');
   for (const data of ['drop', '', '10.1.0.1 . 80', 'goto', 'jump x']) t.equal(verdictChain(data), undefined, data);
 });

@@ -12,7 +12,7 @@ Error: Operation not permitted
 Warning: Error: is only a word here
 `;
 
-t.test('parseComplaints() finds complaints and their lines', async (t) => {
+t.test('parseErrorMessages() returns errors with their lines', async (t) => {
   t.strictSame(parseErrorMessages(STDERR), [
     { line: 3, message: 'Could not process rule: No such file or directory' },
     { line: 14, message: 'syntax error, unexpected string' },
@@ -21,7 +21,7 @@ t.test('parseComplaints() finds complaints and their lines', async (t) => {
   t.strictSame(parseErrorMessages(''), []);
 });
 
-t.test('isDrift() tells a kernel that holds something else from a bad operation', async (t) => {
+t.test('isDrift() tells unexpected kernel state from an invalid operation', async (t) => {
   const cases: [message: string, drift: boolean][] = [
     ['Could not process rule: No such file or directory', true],
     ['No such file or directory', true],

@@ -80,18 +80,18 @@ const LISTS: readonly [about: string, listed: string, expected: [key: string, da
   ['no elements', 'typeof ip daddr\n}', []],
 ];
 
-t.test('ElementReader reads every way of listing', async (t) => {
+t.test('ElementReader reads all forms of lists', async (t) => {
   for (const [about, listed, expected] of LISTS) {
     const found = read(listed).map(({ key, data, comment }) => [key, data, comment]);
     t.strictSame(found, expected, about);
   }
 });
 
-t.test('ElementReader is outside again after the list', async (t) => {
+t.test('ElementReader leaves the list at its end', async (t) => {
   t.strictSame(read('elements = { 10.0.0.1 }\n}\n}\nelements = { 10.0.0.2 }').length, 2);
 });
 
-t.test('readTable() finds chains, sets and maps', async (t) => {
+t.test('readTable() returns chains, sets and maps', async (t) => {
   const listing = `table ip nftlane {
 	set cluster-ips {
 		typeof ip daddr

@@ -14,7 +14,7 @@ import {
 
 const MAP = { family: 'ip6', name: 'm', kind: 'map', body: 'typeof ip6 daddr : verdict;', interval: false } as const;
 
-t.test('operations are a line each', async (t) => {
+t.test('operations are printed on one line each', async (t) => {
   t.strictSame(addTable('ip'), { line: 'add table ip nftlane', owner: '' });
   t.equal(addSetOrMap(MAP).line, 'add map ip6 nftlane m { typeof ip6 daddr : verdict; }');
   t.equal(addSetOrMap({ ...MAP, kind: 'set' }).line, 'add set ip6 nftlane m { typeof ip6 daddr : verdict; }');
@@ -22,7 +22,7 @@ t.test('operations are a line each', async (t) => {
   t.equal(deleteChain('ip', 'cluster-3').line, 'delete chain ip nftlane cluster-3');
 });
 
-t.test('elements belong to who asked for them', async (t) => {
+t.test('addElement() and deleteElement() set the owner', async (t) => {
   const element = { object: MAP, key: 'fd00::1', data: 'goto c', comment: 'a/b', owner: 'a/b' };
   t.strictSame(addElement(element), {
     line: 'add element ip6 nftlane m { fd00::1 comment "a/b" : goto c }',
@@ -34,13 +34,13 @@ t.test('elements belong to who asked for them', async (t) => {
   });
 });
 
-t.test('printElement() leaves out what is not there', async (t) => {
+t.test('printElement() omits empty parts', async (t) => {
   t.equal(printElement({ key: 'k', data: '', comment: '' }), 'k');
   t.equal(printElement({ key: 'k', data: 'drop', comment: '' }), 'k : drop');
   t.equal(printElement({ key: 'k', data: '', comment: 'c' }), 'k comment "c"');
 });
 
-t.test('writeChain() leaves a chain with exactly its rules', async (t) => {
+t.test('writeChain() replaces the rules of a chain', async (t) => {
   const hook = { type: 'filter', hook: 'input', priority: 0 } as const;
   t.strictSame(
     writeChain('ip', { name: 'c', hook, rules: [[{ kind: 'drop' }], [{ kind: 'jump', chain: 'd' }]] }).map(
@@ -59,7 +59,7 @@ t.test('writeChain() leaves a chain with exactly its rules', async (t) => {
   );
 });
 
-t.test('OperationLines make one command of neighbours, a line for each operation', async (t) => {
+t.test('OperationLines joins consecutive element operations to one command, one per line', async (t) => {
   const element = (key: string, data = 'drop') => ({ object: MAP, key, data, comment: 'a/b', owner: 'a/b' });
   const set = { ...MAP, name: 's', kind: 'set' } as const;
   const page = new OperationLines();

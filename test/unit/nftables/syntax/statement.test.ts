@@ -60,13 +60,13 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
   goto: [[{ kind: 'goto', chain: 'c' }, 'goto c']],
 };
 
-t.test('printRule() writes every statement', async (t) => {
+t.test('printRule() prints every statement', async (t) => {
   for (const [statement, text] of Object.values(STATEMENTS).flat()) t.equal(printRule([statement], 'ip6'), text);
   t.equal(printRule([{ kind: 'state', state: 'new' }, { kind: 'drop' }], 'ip'), 'ct state new drop');
   t.equal(printRule([], 'ip'), '');
 });
 
-t.test('printFields() names the family of an address', async (t) => {
+t.test('printFields() prints addresses with their family', async (t) => {
   t.equal(printFields([{ field: 'saddr' }], 'ip'), 'ip saddr');
   t.equal(printFields(KEY, 'ip6'), 'ip6 daddr . meta l4proto . th dport');
   t.equal(
@@ -75,7 +75,7 @@ t.test('printFields() names the family of an address', async (t) => {
   );
 });
 
-t.test('printFields() hashes with the same seed everywhere', async (t) => {
+t.test('printFields() uses the same hash seed everywhere', async (t) => {
   t.equal(
     printFields([{ field: 'hash', of: 'address', modulus: 4093 }], 'ip'),
     'jhash ip saddr mod 4093 seed 0x6e66746c',
@@ -86,12 +86,12 @@ t.test('printFields() hashes with the same seed everywhere', async (t) => {
   );
 });
 
-t.test('printHook() writes priorities as numbers', async (t) => {
+t.test('printHook() prints priorities as numbers', async (t) => {
   const hook = { type: 'nat', hook: 'output', priority: -100 } as const;
   t.equal(printHook(hook), 'type nat hook output priority -100;');
 });
 
-t.test('statements that are no data of ours break a belief', async (t) => {
+t.test('unknown statements and fields throw', async (t) => {
   t.throws(() => printRule([{ kind: 'accept' } as never], 'ip'), /Invariant broken/);
   t.throws(() => printFields([{ field: 'length' } as never], 'ip'), /Invariant broken/);
 });

@@ -1,4 +1,4 @@
-// Tests of who is remembered for which frontends.
+// Tests which endpoints of a frontend are stored in which affinity maps.
 import t from 'tap';
 import { affinityUpdateLocalName, endpointChain } from '../../../../src/nftables/compile/endpoint-chains.ts';
 import { elementsOf, engineOf } from '../../../support/builders/engine.ts';
@@ -31,6 +31,6 @@ t.test('endpoints that only the Local policy uses are stored in its map alone', 
   const { chains } = endpointChain(affinityUpdateLocalName(10800, id), 'ip', engine.node);
   t.strictSame(chains[0]?.rules, [[{ kind: 'update-affinity', map: `local-affinity/${id}`, seconds: 10800 }]]);
   const [all, local] = engine.takeAffinityMaps();
-  t.strictSame([...(all?.endpoints ?? [])], ['10.1.0.2 . 8080'], 'the memory of all frontends forgets it');
+  t.strictSame([...(all?.endpoints ?? [])], ['10.1.0.2 . 8080'], 'the map of all endpoints drops it');
   t.strictSame([...(local?.endpoints ?? [])], ['10.1.0.1 . 8080']);
 });

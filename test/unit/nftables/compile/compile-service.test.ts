@@ -32,7 +32,7 @@ function compile(spec: ApiObject, endpoints: readonly ApiObject[], around: Parti
   const { metadata = {}, status = {}, ...rest } = spec as Record<string, ApiObject>;
   const { value } = readService(service('shop/web', { metadata, status, spec: rest }));
   const slices = readEndpointSlice(slice('shop/web', { endpoints })).value;
-  if (value === undefined || slices === undefined) throw new Error('Both are used');
+  if (value === undefined || slices === undefined) throw new Error('Cannot compile: Service or slice is not usable');
   const ports = modelService(value, [slices], { nodeName: 'n1', zone: undefined });
   return compileService(value, ports, { ...ALONE, ...around });
 }
@@ -72,7 +72,7 @@ const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], e
     ],
   ],
   [
-    'external IP, policy Local, an endpoint here',
+    'external IP, policy Local, a local endpoint',
     { externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local' },
     [HERE, THERE],
     [
@@ -89,7 +89,7 @@ const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], e
     ],
   ],
   [
-    'node port, policy Local, endpoints elsewhere only',
+    'node port, policy Local, endpoints on other nodes only',
     { ...NODE_PORT, externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' },
     [THERE],
     [
@@ -101,7 +101,7 @@ const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], e
     ],
   ],
   [
-    'node port, policy Local, no endpoint at all',
+    'node port, policy Local, no endpoints',
     { ...NODE_PORT, externalTrafficPolicy: 'Local' },
     [],
     [
@@ -110,7 +110,7 @@ const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], e
     ],
   ],
   [
-    'draining here, ready elsewhere',
+    'terminating local endpoint, ready endpoint on another node',
     { ...NODE_PORT, externalTrafficPolicy: 'Local' },
     [{ ...HERE, ...DRAINING }, THERE],
     [
@@ -129,7 +129,7 @@ const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], e
 const STICKY_SPEC = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 90 } } };
 const STICKY: typeof CASES = [
   [
-    'affinity: a memory first, and elements that lead to remembering',
+    'affinity: chains with an affinity map, and elements by which endpoints are stored',
     { ...STICKY_SPEC, ...NODE_PORT },
     [HERE, THERE],
     [
@@ -149,7 +149,7 @@ const STICKY: typeof CASES = [
     ],
   ],
   [
-    'affinity, internal policy Local: endpoints of other nodes are remembered for other frontends only',
+    'affinity, internal policy Local: endpoints of other nodes are not stored',
     { ...STICKY_SPEC, internalTrafficPolicy: 'Local' },
     [HERE, THERE],
     [
@@ -162,7 +162,7 @@ const STICKY: typeof CASES = [
   ],
   ['affinity without endpoints', STICKY_SPEC, [], ['no-endpoint-services 10.96.0.1 . tcp . 80 : goto reject-chain']],
   [
-    'affinity, external policy Local, an endpoint elsewhere',
+    'affinity, external policy Local, an endpoint on another node',
     { ...STICKY_SPEC, externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' },
     [THERE],
     [
@@ -219,8 +219,8 @@ t.test('compileService() keeps backends in their slots', async (t) => {
 
 const INGRESS = { loadBalancer: { ingress: [{ ip: '198.51.100.1' }, { ip: '198.51.100.2' }] } };
 
-/** The guarded addresses, and the ranges of the first of them. */
-function guarded(ranges: readonly string[], around: Partial<CompileContext> = {}): [ips: string[], ranges: string[]] {
+/** The frontends in `firewall-ips`, and the source ranges of the first address. */
+function firewall(ranges: readonly string[], around: Partial<CompileContext> = {}): [ips: string[], ranges: string[]] {
   const spec = {
     type: 'LoadBalancer',
     status: INGRESS,
@@ -238,24 +238,28 @@ function guarded(ranges: readonly string[], around: Partial<CompileContext> = {}
 t.test('compileService() restricts load balancer addresses to their source ranges', async (t) => {
   const both = ['198.51.100.1 . tcp . 80', '198.51.100.2 . tcp . 80'];
   const strict = { node: viewOf({ strictSourceRanges: true }) };
-  t.strictSame(guarded([]), [[], []], 'without ranges they are open');
-  t.strictSame(guarded(['10.0.0.0/8']), [both, ['10.0.0.0/8']], 'neither cluster IP nor external IP');
+  t.strictSame(firewall([]), [[], []], 'open without ranges');
+  t.strictSame(firewall(['10.0.0.0/8']), [both, ['10.0.0.0/8']], 'neither cluster IP nor external IP');
   t.strictSame(
-    guarded(['10.1.0.0/16', '10.0.0.0/8', '10.0.0.0/9', '172.16.0.9/32', '10.0.0.0/8']),
+    firewall(['10.1.0.0/16', '10.0.0.0/8', '10.0.0.0/9', '172.16.0.9/32', '10.0.0.0/8']),
     [both, ['10.0.0.0/8', '172.16.0.9']],
-    'without overlaps, and a single address as nft lists it',
+    'without overlaps, and an address as nft lists it',
   );
-  t.strictSame(guarded(['192.0.2.0/24']), [both, ['192.0.2.0/24', '198.51.100.1', '198.51.100.2']], 'the node is in');
+  t.strictSame(firewall(['192.0.2.0/24']), [both, ['192.0.2.0/24', '198.51.100.1', '198.51.100.2']], 'with the node');
   t.strictSame(
-    guarded(['192.0.2.1/32', '198.51.100.0/24'])[1],
+    firewall(['192.0.2.1/32', '198.51.100.0/24'])[1],
     ['192.0.2.1', '198.51.100.0/24'],
-    'they are in already',
+    'the addresses are in a range already',
   );
-  t.strictSame(guarded(['10.0.0.0/8', '0.0.0.0/0']), [[], []], 'the whole family is everybody');
-  t.strictSame(guarded(['bad', 'fd00::/8']), [[], []], 'none of the family');
-  t.strictSame(guarded(['bad', 'fd00::/8'], strict), [both, []], 'none of the family, strictly');
-  t.strictSame(guarded(['0.0.0.0/0'], strict), [[], []]);
-  t.strictSame(guarded(['10.0.0.0/8'], { owns: (key) => !key.includes('198.51.100.1') })[0], both.slice(1), 'its own');
+  t.strictSame(firewall(['10.0.0.0/8', '0.0.0.0/0']), [[], []], 'the whole family means open');
+  t.strictSame(firewall(['bad', 'fd00::/8']), [[], []], 'none of the family');
+  t.strictSame(firewall(['bad', 'fd00::/8'], strict), [both, []], 'none of the family, strictly');
+  t.strictSame(firewall(['0.0.0.0/0'], strict), [[], []]);
+  t.strictSame(
+    firewall(['10.0.0.0/8'], { owns: (key) => !key.includes('198.51.100.1') })[0],
+    both.slice(1),
+    'owned frontends only',
+  );
 });
 
 t.test('compileService() ignores the current slots for maglev tables', async (t) => {

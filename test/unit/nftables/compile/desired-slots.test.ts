@@ -9,7 +9,7 @@ import { service } from '../../../support/builders/service.ts';
 function slots(hosts: readonly number[], { balance = 'random', weights = '' } = {}): string[] {
   const annotations = { 'nftlane.io/balance': balance, 'nftlane.io/weights': weights };
   const { value } = readService(service('shop/web', { metadata: { annotations } }));
-  if (value === undefined) throw new Error('The Service is proxied');
+  if (value === undefined) throw new Error('Cannot read the Service');
   const found = desiredSlots(
     value,
     hosts.map((host) => backend(host)),

@@ -26,7 +26,7 @@ function view(options: Partial<ProxyOptions> = {}) {
   return buildNodeView({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options }, facts);
 }
 
-/** The chains that a name stands for, with their rules. */
+/** The chains of a name, with their rules. */
 function chains(name: string, node = view()): [name: string, rules: string[]][] {
   return endpointChain(name, 'ip', node).chains.map((chain) => [
     chain.name,
@@ -58,7 +58,7 @@ t.test('endpointChain() builds every balance chain from its name', async (t) => 
     for (const [choice, count, expected] of cases) {
       const name = balanceChainName(className, choice, count);
       t.strictSame(chains(name), [[name, [...before, ...expected]]], name);
-      t.strictSame(endpointChain(name, 'ip', view()).setsAndMaps, [], 'it needs nothing else');
+      t.strictSame(endpointChain(name, 'ip', view()).setsAndMaps, [], 'no sets and maps');
     }
   }
 });
@@ -125,17 +125,17 @@ t.test('affinityIdOf() returns the ID, whatever its parts are', async (t) => {
   for (const service of ['a/x', 'affinity-cluster/cluster-3', 'direct/affinity-update-1']) {
     for (const port of ports) {
       const id = affinityId(service, port);
-      const memories = affinityMapNames(id);
-      const sticky = (
+      const maps = affinityMapNames(id);
+      const chainNames = (
         ['cluster', 'cluster-local', 'external', 'external-local', 'nodeport', 'nodeport-local'] as const
       ).map((entry) => affinityChainName(entry, id));
-      for (const name of [...sticky, affinityUpdateName(86400, id)]) {
+      for (const name of [...chainNames, affinityUpdateName(86400, id)]) {
         const { chains, setsAndMaps } = endpointChain(name, 'ip6', view());
-        t.equal(chains.at(-1)?.name, name, 'the chain of that name comes last');
+        t.equal(chains.at(-1)?.name, name, 'the chain itself is last');
         for (const chain of chains) t.equal(affinityIdOf(chain.name), id, chain.name);
         t.strictSame(
           setsAndMaps.map((object) => object.name),
-          [memories.all, memories.local],
+          [maps.all, maps.local],
           name,
         );
         const protocols = chains.flatMap(({ rules }) => rules.flat().filter(({ kind }) => kind === 'protocol'));
@@ -152,6 +152,6 @@ t.test('names for the longest Service names fit into the kernel', async (t) => {
   const longest = [affinityChainName('nodeport-local', id), affinityUpdateName(86400, id)].flatMap((name) =>
     endpointChain(name, 'ip', view()).chains.map((chain) => chain.name.length),
   );
-  // Room for a terminating zero.
+  // The limit is 256 bytes with the terminating zero.
   for (const length of [...longest, affinityMapNames(id).local.length]) t.ok(length < 256, `${length}`);
 });

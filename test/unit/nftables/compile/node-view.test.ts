@@ -59,15 +59,12 @@ t.test('buildNodeView() detects pods by the first CIDR of each family, or by the
   t.strictSame(view({ detectLocal: { mode: 'NodeCIDR' } }).detectLocal, { by: 'source', prefixes: {} });
 });
 
-t.test(
-  'buildNodeView() accepts node ports on the primary addresses, and on host addresses inside CIDRs',
-  async (t) => {
-    t.strictSame(view({}, { node: read({}) }).nodePortIps, { ip: ['192.0.2.1'], ip6: 'any' });
-    const options = { nodePortAddresses: ['localhost', ...prefixes('198.51.100.0/24')] } as const;
-    const seen = view(options, { node: read({}), hostAddresses: ['192.0.2.1', '198.51.100.1'] });
-    t.match(seen, { nodePortIps: { ip: ['198.51.100.1'], ip6: [] }, localhostNodePorts: true });
-  },
-);
+t.test('buildNodeView() accepts node ports on the primary addresses, and on host addresses inside CIDRs', async (t) => {
+  t.strictSame(view({}, { node: read({}) }).nodePortIps, { ip: ['192.0.2.1'], ip6: 'any' });
+  const options = { nodePortAddresses: ['localhost', ...prefixes('198.51.100.0/24')] } as const;
+  const seen = view(options, { node: read({}), hostAddresses: ['192.0.2.1', '198.51.100.1'] });
+  t.match(seen, { nodePortIps: { ip: ['198.51.100.1'], ip6: [] }, localhostNodePorts: true });
+});
 
 t.test('buildNodeView() overrides the address of a family by the bind address', async (t) => {
   const given = read({});

@@ -71,7 +71,7 @@ t.test('staticChains() lets pods and this host bypass the Local policy, pods wit
     lookup,
     lookup,
   ]);
-  t.strictSame(rules('external-local', view()), [host, lookup, lookup], 'no pod can be told');
+  t.strictSame(rules('external-local', view()), [host, lookup, lookup], 'without a pod CIDR');
 });
 
 t.test('staticChains() accepts node ports on node port addresses only', async (t) => {
@@ -97,57 +97,57 @@ t.test('staticChains() drops traffic to unassigned cluster IPs', async (t) => {
 });
 
 t.test('staticChains() drops clients outside the source ranges, before DNAT', async (t) => {
-  const dispatch = 'ip daddr . meta l4proto . th dport';
-  const guard = `ct state new ${dispatch} @firewall-ips ${dispatch} . ip saddr != @source-ranges drop`;
+  const frontend = 'ip daddr . meta l4proto . th dport';
+  const check = `ct state new ${frontend} @firewall-ips ${frontend} . ip saddr != @source-ranges drop`;
   for (const name of ['filter-prerouting-pre-dnat', 'filter-output-pre-dnat']) {
-    t.strictSame(rules(name, view()), [guard]);
+    t.strictSame(rules(name, view()), [check]);
     t.equal(
       staticChains('ip', view()).find((chain) => chain.name === name)?.hook?.priority,
       -110,
-      'before nat at -100',
+      'before DNAT at -100',
     );
   }
 });
 
 t.test('staticChains() looks up affinity by original destination and endpoint', async (t) => {
-  const dialled = 'meta l4proto . ct original proto-dst . ip daddr';
+  const key = 'meta l4proto . ct original proto-dst . ip daddr';
   t.strictSame(rules('affinity-update', view()), [
-    `ct status dnat ct original ip daddr . ${dialled} vmap @affinity-ips`,
-    `ct status dnat ${dialled} vmap @affinity-nodeports`,
+    `ct status dnat ct original ip daddr . ${key} vmap @affinity-ips`,
+    `ct status dnat ${key} vmap @affinity-nodeports`,
   ]);
   t.strictSame(rules('filter-postrouting', view()), ['ct state new jump affinity-update']);
 });
 
-t.test('staticChains() drops invalid segments of pods, and masquerades flows whose replies would bypass this node', async (t) => {
-  const onForward = (options: Partial<ProxyOptions>) =>
-    rules('filter-forward', view(options))?.filter((rule) => !rule.includes('-check'));
-  const cidrs = prefixes('10.1.0.0/16');
-  t.strictSame(onForward({ detectLocal: { mode: 'ClusterCIDR', cidrs } }), [
-    'ct state invalid meta l4proto tcp ip saddr 10.1.0.0/16 drop',
-  ]);
-  t.strictSame(rules('filter-prerouting-post-dnat', view({ detectLocal: { mode: 'ClusterCIDR', cidrs } })), [
-    'ct state new ct status dnat ip saddr 10.1.0.0/16 ip daddr . ip daddr . meta l4proto . th dport != @hairpin-connections ' +
-      'fib daddr . iif oif exists meta mark set meta mark | 0x00004000',
-  ]);
-  const byBridge = { detectLocal: { mode: 'BridgeInterface', name: 'cni0' } } as const;
-  t.strictSame(onForward(byBridge), ['ct state invalid meta l4proto tcp iifname "cni0" drop']);
-  const chains = staticChains('ip', view(byBridge)).map(({ name }) => name);
-  t.notOk(
-    chains.includes('filter-prerouting-post-dnat'),
-    'a pod of another node does not come in by the bridge of the pods',
-  );
-  t.strictSame([onForward({}), rules('filter-prerouting-post-dnat', view())], [[], []], 'no pod can be told');
-});
+t.test(
+  'staticChains() drops invalid segments of pods, and masquerades flows whose replies would bypass this node',
+  async (t) => {
+    const onForward = (options: Partial<ProxyOptions>) =>
+      rules('filter-forward', view(options))?.filter((rule) => !rule.includes('-check'));
+    const cidrs = prefixes('10.1.0.0/16');
+    t.strictSame(onForward({ detectLocal: { mode: 'ClusterCIDR', cidrs } }), [
+      'ct state invalid meta l4proto tcp ip saddr 10.1.0.0/16 drop',
+    ]);
+    t.strictSame(rules('filter-prerouting-post-dnat', view({ detectLocal: { mode: 'ClusterCIDR', cidrs } })), [
+      'ct state new ct status dnat ip saddr 10.1.0.0/16 ip daddr . ip daddr . meta l4proto . th dport != @hairpin-connections ' +
+        'fib daddr . iif oif exists meta mark set meta mark | 0x00004000',
+    ]);
+    const byBridge = { detectLocal: { mode: 'BridgeInterface', name: 'cni0' } } as const;
+    t.strictSame(onForward(byBridge), ['ct state invalid meta l4proto tcp iifname "cni0" drop']);
+    const chains = staticChains('ip', view(byBridge)).map(({ name }) => name);
+    t.notOk(chains.includes('filter-prerouting-post-dnat'), 'pods of other nodes do not use the bridge of local pods');
+    t.strictSame([onForward({}), rules('filter-prerouting-post-dnat', view())], [[], []], 'without a pod CIDR');
+  },
+);
 
 t.test('staticChains() clears only its own mark before it masquerades', async (t) => {
-  const toItself =
+  const hairpin =
     'ct status dnat ip saddr . ip daddr . meta l4proto . th dport @hairpin-connections masquerade fully-random';
   for (const [bit, hex] of [
     [14, '0x00004000'],
     [31, '0x80000000'],
   ] as const) {
     const marked = `meta mark & ${hex} != 0 meta mark set meta mark ^ ${hex} masquerade fully-random`;
-    t.strictSame(rules('nat-postrouting', view({ masqueradeBit: bit })), [marked, toItself]);
+    t.strictSame(rules('nat-postrouting', view({ masqueradeBit: bit })), [marked, hairpin]);
   }
 });
 
@@ -155,7 +155,7 @@ t.test('staticChains() accepts nothing on behalf of other firewalls', async (t) 
   for (const family of FAMILIES) {
     for (const { name, rules: own, hook } of staticChains(family, view({ masqueradeAll: true }, ['10.96.0.0/12']))) {
       for (const rule of own) t.notMatch(printRule(rule, family), /\baccept\b/, name);
-      t.equal(hook === undefined || !('policy' in hook), true, `${name} has no policy of its own`);
+      t.equal(hook === undefined || !('policy' in hook), true, `${name} has no policy`);
     }
   }
 });

@@ -10,34 +10,34 @@ const [OLD, YOUNG, TWIN] = [
 ];
 
 t.test('FrontendClaims gives a frontend to the oldest Service, then to the first by name', async (t) => {
-  const arbiter = new FrontendClaims();
-  t.strictSame(arbiter.claim(YOUNG, ['f']), new Set());
-  t.ok(arbiter.owns('f', 'a/young'));
-  t.strictSame(arbiter.claim(TWIN, ['f']), new Set(['a/young']));
-  t.ok(arbiter.owns('f', 'a/twin'));
-  t.strictSame(arbiter.claim(OLD, ['f', 'g']), new Set(['a/twin']));
-  t.ok(arbiter.owns('f', 'z/old'));
-  t.notOk(arbiter.owns('f', 'a/twin'));
-  t.strictSame(arbiter.conflicts(), [{ frontend: 'f', winner: 'z/old', losers: ['a/twin', 'a/young'] }]);
+  const claims = new FrontendClaims();
+  t.strictSame(claims.claim(YOUNG, ['f']), new Set());
+  t.ok(claims.owns('f', 'a/young'));
+  t.strictSame(claims.claim(TWIN, ['f']), new Set(['a/young']));
+  t.ok(claims.owns('f', 'a/twin'));
+  t.strictSame(claims.claim(OLD, ['f', 'g']), new Set(['a/twin']));
+  t.ok(claims.owns('f', 'z/old'));
+  t.notOk(claims.owns('f', 'a/twin'));
+  t.strictSame(claims.conflicts(), [{ frontend: 'f', winner: 'z/old', losers: ['a/twin', 'a/young'] }]);
 });
 
 t.test('FrontendClaims passes a frontend on when its owner drops it', async (t) => {
-  const arbiter = new FrontendClaims();
-  for (const claimant of [OLD, YOUNG, TWIN]) arbiter.claim(claimant, ['f']);
-  t.strictSame(arbiter.claim(OLD, []), new Set(['a/twin']));
-  t.ok(arbiter.owns('f', 'a/twin'));
-  t.strictSame(arbiter.claim(YOUNG, []), new Set(), 'a loser gone changes nothing');
-  t.strictSame(arbiter.conflicts(), []);
-  t.strictSame(arbiter.claim(TWIN, []), new Set());
-  t.notOk(arbiter.owns('f', 'a/twin'));
+  const claims = new FrontendClaims();
+  for (const claimant of [OLD, YOUNG, TWIN]) claims.claim(claimant, ['f']);
+  t.strictSame(claims.claim(OLD, []), new Set(['a/twin']));
+  t.ok(claims.owns('f', 'a/twin'));
+  t.strictSame(claims.claim(YOUNG, []), new Set(), 'removing a loser changes nothing');
+  t.strictSame(claims.conflicts(), []);
+  t.strictSame(claims.claim(TWIN, []), new Set());
+  t.notOk(claims.owns('f', 'a/twin'));
 });
 
 t.test('FrontendClaims follows a changed creation time', async (t) => {
-  const arbiter = new FrontendClaims();
-  arbiter.claim(OLD, ['f']);
-  arbiter.claim(YOUNG, ['f']);
-  t.strictSame(arbiter.claim({ key: 'a/young', createdAt: 0 }, ['f']), new Set(['z/old']));
-  t.ok(arbiter.owns('f', 'a/young'));
+  const claims = new FrontendClaims();
+  claims.claim(OLD, ['f']);
+  claims.claim(YOUNG, ['f']);
+  t.strictSame(claims.claim({ key: 'a/young', createdAt: 0 }, ['f']), new Set(['z/old']));
+  t.ok(claims.owns('f', 'a/young'));
 });
 
 t.test('FrontendClaims does not depend on the order of claims, and returns all whose frontends changed', async (t) => {
@@ -46,18 +46,18 @@ t.test('FrontendClaims does not depend on the order of claims, and returns all w
     createdAt: fc.constantFrom(1, 2),
     frontends: fc.uniqueArray(fc.constantFrom('f', 'g', 'h')),
   });
-  const property = fc.property(fc.array(claim, { maxLength: 20 }), (claims) => {
-    const arbiter = new FrontendClaims();
-    const latest = new Map<string, (typeof claims)[number]>();
+  const property = fc.property(fc.array(claim, { maxLength: 20 }), (history) => {
+    const claims = new FrontendClaims();
+    const latest = new Map<string, (typeof history)[number]>();
     const owners = () => {
       const all = ['a', 'b', 'c', 'd'].flatMap((key) => ['f', 'g', 'h'].map((frontend) => ({ key, frontend })));
       return new Set(
-        all.filter(({ key, frontend }) => arbiter.owns(frontend, key)).map((o) => `${o.key} ${o.frontend}`),
+        all.filter(({ key, frontend }) => claims.owns(frontend, key)).map((o) => `${o.key} ${o.frontend}`),
       );
     };
-    for (const each of claims) {
+    for (const each of history) {
       const before = owners();
-      const affected = arbiter.claim({ key: each.name, createdAt: each.createdAt }, each.frontends);
+      const affected = claims.claim({ key: each.name, createdAt: each.createdAt }, each.frontends);
       const after = owners();
       const lost = [...before].filter((owner) => !after.has(owner));
       const won = [...after].filter((owner) => !before.has(owner));
@@ -68,7 +68,7 @@ t.test('FrontendClaims does not depend on the order of claims, and returns all w
     const fresh = new FrontendClaims();
     const sorted = [...latest.values()].sort((a, b) => (a.name < b.name ? 1 : -1));
     for (const { name, createdAt, frontends } of sorted) fresh.claim({ key: name, createdAt }, frontends);
-    t.strictSame(arbiter.conflicts(), fresh.conflicts());
+    t.strictSame(claims.conflicts(), fresh.conflicts());
   });
   fc.assert(property, { numRuns: 100, seed: 1 });
 });

@@ -11,9 +11,9 @@ function element(key: string, data: string, { owner = 'a/x', object = MAP }: Par
   return { object, key, data, comment: owner, owner };
 }
 
-/** Changes as `object key: held -> wanted`. */
+/** Changes as `object key: installed -> desired`. */
 function changes(ledger: Ledger): string[] {
-  const text = (held: { data: string } | undefined) => (held === undefined ? '-' : `"${held.data}"`);
+  const text = (element: { data: string } | undefined) => (element === undefined ? '-' : `"${element.data}"`);
   return [...ledger.changes()]
     .map(({ object, key, installed, desired }) => `${object.name} ${key}: ${text(installed)} -> ${text(desired)}`)
     .sort();
@@ -54,7 +54,7 @@ t.test('Ledger keeps a shared element as long as it has an owner', async (t) => 
   ledger.setElements('b/y', [shared('b/y')]);
   ledger.setElements('a/x', [shared('a/x')]);
   ledger.committed(ledger.changes());
-  t.match(ledger.elements(SET), [{ owner: 'a/x' }], 'the first by name is the one who has it');
+  t.match(ledger.elements(SET), [{ owner: 'a/x' }], 'the first owner by name');
   ledger.setElements('b/y', []);
   t.strictSame(changes(ledger), []);
   ledger.setElements('b/y', [shared('b/y')]);
@@ -73,12 +73,12 @@ t.test('Ledger compares comments, too', async (t) => {
 
 t.test('Ledger takes a listing as the installed elements', async (t) => {
   const ledger = settled(element('k', 'drop'), element('l', 'drop'), element('m', 'drop'));
-  const held = new Map([
+  const installed = new Map([
     ['k', { data: 'drop', comment: 'a/x' }],
     ['l', { data: 'drop', comment: 'foreign' }],
     ['foreign', { data: 'drop', comment: '' }],
   ]);
-  ledger.rebase(new Map([[refKey(MAP), held]]));
+  ledger.rebase(new Map([[refKey(MAP), installed]]));
   t.strictSame(changes(ledger), ['m foreign: "drop" -> -', 'm l: "drop" -> "drop"', 'm m: - -> "drop"']);
   ledger.committed(ledger.changes());
   t.strictSame(changes(ledger), []);

@@ -13,7 +13,7 @@ function countsOf(table: readonly string[]): Map<string, number> {
   return counts;
 }
 
-/** How many slots of those that `gone` did not have are another backend's now. */
+/** The number of slots that another backend has now, without those of `gone`. */
 function moved(before: readonly string[], after: readonly string[], gone?: string): number {
   return before.filter((name, slot) => name !== gone && name !== after[slot]).length;
 }
@@ -69,7 +69,7 @@ t.test('maglevTable() moves few slots when a backend is removed or added', async
     for (const gone of [0, Math.floor(count / 2), count - 1]) {
       const after = maglevTable(given.filter((_, index) => index !== gone));
       const share = moved(table, after, given[gone]?.name) / table.length;
-      t.ok(share <= 0.02, `1 of ${count}: ${(share * 100).toFixed(2)} % move besides its own`);
+      t.ok(share <= 0.02, `1 of ${count}: ${(share * 100).toFixed(2)} % of the other slots move`);
     }
   }
 });
@@ -78,6 +78,6 @@ t.test('maglevTable() moves few slots when a weight changes', async (t) => {
   const before = maglevTable(backends(10));
   const after = maglevTable(backends(10, (index) => (index === 3 ? 2 : 1)));
   const share = moved(before, after) / before.length;
-  // One in eleven has to move.
+  // At least one in eleven must move.
   t.ok(share <= 0.15, `${(share * 100).toFixed(1)} %`);
 });

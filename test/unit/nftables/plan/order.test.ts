@@ -12,15 +12,15 @@ import type { SetOrMap } from '../../../../src/nftables/syntax/element.ts';
 
 function change(
   role: ChangeRole,
-  { held, wanted, interval = false }: { held?: string; wanted?: string; interval?: boolean },
+  { installed, desired, interval = false }: { installed?: string; desired?: string; interval?: boolean },
 ): Change {
   const object: SetOrMap = { family: 'ip', name: role, kind: interval ? 'set' : 'map', body: '', interval };
   const key = 'k';
   return {
     object,
     key,
-    installed: held === undefined ? undefined : { data: held, comment: '' },
-    desired: wanted === undefined ? undefined : { object, key, data: wanted, comment: 'a/x', owner: 'a/x' },
+    installed: installed === undefined ? undefined : { data: installed, comment: '' },
+    desired: desired === undefined ? undefined : { object, key, data: desired, comment: 'a/x', owner: 'a/x' },
   };
 }
 
@@ -31,9 +31,9 @@ function roleOf({ object }: Change): ChangeRole {
 t.test('orderChanges() adds from slots to rejects, and deletes from rejects to slots', async (t) => {
   const roles: ChangeRole[] = ['rejects', 'verdicts', 'inner-verdicts', 'slots'];
   const changes = roles.flatMap((role) => [
-    change(role, { held: 'a' }),
-    change(role, { wanted: 'b' }),
-    change(role, { held: 'a', wanted: 'b' }),
+    change(role, { installed: 'a' }),
+    change(role, { desired: 'b' }),
+    change(role, { installed: 'a', desired: 'b' }),
   ]);
   const steps = orderChanges(changes, roleOf).map((step) =>
     step.map(({ object, installed, desired }) => `${object.name} ${installed?.data ?? '-'} ${desired?.data ?? '-'}`),
@@ -52,26 +52,22 @@ t.test('orderChanges() adds from slots to rejects, and deletes from rejects to s
 
 t.test('orderChanges() omits empty steps', async (t) => {
   t.strictSame(orderChanges([], roleOf), []);
-  t.equal(orderChanges([change('verdicts', { held: 'a' })], roleOf).length, 1);
+  t.equal(orderChanges([change('verdicts', { installed: 'a' })], roleOf).length, 1);
 });
 
 t.test('orderChanges() deletes prefixes before it adds others', async (t) => {
-  const at = (wanted: { held?: string; wanted?: string }) => change('slots', { ...wanted, interval: true });
-  const [comes, goes, other] = [at({ wanted: '' }), at({ held: '' }), change('slots', { held: 'a' })];
-  t.strictSame(
-    orderChanges([comes, other, goes], roleOf),
-    [[goes, comes], [other]],
-    'in the same step, which may be one transaction',
-  );
-  t.strictSame(orderChanges([goes], roleOf), [[goes]]);
+  const at = (desired: { installed?: string; desired?: string }) => change('slots', { ...desired, interval: true });
+  const [addition, deletion, other] = [at({ desired: '' }), at({ installed: '' }), change('slots', { installed: 'a' })];
+  t.strictSame(orderChanges([addition, other, deletion], roleOf), [[deletion, addition], [other]], 'in the same step');
+  t.strictSame(orderChanges([deletion], roleOf), [[deletion]]);
 });
 
 t.test('deletions() and additions() return the two halves of a change', async (t) => {
   const cases: [Change, string[]][] = [
-    [change('slots', { wanted: 'b' }), ['add element ip nftlane slots { k comment "a/x" : b }']],
-    [change('slots', { held: 'a' }), ['delete element ip nftlane slots { k }']],
+    [change('slots', { desired: 'b' }), ['add element ip nftlane slots { k comment "a/x" : b }']],
+    [change('slots', { installed: 'a' }), ['delete element ip nftlane slots { k }']],
     [
-      change('slots', { held: 'a', wanted: 'b' }),
+      change('slots', { installed: 'a', desired: 'b' }),
       ['delete element ip nftlane slots { k }', 'add element ip nftlane slots { k comment "a/x" : b }'],
     ],
   ];

@@ -9,8 +9,8 @@ t.test('comment() cannot end its quoted string, whatever the input', async (t) =
   const property = fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
     const printed = comment(text);
     t.match(printed, /^[A-Za-z0-9._:/? -]*$/);
-    t.ok(Buffer.byteLength(printed) <= 127, 'as long as nft takes');
-    t.equal(comment(printed), printed, 'it stays as it is');
+    t.ok(Buffer.byteLength(printed) <= 127, 'within the limit of nft');
+    t.equal(comment(printed), printed, 'idempotent');
   });
   fc.assert(property, { numRuns: 100, seed: 1 });
 });

@@ -9,7 +9,7 @@ delete element ip6 nftlane m { fd00::1 . tcp . 80 }
 In file included from /dev/stdin:1:1-10:
 /proc/12/fd/20:14:1-5: Error: syntax error, unexpected string
 Error: Operation not permitted
-Warning: Error: is only a word here
+Warning: Error: in the middle of a line
 `;
 
 t.test('parseErrorMessages() returns errors with their lines', async (t) => {

@@ -62,17 +62,17 @@ t.test('writeChain() replaces the rules of a chain', async (t) => {
 t.test('OperationLines joins consecutive element operations to one command, one per line', async (t) => {
   const element = (key: string, data = 'drop') => ({ object: MAP, key, data, comment: 'a/b', owner: 'a/b' });
   const set = { ...MAP, name: 's', kind: 'set' } as const;
-  const page = new OperationLines();
-  t.strictSame(page.finish(), [], 'nothing of nothing');
-  page.raw('flush chain ip6 nftlane c');
-  page.delete(MAP, 'fd00::1');
-  page.add(element('fd00::1'));
-  page.add(element('fd00::2'));
-  page.add({ ...element('fd00::3', ''), object: set });
-  page.raw('delete chain ip6 nftlane c');
-  page.delete(set, 'fd00::4');
-  page.delete(set, 'fd00::5');
-  t.strictSame(page.finish(), [
+  const lines = new OperationLines();
+  t.strictSame(lines.finish(), [], 'no operations');
+  lines.raw('flush chain ip6 nftlane c');
+  lines.delete(MAP, 'fd00::1');
+  lines.add(element('fd00::1'));
+  lines.add(element('fd00::2'));
+  lines.add({ ...element('fd00::3', ''), object: set });
+  lines.raw('delete chain ip6 nftlane c');
+  lines.delete(set, 'fd00::4');
+  lines.delete(set, 'fd00::5');
+  t.strictSame(lines.finish(), [
     'flush chain ip6 nftlane c',
     'delete element ip6 nftlane m { fd00::1,',
     '}; add element ip6 nftlane m { fd00::1 comment "a/b" : drop,',

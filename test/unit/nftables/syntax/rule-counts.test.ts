@@ -1,4 +1,4 @@
-// Tests of the counting of rules in a listing.
+// Tests of src/nftables/syntax/rule-counts.ts.
 import t from 'tap';
 import { readRuleCounts } from '../../../../src/nftables/syntax/rule-counts.ts';
 

@@ -10,7 +10,7 @@ import {
 
 const KEY: readonly Field[] = [{ field: 'daddr' }, { field: 'l4proto' }, { field: 'dport' }];
 
-/** What each kind of statement looks like; the type sees to it that none is missing. */
+/** The text of each kind of statement; the type ensures that none is missing. */
 const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Statement, string])[]>> = {
   state: [
     [{ kind: 'state', state: 'new' }, 'ct state new'],

@@ -103,6 +103,34 @@ export const PROXY_FLAGS: readonly ConfigFlag[] = [
   }),
 ];
 
+/** Flags of kube-proxy that are accepted but hidden, because they have little or no effect in nftlane. */
+const HIDDEN_FLAGS: readonly (readonly [name: string, path: string, type: FlagType, placeholder?: string])[] = [
+  ['iptables-masquerade-bit', 'iptables.masqueradeBit', 'number', 'bit'],
+  ['iptables-localhost-nodeports', 'iptables.localhostNodePorts', 'boolean'],
+  ['iptables-sync-period', '*.syncPeriod', 'text', 'duration'],
+  ['iptables-min-sync-period', '*.minSyncPeriod', 'text', 'duration'],
+  ['ipvs-sync-period', 'ipvs.syncPeriod', 'text', 'duration'],
+  ['ipvs-min-sync-period', 'ipvs.minSyncPeriod', 'text', 'duration'],
+  ['ipvs-scheduler', 'ipvs.scheduler', 'text', 'name'],
+  ['ipvs-exclude-cidrs', 'ipvs.excludeCIDRs', 'list', 'cidrs'],
+  ['ipvs-strict-arp', 'ipvs.strictARP', 'boolean'],
+  ['ipvs-tcp-timeout', 'ipvs.tcpTimeout', 'text', 'duration'],
+  ['ipvs-tcpfin-timeout', 'ipvs.tcpFinTimeout', 'text', 'duration'],
+  ['ipvs-udp-timeout', 'ipvs.udpTimeout', 'text', 'duration'],
+  ['config-sync-period', 'configSyncPeriod', 'text', 'duration'],
+  ['kube-api-content-type', 'clientConnection.contentType', 'text', 'type'],
+  ['kube-api-qps', 'clientConnection.qps', 'number', 'number'],
+  ['kube-api-burst', 'clientConnection.burst', 'number', 'number'],
+  ['logging-format', 'logging.format', 'text', 'format'],
+  ['log-flush-frequency', 'logging.flushFrequency', 'text', 'duration'],
+  ['log-text-split-stream', 'logging.options.text.splitStream', 'boolean'],
+  ['log-text-info-buffer-size', 'logging.options.text.infoBufferSize', 'text', 'size'],
+  ['log-json-split-stream', 'logging.options.json.splitStream', 'boolean'],
+  ['log-json-info-buffer-size', 'logging.options.json.infoBufferSize', 'text', 'size'],
+  ['profiling', 'enableProfiling', 'boolean'],
+  ['show-hidden-metrics-for-version', 'showHiddenMetricsForVersion', 'text', 'version'],
+];
+
 /** Flags of `run` only. */
 export const RUN_FLAGS: readonly ConfigFlag[] = [
   nftlaneFlag('manifests', 'manifests', {
@@ -246,37 +274,7 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
     placeholder: 'duration',
     help: 'conntrack timeout of replied UDP flows',
   }),
-  kubeProxyFlag('iptables-masquerade-bit', 'iptables.masqueradeBit', { type: 'number', placeholder: 'bit' }),
-  kubeProxyFlag('iptables-localhost-nodeports', 'iptables.localhostNodePorts', { type: 'boolean' }),
-  kubeProxyFlag('iptables-sync-period', '*.syncPeriod', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('iptables-min-sync-period', '*.minSyncPeriod', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-sync-period', 'ipvs.syncPeriod', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-min-sync-period', 'ipvs.minSyncPeriod', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-scheduler', 'ipvs.scheduler', { type: 'text', placeholder: 'name' }),
-  kubeProxyFlag('ipvs-exclude-cidrs', 'ipvs.excludeCIDRs', { type: 'list', placeholder: 'cidrs' }),
-  kubeProxyFlag('ipvs-strict-arp', 'ipvs.strictARP', { type: 'boolean' }),
-  kubeProxyFlag('ipvs-tcp-timeout', 'ipvs.tcpTimeout', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-tcpfin-timeout', 'ipvs.tcpFinTimeout', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('ipvs-udp-timeout', 'ipvs.udpTimeout', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('config-sync-period', 'configSyncPeriod', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('kube-api-content-type', 'clientConnection.contentType', { type: 'text', placeholder: 'type' }),
-  kubeProxyFlag('kube-api-qps', 'clientConnection.qps', { type: 'number', placeholder: 'number' }),
-  kubeProxyFlag('kube-api-burst', 'clientConnection.burst', { type: 'number', placeholder: 'number' }),
-  kubeProxyFlag('logging-format', 'logging.format', { type: 'text', placeholder: 'format' }),
-  kubeProxyFlag('log-flush-frequency', 'logging.flushFrequency', { type: 'text', placeholder: 'duration' }),
-  kubeProxyFlag('log-text-split-stream', 'logging.options.text.splitStream', { type: 'boolean' }),
-  kubeProxyFlag('log-text-info-buffer-size', 'logging.options.text.infoBufferSize', {
-    type: 'text',
-    placeholder: 'size',
-  }),
-  kubeProxyFlag('log-json-split-stream', 'logging.options.json.splitStream', { type: 'boolean' }),
-  kubeProxyFlag('log-json-info-buffer-size', 'logging.options.json.infoBufferSize', {
-    type: 'text',
-    placeholder: 'size',
-  }),
-  kubeProxyFlag('profiling', 'enableProfiling', { type: 'boolean' }),
-  kubeProxyFlag('show-hidden-metrics-for-version', 'showHiddenMetricsForVersion', {
-    type: 'text',
-    placeholder: 'version',
-  }),
+  ...HIDDEN_FLAGS.map(([name, path, type, placeholder]) =>
+    kubeProxyFlag(name, path, placeholder === undefined ? { type } : { type, placeholder }),
+  ),
 ];

@@ -1,9 +1,7 @@
 // Tests of nodePortAddresses and of configuration changes at run time, with real packets.
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { createConfigMapVolume } from '../../support/deployment/config-map-volume.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
@@ -105,21 +103,11 @@ t.test('an added address accepts node ports if it is in a CIDR block', async (t)
 });
 
 t.test('a changed file is applied, rejected, or restarts the daemon', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'nftlane-config-'));
-  t.teardown(() => rm(directory, { recursive: true }));
-  let n = 0;
-  /** Replaces the file like the kubelet updates a ConfigMap volume. */
-  const publish = async (fields: string): Promise<void> => {
-    n += 1;
-    await mkdir(join(directory, `..${n}`));
-    const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
-    await writeFile(join(directory, `..${n}`, 'config.conf'), `${head}${fields}`);
-    await symlink(`..${n}`, join(directory, '..data_tmp'));
-    await rename(join(directory, '..data_tmp'), join(directory, '..data'));
-  };
-  await publish('nodePortAddresses: [198.51.100.0/24]\nclusterCIDR: 10.0.0.0/8\n');
-  await symlink('..data/config.conf', join(directory, 'config.conf'));
-  const daemon = await proxied.restart('node1', '--config', join(directory, 'config.conf'));
+  const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
+  const fields = 'nodePortAddresses: [198.51.100.0/24]\nclusterCIDR: 10.0.0.0/8\n';
+  const volume = await createConfigMapVolume(t, `${head}${fields}`);
+  const publish = (changed: string) => volume.publish(`${head}${changed}`);
+  const daemon = await proxied.restart('node1', '--config', volume.path);
   await proxied.waitForSync();
   t.match(await daemon.waitForLog('flags override the configuration file'), { flags: ['--cluster-cidr'] });
   const byNodePort = { protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 10 } as const;

@@ -1,26 +1,8 @@
 // Tests of src/config/watch-configuration.ts, on a real directory.
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm, symlink, writeFile } from 'node:fs/promises';
 import t, { type Test } from 'tap';
 import { watchConfiguration } from '../../../src/config/watch-configuration.ts';
-
-/** A directory like a mounted ConfigMap: the file is a link to a link. */
-async function volume(t: Test) {
-  const directory = await mkdtemp(join(tmpdir(), 'nftlane-config-'));
-  t.teardown(() => rm(directory, { recursive: true }));
-  let n = 0;
-  const publish = async (text: string): Promise<void> => {
-    n += 1;
-    await mkdir(join(directory, `..${n}`));
-    await writeFile(join(directory, `..${n}`, 'config.conf'), text);
-    await symlink(`..${n}`, join(directory, '..data_tmp'));
-    await rename(join(directory, '..data_tmp'), join(directory, '..data'));
-  };
-  await publish('one');
-  await symlink('..data/config.conf', join(directory, 'config.conf'));
-  return { path: join(directory, 'config.conf'), publish };
-}
+import { createConfigMapVolume } from '../../support/deployment/config-map-volume.ts';
 
 /** Watches and counts callbacks. */
 function watching(t: Test, path: string, times: { settleMs: number; pollMs: number }) {
@@ -46,7 +28,7 @@ function watching(t: Test, path: string, times: { settleMs: number; pollMs: numb
 const NEVER = 10_000_000;
 
 t.test('watchConfiguration() detects a swapped link and a replaced file, and ignores unchanged text', async (t) => {
-  const { path, publish } = await volume(t);
+  const { path, publish } = await createConfigMapVolume(t, 'one');
   const { called, count } = watching(t, path, { settleMs: 20, pollMs: NEVER });
   await publish('two');
   await called(1);
@@ -61,8 +43,8 @@ t.test('watchConfiguration() detects a swapped link and a replaced file, and ign
 });
 
 t.test('watchConfiguration() detects by polling what inotify does not report', async (t) => {
-  const { path } = await volume(t);
-  const elsewhere = await volume(t);
+  const { path } = await createConfigMapVolume(t, 'one');
+  const elsewhere = await createConfigMapVolume(t, 'one');
   await rm(path);
   await symlink(elsewhere.path, path);
   const { called, count } = watching(t, path, { settleMs: 20, pollMs: 20 });

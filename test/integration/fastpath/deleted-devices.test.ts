@@ -1,4 +1,4 @@
-// Pods whose devices go while the API still lists them: their clients are reset, whichever pod nft would choose next.
+// Tests that clients are reset when the device of a pod is deleted while the API still lists the pod.
 import t, { type Test } from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { nodeFlags } from '../../support/netns/manifests.ts';
@@ -13,21 +13,21 @@ const { world } = fast;
 const [c, d] = await fast.addBridge();
 const [a, b] = [world.pod('a'), world.pod('b')];
 const [e, f] = [await world.addPod('node1', 'e'), await world.addPod('node1', 'f')];
-if (c === undefined || d === undefined) throw new Error('There are two pods behind the bridge');
+if (c === undefined || d === undefined) throw new Error('Cannot start: the bridge must have two pods');
 await Promise.all([a, b, c, d, e, f].map((pod) => pod.respond({ tcp: [TARGET_PORT], udp: [TARGET_PORT] })));
 const dialer = await world.client.dialer();
 const EXTERNAL = { ip: '198.51.100.1', ip6: '2001:db8:7::1' };
 
 interface Case {
   readonly name: string;
-  /** The last one's device goes. Its processes live on, so that nobody but the node can tell its clients. */
+  /** The device of the last one is deleted. Its processes keep running, so that only the node can reset its clients. */
   readonly pods: readonly Namespace[];
   readonly device: string;
   readonly deletedPod: string;
   readonly remainingPod?: string;
-  /** Dialled at an external address, and conntrack picks no connection up in its middle. */
+  /** Uses an external IP, and conntrack does not pick up established connections. */
   readonly strictConntrack?: boolean;
-  /** No daemon is there when it happens, but soon after. */
+  /** The device is deleted while no daemon runs; one starts soon after. */
   readonly withoutDaemon?: boolean;
 }
 
@@ -44,7 +44,7 @@ const CASES: readonly Case[] = [
   { name: 'a pod by itself behind a bridge', pods: [c], device: 'port-c', deletedPod: 'c' },
   { name: 'a pod, while there is no daemon', pods: [f], device: 'pod-f', deletedPod: 'f', withoutDaemon: true },
 ];
-/** Each Service has two node ports (TCP, UDP) in two families, and one as many external addresses. */
+/** Each Service has two node ports (TCP, UDP) in two families; one has as many external IPs. */
 const FRONTENDS = (CASES.length + 1) * 4;
 
 for (const [i, one] of CASES.entries()) await writeCaseService(i, one, one.pods);
@@ -64,14 +64,14 @@ function writeCaseService(
   return fast.writeService(`shop/web-${i}`, i + 1, { pods, nodePort: NODE_PORT + i, overrides: { spec } });
 }
 
-/** Where a case is dialled, in both families. */
+/** The frontends of a case, in both families. */
 function frontendsOf(i: number, { strictConntrack = false }: Case): { address: string; port: number }[] {
   return (['ip', 'ip6'] as const).map((family) =>
     strictConntrack ? { address: EXTERNAL[family], port: 80 } : { address: NODES.node1[family], port: NODE_PORT + i },
   );
 }
 
-/** Until it has not been answered once; in milliseconds. */
+/** Waits for the first request without a response. Returns the time since `since`, in milliseconds. */
 async function waitForFailure(task: RunningDial, since: number): Promise<number> {
   for (;;) {
     const { attempts, answered } = await task.snapshot();
@@ -81,55 +81,55 @@ async function waitForFailure(task: RunningDial, since: number): Promise<number>
 
 for (const [i, one] of CASES.entries()) {
   const { name, pods, device, deletedPod, remainingPod, strictConntrack = false, withoutDaemon = false } = one;
-  t.test(`${name} goes`, async (t) => {
+  t.test(`clients are reset when the device is deleted of ${name}`, async (t) => {
     await world.node1.sysctl({ 'net.netfilter.nf_conntrack_tcp_loose': strictConntrack ? 0 : 1 });
-    const places = frontendsOf(i, one);
-    // A client without an answer waits for long: nobody is to.
-    const asked = places.flatMap((place) =>
+    const frontends = frontendsOf(i, one);
+    // A client without a response would wait for this long.
+    const dials = frontends.flatMap((frontend) =>
       Array.from({ length: 6 }, () => {
         const timeoutMs = withoutDaemon ? 60_000 : 15_000;
-        return dialer.keepConnection({ protocol: 'tcp', ...place, timeoutMs, everyMs: 50 });
+        return dialer.keepConnection({ protocol: 'tcp', ...frontend, timeoutMs, everyMs: 50 });
       }),
     );
-    const kept = await Promise.all(asked);
+    const kept = await Promise.all(dials);
     const firsts = await Promise.all(kept.map((each) => each.snapshot()));
-    t.equal(await fast.conntrackCount(places[0]?.port ?? 0), 0, 'all of them are with the fast path');
-    const isDoomed = kept.map((_, n) => deletedPod in (firsts[n]?.pods ?? {}));
-    const doomed = kept.filter((_, n) => isDoomed[n]);
-    t.ok(doomed.length > 0);
-    t.equal(doomed.length === kept.length, remainingPod === undefined);
+    t.equal(await fast.conntrackCount(frontends[0]?.port ?? 0), 0, 'the fast path has all connections');
+    const isAffected = kept.map((_, n) => deletedPod in (firsts[n]?.pods ?? {}));
+    const affected = kept.filter((_, n) => isAffected[n]);
+    t.ok(affected.length > 0);
+    t.equal(affected.length === kept.length, remainingPod === undefined);
 
     if (withoutDaemon) await fast.killDaemon();
     const since = performance.now();
     await world.node1.configure([`link delete dev ${device}`]);
     if (withoutDaemon) await startDaemon();
-    const times = await Promise.all(doomed.map((each) => waitForFailure(each, since)));
-    t.comment(`${times.length} clients were told after ${times.map(Math.round).sort((x, y) => x - y)} ms`);
+    const times = await Promise.all(affected.map((each) => waitForFailure(each, since)));
+    t.comment(`${times.length} clients were reset after ${times.map(Math.round).sort((x, y) => x - y)} ms`);
     const reports = await Promise.all(kept.map((each) => each.stop()));
     for (const [n, { attempts, answered, timedOut, errors }] of reports.entries()) {
-      t.equal(timedOut, 0, 'nobody waits in vain');
-      t.strictSame(Object.keys(errors), isDoomed[n] ? ['ECONNRESET'] : []);
-      if (!isDoomed[n]) t.equal(answered, attempts, 'connections to the other pod go on');
+      t.equal(timedOut, 0, 'no client timed out');
+      t.strictSame(Object.keys(errors), isAffected[n] ? ['ECONNRESET'] : []);
+      if (!isAffected[n]) t.equal(answered, attempts, 'connections to the other pod continue');
     }
-    await expectSameAsNft(t, places, remainingPod);
+    await expectSameAsNft(t, frontends, remainingPod);
     await writeCaseService(i, one, pods.slice(0, -1));
   });
 }
 
-/** Nobody is reset who begins anew: the pod that is left answers, and the other does not, as long as it is listed. */
+/** New connections are not reset: the remaining pod answers, and the deleted one does not while it is listed. */
 async function expectSameAsNft(
   t: Test,
-  places: readonly { address: string; port: number }[],
-  left: string | undefined,
+  frontends: readonly { address: string; port: number }[],
+  remainingPod: string | undefined,
 ): Promise<void> {
-  for (const namespace of places) {
-    const report = await dialer.dial({ protocol: 'tcp', ...namespace, count: 16, timeoutMs: 500 });
-    t.strictSame(Object.keys(report.pods), left === undefined ? [] : [left], 'new connections');
+  for (const frontend of frontends) {
+    const report = await dialer.dial({ protocol: 'tcp', ...frontend, count: 16, timeoutMs: 500 });
+    t.strictSame(Object.keys(report.pods), remainingPod === undefined ? [] : [remainingPod], 'new connections');
     t.equal(report.errors['ECONNRESET'], undefined);
   }
 }
 
-t.test('the set is no difference, and goes when the fast path is switched off', async (t) => {
+t.test('the set of connections is not drift, and is removed when the fast path is disabled', async (t) => {
   const list = async () =>
     (await world.node1.exec('nft', ['list', 'set', 'ip', 'nftlane', 'reset-connections'])).stdout;
   t.match(await list(), / \. 30080 expires /);
@@ -140,5 +140,5 @@ t.test('the set is no difference, and goes when the fast path is switched off', 
   await fast.daemon.stop();
   const daemon = await fast.startDaemon('--fast-path', 'off');
   await daemon.waitForLog('fast path removed', 0, 30_000);
-  t.notMatch(await world.node1.output('nft', ['list', 'ruleset']), /ended/);
+  t.notMatch(await world.node1.output('nft', ['list', 'ruleset']), /reset-connections/);
 });

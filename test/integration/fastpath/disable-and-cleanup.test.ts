@@ -1,4 +1,4 @@
-// Tests of how the fast path ends: switched off, cleaned up, or under a pod that is deleted.
+// Tests disabling the fast path, `cleanup`, and the deletion of a pod.
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
@@ -9,7 +9,7 @@ t.setTimeout(110_000);
 const { fast, pods, dialer } = await setUpOneService(t);
 const FRONTENDS = 4;
 
-/** Live connections in both families. */
+/** Starts connections in both families. */
 async function startPersistentFlows(count: number) {
   const kept = (['ip', 'ip6'] as const).flatMap((family) =>
     Array.from({ length: count / 2 }, () =>
@@ -24,27 +24,27 @@ async function startFastPath(): Promise<void> {
   await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
 }
 
-t.test('switched off, it hands live flows over to conntrack, and is gone', async (t) => {
+t.test('conntrack takes over live flows when the fast path is disabled', async (t) => {
   await startFastPath();
   const kept = await startPersistentFlows(8);
   const before = await fast.countReasons('FORWARDED');
   t.ok(before > 0);
   t.equal(await fast.daemon.stop(), 0);
-  t.not(await fast.pins(), '', 'a daemon that ends leaves it at work');
+  t.not(await fast.pins(), '', 'programs stay pinned when the daemon exits');
   const daemon = await fast.startDaemon('--fast-path', 'off');
   const { restoredFlows, ...rest } = await daemon.waitForLog('fast path removed', 0, 30_000);
   t.comment(JSON.stringify(rest));
   t.ok(Number(restoredFlows) >= kept.length, `${restoredFlows} flows`);
   t.equal(await fast.pins(), '');
   const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
-  t.equal(report.answered, 20, 'nft serves');
+  t.equal(report.answered, 20, 'nftables serves');
   for (const { attempts, answered, pods } of await Promise.all(kept.map((one) => one.stop()))) {
     t.equal(answered, attempts);
     t.equal(Object.keys(pods).length, 1);
   }
 });
 
-t.test('cleanup removes it with everything else', async (t) => {
+t.test('cleanup removes the fast path', async (t) => {
   await fast.daemon.stop();
   await startFastPath();
   await fast.daemon.stop();
@@ -55,11 +55,11 @@ t.test('cleanup removes it with everything else', async (t) => {
   t.match(await fast.world.node1.output('tc', ['qdisc', 'show', 'dev', 'lan']), /^(?!.*clsact)/);
 });
 
-t.test('a pod that is deleted is a reset for its clients within a second, and no black hole', async (t) => {
+t.test('clients of a deleted pod are reset within a second', async (t) => {
   await startFastPath();
   const kept = await startPersistentFlows(16);
   await fast.writeService('shop/web', 1, { pods: pods.slice(0, 1), nodePort: NODE_PORT });
-  await fast.waitFor('its slots only drain', ({ slots }) => slots.draining > 0);
+  await fast.waitFor('its slots are draining', ({ slots }) => slots.draining > 0);
   const deletedAt = performance.now();
   await fast.world.removePod('b');
   await delay(1000);
@@ -68,7 +68,7 @@ t.test('a pod that is deleted is a reset for its clients within a second, and no
     `after ${Math.round(performance.now() - deletedAt)} ms: ${JSON.stringify(reports.map((one) => one.errors))}`,
   );
   for (const { pods, timedOut, errors } of reports) {
-    t.equal(timedOut, 0, 'nobody waits in vain');
-    t.equal(Object.keys(errors).length > 0, 'b' in pods, 'clients of the pod that has gone are told, others not');
+    t.equal(timedOut, 0, 'no client timed out');
+    t.equal(Object.keys(errors).length > 0, 'b' in pods, 'only clients of the deleted pod are reset');
   }
 });

@@ -1,10 +1,10 @@
-// One daemon at both of its trades, as far as the kernel goes: by the programs, and by nft's rules. For any kernel.
+// Tests the fast path and the ruleset side by side, on any kernel.
 import t from 'tap';
 import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
 import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 
-/** An emulated machine takes its time; only a missing answer takes all of it. */
+/** Enough for an emulated machine; only a missing response takes this long. */
 const TIMEOUT_MS = 20_000;
 const COUNT = 10;
 
@@ -20,7 +20,7 @@ const PROTOCOL_FAMILIES = (['tcp', 'udp'] as const).flatMap((protocol) =>
   (['ip', 'ip6'] as const).map((family) => ({ protocol, family })),
 );
 
-t.test('the daemon serves what the programs take on this kernel, and says what they do not', async (t) => {
+t.test('the fast path serves the protocols that this kernel supports, and reports the others', async (t) => {
   t.equal(view.state, 'on');
   const served = view.frontends.map(({ destination }) => destination.split('/').at(-1));
   t.strictSame(served.sort(), view.udp === true ? ['tcp', 'tcp', 'udp', 'udp'] : ['tcp', 'tcp']);
@@ -29,7 +29,7 @@ t.test('the daemon serves what the programs take on this kernel, and says what t
 
 for (const { protocol, family } of PROTOCOL_FAMILIES) {
   const isFast = protocol === 'tcp' || view.udp === true;
-  t.test(`${protocol} ${family}: a node port, by ${isFast ? 'the programs' : 'the rules'}`, async (t) => {
+  t.test(`${protocol} ${family}: a node port, served by ${isFast ? 'the fast path' : 'nftables'}`, async (t) => {
     const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
     const report = await dialer.dial({
       protocol,
@@ -40,10 +40,10 @@ for (const { protocol, family } of PROTOCOL_FAMILIES) {
     });
     t.match(report, { answered: COUNT, clients: [fast.world.client[family]] });
     const created = (await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before;
-    t.equal(created > 0, isFast, `${created} flows began by the programs`);
+    t.equal(created > 0, isFast, `the fast path took ${created} flows`);
   });
 
-  t.test(`${protocol} ${family}: a cluster IP, by the rules`, async (t) => {
+  t.test(`${protocol} ${family}: a cluster IP, served by nftables`, async (t) => {
     const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
     const report = await dialer.dial({
       protocol,
@@ -54,11 +54,11 @@ for (const { protocol, family } of PROTOCOL_FAMILIES) {
     });
     t.match(report, { answered: COUNT, clients: [NODES.node1.gateway[family]] });
     t.equal((await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before, 0);
-    t.ok((await fast.conntrackCount(80)) > 0, 'conntrack knows of them');
+    t.ok((await fast.conntrackCount(80)) > 0, 'conntrack has the connections');
   });
 }
 
-t.test('nothing is left of it', async (t) => {
+t.test('cleanup removes everything', async (t) => {
   await fast.daemon.stop();
   t.equal((await fast.cleanup()).status, 0);
   t.equal(await fast.pins(), '');

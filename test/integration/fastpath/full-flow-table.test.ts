@@ -1,4 +1,4 @@
-// A flow table without room: what is new is left to nft, what lives goes on, and room comes back.
+// Tests a full flow table: nftables serves new flows, live flows continue, and the table empties again.
 import t from 'tap';
 import {
   expectAllAnswered,
@@ -8,7 +8,7 @@ import {
 import { NODE_PORT_TARGETS, POD_KINDS, setUpTwoServices } from '../../support/fastpath/fast-path-fixture.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 
-/** Flows of each family: the kept ones, and a few more. */
+/** Per family: the persistent flows and a few more. */
 const MAX_FLOWS = 32;
 const EXCESS_FLOWS = 60;
 
@@ -26,42 +26,42 @@ for (const offloads of OFFLOADS) {
     await setup.startFastPath('--fast-path-max-flows', String(MAX_FLOWS));
     t.equal((await fast.inspect()).flowTables.ip.limit, 2 * MAX_FLOWS);
     const { stdout } = await fast.execNftlane('inspect', 'fastpath');
-    t.match(stdout, /^flows: \d+ of 32 \(.*\) in IPv4, \d+ of 32 \(.*\) in IPv6$/m);
+    t.match(stdout, /^flows: IPv4 \d+ of 32 \(.*\), IPv6 \d+ of 32 \(.*\)$/m);
     const kept = await startPersistentFlows(dialer);
-    t.equal(await fast.countReasons('CREATED', 'REMAPPED'), kept.length, 'those that live are by the fast path');
+    t.equal(await fast.countReasons('CREATED', 'REMAPPED'), kept.length, 'the fast path has the persistent flows');
     for (const { port } of POD_KINDS) t.equal(await fast.conntrackCount(port), 0);
 
     for (const { name, protocol, address, port } of NODE_PORT_TARGETS) {
       const report = await dialer.dial({ protocol, address, port, count: EXCESS_FLOWS, timeoutMs: 10_000 });
-      expectAllAnswered(t, report, `${name}, in the crowd`);
+      expectAllAnswered(t, report, `${name}, excess flows`);
     }
     const full = await fast.countReasons('FULL');
-    t.ok(full > 0, `${full} packets found no room`);
-    for (const { port } of POD_KINDS) t.ok((await fast.conntrackCount(port)) > 0, 'nft has them');
-    await stopPersistentFlows(t, kept, { message: 'it went on' });
+    t.ok(full > 0, `${full} packets found the table full`);
+    for (const { port } of POD_KINDS) t.ok((await fast.conntrackCount(port)) > 0, 'nftables has excess flows');
+    await stopPersistentFlows(t, kept, { message: 'while the table was full' });
 
     await fast.waitForFewerFlows(MAX_FLOWS / 2, 60_000);
     const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
     const again = await dialer.dial({
       protocol: 'tcp',
-      ...endpointOf(NODE_PORT_TARGETS[0]),
+      ...addressAndPortOf(NODE_PORT_TARGETS[0]),
       count: 8,
       timeoutMs: 10_000,
     });
     expectAllAnswered(t, again, 'later');
-    t.ok((await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) > before, 'new ones are taken again');
+    t.ok((await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) > before, 'the fast path takes new flows again');
 
     if (offloads === 'on') {
       await fast.daemon.stop();
       const daemon = await fast.startDaemon('--fast-path', 'required');
       const warning = await daemon.waitForLog('fast path keeps the size of its flow tables until it is turned off');
-      t.match(warning, { room: MAX_FLOWS, maxFlows: 131_072 });
+      t.match(warning, { maxFlowsInUse: MAX_FLOWS, maxFlows: 131_072 });
     }
     await setup.disableFastPath();
     await fast.daemon.stop();
   });
 }
 
-function endpointOf(way: (typeof NODE_PORT_TARGETS)[number] | undefined): { address: string; port: number } {
-  return { address: way?.address ?? '', port: way?.port ?? 0 };
+function addressAndPortOf(target: (typeof NODE_PORT_TARGETS)[number] | undefined): { address: string; port: number } {
+  return { address: target?.address ?? '', port: target?.port ?? 0 };
 }

@@ -1,5 +1,5 @@
-// What is shown of the fast path is what is attached: while it cannot be kept in step, after others have meddled with it,
-// and after a start at which it may not be on any more.
+// Tests that the status shows what is attached: while syncs fail, after another process detached programs, and after a
+// start on a node with a conflict.
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,7 +13,7 @@ t.setTimeout(110_000);
 const { fast, pods, dialer } = await setUpOneService(t);
 const { world } = fast;
 
-/** A loader that can be put out of order, and tells its process. */
+/** A loader that can be broken, and writes its PID. */
 const directory = t.testdir({});
 const [program, brokenMarker, pid] = ['loader', 'broken', 'pid'].map((name) => join(directory, name)) as [
   string,
@@ -28,7 +28,7 @@ await writeFile(
 const METRICS = '127.0.0.1:10249';
 const FLAGS = ['--fast-path', 'auto', '--fast-path-program', program, '--metrics-bind-address', METRICS];
 
-/** How many of new connections were answered, and how many of them the programs took. */
+/** Returns how many of 20 connections were answered, and how many the programs took. */
 async function dial(): Promise<{ answered: number; taken: number }> {
   const before = await fast.countReasons('CREATED', 'REMAPPED');
   const { answered } = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
@@ -44,21 +44,21 @@ async function metrics(): Promise<Map<string, number>> {
   return new Map(pairs.flatMap((found) => (found === null ? [] : [[found[1] ?? '', Number(found[2])] as const])));
 }
 
-/** Places that a program is attached to. */
+/** Lists the attached programs. */
 async function attached(): Promise<string[]> {
   return (await fast.requestLoader('list')).filter((line) => line.startsWith('attachment '));
 }
 
-/** Longer than devices are left unread. */
+/** Waits for longer than the interval of device checks. */
 async function waitUntil(what: string, holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 45_000;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`Not so: ${what}`);
+    if (performance.now() > deadline) throw new Error(`Timed out waiting until ${what}`);
     await delay(200);
   }
 }
 
-t.test('a loader that cannot be started any more', async (t) => {
+t.test('attached programs keep running when the loader cannot be started', async (t) => {
   const daemon = await fast.startDaemon(...FLAGS);
   await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === 4);
   t.match(Object.fromEntries(await metrics()), {
@@ -69,12 +69,12 @@ t.test('a loader that cannot be started any more', async (t) => {
   });
   await writeFile(brokenMarker, '');
   process.kill(Number(await readFile(pid, 'utf8')), 'SIGKILL');
-  const view = await fast.waitFor('it has failed several times', ({ failing }) => (failing?.attempts ?? 0) >= 4);
-  t.match(view.failing, { reason: /loader ended.*out of order/, since: /^\d{4}-\d\d-\d\dT/ });
+  const view = await fast.waitFor('syncs have failed several times', ({ failing }) => (failing?.attempts ?? 0) >= 4);
+  t.match(view.failing, { reason: /exited: .*out of order/, since: /^\d{4}-\d\d-\d\dT/ });
   t.match(
     view,
     { state: 'on', uplinks: [{ name: 'lan' }], podDevices: ['pod-a', 'pod-b'] },
-    'what is attached goes on',
+    'attached programs keep running',
   );
   t.equal(view.frontends.length, 4);
   const text = await fast.execNftlane('inspect', 'fastpath');
@@ -82,29 +82,29 @@ t.test('a loader that cannot be started any more', async (t) => {
   const counted = await metrics();
   t.match(Object.fromEntries(counted), { enabled: 1, failing: 1 });
   t.ok((counted.get('sync_failures_total') ?? 0) >= 4);
-  t.match(await dial(), { answered: 20, taken: 20 }, 'nobody is needed for new connections');
-  const told = daemon.log.filter(({ msg }) => /out of sync/.test(msg));
-  t.ok(told.length <= 2, `${told.length} lines for ${counted.get('sync_failures_total')} failures`);
+  t.match(await dial(), { answered: 20, taken: 20 }, 'new connections do not need the daemon');
+  const records = daemon.log.filter(({ msg }) => /out of sync/.test(msg));
+  t.ok(records.length <= 2, `${records.length} lines for ${counted.get('sync_failures_total')} failures`);
 
   await rm(brokenMarker);
   await daemon.waitForLog('fast path in sync again', 0, 40_000);
-  const after = await fast.waitFor('it is in step', ({ failing }) => failing === undefined);
+  const after = await fast.waitFor('the fast path is in sync', ({ failing }) => failing === undefined);
   t.equal(after.state, 'on');
   t.ok(after.totals.loaderRestarts >= 1);
   await fast.writeService('shop/more', 2, { pods, nodePort: NODE_PORT + 1 });
-  await fast.waitFor('changes reach the maps again', ({ frontends }) => frontends.length === 8);
+  await fast.waitFor('the new Service is served', ({ frontends }) => frontends.length === 8);
   t.match(Object.fromEntries(await metrics()), { enabled: 1, failing: 0 });
 });
 
-t.test('programs that somebody else has detached are attached again', async (t) => {
+t.test('programs that another process detached are attached again', async (t) => {
   const before = await attached();
   t.equal(before.length, 3, before.join('; '));
-  for (const place of before) await fast.requestLoader(`detach ${place.split(' ').slice(1, 3).join(' ')}`);
-  await waitUntil('they are back', async () => (await attached()).length === 3);
+  for (const attachment of before) await fast.requestLoader(`detach ${attachment.split(' ').slice(1, 3).join(' ')}`);
+  await waitUntil('all programs are attached', async () => (await attached()).length === 3);
   t.match(await dial(), { answered: 20, taken: 20 });
 });
 
-t.test('what was attached is put away where it may not be on at the next start', async (t) => {
+t.test('programs are detached if the next start finds a conflict', async (t) => {
   await fast.killDaemon();
   await world.node1.configure(['link add name cali123 type bridge']);
   const daemon = await fast.startDaemon(...FLAGS);
@@ -113,10 +113,10 @@ t.test('what was attached is put away where it may not be on at the next start',
   const view = await fast.inspect();
   t.match(view, { state: 'off', reason: /Calico/, frontends: [] });
   t.ok(view.skipped.length === 8 && view.skipped.every(({ cause }) => cause === 'node'));
-  t.match(await dial(), { answered: 20, taken: 0 }, 'nft serves');
+  t.match(await dial(), { answered: 20, taken: 0 }, 'nftables serves');
   t.equal((await metrics()).get('skipped_frontends{cause="node"}'), 8);
 
   await world.node1.configure(['link delete dev cali123']);
-  await fast.waitFor('it is on again', ({ state, frontends }) => state === 'on' && frontends.length === 8);
+  await fast.waitFor('the fast path is on again', ({ state, frontends }) => state === 'on' && frontends.length === 8);
   t.match(await dial(), { answered: 20, taken: 20 });
 });

@@ -1,4 +1,4 @@
-// MAC addresses change: of the client, which is the next hop here, and of pods, which may not even say so.
+// Tests changed MAC addresses: of the client, which is the next hop here, and of pods, which need not announce them.
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { decodeBackend } from '../../../src/fastpath/maps/entries.ts';
@@ -10,7 +10,7 @@ import type { Namespace } from '../../support/netns/namespace.ts';
 import type { RunningDial } from '../../support/netns/traffic/dialer-process.ts';
 import type { DialReport } from '../../support/netns/traffic/programs/messages.ts';
 
-/** How long a flow may take to find the new address: the kernel asks again, and the daemon every ten seconds. */
+/** Time for a flow to use the new address: the kernel probes neighbors, and the daemon reads them every ten seconds. */
 const TIMEOUT_MS = 40_000;
 const SOCKETS = 2;
 
@@ -21,7 +21,7 @@ const { client, node1 } = fast.world;
 // A pod in which a bridge comes first, as before virtual machines: what is for another MAC address is lost there, while a
 // device of a pod's own takes whatever the programs bring.
 const [, bridgedGuest] = setup.pods.bridged;
-if (bridgedGuest === undefined) throw new Error('There is no second pod behind the bridge');
+if (bridgedGuest === undefined) throw new Error('Cannot start: the bridge must have a second pod');
 await bridgedGuest.configure([
   'link add name inner type bridge forward_delay 0 mcast_snooping 0',
   `address del ${bridgedGuest.ip}/25 dev eth0`,
@@ -33,7 +33,7 @@ await bridgedGuest.configure([
   `route replace default via ${BRIDGE.ip}`,
   `route replace default via ${BRIDGE.ip6}`,
 ]);
-// Neighbours count as known for a second, instead of for half a minute, and those that do not answer are soon asked anew.
+// Neighbors are reachable for a second instead of half a minute, and are probed soon after that.
 for (const family of ['ipv4', 'ipv6']) {
   const settings = { base_reachable_time_ms: 1000, delay_first_probe_time: 1, retrans_time_ms: 200 };
   for (const device of ['lan', 'br0', 'pod-a', 'pod-b']) {
@@ -48,12 +48,12 @@ interface PersistentFlow {
   readonly pod: string;
 }
 
-/** Flows of every way that ask again and again, each with the one pod that has answered it so far. */
+/** Starts flows to every target that send requests continuously. Each records the pod that answers it. */
 async function startPersistentFlows(): Promise<PersistentFlow[]> {
-  const each = NODE_PORT_TARGETS.flatMap((way) => Array.from({ length: SOCKETS }, () => way));
+  const each = NODE_PORT_TARGETS.flatMap((target) => Array.from({ length: SOCKETS }, () => target));
   return Promise.all(
     each.map(async ({ name, protocol, address, port }) => {
-      // A question by UDP is lost with its datagram; one by TCP waits until its segments come through.
+      // A UDP request is lost with its datagram; a TCP request waits for retransmission.
       const timeoutMs = protocol === 'udp' ? 500 : TIMEOUT_MS;
       const flow = await dialer.keepConnection({ protocol, address, port, timeoutMs, everyMs: 100 });
       return { name, flow, pod: Object.keys((await flow.snapshot()).pods).join() };
@@ -61,7 +61,7 @@ async function startPersistentFlows(): Promise<PersistentFlow[]> {
   );
 }
 
-/** Each flow is answered again, by the pod that it was with. */
+/** Expects that each flow is answered again, by the same pod. */
 async function expectRecovered(t: Test, kept: readonly PersistentFlow[], since: number): Promise<void> {
   const deadline = since + TIMEOUT_MS;
   await Promise.all(
@@ -72,14 +72,14 @@ async function expectRecovered(t: Test, kept: readonly PersistentFlow[], since: 
         before = after;
         after = await flow.snapshot();
       } while (after.answered === before.answered && performance.now() < deadline);
-      t.ok(after.answered > before.answered, `${name}: answers after ${Math.round(performance.now() - since)} ms`);
+      t.ok(after.answered > before.answered, `${name}: a response after ${Math.round(performance.now() - since)} ms`);
       const { pods, errors, refused } = await flow.stop();
       t.strictSame({ pod: Object.keys(pods).join(), errors, refused }, { pod, errors: {}, refused: 0 }, name);
     }),
   );
 }
 
-/** Gives a device another MAC address. */
+/** Changes the MAC address of a device. */
 function setMac(namespace: Namespace, device: string, last: string, then: readonly string[] = []): Promise<void> {
   return namespace.configure([`link set dev ${device} address ${macOf(last)}`, ...then]);
 }
@@ -88,18 +88,18 @@ function macOf(last: string): string {
   return `02:00:00:00:01:${last}`;
 }
 
-/** Commands by which the client never asks who has the node's addresses, which would tell the node who asks. */
-async function permanentNeighbours(): Promise<string[]> {
+/** Makes the client's neighbor entries permanent: its requests would update those of the node. */
+async function permanentNeighbors(): Promise<string[]> {
   const [link]: { address: string }[] = JSON.parse(await node1.output('ip', ['-j', 'link', 'show', 'dev', 'lan']));
   return FAMILIES.map((family) => `neigh replace ${node1[family]} lladdr ${link?.address} dev lan nud permanent`);
 }
 
-/** The MAC addresses of backends in use, by address, as the programs have them. */
+/** Reads the MAC addresses of used backends from the maps. */
 async function backendMacs(): Promise<Map<string, Set<string>>> {
   const found = new Map<string, Set<string>>();
   for (const line of await fast.requestLoader('dump backends')) {
-    const [word, , value = ''] = line.split(' ');
-    const backend = word === 'entry' ? decodeBackend(fromHex(value)) : undefined;
+    const [kind, , value = ''] = line.split(' ');
+    const backend = kind === 'entry' ? decodeBackend(fromHex(value)) : undefined;
     if (backend === undefined || backend.gen === 0) continue;
     const mac = [...backend.mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
     found.set(backend.address, (found.get(backend.address) ?? new Set()).add(mac));
@@ -107,7 +107,7 @@ async function backendMacs(): Promise<Map<string, Set<string>>> {
   return found;
 }
 
-/** The programs have this MAC address for the pod, and no other. */
+/** Waits until the maps have this MAC address for the pod, and no other. */
 async function expectMacKnown(t: Test, pod: Namespace, last: string): Promise<void> {
   const since = performance.now();
   const isKnown = async (): Promise<boolean> => {
@@ -128,9 +128,9 @@ for (const offloads of OFFLOADS) {
       const kept = await startPersistentFlows();
       const created = await fast.countReasons('CREATED');
       const since = performance.now();
-      await setMac(client, 'lan', `${digit}9`, await permanentNeighbours());
+      await setMac(client, 'lan', `${digit}9`, await permanentNeighbors());
       await expectRecovered(t, kept, since);
-      t.equal(await fast.countReasons('CREATED'), created, 'these are the flows from before');
+      t.equal(await fast.countReasons('CREATED'), created, 'no flow was created again');
     });
 
     await t.test('of pods', async (t) => {
@@ -145,8 +145,8 @@ for (const offloads of OFFLOADS) {
         }),
       );
       await expectRecovered(t, kept, since);
-      t.equal(await fast.countReasons('CREATED'), created, 'these are the flows from before');
-      t.strictSame((await fast.inspect()).slots, slots, 'in the slots from before');
+      t.equal(await fast.countReasons('CREATED'), created, 'no flow was created again');
+      t.strictSame((await fast.inspect()).slots, slots, 'the slots are the same');
     });
     await fast.daemon.stop();
   });

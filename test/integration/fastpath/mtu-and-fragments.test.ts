@@ -1,4 +1,4 @@
-// Packets that are too long for a link on the way, and datagrams that are too long for any link.
+// Tests packets that exceed the MTU of a link on the path, and fragmented datagrams.
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
@@ -16,11 +16,11 @@ import type { Namespace } from '../../support/netns/namespace.ts';
 
 const ECHO = fileURLToPath(new URL('../../support/bpf/echo-process.ts', import.meta.url));
 const NARROW_MTU = 1300;
-/** Longer than the narrow link takes, and shorter than all others do. */
+/** Exceeds the MTU of the narrow link, but of no other. */
 const LONG_DATAGRAM = 1400;
 const STREAM_BYTES = 3_000_000;
 const FRAGMENTED_DATAGRAM = 5000;
-/** A datagram that was too long is lost: it is asked for again, this often at most. */
+/** Limit of retries: a datagram that exceeds the MTU is lost. */
 const MAX_ATTEMPTS = 10;
 
 t.setTimeout(230_000);
@@ -33,22 +33,22 @@ for (const pod of setup.allPods) {
   await new LineProcess(pod.spawn(process.execPath, [ECHO, 'serve', '::', String(TARGET_PORT)])).readLine();
 }
 
-type RequestEcho = (question: EchoRequest) => Promise<EchoResult>;
+type Echo = (request: EchoRequest) => Promise<EchoResult>;
 
-/** Asks at a way's address and port, from somewhere. */
-function startEchoClient(from: Namespace, address: string, port: number): { ask: RequestEcho; end: () => void } {
+/** Starts an echo client for an address and port. */
+function startEchoClient(from: Namespace, address: string, port: number): { ask: Echo; end: () => void } {
   const echoClient = new LineProcess(from.spawn(process.execPath, [ECHO, 'ask', address, String(port)]));
-  const ask: RequestEcho = async (question) => {
-    echoClient.send(JSON.stringify(question));
+  const ask: Echo = async (request) => {
+    echoClient.send(JSON.stringify(request));
     return JSON.parse(await echoClient.readLine());
   };
   return { ask, end: () => echoClient.kill() };
 }
 
-/** Asks by UDP until an answer of this length comes. */
+/** Sends UDP requests until a response of this length arrives. */
 async function retryUdp(
   t: Test,
-  ask: RequestEcho,
+  ask: Echo,
   { padTo = 0, bytes, message }: { padTo?: number; bytes: number; message: string },
 ): Promise<void> {
   let outcome: EchoResult = {};
@@ -60,19 +60,19 @@ async function retryUdp(
   t.strictSame(outcome, { bytes }, message);
 }
 
-/** What places have been told of links on the way; the client's connections would tell the pod to begin with. */
-async function flushRouteCache(places: readonly Namespace[]): Promise<void> {
-  for (const namespace of places)
+/** Removes learned path MTUs, so that the pod has to learn them again. */
+async function flushRouteCache(namespaces: readonly Namespace[]): Promise<void> {
+  for (const namespace of namespaces)
     for (const version of ['-4', '-6']) await namespace.output('ip', [version, 'route', 'flush', 'cache']);
 }
 
-/** Whether a pod has been told of the narrow link on the way to the client. */
+/** Whether a pod has learned the MTU of the narrow link. */
 async function hasLearnedMtu(pods: readonly Namespace[], to: string): Promise<boolean> {
   const routes = await Promise.all(pods.map((pod) => pod.output('ip', ['route', 'get', to])));
   return routes.some((route) => route.includes(`mtu ${NARROW_MTU}`));
 }
 
-/** What is done goes by the fast path: packets are counted for each of these reasons. */
+/** Expects packets for each of these reasons during an action. */
 async function expectCounted(t: Test, reasons: readonly string[], during: () => Promise<void>): Promise<void> {
   const before = await Promise.all(reasons.map((reason) => fast.countReasons(reason)));
   await during();
@@ -96,13 +96,13 @@ for (const offloads of OFFLOADS) {
           const outcome = await ask({ protocol: 'tcp', bytes: STREAM_BYTES });
           t.equal(outcome.bytes, STREAM_BYTES, `${name}: a stream in both directions: ${outcome.error ?? ''}`);
         });
-        t.ok(await hasLearnedMtu(pods, far[family]), `${name}: the pod was told of the narrow link`);
+        t.ok(await hasLearnedMtu(pods, far[family]), `${name}: the pod learned the MTU`);
         await flushRouteCache([far, ...pods]);
-        t.notOk(await hasLearnedMtu(pods, far[family]), `${name}: and has forgotten it`);
+        t.notOk(await hasLearnedMtu(pods, far[family]), `${name}: the pod's route cache is empty`);
         await expectCounted(t, ['CREATED', 'ICMP_IN', 'FRAGMENT_OUT'], () =>
-          retryUdp(t, ask, { bytes: LONG_DATAGRAM, message: `${name}: a long answer` }),
+          retryUdp(t, ask, { bytes: LONG_DATAGRAM, message: `${name}: a long response` }),
         );
-        t.ok(await hasLearnedMtu(pods, far[family]), `${name}: the pod was told of the narrow link`);
+        t.ok(await hasLearnedMtu(pods, far[family]), `${name}: the pod learned the MTU`);
         await retryUdp(t, ask, { bytes: 1, padTo: LONG_DATAGRAM, message: `${name}: a long request` });
         end();
       }
@@ -114,7 +114,7 @@ for (const offloads of OFFLOADS) {
         t.strictSame(
           await ask({ protocol: 'udp', bytes: FRAGMENTED_DATAGRAM }),
           { bytes: FRAGMENTED_DATAGRAM },
-          `${name}: answer`,
+          `${name}: response`,
         );
       });
       await expectCounted(t, ['CREATED', 'FRAGMENT_IN'], async () => {
@@ -127,7 +127,7 @@ for (const offloads of OFFLOADS) {
       });
       end();
     }
-    for (const { port } of POD_KINDS) t.equal(await fast.conntrackCount(port), 0, 'conntrack knows nothing');
+    for (const { port } of POD_KINDS) t.equal(await fast.conntrackCount(port), 0, 'conntrack has no entry');
     await fast.daemon.stop();
   });
 }

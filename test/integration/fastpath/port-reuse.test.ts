@@ -1,4 +1,4 @@
-// A client's port that was used through the fast path a moment ago is used again, to the same pod by way of nft.
+// Tests a client port that is reused for the same pod, through the fast path and through nftables.
 import t from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
@@ -18,29 +18,26 @@ await fast.startDaemon('--fast-path', 'required');
 await fast.waitFor('one of the Services is served', ({ frontends }) => frontends.length === 4);
 
 const SECOND_TARGETS = [
-  { to: 'a Service that nft leads', address: NODES.node1, port: STICKY_PORT },
-  { to: 'the pod itself', address: pod, port: TARGET_PORT },
+  { name: 'a Service of nftables', address: NODES.node1, port: STICKY_PORT },
+  { name: 'the pod itself', address: pod, port: TARGET_PORT },
 ];
 
 let sourcePort = 50_000;
 for (const family of ['ip', 'ip6'] as const) {
   for (const protocol of ['tcp', 'udp'] as const) {
     for (const later of SECOND_TARGETS) {
-      t.test(
-        `${family} ${protocol}: first a Service of the fast path, then ${later.to}, then both again`,
-        async (t) => {
-          sourcePort++;
-          const ask = (address: string, port: number) =>
-            dialer.dial({ protocol, address, port, sourcePort, count: 1, timeoutMs: 5000 });
-          const before = await fast.countReasons('CREATED');
-          const ways = [{ address: NODES.node1, port: NODE_PORT }, later];
-          for (const { address, port } of [...ways, ...ways]) {
-            const { answered } = await ask(address[family], port);
-            t.equal(answered, 1, `answered at ${port}`);
-          }
-          t.ok((await fast.countReasons('CREATED')) > before, 'the first took the fast path');
-        },
-      );
+      t.test(`${family} ${protocol}: a Service of the fast path, then ${later.name}, then both again`, async (t) => {
+        sourcePort++;
+        const dial = (address: string, port: number) =>
+          dialer.dial({ protocol, address, port, sourcePort, count: 1, timeoutMs: 5000 });
+        const before = await fast.countReasons('CREATED');
+        const targets = [{ address: NODES.node1, port: NODE_PORT }, later];
+        for (const { address, port } of [...targets, ...targets]) {
+          const { answered } = await dial(address[family], port);
+          t.equal(answered, 1, `answered at ${port}`);
+        }
+        t.ok((await fast.countReasons('CREATED')) > before, 'the fast path took the first');
+      });
     }
   }
 }

@@ -1,4 +1,4 @@
-// Real packets through a daemon with the fast path: who answers, what is attached, and what outlives the daemon.
+// Tests traffic through the fast path: endpoints, attached programs, and a restart of the daemon.
 import t, { type Test } from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
@@ -27,7 +27,7 @@ const NODE_PORT_TARGETS = POD_KINDS.flatMap((kind) =>
 /** Each of two Services has two node ports (TCP, UDP) in two families. */
 const FRONTENDS = 8;
 
-t.test('it serves routed and bridged pods, which see the client, past conntrack', async (t) => {
+t.test('the fast path serves routed and bridged pods, which see the client address, without conntrack', async (t) => {
   await fast.startDaemon('--fast-path', 'required');
   const view = await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
   t.strictSame(view.uplinks, [{ name: 'lan' }]);
@@ -36,24 +36,24 @@ t.test('it serves routed and bridged pods, which see the client, past conntrack'
   for (const { kind, protocol, family, address, port, pods } of NODE_PORT_TARGETS) {
     const before = await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED');
     const report = await dialer.dial({ protocol, address, port, count: 40 });
-    const way = `${kind} ${protocol} ${family}`;
-    t.equal(report.answered, 40, `${way}: ${JSON.stringify(report)}`);
-    t.strictSame(Object.keys(report.pods).sort(), pods, way);
-    t.strictSame(report.clients, [world.client[family]], way);
-    // A port that a socket had a moment ago may be another one's: its flow is there already.
+    const name = `${kind} ${protocol} ${family}`;
+    t.equal(report.answered, 40, `${name}: ${JSON.stringify(report)}`);
+    t.strictSame(Object.keys(report.pods).sort(), pods, name);
+    t.strictSame(report.clients, [world.client[family]], name);
+    // A client port may be reused, so that its flow exists already.
     const created = (await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before;
-    t.ok(created > 30, `${way}: ${created} of 40 began by the fast path`);
-    t.equal(await fast.conntrackCount(port), 0, `${way}: conntrack knows nothing`);
+    t.ok(created > 30, `${name}: the fast path took ${created} of 40`);
+    t.equal(await fast.conntrackCount(port), 0, `${name}: conntrack has no entry`);
   }
 });
 
-/** A live TCP connection to each kind of pod, in each family. */
+/** Starts a TCP connection to each kind of pod in each family. */
 function startPersistentFlows() {
   const tcp = NODE_PORT_TARGETS.filter(({ protocol }) => protocol === 'tcp');
   return Promise.all(tcp.map(({ address, port }) => dialer.keepConnection({ protocol: 'tcp', address, port })));
 }
 
-/** Ends them; each was answered every time, by one pod. */
+/** Ends them. Expects that one pod answered all requests of each. */
 async function stopPersistentFlows(
   t: Test,
   kept: Awaited<ReturnType<typeof startPersistentFlows>>,
@@ -66,29 +66,29 @@ async function stopPersistentFlows(
   }
 }
 
-t.test('a daemon that is killed leaves everything at work, and the next one takes it over', async (t) => {
+t.test('programs keep running when the daemon is killed, and the next daemon takes them over', async (t) => {
   const kept = await startPersistentFlows();
   const before = await fast.waitFor('flows are counted', ({ flows }) => flows.ip >= 2 && flows.ip6 >= 2);
   await fast.killDaemon();
   const created = await fast.countReasons('CREATED');
   const alone = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
-  t.equal(alone.answered, 20, 'nobody is needed for new connections');
+  t.equal(alone.answered, 20, 'new connections do not need the daemon');
   t.ok((await fast.countReasons('CREATED')) >= created + 20);
   await fast.startDaemon('--fast-path', 'required');
   const after = await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
-  t.equal(after.slots.used, before.slots.used, 'every backend has its slot from before');
+  t.equal(after.slots.used, before.slots.used, 'every backend keeps its slot');
   t.equal(after.slots.draining, 0);
-  await stopPersistentFlows(t, kept, 'across the change of daemons');
+  await stopPersistentFlows(t, kept, 'across the restart');
 });
 
-t.test('an endpoint that is removed gets no new connections, and keeps the live ones', async (t) => {
+t.test('a removed endpoint gets no new connections and keeps the live ones', async (t) => {
   const [a] = routed;
   const address = NODES.node1.ip;
   const kept = await Promise.all(
     Array.from({ length: 8 }, () => dialer.keepConnection({ protocol: 'tcp', address, port: NODE_PORT })),
   );
   await fast.writeService('shop/routed', 1, { pods: a ? [a] : [], nodePort: NODE_PORT });
-  await fast.waitFor('one backend is left', ({ frontends }) =>
+  await fast.waitFor('one backend is served', ({ frontends }) =>
     frontends.filter(({ name }) => name.startsWith('shop/routed')).every(({ backends }) => backends.length === 1),
   );
   for (const protocol of ['tcp', 'udp'] as const) {
@@ -98,12 +98,12 @@ t.test('an endpoint that is removed gets no new connections, and keeps the live 
   const reports = await Promise.all(kept.map((one) => one.stop()));
   t.ok(
     reports.some(({ pods }) => 'b' in pods),
-    'some were with the pod that was removed',
+    'some connections are to the removed pod',
   );
   for (const { attempts, answered } of reports) t.equal(answered, attempts);
-  await fast.waitFor('its slots are free again', ({ slots }) => slots.draining === 0);
+  await fast.waitFor('the slots of the removed pod are free', ({ slots }) => slots.draining === 0);
   await fast.writeService('shop/routed', 1, { pods: routed, nodePort: NODE_PORT });
-  await fast.waitFor('both are back', ({ frontends }) =>
+  await fast.waitFor('both backends are served', ({ frontends }) =>
     frontends.filter(({ name }) => name.startsWith('shop/routed')).every(({ backends }) => backends.length === 2),
   );
 });

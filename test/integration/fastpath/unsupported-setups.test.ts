@@ -1,4 +1,4 @@
-// Tests of where the fast path keeps away, and says why.
+// Tests setups that the fast path does not support, and the reported reasons.
 import t from 'tap';
 import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
 import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';
@@ -14,20 +14,23 @@ async function answeredAt(port: number): Promise<number> {
   return report.answered;
 }
 
-t.test('a network plugin with policies keeps it off; where it is required the daemon does not start', async (t) => {
-  await world.node1.configure(['link add name cali123 type bridge']);
-  const { status, stderr } = await fast.runDaemonToExit('--fast-path', 'required');
-  t.equal(status, 3);
-  t.match(stderr, /Cannot start the required fast path: Calico is in use \("cali123"\)/);
-  const daemon = await fast.startDaemon('--fast-path', 'auto');
-  t.match(await daemon.waitForLog('fast path is off'), { reason: /Calico/ });
-  t.match(await fast.inspect(), { state: 'off', reason: /Calico/, frontends: [] });
-  t.equal(await answeredAt(NODE_PORT), 10, 'nft serves');
-  await daemon.stop();
-  await world.node1.configure(['link delete dev cali123']);
-});
+t.test(
+  'the fast path is off with a network plugin that has policies, and the daemon does not start if it is required',
+  async (t) => {
+    await world.node1.configure(['link add name cali123 type bridge']);
+    const { status, stderr } = await fast.runDaemonToExit('--fast-path', 'required');
+    t.equal(status, 3);
+    t.match(stderr, /Cannot start the required fast path: Calico is in use \("cali123"\)/);
+    const daemon = await fast.startDaemon('--fast-path', 'auto');
+    t.match(await daemon.waitForLog('fast path is off'), { reason: /Calico/ });
+    t.match(await fast.inspect(), { state: 'off', reason: /Calico/, frontends: [] });
+    t.equal(await answeredAt(NODE_PORT), 10, 'nftables serves');
+    await daemon.stop();
+    await world.node1.configure(['link delete dev cali123']);
+  },
+);
 
-t.test('a pod with the ingress queue of others keeps its Services with nft, and no others', async (t) => {
+t.test('nftables serves exactly the Services of a pod with a foreign ingress qdisc', async (t) => {
   await world.node1.output('tc', ['qdisc', 'add', 'dev', 'pod-b', 'ingress']);
   await fast.startDaemon('--fast-path', 'auto');
   const view = await fast.waitFor('the other Service is served', ({ frontends }) => frontends.length === 4);
@@ -51,14 +54,14 @@ t.test('a pod with the ingress queue of others keeps its Services with nft, and 
   await world.node1.output('tc', ['qdisc', 'delete', 'dev', 'pod-b', 'ingress']);
 });
 
-t.test('an uplink with the filters of others is not used', async (t) => {
+t.test('an uplink with a foreign ingress qdisc is not used', async (t) => {
   await world.node1.output('tc', ['qdisc', 'add', 'dev', 'lan', 'ingress']);
   await fast.cleanup();
   await fast.startDaemon('--fast-path', 'auto');
-  const view = await fast.waitFor('it is off', ({ reason }) => reason === 'no usable uplink');
+  const view = await fast.waitFor('the fast path is off', ({ reason }) => reason === 'no usable uplink');
   t.strictSame(view.uplinks, [{ name: 'lan', reason: 'it has qdisc ingress' }]);
   t.strictSame(view.frontends, []);
-  t.equal(await answeredAt(NODE_PORT), 10, 'nft serves');
+  t.equal(await answeredAt(NODE_PORT), 10, 'nftables serves');
   const text = await fast.execNftlane('inspect', 'fastpath');
   t.match(text.stdout, /^fast path: off \(mode auto\).*: no usable uplink\nuplinks: not lan \(it has qdisc ingress\)/);
 });

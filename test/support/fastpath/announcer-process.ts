@@ -1,20 +1,20 @@
-// Two programs for protocols in which the server speaks: a server that says something when told to, and its listeners.
+// Two programs for protocols in which the server sends first: a server that sends words on request, and its listeners.
 //
-//     announcer-process.ts announce PORT    greets each TCP connection, and each datagram's sender. A line of input is a word for
-//                                     all of them; it answers with how many that were.
-//     announcer-process.ts listen        answers lines of JSON, `Order`, with lines of JSON, `Heard`
+//     announcer-process.ts announce PORT  greets each TCP connection and each UDP client. Sends each line of input to all
+//                                      of them, and prints how many they are
+//     announcer-process.ts listen         answers JSON lines, `ListenerCommand`, with JSON lines, `ListenerReport`
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, isIPv6, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** To open sockets, which wait for their greeting; or to wait until all that are open have heard a word. */
+/** Opens sockets and waits for their greetings, or waits until all open sockets have received a word. */
 export type ListenerCommand =
   | { readonly open: number; readonly protocol: 'tcp' | 'udp'; readonly address: string; readonly port: number }
   | { readonly word: string };
 
 export interface ListenerReport {
-  /** Sockets that are open, or that have heard the word. */
+  /** Sockets that have received the greeting or the word. */
   readonly sockets: number;
   readonly errors: readonly string[];
 }
@@ -57,7 +57,7 @@ async function announce(port: number): Promise<void> {
   process.exit();
 }
 
-/** The callback takes the error of a client that has gone. */
+/** The callback ignores the error of a client that has exited. */
 function sendMessage(socket: UdpSocket, { port, address }: RemoteInfo, word: string): void {
   socket.send(`${word}\n`, port, address, () => {});
 }
@@ -83,7 +83,7 @@ async function runListener(): Promise<void> {
   process.exit();
 }
 
-/** The words that a socket of its own hears. A connection says nothing; a datagram says who listens. */
+/** Opens a socket and collects the words that it receives. A UDP client has to send a datagram first. */
 function openListener(
   { protocol, address, port }: Extract<ListenerCommand, { open: number }>,
   onError: (error: string) => void,
@@ -95,7 +95,7 @@ function openListener(
   if (protocol === 'tcp') {
     const socket = connect(port, address);
     socket.on('data', take).on('error', ({ message }) => onError(message));
-    socket.on('close', () => onError('the connection was closed'));
+    socket.on('close', () => onError('connection closed'));
     return words;
   }
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');

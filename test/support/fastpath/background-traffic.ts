@@ -1,21 +1,21 @@
-// Traffic of every kind while something happens: new flows all the time, and flows that stay.
+// Background traffic of every kind: new flows at a constant rate, and persistent flows.
 import type { Test } from 'tap';
 import type { Dialer, RunningDial } from '../netns/traffic/dialer-process.ts';
 import type { DialReport } from '../netns/traffic/programs/messages.ts';
 import { NODE_PORT_TARGETS, type NodePortTarget } from './fast-path-fixture.ts';
 
-/** A datagram that is lost is not sent again: what is answered late has only waited for the machine. */
+/** Long, for a busy machine. A lost datagram is not sent again, so it would be noticed in any case. */
 const TIMEOUT_MS = 10_000;
 const PER_SECOND = 8;
 const PERSISTENT_FLOWS = 2;
 
-/** A flow that asks again and again. */
+/** A flow that sends requests continuously. */
 export interface PersistentFlow {
   readonly target: NodePortTarget;
   readonly flow: RunningDial;
 }
 
-/** New flows by every way, each with one question. */
+/** Starts new flows to every target, each with one request. */
 export async function startNewFlows(dialer: Dialer): Promise<RunningDial[]> {
   return Promise.all(
     NODE_PORT_TARGETS.map(({ protocol, address, port }) => {
@@ -24,7 +24,7 @@ export async function startNewFlows(dialer: Dialer): Promise<RunningDial[]> {
   );
 }
 
-/** Flows that stay, a few by every way. Each was answered once. */
+/** Starts a few persistent flows to every target. Each has had one response. */
 export async function startPersistentFlows(dialer: Dialer): Promise<PersistentFlow[]> {
   const each = NODE_PORT_TARGETS.flatMap((target) => Array.from({ length: PERSISTENT_FLOWS }, () => target));
   return Promise.all(
@@ -35,7 +35,7 @@ export async function startPersistentFlows(dialer: Dialer): Promise<PersistentFl
   );
 }
 
-/** Ends them: every question has had its answer. Returns how many new flows there were. */
+/** Stops them, and expects a response to every request. Returns the number of flows. */
 export async function stopNewFlows(t: Test, dials: readonly RunningDial[], message: string): Promise<number> {
   const reports = await Promise.all(dials.map((dial) => dial.stop()));
   for (const [i, report] of reports.entries())
@@ -43,7 +43,7 @@ export async function stopNewFlows(t: Test, dials: readonly RunningDial[], messa
   return reports.reduce((sum, { attempts }) => sum + attempts, 0);
 }
 
-/** Ends them: every question has had its answer, each from the same pod; by UDP from others where endpoints were removed. */
+/** Stops them, and expects a response to every request, each from the same pod. `movesUdp`: UDP flows may change pods. */
 export async function stopPersistentFlows(
   t: Test,
   flows: readonly PersistentFlow[],
@@ -51,9 +51,9 @@ export async function stopPersistentFlows(
 ): Promise<void> {
   for (const { target, flow } of flows) {
     const report = await flow.stop();
-    expectAllAnswered(t, report, `${message}: a flow of before, ${target.name}`);
+    expectAllAnswered(t, report, `${message}: a persistent flow, ${target.name}`);
     if (movesUdp && target.protocol === 'udp') continue;
-    t.equal(Object.keys(report.pods).length, 1, `${message}: it has stayed with its pod`);
+    t.equal(Object.keys(report.pods).length, 1, `${message}: the flow stayed with its pod`);
   }
 }
 
@@ -63,5 +63,5 @@ export function expectAllAnswered(
   message: string,
 ): void {
   const lost = { refused, timedOut, errors };
-  t.strictSame(lost, { refused: 0, timedOut: 0, errors: {} }, `${message}: ${answered} of ${attempts} answers`);
+  t.strictSame(lost, { refused: 0, timedOut: 0, errors: {} }, `${message}: ${answered} of ${attempts} responses`);
 }

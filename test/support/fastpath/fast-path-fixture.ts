@@ -1,4 +1,4 @@
-// What most tests of the fast path begin with: two Services of the node, one with routed pods, one with pods behind a bridge.
+// Fixtures of fast path tests: one Service with routed pods, or two, one of them with pods behind a bridge.
 import type { Test } from 'tap';
 import type { Namespace } from '../netns/namespace.ts';
 import { type Addresses, NODES } from '../netns/topology.ts';
@@ -18,13 +18,13 @@ export const POD_KINDS = [
   { kind: 'bridged', service: 'shop/bridged', port: NODE_PORT + 1, n: 2 },
 ] as const;
 
-/** Where pods answer. */
+/** Ports on which the pods respond. */
 const RESPONDER_PORTS = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
 
 /** Each of two Services has two node ports (TCP, UDP) in two families. */
 const FRONTENDS = 8;
 
-/** A node port of a Service by one protocol and family. */
+/** A node port of a Service in one protocol and family. */
 export interface NodePortTarget {
   readonly name: string;
   readonly kind: (typeof POD_KINDS)[number]['kind'];
@@ -42,7 +42,7 @@ export const NODE_PORT_TARGETS: readonly NodePortTarget[] = POD_KINDS.flatMap(({
   ),
 );
 
-/** A fast world with both Services. */
+/** A world with both Services. */
 export class TwoServiceWorld {
   readonly fast: FastPathWorld;
   readonly pods: Readonly<Record<NodePortTarget['kind'], readonly Namespace[]>>;
@@ -62,7 +62,7 @@ export class TwoServiceWorld {
     await this.fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
   }
 
-  /** Starts a daemon that puts the fast path away, after the one that is there. Resolves with the flows that conntrack got. */
+  /** Restarts the daemon with the fast path disabled. Resolves with the number of flows that conntrack took over. */
   async disableFastPath(): Promise<number> {
     await this.fast.daemon.stop();
     const daemon = await this.fast.startDaemon('--fast-path', 'off');
@@ -85,7 +85,7 @@ export async function createTwoServiceWorld(): Promise<TwoServiceWorld> {
   }
 }
 
-/** Both Services with pods that answer, and a client. The world is closed after the tests of `t`. */
+/** Creates both Services with responding pods, and a dialer on the client. Closes the world after the tests of `t`. */
 export async function setUpTwoServices(t: Test): Promise<{ setup: TwoServiceWorld; dialer: Dialer }> {
   const setup = await createTwoServiceWorld();
   t.teardown(() => setup.fast.close());
@@ -99,11 +99,11 @@ export interface OneServiceSetup {
   readonly pods: readonly Namespace[];
   /** The cluster IPs of the Service. */
   readonly clusterIps: Addresses;
-  /** At the client. */
+  /** On the client. */
   readonly dialer: Dialer;
 }
 
-/** The Service `shop/web` at a node port, with two routed pods that answer, and a client. Closed after the tests of `t`. */
+/** Creates the Service `shop/web` with two routed, responding pods. Closes the world after the tests of `t`. */
 export async function setUpOneService(t: Test, install?: InstallFastPath): Promise<OneServiceSetup> {
   const fast = await createFastPathWorld(install);
   t.teardown(() => fast.close());

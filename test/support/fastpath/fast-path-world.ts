@@ -1,4 +1,4 @@
-// A node with nftlane and its fast path at work, a client outside, and pods of two kinds: routed, and behind a bridge.
+// A node that runs nftlane with the fast path, an external client, and pods of two kinds: routed and behind a bridge.
 //
 //   client ── lan ── node1 ┬── pod-a, pod-b     routed, 10.1.1.10 and .11
 //                          └── br0 ┬── port-c   behind a bridge, 10.1.1.128/25
@@ -33,21 +33,21 @@ const TIMEOUT_MS = 60_000;
 /** The gateway of the pods behind the bridge. */
 export const BRIDGE = { ip: '10.1.1.129', ip6: 'fd00:1:1:1::1' };
 
-/** The network of a client that is far away. */
+/** The network of a remote client. */
 const FAR_NETWORK = {
   net: { ip: '203.0.113.0/24', ip6: '2001:db8:9::/64' },
   router: { ip: '203.0.113.1', ip6: '2001:db8:9::1' },
   client: { ip: '203.0.113.7', ip6: '2001:db8:9::7' },
 };
 
-/** nftlane on the node, with its fast path. Its commands see the node's BPF file system. */
+/** nftlane with the fast path, installed on the node. Its commands see the node's BPF file system. */
 export interface FastPathInstallation extends Installation {
-  /** Flags of `run` besides those of the world and the test. */
+  /** Flags of `run` in addition to those of the world and the test. */
   readonly runFlags: readonly string[];
   readonly cleanupFlags: readonly string[];
 }
 
-/** What is there to install on. */
+/** The node to install on. */
 export interface NodeFixture {
   readonly world: World;
   /** Directories of the node: `manifests`, `run`, and `bpf`, where `mount` is. */
@@ -57,7 +57,7 @@ export interface NodeFixture {
 
 export type InstallFastPath = (node: NodeFixture) => Promise<FastPathInstallation>;
 
-/** With pods `a` and `b` on the node, and nftlane installed as the bundle unless another way is given. */
+/** Creates the world with pods `a` and `b` on the node. nftlane is installed as the bundle by default. */
 export async function createFastPathWorld(install: InstallFastPath = installFastPathBundle) {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-fast-'));
   await Promise.all(['manifests', 'run'].map((name) => mkdir(join(scratch, name))));
@@ -94,21 +94,21 @@ export class FastPathWorld {
     this.#installation = installation;
   }
 
-  /** Installs nftlane in another way than before. */
-  async install(how: InstallFastPath): Promise<void> {
-    this.#installation = await how(this.#node);
+  /** Installs nftlane in another way. */
+  async install(install: InstallFastPath): Promise<void> {
+    this.#installation = await install(this.#node);
   }
 
   get daemon(): Daemon {
-    if (this.#daemon === undefined) throw new Error('There is no daemon');
+    if (this.#daemon === undefined) throw new Error('Cannot use daemon: not started');
     return this.#daemon;
   }
 
-  /** Two pods behind a bridge of the node. */
+  /** Adds two pods behind a bridge of the node. */
   async addBridge(): Promise<Namespace[]> {
     const { node1 } = this.world;
     await node1.configure([
-      // Of its own, as network plugins give it one: that of a port would go with the port, and pods keep it for half a minute.
+      // A fixed MAC address, as network plugins set it: one inherited from a port would change when the port is deleted.
       'link add name br0 address 02:00:00:00:01:01 type bridge forward_delay 0 mcast_snooping 0',
       'link set dev br0 up',
       `address add ${BRIDGE.ip}/25 dev br0`,
@@ -117,7 +117,7 @@ export class FastPathWorld {
     for (const [i, name] of ['c', 'd'].entries()) {
       const pod = await this.world.addPod('node1', name);
       const [ip, ip6] = [`10.1.1.${140 + i}`, `fd00:1:1:1::${140 + i}`];
-      // The pod that was made is routed: it gets a port of the bridge instead.
+      // addPod() creates a routed pod: its device is replaced by a bridge port.
       await node1.configure([`link delete dev pod-${name}`]);
       await node1.configure([
         `link add name port-${name} type veth peer name eth0 netns ${pod.name}`,
@@ -136,7 +136,7 @@ export class FastPathWorld {
   }
 
   /**
-   * A client behind node2 and a router, with a link of this MTU between the two, which neither end knows of:
+   * Adds a client behind node2 and a router. Neither end knows the MTU of the link between the two:
    *
    *   far ── router ── 1300 bytes ── node2 ── lan ── node1
    */
@@ -168,8 +168,8 @@ export class FastPathWorld {
   }
 
   /**
-   * A Service with the Local policy, at a node port, and these pods as its endpoints. Returns its cluster IPs, the nth of
-   * their ranges.
+   * Writes a Service with externalTrafficPolicy Local, a node port, and these pods as endpoints. Returns its cluster IPs,
+   * the nth of their ranges.
    */
   async writeService(
     name: string,
@@ -195,7 +195,7 @@ export class FastPathWorld {
     return this.#daemon;
   }
 
-  /** Runs a daemon that is expected to end by itself. */
+  /** Runs a daemon that is expected to exit by itself. */
   runDaemonToExit(...flags: readonly string[]): Promise<ExecResult> {
     return this.execNftlane('run', ...this.#runFlags(flags));
   }
@@ -204,7 +204,7 @@ export class FastPathWorld {
     await this.#daemon?.kill();
   }
 
-  /** Runs a command of nftlane on the node, where it sees the BPF file system. */
+  /** Runs a command of nftlane on the node, with its BPF file system. */
   execNftlane(...args: readonly string[]): Promise<ExecResult> {
     return this.#installation.exec(args);
   }
@@ -219,23 +219,23 @@ export class FastPathWorld {
     return JSON.parse(stdout);
   }
 
-  /** Waits for a state of the fast path. */
-  waitFor(what: string, holds: (view: FastPathStatus) => boolean): Promise<FastPathStatus> {
+  /** Waits until the status satisfies a condition. */
+  waitFor(condition: string, holds: (status: FastPathStatus) => boolean): Promise<FastPathStatus> {
     return poll(() => this.inspect(), {
       until: holds,
-      failure: (view) => `Not so: ${what}\n${JSON.stringify(view, null, 1)}`,
+      failure: (view) => `Timed out waiting until ${condition}\n${JSON.stringify(view, null, 1)}`,
       timeoutMs: TIMEOUT_MS,
       everyMs: 100,
     });
   }
 
-  /** What the loader answers, beside the daemon's own. */
+  /** Sends a request to a loader of its own. */
   async requestLoader(request: string): Promise<string[]> {
     const [lines = []] = await this.#mount.request(this.world.node1, request);
     return [...lines];
   }
 
-  /** Waits until the daemon has collected so much that each family has fewer flows than this, as the kernel holds them. */
+  /** Waits until the maps have fewer flows than this in each family. */
   async waitForFewerFlows(flows: number, timeoutMs: number): Promise<void> {
     const countFlows = async (map: string): Promise<number> => {
       const entries = (await this.requestLoader(`dump ${map}`)).filter((line) => line.startsWith('entry '));
@@ -243,19 +243,19 @@ export class FastPathWorld {
     };
     await poll(async () => [await countFlows('flows_v4'), await countFlows('flows_v6')], {
       until: (counts) => counts.every((count) => count < flows),
-      failure: (counts) => `There are not fewer than ${flows} flows: ${counts.join(', ')}`,
+      failure: (counts) => `Timed out waiting for fewer than ${flows} flows: ${counts.join(', ')}`,
       timeoutMs,
       everyMs: 500,
     });
   }
 
-  /** The count of a reason, asked of the programs themselves. */
+  /** Sums the packet counts of reasons, as read from the maps. */
   async countReasons(...reasons: readonly string[]): Promise<number> {
     const counts = (await this.requestLoader('stats')).map((line) => line.split(' '));
     return counts.reduce((sum, [, name = '', count]) => sum + (reasons.includes(name) ? Number(count) : 0), 0);
   }
 
-  /** What is pinned, and the directories that were made for it. */
+  /** Lists the pins and their directories. */
   async pins(): Promise<string> {
     const { mountNamespaceArgs } = this.#mount;
     const found = [join(this.#scratch, 'bpf'), '-mindepth', '1', '!', '-name', '*.debug'];
@@ -263,7 +263,7 @@ export class FastPathWorld {
     return stdout;
   }
 
-  /** How many connections conntrack knows of on the node, to a port. */
+  /** Counts the node's conntrack entries for a port. */
   async conntrackCount(port: number): Promise<number> {
     const lists = await Promise.all(
       ['ipv4', 'ipv6'].map((family) => this.world.node1.output('conntrack', ['-L', '-f', family])),
@@ -282,7 +282,7 @@ export class FastPathWorld {
     await rm(this.#scratch, { recursive: true, force: true });
   }
 
-  /** The directory that the daemon reads. */
+  /** The daemon's directory of manifests. */
   get manifests(): string {
     return join(this.#scratch, 'manifests');
   }

@@ -1,9 +1,9 @@
-// Whether the devices of a world leave checksums and cutting to one another, as virtual devices do, or do them themselves.
+// Turns the offloads of a world's devices (checksums, segmentation) on or off.
 import type { World } from '../netns/world.ts';
 
 export const OFFLOADS = ['on', 'off'] as const;
 
-/** Off, a checksum that is wrong is seen: between virtual devices it would otherwise never be computed. */
+/** Wrong checksums are only detected with `off`: with `on`, virtual devices do not compute them. */
 export async function setOffloads(world: World, state: (typeof OFFLOADS)[number]): Promise<void> {
   const features = ['tx', 'rx', 'sg', 'tso', 'gso', 'gro'].flatMap((name) => [name, state]);
   for (const namespace of world.namespaces) {

@@ -12,7 +12,7 @@ const SUSPENSION_MS = 600_000;
 
 /** Counted since the daemon started. */
 export interface CollectionTotals {
-  /** Passes over the flow tables, and the entries that they scanned and deleted. */
+  /** Collections, and the entries that they scanned and deleted. */
   readonly collections: number;
   readonly scanned: number;
   readonly deleted: number;

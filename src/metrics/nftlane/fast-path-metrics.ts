@@ -62,7 +62,7 @@ export function registerFastPathMetrics(registry: Registry, status: () => FastPa
   gauges('flow_entries_limit', 'Maximum number of entries in the flow table', 'ip_family', ({ flowTables }) =>
     byFamily((family) => flowTables[family].limit),
   );
-  counter('collections', 'Passes over the flow tables', ({ collections }) => collections);
+  counter('collections', 'Collections of expired flows', ({ collections }) => collections);
   counter('collection_scanned_entries', 'Scanned entries of the flow tables', ({ scanned }) => scanned);
   counter('collection_deleted_entries', 'Deleted entries of expired flows', ({ deleted }) => {
     return deleted;

@@ -1,4 +1,4 @@
-// The fast path's maps as the programs see them: requests are applied, and what a program would choose is read back.
+// The fast path's maps in memory: applies requests, checks the rules for writers, and selects backends as a program does.
 
 import type { Packet } from '../../../src/explain/flow/packet.ts';
 import {
@@ -30,12 +30,12 @@ export class FakeBpfMaps {
     MapName,
     Map<string, string>
   >;
-  /** What was done against the rules for writers. */
+  /** Violations of the rules for writers in docs/FAST-PATH.md. */
   readonly violations: string[] = [];
   readonly #freedAt = new Map<string, number>();
   readonly #generations = new Map<string, number>();
 
-  /** Makes the changes one by one; after each of them everything has to be in order. `now` in milliseconds. */
+  /** Applies requests one by one, and checks the maps after each. `now` in milliseconds. */
   apply(lines: readonly string[], now: number): void {
     for (const line of lines) {
       const [verb, name = '', key = '', value = ''] = line.split(' ');
@@ -52,7 +52,7 @@ export class FakeBpfMaps {
     return parseMapDump(Object.fromEntries(lines) as Record<MapName, string[]>, false);
   }
 
-  /** The backends among which a program chooses for the first packet of a flow; `undefined` where it hands it on. */
+  /** The backends that a program selects from for the first packet of a flow; `undefined` if it passes the packet. */
   backendsFor(packet: Packet): BackendValue[] | undefined {
     const { protocol, source, destination, destinationPort: port } = packet;
     if (protocol === 'sctp' || !this.#bit(0, port)) return undefined;
@@ -95,14 +95,14 @@ export class FakeBpfMaps {
       const { flags, l3if, mtu, mac, gatewayMac } = before;
       const isSame =
         toHex(encodeBackend({ ...after, flags, l3if, mtu, mac, gatewayMac })) === toHex(encodeBackend(before));
-      if (!isSame) this.violations.push(`slot ${slot} became another backend while it was in use`);
+      if (!isSame) this.violations.push(`slot ${slot} got another backend while it was used`);
       return;
     }
-    if (before.gen !== 0) this.violations.push(`slot ${slot} was changed while it was in use`);
+    if (before.gen !== 0) this.violations.push(`slot ${slot} was changed while it was used`);
     if (after.gen <= (this.#generations.get(key) ?? 0))
-      this.violations.push(`slot ${slot} came back with an old generation`);
+      this.violations.push(`slot ${slot} was reused with an old generation`);
     if (now - (this.#freedAt.get(key) ?? Number.NEGATIVE_INFINITY) < 1000)
-      this.violations.push(`slot ${slot} had no rest`);
+      this.violations.push(`slot ${slot} was reused too early`);
     this.#generations.set(key, after.gen);
   }
 
@@ -111,11 +111,11 @@ export class FakeBpfMaps {
       const frontend: FrontendValue = decodeFrontend(fromHex(hex));
       for (const slot of frontend.slots) {
         const { gen, svc, port } = this.#backend(slot);
-        if (gen === 0) this.violations.push(`a frontend leads to free slot ${slot} after ${line}`);
+        if (gen === 0) this.violations.push(`a frontend refers to free slot ${slot} after ${line}`);
         else if (svc !== frontend.svc)
-          this.violations.push(`a frontend leads to a slot of another Service after ${line}`);
+          this.violations.push(`a frontend refers to a slot of another Service port after ${line}`);
         if (!this.#bit(BACKEND_PORTS_OFFSET, port))
-          this.violations.push(`backend port ${port} has no bit after ${line}`);
+          this.violations.push(`the bit of backend port ${port} is not set after ${line}`);
       }
     }
   }

@@ -83,7 +83,7 @@ async function runListener(): Promise<void> {
   process.exit();
 }
 
-/** Opens a socket and collects the words that it receives. A UDP client has to send a datagram first. */
+/** Opens a socket, and collects the received words. A UDP client has to send a datagram first. */
 function openListener(
   { protocol, address, port }: Extract<ListenerCommand, { open: number }>,
   onError: (error: string) => void,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sends TCP SYNs from made-up addresses: 198.18.0.0/15 or 2001:db8:f::/64, which are kept for tests and documentation.
+ * Sends TCP SYNs from spoofed addresses: 198.18.0.0/15 or 2001:db8:f::/64, which are reserved for tests and documentation.
  *
  *   syn-flood ADDRESS PORT COUNT
  *
- * For network namespaces of tests. It is bounded in number, and in rate by a pause after each burst.
+ * For network namespaces of tests. COUNT is limited, and a pause after each burst limits the rate.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 	}
 	is6 = inet_pton(AF_INET6, argv[1], &to6.sin6_addr) == 1;
 	if (!is6 && inet_pton(AF_INET, argv[1], &to4.sin_addr) != 1) {
-		fprintf(stderr, "syn-flood: \"%s\" is no address\n", argv[1]);
+		fprintf(stderr, "syn-flood: \"%s\" is not an address\n", argv[1]);
 		return 2;
 	}
 	fd = socket(is6 ? AF_INET6 : AF_INET, SOCK_RAW, IPPROTO_RAW);

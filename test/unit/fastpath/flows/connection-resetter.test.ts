@@ -17,7 +17,7 @@ const FLOW: FlowEntry = {
 };
 
 /** A resetter with an nft that records its input, or fails with a message. */
-function begin(t: Test, { flows, failure = '' }: { flows: readonly FlowEntry[]; failure?: string }) {
+function resetterOf(t: Test, { flows, failure = '' }: { flows: readonly FlowEntry[]; failure?: string }) {
   const directory = t.testdir({});
   const [nft, input] = [join(directory, 'nft'), join(directory, 'input')];
   const code = failure === '' ? `cat >>"${input}"` : `cat >/dev/null; echo "${failure}" >&2; exit 1`;
@@ -42,7 +42,9 @@ function begin(t: Test, { flows, failure = '' }: { flows: readonly FlowEntry[]; 
 
 t.test('resetThrough() adds connections as clients see them, both families in one transaction', async (t) => {
   const ip6 = { ...FLOW, client: { address: 'fd00:2::7', port: 1 }, other: { address: 'fd00:1::1', port: 2 } };
-  const { resetter, requests, records, nftInput } = begin(t, { flows: [FLOW, { ...FLOW, state: 'closing' }, ip6] });
+  const { resetter, requests, records, nftInput } = resetterOf(t, {
+    flows: [FLOW, { ...FLOW, state: 'closing' }, ip6],
+  });
   await resetter.resetThrough([7, 8]);
   t.strictSame(requests, [[7, 8]]);
   t.equal(
@@ -60,24 +62,24 @@ t.test('resetThrough() ignores UDP, and connections that are new or closed', asy
     { ...FLOW, state: 'closed' },
     { ...FLOW, protocol: 'udp' },
   ];
-  const { resetter, records, nftInput } = begin(t, { flows });
+  const { resetter, records, nftInput } = resetterOf(t, { flows });
   await resetter.resetThrough([7]);
   t.equal(nftInput(), '');
   t.strictSame(records, []);
 });
 
-t.test('resetThrough() adds no more connections than the set holds', async (t) => {
+t.test('resetThrough() adds at most as many connections as the set holds', async (t) => {
   const flows = Array.from({ length: RESET_CONNECTIONS_SIZE + 5 }, (_, i) => ({
     ...FLOW,
     client: { address: `198.51.100.${i >> 16}`, port: i & 65_535 },
   }));
-  const { resetter, nftInput } = begin(t, { flows });
+  const { resetter, nftInput } = resetterOf(t, { flows });
   await resetter.resetThrough([7]);
   t.equal(nftInput().match(/192\.0\.2\.1/g)?.length, RESET_CONNECTIONS_SIZE);
 });
 
 t.test('resetThrough() logs a failure of nft and rejects if the loader fails', async (t) => {
-  const { resetter, records } = begin(t, { flows: [FLOW], failure: 'Error: No such file or directory' });
+  const { resetter, records } = resetterOf(t, { flows: [FLOW], failure: 'Error: No such file or directory' });
   await resetter.resetThrough([7]);
   t.strictSame(records, [
     ['warn', 'connections to deleted pods may hang', { count: 1, reason: 'No such file or directory' }],

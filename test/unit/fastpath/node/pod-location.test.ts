@@ -62,7 +62,7 @@ t.test('locatePod() gives the reason why a pod is not found', async (t) => {
       /peer of veth7 is not in another/,
     ],
     ['no neighbor', through('veth7'), networkOf([VETH], none), /MAC address on veth7 is unknown/, 'veth7'],
-    ['no neighbour on a bridge', through('cni0'), networkOf([BRIDGE], none), /MAC address on cni0/, 'cni0'],
+    ['no neighbor on a bridge', through('cni0'), networkOf([BRIDGE], none), /MAC address on cni0/, 'cni0'],
     ['no port', through('cni0'), networkOf([BRIDGE, PORT], { bridgePorts: new Map() }), /port on cni0/, 'cni0'],
   ];
   for (const [message, route, network, reason, probeDevice] of cases) {

@@ -13,13 +13,13 @@ const packets = (reason: string, outcome: PacketCount['outcome'], count: number)
   count,
   description: 'why',
 });
-const VIEW: FastPathStatus = {
+const STATUS: FastPathStatus = {
   mode: 'auto',
   state: 'on',
-  uplinks: [{ name: 'eth0' }, { name: 'eth1', reason: 'it is not used' }],
+  uplinks: [{ name: 'eth0' }, { name: 'eth1', reason: 'unused' }],
   podDevices: ['veth1', 'veth2', 'veth3'],
   frontends: [FRONTEND, { ...FRONTEND, suspended: 'no answers' }],
-  skipped: [{ name: 'shop/dns', destination: '192.0.2.1 30053/udp', cause: 'affinity', reason: 'it remembers' }],
+  skipped: [{ name: 'shop/dns', destination: '192.0.2.1 30053/udp', cause: 'affinity', reason: 'session affinity' }],
   excludedSources: ['10.1.0.0/16'],
   flows: { ip: 4, ip6: 5 },
   flowTables: { ip: { entries: 8, limit: 64 }, ip6: { entries: 10, limit: 65 } },
@@ -33,16 +33,16 @@ const VIEW: FastPathStatus = {
   totals: { collections: 12, scanned: 13, deleted: 14, fallbacks: 15, failures: 16, loaderRestarts: 17 },
 };
 
-async function samples(view: FastPathStatus | undefined): Promise<string[]> {
+async function samples(status: FastPathStatus | undefined): Promise<string[]> {
   const registry = new Registry();
-  registerFastPathMetrics(registry, () => view);
+  registerFastPathMetrics(registry, () => status);
   await registry.metrics();
   const lines = (await registry.metrics()).split('\n');
   return lines.flatMap((line) => /^nftlane_fastpath_(.*)$/.exec(line)?.[1] ?? []).sort();
 }
 
-t.test('a scrape shows what the fast path last saw', async (t) => {
-  const wanted = [
+t.test('a scrape returns the values of the last status', async (t) => {
+  const expected = [
     ...['enabled 1', 'failing 0', 'uplinks 1', 'pod_devices 3', 'frontends 2', 'suspended_frontends 1', 'slots 7'],
     ...SKIP_CAUSES.map((cause) => `skipped_frontends{cause="${cause}"} ${Number(cause === 'affinity')}`),
     ...['flow_entries{ip_family="IPv4"} 8', 'flow_entries{ip_family="IPv6"} 10'],
@@ -53,13 +53,13 @@ t.test('a scrape shows what the fast path last saw', async (t) => {
     ...['forwarded_packets_total{reason="forwarded"} 9', 'forwarded_packets_total{reason="answered"} 10'],
     'passed_packets_total{reason="port"} 8',
   ];
-  t.strictSame(await samples(VIEW), wanted.sort());
+  t.strictSame(await samples(STATUS), expected.sort());
 });
 
-t.test('off by itself is 0, and switched off is nothing', async (t) => {
-  t.ok((await samples({ ...VIEW, state: 'off' })).includes('enabled 0'));
+t.test('`enabled` is 0 if the fast path is off, and there are no series if it is turned off', async (t) => {
+  t.ok((await samples({ ...STATUS, state: 'off' })).includes('enabled 0'));
   const failing = { reason: 'why', since: '', attempts: 2 };
-  t.ok((await samples({ ...VIEW, failing })).includes('failing 1'));
-  t.strictSame(await samples({ ...VIEW, mode: 'off', state: 'off' }), []);
+  t.ok((await samples({ ...STATUS, failing })).includes('failing 1'));
+  t.strictSame(await samples({ ...STATUS, mode: 'off', state: 'off' }), []);
   t.strictSame(await samples(undefined), []);
 });

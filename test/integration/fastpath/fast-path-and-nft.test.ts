@@ -12,10 +12,10 @@ t.setTimeout(300_000);
 const { fast, clusterIps, dialer } = await setUpOneService(t);
 
 await fast.startDaemon('--fast-path', 'required');
-const view = await fast.waitFor(
-  'frontends are served',
-  ({ frontends, skipped }) => frontends.length + skipped.length === 4,
-);
+// A pod's MAC address may be unknown at first.
+const view = await fast.waitFor('all pods are located', ({ frontends, skipped }) => {
+  return frontends.length + skipped.length === 4 && skipped.every(({ cause }) => cause !== 'pod');
+});
 const PROTOCOL_FAMILIES = (['tcp', 'udp'] as const).flatMap((protocol) =>
   (['ip', 'ip6'] as const).map((family) => ({ protocol, family })),
 );

@@ -1,4 +1,4 @@
-// Everything that is watched on an API server, as one source of objects.
+// The API server as a source of objects.
 
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
@@ -10,18 +10,18 @@ import type { ReflectorState } from './reflector-state.ts';
 
 export interface ClusterSourceSetup {
   readonly client: ApiClient;
-  /** Name of the Node that this process runs on: the only one that is watched. */
+  /** The Node of this process, the only one that is watched. */
   readonly nodeName: string;
   readonly sink: Sink;
   readonly clock: Clock;
   readonly log: Log;
-  readonly options?: Omit<ReflectorOptions, 'absentRetryMs'>;
+  readonly options?: Omit<ReflectorOptions, 'notFoundRetryMs'>;
 }
 
-/** ServiceCIDR is new in 1.33 (KEP-1880); a server gets it by an upgrade only, which is not worth many questions. */
+/** ServiceCIDR exists since Kubernetes 1.33 (KEP-1880); only an upgrade of the server can add it. */
 const NOT_FOUND_RETRY_MS = 300_000;
 
-/** Services, EndpointSlices, ServiceCIDRs and the own Node of a cluster. */
+/** Watches Services, EndpointSlices, ServiceCIDRs and the Node of this process. */
 export class ClusterSource {
   readonly #reflectors: readonly Pick<Reflector<Kind>, 'run' | 'state'>[];
 
@@ -36,12 +36,12 @@ export class ClusterSource {
     ];
   }
 
-  /** One state for each kind. */
+  /** The state of each kind. */
   states(): ReflectorState[] {
     return this.#reflectors.map((reflector) => reflector.state());
   }
 
-  /** Delivers to the sink until the signal aborts, and then resolves. Rejects only with what the sink throws. */
+  /** Updates the sink until the signal aborts. Rejects only with an error of the sink. */
   async run(signal: AbortSignal): Promise<void> {
     const controller = new AbortController();
     const stop = () => controller.abort(signal.reason);
@@ -51,7 +51,7 @@ export class ClusterSource {
     try {
       await Promise.all(runs);
     } finally {
-      // When one has failed the others do not go on behind the caller's back.
+      // After a failure, stop the other reflectors too.
       stop();
       signal.removeEventListener('abort', stop);
       await Promise.allSettled(runs);

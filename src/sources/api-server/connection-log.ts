@@ -1,12 +1,12 @@
-// Says when a connection fails and when it is back, without filling the log.
+// Logs failures and recoveries of a connection, with a rate limit.
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import type { LogLevel } from '../../host/log-level.ts';
 
-/** Between two lines about trouble; what goes wrong in between is the same trouble or follows from it. */
+/** Failures within this time have the same cause or follow from it. */
 const LOG_INTERVAL_MS = 5_000;
 
-/** The first problem is told at once, later ones at most every few seconds, the recovery once. */
+/** Logs the first failure immediately, further ones at most every few seconds, and the recovery once. */
 export class ConnectionLog {
   readonly #clock: Clock;
   readonly #log: Log;
@@ -35,6 +35,6 @@ export class ConnectionLog {
     this.#failingSince = undefined;
     const level = this.#hasLoggedFailure ? 'info' : 'debug';
     this.#hasLoggedFailure = false;
-    this.#log[level](message, { ...details, afterMs: Math.round(this.#clock.now() - since) });
+    this.#log[level](message, { ...details, durationMs: Math.round(this.#clock.now() - since) });
   }
 }

@@ -1,4 +1,4 @@
-// A complete list, page by page, for servers that do not stream it.
+// Lists objects in pages, for servers that cannot stream a list.
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
 import { asObject, asString, type ReadResult } from '../../services/objects/read.ts';
 import { ApiError, ConnectionError } from './client/api-error.ts';
@@ -8,23 +8,23 @@ import { ListSplitter } from './stream/list-splitter.ts';
 
 export interface CompleteList<K extends Kind> {
   readonly objects: readonly ReadResult<KindMap[K]>[];
-  /** Where a watch goes on from. */
+  /** The version from which a watch continues. */
   readonly resourceVersion: string;
 }
 
 export interface ListOptions<K extends Kind> extends Omit<StreamOptions, 'onChunk'> {
   readonly traits: KindTraits<K>;
   readonly pageSize: number;
-  /** `0` takes what the server has in its cache, empty asks for the newest. */
+  /** `0` accepts the cache of the server; empty requests the latest version. */
   readonly resourceVersion: string;
-  /** An object of the list, which is not complete yet. */
+  /** Receives each object before the list is complete. */
   readonly onListItem?: (object: ReadResult<KindMap[K]>) => void;
 }
 
-/** Lists over pages may expire (410) when they take longer than the server keeps old versions. */
+/** A paged list expires (410) if it takes longer than the server keeps old versions. */
 const ATTEMPTS = 3;
 
-/** Gathers all pages. A list that expires half-way is begun again, the last time in one piece, which cannot expire. */
+/** Collects all pages. Restarts an expired list, the last time without pages, so that it cannot expire. */
 export async function listPages<K extends Kind>(options: ListOptions<K>): Promise<CompleteList<K>> {
   for (let attempt = 1; ; attempt++) {
     const pageSize = attempt < ATTEMPTS ? options.pageSize : 0;
@@ -40,7 +40,7 @@ export async function listPages<K extends Kind>(options: ListOptions<K>): Promis
 async function listOnce<K extends Kind>(options: ListOptions<K>): Promise<CompleteList<K>> {
   const objects: ReadResult<KindMap[K]>[] = [];
   const limit = options.pageSize === 0 ? {} : { limit: String(options.pageSize) };
-  // The token carries the version of the first page, and a server turns away a request that names both.
+  // The continue token contains the version of the first page. Servers reject a request with both.
   let cursor: Readonly<Record<string, string>> = { resourceVersion: options.resourceVersion };
   for (;;) {
     const page = await readPage({ ...limit, ...cursor }, options, objects);
@@ -63,7 +63,7 @@ async function readPage<K extends Kind>(
   await streamResponse(collectionPath(traits, query), { ...options, onChunk: (chunk) => splitter.push(chunk) });
   const metadata = asObject(asObject(parse(splitter.envelope))['metadata']);
   const resourceVersion = asString(metadata['resourceVersion']);
-  if (resourceVersion === '') throw new ConnectionError('the answer is not a list of objects');
+  if (resourceVersion === '') throw new ConnectionError('the response is not a list of objects');
   return { next: asString(metadata['continue']), resourceVersion };
 }
 
@@ -71,6 +71,6 @@ function parse(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch (error) {
-    throw new ConnectionError('the answer is not JSON', { cause: error });
+    throw new ConnectionError('the response is not JSON', { cause: error });
   }
 }

@@ -1,22 +1,22 @@
-// What a reflector is doing: for metrics and for people.
+// The state of a reflector, for metrics and `inspect`.
 import type { Kind } from '../../services/objects/kinds.ts';
 
 export interface ReflectorState {
   readonly kind: Kind;
   readonly phase: 'connecting' | 'listing' | 'watching' | 'waiting';
-  /** Of the last list, event or bookmark; empty when the next thing to do is a list. */
+  /** Of the last list, event or bookmark; empty before a list. */
   readonly resourceVersion: string;
-  /** Complete lists delivered, watches opened, events delivered (initial ones and bookmarks not counted). */
+  /** Complete lists, opened watches, and events other than initial events and bookmarks. */
   readonly lists: number;
   readonly watches: number;
   readonly events: number;
-  /** Attempts that ended in a failure worth a complaint. */
+  /** Reported failures. */
   readonly failures: number;
-  /** What is wrong at present. */
+  /** Until the next connection. */
   readonly lastError?: string;
-  /** When the server last accepted a request, milliseconds since 1970. */
+  /** The time of the last accepted request, in milliseconds since 1970. */
   readonly connectedAt?: number;
-  /** When the last list, event or bookmark came, milliseconds since 1970. */
+  /** The time of the last list, event or bookmark, in milliseconds since 1970. */
   readonly lastReceivedAt?: number;
 }
 

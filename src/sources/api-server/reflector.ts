@@ -15,17 +15,17 @@ import { initialState, type ReflectorState } from './reflector-state.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { WatchStream } from './watch-stream.ts';
 
-/** How a reflector goes about it; every limit has a default. */
+/** All options have defaults. */
 export interface ReflectorOptions extends Partial<StreamTimeouts> {
-  /** Objects a page of a list that is not streamed. */
+  /** Objects per page of a list that is not streamed. */
   readonly pageSize?: number;
-  /** The server may not know the kind (404): that is an empty list, and asked again only after so many milliseconds. */
+  /** Treats an unknown kind (404) as an empty list, and retries after this time. */
   readonly notFoundRetryMs?: number;
 }
 
 export interface ReflectorSetup<K extends Kind> {
   readonly client: ApiClient;
-  /** The kind, and which of its objects. */
+  /** The kind and the selectors of its objects. */
   readonly traits: KindTraits<K>;
   readonly sink: Sink;
   readonly clock: Clock;
@@ -33,18 +33,18 @@ export interface ReflectorSetup<K extends Kind> {
   readonly options?: ReflectorOptions;
 }
 
-/** Bookmarks come about once a minute: a watch that asked for them and hears nothing for longer has lost its server. */
+/** Bookmarks arrive about once a minute: a watch without data for longer has lost its server. */
 const DEFAULT_TIMEOUTS: StreamTimeouts = { connectTimeoutMs: 30_000, idleTimeoutMs: 75_000 };
 const PAGE_SIZE = 500;
-/** A watch that lasted this long was worth its connection, even if nothing happened in it. */
+/** A watch of this duration counts as successful, even without events. */
 const MIN_HEALTHY_WATCH_MS = 1_000;
-/** Streaming lists that end half-way are given up after so many in a row: pages are smaller. */
+/** After this number of incomplete streaming lists in a row, lists use pages, which are smaller. */
 const MAX_STREAMING_ATTEMPTS = 3;
 
 /**
- * Lists and watches one kind: as one stream where the server can (KEP-3157), else in pages and then a watch.
- * Every object is read into its small form as it arrives. Failures of the connection never end it; they are logged and
- * tried again. An error that the sink throws does end it.
+ * Lists and watches one kind: in one stream if the server supports it (KEP-3157), or else in pages followed by a watch.
+ * Each object is reduced to the fields that nftlane uses as it arrives. Failures of the connection are logged and retried;
+ * an error of the sink ends the reflector.
  */
 export class Reflector<K extends Kind> {
   readonly #setup: ReflectorSetup<K>;
@@ -54,7 +54,7 @@ export class Reflector<K extends Kind> {
   #state: ReflectorState;
   #isStreaming = true;
   #incompleteLists = 0;
-  /** When there was nothing left to do but to wait for changes; `undefined` until then. */
+  /** When the list was complete; `undefined` before. */
   #watchingSince: number | undefined;
   #isNotFound = false;
   #verb: 'list' | 'watch' = 'watch';
@@ -71,7 +71,7 @@ export class Reflector<K extends Kind> {
     return this.#state;
   }
 
-  /** Runs until the signal aborts, and then resolves. */
+  /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#retryPolicy.startAttempt();
@@ -97,7 +97,7 @@ export class Reflector<K extends Kind> {
       timeouts: this.#timeouts,
       signal,
       pageSize: this.#setup.options?.pageSize ?? PAGE_SIZE,
-      // After a version has gone the cache of the server may be even older.
+      // After an expired version, the cache of the server may be even older.
       resourceVersion: this.#state.lists === 0 ? '0' : '',
       onOpen: () => this.#markConnected('listing'),
       onListItem: (object) => this.#forwardListItem(object),
@@ -127,12 +127,12 @@ export class Reflector<K extends Kind> {
         onChunk,
       });
       stream.end();
-      if (!this.#wasHealthy()) throw new ConnectionError('the watch ended at once');
+      if (!this.#wasHealthy()) throw new ConnectionError('the watch ended immediately');
     } catch (error) {
       if (this.#wasHealthy()) this.#retryPolicy.succeeded();
       if (signal.aborted || stream.isListComplete || !this.#shouldStopStreaming(error)) throw error;
       this.#isStreaming = false;
-      log.info(`Cannot stream the list of ${traits.kind}, pages are read from now on: ${errorMessage(error)}`);
+      log.info('cannot stream the list; using pages', { kind: traits.kind, reason: errorMessage(error) });
     }
   }
 
@@ -158,7 +158,7 @@ export class Reflector<K extends Kind> {
     return hasLasted || this.#retryPolicy.hasSucceeded;
   }
 
-  /** Servers refuse what they do not know as invalid, or leave it unheeded: then the end of the list never comes. */
+  /** Servers without streaming lists reject the request or ignore the parameter, and then never mark the end of the list. */
   #shouldStopStreaming(error: unknown): boolean {
     if (error instanceof ApiError) return error.status === 400 || error.status === 422;
     if (error instanceof IdleTimeoutError || error instanceof MissingInitialEventsEndError) return true;
@@ -166,7 +166,7 @@ export class Reflector<K extends Kind> {
     return isIncomplete && ++this.#incompleteLists >= MAX_STREAMING_ATTEMPTS;
   }
 
-  /** Only of the first list: a later one is compared with what the sink has. */
+  /** Only of the first list; the sink compares later ones with its objects. */
   #forwardListItem(object: ReadResult<KindMap[K]>): void {
     const { sink, traits } = this.#setup;
     if (this.#state.lists === 0) sink.preview?.(traits.kind, object);
@@ -183,8 +183,8 @@ export class Reflector<K extends Kind> {
       lastReceivedAt,
     });
     sink.replace(traits.kind, objects);
-    const ms = Math.round(clock.now() - at.startedAt);
-    log.info(`Received the list of ${traits.kind}`, { count: objects.length, ms });
+    const durationMs = Math.round(clock.now() - at.startedAt);
+    log.info('list received', { kind: traits.kind, count: objects.length, durationMs });
   }
 
   #event(resourceVersion: string, notify: (sink: Sink) => void): void {
@@ -204,10 +204,10 @@ export class Reflector<K extends Kind> {
     const { lastError: _, ...state } = this.#state;
     this.#isNotFound = false;
     this.#state = { ...state, phase, connectedAt: clock.now() };
-    this.#connectionLog.logRecovery(`Connected to the API server again for ${traits.kind}`, { server: client.server });
+    this.#connectionLog.logRecovery('API server connection restored', { kind: traits.kind, server: client.server });
   }
 
-  /** Gives the milliseconds until the next attempt. Rethrows what is no trouble with the server. */
+  /** Returns the milliseconds until the next attempt. Rethrows errors that the server or the connection did not cause. */
   #handleError(error: unknown): number {
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
     const { log, options, traits } = this.#setup;
@@ -217,7 +217,7 @@ export class Reflector<K extends Kind> {
     const { delayMs, isExpired, shouldReport } = this.#retryPolicy.decide(error, this.#state.resourceVersion);
     if (isExpired) this.#update({ resourceVersion: '' });
     if (shouldReport) this.#reportFailure(error, delayMs);
-    else log.info(`Listing ${traits.kind} anew: ${error.message}`);
+    else log.info('resource version expired; relisting', { kind: traits.kind, reason: error.message });
     return delayMs;
   }
 
@@ -225,7 +225,7 @@ export class Reflector<K extends Kind> {
     const { client, log, sink, traits } = this.#setup;
     this.#update({ phase: 'waiting', resourceVersion: '', lastError: error.message });
     if (!this.#isNotFound) {
-      log.info(`The API server has no ${traits.kind}: none is used`, { server: client.server });
+      log.info('kind not served by the API server', { kind: traits.kind, server: client.server });
       sink.replace(traits.kind, []);
     }
     this.#isNotFound = true;
@@ -234,14 +234,16 @@ export class Reflector<K extends Kind> {
 
   #reportFailure(error: ApiError | ConnectionError, retryInMs: number): void {
     const { client, traits } = this.#setup;
-    const isForbidden = error instanceof ApiError && error.status === 403;
     const status = error instanceof ApiError ? { status: error.status } : {};
+    const level = status.status === 403 ? 'error' : 'warn';
+    const request = { kind: traits.kind, verb: this.#verb, server: client.server };
     this.#update({ phase: 'waiting', lastError: error.message, failures: this.#state.failures + 1 });
-    this.#connectionLog.logFailure(
-      isForbidden ? 'error' : 'warn',
-      `Cannot ${this.#verb} ${traits.kind}: ${isForbidden ? 'forbidden: ' : ''}${error.message}`,
-      { server: client.server, verb: this.#verb, resource: traits.path, ...status, retryInMs },
-    );
+    this.#connectionLog.logFailure(level, 'API request failed', {
+      ...request,
+      ...status,
+      reason: error.message,
+      retryInMs,
+    });
   }
 
   #update(change: Partial<ReflectorState>): void {

@@ -1,18 +1,18 @@
-// What a failed attempt means for the next one.
+// Decides when and how a reflector retries.
 
 import { Backoff } from '../../lib/backoff.ts';
 import { ApiError, type ConnectionError } from './client/api-error.ts';
 
 export interface RetryDecision {
-  /** Milliseconds until the next attempt. */
+  /** The delay before the next attempt. */
   readonly delayMs: number;
-  /** There is no going on from the version that a watch had come to: a list is due. */
+  /** The watch cannot continue from its version; a list is necessary. */
   readonly isExpired: boolean;
-  /** Whether it is worth a complaint; a version that is gone is not, the first time. */
+  /** Whether to log the failure. The first expired version is expected. */
   readonly shouldReport: boolean;
 }
 
-/** Decides when to try again. A watch that worked makes everything before it forgotten. */
+/** A successful watch resets it. */
 export class RetryPolicy {
   readonly #backoff: Backoff;
   readonly #random: () => number;
@@ -24,7 +24,7 @@ export class RetryPolicy {
     this.#backoff = new Backoff({ random });
   }
 
-  /** Whether the current attempt was of use. */
+  /** Whether the current attempt succeeded. */
   get hasSucceeded(): boolean {
     return this.#hasSucceeded;
   }
@@ -34,21 +34,21 @@ export class RetryPolicy {
     this.#hasSucceeded = false;
   }
 
-  /** The current attempt was of use: however it ends, the next one may follow at once. */
+  /** The current attempt succeeded: whatever ends it, the next one may follow immediately. */
   succeeded(): void {
     this.#hasSucceeded = true;
     this.#isRelisting = false;
     this.#backoff.reset();
   }
 
-  /** `resourceVersion` is where the failed attempt wanted to go on from, empty when it was to list. */
+  /** `resourceVersion` is the one from which the failed attempt continued; empty for a list. */
   decide(error: ApiError | ConnectionError, resourceVersion: string): RetryDecision {
     const isExpired = error instanceof ApiError && isVersionExpired(error, resourceVersion);
     const shouldReport = !isExpired || this.#isRelisting;
     return { isExpired, shouldReport, delayMs: isExpired ? this.#relistDelay() : this.#retryDelay(error) };
   }
 
-  /** Keeps nodes apart that were told the same time. */
+  /** Spreads the retries of nodes that received the same delay. */
   addJitter(ms: number): number {
     return Math.round(ms * (1 + 0.1 * this.#random()));
   }
@@ -67,8 +67,8 @@ export class RetryPolicy {
 }
 
 /**
- * Too old (410); or the server turns the version down altogether, because it is of another cluster or newer than anything
- * the server has, as after a restore from a backup.
+ * The version is too old (410), or the server rejects it as one of another cluster or newer than its own, such as after a
+ * restore from a backup.
  */
 function isVersionExpired({ status, message }: ApiError, resourceVersion: string): boolean {
   if (status === 410) return true;

@@ -1,4 +1,4 @@
-// The lines of one watch, read and sorted: first the list, where it is streamed too, then what changes.
+// The events of one watch: first the list, if it is streamed, then the changes.
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
 import type { ReadResult } from '../../services/objects/read.ts';
 import { ConnectionError, fromStatus, MissingInitialEventsEndError } from './client/api-error.ts';
@@ -6,11 +6,11 @@ import { collectionPath } from './client/collection-path.ts';
 import { LineSplitter } from './stream/line-splitter.ts';
 import { readWatchEvent, type WatchEvent } from './stream/watch-event.ts';
 
-/** Every handler also gets the resourceVersion that the watch has come to. */
+/** Handlers also receive the current resourceVersion. */
 export interface WatchHandlers<K extends Kind> {
-  /** Where the watch begins; empty to get the complete list first. */
+  /** The version at which the watch begins; empty to receive the complete list first. */
   readonly resourceVersion: string;
-  /** An object of the list, which is not complete yet. */
+  /** Receives each object before the list is complete. */
   readonly onListItem?: (object: ReadResult<KindMap[K]>) => void;
   readonly onList: (objects: readonly ReadResult<KindMap[K]>[], resourceVersion: string) => void;
   readonly onPut: (object: ReadResult<KindMap[K]>, resourceVersion: string) => void;
@@ -18,16 +18,17 @@ export interface WatchHandlers<K extends Kind> {
   readonly onBookmark: (resourceVersion: string) => void;
 }
 
-/** The server ends a watch after so many seconds; at random, so that the watches of many nodes do not end together. */
+/** The duration of a watch is random, so that the watches of many nodes do not end together. */
 const [MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS] = [290, 590];
 
-/** One watch. An ERROR event is thrown as an `ApiError`, anything that makes no sense as a `ConnectionError`. */
+/** `push` throws `ApiError` for an ERROR event, and `ConnectionError` for invalid data. */
 export class WatchStream<K extends Kind> {
   readonly #traits: KindTraits<K>;
   readonly #handlers: WatchHandlers<K>;
   readonly #lines = new LineSplitter((line) => this.#handle(readWatchEvent(line)));
-  /** The objects of the list by key; those without one cannot be gone again, and all count. */
+  /** The objects of the list by key. */
   #initial: Map<string, ReadResult<KindMap[K]>> | undefined;
+  /** Objects without a key, which cannot be deleted again. */
   readonly #unnamed: ReadResult<KindMap[K]>[] = [];
 
   constructor(traits: KindTraits<K>, handlers: WatchHandlers<K>) {
@@ -36,12 +37,12 @@ export class WatchStream<K extends Kind> {
     this.#initial = handlers.resourceVersion === '' ? new Map() : undefined;
   }
 
-  /** Whether the list is complete, or none was asked for. */
+  /** Whether the list is complete or was not requested. */
   get isListComplete(): boolean {
     return this.#initial === undefined;
   }
 
-  /** Path and query of the watch; `random` is a number from 0 up to 1. */
+  /** The path of the request. `random` is from 0 up to 1. */
   path(random: number): string {
     const seconds = Math.round(MIN_TIMEOUT_SECONDS + random * (MAX_TIMEOUT_SECONDS - MIN_TIMEOUT_SECONDS));
     const { resourceVersion } = this.#handlers;
@@ -54,7 +55,7 @@ export class WatchStream<K extends Kind> {
     this.#lines.push(chunk);
   }
 
-  /** The server has ended the watch: fails when that was too early. */
+  /** The server ended the watch. Throws if it is incomplete. */
   end(): void {
     if (this.#lines.hasPartialLine) throw new ConnectionError('the watch ended inside a line');
     if (!this.isListComplete) throw new ConnectionError('the watch ended before the end of the list');
@@ -71,7 +72,7 @@ export class WatchStream<K extends Kind> {
     initial: Map<string, ReadResult<KindMap[K]>>,
   ): void {
     if (type === 'BOOKMARK') {
-      if (!endsInitialEvents) throw new MissingInitialEventsEndError('the server does not mark its end');
+      if (!endsInitialEvents) throw new MissingInitialEventsEndError('the server does not mark the end of the list');
       this.#initial = undefined;
       this.#handlers.onList([...initial.values(), ...this.#unnamed], resourceVersion);
     } else if (type === 'ADDED' || type === 'MODIFIED') {

@@ -1,9 +1,9 @@
-// Hands everything that manifests hold to a sink.
+// Passes the objects of manifests to a sink.
 import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import type { ManifestObject } from './parse-manifests.ts';
 
-/** Replaces every kind, also those without objects: the first replacement says that a kind is known. */
+/** Replaces every kind, including kinds without objects, which are then known. */
 export function deliverManifests(objects: readonly ManifestObject[], sink: Sink): void {
   for (const kind of Object.keys(KINDS) as Kind[]) {
     const reads = objects.filter((object) => object.kind === kind).map(({ read }) => read);

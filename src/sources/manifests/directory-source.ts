@@ -1,4 +1,4 @@
-// A watched directory of manifests as a source of objects.
+// A directory of manifests as a source of objects.
 import { stat } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../host/clock.ts';
 import { DirectoryWatcher, type OpenWatch } from '../../host/files/directory-watcher.ts';
@@ -15,21 +15,21 @@ export interface DirectorySourceSetup {
   readonly directory: string;
   readonly sink: Sink;
   readonly log: Log;
-  /** Has to agree with the times of files. */
+  /** Must agree with the modification times of files. */
   readonly clock?: Clock;
   readonly open?: OpenWatch;
 }
 
-/** After this a file that is written in one go counts as complete, with a little to spare for rounded clocks. */
+/** Enough to write a file in one step, with a margin for coarse clocks. */
 const DEBOUNCE_MS = 15;
-/** Finds what the watch has missed: changes behind symbolic links and on file systems of other machines. */
+/** Finds changes that inotify does not report: behind symbolic links and on network file systems. */
 const POLL_MS = 2_000;
-/** At the start nothing is known yet, so files that are being written are waited for, but not for ever. */
+/** At the start, files that are still being written delay the first list, up to this number of scans. */
 const MAX_INITIAL_SCANS = 4;
-/** A directory that has just come back is given time to be filled. */
+/** The time to fill a directory that was created again. */
 const POPULATE_MS = 60;
 
-/** Delivers the objects of a directory's manifests, and then every change of them. */
+/** Delivers the objects of the manifests and then their changes. */
 export class DirectorySource {
   readonly #directory: string;
   readonly #sink: Sink;
@@ -55,15 +55,15 @@ export class DirectorySource {
       onChange: () => this.#markDirty(),
       onFailure: (error) => {
         const reason = errorMessage(error);
-        log.warn('Cannot watch manifests; changes are found by polling only', { directory, reason });
+        log.warn('cannot watch manifests; polling', { path: directory, reason });
       },
-      onRecovery: () => log.info('Watching manifests again', { directory }),
+      onRecovery: () => log.info('watching manifests again', { path: directory }),
     });
   }
 
   /**
-   * Delivers until the signal aborts, and then resolves. Rejects with `ManifestError` when the directory cannot be read
-   * at the start, and with what the sink throws; files that cannot be read are logged, and keep the objects they had.
+   * Runs until the signal aborts. Rejects with `ManifestError` if the directory cannot be read at the start, or with an
+   * error of the sink. Files that cannot be read are logged, and their last objects are kept.
    */
   async run(signal: AbortSignal): Promise<void> {
     const stop = () => this.#pause.abort();
@@ -92,14 +92,12 @@ export class DirectorySource {
     }
     this.#delivered = this.#manifests.objects();
     deliverManifests([...this.#delivered.values()], this.#sink);
-    const ms = Math.round(this.#clock.now() - startedAt);
-    const details = {
-      directory: this.#directory,
+    this.#log.info('manifests loaded', {
+      path: this.#directory,
       files: this.#manifests.fileCount,
-      ...countByKind(this.#delivered),
-      ms,
-    };
-    this.#log.info('Manifests loaded', details);
+      objects: countByKind(this.#delivered),
+      durationMs: Math.round(this.#clock.now() - startedAt),
+    });
   }
 
   async #ensureWatching(): Promise<void> {
@@ -112,7 +110,7 @@ export class DirectorySource {
     this.#pause.abort();
   }
 
-  /** Until the directory was touched and had a moment to become quiet, or a file is due, or for one poll. */
+  /** Until the directory has changed and settled, a file is due for another scan, or the poll interval has passed. */
   async #waitForChange(signal: AbortSignal): Promise<void> {
     this.#pause = new AbortController();
     if (!this.#isDirty && !signal.aborted) {
@@ -138,18 +136,17 @@ export class DirectorySource {
     if (this.#isMissing) {
       const age = this.#clock.now() - (await stat(this.#directory)).mtimeMs;
       if (age >= 0 && age < POPULATE_MS) return { changed: [], rescanMs: Math.ceil(POPULATE_MS - age) };
-      this.#log.info('Directory of manifests is back', { directory: this.#directory });
+      this.#log.info('manifest directory is readable again', { path: this.#directory });
     }
     this.#isMissing = false;
     return await this.#manifests.scan();
   }
 
-  /** What was delivered stays as it is: that a directory is gone does not say that its objects are to go. */
+  /** Keeps the objects: a missing directory does not mean that they are to be deleted. */
   #handleMissingDirectory({ file, reason }: ManifestError): void {
     this.#watcher.close();
     this.#rescanMs = undefined;
-    if (!this.#isMissing)
-      this.#log.warn('Cannot read directory of manifests; its objects are kept', { directory: file, reason });
+    if (!this.#isMissing) this.#log.warn('cannot read manifest directory; keeping its objects', { path: file, reason });
     this.#isMissing = true;
   }
 
@@ -160,11 +157,12 @@ export class DirectorySource {
     const removed = [...before].filter(([id]) => !this.#delivered.has(id));
     for (const [, { kind, read }] of put) this.#sink.put(kind, read);
     for (const [, { kind, read }] of removed) this.#sink.remove(kind, read.key);
-    this.#log.debug('Manifests changed', { files, put: put.map(([id]) => id), removed: removed.map(([id]) => id) });
+    const [updated, deleted] = [put, removed].map((entries) => entries.map(([id]) => id));
+    this.#log.debug('manifests changed', { files, updated, deleted });
   }
 }
 
-/** Objects of files that were not read again are identical. Findings count: they are delivered with their object. */
+/** Objects of files that were not read again are identical. Issues are part of the object. */
 function isSame(object: ManifestObject, before: ManifestObject | undefined): boolean {
   if (object === before) return true;
   return before !== undefined && JSON.stringify(object.read) === JSON.stringify(before.read);

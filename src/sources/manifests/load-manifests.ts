@@ -1,4 +1,4 @@
-// Manifests from files, once: what `-f` names.
+// Loads manifests once, for `-f`.
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,26 +9,26 @@ import { type FileObjects, mergeManifests } from './merge-manifests.ts';
 import { MAX_MANIFEST_BYTES, type ManifestObject, parseManifests, tooLarge } from './parse-manifests.ts';
 
 export interface LoadedManifests {
-  /** Every object once; of several definitions the last one, which then has a issue that says so. */
+  /** Each object once. Of several definitions, the last one, with an issue. */
   readonly objects: readonly ManifestObject[];
-  /** What is wrong with documents that are no objects at all. The issues of an object are in its read. */
+  /** Of documents that are not objects. The issues of an object are in its `read`. */
   readonly issues: readonly ValidationIssue[];
-  /** One for each file that cannot be read, or one for a path that leads nowhere. */
+  /** One for each file that cannot be read, or one if the path does not exist. */
   readonly errors: readonly ManifestError[];
-  /** Files that could be read. */
+  /** The number of files that could be read. */
   readonly files: number;
-  /** Objects of other kinds. */
+  /** The number of objects of other kinds. */
   readonly ignored: number;
 }
 
 export interface LoadOptions {
-  /** What `-` reads. */
+  /** The input for `-`. */
   readonly stdin?: AsyncIterable<Uint8Array>;
 }
 
 /**
- * Reads a file, every manifest of a directory (see {@link manifestNames}), or with `-` standard input.
- * Never rejects for what it finds there: errors are in the result, and the other files go on.
+ * Reads a file, all manifests of a directory (see {@link manifestNames}), or standard input for `-`.
+ * Never rejects because of a file: errors are part of the result, and the other files are used.
  */
 export async function loadManifests(
   path: string,
@@ -68,18 +68,18 @@ async function sourcesOf(path: string, stdin: AsyncIterable<Uint8Array>): Promis
   return files.map((file) => ({ file, open: () => createReadStream(file, { highWaterMark: 1024 ** 2 }) }));
 }
 
-/** Names that begin with a dot are other people's: `..data` of a mounted ConfigMap, swap files of editors. */
+/** Names that begin with a dot are not manifests: `..data` of a mounted ConfigMap, swap files of editors. */
 const MANIFEST_NAME = /^[^.].*\.(?:yaml|yml|json)$/s;
 
-/** The `*.yaml`, `*.yml` and `*.json` of a directory, sorted; not those in directories below it. */
+/** The `*.yaml`, `*.yml` and `*.json` files of a directory, sorted, without subdirectories. */
 export async function manifestNames(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
-  // What a symbolic link leads to is not known yet. Reading a pipe could wait for ever.
+  // The target of a symbolic link is not known yet. Reading a pipe could block forever.
   const readable = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
   return sorted(readable.map(({ name }) => name).filter((name) => MANIFEST_NAME.test(name)));
 }
 
-/** The whole of a stream as UTF-8. Throws {@link ManifestError} beyond the size that a manifest may have. */
+/** Reads a stream as UTF-8. Rejects with {@link ManifestError} beyond {@link MAX_MANIFEST_BYTES}. */
 export async function readText(stream: AsyncIterable<Uint8Array>, file: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -1,12 +1,12 @@
-// Where in a text JSON.parse met an unexpected token: of all its errors this is the one that comes without a position.
+// Finds the position of an unexpected token in JSON, which the error of JSON.parse lacks.
 
-/** White space, then a punctuation mark (the group) or any other token of JSON. */
+/** White space, followed by a punctuation mark (the group) or another token of JSON. */
 const TOKEN = /\s*(?:([{}[\],:])|"[^"\\]*(?:\\.[^"\\]*)*"|(?:true|false|null|-?\d[\d.eE+-]*)(?!\w))/sy;
 const SPACE = /\s*/y;
 
 /**
- * The offset of the first token that no JSON has, or of the mark that stands where a value belongs. Everything else
- * that may be wrong is taken for right: JSON.parse would have reported it with its position.
+ * The offset of the first invalid token, or of a punctuation mark in place of a value. Other errors are ignored, because
+ * JSON.parse reports them with a position.
  */
 export function locateJsonError(text: string): number {
   let before = '';

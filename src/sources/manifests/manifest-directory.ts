@@ -1,4 +1,4 @@
-// The manifests of a directory as they were last read, file by file.
+// The manifests of a directory, with the last valid contents of each file.
 import { hash } from 'node:crypto';
 import { type BigIntStats, createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import { compare } from '../../lib/compare.ts';
-import { formatIssue } from '../../services/objects/validation-issue.ts';
 import { manifestNames, readText } from './load-manifests.ts';
 import { isNotFound, type ManifestError, toManifestError } from './manifest-error.ts';
 import { mergeManifests } from './merge-manifests.ts';
@@ -18,9 +17,9 @@ import {
   tooLarge,
 } from './parse-manifests.ts';
 
-/** A file that was written to a moment ago may not be complete. */
+/** A file that was modified more recently may be incomplete. */
 const SETTLE_MS = 13;
-/** One that is empty or makes no sense probably is not. */
+/** The same for an empty or invalid file, which is probably incomplete. */
 const INVALID_SETTLE_MS = 60;
 
 export interface ManifestDirectorySetup {
@@ -30,29 +29,29 @@ export interface ManifestDirectorySetup {
 }
 
 export interface ScanResult {
-  /** Files whose objects are not what they were, by name. */
+  /** The names of files whose objects changed. */
   readonly changed: readonly string[];
-  /** Milliseconds after which to scan again for the sake of files that are still being written. */
+  /** The delay before another scan, for files that are still being written. */
   readonly rescanMs?: number;
 }
 
-/** What became of one file: nothing new, other objects, or something that shows in so many milliseconds. */
+/** The result for one file: no change, other objects, or to be scanned again after a delay. */
 type FileResult = 'same' | 'changed' | { readonly rescanMs: number };
 
 interface FileState {
-  /** Changes whenever the file is written to; empty when it has to be read again in any case. */
+  /** Changes whenever the file is modified; empty to read the file again in any case. */
   readonly stamp: string;
-  /** Of the content; empty when it could not be read. */
+  /** Of the contents; empty if they could not be read. */
   readonly digest: string;
-  /** From the last content that made sense. */
+  /** From the last valid contents. */
   readonly parsed: ParsedManifests;
-  /** What is wrong with the present content. */
+  /** The error of the current contents. */
   readonly error?: ManifestError;
 }
 
 const EMPTY: ParsedManifests = { objects: [], issues: [], ignored: 0 };
 
-/** Keeps what the files of a directory hold, and reads again only those that were written to. */
+/** Keeps the objects of all files and reads only modified files again. */
 export class ManifestDirectory {
   readonly #setup: ManifestDirectorySetup;
   readonly #files = new Map<string, FileState>();
@@ -71,14 +70,14 @@ export class ManifestDirectory {
     return mergeManifests(byName.map(([name, { parsed }]) => ({ file: this.#path(name), objects: parsed.objects })));
   }
 
-  /** Looks for changes. `hasty` takes files as they are. Rejects with `ManifestError` when there is no directory. */
+  /** Reads modified files; with `hasty` also incomplete ones. Rejects with `ManifestError` without a directory. */
   async scan({ hasty: force = false } = {}): Promise<ScanResult> {
     const { directory } = this.#setup;
     const names = await manifestNames(directory).catch((error) => Promise.reject(toManifestError(directory, error)));
     const present = new Set(names);
     const removed = [...this.#files.keys()].filter((name) => !present.has(name));
     for (const name of removed) this.#files.delete(name);
-    // Looking is fast when done at once; reading goes one by one, for every open file takes a descriptor.
+    // `stat` runs in parallel; files are read one by one, because each open file takes a descriptor.
     const stats = await Promise.all(names.map((name) => this.#stat(name)));
     const changed: string[] = [];
     const rescanDelays: number[] = [];
@@ -107,9 +106,9 @@ export class ManifestDirectory {
       const isSame = this.#files.get(name)?.stamp === stampOf(stats);
       return isSame ? 'same' : await this.#read(name, { stats: stats, hasty: force });
     } catch (error) {
-      // Gone since it was listed, or a symbolic link that leads nowhere.
+      // Deleted since the directory was listed, or a dangling symbolic link.
       if (isNotFound(error)) return this.#removeFile(name);
-      // A change of permissions does not change the stamp: it is tried again at every scan.
+      // A change of permissions does not change the stamp, so every scan tries again.
       this.#reportError(name, { error: toManifestError(this.#path(name), error), digest: '', stamp: '' });
       return 'same';
     }
@@ -120,7 +119,7 @@ export class ManifestDirectory {
     const previous = this.#files.get(name);
     const rescanMs = this.#msUntilAge(stats, SETTLE_MS);
     if (rescanMs > 0 && !force) return { rescanMs };
-    // The times of files are coarse (10 ms at 100 Hz): within one tick a second change would leave no trace.
+    // Modification times are coarse (10 ms at 100 Hz): a second change within one tick would be missed.
     const stamp = rescanMs > 0 ? '' : stampOf(stats);
     if (stats.size > MAX_MANIFEST_BYTES) {
       this.#reportError(name, { error: tooLarge(file), digest: '', stamp });
@@ -145,7 +144,7 @@ export class ManifestDirectory {
     return 'changed';
   }
 
-  /** How long it takes until the last change is so old; 0 when it is, or when the clock of the file system is ahead. */
+  /** The time until the last change has this age; 0 if it has, or if the clock of the file system is ahead. */
   #msUntilAge({ mtimeNs }: BigIntStats, ageMs: number): number {
     const age = this.#setup.clock.now() - Number(mtimeNs) / 1e6;
     return age < 0 || age >= ageMs ? 0 : Math.ceil(ageMs - age);
@@ -158,19 +157,19 @@ export class ManifestDirectory {
   #storeFile(name: string, state: FileState): void {
     const { log } = this.#setup;
     const file = this.#path(name);
-    if (this.#files.get(name)?.error !== undefined) log.info('Manifest can be read again', { file });
-    for (const issue of state.parsed.issues) log.warn(formatIssue(issue));
+    if (this.#files.get(name)?.error !== undefined) log.info('manifest is readable again', { file });
+    for (const issue of state.parsed.issues) log.warn('invalid document in manifest', { ...issue });
     this.#files.set(name, state);
   }
 
-  /** Keeps the objects that the file had. The same content is complained about once. */
+  /** Keeps the last objects of the file. The same contents are reported once. */
   #reportError(name: string, { error, digest, stamp }: { error: ManifestError; digest: string; stamp: string }): void {
     const previous = this.#files.get(name);
     const isReported = previous?.error?.message === error.message && previous.digest === digest;
     const kept = previous?.parsed.objects.length ?? 0;
-    const { file, line } = error;
+    const { file, line, column, reason } = error;
     if (!isReported)
-      this.#setup.log.error(error.message, { file, ...(line !== undefined && { line }), objectsKept: kept });
+      this.#setup.log.error('cannot read manifest; keeping its objects', { file, line, column, reason, count: kept });
     this.#files.set(name, { stamp, digest, parsed: previous?.parsed ?? EMPTY, error });
   }
 

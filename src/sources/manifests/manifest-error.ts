@@ -1,19 +1,19 @@
-// A manifest, or a directory of them, that cannot be read.
+// Errors of manifests that cannot be read.
 import { getSystemErrorMessage } from 'node:util';
 import { errorMessage } from '../../lib/error-message.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 
-/** Where in a file, both counted from 1. */
+/** A position in a file, counted from 1. */
 export interface Position {
   readonly line: number;
   readonly column: number;
 }
 
-/** Says in one line which file cannot be read, where it stops making sense, and why. */
+/** The message is one line with the file, the position and the reason. */
 export class ManifestError extends OperationalError {
   override readonly name = 'ManifestError';
   readonly file: string;
-  /** Counted from 1; `undefined` when the file as a whole cannot be read. */
+  /** Counted from 1; `undefined` if the whole file cannot be read. */
   readonly line: number | undefined;
   readonly column: number | undefined;
   readonly reason: string;
@@ -29,14 +29,14 @@ export class ManifestError extends OperationalError {
   }
 }
 
-/** The manifest error of anything that `node:fs` throws. */
+/** The manifest error for an error of `node:fs`. */
 export function toManifestError(file: string, error: unknown): ManifestError {
   if (error instanceof ManifestError) return error;
   const known = isSystemError(error) ? getSystemErrorMessage(error.errno) : undefined;
   return new ManifestError(file, known ?? errorMessage(error), { cause: error });
 }
 
-/** Whether an error of `node:fs` says that there is nothing of this name. */
+/** Whether an error of `node:fs` means that the file does not exist. */
 export function isNotFound(error: unknown): boolean {
   return isSystemError(error) && error.code === 'ENOENT';
 }

@@ -1,4 +1,4 @@
-// The objects of several files as one set, in which every object is there once.
+// Merges the objects of several files, each object once.
 import type { Kind } from '../../services/objects/kinds.ts';
 import { IssueCollector } from '../../services/objects/read.ts';
 import type { ManifestObject } from './parse-manifests.ts';
@@ -10,9 +10,9 @@ export interface FileObjects {
 }
 
 /**
- * Objects by kind and key, from files in order. Of several definitions the last one holds, with a issue that says so.
- * The objects of a kind that have no usable name become one, with the empty key and the issues of all of them.
- * What needs no change is handed through as it is: an object that is the same as before is identical to it.
+ * The objects by kind and key, from files in order. Of several definitions, the last one is used, with an issue.
+ * The objects of a kind without a valid name become one object with an empty key and all their issues.
+ * An object with one definition is returned unchanged, so that callers can compare it by identity.
  */
 export function mergeManifests(files: Iterable<FileObjects>): Map<string, ManifestObject> {
   const definitions = new Map<string, [Definition, ...Definition[]]>();

@@ -1,4 +1,4 @@
-// The objects in the text of one file of manifests.
+// Parses the objects of one manifest file.
 
 import { KINDS, type Kind, kindOf, type ObjectOf } from '../../services/objects/kinds.ts';
 import { asArray, asObject, IssueCollector, type ReadResult } from '../../services/objects/read.ts';
@@ -6,27 +6,27 @@ import type { ValidationIssue } from '../../services/objects/validation-issue.ts
 import { ManifestError } from './manifest-error.ts';
 import { readDocuments } from './read-documents.ts';
 
-/** An object of a kind that this project reads. */
+/** An object of a kind that nftlane uses. */
 export interface ManifestObject {
   readonly kind: Kind;
   readonly read: ReadResult<ObjectOf>;
 }
 
 export interface ParsedManifests {
-  /** In the order of the file, lists flattened, repetitions included. */
+  /** In the order of the file, with lists flattened and repeated objects included. */
   readonly objects: readonly ManifestObject[];
-  /** What is wrong with documents that are no objects at all. The issues of an object are in its read. */
+  /** Of documents that are not objects. The issues of an object are in its `read`. */
   readonly issues: readonly ValidationIssue[];
-  /** How many objects are of kinds that nobody asked for. */
+  /** The number of objects of other kinds. */
   readonly ignored: number;
 }
 
-/** Beyond this a file is a mistake; a string of V8 could not be twice as long. */
+/** A larger file is a mistake. V8 limits strings to twice this length. */
 export const MAX_MANIFEST_BYTES = 256 * 1024 ** 2;
 
 /**
- * Reads YAML, of any number of documents, or JSON. `file` is for messages; a name that ends in `.json` rules YAML out.
- * Throws {@link ManifestError} when the text is neither.
+ * Parses JSON, or YAML with any number of documents. `file` is used in messages; a name that ends in `.json` excludes YAML.
+ * Throws {@link ManifestError} for other text.
  */
 export function parseManifests(text: string, file: string): ParsedManifests {
   if (text.length > MAX_MANIFEST_BYTES) throw tooLarge(file);
@@ -37,7 +37,7 @@ export function parseManifests(text: string, file: string): ParsedManifests {
       collect({ value, location, path: '', inherited: {} }, accumulator);
     }
   } catch (error) {
-    // Lists of lists of lists, or a field that is too deep to be shown in a issue.
+    // Deeply nested lists, or a field that is too deep to be printed in an issue.
     if (error instanceof RangeError) throw new ManifestError(file, 'it is nested too deeply', { cause: error });
     throw error;
   }
@@ -60,9 +60,9 @@ interface Candidate {
   readonly value: unknown;
   /** `file:line` of the document. */
   readonly location: string;
-  /** Where it is in its document: empty, or for instance `items[3].`. */
+  /** Its path in the document: empty, or such as `items[3].`. */
   readonly path: string;
-  /** What an item is when it does not say so itself: the API leaves it out in its own lists. */
+  /** The type of an item without one: the API omits it in lists. */
   readonly inherited: { readonly apiVersion?: unknown; readonly kind?: unknown };
 }
 
@@ -106,13 +106,13 @@ function findInvalidField({
   const named = { ...inherited, ...value };
   for (const field of ['apiVersion', 'kind'] as const) {
     if (typeof named[field] !== 'string' || named[field] === '') {
-      return { field, value: named[field], reason: 'every object must say its apiVersion and kind' };
+      return { field, value: named[field], reason: 'every object must have an apiVersion and a kind' };
     }
   }
   return undefined;
 }
 
-/** What the items of a list are; `undefined` when it is no list, or one of other things. */
+/** The type of the items of a list; `undefined` for lists of other kinds and for other objects. */
 function itemTraitsOf(apiVersion: unknown, kind: unknown): Candidate['inherited'] | undefined {
   if (apiVersion === 'v1' && kind === 'List') return {};
   const traits = Object.values(KINDS).find((known) => `${known.kind}List` === kind && known.apiVersion === apiVersion);

@@ -1,21 +1,21 @@
-// The documents of one file, YAML or JSON.
+// Parses the documents of one file, YAML or JSON.
 import { Composer, LineCounter, Parser } from 'yaml';
 import { locateJsonError } from './locate-json-error.ts';
 import { ManifestError, type Position } from './manifest-error.ts';
 
 export interface ManifestDocument {
   readonly value: unknown;
-  /** Where it begins, counted from 1. */
+  /** Its first line, counted from 1. */
   readonly line: number;
 }
 
 /**
- * Every document that is not empty, in order. Throws {@link ManifestError} with the first error of the text, and
- * `RangeError` when it is nested too deeply.
+ * The documents that are not empty, in order. Throws {@link ManifestError} with the first error of the text, and
+ * `RangeError` if it is nested too deeply.
  */
 export function readDocuments(text: string, file: string): ManifestDocument[] {
   const content = text.startsWith('\uFEFF') ? text.slice(1) : text;
-  // JSON.parse takes a fiftieth of the time.
+  // JSON.parse is 50 times as fast as the YAML parser.
   return /^\s*[{[]/.test(content) ? readJson(content, file) : readYaml(content, file);
 }
 
@@ -25,7 +25,7 @@ function readJson(text: string, file: string): ManifestDocument[] {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const offset = offsetOf(error, text);
-    // `{a: b}` is YAML. A text that only lacks its end is being written: YAML would take long to find the same.
+    // `{a: b}` is YAML. A truncated text is still being written, which the YAML parser would take long to find.
     if (!file.endsWith('.json') && offset < text.trimEnd().length) return readYaml(text, file);
     throw new ManifestError(file, reasonOf(error), { at: positionOf(offset, lineCounterOf(text)), cause: error });
   }
@@ -37,7 +37,7 @@ function offsetOf({ message }: SyntaxError, text: string): number {
   return message.includes('end of JSON') ? text.trimEnd().length : locateJsonError(text);
 }
 
-/** Without the position and the piece of the text that V8 appends. */
+/** The message without the position and the excerpt that V8 appends. */
 function reasonOf({ message }: SyntaxError): string {
   return message.replace(/(?: in JSON)? at position .*$/s, '').replace(/, (?:\.\.\.)?".*$/s, '');
 }
@@ -46,7 +46,7 @@ function readYaml(text: string, file: string): ManifestDocument[] {
   const lines = new LineCounter();
   const documents: ManifestDocument[] = [];
   const composer = new Composer({ merge: true });
-  // One document at a time, as parseAllDocuments() does, but without keeping the syntax trees of all of them.
+  // One document at a time, without keeping all syntax trees as parseAllDocuments() does.
   for (const document of composer.compose(new Parser(lines.addNewLine).parse(text))) {
     const [error] = document.errors;
     if (error !== undefined) {
@@ -59,7 +59,7 @@ function readYaml(text: string, file: string): ManifestDocument[] {
   return documents;
 }
 
-/** Aliases are followed here: those that multiply without end, or lead nowhere, are found out only now. */
+/** Resolves aliases: unknown aliases and those that expand without limit are found here. */
 function toValue(document: { toJS(): unknown }, { file, at }: { file: string; at: Position }) {
   try {
     return document.toJS();

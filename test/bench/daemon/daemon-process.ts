@@ -40,7 +40,7 @@ export async function startDaemon(
   const watch = watchChildren(pid);
   try {
     const complete = await log.find(({ msg }) => msg === COMPLETE);
-    const lists = log.all.filter(({ msg }) => msg.startsWith('Received the list'));
+    const lists = log.all.filter(({ msg }) => msg === 'list received');
     const started = log.all.find(({ msg }) => msg === 'started');
     const start = {
       startedMs: (started?.at ?? Number.NaN) - startedAt,

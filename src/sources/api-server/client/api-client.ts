@@ -1,4 +1,4 @@
-// Requests to the API server: one GET, one stream back.
+// The HTTP client for the API server.
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import type { Readable } from 'node:stream';
@@ -12,36 +12,36 @@ export interface ApiResponse {
   readonly body: Readable;
 }
 
-/** What is sent besides a GET: a body in JSON. */
+/** A request with a JSON body. */
 export interface ApiWrite {
   readonly method: 'POST' | 'PATCH';
   readonly contentType: string;
   readonly body: string;
 }
 
-/** One request and what came of it, for whoever counts them. */
+/** A request and its result, for metrics. */
 export interface RequestOutcome {
   readonly method: 'GET' | ApiWrite['method'];
   /** Host and port of the server. */
   readonly host: string;
-  /** `undefined` when there was no answer. */
+  /** `undefined` without a response. */
   readonly status: number | undefined;
-  /** Until the headers of the answer were there. */
+  /** Until the headers of the response arrived. */
   readonly ms: number;
 }
 
-/** Told of every request. Must return at once, and must not throw. */
+/** Receives every request. Must return quickly and must not throw. */
 export type RequestObserver = (outcome: RequestOutcome) => void;
 
-/** A client of the cluster that a kubeconfig names, or of the one that this pod is in. Fails with a `ClusterConfigError`. */
+/** A client for the cluster of a kubeconfig, or of this pod. Rejects with `ClusterConfigError`. */
 export async function loadApiClient(source: CredentialsSource, observe?: RequestObserver): Promise<ApiClient> {
   return new ApiClient(await Credentials.load(source), observe);
 }
 
-/** Sends requests over connections that are kept open in between. */
+/** Sends requests over persistent connections. */
 export class ApiClient {
   readonly #credentials: CredentialProvider;
-  // Sockets are pooled by server, CA and client certificate: new ones are not served by connections of the old ones.
+  // The pool is keyed by server, CA and client certificate, so new credentials use new connections.
   readonly #https = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #http = new HttpAgent({ keepAlive: true, keepAliveMsecs: 30_000 });
   readonly #observe: RequestObserver;
@@ -52,15 +52,15 @@ export class ApiClient {
     this.#observe = observe;
   }
 
-  /** Base URL of the API server. */
+  /** The base URL of the API server. */
   get server(): string {
     return this.#credentials.server;
   }
 
   /**
-   * Gets a path (with query), or sends what `write` says there. Any status is an answer; a `ConnectionError` says that there was none. Aborting the signal
-   * ends the request and destroys the body, both with the signal's reason. After a 401 everything is read from disk again
-   * before the next request.
+   * Sends a GET request to a path with a query, or `write` if given. Resolves whatever the status is; rejects with
+   * `ConnectionError` without a response. Aborting the signal ends the request and destroys the body, with the signal's
+   * reason. After status 401, the next request reads the credentials from disk again.
    */
   async request(path: string, signal: AbortSignal, write?: ApiWrite): Promise<ApiResponse> {
     const options = await abortable(this.#options(write), signal).catch(rethrow(signal));
@@ -77,7 +77,7 @@ export class ApiClient {
     }
   }
 
-  /** Drops idle connections. */
+  /** Closes idle connections. */
   close(): void {
     this.#https.destroy();
     this.#http.destroy();
@@ -108,7 +108,7 @@ export class ApiClient {
     request.on('close', () => signal.removeEventListener('abort', abort));
     request.on('response', (message) => resolve(toApiResponse(message, signal)));
     request.on('error', (error) => {
-      // A kept connection may have been closed by the server just as it was taken for this request.
+      // The server may have closed a persistent connection just before this request used it.
       if (request.reusedSocket && !signal.aborted) resolve(this.#send(url, options, { signal, body }));
       else reject(signal.aborted ? signal.reason : toConnectionError(error));
     });
@@ -130,7 +130,7 @@ function toApiResponse(body: IncomingMessage, signal: AbortSignal): ApiResponse 
   return { status: body.statusCode ?? 0, headers: body.headers, body };
 }
 
-/** An exec plugin may hang, and knows nothing of signals. */
+/** Rejects when the signal aborts: an exec plugin may hang and cannot be canceled. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);

@@ -1,12 +1,12 @@
-// What can go wrong between this process and the API server.
+// Errors of requests to the API server.
 import type { IncomingHttpHeaders } from 'node:http';
 import { asObject, asString } from '../../../services/objects/read.ts';
 
-/** The server answered, and the answer is a refusal. The message is the server's own. */
+/** The server responded with an error, whose message this is. */
 export class ApiError extends Error {
-  /** HTTP status, or the `code` of a Status object inside a watch. */
+  /** The HTTP status, or the `code` of a Status object in a watch. */
   readonly status: number;
-  /** Milliseconds to wait before the next attempt, when the server says so. */
+  /** The delay before the next attempt that the server requests. */
   readonly retryAfterMs: number | undefined;
 
   constructor(status: number, message: string, retryAfterMs?: number) {
@@ -17,7 +17,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The server could not be reached, or the connection was lost or made no sense. */
+/** The server is unreachable, the connection was lost, or the response is invalid. */
 export class ConnectionError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -25,21 +25,21 @@ export class ConnectionError extends Error {
   }
 }
 
-/** A connection that was open, and then nothing came any more. */
+/** No data arrived on an open connection. */
 export class IdleTimeoutError extends ConnectionError {}
 
-/** A server that was asked to stream a list, and streams without ever saying where the list ends. */
+/** The server streams a list without marking its end. */
 export class MissingInitialEventsEndError extends ConnectionError {}
 
-/** The connection error of anything that Node's network code throws. */
+/** The connection error for an error of Node's network code. */
 export function toConnectionError(error: unknown): ConnectionError {
   if (error instanceof ConnectionError) return error;
   const { message, code } = asObject(error);
-  // A connection that was tried on several addresses fails with an AggregateError, which has a code but no message.
+  // After several addresses, a connection fails with an AggregateError, which has a code but no message.
   return new ConnectionError(asString(message) || asString(code) || String(error), { cause: error });
 }
 
-/** The error of an answer that is not 200, from its Status object. `now` is the time in milliseconds since 1970. */
+/** The error of a response with another status than 200. `now` is in milliseconds since 1970. */
 export function toApiError(
   { status, headers }: { status: number; headers: IncomingHttpHeaders },
   { body, now }: { body: string; now: number },
@@ -47,7 +47,7 @@ export function toApiError(
   return new ApiError(status, messageOf(body) || `HTTP status ${status}`, retryAfterMs(headers['retry-after'], now));
 }
 
-/** The error of a Status object that came as an ERROR event. */
+/** The error of the Status object of an ERROR event. */
 export function fromStatus(object: unknown): ApiError {
   const { code, message, reason } = asObject(object);
   const status = typeof code === 'number' ? code : 500;
@@ -63,10 +63,10 @@ function messageOf(body: string): string {
   }
 }
 
-/** Nobody is served by a server that silences its clients for longer. */
+/** A longer delay would leave the node without updates for too long. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
-/** `Retry-After` comes as seconds or as a date (RFC 9110, 10.2.3). */
+/** Parses `Retry-After`, in seconds or a date (RFC 9110, section 10.2.3). */
 function retryAfterMs(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;

@@ -1,7 +1,7 @@
-// The path of a request for the objects of one kind.
+// The request path for the objects of a kind.
 import type { Kind, KindTraits } from '../../../services/objects/kinds.ts';
 
-/** Path and query; the selectors of the kind are always in it. Empty parameters are left out. */
+/** The path with a query that includes the selectors of the kind. Empty parameters are omitted. */
 export function collectionPath(traits: KindTraits<Kind>, query: Readonly<Record<string, string>>): string {
   const { path, labelSelector = '', fieldSelector = '' } = traits;
   const parameters = Object.entries({ labelSelector, fieldSelector, ...query }).filter(([, value]) => value !== '');

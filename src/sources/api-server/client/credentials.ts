@@ -1,4 +1,4 @@
-// Where the API server is and what to show it, from a kubeconfig or from the service account of a pod.
+// The address of the API server and the credentials for it, from a kubeconfig or the service account of the pod.
 
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
@@ -14,7 +14,7 @@ export type ClusterConfigProblem =
   | 'invalid-kubeconfig'
   | 'not-in-cluster';
 
-/** There is nothing usable to connect with. The message names the file and what is wrong with it. */
+/** There are no usable credentials. The message names the file and the problem. */
 export class ClusterConfigError extends OperationalError {
   override readonly name = 'ClusterConfigError';
   readonly problem: ClusterConfigProblem;
@@ -25,25 +25,25 @@ export class ClusterConfigError extends OperationalError {
   }
 }
 
-/** Without a kubeconfig it is the service account of this pod. */
+/** The default is the service account of this pod. */
 export interface CredentialsSource {
   readonly kubeconfig?: string | undefined;
-  /** URL of the API server, in place of the one that is found. */
+  /** The URL of the API server, overriding the configured one. */
   readonly master?: string | undefined;
-  /** Put before the path of the service account mount; for tests. */
+  /** A prefix of the path of the service account mount, for tests. */
   readonly mountRoot?: string | undefined;
 }
 
-/** Whoever knows the way to the API server; {@link Credentials} does. */
+/** The part of {@link Credentials} that requests need. */
 export interface CredentialProvider {
   readonly server: string;
-  /** Reads everything again. */
+  /** Reads everything from disk again. */
   reload(): Promise<void>;
-  /** TLS material and headers of one request; an agent only where the way is not a direct one. */
+  /** The TLS options and headers of a request, and an agent if it uses a proxy. */
   requestOptions(): Promise<RequestOptions>;
 }
 
-/** Address and credentials of one API server. */
+/** The address and credentials of one API server. */
 export class Credentials implements CredentialProvider {
   readonly #source: CredentialsSource;
   #config: KubeConfig;
@@ -55,25 +55,25 @@ export class Credentials implements CredentialProvider {
     this.#cluster = clusterOf(config);
   }
 
-  /** Fails with a {@link ClusterConfigError}. */
+  /** Rejects with {@link ClusterConfigError}. */
   static async load(source: CredentialsSource): Promise<Credentials> {
     return new Credentials(source, await loadConfig(source));
   }
 
-  /** Base URL of the API server, without a slash at the end. */
+  /** The base URL of the API server, without a trailing slash. */
   get server(): string {
     return this.#cluster.server;
   }
 
-  /** Reads everything again from disk: certificates and tokens may have been replaced. */
+  /** Reads everything from disk again: certificates and tokens may have been replaced. */
   async reload(): Promise<void> {
     this.#config = await loadConfig(this.#source);
     this.#cluster = clusterOf(this.#config);
   }
 
   /**
-   * TLS material and headers of one request. Files are read anew (a token file once a minute), an exec plugin runs when
-   * its credential has expired. An agent is there only when the way goes through a proxy.
+   * The TLS options and headers of a request, and an agent if it uses a proxy. Reads files again, token files once a
+   * minute, and runs an exec plugin when its credential has expired.
    */
   async requestOptions(): Promise<RequestOptions> {
     const options: RequestOptions = {};
@@ -82,7 +82,7 @@ export class Credentials implements CredentialProvider {
     const trimmedHeaders = Object.entries(asObject(headers)).map(([name, value]) => [name, String(value).trim()]);
     return {
       ...rest,
-      // A token file ends in a newline more often than not, which no header may.
+      // Token files often end with a newline, which is invalid in a header.
       headers: Object.fromEntries(trimmedHeaders),
       ...(this.#cluster.proxyUrl && agent !== undefined ? { agent } : {}),
     };
@@ -97,7 +97,7 @@ function clusterOf(config: KubeConfig): Cluster {
 
 async function loadConfig(source: CredentialsSource): Promise<KubeConfig> {
   const { kubeconfig, master, mountRoot = '' } = source;
-  // The library is large: a run without a cluster does not pay for it.
+  // The library is large and is loaded only if there is a cluster.
   const { KubeConfig } = await import('./kube-config.ts');
   const config = new KubeConfig();
   if (kubeconfig !== undefined) {
@@ -111,7 +111,7 @@ async function loadConfig(source: CredentialsSource): Promise<KubeConfig> {
   return selectContext(config, { contextName: config.currentContext, path: 'service account', master });
 }
 
-/** Fills `config` from a file; gives the name of its current context. */
+/** Fills `config` from a file. Returns the name of the current context. */
 async function parseKubeconfig(path: string, config: KubeConfig): Promise<string> {
   const content = await readKubeconfig(path);
   try {
@@ -135,7 +135,7 @@ async function readKubeconfig(path: string): Promise<string> {
   }
 }
 
-/** The library does not know the field `tokenFile`, which kubeadm's kube-proxy lives on; as in client-go it beats `token`. */
+/** Supports the field `tokenFile`, which the library ignores and kubeadm uses for kube-proxy. As in client-go, it overrides `token`. */
 function withTokenFile(path: string): (entry: unknown) => unknown {
   return (entry) => {
     const { name, user } = asObject(entry);
@@ -153,9 +153,9 @@ interface ContextSelection {
   readonly master: string | undefined;
 }
 
-/** Leaves only the cluster and the user of the current context, checked. */
+/** Validates the cluster and the user of the current context, and selects them. */
 function selectContext(config: KubeConfig, { contextName, path, master }: ContextSelection): KubeConfig {
-  if (contextName === '') throw invalidKubeconfig(path, 'it has no current-context');
+  if (contextName === '') throw invalidKubeconfig(path, 'current-context is missing');
   const context = config.contexts.find(({ name }) => name === contextName);
   if (context === undefined) throw invalidKubeconfig(path, `there is no context "${contextName}"`);
   const namedCluster = config.clusters.find(({ name }) => name === context.cluster);
@@ -167,12 +167,12 @@ function selectContext(config: KubeConfig, { contextName, path, master }: Contex
   const protocol = URL.canParse(cluster.server) ? new URL(cluster.server).protocol : '';
   if (protocol !== 'https:' && protocol !== 'http:')
     throw invalidKubeconfig(path, `"${cluster.server}" is not an http(s) URL`);
-  // The library turns plain http away unless TLS verification is off, which plain http has none of.
+  // The library rejects plain HTTP unless TLS verification is disabled.
   config.loadFromClusterAndUser(protocol === 'http:' ? { ...cluster, skipTLSVerify: true } : cluster, user);
   return config;
 }
 
-/** The library forgets the server's CA when there is no user at all. */
+/** Without any user, the library ignores the server's CA. */
 const ANONYMOUS: User = { name: 'anonymous' };
 
 function invalidKubeconfig(path: string, state: string, cause?: unknown): ClusterConfigError {

@@ -1,2 +1,2 @@
-// The one class that is taken from the Kubernetes client: named here alone, so that a bundle leaves the rest of it out.
+// The only class used from the Kubernetes client. A separate file, so that the bundle omits the rest of the library.
 export { KubeConfig } from '@kubernetes/client-node/dist/config.js';

@@ -1,4 +1,4 @@
-// One supervised request: its answer goes chunk by chunk to a handler, and nothing in it can hang for ever.
+// A request whose response is streamed, with timeouts for every phase.
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../../host/clock.ts';
 import type { ApiClient, ApiResponse } from './api-client.ts';
@@ -6,9 +6,9 @@ import { ConnectionError, IdleTimeoutError, toApiError, toConnectionError } from
 import { Watchdog } from './watchdog.ts';
 
 export interface StreamTimeouts {
-  /** Milliseconds until the headers of the answer must be there. */
+  /** The limit until the headers of the response arrive. */
   readonly connectTimeoutMs: number;
-  /** Milliseconds that an open stream may be without a byte. */
+  /** The limit without data on an open stream. */
   readonly idleTimeoutMs: number;
 }
 
@@ -17,14 +17,14 @@ export interface StreamOptions {
   readonly clock: Clock;
   readonly timeouts: StreamTimeouts;
   readonly signal: AbortSignal;
-  /** The server has answered 200. */
+  /** The server responded with status 200. */
   readonly onOpen?: () => void;
   readonly onChunk: (chunk: Buffer) => void;
 }
 
 /**
- * Gets a path and reads the answer to its end. Fails with an `ApiError` when it is not 200, with a `ConnectionError` when
- * the connection fails, with a `SilenceError` when it goes dead, with the signal's reason, or with whatever `onChunk` threw.
+ * Gets a path and reads the response to its end. Rejects with `ApiError` for another status than 200, `ConnectionError`
+ * when the connection fails, `IdleTimeoutError` after the idle limit, the signal's reason, or the error of `onChunk`.
  */
 export async function streamResponse(
   path: string,
@@ -38,7 +38,7 @@ export async function streamResponse(
   try {
     const { connectTimeoutMs, idleTimeoutMs } = timeouts;
     watchdog.start(connectTimeoutMs, () => {
-      controller.abort(new ConnectionError(`no answer for ${connectTimeoutMs / 1000} s`));
+      controller.abort(new ConnectionError(`no response for ${connectTimeoutMs / 1000} s`));
     });
     const response = await client.request(path, controller.signal);
     watchdog.start(idleTimeoutMs, () => {
@@ -56,7 +56,7 @@ export async function streamResponse(
   }
 }
 
-/** A Status object is small; whatever else a proxy may say is cut. */
+/** A Status object is small; longer responses, such as those of proxies, are truncated. */
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 
 async function throwApiError(
@@ -80,7 +80,7 @@ function readAll(body: Readable, onChunk: (chunk: Buffer) => void): Promise<void
     body.destroy();
   };
   body.on('data', (chunk: Buffer) => {
-    // Destroying does not call back the chunks that are already on their way.
+    // Chunks may still arrive after the stream was destroyed.
     if (body.destroyed) return;
     try {
       onChunk(chunk);

@@ -1,7 +1,7 @@
-// Notices that nothing happens any more.
+// A timeout that restarts with every sign of activity.
 import type { Clock } from '../../../host/clock.ts';
 
-/** Barks once when it was not touched for a while. Touching costs next to nothing, so every chunk of a stream may do it. */
+/** Calls back once when it has not been reset for some time. A reset is cheap enough for every chunk of a stream. */
 export class Watchdog {
   readonly #clock: Clock;
   #timer = new AbortController();
@@ -11,7 +11,7 @@ export class Watchdog {
     this.#clock = clock;
   }
 
-  /** Starts, or starts over with another limit. */
+  /** Starts, or restarts with another limit. */
   start(limitMs: number, onTimeout: () => void): void {
     this.stop();
     this.#timer = new AbortController();
@@ -31,7 +31,7 @@ export class Watchdog {
     while (!signal.aborted) {
       const remainingMs = this.#resetAt + limitMs - this.#clock.now();
       if (remainingMs <= 0) return onTimeout();
-      // A wall clock that was set back must not make it sleep for longer than the limit.
+      // The wall clock may have been set back: never sleep for longer than the limit.
       await this.#clock.sleep(Math.min(remainingMs, limitMs), signal);
     }
   }

@@ -1,11 +1,11 @@
-// Lines out of chunks that were cut anywhere.
+// Splits a stream of chunks into lines.
 import { ConnectionError } from '../client/api-error.ts';
 
 const NEWLINE = 0x0a;
-/** An object has a few megabytes at most; what goes on for longer is no watch. */
+/** An object has a few megabytes at most; a longer line is not part of a watch. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 
-/** Collects bytes and decodes whole lines only, so that a cut inside a UTF-8 sequence does no harm. */
+/** Decodes complete lines only, so that chunks may end inside a UTF-8 sequence. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   #chunks: Buffer[] = [];
@@ -15,7 +15,7 @@ export class LineSplitter {
     this.#onLine = onLine;
   }
 
-  /** Whether there is the beginning of a line whose end has not come. */
+  /** Whether the last line is incomplete. */
   get hasPartialLine(): boolean {
     return this.#length > 0;
   }

@@ -1,10 +1,10 @@
-// The items of a List object, one by one, without ever holding the whole list.
-// A server may answer with everything at once although pages were asked for (it did so with resourceVersion=0 for years),
-// and tens of megabytes parsed in one piece are hundreds of megabytes of objects.
+// Splits a List object into its items without storing the whole list.
+// Servers may ignore the page size (with resourceVersion=0, for years), and parsing tens of megabytes in one piece takes
+// hundreds of megabytes of objects.
 
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, BACKSLASH] = [0x7b, 0x7d, 0x5b, 0x5d, 0x22, 0x5c];
 
-/** Hands out the JSON of every item of the one array on the first level, and keeps the rest of the object. */
+/** Emits the JSON of each item of the only array on the first level, and keeps the rest of the object. */
 export class ListSplitter {
   readonly #onItem: (json: string) => void;
   #depth = 0;
@@ -18,13 +18,13 @@ export class ListSplitter {
     this.#onItem = onItem;
   }
 
-  /** The JSON of the list as it would be without its items. */
+  /** The JSON of the list without its items. */
   get envelope(): string {
     return Buffer.concat(this.#envelope).toString();
   }
 
   push(chunk: Buffer): void {
-    // What has been read of the current piece, item or envelope, begins here.
+    // The start of the current item, or of a piece of the envelope, in this chunk.
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at];
@@ -50,7 +50,7 @@ export class ListSplitter {
       this.#isInItems = true;
       return at + 1;
     }
-    // Commas and white space between items are left behind.
+    // Skip commas and white space between items.
     return this.#isInItems && depth === 2 ? at : from;
   }
 

@@ -1,13 +1,13 @@
-// One line of a watch.
+// One event of a watch.
 import { asObject, asString } from '../../../services/objects/read.ts';
 import { ConnectionError } from '../client/api-error.ts';
 
 export interface WatchEvent {
-  /** ADDED, MODIFIED, DELETED, BOOKMARK or ERROR; whatever else a server may come up with is not for us. */
+  /** ADDED, MODIFIED, DELETED, BOOKMARK or ERROR. Other types are ignored. */
   readonly type: string;
-  /** The object itself; a Status in an ERROR. */
+  /** A Status for ERROR. */
   readonly object: unknown;
-  /** Empty in an ERROR. */
+  /** Empty for ERROR. */
   readonly resourceVersion: string;
   /** The bookmark that ends the initial events of a streaming list (KEP-3157). */
   readonly endsInitialEvents: boolean;
@@ -15,7 +15,7 @@ export interface WatchEvent {
 
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
-/** Reads a line; what is not JSON means that the stream is broken, and is a {@link ConnectionError}. */
+/** Parses a line. Throws {@link ConnectionError} if it is not JSON, since the stream is broken then. */
 export function readWatchEvent(line: string): WatchEvent {
   const { type, object } = asObject(parse(line));
   const metadata = asObject(asObject(object)['metadata']);

@@ -26,7 +26,7 @@ async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; fact
   return { source, sink, lines, clock, controller, run };
 }
 
-t.test('ClusterSource delivers Services, slices, blocks and the own Node', async (t) => {
+t.test('ClusterSource delivers Services, EndpointSlices, ServiceCIDRs and its Node', async (t) => {
   const server = await startApiServer();
   putBulk(server, { services: 2, endpoints: 3 });
   for (const name of ['n1', 'n2']) server.put('Node', { metadata: { name } });
@@ -57,27 +57,28 @@ t.test('ClusterSource delivers Services, slices, blocks and the own Node', async
 });
 
 t.test(
-  'ClusterSource takes a server without ServiceCIDR for one that has none, and asks again minutes later',
+  'ClusterSource treats a server without ServiceCIDR as one with an empty list, and retries minutes later',
   async (t) => {
     const server = await startApiServer();
     server.settings.unknownKinds.add('ServiceCIDR');
-    // The first failure is another one: it must not pass for the absence.
+    // A 404 of another kind is an ordinary failure.
     server.injectFault({ action: 'answer', kind: 'Service', status: 404 });
     const { sink, lines, clock } = await watch(t, { server, factor: 1000 });
-    const asked = () => server.requests.filter(({ kind }) => kind === 'ServiceCIDR').length;
-    await waitUntil('second question', () => asked() === 2);
+    const requests = () => server.requests.filter(({ kind }) => kind === 'ServiceCIDR').length;
+    await waitUntil('second request', () => requests() === 2);
     t.equal(sink.journal.filter((line) => line === 'replace ServiceCIDR ').length, 1);
     t.ok(clock.sleeps.some((ms) => ms >= 300_000));
-    const told = lines.filter(({ message }) => message === 'The API server has no ServiceCIDR: none is used');
-    t.match(told, [{ level: 'info' }]);
-    t.ok(lines.some(({ level, message }) => level === 'warn' && message.startsWith('Cannot watch Service: ')));
+    const notServed = lines.filter(({ message }) => message === 'kind not served by the API server');
+    t.match(notServed, [{ level: 'info', details: { kind: 'ServiceCIDR' } }]);
+    const failed = lines.filter(({ level, message }) => level === 'warn' && message === 'API request failed');
+    t.match(failed, [{ details: { kind: 'Service', verb: 'watch' } }]);
     server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
     server.settings.unknownKinds.clear();
     await waitUntil('list', () => sink.journal.includes('replace ServiceCIDR kubernetes'));
   },
 );
 
-t.test('ClusterSource ends altogether when the sink throws', async (t) => {
+t.test('ClusterSource stops all reflectors when the sink throws', async (t) => {
   const server = await startApiServer();
   const { sink, run } = await watch(t, { server });
   const replace = sink.replace;

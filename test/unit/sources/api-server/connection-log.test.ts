@@ -4,7 +4,7 @@ import { systemClock } from '../../../../src/host/clock.ts';
 import { ConnectionLog } from '../../../../src/sources/api-server/connection-log.ts';
 import { recordLog } from '../../../support/fakes/recording-log.ts';
 
-t.test('ConnectionLog tells trouble at once, then every few seconds, and the recovery once', async (t) => {
+t.test('ConnectionLog logs a failure immediately, then every few seconds, and the recovery once', async (t) => {
   let now = 0;
   const { log, lines } = recordLog();
   const connection = new ConnectionLog({ clock: { ...systemClock, now: () => now }, log });
@@ -18,10 +18,14 @@ t.test('ConnectionLog tells trouble at once, then every few seconds, and the rec
       ['warn', 'down at 0', {}],
       ['warn', 'down at 5000', {}],
       ['warn', 'down at 10000', {}],
-      ['info', 'back', { server: 'x', afterMs: 12_000 }],
+      ['info', 'back', { server: 'x', durationMs: 12_000 }],
     ],
   );
   connection.logFailure('warn', 'again', {});
   connection.logRecovery('back', {});
-  t.match(lines.slice(-2), [{ level: 'debug' }, { level: 'debug' }], 'what was not told is not taken back either');
+  t.match(
+    lines.slice(-2),
+    [{ level: 'debug' }, { level: 'debug' }],
+    'the recovery of an unlogged failure is not logged either',
+  );
 });

@@ -14,33 +14,34 @@ async function listed({ start, sink, server }: ReflectorFixture): Promise<void> 
   await waitUntil('list', () => sink.journal.length === 1 && server.watches('Service') === 1);
 }
 
-t.test('A connection that is cut inside a line is resumed where it was, and at once', async (t) => {
-  const scene = await createReflectorFixture(t, { factor: 1 });
-  const { server, sink, queries, clock, lines } = scene;
-  // Line 0 is the mark of the end of the list.
+t.test('a watch that breaks inside a line resumes immediately from its version', async (t) => {
+  const fixture = await createReflectorFixture(t, { factor: 1 });
+  const { server, sink, queries, clock, lines } = fixture;
+  // Line 0 is the bookmark at the end of the list.
   server.injectFault({ action: 'cut', on: 'watch', afterLines: 2 });
-  await listed(scene);
+  await listed(fixture);
   for (const name of ['a', 'b', 'c']) server.put('Service', service(name));
   await waitUntil('changes', () => sink.journal.length === 4);
   t.strictSame(sink.journal, ['replace Service ', 'put Service shop/a', 'put Service shop/b', 'put Service shop/c']);
   t.equal(queries()[1]?.['resourceVersion'], '2');
   t.notOk(clock.sleeps.includes(75), 'no back-off');
-  t.match(lines[1], { level: 'warn', message: /^Cannot watch Service: / });
-  t.match(lines[2], { level: 'info', message: 'Connected to the API server again for Service' });
+  t.match(lines[1], { level: 'warn', message: 'API request failed', details: { kind: 'Service', verb: 'watch' } });
+  t.match(lines[2], { level: 'info', message: 'API server connection restored', details: { kind: 'Service' } });
 });
 
-t.test('A line that is not JSON breaks the stream', async (t) => {
-  const scene = await createReflectorFixture(t);
-  const { server, sink, lines } = scene;
+t.test('a line that is not JSON ends the stream', async (t) => {
+  const fixture = await createReflectorFixture(t);
+  const { server, sink, lines } = fixture;
   server.injectFault({ action: 'garbage', on: 'watch', afterLines: 1 });
-  await listed(scene);
+  await listed(fixture);
   server.put('Service', service('a'));
   await waitUntil('change', () => sink.journal.length === 2);
   t.strictSame(sink.journal, ['replace Service ', 'put Service shop/a']);
-  t.match(lines[1], { level: 'warn', message: /^Cannot watch Service: not a watch event: "/ });
+  const details = { kind: 'Service', verb: 'watch', reason: /^not a watch event: "/ };
+  t.match(lines[1], { level: 'warn', message: 'API request failed', details });
 });
 
-t.test('A streaming list that breaks off delivers nothing, and pages are read after the third time', async (t) => {
+t.test('an incomplete streaming list delivers nothing, and the third one in a row switches to pages', async (t) => {
   const { server, sink, start, queries, lines } = await createReflectorFixture(t, { services: ['a', 'b', 'c'] });
   server.injectFault({ action: 'cut', on: 'watch', afterLines: 1, times: 3 });
   void start();
@@ -52,11 +53,12 @@ t.test('A streaming list that breaks off delivers nothing, and pages are read af
       .map((query) => query['sendInitialEvents']),
     ['true', 'true', 'true', undefined],
   );
-  t.ok(lines.some(({ level, message }) => level === 'info' && message.includes('pages are read from now on')));
+  const switched = lines.filter(({ message }) => message === 'cannot stream the list; using pages');
+  t.match(switched, [{ level: 'info', details: { kind: 'Service' } }]);
 });
 
-t.test('A version that is gone means a new list', async (t) => {
-  const ways: readonly { name: string; break: (scene: ReflectorFixture) => void }[] = [
+t.test('an expired version causes a relist', async (t) => {
+  const ways: readonly { name: string; break: (fixture: ReflectorFixture) => void }[] = [
     { name: 'HTTP status', break: ({ server }) => server.injectFault({ action: 'answer', on: 'watch', status: 410 }) },
     {
       name: 'ERROR event',
@@ -66,10 +68,10 @@ t.test('A version that is gone means a new list', async (t) => {
   ];
   for (const { name, break: breakIt } of ways) {
     await t.test(name, async (t) => {
-      const scene = await createReflectorFixture(t, { services: ['a', 'b'], factor: 1 });
-      const { server, sink, queries, clock, lines } = scene;
+      const fixture = await createReflectorFixture(t, { services: ['a', 'b'], factor: 1 });
+      const { server, sink, queries, clock, lines } = fixture;
       server.settings.bookmarkMs = 1_000_000;
-      await listed(scene);
+      await listed(fixture);
       server.put('Service', service('c'));
       await waitUntil('change', () => sink.journal.length === 2);
       // Nothing may be open that still sees the change.
@@ -77,13 +79,16 @@ t.test('A version that is gone means a new list', async (t) => {
       server.cutConnections();
       await waitUntil('dropped', () => queries().length === 2);
       server.remove('Service', 'shop/a');
-      breakIt(scene);
+      breakIt(fixture);
       server.put('Service', service('d'));
       if (name === 'ERROR event') server.put('Service', service('e'));
       await waitUntil('new list', () => sink.journal.length === 3);
       t.match(sink.journal[2], /^replace Service shop\/b,shop\/c,shop\/d/);
       t.equal(queries().at(-1)?.['sendInitialEvents'], 'true');
-      t.ok(lines.some(({ message }) => message.startsWith('Listing Service anew: ')));
+      t.match(
+        lines.filter(({ message }) => message === 'resource version expired; relisting'),
+        [{ details: { kind: 'Service' } }],
+      );
       t.ok(
         clock.sleeps.filter((ms) => ms < 1000).every((ms) => ms === 100),
         'no wait but the one for the cut',
@@ -92,12 +97,12 @@ t.test('A version that is gone means a new list', async (t) => {
   }
 });
 
-t.test('Versions that are gone again and again are not asked for in a hurry', async (t) => {
-  const scene = await createReflectorFixture(t, { factor: 10 });
-  const { server, sink, clock } = scene;
+t.test('versions that expire again and again cause a backoff', async (t) => {
+  const fixture = await createReflectorFixture(t, { factor: 10 });
+  const { server, sink, clock } = fixture;
   // After the end of the list, which is line 0, comes the error; the next watch starts with a list again.
   server.injectFault({ action: 'error', on: 'watch', afterLines: 1, status: 410, times: ALWAYS });
-  void scene.start();
+  void fixture.start();
   for (let round = 1; round <= 4; round++) {
     await waitUntil('list', () => sink.journal.length === round);
     server.bookmark();
@@ -106,10 +111,10 @@ t.test('Versions that are gone again and again are not asked for in a hurry', as
   t.equal(clock.sleeps.filter((ms) => ms === 100).length, 1);
 });
 
-t.test('A version that the server turns down altogether means a new list', async (t) => {
-  const scene = await createReflectorFixture(t);
-  const { server, sink } = scene;
-  await listed(scene);
+t.test('a version that the server rejects causes a relist', async (t) => {
+  const fixture = await createReflectorFixture(t);
+  const { server, sink } = fixture;
+  await listed(fixture);
   const message = 'Timeout: Too large resource version: 99, current: 3';
   for (const refusal of [{ status: 504, message }, { status: 400 }, { status: 422 }]) {
     const lists = sink.journal.length;
@@ -120,11 +125,11 @@ t.test('A version that the server turns down altogether means a new list', async
     // A watch that has worked: the next refusal is a first one again.
     server.put('Node', { metadata: { name: 'any' } });
     server.bookmark();
-    await waitUntil('bookmark', () => scene.reflector.state().resourceVersion === String(server.version));
+    await waitUntil('bookmark', () => fixture.reflector.state().resourceVersion === String(server.version));
   }
 });
 
-t.test('Too many requests: the server says when to come back', async (t) => {
+t.test('Retry-After of status 429 is honored', async (t) => {
   const ways = [
     { header: '7', atLeast: 7_000 },
     { header: new Date(Date.UTC(2026, 0, 1, 0, 1)).toUTCString(), atLeast: 50_000 },
@@ -136,16 +141,17 @@ t.test('Too many requests: the server says when to come back', async (t) => {
     await waitUntil('list', () => sink.journal.length === 1);
     const waited = clock.sleeps.find((ms) => ms >= atLeast && ms <= 1.1 * 60_000);
     t.ok(waited, `waited ${waited} ms for ${header}`);
-    t.match(lines[0], { level: 'warn', message: 'Cannot watch Service: too busy', details: { status: 429 } });
+    const details = { kind: 'Service', verb: 'watch', status: 429, reason: 'too busy' };
+    t.match(lines[0], { level: 'warn', message: 'API request failed', details });
   }
 });
 
-t.test('Errors of the server are met with ever longer waits, and forgotten when it works again', async (t) => {
-  const scene = await createReflectorFixture(t, { factor: 1000 });
-  const { server, sink, start, clock, lines, reflector } = scene;
+t.test('errors of the server cause a backoff that a success resets', async (t) => {
+  const fixture = await createReflectorFixture(t, { factor: 1000 });
+  const { server, sink, start, clock, lines, reflector } = fixture;
   server.injectFault({ action: 'answer', status: 500, times: 10, message: 'etcd is down' });
   void start();
-  await waitUntil('trouble', () => reflector.state().lastError === 'etcd is down');
+  await waitUntil('failure', () => reflector.state().lastError === 'etcd is down');
   await waitUntil('list', () => sink.journal.length === 1);
   const steps = [100, 150, 300, 600, 1200, 2400, 4800, 9600, 19200, 22500];
   t.strictSame(
@@ -156,10 +162,17 @@ t.test('Errors of the server are met with ever longer waits, and forgotten when 
   const warnings = lines.filter(({ level }) => level === 'warn');
   t.ok(warnings.length >= 2);
   t.match(warnings[0], {
-    message: 'Cannot watch Service: etcd is down',
-    details: { server: server.url, resource: '/api/v1/services', status: 500, retryInMs: 100 },
+    message: 'API request failed',
+    details: {
+      server: server.url,
+      kind: 'Service',
+      verb: 'watch',
+      status: 500,
+      reason: 'etcd is down',
+      retryInMs: 100,
+    },
   });
-  t.equal(lines.filter(({ message }) => message.startsWith('Connected to the API server again')).length, 1);
+  t.equal(lines.filter(({ message }) => message === 'API server connection restored').length, 1);
 
   server.put('Service', service('a'));
   await waitUntil('change', () => sink.journal.length === 2);
@@ -169,10 +182,10 @@ t.test('Errors of the server are met with ever longer waits, and forgotten when 
   t.equal(clock.sleeps.filter((ms) => ms === 150).length, 1);
 });
 
-t.test('A token that is no longer good is read again', async (t) => {
-  const scene = await createReflectorFixture(t);
-  const { server, sink } = scene;
-  await listed(scene);
+t.test('a rejected token is read again', async (t) => {
+  const fixture = await createReflectorFixture(t);
+  const { server, sink } = fixture;
+  await listed(fixture);
   await server.rotateToken('second-token');
   server.cutConnections();
   await waitUntil('new token', () => server.requests.at(-1)?.authorization === 'Bearer second-token');
@@ -182,47 +195,49 @@ t.test('A token that is no longer good is read again', async (t) => {
   t.strictSame(sink.journal, ['replace Service ', 'put Service shop/a']);
 });
 
-t.test('What is forbidden is an error that names verb and resource, and is tried again', async (t) => {
+t.test('status 403 is logged as an error with verb and kind, and retried', async (t) => {
   const { server, sink, start, lines } = await createReflectorFixture(t, { factor: 500 });
   const message = 'services is forbidden: User "x" cannot watch resource "services"';
   server.injectFault({ action: 'answer', status: 403, message, times: 3 });
   void start();
   await waitUntil('list', () => sink.journal.length === 1);
-  const details = { verb: 'watch', resource: '/api/v1/services', status: 403 };
-  t.match(lines[0], { level: 'error', message: `Cannot watch Service: forbidden: ${message}`, details });
+  const details = { verb: 'watch', kind: 'Service', status: 403, reason: message };
+  t.match(lines[0], { level: 'error', message: 'API request failed', details });
   t.equal(server.requests.length, 4);
 });
 
-t.test('A server that takes the request and does not answer is given up', async (t) => {
+t.test('a server that does not respond causes a timeout', async (t) => {
   const { server, sink, start, lines } = await createReflectorFixture(t, { connectTimeoutMs: 3_000 });
   server.injectFault({ action: 'hang' });
   void start();
   await waitUntil('list', () => sink.journal.length === 1);
-  t.match(lines[0], { level: 'warn', message: 'Cannot watch Service: no answer for 3 s' });
+  const details = { kind: 'Service', verb: 'watch', reason: 'no response for 3 s' };
+  t.match(lines[0], { level: 'warn', message: 'API request failed', details });
 });
 
-t.test('A watch that goes silent is replaced, from where it was', async (t) => {
-  const scene = await createReflectorFixture(t, { idleTimeoutMs: 5_000 });
-  const { server, sink, queries, lines } = scene;
+t.test('an idle watch is replaced and resumes from its version', async (t) => {
+  const fixture = await createReflectorFixture(t, { idleTimeoutMs: 5_000 });
+  const { server, sink, queries, lines } = fixture;
   server.injectFault({ action: 'silent', on: 'watch', afterLines: 2 });
-  await listed(scene);
+  await listed(fixture);
   server.put('Service', service('a'));
   server.put('Service', service('b'));
   await waitUntil('both', () => sink.journal.length === 3);
   t.strictSame(sink.journal, ['replace Service ', 'put Service shop/a', 'put Service shop/b']);
   t.equal(queries()[1]?.['resourceVersion'], '2');
-  t.match(lines[1], { message: 'Cannot watch Service: nothing received for 5 s', details: { retryInMs: 0 } });
+  const details = { kind: 'Service', verb: 'watch', reason: 'nothing received for 5 s', retryInMs: 0 };
+  t.match(lines[1], { message: 'API request failed', details });
 });
 
-t.test('Bookmarks keep a quiet watch alive', async (t) => {
-  const scene = await createReflectorFixture(t, { idleTimeoutMs: 10_000 });
-  scene.server.settings.bookmarkMs = 10;
-  await listed(scene);
-  await waitUntil('time', () => scene.clock.now() % 86_400_000 > 25_000);
-  t.equal(scene.server.requests.length, 1);
+t.test('bookmarks keep an idle watch alive', async (t) => {
+  const fixture = await createReflectorFixture(t, { idleTimeoutMs: 10_000 });
+  fixture.server.settings.bookmarkMs = 10;
+  await listed(fixture);
+  await waitUntil('time', () => fixture.clock.now() % 86_400_000 > 25_000);
+  t.equal(fixture.server.requests.length, 1);
 });
 
-t.test('A list that expires half-way is begun again, the third time in one piece', async (t) => {
+t.test('a paged list that expires restarts, the third time without pages', async (t) => {
   const { server, sink, start, queries } = await createReflectorFixture(t, { services: ['a', 'b', 'c'], pageSize: 2 });
   server.settings.watchList = 'refuse';
   void start();
@@ -236,7 +251,7 @@ t.test('A list that expires half-way is begun again, the third time in one piece
   t.strictSame(queries().slice(1, 4), [{ limit: '2', resourceVersion: '0' }, { limit: '2' }, {}]);
 });
 
-t.test('An expired token of a page begins the list again', async (t) => {
+t.test('an expired continue token restarts the list', async (t) => {
   const { server, sink, start, queries } = await createReflectorFixture(t, { services: ['a', 'b', 'c'], pageSize: 1 });
   server.settings.watchList = 'refuse';
   const isPaging = () => server.requests.some(({ query }) => query['continue'] !== undefined);
@@ -251,10 +266,10 @@ t.test('An expired token of a page begins the list again', async (t) => {
   t.ok(queries().filter((query) => query['continue'] === undefined).length >= 3);
 });
 
-t.test('A watch that ends as soon as it is open is not opened in a hurry', async (t) => {
-  const scene = await createReflectorFixture(t, { factor: 1 });
-  const { server, clock, lines } = scene;
-  await listed(scene);
+t.test('a watch that ends immediately causes a backoff', async (t) => {
+  const fixture = await createReflectorFixture(t, { factor: 1 });
+  const { server, clock, lines } = fixture;
+  await listed(fixture);
   server.injectFault({ action: 'end', on: 'watch', afterLines: 0, times: 2 });
   server.cutConnections();
   await waitUntil('new watch', () => server.watches('Service') === 1 && server.requests.length === 2);
@@ -263,11 +278,11 @@ t.test('A watch that ends as soon as it is open is not opened in a hurry', async
   t.ok(lines.some(({ level }) => level === 'warn'));
 });
 
-t.test('A server that is down is told once, and so is its return', async (t) => {
-  const scene = await createReflectorFixture(t, { factor: 200 });
-  const { server, lines, sink, reflector } = scene;
+t.test('an unreachable server and its recovery are logged once', async (t) => {
+  const fixture = await createReflectorFixture(t, { factor: 200 });
+  const { server, lines, sink, reflector } = fixture;
   server.injectFault({ action: 'drop', times: 6 });
-  await listed(scene);
+  await listed(fixture);
   t.equal(reflector.state().phase, 'watching');
   const [first, ...others] = lines;
   t.match(first, { level: 'warn', details: { server: server.url } });

@@ -3,7 +3,7 @@ import t from 'tap';
 import { createReflectorFixture, service } from '../../../support/api-server/reflector-fixture.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 
-t.test('Reflector streams the list and then the changes over one watch', async (t) => {
+t.test('Reflector streams the list and the changes over one watch', async (t) => {
   const { server, sink, reflector, start, queries, lines } = await createReflectorFixture(t, { services: ['b', 'a'] });
   void start();
   await waitUntil('list', () => sink.journal.length === 1);
@@ -40,17 +40,17 @@ t.test('Reflector streams the list and then the changes over one watch', async (
     events: 3,
     failures: 0,
   });
-  t.match(lines, [{ level: 'info', message: 'Received the list of Service', details: { count: 2 } }]);
+  t.match(lines, [{ level: 'info', message: 'list received', details: { kind: 'Service', count: 2 } }]);
 });
 
-t.test('Reflector delivers an empty list too', async (t) => {
+t.test('Reflector delivers an empty list', async (t) => {
   const { sink, start } = await createReflectorFixture(t);
   void start();
   await waitUntil('list', () => sink.journal.length === 1);
   t.strictSame(sink.journal, ['replace Service ']);
 });
 
-t.test('Reflector reads pages where the list is not streamed', async (t) => {
+t.test('Reflector reads pages if the list is not streamed', async (t) => {
   const ways = [
     { name: 'refused', watchList: 'refuse', nudge: false },
     { name: 'ignored, a bookmark comes without the mark', watchList: 'ignore', nudge: true },
@@ -90,7 +90,7 @@ t.test('Reflector reads pages where the list is not streamed', async (t) => {
   }
 });
 
-t.test('Reflector takes a list that comes in one piece although pages were asked for', async (t) => {
+t.test('Reflector accepts a list without pages', async (t) => {
   const { server, sink, start, queries } = await createReflectorFixture(t, { services: ['a', 'b', 'c'], pageSize: 1 });
   Object.assign(server.settings, { watchList: 'refuse', ignoreLimit: true });
   void start();
@@ -116,7 +116,7 @@ t.test('Reflector resumes from the last bookmark when the server ends the watch'
   t.notOk(clock.sleeps.includes(100), 'no back-off');
 });
 
-t.test('Reflector sees an object that comes to be selected appear, and one that no longer is vanish', async (t) => {
+t.test('Reflector adds and removes an object when its selectors begin or cease to match', async (t) => {
   const { server, sink, start } = await createReflectorFixture(t, { services: ['a', 'b'] });
   server.put('Service', service('headless', { clusterIP: 'None' }));
   void start();
@@ -137,7 +137,7 @@ t.test('Reflector sees an object that comes to be selected appear, and one that 
   ]);
 });
 
-t.test('Reflector hands on what cannot be used, with the reason', async (t) => {
+t.test('Reflector delivers invalid and skipped objects with the reason', async (t) => {
   const { server, sink, start } = await createReflectorFixture(t);
   server.put('Service', { metadata: { namespace: 'shop', name: 'Not A Name' } });
   server.put('Service', { metadata: { namespace: 'shop', name: 'pending' }, spec: {} });
@@ -152,7 +152,7 @@ t.test('Reflector hands on what cannot be used, with the reason', async (t) => {
   t.match(sink.objects.get('Service shop/outside'), { skipped: 'it is of type ExternalName' });
 });
 
-t.test('Reflector does not care where chunks are cut', async (t) => {
+t.test('Reflector accepts chunks of any size', async (t) => {
   for (const watchList of ['serve', 'refuse'] as const) {
     const { server, sink, start } = await createReflectorFixture(t);
     Object.assign(server.settings, { chunks: 'awkward', watchList });
@@ -170,7 +170,7 @@ t.test('Reflector does not care where chunks are cut', async (t) => {
   }
 });
 
-t.test('Reflector takes lines of megabytes', async (t) => {
+t.test('Reflector accepts lines of several megabytes', async (t) => {
   const { server, sink, start } = await createReflectorFixture(t);
   const { metadata, ...rest } = service('huge');
   void start();
@@ -181,7 +181,7 @@ t.test('Reflector takes lines of megabytes', async (t) => {
   t.strictSame(sink.journal.slice(1), ['put Service shop/huge', 'put Service shop/small']);
 });
 
-t.test('run() rejects with what the sink throws', async (t) => {
+t.test('Reflector.run() rejects with an error of the sink', async (t) => {
   const { server, sink, start } = await createReflectorFixture(t);
   sink.put = () => {
     throw new Error('broken sink');
@@ -192,7 +192,7 @@ t.test('run() rejects with what the sink throws', async (t) => {
   await t.rejects(run, { message: 'broken sink' });
 });
 
-t.test('run() resolves at once when its signal aborts, whatever it is doing', async (t) => {
+t.test('Reflector.run() resolves when its signal aborts, in any phase', async (t) => {
   const faults = [
     undefined,
     { action: 'hang' },

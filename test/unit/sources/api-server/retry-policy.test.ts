@@ -6,7 +6,7 @@ import { RetryPolicy } from '../../../../src/sources/api-server/retry-policy.ts'
 const LOST = new ConnectionError('lost');
 const GONE = new ApiError(410, 'too old');
 
-t.test('Recovery follows a watch that worked at once, and backs off from one that did not', async (t) => {
+t.test('RetryPolicy retries immediately after a successful watch and backs off after another one', async (t) => {
   const recovery = new RetryPolicy(() => 0.5);
   recovery.startAttempt();
   t.strictSame(recovery.decide(LOST, '1'), { delayMs: 100, isExpired: false, shouldReport: true });
@@ -17,7 +17,7 @@ t.test('Recovery follows a watch that worked at once, and backs off from one tha
   t.equal(recovery.decide(LOST, '1').delayMs, 100);
 });
 
-t.test('Recovery lists at once when a version is gone, but not over and over', async (t) => {
+t.test('RetryPolicy relists immediately after the first expired version only', async (t) => {
   const recovery = new RetryPolicy(() => 0.5);
   for (let round = 0; round < 5; round++) recovery.decide(LOST, '1');
   t.strictSame(
@@ -30,13 +30,13 @@ t.test('Recovery lists at once when a version is gone, but not over and over', a
   t.strictSame(recovery.decide(GONE, '3'), { delayMs: 0, isExpired: true, shouldReport: false });
 });
 
-t.test('Recovery takes a list that is refused for what it is', async (t) => {
+t.test('RetryPolicy treats a rejected list as a failure', async (t) => {
   const refused = new ApiError(400, 'bad');
   t.equal(new RetryPolicy(() => 0.5).decide(refused, '').isExpired, false);
   t.equal(new RetryPolicy(() => 0.5).decide(refused, '1').isExpired, true);
 });
 
-t.test('Recovery waits for as long as the server says, and never not at all', async (t) => {
+t.test('RetryPolicy waits for the time that the server requests, if it is not zero', async (t) => {
   const cases = [
     { retryAfterMs: 2_000, delayMs: 2_100 },
     { retryAfterMs: 0, delayMs: 100 },

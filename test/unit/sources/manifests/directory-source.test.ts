@@ -19,7 +19,7 @@ const eagerClock: Clock = {
 };
 const deafWatch: OpenWatch = () => ({ close: () => {} });
 
-t.test('DirectorySource delivers what is there', async (t) => {
+t.test('DirectorySource delivers existing objects', async (t) => {
   const files = { 'a.yaml': yaml(service('a'), slice('a-1', 'a')), 'b.json': service('b'), 'c.yaml': BROKEN };
   const { sink, logged } = await runSource(t, files);
   t.same(sink.take(), [
@@ -29,11 +29,11 @@ t.test('DirectorySource delivers what is there', async (t) => {
     'replace ServiceCIDR ',
   ]);
   t.match(logged, [
-    { level: 'error', message: /c\.yaml": line 2, column / },
+    { level: 'error', message: /^cannot read manifest/, details: { file: /c\.yaml$/, line: 2, column: Number } },
     {
       level: 'info',
-      message: 'Manifests loaded',
-      details: { files: 3, Service: 2, EndpointSlice: 1, Node: 0, ms: Number },
+      message: 'manifests loaded',
+      details: { files: 3, objects: { Service: 2, EndpointSlice: 1, Node: 0 }, durationMs: Number },
     },
   ]);
 });
@@ -43,16 +43,16 @@ t.test('DirectorySource delivers empty lists for an empty directory', async (t) 
   t.same(sink.journal.length, 4);
 });
 
-t.test('DirectorySource waits for files that are written while it starts', async (t) => {
+t.test('DirectorySource waits at the start for files that are being written', async (t) => {
   const directory = t.testdir({ 'a.yaml': yaml(service('a')) });
   writeFileSync(join(directory, 'b.yaml'), '');
   const source = watchedSource(directory);
   t.teardown(() => source.stop());
   writeFileSync(join(directory, 'b.yaml'), service('b'));
-  await source.heard('replace Service default/a,default/b');
+  await source.received('replace Service default/a,default/b');
 });
 
-t.test('DirectorySource needs a directory at the start', async (t) => {
+t.test('DirectorySource.run() rejects without a directory', async (t) => {
   const directory = join(t.testdir({ file: '' }), 'absent');
   const run = (path: string) =>
     new DirectorySource({ directory: path, sink: recordSink(), log: silentLog }).run(new AbortController().signal);
@@ -68,27 +68,27 @@ t.test('DirectorySource.run() resolves when its signal aborts', async (t) => {
   t.same(sink.journal, [], 'nothing is delivered after the end');
 });
 
-t.test('DirectorySource.run() rejects with what the sink throws', async (t) => {
+t.test('DirectorySource.run() rejects with an error of the sink', async (t) => {
   const sink = Object.assign(recordSink(), { put: () => t.fail(), replace: () => raise('broken') });
   const run = new DirectorySource({ directory: t.testdir({}), sink, log: silentLog }).run(new AbortController().signal);
   await t.rejects(run, { message: 'broken' });
 });
 
-t.test('DirectorySource delivers exactly what changed', async (t) => {
-  const { sink, write, replace, remove, heard } = await runSource(t, {
+t.test('DirectorySource delivers only changes', async (t) => {
+  const { sink, write, replace, remove, received } = await runSource(t, {
     'a.yaml': yaml(service('a'), service('b'), service('c')),
   });
   sink.take();
   write('a.yaml', yaml(service('a'), service('b', 81), service('d')));
-  await heard('remove Service default/c');
+  await received('remove Service default/c');
   t.same(sink.take(), ['put Service default/b', 'put Service default/d', 'remove Service default/c']);
   replace('a.yaml', yaml(service('d'), service('b', 82)));
-  await heard('remove Service default/a');
+  await received('remove Service default/a');
   t.same(sink.take(), ['put Service default/b', 'remove Service default/a']);
   write('e.json', service('e'));
-  await heard('put Service default/e');
+  await received('put Service default/e');
   remove('a.yaml');
-  await heard('remove Service default/b');
+  await received('remove Service default/b');
   t.same(sink.take().sort(), ['put Service default/e', 'remove Service default/b', 'remove Service default/d']);
   t.same([...sink.objects.keys()], ['Service default/e']);
 });
@@ -109,53 +109,56 @@ t.test('DirectorySource delivers within 50 ms', async (t) => {
 });
 
 t.test('DirectorySource reads only files whose size, time or inode changed', async (t) => {
-  const { sink, directory, write, heard } = await runSource(t, { 'a.yaml': service('a', 80), 'b.yaml': service('b') });
+  const { sink, directory, write, received } = await runSource(t, {
+    'a.yaml': service('a', 80),
+    'b.yaml': service('b'),
+  });
   utimesSync(join(directory, 'a.yaml'), 1e9, 1e9);
   write('b.yaml', service('b', 81));
-  await heard('put Service default/b');
+  await received('put Service default/b');
   sink.take();
   write('a.yaml', service('a', 99));
   utimesSync(join(directory, 'a.yaml'), 1e9, 1e9);
   write('b.yaml', service('b', 82));
-  await heard('put Service default/b');
+  await received('put Service default/b');
   t.same(sink.take(), ['put Service default/b']);
   utimesSync(join(directory, 'a.yaml'), 1e9 + 1, 1e9 + 1);
-  await heard('put Service default/a');
+  await received('put Service default/a');
   t.equal(portOf(sink, 'a'), 99);
 });
 
-t.test('DirectorySource keeps the objects of a file that does not make sense', async (t) => {
-  const { sink, logged, write, replace, logs, heard } = await runSource(t, {
+t.test('DirectorySource keeps the objects of an invalid file', async (t) => {
+  const { sink, logged, write, replace, logs, received } = await runSource(t, {
     'a.yaml': service('a'),
     'z.yaml': service('z'),
   });
   const errors = () => logged.filter(({ level }) => level === 'error').map(({ details }) => details['line']);
   sink.take();
   write('a.yaml', BROKEN);
-  const { message, details } = await logs('error', /a\.yaml/);
-  t.match(message, /^Cannot read ".*a\.yaml": line 2, column \d+: /);
-  t.match(details, { line: 2, objectsKept: 1 });
+  const { details } = await logs('error', 'cannot read manifest; keeping its objects');
+  t.match(details, { file: /a\.yaml$/, line: 2, column: Number, reason: /./, count: 1 });
   replace('a.yaml', BROKEN);
   write('z.yaml', service('z', 81));
-  await heard('put Service default/z');
-  t.same(errors(), [2], 'the same content is complained about once');
+  await received('put Service default/z');
+  t.same(errors(), [2], 'the same contents are reported once');
   write('a.yaml', `# still\n${BROKEN}`);
   await waitUntil('another error', () => errors().length === 2);
   t.same(errors(), [2, 3]);
-  t.same(sink.take(), ['put Service default/z'], 'nothing has gone');
+  t.same(sink.take(), ['put Service default/z'], 'nothing is removed');
   write('a.yaml', service('a', 90));
-  await heard('put Service default/a');
-  t.ok(logged.some(({ level, message }) => level === 'info' && message === 'Manifest can be read again'));
+  await received('put Service default/a');
+  t.ok(logged.some(({ level, message }) => level === 'info' && message === 'manifest is readable again'));
 });
 
-t.test('DirectorySource says what is wrong with documents', async (t) => {
+t.test('DirectorySource logs invalid documents', async (t) => {
   const { write, logs } = await runSource(t, {});
   write('a.yaml', yaml('kind: A'));
-  await logs('warn', /a\.yaml:2: apiVersion \(absent\)/);
+  const { details } = await logs('warn', 'invalid document in manifest');
+  t.match(details, { object: /a\.yaml:2$/, field: 'apiVersion', value: '(absent)' });
 });
 
 t.test('DirectorySource waits for a file that is being written', async (t) => {
-  const { sink, write, heard } = await runSource(t, { 'a.yaml': yaml(service('a'), service('b')) });
+  const { sink, write, received } = await runSource(t, { 'a.yaml': yaml(service('a'), service('b')) });
   const content = (port: number) => yaml(service('a', port), service('b', port));
   for (let port = 100; port < 110; port++) {
     sink.take();
@@ -166,7 +169,7 @@ t.test('DirectorySource waits for a file that is being written', async (t) => {
     await delay(25);
     write('a.yaml', content(port));
     const isInTime = performance.now() - startedAt < 60;
-    await heard('put Service default/b');
+    await received('put Service default/b');
     const expected = ['put Service default/a', 'put Service default/b'];
     // On a busy machine the writer itself may be slower than anybody would wait for.
     if (isInTime) return t.same(sink.take(), expected);
@@ -174,11 +177,11 @@ t.test('DirectorySource waits for a file that is being written', async (t) => {
   return t.comment('this machine was too busy to try');
 });
 
-t.test('DirectorySource believes in the end that a file is empty', async (t) => {
-  const { write, heard } = await runSource(t, { 'a.yaml': service('a') });
+t.test('DirectorySource removes the objects of an empty file after a delay', async (t) => {
+  const { write, received } = await runSource(t, { 'a.yaml': service('a') });
   const startedAt = performance.now();
   write('a.yaml', '');
-  await heard('remove Service default/a');
+  await received('remove Service default/a');
   t.ok(performance.now() - startedAt >= 55);
 });
 
@@ -189,44 +192,44 @@ t.test('DirectorySource follows a ConfigMap', async (t) => {
   });
   symlinkSync('..1', join(directory, '..data'));
   for (const name of ['a.yaml', 'b.yaml']) symlinkSync(`..data/${name}`, join(directory, name));
-  const { sink, heard, stop } = watchedSource(directory);
+  const { sink, received, stop } = watchedSource(directory);
   t.teardown(stop);
-  await heard('replace Service default/a,default/b');
-  await heard('replace ServiceCIDR ');
+  await received('replace Service default/a,default/b');
+  await received('replace ServiceCIDR ');
   sink.take();
   symlinkSync('..2', join(directory, '..data_tmp'));
   renameSync(join(directory, '..data_tmp'), join(directory, '..data'));
   rmSync(join(directory, '..1'), { recursive: true });
-  await heard('put Service default/a');
+  await received('put Service default/a');
   t.same(sink.take(), ['put Service default/a']);
 });
 
-t.test('DirectorySource goes back to the definition before', async (t) => {
-  const { sink, write, remove, heard } = await runSource(t, { 'b.yaml': service('web', 82) });
+t.test('DirectorySource restores the previous definition when the last one is removed', async (t) => {
+  const { sink, write, remove, received } = await runSource(t, { 'b.yaml': service('web', 82) });
   sink.take();
   write('a.yaml', service('web', 81));
-  await heard('put Service default/web');
-  t.equal(portOf(sink, 'web'), 82, 'the later file name holds');
+  await received('put Service default/web');
+  t.equal(portOf(sink, 'web'), 82, 'the last file name takes precedence');
   t.match(sink.objects.get('Service default/web')?.issues, [{ reason: /is defined 2 times/ }]);
   sink.take();
   remove('b.yaml');
-  await heard('put Service default/web');
+  await received('put Service default/web');
   t.equal(portOf(sink, 'web'), 81);
   t.same(sink.objects.get('Service default/web')?.issues, []);
   t.same(sink.take(), ['put Service default/web']);
 });
 
-t.test('DirectorySource outlives its directory', async (t) => {
+t.test('DirectorySource survives the removal of its directory', async (t) => {
   const source = await runSource(t, { 'a.yaml': service('a') }, { clock: eagerClock });
-  const { directory, sink, logged, logs, heard, write } = source;
+  const { directory, sink, logged, logs, received, write } = source;
   sink.take();
   renameSync(directory, `${directory}.away`);
-  await logs('warn', 'Cannot read directory of manifests; its objects are kept');
+  await logs('warn', 'cannot read manifest directory; keeping its objects');
   renameSync(`${directory}.away`, directory);
-  await logs('info', 'Directory of manifests is back');
+  await logs('info', 'manifest directory is readable again');
   t.same(sink.take(), []);
   write('a.yaml', service('a', 81));
-  await heard('put Service default/a');
+  await received('put Service default/a');
 
   logged.splice(0);
   rmSync(directory, { recursive: true });
@@ -235,21 +238,21 @@ t.test('DirectorySource outlives its directory', async (t) => {
   await waitUntil('port 82', () => portOf(sink, 'a') === 82);
   sink.take();
   write('b.yaml', service('b'));
-  await heard('put Service default/b');
+  await received('put Service default/b');
   t.same(sink.take(), ['put Service default/b']);
 });
 
-t.test('DirectorySource finds by polling what the watch does not see', async (t) => {
-  const { write, heard, logged } = await runSource(t, {}, { clock: eagerClock, open: deafWatch });
+t.test('DirectorySource finds changes that inotify misses by polling', async (t) => {
+  const { write, received, logged } = await runSource(t, {}, { clock: eagerClock, open: deafWatch });
   write('a.yaml', service('a'));
-  await heard('put Service default/a');
+  await received('put Service default/a');
   t.same(
     logged.filter(({ level }) => level === 'warn'),
     [],
   );
 });
 
-t.test('DirectorySource polls where nothing can be watched', async (t) => {
+t.test('DirectorySource polls if it cannot watch', async (t) => {
   let isPossible = false;
   let fail: ((error: Error) => void) | undefined;
   const open: OpenWatch = (_directory, { onError }) => {
@@ -257,13 +260,13 @@ t.test('DirectorySource polls where nothing can be watched', async (t) => {
     fail = onError;
     return { close: () => {} };
   };
-  const { write, heard, logged, logs } = await runSource(t, {}, { clock: eagerClock, open });
+  const { write, received, logged, logs } = await runSource(t, {}, { clock: eagerClock, open });
   write('a.yaml', service('a'));
-  await heard('put Service default/a');
+  await received('put Service default/a');
   const warnings = () => logged.filter(({ level }) => level === 'warn');
-  t.match(warnings(), [{ message: /^Cannot watch manifests/, details: { reason: /^ENOSPC/ } }], 'one warning');
+  t.match(warnings(), [{ message: /^cannot watch manifests/, details: { reason: /^ENOSPC/ } }], 'one warning');
   isPossible = true;
-  await logs('info', 'Watching manifests again');
+  await logs('info', 'watching manifests again');
   isPossible = false;
   fail?.(new Error('EIO'));
   await waitUntil('another warning', () => warnings().length === 2);

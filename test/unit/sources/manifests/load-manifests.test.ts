@@ -53,7 +53,7 @@ t.test('loadManifests() reads standard input', async (t) => {
   t.match(errors, [{ message: 'Cannot read "standard input": line 2, column 1: Map keys must be unique' }]);
 });
 
-t.test('loadManifests() goes on after a file that cannot be read', async (t) => {
+t.test('loadManifests() continues after a file that cannot be read', async (t) => {
   const dir = t.testdir({ 'a.yaml': BROKEN, 'b.yaml': service('b'), 'd.yaml': '' });
   symlinkSync('nowhere', join(dir, 'c.yaml'));
   writeFileSync(join(dir, 'd.yaml'), '');
@@ -68,7 +68,7 @@ t.test('loadManifests() goes on after a file that cannot be read', async (t) => 
   ]);
 });
 
-t.test('loadManifests() says that a path leads nowhere', async (t) => {
+t.test('loadManifests() reports a path that does not exist', async (t) => {
   const path = join(t.testdir({}), 'absent');
   const loaded = await loadManifests(path);
   t.same(keys(loaded), []);
@@ -79,7 +79,7 @@ t.test('loadManifests() says that a path leads nowhere', async (t) => {
   );
 });
 
-t.test('loadManifests() takes the last of several definitions', async (t) => {
+t.test('loadManifests() uses the last of several definitions', async (t) => {
   const dir = t.testdir({ 'b.yaml': yaml(service('web', 82), service('web', 83)), 'a.yaml': service('web', 81) });
   const { objects, issues } = await loadManifests(dir);
   t.match(objects, [{ read: { value: { ports: [{ port: 83 }] } } }]);

@@ -17,7 +17,7 @@ const list = (...items: string[]) => `{"apiVersion":"v1","kind":"List","items":[
 const keys = (text: string, file = 'a.yaml') =>
   parseManifests(text, file).objects.map(({ kind, read }) => `${kind} ${read.key}`);
 
-t.test('parseManifests() finds the objects of a file', async (t) => {
+t.test('parseManifests() returns the objects of a file', async (t) => {
   const cases: { name: string; text: string; file?: string; found: string[] }[] = [
     { name: 'nothing', text: '', found: [] },
     { name: 'a comment', text: '# nothing\n', found: [] },
@@ -64,8 +64,8 @@ t.test('parseManifests() counts objects of other kinds', async (t) => {
   t.same({ passedOver: ignored, objects: objects.length, issues }, { passedOver: 4, objects: 1, issues: [] });
 });
 
-t.test('parseManifests() says which documents are no objects', async (t) => {
-  const rule = 'every object must say its apiVersion and kind';
+t.test('parseManifests() reports documents that are not objects', async (t) => {
+  const rule = 'every object must have an apiVersion and a kind';
   const cases = [
     {
       text: 'hello',
@@ -88,13 +88,13 @@ t.test('parseManifests() says which documents are no objects', async (t) => {
   for (const { text, issue } of cases) t.same(parseManifests(text, 'a.yaml').issues.map(formatIssue), [issue]);
 });
 
-t.test('parseManifests() leaves the issues of an object in its read', async (t) => {
+t.test('parseManifests() keeps the issues of an object in its `read`', async (t) => {
   const { objects, issues } = parseManifests(service('web', 0), 'a.yaml');
   t.equal(issues.length, 0);
   t.match(objects[0]?.read.issues[0], { object: WEB, field: 'spec.ports[0].port' });
 });
 
-t.test('parseManifests() says where a text stops making sense', async (t) => {
+t.test('parseManifests() reports the position of a syntax error', async (t) => {
   const bomb = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join(', ')}]\n`);
   const cases: { file?: string; text: string; at: string | RegExp }[] = [
     { text: `${NODE}  bad\n`, at: /^line 5, column 3: / },
@@ -122,7 +122,7 @@ t.test('parseManifests() says where a text stops making sense', async (t) => {
   }
 });
 
-t.test('parseManifests() refuses what would take the process down', async (t) => {
+t.test('parseManifests() rejects input that would exhaust the stack or the memory', async (t) => {
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
   const nested = `{"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"clusterIP":"10.96.0.1","ports":[{"port":${deep}}]}}`;
   t.throws(() => parseManifests(nested, 'a.json'), { message: 'Cannot read "a.json": it is nested too deeply' });
@@ -130,7 +130,7 @@ t.test('parseManifests() refuses what would take the process down', async (t) =>
   t.throws(() => parseManifests(huge, 'a.yaml'), { message: 'Cannot read "a.yaml": it is larger than 256 MiB' });
 });
 
-t.test('locateJsonError() finds what JSON.parse does not locate', async (t) => {
+t.test('locateJsonError() finds positions that JSON.parse does not report', async (t) => {
   const cases = ['{"a": "\\"]x", "b": !}', '[!', '[[], {}, true, null, -1.5e+3, !', '!', '[1, !', '{"a": !', '[truex'];
   for (const text of cases) t.equal(locateJsonError(text), text.search(/!|truex/), text);
   for (const text of ['[ , 1]', '[1, ]', '{"a": }', '[1,,2]']) {

@@ -1,4 +1,4 @@
-// A DirectorySource at work on a directory of its own.
+// Runs a DirectorySource on a temporary directory.
 import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -14,19 +14,19 @@ export interface RunningSource {
   readonly sink: RecordedSink;
   readonly logged: LogLine[];
   write(name: string, content: string): void;
-  /** Puts a complete file in place of another at once. */
+  /** Replaces a file atomically. */
   replace(name: string, content: string): void;
   remove(name: string): void;
-  /** Waits for the sink to be told something. */
-  heard(event: string): Promise<void>;
-  /** Waits for the log. */
+  /** Waits for a call of the sink. */
+  received(event: string): Promise<void>;
+  /** Waits for a line of the log. */
   logs(level: LogLevel, message: string | RegExp): Promise<LogLine>;
   stop(): Promise<void>;
 }
 
 type Options = Partial<Pick<DirectorySourceSetup, 'clock' | 'open'>>;
 
-/** Starts on these files, and waits until they are delivered. */
+/** Starts with these files and waits until they are delivered. */
 export async function runSource(t: Test, files: Record<string, string>, options: Options = {}): Promise<RunningSource> {
   const directory = join(t.testdir({}), 'manifests');
   mkdirSync(directory);
@@ -37,11 +37,11 @@ export async function runSource(t: Test, files: Record<string, string>, options:
   }
   const source = watchedSource(directory, options);
   t.teardown(() => source.stop());
-  await source.heard('replace ServiceCIDR ');
+  await source.received('replace ServiceCIDR ');
   return source;
 }
 
-/** Starts on a directory as it is. */
+/** Starts with an existing directory. */
 export function watchedSource(directory: string, options: Options = {}): RunningSource {
   const sink = recordSink();
   const { log, lines: logged } = recordLog();
@@ -59,7 +59,7 @@ export function watchedSource(directory: string, options: Options = {}): Running
       renameSync(path(`.${name}.new`), path(name));
     },
     remove: (name) => rmSync(path(name)),
-    heard: (event) => waitUntil(event, () => sink.journal.includes(event)),
+    received: (event) => waitUntil(event, () => sink.journal.includes(event)),
     logs: async (level, message) => {
       const find = () => logged.find((line) => line.level === level && matches(line.message, message));
       await waitUntil(`${level}: ${message}`, () => find() !== undefined);
@@ -72,8 +72,8 @@ export function watchedSource(directory: string, options: Options = {}): Running
   };
 }
 
-function matches(text: string, wanted: string | RegExp): boolean {
-  return typeof wanted === 'string' ? text === wanted : wanted.test(text);
+function matches(text: string, expected: string | RegExp): boolean {
+  return typeof expected === 'string' ? text === expected : expected.test(text);
 }
 
 /** The first port of a Service of namespace `default`; `undefined` without such a Service. */

@@ -24,7 +24,7 @@ async function get(client: ApiClient): Promise<{ status: number; body: string }>
   return { status, body: Buffer.concat(chunks).toString() };
 }
 
-t.test('loadApiClient() says what is wrong with a kubeconfig', async (t) => {
+t.test('loadApiClient() rejects an invalid kubeconfig with the reason', async (t) => {
   const server = 'https://127.0.0.1:6443';
   const base = {
     'current-context': 'c',
@@ -36,7 +36,7 @@ t.test('loadApiClient() says what is wrong with a kubeconfig', async (t) => {
   const problem = 'invalid-kubeconfig';
   const cases = [
     { content: ': [', problem, state: /^Cannot use kubeconfig ".*": / },
-    { content: '', problem, state: 'it has no current-context' },
+    { content: '', problem, state: 'current-context is missing' },
     { content: JSON.stringify({ ...base, 'current-context': 'x' }), problem, state: 'there is no context "x"' },
     { content: JSON.stringify({ ...base, clusters: [] }), problem, state: 'there is no cluster "k"' },
     { content: JSON.stringify({ ...base, users: [] }), problem, state: 'there is no user "u"' },
@@ -60,7 +60,7 @@ t.test('loadApiClient() says what is wrong with a kubeconfig', async (t) => {
   await t.rejects(loadApiClient({ kubeconfig: join(dir, 'a-directory') }), directory);
 });
 
-t.test('loadApiClient() without a kubeconfig needs a cluster around it', async (t) => {
+t.test('loadApiClient() without a kubeconfig must run in a cluster', async (t) => {
   t.intercept(process, 'env', { value: {} });
   await t.rejects(loadApiClient({}), { problem: 'not-in-cluster', message: /no kubeconfig given$/ });
 });
@@ -84,7 +84,7 @@ t.test('ApiClient uses the service account of its pod', async (t) => {
   t.equal((await get(client)).status, 200, 'read again after the refusal');
 });
 
-t.test('ApiClient authenticates in every way a kubeconfig can say', async (t) => {
+t.test('ApiClient supports all authentication methods of a kubeconfig', async (t) => {
   const server = await startApiServer();
   t.teardown(() => server.close());
   const dir = t.testdir({});
@@ -121,7 +121,7 @@ t.test('ApiClient authenticates in every way a kubeconfig can say', async (t) =>
   t.equal((await get(await load(t, { kubeconfig }))).status, 401, 'anonymous');
 });
 
-t.test('ApiClient reads the kubeconfig again after a refusal', async (t) => {
+t.test('ApiClient reads the kubeconfig again after status 401', async (t) => {
   const server = await startApiServer();
   t.teardown(() => server.close());
   const client = await load(t, { kubeconfig: server.kubeconfigPath });
@@ -135,7 +135,7 @@ t.test('ApiClient reads the kubeconfig again after a refusal', async (t) => {
   t.equal((await get(client)).status, 200);
 });
 
-t.test('ApiClient trusts the CA of the kubeconfig only', async (t) => {
+t.test('ApiClient trusts only the CA of the kubeconfig', async (t) => {
   const [server, other] = await Promise.all([startApiServer(), startApiServer()]);
   t.teardown(() => Promise.all([server.close(), other.close()]));
   const kubeconfig = join(t.testdir({}), 'kubeconfig');
@@ -144,7 +144,7 @@ t.test('ApiClient trusts the CA of the kubeconfig only', async (t) => {
   await t.rejects(get(await load(t, { kubeconfig })), { name: 'ConnectionError', message: /certificate/ });
 });
 
-t.test('ApiClient speaks plain http when the kubeconfig says so, below the path of the server', async (t) => {
+t.test('ApiClient supports plain HTTP and a path in the server URL', async (t) => {
   const urls: (string | undefined)[] = [];
   const server = createServer((request, response) => {
     urls.push(request.url);
@@ -169,7 +169,7 @@ clusters: [{name: k, cluster: {server: "${address}/"}}]
   t.strictSame(urls, [`/cluster/one${PATH}`]);
 });
 
-t.test('ApiClient goes on with a new connection when the server has closed the kept one', async (t) => {
+t.test('ApiClient opens a new connection when the server has closed the persistent one', async (t) => {
   const server = await startApiServer();
   t.teardown(() => server.close());
   const client = await load(t, { kubeconfig: server.kubeconfigPath });
@@ -178,7 +178,7 @@ t.test('ApiClient goes on with a new connection when the server has closed the k
   t.equal((await get(client)).status, 200);
 });
 
-t.test('ApiClient ends a request when its signal aborts', async (t) => {
+t.test('ApiClient cancels a request when its signal aborts', async (t) => {
   const server = await startApiServer();
   t.teardown(() => server.close());
   const kubeconfig = join(t.testdir({}), 'kubeconfig');
@@ -195,7 +195,7 @@ t.test('ApiClient ends a request when its signal aborts', async (t) => {
   }
 });
 
-t.test('ApiClient goes to the master that it is told, with the credentials of the kubeconfig', async (t) => {
+t.test('ApiClient connects to `master` with the credentials of the kubeconfig', async (t) => {
   const [named, master] = await Promise.all([startApiServer(), startApiServer()]);
   t.teardown(() => Promise.all([named.close(), master.close()]));
   const client = await load(t, { kubeconfig: named.kubeconfigPath, master: master.url });
@@ -203,7 +203,7 @@ t.test('ApiClient goes to the master that it is told, with the credentials of th
   await t.rejects(load(t, { kubeconfig: named.kubeconfigPath, master: 'ftp://x' }), /is not an http\(s\) URL/);
 });
 
-t.test('ApiClient tells of every request, answered or not', async (t) => {
+t.test('ApiClient reports every request, with or without a response', async (t) => {
   const server = await startApiServer();
   const outcomes: RequestOutcome[] = [];
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath }, (outcome) => outcomes.push(outcome));

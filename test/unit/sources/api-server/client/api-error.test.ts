@@ -2,7 +2,7 @@
 import t from 'tap';
 import { fromStatus, toApiError, toConnectionError } from '../../../../../src/sources/api-server/client/api-error.ts';
 
-t.test('toApiError() takes the message of the Status object, or what there is', async (t) => {
+t.test('toApiError() uses the message of the Status object, or else the body or the status', async (t) => {
   const cases = [
     { body: '{"kind":"Status","message":"no","reason":"Forbidden"}', message: 'no' },
     { body: '{"kind":"Status","reason":"Forbidden"}', message: 'Forbidden' },
@@ -18,7 +18,7 @@ t.test('toApiError() takes the message of the Status object, or what there is', 
   }
 });
 
-t.test('toApiError() reads Retry-After as seconds or as a date, within bounds', async (t) => {
+t.test('toApiError() reads Retry-After as seconds or a date, within limits', async (t) => {
   const now = Date.UTC(2026, 0, 1);
   const cases = [
     ['0', 0],
@@ -34,12 +34,12 @@ t.test('toApiError() reads Retry-After as seconds or as a date, within bounds', 
   }
 });
 
-t.test('fromStatus() takes a Status without a code for an error of the server', async (t) => {
+t.test('fromStatus() uses status 500 for a Status without a code', async (t) => {
   t.match(fromStatus({ code: 410, message: 'too old' }), { status: 410, message: 'too old' });
   t.match(fromStatus('nonsense'), { status: 500, message: 'status 500' });
 });
 
-t.test('toConnectionError() always has words', async (t) => {
+t.test('toConnectionError() always has a message', async (t) => {
   t.match(toConnectionError(Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' })), {
     message: 'ECONNREFUSED',
   });

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { LineSplitter } from '../../../../../src/sources/api-server/stream/line-splitter.ts';
 
-t.test('LineSplitter gives the same lines wherever the bytes are cut', async (t) => {
+t.test('LineSplitter returns the same lines for chunks of any size', async (t) => {
   const bytes = Buffer.from('{"a":"ü"}\n\n日本語 🙂\nlast\nopen end');
   for (let size = 1; size <= bytes.length; size++) {
     const lines: string[] = [];

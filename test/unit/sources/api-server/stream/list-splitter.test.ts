@@ -10,7 +10,7 @@ function split(bytes: Buffer, size: number) {
   return { ...JSON.parse(splitter.envelope), items };
 }
 
-t.test('ListSplitter gives all items and the rest, wherever the bytes are cut', async (t) => {
+t.test('ListSplitter returns the items and the envelope for chunks of any size', async (t) => {
   const item = fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true });
   const list = fc.record({ kind: fc.string(), metadata: item, items: fc.array(item) }, { noNullPrototype: true });
   const property = fc.property(list, fc.integer({ min: 1, max: 50 }), fc.boolean(), (list, size, isSpaced) => {
@@ -20,7 +20,7 @@ t.test('ListSplitter gives all items and the rest, wherever the bytes are cut', 
   fc.assert(property, { numRuns: 200, seed: 7 });
 });
 
-t.test('ListSplitter takes a list without items, and leaves other objects whole', async (t) => {
+t.test('ListSplitter accepts a list without items and keeps other objects whole', async (t) => {
   t.strictSame(split(Buffer.from('{"metadata":{"a":[{}]},"items":null}'), 3), { metadata: { a: [{}] }, items: [] });
   const status = { kind: 'Status', details: { causes: [{ reason: 'x' }] } };
   t.strictSame(split(Buffer.from(JSON.stringify(status)), 5), { ...status, items: [] });

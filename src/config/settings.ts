@@ -59,7 +59,7 @@ export interface KubeProxyConfig {
 export interface ClientConnection {
   /** `undefined` selects the service account of this pod. */
   readonly kubeconfig: string | undefined;
-  /** URL of the API server, in place of the kubeconfig's. */
+  /** URL of the API server; overrides the kubeconfig. */
   readonly master: string | undefined;
 }
 

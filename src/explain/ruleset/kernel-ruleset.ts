@@ -40,7 +40,7 @@ export function ruleCountMismatches({ family, chains }: Ruleset, ruleCounts: rea
   return ofFamily.flatMap(({ chain: { name }, rules: count }) => {
     const expected = chains.get(name)?.rules.length;
     if (expected === count) return [];
-    if (expected === undefined) return [`chain ${name} of the kernel is none that we write`];
-    return [`chain ${name} of the kernel has ${count} rules instead of ${expected}`];
+    if (expected === undefined) return [`chain ${name} is not one that nftlane writes`];
+    return [`chain ${name} has ${count} rules instead of ${expected}`];
   });
 }

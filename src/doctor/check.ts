@@ -1,21 +1,21 @@
-// What the doctor says of one thing, and what it looks at.
+// The result of a check, and the machine that checks examine.
 import type { System } from '../migration/leftover-cleaner.ts';
 
 export type CheckStatus = 'ok' | 'warning' | 'problem';
 
 /** The outcome of one check. */
 export interface Check {
-  /** What was looked at, in a word or two. */
+  /** The subject, in a word or two. */
   readonly name: string;
-  /** `problem`: nftlane does not work here, or not rightly. `warning`: something may surprise. */
+  /** `problem`: nftlane does not work correctly here. `warning`: the state is legitimate, but often a mistake. */
   readonly status: CheckStatus;
-  /** What was seen. */
+  /** The observed state. */
   readonly message: string;
-  /** What to do about it; empty where nothing is to be done. */
+  /** How to fix it; empty if there is nothing to fix. */
   readonly advice: string;
 }
 
-/** The machine, as seen from the network namespace of this process. */
+/** The machine, as seen from this process's network namespace. */
 export interface DoctorContext {
   readonly system: System;
   readonly nft: string;
@@ -25,8 +25,8 @@ export interface DoctorContext {
   readonly nodePortRange: readonly [number, number];
 }
 
-/** Looks at one side of the machine. May throw: that becomes a problem of its own. */
-export type CheckFunction = (machine: DoctorContext) => Promise<readonly Check[]>;
+/** Checks one aspect of the machine. An error becomes a problem. */
+export type CheckFunction = (context: DoctorContext) => Promise<readonly Check[]>;
 
 export function ok(name: string, message: string): Check {
   return { name, status: 'ok', message, advice: '' };

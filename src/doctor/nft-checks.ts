@@ -1,4 +1,4 @@
-// Whether nft and the kernel have what our rulesets are made of.
+// Checks that nft and the kernel support all features of nftlane's rulesets.
 
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
@@ -7,12 +7,12 @@ import { NftUnavailable } from '../nftables/client/nft-error.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import { type Check, type DoctorContext, ok, problem } from './check.ts';
 
-/** The version of nft, the right to use it, and each feature. Nothing is loaded: `nft -c` has the kernel check, and forget. */
+/** Checks the version of nft, the permission to use it, and each feature. `nft -c` only validates; nothing is loaded. */
 export async function checkNft(context: DoctorContext): Promise<Check[]> {
   const nftClient = new NftClient({ command: context.nft });
   try {
     const version = await nftClient.check();
-    return [ok('nft', `version ${version} at work`), ...(await checkFeatures(context))];
+    return [ok('nft', `version ${version}`), ...(await checkFeatures(context))];
   } catch (error) {
     if (!(error instanceof NftUnavailable)) throw error;
     return [problem('nft', error.message, 'see docs/TROUBLESHOOTING.md, "nft cannot be used"')];
@@ -21,7 +21,7 @@ export async function checkNft(context: DoctorContext): Promise<Check[]> {
   }
 }
 
-/** What our rules use, by what an operator would call it, and the kernel option that it comes with. */
+/** The features that rules use, each with its kernel option and an example. */
 function requiredFeatures(family: Family): Readonly<Record<string, readonly [option: string, body: string]>> {
   const address = family === 'ip' ? '10.0.0.1' : 'fd00::1';
   const key = `typeof ${family} daddr . meta l4proto . th dport`;
@@ -33,17 +33,14 @@ function requiredFeatures(family: Family): Readonly<Record<string, readonly [opt
   const filter = 'chain c { type filter hook forward priority 0;';
   return {
     'verdict maps': ['NF_TABLES', `map m { ${key} : verdict; counter; elements = { ${address} . tcp . 80 : accept } }`],
-    'translation by map': [
-      'NFT_NAT, NFT_NUMGEN',
-      `${map}${nat('prerouting priority -100')} ${dnat('numgen random mod 2')}`,
-    ],
-    'choice by client': [
+    'DNAT by map': ['NFT_NAT, NFT_NUMGEN', `${map}${nat('prerouting priority -100')} ${dnat('numgen random mod 2')}`],
+    'client hashing': [
       'NFT_HASH',
       `${map}${nat('output priority -100')} ${dnat(`jhash ${family} saddr . th sport mod 2`)}`,
     ],
     masquerading: ['NFT_MASQ', `${nat('postrouting priority 100')} masquerade fully-random; }`],
     'local addresses': ['NFT_FIB, NFT_FIB_INET', `${nat('prerouting priority -100')} fib daddr type local accept; }`],
-    refusals: ['NFT_REJECT', `${filter} ct state new meta l4proto tcp reject with tcp reset; }`],
+    reject: ['NFT_REJECT', `${filter} ct state new meta l4proto tcp reject with tcp reset; }`],
     affinity: [
       'NF_TABLES',
       `map m { typeof ${family} saddr : ${value}; size 16; flags dynamic,timeout; }
@@ -67,7 +64,7 @@ async function checkFamilyFeatures(family: Family, { nft: command, system }: Doc
     const [error] = await nft.check(`table ${family} nftlane-doctor {\n${body}\n}\n`);
     if (error !== undefined) missing.push(`${feature} (${error.message}; kernel option ${option})`);
   }
-  if (missing.length === 0) return ok(name, 'everything that our rulesets use is there');
-  const advice = 'load the kernel modules of these options, or take a kernel that has them';
+  if (missing.length === 0) return ok(name, 'all required features are available');
+  const advice = 'load the kernel modules for these options, or use a kernel that has them';
   return problem(name, `missing: ${missing.join('; ')}`, advice);
 }

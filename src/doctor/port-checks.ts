@@ -1,10 +1,10 @@
-// Ports and packet sizes.
+// Checks of ports and MTUs.
 import * as z from 'zod/mini';
 import { AdminSocketError, adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 import { findSocketOwner } from './processes.ts';
 
-/** Where our servers listen unless they are told otherwise, and kube-proxy's too. */
+/** The default ports of nftlane's servers, which are those of kube-proxy. */
 const SERVER_PORTS = { 'metrics port': 10249, 'health port': 10256 } as const;
 
 export async function checkPorts(context: DoctorContext): Promise<Check[]> {
@@ -31,16 +31,16 @@ function portCheck(
   }: { owner: { readonly pid: number; readonly name: string } | undefined; own: number | undefined },
 ): Check {
   if (!isTaken) return ok(name, 'free');
-  if (owner !== undefined && owner.pid === daemonPid) return ok(name, 'taken by our daemon');
-  const message = `taken by ${owner === undefined ? 'a process that cannot be seen from here' : `${owner.name}, process ${owner.pid}`}`;
-  const advice = 'end it, or choose another port';
-  // Before a migration that is as it should be.
+  if (owner !== undefined && owner.pid === daemonPid) return ok(name, 'used by nftlane');
+  const message = `used by ${owner === undefined ? 'an unknown process' : `${owner.name}, process ${owner.pid}`}`;
+  const advice = 'stop the process, or configure another port';
+  // Before a migration, kube-proxy uses these ports.
   return owner?.name === 'kube-proxy' || owner === undefined
     ? warning(name, message, advice)
     : problem(name, message, advice);
 }
 
-/** The inode of the socket that listens on a port, in the text of `/proc/net/tcp`. */
+/** Finds the inode of the socket that listens on a port in the text of `/proc/net/tcp`. */
 export function findListenerInode(text: string, port: number): string | undefined {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   for (const line of text.split('\n')) {
@@ -50,16 +50,16 @@ export function findListenerInode(text: string, port: number): string | undefine
   return undefined;
 }
 
-/** A process of this node that connects from a port which is also a node port makes that port unreachable for its peer. */
+/** A local port that is also a node port makes the node port unreachable for the peer of that connection. */
 export async function checkNodePortRange({ system, nodePortRange: [first, last] }: DoctorContext): Promise<Check[]> {
   const range = (await system.read('/proc/sys/net/ipv4/ip_local_port_range')).trim();
   const [from = 0, to = 0] = range.split(/\s+/).map(Number);
   const reserved = (await system.read('/proc/sys/net/ipv4/ip_local_reserved_ports')).trim();
   const name = 'node port range';
   if (from > last || to < first || isReserved(reserved, [first, last])) {
-    return [ok(name, `${first}-${last} is apart from the ports that this node connects from, ${from}-${to}`)];
+    return [ok(name, `${first}-${last} does not overlap the local port range, ${from}-${to}`)];
   }
-  const message = `${first}-${last} overlaps with the ports that this node connects from, ${from}-${to}`;
+  const message = `${first}-${last} overlaps the local port range, ${from}-${to}`;
   return [warning(name, message, `sysctl -w net.ipv4.ip_local_reserved_ports=${first}-${last}`)];
 }
 
@@ -73,19 +73,19 @@ function isReserved(reserved: string, [first, last]: readonly [number, number]):
 const LINKS = z.array(z.object({ ifname: z.string(), mtu: z.number(), link_type: z.string() }));
 const ROUTES = z.array(z.object({ dev: z.optional(z.string()) }));
 
-/** Packets of pods that are larger than the uplink takes are lost where the message about it is lost. */
+/** Packets of pods that exceed the MTU of the uplink are lost if the ICMP error does not reach the pod. */
 export async function checkMtu({ system }: DoctorContext): Promise<Check[]> {
   const name = 'MTU';
   const runIp = async (...args: string[]) => JSON.parse((await system.run('ip', ['-json', ...args])).stdout || '[]');
   const links = LINKS.parse(await runIp('link', 'show'));
   const uplink = ROUTES.parse(await runIp('route', 'show', 'default'))[0]?.dev;
   const mtu = links.find(({ ifname }) => ifname === uplink)?.mtu;
-  if (uplink === undefined || mtu === undefined) return [ok(name, 'there is no default route to compare with')];
+  if (uplink === undefined || mtu === undefined) return [ok(name, 'no default route to compare with')];
   const others = links.filter(({ ifname, link_type }) => ifname !== uplink && link_type === 'ether');
   const larger = others.filter((link) => link.mtu > mtu).map((link) => `${link.ifname} ${link.mtu}`);
-  if (larger.length === 0) return [ok(name, `no interface has a larger MTU than ${uplink} with ${mtu}`)];
-  const message = `larger than the ${mtu} bytes of ${uplink}: ${larger.slice(0, 5).join(', ')}`;
+  if (larger.length === 0) return [ok(name, `no interface exceeds the MTU of ${uplink}, ${mtu}`)];
+  const message = `above the ${mtu} bytes of ${uplink}: ${larger.slice(0, 5).join(', ')}`;
   const advice =
-    'give pods the MTU of the uplink less what the network plugin adds, or see to it that ICMP "too big" passes';
+    'set the MTU of pods to that of the uplink minus the overhead of the network plugin, or allow ICMP "packet too big"';
   return [warning(name, message, advice)];
 }

@@ -1,14 +1,14 @@
-// Processes that matter to a proxy, as far as they can be seen from here.
+// Finds processes in /proc. Processes of other PID namespaces and users may be hidden.
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 export interface ProcessInfo {
   readonly pid: number;
-  /** The program's name, without its directory. */
+  /** The program's name, without directory. */
   readonly name: string;
 }
 
-/** Processes of this network namespace that the predicate wants. Others' may be hidden: then they are not found. */
+/** Finds the matching processes in this network namespace. */
 export async function findProcesses(
   matches: (name: string, args: readonly string[]) => boolean,
 ): Promise<ProcessInfo[]> {
@@ -24,7 +24,7 @@ export async function findProcesses(
   return found;
 }
 
-/** The process that has a socket open. */
+/** Finds the process that has a socket open. */
 export async function findSocketOwner(inode: string): Promise<ProcessInfo | undefined> {
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
@@ -37,7 +37,7 @@ export async function findSocketOwner(inode: string): Promise<ProcessInfo | unde
   return undefined;
 }
 
-/** The kernel's own name for a process is that of its first thread, which Node calls MainThread. */
+/** Prefers the command line: `comm` is the name of the first thread, which Node.js calls MainThread. */
 async function readProcess(pid: string): Promise<{ readonly name: string; readonly args: readonly string[] }> {
   const [comm, line] = await Promise.all([readText(`/proc/${pid}/comm`), readText(`/proc/${pid}/cmdline`)]);
   const args = line.split('\0');

@@ -1,4 +1,4 @@
-// Whether our daemon is at work, and whether anything else does the same work.
+// Checks whether the daemon is running, and whether another proxy is.
 import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { type DaemonState, engineFromState } from '../admin/daemon-state.ts';
 import { findDrift, modifiedChainDrift } from '../engine/drift.ts';
@@ -17,19 +17,23 @@ async function checkDuplicates(): Promise<Check[]> {
   const daemons = await findProcesses(isDaemon);
   if (daemons.length < 2) return [];
   const pids = daemons.map(({ pid }) => pid).join(', ');
-  const message = `${daemons.length} are at work in this network namespace: processes ${pids}`;
-  return [problem('other daemons', message, 'end all but one: they undo each other’s work')];
+  const message = `${daemons.length} are running in this network namespace: processes ${pids}`;
+  return [problem('other daemons', message, 'stop all but one: they overwrite each other’s rules')];
 }
 
 function daemonCheck(state: DaemonState | undefined, socket: string): Check {
   const name = 'daemon';
   if (state === undefined) {
-    const message = `nobody answers at ${socket}: what the kernel holds is not kept up to date`;
-    return warning(name, message, 'start `nftlane run` in this network namespace, or name its --run-dir');
+    const message = `no daemon answers at ${socket}: the rules in the kernel are not updated`;
+    return warning(
+      name,
+      message,
+      'start `nftlane run` in this network namespace, or set --run-dir to that of the daemon',
+    );
   }
   if (state.ready) return ok(name, `process ${state.pid}, version ${state.version}, from ${state.source}`);
-  const message = `process ${state.pid} is still waiting for its objects`;
-  return warning(name, message, `look at its log, and whether it reaches its source: ${state.source}`);
+  const message = `process ${state.pid} has not received all objects yet`;
+  return warning(name, message, `check its log, and whether it can reach its source: ${state.source}`);
 }
 
 async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {
@@ -40,12 +44,12 @@ async function checkRuleset(context: DoctorContext, state: DaemonState): Promise
   engine.compile();
   for (const refusal of state.refusals) engine.refuse(refusal);
   const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
-  if (drift.length === 0) return ok('ruleset', 'the kernel holds what is wanted');
-  const message = `${drift.length} differences between what is wanted and what the kernel holds`;
-  return warning('ruleset', message, 'see `nftlane diff`; when they stay for more than 10 s, look at the log');
+  if (drift.length === 0) return ok('ruleset', 'the kernel holds the desired ruleset');
+  const message = `${drift.length} differences between the desired ruleset and the kernel`;
+  return warning('ruleset', message, 'see `nftlane diff`; if they last for more than 10 s, check the log');
 }
 
-/** `nftlane run`, whether it is called by its name or given to node. */
+/** Whether this is `nftlane run`, started directly or through node. */
 export function isDaemon(program: string, args: readonly string[]): boolean {
   if (!['node', 'nftlane'].includes(program)) return false;
   const index = args.findIndex((word) => /(?:^|\/)(?:nftlane(?:\.mjs)?|src\/main\.ts)$/.test(word));
@@ -57,14 +61,15 @@ export async function checkKubeProxy(context: DoctorContext): Promise<Check[]> {
   const leftovers = new KubeProxyLeftovers({ nft: context.nft, system: context.system });
   const { leftovers: found, failures } = await leftovers.find();
   const name = 'kube-proxy';
-  const checks = failures.map((obstacle) => warning(name, obstacle, 'or be sure that it never ran here'));
+  const checks = failures.map((obstacle) => warning(name, obstacle, 'or make sure that kube-proxy never ran here'));
   if (running.length > 0) {
-    const message = `it runs: process ${running.map(({ pid }) => pid).join(', ')}`;
-    checks.push(warning(name, message, 'end it once nftlane runs, see docs/MIGRATION.md'));
+    const message = `running: process ${running.map(({ pid }) => pid).join(', ')}`;
+    checks.push(warning(name, message, 'stop it once nftlane runs, see docs/MIGRATION.md'));
   }
   if (found.length > 0) {
-    const advice = '`nftlane run` removes them when its own are complete, `nftlane cleanup --kube-proxy` does so now';
-    checks.push(warning(name, `its rules are there: ${found.join('; ')}`, advice));
+    const advice =
+      '`nftlane run` removes them when its own rules are complete, `nftlane cleanup --kube-proxy` removes them now';
+    checks.push(warning(name, `its rules remain: ${found.join('; ')}`, advice));
   }
-  return checks.length > 0 ? checks : [ok(name, 'neither it nor its rules are there')];
+  return checks.length > 0 ? checks : [ok(name, 'not running, and no rules remain')];
 }

@@ -1,14 +1,14 @@
-// Rules of others that stand in the way of ours.
+// Checks of other programs' rules that can interfere.
 import { emptyIfListingFailed } from '../nftables/client/nft-error.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import type { ListedChain } from '../nftables/syntax/json-listing.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import { type Check, type DoctorContext, ok, warning } from './check.ts';
 
-/** The priority at which we translate: what comes before may translate first. */
+/** The priority of nftlane's DNAT. Chains with a lower one translate first. */
 const DNAT_PRIORITY = -100;
 
-/** An `accept` of ours cannot overrule what another table drops: both have to let a packet pass. */
+/** An `accept` in one table does not override a drop in another: every table has to accept a packet. */
 export async function checkForeignRules(context: DoctorContext): Promise<Check[]> {
   const nft = new NftProgram({ command: context.nft, run: context.system.run });
   const chains = (await nft.listChains().catch(emptyIfListingFailed)).filter(({ table }) => table !== TABLE);
@@ -28,17 +28,17 @@ function natOrderCheck(chains: readonly ListedChain[]): Check {
   const earlier = chains.filter(({ type, hook, prio = 0 }) => {
     return type === 'nat' && hook === 'prerouting' && prio < DNAT_PRIORITY;
   });
-  if (earlier.length === 0) return ok('order', 'nobody translates addresses before us');
-  const message = `translates addresses before us: ${earlier.map(chainName).join(', ')}`;
-  return warning('order', message, 'see that it does not concern addresses of Services');
+  if (earlier.length === 0) return ok('order', 'no other table translates addresses before nftlane');
+  const message = `translates addresses before nftlane: ${earlier.map(chainName).join(', ')}`;
+  return warning('order', message, 'make sure that it does not match addresses of Services');
 }
 
 function dropPolicyCheck(dropChains: readonly string[]): Check {
   const name = 'drop policies';
-  if (dropChains.length === 0) return ok(name, 'no chain drops what comes in or is forwarded unless a rule accepts it');
+  if (dropChains.length === 0) return ok(name, 'no input or forward chain drops packets by default');
   const advice =
-    "see that its rules accept packets to and from pods, and to node ports and health check ports: our tables cannot overrule it, and kube-proxy's iptables mode did";
-  return warning(name, `dropped unless a rule accepts it: ${dropChains.join(', ')}`, advice);
+    "make sure that its rules accept packets to and from pods, and to node ports and health check ports: nftlane's tables cannot override it, as kube-proxy's iptables mode did";
+  return warning(name, `packets are dropped by default: ${dropChains.join(', ')}`, advice);
 }
 
 async function legacyDropPolicies({ system }: DoctorContext): Promise<string[]> {
@@ -61,16 +61,16 @@ async function legacyDropPolicies({ system }: DoctorContext): Promise<string[]> 
 async function checkFirewalls({ system }: DoctorContext, tables: ReadonlySet<string>): Promise<Check[]> {
   const checks: Check[] = [];
   if (tables.has('firewalld')) {
-    const message = 'firewalld is at work: its zones reject forwarded packets that they do not know';
-    const advice = 'put the interfaces of pods into the zone trusted, and open node ports';
+    const message = 'firewalld is active: it rejects forwarded packets that no zone allows';
+    const advice = 'add the interfaces of pods to the zone trusted, and open the node ports';
     checks.push(warning('firewalld', message, advice));
   }
   const script = await system.read('/etc/nftables.conf');
   if (/^\s*flush ruleset/m.test(script)) {
     const message =
-      '/etc/nftables.conf begins with `flush ruleset`: whenever it is loaded, our tables are gone for up to 10 s';
-    const advice = 'let it flush its own tables only, or disable nftables.service';
+      '/etc/nftables.conf contains `flush ruleset`: whenever it is loaded, the tables of nftlane are missing for up to 10 s';
+    const advice = 'flush only its own tables there, or disable nftables.service';
     checks.push(warning('flushes', message, advice));
   }
-  return checks.length > 0 ? checks : [ok('firewalls', 'none that is known to get in the way')];
+  return checks.length > 0 ? checks : [ok('firewalls', 'no known conflict')];
 }

@@ -1,4 +1,4 @@
-// All examinations, one after the other.
+// Runs all checks, one after the other.
 
 import { errorMessage } from '../lib/error-message.ts';
 import { type Check, type CheckFunction, type DoctorContext, problem } from './check.ts';
@@ -25,7 +25,7 @@ const CHECKS: Readonly<Record<string, CheckFunction>> = {
   MTU: checkMtu,
 };
 
-/** Examines this machine. Changes nothing, and never throws: what cannot be looked at is a problem of its own. */
+/** Checks this machine. Changes nothing, and never throws: a check that fails is reported as a problem. */
 export async function runChecks(context: DoctorContext): Promise<Check[]> {
   const checks: Check[] = [];
   for (const [name, check] of Object.entries(CHECKS)) {
@@ -33,7 +33,7 @@ export async function runChecks(context: DoctorContext): Promise<Check[]> {
       checks.push(...(await check(context)));
     } catch (error) {
       const reason = errorMessage(error);
-      checks.push(problem(name, `cannot be looked at: ${reason}`, 'see to what the message says, and ask again'));
+      checks.push(problem(name, `the check failed: ${reason}`, 'fix the reported error and run the command again'));
     }
   }
   return checks;

@@ -1,4 +1,4 @@
-// Kernel settings that decide what becomes of packets to Services.
+// Checks of kernel settings that affect packets to Services.
 import { cpus } from 'node:os';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { sysctlName } from '../host/sysctl/apply-sysctls.ts';
@@ -9,20 +9,20 @@ const IPV4 = '/proc/sys/net/ipv4';
 const IPV6 = '/proc/sys/net/ipv6';
 
 export async function checkForwarding({ system }: DoctorContext): Promise<Check[]> {
-  const advice = 'something else has to switch it on, mostly the network plugin or /etc/sysctl.d';
+  const advice = 'enable it, usually through the network plugin or /etc/sysctl.d';
   const [ip, ip6] = await Promise.all([`${IPV4}/ip_forward`, `${IPV6}/conf/all/forwarding`].map(system.read));
   const ipv4 =
     ip?.trim() === '1'
       ? ok('IPv4 forwarding', 'on')
-      : problem('IPv4 forwarding', 'net.ipv4.ip_forward is 0: only endpoints on this node can be reached', advice);
+      : problem('IPv4 forwarding', 'net.ipv4.ip_forward is 0: only endpoints on this node are reachable', advice);
   const ipv6Unavailable = await ipv6UnavailableReason(system.read);
   if (ipv6Unavailable !== undefined) return [ipv4, ok('IPv6 forwarding', `not needed: ${ipv6Unavailable}`)];
   if (ip6?.trim() === '1') return [ipv4, ok('IPv6 forwarding', 'on')];
-  const message = 'net.ipv6.conf.all.forwarding is 0, which is wrong where the cluster has IPv6';
+  const message = 'net.ipv6.conf.all.forwarding is 0, which is wrong in a cluster with IPv6';
   return [ipv4, warning('IPv6 forwarding', message, advice)];
 }
 
-/** The kernel goes by the larger of the value for all and that of the interface. */
+/** The kernel uses the larger one of the values for `all` and for the interface. */
 export async function checkPacketPaths({ system }: DoctorContext): Promise<Check[]> {
   const all = Number(await system.read(`${IPV4}/conf/all/rp_filter`));
   const strict: string[] = [];
@@ -32,8 +32,9 @@ export async function checkPacketPaths({ system }: DoctorContext): Promise<Check
   }
   const message = `strict on ${strict.slice(0, 5).join(', ')}${strict.length > 5 ? ` and ${strict.length - 5} more` : ''}`;
   const advice =
-    'packets that come in by another way than answers go out are dropped: set 2 (loose) where routes differ';
-  const rpFilter = strict.length === 0 ? ok('rp_filter', 'nowhere strict') : warning('rp_filter', message, advice);
+    'packets that arrive on another interface than the one to their source are dropped: set 2 (loose) for asymmetric routes';
+  const rpFilter =
+    strict.length === 0 ? ok('rp_filter', 'not strict on any interface') : warning('rp_filter', message, advice);
   return [rpFilter, await checkRouteLocalnet(system.read), await checkBridgeNetfilter(system.read)];
 }
 
@@ -46,28 +47,32 @@ async function interfaceNames(read: ReadFile): Promise<string[]> {
 async function checkRouteLocalnet(read: ReadFile): Promise<Check> {
   if ((await read(`${IPV4}/conf/all/route_localnet`)).trim() !== '1') return ok('route_localnet', 'off');
   const message =
-    "on: neighbours on the network can reach what listens on this node's 127.0.0.1 only, unless a rule forbids it";
+    "on: other hosts on the network can reach services that listen only on this node's 127.0.0.1, unless a rule prevents it";
   const advice =
-    "kube-proxy's iptables mode switches it on; when nothing needs it: sysctl -w net.ipv4.conf.all.route_localnet=0";
+    "kube-proxy's iptables mode enables it; if nothing needs it: sysctl -w net.ipv4.conf.all.route_localnet=0";
   return warning('route_localnet', message, advice);
 }
 
-/** Without it, a pod's packet to another pod on the same bridge passes no rule, and answers come from the wrong address. */
+/** Without it, packets between pods on one bridge skip all rules, and replies have the wrong source address. */
 async function checkBridgeNetfilter(read: ReadFile): Promise<Check> {
   const value = (await read('/proc/sys/net/bridge/bridge-nf-call-iptables')).trim();
   if (value !== '0')
-    return ok('bridges', value === '1' ? 'bridged packets pass the rules' : 'no br_netfilter is loaded');
-  const message = 'net.bridge.bridge-nf-call-iptables is 0: packets between pods on one bridge pass no rule';
-  return warning('bridges', message, 'where pods are on a bridge: sysctl -w net.bridge.bridge-nf-call-iptables=1');
+    return ok('bridges', value === '1' ? 'bridged packets pass through nftables' : 'br_netfilter is not loaded');
+  const message = 'net.bridge.bridge-nf-call-iptables is 0: packets between pods on one bridge skip nftables';
+  return warning(
+    'bridges',
+    message,
+    'if pods are attached to a bridge: sysctl -w net.bridge.bridge-nf-call-iptables=1',
+  );
 }
 
-/** Tables that fill up lose connections without a word to anybody but the kernel log. */
+/** A full table drops new connections, and only the kernel log mentions it. */
 export async function checkConntrack({ system, conntrack }: DoctorContext): Promise<Check[]> {
   const program = await system.run(conntrack, ['--version']).then(
     ({ stdout }) => ok('conntrack program', stdout.trim()),
     () => {
-      const message = `"${conntrack}" cannot be run: UDP flows to endpoints that are gone will not be ended`;
-      return problem('conntrack program', message, 'install the package conntrack, or name it with --conntrack');
+      const message = `"${conntrack}" cannot be run: UDP flows to removed endpoints are not cleaned up`;
+      return problem('conntrack program', message, 'install the package conntrack, or set --conntrack');
     },
   );
   const path = '/proc/sys/net/netfilter/nf_conntrack';
@@ -75,21 +80,20 @@ export async function checkConntrack({ system, conntrack }: DoctorContext): Prom
   return [program, checkConntrackUsage(used ?? 0, max ?? 0)];
 }
 
-/** How full the table may be, in percent. */
+/** Usage of the table, in percent. */
 const [PROBLEM_PERCENT, WARNING_PERCENT] = [95, 75];
 
 export function checkConntrackUsage(used: number, max: number): Check {
   const name = 'conntrack table';
-  if (max === 0) return problem(name, 'there is none', 'load the kernel module nf_conntrack');
+  if (max === 0) return problem(name, 'not available', 'load the kernel module nf_conntrack');
   const percent = Math.round((used / max) * 100);
   const message = `${used} of ${max} entries, ${percent} %`;
-  const advice =
-    'new connections are dropped when it is full: raise net.netfilter.nf_conntrack_max (conntrack.maxPerCore)';
+  const advice = 'a full table drops new connections: raise net.netfilter.nf_conntrack_max (conntrack.maxPerCore)';
   if (percent >= PROBLEM_PERCENT) return problem(name, message, advice);
   return percent >= WARNING_PERCENT ? warning(name, message, advice) : ok(name, message);
 }
 
-/** What `run` will set, if it may. */
+/** The settings that `run` applies, if it can. */
 export async function checkConntrackSysctls({ system }: DoctorContext): Promise<Check[]> {
   const differing: string[] = [];
   for (const { path, value, atLeast = false } of desiredConntrackSysctls(DEFAULT_CONNTRACK, cpus().length)) {
@@ -97,7 +101,7 @@ export async function checkConntrackSysctls({ system }: DoctorContext): Promise<
     if (current !== value && !(atLeast && current > value))
       differing.push(`${sysctlName(path)} is ${current}, not ${value}`);
   }
-  if (differing.length === 0) return [ok('conntrack settings', 'those of the default configuration')];
-  const advice = '`nftlane run` sets them where it may write to /proc/sys; `nftlane run --init-only` does nothing else';
+  if (differing.length === 0) return [ok('conntrack settings', 'as in the default configuration')];
+  const advice = '`nftlane run` sets them if /proc/sys is writable; `nftlane run --init-only` does only that';
   return [warning('conntrack settings', differing.join('; '), advice)];
 }

@@ -1,4 +1,4 @@
-// The doctor in real network namespaces: a node at work, and what can be wrong with one.
+// Tests of `doctor` in network namespaces, on a healthy node and on broken ones.
 import t from 'tap';
 import { loadNftables } from '../../support/netns/kube-proxy-rules.ts';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
@@ -22,7 +22,7 @@ async function examine(node: 'node1' | 'node2' = 'node1'): Promise<{ status: num
   return { status, checks: new Map(checks.map((check) => [check.name, check])) };
 }
 
-t.test('a node at work has no problem', async (t) => {
+t.test('doctor reports no problem on a healthy node', async (t) => {
   const { status, checks } = await examine();
   t.equal(status, 0);
   const problems = [...checks.values()].filter((check) => check.status === 'problem');
@@ -31,17 +31,17 @@ t.test('a node at work has no problem', async (t) => {
     t.match(checks.get(name), { status: 'ok', advice: '' }, name);
   }
   const { stdout } = await proxied.run('node1', 'doctor');
-  t.match(stdout, /^ok +ruleset +the kernel holds what is wanted$/m);
+  t.match(stdout, /^ok +ruleset +the kernel holds the desired ruleset$/m);
   t.match(stdout, /\d+ ok, \d+ warnings, 0 problems\n$/);
 });
 
-t.test('nothing is changed by looking', async (t) => {
+t.test('doctor changes nothing', async (t) => {
   const before = await node1.output('nft', ['-s', 'list', 'ruleset']);
   await examine();
   t.equal(await node1.output('nft', ['-s', 'list', 'ruleset']), before);
 });
 
-t.test('what is wrong is found, with what to do', async (t) => {
+t.test('doctor finds problems and gives advice', async (t) => {
   const endpoints = [world.pod('a')];
   const rules = { name: 'web', protocol: 'tcp', at: WEB, port: 80, endpoints, targetPort: 8080 } as const;
   await loadNftables(node1, [rules]);
@@ -57,7 +57,7 @@ t.test('what is wrong is found, with what to do', async (t) => {
     'drop policies': { status: 'warning', message: /inet strict f/ },
     'IPv4 forwarding': { status: 'problem', message: /ip_forward is 0/ },
     'node port range': { status: 'warning', advice: /ip_local_reserved_ports=30000-32767/ },
-    'health port 10256': { status: 'ok', message: 'taken by our daemon' },
+    'health port 10256': { status: 'ok', message: 'used by nftlane' },
   };
   for (const [name, check] of Object.entries(expected)) t.match(checks.get(name), check, name);
   await node1.output('nft', ['-f', '-'], {
@@ -66,11 +66,11 @@ t.test('what is wrong is found, with what to do', async (t) => {
   await node1.sysctl({ 'net.ipv4.ip_forward': 1, 'net.ipv4.ip_local_port_range': '32768 60999' });
 });
 
-t.test('without a daemon, and without the right to look', async (t) => {
+t.test('doctor works without a daemon and without privileges', async (t) => {
   await proxied.daemon('node2').stop();
   const { status, checks } = await examine('node2');
-  t.equal(status, 0, 'that is a warning');
-  t.match(checks.get('daemon'), { status: 'warning', message: /nobody answers/ });
+  t.equal(status, 0, 'a missing daemon is only a warning');
+  t.match(checks.get('daemon'), { status: 'warning', message: /no daemon answers/ });
   const server = node2.spawn(process.execPath, [
     '-e',
     'require("net").createServer().listen(10256, () => console.log(1))',
@@ -78,7 +78,7 @@ t.test('without a daemon, and without the right to look', async (t) => {
   await new Promise((resolve) => server.stdout.once('data', resolve));
   const taken = await examine('node2');
   t.equal(taken.status, 1);
-  t.match(taken.checks.get('health port 10256'), { status: 'problem', message: /taken by node/ });
+  t.match(taken.checks.get('health port 10256'), { status: 'problem', message: /used by node/ });
   server.kill('SIGKILL');
   const [, socket = ''] = /at (\S+):/.exec(checks.get('daemon')?.message ?? '') ?? [];
   await node2.output('touch', [socket]);

@@ -1,4 +1,4 @@
-// Tests of the rooms of src/doctor that need no real machine.
+// Tests of the checks in src/doctor that need no real machine.
 import t from 'tap';
 import type { DoctorContext } from '../../../src/doctor/check.ts';
 import { checkKernel, checkPrivileges } from '../../../src/doctor/kernel-checks.ts';
@@ -19,7 +19,7 @@ function statuses(checks: readonly { readonly status: string }[]): string {
   return checks.map(({ status }) => status).join(' ');
 }
 
-t.test('kernel and privileges', async (t) => {
+t.test('checkKernel() and checkPrivileges() check version and capability', async (t) => {
   const release = '/proc/sys/kernel/osrelease';
   t.equal(
     statuses(await checkKernel(machine({ [release]: '6.1.0-9-amd64\n', '/etc/protocols': 'tcp 6' }).machine)),
@@ -31,7 +31,7 @@ t.test('kernel and privileges', async (t) => {
   t.equal(statuses(await checkPrivileges(capabilities('0000000000000fff'))), 'problem');
 });
 
-t.test('forwarding', async (t) => {
+t.test('checkForwarding() checks each family', async (t) => {
   const [ip, ip6] = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'];
   t.equal(statuses(await checkForwarding(machine({ [ip]: '1\n', [ip6]: '1\n' }).machine)), 'ok ok');
   const there = { '/proc/sys/net/ipv6/conf/all/disable_ipv6': '0\n' };
@@ -39,7 +39,7 @@ t.test('forwarding', async (t) => {
   t.equal(statuses(await checkForwarding(machine({ [ip]: '1\n' }).machine)), 'ok ok');
 });
 
-t.test('paths: the larger value of all and of the interface counts', async (t) => {
+t.test('checkPacketPaths() uses the larger value of `all` and the interface', async (t) => {
   const conf = '/proc/sys/net/ipv4/conf';
   const dev = { '/proc/net/dev': ' face |bytes\n    lo: 0\n  eth0: 0\n' };
   const strict = await checkPacketPaths(
@@ -54,19 +54,19 @@ t.test('paths: the larger value of all and of the interface counts', async (t) =
   t.equal(statuses(await checkPacketPaths(machine({ ...dev, ...open }).machine)), 'ok warning warning');
 });
 
-t.test('the conntrack table', async (t) => {
+t.test('checkConntrackUsage() warns about a full table', async (t) => {
   t.equal(checkConntrackUsage(10, 100).status, 'ok');
   t.equal(checkConntrackUsage(80, 100).status, 'warning');
   t.equal(checkConntrackUsage(99, 100).status, 'problem');
   t.equal(checkConntrackUsage(0, 0).status, 'problem');
 });
 
-t.test('ports', async (t) => {
+t.test('findListenerInode() and checkNodePortRange() read /proc', async (t) => {
   const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:2809 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1
    1: 0100007F:2810 0100007F:1234 01 00000000:00000000 00:00000000 00000000     0        0 4712 1`;
   t.equal(findListenerInode(text, 10_249), '4711');
-  t.equal(findListenerInode(text, 10_256), undefined, 'a connection is no listener');
+  t.equal(findListenerInode(text, 10_256), undefined, 'an established connection does not listen');
   const range = (value: string, reserved = '') =>
     checkNodePortRange(
       machine({
@@ -79,7 +79,7 @@ t.test('ports', async (t) => {
   t.equal(statuses(await range('15000\t60999\n', '8080,30000-32767\n')), 'ok');
 });
 
-t.test('packet sizes', async (t) => {
+t.test('checkMtu() compares MTUs with the uplink', async (t) => {
   const { machine: it, system } = machine();
   const link = (ifname: string, mtu: number) => ({ ifname, mtu, link_type: 'ether' });
   system.programs.set('ip -json route show default', '[{"dst":"default","dev":"eth0"}]');
@@ -91,7 +91,7 @@ t.test('packet sizes', async (t) => {
   t.equal(statuses(await checkMtu(it)), 'ok');
 });
 
-t.test("other people's rules", async (t) => {
+t.test('checkForeignRules() warns about other tables', async (t) => {
   const { machine: it, system } = machine({ '/etc/nftables.conf': '#!/usr/sbin/nft -f\nflush ruleset\n' });
   const chain = (fields: object) => ({ chain: { family: 'inet', ...fields } });
   const listing = (...chains: object[]) => JSON.stringify({ nftables: [{ metainfo: {} }, ...chains] });
@@ -112,7 +112,7 @@ t.test("other people's rules", async (t) => {
   t.match(checks[0], { message: /inet firewalld f, legacy iptables filter FORWARD/ });
 });
 
-t.test('a daemon is known by its command line', async (t) => {
+t.test('isDaemon() recognizes a daemon by its command line', async (t) => {
   t.ok(isDaemon('node', ['/usr/bin/node', '/tmp/x/nftlane.mjs', 'run', '--nft', 'nft']));
   t.ok(isDaemon('nftlane', ['nftlane', 'run']));
   t.notOk(isDaemon('node', ['node', '/tmp/nftlane.mjs', 'doctor']));

@@ -18,21 +18,21 @@ export interface TableRef {
   readonly table: string;
 }
 
-/** What can be done with a table, or in words what stands in the way. */
+/** A result, or the error message of a failure. */
 export type OrFailure<T> = T | string;
 
 /** What differs between iptables-nft and legacy iptables. */
 export interface IptablesVariant<Ref extends TableRef> {
-  /** The tables that may have chains of kube-proxy. */
+  /** The tables that can contain chains of kube-proxy. */
   tables(): Promise<readonly Ref[]>;
-  /** The table in messages. */
+  /** Names the table in messages. */
   label(ref: Ref): string;
-  /** The chains of kube-proxy in a table. */
+  /** Lists the chains of kube-proxy in a table. */
   listChains(ref: Ref): Promise<OrFailure<readonly string[]>>;
   readTable(ref: Ref): Promise<OrFailure<IptablesTable>>;
-  /** Tells of some chains of kube-proxy to which others their rules lead. */
+  /** Returns a function that finds the chains of kube-proxy that the rules of others jump to. */
   jumpTargets(ref: Ref): Promise<(chains: readonly string[]) => Promise<readonly string[]>>;
-  /** Carries a plan out. Returns what went wrong. */
+  /** Applies a plan. Returns the error message of a failure. */
   removeChains(ref: Ref, plan: RemovalPlan): Promise<string | undefined>;
 }
 
@@ -66,15 +66,15 @@ export class IptablesCleaner<Ref extends TableRef> implements LeftoverCleaner {
     if (typeof table === 'string') return { ...NOTHING_REMOVED, failures: [table] };
     const label = this.#variant.label(ref);
     const plan = await this.#keepReachable(ref, planRemoval(table, options));
-    const kept = [...plan.kept].map(([chain, reason]) => `${label}: chain ${chain}, for ${reason}`);
+    const kept = [...plan.kept].map(([chain, reason]) => `${label}: chain ${chain} (${reason})`);
     if (plan.chains.length === 0) return { ...NOTHING_REMOVED, kept };
     const failure = await this.#variant.removeChains(ref, plan);
     if (failure !== undefined) return { removed: [], kept, failures: [failure] };
-    const sizes = `${pluralize(plan.chains.length, 'chain')}, ${pluralize(plan.jumpRules.length, 'rule')} that led to them`;
+    const sizes = `${pluralize(plan.chains.length, 'chain')}, ${pluralize(plan.jumpRules.length, 'jump')} to them`;
     return { removed: [`${label}: ${sizes}`], kept, failures: [] };
   }
 
-  /** Follows the chains that stay to those that they lead to. */
+  /** Also keeps the chains that kept chains jump to. */
   async #keepReachable(ref: Ref, plan: RemovalPlan): Promise<RemovalPlan> {
     if (plan.kept.size === 0) return plan;
     const targetsOf = await this.#variant.jumpTargets(ref);

@@ -1,4 +1,4 @@
-// The chains of kube-proxy in the tables of legacy iptables, which only the programs of iptables can change.
+// The chains of kube-proxy in the tables of legacy iptables, which only the iptables programs can change.
 
 import { ExecError, type ExecResult } from '../host/process/exec.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
@@ -18,8 +18,8 @@ const LEGACY_IPTABLES: Readonly<Record<Family, { readonly program: string; reado
 };
 
 /**
- * The kernel tells which tables there are, and only those are read: asking for a table that is not there would make it, and
- * the first table of legacy iptables makes every user of iptables-nft see a warning.
+ * Reads only tables that exist according to the kernel: reading a table would create it, and once a legacy table exists,
+ * iptables-nft prints a warning on every use.
  */
 export class IptablesLegacyTables implements IptablesVariant<TableRef> {
   readonly #system: System;
@@ -61,7 +61,7 @@ export class IptablesLegacyTables implements IptablesVariant<TableRef> {
     return async (chains) => jumpRules.filter(({ chain }) => chains.includes(chain)).map(({ target }) => target);
   }
 
-  /** One commit for each table: the kernel replaces a table of legacy iptables as a whole. */
+  /** Uses one commit per table: the kernel replaces a legacy table as a whole. */
   async removeChains(ref: TableRef, { jumpRules, chains }: RemovalPlan): Promise<string | undefined> {
     const lines = [
       `*${ref.table}`,
@@ -78,14 +78,14 @@ export class IptablesLegacyTables implements IptablesVariant<TableRef> {
     return `Cannot remove kube-proxy's chains from ${this.label(ref)}: ${failureMessage(result)}`;
   }
 
-  /** Reads a table line by line. Returns what stands in the way. */
+  /** Reads a table line by line. Returns the error message of a failure. */
   async #save({ family, table }: TableRef, onLine: (line: string) => void): Promise<string | undefined> {
     const result = await this.#run(family, 'save', ['-t', table], { onLine });
     if (typeof result === 'string') return result;
     return result.status === 0 ? undefined : `Cannot read legacy ${family} ${table}: ${failureMessage(result)}`;
   }
 
-  /** The programs have `legacy` in their names wherever both variants can be installed. */
+  /** Wherever both variants can be installed, the names of these programs contain `legacy`. */
   async #run(
     family: Family,
     action: 'save' | 'restore',
@@ -97,13 +97,13 @@ export class IptablesLegacyTables implements IptablesVariant<TableRef> {
       return await this.#system.run(`${program}-legacy-${action}`, args, options);
     } catch (error) {
       if (!(error instanceof ExecError) || error.kind !== 'not-found') throw error;
-      const tables = `The kernel has tables of legacy ${program}`;
-      return `${tables}, and ${program}-legacy-${action} is not there to look at them: install the package iptables`;
+      const name = `${program}-legacy-${action}`;
+      return `Cannot ${action} legacy ${program} tables: "${name}": not found (install the package iptables)`;
     }
   }
 }
 
-/** Takes what iptables-save prints of one table, line by line. */
+/** Parses the output of iptables-save for one table, line by line. */
 class IptablesSaveParser implements IptablesTable {
   readonly chains: string[] = [];
   readonly jumpRules: JumpRule[] = [];
@@ -117,7 +117,7 @@ class IptablesSaveParser implements IptablesTable {
     if (rule !== undefined && isKubeProxyChain(rule.target) && !isKubeProxyChain(rule.chain)) this.jumpRules.push(rule);
   }
 
-  /** A chain with a hook has a policy; others have `-` in its place. */
+  /** Base chains have a policy; others have `-` in its place. */
   #parseChain(name: string, policy = '-'): void {
     if (isKubeProxyChain(name)) this.chains.push(name);
     if (policy !== '-') this.baseChains.add(name);

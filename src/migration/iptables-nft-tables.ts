@@ -1,4 +1,4 @@
-// The chains of kube-proxy in the tables of iptables-nft. nft alone removes them: no iptables program is needed.
+// The chains of kube-proxy in the tables of iptables-nft. nft removes them: no iptables program is needed.
 import { FAMILIES } from '../net/family.ts';
 import type { NftProgram } from '../nftables/client/nft-program.ts';
 import type { ListedChain } from '../nftables/syntax/json-listing.ts';
@@ -11,7 +11,7 @@ import {
   type RemovalPlan,
 } from './kube-proxy-chains.ts';
 
-/** As many operations go to one nft as keep its memory below 20 MB. */
+/** Operations per transaction. Keeps the memory of nft below 20 MB. */
 const CHUNK_SIZE = 5000;
 
 /** A table with all its chains. */
@@ -20,9 +20,9 @@ interface NftTable extends TableRef {
 }
 
 /**
- * Rules are read as JSON and one chain at a time. As text, nft 1.1 translates what iptables extensions mean, and crashes on
- * some of them (`-m set` among them) where the extension's library is missing; and the rules inside of kube-proxy's chains,
- * a hundred thousand or more, need not be read at all.
+ * Reads rules as JSON, one chain at a time. As text, nft 1.1 translates iptables extensions, and crashes on some of them
+ * (`-m set`, for example) if the library of the extension is missing. The rules inside kube-proxy's chains, 100,000 or more,
+ * are not read at all.
  */
 export class IptablesNftTables implements IptablesVariant<NftTable> {
   readonly #nft: NftProgram;
@@ -66,7 +66,7 @@ export class IptablesNftTables implements IptablesVariant<NftTable> {
     return async (chains) => (await this.#jumpRules(ref, chains)).map(({ target }) => target).filter(isKubeProxyChain);
   }
 
-  /** Nothing leads to their chains any more after the first transaction. The others only tidy up. */
+  /** The first transaction removes all jumps to the chains. The others only clean up. */
   async removeChains(ref: NftTable, { jumpRules, chains }: RemovalPlan): Promise<string | undefined> {
     const table = nameOf(ref);
     const stages = [
@@ -81,7 +81,7 @@ export class IptablesNftTables implements IptablesVariant<NftTable> {
     return undefined;
   }
 
-  /** The rules of these chains that lead to other chains. */
+  /** The rules of these chains that jump to other chains. */
   async #jumpRules({ family, table }: NftTable, chains: readonly string[]): Promise<JumpRule[]> {
     const jumpRules: JumpRule[] = [];
     for (const chain of chains) {

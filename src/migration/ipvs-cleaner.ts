@@ -1,4 +1,4 @@
-// What kube-proxy leaves in its ipvs mode: virtual servers, an interface that holds their addresses, and ipsets.
+// Leftovers of kube-proxy's ipvs mode: virtual servers, an interface with their addresses, and ipsets.
 import * as z from 'zod/mini';
 import { ExecError, type ExecResult } from '../host/process/exec.ts';
 import { type Address, parseAddress } from '../net/address.ts';
@@ -16,12 +16,12 @@ import {
 const IPVS_INTERFACE = 'kube-ipvs0';
 
 /**
- * Virtual servers at an address of the interface are kube-proxy's, and so are those at a node port, which its ipsets name.
- * All others are somebody else's.
+ * kube-proxy owns the virtual servers at addresses of its interface, and those at node ports, which its ipsets list. All
+ * others are foreign.
  *
- * A connection through IPVS ends when its virtual server goes, for IPVS drops packets to a destination that is no more. New
- * flows to Services never get there once our tables are complete: they are translated before the kernel decides that their
- * destination is local, which is where IPVS takes them. So {@link countConnections} can be waited for.
+ * Removing a virtual server breaks its connections: IPVS drops packets to a destination that no longer exists. Once the
+ * tables of nftlane are complete, new flows to Services bypass IPVS: nftlane translates them in prerouting, before the input
+ * hook where IPVS handles packets. So {@link countConnections} reaches 0 eventually.
  */
 export class IpvsCleaner implements LeftoverCleaner {
   readonly #system: System;
@@ -30,7 +30,7 @@ export class IpvsCleaner implements LeftoverCleaner {
     this.#system = system;
   }
 
-  /** How many connections still go through virtual servers of kube-proxy's. */
+  /** The number of connections through virtual servers of kube-proxy. */
   async countConnections(): Promise<number> {
     return (await this.#virtualServers()).reduce((sum, server) => sum + server.connections, 0);
   }
@@ -44,19 +44,19 @@ export class IpvsCleaner implements LeftoverCleaner {
     return {
       leftovers: [
         ...(servers.length > 0 ? [`ipvs: ${pluralize(servers.length, 'virtual server')}`] : []),
-        ...(hasInterface ? [`ipvs: the interface ${IPVS_INTERFACE}`] : []),
+        ...(hasInterface ? [`ipvs: interface ${IPVS_INTERFACE}`] : []),
         ...(sets.length > 0 ? [`ipvs: ${pluralize(sets.length, 'ipset')}`] : []),
       ],
       failures: [],
     };
   }
 
-  /** To be called when no iptables rule asks for the ipsets any more. */
+  /** Call this after removing the iptables rules that use the ipsets. */
   async remove(): Promise<RemovalResult> {
     const removed: string[] = [];
-    const obstacles: string[] = [];
+    const failures: string[] = [];
     const record = (item: string | undefined, failure: string | undefined) => {
-      if (failure !== undefined) obstacles.push(failure);
+      if (failure !== undefined) failures.push(failure);
       else if (item !== undefined) removed.push(item);
     };
     const [servers, sets] = [await this.#virtualServers(), await this.#ipsets()];
@@ -64,20 +64,17 @@ export class IpvsCleaner implements LeftoverCleaner {
       record(`ipvs: ${pluralize(servers.length, 'virtual server')}`, await this.#removeServers(servers));
     }
     if (await this.#hasInterface()) {
-      record(
-        `ipvs: the interface ${IPVS_INTERFACE}`,
-        await this.#runRequired('ip', ['link', 'delete', IPVS_INTERFACE]),
-      );
+      record(`ipvs: interface ${IPVS_INTERFACE}`, await this.#runRequired('ip', ['link', 'delete', IPVS_INTERFACE]));
     }
     for (const set of sets) {
       const failure = await this.#runRequired('ipset', ['destroy', set]);
-      if (failure !== undefined) obstacles.push(failure);
+      if (failure !== undefined) failures.push(failure);
     }
-    if (sets.length > 0 && obstacles.length === 0) removed.push(`ipvs: ${pluralize(sets.length, 'ipset')}`);
-    return { removed, kept: [], failures: obstacles };
+    if (sets.length > 0 && failures.length === 0) removed.push(`ipvs: ${pluralize(sets.length, 'ipset')}`);
+    return { removed, kept: [], failures };
   }
 
-  /** All at once where nobody else has any. */
+  /** Clears everything if there are no foreign virtual servers. */
   async #removeServers(servers: readonly VirtualServer[]): Promise<string | undefined> {
     const all = await this.#system.read('/proc/net/ip_vs');
     const hasOthers = parseVirtualServers(all).length > servers.length || /^FWM/m.test(all);
@@ -102,7 +99,7 @@ export class IpvsCleaner implements LeftoverCleaner {
     return new RegExp(`^ *${IPVS_INTERFACE}:`, 'm').test(await this.#system.read('/proc/net/dev'));
   }
 
-  /** The interface is down, so that only `ip` tells its addresses. */
+  /** The interface is down, so only `ip` lists its addresses. */
   async #addresses(): Promise<Address[]> {
     if (!(await this.#hasInterface())) return [];
     const { status, stdout } = await this.#system.run('ip', ['-json', 'address', 'show', 'dev', IPVS_INTERFACE]);
@@ -111,14 +108,14 @@ export class IpvsCleaner implements LeftoverCleaner {
     return links.flatMap((link) => link.addr_info.flatMap(({ local }) => parseAddress(local) ?? []));
   }
 
-  /** `TCP 30080` for each node port, from the ipsets that hold them. */
+  /** Node ports such as `TCP 30080`, from the ipsets that contain them. */
   async #nodePorts(): Promise<Set<string>> {
     const ports = new Set<string>();
     for (const set of await this.#ipsets()) {
       const [, protocol] = /^KUBE-(?:6-)?NODE-PORT-(?:LOCAL-)?(TCP|UDP|SCTP)/.exec(set) ?? [];
       if (protocol === undefined) continue;
       const { stdout } = await this.#system.run('ipset', ['save', set]);
-      // Members of a bitmap are ports, those of a hash are addresses with protocol and port.
+      // Bitmap sets contain ports, hash sets addresses with protocol and port.
       for (const [, port] of stdout.matchAll(/^add \S+ (?:\S+,(?:sctp:)?)?(\d+)/gm)) ports.add(`${protocol} ${port}`);
     }
     return ports;
@@ -129,16 +126,16 @@ export class IpvsCleaner implements LeftoverCleaner {
     return listed === undefined || listed.status !== 0 ? [] : listed.stdout.split('\n').filter(isKubeProxyIpset);
   }
 
-  /** Runs a program that has to succeed. Returns what stood in its way. */
+  /** Runs a program that must succeed. Returns the error message of a failure. */
   async #runRequired(command: string, args: readonly string[]): Promise<string | undefined> {
     const result = await this.#runIfInstalled(command, args);
     if (result === undefined) {
-      return `Cannot remove what kube-proxy's ipvs mode has left: ${command} is not there (install the package ${PACKAGES[command]})`;
+      return `Cannot remove leftovers of kube-proxy's ipvs mode: "${command}": not found (install the package ${PACKAGES[command]})`;
     }
     return result.status === 0 ? undefined : `Cannot run "${[command, ...args].join(' ')}": ${failureMessage(result)}`;
   }
 
-  /** `undefined` when there is no such program. */
+  /** `undefined` if the program is not installed. */
   async #runIfInstalled(command: string, args: readonly string[]): Promise<ExecResult | undefined> {
     try {
       return await this.#system.run(command, args);

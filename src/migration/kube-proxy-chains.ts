@@ -1,11 +1,11 @@
-// Which iptables chains and ipsets are kube-proxy's.
+// Recognizes the iptables chains and ipsets of kube-proxy, and plans their removal.
 
-/** The tables of iptables in which kube-proxy has chains. */
+/** The iptables tables in which kube-proxy has chains. */
 export const IPTABLES_TABLES = ['nat', 'filter', 'mangle'] as const;
 
 /**
- * Chains that kube-proxy makes in its iptables and ipvs modes. Not among them: KUBE-FIREWALL, KUBE-MARK-DROP,
- * KUBE-KUBELET-CANARY and KUBE-IPTABLES-HINT, which are kubelet's.
+ * The chains of kube-proxy's iptables and ipvs modes. KUBE-FIREWALL, KUBE-MARK-DROP, KUBE-KUBELET-CANARY and
+ * KUBE-IPTABLES-HINT belong to kubelet instead.
  */
 const KUBE_PROXY_CHAIN = new RegExp(
   `^KUBE-(?:${[
@@ -28,7 +28,7 @@ const KUBE_PROXY_CHAIN = new RegExp(
   ].join('|')})$`,
 );
 
-/** Sets of mode ipvs; `KUBE-6-` are those of IPv6. */
+/** The ipsets of ipvs mode; those with `KUBE-6-` are for IPv6. */
 const KUBE_PROXY_IPSET = new RegExp(
   `^KUBE-(?:6-)?(?:${[
     'LOOP-BACK',
@@ -51,54 +51,52 @@ export function isKubeProxyIpset(name: string): boolean {
   return KUBE_PROXY_IPSET.test(name);
 }
 
-/** The chains of kube-proxy's that let packets pass which a policy of `drop` would stop. */
+/** The chains of kube-proxy that accept packets, by the base chain whose policy could drop them. */
 const ACCEPTING_CHAINS: Readonly<Record<string, readonly string[]>> = {
   FORWARD: ['KUBE-FORWARD'],
   INPUT: ['KUBE-NODEPORTS', 'KUBE-NODE-PORT'],
 };
 
-/** A rule outside of kube-proxy's chains that leads into one of them. */
+/** A rule in another chain that jumps to a chain of kube-proxy. */
 export interface JumpRule {
   /** The chain that the rule is in. */
   readonly chain: string;
   readonly target: string;
-  /** What names the rule when it is to be deleted: its handle, or its text. */
+  /** Identifies the rule for deletion: its handle, or its text. */
   readonly rule: string;
 }
 
-/** One iptables table as far as kube-proxy goes. */
+/** The parts of an iptables table that matter for the removal. */
 export interface IptablesTable {
   /** kube-proxy's chains. */
   readonly chains: readonly string[];
   readonly jumpRules: readonly JumpRule[];
-  /** Chains with a hook. */
   readonly baseChains: ReadonlySet<string>;
-  /** Chains with a hook that drop what no rule accepts. */
+  /** Base chains with the policy `drop`. */
   readonly dropPolicyChains: ReadonlySet<string>;
 }
 
-/** What is to go, and what has to stay. */
 export interface RemovalPlan {
   readonly jumpRules: readonly JumpRule[];
   readonly chains: readonly string[];
-  /** Chains that stay, and why. */
+  /** The chains to keep, with the reason. */
   readonly kept: ReadonlyMap<string, string>;
 }
 
 /**
- * Decides what can go. Chains that rules of others lead to stay (the portmap plugin of CNI can be told to use
- * KUBE-MARK-MASQ, for instance), and with KUBE-MARK-MASQ its masquerading. With `keepAccepting`, so do the chains without
- * which a policy of `drop` would stop traffic that passes now.
+ * Decides which chains to remove. Keeps chains that foreign rules jump to (the CNI portmap plugin can be configured to use
+ * KUBE-MARK-MASQ, for example), and with KUBE-MARK-MASQ the chain that masquerades. With `keepAccepting`, also keeps chains
+ * without which a policy of `drop` would drop traffic that is accepted now.
  */
 export function planRemoval(table: IptablesTable, { keepAccepting }: { keepAccepting: boolean }): RemovalPlan {
   const kept = new Map<string, string>();
   for (const { chain: from, target } of table.jumpRules) {
-    if (!table.baseChains.has(from)) kept.set(target, `chain ${from}, which is not kube-proxy's, leads to it`);
+    if (!table.baseChains.has(from)) kept.set(target, `foreign chain ${from} jumps to it`);
     else if (keepAccepting && table.dropPolicyChains.has(from) && ACCEPTING_CHAINS[from]?.includes(target)) {
-      kept.set(target, `the policy of ${from} is drop, and this chain lets packets pass`);
+      kept.set(target, `it accepts packets that the drop policy of ${from} would drop`);
     }
   }
-  if (kept.has('KUBE-MARK-MASQ')) kept.set('KUBE-POSTROUTING', 'it masquerades what KUBE-MARK-MASQ marks');
+  if (kept.has('KUBE-MARK-MASQ')) kept.set('KUBE-POSTROUTING', 'it masquerades packets that KUBE-MARK-MASQ marks');
   return {
     kept,
     jumpRules: table.jumpRules.filter(({ target }) => !kept.has(target)),
@@ -106,10 +104,10 @@ export function planRemoval(table: IptablesTable, { keepAccepting }: { keepAccep
   };
 }
 
-/** The same plan with more chains that stay: those that kept chains lead to. */
+/** Adds chains to keep to a plan: those that kept chains jump to. */
 export function keepChains(plan: RemovalPlan, targets: readonly string[]): RemovalPlan {
   const kept = new Map(plan.kept);
-  for (const target of targets) if (!kept.has(target)) kept.set(target, 'a chain that stays leads to it');
+  for (const target of targets) if (!kept.has(target)) kept.set(target, 'a kept chain jumps to it');
   return {
     kept,
     jumpRules: plan.jumpRules.filter(({ target }) => !kept.has(target)),

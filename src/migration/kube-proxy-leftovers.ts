@@ -1,4 +1,4 @@
-// All that kube-proxy can have left in a network namespace, whichever mode it had.
+// The leftovers of kube-proxy in a network namespace, in any mode.
 
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import { IptablesCleaner } from './iptables-cleaner.ts';
@@ -16,10 +16,10 @@ import {
   type System,
 } from './leftover-cleaner.ts';
 
-/** Finds and removes what kube-proxy has left. Rejects when nft cannot be run. */
+/** Finds and removes the leftovers of kube-proxy. Rejects if nft cannot be run. */
 export class KubeProxyLeftovers {
   readonly #tables: LeftoverCleaner;
-  /** In the order in which they have to go: iptables rules ask for the ipsets of mode ipvs. */
+  /** Removed before the ipsets of ipvs mode, which iptables rules use. */
   readonly #iptables: readonly LeftoverCleaner[];
   readonly #ipvs: IpvsCleaner;
 
@@ -39,17 +39,17 @@ export class KubeProxyLeftovers {
     );
   }
 
-  /** How many connections removing everything would end: those through IPVS. */
+  /** The number of connections that removing everything would break: those through IPVS. */
   countIpvsConnections(): Promise<number> {
     return this.#ipvs.countConnections();
   }
 
-  /** The tables of mode nftables, which stand in nobody's way. */
+  /** Removes the tables of nftables mode, which is always safe. */
   removeTables(): Promise<RemovalResult> {
     return this.#tables.remove({ keepAccepting: false });
   }
 
-  /** Everything, connections through IPVS included. */
+  /** Removes everything, which breaks connections through IPVS. */
   async remove({ keepAccepting }: { keepAccepting: boolean }): Promise<RemovalResult> {
     const results: RemovalResult[] = [];
     for (const cleaner of [this.#tables, ...this.#iptables, this.#ipvs])

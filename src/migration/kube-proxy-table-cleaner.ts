@@ -1,4 +1,4 @@
-// What kube-proxy leaves in its nftables mode: two tables of its own.
+// Leftovers of kube-proxy's nftables mode: its two tables.
 import { FAMILIES } from '../net/family.ts';
 import type { NftProgram } from '../nftables/client/nft-program.ts';
 import { type FindResult, type LeftoverCleaner, NOTHING_REMOVED, type RemovalResult } from './leftover-cleaner.ts';
@@ -16,7 +16,7 @@ export class KubeProxyTableCleaner implements LeftoverCleaner {
     return { leftovers: (await this.#tables()).map((table) => `nftables ${table}`), failures: [] };
   }
 
-  /** Both tables at once. What they have translated stays translated: conntrack has it. */
+  /** Removes both tables in one transaction. Established flows keep their translation, which is in conntrack. */
   async remove(): Promise<RemovalResult> {
     const tables = await this.#tables();
     if (tables.length === 0) return NOTHING_REMOVED;

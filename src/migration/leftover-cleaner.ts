@@ -1,40 +1,38 @@
-// What the ways in which kube-proxy works have in common: it is found, and removed.
+// The interface of the cleaners, one for each way in which kube-proxy programs the kernel.
 import { readFile } from 'node:fs/promises';
 import { type ExecResult, exec } from '../host/process/exec.ts';
 
-/** What there is of kube-proxy. */
 export interface FindResult {
-  /** A line for each thing. */
+  /** One line for each kind of object. */
   readonly leftovers: readonly string[];
-  /** What could not be looked at, why, and what to do about it. */
+  /** What could not be checked, the reason, and how to fix it. */
   readonly failures: readonly string[];
 }
 
 export interface RemovalResult {
   readonly removed: readonly string[];
-  /** What stays on purpose, and why. */
+  /** What was kept on purpose, and the reason. */
   readonly kept: readonly string[];
-  /** What could not be removed, why, and what to do about it. */
+  /** What could not be removed, the reason, and how to fix it. */
   readonly failures: readonly string[];
 }
 
 export interface RemoveOptions {
-  /** Chains stay without which a policy of `drop` would stop traffic that passes now. */
+  /** Keep chains without which a policy of `drop` would drop traffic that is accepted now. */
   readonly keepAccepting: boolean;
 }
 
-/** One way in which kube-proxy's work is held by the kernel. */
 export interface LeftoverCleaner {
   find(): Promise<FindResult>;
-  /** Removes what is there; nothing being there is no failure. */
+  /** Removes all leftovers, if any. */
   remove(options: RemoveOptions): Promise<RemovalResult>;
 }
 
-/** The world outside, of the network namespace that this process lives in. */
+/** Programs and files in this process's network namespace. */
 export interface System {
-  /** Runs a program to its end. Rejects with `ExecError` when it cannot be run. */
+  /** Runs a program and waits for its exit. Rejects with `ExecError` if it cannot be run. */
   run(command: string, args: readonly string[], options?: SystemRunOptions): Promise<ExecResult>;
-  /** A file's text; empty when it cannot be read. */
+  /** The text of a file; empty if it cannot be read. */
   read(path: string): Promise<string>;
 }
 
@@ -43,7 +41,7 @@ export interface SystemRunOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** A listing of a hundred thousand iptables rules takes seconds, and so does waiting for the lock of iptables. */
+/** Listing 100,000 iptables rules takes seconds, and so does waiting for the iptables lock. */
 const TIMEOUT_MS = 60_000;
 
 export const hostSystem: System = {
@@ -69,7 +67,7 @@ export function mergeRemovalResults(parts: readonly RemovalResult[]): RemovalRes
   };
 }
 
-/** What a program said of its failure, in one line. */
+/** The error message of a failed program, in one line. */
 export function failureMessage({ status, stderr }: ExecResult): string {
   const line = stderr.split('\n').find((text) => text.trim() !== '' && !text.startsWith('# Warning'));
   return line?.trim() ?? `exit status ${status}`;

@@ -1,4 +1,4 @@
-// Taking kube-proxy's place: ours is complete first, then what it has left goes.
+// Takes over from kube-proxy: removes its leftovers once the ruleset of nftlane is complete.
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
@@ -9,10 +9,9 @@ import type { KubeProxyLeftovers } from './kube-proxy-leftovers.ts';
 import { type FindResult, mergeRemovalResults, type RemovalResult } from './leftover-cleaner.ts';
 
 export interface TakeOverOptions {
-  /** `no` leaves what kube-proxy has left where it is, and says so. */
+  /** `no` keeps the leftovers of kube-proxy and logs a warning. */
   readonly mode: 'auto' | 'no';
   readonly leftovers: Pick<KubeProxyLeftovers, 'find' | 'countIpvsConnections' | 'removeTables' | 'remove'>;
-  /** How many Services there are. */
   readonly serviceCount: () => number;
   readonly log: Log;
   readonly clock: Clock;
@@ -21,9 +20,9 @@ export interface TakeOverOptions {
 
 /** In milliseconds. */
 export interface TakeOverTimes {
-  /** How often it is looked whether connections through IPVS are over, or whether all Services are in the kernel. */
+  /** Interval for checking whether connections through IPVS have ended, and whether all Services are in the kernel. */
   readonly pollMs: number;
-  /** When it is looked first whether kube-proxy is back; the pause doubles each time. */
+  /** Delay of the first check for new leftovers of kube-proxy; doubles each time. */
   readonly firstRecheckMs: number;
   readonly maxRecheckMs: number;
 }
@@ -31,9 +30,9 @@ export interface TakeOverTimes {
 const DEFAULT_TIMES: TakeOverTimes = { pollMs: 10_000, firstRecheckMs: 60_000, maxRecheckMs: 1_800_000 };
 
 /**
- * Nothing is removed before the ruleset is complete, every Service is in it, and there is one at all. Established
- * connections stay as they are: conntrack has their translation. A kube-proxy that still runs puts its rules back; that is
- * told, and they are removed again after pauses that double, for it may be on its way out.
+ * Removes nothing before the ruleset is complete, contains every Service, and there is at least one Service. Established
+ * connections are not affected: their translation is in conntrack. If kube-proxy still runs and restores its rules, they are
+ * removed again with a warning, after delays that double, because it may be about to exit.
  */
 export class TakeOver implements SyncObserver {
   readonly #options: TakeOverOptions;
@@ -54,7 +53,7 @@ export class TakeOver implements SyncObserver {
     if (isInitial) this.#completed.resolve();
   }
 
-  /** Works until the signal aborts. Never rejects: a take-over that fails leaves the data plane as it is. */
+  /** Runs until the signal aborts. Never rejects: a failed take-over leaves the data plane unchanged. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#completed.resolve(), { once: true });
     if (!signal.aborted) await this.#completed.promise;
@@ -64,7 +63,7 @@ export class TakeOver implements SyncObserver {
         await this.#reconcile(signal);
       } catch (error) {
         const reason = errorMessage(error);
-        this.#once.log('warn', 'cannot look for what kube-proxy has left', { reason });
+        this.#once.log('warn', 'cannot look for leftovers of kube-proxy', { reason });
       }
       await this.#sleep(pauses.next(), signal);
     }
@@ -73,10 +72,11 @@ export class TakeOver implements SyncObserver {
   async #reconcile(signal: AbortSignal): Promise<void> {
     const { leftovers, mode } = this.#options;
     const found = await leftovers.find();
-    for (const reason of found.failures) this.#once.log('warn', 'kube-proxy may have left something', { reason });
+    for (const reason of found.failures)
+      this.#once.log('warn', 'cannot check for some leftovers of kube-proxy', { reason });
     if (found.leftovers.length === 0) return;
     if (mode === 'no') return this.#logKept(found);
-    this.#once.log('info', 'found what kube-proxy has left', { leftovers: found.leftovers.join('; ') });
+    this.#once.log('info', 'found leftovers of kube-proxy', { leftovers: found.leftovers.join('; ') });
     await this.#waitUntilSafe(signal);
     if (signal.aborted) return;
     const tables = await leftovers.removeTables();
@@ -90,34 +90,37 @@ export class TakeOver implements SyncObserver {
   }
 
   #logKept({ leftovers }: FindResult): void {
-    const advice =
-      'the rules of two proxies are here; to remove what kube-proxy has left: nftlane cleanup --kube-proxy';
-    const details = { leftovers: leftovers.join('; '), advice };
-    this.#once.log('warn', 'what kube-proxy has left stays, for taking over is switched off', details);
+    const details = {
+      leftovers: leftovers.join('; '),
+      effect: 'two proxies have rules on this node',
+      hint: 'to remove those of kube-proxy, run: nftlane cleanup --kube-proxy',
+    };
+    this.#once.log('warn', 'take-over is disabled, keeping the leftovers of kube-proxy', details);
   }
 
-  /** A Service that only kube-proxy serves must not lose its rules. */
+  /** Waits until no Service depends on the rules of kube-proxy. */
   async #waitUntilSafe(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const reason = this.#unsafeReason();
       if (reason === undefined) return;
-      this.#once.log('warn', "kube-proxy's rules stay for now", { reason });
+      this.#once.log('warn', 'keeping the leftovers of kube-proxy for now', { reason });
       await this.#sleep(this.#times.pollMs, signal);
     }
   }
 
   #unsafeReason(): string | undefined {
-    if (this.#options.serviceCount() === 0) return 'no Service is known: is this the right cluster, may they be read?';
+    if (this.#options.serviceCount() === 0)
+      return 'there are no Services; check the cluster, and the permission to list Services';
     if (this.#refusedServices.length === 0) return undefined;
-    return `the kernel has refused ${this.#refusedServices.slice(0, 5).join(', ')}`;
+    return `the kernel refused ${this.#refusedServices.slice(0, 5).join(', ')}`;
   }
 
   async #waitForIpvsDrain(signal: AbortSignal): Promise<void> {
     for (let logged = false; !signal.aborted; logged = true) {
-      const connections = await this.#options.leftovers.countIpvsConnections();
-      if (connections === 0) return;
-      const note = 'they would end with its virtual servers; to end them now: nftlane cleanup --kube-proxy';
-      if (!logged) this.#options.log.info('waiting for connections through ipvs to end', { connections, note });
+      const count = await this.#options.leftovers.countIpvsConnections();
+      if (count === 0) return;
+      const hint = 'removing the virtual servers breaks them; to do so now, run: nftlane cleanup --kube-proxy';
+      if (!logged) this.#options.log.info('waiting for connections through IPVS to end', { count, hint });
       await this.#sleep(this.#times.pollMs, signal);
     }
   }
@@ -126,12 +129,13 @@ export class TakeOver implements SyncObserver {
     const { log } = this.#options;
     if (removed.length > 0) {
       const details = { removed: removed.join('; ') };
-      if (!this.#hasRemoved) log.info("taken over: kube-proxy's rules are removed", details);
-      else log.warn("kube-proxy's rules were back, and are removed again: does it still run? Stop it", details);
+      const hint = 'kube-proxy may still run; stop it';
+      if (!this.#hasRemoved) log.info('took over from kube-proxy and removed its leftovers', details);
+      else log.warn('removed new leftovers of kube-proxy', { ...details, hint });
       this.#hasRemoved = true;
     }
-    for (const chain of kept) this.#once.log('info', "a chain of kube-proxy's stays", { chain });
-    for (const reason of failures) this.#once.log('warn', "cannot remove all of kube-proxy's", { reason });
+    for (const chain of kept) this.#once.log('info', 'keeping a chain of kube-proxy', { chain });
+    for (const reason of failures) this.#once.log('warn', 'cannot remove some leftovers of kube-proxy', { reason });
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {

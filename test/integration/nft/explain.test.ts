@@ -72,5 +72,5 @@ t.test('explain warns if the kernel differs from the expected outcome', async (t
 
 t.test('explain requires a connection', async (t) => {
   t.match(await proxied.run('node1', 'explain', 'web', '10.0.0.1:80'), { status: 2, stderr: /must be an IP address/ });
-  t.match(await proxied.run('node1', 'explain', '--help'), { status: 0, stdout: /exit status\s+is 0 whichever/ });
+  t.match(await proxied.run('node1', 'explain', '--help'), { status: 0, stdout: /the exit status is 0 in each case/ });
 });

@@ -1,4 +1,4 @@
-// Tests of src/migration/iptables-nft-tables.ts and src/migration/kube-proxy-table-cleaner.ts where nft fails.
+// Tests of src/migration/iptables-nft-tables.ts and kube-proxy-table-cleaner.ts when nft fails.
 import t from 'tap';
 import { IptablesCleaner } from '../../../src/migration/iptables-cleaner.ts';
 import { IptablesNftTables } from '../../../src/migration/iptables-nft-tables.ts';
@@ -14,7 +14,7 @@ const LISTING = JSON.stringify({
   ],
 });
 
-t.test('a listing that fails is no empty one', async (t) => {
+t.test('a failed listing is an error, not an empty list', async (t) => {
   const system = new FakeSystem();
   const failing = { ...system, run: async () => ({ status: 139, stdout: '', stderr: '' }) };
   const nft = new NftProgram({ command: 'nft', run: failing.run });
@@ -22,7 +22,7 @@ t.test('a listing that fails is no empty one', async (t) => {
   await t.rejects(new IptablesCleaner(new IptablesNftTables(nft)).find(), /list chains": exit status 139/);
 });
 
-t.test('what the kernel refuses is told', async (t) => {
+t.test('IptablesNftTables reports what the kernel refuses', async (t) => {
   const system = new FakeSystem();
   system.programs.set('nft', '{"nftables":[]}').set('nft -j -t list chains', LISTING);
   const nft = new NftProgram({

@@ -1,4 +1,4 @@
-// Tests of src/migration/ipvs-cleaner.ts and src/migration/ipvs-virtual-servers.ts, on listings as kernels with IPVS print them.
+// Tests of src/migration/ipvs-cleaner.ts and ipvs-virtual-servers.ts, with listings in the format of kernels with IPVS.
 import t from 'tap';
 import { IpvsCleaner } from '../../../src/migration/ipvs-cleaner.ts';
 import { ipvsadmArgs, parseVirtualServers } from '../../../src/migration/ipvs-virtual-servers.ts';
@@ -43,7 +43,7 @@ function machine(): FakeSystem {
   return system;
 }
 
-t.test('virtual servers are read with their connections', async (t) => {
+t.test('parseVirtualServers() reads virtual servers and their connections', async (t) => {
   t.strictSame(parseVirtualServers(LISTING), [
     { protocol: 'TCP', address: '10.96.0.10', port: 53, connections: 4 },
     { protocol: 'UDP', address: 'fd00:10:96::a', port: 53, connections: 7 },
@@ -55,13 +55,13 @@ t.test('virtual servers are read with their connections', async (t) => {
   t.strictSame(words.slice(0, 2), ['--tcp-service 10.96.0.10:53', '--udp-service [fd00:10:96::a]:53']);
 });
 
-t.test("only kube-proxy's virtual servers count, and go", async (t) => {
+t.test('IpvsCleaner counts and removes only virtual servers of kube-proxy', async (t) => {
   const system = machine();
   const ipvs = new IpvsCleaner(system);
   t.equal(await ipvs.countConnections(), 12);
   t.strictSame((await ipvs.find()).leftovers, [
     'ipvs: 3 virtual servers',
-    'ipvs: the interface kube-ipvs0',
+    'ipvs: interface kube-ipvs0',
     'ipvs: 2 ipsets',
   ]);
   system.ran.length = 0;
@@ -81,21 +81,21 @@ t.test("only kube-proxy's virtual servers count, and go", async (t) => {
   );
 });
 
-t.test('where nobody else has virtual servers they go at once', async (t) => {
+t.test('IpvsCleaner clears all virtual servers if none is foreign', async (t) => {
   const system = machine();
   system.files.set('/proc/net/ip_vs', LISTING.slice(0, LISTING.indexOf('TCP  C0000201')));
   await new IpvsCleaner(system).remove();
   t.ok(system.ran.includes('ipvsadm --clear'));
 });
 
-t.test('a program that is missing is named, and its package', async (t) => {
+t.test('IpvsCleaner names a missing program and its package', async (t) => {
   const system = machine();
   system.programs.delete('ipvsadm');
   const { failures } = await new IpvsCleaner(system).remove();
-  t.match(failures, [/ipvsadm is not there \(install the package ipvsadm\)/]);
+  t.match(failures, [/"ipvsadm": not found \(install the package ipvsadm\)/]);
 });
 
-t.test('a machine without any of it', async (t) => {
+t.test('IpvsCleaner finds nothing on a machine without IPVS', async (t) => {
   const ipvs = new IpvsCleaner(new FakeSystem());
   t.strictSame(await ipvs.find(), { leftovers: [], failures: [] });
   t.equal(await ipvs.countConnections(), 0);

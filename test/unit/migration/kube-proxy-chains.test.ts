@@ -8,7 +8,7 @@ import {
   planRemoval,
 } from '../../../src/migration/kube-proxy-chains.ts';
 
-t.test("kube-proxy's chains and sets are told from those of others", async (t) => {
+t.test('isKubeProxyChain() and isKubeProxyIpset() recognize names of kube-proxy', async (t) => {
   const own = ['KUBE-SERVICES', 'KUBE-SVC-ABC', 'KUBE-SEP-X', 'KUBE-XLB-1', 'KUBE-PROXY-CANARY', 'KUBE-IPVS-FILTER'];
   for (const name of own) t.ok(isKubeProxyChain(name), name);
   const others = ['KUBE-FIREWALL', 'KUBE-MARK-DROP', 'KUBE-KUBELET-CANARY', 'KUBE-IPTABLES-HINT', 'KUBE-ROUTER-INPUT'];
@@ -29,20 +29,20 @@ const TABLE: IptablesTable = {
   dropPolicyChains: new Set(),
 };
 
-t.test('everything goes where nobody else needs it', async (t) => {
+t.test('planRemoval() removes all chains without foreign jumps', async (t) => {
   const plan = planRemoval(TABLE, { keepAccepting: true });
   t.strictSame(plan.chains, TABLE.chains);
   t.strictSame(plan.jumpRules, TABLE.jumpRules);
   t.equal(plan.kept.size, 0);
 });
 
-t.test('what a policy of drop makes necessary stays, unless all is to go', async (t) => {
+t.test('planRemoval() keeps chains that a drop policy requires, if asked to', async (t) => {
   const table = { ...TABLE, dropPolicyChains: new Set(['FORWARD']) };
   t.strictSame([...planRemoval(table, { keepAccepting: true }).kept.keys()], ['KUBE-FORWARD']);
   t.equal(planRemoval(table, { keepAccepting: false }).kept.size, 0);
 });
 
-t.test("a chain that another's rule leads to stays, and so does what belongs to it", async (t) => {
+t.test('planRemoval() keeps chains with foreign jumps, and chains that these need', async (t) => {
   const foreign = { chain: 'CNI-SETMARK', target: 'KUBE-MARK-MASQ', rule: '4' };
   const plan = planRemoval({ ...TABLE, jumpRules: [...TABLE.jumpRules, foreign] }, { keepAccepting: false });
   t.strictSame([...plan.kept.keys()], ['KUBE-MARK-MASQ', 'KUBE-POSTROUTING']);

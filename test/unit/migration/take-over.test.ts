@@ -7,139 +7,140 @@ import { commitOf } from '../../support/builders/sync-report.ts';
 
 const NOTHING: RemovalResult = { removed: [], kept: [], failures: [] };
 
-/** A node with rules of kube-proxy's; `passes` runs whenever time passes, and stops the take-over by returning true. */
-function scene({
+/** A node with rules of kube-proxy. `onSleep` runs at each sleep of the take-over, and stops it by returning true. */
+function createFixture({
   mode = 'auto',
-  passes,
+  onSleep,
 }: {
   mode?: 'auto' | 'no';
-  passes: (scene: Scene, ms: number) => boolean;
-}): Scene {
+  onSleep: (fixture: Fixture, ms: number) => boolean;
+}): Fixture {
   const stop = new AbortController();
   const log: string[] = [];
   const write = (message: string) => void log.push(message);
-  const it: Scene = {
+  const fixture: Fixture = {
     rules: ['chains'],
     services: 1,
     connections: 0,
     log,
-    acts: [],
+    calls: [],
     takeOver: new TakeOver({
       mode,
-      serviceCount: () => it.services,
+      serviceCount: () => fixture.services,
       log: { debug: write, info: write, warn: write, error: write },
       clock: {
         ...systemClock,
         sleep: async (ms) => {
-          if (passes(it, ms)) stop.abort();
+          if (onSleep(fixture, ms)) stop.abort();
         },
       },
       leftovers: {
-        find: async () => ({ leftovers: it.rules, failures: [] }),
-        countIpvsConnections: async () => it.connections,
+        find: async () => ({ leftovers: fixture.rules, failures: [] }),
+        countIpvsConnections: async () => fixture.connections,
         removeTables: async () => NOTHING,
         remove: async () => {
-          it.acts.push('remove');
-          const removed = it.rules;
-          it.rules = [];
+          fixture.calls.push('remove');
+          const removed = fixture.rules;
+          fixture.rules = [];
           return { ...NOTHING, removed };
         },
       },
     }),
-    run: () => it.takeOver.run(stop.signal),
+    run: () => fixture.takeOver.run(stop.signal),
   };
-  return it;
+  return fixture;
 }
 
-interface Scene {
+interface Fixture {
   rules: readonly string[];
   services: number;
   connections: number;
   readonly log: string[];
-  readonly acts: string[];
+  readonly calls: string[];
   readonly takeOver: TakeOver;
   run(): Promise<void>;
 }
 
-const TAKEN = "taken over: kube-proxy's rules are removed";
-const BACK = "kube-proxy's rules were back, and are removed again: does it still run? Stop it";
+const FOUND = 'found leftovers of kube-proxy';
+const REMOVED = 'took over from kube-proxy and removed its leftovers';
+const REMOVED_AGAIN = 'removed new leftovers of kube-proxy';
 
-t.test('nothing happens before the ruleset is complete', async (t) => {
-  const it = scene({ passes: () => true });
-  const running = it.run();
+t.test('TakeOver removes nothing before the ruleset is complete', async (t) => {
+  const fixture = createFixture({ onSleep: () => true });
+  const running = fixture.run();
   await new Promise((resolve) => setImmediate(resolve));
-  t.strictSame(it.log, []);
-  it.takeOver.committed(commitOf({ isInitial: true }));
+  t.strictSame(fixture.log, []);
+  fixture.takeOver.committed(commitOf({ isInitial: true }));
   await running;
-  t.strictSame(it.log, ['found what kube-proxy has left', TAKEN]);
+  t.strictSame(fixture.log, [FOUND, REMOVED]);
 });
 
-t.test('it ends when it is asked to, before and after it began to wait', async (t) => {
-  const it = scene({ passes: () => true });
+t.test('TakeOver stops on abort, before and after it starts to wait', async (t) => {
+  const fixture = createFixture({ onSleep: () => true });
   const stop = new AbortController();
-  const waiting = it.takeOver.run(stop.signal);
+  const waiting = fixture.takeOver.run(stop.signal);
   stop.abort();
   await waiting;
-  await it.takeOver.run(stop.signal);
-  t.strictSame(it.log, []);
+  await fixture.takeOver.run(stop.signal);
+  t.strictSame(fixture.log, []);
 });
 
-t.test('what comes back is told, and removed after pauses that double', async (t) => {
+t.test('TakeOver removes new leftovers with a warning, after delays that double', async (t) => {
   const pauses: number[] = [];
-  const it = scene({
-    passes: (scene, ms) => {
+  const fixture = createFixture({
+    onSleep: (fixture, ms) => {
       pauses.push(ms / 60_000);
-      scene.rules = ['chains'];
+      fixture.rules = ['chains'];
       return pauses.length === 8;
     },
   });
-  it.takeOver.committed(commitOf({ isInitial: true }));
-  await it.run();
+  fixture.takeOver.committed(commitOf({ isInitial: true }));
+  await fixture.run();
   t.strictSame(pauses, [1, 2, 4, 8, 16, 30, 30, 30]);
-  t.strictSame(it.log, ['found what kube-proxy has left', TAKEN, ...new Array(7).fill(BACK)]);
+  t.strictSame(fixture.log, [FOUND, REMOVED, ...new Array(7).fill(REMOVED_AGAIN)]);
 });
 
-t.test('a Service that the kernel refused, or none at all, holds it back', async (t) => {
-  const it = scene({
-    passes: (scene, ms) => {
+t.test('TakeOver waits while there are no Services or the kernel refused one', async (t) => {
+  const fixture = createFixture({
+    onSleep: (fixture, ms) => {
       if (ms !== 10_000) return true;
-      t.strictSame(scene.acts, []);
-      if (scene.services === 0) {
-        scene.services = 1;
-        scene.takeOver.committed(
+      t.strictSame(fixture.calls, []);
+      if (fixture.services === 0) {
+        fixture.services = 1;
+        fixture.takeOver.committed(
           commitOf({ problems: { issues: [], conflicts: [], refused: [{ service: 'shop/web', reason: 'no' }] } }),
         );
-      } else scene.takeOver.committed(commitOf());
+      } else fixture.takeOver.committed(commitOf());
       return false;
     },
   });
-  it.services = 0;
-  it.takeOver.committed(commitOf({ isInitial: true }));
-  await it.run();
-  const stays = "kube-proxy's rules stay for now";
-  t.strictSame(it.log, ['found what kube-proxy has left', stays, stays, TAKEN]);
+  fixture.services = 0;
+  fixture.takeOver.committed(commitOf({ isInitial: true }));
+  await fixture.run();
+  const kept = 'keeping the leftovers of kube-proxy for now';
+  t.strictSame(fixture.log, [FOUND, kept, kept, REMOVED]);
 });
 
-t.test('connections through ipvs are waited for', async (t) => {
-  const it = scene({
-    passes: (scene, ms) => {
+t.test('TakeOver waits for connections through IPVS to end', async (t) => {
+  const fixture = createFixture({
+    onSleep: (fixture, ms) => {
       if (ms !== 10_000) return true;
-      t.strictSame(scene.acts, []);
-      scene.connections--;
+      t.strictSame(fixture.calls, []);
+      fixture.connections--;
       return false;
     },
   });
-  it.connections = 3;
-  it.takeOver.committed(commitOf({ isInitial: true }));
-  await it.run();
-  t.strictSame(it.log, ['found what kube-proxy has left', 'waiting for connections through ipvs to end', TAKEN]);
+  fixture.connections = 3;
+  fixture.takeOver.committed(commitOf({ isInitial: true }));
+  await fixture.run();
+  t.strictSame(fixture.log, [FOUND, 'waiting for connections through IPVS to end', REMOVED]);
 });
 
-t.test('where it is switched off, all is left and told once', async (t) => {
+t.test('TakeOver keeps leftovers and warns once if disabled', async (t) => {
   let rounds = 0;
-  const it = scene({ mode: 'no', passes: () => ++rounds === 3 });
-  it.takeOver.committed(commitOf({ isInitial: true }));
-  await it.run();
-  t.strictSame(it.acts, []);
-  t.strictSame(it.log, ['what kube-proxy has left stays, for taking over is switched off']);
+  const fixture = createFixture({ mode: 'no', onSleep: () => ++rounds === 3 });
+  fixture.takeOver.committed(commitOf({ isInitial: true }));
+  await fixture.run();
+  t.strictSame(fixture.calls, []);
+  t.strictSame(fixture.log, ['take-over is disabled, keeping the leftovers of kube-proxy']);
 });

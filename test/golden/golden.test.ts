@@ -1,4 +1,4 @@
-// Tests that given objects give the recorded rulesets, and that the kernel takes them. UPDATE=1 records anew.
+// Tests that objects compile to the recorded rulesets, and that the kernel accepts these. UPDATE=1 records them again.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';
@@ -19,10 +19,10 @@ const ROOT = new URL('./', import.meta.url);
 const IS_UPDATE = process.env['UPDATE'] === '1';
 const KNOWN_FILES = ['cluster.yaml', 'issues.txt', 'options.json', 'ruleset.nft'];
 
-/** What a golden folder can say in `options.json`; prefixes are texts there. */
+/** The options in `options.json` of a golden folder. */
 interface GivenOptions {
   readonly masqueradeAll?: boolean;
-  readonly resetsEnded?: boolean;
+  readonly resetsConnections?: boolean;
   readonly clusterCidrs?: readonly string[];
   readonly interfacePrefix?: string;
   readonly nodePortAddresses?: readonly string[];
@@ -48,12 +48,12 @@ function toNodePortAddress(text: string): readonly NodePortAddress[] {
 }
 
 function toOptions(given: GivenOptions) {
-  const { masqueradeAll = false, resetsEnded, clusterCidrs = [], interfacePrefix, nodePortAddresses } = given;
+  const { masqueradeAll = false, resetsConnections, clusterCidrs = [], interfacePrefix, nodePortAddresses } = given;
   const options: NodeOptions = {
     ...DEFAULT_OPTIONS,
     nodeName: 'n1',
     masqueradeAll,
-    resetsConnections: resetsEnded,
+    resetsConnections,
     nodePortAddresses: nodePortAddresses?.flatMap(toNodePortAddress) ?? ['primary'],
     detectLocal:
       interfacePrefix === undefined
@@ -67,7 +67,7 @@ function prefixes(texts: readonly string[]): Prefix[] {
   return texts.map(parsePrefix).filter((prefix) => prefix !== undefined);
 }
 
-/** The file holds this text; an empty text is no file. */
+/** Checks that the file has this text; without text there must be no file. */
 function isRecorded(t: Test, file: URL, text: string): void {
   if (IS_UPDATE) {
     if (text === '') rmSync(file, { force: true });
@@ -75,15 +75,15 @@ function isRecorded(t: Test, file: URL, text: string): void {
   }
   const recorded = existsSync(file) ? readFileSync(file, 'utf8') : '';
   const name = file.pathname.split('/').at(-1);
-  t.equal(text, recorded, `${name} is as recorded`, { diagnostic: text !== recorded });
+  t.equal(text, recorded, `${name} is the recorded one`, { diagnostic: text !== recorded });
 }
 
-const NO_NAMESPACE = process.getuid?.() === 0 ? undefined : 'only root can make network namespaces';
+const NO_NAMESPACE = process.getuid?.() === 0 ? undefined : 'only root can create network namespaces';
 const tables = NO_NAMESPACE === undefined ? new NamespacedNftClient() : undefined;
 t.teardown(() => tables?.close());
 
-/** Each element of each object, by key, as the engine wants it. */
-function wantedOf(engine: Engine): Map<RefKey, Record<string, string>> {
+/** The desired elements of each set and map, by key. */
+function desiredOf(engine: Engine): Map<RefKey, Record<string, string>> {
   return new Map(
     allSetsAndMaps().map((object) => [
       refKey(object),
@@ -94,18 +94,22 @@ function wantedOf(engine: Engine): Map<RefKey, Record<string, string>> {
 
 const shown = ({ data, comment }: { data: string; comment: string }) => `"${comment}" : ${data}`;
 
-/** Loads the ruleset into the kernel, whatever it holds; it must then hold exactly what the engine wants. */
-async function isTaken(t: Test, tables: NamespacedNftClient, { engine, ruleset }: { engine: Engine; ruleset: string }) {
-  // Twice: the file replaces what is there.
+/** Loads the ruleset into the kernel, which must then have exactly the desired state of the engine. */
+async function isAccepted(
+  t: Test,
+  tables: NamespacedNftClient,
+  { engine, ruleset }: { engine: Engine; ruleset: string },
+) {
+  // Twice, because the file must replace its own tables.
   for (let i = 0; i < 2; i++) await tables.runExternally([ruleset]);
   const listing = await tables.list();
-  for (const [object, wanted] of wantedOf(engine)) {
-    const held = [...(listing.elements.get(object) ?? [])].map(([key, element]) => [key, shown(element)] as const);
-    t.strictSame(Object.fromEntries(held), wanted, object);
+  for (const [object, desired] of desiredOf(engine)) {
+    const installed = [...(listing.elements.get(object) ?? [])].map(([key, element]) => [key, shown(element)] as const);
+    t.strictSame(Object.fromEntries(installed), desired, object);
   }
   engine.adopt(listing);
   const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await tables.ruleCounts())];
-  t.strictSame(drift, [], 'nothing else is there, and nothing is missing');
+  t.strictSame(drift, [], 'nothing is missing or unexpected');
 }
 
 const folders = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isDirectory());
@@ -122,10 +126,14 @@ for (const { name } of folders) {
       .map(({ frontend, winner, losers }) => `${frontend}: ${winner} has it, not ${losers.join(', ')}\n`);
     isRecorded(t, new URL('issues.txt', folder), [...issues, ...conflicts].join(''));
     const unknown = readdirSync(folder).filter((file) => !KNOWN_FILES.includes(file));
-    t.strictSame(unknown, [], 'there are no other files');
-    t.match(readFileSync(new URL('cluster.yaml', folder), 'utf8'), /^(?:# .+\n)*# .+\.\n/, 'a story comes first');
-    await t.test('the kernel takes it and lists the same', { skip: NO_NAMESPACE ?? false }, async (t) => {
-      if (tables !== undefined) await isTaken(t, tables, { engine, ruleset: readFileSync(ruleset, 'utf8') });
+    t.strictSame(unknown, [], 'no other files');
+    t.match(
+      readFileSync(new URL('cluster.yaml', folder), 'utf8'),
+      /^(?:# .+\n)*# .+\.\n/,
+      'the file starts with a story',
+    );
+    await t.test('the kernel accepts the ruleset and lists the same', { skip: NO_NAMESPACE ?? false }, async (t) => {
+      if (tables !== undefined) await isAccepted(t, tables, { engine, ruleset: readFileSync(ruleset, 'utf8') });
     });
   });
 }

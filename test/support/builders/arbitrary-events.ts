@@ -1,4 +1,4 @@
-// Random histories of a small cluster: few names, addresses and ports, so that Services collide and share endpoints.
+// Random histories of a small cluster, with few names, addresses and ports, so that Services conflict and share endpoints.
 import fc from 'fast-check';
 import type { Sink } from '../../../src/services/objects/sink.ts';
 import type { ApiObject } from '../deployment/merge.ts';
@@ -13,7 +13,7 @@ export interface ObjectEvent {
   readonly object: ApiObject;
 }
 
-/** What there is after some events, by kind and name. */
+/** The objects after some events, by kind and name. */
 export class ClusterObjects {
   readonly #objects = new Map<string, ApiObject>();
 
@@ -34,7 +34,7 @@ export function applyEvent(sink: Sink, { verb, object }: ObjectEvent): void {
   else remove(sink, object);
 }
 
-/** Mostly Services and slices that are put. Consistent tables have thousands of slots: they come only when asked for. */
+/** Mostly puts of Services and slices. Maglev tables have thousands of slots, so they are an option. */
 export function objectEvents(maxLength: number, { maglev = false } = {}): fc.Arbitrary<ObjectEvent[]> {
   const object = fc.oneof(
     { arbitrary: services(maglev), weight: 5 },
@@ -46,12 +46,12 @@ export function objectEvents(maxLength: number, { maglev = false } = {}): fc.Arb
   return fc.array(fc.record({ verb, object }), { minLength: Math.floor(maxLength / 2), maxLength });
 }
 
-/** Now and then, the rare value. */
+/** The rare value in one of eight cases. */
 function biased<T>(often: T, rare: T): fc.Arbitrary<T> {
   return fc.oneof({ arbitrary: fc.constant(often), weight: 7 }, { arbitrary: fc.constant(rare), weight: 1 });
 }
 
-/** Names and protocols of ports, from few enough that those of Services and of slices mostly meet. */
+/** Names and protocols of ports; few, so that those of Services and slices often match. */
 const PORTS: fc.Arbitrary<{ name: string; protocol: string }[]> = fc.constantFrom(
   [{ name: '', protocol: 'TCP' }],
   [{ name: 'dns', protocol: 'UDP' }],
@@ -72,7 +72,7 @@ const POLICIES = fc.record({
   ),
 });
 
-/** How a Service is balanced: its annotations. */
+/** The annotations for load balancing. */
 function annotations(maglev: boolean): fc.Arbitrary<ApiObject> {
   const balance = fc.constantFrom(undefined, undefined, 'random', 'source-hash', 'odd', maglev ? 'maglev' : undefined);
   const weights = fc.constantFrom(
@@ -126,7 +126,7 @@ function toSpec({ affinity, ranges }: { affinity: number | undefined; ranges: re
   return { ...(affinity === undefined ? {} : sticky), loadBalancerSourceRanges: ranges };
 }
 
-/** Slices of few names change their Service as they like. */
+/** Slices with few names, so that they change their Service. */
 function slices(): fc.Arbitrary<ApiObject> {
   const conditions = fc.constantFrom(
     ...[{}, {}, {}, {}, { ready: false, serving: false }],
@@ -135,7 +135,7 @@ function slices(): fc.Arbitrary<ApiObject> {
       { ready: false, serving: false, terminating: true },
     ],
   );
-  // Hints count only when all have them, so a slice has them or has none.
+  // Hints are used only if all endpoints have one, so all endpoints of a slice do, or none.
   const zones = fc.array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 2 });
   const hintKind = fc.constantFrom('none', 'zones', 'zones', 'nodes');
   const backend = fc.record({
@@ -161,7 +161,7 @@ function slices(): fc.Arbitrary<ApiObject> {
         const address = addressType === 'IPv4' ? `10.1.0.${host}` : `fd01::${host}`;
         return endpoint(address, { ...rest, hints: hintsOf(hintKind, { zones, nodeName: rest.nodeName }) });
       });
-      // Names are unique within a namespace, and a slice stays in its own.
+      // Names are unique within a namespace, and a slice cannot change its namespace.
       const metadata = { name: `${owner.split('/')[0]}-${name}`, labels: headless };
       return slice(owner, { metadata, addressType, endpoints, ports: ports.map((each) => ({ ...each, port })) });
     });

@@ -1,4 +1,4 @@
-// Random packets that meet the random cluster of events.ts, or just miss it, and hosts for them to arrive at.
+// Random packets to, from and beside the cluster of arbitrary-events.ts, and hosts that receive them.
 import fc from 'fast-check';
 import type { Packet } from '../../../src/explain/flow/packet.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
@@ -6,7 +6,7 @@ import type { Host, HostRoute } from '../../../src/net/host.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
 import type { Frontend } from '../../../src/services/model/frontends.ts';
 
-/** Frontends, addresses beside them, addresses of nodes, loopback, endpoints, and the outside. */
+/** Frontends, other addresses nearby, node addresses, loopback, endpoints, and external addresses. */
 const DESTINATIONS: Readonly<Record<Family, readonly string[]>> = {
   ip: [
     ...['10.96.0.1', '10.96.0.1', '10.96.0.2', '10.96.0.2', '10.96.0.3', '10.200.0.5', '192.0.2.7', '192.0.2.8'],
@@ -37,7 +37,7 @@ const DESTINATIONS: Readonly<Record<Family, readonly string[]>> = {
   ],
 };
 
-/** Pods that are endpoints, a pod that is none, the host, a load balancer address, and the outside. */
+/** Endpoints, another pod, the host, a load balancer address, and an external address. */
 const SOURCES: Readonly<Record<Family, readonly string[]>> = {
   ip: ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.77', '192.0.2.1', '192.0.2.7', '203.0.113.5'],
   ip6: ['fd01::1', 'fd01::2', 'fd01::3', 'fd01::77', 'fd00::9', 'fd00::7', '2001:db8::5'],
@@ -47,7 +47,7 @@ const HOST_ADDRESSES = ['192.0.2.1', 'fd00::9', '10.1.0.3', 'fd01::3', '10.96.0.
 
 export const INTERFACES = ['pod-a', 'pod-b', 'lan'];
 
-/** A packet from a pod, from outside, or from a process of the host. */
+/** A packet from a pod, an external client, or a process of the host. */
 export function packets(): fc.Arbitrary<Packet> {
   return fc.constantFrom(...FAMILIES).chain((family) =>
     fc.record({
@@ -62,7 +62,7 @@ export function packets(): fc.Arbitrary<Packet> {
   );
 }
 
-/** A packet, and a number that chooses a frontend to send it to; `undefined` where it goes to its own destination. */
+/** A packet and the number of the frontend to send it to; `undefined` to keep its destination. */
 export interface AimedPacket {
   readonly packet: Packet;
   readonly frontendIndex: number | undefined;
@@ -76,7 +76,7 @@ export function aimedPackets(): fc.Arbitrary<AimedPacket> {
   return fc.record({ packet: packets(), frontendIndex });
 }
 
-/** The packet at the frontend that it is aimed at, of those of its family. A node port is dialled where it was going. */
+/** The packet with the frontend as its destination. For a node port, the destination address is kept. */
 export function atFrontend({ packet, frontendIndex }: AimedPacket, frontends: readonly Frontend[]): Packet {
   const ofFamily = frontends.filter(({ family }) => family === packet.family);
   const frontend = frontendIndex === undefined ? undefined : ofFamily[frontendIndex % ofFamily.length];
@@ -85,7 +85,7 @@ export function atFrontend({ packet, frontendIndex }: AimedPacket, frontends: re
   return { ...packet, protocol: servicePort.protocol, destination: address, destinationPort: port };
 }
 
-/** A host with its usual addresses, and at times with those of an endpoint or of a Service. */
+/** A host with its usual addresses, and sometimes that of an endpoint or Service. */
 export function hosts(): fc.Arbitrary<Host> {
   const unusual = fc.subarray(HOST_ADDRESSES.slice(2), { maxLength: 1 });
   return unusual.map((more) => ({ addresses: [...HOST_ADDRESSES.slice(0, 2), ...more], routes: ROUTES }));
@@ -100,9 +100,9 @@ const ROUTES: readonly HostRoute[] = [
   toRoute('::/0', 'lan'),
 ];
 
-/** A route for the block. */
+/** A route to a CIDR. */
 export function toRoute(block: string, name: string): HostRoute {
   const prefix = parsePrefix(block);
-  if (prefix === undefined) throw new Error(`Cannot route "${block}": it is no prefix`);
+  if (prefix === undefined) throw new Error(`Cannot route "${block}": not a prefix`);
   return { prefix, interface: name };
 }

@@ -1,4 +1,4 @@
-// Configurations for tests: files and flags in, settings or complaints out.
+// Reads configurations in tests: from files and flags to settings or problems.
 import { type Configuration, type FlagValue, readConfiguration } from '../../../src/config/configuration.ts';
 import { resolveSettings } from '../../../src/config/resolve-settings.ts';
 import { ConfigurationError } from '../../../src/config/schema/configuration-error.ts';
@@ -7,7 +7,7 @@ import type { Settings } from '../../../src/config/settings.ts';
 const KUBE_PROXY = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n';
 const NFTLANE = 'apiVersion: nftlane.io/v1alpha1\nkind: NftlaneConfiguration\n';
 
-/** A file with these fields of KubeProxyConfiguration, and of NftlaneConfiguration behind it. */
+/** A file with these fields of KubeProxyConfiguration and NftlaneConfiguration. */
 export function configurationText(kubeProxy: string, nftlane?: string): string {
   return `${KUBE_PROXY}${kubeProxy}\n${nftlane === undefined ? '' : `---\n${NFTLANE}${nftlane}\n`}`;
 }
@@ -21,7 +21,7 @@ export function settingsOf(text: string | undefined, flags: readonly FlagValue[]
   return resolveSettings(configurationOf(text, flags), { hostname: 'Host-1', configFile: 'test.yaml' });
 }
 
-/** What is wrong with a file, one line for each; none when it can be used. */
+/** The problems of a file, one per line; none when it is valid. */
 export function problemsOf(text: string, flags: readonly FlagValue[] = []): string[] {
   try {
     settingsOf(text, flags);

@@ -1,4 +1,4 @@
-// An engine that has seen objects.
+// Engines with objects.
 
 import { Engine } from '../../../src/engine/engine.ts';
 import type { Transaction } from '../../../src/engine/transaction.ts';
@@ -9,7 +9,7 @@ import { printElement } from '../../../src/nftables/syntax/operation.ts';
 import type { ApiObject } from '../deployment/merge.ts';
 import { replaceAll } from './put-objects.ts';
 
-/** An engine on node n1 that has been given everything there is, and has compiled it. Its kernel is empty. */
+/** An engine on node n1 that has compiled these objects, the only ones of the cluster. Its kernel is empty. */
 export function engineOf(objects: readonly ApiObject[] = [], options: Partial<NodeOptions> = {}): Engine {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options });
   replaceAll(engine, objects);
@@ -18,7 +18,7 @@ export function engineOf(objects: readonly ApiObject[] = [], options: Partial<No
   return engine;
 }
 
-/** Compiles, plans, and takes everything as done by the kernel. Returns the transactions in their order. */
+/** Compiles, plans and commits, without a kernel. Returns the transactions in order. */
 export function commitAll(engine: Engine): Transaction[] {
   engine.compile();
   const transactions = engine.plan().flat();

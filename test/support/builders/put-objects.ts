@@ -1,10 +1,10 @@
-// Raw API objects on their way into a sink, as any source would send them.
+// Sends API objects to a sink, as a source does.
 import { KINDS, type Kind, type KindMap, kindOf } from '../../../src/services/objects/kinds.ts';
 import type { ReadResult } from '../../../src/services/objects/read.ts';
 import type { Sink } from '../../../src/services/objects/sink.ts';
 import type { ApiObject } from '../deployment/merge.ts';
 
-/** Tells the sink that these objects are new, or have changed. */
+/** Sends objects that are new or have changed. */
 export function put(sink: Sink, ...objects: readonly ApiObject[]): void {
   for (const object of objects) {
     const kind = kindIn(object);
@@ -12,7 +12,7 @@ export function put(sink: Sink, ...objects: readonly ApiObject[]): void {
   }
 }
 
-/** Tells the sink that these objects are gone. */
+/** Sends the deletion of objects. */
 export function remove(sink: Sink, ...objects: readonly ApiObject[]): void {
   for (const object of objects) {
     const kind = kindIn(object);
@@ -20,7 +20,7 @@ export function remove(sink: Sink, ...objects: readonly ApiObject[]): void {
   }
 }
 
-/** Tells the sink that these objects, of all kinds, are all that there is. */
+/** Sends complete lists of all kinds. */
 export function replaceAll(sink: Sink, objects: readonly ApiObject[]): void {
   for (const kind of Object.keys(KINDS) as Kind[]) {
     const ofKind = objects.filter((object) => kindIn(object) === kind);

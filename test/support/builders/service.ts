@@ -1,4 +1,4 @@
-// The smallest Service that is proxied.
+// A minimal Service.
 import { familyOf } from '../../../src/net/address.ts';
 import { FAMILY_TRAITS } from '../../../src/net/family.ts';
 import { type ApiObject, merge } from '../deployment/merge.ts';
@@ -21,7 +21,7 @@ export function service(name = 'shop/web', overrides: ApiObject = {}): ApiObject
   return merge(base, overrides);
 }
 
-/** The `spec` fields that give a Service these cluster IPs. */
+/** The `spec` fields of a Service with these cluster IPs. */
 export function clusterIps(...addresses: readonly string[]): ApiObject {
   const ipFamilies = addresses.map((address) => FAMILY_TRAITS[familyOf(address)].label);
   return { clusterIP: addresses[0], clusterIPs: addresses, ipFamilies };

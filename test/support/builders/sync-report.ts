@@ -1,4 +1,4 @@
-// What the daemon tells of a sync in which nothing happened.
+// Reports of a sync without changes.
 
 import type { SyncReport } from '../../../src/controller/sync.ts';
 import type { Commit, SyncTimes } from '../../../src/controller/sync-observer.ts';
@@ -9,12 +9,12 @@ export function syncReport(overrides: Partial<SyncReport> = {}): SyncReport {
   return { ...done, refused: [], drift: [], ...overrides };
 }
 
-/** In no time, for an event. */
+/** The times of a sync that took no time and had events. */
 export function syncTimes(overrides: Partial<SyncTimes> = {}): SyncTimes {
   return { startedAt: 0, ms: 0, latencyMs: 0, hadEvents: true, ...overrides };
 }
 
-/** A commit of nothing, which is not the first. */
+/** A commit without changes, not the initial one. */
 export function commitOf(overrides: Partial<Commit> = {}): Commit {
   const problems = { issues: [], conflicts: [], refused: [] };
   const nothing = { at: 0, services: [], report: syncReport(), times: syncTimes(), problems, isInitial: false };

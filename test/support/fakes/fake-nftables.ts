@@ -1,4 +1,4 @@
-// A kernel in memory that takes our operations, and refuses what the real one refuses.
+// An nf_tables in memory that applies our operations, and refuses what the kernel refuses.
 
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { parsePrefixOrAddress, withoutOverlaps } from '../../../src/net/prefix.ts';
@@ -14,11 +14,11 @@ interface Table {
   readonly chains: Map<string, { rules: string[] }>;
 }
 
-/** A chain may only go while nothing leads to it, an element may only lead to a chain that is there. */
+/** A chain that is referred to cannot be deleted, and elements and rules can only refer to existing chains. */
 export class FakeNftables {
   #tables = new Map<Family, Table>();
 
-  /** Takes all the lines, or throws and takes none. */
+  /** Applies the lines as one transaction; throws when one of them is refused. */
   run(lines: readonly string[]): void {
     const before = this.#tables;
     this.#tables = new Map([...before].map(([family, table]) => [family, copyTable(table)]));
@@ -55,7 +55,7 @@ export class FakeNftables {
     );
   }
 
-  /** The maps that are not always there, as `family name`. */
+  /** The affinity maps, as `family name`. */
   affinityMaps(): string[] {
     const names = [...this.#tables].flatMap(([family, { objects }]) =>
       [...objects.keys()].map((n) => `${family} ${n}`),
@@ -164,7 +164,7 @@ export class FakeNftables {
     chains.delete(name ?? '');
   }
 
-  /** A chain that looks into an object keeps it. */
+  /** A set or map that a rule uses cannot be deleted. */
   #deleteObject({ family, name, line }: { family: Family; name: string | undefined; line: string }): void {
     this.#object(family, name, line);
     const { chains, objects } = this.#table(family, line);
@@ -186,7 +186,7 @@ export class FakeNftables {
   }
 }
 
-/** Elements are never changed, only exchanged. */
+/** Elements are immutable, so they can be shared. */
 function copyTable({ objects, chains }: Table): Table {
   return {
     objects: new Map([...objects].map(([name, elements]) => [name, new Map(elements)])),
@@ -194,7 +194,7 @@ function copyTable({ objects, chains }: Table): Table {
   };
 }
 
-/** Whether two keys of an interval set have addresses in common. */
+/** Whether two keys of an interval set overlap. */
 function overlap(a: string, b: string): boolean {
   const [left, right] = [a, b].map((key) => key.lastIndexOf(' . '));
   if (a.slice(0, left) !== b.slice(0, right)) return false;
@@ -207,7 +207,7 @@ function orNotFound<T>(value: T | undefined, line: string): T {
   return value;
 }
 
-/** Where the slots are of the chains that balance, by the first part of their name. */
+/** The maps with the slots of balance chains, by the first part of the chain's name. */
 const SLOTS = {
   cluster: 'endpoints',
   external: 'endpoints',
@@ -223,14 +223,14 @@ const VERDICT_MAPS = [
   ...(['local-service-ips', 'local-service-nodeports'] as const),
 ];
 
-/** What a packet could run into: verdicts whose slots are not all there. Slots beyond the count do no harm. */
+/** The verdicts that would lose packets: those whose slots are incomplete. More slots than needed do no harm. */
 export function danglingVerdicts(kernel: FakeNftables): string[] {
   const broken: string[] = [];
   for (const family of FAMILIES) {
     for (const map of VERDICT_MAPS) {
       for (const [key, { data }] of kernel.elements(family, map)) {
         if (lacksBranch(kernel, { family, map, key, data }))
-          broken.push(`${family} ${map} ${key} : ${data} leads nowhere`);
+          broken.push(`${family} ${map} ${key} : ${data} has no next verdict`);
         const target = slotsOf(data);
         if (target === undefined) continue;
         const slots = kernel.elements(family, target.object);
@@ -243,7 +243,7 @@ export function danglingVerdicts(kernel: FakeNftables): string[] {
   return broken;
 }
 
-/** Entries of chains that look up where to go on. */
+/** Verdicts whose chains continue with another lookup. */
 const STICKY = /^goto affinity-(cluster|cluster-local|external|nodeport)\//;
 const LOCAL = /^goto (?:affinity-)?(?:external|nodeport)-local(?:$|\/)/;
 
@@ -257,7 +257,7 @@ function lacksBranch(
   return LOCAL.test(data) && !short && !kernel.elements(family, `local-service-${ends}`).has(key);
 }
 
-/** Slots that no verdict counts in: at rest there are none. */
+/** Slots that no verdict uses; after a sync there must be none. */
 export function orphanedSlots(kernel: FakeNftables): string[] {
   const orphaned: string[] = [];
   for (const family of FAMILIES) {
@@ -283,7 +283,7 @@ function slotsOf(data: string): { object: (typeof SLOTS)[keyof typeof SLOTS]; co
   return { object: SLOTS[name as keyof typeof SLOTS], count: Number(count) };
 }
 
-/** All elements, without comments, as texts; the slots of a frontend as one sorted list: their order is history. */
+/** All elements as texts. The slots of a frontend are one sorted list, because their order depends on history. */
 export function contents(listing: KernelListing): string[] {
   const texts: string[] = [];
   for (const [object, elements] of listing.elements) {
@@ -300,7 +300,7 @@ export function contents(listing: KernelListing): string[] {
   return texts.sort();
 }
 
-/** Takes commands apart that list many elements, one a line. */
+/** Splits commands with many elements into one command per element. */
 function* splitCommands(lines: readonly string[]): Generator<string> {
   let command = '';
   for (const line of lines) {

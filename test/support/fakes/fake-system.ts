@@ -1,11 +1,11 @@
-// A machine of files and programs that answer as they are told, for tests of rooms that look at the real one.
+// A System with prepared files and program outputs.
 import { ExecError, type ExecResult } from '../../../src/host/process/exec.ts';
 import type { System, SystemRunOptions } from '../../../src/migration/leftover-cleaner.ts';
 
-/** Answers by command line. What is not there is a program that does not exist. */
+/** A program without prepared output does not exist. */
 export class FakeSystem implements System {
   readonly files = new Map<string, string>();
-  /** What a program prints, by its command line or by its name alone. */
+  /** The standard output of a program, by its command line or its name. */
   readonly programs = new Map<string, string | ((args: readonly string[], input: string) => string)>();
   /** All command lines so far. */
   readonly ran: string[] = [];

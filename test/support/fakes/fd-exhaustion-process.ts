@@ -1,4 +1,4 @@
-// Runs programs in a process that has no file descriptor left, and prints what comes of each.
+// Runs programs in a process without free file descriptors, and prints the outcome of each.
 import { closeSync, openSync } from 'node:fs';
 import { LoaderProcess } from '../../../src/fastpath/loader/loader-process.ts';
 import { exec } from '../../../src/host/process/exec.ts';
@@ -21,7 +21,7 @@ const openFiles: number[] = [];
 try {
   for (;;) openFiles.push(openSync('/dev/null', 'r'));
 } catch {
-  // Enough for what a session writes to, and too few for its pipes.
+  // Enough for the file of a session, but not for its pipes.
   for (const file of openFiles.splice(-3)) closeSync(file);
 }
 await record(exec('true', [], { timeoutMs: 10_000 }));
@@ -30,7 +30,7 @@ await record(loader.request('probe'));
 await record(session.apply('first'));
 await record(session.apply('second'));
 for (const file of openFiles) closeSync(file);
-// cat ends with its input, and knows no word that would end a transaction.
+// cat exits at the end of its input, and never reports the end of a transaction.
 const later = session.apply('third');
 session.close();
 await record(later);

@@ -1,4 +1,4 @@
-// The tables of a network namespace of its own: our own kernel code, run in a process that lives there.
+// An NftClient in a new network namespace, by way of a process there.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -11,21 +11,22 @@ import type { NftRequest, NftResponse } from './nft-client-process.ts';
 
 const PROGRAM = fileURLToPath(new URL('./nft-client-process.ts', import.meta.url));
 
-/** Ends, and its namespace with it, on `close`, or when this process ends. */
+/** The namespace is deleted on `close`, or when this process ends. */
 export class NamespacedNftClient implements Nftables {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #responses: Interface;
   readonly #pending = new Map<number, { resolve: (answer: NftResponse) => void; reject: (error: Error) => void }>();
   #nextId = 0;
 
-  /** `nft` is the program to use inside. */
+  /** `nft` is the program that is used there. */
   constructor({ nft = 'nft' }: { nft?: string } = {}) {
     const args = ['-n', process.execPath, PROGRAM, nft];
     this.#child = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#responses = createInterface({ input: this.#child.stdout });
     this.#responses.on('line', (line) => this.#handleResponse(JSON.parse(line)));
     this.#child.on('close', () => {
-      for (const { reject } of this.#pending.values()) reject(new Error('The process in the namespace ended'));
+      for (const { reject } of this.#pending.values())
+        reject(new Error('Cannot reach the process in the namespace: it has exited'));
     });
   }
 
@@ -35,7 +36,7 @@ export class NamespacedNftClient implements Nftables {
 
   async list(): Promise<KernelListing> {
     const { elements = [], chains = [] } = await this.#request({ list: true });
-    return { elements: new Map(elements.map(([object, held]) => [object, new Map(held)])), chains };
+    return { elements: new Map(elements.map(([object, byKey]) => [object, new Map(byKey)])), chains };
   }
 
   async ruleCounts(): Promise<readonly RuleCount[]> {
@@ -48,7 +49,7 @@ export class NamespacedNftClient implements Nftables {
     return new Map(elementCounts);
   }
 
-  /** What somebody else does: `nft -f` in a process of its own. */
+  /** Runs the lines by a separate `nft -f`, as another program would. */
   async runExternally(lines: readonly string[]): Promise<void> {
     await this.#request({ runExternally: lines });
   }

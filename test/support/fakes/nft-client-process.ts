@@ -1,4 +1,5 @@
-// The process that namespaced-nft-client.ts starts in a namespace: a line in is a question, a line out its answer.
+// The process that namespaced-nft-client.ts starts in a namespace: each input line is a request, each output line a
+// response.
 import { createInterface } from 'node:readline';
 import { exec } from '../../../src/host/process/exec.ts';
 import { NftClient } from '../../../src/nftables/client/nft-client.ts';
@@ -24,7 +25,7 @@ export interface NftResponse {
   readonly failed?: string;
   readonly elements?: readonly (readonly [
     object: RefKey,
-    held: readonly (readonly [key: string, held: InstalledElement])[],
+    elements: readonly (readonly [key: string, element: InstalledElement])[],
   ])[];
   readonly chains?: readonly ObjectRef[];
   readonly rules?: readonly RuleCount[];
@@ -32,16 +33,16 @@ export interface NftResponse {
 }
 
 const [, , command = 'nft'] = process.argv;
-const kernel = new NftClient({ command });
+const client = new NftClient({ command });
 
-async function answer({ run, list, ruleCounts, count, runExternally }: NftRequest): Promise<Omit<NftResponse, 'id'>> {
-  if (run !== undefined) await kernel.apply(run);
+async function respond({ run, list, ruleCounts, count, runExternally }: NftRequest): Promise<Omit<NftResponse, 'id'>> {
+  if (run !== undefined) await client.apply(run);
   if (runExternally !== undefined) await nft(runExternally);
-  if (count !== undefined) return { elementCounts: [...(await kernel.listElements(count))] };
-  if (ruleCounts !== undefined) return { rules: await kernel.ruleCounts() };
+  if (count !== undefined) return { elementCounts: [...(await client.listElements(count))] };
+  if (ruleCounts !== undefined) return { rules: await client.ruleCounts() };
   if (list === undefined) return {};
-  const { elements, chains } = await kernel.list();
-  return { elements: [...elements].map(([object, held]) => [object, [...held]]), chains };
+  const { elements, chains } = await client.list();
+  return { elements: [...elements].map(([object, byKey]) => [object, [...byKey]]), chains };
 }
 
 async function nft(lines: readonly string[]): Promise<void> {
@@ -57,8 +58,8 @@ function toFailure(error: unknown): Omit<NftResponse, 'id'> {
 
 const input = createInterface({ input: process.stdin });
 input.on('line', async (line) => {
-  const { id, ...question }: NftRequest & { id: number } = JSON.parse(line);
-  const result = await answer(question).catch(toFailure);
+  const { id, ...request }: NftRequest & { id: number } = JSON.parse(line);
+  const result = await respond(request).catch(toFailure);
   process.stdout.write(`${JSON.stringify({ id, ...result })}\n`);
 });
-input.on('close', () => kernel.close());
+input.on('close', () => client.close());

@@ -12,7 +12,7 @@ import type { LoaderClient } from '../loader/loader-client.ts';
 import type { FlowEntry } from '../maps/entries.ts';
 
 export interface ConnectionResetterParts {
-  readonly programs: Pick<LoaderClient, 'flowsThrough'>;
+  readonly loader: Pick<LoaderClient, 'flowsThrough'>;
   readonly nft: string;
   readonly log: Log;
 }
@@ -36,7 +36,7 @@ export class ConnectionResetter {
    * nft is only logged, as another pod may still reset the connections.
    */
   async resetThrough(devices: readonly number[]): Promise<void> {
-    const flows = (await this.#parts.programs.flowsThrough(devices)).filter(isConnected);
+    const flows = (await this.#parts.loader.flowsThrough(devices)).filter(isConnected);
     if (flows.length === 0) return;
     const error = await this.#load(nftLinesOf(flows)).catch(errorMessage);
     const { log } = this.#parts;

@@ -35,18 +35,18 @@ interface CollectInput {
 type Counters = Pick<LoaderClient, 'collect' | 'stats' | 'slotCounts'>;
 
 export class FlowCollector {
-  readonly #programs: Counters;
+  readonly #loader: Counters;
   readonly #log: Log;
   readonly #watchdog = new ReplyWatchdog();
   /** When the suspension of each Service port ends, in milliseconds. */
   readonly #suspendedUntil = new Map<string, number>();
-  #at = Number.NEGATIVE_INFINITY;
+  #collectedAt = Number.NEGATIVE_INFINITY;
   #flows: FlowCounts | undefined;
   #last: LastCollection | undefined;
   #totals: CollectionTotals = { collections: 0, scanned: 0, deleted: 0, fallbacks: 0 };
 
-  constructor(of: { readonly programs: Counters; readonly log: Log }) {
-    this.#programs = of.programs;
+  constructor(of: { readonly loader: Counters; readonly log: Log }) {
+    this.#loader = of.loader;
     this.#log = of.log;
   }
 
@@ -75,13 +75,13 @@ export class FlowCollector {
 
   /** Returns whether a Service port was suspended. Does nothing before the interval is over. */
   async collect(maps: MapState, { frontends, now }: CollectInput): Promise<boolean> {
-    if (now - this.#at < COLLECT_MS - 100) return false;
-    this.#at = now;
-    const collected = await this.#programs.collect();
+    if (now - this.#collectedAt < COLLECT_MS - 100) return false;
+    this.#collectedAt = now;
+    const collected = await this.#loader.collect();
     const { collections, scanned, deleted, fallbacks } = this.#totals;
     this.#flows = { at: now, bySlot: collected.bySlot };
     const suspended = await this.#suspendUnanswered(maps, { frontends, now });
-    this.#last = { collected, packets: await this.#programs.stats() };
+    this.#last = { collected, packets: await this.#loader.stats() };
     this.#totals = {
       collections: collections + 1,
       scanned: scanned + collected.scanned,
@@ -95,7 +95,7 @@ export class FlowCollector {
   async #suspendUnanswered(maps: MapState, { frontends, now }: CollectInput): Promise<number> {
     const tcp = [...maps.slots.used].filter(({ backend }) => backend.protocol === 'tcp');
     const slots = new Map(tcp.map(({ index, backend }) => [index, backend.gen]));
-    const unanswered = this.#watchdog.findUnanswered(slots, { counts: await this.#programs.slotCounts(), now });
+    const unanswered = this.#watchdog.findUnanswered(slots, { counts: await this.#loader.slotCounts(), now });
     const servicePortIds = new Set(unanswered.map((slot) => maps.slots.get(slot)?.backend.svc));
     const suspended = new Set<string>();
     for (const { key, servicePort } of frontends) {

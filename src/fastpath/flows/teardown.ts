@@ -38,20 +38,20 @@ const RESTORE_TIMEOUT_MS = 60_000;
 export async function teardown(parts: TeardownParts): Promise<TeardownResult | undefined> {
   const { program, directory, conntrack, drainMs, signal, clock = systemClock } = parts;
   if (!(await exists(directory))) return undefined;
-  const programs = new LoaderClient({ command: program, directory });
+  const loader = new LoaderClient({ command: program, directory });
   try {
-    if (await stopAccepting(programs)) {
-      await drain(programs, { until: clock.now() + drainMs, signal, clock });
+    if (await stopAccepting(loader)) {
+      await drain(loader, { until: clock.now() + drainMs, signal, clock });
       if (signal?.aborted) return undefined;
-      const lines = conntrackRestoreLines(await programs.flows());
+      const lines = conntrackRestoreLines(await loader.flows());
       const error = await restoreConntrack(conntrack, lines);
-      await programs.remove();
+      await loader.remove();
       return error === undefined ? { restoredFlows: lines.length } : { restoredFlows: 0, error };
     }
-    await programs.remove();
+    await loader.remove();
     return { restoredFlows: 0 };
   } finally {
-    programs.close();
+    loader.close();
   }
 }
 
@@ -63,9 +63,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Returns false if there are no maps. */
-async function stopAccepting(programs: LoaderClient): Promise<boolean> {
+async function stopAccepting(loader: LoaderClient): Promise<boolean> {
   try {
-    await programs.configure({ create: false, timeouts: await readTimeouts() });
+    await loader.configure({ create: false, timeouts: await readTimeouts() });
     return true;
   } catch (error) {
     if (error instanceof LoaderError && error.code === 'ENOENT') return false;
@@ -74,11 +74,11 @@ async function stopAccepting(programs: LoaderClient): Promise<boolean> {
 }
 
 async function drain(
-  programs: LoaderClient,
+  loader: LoaderClient,
   { until, signal, clock }: { until: number; signal: AbortSignal | undefined; clock: Clock },
 ): Promise<void> {
   while (!signal?.aborted) {
-    const { remaining } = await programs.collect();
+    const { remaining } = await loader.collect();
     if (remaining.ip + remaining.ip6 === 0 || clock.now() >= until) return;
     await clock.sleep(POLL_MS, signal);
   }

@@ -20,10 +20,10 @@ const COUNT_MS = 10_000;
 export async function prepare({ program, directory, conntrack, maxFlows }: PrepareParts): Promise<{ udp: boolean }> {
   // Counting the entries makes the kernel load the conntrack module.
   await exec(conntrack, ['--count'], { timeoutMs: COUNT_MS }).catch(() => undefined);
-  const programs = new LoaderClient({ command: program, directory });
+  const loader = new LoaderClient({ command: program, directory });
   try {
-    return await programs.prepare(maxFlows);
+    return await loader.prepare(maxFlows);
   } finally {
-    programs.close();
+    loader.close();
   }
 }

@@ -96,7 +96,7 @@ export async function lookUpRoutes(addresses: readonly Address[]): Promise<Map<A
 }
 
 /** Has the kernel resolve neighbors. Results arrive as neighbor events. */
-export async function probeNeighbours(targets: readonly { device: string; address: Address }[]): Promise<void> {
+export async function probeNeighbors(targets: readonly { device: string; address: Address }[]): Promise<void> {
   if (targets.length === 0) return;
   const input = targets.map(({ device, address }) => `neigh replace ${address} dev ${device} use\n`).join('');
   await exec('ip', ['-force', '-batch', '-'], { input, timeoutMs: TIMEOUT_MS });

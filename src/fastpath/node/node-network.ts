@@ -5,7 +5,7 @@ import type { Address } from '../../net/address.ts';
 import { NftProgram } from '../../nftables/client/nft-program.ts';
 import type { AttachPoint, LoaderClient } from '../loader/loader-client.ts';
 import { type DeviceConflict, deviceConflicts, nodeConflict } from './conflicts.ts';
-import { lookUpRoutes, type NetworkState, probeNeighbours, readNetworkState, readNftNames } from './network-state.ts';
+import { lookUpRoutes, type NetworkState, probeNeighbors, readNetworkState, readNftNames } from './network-state.ts';
 import { locatePod, type PodLocation } from './pod-location.ts';
 
 /** How often devices and the node are checked for conflicts. */
@@ -24,12 +24,9 @@ export interface Uplink {
 }
 
 export class NodeNetwork {
-  readonly #programs: LoaderClient;
+  readonly #loader: LoaderClient;
   readonly #nft: NftProgram;
-  readonly #deviceChecks = new Map<
-    string,
-    { readonly at: number; readonly nodeConflict: DeviceConflict | undefined }
-  >();
+  readonly #deviceChecks = new Map<string, { readonly at: number; readonly conflict: DeviceConflict | undefined }>();
   /** The last location of each pod, kept while its device exists: the kernel forgets neighbors that are idle. */
   readonly #lastLocations = new Map<Address, PodLocation>();
   /** When each neighbor was last probed. */
@@ -43,8 +40,8 @@ export class NodeNetwork {
     defaultRouteDevices: [],
   };
 
-  constructor(of: { readonly programs: LoaderClient; readonly nft: string }) {
-    this.#programs = of.programs;
+  constructor(of: { readonly loader: LoaderClient; readonly nft: string }) {
+    this.#loader = of.loader;
     this.#nft = new NftProgram({ command: of.nft, timeoutMs: NFT_TIMEOUT_MS });
   }
 
@@ -140,18 +137,18 @@ export class NodeNetwork {
     for (const [name, at] of this.#probedAt) if (now - at >= PROBE_INTERVAL_MS) this.#probedAt.delete(name);
     const due = targets.filter(({ device, address }) => !this.#probedAt.has(`${device} ${address}`));
     for (const { device, address } of due) this.#probedAt.set(`${device} ${address}`, now);
-    await probeNeighbours(due);
+    await probeNeighbors(due);
   }
 
   async #checkDevice({ role, ifindex }: AttachPoint, now: number): Promise<DeviceConflict | undefined> {
     const key = `${role} ${ifindex}`;
     const before = this.#deviceChecks.get(key);
-    if (before !== undefined && now - before.at < DEVICE_CHECK_INTERVAL_MS) return before.nodeConflict;
-    const [conflict] = await this.#programs.inspectDevice(ifindex).then(
+    if (before !== undefined && now - before.at < DEVICE_CHECK_INTERVAL_MS) return before.conflict;
+    const [conflict] = await this.#loader.inspectDevice(ifindex).then(
       (lines) => deviceConflicts(role, lines),
       (error: unknown) => [{ reason: errorMessage(error), isEgress: false }],
     );
-    this.#deviceChecks.set(key, { at: now, nodeConflict: conflict });
+    this.#deviceChecks.set(key, { at: now, conflict });
     return conflict;
   }
 }

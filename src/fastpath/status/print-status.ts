@@ -5,34 +5,38 @@ import type { PacketCount } from '../loader/loader-client.ts';
 import type { FastPathStatus } from './fast-path-status.ts';
 
 /** Without a newline at the end. */
-export function printFastPathStatus(view: FastPathStatus): string {
-  const head = [...heading(view), ...failingLines(view), ...uplinkLines(view)];
-  if (view.state === 'off' && view.slots.used === 0) return head.join('\n');
-  const { slots, podDevices, frontends, skipped } = view;
+export function printFastPathStatus(status: FastPathStatus): string {
+  const head = [...heading(status), ...failingLines(status), ...uplinkLines(status)];
+  if (status.state === 'off' && status.slots.used === 0) return head.join('\n');
+  const { slots, podDevices, frontends, skipped } = status;
   const nothing = frontends.length + skipped.length === 0;
   return [
     ...head,
     `pod devices: ${podDevices.join(', ') || 'none'}`,
-    `flows: IPv4 ${flowUsage(view, 'ip')}, IPv6 ${flowUsage(view, 'ip6')}`,
+    `flows: IPv4 ${flowUsage(status, 'ip')}, IPv6 ${flowUsage(status, 'ip6')}`,
     `backend slots: ${slots.used} used, ${slots.draining} of them draining`,
-    `excluded clients: ${excludedClients(view)}`,
-    ...problemCounts(view),
+    `excluded clients: ${excludedClients(status)}`,
+    ...problemCounts(status),
     ...(nothing ? ['', 'no Service with externalTrafficPolicy Local has an endpoint on this node'] : []),
-    ...section('served by the fast path', ['SERVICE', 'KIND', 'DESTINATION', 'FLOWS', 'BACKENDS'], frontendRows(view)),
+    ...section(
+      'served by the fast path',
+      ['SERVICE', 'KIND', 'DESTINATION', 'FLOWS', 'BACKENDS'],
+      frontendRows(status),
+    ),
     ...section(
       'served by nftables',
       ['SERVICE', 'DESTINATION', 'REASON'],
       byName(skipped).map((one) => [one.name, one.destination, one.reason]),
     ),
-    ...packetSection(view, 'forwarded', 'packets forwarded by the fast path'),
-    ...packetSection(view, 'passed', 'packets passed unmodified to the network stack'),
-    ...packetSection(view, 'event', 'events'),
+    ...packetSection(status, 'forwarded', 'packets forwarded by the fast path'),
+    ...packetSection(status, 'passed', 'packets passed unmodified to the network stack'),
+    ...packetSection(status, 'event', 'events'),
   ].join('\n');
 }
 
 function heading({ mode, state, reason, attach, udp }: FastPathStatus): string[] {
-  const how = attach === undefined ? '' : `, attached by ${attach}, ${udp ? 'TCP and UDP' : 'TCP only'}`;
-  return [`fast path: ${state} (mode ${mode})${how}${reason === undefined ? '' : `: ${reason}`}`];
+  const attachment = attach === undefined ? '' : `, attached by ${attach}, ${udp ? 'TCP and UDP' : 'TCP only'}`;
+  return [`fast path: ${state} (mode ${mode})${attachment}${reason === undefined ? '' : `: ${reason}`}`];
 }
 
 function failingLines({ failing }: FastPathStatus): string[] {
@@ -44,8 +48,8 @@ function failingLines({ failing }: FastPathStatus): string[] {
   ];
 }
 
-function uplinkLines(view: FastPathStatus): string[] {
-  const names = view.uplinks.map(({ name, reason }) => (reason === undefined ? name : `not ${name} (${reason})`));
+function uplinkLines(status: FastPathStatus): string[] {
+  const names = status.uplinks.map(({ name, reason }) => (reason === undefined ? name : `not ${name} (${reason})`));
   return names.length === 0 ? [] : [`uplinks: ${names.join(', ')}`];
 }
 
@@ -83,8 +87,8 @@ function byName<T extends { readonly name: string; readonly destination: string 
   return rows.toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
 }
 
-function packetSection(view: FastPathStatus, outcome: PacketCount['outcome'], title: string): string[] {
-  const counted = view.packets.filter((packets) => packets.outcome === outcome && packets.count > 0);
+function packetSection(status: FastPathStatus, outcome: PacketCount['outcome'], title: string): string[] {
+  const counted = status.packets.filter((packets) => packets.outcome === outcome && packets.count > 0);
   return section(
     title,
     ['REASON', 'COUNT', 'MEANING'],

@@ -62,10 +62,10 @@ export class Reconciler {
     const { loader, settings, engine, log } = parts;
     this.#parts = parts;
     this.#eligibility = new EligibilityIndex(engine);
-    this.#nodeNetwork = new NodeNetwork({ programs: loader, nft: settings.nft });
+    this.#nodeNetwork = new NodeNetwork({ loader, nft: settings.nft });
     this.#attachments = new Attachments(loader);
-    this.#collector = new FlowCollector({ programs: loader, log });
-    this.#resetter = new ConnectionResetter({ programs: loader, nft: settings.nft, log });
+    this.#collector = new FlowCollector({ loader, log });
+    this.#resetter = new ConnectionResetter({ loader, nft: settings.nft, log });
   }
 
   /** Takes over committed changes. */

@@ -24,7 +24,7 @@ function resetterOf(t: Test, { flows, failure = '' }: { flows: readonly FlowEntr
   writeFileSync(nft, `#!/bin/sh\n[ "$*" = "-f -" ] || exit 2\n${code}\n`, { mode: 0o755 });
   writeFileSync(input, '');
   const requests: (readonly number[])[] = [];
-  const programs = {
+  const loader = {
     flowsThrough: async (devices: readonly number[]) => {
       requests.push(devices);
       return [...flows];
@@ -36,7 +36,7 @@ function resetterOf(t: Test, { flows, failure = '' }: { flows: readonly FlowEntr
     info: (message: string, details: unknown) => void records.push(['info', message, details]),
     warn: (message: string, details: unknown) => void records.push(['warn', message, details]),
   };
-  const resetter = new ConnectionResetter({ programs, nft, log });
+  const resetter = new ConnectionResetter({ loader, nft, log });
   return { resetter, requests, records, nftInput: () => readFileSync(input, 'utf8') };
 }
 
@@ -85,7 +85,7 @@ t.test('resetThrough() logs a failure of nft and rejects if the loader fails', a
     ['warn', 'connections to deleted pods may hang', { count: 1, reason: 'No such file or directory' }],
   ]);
   const missing = new ConnectionResetter({
-    programs: { flowsThrough: () => Promise.reject(new Error('lost')) },
+    loader: { flowsThrough: () => Promise.reject(new Error('lost')) },
     nft: '/there/is/none',
     log: silentLog,
   });

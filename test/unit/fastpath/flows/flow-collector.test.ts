@@ -32,8 +32,8 @@ function begin() {
     bySlot: new Map([[1, 2]]),
   };
   const packets = [{ reason: 'FORWARDED', outcome: 'forwarded', count: 9, description: 'to its backend' }] as const;
-  const programs = { collect: async () => collected, stats: async () => [...packets], slotCounts: async () => slots };
-  const collector = new FlowCollector({ programs, log: silentLog });
+  const loader = { collect: async () => collected, stats: async () => [...packets], slotCounts: async () => slots };
+  const collector = new FlowCollector({ loader, log: silentLog });
   return {
     collector,
     collected,

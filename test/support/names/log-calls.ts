@@ -9,9 +9,10 @@ export interface LogCall {
   readonly fields: readonly string[];
 }
 
-const CALL = /\b#?log\.(?:debug|info|warn|error)\(/gi;
+/** `log.warn(` and, of helpers that repeat no message, `logOnce('warn', `. */
+const CALL = /\blog\.(?:debug|info|warn|error)\(|\blog(?:Once)?\(\s*'(?:debug|info|warn|error)',/gi;
 
-/** The calls of `log.debug`, `log.info`, `log.warn` and `log.error` in a file. */
+/** The calls of the log in a file. */
 export function logCalls(path: string, text: string): LogCall[] {
   return [...text.matchAll(CALL)].map(({ index, 0: opening }) => {
     const [message = '', details = ''] = splitArguments(text, index + opening.length);

@@ -31,45 +31,45 @@ t.test('ChainState writes chains before those that jump to them', async (t) => {
 });
 
 t.test('ChainState writes only what differs', async (t) => {
-  const book = new ChainState();
-  book.committed(book.writes(view(), objectRefs('ip cluster-1')));
-  t.strictSame(book.writes(view(), objectRefs('ip cluster-1')), []);
-  const targets = book
+  const state = new ChainState();
+  state.committed(state.writes(view(), objectRefs('ip cluster-1')));
+  t.strictSame(state.writes(view(), objectRefs('ip cluster-1')), []);
+  const targets = state
     .writes(view('10.96.0.0/12'), objectRefs('ip cluster-1', 'ip6 local-2'))
     .map(({ chain }) => refKey(chain));
   t.strictSame(targets, ['ip cluster-ips-check', 'ip6 local-2']);
 });
 
 t.test('ChainState rewrites chains whose rules are unknown', async (t) => {
-  const book = new ChainState();
-  const all = book.writes(view(), objectRefs('ip cluster-1'));
-  book.committed(all);
-  book.rebase(all.map(({ chain }) => chain));
-  t.equal(book.writes(view(), objectRefs('ip cluster-1')).length, all.length);
+  const state = new ChainState();
+  const all = state.writes(view(), objectRefs('ip cluster-1'));
+  state.committed(all);
+  state.rebase(all.map(({ chain }) => chain));
+  t.equal(state.writes(view(), objectRefs('ip cluster-1')).length, all.length);
 });
 
 t.test('ChainState deletes stale chains, but no static ones', async (t) => {
-  const book = new ChainState();
-  book.writes(view(), objectRefs());
-  book.rebase([...objectRefs('ip services', 'ip cluster-1', 'ip cluster-2', 'ip foreign').values()]);
-  t.strictSame(keysOf(book.staleChains((target) => target === 'ip cluster-2').chains), ['ip cluster-1', 'ip foreign']);
-  book.removed(objectRefs('ip cluster-1', 'ip foreign').values());
-  t.strictSame(keysOf(book.staleChains(() => false).chains), ['ip cluster-2']);
+  const state = new ChainState();
+  state.writes(view(), objectRefs());
+  state.rebase([...objectRefs('ip services', 'ip cluster-1', 'ip cluster-2', 'ip foreign').values()]);
+  t.strictSame(keysOf(state.staleChains((target) => target === 'ip cluster-2').chains), ['ip cluster-1', 'ip foreign']);
+  state.removed(objectRefs('ip cluster-1', 'ip foreign').values());
+  t.strictSame(keysOf(state.staleChains(() => false).chains), ['ip cluster-2']);
 });
 
 t.test('ChainState deletes affinity maps with the last chain that uses them', async (t) => {
-  const book = new ChainState();
+  const state = new ChainState();
   const targets: RefKey[] = [
     'ip affinity-cluster/a/x/tcp/',
     'ip affinity-external-local/a/x/tcp/',
     'ip affinity-update-10/a/x/tcp/',
   ];
-  const linesFor = (...wanted: string[]) => {
-    const { chains, operations } = book.staleChains((target) => wanted.includes(target));
-    book.removed(chains);
+  const linesFor = (...desired: string[]) => {
+    const { chains, operations } = state.staleChains((target) => desired.includes(target));
+    state.removed(chains);
     return operations.map(({ line }) => line.replace(' ip nftlane', ''));
   };
-  book.committed(book.writes(view(), objectRefs(...targets)));
+  state.committed(state.writes(view(), objectRefs(...targets)));
   t.strictSame(linesFor(...targets), []);
   t.strictSame(linesFor('ip affinity-cluster/a/x/tcp/', 'ip affinity-update-10/a/x/tcp/'), [
     'delete chain affinity-external-local/a/x/tcp/',
@@ -93,19 +93,15 @@ t.test('ChainState declares affinity maps before the chains that use them', asyn
 });
 
 t.test('ChainState treats a companion as part of its owner', async (t) => {
-  const book = new ChainState();
+  const state = new ChainState();
   const name = 'ip affinity-nodeport-local/a/x/udp/';
   const companion = 'ip direct-affinity-nodeport-local/a/x/udp/';
-  book.writes(view(), objectRefs());
-  book.rebase([...objectRefs(companion, name).values()]);
-  t.strictSame(keysOf(book.staleChains(() => false).chains), [name], 'it goes with it');
-  book.rebase([...objectRefs(companion).values()]);
-  t.strictSame(
-    keysOf(book.staleChains((target) => target === name).chains),
-    [],
-    'it stays when the chain is to come back',
-  );
-  t.strictSame(keysOf(book.staleChains(() => false).chains), [companion], 'left alone it goes alone');
+  state.writes(view(), objectRefs());
+  state.rebase([...objectRefs(companion, name).values()]);
+  t.strictSame(keysOf(state.staleChains(() => false).chains), [name], 'deleted with its owner');
+  state.rebase([...objectRefs(companion).values()]);
+  t.strictSame(keysOf(state.staleChains((target) => target === name).chains), [], 'kept when the owner is desired');
+  t.strictSame(keysOf(state.staleChains(() => false).chains), [companion], 'deleted without an owner');
 });
 
 t.test('ChainState declares the set reset-connections with its chain, and before it', async (t) => {
@@ -134,16 +130,16 @@ t.test('ChainState declares the set reset-connections with its chain, and before
 });
 
 t.test('ChainState deletes the set reset-connections with its chain, once no rule jumps there', async (t) => {
-  const book = new ChainState();
-  book.committed(book.writes(RESETTING, objectRefs()));
-  t.strictSame(keysOf(book.staleChains(() => false).chains), []);
-  const after = book.writes(view(), objectRefs());
+  const state = new ChainState();
+  state.committed(state.writes(RESETTING, objectRefs()));
+  t.strictSame(keysOf(state.staleChains(() => false).chains), []);
+  const after = state.writes(view(), objectRefs());
   t.strictSame(
     after.map(({ chain }) => refKey(chain)),
     ['ip filter-prerouting-pre-dnat', 'ip6 filter-prerouting-pre-dnat'],
   );
   t.strictSame(
-    book.staleChains(() => false).operations.map(({ line }) => line),
+    state.staleChains(() => false).operations.map(({ line }) => line),
     ['ip', 'ip6']
       .map((family) => `delete chain ${family} nftlane reset-connections-check`)
       .concat(['ip', 'ip6'].map((family) => `delete set ${family} nftlane reset-connections`)),

@@ -1,4 +1,4 @@
-// Tests of src/engine/engine.ts, beyond those of whole histories in incremental.test.ts.
+// Tests of src/engine/engine.ts; those of random histories are in incremental.test.ts.
 import t from 'tap';
 import { Engine } from '../../../src/engine/engine.ts';
 import { operationsOf } from '../../../src/engine/transaction.ts';
@@ -19,13 +19,13 @@ function lines(engine: ReturnType<typeof engineOf>): string[] {
 
 const EXTERNAL = '198.51.100.1';
 
-/** A Service with an external address, and an endpoint that tells it from others. */
+/** A Service with the external IP, and an endpoint that identifies it. */
 function claimant(name: string, host: number, overrides: ApiObject = {}): ApiObject[] {
   const spec = { ...clusterIps(`10.96.0.${host}`), externalIPs: [EXTERNAL] };
   return [service(name, { spec, ...overrides }), slice(name, { endpoints: [endpoint(`10.1.0.${host}`)] })];
 }
 
-function holder(engine: ReturnType<typeof engineOf>): string | undefined {
+function ownerOf(engine: ReturnType<typeof engineOf>): string | undefined {
   return elementsOf(engine).find((line) => line.startsWith(`ip endpoints: ${EXTERNAL} `));
 }
 
@@ -70,29 +70,29 @@ t.test('Engine does nothing for changes of ignored fields', async (t) => {
   t.strictSame(lines(engine), []);
   remove(engine, service());
   put(engine, service());
-  t.strictSame(lines(engine), [], 'gone and back');
+  t.strictSame(lines(engine), [], 'deleted and added again');
 });
 
 t.test('Engine gives a frontend to the oldest Service, then to the first by name', async (t) => {
   const young = { metadata: { creationTimestamp: '2026-01-01T00:00:00Z' } };
   const engine = engineOf([...claimant('b/y', 2, young), ...claimant('a/z', 3, young)]);
-  t.match(holder(engine), /10\.1\.0\.3/);
+  t.match(ownerOf(engine), /10\.1\.0\.3/);
   put(engine, ...claimant('c/old', 1));
   commitAll(engine);
-  t.match(holder(engine), /10\.1\.0\.1/);
+  t.match(ownerOf(engine), /10\.1\.0\.1/);
   t.strictSame(engine.conflicts(), [
     { frontend: `ip ${EXTERNAL} . tcp . 80`, winner: 'c/old', losers: ['a/z', 'b/y'] },
   ]);
   put(engine, service('c/old', { spec: clusterIps('10.96.0.1') }));
   commitAll(engine);
-  t.match(holder(engine), /10\.1\.0\.3/);
+  t.match(ownerOf(engine), /10\.1\.0\.3/);
   remove(engine, ...claimant('a/z', 3));
   commitAll(engine);
-  t.match(holder(engine), /10\.1\.0\.2/);
+  t.match(ownerOf(engine), /10\.1\.0\.2/);
   t.strictSame(engine.conflicts(), []);
   put(engine, slice('b/y', { endpoints: [endpoint('10.1.0.9')] }));
   commitAll(engine);
-  t.match(holder(engine), /10\.1\.0\.9/);
+  t.match(ownerOf(engine), /10\.1\.0\.9/);
 });
 
 t.test('Engine omits a refused Service until it changes', async (t) => {
@@ -100,16 +100,16 @@ t.test('Engine omits a refused Service until it changes', async (t) => {
   engine.refuse({ service: 'a/x', reason: 'no' });
   engine.compile();
   t.notOk(elementsOf(engine).some((line) => line.includes('10.1.0.1')));
-  t.match(holder(engine), /10\.1\.0\.2/, 'its frontends are free');
+  t.match(ownerOf(engine), /10\.1\.0\.2/, 'its frontends are free');
   t.strictSame(engine.refusals(), [{ service: 'a/x', reason: 'no' }]);
   t.strictSame(engine.model('a/x'), []);
   put(engine, node('n1', inZone('b')), slice('b/y'));
   engine.compile();
-  t.equal(engine.refusals().length, 1, 'changes of others do not matter');
+  t.equal(engine.refusals().length, 1, 'changes of other objects do not matter');
   put(engine, ...claimant('a/x', 1));
   engine.compile();
   t.strictSame(engine.refusals(), []);
-  t.match(holder(engine), /10\.1\.0\.1/);
+  t.match(ownerOf(engine), /10\.1\.0\.1/);
 });
 
 t.test('Engine drops a refusal with its Service', async (t) => {
@@ -156,10 +156,10 @@ t.test('Engine keeps the installed slots after a restart', async (t) => {
   commitAll(before);
   const slots = (engine: typeof before) => elementsOf(engine).filter((line) => line.startsWith('ip endpoints'));
   const engines = { listed: new Engine(before.options), sorted: engineOf([]) };
-  const held = new Map(
+  const installed = new Map(
     before.elements(SETS_AND_MAPS.ip.endpoints).map(({ key, data, comment }) => [key, { data, comment }]),
   );
-  engines.listed.adopt({ elements: new Map([['ip endpoints', held]]), chains: [] });
+  engines.listed.adopt({ elements: new Map([['ip endpoints', installed]]), chains: [] });
   const endpoints = ['10.1.0.1', '10.1.0.5', '10.1.0.7'].map((address) => endpoint(address));
   for (const engine of Object.values(engines)) {
     put(engine, service(), slice('shop/web', { endpoints }));
@@ -201,9 +201,9 @@ t.test('Engine lists each compiled Service until the changes are taken', async (
   put(engine, slice('shop/web', { endpoints: [] }));
   commitAll(engine);
   t.strictSame(states(), ['shop/web served']);
-  t.strictSame(states(), ['shop/web served'], 'every reader gets them');
+  t.strictSame(states(), ['shop/web served'], 'reading does not take them');
   engine.refuse({ service: 'shop/web', reason: 'Invalid argument' });
-  t.strictSame(states(), ['shop/web refused'], 'as it was compiled last');
+  t.strictSame(states(), ['shop/web refused'], 'the last compilation');
   t.equal(engine.changes.take().length, 1);
   t.strictSame(states(), []);
   remove(engine, service());
@@ -217,7 +217,7 @@ t.test('Engine keeps the model of a Service as it was compiled', async (t) => {
   put(engine, slice('shop/web', { endpoints: [] }), service('shop/web', { spec: { externalIPs: ['192.0.2.7'] } }));
   if (change?.state !== 'served') throw new Error('The Service is served');
   t.match(change.ports, [{ name: 'shop/web', backends: [{ address: '10.1.0.1' }], frontends: { length: 1 } }]);
-  t.equal(change.ports, change.ports, 'it is computed once');
+  t.equal(change.ports, change.ports, 'computed once');
   t.ok(change.ports[0]?.frontends.every(change.owns));
 });
 
@@ -272,8 +272,8 @@ t.test('Engine removes a Service that is no longer proxied or loses its address'
     t.ok(elementsOf(engine).length > 3);
     put(engine, service('shop/web', overrides));
     commitAll(engine);
-    const left = elementsOf(engine).filter((line) => line.startsWith('ip '));
-    t.strictSame(left, [], JSON.stringify(overrides));
+    const remaining = elementsOf(engine).filter((line) => line.startsWith('ip '));
+    t.strictSame(remaining, [], JSON.stringify(overrides));
   }
 });
 
@@ -301,7 +301,7 @@ t.test('Engine follows ServiceCIDRs, and keeps a CIDR as long as one of them has
     change();
     const sent = lines(engine);
     t.strictSame(rules(), expected);
-    t.equal(sent.length > 0, JSON.stringify(before) !== JSON.stringify(expected), `${expected}: it is sent`);
+    t.equal(sent.length > 0, JSON.stringify(before) !== JSON.stringify(expected), `${expected}: sent`);
   }
 });
 
@@ -316,5 +316,5 @@ t.test('Engine recompiles only the Services that an event affects', async (t) =>
   t.strictSame(compiled(), ['a/s7']);
   put(engine, node('n1', inZone('b')));
   commitAll(engine);
-  t.equal(compiled().length, count, 'another zone concerns all of them, once each');
+  t.equal(compiled().length, count, 'a new zone affects all Services, once each');
 });

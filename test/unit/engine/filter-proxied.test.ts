@@ -19,7 +19,7 @@ t.test('a missing address family is in no transaction', async (t) => {
     t.ok(lines.some((line) => line.includes(` ${family} nftlane `)));
     t.notOk(
       lines.some((line) => line.includes(` ${other} nftlane`)),
-      `nothing of ${other}`,
+      `nothing in ${other}`,
     );
     t.strictSame(
       elementsOf(engine).filter((text) => text.startsWith(`${other} `)),
@@ -31,11 +31,11 @@ t.test('a missing address family is in no transaction', async (t) => {
 });
 
 t.test('external IPs are ignored where they are disabled', async (t) => {
-  const [wanted, without] = [{}, { proxiesExternalIps: false }].map((options) =>
+  const [enabled, disabled] = [{}, { proxiesExternalIps: false }].map((options) =>
     elementsOf(engineOf([WEB], options)).join('\n'),
   );
-  t.match(wanted, '203.0.113.7');
-  t.match(wanted, '2001:db8::7');
-  t.notMatch(without, /203\.0\.113\.7|2001:db8::7/);
-  t.match(without, '10.96.0.1');
+  t.match(enabled, '203.0.113.7');
+  t.match(enabled, '2001:db8::7');
+  t.notMatch(disabled, /203\.0\.113\.7|2001:db8::7/);
+  t.match(disabled, '10.96.0.1');
 });

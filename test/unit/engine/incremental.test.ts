@@ -1,4 +1,4 @@
-// Tests that an engine that follows changes ends where a new one would begin, and breaks nothing on its way.
+// Tests that an engine arrives at the state of a fresh engine after any history, without broken states in between.
 import fc from 'fast-check';
 import t from 'tap';
 import { Engine } from '../../../src/engine/engine.ts';
@@ -22,8 +22,8 @@ function equal(actual: unknown, expected: unknown, about: string): void {
   if (a !== b) throw new Error(`${about}\nactual: ${a}\nexpected: ${b}`);
 }
 
-/** An engine and the kernel that it works on. */
-class Lane {
+/** An engine with its kernel. */
+class TestProxy {
   readonly kernel: FakeNftables;
   readonly engine = new Engine(OPTIONS);
 
@@ -32,7 +32,7 @@ class Lane {
     this.engine.adopt(kernel.list());
   }
 
-  /** Brings the kernel up to date, looking at it after every commit. Returns what was sent. */
+  /** Syncs the kernel, and checks it after each transaction. Returns the transactions. */
   sync(): Transaction[] {
     this.engine.compile();
     const transactions = this.engine.plan().flat();
@@ -49,13 +49,13 @@ class Lane {
     return transactions;
   }
 
-  /** The kernel holds what the engine wants, nothing beside it, and there is nothing left to do. */
+  /** Checks that the kernel has exactly the desired state, and that nothing is left to do. */
   check(): void {
-    equal(orphanedSlots(this.kernel), [], 'No slots are left over');
-    equal(listed(this.kernel), wanted(this.engine), 'The kernel holds what the ledger says');
+    equal(orphanedSlots(this.kernel), [], 'No orphaned slots');
+    equal(installed(this.kernel), desired(this.engine), 'The kernel has the desired elements');
     equal(this.engine.plan(), [], 'Nothing is left to do');
     equal(this.engine.differences(), [], 'Nothing differs');
-    equal(this.engine.staleChains().chains, [], 'No chain is left over');
+    equal(this.engine.staleChains().chains, [], 'No stale chains');
     const rules = FAMILIES.flatMap((family) =>
       this.engine
         .chains(family)
@@ -64,22 +64,22 @@ class Lane {
           writeChain(family, chain).flatMap(({ line }) => /^add rule \S+ \S+ \S+ (.+)$/.exec(line)?.[1] ?? []),
         ]),
     );
-    equal([...this.kernel.rules()].sort(), rules.sort(), 'The kernel has the rules that are wanted');
-    const memories = FAMILIES.flatMap((family) =>
+    equal([...this.kernel.rules()].sort(), rules.sort(), 'The kernel has the desired rules');
+    const affinityMaps = FAMILIES.flatMap((family) =>
       this.engine.chains(family).dynamicSets.map(({ name }) => `${family} ${name}`),
     );
-    equal(this.kernel.affinityMaps().sort(), memories.sort(), 'The kernel has the memories that are wanted');
+    equal(this.kernel.affinityMaps().sort(), affinityMaps.sort(), 'The kernel has the desired affinity maps');
   }
 }
 
-function listed(kernel: FakeNftables): string[] {
+function installed(kernel: FakeNftables): string[] {
   const lines = [...kernel.list().elements].flatMap(([object, elements]) =>
     [...elements].map(([key, { data, comment }]) => `${object} ${key} "${comment}" : ${data}`),
   );
   return lines.sort();
 }
 
-function wanted(engine: Engine): string[] {
+function desired(engine: Engine): string[] {
   const lines = FAMILIES.flatMap((family) =>
     Object.values(SETS_AND_MAPS[family]).flatMap((object) =>
       engine.elements(object).map(({ key, data, comment }) => `${family} ${object.name} ${key} "${comment}" : ${data}`),
@@ -88,20 +88,20 @@ function wanted(engine: Engine): string[] {
   return lines.sort();
 }
 
-function fromScratch(objects: readonly ApiObject[]): Lane {
-  const proxy = new Lane();
+function fromScratch(objects: readonly ApiObject[]): TestProxy {
+  const proxy = new TestProxy();
   replaceAll(proxy.engine, objects);
   proxy.sync();
   proxy.check();
   return proxy;
 }
 
-/** Lives through a history, with a sync after every event that `syncAfter` names. */
-function live(
+/** Replays a history, with a sync after each event that `syncAfter` selects. */
+function replay(
   history: readonly ObjectEvent[],
   syncAfter: readonly boolean[],
-): { proxy: Lane; cluster: ClusterObjects } {
-  const [proxy, cluster] = [new Lane(), new ClusterObjects()];
+): { proxy: TestProxy; cluster: ClusterObjects } {
+  const [proxy, cluster] = [new TestProxy(), new ClusterObjects()];
   for (const [index, event] of history.entries()) {
     applyEvent(proxy.engine, event);
     cluster.apply(event);
@@ -118,9 +118,9 @@ const SYNCS = fc.array(fc.boolean(), { minLength: 1, maxLength: 7 });
 
 t.test('Engine arrives at the state of a fresh engine, whatever the history', async (t) => {
   const property = fc.property(objectEvents(40), SYNCS, (history, syncAfter) => {
-    const { proxy, cluster } = live(history, syncAfter);
+    const { proxy, cluster } = replay(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
-    equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels hold the same');
+    equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels have the same elements');
     equal([...proxy.kernel.rules()].sort(), [...scratch.kernel.rules()].sort(), 'The kernels have the same rules');
     equal(proxy.engine.conflicts(), scratch.engine.conflicts(), 'The conflicts are the same');
     equal(proxy.engine.store.issues(), scratch.engine.store.issues(), 'The issues are the same');
@@ -132,10 +132,10 @@ t.test('Engine arrives at the state of a fresh engine, whatever the history', as
 
 t.test('Engine keeps maglev tables across changes and restarts', async (t) => {
   const property = fc.property(objectEvents(20, { maglev: true }), SYNCS, (history, syncAfter) => {
-    const { proxy, cluster } = live(history, syncAfter);
+    const { proxy, cluster } = replay(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
-    equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels hold the same');
-    const restarted = new Lane(proxy.kernel);
+    equal(contents(proxy.kernel.list()), contents(scratch.kernel.list()), 'The kernels have the same elements');
+    const restarted = new TestProxy(proxy.kernel);
     replaceAll(restarted.engine, cluster.objects());
     const lines = restarted.sync().flatMap(linesOf);
     equal(
@@ -150,11 +150,11 @@ t.test('Engine keeps maglev tables across changes and restarts', async (t) => {
 
 t.test('Engine does nothing for unchanged objects', async (t) => {
   const property = fc.property(objectEvents(15), (history) => {
-    const { proxy, cluster } = live(history, [false]);
+    const { proxy, cluster } = replay(history, [false]);
     put(proxy.engine, ...cluster.objects());
-    equal(proxy.sync(), [], 'one by one');
+    equal(proxy.sync(), [], 'as single objects');
     replaceAll(proxy.engine, cluster.objects());
-    equal(proxy.sync(), [], 'as a list');
+    equal(proxy.sync(), [], 'as lists');
   });
   fc.assert(property, { numRuns: 40, seed: 2 });
   t.pass('40 clusters');
@@ -162,9 +162,9 @@ t.test('Engine does nothing for unchanged objects', async (t) => {
 
 t.test('Engine changes no element when it restarts', async (t) => {
   const property = fc.property(objectEvents(25), SYNCS, (history, syncAfter) => {
-    const { proxy, cluster } = live(history, syncAfter);
-    const before = listed(proxy.kernel);
-    const restarted = new Lane(proxy.kernel);
+    const { proxy, cluster } = replay(history, syncAfter);
+    const before = installed(proxy.kernel);
+    const restarted = new TestProxy(proxy.kernel);
     replaceAll(restarted.engine, cluster.objects());
     const sent = restarted.sync();
     equal(
@@ -177,7 +177,7 @@ t.test('Engine changes no element when it restarts', async (t) => {
       [],
       'No element',
     );
-    equal(listed(restarted.kernel), before, 'All stays');
+    equal(installed(restarted.kernel), before, 'All elements stay');
     restarted.check();
   });
   fc.assert(property, { numRuns: 50, seed: 3 });
@@ -186,16 +186,16 @@ t.test('Engine changes no element when it restarts', async (t) => {
 
 type Damage = { readonly pick: number; readonly how: 'delete' | 'change' | 'add' | 'flush' | 'chain' | 'rule' };
 
-/** What somebody else does to our table. */
-function harm(kernel: FakeNftables, { pick, how }: Damage): void {
+/** A change of our tables by another program. */
+function damage(kernel: FakeNftables, { pick, how }: Damage): void {
   const all = [...kernel.list().elements].flatMap(([object, elements]) =>
-    [...elements].map(([key, held]) => ({ object, key, held })),
+    [...elements].map(([key, element]) => ({ object, key, element })),
   );
   const at = ({ object, key }: { object: string; key: string }) => `${object.replace(' ', ' nftlane ')} { ${key}`;
   const target = all[pick % all.length];
   const same = all.filter(({ object }) => object === target?.object);
-  const other = /:.*\./.test(`:${target?.held.data}`) ? '203.0.113.1 . 1' : 'drop';
-  const data = target === undefined || target.held.data === '' ? '' : ` : ${other}`;
+  const other = /:.*\./.test(`:${target?.element.data}`) ? '203.0.113.1 . 1' : 'drop';
+  const data = target === undefined || target.element.data === '' ? '' : ` : ${other}`;
   const lines: Record<Damage['how'], string[]> = {
     chain: [`add chain ip nftlane foreign-${pick}`, `add chain ip nftlane cluster-${pick}`],
     rule: ['flush chain ip nftlane services', 'add rule ip nftlane reject-chain drop'],
@@ -209,21 +209,21 @@ function harm(kernel: FakeNftables, { pick, how }: Damage): void {
 
 t.test('Engine repairs changes that others made to its tables', async (t) => {
   const how = fc.constantFrom<Damage['how'][]>('delete', 'delete', 'change', 'change', 'add', 'flush', 'chain', 'rule');
-  const damages = fc.array(fc.record({ pick: fc.nat(1000), how }), { minLength: 1, maxLength: 6 });
-  const property = fc.property(objectEvents(25), damages, fc.boolean(), (history, harms, restarts) => {
-    const { proxy, cluster } = live(history, [false]);
-    const before = listed(proxy.kernel);
+  const lists = fc.array(fc.record({ pick: fc.nat(1000), how }), { minLength: 1, maxLength: 6 });
+  const property = fc.property(objectEvents(25), lists, fc.boolean(), (history, damages, restarts) => {
+    const { proxy, cluster } = replay(history, [false]);
+    const before = installed(proxy.kernel);
     const rules = [...proxy.kernel.rules()].sort();
-    for (const each of harms) harm(proxy.kernel, each);
+    for (const each of damages) damage(proxy.kernel, each);
     let after = proxy;
     if (restarts) {
-      after = new Lane(proxy.kernel);
+      after = new TestProxy(proxy.kernel);
       replaceAll(after.engine, cluster.objects());
     } else {
       proxy.engine.invalidate();
       proxy.engine.adopt(proxy.kernel.list());
     }
-    // While the kernel holds what nobody wanted, verdicts may lack slots between two commits, but one is enough here.
+    // From an unexpected state, verdicts may lack slots between two transactions, so these are not checked here.
     after.engine.compile();
     for (const transaction of after.engine.plan().flat()) after.kernel.run(linesOf(transaction));
     after.engine.invalidate();
@@ -231,15 +231,19 @@ t.test('Engine repairs changes that others made to its tables', async (t) => {
     after.sync();
     after.check();
     if (restarts)
-      equal(contents(after.kernel.list()), contents(fromScratch(cluster.objects()).kernel.list()), 'As new');
-    else equal(listed(after.kernel), before, 'As before');
+      equal(
+        contents(after.kernel.list()),
+        contents(fromScratch(cluster.objects()).kernel.list()),
+        'The elements of a fresh engine',
+      );
+    else equal(installed(after.kernel), before, 'The elements as before');
     equal([...after.kernel.rules()].sort(), rules, 'The rules as before');
   });
   fc.assert(property, { numRuns: 150, seed: 4 });
   t.pass('150 repairs');
 });
 
-/** Each has about twenty elements. */
+/** Each Service has about twenty elements. */
 const MANY = BATCH_SIZE / 10;
 
 /** `count` Services with a number of endpoints each, an external address and a node port. */
@@ -264,7 +268,7 @@ function many(count: number, { endpoints }: { endpoints: number }): ApiObject[] 
 }
 
 t.test('Engine loads many Services in batches without broken states in between', async (t) => {
-  const proxy = new Lane();
+  const proxy = new TestProxy();
   replaceAll(proxy.engine, many(MANY, { endpoints: 3 }));
   const first = proxy.sync();
   proxy.check();
@@ -275,21 +279,21 @@ t.test('Engine loads many Services in batches without broken states in between',
     first.map((_, index) => index === 0),
   );
   replaceAll(proxy.engine, many(MANY, { endpoints: 1 }));
-  t.ok(proxy.sync().length > 2, 'shrinks in runs');
+  t.ok(proxy.sync().length > 2, 'shrinks in batches');
   proxy.check();
   replaceAll(proxy.engine, many(MANY, { endpoints: 5 }));
-  t.ok(proxy.sync().length > 2, 'grows in runs');
+  t.ok(proxy.sync().length > 2, 'grows in batches');
   proxy.check();
   replaceAll(proxy.engine, []);
-  t.ok(proxy.sync().length > 2, 'empties in runs');
+  t.ok(proxy.sync().length > 2, 'empties in batches');
   proxy.check();
-  t.strictSame(listed(proxy.kernel), []);
+  t.strictSame(installed(proxy.kernel), []);
 });
 
 t.test('Engine needs the same chains, sets and maps for one Service as for hundreds', async (t) => {
   const shape = (count: number) => {
     const engine = fromScratch(many(count, { endpoints: 3 })).engine;
-    const [first] = new Lane().engine.plan().flat();
+    const [first] = new TestProxy().engine.plan().flat();
     return {
       chains: FAMILIES.map((family) => engine.chains(family).chains.map(({ name }) => name)),
       declarations: first && linesOf(first).filter((line) => /^add (map|set) /.test(line)).length,

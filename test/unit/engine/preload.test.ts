@@ -1,4 +1,4 @@
-// Endpoints that are loaded before everything is known: nothing may lead to them, and nothing may be lost or doubled.
+// Tests of preloading: slots are loaded before all objects are known, without verdicts, losses or duplicates.
 import t from 'tap';
 import { Preloader } from '../../../src/controller/preloader.ts';
 import { type Nftables, sync } from '../../../src/controller/sync.ts';
@@ -12,7 +12,7 @@ import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 
-/** Two runs and a half of slots. */
+/** Two and a half batches of slots. */
 const SERVICES = (BATCH_SIZE * 2.5) / 10;
 const objects = Array.from({ length: SERVICES }, (_, index) => {
   const name = `shop/web-${index}`;
@@ -43,7 +43,7 @@ t.test('Preloader loads full batches of slots and no verdicts', async (t) => {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const kernel = new FakeNftables();
   await preload(engine, tablesOf(kernel));
-  t.same(kernel.list().chains, [], 'nothing to begin with');
+  t.same(kernel.list().chains, [], 'nothing to load');
 
   engine.replace('Service', services);
   for (const read of slices) engine.put('EndpointSlice', read);
@@ -55,7 +55,7 @@ t.test('Preloader loads full batches of slots and no verdicts', async (t) => {
 
   engine.replace('EndpointSlice', slices);
   await sync(engine, tablesOf(kernel));
-  t.same(commitAll(engine), [], 'all is there');
+  t.same(commitAll(engine), [], 'nothing is missing');
   t.equal(kernel.elements('ip', 'endpoints').size, SERVICES * 10);
   t.equal(kernel.elements('ip', 'service-ips').size, SERVICES);
   t.same(elementsOf(engine), elementsOf(engineOf(objects.flatMap((object) => [object.service, object.slice]))));

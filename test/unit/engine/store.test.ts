@@ -8,7 +8,7 @@ import { serviceCidr } from '../../support/builders/service-cidr.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 
 const slices = (store: Store, of: string) => [...store.slicesOf(of)].map(({ key }) => key);
-const relabelled = { metadata: { labels: { 'kubernetes.io/service-name': 'other' } } };
+const relabeled = { metadata: { labels: { 'kubernetes.io/service-name': 'other' } } };
 
 t.test('Store is ready when Services and EndpointSlices are listed', async (t) => {
   const store = new Store();
@@ -25,17 +25,17 @@ t.test('Store collects the affected Services until they are taken', async (t) =>
   t.strictSame(store.takeTouched(), new Set(['a/x', 'a/y']));
   t.strictSame(store.takeTouched(), new Set());
   remove(store, slice('a/y'), service('a/z'));
-  t.strictSame(store.takeTouched(), new Set(['a/y']), 'what was never there concerns nobody');
+  t.strictSame(store.takeTouched(), new Set(['a/y']), 'an unknown object affects no Service');
 });
 
 t.test('Store moves a slice whose Service label changed', async (t) => {
   const store = new Store();
   put(store, slice('a/x'));
   store.takeTouched();
-  put(store, slice('a/x', relabelled));
+  put(store, slice('a/x', relabeled));
   t.strictSame(store.takeTouched(), new Set(['a/x', 'a/other']));
   t.strictSame([slices(store, 'a/x'), slices(store, 'a/other')], [[], ['a/x-1']]);
-  remove(store, slice('a/x', relabelled));
+  remove(store, slice('a/x', relabeled));
   t.strictSame(slices(store, 'a/other'), []);
 });
 
@@ -98,7 +98,7 @@ t.test('Store keeps issues as long as the object has them', async (t) => {
     put(store, object);
     t.equal(store.issues().length, 1);
     put(store, slice('a/x'));
-    t.strictSame(store.issues(), [], 'mended');
+    t.strictSame(store.issues(), [], 'fixed');
     put(store, object);
     remove(store, object);
     t.strictSame(store.issues(), [], 'deleted');

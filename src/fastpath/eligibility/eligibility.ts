@@ -56,7 +56,7 @@ export function eligibilityOf(
     const owned = frontends.filter(owns);
     const endpoints = endpointsOf(service, port);
     if (owned.length === 0 || endpoints.length === 0) continue;
-    const portReason = portSkipReason(service, port, endpoints.length);
+    const portReason = portSkipReason(service, port, { endpointCount: endpoints.length });
     const isClosed = sourceRangesOf(service, port.family, { strict }) !== 'open';
     const reasonOf = (frontend: Frontend): SkipReason | undefined =>
       portReason ?? (frontend.kind === 'load-balancer-ip' && isClosed ? SOURCE_RANGES : undefined);
@@ -84,17 +84,17 @@ const SOURCE_RANGES: SkipReason = { cause: 'source_ranges', reason: 'source rang
 function portSkipReason(
   service: Service,
   { port, selection }: ServicePortModel,
-  count: number,
+  { endpointCount }: { readonly endpointCount: number },
 ): SkipReason | undefined {
   if (port.protocol === 'sctp') return { cause: 'protocol', reason: 'SCTP: BPF programs cannot compute its checksum' };
   if (service.affinitySeconds > 0) return { cause: 'affinity', reason: 'session affinity needs nftables' };
   if (service.balance !== 'random') return { cause: 'balance', reason: `balance ${service.balance} needs nftables` };
   if (selection.local.every((backend) => !backend.ready))
     return { cause: 'terminating', reason: 'all endpoints on this node are terminating' };
-  if (count > MAX_FRONTEND_BACKENDS)
+  if (endpointCount > MAX_FRONTEND_BACKENDS)
     return {
       cause: 'backend_limit',
-      reason: `${count} weighted endpoints on this node exceed the limit of ${MAX_FRONTEND_BACKENDS}`,
+      reason: `${endpointCount} weighted endpoints on this node exceed the limit of ${MAX_FRONTEND_BACKENDS}`,
     };
   return undefined;
 }

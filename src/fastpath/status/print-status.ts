@@ -18,16 +18,14 @@ export function printFastPathStatus(status: FastPathStatus): string {
     `excluded clients: ${excludedClients(status)}`,
     ...problemCounts(status),
     ...(nothing ? ['', 'no Service with externalTrafficPolicy Local has an endpoint on this node'] : []),
-    ...section(
-      'served by the fast path',
-      ['SERVICE', 'KIND', 'DESTINATION', 'FLOWS', 'BACKENDS'],
-      frontendRows(status),
-    ),
-    ...section(
-      'served by nftables',
-      ['SERVICE', 'DESTINATION', 'REASON'],
-      byName(skipped).map((one) => [one.name, one.destination, one.reason]),
-    ),
+    ...section('served by the fast path', {
+      columns: ['SERVICE', 'KIND', 'DESTINATION', 'FLOWS', 'BACKENDS'],
+      rows: frontendRows(status),
+    }),
+    ...section('served by nftables', {
+      columns: ['SERVICE', 'DESTINATION', 'REASON'],
+      rows: byName(skipped).map(({ name, destination, reason }) => [name, destination, reason]),
+    }),
     ...packetSection(status, 'forwarded', 'packets forwarded by the fast path'),
     ...packetSection(status, 'passed', 'packets passed unmodified to the network stack'),
     ...packetSection(status, 'event', 'events'),
@@ -89,13 +87,15 @@ function byName<T extends { readonly name: string; readonly destination: string 
 
 function packetSection(status: FastPathStatus, outcome: PacketCount['outcome'], title: string): string[] {
   const counted = status.packets.filter((packets) => packets.outcome === outcome && packets.count > 0);
-  return section(
-    title,
-    ['REASON', 'COUNT', 'MEANING'],
-    counted.map(({ reason, count, description }) => [reason, count, description]),
-  );
+  return section(title, {
+    columns: ['REASON', 'COUNT', 'MEANING'],
+    rows: counted.map(({ reason, count, description }) => [reason, count, description]),
+  });
 }
 
-function section(title: string, head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  return rows.length === 0 ? [] : ['', `${title}:`, formatTable(head, rows)];
+function section(
+  title: string,
+  { columns, rows }: { columns: readonly string[]; rows: readonly (readonly (string | number)[])[] },
+): string[] {
+  return rows.length === 0 ? [] : ['', `${title}:`, formatTable(columns, rows)];
 }

@@ -7,7 +7,10 @@ import type { FastPathStatus, FastPathTotals } from '../../fastpath/status/fast-
 /** Returns the status for a scrape, or `undefined` if the fast path is turned off. */
 type CurrentStatus = () => FastPathStatus | undefined;
 
-/** A value with the label that it has. */
+/** Registers one metric, whose values are read at each scrape. */
+type Register = (registry: Registry, current: CurrentStatus) => void;
+
+/** A value with its label. */
 type Sample = readonly [label: string, value: number];
 
 /**
@@ -19,109 +22,144 @@ export function registerFastPathMetrics(registry: Registry, status: () => FastPa
     const seen = status();
     return seen?.mode === 'off' ? undefined : seen;
   };
-  const { gauge, gauges, counter, packets } = createMetrics(registry, current);
-  gauge('enabled', '1 if the fast path takes new flows, 0 if it is off for some reason', ({ state }) =>
-    Number(state === 'on'),
-  );
-  gauge('failing', '1 while syncs of the fast path fail and attached programs keep running', (seen) =>
-    Number(seen.failing !== undefined),
-  );
-  counter('sync_failures', 'Failed syncs of the fast path', ({ failures }) => failures);
-  counter('loader_restarts', 'Restarts of nftlane-bpf after it had exited', ({ loaderRestarts }) => loaderRestarts);
-  gauge('uplinks', 'Uplinks in use', ({ uplinks }) => {
-    return uplinks.filter(({ reason }) => reason === undefined).length;
-  });
-  gauge('pod_devices', 'Pod devices with an attached program', ({ podDevices }) => podDevices.length);
-  gauge('frontends', 'Frontends that the fast path serves', ({ frontends }) => frontends.length);
-  gauge(
-    'suspended_frontends',
-    'Frontends whose new flows go to nftables because connections got no replies',
-    (seen) => {
-      return seen.frontends.filter(({ suspended }) => suspended !== undefined).length;
-    },
-  );
-  counter('fallbacks', 'Suspensions of Service ports because connections got no replies', (totals) => {
-    return totals.fallbacks;
-  });
-  gauges(
-    'skipped_frontends',
-    'Frontends with externalTrafficPolicy Local that nftables serves, by cause',
-    'cause',
-    ({ skipped }) => SKIP_CAUSES.map((cause) => [cause, skipped.filter((one) => one.cause === cause).length]),
-  );
-  gauge('slots', 'Backend slots in use', ({ slots }) => slots.used);
-  gauge('draining_slots', 'Backend slots that only live flows use', ({ slots }) => slots.draining);
-  const byFamily = (pick: (family: 'ip' | 'ip6') => number): Sample[] => [
-    ['IPv4', pick('ip')],
-    ['IPv6', pick('ip6')],
-  ];
-  gauges('flows', 'Live flows', 'ip_family', ({ flows }) => byFamily((family) => flows[family]));
-  gauges('flow_entries', 'Entries in the flow table, two for each flow', 'ip_family', ({ flowTables }) =>
-    byFamily((family) => flowTables[family].entries),
-  );
-  gauges('flow_entries_limit', 'Maximum number of entries in the flow table', 'ip_family', ({ flowTables }) =>
-    byFamily((family) => flowTables[family].limit),
-  );
-  counter('collections', 'Collections of expired flows', ({ collections }) => collections);
-  counter('collection_scanned_entries', 'Scanned entries of the flow tables', ({ scanned }) => scanned);
-  counter('collection_deleted_entries', 'Deleted entries of expired flows', ({ deleted }) => {
-    return deleted;
-  });
-  packets('forwarded', 'Packets forwarded by the fast path');
-  packets('passed', 'Packets passed unmodified to the network stack');
+  for (const register of METRICS) register(registry, current);
 }
 
-/** Factories of metrics whose values are read at each scrape. */
-function createMetrics(registry: Registry, current: CurrentStatus) {
-  const registers = [registry];
-  const nameOf = (name: string) => `nftlane_fastpath_${name}`;
-  return {
-    gauge: (name: string, help: string, value: (status: FastPathStatus) => number) =>
-      new Gauge({
-        name: nameOf(name),
-        help,
-        registers,
-        collect() {
-          const status = current();
-          if (status === undefined) this.remove();
-          else this.set(value(status));
-        },
-      }),
-    gauges: (name: string, help: string, label: string, samples: (status: FastPathStatus) => readonly Sample[]) =>
-      new Gauge({
-        name: nameOf(name),
-        help,
-        labelNames: [label],
-        registers,
-        collect() {
-          this.reset();
-          const status = current();
-          for (const [text, value] of status === undefined ? [] : samples(status)) this.set({ [label]: text }, value);
-        },
-      }),
-    counter: (name: string, help: string, value: (totals: FastPathTotals) => number) =>
-      new Counter({
-        name: nameOf(`${name}_total`),
-        help,
-        registers,
-        collect() {
-          this.reset();
-          const status = current();
-          if (status === undefined) this.remove();
-          else this.inc(value(status.totals));
-        },
-      }),
-    packets: (outcome: PacketCount['outcome'], help: string) =>
-      new Counter({
-        name: nameOf(`${outcome}_packets_total`),
-        help,
-        labelNames: ['reason'] as const,
-        registers,
-        collect() {
-          this.reset();
-          for (const packets of current()?.packets ?? [])
-            if (packets.outcome === outcome) this.inc({ reason: packets.reason.toLowerCase() }, packets.count);
-        },
-      }),
-  };
+const METRICS: readonly Register[] = [
+  gauge('enabled', {
+    help: '1 if the fast path takes new flows, 0 if it is off for some reason',
+    value: ({ state }) => Number(state === 'on'),
+  }),
+  gauge('failing', {
+    help: '1 while syncs of the fast path fail and attached programs keep running',
+    value: ({ failing }) => Number(failing !== undefined),
+  }),
+  counter('sync_failures', { help: 'Failed syncs of the fast path', value: ({ failures }) => failures }),
+  counter('loader_restarts', {
+    help: 'Restarts of nftlane-bpf after it had exited',
+    value: ({ loaderRestarts }) => loaderRestarts,
+  }),
+  gauge('uplinks', {
+    help: 'Uplinks in use',
+    value: ({ uplinks }) => uplinks.filter(({ reason }) => reason === undefined).length,
+  }),
+  gauge('pod_devices', {
+    help: 'Pod devices with an attached program',
+    value: ({ podDevices }) => podDevices.length,
+  }),
+  gauge('frontends', { help: 'Frontends that the fast path serves', value: ({ frontends }) => frontends.length }),
+  gauge('suspended_frontends', {
+    help: 'Frontends whose new flows go to nftables because connections got no replies',
+    value: ({ frontends }) => frontends.filter(({ suspended }) => suspended !== undefined).length,
+  }),
+  counter('fallbacks', {
+    help: 'Suspensions of Service ports because connections got no replies',
+    value: ({ fallbacks }) => fallbacks,
+  }),
+  labeledGauge('skipped_frontends', {
+    help: 'Frontends with externalTrafficPolicy Local that nftables serves, by cause',
+    label: 'cause',
+    samples: ({ skipped }) =>
+      SKIP_CAUSES.map((cause) => [cause, skipped.filter((frontend) => frontend.cause === cause).length]),
+  }),
+  gauge('slots', { help: 'Backend slots in use', value: ({ slots }) => slots.used }),
+  gauge('draining_slots', { help: 'Backend slots that only live flows use', value: ({ slots }) => slots.draining }),
+  familyGauge('flows', { help: 'Live flows', value: ({ flows }, family) => flows[family] }),
+  familyGauge('flow_entries', {
+    help: 'Entries in the flow table, two for each flow',
+    value: ({ flowTables }, family) => flowTables[family].entries,
+  }),
+  familyGauge('flow_entries_limit', {
+    help: 'Maximum number of entries in the flow table',
+    value: ({ flowTables }, family) => flowTables[family].limit,
+  }),
+  counter('collections', { help: 'Collections of expired flows', value: ({ collections }) => collections }),
+  counter('collection_scanned_entries', {
+    help: 'Scanned entries of the flow tables',
+    value: ({ scanned }) => scanned,
+  }),
+  counter('collection_deleted_entries', { help: 'Deleted entries of expired flows', value: ({ deleted }) => deleted }),
+  packetCounter('forwarded', 'Packets forwarded by the fast path'),
+  packetCounter('passed', 'Packets passed unmodified to the network stack'),
+];
+
+function gauge(name: string, of: { help: string; value: (status: FastPathStatus) => number }): Register {
+  return (registry, current) =>
+    new Gauge({
+      name: nameOf(name),
+      help: of.help,
+      registers: [registry],
+      collect() {
+        const status = current();
+        if (status === undefined) this.remove();
+        else this.set(of.value(status));
+      },
+    });
+}
+
+function labeledGauge(
+  name: string,
+  of: { help: string; label: string; samples: (status: FastPathStatus) => readonly Sample[] },
+): Register {
+  return (registry, current) =>
+    new Gauge({
+      name: nameOf(name),
+      help: of.help,
+      labelNames: [of.label],
+      registers: [registry],
+      collect() {
+        this.reset();
+        const status = current();
+        for (const [text, value] of status === undefined ? [] : of.samples(status))
+          this.set({ [of.label]: text }, value);
+      },
+    });
+}
+
+function familyGauge(
+  name: string,
+  { help, value }: { help: string; value: (status: FastPathStatus, family: 'ip' | 'ip6') => number },
+): Register {
+  return labeledGauge(name, {
+    help,
+    label: 'ip_family',
+    samples: (status) => [
+      ['IPv4', value(status, 'ip')],
+      ['IPv6', value(status, 'ip6')],
+    ],
+  });
+}
+
+function counter(name: string, of: { help: string; value: (totals: FastPathTotals) => number }): Register {
+  return (registry, current) =>
+    new Counter({
+      name: nameOf(`${name}_total`),
+      help: of.help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        const status = current();
+        if (status === undefined) this.remove();
+        else this.inc(of.value(status.totals));
+      },
+    });
+}
+
+function packetCounter(outcome: PacketCount['outcome'], help: string): Register {
+  return (registry, current) =>
+    new Counter({
+      name: nameOf(`${outcome}_packets_total`),
+      help,
+      labelNames: ['reason'] as const,
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const packets of current()?.packets ?? [])
+          if (packets.outcome === outcome) this.inc({ reason: packets.reason.toLowerCase() }, packets.count);
+      },
+    });
+}
+
+function nameOf(name: string): string {
+  return `nftlane_fastpath_${name}`;
 }

@@ -90,7 +90,7 @@ function openListener(
 ): Set<string> {
   const words = new Set<string>();
   const take = (text: Buffer): void => {
-    for (const word of text.toString().split('\n')) words.add(word);
+    for (const line of text.toString().split('\n')) words.add(line);
   };
   if (protocol === 'tcp') {
     const socket = connect(port, address);

@@ -1,8 +1,8 @@
-// One line of `conntrack -L`: a flow as its client knows it, and as its answers come back.
+// One line of `conntrack -L`: the original and the reply tuple of a flow.
 import type { Address } from '../net/address.ts';
 import type { Family } from '../net/family.ts';
 
-/** Where packets of one direction come from, and where they go. */
+/** Source and destination of the packets of one direction. */
 export interface Tuple {
   readonly source: Address;
   readonly sourcePort: number;
@@ -10,7 +10,7 @@ export interface Tuple {
   readonly destinationPort: number;
 }
 
-/** A UDP flow that the kernel tracks. Without translation the reply is the original the other way round. */
+/** A UDP conntrack entry. Without NAT the reply tuple is the reverse of the original. */
 export interface ConntrackEntry {
   readonly family: Family;
   readonly original: Tuple;
@@ -20,7 +20,7 @@ export interface ConntrackEntry {
 const ENTRY_LINE =
   /^udp\s.*? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: .*?)? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: |$)/;
 
-/** Reads a line; `undefined` when it is no UDP flow, or one of another zone than 0, which is none of ours. */
+/** Parses a line; `undefined` if it is not a UDP flow of conntrack zone 0, the only zone that nftlane uses. */
 export function parseEntry(line: string, family: Family): ConntrackEntry | undefined {
   const match = ENTRY_LINE.exec(line);
   if (match === null || line.includes(' zone')) return undefined;
@@ -32,17 +32,17 @@ function toTuple([source = '', destination = '', sourcePort, destinationPort]: r
   return { source, destination, sourcePort: Number(sourcePort), destinationPort: Number(destinationPort) };
 }
 
-/** Whether its server is another one than its client has asked. */
+/** Whether the destination is translated (DNAT). */
 export function isTranslated({ original, reply }: ConntrackEntry): boolean {
   return reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
 }
 
-/** An address with a port, as frontends and endpoints are told from others. */
+/** The key of a frontend or an endpoint. */
 export function addressKey(address: Address, port: number): string {
   return `${address} ${port}`;
 }
 
-/** A node port, told from others. */
+/** The key of a node port. */
 export function nodePortKey(family: Family, port: number): string {
   return `${family} ${port}`;
 }

@@ -1,17 +1,17 @@
-// The conntrack program: what it lists, and what it is told to delete.
+// Runs the conntrack program to list and delete UDP entries.
 
 import { ExecError, exec } from '../host/process/exec.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { type ConntrackEntry, parseEntry } from './conntrack-entry.ts';
 import type { StaleGroup } from './stale-flows.ts';
 
-/** Half a million entries are listed in a quarter of this. */
+/** Listing half a million entries takes a quarter of this. */
 const DEFAULT_TIMEOUT_MS = 20_000;
 
-/** It could not do what it was told to. */
+/** The conntrack program failed. */
 export class ConntrackError extends Error {
   override readonly name = 'ConntrackError';
-  /** `missing` when there is no such program. */
+  /** `missing`: the program is not installed. */
   readonly kind: 'missing' | 'failed';
 
   constructor(message: string, { kind, cause }: { kind: ConntrackError['kind']; cause?: unknown }) {
@@ -20,7 +20,7 @@ export class ConntrackError extends Error {
   }
 }
 
-/** Runs conntrack, in the network namespace that this process lives in. Throws {@link ConntrackError}. */
+/** Runs conntrack in the network namespace of this process. Throws {@link ConntrackError}. */
 export class Conntrack {
   readonly #command: string;
   readonly #timeoutMs: number;
@@ -30,7 +30,7 @@ export class Conntrack {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Every UDP flow of a family. */
+  /** Lists the UDP entries of a family. */
   async list(family: Family, onEntry: (entry: ConntrackEntry) => void): Promise<void> {
     await this.#run(['-L', '-p', 'udp', '-f', familyName(family)], (line) => {
       const entry = parseEntry(line, family);
@@ -38,7 +38,7 @@ export class Conntrack {
     });
   }
 
-  /** Deletes a group of flows. Returns how many there still were, or were deleted until the signal aborted. */
+  /** Deletes a group of entries. Returns how many were deleted until the end, or until the signal aborted. */
   async delete(group: StaleGroup, signal?: AbortSignal): Promise<number> {
     let deleted = 0;
     const count = (): void => {
@@ -52,7 +52,7 @@ export class Conntrack {
     return deleted;
   }
 
-  /** Each run ends with a count in words; without it the status says that something else went wrong. */
+  /** The status is not 0 when no entry matched; then stderr has a count of 0. */
   async #run(args: readonly string[], onLine: (line: string) => void, signal?: AbortSignal): Promise<void> {
     try {
       const { status, stderr } = await exec(this.#command, args, { timeoutMs: this.#timeoutMs, onLine, signal });
@@ -71,8 +71,8 @@ function familyName(family: Family): string {
 }
 
 /**
- * A lone flow by its complete tuple; several by the frontend and the endpoint that make them stale. `conntrack -D` walks
- * the whole table each time: 0.2 s with 50,000 entries, so a thousand flows one by one would take minutes.
+ * A single flow is selected by its complete tuple, several by their frontend and endpoint. `conntrack -D` walks the whole
+ * table each time: 0.2 s with 50,000 entries, so deleting a thousand flows one by one would take minutes.
  */
 function filterOf({ count, first: { original, reply } }: StaleGroup): string[] {
   const byFrontendAndEndpoint = {

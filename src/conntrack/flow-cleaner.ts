@@ -1,4 +1,4 @@
-// Removing UDP flows that still go where no Service sends them: the kernel asks the rules for new flows only.
+// Deletes stale UDP conntrack entries: the rules apply to new flows only, so existing flows keep their old destination.
 
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
@@ -21,34 +21,34 @@ import { udpFrontendsOf } from './udp-frontends.ts';
 export interface FlowCleanerParts {
   readonly engine: Pick<Engine, 'node'>;
   readonly conntrack: Pick<Conntrack, 'list' | 'delete'>;
-  /** The addresses of the host's interfaces, as they are now. */
+  /** The current addresses of the host's interfaces. */
   readonly hostAddresses: () => readonly Address[];
   readonly log: Log;
   readonly clock: Clock;
   readonly onCleanup?: (run: CleanupResult) => void;
 }
 
-/** One clean-up that succeeded. */
+/** A cleanup that succeeded. */
 export interface CleanupResult {
-  /** Pauses between several looks included. */
+  /** Includes the pauses between scans. */
   readonly ms: number;
-  /** Flows that were removed. */
+  /** Deleted entries. */
   readonly deleted: Readonly<Record<Family, number>>;
 }
 
-/** A lone change is cleaned up after as soon as it has settled; a stream of them costs at most two scans a second. */
+/** A single change is cleaned up after the grace period; a stream of changes causes at most two scans a second. */
 const MIN_INTERVAL_MS = 500;
 
 /**
- * What was asked just before a change is still answered: without its entry an answer on its way would reach the client
- * from an address that it does not know. Each flow has so long from the change that made it stale.
+ * The time between the change that made a flow stale and its deletion. A reply in transit needs the entry: without it, the
+ * client would see the reply come from an unknown address.
  */
 const REPLY_GRACE_MS = 300;
 
-/** At most this many looks in one clean-up, for flows that answers open anew: a busy client takes two or three. */
+/** The maximum number of scans in one cleanup, for flows that replies recreate: a busy client takes two or three. */
 const MAX_SCANS = 8;
 
-/** A program that deletes, for as long as it runs. */
+/** A running `conntrack -D`. */
 interface Deletion {
   readonly group: StaleGroup;
   readonly expected: ExpectedState;
@@ -56,7 +56,7 @@ interface Deletion {
   readonly ended: Promise<void>;
 }
 
-/** Cleans up after each sync that changed where UDP flows go, never twice at once. */
+/** Cleans up after each sync that changed UDP frontends or endpoints, one cleanup at a time. */
 export class FlowCleaner implements SyncObserver {
   readonly #parts: FlowCleanerParts;
   readonly #tracker = new UdpFrontendTracker();
@@ -72,7 +72,7 @@ export class FlowCleaner implements SyncObserver {
     this.#failures = new LogOnce(log);
     const onFailure = (error: unknown, retryInMs: number): void => {
       const fields = { reason: errorMessage(error), retryInMs };
-      this.#failures.log('warn', 'cannot remove stale UDP conntrack entries', fields);
+      this.#failures.log('warn', 'cannot delete stale UDP conntrack entries', fields);
     };
     this.#runner = new BoundedFrequencyRunner({
       task: () => this.#run(),
@@ -88,13 +88,13 @@ export class FlowCleaner implements SyncObserver {
   }
 
   /**
-   * A sync is about to be applied. Resolves when nothing is deleted any more that it makes healthy: several flows go by
-   * what they have in common, and a new one of an endpoint that returns would go with them.
+   * Aborts a running deletion of flows that the coming sync makes valid, and resolves when it has ended. Flows are deleted
+   * by frontend and endpoint, so a new flow to an endpoint that returns would be deleted too.
    */
   async beforeApply(services: readonly ServiceChange[]): Promise<void> {
     const now = this.#parts.clock.now();
     for (const change of services) {
-      // Established flows of a Service that the kernel refused keep their endpoints.
+      // Established flows of a refused Service are kept.
       if (change.state !== 'refused') this.#tracker.compiled(change.key, udpFrontendsOf(change), now);
     }
     const deletion = this.#deletion;
@@ -103,7 +103,7 @@ export class FlowCleaner implements SyncObserver {
     await deletion.ended;
   }
 
-  /** Works until the signal aborts; what is left to delete then stays. */
+  /** Runs until the signal aborts; entries that are not deleted by then stay. */
   run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => {
       this.#stopping = true;
@@ -121,18 +121,18 @@ export class FlowCleaner implements SyncObserver {
       const count = deleted.ip + deleted.ip6;
       const ms = clock.now() - started;
       this.#parts.onCleanup?.({ ms, deleted });
-      if (count > 0) log.info('removed stale UDP conntrack entries', { count, durationMs: Math.round(ms), reason });
+      if (count > 0) log.info('deleted stale UDP conntrack entries', { count, durationMs: Math.round(ms), reason });
       this.#failures.reset();
     } catch (error) {
       if (!(error instanceof ConntrackError && error.kind === 'missing')) throw error;
-      // Without the program there is nothing to be done, and nothing to remember for later.
-      this.#failures.log('warn', 'stale UDP conntrack entries are not removed', { reason: error.message });
+      // Without the program no retry can help.
+      this.#failures.log('warn', 'stale UDP conntrack entries are not deleted', { reason: error.message });
     }
     const isMorePending = this.#tracker.prune(cutoff);
     if (isMorePending || this.#reversed.size > 0) this.#runner.request();
   }
 
-  /** Looks again after a pause as long as there is something that answers may open anew. */
+  /** Scans again, after a pause, while it deletes flows that replies may recreate. */
   async #cleanUp(cutoff: number): Promise<{ deleted: CleanupResult['deleted']; reason: string | undefined }> {
     const { clock } = this.#parts;
     const { frontends, uncommitted, removed, addedAt } = this.#tracker;
@@ -162,7 +162,7 @@ export class FlowCleaner implements SyncObserver {
     return flows.groups();
   }
 
-  /** Each group is judged again: a Service may have changed since it was listed. */
+  /** Checks each group again: a Service may have changed since the scan. */
   async #delete(groups: readonly StaleGroup[], expected: ExpectedState): Promise<Record<Family, number>> {
     const deleted = { ip: 0, ip6: 0 };
     for (const group of groups) {

@@ -1,16 +1,15 @@
-// Endpoints that frontends have lost a moment ago, for flows that still go there, and frontends that may be gone.
+// Endpoints that were removed from frontends recently: existing flows may still use them.
 import type { UdpFrontend } from './udp-frontends.ts';
 
-/** Ten thousand Services that go at once, with ten endpoints each. */
+/** Enough for ten thousand Services with ten endpoints each that are deleted at once. */
 const DEFAULT_LIMIT = 100_000;
 
 interface RemovedFrontendEndpoints {
   servicePort: string;
-  /** When each endpoint was lost. */
   readonly removedAt: Map<string, number>;
 }
 
-/** Remembers so many endpoints and no more: the frontends that it heard of first are forgotten first. */
+/** Keeps a limited number of endpoints, and drops the oldest frontends first. */
 export class RemovedEndpoints {
   readonly #limit: number;
   readonly #byKey = new Map<string, RemovedFrontendEndpoints>();
@@ -20,23 +19,23 @@ export class RemovedEndpoints {
     this.#limit = limit;
   }
 
-  /** How many endpoints are remembered. */
+  /** The number of endpoints. */
   get size(): number {
     return this.#size;
   }
 
-  /** The Service port that had this endpoint behind this frontend. */
+  /** The Service port whose frontend had this endpoint. */
   servicePortOf(key: string, endpoint: string): string | undefined {
-    const former = this.#byKey.get(key);
-    return former?.removedAt.has(endpoint) ? former.servicePort : undefined;
+    const entry = this.#byKey.get(key);
+    return entry?.removedAt.has(endpoint) ? entry.servicePort : undefined;
   }
 
-  /** When the frontend lost this endpoint, for the last time. */
+  /** When the endpoint was last removed from the frontend. */
   removedAt(key: string, endpoint: string): number | undefined {
     return this.#byKey.get(key)?.removedAt.get(endpoint);
   }
 
-  /** Notes what the frontends of a Service lose by a change. */
+  /** Records the endpoints that the frontends of a Service lose. */
   record(before: readonly UdpFrontend[], after: readonly UdpFrontend[], now: number): void {
     const remaining = new Map(after.map(({ key, endpoints }) => [key, endpoints]));
     for (const { key, servicePort, endpoints } of before) {
@@ -51,11 +50,11 @@ export class RemovedEndpoints {
     this.#trim();
   }
 
-  /** Forgets what was lost until then. */
+  /** Drops endpoints removed at or before that time. */
   prune(until: number): void {
     for (const [key, { removedAt }] of this.#byKey) {
-      for (const [endpoint, lostAt] of removedAt) {
-        if (lostAt <= until && removedAt.delete(endpoint)) this.#size--;
+      for (const [endpoint, at] of removedAt) {
+        if (at <= until && removedAt.delete(endpoint)) this.#size--;
       }
       if (removedAt.size === 0) this.#byKey.delete(key);
     }
@@ -63,11 +62,11 @@ export class RemovedEndpoints {
 
   #add(key: string, name: string, endpoints: Iterable<string>, now: number): void {
     for (const endpoint of endpoints) {
-      const former = this.#byKey.get(key) ?? { servicePort: name, removedAt: new Map() };
-      this.#byKey.set(key, former);
-      former.servicePort = name;
-      if (!former.removedAt.has(endpoint)) this.#size++;
-      former.removedAt.set(endpoint, now);
+      const entry = this.#byKey.get(key) ?? { servicePort: name, removedAt: new Map() };
+      this.#byKey.set(key, entry);
+      entry.servicePort = name;
+      if (!entry.removedAt.has(endpoint)) this.#size++;
+      entry.removedAt.set(endpoint, now);
     }
   }
 

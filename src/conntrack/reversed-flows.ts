@@ -1,39 +1,39 @@
-// Flows that an answer opens anew, the other way round, after they were removed.
+// Deleted flows that a reply may recreate in the reverse direction.
 import type { ConntrackEntry, Tuple } from './conntrack-entry.ts';
 
-/** A client that still waits for an answer after this is rare. */
+/** Few clients wait longer for a reply. */
 export const REPLY_TIMEOUT_MS = 3000;
 
-/** A server with so many clients is not known to take the place of a Service. */
+/** No known server that a Service replaces has more clients. */
 const DEFAULT_LIMIT = 50_000;
 
 /**
- * A flow that is not translated has the same addresses in both directions. When it is removed while an answer is on its
- * way, that answer is the first packet of a flow from the server to the client. What the client sends is taken for the
- * answer to that, and never asks the rules. Remembers removed flows for as long as that may happen.
+ * A flow without NAT has the same addresses in both directions. If its entry is deleted while a reply is in transit, the
+ * reply creates a new entry from server to client. Packets of the client then match that entry as replies, and bypass the
+ * rules. This class keeps deleted flows while that may happen.
  */
 export class ReversedFlows {
   readonly #limit: number;
-  /** Until when, by the addresses of the flow. The oldest come first. */
+  /** By the addresses of the flow, oldest first. */
   readonly #expiresAt = new Map<string, number>();
 
   constructor(limit = DEFAULT_LIMIT) {
     this.#limit = limit;
   }
 
-  /** How many flows are remembered. */
+  /** The number of flows. */
   get size(): number {
     return this.#expiresAt.size;
   }
 
-  /** This flow, which is not translated, is about to be removed. */
+  /** A flow without NAT is about to be deleted. */
   record({ original }: ConntrackEntry, now: number): void {
     const key = keyOf(original);
     this.#expiresAt.delete(key);
     if (this.#expiresAt.size < this.#limit) this.#expiresAt.set(key, now + REPLY_TIMEOUT_MS);
   }
 
-  /** Whether it is one of them, the other way round. */
+  /** Whether the entry is the reverse of a deleted flow. */
   has({ original: { source, sourcePort, destination, destinationPort } }: Pick<ConntrackEntry, 'original'>): boolean {
     if (this.#expiresAt.size === 0) return false;
     const key = keyOf({
@@ -45,7 +45,7 @@ export class ReversedFlows {
     return this.#expiresAt.has(key);
   }
 
-  /** Forgets those whose answers have all arrived. */
+  /** Drops flows whose replies have arrived. */
   prune(now: number): void {
     for (const [key, until] of this.#expiresAt) {
       if (until > now) return;

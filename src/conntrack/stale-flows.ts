@@ -1,4 +1,4 @@
-// Which flows the kernel must forget, and why: the deciding part of the clean-up.
+// Decides which conntrack entries are stale, and why.
 
 import type { Address } from '../net/address.ts';
 import { printAddressPort } from '../net/address-port.ts';
@@ -8,25 +8,25 @@ import type { RemovedEndpoints } from './removed-endpoints.ts';
 import type { ReversedFlows } from './reversed-flows.ts';
 import type { UdpFrontend } from './udp-frontends.ts';
 
-/** What is known of UDP frontends when flows are judged. */
+/** The UDP frontends against which entries are checked. */
 export interface ExpectedState {
-  /** By key: the frontends that there are. */
+  /** By key. */
   readonly frontends: ReadonlyMap<string, UdpFrontend>;
-  /** By key: what a sync under way may have made of a frontend; `undefined` when it may have removed it. */
+  /** By key: the states of a frontend that a running sync may have applied; `undefined` if it may have removed it. */
   readonly uncommitted: ReadonlyMap<string, readonly (UdpFrontend | undefined)[]>;
-  /** Endpoints that frontends had until lately. */
+  /** Recently removed endpoints. */
   readonly removed: Pick<RemovedEndpoints, 'servicePortOf' | 'removedAt'>;
-  /** By key: when a frontend came that was none until lately. */
+  /** By key: when a recent frontend was added. */
   readonly addedAt: ReadonlyMap<string, number>;
-  /** What was asked before this moment has its answer: flows that a later change made stale are not judged yet. */
+  /** Flows that a later change made stale are still in their grace period. */
   readonly cutoff: number;
-  /** The addresses of this host that take node ports. */
+  /** The addresses of this host that accept node ports. */
   readonly nodeAddresses: ReadonlySet<Address>;
-  /** Flows that were removed a moment ago, which an answer may have opened the other way round. */
+  /** Recently deleted flows, which a reply may have recreated in the reverse direction. */
   readonly reversed: Pick<ReversedFlows, 'has'>;
 }
 
-/** Why the flow is stale, in words; `undefined` when it is healthy, or none of ours. */
+/** Why the flow is stale; `undefined` if it is valid, or not a Service's. */
 export function staleReason(entry: ConntrackEntry, expected: ExpectedState): string | undefined {
   const { family, original, reply } = entry;
   if (expected.reversed.has(entry)) return reversedReason(entry, expected);
@@ -45,7 +45,7 @@ export function staleReason(entry: ConntrackEntry, expected: ExpectedState): str
     .map((key) => expected.removed.servicePortOf(key, endpoint))
     .find((name) => name !== undefined);
   if (servicePort === undefined) return undefined;
-  return `${printAddressPort(frontend)} is no frontend of ${servicePort} any more`;
+  return `${printAddressPort(frontend)} is no longer a frontend of ${servicePort}`;
 }
 
 function changedAfterCutoff(key: string, endpoint: string, { removed, addedAt, cutoff }: ExpectedState): boolean {
@@ -53,7 +53,7 @@ function changedAfterCutoff(key: string, endpoint: string, { removed, addedAt, c
   return changes.some((at) => at !== undefined && at > cutoff);
 }
 
-/** Its server is asked for as a frontend now, if it still is one. */
+/** The source of a reversed flow is a frontend, if it still exists. */
 function reversedReason(
   { family, original: { source, sourcePort } }: ConntrackEntry,
   expected: ExpectedState,
@@ -61,7 +61,7 @@ function reversedReason(
   const keys = keysOf({ family, address: source, port: sourcePort }, expected);
   const current = frontendOf(keys, expected);
   if (current === undefined || keys.some((key) => expected.uncommitted.has(key))) return undefined;
-  return `an answer has opened anew the flow to ${printAddressPort({ address: source, port: sourcePort })}, which is older than this frontend of ${current.servicePort}`;
+  return `a reply recreated the flow to ${printAddressPort({ address: source, port: sourcePort })}, which is older than this frontend of ${current.servicePort}`;
 }
 
 interface FrontendAddress {
@@ -70,7 +70,7 @@ interface FrontendAddress {
   readonly port: number;
 }
 
-/** The names that a frontend at this place can go by. */
+/** The keys that a frontend with this address and port can have. */
 function keysOf({ family, address, port }: FrontendAddress, { nodeAddresses }: ExpectedState): readonly string[] {
   const byAddress = addressKey(address, port);
   return nodeAddresses.has(address) ? [byAddress, nodePortKey(family, port)] : [byAddress];
@@ -84,23 +84,23 @@ function describe({ servicePort, endpoints }: UdpFrontend, entry: ConntrackEntry
   const { original, reply } = entry;
   const frontend = printAddressPort({ address: original.destination, port: original.destinationPort });
   if (!isTranslated(entry)) return `the flow to ${frontend} is older than this frontend of ${servicePort}`;
-  const suffix = endpoints.size === 0 ? ', which has none left' : '';
-  return `${printAddressPort({ address: reply.source, port: reply.sourcePort })} is no endpoint of ${servicePort}${suffix}`;
+  const suffix = endpoints.size === 0 ? ', which has none' : '';
+  return `${printAddressPort({ address: reply.source, port: reply.sourcePort })} is not an endpoint of ${servicePort}${suffix}`;
 }
 
-/** Stale flows that have frontend and endpoint in common: what makes one stale makes all of them stale. */
+/** Stale flows with the same frontend and endpoint, hence the same reason. */
 export interface StaleGroup {
   readonly reason: string;
   readonly first: ConntrackEntry;
   readonly count: number;
 }
 
-/** Gathers stale flows from a dump, entry by entry. */
+/** Collects stale flows from a listing. */
 export class StaleFlows {
   readonly #groups = new Map<string, { reason: string; first: ConntrackEntry; count: number }>();
   readonly #untranslated: ConntrackEntry[] = [];
 
-  /** Judges an entry, and keeps it when it is stale. */
+  /** Records the entry if it is stale. */
   check(entry: ConntrackEntry, expected: ExpectedState): void {
     const reason = staleReason(entry, expected);
     if (reason === undefined) return;
@@ -113,7 +113,7 @@ export class StaleFlows {
     else group.count++;
   }
 
-  /** Each of those that an answer can open anew. */
+  /** The flows without NAT, which a reply can recreate. */
   get untranslated(): readonly ConntrackEntry[] {
     return this.#untranslated;
   }

@@ -1,10 +1,10 @@
-// The UDP frontends of all Services: as the kernel has them, and what a sync under way is about to make of them.
+// The UDP frontends of all Services: those that the kernel has, and those that a running sync applies.
 import { RemovedEndpoints } from './removed-endpoints.ts';
 import { sameUdpFrontends, type UdpFrontend } from './udp-frontends.ts';
 
 /**
- * Changes are noted when they are compiled, and count when the kernel has them. In between the kernel may have the one
- * or the other. Times are milliseconds of the caller's clock.
+ * Between compilation and commit, the kernel may have either state of a frontend, so both are kept. Times are milliseconds on
+ * the caller's clock.
  */
 export class UdpFrontendTracker {
   readonly #byService = new Map<string, readonly UdpFrontend[]>();
@@ -14,32 +14,32 @@ export class UdpFrontendTracker {
   readonly #addedAt = new Map<string, number>();
   readonly #removed = new RemovedEndpoints();
 
-  /** By key: the frontends that there are. */
+  /** Committed frontends by key. */
   get frontends(): ReadonlyMap<string, UdpFrontend> {
     return this.#frontends;
   }
 
-  /** By key: what a sync under way may have made of a frontend; `undefined` when it may have removed it. */
+  /** By key: the states of a frontend that a running sync may have applied; `undefined` if it may have removed it. */
   get uncommitted(): ReadonlyMap<string, readonly (UdpFrontend | undefined)[]> {
     return this.#uncommitted;
   }
 
-  /** By key: when a frontend came that was none before. Until it is {@link prune forgotten}. */
+  /** By key: when a frontend was added, until it is {@link prune pruned}. */
   get addedAt(): ReadonlyMap<string, number> {
     return this.#addedAt;
   }
 
-  /** Endpoints that frontends have lost, and when. Until they are {@link prune forgotten}. */
+  /** Removed endpoints, until they are {@link prune pruned}. */
   get removed(): RemovedEndpoints {
     return this.#removed;
   }
 
-  /** A sync is about to give the Service these UDP frontends. May be repeated. */
+  /** The Service is to have these UDP frontends. May be repeated. */
   compiled(service: string, frontends: readonly UdpFrontend[], now: number): void {
     const committed = this.#byService.get(service) ?? [];
     const pending = this.#pending.get(service);
     if (sameUdpFrontends(pending ?? committed, frontends)) return;
-    // A sync that failed may have brought in what the one after it takes back.
+    // A failed sync may have applied what the next one reverts.
     if (pending !== undefined) this.#removed.record(pending, frontends, now);
     this.#pending.set(service, frontends);
     const desired = new Map(frontends.map((target) => [target.key, target]));
@@ -50,7 +50,7 @@ export class UdpFrontendTracker {
     }
   }
 
-  /** The kernel holds everything that was compiled. Returns whether that changed anything. */
+  /** The kernel has everything that was compiled. Returns whether anything changed. */
   committed(now: number): boolean {
     const changed = this.#pending.size > 0;
     const newKeys = [...this.#uncommitted.keys()].filter((key) => !this.#frontends.has(key));
@@ -61,14 +61,14 @@ export class UdpFrontendTracker {
     return changed;
   }
 
-  /** Forgets what went and what came until then. Returns whether there is something later. */
+  /** Drops additions and removals at or before that time. Returns whether there are later ones. */
   prune(until: number): boolean {
     this.#removed.prune(until);
     for (const [key, at] of this.#addedAt) if (at <= until) this.#addedAt.delete(key);
     return this.#removed.size > 0 || this.#addedAt.size > 0;
   }
 
-  /** A frontend may have gone over to another Service before this one gives it up. */
+  /** Another Service may have received a frontend before this one loses it. */
   #commit(service: string, frontends: readonly UdpFrontend[], now: number): void {
     const committed = this.#byService.get(service) ?? [];
     this.#removed.record(committed, frontends, now);

@@ -1,4 +1,4 @@
-// Where the UDP flows of a Service may go: for each of its frontends, the endpoints that answer for it.
+// The UDP frontends of a Service with their endpoints.
 
 import type { ServiceChange } from '../engine/service-change.ts';
 import type { Frontend } from '../services/model/frontends.ts';
@@ -6,13 +6,12 @@ import type {} from '../services/objects/service.ts';
 import type { ServicePort } from '../services/objects/service-ports.ts';
 import { addressKey, nodePortKey } from './conntrack-entry.ts';
 
-/** One frontend. */
 export interface UdpFrontend {
   /** `address port`, or `family port` for a node port. */
   readonly key: string;
   /** The Service port: `namespace/name:port`. */
   readonly servicePort: string;
-  /** `address port` of each endpoint, whatever policies and topology say of it: those are for new flows. */
+  /** `address port` of each endpoint, regardless of policies and topology, which apply to new flows. */
   readonly endpoints: ReadonlySet<string>;
 }
 
@@ -36,7 +35,7 @@ function keyOf({ address, family, port }: Frontend): string {
   return address === undefined ? nodePortKey(family, port) : addressKey(address, port);
 }
 
-/** Whether two lists, made from the same Service at different times, say the same. */
+/** Whether two lists of the same Service are equal. */
 export function sameUdpFrontends(before: readonly UdpFrontend[], after: readonly UdpFrontend[]): boolean {
   if (before.length !== after.length) return false;
   return before.every((target, index) => {

@@ -1,20 +1,20 @@
-// When to sync: at once for a lone event, once for a burst, and again after a failure.
+// Runs a task on request: immediately for a single request, once for a burst, and again after a failure.
 import type { Clock } from '../host/clock.ts';
 import { Backoff } from '../lib/backoff.ts';
 
 export interface BoundedFrequencyRunnerOptions {
-  /** The work. A rejection is a failure, and is tried again. */
+  /** A rejection is a failure, and is retried. */
   readonly task: () => Promise<void>;
   readonly onFailure: (error: unknown, retryInMs: number) => void;
   readonly clock: Clock;
-  /** Events closer together than this are taken together, except the first of them. */
+  /** The minimum time between the starts of two runs. */
   readonly minIntervalMs?: number;
 }
 
-/** A stream of events costs at most fifty syncs a second, and a lone event waits for nothing. */
+/** A stream of events causes at most fifty syncs a second; a single event is not delayed. */
 const DEFAULT_MIN_INTERVAL_MS = 20;
 
-/** Runs the work whenever it was requested, never twice at once. */
+/** Runs the task whenever it was requested, one run at a time. */
 export class BoundedFrequencyRunner {
   readonly #options: BoundedFrequencyRunnerOptions;
   #requested = false;
@@ -25,13 +25,13 @@ export class BoundedFrequencyRunner {
     this.#options = options;
   }
 
-  /** Something changed. Any number of requests before the work starts are one. */
+  /** Requests before a run starts count as one. */
   request(): void {
     this.#requested = true;
     this.#wake?.();
   }
 
-  /** Works until the signal aborts; work that has begun is finished. */
+  /** Runs until the signal aborts; a run that has begun is completed. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, task, onFailure, minIntervalMs = DEFAULT_MIN_INTERVAL_MS } = this.#options;
     signal.addEventListener('abort', () => this.#wake?.());
@@ -40,7 +40,7 @@ export class BoundedFrequencyRunner {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
-        // Whatever else has already arrived belongs to the same burst.
+        // Events that have already arrived belong to the same burst.
         await new Promise((resolve) => setImmediate(resolve));
         continue;
       }

@@ -1,4 +1,4 @@
-// Says what this node knows of itself, and what of it changed: rules follow at once, but an operator wants to know.
+// Logs the node's addresses, pod CIDRs and zone, and their changes.
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
 import { isLoopback } from '../net/address.ts';
@@ -11,7 +11,6 @@ export interface NodeLoggerParts {
   readonly log: Log;
 }
 
-/** Listens to the daemon. */
 export class NodeLogger implements SyncObserver {
   readonly #parts: NodeLoggerParts;
   #logged = '';
@@ -29,18 +28,18 @@ export class NodeLogger implements SyncObserver {
     const now = { addresses: known, pods, ...(zone === undefined ? {} : { zone }) };
     const text = JSON.stringify(now);
     if (text === this.#logged) return;
-    log.info(this.#logged === '' ? 'this node' : 'this node changed: its rules have followed', now);
+    log.info(this.#logged === '' ? 'node' : 'node changed', now);
     this.#logged = text;
     this.#warn();
   }
 
-  /** What is legal and yet hardly meant. */
+  /** Warns about configuration that is valid but probably unintended. */
   #warn(): void {
     const { engine, log } = this.#parts;
     const warnings = [...this.#addressWarnings(), ...unrestrictedFamilyWarnings(engine), ...podWarnings(engine)];
     const text = JSON.stringify(warnings);
     if (text !== this.#loggedWarnings && warnings.length > 0)
-      log.warn('this node may not do what is wanted', { warnings });
+      log.warn('questionable node configuration', { warnings });
     this.#loggedWarnings = text;
   }
 
@@ -49,23 +48,23 @@ export class NodeLogger implements SyncObserver {
     if (!engine.options.nodePortAddresses.includes('primary')) return [];
     const { addresses, nodePortIps } = engine.node;
     if (FAMILIES.every((family) => isLoopback(addresses[family]))) {
-      return ['no address of this node is known, so node ports are taken at every address: set --bind-address'];
+      return ['the address of this node is unknown, so every address accepts node ports: set --bind-address'];
     }
     return FAMILIES.flatMap((family) => {
       const address = addresses[family];
       const isElsewhere = nodePortIps[family] !== 'any' && !engine.hostAddresses.includes(address);
-      const reason = `${address} is on no interface of this host, so node ports work nowhere over`;
+      const reason = `no interface has ${address}, so node ports do not work over`;
       return isElsewhere && !isLoopback(address) ? [`${reason} ${FAMILY_TRAITS[family].label}`] : [];
     });
   }
 }
 
-/** The families in which this node has an address. */
+/** The families in which the node has an address. */
 function addressedFamilies({ families, addresses }: NodeLoggerParts['engine']['node']): Family[] {
   return families.filter((family) => !isLoopback(addresses[family]));
 }
 
-/** A list of blocks of one family leaves the other one open, as it does in kube-proxy. */
+/** CIDRs of one family do not restrict the other, as in kube-proxy. */
 function unrestrictedFamilyWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
   const blocks = nodePortBlocks(options.nodePortAddresses);
   if (blocks.length === 0 || options.nodePortAddresses.includes('all')) return [];
@@ -75,7 +74,7 @@ function unrestrictedFamilyWarnings({ node, options }: NodeLoggerParts['engine']
     .filter(isOpen)
     .map((family) => {
       const label = FAMILY_TRAITS[family].label;
-      return `node ports are taken at every ${label} address: nodePortAddresses has no block of ${label}`;
+      return `every ${label} address accepts node ports: nodePortAddresses has no ${label} CIDR`;
     });
 }
 
@@ -86,11 +85,11 @@ function podWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
   const field = isOfNode ? 'podCIDRs of the Node' : 'clusterCIDR';
   if (Object.keys(detectLocal.prefixes).length === 0) {
     const reason = isOfNode ? `there are no ${field}` : `${field} is empty`;
-    return [`pods cannot be told from other clients, so nobody is masqueraded at cluster IPs: ${reason}`];
+    return [`pods are not distinguished from other clients, so traffic to cluster IPs is not masqueraded: ${reason}`];
   }
   const without = addressedFamilies(node).filter((family) => detectLocal.prefixes[family] === undefined);
   return without.map((family) => {
     const label = FAMILY_TRAITS[family].label;
-    return `nobody is masqueraded at cluster IPs over ${label}: there is no block of ${label} in ${field}`;
+    return `${label} traffic to cluster IPs is not masqueraded: ${field} has no ${label} CIDR`;
   });
 }

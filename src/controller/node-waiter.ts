@@ -1,4 +1,4 @@
-// Waiting for the own Node before the first sync: rules that know its address and zone need not be rewritten at once.
+// Waits for this node's Node object before the first sync, so that its address and zone do not change all rules later.
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
@@ -7,14 +7,14 @@ export interface NodeWaiterParts {
   readonly engine: Pick<Engine, 'options' | 'store'>;
   readonly log: Log;
   readonly clock: Clock;
-  /** Asks for a sync. */
+  /** Requests a sync. */
   readonly request: () => void;
 }
 
-/** What is not there by then may be long in coming, and Services are better served without it. */
+/** After this, Services are programmed without the Node. */
 const TIMEOUT_MS = 10_000;
 
-/** A wait that ends when the Node is known, or known not to exist, or after 10 seconds. */
+/** The wait ends when the Node is known, is known not to exist, or after 10 seconds. */
 export class NodeWaiter {
   readonly #parts: NodeWaiterParts;
   #timedOut = false;
@@ -23,23 +23,22 @@ export class NodeWaiter {
     this.#parts = parts;
   }
 
-  /** Whether the wait is over. */
   isDone(): boolean {
     return this.#timedOut || this.#missing() === undefined;
   }
 
-  /** Ends with the time, or the signal. */
+  /** Resolves after the timeout, or when the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { engine, log, clock, request } = this.#parts;
     await clock.sleep(TIMEOUT_MS, signal);
     const missing = this.#missing();
     this.#timedOut = true;
     if (signal.aborted || missing === undefined) return;
-    log.warn('going on without what this node should know of itself', { node: engine.options.nodeName, missing });
+    log.warn('timed out waiting for the Node; syncing without it', { node: engine.options.nodeName, missing });
     request();
   }
 
-  /** What is not known yet and may still come, in words. */
+  /** What is not known yet and may still arrive. */
   #missing(): string | undefined {
     const { options, store } = this.#parts.engine;
     const node = store.nodes.get(options.nodeName);

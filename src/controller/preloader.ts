@@ -1,13 +1,13 @@
-// Loading slots into an empty kernel while objects are still arriving: packets see nothing of it, and it saves time.
+// Loads endpoints into an empty kernel while objects are still arriving. No packet uses them yet; it shortens the start.
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import { linesOf, type Transaction } from '../engine/transaction.ts';
 import { MAX_PARALLEL_TRANSACTIONS, type Nftables } from './sync.ts';
 
-/** Services that are compiled in one go, some 10 ms of work: in between, objects arrive and transactions begin. */
+/** Services compiled at a time, about 10 ms of work: in between, objects arrive and transactions start. */
 const CHUNK_SIZE = 250;
 
-/** Keeps nft busy while this process reads and compiles. Where it fails, a sync does all the work from a listing. */
+/** Keeps nft busy while this process reads and compiles. If it fails, a sync does all the work from a listing. */
 export class Preloader {
   readonly #engine: Engine;
   readonly #tables: Nftables;
@@ -20,7 +20,7 @@ export class Preloader {
     this.#tables = tables;
   }
 
-  /** Compiles what has arrived and begins to load it. Does not wait for that; throws what went wrong so far. */
+  /** Compiles what has arrived and starts loading it, without waiting. Throws the first error so far. */
   async advance(): Promise<void> {
     if (!this.#engine.isKernelKnown) this.#engine.adopt(await this.#tables.list());
     for (;;) {
@@ -36,7 +36,7 @@ export class Preloader {
     }
   }
 
-  /** Waits for all that was begun, also when it failed: nothing of it reaches the kernel later. Throws what went wrong. */
+  /** Waits for all transactions, also after an error, so that none reaches the kernel later. Throws the first error. */
   async drain(): Promise<void> {
     while (this.#running.size > 0) await Promise.race(this.#running);
     const failure = this.#failure;

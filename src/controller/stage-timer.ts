@@ -1,11 +1,11 @@
-// How long the stages of a sync take.
+// Times the stages of a sync.
 import type { Clock } from '../host/clock.ts';
 
-/** In the order in which they come. */
+/** In order. */
 export const SYNC_STAGES = ['list', 'compile', 'plan', 'apply', 'affinity', 'cleanup'] as const;
 export type SyncStage = (typeof SYNC_STAGES)[number];
 
-/** Milliseconds of each stage; 0 for one that there was no need of. */
+/** Milliseconds of each stage; 0 if it was not needed. */
 export type StageTimes = Readonly<Record<SyncStage, number>>;
 
 /** Adds the time since the last lap to a stage. */

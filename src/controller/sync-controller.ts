@@ -1,4 +1,4 @@
-// Objects in, syncs out: joins the engine to the loop, and tells its observers what happens.
+// Syncs the kernel with the objects of a source, and notifies observers.
 
 import { modifiedChains } from '../engine/drift.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -21,24 +21,24 @@ export interface SyncControllerParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly observers?: readonly SyncObserver[];
-  /** Holds back the first complete sync as long as it is false; asked again with each request. */
+  /** Delays the first sync while it returns false; checked again at each request. */
   readonly canStart?: () => boolean;
 }
 
 /**
- * How long chains stay that nothing leads to. Adding or removing a chain makes the kernel look at all verdicts of the
- * table, 21 ms at 10,000 Services, and a Service that grew by an endpoint may well shrink again.
+ * How long unreferenced chains stay. Adding or removing a chain makes the kernel check all verdicts of the table (21 ms with
+ * 10,000 Services), and a Service that gained an endpoint may lose it again.
  */
 const CLEANUP_INTERVAL_MS = 60_000;
 
-/** How often it is looked whether somebody else has removed or changed our chains. */
+/** How often the chains are checked for changes by other processes. */
 const CHECK_INTERVAL_MS = 10_000;
 
-/** A sink that syncs. Nothing is applied before Services and EndpointSlices are both known. */
+/** Applies nothing before both Services and EndpointSlices are complete. */
 export class SyncController implements Sink {
   readonly #parts: SyncControllerParts;
   readonly #runner: BoundedFrequencyRunner;
-  /** When the oldest event that is not in the kernel yet arrived. */
+  /** The arrival of the oldest event that is not in the kernel yet. */
   #oldestEvent: number | undefined;
   #listed = false;
   #attempt = { startedAt: 0, full: true };
@@ -67,7 +67,7 @@ export class SyncController implements Sink {
     this.request();
   }
 
-  /** Endpoints are most of the load, and come last: what is there of them is prepared. */
+  /** Endpoints are most of the load and arrive last: they are loaded before the list is complete. */
   preview<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
     if (kind !== 'EndpointSlice' || this.#parts.engine.store.ready) return;
     this.#parts.engine.put(kind, object);
@@ -84,7 +84,7 @@ export class SyncController implements Sink {
     this.request();
   }
 
-  /** Something changed that the ruleset depends on. */
+  /** Requests a sync because an input of the ruleset changed. */
   request(): void {
     if (this.#oldestEvent === undefined) {
       const at = this.#parts.clock.now();
@@ -155,7 +155,7 @@ export class SyncController implements Sink {
     return this.#complete || (this.#parts.canStart?.() ?? true);
   }
 
-  /** Only saves time: where it fails, the sync does all the work. */
+  /** Only saves time: if it fails, the sync does all the work. */
   async #preload(): Promise<void> {
     const { engine, log } = this.#parts;
     const preloader = this.#preloader;
@@ -167,21 +167,21 @@ export class SyncController implements Sink {
     } catch (error) {
       engine.invalidate();
       await preloader.drain().catch(() => undefined);
-      log.warn('endpoints cannot be loaded ahead', { reason: errorMessage(error) });
+      log.warn('preloading endpoints failed', { reason: errorMessage(error) });
     }
     this.#preloader = undefined;
   }
 
-  /** A flushed ruleset is repaired although nothing of ours changes. */
+  /** Repairs a flushed ruleset even when no object changes. */
   async #checkRuleset(): Promise<void> {
     const { engine, tables, clock } = this.#parts;
-    // Until the initial load is in, chains are missing because they are still to come.
+    // During the initial load, chains are missing because they are not loaded yet.
     if (!this.#complete || !engine.isKernelKnown || tables.ruleCounts === undefined) return;
     if (clock.now() - this.#checkedAt < CHECK_INTERVAL_MS) return;
     this.#checkedAt = clock.now();
-    const altered = modifiedChains(engine, await tables.ruleCounts()).map(refKey);
-    if (altered.length === 0) return;
-    this.#notify((observer) => observer.chainsModified?.(altered));
+    const modified = modifiedChains(engine, await tables.ruleCounts()).map(refKey);
+    if (modified.length === 0) return;
+    this.#notify((observer) => observer.chainsModified?.(modified));
     engine.invalidate();
   }
 

@@ -1,13 +1,12 @@
-// What the log says of syncs, and of objects that cannot be used.
+// Logs syncs, and objects with problems.
 
 import type { Log } from '../host/log.ts';
 import { formatIssue } from '../services/objects/validation-issue.ts';
 import type { Commit, Problems, SyncObserver } from './sync-observer.ts';
 
-/** Says each trouble once as long as it lasts. */
+/** Logs each problem once while it lasts. */
 export class SyncLogger implements SyncObserver {
   readonly #log: Log;
-  /** How many Services there are now. */
   readonly #serviceCount: () => number;
   readonly #logged = new Set<string>();
 
@@ -20,9 +19,9 @@ export class SyncLogger implements SyncObserver {
     const { operations, transactions, refused, drift } = report;
     const rounded = { durationMs: roundToTenths(times.ms), latencyMs: roundToTenths(times.latencyMs) };
     for (const reason of drift) {
-      this.#log.warn('the kernel held something else than was applied; listed and repaired', { reason });
+      this.#log.warn('kernel state differed from the applied state; repaired', { reason });
     }
-    for (const { service, reason } of refused) this.#log.error('Service left out', { service, reason });
+    for (const { service, reason } of refused) this.#log.error('kernel refused Service', { service, reason });
     if (isInitial) {
       this.#log.info('ruleset complete', { services: this.#serviceCount(), operations, transactions, ...rounded });
     } else if (operations > 0) {
@@ -33,18 +32,18 @@ export class SyncLogger implements SyncObserver {
 
   chainsModified(chains: readonly string[]): void {
     const some = chains.slice(0, 5).join(', ');
-    this.#log.warn('somebody else changed our chains; repairing', { chains: some, count: chains.length });
+    this.#log.warn('another process changed nftlane chains; repairing', { chains: some, count: chains.length });
   }
 
   #logProblems({ issues, conflicts }: Problems): void {
     const now = new Map<string, () => void>();
     for (const issue of issues) {
-      const log = () => this.#log.warn('object cannot be used as it stands', { ...issue });
+      const log = () => this.#log.warn('object has an invalid field', { ...issue });
       now.set(formatIssue(issue), log);
     }
     for (const { frontend, winner, losers } of conflicts) {
       const details = { frontend, winner, losers: losers.join(', ') };
-      now.set(JSON.stringify(details), () => this.#log.warn('several Services claim one frontend', details));
+      now.set(JSON.stringify(details), () => this.#log.warn('frontend conflict between Services', details));
     }
     for (const [text, log] of now) if (!this.#logged.has(text)) log();
     this.#logged.clear();

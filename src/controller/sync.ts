@@ -1,4 +1,4 @@
-// One sync: from what is wanted now to what the kernel holds.
+// One sync: brings the kernel to the desired state.
 
 import type { Engine } from '../engine/engine.ts';
 import type { Refusal } from '../engine/refusal.ts';
@@ -13,30 +13,30 @@ import { refKey } from '../nftables/syntax/object-ref.ts';
 import { deleteElement, type Operation } from '../nftables/syntax/operation.ts';
 import { StageTimer, type StageTimes } from './stage-timer.ts';
 
-/** The part of the kernel that a sync needs. */
+/** The kernel operations that a sync needs. */
 export interface Nftables {
   apply(lines: readonly string[]): Promise<void>;
   list(): Promise<KernelListing>;
   /** How many rules each of our chains has. */
   ruleCounts?(): Promise<readonly RuleCount[]>;
-  /** The elements of these objects; objects that are not there have none. */
+  /** The elements of these objects; missing objects have none. */
   listElements(objects: readonly SetOrMap[]): Promise<CounterListing>;
 }
 
-/** What a sync did. */
+/** The result of a sync. */
 export interface SyncReport {
   readonly operations: number;
   readonly transactions: number;
   /** Operations of each transaction. */
   readonly transactionSizes: readonly number[];
-  /** What the kernel holds was not known, and was listed. */
+  /** The state of the kernel was unknown, and was listed. */
   readonly full: boolean;
   readonly stages: StageTimes;
-  /** Chains that nothing leads to could not be removed, which is tried again. */
+  /** Unreferenced chains could not be removed; retried later. */
   readonly cleanupFailed: boolean;
   /** Services that the kernel refused in this sync. */
   readonly refused: readonly Refusal[];
-  /** The kernel held something else than was believed, and was listed again. */
+  /** Errors that showed that the kernel's state differed from the assumed one; it was listed again. */
   readonly drift: readonly string[];
 }
 
@@ -46,15 +46,14 @@ export interface SyncOptions {
   readonly beforeApply?: (services: readonly ServiceChange[]) => Promise<void>;
 }
 
-/** The largest number of transactions of one stage that go at once: nft reads one while the kernel takes another. */
+/** Transactions of one stage that run in parallel: nft reads one while the kernel commits another. */
 export const MAX_PARALLEL_TRANSACTIONS = 2;
 
 /**
- * Brings the kernel to what is wanted. A Service whose operations are refused is left out, and the rest goes in; when
- * the kernel turns out to hold something else than was believed it is listed, compared, and sent the difference.
- * Throws when neither helps: then nothing is lost, and the next call starts from a listing.
- * `tidy` also removes chains that nothing leads to any more; `applying` is waited for each time before the kernel is
- * changed.
+ * Brings the kernel to the desired state. A Service whose operations are refused is skipped, and the rest is applied. If
+ * the state of the kernel differs from the assumed one, it is listed and compared again.
+ * Throws if neither helps: no change is lost, and the next call starts from a listing.
+ * `cleanup` also removes unreferenced chains; `beforeApply` is awaited before each attempt to change the kernel.
  */
 export async function sync(
   engine: Engine,
@@ -142,38 +141,37 @@ async function runStage(
   if (failures.length > 0) throw failures[0];
 }
 
-/** What the kernel says when it, not a Service, is in trouble. */
+/** Kernel errors that are not caused by a Service. */
 const TRANSIENT_ERRORS = /allocate memory|resource busy|Resource temporarily|Interrupted|buffer space/;
 
-/** Decides what to do about a transaction that did not go in; throws its cause when there is nothing to be done. */
+/** Handles a failed transaction; throws its cause if no recovery is possible. */
 function recover({ operations, cause }: StageFailure, engine: Engine, report: Progress): void {
-  const complaints = cause instanceof NftRefusal ? cause.messages : [];
+  const messages = cause instanceof NftRefusal ? cause.messages : [];
   const firstTime = report.drift.length === 0;
-  if (firstTime && (cause instanceof NftOutcomeUnknown || complaints.some(isDrift))) {
+  if (firstTime && (cause instanceof NftOutcomeUnknown || messages.some(isDrift))) {
     report.drift.push(cause.message);
     return;
   }
-  if (complaints.some(({ message }) => TRANSIENT_ERRORS.test(message))) throw cause;
-  const refusals = complaints.flatMap((complaint) => toRefusal(complaint, operations));
+  if (messages.some(({ message }) => TRANSIENT_ERRORS.test(message))) throw cause;
+  const refusals = messages.flatMap((message) => toRefusal(message, operations));
   if (refusals.length === 0) throw cause;
   for (const refusal of refusals) engine.refuse(refusal);
   report.refused.push(...refusals);
 }
 
-/** nft names the line, and each line is one operation of one Service. */
+/** An nft error names a line, and each line is one operation of one Service. */
 function toRefusal({ line, message }: NftErrorMessage, operations: readonly Operation[]): Refusal[] {
   const operation = operations[line - 1];
   if (operation === undefined || operation.owner === '') return [];
   return [{ service: operation.owner, reason: `${message}: ${operation.line}` }];
 }
 
-/** Clients that are forgotten in one transaction. */
+/** Clients removed in one transaction. */
 const AFFINITY_BATCH_SIZE = 1000;
 
 /**
- * Removes clients from memories whose endpoint is gone. Nobody is remembered for it any more by then: the elements that
- * lead to remembering went with the endpoint. A client that has gone by itself meanwhile is what the kernel complains
- * about, and the others are sent again without it.
+ * Removes clients from affinity maps whose endpoint is gone. No client is added for it any more: the elements that do that
+ * went with the endpoint. The kernel refuses to delete a client that has expired meanwhile; the others are then sent again.
  */
 async function removeStaleAffinity(engine: Engine, tables: Nftables): Promise<void> {
   const affinityMaps = engine.takeAffinityMaps();
@@ -195,17 +193,14 @@ async function runSkippingMissing(tables: Nftables, lines: readonly string[]): P
     await tables.apply(lines);
   } catch (error) {
     if (!(error instanceof NftRefusal)) throw error;
-    const missingLines = new Set(error.messages.map((complaint) => complaint.line));
+    const missingLines = new Set(error.messages.map((message) => message.line));
     const remaining = lines.filter((_, index) => !missingLines.has(index + 1));
     if (remaining.length === lines.length) throw error;
     await runSkippingMissing(tables, remaining);
   }
 }
 
-/**
- * Removes chains that nothing leads to any more. They do no harm: when it fails it is tried after the next sync.
- * Returns whether they are gone.
- */
+/** Removes unreferenced chains. They are harmless: a failure is retried after the next sync. Returns whether it succeeded. */
 async function removeStaleChains(engine: Engine, tables: Nftables, { all }: { all: boolean }): Promise<boolean> {
   const { chains, operations, hasAffinity } = engine.staleChains();
   if (chains.length === 0 || !(all || hasAffinity)) return true;

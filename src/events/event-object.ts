@@ -1,10 +1,10 @@
-// Events as the API has them (events.k8s.io/v1).
+// API objects of Events (events.k8s.io/v1).
 import { createHash } from 'node:crypto';
 import { KINDS } from '../services/objects/kinds.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';
 
 const CONTROLLER = 'nftlane';
-/** The API's limits, in bytes of UTF-8 resp. characters of ASCII. */
+/** The API's limits: bytes of UTF-8 for the note, characters for the others. */
 const [MAX_NOTE, MAX_INSTANCE, MAX_NAME] = [1024, 128, 253];
 
 export interface EventRef {
@@ -12,7 +12,7 @@ export interface EventRef {
   readonly name: string;
 }
 
-/** Where and when something happened, for the object that tells of it. Times in milliseconds since 1970. */
+/** Where and when the event happened. Times are milliseconds since 1970. */
 export interface EventOrigin {
   readonly nodeName: string;
   readonly at: number;
@@ -20,8 +20,8 @@ export interface EventOrigin {
 }
 
 /**
- * The place of an Event. What every node sees has the same name on every node, so that the cluster has one Event of it,
- * whoever comes first.
+ * The namespace and name of an Event. With scope `cluster`, every node computes the same name, so that the cluster has one
+ * Event.
  */
 export function eventRefOf(event: EventSpec, { nodeName, at }: Pick<EventOrigin, 'nodeName' | 'at'>): EventRef {
   const { regarding, reason, note, scope } = event;
@@ -31,7 +31,7 @@ export function eventRefOf(event: EventSpec, { nodeName, at }: Pick<EventOrigin,
     .digest('hex')
     .slice(0, 16);
   const { namespace, name } = splitKey(regarding);
-  // Objects without a namespace have their Events in this one.
+  // Events of objects without a namespace belong to this one.
   return { namespace: namespace || 'default', name: `${name.slice(0, MAX_NAME - 17)}.${hash}` };
 }
 
@@ -59,7 +59,7 @@ export function toEvent(event: EventSpec, ref: EventRef, { nodeName, at, uid }: 
   };
 }
 
-/** A merge patch that says how often it has happened, and when last. */
+/** A merge patch with the number of occurrences and the time of the last one. */
 export function seriesPatch(count: number, lastAt: number): unknown {
   return { series: { count, lastObservedTime: microTime(lastAt) } };
 }
@@ -69,7 +69,7 @@ export function splitKey({ key }: Regarding): { readonly namespace: string; read
   return { namespace: key.slice(0, Math.max(slash, 0)), name: key.slice(slash + 1) };
 }
 
-/** RFC 3339 with six digits: the API takes nothing else here. */
+/** RFC 3339 with six fractional digits, as the API requires. */
 function microTime(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000Z');
 }

@@ -1,4 +1,4 @@
-// What of the daemon's work an operator should find at Services and at the Node.
+// Kubernetes Events for Services and the Node.
 
 import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
 import { errorMessage } from '../lib/error-message.ts';
@@ -8,15 +8,15 @@ import type { EventSpec, Regarding } from './event-spec.ts';
 
 export interface EventObserverParts {
   readonly nodeName: string;
-  readonly record: (happening: EventSpec) => void;
-  /** Whether there is such a Service. */
+  readonly record: (event: EventSpec) => void;
+  /** Whether the Service exists. */
   readonly hasService: (key: string) => boolean;
 }
 
-/** Failures are tried again at once, and most are over before anybody could look. */
+/** Failed syncs are retried, and most failures are short. */
 const FAILING_THRESHOLD_MS = 60_000;
 
-/** Something that is wrong as long as it is listed, with what to say at its end. */
+/** The Events at the start and the end of a problem. */
 interface ProblemEvents {
   readonly raised: EventSpec;
   readonly resolved?: EventSpec;
@@ -34,19 +34,19 @@ export class EventObserver implements SyncObserver {
     this.#node = { kind: 'Node', key: parts.nodeName };
   }
 
-  /** The daemon begins. */
+  /** The daemon starts. */
   started(version: string): void {
     this.#recordForNode('Normal', 'Starting', 'StartNftlane', `nftlane ${version} is starting`);
   }
 
-  /** The port at which load balancers ask for the endpoints of a Service cannot be opened. `service` is its key. */
+  /** A health check node port cannot be opened. `service` is `namespace/name`. */
   healthPortFailed({ service, port, reason }: { service: string; port: number; reason: string }): void {
     this.#parts.record({
       regarding: { kind: 'Service', key: service },
       type: 'Warning',
       reason: 'FailedToStartServiceHealthcheck',
       action: 'Listen',
-      note: `Node ${this.#parts.nodeName} cannot answer health checks at port ${port}: ${reason}`,
+      note: `Node ${this.#parts.nodeName} cannot serve health checks on port ${port}: ${reason}`,
       scope: 'node',
     });
   }
@@ -57,23 +57,23 @@ export class EventObserver implements SyncObserver {
       'Warning',
       'RulesetRepaired',
       'Repair',
-      `Somebody else changed chains of nftlane (${some}): repaired`,
+      `Another process changed nftlane chains (${some}); repaired`,
     );
   }
 
   committed({ report, problems, isInitial }: Pick<Commit, 'report' | 'problems' | 'isInitial'>): void {
     const { drift } = report;
     if (drift.length > 0) {
-      const note = `The kernel held something else than nftlane had put there (${drift[0]}): repaired`;
+      const note = `Kernel state differed from the state that nftlane applied (${drift[0]}); repaired`;
       this.#recordForNode('Warning', 'RulesetRepaired', 'Repair', note);
     }
     if (this.#failureRecorded)
-      this.#recordForNode('Normal', 'SyncRecovered', 'Sync', 'Changes of Services reach the kernel again');
+      this.#recordForNode('Normal', 'SyncRecovered', 'Sync', 'Service changes reach the kernel again');
     this.#failingSince = undefined;
     this.#failureRecorded = false;
     this.#recordProblems(problems);
     if (isInitial)
-      this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services that there were are in the kernel');
+      this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services are in the kernel');
   }
 
   failed(error: unknown, { startedAt, ms }: FailedAttempt): void {
@@ -86,7 +86,7 @@ export class EventObserver implements SyncObserver {
       'Warning',
       'SyncFailing',
       'Sync',
-      `No change of Services has reached the kernel for ${seconds} s: ${reason}`,
+      `No Service change has reached the kernel for ${seconds} s: ${reason}`,
     );
   }
 
@@ -94,8 +94,8 @@ export class EventObserver implements SyncObserver {
     const isQuiet = issues.length + conflicts.length + refused.length === 0;
     if (isQuiet && this.#problems.size === 0) return;
     const now = new Map<string, ProblemEvents>();
-    const add = (trouble: ProblemEvents | undefined): void => {
-      if (trouble !== undefined) now.set(JSON.stringify(trouble.raised), trouble);
+    const add = (problem: ProblemEvents | undefined): void => {
+      if (problem !== undefined) now.set(JSON.stringify(problem.raised), problem);
     };
     for (const issue of issues) add(fromIssue(issue));
     for (const { frontend, winner, losers } of conflicts) {
@@ -121,9 +121,9 @@ export class EventObserver implements SyncObserver {
     const raised = {
       type: 'Warning',
       reason: 'ServiceNotProgrammed',
-      note: `Node ${nodeName} cannot serve it: ${reason}`,
+      note: `Node ${nodeName} cannot program the Service: ${reason}`,
     } as const;
-    const resolved = { type: 'Normal', reason: 'ServiceRestored', note: `Node ${nodeName} serves it again` } as const;
+    const resolved = { type: 'Normal', reason: 'ServiceRestored', note: `Node ${nodeName} has programmed the Service again` } as const;
     return { raised: { ...common, ...raised }, resolved: { ...common, ...resolved } };
   }
 
@@ -132,7 +132,7 @@ export class EventObserver implements SyncObserver {
   }
 }
 
-/** An object that has no name cannot have Events either. */
+/** An object without a name cannot have Events. */
 function fromIssue({ object, field, value, reason, effect }: ValidationIssue): ProblemEvents | undefined {
   const [kind = '', key = ''] = object.split(' ');
   if (!isKind(kind) || key === '') return undefined;
@@ -143,8 +143,8 @@ function fromIssue({ object, field, value, reason, effect }: ValidationIssue): P
 
 function fromConflict({ frontend, winner, loser }: Record<'frontend' | 'winner' | 'loser', string>): ProblemEvents {
   const common = { regarding: { kind: 'Service', key: loser }, action: 'Sync', scope: 'cluster' } as const;
-  const conflictNote = `${frontend} belongs to ${winner}, which is older: this Service gets no traffic there`;
-  const resolvedNote = `${frontend} is not taken from this Service by ${winner} any more`;
+  const conflictNote = `${frontend} belongs to the older Service ${winner}: this Service receives no traffic there`;
+  const resolvedNote = `${frontend} no longer conflicts with Service ${winner}`;
   return {
     raised: { ...common, type: 'Warning', reason: 'FrontendConflict', note: conflictNote },
     resolved: { ...common, type: 'Normal', reason: 'FrontendConflictResolved', note: resolvedNote },

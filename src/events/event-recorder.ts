@@ -1,4 +1,4 @@
-// Sends what happens as Events: few, seldom, and never in anybody's way.
+// Sends Events at a limited rate, in the background.
 
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
@@ -15,33 +15,33 @@ export interface EventRecorderParts {
   readonly nodeName: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** Told what became of each. */
+  /** Called with the outcome of each Event. */
   readonly onOutcome?: (outcome: EventOutcome) => void;
 }
 
 export type EventOutcome = 'sent' | 'repeated' | 'dropped' | 'failed';
 
-/** Twenty at once, ten a minute: whatever goes wrong here, the API server hardly notices. */
+/** Limits the load on the API server: twenty Events at once, then ten a minute. */
 const RATE = { burst: 20, intervalMs: 6_000 };
-/** More than this are not remembered. */
+/** Further Events are dropped. */
 const MAX_SERIES = 200;
-/** The same thing again within this time is a repetition, as it is in kube-proxy; a repetition is told once a minute. */
+/** The same Event within this time continues a series, as in kube-proxy; a series is updated once a minute. */
 const [SERIES_MS, SERIES_UPDATE_MS] = [360_000, 60_000];
-/** Nodes that see the same thing at the same time tell of it at different times, and all but the first find it told. */
+/** Spreads an Event that all nodes see, so that all but the first node find it created. */
 const JITTER_MS = 30_000;
 const MAX_ATTEMPTS = 3;
 const RETRY = { minMs: 15_000, maxMs: 60_000 };
-/** Permissions may be given later. */
+/** The permission may be granted later. */
 const FORBIDDEN_RETRY_MS = 600_000;
 
-/** One thing that has happened, once or several times. */
+/** An Event that happened once or several times. */
 interface Series {
   readonly event: EventSpec;
   ref: EventRef | undefined;
   readonly firstAt: number;
   lastAt: number;
   count: number;
-  /** How much of the count has been told. */
+  /** The part of the count that was sent. */
   reportedCount: number;
   attempts: number;
   dueAt: number;
@@ -60,7 +60,7 @@ export class EventRecorder {
     this.#bucket = new TokenBucket(RATE, parts.clock);
   }
 
-  /** Takes note of it and returns at once. It is sent later, or never when there is too much of it. */
+  /** Queues the Event, or drops it if there are too many. */
   record(event: EventSpec): void {
     const now = this.#parts.clock.now();
     this.#pruneExpired(now);
@@ -72,7 +72,7 @@ export class EventRecorder {
     this.#wake.abort();
   }
 
-  /** Sends until the signal aborts; what is left then is lost. Never rejects. */
+  /** Sends until the signal aborts; queued Events are then lost. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#parts;
     while (!signal.aborted) {
@@ -92,7 +92,7 @@ export class EventRecorder {
 
   #repeat(series: Series, now: number): void {
     series.lastAt = now;
-    // Of what every node sees, nobody knows how often it has happened.
+    // The nodes share one Event and cannot count its occurrences.
     if (series.event.scope === 'cluster') return;
     if (series.count++ === series.reportedCount) series.dueAt = Math.max(series.dueAt, now);
   }
@@ -145,12 +145,12 @@ export class EventRecorder {
     const status = error instanceof ApiError ? error.status : 0;
     const isExpired = status === 404 && series.ref !== undefined;
     if (isExpired) {
-      // Events live for an hour: this one begins anew.
+      // The API server deletes Events after an hour: create it again.
       series.ref = undefined;
     } else if (status === 403) {
       this.#forbidden(reason);
     } else if ((status >= 400 && status < 500 && status !== 429) || ++series.attempts >= MAX_ATTEMPTS) {
-      log.debug('an Event is lost', { reason, event: series.event.reason });
+      log.debug('cannot send Event', { reason, event: series.event.reason });
       series.reportedCount = series.count;
       this.#countOutcome('failed');
     } else {
@@ -162,7 +162,7 @@ export class EventRecorder {
   #forbidden(reason: string): void {
     const { clock, log } = this.#parts;
     if (!this.#forbiddenLogged)
-      log.warn('Events cannot be written (create and patch events.events.k8s.io)', { reason });
+      log.warn('not allowed to create and patch events.events.k8s.io', { reason });
     this.#forbiddenLogged = true;
     this.#forbiddenUntil = clock.now() + FORBIDDEN_RETRY_MS;
     for (const { count, reportedCount } of this.#series.values())

@@ -1,21 +1,21 @@
-// Something that an operator should find at the object that it is about.
+// An Event, independent of the API.
 import type { Kind } from '../services/objects/kinds.ts';
 
 export interface Regarding {
   readonly kind: Kind;
-  /** `namespace/name`, or `name` where there are no namespaces. */
+  /** `namespace/name`, or `name` for a cluster-scoped object. */
   readonly key: string;
 }
 
 export interface EventSpec {
   readonly regarding: Regarding;
   readonly type: 'Normal' | 'Warning';
-  /** One word in upper camel case, for machines. */
+  /** Upper camel case, for programs. */
   readonly reason: string;
-  /** What was done, or tried: likewise. */
+  /** What nftlane did or tried, in upper camel case. */
   readonly action: string;
-  /** A sentence for people. */
+  /** A message for people. */
   readonly note: string;
-  /** Whether other nodes see the same: then one Event stands for all of them. */
+  /** `cluster`: all nodes see the same, and share one Event. */
   readonly scope: 'node' | 'cluster';
 }

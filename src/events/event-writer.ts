@@ -1,4 +1,4 @@
-// Writing Events to the API server.
+// Writes Events to the API server.
 
 import { KINDS } from '../services/objects/kinds.ts';
 import { asArray, asObject, asString } from '../services/objects/read.ts';
@@ -7,15 +7,14 @@ import { toApiError } from '../sources/api-server/client/api-error.ts';
 import { type EventOrigin, type EventRef, seriesPatch, splitKey, toEvent } from './event-object.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';
 
-/** No Event is worth a longer wait. */
 const TIMEOUT_MS = 10_000;
 
-/** The part of the recorder that knows the API. Everything rejects with `ApiError` or `ConnectionError`. */
+/** All methods reject with `ApiError` or `ConnectionError`. */
 export interface EventWriter {
-  /** Creates the Event; one of that name that is there already will do. */
-  create(happening: EventSpec, place: EventRef, when: Omit<EventOrigin, 'uid'>, signal: AbortSignal): Promise<void>;
-  /** Says that it has happened so many times by now. */
-  repeat(place: EventRef, series: { count: number; lastAt: number }, signal: AbortSignal): Promise<void>;
+  /** Creates the Event, unless one of that name exists. */
+  create(event: EventSpec, ref: EventRef, origin: Omit<EventOrigin, 'uid'>, signal: AbortSignal): Promise<void>;
+  /** Updates the number of occurrences. */
+  repeat(ref: EventRef, series: { count: number; lastAt: number }, signal: AbortSignal): Promise<void>;
 }
 
 export class ApiEventWriter implements EventWriter {
@@ -39,8 +38,8 @@ export class ApiEventWriter implements EventWriter {
   }
 
   /**
-   * `kubectl describe` finds the Events of an object by its UID, which is not kept for each object: it is looked up by a
-   * list, the permission for which is there. For a Node it takes its name as well, as kubelets write it.
+   * `kubectl describe` finds the Events of an object by UID. The store does not keep UIDs, and nftlane may list but not get
+   * objects, so the UID is read with a list. Kubelets use the name of a Node as its UID.
    */
   async #uidOf(regarding: Regarding, signal: AbortSignal): Promise<string | undefined> {
     if (regarding.kind === 'Node') return regarding.key;
@@ -54,7 +53,7 @@ export class ApiEventWriter implements EventWriter {
     return asString(asObject(asObject(object)['metadata'])['uid']) || undefined;
   }
 
-  /** The answer's object. A status of `accepted` is taken for success. */
+  /** Returns the object of the response. A status in `accepted` counts as success. */
   async #send(
     path: string,
     signal: AbortSignal,

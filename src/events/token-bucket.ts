@@ -1,9 +1,9 @@
-// How much may be sent: a burst now and then, and little on average.
+// A token bucket rate limiter.
 import type { Clock } from '../host/clock.ts';
 
 export interface Rate {
   readonly burst: number;
-  /** Milliseconds until one more may be sent. */
+  /** Milliseconds per token. */
   readonly intervalMs: number;
 }
 
@@ -20,7 +20,7 @@ export class TokenBucket {
     this.#refilledAt = clock.now();
   }
 
-  /** When the next token is there, milliseconds since 1970; now or earlier when there is one already. */
+  /** When the next token is available, in milliseconds since 1970; not in the future if there is one already. */
   get nextAt(): number {
     this.#refill();
     return this.#refilledAt + Math.max(0, 1 - this.#tokens) * this.#rate.intervalMs;

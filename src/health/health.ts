@@ -1,4 +1,4 @@
-// Everything that tells others how this node is: what listens to the daemon, and the servers that answer.
+// The health of the proxy and of its Services: sync observers, and the servers that report.
 
 import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -14,14 +14,14 @@ export interface HealthOptions
     SyncHealthOptions,
     Pick<ProxyHealthServerOptions, 'hardFail' | 'retryMs' | 'onResponse'> {
   readonly engine: Pick<Engine, 'store' | 'node' | 'options' | 'hostAddresses'>;
-  /** Where /healthz and /livez are answered; `undefined` for nowhere. */
+  /** The address of /healthz and /livez; `undefined` for no server. */
   readonly address: AddressPort | undefined;
   readonly clock: Clock;
-  /** Told of each health check node port that cannot be opened, once as long as that lasts. */
+  /** Called once for each health check node port that cannot be opened, while that lasts. */
   readonly onPortFailure?: ServiceHealthServerOptions['onFailure'];
 }
 
-/** The daemon tells the observers; `open` may be called before it has anything to tell. */
+/** `open` may be called before the first sync. */
 export class Health implements Disposable {
   readonly observers: readonly SyncObserver[];
   readonly #serviceServer: ServiceHealthServer;
@@ -39,7 +39,7 @@ export class Health implements Disposable {
       families: engine.node.families,
     });
     this.#proxyServer = address === undefined ? undefined : new ProxyHealthServer({ ...options, address, state });
-    // Where nobody wants to know how the daemon is, only endpoints count.
+    // Without a health server, only endpoints decide.
     const proxyHealthy = () => address === undefined || syncHealth.healthy;
     this.#serviceServer = new ServiceHealthServer({ engine, proxyHealthy, onFailure: onPortFailure, log });
     this.observers = [syncHealth, node, this.#serviceServer];

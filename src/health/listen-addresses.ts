@@ -1,4 +1,4 @@
-// Where health check node ports are opened: where node ports are taken.
+// The addresses of health check node ports: those that accept node ports.
 import type { Engine } from '../engine/engine.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
@@ -8,9 +8,8 @@ import { LOCALHOST, nodePortBlocks } from '../services/model/node-port-addresses
 const ANY: Readonly<Record<Family, Address>> = { ip: '0.0.0.0', ip6: '::' };
 
 /**
- * The addresses of each family as they are now: the unspecified one where node ports are taken at every address.
- * Loopback addresses are among them where the operator's list names them, although the kernel takes no node ports in blocks
- * of them.
+ * The current addresses of each family: the unspecified one if every address accepts node ports. They include loopback
+ * addresses inside nodePortAddresses, although nftlane accepts no node ports there.
  */
 export function listenAddresses({
   node,

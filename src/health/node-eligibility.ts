@@ -1,10 +1,10 @@
-// Whether load balancers may send new traffic to this node, as far as its Node object says.
+// Whether the Node object allows load balancers to send new traffic to this node.
 
 import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Node } from '../services/objects/node.ts';
 
-/** Keeps the Node as it was last seen: one that vanishes says nothing new. */
+/** Keeps the last state of a Node that disappears. */
 export class NodeEligibility implements SyncObserver {
   readonly #engine: Pick<Engine, 'store' | 'options'>;
   #lastNode: Node | undefined;
@@ -13,7 +13,7 @@ export class NodeEligibility implements SyncObserver {
     this.#engine = engine;
   }
 
-  /** The Node is known, and neither being deleted nor about to be. */
+  /** The Node is known, and is neither being deleted nor about to be. */
   get eligible(): boolean {
     this.committed();
     return this.#lastNode !== undefined && !this.#lastNode.toBeDeleted;

@@ -1,4 +1,4 @@
-// The listeners of health check node ports: opened, kept and closed as Services come, stay and go.
+// The listeners of health check node ports.
 
 import type { Log } from '../host/log.ts';
 import { LogOnce } from '../host/log-once.ts';
@@ -8,7 +8,7 @@ import type { Address } from '../net/address.ts';
 import { type AddressPort, printAddressPort } from '../net/address-port.ts';
 import { CONNECTION_LIMITS } from './connection-limits.ts';
 
-/** A port that cannot be opened. */
+/** A port that could not be opened. */
 export interface ListenFailure {
   /** `namespace/name`. */
   readonly service: string;
@@ -17,20 +17,20 @@ export interface ListenFailure {
 }
 
 export interface PortListenersOptions {
-  /** What is answered for a Service at an address. */
+  /** Responds for a Service at an address. */
   readonly respond: (service: string, address: Address) => HttpResponse;
-  /** Told of each failure once as long as it lasts. */
+  /** Called once for each failure while it lasts. */
   readonly onFailure?: ((failure: ListenFailure) => void) | undefined;
   readonly log: Log;
 }
 
 interface PortListener {
-  /** `undefined` when it could not listen: it is retried with the next {@link PortListeners.sync}. */
+  /** `undefined` if it could not listen: the next {@link PortListeners.sync} retries. */
   server: HttpServer | undefined;
   readonly failures: LogOnce;
 }
 
-/** One listener for each Service, address and port. One that cannot listen stands in nobody else's way. */
+/** One listener per Service, address and port. A failure does not affect the others. */
 export class PortListeners {
   readonly #options: PortListenersOptions;
   /** By Service, then by address and port. */
@@ -41,30 +41,30 @@ export class PortListeners {
     this.#options = options;
   }
 
-  /** Services of which a listener could not be opened. */
+  /** Services with a listener that could not be opened. */
   get failed(): Iterable<string> {
     return this.#failed;
   }
 
   /**
-   * These Services are to be answered at these places, and at no others; at those where they are already, nothing
-   * happens. First all that is not wanted any more is closed, for a port may go over from one Service to another.
+   * Sets the addresses of these Services. Existing listeners are kept. Unneeded ones are closed first, because a port may
+   * move from one Service to another.
    */
-  sync(wanted: ReadonlyMap<string, readonly AddressPort[]>): void {
-    for (const [service, addresses] of wanted) this.#closeUnwanted(service, addresses);
-    for (const [service, addresses] of wanted) for (const address of addresses) this.#open(service, address);
+  sync(desired: ReadonlyMap<string, readonly AddressPort[]>): void {
+    for (const [service, addresses] of desired) this.#closeUnneeded(service, addresses);
+    for (const [service, addresses] of desired) for (const address of addresses) this.#open(service, address);
   }
 
   close(): void {
-    for (const service of this.#byService.keys()) this.#closeUnwanted(service, []);
+    for (const service of this.#byService.keys()) this.#closeUnneeded(service, []);
   }
 
-  #closeUnwanted(service: string, addresses: readonly AddressPort[]): void {
+  #closeUnneeded(service: string, addresses: readonly AddressPort[]): void {
     this.#failed.delete(service);
-    const wanted = new Set(addresses.map(printAddressPort));
+    const desired = new Set(addresses.map(printAddressPort));
     const listeners = this.#byService.get(service) ?? new Map<string, PortListener>();
     for (const [address, { server }] of listeners) {
-      if (wanted.has(address)) continue;
+      if (desired.has(address)) continue;
       server?.close();
       listeners.delete(address);
     }
@@ -88,7 +88,7 @@ export class PortListeners {
     server.open().then(
       () => {
         if (listener.failures.reset())
-          log.info('health checks of a Service are answered after all', { service, address });
+          log.info('health check node port listens now', { service, address });
       },
       (error: unknown) => {
         if (listener.server !== server || this.#byService.get(service)?.get(address) !== listener) return;
@@ -100,7 +100,7 @@ export class PortListeners {
   }
 
   #reportFailure(failures: LogOnce, failure: ListenFailure): void {
-    const isNew = failures.log('warn', 'health checks of a Service are not answered', { ...failure });
+    const isNew = failures.log('warn', 'health check node port cannot listen', { ...failure });
     if (isNew) this.#options.onFailure?.(failure);
   }
 }

@@ -1,31 +1,30 @@
-// What /healthz and /livez answer: the words of kube-proxy, so that probes and load balancers need not know who answers.
+// The responses of /healthz and /livez, in the format of kube-proxy.
 
 import type { HttpResponse } from '../host/network/http-server.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 
 export type HealthPath = '/healthz' | '/livez';
 
-/** What the answers depend on. Times are in milliseconds since 1970. */
+/** Times are milliseconds since 1970. */
 export interface ProxyHealthState {
   readonly now: number;
-  /** Nothing waits for the kernel for too long. */
+  /** No change waits for the kernel too long. */
   readonly healthy: boolean;
-  /** When the kernel last got everything; `undefined` before it did for the first time. */
+  /** The last successful sync; `undefined` before the first. */
   readonly lastSynced: number | undefined;
-  /** Those that are served. */
+  /** The served families. */
   readonly families: readonly Family[];
-  /** The Node may get new traffic. */
+  /** The node may receive new traffic. */
   readonly nodeEligible: boolean;
 }
 
 const HEADERS = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
-/** A time that is not known, as Go writes and reads it. */
+/** Go's zero time. */
 const NEVER = '0001-01-01T00:00:00Z';
 
 /**
- * /livez asks whether a restart of the daemon could mend anything; /healthz whether load balancers may send new traffic
- * here (KEP-3836), which they may not before the rules are complete. Both families go into the kernel in one sync, so
- * what is said of one holds for the other.
+ * /livez tells whether a restart of the daemon could help; /healthz whether load balancers may send new traffic to the node
+ * (KEP-3836), which requires complete rules. Both families are synced together, so they have the same state.
  */
 export function proxyHealthResponse(path: HealthPath, state: ProxyHealthState): HttpResponse {
   const { now, healthy, lastSynced, nodeEligible, families } = state;

@@ -1,4 +1,4 @@
-// The server that says how the daemon is: /healthz for load balancers, /livez for the kubelet.
+// The health server: /healthz for load balancers, /livez for the kubelet.
 
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
@@ -11,11 +11,10 @@ import { type HealthPath, type ProxyHealthState, proxyHealthResponse } from './p
 export interface ProxyHealthServerOptions {
   readonly address: AddressPort;
   readonly state: () => ProxyHealthState;
-  /** Told of each answer, for counters. */
+  /** Called for each response. */
   readonly onResponse?: ((path: HealthPath, status: number) => void) | undefined;
-  /** Where it cannot listen, `open` rejects, instead of trying again and again. */
+  /** Whether `open` rejects if the server cannot listen, instead of retrying. */
   readonly hardFail: boolean;
-  /** The pause before it tries again. */
   readonly retryMs?: number;
   readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Log;
@@ -27,7 +26,7 @@ const NOT_FOUND: HttpResponse = {
   body: '404 page not found\n',
 };
 
-/** Answers from `open` to `close`, also while nothing is known yet. */
+/** Serves from `open` to `close`, also before the first sync. */
 export class ProxyHealthServer {
   readonly #options: ProxyHealthServerOptions;
   readonly #server: RetryingHttpServer;
@@ -48,7 +47,7 @@ export class ProxyHealthServer {
     });
   }
 
-  /** Resolves after the first attempt. Rejects with a `ListenError` only when the server must listen and cannot. */
+  /** Resolves after the first attempt. Rejects with a `ListenError` only with `hardFail`. */
   open(): Promise<void> {
     return this.#server.open();
   }

@@ -1,4 +1,4 @@
-// What a health check node port answers, in the words of kube-proxy.
+// The response of a health check node port, in the format of kube-proxy.
 import type { HttpResponse } from '../host/network/http-server.ts';
 
 export interface ServiceHealthState {
@@ -9,7 +9,7 @@ export interface ServiceHealthState {
   readonly serviceProxyHealthy: boolean;
 }
 
-/** The same whatever the path: 200 when traffic for this Service may come here, and its weight; 503 otherwise. */
+/** For any path: 200 if this node can receive traffic for the Service, with its weight; 503 otherwise. */
 export function serviceHealthResponse({
   service,
   localEndpoints,

@@ -1,4 +1,4 @@
-// Health check node ports: they tell load balancers which nodes have endpoints of a Service with externalTrafficPolicy Local.
+// Health check node ports: they tell load balancers which nodes have endpoints of Services with externalTrafficPolicy Local.
 
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -15,14 +15,13 @@ import { serviceHealthResponse } from './service-health-response.ts';
 
 export interface ServiceHealthServerOptions {
   readonly engine: Pick<Engine, 'node' | 'options' | 'hostAddresses'>;
-  /** Whether the daemon keeps the kernel up to date: otherwise no node of ours is a good one. */
+  /** Whether the daemon keeps the kernel up to date; otherwise the checks fail. */
   readonly proxyHealthy: () => boolean;
-  /** Told of each port that cannot be opened, once as long as that lasts. */
+  /** Called once for each port that cannot be opened, while that lasts. */
   readonly onFailure?: ((failure: ListenFailure) => void) | undefined;
   readonly log: Log;
 }
 
-/** What is to be answered for a Service, at which port. */
 interface HealthCheck {
   readonly port: number;
   /** Ready endpoints on this node. */
@@ -30,9 +29,8 @@ interface HealthCheck {
 }
 
 /**
- * Follows the engine. What was compiled is answered when the kernel has it, so that nobody is sent here before packets
- * find their way; each sync costs what it changed. A port that cannot be opened is tried again after each sync, which
- * comes at least every ten seconds.
+ * Reports what the kernel has, so that load balancers send no packets before they can be forwarded. A port that cannot be
+ * opened is retried after each sync, hence at least every ten seconds.
  */
 export class ServiceHealthServer implements SyncObserver {
   readonly #options: ServiceHealthServerOptions;
@@ -57,7 +55,7 @@ export class ServiceHealthServer implements SyncObserver {
     this.#listeners.close();
   }
 
-  /** Returns whether the Service has such a port, or had one. */
+  /** Returns whether the Service has a health check node port, or had one. */
   #update(change: ServiceChange): boolean {
     const port = change.state === 'absent' ? 0 : change.service.healthCheckNodePort;
     if (change.state === 'absent' || port === 0) return this.#checks.delete(change.key);
@@ -65,7 +63,7 @@ export class ServiceHealthServer implements SyncObserver {
     return true;
   }
 
-  /** Returns whether they are others than before. */
+  /** Returns whether the addresses changed. */
   #refreshAddresses(): boolean {
     const now = listenAddresses(this.#options.engine);
     const changed = FAMILIES.some((family) => now[family].join() !== this.#addresses[family].join());
@@ -73,7 +71,7 @@ export class ServiceHealthServer implements SyncObserver {
     return changed;
   }
 
-  /** In a family that the Service has no cluster IP in, it does not exist. */
+  /** A Service exists only in families in which it has a cluster IP. */
   #bindAddressesOf(service: string): AddressPort[] {
     const check = this.#checks.get(service);
     if (check === undefined) return [];

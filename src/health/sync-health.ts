@@ -1,9 +1,9 @@
-// Whether the daemon keeps the kernel up to date, judged by what it says of its syncs.
+// Whether syncs keep the kernel up to date.
 
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 
-/** As kube-proxy has it: twice the time after which it tries a sync again that failed, a minute by default. */
+/** Twice the sync period, as in kube-proxy: a minute by default. */
 export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }): number {
   return 2 * syncPeriodMs;
 }
@@ -12,21 +12,20 @@ const DEFAULT_TIMEOUT_MS = staleAfterMs({ syncPeriodMs: 30_000 });
 
 export interface SyncHealthOptions {
   readonly clock: Pick<Clock, 'now'>;
-  /** How long something may wait to be in the kernel. */
+  /** How long a change may wait for the kernel. */
   readonly timeoutMs?: number;
 }
 
 /**
- * Healthy as long as nothing waits longer than the timeout: neither a change, nor a sync that failed, whether or not
- * anything changed before it. What arrives before Services and EndpointSlices are all known does not count: a slow API
- * server is not mended by a restart of this daemon.
+ * Healthy while neither a change nor a failed sync waits longer than the timeout. Changes that arrive before Services and
+ * EndpointSlices are complete do not count: a restart of the daemon does not help against a slow API server.
  */
 export class SyncHealth implements SyncObserver {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #timeoutMs: number;
   #listed = false;
   #lastSynced: number | undefined;
-  /** Since when something waits, and when the first thing came that the sync under way does not bring in. */
+  /** When the oldest waiting change arrived, and when the first one arrived that a running sync does not include. */
   #pending: { readonly since: number; readonly newest: number } | undefined;
 
   constructor({ clock, timeoutMs = DEFAULT_TIMEOUT_MS }: SyncHealthOptions) {
@@ -38,7 +37,7 @@ export class SyncHealth implements SyncObserver {
     return this.#pending === undefined || this.#clock.now() - this.#pending.since < this.#timeoutMs;
   }
 
-  /** When a sync last succeeded, in milliseconds since 1970; `undefined` as long as the kernel has not got everything once. */
+  /** The last successful sync, in milliseconds since 1970; `undefined` before the first. */
   get lastSynced(): number | undefined {
     return this.#lastSynced;
   }

@@ -1,4 +1,4 @@
-// All metrics of a daemon: who feeds them, and what a scrape gets.
+// All metrics of the daemon.
 import { Counter, Registry } from 'prom-client';
 import type { Nftables } from '../controller/sync.ts';
 import type { SyncObserver } from '../controller/sync-observer.ts';
@@ -29,15 +29,15 @@ export interface MetricsParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly process: ProcessInfo;
-  /** How many Service ports, and how many endpoints, have series of their own; 0 for none. */
+  /** The number of Service ports and of endpoints with their own series; 0 for none. */
   readonly connectionLimit: number;
 }
 
 export class Metrics {
   readonly registry = new Registry();
-  /** To be told what the daemon does. */
+  /** Must observe the syncs. */
   readonly observer: SyncObserver;
-  /** To be told of every request to the API server. */
+  /** Must observe every request to the API server. */
   readonly requestObserver: RequestObserver;
   readonly #parts: MetricsParts;
   readonly #kubeProxy: KubeProxyMetrics;
@@ -68,7 +68,7 @@ export class Metrics {
     registerConnectionMetrics(this.registry, this.#reader, parts.connectionLimit);
     this.#events = new Counter({
       name: 'nftlane_events_total',
-      help: 'Kubernetes Events: sent, repeated in a series, dropped for there were too many, or failed',
+      help: 'Total number of Kubernetes Events by outcome: sent, repeated (in a series), dropped (too many), failed.',
       labelNames: ['outcome'] as const,
       registers: [this.registry],
     });
@@ -76,23 +76,23 @@ export class Metrics {
     registerProcessMetrics(this.registry, parts.process);
   }
 
-  /** Counts what a source tells this sink. */
+  /** A sink that counts the events of a source and passes them on. */
   countingSink(sink: Sink): Sink {
     const { engine, clock } = this.#parts;
     return new CountingSink({ sink, store: engine.store, changes: this.#changes, metrics: this.#kubeProxy, clock });
   }
 
-  /** Where to ask how the watches are. */
+  /** Sets the source of the watch states. */
   setReflectorStates(states: () => readonly ReflectorState[]): void {
     this.#reflectorStates = states;
   }
 
-  /** Where to ask how the fast path is. */
+  /** Sets the source of the fast path's status. */
   setFastPathView(view: () => FastPathStatus): void {
     this.#fastPath = view;
   }
 
-  /** A clean-up of conntrack entries, which takes both families in one go. `ms` in milliseconds. */
+  /** A conntrack cleanup covers both families. `ms` is in milliseconds. */
   observeConntrackCleanup({
     ms,
     deleted,
@@ -107,17 +107,15 @@ export class Metrics {
     }
   }
 
-  /** A health check was answered with this status. */
   countHealthResponse(check: 'healthz' | 'livez', status: number): void {
     this.#kubeProxy[check].inc({ code: String(status) });
   }
 
-  /** A Kubernetes Event was written, or not. */
   countEvent(outcome: 'sent' | 'repeated' | 'dropped' | 'failed'): void {
     this.#events.inc({ outcome });
   }
 
-  /** Everything in Prometheus' text format. */
+  /** All metrics in the Prometheus text format. */
   async print(): Promise<string> {
     if (this.#parts.connectionLimit > 0) await this.#reader.refresh();
     this.#recorder.refresh();

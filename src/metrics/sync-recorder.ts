@@ -1,4 +1,4 @@
-// Turns what the daemon tells into samples.
+// Records syncs as metrics.
 
 import { SYNC_STAGES } from '../controller/stage-timer.ts';
 import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
@@ -44,7 +44,7 @@ export class SyncRecorder implements SyncObserver {
     if (isInitial) nftlane.initialLoadComplete.set(1);
     noLocalEndpoints.update(services);
     for (const trigger of changes.commit()) {
-      // The clocks of two machines differ.
+      // The clocks of the machines may differ.
       kubeProxy.programmingSeconds.observe({ ip_family: trigger.label }, Math.max(0, at - trigger.at) / 1000);
     }
     if (report.drift.length > 0) nftlane.drifts.inc(report.drift.length);
@@ -72,7 +72,7 @@ export class SyncRecorder implements SyncObserver {
     this.#parts.nftlane.foreignChangedChains.inc(chains.length);
   }
 
-  /** Sets what is only looked at: to be called before the metrics are read. */
+  /** Updates gauges. Must be called before the metrics are read. */
   refresh(): void {
     const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#parts;
     const { issues, conflicts, refused } = this.#problems;
@@ -94,7 +94,7 @@ export class SyncRecorder implements SyncObserver {
     }
   }
 
-  /** The first sync is `full`, although the kernel was listed before it: for the preloading of endpoints. */
+  /** The first sync counts as full, although the preload has already listed the kernel. */
   #observeAttempt(ms: number, full: boolean): void {
     const { kubeProxy } = this.#parts;
     for (const labels of FAMILY_LABELS) {

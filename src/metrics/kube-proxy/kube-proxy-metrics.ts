@@ -1,10 +1,10 @@
-// The metrics that kube-proxy has in its nftables mode, under their own names, with their labels and buckets.
+// The metrics of kube-proxy's nftables mode, with the same names, labels and buckets.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { PROGRAMMING_SECONDS, SYNC_SECONDS } from './buckets.ts';
 
 const PER_FAMILY = ['ip_family'] as const;
 
-/** Registers them. A sync here is one for both families, so each of its samples counts for both. */
+/** Registers the metrics. One sync covers both families, so each of its samples counts for both. */
 export function kubeProxyMetrics(registry: Registry) {
   const create = creators(registry);
   return { ...syncMetrics(create), ...changeMetrics(create), ...otherMetrics(create) };
@@ -32,23 +32,23 @@ function creators(registry: Registry) {
 
 function syncMetrics({ familyCounter, familyGauge, histogram }: Creators) {
   return {
-    syncSeconds: histogram('sync_proxy_rules_duration_seconds', 'Duration of each sync that had something to do'),
-    fullSeconds: histogram('sync_full_proxy_rules_duration_seconds', 'Duration of syncs that listed the kernel first'),
-    partialSeconds: histogram('sync_partial_proxy_rules_duration_seconds', 'Duration of syncs that sent changes only'),
-    lastSynced: familyGauge('sync_proxy_rules_last_timestamp_seconds', 'Unix time of the last sync that succeeded'),
+    syncSeconds: histogram('sync_proxy_rules_duration_seconds', 'Duration of syncs in seconds.'),
+    fullSeconds: histogram('sync_full_proxy_rules_duration_seconds', 'Duration of full syncs, which list the kernel first, in seconds.'),
+    partialSeconds: histogram('sync_partial_proxy_rules_duration_seconds', 'Duration of partial syncs in seconds.'),
+    lastSynced: familyGauge('sync_proxy_rules_last_timestamp_seconds', 'Unix timestamp of the last successful sync.'),
     lastQueued: familyGauge(
       'sync_proxy_rules_last_queued_timestamp_seconds',
-      'Unix time at which a sync was last asked for',
+      'Unix timestamp of the last request for a sync.',
     ),
     programmingSeconds: histogram(
       'network_programming_duration_seconds',
-      'From the change that an EndpointSlice names as its trigger to the kernel',
+      'Time from the trigger of an EndpointSlice change to the programmed rules in seconds.',
       PROGRAMMING_SECONDS,
     ),
-    syncFailures: familyCounter('sync_proxy_rules_nftables_sync_failures_total', 'Syncs that failed'),
+    syncFailures: familyCounter('sync_proxy_rules_nftables_sync_failures_total', 'Total number of failed syncs.'),
     cleanupFailures: familyCounter(
       'sync_proxy_rules_nftables_cleanup_failures_total',
-      'Failures to remove chains that nothing leads to any more',
+      'Total number of failures to remove unreferenced chains.',
     ),
   };
 }
@@ -57,26 +57,26 @@ function changeMetrics({ counter, gauge, policyGauge }: Creators) {
   return {
     sliceChangesPending: gauge(
       'sync_proxy_rules_endpoint_changes_pending',
-      'EndpointSlice events that no sync has taken up yet',
+      'Number of EndpointSlice changes that no sync has started to apply.',
     ),
-    sliceChanges: counter('sync_proxy_rules_endpoint_changes_total', 'EndpointSlice events'),
+    sliceChanges: counter('sync_proxy_rules_endpoint_changes_total', 'Total number of EndpointSlice changes.'),
     serviceChangesPending: gauge(
       'sync_proxy_rules_service_changes_pending',
-      'Services with a change that no sync has taken up yet',
+      'Number of changed Services that no sync has started to apply.',
     ),
-    serviceChanges: counter('sync_proxy_rules_service_changes_total', 'Service events'),
+    serviceChanges: counter('sync_proxy_rules_service_changes_total', 'Total number of Service changes.'),
     noLocalEndpoints: policyGauge(
       'sync_proxy_rules_no_local_endpoints_total',
-      'Service ports with the Local policy that have endpoints, but none on this node',
+      'Number of Service ports with the Local traffic policy that have endpoints, but none on this node.',
     ),
   };
 }
 
 function otherMetrics({ codeCounter, familyCounter, histogram }: Creators) {
   return {
-    healthz: codeCounter('proxy_healthz_total', 'Answers of /healthz by status code'),
-    livez: codeCounter('proxy_livez_total', 'Answers of /livez by status code'),
-    conntrackSeconds: histogram('conntrack_reconciler_sync_duration_seconds', 'Duration of conntrack clean-ups'),
-    conntrackDeleted: familyCounter('conntrack_reconciler_deleted_entries_total', 'Stale conntrack entries removed'),
+    healthz: codeCounter('proxy_healthz_total', 'Total number of /healthz responses by status code.'),
+    livez: codeCounter('proxy_livez_total', 'Total number of /livez responses by status code.'),
+    conntrackSeconds: histogram('conntrack_reconciler_sync_duration_seconds', 'Duration of conntrack cleanups in seconds.'),
+    conntrackDeleted: familyCounter('conntrack_reconciler_deleted_entries_total', 'Total number of stale conntrack entries deleted.'),
   };
 }

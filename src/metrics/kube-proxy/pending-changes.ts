@@ -1,32 +1,32 @@
-// Which changes wait for a sync, and when the changes behind them happened.
+// Changes that wait for a sync, and what triggered them.
 
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 
-/** A change of pods that an EndpointSlice names as the cause of its own. */
+/** The change that an EndpointSlice names in `last-change-trigger-time`. */
 export interface Trigger {
   readonly label: 'IPv4' | 'IPv6';
   /** Milliseconds since 1970. */
   readonly at: number;
 }
 
-/** While syncs fail changes go on: so many triggers are remembered, and the others give no sample. */
+/** Limits the memory while syncs fail; further triggers give no sample. */
 const MAX_TRIGGERS = 10_000;
 
-/** Changes are pending until a sync takes them up, and come back when it fails. */
+/** Changes are pending until a sync begins, and again if it fails. */
 export class PendingChanges {
   readonly #startedAt: number;
   #pending = emptyChanges();
   #inFlight = emptyChanges();
   #lastQueuedAt: number;
 
-  /** `startedAt`: triggers from before, in milliseconds since 1970, say nothing about this process. */
+  /** Triggers before `startedAt`, in milliseconds since 1970, are ignored. */
   constructor(startedAt: number) {
     this.#startedAt = startedAt;
     this.#lastQueuedAt = startedAt;
   }
 
-  /** When a sync was last asked for. */
+  /** When a sync was last requested. */
   get lastQueuedAt(): number {
     return this.#lastQueuedAt;
   }
@@ -47,12 +47,12 @@ export class PendingChanges {
     this.#pending.services.add(key);
   }
 
-  /** A slice is new, has changed, or is gone. */
+  /** A slice was added, changed or removed. */
   sliceChanged(): void {
     this.#pending.slices++;
   }
 
-  /** Notes what made a slice change, unless the slice before it (`former`) had named the same. */
+  /** Records the trigger of a slice, unless the `previous` state of the slice has the same. */
   recordTrigger({ service, family, lastChangeTriggerTime }: EndpointSlice, previous: EndpointSlice | undefined): void {
     if (lastChangeTriggerTime <= this.#startedAt || lastChangeTriggerTime === previous?.lastChangeTriggerTime) return;
     if (this.#pending.triggerCount >= MAX_TRIGGERS) return;
@@ -62,19 +62,19 @@ export class PendingChanges {
     this.#pending.triggers.set(service, triggers);
   }
 
-  /** A slice of the Service is gone: what it waited for will not be seen in it. */
+  /** Drops the triggers of a Service, because one of its slices was removed. */
   dropTriggers(service: string): void {
     this.#pending.triggerCount -= this.#pending.triggers.get(service)?.length ?? 0;
     this.#pending.triggers.delete(service);
   }
 
-  /** A sync takes up everything that is pending. */
+  /** A sync begins: it includes all pending changes. */
   beginSync(): void {
     this.#inFlight = this.#pending;
     this.#pending = emptyChanges();
   }
 
-  /** The sync succeeded. Returns what triggered its changes. */
+  /** The sync succeeded. Returns the triggers of its changes. */
   commit(): Trigger[] {
     const { triggers } = this.#inFlight;
     this.#inFlight = emptyChanges();

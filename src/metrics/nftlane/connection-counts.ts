@@ -1,4 +1,4 @@
-// New connections of each Service port and endpoint, added up from one listing of the kernel's counters to the next.
+// New connections of each Service port and endpoint, from successive listings of the kernel's counters.
 
 import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
 import { SETS_AND_MAPS, type SetOrMapName } from '../../nftables/compile/sets-and-maps.ts';
@@ -12,9 +12,9 @@ export interface PortCount {
   /** `namespace/name:port`, or `namespace/name` for a port without a name. */
   readonly name: string;
   readonly label: 'IPv4' | 'IPv6';
-  /** Led to an endpoint. */
+  /** Forwarded to an endpoint. */
   readonly connections: number;
-  /** Turned away, for there was no endpoint. */
+  /** Rejected because there was no endpoint. */
   readonly rejected: number;
 }
 
@@ -28,7 +28,7 @@ export interface EndpointCount {
 
 type Part = 'verdict' | 'slot' | 'rejection';
 
-/** The maps whose counters tell something about connections. */
+/** The maps whose counters count connections. */
 const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, Part>>> = {
   'service-ips': 'verdict',
   'service-nodeports': 'verdict',
@@ -49,7 +49,7 @@ export const COUNTED_OBJECTS: readonly { readonly object: SetOrMap; readonly par
     }),
 );
 
-/** What a frontend counted since the listing before. */
+/** The increase of a frontend's counters since the previous listing. */
 interface CounterDelta {
   readonly name: string;
   readonly label: 'IPv4' | 'IPv6';
@@ -61,8 +61,8 @@ interface CounterDelta {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
- * A counter begins anew when its element is replaced, and an element that goes takes with it what it has counted since
- * the last listing. What is added up never goes down as long as the Service port is there.
+ * A counter restarts at 0 when its element is replaced, and a removed element loses what it has counted since the last
+ * listing. The totals never decrease while the Service port exists.
  */
 export class ConnectionCounts {
   /** Packets by object, then by key and data. */
@@ -70,7 +70,7 @@ export class ConnectionCounts {
   readonly #ports = new Map<string, Mutable<PortCount>>();
   readonly #endpoints = new Map<string, Mutable<EndpointCount>>();
 
-  /** Adds a listing of the {@link COUNTED_OBJECTS}. Whoever is not in it any more is forgotten. */
+  /** Adds a listing of the {@link COUNTED_OBJECTS}. Service ports that are not in it are dropped. */
   add(listing: CounterListing): void {
     const deltas = new Map<string, CounterDelta>();
     const endpoints = new Set<string>();
@@ -94,7 +94,7 @@ export class ConnectionCounts {
     for (const key of this.#endpoints.keys()) if (!endpoints.has(key)) this.#endpoints.delete(key);
   }
 
-  /** Those with the most connections, the busiest first. */
+  /** The ports with the most connections, in descending order. */
   ports(limit: number): PortCount[] {
     const total = ({ connections, rejected }: PortCount) => connections + rejected;
     return [...this.#ports.values()].sort((a, b) => total(b) - total(a)).slice(0, limit);
@@ -112,8 +112,8 @@ export class ConnectionCounts {
   }
 
   /**
-   * Verdicts are replaced whenever the number of endpoints changes, slots only when their endpoint does; a client that
-   * affinity remembers is counted by the verdict alone. Whichever counted more has missed less.
+   * Verdicts are replaced whenever the number of endpoints changes, slots only when their endpoint does; clients with session
+   * affinity are counted by the verdict alone. The larger count has missed less.
    */
   #addDeltas(deltas: Iterable<CounterDelta>): void {
     const seen = new Set<string>();

@@ -1,4 +1,4 @@
-// New connections by Service port and by endpoint, of the busiest of them.
+// New connections of the busiest Service ports and endpoints.
 
 import type { Registry } from 'prom-client';
 import { printAddressPort } from '../../net/address-port.ts';
@@ -8,7 +8,7 @@ import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
 const PORT_LABELS = ['namespace', 'service', 'port', 'ip_family'] as const;
 
-/** Registers them. At most `limit` series each; nothing is read, and there are none, when it is 0. */
+/** Registers the metrics, with at most `limit` series each. */
 export function registerConnectionMetrics(registry: Registry, reader: ConnectionReader, limit: number): void {
   const byPort = (name: string, help: string, value: (port: PortCount) => number) =>
     counterOnScrape(registry, {
@@ -19,17 +19,17 @@ export function registerConnectionMetrics(registry: Registry, reader: Connection
     });
   byPort(
     'nftlane_service_connections_total',
-    'New connections that were led to an endpoint of the Service port',
+    'Total number of new connections forwarded to an endpoint of the Service port.',
     ({ connections }) => connections,
   );
   byPort(
     'nftlane_service_rejected_connections_total',
-    'New connections that were turned away, for the Service port had no endpoint',
+    'Total number of new connections rejected because the Service port had no endpoint.',
     ({ rejected }) => rejected,
   );
   counterOnScrape(registry, {
     name: 'nftlane_endpoint_connections_total',
-    help: 'New connections that were led to the endpoint',
+    help: 'Total number of new connections forwarded to the endpoint.',
     labelNames: [...PORT_LABELS, 'endpoint'],
     samples: () =>
       reader.counts.endpoints(limit).map((count) => ({
@@ -43,13 +43,13 @@ export function registerConnectionMetrics(registry: Registry, reader: Connection
 function registerReadMetrics(registry: Registry, reader: ConnectionReader): void {
   gaugeOnScrape(registry, {
     name: 'nftlane_connections_read_timestamp_seconds',
-    help: 'Unix time at which the counters of connections were last read',
+    help: 'Unix timestamp of the last read of the connection counters.',
     labelNames: [],
     samples: () => single(reader.lastRead && reader.lastRead.at / 1000),
   });
   gaugeOnScrape(registry, {
     name: 'nftlane_connections_read_duration_seconds',
-    help: 'How long it took to read the counters of connections',
+    help: 'Duration of the last read of the connection counters in seconds.',
     labelNames: [],
     samples: () => single(reader.lastRead && reader.lastRead.ms / 1000),
   });

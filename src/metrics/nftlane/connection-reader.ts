@@ -1,4 +1,4 @@
-// Reads the kernel's counters, seldom enough that it does not matter.
+// Reads the kernel's connection counters at a limited rate.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Nftables } from '../../controller/sync.ts';
 import type { Clock } from '../../host/clock.ts';
@@ -13,16 +13,16 @@ export interface ConnectionReaderParts {
   readonly log: Log;
 }
 
-/** Scrapes closer together than this get the same numbers. */
+/** Scrapes within this time get the same values. */
 const INTERVAL_MS = 10_000;
-/** A hundred thousand elements take the kernel seconds to list: at most this part of the time is spent on it. */
+/** The maximum share of time spent on reading: listing a hundred thousand elements takes the kernel seconds. */
 const MAX_DUTY_CYCLE = 1 / 20;
-/** A scrape does not wait longer for a reading: it gets the numbers of the one before. */
+/** A scrape that has waited this long gets the previous values. */
 const SCRAPE_WAIT_MS = 2_000;
 
 const MAPS = COUNTED_OBJECTS.map(({ object }) => object);
 
-/** Keeps the counts. Nothing is read unless somebody asks. */
+/** Reads only on request. */
 export class ConnectionReader {
   readonly counts = new ConnectionCounts();
   readonly #parts: ConnectionReaderParts;
@@ -37,12 +37,12 @@ export class ConnectionReader {
     this.#failures = new LogOnce(parts.log);
   }
 
-  /** When the kernel was last read, and how long that took, in milliseconds; `undefined` before the first time. */
+  /** When the counters were last read, and the duration, in milliseconds; `undefined` before the first read. */
   get lastRead(): { readonly at: number; readonly ms: number } | undefined {
     return this.#readAt === undefined ? undefined : { at: this.#readAt, ms: this.#durationMs };
   }
 
-  /** Reads the kernel if that is due. Never rejects. */
+  /** Reads the counters if that is due. Never rejects. */
   async refresh(): Promise<void> {
     const isDue = this.#parts.clock.now() >= this.#notBefore;
     if (this.#reading === undefined && isDue) this.#reading = this.#read();
@@ -61,7 +61,7 @@ export class ConnectionReader {
       this.#durationMs = this.#readAt - startedAt;
       this.#failures.reset();
     } catch (error) {
-      this.#failures.log('warn', 'new connections cannot be counted', { reason: errorMessage(error) });
+      this.#failures.log('warn', 'cannot read connection counters', { reason: errorMessage(error) });
     }
     const durationMs = clock.now() - startedAt;
     this.#notBefore = startedAt + Math.max(INTERVAL_MS, durationMs / MAX_DUTY_CYCLE);

@@ -1,4 +1,4 @@
-// Counts what a source tells, on its way to the sink that it is meant for.
+// Counts the events of a source, and passes them on to a sink.
 import type { Store } from '../../engine/store.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
@@ -10,14 +10,14 @@ import type { PendingChanges } from '../kube-proxy/pending-changes.ts';
 
 export interface CountingSinkParts {
   readonly sink: Sink;
-  /** The objects as they were before. */
+  /** The objects before the event. */
   readonly store: Pick<Store, 'slice'>;
   readonly changes: PendingChanges;
   readonly metrics: Pick<KubeProxyMetrics, 'serviceChanges' | 'sliceChanges'>;
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** Every object of a list counts as one event, as it does in kube-proxy. */
+/** Each object of a list counts as one event, as in kube-proxy. */
 export class CountingSink implements Sink {
   readonly #parts: CountingSinkParts;
 

@@ -1,15 +1,15 @@
-// How much there is: objects from the API, and elements and chains made of them.
+// The numbers of objects, and of elements and chains.
 import type { Registry } from 'prom-client';
 import type { Engine } from '../../engine/engine.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
 import { allSetsAndMaps } from '../../nftables/compile/sets-and-maps.ts';
 import { gaugeOnScrape, single } from './on-scrape.ts';
 
-/** Registers them. They are read from the engine when they are asked for. */
+/** Registers the metrics, which are read from the engine at each scrape. */
 export function registerTableMetrics(registry: Registry, engine: Engine): void {
   gaugeOnScrape(registry, {
     name: 'nftlane_elements',
-    help: 'Elements that are wanted in each set and map',
+    help: 'Number of desired elements of each set and map.',
     labelNames: ['ip_family', 'set'],
     samples: () =>
       allSetsAndMaps().map((object) => ({
@@ -19,7 +19,7 @@ export function registerTableMetrics(registry: Registry, engine: Engine): void {
   });
   gaugeOnScrape(registry, {
     name: 'nftlane_chains',
-    help: 'Chains in each table',
+    help: 'Number of chains of each table.',
     labelNames: ['ip_family'],
     samples: () =>
       FAMILIES.map((family) => ({
@@ -30,12 +30,12 @@ export function registerTableMetrics(registry: Registry, engine: Engine): void {
   const gauge = (name: string, help: string, value: () => number) =>
     gaugeOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
   const { store } = engine;
-  gauge('nftlane_services', 'Services that are proxied', () => store.services.size);
-  gauge('nftlane_endpoint_slices', 'EndpointSlices of them', () => [...store.slices()].length);
-  gauge('nftlane_endpoints', 'Endpoints in these slices', () =>
+  gauge('nftlane_services', 'Number of proxied Services.', () => store.services.size);
+  gauge('nftlane_endpoint_slices', 'Number of EndpointSlices of proxied Services.', () => [...store.slices()].length);
+  gauge('nftlane_endpoints', 'Number of endpoints in EndpointSlices of proxied Services.', () =>
     [...store.slices()].reduce((sum, { endpoints }) => sum + endpoints.length, 0),
   );
-  gauge('nftlane_kernel_state_known', '1 while it is known what the kernel holds', () =>
+  gauge('nftlane_kernel_state_known', '1 while the state of the kernel is known, otherwise 0.', () =>
     engine.isKernelKnown ? 1 : 0,
   );
 }

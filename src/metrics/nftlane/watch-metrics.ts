@@ -1,11 +1,11 @@
-// How the watches on the API server are, and the requests to it under the names that client-go gives them.
+// Metrics of watches, and of requests to the API server with client-go's names.
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { RequestObserver } from '../../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../../sources/api-server/reflector-state.ts';
 import { REQUEST_SECONDS } from '../kube-proxy/buckets.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
-/** Registers them. `states` is asked whenever the metrics are; it gives nothing where there is no API server. */
+/** Registers metrics of watches. `states` is called at each scrape, and is empty without an API server. */
 export function registerWatchMetrics(registry: Registry, states: () => readonly ReflectorState[]): void {
   const options = (name: string, help: string, value: (state: ReflectorState) => number | undefined) => ({
     name: `nftlane_watch_${name}`,
@@ -16,34 +16,34 @@ export function registerWatchMetrics(registry: Registry, states: () => readonly 
   });
   const gauge = (...args: Parameters<typeof options>) => gaugeOnScrape(registry, options(...args));
   const counter = (...args: Parameters<typeof options>) => counterOnScrape(registry, options(...args));
-  gauge('connected', '1 while the list of a kind is complete and its changes are watched', (state) => {
+  gauge('connected', '1 while the list of the kind is complete and a watch is open, otherwise 0.', (state) => {
     return state.phase === 'watching' ? 1 : 0;
   });
   gauge(
     'last_activity_timestamp_seconds',
-    'Unix time of the last list, event or bookmark of a kind',
+    'Unix timestamp of the last list, event or bookmark of the kind.',
     ({ lastReceivedAt }) => {
       return lastReceivedAt === undefined ? undefined : lastReceivedAt / 1000;
     },
   );
-  counter('starts_total', 'Watches that were opened', ({ watches }) => watches);
-  counter('lists_total', 'Complete lists that were received', ({ lists }) => lists);
-  counter('events_total', 'Changes that were received', ({ events }) => events);
-  counter('failures_total', 'Lists and watches that failed', ({ failures }) => failures);
+  counter('starts_total', 'Total number of watches started.', ({ watches }) => watches);
+  counter('lists_total', 'Total number of complete lists received.', ({ lists }) => lists);
+  counter('events_total', 'Total number of watch events received.', ({ events }) => events);
+  counter('failures_total', 'Total number of failed lists and watches.', ({ failures }) => failures);
 }
 
-/** Registers metrics of requests; gives the observer that feeds them. */
+/** Registers metrics of requests. Returns the observer that feeds them. */
 export function registerRequestMetrics(registry: Registry): RequestObserver {
   const registers = [registry];
   const requests = new Counter({
     name: 'rest_client_requests_total',
-    help: 'Requests to the API server by status code, which is <error> where there was no answer',
+    help: 'Total number of requests to the API server by status code, which is <error> without a response.',
     labelNames: ['code', 'host', 'method'] as const,
     registers,
   });
   const seconds = new Histogram({
     name: 'rest_client_request_duration_seconds',
-    help: 'From a request to the beginning of its answer',
+    help: 'Time from a request to the start of its response in seconds.',
     labelNames: ['host', 'verb'] as const,
     buckets: REQUEST_SECONDS,
     registers,

@@ -1,4 +1,4 @@
-// What kube-proxy serves on its metrics port, page by page.
+// The pages that kube-proxy serves on its metrics port.
 
 import type { Metrics } from '../metrics.ts';
 import { type PageHandler, type Pages, TEXT_PLAIN } from './debug-server.ts';
@@ -11,7 +11,7 @@ export interface PageParts {
   readonly configuration: () => unknown;
 }
 
-/** `/healthz` only says that the process answers; whether the node can be sent traffic is asked on another port. */
+/** `/healthz` only tells that the process responds; the health of the proxy is served on another port. */
 export function debugPages({ metrics, program, configuration }: PageParts): Pages {
   const pages: Record<string, PageHandler> = {
     '/metrics': async () => ({ body: await metrics.print(), type: metrics.contentType }),
@@ -27,7 +27,7 @@ export function debugPages({ metrics, program, configuration }: PageParts): Page
   return { ...pages, '/statusz': statuszPage(program, paths) };
 }
 
-/** There is one check, `ping`. `?verbose` lists it, `?exclude=ping` leaves it out. */
+/** There is one check, `ping`. `?verbose` lists it, `?exclude=ping` excludes it. */
 function healthz(query: URLSearchParams): string {
   if (!query.has('verbose')) return 'ok';
   const excluded = query.getAll('exclude');

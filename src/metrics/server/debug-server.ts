@@ -1,4 +1,4 @@
-// The HTTP server for scrapers and debuggers, which nothing depends on: it may fail to listen, and tries again.
+// The HTTP server for metrics and debugging.
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import type { HttpRequest, HttpResponse } from '../../host/network/http-server.ts';
@@ -17,7 +17,7 @@ export interface PageResponse {
 
 export type PageRequest = Pick<HttpRequest, 'query' | 'headers'>;
 
-export type PageHandler = (question: PageRequest) => PageResponse | Promise<PageResponse>;
+export type PageHandler = (request: PageRequest) => PageResponse | Promise<PageResponse>;
 
 /** Pages by their exact path. */
 export type Pages = Readonly<Record<string, PageHandler>>;
@@ -25,7 +25,7 @@ export type Pages = Readonly<Record<string, PageHandler>>;
 export interface DebugServerParts {
   readonly address: AddressPort;
   readonly pages: Pages;
-  /** Where it cannot listen it gives up, instead of trying again and again. */
+  /** Whether `run` rejects if the server cannot listen, instead of retrying. */
   readonly hardFail: boolean;
   readonly log: Log;
   readonly clock: Clock;
@@ -33,13 +33,13 @@ export interface DebugServerParts {
 
 export const TEXT_PLAIN = 'text/plain; charset=utf-8';
 
-/** One scraper and a few people. */
+/** For one scraper and a few people. */
 const MAX_CONNECTIONS = 50;
 
-/** The server of metrics cannot listen, and had to. */
+/** The metrics server cannot listen, and `hardFail` is set. */
 export class MetricsListenError extends ListenError {}
 
-/** Answers any method; other paths get 404. */
+/** Responds to any method; unknown paths get 404. */
 export class DebugServer {
   readonly #parts: DebugServerParts;
   readonly #server: RetryingHttpServer;
@@ -64,7 +64,7 @@ export class DebugServer {
     return this.#server.port;
   }
 
-  /** Serves until the signal aborts. Rejects with {@link MetricsListenError} where it must listen and cannot. */
+  /** Serves until the signal aborts. Rejects with {@link MetricsListenError} only with `hardFail`. */
   async run(signal: AbortSignal): Promise<void> {
     try {
       await this.#server.open();
@@ -87,7 +87,7 @@ export class DebugServer {
       return await page({ query, headers });
     } catch (error) {
       const reason = errorMessage(error);
-      this.#parts.log.error('a page cannot be served', { path, reason });
+      this.#parts.log.error('cannot serve page', { path, reason });
       return { status: 500, type: TEXT_PLAIN, body: `${reason}\n` };
     }
   }

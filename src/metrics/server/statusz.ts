@@ -1,4 +1,4 @@
-// The page that says which program this is, and since when it runs.
+// The /statusz page: the program, its version and its uptime.
 import { stringify } from 'yaml';
 import { type PageHandler, type PageRequest, type PageResponse, TEXT_PLAIN } from './debug-server.ts';
 
@@ -12,25 +12,25 @@ export interface Program {
 
 const VERSIONS = ['v1beta1', 'v1alpha1'];
 
-/** Text for people; a `Statusz` of group config.k8s.io in JSON or YAML for whoever asks for that in `Accept`. */
+/** Text, or a `Statusz` of group config.k8s.io in JSON or YAML if `Accept` asks for it. */
 export function statuszPage(program: Program, paths: readonly string[]): PageHandler {
   return ({ headers }: PageRequest): PageResponse => {
-    for (const wanted of (headers.accept ?? '*/*').split(',').map(readMediaType)) {
-      if (wanted.type === '*/*' || wanted.type === 'text/*' || wanted.type === 'text/plain') {
+    for (const accepted of (headers.accept ?? '*/*').split(',').map(readMediaType)) {
+      if (accepted.type === '*/*' || accepted.type === 'text/*' || accepted.type === 'text/plain') {
         return { type: TEXT_PLAIN, body: printText(program, paths) };
       }
-      const version = wanted.parameters['v'] ?? '';
-      const isStatusz = wanted.parameters['as'] === 'Statusz' && wanted.parameters['g'] === 'config.k8s.io';
+      const version = accepted.parameters['v'] ?? '';
+      const isStatusz = accepted.parameters['as'] === 'Statusz' && accepted.parameters['g'] === 'config.k8s.io';
       if (!isStatusz || !VERSIONS.includes(version)) continue;
       const statusz = toStatusz(program, { paths, version });
-      if (wanted.type === 'application/json') return { type: wanted.type, body: JSON.stringify(statusz) };
-      if (wanted.type === 'application/yaml') return { type: wanted.type, body: stringify(statusz) };
+      if (accepted.type === 'application/json') return { type: accepted.type, body: JSON.stringify(statusz) };
+      if (accepted.type === 'application/yaml') return { type: accepted.type, body: stringify(statusz) };
     }
     return { status: 406, type: TEXT_PLAIN, body: 'text/plain, or a Statusz of config.k8s.io as JSON or YAML\n' };
   };
 }
 
-/** RFC 9110, 12.5.1, without weights: types are taken in the order in which they are given. */
+/** RFC 9110, 12.5.1, without weights: the order of the types decides. */
 function readMediaType(text: string): { type: string; parameters: Readonly<Record<string, string>> } {
   const [type = '', ...parameters] = text.split(';').map((part) => part.trim());
   return { type, parameters: Object.fromEntries(parameters.map((parameter) => parameter.split('=', 2))) };
@@ -44,7 +44,7 @@ function printText({ name, version, startedAt, now }: Program, paths: readonly s
     ['Binary version', version],
     ['Paths', paths.join(' ')],
   ];
-  return `\n${name} statusz\nFor people to read: the format may change.\n\n${lines.map((line) => `${line.join(': ')}\n`).join('')}`;
+  return `\n${name} statusz\nFor people: the format may change.\n\n${lines.map((line) => `${line.join(': ')}\n`).join('')}`;
 }
 
 function toStatusz(program: Program, { paths, version }: { paths: readonly string[]; version: string }): unknown {

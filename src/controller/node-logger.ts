@@ -38,8 +38,7 @@ export class NodeLogger implements SyncObserver {
     const { engine, log } = this.#parts;
     const warnings = [...this.#addressWarnings(), ...unrestrictedFamilyWarnings(engine), ...podWarnings(engine)];
     const text = JSON.stringify(warnings);
-    if (text !== this.#loggedWarnings && warnings.length > 0)
-      log.warn('questionable node configuration', { warnings });
+    if (text !== this.#loggedWarnings && warnings.length > 0) log.warn('questionable node configuration', { warnings });
     this.#loggedWarnings = text;
   }
 

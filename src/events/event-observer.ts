@@ -72,8 +72,7 @@ export class EventObserver implements SyncObserver {
     this.#failingSince = undefined;
     this.#failureRecorded = false;
     this.#recordProblems(problems);
-    if (isInitial)
-      this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services are in the kernel');
+    if (isInitial) this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services are in the kernel');
   }
 
   failed(error: unknown, { startedAt, ms }: FailedAttempt): void {
@@ -123,7 +122,11 @@ export class EventObserver implements SyncObserver {
       reason: 'ServiceNotProgrammed',
       note: `Node ${nodeName} cannot program the Service: ${reason}`,
     } as const;
-    const resolved = { type: 'Normal', reason: 'ServiceRestored', note: `Node ${nodeName} has programmed the Service again` } as const;
+    const resolved = {
+      type: 'Normal',
+      reason: 'ServiceRestored',
+      note: `Node ${nodeName} has programmed the Service again`,
+    } as const;
     return { raised: { ...common, ...raised }, resolved: { ...common, ...resolved } };
   }
 

@@ -161,8 +161,7 @@ export class EventRecorder {
 
   #forbidden(reason: string): void {
     const { clock, log } = this.#parts;
-    if (!this.#forbiddenLogged)
-      log.warn('not allowed to create and patch events.events.k8s.io', { reason });
+    if (!this.#forbiddenLogged) log.warn('not allowed to create and patch events.events.k8s.io', { reason });
     this.#forbiddenLogged = true;
     this.#forbiddenUntil = clock.now() + FORBIDDEN_RETRY_MS;
     for (const { count, reportedCount } of this.#series.values())

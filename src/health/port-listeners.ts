@@ -87,8 +87,7 @@ export class PortListeners {
     listener.server = server;
     server.open().then(
       () => {
-        if (listener.failures.reset())
-          log.info('health check node port listens now', { service, address });
+        if (listener.failures.reset()) log.info('health check node port listens now', { service, address });
       },
       (error: unknown) => {
         if (listener.server !== server || this.#byService.get(service)?.get(address) !== listener) return;

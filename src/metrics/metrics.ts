@@ -68,7 +68,7 @@ export class Metrics {
     registerConnectionMetrics(this.registry, this.#reader, parts.connectionLimit);
     this.#events = new Counter({
       name: 'nftlane_events_total',
-      help: 'Total number of Kubernetes Events by outcome: sent, repeated (in a series), dropped (too many), failed.',
+      help: 'Total number of Kubernetes Events by outcome: sent, repeated (in a series), dropped (too many), failed',
       labelNames: ['outcome'] as const,
       registers: [this.registry],
     });

@@ -19,17 +19,17 @@ export function registerConnectionMetrics(registry: Registry, reader: Connection
     });
   byPort(
     'nftlane_service_connections_total',
-    'Total number of new connections forwarded to an endpoint of the Service port.',
+    'Total number of new connections forwarded to an endpoint of the Service port',
     ({ connections }) => connections,
   );
   byPort(
     'nftlane_service_rejected_connections_total',
-    'Total number of new connections rejected because the Service port had no endpoint.',
+    'Total number of new connections rejected because the Service port had no endpoint',
     ({ rejected }) => rejected,
   );
   counterOnScrape(registry, {
     name: 'nftlane_endpoint_connections_total',
-    help: 'Total number of new connections forwarded to the endpoint.',
+    help: 'Total number of new connections forwarded to the endpoint',
     labelNames: [...PORT_LABELS, 'endpoint'],
     samples: () =>
       reader.counts.endpoints(limit).map((count) => ({
@@ -43,13 +43,13 @@ export function registerConnectionMetrics(registry: Registry, reader: Connection
 function registerReadMetrics(registry: Registry, reader: ConnectionReader): void {
   gaugeOnScrape(registry, {
     name: 'nftlane_connections_read_timestamp_seconds',
-    help: 'Unix timestamp of the last read of the connection counters.',
+    help: 'Unix timestamp of the last read of the connection counters',
     labelNames: [],
     samples: () => single(reader.lastRead && reader.lastRead.at / 1000),
   });
   gaugeOnScrape(registry, {
     name: 'nftlane_connections_read_duration_seconds',
-    help: 'Duration of the last read of the connection counters in seconds.',
+    help: 'Duration of the last read of the connection counters in seconds',
     labelNames: [],
     samples: () => single(reader.lastRead && reader.lastRead.ms / 1000),
   });

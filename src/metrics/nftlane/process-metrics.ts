@@ -16,33 +16,41 @@ export function registerProcessMetrics(registry: Registry, info: ProcessInfo): v
     gaugeOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
   const counter = (name: string, help: string, value: () => number) =>
     counterOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
-  counter('process_cpu_seconds_total', 'Total user and system CPU time of this process, without its children, in seconds.', () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  });
-  gauge('process_resident_memory_bytes', 'Resident memory size in bytes.', () => memoryOf('self', 'VmRSS'));
-  gauge('process_virtual_memory_bytes', 'Virtual memory size in bytes.', () => memoryOf('self', 'VmSize'));
-  gauge('process_open_fds', 'Number of open file descriptors.', () => readdirSync('/proc/self/fd').length);
-  gauge('process_max_fds', 'Maximum number of open file descriptors.', maxFiles);
-  gauge('process_start_time_seconds', 'Start time of the process since the Unix epoch in seconds.', () => performance.timeOrigin / 1000);
-  gauge('nodejs_heap_size_used_bytes', 'Used heap of the JavaScript engine in bytes.', () => {
+  counter(
+    'process_cpu_seconds_total',
+    'Total user and system CPU time of this process, without its children, in seconds',
+    () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+  );
+  gauge('process_resident_memory_bytes', 'Resident memory size in bytes', () => memoryOf('self', 'VmRSS'));
+  gauge('process_virtual_memory_bytes', 'Virtual memory size in bytes', () => memoryOf('self', 'VmSize'));
+  gauge('process_open_fds', 'Number of open file descriptors', () => readdirSync('/proc/self/fd').length);
+  gauge('process_max_fds', 'Maximum number of open file descriptors', maxFiles);
+  gauge(
+    'process_start_time_seconds',
+    'Start time of the process since the Unix epoch in seconds',
+    () => performance.timeOrigin / 1000,
+  );
+  gauge('nodejs_heap_size_used_bytes', 'Used heap of the JavaScript engine in bytes', () => {
     return process.memoryUsage().heapUsed;
   });
-  counter('nodejs_eventloop_busy_seconds_total', 'Total time in which the event loop was busy, in seconds.', () => {
+  counter('nodejs_eventloop_busy_seconds_total', 'Total time in which the event loop was busy, in seconds', () => {
     return performance.eventLoopUtilization().active / 1000;
   });
-  gauge('nftlane_nft_resident_memory_bytes', 'Resident memory size of the nft session in bytes.', () => {
+  gauge('nftlane_nft_resident_memory_bytes', 'Resident memory size of the nft session in bytes', () => {
     const { pid } = info.nftSession();
     return pid === undefined ? undefined : memoryOf(pid, 'VmRSS');
   });
-  counter('nftlane_nft_session_starts_total', 'Total number of nft sessions started.', () => info.nftSession().starts);
+  counter('nftlane_nft_session_starts_total', 'Total number of nft sessions started', () => info.nftSession().starts);
   registerBuildInfo(registry, info);
 }
 
 function registerBuildInfo(registry: Registry, { version, nftVersion }: ProcessInfo): void {
   gaugeOnScrape(registry, {
     name: 'nftlane_build_info',
-    help: 'Always 1, with the versions as labels.',
+    help: 'Always 1, with the versions as labels',
     labelNames: ['version', 'nft_version', 'node_version'],
     samples: () => [{ labels: { version, nft_version: nftVersion(), node_version: process.version }, value: 1 }],
   });

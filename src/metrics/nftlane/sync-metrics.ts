@@ -10,43 +10,43 @@ export function syncMetrics(registry: Registry) {
   return {
     syncLatencySeconds: new Histogram({
       name: 'nftlane_sync_latency_seconds',
-      help: 'Time from the arrival of the oldest event of a sync to its commit in seconds.',
+      help: 'Time from the arrival of the oldest event of a sync to its commit in seconds',
       buckets: STAGE_SECONDS,
       registers,
     }),
     stageSeconds: new Histogram({
       name: 'nftlane_sync_stage_duration_seconds',
-      help: 'Duration of the stages of syncs in seconds.',
+      help: 'Duration of the stages of syncs in seconds',
       labelNames: ['stage'] as const,
       buckets: STAGE_SECONDS,
       registers,
     }),
     transactionOperations: new Histogram({
       name: 'nftlane_transaction_operations',
-      help: 'Number of operations of committed transactions.',
+      help: 'Number of operations of committed transactions',
       buckets: TRANSACTION_OPERATIONS,
       registers,
     }),
-    syncFailures: counter('sync_failures_total', 'Total number of failed syncs, which are retried.'),
-    foreignChanges: counter('foreign_changes_total', 'Total number of times that chains changed by another process were found.'),
-    foreignChangedChains: counter('foreign_changed_chains_total', 'Total number of chains changed by another process.'),
+    syncFailures: counter('sync_failures_total', 'Total number of failed syncs, which are retried'),
+    foreignChanges: counter(
+      'foreign_changes_total',
+      'Total number of times that chains changed by another process were found',
+    ),
+    foreignChangedChains: counter('foreign_changed_chains_total', 'Total number of chains changed by another process'),
     drifts: counter(
       'drift_detected_total',
-      'Total number of times that the kernel state differed from the applied state and was listed again.',
+      'Total number of times that the kernel state differed from the applied state and was listed again',
     ),
-    refusals: counter('service_refusals_total', 'Total number of Service refusals by the kernel.'),
-    refusedServices: gauge('refused_services', 'Number of Services not programmed because the kernel refused them.'),
-    frontendConflicts: gauge('frontend_conflicts', 'Number of frontends claimed by more than one Service.'),
+    refusals: counter('service_refusals_total', 'Total number of Service refusals by the kernel'),
+    refusedServices: gauge('refused_services', 'Number of Services not programmed because the kernel refused them'),
+    frontendConflicts: gauge('frontend_conflicts', 'Number of frontends claimed by more than one Service'),
     invalidObjects: new Gauge({
       name: 'nftlane_objects_with_invalid_fields',
-      help: 'Number of objects with an invalid field.',
+      help: 'Number of objects with an invalid field',
       labelNames: ['kind'] as const,
       registers,
     }),
-    initialLoadComplete: gauge(
-      'initial_load_complete',
-      '1 once the initial load is in the kernel, 0 before.',
-    ),
+    initialLoadComplete: gauge('initial_load_complete', '1 once the initial load is in the kernel, 0 before'),
   };
 }
 

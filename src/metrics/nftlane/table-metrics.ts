@@ -9,7 +9,7 @@ import { gaugeOnScrape, single } from './on-scrape.ts';
 export function registerTableMetrics(registry: Registry, engine: Engine): void {
   gaugeOnScrape(registry, {
     name: 'nftlane_elements',
-    help: 'Number of desired elements of each set and map.',
+    help: 'Number of desired elements of each set and map',
     labelNames: ['ip_family', 'set'],
     samples: () =>
       allSetsAndMaps().map((object) => ({
@@ -19,7 +19,7 @@ export function registerTableMetrics(registry: Registry, engine: Engine): void {
   });
   gaugeOnScrape(registry, {
     name: 'nftlane_chains',
-    help: 'Number of chains of each table.',
+    help: 'Number of chains of each table',
     labelNames: ['ip_family'],
     samples: () =>
       FAMILIES.map((family) => ({
@@ -30,12 +30,12 @@ export function registerTableMetrics(registry: Registry, engine: Engine): void {
   const gauge = (name: string, help: string, value: () => number) =>
     gaugeOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
   const { store } = engine;
-  gauge('nftlane_services', 'Number of proxied Services.', () => store.services.size);
-  gauge('nftlane_endpoint_slices', 'Number of EndpointSlices of proxied Services.', () => [...store.slices()].length);
-  gauge('nftlane_endpoints', 'Number of endpoints in EndpointSlices of proxied Services.', () =>
+  gauge('nftlane_services', 'Number of proxied Services', () => store.services.size);
+  gauge('nftlane_endpoint_slices', 'Number of EndpointSlices of proxied Services', () => [...store.slices()].length);
+  gauge('nftlane_endpoints', 'Number of endpoints in EndpointSlices of proxied Services', () =>
     [...store.slices()].reduce((sum, { endpoints }) => sum + endpoints.length, 0),
   );
-  gauge('nftlane_kernel_state_known', '1 while the state of the kernel is known, otherwise 0.', () =>
+  gauge('nftlane_kernel_state_known', '1 while the state of the kernel is known, otherwise 0', () =>
     engine.isKernelKnown ? 1 : 0,
   );
 }

@@ -16,20 +16,20 @@ export function registerWatchMetrics(registry: Registry, states: () => readonly 
   });
   const gauge = (...args: Parameters<typeof options>) => gaugeOnScrape(registry, options(...args));
   const counter = (...args: Parameters<typeof options>) => counterOnScrape(registry, options(...args));
-  gauge('connected', '1 while the list of the kind is complete and a watch is open, otherwise 0.', (state) => {
+  gauge('connected', '1 while the list of the kind is complete and a watch is open, otherwise 0', (state) => {
     return state.phase === 'watching' ? 1 : 0;
   });
   gauge(
     'last_activity_timestamp_seconds',
-    'Unix timestamp of the last list, event or bookmark of the kind.',
+    'Unix timestamp of the last list, event or bookmark of the kind',
     ({ lastReceivedAt }) => {
       return lastReceivedAt === undefined ? undefined : lastReceivedAt / 1000;
     },
   );
-  counter('starts_total', 'Total number of watches started.', ({ watches }) => watches);
-  counter('lists_total', 'Total number of complete lists received.', ({ lists }) => lists);
-  counter('events_total', 'Total number of watch events received.', ({ events }) => events);
-  counter('failures_total', 'Total number of failed lists and watches.', ({ failures }) => failures);
+  counter('starts_total', 'Total number of watches started', ({ watches }) => watches);
+  counter('lists_total', 'Total number of complete lists received', ({ lists }) => lists);
+  counter('events_total', 'Total number of watch events received', ({ events }) => events);
+  counter('failures_total', 'Total number of failed lists and watches', ({ failures }) => failures);
 }
 
 /** Registers metrics of requests. Returns the observer that feeds them. */
@@ -37,13 +37,13 @@ export function registerRequestMetrics(registry: Registry): RequestObserver {
   const registers = [registry];
   const requests = new Counter({
     name: 'rest_client_requests_total',
-    help: 'Total number of requests to the API server by status code, which is <error> without a response.',
+    help: 'Total number of requests to the API server by status code, which is <error> without a response',
     labelNames: ['code', 'host', 'method'] as const,
     registers,
   });
   const seconds = new Histogram({
     name: 'rest_client_request_duration_seconds',
-    help: 'Time from a request to the start of its response in seconds.',
+    help: 'Time from a request to the start of its response in seconds',
     labelNames: ['host', 'verb'] as const,
     buckets: REQUEST_SECONDS,
     registers,

@@ -1,4 +1,4 @@
-// UDP flows through a real daemon and a real conntrack: they leave what they must, and nothing else is touched.
+// UDP flows with a real daemon and conntrack: stale flows move, and other flows are not affected.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
@@ -8,23 +8,23 @@ import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts'
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import type { DialReport, Transport } from '../../support/netns/traffic/programs/messages.ts';
 
-const REMOVED = 'removed stale UDP conntrack entries';
+const DELETED = 'deleted stale UDP conntrack entries';
 const NODE_PORT = 30080;
 const OTHER_NODE_PORT = 30081;
 const SLOW_NODE_PORT = 30082;
 const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
 const FAMILIES = ['ip', 'ip6'] as const;
-/** How long a flow may take to where it belongs. */
+/** The time within which a flow must move. */
 const LIMIT_MS = 1000;
-/** For flows that nothing may happen to: an answer that is only late is no loss. */
-const PATIENT_MS = 10_000;
+/** For flows that must not be affected: a late reply is not a loss. */
+const LONG_TIMEOUT_MS = 10_000;
 
 const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1 } = world;
 const [dialer] = await Promise.all([client.dialer(), world.pod('a').respond({ udp: [NODE_PORT] })]);
 
-t.test('a flow leaves an endpoint that was removed, on the same socket', async (t) => {
+t.test('a flow moves from a removed endpoint to another, on the same socket', async (t) => {
   const at = await proxied.addService('shop/web', 20, { pods: ['a', 'b', 'c'] });
   await proxied.waitForSync();
   for (const family of FAMILIES) {
@@ -44,7 +44,7 @@ t.test('a flow leaves an endpoint that was removed, on the same socket', async (
   }
 });
 
-t.test('a flow is refused when there is no endpoint, and answered when there is one again', async (t) => {
+t.test('a flow is rejected without endpoints, and served when there is an endpoint again', async (t) => {
   const at = await proxied.addService('shop/down', 21, { pods: ['a'] });
   await proxied.waitForSync();
   for (const family of FAMILIES) {
@@ -52,7 +52,7 @@ t.test('a flow is refused when there is no endpoint, and answered when there is 
     await proxied.setEndpoints('shop/down', []);
     const downMs = await until(flow, ({ refused }) => refused > 0);
     t.ok(downMs < LIMIT_MS, `${family}: refused after ${downMs} ms`);
-    t.strictSame(await entriesTo(at[family]), [], 'the entry is gone');
+    t.strictSame(await entriesTo(at[family]), [], 'the entry is deleted');
     const from = (await flow.snapshot()).answered;
     await proxied.setEndpoints('shop/down', ['b']);
     const upMs = await until(flow, ({ answered }) => answered > from);
@@ -63,7 +63,7 @@ t.test('a flow is refused when there is no endpoint, and answered when there is 
   }
 });
 
-t.test('the entries of a deleted Service go with it', async (t) => {
+t.test('the entries of a deleted Service are deleted', async (t) => {
   const at = await proxied.addService('shop/deleted', 22, { pods: ['a', 'c'] });
   await proxied.waitForSync();
   const { answered } = await dialer.dial({ protocol: 'udp', address: at.ip, port: 80, count: 20 });
@@ -71,13 +71,13 @@ t.test('the entries of a deleted Service go with it', async (t) => {
   t.equal((await entriesTo(at.ip)).length, 20);
   const from = proxied.daemon('node1').log.length;
   await proxied.remove('shop-deleted.yaml');
-  const { count, reason } = await proxied.daemon('node1').waitForLog(REMOVED, from);
+  const { count, reason } = await proxied.daemon('node1').waitForLog(DELETED, from);
   t.equal(count, 20);
-  t.equal(reason, `${at.ip}:80 is no frontend of shop/deleted:udp any more`);
+  t.equal(reason, `${at.ip}:80 is no longer a frontend of shop/deleted:udp`);
   t.strictSame(await entriesTo(at.ip), []);
 });
 
-t.test('a flow that is older than its Service begins to work', async (t) => {
+t.test('a flow that is older than its Service starts to work', async (t) => {
   const flow = await keep('udp', EXTERNAL.ip);
   t.equal((await entriesTo(EXTERNAL.ip)).length, 1);
   await proxied.addService('shop/late', 23, { pods: ['a'], overrides: { spec: { externalIPs: [EXTERNAL.ip] } } });
@@ -86,10 +86,10 @@ t.test('a flow that is older than its Service begins to work', async (t) => {
   await flow.stop();
 });
 
-t.test('a flow to a node port moves; others to the same port stay as they are', async (t) => {
+t.test('a flow to a node port moves; flows to the same port of other addresses do not', async (t) => {
   const ports = PORTS.map((port) => ({ ...port, nodePort: NODE_PORT }));
-  const direct = await keep('udp', world.pod('a').ip, { port: NODE_PORT, timeoutMs: PATIENT_MS });
-  const [stranger] = await entriesTo(world.pod('a').ip);
+  const direct = await keep('udp', world.pod('a').ip, { port: NODE_PORT, timeoutMs: LONG_TIMEOUT_MS });
+  const [other] = await entriesTo(world.pod('a').ip);
   await proxied.addService('shop/node', 24, { pods: ['a'], ports });
   await proxied.waitForSync();
   const flow = await keep('udp', NODES.node1.ip, { port: NODE_PORT });
@@ -98,13 +98,13 @@ t.test('a flow to a node port moves; others to the same port stay as they are', 
   const ms = await until(flow, ({ pods }) => pods['c'] !== undefined);
   t.ok(ms < LIMIT_MS, `${ms} ms`);
   await flow.stop();
-  t.ok(stranger);
-  t.strictSame(await entriesTo(world.pod('a').ip), [stranger]);
+  t.ok(other);
+  t.strictSame(await entriesTo(world.pod('a').ip), [other]);
   const { attempts, answered } = await direct.stop();
   t.equal(answered, attempts);
 });
 
-t.test('a flow to a node port that is not one yet begins to work', async (t) => {
+t.test('a flow that is older than its node port starts to work', async (t) => {
   const listening = await node1.respond({ udp: [OTHER_NODE_PORT] });
   const flow = await keep('udp', NODES.node1.ip, { port: OTHER_NODE_PORT });
   t.strictSame(Object.keys((await flow.snapshot()).pods), ['node1']);
@@ -116,23 +116,23 @@ t.test('a flow to a node port that is not one yet begins to work', async (t) => 
   await listening.stop();
 });
 
-t.test('a flow to a node port does not turn round when its former server is slow', async (t) => {
+t.test('a flow to a node port is not reversed by late replies of its previous server', async (t) => {
   const port = SLOW_NODE_PORT;
   const listening = await node1.respond({ udp: [port], delayMs: 400 });
   const flow = await keep('udp', NODES.node1.ip, { port });
   const ports = PORTS.map((each) => ({ ...each, nodePort: port }));
   await proxied.addService('shop/slow', 29, { pods: ['b'], ports });
-  // Answers that were on their way when the flow was removed come in for 400 ms more, and open it the other way round.
+  // Replies that were in transit when the flow was deleted arrive for 400 ms more, and recreate it in reverse.
   await until(flow, ({ pods }) => (pods['b'] ?? 0) > 20);
   const { pods } = await flow.stop();
   t.ok((pods['b'] ?? 0) > 20, JSON.stringify(pods));
   await listening.stop();
 });
 
-t.test('TCP connections stay where they are', async (t) => {
+t.test('TCP connections keep their endpoint', async (t) => {
   const at = await proxied.addService('shop/tcp', 26, { pods: ['a'] });
   await proxied.waitForSync();
-  const [tcp, udp] = [await keep('tcp', at.ip, { timeoutMs: PATIENT_MS }), await keep('udp', at.ip)];
+  const [tcp, udp] = [await keep('tcp', at.ip, { timeoutMs: LONG_TIMEOUT_MS }), await keep('udp', at.ip)];
   await proxied.setEndpoints('shop/tcp', ['b']);
   await until(udp, ({ pods }) => pods['b'] !== undefined);
   await udp.stop();
@@ -141,12 +141,12 @@ t.test('TCP connections stay where they are', async (t) => {
   t.match(report, { answered: report.attempts, pods: { a: report.attempts } });
 });
 
-t.test('a restart of the daemon touches nothing', async (t) => {
+t.test('a restart of the daemon does not affect flows', async (t) => {
   const at = await proxied.addService('shop/steady', 27, { pods: ['a', 'b', 'c'] });
   await proxied.waitForSync();
   const flows = [];
   for (let n = 0; n < 10; n++)
-    for (const family of FAMILIES) flows.push(await keep('udp', at[family], { timeoutMs: PATIENT_MS }));
+    for (const family of FAMILIES) flows.push(await keep('udp', at[family], { timeoutMs: LONG_TIMEOUT_MS }));
   const before = [...(await entriesTo(at.ip)), ...(await entriesTo(at.ip6))];
   t.equal(before.length, 20);
   const daemon = await proxied.restart('node1');
@@ -161,28 +161,28 @@ t.test('a restart of the daemon touches nothing', async (t) => {
     t.equal(Object.keys(pods).length, 1);
   }
   t.strictSame(
-    daemon.log.filter(({ msg, level }) => msg === REMOVED || level === 'warn' || level === 'error'),
+    daemon.log.filter(({ msg, level }) => msg === DELETED || level === 'warn' || level === 'error'),
     [],
   );
 });
 
-/** A flow of the client that asks all the time. */
+/** A flow of the client that sends a request every 10 ms. */
 function keep(protocol: Transport, address: string, { port = 80, timeoutMs = 100 } = {}) {
   return dialer.keepConnection({ protocol, address, port, everyMs: 10, timeoutMs });
 }
 
-/** How long it takes until the flow has what is waited for. */
+/** The milliseconds until the condition holds for the flow. */
 async function until(
   flow: { snapshot(): Promise<DialReport> },
-  isThere: (report: DialReport) => boolean,
+  condition: (report: DialReport) => boolean,
 ): Promise<number> {
   const started = performance.now();
   const ms = (): number => Math.round(performance.now() - started);
-  while (!isThere(await flow.snapshot()) && ms() < 5 * LIMIT_MS) await delay(5);
+  while (!condition(await flow.snapshot()) && ms() < 5 * LIMIT_MS) await delay(5);
   return ms();
 }
 
-/** The UDP entries of the first node to an address, with what tells one from those that come after it. */
+/** The UDP entries of the first node to an address, with their ids, without counters and states. */
 async function entriesTo(address: string): Promise<string[]> {
   const family = FAMILY_TRAITS[familyOf(address)].label.toLowerCase();
   const listing = await node1.output('conntrack', ['-L', '-p', 'udp', '-f', family, '--orig-dst', address, '-o', 'id']);

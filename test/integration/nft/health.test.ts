@@ -1,4 +1,4 @@
-// Load balancers and probes ask real nodes how they are, while real traffic goes on.
+// Health checks of nodes and Services, with real traffic.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 const { client, node1, node2 } = world;
 
-/** A Service that a load balancer brings here, at the addresses of the load balancer. */
+/** A Service with load balancer addresses and a health check node port. */
 function balanced(externalTrafficPolicy: string): ApiObject {
   return {
     spec: { type: 'LoadBalancer', externalTrafficPolicy, healthCheckNodePort: CHECK_PORT },
@@ -33,7 +33,7 @@ function balanced(externalTrafficPolicy: string): ApiObject {
   };
 }
 
-/** Endpoints of which some are shutting down, and still serve. */
+/** Sets the endpoints; the `draining` ones are terminating, but still serve. */
 async function setEndpoints(name: string, pods: readonly string[], draining: readonly string[]): Promise<void> {
   const leaving = new Set(draining.flatMap((pod) => FAMILIES.map((family) => world.pod(pod)[family])));
   const slices = sliceObjects(world, name, { ports: PORTS, pods: [...pods, ...draining] }).map((slice) => {
@@ -50,22 +50,30 @@ async function setEndpoints(name: string, pods: readonly string[], draining: rea
   );
 }
 
-/** Asks until the answer is this, and returns it; the last one when it never is. */
-async function answerOnce(wanted: number | string, ask: () => Promise<HealthResponse>): Promise<HealthResponse> {
+/** Repeats a request until it has this status or error. Returns the last response. */
+async function waitForResponse(
+  expected: number | string,
+  request: () => Promise<HealthResponse>,
+): Promise<HealthResponse> {
   const deadline = performance.now() + LIMIT_MS;
   for (;;) {
-    const answer = await ask();
-    if ((answer.status ?? answer.error) === wanted || performance.now() > deadline) return answer;
+    const response = await request();
+    if ((response.status ?? response.error) === expected || performance.now() > deadline) return response;
   }
 }
 
-async function checkOnce(t: Test, wanted: number | string, node: Namespace, localEndpoints?: number): Promise<void> {
+async function waitForCheck(
+  t: Test,
+  expected: number | string,
+  node: Namespace,
+  localEndpoints?: number,
+): Promise<void> {
   for (const family of FAMILIES) {
-    const answer = await answerOnce(wanted, () => getHealth(client, node[family], CHECK_PORT));
-    t.equal(answer.status ?? answer.error, wanted, `${node.name} ${family}`);
+    const response = await waitForResponse(expected, () => getHealth(client, node[family], CHECK_PORT));
+    t.equal(response.status ?? response.error, expected, `${node.name} ${family}`);
     if (localEndpoints === undefined) continue;
-    t.equal(answer.weight, String(localEndpoints));
-    t.strictSame(answer.body, {
+    t.equal(response.weight, String(localEndpoints));
+    t.strictSame(response.body, {
       service: { namespace: 'shop', name: 'lb' },
       localEndpoints,
       serviceProxyHealthy: true,
@@ -73,65 +81,65 @@ async function checkOnce(t: Test, wanted: number | string, node: Namespace, loca
   }
 }
 
-t.test('a load balancer leaves a node whose endpoints terminate, while forwarding goes on', async (t) => {
+t.test('a health check fails when the endpoints terminate, while forwarding continues', async (t) => {
   await proxied.addService('shop/lb', 40, { pods: ['a', 'b'], overrides: balanced('Local') });
   await proxied.waitForSync();
-  await checkOnce(t, 200, node1, 2);
-  await checkOnce(t, 503, node2, 0);
+  await waitForCheck(t, 200, node1, 2);
+  await waitForCheck(t, 503, node2, 0);
 
   const dialer = await client.dialer();
   const traffic = await Promise.all(
     FAMILIES.map((family) => dialer.dialAtRate({ protocol: 'tcp', address: VIP[family], port: 80, perSecond: 50 })),
   );
   await setEndpoints('shop/lb', ['c'], ['a', 'b']);
-  await checkOnce(t, 503, node1, 0);
-  await checkOnce(t, 200, node2, 1);
+  await waitForCheck(t, 503, node1, 0);
+  await waitForCheck(t, 200, node2, 1);
   const before = await Promise.all(traffic.map((flow) => flow.snapshot()));
   await proxied.waitForSync();
   for (const family of FAMILIES) {
     const { answered, pods } = await dialer.dial({ protocol: 'tcp', address: VIP[family], port: 80, count: 20 });
     t.equal(answered, 20, `${family}: new connections are still forwarded`);
-    t.notOk(pods['c'], 'by this node, to its own endpoints');
+    t.notOk(pods['c'], 'node1 forwards only to its own endpoints');
   }
   const after = await Promise.all(traffic.map((flow) => flow.stop()));
   for (const [index, { attempts, answered, pods }] of after.entries()) {
-    t.equal(answered, attempts, 'no connection was lost meanwhile');
-    t.ok(attempts > (before[index]?.attempts ?? 0), 'nor after the load balancer was told');
+    t.equal(answered, attempts, 'no connection was lost');
+    t.ok(attempts > (before[index]?.attempts ?? 0), 'nor after the check failed');
     t.strictSame(Object.keys(pods).sort(), ['a', 'b']);
   }
-  await checkOnce(t, 503, node1, 0);
+  await waitForCheck(t, 503, node1, 0);
 
   await setEndpoints('shop/lb', ['b', 'c'], []);
-  await checkOnce(t, 200, node1, 1);
+  await waitForCheck(t, 200, node1, 1);
 });
 
-t.test('the port is there as long as the Service wants it, and at the node address only', async (t) => {
+t.test('the port is open while the Service needs it, at the node address only', async (t) => {
   await proxied.addService('shop/lb', 40, { pods: ['a'], overrides: balanced('Cluster') });
-  await checkOnce(t, 'ECONNREFUSED', node1);
+  await waitForCheck(t, 'ECONNREFUSED', node1);
   await proxied.addService('shop/lb', 40, { pods: ['a'], overrides: balanced('Local') });
-  await checkOnce(t, 200, node1, 1);
+  await waitForCheck(t, 200, node1, 1);
   const elsewhere = await getHealth(node1, '127.0.0.1', CHECK_PORT);
-  t.equal(elsewhere.error, 'ECONNREFUSED', 'node ports are not taken at loopback addresses');
+  t.equal(elsewhere.error, 'ECONNREFUSED', 'loopback addresses accept no node ports');
   await proxied.remove('shop-lb.yaml');
-  await checkOnce(t, 'ECONNREFUSED', node1);
+  await waitForCheck(t, 'ECONNREFUSED', node1);
 });
 
-t.test('a port that another process has is said, and answered when that is gone', async (t) => {
+t.test('a port in use by another process is logged, and served once it is free', async (t) => {
   const from = proxied.daemon('node1').log.length;
-  const stranger = await node1.respond({ tcp: [CHECK_PORT] });
+  const other = await node1.respond({ tcp: [CHECK_PORT] });
   await proxied.addService('shop/lb', 40, { pods: ['a'], overrides: balanced('Local') });
-  const entry = await proxied.daemon('node1').waitForLog('health checks of a Service are not answered', from);
+  const entry = await proxied.daemon('node1').waitForLog('health check node port cannot listen', from);
   t.match(entry, { level: 'warn', service: 'shop/lb', port: CHECK_PORT, reason: /another process listens there$/ });
-  await checkOnce(t, 503, node2, 0);
-  await stranger.stop();
-  // Any change that is synced tries again.
+  await waitForCheck(t, 503, node2, 0);
+  await other.stop();
+  // Every sync retries.
   await proxied.addService('shop/other', 41, { pods: ['a'] });
-  await checkOnce(t, 200, node1, 1);
+  await waitForCheck(t, 200, node1, 1);
 });
 
 t.test('/healthz follows the Node, /livez does not', async (t) => {
-  const ask = (path: string) => () => getHealth(client, NODES.node1.ip, HEALTHZ_PORT, path);
-  const good = await answerOnce(200, ask('/healthz'));
+  const request = (path: string) => () => getHealth(client, NODES.node1.ip, HEALTHZ_PORT, path);
+  const good = await waitForResponse(200, request('/healthz'));
   t.match(good, { status: 200, body: { nodeEligible: true, healthy: true, status: { IPv4: { healthy: true } } } });
   const [first = {}, ...others] = nodeObjects();
   const write = (node: ApiObject) =>
@@ -140,17 +148,24 @@ t.test('/healthz follows the Node, /livez does not', async (t) => {
       [node, ...others, serviceCidrObject()].map((object) => stringify(object)).join('---\n'),
     );
   await write(merge(first, LEAVING));
-  t.match(await answerOnce(503, ask('/healthz')), { status: 503, body: { nodeEligible: false, healthy: true } });
-  const live = await ask('/livez')();
+  t.match(await waitForResponse(503, request('/healthz')), {
+    status: 503,
+    body: { nodeEligible: false, healthy: true },
+  });
+  const live = await request('/livez')();
   t.match(live, { status: 200, body: { healthy: true } });
   t.notOk('nodeEligible' in (live.body as object));
-  t.equal((await ask('/metrics')()).status, 404);
-  t.equal((await getHealth(client, NODES.node2.ip, HEALTHZ_PORT, '/healthz')).status, 200, 'the other node stays');
+  t.equal((await request('/metrics')()).status, 404);
+  t.equal(
+    (await getHealth(client, NODES.node2.ip, HEALTHZ_PORT, '/healthz')).status,
+    200,
+    'the other node is not affected',
+  );
   await write(first);
-  t.equal((await answerOnce(200, ask('/healthz'))).status, 200);
+  t.equal((await waitForResponse(200, request('/healthz'))).status, 200);
 });
 
-t.test('a daemon that cannot reach its API server is alive, but gets no traffic', async (t) => {
+t.test('a daemon that cannot reach the API server is live but not ready', async (t) => {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-health-'));
   t.teardown(() => rm(scratch, { recursive: true, force: true }));
   const program = await buildProgram(join(scratch, 'nftlane.mjs'));
@@ -164,10 +179,10 @@ t.test('a daemon that cannot reach its API server is alive, but gets no traffic'
   await writeFile(kubeconfig, JSON.stringify(config));
   const flags = ['--node-name', 'n1', '--kubeconfig', kubeconfig, '--healthz-bind-address', '[::]:9999'];
   const daemon = startDaemon(installBundle(client, { program, runDir: join(scratch, 'run') }), flags);
-  const ask = (path: string, address: string) => getHealth(client, address, 9999, path);
-  const live = await answerOnce(200, () => ask('/livez', '127.0.0.1'));
+  const request = (path: string, address: string) => getHealth(client, address, 9999, path);
+  const live = await waitForResponse(200, () => request('/livez', '127.0.0.1'));
   t.match(live, { status: 200, body: { healthy: true } });
-  t.match(await ask('/healthz', '::1'), { status: 503, body: { nodeEligible: false, healthy: false } });
+  t.match(await request('/healthz', '::1'), { status: 503, body: { nodeEligible: false, healthy: false } });
   t.equal(await daemon.stop(), 0);
-  t.equal((await ask('/livez', '127.0.0.1')).error, 'ECONNREFUSED');
+  t.equal((await request('/livez', '127.0.0.1')).error, 'ECONNREFUSED');
 });

@@ -1,15 +1,15 @@
-// Metrics of a real daemon over HTTP: connections as the kernel has counted them.
+// Metrics of a daemon over HTTP, with the connection counters of the kernel.
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 
 /** The counters are read at most every ten seconds. */
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 
 const proxied = await createProxiedWorld(t);
 const { world } = proxied;
 
-/** A page of the daemon of the first node, asked for from the node itself: nobody else can. */
+/** A page of the daemon of the first node; the server listens on loopback only. */
 function page(path: string): Promise<string> {
   const script = `fetch('http://127.0.0.1:10249${path}').then(async (r) => process.stdout.write(await r.text()))`;
   return world.node1.output(process.execPath, ['-e', script]);
@@ -33,7 +33,7 @@ t.test('the daemon counts new connections of Services and endpoints', async (t) 
   const dialer = await world.pod('shell').dialer();
   const { answered } = await dialer.dial({ protocol: 'tcp', address: at.ip, port: 80, count: 40 });
   t.equal(answered, 40);
-  const deadline = performance.now() + PATIENCE_MS;
+  const deadline = performance.now() + TIMEOUT_MS;
   while ((await sum('nftlane_service_connections_total', labels)) === 0 && performance.now() < deadline)
     await delay(500);
   t.equal(await sum('nftlane_service_connections_total', labels), 40);
@@ -44,7 +44,7 @@ t.test('the daemon counts new connections of Services and endpoints', async (t) 
 
 t.test('the daemon counts a foreign change', async (t) => {
   await world.node1.output('nft', ['flush', 'table', 'ip', 'nftlane']);
-  const deadline = performance.now() + PATIENCE_MS;
+  const deadline = performance.now() + TIMEOUT_MS;
   const repaired = async () => /^nftlane_foreign_changes_total 1$/m.test(await page('/metrics'));
   while (!(await repaired()) && performance.now() < deadline) await delay(500);
   t.ok(await repaired());

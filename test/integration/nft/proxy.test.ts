@@ -193,7 +193,7 @@ t.test('an invalid object does not stop the others', async (t) => {
     answered: 5,
     pods: { b: 5 },
   });
-  const entry = await daemon.waitForLog('object cannot be used as it stands');
+  const entry = await daemon.waitForLog('object has an invalid field');
   t.match(entry, { level: 'warn', object: 'Service shop/bad' });
   await proxied.remove('aaa-invalid.yaml');
 });

@@ -11,7 +11,7 @@ const ENTRY: ConntrackEntry = {
   reply: { source: '10.1.0.1', sourcePort: 8053, destination: '10.0.0.1', destinationPort: 1001 },
 };
 
-t.test('parseEntry() reads both directions of a UDP flow, and nothing else', async (t) => {
+t.test('parseEntry() reads both tuples of a UDP entry, and nothing else', async (t) => {
   const cases: { line: string; family?: Family; expected: ConntrackEntry | undefined }[] = [
     { line: `udp      17 27 ${ORIGINAL} ${REPLY} [ASSURED] mark=0 use=1`, expected: ENTRY },
     { line: `udp      17 27 ${ORIGINAL} [UNREPLIED] ${REPLY} mark=16384 use=1`, expected: ENTRY },

@@ -1,4 +1,4 @@
-// Tests of src/conntrack/conntrack.ts, with a small program in the place of the real one.
+// Tests of src/conntrack/conntrack.ts, with a script instead of the program.
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -8,7 +8,7 @@ import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrac
 const LINE =
   'udp      17 27 src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=53 src=10.1.0.1 dst=10.0.0.2 sport=5353 dport=1001 use=1';
 
-/** A program that notes its arguments and then does as the script says. */
+/** A program that records its arguments and then runs the script. */
 async function program(t: Test, script: string) {
   const directory = t.testdir();
   const path = join(directory, 'conntrack');
@@ -20,11 +20,11 @@ async function program(t: Test, script: string) {
 
 function groupOf(count: number) {
   const first = parseEntry(LINE, 'ip');
-  if (first === undefined) throw new Error('It is an entry');
+  if (first === undefined) throw new Error('Cannot parse entry');
   return { first, count, reason: '' };
 }
 
-t.test('Conntrack lists the UDP flows of a family', async (t) => {
+t.test('Conntrack lists the UDP entries of a family', async (t) => {
   const { conntrack, calls } = await program(t, `echo '${LINE}'; echo; echo '${LINE}'; echo 'tcp 6'`);
   const entries: ConntrackEntry[] = [];
   await conntrack.list('ip', (entry) => entries.push(entry));
@@ -33,7 +33,7 @@ t.test('Conntrack lists the UDP flows of a family', async (t) => {
   t.equal(await calls(), '-L -p udp -f ipv4\n-L -p udp -f ipv6\n');
 });
 
-t.test('Conntrack deletes a lone flow by its tuple, several by what they share, and counts', async (t) => {
+t.test('Conntrack deletes a single flow by its tuple, several by frontend and endpoint, and counts them', async (t) => {
   const { conntrack, calls } = await program(t, `echo '${LINE}'; echo '${LINE}'`);
   t.equal(await conntrack.delete(groupOf(1)), 2);
   t.equal(await conntrack.delete(groupOf(2)), 2);
@@ -43,7 +43,7 @@ t.test('Conntrack deletes a lone flow by its tuple, several by what they share, 
   t.equal(await calls(), `${shared} ${own}\n${shared}\n`);
 });
 
-t.test('Conntrack stops deleting at once, and counts until then', async (t) => {
+t.test('Conntrack stops deleting when the signal aborts, and returns the count so far', async (t) => {
   const { conntrack } = await program(t, `echo '${LINE}'; exec sleep 20`);
   const abort = new AbortController();
   const deleting = conntrack.delete(groupOf(2), abort.signal);
@@ -52,12 +52,12 @@ t.test('Conntrack stops deleting at once, and counts until then', async (t) => {
   t.equal(await conntrack.delete(groupOf(2), AbortSignal.abort()), 0);
 });
 
-t.test('Conntrack takes flows that are gone already for deleted', async (t) => {
+t.test('Conntrack accepts that no entry is left to delete', async (t) => {
   const { conntrack } = await program(t, 'echo "conntrack v1.4.8: 0 flow entries have been deleted." >&2; exit 1');
   t.equal(await conntrack.delete(groupOf(1)), 0);
 });
 
-t.test('Conntrack tells a program that fails from one that is not there', async (t) => {
+t.test('Conntrack distinguishes a failing program from a missing one', async (t) => {
   const { conntrack } = await program(t, 'echo "Operation failed: sorry" >&2; exit 1');
   await t.rejects(
     conntrack.list('ip', () => {}),
@@ -71,7 +71,7 @@ t.test('Conntrack tells a program that fails from one that is not there', async 
   );
 });
 
-t.test('Conntrack waits for no program that hangs', async (t) => {
+t.test('Conntrack ends a program that hangs', async (t) => {
   const { path } = await program(t, 'exec sleep 20');
   const hanging = new Conntrack({ command: path, timeoutMs: 50 });
   await t.rejects(

@@ -28,7 +28,7 @@ function flow(to: string, host: number): string {
   return `udp      17 27 src=10.0.0.1 dst=${address} sport=1000 dport=${port} ${reply} use=1`;
 }
 
-/** A table of flows that does what it is told, unless it is told to fail. */
+/** A conntrack table in memory, which can be made to fail. */
 class FakeConntrack {
   lines: string[] = [];
   failure: Error | undefined;
@@ -49,7 +49,7 @@ class FakeConntrack {
     }
   }
 
-  /** Does not end by itself. */
+  /** Whether `delete` runs until it is aborted. */
   hangs = false;
 
   async delete({ first }: StaleGroup, signal: AbortSignal): Promise<number> {
@@ -74,8 +74,8 @@ class FakeConntrack {
 function start(t: Test, ...objects: readonly ApiObject[]) {
   const engine = engineOf([]);
   const conntrack = new FakeConntrack();
-  const told: { message: string; details: unknown }[] = [];
-  const write = (message: string, details?: unknown) => void told.push({ message, details });
+  const records: { message: string; details: unknown }[] = [];
+  const write = (message: string, details?: unknown) => void records.push({ message, details });
   const cleanUps: unknown[] = [];
   let now = 0;
   const hooks: { onSleep?: (() => void) | undefined } = {};
@@ -108,29 +108,29 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     engine.changes.take();
     cleaner.committed({ at: now });
   };
-  /** A sync that succeeds, and whatever comes of it. */
+  /** A successful sync, and the cleanup after it. */
   const sync = async (): Promise<void> => {
     await apply();
     commit();
     for (let n = 0; n < 20; n++) await tick();
   };
   put(engine, ...objects);
-  return { engine, conntrack, told, cleaner, cleanUps, apply, commit, sync, hooks };
+  return { engine, conntrack, records, cleaner, cleanUps, apply, commit, sync, hooks };
 }
 
-t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', async (t) => {
-  const { engine, conntrack, told, cleanUps, sync } = start(t, SERVICE, endpoints(1, 2));
+t.test('FlowCleaner deletes the flows of a removed endpoint, and logs it once', async (t) => {
+  const { engine, conntrack, records, cleanUps, sync } = start(t, SERVICE, endpoints(1, 2));
   conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 2), flow('192.0.2.1:30053', 1)];
   await sync();
   t.equal(conntrack.lists, 1);
-  t.equal(conntrack.lines.length, 3, 'all are healthy');
-  t.strictSame(told, []);
+  t.equal(conntrack.lines.length, 3, 'all are valid');
+  t.strictSame(records, []);
   put(engine, endpoints(2));
   await sync();
   t.strictSame(conntrack.lines, [flow('10.96.0.1:53', 2)]);
-  const reason = '10.1.0.1:5353 is no endpoint of kube/dns';
-  t.strictSame(told, [
-    { message: 'removed stale UDP conntrack entries', details: { count: 2, durationMs: 0, reason } },
+  const reason = '10.1.0.1:5353 is not an endpoint of kube/dns';
+  t.strictSame(records, [
+    { message: 'deleted stale UDP conntrack entries', details: { count: 2, durationMs: 0, reason } },
   ]);
   t.strictSame(cleanUps, [
     { ip: 0, ip6: 0 },
@@ -138,28 +138,28 @@ t.test('FlowCleaner removes the flows of a lost endpoint, and says so once', asy
   ]);
 });
 
-t.test('FlowCleaner looks again after it removed a flow that an answer may open anew', async (t) => {
-  const { engine, conntrack, told, sync } = start(t);
+t.test('FlowCleaner scans again after it deleted a flow that a reply may recreate', async (t) => {
+  const { engine, conntrack, records, sync } = start(t);
   const plain = (from: string, sport: number, to: string, dport: number) =>
     `udp      17 27 src=${from} dst=${to} sport=${sport} dport=${dport} src=${to} dst=${from} sport=${dport} dport=${sport} use=1`;
-  const turned = plain('192.0.2.1', 30053, '10.0.0.1', 1000);
+  const reversed = plain('192.0.2.1', 30053, '10.0.0.1', 1000);
   const others = plain('192.0.2.1', 30053, '10.0.0.2', 1000);
   conntrack.lines = [plain('10.0.0.1', 1000, '192.0.2.1', 30053), others];
-  let answers = 2;
+  let replies = 2;
   conntrack.onDelete = () => {
-    if (answers-- > 0) conntrack.lines.push(turned);
+    if (replies-- > 0) conntrack.lines.push(reversed);
   };
   put(engine, SERVICE, endpoints(1));
   await sync();
-  t.strictSame(conntrack.lines, [others], 'a process of this node may ask from this port');
+  t.strictSame(conntrack.lines, [others], 'a process of this node may use this source port');
   const reason = 'the flow to 192.0.2.1:30053 is older than this frontend of kube/dns';
-  t.match(told, [{ details: { count: 3, reason } }]);
-  conntrack.lines.push(turned);
+  t.match(records, [{ details: { count: 3, reason } }]);
+  conntrack.lines.push(reversed);
   for (let n = 0; n < 200; n++) await tick();
-  t.strictSame(conntrack.lines, [others], 'a late answer');
+  t.strictSame(conntrack.lines, [others], 'a late reply');
   const { lists } = conntrack;
   for (let n = 0; n < 200; n++) await tick();
-  t.equal(conntrack.lists, lists, 'all answers have arrived');
+  t.equal(conntrack.lists, lists, 'all replies have arrived');
 });
 
 t.test('FlowCleaner does nothing when no UDP Service changed', async (t) => {
@@ -175,17 +175,17 @@ t.test('FlowCleaner does nothing when no UDP Service changed', async (t) => {
   t.equal(conntrack.lists, 1);
 });
 
-t.test('FlowCleaner removes the flows of a Service that went', async (t) => {
-  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1));
+t.test('FlowCleaner deletes the flows of a deleted Service', async (t) => {
+  const { engine, conntrack, records, sync } = start(t, SERVICE, endpoints(1));
   conntrack.lines = [flow('10.96.0.1:53', 1), flow('192.0.2.1:30053', 1), flow('10.96.0.1:54', 1)];
   await sync();
   remove(engine, SERVICE, endpoints(1));
   await sync();
   t.strictSame(conntrack.lines, [flow('10.96.0.1:54', 1)]);
-  t.match(told, [{ details: { count: 2, reason: '10.96.0.1:53 is no frontend of kube/dns any more' } }]);
+  t.match(records, [{ details: { count: 2, reason: '10.96.0.1:53 is no longer a frontend of kube/dns' } }]);
 });
 
-t.test('FlowCleaner knows nothing of what went before it started', async (t) => {
+t.test('FlowCleaner ignores Services that were deleted before it started', async (t) => {
   const { conntrack, sync } = start(t, service('kube/other', { spec: { ports: [{ port: 9, protocol: 'UDP' }] } }));
   conntrack.lines = [flow('10.96.0.1:53', 1)];
   await sync();
@@ -193,7 +193,7 @@ t.test('FlowCleaner knows nothing of what went before it started', async (t) => 
   t.equal(conntrack.lines.length, 1);
 });
 
-t.test('FlowCleaner waits for the sync that succeeds', async (t) => {
+t.test('FlowCleaner waits for a successful sync', async (t) => {
   const { engine, conntrack, apply, sync } = start(t, SERVICE, endpoints(1));
   conntrack.lines = [flow('10.96.0.1:53', 1)];
   await sync();
@@ -205,7 +205,7 @@ t.test('FlowCleaner waits for the sync that succeeds', async (t) => {
   t.equal(conntrack.lines.length, 0);
 });
 
-t.test('FlowCleaner leaves flows alone whose Service is being changed meanwhile', async (t) => {
+t.test('FlowCleaner keeps flows that a running sync may make valid', async (t) => {
   const { engine, conntrack, apply, commit, sync } = start(t, SERVICE, endpoints(1));
   await sync();
   put(engine, endpoints(2));
@@ -222,7 +222,7 @@ t.test('FlowCleaner leaves flows alone whose Service is being changed meanwhile'
   t.equal(conntrack.lines.length, 2);
 });
 
-t.test('FlowCleaner gives answers their time from the change that made their flow stale', async (t) => {
+t.test('FlowCleaner grants each flow the grace period from the change that made it stale', async (t) => {
   const { engine, conntrack, cleanUps, apply, commit, sync, hooks } = start(t, SERVICE, endpoints(1, 2));
   await sync();
   conntrack.lines = [flow('10.96.0.1:53', 1), flow('10.96.0.1:53', 2)];
@@ -241,7 +241,7 @@ t.test('FlowCleaner gives answers their time from the change that made their flo
   t.strictSame(conntrack.lines, []);
 });
 
-t.test('FlowCleaner stops deleting before a sync that brings the endpoint back, and for no other', async (t) => {
+t.test('FlowCleaner aborts a deletion only before a sync that restores the endpoint', async (t) => {
   const { engine, conntrack, cleaner, cleanUps, apply, sync } = start(t, SERVICE, endpoints(1, 2, 3));
   await sync();
   conntrack.lines = [flow('10.96.0.1:53', 1)];
@@ -251,7 +251,7 @@ t.test('FlowCleaner stops deleting before a sync that brings the endpoint back, 
   put(engine, endpoints(2));
   await sync();
   await cleaner.beforeApply(engine.changes.list());
-  t.equal(cleanUps.length, 1, 'it goes on deleting');
+  t.equal(cleanUps.length, 1, 'the deletion continues');
   put(engine, endpoints(1, 2));
   await apply();
   conntrack.hangs = false;
@@ -272,7 +272,7 @@ t.test('FlowCleaner keeps the flows of a Service that the kernel refused', async
   t.equal(conntrack.lines.length, 0);
 });
 
-t.test('FlowCleaner gives a frontend that is fought over to its owner', async (t) => {
+t.test('FlowCleaner assigns a frontend that several Services claim to its owner', async (t) => {
   const rival = (name: string, year: number, host: number): ApiObject[] => {
     const creationTimestamp = `${year}-01-01T00:00:00Z`;
     const spec = { clusterIP: `10.96.1.${host}`, clusterIPs: [`10.96.1.${host}`], externalIPs: ['198.51.100.1'] };
@@ -293,32 +293,32 @@ t.test('FlowCleaner gives a frontend that is fought over to its owner', async (t
   t.equal(conntrack.lines.length, 0);
 });
 
-t.test('FlowCleaner tries again after a failure, and tells it once', async (t) => {
-  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1));
+t.test('FlowCleaner retries after a failure, and logs it once', async (t) => {
+  const { engine, conntrack, records, sync } = start(t, SERVICE, endpoints(1));
   conntrack.lines = [flow('10.96.0.1:53', 1)];
   await sync();
   conntrack.failure = new ConntrackError('Operation failed', { kind: 'failed' });
   remove(engine, SERVICE);
   await sync();
-  t.match(told, [{ message: 'cannot remove stale UDP conntrack entries', details: { reason: 'Operation failed' } }]);
-  t.equal(told.length, 1);
+  t.match(records, [{ message: 'cannot delete stale UDP conntrack entries', details: { reason: 'Operation failed' } }]);
+  t.equal(records.length, 1);
   conntrack.failure = undefined;
   for (let n = 0; n < 20; n++) await tick();
-  t.equal(conntrack.lines.length, 0, 'it still knew what had gone');
+  t.equal(conntrack.lines.length, 0, 'the removal was not forgotten');
 });
 
-t.test('FlowCleaner goes without the program, and tells it once', async (t) => {
-  const { engine, conntrack, told, sync } = start(t, SERVICE, endpoints(1));
+t.test('FlowCleaner logs a missing program once, and continues', async (t) => {
+  const { engine, conntrack, records, sync } = start(t, SERVICE, endpoints(1));
   conntrack.failure = new ConntrackError('there is no such program', { kind: 'missing' });
   await sync();
   put(engine, endpoints(2));
   await sync();
-  t.strictSame(told, [
-    { message: 'stale UDP conntrack entries are not removed', details: { reason: 'there is no such program' } },
+  t.strictSame(records, [
+    { message: 'stale UDP conntrack entries are not deleted', details: { reason: 'there is no such program' } },
   ]);
   conntrack.failure = undefined;
   conntrack.lines = [flow('10.96.0.1:53', 2)];
   put(engine, endpoints(3));
   await sync();
-  t.equal(conntrack.lines.length, 0, 'it was installed since');
+  t.equal(conntrack.lines.length, 0, 'it has been installed since');
 });

@@ -11,26 +11,26 @@ import { familyOf } from '../../../src/net/address.ts';
 const CLIENT = '192.0.2.9';
 const NODE = '192.0.2.1';
 
-function target(key: string, name: string, ...endpoints: readonly string[]): UdpFrontend {
+function frontend(key: string, name: string, ...endpoints: readonly string[]): UdpFrontend {
   return { key, servicePort: name, endpoints: new Set(endpoints) };
 }
 
-const ANSWERED_UNTIL = 1000;
+const CUTOFF = 1000;
 
 function expectedOf(
-  targets: readonly UdpFrontend[],
-  former: readonly UdpFrontend[] = [],
+  frontends: readonly UdpFrontend[],
+  gone: readonly UdpFrontend[] = [],
   late: readonly UdpFrontend[] = [],
 ) {
-  const formerTargets = new RemovedEndpoints();
-  formerTargets.record(former, [], ANSWERED_UNTIL);
-  formerTargets.record(late, [], ANSWERED_UNTIL + 1);
+  const removed = new RemovedEndpoints();
+  removed.record(gone, [], CUTOFF);
+  removed.record(late, [], CUTOFF + 1);
   return {
-    frontends: new Map(targets.map((target) => [target.key, target])),
-    removed: formerTargets,
+    frontends: new Map(frontends.map((frontend) => [frontend.key, frontend])),
+    removed,
     uncommitted: new Map<string, (UdpFrontend | undefined)[]>(),
     addedAt: new Map<string, number>(),
-    cutoff: ANSWERED_UNTIL,
+    cutoff: CUTOFF,
     nodeAddresses: new Set([NODE, 'fd00:77::1']),
     reversed: new ReversedFlows(),
   } satisfies ExpectedState;
@@ -49,26 +49,26 @@ const ENDPOINTS = ['10.1.0.1 5353', '10.1.0.2 5353'];
 
 const EXPECTED = expectedOf(
   [
-    target(DNS, 'kube/dns:dns', ...ENDPOINTS),
-    target(VIP, 'kube/dns:dns', ...ENDPOINTS),
-    target(SIX, 'kube/dns:dns', 'fd00:1::1 5353'),
-    target(NODE_PORT, 'kube/dns:dns', ...ENDPOINTS),
-    target(EMPTY, 'kube/empty'),
-    target(MOVING, 'kube/moving', '10.1.0.1 5353'),
-    target(GOING, 'kube/going', '10.1.0.1 5353'),
-    target(NEW, 'kube/new', '10.1.0.1 5353'),
+    frontend(DNS, 'kube/dns:dns', ...ENDPOINTS),
+    frontend(VIP, 'kube/dns:dns', ...ENDPOINTS),
+    frontend(SIX, 'kube/dns:dns', 'fd00:1::1 5353'),
+    frontend(NODE_PORT, 'kube/dns:dns', ...ENDPOINTS),
+    frontend(EMPTY, 'kube/empty'),
+    frontend(MOVING, 'kube/moving', '10.1.0.1 5353'),
+    frontend(GOING, 'kube/going', '10.1.0.1 5353'),
+    frontend(NEW, 'kube/new', '10.1.0.1 5353'),
   ],
   [
-    target(GONE, 'kube/gone', '10.1.0.7 5353'),
-    target(nodePortKey('ip', 30099), 'kube/gone', '10.1.0.7 5353'),
-    target(DNS, 'kube/gone', '10.1.0.1 5353'),
+    frontend(GONE, 'kube/gone', '10.1.0.7 5353'),
+    frontend(nodePortKey('ip', 30099), 'kube/gone', '10.1.0.7 5353'),
+    frontend(DNS, 'kube/gone', '10.1.0.1 5353'),
   ],
-  [target(DNS, 'kube/dns:dns', '10.1.0.6 5353'), target(GONE, 'kube/gone', '10.1.0.6 5353')],
+  [frontend(DNS, 'kube/dns:dns', '10.1.0.6 5353'), frontend(GONE, 'kube/gone', '10.1.0.6 5353')],
 );
-EXPECTED.uncommitted.set(MOVING, [target(MOVING, 'kube/moving', '10.1.0.2 5353')]);
+EXPECTED.uncommitted.set(MOVING, [frontend(MOVING, 'kube/moving', '10.1.0.2 5353')]);
 EXPECTED.uncommitted.set(GOING, [undefined]);
-EXPECTED.addedAt.set(NEW, ANSWERED_UNTIL + 1);
-EXPECTED.addedAt.set(VIP, ANSWERED_UNTIL);
+EXPECTED.addedAt.set(NEW, CUTOFF + 1);
+EXPECTED.addedAt.set(VIP, CUTOFF);
 
 /** A flow from the client: `destination port` and `reply source port`. */
 function flow(to: string, from: string): ConntrackEntry {
@@ -81,34 +81,34 @@ function flow(to: string, from: string): ConntrackEntry {
   };
 }
 
-t.test('whyStale() leaves healthy flows and those of others alone', async (t) => {
+t.test('staleReason() ignores valid flows and flows of other destinations', async (t) => {
   const cases = [
-    { to: DNS, from: '10.1.0.1 5353', because: 'an endpoint has it, though it was behind another Service before' },
-    { to: VIP, from: '10.1.0.2 5353', because: 'an endpoint has it' },
-    { to: SIX, from: 'fd00:1::1 5353', because: 'an endpoint has it' },
-    { to: `${NODE} 30053`, from: '10.1.0.1 5353', because: 'an endpoint has it' },
-    { to: '192.0.2.2 30053', from: '192.0.2.2 30053', because: 'it is the port of another host' },
-    { to: 'fd00:77::1 30053', from: 'fd00:77::1 30053', because: 'the node port is none of this family' },
-    { to: '127.0.0.1 30053', from: '127.0.0.1 30053', because: 'loopback takes no node ports' },
-    { to: '10.96.0.10 54', from: '10.96.0.10 54', because: 'no frontend has this port' },
-    { to: '8.8.8.8 53', from: '8.8.8.8 53', because: 'no frontend has this address' },
-    { to: '10.1.0.9 5353', from: '10.1.0.9 5353', because: 'it goes to a pod without a Service' },
-    { to: GONE, from: '10.1.0.8 5353', because: 'it went elsewhere than to an endpoint of the Service' },
-    { to: GONE, from: GONE, because: 'it was never translated, and now rightly so' },
-    { to: MOVING, from: '10.1.0.1 5353', because: 'its endpoint goes with a sync that has not succeeded yet' },
-    { to: MOVING, from: '10.1.0.2 5353', because: 'its endpoint comes with a sync under way' },
-    { to: GOING, from: GOING, because: 'there may be no such frontend any more' },
-    { to: DNS, from: '10.1.0.6 5353', because: 'its endpoint went a moment ago' },
-    { to: GONE, from: '10.1.0.6 5353', because: 'its endpoint went a moment ago, and the frontend' },
-    { to: NEW, from: NEW, because: 'the frontend came a moment ago' },
+    { to: DNS, from: '10.1.0.1 5353', why: 'it goes to an endpoint, which another Service had before' },
+    { to: VIP, from: '10.1.0.2 5353', why: 'it goes to an endpoint' },
+    { to: SIX, from: 'fd00:1::1 5353', why: 'it goes to an endpoint' },
+    { to: `${NODE} 30053`, from: '10.1.0.1 5353', why: 'it goes to an endpoint' },
+    { to: '192.0.2.2 30053', from: '192.0.2.2 30053', why: 'it is an address of another host' },
+    { to: 'fd00:77::1 30053', from: 'fd00:77::1 30053', why: 'no node port of this family' },
+    { to: '127.0.0.1 30053', from: '127.0.0.1 30053', why: 'loopback addresses accept no node ports' },
+    { to: '10.96.0.10 54', from: '10.96.0.10 54', why: 'no frontend has this port' },
+    { to: '8.8.8.8 53', from: '8.8.8.8 53', why: 'no frontend has this address' },
+    { to: '10.1.0.9 5353', from: '10.1.0.9 5353', why: 'it goes to a pod without a Service' },
+    { to: GONE, from: '10.1.0.8 5353', why: 'its destination was not an endpoint of the Service' },
+    { to: GONE, from: GONE, why: 'it was never translated, which is now right' },
+    { to: MOVING, from: '10.1.0.1 5353', why: 'a running sync removes its endpoint' },
+    { to: MOVING, from: '10.1.0.2 5353', why: 'a running sync adds its endpoint' },
+    { to: GOING, from: GOING, why: 'a running sync may have removed the frontend' },
+    { to: DNS, from: '10.1.0.6 5353', why: 'its endpoint was just removed' },
+    { to: GONE, from: '10.1.0.6 5353', why: 'its endpoint was just removed, and the frontend' },
+    { to: NEW, from: NEW, why: 'the frontend was just added' },
   ];
-  for (const { to, from, because } of cases) {
-    t.equal(staleReason(flow(to, from), EXPECTED), undefined, `${to} <- ${from}: ${because}`);
+  for (const { to, from, why } of cases) {
+    t.equal(staleReason(flow(to, from), EXPECTED), undefined, `${to} <- ${from}: ${why}`);
   }
 });
 
-t.test('whyStale() says why', async (t) => {
-  const none = 'is no endpoint of kube/dns:dns';
+t.test('staleReason() returns the reason', async (t) => {
+  const none = 'is not an endpoint of kube/dns:dns';
   const cases = [
     { to: DNS, from: '10.1.0.9 5353', why: `10.1.0.9:5353 ${none}` },
     { to: DNS, from: '10.1.0.1 53', why: `10.1.0.1:53 ${none}` },
@@ -122,22 +122,22 @@ t.test('whyStale() says why', async (t) => {
       from: `${NODE} 30053`,
       why: `the flow to ${NODE}:30053 is older than this frontend of kube/dns:dns`,
     },
-    { to: MOVING, from: '10.1.0.9 5353', why: '10.1.0.9:5353 is no endpoint of kube/moving' },
-    { to: GOING, from: '10.1.0.9 5353', why: '10.1.0.9:5353 is no endpoint of kube/going' },
-    { to: EMPTY, from: '10.1.0.1 5353', why: '10.1.0.1:5353 is no endpoint of kube/empty, which has none left' },
-    { to: GONE, from: '10.1.0.7 5353', why: '10.96.0.30:53 is no frontend of kube/gone any more' },
-    { to: `${NODE} 30099`, from: '10.1.0.7 5353', why: `${NODE}:30099 is no frontend of kube/gone any more` },
+    { to: MOVING, from: '10.1.0.9 5353', why: '10.1.0.9:5353 is not an endpoint of kube/moving' },
+    { to: GOING, from: '10.1.0.9 5353', why: '10.1.0.9:5353 is not an endpoint of kube/going' },
+    { to: EMPTY, from: '10.1.0.1 5353', why: '10.1.0.1:5353 is not an endpoint of kube/empty, which has none' },
+    { to: GONE, from: '10.1.0.7 5353', why: '10.96.0.30:53 is no longer a frontend of kube/gone' },
+    { to: `${NODE} 30099`, from: '10.1.0.7 5353', why: `${NODE}:30099 is no longer a frontend of kube/gone` },
   ];
   for (const { to, from, why } of cases) t.equal(staleReason(flow(to, from), EXPECTED), why, `${to} <- ${from}`);
 });
 
-t.test('whyStale() knows a flow that an answer has opened anew', async (t) => {
-  const place = (text: string) => {
+t.test('staleReason() recognizes a flow that a reply recreated', async (t) => {
+  const parse = (text: string) => {
     const [address = '', port] = text.split(' ');
     return { address, port: Number(port) };
   };
   const untranslated = (from: string, to: string): ConntrackEntry => {
-    const [source, destination] = [place(from), place(to)];
+    const [source, destination] = [parse(from), parse(to)];
     const tuple = (a: typeof source, b: typeof source) => {
       return { source: a.address, sourcePort: a.port, destination: b.address, destinationPort: b.port };
     };
@@ -147,16 +147,16 @@ t.test('whyStale() knows a flow that an answer has opened anew', async (t) => {
   const reversed = new ReversedFlows();
   const expected = { ...EXPECTED, reversed };
   const entry = untranslated(server, client);
-  t.equal(staleReason(entry, expected), undefined, 'a process of this node asks from this port');
+  t.equal(staleReason(entry, expected), undefined, 'a process of this node uses this source port');
   for (const to of [server, GONE, MOVING]) reversed.record(untranslated(client, to), 0);
-  const reason = `an answer has opened anew the flow to ${NODE}:30053, which is older than this frontend of kube/dns:dns`;
+  const reason = `a reply recreated the flow to ${NODE}:30053, which is older than this frontend of kube/dns:dns`;
   t.equal(staleReason(entry, expected), reason);
   t.equal(staleReason(untranslated(server, `${CLIENT} 1001`), expected), undefined, 'another client');
-  t.equal(staleReason(untranslated(GONE, client), expected), undefined, 'no frontend any more');
-  t.equal(staleReason(untranslated(MOVING, client), expected), undefined, 'its frontend is being changed');
+  t.equal(staleReason(untranslated(GONE, client), expected), undefined, 'no longer a frontend');
+  t.equal(staleReason(untranslated(MOVING, client), expected), undefined, 'a running sync changes its frontend');
 });
 
-t.test('StaleFlows gathers what frontend and endpoint have in common', async (t) => {
+t.test('StaleFlows groups flows by frontend and endpoint', async (t) => {
   const flows = new StaleFlows();
   t.strictSame(flows.groups(), []);
   const [first, other] = [flow(DNS, '10.1.0.9 5353'), flow(DNS, '10.1.0.8 5353')];
@@ -164,14 +164,14 @@ t.test('StaleFlows gathers what frontend and endpoint have in common', async (t)
     flows.check(entry, EXPECTED);
   }
   t.match(flows.groups(), [
-    { first, count: 2, reason: '10.1.0.9:5353 is no endpoint of kube/dns:dns' },
+    { first, count: 2, reason: '10.1.0.9:5353 is not an endpoint of kube/dns:dns' },
     { first: other, count: 1 },
   ]);
 });
 
-t.test('StaleFlows judges 50,000 lines in much less than a second', async (t) => {
+t.test('StaleFlows checks 50,000 lines in much less than a second', async (t) => {
   const services = Array.from({ length: 1000 }, (_, n) => addressKey(`10.96.${n >> 8}.${n & 255}`, 53));
-  const expected = expectedOf(services.map((key) => target(key, 'kube/dns', ...ENDPOINTS)));
+  const expected = expectedOf(services.map((key) => frontend(key, 'kube/dns', ...ENDPOINTS)));
   const lines = Array.from({ length: 50_000 }, (_, n) => {
     const [address] = services[n % 1000]?.split(' ') ?? [];
     const client = `10.2.${n >> 8}.${n & 255}`;
@@ -179,7 +179,7 @@ t.test('StaleFlows judges 50,000 lines in much less than a second', async (t) =>
     const reply = `src=${endpoint} dst=${client} sport=5353 dport=1000`;
     return `udp      17 27 src=${client} dst=${address} sport=1000 dport=53 ${reply} [ASSURED] mark=0 use=1`;
   });
-  // Time of the processor: others may be at work on this machine.
+  // CPU time: the machine may be busy.
   const before = process.cpuUsage();
   const flows = new StaleFlows();
   for (const line of lines) {

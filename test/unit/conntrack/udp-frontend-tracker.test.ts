@@ -3,94 +3,94 @@ import t from 'tap';
 import { UdpFrontendTracker } from '../../../src/conntrack/udp-frontend-tracker.ts';
 import type { UdpFrontend } from '../../../src/conntrack/udp-frontends.ts';
 
-function target(key: string, ...endpoints: readonly string[]): UdpFrontend {
+function frontend(key: string, ...endpoints: readonly string[]): UdpFrontend {
   return { key, servicePort: 'kube/dns', endpoints: new Set(endpoints) };
 }
 
-function bookOf(...targets: readonly UdpFrontend[]): UdpFrontendTracker {
-  const book = new UdpFrontendTracker();
-  book.compiled('kube/dns', targets, 0);
-  book.committed(0);
-  book.prune(0);
-  return book;
+function trackerOf(...frontends: readonly UdpFrontend[]): UdpFrontendTracker {
+  const tracker = new UdpFrontendTracker();
+  tracker.compiled('kube/dns', frontends, 0);
+  tracker.committed(0);
+  tracker.prune(0);
+  return tracker;
 }
 
-t.test('FlowBook has nothing to say of what did not change', async (t) => {
-  const book = bookOf(target('x', 'a'));
-  t.notOk(book.committed(1));
-  book.compiled('kube/dns', [target('x', 'a')], 2);
-  book.compiled('shop/web', [], 2);
-  t.equal(book.uncommitted.size, 0);
-  t.notOk(book.committed(3));
+t.test('UdpFrontendTracker reports no change for equal frontends', async (t) => {
+  const tracker = trackerOf(frontend('x', 'a'));
+  t.notOk(tracker.committed(1));
+  tracker.compiled('kube/dns', [frontend('x', 'a')], 2);
+  tracker.compiled('shop/web', [], 2);
+  t.equal(tracker.uncommitted.size, 0);
+  t.notOk(tracker.committed(3));
 });
 
-t.test('FlowBook keeps a change back until the kernel has it', async (t) => {
-  const book = bookOf(target('x', 'a'), target('y', 'a'));
-  book.compiled('kube/dns', [target('x', 'b'), target('z', 'b')], 1);
-  t.strictSame(book.frontends.get('x'), target('x', 'a'));
+t.test('UdpFrontendTracker applies a change at the commit', async (t) => {
+  const tracker = trackerOf(frontend('x', 'a'), frontend('y', 'a'));
+  tracker.compiled('kube/dns', [frontend('x', 'b'), frontend('z', 'b')], 1);
+  t.strictSame(tracker.frontends.get('x'), frontend('x', 'a'));
   t.strictSame(
-    book.uncommitted,
+    tracker.uncommitted,
     new Map([
-      ['x', [target('x', 'b')]],
+      ['x', [frontend('x', 'b')]],
       ['y', [undefined]],
-      ['z', [target('z', 'b')]],
+      ['z', [frontend('z', 'b')]],
     ]),
   );
-  t.equal(book.removed.size, 0);
-  t.ok(book.committed(2));
-  t.equal(book.uncommitted.size, 0);
-  t.strictSame([...book.frontends.values()], [target('x', 'b'), target('z', 'b')]);
+  t.equal(tracker.removed.size, 0);
+  t.ok(tracker.committed(2));
+  t.equal(tracker.uncommitted.size, 0);
+  t.strictSame([...tracker.frontends.values()], [frontend('x', 'b'), frontend('z', 'b')]);
   for (const key of ['x', 'y']) {
-    t.equal(book.removed.servicePortOf(key, 'a'), 'kube/dns');
-    t.equal(book.removed.removedAt(key, 'a'), 2, 'since the kernel has it');
+    t.equal(tracker.removed.servicePortOf(key, 'a'), 'kube/dns');
+    t.equal(tracker.removed.removedAt(key, 'a'), 2, 'the time of the commit');
   }
-  t.strictSame(book.addedAt, new Map([['z', 2]]));
+  t.strictSame(tracker.addedAt, new Map([['z', 2]]));
 });
 
-t.test('FlowBook forgets what went and what came, but not what did so later', async (t) => {
-  const book = bookOf(target('x', 'a'), target('y', 'a'));
-  book.compiled('kube/dns', [target('y', 'a'), target('z', 'a')], 1);
-  book.committed(2);
-  book.compiled('kube/dns', [target('w', 'a'), target('z', 'a')], 3);
-  book.committed(4);
-  t.ok(book.prune(3));
-  t.equal(book.removed.size, 1);
-  t.equal(book.removed.servicePortOf('y', 'a'), 'kube/dns');
-  t.strictSame(book.addedAt, new Map([['w', 4]]));
-  t.notOk(book.prune(4));
-  t.equal(book.removed.size, 0);
-  t.equal(book.addedAt.size, 0);
+t.test('UdpFrontendTracker prunes additions and removals up to a time', async (t) => {
+  const tracker = trackerOf(frontend('x', 'a'), frontend('y', 'a'));
+  tracker.compiled('kube/dns', [frontend('y', 'a'), frontend('z', 'a')], 1);
+  tracker.committed(2);
+  tracker.compiled('kube/dns', [frontend('w', 'a'), frontend('z', 'a')], 3);
+  tracker.committed(4);
+  t.ok(tracker.prune(3));
+  t.equal(tracker.removed.size, 1);
+  t.equal(tracker.removed.servicePortOf('y', 'a'), 'kube/dns');
+  t.strictSame(tracker.addedAt, new Map([['w', 4]]));
+  t.notOk(tracker.prune(4));
+  t.equal(tracker.removed.size, 0);
+  t.equal(tracker.addedAt.size, 0);
 });
 
-t.test('FlowBook remembers what only a failed sync wanted', async (t) => {
-  const book = bookOf();
-  book.compiled('kube/dns', [target('x', 'a')], 1);
-  book.compiled('kube/dns', [], 2);
-  t.strictSame(book.uncommitted.get('x'), [target('x', 'a')], 'the kernel may have it');
-  t.ok(book.committed(3), 'it may have come into the kernel');
-  t.equal(book.removed.servicePortOf('x', 'a'), 'kube/dns');
+t.test('UdpFrontendTracker keeps what only a failed sync added', async (t) => {
+  const tracker = trackerOf();
+  tracker.compiled('kube/dns', [frontend('x', 'a')], 1);
+  tracker.compiled('kube/dns', [], 2);
+  t.strictSame(tracker.uncommitted.get('x'), [frontend('x', 'a')], 'the kernel may have it');
+  t.ok(tracker.committed(3), 'a failed sync may have applied it');
+  t.equal(tracker.removed.servicePortOf('x', 'a'), 'kube/dns');
 });
 
-t.test('FlowBook remembers endpoints that went before their Service did', async (t) => {
-  const book = bookOf(target('x', 'a'));
-  for (const targets of [[target('x')], []]) {
-    book.compiled('kube/dns', targets, 1);
-    t.ok(book.committed(1));
+t.test('UdpFrontendTracker keeps endpoints that were removed before their Service', async (t) => {
+  const tracker = trackerOf(frontend('x', 'a'));
+  for (const frontends of [[frontend('x')], []]) {
+    tracker.compiled('kube/dns', frontends, 1);
+    t.ok(tracker.committed(1));
   }
-  t.equal(book.frontends.size, 0);
-  t.equal(book.removed.servicePortOf('x', 'a'), 'kube/dns');
+  t.equal(tracker.frontends.size, 0);
+  t.equal(tracker.removed.servicePortOf('x', 'a'), 'kube/dns');
 });
 
-t.test('FlowBook sees a frontend go over to another Service, in either order', async (t) => {
+t.test('UdpFrontendTracker moves a frontend to another Service in either order', async (t) => {
   for (const order of [
     ['kube/dns', 'shop/web'],
     ['shop/web', 'kube/dns'],
   ]) {
-    const book = bookOf(target('x', 'a'));
-    for (const service of order) book.compiled(service, service === 'shop/web' ? [target('x', 'b')] : [], 1);
-    t.strictSame(new Set(book.uncommitted.get('x')), new Set([undefined, target('x', 'b')]));
-    t.ok(book.committed(2));
-    t.strictSame([...book.frontends.values()], [target('x', 'b')], order.join());
-    t.equal(book.addedAt.size, 0, 'it was one before');
+    const tracker = trackerOf(frontend('x', 'a'));
+    for (const service of order) tracker.compiled(service, service === 'shop/web' ? [frontend('x', 'b')] : [], 1);
+    t.strictSame(new Set(tracker.uncommitted.get('x')), new Set([undefined, frontend('x', 'b')]));
+    t.ok(tracker.committed(2));
+    t.strictSame([...tracker.frontends.values()], [frontend('x', 'b')], order.join());
+    t.equal(tracker.addedAt.size, 0, 'it existed before');
   }
 });

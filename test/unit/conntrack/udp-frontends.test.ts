@@ -27,11 +27,11 @@ function servedOf(serviceOf: Service, of: readonly EndpointSlice[], owns = () =>
   return new ServedService({ service: serviceOf, slices: of, node: { nodeName: 'n1', zone: undefined }, owns });
 }
 
-function print(targets: ReturnType<typeof udpFrontendsOf>): string[] {
-  return targets.map(({ key, servicePort, endpoints }) => `${servicePort} ${key} -> ${[...endpoints].join(', ')}`);
+function print(frontends: ReturnType<typeof udpFrontendsOf>): string[] {
+  return frontends.map(({ key, servicePort, endpoints }) => `${servicePort} ${key} -> ${[...endpoints].join(', ')}`);
 }
 
-t.test('udpTargets() lists every frontend of a UDP port', async (t) => {
+t.test('udpFrontendsOf() lists every frontend of a UDP port', async (t) => {
   const of = read({
     spec: {
       ...clusterIps('10.96.0.10', 'fd00::a'),
@@ -55,29 +55,29 @@ t.test('udpTargets() lists every frontend of a UDP port', async (t) => {
   ]);
 });
 
-t.test('udpTargets() takes every endpoint that answers, wherever it is', async (t) => {
+t.test('udpFrontendsOf() includes every serving endpoint, on any node', async (t) => {
   const cases = [
     { conditions: {}, counts: true, why: 'ready' },
     { conditions: DRAINING, counts: true, why: 'terminating, but serving' },
-    { conditions: { conditions: { ready: true, serving: false } }, counts: true, why: 'ready by decree' },
+    { conditions: { conditions: { ready: true, serving: false } }, counts: true, why: 'ready, although not serving' },
     { conditions: UNREADY, counts: false, why: 'not ready' },
-    { conditions: { hints: { forZones: [{ name: 'elsewhere' }] } }, counts: true, why: 'meant for another zone' },
+    { conditions: { hints: { forZones: [{ name: 'elsewhere' }] } }, counts: true, why: 'hinted for another zone' },
     { conditions: { nodeName: 'other' }, counts: true, why: 'on another node, with policy Local' },
   ];
   const of = read({ spec: { internalTrafficPolicy: 'Local' } });
   for (const { conditions, counts, why } of cases) {
-    const [target] = udpFrontendsOf(servedOf(of, slices({ endpoints: [endpoint('10.1.0.1', conditions)] })));
-    t.equal(target?.endpoints.has('10.1.0.1 5353'), counts, why);
+    const [frontend] = udpFrontendsOf(servedOf(of, slices({ endpoints: [endpoint('10.1.0.1', conditions)] })));
+    t.equal(frontend?.endpoints.has('10.1.0.1 5353'), counts, why);
   }
 });
 
-t.test('udpTargets() is empty without UDP, without a Service, and for frontends of others', async (t) => {
+t.test('udpFrontendsOf() is empty without UDP, without a Service, and for frontends of other Services', async (t) => {
   t.strictSame(udpFrontendsOf({ state: 'absent', key: 'kube/dns' }), []);
   t.strictSame(udpFrontendsOf(servedOf(read({ spec: { ports: [{ port: 53, protocol: 'TCP' }] } }), slices({}))), []);
   t.strictSame(udpFrontendsOf(servedOf(read(), slices({}), () => false)), []);
 });
 
-t.test('isSameTargets() compares frontends and endpoints', async (t) => {
+t.test('sameUdpFrontends() compares frontends and endpoints', async (t) => {
   const of = (hosts: readonly number[], ...ips: string[]) =>
     udpFrontendsOf(
       servedOf(read({ spec: { externalIPs: ips } }), slices({ endpoints: hosts.map((n) => endpoint(`10.1.0.${n}`)) })),

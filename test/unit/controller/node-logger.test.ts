@@ -13,41 +13,39 @@ const ADDRESSES = ['192.0.2.1', '2001:db8::1'].map((address) => ({ type: 'Intern
 const TWO_FAMILIES = { status: { addresses: ADDRESSES } };
 const PODS = [parsePrefix('10.1.0.0/16') ?? []].flat();
 
-/** What is logged when a node with these objects and options has synced. */
+/** The log of a node with these objects and options after a sync. */
 function logged(objects: readonly ApiObject[], options: Partial<NodeOptions>, hostAddresses = ['192.0.2.1']) {
   const engine = engineOf(objects, options);
   engine.setHostAddresses(hostAddresses);
   engine.compile();
   const { log, lines } = recordLog();
-  const nodeLog = new NodeLogger({ engine, log });
-  nodeLog.committed();
-  return { engine, nodeLog, lines };
+  const nodeLogger = new NodeLogger({ engine, log });
+  nodeLogger.committed();
+  return { engine, nodeLogger, lines };
 }
 
-t.test('NodeLog tells what the node is once, and again when that changes', async (t) => {
-  const { engine, nodeLog, lines } = logged([node('n1')], { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } });
-  nodeLog.committed();
-  t.match(lines, [
-    { level: 'info', message: 'this node', details: { addresses: ['192.0.2.1'], pods: ['10.1.0.0/16'] } },
-  ]);
+t.test('NodeLogger logs the node once, and each change of it', async (t) => {
+  const { engine, nodeLogger, lines } = logged([node('n1')], { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } });
+  nodeLogger.committed();
+  t.match(lines, [{ level: 'info', message: 'node', details: { addresses: ['192.0.2.1'], pods: ['10.1.0.0/16'] } }]);
   t.equal(lines.length, 1);
   put(engine, node('n1', { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.9' }] } }));
   engine.compile();
-  nodeLog.committed();
-  t.match(lines[1], { message: 'this node changed: its rules have followed', details: { addresses: ['192.0.2.9'] } });
-  t.match(lines[2], { level: 'warn', details: { warnings: [/192\.0\.2\.9 is on no interface .* over IPv4/] } });
+  nodeLogger.committed();
+  t.match(lines[1], { message: 'node changed', details: { addresses: ['192.0.2.9'] } });
+  t.match(lines[2], { level: 'warn', details: { warnings: [/no interface has 192\.0\.2\.9, .* over IPv4/] } });
 });
 
-t.test('NodeLog warns of what is hardly meant', async (t) => {
+t.test('NodeLogger warns about questionable configuration', async (t) => {
   const cases: [options: Partial<NodeOptions>, objects: ApiObject[], warnings: RegExp[]][] = [
     [{}, [node('n1')], [/clusterCIDR is empty/]],
     [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1')], [/there are no podCIDRs of the Node/]],
-    [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }, [], [/no address of this node is known/]],
+    [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }, [], [/the address of this node is unknown/]],
     [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' }, nodePortAddresses: ['all'] }, [], []],
     [
       { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS }, nodePortAddresses: PODS },
       [node('n1', TWO_FAMILIES)],
-      [/every IPv6 address: nodePortAddresses has no block of IPv6/, /no block of IPv6 in clusterCIDR/],
+      [/every IPv6 address .*: nodePortAddresses has no IPv6 CIDR/, /clusterCIDR has no IPv6 CIDR/],
     ],
     [
       { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS }, nodePortAddresses: PODS, families: ['ip'] },

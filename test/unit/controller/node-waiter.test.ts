@@ -1,4 +1,4 @@
-// Tests of src/controller/node-waiter.ts, and of how it holds the daemon back.
+// Tests of src/controller/node-waiter.ts, and of its effect on the sync controller.
 import t from 'tap';
 import { NodeWaiter } from '../../../src/controller/node-waiter.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
@@ -15,7 +15,7 @@ import type { ApiObject } from '../../support/deployment/merge.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 
-/** A daemon that waits for its Node; its time passes when `pass` is called. */
+/** A controller that waits for its Node; the timeout passes when `pass` is called. */
 function waiting(options: Partial<ProxyOptions> = {}) {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options });
   const kernel = new FakeNftables();
@@ -29,7 +29,7 @@ function waiting(options: Partial<ProxyOptions> = {}) {
   const time = Promise.withResolvers<void>();
   const clock = { ...systemClock, sleep: () => time.promise };
   const stop = new AbortController();
-  const wait = new NodeWaiter({ engine, log, clock, request: () => daemon.request() });
+  const wait = new NodeWaiter({ engine, log, clock, request: () => controller.request() });
   let syncs = 0;
   let repairs = 0;
   const synced = Promise.withResolvers<void>();
@@ -44,25 +44,25 @@ function waiting(options: Partial<ProxyOptions> = {}) {
       },
     },
   ];
-  const mayBegin = () => wait.isDone();
-  const daemon: SyncController = new SyncController({
+  const canStart = () => wait.isDone();
+  const controller: SyncController = new SyncController({
     engine,
     tables,
     log,
     clock: systemClock,
     observers,
-    canStart: mayBegin,
+    canStart: canStart,
   });
-  const running = Promise.all([daemon.run(stop.signal), wait.run(stop.signal)]);
-  daemon.replace('Service', [readService(service())]);
-  daemon.replace('EndpointSlice', [readEndpointSlice(slice())]);
+  const running = Promise.all([controller.run(stop.signal), wait.run(stop.signal)]);
+  controller.replace('Service', [readService(service())]);
+  controller.replace('EndpointSlice', [readEndpointSlice(slice())]);
   return {
-    daemon,
+    controller,
     lines,
     pass: () => time.resolve(),
     synced: () => synced.promise,
     repairs: () => repairs,
-    /** Ends everything; the number of syncs until then. */
+    /** Stops the controller. Returns the number of syncs. */
     end: async () => {
       stop.abort();
       time.resolve();
@@ -72,12 +72,12 @@ function waiting(options: Partial<ProxyOptions> = {}) {
   };
 }
 
-/** Long enough for a sync that should not be there. */
+/** Long enough for an unexpected sync. */
 async function idle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-t.test('the first sync waits for the Node, and what it has to have', async (t) => {
+t.test('the first sync waits for the Node and its required fields', async (t) => {
   const cases: [options: Partial<ProxyOptions>, objects: ApiObject[] | 'none', enough: boolean][] = [
     [{}, [], false],
     [{}, [node('n2')], false],
@@ -89,20 +89,20 @@ t.test('the first sync waits for the Node, and what it has to have', async (t) =
     [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1', { spec: { podCIDRs: ['10.1.0.0/24'] } })], true],
   ];
   for (const [options, objects, enough] of cases) {
-    const { daemon, synced, end } = waiting(options);
-    if (objects === 'none') daemon.replace('Node', []);
-    else for (const object of objects) put(daemon, object);
+    const { controller, synced, end } = waiting(options);
+    if (objects === 'none') controller.replace('Node', []);
+    else for (const object of objects) put(controller, object);
     await (enough ? synced() : idle());
     t.equal((await end()) > 0, enough, JSON.stringify([options, objects]));
   }
 });
 
-t.test('it goes on after the time, and says what is missing', async (t) => {
+t.test('after the timeout the first sync starts, and the log says what is missing', async (t) => {
   const { pass, synced, lines, repairs, end } = waiting();
   await idle();
   pass();
   await synced();
-  t.equal(repairs(), 0, 'what is not written yet was not changed by others');
+  t.equal(repairs(), 0, 'rules that are not applied yet were not changed by others');
   t.ok((await end()) > 0);
   const warnings = lines.filter(({ level }) => level === 'warn');
   t.match(warnings, [{ details: { node: 'n1', missing: 'Nodes have not been listed' } }]);

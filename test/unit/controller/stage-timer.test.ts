@@ -2,7 +2,7 @@
 import t from 'tap';
 import { StageTimer, SYNC_STAGES } from '../../../src/controller/stage-timer.ts';
 
-t.test('StageWatch adds up the time of each stage, however often it comes', async (t) => {
+t.test('StageTimer adds up the time of each stage', async (t) => {
   let now = 100;
   const watch = new StageTimer({ now: () => now });
   const lap = (stage: (typeof SYNC_STAGES)[number], ms: number) => {

@@ -1,4 +1,4 @@
-// What the daemon does besides syncing: it notices foreign changes, and an initial load that cannot be prepared.
+// Tests of src/controller/sync-controller.ts.
 import t from 'tap';
 import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
@@ -26,16 +26,16 @@ function world(tables: Partial<Nftables> = {}, observers: readonly SyncObserver[
     ruleCounts: async () => kernel.ruleCounts(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const daemon = new SyncController({ engine, tables: { ...real, ...tables }, log: silentLog, clock, observers });
+  const controller = new SyncController({ engine, tables: { ...real, ...tables }, log: silentLog, clock, observers });
   return {
-    daemon,
+    controller,
     elements: (name: 'service-ips' | 'endpoints' = 'service-ips') => kernel.elements('ip', name).size,
     flush: () => {
       kernel = new FakeNftables();
     },
     pass: (ms: number) => {
       now += ms;
-      daemon.request();
+      controller.request();
     },
   };
 }
@@ -45,11 +45,11 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-t.test('Daemon repairs a flushed ruleset although nothing of ours changes', async (t) => {
-  const { daemon, elements, flush, pass } = world();
+t.test('SyncController repairs a flushed ruleset when no object changes', async (t) => {
+  const { controller, elements, flush, pass } = world();
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  replaceAll(daemon, [service(), slice()]);
+  const running = controller.run(stop.signal);
+  replaceAll(controller, [service(), slice()]);
   await until(() => elements() === 1);
   t.equal(elements(), 1);
   flush();
@@ -61,15 +61,15 @@ t.test('Daemon repairs a flushed ruleset although nothing of ours changes', asyn
   await running;
 });
 
-t.test('Daemon takes an initial load that is still on its way for no foreign change', async (t) => {
-  const altered: string[] = [];
-  const { daemon, elements } = world({}, [{ chainsModified: (chains) => altered.push(...chains) }]);
+t.test('SyncController does not report an incomplete initial load as a foreign change', async (t) => {
+  const modified: string[] = [];
+  const { controller, elements } = world({}, [{ chainsModified: (chains) => modified.push(...chains) }]);
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  daemon.replace('Node', []);
+  const running = controller.run(stop.signal);
+  controller.replace('Node', []);
   const many = Array.from({ length: 600 }, (_, index) => index);
   const ip = (index: number) => `172.30.${index >> 8}.${index & 255}`;
-  daemon.replace(
+  controller.replace(
     'Service',
     many.map((index) => readService(service(`shop/web-${index}`, { spec: clusterIps(ip(index)) }))),
   );
@@ -77,49 +77,49 @@ t.test('Daemon takes an initial load that is still on its way for no foreign cha
     const endpoints = Array.from({ length: 10 }, (_, slot) => endpoint(`10.1.${slot}.${index % 250}`));
     return readEndpointSlice(slice(`shop/web-${index}`, { endpoints }));
   });
-  for (const read of slices) daemon.preview('EndpointSlice', read);
+  for (const read of slices) controller.preview('EndpointSlice', read);
   await until(() => elements('endpoints') >= 5000);
-  t.equal(elements('endpoints'), 5000, 'a whole run is there before the list is complete');
-  daemon.replace('EndpointSlice', slices);
+  t.equal(elements('endpoints'), 5000, 'they are loaded before the list is complete');
+  controller.replace('EndpointSlice', slices);
   await until(() => elements() === 600);
   t.equal(elements(), 600);
-  t.strictSame(altered, []);
+  t.strictSame(modified, []);
   stop.abort();
   await running;
 });
 
-t.test('Daemon syncs although nothing can be loaded ahead', async (t) => {
+t.test('SyncController syncs after a failed preload', async (t) => {
   let failures = 1;
   const kernel = new FakeNftables();
   const list = async () => {
     if (failures-- > 0) throw new Error('no listing yet');
     return kernel.list();
   };
-  const { daemon, elements } = world({ list });
+  const { controller, elements } = world({ list });
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  daemon.replace('Node', []);
+  const running = controller.run(stop.signal);
+  controller.replace('Node', []);
   await until(() => failures === 0);
-  replaceAll(daemon, [service(), slice()]);
+  replaceAll(controller, [service(), slice()]);
   await until(() => elements() === 1);
   t.equal(elements(), 1);
   stop.abort();
   await running;
 });
 
-t.test('Daemon changes nothing in the kernel until its observers are ready', async (t) => {
+t.test('SyncController does not change the kernel until beforeApply resolves', async (t) => {
   const ready = Promise.withResolvers<void>();
-  let asked = 0;
-  const applying = () => {
-    asked++;
+  let calls = 0;
+  const beforeApply = () => {
+    calls++;
     return ready.promise;
   };
-  const { daemon, elements } = world({}, [{ beforeApply: applying }]);
+  const { controller, elements } = world({}, [{ beforeApply }]);
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  replaceAll(daemon, [service(), slice()]);
-  await until(() => asked > 0);
-  t.equal(asked, 1);
+  const running = controller.run(stop.signal);
+  replaceAll(controller, [service(), slice()]);
+  await until(() => calls > 0);
+  t.equal(calls, 1);
   await new Promise((resolve) => setTimeout(resolve, 30));
   t.equal(elements(), 0);
   ready.resolve();
@@ -129,30 +129,30 @@ t.test('Daemon changes nothing in the kernel until its observers are ready', asy
   await running;
 });
 
-t.test('Daemon says once that all is known, before the first sync', async (t) => {
-  const told: string[] = [];
+t.test('SyncController reports once, before the first sync, that the lists are complete', async (t) => {
+  const records: string[] = [];
   const observer: SyncObserver = {
-    queued: () => told.push('queued'),
-    listed: () => told.push('listed'),
-    committed: ({ isInitial }) => told.push(isInitial ? 'completed' : 'committed'),
+    queued: () => records.push('queued'),
+    listed: () => records.push('listed'),
+    committed: ({ isInitial }) => records.push(isInitial ? 'completed' : 'committed'),
   };
-  const { daemon, elements, pass } = world({}, [observer]);
+  const { controller, elements, pass } = world({}, [observer]);
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  daemon.replace('Node', []);
+  const running = controller.run(stop.signal);
+  controller.replace('Node', []);
   await new Promise((resolve) => setImmediate(resolve));
-  replaceAll(daemon, [service(), slice()]);
-  await until(() => elements() === 1 && told.includes('completed'));
-  t.strictSame(told, ['queued', 'listed', 'completed']);
+  replaceAll(controller, [service(), slice()]);
+  await until(() => elements() === 1 && records.includes('completed'));
+  t.strictSame(records, ['queued', 'listed', 'completed']);
   pass(1);
-  await until(() => told.length === 5);
-  t.strictSame(told.slice(3), ['queued', 'committed']);
+  await until(() => records.length === 5);
+  t.strictSame(records.slice(3), ['queued', 'committed']);
   stop.abort();
   await running;
 });
 
-t.test('Daemon tells when a sync begins, what it was, and of one that failed', async (t) => {
-  const told: unknown[] = [];
+t.test('SyncController reports the start, the success and the failure of syncs', async (t) => {
+  const records: unknown[] = [];
   let failures = 1;
   const kernel = new FakeNftables();
   const run = async (lines: readonly string[]) => {
@@ -160,79 +160,86 @@ t.test('Daemon tells when a sync begins, what it was, and of one that failed', a
     kernel.run(lines);
   };
   const observer: SyncObserver = {
-    syncStarted: () => told.push('began'),
-    failed: (_, { full }) => told.push({ failed: { full } }),
+    syncStarted: () => records.push('started'),
+    failed: (_, { full }) => records.push({ failed: { full } }),
     committed: ({ report: { full, transactionSizes, cleanupFailed }, times: { hadEvents } }) =>
-      told.push({ full, sizes: transactionSizes.length, tidyFailed: cleanupFailed, hadEvents }),
+      records.push({ full, sizes: transactionSizes.length, cleanupFailed, hadEvents }),
   };
-  const { daemon, pass } = world({ apply: run, list: async () => kernel.list() }, [observer]);
+  const { controller, pass } = world({ apply: run, list: async () => kernel.list() }, [observer]);
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  replaceAll(daemon, [service(), slice()]);
-  await until(() => told.length === 4);
-  const first = { full: true, sizes: 1, tidyFailed: false, hadEvents: true };
-  t.strictSame(told, ['began', { failed: { full: false } }, 'began', first]);
+  const running = controller.run(stop.signal);
+  replaceAll(controller, [service(), slice()]);
+  await until(() => records.length === 4);
+  const first = { full: true, sizes: 1, cleanupFailed: false, hadEvents: true };
+  t.strictSame(records, ['started', { failed: { full: false } }, 'started', first]);
   pass(1);
-  await until(() => told.length === 6);
-  t.strictSame(told.slice(4), ['began', { full: false, sizes: 0, tidyFailed: false, hadEvents: true }]);
+  await until(() => records.length === 6);
+  t.strictSame(records.slice(4), ['started', { full: false, sizes: 0, cleanupFailed: false, hadEvents: true }]);
   stop.abort();
   await running;
 });
 
-t.test('Daemon hands each observer the changed Services before it applies them, and again when it has', async (t) => {
-  const told: string[] = [];
-  let failures = 1;
-  const kernel = new FakeNftables();
-  const run = async (lines: readonly string[]) => {
-    if (failures-- > 0) throw new Error('not now');
-    kernel.run(lines);
-  };
-  const observers = ['a', 'b'].map((name): SyncObserver => {
-    const tell = (what: string, services: readonly ServiceChange[]) =>
-      told.push(`${name} ${what}: ${services.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
-    return {
-      beforeApply: async (services) => void tell('before', services),
-      committed: ({ services }) => tell('committed', services),
+t.test(
+  'SyncController passes the changed Services to each observer, before it applies them and after the commit',
+  async (t) => {
+    const records: string[] = [];
+    let failures = 1;
+    const kernel = new FakeNftables();
+    const run = async (lines: readonly string[]) => {
+      if (failures-- > 0) throw new Error('not now');
+      kernel.run(lines);
     };
-  });
-  const { daemon } = world({ apply: run, list: async () => kernel.list() }, observers);
-  const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  replaceAll(daemon, [service(), slice()]);
-  const both = (text: string) => [`a ${text}`, `b ${text}`];
-  await until(() => told.length === 6);
-  const served = 'shop/web served';
-  t.strictSame(told.splice(0), [`before: ${served}`, `before: ${served}`, `committed: ${served}`].flatMap(both));
-  remove(daemon, service());
-  await until(() => told.length === 4);
-  t.strictSame(told.splice(0), ['before: shop/web absent', 'committed: shop/web absent'].flatMap(both));
-  daemon.request();
-  await until(() => told.length === 4);
-  t.strictSame(told, ['before: ', 'committed: '].flatMap(both), 'nothing changed');
-  stop.abort();
-  await running;
-});
+    const observers = ['a', 'b'].map((name): SyncObserver => {
+      const record = (what: string, services: readonly ServiceChange[]) =>
+        records.push(`${name} ${what}: ${services.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
+      return {
+        beforeApply: async (services) => void record('before', services),
+        committed: ({ services }) => record('committed', services),
+      };
+    });
+    const { controller } = world({ apply: run, list: async () => kernel.list() }, observers);
+    const stop = new AbortController();
+    const running = controller.run(stop.signal);
+    replaceAll(controller, [service(), slice()]);
+    const both = (text: string) => [`a ${text}`, `b ${text}`];
+    await until(() => records.length === 6);
+    const served = 'shop/web served';
+    t.strictSame(records.splice(0), [`before: ${served}`, `before: ${served}`, `committed: ${served}`].flatMap(both));
+    remove(controller, service());
+    await until(() => records.length === 4);
+    t.strictSame(records.splice(0), ['before: shop/web absent', 'committed: shop/web absent'].flatMap(both));
+    controller.request();
+    await until(() => records.length === 4);
+    t.strictSame(records, ['before: ', 'committed: '].flatMap(both), 'nothing changed');
+    stop.abort();
+    await running;
+  },
+);
 
-t.test('Daemon looks after every event, and asks nothing of the kernel when it meant nothing', async (t) => {
+t.test('SyncController handles every event, and sends nothing to the kernel without a change', async (t) => {
   const runs: number[] = [];
   const kernel = new FakeNftables();
   const run = async (lines: readonly string[]) => {
     runs.push(lines.length);
     kernel.run(lines);
   };
-  const { daemon } = world({ apply: run, list: async () => kernel.list() });
+  const { controller } = world({ apply: run, list: async () => kernel.list() });
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
-  replaceAll(daemon, [service(), slice()]);
+  const running = controller.run(stop.signal);
+  replaceAll(controller, [service(), slice()]);
   const slots = () => kernel.elements('ip', 'endpoints').size;
   await until(() => slots() === 1);
   const before = runs.length;
-  put(daemon, service('shop/web', { metadata: { resourceVersion: '2' } }), slice('shop/web', { metadata: { x: 'y' } }));
-  remove(daemon, slice('shop/unknown'));
-  put(daemon, service('shop/web', { spec: { externalIPs: ['198.51.100.1'] } }));
+  put(
+    controller,
+    service('shop/web', { metadata: { resourceVersion: '2' } }),
+    slice('shop/web', { metadata: { x: 'y' } }),
+  );
+  remove(controller, slice('shop/unknown'));
+  put(controller, service('shop/web', { spec: { externalIPs: ['198.51.100.1'] } }));
   await until(() => slots() === 2);
   t.equal(slots(), 2);
-  t.equal(runs.length, before + 1, 'one transaction, for the one change');
+  t.equal(runs.length, before + 1, 'one transaction for one change');
   stop.abort();
   await running;
 });

@@ -8,7 +8,7 @@ import { ApiError, ConnectionError } from '../../../src/sources/api-server/clien
 import { recordLog } from '../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
-/** Time that passes only when it is told to; sleepers wake when theirs has come. */
+/** A clock that advances only with `pass`. */
 class ManualClock implements Clock {
   #now = Date.UTC(2026, 0, 1);
   readonly #sleepers = new Set<{ until: number; wake: () => void }>();
@@ -30,7 +30,7 @@ class ManualClock implements Clock {
     });
   }
 
-  /** Lets everybody do what is due, then moves on in steps, so that nobody oversleeps. */
+  /** Advances in steps of a second, and lets due tasks run after each. */
   async pass(ms: number): Promise<void> {
     for (let left = ms; ; left -= 1000) {
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -85,10 +85,10 @@ function open(t: Test) {
   return { clock, recorder, written, failures, outcomes, lines };
 }
 
-t.test('EventRecorder sends at once what happens, and folds what happens again', async (t) => {
+t.test('EventRecorder sends an Event immediately, and repetitions as a series', async (t) => {
   const { clock, recorder, written, outcomes } = open(t);
   recorder.record(REPAIRED);
-  t.strictSame(written, [], 'nobody waits for it');
+  t.strictSame(written, [], 'it is sent later');
   await waitUntil('first', () => written.length === 1);
   recorder.record(REPAIRED);
   recorder.record({ ...REPAIRED });
@@ -97,21 +97,21 @@ t.test('EventRecorder sends at once what happens, and folds what happens again',
   await clock.pass(1_000);
   t.strictSame(written, ['create flushed', 'repeat 3']);
   await clock.pass(300_000);
-  t.equal(written.length, 2, 'nothing new, nothing to say');
+  t.equal(written.length, 2, 'nothing new to send');
   recorder.record(REPAIRED);
   await clock.pass(1_000);
   t.strictSame(written.at(-1), 'repeat 4');
   await clock.pass(361_000);
   recorder.record(REPAIRED);
   await clock.pass(1_000);
-  t.strictSame(written.at(-1), 'create flushed', 'after six quiet minutes it is another Event');
+  t.strictSame(written.at(-1), 'create flushed', 'after six minutes a new series begins');
   t.strictSame(outcomes, ['sent', 'repeated', 'repeated', 'sent']);
 });
 
-t.test('EventRecorder sends a burst, and then ten a minute', async (t) => {
+t.test('EventRecorder sends a burst, and then ten Events a minute', async (t) => {
   const { clock, recorder, written, outcomes } = open(t);
   for (let n = 0; n < 250; n++) recorder.record({ ...REPAIRED, note: `number ${n}` });
-  t.equal(outcomes.filter((outcome) => outcome === 'dropped').length, 50, 'no more than it can keep');
+  t.equal(outcomes.filter((outcome) => outcome === 'dropped').length, 50, 'the queue is limited');
   await clock.pass(0);
   await waitUntil('burst', () => written.length >= 20);
   t.equal(written.length, 20);
@@ -119,7 +119,7 @@ t.test('EventRecorder sends a burst, and then ten a minute', async (t) => {
   t.equal(written.length, 30);
 });
 
-t.test('EventRecorder tells what every node sees later than others might, and once', async (t) => {
+t.test('EventRecorder delays an Event that every node sees, and sends it once', async (t) => {
   const { clock, recorder, written } = open(t);
   recorder.record({ ...REPAIRED, scope: 'cluster' });
   await clock.pass(14_000);
@@ -131,7 +131,7 @@ t.test('EventRecorder tells what every node sees later than others might, and on
   t.equal(written.length, 1);
 });
 
-t.test('EventRecorder says once that it may not, and finds out later that it may', async (t) => {
+t.test('EventRecorder logs missing permission once, and retries later', async (t) => {
   const { clock, recorder, written, failures, outcomes, lines } = open(t);
   failures.push(new ApiError(403, 'events is forbidden'), new ApiError(403, 'events is forbidden'));
   recorder.record(REPAIRED);
@@ -152,7 +152,7 @@ t.test('EventRecorder says once that it may not, and finds out later that it may
   t.equal(lines.length, 1);
 });
 
-t.test('EventRecorder tries again what may pass, three times', async (t) => {
+t.test('EventRecorder retries temporary failures three times', async (t) => {
   const { clock, recorder, written, failures, outcomes } = open(t);
   failures.push(new ConnectionError('gone'), new ApiError(429, 'slowly', 40_000));
   recorder.record(REPAIRED);
@@ -161,7 +161,7 @@ t.test('EventRecorder tries again what may pass, three times', async (t) => {
   await clock.pass(1_000);
   t.equal(written.length, 2);
   await clock.pass(39_000);
-  t.equal(written.length, 2, 'the server has asked for patience');
+  t.equal(written.length, 2, 'Retry-After is respected');
   await clock.pass(1_000);
   t.strictSame(outcomes, ['sent']);
   failures.push(new ConnectionError('1'), new ConnectionError('2'), new ConnectionError('3'));
@@ -172,10 +172,10 @@ t.test('EventRecorder tries again what may pass, three times', async (t) => {
   recorder.record({ ...REPAIRED, note: 'invalid' });
   await clock.pass(120_000);
   t.strictSame(outcomes, ['sent', 'failed', 'failed']);
-  t.equal(written.filter((line) => line === 'create invalid').length, 1, 'what is wrong is not sent again');
+  t.equal(written.filter((line) => line === 'create invalid').length, 1, 'an invalid Event is not retried');
 });
 
-t.test('EventRecorder makes an Event anew when the one that it would repeat has expired', async (t) => {
+t.test('EventRecorder creates an Event again if it has expired', async (t) => {
   const { clock, recorder, written, failures } = open(t);
   recorder.record(REPAIRED);
   await waitUntil('first', () => written.length === 1);

@@ -15,14 +15,14 @@ function addresses(objects: Parameters<typeof engineOf>[0], blocks?: string) {
   return listenAddresses(engine);
 }
 
-t.test('listenAddresses() are where node ports are taken', async (t) => {
-  t.strictSame(addresses([]), { ip: ['0.0.0.0'], ip6: ['::'] }, 'the Node is not known yet');
+t.test('listenAddresses() returns the addresses that accept node ports', async (t) => {
+  t.strictSame(addresses([]), { ip: ['0.0.0.0'], ip6: ['::'] }, 'the Node is unknown');
   t.strictSame(addresses([node()]), { ip: ['192.0.2.1'], ip6: ['::'] });
   const both = ['192.0.2.1', 'fd00::9'].map((address) => ({ type: 'InternalIP', address }));
   t.strictSame(addresses([node('n1', { status: { addresses: both } })]), { ip: ['192.0.2.1'], ip6: ['fd00::9'] });
 });
 
-t.test('listenAddresses() are those of the host inside given blocks, loopback too', async (t) => {
+t.test('listenAddresses() returns the host addresses inside the CIDRs, including loopback', async (t) => {
   t.strictSame(addresses([node()], '192.0.2.0/24'), { ip: ['192.0.2.1', '192.0.2.9'], ip6: ['::'] });
   const mixed = addresses([], '127.0.0.0/8,10.0.0.0/8,::1/128');
   t.strictSame(mixed, { ip: ['10.0.0.1', '127.0.0.1'], ip6: ['::1'] });
@@ -30,7 +30,7 @@ t.test('listenAddresses() are those of the host inside given blocks, loopback to
   t.strictSame(addresses([], '198.51.100.0/24'), { ip: [], ip6: ['::'] });
 });
 
-t.test('listenAddresses() have 127.0.0.1 where node ports are taken at localhost', async (t) => {
+t.test('listenAddresses() includes 127.0.0.1 if localhost accepts node ports', async (t) => {
   const engine = engineOf([node()], { nodePortAddresses: ['primary', 'localhost'] });
   engine.setHostAddresses(HOST);
   engine.compile();

@@ -20,7 +20,7 @@ const SLICE_PORTS = [
 
 function count(given: ApiObject, ...slices: readonly ApiObject[]) {
   const { value } = readService(given);
-  if (value === undefined) throw new Error('Cannot count: this is no Service');
+  if (value === undefined) throw new Error('Cannot read Service');
   const read = slices.flatMap((object) => readEndpointSlice(object).value ?? []);
   return Object.fromEntries(
     countLocalEndpoints(
@@ -35,7 +35,7 @@ function endpoints(...list: readonly ApiObject[]): ApiObject {
 
 const WEB = service('shop/web', { spec: { ports: PORTS } });
 
-t.test('localEndpoints() counts ready addresses of this node once', async (t) => {
+t.test('countLocalEndpoints() counts each ready address of this node once', async (t) => {
   t.strictSame(count(WEB), { ip: 0 });
   const list = [
     endpoint('10.1.0.1', HERE),
@@ -43,17 +43,17 @@ t.test('localEndpoints() counts ready addresses of this node once', async (t) =>
     endpoint('10.1.0.3', { nodeName: 'n2' }),
     endpoint('10.1.0.4'),
   ];
-  t.strictSame(count(WEB, endpoints(...list)), { ip: 2 }, 'each answers two ports');
+  t.strictSame(count(WEB, endpoints(...list)), { ip: 2 }, 'each has two ports');
 });
 
-t.test('localEndpoints() leaves out what terminates or is not ready', async (t) => {
+t.test('countLocalEndpoints() excludes terminating and unready endpoints', async (t) => {
   const draining = endpoint('10.1.0.1', { ...HERE, ...DRAINING });
   t.strictSame(count(WEB, endpoints(draining, endpoint('10.1.0.2', { ...HERE, ...UNREADY }))), { ip: 0 });
   const published = endpoint('10.1.0.1', { ...HERE, conditions: { ready: true, terminating: true } });
-  t.strictSame(count(WEB, endpoints(published)), { ip: 1 }, 'not ready addresses are published');
+  t.strictSame(count(WEB, endpoints(published)), { ip: 1 }, 'publishNotReadyAddresses is set');
 });
 
-t.test('localEndpoints() counts what some port of the Service has, in each family', async (t) => {
+t.test('countLocalEndpoints() counts the endpoints of any port, by family', async (t) => {
   const dual = service('shop/web', { spec: { ...clusterIps('10.96.0.1', 'fd00::1'), ports: PORTS } });
   const one = slice('shop/web', { ports: SLICE_PORTS.slice(1), endpoints: [endpoint('10.1.0.1', HERE)] });
   const other = slice('shop/web', {
@@ -72,9 +72,9 @@ t.test('localEndpoints() counts what some port of the Service has, in each famil
   t.strictSame(count(WEB, one, six), { ip: 1 });
 });
 
-t.test('localEndpoints() is 0 for a Service that the kernel refused', async (t) => {
+t.test('countLocalEndpoints() is 0 for a Service that the kernel refused', async (t) => {
   const { value } = readService(service('shop/web', { spec: clusterIps('10.96.0.1', 'fd00::1') }));
-  if (value === undefined) throw new Error('The Service is proxied');
+  if (value === undefined) throw new Error('Cannot read Service');
   const counts = countLocalEndpoints({ state: 'refused', key: value.key, service: value });
   t.strictSame(Object.fromEntries(counts), { ip: 0, ip6: 0 });
 });

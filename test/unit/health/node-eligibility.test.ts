@@ -7,31 +7,31 @@ import { put, remove } from '../../support/builders/put-objects.ts';
 
 const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] } };
 
-t.test('OwnNode is eligible when it is known and does not leave', async (t) => {
+t.test('NodeEligibility requires a Node that exists and is not being deleted', async (t) => {
   const engine = engineOf();
-  const own = new NodeEligibility(engine);
-  t.equal(own.eligible, false);
+  const eligibility = new NodeEligibility(engine);
+  t.equal(eligibility.eligible, false);
   put(engine, node('n2'));
-  t.equal(own.eligible, false, 'that is another one');
+  t.equal(eligibility.eligible, false, 'it is another node');
   put(engine, node('n1'));
-  t.equal(own.eligible, true);
+  t.equal(eligibility.eligible, true);
   put(engine, node('n1', LEAVING));
-  t.equal(own.eligible, false);
+  t.equal(eligibility.eligible, false);
   put(engine, node('n1'));
-  t.equal(own.eligible, true);
+  t.equal(eligibility.eligible, true);
 });
 
-t.test('OwnNode that vanishes stays what it was at the last sync', async (t) => {
+t.test('NodeEligibility keeps the state of a Node that disappears', async (t) => {
   for (const [overrides, eligible] of [
     [{}, true],
     [LEAVING, false],
   ] as const) {
     const engine = engineOf([node('n1')]);
-    const own = new NodeEligibility(engine);
-    t.equal(own.eligible, true);
+    const eligibility = new NodeEligibility(engine);
+    t.equal(eligibility.eligible, true);
     put(engine, node('n1', overrides));
-    own.committed();
+    eligibility.committed();
     remove(engine, node('n1'));
-    t.equal(own.eligible, eligible);
+    t.equal(eligibility.eligible, eligible);
   }
 });

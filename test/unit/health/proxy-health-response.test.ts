@@ -18,7 +18,7 @@ const family = (healthy: boolean) => `{"lastUpdated":"${then}","healthy":${healt
 const families = (healthy: boolean) => `"status":{"IPv4":${family(healthy)},"IPv6":${family(healthy)}}`;
 
 const CASES: readonly [about: string, path: '/healthz' | '/livez', state: object, status: number, body: string][] = [
-  ['all is well', '/healthz', {}, 200, `"${now}","${now}",true,true,${families(true)}`],
+  ['healthy', '/healthz', {}, 200, `"${now}","${now}",true,true,${families(true)}`],
   [
     'one family',
     '/healthz',
@@ -26,9 +26,15 @@ const CASES: readonly [about: string, path: '/healthz' | '/livez', state: object
     200,
     `"${now}","${now}",true,true,"status":{"IPv4":${family(true)}}`,
   ],
-  ['all is well', '/livez', {}, 200, `"${now}","${now}",,true,${families(true)}`],
-  ['the node leaves', '/healthz', { nodeEligible: false }, 503, `"${then}","${now}",false,true,${families(true)}`],
-  ['the node leaves', '/livez', { nodeEligible: false }, 200, `"${now}","${now}",,true,${families(true)}`],
+  ['healthy', '/livez', {}, 200, `"${now}","${now}",,true,${families(true)}`],
+  [
+    'the node is being deleted',
+    '/healthz',
+    { nodeEligible: false },
+    503,
+    `"${then}","${now}",false,true,${families(true)}`,
+  ],
+  ['the node is being deleted', '/livez', { nodeEligible: false }, 200, `"${now}","${now}",,true,${families(true)}`],
   ['syncs fail', '/healthz', { healthy: false }, 503, `"${then}","${now}",true,false,${families(false)}`],
   ['syncs fail', '/livez', { healthy: false }, 503, `"${then}","${now}",,false,${families(false)}`],
   ['no sync yet', '/healthz', { lastSynced: undefined }, 503, `"${never}","${now}",true,false`],
@@ -36,7 +42,7 @@ const CASES: readonly [about: string, path: '/healthz' | '/livez', state: object
   ['the first sync fails', '/livez', { lastSynced: undefined, healthy: false }, 503, `"${never}","${now}",,false`],
 ];
 
-/** Fields by their position; an empty one is left out. */
+/** Adds the names of the fields; an empty field is omitted. */
 function withNames(values: string): string {
   const names = ['lastUpdated', 'currentTime', 'nodeEligible', 'healthy'];
   const parts = values.split(',');
@@ -44,7 +50,7 @@ function withNames(values: string): string {
   return `{${[...named, ...parts.slice(names.length)].join(',')}}`;
 }
 
-t.test('proxyAnswer() says what kube-proxy would say', async (t) => {
+t.test('proxyHealthResponse() responds as kube-proxy does', async (t) => {
   for (const [about, path, state, status, body] of CASES) {
     const expected = { status, headers: HEADERS, body: withNames(body) };
     t.strictSame(proxyHealthResponse(path, { ...GOOD, ...state }), expected, `${path}: ${about}`);

@@ -11,7 +11,7 @@ const BODY = `{
 	"serviceProxyHealthy": true
 }`;
 
-t.test('serviceAnswer() says what kube-proxy would say', async (t) => {
+t.test('serviceHealthResponse() responds as kube-proxy does', async (t) => {
   t.strictSame(serviceHealthResponse({ service: 'shop/web', localEndpoints: 2, serviceProxyHealthy: true }), {
     status: 200,
     headers: {

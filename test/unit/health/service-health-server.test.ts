@@ -11,11 +11,11 @@ import { clusterIps, service } from '../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
-import { ask, freePort, occupy, outcome, outcomeOnce } from '../../support/http-client.ts';
+import { freePort, occupy, outcome, sendRequest, waitForOutcome } from '../../support/http-client.ts';
 
 const HERE = { nodeName: 'n1' };
 
-/** A Service that load balancers ask for at this port. */
+/** A Service with this health check node port. */
 function checked(port: number, name = 'shop/web', spec: ApiObject = {}): ApiObject {
   const external = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port };
   return service(name, { spec: { ...external, ...spec } });
@@ -27,7 +27,7 @@ function endpoints(...hosts: readonly number[]): ApiObject {
 
 const LOOPBACK = ['127.0.0.0/8'].flatMap((block) => parsePrefix(block) ?? []);
 
-/** The ports of a node that takes node ports at 127.0.0.1 and, as every node where IPv6 is not restricted, at ::. */
+/** The server of a node that accepts node ports at 127.0.0.1 and, as IPv6 is not restricted, at ::. */
 function start(t: Test, ...objects: readonly ApiObject[]) {
   const engine = engineOf([], { nodePortAddresses: LOOPBACK });
   engine.setHostAddresses(['127.0.0.1', '192.0.2.1']);
@@ -48,14 +48,14 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
   return { engine, ports, lines, failures, sync, setHealthy };
 }
 
-t.test('ServicePorts answers when the kernel has the Service, with the number of local endpoints', async (t) => {
+t.test('ServiceHealthServer serves the number of local endpoints after the commit', async (t) => {
   const port = await freePort();
   const { engine, sync, setHealthy } = start(t, checked(port), endpoints(1, 2));
   commitAll(engine);
   t.equal(await outcome({ port }), 'ECONNREFUSED', 'the sync may still fail');
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
-  const { headers, body } = await ask({ port, method: 'POST', path: '/any?thing' });
+  t.equal(await waitForOutcome(200, { port }), 200);
+  const { headers, body } = await sendRequest({ port, method: 'POST', path: '/any?thing' });
   t.match(headers, {
     'content-type': 'application/json',
     'x-content-type-options': 'nosniff',
@@ -67,59 +67,59 @@ t.test('ServicePorts answers when the kernel has the Service, with the number of
   t.equal(await outcome({ port }), 503);
 });
 
-t.test('ServicePorts tells load balancers to leave when the last endpoint terminates', async (t) => {
+t.test('ServiceHealthServer fails the check when the last endpoint terminates', async (t) => {
   const port = await freePort();
   const { engine, sync } = start(t, checked(port, 'shop/web', { externalIPs: ['192.0.2.7'] }), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
+  t.equal(await waitForOutcome(200, { port }), 200);
   put(engine, slice('shop/web', { endpoints: [endpoint('10.1.0.1', { ...HERE, ...DRAINING })] }));
   commitAll(engine);
-  t.equal(await outcome({ port }), 200, 'the kernel has not got it yet');
+  t.equal(await outcome({ port }), 200, 'the kernel does not have it yet');
   sync();
-  const { status, headers } = await ask({ port });
+  const { status, headers } = await sendRequest({ port });
   t.match({ status, headers }, { status: 503, headers: { 'x-load-balancing-endpoint-weight': '0' } });
   const [local] = engine.model('shop/web').map(({ selection }) => selection.local);
-  t.match(local, [{ address: '10.1.0.1' }], 'it is forwarded to all the same');
+  t.match(local, [{ address: '10.1.0.1' }], 'packets are still forwarded to it');
   put(engine, endpoints(1, 2));
   sync();
   t.equal(await outcome({ port }), 200);
 });
 
-t.test('ServicePorts follows the Service: another port, another policy, gone', async (t) => {
+t.test('ServiceHealthServer follows changes of the port and the policy, and deletion', async (t) => {
   const [port, other] = [await freePort(), await freePort()];
   const { engine, sync } = start(t, checked(port), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
+  t.equal(await waitForOutcome(200, { port }), 200);
   put(engine, checked(other));
   sync();
   t.equal(await outcome({ port }), 'ECONNREFUSED');
-  t.equal(await outcomeOnce(200, { port: other }), 200);
+  t.equal(await waitForOutcome(200, { port: other }), 200);
   put(engine, checked(other, 'shop/web', { externalTrafficPolicy: 'Cluster' }));
   sync();
   t.equal(await outcome({ port: other }), 'ECONNREFUSED');
   put(engine, checked(other));
   sync();
-  t.equal(await outcomeOnce(200, { port: other }), 200);
+  t.equal(await waitForOutcome(200, { port: other }), 200);
   remove(engine, checked(other));
   sync();
   t.equal(await outcome({ port: other }), 'ECONNREFUSED');
 });
 
-t.test('ServicePorts does not touch a port that stays', async (t) => {
+t.test('ServiceHealthServer keeps a port that does not change open', async (t) => {
   const port = await freePort();
   const { engine, sync } = start(t, checked(port), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
+  t.equal(await waitForOutcome(200, { port }), 200);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.teardown(() => agent.destroy());
-  await ask({ port, agent });
+  await sendRequest({ port, agent });
   const [socket] = Object.values(agent.freeSockets).flatMap((sockets) => sockets ?? []);
   const before = socket?.localPort;
   t.type(before, 'number');
   for (const hosts of [[1, 2], [], [3]]) {
     put(engine, endpoints(...hosts), checked(port, 'shop/web', { ports: [{ port: 80 + hosts.length }] }));
     sync();
-    const { headers } = await ask({ port, agent });
+    const { headers } = await sendRequest({ port, agent });
     t.equal(headers['x-load-balancing-endpoint-weight'], String(hosts.length));
     const sockets = Object.values(agent.freeSockets).flatMap((list) => list ?? []);
     t.strictSame(
@@ -130,81 +130,81 @@ t.test('ServicePorts does not touch a port that stays', async (t) => {
   }
 });
 
-t.test('ServicePorts hands a port over from one Service to another', async (t) => {
+t.test('ServiceHealthServer moves a port from one Service to another', async (t) => {
   const port = await freePort();
   const { engine, sync, failures } = start(t, checked(port), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
+  t.equal(await waitForOutcome(200, { port }), 200);
   put(engine, checked(port, 'a/first', { clusterIP: '10.96.0.2', clusterIPs: ['10.96.0.2'] }));
   remove(engine, checked(port));
   sync();
-  t.equal(await outcomeOnce(503, { port }), 503);
-  t.match(await ask({ port }), { body: /"first"/ });
+  t.equal(await waitForOutcome(503, { port }), 503);
+  t.match(await sendRequest({ port }), { body: /"first"/ });
   t.strictSame(failures, []);
 });
 
-t.test('ServicePorts says once that a port is in use, tries again, and serves the others', async (t) => {
+t.test('ServiceHealthServer reports a port in use once, retries, and serves the others', async (t) => {
   const [port, other] = [await freePort(), await freePort()];
-  const { leave } = await occupy(port, '127.0.0.1');
+  const { release } = await occupy(port, '127.0.0.1');
   const spec = { clusterIP: '10.96.0.2', clusterIPs: ['10.96.0.2'] };
   const { sync, lines, failures } = start(t, checked(port), checked(other, 'shop/other', spec), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(503, { port: other }), 503, 'it has no endpoints');
+  t.equal(await waitForOutcome(503, { port: other }), 503, 'it has no endpoints');
   sync();
   sync();
   t.equal(await outcome({ port: other }), 503);
   const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   t.strictSame(failures, [{ service: 'shop/web', port, reason }]);
-  const message = 'health checks of a Service are not answered';
+  const message = 'health check node port cannot listen';
   t.strictSame(lines, [{ level: 'warn', message, details: { service: 'shop/web', port, reason } }]);
-  await leave();
+  await release();
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
-  t.match(lines.slice(1), [{ level: 'info', message: 'health checks of a Service are answered after all' }]);
+  t.equal(await waitForOutcome(200, { port }), 200);
+  t.match(lines.slice(1), [{ level: 'info', message: 'health check node port listens now' }]);
   t.equal(lines.length, 2);
 });
 
-t.test('ServicePorts counts for each family on its own', async (t) => {
+t.test('ServiceHealthServer counts endpoints by family', async (t) => {
   const port = await freePort();
   const { engine, sync } = start(t, checked(port, 'shop/web', clusterIps('10.96.0.1', 'fd00::1')), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
-  t.equal(await outcomeOnce(503, { port, host: '::1' }), 503, 'no endpoint there');
+  t.equal(await waitForOutcome(200, { port }), 200);
+  t.equal(await waitForOutcome(503, { port, host: '::1' }), 503, 'no IPv6 endpoint');
   put(engine, checked(port));
   sync();
-  t.equal(await outcome({ port, host: '::1' }), 'ECONNREFUSED', 'the Service is of one family');
+  t.equal(await outcome({ port, host: '::1' }), 'ECONNREFUSED', 'the Service is single-stack');
   t.equal(await outcome({ port }), 200);
 });
 
-t.test('ServicePorts moves with the addresses of the host', async (t) => {
+t.test('ServiceHealthServer follows the addresses of the host', async (t) => {
   const port = await freePort();
   const { engine, sync } = start(t, checked(port), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
+  t.equal(await waitForOutcome(200, { port }), 200);
   engine.setHostAddresses(['127.0.0.2']);
   sync();
   t.equal(await outcome({ port }), 'ECONNREFUSED');
-  t.equal(await outcomeOnce(200, { port, host: '127.0.0.2' }), 200);
+  t.equal(await waitForOutcome(200, { port, host: '127.0.0.2' }), 200);
 });
 
-t.test('ServicePorts sends nobody here for a Service that the kernel refused', async (t) => {
+t.test('ServiceHealthServer fails the check of a Service that the kernel refused', async (t) => {
   const port = await freePort();
   const { engine, sync } = start(t, checked(port), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
+  t.equal(await waitForOutcome(200, { port }), 200);
   put(engine, endpoints(1, 2));
   engine.compile();
   engine.refuse({ service: 'shop/web', reason: 'Invalid argument' });
   sync();
-  t.match(await ask({ port }), { status: 503, headers: { 'x-load-balancing-endpoint-weight': '0' } });
+  t.match(await sendRequest({ port }), { status: 503, headers: { 'x-load-balancing-endpoint-weight': '0' } });
   sync();
-  t.equal(await outcome({ port }), 503, 'it is still left out');
+  t.equal(await outcome({ port }), 503, 'it is still refused');
   put(engine, endpoints(3));
   sync();
   t.equal(await outcome({ port }), 200);
 });
 
-t.test('ServicePorts opens nothing for other Services, and closes with the daemon', async (t) => {
+t.test('ServiceHealthServer opens no other ports, and closes all ports', async (t) => {
   const port = await freePort();
   const opened = t.capture(HttpServer.prototype, 'open', HttpServer.prototype.open);
   const external = { externalTrafficPolicy: 'Local', healthCheckNodePort: port };
@@ -217,12 +217,12 @@ t.test('ServicePorts opens nothing for other Services, and closes with the daemo
   t.strictSame(opened(), []);
   put(engine, checked(port), endpoints(1));
   sync();
-  t.equal(await outcomeOnce(200, { port }), 200);
+  t.equal(await waitForOutcome(200, { port }), 200);
   t.equal(opened().length, 1);
   sync();
   put(engine, endpoints(1, 2), service('shop/node', { spec: { type: 'NodePort' } }));
   sync();
-  t.strictSame(opened(), [], 'a sync opens what it brings, and no more');
+  t.strictSame(opened(), [], 'a sync opens only new ports');
   ports.close();
   t.equal(await outcome({ port }), 'ECONNREFUSED');
 });

@@ -13,12 +13,12 @@ function given(options: { timeoutMs?: number } = {}) {
       now = ms;
       return health.healthy;
     },
-    /** A sync that began then has succeeded now. */
+    /** A sync that began at `startedAt` succeeds now. */
     synced: (startedAt: number) => health.committed({ at: now, times: syncTimes({ startedAt }) }),
   };
 }
 
-t.test('SyncHealth is healthy before anything happened, and as long as the lists are incomplete', async (t) => {
+t.test('SyncHealth is healthy while the lists are incomplete', async (t) => {
   const { health, at } = given();
   t.equal(health.healthy, true);
   t.equal(health.lastSynced, undefined);
@@ -26,15 +26,15 @@ t.test('SyncHealth is healthy before anything happened, and as long as the lists
   t.equal(at(10_000_000), true);
   health.listed(10_000_000);
   t.equal(at(10_059_999), true);
-  t.equal(at(10_060_000), false, 'nothing of it went into the kernel for a minute');
+  t.equal(at(10_060_000), false, 'nothing was applied for a minute');
 });
 
-t.test('SyncHealth turns bad when a change waits for a minute, and good with the sync that brings it in', async (t) => {
+t.test('SyncHealth is unhealthy when a change waits for a minute, until it is committed', async (t) => {
   const { health, at, synced } = given();
   health.listed(1000);
   synced(1000);
   t.equal(health.lastSynced, 1000);
-  t.equal(at(10_000_000), true, 'nothing waits');
+  t.equal(at(10_000_000), true, 'no change waits');
   health.queued(10_000_000);
   t.equal(at(10_059_999), true);
   t.equal(at(10_060_000), false);
@@ -44,19 +44,19 @@ t.test('SyncHealth turns bad when a change waits for a minute, and good with the
   t.equal(health.lastSynced, 10_060_000);
 });
 
-t.test('SyncHealth remembers what came while a sync was under way', async (t) => {
+t.test('SyncHealth counts the wait of a change that arrived during a sync', async (t) => {
   const { health, at, synced } = given();
   health.listed(1000);
   at(30_000);
   health.queued(20_000);
   synced(10_000);
-  t.equal(at(79_999), true, 'it waits since 20,000 only');
+  t.equal(at(79_999), true, 'it waits since 20,000');
   t.equal(at(80_000), false);
   synced(79_999);
   t.equal(at(1_000_000), true);
 });
 
-t.test('SyncHealth turns bad when syncs fail for a minute, although nothing changed', async (t) => {
+t.test('SyncHealth is unhealthy when syncs fail for a minute without a change', async (t) => {
   const { health, at, synced } = given();
   health.listed(1000);
   synced(1000);
@@ -71,7 +71,7 @@ t.test('SyncHealth turns bad when syncs fail for a minute, although nothing chan
   t.equal(health.healthy, true);
 });
 
-t.test('how long something may wait follows syncPeriod', async (t) => {
+t.test('the timeout follows syncPeriod', async (t) => {
   const { syncPeriodMs } = settingsOf(configurationText('mode: nftables\nnftables: {syncPeriod: 10s}')).kubeProxy;
   const { health, at } = given({ timeoutMs: staleAfterMs({ syncPeriodMs }) });
   health.listed(1000);

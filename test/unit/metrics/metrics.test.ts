@@ -1,4 +1,4 @@
-// Tests of src/metrics/metrics.ts: a daemon at work, and what a scrape says of it.
+// Tests of src/metrics/metrics.ts, with a sync controller.
 import t from 'tap';
 import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
@@ -17,7 +17,7 @@ import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 
 const START = Date.UTC(2026, 0, 1);
 
-/** A daemon with metrics over a kernel in memory; its clock stands still unless it is told otherwise. */
+/** A controller with metrics, a kernel in memory and a manual clock. */
 function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Nftables>; connectionLimit?: number } = {}) {
   const kernel = new FakeNftables();
   let now = START;
@@ -35,12 +35,12 @@ function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Nftables
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const process = { version: '1.2.3', nftVersion: () => '1.1.3', nftSession: () => ({ pid: undefined, starts: 2 }) };
   const metrics = new Metrics({ engine, tables: all, clock, log: silentLog, process, connectionLimit });
-  const daemon = new SyncController({ engine, tables: all, log: silentLog, clock, observers: [metrics.observer] });
+  const controller = new SyncController({ engine, tables: all, log: silentLog, clock, observers: [metrics.observer] });
   const stop = new AbortController();
-  const running = daemon.run(stop.signal);
+  const running = controller.run(stop.signal);
   return {
     metrics,
-    sink: metrics.countingSink(daemon),
+    sink: metrics.countingSink(controller),
     counted,
     pass: (ms: number) => {
       now += ms;
@@ -52,7 +52,7 @@ function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Nftables
   };
 }
 
-/** Samples by name and labels, as they stand in the text. */
+/** Samples by name and labels, as in the text format. */
 async function scrape(metrics: Metrics): Promise<Map<string, number>> {
   const lines = (await metrics.print()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
@@ -60,14 +60,14 @@ async function scrape(metrics: Metrics): Promise<Map<string, number>> {
   );
 }
 
-/** Scrapes until a sample has a value: that is when the sync that brings it is over. */
+/** Scrapes until a sample has a value, which is after the sync. */
 async function untilSample(metrics: Metrics, sample: string, value: number): Promise<Map<string, number>> {
   for (let attempt = 0; attempt < 500; attempt++) {
     const samples = await scrape(metrics);
     if (samples.get(sample) === value) return samples;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  t.fail(`Waited in vain for ${sample} ${value}`);
+  t.fail(`Timed out waiting for ${sample} ${value}`);
   return scrape(metrics);
 }
 
@@ -80,11 +80,11 @@ function triggered(object: ApiObject, at: number): ApiObject {
 const SYNCS = 'kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"}';
 const PROGRAMMED = 'kubeproxy_network_programming_duration_seconds_sum{ip_family="IPv4"}';
 
-t.test('Metrics tell of syncs under the names that kube-proxy gives them', async (t) => {
+t.test("Metrics report syncs with kube-proxy's names", async (t) => {
   const { metrics, sink, pass, stop } = world();
   const before = await scrape(metrics);
   t.equal(before.get('nftlane_initial_load_complete'), 0);
-  t.notOk(before.has(SYNCS), 'no series before there is a sample');
+  t.notOk(before.has(SYNCS), 'no series before the first sample');
   t.notOk(before.has('kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"}'));
   t.equal(before.get('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="IPv6"}'), START / 1000);
 
@@ -116,7 +116,7 @@ t.test('Metrics tell of syncs under the names that kube-proxy gives them', async
   put(sink, triggered(slice('shop/web', { endpoints: [endpoint('10.1.0.9')] }), START + 58_500));
   const second = await untilSample(metrics, SYNCS, 2);
   t.equal(second.get('kubeproxy_sync_partial_proxy_rules_duration_seconds_count{ip_family="IPv4"}'), 1);
-  t.equal(second.get(PROGRAMMED), 1.5, 'from the trigger to the kernel');
+  t.equal(second.get(PROGRAMMED), 1.5, 'from the trigger to the commit');
   t.equal(second.get('kubeproxy_network_programming_duration_seconds_bucket{le="1",ip_family="IPv4"}'), 0);
   t.equal(second.get('kubeproxy_network_programming_duration_seconds_bucket{le="2",ip_family="IPv4"}'), 1);
   t.equal(second.get('kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="IPv4"}'), START / 1000 + 60);
@@ -162,11 +162,11 @@ t.test('Metrics count Service ports whose endpoints are all elsewhere', async (t
   t.equal(outside.get(gap('internal')), 0);
   remove(sink, at('n2'));
   const none = await untilSample(metrics, gap('external'), 0);
-  t.equal(none.get(gap('internal')), 0, 'no endpoint at all is no gap');
+  t.equal(none.get(gap('internal')), 0, 'a Service without endpoints does not count');
   await stop();
 });
 
-t.test('Metrics tell what is wrong with objects, watches and requests', async (t) => {
+t.test('Metrics report problems with objects, watches and requests', async (t) => {
   const { metrics, sink, stop } = world();
   const broken = service('shop/broken', { spec: { clusterIP: '172.30.0.99', ports: [{ port: 0 }, { port: 99999 }] } });
   replaceAll(sink, [service(), broken, slice()]);
@@ -201,11 +201,11 @@ t.test('Metrics tell what is wrong with objects, watches and requests', async (t
     nftlane_foreign_changed_chains_total: 2,
   });
   const again = await scrape(metrics);
-  t.equal(again.get('nftlane_watch_starts_total{kind="Service"}'), 2, 'scraping adds nothing');
+  t.equal(again.get('nftlane_watch_starts_total{kind="Service"}'), 2, 'a scrape adds nothing');
   await stop();
 });
 
-t.test('Metrics read the counters of the kernel only where connections are to be counted', async (t) => {
+t.test("Metrics read the kernel's counters only if connections are to be counted", async (t) => {
   const off = world();
   replaceAll(off.sink, [service(), slice()]);
   await untilSample(off.metrics, SYNCS, 1);

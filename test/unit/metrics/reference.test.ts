@@ -1,4 +1,4 @@
-// Tests that what is written about metrics, and what is made of them elsewhere, names metrics that there are.
+// Tests that the reference, the rules and the dashboard match the registered metrics.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -29,15 +29,15 @@ t.test('the reference lists every metric', async (t) => {
   const table = ['| metric | type | labels | meaning |', '|---|---|---|---|', ...registeredMetrics().map(row)].join(
     '\n',
   );
-  const wanted = written.replace(
+  const expected = written.replace(
     /<!-- metrics -->[\s\S]*<!-- \/metrics -->/,
     () => `<!-- metrics -->\n\n${table}\n\n<!-- /metrics -->`,
   );
-  if (process.env['UPDATE'] === '1') writeFileSync(pathOf(REFERENCE), wanted);
-  t.equal(read(REFERENCE), wanted, 'UPDATE=1 writes it anew');
+  if (process.env['UPDATE'] === '1') writeFileSync(pathOf(REFERENCE), expected);
+  t.equal(read(REFERENCE), expected, 'UPDATE=1 updates it');
 });
 
-t.test('metrics are named as Prometheus wants it', async (t) => {
+t.test('metric names follow the conventions of Prometheus', async (t) => {
   for (const { name, type, labelNames } of registeredMetrics()) {
     t.match(name, /^(?:nftlane|kubeproxy|rest_client|process|nodejs)_[a-z0-9_]+$/);
     t.equal(String(type) === 'counter', name.endsWith('_total') && !name.includes('no_local_endpoints'), name);
@@ -67,12 +67,12 @@ t.test('every alert has a severity, a summary, and a test that it fires', async 
     );
     t.ok(
       quiet.some(({ alertname }) => alertname === alert),
-      `${alert} is quiet in ${RULE_TESTS}`,
+      `${alert} does not fire in ${RULE_TESTS}`,
     );
   }
 });
 
-t.test('the dashboard is one that Grafana can lay out', async (t) => {
+t.test('the dashboard has a valid layout', async (t) => {
   const { panels, templating } = asObject(JSON.parse(read(DASHBOARD)));
   const all = asArray(panels).map(asObject);
   t.equal(new Set(all.map(({ id }) => id)).size, all.length, 'ids are unique');
@@ -86,7 +86,7 @@ t.test('the dashboard is one that Grafana can lay out', async (t) => {
       for (let line = y; line < y + h; line++) taken.add(`${column} ${line}`);
     }
     if (type === 'row') continue;
-    t.ok(asArray(targets).length > 0, `${title} shows something`);
+    t.ok(asArray(targets).length > 0, `${title} has a target`);
     for (const target of asArray(targets))
       t.match(asString(asObject(target)['expr']), /instance=~"\$instance"/, String(title));
   }
@@ -94,6 +94,6 @@ t.test('the dashboard is one that Grafana can lay out', async (t) => {
   t.equal(
     taken.size,
     area.reduce((sum, { w, h }) => sum + w * h, 0),
-    'no panel lies on another',
+    'no panels overlap',
   );
 });

@@ -6,7 +6,7 @@ import { freePort, occupy } from '../../../support/http-client.ts';
 
 t.test('listen() removes its listeners after each failure', async (t) => {
   const place = { address: '127.0.0.1', port: await freePort(), ipv6Only: true };
-  const { leave } = await occupy(place.port, place.address);
+  const { release } = await occupy(place.port, place.address);
   const server = createServer();
   const listeners = () => ['error', 'listening', 'close'].map((event) => server.listenerCount(event));
   const before = listeners();
@@ -15,7 +15,7 @@ t.test('listen() removes its listeners after each failure', async (t) => {
     await t.rejects(listen(server, place), new ListenError(message));
     t.strictSame(listeners(), before);
   }
-  await leave();
+  await release();
   await listen(server, place);
   t.strictSame(listeners(), before);
   server.close();

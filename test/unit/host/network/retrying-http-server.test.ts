@@ -21,7 +21,7 @@ function serverAt(port: number, { hardFail = false } = {}) {
 }
 
 t.test('RetryingHttpServer retries every five seconds, and logs failure and success once', async (t) => {
-  const { port, leave } = await occupy(0, '127.0.0.1');
+  const { port, release } = await occupy(0, '127.0.0.1');
   const { server, clock, lines } = serverAt(port);
   t.teardown(() => server.close());
   await server.open();
@@ -31,7 +31,7 @@ t.test('RetryingHttpServer retries every five seconds, and logs failure and succ
   const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   const failure = { server: 'test', reason, retryInMs: 5_000 };
   t.strictSame(lines, [{ level: 'error', message: 'HTTP server cannot listen', details: failure }]);
-  await leave();
+  await release();
   await waitUntil('port', () => server.port === port);
   t.equal(await outcome({ port }), 204);
   const success = { server: 'test', address: `127.0.0.1:${port}` };
@@ -48,11 +48,11 @@ t.test('RetryingHttpServer logs nothing when the first attempt succeeds', async 
 });
 
 t.test('RetryingHttpServer stops retrying when it is closed', async (t) => {
-  const { port, leave } = await occupy(0, '127.0.0.1');
+  const { port, release } = await occupy(0, '127.0.0.1');
   const { server, clock } = serverAt(port);
   await server.open();
   server.close();
-  await leave();
+  await release();
   const { length } = clock.sleeps;
   await new Promise((resolve) => setTimeout(resolve, 30));
   t.equal(clock.sleeps.length, length);
@@ -60,9 +60,9 @@ t.test('RetryingHttpServer stops retrying when it is closed', async (t) => {
 });
 
 t.test('RetryingHttpServer fails with hardFail', async (t) => {
-  const { port, leave } = await occupy(0, '127.0.0.1');
+  const { port, release } = await occupy(0, '127.0.0.1');
   const { server, clock, lines } = serverAt(port, { hardFail: true });
   await t.rejects(server.open(), { name: 'ListenError' });
   t.strictSame([clock.sleeps, lines], [[], []]);
-  await leave();
+  await release();
 });

@@ -17,69 +17,69 @@ function sliceTriggered(at: number, addressType = 'IPv4') {
     ports: [],
     endpoints: [],
   });
-  if (value === undefined) throw new Error('The slice of the test cannot be read');
+  if (value === undefined) throw new Error('Cannot read EndpointSlice');
   return value;
 }
 
-t.test('ChangeBook hands a sync what was pending, and nothing of it to the next', async (t) => {
-  const book = new PendingChanges(START);
-  book.serviceChanged('shop/web');
-  book.serviceChanged('shop/web');
-  book.sliceChanged();
-  book.sliceChanged();
-  book.recordTrigger(sliceTriggered(START + 5), undefined);
-  t.strictSame([book.pendingServices, book.pendingSlices], [1, 2]);
-  book.beginSync();
-  t.strictSame([book.pendingServices, book.pendingSlices], [0, 0]);
-  book.serviceChanged('shop/late');
-  book.recordTrigger(sliceTriggered(START + 6), undefined);
-  t.strictSame(book.commit(), [{ label: 'IPv4', at: START + 5 }]);
-  t.strictSame([book.pendingServices, book.pendingSlices], [1, 0]);
-  book.beginSync();
-  t.equal(book.pendingServices, 0);
-  t.strictSame(book.commit(), [{ label: 'IPv4', at: START + 6 }]);
-  t.strictSame(book.commit(), []);
+t.test('PendingChanges assigns each change to one sync', async (t) => {
+  const changes = new PendingChanges(START);
+  changes.serviceChanged('shop/web');
+  changes.serviceChanged('shop/web');
+  changes.sliceChanged();
+  changes.sliceChanged();
+  changes.recordTrigger(sliceTriggered(START + 5), undefined);
+  t.strictSame([changes.pendingServices, changes.pendingSlices], [1, 2]);
+  changes.beginSync();
+  t.strictSame([changes.pendingServices, changes.pendingSlices], [0, 0]);
+  changes.serviceChanged('shop/late');
+  changes.recordTrigger(sliceTriggered(START + 6), undefined);
+  t.strictSame(changes.commit(), [{ label: 'IPv4', at: START + 5 }]);
+  t.strictSame([changes.pendingServices, changes.pendingSlices], [1, 0]);
+  changes.beginSync();
+  t.equal(changes.pendingServices, 0);
+  t.strictSame(changes.commit(), [{ label: 'IPv4', at: START + 6 }]);
+  t.strictSame(changes.commit(), []);
 });
 
-t.test('ChangeBook takes back what a failed sync had taken up', async (t) => {
-  const book = new PendingChanges(START);
-  book.serviceChanged('shop/web');
-  book.sliceChanged();
-  book.recordTrigger(sliceTriggered(START + 5), undefined);
-  book.beginSync();
-  book.sliceChanged();
-  book.recordTrigger(sliceTriggered(START + 9, 'IPv6'), undefined);
-  book.rollback();
-  t.strictSame([book.pendingServices, book.pendingSlices], [1, 2]);
-  book.beginSync();
-  t.strictSame(book.commit(), [
+t.test('PendingChanges makes the changes of a failed sync pending again', async (t) => {
+  const changes = new PendingChanges(START);
+  changes.serviceChanged('shop/web');
+  changes.sliceChanged();
+  changes.recordTrigger(sliceTriggered(START + 5), undefined);
+  changes.beginSync();
+  changes.sliceChanged();
+  changes.recordTrigger(sliceTriggered(START + 9, 'IPv6'), undefined);
+  changes.rollback();
+  t.strictSame([changes.pendingServices, changes.pendingSlices], [1, 2]);
+  changes.beginSync();
+  t.strictSame(changes.commit(), [
     { label: 'IPv4', at: START + 5 },
     { label: 'IPv6', at: START + 9 },
   ]);
 });
 
-t.test('ChangeBook notes only triggers that are news', async (t) => {
+t.test('PendingChanges records only new triggers', async (t) => {
   const cases = [
-    { name: 'from before the start', slice: sliceTriggered(START - 1), count: 0 },
-    { name: 'the same as before', slice: sliceTriggered(START + 7), former: sliceTriggered(START + 7), count: 0 },
-    { name: 'another than before', slice: sliceTriggered(START + 8), former: sliceTriggered(START + 7), count: 1 },
+    { name: 'before the start', slice: sliceTriggered(START - 1), count: 0 },
+    { name: 'the same trigger', slice: sliceTriggered(START + 7), previous: sliceTriggered(START + 7), count: 0 },
+    { name: 'a new trigger', slice: sliceTriggered(START + 8), previous: sliceTriggered(START + 7), count: 1 },
   ];
-  for (const { name, slice, former, count } of cases) {
-    const book = new PendingChanges(START);
-    book.recordTrigger(slice, former);
-    book.beginSync();
-    t.equal(book.commit().length, count, name);
+  for (const { name, slice, previous, count } of cases) {
+    const changes = new PendingChanges(START);
+    changes.recordTrigger(slice, previous);
+    changes.beginSync();
+    t.equal(changes.commit().length, count, name);
   }
-  const book = new PendingChanges(START);
-  book.recordTrigger(sliceTriggered(START + 8), undefined);
-  book.dropTriggers('shop/web');
-  book.beginSync();
-  t.strictSame(book.commit(), [], 'a slice that is gone is not waited for');
+  const changes = new PendingChanges(START);
+  changes.recordTrigger(sliceTriggered(START + 8), undefined);
+  changes.dropTriggers('shop/web');
+  changes.beginSync();
+  t.strictSame(changes.commit(), [], 'the trigger of a removed slice is dropped');
 });
 
-t.test('ChangeBook does not grow without bounds while syncs fail', async (t) => {
-  const book = new PendingChanges(START);
-  for (let n = 1; n <= 10_010; n++) book.recordTrigger(sliceTriggered(START + n), undefined);
-  book.beginSync();
-  t.equal(book.commit().length, 10_000);
+t.test('PendingChanges has a size limit while syncs fail', async (t) => {
+  const changes = new PendingChanges(START);
+  for (let n = 1; n <= 10_010; n++) changes.recordTrigger(sliceTriggered(START + n), undefined);
+  changes.beginSync();
+  t.equal(changes.commit().length, 10_000);
 });

@@ -12,44 +12,45 @@ function element(key: string, data: string, packets: number, comment = 'shop/web
 }
 
 /** A frontend with its verdict and its slots, as the kernel lists them. */
-function listing(lead: number, ...slots: readonly (readonly [string, number])[]): CounterListing {
+function listing(verdict: number, ...slots: readonly (readonly [string, number])[]): CounterListing {
   return new Map<RefKey, ListedElement[]>([
-    ['ip service-ips', [element(KEY, `goto cluster-${slots.length}`, lead)]],
+    ['ip service-ips', [element(KEY, `goto cluster-${slots.length}`, verdict)]],
     ['ip endpoints', slots.map(([data, packets], index) => element(`${KEY} . ${index}`, data, packets))],
   ]);
 }
 
-const led = (counts: ConnectionCounts) => counts.ports(10).map(({ name, connections }) => `${name} ${connections}`);
+const connections = (counts: ConnectionCounts) =>
+  counts.ports(10).map(({ name, connections }) => `${name} ${connections}`);
 const endpoints = (counts: ConnectionCounts) =>
   counts.endpoints(10).map(({ endpoint, connections }) => `${endpoint}: ${connections}`);
 
-t.test('ConnectionCounts adds up what counters have grown by', async (t) => {
+t.test('ConnectionCounts adds up the increases of counters', async (t) => {
   const counts = new ConnectionCounts();
   counts.add(listing(3, ['10.1.0.1 . 8080', 2], ['10.1.0.2 . 8080', 1]));
   counts.add(listing(5, ['10.1.0.1 . 8080', 2], ['10.1.0.2 . 8080', 3]));
-  t.strictSame(led(counts), ['shop/web:http 5']);
+  t.strictSame(connections(counts), ['shop/web:http 5']);
   t.strictSame(endpoints(counts), ['10.1.0.2 . 8080: 3', '10.1.0.1 . 8080: 2']);
 });
 
-t.test('ConnectionCounts never goes back when elements are made anew', async (t) => {
+t.test('ConnectionCounts never decreases when elements are replaced', async (t) => {
   const counts = new ConnectionCounts();
   counts.add(listing(30, ['10.1.0.1 . 8080', 20], ['10.1.0.2 . 8080', 10]));
-  // One endpoint more: the verdict is another element, the slots are the same.
+  // With another endpoint, the verdict is a new element; the slots are the same.
   counts.add(listing(1, ['10.1.0.1 . 8080', 21], ['10.1.0.2 . 8080', 12], ['10.1.0.3 . 8080', 1]));
-  t.strictSame(led(counts), ['shop/web:http 34'], 'the slots have counted more than the new verdict');
+  t.strictSame(connections(counts), ['shop/web:http 34'], 'the slots counted more than the new verdict');
   // The same endpoint in another slot.
   counts.add(listing(3, ['10.1.0.3 . 8080', 2]));
-  t.strictSame(led(counts), ['shop/web:http 37']);
-  t.strictSame(endpoints(counts), ['10.1.0.3 . 8080: 3'], 'endpoints that are gone are forgotten');
+  t.strictSame(connections(counts), ['shop/web:http 37']);
+  t.strictSame(endpoints(counts), ['10.1.0.3 . 8080: 3'], 'removed endpoints are dropped');
 });
 
-t.test('ConnectionCounts counts clients that affinity remembers, whom only the verdict sees', async (t) => {
+t.test('ConnectionCounts counts clients with session affinity, which only the verdict counts', async (t) => {
   const counts = new ConnectionCounts();
   counts.add(listing(7, ['10.1.0.1 . 8080', 2]));
-  t.strictSame(led(counts), ['shop/web:http 7']);
+  t.strictSame(connections(counts), ['shop/web:http 7']);
 });
 
-t.test('ConnectionCounts tells refused connections, families and frontends apart', async (t) => {
+t.test('ConnectionCounts separates rejected connections, families and frontends', async (t) => {
   const counts = new ConnectionCounts();
   counts.add(
     new Map<RefKey, ListedElement[]>([
@@ -64,7 +65,7 @@ t.test('ConnectionCounts tells refused connections, families and frontends apart
     { name: 'shop/web:http', label: 'IPv4', connections: 6, rejected: 0 },
     { name: 'shop/web:http', label: 'IPv6', connections: 1, rejected: 0 },
   ]);
-  t.equal(counts.ports(1).length, 1, 'no more than are asked for');
+  t.equal(counts.ports(1).length, 1, 'the limit applies');
   counts.add(new Map());
-  t.strictSame(counts.ports(10), [], 'Services that are gone are forgotten');
+  t.strictSame(counts.ports(10), [], 'removed Services are dropped');
 });

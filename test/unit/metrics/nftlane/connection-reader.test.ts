@@ -6,10 +6,10 @@ import { recordLog } from '../../../support/fakes/recording-log.ts';
 
 function reader({ takesMs = 5, fails = () => false }: { takesMs?: number; fails?: () => boolean } = {}) {
   let now = 0;
-  const asked: (readonly SetOrMap[])[] = [];
+  const calls: (readonly SetOrMap[])[] = [];
   const { log, lines } = recordLog();
   const count = async (objects: readonly SetOrMap[]) => {
-    asked.push(objects);
+    calls.push(objects);
     now += takesMs;
     if (fails()) throw new Error('nft is busy');
     return new Map();
@@ -19,54 +19,54 @@ function reader({ takesMs = 5, fails = () => false }: { takesMs?: number; fails?
   };
   return {
     reader: new ConnectionReader({ tables: { listElements: count }, clock: { now: () => now }, log }),
-    asked,
+    calls,
     lines,
     pass,
   };
 }
 
-t.test('ConnectionReader reads the kernel only when asked, and at most every ten seconds', async (t) => {
-  const { reader: it, asked, pass } = reader();
+t.test('ConnectionReader reads only on request, and at most every ten seconds', async (t) => {
+  const { reader: subject, calls, pass } = reader();
   pass(100_000);
-  t.equal(asked.length, 0);
-  await it.refresh();
-  await it.refresh();
-  t.equal(asked.length, 1);
-  t.strictSame(it.lastRead, { at: 100_005, ms: 5 });
+  t.equal(calls.length, 0);
+  await subject.refresh();
+  await subject.refresh();
+  t.equal(calls.length, 1);
+  t.strictSame(subject.lastRead, { at: 100_005, ms: 5 });
   pass(9_990);
-  await it.refresh();
-  t.equal(asked.length, 1);
+  await subject.refresh();
+  t.equal(calls.length, 1);
   pass(10);
-  await Promise.all([it.refresh(), it.refresh()]);
-  t.equal(asked.length, 2, 'two scrapes at once share a reading');
+  await Promise.all([subject.refresh(), subject.refresh()]);
+  t.equal(calls.length, 2, 'concurrent scrapes share a read');
   t.strictSame(
-    asked[0]?.map(({ name }) => name).filter((name) => name.startsWith('no-')),
+    calls[0]?.map(({ name }) => name).filter((name) => name.startsWith('no-')),
     ['no-endpoint-services', 'no-endpoint-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports'],
   );
 });
 
 t.test('ConnectionReader spends at most a twentieth of the time on reading', async (t) => {
-  const { reader: it, asked, pass } = reader({ takesMs: 4_000 });
-  await it.refresh();
+  const { reader: subject, calls, pass } = reader({ takesMs: 4_000 });
+  await subject.refresh();
   pass(75_000);
-  await it.refresh();
-  t.equal(asked.length, 1);
+  await subject.refresh();
+  t.equal(calls.length, 1);
   pass(1_000);
-  await it.refresh();
-  t.equal(asked.length, 2);
+  await subject.refresh();
+  t.equal(calls.length, 2);
 });
 
-t.test('ConnectionReader says a failure once, and goes on', async (t) => {
+t.test('ConnectionReader logs a failure once, and continues', async (t) => {
   let failing = true;
-  const { reader: it, lines, pass } = reader({ fails: () => failing });
-  await it.refresh();
+  const { reader: subject, lines, pass } = reader({ fails: () => failing });
+  await subject.refresh();
   pass(20_000);
-  await it.refresh();
-  t.equal(it.lastRead, undefined);
+  await subject.refresh();
+  t.equal(subject.lastRead, undefined);
   t.match(lines, [{ level: 'warn', details: { reason: 'nft is busy' } }]);
   t.equal(lines.length, 1);
   failing = false;
   pass(20_000);
-  await it.refresh();
-  t.type(it.lastRead?.at, 'number');
+  await subject.refresh();
+  t.type(subject.lastRead?.at, 'number');
 });

@@ -58,22 +58,27 @@ t.test('DebugServer serves the pages that kube-proxy has', async (t) => {
   }
 });
 
-t.test('statusz is text, or a Statusz for those who ask for it', async (t) => {
+t.test('statusz is text, or a Statusz if requested', async (t) => {
   const { server, get } = await open(t);
   await waitUntil('port', () => server.port !== undefined);
   const ask = (accept: string) => get('/statusz', { headers: { accept } });
   t.match((await ask('*/*')).body, /^Started: Thu, 01 Jan 1970 00:00:00 GMT\nUp: 1 hr 01 min 01 sec$/m);
   t.match((await ask('*/*')).body, /^Paths: \/configz \/healthz .*\/metrics \/proxyMode \/statusz$/m);
-  const wanted = { kind: 'Statusz', apiVersion: 'config.k8s.io/v1beta1', uptimeSeconds: 3661, binaryVersion: '1.2.3' };
+  const expected = {
+    kind: 'Statusz',
+    apiVersion: 'config.k8s.io/v1beta1',
+    uptimeSeconds: 3661,
+    binaryVersion: '1.2.3',
+  };
   const json = await ask('application/json;v=v1beta1;g=config.k8s.io;as=Statusz');
   t.match(json, { status: 200, type: 'application/json' });
-  t.match(JSON.parse(json.body), wanted);
+  t.match(JSON.parse(json.body), expected);
   const yaml = await ask('application/yaml;v=v1alpha1;g=config.k8s.io;as=Statusz, application/json');
-  t.match(parse(yaml.body), { ...wanted, apiVersion: 'config.k8s.io/v1alpha1' });
+  t.match(parse(yaml.body), { ...expected, apiVersion: 'config.k8s.io/v1alpha1' });
   t.match(await ask('application/json'), { status: 406 });
 });
 
-t.test('DebugServer answers 500 when a page fails, and lives on', async (t) => {
+t.test('DebugServer responds with 500 when a page fails, and keeps serving', async (t) => {
   const print = async () => {
     throw new Error('no numbers today');
   };
@@ -84,7 +89,7 @@ t.test('DebugServer answers 500 when a page fails, and lives on', async (t) => {
   t.match(await get('/healthz'), { status: 200 });
 });
 
-t.test('DebugServer waits for a port that is taken, saying so once', async (t) => {
+t.test('DebugServer waits for a port in use, and logs it once', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
@@ -99,7 +104,7 @@ t.test('DebugServer waits for a port that is taken, saying so once', async (t) =
   await waitUntil('port', () => server.port === port);
 });
 
-t.test('DebugServer ends when it is told to, though it never could listen', async (t) => {
+t.test('DebugServer stops when the signal aborts, even if it never listened', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { stop, running, lines } = await open(t, { port: (other.address() as AddressInfo).port });
@@ -109,7 +114,7 @@ t.test('DebugServer ends when it is told to, though it never could listen', asyn
   other.close();
 });
 
-t.test('DebugServer gives up when it must listen and cannot', async (t) => {
+t.test('DebugServer rejects with hardFail if it cannot listen', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;

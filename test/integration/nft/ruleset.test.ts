@@ -17,8 +17,8 @@ import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import { contents } from '../../support/fakes/fake-nftables.ts';
 import { NamespacedNftClient } from '../../support/fakes/namespaced-nft-client.ts';
+import { contents } from '../../support/fakes/ruleset-checks.ts';
 
 const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
 t.setTimeout(120_000);

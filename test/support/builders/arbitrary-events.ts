@@ -122,8 +122,8 @@ function services(maglev: boolean): fc.Arbitrary<ApiObject> {
 }
 
 function toSpec({ affinity, ranges }: { affinity: number | undefined; ranges: readonly string[] }): ApiObject {
-  const sticky = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: affinity } } };
-  return { ...(affinity === undefined ? {} : sticky), loadBalancerSourceRanges: ranges };
+  const clientIp = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: affinity } } };
+  return { ...(affinity === undefined ? {} : clientIp), loadBalancerSourceRanges: ranges };
 }
 
 /** Slices with few names, so that they change their Service. */

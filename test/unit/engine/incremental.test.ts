@@ -13,7 +13,8 @@ import { put, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
-import { contents, danglingVerdicts, FakeNftables, orphanedSlots } from '../../support/fakes/fake-nftables.ts';
+import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
+import { contents, danglingVerdicts, orphanedSlots } from '../../support/fakes/ruleset-checks.ts';
 
 const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
 

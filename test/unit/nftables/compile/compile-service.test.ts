@@ -126,11 +126,11 @@ const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], e
   ],
 ];
 
-const STICKY_SPEC = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 90 } } };
-const STICKY: typeof CASES = [
+const AFFINITY_SPEC = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 90 } } };
+const AFFINITY_CASES: typeof CASES = [
   [
     'affinity: chains with an affinity map, and elements by which endpoints are stored',
-    { ...STICKY_SPEC, ...NODE_PORT },
+    { ...AFFINITY_SPEC, ...NODE_PORT },
     [HERE, THERE],
     [
       'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
@@ -150,7 +150,7 @@ const STICKY: typeof CASES = [
   ],
   [
     'affinity, internal policy Local: endpoints of other nodes are not stored',
-    { ...STICKY_SPEC, internalTrafficPolicy: 'Local' },
+    { ...AFFINITY_SPEC, internalTrafficPolicy: 'Local' },
     [HERE, THERE],
     [
       'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.0.1 . 8080',
@@ -160,10 +160,10 @@ const STICKY: typeof CASES = [
       'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
     ],
   ],
-  ['affinity without endpoints', STICKY_SPEC, [], ['no-endpoint-services 10.96.0.1 . tcp . 80 : goto reject-chain']],
+  ['affinity without endpoints', AFFINITY_SPEC, [], ['no-endpoint-services 10.96.0.1 . tcp . 80 : goto reject-chain']],
   [
     'affinity, external policy Local, an endpoint on another node',
-    { ...STICKY_SPEC, externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' },
+    { ...AFFINITY_SPEC, externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' },
     [THERE],
     [
       'no-endpoint-services 10.96.0.1 . tcp . 80 : drop',
@@ -191,7 +191,7 @@ const STICKY: typeof CASES = [
 ];
 
 t.test('compileService() returns the elements of a Service', async (t) => {
-  for (const [about, spec, endpoints, expected] of [...CASES, ...STICKY]) {
+  for (const [about, spec, endpoints, expected] of [...CASES, ...AFFINITY_CASES]) {
     t.strictSame(lines(compile(spec, endpoints)), ['cluster-ips 10.96.0.1', ...expected], about);
   }
 });

@@ -70,7 +70,7 @@ t.test('endpointChain() refuses other names', async (t) => {
 });
 
 const KNOWN = `meta l4proto tcp dnat ip to ip saddr map @affinity/${ID}`;
-const STICKY: readonly [entry: AffinityEntry, rules: string[]][] = [
+const AFFINITY_CHAINS: readonly [entry: AffinityEntry, rules: string[]][] = [
   ['cluster', ['jump mark-for-masquerade', KNOWN, 'goto short-circuit']],
   ['cluster-local', ['jump mark-for-masquerade', KNOWN.replace('@affinity', '@local-affinity'), 'goto short-circuit']],
   ['external', [MARK, KNOWN, 'goto short-circuit']],
@@ -78,7 +78,7 @@ const STICKY: readonly [entry: AffinityEntry, rules: string[]][] = [
 ];
 
 t.test('endpointChain() looks up the affinity map before a slot is chosen', async (t) => {
-  for (const [entry, expected] of STICKY) {
+  for (const [entry, expected] of AFFINITY_CHAINS) {
     const name = affinityChainName(entry, ID);
     t.strictSame(chains(name), [[name, expected]]);
   }

@@ -79,11 +79,11 @@ t.test('staticChains() accepts node ports on node port addresses only', async (t
     rules('services', view(options))?.at(-1),
     rules('nodeport-endpoints-check', view(options)),
   ];
-  const refuse = 'meta l4proto . th dport vmap @no-endpoint-nodeports';
-  t.strictSame(at({}), ['ip daddr @nodeport-ips jump nodeports', [`ip daddr @nodeport-ips ${refuse}`]]);
+  const lookup = 'meta l4proto . th dport vmap @no-endpoint-nodeports';
+  t.strictSame(at({}), ['ip daddr @nodeport-ips jump nodeports', [`ip daddr @nodeport-ips ${lookup}`]]);
   t.strictSame(at({ nodePortAddresses: [] }), [
     'fib daddr type local ip daddr != 127.0.0.0/8 jump nodeports',
-    [`ip daddr != 127.0.0.0/8 ${refuse}`],
+    [`ip daddr != 127.0.0.0/8 ${lookup}`],
   ]);
 });
 

@@ -24,11 +24,11 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const stop = new AbortController();
   const stopSignal = AbortSignal.any([signal, stop.signal]);
   const addressWatcher = watchAddresses(daemon, stopSignal);
-  const apply = (next: Settings) => applySettings(next, daemon, addressWatcher);
+  const apply = (next: Settings) => applySettings(daemon, { next, addressWatcher });
   watchAndReload({ ...options, apply, restart: () => stop.abort(), signal: stopSignal });
   try {
     // A failed part must not leave the others running.
-    const tasks = runTasks(daemon, started, stopSignal);
+    const tasks = runTasks({ ...daemon, ...started }, stopSignal);
     await Promise.all(tasks.map((task) => task.finally(() => stop.abort())));
   } finally {
     stop.abort();
@@ -44,15 +44,18 @@ function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal
 }
 
 /** Starts all tasks. They end when the signal aborts. */
-function runTasks(daemon: Daemon, { source, nftVersion }: StartedDaemon, signal: AbortSignal): Promise<void>[] {
-  const { live, controller, cleaner, takeOver, fastPath, telemetry, nodeWaiter } = daemon;
+function runTasks(daemon: Daemon & StartedDaemon, signal: AbortSignal): Promise<void>[] {
+  const { source, nftVersion, live, controller, cleaner, takeOver, fastPath, telemetry, nodeWaiter } = daemon;
   const tasks = [source, controller, cleaner, takeOver, fastPath].map((part) => part.run(signal));
   if (live.settings.manifests === undefined) void nodeWaiter.run(signal);
   return [...tasks, telemetry.run(nftVersion, signal)];
 }
 
 /** Applies the settings that can change at run time. */
-async function applySettings(next: Settings, daemon: Daemon, addressWatcher: AddressWatcher): Promise<void> {
+async function applySettings(
+  daemon: Daemon,
+  { next, addressWatcher }: { readonly next: Settings; readonly addressWatcher: AddressWatcher },
+): Promise<void> {
   const { live, log, engine, controller, routeLocalnet } = daemon;
   log.setLevel(next.nftlane.log.level);
   // First, so that no sync enables route_localnet again before the rules that protect it are removed.

@@ -1,14 +1,15 @@
-// The table as a page to read.
+// Prints the statements as a Markdown page.
 import type { Improvement, Section, Statement, TestName } from './statement.ts';
 
-const INTRODUCTION = `# Behaviour
+const INTRODUCTION = `# Behavior
 
-What this proxy does with Services and packets, and which test shows it. Statements have numbers, and say in one sentence
-what is so here. A test that is marked with **better** is there for something that kube-proxy does otherwise.
+How nftlane handles Services and packets, with the tests that verify it. Each statement has a number and is one sentence.
+**better** marks improvements over kube-proxy, each with a test of its own.
 
-This page is written by \`node docs/behaviour/write-page.ts\` from \`docs/behaviour\`, and a test fails when it is not
-current, when a number is missing, or when a test that it names does not exist. What all clients, policies and states of
-endpoints come to is in [conformance.md](conformance.md), and packets.* points there where it names that test.`;
+\`node docs/behaviour/write-page.ts\` generates this page from the YAML files in \`docs/behaviour\`. A test fails if the page is
+outdated, if a number is missing, or if a test does not exist. [conformance.md](conformance.md) has the results for all clients,
+policies and states of endpoints; the statements packets.* refer to it through the test "resolveFlow(), trace() and packets
+agree".`;
 
 /** The page, in Markdown. */
 export function toPage(sections: readonly Section[]): string {
@@ -25,18 +26,18 @@ function summary(sections: readonly Section[]): string {
 }
 
 function toSection({ title, statements }: Section): string {
-  const rows = statements.map((statement) => `| ${statement.id} | ${words(statement)} | ${proofs(statement)} |`);
-  return [`## ${title}`, '', '| | what is so | what shows it |', '|---|---|---|', ...rows].join('\n');
+  const rows = statements.map((statement) => `| ${statement.id} | ${describe(statement)} | ${evidence(statement)} |`);
+  return [`## ${title}`, '', '| | statement | tests |', '|---|---|---|', ...rows].join('\n');
 }
 
-function words({ text, improvements = [] }: Statement): string {
+function describe({ text, improvements = [] }: Statement): string {
   return [text, ...improvements.map(({ kubeProxy }) => `<br>**better**; kube-proxy: ${kubeProxy}`)].join(' ');
 }
 
-function proofs({ tests = [], improvements = [], untested }: Statement): string {
+function evidence({ tests = [], improvements = [], untested }: Statement): string {
   const named = improvements.map(({ test }: Improvement) => `**better**: ${link(test)}`);
-  const why = untested === undefined ? [] : [`*${untested}*`];
-  return [...tests.map(link), ...named, ...why].join('<br>');
+  const reason = untested === undefined ? [] : [`*${untested}*`];
+  return [...tests.map(link), ...named, ...reason].join('<br>');
 }
 
 function link({ file, title }: TestName): string {

@@ -1,11 +1,11 @@
-// The whole table, from the YAML files beside this one.
+// Reads the statements from the YAML files in this folder.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import * as z from 'zod/mini';
 import type { Section, TestName } from './statement.ts';
 
-/** One entry: the file below `test/`, without `.test.ts`, and the title. */
+/** One entry: the file below `test/` without `.test.ts`, and the title. */
 const TEST = z.pipe(z.record(z.string(), z.string()), z.transform(toTestName));
 const STATEMENT = z.strictObject({
   id: z.string(),

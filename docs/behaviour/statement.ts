@@ -1,27 +1,26 @@
-// The shape of the table that leads from what a service proxy has to do to the tests that show it.
+// Statements about the behavior of the proxy, with the tests that verify them.
 
-/** One test: its file, from the top of the project, and its title. */
+/** A test, by its file, relative to the root of the repository, and its title. */
 export interface TestName {
   readonly file: string;
   readonly title: string;
 }
 
-/** Something that kube-proxy does otherwise, and that is better here. */
+/** An improvement over kube-proxy. */
 export interface Improvement {
   /** What kube-proxy does. */
   readonly kubeProxy: string;
-  /** The test that is there for this alone. */
+  /** A test of this improvement alone. */
   readonly test: TestName;
 }
 
-/** One thing that a service proxy has to do. */
 export interface Statement {
-  /** The section and a number without gaps, `services.1`. */
+  /** The section and a consecutive number: `services.1`. */
   readonly id: string;
-  /** One sentence: what is so here. */
+  /** One sentence. */
   readonly text: string;
   readonly tests?: readonly TestName[] | undefined;
-  /** Why there is no test, or what of it has none. */
+  /** Why there is no test, or which part has none. */
   readonly untested?: string | undefined;
   readonly improvements?: readonly Improvement[] | undefined;
 }
@@ -29,7 +28,7 @@ export interface Statement {
 export interface Section {
   readonly name: string;
   readonly title: string;
-  /** How many statements there have to be: one that is dropped is noticed. */
+  /** The number of statements, so that a removed one is noticed. */
   readonly count: number;
   readonly statements: readonly Statement[];
 }

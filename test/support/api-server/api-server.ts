@@ -1,4 +1,4 @@
-// A Kubernetes API server for tests: the real protocol of LIST and WATCH over HTTPS, and every fault on request.
+// A Kubernetes API server for tests: LIST and WATCH over HTTPS, with injected faults.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -20,8 +20,9 @@ import { WatchSession } from './protocol/watch-session.ts';
 import { defaultSettings, type ServerSettings } from './server-settings.ts';
 
 export interface ApiServerOptions {
-  /** Address and port to listen on: loopback and any free port when absent. */
+  /** Default: 127.0.0.1. */
   readonly address?: string;
+  /** Default: any free port. */
   readonly port?: number;
 }
 
@@ -30,11 +31,11 @@ export interface LoggedRequest {
   readonly type: RequestType;
   readonly query: Readonly<Record<string, string>>;
   readonly authorization: string;
-  /** HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 without a response. */
   status: number;
 }
 
-/** Starts a server; everything it writes goes to a directory of its own that {@link ApiServer.close} removes. */
+/** Starts a server. Its files are in a temporary directory, which {@link ApiServer.close} removes. */
 export async function startApiServer({ address = '127.0.0.1', port = 0 }: ApiServerOptions = {}): Promise<ApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'nftlane-api-'));
   const certificates = await createCertificates(directory, [...new Set(['127.0.0.1', address])]);
@@ -53,7 +54,7 @@ export async function startApiServer({ address = '127.0.0.1', port = 0 }: ApiSer
 export class ApiServer {
   readonly url: string;
   readonly certificates: Certificates;
-  /** A kubeconfig with the CA and the token inside. */
+  /** A kubeconfig with the CA and the token. */
   readonly kubeconfigPath: string;
   readonly tokenPath: string;
   readonly settings: ServerSettings = defaultSettings();
@@ -86,7 +87,7 @@ export class ApiServer {
     this.#collection(kind).put(object, ++this.#version);
   }
 
-  /** Removes an object by `namespace/name`, or `name` where there are no namespaces. */
+  /** Deletes an object by `namespace/name`, or `name` for cluster-scoped kinds. */
   remove(kind: Kind, key: string): void {
     this.#collection(kind).remove(key, ++this.#version);
   }
@@ -95,7 +96,7 @@ export class ApiServer {
     return this.#collection(kind).get(key);
   }
 
-  /** Keys of all objects of a kind. */
+  /** The keys of all objects of a kind. */
   keys(kind: Kind): string[] {
     return this.#collection(kind)
       .all()
@@ -115,17 +116,17 @@ export class ApiServer {
     this.#faults.clear();
   }
 
-  /** Number of open watches of a kind. */
+  /** The number of open watches of a kind. */
   watches(kind: Kind): number {
     return [...this.#sessions.values()].filter((watched) => watched === kind).length;
   }
 
-  /** Sends a bookmark to every watch that wants them. */
+  /** Sends a bookmark to every watch that requested them. */
   bookmark(): void {
     for (const session of this.#sessions.keys()) session.bookmark();
   }
 
-  /** Ends all watches properly, as if their time were up. */
+  /** Ends all watches, as after their timeout. */
   endWatches(): void {
     for (const session of this.#sessions.keys()) session.end();
   }
@@ -135,7 +136,7 @@ export class ApiServer {
     this.#server.closeAllConnections();
   }
 
-  /** Forgets all changes up to now: watches from older versions get 410. */
+  /** Discards the history: watches from older versions get 410. */
   compact(): void {
     for (const collection of this.#collections.values()) collection.compact(this.#version);
   }
@@ -144,14 +145,14 @@ export class ApiServer {
     this.#lists.expireTokens();
   }
 
-  /** From now on only this token is good. It is written to the token file and to the kubeconfig. */
+  /** Makes this the only valid token, and writes it to the token file and the kubeconfig. */
   async rotateToken(token: string): Promise<void> {
     this.#token = token;
     await writeFile(this.tokenPath, `${token}\n`);
     await this.writeKubeconfig(this.kubeconfigPath);
   }
 
-  /** Writes a kubeconfig; `user` are the fields of its user instead of the token. */
+  /** Writes a kubeconfig. `user` has the fields of its user; the default is the token. */
   async writeKubeconfig(path: string, user: Readonly<Record<string, unknown>> = { token: this.#token }): Promise<void> {
     await writeKubeconfig(path, { server: this.url, ca: this.certificates.ca, user });
   }
@@ -199,7 +200,7 @@ export class ApiServer {
     response.end(object === undefined ? statusBody(status) : JSON.stringify(object));
   }
 
-  /** What to answer with; `undefined` when the answer is a stream, or there shall be none. */
+  /** The response; `undefined` for a stream, or if there is to be none. */
   #reply(request: KindRequest): Reply | undefined {
     const { kind, type, query, response } = request;
     const fault = this.#faults.take(type, kind);
@@ -239,7 +240,7 @@ interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The path of a collection in all namespaces, and the namespace that was in it. */
+/** Splits a path into the path of the collection in all namespaces and the namespace. */
 function withoutNamespace(path: string): [path: string, namespace: string] {
   const [, before, namespace = '', after] = /^(.*)\/namespaces\/([^/]+)(\/[^/]+)$/.exec(path) ?? [];
   return namespace === '' ? [path, ''] : [`${before}${after}`, namespace];

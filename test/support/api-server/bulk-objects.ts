@@ -1,22 +1,22 @@
-// Services and EndpointSlices in numbers, for measurements.
+// Large numbers of Services and EndpointSlices, for measurements.
 import type { ApiServer } from './api-server.ts';
 import type { ApiObject } from './protocol/collection.ts';
 
 export const NAMESPACE = 'demo';
 const NODES = 20;
 
-/** Name of the Service with this number, from 1 on. Its slice is called the same. */
+/** The name of the Service with this number, from 1, and of its slice. */
 export function serviceName(number: number): string {
   return `svc-${String(number).padStart(5, '0')}`;
 }
 
 interface Bulk {
   readonly endpoints: number;
-  /** Every endpoint is meant for clients of its own zone. */
+  /** Every endpoint has a hint for its zone. */
   readonly hinted?: boolean;
 }
 
-/** Puts ClusterIP Services 1 to `services`, each with one slice of `endpoints` ready endpoints. */
+/** Creates the ClusterIP Services 1 to `services`, each with one slice of ready endpoints. */
 export function putBulk(
   server: Pick<ApiServer, 'put'>,
   { services, ...bulk }: Bulk & { readonly services: number },
@@ -39,7 +39,7 @@ export function putService(
 
 function service(number: number): ApiObject {
   const name = serviceName(number);
-  // 10.96.0.1 is the API server's own in every cluster with this block.
+  // 10.96.0.1 is the Service of the API server in clusters with this block.
   const clusterIP = address(10 * 2 ** 24 + 96 * 2 ** 16 + 1 + number);
   return {
     metadata: { name, namespace: NAMESPACE, labels: { app: name } },
@@ -58,7 +58,7 @@ function service(number: number): ApiObject {
   };
 }
 
-/** An endpoint by number; numbers wrap around at the end of 10.128.0.0/9. */
+/** The endpoint with this number; addresses wrap around at the end of 10.128.0.0/9. */
 export function endpoint(number: number): { readonly zone: string; readonly [field: string]: unknown } {
   return {
     addresses: [address(10 * 2 ** 24 + 2 ** 23 + 1 + (number % (2 ** 23 - 2)))],
@@ -69,12 +69,12 @@ export function endpoint(number: number): { readonly zone: string; readonly [fie
   };
 }
 
-/** The zone of what has this number: endpoints and Nodes are in three zones in turn. */
+/** The zone of the endpoint or Node with this number, one of three. */
 export function zoneName(number: number): string {
   return `zone-${1 + (number % 3)}`;
 }
 
-/** A Node with a number, in a zone. */
+/** Creates the Node with this number in a zone. */
 export function putNode(server: ApiServer, number: number, zone: string): void {
   server.put('Node', {
     metadata: { name: `n${number}`, labels: { 'topology.kubernetes.io/zone': zone } },
@@ -82,7 +82,7 @@ export function putNode(server: ApiServer, number: number, zone: string): void {
   });
 }
 
-/** The change is dated now: how long it takes until it is in force can be measured from the object alone. */
+/** Has the current time as its last change trigger time, from which the latency can be measured. */
 export function slice(name: string, endpoints: readonly unknown[]): ApiObject {
   const triggeredAt = new Date().toISOString();
   return {

@@ -1,4 +1,4 @@
-// Keys and certificates of a test server: a CA, a server certificate for loopback and one for a client.
+// The CA and the server and client certificates of the test server.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const openssl = (args: readonly string[]) => run('openssl', args);
 
-/** Paths of PEM files. */
+/** The paths of PEM files. */
 export interface Certificates {
   readonly ca: string;
   readonly cert: string;
@@ -15,7 +15,7 @@ export interface Certificates {
   readonly clientKey: string;
 }
 
-/** Makes them with openssl in an existing directory. `addresses` are the IPs that the server is reached at. */
+/** Creates them with openssl in an existing directory. `addresses` are the IP addresses of the server. */
 export async function createCertificates(directory: string, addresses: readonly string[]): Promise<Certificates> {
   const file = (name: string) => join(directory, name);
   const ca = file('ca.crt');

@@ -1,4 +1,4 @@
-// Changes to a running test server, asked for by lines of text.
+// Commands that change a running test server.
 import { setInterval as every } from 'node:timers/promises';
 import { KINDS, kindOf } from '../../../src/services/objects/kinds.ts';
 import { asArray } from '../../../src/services/objects/read.ts';
@@ -6,19 +6,19 @@ import type { ApiServer } from './api-server.ts';
 import { endpoint, NAMESPACE, putNode, putService, serviceName, slice } from './bulk-objects.ts';
 import type { ApiObject } from './protocol/collection.ts';
 
-/** How often a second changes are made; more of them are made in bursts. */
+/** Per second; faster changes are made in bursts. */
 const TICKS = 50;
 
 export class Commands {
   readonly #server: ApiServer;
-  /** Endpoints get numbers that no other had before. */
+  /** The number of the next endpoint; numbers are not reused. */
   #nextEndpoint = 4_000_000;
 
   constructor(server: ApiServer) {
     this.#server = server;
   }
 
-  /** Carries out one line; gives what to print. */
+  /** Executes one line. Returns the answer. */
   async run(line: string): Promise<string> {
     const [command = '', name = '', amount = ''] = line.trim().split(/\s+/);
     if (command === 'endpoint' && /^[+-]\d+$/.test(amount)) return this.#endpoint(name, Number(amount));
@@ -54,7 +54,7 @@ export class Commands {
     return `ok ${done} changes`;
   }
 
-  /** A rolling update in small: the oldest endpoint goes, a new one comes. */
+  /** A step of a rolling update: replaces the oldest endpoint with a new one. */
   #replaceOne(name: string): void {
     const endpoints = this.#endpoints(name) ?? [];
     this.#server.put('EndpointSlice', slice(name, [...endpoints.slice(1), endpoint(this.#nextEndpoint++)]));

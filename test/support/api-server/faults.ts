@@ -1,30 +1,30 @@
-// What a test server can do wrong.
+// Faults of the test server.
 import type { Kind } from '../../../src/services/objects/kinds.ts';
 
 export type RequestType = 'list' | 'watch';
 
 interface FaultScope {
-  /** Which requests; all when absent. */
+  /** The requests that are affected; the default is all. */
   readonly on?: RequestType;
   readonly kind?: Kind;
-  /** How many requests, 1 when absent; `Infinity` for all from now on. */
+  /** The number of requests; the default is 1, and `Infinity` affects all. */
   readonly times?: number;
 }
 
-/** Instead of an answer, or in place of the line number `afterLines` (counted from 0) of a watch. */
+/** Replaces a response, or the line number `afterLines` (counted from 0) of a watch. */
 export type Fault = FaultScope &
   (
     | { readonly action: 'answer'; readonly status: number; readonly message?: string; readonly headers?: Headers }
-    /** Takes the request and never answers. */
+    /** Accepts the request and never responds. */
     | { readonly action: 'hang' }
-    /** Cuts the connection before an answer. */
+    /** Closes the connection without a response. */
     | { readonly action: 'drop' }
     | StreamFault
   );
 
 /**
- * `silent` sends nothing more, `cut` breaks off in the middle of a line, `garbage` sends a line that is not JSON, `end`
- * ends the answer properly, `error` sends an ERROR event and ends.
+ * `silent` stops sending data, `cut` closes the connection inside a line, `garbage` sends a line that is not JSON, `end`
+ * ends the response, and `error` sends an ERROR event and ends the response.
  */
 export type StreamFault =
   | { readonly action: 'silent' | 'cut' | 'garbage' | 'end'; readonly afterLines: number }
@@ -32,25 +32,23 @@ export type StreamFault =
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Misbehaviours that are still to come, in the order in which they were asked for. */
+/** The faults that have not occurred yet, in order. */
 export class FaultQueue {
-  #pending: { misbehaviour: Fault; left: number }[] = [];
+  #pending: { fault: Fault; left: number }[] = [];
 
   add(fault: Fault): void {
-    this.#pending.push({ misbehaviour: fault, left: fault.times ?? 1 });
+    this.#pending.push({ fault, left: fault.times ?? 1 });
   }
 
   clear(): void {
     this.#pending = [];
   }
 
-  /** The one for this request, which is then used up by one time. */
+  /** Takes the fault for this request. */
   take(type: RequestType, kind: Kind): Fault | undefined {
-    const found = this.#pending.find(
-      ({ misbehaviour: { on = type, kind: only = kind } }) => on === type && only === kind,
-    );
+    const found = this.#pending.find(({ fault: { on = type, kind: only = kind } }) => on === type && only === kind);
     if (found === undefined) return undefined;
     if (--found.left <= 0) this.#pending.splice(this.#pending.indexOf(found), 1);
-    return found.misbehaviour;
+    return found.fault;
   }
 }

@@ -1,11 +1,11 @@
-// The kubeconfig of a test server.
+// The kubeconfig of the test server.
 import { readFile, writeFile } from 'node:fs/promises';
 
 export interface KubeconfigContent {
   readonly server: string;
-  /** Path of the CA certificate, whose content goes into the file. */
+  /** The path of the CA certificate, which the kubeconfig includes. */
   readonly ca: string;
-  /** Fields of the user, e.g. `token`. */
+  /** The fields of the user, such as `token`. */
   readonly user: Readonly<Record<string, unknown>>;
 }
 

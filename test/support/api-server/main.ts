@@ -1,22 +1,22 @@
-// The test API server as a process of its own:
+// Runs the test API server as a process:
 //
 //   node test/support/api-server/main.ts --services 10000 --endpoints 10 [--hinted] --kubeconfig-out FILE [--port N] [--listen ADDR]
 //
-// Services svc-00001.. of namespace demo, each with one slice of the same name; nodes n1..n20 and one ServiceCIDR.
-// With --hinted, every endpoint of the beginning is meant for its zone; endpoints that come later have no hints.
-// Prints `ready URL`, then takes commands on standard input and answers each with a line `ok ...` or `error ...`:
+// It has Services svc-00001.. in namespace demo, each with one slice of the same name, Nodes n1..n20 and one ServiceCIDR.
+// With --hinted, the initial endpoints have hints for their zones; endpoints that are added later have no hints.
+// Prints `ready URL`, then reads commands from standard input and answers each with a line `ok ...` or `error ...`:
 //
-//   endpoint svc-00017 +1          one endpoint more (`-1`: the last one goes)
-//   change 100-per-second 10       so many slices a second get a new endpoint in place of their oldest, for 10 seconds
-//   add 10001 3                    the Service of this number with 3 endpoints (an existing one is replaced)
-//   remove svc-00017               the Service and its slice
-//   zone 1 zone-2                  Node n1 is now in this zone
-//   put {"kind": ...}              creates or replaces an object, which is one line of JSON
-//   delete Service demo/web        removes an object
-//   end-watches                    ends all watches, as when their time is up
+//   endpoint svc-00017 +1          adds an endpoint (`-1` removes the last one)
+//   change 100-per-second 10       replaces the oldest endpoint of 100 slices per second, for 10 seconds
+//   add 10001 3                    creates or replaces the Service with this number, with 3 endpoints
+//   remove svc-00017               deletes the Service and its slice
+//   zone 1 zone-2                  moves Node n1 to this zone
+//   put {"kind": ...}              creates or replaces an object, given as one line of JSON
+//   delete Service demo/web        deletes an object
+//   end-watches                    ends all watches, as after their timeout
 //   cut                            cuts all connections
 //
-// The end of standard input, or a signal, ends it.
+// Exits at the end of standard input or after a signal.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type ApiServer, startApiServer } from './api-server.ts';
@@ -56,7 +56,7 @@ async function stop(): Promise<void> {
   process.exit(0);
 }
 
-/** Twenty nodes that endpoints are on, and one that none is on. */
+/** Twenty Nodes with endpoints and one without. */
 function putCluster(server: ApiServer): void {
   server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
   const elsewhere = { addresses: [{ type: 'InternalIP', address: '192.168.0.100' }] };

@@ -1,4 +1,4 @@
-// A test server and one reflector that watches Services on it.
+// A test server and a reflector that watches its Services.
 
 import { readFile } from 'node:fs/promises';
 import type { Test } from 'tap';
@@ -19,17 +19,17 @@ export interface ReflectorFixture {
   readonly clock: FastClock;
   readonly lines: readonly LogLine[];
   readonly reflector: Reflector<'Service'>;
-  /** Starts the reflector; the end of the test stops it. */
+  /** Starts the reflector, which stops at the end of the test. */
   readonly start: () => Promise<void>;
   readonly stop: () => Promise<void>;
-  /** Queries of all requests so far, the constant selectors left out. */
+  /** The queries of all requests, without the selectors. */
   readonly queries: () => Readonly<Record<string, string>>[];
 }
 
 export interface ReflectorFixtureOptions extends ReflectorOptions {
-  /** How much faster than real the clock of the reflector is. */
+  /** The speed of the reflector's clock. */
   readonly factor?: number;
-  /** Names of Services that there are from the beginning. */
+  /** The names of the initial Services. */
   readonly services?: readonly string[];
 }
 
@@ -68,10 +68,10 @@ export async function createReflectorFixture(
   return { server, client, sink, clock, lines, reflector, start, stop, queries };
 }
 
-/** A clock that runs fast makes a busy machine look slow: limits hold only where a test is about them. */
+/** With a fast clock, a busy machine would exceed the limits. Tests of the limits set them. */
 const NO_TIMEOUTS: ReflectorOptions = { connectTimeoutMs: 10_000_000, idleTimeoutMs: 10_000_000 };
 
-/** CA and token without a kubeconfig: the library that reads those takes a second to load in a test. */
+/** The CA and the token without a kubeconfig, whose library takes a second to load. */
 async function testCredentials({ url, certificates, tokenPath }: ApiServer): Promise<CredentialProvider> {
   const ca = await readFile(certificates.ca);
   let token = await readFile(tokenPath, 'utf8');
@@ -85,7 +85,7 @@ async function testCredentials({ url, certificates, tokenPath }: ApiServer): Pro
   };
 }
 
-/** A Service of namespace shop. */
+/** A Service in namespace shop. */
 export function service(name: string, { labels = {}, clusterIP = '10.96.0.10' }: ServiceFields = {}): ApiObject {
   const spec = { clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80, protocol: 'TCP' }] };
   return { metadata: { namespace: 'shop', name, labels }, spec };

@@ -1,16 +1,15 @@
-// How the test server behaves until told otherwise.
+// The settings of the test server.
 import type { Kind } from '../../../src/services/objects/kinds.ts';
 
-/** May be changed at any time; watches that are open already see it too. */
+/** Can be changed at any time, and also affect open watches. */
 export interface ServerSettings {
-  /** Streaming lists: served, refused as invalid (a server with the feature off), or the parameter is not known. */
+  /** Streaming lists: served, rejected (a server with the feature disabled), or ignored (an older server). */
   watchList: 'serve' | 'refuse' | 'ignore';
   chunks: 'whole' | 'awkward';
-  /** Answer lists in one piece whatever limit is asked for, as servers do from their cache. */
+  /** Ignores the page size of lists, as servers do for lists from their cache. */
   ignoreLimit: boolean;
-  /** Milliseconds between bookmarks. */
   bookmarkMs: number;
-  /** Kinds that this server has not heard of. */
+  /** Kinds that the server does not serve. */
   readonly unknownKinds: Set<Kind>;
 }
 

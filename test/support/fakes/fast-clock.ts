@@ -1,13 +1,13 @@
-// A clock that runs faster than the one on the wall, so that minutes of patience take a test milliseconds.
+// A clock that runs faster than real time, so that a wait of minutes takes milliseconds.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../../src/host/clock.ts';
 
 export interface FastClock extends Clock {
-  /** Milliseconds of every sleep so far, in the time of this clock. */
+  /** The duration of every sleep so far, in milliseconds of this clock. */
   readonly sleeps: readonly number[];
 }
 
-/** `factor` times faster; jitter is always half of what it may be. */
+/** Runs `factor` times as fast. The random number is always 0.5. */
 export function fastClock(factor: number): FastClock {
   const sleeps: number[] = [];
   const startedAt = performance.now();

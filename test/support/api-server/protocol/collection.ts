@@ -1,7 +1,7 @@
-// All objects of one kind on the test server, with the changes that led to them.
+// The objects of one kind on the test server, with the history of their changes.
 import { asObject, asString } from '../../../../src/services/objects/read.ts';
 
-/** An object as the API has it. */
+/** An object of the API. */
 export interface ApiObject {
   readonly metadata: {
     readonly name: string;
@@ -13,16 +13,16 @@ export interface ApiObject {
   readonly [field: string]: unknown;
 }
 
-/** One version of an object, written as JSON once however many clients get it. */
+/** One version of an object, serialized once for all clients. */
 export interface StoredObject {
   readonly key: string;
   readonly json: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** What field selectors can ask for. */
+  /** The fields for field selectors. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** `previous` is absent for a new object; a removed one has `current` in its last state with a new version. */
+/** `previous` is `undefined` for a new object. For a deleted one, `current` is its last state with a new version. */
 export interface Change {
   readonly version: number;
   readonly current: StoredObject;
@@ -30,7 +30,7 @@ export interface Change {
   readonly isRemoval: boolean;
 }
 
-/** So many changes are remembered; older ones are forgotten, as in a real server. */
+/** Older changes are discarded, as on a real server. */
 const MAX_HISTORY = 100_000;
 
 export class Collection {
@@ -39,9 +39,9 @@ export class Collection {
   readonly #entries = new Map<string, StoredObject>();
   readonly #listeners = new Set<() => void>();
   #history: Change[] = [];
-  /** Position of the first remembered change, counted from the beginning of time. */
+  /** The position of the first change in the history, counted from the start of the server. */
   #trimmedCount = 0;
-  /** A watch from a version below this one is too old. */
+  /** Watches from an older version get 410. */
   #oldest = 0;
 
   constructor({ kind, apiVersion }: { kind: string; apiVersion: string }) {
@@ -49,7 +49,7 @@ export class Collection {
     this.apiVersion = apiVersion;
   }
 
-  /** All objects in the order of their keys. */
+  /** All objects, sorted by key. */
   all(): StoredObject[] {
     return [...this.#entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   }
@@ -65,7 +65,7 @@ export class Collection {
     this.#entries.set(current.key, current);
   }
 
-  /** Nothing happens when there is no such object. */
+  /** Does nothing if there is no such object. */
   remove(key: string, version: number): void {
     const previous = this.#entries.get(key);
     if (previous === undefined) return;
@@ -73,7 +73,7 @@ export class Collection {
     this.#record({ version, current: this.#store(JSON.parse(previous.json), version), previous, isRemoval: true });
   }
 
-  /** Position of the first change after a version; `undefined` when it is too long ago. */
+  /** The position of the first change after a version; `undefined` if it was discarded. */
   positionAfter(version: number): number | undefined {
     if (version < this.#oldest) return undefined;
     let index = this.#history.length;
@@ -81,25 +81,25 @@ export class Collection {
     return this.#trimmedCount + index;
   }
 
-  /** The position that the next change will have. */
+  /** The position of the next change. */
   get end(): number {
     return this.#trimmedCount + this.#history.length;
   }
 
-  /** Changes from a position on, at most `limit`; `undefined` when they are forgotten. */
+  /** Changes from a position, at most `limit`; `undefined` if they were discarded. */
   changes(position: number, limit: number): readonly Change[] | undefined {
     const index = position - this.#trimmedCount;
     return index < 0 ? undefined : this.#history.slice(index, index + limit);
   }
 
-  /** Forgets everything up to a version. */
+  /** Discards the history up to a version. */
   compact(version: number): void {
     this.#trimmedCount += this.#history.length;
     this.#history = [];
     this.#oldest = version;
   }
 
-  /** Calls back after every change, until the function that it gives is called. */
+  /** Calls back after every change. Returns a function that ends the subscription. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -1,11 +1,10 @@
-// Events on the test server: written by clients, kept for the test to look at.
+// The Events that clients have written to the test server.
 import type { IncomingMessage } from 'node:http';
 import { asObject, asString } from '../../../../src/services/objects/read.ts';
 
-/** What to answer with. */
+/** The response. */
 export interface EventReply {
   readonly status: number;
-  /** The object, when there is one. */
   readonly object?: unknown;
 }
 
@@ -13,13 +12,13 @@ export type StoredEvent = Readonly<Record<string, unknown>>;
 
 const PATH = /^\/apis\/events\.k8s\.io\/v1\/namespaces\/([^/]+)\/events(?:\/([^/]+))?$/;
 
-/** Takes POST, and PATCH as a merge of the first level. */
+/** Supports POST, and PATCH as a merge of the first level. */
 export class Events {
-  /** By `namespace/name`, in the order in which they came. */
+  /** By `namespace/name`, in the order of arrival. */
   readonly all = new Map<string, StoredEvent>();
-  /** Statuses to refuse the next requests with. */
+  /** The error statuses of the next requests. */
   readonly refusals: number[] = [];
-  /** `POST name` or `PATCH name` of every request that got through to here. */
+  /** `POST name` or `PATCH name` of every authorized request. */
   readonly requests: string[] = [];
 
   /** Whether this is a request for Events. */
@@ -63,7 +62,7 @@ export class Events {
 
 const MICRO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
-/** What a real server demands of an Event of events.k8s.io/v1. */
+/** Validates an Event of events.k8s.io/v1 as a real server does. */
 function isInvalid(event: StoredEvent): boolean {
   const short = (field: string) => asString(event[field]) !== '' && asString(event[field]).length <= 128;
   const regarding = asObject(event['regarding']);

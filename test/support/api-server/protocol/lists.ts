@@ -1,8 +1,8 @@
-// LIST on the test server: whole or in pages of one consistent state.
+// LIST requests: complete, or in pages of one consistent state.
 import type { Collection, StoredObject } from './collection.ts';
 import type { Selector } from './selectors.ts';
 
-/** A page asked for with a token that has expired, or never was. */
+/** The continue token of a request has expired or is unknown. */
 export class ExpiredToken extends Error {}
 
 interface Snapshot {
@@ -14,7 +14,7 @@ export class Lists {
   readonly #snapshots = new Map<string, Snapshot>();
   #tokens = 0;
 
-  /** JSON of a List object. Fails with an {@link ExpiredToken}. */
+  /** The JSON of a List object. Throws {@link ExpiredToken}. */
   answer(collection: Collection, { query, selector, version }: ListRequest): string {
     const token = query.get('continue');
     const limit = Number(query.get('limit') ?? '0') || Number.POSITIVE_INFINITY;

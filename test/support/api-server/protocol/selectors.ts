@@ -1,10 +1,10 @@
-// Label and field selectors, as far as they are used here.
+// The label and field selectors that nftlane uses.
 import type { StoredObject } from './collection.ts';
 
-/** Whether an object is selected. */
+/** Whether the selector matches an object. */
 export type Selector = (stored: StoredObject) => boolean;
 
-/** Fails with a plain Error on a term that is not supported, as a server does with 400. */
+/** Throws an Error for an unsupported term, for which the server responds with 400. */
 export function parseSelector(query: URLSearchParams): Selector {
   const tests = [
     ...terms(query.get('labelSelector')).map((term) => test(term, ({ labels }) => labels)),

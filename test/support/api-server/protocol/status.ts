@@ -1,4 +1,4 @@
-// Status objects: what a server says when it refuses.
+// Status objects, the bodies of error responses.
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'BadRequest',

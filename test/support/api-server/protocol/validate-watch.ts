@@ -1,7 +1,7 @@
-// What a real server demands of the parameters of a watch.
+// Validates the parameters of a watch as a real server does.
 import type { ServerSettings } from '../server-settings.ts';
 
-/** Why a watch is refused as invalid (422); `undefined` when it is not. */
+/** Why the watch is invalid (422); `undefined` if it is valid. */
 export function validateWatch(query: URLSearchParams, { watchList }: ServerSettings): string | undefined {
   const [initial, match] = [query.get('sendInitialEvents'), query.get('resourceVersionMatch')];
   if (watchList === 'ignore' || (initial === null && match === null)) return undefined;

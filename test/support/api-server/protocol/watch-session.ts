@@ -1,4 +1,4 @@
-// One watch on the test server, from its first line to its end.
+// One watch on the test server.
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,13 +15,13 @@ export interface WatchSetup {
   readonly query: URLSearchParams;
   readonly settings: ServerSettings;
   readonly fault: StreamFault | undefined;
-  /** The newest version on the server. */
+  /** The current version of the server. */
   readonly version: () => number;
 }
 
-/** Bytes of lines that are written in one go. */
+/** Lines are written in batches of this number of bytes. */
 const BATCH = 128 * 1024;
-/** Sizes of pieces when chunks are to be awkward: within keys, numbers and UTF-8 sequences. */
+/** The sizes of awkward chunks, which split keys, numbers and UTF-8 sequences. */
 const CHUNK_SIZES = [1, 2, 3, 1, 7, 50, 1, 333];
 
 export class WatchSession {
@@ -38,7 +38,7 @@ export class WatchSession {
     this.#setup = setup;
   }
 
-  /** Resolves when the watch is over. */
+  /** Resolves at the end of the watch. */
   async run(): Promise<void> {
     const { response, collection, query, settings } = this.#setup;
     const stopListening = collection.subscribe(() => this.#wake.resolve());
@@ -59,7 +59,7 @@ export class WatchSession {
     }
   }
 
-  /** Ends the watch as a server does when its time is up. */
+  /** Ends the watch, as after its timeout. */
   end(): void {
     this.bookmark();
     this.#over();
@@ -94,7 +94,7 @@ export class WatchSession {
     }
   }
 
-  /** Sends what comes before the changes; gives the position of the first change. */
+  /** Sends the initial events. Returns the position of the first change. */
   async #begin(): Promise<number | undefined> {
     const { collection, query, selector, settings, version } = this.#setup;
     const from = query.get('resourceVersion') ?? '';
@@ -112,7 +112,7 @@ export class WatchSession {
     return position;
   }
 
-  /** An object that comes to be selected, or is no longer, looks new or gone to the client. */
+  /** An object that begins or ceases to match the selector is added or deleted for the client. */
   async #change({ current, previous, isRemoval }: Change): Promise<void> {
     const { selector } = this.#setup;
     const [was, is] = [previous !== undefined && selector(previous), !isRemoval && selector(current)];
@@ -149,7 +149,7 @@ export class WatchSession {
     if (fault.action === 'cut') this.#batch.push(line.slice(0, line.length / 2));
     await this.#flush();
     if (fault.action === 'end' || fault.action === 'error') response.end();
-    // What was written before must still arrive.
+    // Earlier data must still arrive.
     if (fault.action === 'cut') await delay(5).then(() => response.destroy());
     if (fault.action !== 'garbage' && !response.destroyed) await once(response, 'close');
     this.#batch = [];

@@ -58,7 +58,7 @@ t.test('backendsOf() marks the backends of this node', async (t) => {
   );
   const local = (nodeName: string) => backends([read('a', { endpoints })], {}, nodeName).map((each) => each.isLocal);
   t.strictSame(local('n1'), [true, false, false]);
-  t.strictSame(local(''), [false, false, false], 'nobody runs on a node without a name');
+  t.strictSame(local(''), [false, false, false], 'a node without a name has no backends');
 });
 
 t.test('backendsOf() prefers endpoints that are not terminating, then the last slice by name', async (t) => {

@@ -31,7 +31,7 @@ function chosen(backends: readonly Backend[], wants: EndpointUsage, place = PLAC
 
 type State = Partial<Backend>;
 const CASES: readonly [about: string, states: State[], both: string, cluster: string, local: string][] = [
-  ['nobody', [], '/ none', '/ none', '/ none'],
+  ['no backends', [], '/ none', '/ none', '/ none'],
   ['ready elsewhere', [READY], '1/ any', '1/ any', '/ any'],
   ['ready here', [HERE], '1/1 any', '1/ any', '/1 any'],
   ['unready', [UNREADY, { ...UNREADY, ...HERE }], '/ none', '/ none', '/ none'],
@@ -52,7 +52,7 @@ t.test('selectBackends() prefers ready backends and falls back to terminating on
     t.equal(chosen(backends, BOTH), both, `${about}, both`);
     t.equal(chosen(backends, CLUSTER), cluster, `${about}, cluster`);
     t.equal(chosen(backends, LOCAL), local, `${about}, local`);
-    t.equal(chosen(backends, NEITHER), '/ none', `${about}, nobody asks`);
+    t.equal(chosen(backends, NEITHER), '/ none', `${about}, neither`);
   }
 });
 
@@ -110,7 +110,7 @@ t.test('selectBackends() applies no hints to the local list', async (t) => {
   const backends = [backend(1, { ...zone('b'), ...HERE }), backend(2, zone('a'))];
   t.equal(chosen(backends, BOTH), '2/1 any');
   t.equal(chosen(backends, LOCAL), '/1 any');
-  t.equal(selectBackends(backends, { usage: LOCAL, node: PLACE }).topologyMode, 'all', 'nobody asks for the cluster');
+  t.equal(selectBackends(backends, { usage: LOCAL, node: PLACE }).topologyMode, 'all', 'no frontend uses the cluster list');
   t.equal(selectBackends(backends, { usage: BOTH, node: PLACE }).topologyMode, 'same-zone');
 });
 

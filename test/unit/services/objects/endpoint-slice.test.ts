@@ -141,7 +141,7 @@ t.test('readEndpointSlice() reads the node and the hints', async (t) => {
   ];
   const { value } = read({ endpoints });
   t.match(value.endpoints[0], { nodeName: 'n1', zoneHints: ['a'], nodeHints: ['n1', 'n2'] });
-  t.strictSame(value.endpoints[0]?.zoneHints, ['a'], 'empty names are no hints');
+  t.strictSame(value.endpoints[0]?.zoneHints, ['a'], 'empty names are ignored');
   t.strictSame(value.endpoints[1]?.zoneHints, []);
   t.equal(value.endpoints[1]?.nodeName, '');
   t.strictSame(

@@ -171,7 +171,7 @@ t.test('DirectorySource waits for a file that is being written', async (t) => {
     const isInTime = performance.now() - startedAt < 60;
     await received('put Service default/b');
     const expected = ['put Service default/a', 'put Service default/b'];
-    // On a busy machine the writer itself may be slower than anybody would wait for.
+    // On a busy machine, the writer itself may exceed the time limit.
     if (isInTime) return t.same(sink.take(), expected);
   }
   return t.comment('this machine was too busy to try');

@@ -110,7 +110,11 @@ t.test('selectBackends() applies no hints to the local list', async (t) => {
   const backends = [backend(1, { ...zone('b'), ...HERE }), backend(2, zone('a'))];
   t.equal(chosen(backends, BOTH), '2/1 any');
   t.equal(chosen(backends, LOCAL), '/1 any');
-  t.equal(selectBackends(backends, { usage: LOCAL, node: PLACE }).topologyMode, 'all', 'no frontend uses the cluster list');
+  t.equal(
+    selectBackends(backends, { usage: LOCAL, node: PLACE }).topologyMode,
+    'all',
+    'no frontend uses the cluster list',
+  );
   t.equal(selectBackends(backends, { usage: BOTH, node: PLACE }).topologyMode, 'same-zone');
 });
 

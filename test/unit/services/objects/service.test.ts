@@ -6,15 +6,9 @@ import {
   type Service,
   UNKNOWN_CREATION_TIME,
 } from '../../../../src/services/objects/service.ts';
-import { sourceRangesOf } from '../../../../src/services/objects/source-ranges.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
-
-function read(spec: ApiObject, status: ApiObject = {}): { value: Service; issues: string[] } {
-  const { value, issues } = readService(service('shop/web', { spec, status }));
-  if (value === undefined) throw new Error('The Service is proxied');
-  return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
-}
+import { read } from './read-service.ts';
 
 t.test('readService() reads a minimal Service', async (t) => {
   t.strictSame(readService(service()), {
@@ -135,73 +129,6 @@ t.test('readService() reads ingress addresses with ipMode VIP or none', async (t
   t.strictSame(issues, ['status.loadBalancer.ingress[7].ip "lb": ignoring this address']);
 });
 
-t.test('readService() reads ports', async (t) => {
-  const { value, issues } = read({
-    ports: [
-      { name: 'dns', port: 53, protocol: 'UDP' },
-      { name: 'dns', port: 53, protocol: 'TCP', nodePort: 30053 },
-      { name: 'sctp', port: 65535, protocol: 'SCTP', nodePort: 0 },
-      { name: 'default', port: 1 },
-    ],
-  });
-  t.strictSame(value.ports, [
-    { name: 'dns', protocol: 'udp', port: 53, nodePort: 0 },
-    { name: 'dns', protocol: 'tcp', port: 53, nodePort: 30053 },
-    { name: 'sctp', protocol: 'sctp', port: 65535, nodePort: 0 },
-    { name: 'default', protocol: 'tcp', port: 1, nodePort: 0 },
-  ]);
-  t.strictSame(issues, []);
-  for (const ports of [undefined, null, [], {}]) t.strictSame(read({ ports }).value.ports, []);
-});
-
-const BAD_PORTS: readonly [port: ApiObject, field: string, value: string][] = [
-  [{ port: 0 }, '.port', '0'],
-  [{ port: 65536 }, '.port', '65536'],
-  [{ port: -1 }, '.port', '-1'],
-  [{ port: 80.5 }, '.port', '80.5'],
-  [{ port: '80' }, '.port', '"80"'],
-  [{ port: null }, '.port', 'null'],
-  [{}, '.port', '(absent)'],
-  [{ port: 80, protocol: 'ICMP' }, '.protocol', '"ICMP"'],
-  [{ port: 80, protocol: 'tcp' }, '.protocol', '"tcp"'],
-  [{ port: 80, name: 'a"b' }, '.name', '"a\\"b"'],
-  [{ port: 80, name: 'Http' }, '.name', '"Http"'],
-  [{ port: 443, name: 'first' }, '', '{"port":443,"name":"first"}'],
-  [{ port: 444, name: 'first' }, '', '{"port":444,"name":"first"}'],
-  [{ port: 443, name: 'other' }, '', '{"port":443,"name":"other"}'],
-];
-
-t.test('readService() ignores only invalid ports', async (t) => {
-  for (const [port, field, value] of BAD_PORTS) {
-    const result = read({ ports: [{ name: 'first', port: 443 }, port, { name: 'last', port: 8443 }] });
-    t.strictSame(
-      result.value.ports.map(({ name }) => name),
-      ['first', 'last'],
-    );
-    t.strictSame(result.issues, [`spec.ports[1]${field} ${value}: ignoring this port`]);
-  }
-});
-
-t.test('readService() keeps a port with an invalid node port', async (t) => {
-  const again = { name: 'b', port: 81, nodePort: 30000 };
-  for (const nodePort of [65536, -1, '30000', 1.5]) {
-    const { value, issues } = read({ ports: [{ port: 80, nodePort }] });
-    t.strictSame(value.ports, [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }]);
-    t.strictSame(issues, [`spec.ports[0].nodePort ${JSON.stringify(nodePort)}: ignoring this node port`]);
-  }
-  const { value, issues } = read({ ports: [{ name: 'a', port: 80, nodePort: 30000 }, again] });
-  t.match(value.ports, [{ nodePort: 30000 }, { name: 'b', nodePort: 0 }]);
-  t.strictSame(issues, ['spec.ports[1].nodePort 30000: ignoring this node port']);
-  const otherProtocol = read({
-    ports: [
-      { name: 'a', port: 80, nodePort: 30000 },
-      { ...again, protocol: 'UDP' },
-    ],
-  });
-  t.match(otherProtocol.value.ports, [{ nodePort: 30000 }, { nodePort: 30000 }]);
-  t.strictSame(otherProtocol.issues, []);
-});
-
 t.test('readService() reads internalTrafficPolicy', async (t) => {
   for (const [internalTrafficPolicy, policy] of [
     ['Local', 'Local'],
@@ -279,19 +206,6 @@ t.test('readService() reads session affinity', async (t) => {
   }
 });
 
-t.test('readService() reads source ranges', async (t) => {
-  const loadBalancerSourceRanges = [' 10.0.0.1/08 ', '', 'fd00::/8', '10.0.0.0', 'x/8'];
-  const { value, issues } = read({ loadBalancerSourceRanges });
-  t.strictSame(
-    value.loadBalancerSourceRanges.map(({ text }) => text),
-    ['10.0.0.0/8', 'fd00::/8'],
-  );
-  t.strictSame(issues, [
-    'spec.loadBalancerSourceRanges[3] "10.0.0.0": ignoring this range',
-    'spec.loadBalancerSourceRanges[4] "x/8": ignoring this range',
-  ]);
-});
-
 t.test('readService() reads the health check node port only if the Service uses it', async (t) => {
   const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local' };
   t.equal(read({ ...local, healthCheckNodePort: 30001 }).value.healthCheckNodePort, 30001);
@@ -328,76 +242,6 @@ t.test('readService() rejects names that are too long for a label', async (t) =>
     value: { ports: [] },
     issues: [`spec.ports[0].name "${long}": ignoring this port`],
   });
-});
-
-function annotated(annotations: ApiObject): { value: Service | undefined; issues: string[] } {
-  const { value, issues } = readService(service('shop/web', { metadata: { annotations } }));
-  return { value, issues: issues.map(({ field, value, effect }) => `${field} ${value}: ${effect}`) };
-}
-
-t.test('readService() reads the balance annotation', async (t) => {
-  for (const balance of ['random', 'source-hash', 'maglev']) {
-    t.match(annotated({ 'nftlane.io/balance': balance }), { value: { balance }, issues: [] });
-  }
-  for (const balance of ['', 'Maglev', 'rr', 5]) {
-    const { value, issues } = annotated({ 'nftlane.io/balance': balance });
-    t.equal(value?.balance, 'random');
-    t.strictSame(issues, [`metadata.annotations["nftlane.io/balance"] ${JSON.stringify(balance)}: using random`]);
-  }
-});
-
-const WEIGHTS: readonly [text: unknown, expected: Record<string, number>, faulty: string[]][] = [
-  ['', {}, []],
-  ['10.1.0.1=3', { '10.1.0.1': 3 }, []],
-  [' 10.1.0.1 = 0 ,fd00:0::1=100,', { '10.1.0.1': 0, 'fd00::1': 100 }, []],
-  ['10.1.0.1=1,10.1.0.1=2', { '10.1.0.1': 2 }, []],
-  ['web=1,10.1.0.1=2', { '10.1.0.1': 2 }, ['web=1']],
-  ['10.1.0.1=101', {}, ['10.1.0.1=101']],
-  ['10.1.0.1=-1', {}, ['10.1.0.1=-1']],
-  ['10.1.0.1=1.5', {}, ['10.1.0.1=1.5']],
-  ['10.1.0.1=', {}, ['10.1.0.1=']],
-  ['10.1.0.1', {}, ['10.1.0.1']],
-  ['10.1.0.1=1=2', {}, ['10.1.0.1=1=2']],
-  ['=5', {}, ['=5']],
-  [5, {}, []],
-];
-
-t.test('readService() reads the weights annotation and ignores only invalid weights', async (t) => {
-  for (const [weights, expected, faulty] of WEIGHTS) {
-    const { value, issues } = annotated({ 'nftlane.io/weights': weights });
-    t.strictSame(value?.weights, expected, String(weights));
-    const field = 'metadata.annotations["nftlane.io/weights"]';
-    const left = faulty.map((entry) => `${field} "${entry}": ignoring this weight`);
-    t.strictSame(issues, left, String(weights));
-  }
-});
-
-const RANGES: readonly [ranges: unknown, ip: string[] | 'open', ip6: string[] | 'open', strict6: string[] | 'open'][] =
-  [
-    [undefined, 'open', 'open', 'open'],
-    [[], 'open', 'open', 'open'],
-    [['', ' '], 'open', 'open', 'open'],
-    [[' 10.0.0.7/8 '], ['10.0.0.0/8'], 'open', []],
-    [['10.0.0.0/8', 'fd00::/8'], ['10.0.0.0/8'], ['fd00::/8'], ['fd00::/8']],
-    [['10.0.0.0/8', '0.0.0.0/0'], 'open', 'open', []],
-    [['10.0.0.0/8', 'bad'], ['10.0.0.0/8'], 'open', []],
-    [['10.0.0.0/8', '::/0'], ['10.0.0.0/8'], 'open', 'open'],
-  ];
-
-t.test('sourceRangesOf() returns the ranges of each family', async (t) => {
-  const texts = (found: ReturnType<typeof sourceRangesOf>) =>
-    found === 'open' ? found : found.map(({ text }) => text);
-  for (const [ranges, ip, ip6, strict6] of RANGES) {
-    const { value } = read({ loadBalancerSourceRanges: ranges });
-    const about = JSON.stringify(ranges);
-    t.strictSame(texts(sourceRangesOf(value, 'ip', { strict: false })), ip, about);
-    t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: false })), ip6, about);
-    t.strictSame(texts(sourceRangesOf(value, 'ip6', { strict: true })), strict6, `${about}, strict`);
-  }
-  const { value, issues } = read({ loadBalancerSourceRanges: ['bad'] });
-  t.strictSame(issues, ['spec.loadBalancerSourceRanges[0] "bad": ignoring this range']);
-  t.equal(sourceRangesOf(value, 'ip', { strict: false }), 'open', 'as in kube-proxy');
-  t.strictSame(sourceRangesOf(value, 'ip', { strict: true }), [], 'closed to all clients');
 });
 
 t.test('readService() ignores fields that other controllers use', async (t) => {

@@ -56,6 +56,15 @@ t.test('a required fast path without a loader is an error', async (t) => {
   );
   t.match(await runMain(t, '--config', file, '--manifests=/m'), {
     status: 3,
-    stderr: /fast path, which is required: .*there is no such program/,
+    stderr: /Cannot start the required fast path: .*no such program/,
   });
+});
+
+t.test('run rejects an invalid server address before it starts', async (t) => {
+  for (const address of ['localhost:10256', '0.0.0.0:70000', '::1:x']) {
+    const reason = `"${address}" is neither an IP address nor IP:port with a port from 1 to 65535`;
+    const { status, stderr } = await runMain(t, '--manifests', '/nowhere', '--healthz-bind-address', address);
+    t.equal(status, 2, address);
+    t.equal(stderr, `nftlane: Cannot use the command line: --healthz-bind-address: ${reason}\n`);
+  }
 });

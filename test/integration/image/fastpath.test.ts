@@ -86,7 +86,7 @@ t.test('without CAP_BPF the daemon reports it, and exits where the fast path is 
   await fast.install((node) => deploy('fastpath', node, { without: ['BPF'] }));
   const { status, stderr } = await fast.runDaemonToExit('--fast-path', 'required');
   t.equal(status, 3);
-  t.match(stderr, /fast path, which is required: capabilities: CAP_BPF/);
+  t.match(stderr, /Cannot start the required fast path: capabilities: CAP_BPF/);
   const daemon = await fast.startDaemon();
   t.match(await daemon.waitForLog('fast path is off'), { level: 'warn', reason: /^capabilities: CAP_BPF/ });
   const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });

@@ -1,7 +1,7 @@
 // Endpoints that were removed from frontends recently: existing flows may still use them.
 import type { UdpFrontend } from './udp-frontends.ts';
 
-/** Enough for ten thousand Services with ten endpoints each that are deleted at once. */
+/** Enough for ten thousand Services with ten endpoints each deleted at the same time. */
 const DEFAULT_LIMIT = 100_000;
 
 interface RemovedFrontendEndpoints {

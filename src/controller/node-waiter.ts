@@ -34,7 +34,7 @@ export class NodeWaiter {
     const missing = this.#missing();
     this.#timedOut = true;
     if (signal.aborted || missing === undefined) return;
-    log.warn('timed out waiting for the Node; syncing without it', { node: engine.options.nodeName, missing });
+    log.warn('timed out waiting for the Node; syncing without it', { node: engine.options.nodeName, reason: missing });
     request();
   }
 

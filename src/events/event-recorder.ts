@@ -21,7 +21,7 @@ export interface EventRecorderParts {
 
 export type EventOutcome = 'sent' | 'repeated' | 'dropped' | 'failed';
 
-/** Limits the load on the API server: twenty Events at once, then ten a minute. */
+/** Limits the load on the API server: a burst of twenty Events, then ten a minute. */
 const RATE = { burst: 20, intervalMs: 6_000 };
 /** Further Events are dropped. */
 const MAX_SERIES = 200;

@@ -14,7 +14,7 @@ export interface EventSpec {
   readonly reason: string;
   /** What nftlane did or tried, in upper camel case. */
   readonly action: string;
-  /** A message for people. */
+  /** A message for operators. */
   readonly note: string;
   /** `cluster`: all nodes see the same, and share one Event. */
   readonly scope: 'node' | 'cluster';

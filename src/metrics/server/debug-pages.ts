@@ -11,7 +11,7 @@ export interface PageParts {
   readonly configuration: () => unknown;
 }
 
-/** `/healthz` only tells that the process responds; the health of the proxy is served on another port. */
+/** `/healthz` only shows that the process responds; the health of the proxy is served on another port. */
 export function debugPages({ metrics, program, configuration }: PageParts): Pages {
   const pages: Record<string, PageHandler> = {
     '/metrics': async () => ({ body: await metrics.print(), type: metrics.contentType }),

@@ -33,7 +33,7 @@ export interface DebugServerParts {
 
 export const TEXT_PLAIN = 'text/plain; charset=utf-8';
 
-/** For one scraper and a few people. */
+/** For one scraper and a few operators. */
 const MAX_CONNECTIONS = 50;
 
 /** The metrics server cannot listen, and `hardFail` is set. */

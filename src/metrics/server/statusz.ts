@@ -44,7 +44,7 @@ function printText({ name, version, startedAt, now }: Program, paths: readonly s
     ['Binary version', version],
     ['Paths', paths.join(' ')],
   ];
-  return `\n${name} statusz\nFor people: the format may change.\n\n${lines.map((line) => `${line.join(': ')}\n`).join('')}`;
+  return `\n${name} statusz\nNot for programs: the format may change.\n\n${lines.map((line) => `${line.join(': ')}\n`).join('')}`;
 }
 
 function toStatusz(program: Program, { paths, version }: { paths: readonly string[]; version: string }): unknown {

@@ -105,5 +105,5 @@ t.test('after the timeout the first sync starts, and the log says what is missin
   t.equal(repairs(), 0, 'rules that are not applied yet were not changed by others');
   t.ok((await end()) > 0);
   const warnings = lines.filter(({ level }) => level === 'warn');
-  t.match(warnings, [{ details: { node: 'n1', missing: 'Nodes have not been listed' } }]);
+  t.match(warnings, [{ details: { node: 'n1', reason: 'Nodes have not been listed' } }]);
 });

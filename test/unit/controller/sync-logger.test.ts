@@ -1,0 +1,57 @@
+// Tests of src/controller/sync-logger.ts.
+import t from 'tap';
+import { SyncLogger } from '../../../src/controller/sync-logger.ts';
+import { commitOf, syncReport, syncTimes } from '../../support/builders/sync-report.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
+
+function open() {
+  const { log, lines } = recordLog();
+  return { logger: new SyncLogger({ log, services: () => 3 }), lines };
+}
+
+const TIMES = syncTimes({ ms: 1.26, latencyMs: 20.04 });
+
+t.test('SyncLogger logs the initial load, and later syncs that changed something', async (t) => {
+  const { logger, lines } = open();
+  const report = syncReport({ operations: 5, transactions: 1 });
+  logger.committed(commitOf({ report, times: TIMES, isInitial: true }));
+  logger.committed(commitOf({ report, times: TIMES }));
+  logger.committed(commitOf());
+  const fields = { operations: 5, transactions: 1, durationMs: 1.3, latencyMs: 20 };
+  t.strictSame(lines, [
+    { level: 'info', message: 'ruleset complete', details: { services: 3, ...fields } },
+    { level: 'debug', message: 'synced', details: fields },
+  ]);
+});
+
+t.test('SyncLogger logs drift, refused Services and foreign changes', async (t) => {
+  const { logger, lines } = open();
+  const refused = [{ service: 'shop/web', reason: 'Out of range' }];
+  logger.committed(commitOf({ report: syncReport({ drift: ['No such file or directory'], refused }) }));
+  logger.chainsModified(['a', 'b', 'c', 'd', 'e', 'f']);
+  t.match(lines, [
+    { level: 'warn', details: { reason: 'No such file or directory' } },
+    { level: 'error', message: 'kernel refused Service', details: { service: 'shop/web', reason: 'Out of range' } },
+    { level: 'warn', details: { chains: 'a, b, c, d, e', count: 6 } },
+  ]);
+  t.equal(lines.length, 3);
+});
+
+t.test('SyncLogger logs a problem once while it lasts', async (t) => {
+  const { logger, lines } = open();
+  const issue = { object: 'Service shop/web', field: 'spec', value: 'x', reason: 'no', effect: 'ignoring the field' };
+  const conflict = { frontend: 'ip 192.0.2.1 . tcp . 80', winner: 'a/old', losers: ['b/new', 'c/new'] };
+  const problems = { issues: [issue], conflicts: [conflict], refused: [] };
+  for (let n = 0; n < 2; n++) logger.committed(commitOf({ problems }));
+  t.strictSame(lines, [
+    { level: 'warn', message: 'object has an invalid field', details: issue },
+    {
+      level: 'warn',
+      message: 'frontend conflict between Services',
+      details: { ...conflict, losers: 'b/new, c/new' },
+    },
+  ]);
+  logger.committed(commitOf());
+  logger.committed(commitOf({ problems }));
+  t.equal(lines.length, 4, 'it has recurred');
+});

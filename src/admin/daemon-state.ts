@@ -1,7 +1,7 @@
 // The state of a running daemon that inspection commands read.
 
 import { Engine } from '../engine/engine.ts';
-import type { Refusal } from '../engine/refusal.ts';
+import type { Refusal } from '../engine/service-change.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Address } from '../net/address.ts';
 import type { NodeOptions } from '../nftables/compile/node-view.ts';

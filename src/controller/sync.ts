@@ -1,8 +1,7 @@
 // One sync: brings the kernel to the desired state.
 
 import type { Engine } from '../engine/engine.ts';
-import type { Refusal } from '../engine/refusal.ts';
-import type { ServiceChange } from '../engine/service-change.ts';
+import type { Refusal, ServiceChange } from '../engine/service-change.ts';
 import { linesOf, operationsOf, type Transaction } from '../engine/transaction.ts';
 import { type Clock, systemClock } from '../host/clock.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../nftables/client/nft-error.ts';

@@ -5,11 +5,10 @@ import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import { compileService, frontendKey } from '../nftables/compile/compile-service.ts';
 import { buildNodeView, type NodeOptions, type NodeView } from '../nftables/compile/node-view.ts';
-import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
 import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
-import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
+import type { Change } from '../nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
-import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
+import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
 import { allFrontends } from '../services/model/frontends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
@@ -17,37 +16,28 @@ import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import { type AffinityMap, affinityMapsOf } from './affinity-maps.ts';
-import { ChainState, type StaleChains } from './chain-state.ts';
-import { type DesiredChains, desiredChains } from './desired-chains.ts';
+import type { StaleChains } from './chain-state.ts';
+import type { DesiredChains } from './desired-chains.ts';
 import { filterAllProxied, filterProxied } from './filter-proxied.ts';
+import { KernelState } from './kernel-state.ts';
 import { NODE_OWNER, nodeElements } from './node-elements.ts';
-import type { Refusal } from './refusal.ts';
-import { ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
+import { type Refusal, ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
 import { Store } from './store.ts';
-import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
+import type { Transaction } from './transaction.ts';
 
-/**
- * Recompiles only what a change affects, and tracks the state of the kernel. That state is unknown at the start, after
- * a failed transaction and after a change by another program; see {@link Engine.adopt}.
- */
+/** Recompiles only what a change affects, and tracks the state of the kernel. */
 export class Engine implements Sink {
   readonly store = new Store();
   readonly changes = new ServiceChanges();
   /** Only {@link setOptions} changes it. */
   options: NodeOptions;
-  readonly #ledger = new Ledger(allSetsAndMaps());
+  readonly #kernel = new KernelState();
   readonly #claims = new FrontendClaims();
-  readonly #chains = new ChainState();
   readonly #refused = new Map<string, string>();
   /** Whether {@link takeAffinityMaps} has returned all affinity maps since the kernel was listed. */
   #affinityMapsChecked = false;
   #hostAddresses: readonly Address[] = [];
   #node: NodeView;
-  #kernelKnown = false;
-  #declared = false;
-  #kernelWasEmpty = false;
-  /** The elements found at the start, until the first compilation has taken over their slots. */
-  #previousListing: ElementListing | undefined;
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -55,7 +45,7 @@ export class Engine implements Sink {
   }
 
   get isKernelKnown(): boolean {
-    return this.#kernelKnown;
+    return this.#kernel.isKnown;
   }
 
   get hostAddresses(): readonly Address[] {
@@ -93,19 +83,14 @@ export class Engine implements Sink {
   }
 
   /** Takes a listing as the kernel's state. The first compilation keeps its slots, so a restart moves no client. */
-  adopt({ elements, chains }: KernelListing): void {
-    if (this.#ledger.isEmpty) this.#previousListing = elements;
-    this.#kernelWasEmpty = elements.size === 0;
-    this.#ledger.rebase(elements);
-    this.#chains.rebase(chains);
-    this.#kernelKnown = true;
-    this.#declared = false;
-    this.#affinityMapsChecked = this.#kernelWasEmpty;
+  adopt(listing: KernelListing): void {
+    this.#kernel.adopt(listing);
+    this.#affinityMapsChecked = this.#kernel.wasEmpty;
   }
 
   /** Marks the state of the kernel as unknown. */
   invalidate(): void {
-    this.#kernelKnown = false;
+    this.#kernel.invalidate();
   }
 
   /** Recompiles everything that changed. */
@@ -115,7 +100,7 @@ export class Engine implements Sink {
     for (const key of touched) this.#refused.delete(key);
     const affected = this.#claim(touched);
     this.#compileEach(hasMoved ? new Set([...this.store.services.keys(), ...affected]) : affected);
-    this.#previousListing = undefined;
+    this.#kernel.releaseSlots();
   }
 
   /** Lets the next compilation try the refused Services again. */
@@ -129,15 +114,11 @@ export class Engine implements Sink {
    * kernel can have them early. The transactions count as committed: if one fails, call {@link invalidate}.
    */
   preload(limit: number): { readonly transactions: readonly Transaction[]; readonly more: boolean } {
-    if (!this.#kernelWasEmpty) return { transactions: [], more: false };
-    const recompiled = this.#updateNode() ? this.#ledger.owners().filter((key) => this.store.services.has(key)) : [];
+    if (!this.#kernel.wasEmpty) return { transactions: [], more: false };
+    const recompiled = this.#updateNode() ? this.#kernel.owners().filter((key) => this.store.services.has(key)) : [];
     const touched = this.store.takeTouchedWithSlices(limit);
     this.#compileEach(this.#claim(new Set([...recompiled, ...touched])));
-    const batches = additionsInBatches(this.#ledger.changes((object) => roleOf(object) === 'slots'));
-    const declared = this.#declared || batches.length === 0;
-    const transactions = declared
-      ? batches
-      : [{ declarations: declareTables(this.#node), chains: [], changes: [] }, ...batches];
+    const transactions = this.#kernel.planSlots(this.#node);
     for (const transaction of transactions) this.committed(transaction);
     return { transactions, more: touched.size === limit };
   }
@@ -154,19 +135,12 @@ export class Engine implements Sink {
    * be known.
    */
   plan(): Transaction[][] {
-    const first: Transaction = {
-      declarations: this.#declared ? [] : declareTables(this.#node),
-      chains: this.#chains.writes(this.#node, this.#ledger.targetChains),
-      changes: [],
-    };
-    return inStages(first, this.#ledger.changes());
+    return this.#kernel.plan(this.#node);
   }
 
   /** Records that a transaction was applied. */
-  committed({ declarations, chains, changes }: Transaction): void {
-    this.#ledger.committed(changes);
-    this.#chains.committed(chains);
-    if (declarations.length > 0) this.#declared = true;
+  committed(transaction: Transaction): void {
+    this.#kernel.committed(transaction);
   }
 
   /**
@@ -175,13 +149,12 @@ export class Engine implements Sink {
    * it.
    */
   staleChains(): StaleChains {
-    const { targetChains } = this.#ledger;
-    return this.#chains.staleChains((key) => targetChains.has(key));
+    return this.#kernel.staleChains();
   }
 
   /** Records that stale chains were deleted. */
   removed(chains: readonly ObjectRef[]): void {
-    this.#chains.removed(chains);
+    this.#kernel.removed(chains);
   }
 
   /** The model of a Service on this node; empty when the Service does not exist or was refused. */
@@ -200,27 +173,27 @@ export class Engine implements Sink {
 
   /** The differences between installed and desired elements. */
   differences(): Change[] {
-    return [...this.#ledger.changes()];
+    return this.#kernel.differences();
   }
 
   /** The desired elements of a set or map, sorted by key. */
   elements(object: SetOrMap): Element[] {
-    return this.#ledger.elements(object);
+    return this.#kernel.elements(object);
   }
 
   /** The number of desired elements in a set or map. */
   size(object: SetOrMap): number {
-    return this.#ledger.size(object);
+    return this.#kernel.size(object);
   }
 
   /** The number of installed chains of a family, without companions. */
   chainCount(family: Family): number {
-    return this.#chains.count(family);
+    return this.#kernel.chainCount(family);
   }
 
   /** The desired chains of a family, and the sets and maps that depend on them. */
   chains(family: Family): DesiredChains {
-    return desiredChains(family, this.#node, this.#ledger.targetChains.values());
+    return this.#kernel.chains(family, this.#node);
   }
 
   /** The affinity maps of the Services that changed since the last commit; of all Services after a listing. */
@@ -247,7 +220,7 @@ export class Engine implements Sink {
     if (!this.store.takeNodeTouched()) return false;
     const [before, node] = [this.#node, this.#buildNodeView()];
     this.#node = node;
-    this.#ledger.setElements(NODE_OWNER, nodeElements(node));
+    this.#kernel.setElements(NODE_OWNER, nodeElements(node));
     const hasMoved = FAMILIES.some((family) => node.addresses[family] !== before.addresses[family]);
     return hasMoved || node.zone !== before.zone;
   }
@@ -268,7 +241,7 @@ export class Engine implements Sink {
     for (const key of keys) {
       const change = this.#currentState(key);
       this.changes.record(change);
-      this.#ledger.setElements(key, change.state === 'served' ? this.#compileOne(change) : []);
+      this.#kernel.setElements(key, change.state === 'served' ? this.#compileOne(change) : []);
     }
   }
 
@@ -276,12 +249,7 @@ export class Engine implements Sink {
     return compileService(service, ports, {
       node: this.#node,
       owns: (frontend) => this.#claims.owns(frontend, key),
-      slots: (object, at) => {
-        const slots = this.#ledger.slots(object, at);
-        return slots.length > 0 || this.#previousListing === undefined
-          ? slots
-          : slotsIn(this.#previousListing, object, at);
-      },
+      slots: (object, at) => this.#kernel.slots(object, at),
     });
   }
 

@@ -36,6 +36,12 @@ export class ServiceChanges {
 /** The result of compiling a Service. `key` is `namespace/name`. */
 export type ServiceChange = ServedService | RefusedService | AbsentService;
 
+/** A Service that the kernel refused, and the reason. It is tried again when it, or its endpoints, change. */
+export interface Refusal {
+  readonly service: string;
+  readonly reason: string;
+}
+
 /** The kernel refused the Service, so it has none of its elements. */
 export interface RefusedService {
   readonly state: 'refused';

@@ -3,15 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { errorMessage } from '../lib/error-message.ts';
 import { VERSION } from '../lib/version.ts';
 import { normalizeArguments } from './flags/config-flags.ts';
+import type { CommandContext } from './output/command-context.ts';
 import { EXIT, type ExitStatus, exitStatusOf } from './output/exit-status.ts';
-
-/** What a command receives besides its flags. */
-interface CommandContext {
-  /** Stops a running daemon. */
-  readonly signal: AbortSignal;
-  /** Sets the exit status of a command that succeeds. */
-  readonly setStatus: (status: ExitStatus) => void;
-}
 
 type AddCommand = (program: Command, context: CommandContext) => void;
 

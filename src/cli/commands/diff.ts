@@ -4,10 +4,11 @@ import { loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
 import { findDrift, modifiedChainDrift, printDrift } from '../../engine/drift.ts';
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
+import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
 import { print, printJson } from '../output/print.ts';
 
-export function addDiff(program: Command, { setStatus }: { setStatus: (status: ExitStatus) => void }): void {
+export function addDiff(program: Command, { setStatus }: CommandContext): void {
   withInspectFlags(program.command('diff'))
     .description('compare the desired ruleset with the kernel; exit status 1 if they differ')
     .action(async (flags: InspectFlags) => setStatus(await diff(flags)));

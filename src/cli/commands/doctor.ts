@@ -5,6 +5,7 @@ import { runChecks } from '../../doctor/run-checks.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 import { hostSystem } from '../../migration/leftover-cleaner.ts';
 import { conntrackOption, nftOption, outputOption, runDirOption } from '../flags/common-flags.ts';
+import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
 import { type OutputFormat, print, printJson } from '../output/print.ts';
 
@@ -20,7 +21,7 @@ interface DoctorFlags {
   readonly output: OutputFormat;
 }
 
-export function addDoctor(program: Command, { setStatus }: { setStatus: (status: ExitStatus) => void }): void {
+export function addDoctor(program: Command, { setStatus }: CommandContext): void {
   program
     .command('doctor')
     .description('check this machine for problems and suggest fixes')

@@ -7,6 +7,7 @@ import { OperationalError } from '../../lib/operational-error.ts';
 import { withConfigFlags } from '../flags/config-flags.ts';
 import { RUN_FLAGS } from '../flags/flag-table.ts';
 import { loadSettings, type ParsedFlags, withProxyFlags } from '../flags/proxy-flags.ts';
+import type { CommandContext } from '../output/command-context.ts';
 
 interface RunFlags extends ParsedFlags {
   readonly writeConfigTo?: string;
@@ -21,7 +22,7 @@ Flags override the fields of the --config file, and the log lists those that do.
 change at run time are applied; for any other change the process exits with status 0, to be restarted. Flags of
 kube-proxy that have no effect in nftlane are accepted.`;
 
-export function addRun(program: Command, { signal }: { signal: AbortSignal }): void {
+export function addRun(program: Command, { signal }: CommandContext): void {
   const command = program
     .command('run')
     .description('run the daemon, which programs the kernel with Services from manifests or an API server');

@@ -1,0 +1,9 @@
+// What a command receives besides its flags.
+import type { ExitStatus } from './exit-status.ts';
+
+export interface CommandContext {
+  /** Stops a running daemon. */
+  readonly signal: AbortSignal;
+  /** Sets the exit status of a command that succeeds. */
+  readonly setStatus: (status: ExitStatus) => void;
+}

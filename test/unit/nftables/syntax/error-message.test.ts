@@ -1,6 +1,6 @@
 // Tests of src/nftables/syntax/error-message.ts.
 import t from 'tap';
-import { isDrift, parseErrorMessages } from '../../../../src/nftables/syntax/error-message.ts';
+import { errorMessages, isDrift, parseErrorMessages } from '../../../../src/nftables/syntax/error-message.ts';
 
 /** As nft 1.1.3 prints them. */
 const STDERR = `/dev/stdin:3:32-49: Error: Could not process rule: No such file or directory
@@ -19,6 +19,18 @@ t.test('parseErrorMessages() returns errors with their lines', async (t) => {
     { line: 0, message: 'Operation not permitted' },
   ]);
   t.strictSame(parseErrorMessages(''), []);
+});
+
+t.test('errorMessages() returns at least one error unless the status is 0', async (t) => {
+  t.strictSame(errorMessages({ status: 0, stderr: 'Error: ignored' }), []);
+  t.strictSame(errorMessages({ status: 1, stderr: 'Error: one\nError: two\n' }), [
+    { line: 0, message: 'one' },
+    { line: 0, message: 'two' },
+  ]);
+  t.strictSame(errorMessages({ status: 1, stderr: '\n# Warning: x\n no memory \n' }), [
+    { line: 0, message: 'no memory' },
+  ]);
+  t.strictSame(errorMessages({ status: 139, stderr: '' }), [{ line: 0, message: 'exit status 139' }]);
 });
 
 t.test('isDrift() tells unexpected kernel state from an invalid operation', async (t) => {

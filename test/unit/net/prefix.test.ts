@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { addressFromBits, familyOf } from '../../../src/net/address.ts';
-import { contains, type Prefix, parsePrefix, withoutOverlaps } from '../../../src/net/prefix.ts';
+import { contains, type Prefix, parsePrefix, parsePrefixOrAddress, withoutOverlaps } from '../../../src/net/prefix.ts';
 
 function prefix(text: string): Prefix {
   const parsed = parsePrefix(text);
@@ -37,6 +37,14 @@ t.test('parsePrefix() rejects other text', async (t) => {
   for (const given of [...bad, '10.0.0.0/255.0.0.0', '10.0.0.0/8 ', '10.0.0.0/+8', 'x/8', '::ffff:1.2.3.4/120']) {
     t.equal(parsePrefix(given), undefined, JSON.stringify(given));
   }
+});
+
+t.test('parsePrefixOrAddress() reads an address as the prefix of this address', async (t) => {
+  t.equal(parsePrefixOrAddress('10.0.0.1/8')?.text, '10.0.0.0/8');
+  t.equal(parsePrefixOrAddress('10.0.0.1')?.text, '10.0.0.1/32');
+  t.equal(parsePrefixOrAddress('FD00::1')?.text, 'fd00::1/128');
+  for (const text of ['', 'web', '10.0.0.1/33', '10.0.0.256', 'fd00::x'])
+    t.equal(parsePrefixOrAddress(text), undefined);
 });
 
 t.test('contains() includes the first and the last address, and none of the other family', async (t) => {

@@ -1,4 +1,5 @@
 // Tests of src/host/network/ipv6-support.ts.
+import { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { ipv6UnavailableReason } from '../../../../src/host/network/ipv6-support.ts';
 
@@ -17,4 +18,11 @@ t.test('ipv6UnavailableReason() reads the files of the kernel', async (t) => {
     if (reason === undefined) t.equal(found, undefined, JSON.stringify(files));
     else t.match(found, reason);
   }
+});
+
+t.test('ipv6UnavailableReason() agrees with the interfaces of this host', async (t) => {
+  const hasIpv6 = Object.values(networkInterfaces()).some((entries) =>
+    entries?.some(({ family }) => family === 'IPv6'),
+  );
+  if (hasIpv6) t.equal(await ipv6UnavailableReason(), undefined);
 });

@@ -1,6 +1,6 @@
-// Tests of the reading of the kernel's routing tables.
+// Tests of src/host/network/read-host.ts.
 import t from 'tap';
-import { parseRoutes, parseRoutes6 } from '../../../../src/host/network/read-host.ts';
+import { parseRoutes, parseRoutes6, readHost } from '../../../../src/host/network/read-host.ts';
 import { outputInterface } from '../../../../src/net/host.ts';
 
 const ROUTES = `Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -22,7 +22,7 @@ t.test('parseRoutes() reads the IPv4 table', async (t) => {
     ['0.0.0.0/0 lan', '10.1.1.10/32 pod-a', '192.168.77.0/24 lan'],
   );
   const host = { addresses: [], routes };
-  t.equal(outputInterface(host, '10.1.1.10'), 'pod-a', 'the longest block decides');
+  t.equal(outputInterface(host, '10.1.1.10'), 'pod-a', 'the longest prefix decides');
   t.equal(outputInterface(host, '10.1.1.11'), 'lan');
 });
 
@@ -32,5 +32,11 @@ t.test('parseRoutes6() reads the IPv6 table', async (t) => {
     routes.map((route) => `${route.prefix.text} ${route.interface}`),
     ['fd00:1:1::10/128 pod-a', '::/0 lan'],
   );
-  t.equal(outputInterface({ addresses: [], routes: [] }, 'fd00::1'), undefined, 'without routes there is no way');
+  t.equal(outputInterface({ addresses: [], routes: [] }, 'fd00::1'), undefined, 'there is no route');
+});
+
+t.test('readHost() reads the addresses and routes of this host', async (t) => {
+  const { addresses, routes } = await readHost();
+  t.ok(addresses.includes('127.0.0.1'));
+  for (const route of routes) t.match(route, { prefix: { family: /^ip6?$/ }, interface: /./ });
 });

@@ -1,7 +1,7 @@
 // Tests of src/services/model/frontends.ts.
 import t from 'tap';
 import type { Family } from '../../../../src/net/family.ts';
-import { endpointUsage, frontendsOf } from '../../../../src/services/model/frontends.ts';
+import { allFrontends, endpointUsage, frontendsOf } from '../../../../src/services/model/frontends.ts';
 import { readService, type Service } from '../../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
@@ -76,4 +76,16 @@ t.test('endpointUsage() depends on policies and frontends', async (t) => {
     const all = of.ports.flatMap((port) => frontendsOf(of, { port, family: 'ip' }));
     t.strictSame(endpointUsage(all, of), { cluster, local }, JSON.stringify(spec));
   }
+});
+
+t.test('allFrontends() returns the frontends of all ports and families', async (t) => {
+  const ports = [
+    { name: 'a', port: 80 },
+    { name: 'b', port: 81 },
+  ];
+  const all = allFrontends(read({ ...clusterIps('10.96.0.1', 'fd00::1'), ports }));
+  t.strictSame(
+    all.map(({ address, port }) => `${address} ${port}`),
+    ['10.96.0.1 80', '10.96.0.1 81', 'fd00::1 80', 'fd00::1 81'],
+  );
 });

@@ -1,4 +1,4 @@
-// Manifests to test with, as short as they can be.
+// Minimal manifests for tests.
 
 /** A Service as one line of YAML that is JSON as well. */
 export function service(name: string, port = 80): string {
@@ -6,7 +6,7 @@ export function service(name: string, port = 80): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec });
 }
 
-/** An EndpointSlice of a Service, likewise. */
+/** The same for an EndpointSlice of a Service. */
 export function slice(name: string, of: string): string {
   const metadata = { name, labels: { 'kubernetes.io/service-name': of } };
   const endpoints = [{ addresses: ['10.1.0.1'] }];
@@ -14,10 +14,10 @@ export function slice(name: string, of: string): string {
   return JSON.stringify({ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', ...body });
 }
 
-/** Documents as one file of YAML. */
+/** Several documents as one YAML file. */
 export function yaml(...documents: readonly string[]): string {
   return documents.map((document) => `---\n${document}\n`).join('');
 }
 
-/** YAML that ends in the middle of something. */
+/** Truncated YAML. */
 export const BROKEN = 'apiVersion: v1\nkind: "Serv';

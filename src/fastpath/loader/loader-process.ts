@@ -1,5 +1,6 @@
 // Runs the loader, nftlane-bpf, as a child process with a line protocol.
 import { LineProcess, type ProcessExit } from '../../host/process/line-process.ts';
+import { SCHEMA } from '../maps/layout.ts';
 
 export interface LoaderResponse {
   /** Data lines. */
@@ -20,9 +21,8 @@ export class LoaderError extends Error {
   }
 }
 
-/** Versions that this client supports. */
+/** Version of the line protocol that this client supports. */
 const PROTOCOL = '2';
-const SCHEMA = '1';
 
 interface LoaderInstance {
   readonly child: LineProcess;
@@ -94,7 +94,7 @@ export class LoaderProcess {
     };
     this.#instance = instance;
     const { fields } = await this.request('hello');
-    if (fields['protocol'] === PROTOCOL && fields['schema'] === SCHEMA) return instance;
+    if (fields['protocol'] === PROTOCOL && fields['schema'] === String(SCHEMA)) return instance;
     this.close();
     const state = `it has protocol ${fields['protocol']} and schema ${fields['schema']}, not ${PROTOCOL} and ${SCHEMA}`;
     throw new LoaderError(`Cannot use loader "${this.#command}": ${state}`, { code: 'EPROTO' });

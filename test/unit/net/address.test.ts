@@ -31,7 +31,7 @@ const CANONICAL: readonly [given: string, canonical: string][] = [
   ['2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
   ['1:0:0:0:0:0:0:0', '1::'],
   ['0:0:1:0:0:0:0:0', '0:0:1::'],
-  // A dotted tail, and IPv4 addresses in IPv6 notation.
+  // A dotted decimal tail, and IPv4-mapped addresses.
   ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
   ['::ffff:192.0.2.1', '192.0.2.1'],
   ['::FFFF:c000:0201', '192.0.2.1'],

@@ -66,7 +66,7 @@ t.test('endpointUsage() depends on policies and frontends', async (t) => {
     [{ ...nodePort, internalTrafficPolicy: 'Local' }, true, true],
     [{ ...nodePort, externalTrafficPolicy: 'Local' }, true, true],
     [{ ...nodePort, internalTrafficPolicy: 'Local', externalTrafficPolicy: 'Local' }, true, true],
-    // No external frontend is there to have the policy.
+    // The policy has no external frontend to apply to.
     [{ type: 'NodePort', externalTrafficPolicy: 'Local' }, true, false],
     [{ externalIPs: ['198.51.100.1'], externalTrafficPolicy: 'Local' }, true, true],
     [{ externalIPs: ['fd00::7'], internalTrafficPolicy: 'Local' }, false, true],

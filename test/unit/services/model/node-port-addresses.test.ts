@@ -15,7 +15,7 @@ const HOST = ['127.0.0.1', '::1', '192.0.2.1', '192.0.2.129', '198.51.100.1', 'f
 const HOST_IP = ['192.0.2.1', '192.0.2.129', '198.51.100.1'];
 const HOST_IP6 = ['fd00::1', 'fd01::1'];
 
-/** Entries, the Node's primary addresses, and what follows from them. */
+/** Entries, the Node's primary addresses, and the result. */
 interface Case {
   readonly entries: readonly string[];
   readonly primary?: { readonly ip?: string; readonly ip6?: string };

@@ -10,7 +10,7 @@ import {
 } from '../../../../src/services/model/select-backends.ts';
 import { backend } from '../../../support/builders/backend.ts';
 
-const PLACE = { nodeName: 'n1', zone: 'a' };
+const NODE = { nodeName: 'n1', zone: 'a' };
 const BOTH: EndpointUsage = { cluster: true, local: true };
 const CLUSTER: EndpointUsage = { cluster: true, local: false };
 const LOCAL: EndpointUsage = { cluster: false, local: true };
@@ -22,9 +22,9 @@ const DEAD = { ready: false, serving: false, terminating: true };
 const UNREADY = { ready: false, serving: false };
 const HERE = { isLocal: true };
 
-/** Hosts of the backends chosen: `cluster/local any`. */
-function chosen(backends: readonly Backend[], wants: EndpointUsage, place = PLACE): string {
-  const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage: wants, node: place });
+/** Hosts of the backends selected: `cluster/local any`. */
+function selected(backends: readonly Backend[], usage: EndpointUsage, node = NODE): string {
+  const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage, node });
   const hosts = (list: readonly Backend[]) => list.map(({ address }) => address.slice('10.1.0.'.length)).join(',');
   return `${hosts(cluster)}/${hosts(local)} ${hasAnyEndpoints ? 'any' : 'none'}`;
 }
@@ -49,10 +49,10 @@ const CASES: readonly [about: string, states: State[], both: string, cluster: st
 t.test('selectBackends() prefers ready backends and falls back to terminating ones', async (t) => {
   for (const [about, states, both, cluster, local] of CASES) {
     const backends = states.map((state, index) => backend(index + 1, state));
-    t.equal(chosen(backends, BOTH), both, `${about}, both`);
-    t.equal(chosen(backends, CLUSTER), cluster, `${about}, cluster`);
-    t.equal(chosen(backends, LOCAL), local, `${about}, local`);
-    t.equal(chosen(backends, NEITHER), '/ none', `${about}, neither`);
+    t.equal(selected(backends, BOTH), both, `${about}, both`);
+    t.equal(selected(backends, CLUSTER), cluster, `${about}, cluster`);
+    t.equal(selected(backends, LOCAL), local, `${about}, local`);
+    t.equal(selected(backends, NEITHER), '/ none', `${about}, neither`);
   }
 });
 
@@ -93,14 +93,14 @@ const HINTS: readonly [about: string, states: State[], expected: string][] = [
 t.test('selectBackends() applies hints that are complete', async (t) => {
   for (const [about, states, expected] of HINTS) {
     const backends = states.map((state, index) => backend(index + 1, state));
-    t.equal(chosen(backends, CLUSTER), `${expected}/ any`, about);
+    t.equal(selected(backends, CLUSTER), `${expected}/ any`, about);
   }
 });
 
 t.test('selectBackends() ignores zone hints on a node without a zone', async (t) => {
   const backends = [backend(1, zone('a')), backend(2, zone('b'))];
-  const cluster = (place: { nodeName: string; zone: string | undefined }) =>
-    selectBackends(backends, { usage: CLUSTER, node: place }).cluster;
+  const cluster = (node: { nodeName: string; zone: string | undefined }) =>
+    selectBackends(backends, { usage: CLUSTER, node }).cluster;
   t.equal(cluster({ nodeName: 'n1', zone: undefined }).length, 2);
   t.equal(cluster({ nodeName: 'n1', zone: '' }).length, 2);
   t.equal(cluster({ nodeName: 'n1', zone: 'b' }).length, 1);
@@ -108,14 +108,14 @@ t.test('selectBackends() ignores zone hints on a node without a zone', async (t)
 
 t.test('selectBackends() applies no hints to the local list', async (t) => {
   const backends = [backend(1, { ...zone('b'), ...HERE }), backend(2, zone('a'))];
-  t.equal(chosen(backends, BOTH), '2/1 any');
-  t.equal(chosen(backends, LOCAL), '/1 any');
+  t.equal(selected(backends, BOTH), '2/1 any');
+  t.equal(selected(backends, LOCAL), '/1 any');
   t.equal(
-    selectBackends(backends, { usage: LOCAL, node: PLACE }).topologyMode,
+    selectBackends(backends, { usage: LOCAL, node: NODE }).topologyMode,
     'all',
     'no frontend uses the cluster list',
   );
-  t.equal(selectBackends(backends, { usage: BOTH, node: PLACE }).topologyMode, 'same-zone');
+  t.equal(selectBackends(backends, { usage: BOTH, node: NODE }).topologyMode, 'same-zone');
 });
 
 const anyBackend = fc.record({
@@ -129,21 +129,21 @@ const anyBackend = fc.record({
 const anyBackends = fc
   .array(anyBackend, { maxLength: 5 })
   .map((states) => states.map((state, index) => backend(index + 1, state)));
-const anyWants = fc.record({ cluster: fc.boolean(), local: fc.boolean() });
+const anyUsage = fc.record({ cluster: fc.boolean(), local: fc.boolean() });
 
 t.test('selectBackends() selects a backend whenever one is usable', async (t) => {
-  const property = fc.property(anyBackends, anyWants, (backends, wants) => {
-    const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage: wants, node: PLACE });
+  const property = fc.property(anyBackends, anyUsage, (backends, usage) => {
+    const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage, node: NODE });
     const usable = backends.filter((each) => each.ready || isServingTerminating(each));
-    if (wants.cluster) t.equal(cluster.length > 0, usable.length > 0);
+    if (usage.cluster) t.equal(cluster.length > 0, usable.length > 0);
     else t.strictSame(cluster, []);
-    if (wants.local)
+    if (usage.local)
       t.equal(
         local.length > 0,
         usable.some((each) => each.isLocal),
       );
     else t.strictSame(local, []);
-    if (wants.cluster || wants.local) t.equal(hasAnyEndpoints, usable.length > 0);
+    if (usage.cluster || usage.local) t.equal(hasAnyEndpoints, usable.length > 0);
     for (const list of [cluster, local]) {
       t.ok(list.every((each) => usable.includes(each)));
       t.ok(list.every((each) => each.ready) || list.every((each) => !each.ready || each.terminating));
@@ -158,7 +158,7 @@ t.test('selectBackends() selects a backend whenever one is usable', async (t) =>
   fc.assert(property, { numRuns: 200, seed: 1 });
 });
 
-const WHY: readonly [about: string, states: State[], wants: EndpointUsage, words: string][] = [
+const REASONS: readonly [about: string, states: State[], usage: EndpointUsage, reason: string][] = [
   ['ready', [READY], CLUSTER, 'ready'],
   ['draining', [DRAINING], CLUSTER, 'terminating, but still serving, and no endpoint is ready'],
   ['draining beside ready', [DRAINING, READY], CLUSTER, 'terminating, and there are ready endpoints'],
@@ -180,28 +180,28 @@ const WHY: readonly [about: string, states: State[], wants: EndpointUsage, words
 ];
 
 t.test('explainBackend() explains why a backend is used or not', async (t) => {
-  for (const [about, states, wants, words] of WHY) {
+  for (const [about, states, usage, reason] of REASONS) {
     const backends = states.map((state, index) => backend(index + 1, state));
     const [first = backend(1)] = backends;
     t.equal(
       explainBackend(first, {
-        selection: selectBackends(backends, { usage: wants, node: PLACE }),
-        usage: wants,
-        node: PLACE,
+        selection: selectBackends(backends, { usage, node: NODE }),
+        usage,
+        node: NODE,
       }),
-      words,
+      reason,
       about,
     );
   }
 });
 
 t.test('explainBackend() agrees with selectBackends()', async (t) => {
-  const property = fc.property(anyBackends, anyWants, (backends, wants) => {
-    const selection = selectBackends(backends, { usage: wants, node: PLACE });
+  const property = fc.property(anyBackends, anyUsage, (backends, usage) => {
+    const selection = selectBackends(backends, { usage, node: NODE });
     for (const each of backends) {
-      const words = explainBackend(each, { selection, usage: wants, node: PLACE });
+      const reason = explainBackend(each, { selection, usage, node: NODE });
       const used = selection.cluster.includes(each) || selection.local.includes(each);
-      t.equal(/^ready|still serving/.test(words), used, words);
+      t.equal(/^ready|still serving/.test(reason), used, reason);
     }
   });
   fc.assert(property, { numRuns: 200, seed: 2 });

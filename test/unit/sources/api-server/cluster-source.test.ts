@@ -12,7 +12,7 @@ import { waitUntil } from '../../../support/wait-until.ts';
 async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; factor?: number }) {
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath });
   const [sink, { log, lines }, clock] = [recordSink(), recordLog(), fastClock(factor)];
-  // The clock is fast, the machine may be slow.
+  // With a fast clock, a slow machine would exceed the limits.
   const options = { connectTimeoutMs: 10_000_000, inactivityMs: 10_000_000 };
   const source = new ClusterSource({ client, nodeName: 'n1', sink, clock, log, options });
   const controller = new AbortController();

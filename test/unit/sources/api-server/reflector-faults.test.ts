@@ -74,7 +74,7 @@ t.test('an expired version causes a relist', async (t) => {
       await listed(fixture);
       server.put('Service', service('c'));
       await waitUntil('change', () => sink.journal.length === 2);
-      // Nothing may be open that still sees the change.
+      // No open watch may receive the change.
       server.injectFault({ action: 'drop', on: 'watch' });
       server.cutConnections();
       await waitUntil('dropped', () => queries().length === 2);
@@ -100,7 +100,7 @@ t.test('an expired version causes a relist', async (t) => {
 t.test('versions that expire again and again cause a backoff', async (t) => {
   const fixture = await createReflectorFixture(t, { factor: 10 });
   const { server, sink, clock } = fixture;
-  // After the end of the list, which is line 0, comes the error; the next watch starts with a list again.
+  // The error follows the end of the list, which is line 0; the next watch starts with a list.
   server.injectFault({ action: 'error', on: 'watch', afterLines: 1, status: 410, times: ALWAYS });
   void fixture.start();
   for (let round = 1; round <= 4; round++) {
@@ -122,7 +122,7 @@ t.test('a version that the server rejects causes a relist', async (t) => {
     server.endWatches();
     await waitUntil('new list', () => sink.journal.length === lists + 1 && server.watches('Service') === 1);
     t.equal(server.requests.at(-1)?.query['sendInitialEvents'], 'true', `${refusal.status}`);
-    // A watch that has worked: the next refusal is a first one again.
+    // After a successful watch, the next rejection is a first one again.
     server.put('Node', { metadata: { name: 'any' } });
     server.bookmark();
     await waitUntil('bookmark', () => fixture.reflector.state().resourceVersion === String(server.version));
@@ -256,7 +256,7 @@ t.test('an expired continue token restarts the list', async (t) => {
   server.settings.watchList = 'refuse';
   const isPaging = () => server.requests.some(({ query }) => query['continue'] !== undefined);
   void start();
-  // Tokens are lost once, as soon as the first of them was used.
+  // The tokens expire once, after the first one was used.
   const timer = setInterval(() => {
     if (isPaging()) clearInterval(timer);
     server.expireContinueTokens();
@@ -286,6 +286,6 @@ t.test('an unreachable server and its recovery are logged once', async (t) => {
   t.equal(reflector.state().phase, 'watching');
   const [first, ...others] = lines;
   t.match(first, { level: 'warn', details: { server: server.url } });
-  t.equal(others.filter(({ level }) => level === 'info').length, 2, 'connected again, list received');
+  t.equal(others.filter(({ level }) => level === 'info').length, 2, 'connection restored, list received');
   t.equal(sink.journal.length, 1);
 });

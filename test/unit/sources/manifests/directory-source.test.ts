@@ -12,7 +12,7 @@ import { waitUntil } from '../../../support/wait-until.ts';
 import { portOf, runSource, watchedSource } from './running-source.ts';
 import { BROKEN, service, slice, yaml } from './sample-manifests.ts';
 
-/** Polls after 40 ms instead of 2 s; everything shorter takes its time. */
+/** Polls after 40 ms instead of 2 s; shorter sleeps are unchanged. */
 const eagerClock: Clock = {
   ...systemClock,
   sleep: (ms, signal) => systemClock.sleep(ms > 1000 ? ms / 50 : ms, signal),

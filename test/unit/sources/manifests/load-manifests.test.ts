@@ -86,7 +86,7 @@ t.test('loadManifests() uses the last of several definitions', async (t) => {
   const [a, b] = [join(dir, 'a.yaml'), join(dir, 'b.yaml')];
   const expected = `Service default/web: metadata.name "web": is defined 3 times: in ${a}, ${b}; using the last one, in ${b}`;
   t.same(objects[0]?.read.issues.map(formatIssue), [expected]);
-  t.same(issues, [], 'it is with the object');
+  t.same(issues, [], 'the issue belongs to the object');
 });
 
 t.test('loadManifests() keeps the issues of all objects without a name', async (t) => {

@@ -81,7 +81,7 @@ t.test('ApiClient uses the service account of its pod', async (t) => {
   await server.rotateToken('rotated');
   await cp(server.tokenPath, join(mount, 'token'));
   t.equal((await get(client)).status, 401);
-  t.equal((await get(client)).status, 200, 'read again after the refusal');
+  t.equal((await get(client)).status, 200, 'read again after status 401');
 });
 
 t.test('ApiClient supports all authentication methods of a kubeconfig', async (t) => {
@@ -191,7 +191,7 @@ t.test('ApiClient cancels a request when its signal aborts', async (t) => {
     const request = client.request(PATH, controller.signal);
     setTimeout(() => controller.abort(new Error('enough')), 20);
     await t.rejects(request, { message: 'enough' });
-    await t.rejects(client.request(PATH, controller.signal), { message: 'enough' }, 'aborted before it begins');
+    await t.rejects(client.request(PATH, controller.signal), { message: 'enough' }, 'aborted before the request');
   }
 });
 

@@ -44,14 +44,6 @@ export type DetectLocal =
   | { readonly mode: 'NodeCIDR' }
   | { readonly mode: 'BridgeInterface' | 'InterfaceNamePrefix'; readonly name: string };
 
-export const DEFAULT_OPTIONS: Omit<ProxyOptions, 'nodeName'> = {
-  masqueradeAll: false,
-  masqueradeBit: 14,
-  detectLocal: { mode: 'ClusterCIDR', cidrs: [] },
-  nodePortAddresses: ['primary'],
-  strictSourceRanges: false,
-};
-
 /** The options and the facts of the node, resolved per family. */
 export interface NodeView extends NodePortScope {
   readonly name: string;

@@ -4,8 +4,8 @@ import { sync } from '../../../src/controller/sync.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { NftClient } from '../../../src/nftables/client/nft-client.ts';
-import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { addTable, deleteTable, TABLE } from '../../../src/nftables/syntax/operation.ts';
+import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import type { Layout, LayoutSetup } from './layout.ts';
 import { runNft } from './run-nft.ts';
 import {

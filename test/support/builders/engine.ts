@@ -3,10 +3,11 @@
 import { Engine } from '../../../src/engine/engine.ts';
 import type { Transaction } from '../../../src/engine/transaction.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
-import { DEFAULT_OPTIONS, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';
+import type { NodeOptions } from '../../../src/nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import { printElement } from '../../../src/nftables/syntax/operation.ts';
 import type { ApiObject } from '../deployment/merge.ts';
+import { DEFAULT_OPTIONS } from './proxy-options.ts';
 import { replaceAll } from './put-objects.ts';
 
 /** An engine on node n1 that has compiled these objects, the only ones of the cluster. Its kernel is empty. */

@@ -9,9 +9,9 @@ import { type DaemonState, engineState } from '../../../src/admin/daemon-state.t
 import { fetchDaemonState, loadDesiredState, loadEngine, printWarnings } from '../../../src/admin/desired-state.ts';
 import { openNftClient, toListing } from '../../../src/admin/kernel-state.ts';
 import { Engine } from '../../../src/engine/engine.ts';
-import { DEFAULT_OPTIONS } from '../../../src/nftables/compile/node-view.ts';
 import { RESET_CONNECTIONS_CHECK } from '../../../src/nftables/compile/static-chains.ts';
 import { elementsOf, engineOf } from '../../support/builders/engine.ts';
+import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 

@@ -3,7 +3,8 @@ import t from 'tap';
 import { servedFamilies } from '../../../src/daemon/served-families.ts';
 import type { Family } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
-import { DEFAULT_OPTIONS, type ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
+import type { ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
+import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 
 interface Given {

@@ -1,10 +1,11 @@
 // Tests of src/engine/node-elements.ts.
 import t from 'tap';
 import { NODE_OWNER, nodeElements } from '../../../src/engine/node-elements.ts';
-import { buildNodeView, DEFAULT_OPTIONS, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';
+import { buildNodeView, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import { readNode } from '../../../src/services/objects/node.ts';
 import { node } from '../../support/builders/node.ts';
+import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 
 function elements(options: Partial<NodeOptions> = {}) {
   const facts = { node: readNode(node()).value, hostAddresses: [], serviceCidrs: [] };

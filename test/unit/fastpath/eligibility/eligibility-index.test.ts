@@ -2,8 +2,8 @@
 import t from 'tap';
 import { Engine } from '../../../../src/engine/engine.ts';
 import { type DesiredFrontends, EligibilityIndex } from '../../../../src/fastpath/eligibility/eligibility-index.ts';
-import { DEFAULT_OPTIONS } from '../../../../src/nftables/compile/node-view.ts';
 import { node } from '../../../support/builders/node.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 import { replaceAll } from '../../../support/builders/put-objects.ts';
 import { service } from '../../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../../support/builders/slice.ts';

@@ -7,8 +7,8 @@ import {
   isPodInterface,
 } from '../../../../src/fastpath/eligibility/excluded-sources.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
-import { DEFAULT_OPTIONS } from '../../../../src/nftables/compile/node-view.ts';
 import { node } from '../../../support/builders/node.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 import { replaceAll } from '../../../support/builders/put-objects.ts';
 
 const POD_CIDRS = ['10.1.0.0/24'].flatMap((text) => parsePrefix(text) ?? []);

@@ -17,10 +17,10 @@ import type { Host } from '../../../../src/net/host.ts';
 import { isHostAddress } from '../../../../src/net/host.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
-import { DEFAULT_OPTIONS } from '../../../../src/nftables/compile/node-view.ts';
 import { applyEvent, type ObjectEvent, objectEvents } from '../../../support/builders/arbitrary-events.ts';
 import { type AimedPacket, aimedPackets, atFrontend, hosts } from '../../../support/builders/arbitrary-packets.ts';
 import { FakeBpfMaps } from '../../../support/builders/fake-bpf-maps.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 import { rulesetOf, serviceTableOf } from '../../../support/builders/rulesets.ts';
 import { type ApiObject, merge } from '../../../support/deployment/merge.ts';
 

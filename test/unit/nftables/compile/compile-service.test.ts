@@ -6,13 +6,14 @@ import {
   frontendKey,
   serviceMapKey,
 } from '../../../../src/nftables/compile/compile-service.ts';
-import { buildNodeView, DEFAULT_OPTIONS, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
+import { buildNodeView, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
 import type { Element } from '../../../../src/nftables/syntax/element.ts';
 import { modelService } from '../../../../src/services/model/service-port.ts';
 import { readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';
 import { readNode } from '../../../../src/services/objects/node.ts';
 import { readService } from '../../../../src/services/objects/service.ts';
 import { node } from '../../../support/builders/node.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 import { service } from '../../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../../support/builders/slice.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';

@@ -13,8 +13,9 @@ import {
   endpointChain,
   type SlotChoice,
 } from '../../../../src/nftables/compile/endpoint-chains.ts';
-import { buildNodeView, DEFAULT_OPTIONS, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
+import { buildNodeView, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
 import { printRule } from '../../../../src/nftables/syntax/statement.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 
 const ID = affinityId('shop/web', { name: 'http-2', protocol: 'tcp' });
 const MARK = 'meta mark set meta mark | 0x00004000';

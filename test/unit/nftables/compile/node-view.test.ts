@@ -1,14 +1,10 @@
 // Tests of src/nftables/compile/node-view.ts.
 import t from 'tap';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
-import {
-  buildNodeView,
-  DEFAULT_OPTIONS,
-  type NodeFacts,
-  type ProxyOptions,
-} from '../../../../src/nftables/compile/node-view.ts';
+import { buildNodeView, type NodeFacts, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
 import { readNode } from '../../../../src/services/objects/node.ts';
 import { inZone, node } from '../../../support/builders/node.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 
 const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);

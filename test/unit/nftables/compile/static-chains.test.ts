@@ -2,17 +2,13 @@
 import t from 'tap';
 import { FAMILIES } from '../../../../src/net/family.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
-import {
-  buildNodeView,
-  DEFAULT_OPTIONS,
-  type NodeView,
-  type ProxyOptions,
-} from '../../../../src/nftables/compile/node-view.ts';
+import { buildNodeView, type NodeView, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../../../../src/nftables/compile/sets-and-maps.ts';
 import { staticChains } from '../../../../src/nftables/compile/static-chains.ts';
 import { printRule } from '../../../../src/nftables/syntax/statement.ts';
 import { readNode } from '../../../../src/services/objects/node.ts';
 import { node } from '../../../support/builders/node.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 
 const prefixes = (...texts: string[]) => texts.flatMap((text) => parsePrefix(text) ?? []);
 

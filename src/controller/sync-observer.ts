@@ -6,7 +6,7 @@ import type { SyncReport } from './sync.ts';
 
 /** How long a sync took, in milliseconds. */
 export interface SyncTimes {
-  /** When it began, on the controller's clock. */
+  /** When it began. */
   readonly startedAt: number;
   /** From its beginning to the commit. */
   readonly ms: number;
@@ -35,12 +35,12 @@ export interface Problems {
 export interface Commit {
   /** When, in milliseconds on the controller's clock. */
   readonly at: number;
-  /** Every Service that was compiled since the last commit, as the kernel has it now. */
+  /** Every Service that was compiled since the last commit, with its model. Its elements are of no use outside nftables. */
   readonly services: readonly ServiceChange[];
   readonly report: SyncReport;
   readonly times: SyncTimes;
   readonly problems: Problems;
-  /** The first one: the initial load is in the kernel. */
+  /** Whether it is the first one, with the initial load. */
   readonly isInitial: boolean;
 }
 

@@ -9,7 +9,7 @@ t.test('TokenBucket allows a burst, and then one token per interval', async (t) 
     t.equal(bucket.nextAt, nextAt);
     bucket.take();
   }
-  t.equal(bucket.nextAt, 200, 'a token was taken in advance');
+  t.equal(bucket.nextAt, 200, 'a token may be used in advance');
   now = 150;
   t.equal(bucket.nextAt, 200);
   now = 10_000;

@@ -87,3 +87,25 @@ t.test('plan() removes preloaded slots of a Service that lost its endpoints', as
   t.equal(kernel.elements('ip', 'no-endpoint-services').size, SERVICES);
   t.ok(engine.plan().flat().flatMap(linesOf).length === 0);
 });
+
+t.test('Preloader stops after a failed transaction, and drain() throws the error', async (t) => {
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const kernel = new FakeNftables();
+  let transactions = 0;
+  const apply = async (lines: readonly string[]) => {
+    if (transactions++ > 0) throw new Error('nft is gone');
+    kernel.run(lines);
+  };
+  engine.replace('Service', services);
+  for (const read of slices) engine.put('EndpointSlice', read);
+  const preloader = new Preloader({ engine, tables: { ...tablesOf(kernel), apply } });
+  await preloader.advance().catch((error: unknown) => t.match(error, { message: 'nft is gone' }));
+  await t.rejects(preloader.drain(), { message: 'nft is gone' });
+  await preloader.drain();
+  t.equal(kernel.elements('ip', 'endpoints').size, 0, 'only the tables were created');
+
+  engine.invalidate();
+  engine.replace('EndpointSlice', slices);
+  await sync(engine, tablesOf(kernel));
+  t.equal(kernel.elements('ip', 'endpoints').size, SERVICES * 10, 'a sync loads everything');
+});

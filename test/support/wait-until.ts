@@ -11,7 +11,7 @@ export interface PollOptions<T> {
   readonly everyMs?: number;
 }
 
-/** Asks again and again until an answer is accepted, and returns it. Throws after the time limit. */
+/** Calls `ask` repeatedly until `until` accepts the answer, and returns it. Throws after the time limit. */
 export async function poll<T>(ask: () => T | Promise<T>, options: PollOptions<T>): Promise<T> {
   const { until, failure, timeoutMs, everyMs = 50 } = options;
   const deadline = performance.now() + timeoutMs;
@@ -27,7 +27,7 @@ export async function poll<T>(ask: () => T | Promise<T>, options: PollOptions<T>
 export async function waitUntil(what: string, condition: () => boolean): Promise<void> {
   await poll(condition, {
     until: (holds) => holds,
-    failure: () => `Waited in vain: ${what}`,
+    failure: () => `Timed out waiting until ${what}`,
     timeoutMs: 5_000,
     everyMs: 1,
   });

@@ -1,13 +1,13 @@
-// A representative part of the conformance grid: what Services ask for, what the ruleset says, and what packets meet.
+// Runs a representative part of the conformance grid: expected outcomes, the ruleset, and real packets.
 import t from 'tap';
 import { createConformanceWorld, optionsOf } from '../../conformance/conformance-world.ts';
 import { runGrid, SETUPS } from '../../conformance/run-grid.ts';
 import { gridServices } from '../../conformance/services.ts';
 
-/** A number that shares no factor with the numbers of policies, features and states: it meets all of them. */
+/** Coprime with the numbers of policies, features and states, so that all of them are covered. */
 const EVERY_NTH = 17;
 
-t.test('every way to tell pods, and every kind of node port addresses, is in a setup', async (t) => {
+t.test('the setups cover every detection mode and every kind of node port address', async (t) => {
   const options = SETUPS.map(optionsOf);
   const modes = new Set(options.map(({ detectLocal }) => detectLocal.mode));
   t.strictSame([...modes].sort(), ['BridgeInterface', 'ClusterCIDR', 'InterfaceNamePrefix', 'NodeCIDR']);

@@ -1,4 +1,4 @@
-// Real packets through real daemons: which endpoint a client gets, whether it gets the same again, and who is let in.
+// Tests with real packets: choice of endpoints, session affinity, source ranges and traffic policies.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +22,7 @@ const FLOWS = (['tcp', 'udp'] as const).flatMap((protocol) => FAMILIES.map((fami
 const PAIR_CLIENT = fileURLToPath(new URL('../../support/netns/traffic/udp-pair-client.ts', import.meta.url));
 const VIP: Addresses = { ip: '198.51.100.8', ip6: '2001:db8:7::8' };
 
-/** The client's further addresses, each of which is a client of its own to the nodes. */
+/** Additional addresses of the client, each a different client for the nodes. */
 const CLIENTS: readonly Addresses[] = Array.from({ length: 40 }, (_, index) => ({
   ip: CLIENT.ip.replace(/100$/, `${101 + index}`),
   ip6: CLIENT.ip6.replace(/100$/, `${101 + index}`),
@@ -45,21 +45,21 @@ async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Pr
   return (await dialer).dial(request);
 }
 
-/** Where a Service is dialled. */
+/** A frontend of a Service. */
 interface DialTarget {
   readonly protocol: Transport;
   readonly address: string;
   readonly port: number;
 }
 
-/** The pods that answer the client, all of whose connections are answered. */
-async function podsOf(t: Test, target: DialTarget, count: number, as: Addresses = CLIENT): Promise<string[]> {
-  const report = await dial(client, { ...target, sourceAddress: as[familyOf(target.address)], count });
+/** The pods that answer the client. Checks that all its connections are answered. */
+async function podsOf(t: Test, target: DialTarget, count: number, source: Addresses = CLIENT): Promise<string[]> {
+  const report = await dial(client, { ...target, sourceAddress: source[familyOf(target.address)], count });
   t.equal(report.answered, count, `${target.protocol} ${target.address} answers ${JSON.stringify(report.errors)}`);
   return Object.keys(report.pods).sort();
 }
 
-/** The pod that each of the clients gets. */
+/** The pod that answers each client. */
 function podOfEach(t: Test, target: DialTarget): Promise<string[]> {
   return Promise.all(CLIENTS.map(async (each) => (await podsOf(t, target, 1, each)).join()));
 }
@@ -76,13 +76,13 @@ function annotated(annotations: ApiObject): ApiObject {
   return { metadata: { annotations } };
 }
 
-/** What the first node remembers of a Service port. */
-function memory(name: string, { protocol, family }: { protocol: Transport; family: Family }): Promise<string> {
+/** The affinity map of a Service port on the first node. */
+function affinityEntries(name: string, { protocol, family }: { protocol: Transport; family: Family }): Promise<string> {
   return node1.output('nft', ['list', 'map', family, 'nftlane', `affinity/${name}/${protocol}/${protocol}`]);
 }
 
-/** Tries again for a second, for what a daemon does right after its elements are in place. */
-async function soon(check: () => Promise<boolean>): Promise<boolean> {
+/** Retries for a second: the daemon does some things right after its elements are in place. */
+async function eventually(check: () => Promise<boolean>): Promise<boolean> {
   for (const deadline = performance.now() + 1000; ; await delay(30)) {
     if (await check()) return true;
     if (performance.now() > deadline) return false;
@@ -94,7 +94,7 @@ function addSticky(seconds: number, pods: readonly string[] = ['a', 'b', 'c']): 
   return proxied.addService('shop/sticky', 20, { pods, ports: withNodePort(30020), overrides });
 }
 
-t.test('a client finds its endpoint again, however it dials', async (t) => {
+t.test('a client with affinity reaches the same endpoint through every frontend', async (t) => {
   const at = await addSticky(100);
   await proxied.waitForSync();
   const kept = new Map<string, string>();
@@ -119,31 +119,34 @@ t.test('a client finds its endpoint again, however it dials', async (t) => {
   }
 });
 
-t.test('a client whose endpoint has gone gets another one, and keeps that', async (t) => {
+t.test('a client whose endpoint was removed gets another one and keeps it', async (t) => {
   const at = await addSticky(100);
   const flow = { protocol: 'tcp', family: 'ip' } as const;
   const target = { protocol: 'tcp', address: at.ip, port: 80 } as const;
   await proxied.waitForSync();
-  const [gone = ''] = await podsOf(t, target, 1);
+  const [removed = ''] = await podsOf(t, target, 1);
   const before = await podOfEach(t, target);
-  const { ip } = world.pod(gone);
-  t.match(await memory('shop/sticky', flow), `: ${ip} . 8080`);
-  const left = ['a', 'b', 'c'].filter((pod) => pod !== gone);
+  const { ip } = world.pod(removed);
+  t.match(await affinityEntries('shop/sticky', flow), `: ${ip} . 8080`);
+  const left = ['a', 'b', 'c'].filter((pod) => pod !== removed);
   await proxied.setEndpoints('shop/sticky', left);
   await proxied.waitForSync();
-  t.ok(await soon(async () => !(await memory('shop/sticky', flow)).includes(`${ip} .`)), 'nobody is remembered for it');
+  t.ok(
+    await eventually(async () => !(await affinityEntries('shop/sticky', flow)).includes(`${ip} .`)),
+    'its affinity entries are removed',
+  );
   const [next = ''] = await podsOf(t, target, 1);
   t.ok(left.includes(next));
   t.strictSame(await podsOf(t, target, 50), [next]);
   const after = await podOfEach(t, target);
-  const moved = before.filter((pod, index) => pod !== gone && pod !== after[index]);
-  t.strictSame(moved, [], 'clients of the others stay');
+  const moved = before.filter((pod, index) => pod !== removed && pod !== after[index]);
+  t.strictSame(moved, [], 'clients of other endpoints keep them');
   await proxied.setEndpoints('shop/sticky', ['a', 'b', 'c']);
   await proxied.waitForSync();
-  t.strictSame(await podsOf(t, target, 50), [next], 'they stay when it comes back');
+  t.strictSame(await podsOf(t, target, 50), [next], 'they keep it when the removed endpoint is back');
 });
 
-t.test('another timeout holds at once, and without affinity nothing is left', async (t) => {
+t.test('a changed affinity timeout applies immediately, and disabled affinity leaves nothing behind', async (t) => {
   const at = await addSticky(100);
   const target = { protocol: 'udp', address: at.ip6, port: 80 } as const;
   await proxied.waitForSync();
@@ -151,19 +154,25 @@ t.test('another timeout holds at once, and without affinity nothing is left', as
   await addSticky(7200);
   await proxied.waitForSync();
   t.strictSame(await podsOf(t, target, 10), pods);
-  const listed = await memory('shop/sticky', { protocol: 'udp', family: 'ip6' });
-  // Kernels differ in whether an element's own timeout follows, but not in when it ends.
+  const listed = await affinityEntries('shop/sticky', { protocol: 'udp', family: 'ip6' });
+  // Kernels differ in whether the element's timeout is updated, but not in its expiration.
   t.match(listed, new RegExp(`${CLIENT.ip6} timeout \\w+ expires 1h59m`));
   const chains = () => node1.output('nft', ['-t', 'list', 'ruleset']);
-  t.ok(await soon(async () => !(await chains()).includes('affinity-update-100/')), 'no chain of the old one');
+  t.ok(
+    await eventually(async () => !(await chains()).includes('affinity-update-100/')),
+    'the chain with the old timeout is removed',
+  );
   t.match(await chains(), 'affinity-update-7200/shop/sticky/udp/udp');
   await addSticky(0);
   await proxied.waitForSync();
-  t.ok(await soon(async () => !/(?:sticky|remember|memory)[-/]/.test(await chains())), 'no chain, no memory');
+  t.ok(
+    await eventually(async () => !/sticky[-/]|affinity-update-\d/.test(await chains())),
+    'chains and maps are removed',
+  );
   t.equal((await podsOf(t, target, 60)).length, 3, 'connections spread');
 });
 
-t.test('an endpoint of another node is not remembered where only those of this node may be used', async (t) => {
+t.test('affinity to a remote endpoint does not apply where only local ones may be used', async (t) => {
   const spec = { ...affinity(100), internalTrafficPolicy: 'Local' };
   const given = { pods: ['a', 'c'], ports: withNodePort(30029), overrides: { spec } };
   const at = await proxied.addService('shop/inner', 29, given);
@@ -175,23 +184,23 @@ t.test('an endpoint of another node is not remembered where only those of this n
   t.strictSame(await podOfEach(t, byNodePort), before);
 });
 
-t.test('a memory ends when it is not used, and lives on when it is', async (t) => {
+t.test('an affinity entry expires without use, and is refreshed by use', async (t) => {
   const at = await proxied.addService('shop/short', 21, { pods: ['a', 'b', 'c'], overrides: { spec: affinity(2) } });
   await proxied.waitForSync();
   const target = { protocol: 'tcp', address: at.ip, port: 80 } as const;
   const isRemembered = async () =>
-    (await memory('shop/short', { protocol: 'tcp', family: 'ip' })).includes(`${CLIENT.ip} `);
+    (await affinityEntries('shop/short', { protocol: 'tcp', family: 'ip' })).includes(`${CLIENT.ip} `);
   const pods = await podsOf(t, target, 1);
   for (let used = 0; used < 3; used++) {
     await delay(1000);
-    t.strictSame(await podsOf(t, target, 1), pods, 'it is refreshed by use');
+    t.strictSame(await podsOf(t, target, 1), pods, 'use refreshes the entry');
   }
   t.ok(await isRemembered());
   await delay(2300);
-  t.notOk(await isRemembered(), 'two idle seconds are enough');
+  t.notOk(await isRemembered(), 'it expires after two idle seconds');
 });
 
-t.test('with source hash a client keeps its endpoint without being remembered', async (t) => {
+t.test('with source-hash a client keeps its endpoint without an affinity entry', async (t) => {
   const overrides = annotated({ 'nftlane.io/balance': 'source-hash' });
   const at = await proxied.addService('shop/hash', 22, { pods: ['a', 'b', 'c'], overrides });
   await proxied.waitForSync();
@@ -204,8 +213,8 @@ t.test('with source hash a client keeps its endpoint without being remembered', 
   }
 });
 
-t.test('with maglev every node chooses alike, and few clients move', async (t) => {
-  // Each port of each address has four thousand slots: one family is enough.
+t.test('with maglev all nodes choose the same endpoints, and few clients move', async (t) => {
+  // Each port of each address has 4,000 slots, so one family is enough.
   const spec = clusterIps(serviceAddresses(23).ip);
   const overrides = { ...annotated({ 'nftlane.io/balance': 'maglev' }), spec };
   const given = { ports: withNodePort(30023).slice(0, 1), overrides };
@@ -219,12 +228,12 @@ t.test('with maglev every node chooses alike, and few clients move', async (t) =
   await proxied.waitForSync();
   const after = await podOfEach(t, at('node1'));
   const moved = before.filter((pod, index) => pod !== 'b' && pod !== after[index]);
-  t.ok(moved.length <= 2, `${moved.length} clients of other endpoints move`);
+  t.ok(moved.length <= 2, `${moved.length} clients of other endpoints moved`);
   t.notOk(after.includes('b'));
   await proxied.remove('shop-maglev.yaml');
 });
 
-t.test('weights give shares', async (t) => {
+t.test('weights determine shares', async (t) => {
   const { ip, ip6 } = world.pod('a');
   const overrides = annotated({ 'nftlane.io/weights': `${ip}=3,${ip6}=3` });
   const at = await proxied.addService('shop/weights', 24, { pods: ['a', 'c'], overrides });
@@ -232,12 +241,12 @@ t.test('weights give shares', async (t) => {
   for (const { protocol, family } of FLOWS) {
     const { answered, pods } = await dial(client, { protocol, address: at[family], port: 80, count: 400 });
     t.equal(answered, 400);
-    // Four standard deviations of 8.7.
+    // Four standard deviations, each 8.7.
     t.ok(Math.abs((pods['a'] ?? 0) - 300) < 35, `${protocol} ${family}: ${JSON.stringify(pods)}`);
   }
 });
 
-t.test('two datagrams at once from a new socket reach the same endpoint', async (t) => {
+t.test('two datagrams in a row from a new socket reach the same endpoint', async (t) => {
   const at = await proxied.addService('shop/dns', 25, { pods: ['a', 'b', 'c'] });
   await proxied.waitForSync();
   for (const from of [client, node1]) {
@@ -251,16 +260,16 @@ t.test('two datagrams at once from a new socket reach the same endpoint', async 
 
 const WEB_PORT = 30026;
 
-/** A Service at a load balancer's address, open to these ranges. */
-function addGuarded(loadBalancerSourceRanges: readonly string[]): Promise<Addresses> {
+/** Adds a Service with a load balancer IP and these source ranges. */
+function addRestricted(loadBalancerSourceRanges: readonly string[]): Promise<Addresses> {
   const overrides = {
     spec: { type: 'LoadBalancer', loadBalancerSourceRanges },
     status: { loadBalancer: { ingress: Object.values(VIP).map((ip) => ({ ip })) } },
   };
-  return proxied.addService('shop/guarded', 26, { pods: ['a', 'c'], ports: withNodePort(WEB_PORT), overrides });
+  return proxied.addService('shop/restricted', 26, { pods: ['a', 'c'], ports: withNodePort(WEB_PORT), overrides });
 }
 
-/** Whether each of these may come in at the load balancer's address. */
+/** Which of these clients are admitted at the load balancer IP. */
 async function admitted(family: Family): Promise<Record<'first' | 'second' | 'pod' | 'node', boolean>> {
   const target = { protocol: 'tcp', address: VIP[family], port: 80, timeoutMs: 150, count: 2 } as const;
   const sourceAddress = CLIENTS[0]?.[family] ?? '';
@@ -283,43 +292,47 @@ const RANGES: readonly [ranges: string[], ip: typeof ALL, ip6: typeof ALL][] = [
   [['nowhere', '192.168.300.0/24'], ALL, ALL],
 ];
 
-t.test('a load balancer address lets in its source ranges', async (t) => {
+t.test('a load balancer IP admits its source ranges', async (t) => {
   for (const [ranges, ip, ip6] of RANGES) {
-    await addGuarded(ranges);
+    await addRestricted(ranges);
     await proxied.waitForSync();
     t.strictSame(await admitted('ip'), ip, `${ranges}`);
     t.strictSame(await admitted('ip6'), ip6, `${ranges}, IPv6`);
   }
-  const at = await addGuarded(['203.0.113.0/24', '2001:db8:9::/64']);
+  const at = await addRestricted(['203.0.113.0/24', '2001:db8:9::/64']);
   await proxied.waitForSync();
   for (const { protocol, family } of FLOWS) {
     await podsOf(t, { protocol, address: at[family], port: 80 }, 3);
     await podsOf(t, { protocol, address: NODES.node1[family], port: WEB_PORT }, 3);
     const closed = { protocol, address: VIP[family], port: 80, count: 2, timeoutMs: 150 };
-    t.match(await dial(client, closed), { timedOut: 2 }, `${protocol} ${family}: the address alone is closed`);
+    t.match(
+      await dial(client, closed),
+      { timedOut: 2 },
+      `${protocol} ${family}: only the load balancer IP is restricted`,
+    );
   }
 });
 
-t.test('source ranges become wider and narrower, and nobody notices who is in both', async (t) => {
-  await addGuarded(['192.168.0.0/16']);
+t.test('changes of source ranges do not affect clients inside them', async (t) => {
+  await addRestricted(['192.168.0.0/16']);
   await proxied.waitForSync();
   const dialer = await client.dialer();
-  const held = await dialer.dialAtRate({ protocol: 'tcp', address: VIP.ip, port: 80, perSecond: 200 });
+  const flow = await dialer.dialAtRate({ protocol: 'tcp', address: VIP.ip, port: 80, perSecond: 200 });
   for (const range of ['192.0.0.0/8', '192.168.0.0/16', '192.168.77.0/24']) {
-    await addGuarded([range]);
+    await addRestricted([range]);
     await proxied.waitForSync();
     t.strictSame(await admitted('ip'), { ...ALL, pod: false }, range);
   }
-  const report = await held.stop();
+  const report = await flow.stop();
   t.match(report, { answered: report.attempts, refused: 0, timedOut: 0, errors: {} });
 });
 
-t.test('strict source ranges close what cannot be read', async (t) => {
-  await addGuarded(['nowhere']);
+t.test('strict source ranges admit no client if they cannot be parsed', async (t) => {
+  await addRestricted(['nowhere']);
   await proxied.restart('node1', '--strict-source-ranges');
   await proxied.waitForSync();
   t.strictSame([await admitted('ip'), await admitted('ip6')], [NONE, NONE]);
-  await addGuarded([`${CLIENT.ip}/32`]);
+  await addRestricted([`${CLIENT.ip}/32`]);
   await proxied.waitForSync();
   t.strictSame([await admitted('ip'), await admitted('ip6')], [{ ...NONE, first: true }, NONE]);
   await proxied.restart('node1');
@@ -327,7 +340,7 @@ t.test('strict source ranges close what cannot be read', async (t) => {
   t.strictSame(await admitted('ip6'), ALL);
 });
 
-t.test("a pod of another node reaches its own node's endpoint by this node's port", async (t) => {
+t.test("a remote pod reaches an endpoint on its own node through this node's port", async (t) => {
   const overrides = { spec: { externalTrafficPolicy: 'Local' } };
   for (const pods of [['c'], ['a', 'c']]) {
     await proxied.addService('shop/far', 27, { pods, ports: withNodePort(30027), overrides });
@@ -339,7 +352,7 @@ t.test("a pod of another node reaches its own node's endpoint by this node's por
   }
 });
 
-t.test('a segment outside of its window does not reset the connection', async (t) => {
+t.test('a segment outside the window does not reset the connection', async (t) => {
   const at = await proxied.addService('shop/window', 28, { pods: ['a'] });
   await proxied.waitForSync();
   const dialer = await far.dialer();
@@ -347,9 +360,9 @@ t.test('a segment outside of its window does not reset the connection', async (t
   const kept = await dialer.keepConnection({ protocol: 'tcp', address: at.ip, port: 80, sourcePort, everyMs: 250 });
   for (let sent = 0; sent < 2; sent++) {
     const isSent = await sendInvalidSegment(world.pod('a'), 8080, sourcePort);
-    if (!isSent) t.comment('there is no Python here to send it with');
+    if (!isSent) t.comment('this needs Python');
   }
   await kept.snapshot();
   const report = await kept.stop();
-  t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, 'every question has its answer');
+  t.match(report, { answered: report.attempts, pods: { a: report.attempts } }, 'every request was answered');
 });

@@ -1,4 +1,4 @@
-// Real packets through real daemons: who gets where, what the pods see, and what happens while things change.
+// Tests with real packets: reachability, client addresses that pods see, and changes under traffic.
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Namespace } from '../../support/netns/namespace.ts';
@@ -35,7 +35,7 @@ const SELF = await proxied.addService('shop/self', 11, { pods: ['a'] });
 const EMPTY = await proxied.addService('shop/empty', 12, { pods: [] });
 await proxied.waitForSync();
 
-t.test('clients, pods and processes of nodes reach a Service wherever it can be dialled', async (t) => {
+t.test('clients, pods and node processes reach every frontend of a Service', async (t) => {
   const frontends = [
     { name: 'cluster IP', at: WEB, port: 80 },
     { name: 'external IP', at: EXTERNAL, port: 80 },
@@ -53,7 +53,7 @@ t.test('clients, pods and processes of nodes reach a Service wherever it can be 
   }
 });
 
-t.test('pods see pods as they are, and other clients as the node', async (t) => {
+t.test('pods see the addresses of other pods, and other clients masqueraded', async (t) => {
   for (const { protocol, family } of FLOWS) {
     const nodeAddresses = [NODES.node1[family], NODES.node1.gateway[family]];
     const request = { protocol, address: WEB[family], port: 80, count: 30 };
@@ -77,7 +77,7 @@ t.test('a pod reaches itself through its Service', async (t) => {
   }
 });
 
-t.test('a Service without endpoints refuses at once', async (t) => {
+t.test('a Service without endpoints refuses immediately', async (t) => {
   for (const from of [client, shell, node1]) {
     for (const family of ['ip', 'ip6'] as const) {
       const tcp = await dial(from, { protocol: 'tcp', address: EMPTY[family], port: 80, count: 30, timeoutMs: 300 });
@@ -90,23 +90,23 @@ t.test('a Service without endpoints refuses at once', async (t) => {
   }
 });
 
-t.test('a port that a Service does not have is refused', async (t) => {
+t.test('an undefined port of a Service is refused', async (t) => {
   for (const { protocol, family } of FLOWS) {
     const report = await dial(client, { protocol, address: WEB[family], port: 81, count: 5, timeoutMs: 300 });
     t.match(report, { attempts: 5, refused: 5 }, `${protocol} ${family}`);
   }
 });
 
-t.test('an address that no Service has is silent', async (t) => {
+t.test('an unused Service address is dropped', async (t) => {
   for (const address of ['172.30.200.1', 'fd00:30::c8']) {
     const report = await dial(client, { protocol: 'tcp', address, port: 80, count: 3, timeoutMs: 150 });
     t.match(report, { attempts: 3, timedOut: 3 }, address);
   }
 });
 
-t.test('backends get equal shares, whatever their number, and whichever way it was reached', async (t) => {
+t.test('backends get equal shares, after any change of their number', async (t) => {
   const count = 600;
-  // Exceeded by chance once in ten thousand runs, with one and with two degrees of freedom.
+  // Chi-square with one and with two degrees of freedom: exceeded by chance once in 10,000 runs.
   const limits = new Map([
     [2, 15.1],
     [3, 18.4],
@@ -129,22 +129,22 @@ t.test('backends get equal shares, whatever their number, and whichever way it w
   }
 });
 
-t.test('a restart of the daemon goes unnoticed', async (t) => {
-  const held = await hold({ at: WEB, perSecond: 200 });
+t.test('a restart of the daemon does not affect traffic', async (t) => {
+  const flows = await startFlows({ at: WEB, perSecond: 200 });
   const before = await connections();
   const daemon = await proxied.restart('node1');
   await daemon.waitForLog('ruleset complete');
   await proxied.waitForSync();
-  for (const report of await stop(held)) t.match(report, noLoss(report), JSON.stringify(report));
-  t.ok((await connections()) > before, 'counters go on, so no slot was written again');
+  for (const report of await stopAll(flows)) t.match(report, noLoss(report), JSON.stringify(report));
+  t.ok((await connections()) > before, 'counters were kept, so no slot was rewritten');
   t.strictSame(
     daemon.log.filter(({ level }) => level === 'error' || level === 'warn'),
     [],
   );
 });
 
-t.test('no connection is lost while endpoints come and go', async (t) => {
-  const held = await hold({ at: WEB, perSecond: 300 });
+t.test('no connection is lost while endpoints are added and removed', async (t) => {
+  const flows = await startFlows({ at: WEB, perSecond: 300 });
   const daemon = proxied.daemon('node1');
   const from = daemon.log.length;
   const syncs = () => daemon.log.slice(from).filter(({ msg }) => msg === 'synced').length;
@@ -154,7 +154,7 @@ t.test('no connection is lost while endpoints come and go', async (t) => {
     while (syncs() === before) await delay(10);
     await delay(200);
   }
-  for (const report of await stop(held)) t.match(report, noLoss(report), JSON.stringify(report));
+  for (const report of await stopAll(flows)) t.match(report, noLoss(report), JSON.stringify(report));
 });
 
 t.test('a UDP flow leaves a removed endpoint', async (t) => {
@@ -167,14 +167,14 @@ t.test('a UDP flow leaves a removed endpoint', async (t) => {
   await flow.snapshot();
   const before = (await flow.snapshot()).pods['a'];
   const { pods } = await flow.stop();
-  t.ok(pods['b'], 'the new endpoint has it');
-  t.equal(pods['a'], before, 'the old one does not');
+  t.ok(pods['b'], 'the flow uses the new endpoint');
+  t.equal(pods['a'], before, 'the flow does not use the old endpoint');
 });
 
 t.test('a flushed ruleset is repaired at the next change', async (t) => {
   const request = { protocol: 'tcp', address: WEB.ip, port: 80, count: 5, timeoutMs: 200 } as const;
   await node1.output('nft', ['flush', 'ruleset']);
-  t.match(await dial(client, request), { answered: 0 }, 'nothing works without it');
+  t.match(await dial(client, request), { answered: 0 }, 'nothing works without the ruleset');
   await proxied.setEndpoints('shop/web', ['a', 'c']);
   await proxied.waitForSync();
   t.match(await dial(client, request), { answered: 5 });
@@ -198,7 +198,7 @@ t.test('an invalid object does not stop the others', async (t) => {
   await proxied.remove('aaa-invalid.yaml');
 });
 
-t.test('a file that is no YAML keeps what it said before', async (t) => {
+t.test('a file with invalid YAML keeps its previous objects', async (t) => {
   const daemon = proxied.daemon('node1');
   const from = daemon.log.length;
   await proxied.write('shop-self.yaml', 'kind: [Service\n  nonsense');
@@ -208,7 +208,7 @@ t.test('a file that is no YAML keeps what it said before', async (t) => {
   t.match(await dial(client, request), { answered: 5 });
   await proxied.addService('shop/self', 11, { pods: ['b'] });
   await proxied.waitForSync();
-  t.match(await dial(client, request), { answered: 5, pods: { b: 5 } }, 'once it is YAML again it counts');
+  t.match(await dial(client, request), { answered: 5, pods: { b: 5 } }, 'it takes effect once it is valid YAML again');
 });
 
 async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Promise<DialReport> {
@@ -217,22 +217,22 @@ async function dial(from: Namespace, request: Parameters<Dialer['dial']>[0]): Pr
   return (await dialer).dial(request);
 }
 
-/** New connections from the client at this rate, over TCP and over UDP. */
-async function hold({ at, perSecond }: { at: Addresses; perSecond: number }): Promise<RunningDial[]> {
+/** Starts new connections from the client at this rate, over TCP and UDP. */
+async function startFlows({ at, perSecond }: { at: Addresses; perSecond: number }): Promise<RunningDial[]> {
   const dialer = await client.dialer();
-  const begin = (protocol: Transport, address: string) => dialer.dialAtRate({ protocol, address, port: 80, perSecond });
-  return Promise.all([begin('tcp', at.ip), begin('udp', at.ip6)]);
+  const start = (protocol: Transport, address: string) => dialer.dialAtRate({ protocol, address, port: 80, perSecond });
+  return Promise.all([start('tcp', at.ip), start('udp', at.ip6)]);
 }
 
-function stop(held: readonly RunningDial[]): Promise<DialReport[]> {
-  return Promise.all(held.map((dialling) => dialling.stop()));
+function stopAll(flows: readonly RunningDial[]): Promise<DialReport[]> {
+  return Promise.all(flows.map((flow) => flow.stop()));
 }
 
 function noLoss({ attempts }: DialReport) {
   return { answered: attempts, refused: 0, timedOut: 0, errors: {} };
 }
 
-/** New connections to the Service as the kernel of the first node has counted them. */
+/** The number of new connections to the Service that the kernel of the first node counted. */
 async function connections(): Promise<number> {
   const { stdout } = await proxied.run('node1', 'inspect', 'services', 'shop/web', '-o', 'json');
   const [service]: { ports: { endpoints: { connections: number }[] }[] }[] = JSON.parse(stdout).services;

@@ -1,4 +1,4 @@
-// The recorded clusters of test/golden as one, through the program's own commands: rendered, loaded, listed, compared.
+// Tests of `render`, `diff` and `doctor` with all clusters of test/golden combined.
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { type ExecResult, execute, killGroup, start } from '../../support/netns/
 import { outputLines } from '../../support/netns/program-output.ts';
 
 const GOLDEN = fileURLToPath(new URL('../../golden/', import.meta.url));
-/** Statements that any ruleset of these clusters has. */
+/** Statements that every ruleset of these clusters contains. */
 const COMMON = [
   '!= @source-ranges',
   'fib saddr type local',
@@ -22,29 +22,29 @@ const COMMON = [
 const PODS = ['--cluster-cidr', '10.1.0.0/16,fd00:1::/48'];
 const NODE_PORTS = ['--nodeport-addresses', 'primary,localhost'];
 const DONE = { status: 0, stdout: '', stderr: '', timedOut: false };
-/** An emulated machine takes its time. */
-const PATIENCE_MS = 60_000;
+/** Sufficient for an emulated machine. */
+const TIMEOUT_MS = 60_000;
 
 t.setTimeout(300_000);
 const scratch = await mkdtemp(join(tmpdir(), 'nftlane-render-'));
 const manifests = join(scratch, 'manifests');
 await mkdir(manifests);
 const program = await buildProgram(join(scratch, 'nftlane.mjs'));
-// The addresses are those of the recorded clusters' node.
-const here = start('unshare', [
+// A network namespace with the addresses of the node in the golden clusters.
+const holder = start('unshare', [
   '-n',
   'sh',
   '-c',
   'ip link set lo up && ip addr add 192.0.2.1 dev lo && ip addr add 2001:db8::1 dev lo && echo ready && exec cat',
 ]);
 t.teardown(async () => {
-  killGroup(here);
+  killGroup(holder);
   await rm(scratch, { recursive: true, force: true });
 });
-await outputLines(here, 'holder of the namespace').next();
+await outputLines(holder, 'holder of the namespace').next();
 
-/** What a recorded cluster has is moved aside, so that all of them can be in one. */
-function moved(yaml: string, number: number): string {
+/** Changes the names and addresses of a cluster, so that all clusters can be combined. */
+function renumbered(yaml: string, number: number): string {
   return yaml
     .replaceAll('namespace: shop', `namespace: shop-${number}`)
     .replaceAll(/\b10\.96\.0\.(\d+)/g, (all, host) => (host === '0' ? all : `10.97.${number}.${host}`))
@@ -57,14 +57,14 @@ function moved(yaml: string, number: number): string {
 const folders = (await readdir(GOLDEN, { withFileTypes: true })).filter((entry) => entry.isDirectory());
 for (const [number, { name }] of folders.entries()) {
   const yaml = await readFile(join(GOLDEN, name, 'cluster.yaml'), 'utf8');
-  await writeFile(join(manifests, `${name}.yaml`), moved(yaml, number));
+  await writeFile(join(manifests, `${name}.yaml`), renumbered(yaml, number));
 }
 
 function run(command: string, args: readonly string[], input = ''): Promise<ExecResult> {
-  return execute('nsenter', ['-t', String(here.pid), '-n', command, ...args], { input, timeoutMs: PATIENCE_MS });
+  return execute('nsenter', ['-t', String(holder.pid), '-n', command, ...args], { input, timeoutMs: TIMEOUT_MS });
 }
 
-/** A command of the program, for these clusters. */
+/** Runs a command of nftlane on these clusters. */
 const nftlane = (...args: readonly string[]) => run(process.execPath, [program, ...args, '-f', manifests]);
 
 const byAddress = ['--node-name', 'n1', ...PODS, ...NODE_PORTS];
@@ -77,32 +77,40 @@ const byDevice = [
   'veth',
 ];
 for (const { how, flags, has } of [
-  { how: 'pods by their addresses', flags: byAddress, has: ['fib daddr . iif oif exists', ...COMMON] },
-  { how: 'pods by their devices', flags: byDevice, has: ['iifname "veth*"', ...COMMON] },
+  {
+    how: 'render, load and diff with pods recognized by address',
+    flags: byAddress,
+    has: ['fib daddr . iif oif exists', ...COMMON],
+  },
+  {
+    how: 'render, load and diff with pods recognized by interface',
+    flags: byDevice,
+    has: ['iifname "veth*"', ...COMMON],
+  },
 ]) {
   t.test(how, async (t) => {
     const rendered = await nftlane('render', ...flags);
     t.equal(rendered.status, 0, rendered.stderr);
     for (const statement of has) t.ok(rendered.stdout.includes(statement), statement);
     for (const number of folders.keys()) t.ok(rendered.stdout.includes(`shop-${number}/`), `${folders[number]?.name}`);
-    // Twice: what is there is replaced.
+    // Twice, to check that existing tables are replaced.
     for (const message of ['loaded', 'loaded again']) {
       t.strictSame(await run('nft', ['-f', '-'], rendered.stdout), DONE, message);
     }
-    t.strictSame(await nftlane('diff', ...flags), DONE, 'nothing differs');
+    t.strictSame(await nftlane('diff', ...flags), DONE, 'there are no differences');
   });
 }
 
-t.test('rules that somebody took away', async (t) => {
+t.test('diff reports removed rules', async (t) => {
   const { stdout } = await nftlane('render', ...byDevice);
   t.strictSame(await run('nft', ['-f', '-'], stdout), DONE);
   t.equal((await run('nft', ['flush', 'chain', 'ip', 'nftlane', 'nat-postrouting'])).stderr, '');
-  const { status, stdout: told } = await nftlane('diff', ...byDevice);
+  const { status, stdout: differences } = await nftlane('diff', ...byDevice);
   t.equal(status, 1);
-  t.match(told, /^- ip chain nat-postrouting: 0 rules$/m);
+  t.match(differences, /^- ip chain nat-postrouting: 0 rules$/m);
 });
 
-t.test('doctor finds everything that the rules need', async (t) => {
+t.test('doctor finds all required features', async (t) => {
   const { stdout } = await run(process.execPath, [program, 'doctor', '-o', 'json']);
   const { checks }: { checks: readonly { name: string; status: string }[] } = JSON.parse(stdout);
   for (const name of ['IPv4 nftables', 'IPv6 nftables']) {

@@ -1,4 +1,4 @@
-// Tests that the real kernel takes our transactions, and ends up holding what we believe that it holds.
+// Tests that the kernel accepts nftlane's transactions and then holds the expected state.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ import { contents } from '../../support/fakes/ruleset-checks.ts';
 const OPTIONS = { ...DEFAULT_OPTIONS, nodeName: 'n1' };
 t.setTimeout(120_000);
 
-const skip = process.getuid?.() === 0 ? false : 'only root can make network namespaces';
+const skip = process.getuid?.() === 0 ? false : 'network namespaces need root';
 
 function tablesOf(t: Test, options: { nft?: string } = {}): NamespacedNftClient {
   const tables = new NamespacedNftClient(options);
@@ -37,13 +37,13 @@ function engineOf(objects: readonly ApiObject[]): Engine {
   return engine;
 }
 
-/** What a kernel holds when it holds what this engine wants. */
-function wanted(engine: Engine): KernelListing {
+/** The listing of a kernel that holds the desired state of an engine. */
+function desiredListing(engine: Engine): KernelListing {
   const elements = new Map(
     FAMILIES.flatMap((family) =>
       Object.values(SETS_AND_MAPS[family]).map((object) => {
-        const held = engine.elements(object).map(({ key, data, comment }) => [key, { data, comment }] as const);
-        return [refKey(object), new Map(held)] as const;
+        const elements = engine.elements(object).map(({ key, data, comment }) => [key, { data, comment }] as const);
+        return [refKey(object), new Map(elements)] as const;
       }),
     ),
   );
@@ -51,15 +51,15 @@ function wanted(engine: Engine): KernelListing {
   return { elements, chains };
 }
 
-/** Every element and the name of every chain, in a fixed order. */
+/** All elements and chain names, in a fixed order. */
 function everything({ elements, chains }: KernelListing): string[] {
-  const lines = [...elements].flatMap(([object, held]) =>
-    [...held].map(([key, { data, comment }]) => `${object}: ${key} "${comment}" : ${data}`),
+  const lines = [...elements].flatMap(([object, elements]) =>
+    [...elements].map(([key, { data, comment }]) => `${object}: ${key} "${comment}" : ${data}`),
   );
   return [...lines.sort(), ...chains.map(refKey).sort()];
 }
 
-/** A sync that has nothing to put right besides chains. */
+/** Whether a sync found no drift and no refusals. */
 function isQuiet({ drift, refused }: SyncReport): boolean {
   return drift.length === 0 && refused.length === 0;
 }
@@ -74,11 +74,11 @@ function services(count: number): ApiObject[] {
   }).flat();
 }
 
-t.test('the kernel holds what the engine wants, after every history', { skip }, async (t) => {
+t.test('the kernel holds the desired state after every history', { skip }, async (t) => {
   const tables = tablesOf(t);
   const syncs = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 });
   const property = fc.asyncProperty(objectEvents(20), syncs, async (history, syncAfter) => {
-    // What is left of the history before is what a new engine may find.
+    // The new engine finds the leftovers of the previous history.
     const [engine, cluster] = [new Engine(OPTIONS), new ClusterObjects()];
     for (const [index, event] of history.entries()) {
       applyEvent(engine, event);
@@ -87,14 +87,14 @@ t.test('the kernel holds what the engine wants, after every history', { skip }, 
     }
     if (!isQuiet(await sync(engine, tables))) throw new Error('not quiet');
     const listing = await tables.list();
-    const { found, expected } = { found: everything(listing), expected: everything(wanted(engine)) };
+    const { found, expected } = { found: everything(listing), expected: everything(desiredListing(engine)) };
     if (found.join('\n') !== expected.join('\n')) {
       throw new Error(`found:\n${found.join('\n')}\nexpected:\n${expected.join('\n')}`);
     }
     const scratch = engineOf(cluster.objects());
     scratch.adopt({ elements: new Map(), chains: [] });
     scratch.compile();
-    const fresh = contents(wanted(scratch)).join('\n');
+    const fresh = contents(desiredListing(scratch)).join('\n');
     if (contents(listing).join('\n') !== fresh) throw new Error(`from scratch:\n${fresh}`);
 
     const restarted = engineOf(cluster.objects());
@@ -108,34 +108,34 @@ t.test('the kernel holds what the engine wants, after every history', { skip }, 
   t.pass('20 histories');
 });
 
-/** The lines of a transaction that must touch no element. */
+/** Returns the lines of a transaction, after checking that it changes no element. */
 function noElements(lines: readonly string[]): readonly string[] {
   const elements = lines.filter((line) => line.includes(' element '));
-  if (elements.length > 0) throw new Error(`Elements are touched:\n${elements.join('\n')}`);
+  if (elements.length > 0) throw new Error(`Elements are changed:\n${elements.join('\n')}`);
   return lines;
 }
 
-t.test('a load of thousands goes in, changes and goes away', { skip }, async (t) => {
+t.test('thousands of elements are added, changed and removed', { skip }, async (t) => {
   const tables = tablesOf(t);
-  // Each is five elements.
+  // Each Service has five elements.
   const engine = engineOf(services(BATCH_SIZE / 4));
   const { transactions, operations } = await sync(engine, tables);
   t.ok(operations > BATCH_SIZE, `${operations} operations`);
   t.ok(transactions > 2, `${transactions} transactions`);
-  t.strictSame(everything(await tables.list()), everything(wanted(engine)));
+  t.strictSame(everything(await tables.list()), everything(desiredListing(engine)));
   replaceAll(engine, []);
   t.ok(isQuiet(await sync(engine, tables)));
-  t.strictSame(everything(await tables.list()), everything(wanted(engineOf([]))));
+  t.strictSame(everything(await tables.list()), everything(desiredListing(engineOf([]))));
 });
 
-t.test('the longest names go in and come back', { skip }, async (t) => {
+t.test('the longest names are accepted and listed', { skip }, async (t) => {
   const tables = tablesOf(t);
   const name = `${'n'.repeat(63)}/${'s'.repeat(63)}`;
   const ports = [{ name: 'p'.repeat(63), port: 80, protocol: 'TCP', nodePort: 30080 }];
   const spec = { type: 'NodePort', externalTrafficPolicy: 'Local', sessionAffinity: 'ClientIP', ports };
   const engine = engineOf([service(name, { spec }), slice(name, { ports })]);
   t.ok(isQuiet(await sync(engine, tables)));
-  t.strictSame(everything(await tables.list()), everything(wanted(engine)));
+  t.strictSame(everything(await tables.list()), everything(desiredListing(engine)));
 });
 
 const WEB = 'ip nftlane';
@@ -167,7 +167,7 @@ const FOREIGN_CHANGES: readonly [about: string, lines: readonly string[]][] = [
   ['the whole ruleset flushed', ['flush ruleset']],
 ];
 
-/** Two Services, of which the second comes and goes. */
+/** Two Services, of which the second is added and removed. */
 function twoServices(): { base: ApiObject[]; other: ApiObject[] } {
   const endpoints = ['10.1.0.1', '10.1.0.2', '10.1.0.3'].map((address) => endpoint(address, { nodeName: 'n1' }));
   return {
@@ -176,27 +176,27 @@ function twoServices(): { base: ApiObject[]; other: ApiObject[] } {
   };
 }
 
-t.test('a memory has room for more clients than the kernel would give it by itself', { skip }, async (t) => {
+t.test("an affinity map holds more clients than the kernel's default", { skip }, async (t) => {
   const tables = tablesOf(t);
   const engine = engineOf([service('shop/web', { spec: { sessionAffinity: 'ClientIP' } }), slice()]);
   await sync(engine, tables);
-  const [memory] = engine.chains('ip').dynamicSets;
-  if (memory === undefined) throw new Error('There is a memory');
-  // Without a size of its own, a set that the packet path fills takes 65,535.
+  const [affinityMap] = engine.chains('ip').dynamicSets;
+  if (affinityMap === undefined) throw new Error('There is no affinity map');
+  // The default size of a dynamic set is 65,535.
   const [runs, size] = [11, 6000];
   for (let run = 0; run < runs; run++) {
     const clients = Array.from({ length: size }, (_, n) => `10.${run}.${n >> 8}.${n & 255} : 10.1.0.1 . 8080`);
-    await tables.apply(clients.map((client) => `add element ip nftlane ${memory.name} { ${client} }`));
+    await tables.apply(clients.map((client) => `add element ip nftlane ${affinityMap.name} { ${client} }`));
   }
-  t.equal((await tables.listElements([memory])).get(`ip ${memory.name}`)?.length, runs * size);
+  t.equal((await tables.listElements([affinityMap])).get(`ip ${affinityMap.name}`)?.length, runs * size);
 });
 
-t.test('what others change is put back once it is known', { skip }, async (t) => {
+t.test('changes by other programs are reverted after invalidate()', { skip }, async (t) => {
   const tables = tablesOf(t);
   const engine = engineOf(twoServices().base);
   await sync(engine, tables);
   const before = everything(await tables.list());
-  t.strictSame(before, everything(wanted(engine)));
+  t.strictSame(before, everything(desiredListing(engine)));
   for (const [about, lines] of FOREIGN_CHANGES) {
     await tables.runExternally(lines);
     engine.invalidate();
@@ -205,64 +205,68 @@ t.test('what others change is put back once it is known', { skip }, async (t) =>
   }
 });
 
-t.test('what others delete is noticed by the next transaction that needs it', { skip }, async (t) => {
-  const tables = tablesOf(t);
-  const { base, other } = twoServices();
-  const engine = engineOf([...base, ...other]);
-  await sync(engine, tables);
-  const both = everything(await tables.list());
-  const gone: [about: string, lines: string[]][] = [
-    ['the element', [`delete element ${WEB} service-ips { 10.96.0.2 . tcp . 80 }`]],
-    ['a slot', [`delete element ${WEB} endpoints { 10.96.0.2 . tcp . 80 . 2 }`]],
-    ['the table', [`delete table ${WEB}`]],
-    ['all', ['flush ruleset']],
-  ];
-  for (const [about, lines] of gone) {
-    await tables.runExternally(lines);
-    remove(engine, ...other);
-    const report = await sync(engine, tables);
-    t.equal(report.drift.length, 1, about);
-    t.strictSame(report.refused, [], about);
-    t.strictSame(everything(await tables.list()), everything(wanted(engine)), about);
-    put(engine, ...other);
-    t.ok(isQuiet(await sync(engine, tables)), about);
-    t.strictSame(everything(await tables.list()), both, about);
-  }
-  // The same, when there is something to add.
-  for (const [about, lines] of gone.slice(2)) {
-    remove(engine, ...other);
+t.test(
+  'deletions by other programs are detected by the next transaction that needs the objects',
+  { skip },
+  async (t) => {
+    const tables = tablesOf(t);
+    const { base, other } = twoServices();
+    const engine = engineOf([...base, ...other]);
     await sync(engine, tables);
-    await tables.runExternally(lines);
-    put(engine, ...other);
-    const report = await sync(engine, tables);
-    t.equal(report.drift.length, 1, about);
-    t.strictSame(report.refused, [], about);
-    t.strictSame(everything(await tables.list()), both, about);
-  }
-});
+    const both = everything(await tables.list());
+    const deletions: [about: string, lines: string[]][] = [
+      ['the element', [`delete element ${WEB} service-ips { 10.96.0.2 . tcp . 80 }`]],
+      ['a slot', [`delete element ${WEB} endpoints { 10.96.0.2 . tcp . 80 . 2 }`]],
+      ['the table', [`delete table ${WEB}`]],
+      ['all', ['flush ruleset']],
+    ];
+    for (const [about, lines] of deletions) {
+      await tables.runExternally(lines);
+      remove(engine, ...other);
+      const report = await sync(engine, tables);
+      t.equal(report.drift.length, 1, about);
+      t.strictSame(report.refused, [], about);
+      t.strictSame(everything(await tables.list()), everything(desiredListing(engine)), about);
+      put(engine, ...other);
+      t.ok(isQuiet(await sync(engine, tables)), about);
+      t.strictSame(everything(await tables.list()), both, about);
+    }
+    // The same with an addition.
+    for (const [about, lines] of deletions.slice(2)) {
+      remove(engine, ...other);
+      await sync(engine, tables);
+      await tables.runExternally(lines);
+      put(engine, ...other);
+      const report = await sync(engine, tables);
+      t.equal(report.drift.length, 1, about);
+      t.strictSame(report.refused, [], about);
+      t.strictSame(everything(await tables.list()), both, about);
+    }
+  },
+);
 
-/** An nft that leads the frontends of one Service to a chain that does not exist, so that the kernel refuses them. */
-function spoilingNft(t: Test, service: string): string {
+/** An nft that makes the frontends of one Service refer to a missing chain, so that the kernel refuses them. */
+function corruptingNft(t: Test, service: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'nftlane-test-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'nft');
   const script = `#!/bin/sh
-# Whether it has a command to itself or is one of many in it; line numbers stay as they are.
-spoil='s|( comment "${service}" : goto )[^ ,]+|\\1nowhere|'
+# Applies to single commands and to files of commands. Line numbers do not change.
+corrupt='s|( comment "${service}" : goto )[^ ,]+|\\1nowhere|'
 case $1 in
   -i)
     while IFS= read -r line; do
       case $line in
         include*)
           file=\${line#include \\"}
-          sed -E "$spoil" "\${file%\\"}" >"${folder}/spoilt"
-          printf 'include "%s"\\n' "${folder}/spoilt"
+          sed -E "$corrupt" "\${file%\\"}" >"${folder}/corrupted"
+          printf 'include "%s"\\n' "${folder}/corrupted"
           ;;
         *) printf '%s\\n' "$line" ;;
       esac
     done | nft -i
     ;;
-  -f) sed -E "$spoil" | nft -f - ;;
+  -f) sed -E "$corrupt" | nft -f - ;;
   *) exec nft "$@" ;;
 esac
 `;
@@ -273,11 +277,11 @@ esac
 
 for (const [path, count] of [
   ['a session', 20],
-  ['a process of its own', 150],
+  ['a new process', 150],
 ] as const) {
   t.test(`a Service that the kernel refuses is left out, through ${path}`, { skip }, async (t) => {
-    const tables = tablesOf(t, { nft: spoilingNft(t, 'a/s7') });
-    // With the tables there, the load is what decides the way that it goes.
+    const tables = tablesOf(t, { nft: corruptingNft(t, 'a/s7') });
+    // The tables exist already, so the size of the change decides how it is applied.
     const engine = engineOf([]);
     await sync(engine, tables);
     const objects = services(count);
@@ -289,20 +293,20 @@ for (const [path, count] of [
     t.equal(report.refused.length, 1);
     t.strictSame(engine.refusals(), report.refused);
     const listing = await tables.list();
-    t.strictSame(everything(listing), everything(wanted(engine)));
+    t.strictSame(everything(listing), everything(desiredListing(engine)));
     const rest = objects.filter((object) => !/"s7(-1)?"/.test(JSON.stringify(object)));
     const without = engineOf(rest);
     without.adopt({ elements: new Map(), chains: [] });
     without.compile();
-    t.strictSame(everything(listing), everything(wanted(without)));
+    t.strictSame(everything(listing), everything(desiredListing(without)));
 
-    t.equal((await sync(engine, tables)).operations, 0, 'it is not tried again as it is');
+    t.equal((await sync(engine, tables)).operations, 0, 'it is not retried without a change');
     put(engine, slice('a/s7', { endpoints: [] }));
     t.strictSame(
       (await sync(engine, tables)).refused.map(({ service }) => service),
       ['a/s7'],
-      'it is when it changes',
+      'it is retried after a change',
     );
-    t.strictSame(everything(await tables.list()), everything(wanted(engine)));
+    t.strictSame(everything(await tables.list()), everything(desiredListing(engine)));
   });
 }

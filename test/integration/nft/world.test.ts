@@ -1,4 +1,4 @@
-// The test world itself: who reaches whom, and that nothing is left of it.
+// Tests of the test world: connectivity, reports of dialers, and cleanup.
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
 import type { DialReport } from '../../support/netns/traffic/programs/messages.ts';
@@ -28,7 +28,7 @@ t.test('client and pods reach pods over both families and protocols', async (t) 
   });
 });
 
-t.test('refusals, silence and given source ports are told apart', async (t) => {
+t.test('reports distinguish refusals, timeouts and source ports', async (t) => {
   const world = await worldOf(t);
   await world.pod('a').respond({ tcp: [PORT], udp: [PORT] });
   const dialer = await world.client.dialer();
@@ -39,35 +39,35 @@ t.test('refusals, silence and given source ports are told apart', async (t) => {
       const bound = await dialer.dial({ protocol, address, port: PORT, count: 5, sourcePort: 4321 });
       t.match(bound, { pods: { a: 5 } }, `${protocol} ${address} from one source port`);
     }
-    const nobody = { protocol, address: '172.30.0.1', port: PORT, count: 2, timeoutMs: 100 };
-    t.match(await dialer.dial(nobody), { attempts: 2, timedOut: 2 }, `${protocol} to nobody`);
+    const unused = { protocol, address: '172.30.0.1', port: PORT, count: 2, timeoutMs: 100 };
+    t.match(await dialer.dial(unused), { attempts: 2, timedOut: 2 }, `${protocol} to an unused address`);
   }
 });
 
-t.test('dialling in the background goes on until stopped', async (t) => {
+t.test('background connections continue until stopped', async (t) => {
   const world = await worldOf(t);
   const responder = await world.pod('c').respond({ tcp: [PORT], udp: [PORT] });
   const dialer = await world.client.dialer();
   const target = { protocol: 'tcp', address: world.pod('c').ip, port: PORT } as const;
-  const held = await dialer.dialAtRate({ ...target, perSecond: 200 });
-  const kept = await dialer.keepConnection({ ...target, everyMs: 1 });
+  const constantRate = await dialer.dialAtRate({ ...target, perSecond: 200 });
+  const connection = await dialer.keepConnection({ ...target, everyMs: 1 });
   const flow = await dialer.keepConnection({ ...target, protocol: 'udp', everyMs: 1 });
-  for (const dialling of [held, kept, flow]) {
-    await dialling.snapshot();
-    t.ok(allAnswered(await dialling.snapshot()));
+  for (const running of [constantRate, connection, flow]) {
+    await running.snapshot();
+    t.ok(allAnswered(await running.snapshot()));
   }
-  t.ok(allAnswered(await held.stop()));
+  t.ok(allAnswered(await constantRate.stop()));
   await responder.stop();
-  t.notOk(allAnswered(await kept.snapshot()), 'a connection ends with its server');
-  await kept.stop();
+  t.notOk(allAnswered(await connection.snapshot()), 'a connection ends with its server');
+  await connection.stop();
   t.ok((await flow.snapshot()).refused > 0, 'a UDP flow is refused without its server');
   await world.pod('c').respond({ udp: [PORT] });
   const { answered } = await flow.snapshot();
-  t.ok((await flow.snapshot()).answered > answered, 'a UDP flow finds the next server');
+  t.ok((await flow.snapshot()).answered > answered, 'a UDP flow reaches the next server');
   await flow.stop();
 });
 
-t.test('pods come and go', async (t) => {
+t.test('pods can be added and removed', async (t) => {
   const world = await worldOf(t);
   const added = await world.addPod('node2', 'late');
   await added.respond({ tcp: [PORT] });
@@ -79,7 +79,7 @@ t.test('pods come and go', async (t) => {
   t.throws(() => world.pod('late'), { message: 'Cannot find pod "late": it does not exist' });
 });
 
-t.test('commands end in time and tell their status', async (t) => {
+t.test('commands have a time limit and return their status', async (t) => {
   const { client } = await worldOf(t);
   t.match(await client.exec('cat', [], { input: 'through' }), { stdout: 'through', status: 0, timedOut: false });
   t.match(await client.exec('sh', ['-c', 'echo no >&2; exit 3']), { stderr: 'no\n', status: 3 });
@@ -87,7 +87,7 @@ t.test('commands end in time and tell their status', async (t) => {
   await t.rejects(client.output('false'), /exit status 1/);
 });
 
-t.test('nothing is left', async (t) => {
+t.test('destroy() removes all namespaces and processes', async (t) => {
   const world = await createWorld({ pods: { node1: ['a'] } });
   const prefix = world.client.name.replace(/client$/, '');
   const left = async () => (await readdir('/run/netns')).filter((name) => name.startsWith(prefix));

@@ -1,4 +1,4 @@
-// A BPF file system of a test's own, and what sees it: the fast path's loader, and programs of a node.
+// A BPF file system for one test. The fast path's loader and programs on a node can use it.
 import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ export class BpfMount {
     this.#holder = holder;
   }
 
-  /** Mounts it at a new directory, in a mount namespace of its own. The caller closes it. */
+  /** Mounts the file system at a new directory, in a new mount namespace. The caller closes it. */
   static async make(directory: string): Promise<BpfMount> {
     await mkdir(directory);
     const holder = start('unshare', ['-m', 'sh', '-c', MOUNT, 'sh', directory]);
@@ -28,28 +28,28 @@ export class BpfMount {
     return new BpfMount(directory, holder);
   }
 
-  /** Where everything is pinned. */
+  /** The pin directory. */
   get pins(): string {
     return join(this.#directory, 'nftlane/v1');
   }
 
-  /** Arguments of nsenter with which a command sees the file system. */
+  /** The nsenter arguments for a command that needs the file system. */
   get mountNamespaceArgs(): string[] {
     return ['-t', String(this.#holder.pid), '-m', '--'];
   }
 
-  /** The same for a command on a node: `ip netns exec` would hide the file system. */
+  /** The same for a command on a node. `ip netns exec` would hide the file system. */
   enterOn(node: Namespace): string[] {
     return [`--net=/run/netns/${node.name}`, '--', 'nsenter', ...this.mountNamespaceArgs];
   }
 
-  /** Sends requests to the loader on a node, and returns the data lines of each. */
+  /** Sends requests to the loader on a node, and returns the data lines of each response. */
   async request(node: Namespace, ...requests: readonly string[]): Promise<string[][]> {
     const text = await output('nsenter', [...this.enterOn(node), LOADER, this.pins], {
       input: `${requests.join('\n')}\n`,
     });
     const answers = text.split(/^ok(?: .*)?$/m).slice(0, -1);
-    if (answers.length !== requests.length) throw new Error(`The loader does not answer everything: ${text}`);
+    if (answers.length !== requests.length) throw new Error(`The loader did not answer every request: ${text}`);
     return answers.map((answer) => answer.split('\n').filter(Boolean));
   }
 

@@ -1,17 +1,17 @@
-// A running daemon: its log, whether it is ready, and its end.
+// A running daemon, with its log.
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { poll } from '../wait-until.ts';
 import { type ExecResult, killGroup, type PipedChild } from './process.ts';
 
-/** One line of the log, which is JSON where nobody watches. */
+/** A line of the log, which is JSON unless stderr is a terminal. */
 export interface LogEntry {
   readonly level: string;
   readonly msg: string;
   readonly [detail: string]: unknown;
 }
 
-/** Enough for an emulated machine. */
+/** Sufficient for an emulated machine. */
 const TIMEOUT_MS = 60_000;
 
 export class Daemon {
@@ -32,12 +32,12 @@ export class Daemon {
     });
   }
 
-  /** What it has logged so far. What is no JSON is an entry of level `fatal`: the last words of a crash. */
+  /** The log so far. Lines that are not JSON, such as the output of a crash, have the level `fatal`. */
   get log(): LogEntry[] {
     return this.#lines.map((line) => (line.startsWith('{') ? JSON.parse(line) : { level: 'fatal', msg: line }));
   }
 
-  /** The first entry with this message, from the nth of the log on, as soon as it is there. */
+  /** Waits for an entry with this message at or after index `from`, and returns it. */
   async waitForLog(message: string, from = 0, timeoutMs = TIMEOUT_MS): Promise<LogEntry> {
     const signal = AbortSignal.timeout(timeoutMs);
     for (;;) {
@@ -49,20 +49,20 @@ export class Daemon {
     }
   }
 
-  /** Resolves when the kernel holds what the daemon wants. */
+  /** Resolves when the kernel holds the daemon's ruleset. */
   async waitUntilReady(): Promise<void> {
     const describe = ({ stdout, stderr }: ExecResult) => this.#failure(`it is not ready\n${stdout}${stderr}`);
     await poll(
       async () => {
         const result = await this.#diff();
-        if (result.status !== 0 && this.#hasEnded) throw new Error(this.#failure('it has ended'));
+        if (result.status !== 0 && this.#hasEnded) throw new Error(this.#failure('it exited'));
         return result;
       },
       { until: ({ status }) => status === 0, failure: describe, timeoutMs: TIMEOUT_MS },
     );
   }
 
-  /** Asks it to end, and kills it when it does not. Resolves with the exit status, `null` after a kill. */
+  /** Stops it, by a signal first and by force after a timeout. Resolves with the exit status, `null` if it was killed. */
   async stop(): Promise<number | null> {
     if (!this.#hasEnded) this.#child.kill('SIGTERM');
     const timer = setTimeout(() => killGroup(this.#child), TIMEOUT_MS);
@@ -71,7 +71,7 @@ export class Daemon {
     return this.#child.exitCode;
   }
 
-  /** Kills it without a chance to clean up, and resolves when it has ended. */
+  /** Kills it without a chance to clean up, and waits for its exit. */
   async kill(): Promise<void> {
     killGroup(this.#child);
     await this.#ended;
@@ -82,6 +82,6 @@ export class Daemon {
   }
 
   #failure(state: string): string {
-    return `Cannot go on with the daemon: ${state}\n${this.#lines.join('\n')}`;
+    return `The daemon failed: ${state}\n${this.#lines.join('\n')}`;
   }
 }

@@ -1,11 +1,11 @@
-// nftlane installed on a node: how its daemon and its other commands are run there.
+// An installation of nftlane on a node: runs the daemon and other commands there.
 import { fileURLToPath } from 'node:url';
 import type { BpfMount } from './bpf-mount.ts';
 import { Daemon } from './daemon.ts';
 import type { Namespace } from './namespace.ts';
 import { type ExecOptions, type ExecResult, execute, output, type PipedChild, start } from './process.ts';
 
-/** A way to run nftlane on one node. Commands find the socket of the daemon. */
+/** Runs nftlane on one node. Commands find the socket of the daemon. */
 export interface Installation {
   start(args: readonly string[]): PipedChild;
   exec(args: readonly string[], options?: ExecOptions): Promise<ExecResult>;
@@ -24,8 +24,8 @@ const BUILD = fileURLToPath(new URL('../../../hack/build.sh', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /**
- * Bundles the sources as they are now: unbundled, each start of the program would take three times as long. Returns where
- * it is; an emulated machine takes a minute for it, and is given one in TEST_PROGRAM.
+ * Bundles the current sources, because the program takes three times as long to start without a bundle. Returns the path of
+ * the bundle. On an emulated machine, where bundling takes a minute, TEST_PROGRAM names an existing one.
  */
 export async function buildProgram(path: string): Promise<string> {
   const given = process.env['TEST_PROGRAM'];
@@ -34,7 +34,7 @@ export async function buildProgram(path: string): Promise<string> {
   return path;
 }
 
-/** The bundle, run as root in the network namespace of a node. */
+/** Runs the bundle as root in the network namespace of a node. */
 export function installBundle(node: Namespace, { program, runDir, mount }: BundleOptions): Installation {
   const enter = mount === undefined ? ['ip', 'netns', 'exec', node.name] : ['nsenter', ...mount.enterOn(node)];
   const [command = '', ...prefix] = [...enter, process.execPath, program];
@@ -45,7 +45,7 @@ export function installBundle(node: Namespace, { program, runDir, mount }: Bundl
   };
 }
 
-/** Starts `nftlane run` with these flags. It ends with `stop`, or with the world. */
+/** Starts `nftlane run` with these flags. The daemon runs until it is stopped or the world is destroyed. */
 export function startDaemon(installation: Installation, flags: readonly string[]): Daemon {
   return new Daemon(installation.start(['run', ...flags]), () => installation.exec(['diff']));
 }

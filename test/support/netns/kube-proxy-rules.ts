@@ -1,4 +1,4 @@
-// Rules of the shapes that kube-proxy gives them in its modes, for tests of what becomes of them.
+// Rules as kube-proxy creates them in its modes, for migration tests.
 import type { Namespace } from './namespace.ts';
 import type { Addresses } from './topology.ts';
 import type { Transport } from './traffic/programs/messages.ts';
@@ -12,16 +12,16 @@ export interface ServicePortSpec {
   readonly at: Addresses;
   readonly port: number;
   readonly nodePort?: number;
-  /** Who answers, at `targetPort`. */
+  /** They answer at `targetPort`. */
   readonly endpoints: readonly Addresses[];
   readonly targetPort: number;
 }
 
-/** The mark that says "masquerade", of which both proxies use the same bit unless they are told otherwise. */
+/** The mark that requests masquerading. Both proxies use this bit by default. */
 const MARK = '0x4000';
 const FAMILIES: readonly Family[] = ['ip', 'ip6'];
 
-/** Mode nftables: a table of kube-proxy's own. */
+/** nftables mode: one table per family. */
 export async function loadNftables(node: Namespace, ports: readonly ServicePortSpec[]): Promise<void> {
   await node.output('nft', ['-f', '-'], { input: FAMILIES.map((family) => nftablesTable(family, ports)).join('') });
 }
@@ -70,7 +70,7 @@ ${nodePorts.length === 0 ? '' : `add element ${family} kube-proxy service-nodepo
 `;
 }
 
-/** Mode iptables, in the variant that the names of the programs say. What is not kube-proxy's is {@link FOREIGN}. */
+/** iptables mode, in either variant, together with the {@link FOREIGN} rules. */
 export async function loadIptables(
   node: Namespace,
   variant: 'nft' | 'legacy',
@@ -83,7 +83,7 @@ export async function loadIptables(
   }
 }
 
-/** What kubelet and network plugins have in the same tables: it has to stay. */
+/** Rules of kubelet and network plugins in the same tables, which must be kept. */
 const FOREIGN = `*mangle
 :KUBE-IPTABLES-HINT - [0:0]
 :KUBE-KUBELET-CANARY - [0:0]
@@ -146,8 +146,8 @@ COMMIT
 }
 
 /**
- * Mode ipvs without its virtual servers, which take a kernel with IPVS: the addresses of Services on an interface, ipsets, and
- * the iptables rules that ask for them. The interface is a bridge, for which the kernel needs no module.
+ * ipvs mode without virtual servers, which need a kernel with IPVS: an interface with the addresses of Services, ipsets, and the
+ * iptables rules that use them. The interface is a bridge, which needs no kernel module.
  */
 export async function loadIpvsRules(node: Namespace, ports: readonly ServicePortSpec[]): Promise<void> {
   const addresses = new Set(ports.flatMap(({ at }) => [`${at.ip}/32`, `${at.ip6}/128 nodad`]));

@@ -1,4 +1,4 @@
-// Manifests of the test world: its nodes, and Services whose endpoints are its pods.
+// Manifests for the test world: its nodes, and Services with its pods as endpoints.
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -12,7 +12,7 @@ import type { Transport } from './traffic/programs/messages.ts';
 import type { World } from './world.ts';
 
 export interface PortSpec<Protocol extends string = Transport> {
-  /** May be left out where a Service has one port. */
+  /** Optional for a Service with a single port. */
   readonly name?: string;
   readonly protocol: Protocol;
   readonly port: number;
@@ -20,14 +20,14 @@ export interface PortSpec<Protocol extends string = Transport> {
   readonly nodePort?: number;
 }
 
-/** Writes a manifest in one go: whoever watches the directory sees the old one or the new one. */
+/** Writes a manifest atomically: a watcher of the directory sees either the old file or the new one. */
 export async function writeManifest(directory: string, name: string, objects: readonly ApiObject[]): Promise<void> {
   const hidden = join(directory, `.${name}.new`);
   await writeFile(hidden, objects.map((object) => stringify(object)).join('---\n'));
   await rename(hidden, join(directory, name));
 }
 
-/** Both nodes with their lan addresses. */
+/** Both nodes, with their addresses on the lan. */
 export function nodeObjects(): ApiObject[] {
   return Object.entries(NODES).map(([name, { ip, ip6 }]) =>
     node(name, { status: { addresses: [ip, ip6].map((address) => ({ type: 'InternalIP', address })) } }),
@@ -43,7 +43,7 @@ export function serviceAddresses(n: number): Addresses {
   return { ip: SERVICE_CIDRS.ip.replace('0/16', `${n}`), ip6: SERVICE_CIDRS.ip6.replace('/112', n.toString(16)) };
 }
 
-/** A Service at these addresses; of type NodePort when one of its ports has a node port. `name` is `namespace/name`. */
+/** A Service with these cluster IPs, of type NodePort if a port has a node port. `name` is `namespace/name`. */
 export function dualStackService(
   name: string,
   at: Addresses,
@@ -59,7 +59,7 @@ export interface EndpointPod extends Addresses {
   readonly nodeName: NodeName;
 }
 
-/** A slice for each family, with all ports and these pods of a world. `name` is `namespace/name` of the Service. */
+/** One slice per family, with all ports and these pods of a world. `name` is the `namespace/name` of the Service. */
 export function sliceObjects(
   world: World,
   name: string,
@@ -72,7 +72,7 @@ export function sliceObjects(
   return dualStackSlices(name, ports, endpoints);
 }
 
-/** A slice for each family, with all ports and endpoints. `name` is `namespace/name` of the Service. */
+/** One slice per family, with all ports and endpoints. `name` is the `namespace/name` of the Service. */
 export function dualStackSlices(
   name: string,
   ports: readonly PortSpec<string>[],
@@ -91,7 +91,7 @@ export function dualStackSlices(
   });
 }
 
-/** The flags of a daemon on this node of the world. */
+/** The flags of a daemon on this node. */
 export function nodeFlags(name: keyof typeof NODES): string[] {
   return ['--node-name', name, '--cluster-cidr', `${POD_CIDRS.ip},${POD_CIDRS.ip6}`];
 }

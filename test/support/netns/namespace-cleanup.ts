@@ -1,11 +1,11 @@
-// Sees to it that no namespace outlives the process that made it.
+// Deletes namespaces when the process that created them exits.
 import { spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { output } from './process.ts';
 
 const PREFIX = /^nl(\d+)-\d+-/;
 
-/** What has to be undone when the process ends. */
+/** Something to clean up when the process exits. */
 export interface Closable {
   closeSync(): void;
 }
@@ -14,12 +14,12 @@ const open = new Set<Closable>();
 let worldCount = 0;
 let areHandlersInstalled = false;
 
-/** A prefix for the names of namespaces that tells whose they are. */
+/** A prefix for the names of namespaces that contains the ID of this process. */
 export function uniquePrefix(): string {
   return `nl${process.pid}-${++worldCount}-`;
 }
 
-/** Closes the world when the process ends in whatever way that can be caught. */
+/** Closes the world when the process exits, or receives a signal that can be handled. */
 export function closeAtExit(world: Closable): void {
   open.add(world);
   if (areHandlersInstalled) return;
@@ -28,29 +28,29 @@ export function closeAtExit(world: Closable): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => exitOnSignal(signal));
 }
 
-/** To be called when a world has been closed in the ordinary way. */
+/** Call this after closing a world explicitly. */
 export function unregister(world: Closable): void {
   open.delete(world);
 }
 
-/** Deletes namespaces without waiting for anything else: for a process about to end. */
+/** Deletes namespaces synchronously, for a process that is about to exit. */
 export function deleteNamespacesSync(namespaces: readonly string[]): void {
   spawnSync('ip', ['-force', '-batch', '-'], { input: deleteCommands(namespaces) });
 }
 
-/** Deletes namespaces that are known to exist. */
+/** Deletes existing namespaces. */
 export async function deleteNamespaces(namespaces: readonly string[]): Promise<void> {
   await output('ip', ['-batch', '-'], { input: deleteCommands(namespaces) });
 }
 
-/** Deletes the namespaces, and ends the processes in them, that killed processes have left. */
+/** Deletes the namespaces that killed processes left behind, together with their processes. */
 export async function deleteStaleNamespaces(): Promise<void> {
   const names = await readdir('/run/netns').catch(() => []);
   await Promise.all(names.filter(isStaleNamespace).map(deleteStaleNamespace));
 }
 
 async function deleteStaleNamespace(name: string): Promise<void> {
-  // Another process may be doing the same at the same time.
+  // Another process may be doing the same concurrently.
   const pids = await output('ip', ['netns', 'pids', name]).catch(() => '');
   for (const pid of pids.split('\n').filter(Boolean)) kill(Number(pid));
   await output('ip', ['netns', 'delete', name]).catch(() => '');
@@ -73,7 +73,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended in the meantime.
+    // It exited in the meantime.
   }
 }
 

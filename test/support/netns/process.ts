@@ -1,4 +1,4 @@
-// Child processes that cannot hang a test: each has a time limit and its own process group.
+// Child processes with a time limit and a process group, so that they cannot hang a test.
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
@@ -8,25 +8,25 @@ import { fileURLToPath } from 'node:url';
 
 export interface ExecOptions {
   readonly input?: string;
-  /** The process group is killed after this time. Default: 60 seconds, which is for emulated machines. */
+  /** The process group is killed after this time. Default: 60 seconds, which is sufficient for emulated machines. */
   readonly timeoutMs?: number;
 }
 
 export interface ExecResult {
   readonly stdout: string;
   readonly stderr: string;
-  /** The exit code, or 128 plus the signal's number as a shell has it. */
+  /** The exit code, or 128 plus the signal number, as in a shell. */
   readonly status: number;
   readonly timedOut: boolean;
 }
 
-/** A child whose three streams are pipes. */
+/** A child with pipes as its three standard streams. */
 export type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>;
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const PATH = `${ROOT}.cache/bin:${ROOT}node_modules/.bin:${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
-/** Runs a command to its end, whatever its exit status is. Rejects only when it cannot be started. */
+/** Runs a command and waits for its exit, whatever the status is. Rejects only if it cannot be started. */
 export async function execute(
   command: string,
   args: readonly string[],
@@ -50,7 +50,7 @@ export async function execute(
   }
 }
 
-/** Runs a command that must succeed and returns what it printed. */
+/** Runs a command that must succeed, and returns its output. */
 export async function output(command: string, args: readonly string[], options: ExecOptions = {}): Promise<string> {
   const { stdout, stderr, status, timedOut } = await execute(command, args, options);
   if (status === 0) return stdout;
@@ -58,29 +58,29 @@ export async function output(command: string, args: readonly string[], options: 
   throw new Error(`Cannot run "${[command, ...args].join(' ')}": ${state}\n${stderr}${stdout}`);
 }
 
-/** Starts a child in a process group of its own, with the project's tools first in its PATH. */
+/** Starts a child in a new process group, with the project's tools first in PATH. */
 export function start(command: string, args: readonly string[]): PipedChild {
   const child = spawn(command, args, {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, PATH },
   });
-  // A child that ends before it has read its input is judged by its exit status, not by our EPIPE.
+  // If a child exits before reading its input, its exit status counts, not our EPIPE.
   child.stdin.on('error', () => {});
   return child;
 }
 
-/** Kills a child together with the processes it started. */
+/** Kills a child and the processes that it started. */
 export function killGroup(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // It ended in the meantime.
+    // It exited in the meantime.
   }
 }
 
-/** A grandchild that keeps the pipes open must not keep the caller waiting. */
+/** Does not wait for grandchildren that keep the pipes open. */
 async function closed(child: PipedChild, output: Promise<unknown>): Promise<void> {
   const waiting = new AbortController();
   await Promise.race([output, delay(500, undefined, { signal: waiting.signal }).catch(() => undefined)]);

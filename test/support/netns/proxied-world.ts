@@ -1,4 +1,4 @@
-// A world with nftlane at work on both nodes, for tests with real packets.
+// A world with nftlane running on both nodes, for tests with real packets.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import { createWorld, type World } from './world.ts';
 
 const TARGET_PORT = 8080;
 
-/** What every Service of the tests has, and where every pod answers. */
+/** The ports of every Service in the tests, with the port at which every pod answers. */
 export const PORTS: readonly PortSpec[] = [
   { name: 'tcp', protocol: 'tcp', port: 80, targetPort: TARGET_PORT },
   { name: 'udp', protocol: 'udp', port: 80, targetPort: TARGET_PORT },
@@ -40,7 +40,7 @@ const SYNC_TIMEOUT_MS = 10_000;
 
 /**
  * Pods `a` and `b` on the first node and `c` on the second answer; `shell` and `far` only make connections. The world is
- * closed after the tests of `t`.
+ * destroyed after the tests of `t`.
  */
 export async function createProxiedWorld(t: Pick<Test, 'teardown'>): Promise<ProxiedWorld> {
   const scratch = await mkdtemp(join(tmpdir(), 'nftlane-proxied-'));
@@ -67,7 +67,7 @@ export class ProxiedWorld {
   readonly #manifests: string;
   readonly #installations: Readonly<Record<NodeName, Installation>>;
   readonly #daemons: Record<NodeName, Daemon>;
-  /** Flags of single nodes besides those of all. */
+  /** Additional flags of single nodes. */
   readonly #flags = new Map<NodeName, readonly string[]>();
 
   constructor(
@@ -85,7 +85,7 @@ export class ProxiedWorld {
     return this.#daemons[node];
   }
 
-  /** Stops the daemon of a node and starts another one, with more flags if need be. */
+  /** Stops the daemon of a node and starts another one with these additional flags. */
   async restart(node: NodeName, ...flags: readonly string[]): Promise<Daemon> {
     await this.#daemons[node].stop();
     this.#flags.set(node, flags);
@@ -98,7 +98,7 @@ export class ProxiedWorld {
     return this.#installations[node].exec(args);
   }
 
-  /** Writes a Service with its endpoints, and returns its addresses: the nth of their ranges. */
+  /** Writes a Service with its endpoints. Returns its cluster IPs, the nth of their ranges. */
   async addService(name: string, n: number, { pods, ports = PORTS, overrides = {} }: ServiceSpec): Promise<Addresses> {
     const at = serviceAddresses(n);
     await this.setEndpoints(name, pods, ports);
@@ -107,13 +107,13 @@ export class ProxiedWorld {
     return at;
   }
 
-  /** Makes these pods the endpoints of a Service. */
+  /** Replaces the endpoints of a Service. */
   setEndpoints(name: string, pods: readonly string[], ports: readonly PortSpec<string>[] = PORTS): Promise<void> {
     const slices = sliceObjects(this.world, name, { ports, pods });
     return writeManifest(this.#manifests, `${fileName(name)}-endpoints.yaml`, slices);
   }
 
-  /** Writes a manifest as it is. */
+  /** Writes a manifest unchanged. */
   write(file: string, text: string): Promise<void> {
     return writeFile(join(this.#manifests, file), text);
   }
@@ -122,7 +122,7 @@ export class ProxiedWorld {
     return rm(join(this.#manifests, file));
   }
 
-  /** Resolves when the kernel of every node holds what the manifests say. */
+  /** Resolves when the kernel of every node matches the manifests. */
   async waitForSync(): Promise<void> {
     await Promise.all(NODES.map((node) => this.#waitForNodeSync(node)));
   }
@@ -145,7 +145,7 @@ export class ProxiedWorld {
   async #waitForNodeSync(node: NodeName): Promise<void> {
     await poll(() => this.run(node, 'diff', '-f', this.#manifests, ...this.#nodeFlags(node)), {
       until: ({ status }) => status === 0,
-      failure: ({ stdout, stderr }) => `Cannot go on: ${node} has not settled\n${stdout}${stderr}`,
+      failure: ({ stdout, stderr }) => `${node} does not match the manifests\n${stdout}${stderr}`,
       timeoutMs: SYNC_TIMEOUT_MS,
     });
   }

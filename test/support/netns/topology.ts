@@ -9,8 +9,8 @@
 //                   pod a           pod b          pod c
 //                 10.1.1.10       10.1.1.11      10.1.2.10
 //
-// A node routes to each of its pods through a veth pair and to the pods of the other node over the lan.
-// The nodes' default route leads nowhere useful: it only gives their own processes a route to Service addresses.
+// A node reaches its pods through veth pairs, and the pods of the other node over the lan. The nodes' default route only gives
+// their own processes a route to Service addresses.
 
 export type NodeName = 'node1' | 'node2';
 
@@ -25,10 +25,10 @@ interface NodeAddresses extends Addresses {
   readonly pods: Addresses;
 }
 
-/** The ranges that Service addresses are taken from. The client sends them to node1. */
+/** The ServiceCIDRs. The client routes them to node1. */
 export const SERVICE_CIDRS: Addresses = { ip: '172.30.0.0/16', ip6: 'fd00:30::/112' };
 
-/** The ranges that pods are in. */
+/** The cluster CIDRs. */
 export const POD_CIDRS: Addresses = { ip: '10.1.0.0/16', ip6: 'fd00:1::/32' };
 
 export const CLIENT: Addresses = { ip: '192.168.77.100', ip6: 'fd00:77::100' };
@@ -42,13 +42,13 @@ export function podAddresses(node: NodeName, n: number): Addresses {
   return { ip: ip.replace(/1$/, `${host}`), ip6: ip6.replace(/1$/, `${host}`) };
 }
 
-/** Commands for the namespace of the lan, which hold the other ends in the namespaces given by name. */
+/** Commands for the namespace of the lan, which also create the other ends in these namespaces. */
 export function lanCommands(members: Readonly<Record<string, string>>): string[] {
   const ports = Object.entries(members).flatMap(([port, namespace]) => [
     `link add name ${port} type veth peer name lan netns ${namespace}`,
     `link set dev ${port} master bridge up`,
   ]);
-  // Multicast snooping would hold back neighbour solicitations until a querier shows up.
+  // With multicast snooping, neighbor solicitations would be dropped until there is a querier.
   return [
     'link set dev lo up',
     'link add name bridge type bridge forward_delay 0 mcast_snooping 0',
@@ -82,7 +82,7 @@ export function nodeCommands(node: NodeName): string[] {
   ];
 }
 
-/** Commands for a node that connect one more pod. */
+/** Commands for a node that attach another pod. */
 export function attachCommands(
   node: NodeName,
   link: string,

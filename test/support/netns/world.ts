@@ -1,4 +1,4 @@
-// The world that tests run in: a client, two nodes and their pods, each a network namespace.
+// The world of a test: a client, two nodes and their pods, each in a network namespace.
 
 import { Namespace } from './namespace.ts';
 import {
@@ -24,7 +24,7 @@ import {
 } from './topology.ts';
 
 export interface WorldOptions {
-  /** Names of the pods to start with, by node. */
+  /** The names of the initial pods, by node. */
   readonly pods?: Readonly<Partial<Record<NodeName, readonly string[]>>>;
 }
 
@@ -37,12 +37,12 @@ const SETTINGS = {
   'net.ipv4.conf.default.send_redirects': 0,
   'net.ipv4.conf.all.rp_filter': 2,
   'net.ipv4.conf.default.rp_filter': 2,
-  // Refusals come by ICMP: held back by a rate limit, they would look like lost packets.
+  // Rejections are sent by ICMP. With a rate limit, they would look like lost packets.
   'net.ipv4.icmp_ratemask': 0,
   'net.ipv6.icmp.ratemask': '',
 };
 
-/** Builds a world. The caller destroys it; the end of the process does so too. */
+/** Builds a world. The caller destroys it; otherwise it is destroyed when the process exits. */
 export async function createWorld({ pods = {} }: WorldOptions = {}): Promise<World> {
   if (!isKept()) await deleteStaleNamespaces();
   const world = new World(uniquePrefix());
@@ -67,7 +67,7 @@ export class World {
   readonly node2: Namespace;
   readonly #lan: Namespace;
   readonly #prefix: string;
-  readonly #pods = new Map<string, { readonly node: NodeName; readonly place: Namespace }>();
+  readonly #pods = new Map<string, { readonly node: NodeName; readonly namespace: Namespace }>();
   readonly #namespaces = new Map<string, Namespace>();
   readonly #podCounts: Record<NodeName, number> = { node1: 0, node2: 0 };
 
@@ -79,7 +79,7 @@ export class World {
     this.node2 = this.#newNamespace('node2', NODES.node2);
   }
 
-  /** Makes the client, the nodes and the lan between them. For `createWorld`. */
+  /** Creates the client, the nodes and the lan. For `createWorld`. */
   async build(): Promise<void> {
     const { client, node1, node2 } = this;
     await this.#createNamespaces(this.#lan, client, node1, node2);
@@ -93,13 +93,13 @@ export class World {
     ]);
   }
 
-  /** Every namespace of the world. */
+  /** All namespaces of the world. */
   get namespaces(): Namespace[] {
     return [...this.#namespaces.values()];
   }
 
   pod(name: string): Namespace {
-    return this.#find(name).place;
+    return this.#find(name).namespace;
   }
 
   nodeOf(podName: string): NodeName {
@@ -111,7 +111,7 @@ export class World {
     if (this.#pods.has(name)) throw new Error(`Cannot add pod "${name}": it exists`);
     const addresses = podAddresses(node, this.#podCounts[node]++);
     const namespace = this.#newNamespace(`pod-${name}`, addresses, name);
-    this.#pods.set(name, { node, place: namespace });
+    this.#pods.set(name, { node, namespace });
     await this.#createNamespaces(namespace);
     await namespace.sysctl(SETTINGS);
     await this[node].configure(attachCommands(node, `pod-${name}`, { namespace: namespace.name, ...addresses }));
@@ -121,16 +121,16 @@ export class World {
 
   /** Removes a pod with its processes and its route. */
   async removePod(name: string): Promise<void> {
-    const { node, place: namespace } = this.#find(name);
+    const { node, namespace } = this.#find(name);
     namespace.killChildren();
-    // The kernel takes a namespace down in the background; the link and its routes shall be gone at once.
+    // The kernel deletes namespaces in the background. Deleting the link removes it and its routes immediately.
     await this[node].configure([`link delete dev pod-${name}`]);
     await deleteNamespaces([namespace.name]);
     this.#pods.delete(name);
     this.#namespaces.delete(namespace.name);
   }
 
-  /** Ends the world's processes and deletes its namespaces. */
+  /** Kills the processes of the world and deletes its namespaces. */
   async destroy(): Promise<void> {
     for (const namespace of this.#namespaces.values()) namespace.killChildren();
     unregister(this);
@@ -140,7 +140,7 @@ export class World {
     if (names.length > 0) await deleteNamespaces(names);
   }
 
-  /** The same without waiting, for the end of the process. */
+  /** The same synchronously, for the exit of the process. */
   closeSync(): void {
     for (const namespace of this.#namespaces.values()) namespace.killChildren();
     if (isKept()) this.#printEnterCommands();
@@ -152,9 +152,9 @@ export class World {
     return new Namespace(label, { name: `${this.#prefix}${suffix}`, ...addresses });
   }
 
-  async #createNamespaces(...places: readonly Namespace[]): Promise<void> {
-    for (const namespace of places) this.#namespaces.set(namespace.name, namespace);
-    await output('ip', ['-batch', '-'], { input: places.map(({ name }) => `netns add ${name}\n`).join('') });
+  async #createNamespaces(...namespaces: readonly Namespace[]): Promise<void> {
+    for (const namespace of namespaces) this.#namespaces.set(namespace.name, namespace);
+    await output('ip', ['-batch', '-'], { input: namespaces.map(({ name }) => `netns add ${name}\n`).join('') });
   }
 
   #find(name: string) {

@@ -1,4 +1,4 @@
-// Runs the dialer program in a namespace and talks to it.
+// Runs the dialer program in a namespace and sends commands to it.
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../namespace.ts';
 import type { PipedChild } from '../process.ts';
@@ -12,17 +12,17 @@ import type {
   KeepConnectionRequest,
 } from './programs/messages.ts';
 
-/** Dialling under way in the background. */
+/** Connections that are made in the background. */
 export interface RunningDial {
-  /** Asks once more and returns the report so far. */
+  /** Makes another attempt and returns the report so far. */
   snapshot(): Promise<DialReport>;
-  /** Waits for what is under way and returns the whole report. */
+  /** Waits for pending attempts and returns the complete report. */
   stop(): Promise<DialReport>;
 }
 
 const PROGRAM = fileURLToPath(new URL('./programs/dialer.ts', import.meta.url));
 
-/** Resolves when the program takes orders. */
+/** Resolves when the program accepts commands. */
 export async function startDialer(namespace: Namespace): Promise<Dialer> {
   const child = namespace.spawn(process.execPath, [PROGRAM]);
   const lines = outputLines(child, 'dialer');
@@ -41,17 +41,17 @@ export class Dialer {
     this.#listen(lines).catch((error: unknown) => this.#fail(error));
   }
 
-  /** Makes `count` connections, each with a socket of its own, and resolves when all have an outcome. */
+  /** Makes `count` connections, each with its own socket, and resolves when all have an outcome. */
   dial(request: DialRequest): Promise<DialReport> {
     return this.#send((id) => ({ id, kind: 'dial', request }));
   }
 
-  /** Makes new connections at a rate. Resolves after the first outcome. */
+  /** Makes new connections at a constant rate. Resolves after the first outcome. */
   dialAtRate(request: DialRateRequest): Promise<RunningDial> {
     return this.#start((id) => ({ id, kind: 'dial-at-rate', request }));
   }
 
-  /** Keeps one connection, or one UDP flow, and asks through it again and again. Resolves after the first outcome. */
+  /** Sends requests repeatedly over one connection or UDP flow. Resolves after the first outcome. */
   keepConnection(request: KeepConnectionRequest): Promise<RunningDial> {
     return this.#start((id) => ({ id, kind: 'keep-connection', request }));
   }

@@ -1,8 +1,8 @@
-// Asks the health servers of nodes from a namespace: load balancers and probes do it from outside.
+// Sends requests to the health servers of nodes, as load balancers and probes do.
 import { printAddressPort } from '../../../../src/net/address-port.ts';
 import type { Namespace } from '../namespace.ts';
 
-/** An answer; without a status, the error code of the socket. */
+/** A response, or the error code of the socket. */
 export interface HealthResponse {
   readonly status?: number;
   readonly error?: string;
@@ -27,7 +27,7 @@ asking.on('error', ({ code }) => print({ error: code }));
 asking.end();
 `;
 
-/** One question with a connection of its own. */
+/** Sends one request on a new connection. */
 export async function getHealth(from: Namespace, address: string, port: number, path = '/'): Promise<HealthResponse> {
   return JSON.parse(
     await from.output(process.execPath, ['-e', PROGRAM, `http://${printAddressPort({ address, port })}${path}`]),

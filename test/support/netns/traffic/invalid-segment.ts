@@ -1,9 +1,9 @@
-// Makes a pod send a TCP segment that belongs to one of its connections but lies far outside of its window.
+// Sends a TCP segment of a pod's connection that is far outside its window.
 import type { Namespace } from '../namespace.ts';
 
 /**
- * Waits for the next segment of the connection and sends it again with another sequence number. The acknowledgement is
- * right: who takes the segment for a stranger's answers it with a reset that the pod has to believe.
+ * Waits for the next segment of the connection and sends it again with another sequence number. The acknowledgment number is
+ * valid, so a host that does not know the connection answers with a reset that the pod accepts.
  */
 const PROGRAM = `
 import socket, struct, sys
@@ -30,7 +30,7 @@ raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
 raw.sendto(segment, (socket.inet_ntoa(packet[16:20]), 0))
 `;
 
-/** Sends it from the server's port to the client's. Returns false where there is no Python to do it with. */
+/** Sends it from the server's port to the client's. Returns false if Python is not installed. */
 export async function sendInvalidSegment(pod: Namespace, from: number, to: number): Promise<boolean> {
   if ((await pod.exec('python3', ['-c', 'import socket'])).status !== 0) return false;
   await pod.output('python3', ['-c', PROGRAM, `${from}`, `${to}`]);

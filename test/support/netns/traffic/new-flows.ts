@@ -1,24 +1,24 @@
-// The flows that begin in the stack of a namespace: sets of a table of its own write them down, and lose none.
+// Records the new flows in a namespace's network stack, in sets of an nftables table.
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import type { Namespace } from '../namespace.ts';
 
-/** A flow, without the port that the client happens to have. */
+/** A flow, without the port of the client. */
 export type FlowEnds = Pick<Packet, 'protocol' | 'source' | 'destination' | 'destinationPort'>;
 
-const TABLE = 'inet seen';
+const TABLE = 'inet recorded';
 
-/** After conntrack, and before anybody translates. */
+/** Runs after conntrack and before any translation. */
 const RULES = `
 table ${TABLE} {
   set new4 { type ipv4_addr . ipv4_addr . inet_proto . inet_service; size 65535; flags dynamic; }
   set new6 { type ipv6_addr . ipv6_addr . inet_proto . inet_service; size 65535; flags dynamic; }
-  chain write {
+  chain record {
     meta l4proto != { tcp, udp } return
     meta nfproto ipv4 update @new4 { ip saddr . ip daddr . meta l4proto . th dport }
     meta nfproto ipv6 update @new6 { ip6 saddr . ip6 daddr . meta l4proto . th dport }
   }
-  chain in { type filter hook prerouting priority -150; ct state new jump write; }
-  chain out { type filter hook output priority -150; ct state new jump write; }
+  chain in { type filter hook prerouting priority -150; ct state new jump record; }
+  chain out { type filter hook output priority -150; ct state new jump record; }
 }
 `;
 
@@ -28,12 +28,12 @@ interface NftSetListing {
   }[];
 }
 
-/** Begins to write them down, until {@link stopRecordingNewFlows}. */
+/** Records new flows until {@link stopRecordingNewFlows}. */
 export async function recordNewFlows(namespace: Namespace): Promise<void> {
   await namespace.output('nft', ['-f', '-'], { input: RULES });
 }
 
-/** Tells of a flow whether it has begun in the stack. */
+/** Returns a function that checks whether a flow was recorded. */
 export async function readNewFlows(namespace: Namespace): Promise<(flow: FlowEnds) => boolean> {
   const known = new Set<string>();
   for (const name of ['new4', 'new6']) {

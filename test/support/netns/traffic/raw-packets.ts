@@ -1,9 +1,9 @@
-// Packets that no socket sends here: SCTP, which this kernel may not have, and ICMP.
+// Sends packets without a socket of their protocol: SCTP, which this kernel may lack, and ICMP.
 import type { Namespace } from '../namespace.ts';
 import { killGroup } from '../process.ts';
 import { outputLines } from '../program-output.ts';
 
-/** CRC32c as RFC 9260 asks for (appendix A), over a packet whose checksum is zero. */
+/** CRC32c of RFC 9260, appendix A, over a packet with a zero checksum. */
 const CRC = `
 import json, socket, struct, sys
 def crc32c(data):
@@ -15,7 +15,7 @@ def crc32c(data):
     return crc ^ 0xffffffff
 `;
 
-/** Sends INIT chunks (RFC 9260, 3.3.2) from port 5000 on, one from each port. */
+/** Sends INIT chunks (RFC 9260, 3.3.2), one from each port starting at 5000. */
 const SEND_INITS = `${CRC}
 address, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 family = socket.AF_INET6 if ':' in address else socket.AF_INET
@@ -27,7 +27,7 @@ for source in range(5000, 5000 + count):
     raw.sendto(head + checksum + chunk, (address, 0))
 `;
 
-/** Prints what comes in, a line each: who sent it, to which port, and whether the checksum is right. */
+/** Prints a line for each received packet: its sender, its port, and whether the checksum is correct. */
 const CAPTURE_INITS = `${CRC}
 import select
 raws = [socket.socket(family, socket.SOCK_RAW, 132) for family in (socket.AF_INET, socket.AF_INET6)]
@@ -42,7 +42,7 @@ while True:
         print(json.dumps({'client': peer[0], 'port': target, 'chunk': packet[12], 'intact': intact}), flush=True)
 `;
 
-/** Asks for an echo and prints type and code of the ICMP answer, and who sent it. */
+/** Sends an echo request and prints type, code and sender of the ICMP reply. */
 const ECHO_REQUEST = `
 import json, os, socket, struct, sys, time
 address = sys.argv[1]
@@ -68,7 +68,7 @@ while answer is None and time.monotonic() < deadline:
 print(json.dumps(answer))
 `;
 
-/** An SCTP packet as a pod saw it. */
+/** An SCTP packet that a pod received. */
 export interface CapturedInit {
   readonly client: string;
   readonly port: number;
@@ -77,8 +77,10 @@ export interface CapturedInit {
   readonly intact: boolean;
 }
 
-/** Writes down the SCTP packets that a pod gets, until it is stopped. */
-export async function captureInits(pod: Namespace): Promise<{ readonly heard: readonly CapturedInit[]; stop(): void }> {
+/** Records the SCTP packets that a pod receives, until it is stopped. */
+export async function captureInits(
+  pod: Namespace,
+): Promise<{ readonly captured: readonly CapturedInit[]; stop(): void }> {
   const child = pod.spawn('python3', ['-c', CAPTURE_INITS]);
   const lines = outputLines(child, 'capture-inits');
   await lines.next();
@@ -86,12 +88,12 @@ export async function captureInits(pod: Namespace): Promise<{ readonly heard: re
   const listen = async () => {
     for await (const line of lines) captured.push(JSON.parse(line));
   };
-  // It ends when the program is killed, and that is no failure.
+  // It ends when the program is killed, which is not a failure.
   listen().catch(() => undefined);
-  return { heard: captured, stop: () => killGroup(child) };
+  return { captured, stop: () => killGroup(child) };
 }
 
-/** Sends so many SCTP INITs, each of a flow of its own. */
+/** Sends `count` SCTP INITs, each of a new flow. */
 export async function sendInits(from: Namespace, to: { address: string; port: number; count: number }): Promise<void> {
   await from.output('python3', ['-c', SEND_INITS, to.address, `${to.port}`, `${to.count}`]);
 }
@@ -102,12 +104,12 @@ export interface EchoAnswer {
   readonly from: string;
 }
 
-/** What comes back when an address is pinged; `null` when nothing does in time. */
+/** The reply to a ping; `null` if there is none in time. */
 export async function ping(from: Namespace, address: string, timeoutMs = 1000): Promise<EchoAnswer | null> {
   return JSON.parse(await from.output('python3', ['-c', ECHO_REQUEST, address, `${timeoutMs / 1000}`]));
 }
 
-/** Whether there is a Python to send them with. */
+/** Whether Python, which sends them, is installed. */
 export async function canSendRaw(from: Namespace): Promise<boolean> {
   return (await from.exec('python3', ['-c', 'import socket'])).status === 0;
 }

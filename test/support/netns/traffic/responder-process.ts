@@ -9,12 +9,12 @@ import type { Addresses } from '../topology.ts';
 export interface ResponderPorts {
   readonly tcp?: readonly number[];
   readonly udp?: readonly number[];
-  /** How long it takes to answer a datagram. Default: no time. */
+  /** The delay of answers to datagrams. Default: none. */
   readonly delayMs?: number;
 }
 
 export interface Responder {
-  /** Ends the servers at once, as a killed pod does. */
+  /** Kills the servers, as if the pod was killed. */
   stop(): Promise<void>;
 }
 

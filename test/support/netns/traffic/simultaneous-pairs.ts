@@ -1,11 +1,11 @@
-// Two datagrams at the very same time through one socket: two processes send one each, on processors of their own.
+// Sends two simultaneous datagrams through one socket: two processes, on different CPUs, send one each.
 import type { Namespace } from '../namespace.ts';
 import type { PairReport } from './udp-pair-client.ts';
 
 /**
- * All sockets are made before the processes part, and a page that they share says whose turn it is: both spin until
- * then, so that they send within a microsecond or so. Both questions being first packets of one flow, the kernel has
- * translated both before it knows either.
+ * Both processes share all sockets, and a memory page with the number of the current one. They spin on that page, so that they
+ * send within about a microsecond. Both requests are first packets of one flow: the kernel translates both before conntrack has
+ * an entry.
  */
 const PROGRAM = `
 import json, mmap, os, socket, sys, time
@@ -53,7 +53,7 @@ print(json.dumps(tally))
 const SECONDS = 6;
 const COMMAND_TIMEOUT_MS = 60_000;
 
-/** Sends at most so many pairs, each from a new socket. `undefined` where there is no Python, or only one processor. */
+/** Sends up to `count` pairs, each from a new socket. `undefined` without Python, or with a single CPU. */
 export async function sendPairs(
   from: Namespace,
   { address, port, count }: { address: string; port: number; count: number },

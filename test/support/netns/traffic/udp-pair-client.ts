@@ -1,15 +1,14 @@
-// A program that asks two questions at once from each of many fresh UDP sockets, as DNS clients ask for A and AAAA.
-// Its arguments are address, port and the number of sockets; it prints a PairReport.
+// A program that sends two requests in a row from each of many new UDP sockets, as DNS clients do for A and AAAA records.
+// Arguments: address, port and the number of sockets. Prints a PairReport.
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 
-/** What became of the pairs. */
 export interface PairReport {
-  /** Both questions had an answer, from one pod. */
+  /** Both requests were answered by the same pod. */
   readonly sameBackend: number;
-  /** The answers came from different pods. */
+  /** The requests were answered by different pods. */
   readonly differentBackends: number;
-  /** An answer did not come. */
+  /** An answer is missing. */
   readonly lost: number;
 }
 

@@ -1,17 +1,17 @@
-// Sockets that ask a responder who it is.
+// Sockets that send requests to a responder.
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Answer, Target } from './messages.ts';
 import { createResponseWaiter } from './response-waiter.ts';
 
-/** A socket to a responder, for one question at a time. */
+/** A socket to a responder, for one request at a time. */
 export interface ClientSocket {
   request(): Promise<Answer>;
   close(): void;
 }
 
-/** Asks once, through a socket of its own. */
+/** Sends one request through a new socket. */
 export async function requestOnce(target: Target): Promise<Answer> {
   const client = openClientSocket(target);
   try {
@@ -21,7 +21,7 @@ export async function requestOnce(target: Target): Promise<Answer> {
   }
 }
 
-/** Opens a socket. A failure to connect shows at the first question. */
+/** Opens a socket. A failure to connect fails the first request. */
 export function openClientSocket(target: Target): ClientSocket {
   return target.protocol === 'tcp' ? openTcpSocket(target) : openUdpSocket(target);
 }
@@ -37,11 +37,11 @@ function openTcpSocket({ address, port, timeoutMs, ...source }: Target): ClientS
   });
   socket.on('error', responses.close);
   socket.on('close', () => responses.close(Object.assign(new Error('Connection closed'), { code: 'ECLOSED' })));
-  // readline passes on the errors of its input, which the socket's own listener has seen.
+  // readline emits the errors of its input again.
   createInterface({ input: socket }).on('line', responses.resolve).on('error', responses.close);
   return {
     request: () => responses.request(() => socket.write('?\n')),
-    // A source port that was asked for must be free for the next connection: no TIME-WAIT.
+    // A requested source port must be free for the next connection, without TIME-WAIT.
     close: () => (source.sourcePort === undefined ? socket.destroy() : socket.resetAndDestroy()),
   };
 }
@@ -51,7 +51,7 @@ function openUdpSocket({ address, port, timeoutMs, sourceAddress, sourcePort = 0
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   socket.on('error', responses.reject);
   socket.on('message', (message) => responses.resolve(message.toString()));
-  // Only a connected socket is told of refusals by ICMP.
+  // Only connected sockets receive ICMP errors.
   const connected = new Promise<void>((resolve) => {
     const source = sourceAddress === undefined ? {} : { address: sourceAddress };
     socket.bind({ port: sourcePort, ...source }, () => socket.connect(port, address, resolve));

@@ -1,4 +1,4 @@
-// The ways to dial: so many times, at a rate, again and again through one socket.
+// Ways to make connections: a number of times, at a rate, or repeatedly through one socket.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openClientSocket, requestOnce } from './client-socket.ts';
 import type { DialRateRequest, DialReport, DialRequest, KeepConnectionRequest } from './messages.ts';
@@ -7,11 +7,11 @@ import { OutcomeCounter } from './outcome-counter.ts';
 const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_PAUSE_MS = 20;
 
-/** Dialling that goes on until stopped. */
+/** A task that runs until it is stopped. */
 export interface DialTask {
-  /** The report so far, after at least one more answer or failure. */
+  /** The report so far, after at least one more outcome. */
   snapshot(): Promise<DialReport>;
-  /** The whole report, when everything under way has its outcome. */
+  /** The complete report, after the outcomes of pending attempts. */
   stop(): Promise<DialReport>;
 }
 
@@ -37,7 +37,7 @@ export function dialAtRate({ perSecond, ...target }: DialRateRequest): DialTask 
     pending.add(attempt);
     return attempt;
   };
-  // Timers are coarse: each tick catches up with the rate.
+  // Timers are coarse, so each tick catches up with the rate.
   const tick = () => {
     const due = ((performance.now() - start) * perSecond) / 1000;
     while (started < due) dial();
@@ -61,7 +61,7 @@ export function requestRepeatedly({ everyMs = DEFAULT_PAUSE_MS, ...target }: Kee
   const client = openClientSocket(target);
   const stopping = new AbortController();
   let lastRequest = sendRequest();
-  // Questions go one after the other: the socket holds one at a time.
+  // Requests are sequential: the socket allows one at a time.
   function sendRequest(after: Promise<unknown> = Promise.resolve()): Promise<unknown> {
     return after.then(() => counter.count(() => client.request()));
   }

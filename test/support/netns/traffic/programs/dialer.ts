@@ -1,5 +1,5 @@
-// A program that makes connections as ordered on standard input and reports what became of them.
-// It stays alive between orders, for starting Node anew would take longer than most of them.
+// A program that executes commands from standard input to make connections, and reports their outcomes. It is not restarted
+// for each command, because starting Node.js takes longer than most of them.
 import { createInterface } from 'node:readline';
 import { type DialTask, dialAtRate, dialMany, requestRepeatedly } from './dial-tasks.ts';
 import type { DialerCommand, DialerReply } from './messages.ts';
@@ -8,8 +8,8 @@ const tasks = new Map<number, DialTask>();
 
 process.stdout.write('ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
-  const order: DialerCommand = JSON.parse(line);
-  execute(order).then(reply, (error: unknown) => reply({ id: order.id, failure: String(error) }));
+  const command: DialerCommand = JSON.parse(line);
+  execute(command).then(reply, (error: unknown) => reply({ id: command.id, failure: String(error) }));
 }
 process.exit();
 

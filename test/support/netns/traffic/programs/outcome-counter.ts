@@ -1,4 +1,4 @@
-// Counts the outcomes of attempts to reach a server.
+// Counts the outcomes of connection attempts.
 import type { Answer, DialReport } from './messages.ts';
 
 export class OutcomeCounter {
@@ -22,7 +22,7 @@ export class OutcomeCounter {
     else increment(this.#errors, code);
   }
 
-  /** Counts the outcome of one attempt, whatever it is. */
+  /** Makes an attempt and counts its outcome. */
   async count(attempt: () => Promise<Answer>): Promise<boolean> {
     const start = performance.now();
     try {

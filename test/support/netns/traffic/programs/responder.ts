@@ -1,5 +1,5 @@
-// A program that answers every question over TCP and UDP with who it is and what it sees.
-// Its only argument is a JSON document; it prints a line when it listens and ends with its standard input.
+// A program that answers every TCP and UDP request with its name and the addresses that it sees. Its argument is a JSON
+// document. It prints a line when it listens, and exits when standard input is closed.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, isIPv6, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ interface Setup extends Addresses {
   readonly name: string;
   readonly tcp?: readonly number[];
   readonly udp?: readonly number[];
-  /** How long it takes to answer a datagram. */
+  /** The delay of answers to datagrams. */
   readonly delayMs?: number;
 }
 
@@ -19,7 +19,7 @@ const { name, ip, ip6, tcp = [], udp = [], delayMs = 0 }: Setup = JSON.parse(pro
 
 await Promise.all([
   ...tcp.map(listenTcp),
-  // One socket an address: the answer leaves from the address that was asked, and the socket knows which one that is.
+  // One socket per address, so that answers have the address of the request as their source.
   ...udp.flatMap((port) => [listenUdp(ip, port), listenUdp(ip6, port)]),
 ]);
 process.stdin.on('end', () => process.exit()).resume();
@@ -55,7 +55,7 @@ async function listenUdp(address: string, port: number): Promise<void> {
       local: address,
       localPort: port,
     };
-    // The callback takes the error of a client that has gone.
+    // The callback ignores errors of clients that no longer exist.
     const send = () => socket.send(JSON.stringify(answer), from.port, from.address, () => {});
     if (delayMs > 0) setTimeout(send, delayMs);
     else send();
@@ -64,7 +64,7 @@ async function listenUdp(address: string, port: number): Promise<void> {
   await once(socket, 'listening');
 }
 
-/** A dual-stack socket shows IPv4 addresses as mapped ones. */
+/** Dual-stack sockets show IPv4 addresses as IPv4-mapped ones. */
 function plain(address = ''): string {
   return address.replace(/^::ffff:/, '');
 }

@@ -1,15 +1,15 @@
-// Joins a question to the answer that a callback brings later.
+// Matches a request with the answer that a callback delivers later.
 import type { Answer } from './messages.ts';
 
 const DEFAULT_TIMEOUT_MS = 1000;
 
 export interface ResponseWaiter {
-  /** Sends a question and waits for the next answer, failure or the end of the time. */
+  /** Sends a request and waits for the next answer, an error or the time limit. */
   request(send: () => void): Promise<Answer>;
   resolve(line: string): void;
-  /** Fails the question that waits. */
+  /** Fails the pending request. */
   reject(error: Error): void;
-  /** Fails the question that waits and all later ones. */
+  /** Fails the pending request and all later ones. */
   close(error: Error): void;
 }
 

@@ -1,17 +1,18 @@
 // Metrics of the fast path: frontends, flows, packets and failures.
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { SKIP_CAUSES } from '../../fastpath/eligibility/skip-reason.ts';
 import type { PacketCount } from '../../fastpath/loader/loader-client.ts';
 import type { FastPathStatus, FastPathTotals } from '../../fastpath/status/fast-path-status.ts';
+import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
-/** Returns the status for a scrape, or `undefined` if the fast path is turned off. */
-type CurrentStatus = () => FastPathStatus | undefined;
+/** Returns the status for a scrape; none if the fast path is turned off. */
+type CurrentStatus = () => readonly FastPathStatus[];
 
 /** Registers one metric, whose values are read at each scrape. */
 type Register = (registry: Registry, current: CurrentStatus) => void;
 
 /** A value with its label. */
-type Sample = readonly [label: string, value: number];
+type LabeledValue = readonly [label: string, value: number];
 
 /**
  * Registers the metrics. Each scrape calls `status`, which returns the last collection and does not read the kernel.
@@ -20,7 +21,7 @@ type Sample = readonly [label: string, value: number];
 export function registerFastPathMetrics(registry: Registry, status: () => FastPathStatus | undefined): void {
   const current: CurrentStatus = () => {
     const seen = status();
-    return seen?.mode === 'off' ? undefined : seen;
+    return seen === undefined || seen.mode === 'off' ? [] : [seen];
   };
   for (const register of METRICS) register(registry, current);
 }
@@ -83,37 +84,24 @@ const METRICS: readonly Register[] = [
   packetCounter('passed', 'Packets passed unmodified to the network stack'),
 ];
 
-function gauge(name: string, of: { help: string; value: (status: FastPathStatus) => number }): Register {
-  return (registry, current) =>
-    new Gauge({
-      name: nameOf(name),
-      help: of.help,
-      registers: [registry],
-      collect() {
-        const status = current();
-        if (status === undefined) this.remove();
-        else this.set(of.value(status));
-      },
-    });
+function gauge(name: string, { help, value }: { help: string; value: (status: FastPathStatus) => number }): Register {
+  return (registry, current) => {
+    const samples = () => current().flatMap((status) => single(value(status)));
+    gaugeOnScrape(registry, { name: nameOf(name), help, labelNames: [], samples });
+  };
 }
 
 function labeledGauge(
   name: string,
-  of: { help: string; label: string; samples: (status: FastPathStatus) => readonly Sample[] },
+  of: { help: string; label: string; samples: (status: FastPathStatus) => readonly LabeledValue[] },
 ): Register {
-  return (registry, current) =>
-    new Gauge({
-      name: nameOf(name),
-      help: of.help,
-      labelNames: [of.label],
-      registers: [registry],
-      collect() {
-        this.reset();
-        const status = current();
-        for (const [text, value] of status === undefined ? [] : of.samples(status))
-          this.set({ [of.label]: text }, value);
-      },
-    });
+  return (registry, current) => {
+    const samples = () =>
+      current().flatMap((status) =>
+        of.samples(status).map(([text, value]) => ({ labels: { [of.label]: text }, value })),
+      );
+    gaugeOnScrape(registry, { name: nameOf(name), help: of.help, labelNames: [of.label], samples });
+  };
 }
 
 function familyGauge(
@@ -130,34 +118,21 @@ function familyGauge(
   });
 }
 
-function counter(name: string, of: { help: string; value: (totals: FastPathTotals) => number }): Register {
-  return (registry, current) =>
-    new Counter({
-      name: nameOf(`${name}_total`),
-      help: of.help,
-      registers: [registry],
-      collect() {
-        this.reset();
-        const status = current();
-        if (status === undefined) this.remove();
-        else this.inc(of.value(status.totals));
-      },
-    });
+function counter(name: string, { help, value }: { help: string; value: (totals: FastPathTotals) => number }): Register {
+  return (registry, current) => {
+    const samples = () => current().flatMap(({ totals }) => single(value(totals)));
+    counterOnScrape(registry, { name: nameOf(`${name}_total`), help, labelNames: [], samples });
+  };
 }
 
 function packetCounter(outcome: PacketCount['outcome'], help: string): Register {
-  return (registry, current) =>
-    new Counter({
-      name: nameOf(`${outcome}_packets_total`),
-      help,
-      labelNames: ['reason'] as const,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const packets of current()?.packets ?? [])
-          if (packets.outcome === outcome) this.inc({ reason: packets.reason.toLowerCase() }, packets.count);
-      },
-    });
+  return (registry, current) => {
+    const samples = () =>
+      current()
+        .flatMap(({ packets }) => packets.filter((one) => one.outcome === outcome))
+        .map(({ reason, count }) => ({ labels: { reason: reason.toLowerCase() }, value: count }));
+    counterOnScrape(registry, { name: nameOf(`${outcome}_packets_total`), help, labelNames: ['reason'], samples });
+  };
 }
 
 function nameOf(name: string): string {

@@ -1,8 +1,17 @@
 // Nodes, as read from the API.
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
-import { type Prefix, parsePrefix } from '../../net/prefix.ts';
-import { asArray, asObject, asString, IssueCollector, type ReadResult, readKey, readUnnamed } from './read.ts';
+import type { Prefix } from '../../net/prefix.ts';
+import {
+  asArray,
+  asObject,
+  asString,
+  IssueCollector,
+  type ReadResult,
+  readKey,
+  readPrefixes,
+  readUnnamed,
+} from './read.ts';
 
 export interface Node {
   /** Its name. */
@@ -32,7 +41,7 @@ export function readNode(object: unknown): ReadResult<Node> {
   const value: Node = {
     key,
     addresses: readAddresses(asObject(status)['addresses']),
-    podCidrs: readPodCidrs(asArray(asObject(spec)['podCIDRs']), issues),
+    podCidrs: firstOfFamilies(readPrefixes(asObject(spec)['podCIDRs'], 'spec.podCIDRs', issues)),
     zone: typeof zone === 'string' ? zone : undefined,
     toBeDeleted:
       asString(metadata['deletionTimestamp']) !== '' || hasTaint(asObject(spec)['taints'], TO_BE_DELETED_TAINT),
@@ -55,18 +64,8 @@ function hasTaint(taints: unknown, key: string): boolean {
   return asArray(taints).some((taint) => asObject(taint)['key'] === key);
 }
 
-function readPodCidrs(cidrs: readonly unknown[], issues: IssueCollector): Partial<Record<Family, Prefix>> {
-  const podCidrs: Partial<Record<Family, Prefix>> = {};
-  for (const [index, cidr] of cidrs.entries()) {
-    const prefix = parsePrefix(asString(cidr));
-    if (prefix === undefined)
-      issues.add({
-        field: `spec.podCIDRs[${index}]`,
-        value: cidr,
-        reason: 'is not a CIDR block',
-        effect: 'ignoring this block',
-      });
-    else podCidrs[prefix.family] ??= prefix;
-  }
-  return podCidrs;
+function firstOfFamilies(prefixes: readonly Prefix[]): Partial<Record<Family, Prefix>> {
+  const first: Partial<Record<Family, Prefix>> = {};
+  for (const prefix of prefixes) first[prefix.family] ??= prefix;
+  return first;
 }

@@ -1,4 +1,5 @@
 // Parses objects of the API and reports each invalid field.
+import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import type { ValidationIssue } from './validation-issue.ts';
 
 /** A parsed object. Without `value` it is ignored; `skipped` is the reason if the object is valid. */
@@ -61,6 +62,17 @@ export class IssueCollector {
   add({ field, value, reason, effect }: Issue): void {
     this.all.push({ object: this.#object, field, value: formatValue(value), reason, effect });
   }
+}
+
+/** Reads a list of CIDR blocks and reports each invalid one. */
+export function readPrefixes(value: unknown, field: string, issues: IssueCollector): Prefix[] {
+  return asArray(value).flatMap((text, index) => {
+    const prefix = parsePrefix(asString(text));
+    if (prefix !== undefined) return [prefix];
+    const reason = 'is not a CIDR block';
+    issues.add({ field: `${field}[${index}]`, value: text, reason, effect: 'ignoring this block' });
+    return [];
+  });
 }
 
 function formatValue(value: unknown): string {

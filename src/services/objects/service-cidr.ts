@@ -1,6 +1,6 @@
 // ServiceCIDRs: the blocks of cluster IPs.
-import { type Prefix, parsePrefix } from '../../net/prefix.ts';
-import { asArray, asObject, asString, IssueCollector, type ReadResult, readKey, readUnnamed } from './read.ts';
+import type { Prefix } from '../../net/prefix.ts';
+import { asObject, IssueCollector, type ReadResult, readKey, readPrefixes, readUnnamed } from './read.ts';
 
 export interface ServiceCidr {
   /** Its name. */
@@ -15,17 +15,6 @@ export function readServiceCidr(object: unknown): ReadResult<ServiceCidr> {
   const key = readKey(metadata, { namespaced: false });
   if (key === '') return readUnnamed('ServiceCIDR', metadata);
   const issues = new IssueCollector('ServiceCIDR', key);
-  const cidrs: Prefix[] = [];
-  for (const [index, cidr] of asArray(asObject(spec)['cidrs']).entries()) {
-    const prefix = parsePrefix(asString(cidr));
-    if (prefix === undefined)
-      issues.add({
-        field: `spec.cidrs[${index}]`,
-        value: cidr,
-        reason: 'is not a CIDR block',
-        effect: 'ignoring this block',
-      });
-    else cidrs.push(prefix);
-  }
+  const cidrs = readPrefixes(asObject(spec)['cidrs'], 'spec.cidrs', issues);
   return { key, value: { key, cidrs }, issues: issues.all };
 }

@@ -1,5 +1,7 @@
 // Tests the rules of the source tree: layers of packages, circles, purity, and what may be used where.
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { circleIn, groupGraph } from '../support/source-tree/circle.ts';
 import { filesIn, type Source } from '../support/source-tree/source-files.ts';
@@ -58,6 +60,8 @@ const MAX_LINES = 300;
 /** References to private notes: paths outside the project, and numbers of statements in other documents. */
 const PRIVATE = /\.\.\/shared\b|\/work\/|DESIGN\.md|\b(?:IN|SP|EP|TO|PK|NF|CT|HC|SL|CF|OP|TD)-\d+[a-z]?\b/;
 
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ARCHITECTURE = `${ROOT}docs/ARCHITECTURE.md`;
 const OWN_PATH = 'test/unit/layers.test.ts';
 
 const sources = filesIn('src').filter(({ path }) => path.endsWith('.ts'));
@@ -146,6 +150,40 @@ t.test('files are short, say what they are, and have one name', async (t) => {
     t.match(basename(path), /^[a-z0-9-]+\.ts$/, `${path} is in kebab case`);
     t.notMatch(text, /^export default\b/m, `${path} has no default export`);
   }
+});
+
+/** Whether a file has code, not types alone. */
+function hasCode({ text }: Source): boolean {
+  return /^(?:export )?(?:async )?(?:function|class|const|let)\b/m.test(text);
+}
+
+/** The table of wider tests in ARCHITECTURE.md: files of `src/`, and the tests that cover them. */
+function widerTests(): { readonly files: readonly string[]; readonly tests: readonly string[] }[] {
+  const [, table = ''] = /<!-- covered -->([\s\S]*)<!-- \/covered -->/.exec(readFileSync(ARCHITECTURE, 'utf8')) ?? [];
+  const rows = table.matchAll(/^\| `src\/([^`]*)` \| (.*) \| (.*) \|$/gm);
+  return [...rows].map(([, folder = '', files = '', tests = '']) => ({
+    files: inlineCode(files).map((name) => posix.join('src', folder, name)),
+    tests: inlineCode(tests).map((name) => posix.join('test', name)),
+  }));
+}
+
+function inlineCode(cell: string): string[] {
+  return [...cell.matchAll(/`([^`]*)`/g)].map(([, text = '']) => text);
+}
+
+t.test('every file of src/ with code has a unit test, or a wider test in ARCHITECTURE.md', async (t) => {
+  const rows = widerTests();
+  const covered = rows.flatMap(({ files }) => files);
+  const testOf = (path: string) => path.replace(/^src\/(.*)\.ts$/, 'test/unit/$1.test.ts');
+  for (const source of sources.filter(hasCode)) {
+    const { path } = source;
+    const hasTest = existsSync(`${ROOT}${testOf(path)}`);
+    t.ok(hasTest || covered.includes(path), `${path} has ${testOf(path)}, or is in the table of docs/ARCHITECTURE.md`);
+    t.notOk(hasTest && covered.includes(path), `${path} has its own test and is not in the table`);
+  }
+  for (const path of covered) t.ok(texts.has(path), `${path} in the table exists`);
+  for (const test of rows.flatMap(({ tests }) => tests))
+    t.ok(existsSync(`${ROOT}${test}`), `${test} in the table exists`);
 });
 
 t.test('nothing refers to documents outside the project', async (t) => {

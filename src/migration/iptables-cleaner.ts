@@ -1,6 +1,5 @@
 // Finds and removes the chains of kube-proxy in the tables of one iptables variant.
 import type { Family } from '../net/family.ts';
-import { type IptablesTable, keepChains, planRemoval, type RemovalPlan } from './kube-proxy-chains.ts';
 import {
   type FindResult,
   type LeftoverCleaner,
@@ -12,6 +11,7 @@ import {
   type RemovalResult,
   type RemoveOptions,
 } from './leftover-cleaner.ts';
+import { type IptablesTable, keepChains, planRemoval, type RemovalPlan } from './removal-plan.ts';
 
 export interface TableRef {
   readonly family: Family;

@@ -3,14 +3,9 @@
 import { ExecError, type ExecResult } from '../host/process/exec.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { IptablesVariant, OrFailure, TableRef } from './iptables-cleaner.ts';
-import {
-  IPTABLES_TABLES,
-  type IptablesTable,
-  isKubeProxyChain,
-  type JumpRule,
-  type RemovalPlan,
-} from './kube-proxy-chains.ts';
+import { IPTABLES_TABLES, isKubeProxyChain } from './kube-proxy-chains.ts';
 import { failureMessage, type System, type SystemRunOptions } from './leftover-cleaner.ts';
+import type { IptablesTable, JumpRule, RemovalPlan } from './removal-plan.ts';
 
 const LEGACY_IPTABLES: Readonly<Record<Family, { readonly program: string; readonly tables: string }>> = {
   ip: { program: 'iptables', tables: '/proc/net/ip_tables_names' },

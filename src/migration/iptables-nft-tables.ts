@@ -3,13 +3,8 @@ import { FAMILIES } from '../net/family.ts';
 import type { NftProgram } from '../nftables/client/nft-program.ts';
 import type { ListedChain } from '../nftables/syntax/json-listing.ts';
 import type { IptablesVariant, TableRef } from './iptables-cleaner.ts';
-import {
-  IPTABLES_TABLES,
-  type IptablesTable,
-  isKubeProxyChain,
-  type JumpRule,
-  type RemovalPlan,
-} from './kube-proxy-chains.ts';
+import { IPTABLES_TABLES, isKubeProxyChain } from './kube-proxy-chains.ts';
+import type { IptablesTable, JumpRule, RemovalPlan } from './removal-plan.ts';
 
 /** Operations per transaction. Keeps the memory of nft below 20 MB. */
 const CHUNK_SIZE = 5000;

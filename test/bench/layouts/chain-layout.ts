@@ -2,19 +2,12 @@
 import { addService, CHAIN_TABLE, chainRuleset, rewriteService } from './chain-ruleset.ts';
 import type { Layout, LayoutSetup } from './layout.ts';
 import { runNft } from './run-nft.ts';
-import { type BenchService, benchService, freshEndpoint, withNewEndpoint, withOneMore } from './services.ts';
+import { type BenchService, benchService, createServiceChanger, withNewEndpoint, withOneMore } from './services.ts';
 
 /** Creates the layout; it applies nothing before the first load. */
 export function chainLayout({ services: size, endpoints, timeoutMs }: LayoutSetup): Layout {
   const services: BenchService[] = Array.from({ length: size }, (_, number) => benchService(number, endpoints));
-  let changes = 0;
-  /** Spreads the changes over all Services. */
-  const next = (change: (service: BenchService, address: string) => BenchService): BenchService => {
-    const number = (changes * 7919) % size;
-    const changed = change(services[number] ?? benchService(number, endpoints), freshEndpoint(changes++));
-    services[number] = changed;
-    return changed;
-  };
+  const next = createServiceChanger(services, endpoints);
   const apply = (input: string) => runNft(['-f', '-'], { input, timeoutMs });
   const [family = '', table = ''] = CHAIN_TABLE.split(' ');
   return {

@@ -11,7 +11,7 @@ import { runNft } from './run-nft.ts';
 import {
   type BenchService,
   benchService,
-  freshEndpoint,
+  createServiceChanger,
   readBenchService,
   withNewEndpoint,
   withOneMore,
@@ -22,14 +22,7 @@ export function mapLayout({ services: size, endpoints, timeoutMs }: LayoutSetup)
   const services: BenchService[] = Array.from({ length: size }, (_, number) => benchService(number, endpoints));
   const kernel = new NftClient({ command: 'nft' });
   let engine = fill(services);
-  let changes = 0;
-  /** Spreads the changes over all Services. */
-  const next = (change: (service: BenchService, address: string) => BenchService): BenchService => {
-    const number = (changes * 7919) % size;
-    const changed = change(services[number] ?? benchService(number, endpoints), freshEndpoint(changes++));
-    services[number] = changed;
-    return changed;
-  };
+  const next = createServiceChanger(services, endpoints);
   const apply = (changed: BenchService): Promise<number> => timed(engine, kernel, () => put(changed));
   const put = (service: BenchService): void => engine.put('EndpointSlice', readBenchService(service).slice);
   return {

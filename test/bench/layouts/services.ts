@@ -39,6 +39,17 @@ export function protocolOf(number: number): 'tcp' | 'udp' {
   return number % 2 === 0 ? 'tcp' : 'udp';
 }
 
+/** Changes one of the Services at each call, spread over all of them. */
+export function createServiceChanger(services: BenchService[], endpoints: number) {
+  let changes = 0;
+  return (change: (service: BenchService, address: string) => BenchService): BenchService => {
+    const number = (changes * 7919) % services.length;
+    const changed = change(services[number] ?? benchService(number, endpoints), freshEndpoint(changes++));
+    services[number] = changed;
+    return changed;
+  };
+}
+
 /** The nth endpoint that no Service has initially. */
 export function freshEndpoint(number: number): string {
   return endpointAddress(4_000_000 + (number % 4_000_000));

@@ -1,10 +1,10 @@
 // Tests of src/events/event-recorder.ts.
 import t, { type Test } from 'tap';
 import { EventRecorder } from '../../../src/events/event-recorder.ts';
-import type { EventSpec } from '../../../src/events/event-spec.ts';
 import type { EventWriter } from '../../../src/events/event-writer.ts';
 import type { Clock } from '../../../src/host/clock.ts';
 import { ApiError, ConnectionError } from '../../../src/sources/api-server/client/api-error.ts';
+import { eventSpec } from '../../support/builders/event-spec.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
@@ -45,14 +45,7 @@ class ManualClock implements Clock {
   }
 }
 
-const REPAIRED: EventSpec = {
-  regarding: { kind: 'Node', key: 'n1' },
-  type: 'Warning',
-  reason: 'RulesetRepaired',
-  action: 'Repair',
-  note: 'flushed',
-  scope: 'node',
-};
+const REPAIRED = eventSpec();
 
 function open(t: Test) {
   const clock = new ManualClock();

@@ -6,19 +6,16 @@ import { ApiEventWriter } from '../../../src/events/event-writer.ts';
 import { loadApiClient, type RequestOutcome } from '../../../src/sources/api-server/client/api-client.ts';
 import { startApiServer } from '../../support/api-server/api-server.ts';
 import { service } from '../../support/api-server/reflector-fixture.ts';
+import { eventSpec } from '../../support/builders/event-spec.ts';
 
 const AT = Date.UTC(2026, 0, 1, 12, 0, 0, 7);
 const ORIGIN = { nodeName: 'n1', at: AT };
 const SIGNAL = new AbortController().signal;
 
-const CONFLICT: EventSpec = {
+const CONFLICT = eventSpec({
   regarding: { kind: 'Service', key: 'shop/web' },
-  type: 'Warning',
-  reason: 'FrontendConflict',
-  action: 'Sync',
-  note: 'another Service has it',
-  scope: 'cluster',
-};
+  ...{ reason: 'FrontendConflict', action: 'Sync', note: 'another Service has it', scope: 'cluster' },
+});
 const STARTING: EventSpec = { ...CONFLICT, regarding: { kind: 'Node', key: 'n1' }, scope: 'node' };
 
 async function open(t: Test) {

@@ -1,12 +1,6 @@
 // Tests of src/migration/kube-proxy-chains.ts.
 import t from 'tap';
-import {
-  type IptablesTable,
-  isKubeProxyChain,
-  isKubeProxyIpset,
-  keepChains,
-  planRemoval,
-} from '../../../src/migration/kube-proxy-chains.ts';
+import { isKubeProxyChain, isKubeProxyIpset } from '../../../src/migration/kube-proxy-chains.ts';
 
 t.test('isKubeProxyChain() and isKubeProxyIpset() recognize names of kube-proxy', async (t) => {
   const own = ['KUBE-SERVICES', 'KUBE-SVC-ABC', 'KUBE-SEP-X', 'KUBE-XLB-1', 'KUBE-PROXY-CANARY', 'KUBE-IPVS-FILTER'];
@@ -16,42 +10,4 @@ t.test('isKubeProxyChain() and isKubeProxyIpset() recognize names of kube-proxy'
   for (const name of ['KUBE-CLUSTER-IP', 'KUBE-6-NODE-PORT-LOCAL-UDP', 'KUBE-IPVS-IPS'])
     t.ok(isKubeProxyIpset(name), name);
   for (const name of ['KUBE-POD-FW-X', 'cali40all', 'KUBE-DST-ABC']) t.notOk(isKubeProxyIpset(name), name);
-});
-
-const TABLE: IptablesTable = {
-  chains: ['KUBE-SERVICES', 'KUBE-MARK-MASQ', 'KUBE-POSTROUTING', 'KUBE-FORWARD'],
-  jumpRules: [
-    { chain: 'PREROUTING', target: 'KUBE-SERVICES', rule: '1' },
-    { chain: 'POSTROUTING', target: 'KUBE-POSTROUTING', rule: '2' },
-    { chain: 'FORWARD', target: 'KUBE-FORWARD', rule: '3' },
-  ],
-  baseChains: new Set(['PREROUTING', 'POSTROUTING', 'FORWARD']),
-  dropPolicyChains: new Set(),
-};
-
-t.test('planRemoval() removes all chains without foreign jumps', async (t) => {
-  const plan = planRemoval(TABLE, { keepAccepting: true });
-  t.strictSame(plan.chains, TABLE.chains);
-  t.strictSame(plan.jumpRules, TABLE.jumpRules);
-  t.equal(plan.kept.size, 0);
-});
-
-t.test('planRemoval() keeps chains that a drop policy requires, if asked to', async (t) => {
-  const table = { ...TABLE, dropPolicyChains: new Set(['FORWARD']) };
-  t.strictSame([...planRemoval(table, { keepAccepting: true }).kept.keys()], ['KUBE-FORWARD']);
-  t.equal(planRemoval(table, { keepAccepting: false }).kept.size, 0);
-});
-
-t.test('planRemoval() keeps chains with foreign jumps, and chains that these need', async (t) => {
-  const foreign = { chain: 'CNI-SETMARK', target: 'KUBE-MARK-MASQ', rule: '4' };
-  const plan = planRemoval({ ...TABLE, jumpRules: [...TABLE.jumpRules, foreign] }, { keepAccepting: false });
-  t.strictSame([...plan.kept.keys()], ['KUBE-MARK-MASQ', 'KUBE-POSTROUTING']);
-  t.strictSame(plan.chains, ['KUBE-SERVICES', 'KUBE-FORWARD']);
-  t.strictSame(
-    plan.jumpRules.map(({ rule }) => rule),
-    ['1', '3'],
-  );
-  const more = keepChains(plan, ['KUBE-SERVICES', 'KUBE-MARK-MASQ']);
-  t.strictSame(more.chains, ['KUBE-FORWARD']);
-  t.match(more.kept.get('KUBE-MARK-MASQ'), 'CNI-SETMARK', 'the first reason holds');
 });

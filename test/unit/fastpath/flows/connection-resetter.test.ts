@@ -6,15 +6,7 @@ import { ConnectionResetter } from '../../../../src/fastpath/flows/connection-re
 import type { FlowEntry } from '../../../../src/fastpath/maps/entries.ts';
 import { silentLog } from '../../../../src/host/log.ts';
 import { RESET_CONNECTIONS_SIZE } from '../../../../src/nftables/compile/sets-and-maps.ts';
-
-const FLOW: FlowEntry = {
-  direction: 'original',
-  protocol: 'tcp',
-  client: { address: '198.51.100.7', port: 40_000 },
-  other: { address: '192.0.2.1', port: 30_080 },
-  translated: { address: '10.1.0.1', port: 8080, clientPort: 50_000 },
-  ...{ slot: 1, gen: 1, oif: 2, nextHop: '192.0.2.254', mtu: 1500, lastTicks: 0, state: 'established' },
-};
+import { FLOW } from '../../../support/builders/flow-entry.ts';
 
 /** A resetter with an nft that records its input, or fails with a message. */
 function resetterOf(t: Test, { flows, failure = '' }: { flows: readonly FlowEntry[]; failure?: string }) {

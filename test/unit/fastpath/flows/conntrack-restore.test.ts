@@ -2,15 +2,7 @@
 import t from 'tap';
 import { conntrackRestoreLines } from '../../../../src/fastpath/flows/conntrack-restore.ts';
 import type { FlowEntry } from '../../../../src/fastpath/maps/entries.ts';
-
-const FLOW: FlowEntry = {
-  direction: 'original',
-  protocol: 'tcp',
-  client: { address: '198.51.100.7', port: 40_000 },
-  other: { address: '192.0.2.1', port: 30_080 },
-  translated: { address: '10.1.0.1', port: 8080, clientPort: 40_000 },
-  ...{ slot: 1, gen: 1, oif: 2, nextHop: '192.0.2.254', mtu: 1500, lastTicks: 0, state: 'established' },
-};
+import { FLOW } from '../../../support/builders/flow-entry.ts';
 
 t.test('conntrackRestoreLines() translates an established connection as nftables would', async (t) => {
   t.strictSame(conntrackRestoreLines([FLOW]), [

@@ -168,9 +168,8 @@ export class NftClient {
     });
     const [, version = '', major, minor] = /v((\d+)\.(\d+)\S*)/.exec(stdout) ?? [];
     if (Number(major) * 100 + Number(minor) >= MIN_NFT_VERSION[0] * 100 + MIN_NFT_VERSION[1]) return version;
-    const required = MIN_NFT_VERSION.join('.');
     throw new NftUnavailable(
-      `Cannot use "${this.#program.command}": version ${version || 'unknown'}, but ${required} is required`,
+      `Cannot use "${this.#program.command}": version ${version || 'unknown'}, but 1.1 is required`,
     );
   }
 }

@@ -17,32 +17,26 @@ export interface OnScrapeOptions<Label extends string> {
 
 /** Registers a gauge. */
 export function gaugeOnScrape<Label extends string>(registry: Registry, options: OnScrapeOptions<Label>): void {
-  const { name, help, labelNames, samples } = options;
-  new Gauge<Label>({
-    name,
-    help,
-    labelNames: [...labelNames],
-    registers: [registry],
-    collect() {
-      clear(this, labelNames);
-      for (const { labels, value } of samples()) this.set(labels, value);
-    },
-  });
+  new Gauge(configurationOf(registry, options));
 }
 
 /** Registers a counter, whose total is counted elsewhere. */
 export function counterOnScrape<Label extends string>(registry: Registry, options: OnScrapeOptions<Label>): void {
+  new Counter(configurationOf(registry, options));
+}
+
+function configurationOf<Label extends string>(registry: Registry, options: OnScrapeOptions<Label>) {
   const { name, help, labelNames, samples } = options;
-  new Counter<Label>({
+  return {
     name,
     help,
     labelNames: [...labelNames],
     registers: [registry],
-    collect() {
+    collect(this: Counter<Label> | Gauge<Label>): void {
       clear(this, labelNames);
       for (const { labels, value } of samples()) this.inc(labels, value);
     },
-  });
+  };
 }
 
 /** A metric without labels starts with a series of its own, which only `remove` removes. */

@@ -1,5 +1,5 @@
 // Tests of src/controller/sync-controller.ts.
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
@@ -15,7 +15,12 @@ import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 
-function world(tables: Partial<Nftables> = {}, observers: readonly SyncObserver[] = []) {
+interface WorldOptions {
+  readonly tables?: Partial<Nftables>;
+  readonly observers?: readonly SyncObserver[];
+}
+
+function world(t: Test, { tables = {}, observers = [] }: WorldOptions = {}) {
   let kernel = new FakeNftables();
   let now = Date.UTC(2026, 0);
   const clock: Clock = { ...systemClock, now: () => now };
@@ -27,6 +32,12 @@ function world(tables: Partial<Nftables> = {}, observers: readonly SyncObserver[
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const controller = new SyncController({ engine, tables: { ...real, ...tables }, log: silentLog, clock, observers });
+  const stop = new AbortController();
+  const running = controller.run(stop.signal);
+  t.teardown(async () => {
+    stop.abort();
+    await running;
+  });
   return {
     controller,
     elements: (name: 'service-ips' | 'endpoints' = 'service-ips') => kernel.elements('ip', name).size,
@@ -46,9 +57,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 t.test('SyncController repairs a flushed ruleset when no object changes', async (t) => {
-  const { controller, elements, flush, pass } = world();
-  const stop = new AbortController();
-  const running = controller.run(stop.signal);
+  const { controller, elements, flush, pass } = world(t);
   replaceAll(controller, [service(), slice()]);
   await until(() => elements() === 1);
   t.equal(elements(), 1);
@@ -57,15 +66,11 @@ t.test('SyncController repairs a flushed ruleset when no object changes', async 
   pass(10_001);
   await until(() => elements() === 1);
   t.equal(elements(), 1);
-  stop.abort();
-  await running;
 });
 
 t.test('SyncController does not report an incomplete initial load as a foreign change', async (t) => {
   const modified: string[] = [];
-  const { controller, elements } = world({}, [{ chainsModified: (chains) => modified.push(...chains) }]);
-  const stop = new AbortController();
-  const running = controller.run(stop.signal);
+  const { controller, elements } = world(t, { observers: [{ chainsModified: (chains) => modified.push(...chains) }] });
   controller.replace('Node', []);
   const many = Array.from({ length: 600 }, (_, index) => index);
   const ip = (index: number) => `172.30.${index >> 8}.${index & 255}`;
@@ -84,8 +89,6 @@ t.test('SyncController does not report an incomplete initial load as a foreign c
   await until(() => elements() === 600);
   t.equal(elements(), 600);
   t.strictSame(modified, []);
-  stop.abort();
-  await running;
 });
 
 t.test('SyncController syncs after a failed preload', async (t) => {
@@ -95,16 +98,12 @@ t.test('SyncController syncs after a failed preload', async (t) => {
     if (failures-- > 0) throw new Error('no listing yet');
     return kernel.list();
   };
-  const { controller, elements } = world({ list });
-  const stop = new AbortController();
-  const running = controller.run(stop.signal);
+  const { controller, elements } = world(t, { tables: { list } });
   controller.replace('Node', []);
   await until(() => failures === 0);
   replaceAll(controller, [service(), slice()]);
   await until(() => elements() === 1);
   t.equal(elements(), 1);
-  stop.abort();
-  await running;
 });
 
 t.test('SyncController does not change the kernel until beforeApply resolves', async (t) => {
@@ -114,9 +113,7 @@ t.test('SyncController does not change the kernel until beforeApply resolves', a
     calls++;
     return ready.promise;
   };
-  const { controller, elements } = world({}, [{ beforeApply }]);
-  const stop = new AbortController();
-  const running = controller.run(stop.signal);
+  const { controller, elements } = world(t, { observers: [{ beforeApply }] });
   replaceAll(controller, [service(), slice()]);
   await until(() => calls > 0);
   t.equal(calls, 1);
@@ -125,8 +122,6 @@ t.test('SyncController does not change the kernel until beforeApply resolves', a
   ready.resolve();
   await until(() => elements() === 1);
   t.equal(elements(), 1);
-  stop.abort();
-  await running;
 });
 
 t.test('SyncController reports once, before the first sync, that the lists are complete', async (t) => {
@@ -136,9 +131,7 @@ t.test('SyncController reports once, before the first sync, that the lists are c
     listed: () => records.push('listed'),
     committed: ({ isInitial }) => records.push(isInitial ? 'completed' : 'committed'),
   };
-  const { controller, elements, pass } = world({}, [observer]);
-  const stop = new AbortController();
-  const running = controller.run(stop.signal);
+  const { controller, elements, pass } = world(t, { observers: [observer] });
   controller.replace('Node', []);
   await new Promise((resolve) => setImmediate(resolve));
   replaceAll(controller, [service(), slice()]);
@@ -147,8 +140,6 @@ t.test('SyncController reports once, before the first sync, that the lists are c
   pass(1);
   await until(() => records.length === 5);
   t.strictSame(records.slice(3), ['queued', 'committed']);
-  stop.abort();
-  await running;
 });
 
 t.test('SyncController reports the start, the success and the failure of syncs', async (t) => {
@@ -165,9 +156,10 @@ t.test('SyncController reports the start, the success and the failure of syncs',
     committed: ({ report: { full, transactionSizes, cleanupFailed }, times: { hadEvents } }) =>
       records.push({ full, sizes: transactionSizes.length, cleanupFailed, hadEvents }),
   };
-  const { controller, pass } = world({ apply: run, list: async () => kernel.list() }, [observer]);
-  const stop = new AbortController();
-  const running = controller.run(stop.signal);
+  const { controller, pass } = world(t, {
+    tables: { apply: run, list: async () => kernel.list() },
+    observers: [observer],
+  });
   replaceAll(controller, [service(), slice()]);
   await until(() => records.length === 4);
   const first = { full: true, sizes: 1, cleanupFailed: false, hadEvents: true };
@@ -175,46 +167,37 @@ t.test('SyncController reports the start, the success and the failure of syncs',
   pass(1);
   await until(() => records.length === 6);
   t.strictSame(records.slice(4), ['started', { full: false, sizes: 0, cleanupFailed: false, hadEvents: true }]);
-  stop.abort();
-  await running;
 });
 
-t.test(
-  'SyncController passes the changed Services to each observer, before it applies them and after the commit',
-  async (t) => {
-    const records: string[] = [];
-    let failures = 1;
-    const kernel = new FakeNftables();
-    const run = async (lines: readonly string[]) => {
-      if (failures-- > 0) throw new Error('not now');
-      kernel.run(lines);
+t.test('SyncController passes the changed Services to each observer, before applying and when committed', async (t) => {
+  const records: string[] = [];
+  let failures = 1;
+  const kernel = new FakeNftables();
+  const run = async (lines: readonly string[]) => {
+    if (failures-- > 0) throw new Error('not now');
+    kernel.run(lines);
+  };
+  const observers = ['a', 'b'].map((name): SyncObserver => {
+    const record = (what: string, services: readonly ServiceChange[]) =>
+      records.push(`${name} ${what}: ${services.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
+    return {
+      beforeApply: async (services) => void record('before', services),
+      committed: ({ services }) => record('committed', services),
     };
-    const observers = ['a', 'b'].map((name): SyncObserver => {
-      const record = (what: string, services: readonly ServiceChange[]) =>
-        records.push(`${name} ${what}: ${services.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
-      return {
-        beforeApply: async (services) => void record('before', services),
-        committed: ({ services }) => record('committed', services),
-      };
-    });
-    const { controller } = world({ apply: run, list: async () => kernel.list() }, observers);
-    const stop = new AbortController();
-    const running = controller.run(stop.signal);
-    replaceAll(controller, [service(), slice()]);
-    const both = (text: string) => [`a ${text}`, `b ${text}`];
-    await until(() => records.length === 6);
-    const served = 'shop/web served';
-    t.strictSame(records.splice(0), [`before: ${served}`, `before: ${served}`, `committed: ${served}`].flatMap(both));
-    remove(controller, service());
-    await until(() => records.length === 4);
-    t.strictSame(records.splice(0), ['before: shop/web absent', 'committed: shop/web absent'].flatMap(both));
-    controller.request();
-    await until(() => records.length === 4);
-    t.strictSame(records, ['before: ', 'committed: '].flatMap(both), 'nothing changed');
-    stop.abort();
-    await running;
-  },
-);
+  });
+  const { controller } = world(t, { tables: { apply: run, list: async () => kernel.list() }, observers });
+  replaceAll(controller, [service(), slice()]);
+  const both = (text: string) => [`a ${text}`, `b ${text}`];
+  await until(() => records.length === 6);
+  const served = 'shop/web served';
+  t.strictSame(records.splice(0), [`before: ${served}`, `before: ${served}`, `committed: ${served}`].flatMap(both));
+  remove(controller, service());
+  await until(() => records.length === 4);
+  t.strictSame(records.splice(0), ['before: shop/web absent', 'committed: shop/web absent'].flatMap(both));
+  controller.request();
+  await until(() => records.length === 4);
+  t.strictSame(records, ['before: ', 'committed: '].flatMap(both), 'nothing changed');
+});
 
 t.test('SyncController handles every event, and sends nothing to the kernel without a change', async (t) => {
   const runs: number[] = [];
@@ -223,9 +206,7 @@ t.test('SyncController handles every event, and sends nothing to the kernel with
     runs.push(lines.length);
     kernel.run(lines);
   };
-  const { controller } = world({ apply: run, list: async () => kernel.list() });
-  const stop = new AbortController();
-  const running = controller.run(stop.signal);
+  const { controller } = world(t, { tables: { apply: run, list: async () => kernel.list() } });
   replaceAll(controller, [service(), slice()]);
   const slots = () => kernel.elements('ip', 'endpoints').size;
   await until(() => slots() === 1);
@@ -240,6 +221,4 @@ t.test('SyncController handles every event, and sends nothing to the kernel with
   await until(() => slots() === 2);
   t.equal(slots(), 2);
   t.equal(runs.length, before + 1, 'one transaction for one change');
-  stop.abort();
-  await running;
 });

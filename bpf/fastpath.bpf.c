@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The two tc programs: fp_uplink for packets that arrive on an uplink, fp_pod for packets that a pod sends. They
- * translate and redirect the packets of their flows. All others go on to the stack unchanged; none is dropped.
+ * translate and redirect the packets of their flows. All others continue to the stack unchanged; none is dropped.
  *
  * A packet passes prefilter.h, parse.h, then uplink.h or pod.h, which look up or create its flow (flow/), and nat.h.
  */

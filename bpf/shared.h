@@ -48,7 +48,7 @@ struct fp_frontend {
 
 /* Sends through the qdisc and egress hook of the pod's device, instead of directly to its peer. */
 #define FP_BACKEND_NEIGH 1
-/* Takes no more UDP packets of clients: the next one begins another flow. Its replies are still translated. */
+/* Takes no further UDP packets of clients: the next one begins another flow. Its replies are still translated. */
 #define FP_BACKEND_REPLY_ONLY 2
 
 struct fp_backend {

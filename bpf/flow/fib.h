@@ -81,7 +81,7 @@ static __always_inline bool lookup_route6(struct __sk_buff *skb, __u32 iif, __u8
 	return true;
 }
 
-/* Redirects to a neighbour on a device. The kernel resolves its MAC address. */
+/* Redirects to a neighbor on a device. The kernel resolves its MAC address. */
 static __always_inline int redirect_neigh4(__u32 oif, const __be32 *next_hop)
 {
 	struct bpf_redir_neigh hop = { .nh_family = AF_INET, .ipv4_nh = *next_hop };

@@ -16,7 +16,7 @@ struct {
 	__type(value, struct fp_frontend);
 } fp_frontends SEC(".maps");
 
-/* An array: lookups are inlined, and freeing a slot ends all of its flows at once. */
+/* An array: lookups are inlined, and freeing a slot ends all of its flows immediately. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FP_MAX_BACKENDS);

@@ -130,7 +130,7 @@ export class Engine implements Sink {
   }
 
   /**
-   * The transactions that lead from the installed to the desired state, by stage; empty when both are equal. Stages
+   * The transactions from the installed to the desired state, by stage; empty when both are equal. Stages
    * must be applied in order; the transactions of a stage in any order, or concurrently. The state of the kernel must
    * be known.
    */

@@ -41,7 +41,7 @@ export function linesOf({ declarations, chains, changes }: Transaction): string[
 }
 
 /**
- * The maximum number of operations in a transaction. nft needs 14 MB for this many and 600 MB for 250,000 at once, and
+ * The maximum number of operations in a transaction. nft needs 14 MB for this many and 600 MB for 250,000, and
  * the kernel holds its commit mutex for the whole transaction.
  */
 export const BATCH_SIZE = 5000;

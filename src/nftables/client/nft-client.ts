@@ -174,7 +174,7 @@ export class NftClient {
   }
 }
 
-/** A missing table, set or map is no error: its listing is empty. */
+/** A missing table, set or map is not an error: its listing is empty. */
 function throwUnlessAbsent(errors: readonly NftErrorMessage[]): void {
   const isAbsent = errors.some(({ message }) => message.endsWith('No such file or directory'));
   if (errors.length > 0 && !isAbsent) throw new NftRefusal(errors);

@@ -12,7 +12,7 @@ import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
  * kernel to free what the transaction deleted. Measured on kernel 6.18 with 100,000 elements: replacing an element
  * takes 1.0 ms (p99 3.3 ms) in a session and 17 ms in a new process.
  *
- * Each transaction is written to an unlinked file that nft is told to `include`: the file is one atomic batch, and
+ * Each transaction is written to an unlinked file that nft includes by an `include` command: the file is one atomic batch, and
  * errors carry its line numbers, as with `nft -f`. The next input line is not an nft command. nft reports that on
  * standard error, which is not buffered, so this error marks the end of the transaction.
  */

@@ -16,7 +16,7 @@ export interface Element {
   readonly key: string;
   /** The value (`10.1.1.3 . 8080`, `goto cluster-3`, `drop`); empty for an element of a set. */
   readonly data: string;
-  /** The Service port, for people who list the map: `namespace/name:port`. */
+  /** The Service port, for operators who list the map: `namespace/name:port`. */
   readonly comment: string;
   /** The Service (`namespace/name`) that it was compiled from; empty for elements of the node. */
   readonly owner: string;

@@ -29,8 +29,8 @@ export function errorMessages({ status, stderr }: { status: number; stderr: stri
 }
 
 /**
- * Whether an error shows that the kernel's state is not what we believed: what was to be deleted does not exist, or
- * what was to be added does.
+ * Whether an error shows that the kernel's state differs from the assumed one: an element to delete does not exist, or one
+ * to add exists.
  */
 export function isDrift({ message }: NftErrorMessage): boolean {
   return DRIFT.test(message);

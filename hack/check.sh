@@ -7,4 +7,6 @@ echo 'check: types (tsc)'
 tsc --noEmit || status=1
 echo 'check: style (biome)'
 biome check --error-on-warnings src test docs/behaviour || status=1
+echo 'check: words (hack/words.txt)'
+node hack/check-words.mjs || status=1
 exit $status

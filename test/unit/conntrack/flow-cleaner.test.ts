@@ -1,4 +1,5 @@
 // Tests of src/conntrack/flow-cleaner.ts.
+
 import { once } from 'node:events';
 import { setImmediate as tick } from 'node:timers/promises';
 import t, { type Test } from 'tap';
@@ -7,6 +8,7 @@ import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrac
 import { FlowCleaner } from '../../../src/conntrack/flow-cleaner.ts';
 import type { StaleGroup } from '../../../src/conntrack/stale-flows.ts';
 import { silentLog } from '../../../src/host/log.ts';
+import { parseAddressPort } from '../../../src/net/address-port.ts';
 import { commitAll, engineOf } from '../../support/builders/engine.ts';
 import { put, remove } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
@@ -23,7 +25,7 @@ function endpoints(...hosts: readonly number[]): ApiObject {
 }
 
 function flow(to: string, host: number): string {
-  const [address, port] = to.split(':');
+  const { address, port } = parseAddressPort(to, 0) ?? {};
   const reply = `src=10.1.0.${host} dst=10.0.0.1 sport=5353 dport=1000`;
   return `udp      17 27 src=10.0.0.1 dst=${address} sport=1000 dport=${port} ${reply} use=1`;
 }

@@ -1,9 +1,11 @@
 // Tests that the manifests grant exactly what the program needs and that each overlay fits its base.
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadYaml } from '@kubernetes/client-node';
 import t from 'tap';
 import { stringify } from 'yaml';
+import { parseAddressPort } from '../../../src/net/address-port.ts';
 import { KINDS } from '../../../src/services/objects/kinds.ts';
 import { configOf, findObject, OVERLAYS, podOf, renderOverlay } from '../../support/deployment/deployment.ts';
 import { documents, nameOf } from '../../support/deployment/kustomize.ts';
@@ -82,7 +84,7 @@ for (const overlay of OVERLAYS) {
       const objects = renderOverlay(overlay);
       const { initContainers, containers } = podOf(objects);
       const [kubeProxy] = documents(configOf(objects)['config.yaml'] ?? '');
-      const port = Number(String(kubeProxy?.['healthzBindAddress']).split(':').at(-1));
+      const port = parseAddressPort(String(kubeProxy?.['healthzBindAddress']), 0)?.port;
       t.match(containers, [{ livenessProbe: { httpGet: { port } }, readinessProbe: { httpGet: { port } } }]);
       const { version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
       const images = new Set([...initContainers, ...containers].map(({ image }) => image));

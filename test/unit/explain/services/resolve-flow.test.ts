@@ -1,9 +1,11 @@
 // Tests of src/explain/services/resolve-flow.ts and of the ruleset, which must do the same.
+
 import t from 'tap';
 import type { Destination } from '../../../../src/explain/flow/flow-outcome.ts';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { trace } from '../../../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
+import { parseAddressPort } from '../../../../src/net/address-port.ts';
 import type { Host } from '../../../../src/net/host.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import type { ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';
@@ -96,9 +98,9 @@ const CASES: readonly [keyof typeof FROM, destination: string, outcome: string, 
 t.test('resolveFlow() returns the outcome and the endpoints', async (t) => {
   const table = serviceTableOf(engineOf(OBJECTS, PODS), HOST);
   for (const [from, target, outcome, endpoints = []] of CASES) {
-    const [destination = '', port = ''] = target.split(':');
+    const { address: destination, port } = parseAddressPort(target, 0) ?? { address: '', port: 0 };
     const packet: Packet = {
-      ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination, destinationPort: Number(port) },
+      ...{ family: 'ip', protocol: 'tcp', sourcePort: 40_000, destination, destinationPort: port },
       ...FROM[from],
     };
     const resolved = resolveFlow(packet, table);

@@ -121,7 +121,8 @@ function observersOf({ engine, log, telemetry, live }: Core, parts: ObservingPar
     ...health.observers,
     takeOver,
     fastPath,
-    { committed: ({ isInitial }) => void (isInitial && releaseMemory()) },
+    // Later, because the event refers to every Service.
+    { committed: ({ isInitial }) => void (isInitial && setImmediate(releaseMemory)) },
     { committed: () => void (acceptsLocalhostNodePorts() && routeLocalnet.enable()) },
     telemetry.observer,
   ];

@@ -1,5 +1,6 @@
 // Bundles the program and its dependencies into one file, for hack/build.sh.
 //   node hack/bundle.mjs OUT VERSION BANNER
+
 import { build } from 'esbuild';
 
 const [, , outfile, version, banner] = process.argv;

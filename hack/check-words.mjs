@@ -1,6 +1,7 @@
 // Reports words and phrases of hack/words.txt in comments, messages, tests and documents.
 //   node hack/check-words.mjs [FILE|FOLDER]...     default: all files of the project, and unused exceptions
 // Exit status: 0 none found, 1 some found, 2 the list is invalid.
+
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 

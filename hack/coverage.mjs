@@ -1,6 +1,7 @@
 // Prints the line and branch coverage of the unit tests by package of src/.
 //   node hack/coverage.mjs [SUMMARY]     default: runs the unit tests; SUMMARY is a coverage-summary.json of an earlier run
 // Exit status: 0, or 1 when a pure package is below 95 % of lines or a test fails.
+
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 

@@ -1,4 +1,5 @@
 // The entry point: runs the command line. The only file that handles signals and ends the process.
+
 import { EXIT } from './cli/output/exit-status.ts';
 import { runCli } from './cli/program.ts';
 import { limitYoungGeneration } from './host/process/memory.ts';

@@ -1,4 +1,5 @@
 // Prints the statements as a Markdown page.
+
 import type { Improvement, Section, Statement, TestName } from './statement.ts';
 
 const INTRODUCTION = `# Behavior

@@ -1,4 +1,5 @@
 // Reads the statements from the YAML files in this folder.
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';

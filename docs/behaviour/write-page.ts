@@ -1,4 +1,5 @@
 // Writes docs/BEHAVIOUR.md from the statements.
+
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { toPage } from './page.ts';

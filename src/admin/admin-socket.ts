@@ -1,4 +1,5 @@
 // The admin socket of the daemon, which inspection commands use: one per network namespace.
+
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { mkdir, rm, unlink } from 'node:fs/promises';

@@ -1,4 +1,5 @@
 // The state of the kernel for inspection commands, read with nft.
+
 import { NftClient } from '../nftables/client/nft-client.ts';
 import type { CounterListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
 

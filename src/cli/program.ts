@@ -1,4 +1,5 @@
 // The command line: assembles the commands and maps their outcome to an exit status.
+
 import { Command, CommanderError } from 'commander';
 import { errorMessage } from '../lib/error-message.ts';
 import { VERSION } from '../lib/version.ts';

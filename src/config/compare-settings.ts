@@ -1,4 +1,5 @@
 // Compares settings and determines whether a change needs a restart.
+
 import type { Settings } from './settings.ts';
 
 export interface SettingsChange {

@@ -1,4 +1,5 @@
 // Parses a configuration file into its documents, at most one of each kind.
+
 import { type Document, parseAllDocuments } from 'yaml';
 import { asObject } from '../services/objects/read.ts';
 import type { ConfigurationProblem } from './schema/configuration-error.ts';

@@ -1,4 +1,5 @@
 // Watches the configuration file.
+
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DirectoryWatcher } from '../host/files/directory-watcher.ts';

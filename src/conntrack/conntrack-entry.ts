@@ -1,4 +1,5 @@
 // One line of `conntrack -L`: the original and the reply tuple of a flow.
+
 import type { Address } from '../net/address.ts';
 import type { Family } from '../net/family.ts';
 

@@ -1,4 +1,5 @@
 // Endpoints that were removed from frontends recently: existing flows may still use them.
+
 import type { UdpFrontend } from './udp-frontends.ts';
 
 /** Enough for ten thousand Services with ten endpoints each deleted at the same time. */

@@ -1,4 +1,5 @@
 // Deleted flows that a reply may recreate in the reverse direction.
+
 import type { ConntrackEntry, Tuple } from './conntrack-entry.ts';
 
 /** Few clients wait longer for a reply. */

@@ -1,4 +1,5 @@
 // The UDP frontends of all Services: those that the kernel has, and those that a running sync applies.
+
 import { RemovedEndpoints } from './removed-endpoints.ts';
 import { sameUdpFrontends, type UdpFrontend } from './udp-frontends.ts';
 

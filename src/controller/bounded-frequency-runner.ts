@@ -1,4 +1,5 @@
 // Runs a task on request: immediately for a single request, once for a burst, and again after a failure.
+
 import type { Clock } from '../host/clock.ts';
 import { Backoff } from '../lib/backoff.ts';
 

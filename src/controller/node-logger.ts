@@ -1,4 +1,5 @@
 // Logs the node's addresses, pod CIDRs and zone, and their changes.
+
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
 import { isLoopback } from '../net/address.ts';

@@ -1,4 +1,5 @@
 // Waits for this node's Node object before the first sync, so that its address and zone do not change all rules later.
+
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';

@@ -1,4 +1,5 @@
 // Loads endpoints into an empty kernel while objects are still arriving. No packet uses them yet; it shortens the start.
+
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import { linesOf, type Transaction } from '../engine/transaction.ts';

@@ -1,4 +1,5 @@
 // Times the stages of a sync.
+
 import type { Clock } from '../host/clock.ts';
 
 /** In order. */

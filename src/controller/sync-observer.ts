@@ -1,4 +1,5 @@
 // What the sync controller reports to health, metrics, Events, the conntrack cleanup and the fast path.
+
 import type { Refusal, ServiceChange } from '../engine/service-change.ts';
 import type { FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';

@@ -1,4 +1,5 @@
 // Passes changed host addresses to the engine if nodePortAddresses has CIDR blocks.
+
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
 import { hostAddresses, watchHostAddresses } from '../host/network/host-addresses.ts';

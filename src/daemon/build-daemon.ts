@@ -1,4 +1,5 @@
 // Builds the parts of the daemon and subscribes the observers of its syncs.
+
 import type { Settings } from '../config/settings.ts';
 import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';

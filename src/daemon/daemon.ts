@@ -1,4 +1,5 @@
 // Runs the daemon: applies objects from a source to the kernel until it is stopped.
+
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import type { AdjustableLog } from '../host/log.ts';
 import { type AddressWatcher, startAddressWatcher } from './address-watcher.ts';

@@ -1,4 +1,5 @@
 // A file beside the admin socket that records the pin directory of the fast path, for later processes that cannot see it.
+
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 

@@ -1,4 +1,5 @@
 // Runs the fast path as part of the daemon, or removes it if it is disabled.
+
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
 // `run --init-only`: applies kernel settings and loads the fast path programs, in a privileged init container.
+
 import type { Settings } from '../config/settings.ts';
 import { declareTables } from '../engine/transaction.ts';
 import { prepare } from '../fastpath/loader/prepare.ts';

@@ -1,4 +1,5 @@
 // The source of the daemon's objects: a directory of manifests, or an API server.
+
 import type { Settings } from '../config/settings.ts';
 import { systemClock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';

@@ -1,4 +1,5 @@
 // Watches the configuration file and applies a change or restarts the daemon.
+
 import { compareSettings } from '../config/compare-settings.ts';
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { watchConfiguration } from '../config/watch-configuration.ts';

@@ -1,4 +1,5 @@
 // Starts the daemon: opens its servers, its source and its socket, and sets the kernel settings.
+
 import { AdminSocketError, adminSocketPath, serveState } from '../admin/admin-socket.ts';
 import { engineState } from '../admin/daemon-state.ts';
 import type { Settings } from '../config/settings.ts';

@@ -1,4 +1,5 @@
 // The result of a check, and the machine that checks examine.
+
 import type { System } from '../migration/leftover-cleaner.ts';
 
 export type CheckStatus = 'ok' | 'warning' | 'problem';

@@ -1,4 +1,5 @@
 // Checks of the kernel version and of privileges.
+
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 
 /** The oldest kernel that accepts all rules of nftlane. */

@@ -1,4 +1,5 @@
 // Checks of ports and MTUs.
+
 import * as z from 'zod/mini';
 import { AdminSocketError, adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';

@@ -1,4 +1,5 @@
 // Finds processes in /proc. Processes of other PID namespaces and users may be hidden.
+
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 

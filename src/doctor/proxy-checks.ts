@@ -1,4 +1,5 @@
 // Checks whether the daemon is running, and whether another proxy is.
+
 import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { type DaemonState, engineFromState } from '../admin/daemon-state.ts';
 import { findDrift, modifiedChainDrift } from '../engine/drift.ts';

@@ -1,4 +1,5 @@
 // Checks of other programs' rules that can interfere.
+
 import { emptyIfListingFailed } from '../nftables/client/nft-error.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import type { ListedChain } from '../nftables/syntax/json-listing.ts';

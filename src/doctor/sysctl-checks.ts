@@ -1,4 +1,5 @@
 // Checks of kernel settings that affect packets to Services.
+
 import { cpus } from 'node:os';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { sysctlName } from '../host/sysctl/apply-sysctls.ts';

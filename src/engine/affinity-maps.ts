@@ -1,4 +1,5 @@
 // The affinity maps of a Service, and the endpoints that may be in them.
+
 import { affinityId, affinityMapNames } from '../nftables/compile/endpoint-chains.ts';
 import { affinityMap } from '../nftables/compile/sets-and-maps.ts';
 import { concat, type SetOrMap } from '../nftables/syntax/element.ts';

@@ -1,4 +1,5 @@
 // The elements that belong to the node instead of a Service.
+
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import type { Element } from '../nftables/syntax/element.ts';

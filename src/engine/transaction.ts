@@ -1,4 +1,5 @@
 // Transactions: the operations of a sync, in batches of bounded size.
+
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
 import type { Change } from '../nftables/plan/ledger.ts';

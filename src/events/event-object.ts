@@ -1,4 +1,5 @@
 // API objects of Events (events.k8s.io/v1).
+
 import { createHash } from 'node:crypto';
 import { KINDS } from '../services/objects/kinds.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';

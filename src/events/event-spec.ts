@@ -1,4 +1,5 @@
 // An Event, independent of the API.
+
 import type { Kind } from '../services/objects/kinds.ts';
 
 export interface Regarding {

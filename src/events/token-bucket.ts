@@ -1,4 +1,5 @@
 // A token bucket rate limiter.
+
 import type { Clock } from '../host/clock.ts';
 
 export interface Rate {

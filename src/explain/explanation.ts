@@ -1,4 +1,5 @@
 // Explains one flow: the expected outcome with its reasons, and the outcome in the kernel's ruleset.
+
 import type { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Host } from '../net/host.ts';

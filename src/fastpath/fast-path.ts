@@ -1,4 +1,5 @@
 // The fast path as part of the daemon: checks whether this node supports it, and keeps it in sync.
+
 import { existsSync } from 'node:fs';
 import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
 import type { Commit } from '../controller/sync-observer.ts';

@@ -1,4 +1,5 @@
 // The addresses of health check node ports: those that accept node ports.
+
 import type { Engine } from '../engine/engine.ts';
 import { type Address, familyOf, isLoopback } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';

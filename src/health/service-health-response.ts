@@ -1,4 +1,5 @@
 // The response of a health check node port, in the format of kube-proxy.
+
 import type { HttpResponse } from '../host/network/http-server.ts';
 
 export interface ServiceHealthState {

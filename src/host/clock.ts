@@ -1,4 +1,5 @@
 // The clock, passed as an argument so that tests can replace it.
+
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Clock {

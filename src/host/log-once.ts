@@ -1,4 +1,5 @@
 // Logs a lasting condition once.
+
 import type { Log, LogFields } from './log.ts';
 import type { LogLevel } from './log-level.ts';
 

@@ -1,4 +1,5 @@
 // The log on standard error: JSON lines, or text on a terminal.
+
 import { pino } from 'pino';
 import type { LogFormat, LogLevel } from './log-level.ts';
 

@@ -1,4 +1,5 @@
 // All metrics of the daemon.
+
 import { Counter, Registry } from 'prom-client';
 import type { Nftables } from '../controller/sync.ts';
 import type { SyncObserver } from '../controller/sync-observer.ts';

@@ -1,4 +1,5 @@
 // Finds and removes the chains of kube-proxy in the tables of one iptables variant.
+
 import type { Family } from '../net/family.ts';
 import {
   type FindResult,

@@ -1,4 +1,5 @@
 // The chains of kube-proxy in the tables of iptables-nft. nft removes them: no iptables program is needed.
+
 import { FAMILIES } from '../net/family.ts';
 import type { NftProgram } from '../nftables/client/nft-program.ts';
 import type { ListedChain } from '../nftables/syntax/json-listing.ts';

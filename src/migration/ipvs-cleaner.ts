@@ -1,4 +1,5 @@
 // Leftovers of kube-proxy's ipvs mode: virtual servers, an interface with their addresses, and ipsets.
+
 import * as z from 'zod/mini';
 import { ExecError, type ExecResult } from '../host/process/exec.ts';
 import { type Address, parseAddress } from '../net/address.ts';

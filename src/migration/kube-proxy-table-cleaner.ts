@@ -1,4 +1,5 @@
 // Leftovers of kube-proxy's nftables mode: its two tables.
+
 import { FAMILIES } from '../net/family.ts';
 import type { NftProgram } from '../nftables/client/nft-program.ts';
 import { type FindResult, type LeftoverCleaner, NOTHING_REMOVED, type RemovalResult } from './leftover-cleaner.ts';

@@ -1,4 +1,5 @@
 // The interface of the cleaners, one for each way in which kube-proxy programs the kernel.
+
 import { readFile } from 'node:fs/promises';
 import { type ExecResult, exec } from '../host/process/exec.ts';
 

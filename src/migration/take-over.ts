@@ -1,4 +1,5 @@
 // Takes over from kube-proxy: removes its leftovers once the ruleset of nftlane is complete.
+
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';

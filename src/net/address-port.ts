@@ -1,4 +1,5 @@
 // An IP address with a port: `10.0.0.1:80`, `[fd00::1]:80`.
+
 import { type Address, familyOf, parseAddress } from './address.ts';
 
 export interface AddressPort {

@@ -1,4 +1,5 @@
 // IP addresses: parsed as leniently as in Kubernetes, printed in one canonical form.
+
 import type { Family } from './family.ts';
 
 /** Canonical text of an IP address: dotted decimal, or RFC 5952. The result of {@link parseAddress}. */

@@ -1,4 +1,5 @@
 // The addresses and routes of a host.
+
 import { type Address, isLoopback } from './address.ts';
 import { contains, type Prefix } from './prefix.ts';
 

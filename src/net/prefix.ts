@@ -1,4 +1,5 @@
 // Address prefixes (CIDR blocks).
+
 import { type Address, addressBits, addressFromBits, familyOf, parseAddress } from './address.ts';
 import { FAMILY_TRAITS, type Family } from './family.ts';
 

@@ -1,5 +1,6 @@
 // Benchmarks the chain-per-Service layout beside nftlane's layout, and the whole daemon; see `--help`.
 // Exit status: 0 when all targets are met, 1 when one is missed; goals are reported but do not count.
+
 import { writeFile } from 'node:fs/promises';
 import { TABLE } from '../../src/nftables/syntax/operation.ts';
 import { measureDaemon } from './daemon/measure-daemon.ts';

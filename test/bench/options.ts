@@ -1,4 +1,5 @@
 // The options of the bench.
+
 import { parseArgs } from 'node:util';
 
 export interface BenchOptions {

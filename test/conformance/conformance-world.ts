@@ -1,4 +1,5 @@
 // The network of the conformance grid: one node with nftlane, one without, and hosts outside the cluster.
+
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

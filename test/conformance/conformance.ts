@@ -1,4 +1,5 @@
 // Runs the whole conformance grid and writes docs/conformance.md and docs/conformance.json.
+
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { createConformanceWorld } from './conformance-world.ts';

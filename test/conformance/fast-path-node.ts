@@ -1,4 +1,5 @@
 // The grid's node with the fast path: its frontends, attachments and counters.
+
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeFrontend, decodeFrontendKey } from '../../src/fastpath/maps/entries.ts';

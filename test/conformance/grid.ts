@@ -1,4 +1,5 @@
 // The expected outcome of each cell: by the Services, by the compiled ruleset, and as it looks to the client.
+
 import { diffOutcomes, type FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
 import { trace } from '../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../src/explain/services/resolve-flow.ts';

@@ -1,4 +1,5 @@
 // What a client observes of an outcome, and whether the observation is the expected one.
+
 import type { FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
 import { type Host, isHostAddress } from '../../src/net/host.ts';
 import type { DialReport } from '../support/netns/traffic/programs/messages.ts';

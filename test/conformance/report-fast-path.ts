@@ -1,4 +1,5 @@
 // Formats the results of the runs with the fast path.
+
 import { formatTable } from '../../src/lib/table.ts';
 import { CLIENTS } from './cells.ts';
 import type { FastPathResult, FastPathRun } from './fast-path-run.ts';

@@ -1,4 +1,5 @@
 // Dials every cell of the grid and compares the observation with the expected outcome.
+
 import type { Host } from '../../src/net/host.ts';
 import { NODES } from '../support/netns/topology.ts';
 import type { DialReport } from '../support/netns/traffic/programs/messages.ts';

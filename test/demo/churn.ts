@@ -1,4 +1,5 @@
 // Changes endpoints while connections are made, and counts lost connections.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatTable } from '../../src/lib/table.ts';
 import type { Dialer, RunningDial } from '../support/netns/traffic/dialer-process.ts';

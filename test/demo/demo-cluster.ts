@@ -1,4 +1,5 @@
 // The demo's cluster: network namespaces, pods, manifests, and nftlane on both nodes.
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
 // The demo: nftlane on two nodes, with real connections. Exits with status 0 only if every check passed.
+
 import { rmSync } from 'node:fs';
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 // Shares of connections by pod, in phases of a second.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';
 import { percent } from './report.ts';

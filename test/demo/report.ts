@@ -1,4 +1,5 @@
 // Prints the demo's output: sections, tables, and a summary of checks.
+
 import { styleText } from 'node:util';
 
 /** A check of the demo and its result. */

@@ -1,4 +1,5 @@
 // The Services of the demo, and their manifests.
+
 import {
   dualStackService,
   type PortSpec,

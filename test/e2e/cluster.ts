@@ -1,4 +1,5 @@
 // The interface of a cluster under test, implemented for network namespaces and for a real cluster.
+
 import type { ApiObject } from '../support/deployment/merge.ts';
 import type { Addresses } from '../support/netns/topology.ts';
 import type { RunningDial } from '../support/netns/traffic/dialer-process.ts';

@@ -1,4 +1,5 @@
 // Runs the suite in the cluster that E2E_CLUSTER names: `netns`, which is created here, or an existing real one.
+
 import t from 'tap';
 import { createKubernetesCluster } from './kubernetes-cluster.ts';
 import { createNetnsCluster } from './netns-cluster.ts';

@@ -1,4 +1,5 @@
 // A cluster of network namespaces: the test API server, and two nodes that run nftlane with the rights of a pod.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

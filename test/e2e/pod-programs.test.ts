@@ -1,4 +1,5 @@
 // Tests that the programs for pods of a real cluster run without any other files.
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // The end-to-end suite: the behavior of Services that users rely on, for every kind of cluster.
+
 import type { Test } from 'tap';
 import { DRAINING, UNREADY } from '../support/builders/slice.ts';
 import type { ApiObject } from '../support/deployment/merge.ts';

@@ -1,4 +1,5 @@
 // Tests that objects compile to the recorded rulesets, and that the kernel accepts these. UPDATE=1 records them again.
+
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { parseAllDocuments } from 'yaml';

@@ -1,4 +1,5 @@
 // Sends requests to an HTTP server, as a load balancer does.
+
 import { type Agent, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';

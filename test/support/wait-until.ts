@@ -1,4 +1,5 @@
 // Waits for something that happens in another task or process.
+
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface PollOptions<T> {

@@ -1,4 +1,5 @@
 // Tests that the table of behavior statements is complete, names existing tests, and that its page is current.
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';

@@ -1,4 +1,5 @@
 // Tests the rules of the C code in bpf/: no circle of includes or calls, short functions, small folders, licenses.
+
 import { posix } from 'node:path';
 import t from 'tap';
 import { callGraph, functionsOf, includeGraph, namesIn, unitOf } from '../support/source-tree/c-source.ts';

@@ -1,4 +1,5 @@
 // Tests that labels, directories, links and make targets in documents exist.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';

@@ -1,4 +1,5 @@
 // Tests the rules of the source tree: layers of packages, circles, purity, and what may be used where.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';

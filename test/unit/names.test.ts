@@ -1,4 +1,5 @@
 // Tests that documents, help texts, manifests and code use the same names.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

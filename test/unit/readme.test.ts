@@ -1,4 +1,5 @@
 // Tests that the English and the Korean README have the same structure, code, links and numbers.
+
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 

@@ -1,4 +1,5 @@
 // Tests the word list: the script finds words and phrases, also across lines of a comment, and every pattern is useful.
+
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

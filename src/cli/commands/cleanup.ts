@@ -1,4 +1,5 @@
 // The command `cleanup`: removes everything nftlane created, and on request the rules of kube-proxy.
+
 import { rm } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { adminSocketPath, fetchState } from '../../admin/admin-socket.ts';

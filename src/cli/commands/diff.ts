@@ -1,4 +1,5 @@
 // The command `diff`.
+
 import type { Command } from 'commander';
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';

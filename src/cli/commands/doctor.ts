@@ -1,4 +1,5 @@
 // The command `doctor`.
+
 import { type Command, Option } from 'commander';
 import type { Check } from '../../doctor/check.ts';
 import { runChecks } from '../../doctor/run-checks.ts';

@@ -1,4 +1,5 @@
 // The command `explain`.
+
 import type { Command } from 'commander';
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';

@@ -1,4 +1,5 @@
 // The commands `inspect services`, `inspect ruleset` and `inspect fastpath`.
+
 import type { Command } from 'commander';
 import { fetchDaemonState, loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';

@@ -1,4 +1,5 @@
 // The command `render`.
+
 import type { Command } from 'commander';
 import { loadEngine, printWarnings } from '../../admin/desired-state.ts';
 import { render } from '../../engine/render.ts';

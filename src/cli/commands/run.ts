@@ -1,4 +1,5 @@
 // The command `run`: runs the daemon, or one of the short tasks that its flags select.
+
 import { type Command, Option } from 'commander';
 import { describeProblem } from '../../config/schema/configuration-error.ts';
 import type { LoadedSettings, Settings } from '../../config/settings.ts';

@@ -1,4 +1,5 @@
 // The command `version`.
+
 import type { Command } from 'commander';
 import { VERSION } from '../../lib/version.ts';
 import { print } from '../output/print.ts';

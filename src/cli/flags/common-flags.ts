@@ -1,4 +1,5 @@
 // Flags that several commands share.
+
 import { Option } from 'commander';
 import { DEFAULT_RUN_DIR } from '../../config/schema/nftlane-schema.ts';
 

@@ -1,4 +1,5 @@
 // Registers and parses the flags that set configuration fields.
+
 import { type Command, Option } from 'commander';
 import type { FlagValue } from '../../config/configuration.ts';
 import { KUBE_PROXY_KIND } from '../../config/schema/kube-proxy-schema.ts';

@@ -1,4 +1,5 @@
 // Table of the flags that set configuration fields.
+
 import type { FlagValue } from '../../config/configuration.ts';
 import { KUBE_PROXY_KIND } from '../../config/schema/kube-proxy-schema.ts';
 import { NFTLANE_KIND } from '../../config/schema/nftlane-schema.ts';

@@ -1,4 +1,5 @@
 // Flags of the commands that read both the kernel and the desired state.
+
 import type { Command } from 'commander';
 import type { DesiredStateSource } from '../../admin/desired-state.ts';
 import type { OutputFormat } from '../output/print.ts';

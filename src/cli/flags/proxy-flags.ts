@@ -1,4 +1,5 @@
 // Proxy flags, shared by all commands that compile a ruleset, and the configuration file that they override.
+
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';

@@ -1,4 +1,5 @@
 // What a command receives besides its flags.
+
 import type { ExitStatus } from './exit-status.ts';
 
 export interface CommandContext {

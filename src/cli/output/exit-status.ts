@@ -1,4 +1,5 @@
 // The exit statuses: a contract with scripts and service managers.
+
 import { type ErrorKind, OperationalError } from '../../lib/operational-error.ts';
 
 export const EXIT = {

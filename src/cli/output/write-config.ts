@@ -1,4 +1,5 @@
 // Writes the configuration in effect to a file.
+
 import { writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { Settings } from '../../config/settings.ts';

@@ -1,4 +1,5 @@
 // The error of an invalid configuration, with the path of each invalid field.
+
 import { type ErrorKind, OperationalError } from '../../lib/operational-error.ts';
 
 /** One invalid field. */

@@ -1,4 +1,5 @@
 // Decodes a configuration document by its schema and collects all problems.
+
 import type * as z from 'zod/mini';
 import type { ConfigurationProblem } from './configuration-error.ts';
 

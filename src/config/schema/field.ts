@@ -1,4 +1,5 @@
 // Configuration fields: type, default, description and effect in nftlane.
+
 import * as z from 'zod/mini';
 import { parseDuration } from './go-duration.ts';
 

@@ -1,4 +1,5 @@
 // The sections of KubeProxyConfiguration for the modes of kube-proxy.
+
 import * as z from 'zod/mini';
 import { BOOLEAN, DURATION, field, STRING, STRING_LIST } from './field.ts';
 

@@ -1,4 +1,5 @@
 // Schema of KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1), with the effect of each field in nftlane.
+
 import * as z from 'zod/mini';
 import { BOOLEAN, DURATION, field, STRING, STRING_LIST, type WithDefaults } from './field.ts';
 import { IPTABLES_SECTION, IPVS_SECTION, NFTABLES_SECTION, WINDOWS, WINKERNEL_SECTION } from './kube-proxy-modes.ts';

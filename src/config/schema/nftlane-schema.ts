@@ -1,4 +1,5 @@
 // Schema of NftlaneConfiguration (nftlane.io/v1alpha1): settings that kube-proxy does not have.
+
 import * as z from 'zod/mini';
 import { LOG_LEVELS } from '../../host/log-level.ts';
 import { BOOLEAN, field, STRING, type WithDefaults } from './field.ts';

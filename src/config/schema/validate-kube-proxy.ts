@@ -1,4 +1,5 @@
 // Validates KubeProxyConfiguration beyond the types of its fields, except the sections of other modes.
+
 import { parseAddress } from '../../net/address.ts';
 import { parseAddressPort } from '../../net/address-port.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';

@@ -1,4 +1,5 @@
 // The first packet of a flow.
+
 import type { Address } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';

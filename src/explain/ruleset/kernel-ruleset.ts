@@ -1,4 +1,5 @@
 // The ruleset that the kernel holds, rebuilt from its listing and from the chains that this version writes.
+
 import type { Engine } from '../../engine/engine.ts';
 import type { Family } from '../../net/family.ts';
 import { endpointChain, isEndpointChain } from '../../nftables/compile/endpoint-chains.ts';

@@ -1,4 +1,5 @@
 // The ruleset of one family, with lookups: chains by name, elements by key.
+
 import { parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';

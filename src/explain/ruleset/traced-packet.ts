@@ -1,4 +1,5 @@
 // A packet during a trace: its current addresses and mark, and the fields that lookups read.
+
 import { unreachable } from '../../lib/invariant.ts';
 import type { Address } from '../../net/address.ts';
 import type { Field } from '../../nftables/syntax/statement.ts';

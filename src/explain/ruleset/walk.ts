@@ -1,4 +1,5 @@
 // Walks one path of a packet through the chains of a host. The caller chooses random numbers.
+
 import { invariant, unreachable } from '../../lib/invariant.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefixOrAddress } from '../../net/prefix.ts';

@@ -1,4 +1,5 @@
 // Selects the usable backends of a Service port, independently of the code that compiles them.
+
 import type { Backend } from '../../services/model/backends.ts';
 
 export interface NodeTopology {

@@ -1,4 +1,5 @@
 // Formats flows as conntrack entries, with which the kernel takes over when the programs are removed.
+
 import { printAddressPort } from '../../net/address-port.ts';
 import type { FlowEntry } from '../maps/entries.ts';
 

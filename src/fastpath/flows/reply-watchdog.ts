@@ -1,4 +1,5 @@
 // Detects backends whose replies bypass the programs, so that their flows never become established.
+
 import type { SlotCount } from '../loader/loader-client.ts';
 
 /** This many connections in a row without a reply are not a coincidence. */

@@ -1,4 +1,5 @@
 // Removes the fast path without breaking flows: conntrack takes over the live ones.
+
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Reads the timeouts of flows, which are those of conntrack.
+
 import { readFile } from 'node:fs/promises';
 import type { Timeouts } from '../maps/entries.ts';
 

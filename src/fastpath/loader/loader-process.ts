@@ -1,4 +1,5 @@
 // Runs the loader, nftlane-bpf, as a child process with a line protocol.
+
 import { LineProcess, type ProcessExit } from '../../host/process/line-process.ts';
 import { SCHEMA } from '../maps/layout.ts';
 

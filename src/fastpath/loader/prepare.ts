@@ -1,4 +1,5 @@
 // Loads the programs in an init container, for a daemon with fewer privileges.
+
 import { exec } from '../../host/process/exec.ts';
 import { LoaderClient } from './loader-client.ts';
 

@@ -1,4 +1,5 @@
 // Encodes and decodes the entries of the maps that the daemon shares with the programs.
+
 import type { Address } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';

@@ -1,4 +1,5 @@
 // The frontends in the maps.
+
 import type { Protocol } from '../../net/protocol.ts';
 import type { FrontendKey, FrontendValue } from './entries.ts';
 import { deleteFrontend, putFrontend } from './requests.ts';

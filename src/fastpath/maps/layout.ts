@@ -1,4 +1,5 @@
 // Layouts of the structs in bpf/shared.h. A test compares them with the type information of the built programs.
+
 import { type Address, addressBits, addressFromBits, familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 

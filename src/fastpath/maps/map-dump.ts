@@ -1,4 +1,5 @@
 // Parses the contents of the maps, as nftlane-bpf dumps them.
+
 import {
   type BackendValue,
   decodeBackend,

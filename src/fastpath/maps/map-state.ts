@@ -1,4 +1,5 @@
 // The state of the maps, and the requests that change it into the desired state.
+
 import type { Prefix } from '../../net/prefix.ts';
 import type { FrontendKey, FrontendValue } from './entries.ts';
 import { EntrySet } from './entry-set.ts';

@@ -1,4 +1,5 @@
 // The port bitmap, by which the programs pass most packets early.
+
 import { encodeU32 } from './entries.ts';
 import { toHex } from './hex.ts';
 import { BACKEND_PORTS_OFFSET, PORT_WORDS } from './layout.ts';

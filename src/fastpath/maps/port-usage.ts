@@ -1,4 +1,5 @@
 // Tracks the ports in use: those of frontends and backends, and of removed frontends that still have flows.
+
 import type { BackendValue } from './entries.ts';
 import { PortBitmap } from './port-bitmap.ts';
 

@@ -1,4 +1,5 @@
 // Formats the loader requests that write the maps.
+
 import type { Prefix } from '../../net/prefix.ts';
 import {
   type BackendValue,

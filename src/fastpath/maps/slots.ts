@@ -1,4 +1,5 @@
 // Assigns slots to backends. The backend of a slot never changes, and a freed slot is reused only after a delay.
+
 import type { BackendValue } from './entries.ts';
 import { MAX_BACKENDS } from './layout.ts';
 

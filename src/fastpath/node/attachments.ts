@@ -1,4 +1,5 @@
 // Attaches the programs to uplinks and to the devices of served pods.
+
 import type { AttachPoint, LoaderClient, ProgramRole } from '../loader/loader-client.ts';
 
 /** Ifindexes of devices by attached program. */

@@ -1,4 +1,5 @@
 // Locates a pod: its device and the MAC addresses of the path.
+
 import type { Address } from '../../net/address.ts';
 import type { Link, NetworkState, RouteResult } from './network-state.ts';
 

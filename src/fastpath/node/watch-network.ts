@@ -1,4 +1,5 @@
 // Watches netlink for link, route and neighbor changes.
+
 import type { Log } from '../../host/log.ts';
 import { monitorIp } from '../../host/network/ip-monitor.ts';
 import type { NetworkState } from './network-state.ts';

@@ -1,4 +1,5 @@
 // Settings and dependencies of the fast path.
+
 import type { Engine } from '../../engine/engine.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';

@@ -1,4 +1,5 @@
 // Plans a sync of the fast path: what to attach, to write to the maps and to detach.
+
 import type { Address } from '../../net/address.ts';
 import type { Prefix } from '../../net/prefix.ts';
 import { backendPath, inactiveReason } from '../eligibility/backend-path.ts';

@@ -1,4 +1,5 @@
 // Reconciles the programs and their maps with the desired frontends and the node's network.
+
 import type { ServiceChange } from '../../engine/service-change.ts';
 import { EligibilityIndex } from '../eligibility/eligibility-index.ts';
 import { currentExcludedSources, isPodInterface } from '../eligibility/excluded-sources.ts';

@@ -1,4 +1,5 @@
 // Watches a directory for changes with inotify.
+
 import { watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';

@@ -1,4 +1,5 @@
 // The addresses of this host's interfaces.
+
 import { networkInterfaces } from 'node:os';
 import type { Address } from '../../net/address.ts';
 import type { Log } from '../log.ts';

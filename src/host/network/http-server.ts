@@ -1,4 +1,5 @@
 // An HTTP server for short responses, at one address and port.
+
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import { type ListenAddress, listen } from './listen.ts';
 

@@ -1,4 +1,5 @@
 // Follows changes of addresses, links, routes and neighbors with `ip monitor`.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { streamLines } from '../process/stream-lines.ts';
 

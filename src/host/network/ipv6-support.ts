@@ -1,4 +1,5 @@
 // IPv6 support of this network namespace.
+
 import { readFile } from 'node:fs/promises';
 
 const DISABLED = '/proc/sys/net/ipv6/conf/all/disable_ipv6';

@@ -1,4 +1,5 @@
 // Makes a server listen and explains why it cannot.
+
 import type { Server } from 'node:net';
 import { EnvironmentError } from '../../lib/operational-error.ts';
 import { type AddressPort, printAddressPort } from '../../net/address-port.ts';

@@ -1,4 +1,5 @@
 // Reads the addresses and routes of this host from the kernel.
+
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { type Address, addressFromBits, parseAddress } from '../../net/address.ts';

@@ -1,4 +1,5 @@
 // An HTTP server that keeps trying to listen.
+
 import { errorMessage } from '../../lib/error-message.ts';
 import { printAddressPort } from '../../net/address-port.ts';
 import type { Clock } from '../clock.ts';

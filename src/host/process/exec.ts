@@ -1,4 +1,5 @@
 // Runs a program to its end. Long-lived programs are in line-process.ts.
+
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 

@@ -1,4 +1,5 @@
 // A long-lived child process that is driven by lines of text.
+
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 

@@ -1,4 +1,5 @@
 // Limits the resident memory of a long-running process.
+
 import { writeFile } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

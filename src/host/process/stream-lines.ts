@@ -1,4 +1,5 @@
 // Reads the output of a program that runs until it is stopped.
+
 import { LineProcess } from './line-process.ts';
 
 export interface StreamLinesOptions {

@@ -1,4 +1,5 @@
 // Sets sysctls to their desired values.
+
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { type ConntrackSettings, type DesiredSysctl, desiredConntrackSysctls, HASH_SIZE } from './conntrack-sysctls.ts';

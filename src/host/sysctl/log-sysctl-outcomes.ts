@@ -1,4 +1,5 @@
 // Logs the results of setting sysctls.
+
 import type { Log } from '../log.ts';
 import { type SysctlOutcome, sysctlName } from './apply-sysctls.ts';
 

@@ -1,4 +1,5 @@
 // The sysctl route_localnet, which packets from 127.0.0.1 to other hosts need.
+
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Log } from '../log.ts';
 

@@ -1,4 +1,5 @@
 // Upper bounds of histograms. kube-proxy's metrics have kube-proxy's buckets, so that its dashboards and alerts work.
+
 import { exponentialBuckets, linearBuckets } from 'prom-client';
 
 /** Durations of syncs: 1 ms to 16 s, in seconds. */

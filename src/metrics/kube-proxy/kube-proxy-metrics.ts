@@ -1,4 +1,5 @@
 // The metrics of kube-proxy's nftables mode, with the same names, labels and buckets.
+
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { PROGRAMMING_SECONDS, SYNC_SECONDS } from './buckets.ts';
 

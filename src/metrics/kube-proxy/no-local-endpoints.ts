@@ -1,4 +1,5 @@
 // Service ports with the Local policy that have endpoints, but none on this node.
+
 import type { ServiceChange } from '../../engine/service-change.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
 

@@ -1,4 +1,5 @@
 // Reads the kernel's connection counters at a limited rate.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Nftables } from '../../controller/sync.ts';
 import type { Clock } from '../../host/clock.ts';

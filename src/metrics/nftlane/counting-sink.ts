@@ -1,4 +1,5 @@
 // Counts the events of a source, and passes them on to a sink.
+
 import type { Store } from '../../engine/store.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';

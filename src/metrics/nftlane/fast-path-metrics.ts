@@ -1,4 +1,5 @@
 // Metrics of the fast path: frontends, flows, packets and failures.
+
 import type { Registry } from 'prom-client';
 import { SKIP_CAUSES } from '../../fastpath/eligibility/skip-reason.ts';
 import type { PacketCount } from '../../fastpath/loader/loader-client.ts';

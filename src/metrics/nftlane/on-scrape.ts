@@ -1,4 +1,5 @@
 // Metrics whose values are read at each scrape.
+
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** One value of a metric, with the values of its labels. */

@@ -1,4 +1,5 @@
 // Metrics of this process, with the usual names of Prometheus clients, and of its nft session.
+
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';

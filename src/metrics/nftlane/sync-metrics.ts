@@ -1,4 +1,5 @@
 // Metrics of syncs, and of problems with objects and the kernel.
+
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { STAGE_SECONDS, TRANSACTION_OPERATIONS } from '../kube-proxy/buckets.ts';
 

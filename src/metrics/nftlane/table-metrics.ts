@@ -1,4 +1,5 @@
 // The numbers of objects, and of elements and chains.
+
 import type { Registry } from 'prom-client';
 import type { Engine } from '../../engine/engine.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';

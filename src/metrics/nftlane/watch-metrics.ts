@@ -1,4 +1,5 @@
 // Metrics of watches, and of requests to the API server with client-go's names.
+
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { RequestObserver } from '../../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../../sources/api-server/reflector-state.ts';

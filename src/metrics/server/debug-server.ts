@@ -1,4 +1,5 @@
 // The HTTP server for metrics and debugging.
+
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import type { HttpRequest, HttpResponse } from '../../host/network/http-server.ts';

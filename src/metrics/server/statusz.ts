@@ -1,4 +1,5 @@
 // The /statusz page: the program, its version and its uptime.
+
 import { stringify } from 'yaml';
 import { type PageHandler, type PageRequest, type PageResponse, TEXT_PLAIN } from './debug-server.ts';
 

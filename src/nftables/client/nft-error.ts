@@ -1,4 +1,5 @@
 // Errors of the nft client.
+
 import { EnvironmentError } from '../../lib/operational-error.ts';
 import type { NftErrorMessage } from '../syntax/error-message.ts';
 

@@ -1,4 +1,5 @@
 // Runs the nft program for one command or script; nft-session.ts keeps it running.
+
 import { ExecError, type ExecOptions, type ExecResult, exec } from '../../host/process/exec.ts';
 import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
 import { type ListedChain, type ListedJump, parseChains, parseJumps } from '../syntax/json-listing.ts';

@@ -1,4 +1,5 @@
 // A long-lived `nft -i` process for small transactions.
+
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

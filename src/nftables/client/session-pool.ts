@@ -1,4 +1,5 @@
 // A pool of nft sessions for large transactions, one per concurrent transaction; idle sessions end.
+
 import { NftOutcomeUnknown } from './nft-error.ts';
 import { NftSession } from './nft-session.ts';
 

@@ -1,4 +1,5 @@
 // The chains that elements refer to, in which an endpoint is chosen. They exist as long as an element refers to them.
+
 import { invariant } from '../../lib/invariant.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';

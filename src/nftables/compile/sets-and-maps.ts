@@ -1,4 +1,5 @@
 // The sets and maps of a table: names, keys and purposes. Their number does not depend on the number of Services.
+
 import { FAMILIES, type Family } from '../../net/family.ts';
 import type { ChangeRole } from '../plan/order.ts';
 import type { SetOrMap } from '../syntax/element.ts';

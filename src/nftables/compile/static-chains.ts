@@ -1,4 +1,5 @@
 // The static chains: the path of a packet through our table, up to the chain that chooses an endpoint.
+
 import { FAMILY_TRAITS, type Family } from '../../net/family.ts';
 import type { Chain, Field, Hook, Rule, Statement } from '../syntax/statement.ts';
 import type { NodeView } from './node-view.ts';

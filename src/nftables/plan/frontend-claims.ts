@@ -1,4 +1,5 @@
 // Resolves frontends that several Services claim: the oldest Service owns it, then the first by name.
+
 import { compare } from '../../lib/compare.ts';
 
 /** A Service with what decides its precedence. */

@@ -1,4 +1,5 @@
 // The desired elements, their owners, and where the kernel is known to hold something else.
+
 import { compare } from '../../lib/compare.ts';
 import { type Element, type SetOrMap, verdictChain } from '../syntax/element.ts';
 import type { ElementListing, InstalledElement } from '../syntax/kernel-listing.ts';

@@ -1,4 +1,5 @@
 // Orders the changes of a sync so that no packet is lost in between.
+
 import { addElement, deleteElement, type Operation, type OperationLines } from '../syntax/operation.ts';
 import type { Change } from './ledger.ts';
 

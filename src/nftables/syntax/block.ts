@@ -1,4 +1,5 @@
 // Prints sets, maps and chains as blocks of an nft file, with one element or rule per line.
+
 import type { Family } from '../../net/family.ts';
 import type { Element, SetOrMap } from './element.ts';
 import { printElement } from './operation.ts';

@@ -1,4 +1,5 @@
 // Sets, maps and their elements. A Service consists of elements only, never of rules of its own.
+
 import type { ObjectRef } from './object-ref.ts';
 
 /** A set or map in one of our tables. */

@@ -1,4 +1,5 @@
 // Parses what `nft --json list` prints about chains and their rules.
+
 import * as z from 'zod/mini';
 
 const CHAIN = z.object({

@@ -1,4 +1,5 @@
 // What the kernel holds of our tables, as nft listed it.
+
 import type { ListedElement } from './listing.ts';
 import type { ObjectRef, RefKey } from './object-ref.ts';
 

@@ -1,4 +1,5 @@
 // The identity of a chain, set or map in our tables.
+
 import type { Family } from '../../net/family.ts';
 
 export interface ObjectRef {

@@ -1,4 +1,5 @@
 // Operations on our tables, one per line, so that the line number of an nft error identifies the operation.
+
 import type { Family } from '../../net/family.ts';
 import type { Element, SetOrMap } from './element.ts';
 import { type Chain, printHook, printRule } from './statement.ts';

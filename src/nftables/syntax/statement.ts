@@ -1,4 +1,5 @@
 // The statements of our rules, and their nft syntax.
+
 import { unreachable } from '../../lib/invariant.ts';
 import type { Family } from '../../net/family.ts';
 import type { Protocol } from '../../net/protocol.ts';

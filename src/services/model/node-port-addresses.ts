@@ -1,4 +1,5 @@
 // The addresses of this node that take node ports.
+
 import { type Address, familyOf, isLoopback } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { contains, type Prefix } from '../../net/prefix.ts';

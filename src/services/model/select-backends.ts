@@ -1,4 +1,5 @@
 // Selects the backends of a Service port that this node uses.
+
 import type { Backend } from './backends.ts';
 
 /** The location of this node, to which topology hints refer. */

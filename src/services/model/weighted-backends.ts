@@ -1,4 +1,5 @@
 // The weights of backends: their shares of new connections, by an annotation of the Service.
+
 import type { Service } from '../objects/service.ts';
 import type { Backend } from './backends.ts';
 

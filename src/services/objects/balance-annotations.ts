@@ -1,4 +1,5 @@
 // The annotations that choose how a Service balances its load.
+
 import { type Address, parseAddress } from '../../net/address.ts';
 import { asString, type IssueCollector, type JsonObject } from './read.ts';
 

@@ -1,4 +1,5 @@
 // EndpointSlices, as read from the API.
+
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';

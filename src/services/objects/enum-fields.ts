@@ -1,4 +1,5 @@
 // Service fields with a fixed set of values. Other values, such as `local` for `Local`, are reported.
+
 import type { IssueCollector, JsonObject } from './read.ts';
 
 interface EnumField {

@@ -1,4 +1,5 @@
 // The kinds of objects that nftlane watches.
+
 import { type EndpointSlice, HEADLESS_LABEL, readEndpointSlice } from './endpoint-slice.ts';
 import { type Node, readNode } from './node.ts';
 import type { ReadResult } from './read.ts';

@@ -1,4 +1,5 @@
 // Parses objects of the API and reports each invalid field.
+
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import type { ValidationIssue } from './validation-issue.ts';
 

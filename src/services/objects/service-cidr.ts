@@ -1,4 +1,5 @@
 // ServiceCIDRs: the blocks of cluster IPs.
+
 import type { Prefix } from '../../net/prefix.ts';
 import { asObject, IssueCollector, type ReadResult, readKey, readPrefixes, readUnnamed } from './read.ts';
 

@@ -1,4 +1,5 @@
 // The ports of a Service.
+
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
 import { asArray, asObject, asString, type IssueCollector, isShortName, type JsonObject } from './read.ts';
 

@@ -1,4 +1,5 @@
 // Services, as read from the API.
+
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { type BalanceAlgorithm, readBalance, readWeights } from './balance-annotations.ts';

@@ -1,4 +1,5 @@
 // The receiver of objects from a source: an API server, manifests or a test.
+
 import type { Kind, KindMap } from './kinds.ts';
 import type { ReadResult } from './read.ts';
 

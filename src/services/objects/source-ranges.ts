@@ -1,4 +1,5 @@
 // The source ranges of a Service.
+
 import type { Family } from '../../net/family.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import { asArray, asString, type IssueCollector } from './read.ts';

@@ -1,4 +1,5 @@
 // Logs failures and recoveries of a connection, with a rate limit.
+
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import type { LogLevel } from '../../host/log-level.ts';

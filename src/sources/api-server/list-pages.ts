@@ -1,4 +1,5 @@
 // Lists objects in pages, for servers that cannot stream a list.
+
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
 import { asObject, asString, type ReadResult } from '../../services/objects/read.ts';
 import { ApiError, ConnectionError } from './client/api-error.ts';

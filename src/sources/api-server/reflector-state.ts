@@ -1,4 +1,5 @@
 // The state of a reflector, for metrics and `inspect`.
+
 import type { Kind } from '../../services/objects/kinds.ts';
 
 export interface ReflectorState {

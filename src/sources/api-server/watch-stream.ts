@@ -1,4 +1,5 @@
 // The events of one watch: first the list, if it is streamed, then the changes.
+
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
 import type { ReadResult } from '../../services/objects/read.ts';
 import { ConnectionError, fromStatus, MissingInitialEventsEndError } from './client/api-error.ts';

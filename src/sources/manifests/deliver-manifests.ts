@@ -1,4 +1,5 @@
 // Passes the objects of manifests to a sink.
+
 import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import type { ManifestObject } from './parse-manifests.ts';

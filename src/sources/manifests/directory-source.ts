@@ -1,4 +1,5 @@
 // A directory of manifests as a source of objects.
+
 import { stat } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../host/clock.ts';
 import { DirectoryWatcher, type OpenWatch } from '../../host/files/directory-watcher.ts';

@@ -1,4 +1,5 @@
 // Loads manifests once, for `-f`.
+
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';

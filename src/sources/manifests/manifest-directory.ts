@@ -1,4 +1,5 @@
 // The manifests of a directory, with the last valid contents of each file.
+
 import { hash } from 'node:crypto';
 import { type BigIntStats, createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';

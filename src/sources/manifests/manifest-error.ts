@@ -1,4 +1,5 @@
 // Errors of manifests that cannot be read.
+
 import { getSystemErrorMessage } from 'node:util';
 import { errorMessage } from '../../lib/error-message.ts';
 import { OperationalError } from '../../lib/operational-error.ts';

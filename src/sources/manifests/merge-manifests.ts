@@ -1,4 +1,5 @@
 // Merges the objects of several files, each object once.
+
 import type { Kind } from '../../services/objects/kinds.ts';
 import { IssueCollector } from '../../services/objects/read.ts';
 import type { ManifestObject } from './parse-manifests.ts';

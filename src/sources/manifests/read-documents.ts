@@ -1,4 +1,5 @@
 // Parses the documents of one file, YAML or JSON.
+
 import { Composer, LineCounter, Parser } from 'yaml';
 import { locateJsonError } from './locate-json-error.ts';
 import { ManifestError, type Position } from './manifest-error.ts';

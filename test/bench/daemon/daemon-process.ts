@@ -1,4 +1,5 @@
 // Runs the bundled daemon in a network namespace.
+
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../../support/netns/namespace.ts';

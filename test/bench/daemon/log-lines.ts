@@ -1,4 +1,5 @@
 // Reads the log of a daemon line by line.
+
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 

@@ -1,4 +1,5 @@
 // Measures the backlog and the CPU time of the daemon under many changes a second.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChurnResults } from '../report/results.ts';
 import { summarize } from '../report/statistics.ts';

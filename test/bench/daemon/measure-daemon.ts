@@ -1,4 +1,5 @@
 // Measures the whole daemon, from an API server over HTTPS to the kernel.
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,5 @@
 // Measures the time until the kernel has all changes after the node has moved to another zone, which changes every Service.
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

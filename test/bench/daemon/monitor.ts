@@ -1,4 +1,5 @@
 // Observes commits with `nft monitor`.
+
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Namespace } from '../../support/netns/namespace.ts';

@@ -1,4 +1,5 @@
 // The network of the benches: a client with a direct link to a node, which has a routed and a bridged pod.
+
 import { movePodBehindBridge } from '../../support/bpf/pod-devices.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { type Addresses, NODES, podAddresses } from '../../support/netns/topology.ts';

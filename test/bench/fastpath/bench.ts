@@ -1,5 +1,6 @@
 // Compares the fast path with our nftables rules, by turns within one run; see `--help`.
 // Exit status: 0 when all targets are met, 1 when one is missed.
+
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';

@@ -1,4 +1,5 @@
 // A comparison: the same load for each variant in turn, in several rounds.
+
 import type { Family } from '../../../src/net/family.ts';
 import {
   addUdpDrop,

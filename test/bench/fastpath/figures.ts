@@ -1,4 +1,5 @@
 // The measured figures, their targets, and whether these are met.
+
 import type { Family } from '../../../src/net/family.ts';
 import { digits, formatMs } from '../report/format.ts';
 import { printTable } from '../report/print-table.ts';

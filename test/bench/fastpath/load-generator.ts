@@ -1,4 +1,5 @@
 // The load generator (load-generator/main.c): a server in each pod, and one client at a time.
+
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
 // Measures updates of the frontends map, from the request of the daemon to the answer.
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Measures the run time of the programs by BPF_PROG_TEST_RUN.
+
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { BpfNamespace, PASSED, REDIRECTED } from '../../support/bpf/bpf-namespace.ts';

@@ -1,4 +1,5 @@
 // The fast path on the node of the bench.
+
 import { putBackend, putFrontend } from '../../../src/fastpath/maps/requests.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { PROTOCOLS } from '../../support/bpf/flow-frames.ts';

@@ -1,4 +1,5 @@
 // Applies the chain-per-Service layout as the proxies that use it do.
+
 import { addService, CHAIN_TABLE, chainRuleset, rewriteService } from './chain-ruleset.ts';
 import type { Layout, LayoutSetup } from './layout.ts';
 import { runNft } from './run-nft.ts';

@@ -1,4 +1,5 @@
 // The ruleset of the chain-per-Service layout: a chain for each Service, and a verdict map that refers to them.
+
 import { ADDRESS_BLOCKS, type BenchService, ENDPOINT_PORT, SERVICE_PORT } from './services.ts';
 
 export const CHAIN_TABLE = 'ip chain-per-service';

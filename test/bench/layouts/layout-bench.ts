@@ -1,4 +1,5 @@
 // Runs one layout in a test network: a client, a node with the layout, and one pod for all endpoints.
+
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { createWorld, type World } from '../../support/netns/world.ts';
 import { watchChildren } from '../system/memory-watch.ts';

@@ -3,6 +3,7 @@
 //   node test/bench/layouts/probe.ts chains|maps '{"services":1000,"endpoints":10,"timeoutMs":60000}'
 //
 // Reads requests as lines of JSON from standard input, and writes replies as lines to standard output.
+
 import { createInterface } from 'node:readline';
 import { chainLayout } from './chain-layout.ts';
 import type { Layout, LayoutSetup, ProbeCommand, ProbeReply } from './layout.ts';

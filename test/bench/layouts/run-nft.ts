@@ -1,4 +1,5 @@
 // Runs nft once and measures the time.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 

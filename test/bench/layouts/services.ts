@@ -1,4 +1,5 @@
 // The Services of both layouts.
+
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';

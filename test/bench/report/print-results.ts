@@ -1,4 +1,5 @@
 // Prints the results as tables, one for each topic.
+
 import { formatCount, formatMb, formatMs, formatRate, formatRatio } from './format.ts';
 import { printTable } from './print-table.ts';
 import type {

@@ -1,4 +1,5 @@
 // The results of all measurements, as written to the JSON file.
+
 import type { LayoutName } from '../layouts/layout.ts';
 import type { Summary } from './statistics.ts';
 

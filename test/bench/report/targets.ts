@@ -1,4 +1,5 @@
 // The performance targets, and whether they were met.
+
 import { digits } from './format.ts';
 import { printTable } from './print-table.ts';
 import type { LayoutResults, Results } from './results.ts';

@@ -1,4 +1,5 @@
 // Describes the machine of the measurements.
+
 import { cpus, release, totalmem } from 'node:os';
 import { output } from '../../support/netns/process.ts';
 

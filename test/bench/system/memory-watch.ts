@@ -1,4 +1,5 @@
 // Measures the peak memory of the children of a process.
+
 import { allPids, memoryMb, parentOf, programOf } from './proc.ts';
 
 /** The sampling interval. The kernel keeps the peak of each process, so only a child's last milliseconds can be missed. */

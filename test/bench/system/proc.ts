@@ -1,4 +1,5 @@
 // Reads memory, CPU time and parents of processes from /proc.
+
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** USER_HZ, the unit of times in /proc: the same on every Linux that Node runs on. */

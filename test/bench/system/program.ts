@@ -1,4 +1,5 @@
 // Runs a test program in a network namespace that answers each line with a line.
+
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { killGroup, type PipedChild } from '../../support/netns/process.ts';

@@ -1,4 +1,5 @@
 // A temporary directory for all programs, which is removed when this process exits.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

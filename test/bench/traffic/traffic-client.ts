@@ -1,4 +1,5 @@
 // A program that opens connections and flows through Services and measures them. Requests and replies are lines of JSON.
+
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';

@@ -1,4 +1,5 @@
 // The requests and results of the traffic client.
+
 import type { Summary } from '../report/statistics.ts';
 
 export type TrafficRequest =

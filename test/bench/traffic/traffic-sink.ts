@@ -1,4 +1,5 @@
 // A program that accepts every connection to the endpoints' port, at any address, and sends nothing.
+
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { ENDPOINT_PORT } from '../layouts/services.ts';

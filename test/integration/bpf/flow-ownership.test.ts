@@ -1,4 +1,5 @@
 // Tests which flows the programs take: conflicts with conntrack entries and with other flows, a full table, a changed route.
+
 import t from 'tap';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';

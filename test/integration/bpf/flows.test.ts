@@ -1,4 +1,5 @@
 // Tests flows from their first packet to their last.
+
 import t from 'tap';
 import { FLOW } from '../../../src/fastpath/maps/layout.ts';
 import { FAMILIES } from '../../../src/net/family.ts';

@@ -1,4 +1,5 @@
 // Tests that fragments and ICMP errors of a flow are translated, from the network and from the pod.
+
 import t from 'tap';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';

@@ -1,4 +1,5 @@
 // Tests changes of frontends and backends, and the choice between backends.
+
 import t from 'tap';
 import { BACKEND_REPLY_ONLY, FLOW_KEY, readNumber } from '../../../src/fastpath/maps/layout.ts';
 import { FAMILIES } from '../../../src/net/family.ts';

@@ -1,4 +1,5 @@
 // Fuzzes the programs with FUZZ_PACKETS packets (a million by default). FUZZ_SEED repeats a run.
+
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';

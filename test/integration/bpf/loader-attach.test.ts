@@ -1,4 +1,5 @@
 // Tests nftlane-bpf: attaching, detaching, preloaded programs and removal.
+
 import t from 'tap';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
 import { parseFields } from '../../support/bpf/line-process.ts';

@@ -1,4 +1,5 @@
 // Tests nftlane-bpf: listing flows, and deleting expired ones.
+
 import t from 'tap';
 import { decodeFlow } from '../../../src/fastpath/maps/entries.ts';
 import { fromHex, toHex } from '../../../src/fastpath/maps/hex.ts';

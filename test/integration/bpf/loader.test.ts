@@ -1,4 +1,5 @@
 // Tests nftlane-bpf: requests and answers, values, batches and counters.
+
 import t from 'tap';
 import { encodeFrontend, encodeFrontendKey, encodeU32 } from '../../../src/fastpath/maps/entries.ts';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';

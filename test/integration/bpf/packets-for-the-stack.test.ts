@@ -1,4 +1,5 @@
 // Tests packets that go to the stack unchanged: from other clients, of a flow, malformed.
+
 import t from 'tap';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';

@@ -1,4 +1,5 @@
 // Tests that the daemon's struct layouts match the BTF types of the built programs.
+
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

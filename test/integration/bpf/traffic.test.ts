@@ -1,4 +1,5 @@
 // Tests the programs with real sockets and without nft, so that every connection uses the fast path.
+
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { FastPathProtocol } from '../../../src/fastpath/maps/entries.ts';

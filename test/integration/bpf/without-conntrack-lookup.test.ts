@@ -1,4 +1,5 @@
 // Tests the programs for kernels without the conntrack lookup: they take TCP and leave UDP to nft.
+
 import t from 'tap';
 import { FAMILIES } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';

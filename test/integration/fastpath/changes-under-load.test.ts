@@ -1,4 +1,5 @@
 // Tests that no traffic is lost when the fast path is attached or disabled, the daemon is killed, or endpoints are removed.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import {

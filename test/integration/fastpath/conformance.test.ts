@@ -1,4 +1,5 @@
 // Runs a sample of the conformance grid's cells of the Local policies, with the fast path and with nftables alone.
+
 import t from 'tap';
 import { createConformanceWorld } from '../../conformance/conformance-world.ts';
 import { FAST_PATH_RUNS, runWithFastPath } from '../../conformance/fast-path-run.ts';

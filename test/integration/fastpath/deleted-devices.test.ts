@@ -1,4 +1,5 @@
 // Tests that clients are reset when the device of a pod is deleted while the API still lists the pod.
+
 import t, { type Test } from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { nodeFlags } from '../../support/netns/manifests.ts';

@@ -1,4 +1,5 @@
 // Tests disabling the fast path, `cleanup`, and the deletion of a pod.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';

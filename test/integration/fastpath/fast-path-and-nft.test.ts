@@ -1,4 +1,5 @@
 // Tests the fast path and the ruleset side by side, on any kernel.
+
 import t from 'tap';
 import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
 import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';

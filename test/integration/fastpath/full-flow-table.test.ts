@@ -1,4 +1,5 @@
 // Tests a full flow table: nftables serves new flows, live flows continue, and the table empties again.
+
 import t from 'tap';
 import {
   expectAllAnswered,

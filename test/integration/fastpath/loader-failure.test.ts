@@ -1,5 +1,6 @@
 // Tests that the status shows what is attached: while syncs fail, after another process detached programs, and after a
 // start on a node with a conflict.
+
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

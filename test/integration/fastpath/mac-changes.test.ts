@@ -1,4 +1,5 @@
 // Tests changed MAC addresses: of the client, which is the next hop here, and of pods, which need not announce them.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { decodeBackend } from '../../../src/fastpath/maps/entries.ts';

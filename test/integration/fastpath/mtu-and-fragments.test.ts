@@ -1,4 +1,5 @@
 // Tests packets that exceed the MTU of a link on the path, and fragmented datagrams.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';

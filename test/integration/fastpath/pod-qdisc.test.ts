@@ -1,4 +1,5 @@
 // Tests pods with a qdisc that shapes the packets sent to them: the fast path serves them through the qdisc.
+
 import t from 'tap';
 import type { FastPathStatus } from '../../../src/fastpath/status/fast-path-status.ts';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';

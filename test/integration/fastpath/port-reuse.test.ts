@@ -1,4 +1,5 @@
 // Tests a client port that is reused for the same pod, through the fast path and through nftables.
+
 import t from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';

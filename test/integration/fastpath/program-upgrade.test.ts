@@ -1,4 +1,5 @@
 // Tests replacing the attached programs by other ones under load.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Tests protocols in which the server sends first, or after a long silence of the client (mail, databases, notifications).
+
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { LineProcess } from '../../support/bpf/line-process.ts';

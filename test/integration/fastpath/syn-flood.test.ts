@@ -1,4 +1,5 @@
 // Tests a flood of SYNs from spoofed addresses: live and new flows are served, and the flow table recovers.
+
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import {

@@ -1,4 +1,5 @@
 // Tests traffic through the fast path: endpoints, attached programs, and a restart of the daemon.
+
 import t, { type Test } from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { NODES } from '../../support/netns/topology.ts';

@@ -1,4 +1,5 @@
 // Tests setups that the fast path does not support, and the reported reasons.
+
 import t from 'tap';
 import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
 import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';

@@ -1,5 +1,6 @@
 // Benchmarks the image: its size, the time to program a thousand Services, and its memory.
 //   node test/integration/image/bench.ts [ARCHIVE]      after `make image`; as root
+
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Runs a program of the image like a pod of the DaemonSet: read-only root file system and the DaemonSet's capabilities.
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { podOf, renderOverlay } from '../../support/deployment/deployment.ts';

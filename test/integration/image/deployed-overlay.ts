@@ -1,4 +1,5 @@
 // Runs the containers of a kustomize overlay's DaemonSet on a test node.
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Container, configOf, podOf, renderOverlay } from '../../support/deployment/deployment.ts';

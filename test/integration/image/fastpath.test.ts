@@ -1,4 +1,5 @@
 // Tests the fast path as the overlay `fastpath` deploys it: the image's files with the manifest's arguments, rights and mounts.
+
 import t from 'tap';
 import { setUpOneService } from '../../support/fastpath/fast-path-fixture.ts';
 import { NODE_PORT } from '../../support/fastpath/fast-path-world.ts';

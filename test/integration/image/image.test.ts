@@ -1,4 +1,5 @@
 // Tests the image's files with the rights of a pod: every program runs, and nftlane needs only NET_ADMIN.
+
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Writes a thousand Services with three endpoints each as a manifest.
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KINDS } from '../../../src/services/objects/kinds.ts';

@@ -1,4 +1,5 @@
 // Tests of nodePortAddresses and of configuration changes at run time, with real packets.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { createConfigMapVolume } from '../../support/deployment/config-map-volume.ts';

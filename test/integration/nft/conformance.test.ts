@@ -1,4 +1,5 @@
 // Runs a representative part of the conformance grid: expected outcomes, the ruleset, and real packets.
+
 import t from 'tap';
 import { createConformanceWorld, optionsOf } from '../../conformance/conformance-world.ts';
 import { runGrid, SETUPS } from '../../conformance/run-grid.ts';

@@ -1,4 +1,5 @@
 // Tests of `doctor` in network namespaces, on a healthy node and on broken ones.
+
 import t from 'tap';
 import { loadNftables } from '../../support/netns/kube-proxy-rules.ts';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';

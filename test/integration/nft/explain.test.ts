@@ -1,4 +1,5 @@
 // Tests of `explain` on a node with real rules.
+
 import t from 'tap';
 import type { Explanation } from '../../../src/explain/explanation.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';

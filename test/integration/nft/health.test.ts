@@ -1,4 +1,5 @@
 // Health checks of nodes and Services, with real traffic.
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Tests of `run --init-only` in real network namespaces.
+
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { createWorld } from '../../support/netns/world.ts';

@@ -1,4 +1,5 @@
 // Metrics of a daemon over HTTP, with the connection counters of the kernel.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';

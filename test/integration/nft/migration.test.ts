@@ -1,4 +1,5 @@
 // Tests of taking over from kube-proxy under traffic, in each of its modes.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import {

@@ -1,4 +1,5 @@
 // Tests with real packets: reachability, client addresses that pods see, and changes under traffic.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Namespace } from '../../support/netns/namespace.ts';

@@ -1,4 +1,5 @@
 // Tests of `render`, `diff` and `doctor` with all clusters of test/golden combined.
+
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

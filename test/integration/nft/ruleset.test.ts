@@ -1,4 +1,5 @@
 // Tests that the kernel accepts nftlane's transactions and then holds the expected state.
+
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Tests of a node with a single address family.
+
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,5 @@
 // Tests with unusual packets: SCTP, ICMP, simultaneous datagrams, and connections that outlive their rules.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';

@@ -1,4 +1,5 @@
 // Tests of the test world: connectivity, reports of dialers, and cleanup.
+
 import { readdir } from 'node:fs/promises';
 import t from 'tap';
 import type { DialReport } from '../../support/netns/traffic/programs/messages.ts';

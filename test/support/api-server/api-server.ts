@@ -1,4 +1,5 @@
 // A Kubernetes API server for tests: LIST and WATCH over HTTPS, with injected faults.
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';

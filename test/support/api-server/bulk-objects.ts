@@ -1,4 +1,5 @@
 // Large numbers of Services and EndpointSlices, for measurements.
+
 import type { ApiServer } from './api-server.ts';
 import type { ApiObject } from './protocol/collection.ts';
 

@@ -1,4 +1,5 @@
 // The CA and the server and client certificates of the test server.
+
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

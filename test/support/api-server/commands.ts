@@ -1,4 +1,5 @@
 // Commands that change a running test server.
+
 import { setInterval as every } from 'node:timers/promises';
 import { KINDS, kindOf } from '../../../src/services/objects/kinds.ts';
 import { asArray } from '../../../src/services/objects/read.ts';

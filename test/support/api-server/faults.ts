@@ -1,4 +1,5 @@
 // Faults of the test server.
+
 import type { Kind } from '../../../src/services/objects/kinds.ts';
 
 export type RequestType = 'list' | 'watch';

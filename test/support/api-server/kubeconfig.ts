@@ -1,4 +1,5 @@
 // The kubeconfig of the test server.
+
 import { readFile, writeFile } from 'node:fs/promises';
 
 export interface KubeconfigContent {

@@ -17,6 +17,7 @@
 //   cut                            cuts all connections
 //
 // Exits at the end of standard input or after a signal.
+
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { type ApiServer, startApiServer } from './api-server.ts';

@@ -1,4 +1,5 @@
 // The settings of the test server.
+
 import type { Kind } from '../../../src/services/objects/kinds.ts';
 
 /** Can be changed at any time, and also affect open watches. */

@@ -1,4 +1,5 @@
 // A network namespace with the programs loaded, which a harness runs on single packets.
+
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -3,6 +3,7 @@
 //     echo-process.ts serve ADDRESS PORT     TCP: sends the client's address and port, then echoes. UDP: replies with as
 //                                            many bytes as the number in the request says; spaces may follow it
 //     echo-process.ts ask ADDRESS PORT       reads an `EchoRequest` per line as JSON, prints an `EchoResult` per line
+
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, isIPv6 } from 'node:net';

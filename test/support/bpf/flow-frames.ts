@@ -1,4 +1,5 @@
 // The frames of one flow: what each side sends, and what the other receives.
+
 import type { FastPathProtocol } from '../../../src/fastpath/maps/entries.ts';
 import type { Family } from '../../../src/net/family.ts';
 import { frame, type Ip, type Segment, segment } from './frames.ts';

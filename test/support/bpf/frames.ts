@@ -1,4 +1,5 @@
 // Frames as bytes, with lengths and checksums.
+
 import { isIPv6 } from 'node:net';
 import { addressBytes } from '../../../src/fastpath/maps/layout.ts';
 

@@ -1,4 +1,5 @@
 // A process with a line protocol on its standard input and output.
+
 import { createInterface } from 'node:readline';
 import { killGroup, type PipedChild } from '../netns/process.ts';
 

@@ -1,4 +1,5 @@
 // Loader requests that fill the maps, for tests without a daemon.
+
 import { encodeConfig, encodeU32 } from '../../../src/fastpath/maps/entries.ts';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { PortBitmap } from '../../../src/fastpath/maps/port-bitmap.ts';

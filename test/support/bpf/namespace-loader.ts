@@ -1,4 +1,5 @@
 // The loader in a network namespace, with its own BPF file system.
+
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

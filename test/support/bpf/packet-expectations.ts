@@ -1,4 +1,5 @@
 // Assertions about single packets: passed unchanged and why, or translated into exact bytes.
+
 import type { Test } from 'tap';
 import { toHex } from '../../../src/fastpath/maps/hex.ts';
 import { type BpfNamespace, PASSED, REDIRECTED } from './bpf-namespace.ts';

@@ -1,4 +1,5 @@
 // The devices between a node and its pods.
+
 import type { BackendValue } from '../../../src/fastpath/maps/entries.ts';
 import type { Namespace } from '../netns/namespace.ts';
 import type { Addresses } from '../netns/topology.ts';

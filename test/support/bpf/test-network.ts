@@ -1,4 +1,5 @@
 // The network of BPF tests: addresses, devices and ports, and the script that creates them.
+
 import type { Family } from '../../../src/net/family.ts';
 import type { EthernetAddresses } from './frames.ts';
 

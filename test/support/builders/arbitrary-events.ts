@@ -1,4 +1,5 @@
 // Random histories of a small cluster, with few names, addresses and ports, so that Services conflict and share endpoints.
+
 import fc from 'fast-check';
 import type { Sink } from '../../../src/services/objects/sink.ts';
 import type { ApiObject } from '../deployment/merge.ts';

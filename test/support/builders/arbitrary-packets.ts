@@ -1,4 +1,5 @@
 // Random packets to, from and beside the cluster of arbitrary-events.ts, and hosts that receive them.
+
 import fc from 'fast-check';
 import type { Packet } from '../../../src/explain/flow/packet.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';

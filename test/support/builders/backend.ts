@@ -1,4 +1,5 @@
 // Backends of a Service.
+
 import type { Backend } from '../../../src/services/model/backends.ts';
 
 /** A ready backend at `10.1.0.HOST:8080`, on node n2. */

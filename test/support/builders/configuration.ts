@@ -1,4 +1,5 @@
 // Reads configurations in tests: from files and flags to settings or problems.
+
 import { type Configuration, type FlagValue, readConfiguration } from '../../../src/config/configuration.ts';
 import { resolveSettings } from '../../../src/config/resolve-settings.ts';
 import { ConfigurationError } from '../../../src/config/schema/configuration-error.ts';

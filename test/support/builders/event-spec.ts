@@ -1,4 +1,5 @@
 // An Event to record.
+
 import type { EventSpec } from '../../../src/events/event-spec.ts';
 
 /** A warning about the Node n1. */

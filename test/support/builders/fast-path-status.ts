@@ -1,4 +1,5 @@
 // A status of the fast path without empty lists.
+
 import type { FastPathStatus } from '../../../src/fastpath/status/fast-path-status.ts';
 
 export const FAST_PATH_STATUS: FastPathStatus = {

@@ -1,4 +1,5 @@
 // A flow of the fast path.
+
 import type { FlowEntry } from '../../../src/fastpath/maps/entries.ts';
 
 /** An established TCP flow of a client to a node port. */

@@ -1,4 +1,5 @@
 // A minimal Node.
+
 import { type ApiObject, merge } from '../deployment/merge.ts';
 
 /** The Node `n1` at 192.0.2.1, in no zone. */

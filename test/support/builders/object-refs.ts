@@ -1,4 +1,5 @@
 // References to chains, sets and maps, from their keys.
+
 import type { ObjectRef, RefKey } from '../../../src/nftables/syntax/object-ref.ts';
 
 /** The references by key, in this order. */

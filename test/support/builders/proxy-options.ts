@@ -1,4 +1,5 @@
 // The default options of the proxy.
+
 import type { ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
 
 export const DEFAULT_OPTIONS: Omit<ProxyOptions, 'nodeName'> = {

@@ -1,4 +1,5 @@
 // Sends API objects to a sink, as a source does.
+
 import { KINDS, type Kind, type KindMap, kindOf } from '../../../src/services/objects/kinds.ts';
 import type { ReadResult } from '../../../src/services/objects/read.ts';
 import type { Sink } from '../../../src/services/objects/sink.ts';

@@ -1,4 +1,5 @@
 // A minimal ServiceCIDR.
+
 import { type ApiObject, merge } from '../deployment/merge.ts';
 
 /** The ServiceCIDR `kubernetes`, 10.96.0.0/12. */

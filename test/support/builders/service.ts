@@ -1,4 +1,5 @@
 // A minimal Service.
+
 import { familyOf } from '../../../src/net/address.ts';
 import { FAMILY_TRAITS } from '../../../src/net/family.ts';
 import { type ApiObject, merge } from '../deployment/merge.ts';

@@ -1,4 +1,5 @@
 // A minimal EndpointSlice, and endpoints for it.
+
 import { type ApiObject, merge } from '../deployment/merge.ts';
 
 /** The slice `NAME-1` of the Service `namespace/name`, with port 8080 and one ready endpoint at 10.1.0.1. */

@@ -1,4 +1,5 @@
 // A directory like a ConfigMap volume, for tests of changed files.
+
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Generates the configuration reference and the JSON schemas from the schemas in src/config.
+
 import * as z from 'zod/mini';
 import { DURATION, FIELD_DOCS, unwrapSchema } from '../../../src/config/schema/field.ts';
 import {

@@ -1,4 +1,5 @@
 // The objects that manifests/ deploys, for tests.
+
 import { fileURLToPath } from 'node:url';
 import { kustomize, nameOf } from './kustomize.ts';
 import type { ApiObject } from './merge.ts';

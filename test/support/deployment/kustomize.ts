@@ -1,4 +1,5 @@
 // Renders manifests with `kubectl kustomize`.
+
 import { execFileSync } from 'node:child_process';
 import { parseAllDocuments } from 'yaml';
 import type { ApiObject } from './merge.ts';

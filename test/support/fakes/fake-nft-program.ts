@@ -1,4 +1,5 @@
 // An nft program for tests: a shell script that prints prepared replies and records its input.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';

@@ -1,4 +1,5 @@
 // A System with prepared files and program outputs.
+
 import { ExecError, type ExecResult } from '../../../src/host/process/exec.ts';
 import type { System, SystemRunOptions } from '../../../src/migration/leftover-cleaner.ts';
 

@@ -1,4 +1,5 @@
 // A clock that runs faster than real time, so that a wait of minutes takes milliseconds.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../../../src/host/clock.ts';
 

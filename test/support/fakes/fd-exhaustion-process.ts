@@ -1,4 +1,5 @@
 // Runs programs in a process without free file descriptors, and prints the outcome of each.
+
 import { closeSync, openSync } from 'node:fs';
 import { LoaderProcess } from '../../../src/fastpath/loader/loader-process.ts';
 import { exec } from '../../../src/host/process/exec.ts';

@@ -1,4 +1,5 @@
 // Writes lines to the log, at a level and in a format: log-process.ts LEVEL FORMAT
+
 import { createLog } from '../../../src/host/log.ts';
 import { LOG_LEVELS, type LogFormat } from '../../../src/host/log-level.ts';
 

@@ -1,4 +1,5 @@
 // An NftClient in a new network namespace, by way of a process there.
+
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';

@@ -1,5 +1,6 @@
 // The process that namespaced-nft-client.ts starts in a namespace: each input line is a request, each output line a
 // response.
+
 import { createInterface } from 'node:readline';
 import { exec } from '../../../src/host/process/exec.ts';
 import { NftClient } from '../../../src/nftables/client/nft-client.ts';

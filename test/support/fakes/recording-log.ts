@@ -1,4 +1,5 @@
 // A log that keeps its lines.
+
 import type { Log } from '../../../src/host/log.ts';
 import { LOG_LEVELS, type LogLevel } from '../../../src/host/log-level.ts';
 

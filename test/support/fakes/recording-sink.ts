@@ -1,4 +1,5 @@
 // A sink that records its calls and keeps the resulting objects.
+
 import type { Kind } from '../../../src/services/objects/kinds.ts';
 import type { ReadResult } from '../../../src/services/objects/read.ts';
 import type { Sink } from '../../../src/services/objects/sink.ts';

@@ -3,6 +3,7 @@
 //     announcer-process.ts announce PORT  greets each TCP connection and each UDP client. Sends each line of input to all
 //                                      of them, and prints how many they are
 //     announcer-process.ts listen         answers JSON lines, `ListenerCommand`, with JSON lines, `ListenerReport`
+
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, isIPv6, type Socket } from 'node:net';

@@ -1,4 +1,5 @@
 // Background traffic of every kind: new flows at a constant rate, and persistent flows.
+
 import type { Test } from 'tap';
 import type { Dialer, RunningDial } from '../netns/traffic/dialer-process.ts';
 import type { DialReport } from '../netns/traffic/programs/messages.ts';

@@ -1,4 +1,5 @@
 // Fixtures of fast path tests: one Service with routed pods, or two, one of them with pods behind a bridge.
+
 import type { Test } from 'tap';
 import type { Namespace } from '../netns/namespace.ts';
 import { type Addresses, NODES } from '../netns/topology.ts';

@@ -3,6 +3,7 @@
 //   client ── lan ── node1 ┬── pod-a, pod-b     routed, 10.1.1.10 and .11
 //                          └── br0 ┬── port-c   behind a bridge, 10.1.1.128/25
 //                                  └── port-d
+
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

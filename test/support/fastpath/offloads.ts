@@ -1,4 +1,5 @@
 // Turns the offloads of a world's devices (checksums, segmentation) on or off.
+
 import type { World } from '../netns/world.ts';
 
 export const OFFLOADS = ['on', 'off'] as const;

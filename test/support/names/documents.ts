@@ -1,4 +1,5 @@
 // The text of the project's documents and sources.
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
 // The metrics that the daemon registers.
+
 import type { Metric, MetricObject } from 'prom-client';
 import { Engine } from '../../../src/engine/engine.ts';
 import { systemClock } from '../../../src/host/clock.ts';

@@ -1,4 +1,5 @@
 // A BPF file system for one test. The fast path's loader and programs on a node can use it.
+
 import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

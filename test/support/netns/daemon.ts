@@ -1,4 +1,5 @@
 // A running daemon, with its log.
+
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { poll } from '../wait-until.ts';

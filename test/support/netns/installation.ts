@@ -1,4 +1,5 @@
 // An installation of nftlane on a node: runs the daemon and other commands there.
+
 import { fileURLToPath } from 'node:url';
 import type { BpfMount } from './bpf-mount.ts';
 import { Daemon } from './daemon.ts';

@@ -1,4 +1,5 @@
 // Rules as kube-proxy creates them in its modes, for migration tests.
+
 import type { Namespace } from './namespace.ts';
 import type { Addresses } from './topology.ts';
 import type { Transport } from './traffic/programs/messages.ts';

@@ -1,4 +1,5 @@
 // Manifests for the test world: its nodes, and Services with its pods as endpoints.
+
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';

@@ -1,4 +1,5 @@
 // Deletes namespaces when the process that created them exits.
+
 import { spawnSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { output } from './process.ts';

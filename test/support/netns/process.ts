@@ -1,4 +1,5 @@
 // Child processes with a time limit and a process group, so that they cannot hang a test.
+
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';

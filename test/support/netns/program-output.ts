@@ -1,4 +1,5 @@
 // The output lines of a helper program, with its error output if it exits.
+
 import { createInterface } from 'node:readline';
 import type { PipedChild } from './process.ts';
 

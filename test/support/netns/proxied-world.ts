@@ -1,4 +1,5 @@
 // A world with nftlane running on both nodes, for tests with real packets.
+
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

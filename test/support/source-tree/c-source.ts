@@ -1,5 +1,6 @@
 // A simple reading of C in kernel style: includes, function definitions and uses of names. It is not a parser: a definition
 // begins in column 0 and ends with a brace in column 0, as clang-format leaves it.
+
 import { posix } from 'node:path';
 import type { Source } from './source-files.ts';
 

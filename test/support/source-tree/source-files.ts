@@ -1,4 +1,5 @@
 // The files of this project, for tests about the source tree.
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
 // Tests of src/admin/admin-socket.ts.
+
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 // Tests of src/admin/daemon-state.ts.
+
 import t from 'tap';
 import { engineFromState, engineState } from '../../../src/admin/daemon-state.ts';
 import { elementsOf, engineOf } from '../../support/builders/engine.ts';

@@ -1,4 +1,5 @@
 // Tests of src/admin/desired-state.ts and src/admin/kernel-state.ts.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

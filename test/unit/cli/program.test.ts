@@ -1,4 +1,5 @@
 // Tests of src/cli/program.ts: commands, help and exit statuses.
+
 import t, { type Test } from 'tap';
 import { runCli } from '../../../src/cli/program.ts';
 

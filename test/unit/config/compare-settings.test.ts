@@ -1,4 +1,5 @@
 // Tests of src/config/compare-settings.ts.
+
 import t from 'tap';
 import { compareSettings } from '../../../src/config/compare-settings.ts';
 import { configurationText, settingsOf } from '../../support/builders/configuration.ts';

@@ -1,4 +1,5 @@
 // Tests of src/config: reading, decoding and validating configuration files, and resolving settings.
+
 import t from 'tap';
 import { stringify } from 'yaml';
 import { describeProblem } from '../../../src/config/schema/configuration-error.ts';

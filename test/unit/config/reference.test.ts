@@ -1,4 +1,5 @@
 // Tests that the configuration reference and the JSON schemas are current. UPDATE=1 rewrites them.
+
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import * as z from 'zod/mini';

@@ -1,4 +1,5 @@
 // Tests of src/config/watch-configuration.ts, on a real directory.
+
 import { rm, symlink, writeFile } from 'node:fs/promises';
 import t, { type Test } from 'tap';
 import { watchConfiguration } from '../../../src/config/watch-configuration.ts';

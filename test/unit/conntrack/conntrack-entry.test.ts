@@ -1,4 +1,5 @@
 // Tests of src/conntrack/conntrack-entry.ts.
+
 import t from 'tap';
 import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
 import type { Family } from '../../../src/net/family.ts';

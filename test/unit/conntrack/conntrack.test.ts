@@ -1,4 +1,5 @@
 // Tests of src/conntrack/conntrack.ts, with a script instead of the program.
+
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

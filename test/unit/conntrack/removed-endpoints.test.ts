@@ -1,4 +1,5 @@
 // Tests of src/conntrack/removed-endpoints.ts.
+
 import t from 'tap';
 import { RemovedEndpoints } from '../../../src/conntrack/removed-endpoints.ts';
 import type { UdpFrontend } from '../../../src/conntrack/udp-frontends.ts';

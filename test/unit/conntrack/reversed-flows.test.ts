@@ -1,4 +1,5 @@
 // Tests of src/conntrack/reversed-flows.ts.
+
 import t from 'tap';
 import type { ConntrackEntry } from '../../../src/conntrack/conntrack-entry.ts';
 import { REPLY_TIMEOUT_MS, ReversedFlows } from '../../../src/conntrack/reversed-flows.ts';

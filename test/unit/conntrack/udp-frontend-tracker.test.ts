@@ -1,4 +1,5 @@
 // Tests of src/conntrack/udp-frontend-tracker.ts.
+
 import t from 'tap';
 import { UdpFrontendTracker } from '../../../src/conntrack/udp-frontend-tracker.ts';
 import type { UdpFrontend } from '../../../src/conntrack/udp-frontends.ts';

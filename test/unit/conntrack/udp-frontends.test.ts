@@ -1,4 +1,5 @@
 // Tests of src/conntrack/udp-frontends.ts.
+
 import t from 'tap';
 import { sameUdpFrontends, udpFrontendsOf } from '../../../src/conntrack/udp-frontends.ts';
 import { ServedService } from '../../../src/engine/service-change.ts';

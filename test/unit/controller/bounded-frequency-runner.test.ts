@@ -1,4 +1,5 @@
 // Tests of src/controller/bounded-frequency-runner.ts.
+
 import { setImmediate as tick } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { BoundedFrequencyRunner } from '../../../src/controller/bounded-frequency-runner.ts';

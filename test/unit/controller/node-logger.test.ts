@@ -1,4 +1,5 @@
 // Tests of src/controller/node-logger.ts.
+
 import t from 'tap';
 import { NodeLogger } from '../../../src/controller/node-logger.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';

@@ -1,4 +1,5 @@
 // Tests of src/controller/node-waiter.ts, and of its effect on the sync controller.
+
 import t from 'tap';
 import { NodeWaiter } from '../../../src/controller/node-waiter.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';

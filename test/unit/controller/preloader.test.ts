@@ -1,4 +1,5 @@
 // Tests of preloading: slots are loaded before all objects are known, without verdicts, losses or duplicates.
+
 import t from 'tap';
 import { Preloader } from '../../../src/controller/preloader.ts';
 import { type Nftables, sync } from '../../../src/controller/sync.ts';

@@ -1,4 +1,5 @@
 // Tests of src/controller/stage-timer.ts.
+
 import t from 'tap';
 import { StageTimer, SYNC_STAGES } from '../../../src/controller/stage-timer.ts';
 

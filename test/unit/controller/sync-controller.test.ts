@@ -1,4 +1,5 @@
 // Tests of src/controller/sync-controller.ts.
+
 import t, { type Test } from 'tap';
 import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';

@@ -1,4 +1,5 @@
 // Tests of src/controller/sync-logger.ts.
+
 import t from 'tap';
 import { SyncLogger } from '../../../src/controller/sync-logger.ts';
 import { commitOf, syncReport, syncTimes } from '../../support/builders/sync-report.ts';

@@ -1,4 +1,5 @@
 // Tests of src/controller/sync.ts, with a kernel in memory.
+
 import t from 'tap';
 import { type Nftables, sync } from '../../../src/controller/sync.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';

@@ -1,4 +1,5 @@
 // Tests of src/daemon/fast-path-runner.ts and src/daemon/fast-path-pin-record.ts.
+
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

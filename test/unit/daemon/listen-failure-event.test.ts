@@ -1,4 +1,5 @@
 // Tests of src/daemon/listen-failure-event.ts.
+
 import t from 'tap';
 import { writeListenFailureEvent } from '../../../src/daemon/listen-failure-event.ts';
 import { ListenError } from '../../../src/host/network/listen.ts';

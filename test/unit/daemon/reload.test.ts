@@ -1,4 +1,5 @@
 // Tests of src/daemon/reload.ts.
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

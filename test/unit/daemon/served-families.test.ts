@@ -1,4 +1,5 @@
 // Tests of src/daemon/served-families.ts.
+
 import t from 'tap';
 import { servedFamilies } from '../../../src/daemon/served-families.ts';
 import type { Family } from '../../../src/net/family.ts';

@@ -1,4 +1,5 @@
 // Tests of src/daemon/telemetry.ts.
+
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';

@@ -1,4 +1,5 @@
 // Tests that the manifests use existing flags and valid configurations.
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // Tests of the checks in src/doctor that need no real machine.
+
 import t from 'tap';
 import type { DoctorContext } from '../../../src/doctor/check.ts';
 import { checkKernel, checkPrivileges } from '../../../src/doctor/kernel-checks.ts';

@@ -1,4 +1,5 @@
 // Tests of src/doctor/nft-checks.ts and run-checks.ts, with programs in place of nft.
+
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/doctor/sysctl-checks.ts: conntrack and its settings.
+
 import { cpus } from 'node:os';
 import t from 'tap';
 import type { DoctorContext } from '../../../src/doctor/check.ts';

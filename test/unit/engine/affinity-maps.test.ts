@@ -1,4 +1,5 @@
 // Tests of src/engine/affinity-maps.ts.
+
 import t from 'tap';
 import { affinityMapsOf } from '../../../src/engine/affinity-maps.ts';
 import { engineOf } from '../../support/builders/engine.ts';

@@ -1,4 +1,5 @@
 // Tests of src/engine/chain-state.ts.
+
 import t from 'tap';
 import { ChainState } from '../../../src/engine/chain-state.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';

@@ -1,4 +1,5 @@
 // Tests of src/engine/desired-chains.ts.
+
 import t from 'tap';
 import { desiredChains } from '../../../src/engine/desired-chains.ts';
 import { buildNodeView, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';

@@ -1,4 +1,5 @@
 // Tests of src/engine/drift.ts.
+
 import t from 'tap';
 import { findDrift, modifiedChainDrift, modifiedChains, printDrift } from '../../../src/engine/drift.ts';
 import type { Engine } from '../../../src/engine/engine.ts';

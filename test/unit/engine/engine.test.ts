@@ -1,4 +1,5 @@
 // Tests of src/engine/engine.ts; those of random histories are in incremental.test.ts.
+
 import t from 'tap';
 import { Engine } from '../../../src/engine/engine.ts';
 import { operationsOf } from '../../../src/engine/transaction.ts';

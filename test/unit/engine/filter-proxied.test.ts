@@ -1,4 +1,5 @@
 // Tests of src/engine/filter-proxied.ts, through the engine.
+
 import t from 'tap';
 import { render } from '../../../src/engine/render.ts';
 import { linesOf } from '../../../src/engine/transaction.ts';

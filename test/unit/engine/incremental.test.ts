@@ -1,4 +1,5 @@
 // Tests that an engine arrives at the state of a fresh engine after any history, without broken states in between.
+
 import fc from 'fast-check';
 import t from 'tap';
 import { Engine } from '../../../src/engine/engine.ts';

@@ -1,4 +1,5 @@
 // Tests of src/engine/kernel-state.ts.
+
 import t from 'tap';
 import { KernelState } from '../../../src/engine/kernel-state.ts';
 import { BATCH_SIZE, linesOf, operationsOf } from '../../../src/engine/transaction.ts';

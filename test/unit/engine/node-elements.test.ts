@@ -1,4 +1,5 @@
 // Tests of src/engine/node-elements.ts.
+
 import t from 'tap';
 import { NODE_OWNER, nodeElements } from '../../../src/engine/node-elements.ts';
 import { buildNodeView, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';

@@ -1,4 +1,5 @@
 // Tests of src/engine/render.ts.
+
 import t from 'tap';
 import { render } from '../../../src/engine/render.ts';
 import { engineOf } from '../../support/builders/engine.ts';

@@ -1,4 +1,5 @@
 // Tests of src/engine/store.ts.
+
 import t from 'tap';
 import { Store } from '../../../src/engine/store.ts';
 import { node } from '../../support/builders/node.ts';

@@ -1,4 +1,5 @@
 // Tests of src/engine/transaction.ts.
+
 import t from 'tap';
 import {
   additionsInBatches,

@@ -1,4 +1,5 @@
 // Tests of src/events/event-observer.ts.
+
 import t from 'tap';
 import type { Problems } from '../../../src/controller/sync-observer.ts';
 import { EventObserver } from '../../../src/events/event-observer.ts';

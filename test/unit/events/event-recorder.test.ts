@@ -1,4 +1,5 @@
 // Tests of src/events/event-recorder.ts.
+
 import t, { type Test } from 'tap';
 import { EventRecorder } from '../../../src/events/event-recorder.ts';
 import type { EventWriter } from '../../../src/events/event-writer.ts';

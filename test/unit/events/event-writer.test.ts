@@ -1,4 +1,5 @@
 // Tests of src/events/event-writer.ts and event-object.ts, against an API server.
+
 import t, { type Test } from 'tap';
 import { eventRefOf } from '../../../src/events/event-object.ts';
 import type { EventSpec } from '../../../src/events/event-spec.ts';

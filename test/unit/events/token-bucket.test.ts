@@ -1,4 +1,5 @@
 // Tests of src/events/token-bucket.ts.
+
 import t from 'tap';
 import { TokenBucket } from '../../../src/events/token-bucket.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/explain/explanation.ts and print-explanation.ts.
+
 import t from 'tap';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { type Explanation, explain } from '../../../src/explain/explanation.ts';

@@ -1,4 +1,5 @@
 // Tests of src/explain/fast-path-explanation.ts.
+
 import t from 'tap';
 import { explainFastPath } from '../../../src/explain/fast-path-explanation.ts';
 import type { Packet } from '../../../src/explain/flow/packet.ts';

@@ -1,4 +1,5 @@
 // Tests of src/health/health.ts and src/health/proxy-health-server.ts, with real sockets.
+
 import t, { type Test } from 'tap';
 import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';

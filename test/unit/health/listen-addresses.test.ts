@@ -1,4 +1,5 @@
 // Tests of src/health/listen-addresses.ts.
+
 import t from 'tap';
 import { listenAddresses } from '../../../src/health/listen-addresses.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';

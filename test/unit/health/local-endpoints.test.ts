@@ -1,4 +1,5 @@
 // Tests of src/health/local-endpoints.ts.
+
 import t from 'tap';
 import { ServedService } from '../../../src/engine/service-change.ts';
 import { countLocalEndpoints } from '../../../src/health/local-endpoints.ts';

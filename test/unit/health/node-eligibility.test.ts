@@ -1,4 +1,5 @@
 // Tests of src/health/node-eligibility.ts.
+
 import t from 'tap';
 import { NodeEligibility } from '../../../src/health/node-eligibility.ts';
 import { engineOf } from '../../support/builders/engine.ts';

@@ -1,4 +1,5 @@
 // Tests of src/health/proxy-health-response.ts.
+
 import t from 'tap';
 import { type ProxyHealthState, proxyHealthResponse } from '../../../src/health/proxy-health-response.ts';
 

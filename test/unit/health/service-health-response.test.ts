@@ -1,4 +1,5 @@
 // Tests of src/health/service-health-response.ts.
+
 import t from 'tap';
 import { serviceHealthResponse } from '../../../src/health/service-health-response.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/health/service-health-server.ts, with real sockets.
+
 import { Agent } from 'node:http';
 import t, { type Test } from 'tap';
 import type { ListenFailure } from '../../../src/health/port-listeners.ts';

@@ -1,4 +1,5 @@
 // Tests of src/health/sync-health.ts.
+
 import t from 'tap';
 import { SyncHealth, staleAfterMs } from '../../../src/health/sync-health.ts';
 import { configurationText, settingsOf } from '../../support/builders/configuration.ts';

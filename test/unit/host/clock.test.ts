@@ -1,4 +1,5 @@
 // Tests of src/host/clock.ts.
+
 import t from 'tap';
 import { systemClock } from '../../../src/host/clock.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/host/log-once.ts.
+
 import t from 'tap';
 import { LogOnce } from '../../../src/host/log-once.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';

@@ -1,4 +1,5 @@
 // Tests of src/host/log.ts, in a process of its own because it writes to standard error.
+
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { silentLog } from '../../../src/host/log.ts';

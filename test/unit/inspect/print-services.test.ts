@@ -1,4 +1,5 @@
 // Tests of src/inspect/print-services.ts.
+
 import t from 'tap';
 import { printServices } from '../../../src/inspect/print-services.ts';
 import { viewServices } from '../../../src/inspect/service-view.ts';

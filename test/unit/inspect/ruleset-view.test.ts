@@ -1,4 +1,5 @@
 // Tests of src/inspect/ruleset-view.ts.
+
 import t from 'tap';
 import { printRuleset, viewRuleset } from '../../../src/inspect/ruleset-view.ts';
 import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';

@@ -1,4 +1,5 @@
 // Tests of src/lib/backoff.ts.
+
 import t from 'tap';
 import { Backoff, backoffMs } from '../../../src/lib/backoff.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/lib/compare.ts.
+
 import t from 'tap';
 import { compare, sorted } from '../../../src/lib/compare.ts';
 

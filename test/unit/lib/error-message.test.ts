@@ -1,4 +1,5 @@
 // Tests of src/lib/error-message.ts.
+
 import t from 'tap';
 import { errorMessage } from '../../../src/lib/error-message.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/lib/invariant.ts.
+
 import t from 'tap';
 import { invariant, unreachable } from '../../../src/lib/invariant.ts';
 

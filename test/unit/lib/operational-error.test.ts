@@ -1,4 +1,5 @@
 // Tests of src/lib/operational-error.ts.
+
 import t from 'tap';
 import { EnvironmentError, OperationalError } from '../../../src/lib/operational-error.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/lib/table.ts.
+
 import t from 'tap';
 import { formatTable } from '../../../src/lib/table.ts';
 

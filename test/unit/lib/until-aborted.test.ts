@@ -1,4 +1,5 @@
 // Tests of src/lib/until-aborted.ts.
+
 import t from 'tap';
 import { untilAborted } from '../../../src/lib/until-aborted.ts';
 

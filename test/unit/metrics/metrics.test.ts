@@ -1,4 +1,5 @@
 // Tests of src/metrics/metrics.ts, with a sync controller.
+
 import t from 'tap';
 import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';

@@ -1,4 +1,5 @@
 // Tests that the reference, the rules and the dashboard match the registered metrics.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';

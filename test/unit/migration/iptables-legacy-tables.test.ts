@@ -1,4 +1,5 @@
 // Tests of src/migration/iptables-legacy-tables.ts, without iptables programs.
+
 import t from 'tap';
 import { IptablesCleaner } from '../../../src/migration/iptables-cleaner.ts';
 import { IptablesLegacyTables } from '../../../src/migration/iptables-legacy-tables.ts';

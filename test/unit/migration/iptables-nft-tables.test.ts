@@ -1,4 +1,5 @@
 // Tests of src/migration/iptables-nft-tables.ts and kube-proxy-table-cleaner.ts when nft fails.
+
 import t from 'tap';
 import { IptablesCleaner } from '../../../src/migration/iptables-cleaner.ts';
 import { IptablesNftTables } from '../../../src/migration/iptables-nft-tables.ts';

@@ -1,4 +1,5 @@
 // Tests of src/migration/ipvs-cleaner.ts and ipvs-virtual-servers.ts, with listings in the format of kernels with IPVS.
+
 import t from 'tap';
 import { IpvsCleaner } from '../../../src/migration/ipvs-cleaner.ts';
 import { ipvsadmArgs, parseVirtualServers } from '../../../src/migration/ipvs-virtual-servers.ts';

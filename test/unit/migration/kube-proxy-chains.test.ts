@@ -1,4 +1,5 @@
 // Tests of src/migration/kube-proxy-chains.ts.
+
 import t from 'tap';
 import { isKubeProxyChain, isKubeProxyIpset } from '../../../src/migration/kube-proxy-chains.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/migration/kube-proxy-leftovers.ts, kube-proxy-table-cleaner.ts and iptables-cleaner.ts.
+
 import t from 'tap';
 import { KubeProxyLeftovers } from '../../../src/migration/kube-proxy-leftovers.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';

@@ -1,4 +1,5 @@
 // Tests of src/migration/removal-plan.ts.
+
 import t from 'tap';
 import { type IptablesTable, keepChains, planRemoval } from '../../../src/migration/removal-plan.ts';
 

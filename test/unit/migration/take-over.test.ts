@@ -1,4 +1,5 @@
 // Tests of src/migration/take-over.ts.
+
 import t from 'tap';
 import { systemClock } from '../../../src/host/clock.ts';
 import type { RemovalResult } from '../../../src/migration/leftover-cleaner.ts';

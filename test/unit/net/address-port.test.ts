@@ -1,4 +1,5 @@
 // Tests of src/net/address-port.ts.
+
 import t from 'tap';
 import { type AddressPort, parseAddressPort, printAddressPort } from '../../../src/net/address-port.ts';
 

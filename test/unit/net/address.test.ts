@@ -1,4 +1,5 @@
 // Tests of src/net/address.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
 import {

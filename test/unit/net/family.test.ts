@@ -1,4 +1,5 @@
 // Tests of src/net/family.ts.
+
 import t from 'tap';
 import { FAMILIES, FAMILY_TRAITS } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';

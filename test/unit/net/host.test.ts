@@ -1,4 +1,5 @@
 // Tests of src/net/host.ts.
+
 import t from 'tap';
 import { isHostAddress, outputInterface } from '../../../src/net/host.ts';
 import { toRoute } from '../../support/builders/arbitrary-packets.ts';

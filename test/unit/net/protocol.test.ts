@@ -1,4 +1,5 @@
 // Tests of src/net/protocol.ts.
+
 import t from 'tap';
 import { parseProtocol } from '../../../src/net/protocol.ts';
 

@@ -1,4 +1,5 @@
 // The HTTP client for the API server.
+
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import type { Readable } from 'node:stream';

@@ -1,4 +1,5 @@
 // Errors of requests to the API server.
+
 import type { IncomingHttpHeaders } from 'node:http';
 import { asObject, asString } from '../../../services/objects/read.ts';
 

@@ -1,4 +1,5 @@
 // The request path for the objects of a kind.
+
 import type { Kind, KindTraits } from '../../../services/objects/kinds.ts';
 
 /** The path with a query that includes the selectors of the kind. Empty parameters are omitted. */

@@ -1,4 +1,5 @@
 // A request whose response is streamed, with timeouts for every phase.
+
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../../host/clock.ts';
 import type { ApiClient, ApiResponse } from './api-client.ts';

@@ -1,4 +1,5 @@
 // A timeout that restarts with every sign of activity.
+
 import type { Clock } from '../../../host/clock.ts';
 
 /** Calls back once when it has not been reset for some time. A reset is cheap enough for every chunk of a stream. */

@@ -1,4 +1,5 @@
 // Splits a stream of chunks into lines.
+
 import { ConnectionError } from '../client/api-error.ts';
 
 const NEWLINE = 0x0a;

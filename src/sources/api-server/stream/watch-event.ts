@@ -1,4 +1,5 @@
 // One event of a watch.
+
 import { asObject, asString } from '../../../services/objects/read.ts';
 import { ConnectionError } from '../client/api-error.ts';
 

@@ -1,4 +1,5 @@
 // The objects of one kind on the test server, with the history of their changes.
+
 import { asObject, asString } from '../../../../src/services/objects/read.ts';
 
 /** An object of the API. */

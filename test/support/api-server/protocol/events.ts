@@ -1,4 +1,5 @@
 // The Events that clients have written to the test server.
+
 import type { IncomingMessage } from 'node:http';
 import { asObject, asString } from '../../../../src/services/objects/read.ts';
 

@@ -1,4 +1,5 @@
 // LIST requests: complete, or in pages of one consistent state.
+
 import type { Collection, StoredObject } from './collection.ts';
 import type { Selector } from './selectors.ts';
 

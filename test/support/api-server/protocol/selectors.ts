@@ -1,4 +1,5 @@
 // The label and field selectors that nftlane uses.
+
 import type { StoredObject } from './collection.ts';
 
 /** Whether the selector matches an object. */

@@ -1,4 +1,5 @@
 // Validates the parameters of a watch as a real server does.
+
 import type { ServerSettings } from '../server-settings.ts';
 
 /** Why the watch is invalid (422); `undefined` if it is valid. */

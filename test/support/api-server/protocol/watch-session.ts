@@ -1,4 +1,5 @@
 // One watch on the test server.
+
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,5 @@
 // Runs the dialer program in a namespace and sends commands to it.
+
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../namespace.ts';
 import type { PipedChild } from '../process.ts';

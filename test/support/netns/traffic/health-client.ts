@@ -1,4 +1,5 @@
 // Sends requests to the health servers of nodes, as load balancers and probes do.
+
 import { printAddressPort } from '../../../../src/net/address-port.ts';
 import type { Namespace } from '../namespace.ts';
 

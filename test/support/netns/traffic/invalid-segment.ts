@@ -1,4 +1,5 @@
 // Sends a TCP segment of a pod's connection that is far outside its window.
+
 import type { Namespace } from '../namespace.ts';
 
 /**

@@ -1,4 +1,5 @@
 // Records the new flows in a namespace's network stack, in sets of an nftables table.
+
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import type { Namespace } from '../namespace.ts';
 

@@ -1,4 +1,5 @@
 // Sends packets without a socket of their protocol: SCTP, which this kernel may lack, and ICMP.
+
 import type { Namespace } from '../namespace.ts';
 import { killGroup } from '../process.ts';
 import { outputLines } from '../program-output.ts';

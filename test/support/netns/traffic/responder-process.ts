@@ -1,4 +1,5 @@
 // Runs the responder program in a namespace.
+
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../namespace.ts';

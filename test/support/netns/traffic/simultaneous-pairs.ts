@@ -1,4 +1,5 @@
 // Sends two simultaneous datagrams through one socket: two processes, on different CPUs, send one each.
+
 import type { Namespace } from '../namespace.ts';
 import type { PairReport } from './udp-pair-client.ts';
 

@@ -1,5 +1,6 @@
 // A program that sends two requests in a row from each of many new UDP sockets, as DNS clients do for A and AAAA records.
 // Arguments: address, port and the number of sockets. Prints a PairReport.
+
 import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 

@@ -1,4 +1,5 @@
 // Tests of src/cli/commands/explain.ts: the parser of connections.
+
 import t from 'tap';
 import { parsePacket } from '../../../../src/cli/commands/explain.ts';
 import type { Host } from '../../../../src/net/host.ts';

@@ -1,4 +1,5 @@
 // Tests of src/cli/commands/run.ts: configuration and exit statuses.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/cli/flags/config-flags.ts and src/cli/flags/flag-table.ts.
+
 import { Command } from 'commander';
 import t from 'tap';
 import {

@@ -1,4 +1,5 @@
 // Tests of src/cli/output/exit-status.ts.
+
 import t from 'tap';
 import { AdminSocketError } from '../../../../src/admin/admin-socket.ts';
 import { exitStatusOf } from '../../../../src/cli/output/exit-status.ts';

@@ -1,4 +1,5 @@
 // Tests of src/config/schema/decode.ts.
+
 import t from 'tap';
 import * as z from 'zod/mini';
 import { decode, formatPath, formatValue } from '../../../../src/config/schema/decode.ts';

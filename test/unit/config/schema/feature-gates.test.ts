@@ -1,4 +1,5 @@
 // Tests of src/config/schema/feature-gates.ts.
+
 import t from 'tap';
 import { checkGates, ineffectiveGates, isGateEnabled } from '../../../../src/config/schema/feature-gates.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/config/schema/field.ts.
+
 import t from 'tap';
 import * as z from 'zod/mini';
 import {

@@ -1,4 +1,5 @@
 // Tests of src/config/schema/go-duration.ts.
+
 import t from 'tap';
 import { parseDuration } from '../../../../src/config/schema/go-duration.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/explain/flow/flow-outcome.ts.
+
 import t from 'tap';
 import {
   type Destination,

@@ -1,4 +1,5 @@
 // Tests that resolveFlow(), from the objects, and trace(), from the compiled ruleset, agree on random packets.
+
 import fc from 'fast-check';
 import t from 'tap';
 import type { Engine } from '../../../../src/engine/engine.ts';

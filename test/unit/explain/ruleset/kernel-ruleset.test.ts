@@ -1,4 +1,5 @@
 // Tests of src/explain/ruleset/kernel-ruleset.ts.
+
 import t from 'tap';
 import { kernelRuleset, ruleCountMismatches } from '../../../../src/explain/ruleset/kernel-ruleset.ts';
 import type { KernelListing } from '../../../../src/nftables/syntax/kernel-listing.ts';

@@ -1,4 +1,5 @@
 // Tests of src/explain/ruleset/: trace.ts and walk.ts, on small rulesets.
+
 import t from 'tap';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { createRuleset, type RulesetElement } from '../../../../src/explain/ruleset/ruleset.ts';

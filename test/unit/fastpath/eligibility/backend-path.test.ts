@@ -1,4 +1,5 @@
 // Tests of src/fastpath/eligibility/backend-path.ts.
+
 import t from 'tap';
 import { backendPath, inactiveReason } from '../../../../src/fastpath/eligibility/backend-path.ts';
 import type { UnresolvedBackend } from '../../../../src/fastpath/eligibility/resolve-backends.ts';

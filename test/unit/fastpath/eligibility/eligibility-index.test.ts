@@ -1,4 +1,5 @@
 // Tests of src/fastpath/eligibility/eligibility-index.ts and eligibility.ts.
+
 import t from 'tap';
 import { Engine } from '../../../../src/engine/engine.ts';
 import { type DesiredFrontends, EligibilityIndex } from '../../../../src/fastpath/eligibility/eligibility-index.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/eligibility/excluded-sources.ts.
+
 import t from 'tap';
 import { Engine } from '../../../../src/engine/engine.ts';
 import {

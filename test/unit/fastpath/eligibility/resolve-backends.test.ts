@@ -1,4 +1,5 @@
 // Tests of src/fastpath/eligibility/resolve-backends.ts.
+
 import t from 'tap';
 import type { DesiredFrontend } from '../../../../src/fastpath/eligibility/eligibility-index.ts';
 import { resolveBackends } from '../../../../src/fastpath/eligibility/resolve-backends.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/flows/connection-resetter.ts.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/flows/conntrack-restore.ts.
+
 import t from 'tap';
 import { conntrackRestoreLines } from '../../../../src/fastpath/flows/conntrack-restore.ts';
 import type { FlowEntry } from '../../../../src/fastpath/maps/entries.ts';

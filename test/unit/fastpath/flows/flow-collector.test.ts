@@ -1,4 +1,5 @@
 // Tests of src/fastpath/flows/flow-collector.ts.
+
 import t from 'tap';
 import { FlowCollector } from '../../../../src/fastpath/flows/flow-collector.ts';
 import type { SlotCount } from '../../../../src/fastpath/loader/loader-client.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/flows/reply-watchdog.ts.
+
 import t from 'tap';
 import { ReplyWatchdog } from '../../../../src/fastpath/flows/reply-watchdog.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/loader/loader-client.ts.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/loader/loader-process.ts.
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,5 @@
 // Property test: the maps of the fast path select from exactly the endpoints that the ruleset selects from.
+
 import fc from 'fast-check';
 import t from 'tap';
 import { Engine } from '../../../../src/engine/engine.ts';

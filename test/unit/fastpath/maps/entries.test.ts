@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/entries.ts, hex.ts and layout.ts.
+
 import t from 'tap';
 import {
   type BackendValue,

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/frontend-table.ts and entry-set.ts.
+
 import t from 'tap';
 import { EntrySet } from '../../../../src/fastpath/maps/entry-set.ts';
 import { type FrontendEntry, FrontendTable } from '../../../../src/fastpath/maps/frontend-table.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/map-dump.ts and requests.ts: what requests write is read back from dumps.
+
 import t from 'tap';
 import type { BackendValue } from '../../../../src/fastpath/maps/entries.ts';
 import { MapState } from '../../../../src/fastpath/maps/map-state.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/map-state.ts: how long slots, frontends and port bits stay.
+
 import t from 'tap';
 import type { FastPathProtocol } from '../../../../src/fastpath/maps/entries.ts';
 import { BACKEND_NEIGH, BACKEND_REPLY_ONLY } from '../../../../src/fastpath/maps/layout.ts';

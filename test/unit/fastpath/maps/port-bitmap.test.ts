@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/port-bitmap.ts.
+
 import t from 'tap';
 import { PortBitmap } from '../../../../src/fastpath/maps/port-bitmap.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/port-usage.ts.
+
 import t from 'tap';
 import type { BackendValue } from '../../../../src/fastpath/maps/entries.ts';
 import { PortUsage } from '../../../../src/fastpath/maps/port-usage.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/service-port-ids.ts.
+
 import t from 'tap';
 import { ServicePortIds } from '../../../../src/fastpath/maps/service-port-ids.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/maps/slots.ts.
+
 import t from 'tap';
 import type { BackendValue } from '../../../../src/fastpath/maps/entries.ts';
 import { MAX_BACKENDS } from '../../../../src/fastpath/maps/layout.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/node/attachments.ts.
+
 import t from 'tap';
 import type { Attachment } from '../../../../src/fastpath/loader/loader-client.ts';
 import { Attachments } from '../../../../src/fastpath/node/attachments.ts';

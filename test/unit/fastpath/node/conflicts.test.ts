@@ -1,4 +1,5 @@
 // Tests of src/fastpath/node/conflicts.ts.
+
 import t from 'tap';
 import { deviceConflicts, nodeConflict } from '../../../../src/fastpath/node/conflicts.ts';
 

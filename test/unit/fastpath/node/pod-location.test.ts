@@ -1,4 +1,5 @@
 // Tests of src/fastpath/node/pod-location.ts.
+
 import t from 'tap';
 import type { Link, NetworkState, RouteResult } from '../../../../src/fastpath/node/network-state.ts';
 import { locatePod } from '../../../../src/fastpath/node/pod-location.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/node/watch-network.ts.
+
 import t from 'tap';
 import { isLinkDeletion, isNetworkChange } from '../../../../src/fastpath/node/watch-network.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/status/build-status.ts.
+
 import t from 'tap';
 import type { DesiredFrontend } from '../../../../src/fastpath/eligibility/eligibility-index.ts';
 import { BACKEND_NEIGH } from '../../../../src/fastpath/maps/layout.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/status/print-status.ts.
+
 import t from 'tap';
 import { printFastPathStatus } from '../../../../src/fastpath/status/print-status.ts';
 import { FAST_PATH_STATUS } from '../../../support/builders/fast-path-status.ts';

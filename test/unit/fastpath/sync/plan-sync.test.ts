@@ -1,4 +1,5 @@
 // Tests of src/fastpath/sync/plan-sync.ts.
+
 import t from 'tap';
 import type { DesiredFrontend } from '../../../../src/fastpath/eligibility/eligibility-index.ts';
 import { MapState } from '../../../../src/fastpath/maps/map-state.ts';

@@ -1,4 +1,5 @@
 // Tests of src/fastpath/sync/sync-failures.ts.
+
 import t from 'tap';
 import { SyncFailures } from '../../../../src/fastpath/sync/sync-failures.ts';
 import type { Clock } from '../../../../src/host/clock.ts';

@@ -1,4 +1,5 @@
 // Tests of src/host/files/directory-watcher.ts, on real directories.
+
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/host/network/host-addresses.ts, with other programs in place of ip.
+
 import t, { type Test } from 'tap';
 import { hostAddresses, watchHostAddresses } from '../../../../src/host/network/host-addresses.ts';
 import { recordLog } from '../../../support/fakes/recording-log.ts';

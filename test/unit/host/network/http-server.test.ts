@@ -1,4 +1,5 @@
 // Tests of src/host/network/http-server.ts.
+
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/host/network/ip-monitor.ts, with another program in place of ip.
+
 import t from 'tap';
 import { monitorIp } from '../../../../src/host/network/ip-monitor.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/host/network/ipv6-support.ts.
+
 import { networkInterfaces } from 'node:os';
 import t from 'tap';
 import { ipv6UnavailableReason } from '../../../../src/host/network/ipv6-support.ts';

@@ -1,4 +1,5 @@
 // Tests of src/host/network/listen.ts.
+
 import { createServer } from 'node:net';
 import t from 'tap';
 import { ListenError, listen } from '../../../../src/host/network/listen.ts';

@@ -1,4 +1,5 @@
 // Tests of src/host/network/read-host.ts.
+
 import t from 'tap';
 import { parseRoutes, parseRoutes6, readHost } from '../../../../src/host/network/read-host.ts';
 import { outputInterface } from '../../../../src/net/host.ts';

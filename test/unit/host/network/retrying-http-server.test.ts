@@ -1,4 +1,5 @@
 // Tests of src/host/network/retrying-http-server.ts.
+
 import t from 'tap';
 import { RetryingHttpServer } from '../../../../src/host/network/retrying-http-server.ts';
 import { fastClock } from '../../../support/fakes/fast-clock.ts';

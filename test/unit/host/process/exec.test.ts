@@ -1,4 +1,5 @@
 // Tests of src/host/process/exec.ts, with programs that every system has.
+
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { exec } from '../../../../src/host/process/exec.ts';

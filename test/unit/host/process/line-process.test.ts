@@ -1,4 +1,5 @@
 // Tests of src/host/process/line-process.ts, with programs that every system has.
+
 import t from 'tap';
 import { LineProcess, type LineProcessOptions, type ProcessExit } from '../../../../src/host/process/line-process.ts';
 

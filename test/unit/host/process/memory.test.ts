@@ -1,4 +1,5 @@
 // Tests of src/host/process/memory.ts.
+
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { limitYoungGeneration, releaseMemory, setOomScore } from '../../../../src/host/process/memory.ts';

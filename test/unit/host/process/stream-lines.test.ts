@@ -1,4 +1,5 @@
 // Tests of src/host/process/stream-lines.ts, with programs that every system has.
+
 import t from 'tap';
 import { streamLines } from '../../../../src/host/process/stream-lines.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/host/sysctl/route-localnet.ts, with a file in place of the sysctl.
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';

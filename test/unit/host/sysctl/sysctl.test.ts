@@ -1,4 +1,5 @@
 // Tests of src/host/sysctl/conntrack-sysctls.ts, src/host/sysctl/apply-sysctls.ts and src/host/sysctl/log-sysctl-outcomes.ts.
+
 import t from 'tap';
 import { applyConntrackSysctls, type SysctlFiles } from '../../../../src/host/sysctl/apply-sysctls.ts';
 import { conntrackTableSize, DEFAULT_CONNTRACK, HASH_SIZE } from '../../../../src/host/sysctl/conntrack-sysctls.ts';

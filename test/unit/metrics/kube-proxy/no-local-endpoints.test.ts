@@ -1,4 +1,5 @@
 // Tests of src/metrics/kube-proxy/no-local-endpoints.ts.
+
 import t from 'tap';
 import { NoLocalEndpoints } from '../../../../src/metrics/kube-proxy/no-local-endpoints.ts';
 import { commitAll, engineOf } from '../../../support/builders/engine.ts';

@@ -1,4 +1,5 @@
 // Tests of src/metrics/kube-proxy/pending-changes.ts.
+
 import t from 'tap';
 import { PendingChanges } from '../../../../src/metrics/kube-proxy/pending-changes.ts';
 import { readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';

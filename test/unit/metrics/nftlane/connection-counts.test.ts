@@ -1,4 +1,5 @@
 // Tests of src/metrics/nftlane/connection-counts.ts.
+
 import t from 'tap';
 import { ConnectionCounts } from '../../../../src/metrics/nftlane/connection-counts.ts';
 import type { CounterListing } from '../../../../src/nftables/syntax/kernel-listing.ts';

@@ -1,4 +1,5 @@
 // Tests of src/metrics/nftlane/connection-reader.ts.
+
 import t from 'tap';
 import { ConnectionReader } from '../../../../src/metrics/nftlane/connection-reader.ts';
 import type { SetOrMap } from '../../../../src/nftables/syntax/element.ts';

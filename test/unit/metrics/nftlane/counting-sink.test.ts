@@ -1,4 +1,5 @@
 // Tests of src/metrics/nftlane/counting-sink.ts.
+
 import { Registry } from 'prom-client';
 import t from 'tap';
 import { Store } from '../../../../src/engine/store.ts';

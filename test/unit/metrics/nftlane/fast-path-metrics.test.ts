@@ -1,4 +1,5 @@
 // Tests of src/metrics/nftlane/fast-path-metrics.ts.
+
 import { Registry } from 'prom-client';
 import t from 'tap';
 import { SKIP_CAUSES } from '../../../../src/fastpath/eligibility/skip-reason.ts';

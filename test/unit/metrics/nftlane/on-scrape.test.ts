@@ -1,4 +1,5 @@
 // Tests of src/metrics/nftlane/on-scrape.ts.
+
 import { Registry } from 'prom-client';
 import t from 'tap';
 import { counterOnScrape, gaugeOnScrape, single } from '../../../../src/metrics/nftlane/on-scrape.ts';

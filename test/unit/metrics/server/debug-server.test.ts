@@ -1,4 +1,5 @@
 // Tests of src/metrics/server/debug-server.ts, debug-pages.ts and statusz.ts, over real sockets.
+
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

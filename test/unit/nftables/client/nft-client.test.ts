@@ -1,4 +1,5 @@
 // Tests of src/nftables/client/nft-client.ts.
+
 import t, { type Test } from 'tap';
 import { NftClient } from '../../../../src/nftables/client/nft-client.ts';
 import { SETS_AND_MAPS } from '../../../../src/nftables/compile/sets-and-maps.ts';

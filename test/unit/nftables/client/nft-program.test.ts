@@ -1,4 +1,5 @@
 // Tests of src/nftables/client/nft-program.ts.
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

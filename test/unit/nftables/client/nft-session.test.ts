@@ -1,4 +1,5 @@
 // Tests of src/nftables/client/nft-session.ts.
+
 import t from 'tap';
 import { NftSession } from '../../../../src/nftables/client/nft-session.ts';
 import { fakeNftProgram } from '../../../support/fakes/fake-nft-program.ts';

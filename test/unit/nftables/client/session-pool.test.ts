@@ -1,4 +1,5 @@
 // Tests of src/nftables/client/session-pool.ts.
+
 import t from 'tap';
 import { SessionPool } from '../../../../src/nftables/client/session-pool.ts';
 import { fakeNftProgram } from '../../../support/fakes/fake-nft-program.ts';

@@ -1,4 +1,5 @@
 // Tests which endpoints of a frontend are stored in which affinity maps.
+
 import t from 'tap';
 import { affinityUpdateLocalName, endpointChain } from '../../../../src/nftables/compile/endpoint-chains.ts';
 import { elementsOf, engineOf } from '../../../support/builders/engine.ts';

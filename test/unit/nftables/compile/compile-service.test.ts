@@ -1,4 +1,5 @@
 // Tests of src/nftables/compile/compile-service.ts.
+
 import t from 'tap';
 import {
   type CompileContext,

@@ -1,4 +1,5 @@
 // Tests of src/nftables/compile/desired-slots.ts.
+
 import t from 'tap';
 import { desiredSlots } from '../../../../src/nftables/compile/desired-slots.ts';
 import { maglevSize } from '../../../../src/nftables/plan/maglev.ts';

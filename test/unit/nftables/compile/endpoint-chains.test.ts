@@ -1,4 +1,5 @@
 // Tests of src/nftables/compile/endpoint-chains.ts.
+
 import t from 'tap';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import {

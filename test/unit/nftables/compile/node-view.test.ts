@@ -1,4 +1,5 @@
 // Tests of src/nftables/compile/node-view.ts.
+
 import t from 'tap';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import { buildNodeView, type NodeFacts, type ProxyOptions } from '../../../../src/nftables/compile/node-view.ts';

@@ -1,4 +1,5 @@
 // Tests of src/nftables/compile/sets-and-maps.ts.
+
 import t from 'tap';
 import { allSetsAndMaps, roleOf, SETS_AND_MAPS } from '../../../../src/nftables/compile/sets-and-maps.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/nftables/compile/static-chains.ts.
+
 import t from 'tap';
 import { FAMILIES } from '../../../../src/net/family.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';

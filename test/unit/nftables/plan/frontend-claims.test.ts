@@ -1,4 +1,5 @@
 // Tests of src/nftables/plan/frontend-claims.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
 import { FrontendClaims } from '../../../../src/nftables/plan/frontend-claims.ts';

@@ -1,4 +1,5 @@
 // Tests of src/nftables/plan/ledger.ts.
+
 import t from 'tap';
 import { Ledger, slotsIn } from '../../../../src/nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../../../../src/nftables/syntax/element.ts';

@@ -1,4 +1,5 @@
 // Tests of src/nftables/plan/maglev.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
 import { maglevSize, maglevTable, type WeightedBackend } from '../../../../src/nftables/plan/maglev.ts';

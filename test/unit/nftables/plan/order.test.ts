@@ -1,4 +1,5 @@
 // Tests of src/nftables/plan/order.ts.
+
 import t from 'tap';
 import type { Change } from '../../../../src/nftables/plan/ledger.ts';
 import {

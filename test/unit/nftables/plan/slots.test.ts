@@ -1,4 +1,5 @@
 // Tests of src/nftables/plan/slots.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
 import { assignSlots } from '../../../../src/nftables/plan/slots.ts';

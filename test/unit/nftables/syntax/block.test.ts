@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/block.ts.
+
 import t from 'tap';
 import { chainBlock, setOrMapBlock, tableBlock } from '../../../../src/nftables/syntax/block.ts';
 import { ElementReader } from '../../../../src/nftables/syntax/listing.ts';

@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/element.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
 import { comment, concat, verdictChain } from '../../../../src/nftables/syntax/element.ts';

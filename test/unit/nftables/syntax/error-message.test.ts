@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/error-message.ts.
+
 import t from 'tap';
 import { errorMessages, isDrift, parseErrorMessages } from '../../../../src/nftables/syntax/error-message.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/json-listing.ts.
+
 import t from 'tap';
 import { parseChains, parseJumps } from '../../../../src/nftables/syntax/json-listing.ts';
 

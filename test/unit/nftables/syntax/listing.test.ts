@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/listing.ts.
+
 import t from 'tap';
 import { ElementReader, readTable } from '../../../../src/nftables/syntax/listing.ts';
 

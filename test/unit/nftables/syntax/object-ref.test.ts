@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/object-ref.ts.
+
 import t from 'tap';
 import { refKey } from '../../../../src/nftables/syntax/object-ref.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/operation.ts.
+
 import t from 'tap';
 import {
   addElement,

@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/rule-counts.ts.
+
 import t from 'tap';
 import { readRuleCounts } from '../../../../src/nftables/syntax/rule-counts.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/nftables/syntax/statement.ts.
+
 import t from 'tap';
 import {
   type Field,

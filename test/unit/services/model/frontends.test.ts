@@ -1,4 +1,5 @@
 // Tests of src/services/model/frontends.ts.
+
 import t from 'tap';
 import type { Family } from '../../../../src/net/family.ts';
 import { allFrontends, endpointUsage, frontendsOf } from '../../../../src/services/model/frontends.ts';

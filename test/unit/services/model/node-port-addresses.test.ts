@@ -1,4 +1,5 @@
 // Tests of src/services/model/node-port-addresses.ts.
+
 import t from 'tap';
 import { FAMILIES } from '../../../../src/net/family.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';

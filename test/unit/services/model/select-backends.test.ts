@@ -1,4 +1,5 @@
 // Tests of src/services/model/select-backends.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
 import type { Backend } from '../../../../src/services/model/backends.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/model/service-port.ts.
+
 import t from 'tap';
 import { modelService } from '../../../../src/services/model/service-port.ts';
 import { readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/model/weighted-backends.ts.
+
 import t from 'tap';
 import { repeatByWeight, weightedBackends } from '../../../../src/services/model/weighted-backends.ts';
 import { backend } from '../../../support/builders/backend.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/balance-annotations.ts, by way of readService().
+
 import t from 'tap';
 import { annotated } from './read-service.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/endpoint-slice.ts.
+
 import t from 'tap';
 import { type EndpointSlice, readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';
 import { endpoint, slice } from '../../../support/builders/slice.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/kinds.ts.
+
 import t from 'tap';
 import { KINDS, kindOf } from '../../../../src/services/objects/kinds.ts';
 import { node } from '../../../support/builders/node.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/node.ts.
+
 import t from 'tap';
 import { readNode } from '../../../../src/services/objects/node.ts';
 import { inZone, node } from '../../../support/builders/node.ts';

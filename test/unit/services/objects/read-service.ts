@@ -1,4 +1,5 @@
 // Reads Services with the given fields.
+
 import { readService, type Service } from '../../../../src/services/objects/service.ts';
 import { service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';

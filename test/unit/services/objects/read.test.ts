@@ -1,4 +1,5 @@
 // Tests of src/services/objects/read.ts.
+
 import t from 'tap';
 import {
   asArray,

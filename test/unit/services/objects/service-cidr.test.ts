@@ -1,4 +1,5 @@
 // Tests of src/services/objects/service-cidr.ts.
+
 import t from 'tap';
 import { readServiceCidr } from '../../../../src/services/objects/service-cidr.ts';
 import { serviceCidr } from '../../../support/builders/service-cidr.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/service-ports.ts, by way of readService().
+
 import t from 'tap';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 import { read } from './read-service.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/service.ts.
+
 import t from 'tap';
 import {
   familiesOf,

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/source-ranges.ts, by way of readService().
+
 import t from 'tap';
 import { sourceRangesOf } from '../../../../src/services/objects/source-ranges.ts';
 import { read } from './read-service.ts';

@@ -1,4 +1,5 @@
 // Tests of src/services/objects/validation-issue.ts.
+
 import t from 'tap';
 import { formatIssue } from '../../../../src/services/objects/validation-issue.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/cluster-source.ts.
+
 import t, { type Test } from 'tap';
 import { loadApiClient } from '../../../../src/sources/api-server/client/api-client.ts';
 import { ClusterSource } from '../../../../src/sources/api-server/cluster-source.ts';

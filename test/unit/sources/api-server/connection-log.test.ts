@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/connection-log.ts.
+
 import t from 'tap';
 import { systemClock } from '../../../../src/host/clock.ts';
 import { ConnectionLog } from '../../../../src/sources/api-server/connection-log.ts';

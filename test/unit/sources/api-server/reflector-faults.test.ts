@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/reflector.ts: what it does when the server or the network misbehaves.
+
 import t from 'tap';
 import {
   createReflectorFixture,

@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/reflector.ts: listing and watching as it should go.
+
 import t from 'tap';
 import { createReflectorFixture, service } from '../../../support/api-server/reflector-fixture.ts';
 import { waitUntil } from '../../../support/wait-until.ts';

@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/retry-policy.ts.
+
 import t from 'tap';
 import { ApiError, ConnectionError } from '../../../../src/sources/api-server/client/api-error.ts';
 import { RetryPolicy } from '../../../../src/sources/api-server/retry-policy.ts';

@@ -1,4 +1,5 @@
 // Tests of src/sources/manifests/directory-source.ts and manifest-directory.ts.
+
 import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,5 @@
 // Tests of src/sources/manifests/load-manifests.ts and deliver-manifests.ts.
+
 import { symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/sources/manifests/locate-json-error.ts.
+
 import t from 'tap';
 import { locateJsonError } from '../../../../src/sources/manifests/locate-json-error.ts';
 

@@ -1,4 +1,5 @@
 // Tests of the delays of src/sources/manifests/manifest-directory.ts, with a stopped clock.
+
 import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

@@ -1,4 +1,5 @@
 // Tests of src/sources/manifests/manifest-error.ts.
+
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { isNotFound, ManifestError, toManifestError } from '../../../../src/sources/manifests/manifest-error.ts';

@@ -1,4 +1,5 @@
 // Tests of src/sources/manifests/merge-manifests.ts.
+
 import t from 'tap';
 import { mergeManifests } from '../../../../src/sources/manifests/merge-manifests.ts';
 import { parseManifests } from '../../../../src/sources/manifests/parse-manifests.ts';

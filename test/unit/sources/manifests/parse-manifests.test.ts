@@ -1,4 +1,5 @@
 // Tests of src/sources/manifests/parse-manifests.ts, read-documents.ts and locate-json-error.ts.
+
 import t from 'tap';
 import { formatIssue } from '../../../../src/services/objects/validation-issue.ts';
 import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';

@@ -1,4 +1,5 @@
 // Runs a DirectorySource on a temporary directory.
+
 import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';

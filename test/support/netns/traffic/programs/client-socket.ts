@@ -1,4 +1,5 @@
 // Sockets that send requests to a responder.
+
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';

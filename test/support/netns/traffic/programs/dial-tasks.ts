@@ -1,4 +1,5 @@
 // Ways to make connections: a number of times, at a rate, or repeatedly through one socket.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { openClientSocket, requestOnce } from './client-socket.ts';
 import type { DialRateRequest, DialReport, DialRequest, KeepConnectionRequest } from './messages.ts';

@@ -1,5 +1,6 @@
 // A program that executes commands from standard input to make connections, and reports their outcomes. It is not restarted
 // for each command, because starting Node.js takes longer than most of them.
+
 import { createInterface } from 'node:readline';
 import { type DialTask, dialAtRate, dialMany, requestRepeatedly } from './dial-tasks.ts';
 import type { DialerCommand, DialerReply } from './messages.ts';

@@ -1,4 +1,5 @@
 // Counts the outcomes of connection attempts.
+
 import type { Answer, DialReport } from './messages.ts';
 
 export class OutcomeCounter {

@@ -1,4 +1,5 @@
 // The responder in a pod of a real cluster. Kubernetes sets its name and addresses in the environment.
+
 import { isIPv4, isIPv6 } from 'node:net';
 import { argv, env } from 'node:process';
 

@@ -1,5 +1,6 @@
 // A program that answers every TCP and UDP request with its name and the addresses that it sees. Its argument is a JSON
 // document. It prints a line when it listens, and exits when standard input is closed.
+
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, isIPv6, type Socket } from 'node:net';

@@ -1,4 +1,5 @@
 // Matches a request with the answer that a callback delivers later.
+
 import type { Answer } from './messages.ts';
 
 const DEFAULT_TIMEOUT_MS = 1000;

@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/client/api-client.ts and credentials.ts.
+
 import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

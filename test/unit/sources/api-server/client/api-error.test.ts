@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/client/api-error.ts.
+
 import t from 'tap';
 import { fromStatus, toApiError, toConnectionError } from '../../../../../src/sources/api-server/client/api-error.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/client/collection-path.ts.
+
 import t from 'tap';
 import { KINDS } from '../../../../../src/services/objects/kinds.ts';
 import { collectionPath } from '../../../../../src/sources/api-server/client/collection-path.ts';

@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/client/watchdog.ts, with a clock that advances by its sleeps.
+
 import t from 'tap';
 import { Watchdog } from '../../../../../src/sources/api-server/client/watchdog.ts';
 

@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/stream/line-splitter.ts.
+
 import t from 'tap';
 import { LineSplitter } from '../../../../../src/sources/api-server/stream/line-splitter.ts';
 

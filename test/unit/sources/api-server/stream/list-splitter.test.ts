@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/stream/list-splitter.ts.
+
 import fc from 'fast-check';
 import t from 'tap';
 import { ListSplitter } from '../../../../../src/sources/api-server/stream/list-splitter.ts';

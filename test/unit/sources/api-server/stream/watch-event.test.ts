@@ -1,4 +1,5 @@
 // Tests of src/sources/api-server/stream/watch-event.ts.
+
 import t from 'tap';
 import { readWatchEvent } from '../../../../../src/sources/api-server/stream/watch-event.ts';
 

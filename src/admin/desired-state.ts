@@ -24,7 +24,7 @@ export interface DesiredStateSource {
 }
 
 /** An engine, compiled to keep the slots of the kernel, and the issues of its objects. */
-export interface DesiredState {
+interface DesiredState {
   readonly engine: Engine;
   readonly issues: readonly ValidationIssue[];
   /** Only from a daemon. */

@@ -2,7 +2,7 @@
 
 import type { Settings } from './settings.ts';
 
-export interface SettingsChange {
+interface SettingsChange {
   /** Paths of the changed fields. */
   readonly fields: readonly string[];
   /** `none`: only fields without effect changed; `apply`: all changes can be applied at run time. */

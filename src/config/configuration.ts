@@ -42,7 +42,7 @@ export interface Configuration {
   readonly overridingFlags: readonly string[];
 }
 
-export interface ConfigurationInput {
+interface ConfigurationInput {
   /** Text and path of the configuration file, if any. */
   readonly file?: { readonly path: string; readonly text: string } | undefined;
   readonly flags: readonly FlagValue[];

@@ -8,7 +8,7 @@ import { KUBE_PROXY_API_VERSION, KUBE_PROXY_KIND } from './schema/kube-proxy-sch
 import { NFTLANE_API_VERSION, NFTLANE_KIND } from './schema/nftlane-schema.ts';
 
 /** The parsed documents, not yet validated. */
-export interface ConfigurationDocuments {
+interface ConfigurationDocuments {
   readonly kubeProxy: object | undefined;
   readonly nftlane: object | undefined;
   /** Duplicate keys, of which the last one applies. */

@@ -13,7 +13,7 @@ import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './schema/kube-prox
 import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
 import type { KubeProxyConfig, NftlaneConfig, Settings } from './settings.ts';
 
-export interface ResolveOptions {
+interface ResolveOptions {
   /** The host name, the default of the node name. */
   readonly hostname: string;
   readonly configFile?: string | undefined;

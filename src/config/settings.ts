@@ -56,7 +56,7 @@ export interface KubeProxyConfig {
   readonly syncPeriodMs: number;
 }
 
-export interface ClientConnection {
+interface ClientConnection {
   /** `undefined` selects the service account of this pod. */
   readonly kubeconfig: string | undefined;
   /** URL of the API server; overrides the kubeconfig. */
@@ -77,7 +77,7 @@ export interface NftlaneConfig {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
-export interface FastPathConfig {
+interface FastPathConfig {
   /** `auto` uses it if the machine supports it; `required` fails to start otherwise. */
   readonly mode: 'off' | 'auto' | 'required';
   /** Names of the interfaces that receive external traffic; empty: those with a default route. */
@@ -90,7 +90,7 @@ export interface FastPathConfig {
   readonly maxFlows: number;
 }
 
-export interface MetricsConfig {
+interface MetricsConfig {
   /** Number of Service ports, busiest first, and of endpoints whose new connections are counted. */
   readonly connections: number;
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DirectoryWatcher } from '../host/files/directory-watcher.ts';
 
-export interface ConfigurationWatchOptions {
+interface ConfigurationWatchOptions {
   readonly path: string;
   /** The text differs from the last one, or the file cannot be read any more. */
   readonly onChange: () => void;

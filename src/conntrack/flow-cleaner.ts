@@ -18,7 +18,7 @@ import { type ExpectedState, StaleFlows, type StaleGroup, staleReason } from './
 import { UdpFrontendTracker } from './udp-frontend-tracker.ts';
 import { udpFrontendsOf } from './udp-frontends.ts';
 
-export interface FlowCleanerParts {
+interface FlowCleanerParts {
   readonly engine: Pick<Engine, 'node'>;
   readonly conntrack: Pick<Conntrack, 'list' | 'delete'>;
   /** The current addresses of the host's interfaces. */

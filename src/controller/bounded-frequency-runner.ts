@@ -3,7 +3,7 @@
 import type { Clock } from '../host/clock.ts';
 import { Backoff } from '../lib/backoff.ts';
 
-export interface BoundedFrequencyRunnerOptions {
+interface BoundedFrequencyRunnerOptions {
   /** A rejection is a failure, and is retried. */
   readonly task: () => Promise<void>;
   readonly onFailure: (error: unknown, retryInMs: number) => void;

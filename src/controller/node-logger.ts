@@ -7,7 +7,7 @@ import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 import type { SyncObserver } from './sync-observer.ts';
 
-export interface NodeLoggerParts {
+interface NodeLoggerParts {
   readonly engine: Pick<Engine, 'node' | 'options' | 'hostAddresses'>;
   readonly log: Log;
 }

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 
-export interface NodeWaiterParts {
+interface NodeWaiterParts {
   readonly engine: Pick<Engine, 'options' | 'store'>;
   readonly log: Log;
   readonly clock: Clock;

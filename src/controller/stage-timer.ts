@@ -4,7 +4,7 @@ import type { Clock } from '../host/clock.ts';
 
 /** In order. */
 export const SYNC_STAGES = ['list', 'compile', 'plan', 'apply', 'affinity', 'cleanup'] as const;
-export type SyncStage = (typeof SYNC_STAGES)[number];
+type SyncStage = (typeof SYNC_STAGES)[number];
 
 /** Milliseconds of each stage; 0 if it was not needed. */
 export type StageTimes = Readonly<Record<SyncStage, number>>;

@@ -15,7 +15,7 @@ import { Preloader } from './preloader.ts';
 import { type Nftables, type SyncReport, sync } from './sync.ts';
 import type { SyncObserver } from './sync-observer.ts';
 
-export interface SyncControllerParts {
+interface SyncControllerParts {
   readonly engine: Engine;
   readonly tables: Nftables;
   readonly log: Log;

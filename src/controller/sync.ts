@@ -39,7 +39,7 @@ export interface SyncReport {
   readonly drift: readonly string[];
 }
 
-export interface SyncOptions {
+interface SyncOptions {
   readonly cleanup?: boolean;
   readonly clock?: Pick<Clock, 'now'>;
   readonly beforeApply?: (services: readonly ServiceChange[]) => Promise<void>;

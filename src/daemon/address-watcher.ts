@@ -7,7 +7,7 @@ import type { Address } from '../net/address.ts';
 import { contains } from '../net/prefix.ts';
 import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 
-export interface AddressWatcherOptions {
+interface AddressWatcherOptions {
   readonly engine: Engine;
   /** Requests a sync. */
   readonly requestSync: () => void;

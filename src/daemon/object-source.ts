@@ -16,7 +16,7 @@ export interface ObjectSource {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export interface ObjectSourceOptions {
+interface ObjectSourceOptions {
   readonly log: Log;
   readonly sink: Sink;
   readonly telemetry: Telemetry;

@@ -6,7 +6,7 @@ import { watchConfiguration } from '../config/watch-configuration.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
 
-export interface ReloadOptions {
+interface ReloadOptions {
   readonly settings: Settings;
   /** Reads the configuration file and the flags again. Throws a `ConfigurationError`. */
   readonly reload: () => LoadedSettings;

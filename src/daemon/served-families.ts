@@ -8,7 +8,7 @@ import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { NftClient } from '../nftables/client/nft-client.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';
 
-export interface ServedFamiliesOptions {
+interface ServedFamiliesOptions {
   readonly nftClient: Pick<NftClient, 'unsupportedFamilies' | 'removeTables'>;
   readonly proxy: ProxyOptions;
   readonly log: Log;

@@ -20,7 +20,7 @@ import type { Sink } from '../services/objects/sink.ts';
 import type { ApiClient, RequestObserver } from '../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../sources/api-server/reflector-state.ts';
 
-export interface TelemetryOptions {
+interface TelemetryOptions {
   /** The settings in force. Without `metricsBindAddress` there are no metrics. */
   readonly settings: () => Pick<Settings, 'kubeProxy' | 'documents' | 'nftlane'>;
   readonly engine: Engine;

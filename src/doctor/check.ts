@@ -2,7 +2,7 @@
 
 import type { System } from '../migration/leftover-cleaner.ts';
 
-export type CheckStatus = 'ok' | 'warning' | 'problem';
+type CheckStatus = 'ok' | 'warning' | 'problem';
 
 /** The outcome of one check. */
 export interface Check {

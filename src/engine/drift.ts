@@ -7,7 +7,7 @@ import type { KernelListing, RuleCount } from '../nftables/syntax/kernel-listing
 import { type ObjectRef, refKey } from '../nftables/syntax/object-ref.ts';
 import type { Engine } from './engine.ts';
 
-export interface Drift {
+interface Drift {
   readonly family: Family;
   /** `set`, `map` or `chain`, and its name. */
   readonly object: string;

@@ -50,12 +50,12 @@ export interface RefusedService {
 }
 
 /** The Service does not exist, or is not proxied. */
-export interface AbsentService {
+interface AbsentService {
   readonly state: 'absent';
   readonly key: string;
 }
 
-export interface ServedServiceParts {
+interface ServedServiceParts {
   readonly service: Service;
   readonly slices: Iterable<EndpointSlice>;
   readonly node: NodeTopology;

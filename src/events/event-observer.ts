@@ -6,7 +6,7 @@ import { KINDS, type Kind } from '../services/objects/kinds.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';
 
-export interface EventObserverParts {
+interface EventObserverParts {
   readonly nodeName: string;
   readonly record: (event: EventSpec) => void;
   /** Whether the Service exists. */

@@ -10,7 +10,7 @@ import type { EventSpec } from './event-spec.ts';
 import type { EventWriter } from './event-writer.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-export interface EventRecorderParts {
+interface EventRecorderParts {
   readonly writer: EventWriter;
   readonly nodeName: string;
   readonly clock: Clock;
@@ -19,7 +19,7 @@ export interface EventRecorderParts {
   readonly onOutcome?: (outcome: EventOutcome) => void;
 }
 
-export type EventOutcome = 'sent' | 'repeated' | 'dropped' | 'failed';
+type EventOutcome = 'sent' | 'repeated' | 'dropped' | 'failed';
 
 /** Limits the load on the API server: a burst of twenty Events, then ten a minute. */
 const RATE = { burst: 20, intervalMs: 6_000 };

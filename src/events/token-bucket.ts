@@ -2,7 +2,7 @@
 
 import type { Clock } from '../host/clock.ts';
 
-export interface Rate {
+interface Rate {
   readonly burst: number;
   /** Milliseconds per token. */
   readonly intervalMs: number;

@@ -16,7 +16,7 @@ export interface ListenFailure {
   readonly reason: string;
 }
 
-export interface PortListenersOptions {
+interface PortListenersOptions {
   /** Responds for a Service at an address. */
   readonly respond: (service: string, address: Address) => HttpResponse;
   /** Called once for each failure while it lasts. */

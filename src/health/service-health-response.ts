@@ -2,7 +2,7 @@
 
 import type { HttpResponse } from '../host/network/http-server.ts';
 
-export interface ServiceHealthState {
+interface ServiceHealthState {
   /** `namespace/name`. */
   readonly service: string;
   /** Ready endpoints on this node. */

@@ -11,14 +11,14 @@ import { refKey } from '../nftables/syntax/object-ref.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Chain } from '../nftables/syntax/statement.ts';
 
-export interface RulesetObjectView {
+interface RulesetObjectView {
   readonly family: 'ip' | 'ip6';
   readonly kind: 'set' | 'map';
   readonly name: string;
   readonly elements: readonly ListedElement[];
 }
 
-export interface RulesetView {
+interface RulesetView {
   readonly objects: readonly RulesetObjectView[];
   readonly chains: readonly { readonly family: 'ip' | 'ip6'; readonly chain: Chain }[];
 }

@@ -14,7 +14,7 @@ import { explainBackend } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Service } from '../services/objects/service.ts';
 
-export interface FrontendView {
+interface FrontendView {
   readonly kind: FrontendKind;
   /** Address and port, or `*:port` for a node port. */
   readonly address: string;

@@ -1,6 +1,6 @@
 // The wait before the next attempt when attempts fail in a row.
 
-export interface BackoffOptions {
+interface BackoffOptions {
   /** The first wait. */
   readonly minMs?: number;
   readonly maxMs?: number;

@@ -8,7 +8,7 @@ import type { NoLocalEndpoints } from './kube-proxy/no-local-endpoints.ts';
 import type { PendingChanges } from './kube-proxy/pending-changes.ts';
 import type { SyncMetrics } from './nftlane/sync-metrics.ts';
 
-export interface RecorderParts {
+interface RecorderParts {
   readonly kubeProxy: KubeProxyMetrics;
   readonly nftlane: SyncMetrics;
   readonly changes: PendingChanges;
@@ -16,7 +16,7 @@ export interface RecorderParts {
 }
 
 /** The values of the label `ip_family`. */
-export const FAMILY_LABELS = FAMILIES.map((family) => ({ ip_family: FAMILY_TRAITS[family].label }));
+const FAMILY_LABELS = FAMILIES.map((family) => ({ ip_family: FAMILY_TRAITS[family].label }));
 
 const VALIDATED_KINDS = ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const;
 

@@ -9,7 +9,7 @@ import { errorMessage } from '../lib/error-message.ts';
 import type { KubeProxyLeftovers } from './kube-proxy-leftovers.ts';
 import { type FindResult, mergeRemovalResults, type RemovalResult } from './leftover-cleaner.ts';
 
-export interface TakeOverOptions {
+interface TakeOverOptions {
   /** `no` keeps the leftovers of kube-proxy and logs a warning. */
   readonly mode: 'auto' | 'no';
   readonly leftovers: Pick<KubeProxyLeftovers, 'find' | 'countIpvsConnections' | 'removeTables' | 'remove'>;
@@ -20,7 +20,7 @@ export interface TakeOverOptions {
 }
 
 /** In milliseconds. */
-export interface TakeOverTimes {
+interface TakeOverTimes {
   /** Interval for checking whether connections through IPVS have ended, and whether all Services are in the kernel. */
   readonly pollMs: number;
   /** Delay of the first check for new leftovers of kube-proxy; doubles each time. */

@@ -3,7 +3,7 @@
 import type * as z from 'zod/mini';
 import type { ConfigurationProblem } from './configuration-error.ts';
 
-export interface DecodeResult<T> {
+interface DecodeResult<T> {
   /** The document without its unknown and invalid fields. */
   readonly value: T;
   /** Unknown fields, which are ignored. */

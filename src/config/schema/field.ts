@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { parseDuration } from './go-duration.ts';
 
 /** The documentation of a field, besides its type. */
-export interface FieldDoc {
+interface FieldDoc {
   readonly description: string;
   /** As in the file; `undefined` for a field without a default. */
   readonly default?: unknown;
@@ -44,7 +44,7 @@ export type WithDefaults<T> = T extends readonly (infer E)[]
     : T;
 
 /** In kube-proxy's configuration zero, the empty string and the empty list also count as absent. */
-export interface FillOptions {
+interface FillOptions {
   readonly zeroIsAbsent: boolean;
 }
 

@@ -12,7 +12,7 @@ import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './kube-proxy-schem
 type ReportProblem = (field: string, reason: string) => void;
 
 /** Keywords of `nodePortAddresses` besides CIDR blocks. */
-export const NODE_PORT_KEYWORDS = ['primary', 'all', 'localhost'] as const;
+const NODE_PORT_KEYWORDS = ['primary', 'all', 'localhost'] as const;
 
 /** At most 15 characters (IFNAMSIZ), none of which needs escaping in nft strings. */
 const INTERFACE_NAME = /^[A-Za-z0-9._@:-]{1,15}$/;

@@ -6,7 +6,7 @@ import type { Packet } from '../flow/packet.ts';
 import type { Ruleset } from './ruleset.ts';
 import { type LookupResult, type TraceStep, type WalkResult, walk } from './walk.ts';
 
-export interface TraceResult extends FlowOutcome {
+interface TraceResult extends FlowOutcome {
   /** The rules that matched on the first of all possible paths. Other paths differ by the endpoint chosen. */
   readonly steps: readonly TraceStep[];
   /** Further outcomes, if paths end differently: always empty for a correct ruleset. */

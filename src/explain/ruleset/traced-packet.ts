@@ -30,7 +30,7 @@ export function toTracedPacket(original: Packet): TracedPacket {
 }
 
 /** The value of a field as it appears in keys. `randomValue` is the value of random numbers and hashes. */
-export function readField(field: Field, packet: TracedPacket, randomValue: number): string {
+function readField(field: Field, packet: TracedPacket, randomValue: number): string {
   const { original } = packet;
   switch (field.field) {
     case 'saddr':

@@ -26,7 +26,7 @@ export interface LookupResult {
 }
 
 /** Chooses one of the possible results. */
-export type ChooseLookup = (results: readonly LookupResult[]) => LookupResult;
+type ChooseLookup = (results: readonly LookupResult[]) => LookupResult;
 
 export interface WalkResult {
   readonly end: 'refuse' | 'drop' | 'through';

@@ -11,13 +11,13 @@ import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 import { familiesOf, type Service } from '../../services/objects/service.ts';
 import { type UsableBackends, usableBackends } from './usable-backends.ts';
 
-export interface ClusterState {
+interface ClusterState {
   readonly services: Iterable<Service>;
   readonly slicesOf: (service: string) => Iterable<EndpointSlice>;
 }
 
 /** The properties of the node that the outcome depends on. */
-export type ResolverNode = Pick<
+type ResolverNode = Pick<
   NodeView,
   | 'name'
   | 'zone'

@@ -2,7 +2,7 @@
 
 import type { Backend } from '../../services/model/backends.ts';
 
-export interface NodeTopology {
+interface NodeTopology {
   readonly name: string;
   readonly zone: string | undefined;
 }

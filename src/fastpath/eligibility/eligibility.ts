@@ -17,7 +17,7 @@ export interface Endpoint {
 }
 
 /** A Service port in one family: its eligible frontends and its local endpoints. */
-export interface EligiblePort {
+interface EligiblePort {
   /** `namespace/name:port`, for display. */
   readonly name: string;
   /** Unique: the frontends and backends of a Service port share a number in the maps. */

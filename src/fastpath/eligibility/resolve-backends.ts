@@ -16,7 +16,7 @@ export interface UnresolvedFrontend extends SkipReason {
   readonly frontend: DesiredFrontend;
 }
 
-export interface ResolvedFrontends {
+interface ResolvedFrontends {
   readonly frontends: readonly ResolvedFrontend[];
   readonly unresolved: readonly UnresolvedFrontend[];
 }

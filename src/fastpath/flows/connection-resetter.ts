@@ -11,7 +11,7 @@ import { OperationLines } from '../../nftables/syntax/operation.ts';
 import type { LoaderClient } from '../loader/loader-client.ts';
 import type { FlowEntry } from '../maps/entries.ts';
 
-export interface ConnectionResetterParts {
+interface ConnectionResetterParts {
   readonly loader: Pick<LoaderClient, 'flowsThrough'>;
   readonly nft: string;
   readonly log: Log;

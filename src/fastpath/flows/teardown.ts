@@ -11,7 +11,7 @@ import { LoaderError } from '../loader/loader-process.ts';
 import { conntrackRestoreLines } from './conntrack-restore.ts';
 import { readTimeouts } from './timeouts.ts';
 
-export interface TeardownParts {
+interface TeardownParts {
   /** The loader. */
   readonly program: string;
   readonly directory: string;
@@ -22,7 +22,7 @@ export interface TeardownParts {
   readonly clock?: Clock;
 }
 
-export interface TeardownResult {
+interface TeardownResult {
   /** Flows that conntrack took over. */
   readonly restoredFlows: number;
   /** Why none were restored: nftables sees the flows as new, and they may break. */

@@ -3,7 +3,7 @@
 import { LineProcess, type ProcessExit } from '../../host/process/line-process.ts';
 import { SCHEMA } from '../maps/layout.ts';
 
-export interface LoaderResponse {
+interface LoaderResponse {
   /** Data lines. */
   readonly lines: readonly string[];
   /** The fields of the final line, by name. */

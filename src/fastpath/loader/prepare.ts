@@ -3,7 +3,7 @@
 import { exec } from '../../host/process/exec.ts';
 import { LoaderClient } from './loader-client.ts';
 
-export interface PrepareParts {
+interface PrepareParts {
   /** The loader. */
   readonly program: string;
   readonly directory: string;

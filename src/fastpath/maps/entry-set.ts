@@ -1,7 +1,7 @@
 // A set of map entries that is replaced as a whole, as for excluded sources and uplinks.
 
 /** Requests that change the installed entries into the desired ones. */
-export interface EntryChanges {
+interface EntryChanges {
   readonly puts: readonly string[];
   readonly deletes: readonly string[];
 }

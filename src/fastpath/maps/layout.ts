@@ -4,9 +4,9 @@ import { type Address, addressBits, addressFromBits, familyOf } from '../../net/
 import type { Family } from '../../net/family.ts';
 
 /** A number in host or network byte order, or plain bytes. */
-export type FieldEncoding = 'host' | 'network' | 'bytes';
+type FieldEncoding = 'host' | 'network' | 'bytes';
 
-export interface Field {
+interface Field {
   readonly name: string;
   readonly offset: number;
   /** In bytes; of one number if the field is an array. */
@@ -15,7 +15,7 @@ export interface Field {
   readonly encoding: FieldEncoding;
 }
 
-export interface StructLayout {
+interface StructLayout {
   /** The name in C. */
   readonly name: string;
   /** In bytes. */
@@ -24,7 +24,7 @@ export interface StructLayout {
 }
 
 /** Values of the fields by name. */
-export type StructValues = Readonly<Record<string, number | readonly number[] | Uint8Array>>;
+type StructValues = Readonly<Record<string, number | readonly number[] | Uint8Array>>;
 
 /** Version of the maps: FP_SCHEMA. */
 export const SCHEMA = 1;

@@ -45,7 +45,7 @@ export interface FlowCounts {
 }
 
 /** The limit that a frontend exceeds. */
-export type ExceededLimit = 'slots' | 'frontends';
+type ExceededLimit = 'slots' | 'frontends';
 
 export interface MapPlan {
   /** Requests, in order. */

@@ -5,7 +5,7 @@ import { toHex } from './hex.ts';
 import { BACKEND_PORTS_OFFSET, PORT_WORDS } from './layout.ts';
 
 /** Ports of frontends and ports of backends have separate bits. */
-export type PortSide = 'frontends' | 'backends';
+type PortSide = 'frontends' | 'backends';
 
 /** Tracks the bits and the words to write. */
 export class PortBitmap {

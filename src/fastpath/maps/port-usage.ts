@@ -4,7 +4,7 @@ import type { BackendValue } from './entries.ts';
 import { PortBitmap } from './port-bitmap.ts';
 
 /** Decides whether a port is still needed. */
-export interface PortNeeds {
+interface PortNeeds {
   /** In milliseconds. */
   readonly now: number;
   /** Ports of the installed frontends. */

@@ -1,7 +1,7 @@
 // Assigns numbers to Service ports. The frontends and backends of a Service port share its number.
 
 /** A number that a previous process assigned. */
-export interface InstalledServicePortId {
+interface InstalledServicePortId {
   readonly servicePort: string;
   readonly id: number;
 }

@@ -16,7 +16,7 @@ export interface PodLocation {
 }
 
 /** Why a pod was not found. `probeDevice` is where to resolve its MAC address. */
-export interface UnknownLocation {
+interface UnknownLocation {
   readonly reason: string;
   readonly probeDevice?: string;
 }

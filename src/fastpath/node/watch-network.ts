@@ -4,7 +4,7 @@ import type { Log } from '../../host/log.ts';
 import { monitorIp } from '../../host/network/ip-monitor.ts';
 import type { NetworkState } from './network-state.ts';
 
-export interface NetworkWatchOptions {
+interface NetworkWatchOptions {
   /** Takes a line of `ip monitor`, or `undefined` when the monitor was restarted and lines may be missing. */
   readonly onChange: (line?: string) => void;
   readonly log: Log;

@@ -5,7 +5,7 @@ import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import type { Address } from '../../net/address.ts';
 
-export interface FastPathSettings {
+interface FastPathSettings {
   readonly mode: 'auto' | 'required';
   /** Names of devices; empty for the devices with a default route. */
   readonly uplinks: readonly string[];

@@ -15,7 +15,7 @@ import { isLinkDeletion, isNetworkChange } from '../node/watch-network.ts';
 import type { FastPathParts } from './parts.ts';
 import { type DeviceRemoval, planDeviceRemoval, planSync, type SyncInput, type SyncPlan } from './plan-sync.ts';
 
-export interface ReconcilerParts extends Omit<FastPathParts, 'clock'> {
+interface ReconcilerParts extends Omit<FastPathParts, 'clock'> {
   readonly loader: LoaderClient;
   /** Called when existing maps have another size than configured; they are kept. */
   readonly onOtherSize: (maxFlowsInUse: number) => void;

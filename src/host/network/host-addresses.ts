@@ -9,7 +9,7 @@ export function hostAddresses(): Address[] {
   return Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map((entry) => entry.address));
 }
 
-export interface AddressWatchOptions extends Pick<IpMonitorOptions, 'signal' | 'command' | 'restartMs'> {
+interface AddressWatchOptions extends Pick<IpMonitorOptions, 'signal' | 'command' | 'restartMs'> {
   /** Addresses may have changed. */
   readonly onChange: () => void;
   readonly log: Log;

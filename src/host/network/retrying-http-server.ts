@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import { LogOnce } from '../log-once.ts';
 import { HttpServer, type HttpServerOptions } from './http-server.ts';
 
-export interface RetryingHttpServerOptions extends HttpServerOptions {
+interface RetryingHttpServerOptions extends HttpServerOptions {
   /** Its name in the log. */
   readonly name: string;
   /** Whether to fail instead of trying again. */

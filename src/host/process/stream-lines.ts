@@ -2,7 +2,7 @@
 
 import { LineProcess } from './line-process.ts';
 
-export interface StreamLinesOptions {
+interface StreamLinesOptions {
   readonly onLine: (line: string) => void;
   /** Ends the program. */
   readonly signal: AbortSignal;

@@ -24,7 +24,7 @@ export interface SysctlFiles {
   isWritable(path: string): Promise<boolean>;
 }
 
-export const systemSysctlFiles: SysctlFiles = {
+const systemSysctlFiles: SysctlFiles = {
   read: (path) => readFile(path, 'utf8'),
   write: (path, text) => writeFile(path, text),
   isWritable: async (path) => ((await stat(path)).mode & 0o222) !== 0,

@@ -3,7 +3,7 @@
 import type { ServiceChange } from '../../engine/service-change.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../../net/family.ts';
 
-export interface NoLocalEndpointsCount {
+interface NoLocalEndpointsCount {
   readonly policy: 'internal' | 'external';
   readonly label: 'IPv4' | 'IPv6';
   readonly count: number;

@@ -4,7 +4,7 @@ import { FAMILY_TRAITS } from '../../net/family.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 
 /** The change that an EndpointSlice names in `last-change-trigger-time`. */
-export interface Trigger {
+interface Trigger {
   readonly label: 'IPv4' | 'IPv6';
   /** Milliseconds since 1970. */
   readonly at: number;

@@ -8,7 +8,7 @@ import { LogOnce } from '../../host/log-once.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { COUNTED_OBJECTS, ConnectionCounts } from './connection-counts.ts';
 
-export interface ConnectionReaderParts {
+interface ConnectionReaderParts {
   readonly tables: Pick<Nftables, 'listElements'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;

@@ -9,7 +9,7 @@ import type { Sink } from '../../services/objects/sink.ts';
 import type { KubeProxyMetrics } from '../kube-proxy/kube-proxy-metrics.ts';
 import type { PendingChanges } from '../kube-proxy/pending-changes.ts';
 
-export interface CountingSinkParts {
+interface CountingSinkParts {
   readonly sink: Sink;
   /** The objects before the event. */
   readonly store: Pick<Store, 'slice'>;

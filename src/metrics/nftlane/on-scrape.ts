@@ -3,12 +3,12 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** One value of a metric, with the values of its labels. */
-export interface Sample<Label extends string> {
+interface Sample<Label extends string> {
   readonly labels: Readonly<Record<Label, string | number>>;
   readonly value: number;
 }
 
-export interface OnScrapeOptions<Label extends string> {
+interface OnScrapeOptions<Label extends string> {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly Label[];

@@ -5,7 +5,7 @@ import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts'
 import { type ListedChain, type ListedJump, parseChains, parseJumps } from '../syntax/json-listing.ts';
 import { NftListingFailed, NftOutcomeUnknown } from './nft-error.ts';
 
-export interface NftProgramOptions {
+interface NftProgramOptions {
   /** The name of the program in PATH, or its path. */
   readonly command: string;
   /** The default; {@link NftProgram.run} may override it. */
@@ -15,7 +15,7 @@ export interface NftProgramOptions {
 }
 
 /** A table of any owner. */
-export interface ListedTable {
+interface ListedTable {
   readonly family: string;
   readonly name: string;
 }

@@ -10,7 +10,7 @@ import { affinityMap, FRONTEND, NODE_PORT, type SetOrMapName } from './sets-and-
 import { shortCircuit, vmap, withRetry } from './static-chains.ts';
 
 /** A chain that elements refer to, with what it needs. */
-export interface EndpointChain {
+interface EndpointChain {
   /** The sets and maps that only these chains use. */
   readonly setsAndMaps: readonly SetOrMap[];
   /** The chain itself comes last, after those that it jumps to. */

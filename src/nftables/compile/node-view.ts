@@ -28,7 +28,7 @@ export interface ProxyOptions {
 }
 
 /** What this machine supports, as the daemon found at start. */
-export interface HostCapabilities {
+interface HostCapabilities {
   /** The address families of this machine; absent for both. */
   readonly families?: readonly Family[] | undefined;
   /** Whether connections that the fast path cannot continue are reset; absent for no. */

@@ -3,7 +3,7 @@
 import { compare } from '../../lib/compare.ts';
 
 /** A Service with what decides its precedence. */
-export interface Claimant {
+interface Claimant {
   readonly key: string;
   readonly createdAt: number;
 }

@@ -24,7 +24,7 @@ export interface NodePortScope {
 export const LOCALHOST: Address = '127.0.0.1';
 
 /** What the entries of `nodePortAddresses` are resolved against. */
-export interface NodePortFacts {
+interface NodePortFacts {
   /** The Node's address of each family, if known. */
   readonly primary: Readonly<Record<Family, Address | undefined>>;
   /** The addresses of the host's interfaces. */

@@ -17,7 +17,7 @@ export interface EndpointUsage {
 }
 
 /** The hints that restrict the backends: of zones (KEP-2433) or nodes (KEP-3015). */
-export type TopologyMode = 'all' | 'same-node' | 'same-zone';
+type TopologyMode = 'all' | 'same-node' | 'same-zone';
 
 export interface Selection {
   /** For frontends with policy Cluster; empty if there are none. */

@@ -4,7 +4,7 @@ import type { Service } from '../objects/service.ts';
 import type { Backend } from './backends.ts';
 
 /** A value with its weight relative to other values: a whole number of at least 1. */
-export interface Weighted<T> {
+interface Weighted<T> {
   readonly value: T;
   readonly weight: number;
 }

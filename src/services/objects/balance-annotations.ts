@@ -10,9 +10,9 @@ import { asString, type IssueCollector, type JsonObject } from './read.ts';
 export type BalanceAlgorithm = 'random' | 'source-hash' | 'maglev';
 
 /** Selects the {@link BalanceAlgorithm}. */
-export const BALANCE_ANNOTATION = 'nftlane.io/balance';
+const BALANCE_ANNOTATION = 'nftlane.io/balance';
 /** Sets weights of endpoints as `ADDRESS=WEIGHT`, separated by commas. */
-export const WEIGHTS_ANNOTATION = 'nftlane.io/weights';
+const WEIGHTS_ANNOTATION = 'nftlane.io/weights';
 /** Enough for a canary with 1 % of the connections. */
 const MAX_WEIGHT = 100;
 

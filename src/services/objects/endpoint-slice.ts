@@ -15,7 +15,7 @@ import {
 } from './read.ts';
 import { isPort } from './service-ports.ts';
 
-export interface SlicePort {
+interface SlicePort {
   readonly name: string;
   readonly protocol: Protocol;
   readonly port: number;

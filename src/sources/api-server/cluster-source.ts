@@ -8,7 +8,7 @@ import type { ApiClient } from './client/api-client.ts';
 import { Reflector, type ReflectorOptions } from './reflector.ts';
 import type { ReflectorState } from './reflector-state.ts';
 
-export interface ClusterSourceSetup {
+interface ClusterSourceSetup {
   readonly client: ApiClient;
   /** The Node of this process, the only one that is watched. */
   readonly nodeName: string;

@@ -7,13 +7,13 @@ import { collectionPath } from './client/collection-path.ts';
 import { type StreamOptions, streamResponse } from './client/stream-response.ts';
 import { ListSplitter } from './stream/list-splitter.ts';
 
-export interface CompleteList<K extends Kind> {
+interface CompleteList<K extends Kind> {
   readonly objects: readonly ReadResult<KindMap[K]>[];
   /** The version from which a watch continues. */
   readonly resourceVersion: string;
 }
 
-export interface ListOptions<K extends Kind> extends Omit<StreamOptions, 'onChunk'> {
+interface ListOptions<K extends Kind> extends Omit<StreamOptions, 'onChunk'> {
   readonly traits: KindTraits<K>;
   readonly pageSize: number;
   /** `0` accepts the cache of the server; empty requests the latest version. */

@@ -23,7 +23,7 @@ export interface ReflectorOptions extends Partial<StreamTimeouts> {
   readonly notFoundRetryMs?: number;
 }
 
-export interface ReflectorSetup<K extends Kind> {
+interface ReflectorSetup<K extends Kind> {
   readonly client: ApiClient;
   /** The kind and the selectors of its objects. */
   readonly traits: KindTraits<K>;

@@ -3,7 +3,7 @@
 import { Backoff } from '../../lib/backoff.ts';
 import { ApiError, type ConnectionError } from './client/api-error.ts';
 
-export interface RetryDecision {
+interface RetryDecision {
   /** The delay before the next attempt. */
   readonly delayMs: number;
   /** The watch cannot continue from its version; a list is necessary. */

@@ -8,7 +8,7 @@ import { LineSplitter } from './stream/line-splitter.ts';
 import { readWatchEvent, type WatchEvent } from './stream/watch-event.ts';
 
 /** Handlers also receive the current resourceVersion. */
-export interface WatchHandlers<K extends Kind> {
+interface WatchHandlers<K extends Kind> {
   /** The version at which the watch begins; empty to receive the complete list first. */
   readonly resourceVersion: string;
   /** Receives each object before the list is complete. */

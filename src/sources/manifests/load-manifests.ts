@@ -22,7 +22,7 @@ export interface LoadedManifests {
   readonly ignored: number;
 }
 
-export interface LoadOptions {
+interface LoadOptions {
   /** The input for `-`. */
   readonly stdin?: AsyncIterable<Uint8Array>;
 }

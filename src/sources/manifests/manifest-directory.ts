@@ -23,7 +23,7 @@ const SETTLE_MS = 13;
 /** The same for an empty or invalid file, which is probably incomplete. */
 const INVALID_SETTLE_MS = 60;
 
-export interface ManifestDirectorySetup {
+interface ManifestDirectorySetup {
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Log;

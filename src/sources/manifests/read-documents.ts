@@ -4,7 +4,7 @@ import { Composer, LineCounter, Parser } from 'yaml';
 import { locateJsonError } from './locate-json-error.ts';
 import { ManifestError, type Position } from './manifest-error.ts';
 
-export interface ManifestDocument {
+interface ManifestDocument {
   readonly value: unknown;
   /** Its first line, counted from 1. */
   readonly line: number;

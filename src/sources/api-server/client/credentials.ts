@@ -8,11 +8,7 @@ import { parse } from 'yaml';
 import { OperationalError } from '../../../lib/operational-error.ts';
 import { asArray, asObject, asString, type JsonObject } from '../../../services/objects/read.ts';
 
-export type ClusterConfigProblem =
-  | 'no-such-kubeconfig'
-  | 'unreadable-kubeconfig'
-  | 'invalid-kubeconfig'
-  | 'not-in-cluster';
+type ClusterConfigProblem = 'no-such-kubeconfig' | 'unreadable-kubeconfig' | 'invalid-kubeconfig' | 'not-in-cluster';
 
 /** There are no usable credentials. The message names the file and the problem. */
 export class ClusterConfigError extends OperationalError {

@@ -45,6 +45,3 @@ export async function createLog({ level, format }: { level: LogLevel; format: Lo
   };
   return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error'), setLevel };
 }
-
-/** Discards everything. */
-export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

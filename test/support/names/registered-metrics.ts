@@ -3,9 +3,9 @@
 import type { Metric, MetricObject } from 'prom-client';
 import { Engine } from '../../../src/engine/engine.ts';
 import { systemClock } from '../../../src/host/clock.ts';
-import { silentLog } from '../../../src/host/log.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { DEFAULT_OPTIONS } from '../builders/proxy-options.ts';
+import { silentLog } from '../fakes/silent-log.ts';
 
 /** What prom-client knows of a metric besides what its types say. */
 export type RegisteredMetric = Metric &

@@ -7,7 +7,6 @@ import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { ServiceChange } from '../../../src/engine/service-change.ts';
 import { type Clock, systemClock } from '../../../src/host/clock.ts';
-import { silentLog } from '../../../src/host/log.ts';
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
@@ -15,6 +14,7 @@ import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
+import { silentLog } from '../../support/fakes/silent-log.ts';
 
 interface WorldOptions {
   readonly tables?: Partial<Nftables>;

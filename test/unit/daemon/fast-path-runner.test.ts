@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { removePinRecord, unreachablePins, writePinRecord } from '../../../src/daemon/fast-path-pin-record.ts';
 import { createFastPath, loaderPath } from '../../../src/daemon/fast-path-runner.ts';
-import { silentLog } from '../../../src/host/log.ts';
 import { configurationText, settingsOf } from '../../support/builders/configuration.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { commitOf } from '../../support/builders/sync-report.ts';
+import { silentLog } from '../../support/fakes/silent-log.ts';
 
 t.test('loaderPath() keeps a path and a name that is not beside the program', async (t) => {
   t.equal(loaderPath('/opt/loader'), '/opt/loader');

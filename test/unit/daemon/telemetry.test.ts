@@ -6,7 +6,6 @@ import t from 'tap';
 import { loadSettings, type ParsedFlags } from '../../../src/cli/flags/proxy-flags.ts';
 import { Telemetry } from '../../../src/daemon/telemetry.ts';
 import { Engine } from '../../../src/engine/engine.ts';
-import { silentLog } from '../../../src/host/log.ts';
 import { NftClient } from '../../../src/nftables/client/nft-client.ts';
 import { loadApiClient } from '../../../src/sources/api-server/client/api-client.ts';
 import { startApiServer } from '../../support/api-server/api-server.ts';
@@ -14,6 +13,7 @@ import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { commitOf } from '../../support/builders/sync-report.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 import { recordSink } from '../../support/fakes/recording-sink.ts';
+import { silentLog } from '../../support/fakes/silent-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 /** Settings with this metrics address and an empty engine. */

@@ -2,9 +2,9 @@
 
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { silentLog } from '../../../src/host/log.ts';
 import { LOG_LEVELS } from '../../../src/host/log-level.ts';
 import { exec } from '../../../src/host/process/exec.ts';
+import { silentLog } from '../../support/fakes/silent-log.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../support/fakes/log-process.ts', import.meta.url));
 

@@ -5,7 +5,6 @@ import type { Nftables } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { type Clock, systemClock } from '../../../src/host/clock.ts';
-import { silentLog } from '../../../src/host/log.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';
@@ -15,6 +14,7 @@ import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
+import { silentLog } from '../../support/fakes/silent-log.ts';
 
 const START = Date.UTC(2026, 0, 1);
 

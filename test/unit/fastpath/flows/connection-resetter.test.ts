@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ConnectionResetter } from '../../../../src/fastpath/flows/connection-resetter.ts';
 import type { FlowEntry } from '../../../../src/fastpath/maps/entries.ts';
-import { silentLog } from '../../../../src/host/log.ts';
 import { RESET_CONNECTIONS_SIZE } from '../../../../src/nftables/compile/sets-and-maps.ts';
 import { FLOW } from '../../../support/builders/flow-entry.ts';
+import { silentLog } from '../../../support/fakes/silent-log.ts';
 
 /** A resetter with an nft that records its input, or fails with a message. */
 function resetterOf(t: Test, { flows, failure = '' }: { flows: readonly FlowEntry[]; failure?: string }) {

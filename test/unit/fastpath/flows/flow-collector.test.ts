@@ -4,8 +4,8 @@ import t from 'tap';
 import { FlowCollector } from '../../../../src/fastpath/flows/flow-collector.ts';
 import type { SlotCount } from '../../../../src/fastpath/loader/loader-client.ts';
 import { MapState, type ResolvedFrontend } from '../../../../src/fastpath/maps/map-state.ts';
-import { silentLog } from '../../../../src/host/log.ts';
 import { FakeBpfMaps } from '../../../support/builders/fake-bpf-maps.ts';
+import { silentLog } from '../../../support/fakes/silent-log.ts';
 
 const DEVICE = 7;
 const FRONTENDS = ['192.0.2.1', '192.0.2.2'].map(

@@ -4,8 +4,8 @@ import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../src/host/clock.ts';
-import { silentLog } from '../../../../src/host/log.ts';
 import { ManifestDirectory } from '../../../../src/sources/manifests/manifest-directory.ts';
+import { silentLog } from '../../../support/fakes/silent-log.ts';
 import { BROKEN, service } from './sample-manifests.ts';
 
 const WRITTEN_AT = 1_000_000_000;

@@ -46,7 +46,7 @@ async function buildProgram(command: string | undefined, context: CommandContext
     .description('Service proxy for Linux nodes: Kubernetes Services as elements of a few nftables maps')
     .version(VERSION, '--version', 'print the version')
     .addHelpText('after', EXIT_HELP)
-    .showHelpAfterError()
+    .showHelpAfterError('Use --help to list commands and options.')
     .exitOverride();
   const isKnown = command !== undefined && Object.hasOwn(COMMANDS, command);
   for (const [name, load] of Object.entries(COMMANDS)) {

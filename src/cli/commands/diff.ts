@@ -9,9 +9,14 @@ import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
 import { print, printJson } from '../output/print.ts';
 
+const HELP = `
+Lines with + are desired and missing in the kernel; lines with - are only in the kernel. Without differences, nothing is
+printed.`;
+
 export function addDiff(program: Command, { setStatus }: CommandContext): void {
   withInspectFlags(program.command('diff'))
     .description('compare the desired ruleset with the kernel; exit status 1 if they differ')
+    .addHelpText('after', HELP)
     .action(async (flags: InspectFlags) => setStatus(await diff(flags)));
 }
 

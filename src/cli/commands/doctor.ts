@@ -57,5 +57,6 @@ function printChecks(checks: readonly Check[]): string {
     return advice === '' ? [line] : [line, `${' '.repeat(width + 11)}→ ${advice}`];
   });
   const count = (status: Check['status']) => checks.filter((check) => check.status === status).length;
-  return `${lines.join('\n')}\n${count('ok')} ok, ${count('warning')} warnings, ${count('problem')} problems`;
+  const plural = (status: Check['status']) => `${count(status)} ${status}${count(status) === 1 ? '' : 's'}`;
+  return `${lines.join('\n')}\n${count('ok')} ok, ${plural('warning')}, ${plural('problem')}`;
 }

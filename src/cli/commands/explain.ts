@@ -17,6 +17,7 @@ import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flag
 import { print, printJson } from '../output/print.ts';
 
 const HELP = `
+CLIENT is an IP address, and DESTINATION is ADDRESS:PORT[/PROTOCOL] with tcp (the default), udp or sctp.
 The outcome is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service is involved); the exit status is 0 in each case.
 IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Chains and elements are read from the kernel. Rules are assumed to
 be those that this version writes; only their number is checked. Session affinity entries are not looked up.`;
@@ -27,7 +28,7 @@ interface ExplainFlags extends InspectFlags {
 }
 
 export function addExplain(program: Command): void {
-  withInspectFlags(program.command('explain <source> <destination>'))
+  withInspectFlags(program.command('explain <client> <destination>'))
     .description('show where a connection goes and why: explain 10.1.1.5 172.30.0.10:80/tcp')
     .option('--from-host', 'the client is a process on this node', false)
     .option('-i, --interface <name>', 'input interface (default: the interface of the route to the source)')
@@ -73,7 +74,7 @@ export function parsePacket(
   const source = parseAddress(sourceText);
   const { address: destination, port } = parseAddressPort(addressPort, 0) ?? { port: 0 };
   const protocol = parseProtocol(name.toUpperCase());
-  if (source === undefined) throw usageError(sourceText, 'the source must be an IP address');
+  if (source === undefined) throw usageError(sourceText, 'the client must be an IP address');
   if (destination === undefined || port === 0 || rest.length > 0)
     throw usageError(
       target,
@@ -81,7 +82,7 @@ export function parsePacket(
     );
   if (protocol === undefined) throw usageError(target, 'the protocol must be tcp, udp or sctp');
   if (familyOf(source) !== familyOf(destination))
-    throw usageError(target, 'source and destination must have the same address family');
+    throw usageError(target, 'client and destination must have the same address family');
   const isLocal = fromHost || (inInterface === undefined && isHostAddress(host, source));
   return {
     ...{ family: familyOf(source), protocol, source, sourcePort: 40_000, destination, destinationPort: port },

@@ -13,13 +13,18 @@ export interface InspectFlags extends ParsedFlags {
   readonly output: OutputFormat;
 }
 
+const HELP = `
+Without --file, the configuration of the daemon applies: --config and the flags from --node-name to --proxy-mode have no
+effect.`;
+
 /** Adds the flags to a command. */
 export function withInspectFlags(command: Command): Command {
   return withProxyFlags(command)
     .option('-f, --file <file|dir>', 'read the desired state from manifests instead of the running daemon')
     .addOption(runDirOption())
     .addOption(nftOption())
-    .addOption(outputOption());
+    .addOption(outputOption())
+    .addHelpText('after', HELP);
 }
 
 /** The source of the desired state that the flags select. */

@@ -34,7 +34,7 @@ t.test('parsePacket() finds the input interface', async (t) => {
 
 t.test('parsePacket() rejects invalid connections', async (t) => {
   const cases = [
-    ['web', '10.0.0.1:80', /source must be/],
+    ['web', '10.0.0.1:80', /client must be/],
     ['10.1.1.5', '10.0.0.1', /ADDRESS:PORT/],
     ['10.1.1.5', 'fd00::1:80', /ADDRESS:PORT/],
     ['10.1.1.5', '10.0.0.1:0', /port must be/],

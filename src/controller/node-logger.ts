@@ -29,7 +29,7 @@ export class NodeLogger implements SyncObserver {
     const now = { addresses: known, pods, ...(zone === undefined ? {} : { zone }) };
     const text = JSON.stringify(now);
     if (text === this.#logged) return;
-    log.info(this.#logged === '' ? 'node' : 'node changed', now);
+    log.info(this.#logged === '' ? 'node configuration' : 'node configuration changed', now);
     this.#logged = text;
     this.#warn();
   }

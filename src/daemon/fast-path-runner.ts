@@ -42,7 +42,7 @@ export function createFastPath(
     if (!signal.aborted) await once(signal, 'abort');
   };
   if (mode === 'off') {
-    const view = (): FastPathStatus => inactiveStatus('off', 'it is disabled');
+    const view = (): FastPathStatus => inactiveStatus('off', 'disabled in the configuration');
     return { open: async () => {}, isUsable: false, committed: () => {}, status: view, run: runTeardown };
   }
   const settings = { mode, uplinks, directory, program, maxFlows, nft: nftlane.nft };

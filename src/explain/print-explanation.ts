@@ -17,14 +17,14 @@ const OUTCOME_LABELS: Readonly<Record<Outcome, string>> = {
 /** The outcome with its reasons, the endpoints, and the path through the kernel's rules. Differences come first. */
 export function printExplanation(explanation: Explanation): string {
   const { packet, outcome, reason, steps, endpoints, kernel, differences } = explanation;
-  const warning = ['!!! THE KERNEL DIFFERS FROM THE EXPECTED OUTCOME:', ...differences.map((text) => `!!! ${text}`)];
+  const warning = ['warning: the kernel differs from the expected outcome:', ...differences.map((text) => `  ${text}`)];
   const reasons = steps.filter((step) => step !== reason).map((step) => `  ${step}`);
   return [
     ...(differences.length > 0 ? [...warning, ''] : []),
     printPacket(packet),
     `${OUTCOME_LABELS[outcome]}: ${reason}`,
     ...reasons,
-    ...(outcome === 'forward' ? [`  masquerade: ${describeMasquerade(endpoints)}`] : []),
+    ...(outcome === 'forward' ? [`  ${describeMasquerade(endpoints)}`] : []),
     ...(endpoints.length === 0 ? [] : ['', printEndpoints(endpoints)]),
     ...printFastPath(explanation),
     '',
@@ -54,9 +54,9 @@ function printFastPath({ fastPath }: Explanation): string[] {
 function describeMasquerade(endpoints: readonly ExplainedEndpoint[]): string {
   const used = endpoints.filter(({ masquerade }) => masquerade !== undefined);
   const masqueraded = used.filter(({ masquerade }) => masquerade === true);
-  if (masqueraded.length === 0) return 'no: endpoints see the client address';
-  if (masqueraded.length === used.length) return 'yes: endpoints see an address of this node';
-  return `only for ${masqueraded.map(({ endpoint }) => endpoint).join(', ')}`;
+  if (masqueraded.length === 0) return 'endpoints see the client address';
+  if (masqueraded.length === used.length) return 'masqueraded: endpoints see an address of this node';
+  return `masqueraded only for ${masqueraded.map(({ endpoint }) => endpoint).join(', ')}`;
 }
 
 function printEndpoints(endpoints: readonly ExplainedEndpoint[]): string {

@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { errorMessage } from '../../lib/error-message.ts';
 import type { Log } from '../log.ts';
 
 /** Call first. V8's young generation then keeps its initial size instead of growing to 48 MB under load. */
@@ -26,6 +27,6 @@ export function releaseMemory(): void {
 /** Sets the OOM score adjustment of this process, -1000 to 1000. A failure is only logged. */
 export async function setOomScore(score: number, log: Pick<Log, 'debug'>): Promise<void> {
   await writeFile('/proc/self/oom_score_adj', String(score)).catch((error: unknown) => {
-    log.debug('cannot set oom_score_adj', { score, reason: String(error) });
+    log.debug('cannot set oom_score_adj', { score, reason: errorMessage(error) });
   });
 }

@@ -1,6 +1,7 @@
 // The sysctl route_localnet, which packets from 127.0.0.1 to other hosts need.
 
 import { readFile, writeFile } from 'node:fs/promises';
+import { errorMessage } from '../../lib/error-message.ts';
 import type { Log } from '../log.ts';
 
 const SETTING = 'net.ipv4.conf.all.route_localnet';
@@ -54,7 +55,10 @@ export class RouteLocalnet {
       return true;
     } catch (error) {
       const hint = `run "sysctl -w ${SETTING}=1" on the host, or remove localhost from nodePortAddresses`;
-      this.#log.warn('node ports at 127.0.0.1 reach only endpoints of this host', { reason: String(error), hint });
+      this.#log.warn('node ports at 127.0.0.1 reach only endpoints of this host', {
+        reason: errorMessage(error),
+        hint,
+      });
       return false;
     }
   }

@@ -28,12 +28,14 @@ function logged(objects: readonly ApiObject[], options: Partial<NodeOptions>, ho
 t.test('NodeLogger logs the node once, and each change of it', async (t) => {
   const { engine, nodeLogger, lines } = logged([node('n1')], { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } });
   nodeLogger.committed();
-  t.match(lines, [{ level: 'info', message: 'node', details: { addresses: ['192.0.2.1'], pods: ['10.1.0.0/16'] } }]);
+  t.match(lines, [
+    { level: 'info', message: 'node configuration', details: { addresses: ['192.0.2.1'], pods: ['10.1.0.0/16'] } },
+  ]);
   t.equal(lines.length, 1);
   put(engine, node('n1', { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.9' }] } }));
   engine.compile();
   nodeLogger.committed();
-  t.match(lines[1], { message: 'node changed', details: { addresses: ['192.0.2.9'] } });
+  t.match(lines[1], { message: 'node configuration changed', details: { addresses: ['192.0.2.9'] } });
   t.match(lines[2], { level: 'warn', details: { warnings: [/no interface has 192\.0\.2\.9, .* over IPv4/] } });
 });
 

@@ -1,10 +1,10 @@
 // Lists and changes our tables in the kernel.
 
-import { ExecError } from '../../host/process/exec.ts';
+import { ExecError, type ExecResult } from '../../host/process/exec.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { allSetsAndMaps } from '../compile/sets-and-maps.ts';
 import type { SetOrMap } from '../syntax/element.ts';
-import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
+import { errorMessages, parseErrorMessages } from '../syntax/error-message.ts';
 import type { CounterListing, InstalledElement, KernelListing, RuleCount } from '../syntax/kernel-listing.ts';
 import { ElementReader, type ListedElement, readTable } from '../syntax/listing.ts';
 import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
@@ -148,7 +148,7 @@ export class NftClient {
   /** Our table of a family without its elements; empty when there is none. */
   async #listTable(family: Family): Promise<string> {
     const result = await this.#program.run(['-t', 'list', 'table', family, TABLE]);
-    throwUnlessAbsent(errorMessages(result));
+    throwUnlessAbsent(result);
     return result.stdout;
   }
 
@@ -158,7 +158,7 @@ export class NftClient {
       for (const element of reader.read(line)) onElement(element);
     };
     const result = await this.#program.run(['list', kind, family, TABLE, name], { onLine, timeoutMs: LIST_TIMEOUT_MS });
-    throwUnlessAbsent(errorMessages(result));
+    throwUnlessAbsent(result);
   }
 
   async #version(): Promise<string> {
@@ -174,8 +174,14 @@ export class NftClient {
   }
 }
 
-/** A missing table, set or map is not an error: its listing is empty. */
-function throwUnlessAbsent(errors: readonly NftErrorMessage[]): void {
-  const isAbsent = errors.some(({ message }) => message.endsWith('No such file or directory'));
+/**
+ * A missing table, set or map is not an error: its listing is empty. Only a message of nft itself says so. An nft that does
+ * not start, for want of a library, also ends with these words.
+ */
+function throwUnlessAbsent(result: Pick<ExecResult, 'status' | 'stderr'>): void {
+  const isAbsent = parseErrorMessages(result.stderr).some(({ message }) =>
+    message.endsWith('No such file or directory'),
+  );
+  const errors = errorMessages(result);
   if (errors.length > 0 && !isAbsent) throw new NftRefusal(errors);
 }

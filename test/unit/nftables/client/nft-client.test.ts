@@ -109,6 +109,16 @@ t.test('a listing that nft refuses is an error', async (t) => {
   await t.rejects(client.listElements([SETS_AND_MAPS.ip['cluster-ips']]), { name: 'NftRefusal' });
 });
 
+t.test('an nft that does not start does not count as a missing table', async (t) => {
+  const stderr = 'nft: error while loading shared libraries: libmnl.so.0: No such file or directory\n';
+  const broken = { status: 127, stderr };
+  const { client } = begin(t, { '-t list table ip nftlane': broken, 'list set ip nftlane cluster-ips': broken });
+  const refusal = { name: 'NftRefusal', message: /loading shared libraries/ };
+  await t.rejects(client.list(), refusal);
+  await t.rejects(client.ruleCounts(), refusal);
+  await t.rejects(client.listElements([SETS_AND_MAPS.ip['cluster-ips']]), refusal);
+});
+
 t.test('removeTables() deletes only tables of ours that exist', async (t) => {
   const { client, nft } = begin(t, { 'list tables': { stdout: 'table ip nftlane\ntable ip6 kube-proxy\n' } });
   t.strictSame(await client.existingTables(), ['ip']);

@@ -6,6 +6,7 @@ import { EnvironmentError } from '../lib/operational-error.ts';
 import { familyOf } from '../net/address.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { NftClient } from '../nftables/client/nft-client.ts';
+import { emptyIfListingFailed } from '../nftables/client/nft-error.ts';
 import type { ProxyOptions } from '../nftables/compile/node-view.ts';
 
 interface ServedFamiliesOptions {
@@ -35,8 +36,8 @@ export async function servedFamilies({
   }
   const problem = familyConflict(proxy, families);
   if (problem !== undefined) throw new EnvironmentError(problem);
-  // A previous daemon may have left tables of a family that was available then.
-  if (missing.size > 0) await nftClient.removeTables([...missing.keys()]);
+  // A previous daemon may have left tables of a family that was available then. An nft that cannot list is reported later.
+  if (missing.size > 0) await nftClient.removeTables([...missing.keys()]).catch(emptyIfListingFailed);
   return families;
 }
 

@@ -4,6 +4,7 @@ import t from 'tap';
 import { servedFamilies } from '../../../src/daemon/served-families.ts';
 import type { Family } from '../../../src/net/family.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
+import { NftListingFailed } from '../../../src/nftables/client/nft-error.ts';
 import type { ProxyOptions } from '../../../src/nftables/compile/node-view.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
@@ -12,14 +13,16 @@ interface Given {
   readonly refused?: readonly [Family, string][];
   readonly ipv6?: string;
   readonly options?: Partial<ProxyOptions>;
+  readonly removalError?: Error;
 }
 
-async function serve({ refused = [], ipv6, options = {} }: Given) {
+async function serve({ refused = [], ipv6, options = {}, removalError }: Given) {
   const { log, lines } = recordLog();
   const removed: Family[] = [];
   const kernel = {
     unsupportedFamilies: async () => [...refused],
     removeTables: async (families: readonly Family[]) => {
+      if (removalError !== undefined) throw removalError;
       removed.push(...families);
       return [];
     },
@@ -49,6 +52,15 @@ t.test('servedFamilies() logs a missing family and removes its tables', async (t
     const message = 'address family is not available';
     t.match(lines, [{ level: 'warn', message, details: { family, reason } }]);
   }
+});
+
+t.test('servedFamilies() leaves it to the check of nft to report that tables cannot be listed', async (t) => {
+  const { families } = await serve({
+    ipv6: 'it is off',
+    removalError: new NftListingFailed('Operation not permitted'),
+  });
+  t.strictSame(families, ['ip']);
+  await t.rejects(serve({ ipv6: 'it is off', removalError: new Error('refused') }), { message: 'refused' });
 });
 
 t.test('servedFamilies() rejects a configuration that requires a missing family', async (t) => {

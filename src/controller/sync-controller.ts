@@ -190,7 +190,15 @@ export class SyncController implements Sink {
     await Promise.all(observers.map((observer) => observer.beforeApply?.(services)));
   }
 
+  /** An observer that throws must not keep a commit, which is reported once, from the others. */
   #notify(call: (observer: SyncObserver) => void): void {
-    for (const observer of this.#parts.observers ?? []) call(observer);
+    const { observers = [], log } = this.#parts;
+    for (const observer of observers) {
+      try {
+        call(observer);
+      } catch (error) {
+        log.error('sync observer failed', { reason: errorMessage(error) });
+      }
+    }
   }
 }

@@ -59,8 +59,9 @@ export interface Commit {
  * judges packets or flows in that time needs `beforeApply`: the conntrack cleanup must not delete flows that either state
  * allows. The list has everything compiled since the last commit, so a retry repeats it.
  *
- * All observers are listed in src/daemon; their order has no meaning. The calls are synchronous, except `beforeApply`, and
- * must not throw. Times are milliseconds on the controller's clock.
+ * All observers are listed in src/daemon; their order has no meaning. The calls are synchronous, except `beforeApply`. An
+ * error is logged and does not affect the others; one of `beforeApply` fails the sync. Times are milliseconds on the
+ * controller's clock.
  */
 export interface SyncObserver {
   /** Services and EndpointSlices are complete: syncs can start. Once. */

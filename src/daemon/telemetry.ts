@@ -121,16 +121,20 @@ export class Telemetry {
     await Promise.all([...this.#tasks, untilAborted].map((task) => task(signal)));
   }
 
-  /** Notifies metrics and Events. Their errors must not keep a change from the kernel. */
+  /** Notifies metrics and Events. An error of one keeps no change from the kernel, and nothing from the other. */
   #combinedObserver(): SyncObserver {
-    const notify = (call: (observer: SyncObserver) => void): void => {
+    const notifyOne = (observer: SyncObserver, call: (observer: SyncObserver) => void): void => {
       try {
-        for (const observer of [this.#metrics?.observer, this.#events]) if (observer !== undefined) call(observer);
+        call(observer);
       } catch (error) {
         this.#options.log.error('cannot update metrics or Events', {
           reason: error instanceof Error ? error.stack : error,
         });
       }
+    };
+    const notify = (call: (observer: SyncObserver) => void): void => {
+      for (const observer of [this.#metrics?.observer, this.#events])
+        if (observer !== undefined) notifyOne(observer, call);
     };
     return {
       queued: (at) => notify((observer) => observer.queued?.(at)),

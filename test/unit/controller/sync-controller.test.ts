@@ -7,6 +7,7 @@ import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { ServiceChange } from '../../../src/engine/service-change.ts';
 import { type Clock, systemClock } from '../../../src/host/clock.ts';
+import type { Log } from '../../../src/host/log.ts';
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../src/services/objects/service.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
@@ -14,14 +15,16 @@ import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
+import { recordLog } from '../../support/fakes/recording-log.ts';
 import { silentLog } from '../../support/fakes/silent-log.ts';
 
 interface WorldOptions {
   readonly tables?: Partial<Nftables>;
   readonly observers?: readonly SyncObserver[];
+  readonly log?: Log;
 }
 
-function world(t: Test, { tables = {}, observers = [] }: WorldOptions = {}) {
+function world(t: Test, { tables = {}, observers = [], log = silentLog }: WorldOptions = {}) {
   let kernel = new FakeNftables();
   let now = Date.UTC(2026, 0);
   const clock: Clock = { ...systemClock, now: () => now };
@@ -32,7 +35,7 @@ function world(t: Test, { tables = {}, observers = [] }: WorldOptions = {}) {
     ruleCounts: async () => kernel.ruleCounts(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const controller = new SyncController({ engine, tables: { ...real, ...tables }, log: silentLog, clock, observers });
+  const controller = new SyncController({ engine, tables: { ...real, ...tables }, log, clock, observers });
   const stop = new AbortController();
   const running = controller.run(stop.signal);
   t.teardown(async () => {
@@ -198,6 +201,30 @@ t.test('SyncController passes the changed Services to each observer, before appl
   controller.request();
   await until(() => records.length === 4);
   t.strictSame(records, ['before: ', 'committed: '].flatMap(both), 'nothing changed');
+});
+
+t.test('SyncController passes a commit to all observers although one throws', async (t) => {
+  const { log, lines } = recordLog();
+  const records: string[] = [];
+  const throwing: SyncObserver = {
+    committed: () => {
+      throw new Error('broken');
+    },
+  };
+  const recording: SyncObserver = {
+    committed: ({ services, isInitial }) => records.push(`${services.length} ${isInitial}`),
+    failed: () => records.push('failed'),
+  };
+  const { controller, pass } = world(t, { observers: [throwing, recording], log });
+  replaceAll(controller, [service(), slice()]);
+  await until(() => records.length === 1);
+  pass(1);
+  await until(() => records.length === 2);
+  t.strictSame(records, ['1 true', '0 false']);
+  t.match(lines, [
+    { level: 'error', message: 'sync observer failed', details: { reason: 'broken' } },
+    { level: 'error', message: 'sync observer failed' },
+  ]);
 });
 
 t.test('SyncController handles every event, and sends nothing to the kernel without a change', async (t) => {

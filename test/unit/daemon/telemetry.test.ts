@@ -55,6 +55,8 @@ t.test('Telemetry serves metrics and writes Events', async (t) => {
   telemetry.observer.committed?.(commitOf({ isInitial: true }));
   telemetry.observer.chainsModified?.(['ip services']);
   await waitUntil('Events', () => server.events.all.size === 4);
+  telemetry.observer.failed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
+  await waitUntil('an Event although metrics fail', () => server.events.all.size === 5);
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   t.match(metrics, /^nftlane_initial_load_complete 1$/m);
   t.match(metrics, /^nftlane_foreign_changes_total 1$/m);

@@ -239,7 +239,7 @@ t.test('feature gates without effect are warnings', async (t) => {
 });
 
 t.test('the gate AllowServiceExternalIPs disables external IPs', async (t) => {
-  t.notHas(settingsOf(configurationText('')).proxy, { externalIps: false });
+  t.notHas(settingsOf(configurationText('')).proxy, { proxiesExternalIps: false });
   const { proxy } = settingsOf(configurationText('featureGates: {AllowServiceExternalIPs: false}'));
   t.equal(proxy.proxiesExternalIps, false);
   t.strictSame(configurationOf(configurationText('featureGates: {AllowServiceExternalIPs: false}')).warnings, []);

@@ -36,7 +36,7 @@ function syncResult(overrides: Partial<SyncResult['plan']> = {}): SyncResult {
   const maps = new MapState(new FakeBpfMaps().installed(), -2000);
   const desired = { frontends: [resolved(served), resolved(suspended, true)], excludedSources: [] };
   maps.plan({ ...desired, uplinks: new Map(), devices: new Set([7]) }, { now: 0, flows: undefined });
-  const servicePort = { name: 'dns', protocol: 'sctp', port: 53, nodePort: 30_053, targetPort: 53 } as const;
+  const servicePort = { name: 'dns', protocol: 'sctp', port: 53, nodePort: 30_053 } as const;
   const ineligible = { family: 'ip', kind: 'node-port', address: undefined, port: 30_053, policy: 'Local' } as const;
   return {
     input: {

@@ -123,7 +123,7 @@ const anyBackend = fc.record({
   ready: fc.boolean(),
   serving: fc.boolean(),
   terminating: fc.boolean(),
-  local: fc.boolean(),
+  isLocal: fc.boolean(),
   zoneHints: fc.constantFrom([], ['a'], ['b'], ['a', 'b']),
   nodeHints: fc.constantFrom([], [], ['n1'], ['n2']),
 });

@@ -42,8 +42,11 @@ export function watchConfiguration({ path, onChange, signal, ...times }: Configu
     clearTimeout(timer);
     clearInterval(poll);
   };
-  // The file may have changed before the watch began. Without a watch, polling has to do.
-  watcher.ensureWatching().then(scheduleCheck, () => {});
+  // The file may have changed, or the signal aborted, before the watch began. Without a watch, polling has to do.
+  watcher.ensureWatching().then(
+    () => (signal.aborted ? watcher.close() : scheduleCheck()),
+    () => {},
+  );
   const poll = setInterval(check, pollMs);
   signal.addEventListener('abort', stop, { once: true });
 }

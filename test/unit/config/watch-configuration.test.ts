@@ -1,6 +1,7 @@
 // Tests of src/config/watch-configuration.ts, on a real directory.
 
 import { rm, symlink, writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { watchConfiguration } from '../../../src/config/watch-configuration.ts';
 import { createConfigMapVolume } from '../../support/deployment/config-map-volume.ts';
@@ -41,6 +42,17 @@ t.test('watchConfiguration() detects a swapped link and a replaced file, and ign
   await writeFile(path, 'four');
   await called(4);
   t.equal(count(), 4);
+});
+
+t.test('watchConfiguration() leaves no watch behind when it is aborted before the watch begins', async (t) => {
+  const { path } = await createConfigMapVolume(t, 'one');
+  const watches = () => process.getActiveResourcesInfo().filter((name) => name === 'FSEventWrap').length;
+  const before = watches();
+  const stop = new AbortController();
+  watchConfiguration({ path, onChange: () => t.fail('no change'), signal: stop.signal });
+  stop.abort();
+  await delay(50);
+  t.equal(watches(), before);
 });
 
 t.test('watchConfiguration() detects by polling what inotify does not report', async (t) => {

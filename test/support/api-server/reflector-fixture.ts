@@ -9,6 +9,7 @@ import { Reflector, type ReflectorOptions } from '../../../src/sources/api-serve
 import { type FastClock, fastClock } from '../fakes/fast-clock.ts';
 import { type LogLine, recordLog } from '../fakes/recording-log.ts';
 import { type RecordedSink, recordSink } from '../fakes/recording-sink.ts';
+import { waitUntil } from '../wait-until.ts';
 import { type ApiServer, startApiServer } from './api-server.ts';
 import type { ApiObject } from './protocol/collection.ts';
 
@@ -21,6 +22,8 @@ export interface ReflectorFixture {
   readonly reflector: Reflector<'Service'>;
   /** Starts the reflector, which stops at the end of the test. */
   readonly start: () => Promise<void>;
+  /** Starts the reflector and waits for its first list. */
+  readonly startListed: () => Promise<void>;
   readonly stop: () => Promise<void>;
   /** The queries of all requests, without the selectors. */
   readonly queries: () => Readonly<Record<string, string>>[];
@@ -55,6 +58,10 @@ export async function createReflectorFixture(
     run = reflector.run(controller.signal);
     return run;
   };
+  const startListed = async () => {
+    void start();
+    await waitUntil('list', () => sink.journal.length === 1);
+  };
   const stop = async () => {
     controller.abort();
     await run.catch(() => undefined);
@@ -65,7 +72,7 @@ export async function createReflectorFixture(
     client.close();
     await server.close();
   });
-  return { server, client, sink, clock, lines, reflector, start, stop, queries };
+  return { server, client, sink, clock, lines, reflector, start, startListed, stop, queries };
 }
 
 /** With a fast clock, a busy machine would exceed the limits. Tests of the limits set them. */

@@ -43,10 +43,9 @@ t.test('a line that is not JSON ends the stream', async (t) => {
 });
 
 t.test('an incomplete streaming list delivers nothing, and the third one in a row switches to pages', async (t) => {
-  const { server, sink, start, queries, lines } = await createReflectorFixture(t, { services: ['a', 'b', 'c'] });
+  const { server, sink, startListed, queries, lines } = await createReflectorFixture(t, { services: ['a', 'b', 'c'] });
   server.injectFault({ action: 'cut', on: 'watch', afterLines: 1, times: 3 });
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  await startListed();
   t.strictSame(sink.journal, ['replace Service shop/a,shop/b,shop/c']);
   t.strictSame(
     queries()
@@ -136,10 +135,9 @@ t.test('Retry-After of status 429 is honored', async (t) => {
     { header: new Date(Date.UTC(2026, 0, 1, 0, 1)).toUTCString(), atLeast: 50_000 },
   ];
   for (const { header, atLeast } of ways) {
-    const { server, sink, start, clock, lines } = await createReflectorFixture(t, { factor: 400 });
+    const { server, startListed, clock, lines } = await createReflectorFixture(t, { factor: 400 });
     server.injectFault({ action: 'answer', status: 429, headers: { 'retry-after': header }, message: 'too busy' });
-    void start();
-    await waitUntil('list', () => sink.journal.length === 1);
+    await startListed();
     const waited = clock.sleeps.find((ms) => ms >= atLeast && ms <= 1.1 * 60_000);
     t.ok(waited, `waited ${waited} ms for ${header}`);
     const details = { kind: 'Service', verb: 'watch', status: 429, reason: 'too busy' };
@@ -197,21 +195,19 @@ t.test('a rejected token is read again', async (t) => {
 });
 
 t.test('status 403 is logged as an error with verb and kind, and retried', async (t) => {
-  const { server, sink, start, lines } = await createReflectorFixture(t, { factor: 500 });
+  const { server, startListed, lines } = await createReflectorFixture(t, { factor: 500 });
   const message = 'services is forbidden: User "x" cannot watch resource "services"';
   server.injectFault({ action: 'answer', status: 403, message, times: 3 });
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  await startListed();
   const details = { verb: 'watch', kind: 'Service', status: 403, reason: message };
   t.match(lines[0], { level: 'error', message: 'API request failed', details });
   t.equal(server.requests.length, 4);
 });
 
 t.test('a server that does not respond causes a timeout', async (t) => {
-  const { server, sink, start, lines } = await createReflectorFixture(t, { connectTimeoutMs: 3_000 });
+  const { server, startListed, lines } = await createReflectorFixture(t, { connectTimeoutMs: 3_000 });
   server.injectFault({ action: 'hang' });
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  await startListed();
   const details = { kind: 'Service', verb: 'watch', reason: 'no response for 3 s' };
   t.match(lines[0], { level: 'warn', message: 'API request failed', details });
 });

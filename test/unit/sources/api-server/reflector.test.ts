@@ -5,9 +5,10 @@ import { createReflectorFixture, service } from '../../../support/api-server/ref
 import { waitUntil } from '../../../support/wait-until.ts';
 
 t.test('Reflector streams the list and the changes over one watch', async (t) => {
-  const { server, sink, reflector, start, queries, lines } = await createReflectorFixture(t, { services: ['b', 'a'] });
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  const { server, sink, reflector, startListed, queries, lines } = await createReflectorFixture(t, {
+    services: ['b', 'a'],
+  });
+  await startListed();
   server.put('Service', service('c'));
   server.put('Service', service('a'));
   server.remove('Service', 'shop/b');
@@ -45,9 +46,8 @@ t.test('Reflector streams the list and the changes over one watch', async (t) =>
 });
 
 t.test('Reflector delivers an empty list', async (t) => {
-  const { sink, start } = await createReflectorFixture(t);
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  const { sink, startListed } = await createReflectorFixture(t);
+  await startListed();
   t.strictSame(sink.journal, ['replace Service ']);
 });
 
@@ -92,18 +92,19 @@ t.test('Reflector reads pages if the list is not streamed', async (t) => {
 });
 
 t.test('Reflector accepts a list without pages', async (t) => {
-  const { server, sink, start, queries } = await createReflectorFixture(t, { services: ['a', 'b', 'c'], pageSize: 1 });
+  const { server, sink, startListed, queries } = await createReflectorFixture(t, {
+    services: ['a', 'b', 'c'],
+    pageSize: 1,
+  });
   Object.assign(server.settings, { watchList: 'refuse', ignoreLimit: true });
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  await startListed();
   t.strictSame(sink.journal, ['replace Service shop/a,shop/b,shop/c']);
   t.strictSame(queries()[1], { limit: '1', resourceVersion: '0' });
 });
 
 t.test('Reflector resumes from the last bookmark when the server ends the watch', async (t) => {
-  const { server, sink, start, queries, clock, reflector } = await createReflectorFixture(t, { factor: 1 });
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  const { server, sink, startListed, queries, clock, reflector } = await createReflectorFixture(t, { factor: 1 });
+  await startListed();
   server.put('Node', { metadata: { name: 'other' } });
   server.bookmark();
   await waitUntil('bookmark', () => reflector.state().resourceVersion === '2');
@@ -118,10 +119,9 @@ t.test('Reflector resumes from the last bookmark when the server ends the watch'
 });
 
 t.test('Reflector adds and removes an object when its selectors begin or cease to match', async (t) => {
-  const { server, sink, start } = await createReflectorFixture(t, { services: ['a', 'b'] });
+  const { server, sink, startListed } = await createReflectorFixture(t, { services: ['a', 'b'] });
   server.put('Service', service('headless', { clusterIP: 'None' }));
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  await startListed();
   const otherProxy = { 'service.kubernetes.io/service-proxy-name': '' };
   server.put('Service', service('a', { labels: otherProxy }));
   server.put('Service', service('a', { labels: { ...otherProxy, color: 'red' } }));
@@ -139,11 +139,10 @@ t.test('Reflector adds and removes an object when its selectors begin or cease t
 });
 
 t.test('Reflector delivers invalid and skipped objects with the reason', async (t) => {
-  const { server, sink, start } = await createReflectorFixture(t);
+  const { server, sink, startListed } = await createReflectorFixture(t);
   server.put('Service', { metadata: { namespace: 'shop', name: 'Not A Name' } });
   server.put('Service', { metadata: { namespace: 'shop', name: 'pending' }, spec: {} });
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  await startListed();
   t.match(sink.objects.get('Service '), { key: '', issues: [{ field: 'metadata.name' }] });
   t.match(sink.objects.get('Service shop/pending'), { skipped: 'it has no cluster IP' });
   server.put('Service', { metadata: { namespace: 'shop', name: 'Nor This' } });
@@ -155,14 +154,13 @@ t.test('Reflector delivers invalid and skipped objects with the reason', async (
 
 t.test('Reflector accepts chunks of any size', async (t) => {
   for (const watchList of ['serve', 'refuse'] as const) {
-    const { server, sink, start } = await createReflectorFixture(t);
+    const { server, sink, startListed } = await createReflectorFixture(t);
     Object.assign(server.settings, { chunks: 'awkward', watchList });
     const annotations = { note: 'Ein Dienst für Übergrößen – 日本語 🙂 "}]\\ '.repeat(300) };
     const { metadata, ...rest } = service('ünusable');
     const objects = ['a', 'b'].map((name) => ({ ...rest, metadata: { ...metadata, name, annotations } }));
     for (const object of objects) server.put('Service', object);
-    void start();
-    await waitUntil('list', () => sink.journal.length === 1);
+    await startListed();
     server.put('Service', { ...rest, metadata: { ...metadata, annotations } });
     server.remove('Service', 'shop/a');
     await waitUntil('changes', () => sink.journal.length === 3);
@@ -172,10 +170,9 @@ t.test('Reflector accepts chunks of any size', async (t) => {
 });
 
 t.test('Reflector accepts lines of several megabytes', async (t) => {
-  const { server, sink, start } = await createReflectorFixture(t);
+  const { server, sink, startListed } = await createReflectorFixture(t);
   const { metadata, ...rest } = service('huge');
-  void start();
-  await waitUntil('list', () => sink.journal.length === 1);
+  await startListed();
   server.put('Service', { ...rest, metadata: { ...metadata, annotations: { note: 'é'.repeat(4_000_000) } } });
   server.put('Service', service('small'));
   await waitUntil('changes', () => sink.journal.length === 3);

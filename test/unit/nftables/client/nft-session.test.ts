@@ -1,13 +1,19 @@
 // Tests of src/nftables/client/nft-session.ts.
 
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { NftSession } from '../../../../src/nftables/client/nft-session.ts';
 import { fakeNftProgram } from '../../../support/fakes/fake-nft-program.ts';
 
-t.test('NftSession applies transactions through one process', async (t) => {
+/** A session with a fake nft program, closed at the end of the test. */
+function openSession(t: Test) {
   const { command, input } = fakeNftProgram(t);
   const session = new NftSession({ command, timeoutMs: 10_000 });
   t.teardown(() => session.close());
+  return { session, input };
+}
+
+t.test('NftSession applies transactions through one process', async (t) => {
+  const { session, input } = openSession(t);
   t.strictSame([session.pid, session.startCount], [undefined, 0], 'started on demand');
   await session.apply('add table ip a\n');
   const { pid } = session;
@@ -18,8 +24,7 @@ t.test('NftSession applies transactions through one process', async (t) => {
 });
 
 t.test('NftSession survives a refusal', async (t) => {
-  const session = new NftSession({ ...fakeNftProgram(t), timeoutMs: 10_000 });
-  t.teardown(() => session.close());
+  const { session } = openSession(t);
   await t.rejects(session.apply('refuse\n'), {
     name: 'NftRefusal',
     message: 'Cannot apply the ruleset: Could not process rule: File exists',
@@ -30,8 +35,7 @@ t.test('NftSession survives a refusal', async (t) => {
 });
 
 t.test('NftSession starts another process when its process died', async (t) => {
-  const session = new NftSession({ ...fakeNftProgram(t), timeoutMs: 10_000 });
-  t.teardown(() => session.close());
+  const { session } = openSession(t);
   await t.rejects(session.apply('die\n'), {
     name: 'NftOutcomeUnknown',
     message: 'Cannot run the nft session: status 3 dying',

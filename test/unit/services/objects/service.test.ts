@@ -9,6 +9,7 @@ import {
 } from '../../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
+import { expectSkipped } from './expect-skipped.ts';
 import { read } from './read-service.ts';
 
 t.test('readService() reads a minimal Service', async (t) => {
@@ -54,11 +55,7 @@ const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] 
 
 t.test('readService() skips Services that are not proxied, without issues', async (t) => {
   for (const [about, overrides, reason] of SKIPPED) {
-    const { value, skipped, issues, key } = readService(service('shop/web', overrides));
-    t.equal(key, 'shop/web', about);
-    t.equal(value, undefined, about);
-    t.match(skipped, reason, about);
-    t.strictSame(issues, [], about);
+    expectSkipped(t, readService(service('shop/web', overrides)), { key: 'shop/web', reason, about });
   }
 });
 

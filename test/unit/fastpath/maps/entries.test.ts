@@ -26,6 +26,7 @@ import {
   readNumber,
   readNumbers,
 } from '../../../../src/fastpath/maps/layout.ts';
+import { TIMEOUT_SECONDS } from '../../../support/bpf/map-requests.ts';
 
 t.test('decodeFrontend() and decodeFrontendKey() reverse their encoders', async (t) => {
   const keys: readonly FrontendKey[] = [
@@ -69,15 +70,7 @@ t.test('decodeBackend() reverses encodeBackend()', async (t) => {
 });
 
 t.test('encodeConfig() rounds seconds up to ticks', async (t) => {
-  const timeouts = {
-    tcpSyn: 10,
-    tcpAnswered: 30,
-    tcpEstablished: 432_000,
-    tcpClosed: 5,
-    udpNew: 30,
-    udpAnswered: 120,
-    fragments: 1,
-  };
+  const timeouts = { ...TIMEOUT_SECONDS, fragments: 1 };
   const bytes = encodeConfig({ create: true, timeouts });
   t.equal(readNumber(CONFIG, bytes, 'flags'), 1);
   t.equal(readNumbers(CONFIG, bytes, 'timeouts')[6], 954);

@@ -1,12 +1,13 @@
 // Tests that fragments and ICMP errors of a flow are translated, from the network and from the pod.
 
 import t from 'tap';
-import { FAMILIES } from '../../../src/net/family.ts';
+import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { BpfNamespace } from '../../support/bpf/bpf-namespace.ts';
 import { FlowFrames } from '../../support/bpf/flow-frames.ts';
 import {
   ACK,
   frame,
+  type IcmpError,
   type Ip,
   icmpError,
   SYN,
@@ -19,7 +20,6 @@ import { PacketExpectations } from '../../support/bpf/packet-expectations.ts';
 import {
   ADDRESSES,
   ETHERNET_HEADERS,
-  MAC,
   MTU,
   POD_PORT,
   SECOND_PORT,
@@ -31,9 +31,27 @@ const netns = await BpfNamespace.forTests(t);
 /** The IP packet of a frame. */
 const packetOf = (bytes: Uint8Array) => bytes.subarray(14);
 
+const ROUTERS: Readonly<Record<Family, string>> = { ip: '192.0.2.254', ip6: 'fd00:1::fe' };
+
+/** Frames with ICMP errors about the flow of the client, from a router and from the pod, before and after translation. */
+function icmpFrames(family: Family) {
+  const { node, pod, client } = ADDRESSES[family];
+  const router = ROUTERS[family];
+  const { fromClient, toPod, fromPod } = ETHERNET_HEADERS;
+  return {
+    fromNetwork: (error: IcmpError, ip: Partial<Ip> = {}) =>
+      frame(fromClient, { src: router, dst: node, ...ip }, icmpError(error)),
+    toPod: (error: IcmpError) => frame(toPod, { src: router, dst: pod, ttl: 63 }, icmpError(error)),
+    fromPod: (error: IcmpError, ip: Partial<Ip> = {}) =>
+      frame(fromPod, { src: pod, dst: client, ...ip }, icmpError(error)),
+    toClient: (error: IcmpError) => frame(fromPod, { src: node, dst: client, ttl: 63 }, icmpError(error)),
+  };
+}
+
 for (const family of FAMILIES) {
   const { node, pod, client } = ADDRESSES[family];
-  const router = family === 'ip' ? '192.0.2.254' : 'fd00:1::fe';
+  const router = ROUTERS[family];
+  const icmp = icmpFrames(family);
 
   t.test(`${family}: fragments follow the first one`, async (t) => {
     const [expect, protocol] = [new PacketExpectations(t, netns), netns.anyProtocol];
@@ -117,16 +135,8 @@ for (const family of FAMILIES) {
       const asPodSent = withSegmentChecksum(packetOf(frames.fromPod({ ...answer, ip: { ttl: 63 } })), sent);
       for (const length of [headers + 8, headers + 21, sent.length]) {
         for (const error of errors) {
-          const before = frame(
-            ETHERNET_HEADERS.fromClient,
-            { src: router, dst: node },
-            icmpError({ ...error, quoted: sent.subarray(0, length) }),
-          );
-          const after = frame(
-            ETHERNET_HEADERS.toPod,
-            { src: router, dst: pod, ttl: 63 },
-            icmpError({ ...error, quoted: asPodSent.subarray(0, length) }),
-          );
+          const before = icmp.fromNetwork({ ...error, quoted: sent.subarray(0, length) });
+          const after = icmp.toPod({ ...error, quoted: asPodSent.subarray(0, length) });
           await expect.passed('uplink', before, { as: 'NO_FLOW' });
           await begin();
           await expect.translated('uplink', before, { to: after, as: 'ICMP_IN' });
@@ -134,23 +144,13 @@ for (const family of FAMILIES) {
         }
       }
       await begin();
-      const toAnother = frame(
-        ETHERNET_HEADERS.fromClient,
-        { src: router, dst: router },
-        icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: sent }),
-      );
+      const type = errors[0]?.type ?? 0;
+      const toAnother = icmp.fromNetwork({ type, code: 0, quoted: sent }, { dst: router });
       await expect.passed('uplink', toAnother, { as: 'OTHER' });
-      const echo = frame(
-        ETHERNET_HEADERS.fromClient,
-        { src: client, dst: node },
-        icmpError({ type: family === 'ip' ? 8 : 128, code: 0, quoted: sent }),
-      );
+      const echoType = family === 'ip' ? 8 : 128;
+      const echo = icmp.fromNetwork({ type: echoType, code: 0, quoted: sent }, { src: client });
       await expect.passed('uplink', echo, { as: 'OTHER' });
-      const short = frame(
-        ETHERNET_HEADERS.fromClient,
-        { src: router, dst: node },
-        icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: sent.subarray(0, headers + 7) }),
-      );
+      const short = icmp.fromNetwork({ type, code: 0, quoted: sent.subarray(0, headers + 7) });
       await expect.passed('uplink', short, { as: 'OTHER' });
     });
 
@@ -160,27 +160,16 @@ for (const family of FAMILIES) {
       const received = packetOf(frames.toPod(request));
       const asClientSent = withSegmentChecksum(packetOf(frames.fromClient({ ...request, ip: { ttl: 63 } })), received);
       for (const error of errors) {
-        const before = frame(
-          ETHERNET_HEADERS.fromPod,
-          { src: pod, dst: client },
-          icmpError({ ...error, quoted: received }),
-        );
-        const after = frame(
-          ETHERNET_HEADERS.fromPod,
-          { src: node, dst: client, ttl: 63 },
-          icmpError({ ...error, quoted: asClientSent }),
-        );
+        const before = icmp.fromPod({ ...error, quoted: received });
+        const after = icmp.toClient({ ...error, quoted: asClientSent });
         await expect.passed('pod', before, { as: 'NO_FLOW' });
         await begin();
         await expect.translated('pod', before, { to: after, as: 'ICMP_OUT' });
         await netns.flush();
       }
       await begin();
-      const fromAnother = frame(
-        ETHERNET_HEADERS.fromPod,
-        { src: router, dst: client },
-        icmpError({ type: errors[0]?.type ?? 0, code: 0, quoted: received }),
-      );
+      const type = errors[0]?.type ?? 0;
+      const fromAnother = icmp.fromPod({ type, code: 0, quoted: received }, { src: router });
       await expect.passed('pod', fromAnother, { as: 'NO_FLOW' });
     });
   }
@@ -189,7 +178,7 @@ for (const family of FAMILIES) {
 t.test('ICMP errors of a flow with a remapped client port are translated', async (t) => {
   const [expect, protocol] = [new PacketExpectations(t, netns), netns.anyProtocol];
   for (const family of FAMILIES) {
-    const { node, pod, client } = ADDRESSES[family];
+    const icmp = icmpFrames(family);
     const first = new FlowFrames({ family, protocol });
     const second = new FlowFrames({ family, protocol, servicePort: SECOND_PORT });
     await netns.runPacket('uplink', first.fromClient({ flags: SYN }));
@@ -199,17 +188,9 @@ t.test('ICMP errors of a flow with a remapped client port are translated', async
     const mapped = new FlowFrames({ family, protocol, servicePort: SECOND_PORT, natPort: mappedPort });
     const [type, code] = family === 'ip' ? [3, 3] : [1, 4];
     const received = packetOf(mapped.toPod());
-    const before = frame(
-      ETHERNET_HEADERS.fromPod,
-      { src: pod, dst: client },
-      icmpError({ type, code, quoted: received }),
-    );
+    const before = icmp.fromPod({ type, code, quoted: received });
     const quoted = withSegmentChecksum(packetOf(mapped.fromClient({ ip: { ttl: 63 } })), received);
-    const after = frame(
-      ETHERNET_HEADERS.fromPod,
-      { src: node, dst: client, ttl: 63 },
-      icmpError({ type, code, quoted }),
-    );
+    const after = icmp.toClient({ type, code, quoted });
     await expect.translated('pod', before, { to: after, as: 'ICMP_OUT' });
   }
 });
@@ -219,7 +200,6 @@ t.test('an IPv6 error that quotes a first fragment is translated', async (t) => 
     new PacketExpectations(t, netns),
     new FlowFrames({ family: 'ip6', protocol: netns.anyProtocol }),
   ];
-  const { node, pod } = ADDRESSES.ip6;
   await netns.runPacket('uplink', frames.fromClient({ flags: SYN }));
   const ip = { fragment: { offset: 0, more: true } };
   const more = { data: sequence(800) };
@@ -228,9 +208,9 @@ t.test('an IPv6 error that quotes a first fragment is translated', async (t) => 
   // The quoted segment keeps its checksum.
   const sum = 48 + (frames.spec.protocol === 'tcp' ? 16 : 6);
   podSent.set(sent.subarray(sum, sum + 2), sum);
-  const error = (quoted: Uint8Array) => icmpError({ type: 2, code: 0, restOfHeader: 1280, quoted });
-  const before = frame({ from: MAC.router, to: MAC.uplink }, { src: 'fd00:1::fe', dst: node }, error(sent));
-  const after = frame(ETHERNET_HEADERS.toPod, { src: 'fd00:1::fe', dst: pod, ttl: 63 }, error(podSent));
+  const [icmp, error] = [icmpFrames('ip6'), { type: 2, code: 0, restOfHeader: 1280 }];
+  const before = icmp.fromNetwork({ ...error, quoted: sent });
+  const after = icmp.toPod({ ...error, quoted: podSent });
   await expect.translated('uplink', before, { to: after, as: 'ICMP_IN' });
   t.ok(before.length < MTU);
 });

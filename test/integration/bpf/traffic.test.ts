@@ -1,22 +1,18 @@
 // Tests the programs with real sockets and without nft, so that every connection uses the fast path.
 
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { FastPathProtocol } from '../../../src/fastpath/maps/entries.ts';
 import { BACKEND_NEIGH } from '../../../src/fastpath/maps/layout.ts';
 import { putBackend, putFrontend } from '../../../src/fastpath/maps/requests.ts';
 import { FAMILIES } from '../../../src/net/family.ts';
-import type { EchoRequest, EchoResult } from '../../support/bpf/echo-process.ts';
-import { LineProcess } from '../../support/bpf/line-process.ts';
+import { startEchoClient, startEchoServer } from '../../support/bpf/echo.ts';
 import { batch, putConfig, putPorts, putUplink } from '../../support/bpf/map-requests.ts';
 import { startNamespaceLoader } from '../../support/bpf/namespace-loader.ts';
 import { movePodBehindBridge, podPath, readLink } from '../../support/bpf/pod-devices.ts';
 import { POD_PORT, SERVICE_PORT } from '../../support/bpf/test-network.ts';
-import type { Namespace } from '../../support/netns/namespace.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import { createWorld } from '../../support/netns/world.ts';
 
-const ECHO = fileURLToPath(new URL('../../support/bpf/echo-process.ts', import.meta.url));
 /** The bytes of a long connection; emulated machines set less. */
 const LONG_STREAM_BYTES = Number(process.env['TRAFFIC_BYTES'] ?? 20_000_000);
 /** A pod port without a listener, and its frontend. */
@@ -54,21 +50,6 @@ async function populate({ gen, flags, gateway }: { gen: number; flags: number; g
     }
   }
   await loader.requestOk(batch(requests));
-}
-
-/** Starts the echo program; resolves when a server is listening. */
-async function startEcho(
-  namespace: Namespace,
-  { role, address, port }: { role: 'serve' | 'ask'; address: string; port: number },
-): Promise<LineProcess> {
-  const echoProcess = new LineProcess(namespace.spawn(process.execPath, [ECHO, role, address, String(port)]));
-  if (role === 'serve') await echoProcess.readLine();
-  return echoProcess;
-}
-
-async function requestEcho(requester: LineProcess, request: EchoRequest): Promise<EchoResult> {
-  requester.send(JSON.stringify(request));
-  return JSON.parse(await requester.readLine());
 }
 
 async function reasonCounts(): Promise<Map<string, number>> {
@@ -110,27 +91,27 @@ for (const [kind, by, flags, state] of [
     await loader.requestOk(`attach uplink ${uplink.ifindex} ${by}`);
     await loader.requestOk(`attach pod ${veth.ifindex} ${by}`);
     for (const family of FAMILIES) {
-      const server = await startEcho(pod, { role: 'serve', address: pod[family], port: POD_PORT });
-      const requester = await startEcho(client, { role: 'ask', address: node1[family], port: SERVICE_PORT });
+      const server = await startEchoServer(pod, { address: pod[family], port: POD_PORT });
+      const { ask, end } = startEchoClient(client, { address: node1[family], port: SERVICE_PORT });
       for (const bytes of [1, 100, LONG_STREAM_BYTES / 8]) {
-        const outcome = await requestEcho(requester, { protocol: 'tcp', bytes });
+        const outcome = await ask({ protocol: 'tcp', bytes });
         t.match(outcome, { bytes, greeting: new RegExp(`^${client[family]} \\d+$`) }, `${family} tcp ${bytes}`);
       }
-      const long = requestEcho(requester, { protocol: 'tcp', bytes: LONG_STREAM_BYTES });
+      const long = ask({ protocol: 'tcp', bytes: LONG_STREAM_BYTES });
       for (let i = 0; i < 3; i++) {
         await loader.requestOk('load');
         t.equal((await loader.requestOk('replace')).status, 'ok replaced=2', 'programs are replaced under traffic');
       }
       t.match(await long, { bytes: LONG_STREAM_BYTES }, `${family}: no byte was lost`);
       for (const bytes of hasUdp ? [0, 1, 1000, 5000, 20_000] : []) {
-        t.strictSame(await requestEcho(requester, { protocol: 'udp', bytes }), { bytes }, `${family} udp ${bytes}`);
+        t.strictSame(await ask({ protocol: 'udp', bytes }), { bytes }, `${family} udp ${bytes}`);
       }
       for (const protocol of protocols) {
-        const outcome = await requestEcho(requester, { protocol, bytes: 1, port: CLOSED_PORT });
+        const outcome = await ask({ protocol, bytes: 1, port: CLOSED_PORT });
         t.strictSame(outcome, { error: 'ECONNREFUSED' }, `${family} ${protocol}: connection refused`);
       }
       server.kill();
-      requester.kill();
+      end();
     }
     const counted = await reasonCounts();
     for (const reason of reasons) {

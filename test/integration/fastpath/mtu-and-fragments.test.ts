@@ -1,10 +1,9 @@
 // Tests packets that exceed the MTU of a link on the path, and fragmented datagrams.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import type { EchoRequest, EchoResult } from '../../support/bpf/echo-process.ts';
-import { LineProcess } from '../../support/bpf/line-process.ts';
+import { type EchoClient, startEchoClient, startEchoServer } from '../../support/bpf/echo.ts';
+import type { EchoResult } from '../../support/bpf/echo-process.ts';
 import {
   createTwoServiceWorld,
   FAMILIES,
@@ -15,7 +14,6 @@ import { TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
 import { OFFLOADS, setOffloads } from '../../support/fastpath/offloads.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 
-const ECHO = fileURLToPath(new URL('../../support/bpf/echo-process.ts', import.meta.url));
 const NARROW_MTU = 1300;
 /** Exceeds the MTU of the narrow link, but of no other. */
 const LONG_DATAGRAM = 1400;
@@ -30,26 +28,12 @@ const { fast } = setup;
 t.teardown(() => fast.close());
 const { client, node1 } = fast.world;
 const far = await fast.addFarClient(NARROW_MTU);
-for (const pod of setup.allPods) {
-  await new LineProcess(pod.spawn(process.execPath, [ECHO, 'serve', '::', String(TARGET_PORT)])).readLine();
-}
-
-type Echo = (request: EchoRequest) => Promise<EchoResult>;
-
-/** Starts an echo client for an address and port. */
-function startEchoClient(from: Namespace, address: string, port: number): { ask: Echo; end: () => void } {
-  const echoClient = new LineProcess(from.spawn(process.execPath, [ECHO, 'ask', address, String(port)]));
-  const ask: Echo = async (request) => {
-    echoClient.send(JSON.stringify(request));
-    return JSON.parse(await echoClient.readLine());
-  };
-  return { ask, end: () => echoClient.kill() };
-}
+for (const pod of setup.allPods) await startEchoServer(pod, { address: '::', port: TARGET_PORT });
 
 /** Sends UDP requests until a response of this length arrives. */
 async function retryUdp(
   t: Test,
-  ask: Echo,
+  ask: EchoClient['ask'],
   { padTo = 0, bytes, message }: { padTo?: number; bytes: number; message: string },
 ): Promise<void> {
   let outcome: EchoResult = {};
@@ -91,7 +75,7 @@ for (const offloads of OFFLOADS) {
       for (const family of FAMILIES) {
         const name = `${kind} ${family}`;
         const pods = setup.pods[kind];
-        const { ask, end } = startEchoClient(far, node1[family], port);
+        const { ask, end } = startEchoClient(far, { address: node1[family], port });
         await flushRouteCache([far, ...pods]);
         await expectCounted(t, ['CREATED', 'FORWARDED', 'ANSWERED', 'ICMP_IN'], async () => {
           const outcome = await ask({ protocol: 'tcp', bytes: STREAM_BYTES });
@@ -110,7 +94,7 @@ for (const offloads of OFFLOADS) {
     }
 
     for (const { name, address, port } of NODE_PORT_TARGETS.filter(({ protocol }) => protocol === 'udp')) {
-      const { ask, end } = startEchoClient(client, address, port);
+      const { ask, end } = startEchoClient(client, { address, port });
       await expectCounted(t, ['CREATED', 'FRAGMENT_OUT'], async () => {
         t.strictSame(
           await ask({ protocol: 'udp', bytes: FRAGMENTED_DATAGRAM }),

@@ -1,6 +1,7 @@
 // The network of the benches: a client with a direct link to a node, which has a routed and a bridged pod.
 
 import { movePodBehindBridge } from '../../support/bpf/pod-devices.ts';
+import { cleanUpOnError } from '../../support/clean-up-on-error.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { type Addresses, NODES, podAddresses } from '../../support/netns/topology.ts';
 import { createWorld, type World } from '../../support/netns/world.ts';
@@ -17,17 +18,19 @@ const BRIDGE = 'cni0';
 
 export async function createBenchNetwork(): Promise<BenchNetwork> {
   const world = await createWorld({ pods: { node1: PODS } });
-  try {
-    await connect(world);
-    const namespaces = { node: world.node1, pod: world.pod('bridged') };
-    const devices = { veth: vethOf('bridged'), bridge: BRIDGE, gateway: NODES.node1.gateway };
-    await movePodBehindBridge(namespaces, devices);
-    await discardUdp(world);
-    return new BenchNetwork(world);
-  } catch (error) {
-    await world.destroy();
-    throw error;
-  }
+  return cleanUpOnError(
+    () => world.destroy(),
+    () => buildNetwork(world),
+  );
+}
+
+async function buildNetwork(world: World): Promise<BenchNetwork> {
+  await connect(world);
+  const namespaces = { node: world.node1, pod: world.pod('bridged') };
+  const devices = { veth: vethOf('bridged'), bridge: BRIDGE, gateway: NODES.node1.gateway };
+  await movePodBehindBridge(namespaces, devices);
+  await discardUdp(world);
+  return new BenchNetwork(world);
 }
 
 export class BenchNetwork {

@@ -7,6 +7,7 @@ import type { LineProcess } from '../../support/bpf/line-process.ts';
 import { batch, putConfig, putPorts, putUplink } from '../../support/bpf/map-requests.ts';
 import { type NamespaceLoader, startNamespaceLoader } from '../../support/bpf/namespace-loader.ts';
 import { podPath, readLink } from '../../support/bpf/pod-devices.ts';
+import { cleanUpOnError } from '../../support/clean-up-on-error.ts';
 import { type BenchNetwork, NODE, PODS, type PodName, UPLINK, vethOf } from './bench-network.ts';
 import { NODE_PORTS, TARGET_PORT } from './rules.ts';
 
@@ -15,16 +16,18 @@ export type Hook = 'tcx' | 'clsact';
 /** Loads the programs and fills their maps, without attaching. The caller closes it. */
 export async function loadPrograms(network: BenchNetwork): Promise<Programs> {
   const loader = await startNamespaceLoader(network.node);
-  try {
-    await loader.process.requestOk('load');
-    await loader.process.requestOk(batch(await mapRequests(network)));
-    const { ifindex } = await readLink(network.node, UPLINK);
-    const veths = await Promise.all(PODS.map((pod) => readLink(network.node, vethOf(pod))));
-    return new Programs(loader, { uplink: ifindex, veths: veths.map((veth) => veth.ifindex) });
-  } catch (error) {
-    await loader.close();
-    throw error;
-  }
+  return cleanUpOnError(
+    () => loader.close(),
+    () => fillMaps(loader, network),
+  );
+}
+
+async function fillMaps(loader: NamespaceLoader, network: BenchNetwork): Promise<Programs> {
+  await loader.process.requestOk('load');
+  await loader.process.requestOk(batch(await mapRequests(network)));
+  const { ifindex } = await readLink(network.node, UPLINK);
+  const veths = await Promise.all(PODS.map((pod) => readLink(network.node, vethOf(pod))));
+  return new Programs(loader, { uplink: ifindex, veths: veths.map((veth) => veth.ifindex) });
 }
 
 export class Programs {

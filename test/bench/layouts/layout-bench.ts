@@ -1,5 +1,6 @@
 // Runs one layout in a test network: a client, a node with the layout, and one pod for all endpoints.
 
+import { cleanUpOnError } from '../../support/clean-up-on-error.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
 import { createWorld, type World } from '../../support/netns/world.ts';
 import { watchChildren } from '../system/memory-watch.ts';
@@ -12,16 +13,21 @@ const POD = 'endpoints';
 
 export async function createLayoutBench(layout: LayoutName, setup: LayoutSetup): Promise<LayoutBench> {
   const world = await createWorld({ pods: { node1: [POD] } });
-  try {
-    await acceptAllEndpoints(world.node1, world.pod(POD));
-    await startProgram(world.pod(POD), 'bench/traffic/traffic-sink.ts');
-    const client = await startProgram(world.client, 'bench/traffic/traffic-client.ts');
-    const probe = await startProgram(world.node1, 'bench/layouts/probe.ts', [layout, JSON.stringify(setup)]);
-    return new LayoutBench(world, { client, probe });
-  } catch (error) {
-    await world.destroy();
-    throw error;
-  }
+  return cleanUpOnError(
+    () => world.destroy(),
+    () => startPrograms(world, { layout, setup }),
+  );
+}
+
+async function startPrograms(
+  world: World,
+  { layout, setup }: { layout: LayoutName; setup: LayoutSetup },
+): Promise<LayoutBench> {
+  await acceptAllEndpoints(world.node1, world.pod(POD));
+  await startProgram(world.pod(POD), 'bench/traffic/traffic-sink.ts');
+  const client = await startProgram(world.client, 'bench/traffic/traffic-client.ts');
+  const probe = await startProgram(world.node1, 'bench/layouts/probe.ts', [layout, JSON.stringify(setup)]);
+  return new LayoutBench(world, { client, probe });
 }
 
 export class LayoutBench {

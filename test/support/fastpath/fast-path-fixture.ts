@@ -1,6 +1,7 @@
 // Fixtures of fast path tests: one Service with routed pods, or two, one of them with pods behind a bridge.
 
 import type { Test } from 'tap';
+import { cleanUpOnError } from '../clean-up-on-error.ts';
 import type { Namespace } from '../netns/namespace.ts';
 import { type Addresses, NODES } from '../netns/topology.ts';
 import type { Dialer } from '../netns/traffic/dialer-process.ts';
@@ -74,16 +75,18 @@ export class TwoServiceWorld {
 
 export async function createTwoServiceWorld(): Promise<TwoServiceWorld> {
   const fast = await createFastPathWorld();
-  try {
-    const bridged = await fast.addBridge();
-    const pods = { routed: [fast.world.pod('a'), fast.world.pod('b')], bridged };
-    for (const { kind, service, port, n } of POD_KINDS)
-      await fast.writeService(service, n, { pods: pods[kind], nodePort: port });
-    return new TwoServiceWorld(fast, pods);
-  } catch (error) {
-    await fast.close();
-    throw error;
-  }
+  return cleanUpOnError(
+    () => fast.close(),
+    () => addTwoServices(fast),
+  );
+}
+
+async function addTwoServices(fast: FastPathWorld): Promise<TwoServiceWorld> {
+  const bridged = await fast.addBridge();
+  const pods = { routed: [fast.world.pod('a'), fast.world.pod('b')], bridged };
+  for (const { kind, service, port, n } of POD_KINDS)
+    await fast.writeService(service, n, { pods: pods[kind], nodePort: port });
+  return new TwoServiceWorld(fast, pods);
 }
 
 /** Creates both Services with responding pods, and a dialer on the client. Closes the world after the tests of `t`. */

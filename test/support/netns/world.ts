@@ -1,5 +1,6 @@
 // The world of a test: a client, two nodes and their pods, each in a network namespace.
 
+import { cleanUpOnError } from '../clean-up-on-error.ts';
 import { Namespace } from './namespace.ts';
 import {
   closeAtExit,
@@ -47,18 +48,19 @@ export async function createWorld({ pods = {} }: WorldOptions = {}): Promise<Wor
   if (!isKept()) await deleteStaleNamespaces();
   const world = new World(uniquePrefix());
   closeAtExit(world);
-  try {
-    await world.build();
-    const { node1 = [], node2 = [] } = pods;
-    await Promise.all([
-      ...node1.map((name) => world.addPod('node1', name)),
-      ...node2.map((name) => world.addPod('node2', name)),
-    ]);
-    return world;
-  } catch (error) {
-    await world.destroy();
-    throw error;
-  }
+  return cleanUpOnError(
+    () => world.destroy(),
+    () => buildWorld(world, pods),
+  );
+}
+
+async function buildWorld(world: World, { node1 = [], node2 = [] }: NonNullable<WorldOptions['pods']>): Promise<World> {
+  await world.build();
+  await Promise.all([
+    ...node1.map((name) => world.addPod('node1', name)),
+    ...node2.map((name) => world.addPod('node2', name)),
+  ]);
+  return world;
 }
 
 export class World {

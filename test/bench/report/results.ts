@@ -10,9 +10,13 @@ export interface Results {
   readonly zone: ZoneResults;
 }
 
-export interface SizeResults {
+/** The size of the cluster that was measured. */
+export interface ClusterSize {
   readonly services: number;
   readonly endpoints: number;
+}
+
+export interface SizeResults extends ClusterSize {
   readonly layouts: Readonly<Record<LayoutName, LayoutResults>>;
 }
 
@@ -39,9 +43,7 @@ export interface TrafficSummary {
   readonly failures: number;
 }
 
-export interface DaemonResults {
-  readonly services: number;
-  readonly endpoints: number;
+export interface DaemonResults extends ClusterSize {
   readonly starts: readonly StartResults[];
   /** Starts with the ruleset of the previous daemon in the kernel. */
   readonly restarts: readonly StartResults[];
@@ -76,9 +78,7 @@ export interface ChurnResults {
 }
 
 /** Results of moving the node to another zone, which changes the endpoints of every Service. */
-export interface ZoneResults {
-  readonly services: number;
-  readonly endpoints: number;
+export interface ZoneResults extends ClusterSize {
   /** From the Node's arrival to the last commit, from the daemon's log. */
   readonly latencyMs: Summary;
   /** The nft operations of one change. */

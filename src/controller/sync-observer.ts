@@ -18,9 +18,7 @@ export interface SyncTimes {
 }
 
 /** A sync that failed. */
-export interface FailedAttempt {
-  readonly startedAt: number;
-  readonly ms: number;
+export interface FailedAttempt extends Pick<SyncTimes, 'startedAt' | 'ms'> {
   /** The state of the kernel was unknown when it began. */
   readonly full: boolean;
 }

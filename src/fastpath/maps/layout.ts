@@ -59,16 +59,17 @@ type FieldSpec = readonly [name: string, size: number, reading: FieldEncoding, c
 
 const address4 = (name: string): FieldSpec => [name, 4, 'bytes'];
 const address6 = (name: string): FieldSpec => [name, 16, 'bytes'];
+const hostNumbers = (size: number, ...names: readonly string[]): FieldSpec[] =>
+  names.map((name) => [name, size, 'host']);
+const ports = (...names: readonly string[]): FieldSpec[] => names.map((name) => [name, 2, 'network']);
 
 function flowKey(name: string, address: (name: string) => FieldSpec): StructLayout {
   return layout(name, [
     address('client'),
     address('other'),
-    ['client_port', 2, 'network'],
-    ['other_port', 2, 'network'],
-    ['proto', 1, 'host'],
-    ['dir', 1, 'host'],
-    ['zero', 2, 'host'],
+    ...ports('client_port', 'other_port'),
+    ...hostNumbers(1, 'proto', 'dir'),
+    ...hostNumbers(2, 'zero'),
   ]);
 }
 
@@ -76,42 +77,31 @@ function flow(name: string, address: (name: string) => FieldSpec): StructLayout 
   return layout(name, [
     address('other'),
     address('next_hop'),
-    ['other_port', 2, 'network'],
-    ['client_port', 2, 'network'],
-    ['slot', 2, 'host'],
-    ['mtu', 2, 'host'],
-    ['gen', 4, 'host'],
-    ['oif', 4, 'host'],
-    ['last', 4, 'host'],
-    ['probed', 4, 'host'],
+    ...ports('other_port', 'client_port'),
+    ...hostNumbers(2, 'slot', 'mtu'),
+    ...hostNumbers(4, 'gen', 'oif', 'last', 'probed'),
     ['state', 4, 'bytes'],
   ]);
 }
 
 export const FRONTEND_KEY = layout('fp_frontend_key', [
   ['addr', 16, 'bytes'],
-  ['port', 2, 'network'],
-  ['proto', 1, 'host'],
-  ['zero', 1, 'host'],
+  ...ports('port'),
+  ...hostNumbers(1, 'proto', 'zero'),
 ]);
 
 export const FRONTEND = layout('fp_frontend', [
   ['svc', 4, 'host'],
-  ['count', 2, 'host'],
-  ['flags', 2, 'host'],
+  ...hostNumbers(2, 'count', 'flags'),
   ['slots', 2, 'host', MAX_FRONTEND_BACKENDS],
   ['zero', 8, 'bytes'],
 ]);
 
 export const BACKEND = layout('fp_backend', [
   ['addr', 16, 'bytes'],
-  ['port', 2, 'network'],
-  ['proto', 1, 'host'],
-  ['flags', 1, 'host'],
-  ['ifindex', 4, 'host'],
-  ['gen', 4, 'host'],
-  ['svc', 4, 'host'],
-  ['l3if', 4, 'host'],
+  ...ports('port'),
+  ...hostNumbers(1, 'proto', 'flags'),
+  ...hostNumbers(4, 'ifindex', 'gen', 'svc', 'l3if'),
   ['mtu', 2, 'host'],
   ['mac', 6, 'bytes'],
   ['gateway_mac', 6, 'bytes'],
@@ -128,16 +118,11 @@ export const FLOW: Readonly<Record<Family, StructLayout>> = {
   ip6: flow('fp_flow6', address6),
 };
 
-export const FLOW_STATE = layout('fp_flow_state', [
-  ['seen', 1, 'host'],
-  ['client_fin', 1, 'host'],
-  ['backend_fin', 1, 'host'],
-  ['reset', 1, 'host'],
-]);
+export const FLOW_STATE = layout('fp_flow_state', hostNumbers(1, 'seen', 'client_fin', 'backend_fin', 'reset'));
 
 export const SOURCE_KEY: Readonly<Record<Family, StructLayout>> = {
-  ip: layout('fp_source4_key', [['prefix', 4, 'host'], address4('addr')]),
-  ip6: layout('fp_source6_key', [['prefix', 4, 'host'], address6('addr')]),
+  ip: layout('fp_source4_key', [...hostNumbers(4, 'prefix'), address4('addr')]),
+  ip6: layout('fp_source6_key', [...hostNumbers(4, 'prefix'), address6('addr')]),
 };
 
 export const CONFIG = layout('fp_config', [
@@ -145,12 +130,9 @@ export const CONFIG = layout('fp_config', [
   ['timeouts', 4, 'host', TIMEOUTS.length],
 ]);
 
-export const UPLINK = layout('fp_uplink', [['mtu', 4, 'host']]);
+export const UPLINK = layout('fp_uplink', hostNumbers(4, 'mtu'));
 
-export const SLOT_COUNT = layout('fp_slot_count', [
-  ['created', 8, 'host'],
-  ['answered', 8, 'host'],
-]);
+export const SLOT_COUNT = layout('fp_slot_count', hostNumbers(8, 'created', 'answered'));
 
 /** All layouts, for tests. */
 export const LAYOUTS: readonly StructLayout[] = [

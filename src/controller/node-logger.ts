@@ -80,7 +80,7 @@ function unrestrictedFamilyWarnings({ node, options }: NodeLoggerParts['engine']
 
 function podWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
   const { detectLocal } = node;
-  if (detectLocal.by !== 'source') return [];
+  if (detectLocal.by !== 'source' || options.masqueradeAll) return [];
   const isOfNode = options.detectLocal.mode === 'NodeCIDR';
   const field = isOfNode ? 'podCIDRs of the Node' : 'clusterCIDR';
   if (Object.keys(detectLocal.prefixes).length === 0) {

@@ -42,6 +42,7 @@ t.test('NodeLogger logs the node once, and each change of it', async (t) => {
 t.test('NodeLogger warns about questionable configuration', async (t) => {
   const cases: [options: Partial<NodeOptions>, objects: ApiObject[], warnings: RegExp[]][] = [
     [{}, [node('n1')], [/clusterCIDR is empty/]],
+    [{ masqueradeAll: true }, [node('n1')], []],
     [{ detectLocal: { mode: 'NodeCIDR' } }, [node('n1')], [/there are no podCIDRs of the Node/]],
     [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' } }, [], [/the address of this node is unknown/]],
     [{ detectLocal: { mode: 'BridgeInterface', name: 'cni0' }, nodePortAddresses: ['all'] }, [], []],

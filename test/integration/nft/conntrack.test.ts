@@ -14,8 +14,11 @@ const OTHER_NODE_PORT = 30081;
 const SLOW_NODE_PORT = 30082;
 const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
 const FAMILIES = ['ip', 'ip6'] as const;
-/** The time within which a flow must move. */
-const LIMIT_MS = 1000;
+/**
+ * A flow moves within half a second on a quiet machine, and never without the cleanup: its datagrams renew the conntrack
+ * entry, which lives 30 s or more. The limit is far from both, so that the test also passes on a busy machine.
+ */
+const LIMIT_MS = 5000;
 /** For flows that must not be affected: a late reply is not a loss. */
 const LONG_TIMEOUT_MS = 10_000;
 
@@ -178,7 +181,7 @@ async function until(
 ): Promise<number> {
   const started = performance.now();
   const ms = (): number => Math.round(performance.now() - started);
-  while (!condition(await flow.snapshot()) && ms() < 5 * LIMIT_MS) await delay(5);
+  while (!condition(await flow.snapshot()) && ms() < 2 * LIMIT_MS) await delay(5);
   return ms();
 }
 

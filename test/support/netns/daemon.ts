@@ -66,6 +66,11 @@ export class Daemon {
   /** Stops it, by a signal first and by force after a timeout. Resolves with the exit status, `null` if it was killed. */
   async stop(): Promise<number | null> {
     if (!this.#hasEnded) this.#child.kill('SIGTERM');
+    return await this.exited();
+  }
+
+  /** Waits for an exit without a signal, and returns the exit status. */
+  async exited(): Promise<number | null> {
     const timer = setTimeout(() => killGroup(this.#child), TIMEOUT_MS);
     await this.#ended;
     clearTimeout(timer);

@@ -18,7 +18,7 @@ import { type ExpectedState, StaleFlows, type StaleGroup, staleReason } from './
 import { UdpFrontendTracker } from './udp-frontend-tracker.ts';
 import { udpFrontendsOf } from './udp-frontends.ts';
 
-interface FlowCleanerParts {
+interface FlowCleanerOptions {
   readonly engine: Pick<Engine, 'node'>;
   readonly conntrack: Pick<Conntrack, 'list' | 'delete'>;
   /** The current addresses of the host's interfaces. */
@@ -58,7 +58,7 @@ interface Deletion {
 
 /** Cleans up after each sync that changed UDP frontends or endpoints, one cleanup at a time. */
 export class FlowCleaner implements SyncObserver {
-  readonly #parts: FlowCleanerParts;
+  readonly #options: FlowCleanerOptions;
   readonly #tracker = new UdpFrontendTracker();
   readonly #reversed = new ReversedFlows();
   readonly #runner: BoundedFrequencyRunner;
@@ -66,9 +66,9 @@ export class FlowCleaner implements SyncObserver {
   #stopping = false;
   #deletion: Deletion | undefined;
 
-  constructor(parts: FlowCleanerParts) {
-    this.#parts = parts;
-    const { log, clock } = parts;
+  constructor(options: FlowCleanerOptions) {
+    this.#options = options;
+    const { log, clock } = options;
     this.#failures = new LogOnce(log);
     const onFailure = (error: unknown, retryInMs: number): void => {
       const fields = { reason: errorMessage(error), retryInMs };
@@ -92,7 +92,7 @@ export class FlowCleaner implements SyncObserver {
    * by frontend and endpoint, so a new flow to an endpoint that returns would be deleted too.
    */
   async beforeApply(services: readonly ServiceChange[]): Promise<void> {
-    const now = this.#parts.clock.now();
+    const now = this.#options.clock.now();
     for (const change of services) {
       // Established flows of a refused Service are kept.
       if (change.state !== 'refused') this.#tracker.compiled(change.key, udpFrontendsOf(change), now);
@@ -112,7 +112,7 @@ export class FlowCleaner implements SyncObserver {
   }
 
   async #run(): Promise<void> {
-    const { log, clock } = this.#parts;
+    const { log, clock } = this.#options;
     const cutoff = clock.now();
     await clock.sleep(REPLY_GRACE_MS);
     const started = clock.now();
@@ -120,7 +120,7 @@ export class FlowCleaner implements SyncObserver {
       const { deleted, reason } = await this.#cleanUp(cutoff);
       const count = deleted.ip + deleted.ip6;
       const ms = clock.now() - started;
-      this.#parts.onCleanup?.({ ms, deleted });
+      this.#options.onCleanup?.({ ms, deleted });
       if (count > 0) log.info('deleted stale UDP conntrack entries', { count, durationMs: Math.round(ms), reason });
       this.#failures.reset();
     } catch (error) {
@@ -134,7 +134,7 @@ export class FlowCleaner implements SyncObserver {
 
   /** Scans again, after a pause, while it deletes flows that replies may recreate. */
   async #cleanUp(cutoff: number): Promise<{ deleted: CleanupResult['deleted']; reason: string | undefined }> {
-    const { clock } = this.#parts;
+    const { clock } = this.#options;
     const { frontends, uncommitted, removed, addedAt } = this.#tracker;
     const nodeAddresses = this.#nodeAddresses();
     const expected = { frontends, uncommitted, removed, addedAt, cutoff, nodeAddresses, reversed: this.#reversed };
@@ -154,10 +154,10 @@ export class FlowCleaner implements SyncObserver {
 
   async #find(expected: ExpectedState): Promise<readonly StaleGroup[]> {
     const flows = new StaleFlows();
-    for (const family of this.#parts.engine.node.families) {
-      await this.#parts.conntrack.list(family, (entry) => flows.check(entry, expected));
+    for (const family of this.#options.engine.node.families) {
+      await this.#options.conntrack.list(family, (entry) => flows.check(entry, expected));
     }
-    const now = this.#parts.clock.now();
+    const now = this.#options.clock.now();
     for (const flow of flows.untranslated) this.#reversed.record(flow, now);
     return flows.groups();
   }
@@ -169,7 +169,7 @@ export class FlowCleaner implements SyncObserver {
       if (this.#stopping) break;
       if (staleReason(group.first, expected) === undefined) continue;
       const abort = new AbortController();
-      const deleting = this.#parts.conntrack.delete(group, abort.signal);
+      const deleting = this.#options.conntrack.delete(group, abort.signal);
       this.#deletion = { group, expected, abort, ended: deleting.then(nothing, nothing) };
       try {
         deleted[group.first.family] += await deleting;
@@ -181,7 +181,7 @@ export class FlowCleaner implements SyncObserver {
   }
 
   #nodeAddresses(): ReadonlySet<Address> {
-    const { engine, hostAddresses } = this.#parts;
+    const { engine, hostAddresses } = this.#options;
     const host = hostAddresses();
     const addresses = FAMILIES.flatMap((family) => nodePortAddresses(engine.node, family, host));
     return new Set([...addresses, ...(engine.node.localhostNodePorts ? [LOCALHOST] : [])]);

@@ -7,22 +7,22 @@ import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 import type { SyncObserver } from './sync-observer.ts';
 
-interface NodeLoggerParts {
+interface NodeLoggerOptions {
   readonly engine: Pick<Engine, 'node' | 'options' | 'hostAddresses'>;
   readonly log: Log;
 }
 
 export class NodeLogger implements SyncObserver {
-  readonly #parts: NodeLoggerParts;
+  readonly #options: NodeLoggerOptions;
   #logged = '';
   #loggedWarnings = '';
 
-  constructor(parts: NodeLoggerParts) {
-    this.#parts = parts;
+  constructor(options: NodeLoggerOptions) {
+    this.#options = options;
   }
 
   committed(): void {
-    const { engine, log } = this.#parts;
+    const { engine, log } = this.#options;
     const { addresses, detectLocal, zone } = engine.node;
     const known = FAMILIES.map((family) => addresses[family]).filter((address) => !isLoopback(address));
     const pods = detectLocal.by === 'source' ? Object.values(detectLocal.prefixes) : [detectLocal.name];
@@ -36,7 +36,7 @@ export class NodeLogger implements SyncObserver {
 
   /** Warns about configuration that is valid but probably unintended. */
   #warn(): void {
-    const { engine, log } = this.#parts;
+    const { engine, log } = this.#options;
     const warnings = [...this.#addressWarnings(), ...unrestrictedFamilyWarnings(engine), ...podWarnings(engine)];
     const text = JSON.stringify(warnings);
     if (text !== this.#loggedWarnings && warnings.length > 0) log.warn('questionable node configuration', { warnings });
@@ -44,7 +44,7 @@ export class NodeLogger implements SyncObserver {
   }
 
   #addressWarnings(): string[] {
-    const { engine } = this.#parts;
+    const { engine } = this.#options;
     if (!engine.options.nodePortAddresses.includes('primary')) return [];
     const { addresses, nodePortIps } = engine.node;
     if (FAMILIES.every((family) => isLoopback(addresses[family]))) {
@@ -60,12 +60,12 @@ export class NodeLogger implements SyncObserver {
 }
 
 /** The families in which the node has an address. */
-function addressedFamilies({ families, addresses }: NodeLoggerParts['engine']['node']): Family[] {
+function addressedFamilies({ families, addresses }: NodeLoggerOptions['engine']['node']): Family[] {
   return families.filter((family) => !isLoopback(addresses[family]));
 }
 
 /** CIDRs of one family do not restrict the other, as in kube-proxy. */
-function unrestrictedFamilyWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
+function unrestrictedFamilyWarnings({ node, options }: NodeLoggerOptions['engine']): string[] {
   const blocks = nodePortBlocks(options.nodePortAddresses);
   if (blocks.length === 0 || options.nodePortAddresses.includes('all')) return [];
   const isOpen = (family: Family) =>
@@ -78,7 +78,7 @@ function unrestrictedFamilyWarnings({ node, options }: NodeLoggerParts['engine']
     });
 }
 
-function podWarnings({ node, options }: NodeLoggerParts['engine']): string[] {
+function podWarnings({ node, options }: NodeLoggerOptions['engine']): string[] {
   const { detectLocal } = node;
   if (detectLocal.by !== 'source' || options.masqueradeAll) return [];
   const isOfNode = options.detectLocal.mode === 'NodeCIDR';

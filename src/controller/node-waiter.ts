@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 
-interface NodeWaiterParts {
+interface NodeWaiterOptions {
   readonly engine: Pick<Engine, 'options' | 'store'>;
   readonly log: Log;
   readonly clock: Clock;
@@ -17,11 +17,11 @@ const TIMEOUT_MS = 10_000;
 
 /** The wait ends when the Node is known, is known not to exist, or after 10 seconds. */
 export class NodeWaiter {
-  readonly #parts: NodeWaiterParts;
+  readonly #options: NodeWaiterOptions;
   #timedOut = false;
 
-  constructor(parts: NodeWaiterParts) {
-    this.#parts = parts;
+  constructor(options: NodeWaiterOptions) {
+    this.#options = options;
   }
 
   isDone(): boolean {
@@ -30,7 +30,7 @@ export class NodeWaiter {
 
   /** Resolves after the timeout, or when the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { engine, log, clock, request } = this.#parts;
+    const { engine, log, clock, request } = this.#options;
     await clock.sleep(TIMEOUT_MS, signal);
     const missing = this.#missing();
     this.#timedOut = true;
@@ -41,7 +41,7 @@ export class NodeWaiter {
 
   /** What is not known yet and may still arrive. */
   #missing(): string | undefined {
-    const { options, store } = this.#parts.engine;
+    const { options, store } = this.#options.engine;
     const node = store.nodes.get(options.nodeName);
     if (node === undefined) return store.hasSynced('Node') ? undefined : 'Nodes have not been listed';
     if (Object.keys(node.addresses).length === 0 && options.bindAddress === undefined) return 'the Node has no address';

@@ -15,7 +15,7 @@ import { Preloader } from './preloader.ts';
 import { type Nftables, type SyncReport, sync } from './sync.ts';
 import type { SyncObserver } from './sync-observer.ts';
 
-interface SyncControllerParts {
+interface SyncControllerOptions {
   readonly engine: Engine;
   readonly tables: Nftables;
   readonly log: Log;
@@ -36,7 +36,7 @@ const CHECK_INTERVAL_MS = 10_000;
 
 /** Applies nothing before both Services and EndpointSlices are complete. */
 export class SyncController implements Sink {
-  readonly #parts: SyncControllerParts;
+  readonly #options: SyncControllerOptions;
   readonly #runner: BoundedFrequencyRunner;
   /** The arrival of the oldest event that is not in the kernel yet. */
   #oldestEvent: number | undefined;
@@ -47,47 +47,47 @@ export class SyncController implements Sink {
   #checkedAt = 0;
   #preloader: Preloader | undefined;
 
-  constructor(parts: SyncControllerParts) {
-    this.#parts = parts;
-    this.#preloader = new Preloader(parts);
+  constructor(options: SyncControllerOptions) {
+    this.#options = options;
+    this.#preloader = new Preloader(options);
     this.#runner = new BoundedFrequencyRunner({
       task: () => this.#sync(),
       onFailure: (error, retryInMs) => {
         const reason = errorMessage(error);
-        parts.log.error('sync failed', { reason, retryInMs });
-        const attempt = { ...this.#attempt, ms: parts.clock.now() - this.#attempt.startedAt };
+        options.log.error('sync failed', { reason, retryInMs });
+        const attempt = { ...this.#attempt, ms: options.clock.now() - this.#attempt.startedAt };
         this.#notify((observer) => observer.failed?.(error, attempt));
       },
-      clock: parts.clock,
+      clock: options.clock,
     });
   }
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
-    this.#parts.engine.replace(kind, objects);
+    this.#options.engine.replace(kind, objects);
     this.request();
   }
 
   /** Endpoints are most of the load and arrive last: they are loaded before the list is complete. */
   preview<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
-    if (kind !== 'EndpointSlice' || this.#parts.engine.store.ready) return;
-    this.#parts.engine.put(kind, object);
+    if (kind !== 'EndpointSlice' || this.#options.engine.store.ready) return;
+    this.#options.engine.put(kind, object);
     this.#runner.request();
   }
 
   put<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
-    this.#parts.engine.put(kind, object);
+    this.#options.engine.put(kind, object);
     this.request();
   }
 
   remove(kind: Kind, key: string): void {
-    this.#parts.engine.remove(kind, key);
+    this.#options.engine.remove(kind, key);
     this.request();
   }
 
   /** Requests a sync because an input of the ruleset changed. */
   request(): void {
     if (this.#oldestEvent === undefined) {
-      const at = this.#parts.clock.now();
+      const at = this.#options.clock.now();
       this.#oldestEvent = at;
       this.#notify((observer) => observer.queued?.(at));
     }
@@ -104,7 +104,7 @@ export class SyncController implements Sink {
   }
 
   async #sync(): Promise<void> {
-    const { engine, tables, clock } = this.#parts;
+    const { engine, tables, clock } = this.#options;
     if (!this.#complete) await this.#preload();
     if (!engine.store.ready) return;
     if (!this.#listed) this.#notify((observer) => observer.listed?.(clock.now()));
@@ -135,7 +135,7 @@ export class SyncController implements Sink {
     report: SyncReport,
     { startedAt, oldestEvent }: { readonly startedAt: number; readonly oldestEvent: number | undefined },
   ): void {
-    const { engine, clock } = this.#parts;
+    const { engine, clock } = this.#options;
     const at = clock.now();
     const hadEvents = oldestEvent !== undefined;
     const times = { startedAt, ms: at - startedAt, latencyMs: at - (oldestEvent ?? startedAt), hadEvents };
@@ -152,12 +152,12 @@ export class SyncController implements Sink {
   }
 
   #canStart(): boolean {
-    return this.#complete || (this.#parts.canStart?.() ?? true);
+    return this.#complete || (this.#options.canStart?.() ?? true);
   }
 
   /** Only saves time: if it fails, the sync does all the work. */
   async #preload(): Promise<void> {
-    const { engine, log } = this.#parts;
+    const { engine, log } = this.#options;
     const preloader = this.#preloader;
     if (preloader === undefined) return;
     try {
@@ -174,7 +174,7 @@ export class SyncController implements Sink {
 
   /** Repairs a flushed ruleset even when no object changes. */
   async #checkRuleset(): Promise<void> {
-    const { engine, tables, clock } = this.#parts;
+    const { engine, tables, clock } = this.#options;
     // During the initial load, chains are missing because they are not loaded yet.
     if (!this.#complete || !engine.isKernelKnown || tables.ruleCounts === undefined) return;
     if (clock.now() - this.#checkedAt < CHECK_INTERVAL_MS) return;
@@ -186,13 +186,13 @@ export class SyncController implements Sink {
   }
 
   async #beforeApply(services: readonly ServiceChange[]): Promise<void> {
-    const { observers = [] } = this.#parts;
+    const { observers = [] } = this.#options;
     await Promise.all(observers.map((observer) => observer.beforeApply?.(services)));
   }
 
   /** An observer that throws must not keep a commit, which is reported once, from the others. */
   #notify(call: (observer: SyncObserver) => void): void {
-    const { observers = [], log } = this.#parts;
+    const { observers = [], log } = this.#options;
     for (const observer of observers) {
       try {
         call(observer);

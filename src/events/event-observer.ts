@@ -6,7 +6,7 @@ import { KINDS, type Kind } from '../services/objects/kinds.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';
 
-interface EventObserverParts {
+interface EventObserverOptions {
   readonly nodeName: string;
   readonly record: (event: EventSpec) => void;
   /** Whether the Service exists. */
@@ -23,15 +23,15 @@ interface ProblemEvents {
 }
 
 export class EventObserver implements SyncObserver {
-  readonly #parts: EventObserverParts;
+  readonly #options: EventObserverOptions;
   readonly #node: Regarding;
   readonly #problems = new Map<string, ProblemEvents>();
   #failingSince: number | undefined;
   #failureRecorded = false;
 
-  constructor(parts: EventObserverParts) {
-    this.#parts = parts;
-    this.#node = { kind: 'Node', key: parts.nodeName };
+  constructor(options: EventObserverOptions) {
+    this.#options = options;
+    this.#node = { kind: 'Node', key: options.nodeName };
   }
 
   /** The daemon starts. */
@@ -41,12 +41,12 @@ export class EventObserver implements SyncObserver {
 
   /** A health check node port cannot be opened. `service` is `namespace/name`. */
   healthPortFailed({ service, port, reason }: { service: string; port: number; reason: string }): void {
-    this.#parts.record({
+    this.#options.record({
       regarding: { kind: 'Service', key: service },
       type: 'Warning',
       reason: 'FailedToStartServiceHealthcheck',
       action: 'Listen',
-      note: `Node ${this.#parts.nodeName} cannot serve health checks on port ${port}: ${reason}`,
+      note: `Node ${this.#options.nodeName} cannot serve health checks on port ${port}: ${reason}`,
       scope: 'node',
     });
   }
@@ -105,17 +105,17 @@ export class EventObserver implements SyncObserver {
   }
 
   #recordChanges(now: ReadonlyMap<string, ProblemEvents>): void {
-    for (const [key, { raised }] of now) if (!this.#problems.has(key)) this.#parts.record(raised);
+    for (const [key, { raised }] of now) if (!this.#problems.has(key)) this.#options.record(raised);
     for (const [key, { resolved }] of this.#problems) {
-      if (!now.has(key) && resolved !== undefined && this.#parts.hasService(resolved.regarding.key))
-        this.#parts.record(resolved);
+      if (!now.has(key) && resolved !== undefined && this.#options.hasService(resolved.regarding.key))
+        this.#options.record(resolved);
     }
     this.#problems.clear();
     for (const [key, problem] of now) this.#problems.set(key, problem);
   }
 
   #fromRefusal(service: string, reason: string): ProblemEvents {
-    const { nodeName } = this.#parts;
+    const { nodeName } = this.#options;
     const common = { regarding: { kind: 'Service', key: service }, action: 'Sync', scope: 'node' } as const;
     const raised = {
       type: 'Warning',
@@ -131,7 +131,7 @@ export class EventObserver implements SyncObserver {
   }
 
   #recordForNode(type: EventSpec['type'], reason: string, action: string, note: string): void {
-    this.#parts.record({ regarding: this.#node, type, reason, action, note, scope: 'node' });
+    this.#options.record({ regarding: this.#node, type, reason, action, note, scope: 'node' });
   }
 }
 

@@ -10,7 +10,7 @@ import type { EventSpec } from './event-spec.ts';
 import type { EventWriter } from './event-writer.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-interface EventRecorderParts {
+interface EventRecorderOptions {
   readonly writer: EventWriter;
   readonly nodeName: string;
   readonly clock: Clock;
@@ -48,21 +48,21 @@ interface Series {
 }
 
 export class EventRecorder {
-  readonly #parts: EventRecorderParts;
+  readonly #options: EventRecorderOptions;
   readonly #bucket: TokenBucket;
   readonly #series = new Map<string, Series>();
   #wake = new AbortController();
   #forbiddenUntil = Number.NEGATIVE_INFINITY;
   #forbiddenLogged = false;
 
-  constructor(parts: EventRecorderParts) {
-    this.#parts = parts;
-    this.#bucket = new TokenBucket(RATE, parts.clock);
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#bucket = new TokenBucket(RATE, options.clock);
   }
 
   /** Queues the Event, or drops it if there are too many. */
   record(event: EventSpec): void {
-    const now = this.#parts.clock.now();
+    const now = this.#options.clock.now();
     this.#pruneExpired(now);
     const key = JSON.stringify(event);
     const series = this.#series.get(key);
@@ -74,7 +74,7 @@ export class EventRecorder {
 
   /** Sends until the signal aborts; queued Events are then lost. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock } = this.#options;
     while (!signal.aborted) {
       this.#wake = new AbortController();
       const next = this.#next();
@@ -85,7 +85,7 @@ export class EventRecorder {
   }
 
   #startSeries(event: EventSpec, now: number): Series {
-    const delayMs = event.scope === 'cluster' ? this.#parts.clock.random() * JITTER_MS : 0;
+    const delayMs = event.scope === 'cluster' ? this.#options.clock.random() * JITTER_MS : 0;
     const times = { firstAt: now, lastAt: now, dueAt: now + delayMs };
     return { event, ref: undefined, ...times, count: 1, reportedCount: 0, attempts: 0 };
   }
@@ -111,7 +111,7 @@ export class EventRecorder {
   }
 
   async #send(series: Series, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock } = this.#options;
     this.#bucket.take();
     try {
       await this.#write(series, signal);
@@ -124,7 +124,7 @@ export class EventRecorder {
   }
 
   async #write(series: Series, signal: AbortSignal): Promise<void> {
-    const { writer, nodeName } = this.#parts;
+    const { writer, nodeName } = this.#options;
     const { event, firstAt, lastAt, count, ref } = series;
     if (ref !== undefined) {
       await writer.repeat(ref, { count, lastAt }, signal);
@@ -140,7 +140,7 @@ export class EventRecorder {
   }
 
   #failed(series: Series, error: unknown): void {
-    const { clock, log } = this.#parts;
+    const { clock, log } = this.#options;
     const reason = errorMessage(error);
     const status = error instanceof ApiError ? error.status : 0;
     const isExpired = status === 404 && series.ref !== undefined;
@@ -160,7 +160,7 @@ export class EventRecorder {
   }
 
   #forbidden(reason: string): void {
-    const { clock, log } = this.#parts;
+    const { clock, log } = this.#options;
     if (!this.#forbiddenLogged) log.warn('not allowed to create and patch events.events.k8s.io', { reason });
     this.#forbiddenLogged = true;
     this.#forbiddenUntil = clock.now() + FORBIDDEN_RETRY_MS;
@@ -170,6 +170,6 @@ export class EventRecorder {
   }
 
   #countOutcome(outcome: EventOutcome): void {
-    this.#parts.onOutcome?.(outcome);
+    this.#options.onOutcome?.(outcome);
   }
 }

@@ -11,7 +11,7 @@ import { LoaderClient, type ProbeResult } from './loader/loader-client.ts';
 import { watchNetwork } from './node/watch-network.ts';
 import { failingStatus, inactiveStatus, statusOf } from './status/build-status.ts';
 import type { FastPathStatus } from './status/fast-path-status.ts';
-import type { FastPathParts } from './sync/parts.ts';
+import type { FastPathOptions } from './sync/options.ts';
 import { Reconciler } from './sync/reconciler.ts';
 import { SyncFailures } from './sync/sync-failures.ts';
 
@@ -25,7 +25,7 @@ const MIN_INTERVAL_MS = 100;
 
 /** Independent of the sync of nftables, which holds the complete ruleset and serves what the fast path does not. */
 export class FastPath {
-  readonly #parts: FastPathParts;
+  readonly #options: FastPathOptions;
   readonly #loader: LoaderClient;
   readonly #reconciler: Reconciler;
   readonly #loop: BoundedFrequencyRunner;
@@ -35,13 +35,13 @@ export class FastPath {
   /** As of the last sync that succeeded. */
   #status: FastPathStatus;
 
-  constructor(parts: FastPathParts) {
-    const { settings, clock, log } = parts;
-    this.#parts = parts;
+  constructor(options: FastPathOptions) {
+    const { settings, clock, log } = options;
+    this.#options = options;
     this.#loader = new LoaderClient({ command: settings.program, directory: settings.directory });
     const logOnce = new LogOnce(log);
     this.#reconciler = new Reconciler({
-      ...parts,
+      ...options,
       loader: this.#loader,
       request: (delayMs) => this.#request(delayMs),
       onOtherSize: (maxFlowsInUse) => {
@@ -64,7 +64,7 @@ export class FastPath {
 
   /** Checks whether this node supports the fast path. Throws {@link FastPathUnusable} if it is required and does not. */
   async open(): Promise<void> {
-    const { settings, log } = this.#parts;
+    const { settings, log } = this.#options;
     const reason = await this.#unusableReason().catch(errorMessage);
     if (reason === undefined) {
       const { udp, missing } = this.#probe ?? { udp: true, missing: [] };
@@ -100,7 +100,7 @@ export class FastPath {
     const timer = setInterval(() => this.#request(), COLLECT_MS).unref();
     const onChange = (line?: string): void => this.#reconciler.onNetworkEvent(line);
     try {
-      const watching = watchNetwork({ onChange, log: this.#parts.log, signal });
+      const watching = watchNetwork({ onChange, log: this.#options.log, signal });
       await Promise.all([this.#loop.run(signal), watching]);
     } finally {
       clearInterval(timer);
@@ -127,18 +127,18 @@ export class FastPath {
   async #unusableReason(): Promise<string | undefined> {
     this.#probe = await this.#loader.probe();
     if (!this.#probe.usable) return this.#probe.missing.join('; ') || 'the kernel lacks required features';
-    return await this.#reconciler.findNodeConflict(this.#parts.clock.now());
+    return await this.#reconciler.findNodeConflict(this.#options.clock.now());
   }
 
   #request(delayMs?: number): void {
     if (delayMs === undefined) this.#loop.request();
-    else this.#parts.clock.sleep(delayMs).then(() => this.#loop.request());
+    else this.#options.clock.sleep(delayMs).then(() => this.#loop.request());
   }
 
   async #sync(): Promise<void> {
     if (this.#isCommitted) {
-      const result = await this.#reconciler.sync(this.#parts.clock.now());
-      this.#publish(statusOf({ ...result, mode: this.#parts.settings.mode, attach: this.#probe?.attach }));
+      const result = await this.#reconciler.sync(this.#options.clock.now());
+      this.#publish(statusOf({ ...result, mode: this.#options.settings.mode, attach: this.#probe?.attach }));
     }
     this.#failures.succeeded();
   }
@@ -148,7 +148,7 @@ export class FastPath {
     this.#status = status;
     const { state, reason, uplinks, attach } = status;
     if (previous.state === state && previous.reason === reason) return;
-    const { log } = this.#parts;
+    const { log } = this.#options;
     if (state === 'off') log.warn('fast path is off', { reason });
     else log.info('fast path is on', { attach, uplinks: uplinks.map(({ name }) => name) });
   }

@@ -24,7 +24,7 @@ import { registerTableMetrics } from './nftlane/table-metrics.ts';
 import { registerRequestMetrics, registerWatchMetrics } from './nftlane/watch-metrics.ts';
 import { SyncRecorder } from './sync-recorder.ts';
 
-export interface MetricsParts {
+export interface MetricsOptions {
   readonly engine: Engine;
   readonly tables: Pick<Nftables, 'listElements'>;
   readonly clock: Clock;
@@ -40,7 +40,7 @@ export class Metrics {
   readonly observer: SyncObserver;
   /** Must observe every request to the API server. */
   readonly requestObserver: RequestObserver;
-  readonly #parts: MetricsParts;
+  readonly #options: MetricsOptions;
   readonly #kubeProxy: KubeProxyMetrics;
   readonly #changes: PendingChanges;
   readonly #recorder: SyncRecorder;
@@ -49,9 +49,9 @@ export class Metrics {
   #reflectorStates: () => readonly ReflectorState[] = () => [];
   #fastPath: () => FastPathStatus | undefined = () => undefined;
 
-  constructor(parts: MetricsParts) {
-    const { engine, clock } = parts;
-    this.#parts = parts;
+  constructor(options: MetricsOptions) {
+    const { engine, clock } = options;
+    this.#options = options;
     this.#kubeProxy = kubeProxyMetrics(this.registry);
     this.#changes = new PendingChanges(clock.now());
     const [nftlane, noLocalEndpoints] = [syncMetrics(this.registry), new NoLocalEndpoints()];
@@ -65,8 +65,8 @@ export class Metrics {
     registerTableMetrics(this.registry, engine);
     registerWatchMetrics(this.registry, () => this.#reflectorStates());
     this.requestObserver = registerRequestMetrics(this.registry);
-    this.#reader = new ConnectionReader(parts);
-    registerConnectionMetrics(this.registry, this.#reader, parts.connectionLimit);
+    this.#reader = new ConnectionReader(options);
+    registerConnectionMetrics(this.registry, this.#reader, options.connectionLimit);
     this.#events = new Counter({
       name: 'nftlane_events_total',
       help: 'Total number of Kubernetes Events by outcome: sent, repeated (in a series), dropped (too many), failed',
@@ -74,12 +74,12 @@ export class Metrics {
       registers: [this.registry],
     });
     registerFastPathMetrics(this.registry, () => this.#fastPath());
-    registerProcessMetrics(this.registry, parts.process);
+    registerProcessMetrics(this.registry, options.process);
   }
 
   /** A sink that counts the events of a source and passes them on. */
   countingSink(sink: Sink): Sink {
-    const { engine, clock } = this.#parts;
+    const { engine, clock } = this.#options;
     return new CountingSink({ sink, store: engine.store, changes: this.#changes, metrics: this.#kubeProxy, clock });
   }
 
@@ -118,7 +118,7 @@ export class Metrics {
 
   /** All metrics in the Prometheus text format. */
   async print(): Promise<string> {
-    if (this.#parts.connectionLimit > 0) await this.#reader.refresh();
+    if (this.#options.connectionLimit > 0) await this.#reader.refresh();
     this.#recorder.refresh();
     return this.registry.metrics();
   }

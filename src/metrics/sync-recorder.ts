@@ -8,7 +8,7 @@ import type { NoLocalEndpoints } from './kube-proxy/no-local-endpoints.ts';
 import type { PendingChanges } from './kube-proxy/pending-changes.ts';
 import type { SyncMetrics } from './nftlane/sync-metrics.ts';
 
-interface RecorderParts {
+interface RecorderOptions {
   readonly kubeProxy: KubeProxyMetrics;
   readonly nftlane: SyncMetrics;
   readonly changes: PendingChanges;
@@ -21,24 +21,24 @@ const FAMILY_LABELS = FAMILIES.map((family) => ({ ip_family: FAMILY_TRAITS[famil
 const VALIDATED_KINDS = ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const;
 
 export class SyncRecorder implements SyncObserver {
-  readonly #parts: RecorderParts;
+  readonly #options: RecorderOptions;
   #problems: Problems = { issues: [], conflicts: [], refused: [] };
   #succeededAt: number | undefined;
 
-  constructor(parts: RecorderParts) {
-    this.#parts = parts;
+  constructor(options: RecorderOptions) {
+    this.#options = options;
   }
 
   queued(at: number): void {
-    this.#parts.changes.queued(at);
+    this.#options.changes.queued(at);
   }
 
   syncStarted(): void {
-    this.#parts.changes.beginSync();
+    this.#options.changes.beginSync();
   }
 
   committed({ at, services, report, times, problems, isInitial }: Commit): void {
-    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#parts;
+    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#options;
     this.#succeededAt = at;
     this.#problems = problems;
     if (isInitial) nftlane.initialLoadComplete.set(1);
@@ -60,7 +60,7 @@ export class SyncRecorder implements SyncObserver {
   }
 
   failed(_: unknown, { ms, full }: FailedAttempt): void {
-    const { kubeProxy, nftlane, changes } = this.#parts;
+    const { kubeProxy, nftlane, changes } = this.#options;
     changes.rollback();
     nftlane.syncFailures.inc();
     for (const labels of FAMILY_LABELS) kubeProxy.syncFailures.inc(labels);
@@ -68,13 +68,13 @@ export class SyncRecorder implements SyncObserver {
   }
 
   chainsModified(chains: readonly string[]): void {
-    this.#parts.nftlane.foreignChanges.inc();
-    this.#parts.nftlane.foreignChangedChains.inc(chains.length);
+    this.#options.nftlane.foreignChanges.inc();
+    this.#options.nftlane.foreignChangedChains.inc(chains.length);
   }
 
   /** Updates gauges. Must be called before the metrics are read. */
   refresh(): void {
-    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#parts;
+    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#options;
     const { issues, conflicts, refused } = this.#problems;
     nftlane.refusedServices.set(refused.length);
     nftlane.frontendConflicts.set(conflicts.length);
@@ -96,7 +96,7 @@ export class SyncRecorder implements SyncObserver {
 
   /** The first sync counts as full, although the preload has already listed the kernel. */
   #observeAttempt(ms: number, full: boolean): void {
-    const { kubeProxy } = this.#parts;
+    const { kubeProxy } = this.#options;
     for (const labels of FAMILY_LABELS) {
       kubeProxy.syncSeconds.observe(labels, ms / 1000);
       (full ? kubeProxy.fullSeconds : kubeProxy.partialSeconds).observe(labels, ms / 1000);

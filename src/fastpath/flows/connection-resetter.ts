@@ -11,7 +11,7 @@ import { OperationLines } from '../../nftables/syntax/operation.ts';
 import type { LoaderClient } from '../loader/loader-client.ts';
 import type { FlowEntry } from '../maps/entries.ts';
 
-interface ConnectionResetterParts {
+interface ConnectionResetterOptions {
   readonly loader: Pick<LoaderClient, 'flowsThrough'>;
   readonly nft: string;
   readonly log: Log;
@@ -24,10 +24,10 @@ const TIMEOUT_MS = 10_000;
  * but the deleted pod itself may be chosen while it is still listed, and then the client gets no answer.
  */
 export class ConnectionResetter {
-  readonly #parts: ConnectionResetterParts;
+  readonly #options: ConnectionResetterOptions;
 
-  constructor(parts: ConnectionResetterParts) {
-    this.#parts = parts;
+  constructor(options: ConnectionResetterOptions) {
+    this.#options = options;
   }
 
   /**
@@ -36,17 +36,17 @@ export class ConnectionResetter {
    * nft is only logged, as another pod may still reset the connections.
    */
   async resetThrough(devices: readonly number[]): Promise<void> {
-    const flows = (await this.#parts.loader.flowsThrough(devices)).filter(isConnected);
+    const flows = (await this.#options.loader.flowsThrough(devices)).filter(isConnected);
     if (flows.length === 0) return;
     const error = await this.#load(nftLinesOf(flows)).catch(errorMessage);
-    const { log } = this.#parts;
+    const { log } = this.#options;
     if (error === undefined) log.info('resetting connections to deleted pods', { count: flows.length });
     else log.warn('connections to deleted pods may hang', { count: flows.length, reason: error });
   }
 
   /** Uses a process of its own: the daemon's nft session may be busy. Returns why it failed. */
   async #load(lines: readonly string[]): Promise<string | undefined> {
-    const nft = new NftProgram({ command: this.#parts.nft, timeoutMs: TIMEOUT_MS });
+    const nft = new NftProgram({ command: this.#options.nft, timeoutMs: TIMEOUT_MS });
     return (await nft.apply(`${lines.join('\n')}\n`))[0]?.message;
   }
 }

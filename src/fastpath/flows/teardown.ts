@@ -11,7 +11,7 @@ import { LoaderError } from '../loader/loader-process.ts';
 import { conntrackRestoreLines } from './conntrack-restore.ts';
 import { readTimeouts } from './timeouts.ts';
 
-interface TeardownParts {
+interface TeardownOptions {
   /** The loader. */
   readonly program: string;
   readonly directory: string;
@@ -36,8 +36,8 @@ const RESTORE_TIMEOUT_MS = 60_000;
  * Stops taking new flows, waits for live ones to end, passes the rest to conntrack, and removes all programs, links, maps
  * and pins. Returns `undefined` if nothing was pinned, or if the signal aborted the wait.
  */
-export async function teardown(parts: TeardownParts): Promise<TeardownResult | undefined> {
-  const { program, directory, conntrack, drainMs, signal, clock = systemClock } = parts;
+export async function teardown(options: TeardownOptions): Promise<TeardownResult | undefined> {
+  const { program, directory, conntrack, drainMs, signal, clock = systemClock } = options;
   if (!(await exists(directory))) return undefined;
   const loader = new LoaderClient({ command: program, directory });
   try {

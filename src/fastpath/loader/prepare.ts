@@ -3,7 +3,7 @@
 import { exec } from '../../host/process/exec.ts';
 import { LoaderClient } from './loader-client.ts';
 
-interface PrepareParts {
+interface PrepareOptions {
   /** The loader. */
   readonly program: string;
   readonly directory: string;
@@ -18,7 +18,7 @@ const COUNT_MS = 10_000;
  * Loads and pins programs and maps. If conntrack is a kernel module, loading the programs that call it takes CAP_SYS_ADMIN;
  * the daemon uses the pinned ones. Returns whether UDP can be served. Throws a `LoaderError` if loading fails.
  */
-export async function prepare({ program, directory, conntrack, maxFlows }: PrepareParts): Promise<{ udp: boolean }> {
+export async function prepare({ program, directory, conntrack, maxFlows }: PrepareOptions): Promise<{ udp: boolean }> {
   // Counting the entries makes the kernel load the conntrack module.
   await exec(conntrack, ['--count'], { timeoutMs: COUNT_MS }).catch(() => undefined);
   const loader = new LoaderClient({ command: program, directory });

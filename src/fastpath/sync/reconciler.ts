@@ -12,10 +12,10 @@ import { type AttachedDevices, Attachments } from '../node/attachments.ts';
 import { type NetworkState, readIfindexes } from '../node/network-state.ts';
 import { NodeNetwork } from '../node/node-network.ts';
 import { isLinkDeletion, isNetworkChange } from '../node/watch-network.ts';
-import type { FastPathParts } from './parts.ts';
+import type { FastPathOptions } from './options.ts';
 import { type DeviceRemoval, planDeviceRemoval, planSync, type SyncInput, type SyncPlan } from './plan-sync.ts';
 
-interface ReconcilerParts extends Omit<FastPathParts, 'clock'> {
+interface ReconcilerOptions extends Omit<FastPathOptions, 'clock'> {
   readonly loader: LoaderClient;
   /** Called when existing maps have another size than configured; they are kept. */
   readonly onOtherSize: (maxFlowsInUse: number) => void;
@@ -45,7 +45,7 @@ const OVERFLOW_RETRY_MS = 1000;
 
 /** Run one sync at a time, and call {@link forgetMaps} after one that failed. */
 export class Reconciler {
-  readonly #parts: ReconcilerParts;
+  readonly #options: ReconcilerOptions;
   readonly #eligibility: EligibilityIndex;
   readonly #nodeNetwork: NodeNetwork;
   readonly #attachments: Attachments;
@@ -59,9 +59,9 @@ export class Reconciler {
   #linkDeleted = false;
   #inactiveReason: string | undefined;
 
-  constructor(parts: ReconcilerParts) {
-    const { loader, settings, engine, log } = parts;
-    this.#parts = parts;
+  constructor(options: ReconcilerOptions) {
+    const { loader, settings, engine, log } = options;
+    this.#options = options;
     this.#eligibility = new EligibilityIndex(engine);
     this.#nodeNetwork = new NodeNetwork({ loader, nft: settings.nft });
     this.#attachments = new Attachments(loader);
@@ -99,7 +99,7 @@ export class Reconciler {
     if (line !== undefined && !isNetworkChange(line, this.#nodeNetwork.state)) return;
     this.#needsNetworkRefresh = true;
     if (line !== undefined && isLinkDeletion(line)) this.#linkDeleted = true;
-    this.#parts.request();
+    this.#options.request();
   }
 
   /** Makes the next sync read the maps: they may differ from the plan. */
@@ -116,7 +116,7 @@ export class Reconciler {
     const plan = planSync(input, maps);
     this.#inactiveReason = plan.inactiveReason;
     await this.#carryOut(plan);
-    if (await this.#collector.collect(maps, { frontends: plan.frontends, now })) this.#parts.request();
+    if (await this.#collector.collect(maps, { frontends: plan.frontends, now })) this.#options.request();
     return {
       ...{ input, plan, maps, network: this.#nodeNetwork.state, attached: this.attached },
       ...{ servesUdp: this.#servesUdp, maxFlows: this.#maxFlows },
@@ -125,7 +125,7 @@ export class Reconciler {
   }
 
   async #ensureLoaded(now: number): Promise<MapState> {
-    const { loader, settings, onOtherSize } = this.#parts;
+    const { loader, settings, onOtherSize } = this.#options;
     if (this.#maps !== undefined && loader.isRunning) return this.#maps;
     const { isNew, udp, maxFlowsInUse } = await loader.load(settings.maxFlows);
     if (maxFlowsInUse !== settings.maxFlows) onOtherSize(maxFlowsInUse);
@@ -160,11 +160,11 @@ export class Reconciler {
   async #removeDevices(removal: DeviceRemoval | undefined): Promise<void> {
     if (removal === undefined) return;
     await this.#resetter.resetThrough(removal.deleted);
-    await this.#parts.loader.apply(removal.lines);
+    await this.#options.loader.apply(removal.lines);
   }
 
   async #observe(now: number): Promise<SyncInput> {
-    const { settings, engine, hostAddresses } = this.#parts;
+    const { settings, engine, hostAddresses } = this.#options;
     const nodeConflict = await this.#nodeNetwork.nodeConflict(now);
     const localAddresses = hostAddresses();
     const desired = this.#eligibility.desired(localAddresses);
@@ -185,8 +185,8 @@ export class Reconciler {
 
   async #carryOut({ attach, maps, detach }: SyncPlan): Promise<void> {
     await this.#attachments.attach(attach);
-    await this.#parts.loader.apply(maps.lines);
-    if (maps.overflow.size > 0) this.#parts.request(OVERFLOW_RETRY_MS);
+    await this.#options.loader.apply(maps.lines);
+    if (maps.overflow.size > 0) this.#options.request(OVERFLOW_RETRY_MS);
     await this.#attachments.detach(detach);
   }
 }

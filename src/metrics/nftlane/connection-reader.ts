@@ -8,7 +8,7 @@ import { LogOnce } from '../../host/log-once.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { COUNTED_OBJECTS, ConnectionCounts } from './connection-counts.ts';
 
-interface ConnectionReaderParts {
+interface ConnectionReaderOptions {
   readonly tables: Pick<Nftables, 'listElements'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;
@@ -26,16 +26,16 @@ const MAPS = COUNTED_OBJECTS.map(({ object }) => object);
 /** Reads only on request. */
 export class ConnectionReader {
   readonly counts = new ConnectionCounts();
-  readonly #parts: ConnectionReaderParts;
+  readonly #options: ConnectionReaderOptions;
   #reading: Promise<void> | undefined;
   #notBefore = Number.NEGATIVE_INFINITY;
   #readAt: number | undefined;
   #durationMs = 0;
   readonly #failures: LogOnce;
 
-  constructor(parts: ConnectionReaderParts) {
-    this.#parts = parts;
-    this.#failures = new LogOnce(parts.log);
+  constructor(options: ConnectionReaderOptions) {
+    this.#options = options;
+    this.#failures = new LogOnce(options.log);
   }
 
   /** When the counters were last read, and the duration, in milliseconds; `undefined` before the first read. */
@@ -45,7 +45,7 @@ export class ConnectionReader {
 
   /** Reads the counters if that is due. Never rejects. */
   async refresh(): Promise<void> {
-    const isDue = this.#parts.clock.now() >= this.#notBefore;
+    const isDue = this.#options.clock.now() >= this.#notBefore;
     if (this.#reading === undefined && isDue) this.#reading = this.#read();
     if (this.#reading === undefined) return;
     const timeout = new AbortController();
@@ -54,7 +54,7 @@ export class ConnectionReader {
   }
 
   async #read(): Promise<void> {
-    const { tables, clock } = this.#parts;
+    const { tables, clock } = this.#options;
     const startedAt = clock.now();
     try {
       this.counts.add(await tables.listElements(MAPS));

@@ -9,7 +9,7 @@ import type { Sink } from '../../services/objects/sink.ts';
 import type { KubeProxyMetrics } from '../kube-proxy/kube-proxy-metrics.ts';
 import type { PendingChanges } from '../kube-proxy/pending-changes.ts';
 
-interface CountingSinkParts {
+interface CountingSinkOptions {
   readonly sink: Sink;
   /** The objects before the event. */
   readonly store: Pick<Store, 'slice'>;
@@ -20,31 +20,31 @@ interface CountingSinkParts {
 
 /** Each object of a list counts as one event, as in kube-proxy. */
 export class CountingSink implements Sink {
-  readonly #parts: CountingSinkParts;
+  readonly #options: CountingSinkOptions;
 
-  constructor(parts: CountingSinkParts) {
-    this.#parts = parts;
+  constructor(options: CountingSinkOptions) {
+    this.#options = options;
   }
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
     for (const object of objects) this.#count(kind, object);
-    this.#parts.changes.queued(this.#parts.clock.now());
-    this.#parts.sink.replace(kind, objects);
+    this.#options.changes.queued(this.#options.clock.now());
+    this.#options.sink.replace(kind, objects);
   }
 
   preview<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
     this.#trigger(kind, object);
-    this.#parts.sink.preview?.(kind, object);
+    this.#options.sink.preview?.(kind, object);
   }
 
   put<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
     this.#count(kind, object);
-    this.#parts.changes.queued(this.#parts.clock.now());
-    this.#parts.sink.put(kind, object);
+    this.#options.changes.queued(this.#options.clock.now());
+    this.#options.sink.put(kind, object);
   }
 
   remove(kind: Kind, key: string): void {
-    const { changes, metrics, store, clock, sink } = this.#parts;
+    const { changes, metrics, store, clock, sink } = this.#options;
     if (kind === 'Service') {
       metrics.serviceChanges.inc();
       changes.serviceChanged(key);
@@ -59,7 +59,7 @@ export class CountingSink implements Sink {
   }
 
   #count<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
-    const { changes, metrics } = this.#parts;
+    const { changes, metrics } = this.#options;
     if (kind === 'Service') {
       metrics.serviceChanges.inc();
       changes.serviceChanged(object.key);
@@ -72,6 +72,6 @@ export class CountingSink implements Sink {
 
   #trigger<K extends Kind>(kind: K, { key, value }: ReadResult<KindMap[K]>): void {
     if (kind !== 'EndpointSlice' || value === undefined) return;
-    this.#parts.changes.recordTrigger(value as EndpointSlice, this.#parts.store.slice(key));
+    this.#options.changes.recordTrigger(value as EndpointSlice, this.#options.store.slice(key));
   }
 }

@@ -4,7 +4,7 @@ import type { Metrics } from '../metrics.ts';
 import { type PageHandler, type Pages, TEXT_PLAIN } from './debug-server.ts';
 import { type Program, statuszPage } from './statusz.ts';
 
-export interface PageParts {
+export interface PageOptions {
   readonly metrics: Pick<Metrics, 'print' | 'contentType'>;
   readonly program: Program;
   /** The effective configuration, as an object with `apiVersion` and `kind`. */
@@ -12,7 +12,7 @@ export interface PageParts {
 }
 
 /** `/healthz` only shows that the process responds; the health of the proxy is served on another port. */
-export function debugPages({ metrics, program, configuration }: PageParts): Pages {
+export function debugPages({ metrics, program, configuration }: PageOptions): Pages {
   const pages: Record<string, PageHandler> = {
     '/metrics': async () => ({ body: await metrics.print(), type: metrics.contentType }),
     '/proxyMode': () => ({ type: TEXT_PLAIN, body: 'nftables' }),

@@ -23,7 +23,7 @@ export type PageHandler = (request: PageRequest) => PageResponse | Promise<PageR
 /** Pages by their exact path. */
 export type Pages = Readonly<Record<string, PageHandler>>;
 
-export interface DebugServerParts {
+export interface DebugServerOptions {
   readonly address: AddressPort;
   readonly pages: Pages;
   /** Whether `run` rejects if the server cannot listen, instead of retrying. */
@@ -42,12 +42,12 @@ export class MetricsListenError extends ListenError {}
 
 /** Responds to any method; unknown paths get 404. */
 export class DebugServer {
-  readonly #parts: DebugServerParts;
+  readonly #options: DebugServerOptions;
   readonly #server: RetryingHttpServer;
 
-  constructor(parts: DebugServerParts) {
-    const { address, hardFail, clock, log } = parts;
-    this.#parts = parts;
+  constructor(options: DebugServerOptions) {
+    const { address, hardFail, clock, log } = options;
+    this.#options = options;
     this.#server = new RetryingHttpServer({
       ...address,
       ipv6Only: false,
@@ -82,13 +82,13 @@ export class DebugServer {
   }
 
   async #page({ path, query, headers }: HttpRequest): Promise<PageResponse> {
-    const page = Object.hasOwn(this.#parts.pages, path) ? this.#parts.pages[path] : undefined;
+    const page = Object.hasOwn(this.#options.pages, path) ? this.#options.pages[path] : undefined;
     if (page === undefined) return { status: 404, type: TEXT_PLAIN, body: '404 page not found\n' };
     try {
       return await page({ query, headers });
     } catch (error) {
       const reason = errorMessage(error);
-      this.#parts.log.error('cannot serve page', { path, reason });
+      this.#options.log.error('cannot serve page', { path, reason });
       return { status: 500, type: TEXT_PLAIN, body: `${reason}\n` };
     }
   }

@@ -12,7 +12,7 @@ import { ManifestDirectory, type ScanResult } from './manifest-directory.ts';
 import { ManifestError, toManifestError } from './manifest-error.ts';
 import type { ManifestObject } from './parse-manifests.ts';
 
-export interface DirectorySourceSetup {
+export interface DirectorySourceOptions {
   readonly directory: string;
   readonly sink: Sink;
   readonly log: Log;
@@ -44,7 +44,7 @@ export class DirectorySource {
   #rescanMs: number | undefined;
   #pause = new AbortController();
 
-  constructor({ directory, sink, log, clock = systemClock, open }: DirectorySourceSetup) {
+  constructor({ directory, sink, log, clock = systemClock, open }: DirectorySourceOptions) {
     this.#directory = directory;
     this.#sink = sink;
     this.#log = log;

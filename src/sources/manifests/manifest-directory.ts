@@ -23,7 +23,7 @@ const SETTLE_MS = 13;
 /** The same for an empty or invalid file, which is probably incomplete. */
 const INVALID_SETTLE_MS = 60;
 
-interface ManifestDirectorySetup {
+interface ManifestDirectoryOptions {
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -54,11 +54,11 @@ const EMPTY: ParsedManifests = { objects: [], issues: [], ignored: 0 };
 
 /** Keeps the objects of all files and reads only modified files again. */
 export class ManifestDirectory {
-  readonly #setup: ManifestDirectorySetup;
+  readonly #options: ManifestDirectoryOptions;
   readonly #files = new Map<string, FileState>();
 
-  constructor(setup: ManifestDirectorySetup) {
-    this.#setup = setup;
+  constructor(options: ManifestDirectoryOptions) {
+    this.#options = options;
   }
 
   get fileCount(): number {
@@ -73,7 +73,7 @@ export class ManifestDirectory {
 
   /** Reads modified files; with `hasty` also incomplete ones. Rejects with `ManifestError` without a directory. */
   async scan({ hasty: force = false } = {}): Promise<ScanResult> {
-    const { directory } = this.#setup;
+    const { directory } = this.#options;
     const names = await manifestNames(directory).catch((error) => Promise.reject(toManifestError(directory, error)));
     const present = new Set(names);
     const removed = [...this.#files.keys()].filter((name) => !present.has(name));
@@ -147,7 +147,7 @@ export class ManifestDirectory {
 
   /** The time until the last change has this age; 0 if it has, or if the clock of the file system is ahead. */
   #msUntilAge({ mtimeNs }: BigIntStats, ageMs: number): number {
-    const age = this.#setup.clock.now() - Number(mtimeNs) / 1e6;
+    const age = this.#options.clock.now() - Number(mtimeNs) / 1e6;
     return age < 0 || age >= ageMs ? 0 : Math.ceil(ageMs - age);
   }
 
@@ -156,7 +156,7 @@ export class ManifestDirectory {
   }
 
   #storeFile(name: string, state: FileState): void {
-    const { log } = this.#setup;
+    const { log } = this.#options;
     const file = this.#path(name);
     if (this.#files.get(name)?.error !== undefined) log.info('manifest is readable again', { file });
     for (const issue of state.parsed.issues) log.warn('invalid document in manifest', { ...issue });
@@ -170,12 +170,12 @@ export class ManifestDirectory {
     const kept = previous?.parsed.objects.length ?? 0;
     const { file, line, column, reason } = error;
     if (!isReported)
-      this.#setup.log.error('cannot read manifest; keeping its objects', { file, line, column, reason, count: kept });
+      this.#options.log.error('cannot read manifest; keeping its objects', { file, line, column, reason, count: kept });
     this.#files.set(name, { stamp, digest, parsed: previous?.parsed ?? EMPTY, error });
   }
 
   #path(name: string): string {
-    return join(this.#setup.directory, name);
+    return join(this.#options.directory, name);
   }
 }
 

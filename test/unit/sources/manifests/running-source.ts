@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { LogLevel } from '../../../../src/host/log-level.ts';
 import { asArray, asObject } from '../../../../src/services/objects/read.ts';
-import { DirectorySource, type DirectorySourceSetup } from '../../../../src/sources/manifests/directory-source.ts';
+import { DirectorySource, type DirectorySourceOptions } from '../../../../src/sources/manifests/directory-source.ts';
 import { type LogLine, recordLog } from '../../../support/fakes/recording-log.ts';
 import { type RecordedSink, recordSink } from '../../../support/fakes/recording-sink.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
@@ -25,7 +25,7 @@ export interface RunningSource {
   stop(): Promise<void>;
 }
 
-type Options = Partial<Pick<DirectorySourceSetup, 'clock' | 'open'>>;
+type Options = Partial<Pick<DirectorySourceOptions, 'clock' | 'open'>>;
 
 /** Starts with these files and waits until they are delivered. */
 export async function runSource(t: Test, files: Record<string, string>, options: Options = {}): Promise<RunningSource> {

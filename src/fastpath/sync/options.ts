@@ -18,7 +18,7 @@ interface FastPathSettings {
   readonly nft: string;
 }
 
-export interface FastPathParts {
+export interface FastPathOptions {
   readonly settings: FastPathSettings;
   readonly engine: Pick<Engine, 'store' | 'node' | 'options'>;
   /** Returns the current addresses of the host's interfaces. */

@@ -51,13 +51,10 @@ async function fromDaemon(runDir: string, listing: KernelListing): Promise<Desir
 }
 
 /**
- * The state of the daemon of this network namespace. `orManifests`: the error suggests manifests instead. Throws an
- * {@link EnvironmentError} if no daemon answers.
+ * The state of the daemon of this network namespace. Throws an {@link EnvironmentError} if no daemon answers; with
+ * `suggestManifests` the error suggests manifests instead.
  */
-export async function fetchDaemonState(
-  runDir: string,
-  { orManifests: suggestManifests = true } = {},
-): Promise<DaemonState> {
+export async function fetchDaemonState(runDir: string, { suggestManifests = true } = {}): Promise<DaemonState> {
   try {
     return await fetchState(adminSocketPath(runDir));
   } catch (error) {

@@ -1,7 +1,7 @@
 // Converts a configuration to the settings of the daemon.
 
 import { parseAddress } from '../net/address.ts';
-import { type AddressPort, parseAddressPort } from '../net/address-port.ts';
+import { parseAddressPort } from '../net/address-port.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import type { DetectLocal, ProxyOptions } from '../nftables/compile/node-view.ts';
 import type { NodePortAddress } from '../services/model/node-port-addresses.ts';
@@ -97,13 +97,11 @@ function toList<T>(value: T | undefined): T[] {
 function resolveKubeProxy({ kubeProxy, nftlane }: Configuration, master: string | undefined): KubeProxyConfig {
   const { mode, conntrack, clientConnection } = kubeProxy;
   const { syncPeriod, minSyncPeriod } = kubeProxy[mode === '' ? 'iptables' : mode];
-  const listen = (isEnabled: boolean, text: string, port: number): AddressPort | undefined =>
-    isEnabled ? parseAddressPort(text, port) : undefined;
   return {
     featureGates: kubeProxy.featureGates,
     clientConnection: { kubeconfig: clientConnection.kubeconfig || undefined, master: master || undefined },
-    healthzBindAddress: listen(nftlane.serveHealth, kubeProxy.healthzBindAddress, HEALTHZ_PORT),
-    metricsBindAddress: listen(nftlane.serveMetrics, kubeProxy.metricsBindAddress, METRICS_PORT),
+    healthzBindAddress: nftlane.serveHealth ? parseAddressPort(kubeProxy.healthzBindAddress, HEALTHZ_PORT) : undefined,
+    metricsBindAddress: nftlane.serveMetrics ? parseAddressPort(kubeProxy.metricsBindAddress, METRICS_PORT) : undefined,
     bindAddress: specificAddress(kubeProxy.bindAddress),
     bindAddressHardFail: kubeProxy.bindAddressHardFail,
     enableProfiling: kubeProxy.enableProfiling,

@@ -115,11 +115,11 @@ export class FlowCleaner implements SyncObserver {
     const { log, clock } = this.#options;
     const cutoff = clock.now();
     await clock.sleep(REPLY_GRACE_MS);
-    const started = clock.now();
+    const startedAt = clock.now();
     try {
       const { deleted, reason } = await this.#cleanUp(cutoff);
       const count = deleted.ip + deleted.ip6;
-      const ms = clock.now() - started;
+      const ms = clock.now() - startedAt;
       this.#options.onCleanup?.({ ms, deleted });
       if (count > 0) log.info('deleted stale UDP conntrack entries', { count, durationMs: Math.round(ms), reason });
       this.#failures.reset();

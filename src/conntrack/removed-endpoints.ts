@@ -61,11 +61,11 @@ export class RemovedEndpoints {
     }
   }
 
-  #add(key: string, name: string, endpoints: Iterable<string>, now: number): void {
+  #add(key: string, servicePort: string, endpoints: Iterable<string>, now: number): void {
     for (const endpoint of endpoints) {
-      const entry = this.#byKey.get(key) ?? { servicePort: name, removedAt: new Map() };
+      const entry = this.#byKey.get(key) ?? { servicePort, removedAt: new Map() };
       this.#byKey.set(key, entry);
-      entry.servicePort = name;
+      entry.servicePort = servicePort;
       if (!entry.removedAt.has(endpoint)) this.#size++;
       entry.removedAt.set(endpoint, now);
     }

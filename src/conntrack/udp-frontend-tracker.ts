@@ -43,8 +43,8 @@ export class UdpFrontendTracker {
     // A failed sync may have applied what the next one reverts.
     if (pending !== undefined) this.#removed.record(pending, frontends, now);
     this.#pending.set(service, frontends);
-    const desired = new Map(frontends.map((target) => [target.key, target]));
-    for (const key of new Set([...committed, ...frontends].map((target) => target.key))) {
+    const desired = new Map(frontends.map((frontend) => [frontend.key, frontend]));
+    for (const key of new Set([...committed, ...frontends].map((frontend) => frontend.key))) {
       const states = this.#uncommitted.get(key) ?? [];
       this.#uncommitted.set(key, states);
       states.push(desired.get(key));

@@ -2,7 +2,6 @@
 
 import type { ServiceChange } from '../engine/service-change.ts';
 import type { Frontend } from '../services/model/frontends.ts';
-import type {} from '../services/objects/service.ts';
 import type { ServicePort } from '../services/objects/service-ports.ts';
 import { addressKey, nodePortKey } from './conntrack-entry.ts';
 
@@ -38,9 +37,9 @@ function keyOf({ address, family, port }: Frontend): string {
 /** Whether two lists of the same Service are equal. */
 export function sameUdpFrontends(before: readonly UdpFrontend[], after: readonly UdpFrontend[]): boolean {
   if (before.length !== after.length) return false;
-  return before.every((target, index) => {
+  return before.every((frontend, index) => {
     const other = after[index];
-    return other !== undefined && target.key === other.key && sameSet(target.endpoints, other.endpoints);
+    return other !== undefined && frontend.key === other.key && sameSet(frontend.endpoints, other.endpoints);
   });
 }
 

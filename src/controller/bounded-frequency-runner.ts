@@ -46,7 +46,7 @@ export class BoundedFrequencyRunner {
         continue;
       }
       this.#requested = false;
-      const started = clock.now();
+      const startedAt = clock.now();
       try {
         await task();
         this.#backoff.reset();
@@ -56,7 +56,7 @@ export class BoundedFrequencyRunner {
         onFailure(error, retryInMs);
         await clock.sleep(retryInMs, signal);
       }
-      await clock.sleep(Math.max(0, minIntervalMs - (clock.now() - started)), signal);
+      await clock.sleep(Math.max(0, minIntervalMs - (clock.now() - startedAt)), signal);
     }
   }
 }

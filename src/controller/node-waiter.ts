@@ -45,7 +45,7 @@ export class NodeWaiter {
     const node = store.nodes.get(options.nodeName);
     if (node === undefined) return store.hasSynced('Node') ? undefined : 'Nodes have not been listed';
     if (Object.keys(node.addresses).length === 0 && options.bindAddress === undefined) return 'the Node has no address';
-    const wantsCidrs = options.detectLocal.mode === 'NodeCIDR';
-    return wantsCidrs && Object.keys(node.podCidrs).length === 0 ? 'the Node has no podCIDRs' : undefined;
+    const needsPodCidrs = options.detectLocal.mode === 'NodeCIDR';
+    return needsPodCidrs && Object.keys(node.podCidrs).length === 0 ? 'the Node has no podCIDRs' : undefined;
   }
 }

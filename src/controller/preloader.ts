@@ -3,7 +3,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import { linesOf, type Transaction } from '../engine/transaction.ts';
-import { MAX_PARALLEL_TRANSACTIONS, type Nftables } from './sync.ts';
+import { MAX_PARALLEL_TRANSACTIONS, type RulesetClient } from './sync.ts';
 
 /** Services compiled at a time, about 10 ms of work: in between, objects arrive and transactions start. */
 const CHUNK_SIZE = 250;
@@ -11,23 +11,23 @@ const CHUNK_SIZE = 250;
 /** Keeps nft busy while this process reads and compiles. If it fails, a sync does all the work from a listing. */
 export class Preloader {
   readonly #engine: Engine;
-  readonly #tables: Nftables;
+  readonly #nftClient: RulesetClient;
   readonly #queue: Transaction[] = [];
   readonly #running = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
 
-  constructor({ engine, tables }: { engine: Engine; tables: Nftables }) {
+  constructor({ engine, nftClient }: { engine: Engine; nftClient: RulesetClient }) {
     this.#engine = engine;
-    this.#tables = tables;
+    this.#nftClient = nftClient;
   }
 
   /** Compiles what has arrived and starts loading it, without waiting. Throws the first error so far. */
   async advance(): Promise<void> {
-    if (!this.#engine.isKernelKnown) this.#engine.adopt(await this.#tables.list());
+    if (!this.#engine.isKernelKnown) this.#engine.adopt(await this.#nftClient.list());
     for (;;) {
       const { transactions, more } = this.#engine.preload(CHUNK_SIZE);
       for (const transaction of transactions) {
-        if (transaction.declarations.length > 0) await this.#tables.apply(linesOf(transaction));
+        if (transaction.declarations.length > 0) await this.#nftClient.apply(linesOf(transaction));
         else this.#queue.push(transaction);
       }
       this.#startNext();
@@ -59,7 +59,7 @@ export class Preloader {
 
   async #run(transaction: Transaction): Promise<void> {
     try {
-      await this.#tables.apply(linesOf(transaction));
+      await this.#nftClient.apply(linesOf(transaction));
     } catch (error) {
       this.#failure ??= { error };
       this.#queue.length = 0;

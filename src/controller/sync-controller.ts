@@ -12,12 +12,12 @@ import type { ReadResult } from '../services/objects/read.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import { BoundedFrequencyRunner } from './bounded-frequency-runner.ts';
 import { Preloader } from './preloader.ts';
-import { type Nftables, type SyncReport, sync } from './sync.ts';
+import { type RulesetClient, type SyncReport, sync } from './sync.ts';
 import type { SyncObserver } from './sync-observer.ts';
 
 interface SyncControllerOptions {
   readonly engine: Engine;
-  readonly tables: Nftables;
+  readonly nftClient: RulesetClient;
   readonly log: Log;
   readonly clock: Clock;
   readonly observers?: readonly SyncObserver[];
@@ -104,7 +104,7 @@ export class SyncController implements Sink {
   }
 
   async #sync(): Promise<void> {
-    const { engine, tables, clock } = this.#options;
+    const { engine, nftClient, clock } = this.#options;
     if (!this.#complete) await this.#preload();
     if (!engine.store.ready) return;
     if (!this.#listed) this.#notify((observer) => observer.listed?.(clock.now()));
@@ -122,7 +122,7 @@ export class SyncController implements Sink {
       const cleanup = startedAt - this.#cleanedUpAt >= CLEANUP_INTERVAL_MS;
       if (cleanup) engine.retryRefused();
       const beforeApply = (services: readonly ServiceChange[]) => this.#beforeApply(services);
-      report = await sync(engine, tables, { cleanup, clock, beforeApply });
+      report = await sync(engine, nftClient, { cleanup, clock, beforeApply });
       if (cleanup) this.#cleanedUpAt = startedAt;
     } catch (error) {
       if (oldestEvent !== undefined) this.#oldestEvent = oldestEvent;
@@ -174,12 +174,12 @@ export class SyncController implements Sink {
 
   /** Repairs a flushed ruleset even when no object changes. */
   async #checkRuleset(): Promise<void> {
-    const { engine, tables, clock } = this.#options;
+    const { engine, nftClient, clock } = this.#options;
     // During the initial load, chains are missing because they are not loaded yet.
-    if (!this.#complete || !engine.isKernelKnown || tables.ruleCounts === undefined) return;
+    if (!this.#complete || !engine.isKernelKnown || nftClient.ruleCounts === undefined) return;
     if (clock.now() - this.#checkedAt < CHECK_INTERVAL_MS) return;
     this.#checkedAt = clock.now();
-    const modified = modifiedChains(engine, await tables.ruleCounts()).map(refKey);
+    const modified = modifiedChains(engine, await nftClient.ruleCounts()).map(refKey);
     if (modified.length === 0) return;
     this.#notify((observer) => observer.chainsModified?.(modified));
     engine.invalidate();

@@ -31,8 +31,8 @@ export class SyncLogger implements SyncObserver {
   }
 
   chainsModified(chains: readonly string[]): void {
-    const some = chains.slice(0, 5).join(', ');
-    this.#log.warn('another process changed nftlane chains; repairing', { chains: some, count: chains.length });
+    const shownChains = chains.slice(0, 5).join(', ');
+    this.#log.warn('another process changed nftlane chains; repairing', { chains: shownChains, count: chains.length });
   }
 
   #logProblems({ issues, conflicts }: Problems): void {

@@ -12,13 +12,13 @@ import { refKey } from '../nftables/syntax/object-ref.ts';
 import { deleteElement, type Operation } from '../nftables/syntax/operation.ts';
 import { StageTimer, type StageTimes } from './stage-timer.ts';
 
-/** The kernel operations that a sync needs. */
-export interface Nftables {
+/** The operations on the kernel's ruleset that a sync needs. */
+export interface RulesetClient {
   apply(lines: readonly string[]): Promise<void>;
   list(): Promise<KernelListing>;
   /** How many rules each of our chains has. */
   ruleCounts?(): Promise<readonly RuleCount[]>;
-  /** The elements of these objects; missing objects have none. */
+  /** The elements of these sets and maps; one that does not exist has none. */
   listElements(objects: readonly SetOrMap[]): Promise<CounterListing>;
 }
 
@@ -56,15 +56,15 @@ export const MAX_PARALLEL_TRANSACTIONS = 2;
  */
 export async function sync(
   engine: Engine,
-  tables: Nftables,
+  nftClient: RulesetClient,
   { cleanup = true, clock = systemClock, beforeApply }: SyncOptions = {},
 ): Promise<SyncReport> {
-  const report = emptyProgress();
+  const progress = emptyProgress();
   const timer = new StageTimer(clock);
   for (;;) {
     if (!engine.isKernelKnown) {
-      report.full = true;
-      engine.adopt(await tables.list());
+      progress.full = true;
+      engine.adopt(await nftClient.list());
     }
     timer.lap('list');
     engine.compile();
@@ -73,18 +73,18 @@ export async function sync(
       const stages = engine.plan();
       timer.lap('plan');
       await beforeApply?.(engine.changes.list());
-      for (const stage of stages) await runStage(stage, { engine, tables, report });
+      for (const stage of stages) await runStage(stage, { engine, nftClient, progress });
       timer.lap('apply');
-      await removeStaleAffinity(engine, tables);
+      await removeStaleAffinity(engine, nftClient);
       timer.lap('affinity');
-      const cleanupFailed = !(await removeStaleChains(engine, tables, { all: cleanup }));
+      const cleanupFailed = !(await removeStaleChains(engine, nftClient, { all: cleanup }));
       timer.lap('cleanup');
-      return { ...report, cleanupFailed, stages: timer.times };
+      return { ...progress, cleanupFailed, stages: timer.times };
     } catch (error) {
       timer.lap('apply');
       engine.invalidate();
       if (!(error instanceof StageFailure)) throw error;
-      recover(error, engine, report);
+      recover(error, engine, progress);
     }
   }
 }
@@ -115,7 +115,7 @@ function emptyProgress(): Progress {
 
 async function runStage(
   stage: readonly Transaction[],
-  { engine, tables, report }: { engine: Engine; tables: Nftables; report: Progress },
+  { engine, nftClient, progress }: { engine: Engine; nftClient: RulesetClient; progress: Progress },
 ): Promise<void> {
   const queue = stage.values();
   const failures: unknown[] = [];
@@ -124,16 +124,16 @@ async function runStage(
       if (failures.length > 0) return;
       const lines = linesOf(transaction);
       try {
-        await tables.apply(lines);
+        await nftClient.apply(lines);
       } catch (cause) {
-        const known = cause instanceof NftRefusal || cause instanceof NftOutcomeUnknown;
-        failures.push(known ? new StageFailure(operationsOf(transaction), cause) : cause);
+        const isNftError = cause instanceof NftRefusal || cause instanceof NftOutcomeUnknown;
+        failures.push(isNftError ? new StageFailure(operationsOf(transaction), cause) : cause);
         return;
       }
       engine.committed(transaction);
-      report.operations += lines.length;
-      report.transactions++;
-      report.transactionSizes.push(lines.length);
+      progress.operations += lines.length;
+      progress.transactions++;
+      progress.transactionSizes.push(lines.length);
     }
   };
   await Promise.all(Array.from({ length: MAX_PARALLEL_TRANSACTIONS }, worker));
@@ -144,18 +144,18 @@ async function runStage(
 const TRANSIENT_ERRORS = /allocate memory|resource busy|Resource temporarily|Interrupted|buffer space/;
 
 /** Handles a failed transaction; throws its cause if no recovery is possible. */
-function recover({ operations, cause }: StageFailure, engine: Engine, report: Progress): void {
+function recover({ operations, cause }: StageFailure, engine: Engine, progress: Progress): void {
   const messages = cause instanceof NftRefusal ? cause.messages : [];
-  const firstTime = report.drift.length === 0;
-  if (firstTime && (cause instanceof NftOutcomeUnknown || messages.some(isDrift))) {
-    report.drift.push(cause.message);
+  const isFirstDrift = progress.drift.length === 0;
+  if (isFirstDrift && (cause instanceof NftOutcomeUnknown || messages.some(isDrift))) {
+    progress.drift.push(cause.message);
     return;
   }
   if (messages.some(({ message }) => TRANSIENT_ERRORS.test(message))) throw cause;
   const refusals = messages.flatMap((message) => toRefusal(message, operations));
   if (refusals.length === 0) throw cause;
   for (const refusal of refusals) engine.refuse(refusal);
-  report.refused.push(...refusals);
+  progress.refused.push(...refusals);
 }
 
 /** An nft error names a line, and each line is one operation of one Service. */
@@ -172,39 +172,43 @@ const AFFINITY_BATCH_SIZE = 1000;
  * Removes clients from affinity maps whose endpoint is gone. No client is added for it any more: the elements that do that
  * went with the endpoint. The kernel refuses to delete a client that has expired meanwhile; the others are then sent again.
  */
-async function removeStaleAffinity(engine: Engine, tables: Nftables): Promise<void> {
+async function removeStaleAffinity(engine: Engine, nftClient: RulesetClient): Promise<void> {
   const affinityMaps = engine.takeAffinityMaps();
   if (affinityMaps.length === 0) return;
-  const listed = await tables.listElements(affinityMaps.map(({ object }) => object));
+  const listed = await nftClient.listElements(affinityMaps.map(({ object }) => object));
   const lines = affinityMaps.flatMap(({ object, endpoints }) =>
     (listed.get(refKey(object)) ?? [])
       .filter(({ data }) => !endpoints.has(data))
       .map(({ key }) => deleteElement(object, key, '').line),
   );
   for (let from = 0; from < lines.length; from += AFFINITY_BATCH_SIZE) {
-    await runSkippingMissing(tables, lines.slice(from, from + AFFINITY_BATCH_SIZE));
+    await runSkippingMissing(nftClient, lines.slice(from, from + AFFINITY_BATCH_SIZE));
   }
 }
 
-async function runSkippingMissing(tables: Nftables, lines: readonly string[]): Promise<void> {
+async function runSkippingMissing(nftClient: RulesetClient, lines: readonly string[]): Promise<void> {
   if (lines.length === 0) return;
   try {
-    await tables.apply(lines);
+    await nftClient.apply(lines);
   } catch (error) {
     if (!(error instanceof NftRefusal)) throw error;
     const missingLines = new Set(error.messages.map((message) => message.line));
     const remaining = lines.filter((_, index) => !missingLines.has(index + 1));
     if (remaining.length === lines.length) throw error;
-    await runSkippingMissing(tables, remaining);
+    await runSkippingMissing(nftClient, remaining);
   }
 }
 
 /** Removes unreferenced chains. They are harmless: a failure is retried after the next sync. Returns whether it succeeded. */
-async function removeStaleChains(engine: Engine, tables: Nftables, { all }: { all: boolean }): Promise<boolean> {
+async function removeStaleChains(
+  engine: Engine,
+  nftClient: RulesetClient,
+  { all }: { all: boolean },
+): Promise<boolean> {
   const { chains, operations, hasAffinity } = engine.staleChains();
   if (chains.length === 0 || !(all || hasAffinity)) return true;
   try {
-    await tables.apply(operations.map((operation) => operation.line));
+    await nftClient.apply(operations.map((operation) => operation.line));
     engine.removed(chains);
     return true;
   } catch (error) {

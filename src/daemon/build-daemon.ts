@@ -56,11 +56,11 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
   const parts = buildObservingParts(settings, core);
   const { engine, nftClient, telemetry } = core;
   const { health, fastPath } = parts;
-  telemetry.setFastPathView(() => fastPath.status());
+  telemetry.setFastPathStatus(() => fastPath.status());
   const nodeWaiter = new NodeWaiter({ engine, log, clock: systemClock, request: () => controller.request() });
   const controller: SyncController = new SyncController({
     engine,
-    tables: nftClient,
+    nftClient,
     log,
     clock: systemClock,
     observers: observersOf(core, parts),

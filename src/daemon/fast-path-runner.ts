@@ -32,21 +32,21 @@ const DRAIN_MS = 3000;
 /** A runner for the mode in the settings. */
 export function createFastPath(
   nftlane: NftlaneConfig,
-  parts: { readonly engine: Engine; readonly hostAddresses: () => readonly Address[]; readonly log: Log },
+  dependencies: { readonly engine: Engine; readonly hostAddresses: () => readonly Address[]; readonly log: Log },
 ): FastPathRunner {
   const { mode, uplinks, directory, maxFlows } = nftlane.fastPath;
   const program = loaderPath(nftlane.fastPath.program);
   const runTeardown = async (signal: AbortSignal): Promise<void> => {
     const { runDir, conntrack } = nftlane;
-    await teardownAndLog({ program, directory, conntrack, drainMs: DRAIN_MS, signal, runDir }, parts.log);
+    await teardownAndLog({ program, directory, conntrack, drainMs: DRAIN_MS, signal, runDir }, dependencies.log);
     if (!signal.aborted) await once(signal, 'abort');
   };
   if (mode === 'off') {
-    const view = (): FastPathStatus => inactiveStatus('off', 'disabled in the configuration');
-    return { open: async () => {}, isUsable: false, committed: () => {}, status: view, run: runTeardown };
+    const status = (): FastPathStatus => inactiveStatus('off', 'disabled in the configuration');
+    return { open: async () => {}, isUsable: false, committed: () => {}, status, run: runTeardown };
   }
   const settings = { mode, uplinks, directory, program, maxFlows, nft: nftlane.nft };
-  const fastPath = new FastPath({ ...parts, settings, clock: systemClock });
+  const fastPath = new FastPath({ ...dependencies, settings, clock: systemClock });
   return {
     open: () => fastPath.open(),
     get isUsable() {
@@ -71,14 +71,14 @@ export function loaderPath(program: string): string {
 }
 
 /** Removes the fast path of a previous daemon. */
-async function teardownAndLog({ runDir, ...parts }: Parameters<typeof teardown>[0] & { runDir: string }, log: Log) {
+async function teardownAndLog({ runDir, ...options }: Parameters<typeof teardown>[0] & { runDir: string }, log: Log) {
   try {
-    const result = await teardown(parts);
+    const result = await teardown(options);
     if (result !== undefined) {
       await removePinRecord(runDir);
       log.info('fast path removed', { ...result });
-    } else if (!parts.signal?.aborted) {
-      const reason = await unreachablePins(runDir, parts.directory);
+    } else if (!options.signal?.aborted) {
+      const reason = await unreachablePins(runDir, options.directory);
       if (reason !== undefined) log.error('cannot remove fast path', { reason });
     }
   } catch (error) {

@@ -4,6 +4,7 @@ import { eventRefOf } from '../events/event-object.ts';
 import { ApiEventWriter } from '../events/event-writer.ts';
 import type { Log } from '../host/log.ts';
 import { ListenError } from '../host/network/listen.ts';
+import { errorMessage } from '../lib/error-message.ts';
 import { MetricsListenError } from '../metrics/server/debug-server.ts';
 import type { ApiClient } from '../sources/api-server/client/api-client.ts';
 
@@ -32,18 +33,17 @@ export async function writeListenFailureEvent(
     note: error.message,
     scope: 'node',
   } as const;
-  const when = { nodeName, at: Date.now() };
+  const origin = { nodeName, at: Date.now() };
   try {
     const client = await connect();
     const written = new ApiEventWriter(client).create(
       event,
-      eventRefOf(event, when),
-      when,
+      eventRefOf(event, origin),
+      origin,
       AbortSignal.timeout(EVENT_TIMEOUT_MS),
     );
     await written.finally(() => client.close());
   } catch (writeError) {
-    const reason = writeError instanceof Error ? writeError.message : String(writeError);
-    log.warn('cannot write Event about the failed server', { reason });
+    log.warn('cannot write Event about the failed server', { reason: errorMessage(writeError) });
   }
 }

@@ -28,11 +28,11 @@ export async function servedFamilies({
   checkIpv6 = ipv6UnavailableReason,
 }: ServedFamiliesOptions): Promise<Family[]> {
   const missing = new Map(await nftClient.unsupportedFamilies());
-  const reason = await checkIpv6();
-  if (reason !== undefined) missing.set('ip6', reason);
+  const ipv6Reason = await checkIpv6();
+  if (ipv6Reason !== undefined) missing.set('ip6', ipv6Reason);
   const families = FAMILIES.filter((family) => !missing.has(family));
-  for (const [family, why] of missing) {
-    log.warn('address family is not available', { family: FAMILY_TRAITS[family].label, reason: why });
+  for (const [family, reason] of missing) {
+    log.warn('address family is not available', { family: FAMILY_TRAITS[family].label, reason });
   }
   const problem = familyConflict(proxy, families);
   if (problem !== undefined) throw new EnvironmentError(problem);

@@ -57,7 +57,7 @@ export class Telemetry {
     const nft = { nftSession: () => nftClient.session, nftVersion: () => telemetry.#nftVersion };
     const connectionLimit = nftlane.metrics.connections;
     const process = { version: VERSION, ...nft };
-    const metrics = new Metrics({ engine, tables: nftClient, clock: systemClock, log, process, connectionLimit });
+    const metrics = new Metrics({ engine, nftClient, clock: systemClock, log, process, connectionLimit });
     const telemetry = new Telemetry(options, metrics);
     const program = { name: 'nftlane', version: VERSION, startedAt: performance.timeOrigin, now: systemClock.now };
     const configuration = () => settings().documents.kubeProxy;
@@ -89,8 +89,8 @@ export class Telemetry {
     this.#metrics?.observeConntrackCleanup(cleanUp);
   }
 
-  setFastPathView(view: () => FastPathStatus): void {
-    this.#metrics?.setFastPathView(view);
+  setFastPathStatus(status: () => FastPathStatus): void {
+    this.#metrics?.setFastPathStatus(status);
   }
 
   /** Sends Events to an API server and measures its watches. */

@@ -3,7 +3,7 @@
 import * as z from 'zod/mini';
 import { AdminSocketError, adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
-import { findSocketOwner } from './processes.ts';
+import { findSocketOwner, type ProcessInfo } from './processes.ts';
 
 /** The default ports of nftlane's servers, which are those of kube-proxy. */
 const SERVER_PORTS = { 'metrics port': 10249, 'health port': 10256 } as const;
@@ -18,20 +18,21 @@ export async function checkPorts(context: DoctorContext): Promise<Check[]> {
   for (const [name, port] of Object.entries(SERVER_PORTS)) {
     const inode = findListenerInode(text, port);
     const owner = inode === undefined ? undefined : await findSocketOwner(inode);
-    checks.push(portCheck(`${name} ${port}`, inode !== undefined, { owner, own: daemon?.pid }));
+    const state = inode === undefined ? 'free' : 'taken';
+    checks.push(portCheck(`${name} ${port}`, { state, owner, daemonPid: daemon?.pid }));
   }
   return checks;
 }
 
-function portCheck(
-  name: string,
-  isTaken: boolean,
-  {
-    owner,
-    own: daemonPid,
-  }: { owner: { readonly pid: number; readonly name: string } | undefined; own: number | undefined },
-): Check {
-  if (!isTaken) return ok(name, 'free');
+interface PortState {
+  readonly state: 'free' | 'taken';
+  /** `undefined` if it cannot be found. */
+  readonly owner: ProcessInfo | undefined;
+  readonly daemonPid: number | undefined;
+}
+
+function portCheck(name: string, { state, owner, daemonPid }: PortState): Check {
+  if (state === 'free') return ok(name, 'free');
   if (owner !== undefined && owner.pid === daemonPid) return ok(name, 'used by nftlane');
   const message = `used by ${owner === undefined ? 'an unknown process' : `${owner.name}, process ${owner.pid}`}`;
   const advice = 'stop the process, or configure another port';

@@ -3,7 +3,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 
-interface ProcessInfo {
+export interface ProcessInfo {
   readonly pid: number;
   /** The program's name, without directory. */
   readonly name: string;

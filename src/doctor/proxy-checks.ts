@@ -19,7 +19,7 @@ async function checkDuplicates(): Promise<Check[]> {
   if (daemons.length < 2) return [];
   const pids = daemons.map(({ pid }) => pid).join(', ');
   const message = `${daemons.length} are running in this network namespace: processes ${pids}`;
-  return [problem('other daemons', message, 'stop all but one: they overwrite each other’s rules')];
+  return [problem('other daemons', message, "stop all but one: they overwrite each other's rules")];
 }
 
 function daemonCheck(state: DaemonState | undefined, socket: string): Check {
@@ -62,7 +62,7 @@ export async function checkKubeProxy(context: DoctorContext): Promise<Check[]> {
   const leftovers = new KubeProxyLeftovers({ nft: context.nft, system: context.system });
   const { leftovers: found, failures } = await leftovers.find();
   const name = 'kube-proxy';
-  const checks = failures.map((obstacle) => warning(name, obstacle, 'or make sure that kube-proxy never ran here'));
+  const checks = failures.map((failure) => warning(name, failure, 'or make sure that kube-proxy never ran here'));
   if (running.length > 0) {
     const message = `running: process ${running.map(({ pid }) => pid).join(', ')}`;
     checks.push(warning(name, message, 'stop it once nftlane runs, see docs/MIGRATION.md'));

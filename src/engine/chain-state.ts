@@ -139,10 +139,10 @@ function toChainWrite(family: Family, chain: Chain): ChainWrite {
 }
 
 /** An endpoint chain with the chains and affinity maps that it needs. */
-function toEndpointChainWrite(chain: ObjectRef, node: NodeView): ChainWrite {
-  const { setsAndMaps, chains } = endpointChain(chain.name, chain.family, node);
-  const operations = [...setsAndMaps.map(addSetOrMap), ...chains.flatMap((each) => writeChain(chain.family, each))];
-  return { chain, text: textOf(operations), operations };
+function toEndpointChainWrite(ref: ObjectRef, node: NodeView): ChainWrite {
+  const { setsAndMaps, chains } = endpointChain(ref.name, ref.family, node);
+  const operations = [...setsAndMaps.map(addSetOrMap), ...chains.flatMap((chain) => writeChain(ref.family, chain))];
+  return { chain: ref, text: textOf(operations), operations };
 }
 
 function textOf(operations: readonly Operation[]): string {

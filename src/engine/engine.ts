@@ -95,11 +95,11 @@ export class Engine implements Sink {
 
   /** Recompiles everything that changed. */
   compile(): void {
-    const hasMoved = this.#updateNode();
+    const affectsAllServices = this.#updateNode();
     const touched = this.store.takeTouched();
     for (const key of touched) this.#refused.delete(key);
     const affected = this.#claim(touched);
-    this.#compileEach(hasMoved ? new Set([...this.store.services.keys(), ...affected]) : affected);
+    this.#compileServices(affectsAllServices ? new Set([...this.store.services.keys(), ...affected]) : affected);
     this.#kernel.releaseSlots();
   }
 
@@ -117,7 +117,7 @@ export class Engine implements Sink {
     if (!this.#kernel.wasEmpty) return { transactions: [], more: false };
     const recompiled = this.#updateNode() ? this.#kernel.owners().filter((key) => this.store.services.has(key)) : [];
     const touched = this.store.takeTouchedWithSlices(limit);
-    this.#compileEach(this.#claim(new Set([...recompiled, ...touched])));
+    this.#compileServices(this.#claim(new Set([...recompiled, ...touched])));
     const transactions = this.#kernel.planSlots(this.#node);
     for (const transaction of transactions) this.committed(transaction);
     return { transactions, more: touched.size === limit };
@@ -126,7 +126,7 @@ export class Engine implements Sink {
   /** Removes a Service that the kernel refused from the desired state. */
   refuse({ service, reason }: Refusal): void {
     this.#refused.set(service, reason);
-    this.#compileEach(this.#claim(new Set([service])));
+    this.#compileServices(this.#claim(new Set([service])));
   }
 
   /**
@@ -221,8 +221,8 @@ export class Engine implements Sink {
     const [before, node] = [this.#node, this.#buildNodeView()];
     this.#node = node;
     this.#kernel.setElements(NODE_OWNER, nodeElements(node));
-    const hasMoved = FAMILIES.some((family) => node.addresses[family] !== before.addresses[family]);
-    return hasMoved || node.zone !== before.zone;
+    const hasNewAddress = FAMILIES.some((family) => node.addresses[family] !== before.addresses[family]);
+    return hasNewAddress || node.zone !== before.zone;
   }
 
   /** Updates the claims of all before one is compiled. Returns them, and those that won or lost a frontend. */
@@ -237,19 +237,19 @@ export class Engine implements Sink {
     return affected;
   }
 
-  #compileEach(keys: Iterable<string>): void {
+  #compileServices(keys: Iterable<string>): void {
     for (const key of keys) {
       const change = this.#currentState(key);
       this.changes.record(change);
-      this.#kernel.setElements(key, change.state === 'served' ? this.#compileOne(change) : []);
+      this.#kernel.setElements(key, change.state === 'served' ? this.#elementsOf(change) : []);
     }
   }
 
-  #compileOne({ key, service, ports }: ServedService): Element[] {
+  #elementsOf({ key, service, ports }: ServedService): Element[] {
     return compileService(service, ports, {
       node: this.#node,
       owns: (frontend) => this.#claims.owns(frontend, key),
-      slots: (object, at) => this.#kernel.slots(object, at),
+      slots: (object, frontend) => this.#kernel.slots(object, frontend),
     });
   }
 

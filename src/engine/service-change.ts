@@ -55,7 +55,7 @@ interface AbsentService {
   readonly key: string;
 }
 
-interface ServedServiceParts {
+interface ServedServiceInput {
   readonly service: Service;
   readonly slices: Iterable<EndpointSlice>;
   readonly node: NodeTopology;
@@ -74,7 +74,7 @@ export class ServedService {
   readonly #node: NodeTopology;
   #ports: readonly ServicePortModel[] | undefined;
 
-  constructor({ service, slices, node, owns }: ServedServiceParts) {
+  constructor({ service, slices, node, owns }: ServedServiceInput) {
     this.key = service.key;
     this.service = service;
     this.owns = owns;

@@ -52,12 +52,12 @@ export class EventObserver implements SyncObserver {
   }
 
   chainsModified(chains: readonly string[]): void {
-    const some = chains.length > 3 ? `${chains.slice(0, 3).join(', ')} and others` : chains.join(', ');
+    const shownChains = chains.length > 3 ? `${chains.slice(0, 3).join(', ')} and others` : chains.join(', ');
     this.#recordForNode(
       'Warning',
       'RulesetRepaired',
       'Repair',
-      `Another process changed nftlane chains (${some}); repaired`,
+      `Another process changed nftlane chains (${shownChains}); repaired`,
     );
   }
 
@@ -140,8 +140,8 @@ function fromIssue({ object, field, value, reason, effect }: ValidationIssue): P
   const [kind = '', key = ''] = object.split(' ');
   if (!isKind(kind) || key === '') return undefined;
   const note = `${field} ${value}: ${reason}; ${effect}`;
-  const what = { type: 'Warning', reason: 'InvalidField', action: 'Validate', note } as const;
-  return { raised: { regarding: { kind, key }, ...what, scope: 'cluster' } };
+  const raised = { type: 'Warning', reason: 'InvalidField', action: 'Validate', note, scope: 'cluster' } as const;
+  return { raised: { regarding: { kind, key }, ...raised } };
 }
 
 function fromConflict({ frontend, winner, loser }: Record<'frontend' | 'winner' | 'loser', string>): ProblemEvents {

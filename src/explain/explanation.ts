@@ -50,7 +50,7 @@ export function explain(
     engine,
     ruleset,
     host,
-    fastPath: view,
+    fastPath: fastPathStatus,
   }: { engine: Engine; ruleset: Ruleset; host: Host; fastPath?: FastPathStatus | undefined },
 ): Explanation {
   const { store, node } = engine;
@@ -58,7 +58,7 @@ export function explain(
   const resolved = resolveFlow(packet, buildServiceTable(state, node, host));
   const { outcome, destinations, steps, otherOutcomes } = trace(packet, ruleset, host);
   const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });
-  const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, view);
+  const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, fastPathStatus);
   const inconsistencies = otherOutcomes.map((other) => `kernel: ${outcome}, but ${other} for other random numbers`);
   return {
     packet,
@@ -99,8 +99,8 @@ function reasonFor(
   const usable = selection.cluster.includes(backend) || selection.local.includes(backend);
   if (!used && usable) {
     if (entry.service.weights[backend.address] === 0) return 'its weight is 0';
-    const isRemote = `on node ${backend.nodeName || '(none)'}`;
-    if (!backend.isLocal) return `${isRemote}, but this client may only use endpoints on this node`;
+    const location = `on node ${backend.nodeName || '(none)'}`;
+    if (!backend.isLocal) return `${location}, but this client may only use endpoints on this node`;
     return 'not eligible for this client';
   }
   const node = { nodeName: engine.node.name, zone: engine.node.zone };

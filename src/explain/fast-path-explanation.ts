@@ -15,11 +15,11 @@ const ELIGIBLE_FRONTENDS =
   'not a node port, external or load balancer address of a Service with externalTrafficPolicy Local and endpoints on this node';
 
 /** Returns `undefined` if the fast path is turned off. */
-export function explainFastPath(packet: Packet, view: FastPathStatus | undefined): FastPathOutcome | undefined {
-  if (view === undefined || view.mode === 'off') return undefined;
-  const reason = skipReason(packet, view);
+export function explainFastPath(packet: Packet, status: FastPathStatus | undefined): FastPathOutcome | undefined {
+  if (status === undefined || status.mode === 'off') return undefined;
+  const reason = skipReason(packet, status);
   if (reason !== undefined) return { eligible: false, reason };
-  const pods = [...new Set(frontendOf(packet, view)?.backends)];
+  const pods = [...new Set(frontendOf(packet, status)?.backends)];
   return { eligible: true, reason: `to ${pods.length === 1 ? '' : 'one of '}${pods.join(', ')}` };
 }
 
@@ -31,17 +31,19 @@ function destinationOf({ destination, destinationPort, protocol }: Packet): stri
   return `${destination} ${destinationPort}/${protocol}`;
 }
 
-function skipReason(packet: Packet, view: FastPathStatus): string | undefined {
+function skipReason(packet: Packet, status: FastPathStatus): string | undefined {
   const { source, inInterface } = packet;
-  if (view.state === 'off') return `the fast path is off: ${view.reason}`;
-  const frontend = frontendOf(packet, view);
+  if (status.state === 'off') return `the fast path is off: ${status.reason}`;
+  const frontend = frontendOf(packet, status);
   if (frontend === undefined)
-    return view.skipped.find(({ destination }) => destination === destinationOf(packet))?.reason ?? ELIGIBLE_FRONTENDS;
+    return (
+      status.skipped.find(({ destination }) => destination === destinationOf(packet))?.reason ?? ELIGIBLE_FRONTENDS
+    );
   if (inInterface === undefined) return 'the programs see packets from outside, not those that this node sends';
-  const uplinks = view.uplinks.flatMap(({ name, reason }) => (reason === undefined ? [name] : []));
+  const uplinks = status.uplinks.flatMap(({ name, reason }) => (reason === undefined ? [name] : []));
   if (!uplinks.includes(inInterface))
     return `the packet arrives on ${inInterface || 'an unknown interface'}, not on an uplink (${uplinks.join(', ')})`;
-  const excluded = view.excludedSources.find((text) => {
+  const excluded = status.excludedSources.find((text) => {
     const prefix = parsePrefix(text);
     return prefix !== undefined && contains(prefix, source);
   });

@@ -44,7 +44,7 @@ export class FastPath {
       ...options,
       loader: this.#loader,
       request: (delayMs) => this.#request(delayMs),
-      onOtherSize: (maxFlowsInUse) => {
+      onSizeMismatch: (maxFlowsInUse) => {
         const details = { maxFlowsInUse, maxFlows: settings.maxFlows };
         logOnce.log('warn', 'fast path keeps the size of its flow tables until it is turned off', details);
       },

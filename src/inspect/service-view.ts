@@ -207,17 +207,16 @@ function describeDestination(
   { selection }: ServicePortModel,
   engine: Engine,
 ): string {
-  const conflict = engine.conflicts().find((collision) => collision.frontend === frontendKey(frontend));
+  const conflict = engine.conflicts().find((candidate) => candidate.frontend === frontendKey(frontend));
   if (conflict !== undefined && conflict.winner !== service.key)
     return `none: the frontend belongs to ${conflict.winner}`;
   if (!selection.hasAnyEndpoints) return 'refused: no endpoints';
   const { cluster, local } = selection;
   if (frontend.policy === 'Cluster') return `${countEndpoints(cluster)}`;
-  if (frontend.kind === 'cluster-ip')
-    return local.length > 0 ? `${countEndpoints(local)} on this node` : 'dropped: no endpoints on this node';
-  const externalDestination =
+  const localDestination =
     local.length > 0 ? `${countEndpoints(local)} on this node` : 'dropped: no endpoints on this node';
-  return `${externalDestination}; from pods and this node: ${countEndpoints(cluster)}`;
+  if (frontend.kind === 'cluster-ip') return localDestination;
+  return `${localDestination}; from pods and this node: ${countEndpoints(cluster)}`;
 }
 
 function countEndpoints(backends: readonly Backend[]): string {

@@ -1,7 +1,7 @@
 // All metrics of the daemon.
 
 import { Counter, Registry } from 'prom-client';
-import type { Nftables } from '../controller/sync.ts';
+import type { RulesetClient } from '../controller/sync.ts';
 import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
@@ -26,7 +26,7 @@ import { SyncRecorder } from './sync-recorder.ts';
 
 export interface MetricsOptions {
   readonly engine: Engine;
-  readonly tables: Pick<Nftables, 'listElements'>;
+  readonly nftClient: Pick<RulesetClient, 'listElements'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly process: ProcessInfo;
@@ -47,7 +47,7 @@ export class Metrics {
   readonly #reader: ConnectionReader;
   readonly #events: Counter<'outcome'>;
   #reflectorStates: () => readonly ReflectorState[] = () => [];
-  #fastPath: () => FastPathStatus | undefined = () => undefined;
+  #fastPathStatus: () => FastPathStatus | undefined = () => undefined;
 
   constructor(options: MetricsOptions) {
     const { engine, clock } = options;
@@ -73,7 +73,7 @@ export class Metrics {
       labelNames: ['outcome'] as const,
       registers: [this.registry],
     });
-    registerFastPathMetrics(this.registry, () => this.#fastPath());
+    registerFastPathMetrics(this.registry, () => this.#fastPathStatus());
     registerProcessMetrics(this.registry, options.process);
   }
 
@@ -89,8 +89,8 @@ export class Metrics {
   }
 
   /** Sets the source of the fast path's status. */
-  setFastPathView(view: () => FastPathStatus): void {
-    this.#fastPath = view;
+  setFastPathStatus(status: () => FastPathStatus): void {
+    this.#fastPathStatus = status;
   }
 
   /** A conntrack cleanup covers both families. `ms` is in milliseconds. */

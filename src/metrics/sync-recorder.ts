@@ -51,7 +51,7 @@ export class SyncRecorder implements SyncObserver {
     if (report.refused.length > 0) nftlane.refusals.inc(report.refused.length);
     if (report.cleanupFailed) for (const labels of FAMILY_LABELS) kubeProxy.cleanupFailures.inc(labels);
     if (!times.hadEvents && report.operations === 0) return;
-    this.#observeAttempt(times.ms, report.full || isInitial);
+    this.#observeAttempt({ ms: times.ms, full: report.full || isInitial });
     if (times.hadEvents) nftlane.syncLatencySeconds.observe(times.latencyMs / 1000);
     for (const stage of SYNC_STAGES) {
       if (report.stages[stage] > 0) nftlane.stageSeconds.observe({ stage }, report.stages[stage] / 1000);
@@ -64,7 +64,7 @@ export class SyncRecorder implements SyncObserver {
     changes.rollback();
     nftlane.syncFailures.inc();
     for (const labels of FAMILY_LABELS) kubeProxy.syncFailures.inc(labels);
-    this.#observeAttempt(ms, full || this.#succeededAt === undefined);
+    this.#observeAttempt({ ms, full: full || this.#succeededAt === undefined });
   }
 
   chainsModified(chains: readonly string[]): void {
@@ -95,7 +95,7 @@ export class SyncRecorder implements SyncObserver {
   }
 
   /** The first sync counts as full, although the preload has already listed the kernel. */
-  #observeAttempt(ms: number, full: boolean): void {
+  #observeAttempt({ ms, full }: Pick<FailedAttempt, 'ms' | 'full'>): void {
     const { kubeProxy } = this.#options;
     for (const labels of FAMILY_LABELS) {
       kubeProxy.syncSeconds.observe(labels, ms / 1000);

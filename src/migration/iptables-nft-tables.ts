@@ -89,8 +89,8 @@ export class IptablesNftTables implements IptablesVariant<NftTable> {
 }
 
 function chunks(chains: readonly string[]): string[][] {
-  const parts = Math.ceil(chains.length / CHUNK_SIZE);
-  return Array.from({ length: parts }, (_, part) => chains.slice(part * CHUNK_SIZE, (part + 1) * CHUNK_SIZE));
+  const count = Math.ceil(chains.length / CHUNK_SIZE);
+  return Array.from({ length: count }, (_, index) => chains.slice(index * CHUNK_SIZE, (index + 1) * CHUNK_SIZE));
 }
 
 function nameOf({ family, table }: TableRef): string {

@@ -29,7 +29,9 @@ export class KubeProxyTableCleaner implements LeftoverCleaner {
 
   async #tables(): Promise<string[]> {
     const tables = await this.#nft.listTables();
-    const families = FAMILIES.filter((each) => tables.some(({ family, name }) => family === each && name === TABLE));
+    const families = FAMILIES.filter((family) =>
+      tables.some((table) => table.family === family && table.name === TABLE),
+    );
     return families.map((family) => `table ${family} ${TABLE}`);
   }
 }

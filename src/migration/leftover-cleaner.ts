@@ -53,18 +53,18 @@ export const hostSystem: System = {
 export const NOTHING_FOUND: FindResult = { leftovers: [], failures: [] };
 export const NOTHING_REMOVED: RemovalResult = { removed: [], kept: [], failures: [] };
 
-export function mergeFindResults(parts: readonly FindResult[]): FindResult {
+export function mergeFindResults(results: readonly FindResult[]): FindResult {
   return {
-    leftovers: parts.flatMap(({ leftovers }) => leftovers),
-    failures: parts.flatMap(({ failures }) => failures),
+    leftovers: results.flatMap(({ leftovers }) => leftovers),
+    failures: results.flatMap(({ failures }) => failures),
   };
 }
 
-export function mergeRemovalResults(parts: readonly RemovalResult[]): RemovalResult {
+export function mergeRemovalResults(results: readonly RemovalResult[]): RemovalResult {
   return {
-    removed: parts.flatMap(({ removed }) => removed),
-    kept: parts.flatMap(({ kept }) => kept),
-    failures: parts.flatMap(({ failures }) => failures),
+    removed: results.flatMap(({ removed }) => removed),
+    kept: results.flatMap(({ kept }) => kept),
+    failures: results.flatMap(({ failures }) => failures),
   };
 }
 
@@ -75,6 +75,6 @@ export function failureMessage({ status, stderr }: ExecResult): string {
 }
 
 /** `1 chain`, `2 chains`. */
-export function pluralize(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+export function pluralize(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

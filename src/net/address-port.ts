@@ -14,11 +14,7 @@ export interface AddressPort {
 export function parseAddressPort(text: string, defaultPort: number): AddressPort | undefined {
   const addressOnly = parseAddress(text);
   if (addressOnly !== undefined) return { address: addressOnly, port: defaultPort };
-  const {
-    bare: unbracketed,
-    bracketed,
-    digits,
-  } = /^(?:\[(?<bracketed>[^\]]*)\]|(?<bare>[^:]*))(?::(?<digits>\d{1,5}))?$/.exec(text)?.groups ?? {};
+  const [, bracketed, unbracketed, digits] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const address = parseAddress(bracketed ?? unbracketed ?? '');
   const port = digits === undefined ? defaultPort : Number(digits);
   return address === undefined || port < 1 || port > 65535 ? undefined : { address, port };

@@ -57,7 +57,7 @@ async function inspectRuleset(flags: InspectFlags, service: string | undefined):
 }
 
 async function inspectFastPath({ runDir, output }: Pick<InspectFlags, 'runDir' | 'output'>): Promise<void> {
-  const { fastPath } = await fetchDaemonState(runDir, { orManifests: false });
+  const { fastPath } = await fetchDaemonState(runDir, { suggestManifests: false });
   if (fastPath === undefined)
     throw new EnvironmentError('Cannot inspect fast path: the running daemon is an older version');
   if (output === 'json') printJson(fastPath);

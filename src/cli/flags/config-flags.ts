@@ -33,13 +33,13 @@ function appendToList(text: string, previous: string | undefined): string {
 
 /** The fields set by the parsed options, in the order of `flags`. `mode` is the mode of the configuration file. */
 export function readConfigFlags(
-  given: ParsedOptions,
+  options: ParsedOptions,
   { flags, mode }: { readonly flags: readonly ConfigFlag[]; readonly mode: unknown },
 ): FlagValue[] {
-  const effective = given['proxyMode'] ?? mode;
+  const effective = options['proxyMode'] ?? mode;
   const section = effective === 'nftables' ? 'nftables' : 'iptables';
   return flags.flatMap((flag): FlagValue[] => {
-    const text = given[toCamelCase(flag.name)];
+    const text = options[toCamelCase(flag.name)];
     if (text === undefined) return [];
     const path = flag.path.replace('*', section).split('.');
     return [
@@ -67,9 +67,9 @@ const SERVERS = [
  * kube-proxy's deprecated `--healthz-port` and `--metrics-port`: the port for an address without one; 0 disables the
  * server. Like kube-proxy, callers ignore these flags if there is a configuration file.
  */
-export function readPortFlags(given: ParsedOptions): FlagValue[] {
+export function readPortFlags(options: ParsedOptions): FlagValue[] {
   return SERVERS.flatMap(({ name, defaultAddress, enabledBy }): FlagValue[] => {
-    const [port, address = defaultAddress] = [given[`${name}Port`], given[`${name}BindAddress`]];
+    const [port, address = defaultAddress] = [options[`${name}Port`], options[`${name}BindAddress`]];
     const flag = `--${name}-port`;
     if (port === undefined || address === '') return [];
     if (Number(port) === 0) return [{ flag, kind: NFTLANE_KIND, path: [enabledBy], value: false }];
@@ -79,26 +79,26 @@ export function readPortFlags(given: ParsedOptions): FlagValue[] {
   });
 }
 
-function parseFlagValue(shape: FlagType, given: unknown): unknown {
-  if (typeof given !== 'string') return given;
-  switch (shape) {
+function parseFlagValue(type: FlagType, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  switch (type) {
     case 'number':
-      return /^-?\d+(?:\.\d+)?$/.test(given) ? Number(given) : given;
+      return /^-?\d+(?:\.\d+)?$/.test(value) ? Number(value) : value;
     case 'list':
-      return given
+      return value
         .split(',')
         .map((part) => part.trim())
         .filter((part) => part !== '');
     case 'gates':
       return Object.fromEntries(
-        given
+        value
           .split(',')
           .filter((part) => part !== '')
           .map(parseGate),
       );
     case 'text':
     case 'boolean':
-      return given;
+      return value;
   }
 }
 

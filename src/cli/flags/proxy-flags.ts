@@ -43,9 +43,9 @@ export function loadSettings(flags: ParsedFlags): LoadedSettings {
 function readFileAndFlags(flags: ParsedFlags, table: readonly ConfigFlag[]): Configuration {
   const file = flags.config === undefined ? undefined : { path: flags.config, text: readText(flags.config) };
   const mode = file === undefined ? undefined : asObject(readDocuments(file.text).kubeProxy)['mode'];
-  const given = flags as Readonly<Record<string, unknown>>;
-  const ports = file === undefined ? readPortFlags(given) : [];
-  return readConfiguration({ file, flags: [...readConfigFlags(given, { flags: table, mode }), ...ports] });
+  const options = flags as Readonly<Record<string, unknown>>;
+  const ports = file === undefined ? readPortFlags(options) : [];
+  return readConfiguration({ file, flags: [...readConfigFlags(options, { flags: table, mode }), ...ports] });
 }
 
 const READ_ERRORS: Readonly<Record<string, string>> = {

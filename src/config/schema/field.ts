@@ -50,17 +50,17 @@ interface FillOptions {
 
 /** Applies the default of each absent field. Absent fields without a default stay absent. */
 export function fillDefaults(schema: z.ZodMiniObject, value: object, options: FillOptions): Record<string, unknown> {
-  const given = value as Readonly<Record<string, unknown>>;
+  const values = value as Readonly<Record<string, unknown>>;
   const filled: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(schema.shape)) {
     const inner = unwrapSchema(entry);
     const doc = FIELD_DOCS.get(entry);
     if (inner instanceof z.ZodMiniObject) {
-      filled[name] = fillDefaults(inner, (given[name] as object | null | undefined) ?? {}, options);
+      filled[name] = fillDefaults(inner, (values[name] as object | null | undefined) ?? {}, options);
       continue;
     }
-    const set = isSet(given[name], { isDuration: inner === DURATION, keepsZero: doc?.keepsZero === true, ...options });
-    const effective = set ? given[name] : doc?.default;
+    const set = isSet(values[name], { isDuration: inner === DURATION, keepsZero: doc?.keepsZero === true, ...options });
+    const effective = set ? values[name] : doc?.default;
     if (effective !== undefined) filled[name] = effective;
   }
   return filled;

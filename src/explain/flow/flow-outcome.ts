@@ -35,23 +35,22 @@ export function mergeDestinations(destinations: readonly Destination[]): Destina
   return [...merged].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, destination]) => destination);
 }
 
-/** Describes how two outcomes differ; empty when they agree. `a` and `b` are the names of the two in the text. */
-export function diffOutcomes(one: FlowOutcome, other: FlowOutcome, { a, b }: { a: string; b: string }): string[] {
-  if (one.outcome !== other.outcome) return [`${a}: ${one.outcome}, ${b}: ${other.outcome}`];
-  const otherDestinations = new Map(
-    other.destinations.map((destination) => [destinationName(destination), destination]),
-  );
-  const ownNames = new Set(one.destinations.map(destinationName));
+/** Describes how two outcomes differ; empty when they agree. `names` are those of the two in the text. */
+export function diffOutcomes(a: FlowOutcome, b: FlowOutcome, names: { a: string; b: string }): string[] {
+  if (a.outcome !== b.outcome) return [`${names.a}: ${a.outcome}, ${names.b}: ${b.outcome}`];
+  const destinationsOfB = new Map(b.destinations.map((destination) => [destinationName(destination), destination]));
+  const destinationNamesOfA = new Set(a.destinations.map(destinationName));
   const differences: string[] = [];
-  for (const destination of one.destinations) {
-    const counterpart = otherDestinations.get(destinationName(destination));
-    if (counterpart === undefined) differences.push(`only ${a}: ${destinationName(destination)}`);
+  for (const destination of a.destinations) {
+    const counterpart = destinationsOfB.get(destinationName(destination));
+    if (counterpart === undefined) differences.push(`only ${names.a}: ${destinationName(destination)}`);
     else if (Math.abs(counterpart.share - destination.share) > SHARE_TOLERANCE)
       differences.push(
-        `share of ${destinationName(destination)}: ${a} ${destination.share}, ${b} ${counterpart.share}`,
+        `share of ${destinationName(destination)}: ${names.a} ${destination.share}, ${names.b} ${counterpart.share}`,
       );
   }
-  for (const name of otherDestinations.keys()) if (!ownNames.has(name)) differences.push(`only ${b}: ${name}`);
+  for (const name of destinationsOfB.keys())
+    if (!destinationNamesOfA.has(name)) differences.push(`only ${names.b}: ${name}`);
   return differences;
 }
 

@@ -66,7 +66,7 @@ function findEntry(
 }
 
 function describeEntry({ service, kind, frontend }: FrontendEntry): string {
-  const what = {
+  const labels = {
     'cluster-ip': 'cluster IP',
     'external-ip': 'external IP',
     'load-balancer-ip': 'load balancer IP',
@@ -74,7 +74,7 @@ function describeEntry({ service, kind, frontend }: FrontendEntry): string {
   const port = `port ${frontend.port}/${frontend.servicePort.protocol}`;
   return kind === 'node-port'
     ? `node ${port} of Service ${service.key}`
-    : `${what[kind]} of Service ${service.key}, ${port}`;
+    : `${labels[kind]} of Service ${service.key}, ${port}`;
 }
 
 /** Source ranges restrict load balancer IPs. If they admit the node, they admit the load balancer IP itself too. */

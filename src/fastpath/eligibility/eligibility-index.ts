@@ -63,7 +63,7 @@ export class EligibilityIndex {
       ),
     );
     const skipped = all.flatMap(({ skipped }) =>
-      skipped.map((one) => ({ ...one, addresses: this.#addressesOf(one.frontend, hostAddresses) })),
+      skipped.map((entry) => ({ ...entry, addresses: this.#addressesOf(entry.frontend, hostAddresses) })),
     );
     return { frontends, skipped };
   }
@@ -76,7 +76,7 @@ export class EligibilityIndex {
   }
 
   #add({ key, service, ports, owns }: ServedService): void {
-    const addressed = ports.flatMap((port) => port.frontends.filter((front) => front.address !== undefined));
+    const addressed = ports.flatMap((port) => port.frontends.filter(({ address }) => address !== undefined));
     const names = addressed.filter(owns).map((frontend) => frontendIdAt(frontend.address ?? '', frontend));
     for (const name of names) this.#ownerByFrontend.set(name, key);
     this.#frontendsByOwner.set(key, names);

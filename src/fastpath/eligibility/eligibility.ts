@@ -52,7 +52,7 @@ export function eligibilityOf(
   const eligible: EligiblePort[] = [];
   const skipped: Skipped[] = [];
   for (const port of ports) {
-    const frontends = port.frontends.filter((front) => front.kind !== 'cluster-ip' && front.policy === 'Local');
+    const frontends = port.frontends.filter(({ kind, policy }) => kind !== 'cluster-ip' && policy === 'Local');
     const owned = frontends.filter(owns);
     const endpoints = endpointsOf(service, port);
     if (owned.length === 0 || endpoints.length === 0) continue;

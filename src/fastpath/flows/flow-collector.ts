@@ -45,9 +45,9 @@ export class FlowCollector {
   #last: LastCollection | undefined;
   #totals: CollectionTotals = { collections: 0, scanned: 0, deleted: 0, fallbacks: 0 };
 
-  constructor(of: { readonly loader: Counters; readonly log: Log }) {
-    this.#loader = of.loader;
-    this.#log = of.log;
+  constructor(options: { readonly loader: Counters; readonly log: Log }) {
+    this.#loader = options.loader;
+    this.#log = options.log;
   }
 
   /** Latest counts; `undefined` until the first collection after {@link reset}. */

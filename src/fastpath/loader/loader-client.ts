@@ -61,8 +61,8 @@ const MAX_DEVICES_PER_REQUEST = 6;
 export class LoaderClient {
   readonly #loader: LoaderProcess;
 
-  constructor(of: { readonly command: string; readonly directory: string }) {
-    this.#loader = new LoaderProcess(of);
+  constructor(options: { readonly command: string; readonly directory: string }) {
+    this.#loader = new LoaderProcess(options);
   }
 
   /** The loader process has not exited. */
@@ -99,10 +99,10 @@ export class LoaderClient {
     return { udp: fields['udp'] === 'yes' };
   }
 
-  /** Reads the maps. */
-  async readInstalled(isNew: boolean): Promise<Installed> {
+  /** Reads the maps. `isNew`: the result of {@link load}. */
+  async readInstalled({ isNew }: { readonly isNew: boolean }): Promise<Installed> {
     const dumps = await Promise.all(DUMPED_MAPS.map(async (map) => [map, await this.#dump(map)] as const));
-    return parseMapDump(Object.fromEntries(dumps) as Record<(typeof DUMPED_MAPS)[number], string[]>, isNew);
+    return parseMapDump(Object.fromEntries(dumps) as Record<(typeof DUMPED_MAPS)[number], string[]>, { isNew });
   }
 
   async configure(config: Config): Promise<void> {

@@ -39,10 +39,10 @@ export class LoaderProcess {
   #instance: LoaderInstance | undefined;
   #starts = 0;
 
-  constructor(of: { readonly command: string; readonly directory: string; readonly timeoutMs?: number }) {
-    this.#command = of.command;
-    this.#directory = of.directory;
-    this.#timeoutMs = of.timeoutMs ?? 20_000;
+  constructor(options: { readonly command: string; readonly directory: string; readonly timeoutMs?: number }) {
+    this.#command = options.command;
+    this.#directory = options.directory;
+    this.#timeoutMs = options.timeoutMs ?? 20_000;
   }
 
   get isRunning(): boolean {

@@ -55,7 +55,7 @@ export const TIMEOUTS = [
   'fragments',
 ] as const;
 
-type FieldSpec = readonly [name: string, size: number, reading: FieldEncoding, count?: number];
+type FieldSpec = readonly [name: string, size: number, encoding: FieldEncoding, count?: number];
 
 const address4 = (name: string): FieldSpec => [name, 4, 'bytes'];
 const address6 = (name: string): FieldSpec => [name, 16, 'bytes'];
@@ -153,8 +153,8 @@ export const LAYOUTS: readonly StructLayout[] = [
 
 function layout(name: string, specs: readonly FieldSpec[]): StructLayout {
   let size = 0;
-  const fields = specs.map(([name, bytes, reading, count = 1]) => {
-    const field: Field = { name, offset: size, size: bytes, count, encoding: reading };
+  const fields = specs.map(([name, bytes, encoding, count = 1]) => {
+    const field: Field = { name, offset: size, size: bytes, count, encoding };
     size += bytes * count;
     return field;
   });
@@ -202,27 +202,27 @@ export function readBytes(layout: StructLayout, bytes: Uint8Array, name: string)
   return bytes.subarray(offset, offset + size * count);
 }
 
-function fieldOf({ name: of, fields }: StructLayout, name: string): Field {
+function fieldOf({ name: struct, fields }: StructLayout, name: string): Field {
   const field = fields.find((field) => field.name === name);
-  if (field === undefined) throw new RangeError(`Cannot read field "${name}" of "${of}": no such field`);
+  if (field === undefined) throw new RangeError(`Cannot read field "${name}" of "${struct}": no such field`);
   return field;
 }
 
 function writeNumber(view: DataView, field: Field, { i, number }: { i: number; number: number }): void {
   const at = field.offset + i * field.size;
-  const little = field.encoding === 'host' && IS_LITTLE_ENDIAN;
+  const isLittleEndian = field.encoding === 'host' && IS_LITTLE_ENDIAN;
   if (field.size === 1) view.setUint8(at, number);
-  else if (field.size === 2) view.setUint16(at, number, little);
-  else if (field.size === 4) view.setUint32(at, number, little);
-  else view.setBigUint64(at, BigInt(number), little);
+  else if (field.size === 2) view.setUint16(at, number, isLittleEndian);
+  else if (field.size === 4) view.setUint32(at, number, isLittleEndian);
+  else view.setBigUint64(at, BigInt(number), isLittleEndian);
 }
 
 function numberAt(bytes: Uint8Array, { offset, size, encoding }: Field): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const little = encoding === 'host' && IS_LITTLE_ENDIAN;
+  const isLittleEndian = encoding === 'host' && IS_LITTLE_ENDIAN;
   if (size === 1) return view.getUint8(offset);
-  if (size === 2) return view.getUint16(offset, little);
-  return size === 4 ? view.getUint32(offset, little) : Number(view.getBigUint64(offset, little));
+  if (size === 2) return view.getUint16(offset, isLittleEndian);
+  return size === 4 ? view.getUint32(offset, isLittleEndian) : Number(view.getBigUint64(offset, isLittleEndian));
 }
 
 /** 4 or 16 bytes in network byte order. */

@@ -31,7 +31,7 @@ export const DUMPED_MAPS = ['backends', 'frontends', 'ports', 'sources_v4', 'sou
 /** Takes the lines `entry KEY VALUE` of each map. */
 export function parseMapDump(
   lines: Readonly<Record<(typeof DUMPED_MAPS)[number], readonly string[]>>,
-  isNew: boolean,
+  { isNew }: { readonly isNew: boolean },
 ): Installed {
   const entries = (map: keyof typeof lines) =>
     lines[map].map((line) => line.split(' ')).map(([, key = '', value = '']) => ({ key, value }));

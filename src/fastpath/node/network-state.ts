@@ -56,15 +56,15 @@ export async function readNetworkState(): Promise<NetworkState> {
   return {
     links: new Map(links.map(toLink).map((link) => [link.name, link])),
     neighbors: new Map(
-      neighbors.flatMap((each) =>
-        typeof each['lladdr'] === 'string' ? [[`${each['dev']} ${each['dst']}`, each['lladdr']] as const] : [],
+      neighbors.flatMap((neighbor) =>
+        typeof neighbor['lladdr'] === 'string' ? [[neighborKey(neighbor), neighbor['lladdr']] as const] : [],
       ),
     ),
-    stale: new Set(neighbors.flatMap((each) => (isStale(each) ? [`${each['dev']} ${each['dst']}`] : []))),
+    stale: new Set(neighbors.filter(isStale).map(neighborKey)),
     bridgePorts: new Map(
-      fdb.flatMap((each) =>
-        typeof each['master'] === 'string'
-          ? [[`${each['master']} ${each['mac']}`, String(each['ifname'])] as const]
+      fdb.flatMap((entry) =>
+        typeof entry['master'] === 'string'
+          ? [[`${entry['master']} ${entry['mac']}`, String(entry['ifname'])] as const]
           : [],
       ),
     ),
@@ -82,14 +82,14 @@ export async function lookUpRoutes(addresses: readonly Address[]): Promise<Map<A
   if (addresses.length === 0) return new Map();
   const input = addresses.map((address) => `route get ${address}\n`).join('');
   const { stdout } = await exec('ip', ['-j', '-force', '-batch', '-'], { input, timeoutMs: TIMEOUT_MS });
-  const found = stdout.split('\n').flatMap((line) => (line.startsWith('[') ? (JSON.parse(line) as Json[]) : []));
+  const routes = stdout.split('\n').flatMap((line) => (line.startsWith('[') ? (JSON.parse(line) as Json[]) : []));
   return new Map(
-    found.map((each) => [
-      String(each['dst']),
+    routes.map((route) => [
+      String(route['dst']),
       {
-        device: String(each['dev']),
-        isLocal: each['type'] === 'local',
-        hasGateway: 'gateway' in each || 'via' in each,
+        device: String(route['dev']),
+        isLocal: route['type'] === 'local',
+        hasGateway: 'gateway' in route || 'via' in route,
       },
     ]),
   );
@@ -114,21 +114,25 @@ async function runJson(command: string, ...args: readonly string[]): Promise<Jso
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as Json[]);
 }
 
+function neighborKey({ dev, dst }: Json): string {
+  return `${dev} ${dst}`;
+}
+
 function isStale({ state }: Json): boolean {
   return Array.isArray(state) && state.includes('STALE');
 }
 
-function toLink(each: Json): Link {
-  const info = each['linkinfo'] as Json | undefined;
+function toLink(link: Json): Link {
+  const info = link['linkinfo'] as Json | undefined;
   return {
-    ifindex: Number(each['ifindex']),
-    name: String(each['ifname']),
-    mtu: Number(each['mtu']),
-    mac: String(each['address'] ?? ''),
-    type: String(each['link_type'] ?? ''),
+    ifindex: Number(link['ifindex']),
+    name: String(link['ifname']),
+    mtu: Number(link['mtu']),
+    mac: String(link['address'] ?? ''),
+    type: String(link['link_type'] ?? ''),
     kind: String(info?.['info_kind'] ?? ''),
-    master: typeof each['master'] === 'string' ? each['master'] : undefined,
-    hasPeerInOtherNetns: 'link_netnsid' in each,
+    master: typeof link['master'] === 'string' ? link['master'] : undefined,
+    hasPeerInOtherNetns: 'link_netnsid' in link,
   };
 }
 

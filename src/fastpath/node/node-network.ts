@@ -40,9 +40,9 @@ export class NodeNetwork {
     defaultRouteDevices: [],
   };
 
-  constructor(of: { readonly loader: LoaderClient; readonly nft: string }) {
-    this.#loader = of.loader;
-    this.#nft = new NftProgram({ command: of.nft, timeoutMs: NFT_TIMEOUT_MS });
+  constructor(options: { readonly loader: LoaderClient; readonly nft: string }) {
+    this.#loader = options.loader;
+    this.#nft = new NftProgram({ command: options.nft, timeoutMs: NFT_TIMEOUT_MS });
   }
 
   get state(): NetworkState {

@@ -33,19 +33,19 @@ export function locatePod(
   const routeDevice = network.links.get(route.device);
   if (routeDevice === undefined) return { reason: `device ${route.device} does not exist` };
   const mac = network.neighbors.get(`${route.device} ${address}`);
-  if (routeDevice.kind !== 'bridge') return locationAt(routeDevice, { first: routeDevice, mac });
+  if (routeDevice.kind !== 'bridge') return locationAt(routeDevice, { routeDevice, mac });
   if (mac === undefined)
     return { reason: `its MAC address on ${routeDevice.name} is unknown`, probeDevice: routeDevice.name };
   const name = network.bridgePorts.get(`${routeDevice.name} ${mac}`);
   const port = name === undefined ? undefined : network.links.get(name);
   if (port === undefined)
     return { reason: `its port on ${routeDevice.name} is unknown`, probeDevice: routeDevice.name };
-  return locationAt(port, { first: routeDevice, mac });
+  return locationAt(port, { routeDevice, mac });
 }
 
 function locationAt(
   device: Link,
-  { first: routeDevice, mac }: { first: Link; mac: string | undefined },
+  { routeDevice, mac }: { routeDevice: Link; mac: string | undefined },
 ): PodLocation | UnknownLocation {
   const { name, kind, ifindex, mtu } = device;
   if (kind !== 'veth') return { reason: `${name} is not a veth${kind === '' ? '' : `, but of kind ${kind}`}` };

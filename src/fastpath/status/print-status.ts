@@ -69,7 +69,7 @@ function problemCounts({ totals: { fallbacks, failures, loaderRestarts } }: Fast
     [failures, 'failed syncs'],
     [loaderRestarts, 'loader restarts'],
   ] as const;
-  const nonZero = counted.flatMap(([count, what]) => (count === 0 ? [] : `${count} ${what}`));
+  const nonZero = counted.flatMap(([count, label]) => (count === 0 ? [] : `${count} ${label}`));
   return nonZero.length === 0 ? [] : [`since the daemon started: ${nonZero.join(', ')}`];
 }
 

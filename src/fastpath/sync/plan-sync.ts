@@ -57,7 +57,7 @@ export function planSync(input: SyncInput, maps: MapState): SyncPlan {
     desired.frontends,
     (backend) => inactive ?? backendPath(backend, input.locations.get(backend.address), { udp, uplinks }),
   );
-  const resolved = frontends.map((one) => ({ ...one, suspended: suspended.has(one.servicePort) }));
+  const resolved = frontends.map((frontend) => ({ ...frontend, suspended: suspended.has(frontend.servicePort) }));
   const required: AttachedDevices = {
     pod: new Set(resolved.flatMap(({ backends }) => backends.map(({ ifindex }) => ifindex))),
     uplink: new Set(inactive === undefined ? uplinks.map(({ ifindex }) => ifindex) : []),
@@ -111,13 +111,17 @@ function missing(required: AttachedDevices, attached: AttachedDevices): AttachPo
 }
 
 /** A program stays on a pod's device while the pod has a used slot, and on an uplink while any slot is used. */
-function unused(of: {
+function unused({
+  required,
+  attached,
+  devices,
+  podsInUse,
+}: {
   readonly required: AttachedDevices;
   readonly attached: AttachedDevices;
   readonly devices: ReadonlySet<number>;
   readonly podsInUse: ReadonlySet<number>;
 }): AttachPoint[] {
-  const { required, attached, devices, podsInUse } = of;
   const isUsed: Readonly<Record<ProgramRole, (ifindex: number) => boolean>> = {
     pod: (ifindex) => podsInUse.has(ifindex),
     uplink: (ifindex) => podsInUse.size > 0 || required.uplink.has(ifindex),

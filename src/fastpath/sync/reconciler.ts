@@ -18,7 +18,7 @@ import { type DeviceRemoval, planDeviceRemoval, planSync, type SyncInput, type S
 interface ReconcilerOptions extends Omit<FastPathOptions, 'clock'> {
   readonly loader: LoaderClient;
   /** Called when existing maps have another size than configured; they are kept. */
-  readonly onOtherSize: (maxFlowsInUse: number) => void;
+  readonly onSizeMismatch: (maxFlowsInUse: number) => void;
   /** Requests another sync, now or after a delay. */
   readonly request: (delayMs?: number) => void;
 }
@@ -125,13 +125,13 @@ export class Reconciler {
   }
 
   async #ensureLoaded(now: number): Promise<MapState> {
-    const { loader, settings, onOtherSize } = this.#options;
+    const { loader, settings, onSizeMismatch } = this.#options;
     if (this.#maps !== undefined && loader.isRunning) return this.#maps;
     const { isNew, udp, maxFlowsInUse } = await loader.load(settings.maxFlows);
-    if (maxFlowsInUse !== settings.maxFlows) onOtherSize(maxFlowsInUse);
+    if (maxFlowsInUse !== settings.maxFlows) onSizeMismatch(maxFlowsInUse);
     this.#maxFlows = maxFlowsInUse;
     this.#servesUdp = udp;
-    const installed = await loader.readInstalled(isNew);
+    const installed = await loader.readInstalled({ isNew });
     await loader.configure({ create: true, timeouts: await readTimeouts() });
     await this.#attachments.adopt(now);
     this.#maps = new MapState(installed, now);

@@ -19,9 +19,9 @@ export class SyncFailures {
   #failing: SyncFailure | undefined;
   #failures = 0;
 
-  constructor(of: { readonly log: Log; readonly clock: Pick<Clock, 'now'> }) {
-    this.#log = of.log;
-    this.#clock = of.clock;
+  constructor(options: { readonly log: Log; readonly clock: Pick<Clock, 'now'> }) {
+    this.#log = options.log;
+    this.#clock = options.clock;
   }
 
   /** `undefined` if the last sync succeeded. */

@@ -26,10 +26,11 @@ export interface EndpointCount {
   readonly connections: number;
 }
 
-type Part = 'verdict' | 'slot' | 'rejection';
+/** What the packets of a map's elements count as. */
+type CounterRole = 'verdict' | 'slot' | 'rejection';
 
 /** The maps whose counters count connections. */
-const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, Part>>> = {
+const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, CounterRole>>> = {
   'service-ips': 'verdict',
   'service-nodeports': 'verdict',
   endpoints: 'slot',
@@ -41,11 +42,11 @@ const COUNTED_MAPS: Readonly<Partial<Record<SetOrMapName, Part>>> = {
 };
 
 /** The maps whose elements are counted, of both families. */
-export const COUNTED_OBJECTS: readonly { readonly object: SetOrMap; readonly part: Part }[] = FAMILIES.flatMap(
+export const COUNTED_OBJECTS: readonly { readonly object: SetOrMap; readonly role: CounterRole }[] = FAMILIES.flatMap(
   (family) =>
     Object.values(SETS_AND_MAPS[family]).flatMap((object) => {
-      const part = Object.entries(COUNTED_MAPS).find(([name]) => name === object.name)?.[1];
-      return part === undefined ? [] : [{ object, part }];
+      const role = Object.entries(COUNTED_MAPS).find(([name]) => name === object.name)?.[1];
+      return role === undefined ? [] : [{ object, role }];
     }),
 );
 
@@ -75,18 +76,18 @@ export class ConnectionCounts {
     const deltas = new Map<string, CounterDelta>();
     const endpoints = new Set<string>();
     const next = new Map<RefKey, Map<string, number>>();
-    for (const { object, part } of COUNTED_OBJECTS) {
+    for (const { object, role } of COUNTED_OBJECTS) {
       const { label } = FAMILY_TRAITS[object.family];
       const seen = new Map<string, number>();
       next.set(refKey(object), seen);
       for (const element of listing.get(refKey(object)) ?? []) {
         const increase = this.#increase(object, element, seen);
         const { key, comment, data } = element;
-        const frontend = `${label} ${part === 'slot' ? key.slice(0, key.lastIndexOf(' . ')) : key}`;
+        const frontend = `${label} ${role === 'slot' ? key.slice(0, key.lastIndexOf(' . ')) : key}`;
         const delta = deltas.get(frontend) ?? { name: comment, label, verdict: 0, slot: 0, rejection: 0 };
         deltas.set(frontend, delta);
-        delta[part] += increase;
-        if (part === 'slot') endpoints.add(this.#addEndpoint({ name: comment, label, endpoint: data }, increase));
+        delta[role] += increase;
+        if (role === 'slot') endpoints.add(this.#addEndpoint({ name: comment, label, endpoint: data }, increase));
       }
     }
     this.#last = next;
@@ -128,11 +129,11 @@ export class ConnectionCounts {
     for (const key of this.#ports.keys()) if (!seen.has(key)) this.#ports.delete(key);
   }
 
-  #addEndpoint(of: Omit<EndpointCount, 'connections'>, increase: number): string {
-    const key = `${of.label} ${of.name} ${of.endpoint}`;
-    const endpoint = this.#endpoints.get(key) ?? { ...of, connections: 0 };
-    this.#endpoints.set(key, endpoint);
-    endpoint.connections += increase;
+  #addEndpoint({ name, label, endpoint }: Omit<EndpointCount, 'connections'>, increase: number): string {
+    const key = `${label} ${name} ${endpoint}`;
+    const count = this.#endpoints.get(key) ?? { name, label, endpoint, connections: 0 };
+    this.#endpoints.set(key, count);
+    count.connections += increase;
     return key;
   }
 }

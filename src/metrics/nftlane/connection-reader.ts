@@ -1,7 +1,7 @@
 // Reads the kernel's connection counters at a limited rate.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Nftables } from '../../controller/sync.ts';
+import type { RulesetClient } from '../../controller/sync.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import { LogOnce } from '../../host/log-once.ts';
@@ -9,7 +9,7 @@ import { errorMessage } from '../../lib/error-message.ts';
 import { COUNTED_OBJECTS, ConnectionCounts } from './connection-counts.ts';
 
 interface ConnectionReaderOptions {
-  readonly tables: Pick<Nftables, 'listElements'>;
+  readonly nftClient: Pick<RulesetClient, 'listElements'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Log;
 }
@@ -54,10 +54,10 @@ export class ConnectionReader {
   }
 
   async #read(): Promise<void> {
-    const { tables, clock } = this.#options;
+    const { nftClient, clock } = this.#options;
     const startedAt = clock.now();
     try {
-      this.counts.add(await tables.listElements(MAPS));
+      this.counts.add(await nftClient.listElements(MAPS));
       this.#readAt = clock.now();
       this.#durationMs = this.#readAt - startedAt;
       this.#failures.reset();

@@ -21,8 +21,8 @@ type LabeledValue = readonly [label: string, value: number];
  */
 export function registerFastPathMetrics(registry: Registry, status: () => FastPathStatus | undefined): void {
   const current: CurrentStatus = () => {
-    const seen = status();
-    return seen === undefined || seen.mode === 'off' ? [] : [seen];
+    const latest = status();
+    return latest === undefined || latest.mode === 'off' ? [] : [latest];
   };
   for (const register of METRICS) register(registry, current);
 }
@@ -94,14 +94,16 @@ function gauge(name: string, { help, value }: { help: string; value: (status: Fa
 
 function labeledGauge(
   name: string,
-  of: { help: string; label: string; samples: (status: FastPathStatus) => readonly LabeledValue[] },
+  {
+    help,
+    label,
+    samples: valuesOf,
+  }: { help: string; label: string; samples: (status: FastPathStatus) => readonly LabeledValue[] },
 ): Register {
   return (registry, current) => {
     const samples = () =>
-      current().flatMap((status) =>
-        of.samples(status).map(([text, value]) => ({ labels: { [of.label]: text }, value })),
-      );
-    gaugeOnScrape(registry, { name: nameOf(name), help: of.help, labelNames: [of.label], samples });
+      current().flatMap((status) => valuesOf(status).map(([text, value]) => ({ labels: { [label]: text }, value })));
+    gaugeOnScrape(registry, { name: nameOf(name), help, labelNames: [label], samples });
   };
 }
 
@@ -130,7 +132,7 @@ function packetCounter(outcome: PacketCount['outcome'], help: string): Register 
   return (registry, current) => {
     const samples = () =>
       current()
-        .flatMap(({ packets }) => packets.filter((one) => one.outcome === outcome))
+        .flatMap(({ packets }) => packets.filter((packet) => packet.outcome === outcome))
         .map(({ reason, count }) => ({ labels: { reason: reason.toLowerCase() }, value: count }));
     counterOnScrape(registry, { name: nameOf(`${outcome}_packets_total`), help, labelNames: ['reason'], samples });
   };

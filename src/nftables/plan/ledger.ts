@@ -78,10 +78,10 @@ export class Ledger {
     return this.#byOwner.size === 0;
   }
 
-  /** The differences between installed and desired elements, in any order; `concerns` selects sets and maps. */
-  *changes(concerns: (object: SetOrMap) => boolean = () => true): Generator<Change> {
+  /** The differences between installed and desired elements, in any order; `includes` selects sets and maps. */
+  *changes(includes: (object: SetOrMap) => boolean = () => true): Generator<Change> {
     for (const { object, claims, differing } of this.#states.values()) {
-      if (!concerns(object)) continue;
+      if (!includes(object)) continue;
       for (const [key, installed] of differing) {
         const claim = claims.get(key);
         yield { object, key, installed, desired: claim === undefined ? undefined : effectiveClaim(claim) };

@@ -85,7 +85,7 @@ export class DirectorySource {
     const startedAt = this.#clock.now();
     await this.#ensureWatching();
     for (let scans = 1; scans <= MAX_INITIAL_SCANS; scans++) {
-      const { rescanMs } = await this.#manifests.scan({ hasty: scans === MAX_INITIAL_SCANS });
+      const { rescanMs } = await this.#manifests.scan({ includeIncomplete: scans === MAX_INITIAL_SCANS });
       this.#rescanMs = rescanMs;
       if (rescanMs === undefined) break;
       if (scans < MAX_INITIAL_SCANS) await this.#clock.sleep(rescanMs, signal);

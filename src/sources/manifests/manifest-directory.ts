@@ -71,8 +71,8 @@ export class ManifestDirectory {
     return mergeManifests(byName.map(([name, { parsed }]) => ({ file: this.#path(name), objects: parsed.objects })));
   }
 
-  /** Reads modified files; with `hasty` also incomplete ones. Rejects with `ManifestError` without a directory. */
-  async scan({ hasty: force = false } = {}): Promise<ScanResult> {
+  /** Reads modified files; with `includeIncomplete` also those that are still being written. Rejects with `ManifestError` without a directory. */
+  async scan({ includeIncomplete = false } = {}): Promise<ScanResult> {
     const { directory } = this.#options;
     const names = await manifestNames(directory).catch((error) => Promise.reject(toManifestError(directory, error)));
     const present = new Set(names);
@@ -83,7 +83,7 @@ export class ManifestDirectory {
     const changed: string[] = [];
     const rescanDelays: number[] = [];
     for (const [index, name] of names.entries()) {
-      const outcome = await this.#checkFile(name, { look: stats[index], hasty: force });
+      const outcome = await this.#checkFile(name, { stats: stats[index], includeIncomplete });
       if (outcome === 'changed') changed.push(name);
       else if (outcome !== 'same') rescanDelays.push(outcome.rescanMs);
     }
@@ -99,13 +99,13 @@ export class ManifestDirectory {
 
   async #checkFile(
     name: string,
-    { look: stats, hasty: force }: { look: BigIntStats | Error | undefined; hasty: boolean },
+    { stats, includeIncomplete }: { stats: BigIntStats | Error | undefined; includeIncomplete: boolean },
   ): Promise<FileResult> {
     try {
       if (stats instanceof Error) throw stats;
       if (stats === undefined || !stats.isFile()) return this.#removeFile(name);
       const isSame = this.#files.get(name)?.stamp === stampOf(stats);
-      return isSame ? 'same' : await this.#read(name, { stats: stats, hasty: force });
+      return isSame ? 'same' : await this.#read(name, { stats, includeIncomplete });
     } catch (error) {
       // Deleted since the directory was listed, or a dangling symbolic link.
       if (isNotFound(error)) return this.#removeFile(name);
@@ -115,11 +115,14 @@ export class ManifestDirectory {
     }
   }
 
-  async #read(name: string, { stats, hasty: force }: { stats: BigIntStats; hasty: boolean }): Promise<FileResult> {
+  async #read(
+    name: string,
+    { stats, includeIncomplete }: { stats: BigIntStats; includeIncomplete: boolean },
+  ): Promise<FileResult> {
     const file = this.#path(name);
     const previous = this.#files.get(name);
     const rescanMs = this.#msUntilAge(stats, SETTLE_MS);
-    if (rescanMs > 0 && !force) return { rescanMs };
+    if (rescanMs > 0 && !includeIncomplete) return { rescanMs };
     // Modification times are coarse (10 ms at 100 Hz): a second change within one tick would be missed.
     const stamp = rescanMs > 0 ? '' : stampOf(stats);
     if (stats.size > MAX_MANIFEST_BYTES) {
@@ -134,7 +137,11 @@ export class ManifestDirectory {
     }
     const result = tryParse(text, file);
     const invalidSettleMs = this.#msUntilAge(stats, INVALID_SETTLE_MS);
-    if (invalidSettleMs > 0 && !force && (result.error !== undefined || result.parsed.objects.length === 0)) {
+    if (
+      invalidSettleMs > 0 &&
+      !includeIncomplete &&
+      (result.error !== undefined || result.parsed.objects.length === 0)
+    ) {
       return { rescanMs: invalidSettleMs };
     }
     if (result.error !== undefined) {
@@ -167,10 +174,16 @@ export class ManifestDirectory {
   #reportError(name: string, { error, digest, stamp }: { error: ManifestError; digest: string; stamp: string }): void {
     const previous = this.#files.get(name);
     const isReported = previous?.error?.message === error.message && previous.digest === digest;
-    const kept = previous?.parsed.objects.length ?? 0;
+    const objectCount = previous?.parsed.objects.length ?? 0;
     const { file, line, column, reason } = error;
     if (!isReported)
-      this.#options.log.error('cannot read manifest; keeping its objects', { file, line, column, reason, count: kept });
+      this.#options.log.error('cannot read manifest; keeping its objects', {
+        file,
+        line,
+        column,
+        reason,
+        count: objectCount,
+      });
     this.#files.set(name, { stamp, digest, parsed: previous?.parsed ?? EMPTY, error });
   }
 

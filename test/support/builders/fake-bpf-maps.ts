@@ -49,7 +49,7 @@ export class FakeBpfMaps {
 
   installed(): Installed {
     const lines = DUMPED_MAPS.map((name) => [name, [...this.#maps[name]].map(([k, v]) => `entry ${k} ${v}`)] as const);
-    return parseMapDump(Object.fromEntries(lines) as Record<MapName, string[]>, false);
+    return parseMapDump(Object.fromEntries(lines) as Record<MapName, string[]>, { isNew: false });
   }
 
   /** The backends that a program selects from for the first packet of a flow; `undefined` if it passes the packet. */

@@ -4,7 +4,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Nftables } from '../../../src/controller/sync.ts';
+import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import type { CounterListing, KernelListing, RuleCount } from '../../../src/nftables/syntax/kernel-listing.ts';
@@ -13,7 +13,7 @@ import type { NftRequest, NftResponse } from './nft-client-process.ts';
 const PROGRAM = fileURLToPath(new URL('./nft-client-process.ts', import.meta.url));
 
 /** The namespace is deleted on `close`, or when this process ends. */
-export class NamespacedNftClient implements Nftables {
+export class NamespacedNftClient implements RulesetClient {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #responses: Interface;
   readonly #pending = new Map<number, { resolve: (answer: NftResponse) => void; reject: (error: Error) => void }>();

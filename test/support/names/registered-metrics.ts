@@ -14,7 +14,7 @@ export type RegisteredMetric = Metric &
 export function registeredMetrics(): RegisteredMetric[] {
   const { registry } = new Metrics({
     engine: new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' }),
-    tables: { listElements: async () => new Map() },
+    nftClient: { listElements: async () => new Map() },
     clock: systemClock,
     log: silentLog,
     process: { version: '', nftVersion: () => '', nftSession: () => ({ pid: undefined, starts: 0 }) },

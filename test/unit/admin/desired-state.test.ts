@@ -79,7 +79,7 @@ t.test('fetchDaemonState() suggests manifests only to commands that accept them'
     kind: 'environment',
     message: new RegExp(`\\(${hint.replace('?', '\\?')} Use -f FILE\\|DIR to read manifests instead\\)$`),
   });
-  await t.rejects(fetchDaemonState(runDir, { orManifests: false }), {
+  await t.rejects(fetchDaemonState(runDir, { suggestManifests: false }), {
     message: new RegExp(`\\(${hint.replace('?', '\\?')}\\)$`),
   });
 });

@@ -21,7 +21,7 @@ import { recordLog } from '../../support/fakes/recording-log.ts';
 function waiting(options: Partial<ProxyOptions> = {}) {
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options });
   const kernel = new FakeNftables();
-  const tables = {
+  const nftClient = {
     apply: async (lines: readonly string[]) => kernel.run(lines),
     list: async () => kernel.list(),
     listElements: async () => new Map(),
@@ -49,7 +49,7 @@ function waiting(options: Partial<ProxyOptions> = {}) {
   const canStart = () => wait.isDone();
   const controller: SyncController = new SyncController({
     engine,
-    tables,
+    nftClient,
     log,
     clock: systemClock,
     observers,

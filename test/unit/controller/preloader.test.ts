@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { Preloader } from '../../../src/controller/preloader.ts';
-import { type Nftables, sync } from '../../../src/controller/sync.ts';
+import { type RulesetClient, sync } from '../../../src/controller/sync.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { BATCH_SIZE, linesOf } from '../../../src/engine/transaction.ts';
 import { readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
@@ -26,7 +26,7 @@ const objects = Array.from({ length: SERVICES }, (_, index) => {
 const services = objects.map((object) => readService(object.service));
 const slices = objects.map((object) => readEndpointSlice(object.slice));
 
-function tablesOf(kernel: FakeNftables): Nftables {
+function tablesOf(kernel: FakeNftables): RulesetClient {
   return {
     apply: async (lines) => kernel.run(lines),
     list: async () => kernel.list(),
@@ -34,8 +34,8 @@ function tablesOf(kernel: FakeNftables): Nftables {
   };
 }
 
-async function preload(engine: Engine, tables: Nftables): Promise<void> {
-  const preloader = new Preloader({ engine, tables });
+async function preload(engine: Engine, nftClient: RulesetClient): Promise<void> {
+  const preloader = new Preloader({ engine, nftClient });
   await preloader.advance();
   await preloader.drain();
 }
@@ -99,7 +99,7 @@ t.test('Preloader stops after a failed transaction, and drain() throws the error
   };
   engine.replace('Service', services);
   for (const read of slices) engine.put('EndpointSlice', read);
-  const preloader = new Preloader({ engine, tables: { ...tablesOf(kernel), apply } });
+  const preloader = new Preloader({ engine, nftClient: { ...tablesOf(kernel), apply } });
   await preloader.advance().catch((error: unknown) => t.match(error, { message: 'nft is gone' }));
   await t.rejects(preloader.drain(), { message: 'nft is gone' });
   await preloader.drain();

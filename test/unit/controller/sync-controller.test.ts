@@ -1,7 +1,7 @@
 // Tests of src/controller/sync-controller.ts.
 
 import t, { type Test } from 'tap';
-import type { Nftables } from '../../../src/controller/sync.ts';
+import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
 import { Engine } from '../../../src/engine/engine.ts';
@@ -19,19 +19,19 @@ import { recordLog } from '../../support/fakes/recording-log.ts';
 import { silentLog } from '../../support/fakes/silent-log.ts';
 
 interface WorldOptions {
-  readonly tables?: Partial<Nftables>;
+  readonly nftClient?: Partial<RulesetClient>;
   readonly observers?: readonly SyncObserver[];
   readonly log?: Log;
   /** The number of transactions that fail before the first one succeeds. */
   readonly failures?: number;
 }
 
-function world(t: Test, { tables = {}, observers = [], log = silentLog, failures = 0 }: WorldOptions = {}) {
+function world(t: Test, { nftClient = {}, observers = [], log = silentLog, failures = 0 }: WorldOptions = {}) {
   let kernel = new FakeNftables();
   let transactions = 0;
   let now = Date.UTC(2026, 0);
   const clock: Clock = { ...systemClock, now: () => now };
-  const real: Nftables = {
+  const real: RulesetClient = {
     apply: async (lines) => {
       if (++transactions <= failures) throw new Error('not now');
       kernel.run(lines);
@@ -41,7 +41,7 @@ function world(t: Test, { tables = {}, observers = [], log = silentLog, failures
     ruleCounts: async () => kernel.ruleCounts(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const controller = new SyncController({ engine, tables: { ...real, ...tables }, log, clock, observers });
+  const controller = new SyncController({ engine, nftClient: { ...real, ...nftClient }, log, clock, observers });
   const stop = new AbortController();
   const running = controller.run(stop.signal);
   t.teardown(async () => {
@@ -109,7 +109,7 @@ t.test('SyncController syncs after a failed preload', async (t) => {
     if (failures-- > 0) throw new Error('no listing yet');
     return kernel.list();
   };
-  const { controller, elements } = world(t, { tables: { list } });
+  const { controller, elements } = world(t, { nftClient: { list } });
   controller.replace('Node', []);
   await until(() => failures === 0);
   replaceAll(controller, [service(), slice()]);

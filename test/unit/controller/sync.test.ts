@@ -1,7 +1,7 @@
 // Tests of src/controller/sync.ts, with a kernel in memory.
 
 import t from 'tap';
-import { type Nftables, sync } from '../../../src/controller/sync.ts';
+import { type RulesetClient, sync } from '../../../src/controller/sync.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import { refKey } from '../../../src/nftables/syntax/object-ref.ts';
@@ -39,11 +39,11 @@ function open(...objects: Parameters<typeof engineOf>[0] & object) {
     const listed = clients.map((client) => ({ ...client, comment: '', packets: 0 }));
     return new Map(maps.flatMap((map) => (map.name.startsWith('local-') ? [] : [[refKey(map), listed]])));
   };
-  const tables: Nftables = { apply, list: async () => kernel.list(), listElements };
+  const nftClient: RulesetClient = { apply, list: async () => kernel.list(), listElements };
   return {
     engine,
     kernel,
-    tables,
+    nftClient,
     transactions,
     failures,
     setClients: (list: typeof clients) => {
@@ -67,20 +67,20 @@ function once(error: Error): () => Error | undefined {
 }
 
 t.test('sync() applies the desired state, and then has nothing to do', async (t) => {
-  const { engine, kernel, tables, transactions } = open(service(), endpoints(1, 2));
-  const report = await sync(engine, tables);
+  const { engine, kernel, nftClient, transactions } = open(service(), endpoints(1, 2));
+  const report = await sync(engine, nftClient);
   t.match(report, { transactions: 1, full: false, cleanupFailed: false, refused: [], drift: [] });
   t.strictSame(report.transactionSizes, [report.operations]);
   t.equal(kernel.elements('ip', 'endpoints').size, 2);
-  t.match(await sync(engine, tables), { operations: 0, transactions: 0, transactionSizes: [] });
+  t.match(await sync(engine, nftClient), { operations: 0, transactions: 0, transactionSizes: [] });
   t.equal(transactions.length, 1);
 });
 
 t.test('sync() passes the changed Services to beforeApply at each attempt', async (t) => {
-  const { engine, tables, failures, transactions } = open(service(), endpoints(1));
+  const { engine, nftClient, failures, transactions } = open(service(), endpoints(1));
   failures.push(once(new NftOutcomeUnknown('nft timed out')));
   const calls: unknown[] = [];
-  await sync(engine, tables, {
+  await sync(engine, nftClient, {
     beforeApply: async (services) => void calls.push([transactions.length, services.map(({ key }) => key)]),
   });
   t.strictSame(calls, [
@@ -90,7 +90,7 @@ t.test('sync() passes the changed Services to beforeApply at each attempt', asyn
 });
 
 t.test('sync() skips a Service that the kernel refuses, and applies the others', async (t) => {
-  const { engine, kernel, tables, failures } = open(
+  const { engine, kernel, nftClient, failures } = open(
     service(),
     endpoints(1),
     service('shop/bad', { spec: clusterIps('10.96.0.66') }),
@@ -100,55 +100,55 @@ t.test('sync() skips a Service that the kernel refuses, and applies the others',
     const line = lines.findIndex((text) => text.includes('10.96.0.66 . tcp . 80 . 0'));
     return line < 0 ? undefined : refusal('Numerical result out of range', line + 1);
   });
-  const { refused, full } = await sync(engine, tables);
+  const { refused, full } = await sync(engine, nftClient);
   t.match(refused, [{ service: 'shop/bad', reason: /^Numerical result out of range: add element .*10\.96\.0\.66/ }]);
   t.ok(full, 'the kernel was listed again');
   t.strictSame([...kernel.elements('ip', 'service-ips').keys()], ['10.96.0.1 . tcp . 80']);
 });
 
 t.test('sync() lists the kernel again after drift, once', async (t) => {
-  const { engine, kernel, tables, failures } = open(service(), endpoints(1, 2));
-  await sync(engine, tables);
+  const { engine, kernel, nftClient, failures } = open(service(), endpoints(1, 2));
+  await sync(engine, nftClient);
   const [key = ''] = kernel.elements('ip', 'endpoints').keys();
   kernel.run([`delete element ip nftlane endpoints { ${key} }`]);
   put(engine, endpoints());
-  const { drift, full } = await sync(engine, tables);
+  const { drift, full } = await sync(engine, nftClient);
   t.match([drift, full], [[/No such file or directory/], true]);
   t.equal(kernel.elements('ip', 'endpoints').size, 0);
   put(engine, endpoints(1));
   failures.push(() => refusal('File exists'));
-  await t.rejects(sync(engine, tables), { name: 'NftRefusal' }, 'it does not retry forever');
+  await t.rejects(sync(engine, nftClient), { name: 'NftRefusal' }, 'it does not retry forever');
   failures.length = 0;
-  t.match(await sync(engine, tables), { full: true });
+  t.match(await sync(engine, nftClient), { full: true });
   t.equal(kernel.elements('ip', 'endpoints').size, 1, 'no change was lost');
 });
 
 t.test('sync() lists the kernel again when the outcome of a transaction is unknown', async (t) => {
-  const { engine, kernel, tables, failures } = open(service(), endpoints(1));
+  const { engine, kernel, nftClient, failures } = open(service(), endpoints(1));
   failures.push(once(new NftOutcomeUnknown('nft timed out')));
-  t.match(await sync(engine, tables), { drift: ['nft timed out'], full: true, transactions: 1 });
+  t.match(await sync(engine, nftClient), { drift: ['nft timed out'], full: true, transactions: 1 });
   t.equal(kernel.elements('ip', 'endpoints').size, 1);
 });
 
 t.test('sync() throws errors that no Service has caused', async (t) => {
-  const { engine, tables, failures } = open(service(), endpoints(1));
+  const { engine, nftClient, failures } = open(service(), endpoints(1));
   for (const error of [refusal('Cannot allocate memory', 1), refusal('Syntax error'), new Error('nft is gone')]) {
     failures.splice(0, 1, () => error);
-    await t.rejects(sync(engine, tables), error);
+    await t.rejects(sync(engine, nftClient), error);
     t.notOk(engine.isKernelKnown);
   }
   failures.length = 0;
-  t.match(await sync(engine, tables), { full: true, refused: [] });
+  t.match(await sync(engine, nftClient), { full: true, refused: [] });
 });
 
 t.test('sync() removes clients of removed endpoints, and ignores expired ones', async (t) => {
-  const { engine, tables, transactions, setClients } = open(service('shop/web', AFFINITY), endpoints(1));
+  const { engine, nftClient, transactions, setClients } = open(service('shop/web', AFFINITY), endpoints(1));
   setClients([
     { key: '192.0.2.1', data: '10.1.0.1 . 8080' },
     { key: '192.0.2.2', data: '10.1.0.9 . 8080' },
     { key: '192.0.2.3', data: '10.1.0.9 . 8080' },
   ]);
-  await sync(engine, tables);
+  await sync(engine, nftClient);
   const deletion = (client: string) => `delete element ip nftlane affinity/shop/web/tcp/ { ${client} }`;
   t.strictSame(
     transactions.slice(1),
@@ -158,22 +158,22 @@ t.test('sync() removes clients of removed endpoints, and ignores expired ones', 
   setClients([]);
   transactions.length = 0;
   engine.changes.take();
-  await sync(engine, tables);
+  await sync(engine, nftClient);
   t.strictSame(transactions, []);
 });
 
 t.test('sync() throws errors of affinity maps that are not about a client', async (t) => {
-  const { engine, tables, failures, setClients } = open(service('shop/web', AFFINITY), endpoints(1));
+  const { engine, nftClient, failures, setClients } = open(service('shop/web', AFFINITY), endpoints(1));
   setClients([{ key: '192.0.2.2', data: '10.1.0.9 . 8080' }]);
   failures.push((lines) => (lines.every((line) => line.startsWith('delete element')) ? refusal('busy') : undefined));
-  await t.rejects(sync(engine, tables), { name: 'NftRefusal' });
+  await t.rejects(sync(engine, nftClient), { name: 'NftRefusal' });
 });
 
 t.test('sync() removes unreferenced chains during cleanup, and reports a failure', async (t) => {
-  const { engine, kernel, tables, failures } = open(service(), endpoints(1, 2));
-  await sync(engine, tables);
+  const { engine, kernel, nftClient, failures } = open(service(), endpoints(1, 2));
+  await sync(engine, nftClient);
   put(engine, endpoints(1));
-  await sync(engine, tables, { cleanup: false });
+  await sync(engine, nftClient, { cleanup: false });
   const chains = () => kernel.list().chains.length;
   const before = chains();
   for (const [error, isKnown] of [
@@ -181,15 +181,15 @@ t.test('sync() removes unreferenced chains during cleanup, and reports a failure
     [new NftOutcomeUnknown('nft timed out'), false],
   ] as const) {
     failures.splice(0, 1, (lines) => (lines.some((line) => line.startsWith('delete chain')) ? error : undefined));
-    t.match(await sync(engine, tables), { cleanupFailed: true });
+    t.match(await sync(engine, nftClient), { cleanupFailed: true });
     t.equal(engine.isKernelKnown, isKnown);
   }
   failures.splice(0, 1, (lines) =>
     lines.some((line) => line.startsWith('delete chain')) ? new Error('x') : undefined,
   );
-  await t.rejects(sync(engine, tables), { message: 'x' });
+  await t.rejects(sync(engine, nftClient), { message: 'x' });
   t.equal(chains(), before);
   failures.length = 0;
-  t.match(await sync(engine, tables), { cleanupFailed: false });
+  t.match(await sync(engine, nftClient), { cleanupFailed: false });
   t.ok(chains() < before);
 });

@@ -1,7 +1,7 @@
 // Tests of src/health/health.ts and src/health/proxy-health-server.ts, with real sockets.
 
 import t, { type Test } from 'tap';
-import type { Nftables } from '../../../src/controller/sync.ts';
+import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
 import { Engine } from '../../../src/engine/engine.ts';
@@ -25,7 +25,7 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
   let failing = false;
   let now = Date.parse('2026-01-01T00:00:00Z');
   const clock = { ...systemClock, now: () => now };
-  const tables: Nftables = {
+  const nftClient: RulesetClient = {
     apply: async (lines) => {
       if (failing) throw new Error('no memory');
       kernel.run(lines);
@@ -50,7 +50,7 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
       waiting = false;
     },
   };
-  const controller = new SyncController({ engine, tables, log, clock, observers: [...health.observers, watcher] });
+  const controller = new SyncController({ engine, nftClient, log, clock, observers: [...health.observers, watcher] });
   await health.open();
   const stop = new AbortController();
   const running = controller.run(stop.signal);

@@ -1,7 +1,7 @@
 // Tests of src/metrics/metrics.ts, with a sync controller.
 
 import t from 'tap';
-import type { Nftables } from '../../../src/controller/sync.ts';
+import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { type Clock, systemClock } from '../../../src/host/clock.ts';
@@ -19,12 +19,18 @@ import { silentLog } from '../../support/fakes/silent-log.ts';
 const START = Date.UTC(2026, 0, 1);
 
 /** A controller with metrics, a kernel in memory and a manual clock. */
-function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Nftables>; connectionLimit?: number } = {}) {
+function world({
+  nftClient = {},
+  connectionLimit = 0,
+}: {
+  nftClient?: Partial<RulesetClient>;
+  connectionLimit?: number;
+} = {}) {
   const kernel = new FakeNftables();
   let now = START;
   const clock: Clock = { ...systemClock, now: () => now };
   const counted: (readonly SetOrMap[])[] = [];
-  const real: Nftables = {
+  const real: RulesetClient = {
     apply: async (lines) => kernel.run(lines),
     list: async () => kernel.list(),
     listElements: async (objects) => {
@@ -32,11 +38,17 @@ function world({ tables = {}, connectionLimit = 0 }: { tables?: Partial<Nftables
       return new Map();
     },
   };
-  const all = { ...real, ...tables };
+  const all = { ...real, ...nftClient };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const process = { version: '1.2.3', nftVersion: () => '1.1.3', nftSession: () => ({ pid: undefined, starts: 2 }) };
-  const metrics = new Metrics({ engine, tables: all, clock, log: silentLog, process, connectionLimit });
-  const controller = new SyncController({ engine, tables: all, log: silentLog, clock, observers: [metrics.observer] });
+  const metrics = new Metrics({ engine, nftClient: all, clock, log: silentLog, process, connectionLimit });
+  const controller = new SyncController({
+    engine,
+    nftClient: all,
+    log: silentLog,
+    clock,
+    observers: [metrics.observer],
+  });
   const stop = new AbortController();
   const running = controller.run(stop.signal);
   return {
@@ -131,7 +143,7 @@ t.test('Metrics keep triggers and pending changes over a failed sync', async (t)
     if (failures > 0) throw new Error(`no: ${failures--}`);
     kernel.run(lines);
   };
-  const { metrics, sink, stop } = world({ tables: { apply: run, list: async () => kernel.list() } });
+  const { metrics, sink, stop } = world({ nftClient: { apply: run, list: async () => kernel.list() } });
   replaceAll(sink, [service(), slice()]);
   await untilSample(metrics, SYNCS, 1);
   failures = 1;
@@ -226,7 +238,7 @@ t.test("Metrics read the kernel's counters only if connections are to be counted
         ],
       ],
     ]);
-  const on = world({ connectionLimit: 1, tables: { listElements: count } });
+  const on = world({ connectionLimit: 1, nftClient: { listElements: count } });
   const labels = 'namespace="shop",service="web",port="http",ip_family="IPv4"';
   const samples = await scrape(on.metrics);
   t.equal(samples.get(`nftlane_service_connections_total{${labels}}`), 5);

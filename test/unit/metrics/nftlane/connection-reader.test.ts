@@ -19,7 +19,7 @@ function reader({ takesMs = 5, fails = () => false }: { takesMs?: number; fails?
     now += ms;
   };
   return {
-    reader: new ConnectionReader({ tables: { listElements: count }, clock: { now: () => now }, log }),
+    reader: new ConnectionReader({ nftClient: { listElements: count }, clock: { now: () => now }, log }),
     calls,
     lines,
     pass,

@@ -59,9 +59,9 @@ t.test('ManifestDirectory.scan() reads a file with a modification time in the fu
   t.same(await scanAt(-1), { changed: NOW });
 });
 
-t.test('ManifestDirectory.scan() with hasty reads the file again', async (t) => {
+t.test('ManifestDirectory.scan() with includeIncomplete reads the file again', async (t) => {
   const { manifests, scanAt, rewrite } = directoryOf(t, service('a', 81));
-  t.same(await scanAt(1, { hasty: true }), { changed: NOW });
+  t.same(await scanAt(1, { includeIncomplete: true }), { changed: NOW });
   rewrite(service('a', 82));
   t.same(await scanAt(20), { changed: NOW }, 'same size, same time, same inode');
   t.match([...manifests.objects().values()], [{ read: { value: { ports: [{ port: 82 }] } } }]);

@@ -82,7 +82,7 @@ export class FlowCleaner implements SyncObserver {
     });
   }
 
-  /** The kernel holds what was passed to {@link beforeApply}. */
+  /** The kernel has the changes that were passed to {@link beforeApply}. */
   committed({ at }: Pick<Commit, 'at'>): void {
     if (this.#tracker.committed(at)) this.#runner.request();
   }

@@ -1,4 +1,4 @@
-// What the sync controller reports to health, metrics, Events, the conntrack cleanup and the fast path.
+// The observers of the sync controller: health, metrics, Events, the conntrack cleanup and the fast path.
 
 import type { Refusal, ServiceChange } from '../engine/service-change.ts';
 import type { FrontendConflict } from '../nftables/plan/frontend-claims.ts';
@@ -23,18 +23,18 @@ export interface FailedAttempt extends Pick<SyncTimes, 'startedAt' | 'ms'> {
   readonly full: boolean;
 }
 
-/** Everything that is wrong with Services and other objects at present. */
+/** The current problems of Services and other objects. */
 export interface Problems {
   readonly issues: readonly ValidationIssue[];
   readonly conflicts: readonly FrontendConflict[];
   readonly refused: readonly Refusal[];
 }
 
-/** The kernel holds everything that had arrived when the sync began. */
+/** A successful sync: the kernel has everything that had arrived when it began. */
 export interface Commit {
   /** When, in milliseconds on the controller's clock. */
   readonly at: number;
-  /** Every Service that was compiled since the last commit, with its model. Its elements are of no use outside nftables. */
+  /** Every Service that was compiled since the last commit, with its model. */
   readonly services: readonly ServiceChange[];
   readonly report: SyncReport;
   readonly times: SyncTimes;
@@ -49,7 +49,7 @@ export interface Commit {
  *     queued  ->  syncStarted  ->  beforeApply  ->  committed
  *                                  (each attempt)   failed, and again from syncStarted
  *
- * `committed` is the only source of what the kernel holds. It carries the models that were compiled, because the objects
+ * `committed` is the only source of the state of the kernel. It carries the models that were compiled, because the objects
  * in the store may be newer than the kernel by then. An observer that follows the kernel therefore keeps the last value
  * from `committed` and nothing else.
  *
@@ -57,7 +57,7 @@ export interface Commit {
  * judges packets or flows in that time needs `beforeApply`: the conntrack cleanup must not delete flows that either state
  * allows. The list has everything compiled since the last commit, so a retry repeats it.
  *
- * All observers are listed in src/daemon; their order has no meaning. The calls are synchronous, except `beforeApply`. An
+ * All observers are listed in src/daemon; their order does not matter. The calls are synchronous, except `beforeApply`. An
  * error is logged and does not affect the others; one of `beforeApply` fails the sync. Times are milliseconds on the
  * controller's clock.
  */
@@ -71,7 +71,7 @@ export interface SyncObserver {
   /** The changes are compiled, and are applied when all observers have resolved. */
   beforeApply?(services: readonly ServiceChange[]): Promise<void>;
   committed?(commit: Commit): void;
-  /** A sync failed and will be retried. The kernel may hold a part of it. */
+  /** A sync failed and will be retried. The kernel may have a part of it. */
   failed?(error: unknown, attempt: FailedAttempt): void;
   /** Another process changed chains of ours; the next sync repairs them. */
   chainsModified?(chains: readonly string[]): void;

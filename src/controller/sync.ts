@@ -169,8 +169,8 @@ function toRefusal({ line, message }: NftErrorMessage, operations: readonly Oper
 const AFFINITY_BATCH_SIZE = 1000;
 
 /**
- * Removes clients from affinity maps whose endpoint is gone. No client is added for it any more: the elements that do that
- * went with the endpoint. The kernel refuses to delete a client that has expired meanwhile; the others are then sent again.
+ * Removes the clients of removed endpoints from affinity maps. Rules do not add others, because the elements for these
+ * endpoints are gone. The kernel refuses to delete a client that has expired meanwhile; the others are then sent again.
  */
 async function removeStaleAffinity(engine: Engine, nftClient: RulesetClient): Promise<void> {
   const affinityMaps = engine.takeAffinityMaps();

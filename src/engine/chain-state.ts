@@ -27,7 +27,7 @@ export interface StaleChains {
 
 interface InstalledChain {
   readonly chain: ObjectRef;
-  /** What was last written; `undefined` for a listed chain, whose rules are not known. */
+  /** The operations last written; `undefined` for a listed chain, whose rules are not known. */
   readonly text: string | undefined;
 }
 

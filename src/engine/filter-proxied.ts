@@ -1,4 +1,4 @@
-// Removes what this node does not proxy from objects.
+// Removes the cluster IPs and external IPs that this node does not proxy from objects.
 
 import type { Family } from '../net/family.ts';
 import type { NodeOptions } from '../nftables/compile/node-view.ts';

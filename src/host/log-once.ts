@@ -3,7 +3,7 @@
 import type { Log, LogFields } from './log.ts';
 import type { LogLevel } from './log-level.ts';
 
-/** Entries are forgotten beyond this, so that texts which vary do not fill the memory. */
+/** Beyond this, all entries are dropped: fields that vary must not fill the memory. */
 const MAX_ENTRIES = 1000;
 
 /** Each message is logged once with the same fields, until {@link reset}. A changed `retryInMs` does not count. */

@@ -11,7 +11,7 @@ interface BackoffOptions {
 const MIN_MS = 100;
 const MAX_MS = 30_000;
 
-/** Waits double from the first to the longest. */
+/** Waits double from `minMs` to `maxMs`. */
 export class Backoff {
   readonly #options: BackoffOptions;
   #failures = 0;
@@ -25,13 +25,13 @@ export class Backoff {
     return backoffMs(this.#failures++, this.#options);
   }
 
-  /** The next wait is the first one again. */
+  /** Makes the next wait the first one again. */
   reset(): void {
     this.#failures = 0;
   }
 }
 
-/** The wait after an attempt that follows so many failures in a row, in milliseconds. */
+/** The wait in milliseconds after a failure that follows `failures` others in a row. */
 export function backoffMs(failures: number, { minMs = MIN_MS, maxMs = MAX_MS, random }: BackoffOptions = {}): number {
   const step = Math.min(minMs * 2 ** failures, maxMs);
   return random === undefined ? step : Math.max(minMs, Math.round(step * (0.5 + random() / 2)));

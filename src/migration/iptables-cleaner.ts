@@ -22,7 +22,7 @@ export interface TableRef {
 /** A result, or the error message of a failure. */
 export type OrFailure<T> = T | string;
 
-/** What differs between iptables-nft and legacy iptables. */
+/** The differences between iptables-nft and legacy iptables. */
 export interface IptablesVariant<Ref extends TableRef> {
   /** The tables that can contain chains of kube-proxy. */
   tables(): Promise<readonly Ref[]>;

@@ -46,7 +46,7 @@ async function doctor({ nodePortRange, output, ...settings }: DoctorFlags): Prom
 function parsePortRange(text: string): readonly [number, number] {
   const [first = 0, last = 0] = (/^(\d+)-(\d+)$/.exec(text)?.slice(1) ?? []).map(Number);
   if (first >= 1 && first <= last && last <= 65_535) return [first, last];
-  throw new OperationalError('usage', `--node-port-range: "${text}" is not a port range such as 30000-32767`);
+  throw new OperationalError('usage', `Cannot use --node-port-range "${text}": not a port range such as 30000-32767`);
 }
 
 /** One line per check, followed by its advice. */

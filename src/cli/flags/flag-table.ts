@@ -181,13 +181,13 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
   }),
   nftlaneFlag('take-over', 'takeOver', {
     type: 'text',
-    placeholder: 'whether',
+    placeholder: 'mode',
     choices: ['auto', 'no'],
     help: 'whether to remove the rules of kube-proxy once those of nftlane are complete (default: auto)',
   }),
   nftlaneFlag('fast-path', 'fastPath.mode', {
     type: 'text',
-    placeholder: 'when',
+    placeholder: 'mode',
     choices: ['off', 'auto', 'required'],
     help: 'BPF fast path for external traffic to Services with externalTrafficPolicy Local (default: off)',
   }),

@@ -1,4 +1,4 @@
-// What a command receives besides its flags.
+// The context of a command: its abort signal and its exit status.
 
 import type { ExitStatus } from './exit-status.ts';
 

@@ -48,7 +48,7 @@ export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
   };
 }
 
-/** With node ports at 127.0.0.1 the kernel routes loopback addresses, so others must be kept from using them. */
+/** With node ports at 127.0.0.1 the kernel routes loopback addresses, so a rule drops such packets from other hosts. */
 function isMartian({ family, source, destination, inInterface }: Packet, { node }: ServiceTable): boolean {
   if (!node.localhostNodePorts || family !== 'ip' || inInterface === undefined) return false;
   return isLoopback(source) || isLoopback(destination);
@@ -136,7 +136,7 @@ function localPolicyBackends(packet: Packet, { usable }: FrontendEntry, table: S
   return { backends: usable.local, masqueradesClient: false, reasons };
 }
 
-/** What follows from {@link isPod} for a cluster IP. */
+/** The reasons for clients of a cluster IP, by the result of {@link isPod}. */
 const CLIENT_REASONS = {
   true: 'the client is a pod: not masqueraded',
   false: 'the client is not a pod: masqueraded',

@@ -1,4 +1,4 @@
-// Finds how the programs reach a backend.
+// Determines the path by which the programs reach a backend.
 
 import { BACKEND_NEIGH } from '../maps/layout.ts';
 import type { ResolvedBackend } from '../maps/slots.ts';

@@ -109,7 +109,9 @@ export class LoaderProcess {
 
   #exitError(exit: ProcessExit): LoaderError {
     if (exit.kind === 'exited')
-      return new LoaderError(`Loader "${this.#command}" exited: ${exit.state} ${exit.stderr}`, { code: 'EXITED' });
+      return new LoaderError(`Cannot use loader "${this.#command}": exited: ${exit.state} ${exit.stderr}`, {
+        code: 'EXITED',
+      });
     const { cause } = exit;
     const state = cause.code === 'ENOENT' ? 'no such program' : cause.message;
     const message = `Cannot run loader "${this.#command}": ${state}`;

@@ -6,7 +6,7 @@ import { streamLines } from '../process/stream-lines.ts';
 export interface IpMonitorOptions {
   /** The arguments of `ip monitor`. */
   readonly objects: readonly string[];
-  /** Receives each line, and `undefined` after a time without a monitor, when anything may have changed. */
+  /** Receives each line, and `undefined` when the monitor was restarted and may have missed changes. */
   readonly onChange: (line?: string) => void;
   /** The monitor ended or did not start. Called once for each reason. */
   readonly onFailure: (reason: string) => void;

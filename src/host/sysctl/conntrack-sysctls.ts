@@ -2,9 +2,9 @@
 
 /** kube-proxy's `conntrack` fields. 0 leaves a value unchanged, except for `min`. */
 export interface ConntrackSettings {
-  /** Entries per CPU core. 0 leaves the table size unchanged, whatever `min` says. */
+  /** Entries per CPU core. 0 leaves the table size unchanged, regardless of `min`. */
   readonly maxPerCore: number;
-  /** The minimum table size, whatever the number of cores. */
+  /** The minimum table size, regardless of the number of cores. */
   readonly min: number;
   readonly tcpEstablishedTimeoutMs: number;
   readonly tcpCloseWaitTimeoutMs: number;

@@ -29,7 +29,7 @@ export function registerFastPathMetrics(registry: Registry, status: () => FastPa
 
 const METRICS: readonly Register[] = [
   gauge('enabled', {
-    help: '1 if the fast path takes new flows, 0 if it is off for some reason',
+    help: '1 if the fast path takes new flows, otherwise 0',
     value: ({ state }) => Number(state === 'on'),
   }),
   gauge('failing', {

@@ -197,7 +197,7 @@ function affinityIdFor({ service, port }: PortContext): string {
   return affinityId(service.key, port.port);
 }
 
-/** Adds the elements by which a flow from this frontend to one of these endpoints is stored. */
+/** Adds the elements that store the endpoint of a flow from this frontend to one of these backends. */
 function addAffinityUpdates(backends: Iterable<Backend>, context: FrontendContext): void {
   const { service, port, key, maps, add } = context;
   const clusterAddresses = new Set(port.selection.cluster.map((backend) => backend.address));
@@ -213,7 +213,7 @@ function addAffinityUpdates(backends: Iterable<Backend>, context: FrontendContex
 
 /**
  * Restricts the load balancer addresses of a port to the source ranges. A process of this node that connects to such an
- * address may have that address as its source, so where the node is in a range, the addresses are allowed, too.
+ * address may use it as its source, so if the ranges contain the node, these addresses are allowed, too.
  */
 function addSourceRanges(frontends: readonly Frontend[], { service, port, add, compileContext }: PortContext): void {
   const restricted = frontends.filter((frontend) => frontend.kind === 'load-balancer-ip');

@@ -9,7 +9,7 @@ import type { NodeView } from './node-view.ts';
 import { affinityMap, FRONTEND, NODE_PORT, type SetOrMapName } from './sets-and-maps.ts';
 import { shortCircuit, vmap, withRetry } from './static-chains.ts';
 
-/** A chain that elements refer to, with what it needs. */
+/** A chain that elements refer to, with the sets, maps and chains that it needs. */
 interface EndpointChain {
   /** The sets and maps that only these chains use. */
   readonly setsAndMaps: readonly SetOrMap[];
@@ -50,7 +50,7 @@ export function affinityChainName(entry: AffinityEntry, id: string): string {
   return `affinity-${entry}/${id}`;
 }
 
-/** The chain that stores an endpoint for so many seconds. A new timeout is a new chain, and applies immediately. */
+/** The chain that stores an endpoint with this timeout. A new timeout is a new chain, and applies immediately. */
 export function affinityUpdateName(seconds: number, id: string): string {
   return `affinity-update-${seconds}/${id}`;
 }

@@ -2,7 +2,7 @@
 
 import { compare } from '../../lib/compare.ts';
 
-/** A Service with what decides its precedence. */
+/** A Service, with the time and name that decide its precedence. */
 interface Claimant {
   readonly key: string;
   readonly createdAt: number;

@@ -1,4 +1,4 @@
-// The desired elements, their owners, and where the kernel is known to hold something else.
+// The desired elements with their owners, and the keys whose installed element differs.
 
 import { compare } from '../../lib/compare.ts';
 import { type Element, type SetOrMap, verdictChain } from '../syntax/element.ts';

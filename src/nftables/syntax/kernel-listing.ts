@@ -1,9 +1,9 @@
-// What the kernel holds of our tables, as nft listed it.
+// The contents of our tables in the kernel, as listed by nft.
 
 import type { ListedElement } from './listing.ts';
 import type { ObjectRef, RefKey } from './object-ref.ts';
 
-/** What a listing says about one element besides its key. */
+/** A listed element without its key. */
 export interface InstalledElement {
   readonly data: string;
   readonly comment: string;
@@ -12,7 +12,7 @@ export interface InstalledElement {
 /** The elements of our sets and maps, by set or map, then by key. */
 export type ElementListing = ReadonlyMap<RefKey, ReadonlyMap<string, InstalledElement>>;
 
-/** Everything in our tables but counters and rules. */
+/** The contents of our tables, without counters and rules. */
 export interface KernelListing {
   readonly elements: ElementListing;
   readonly chains: readonly ObjectRef[];

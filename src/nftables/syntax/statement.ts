@@ -45,7 +45,7 @@ export type Statement =
 /** Evaluated from left to right; the first statement that does not match ends the rule. */
 export type Rule = readonly Statement[];
 
-/** The same on every node, so that all nodes choose the same endpoint. */
+/** The same seed on every node, so that all nodes choose the same endpoint. */
 const HASH_SEED = '0x6e66746c';
 
 /** Where a base chain hooks into the kernel's packet path. */

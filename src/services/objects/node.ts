@@ -23,7 +23,7 @@ export interface Node {
   readonly podCidrs: Readonly<Partial<Record<Family, Prefix>>>;
   /** `undefined` without a zone label. */
   readonly zone: string | undefined;
-  /** It is being deleted, or the cluster autoscaler is about to remove it: it should get no new connections. */
+  /** It is being deleted, or the cluster autoscaler is about to remove it: it must not get new connections. */
   readonly toBeDeleted: boolean;
 }
 

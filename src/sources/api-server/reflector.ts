@@ -33,7 +33,7 @@ interface ReflectorSetup<K extends Kind> {
   readonly options?: ReflectorOptions;
 }
 
-/** Bookmarks arrive about once a minute: a watch without data for longer has lost its server. */
+/** Bookmarks arrive about once a minute: a watch without data for longer has lost its connection. */
 const DEFAULT_TIMEOUTS: StreamTimeouts = { connectTimeoutMs: 30_000, idleTimeoutMs: 75_000 };
 const PAGE_SIZE = 500;
 /** A watch of this duration counts as successful, even without events. */
@@ -166,7 +166,7 @@ export class Reflector<K extends Kind> {
     return isIncomplete && ++this.#incompleteLists >= MAX_STREAMING_ATTEMPTS;
   }
 
-  /** Only of the first list; the sink compares later ones with its objects. */
+  /** Only for the first list: the sink compares later ones with its objects. */
   #forwardListItem(object: ReadResult<KindMap[K]>): void {
     const { sink, traits } = this.#setup;
     if (this.#state.lists === 0) sink.preview?.(traits.kind, object);

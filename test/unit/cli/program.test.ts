@@ -42,7 +42,7 @@ t.test('an invalid command line has status 2 and suggests a command', async (t) 
   t.match(await run(t), { status: 2 });
   t.match(await run(t, 'doctor', '--node-port-range', '9-1'), {
     status: 2,
-    stderr: 'nftlane: --node-port-range: "9-1" is not a port range such as 30000-32767\n',
+    stderr: 'nftlane: Cannot use --node-port-range "9-1": not a port range such as 30000-32767\n',
   });
 });
 

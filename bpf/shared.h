@@ -38,7 +38,7 @@ struct fp_frontend_key {
 #define FP_FRONTEND_SUSPENDED 1
 
 struct fp_frontend {
-	/* The number of the Service port, the same for all of its frontends. */
+	/* The number of the Service port, which all its frontends share. */
 	__u32 svc;
 	__u16 count;
 	__u16 flags;
@@ -48,7 +48,7 @@ struct fp_frontend {
 
 /* Sends through the qdisc and egress hook of the pod's device, instead of directly to its peer. */
 #define FP_BACKEND_NEIGH 1
-/* Takes no further UDP packets of clients: the next one begins another flow. Its replies are still translated. */
+/* Takes no further UDP packets from clients: the next one begins another flow. Replies are still translated. */
 #define FP_BACKEND_REPLY_ONLY 2
 
 struct fp_backend {
@@ -215,7 +215,7 @@ struct fp_slot_count {
 };
 
 /*
- * Why packets are counted, with descriptions. Reasons before FP_FORWARDED: the packet went to the stack unchanged.
+ * The reasons for which packets are counted, with descriptions. Reasons before FP_FORWARDED: the packet went to the stack unchanged.
  * Before FP_FIRST_EVENT: it was redirected. The rest: events of packets that are also counted for another reason.
  */
 #define FP_REASONS(X) \

@@ -39,7 +39,7 @@ static __always_inline bool FN(is_excluded_source)(const PACKET *p)
 #endif
 }
 
-/* Picks a random backend of the frontend. Both map values may change concurrently, so each is checked by the other. */
+/* Picks a random backend of the frontend. Both map values may change concurrently, so each is checked. */
 static __noinline int FN(select_backend)(const PACKET *p, FLOW *flow)
 {
 	struct fp_frontend_key key;

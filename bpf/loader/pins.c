@@ -92,10 +92,10 @@ int remove_pin_directory(void)
 	return 0;
 }
 
-/* Tries it, because file modes do not tell: AppArmor denies containers writes below /sys. */
+/* Creates a directory, because file modes are not sufficient: AppArmor denies containers writes below /sys. */
 int probe_pin_directory(void)
 {
-	bool is_there = !access(pins, F_OK);
+	bool existed = !access(pins, F_OK);
 	int error = make_pin_directory();
 	const char *probe = pin_path("probe");
 
@@ -103,7 +103,7 @@ int probe_pin_directory(void)
 		error = -errno;
 	if (!error)
 		rmdir(probe);
-	if (!is_there)
+	if (!existed)
 		remove_pin_directory();
 	return error;
 }

@@ -9,7 +9,7 @@ const char *pin_directory(void);
 /* The path of a pin. Valid until the eighth call after this one. */
 const char *pin_path(const char *name);
 
-/* 0 or a negative errno, of each. */
+/* All return 0 or a negative errno. */
 int check_bpf_fs(const char **reason);
 int make_pin_directory(void);
 int remove_pin_directory(void);

@@ -10,7 +10,7 @@
 #include "loader/tc/clsact.h"
 #include "loader/tc/tcx.h"
 
-static int for_each_link(on_attachment *call, void *context)
+static int for_each_link(on_attachment *callback, void *context)
 {
 	DIR *directory = opendir(pin_directory());
 	struct dirent *entry;
@@ -29,13 +29,13 @@ static int for_each_link(on_attachment *call, void *context)
 			continue;
 		device = tcx_device(attachment.role, attachment.ifindex, &attachment.program_id);
 		attachment.is_gone = device != (int)attachment.ifindex;
-		error = call(&attachment, context);
+		error = callback(&attachment, context);
 	}
 	closedir(directory);
 	return error;
 }
 
-static int for_each_filter_attachment(on_attachment *call, void *context)
+static int for_each_filter_attachment(on_attachment *callback, void *context)
 {
 	struct if_nameindex *devices = if_nameindex();
 	int error = 0;
@@ -48,18 +48,18 @@ static int for_each_filter_attachment(on_attachment *call, void *context)
 
 			/* A device that was deleted in the meantime has none. */
 			if (clsact_program(role, d->if_index, &attachment.program_id) == 0 && attachment.program_id)
-				error = call(&attachment, context);
+				error = callback(&attachment, context);
 		}
 	}
 	if_freenameindex(devices);
 	return error;
 }
 
-int for_each_attachment(on_attachment *call, void *context)
+int for_each_attachment(on_attachment *callback, void *context)
 {
-	int error = for_each_link(call, context);
+	int error = for_each_link(callback, context);
 
-	return error ? error : for_each_filter_attachment(call, context);
+	return error ? error : for_each_filter_attachment(callback, context);
 }
 
 int detach_attachment(const struct attachment *attachment, void *context)

@@ -19,9 +19,9 @@ struct attachment {
 /* Ends the walk when it returns an error. */
 typedef int on_attachment(const struct attachment *attachment, void *context);
 
-/* 0 or a negative errno, of each. */
-int for_each_attachment(on_attachment *call, void *context);
-/* A missing program or device is not an error. The context is unused. */
+/* All return 0 or a negative errno. */
+int for_each_attachment(on_attachment *callback, void *context);
+/* Detaches a program; its absence, or that of its device, is not an error. The context is unused. */
 int detach_attachment(const struct attachment *attachment, void *context);
 
 #endif

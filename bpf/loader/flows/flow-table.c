@@ -96,7 +96,7 @@ int read_backends_and_config(void)
 	return bpf_map_lookup_elem(cfg.fd, &zero, &config) ? -errno : 0;
 }
 
-int for_each_chunk(const struct flow_layout *l, on_chunk *call, void *context)
+int for_each_chunk(const struct flow_layout *l, on_chunk *callback, void *context)
 {
 	DECLARE_LIBBPF_OPTS(bpf_map_batch_opts, opts);
 	struct chunk chunk = { .layout = l, .keys = keys, .values = values };
@@ -119,7 +119,7 @@ int for_each_chunk(const struct flow_layout *l, on_chunk *call, void *context)
 		first = false;
 		if (end && end != ENOENT)
 			return -end;
-		call(&chunk, context);
+		callback(&chunk, context);
 		if (end)
 			return 0;
 	}

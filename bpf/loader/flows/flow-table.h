@@ -69,6 +69,6 @@ struct chunk {
 typedef void on_chunk(const struct chunk *chunk, void *context);
 
 /* Visits every entry that exists throughout the walk. 0 or a negative errno. */
-int for_each_chunk(const struct flow_layout *l, on_chunk *call, void *context);
+int for_each_chunk(const struct flow_layout *l, on_chunk *callback, void *context);
 
 #endif

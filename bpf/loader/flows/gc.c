@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The request "gc": deletes flows that have expired, or whose backend slot has another generation. The programs ignore
- * such flows, so this only makes room.
+ * such flows, so this only frees map entries.
  */
 #include <errno.h>
 #include <bpf/bpf.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The request "flows": flows to the backends behind some devices. */
+/* The request "flows": flows to the backends behind the given devices. */
 #include <errno.h>
 
 #include "loader/flows/flow-table.h"

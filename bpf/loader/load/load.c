@@ -26,15 +26,15 @@ static bool loading;
 /* Keeps the first warning of libbpf, which names the cause, and writes all of them to standard error. */
 static int capture_warning(enum libbpf_print_level level, const char *format, va_list values)
 {
-	va_list again;
+	va_list copy;
 
 	/* Outside of "load", libbpf also warns of expected errors, such as an existing qdisc. */
 	if (level != LIBBPF_WARN || !loading)
 		return 0;
-	va_copy(again, values);
+	va_copy(copy, values);
 	if (!first_warning[0])
-		vsnprintf(first_warning, sizeof(first_warning), format, again);
-	va_end(again);
+		vsnprintf(first_warning, sizeof(first_warning), format, copy);
+	va_end(copy);
 	first_warning[strcspn(first_warning, "\n")] = '\0';
 	return vfprintf(stderr, format, values);
 }
@@ -152,12 +152,12 @@ static int load_with_conntrack(uint32_t flows, uint32_t *entries)
 struct load_options {
 	/* Entries of each flow map; 0 for the default. */
 	uint32_t flows;
-	bool wants_conntrack;
+	bool use_conntrack;
 };
 
 static bool parse_load(const struct request *r, struct load_options *options)
 {
-	*options = (struct load_options){ .wants_conntrack = r->count < 3 };
+	*options = (struct load_options){ .use_conntrack = r->count < 3 };
 	if (r->count == 3 && strcmp(r->args[2], "no-conntrack"))
 		fail(EINVAL, "unknown option \"%s\": only \"no-conntrack\" is known", r->args[2]);
 	else if (r->count >= 2 &&
@@ -189,7 +189,7 @@ static int load_programs(const struct load_options *options, uint32_t *entries, 
 	const char *reason;
 	int error = -ENOENT;
 
-	if (options->wants_conntrack && kernel_has_conntrack_lookup(&reason))
+	if (options->use_conntrack && kernel_has_conntrack_lookup(&reason))
 		error = load_with_conntrack(options->flows, entries);
 	*udp = !error;
 	return error ? load_object(&without_conntrack, options->flows, entries) : 0;

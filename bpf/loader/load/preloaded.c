@@ -21,7 +21,7 @@
 #define PREFIX "conntrack-"
 #define MAX_MAPS 64
 
-/* FNV-1a. The hash only distinguishes builds: forging it takes the same privileges as replacing the programs. */
+/* FNV-1a. The hash only distinguishes builds: forging it requires the same privileges as replacing the programs. */
 static const char *mark_path(void)
 {
 	uint64_t hash = 0xcbf29ce484222325;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The request "probe". Each feature is tried: versions do not tell what a distribution has backported. */
+/* The request "probe". Each feature is tested: with backports, the kernel version is not sufficient. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,16 +56,16 @@ static bool has_capabilities(void)
 {
 	const uint64_t net_admin = 1ULL << 12, sys_admin = 1ULL << 21, perfmon = 1ULL << 38, bpf = 1ULL << 39;
 	FILE *status = fopen("/proc/self/status", "re");
-	unsigned long long have = 0;
+	unsigned long long effective = 0;
 	char line[256];
 
 	if (!status)
 		return false;
 	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "CapEff: %llx", &have) == 1)
+		if (sscanf(line, "CapEff: %llx", &effective) == 1)
 			break;
 	fclose(status);
-	return (have & net_admin) && ((have & sys_admin) || ((have & bpf) && (have & perfmon)));
+	return (effective & net_admin) && ((effective & sys_admin) || ((effective & bpf) && (effective & perfmon)));
 }
 
 static bool report_feature(const char *name, bool has, const char *reason)

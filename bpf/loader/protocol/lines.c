@@ -22,7 +22,7 @@ static void compact_buffer(void)
 	begin = 0;
 }
 
-static void read_more(void)
+static void fill_buffer(void)
 {
 	ssize_t n;
 
@@ -59,7 +59,7 @@ char *read_line(void)
 			return NULL;
 		if (begin == end)
 			begin = end = 0;
-		read_more();
+		fill_buffer();
 	}
 }
 

@@ -8,7 +8,7 @@
 #include "loader/role.h"
 #include "loader/tc/netlink.h"
 
-/* 0 or a negative errno, of each. */
+/* All return 0 or a negative errno. */
 int clsact_attach(enum role role, uint32_t ifindex, int program);
 int clsact_detach(enum role role, uint32_t ifindex);
 /* Sets the program's ID, or 0 when no filter of ours is attached. */

@@ -19,7 +19,7 @@ struct dump_request {
 typedef void on_message(const struct nlmsghdr *message, void *context);
 
 /* Reads the messages of a dump up to its end. */
-static int receive_dump(int fd, on_message *call, void *context)
+static int receive_dump(int fd, on_message *callback, void *context)
 {
 	static char datagram[65536];
 
@@ -36,12 +36,12 @@ static int receive_dump(int fd, on_message *call, void *context)
 				return 0;
 			if (message->nlmsg_type == NLMSG_ERROR)
 				return ((struct nlmsgerr *)NLMSG_DATA(message))->error;
-			call(message, context);
+			callback(message, context);
 		}
 	}
 }
 
-static int dump(int type, uint32_t ifindex, uint32_t parent, on_message *call, void *context)
+static int dump(int type, uint32_t ifindex, uint32_t parent, on_message *callback, void *context)
 {
 	struct dump_request request = {
 		.header = { .nlmsg_len = sizeof(request),
@@ -56,7 +56,7 @@ static int dump(int type, uint32_t ifindex, uint32_t parent, on_message *call, v
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-	error = send(fd, &request, sizeof(request), 0) < 0 ? -errno : receive_dump(fd, call, context);
+	error = send(fd, &request, sizeof(request), 0) < 0 ? -errno : receive_dump(fd, callback, context);
 	close(fd);
 	return error;
 }
@@ -119,9 +119,9 @@ static void read_filter(const struct nlmsghdr *message, void *context)
 	callbacks->filter(&filter, callbacks->context);
 }
 
-int for_each_filter(uint32_t ifindex, enum direction direction, on_filter *call, void *context)
+int for_each_filter(uint32_t ifindex, enum direction direction, on_filter *callback, void *context)
 {
-	struct dump_callbacks callbacks = { .filter = call, .context = context };
+	struct dump_callbacks callbacks = { .filter = callback, .context = context };
 	uint32_t parent = TC_H_MAKE(TC_H_CLSACT, direction == EGRESS ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
 	int error = dump(RTM_GETTFILTER, ifindex, parent, read_filter, &callbacks);
 
@@ -144,9 +144,9 @@ static void read_qdisc(const struct nlmsghdr *message, void *context)
 	callbacks->qdisc(kind, tc->tcm_handle, tc->tcm_parent, callbacks->context);
 }
 
-int for_each_qdisc(uint32_t ifindex, on_qdisc *call, void *context)
+int for_each_qdisc(uint32_t ifindex, on_qdisc *callback, void *context)
 {
-	struct dump_callbacks callbacks = { .ifindex = ifindex, .qdisc = call, .context = context };
+	struct dump_callbacks callbacks = { .ifindex = ifindex, .qdisc = callback, .context = context };
 
 	return dump(RTM_GETQDISC, ifindex, 0, read_qdisc, &callbacks);
 }

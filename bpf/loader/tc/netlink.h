@@ -18,8 +18,8 @@ struct filter {
 typedef void on_filter(const struct filter *filter, void *context);
 typedef void on_qdisc(const char *kind, uint32_t handle, uint32_t parent, void *context);
 
-/* 0 or a negative errno, of each. */
-int for_each_filter(uint32_t ifindex, enum direction direction, on_filter *call, void *context);
-int for_each_qdisc(uint32_t ifindex, on_qdisc *call, void *context);
+/* All return 0 or a negative errno. */
+int for_each_filter(uint32_t ifindex, enum direction direction, on_filter *callback, void *context);
+int for_each_qdisc(uint32_t ifindex, on_qdisc *callback, void *context);
 
 #endif

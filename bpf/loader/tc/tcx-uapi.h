@@ -42,7 +42,7 @@ struct tcx_link_info {
 	__u32 zero;
 	__u32 ifindex;
 	__u32 attach_type;
-	__u8 more[64];
+	__u8 rest[64];
 };
 
 #endif

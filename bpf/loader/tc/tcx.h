@@ -9,7 +9,7 @@
 
 bool kernel_has_tcx(void);
 
-/* 0 or a negative errno, of each. */
+/* All return 0 or a negative errno. */
 int tcx_attach(enum role role, uint32_t ifindex, int program);
 int tcx_detach(enum role role, uint32_t ifindex);
 int tcx_update(enum role role, uint32_t ifindex, int program);

@@ -215,8 +215,8 @@ struct fp_slot_count {
 };
 
 /*
- * The reasons for which packets are counted, with descriptions. Reasons before FP_FORWARDED: the packet went to the stack unchanged.
- * Before FP_FIRST_EVENT: it was redirected. The rest: events of packets that are also counted for another reason.
+ * The reasons for which packets are counted, with descriptions. Before FP_FORWARDED: the packet went to the stack
+ * unchanged. Before FP_FIRST_EVENT: it was redirected. The rest: events of packets that have another reason, too.
  */
 #define FP_REASONS(X) \
 	X(OTHER, "not TCP, UDP or an ICMP error over IPv4 or IPv6, VLAN-tagged, or malformed") \

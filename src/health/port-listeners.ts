@@ -85,12 +85,14 @@ export class PortListeners {
       respond: () => respond(service, at.address),
     });
     listener.server = server;
+    const isCurrent = () => listener.server === server && this.#byService.get(service)?.get(address) === listener;
     server.open().then(
       () => {
-        if (listener.failures.reset()) log.info('health check node port listens now', { service, address });
+        if (isCurrent() && listener.failures.reset())
+          log.info('health check node port listens now', { service, address });
       },
       (error: unknown) => {
-        if (listener.server !== server || this.#byService.get(service)?.get(address) !== listener) return;
+        if (!isCurrent()) return;
         listener.server = undefined;
         this.#failed.add(service);
         this.#reportFailure(listener.failures, { service, port: at.port, reason: errorMessage(error) });

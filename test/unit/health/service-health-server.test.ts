@@ -13,6 +13,7 @@ import { DRAINING, endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 import { freePort, occupy, outcome, sendRequest, waitForOutcome } from '../../support/http-client.ts';
+import { waitUntil } from '../../support/wait-until.ts';
 
 const HERE = { nodeName: 'n1' };
 
@@ -163,6 +164,20 @@ t.test('ServiceHealthServer reports a port in use once, retries, and serves the 
   t.equal(await waitForOutcome(200, { port }), 200);
   t.match(lines.slice(1), [{ level: 'info', message: 'health check node port listens now' }]);
   t.equal(lines.length, 2);
+});
+
+t.test('ServiceHealthServer does not report a port that is closed before it listens', async (t) => {
+  const port = await freePort();
+  const { release } = await occupy(port, '127.0.0.1');
+  const { engine, sync, lines, failures } = start(t, checked(port), endpoints(1));
+  sync();
+  await waitUntil('a failure', () => failures.length === 1);
+  await release();
+  sync();
+  remove(engine, checked(port));
+  sync();
+  t.equal(await waitForOutcome('ECONNREFUSED', { port }), 'ECONNREFUSED');
+  t.equal(lines.length, 1, 'only the failure');
 });
 
 t.test('ServiceHealthServer counts endpoints by family', async (t) => {

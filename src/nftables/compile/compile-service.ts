@@ -1,5 +1,6 @@
 // Compiles a Service to elements.
 
+import { printAddressPort } from '../../net/address-port.ts';
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
 import type { Backend } from '../../services/model/backends.ts';
@@ -33,11 +34,12 @@ export interface CompileContext {
 }
 
 /**
- * Identifies a frontend among those of all Services: its family, and its key in `service-ips` or `service-nodeports`.
- * Services with the same frontend key conflict.
+ * Identifies a frontend among those of all Services, in the form for operators: `10.0.0.1:80/tcp`, or
+ * `IPv4 node port 30080/tcp`. Services with the same frontend key conflict.
  */
-export function frontendKey(frontend: Frontend): string {
-  return `${frontend.family} ${serviceMapKey(frontend)}`;
+export function frontendKey({ address, family, servicePort: { protocol }, port }: Frontend): string {
+  if (address === undefined) return `${FAMILY_TRAITS[family].label} node port ${port}/${protocol}`;
+  return `${printAddressPort({ address, port })}/${protocol}`;
 }
 
 /** The key of a frontend in the maps of its kind: `address . protocol . port`, or `protocol . port` for a node port. */

@@ -81,9 +81,7 @@ t.test('Engine gives a frontend to the oldest Service, then to the first by name
   put(engine, ...claimant('c/old', 1));
   commitAll(engine);
   t.match(ownerOf(engine), /10\.1\.0\.1/);
-  t.strictSame(engine.conflicts(), [
-    { frontend: `ip ${EXTERNAL} . tcp . 80`, winner: 'c/old', losers: ['a/z', 'b/y'] },
-  ]);
+  t.strictSame(engine.conflicts(), [{ frontend: `${EXTERNAL}:80/tcp`, winner: 'c/old', losers: ['a/z', 'b/y'] }]);
   put(engine, service('c/old', { spec: clusterIps('10.96.0.1') }));
   commitAll(engine);
   t.match(ownerOf(engine), /10\.1\.0\.3/);

@@ -73,7 +73,7 @@ t.test('EventObserver records failing syncs once after a minute, and the recover
 t.test('EventObserver records the start and the end of each problem', async (t) => {
   const { observer, records, takeRecords } = open();
   const refused = [{ service: 'shop/web', reason: 'Out of range: add element' }];
-  const conflicts = [{ frontend: 'ip 192.0.2.1 . tcp . 80', winner: 'shop/old', losers: ['shop/web', 'shop/gone'] }];
+  const conflicts = [{ frontend: '192.0.2.1:80/tcp', winner: 'shop/old', losers: ['shop/web', 'shop/gone'] }];
   observer.committed(commitOf({ problems: { ...NOTHING, refused, conflicts } }));
   observer.committed(commitOf({ problems: { ...NOTHING, refused, conflicts } }));
   t.match(records[0], { note: /192\.0\.2\.1.* belongs to the older Service shop\/old/, scope: 'cluster' });

@@ -283,6 +283,6 @@ t.test('frontendKey() distinguishes families and node ports', async (t) => {
     policy: 'Cluster',
   } as const;
   t.equal(serviceMapKey(frontend), 'fd00::1 . udp . 53');
-  t.equal(frontendKey(frontend), 'ip6 fd00::1 . udp . 53');
-  t.equal(frontendKey({ ...frontend, kind: 'node-port', address: undefined, port: 30053 }), 'ip6 udp . 30053');
+  t.equal(frontendKey(frontend), '[fd00::1]:53/udp');
+  t.equal(frontendKey({ ...frontend, kind: 'node-port', address: undefined, port: 30053 }), 'IPv6 node port 30053/udp');
 });

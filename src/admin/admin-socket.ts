@@ -5,6 +5,7 @@ import { readlinkSync } from 'node:fs';
 import { mkdir, rm, unlink } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import { dirname, join } from 'node:path';
+import { failureReason } from '../host/files/system-error.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import type { DaemonState } from './daemon-state.ts';
 
@@ -56,7 +57,7 @@ async function listen(server: Server, path: string): Promise<void> {
 export function fetchState(path: string): Promise<DaemonState> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) =>
-      reject(new AdminSocketError(`Cannot read daemon state from "${path}": ${cause.message}`, { cause }));
+      reject(new AdminSocketError(`Cannot read daemon state from "${path}": ${failureReason(cause)}`, { cause }));
     const query = request({ socketPath: path, path: '/state', timeout: 10_000 }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -157,7 +157,7 @@ function configurationError(
 ) {
   const names = new Set(flags.map(({ flag }) => flag));
   const byFlags = path === undefined || problems.every((problem) => names.has(problem.path));
-  return new ConfigurationError(byFlags ? 'the command line' : `configuration ${path}`, problems, {
+  return new ConfigurationError(byFlags ? 'the command line' : `configuration "${path}"`, problems, {
     kind: byFlags ? 'usage' : 'input',
   });
 }

@@ -60,6 +60,6 @@ function readText(path: string): string {
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     const reason = READ_ERRORS[code] ?? message;
-    throw new ConfigurationError(`configuration ${path}`, [{ path: '', reason }], { cause: error });
+    throw new ConfigurationError(`configuration "${path}"`, [{ path: '', reason }], { cause: error });
   }
 }

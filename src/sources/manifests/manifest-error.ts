@@ -1,7 +1,6 @@
 // Errors of manifests that cannot be read.
 
-import { getSystemErrorMessage } from 'node:util';
-import { errorMessage } from '../../lib/error-message.ts';
+import { failureReason, isSystemError } from '../../host/files/system-error.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 
 /** A position in a file, counted from 1. */
@@ -33,15 +32,10 @@ export class ManifestError extends OperationalError {
 /** The manifest error for an error of `node:fs`. */
 export function toManifestError(file: string, error: unknown): ManifestError {
   if (error instanceof ManifestError) return error;
-  const known = isSystemError(error) ? getSystemErrorMessage(error.errno) : undefined;
-  return new ManifestError(file, known ?? errorMessage(error), { cause: error });
+  return new ManifestError(file, failureReason(error), { cause: error });
 }
 
 /** Whether an error of `node:fs` means that the file does not exist. */
 export function isNotFound(error: unknown): boolean {
   return isSystemError(error) && error.code === 'ENOENT';
-}
-
-function isSystemError(error: unknown): error is { code: string; errno: number } {
-  return error instanceof Error && 'code' in error && 'errno' in error && typeof error.errno === 'number';
 }

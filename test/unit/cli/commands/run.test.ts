@@ -42,7 +42,7 @@ t.test('an invalid command line and an invalid file have different exit statuses
   t.match(byFile.stderr, /oomScoreAdj: 5000 is greater than 1000\n.*bindAddress: "here" is not an IP address/);
   t.match(await runMain(t, '--config', `${file}.gone`), {
     status: 4,
-    stderr: /config\.conf\.gone: no such file/,
+    stderr: /config\.conf\.gone": no such file/,
   });
   t.match(await runMain(t, '--manifests=/m', '--kubeconfig=/k'), {
     status: 2,

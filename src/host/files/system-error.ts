@@ -1,0 +1,12 @@
+// Errors of system calls.
+import { getSystemErrorMessage } from 'node:util';
+import { errorMessage } from '../../lib/error-message.ts';
+
+export function isSystemError(error: unknown): error is { code: string; errno: number } {
+  return error instanceof Error && 'code' in error && 'errno' in error && typeof error.errno === 'number';
+}
+
+/** The reason of a system error without call and path, such as `no such file or directory`; the message of any other error. */
+export function failureReason(error: unknown): string {
+  return isSystemError(error) ? getSystemErrorMessage(error.errno) : errorMessage(error);
+}

@@ -10,6 +10,11 @@ interface RemovedFrontendEndpoints {
   readonly removedAt: Map<string, number>;
 }
 
+/** Endpoints that a frontend loses. */
+interface LostEndpoints extends Pick<UdpFrontend, 'key' | 'servicePort'> {
+  readonly endpoints: Iterable<string>;
+}
+
 /** Keeps a limited number of endpoints, and drops the oldest frontends first. */
 export class RemovedEndpoints {
   readonly #limit: number;
@@ -41,12 +46,8 @@ export class RemovedEndpoints {
     const remaining = new Map(after.map(({ key, endpoints }) => [key, endpoints]));
     for (const { key, servicePort, endpoints } of before) {
       const kept = remaining.get(key);
-      this.#add(
-        key,
-        servicePort,
-        kept === undefined ? endpoints : [...endpoints].filter((endpoint) => !kept.has(endpoint)),
-        now,
-      );
+      const lost = kept === undefined ? endpoints : [...endpoints].filter((endpoint) => !kept.has(endpoint));
+      this.#add({ key, servicePort, endpoints: lost }, now);
     }
     this.#trim();
   }
@@ -61,7 +62,7 @@ export class RemovedEndpoints {
     }
   }
 
-  #add(key: string, servicePort: string, endpoints: Iterable<string>, now: number): void {
+  #add({ key, servicePort, endpoints }: LostEndpoints, now: number): void {
     for (const endpoint of endpoints) {
       const entry = this.#byKey.get(key) ?? { servicePort, removedAt: new Map() };
       this.#byKey.set(key, entry);

@@ -12,6 +12,7 @@ interface NodeLoggerOptions {
   readonly log: Log;
 }
 
+/** Logs after a commit, if anything changed. */
 export class NodeLogger implements SyncObserver {
   readonly #options: NodeLoggerOptions;
   #logged = '';

@@ -5,6 +5,7 @@ import { type Check, type DoctorContext, ok, problem, warning } from './check.ts
 /** The oldest kernel that accepts all rules of nftlane. */
 const MIN_KERNEL = [5, 10] as const;
 
+/** The kernel version, and the file /etc/protocols, which nft reads. */
 export async function checkKernel({ system }: DoctorContext): Promise<Check[]> {
   const release = (await system.read('/proc/sys/kernel/osrelease')).trim();
   const [major = 0, minor = 0] = release.split('.').map(Number);
@@ -20,6 +21,7 @@ export async function checkKernel({ system }: DoctorContext): Promise<Check[]> {
 
 const NET_ADMIN = 1n << 12n;
 
+/** Whether this process has CAP_NET_ADMIN. */
 export async function checkPrivileges({ system }: DoctorContext): Promise<Check[]> {
   const [, hex = '0'] = /^CapEff:\s*([0-9a-f]+)/m.exec(await system.read('/proc/self/status')) ?? [];
   if ((BigInt(`0x${hex}`) & NET_ADMIN) !== 0n) return [ok('privileges', 'CAP_NET_ADMIN is available')];

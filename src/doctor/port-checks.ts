@@ -8,6 +8,7 @@ import { findSocketOwner, type ProcessInfo } from './processes.ts';
 /** The default ports of nftlane's servers, which are those of kube-proxy. */
 const SERVER_PORTS = { 'metrics port': 10249, 'health port': 10256 } as const;
 
+/** Whether another process uses the ports of nftlane's servers. */
 export async function checkPorts(context: DoctorContext): Promise<Check[]> {
   const text = (await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map(context.system.read))).join('\n');
   const daemon = await fetchState(adminSocketPath(context.runDir)).catch((error: unknown) => {

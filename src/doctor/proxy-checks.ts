@@ -8,6 +8,7 @@ import { NftClient } from '../nftables/client/nft-client.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 import { findProcesses } from './processes.ts';
 
+/** Whether exactly one daemon runs, and whether the kernel has its ruleset. */
 export async function checkDaemon(context: DoctorContext): Promise<Check[]> {
   const state = await fetchState(adminSocketPath(context.runDir)).catch(() => undefined);
   const checks = [...(await checkDuplicates()), daemonCheck(state, adminSocketPath(context.runDir))];
@@ -57,6 +58,7 @@ export function isDaemon(program: string, args: readonly string[]): boolean {
   return index >= 0 && args[index + 1] === 'run';
 }
 
+/** Whether kube-proxy runs or has left rules behind. */
 export async function checkKubeProxy(context: DoctorContext): Promise<Check[]> {
   const running = await findProcesses((program) => program === 'kube-proxy');
   const leftovers = new KubeProxyLeftovers({ nft: context.nft, system: context.system });

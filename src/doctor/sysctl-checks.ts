@@ -9,6 +9,7 @@ import { type Check, type DoctorContext, ok, problem, warning } from './check.ts
 const IPV4 = '/proc/sys/net/ipv4';
 const IPV6 = '/proc/sys/net/ipv6';
 
+/** Whether the kernel forwards packets, in each family. */
 export async function checkForwarding({ system }: DoctorContext): Promise<Check[]> {
   const advice = 'enable it, usually through the network plugin or /etc/sysctl.d';
   const [ip, ip6] = await Promise.all([`${IPV4}/ip_forward`, `${IPV6}/conf/all/forwarding`].map(system.read));
@@ -84,6 +85,7 @@ export async function checkConntrack({ system, conntrack }: DoctorContext): Prom
 /** Usage of the table, in percent. */
 const [PROBLEM_PERCENT, WARNING_PERCENT] = [95, 75];
 
+/** The usage of the conntrack table, in entries. */
 export function checkConntrackUsage(used: number, max: number): Check {
   const name = 'conntrack table';
   if (max === 0) return problem(name, 'not available', 'load the kernel module nf_conntrack');

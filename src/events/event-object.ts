@@ -36,6 +36,7 @@ export function eventRefOf(event: EventSpec, { nodeName, at }: Pick<EventOrigin,
   return { namespace: namespace || 'default', name: `${name.slice(0, MAX_NAME - 17)}.${hash}` };
 }
 
+/** The API object of a new Event. */
 export function toEvent(event: EventSpec, ref: EventRef, { nodeName, at, uid }: EventOrigin): unknown {
   const { regarding, type, reason, action, note } = event;
   const { namespace, name } = splitKey(regarding);
@@ -65,6 +66,7 @@ export function seriesPatch(count: number, lastAt: number): unknown {
   return { series: { count, lastObservedTime: microTime(lastAt) } };
 }
 
+/** The namespace is empty for a cluster-scoped object. */
 export function splitKey({ key }: Regarding): { readonly namespace: string; readonly name: string } {
   const slash = key.indexOf('/');
   return { namespace: key.slice(0, Math.max(slash, 0)), name: key.slice(slash + 1) };

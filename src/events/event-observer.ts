@@ -36,7 +36,12 @@ export class EventObserver implements SyncObserver {
 
   /** The daemon starts. */
   started(version: string): void {
-    this.#recordForNode('Normal', 'Starting', 'StartNftlane', `nftlane ${version} is starting`);
+    this.#recordForNode({
+      type: 'Normal',
+      reason: 'Starting',
+      action: 'StartNftlane',
+      note: `nftlane ${version} is starting`,
+    });
   }
 
   /** A health check node port cannot be opened. `service` is `namespace/name`. */
@@ -53,26 +58,37 @@ export class EventObserver implements SyncObserver {
 
   chainsModified(chains: readonly string[]): void {
     const shownChains = chains.length > 3 ? `${chains.slice(0, 3).join(', ')} and others` : chains.join(', ');
-    this.#recordForNode(
-      'Warning',
-      'RulesetRepaired',
-      'Repair',
-      `Another process changed nftlane chains (${shownChains}); repaired`,
-    );
+    this.#recordForNode({
+      type: 'Warning',
+      reason: 'RulesetRepaired',
+      action: 'Repair',
+      note: `Another process changed nftlane chains (${shownChains}); repaired`,
+    });
   }
 
   committed({ report, problems, isInitial }: Pick<Commit, 'report' | 'problems' | 'isInitial'>): void {
     const { drift } = report;
     if (drift.length > 0) {
       const note = `Kernel state differed from the state that nftlane applied (${drift[0]}); repaired`;
-      this.#recordForNode('Warning', 'RulesetRepaired', 'Repair', note);
+      this.#recordForNode({ type: 'Warning', reason: 'RulesetRepaired', action: 'Repair', note });
     }
     if (this.#failureRecorded)
-      this.#recordForNode('Normal', 'SyncRecovered', 'Sync', 'Service changes reach the kernel again');
+      this.#recordForNode({
+        type: 'Normal',
+        reason: 'SyncRecovered',
+        action: 'Sync',
+        note: 'Service changes reach the kernel again',
+      });
     this.#failingSince = undefined;
     this.#failureRecorded = false;
     this.#recordProblems(problems);
-    if (isInitial) this.#recordForNode('Normal', 'InitialLoadComplete', 'Sync', 'All Services are in the kernel');
+    if (isInitial)
+      this.#recordForNode({
+        type: 'Normal',
+        reason: 'InitialLoadComplete',
+        action: 'Sync',
+        note: 'All Services are in the kernel',
+      });
   }
 
   failed(error: unknown, { startedAt, ms }: FailedAttempt): void {
@@ -81,12 +97,12 @@ export class EventObserver implements SyncObserver {
     if (this.#failureRecorded || seconds * 1000 < FAILING_THRESHOLD_MS) return;
     this.#failureRecorded = true;
     const reason = errorMessage(error);
-    this.#recordForNode(
-      'Warning',
-      'SyncFailing',
-      'Sync',
-      `No Service change has reached the kernel for ${seconds} s: ${reason}`,
-    );
+    this.#recordForNode({
+      type: 'Warning',
+      reason: 'SyncFailing',
+      action: 'Sync',
+      note: `No Service change has reached the kernel for ${seconds} s: ${reason}`,
+    });
   }
 
   #recordProblems({ issues, conflicts, refused }: Problems): void {
@@ -130,8 +146,8 @@ export class EventObserver implements SyncObserver {
     return { raised: { ...common, ...raised }, resolved: { ...common, ...resolved } };
   }
 
-  #recordForNode(type: EventSpec['type'], reason: string, action: string, note: string): void {
-    this.#options.record({ regarding: this.#node, type, reason, action, note, scope: 'node' });
+  #recordForNode(event: Pick<EventSpec, 'type' | 'reason' | 'action' | 'note'>): void {
+    this.#options.record({ ...event, regarding: this.#node, scope: 'node' });
   }
 }
 

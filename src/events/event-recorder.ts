@@ -47,6 +47,7 @@ interface Series {
   dueAt: number;
 }
 
+/** Combines repeated Events into series. */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #bucket: TokenBucket;

@@ -121,7 +121,7 @@ function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: 
     protocol: port.port.protocol,
     port: port.port.port,
     topology: port.selection.topologyMode,
-    frontends: port.frontends.map((frontend) => viewFrontend(service, frontend, port, { engine, kernel })),
+    frontends: port.frontends.map((frontend) => viewFrontend(frontend, { service, port, engine, kernel })),
     endpoints: port.backends.map((backend) => {
       const reason = explainBackend(backend, { selection: port.selection, usage: port.endpointUsage, node });
       const selected = isSelected(backend, port);
@@ -174,12 +174,14 @@ function viewEndpoint(
   };
 }
 
-function viewFrontend(
-  service: Service,
-  frontend: Frontend,
-  port: ServicePortModel,
-  { engine, kernel }: { engine: Engine; kernel: KernelIndex },
-): FrontendView {
+/** The Service port of a frontend, with the sources of its view. */
+interface FrontendContext extends Pick<Context, 'engine' | 'kernel'> {
+  readonly service: Service;
+  readonly port: ServicePortModel;
+}
+
+function viewFrontend(frontend: Frontend, context: FrontendContext): FrontendView {
+  const { kernel } = context;
   const { family, kind, address, policy } = frontend;
   const key = serviceMapKey(frontend);
   const [verdicts, refusals] = VERDICT_MAPS[address === undefined ? 'node' : 'address'];
@@ -189,7 +191,7 @@ function viewFrontend(
     kind,
     address: address === undefined ? `*:${frontend.port}` : printAddressPort({ address, port: frontend.port }),
     policy,
-    destination: describeDestination(service, frontend, port, engine),
+    destination: describeDestination(frontend, context),
     connections: Math.max(dispatched, countSlotPackets(frontend, kernel)) + rejected,
   };
 }
@@ -201,12 +203,8 @@ function countSlotPackets(frontend: Frontend, kernel: KernelIndex): number {
     .reduce((sum, slot) => sum + slot.packets, 0);
 }
 
-function describeDestination(
-  service: Service,
-  frontend: Frontend,
-  { selection }: ServicePortModel,
-  engine: Engine,
-): string {
+function describeDestination(frontend: Frontend, { service, port, engine }: FrontendContext): string {
+  const { selection } = port;
   const conflict = engine.conflicts().find((candidate) => candidate.frontend === frontendKey(frontend));
   if (conflict !== undefined && conflict.winner !== service.key)
     return `none: the frontend belongs to ${conflict.winner}`;

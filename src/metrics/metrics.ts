@@ -34,6 +34,7 @@ export interface MetricsOptions {
   readonly connectionLimit: number;
 }
 
+/** Registers all metrics, and reads gauges at each scrape. */
 export class Metrics {
   readonly registry = new Registry();
   /** Must observe the syncs. */

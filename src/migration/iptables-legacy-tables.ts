@@ -65,7 +65,9 @@ export class IptablesLegacyTables implements IptablesVariant<TableRef> {
       ...chains.map((chain) => `-X ${chain}`),
       'COMMIT',
     ];
-    const result = await this.#run(ref.family, 'restore', ['--noflush', '-w', '10'], {
+    const result = await this.#run(['--noflush', '-w', '10'], {
+      family: ref.family,
+      action: 'restore',
       input: `${lines.join('\n')}\n`,
     });
     if (typeof result === 'string') return result;
@@ -75,27 +77,27 @@ export class IptablesLegacyTables implements IptablesVariant<TableRef> {
 
   /** Reads a table line by line. Returns the error message of a failure. */
   async #save({ family, table }: TableRef, onLine: (line: string) => void): Promise<string | undefined> {
-    const result = await this.#run(family, 'save', ['-t', table], { onLine });
+    const result = await this.#run(['-t', table], { family, action: 'save', onLine });
     if (typeof result === 'string') return result;
     return result.status === 0 ? undefined : `Cannot read legacy ${family} ${table}: ${failureMessage(result)}`;
   }
 
   /** Wherever both variants can be installed, the names of these programs contain `legacy`. */
-  async #run(
-    family: Family,
-    action: 'save' | 'restore',
-    args: readonly string[],
-    options: SystemRunOptions,
-  ): Promise<ExecResult | string> {
+  async #run(args: readonly string[], { family, action, ...options }: LegacyRunOptions): Promise<ExecResult | string> {
     const { program } = LEGACY_IPTABLES[family];
+    const command = `${program}-legacy-${action}`;
     try {
-      return await this.#system.run(`${program}-legacy-${action}`, args, options);
+      return await this.#system.run(command, args, options);
     } catch (error) {
       if (!(error instanceof ExecError) || error.kind !== 'not-found') throw error;
-      const name = `${program}-legacy-${action}`;
-      return `Cannot ${action} legacy ${program} tables: "${name}": not found (install the package iptables)`;
+      return `Cannot ${action} legacy ${program} tables: "${command}": not found (install the package iptables)`;
     }
   }
+}
+
+interface LegacyRunOptions extends SystemRunOptions {
+  readonly family: Family;
+  readonly action: 'save' | 'restore';
 }
 
 /** Parses the output of iptables-save for one table, line by line. */

@@ -19,6 +19,7 @@ export interface ResolvedFlow extends FlowOutcome {
   readonly steps: readonly string[];
 }
 
+/** Decides the outcome of the flow, with the reasons in order. */
 export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
   if (isMartian(packet, table)) {
     return { ...noDestination('drop', ['loopback addresses are reachable from this host only']), entry: undefined };

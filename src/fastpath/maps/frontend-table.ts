@@ -15,6 +15,7 @@ export function frontendId(key: Omit<FrontendKey, 'protocol'> & { readonly proto
   return `${address} ${port} ${protocol}`;
 }
 
+/** Keeps the frontends last written. */
 export class FrontendTable {
   #entries: ReadonlyMap<string, FrontendEntry>;
 

@@ -22,6 +22,7 @@ interface PortUsers {
   idleSince: number;
 }
 
+/** Keeps the bit of a port set while a frontend, a backend or a flow uses the port. */
 export class PortUsage {
   readonly #bitmap: PortBitmap;
   readonly #users = new Map<number, PortUsers>();

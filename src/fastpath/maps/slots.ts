@@ -22,6 +22,7 @@ const REUSE_DELAY_MS = 1000;
 /** Reserved: stores the highest generation, so that a restart does not assign one twice. */
 export const GENERATION_SLOT = 0;
 
+/** All times are milliseconds. */
 export class Slots {
   readonly #used = new Map<number, Slot>();
   readonly #byBackend = new Map<string, number>();

@@ -23,10 +23,20 @@ export interface Uplink {
   readonly reason: string | undefined;
 }
 
+/** The last check of a device. */
+interface DeviceCheck {
+  readonly ifindex: number;
+  /** In milliseconds. */
+  readonly at: number;
+  readonly conflict: DeviceConflict | undefined;
+}
+
+/** Caches the results of its checks, and the locations of pods. All times are milliseconds. */
 export class NodeNetwork {
   readonly #loader: LoaderClient;
   readonly #nft: NftProgram;
-  readonly #deviceChecks = new Map<string, { readonly at: number; readonly conflict: DeviceConflict | undefined }>();
+  /** By role and ifindex. */
+  readonly #deviceChecks = new Map<string, DeviceCheck>();
   /** The last location of each pod, kept while its device exists: the kernel forgets neighbors that are idle. */
   readonly #lastLocations = new Map<Address, PodLocation>();
   /** When each neighbor was last probed. */
@@ -57,8 +67,7 @@ export class NodeNetwork {
   async refresh(): Promise<void> {
     this.#state = await readNetworkState();
     const { ifindexes } = this;
-    for (const key of this.#deviceChecks.keys())
-      if (!ifindexes.has(Number(key.split(' ')[1]))) this.#deviceChecks.delete(key);
+    for (const [key, { ifindex }] of this.#deviceChecks) if (!ifindexes.has(ifindex)) this.#deviceChecks.delete(key);
   }
 
   /** Why the fast path must stay off on this node. */
@@ -148,7 +157,7 @@ export class NodeNetwork {
       (lines) => deviceConflicts(role, lines),
       (error: unknown) => [{ reason: errorMessage(error), isEgress: false }],
     );
-    this.#deviceChecks.set(key, { at: now, conflict });
+    this.#deviceChecks.set(key, { ifindex, at: now, conflict });
     return conflict;
   }
 }

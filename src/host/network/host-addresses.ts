@@ -5,6 +5,7 @@ import type { Address } from '../../net/address.ts';
 import type { Log } from '../log.ts';
 import { type IpMonitorOptions, monitorIp } from './ip-monitor.ts';
 
+/** The addresses of all interfaces in this network namespace, including loopback. */
 export function hostAddresses(): Address[] {
   return Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map((entry) => entry.address));
 }

@@ -175,8 +175,8 @@ export class NftClient {
 }
 
 /**
- * A missing table, set or map is not an error: its listing is empty. Only a message of nft itself says so. An nft that does
- * not start, for want of a library, also ends with these words.
+ * A missing table, set or map is not an error: its listing is empty. Only a message of nft counts: the loader of an nft
+ * without one of its libraries ends its message with the same words.
  */
 function throwUnlessAbsent(result: Pick<ExecResult, 'status' | 'stderr'>): void {
   const isAbsent = parseErrorMessages(result.stderr).some(({ message }) =>

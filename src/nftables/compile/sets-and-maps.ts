@@ -109,6 +109,7 @@ export function roleOf({ name }: Pick<SetOrMap, 'name'>): ChangeRole {
   return name.startsWith('service-') ? 'verdicts' : 'inner-verdicts';
 }
 
+/** The sets and maps of both families, without those that chains create. */
 export function allSetsAndMaps(): SetOrMap[] {
   return FAMILIES.flatMap((family) => Object.values(SETS_AND_MAPS[family]));
 }

@@ -265,6 +265,7 @@ export function withRetry(rule: Rule): Rule[] {
   return [rule, rule];
 }
 
+/** Continues with the verdict that the map has for these fields; no element means the next rule. */
 export function vmap(fields: readonly Field[], map: SetOrMapName): Statement {
   return { kind: 'vmap', fields, map };
 }

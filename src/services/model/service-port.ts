@@ -20,6 +20,7 @@ export interface ServicePortModel {
   readonly selection: Selection;
 }
 
+/** The models of all ports of a Service, in each of its families. */
 export function modelService(
   service: Service,
   slices: Iterable<EndpointSlice>,

@@ -5,17 +5,17 @@ import type { Log } from '../../host/log.ts';
 import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import type { ApiClient } from './client/api-client.ts';
-import { Reflector, type ReflectorOptions } from './reflector.ts';
+import { Reflector, type ReflectorLimits } from './reflector.ts';
 import type { ReflectorState } from './reflector-state.ts';
 
-interface ClusterSourceSetup {
+interface ClusterSourceOptions {
   readonly client: ApiClient;
   /** The Node of this process, the only one that is watched. */
   readonly nodeName: string;
   readonly sink: Sink;
   readonly clock: Clock;
   readonly log: Log;
-  readonly options?: Omit<ReflectorOptions, 'notFoundRetryMs'>;
+  readonly limits?: Omit<ReflectorLimits, 'notFoundRetryMs'>;
 }
 
 /** ServiceCIDR exists since Kubernetes 1.33 (KEP-1880); only an upgrade of the server can add it. */
@@ -25,14 +25,14 @@ const NOT_FOUND_RETRY_MS = 300_000;
 export class ClusterSource {
   readonly #reflectors: readonly Pick<Reflector<Kind>, 'run' | 'state'>[];
 
-  constructor({ nodeName, options = {}, ...common }: ClusterSourceSetup) {
+  constructor({ nodeName, limits = {}, ...common }: ClusterSourceOptions) {
     const ownNode = { ...KINDS.Node, fieldSelector: `metadata.name=${nodeName}` };
-    const serviceCidrOptions = { ...options, notFoundRetryMs: NOT_FOUND_RETRY_MS };
+    const serviceCidrLimits = { ...limits, notFoundRetryMs: NOT_FOUND_RETRY_MS };
     this.#reflectors = [
-      new Reflector({ ...common, traits: KINDS.Service, options }),
-      new Reflector({ ...common, traits: KINDS.EndpointSlice, options }),
-      new Reflector({ ...common, traits: ownNode, options }),
-      new Reflector({ ...common, traits: KINDS.ServiceCIDR, options: serviceCidrOptions }),
+      new Reflector({ ...common, traits: KINDS.Service, limits }),
+      new Reflector({ ...common, traits: KINDS.EndpointSlice, limits }),
+      new Reflector({ ...common, traits: ownNode, limits }),
+      new Reflector({ ...common, traits: KINDS.ServiceCIDR, limits: serviceCidrLimits }),
     ];
   }
 

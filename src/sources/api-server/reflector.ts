@@ -15,22 +15,22 @@ import { initialState, type ReflectorState } from './reflector-state.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { WatchStream } from './watch-stream.ts';
 
-/** All options have defaults. */
-export interface ReflectorOptions extends Partial<StreamTimeouts> {
+/** Timeouts and sizes; all have defaults. */
+export interface ReflectorLimits extends Partial<StreamTimeouts> {
   /** Objects per page of a list that is not streamed. */
   readonly pageSize?: number;
   /** Treats an unknown kind (404) as an empty list, and retries after this time. */
   readonly notFoundRetryMs?: number;
 }
 
-interface ReflectorSetup<K extends Kind> {
+interface ReflectorOptions<K extends Kind> {
   readonly client: ApiClient;
   /** The kind and the selectors of its objects. */
   readonly traits: KindTraits<K>;
   readonly sink: Sink;
   readonly clock: Clock;
   readonly log: Log;
-  readonly options?: ReflectorOptions;
+  readonly limits?: ReflectorLimits;
 }
 
 /** Bookmarks arrive about once a minute: a watch without data for longer has lost its connection. */
@@ -47,7 +47,7 @@ const MAX_STREAMING_ATTEMPTS = 3;
  * an error of the sink ends the reflector.
  */
 export class Reflector<K extends Kind> {
-  readonly #setup: ReflectorSetup<K>;
+  readonly #options: ReflectorOptions<K>;
   readonly #timeouts: StreamTimeouts;
   readonly #retryPolicy: RetryPolicy;
   readonly #connectionLog: ConnectionLog;
@@ -59,12 +59,12 @@ export class Reflector<K extends Kind> {
   #isNotFound = false;
   #verb: 'list' | 'watch' = 'watch';
 
-  constructor(setup: ReflectorSetup<K>) {
-    this.#setup = setup;
-    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...setup.options };
-    this.#retryPolicy = new RetryPolicy(() => setup.clock.random());
-    this.#connectionLog = new ConnectionLog(setup);
-    this.#state = initialState(setup.traits.kind);
+  constructor(options: ReflectorOptions<K>) {
+    this.#options = options;
+    this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.limits };
+    this.#retryPolicy = new RetryPolicy(() => options.clock.random());
+    this.#connectionLog = new ConnectionLog(options);
+    this.#state = initialState(options.traits.kind);
   }
 
   state(): ReflectorState {
@@ -82,21 +82,21 @@ export class Reflector<K extends Kind> {
       } catch (error) {
         if (signal.aborted) return;
         const delayMs = this.#handleError(error);
-        if (delayMs > 0) await this.#setup.clock.sleep(delayMs, signal);
+        if (delayMs > 0) await this.#options.clock.sleep(delayMs, signal);
       }
     }
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#setup;
+    const { clock } = this.#options;
     const startedAt = clock.now();
     this.#verb = 'list';
     this.#update({ phase: 'listing' });
     const list = await listPages({
-      ...this.#setup,
+      ...this.#options,
       timeouts: this.#timeouts,
       signal,
-      pageSize: this.#setup.options?.pageSize ?? PAGE_SIZE,
+      pageSize: this.#options.limits?.pageSize ?? PAGE_SIZE,
       // After an expired version, the cache of the server may be even older.
       resourceVersion: this.#state.lists === 0 ? '0' : '',
       onOpen: () => this.#markConnected('listing'),
@@ -106,7 +106,7 @@ export class Reflector<K extends Kind> {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { client, clock, traits, log } = this.#setup;
+    const { client, clock, traits, log } = this.#options;
     const stream = this.#stream();
     const isList = !stream.isListComplete;
     const onOpen = () => {
@@ -137,7 +137,7 @@ export class Reflector<K extends Kind> {
   }
 
   #stream(): WatchStream<K> {
-    const { clock, traits } = this.#setup;
+    const { clock, traits } = this.#options;
     const startedAt = clock.now();
     return new WatchStream(traits, {
       resourceVersion: this.#state.resourceVersion,
@@ -154,7 +154,7 @@ export class Reflector<K extends Kind> {
 
   #wasHealthy(): boolean {
     const since = this.#watchingSince;
-    const hasLasted = since !== undefined && this.#setup.clock.now() - since >= MIN_HEALTHY_WATCH_MS;
+    const hasLasted = since !== undefined && this.#options.clock.now() - since >= MIN_HEALTHY_WATCH_MS;
     return hasLasted || this.#retryPolicy.hasSucceeded;
   }
 
@@ -168,12 +168,12 @@ export class Reflector<K extends Kind> {
 
   /** Only for the first list: the sink compares later ones with its objects. */
   #forwardListItem(object: ReadResult<KindMap[K]>): void {
-    const { sink, traits } = this.#setup;
+    const { sink, traits } = this.#options;
     if (this.#state.lists === 0) sink.preview?.(traits.kind, object);
   }
 
   #replace(objects: readonly ReadResult<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {
-    const { sink, log, traits, clock } = this.#setup;
+    const { sink, log, traits, clock } = this.#options;
     this.#incompleteLists = 0;
     const lastReceivedAt = clock.now();
     this.#update({
@@ -190,17 +190,17 @@ export class Reflector<K extends Kind> {
   #event(resourceVersion: string, notify: (sink: Sink) => void): void {
     this.#setResourceVersion(resourceVersion);
     this.#update({ events: this.#state.events + 1 });
-    notify(this.#setup.sink);
+    notify(this.#options.sink);
   }
 
   #setResourceVersion(resourceVersion: string): void {
     if (resourceVersion === '' || resourceVersion === this.#state.resourceVersion) return;
-    this.#update({ resourceVersion, lastReceivedAt: this.#setup.clock.now() });
+    this.#update({ resourceVersion, lastReceivedAt: this.#options.clock.now() });
     this.#retryPolicy.succeeded();
   }
 
   #markConnected(phase: 'listing' | 'watching'): void {
-    const { client, clock, traits } = this.#setup;
+    const { client, clock, traits } = this.#options;
     const { lastError: _, ...state } = this.#state;
     this.#isNotFound = false;
     this.#state = { ...state, phase, connectedAt: clock.now() };
@@ -210,8 +210,8 @@ export class Reflector<K extends Kind> {
   /** Returns the milliseconds until the next attempt. Rethrows errors that the server or the connection did not cause. */
   #handleError(error: unknown): number {
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
-    const { log, options, traits } = this.#setup;
-    const retryMs = options?.notFoundRetryMs;
+    const { log, limits, traits } = this.#options;
+    const retryMs = limits?.notFoundRetryMs;
     if (error instanceof ApiError && error.status === 404 && retryMs !== undefined)
       return this.#handleNotFound(error, retryMs);
     const { delayMs, isExpired, shouldReport } = this.#retryPolicy.decide(error, this.#state.resourceVersion);
@@ -222,7 +222,7 @@ export class Reflector<K extends Kind> {
   }
 
   #handleNotFound(error: ApiError, retryMs: number): number {
-    const { client, log, sink, traits } = this.#setup;
+    const { client, log, sink, traits } = this.#options;
     this.#update({ phase: 'waiting', resourceVersion: '', lastError: error.message });
     if (!this.#isNotFound) {
       log.info('kind not served by the API server', { kind: traits.kind, server: client.server });
@@ -233,7 +233,7 @@ export class Reflector<K extends Kind> {
   }
 
   #reportFailure(error: ApiError | ConnectionError, retryInMs: number): void {
-    const { client, traits } = this.#setup;
+    const { client, traits } = this.#options;
     const status = error instanceof ApiError ? { status: error.status } : {};
     const level = status.status === 403 ? 'error' : 'warn';
     const request = { kind: traits.kind, verb: this.#verb, server: client.server };

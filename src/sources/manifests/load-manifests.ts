@@ -7,12 +7,12 @@ import { sorted } from '../../lib/compare.ts';
 import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
 import { type ManifestError, toManifestError } from './manifest-error.ts';
 import { type FileObjects, mergeManifests } from './merge-manifests.ts';
-import { MAX_MANIFEST_BYTES, type ManifestObject, parseManifests, tooLarge } from './parse-manifests.ts';
+import { MAX_MANIFEST_BYTES, type ManifestObject, parseManifests, tooLargeError } from './parse-manifests.ts';
 
 export interface LoadedManifests {
   /** Each object once. Of several definitions, the last one, with an issue. */
   readonly objects: readonly ManifestObject[];
-  /** Of documents that are not objects. The issues of an object are in its `read`. */
+  /** Issues of documents that are not objects; those of an object are in its `read`. */
   readonly issues: readonly ValidationIssue[];
   /** One for each file that cannot be read, or one if the path does not exist. */
   readonly errors: readonly ManifestError[];
@@ -86,7 +86,7 @@ export async function readText(stream: AsyncIterable<Uint8Array>, file: string):
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.byteLength;
-    if (size > MAX_MANIFEST_BYTES) throw tooLarge(file);
+    if (size > MAX_MANIFEST_BYTES) throw tooLargeError(file);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

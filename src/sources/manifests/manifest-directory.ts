@@ -15,7 +15,7 @@ import {
   type ManifestObject,
   type ParsedManifests,
   parseManifests,
-  tooLarge,
+  tooLargeError,
 } from './parse-manifests.ts';
 
 /** A file that was modified more recently may be incomplete. */
@@ -126,7 +126,7 @@ export class ManifestDirectory {
     // Modification times are coarse (10 ms at 100 Hz): a second change within one tick would be missed.
     const stamp = rescanMs > 0 ? '' : stampOf(stats);
     if (stats.size > MAX_MANIFEST_BYTES) {
-      this.#reportError(name, { error: tooLarge(file), digest: '', stamp });
+      this.#reportError(name, { error: tooLargeError(file), digest: '', stamp });
       return 'same';
     }
     const text = await readText(createReadStream(file), file);

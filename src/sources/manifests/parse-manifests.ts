@@ -15,7 +15,7 @@ export interface ManifestObject {
 export interface ParsedManifests {
   /** In the order of the file, with lists flattened and repeated objects included. */
   readonly objects: readonly ManifestObject[];
-  /** Of documents that are not objects. The issues of an object are in its `read`. */
+  /** Issues of documents that are not objects; those of an object are in its `read`. */
   readonly issues: readonly ValidationIssue[];
   /** The number of objects of other kinds. */
   readonly ignored: number;
@@ -29,7 +29,7 @@ export const MAX_MANIFEST_BYTES = 256 * 1024 ** 2;
  * Throws {@link ManifestError} for other text.
  */
 export function parseManifests(text: string, file: string): ParsedManifests {
-  if (text.length > MAX_MANIFEST_BYTES) throw tooLarge(file);
+  if (text.length > MAX_MANIFEST_BYTES) throw tooLargeError(file);
   const accumulator: Accumulator = { objects: [], issues: [], ignored: 0 };
   try {
     for (const { value, line } of readDocuments(text, file)) {
@@ -45,7 +45,7 @@ export function parseManifests(text: string, file: string): ParsedManifests {
 }
 
 /** The error of a file of more than {@link MAX_MANIFEST_BYTES}. */
-export function tooLarge(file: string): ManifestError {
+export function tooLargeError(file: string): ManifestError {
   return new ManifestError(file, `it is larger than ${MAX_MANIFEST_BYTES / 1024 ** 2} MiB`);
 }
 

@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { KINDS } from '../../../src/services/objects/kinds.ts';
 import { ApiClient } from '../../../src/sources/api-server/client/api-client.ts';
 import type { CredentialProvider } from '../../../src/sources/api-server/client/credentials.ts';
-import { Reflector, type ReflectorOptions } from '../../../src/sources/api-server/reflector.ts';
+import { Reflector, type ReflectorLimits } from '../../../src/sources/api-server/reflector.ts';
 import { type FastClock, fastClock } from '../fakes/fast-clock.ts';
 import { type LogLine, recordLog } from '../fakes/recording-log.ts';
 import { type RecordedSink, recordSink } from '../fakes/recording-sink.ts';
@@ -29,7 +29,7 @@ export interface ReflectorFixture {
   readonly queries: () => Readonly<Record<string, string>>[];
 }
 
-export interface ReflectorFixtureOptions extends ReflectorOptions {
+export interface ReflectorFixtureOptions extends ReflectorLimits {
   /** The speed of the reflector's clock. */
   readonly factor?: number;
   /** The names of the initial Services. */
@@ -38,7 +38,7 @@ export interface ReflectorFixtureOptions extends ReflectorOptions {
 
 export async function createReflectorFixture(
   t: Test,
-  { factor = 50, services = [], ...options }: ReflectorFixtureOptions = {},
+  { factor = 50, services = [], ...limits }: ReflectorFixtureOptions = {},
 ): Promise<ReflectorFixture> {
   const server = await startApiServer();
   for (const name of services) server.put('Service', service(name));
@@ -50,7 +50,7 @@ export async function createReflectorFixture(
     sink,
     clock,
     log,
-    options: { ...NO_TIMEOUTS, ...options },
+    limits: { ...NO_TIMEOUTS, ...limits },
   });
   const controller = new AbortController();
   let run = Promise.resolve();
@@ -76,7 +76,7 @@ export async function createReflectorFixture(
 }
 
 /** With a fast clock, a busy machine would exceed the limits. Tests of the limits set them. */
-const NO_TIMEOUTS: ReflectorOptions = { connectTimeoutMs: 10_000_000, idleTimeoutMs: 10_000_000 };
+const NO_TIMEOUTS: ReflectorLimits = { connectTimeoutMs: 10_000_000, idleTimeoutMs: 10_000_000 };
 
 /** The CA and the token without a kubeconfig, whose library takes a second to load. */
 async function testCredentials({ url, certificates, tokenPath }: ApiServer): Promise<CredentialProvider> {

@@ -14,8 +14,8 @@ async function watch(t: Test, { server, factor = 50 }: { server: ApiServer; fact
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath });
   const [sink, { log, lines }, clock] = [recordSink(), recordLog(), fastClock(factor)];
   // With a fast clock, a slow machine would exceed the limits.
-  const options = { connectTimeoutMs: 10_000_000, idleTimeoutMs: 10_000_000 };
-  const source = new ClusterSource({ client, nodeName: 'n1', sink, clock, log, options });
+  const limits = { connectTimeoutMs: 10_000_000, idleTimeoutMs: 10_000_000 };
+  const source = new ClusterSource({ client, nodeName: 'n1', sink, clock, log, limits });
   const controller = new AbortController();
   const run = source.run(controller.signal);
   t.teardown(async () => {

@@ -63,7 +63,7 @@ export class FlowCleaner implements SyncObserver {
   readonly #reversed = new ReversedFlows();
   readonly #runner: BoundedFrequencyRunner;
   readonly #failures: LogOnce;
-  #stopping = false;
+  #isStopping = false;
   #deletion: Deletion | undefined;
 
   constructor(options: FlowCleanerOptions) {
@@ -106,7 +106,7 @@ export class FlowCleaner implements SyncObserver {
   /** Runs until the signal aborts; entries that are not deleted by then stay. */
   run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => {
-      this.#stopping = true;
+      this.#isStopping = true;
     });
     return this.#runner.run(signal);
   }
@@ -141,7 +141,7 @@ export class FlowCleaner implements SyncObserver {
     this.#reversed.prune(clock.now());
     const deleted = { ip: 0, ip6: 0 };
     let reason: string | undefined;
-    for (let scans = 0; scans < MAX_SCANS && !this.#stopping; scans++) {
+    for (let scans = 0; scans < MAX_SCANS && !this.#isStopping; scans++) {
       if (scans > 0) await clock.sleep(REPLY_GRACE_MS);
       const groups = await this.#find(expected);
       const counts = await this.#delete(groups, expected);
@@ -166,7 +166,7 @@ export class FlowCleaner implements SyncObserver {
   async #delete(groups: readonly StaleGroup[], expected: ExpectedState): Promise<Record<Family, number>> {
     const deleted = { ip: 0, ip6: 0 };
     for (const group of groups) {
-      if (this.#stopping) break;
+      if (this.#isStopping) break;
       if (staleReason(group.first, expected) === undefined) continue;
       const abort = new AbortController();
       const deleting = this.#options.conntrack.delete(group, abort.signal);

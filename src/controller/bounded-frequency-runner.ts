@@ -18,7 +18,7 @@ const DEFAULT_MIN_INTERVAL_MS = 20;
 /** Runs the task whenever it was requested, one run at a time. */
 export class BoundedFrequencyRunner {
   readonly #options: BoundedFrequencyRunnerOptions;
-  #requested = false;
+  #isRequested = false;
   #wake: (() => void) | undefined;
   readonly #backoff = new Backoff();
 
@@ -28,7 +28,7 @@ export class BoundedFrequencyRunner {
 
   /** Requests before a run starts count as one. */
   request(): void {
-    this.#requested = true;
+    this.#isRequested = true;
     this.#wake?.();
   }
 
@@ -37,7 +37,7 @@ export class BoundedFrequencyRunner {
     const { clock, task, onFailure, minIntervalMs = DEFAULT_MIN_INTERVAL_MS } = this.#options;
     signal.addEventListener('abort', () => this.#wake?.());
     while (!signal.aborted) {
-      if (!this.#requested) {
+      if (!this.#isRequested) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
@@ -45,14 +45,14 @@ export class BoundedFrequencyRunner {
         await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
-      this.#requested = false;
+      this.#isRequested = false;
       const startedAt = clock.now();
       try {
         await task();
         this.#backoff.reset();
       } catch (error) {
         const retryInMs = this.#backoff.next();
-        this.#requested = true;
+        this.#isRequested = true;
         onFailure(error, retryInMs);
         await clock.sleep(retryInMs, signal);
       }

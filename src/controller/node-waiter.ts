@@ -18,14 +18,14 @@ const TIMEOUT_MS = 10_000;
 /** The wait ends when the Node is known, is known not to exist, or after 10 seconds. */
 export class NodeWaiter {
   readonly #options: NodeWaiterOptions;
-  #timedOut = false;
+  #hasTimedOut = false;
 
   constructor(options: NodeWaiterOptions) {
     this.#options = options;
   }
 
   isDone(): boolean {
-    return this.#timedOut || this.#missing() === undefined;
+    return this.#hasTimedOut || this.#missing() === undefined;
   }
 
   /** Resolves after the timeout, or when the signal aborts. */
@@ -33,7 +33,7 @@ export class NodeWaiter {
     const { engine, log, clock, request } = this.#options;
     await clock.sleep(TIMEOUT_MS, signal);
     const missing = this.#missing();
-    this.#timedOut = true;
+    this.#hasTimedOut = true;
     if (signal.aborted || missing === undefined) return;
     log.warn('timed out waiting for the Node; syncing without it', { node: engine.options.nodeName, reason: missing });
     request();

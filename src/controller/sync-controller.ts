@@ -40,9 +40,9 @@ export class SyncController implements Sink {
   readonly #runner: BoundedFrequencyRunner;
   /** The arrival of the oldest event that is not in the kernel yet. */
   #oldestEvent: number | undefined;
-  #listed = false;
+  #hasListed = false;
   #attempt = { startedAt: 0, full: true };
-  #complete = false;
+  #isComplete = false;
   #cleanedUpAt = 0;
   #checkedAt = 0;
   #preloader: Preloader | undefined;
@@ -105,10 +105,10 @@ export class SyncController implements Sink {
 
   async #sync(): Promise<void> {
     const { engine, nftClient, clock } = this.#options;
-    if (!this.#complete) await this.#preload();
+    if (!this.#isComplete) await this.#preload();
     if (!engine.store.ready) return;
-    if (!this.#listed) this.#notify((observer) => observer.listed?.(clock.now()));
-    this.#listed = true;
+    if (!this.#hasListed) this.#notify((observer) => observer.listed?.(clock.now()));
+    this.#hasListed = true;
     if (!this.#canStart()) return;
     this.#attempt = { startedAt: clock.now(), full: !engine.isKernelKnown };
     await this.#checkRuleset();
@@ -144,15 +144,15 @@ export class SyncController implements Sink {
       conflicts: engine.conflicts(),
       refused: engine.refusals(),
     };
-    const isInitial = !this.#complete;
+    const isInitial = !this.#isComplete;
     if (isInitial) this.#checkedAt = at;
-    this.#complete = true;
+    this.#isComplete = true;
     const commit = { at, services: engine.changes.take(), report, times, problems, isInitial };
     this.#notify((observer) => observer.committed?.(commit));
   }
 
   #canStart(): boolean {
-    return this.#complete || (this.#options.canStart?.() ?? true);
+    return this.#isComplete || (this.#options.canStart?.() ?? true);
   }
 
   /** Only saves time: if it fails, the sync does all the work. */
@@ -176,7 +176,7 @@ export class SyncController implements Sink {
   async #checkRuleset(): Promise<void> {
     const { engine, nftClient, clock } = this.#options;
     // During the initial load, chains are missing because they are not loaded yet.
-    if (!this.#complete || !engine.isKernelKnown || nftClient.ruleCounts === undefined) return;
+    if (!this.#isComplete || !engine.isKernelKnown || nftClient.ruleCounts === undefined) return;
     if (clock.now() - this.#checkedAt < CHECK_INTERVAL_MS) return;
     this.#checkedAt = clock.now();
     const modified = modifiedChains(engine, await nftClient.ruleCounts()).map(refKey);

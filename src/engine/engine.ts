@@ -35,7 +35,7 @@ export class Engine implements Sink {
   readonly #claims = new FrontendClaims();
   readonly #refused = new Map<string, string>();
   /** Whether {@link takeAffinityMaps} has returned all affinity maps since the kernel was listed. */
-  #affinityMapsChecked = false;
+  #hasTakenAffinityMaps = false;
   #hostAddresses: readonly Address[] = [];
   #node: NodeView;
 
@@ -85,7 +85,7 @@ export class Engine implements Sink {
   /** Takes a listing as the kernel's state. The first compilation keeps its slots, so a restart moves no client. */
   adopt(listing: KernelListing): void {
     this.#kernel.adopt(listing);
-    this.#affinityMapsChecked = this.#kernel.wasEmpty;
+    this.#hasTakenAffinityMaps = this.#kernel.wasEmpty;
   }
 
   /** Marks the state of the kernel as unknown. */
@@ -198,10 +198,10 @@ export class Engine implements Sink {
 
   /** The affinity maps of the Services that changed since the last commit; of all Services after a listing. */
   takeAffinityMaps(): AffinityMap[] {
-    const services = this.#affinityMapsChecked
+    const services = this.#hasTakenAffinityMaps
       ? this.changes.list()
       : [...this.store.services.keys()].map((key) => this.#currentState(key));
-    this.#affinityMapsChecked = true;
+    this.#hasTakenAffinityMaps = true;
     return services.flatMap((change) =>
       change.state === 'served' && change.service.affinitySeconds > 0 ? affinityMapsOf(change.key, change.ports) : [],
     );

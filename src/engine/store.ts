@@ -25,7 +25,7 @@ export class Store implements Sink {
   };
   readonly #synced = new Set<Kind>();
   readonly #touched = new Set<string>();
-  #nodeTouched = true;
+  #isNodeTouched = true;
 
   /** Nothing may be synced before both are known: Services whose endpoints have not arrived would reject traffic. */
   get ready(): boolean {
@@ -98,13 +98,13 @@ export class Store implements Sink {
 
   /** Marks the node as changed, for changes that no object shows. */
   touchNode(): void {
-    this.#nodeTouched = true;
+    this.#isNodeTouched = true;
   }
 
   /** Whether a Node or ServiceCIDR changed since the last call. */
   takeNodeTouched(): boolean {
-    const touched = this.#nodeTouched;
-    this.#nodeTouched = false;
+    const touched = this.#isNodeTouched;
+    this.#isNodeTouched = false;
     return touched;
   }
 
@@ -135,7 +135,7 @@ export class Store implements Sink {
     } else {
       if (kind === 'Node') this.nodes.set(key, value as Node);
       else this.serviceCidrs.set(key, value as ServiceCidr);
-      this.#nodeTouched = true;
+      this.#isNodeTouched = true;
     }
   }
 
@@ -163,7 +163,7 @@ export class Store implements Sink {
       if (this.services.delete(key)) this.#touched.add(key);
     } else {
       const map = kind === 'Node' ? this.nodes : this.serviceCidrs;
-      if (map.delete(key)) this.#nodeTouched = true;
+      if (map.delete(key)) this.#isNodeTouched = true;
     }
   }
 }

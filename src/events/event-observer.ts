@@ -27,7 +27,7 @@ export class EventObserver implements SyncObserver {
   readonly #node: Regarding;
   readonly #problems = new Map<string, ProblemEvents>();
   #failingSince: number | undefined;
-  #failureRecorded = false;
+  #hasRecordedFailure = false;
 
   constructor(options: EventObserverOptions) {
     this.#options = options;
@@ -72,7 +72,7 @@ export class EventObserver implements SyncObserver {
       const note = `Kernel state differed from the state that nftlane applied (${drift[0]}); repaired`;
       this.#recordForNode({ type: 'Warning', reason: 'RulesetRepaired', action: 'Repair', note });
     }
-    if (this.#failureRecorded)
+    if (this.#hasRecordedFailure)
       this.#recordForNode({
         type: 'Normal',
         reason: 'SyncRecovered',
@@ -80,7 +80,7 @@ export class EventObserver implements SyncObserver {
         note: 'Service changes reach the kernel again',
       });
     this.#failingSince = undefined;
-    this.#failureRecorded = false;
+    this.#hasRecordedFailure = false;
     this.#recordProblems(problems);
     if (isInitial)
       this.#recordForNode({
@@ -94,8 +94,8 @@ export class EventObserver implements SyncObserver {
   failed(error: unknown, { startedAt, ms }: FailedAttempt): void {
     this.#failingSince ??= startedAt;
     const seconds = Math.floor((startedAt + ms - this.#failingSince) / 1000);
-    if (this.#failureRecorded || seconds * 1000 < FAILING_THRESHOLD_MS) return;
-    this.#failureRecorded = true;
+    if (this.#hasRecordedFailure || seconds * 1000 < FAILING_THRESHOLD_MS) return;
+    this.#hasRecordedFailure = true;
     const reason = errorMessage(error);
     this.#recordForNode({
       type: 'Warning',

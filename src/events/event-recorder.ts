@@ -54,7 +54,7 @@ export class EventRecorder {
   readonly #series = new Map<string, Series>();
   #wake = new AbortController();
   #forbiddenUntil = Number.NEGATIVE_INFINITY;
-  #forbiddenLogged = false;
+  #hasLoggedForbidden = false;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -118,7 +118,7 @@ export class EventRecorder {
       await this.#write(series, signal);
       series.attempts = 0;
       series.dueAt = clock.now() + SERIES_UPDATE_MS;
-      this.#forbiddenLogged = false;
+      this.#hasLoggedForbidden = false;
     } catch (error) {
       if (!signal.aborted) this.#failed(series, error);
     }
@@ -162,8 +162,8 @@ export class EventRecorder {
 
   #forbidden(reason: string): void {
     const { clock, log } = this.#options;
-    if (!this.#forbiddenLogged) log.warn('not allowed to create and patch events.events.k8s.io', { reason });
-    this.#forbiddenLogged = true;
+    if (!this.#hasLoggedForbidden) log.warn('not allowed to create and patch events.events.k8s.io', { reason });
+    this.#hasLoggedForbidden = true;
     this.#forbiddenUntil = clock.now() + FORBIDDEN_RETRY_MS;
     for (const { count, reportedCount } of this.#series.values())
       if (count > reportedCount) this.#countOutcome('failed');

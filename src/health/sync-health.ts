@@ -23,7 +23,7 @@ export interface SyncHealthOptions {
 export class SyncHealth implements SyncObserver {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #timeoutMs: number;
-  #listed = false;
+  #hasListed = false;
   #lastSynced: number | undefined;
   /** When the oldest waiting change arrived, and when the first one arrived that a running sync does not include. */
   #pending: { readonly since: number; readonly newest: number } | undefined;
@@ -43,12 +43,12 @@ export class SyncHealth implements SyncObserver {
   }
 
   listed(at: number): void {
-    this.#listed = true;
+    this.#hasListed = true;
     this.queued(at);
   }
 
   queued(at: number): void {
-    if (this.#listed) this.#pending = { since: this.#pending?.since ?? at, newest: at };
+    if (this.#hasListed) this.#pending = { since: this.#pending?.since ?? at, newest: at };
   }
 
   committed({ at, times: { startedAt } }: Pick<Commit, 'at' | 'times'>): void {

@@ -56,7 +56,7 @@ export class Reconciler {
   #maxFlows = 0;
   #needsNetworkRefresh = true;
   #networkRefreshedAt = Number.NEGATIVE_INFINITY;
-  #linkDeleted = false;
+  #hasDeletedLink = false;
   #inactiveReason: string | undefined;
 
   constructor(options: ReconcilerOptions) {
@@ -98,7 +98,7 @@ export class Reconciler {
   onNetworkEvent(line: string | undefined): void {
     if (line !== undefined && !isNetworkChange(line, this.#nodeNetwork.state)) return;
     this.#needsNetworkRefresh = true;
-    if (line !== undefined && isLinkDeletion(line)) this.#linkDeleted = true;
+    if (line !== undefined && isLinkDeletion(line)) this.#hasDeletedLink = true;
     this.#options.request();
   }
 
@@ -143,8 +143,8 @@ export class Reconciler {
 
   /** Reads only the list of devices, for speed: connections to a deleted pod hang until its slots are freed. */
   async #removeDeletedDevices(maps: MapState, now: number): Promise<void> {
-    if (!this.#linkDeleted) return;
-    this.#linkDeleted = false;
+    if (!this.#hasDeletedLink) return;
+    this.#hasDeletedLink = false;
     await this.#removeDevices(planDeviceRemoval(maps, { devices: await readIfindexes(), now }));
   }
 

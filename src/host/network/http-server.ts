@@ -34,7 +34,7 @@ const KEEP_ALIVE_MS = 5_000;
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server;
-  #closed = false;
+  #isClosed = false;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -58,12 +58,12 @@ export class HttpServer {
     await listen(this.#server, this.#options);
     // Later errors concern single connections, such as one beyond the limit of file descriptors.
     this.#server.on('error', () => {});
-    if (this.#closed) this.#server.close();
+    if (this.#isClosed) this.#server.close();
   }
 
   /** Closes all connections. The port is free when this returns. */
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
     this.#server.close();
     this.#server.closeAllConnections();
   }

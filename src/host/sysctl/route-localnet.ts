@@ -17,7 +17,7 @@ export async function isRouteLocalnetEnabled(path = ROUTE_LOCALNET): Promise<boo
 export class RouteLocalnet {
   readonly #log: Log;
   readonly #path: string;
-  #setByUs = false;
+  #isSetByUs = false;
   #isEnabled = false;
   /** Serializes the calls: an `enable` during a `disable` must not be lost. */
   #queue: Promise<void> = Promise.resolve();
@@ -46,7 +46,7 @@ export class RouteLocalnet {
     try {
       if ((await readFile(this.#path, 'utf8')).trim() === '1') return true;
       await writeFile(this.#path, '1');
-      this.#setByUs = true;
+      this.#isSetByUs = true;
       this.#log.info('route_localnet enabled', {
         setting: SETTING,
         value: 1,
@@ -66,8 +66,8 @@ export class RouteLocalnet {
   async #disable(): Promise<void> {
     if (!this.#isEnabled) return;
     this.#isEnabled = false;
-    if (this.#setByUs) await writeFile(this.#path, '0').catch(() => {});
-    this.#setByUs = false;
+    if (this.#isSetByUs) await writeFile(this.#path, '0').catch(() => {});
+    this.#isSetByUs = false;
     if (!(await isRouteLocalnetEnabled(this.#path))) return;
     const hint = `run "sysctl -w ${SETTING}=0" unless another program needs it`;
     this.#log.warn('loopback addresses of this host may be reachable from its network', { setting: SETTING, hint });

@@ -17,19 +17,19 @@ const ELEMENT = /^(\S+(?: \. \S+)*)((?: (?:counter packets \d+ bytes \d+|comment
 
 /** Parses the output of `nft list set` or `nft list map`. */
 export class ElementReader {
-  #inside = false;
+  #isInside = false;
 
   /** The elements on the next line. */
   read(line: string): ListedElement[] {
     let text = line;
-    if (!this.#inside) {
+    if (!this.#isInside) {
       if (!START.test(text)) return [];
       text = text.replace(START, '');
-      this.#inside = true;
+      this.#isInside = true;
     }
     if (END.test(text)) {
       text = text.replace(END, '');
-      this.#inside = false;
+      this.#isInside = false;
     }
     return text
       .trim()

@@ -1,6 +1,7 @@
 // Explains whether the fast path would take a flow.
 
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import { printDestination } from '../net/address-port.ts';
 import { contains, parsePrefix } from '../net/prefix.ts';
 import type { Packet } from './flow/packet.ts';
 
@@ -28,7 +29,7 @@ function frontendOf(packet: Packet, { frontends }: FastPathStatus) {
 }
 
 function destinationOf({ destination, destinationPort, protocol }: Packet): string {
-  return `${destination} ${destinationPort}/${protocol}`;
+  return printDestination({ address: destination, port: destinationPort, protocol });
 }
 
 function skipReason(packet: Packet, status: FastPathStatus): string | undefined {

@@ -1,7 +1,7 @@
 // Prints an explanation for a terminal.
 
 import { formatTable } from '../lib/table.ts';
-import { printAddressPort } from '../net/address-port.ts';
+import { printDestination } from '../net/address-port.ts';
 import type { ExplainedEndpoint, Explanation } from './explanation.ts';
 import type { Outcome } from './flow/flow-outcome.ts';
 import type { Packet } from './flow/packet.ts';
@@ -34,10 +34,10 @@ export function printExplanation(explanation: Explanation): string {
 }
 
 function printPacket({ source, destination, destinationPort, protocol, inInterface }: Packet): string {
-  const target = printAddressPort({ address: destination, port: destinationPort });
+  const target = printDestination({ address: destination, port: destinationPort, protocol });
   const origin =
     inInterface === undefined ? 'sent by this node' : `received on ${inInterface || 'an unknown interface'}`;
-  return `${source} -> ${target}/${protocol}, ${origin}`;
+  return `${source} -> ${target}, ${origin}`;
 }
 
 function printFastPath({ fastPath }: Explanation): string[] {

@@ -1,6 +1,7 @@
 // An IP address with a port: `10.0.0.1:80`, `[fd00::1]:80`.
 
 import { type Address, familyOf, parseAddress } from './address.ts';
+import type { Protocol } from './protocol.ts';
 
 export interface AddressPort {
   readonly address: Address;
@@ -23,4 +24,9 @@ export function parseAddressPort(text: string, defaultPort: number): AddressPort
 /** `ADDRESS:PORT`; an IPv6 address is put in brackets. */
 export function printAddressPort({ address, port }: AddressPort): string {
   return familyOf(address) === 'ip6' ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** `ADDRESS:PORT/PROTOCOL`, as operators write the destination of a connection. */
+export function printDestination({ address, port, protocol }: AddressPort & { readonly protocol: Protocol }): string {
+  return `${printAddressPort({ address, port })}/${protocol}`;
 }

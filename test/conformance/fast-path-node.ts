@@ -125,7 +125,7 @@ export class FastPathNode {
 
 /** A target in the notation of `inspect fastpath`. */
 export function formatTarget({ address, port, protocol }: { address: string; port: number; protocol: string }): string {
-  return `${address} ${port}/${protocol}`;
+  return `${address.includes(':') ? `[${address}]` : address}:${port}/${protocol}`;
 }
 
 function entries(lines: readonly string[]): { readonly key: string; readonly value: string }[] {

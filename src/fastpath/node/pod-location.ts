@@ -29,7 +29,7 @@ export function locatePod(
 ): PodLocation | UnknownLocation {
   if (route === undefined) return { reason: 'no route to the pod' };
   if (route.isLocal) return { reason: 'its address belongs to this node' };
-  if (route.hasGateway) return { reason: `it is behind a gateway on ${route.device}` };
+  if (route.hasGateway) return { reason: `behind a gateway on ${route.device}` };
   const routeDevice = network.links.get(route.device);
   if (routeDevice === undefined) return { reason: `device ${route.device} does not exist` };
   const mac = network.neighbors.get(`${route.device} ${address}`);

@@ -1,10 +1,8 @@
 // Builds the status of the fast path.
 
-import { printAddressPort } from '../../net/address-port.ts';
-import type { Protocol } from '../../net/protocol.ts';
+import { printAddressPort, printDestination } from '../../net/address-port.ts';
 import type { DesiredFrontend, SkippedAddresses } from '../eligibility/eligibility-index.ts';
 import type { UnresolvedFrontend } from '../eligibility/resolve-backends.ts';
-import type { FrontendKey } from '../maps/entries.ts';
 import { frontendId } from '../maps/frontend-table.ts';
 import { BACKEND_NEIGH } from '../maps/layout.ts';
 import type { MapPlan, MapState } from '../maps/map-state.ts';
@@ -88,18 +86,18 @@ function slotUsage(maps: MapState): FastPathStatus['slots'] {
 function ineligibleStatus({ name, frontend, addresses, cause, reason }: SkippedAddresses): SkippedFrontend[] {
   const { port, servicePort } = frontend;
   return addresses.map((address) => {
-    return { name, destination: destinationOf({ address, port, protocol: servicePort.protocol }), cause, reason };
+    return { name, destination: printDestination({ address, port, protocol: servicePort.protocol }), cause, reason };
   });
 }
 
 function unresolvedStatus({ frontend: { name, key }, cause, reason }: UnresolvedFrontend): SkippedFrontend {
-  return { name, destination: destinationOf(key), cause, reason };
+  return { name, destination: printDestination(key), cause, reason };
 }
 
 function overflowStatus({ name, key }: DesiredFrontend, { overflow }: MapPlan): SkippedFrontend[] {
   const exceeded = overflow.get(frontendId(key));
   if (exceeded === undefined) return [];
-  return [{ name, destination: destinationOf(key), cause: 'capacity', reason: `no free ${exceeded}` }];
+  return [{ name, destination: printDestination(key), cause: 'capacity', reason: `no free ${exceeded}` }];
 }
 
 function deviceNames({ links }: NetworkState): (ifindex: number) => string {
@@ -119,7 +117,7 @@ function frontendStatus(
     {
       name: frontend.name,
       kind: frontend.kind,
-      destination: destinationOf(frontend.key),
+      destination: printDestination(frontend.key),
       backends: backends.map(({ ifindex, address, port, flags }) => {
         const egress = (flags & BACKEND_NEIGH) === 0 ? '' : ' (through its qdisc or filter)';
         return `${nameOf(ifindex)} ${printAddressPort({ address, port })}${egress}`;
@@ -128,8 +126,4 @@ function frontendStatus(
       ...(value.suspended ? { suspended: 'no replies through the fast path' } : {}),
     },
   ];
-}
-
-function destinationOf({ address, port, protocol }: Omit<FrontendKey, 'protocol'> & { protocol: Protocol }): string {
-  return `${address} ${port}/${protocol}`;
 }

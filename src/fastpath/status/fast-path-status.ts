@@ -8,7 +8,7 @@ import type { SyncFailure } from '../sync/sync-failures.ts';
 export interface FastPathFrontend {
   readonly name: string;
   readonly kind: string;
-  /** `ADDRESS PORT/PROTOCOL`. */
+  /** `ADDRESS:PORT/PROTOCOL`. */
   readonly destination: string;
   /** `DEVICE ADDRESS:PORT`, repeated by weight. */
   readonly backends: readonly string[];
@@ -20,7 +20,7 @@ export interface FastPathFrontend {
 
 export interface SkippedFrontend {
   readonly name: string;
-  /** `ADDRESS PORT/PROTOCOL`. */
+  /** `ADDRESS:PORT/PROTOCOL`. */
   readonly destination: string;
   readonly cause: SkipCause;
   /** For display. */

@@ -41,8 +41,8 @@ function failingLines({ failing }: FastPathStatus): string[] {
   if (failing === undefined) return [];
   const { reason, since, attempts } = failing;
   return [
-    `!!! out of sync since ${since}, ${attempts} attempts: ${reason}`,
-    '!!! Attached programs keep running with the state of that time, which is shown below.',
+    `warning: out of sync since ${since}, ${attempts} attempts: ${reason}`,
+    '  attached programs keep running with the state of that time, which is shown below',
   ];
 }
 

@@ -1,6 +1,6 @@
 // Compiles a Service to elements.
 
-import { printAddressPort } from '../../net/address-port.ts';
+import { printDestination } from '../../net/address-port.ts';
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
 import type { Backend } from '../../services/model/backends.ts';
@@ -39,7 +39,7 @@ export interface CompileContext {
  */
 export function frontendKey({ address, family, servicePort: { protocol }, port }: Frontend): string {
   if (address === undefined) return `${FAMILY_TRAITS[family].label} node port ${port}/${protocol}`;
-  return `${printAddressPort({ address, port })}/${protocol}`;
+  return printDestination({ address, port, protocol });
 }
 
 /** The key of a frontend in the maps of its kind: `address . protocol . port`, or `protocol . port` for a node port. */

@@ -11,16 +11,16 @@ export const FAST_PATH_STATUS: FastPathStatus = {
   podDevices: ['veth1'],
   frontends: [
     {
-      ...{ name: 'shop/web:http', kind: 'node-port', destination: '192.0.2.1 30080/tcp', flows: 3 },
+      ...{ name: 'shop/web:http', kind: 'node-port', destination: '192.0.2.1:30080/tcp', flows: 3 },
       backends: ['veth1 10.1.0.1:8080'],
     },
     {
-      ...{ name: 'shop/api:http', kind: 'external-ip', destination: '192.0.2.9 80/tcp', flows: 0 },
+      ...{ name: 'shop/api:http', kind: 'external-ip', destination: '192.0.2.9:80/tcp', flows: 0 },
       ...{ backends: ['veth1 10.1.0.1:80'], suspended: 'no replies' },
     },
   ],
   skipped: [
-    { name: 'shop/dns:dns', destination: '192.0.2.1 30053/udp', cause: 'affinity', reason: 'session affinity' },
+    { name: 'shop/dns:dns', destination: '192.0.2.1:30053/udp', cause: 'affinity', reason: 'session affinity' },
   ],
   excludedSources: ['10.1.0.0/16', '192.0.2.1/32', 'fd00::1/128'],
   flows: { ip: 3, ip6: 0 },

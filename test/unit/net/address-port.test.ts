@@ -1,7 +1,12 @@
 // Tests of src/net/address-port.ts.
 
 import t from 'tap';
-import { type AddressPort, parseAddressPort, printAddressPort } from '../../../src/net/address-port.ts';
+import {
+  type AddressPort,
+  parseAddressPort,
+  printAddressPort,
+  printDestination,
+} from '../../../src/net/address-port.ts';
 
 const CASES: readonly [text: string, expected: AddressPort | undefined][] = [
   ['0.0.0.0:10256', { address: '0.0.0.0', port: 10256 }],
@@ -35,4 +40,9 @@ t.test('printAddressPort() prints the text that parseAddressPort() reads', async
     const address = parseAddressPort(text, 9);
     t.equal(address && printAddressPort(address), text);
   }
+});
+
+t.test('printDestination() appends the protocol', async (t) => {
+  t.equal(printDestination({ address: '10.0.0.1', port: 80, protocol: 'tcp' }), '10.0.0.1:80/tcp');
+  t.equal(printDestination({ address: 'fd00::1', port: 53, protocol: 'udp' }), '[fd00::1]:53/udp');
 });

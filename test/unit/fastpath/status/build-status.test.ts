@@ -83,9 +83,9 @@ t.test('statusOf() lists served frontends with backends and flows', async (t) =>
   const { frontends } = statusOf({ ...syncResult(), mode: 'auto', attach: 'tcx' });
   const backends = ['veth7 10.1.0.1:8080 (through its qdisc or filter)'];
   t.strictSame(frontends, [
-    { name: 'shop/web:80', kind: 'node-port', destination: '192.0.2.1 80/tcp', backends, flows: 4 },
+    { name: 'shop/web:80', kind: 'node-port', destination: '192.0.2.1:80/tcp', backends, flows: 4 },
     {
-      ...{ name: 'shop/web:81', kind: 'node-port', destination: '192.0.2.1 81/tcp', backends, flows: 0 },
+      ...{ name: 'shop/web:81', kind: 'node-port', destination: '192.0.2.1:81/tcp', backends, flows: 0 },
       suspended: 'no replies through the fast path',
     },
   ]);
@@ -96,10 +96,10 @@ t.test('statusOf() lists skipped frontends of every kind', async (t) => {
   t.strictSame(
     skipped.map(({ destination, cause, reason }) => `${destination} ${cause} ${reason}`),
     [
-      '192.0.2.1 30053/sctp protocol SCTP',
-      '192.0.2.2 30053/sctp protocol SCTP',
-      '192.0.2.1 82/tcp pod no route to the pod',
-      '192.0.2.1 83/tcp capacity no free slots',
+      '192.0.2.1:30053/sctp protocol SCTP',
+      '192.0.2.2:30053/sctp protocol SCTP',
+      '192.0.2.1:82/tcp pod no route to the pod',
+      '192.0.2.1:83/tcp capacity no free slots',
     ],
   );
 });

@@ -17,12 +17,12 @@ since the daemon started: 1 suspensions of Service ports without replies, 2 load
 
 served by the fast path:
 SERVICE        KIND         DESTINATION          FLOWS  BACKENDS
-shop/api:http  external-ip  192.0.2.9 80/tcp         0  veth1 10.1.0.1:80 (new flows go to nftables: no replies)
-shop/web:http  node-port    192.0.2.1 30080/tcp      3  veth1 10.1.0.1:8080
+shop/api:http  external-ip  192.0.2.9:80/tcp         0  veth1 10.1.0.1:80 (new flows go to nftables: no replies)
+shop/web:http  node-port    192.0.2.1:30080/tcp      3  veth1 10.1.0.1:8080
 
 served by nftables:
 SERVICE       DESTINATION          REASON
-shop/dns:dns  192.0.2.1 30053/udp  session affinity
+shop/dns:dns  192.0.2.1:30053/udp  session affinity
 
 packets forwarded by the fast path:
 REASON     COUNT  MEANING
@@ -59,7 +59,7 @@ t.test('printFastPathStatus() warns while syncs fail', async (t) => {
   const failing = { reason: 'the loader exited', since: '2026-01-02T03:04:05.678Z', attempts: 3 };
   t.match(
     printFastPathStatus({ ...FAST_PATH_STATUS, failing }),
-    /^fast path: on .*\n!!! out of sync since 2026-01-02T03:04:05.678Z, 3 attempts: the loader exited\n!!! Attached/,
+    /^fast path: on .*\nwarning: out of sync since 2026-01-02T03:04:05.678Z, 3 attempts: the loader exited\n {2}attached/,
   );
 });
 

@@ -7,7 +7,7 @@ import type { PacketCount } from '../../../../src/fastpath/loader/loader-client.
 import type { FastPathStatus } from '../../../../src/fastpath/status/fast-path-status.ts';
 import { registerFastPathMetrics } from '../../../../src/metrics/nftlane/fast-path-metrics.ts';
 
-const FRONTEND = { name: 'shop/web', kind: 'node-port', destination: '192.0.2.1 30080/tcp', backends: [], flows: 3 };
+const FRONTEND = { name: 'shop/web', kind: 'node-port', destination: '192.0.2.1:30080/tcp', backends: [], flows: 3 };
 const packets = (reason: string, outcome: PacketCount['outcome'], count: number) => ({
   reason,
   outcome,
@@ -20,7 +20,7 @@ const STATUS: FastPathStatus = {
   uplinks: [{ name: 'eth0' }, { name: 'eth1', reason: 'unused' }],
   podDevices: ['veth1', 'veth2', 'veth3'],
   frontends: [FRONTEND, { ...FRONTEND, suspended: 'no answers' }],
-  skipped: [{ name: 'shop/dns', destination: '192.0.2.1 30053/udp', cause: 'affinity', reason: 'session affinity' }],
+  skipped: [{ name: 'shop/dns', destination: '192.0.2.1:30053/udp', cause: 'affinity', reason: 'session affinity' }],
   excludedSources: ['10.1.0.0/16'],
   flows: { ip: 4, ip6: 5 },
   flowTables: { ip: { entries: 8, limit: 64 }, ip6: { entries: 10, limit: 65 } },

@@ -20,9 +20,9 @@ const startedAt = Date.now();
 
 const sizes: SizeResults[] = [];
 for (const services of options.sizes) {
-  sizes.push(await measureLayouts(services, options, (what) => logProgress(`${services} Services: ${what}`)));
+  sizes.push(await measureLayouts(services, options, (message) => logProgress(`${services} Services: ${message}`)));
 }
-const bench = { options: options.daemon, scratch, say: (what: string) => logProgress(`${TABLE}: ${what}`) };
+const bench = { options: options.daemon, scratch, say: (message: string) => logProgress(`${TABLE}: ${message}`) };
 const daemon = await measureDaemon(bench);
 const zone = await measureZone(bench);
 const results: Results = { machine, sizes, daemon, zone };
@@ -32,7 +32,7 @@ console.log(`${printResults(results)}\n${printTargets(targets)}`);
 process.exitCode = targets.every(isKept) ? 0 : 1;
 
 /** Writes progress to standard error, so that standard output has only the tables. */
-function logProgress(what: string): void {
+function logProgress(message: string): void {
   const seconds = String(Math.round((Date.now() - startedAt) / 1000)).padStart(4);
-  process.stderr.write(`bench: ${seconds} s  ${what}\n`);
+  process.stderr.write(`bench: ${seconds} s  ${message}\n`);
 }

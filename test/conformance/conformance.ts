@@ -39,6 +39,6 @@ for (const line of disagreements(results, runs)) process.stdout.write(`${line}\n
 process.stdout.write(`${JSON.stringify({ ...totals, fastPath: fast })}\n`);
 process.exitCode = totals.disagreeing + fast.disagreeing === 0 ? 0 : 1;
 
-function logProgress(what: string): void {
-  process.stdout.write(`${Math.round(seconds())} s: ${what}\n`);
+function logProgress(message: string): void {
+  process.stdout.write(`${Math.round(seconds())} s: ${message}\n`);
 }

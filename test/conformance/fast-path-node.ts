@@ -70,7 +70,7 @@ export class FastPathNode {
   async waitUntilServed(expected: ReadonlySet<string>): Promise<void> {
     const differing = ({ frontends }: FastPathStatus): string[] => {
       const served = new Set(frontends.map(({ destination }) => destination));
-      return [...expected, ...served].filter((one) => !expected.has(one) || !served.has(one));
+      return [...expected, ...served].filter((name) => !expected.has(name) || !served.has(name));
     };
     await poll(() => this.#inspect(), {
       until: (view) => differing(view).length === 0,

@@ -112,7 +112,7 @@ async function checkCounts(
     ({ cell }) => targetOf(cell),
   );
   const miscounts = counts.flatMap((count) => {
-    const cells = count.targets.flatMap((one) => cellsByTarget.get(one) ?? []);
+    const cells = count.targets.flatMap((target) => cellsByTarget.get(target) ?? []);
     return isPlausible(count, cells) ? [] : [describeMiscount(count, cells)];
   });
   const flows = counts.reduce((sum, { created }) => sum + created, 0);

@@ -79,7 +79,7 @@ function nameClient(address: string, { packet }: Cell, host: Host): string {
 /** Whether an observation is the expected one. A sticky client observes one endpoint of several. */
 export function isAsExpected(seen: Observation, expected: Observation, { sticky }: Pick<Cell, 'sticky'>): boolean {
   if (seen.end !== expected.end) return false;
-  const within = (some: readonly string[], all: readonly string[]) => some.every((one) => all.includes(one));
+  const within = (some: readonly string[], all: readonly string[]) => some.every((value) => all.includes(value));
   if (!within(seen.pods, expected.pods) || !within(seen.clients, expected.clients)) return false;
   if (sticky && seen.pods.length < expected.pods.length) return expected.pods.length === 0 || seen.pods.length > 0;
   return within(expected.pods, seen.pods) && within(expected.clients, seen.clients);

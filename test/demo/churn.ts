@@ -106,11 +106,11 @@ function checkShares(report: Report, { service, addedPod, removedPod, phases }: 
 }
 
 function checkNothingLost(report: Report, reports: readonly DialReport[]): void {
-  const count = (of: (each: DialReport) => number) => reports.reduce((sum, each) => sum + of(each), 0);
-  const attempts = count((each) => each.attempts);
-  const lost = attempts - count((each) => each.answered);
-  const refused = count((each) => each.refused);
-  const timedOut = count((each) => each.timedOut);
+  const count = (field: (report: DialReport) => number) => reports.reduce((sum, report) => sum + field(report), 0);
+  const attempts = count((report) => report.attempts);
+  const lost = attempts - count((report) => report.answered);
+  const refused = count((report) => report.refused);
+  const timedOut = count((report) => report.timedOut);
   const kinds = `${refused} refused, ${timedOut} timed out, ${lost - refused - timedOut} other errors`;
   report.check(lost === 0, `${lost} of ${attempts} connections lost meanwhile: ${kinds}`);
 }

@@ -214,8 +214,8 @@ function toAddresses(addresses: readonly unknown[]): Addresses {
   return { ip, ip6 };
 }
 
-async function get(what: readonly string[]): Promise<ApiObject> {
-  return JSON.parse(await kubectl(['get', ...what, '--output', 'json']));
+async function get(args: readonly string[]): Promise<ApiObject> {
+  return JSON.parse(await kubectl(['get', ...args, '--output', 'json']));
 }
 
 function kubectl(args: readonly string[], input = ''): Promise<string> {

@@ -74,8 +74,8 @@ export class ServiceFixture {
   /** Makes these servers the endpoints of a Service. */
   async endpoints(name: string, placed: readonly (Server | PlacedEndpoint)[], labels: ApiObject = {}): Promise<void> {
     for (const family of FAMILIES) {
-      const endpoints = placed.map((one) => {
-        const { server, fields = {} } = 'server' in one ? one : { server: one };
+      const endpoints = placed.map((placement) => {
+        const { server, fields = {} } = 'server' in placement ? placement : { server: placement };
         return endpoint(server[family], merge({ nodeName: server.node.name }, fields));
       });
       const metadata = { name: `${name}-${family}`, labels };

@@ -208,7 +208,7 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
       const { at } = await services.service('conditions');
       const target = { protocol: 'tcp', address: at.ip, port: PORT } as const;
       const states: readonly (readonly [
-        what: string,
+        label: string,
         placed: Parameters<ServiceFixture['endpoints']>[1],
         names: string[],
       ])[] = [
@@ -216,9 +216,9 @@ export async function suite(t: Test, cluster: Cluster): Promise<void> {
         ['one drains', [{ server: a, fields: DRAINING }, c], ['c']],
         ['all drain', [{ server: a, fields: DRAINING }], ['a']],
       ];
-      for (const [what, placed, names] of states) {
+      for (const [label, placed, names] of states) {
         await services.endpoints('conditions', placed);
-        t.ok(answeredBy(...names)(await dialUntil(near, target, answeredBy(...names))), what);
+        t.ok(answeredBy(...names)(await dialUntil(near, target, answeredBy(...names))), label);
       }
       await services.endpoints('conditions', [{ server: a, fields: UNREADY }]);
       t.ok(allRefused(await dialUntil(near, target, allRefused)), 'none is ready');

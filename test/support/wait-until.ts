@@ -25,10 +25,10 @@ export async function poll<T>(ask: () => T | Promise<T>, options: PollOptions<T>
 }
 
 /** Resolves as soon as the condition holds; fails with `what` after five seconds. */
-export async function waitUntil(what: string, condition: () => boolean): Promise<void> {
+export async function waitUntil(description: string, condition: () => boolean): Promise<void> {
   await poll(condition, {
     until: (holds) => holds,
-    failure: () => `Timed out waiting until ${what}`,
+    failure: () => `Timed out waiting until ${description}`,
     timeoutMs: 5_000,
     everyMs: 1,
   });

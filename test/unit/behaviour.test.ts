@@ -47,7 +47,7 @@ t.test('every statement is one sentence, and has a test or a reason for having n
     t.match(text, /^[A-Z`].*[^.]\.$/, id);
     t.notMatch(text, /[^.]\. [A-Z]/, `${id} is one sentence`);
     t.ok(tests.length + improvements.length > 0 || (untested ?? '').length > 20, `${id} has a test or a reason`);
-    for (const test of [...tests, ...improvements.map((each) => each.test)])
+    for (const test of [...tests, ...improvements.map((improvement) => improvement.test)])
       t.ok(exists(test), `${id} names an existing test: ${test.file}: ${test.title}`);
   }
 });

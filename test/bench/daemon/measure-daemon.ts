@@ -110,14 +110,14 @@ async function observe(namespace: Namespace, api: Program, { observed, services 
   try {
     const times: number[] = [];
     let number = services;
-    const one = (timeoutMs: number) => {
+    const measureOnce = (timeoutMs: number) => {
       const name = `svc-${String(number--).padStart(5, '0')}`;
       return monitor.timeCommit(() => void api.request(`endpoint ${name} +1`), timeoutMs);
     };
-    await one(2000);
+    await measureOnce(2000);
     for (let count = 0; count < observed; count++) {
       await delay(PAUSE_MS);
-      times.push((await one(2000)) ?? Number.NaN);
+      times.push((await measureOnce(2000)) ?? Number.NaN);
     }
     return times;
   } finally {

@@ -50,6 +50,6 @@ export async function measureZone({ options, scratch, say }: DaemonBench): Promi
 /** The next sync that changed something. */
 async function nextSync(daemon: DaemonProcess, from: number): Promise<{ latencyMs: number; operations: number }> {
   const earlier = new Set(daemon.log.all.slice(0, from));
-  const line = await daemon.log.find((each) => !earlier.has(each) && (each.operations ?? 0) > 0);
+  const line = await daemon.log.find((entry) => !earlier.has(entry) && (entry.operations ?? 0) > 0);
   return { latencyMs: line.latencyMs ?? Number.NaN, operations: line.operations ?? 0 };
 }

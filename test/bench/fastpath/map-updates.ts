@@ -45,7 +45,7 @@ export async function measureUpdates(rounds: number): Promise<UpdateMeasurement[
     }
     // The first round warms up.
     const warm = times.slice(1);
-    const median = (pick: (one: (typeof times)[number]) => number) => summarize(warm.map(pick)).median;
+    const median = (pick: (time: (typeof times)[number]) => number) => summarize(warm.map(pick)).median;
     return [
       { name: 'put, for the daemon', target: TARGET_MS, ms: median(({ puts }) => puts.wallMs) },
       { name: "  the loader's processor time", target: undefined, ms: median(({ puts }) => puts.loaderMs) },

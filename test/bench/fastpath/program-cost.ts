@@ -83,7 +83,7 @@ export async function measurePrograms(): Promise<ProgramCost[]> {
     for (const family of FAMILIES) await createFlow(netns, family);
     await netns.putPorts({ frontends: [SERVICE_PORT], backends: [POD_PORT, SERVICE_PORT] });
     const costs: ProgramCost[] = [];
-    for (const family of FAMILIES) for (const one of CASES) costs.push(await measureCase(netns, one, family));
+    for (const family of FAMILIES) for (const testCase of CASES) costs.push(await measureCase(netns, testCase, family));
     return costs;
   } finally {
     await netns.close();

@@ -14,7 +14,7 @@ type PartialResults = Record<LayoutName, Partial<LayoutResults>>;
 export async function measureLayouts(
   services: number,
   options: BenchOptions,
-  say: (what: string) => void,
+  say: (message: string) => void,
 ): Promise<SizeResults> {
   const endpoints = endpointsAt(services);
   const names = services > options.largestChains ? (['maps'] as const) : LAYOUT_NAMES;

@@ -81,7 +81,7 @@ for (const offloads of OFFLOADS) {
       const after = await startNewFlows(dialer);
       await waitForNewFlows();
       await stopNewFlows(t, newFlows, 'endpoint removed');
-      const reports = await Promise.all(after.map((one) => one.stop()));
+      const reports = await Promise.all(after.map((client) => client.stop()));
       for (const [i, report] of reports.entries()) {
         expectAllAnswered(t, report, 'new flows after the removal');
         t.strictSame(

@@ -48,7 +48,7 @@ const CASES: readonly Case[] = [
 /** Each Service has two node ports (TCP, UDP) in two families; one has as many external IPs. */
 const FRONTENDS = (CASES.length + 1) * 4;
 
-for (const [i, one] of CASES.entries()) await writeCaseService(i, one, one.pods);
+for (const [i, testCase] of CASES.entries()) await writeCaseService(i, testCase, testCase.pods);
 await startDaemon();
 await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
 
@@ -80,11 +80,11 @@ async function waitForFailure(task: RunningDial, since: number): Promise<number>
   }
 }
 
-for (const [i, one] of CASES.entries()) {
-  const { name, pods, device, deletedPod, remainingPod, strictConntrack = false, withoutDaemon = false } = one;
+for (const [i, testCase] of CASES.entries()) {
+  const { name, pods, device, deletedPod, remainingPod, strictConntrack = false, withoutDaemon = false } = testCase;
   t.test(`clients are reset when the device is deleted of ${name}`, async (t) => {
     await world.node1.sysctl({ 'net.netfilter.nf_conntrack_tcp_loose': strictConntrack ? 0 : 1 });
-    const frontends = frontendsOf(i, one);
+    const frontends = frontendsOf(i, testCase);
     // A client without a response would wait for this long.
     const dials = frontends.flatMap((frontend) =>
       Array.from({ length: 6 }, () => {
@@ -93,7 +93,7 @@ for (const [i, one] of CASES.entries()) {
       }),
     );
     const kept = await Promise.all(dials);
-    const firsts = await Promise.all(kept.map((each) => each.snapshot()));
+    const firsts = await Promise.all(kept.map((client) => client.snapshot()));
     t.equal(await fast.conntrackCount(frontends[0]?.port ?? 0), 0, 'the fast path has all connections');
     const isAffected = kept.map((_, n) => deletedPod in (firsts[n]?.pods ?? {}));
     const affected = kept.filter((_, n) => isAffected[n]);
@@ -104,16 +104,16 @@ for (const [i, one] of CASES.entries()) {
     const since = performance.now();
     await world.node1.configure([`link delete dev ${device}`]);
     if (withoutDaemon) await startDaemon();
-    const times = await Promise.all(affected.map((each) => waitForFailure(each, since)));
+    const times = await Promise.all(affected.map((client) => waitForFailure(client, since)));
     t.comment(`${times.length} clients were reset after ${times.map(Math.round).sort((x, y) => x - y)} ms`);
-    const reports = await Promise.all(kept.map((each) => each.stop()));
+    const reports = await Promise.all(kept.map((client) => client.stop()));
     for (const [n, { attempts, answered, timedOut, errors }] of reports.entries()) {
       t.equal(timedOut, 0, 'no client timed out');
       t.strictSame(Object.keys(errors), isAffected[n] ? ['ECONNRESET'] : []);
       if (!isAffected[n]) t.equal(answered, attempts, 'connections to the other pod continue');
     }
     await expectSameAsNft(t, frontends, remainingPod);
-    await writeCaseService(i, one, pods.slice(0, -1));
+    await writeCaseService(i, testCase, pods.slice(0, -1));
   });
 }
 

@@ -39,7 +39,7 @@ t.test('conntrack takes over live flows when the fast path is disabled', async (
   t.equal(await fast.pins(), '');
   const report = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
   t.equal(report.answered, 20, 'nftables serves');
-  for (const { attempts, answered, pods } of await Promise.all(kept.map((one) => one.stop()))) {
+  for (const { attempts, answered, pods } of await Promise.all(kept.map((client) => client.stop()))) {
     t.equal(answered, attempts);
     t.equal(Object.keys(pods).length, 1);
   }
@@ -64,9 +64,9 @@ t.test('clients of a deleted pod are reset within a second', async (t) => {
   const deletedAt = performance.now();
   await fast.world.removePod('b');
   await delay(1000);
-  const reports = await Promise.all(kept.map((one) => one.stop()));
+  const reports = await Promise.all(kept.map((client) => client.stop()));
   t.comment(
-    `after ${Math.round(performance.now() - deletedAt)} ms: ${JSON.stringify(reports.map((one) => one.errors))}`,
+    `after ${Math.round(performance.now() - deletedAt)} ms: ${JSON.stringify(reports.map(({ errors }) => errors))}`,
   );
   for (const { pods, timedOut, errors } of reports) {
     t.equal(timedOut, 0, 'no client timed out');

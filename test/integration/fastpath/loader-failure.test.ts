@@ -51,10 +51,10 @@ async function attached(): Promise<string[]> {
 }
 
 /** Waits for longer than the interval of device checks. */
-async function waitUntil(what: string, holds: () => Promise<boolean>): Promise<void> {
+async function waitUntil(description: string, holds: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 45_000;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`Timed out waiting until ${what}`);
+    if (performance.now() > deadline) throw new Error(`Timed out waiting until ${description}`);
     await delay(200);
   }
 }

@@ -51,9 +51,9 @@ interface PersistentFlow {
 
 /** Starts flows to every target that send requests continuously. Each records the pod that answers it. */
 async function startPersistentFlows(): Promise<PersistentFlow[]> {
-  const each = NODE_PORT_TARGETS.flatMap((target) => Array.from({ length: SOCKETS }, () => target));
+  const targets = NODE_PORT_TARGETS.flatMap((target) => Array.from({ length: SOCKETS }, () => target));
   return Promise.all(
-    each.map(async ({ name, protocol, address, port }) => {
+    targets.map(async ({ name, protocol, address, port }) => {
       // A UDP request is lost with its datagram; a TCP request waits for retransmission.
       const timeoutMs = protocol === 'udp' ? 500 : TIMEOUT_MS;
       const flow = await dialer.keepConnection({ protocol, address, port, timeoutMs, everyMs: 100 });

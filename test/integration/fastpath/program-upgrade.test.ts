@@ -44,8 +44,8 @@ async function attached(): Promise<Attached> {
   return { hooks, ids, tags: shown.map((json): string => JSON.parse(json).tag).sort() };
 }
 
-function intersection(one: readonly string[], other: readonly string[]): string[] {
-  return one.filter((each) => other.includes(each));
+function intersection(a: readonly string[], b: readonly string[]): string[] {
+  return a.filter((value) => b.includes(value));
 }
 
 for (const offloads of OFFLOADS) {

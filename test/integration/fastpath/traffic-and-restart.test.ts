@@ -60,7 +60,7 @@ async function stopPersistentFlows(
   kept: Awaited<ReturnType<typeof startPersistentFlows>>,
   message: string,
 ): Promise<void> {
-  const reports = await Promise.all(kept.map((one) => one.stop()));
+  const reports = await Promise.all(kept.map((client) => client.stop()));
   for (const { attempts, answered, pods } of reports) {
     t.equal(answered, attempts, `${message}: ${answered} of ${attempts} answers`);
     t.equal(Object.keys(pods).length, 1, message);
@@ -96,7 +96,7 @@ t.test('a removed endpoint gets no new connections and keeps the live ones', asy
     const report = await dialer.dial({ protocol, address, port: NODE_PORT, count: 30 });
     t.strictSame(report.pods, { a: 30 }, `new ${protocol} flows`);
   }
-  const reports = await Promise.all(kept.map((one) => one.stop()));
+  const reports = await Promise.all(kept.map((client) => client.stop()));
   t.ok(
     reports.some(({ pods }) => 'b' in pods),
     'some connections are to the removed pod',

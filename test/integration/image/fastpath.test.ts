@@ -54,7 +54,7 @@ t.test('a restarted container reuses the pinned maps and programs, and loses no 
     (await fast.countReasons('CREATED', 'REMAPPED', 'RECYCLED')) - before >= 20,
     'new connections take the fast path',
   );
-  for (const { attempts, answered, errors } of await Promise.all(kept.map((one) => one.stop()))) {
+  for (const { attempts, answered, errors } of await Promise.all(kept.map((client) => client.stop()))) {
     t.equal(answered, attempts, JSON.stringify(errors));
   }
 });

@@ -13,7 +13,7 @@ t.test('the setups cover every detection mode and every kind of node port addres
   const modes = new Set(options.map(({ detectLocal }) => detectLocal.mode));
   t.strictSame([...modes].sort(), ['BridgeInterface', 'ClusterCIDR', 'InterfaceNamePrefix', 'NodeCIDR']);
   const kinds = options.flatMap(({ nodePortAddresses }) =>
-    nodePortAddresses.map((each) => (typeof each === 'string' ? each : each.length === 0 ? 'everything' : 'block')),
+    nodePortAddresses.map((entry) => (typeof entry === 'string' ? entry : entry.length === 0 ? 'everything' : 'block')),
   );
   t.strictSame([...new Set(kinds)].sort(), ['block', 'everything', 'primary']);
   t.ok(options.some(({ masqueradeAll }) => masqueradeAll) && options.some(({ masqueradeAll }) => !masqueradeAll));

@@ -126,7 +126,7 @@ t.test('a flow to a node port is not reversed by late replies of its previous se
   const port = SLOW_NODE_PORT;
   const listening = await node1.respond({ udp: [port], delayMs: 400 });
   const flow = await keep('udp', NODES.node1.ip, { port });
-  const ports = PORTS.map((each) => ({ ...each, nodePort: port }));
+  const ports = PORTS.map((servicePort) => ({ ...servicePort, nodePort: port }));
   await proxied.addService('shop/slow', 29, { pods: ['b'], ports });
   // Replies that were in transit when the flow was deleted arrive for 400 ms more, and recreate it in reverse.
   await until(flow, ({ pods }) => (pods['b'] ?? 0) > 20);

@@ -201,9 +201,9 @@ async function waitForOne(flow: RunningDial, more: number): Promise<void> {
 }
 
 async function expectNothingLost(t: Test, flows: Readonly<Record<string, RunningDial>>): Promise<void> {
-  for (const [what, flow] of Object.entries(flows)) {
+  for (const [name, flow] of Object.entries(flows)) {
     const report = await flow.stop();
-    t.match(report, { answered: report.attempts, refused: 0, timedOut: 0, errors: {} }, what);
+    t.match(report, { answered: report.attempts, refused: 0, timedOut: 0, errors: {} }, name);
   }
 }
 

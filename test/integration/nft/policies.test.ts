@@ -61,7 +61,7 @@ async function podsOf(t: Test, target: DialTarget, count: number, source: Addres
 
 /** The pod that answers each client. */
 function podOfEach(t: Test, target: DialTarget): Promise<string[]> {
-  return Promise.all(CLIENTS.map(async (each) => (await podsOf(t, target, 1, each)).join()));
+  return Promise.all(CLIENTS.map(async (client) => (await podsOf(t, target, 1, client)).join()));
 }
 
 function withNodePort(nodePort: number) {

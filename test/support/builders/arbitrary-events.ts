@@ -164,7 +164,12 @@ function slices(): fc.Arbitrary<ApiObject> {
       });
       // Names are unique within a namespace, and a slice cannot change its namespace.
       const metadata = { name: `${owner.split('/')[0]}-${name}`, labels: headless };
-      return slice(owner, { metadata, addressType, endpoints, ports: ports.map((each) => ({ ...each, port })) });
+      return slice(owner, {
+        metadata,
+        addressType,
+        endpoints,
+        ports: ports.map((slicePort) => ({ ...slicePort, port })),
+      });
     });
 }
 

@@ -68,11 +68,11 @@ export class FakeNftables {
   }
 
   #runLine(line: string): void {
-    const [verb, what, familyText, table, name, ...rest] = line.split(' ');
-    const family = FAMILIES.find((each) => each === familyText);
+    const [verb, objectKind, familyText, table, name, ...rest] = line.split(' ');
+    const family = FAMILIES.find((candidate) => candidate === familyText);
     if (table !== 'nftlane' || family === undefined) throw new Error(`Not ours: ${line}`);
     const text = rest.join(' ');
-    switch (`${verb} ${what}`) {
+    switch (`${verb} ${objectKind}`) {
       case 'add table':
         if (!this.#tables.has(family)) this.#tables.set(family, { objects: new Map(), chains: new Map() });
         return;
@@ -198,8 +198,10 @@ function copyTable({ objects, chains }: Table): Table {
 function overlap(a: string, b: string): boolean {
   const [left, right] = [a, b].map((key) => key.lastIndexOf(' . '));
   if (a.slice(0, left) !== b.slice(0, right)) return false;
-  const [one, other] = [a.slice((left ?? 0) + 3), b.slice((right ?? 0) + 3)].map((text) => parsePrefixOrAddress(text));
-  return one !== undefined && other !== undefined && withoutOverlaps([one, other]).length < 2;
+  const [first, second] = [a.slice((left ?? 0) + 3), b.slice((right ?? 0) + 3)].map((text) =>
+    parsePrefixOrAddress(text),
+  );
+  return first !== undefined && second !== undefined && withoutOverlaps([first, second]).length < 2;
 }
 
 function orNotFound<T>(value: T | undefined, line: string): T {

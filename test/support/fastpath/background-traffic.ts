@@ -27,9 +27,9 @@ export async function startNewFlows(dialer: Dialer): Promise<RunningDial[]> {
 
 /** Starts a few persistent flows to every target. Each has had one response. */
 export async function startPersistentFlows(dialer: Dialer): Promise<PersistentFlow[]> {
-  const each = NODE_PORT_TARGETS.flatMap((target) => Array.from({ length: PERSISTENT_FLOWS }, () => target));
+  const targets = NODE_PORT_TARGETS.flatMap((target) => Array.from({ length: PERSISTENT_FLOWS }, () => target));
   return Promise.all(
-    each.map(async (target) => {
+    targets.map(async (target) => {
       const { protocol, address, port } = target;
       return { target, flow: await dialer.keepConnection({ protocol, address, port, timeoutMs: TIMEOUT_MS }) };
     }),

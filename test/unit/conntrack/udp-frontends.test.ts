@@ -20,7 +20,7 @@ function read(overrides: ApiObject = {}): Service {
 }
 
 function slices(...overrides: readonly ApiObject[]): EndpointSlice[] {
-  return overrides.flatMap((each) => readEndpointSlice(slice('kube/dns', merge(UDP, each))).value ?? []);
+  return overrides.flatMap((override) => readEndpointSlice(slice('kube/dns', merge(UDP, override))).value ?? []);
 }
 
 /** The Service with these slices, compiled on some node. */

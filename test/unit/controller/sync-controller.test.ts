@@ -174,8 +174,8 @@ t.test('SyncController reports the start, the success and the failure of syncs',
 t.test('SyncController passes the changed Services to each observer, before applying and when committed', async (t) => {
   const records: string[] = [];
   const observers = ['a', 'b'].map((name): SyncObserver => {
-    const record = (what: string, services: readonly ServiceChange[]) =>
-      records.push(`${name} ${what}: ${services.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
+    const record = (call: string, services: readonly ServiceChange[]) =>
+      records.push(`${name} ${call}: ${services.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
     return {
       beforeApply: async (services) => void record('before', services),
       committed: ({ services }) => record('committed', services),

@@ -283,7 +283,7 @@ t.test('Engine follows ServiceCIDRs, and keeps a CIDR as long as one of them has
     engine
       .chains('ip')
       .chains.find(({ name }) => name === 'cluster-ips-check')
-      ?.rules.flatMap((rule) => rule.flatMap((each) => (each.kind === 'in-prefix' ? each.prefix : [])));
+      ?.rules.flatMap((rule) => rule.flatMap((statement) => (statement.kind === 'in-prefix' ? statement.prefix : [])));
   const [first, second] = [serviceCidr('first'), serviceCidr('second')];
   const steps: [change: () => void, expected: string[]][] = [
     [() => put(engine, first), ['10.96.0.0/12']],

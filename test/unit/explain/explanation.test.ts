@@ -58,7 +58,7 @@ t.test('explain() gives the reason for each endpoint', async (t) => {
   const { outcome, reason, service, endpoints, differences, kernel } = explained(AT_NODE_PORT);
   t.match({ outcome, reason, service }, { outcome: 'forward', reason: 'to the only endpoint', service: 'shop/web' });
   t.strictSame(
-    endpoints.map((each) => [each.endpoint, each.share, each.masquerade, each.reason]),
+    endpoints.map((endpoint) => [endpoint.endpoint, endpoint.share, endpoint.masquerade, endpoint.reason]),
     [
       ['10.1.0.1:8080', 1, false, 'ready'],
       ['10.1.0.3:8080', 0, undefined, 'not ready'],

@@ -81,8 +81,8 @@ t.test('withoutOverlaps() covers the same addresses with disjoint blocks, whatev
     const kept = withoutOverlaps(blocks);
     for (let host = 0n; host < 16n; host++) {
       const address = addressFromBits(host, 'ip');
-      const covered = blocks.some((each) => contains(each, address));
-      t.equal(kept.filter((each) => contains(each, address)).length, covered ? 1 : 0);
+      const covered = blocks.some((block) => contains(block, address));
+      t.equal(kept.filter((block) => contains(block, address)).length, covered ? 1 : 0);
     }
     t.strictSame(withoutOverlaps(blocks.toReversed()), kept);
   });

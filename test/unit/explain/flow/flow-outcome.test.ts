@@ -47,5 +47,5 @@ t.test('diffOutcomes() describes every difference', async (t) => {
       ['share of 10.1.0.1:80: one 0.5, two 0.9'],
     ],
   ];
-  for (const [one, two, differences] of cases) t.strictSame(diffOutcomes(one, two, NAMES), differences);
+  for (const [a, b, differences] of cases) t.strictSame(diffOutcomes(a, b, NAMES), differences);
 });

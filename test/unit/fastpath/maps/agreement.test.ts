@@ -53,7 +53,10 @@ const SOURCES = {
 /** Changes an event so that the fast path is eligible: Local policy, local endpoints, no feature that needs nftables. */
 function toEligible({ verb, object }: ObjectEvent): ObjectEvent {
   if (object['kind'] === 'EndpointSlice') {
-    const endpoints = (object['endpoints'] as readonly ApiObject[]).map((one) => ({ ...one, nodeName: 'n1' }));
+    const endpoints = (object['endpoints'] as readonly ApiObject[]).map((endpoint) => ({
+      ...endpoint,
+      nodeName: 'n1',
+    }));
     return { verb, object: { ...object, endpoints } };
   }
   if (object['kind'] !== 'Service') return { verb, object };

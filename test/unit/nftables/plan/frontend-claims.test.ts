@@ -56,15 +56,15 @@ t.test('FrontendClaims does not depend on the order of claims, and returns all w
         all.filter(({ key, frontend }) => claims.owns(frontend, key)).map((o) => `${o.key} ${o.frontend}`),
       );
     };
-    for (const each of history) {
+    for (const claim of history) {
       const before = owners();
-      const affected = claims.claim({ key: each.name, createdAt: each.createdAt }, each.frontends);
+      const affected = claims.claim({ key: claim.name, createdAt: claim.createdAt }, claim.frontends);
       const after = owners();
       const lost = [...before].filter((owner) => !after.has(owner));
       const won = [...after].filter((owner) => !before.has(owner));
       const changed = [...lost, ...won].map((owner) => owner.slice(0, 1));
-      t.strictSame([...affected].sort(), [...new Set(changed)].filter((key) => key !== each.name).sort());
-      latest.set(each.name, each);
+      t.strictSame([...affected].sort(), [...new Set(changed)].filter((key) => key !== claim.name).sort());
+      latest.set(claim.name, claim);
     }
     const fresh = new FrontendClaims();
     const sorted = [...latest.values()].sort((a, b) => (a.name < b.name ? 1 : -1));

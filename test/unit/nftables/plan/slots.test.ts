@@ -30,7 +30,7 @@ t.test('assignSlots() fills all slots with the desired values, and changes no sl
     const slots = assignSlots(previous, desired);
     t.strictSame(slots.toSorted(), desired.toSorted());
     // A slot below the new count can stay if its value still occurs often enough.
-    const count = (list: readonly string[], value: string) => list.filter((each) => each === value).length;
+    const count = (list: readonly string[], value: string) => list.filter((entry) => entry === value).length;
     const kept = slots.filter((value, slot) => value === previous[slot]).length;
     const within = previous.slice(0, desired.length);
     const possible = [...new Set(desired)].reduce(

@@ -57,7 +57,8 @@ t.test('backendsOf() marks the backends of this node', async (t) => {
   const endpoints = [{ nodeName: 'n1' }, { nodeName: 'N1' }, {}].map((fields, index) =>
     endpoint(`10.1.0.${index}`, fields),
   );
-  const local = (nodeName: string) => backends([read('a', { endpoints })], {}, nodeName).map((each) => each.isLocal);
+  const local = (nodeName: string) =>
+    backends([read('a', { endpoints })], {}, nodeName).map((backend) => backend.isLocal);
   t.strictSame(local('n1'), [true, false, false]);
   t.strictSame(local(''), [false, false, false], 'a node without a name has no backends');
 });
@@ -79,8 +80,11 @@ t.test('backendsOf() prefers endpoints that are not terminating, then the last s
 });
 
 t.test('backendsOf() does not depend on the order of slices and has no duplicates', async (t) => {
-  const one = fc.record({ host: fc.integer({ min: 1, max: 4 }), conditions: fc.constantFrom({}, DRAINING.conditions) });
-  const lists = fc.array(fc.array(one, { maxLength: 4 }), { maxLength: 4 });
+  const endpointArbitrary = fc.record({
+    host: fc.integer({ min: 1, max: 4 }),
+    conditions: fc.constantFrom({}, DRAINING.conditions),
+  });
+  const lists = fc.array(fc.array(endpointArbitrary, { maxLength: 4 }), { maxLength: 4 });
   const property = fc.property(lists, fc.nat(3), (given, turn) => {
     const slices = given.map((endpoints, index) =>
       read(`s${index}`, { endpoints: endpoints.map(({ host, ...rest }) => endpoint(`10.1.0.${host}`, rest)) }),

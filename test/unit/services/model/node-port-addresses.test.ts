@@ -62,36 +62,39 @@ function resolve({ entries, primary = {} }: Case) {
 }
 
 t.test('resolveNodePorts() adds up keywords and blocks for each family', async (t) => {
-  for (const one of CASES) {
-    const expected = { nodePortIps: { ip: one.ip, ip6: one.ip6 }, localhostNodePorts: one.localhost ?? false };
-    t.strictSame(resolve(one), expected, JSON.stringify(one));
+  for (const testCase of CASES) {
+    const expected = {
+      nodePortIps: { ip: testCase.ip, ip6: testCase.ip6 },
+      localhostNodePorts: testCase.localhost ?? false,
+    };
+    t.strictSame(resolve(testCase), expected, JSON.stringify(testCase));
   }
 });
 
 t.test('resolveNodePorts() uses the primary address, whether or not it is on an interface', async (t) => {
   const entries = ['primary'];
   for (const address of ['192.0.2.1', '203.0.113.1']) {
-    const one: Case = { entries, primary: { ip: address }, ip: [address], ip6: 'any' };
-    t.strictSame(resolve(one).nodePortIps, { ip: one.ip, ip6: one.ip6 }, address);
+    const testCase: Case = { entries, primary: { ip: address }, ip: [address], ip6: 'any' };
+    t.strictSame(resolve(testCase).nodePortIps, { ip: testCase.ip, ip6: testCase.ip6 }, address);
   }
 });
 
 t.test('nodePortAddresses() lists the addresses of the host, without loopback', async (t) => {
-  for (const one of CASES) {
-    const expected = [one.ip === 'any' ? HOST_IP : one.ip, one.ip6 === 'any' ? HOST_IP6 : one.ip6];
-    const listed = FAMILIES.map((family) => nodePortAddresses(resolve(one), family, HOST));
-    t.strictSame(listed, expected, JSON.stringify(one));
+  for (const testCase of CASES) {
+    const expected = [testCase.ip === 'any' ? HOST_IP : testCase.ip, testCase.ip6 === 'any' ? HOST_IP6 : testCase.ip6];
+    const listed = FAMILIES.map((family) => nodePortAddresses(resolve(testCase), family, HOST));
+    t.strictSame(listed, expected, JSON.stringify(testCase));
   }
 });
 
 t.test('takesNodePorts() agrees with nodePortAddresses(), and accepts 127.0.0.1 with `localhost`', async (t) => {
   const isHostAddress = (address: string) => HOST.includes(address);
-  for (const one of CASES) {
-    const scope = resolve(one);
+  for (const testCase of CASES) {
+    const scope = resolve(testCase);
     const listed = FAMILIES.flatMap((family) => nodePortAddresses(scope, family, HOST));
     for (const address of [...HOST, '192.0.2.250', 'fd00::250']) {
-      const expected = listed.includes(address) || (address === '127.0.0.1' && one.localhost === true);
-      t.equal(takesNodePorts(address, scope, isHostAddress), expected, `${address} with ${JSON.stringify(one)}`);
+      const expected = listed.includes(address) || (address === '127.0.0.1' && testCase.localhost === true);
+      t.equal(takesNodePorts(address, scope, isHostAddress), expected, `${address} with ${JSON.stringify(testCase)}`);
     }
   }
 });

@@ -135,26 +135,26 @@ const anyUsage = fc.record({ cluster: fc.boolean(), local: fc.boolean() });
 t.test('selectBackends() selects a backend whenever one is usable', async (t) => {
   const property = fc.property(anyBackends, anyUsage, (backends, usage) => {
     const { cluster, local, hasAnyEndpoints } = selectBackends(backends, { usage, node: NODE });
-    const usable = backends.filter((each) => each.ready || isServingTerminating(each));
+    const usable = backends.filter((backend) => backend.ready || isServingTerminating(backend));
     if (usage.cluster) t.equal(cluster.length > 0, usable.length > 0);
     else t.strictSame(cluster, []);
     if (usage.local)
       t.equal(
         local.length > 0,
-        usable.some((each) => each.isLocal),
+        usable.some((backend) => backend.isLocal),
       );
     else t.strictSame(local, []);
     if (usage.cluster || usage.local) t.equal(hasAnyEndpoints, usable.length > 0);
     for (const list of [cluster, local]) {
-      t.ok(list.every((each) => usable.includes(each)));
-      t.ok(list.every((each) => each.ready) || list.every((each) => !each.ready || each.terminating));
+      t.ok(list.every((backend) => usable.includes(backend)));
+      t.ok(list.every((backend) => backend.ready) || list.every((backend) => !backend.ready || backend.terminating));
       t.strictSame(
         list,
-        backends.filter((each) => list.includes(each)),
+        backends.filter((backend) => list.includes(backend)),
         'in order',
       );
     }
-    t.ok(local.every((each) => each.isLocal));
+    t.ok(local.every((backend) => backend.isLocal));
   });
   fc.assert(property, { numRuns: 200, seed: 1 });
 });
@@ -199,9 +199,9 @@ t.test('explainBackend() explains why a backend is used or not', async (t) => {
 t.test('explainBackend() agrees with selectBackends()', async (t) => {
   const property = fc.property(anyBackends, anyUsage, (backends, usage) => {
     const selection = selectBackends(backends, { usage, node: NODE });
-    for (const each of backends) {
-      const reason = explainBackend(each, { selection, usage, node: NODE });
-      const used = selection.cluster.includes(each) || selection.local.includes(each);
+    for (const backend of backends) {
+      const reason = explainBackend(backend, { selection, usage, node: NODE });
+      const used = selection.cluster.includes(backend) || selection.local.includes(backend);
       t.equal(/^ready|still serving/.test(reason), used, reason);
     }
   });

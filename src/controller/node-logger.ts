@@ -54,7 +54,7 @@ export class NodeLogger implements SyncObserver {
     return FAMILIES.flatMap((family) => {
       const address = addresses[family];
       const isElsewhere = nodePortIps[family] !== 'any' && !engine.hostAddresses.includes(address);
-      const reason = `no interface has ${address}, so node ports do not work over`;
+      const reason = `no interface has ${address}, so only packets that are routed to this node reach node ports over`;
       return isElsewhere && !isLoopback(address) ? [`${reason} ${FAMILY_TRAITS[family].label}`] : [];
     });
   }

@@ -27,7 +27,7 @@ export function publishedFiles(introduction: string): Map<string, string> {
 
 /** Separates the hand-written part of the reference from the generated tables. */
 export const TABLES_BEGIN =
-  '<!-- Everything below this line is generated from the schemas: UPDATE=1 tap test/unit/config/reference.test.ts -->';
+  '<!-- Everything below this line is generated from the schemas: UPDATE=1 node test/unit/config/reference.test.ts -->';
 
 function printSchema(title: string, schema: z.ZodMiniObject): string {
   const json = z.toJSONSchema(schema, {

@@ -31,7 +31,7 @@ interface FlowCleanerOptions {
 /** A cleanup that succeeded. */
 export interface CleanupResult {
   /** Includes the pauses between scans. */
-  readonly ms: number;
+  readonly durationMs: number;
   /** Deleted entries. */
   readonly deleted: Readonly<Record<Family, number>>;
 }
@@ -119,9 +119,10 @@ export class FlowCleaner implements SyncObserver {
     try {
       const { deleted, reason } = await this.#cleanUp(cutoff);
       const count = deleted.ip + deleted.ip6;
-      const ms = clock.now() - startedAt;
-      this.#options.onCleanup?.({ ms, deleted });
-      if (count > 0) log.info('deleted stale UDP conntrack entries', { count, durationMs: Math.round(ms), reason });
+      const durationMs = clock.now() - startedAt;
+      this.#options.onCleanup?.({ durationMs, deleted });
+      if (count > 0)
+        log.info('deleted stale UDP conntrack entries', { count, durationMs: Math.round(durationMs), reason });
       this.#failures.reset();
     } catch (error) {
       if (!(error instanceof ConntrackError && error.kind === 'missing')) throw error;

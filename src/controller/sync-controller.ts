@@ -55,7 +55,7 @@ export class SyncController implements Sink {
       onFailure: (error, retryInMs) => {
         const reason = errorMessage(error);
         options.log.error('sync failed', { reason, retryInMs });
-        const attempt = { ...this.#attempt, ms: options.clock.now() - this.#attempt.startedAt };
+        const attempt = { ...this.#attempt, durationMs: options.clock.now() - this.#attempt.startedAt };
         this.#notify((observer) => observer.failed?.(error, attempt));
       },
       clock: options.clock,
@@ -138,7 +138,7 @@ export class SyncController implements Sink {
     const { engine, clock } = this.#options;
     const at = clock.now();
     const hadEvents = oldestEvent !== undefined;
-    const times = { startedAt, ms: at - startedAt, latencyMs: at - (oldestEvent ?? startedAt), hadEvents };
+    const times = { startedAt, durationMs: at - startedAt, latencyMs: at - (oldestEvent ?? startedAt), hadEvents };
     const problems = {
       issues: engine.store.issues(),
       conflicts: engine.conflicts(),

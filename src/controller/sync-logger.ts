@@ -17,7 +17,7 @@ export class SyncLogger implements SyncObserver {
 
   committed({ report, times, problems, isInitial }: Pick<Commit, 'report' | 'times' | 'problems' | 'isInitial'>): void {
     const { operations, transactions, refused, drift } = report;
-    const rounded = { durationMs: roundToTenths(times.ms), latencyMs: roundToTenths(times.latencyMs) };
+    const rounded = { durationMs: roundToTenths(times.durationMs), latencyMs: roundToTenths(times.latencyMs) };
     for (const reason of drift) {
       this.#log.warn('kernel state differed from the applied state; repaired', { reason });
     }

@@ -10,7 +10,7 @@ export interface SyncTimes {
   /** When it began. */
   readonly startedAt: number;
   /** From its beginning to the commit. */
-  readonly ms: number;
+  readonly durationMs: number;
   /** From the oldest event of the sync to the commit; from its beginning when there was no event. */
   readonly latencyMs: number;
   /** Whether an event triggered it. Without one it is the check of the kernel that runs every ten seconds. */
@@ -18,7 +18,7 @@ export interface SyncTimes {
 }
 
 /** A sync that failed. */
-export interface FailedAttempt extends Pick<SyncTimes, 'startedAt' | 'ms'> {
+export interface FailedAttempt extends Pick<SyncTimes, 'startedAt' | 'durationMs'> {
   /** The state of the kernel was unknown when it began. */
   readonly full: boolean;
 }

@@ -91,9 +91,9 @@ export class EventObserver implements SyncObserver {
       });
   }
 
-  failed(error: unknown, { startedAt, ms }: FailedAttempt): void {
+  failed(error: unknown, { startedAt, durationMs }: FailedAttempt): void {
     this.#failingSince ??= startedAt;
-    const seconds = Math.floor((startedAt + ms - this.#failingSince) / 1000);
+    const seconds = Math.floor((startedAt + durationMs - this.#failingSince) / 1000);
     if (this.#hasRecordedFailure || seconds * 1000 < FAILING_THRESHOLD_MS) return;
     this.#hasRecordedFailure = true;
     const reason = errorMessage(error);

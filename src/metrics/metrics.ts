@@ -94,17 +94,17 @@ export class Metrics {
     this.#fastPathStatus = status;
   }
 
-  /** A conntrack cleanup covers both families. `ms` is in milliseconds. */
+  /** A conntrack cleanup covers both families. */
   observeConntrackCleanup({
-    ms,
+    durationMs,
     deleted,
   }: {
-    readonly ms: number;
+    readonly durationMs: number;
     readonly deleted: Readonly<Record<Family, number>>;
   }): void {
     for (const family of FAMILIES) {
       const labels = { ip_family: FAMILY_TRAITS[family].label };
-      this.#kubeProxy.conntrackSeconds.observe(labels, ms / 1000);
+      this.#kubeProxy.conntrackSeconds.observe(labels, durationMs / 1000);
       this.#kubeProxy.conntrackDeleted.inc(labels, deleted[family]);
     }
   }

@@ -51,7 +51,7 @@ export class SyncRecorder implements SyncObserver {
     if (report.refused.length > 0) nftlane.refusals.inc(report.refused.length);
     if (report.cleanupFailed) for (const labels of FAMILY_LABELS) kubeProxy.cleanupFailures.inc(labels);
     if (!times.hadEvents && report.operations === 0) return;
-    this.#observeAttempt({ ms: times.ms, full: report.full || isInitial });
+    this.#observeAttempt({ durationMs: times.durationMs, full: report.full || isInitial });
     if (times.hadEvents) nftlane.syncLatencySeconds.observe(times.latencyMs / 1000);
     for (const stage of SYNC_STAGES) {
       if (report.stages[stage] > 0) nftlane.stageSeconds.observe({ stage }, report.stages[stage] / 1000);
@@ -59,12 +59,12 @@ export class SyncRecorder implements SyncObserver {
     for (const size of report.transactionSizes) nftlane.transactionOperations.observe(size);
   }
 
-  failed(_: unknown, { ms, full }: FailedAttempt): void {
+  failed(_: unknown, { durationMs, full }: FailedAttempt): void {
     const { kubeProxy, nftlane, changes } = this.#options;
     changes.rollback();
     nftlane.syncFailures.inc();
     for (const labels of FAMILY_LABELS) kubeProxy.syncFailures.inc(labels);
-    this.#observeAttempt({ ms, full: full || this.#succeededAt === undefined });
+    this.#observeAttempt({ durationMs, full: full || this.#succeededAt === undefined });
   }
 
   chainsModified(chains: readonly string[]): void {
@@ -95,11 +95,11 @@ export class SyncRecorder implements SyncObserver {
   }
 
   /** The first sync counts as full, although the preload has already listed the kernel. */
-  #observeAttempt({ ms, full }: Pick<FailedAttempt, 'ms' | 'full'>): void {
+  #observeAttempt({ durationMs, full }: Pick<FailedAttempt, 'durationMs' | 'full'>): void {
     const { kubeProxy } = this.#options;
     for (const labels of FAMILY_LABELS) {
-      kubeProxy.syncSeconds.observe(labels, ms / 1000);
-      (full ? kubeProxy.fullSeconds : kubeProxy.partialSeconds).observe(labels, ms / 1000);
+      kubeProxy.syncSeconds.observe(labels, durationMs / 1000);
+      (full ? kubeProxy.fullSeconds : kubeProxy.partialSeconds).observe(labels, durationMs / 1000);
     }
   }
 }

@@ -51,7 +51,7 @@ function registerReadMetrics(registry: Registry, reader: ConnectionReader): void
     name: 'nftlane_connections_read_duration_seconds',
     help: 'Duration of the last read of the connection counters in seconds',
     labelNames: [],
-    samples: () => single(reader.lastRead && reader.lastRead.ms / 1000),
+    samples: () => single(reader.lastRead && reader.lastRead.durationMs / 1000),
   });
 }
 

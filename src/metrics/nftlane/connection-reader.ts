@@ -39,8 +39,8 @@ export class ConnectionReader {
   }
 
   /** When the counters were last read, and the duration, in milliseconds; `undefined` before the first read. */
-  get lastRead(): { readonly at: number; readonly ms: number } | undefined {
-    return this.#readAt === undefined ? undefined : { at: this.#readAt, ms: this.#durationMs };
+  get lastRead(): { readonly at: number; readonly durationMs: number } | undefined {
+    return this.#readAt === undefined ? undefined : { at: this.#readAt, durationMs: this.#durationMs };
   }
 
   /** Reads the counters if that is due. Never rejects. */

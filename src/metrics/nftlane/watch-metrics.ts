@@ -49,8 +49,8 @@ export function registerRequestMetrics(registry: Registry): RequestObserver {
     buckets: REQUEST_SECONDS,
     registers,
   });
-  return ({ method, host, status, ms }) => {
+  return ({ method, host, status, durationMs }) => {
     requests.inc({ code: status === undefined ? '<error>' : String(status), host, method });
-    seconds.observe({ host, verb: method }, ms / 1000);
+    seconds.observe({ host, verb: method }, durationMs / 1000);
   };
 }

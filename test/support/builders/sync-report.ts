@@ -11,7 +11,7 @@ export function syncReport(overrides: Partial<SyncReport> = {}): SyncReport {
 
 /** The times of a sync that took no time and had events. */
 export function syncTimes(overrides: Partial<SyncTimes> = {}): SyncTimes {
-  return { startedAt: 0, ms: 0, latencyMs: 0, hadEvents: true, ...overrides };
+  return { startedAt: 0, durationMs: 0, latencyMs: 0, hadEvents: true, ...overrides };
 }
 
 /** A commit without changes, not the initial one. */

@@ -10,7 +10,7 @@ function open() {
   return { logger: new SyncLogger({ log, services: () => 3 }), lines };
 }
 
-const TIMES = syncTimes({ ms: 1.26, latencyMs: 20.04 });
+const TIMES = syncTimes({ durationMs: 1.26, latencyMs: 20.04 });
 
 t.test('SyncLogger logs the initial load, and later syncs that changed something', async (t) => {
   const { logger, lines } = open();

@@ -55,7 +55,7 @@ t.test('Telemetry serves metrics and writes Events', async (t) => {
   telemetry.observer.committed?.(commitOf({ isInitial: true }));
   telemetry.observer.chainsModified?.(['ip services']);
   await waitUntil('Events', () => server.events.all.size === 4);
-  telemetry.observer.failed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
+  telemetry.observer.failed?.(new Error('no'), { startedAt: 0, durationMs: Number.NaN, full: true });
   await waitUntil('an Event although metrics fail', () => server.events.all.size === 5);
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   t.match(metrics, /^nftlane_initial_load_complete 1$/m);
@@ -82,7 +82,7 @@ t.test('Telemetry measures nothing if metrics are disabled', async (t) => {
   t.equal(telemetry.countingSink(sink), sink);
   t.equal(telemetry.requestObserver, undefined);
   telemetry.observer.chainsModified?.(['ip services']);
-  telemetry.observeConntrackCleanup({ ms: 1, deleted: { ip: 0, ip6: 0 } });
+  telemetry.observeConntrackCleanup({ durationMs: 1, deleted: { ip: 0, ip6: 0 } });
   telemetry.countHealthResponse('/healthz', 200);
   const stop = new AbortController();
   const running = telemetry.run('1.1.3', stop.signal);
@@ -93,6 +93,6 @@ t.test('Telemetry measures nothing if metrics are disabled', async (t) => {
 t.test('Telemetry catches and logs errors of its observers', async (t) => {
   const { log, lines } = recordLog();
   const telemetry = await Telemetry.open({ ...parts('127.0.0.1:1'), log });
-  telemetry.observer.failed?.(new Error('no'), { startedAt: 0, ms: Number.NaN, full: true });
+  telemetry.observer.failed?.(new Error('no'), { startedAt: 0, durationMs: Number.NaN, full: true });
   t.match(lines, [{ level: 'error', message: 'cannot update metrics or Events' }]);
 });

@@ -54,7 +54,8 @@ t.test("EventObserver records a failed health check node port with kube-proxy's 
 
 t.test('EventObserver records failing syncs once after a minute, and the recovery', async (t) => {
   const { observer, records, takeRecords } = open();
-  const fail = (startedAt: number) => observer.failed(new Error('nft is gone'), { startedAt, ms: 500, full: true });
+  const fail = (startedAt: number) =>
+    observer.failed(new Error('nft is gone'), { startedAt, durationMs: 500, full: true });
   fail(1_000);
   fail(60_000);
   t.strictSame(takeRecords(), [], 'not yet');

@@ -189,11 +189,11 @@ t.test('Metrics report problems with objects, watches and requests', async (t) =
     { kind: 'Service', lastReceivedAt: 12_000, ...state },
     { kind: 'Node', ...state, phase: 'waiting' },
   ]);
-  metrics.requestObserver({ method: 'GET', host: 'api:6443', status: 200, ms: 20 });
-  metrics.requestObserver({ method: 'POST', host: 'api:6443', status: undefined, ms: 20 });
+  metrics.requestObserver({ method: 'GET', host: 'api:6443', status: 200, durationMs: 20 });
+  metrics.requestObserver({ method: 'POST', host: 'api:6443', status: undefined, durationMs: 20 });
   metrics.countHealthResponse('healthz', 503);
   metrics.countEvent('sent');
-  metrics.observeConntrackCleanup({ ms: 3, deleted: { ip: 2, ip6: 0 } });
+  metrics.observeConntrackCleanup({ durationMs: 3, deleted: { ip: 2, ip6: 0 } });
   metrics.observer.chainsModified?.(['ip services', 'ip6 services']);
   t.match(Object.fromEntries(await scrape(metrics)), {
     'nftlane_objects_with_invalid_fields{kind="Service"}': 1,

@@ -28,7 +28,7 @@ export interface RequestOutcome {
   /** `undefined` without a response. */
   readonly status: number | undefined;
   /** Until the headers of the response arrived. */
-  readonly ms: number;
+  readonly durationMs: number;
 }
 
 /** Receives every request. Must return quickly and must not throw. */
@@ -74,7 +74,12 @@ export class ApiClient {
       if (status === 401) this.#areCredentialsStale = true;
       return response;
     } finally {
-      this.#observe({ method: write?.method ?? 'GET', host: url.host, status, ms: performance.now() - startedAt });
+      this.#observe({
+        method: write?.method ?? 'GET',
+        host: url.host,
+        status,
+        durationMs: performance.now() - startedAt,
+      });
     }
   }
 

@@ -33,7 +33,7 @@ t.test('ConnectionReader reads only on request, and at most every ten seconds', 
   await subject.refresh();
   await subject.refresh();
   t.equal(calls.length, 1);
-  t.strictSame(subject.lastRead, { at: 100_005, ms: 5 });
+  t.strictSame(subject.lastRead, { at: 100_005, durationMs: 5 });
   pass(9_990);
   await subject.refresh();
   t.equal(calls.length, 1);

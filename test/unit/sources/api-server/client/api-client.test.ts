@@ -220,5 +220,5 @@ t.test('ApiClient reports every request, with or without a response', async (t) 
     { method: 'GET', host, status: 503 },
     { method: 'GET', host, status: undefined },
   ]);
-  t.ok(outcomes.every(({ ms }) => ms >= 0));
+  t.ok(outcomes.every(({ durationMs }) => durationMs >= 0));
 });

@@ -40,7 +40,7 @@ export class UdpFrontendTracker {
     const committed = this.#byService.get(service) ?? [];
     const pending = this.#pending.get(service);
     if (sameUdpFrontends(pending ?? committed, frontends)) return;
-    // A failed sync may have applied what the next one reverts.
+    // A failed sync may have applied changes that the next one reverts.
     if (pending !== undefined) this.#removed.record(pending, frontends, now);
     this.#pending.set(service, frontends);
     const desired = new Map(frontends.map((frontend) => [frontend.key, frontend]));

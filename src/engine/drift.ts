@@ -75,7 +75,7 @@ function chainDrift({ family, name }: ObjectRef, side: 'desired' | 'installed'):
   return { family, object: `chain ${name}`, key: '', service: '', ...sides };
 }
 
-/** Lines as in a diff: `-` for what is installed, `+` for what is desired. */
+/** Lines as in a diff: `-` for the installed state, `+` for the desired one. */
 export function printDrift(drifts: readonly Drift[]): string {
   return drifts
     .flatMap(({ family, object, key, desired, installed }) => {

@@ -7,7 +7,7 @@ import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
 
 /**
- * A file for `nft -f` that replaces our tables in one transaction, whatever their content. The same objects give the
+ * A file for `nft -f` that replaces our tables in one transaction, regardless of their content. The same objects give the
  * same bytes.
  */
 export function render(engine: Engine): string {

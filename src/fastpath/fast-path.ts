@@ -23,7 +23,7 @@ export class FastPathUnusable extends EnvironmentError {
 /** Limits syncs to ten per second. A single event is handled without delay. */
 const MIN_INTERVAL_MS = 100;
 
-/** Independent of the sync of nftables, which holds the complete ruleset and serves what the fast path does not. */
+/** Independent of the sync of nftables, which has the complete ruleset and serves all other flows. */
 export class FastPath {
   readonly #options: FastPathOptions;
   readonly #loader: LoaderClient;

@@ -2,7 +2,7 @@
 /*
  * Pinned programs with the conntrack lookup, for a process that may not load them. Where conntrack is a kernel module,
  * loading them needs CAP_SYS_ADMIN, which a daemon should not have. An empty directory among the pins, whose name is a
- * hash of the object, records what they were loaded from.
+ * hash of the object, records their origin.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -6,7 +6,7 @@ import { type ErrorKind, OperationalError } from '../../lib/operational-error.ts
 export interface ConfigurationProblem {
   /** For example `KubeProxyConfiguration.conntrack.min`, or the flag that set the field. */
   readonly path: string;
-  /** The value and what is wrong with it. */
+  /** The value and the problem with it. */
   readonly reason: string;
 }
 

@@ -73,7 +73,7 @@ export function eligibilityOf(
   return { eligible, skipped };
 }
 
-/** Local endpoints, repeated as often as nftables would choose each. */
+/** Local endpoints, repeated by weight, as in nftables. */
 function endpointsOf(service: Service, { selection }: ServicePortModel): Endpoint[] {
   return repeatByWeight(weightedBackends(service, selection.local)).map(({ address, port }) => ({ address, port }));
 }

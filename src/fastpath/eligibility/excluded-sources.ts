@@ -1,4 +1,4 @@
-// Clients that the programs pass to nftables: pods and the node itself may use every endpoint, whatever the policy.
+// Clients that the programs pass to nftables: pods and the node itself may use every endpoint, regardless of the policy.
 
 import type { Engine } from '../../engine/engine.ts';
 import type { Address } from '../../net/address.ts';

@@ -50,7 +50,7 @@ export function parseMapDump(
   };
 }
 
-/** Decodes what `encodeU32` has encoded. */
+/** The inverse of `encodeU32`. */
 export function decodeU32(hex: string): number {
   return new Uint32Array(fromHex(hex).buffer)[0] ?? 0;
 }

@@ -116,7 +116,7 @@ export class MapState {
     const frees = this.#freeUnused(desired.devices, { now, flows });
     const bitsOff = this.#ports.takeWrites();
     const lines = [
-      // First what excludes traffic, so that new frontends do not take flows that are excluded.
+      // Exclusions first, so that new frontends do not take excluded flows.
       ...[...sources.puts, ...uplinks.deletes, ...uplinks.puts],
       ...(this.#slots.generation > generation ? [putGeneration(this.#slots.generation)] : []),
       ...[...adds, ...bitsOn, ...frontends, ...frees, ...bitsOff],

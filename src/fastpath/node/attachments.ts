@@ -8,7 +8,7 @@ export type AttachedDevices = Readonly<Record<ProgramRole, ReadonlySet<number>>>
 /** There is no notification when another process detaches a program. */
 const REFRESH_MS = 10_000;
 
-/** Tracks what is attached. */
+/** Tracks the attached programs. */
 export class Attachments {
   readonly #loader: Pick<LoaderClient, 'listAttachments' | 'attach' | 'detach'>;
   readonly #attached: Readonly<Record<ProgramRole, Set<number>>> = { pod: new Set(), uplink: new Set() };
@@ -22,7 +22,7 @@ export class Attachments {
     return this.#attached;
   }
 
-  /** Reads what is attached, by this process or another, and removes the links of deleted devices. */
+  /** Lists the programs that this process or another has attached, and removes the links of deleted devices. */
   async adopt(now: number): Promise<void> {
     this.#adoptedAt = now;
     const attachments = await this.#loader.listAttachments();

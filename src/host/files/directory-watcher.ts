@@ -14,7 +14,7 @@ export interface DirectoryWatcherOptions {
   readonly directory: string;
   /** Something in the directory changed, or the directory itself. */
   readonly onChange: () => void;
-  /** Watching is not possible, such as beyond the limit of inotify watches. Called once until it works again. */
+  /** Watching is not possible, for example because of the limit of inotify watches. Called once until it works again. */
   readonly onFailure?: (error: unknown) => void;
   /** Watching works again. */
   readonly onRecovery?: () => void;

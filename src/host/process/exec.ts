@@ -33,7 +33,7 @@ export class ExecError extends Error {
 }
 
 /**
- * Runs a program without a shell. Resolves whatever its exit status is. Rejects with {@link ExecError}, or with the error
+ * Runs a program without a shell. Resolves with any exit status. Rejects with {@link ExecError}, or with the error
  * that `onLine` threw.
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {

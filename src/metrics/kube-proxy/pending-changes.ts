@@ -1,4 +1,4 @@
-// Changes that wait for a sync, and what triggered them.
+// Changes that wait for a sync, and their triggers.
 
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';

@@ -35,7 +35,7 @@ export class NftProgram {
     this.#run = run;
   }
 
-  /** Runs nft with these arguments. Resolves whatever its exit status is. */
+  /** Runs nft with these arguments. Resolves with any exit status. */
   async run(args: readonly string[], options: Partial<ExecOptions> = {}): Promise<ExecResult> {
     try {
       return await this.#run(this.command, args, { timeoutMs: this.#timeoutMs, ...options });

@@ -19,7 +19,7 @@ export class SessionPool {
     this.#options = options;
   }
 
-  /** Applies the script as one transaction; may run concurrently. Throws what {@link NftSession.apply} throws. */
+  /** Applies the script as one transaction; may run concurrently. Throws the errors of {@link NftSession.apply}. */
   async apply(text: string): Promise<void> {
     clearTimeout(this.#timer);
     const session = this.#idle.pop() ?? new NftSession(this.#options);

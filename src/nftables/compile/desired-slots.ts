@@ -1,4 +1,4 @@
-// The desired slots of a frontend: its endpoints, each as often as its weight demands.
+// The desired slots of a frontend: its endpoints, repeated by weight.
 
 import type { Backend } from '../../services/model/backends.ts';
 import { repeatByWeight, weightedBackends } from '../../services/model/weighted-backends.ts';

@@ -5,7 +5,7 @@ import type { ChangeRole } from '../plan/order.ts';
 import type { SetOrMap } from '../syntax/element.ts';
 import { type Field, printFields } from '../syntax/statement.ts';
 
-/** The key of a frontend with an address: what the client connects to. */
+/** The key of a frontend with an address: the destination of the client. */
 export const FRONTEND: readonly Field[] = [{ field: 'daddr' }, { field: 'l4proto' }, { field: 'dport' }];
 
 /** The key of a node port. */

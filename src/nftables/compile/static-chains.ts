@@ -82,7 +82,7 @@ export const RESET_CONNECTIONS_CHECK = 'reset-connections-check';
 /**
  * A connection of the fast path has no conntrack entry. Once the fast path drops it, its next segment is the first that
  * conntrack sees: new, or invalid if it is a FIN or nf_conntrack_tcp_loose is 0. A connection to a deleted pod stays
- * new, because nothing replies. Rejecting in prerouting needs Linux 5.9, which is older than what the fast path needs.
+ * new, because nothing replies. Rejecting in prerouting needs Linux 5.9; the fast path needs a newer one.
  */
 function jumpToResetCheck({ resetsConnections }: NodeView): Rule[] {
   if (!resetsConnections) return [];
@@ -117,7 +117,7 @@ const AFFINITY_UPDATE: readonly Rule[] = [
 ];
 
 /**
- * Node ports on 127.0.0.1 need route_localnet, with which other hosts could reach what listens on loopback addresses
+ * Node ports on 127.0.0.1 need route_localnet, with which other hosts could reach servers on loopback addresses
  * (CVE-2020-8558). Replies are not affected: their addresses are translated back after this chain.
  */
 function dropExternalLoopback(family: Family, node: NodeView): Rule[] {
@@ -201,7 +201,7 @@ function localTrafficPolicyChains(family: Family, node: NodeView): Chain[] {
 }
 
 /**
- * With the Local policy, pods and processes of this node may use all endpoints, by way of `chain`. Other clients use
+ * With the Local policy, pods and processes of this node may use all endpoints, through `chain`. Other clients use
  * the endpoints of this node and keep their addresses.
  */
 export function shortCircuit(family: Family, node: NodeView, chain: string): Rule[] {

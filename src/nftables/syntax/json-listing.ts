@@ -1,4 +1,4 @@
-// Parses what `nft --json list` prints about chains and their rules.
+// Parses chains and their rules from the output of `nft --json list`.
 
 import * as z from 'zod/mini';
 

@@ -10,7 +10,7 @@ export const TABLE = 'nftlane';
 /** One line for `nft -f`. */
 export interface Operation {
   readonly line: string;
-  /** The Service that it belongs to; empty for what all Services share. */
+  /** The Service that it belongs to; empty for an operation on shared objects. */
   readonly owner: string;
 }
 

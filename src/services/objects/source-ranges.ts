@@ -32,7 +32,7 @@ export function readSourceRanges(value: unknown, issues: IssueCollector): Source
 
 /**
  * The source ranges of a family, or `open` to all clients: if there are none, if one contains the whole family, or if none
- * is valid in this family. The latter is what kube-proxy does; with `strict`, no client may connect then.
+ * is valid in this family. The latter is the behavior of kube-proxy; with `strict`, no client may connect then.
  */
 export function sourceRangesOf(
   { loadBalancerSourceRanges, hasSourceRanges }: SourceRanges,

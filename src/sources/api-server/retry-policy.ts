@@ -34,7 +34,7 @@ export class RetryPolicy {
     this.#hasSucceeded = false;
   }
 
-  /** The current attempt succeeded: whatever ends it, the next one may follow immediately. */
+  /** The current attempt succeeded: the next one may follow immediately, however this one ends. */
   succeeded(): void {
     this.#hasSucceeded = true;
     this.#isRelisting = false;

@@ -59,7 +59,7 @@ export class ApiClient {
   }
 
   /**
-   * Sends a GET request to a path with a query, or `write` if given. Resolves whatever the status is; rejects with
+   * Sends a GET request to a path with a query, or `write` if given. Resolves with any status; rejects with
    * `ConnectionError` without a response. Aborting the signal ends the request and destroys the body, with the signal's
    * reason. After status 401, the next request reads the credentials from disk again.
    */

@@ -42,7 +42,7 @@ export function watchConfiguration({ path, onChange, signal, ...times }: Configu
     clearTimeout(timer);
     clearInterval(poll);
   };
-  // The file may have changed, or the signal aborted, before the watch began. Without a watch, polling has to do.
+  // The file may have changed, or the signal aborted, before the watch began. Without a watch, only polling finds changes.
   watcher.ensureWatching().then(
     () => (signal.aborted ? watcher.close() : scheduleCheck()),
     () => {},

@@ -1,4 +1,4 @@
-// Tracks the installed chains, and determines the operations that lead to the desired ones.
+// Tracks the installed chains, and determines the operations that install the desired ones.
 
 import { compare } from '../lib/compare.ts';
 import type { Family } from '../net/family.ts';

@@ -72,7 +72,7 @@ export function viewServices(engine: Engine, listed: CounterListing, name?: stri
     .map((service) => viewService(service, { engine, kernel, refused: refusals.get(service.key) }));
 }
 
-/** The elements that the kernel holds, by key. */
+/** The elements in the kernel, by key. */
 class KernelIndex {
   readonly #maps = new Map<RefKey, ReadonlyMap<string, ListedElement>>();
 

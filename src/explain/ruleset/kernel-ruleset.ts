@@ -1,4 +1,4 @@
-// The ruleset that the kernel holds, rebuilt from its listing and from the chains that this version writes.
+// The ruleset in the kernel, rebuilt from its listing and from the chains that this version writes.
 
 import type { Engine } from '../../engine/engine.ts';
 import type { Family } from '../../net/family.ts';

@@ -39,7 +39,7 @@ export const BACKEND_PORTS_OFFSET = 1024;
 export const TICK_NS = 2 ** 20;
 export const FRONTEND_SUSPENDED = 1;
 export const BACKEND_NEIGH = 1;
-/** The next datagram of a UDP client gets another backend; replies in flight are still forwarded. */
+/** The next datagram of a UDP client goes to another backend; replies in flight are still forwarded. */
 export const BACKEND_REPLY_ONLY = 2;
 export const CONFIG_CREATE = 1;
 export const DIR_REPLY = 1;

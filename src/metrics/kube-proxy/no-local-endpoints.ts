@@ -11,7 +11,7 @@ interface NoLocalEndpointsCount {
 
 type NoLocalEndpointsKey = Pick<NoLocalEndpointsCount, 'policy' | 'label'>;
 
-/** Follows the Services that the kernel holds. */
+/** Counts the committed Services. */
 export class NoLocalEndpoints {
   /** Only Services with such a port. */
   readonly #byService = new Map<string, readonly NoLocalEndpointsKey[]>();

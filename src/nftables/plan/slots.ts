@@ -2,8 +2,8 @@
 
 /**
  * Assigns the values of `desired` to as many slots. A value keeps its slot if that is below the new count; values from
- * higher slots fill the gaps, then new values, in the order of `desired`. A value that occurs several times gets as
- * many slots. Without `previous` the slots have the order of `desired`.
+ * higher slots fill the gaps, then new values, in the order of `desired`. A value that occurs several times gets the
+ * same number of slots. Without `previous` the slots have the order of `desired`.
  */
 export function assignSlots(previous: readonly string[], desired: readonly string[]): readonly string[] {
   if (previous.length === 0) return desired;

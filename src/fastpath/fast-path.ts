@@ -11,7 +11,7 @@ import { LoaderClient, type ProbeResult } from './loader/loader-client.ts';
 import { watchNetwork } from './node/watch-network.ts';
 import { failingStatus, inactiveStatus, statusOf } from './status/build-status.ts';
 import type { FastPathStatus } from './status/fast-path-status.ts';
-import type { FastPathOptions } from './sync/options.ts';
+import type { FastPathOptions } from './sync/fast-path-options.ts';
 import { Reconciler } from './sync/reconciler.ts';
 import { SyncFailures } from './sync/sync-failures.ts';
 

@@ -12,7 +12,7 @@ import { type AttachedDevices, Attachments } from '../node/attachments.ts';
 import { type NetworkState, readIfindexes } from '../node/network-state.ts';
 import { NodeNetwork } from '../node/node-network.ts';
 import { isLinkDeletion, isNetworkChange } from '../node/watch-network.ts';
-import type { FastPathOptions } from './options.ts';
+import type { FastPathOptions } from './fast-path-options.ts';
 import { type DeviceRemoval, planDeviceRemoval, planSync, type SyncInput, type SyncPlan } from './plan-sync.ts';
 
 interface ReconcilerOptions extends Omit<FastPathOptions, 'clock'> {

@@ -7,7 +7,7 @@ import { buildDaemon, type Daemon, hasLocalhostNodePorts } from './build-daemon.
 import { watchAndReload } from './reload.ts';
 import { engineOptions, type StartedDaemon, startDaemon } from './start-daemon.ts';
 
-export interface DaemonOptions {
+interface DaemonOptions {
   readonly settings: Settings;
   /** Reads the configuration file and the flags again. */
   readonly reload: () => LoadedSettings;

@@ -8,7 +8,7 @@ import { errorMessage } from '../lib/error-message.ts';
 import { MetricsListenError } from '../metrics/server/debug-server.ts';
 import type { ApiClient } from '../sources/api-server/client/api-client.ts';
 
-export interface ListenFailureOptions {
+interface ListenFailureOptions {
   /** Connects to the API server. */
   readonly connect: () => Promise<Pick<ApiClient, 'request' | 'close'>>;
   readonly nodeName: string;

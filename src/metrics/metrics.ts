@@ -24,7 +24,7 @@ import { registerTableMetrics } from './nftlane/table-metrics.ts';
 import { registerRequestMetrics, registerWatchMetrics } from './nftlane/watch-metrics.ts';
 import { SyncRecorder } from './sync-recorder.ts';
 
-export interface MetricsOptions {
+interface MetricsOptions {
   readonly engine: Engine;
   readonly nftClient: Pick<RulesetClient, 'listElements'>;
   readonly clock: Clock;

@@ -57,6 +57,8 @@ const ONLY_IN: readonly { readonly text: RegExp; readonly places: readonly strin
 const IMPURE = /'node:|\bprocess\b|\bconsole\.|\bDate\.now\b|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\b/;
 const VAGUE_NAMES = ['index', 'utils', 'helpers', 'common', 'misc', 'types'];
 const MAX_LINES = 300;
+/** A function fits on a screen. */
+const MAX_FUNCTION_LINES = 50;
 
 /** References to private notes: paths outside the project, and numbers of statements in other documents. */
 const PRIVATE = /\.\.\/shared\b|\/work\/|DESIGN\.md|\b(?:IN|SP|EP|TO|PK|NF|CT|HC|SL|CF|OP|TD)-\d+[a-z]?\b/;
@@ -147,9 +149,44 @@ t.test('files are short, say what they are, and have one name', async (t) => {
     const lines = text.split('\n');
     t.ok(lines.length <= MAX_LINES + 1, `${path} has ${lines.length - 1} lines`);
     t.match(lines[0], /^(?:#!|\/\/ [A-Z\d`])/, `${path} begins with a comment about its content`);
+    t.match(text, /^(?:#!.*\n)?(?:\/\/.*\n)+\n/, `${path} has a blank line after it`);
     t.notOk(VAGUE_NAMES.includes(basename(path, '.ts')), `${path} has a specific name`);
     t.match(basename(path), /^[a-z0-9-]+\.ts$/, `${path} is in kebab case`);
     t.notMatch(text, /^export default\b/m, `${path} has no default export`);
+  }
+});
+
+/** Functions and methods with their lengths in lines, as the formatter indents them. */
+function functionLengths(text: string): [name: string, lines: number][] {
+  const functions = text.matchAll(/^(?:export )?(?:async )?function\*? (\w+)[\s\S]*?^\}$/gm);
+  const methods = text.matchAll(/^ {2}(?:static |async |get |\*)*(#?\w+)(?:<.*>)?\([^;]*?\{\n[\s\S]*?^ {2}\}$/gm);
+  return [...functions, ...methods].map(([block, name = '']) => [name, block.split('\n').length]);
+}
+
+t.test('functions fit on a screen', async (t) => {
+  const found = sources.flatMap(({ path, text }) => functionLengths(text).map((entry) => [path, ...entry] as const));
+  t.ok(found.length > 1000, `${found.length} functions`);
+  for (const [path, name, lines] of found) t.ok(lines <= MAX_FUNCTION_LINES, `${path}: ${name} has ${lines} lines`);
+});
+
+t.test('every export is used by another file', async (t) => {
+  const all = ['src', 'test', 'docs'].flatMap(filesIn).filter(({ path }) => path.endsWith('.ts'));
+  const importers = new Map<string, string[]>();
+  for (const file of all) {
+    const text = withoutComments(file.text);
+    for (const target of importsOf(file)) importers.set(target, [...(importers.get(target) ?? []), text]);
+  }
+  for (const { path, text } of sources) {
+    const users = importers.get(path) ?? [];
+    for (const [, name = ''] of text.matchAll(
+      /^export (?:async )?(?:function\*?|class|const|interface|type) (\w+)/gm,
+    )) {
+      const word = new RegExp(`\\b${name}\\b`);
+      t.ok(
+        users.some((user) => word.test(user)),
+        `${path}: ${name}`,
+      );
+    }
   }
 });
 

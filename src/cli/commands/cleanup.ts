@@ -15,7 +15,7 @@ import { FAMILIES } from '../../net/family.ts';
 import { conntrackOption, nftOption, runDirOption } from '../flags/common-flags.ts';
 import { print } from '../output/print.ts';
 
-export interface CleanupOptions {
+interface CleanupOptions {
   readonly nft: string;
   readonly conntrack: string;
   readonly runDir: string;

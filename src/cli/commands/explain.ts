@@ -57,7 +57,7 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
   else print(printExplanation(explanation));
 }
 
-export interface PacketOrigin {
+interface PacketOrigin {
   /** The client is a process on this node. */
   readonly fromHost: boolean;
   /** The input interface; by default the interface of the route to the source. */

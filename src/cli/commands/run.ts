@@ -73,7 +73,7 @@ async function reportListenFailure(error: unknown, { kubeProxy, proxy }: Setting
 }
 
 /** Logs fields without effect and flags that override the file. */
-export function logConfiguration({ configuration, settings }: LoadedSettings, log: Log): void {
+function logConfiguration({ configuration, settings }: LoadedSettings, log: Log): void {
   const file = settings.configFile;
   const warnings = configuration.warnings.map(describeProblem);
   if (warnings.length > 0) log.warn('ignoring some configuration fields', { file, warnings });

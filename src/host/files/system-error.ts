@@ -1,4 +1,5 @@
 // Errors of system calls.
+
 import { getSystemErrorMessage } from 'node:util';
 import { errorMessage } from '../../lib/error-message.ts';
 

@@ -4,7 +4,7 @@ import type { Metrics } from '../metrics.ts';
 import { type PageHandler, type Pages, TEXT_PLAIN } from './debug-server.ts';
 import { type Program, statuszPage } from './statusz.ts';
 
-export interface PageOptions {
+interface PageOptions {
   readonly metrics: Pick<Metrics, 'print' | 'contentType'>;
   readonly program: Program;
   /** The effective configuration, as an object with `apiVersion` and `kind`. */

@@ -23,7 +23,7 @@ export type PageHandler = (request: PageRequest) => PageResponse | Promise<PageR
 /** Pages by their exact path. */
 export type Pages = Readonly<Record<string, PageHandler>>;
 
-export interface DebugServerOptions {
+interface DebugServerOptions {
   readonly address: AddressPort;
   readonly pages: Pages;
   /** Whether `run` rejects if the server cannot listen, instead of retrying. */

@@ -1,4 +1,5 @@
 // Tests of src/host/files/system-error.ts.
+
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { failureReason, isSystemError } from '../../../../src/host/files/system-error.ts';

@@ -40,7 +40,7 @@ export function engineState(
 ): Pick<DaemonState, 'ready' | 'options' | 'hostAddresses' | 'objects' | 'issues' | 'refusals'> {
   const { store } = engine;
   return {
-    ready: store.ready,
+    ready: store.isReady,
     options: engine.options,
     hostAddresses: engine.hostAddresses,
     objects: {

@@ -69,7 +69,7 @@ export class SyncController implements Sink {
 
   /** Endpoints are most of the load and arrive last: they are loaded before the list is complete. */
   preview<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
-    if (kind !== 'EndpointSlice' || this.#options.engine.store.ready) return;
+    if (kind !== 'EndpointSlice' || this.#options.engine.store.isReady) return;
     this.#options.engine.put(kind, object);
     this.#runner.request();
   }
@@ -106,7 +106,7 @@ export class SyncController implements Sink {
   async #sync(): Promise<void> {
     const { engine, nftClient, clock } = this.#options;
     if (!this.#isComplete) await this.#preload();
-    if (!engine.store.ready) return;
+    if (!engine.store.isReady) return;
     if (!this.#hasListed) this.#notify((observer) => observer.listed?.(clock.now()));
     this.#hasListed = true;
     if (!this.#canStart()) return;
@@ -162,7 +162,7 @@ export class SyncController implements Sink {
     if (preloader === undefined) return;
     try {
       await preloader.advance();
-      if (!engine.store.ready) return;
+      if (!engine.store.isReady) return;
       await preloader.drain();
     } catch (error) {
       engine.invalidate();

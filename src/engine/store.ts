@@ -28,7 +28,7 @@ export class Store implements Sink {
   #isNodeTouched = true;
 
   /** Nothing may be synced before both are known: Services whose endpoints have not arrived would reject traffic. */
-  get ready(): boolean {
+  get isReady(): boolean {
     return this.hasSynced('Service') && this.hasSynced('EndpointSlice');
   }
 

@@ -33,14 +33,14 @@ export class Health implements Disposable {
     const node = new NodeEligibility(engine);
     const state = () => ({
       now: clock.now(),
-      healthy: syncHealth.healthy,
+      healthy: syncHealth.isHealthy,
       lastSynced: syncHealth.lastSynced,
-      nodeEligible: node.eligible,
+      nodeEligible: node.isEligible,
       families: engine.node.families,
     });
     this.#proxyServer = address === undefined ? undefined : new ProxyHealthServer({ ...options, address, state });
     // Without a health server, only endpoints decide.
-    const proxyHealthy = () => address === undefined || syncHealth.healthy;
+    const proxyHealthy = () => address === undefined || syncHealth.isHealthy;
     this.#serviceServer = new ServiceHealthServer({ engine, proxyHealthy, onFailure: onPortFailure, log });
     this.observers = [syncHealth, node, this.#serviceServer];
   }

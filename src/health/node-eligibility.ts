@@ -14,7 +14,7 @@ export class NodeEligibility implements SyncObserver {
   }
 
   /** The Node is known, and is neither being deleted nor about to be. */
-  get eligible(): boolean {
+  get isEligible(): boolean {
     this.committed();
     return this.#lastNode !== undefined && !this.#lastNode.toBeDeleted;
   }

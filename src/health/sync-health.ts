@@ -33,7 +33,7 @@ export class SyncHealth implements SyncObserver {
     this.#timeoutMs = timeoutMs;
   }
 
-  get healthy(): boolean {
+  get isHealthy(): boolean {
     return this.#pending === undefined || this.#clock.now() - this.#pending.since < this.#timeoutMs;
   }
 

@@ -15,9 +15,9 @@ t.test('Store is ready when Services and EndpointSlices are listed', async (t) =
   const store = new Store();
   store.replace('Node', []);
   store.replace('Service', []);
-  t.notOk(store.ready);
+  t.notOk(store.isReady);
   store.replace('EndpointSlice', []);
-  t.ok(store.ready);
+  t.ok(store.isReady);
 });
 
 t.test('Store collects the affected Services until they are taken', async (t) => {

@@ -11,15 +11,15 @@ const LEAVING = { spec: { taints: [{ key: 'ToBeDeletedByClusterAutoscaler' }] } 
 t.test('NodeEligibility requires a Node that exists and is not being deleted', async (t) => {
   const engine = engineOf();
   const eligibility = new NodeEligibility(engine);
-  t.equal(eligibility.eligible, false);
+  t.equal(eligibility.isEligible, false);
   put(engine, node('n2'));
-  t.equal(eligibility.eligible, false, 'it is another node');
+  t.equal(eligibility.isEligible, false, 'it is another node');
   put(engine, node('n1'));
-  t.equal(eligibility.eligible, true);
+  t.equal(eligibility.isEligible, true);
   put(engine, node('n1', LEAVING));
-  t.equal(eligibility.eligible, false);
+  t.equal(eligibility.isEligible, false);
   put(engine, node('n1'));
-  t.equal(eligibility.eligible, true);
+  t.equal(eligibility.isEligible, true);
 });
 
 t.test('NodeEligibility keeps the state of a Node that disappears', async (t) => {
@@ -29,10 +29,10 @@ t.test('NodeEligibility keeps the state of a Node that disappears', async (t) =>
   ] as const) {
     const engine = engineOf([node('n1')]);
     const eligibility = new NodeEligibility(engine);
-    t.equal(eligibility.eligible, true);
+    t.equal(eligibility.isEligible, true);
     put(engine, node('n1', overrides));
     eligibility.committed();
     remove(engine, node('n1'));
-    t.equal(eligibility.eligible, eligible);
+    t.equal(eligibility.isEligible, eligible);
   }
 });

@@ -12,7 +12,7 @@ function given(options: { timeoutMs?: number } = {}) {
     health,
     at: (ms: number) => {
       now = ms;
-      return health.healthy;
+      return health.isHealthy;
     },
     /** A sync that began at `startedAt` succeeds now. */
     synced: (startedAt: number) => health.committed({ at: now, times: syncTimes({ startedAt }) }),
@@ -21,7 +21,7 @@ function given(options: { timeoutMs?: number } = {}) {
 
 t.test('SyncHealth is healthy while the lists are incomplete', async (t) => {
   const { health, at } = given();
-  t.equal(health.healthy, true);
+  t.equal(health.isHealthy, true);
   t.equal(health.lastSynced, undefined);
   health.queued(1000);
   t.equal(at(10_000_000), true);
@@ -41,7 +41,7 @@ t.test('SyncHealth is unhealthy when a change waits for a minute, until it is co
   t.equal(at(10_060_000), false);
   t.equal(health.lastSynced, 1000);
   synced(10_059_000);
-  t.equal(health.healthy, true);
+  t.equal(health.isHealthy, true);
   t.equal(health.lastSynced, 10_060_000);
 });
 
@@ -69,7 +69,7 @@ t.test('SyncHealth is unhealthy when syncs fail for a minute without a change', 
   }
   t.equal(at(160_000), false);
   synced(160_000);
-  t.equal(health.healthy, true);
+  t.equal(health.isHealthy, true);
 });
 
 t.test('the timeout follows syncPeriod', async (t) => {

@@ -57,9 +57,9 @@ async function readPage<K extends Kind>(
 ): Promise<{ next: string; resourceVersion: string }> {
   const { traits } = options;
   const splitter = new ListSplitter((json) => {
-    const read = traits.read(parse(json));
-    objects.push(read);
-    options.onListItem?.(read);
+    const result = traits.read(parse(json));
+    objects.push(result);
+    options.onListItem?.(result);
   });
   await streamResponse(collectionPath(traits, query), { ...options, onChunk: (chunk) => splitter.push(chunk) });
   const metadata = asObject(asObject(parse(splitter.envelope))['metadata']);

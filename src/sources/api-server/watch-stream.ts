@@ -77,10 +77,10 @@ export class WatchStream<K extends Kind> {
       this.#initial = undefined;
       this.#handlers.onList([...initial.values(), ...this.#unnamed], resourceVersion);
     } else if (type === 'ADDED' || type === 'MODIFIED') {
-      const read = this.#traits.read(object);
-      if (read.key === '') this.#unnamed.push(read);
-      else initial.set(read.key, read);
-      this.#handlers.onListItem?.(read);
+      const result = this.#traits.read(object);
+      if (result.key === '') this.#unnamed.push(result);
+      else initial.set(result.key, result);
+      this.#handlers.onListItem?.(result);
     } else if (type === 'DELETED') {
       initial.delete(this.#traits.read(object).key);
     }

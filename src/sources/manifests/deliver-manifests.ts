@@ -7,7 +7,7 @@ import type { ManifestObject } from './parse-manifests.ts';
 /** Replaces every kind, including kinds without objects, which are then known. */
 export function deliverManifests(objects: readonly ManifestObject[], sink: Sink): void {
   for (const kind of Object.keys(KINDS) as Kind[]) {
-    const reads = objects.filter((object) => object.kind === kind).map(({ read }) => read);
-    sink.replace(kind, reads);
+    const results = objects.filter((object) => object.kind === kind).map(({ result }) => result);
+    sink.replace(kind, results);
   }
 }

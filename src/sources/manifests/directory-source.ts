@@ -156,8 +156,8 @@ export class DirectorySource {
     this.#delivered = this.#manifests.objects();
     const put = [...this.#delivered].filter(([id, object]) => !isSame(object, before.get(id)));
     const removed = [...before].filter(([id]) => !this.#delivered.has(id));
-    for (const [, { kind, read }] of put) this.#sink.put(kind, read);
-    for (const [, { kind, read }] of removed) this.#sink.remove(kind, read.key);
+    for (const [, { kind, result }] of put) this.#sink.put(kind, result);
+    for (const [, { kind, result }] of removed) this.#sink.remove(kind, result.key);
     const [updated, deleted] = [put, removed].map((entries) => entries.map(([id]) => id));
     this.#log.debug('manifests changed', { files, updated, deleted });
   }
@@ -166,7 +166,7 @@ export class DirectorySource {
 /** Objects of files that were not read again are identical. Issues are part of the object. */
 function isSame(object: ManifestObject, before: ManifestObject | undefined): boolean {
   if (object === before) return true;
-  return before !== undefined && JSON.stringify(object.read) === JSON.stringify(before.read);
+  return before !== undefined && JSON.stringify(object.result) === JSON.stringify(before.result);
 }
 
 function countByKind(objects: ReadonlyMap<string, ManifestObject>): Record<string, number> {

@@ -12,7 +12,7 @@ import { MAX_MANIFEST_BYTES, type ManifestObject, parseManifests, tooLargeError 
 export interface LoadedManifests {
   /** Each object once. Of several definitions, the last one, with an issue. */
   readonly objects: readonly ManifestObject[];
-  /** Issues of documents that are not objects; those of an object are in its `read`. */
+  /** Issues of documents that are not objects; those of an object are in its `result`. */
   readonly issues: readonly ValidationIssue[];
   /** One for each file that cannot be read, or one if the path does not exist. */
   readonly errors: readonly ManifestError[];

@@ -19,7 +19,7 @@ export function mergeManifests(files: Iterable<FileObjects>): Map<string, Manife
   const definitions = new Map<string, [Definition, ...Definition[]]>();
   for (const { file, objects } of files) {
     for (const object of objects) {
-      const id = `${object.kind} ${object.read.key}`;
+      const id = `${object.kind} ${object.result.key}`;
       const others = definitions.get(id);
       if (others === undefined) definitions.set(id, [{ file, object }]);
       else others.push({ file, object });
@@ -35,11 +35,11 @@ interface Definition {
 
 function mergeDefinitions(definitions: readonly [Definition, ...Definition[]]): ManifestObject {
   const { file, object } = definitions.at(-1) ?? definitions[0];
-  const { kind, read } = object;
+  const { kind, result } = object;
   if (definitions.length === 1) return object;
-  if (read.key === '') return mergeUnnamed(kind, definitions);
-  const issues = new IssueCollector(kind, read.key);
-  const name = read.key.slice(read.key.indexOf('/') + 1);
+  if (result.key === '') return mergeUnnamed(kind, definitions);
+  const issues = new IssueCollector(kind, result.key);
+  const name = result.key.slice(result.key.indexOf('/') + 1);
   const definingFiles = [...new Set(definitions.map((definition) => definition.file))].join(', ');
   issues.add({
     field: 'metadata.name',
@@ -47,9 +47,9 @@ function mergeDefinitions(definitions: readonly [Definition, ...Definition[]]): 
     reason: `is defined ${definitions.length} times: in ${definingFiles}`,
     effect: `using the last one, in ${file}`,
   });
-  return { kind, read: { ...read, issues: [...read.issues, ...issues.all] } };
+  return { kind, result: { ...result, issues: [...result.issues, ...issues.all] } };
 }
 
 function mergeUnnamed(kind: Kind, definitions: readonly Definition[]): ManifestObject {
-  return { kind, read: { key: '', issues: definitions.flatMap(({ object }) => object.read.issues) } };
+  return { kind, result: { key: '', issues: definitions.flatMap(({ object }) => object.result.issues) } };
 }

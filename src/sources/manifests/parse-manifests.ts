@@ -9,13 +9,13 @@ import { readDocuments } from './read-documents.ts';
 /** An object of a kind that nftlane uses. */
 export interface ManifestObject {
   readonly kind: Kind;
-  readonly read: ReadResult<ObjectOf>;
+  readonly result: ReadResult<ObjectOf>;
 }
 
 export interface ParsedManifests {
   /** In the order of the file, with lists flattened and repeated objects included. */
   readonly objects: readonly ManifestObject[];
-  /** Issues of documents that are not objects; those of an object are in its `read`. */
+  /** Issues of documents that are not objects; those of an object are in its `result`. */
   readonly issues: readonly ValidationIssue[];
   /** The number of objects of other kinds. */
   readonly ignored: number;
@@ -85,7 +85,7 @@ function collect(candidate: Candidate, accumulator: Accumulator): void {
   const kind = kindOf(apiVersion, kindName);
   const itemTraits = kind === undefined ? itemTraitsOf(apiVersion, kindName) : undefined;
   if (kind !== undefined) {
-    accumulator.objects.push({ kind, read: KINDS[kind].read(value) });
+    accumulator.objects.push({ kind, result: KINDS[kind].read(value) });
   } else if (itemTraits !== undefined) {
     for (const [index, item] of asArray(items).entries()) {
       collect({ value: item, location, path: `${path}items[${index}].`, inherited: itemTraits }, accumulator);

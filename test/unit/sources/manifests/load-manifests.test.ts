@@ -10,7 +10,7 @@ import { ManifestError } from '../../../../src/sources/manifests/manifest-error.
 import { recordSink } from '../../../support/fakes/recording-sink.ts';
 import { BROKEN, service, yaml } from './sample-manifests.ts';
 
-const keys = ({ objects }: LoadedManifests) => objects.map(({ kind, read }) => `${kind} ${read.key}`);
+const keys = ({ objects }: LoadedManifests) => objects.map(({ kind, result }) => `${kind} ${result.key}`);
 
 t.test('loadManifests() reads one file, whatever its name', async (t) => {
   const dir = t.testdir({ 'services.txt': yaml(service('a'), service('b'), 'x: 1', '{apiVersion: v1, kind: Pod}') });
@@ -83,19 +83,19 @@ t.test('loadManifests() reports a path that does not exist', async (t) => {
 t.test('loadManifests() uses the last of several definitions', async (t) => {
   const dir = t.testdir({ 'b.yaml': yaml(service('web', 82), service('web', 83)), 'a.yaml': service('web', 81) });
   const { objects, issues } = await loadManifests(dir);
-  t.match(objects, [{ read: { value: { ports: [{ port: 83 }] } } }]);
+  t.match(objects, [{ result: { value: { ports: [{ port: 83 }] } } }]);
   const [a, b] = [join(dir, 'a.yaml'), join(dir, 'b.yaml')];
   const expected = `Service default/web: metadata.name "web": is defined 3 times: in ${a}, ${b}; using the last one, in ${b}`;
-  t.same(objects[0]?.read.issues.map(formatIssue), [expected]);
+  t.same(objects[0]?.result.issues.map(formatIssue), [expected]);
   t.same(issues, [], 'the issue belongs to the object');
 });
 
 t.test('loadManifests() keeps the issues of all objects without a name', async (t) => {
   const dir = t.testdir({ 'a.yaml': yaml(service(''), service('A')), 'b.yaml': service('b_') });
   const { objects } = await loadManifests(dir);
-  t.match(objects, [{ kind: 'Service', read: { key: '' } }]);
+  t.match(objects, [{ kind: 'Service', result: { key: '' } }]);
   t.same(
-    objects[0]?.read.issues.map(({ value }) => value),
+    objects[0]?.result.issues.map(({ value }) => value),
     ['""', '"A"', '"b_"'],
   );
 });

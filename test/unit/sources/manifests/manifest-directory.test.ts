@@ -64,5 +64,5 @@ t.test('ManifestDirectory.scan() with includeIncomplete reads the file again', a
   t.same(await scanAt(1, { includeIncomplete: true }), { changed: NOW });
   rewrite(service('a', 82));
   t.same(await scanAt(20), { changed: NOW }, 'same size, same time, same inode');
-  t.match([...manifests.objects().values()], [{ read: { value: { ports: [{ port: 82 }] } } }]);
+  t.match([...manifests.objects().values()], [{ result: { value: { ports: [{ port: 82 }] } } }]);
 });

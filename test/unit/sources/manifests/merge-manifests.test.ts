@@ -20,8 +20,8 @@ t.test('mergeManifests() returns objects with one definition unchanged', async (
 t.test('mergeManifests() uses the last definition and reports the files', async (t) => {
   const files = [fileOf('a.yaml', service('web', 81)), fileOf('b.yaml', service('web', 82))];
   const merged = mergeManifests(files).get('Service default/web');
-  t.match(merged, { read: { value: { ports: [{ port: 82 }] } } });
-  t.match(merged?.read.issues, [
+  t.match(merged, { result: { value: { ports: [{ port: 82 }] } } });
+  t.match(merged?.result.issues, [
     { reason: 'is defined 2 times: in a.yaml, b.yaml', effect: 'using the last one, in b.yaml' },
   ]);
 });
@@ -29,5 +29,5 @@ t.test('mergeManifests() uses the last definition and reports the files', async 
 t.test('mergeManifests() merges objects without a valid name', async (t) => {
   const merged = mergeManifests([fileOf('a.yaml', service('A')), fileOf('b.yaml', service('B'))]);
   t.strictSame([...merged.keys()], ['Service ']);
-  t.equal(merged.get('Service ')?.read.issues.length, 2);
+  t.equal(merged.get('Service ')?.result.issues.length, 2);
 });

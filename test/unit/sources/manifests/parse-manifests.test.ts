@@ -15,7 +15,7 @@ const UNNAMED = '{"metadata":{"name":"web"},"spec":{"clusterIP":"10.96.0.1"}}';
 const list = (...items: string[]) => `{"apiVersion":"v1","kind":"List","items":[${items.join(',')}]}`;
 
 const keys = (text: string, file = 'a.yaml') =>
-  parseManifests(text, file).objects.map(({ kind, read }) => `${kind} ${read.key}`);
+  parseManifests(text, file).objects.map(({ kind, result }) => `${kind} ${result.key}`);
 
 t.test('parseManifests() returns the objects of a file', async (t) => {
   const cases: { name: string; text: string; file?: string; found: string[] }[] = [
@@ -88,10 +88,10 @@ t.test('parseManifests() reports documents that are not objects', async (t) => {
   for (const { text, issue } of cases) t.same(parseManifests(text, 'a.yaml').issues.map(formatIssue), [issue]);
 });
 
-t.test('parseManifests() keeps the issues of an object in its `read`', async (t) => {
+t.test('parseManifests() keeps the issues of an object in its `result`', async (t) => {
   const { objects, issues } = parseManifests(service('web', 0), 'a.yaml');
   t.equal(issues.length, 0);
-  t.match(objects[0]?.read.issues[0], { object: WEB, field: 'spec.ports[0].port' });
+  t.match(objects[0]?.result.issues[0], { object: WEB, field: 'spec.ports[0].port' });
 });
 
 t.test('parseManifests() reports the position of a syntax error', async (t) => {

@@ -66,7 +66,11 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
     observers: observersOf(core, parts),
     canStart: () => settings.manifests !== undefined || nodeWaiter.isDone(),
   });
-  return { ...core, ...parts, controller, nodeWaiter, [Symbol.dispose]: () => health[Symbol.dispose]() };
+  const dispose = (): void => {
+    health[Symbol.dispose]();
+    fastPath.close();
+  };
+  return { ...core, ...parts, controller, nodeWaiter, [Symbol.dispose]: dispose };
 }
 
 async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> {

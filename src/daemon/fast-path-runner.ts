@@ -24,6 +24,8 @@ export interface FastPathRunner {
   committed(commit: Pick<Commit, 'services'>): void;
   run(signal: AbortSignal): Promise<void>;
   status(): FastPathStatus;
+  /** Ends the loader of a daemon that does not run. */
+  close(): void;
 }
 
 /** Milliseconds that flows may take to end by themselves after the fast path is disabled. */
@@ -43,7 +45,7 @@ export function createFastPath(
   };
   if (mode === 'off') {
     const status = (): FastPathStatus => inactiveStatus('off', 'disabled in the configuration');
-    return { open: async () => {}, isUsable: false, committed: () => {}, status, run: runTeardown };
+    return { open: async () => {}, isUsable: false, committed: () => {}, status, run: runTeardown, close: () => {} };
   }
   const settings = { mode, uplinks, directory, program, maxFlows, nft: nftlane.nft };
   const fastPath = new FastPath({ ...dependencies, settings, clock: systemClock });
@@ -54,6 +56,7 @@ export function createFastPath(
     },
     committed: (commit) => fastPath.committed(commit),
     status: () => fastPath.status(),
+    close: () => fastPath.close(),
     // Programs of a previous daemon must not keep forwarding with outdated maps.
     run: async (signal) => {
       if (!fastPath.isUsable) return runTeardown(signal);

@@ -108,6 +108,11 @@ export class FastPath {
     }
   }
 
+  /** Ends the loader, which {@link run} does by itself. Attached programs stay attached. */
+  close(): void {
+    this.#loader.close();
+  }
+
   /** Counts are those of the last collection. */
   status(): FastPathStatus {
     const { failing, failures } = this.#failures;

@@ -39,7 +39,9 @@ export function viewRuleset(
   });
   const shown = service === undefined ? objects : objects.filter((object) => object.elements.length > 0);
   const targets = new Set(
-    shown.flatMap(({ family, elements }) => elements.map((e) => refKey({ family, name: verdictChain(e.data) ?? '' }))),
+    shown.flatMap(({ family, elements }) =>
+      elements.map(({ data }) => refKey({ family, name: verdictChain(data) ?? '' })),
+    ),
   );
   const chains = FAMILIES.flatMap((family) => chainsOf(family).map((chain) => ({ family, chain })));
   const reachableChains = chains.filter(

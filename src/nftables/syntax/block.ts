@@ -17,7 +17,7 @@ export function setOrMapBlock(
 ): string {
   const properties = object.body.split(';').map((part) => part.trim());
   const elementLines =
-    elements.length === 0 ? [] : ['elements = {', ...elements.map((e) => `\t${printElement(e)},`), '}'];
+    elements.length === 0 ? [] : ['elements = {', ...elements.map((element) => `\t${printElement(element)},`), '}'];
   return block(`${object.kind} ${object.name}`, [...properties.filter((part) => part !== ''), ...elementLines]);
 }
 

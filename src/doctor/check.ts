@@ -1,6 +1,6 @@
 // The result of a check, and the machine that checks examine.
 
-import type { System } from '../migration/leftover-cleaner.ts';
+import type { System } from '../host/process/system.ts';
 
 type CheckStatus = 'ok' | 'warning' | 'problem';
 

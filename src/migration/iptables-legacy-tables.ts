@@ -1,10 +1,11 @@
 // The chains of kube-proxy in the tables of legacy iptables, which only the iptables programs can change.
 
 import { ExecError, type ExecResult } from '../host/process/exec.ts';
+import type { System, SystemRunOptions } from '../host/process/system.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { IptablesVariant, OrFailure, TableRef } from './iptables-cleaner.ts';
 import { IPTABLES_TABLES, isKubeProxyChain } from './kube-proxy-chains.ts';
-import { failureMessage, type System, type SystemRunOptions } from './leftover-cleaner.ts';
+import { failureMessage } from './leftover-cleaner.ts';
 import type { IptablesTable, JumpRule, RemovalPlan } from './removal-plan.ts';
 
 const LEGACY_IPTABLES: Readonly<Record<Family, { readonly program: string; readonly tables: string }>> = {

@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini';
 import { ExecError, type ExecResult } from '../host/process/exec.ts';
+import type { System } from '../host/process/system.ts';
 import { type Address, parseAddress } from '../net/address.ts';
 import { ipvsadmArgs, parseVirtualServers, type VirtualServer } from './ipvs-virtual-servers.ts';
 import { isKubeProxyIpset } from './kube-proxy-chains.ts';
@@ -11,7 +12,6 @@ import {
   type LeftoverCleaner,
   pluralize,
   type RemovalResult,
-  type System,
 } from './leftover-cleaner.ts';
 
 const IPVS_INTERFACE = 'kube-ipvs0';

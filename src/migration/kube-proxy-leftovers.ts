@@ -1,5 +1,6 @@
 // The leftovers of kube-proxy in a network namespace, in any mode.
 
+import { hostSystem, type System } from '../host/process/system.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import { IptablesCleaner } from './iptables-cleaner.ts';
 import { IptablesLegacyTables } from './iptables-legacy-tables.ts';
@@ -8,12 +9,10 @@ import { IpvsCleaner } from './ipvs-cleaner.ts';
 import { KubeProxyTableCleaner } from './kube-proxy-table-cleaner.ts';
 import {
   type FindResult,
-  hostSystem,
   type LeftoverCleaner,
   mergeFindResults,
   mergeRemovalResults,
   type RemovalResult,
-  type System,
 } from './leftover-cleaner.ts';
 
 /** Finds and removes the leftovers of kube-proxy. Rejects if nft cannot be run. */

@@ -1,7 +1,6 @@
 // The interface of the cleaners, one for each way in which kube-proxy programs the kernel.
 
-import { readFile } from 'node:fs/promises';
-import { type ExecResult, exec } from '../host/process/exec.ts';
+import type { ExecResult } from '../host/process/exec.ts';
 
 export interface FindResult {
   /** One line for each kind of object. */
@@ -28,27 +27,6 @@ export interface LeftoverCleaner {
   /** Removes all leftovers, if any. */
   remove(options: RemoveOptions): Promise<RemovalResult>;
 }
-
-/** Programs and files in this process's network namespace. */
-export interface System {
-  /** Runs a program and waits for its exit. Rejects with `ExecError` if it cannot be run. */
-  run(command: string, args: readonly string[], options?: SystemRunOptions): Promise<ExecResult>;
-  /** The text of a file; empty if it cannot be read. */
-  read(path: string): Promise<string>;
-}
-
-export interface SystemRunOptions {
-  readonly input?: string;
-  readonly onLine?: (line: string) => void;
-}
-
-/** Listing 100,000 iptables rules takes seconds, and so does waiting for the iptables lock. */
-const TIMEOUT_MS = 60_000;
-
-export const hostSystem: System = {
-  run: (command, args, options = {}) => exec(command, args, { ...options, timeoutMs: TIMEOUT_MS }),
-  read: (path) => readFile(path, 'utf8').catch(() => ''),
-};
 
 export const NOTHING_FOUND: FindResult = { leftovers: [], failures: [] };
 export const NOTHING_REMOVED: RemovalResult = { removed: [], kept: [], failures: [] };

@@ -3,8 +3,8 @@
 import { type Command, Option } from 'commander';
 import type { Check } from '../../doctor/check.ts';
 import { runChecks } from '../../doctor/run-checks.ts';
+import { hostSystem } from '../../host/process/system.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
-import { hostSystem } from '../../migration/leftover-cleaner.ts';
 import { conntrackOption, nftOption, outputOption, runDirOption } from '../flags/common-flags.ts';
 import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';

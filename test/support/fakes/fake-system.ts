@@ -1,7 +1,7 @@
 // A System with prepared files and program outputs.
 
 import { ExecError, type ExecResult } from '../../../src/host/process/exec.ts';
-import type { System, SystemRunOptions } from '../../../src/migration/leftover-cleaner.ts';
+import type { System, SystemRunOptions } from '../../../src/host/process/system.ts';
 
 /** A program without prepared output does not exist. */
 export class FakeSystem implements System {

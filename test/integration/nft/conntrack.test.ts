@@ -1,10 +1,10 @@
 // UDP flows with a real daemon and conntrack: stale flows move, and other flows are not affected.
 
-import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { familyOf } from '../../../src/net/address.ts';
 import { FAMILY_TRAITS } from '../../../src/net/family.ts';
+import { loadFactor } from '../../support/load-factor.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import type { DialReport, Transport } from '../../support/netns/traffic/programs/messages.ts';
@@ -15,13 +15,11 @@ const OTHER_NODE_PORT = 30081;
 const SLOW_NODE_PORT = 30082;
 const EXTERNAL: Addresses = { ip: '198.51.100.7', ip6: '2001:db8:7::7' };
 const FAMILIES = ['ip', 'ip6'] as const;
-/** Runnable processes per CPU, from 1 to 5. */
-const load = Math.min(5, Math.max(1, (loadavg()[0] ?? 1) / availableParallelism()));
 /**
  * The time within which a flow must move: half of it is enough on a quiet machine. Without the cleanup a flow never moves:
  * its datagrams renew the conntrack entry, which lives 30 s or more.
  */
-const LIMIT_MS = 1000 * load;
+const LIMIT_MS = 1000 * loadFactor();
 /** For flows that must not be affected: a late reply is not a loss. */
 const LONG_TIMEOUT_MS = 10_000;
 

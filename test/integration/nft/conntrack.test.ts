@@ -182,7 +182,7 @@ async function until(
 ): Promise<number> {
   const started = performance.now();
   const ms = (): number => Math.round(performance.now() - started);
-  while (!condition(await flow.snapshot()) && ms() < 2 * LIMIT_MS) await delay(5);
+  while (!condition(await flow.snapshot()) && ms() < 5 * LIMIT_MS) await delay(5);
   return ms();
 }
 

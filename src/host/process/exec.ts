@@ -2,6 +2,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { killChild } from './kill-child.ts';
 
 export interface ExecResult {
   readonly status: number;
@@ -44,7 +45,7 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'pipe' });
     // Node's own timeout would keep the process alive after a program that could not be started.
-    const kill = (): void => void child.kill('SIGKILL');
+    const kill = (): void => killChild(child, 'SIGKILL');
     const timer = setTimeout(kill, timeoutMs);
     signal?.addEventListener('abort', kill);
     const cleanUp = (): void => {
@@ -103,7 +104,7 @@ function collectOutput(child: ChildProcessWithoutNullStreams, { onLine }: Pick<E
       onLine(line);
     } catch (error) {
       output.callbackError = { error };
-      child.kill('SIGKILL');
+      killChild(child, 'SIGKILL');
     }
   });
   return output;

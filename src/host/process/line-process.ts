@@ -2,6 +2,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { killChild } from './kill-child.ts';
 
 export interface LineProcessOptions {
   readonly args: readonly string[];
@@ -68,7 +69,7 @@ export class LineProcess {
   }
 
   kill(signal: NodeJS.Signals = 'SIGTERM'): void {
-    this.#child.kill(signal);
+    killChild(this.#child, signal);
   }
 
   /** Lets this process exit while the child is running. */

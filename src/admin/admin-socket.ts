@@ -2,9 +2,10 @@
 
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
-import { mkdir, rm, unlink } from 'node:fs/promises';
+import { rm, unlink } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import { dirname, join } from 'node:path';
+import { makeDirectory } from '../host/files/make-directory.ts';
 import { failureReason } from '../host/files/system-error.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import type { DaemonState } from './daemon-state.ts';
@@ -26,7 +27,7 @@ export async function serveState(path: string, state: () => DaemonState): Promis
   if (other !== undefined) {
     throw new AdminSocketError(`Cannot run: another daemon (process ${other.pid}) runs in this network namespace`);
   }
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await makeDirectory(dirname(path));
   await rm(path, { force: true });
   const server = createServer((_, response) => {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(state()));

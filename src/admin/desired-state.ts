@@ -20,7 +20,7 @@ export interface DesiredStateSource {
   readonly file: string | undefined;
   readonly runDir: string;
   /** Proxy options for manifests; the daemon has its own. */
-  readonly proxy: () => ProxyOptions;
+  readonly proxy: () => ProxyOptions | Promise<ProxyOptions>;
 }
 
 /** An engine, compiled to keep the slots of the kernel, and the issues of its objects. */
@@ -35,7 +35,7 @@ interface DesiredState {
 export async function loadDesiredState(source: DesiredStateSource, listing: KernelListing): Promise<DesiredState> {
   return source.file === undefined
     ? fromDaemon(source.runDir, listing)
-    : fromManifests(source.file, source.proxy(), listing);
+    : fromManifests(source.file, await source.proxy(), listing);
 }
 
 async function fromDaemon(runDir: string, listing: KernelListing): Promise<DesiredState> {

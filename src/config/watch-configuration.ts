@@ -1,7 +1,7 @@
 // Watches the configuration file.
 
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { readBoundedFile } from '../host/files/bounded-file.ts';
 import { DirectoryWatcher } from '../host/files/directory-watcher.ts';
 
 interface ConfigurationWatchOptions {
@@ -17,6 +17,8 @@ interface ConfigurationWatchOptions {
 const SETTLE_MS = 200;
 /** Finds changes that inotify does not report, such as those behind a symbolic link to another directory. */
 const POLL_MS = 10_000;
+/** A larger file cannot be a configuration. */
+const MAX_BYTES = 1024 ** 2;
 
 /**
  * Watches until the signal aborts. It watches the directory, not the file: editors and ConfigMap volumes replace the file,
@@ -53,5 +55,5 @@ export function watchConfiguration({ path, onChange, signal, ...times }: Configu
 
 /** `undefined` when the file cannot be read. */
 async function readText(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(() => undefined);
+  return readBoundedFile(path, { maxBytes: MAX_BYTES }).then(String, () => undefined);
 }

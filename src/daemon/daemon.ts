@@ -10,7 +10,7 @@ import { engineOptions, type StartedDaemon, startDaemon } from './start-daemon.t
 interface DaemonOptions {
   readonly settings: Settings;
   /** Reads the configuration file and the flags again. */
-  readonly reload: () => LoadedSettings;
+  readonly reload: () => Promise<LoadedSettings>;
   readonly log: AdjustableLog;
 }
 

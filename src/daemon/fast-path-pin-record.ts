@@ -1,11 +1,12 @@
 // A file beside the admin socket that records the pin directory of the fast path, for later processes that cannot see it.
 
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { adminSocketPath } from '../admin/admin-socket.ts';
+import { makeDirectory } from '../host/files/make-directory.ts';
 
 /** Records the pin directory. Failures are ignored: the fast path works without the record. */
 export async function writePinRecord(runDir: string, directory: string): Promise<void> {
-  await mkdir(runDir, { recursive: true, mode: 0o755 })
+  await makeDirectory(runDir)
     .then(() => writeFile(pinRecordPath(runDir), `${directory}\n`, { mode: 0o600 }))
     .catch(() => undefined);
 }

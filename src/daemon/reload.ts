@@ -8,8 +8,8 @@ import { errorMessage } from '../lib/error-message.ts';
 
 interface ReloadOptions {
   readonly settings: Settings;
-  /** Reads the configuration file and the flags again. Throws a `ConfigurationError`. */
-  readonly reload: () => LoadedSettings;
+  /** Reads the configuration file and the flags again. Rejects with a `ConfigurationError`. */
+  readonly reload: () => Promise<LoadedSettings>;
   readonly log: Log;
   /** Applies changes that do not need a restart. */
   readonly apply: (settings: Settings) => Promise<void>;
@@ -37,7 +37,7 @@ async function applyChange(
 ): Promise<Settings> {
   let next: Settings;
   try {
-    next = reload().settings;
+    next = (await reload()).settings;
   } catch (error) {
     const reason = errorMessage(error);
     log.error('changed configuration is invalid; keeping the previous one', { file, reason });

@@ -32,7 +32,7 @@ export interface Setup {
 }
 
 /** The options that the flags of a setup set. */
-export function optionsOf({ flags }: Setup): ProxyOptions {
+export async function optionsOf({ flags }: Setup): Promise<ProxyOptions> {
   const command = withProxyFlags(new Command()).exitOverride();
   return readProxyFlags(command.parse([...nodeFlags('node1'), ...flags], { from: 'user' }).opts());
 }

@@ -44,8 +44,8 @@ export async function runWithFastPath(
   services: readonly GridService[],
   { setup, variant, withoutFastPath }: { setup: Setup; variant: FastPathVariant; withoutFastPath: readonly Result[] },
 ): Promise<FastPathRun> {
-  const grid = gridOf(world, services.filter(hasLocalPolicy), setup);
-  const options = optionsOf(setup);
+  const grid = await gridOf(world, services.filter(hasLocalPolicy), setup);
+  const options = await optionsOf(setup);
   const eligible = new Set(grid.cells.filter((expected) => isEligible(expected, options)).map(({ cell }) => cell));
   const before = new Map(withoutFastPath.map(({ cell, seen }) => [cellKey(cell), seen]));
   const fast = await world.createFastPathNode(variant);

@@ -31,11 +31,11 @@ export interface Grid {
 }
 
 /** Computes the grid. Sends nothing. */
-export function gridOf(world: ConformanceWorld, services: readonly GridService[], setup: Setup): Grid {
+export async function gridOf(world: ConformanceWorld, services: readonly GridService[], setup: Setup): Promise<Grid> {
   const addressOf = (namespace: string) => world.addressOf(namespace);
   const objects = [...gridBaseObjects(), ...services.flatMap((service) => service.objects(addressOf))];
   const { host } = world;
-  const engine = engineOf(objects, optionsOf(setup));
+  const engine = engineOf(objects, await optionsOf(setup));
   engine.setHostAddresses(host.addresses);
   engine.compile();
   const serviceTable = serviceTableOf(engine, host);

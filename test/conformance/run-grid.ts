@@ -34,7 +34,7 @@ export async function runGrid(
   services: readonly GridService[],
   setup: Setup,
 ): Promise<Result[]> {
-  const grid = gridOf(world, services, setup);
+  const grid = await gridOf(world, services, setup);
   await world.proxy(grid.objects, setup);
   return await dialGrid(world, grid);
 }

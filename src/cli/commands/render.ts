@@ -10,7 +10,7 @@ export function addRender(program: Command): void {
   const command = program.command('render').description('print the ruleset for manifests, as input for `nft -f`');
   withProxyFlags(command)
     .requiredOption('-f, --file <file|dir>', 'manifests; `-` reads standard input')
-    .action((flags: ParsedFlags & { file: string }) => printRendered(flags.file, readProxyFlags(flags)));
+    .action(async (flags: ParsedFlags & { file: string }) => printRendered(flags.file, await readProxyFlags(flags)));
 }
 
 /** Prints the ruleset to standard output and warnings about the manifests to standard error. */

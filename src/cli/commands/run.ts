@@ -45,7 +45,7 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
   if (flags.manifests !== undefined && flags.kubeconfig !== undefined) {
     throw new OperationalError('usage', 'Cannot use --manifests together with --kubeconfig');
   }
-  const loaded = loadSettings(flags);
+  const loaded = await loadSettings(flags);
   const { settings } = loaded;
   if (flags.writeConfigTo !== undefined) {
     return (await import('../output/write-config.ts')).writeConfig(settings.documents, flags.writeConfigTo);

@@ -1,6 +1,5 @@
 // Proxy flags, shared by all commands that compile a ruleset, and the configuration file that they override.
 
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { type Configuration, readConfiguration } from '../../config/configuration.ts';
@@ -8,6 +7,8 @@ import { readDocuments } from '../../config/read-documents.ts';
 import { resolveProxyOptions, resolveSettings } from '../../config/resolve-settings.ts';
 import { ConfigurationError } from '../../config/schema/configuration-error.ts';
 import type { LoadedSettings } from '../../config/settings.ts';
+import { readBoundedFile } from '../../host/files/bounded-file.ts';
+import { failureReason } from '../../host/files/system-error.ts';
 import type { ProxyOptions } from '../../nftables/compile/node-view.ts';
 import { asObject } from '../../services/objects/read.ts';
 import { readConfigFlags, readPortFlags, withConfigFlags } from './config-flags.ts';
@@ -28,38 +29,40 @@ export function withProxyFlags(command: Command): Command {
   return withConfigFlags(command, PROXY_FLAGS);
 }
 
-/** The proxy options. Throws a {@link ConfigurationError} that names each invalid flag or field. */
-export function readProxyFlags(flags: ParsedFlags): ProxyOptions {
-  return resolveProxyOptions(readFileAndFlags(flags, PROXY_FLAGS), hostname());
+/** The proxy options. Rejects with a {@link ConfigurationError} that names each invalid flag or field. */
+export async function readProxyFlags(flags: ParsedFlags): Promise<ProxyOptions> {
+  return resolveProxyOptions(await readFileAndFlags(flags, PROXY_FLAGS), hostname());
 }
 
-/** Reads the configuration file, if any, and applies the flags. Throws a {@link ConfigurationError}. */
-export function loadSettings(flags: ParsedFlags): LoadedSettings {
-  const configuration = readFileAndFlags(flags, [...PROXY_FLAGS, ...RUN_FLAGS]);
+/** Reads the configuration file, if any, and applies the flags. Rejects with a {@link ConfigurationError}. */
+export async function loadSettings(flags: ParsedFlags): Promise<LoadedSettings> {
+  const configuration = await readFileAndFlags(flags, [...PROXY_FLAGS, ...RUN_FLAGS]);
   const { config: configFile, master } = flags;
   return { settings: resolveSettings(configuration, { hostname: hostname(), configFile, master }), configuration };
 }
 
-function readFileAndFlags(flags: ParsedFlags, table: readonly ConfigFlag[]): Configuration {
-  const file = flags.config === undefined ? undefined : { path: flags.config, text: readText(flags.config) };
+async function readFileAndFlags(flags: ParsedFlags, table: readonly ConfigFlag[]): Promise<Configuration> {
+  const file = flags.config === undefined ? undefined : { path: flags.config, text: await readText(flags.config) };
   const mode = file === undefined ? undefined : asObject(readDocuments(file.text).kubeProxy)['mode'];
   const options = flags as Readonly<Record<string, unknown>>;
   const ports = file === undefined ? readPortFlags(options) : [];
   return readConfiguration({ file, flags: [...readConfigFlags(options, { flags: table, mode }), ...ports] });
 }
 
+/** A ConfigMap holds 1 MiB; a configuration has a few kilobytes. */
+const MAX_BYTES = 1024 ** 2;
+
 const READ_ERRORS: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
-  EISDIR: 'is a directory',
   EACCES: 'permission denied',
 };
 
-function readText(path: string): string {
+async function readText(path: string): Promise<string> {
   try {
-    return readFileSync(path, 'utf8');
+    return (await readBoundedFile(path, { maxBytes: MAX_BYTES })).toString();
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    const reason = READ_ERRORS[code] ?? message;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    const reason = READ_ERRORS[code] ?? failureReason(error);
     throw new ConfigurationError(`configuration "${path}"`, [{ path: '', reason }], { cause: error });
   }
 }

@@ -9,7 +9,7 @@ import { gridServices } from '../../conformance/services.ts';
 const EVERY_NTH = 17;
 
 t.test('the setups cover every detection mode and every kind of node port address', async (t) => {
-  const options = SETUPS.map(optionsOf);
+  const options = await Promise.all(SETUPS.map(optionsOf));
   const modes = new Set(options.map(({ detectLocal }) => detectLocal.mode));
   t.strictSame([...modes].sort(), ['BridgeInterface', 'ClusterCIDR', 'InterfaceNamePrefix', 'NodeCIDR']);
   const kinds = options.flatMap(({ nodePortAddresses }) =>

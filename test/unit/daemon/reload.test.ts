@@ -21,7 +21,7 @@ async function watching(t: Test, fields: string) {
   let restarts = 0;
   watchAndReload({
     settings: { ...settingsOf(text), configFile: file },
-    reload: () => ({ settings: { ...settingsOf(text), configFile: file }, configuration: configurationOf(text) }),
+    reload: async () => ({ settings: { ...settingsOf(text), configFile: file }, configuration: configurationOf(text) }),
     log,
     apply: async (settings) => void applied.push(settings),
     restart: () => {

@@ -17,9 +17,9 @@ import { silentLog } from '../../support/fakes/silent-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 /** Settings with this metrics address and an empty engine. */
-const parts = (metricsBindAddress: string) => {
+const parts = async (metricsBindAddress: string) => {
   const flags: ParsedFlags & Record<string, string> = { metricsBindAddress };
-  const { settings } = loadSettings(flags);
+  const { settings } = await loadSettings(flags);
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   return { settings: () => settings, engine, nftClient: new NftClient({ command: 'nft' }), log: silentLog };
 };
@@ -36,7 +36,7 @@ async function freePort(): Promise<number> {
 t.test('Telemetry serves metrics and writes Events', async (t) => {
   const port = await freePort();
   const server = await startApiServer();
-  const telemetry = await Telemetry.open(parts(`127.0.0.1:${port}`));
+  const telemetry = await Telemetry.open(await parts(`127.0.0.1:${port}`));
   const client = await loadApiClient({ kubeconfig: server.kubeconfigPath }, telemetry.requestObserver);
   const state = { phase: 'watching', resourceVersion: '1', lists: 1, watches: 1, events: 0, failures: 0 } as const;
   telemetry.connectApiServer(client, () => [{ kind: 'Service', ...state }]);
@@ -77,7 +77,7 @@ t.test('Telemetry serves metrics and writes Events', async (t) => {
 });
 
 t.test('Telemetry measures nothing if metrics are disabled', async (t) => {
-  const telemetry = await Telemetry.open(parts(''));
+  const telemetry = await Telemetry.open(await parts(''));
   const sink = recordSink();
   t.equal(telemetry.countingSink(sink), sink);
   t.equal(telemetry.requestObserver, undefined);
@@ -92,7 +92,7 @@ t.test('Telemetry measures nothing if metrics are disabled', async (t) => {
 
 t.test('Telemetry catches and logs errors of its observers', async (t) => {
   const { log, lines } = recordLog();
-  const telemetry = await Telemetry.open({ ...parts('127.0.0.1:1'), log });
+  const telemetry = await Telemetry.open({ ...(await parts('127.0.0.1:1')), log });
   telemetry.observer.failed?.(new Error('no'), { startedAt: 0, durationMs: Number.NaN, full: true });
   t.match(lines, [{ level: 'error', message: 'cannot update metrics or Events' }]);
 });

@@ -1,10 +1,11 @@
 // The address of the API server and the credentials for it, from a kubeconfig or the service account of the pod.
 
-import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { readBoundedFile } from '../../../host/files/bounded-file.ts';
+import { failureReason } from '../../../host/files/system-error.ts';
 import { OperationalError } from '../../../lib/operational-error.ts';
 import { asArray, asObject, asString, type JsonObject } from '../../../services/objects/read.ts';
 
@@ -120,12 +121,15 @@ async function parseKubeconfig(path: string, config: KubeConfig): Promise<string
   }
 }
 
+/** Certificates of a few clusters fit. */
+const MAX_KUBECONFIG_BYTES = 4 * 1024 ** 2;
+
 async function readKubeconfig(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return (await readBoundedFile(path, { maxBytes: MAX_KUBECONFIG_BYTES })).toString();
   } catch (error) {
     const isMissing = asObject(error)['code'] === 'ENOENT';
-    const state = isMissing ? 'no such kubeconfig' : asString(asObject(error)['message']);
+    const state = isMissing ? 'no such kubeconfig' : failureReason(error);
     const problem = isMissing ? 'no-such-kubeconfig' : 'unreadable-kubeconfig';
     throw new ClusterConfigError(problem, `Cannot read kubeconfig "${path}": ${state}`, { cause: error });
   }

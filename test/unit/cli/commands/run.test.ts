@@ -1,11 +1,13 @@
 // Tests of src/cli/commands/run.ts: configuration and exit statuses.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { runCli } from '../../../../src/cli/program.ts';
 import { configurationOf, configurationText, settingsOf } from '../../../support/builders/configuration.ts';
 import { KUBEADM_CONFIG } from '../../../support/deployment/kubeadm-config.ts';
+import { loadFactor } from '../../../support/load-factor.ts';
 
 /** Runs `nftlane run` and returns its exit status and standard error. */
 async function runMain(t: Test, ...args: readonly string[]): Promise<{ status: number; stderr: string }> {
@@ -67,5 +69,23 @@ t.test('run rejects an invalid server address before it starts', async (t) => {
     const { status, stderr } = await runMain(t, '--manifests', '/nowhere', '--healthz-bind-address', address);
     t.equal(status, 2, address);
     t.equal(stderr, `nftlane: Cannot use the command line: --healthz-bind-address: ${reason}\n`);
+  }
+});
+
+t.test('a configuration that is no regular file, or too large, is refused within a second', async (t) => {
+  const directory = t.testdir({ large: '#'.repeat(1024 ** 2 + 1), folder: {} });
+  execFileSync('mkfifo', [join(directory, 'pipe')]);
+  const reasons = {
+    [join(directory, 'pipe')]: 'is a named pipe, not a regular file',
+    [join(directory, 'folder')]: 'is a directory, not a regular file',
+    [join(directory, 'large')]: 'is larger than 1 MiB',
+    [join(directory, 'missing')]: 'no such file',
+    '/dev/zero': 'is a device, not a regular file',
+    '/proc/self/mem': 'i/o error',
+  };
+  for (const [path, reason] of Object.entries(reasons)) {
+    const startedAt = performance.now();
+    t.match(await runMain(t, '--config', path), { status: 4, stderr: `configuration "${path}": ${reason}\n` }, path);
+    t.ok(performance.now() - startedAt < 1000 * loadFactor(), `${path}: time`);
   }
 });

@@ -10,6 +10,7 @@ SOURCES := $(shell find src) package.json package-lock.json hack/build.sh hack/b
 .NOTPARALLEL:
 .PHONY: help setup setup-kubectl setup-bpf build check check-rules unit coverage golden netns test demo bench conformance
 .PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath setup-kernels kernels
+.PHONY: chaos soak
 .PHONY: image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
@@ -90,6 +91,12 @@ fastpath-test: harness ## Test the daemon and the fast path with real sockets (a
 
 fuzz-bpf: harness ## Fuzz the fast path's BPF programs with a million packets (as root)
 	node test/integration/bpf/fuzz.ts
+
+chaos: setup ## Break everything at random for ten minutes under traffic: CHAOS_SECONDS, CHAOS_FAULTS, CHAOS_SEED (as root)
+	node test/chaos/main.ts
+
+soak: build ## Change 100 endpoints a second for an hour: SOAK_SECONDS, SOAK_SERVICES (as root)
+	node test/soak/soak.ts
 
 bench-fastpath: harness ## Benchmark the fast path beside nftables rules (as root)
 	node test/bench/fastpath/bench.ts

@@ -31,6 +31,20 @@ export function programOf(pid: number): string {
   }
 }
 
+/** The arguments of a process, the program first; empty when it has exited. */
+export function commandLineOf(pid: number): string[] {
+  return read(pid, 'cmdline').split('\0').filter(Boolean);
+}
+
+/** The number of open file descriptors; 0 when the process has exited. */
+export function openFiles(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return 0;
+  }
+}
+
 export function allPids(): number[] {
   return readdirSync('/proc').map(Number).filter(Number.isInteger);
 }

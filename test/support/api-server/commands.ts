@@ -32,6 +32,10 @@ export class Commands {
     if (command === 'delete') return this.#delete(name, amount);
     if (command === 'end-watches') return this.#do(() => this.#server.endWatches());
     if (command === 'cut') return this.#do(() => this.#server.cutConnections());
+    if (command === 'fault')
+      return this.#do(() => this.#server.injectFault(JSON.parse(line.trim().slice('fault '.length))));
+    if (command === 'clear-faults') return this.#do(() => this.#server.clearFaults());
+    if (command === 'dump') return `ok ${JSON.stringify(this.#objects())}`;
     return `error unknown command: ${line}`;
   }
 
@@ -89,6 +93,12 @@ export class Commands {
     if (kind === undefined) return `error no such kind: ${name}`;
     this.#server.remove(kind, key);
     return `ok ${key}`;
+  }
+
+  #objects(): unknown[] {
+    return Object.values(KINDS).flatMap(({ kind }) =>
+      this.#server.keys(kind).map((key) => this.#server.get(kind, key)),
+    );
   }
 
   #do(action: () => void): string {

@@ -15,6 +15,9 @@
 //   delete Service demo/web        deletes an object
 //   end-watches                    ends all watches, as after their timeout
 //   cut                            cuts all connections
+//   fault {"action": "drop"}       injects a fault, as one line of JSON
+//   clear-faults                   removes the faults that have not occurred yet
+//   dump                           answers with all objects, as one line of JSON
 //
 // Exits at the end of standard input or after a signal.
 

@@ -57,14 +57,23 @@ export function dialAtRate({ perSecond, ...target }: DialRateRequest): DialTask 
   };
 }
 
-export function requestRepeatedly({ everyMs = DEFAULT_PAUSE_MS, ...target }: KeepConnectionRequest): DialTask {
+export function requestRepeatedly({
+  everyMs = DEFAULT_PAUSE_MS,
+  onFailure,
+  ...target
+}: KeepConnectionRequest): DialTask {
   const counter = new OutcomeCounter();
-  const client = openClientSocket(target);
+  let client = openClientSocket(target);
   const stopping = new AbortController();
   let lastRequest = sendRequest();
   // Requests are sequential: the socket allows one at a time.
   function sendRequest(after: Promise<unknown> = Promise.resolve()): Promise<unknown> {
-    return after.then(() => counter.count(() => client.request()));
+    return after.then(request);
+  }
+  async function request(): Promise<void> {
+    if ((await counter.count(() => client.request())) || onFailure === undefined) return;
+    client.close();
+    client = openClientSocket(target);
   }
   async function loop(): Promise<void> {
     while (!stopping.signal.aborted) {

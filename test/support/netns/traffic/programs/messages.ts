@@ -38,7 +38,18 @@ export interface DialRateRequest extends Target {
 export interface KeepConnectionRequest extends Target {
   /** The delay between an answer and the next request. Default: 20 ms. */
   readonly everyMs?: number;
+  /** What happens after a failure. Default: the next request uses the same socket. */
+  readonly onFailure?: 'reopen';
 }
+
+/** An attempt without an answer. */
+export interface Failure {
+  /** When the attempt began, in milliseconds of the system's clock. */
+  readonly at: number;
+  readonly code: string;
+}
+
+export const MAX_FAILURES = 10_000;
 
 /** Counts of outcomes. `answered + refused + timedOut + the sum of errors = attempts`. */
 export interface DialReport {
@@ -50,6 +61,8 @@ export interface DialReport {
   readonly timedOut: number;
   /** Other failures by error code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** The first failures, at most {@link MAX_FAILURES}. */
+  readonly failures: readonly Failure[];
   /** The client addresses that the servers saw, sorted. */
   readonly clients: readonly string[];
   /** Latency of the answers; 0 without answers. */

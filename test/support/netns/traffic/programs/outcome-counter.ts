@@ -1,6 +1,6 @@
 // Counts the outcomes of connection attempts.
 
-import type { Answer, DialReport } from './messages.ts';
+import { type Answer, type DialReport, type Failure, MAX_FAILURES } from './messages.ts';
 
 export class OutcomeCounter {
   #refused = 0;
@@ -9,6 +9,7 @@ export class OutcomeCounter {
   readonly #errors = new Map<string, number>();
   readonly #clients = new Set<string>();
   readonly #latencies: number[] = [];
+  readonly #failures: Failure[] = [];
 
   answered(answer: Answer, ms: number): void {
     increment(this.#pods, answer.pod);
@@ -16,8 +17,10 @@ export class OutcomeCounter {
     this.#latencies.push(ms);
   }
 
-  failed(error: unknown): void {
+  /** `at` is when the attempt began, in milliseconds of the system's clock. */
+  failed(error: unknown, at: number): void {
     const code = errorCode(error);
+    if (this.#failures.length < MAX_FAILURES) this.#failures.push({ at, code });
     if (code === 'ECONNREFUSED') this.#refused++;
     else if (code === 'ETIMEDOUT') this.#timedOut++;
     else increment(this.#errors, code);
@@ -31,7 +34,7 @@ export class OutcomeCounter {
       this.answered(answer, performance.now() - start);
       return true;
     } catch (error) {
-      this.failed(error);
+      this.failed(error, performance.timeOrigin + start);
       return false;
     }
   }
@@ -47,6 +50,7 @@ export class OutcomeCounter {
       refused: this.#refused,
       timedOut: this.#timedOut,
       errors,
+      failures: this.#failures,
       clients: [...this.#clients].sort(),
       p50Ms: percentile(sorted, 0.5),
       p99Ms: percentile(sorted, 0.99),

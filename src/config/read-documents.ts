@@ -1,6 +1,7 @@
 // Parses a configuration file into its documents, at most one of each kind.
 
 import { type Document, parseAllDocuments } from 'yaml';
+import { errorMessage } from '../lib/error-message.ts';
 import { asObject } from '../services/objects/read.ts';
 import type { ConfigurationProblem } from './schema/configuration-error.ts';
 import { formatValue } from './schema/decode.ts';
@@ -33,7 +34,14 @@ export function readDocuments(text: string): ConfigurationDocuments {
     problems.push(...errors.map(({ message }) => ({ path: '', reason: firstLine(message) })));
     warnings.push(...document.errors.filter((error) => !errors.includes(error)).map(duplicateKeyWarning));
     if (errors.length > 0) continue;
-    const value: unknown = document.toJS();
+    let value: unknown;
+    try {
+      value = document.toJS();
+    } catch (error) {
+      // Aliases without an anchor, aliases that expand without limit, and merges of something else than a map.
+      problems.push({ path: '', reason: firstLine(errorMessage(error)) });
+      continue;
+    }
     if (value === null || value === undefined) continue;
     const entry = documentKind(value);
     if (typeof entry === 'string') problems.push({ path: '', reason: entry });

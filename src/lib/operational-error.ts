@@ -1,5 +1,7 @@
 // Errors that an operator can fix, by the kind of their cause. The command line maps each kind to an exit status.
 
+import { printable } from './printable.ts';
+
 /** `usage`: the command line; `environment`: this machine; `input`: a file or its contents. */
 export type ErrorKind = 'usage' | 'environment' | 'input';
 
@@ -9,7 +11,7 @@ export class OperationalError extends Error {
   readonly kind: ErrorKind;
 
   constructor(kind: ErrorKind, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.kind = kind;
   }
 }

@@ -2,6 +2,8 @@
 
 import * as z from 'zod/mini';
 
+const LISTING = z.object({ nftables: z.array(z.unknown()) });
+
 const CHAIN = z.object({
   chain: z.object({
     family: z.string(),
@@ -45,6 +47,6 @@ export function parseJumps(json: string): ListedJump[] {
 /** The objects that match the schema. Metainfo and objects of other kinds are skipped. */
 function parseObjects<T>(json: string, schema: z.ZodMiniType<T>): T[] {
   if (json.trim() === '') return [];
-  const { nftables = [] }: { nftables?: unknown[] } = JSON.parse(json);
+  const nftables = LISTING.safeParse(JSON.parse(json)).data?.nftables ?? [];
   return nftables.flatMap((object) => schema.safeParse(object).data ?? []);
 }

@@ -1,5 +1,6 @@
 // Parses objects of the API and reports each invalid field.
 
+import { printable } from '../../lib/printable.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
 import type { ValidationIssue } from './validation-issue.ts';
 
@@ -77,7 +78,7 @@ export function readPrefixes(value: unknown, field: string, issues: IssueCollect
 }
 
 function formatValue(value: unknown): string {
-  const json = value === undefined ? '(absent)' : JSON.stringify(value);
+  const json = value === undefined ? '(absent)' : printable(JSON.stringify(value));
   return json.length > 80 ? `${json.slice(0, 77)}...` : json;
 }
 

@@ -1,6 +1,7 @@
 // Parses the documents of one file, YAML or JSON.
 
 import { Composer, LineCounter, Parser } from 'yaml';
+import { errorMessage } from '../../lib/error-message.ts';
 import { locateJsonError } from './locate-json-error.ts';
 import { ManifestError, type Position } from './manifest-error.ts';
 
@@ -60,13 +61,13 @@ function readYaml(text: string, file: string): ManifestDocument[] {
   return documents;
 }
 
-/** Resolves aliases: unknown aliases and those that expand without limit are found here. */
+/** Resolves aliases: unknown ones, those that expand without limit, and merges of anything but a map are found here. */
 function toValue(document: { toJS(): unknown }, { file, at }: { file: string; at: Position }) {
   try {
     return document.toJS();
   } catch (error) {
-    if (!(error instanceof ReferenceError)) throw error;
-    throw new ManifestError(file, error.message, { at, cause: error });
+    if (error instanceof RangeError) throw error;
+    throw new ManifestError(file, errorMessage(error), { at, cause: error });
   }
 }
 

@@ -10,7 +10,7 @@ SOURCES := $(shell find src) package.json package-lock.json hack/build.sh hack/b
 .NOTPARALLEL:
 .PHONY: help setup setup-kubectl setup-bpf build check check-rules unit coverage golden netns test demo bench conformance
 .PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath setup-kernels kernels
-.PHONY: chaos soak
+.PHONY: chaos fuzz soak
 .PHONY: image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
@@ -48,7 +48,7 @@ e2e-netns: setup-bpf ## Run the end-to-end suite with two nodes in network names
 netns: setup ## Test the daemon with real sockets in network namespaces (as root)
 	@hack/suite.sh integration/nft
 
-test: setup-kubectl harness ## Run check, check-rules, unit, golden, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test
+test: setup-kubectl harness ## Run check, check-rules, unit, golden, a part of fuzz, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test
 	@hack/test.sh
 
 demo: build ## Demonstrate nftlane in network namespaces (as root)
@@ -94,6 +94,9 @@ fuzz-bpf: harness ## Fuzz the fast path's BPF programs with a million packets (a
 
 chaos: setup ## Break everything at random for ten minutes under traffic: CHAOS_SECONDS, CHAOS_FAULTS, CHAOS_SEED (as root)
 	node test/chaos/main.ts
+
+fuzz: setup ## Feed a million mutated inputs to every parser and server: FUZZ_INPUTS, FUZZ_SEED, FUZZ_TARGET
+	node test/fuzz/main.ts
 
 soak: build ## Change 100 endpoints a second for an hour: SOAK_SECONDS, SOAK_SERVICES (as root)
 	node test/soak/soak.ts

@@ -8,7 +8,7 @@ status=0
 # The checks have no tests to count, but a failed check counts as a failure.
 hack/check.sh || { status=1 && echo 0 1 0 >.cache/tap/check.count; }
 hack/check-rules.sh || { status=1 && echo 0 1 0 >.cache/tap/check-rules.count; }
-for suite in unit golden integration/nft integration/bpf integration/image e2e; do
+for suite in unit golden fuzz integration/nft integration/bpf integration/image e2e; do
   hack/suite.sh $suite || status=1
 done
 # The rest of this suite takes minutes; see make fastpath-test.

@@ -1,8 +1,8 @@
 // What a chaos run does to the daemon, to nft, to the API server and to the disks.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Random } from '../support/random.ts';
 import { CHANGING_SERVICES, type ChaosWorld } from './chaos-world.ts';
-import type { Random } from './random.ts';
 
 /** A fault with its random parameters drawn. */
 export interface PlannedFault {

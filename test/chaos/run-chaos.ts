@@ -2,10 +2,10 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadFactor } from '../support/load-factor.ts';
+import { Random } from '../support/random.ts';
 import { type ChaosWorld, createChaosWorld } from './chaos-world.ts';
 import { apiFaults, daemonFaults, diskFaults, type FaultPlanner, nftFaults, type PlannedFault } from './faults.ts';
 import { type FlowResults, HealthyFlows, type RepairWindow } from './healthy-flows.ts';
-import { Random } from './random.ts';
 import { rulesetFaults } from './ruleset-faults.ts';
 
 export interface ChaosOptions {

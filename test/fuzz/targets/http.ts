@@ -1,0 +1,59 @@
+// Requests to the servers of the daemon, over real sockets.
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { HttpServer } from '../../../src/host/network/http-server.ts';
+import type { FuzzTarget } from '../target.ts';
+
+const REQUESTS = [
+  'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n',
+  'GET /metrics?seconds=3&x=%zz HTTP/1.1\r\nHost: [::1]:10249\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n',
+  'POST /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+  'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+];
+
+let server: HttpServer | undefined;
+
+async function open(): Promise<number> {
+  if (server === undefined) {
+    const respond = ({ path, query }: { path: string; query: URLSearchParams }) => ({
+      status: 200,
+      headers: { 'Content-Type': 'text/plain' },
+      body: `${path.length} ${[...query].length}`,
+    });
+    server = new HttpServer({ address: '127.0.0.1', port: 0, ipv6Only: false, respond, maxConnections: 50 });
+    await server.open();
+  }
+  return server.port ?? 0;
+}
+
+export const httpTarget: FuzzTarget = {
+  name: 'http',
+  weight: 0.5,
+  seeds: REQUESTS,
+  async run(input) {
+    const port = await open();
+    await send(port, Buffer.from(input, 'latin1'));
+    const answer = await send(port, Buffer.from('GET / HTTP/1.0\r\n\r\n'));
+    if (!answer.startsWith('HTTP/1.1 200'))
+      throw new Error(`The next request was answered with ${answer.slice(0, 80)}`);
+  },
+  async close() {
+    server?.close();
+    server = undefined;
+  },
+};
+
+/** Sends the bytes and ends the sending side. Returns what the server answered until it closed. */
+async function send(port: number, bytes: Buffer): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port });
+  let answer = '';
+  socket.on('data', (data) => {
+    answer += data.toString('latin1');
+  });
+  // The server may reset the connection.
+  socket.on('error', () => {});
+  socket.end(bytes);
+  await once(socket, 'close').catch(() => undefined);
+  return answer;
+}

@@ -3,11 +3,14 @@
 import { KINDS } from '../services/objects/kinds.ts';
 import { asArray, asObject, asString } from '../services/objects/read.ts';
 import type { ApiClient, ApiWrite } from '../sources/api-server/client/api-client.ts';
-import { toApiError } from '../sources/api-server/client/api-error.ts';
+import { ConnectionError, toApiError } from '../sources/api-server/client/api-error.ts';
+import { readBody } from '../sources/api-server/client/read-body.ts';
 import { type EventOrigin, type EventRef, seriesPatch, splitKey, toEvent } from './event-object.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';
 
 const TIMEOUT_MS = 10_000;
+/** The largest response is a list with the object that an Event is about. */
+const MAX_BODY_BYTES = 16 * 1024 ** 2;
 
 /** All methods reject with `ApiError` or `ConnectionError`. */
 export interface EventWriter {
@@ -61,12 +64,18 @@ export class ApiEventWriter implements EventWriter {
   ): Promise<unknown> {
     const combined = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
     const response = await this.#client.request(path, combined, write);
-    const chunks: Buffer[] = [];
-    for await (const chunk of response.body) chunks.push(chunk);
-    const body = Buffer.concat(chunks).toString();
+    const body = await readBody(response.body, { maxBytes: MAX_BODY_BYTES });
     if (accepted.includes(response.status)) return undefined;
     if (response.status >= 300) throw toApiError(response, { body, now: Date.now() });
+    return parse(body);
+  }
+}
+
+function parse(body: string): unknown {
+  try {
     return JSON.parse(body);
+  } catch (error) {
+    throw new ConnectionError('the response is not JSON', { cause: error });
   }
 }
 

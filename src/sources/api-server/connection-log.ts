@@ -7,7 +7,7 @@ import type { LogLevel } from '../../host/log-level.ts';
 /** Failures within this time have the same cause or follow from it. */
 const LOG_INTERVAL_MS = 5_000;
 
-/** Logs the first failure immediately, further ones at most every few seconds, and the recovery once. */
+/** Logs the first failure immediately, further ones at most every few seconds with the time of the first one, and the recovery once. */
 export class ConnectionLog {
   readonly #clock: Clock;
   readonly #log: Log;
@@ -22,9 +22,10 @@ export class ConnectionLog {
 
   logFailure(level: LogLevel, message: string, details: Readonly<Record<string, unknown>>): void {
     const now = this.#clock.now();
+    const since = this.#failingSince === undefined ? {} : { since: new Date(this.#failingSince).toISOString() };
     this.#failingSince ??= now;
     const isRateLimited = now - this.#loggedAt < LOG_INTERVAL_MS;
-    this.#log[isRateLimited ? 'debug' : level](message, details);
+    this.#log[isRateLimited ? 'debug' : level](message, { ...details, ...since });
     if (isRateLimited) return;
     this.#loggedAt = now;
     this.#hasLoggedFailure = true;

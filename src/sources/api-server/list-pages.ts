@@ -6,6 +6,7 @@ import { ApiError, ConnectionError } from './client/api-error.ts';
 import { collectionPath } from './client/collection-path.ts';
 import { type StreamOptions, streamResponse } from './client/stream-response.ts';
 import { ListSplitter } from './stream/list-splitter.ts';
+import { MAX_OBJECTS } from './watch-stream.ts';
 
 interface CompleteList<K extends Kind> {
   readonly objects: readonly ReadResult<KindMap[K]>[];
@@ -20,6 +21,8 @@ interface ListOptions<K extends Kind> extends Omit<StreamOptions, 'onChunk'> {
   readonly resourceVersion: string;
   /** Receives each object before the list is complete. */
   readonly onListItem?: (object: ReadResult<KindMap[K]>) => void;
+  /** Is called for each chunk of each page. Ends the list if it throws. */
+  readonly onProgress: () => void;
 }
 
 /** A paged list expires (410) if it takes longer than the server keeps old versions. */
@@ -46,6 +49,7 @@ async function listOnce<K extends Kind>(options: ListOptions<K>): Promise<Comple
   for (;;) {
     const page = await readPage({ ...limit, ...cursor }, options, objects);
     if (page.next === '') return { objects, resourceVersion: page.resourceVersion };
+    if (page.next === cursor['continue']) throw new ConnectionError('the list repeats a page');
     cursor = { continue: page.next };
   }
 }
@@ -59,10 +63,18 @@ async function readPage<K extends Kind>(
   const splitter = new ListSplitter((json) => {
     const result = traits.read(parse(json));
     objects.push(result);
+    if (objects.length > MAX_OBJECTS) throw new ConnectionError(`the list has more than ${MAX_OBJECTS} objects`);
     options.onListItem?.(result);
   });
-  await streamResponse(collectionPath(traits, query), { ...options, onChunk: (chunk) => splitter.push(chunk) });
-  const metadata = asObject(asObject(parse(splitter.envelope))['metadata']);
+  const onChunk = (chunk: Buffer): number => {
+    options.onProgress();
+    return splitter.push(chunk);
+  };
+  await streamResponse(collectionPath(traits, query), { ...options, onChunk });
+  const { kind, metadata: listMetadata } = asObject(parse(splitter.takeEnvelope()));
+  const expected = [`${traits.kind}List`, 'List', ''];
+  if (!expected.includes(asString(kind))) throw new ConnectionError(`the response is not a ${traits.kind}List`);
+  const metadata = asObject(listMetadata);
   const resourceVersion = asString(metadata['resourceVersion']);
   if (resourceVersion === '') throw new ConnectionError('the response is not a list of objects');
   return { next: asString(metadata['continue']), resourceVersion };

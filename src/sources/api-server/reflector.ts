@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
+import { LogOnce } from '../../host/log-once.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import type { Kind, KindMap, KindTraits } from '../../services/objects/kinds.ts';
 import type { ReadResult } from '../../services/objects/read.ts';
@@ -10,10 +11,11 @@ import type { ApiClient } from './client/api-client.ts';
 import { ApiError, ConnectionError, IdleTimeoutError, MissingInitialEventsEndError } from './client/api-error.ts';
 import { type StreamTimeouts, streamResponse } from './client/stream-response.ts';
 import { ConnectionLog } from './connection-log.ts';
+import { FloodLimit } from './flood-limit.ts';
 import { listPages } from './list-pages.ts';
 import { initialState, type ReflectorState } from './reflector-state.ts';
 import { RetryPolicy } from './retry-policy.ts';
-import { WatchStream } from './watch-stream.ts';
+import { MAX_OBJECTS, WatchStream } from './watch-stream.ts';
 
 /** Timeouts and sizes; all have defaults. */
 export interface ReflectorLimits extends Partial<StreamTimeouts> {
@@ -33,9 +35,11 @@ interface ReflectorOptions<K extends Kind> {
   readonly limits?: ReflectorLimits;
 }
 
-/** Bookmarks arrive about once a minute: a watch without data for longer has lost its connection. */
+/** Bookmarks arrive about once a minute: a watch without an event for longer has lost its connection. */
 const DEFAULT_TIMEOUTS: StreamTimeouts = { connectTimeoutMs: 30_000, idleTimeoutMs: 75_000 };
 const PAGE_SIZE = 500;
+/** The API server itself ends a list after a minute. A list that has not arrived by then drips, and never ends. */
+const MAX_LIST_MS = 300_000;
 /** A watch of this duration counts as successful, even without events. */
 const MIN_HEALTHY_WATCH_MS = 1_000;
 /** After this number of incomplete streaming lists in a row, lists use pages, which are smaller. */
@@ -51,12 +55,16 @@ export class Reflector<K extends Kind> {
   readonly #timeouts: StreamTimeouts;
   readonly #retryPolicy: RetryPolicy;
   readonly #connectionLog: ConnectionLog;
+  readonly #flood = new FloodLimit();
+  readonly #ignored: LogOnce;
   #state: ReflectorState;
   #isStreaming = true;
   #incompleteLists = 0;
   /** When the list was complete; `undefined` before. */
   #watchingSince: number | undefined;
   #isNotFound = false;
+  /** Objects that were passed on before the first list was complete. */
+  #previews = 0;
   #verb: 'list' | 'watch' = 'watch';
 
   constructor(options: ReflectorOptions<K>) {
@@ -64,6 +72,7 @@ export class Reflector<K extends Kind> {
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.limits };
     this.#retryPolicy = new RetryPolicy(() => options.clock.random());
     this.#connectionLog = new ConnectionLog(options);
+    this.#ignored = new LogOnce(options.log);
     this.#state = initialState(options.traits.kind);
   }
 
@@ -79,6 +88,7 @@ export class Reflector<K extends Kind> {
       try {
         if (this.#state.resourceVersion === '' && !this.#isStreaming) await this.#list(signal);
         await this.#watch(signal);
+        this.#retryPolicy.ended();
       } catch (error) {
         if (signal.aborted) return;
         const delayMs = this.#handleError(error);
@@ -101,6 +111,7 @@ export class Reflector<K extends Kind> {
       resourceVersion: this.#state.lists === 0 ? '0' : '',
       onOpen: () => this.#markConnected('listing'),
       onListItem: (object) => this.#forwardListItem(object),
+      onProgress: () => this.#checkListTime(startedAt),
     });
     this.#replace(list.objects, { resourceVersion: list.resourceVersion, startedAt });
   }
@@ -114,7 +125,11 @@ export class Reflector<K extends Kind> {
       this.#update({ watches: this.#state.watches + 1 });
       if (!isList) this.#watchingSince = clock.now();
     };
-    const onChunk = (chunk: Buffer) => stream.push(chunk);
+    const startedAt = clock.now();
+    const onChunk = (chunk: Buffer) => {
+      if (!stream.isListComplete) this.#checkListTime(startedAt);
+      return stream.push(chunk);
+    };
     this.#verb = 'watch';
     this.#watchingSince = undefined;
     try {
@@ -127,9 +142,12 @@ export class Reflector<K extends Kind> {
         onChunk,
       });
       stream.end();
-      if (!this.#wasHealthy()) throw new ConnectionError('the watch ended immediately');
+      this.#checkDuration();
+      if (!this.#retryPolicy.hasSucceeded || this.#retryPolicy.isShortAgain()) {
+        throw new ConnectionError('the watch ended immediately');
+      }
     } catch (error) {
-      if (this.#wasHealthy()) this.#retryPolicy.succeeded();
+      this.#checkDuration();
       if (signal.aborted || stream.isListComplete || !this.#shouldStopStreaming(error)) throw error;
       this.#isStreaming = false;
       log.info('cannot stream the list; using pages', { kind: traits.kind, reason: errorMessage(error) });
@@ -148,14 +166,28 @@ export class Reflector<K extends Kind> {
       },
       onPut: (object, resourceVersion) => this.#event(resourceVersion, (sink) => sink.put(traits.kind, object)),
       onRemove: (key, resourceVersion) => this.#event(resourceVersion, (sink) => sink.remove(traits.kind, key)),
-      onBookmark: (resourceVersion) => this.#setResourceVersion(resourceVersion),
+      onBookmark: (resourceVersion) => {
+        this.#flood.count(clock.now());
+        this.#setResourceVersion(resourceVersion);
+      },
+      onForeign: (objectKind) => {
+        this.#flood.count(clock.now());
+        this.#ignored.log('warn', 'ignoring an object of another kind', { kind: traits.kind, object: objectKind });
+      },
     });
   }
 
-  #wasHealthy(): boolean {
+  /** A watch that was open for some time was healthy, even without an event. */
+  #checkDuration(): void {
     const since = this.#watchingSince;
-    const hasLasted = since !== undefined && this.#options.clock.now() - since >= MIN_HEALTHY_WATCH_MS;
-    return hasLasted || this.#retryPolicy.hasSucceeded;
+    if (since === undefined || this.#options.clock.now() - since < MIN_HEALTHY_WATCH_MS) return;
+    this.#retryPolicy.lasted();
+    this.#retryPolicy.succeeded();
+  }
+
+  #checkListTime(startedAt: number): void {
+    if (this.#options.clock.now() - startedAt <= MAX_LIST_MS) return;
+    throw new ConnectionError(`the list is not complete after ${MAX_LIST_MS / 1000} s`);
   }
 
   /** Servers without streaming lists reject the request or ignore the parameter, and then never mark the end of the list. */
@@ -169,7 +201,8 @@ export class Reflector<K extends Kind> {
   /** Only for the first list: the sink compares later ones with its objects. */
   #forwardListItem(object: ReadResult<KindMap[K]>): void {
     const { sink, traits } = this.#options;
-    if (this.#state.lists === 0) sink.preview?.(traits.kind, object);
+    // A list that fails and starts again may have other objects each time.
+    if (this.#state.lists === 0 && this.#previews++ < MAX_OBJECTS) sink.preview?.(traits.kind, object);
   }
 
   #replace(objects: readonly ReadResult<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {
@@ -188,6 +221,7 @@ export class Reflector<K extends Kind> {
   }
 
   #event(resourceVersion: string, notify: (sink: Sink) => void): void {
+    if (resourceVersion === this.#state.resourceVersion) this.#flood.count(this.#options.clock.now());
     this.#setResourceVersion(resourceVersion);
     this.#update({ events: this.#state.events + 1 });
     notify(this.#options.sink);

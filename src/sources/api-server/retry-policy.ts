@@ -1,7 +1,7 @@
 // Decides when and how a reflector retries.
 
 import { Backoff } from '../../lib/backoff.ts';
-import { ApiError, type ConnectionError } from './client/api-error.ts';
+import { ApiError, type ConnectionError, EventFloodError } from './client/api-error.ts';
 
 interface RetryDecision {
   /** The delay before the next attempt. */
@@ -12,16 +12,24 @@ interface RetryDecision {
   readonly shouldReport: boolean;
 }
 
+/** While a server floods its watches, each one costs processor time. */
+const FLOOD_RETRY_MS = 10_000;
+
 /** A successful watch resets it. */
 export class RetryPolicy {
   readonly #backoff: Backoff;
   readonly #random: () => number;
   #isRelisting = false;
   #hasSucceeded = false;
+  #hasLasted = false;
+  /** Delays attempts that succeed and fail at once, again and again. */
+  readonly #shortBackoff: Backoff;
+  #shortAttempts = 0;
 
   constructor(random: () => number) {
     this.#random = random;
     this.#backoff = new Backoff({ random });
+    this.#shortBackoff = new Backoff({ random });
   }
 
   /** Whether the current attempt succeeded. */
@@ -32,6 +40,24 @@ export class RetryPolicy {
   /** A new attempt begins. */
   startAttempt(): void {
     this.#hasSucceeded = false;
+    this.#hasLasted = false;
+  }
+
+  /** The watch of the current attempt has been open for some time. */
+  lasted(): void {
+    this.#hasLasted = true;
+    this.#shortAttempts = 0;
+    this.#shortBackoff.reset();
+  }
+
+  /** Whether the server ends a watch that has just begun, again. */
+  isShortAgain(): boolean {
+    return !this.#hasLasted && this.#shortAttempts > 0;
+  }
+
+  /** The current attempt ended without an error. */
+  ended(): void {
+    this.#quickDelay();
   }
 
   /** The current attempt succeeded: the next one may follow immediately, however this one ends. */
@@ -57,11 +83,18 @@ export class RetryPolicy {
   #relistDelay(): number {
     if (this.#isRelisting) return this.#backoff.next();
     this.#isRelisting = true;
-    return 0;
+    return this.#quickDelay();
+  }
+
+  /** No delay after a watch that lasted, or once after a short one. */
+  #quickDelay(): number {
+    if (this.#hasLasted) return 0;
+    return this.#shortAttempts++ === 0 ? 0 : this.#shortBackoff.next();
   }
 
   #retryDelay(error: ApiError | ConnectionError): number {
-    if (!(error instanceof ApiError)) return this.#hasSucceeded ? 0 : this.#backoff.next();
+    if (error instanceof EventFloodError) return this.addJitter(FLOOD_RETRY_MS);
+    if (!(error instanceof ApiError)) return this.#hasSucceeded ? this.#quickDelay() : this.#backoff.next();
     return error.retryAfterMs ? this.addJitter(error.retryAfterMs) : this.#backoff.next();
   }
 }

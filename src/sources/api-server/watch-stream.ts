@@ -17,7 +17,15 @@ interface WatchHandlers<K extends Kind> {
   readonly onPut: (object: ReadResult<KindMap[K]>, resourceVersion: string) => void;
   readonly onRemove: (key: string, resourceVersion: string) => void;
   readonly onBookmark: (resourceVersion: string) => void;
+  /** An event that changes nothing was ignored: its object is of another kind. */
+  readonly onForeign: (kind: string) => void;
 }
+
+/**
+ * Kubernetes supports 10,000 Services and 150,000 pods in a cluster. A list that goes on after this number does not come to
+ * an end, and would take all memory.
+ */
+export const MAX_OBJECTS = 200_000;
 
 /** The duration of a watch is random, so that the watches of many nodes do not end together. */
 const [MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS] = [290, 590];
@@ -52,8 +60,9 @@ export class WatchStream<K extends Kind> {
     return collectionPath(this.#traits, { ...common, ...(this.isListComplete ? { resourceVersion } : list) });
   }
 
-  push(chunk: Buffer): void {
-    this.#lines.push(chunk);
+  /** Returns the number of events. */
+  push(chunk: Buffer): number {
+    return this.#lines.push(chunk);
   }
 
   /** The server ended the watch. Throws if it is incomplete. */
@@ -64,7 +73,8 @@ export class WatchStream<K extends Kind> {
 
   #handle(event: WatchEvent): void {
     if (event.type === 'ERROR') throw fromStatus(event.object);
-    if (this.#initial !== undefined) this.#handleInitialEvent(event, this.#initial);
+    if (event.kind !== '' && event.kind !== this.#traits.kind) this.#handlers.onForeign(event.kind);
+    else if (this.#initial !== undefined) this.#handleInitialEvent(event, this.#initial);
     else this.#handleEvent(event);
   }
 
@@ -80,6 +90,8 @@ export class WatchStream<K extends Kind> {
       const result = this.#traits.read(object);
       if (result.key === '') this.#unnamed.push(result);
       else initial.set(result.key, result);
+      if (initial.size + this.#unnamed.length > MAX_OBJECTS)
+        throw new ConnectionError(`the list has more than ${MAX_OBJECTS} objects`);
       this.#handlers.onListItem?.(result);
     } else if (type === 'DELETED') {
       initial.delete(this.#traits.read(object).key);

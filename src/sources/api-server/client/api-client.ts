@@ -3,7 +3,8 @@
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import type { Readable } from 'node:stream';
-import { toConnectionError } from './api-error.ts';
+import { ConnectionError, toConnectionError } from './api-error.ts';
+import { checkContent, redirectTarget } from './check-response.ts';
 import { type CredentialProvider, Credentials, type CredentialsSource } from './credentials.ts';
 
 export interface ApiResponse {
@@ -60,7 +61,8 @@ export class ApiClient {
 
   /**
    * Sends a GET request to a path with a query, or `write` if given. Resolves with any status; rejects with
-   * `ConnectionError` without a response. Aborting the signal ends the request and destroys the body, with the signal's
+   * `ConnectionError` without a response, or with one that no API server sends (see `checkContent`). Follows redirects of
+   * a GET request to the same server, as client-go does. Aborting the signal ends the request and destroys the body, with the signal's
    * reason. After status 401, the next request reads the credentials from disk again.
    */
   async request(path: string, signal: AbortSignal, write?: ApiWrite): Promise<ApiResponse> {
@@ -69,8 +71,9 @@ export class ApiClient {
     const startedAt = performance.now();
     let status: number | undefined;
     try {
-      const response = await this.#send(url, options, { signal, body: write?.body ?? '' });
+      const response = await this.#follow(url, options, { signal, body: write?.body ?? '' });
       status = response.status;
+      refuseUnwanted(response, () => checkContent(response));
       if (status === 401) this.#areCredentialsStale = true;
       return response;
     } finally {
@@ -96,7 +99,12 @@ export class ApiClient {
     }
     const { headers, ...options } = await this.#credentials.requestOptions();
     const agent = this.server.startsWith('http:') ? this.#http : this.#https;
-    const commonHeaders = { ...headers, accept: 'application/json', 'user-agent': 'nftlane' };
+    const commonHeaders = {
+      ...headers,
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      'user-agent': 'nftlane',
+    };
     if (write === undefined) return { agent, ...options, headers: commonHeaders };
     return {
       agent,
@@ -106,12 +114,28 @@ export class ApiClient {
     };
   }
 
+  async #follow(url: URL, options: RequestOptions, request: SendOptions): Promise<ApiResponse> {
+    for (let [redirects, target] = [0, url]; ; redirects++) {
+      const response = await this.#send(target, options, request);
+      const next =
+        options.method === undefined ? refuseUnwanted(response, () => redirectTarget(response, target)) : undefined;
+      if (next === undefined) return response;
+      response.body.destroy();
+      if (redirects === MAX_REDIRECTS) throw new ConnectionError(`more than ${MAX_REDIRECTS} redirects`);
+      target = next;
+    }
+  }
+
   #send(url: URL, options: RequestOptions, { signal, body }: SendOptions): Promise<ApiResponse> {
     const { promise, resolve, reject } = Promise.withResolvers<ApiResponse>();
     const request = url.protocol === 'http:' ? requestHttp(url, options) : requestHttps(url, options);
     const abort = () => request.destroy(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
-    request.on('close', () => signal.removeEventListener('abort', abort));
+    request.on('close', () => {
+      signal.removeEventListener('abort', abort);
+      // Has no effect after a response or an error.
+      reject(new ConnectionError('the connection was closed without a response'));
+    });
     request.on('response', (message) => resolve(toApiResponse(message, signal)));
     request.on('error', (error) => {
       // The server may have closed a persistent connection just before this request used it.
@@ -124,9 +148,22 @@ export class ApiClient {
   }
 }
 
+/** The limit of Go's HTTP client, and so of client-go. */
+const MAX_REDIRECTS = 10;
+
 interface SendOptions {
   readonly signal: AbortSignal;
   readonly body: string;
+}
+
+/** Closes the connection of a response that a check refuses, and rethrows. */
+function refuseUnwanted<T>({ body }: ApiResponse, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    body.on('error', () => undefined).destroy();
+    throw error;
+  }
 }
 
 function toApiResponse(body: IncomingMessage, signal: AbortSignal): ApiResponse {

@@ -70,11 +70,12 @@ export class Credentials implements CredentialProvider {
 
   /**
    * The TLS options and headers of a request, and an agent if it uses a proxy. Reads files again, token files once a
-   * minute, and runs an exec plugin when its credential has expired.
+   * minute, and runs an exec plugin when its credential has expired. Rejects with a {@link ClusterConfigError} that names
+   * the file if one cannot be read: it may appear later.
    */
   async requestOptions(): Promise<RequestOptions> {
     const options: RequestOptions = {};
-    await this.#config.applyToHTTPSOptions(options);
+    await this.#config.applyToHTTPSOptions(options).catch(nameFile);
     const { agent, headers, ...rest } = options;
     const trimmedHeaders = Object.entries(asObject(headers)).map(([name, value]) => [name, String(value).trim()]);
     return {
@@ -84,6 +85,16 @@ export class Credentials implements CredentialProvider {
       ...(this.#cluster.proxyUrl && agent !== undefined ? { agent } : {}),
     };
   }
+}
+
+/** A certificate, key or token file that a kubeconfig names. */
+function nameFile(error: unknown): never {
+  const { path, syscall } = asObject(error);
+  if (syscall !== 'open' || typeof path !== 'string') throw error;
+  const reason = failureReason(error as Error);
+  throw new ClusterConfigError('unreadable-kubeconfig', `Cannot read credentials file "${path}": ${reason}`, {
+    cause: error,
+  });
 }
 
 function clusterOf(config: KubeConfig): Cluster {

@@ -4,12 +4,13 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../../../host/clock.ts';
 import type { ApiClient, ApiResponse } from './api-client.ts';
 import { ConnectionError, IdleTimeoutError, toApiError, toConnectionError } from './api-error.ts';
+import { readBody } from './read-body.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface StreamTimeouts {
   /** The limit until the headers of the response arrive. */
   readonly connectTimeoutMs: number;
-  /** The limit without data on an open stream. */
+  /** The limit without a complete object or event on an open stream. */
   readonly idleTimeoutMs: number;
 }
 
@@ -20,7 +21,8 @@ export interface StreamOptions {
   readonly signal: AbortSignal;
   /** The server responded with status 200. */
   readonly onOpen?: () => void;
-  readonly onChunk: (chunk: Buffer) => void;
+  /** Returns the number of objects or events that the chunk completed. Bytes without one do not postpone the idle timeout. */
+  readonly onChunk: (chunk: Buffer) => number;
 }
 
 /**
@@ -43,13 +45,12 @@ export async function streamResponse(
     });
     const response = await client.request(path, controller.signal);
     watchdog.start(idleTimeoutMs, () => {
-      controller.abort(new IdleTimeoutError(`nothing received for ${idleTimeoutMs / 1000} s`));
+      controller.abort(new IdleTimeoutError(`no object received for ${idleTimeoutMs / 1000} s`));
     });
-    if (response.status !== 200) await throwApiError(response, { clock, watchdog });
+    if (response.status !== 200) await throwApiError(response, clock);
     onOpen?.();
     await readAll(response.body, (chunk) => {
-      watchdog.reset();
-      onChunk(chunk);
+      if (onChunk(chunk) > 0) watchdog.reset();
     });
   } finally {
     watchdog.stop();
@@ -57,21 +58,18 @@ export async function streamResponse(
   }
 }
 
-/** A Status object is small; longer responses, such as those of proxies, are truncated. */
-const MAX_ERROR_BODY_BYTES = 64 * 1024;
+/** The status is known; its message is not worth a longer wait. */
+const ERROR_BODY_TIMEOUT_MS = 5_000;
 
-async function throwApiError(
-  response: ApiResponse,
-  { clock, watchdog }: { clock: Clock; watchdog: Watchdog },
-): Promise<void> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  await readAll(response.body, (chunk) => {
-    watchdog.reset();
-    if (length < MAX_ERROR_BODY_BYTES) chunks.push(chunk);
-    length += chunk.length;
-  });
-  throw toApiError(response, { body: Buffer.concat(chunks).toString(), now: clock.now() });
+async function throwApiError(response: ApiResponse, clock: Clock): Promise<void> {
+  const [timeout, isRead] = [new AbortController(), new AbortController()];
+  void clock.sleep(ERROR_BODY_TIMEOUT_MS, isRead.signal).then(() => timeout.abort());
+  try {
+    const body = await readBody(response.body, { signal: timeout.signal }).catch(() => '');
+    throw toApiError(response, { body, now: clock.now() });
+  } finally {
+    isRead.abort();
+  }
 }
 
 function readAll(body: Readable, onChunk: (chunk: Buffer) => void): Promise<void> {

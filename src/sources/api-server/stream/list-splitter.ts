@@ -2,6 +2,8 @@
 // Servers may ignore the page size (with resourceVersion=0, for years), and parsing tens of megabytes in one piece takes
 // hundreds of megabytes of objects.
 
+import { ByteBuffer } from './byte-buffer.ts';
+
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, QUOTE, BACKSLASH] = [0x7b, 0x7d, 0x5b, 0x5d, 0x22, 0x5c];
 
 /** Emits the JSON of each item of the only array on the first level, and keeps the rest of the object. */
@@ -11,19 +13,22 @@ export class ListSplitter {
   #isInString = false;
   #isEscaped = false;
   #isInItems = false;
-  #item: Buffer[] = [];
-  #envelope: Buffer[] = [];
+  #items = 0;
+  readonly #item = new ByteBuffer();
+  readonly #envelope = new ByteBuffer();
 
   constructor(onItem: (json: string) => void) {
     this.#onItem = onItem;
   }
 
-  /** The JSON of the list without its items. */
-  get envelope(): string {
-    return Buffer.concat(this.#envelope).toString();
+  /** The JSON of the list without its items. Call it once, at the end. */
+  takeEnvelope(): string {
+    return this.#envelope.take();
   }
 
-  push(chunk: Buffer): void {
+  /** Returns the number of complete items. Throws `ConnectionError` for an item that is too long. */
+  push(chunk: Buffer): number {
+    const itemsBefore = this.#items;
     // The start of the current item, or of a piece of the envelope, in this chunk.
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
@@ -41,12 +46,13 @@ export class ListSplitter {
       }
     }
     this.#keep(chunk.subarray(from));
+    return this.#items - itemsBefore;
   }
 
   #open(chunk: Buffer, { from, at, isArray }: { from: number; at: number; isArray: boolean }): number {
     const depth = this.#depth++;
     if (depth === 1 && isArray) {
-      this.#envelope.push(chunk.subarray(from, at + 1));
+      this.#envelope.append(chunk.subarray(from, at + 1));
       this.#isInItems = true;
       return at + 1;
     }
@@ -58,9 +64,9 @@ export class ListSplitter {
     const depth = --this.#depth;
     if (!this.#isInItems || depth > 2) return from;
     if (depth === 2) {
-      this.#item.push(chunk.subarray(from, at + 1));
-      this.#onItem(Buffer.concat(this.#item).toString());
-      this.#item = [];
+      this.#item.append(chunk.subarray(from, at + 1));
+      this.#items += 1;
+      this.#onItem(this.#item.take());
       return at + 1;
     }
     this.#isInItems = false;
@@ -68,7 +74,7 @@ export class ListSplitter {
   }
 
   #keep(piece: Buffer): void {
-    if (!this.#isInItems) this.#envelope.push(piece);
-    else if (this.#depth > 2) this.#item.push(piece);
+    if (!this.#isInItems) this.#envelope.append(piece);
+    else if (this.#depth > 2) this.#item.append(piece);
   }
 }

@@ -17,8 +17,8 @@ t.test('ConnectionLog logs a failure immediately, then every few seconds, and th
     lines.filter(({ level }) => level !== 'debug').map(({ level, message, details }) => [level, message, details]),
     [
       ['warn', 'down at 0', {}],
-      ['warn', 'down at 5000', {}],
-      ['warn', 'down at 10000', {}],
+      ['warn', 'down at 5000', { since: '1970-01-01T00:00:00.000Z' }],
+      ['warn', 'down at 10000', { since: '1970-01-01T00:00:00.000Z' }],
       ['info', 'back', { server: 'x', durationMs: 12_000 }],
     ],
   );

@@ -132,13 +132,14 @@ t.test('a version that the server rejects causes a relist', async (t) => {
 t.test('Retry-After of status 429 is honored', async (t) => {
   const ways = [
     { header: '7', atLeast: 7_000 },
-    { header: new Date(Date.UTC(2026, 0, 1, 0, 1)).toUTCString(), atLeast: 50_000 },
+    { header: new Date(Date.UTC(2026, 0, 1, 0, 1)).toUTCString(), atLeast: 29_000 },
+    { header: '99999999', atLeast: 30_000 },
   ];
   for (const { header, atLeast } of ways) {
     const { server, startListed, clock, lines } = await createReflectorFixture(t, { factor: 400 });
     server.injectFault({ action: 'answer', status: 429, headers: { 'retry-after': header }, message: 'too busy' });
     await startListed();
-    const waited = clock.sleeps.find((ms) => ms >= atLeast && ms <= 1.1 * 60_000);
+    const waited = clock.sleeps.find((ms) => ms >= atLeast && ms <= 1.1 * 30_000);
     t.ok(waited, `waited ${waited} ms for ${header}`);
     const details = { kind: 'Service', verb: 'watch', status: 429, reason: 'too busy' };
     t.match(lines[0], { level: 'warn', message: 'API request failed', details });
@@ -222,7 +223,7 @@ t.test('an idle watch is replaced and resumes from its version', async (t) => {
   await waitUntil('both', () => sink.journal.length === 3);
   t.strictSame(sink.journal, ['replace Service ', 'put Service shop/a', 'put Service shop/b']);
   t.equal(queries()[1]?.['resourceVersion'], '2');
-  const details = { kind: 'Service', verb: 'watch', reason: 'nothing received for 5 s', retryInMs: 0 };
+  const details = { kind: 'Service', verb: 'watch', reason: 'no object received for 5 s', retryInMs: 0 };
   t.match(lines[1], { message: 'API request failed', details });
 });
 

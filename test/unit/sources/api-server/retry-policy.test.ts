@@ -27,6 +27,7 @@ t.test('RetryPolicy relists immediately after the first expired version only', a
     'even after a long outage',
   );
   t.match(recovery.decide(GONE, '2'), { isExpired: true, shouldReport: true });
+  recovery.lasted();
   recovery.succeeded();
   t.strictSame(recovery.decide(GONE, '3'), { delayMs: 0, isExpired: true, shouldReport: false });
 });

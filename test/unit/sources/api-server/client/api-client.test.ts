@@ -1,7 +1,8 @@
 // Tests of src/sources/api-server/client/api-client.ts and credentials.ts.
 
-import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -142,7 +143,43 @@ t.test('ApiClient trusts only the CA of the kubeconfig', async (t) => {
   const kubeconfig = join(t.testdir({}), 'kubeconfig');
   const content = await readFile(server.kubeconfigPath, 'utf8');
   await writeFile(kubeconfig, content.replace(server.url, other.url));
-  await t.rejects(get(await load(t, { kubeconfig })), { name: 'ConnectionError', message: /certificate/ });
+  await t.rejects(get(await load(t, { kubeconfig })), { name: 'ConnectionError', message: /^TLS: .*certificate/ });
+});
+
+t.test('ApiClient names a certificate error of the server', async (t) => {
+  const server = await startApiServer();
+  t.teardown(() => server.close());
+  const { clientCert: cert, clientKey: key } = server.certificates;
+  const foreign = createTlsServer({ cert: await readFile(cert), key: await readFile(key) });
+  await new Promise<void>((resolve) => foreign.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => foreign.close());
+  const content = await readFile(server.kubeconfigPath, 'utf8');
+  const kubeconfig = join(t.testdir({}), 'kubeconfig');
+  await writeFile(kubeconfig, content.replace(/:\d+"/, `:${(foreign.address() as AddressInfo).port}"`));
+  const message = 'TLS: unsuitable certificate purpose';
+  await t.rejects(get(await load(t, { kubeconfig })), { name: 'ConnectionError', message });
+});
+
+t.test('ApiClient names a missing credentials file, and reads it when it appears', async (t) => {
+  const server = await startApiServer();
+  t.teardown(() => server.close());
+  const dir = t.testdir({});
+  const late = join(dir, 'late');
+  const { clientCert, clientKey } = server.certificates;
+  const users = [
+    { user: { tokenFile: late }, source: server.tokenPath },
+    { user: { 'client-certificate': late, 'client-key': clientKey }, source: clientCert },
+    { user: { 'client-certificate': clientCert, 'client-key': late }, source: clientKey },
+  ];
+  const message = `Cannot read credentials file "${late}": no such file or directory`;
+  for (const { user, source } of users) {
+    await rm(late, { force: true });
+    await server.writeKubeconfig(join(dir, 'kubeconfig'), user);
+    const client = await load(t, { kubeconfig: join(dir, 'kubeconfig') });
+    await t.rejects(get(client), { name: 'ConnectionError', message });
+    await cp(source, late);
+    t.equal((await get(client)).status, 200, JSON.stringify(user));
+  }
 });
 
 t.test('ApiClient supports plain HTTP and a path in the server URL', async (t) => {

@@ -8,7 +8,7 @@ function split(bytes: Buffer, size: number) {
   const items: unknown[] = [];
   const splitter = new ListSplitter((json) => items.push(JSON.parse(json)));
   for (let from = 0; from < bytes.length; from += size) splitter.push(bytes.subarray(from, from + size));
-  return { ...JSON.parse(splitter.envelope), items };
+  return { ...JSON.parse(splitter.takeEnvelope()), items };
 }
 
 t.test('ListSplitter returns the items and the envelope for chunks of any size', async (t) => {

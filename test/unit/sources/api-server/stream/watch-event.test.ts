@@ -7,6 +7,7 @@ t.test('readWatchEvent() reads the type, the object and its version', async (t) 
   const object = { metadata: { name: 'web', resourceVersion: '7' } };
   t.strictSame(readWatchEvent(JSON.stringify({ type: 'ADDED', object })), {
     type: 'ADDED',
+    kind: '',
     object,
     resourceVersion: '7',
     endsInitialEvents: false,

@@ -46,7 +46,14 @@ const EXPECTED = [ApiError, ConnectionError];
 
 function watch(chunks: readonly Buffer[], kind: 'Service' | 'EndpointSlice', resourceVersion: string): void {
   const ignore = () => {};
-  const handlers = { onList: ignore, onPut: ignore, onRemove: ignore, onBookmark: ignore, onListItem: ignore };
+  const handlers = {
+    onList: ignore,
+    onPut: ignore,
+    onRemove: ignore,
+    onBookmark: ignore,
+    onListItem: ignore,
+    onForeign: ignore,
+  };
   const stream = new WatchStream<'Service' | 'EndpointSlice'>(KINDS[kind], { resourceVersion, ...handlers });
   for (const chunk of chunks) stream.push(chunk);
   stream.end();
@@ -55,7 +62,7 @@ function watch(chunks: readonly Buffer[], kind: 'Service' | 'EndpointSlice', res
 function list(chunks: readonly Buffer[]): void {
   const splitter = new ListSplitter((json) => KINDS.Service.read(JSON.parse(json)));
   for (const chunk of chunks) splitter.push(chunk);
-  JSON.parse(splitter.envelope);
+  JSON.parse(splitter.takeEnvelope());
 }
 
 /** Chunks whose sizes depend on the input, so that a run can be repeated. */

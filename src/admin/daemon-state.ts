@@ -4,6 +4,7 @@ import { Engine } from '../engine/engine.ts';
 import type { Refusal } from '../engine/service-change.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Address } from '../net/address.ts';
+import type { Prefix } from '../net/prefix.ts';
 import type { NodeOptions } from '../nftables/compile/node-view.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
@@ -22,6 +23,7 @@ export interface DaemonState {
   readonly ready: boolean;
   readonly options: NodeOptions;
   readonly hostAddresses: readonly Address[];
+  readonly hostNetworks: readonly Prefix[];
   readonly objects: {
     readonly Service: readonly Service[];
     readonly EndpointSlice: readonly EndpointSlice[];
@@ -37,27 +39,30 @@ export interface DaemonState {
 /** The part of the state that an engine holds. */
 export function engineState(
   engine: Engine,
-): Pick<DaemonState, 'ready' | 'options' | 'hostAddresses' | 'objects' | 'issues' | 'refusals'> {
+): Pick<DaemonState, 'ready' | 'options' | 'hostAddresses' | 'hostNetworks' | 'objects' | 'issues' | 'refusals'> {
   const { store } = engine;
   return {
     ready: store.isReady,
     options: engine.options,
     hostAddresses: engine.hostAddresses,
+    hostNetworks: engine.hostNetworks,
     objects: {
       Service: [...store.services.values()],
       EndpointSlice: [...store.slices()],
-      Node: [...store.nodes.values()].filter((node) => node.key === engine.options.nodeName),
+      Node: [...store.nodes.values()],
       ServiceCIDR: [...store.serviceCidrs.values()],
     },
-    issues: store.issues(),
+    issues: engine.issues(),
     refusals: engine.refusals(),
   };
 }
 
 /** A new engine with the objects of a state, not yet compiled. Apply refusals after compiling. */
-export function engineFromState(state: Pick<DaemonState, 'options' | 'hostAddresses' | 'objects'>): Engine {
+export function engineFromState(
+  state: Pick<DaemonState, 'options' | 'hostAddresses' | 'hostNetworks' | 'objects'>,
+): Engine {
   const engine = new Engine(state.options);
-  engine.setHostAddresses(state.hostAddresses);
+  engine.setHostAddresses(state.hostAddresses, state.hostNetworks);
   for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const)
     loadObjects(engine, kind, state.objects[kind]);
   return engine;

@@ -2,6 +2,7 @@
 
 import { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import { hostNetworks } from '../host/network/host-addresses.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { readHost } from '../host/network/read-host.ts';
 import { EnvironmentError, OperationalError } from '../lib/operational-error.ts';
@@ -82,9 +83,9 @@ export async function loadEngine(file: string, options: NodeOptions): Promise<De
     throw new OperationalError('input', manifests.errors.map((error) => error.message).join('\n'));
   }
   const engine = new Engine(options);
-  engine.setHostAddresses((await readHost()).addresses);
+  engine.setHostAddresses((await readHost()).addresses, hostNetworks());
   deliverManifests(manifests.objects, engine);
-  return { engine, issues: [...manifests.issues, ...engine.store.issues()] };
+  return { engine, issues: [...manifests.issues, ...engine.issues()] };
 }
 
 /** Prints issues to standard error. */

@@ -140,7 +140,7 @@ export class SyncController implements Sink {
     const hadEvents = oldestEvent !== undefined;
     const times = { startedAt, durationMs: at - startedAt, latencyMs: at - (oldestEvent ?? startedAt), hadEvents };
     const problems = {
-      issues: engine.store.issues(),
+      issues: engine.issues(),
       conflicts: engine.conflicts(),
       refused: engine.refusals(),
     };

@@ -1,10 +1,10 @@
-// Passes changed host addresses to the engine if nodePortAddresses has CIDR blocks.
+// Passes changed host addresses and networks to the engine: addresses at once if nodePortAddresses has CIDR blocks.
 
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
-import { hostAddresses, watchHostAddresses } from '../host/network/host-addresses.ts';
+import { hostAddresses, hostNetworks, watchHostAddresses } from '../host/network/host-addresses.ts';
 import type { Address } from '../net/address.ts';
-import { contains } from '../net/prefix.ts';
+import { contains, type Prefix } from '../net/prefix.ts';
 import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 
 interface AddressWatcherOptions {
@@ -22,6 +22,9 @@ export interface AddressWatcher {
   stopped(): Promise<void>;
 }
 
+/** Networks only limit the drops of ServiceCIDRs, and are rarely added to a running node. Reading them takes 1 ms. */
+const NETWORK_POLL_MS = 10_000;
+
 /** Watches addresses while the options of the engine have CIDR blocks, until the signal aborts. */
 export function startAddressWatcher({ engine, requestSync, log, signal }: AddressWatcherOptions): AddressWatcher {
   let watchController = new AbortController();
@@ -31,8 +34,10 @@ export function startAddressWatcher({ engine, requestSync, log, signal }: Addres
     addresses.filter((address) => prefixes().some((block) => contains(block, address)));
   const refresh = (): void => {
     const current = hostAddresses();
-    if (inPrefixes(current).join() === inPrefixes(engine.hostAddresses).join()) return;
-    engine.setHostAddresses(current);
+    const networks = hostNetworks();
+    const hasSameNetworks = textsOf(networks) === textsOf(engine.hostNetworks);
+    if (hasSameNetworks && inPrefixes(current).join() === inPrefixes(engine.hostAddresses).join()) return;
+    engine.setHostAddresses(current, networks);
     requestSync();
   };
   const optionsChanged = (): void => {
@@ -51,5 +56,11 @@ export function startAddressWatcher({ engine, requestSync, log, signal }: Addres
   };
   let isWatching = false;
   optionsChanged();
+  const timer = setInterval(refresh, NETWORK_POLL_MS).unref();
+  signal.addEventListener('abort', () => clearInterval(timer));
   return { optionsChanged, stopped: () => watchDone };
+}
+
+function textsOf(networks: readonly Prefix[]): string {
+  return networks.map(({ text }) => text).join();
 }

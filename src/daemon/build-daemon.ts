@@ -13,7 +13,7 @@ import { Health } from '../health/health.ts';
 import { staleAfterMs } from '../health/sync-health.ts';
 import { systemClock } from '../host/clock.ts';
 import type { AdjustableLog } from '../host/log.ts';
-import { hostAddresses } from '../host/network/host-addresses.ts';
+import { hostAddresses, hostNetworks } from '../host/network/host-addresses.ts';
 import { releaseMemory } from '../host/process/memory.ts';
 import { RouteLocalnet } from '../host/sysctl/route-localnet.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
@@ -79,7 +79,7 @@ async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> 
   const nftClient = new NftClient({ command: nftlane.nft });
   const families = await servedFamilies({ nftClient, proxy, log });
   const engine = new Engine({ ...proxy, families });
-  engine.setHostAddresses(hostAddresses());
+  engine.setHostAddresses(hostAddresses(), hostNetworks());
   const telemetry = await Telemetry.open({ settings: () => live.settings, engine, nftClient, log });
   return { log, nftClient, families, engine, telemetry, live };
 }

@@ -3,6 +3,7 @@
 import { invariant } from '../lib/invariant.ts';
 import type { Address } from '../net/address.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
+import type { Prefix } from '../net/prefix.ts';
 import { compileService, frontendKey } from '../nftables/compile/compile-service.ts';
 import { buildNodeView, type NodeOptions, type NodeView } from '../nftables/compile/node-view.ts';
 import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
@@ -11,10 +12,12 @@ import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
 import { allFrontends } from '../services/model/frontends.ts';
+import { usableServiceCidrs } from '../services/model/service-cidr-blocks.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Sink } from '../services/objects/sink.ts';
+import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import { type AffinityMap, affinityMapsOf } from './affinity-maps.ts';
 import type { StaleChains } from './chain-state.ts';
 import type { DesiredChains } from './desired-chains.ts';
@@ -37,6 +40,8 @@ export class Engine implements Sink {
   /** Whether {@link takeAffinityMaps} has returned all affinity maps since the kernel was listed. */
   #hasTakenAffinityMaps = false;
   #hostAddresses: readonly Address[] = [];
+  #hostNetworks: readonly Prefix[] = [];
+  #cidrIssues: readonly ValidationIssue[] = [];
   #node: NodeView;
 
   constructor(options: NodeOptions) {
@@ -50,6 +55,10 @@ export class Engine implements Sink {
 
   get hostAddresses(): readonly Address[] {
     return this.#hostAddresses;
+  }
+
+  get hostNetworks(): readonly Prefix[] {
+    return this.#hostNetworks;
   }
 
   get node(): NodeView {
@@ -68,9 +77,13 @@ export class Engine implements Sink {
     this.store.remove(kind, key);
   }
 
-  /** Sets the addresses of the host's interfaces, from which node port addresses are selected. */
-  setHostAddresses(addresses: readonly Address[]): void {
+  /**
+   * Sets the addresses of the host's interfaces, from which node port addresses are selected, and their networks, which no
+   * ServiceCIDR may contain.
+   */
+  setHostAddresses(addresses: readonly Address[], networks: readonly Prefix[] = []): void {
     this.#hostAddresses = addresses;
+    this.#hostNetworks = networks;
     this.store.touchNode();
   }
 
@@ -163,6 +176,11 @@ export class Engine implements Sink {
     return current.state === 'served' ? current.ports : [];
   }
 
+  /** The issues of all objects, in a stable order, including those that only this node can find. */
+  issues(): ValidationIssue[] {
+    return [...this.store.issues(), ...this.#cidrIssues];
+  }
+
   conflicts(): FrontendConflict[] {
     return this.#claims.conflicts();
   }
@@ -208,10 +226,17 @@ export class Engine implements Sink {
   }
 
   #buildNodeView(): NodeView {
+    const { bindAddress, detectLocal } = this.options;
+    const { blocks, issues } = usableServiceCidrs(this.store, {
+      clusterCidrs: detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [],
+      bindAddress,
+      hostNetworks: this.#hostNetworks,
+    });
+    this.#cidrIssues = issues;
     return buildNodeView(this.options, {
       node: this.store.nodes.get(this.options.nodeName),
       hostAddresses: this.#hostAddresses,
-      serviceCidrs: [...this.store.serviceCidrs.values()].flatMap((serviceCidr) => serviceCidr.cidrs),
+      serviceCidrs: blocks,
     });
   }
 

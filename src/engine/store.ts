@@ -1,6 +1,7 @@
 // Stores the latest objects, and tracks which Services they affect.
 
 import { compare } from '../lib/compare.ts';
+import { EndpointsInBlocks } from '../services/model/endpoints-in-blocks.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { Node } from '../services/objects/node.ts';
@@ -15,6 +16,8 @@ export class Store implements Sink {
   readonly services = new Map<string, Service>();
   readonly serviceCidrs = new Map<string, ServiceCidr>();
   readonly nodes = new Map<string, Node>();
+  /** The endpoints in the blocks of ServiceCIDRs. */
+  readonly endpointsInCidrs = new EndpointsInBlocks();
   readonly #slices = new Map<string, EndpointSlice>();
   readonly #slicesByService = new Map<string, Map<string, EndpointSlice>>();
   readonly #issues: Readonly<Record<Kind, Map<string, readonly ValidationIssue[]>>> = {
@@ -134,9 +137,19 @@ export class Store implements Sink {
       this.#touched.add(key);
     } else {
       if (kind === 'Node') this.nodes.set(key, value as Node);
-      else this.serviceCidrs.set(key, value as ServiceCidr);
+      else this.#setServiceCidr(key, value as ServiceCidr);
       this.#isNodeTouched = true;
     }
+  }
+
+  #setServiceCidr(key: string, value: ServiceCidr): void {
+    this.serviceCidrs.set(key, value);
+    this.#searchCidrs();
+  }
+
+  #searchCidrs(): void {
+    const blocks = [...this.serviceCidrs.values()].flatMap(({ cidrs }) => cidrs);
+    this.endpointsInCidrs.setBlocks(blocks, this.#slices.values());
   }
 
   /** A slice whose Service label has changed is removed from the previous Service. */
@@ -145,6 +158,7 @@ export class Store implements Sink {
     if (current === slice) return;
     if (current?.service !== slice.service) this.#delete('EndpointSlice', key);
     this.#slices.set(key, slice);
+    if (this.endpointsInCidrs.put(slice)) this.#isNodeTouched = true;
     const siblings = this.#slicesByService.get(slice.service) ?? new Map<string, EndpointSlice>();
     this.#slicesByService.set(slice.service, siblings.set(key, slice));
     this.#touched.add(slice.service);
@@ -155,6 +169,7 @@ export class Store implements Sink {
       const slice = this.#slices.get(key);
       if (slice === undefined) return;
       this.#slices.delete(key);
+      if (this.endpointsInCidrs.delete(key)) this.#isNodeTouched = true;
       const siblings = this.#slicesByService.get(slice.service);
       siblings?.delete(key);
       if (siblings?.size === 0) this.#slicesByService.delete(slice.service);
@@ -163,7 +178,9 @@ export class Store implements Sink {
       if (this.services.delete(key)) this.#touched.add(key);
     } else {
       const map = kind === 'Node' ? this.nodes : this.serviceCidrs;
-      if (map.delete(key)) this.#isNodeTouched = true;
+      if (!map.delete(key)) return;
+      this.#isNodeTouched = true;
+      if (kind === 'ServiceCIDR') this.#searchCidrs();
     }
   }
 }

@@ -37,6 +37,25 @@ export function addressBits(address: Address): bigint {
   return groups.reduce((bits, group) => (bits << 16n) | BigInt(group), 0n);
 }
 
+/** The address as groups of 16 bits: two of IPv4, eight of IPv6. */
+export function addressGroups(address: Address): readonly number[] {
+  if (familyOf(address) === 'ip6') return parseGroups(address) ?? [];
+  let [high, octet, low] = [0, 0, 0];
+  for (let index = 0, dots = 0; index < address.length; index++) {
+    const code = address.charCodeAt(index);
+    if (code !== DOT) {
+      octet = octet * 10 + code - ZERO;
+      continue;
+    }
+    if (dots++ < 2) high = (high << 8) | octet;
+    else low = octet;
+    octet = 0;
+  }
+  return [high, (low << 8) | octet];
+}
+
+const [DOT, ZERO] = [0x2e, 0x30];
+
 /** The inverse of {@link addressBits}. */
 export function addressFromBits(bits: bigint, family: Family): Address {
   if (family === 'ip') return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 255n).join('.');

@@ -122,7 +122,7 @@ for (const { name } of folders) {
     const engine = readEngine(folder);
     const ruleset = new URL('ruleset.nft', folder);
     isRecorded(t, ruleset, render(engine));
-    const issues = engine.store.issues().map((issue) => `${formatIssue(issue)}\n`);
+    const issues = engine.issues().map((issue) => `${formatIssue(issue)}\n`);
     const conflicts = engine
       .conflicts()
       .map(({ frontend, winner, losers }) => `${frontend}: ${winner} has it, not ${losers.join(', ')}\n`);

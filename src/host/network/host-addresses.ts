@@ -2,12 +2,27 @@
 
 import { networkInterfaces } from 'node:os';
 import type { Address } from '../../net/address.ts';
+import { type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { specialUseOf } from '../../net/special-address.ts';
 import type { Log } from '../log.ts';
 import { type IpMonitorOptions, monitorIp } from './ip-monitor.ts';
 
 /** The addresses of all interfaces in this network namespace, including loopback. */
 export function hostAddresses(): Address[] {
   return Object.values(networkInterfaces()).flatMap((entries) => (entries ?? []).map((entry) => entry.address));
+}
+
+/**
+ * The networks of all interfaces that are up, each once, without loopback and link-local ones: the addresses that this host
+ * reaches without a gateway. An interface with a single address has a network of full length.
+ */
+export function hostNetworks(): Prefix[] {
+  const entries = Object.values(networkInterfaces()).flatMap((interfaceEntries) => interfaceEntries ?? []);
+  const networks = entries.flatMap(({ cidr, address }) => {
+    const network = specialUseOf(address) === undefined ? parsePrefix(cidr ?? '') : undefined;
+    return network === undefined ? [] : [network];
+  });
+  return [...new Map(networks.map((network) => [network.text, network])).values()];
 }
 
 interface AddressWatchOptions extends Pick<IpMonitorOptions, 'signal' | 'command' | 'restartMs'> {

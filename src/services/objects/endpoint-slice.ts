@@ -10,6 +10,7 @@ import {
   IssueCollector,
   isObjectName,
   type ReadResult,
+  readAddress,
   readKey,
   readUnnamed,
 } from './read.ts';
@@ -111,18 +112,8 @@ function readEndpoints(value: unknown, family: Family, issues: IssueCollector): 
   const endpoints: SliceEndpoint[] = [];
   for (const [index, entry] of asArray(value).entries()) {
     const { addresses, conditions, nodeName, hints } = asObject(entry);
-    const first = asArray(addresses)[0];
-    const address = parseAddress(asString(first));
-    if (address === undefined || familyOf(address) !== family) {
-      const expected = family === 'ip' ? 'an IPv4 address' : 'an IPv6 address';
-      issues.add({
-        field: `endpoints[${index}].addresses[0]`,
-        value: first,
-        reason: `is not ${expected}`,
-        effect: 'ignoring this endpoint',
-      });
-      continue;
-    }
+    const address = readEndpointAddress(asArray(addresses)[0], `endpoints[${index}].addresses[0]`, { family, issues });
+    if (address === undefined) continue;
     const { ready, serving, terminating } = asObject(conditions);
     endpoints.push({
       address,
@@ -135,6 +126,20 @@ function readEndpoints(value: unknown, family: Family, issues: IssueCollector): 
     });
   }
   return endpoints;
+}
+
+function readEndpointAddress(
+  value: unknown,
+  field: string,
+  { family, issues }: { family: Family; issues: IssueCollector },
+): Address | undefined {
+  const text = asString(value);
+  const parsed = parseAddress(text);
+  const effect = 'ignoring this endpoint';
+  if (parsed !== undefined && familyOf(parsed) === family) return readAddress(text, issues, { field, effect });
+  const reason = family === 'ip' ? 'is not an IPv4 address' : 'is not an IPv6 address';
+  issues.add({ field, value, reason, effect });
+  return undefined;
 }
 
 const NONE: readonly string[] = [];

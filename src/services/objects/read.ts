@@ -1,7 +1,9 @@
 // Parses objects of the API and reports each invalid field.
 
 import { printable } from '../../lib/printable.ts';
+import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import { type Prefix, parsePrefix } from '../../net/prefix.ts';
+import { type SpecialUse, specialUseOf } from '../../net/special-address.ts';
 import type { ValidationIssue } from './validation-issue.ts';
 
 /** A parsed object. Without `value` it is ignored; `skipped` is the reason if the object is valid. */
@@ -64,6 +66,41 @@ export class IssueCollector {
   add({ field, value, reason, effect }: Issue): void {
     this.all.push({ object: this.#object, field, value: formatValue(value), reason, effect });
   }
+}
+
+/** Where an address was found, and the effect if it cannot be used. */
+interface AddressField {
+  readonly field: string;
+  readonly effect: string;
+  /** Special addresses that are valid here. */
+  readonly allowed?: readonly SpecialUse[];
+}
+
+/**
+ * Reads the address of a frontend or endpoint, and reports an invalid one. Like the API server, it accepts no unspecified,
+ * loopback, link-local and multicast addresses: nobody could reach them, or they would take traffic from the node itself.
+ * Also reports IPv4 addresses with several readings (KEP-4858), which it uses in the reading of kube-proxy.
+ */
+export function readAddress(text: string, issues: IssueCollector, at: AddressField): Address | undefined {
+  const { field, effect, allowed = [] } = at;
+  const address = parseAddress(text);
+  if (address === undefined) {
+    issues.add({ field, value: text, reason: 'is not an IP address', effect });
+    return undefined;
+  }
+  const use = specialUseOf(address);
+  if (use !== undefined && !allowed.includes(use)) {
+    const article = use === 'unspecified' ? 'an' : 'a';
+    issues.add({ field, value: text, reason: `is ${article} ${use} address`, effect });
+    return undefined;
+  }
+  if (address !== text && familyOf(address) === 'ip') {
+    const reason = text.includes(':')
+      ? 'is an IPv4-mapped IPv6 address'
+      : 'has leading zeros, which others read as octal';
+    issues.add({ field, value: text, reason, effect: `using ${address}` });
+  }
+  return address;
 }
 
 /** Reads a list of CIDR blocks and reports each invalid one. */

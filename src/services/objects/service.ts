@@ -1,6 +1,6 @@
 // Services, as read from the API.
 
-import { type Address, familyOf, parseAddress } from '../../net/address.ts';
+import { type Address, familyOf } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { type BalanceAlgorithm, readBalance, readWeights } from './balance-annotations.ts';
 import { validateEnumFields } from './enum-fields.ts';
@@ -11,6 +11,7 @@ import {
   IssueCollector,
   type JsonObject,
   type ReadResult,
+  readAddress,
   readKey,
   readUnnamed,
 } from './read.ts';
@@ -119,12 +120,12 @@ function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Recor
   for (const [index, candidate] of candidates.entries()) {
     if (candidate === '' || candidate === 'None') continue;
     const field = candidates === all || all.length > 0 ? `spec.clusterIPs[${index}]` : 'spec.clusterIP';
-    const address = parseAddress(candidate);
-    if (address === undefined) {
-      issues.add({ field, value: candidate, reason: 'is not an IP address', effect: 'ignoring this cluster IP' });
-    } else {
-      clusterIps[familyOf(address)] ??= address;
-    }
+    const effect = 'ignoring this cluster IP';
+    // The API server accepts any address inside a ServiceCIDR, which can be link-local.
+    const address = readAddress(candidate, issues, { field, effect, allowed: ['link-local'] });
+    if (address === undefined) continue;
+    if (clusterIps[familyOf(address)] === undefined) clusterIps[familyOf(address)] = address;
+    else issues.add({ field, value: candidate, reason: 'is a second address of its family', effect });
   }
   return clusterIps;
 }
@@ -138,15 +139,8 @@ function readAddresses(
   for (const [index, entry] of values.entries()) {
     const trimmed = asString(entry).trim();
     if (trimmed === '') continue;
-    const address = parseAddress(trimmed);
-    if (address === undefined)
-      issues.add({
-        field: fieldOf(index),
-        value: entry,
-        reason: 'is not an IP address',
-        effect: 'ignoring this address',
-      });
-    else addresses.add(address);
+    const address = readAddress(trimmed, issues, { field: fieldOf(index), effect: 'ignoring this address' });
+    if (address !== undefined) addresses.add(address);
   }
   return [...addresses];
 }

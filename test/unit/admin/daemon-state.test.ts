@@ -16,12 +16,12 @@ const OBJECTS = [
   serviceCidr(),
 ];
 
-t.test('engineState() has only the Node of this node', async (t) => {
+t.test('engineState() has all Nodes, whose addresses no ServiceCIDR may contain', async (t) => {
   const { objects, ready } = engineState(engineOf(OBJECTS));
   t.equal(ready, true);
   t.strictSame(
     objects.Node.map(({ key }) => key),
-    ['n1'],
+    ['n1', 'n2'],
   );
   t.equal(objects.Service.length, 1);
   t.equal(objects.EndpointSlice.length, 1);

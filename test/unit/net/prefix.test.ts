@@ -3,7 +3,16 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { addressFromBits, familyOf } from '../../../src/net/address.ts';
-import { contains, type Prefix, parsePrefix, parsePrefixOrAddress, withoutOverlaps } from '../../../src/net/prefix.ts';
+import { FAMILY_TRAITS, type Family } from '../../../src/net/family.ts';
+import {
+  contains,
+  overlaps,
+  type Prefix,
+  parsePrefix,
+  parsePrefixOrAddress,
+  prefixMatcher,
+  withoutOverlaps,
+} from '../../../src/net/prefix.ts';
 
 function prefix(text: string): Prefix {
   const parsed = parsePrefix(text);
@@ -61,6 +70,41 @@ t.test('contains() includes the first and the last address, and none of the othe
   ];
   for (const [block, address, expected] of cases) {
     t.equal(contains(prefix(block), address), expected, `${address} in ${block}`);
+    t.equal(prefixMatcher(prefix(block))(address), expected, `${address} in ${block}, by the matcher`);
+  }
+});
+
+t.test('prefixMatcher() agrees with contains()', async (t) => {
+  const family = fc.constantFrom<Family>('ip', 'ip6');
+  // Addresses that differ from the first one of the block in a few bits, so that both answers occur.
+  const cases = family.chain((family) => {
+    const { bits } = FAMILY_TRAITS[family];
+    const value = fc.bigInt(0n, (1n << BigInt(bits)) - 1n);
+    const length = fc.integer({ min: 0, max: bits });
+    const flipped = fc.integer({ min: 0, max: bits - 1 });
+    return fc.record({ family: fc.constant(family), value, length, flipped });
+  });
+  const property = fc.property(cases, ({ family, value, length, flipped }) => {
+    const block = prefix(`${addressFromBits(value, family)}/${length}`);
+    const address = addressFromBits(value ^ (1n << BigInt(flipped)), family);
+    t.equal(prefixMatcher(block)(address), contains(block, address), `${address} in ${block.text}`);
+  });
+  fc.assert(property, { numRuns: 200, seed: 1 });
+});
+
+t.test('overlaps() finds common addresses', async (t) => {
+  const cases: [string, string, boolean][] = [
+    ['10.0.0.0/8', '10.1.0.0/16', true],
+    ['10.0.0.0/8', '11.0.0.0/8', false],
+    ['10.0.0.0/9', '10.128.0.0/9', false],
+    ['0.0.0.0/0', '255.255.255.255/32', true],
+    ['0.0.0.0/0', '::/0', false],
+    ['fd00::/16', 'fd00:1::/32', true],
+    ['10.0.0.1/32', '10.0.0.1/32', true],
+  ];
+  for (const [a, b, expected] of cases) {
+    t.equal(overlaps(prefix(a), prefix(b)), expected, `${a} and ${b}`);
+    t.equal(overlaps(prefix(b), prefix(a)), expected, `${b} and ${a}`);
   }
 });
 

@@ -113,7 +113,7 @@ t.test('readEndpointSlice() reads conditions, with ready and serving as the defa
 });
 
 t.test('readEndpointSlice() uses the first address, which must be of its family', async (t) => {
-  t.match(read({ endpoints: [{ addresses: ['10.1.0.01', '10.1.0.2'] }] }).value.endpoints, [{ address: '10.1.0.1' }]);
+  t.match(read({ endpoints: [{ addresses: ['10.1.0.1', '10.1.0.2'] }] }).value.endpoints, [{ address: '10.1.0.1' }]);
   const cases: [addressType: string, addresses: unknown, value: string][] = [
     ['IPv4', [], '(absent)'],
     ['IPv4', null, '(absent)'],
@@ -129,6 +129,38 @@ t.test('readEndpointSlice() uses the first address, which must be of its family'
     t.match(value.endpoints, [{ address: addressType === 'IPv4' ? '10.1.0.9' : 'fd00::9' }]);
     t.strictSame(issues, [`endpoints[0].addresses[0] ${shown}: ignoring this endpoint`]);
   }
+});
+
+t.test('readEndpointSlice() ignores special addresses, as the API server does, and reports them', async (t) => {
+  const cases: [addressType: string, address: string, reason: string][] = [
+    ['IPv4', '127.0.0.1', 'is a loopback address'],
+    ['IPv4', '::ffff:127.0.0.1', 'is a loopback address'],
+    ['IPv4', '0.0.0.0', 'is an unspecified address'],
+    ['IPv4', '169.254.169.254', 'is a link-local address'],
+    ['IPv4', '224.0.0.5', 'is a multicast address'],
+    ['IPv4', '255.255.255.255', 'is a broadcast address'],
+    ['IPv6', '::1', 'is a loopback address'],
+    ['IPv6', '::', 'is an unspecified address'],
+    ['IPv6', 'fe80::1', 'is a link-local address'],
+    ['IPv6', 'ff02::1', 'is a multicast address'],
+    ['IPv6', 'fe80::1%eth0', 'is not an IPv6 address'],
+  ];
+  for (const [addressType, address, reason] of cases) {
+    const good = endpoint(addressType === 'IPv4' ? '10.1.0.9' : 'fd00::9');
+    const result = readEndpointSlice(slice('shop/web', { addressType, endpoints: [endpoint(address), good] }));
+    t.equal(result.value?.endpoints.length, 1, address);
+    const expected = { field: 'endpoints[0].addresses[0]', value: JSON.stringify(address), reason };
+    t.match(result.issues, [{ ...expected, effect: 'ignoring this endpoint' }]);
+  }
+});
+
+t.test('readEndpointSlice() reports addresses with several readings, and uses that of kube-proxy', async (t) => {
+  const { value, issues } = read({ endpoints: [endpoint('10.1.0.01'), endpoint('::ffff:10.1.0.2')] });
+  t.match(value.endpoints, [{ address: '10.1.0.1' }, { address: '10.1.0.2' }]);
+  t.strictSame(issues, [
+    'endpoints[0].addresses[0] "10.1.0.01": using 10.1.0.1',
+    'endpoints[1].addresses[0] "::ffff:10.1.0.2": using 10.1.0.2',
+  ]);
 });
 
 t.test('readEndpointSlice() reads the node and the hints', async (t) => {

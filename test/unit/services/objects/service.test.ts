@@ -63,7 +63,8 @@ const CLUSTER_IPS: readonly [spec: ApiObject, expected: Service['clusterIps']][]
   [clusterIps('10.0.0.1', 'fd00::1'), { ip: '10.0.0.1', ip6: 'fd00::1' }],
   [clusterIps('fd00::1', '10.0.0.1'), { ip: '10.0.0.1', ip6: 'fd00::1' }],
   [clusterIps('FD00:0::1'), { ip6: 'fd00::1' }],
-  [clusterIps('172.30.0.041'), { ip: '172.30.0.41' }],
+  // A ServiceCIDR can be link-local.
+  [clusterIps('169.254.7.1'), { ip: '169.254.7.1' }],
   // Addresses beyond the list of families do not count.
   [{ clusterIPs: ['10.0.0.1', 'fd00::1'], ipFamilies: ['IPv4'] }, { ip: '10.0.0.1' }],
   [{ clusterIPs: ['fd00::1', '10.0.0.1'], ipFamilies: ['IPv6'] }, { ip6: 'fd00::1' }],
@@ -102,9 +103,63 @@ t.test('readService() uses the valid cluster IP', async (t) => {
   t.match(only.issues, [{ object: 'Service shop/web', field: 'spec.clusterIP', value: '"10.0.0.256"' }]);
 });
 
+t.test('readService() reports addresses with several readings, and uses that of kube-proxy', async (t) => {
+  const { value, issues } = read({ ...clusterIps('172.30.0.041'), externalIPs: ['::ffff:192.0.2.7'] });
+  t.strictSame(value.clusterIps, { ip: '172.30.0.41' });
+  t.strictSame(value.externalIps, ['192.0.2.7']);
+  t.strictSame(issues, [
+    'spec.clusterIPs[0] "172.30.0.041": using 172.30.0.41',
+    'spec.externalIPs[0] "::ffff:192.0.2.7": using 192.0.2.7',
+  ]);
+});
+
+const SPECIAL: readonly [address: string, reason: string][] = [
+  ['127.0.0.1', 'is a loopback address'],
+  ['::ffff:127.0.0.1', 'is a loopback address'],
+  ['::1', 'is a loopback address'],
+  ['0.0.0.0', 'is an unspecified address'],
+  ['::', 'is an unspecified address'],
+  ['224.0.0.251', 'is a multicast address'],
+  ['ff02::1', 'is a multicast address'],
+  ['255.255.255.255', 'is a broadcast address'],
+  ['fe80::1%eth0', 'is not an IP address'],
+];
+
+t.test('readService() ignores special addresses and reports them', async (t) => {
+  const linkLocal: typeof SPECIAL = [
+    ['169.254.169.254', 'is a link-local address'],
+    ['fe80::1', 'is a link-local address'],
+  ];
+  for (const [ip, reason] of [...SPECIAL, ...linkLocal]) {
+    const spec = { type: 'LoadBalancer', externalIPs: ['192.0.2.2', ip] };
+    const status = { loadBalancer: { ingress: [{ ip }, { ip: '198.51.100.1' }] } };
+    const { value, issues } = readService(service('shop/web', { spec, status }));
+    t.match(value, { externalIps: ['192.0.2.2'], loadBalancerIps: ['198.51.100.1'] }, ip);
+    t.strictSame(
+      issues.map(({ field, reason, effect }) => [field, reason, effect]),
+      [
+        ['spec.externalIPs[1]', reason, 'ignoring this address'],
+        ['status.loadBalancer.ingress[0].ip', reason, 'ignoring this address'],
+      ],
+      ip,
+    );
+  }
+  for (const [ip, reason] of SPECIAL) {
+    const { value, issues } = readService(service('shop/web', { spec: clusterIps(ip) }));
+    t.equal(value, undefined, ip);
+    t.match(issues, [{ field: 'spec.clusterIPs[0]', reason, effect: 'ignoring this cluster IP' }]);
+  }
+});
+
+t.test('readService() reports a second cluster IP of a family', async (t) => {
+  const { value, issues } = read(clusterIps('10.0.0.1', '10.0.0.2'));
+  t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
+  t.strictSame(issues, ['spec.clusterIPs[1] "10.0.0.2": ignoring this cluster IP']);
+});
+
 t.test('readService() reads external IPs in order without duplicates', async (t) => {
   const { value, issues } = read({
-    externalIPs: ['192.0.2.02', ' ', 'fd00::5', '', 'web', '192.0.2.2', ' 1.2.3.4 '],
+    externalIPs: ['192.0.2.2', ' ', 'fd00::5', '', 'web', '192.0.2.2', ' 1.2.3.4 '],
   });
   t.strictSame(value.externalIps, ['192.0.2.2', 'fd00::5', '1.2.3.4']);
   t.strictSame(issues, ['spec.externalIPs[4] "web": ignoring this address']);

@@ -1,0 +1,78 @@
+// Tests with real packets: objects that claim the addresses of others take nothing from them.
+
+import t from 'tap';
+import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
+import { NODES } from '../../support/netns/topology.ts';
+import { startResponder } from '../../support/netns/traffic/responder-process.ts';
+
+const TARGET_PORT = 8080;
+
+t.setTimeout(120_000);
+const proxied = await createProxiedWorld(t);
+const { world } = proxied;
+const { client, node1 } = world;
+const [shell, c] = [world.pod('shell'), world.pod('c')];
+const [fromShell, fromNode, fromClient] = await Promise.all([shell.dialer(), node1.dialer(), client.dialer()]);
+await proxied.addService('shop/web', 10, { pods: ['a', 'c'] });
+await proxied.waitForSync();
+
+/** The warnings about an object in the log of node1, as `field: reason`. */
+function warningsAbout(object: string): string[] {
+  const warnings = proxied.daemon('node1').log.filter(({ level }) => level === 'warn');
+  return warnings.filter((entry) => entry['object'] === object).map(({ field, reason }) => `${field}: ${reason}`);
+}
+
+t.test('a ServiceCIDR with pods, nodes or everything drops no flow between them', async (t) => {
+  const cidrs = ['0.0.0.0/0', '::/0', '10.0.0.0/8', 'fd00:1::/48', '192.168.0.0/16', 'fd00:77::/48'];
+  const manifest = { apiVersion: 'networking.k8s.io/v1', kind: 'ServiceCIDR', metadata: { name: 'extra' } };
+  await proxied.write('extra.json', JSON.stringify({ ...manifest, spec: { cidrs } }));
+  await proxied.waitForSync();
+  for (const family of ['ip', 'ip6'] as const) {
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const request = { protocol, address: c[family], port: TARGET_PORT, count: 5 };
+      for (const dialer of [fromShell, fromNode]) t.match(await dialer.dial(request), { answered: 5 });
+    }
+    const unused = family === 'ip' ? '172.30.200.1' : 'fd00:30::c8';
+    const dropped = await fromShell.dial({ protocol: 'tcp', address: unused, port: 80, count: 2, timeoutMs: 150 });
+    t.match(dropped, { timedOut: 2 }, 'unused addresses of the real ServiceCIDR are still dropped');
+  }
+  t.equal((await fromNode.dial({ protocol: 'tcp', address: NODES.node2.ip, port: 9, count: 2 })).refused, 2);
+  t.equal(warningsAbout('ServiceCIDR extra').length, cidrs.length);
+  const { stdout } = await proxied.run('node1', 'inspect', 'services');
+  t.match(stdout, 'warning: ServiceCIDR extra: spec.cidrs "10.0.0.0/8": overlaps the pod CIDR 10.1.0.0/16');
+  await proxied.remove('extra.json');
+  await proxied.waitForSync();
+});
+
+t.test('an endpoint on the loopback interface does not open it to the network', async (t) => {
+  await proxied.restart('node1', '--nodeport-addresses', 'primary,localhost');
+  const secret = { name: 'secret', ip: '127.0.0.1', ip6: '::1', tcp: [TARGET_PORT], udp: [TARGET_PORT] };
+  await startResponder(node1, secret);
+  const ports = [{ name: '', protocol: 'tcp', port: 80, targetPort: TARGET_PORT, nodePort: 30091 } as const];
+  const at = await proxied.addService('evil/loopback', 20, { pods: [], ports });
+  const metadata = { name: 'own', namespace: 'evil', labels: { 'kubernetes.io/service-name': 'loopback' } };
+  const slice = {
+    ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', metadata },
+    ports: [{ name: '', protocol: 'TCP', port: TARGET_PORT }],
+    endpoints: [
+      { addresses: ['127.0.0.1'], nodeName: 'node1' },
+      { addresses: ['0.0.0.0'], nodeName: 'node1' },
+    ],
+  };
+  await proxied.write('loopback.json', JSON.stringify(slice));
+  await proxied.waitForSync();
+  const own = await fromNode.dial({ protocol: 'tcp', address: '127.0.0.1', port: TARGET_PORT, count: 2 });
+  t.strictSame(own.pods, { secret: 2 }, 'the server works');
+  for (const [address, port] of [
+    [NODES.node1.ip, 30091],
+    [at.ip, 80],
+  ] as const) {
+    for (const dialer of [fromClient, fromShell]) {
+      t.match(await dialer.dial({ protocol: 'tcp', address, port, count: 2 }), { answered: 0 }, `${address}:${port}`);
+    }
+  }
+  t.strictSame(warningsAbout('EndpointSlice evil/own'), [
+    'endpoints[0].addresses[0]: is a loopback address',
+    'endpoints[1].addresses[0]: is an unspecified address',
+  ]);
+});

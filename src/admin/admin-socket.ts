@@ -2,13 +2,13 @@
 
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
-import { rm, unlink } from 'node:fs/promises';
-import { createServer, request, type Server } from 'node:http';
+import { lstat, rename, rm } from 'node:fs/promises';
+import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { makeDirectory } from '../host/files/make-directory.ts';
-import { failureReason } from '../host/files/system-error.ts';
-import { EnvironmentError } from '../lib/operational-error.ts';
 import type { DaemonState } from './daemon-state.ts';
+import { AdminSocketError, fetchState } from './fetch-state.ts';
+import { StateServer, type StateServerOptions } from './state-server.ts';
 
 /** The path of the socket for the network namespace of this process, because a ruleset belongs to a network namespace. */
 export function adminSocketPath(runDir: string): string {
@@ -16,31 +16,86 @@ export function adminSocketPath(runDir: string): string {
   return join(runDir, `netns-${namespace}.sock`);
 }
 
-/** The socket does not answer, its answer is not that of an nftlane daemon, or another daemon uses it. */
-export class AdminSocketError extends EnvironmentError {
-  override readonly name = 'AdminSocketError';
+interface AdminSocketOptions extends Pick<StateServerOptions, 'limits'> {
+  /** How often to look whether the socket's file still exists. */
+  readonly checkMs?: number;
+  /** The file was removed, and has been created again, or cannot be. */
+  readonly onRecreated?: (error?: unknown) => void;
 }
 
-/** Serves the state at `path`, which only root can open. Throws an {@link AdminSocketError} if another daemon serves it. */
-export async function serveState(path: string, state: () => DaemonState): Promise<{ close(): Promise<void> }> {
-  const other = await fetchState(path).catch(() => undefined);
-  if (other !== undefined) {
-    throw new AdminSocketError(`Cannot run: another daemon (process ${other.pid}) runs in this network namespace`);
-  }
-  await makeDirectory(dirname(path));
-  await rm(path, { force: true });
-  const server = createServer((_, response) => {
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(state()));
-  });
-  await listen(server, path);
-  server.unref();
+/** Cleaners of temporary files and operators remove files in /run. */
+const CHECK_MS = 2_000;
+
+/**
+ * Serves the state at `path`, which only root can open, until it is closed; creates the file again if it is removed.
+ * Rejects with an {@link AdminSocketError} if another process listens there, even one that does not answer.
+ */
+export async function serveState(
+  path: string,
+  state: () => DaemonState,
+  { limits, checkMs = CHECK_MS, onRecreated }: AdminSocketOptions = {},
+): Promise<{ close(): Promise<void> }> {
+  await ensureFree(path);
+  const options = { state, ...(limits === undefined ? {} : { limits }) };
+  let bound = await bind(path, options);
+  const check = async (): Promise<void> => {
+    if ((await inodeOf(path)) === bound.inode) return;
+    await ensureFree(path);
+    const previous = bound;
+    bound = await bind(path, options);
+    previous.server.close();
+    onRecreated?.();
+  };
+  let checks = Promise.resolve();
+  const timer = setInterval(() => {
+    checks = checks.then(check).catch((error) => onRecreated?.(error));
+  }, checkMs).unref();
   return {
     close: async () => {
-      server.close();
-      server.closeAllConnections();
-      await unlink(path).catch(() => undefined);
+      clearInterval(timer);
+      await checks;
+      bound.server.close();
+      if ((await inodeOf(path)) === bound.inode) await rm(path, { force: true });
     },
   };
+}
+
+/** Rejects if a process listens at `path`. A file on which no process listens, such as that of a killed daemon, is free. */
+async function ensureFree(path: string): Promise<void> {
+  const other = await fetchState(path).then(
+    ({ pid }) => `Cannot run: another daemon (process ${pid}) runs in this network namespace`,
+    (error) => describeListener(error),
+  );
+  if (other !== undefined) throw new AdminSocketError(other, { noState: 'busy' });
+}
+
+/** `undefined` if no process listens. */
+function describeListener(error: unknown): string | undefined {
+  if (!(error instanceof AdminSocketError)) throw error;
+  return error.noState === 'absent'
+    ? undefined
+    : `Cannot run: another process listens at the admin socket: ${error.message}`;
+}
+
+interface BoundServer {
+  readonly server: StateServer;
+  readonly inode: bigint | undefined;
+}
+
+/**
+ * Listens under a temporary name, which then takes the place of the old file: closing a server removes the name that it
+ * was bound to, even if the file is that of another process by then.
+ */
+async function bind(path: string, options: StateServerOptions): Promise<BoundServer> {
+  const directory = dirname(path);
+  await makeDirectory(directory);
+  const temporary = join(directory, `.${process.pid}`);
+  await rm(temporary, { force: true });
+  const server = new StateServer(options);
+  await listen(server.server, temporary);
+  server.server.unref();
+  await rename(temporary, path);
+  return { server, inode: await inodeOf(path) };
 }
 
 /** Sets the mode of the socket by the umask: before a later chmod the socket would be open for a moment. */
@@ -48,31 +103,15 @@ async function listen(server: Server, path: string): Promise<void> {
   const before = process.umask(0o177);
   try {
     server.listen(path);
-    await once(server, 'listening');
   } finally {
     process.umask(before);
   }
+  await once(server, 'listening');
 }
 
-/** The state of the daemon at `path`. Rejects with an {@link AdminSocketError}. */
-export function fetchState(path: string): Promise<DaemonState> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: Error) =>
-      reject(new AdminSocketError(`Cannot read daemon state from "${path}": ${failureReason(cause)}`, { cause }));
-    const query = request({ socketPath: path, path: '/state', timeout: 10_000 }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', fail);
-      response.on('end', () => {
-        try {
-          resolve(JSON.parse(Buffer.concat(chunks).toString()) as DaemonState);
-        } catch (error) {
-          fail(error as Error);
-        }
-      });
-    });
-    query.on('timeout', () => query.destroy(new Error('no answer within 10 s')));
-    query.on('error', fail);
-    query.end();
-  });
+async function inodeOf(path: string): Promise<bigint | undefined> {
+  return await lstat(path, { bigint: true }).then(
+    ({ ino }) => ino,
+    () => undefined,
+  );
 }

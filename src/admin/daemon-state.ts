@@ -12,11 +12,14 @@ import type { Node } from '../services/objects/node.ts';
 import type { Service } from '../services/objects/service.ts';
 import type { ServiceCidr } from '../services/objects/service-cidr.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+import type { DaemonStatus } from './daemon-status.ts';
 
 /** Everything that the ruleset depends on, as plain JSON values. */
 export interface DaemonState {
   readonly version: string;
   readonly pid: number;
+  /** How old the objects are, and what is wrong. */
+  readonly status: DaemonStatus;
   /** The source of objects, for messages. */
   readonly source: string;
   /** All objects have been listed once. */

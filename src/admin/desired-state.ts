@@ -13,8 +13,11 @@ import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 import { deliverManifests } from '../sources/manifests/deliver-manifests.ts';
 import { loadManifests } from '../sources/manifests/load-manifests.ts';
-import { AdminSocketError, adminSocketPath, fetchState } from './admin-socket.ts';
+import { adminSocketPath } from './admin-socket.ts';
+import { type CommandStatus, statusOfDaemon, statusOfManifests } from './command-status.ts';
 import { type DaemonState, engineFromState } from './daemon-state.ts';
+import { describeProblems } from './daemon-status.ts';
+import { AdminSocketError, fetchState } from './fetch-state.ts';
 
 export interface DesiredStateSource {
   /** Manifests; `undefined` selects the daemon of this network namespace. */
@@ -28,6 +31,8 @@ export interface DesiredStateSource {
 interface DesiredState {
   readonly engine: Engine;
   readonly issues: readonly ValidationIssue[];
+  /** What it is based on. */
+  readonly status: CommandStatus;
   /** Only from a daemon. */
   readonly fastPath?: FastPathStatus;
 }
@@ -41,14 +46,17 @@ export async function loadDesiredState(source: DesiredStateSource, listing: Kern
 
 async function fromDaemon(runDir: string, listing: KernelListing): Promise<DesiredState> {
   const state = await fetchDaemonState(runDir);
-  if (!state.ready)
-    throw new EnvironmentError('Cannot read desired state: the daemon is still waiting for its objects');
+  if (!state.ready) {
+    const problems = describeProblems(state.status).join('; ');
+    throw new EnvironmentError(`Cannot read desired state: the daemon is still waiting for its objects (${problems})`);
+  }
   const engine = engineFromState(state);
   engine.adopt(listing);
   engine.compile();
   for (const refusal of state.refusals) engine.refuse(refusal);
   const { issues, fastPath } = state;
-  return { engine, issues, ...(fastPath === undefined ? {} : { fastPath }) };
+  const status = statusOfDaemon(state.status);
+  return { engine, issues, status, ...(fastPath === undefined ? {} : { fastPath }) };
 }
 
 /**
@@ -73,11 +81,11 @@ async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelL
   const { engine, issues } = await loadEngine(file, { ...proxy, families, resetsConnections });
   engine.adopt(listing);
   engine.compile();
-  return { engine, issues };
+  return { engine, issues, status: statusOfManifests(file, proxy.nodeName) };
 }
 
 /** An engine with the objects of manifests, not yet compiled. Throws an {@link OperationalError} of kind `input` if a file cannot be read. */
-export async function loadEngine(file: string, options: NodeOptions): Promise<DesiredState> {
+export async function loadEngine(file: string, options: NodeOptions): Promise<Omit<DesiredState, 'status'>> {
   const manifests = await loadManifests(file);
   if (manifests.errors.length > 0) {
     throw new OperationalError('input', manifests.errors.map((error) => error.message).join('\n'));

@@ -7,11 +7,16 @@ import type { Sink } from '../services/objects/sink.ts';
 import { loadApiClient } from '../sources/api-server/client/api-client.ts';
 import { ClusterSource } from '../sources/api-server/cluster-source.ts';
 import { DirectorySource } from '../sources/manifests/directory-source.ts';
+import { apiServerStatus } from '../sources/status/api-server-status.ts';
+import { manifestsStatus } from '../sources/status/manifests-status.ts';
+import type { SourceStatus } from '../sources/status/source-status.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export interface ObjectSource {
   /** For messages. */
   readonly name: string;
+  /** How current its objects are. */
+  status(): SourceStatus;
   /** Delivers objects to the sink until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -27,12 +32,17 @@ export async function openSource(settings: Settings, options: ObjectSourceOption
   const { manifests, proxy, kubeProxy } = settings;
   const { log, telemetry } = options;
   const sink = telemetry.countingSink(options.sink);
+  const startedAt = systemClock.now();
   if (manifests !== undefined) {
     const source = new DirectorySource({ directory: manifests, sink, log });
-    return { name: `manifests in ${manifests}`, run: (signal) => source.run(signal) };
+    const name = `manifests in ${manifests}`;
+    const status = () => manifestsStatus({ name, state: source.state(), startedAt, now: systemClock.now() });
+    return { name, status, run: (signal) => source.run(signal) };
   }
   const client = await loadApiClient(kubeProxy.clientConnection, telemetry.requestObserver);
   const source = new ClusterSource({ client, nodeName: proxy.nodeName, sink, clock: systemClock, log });
   telemetry.connectApiServer(client, () => source.states());
-  return { name: `API server ${client.server}`, run: (signal) => source.run(signal) };
+  const name = `API server ${client.server}`;
+  const status = () => apiServerStatus({ name, states: source.states(), startedAt, now: systemClock.now() });
+  return { name, status, run: (signal) => source.run(signal) };
 }

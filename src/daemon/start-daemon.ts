@@ -1,7 +1,8 @@
 // Starts the daemon: opens its servers, its source and its socket, and sets the kernel settings.
 
-import { AdminSocketError, adminSocketPath, serveState } from '../admin/admin-socket.ts';
-import { engineState } from '../admin/daemon-state.ts';
+import { adminSocketPath, serveState } from '../admin/admin-socket.ts';
+import { type DaemonState, engineState } from '../admin/daemon-state.ts';
+import { AdminSocketError } from '../admin/fetch-state.ts';
 import type { Settings } from '../config/settings.ts';
 import { setOomScore } from '../host/process/memory.ts';
 import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';
@@ -32,7 +33,7 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
     openSource(settings, { log, sink: controller, telemetry }),
   ]);
   const socketPath = adminSocketPath(settings.nftlane.runDir);
-  const socket = await openSocket(daemon, { path: socketPath, source: source.name });
+  const socket = await openSocket(daemon, { path: socketPath, source });
   logSysctlOutcomes(await applyConntrackSysctls(kubeProxy.conntrack), log);
   log.info('started', {
     version: VERSION,
@@ -52,21 +53,27 @@ export function engineOptions({ families, fastPath }: Pick<Daemon, 'families' | 
 
 /** Without a socket the daemon runs, except if another daemon serves it. */
 async function openSocket(
-  { engine, fastPath, log }: Daemon,
-  { path, source }: { readonly path: string; readonly source: string },
+  daemon: Daemon,
+  { path, source }: { readonly path: string; readonly source: ObjectSource },
 ): Promise<StartedDaemon['socket']> {
-  const state = () => ({
-    version: VERSION,
-    pid: process.pid,
-    source,
-    ...engineState(engine),
-    fastPath: fastPath.status(),
-  });
+  const { log } = daemon;
+  const onRecreated = (error?: unknown): void => {
+    if (error === undefined) log.warn('admin socket was removed; created again', { path });
+    else log.warn('admin socket was removed and cannot be created', { path, reason: errorMessage(error) });
+  };
   try {
-    return await serveState(path, state);
+    return await serveState(path, () => stateOf(daemon, source), { onRecreated });
   } catch (error) {
     if (error instanceof AdminSocketError) throw error;
     log.warn('cannot create admin socket; inspection commands are unavailable', { path, reason: errorMessage(error) });
     return undefined;
   }
+}
+
+function stateOf({ engine, fastPath, health, live }: Daemon, source: ObjectSource): DaemonState {
+  const program = { version: VERSION, pid: process.pid };
+  const state = engineState(engine);
+  const node = live.settings.proxy.nodeName;
+  const status = { ...program, node, ready: state.ready, source: source.status(), sync: health.syncStatus };
+  return { ...program, status, source: source.name, ...state, fastPath: fastPath.status() };
 }

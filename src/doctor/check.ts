@@ -1,5 +1,6 @@
 // The result of a check, and the machine that checks examine.
 
+import type { DaemonAnswer } from '../admin/ask-daemon.ts';
 import type { System } from '../host/process/system.ts';
 
 type CheckStatus = 'ok' | 'warning' | 'problem';
@@ -22,6 +23,8 @@ export interface DoctorContext {
   readonly nft: string;
   readonly conntrack: string;
   readonly runDir: string;
+  /** What the daemon said about itself. */
+  readonly daemon: DaemonAnswer;
   /** First and last port of the cluster's node ports. */
   readonly nodePortRange: readonly [number, number];
 }

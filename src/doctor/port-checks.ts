@@ -1,7 +1,6 @@
 // Checks of ports and MTUs.
 
 import * as z from 'zod/mini';
-import { AdminSocketError, adminSocketPath, fetchState } from '../admin/admin-socket.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 import { findSocketOwner, type ProcessInfo } from './processes.ts';
 
@@ -11,16 +10,13 @@ const SERVER_PORTS = { 'metrics port': 10249, 'health port': 10256 } as const;
 /** Whether another process uses the ports of nftlane's servers. */
 export async function checkPorts(context: DoctorContext): Promise<Check[]> {
   const text = (await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map(context.system.read))).join('\n');
-  const daemon = await fetchState(adminSocketPath(context.runDir)).catch((error: unknown) => {
-    if (error instanceof AdminSocketError) return undefined;
-    throw error;
-  });
+  const daemonPid = context.daemon.daemon === 'running' ? context.daemon.state.pid : undefined;
   const checks: Check[] = [];
   for (const [name, port] of Object.entries(SERVER_PORTS)) {
     const inode = findListenerInode(text, port);
     const owner = inode === undefined ? undefined : await findSocketOwner(inode);
     const state = inode === undefined ? 'free' : 'taken';
-    checks.push(portCheck(`${name} ${port}`, { state, owner, daemonPid: daemon?.pid }));
+    checks.push(portCheck(`${name} ${port}`, { state, owner, daemonPid }));
   }
   return checks;
 }

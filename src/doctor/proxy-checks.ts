@@ -1,18 +1,28 @@
 // Checks whether the daemon is running, and whether another proxy is.
 
-import { adminSocketPath, fetchState } from '../admin/admin-socket.ts';
+import { existsSync } from 'node:fs';
+import { adminSocketPath } from '../admin/admin-socket.ts';
+import type { DaemonAnswer } from '../admin/ask-daemon.ts';
 import { type DaemonState, engineFromState } from '../admin/daemon-state.ts';
+import { type DaemonStatus, describeSyncProblems } from '../admin/daemon-status.ts';
 import { findDrift, modifiedChainDrift } from '../engine/drift.ts';
+import { printDuration } from '../lib/duration.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
+import { NftProgram } from '../nftables/client/nft-program.ts';
+import { TABLE } from '../nftables/syntax/operation.ts';
+import { describeSourceProblem } from '../sources/status/source-status.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 import { findProcesses } from './processes.ts';
 
 /** Whether exactly one daemon runs, and whether the kernel has its ruleset. */
 export async function checkDaemon(context: DoctorContext): Promise<Check[]> {
-  const state = await fetchState(adminSocketPath(context.runDir)).catch(() => undefined);
-  const checks = [...(await checkDuplicates()), daemonCheck(state, adminSocketPath(context.runDir))];
-  return state?.ready ? [...checks, await checkRuleset(context, state)] : checks;
+  const { daemon } = context;
+  const checks = await checkDuplicates();
+  if (daemon.daemon !== 'running') return [...checks, await missingDaemonCheck(context, daemon)];
+  const { state } = daemon;
+  checks.push(runningDaemonCheck(state), ...freshnessChecks(state.status));
+  return state.ready ? [...checks, await checkRuleset(context, state)] : checks;
 }
 
 async function checkDuplicates(): Promise<Check[]> {
@@ -23,19 +33,49 @@ async function checkDuplicates(): Promise<Check[]> {
   return [problem('other daemons', message, "stop all but one: they overwrite each other's rules")];
 }
 
-function daemonCheck(state: DaemonState | undefined, socket: string): Check {
+/** A machine without a trace of nftlane may be examined before an installation. */
+async function missingDaemonCheck(
+  { runDir, nft: command, system }: DoctorContext,
+  { daemon, error }: Exclude<DaemonAnswer, { daemon: 'running' }>,
+): Promise<Check> {
   const name = 'daemon';
-  if (state === undefined) {
-    const message = `no daemon answers at ${socket}: the rules in the kernel are not updated`;
-    return warning(
-      name,
-      message,
-      'start `nftlane run` in this network namespace, or set --run-dir to that of the daemon',
-    );
+  const socket = adminSocketPath(runDir);
+  const effect = 'the rules in the kernel are not updated';
+  if (daemon === 'not-answering') {
+    const advice = 'see what the process waits for, and restart it: connections survive';
+    return problem(name, `the daemon does not answer: ${error.message}: ${effect}`, advice);
   }
-  if (state.ready) return ok(name, `process ${state.pid}, version ${state.version}, from ${state.source}`);
-  const message = `process ${state.pid} has not received all objects yet`;
-  return warning(name, message, `check its log, and whether it can reach its source: ${state.source}`);
+  const nft = new NftProgram({ command, run: system.run });
+  const hasTables = (await nft.listChains().catch(() => [])).some(({ table }) => table === TABLE);
+  const advice = 'start `nftlane run` in this network namespace, or set --run-dir to that of the daemon';
+  if (hasTables || existsSync(socket)) return problem(name, `no daemon answers at ${socket}: ${effect}`, advice);
+  return warning(name, `no daemon answers at ${socket}, and the kernel has no rules of nftlane`, advice);
+}
+
+function runningDaemonCheck({ pid, version, source, ready }: DaemonState): Check {
+  if (ready) return ok('daemon', `process ${pid}, version ${version}, from ${source}`);
+  const message = `process ${pid} has not received all objects yet`;
+  return warning('daemon', message, `check its log, and whether it can reach its source: ${source}`);
+}
+
+/** How long a start may take: lists of large clusters, and a slow API server. */
+const START_MS = 60_000;
+
+/** Whether objects arrive, and whether they reach the kernel. */
+function freshnessChecks({ source, sync }: DaemonStatus): Check[] {
+  const { name, contactMs, problems } = source;
+  const contact = contactMs === undefined ? 'no contact yet' : `last contact ${printDuration(contactMs)} ago`;
+  const sourceChecks = problems.map((found) => {
+    const isStarting = found.cause === 'waiting' && found.forMs < START_MS;
+    const advice = `the kernel keeps the last known state; check the log of the daemon, and ${name}`;
+    return (isStarting ? warning : problem)('source', describeSourceProblem(found), advice);
+  });
+  const synced = sync.syncedMs === undefined ? 'no sync yet' : `last sync ${printDuration(sync.syncedMs)} ago`;
+  const syncChecks = describeSyncProblems(sync).map((text) => problem('sync', text, 'check the log of the daemon'));
+  return [
+    ...(sourceChecks.length > 0 ? sourceChecks : [ok('source', `${name}, ${contact}`)]),
+    ...(syncChecks.length > 0 ? syncChecks : [ok('sync', synced)]),
+  ];
 }
 
 async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {

@@ -7,7 +7,7 @@ import type { AddressPort } from '../net/address-port.ts';
 import { NodeEligibility } from './node-eligibility.ts';
 import { ProxyHealthServer, type ProxyHealthServerOptions } from './proxy-health-server.ts';
 import { ServiceHealthServer, type ServiceHealthServerOptions } from './service-health-server.ts';
-import { SyncHealth, type SyncHealthOptions } from './sync-health.ts';
+import { SyncHealth, type SyncHealthOptions, type SyncStatus } from './sync-health.ts';
 
 export interface HealthOptions
   extends Omit<ServiceHealthServerOptions, 'engine' | 'proxyHealthy' | 'onFailure'>,
@@ -24,12 +24,14 @@ export interface HealthOptions
 /** `open` may be called before the first sync. */
 export class Health implements Disposable {
   readonly observers: readonly SyncObserver[];
+  readonly #syncHealth: SyncHealth;
   readonly #serviceServer: ServiceHealthServer;
   readonly #proxyServer: ProxyHealthServer | undefined;
 
   constructor(options: HealthOptions) {
     const { engine, address, clock, log, onPortFailure } = options;
     const syncHealth = new SyncHealth(options);
+    this.#syncHealth = syncHealth;
     const node = new NodeEligibility(engine);
     const state = () => ({
       now: clock.now(),
@@ -43,6 +45,11 @@ export class Health implements Disposable {
     const proxyHealthy = () => address === undefined || syncHealth.isHealthy;
     this.#serviceServer = new ServiceHealthServer({ engine, proxyHealthy, onFailure: onPortFailure, log });
     this.observers = [syncHealth, node, this.#serviceServer];
+  }
+
+  /** How far the kernel follows the objects. */
+  get syncStatus(): SyncStatus {
+    return this.#syncHealth.status;
   }
 
   /** Resolves after the first attempt to listen. Rejects with a `ListenError` only with `hardFail`. */

@@ -2,6 +2,7 @@
 
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
+import { errorMessage } from '../lib/error-message.ts';
 
 /** Twice the sync period, as in kube-proxy: a minute by default. */
 export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }): number {
@@ -9,6 +10,16 @@ export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }
 }
 
 const DEFAULT_TIMEOUT_MS = staleAfterMs({ syncPeriodMs: 30_000 });
+
+/** How far the kernel follows the objects, as ages in milliseconds. */
+export interface SyncStatus {
+  /** Since the last successful sync; absent before the first. */
+  readonly syncedMs?: number;
+  /** Since the arrival of the oldest change that is not in the kernel; absent without one. */
+  readonly waitingMs?: number;
+  /** Syncs fail: since the first failure and the last one in a row. */
+  readonly failing?: { readonly forMs: number; readonly lastMs: number; readonly reason: string };
+}
 
 export interface SyncHealthOptions {
   readonly clock: Pick<Clock, 'now'>;
@@ -28,6 +39,8 @@ export class SyncHealth implements SyncObserver {
   /** When the oldest waiting change arrived, and when the first one arrived that a running sync does not include. */
   #pending: { readonly since: number; readonly newest: number } | undefined;
 
+  #failure: { readonly since: number; readonly at: number; readonly reason: string } | undefined;
+
   constructor({ clock, timeoutMs = DEFAULT_TIMEOUT_MS }: SyncHealthOptions) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
@@ -42,6 +55,18 @@ export class SyncHealth implements SyncObserver {
     return this.#lastSynced;
   }
 
+  get status(): SyncStatus {
+    const age = (at: number): number => Math.max(0, Math.round(this.#clock.now() - at));
+    const failure = this.#failure;
+    return {
+      ...(this.#lastSynced === undefined ? {} : { syncedMs: age(this.#lastSynced) }),
+      ...(this.#pending === undefined ? {} : { waitingMs: age(this.#pending.since) }),
+      ...(failure === undefined
+        ? {}
+        : { failing: { forMs: age(failure.since), lastMs: age(failure.at), reason: failure.reason } }),
+    };
+  }
+
   listed(at: number): void {
     this.#hasListed = true;
     this.queued(at);
@@ -53,12 +78,14 @@ export class SyncHealth implements SyncObserver {
 
   committed({ at, times: { startedAt } }: Pick<Commit, 'at' | 'times'>): void {
     this.#lastSynced = at;
+    this.#failure = undefined;
     const newest = this.#pending?.newest ?? startedAt;
     this.#pending = newest > startedAt ? { since: newest, newest } : undefined;
   }
 
-  failed(): void {
+  failed(error: unknown): void {
     const now = this.#clock.now();
+    this.#failure = { since: this.#failure?.since ?? now, at: now, reason: errorMessage(error) };
     this.#pending ??= { since: now, newest: now };
   }
 }

@@ -2,7 +2,8 @@
 
 import { rm } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { adminSocketPath, fetchState } from '../../admin/admin-socket.ts';
+import { adminSocketPath } from '../../admin/admin-socket.ts';
+import { fetchState } from '../../admin/fetch-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
 import { DEFAULT_LOADER, DEFAULT_PIN_DIR } from '../../config/schema/nftlane-schema.ts';
 import { removePinRecord, unreachablePins } from '../../daemon/fast-path-pin-record.ts';

@@ -7,11 +7,11 @@ import { findDrift, modifiedChainDrift, printDrift } from '../../engine/drift.ts
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
 import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
-import { print, printJson } from '../output/print.ts';
+import { printJson, printWithStatus } from '../output/print.ts';
 
 const HELP = `
-Lines with + are desired and missing in the kernel; lines with - are only in the kernel. Without differences, nothing is
-printed.`;
+Lines with + are desired and missing in the kernel; lines with - are only in the kernel. The first line says what was
+compared; without differences, there are no others.`;
 
 export function addDiff(program: Command, { setStatus }: CommandContext): void {
   withInspectFlags(program.command('diff'))
@@ -24,9 +24,9 @@ export function addDiff(program: Command, { setStatus }: CommandContext): void {
 async function diff(flags: InspectFlags): Promise<ExitStatus> {
   const nftClient = await openNftClient(flags.nft);
   const listing = await nftClient.list();
-  const { engine } = await loadDesiredState(desiredStateSource(flags), listing);
+  const { engine, status } = await loadDesiredState(desiredStateSource(flags), listing);
   const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
-  if (flags.output === 'json') printJson({ drift });
-  else if (drift.length > 0) print(printDrift(drift));
+  if (flags.output === 'json') printJson({ status, drift });
+  else printWithStatus(status, printDrift(drift));
   return drift.length === 0 ? EXIT.ok : EXIT.different;
 }

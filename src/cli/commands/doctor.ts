@@ -1,6 +1,7 @@
 // The command `doctor`.
 
 import { type Command, Option } from 'commander';
+import { askDaemon, statusOfAnswer } from '../../admin/ask-daemon.ts';
 import type { Check } from '../../doctor/check.ts';
 import { runChecks } from '../../doctor/run-checks.ts';
 import { hostSystem } from '../../host/process/system.ts';
@@ -8,7 +9,7 @@ import { OperationalError } from '../../lib/operational-error.ts';
 import { conntrackOption, nftOption, outputOption, runDirOption } from '../flags/common-flags.ts';
 import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
-import { type OutputFormat, print, printJson } from '../output/print.ts';
+import { type OutputFormat, printJson, printWithStatus } from '../output/print.ts';
 
 const HELP = `
 The command changes nothing. The exit status is 1 if there is a problem, and 0 otherwise, even with warnings.`;
@@ -37,9 +38,12 @@ export function addDoctor(program: Command, { setStatus }: CommandContext): void
 
 /** Resolves with {@link EXIT}.different if there is a problem; warnings do not count. */
 async function doctor({ nodePortRange, output, ...settings }: DoctorFlags): Promise<ExitStatus> {
-  const checks = await runChecks({ ...settings, system: hostSystem, nodePortRange: parsePortRange(nodePortRange) });
-  if (output === 'json') printJson({ checks });
-  else print(printChecks(checks));
+  const range = parsePortRange(nodePortRange);
+  const daemon = await askDaemon(settings.runDir);
+  const checks = await runChecks({ ...settings, system: hostSystem, daemon, nodePortRange: range });
+  const status = statusOfAnswer(daemon);
+  if (output === 'json') printJson({ status, checks });
+  else printWithStatus(status, printChecks(checks));
   return checks.some(({ status }) => status === 'problem') ? EXIT.different : EXIT.ok;
 }
 

@@ -14,7 +14,7 @@ import { parseAddressPort } from '../../net/address-port.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
-import { print, printJson } from '../output/print.ts';
+import { printJson, printWithStatus } from '../output/print.ts';
 
 const HELP = `
 CLIENT is an IP address, and DESTINATION is ADDRESS:PORT[/PROTOCOL] with tcp (the default), udp or sctp.
@@ -48,13 +48,13 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
   const packet = parsePacket(connection, { fromHost: flags.fromHost, inInterface: flags.interface }, host);
   const nftClient = await openNftClient(flags.nft);
   const listing = await nftClient.list();
-  const { engine, fastPath } = await loadDesiredState(desiredStateSource(flags), listing);
+  const { engine, fastPath, status } = await loadDesiredState(desiredStateSource(flags), listing);
   const ruleset = kernelRuleset(engine, listing, packet.family);
   const explained = explain(packet, { engine, ruleset, host, fastPath });
   const mismatches = ruleCountMismatches(ruleset, await nftClient.ruleCounts());
   const explanation = { ...explained, differences: [...explained.differences, ...mismatches] };
-  if (flags.output === 'json') printJson(explanation);
-  else print(printExplanation(explanation));
+  if (flags.output === 'json') printJson({ status, ...explanation });
+  else printWithStatus(status, printExplanation(explanation));
 }
 
 interface PacketOrigin {

@@ -1,6 +1,7 @@
 // The commands `inspect services`, `inspect ruleset` and `inspect fastpath`.
 
 import type { Command } from 'commander';
+import { statusOfDaemon } from '../../admin/command-status.ts';
 import { fetchDaemonState, loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';
 import { printFastPathStatus } from '../../fastpath/status/print-status.ts';
@@ -12,7 +13,7 @@ import { allSetsAndMaps } from '../../nftables/compile/sets-and-maps.ts';
 import { formatIssue, type ValidationIssue } from '../../services/objects/validation-issue.ts';
 import { outputOption, runDirOption } from '../flags/common-flags.ts';
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
-import { print, printJson } from '../output/print.ts';
+import { printJson, printWithStatus } from '../output/print.ts';
 
 export function addInspect(program: Command): void {
   const inspect = program.command('inspect').description('show the state of the kernel and the reasons for it');
@@ -34,34 +35,36 @@ export function addInspect(program: Command): void {
 async function inspectServices(flags: InspectFlags, service: string | undefined): Promise<void> {
   const nftClient = await openNftClient(flags.nft);
   const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine, issues } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
+  const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
   const services = viewServices(engine, counted, service);
   if (service !== undefined && services.length === 0) throw unknownService(service, issues);
   const serviceIssues = issues.filter(({ object }) => service === undefined || object.endsWith(` ${service}`));
   if (flags.output === 'json') {
-    printJson({ services, issues: serviceIssues, conflicts: engine.conflicts() });
+    printJson({ status, services, issues: serviceIssues, conflicts: engine.conflicts() });
     return;
   }
   const warnings = serviceIssues.map((issue) => `warning: ${formatIssue(issue)}`);
-  print([printServices(services) || 'no Services', ...warnings].join('\n'));
+  printWithStatus(status, [printServices(services) || 'no Services', ...warnings].join('\n'));
 }
 
 async function inspectRuleset(flags: InspectFlags, service: string | undefined): Promise<void> {
   const nftClient = await openNftClient(flags.nft);
   const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
+  const { engine, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
   const view = viewRuleset(counted, (family) => engine.chains(family).chains, service);
   if (service !== undefined && view.objects.length === 0) throw unknownService(service, []);
-  if (flags.output === 'json') printJson(view);
-  else print(printRuleset(view).trimEnd());
+  if (flags.output === 'json') printJson({ status, ...view });
+  else printWithStatus(status, printRuleset(view).trimEnd());
 }
 
 async function inspectFastPath({ runDir, output }: Pick<InspectFlags, 'runDir' | 'output'>): Promise<void> {
-  const { fastPath } = await fetchDaemonState(runDir, { suggestManifests: false });
+  const state = await fetchDaemonState(runDir, { suggestManifests: false });
+  const { fastPath } = state;
   if (fastPath === undefined)
     throw new EnvironmentError('Cannot inspect fast path: the running daemon is an older version');
-  if (output === 'json') printJson(fastPath);
-  else print(printFastPathStatus(fastPath));
+  const status = statusOfDaemon(state.status);
+  if (output === 'json') printJson({ status, ...fastPath });
+  else printWithStatus(status, printFastPathStatus(fastPath));
 }
 
 function unknownService(service: string, issues: readonly ValidationIssue[]): OperationalError {

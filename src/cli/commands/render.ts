@@ -1,6 +1,7 @@
 // The command `render`.
 
 import type { Command } from 'commander';
+import { printStatus, statusOfManifests } from '../../admin/command-status.ts';
 import { loadEngine, printWarnings } from '../../admin/desired-state.ts';
 import { render } from '../../engine/render.ts';
 import type { ProxyOptions } from '../../nftables/compile/node-view.ts';
@@ -19,5 +20,5 @@ async function printRendered(file: string, proxy: ProxyOptions): Promise<void> {
   printWarnings(issues);
   engine.adopt({ elements: new Map(), chains: [] });
   engine.compile();
-  process.stdout.write(render(engine));
+  process.stdout.write(`${printStatus(statusOfManifests(file, proxy.nodeName))}\n${render(engine)}`);
 }

@@ -2,6 +2,15 @@
 
 import type { Kind } from '../../services/objects/kinds.ts';
 
+interface ReflectorFailure {
+  /** When the first attempt in a row failed, in milliseconds since 1970. */
+  readonly since: number;
+  /** Of the last attempt. */
+  readonly reason: string;
+  /** The HTTP status; absent without a response. */
+  readonly status?: number;
+}
+
 export interface ReflectorState {
   readonly kind: Kind;
   readonly phase: 'connecting' | 'listing' | 'watching' | 'waiting';
@@ -15,6 +24,10 @@ export interface ReflectorState {
   readonly failures: number;
   /** Until the next connection. */
   readonly lastError?: string;
+  /** Since lists and watches fail, until data arrives again. */
+  readonly failing?: ReflectorFailure;
+  /** The server does not know the kind. */
+  readonly isNotServed?: boolean;
   /** The time of the last accepted request, in milliseconds since 1970. */
   readonly connectedAt?: number;
   /** The time of the last list, event or bookmark, in milliseconds since 1970. */

@@ -208,13 +208,12 @@ export class Reflector<K extends Kind> {
   #replace(objects: readonly ReadResult<KindMap[K]>[], at: { resourceVersion: string; startedAt: number }): void {
     const { sink, log, traits, clock } = this.#options;
     this.#incompleteLists = 0;
-    const lastReceivedAt = clock.now();
     this.#update({
       phase: 'watching',
       resourceVersion: at.resourceVersion,
       lists: this.#state.lists + 1,
-      lastReceivedAt,
     });
+    this.#markReceived();
     sink.replace(traits.kind, objects);
     const durationMs = Math.round(clock.now() - at.startedAt);
     log.info('list received', { kind: traits.kind, count: objects.length, durationMs });
@@ -228,9 +227,17 @@ export class Reflector<K extends Kind> {
   }
 
   #setResourceVersion(resourceVersion: string): void {
-    if (resourceVersion === '' || resourceVersion === this.#state.resourceVersion) return;
-    this.#update({ resourceVersion, lastReceivedAt: this.#options.clock.now() });
+    if (resourceVersion === '') return;
+    // A bookmark of a kind that does not change repeats the version.
+    this.#markReceived();
+    if (resourceVersion === this.#state.resourceVersion) return;
+    this.#update({ resourceVersion });
     this.#retryPolicy.succeeded();
+  }
+
+  #markReceived(): void {
+    const { failing: _, isNotServed: __, ...state } = this.#state;
+    this.#state = { ...state, lastReceivedAt: this.#options.clock.now() };
   }
 
   #markConnected(phase: 'listing' | 'watching'): void {
@@ -257,7 +264,8 @@ export class Reflector<K extends Kind> {
 
   #handleNotFound(error: ApiError, retryMs: number): number {
     const { client, log, sink, traits } = this.#options;
-    this.#update({ phase: 'waiting', resourceVersion: '', lastError: error.message });
+    this.#markReceived();
+    this.#update({ phase: 'waiting', resourceVersion: '', lastError: error.message, isNotServed: true });
     if (!this.#isNotFound) {
       log.info('kind not served by the API server', { kind: traits.kind, server: client.server });
       sink.replace(traits.kind, []);
@@ -267,11 +275,13 @@ export class Reflector<K extends Kind> {
   }
 
   #reportFailure(error: ApiError | ConnectionError, retryInMs: number): void {
-    const { client, traits } = this.#options;
+    const { client, clock, traits } = this.#options;
     const status = error instanceof ApiError ? { status: error.status } : {};
     const level = status.status === 403 ? 'error' : 'warn';
     const request = { kind: traits.kind, verb: this.#verb, server: client.server };
-    this.#update({ phase: 'waiting', lastError: error.message, failures: this.#state.failures + 1 });
+    const since = this.#wasHealthy() ? undefined : this.#state.failing?.since;
+    const failing = { since: since ?? clock.now(), reason: error.message, ...status };
+    this.#update({ phase: 'waiting', lastError: error.message, failing, failures: this.#state.failures + 1 });
     this.#connectionLog.logFailure(level, 'API request failed', {
       ...request,
       ...status,

@@ -8,7 +8,7 @@ import { errorMessage } from '../../lib/error-message.ts';
 import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import { deliverManifests } from './deliver-manifests.ts';
-import { ManifestDirectory, type ScanResult } from './manifest-directory.ts';
+import { type InvalidFile, ManifestDirectory, type ScanResult } from './manifest-directory.ts';
 import { ManifestError, toManifestError } from './manifest-error.ts';
 import type { ManifestObject } from './parse-manifests.ts';
 
@@ -19,6 +19,15 @@ export interface DirectorySourceOptions {
   /** Must agree with the modification times of files. */
   readonly clock?: Clock;
   readonly open?: OpenWatch;
+}
+
+/** How current the objects are. Times are milliseconds since 1970. */
+export interface DirectoryState {
+  /** The last complete scan. */
+  readonly readAt?: number;
+  /** The directory cannot be read. */
+  readonly missing?: { readonly since: number; readonly reason: string };
+  readonly invalidFiles: readonly InvalidFile[];
 }
 
 /** Enough to write a file in one step, with a margin for coarse clocks. */
@@ -40,7 +49,8 @@ export class DirectorySource {
   readonly #watcher: DirectoryWatcher;
   #delivered: ReadonlyMap<string, ManifestObject> = new Map();
   #isDirty = false;
-  #isMissing = false;
+  #missing: DirectoryState['missing'];
+  #readAt: number | undefined;
   #rescanMs: number | undefined;
   #pause = new AbortController();
 
@@ -60,6 +70,14 @@ export class DirectorySource {
       },
       onRecovery: () => log.info('watching manifests again', { path: directory }),
     });
+  }
+
+  state(): DirectoryState {
+    return {
+      ...(this.#readAt === undefined ? {} : { readAt: this.#readAt }),
+      ...(this.#missing === undefined ? {} : { missing: this.#missing }),
+      invalidFiles: this.#manifests.invalidFiles(),
+    };
   }
 
   /**
@@ -91,6 +109,7 @@ export class DirectorySource {
       if (scans < MAX_INITIAL_SCANS) await this.#clock.sleep(rescanMs, signal);
       if (signal.aborted) return;
     }
+    this.#readAt = this.#clock.now();
     this.#delivered = this.#manifests.objects();
     deliverManifests([...this.#delivered.values()], this.#sink);
     this.#log.info('manifests loaded', {
@@ -125,6 +144,7 @@ export class DirectorySource {
     try {
       const { changed, rescanMs } = await this.#scan();
       this.#rescanMs = rescanMs;
+      if (this.#missing === undefined) this.#readAt = this.#clock.now();
       if (changed.length > 0) this.#deliverChanges(changed);
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
@@ -134,12 +154,12 @@ export class DirectorySource {
 
   async #scan(): Promise<ScanResult> {
     await this.#ensureWatching();
-    if (this.#isMissing) {
+    if (this.#missing !== undefined) {
       const age = this.#clock.now() - (await stat(this.#directory)).mtimeMs;
       if (age >= 0 && age < POPULATE_MS) return { changed: [], rescanMs: Math.ceil(POPULATE_MS - age) };
       this.#log.info('manifest directory is readable again', { path: this.#directory });
     }
-    this.#isMissing = false;
+    this.#missing = undefined;
     return await this.#manifests.scan();
   }
 
@@ -147,8 +167,9 @@ export class DirectorySource {
   #handleMissingDirectory({ file, reason }: ManifestError): void {
     this.#watcher.close();
     this.#rescanMs = undefined;
-    if (!this.#isMissing) this.#log.warn('cannot read manifest directory; keeping its objects', { path: file, reason });
-    this.#isMissing = true;
+    if (this.#missing === undefined)
+      this.#log.warn('cannot read manifest directory; keeping its objects', { path: file, reason });
+    this.#missing = { since: this.#missing?.since ?? this.#clock.now(), reason };
   }
 
   #deliverChanges(files: readonly string[]): void {

@@ -29,6 +29,14 @@ interface ManifestDirectoryOptions {
   readonly log: Log;
 }
 
+/** A file whose last valid objects are used, because its contents cannot be. */
+export interface InvalidFile {
+  readonly file: string;
+  readonly reason: string;
+  /** In milliseconds since 1970. */
+  readonly since: number;
+}
+
 export interface ScanResult {
   /** The names of files whose objects changed. */
   readonly changed: readonly string[];
@@ -48,6 +56,8 @@ interface FileState {
   readonly parsed: ParsedManifests;
   /** The error of the current contents. */
   readonly error?: ManifestError;
+  /** Since there is an error, in milliseconds since 1970. */
+  readonly invalidSince?: number;
 }
 
 const EMPTY: ParsedManifests = { objects: [], issues: [], ignored: 0 };
@@ -63,6 +73,15 @@ export class ManifestDirectory {
 
   get fileCount(): number {
     return this.#files.size;
+  }
+
+  /** The files whose current contents are not used, in no particular order. */
+  invalidFiles(): InvalidFile[] {
+    return [...this.#files.values()].flatMap(({ error, invalidSince }) =>
+      error === undefined || invalidSince === undefined
+        ? []
+        : [{ file: error.file, reason: error.reason, since: invalidSince }],
+    );
   }
 
   /** The objects of all files, by kind and key. */
@@ -184,7 +203,8 @@ export class ManifestDirectory {
         reason,
         count: objectCount,
       });
-    this.#files.set(name, { stamp, digest, parsed: previous?.parsed ?? EMPTY, error });
+    const invalidSince = previous?.invalidSince ?? this.#options.clock.now();
+    this.#files.set(name, { stamp, digest, parsed: previous?.parsed ?? EMPTY, error, invalidSince });
   }
 
   #path(name: string): string {

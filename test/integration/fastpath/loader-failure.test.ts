@@ -79,7 +79,7 @@ t.test('attached programs keep running when the loader cannot be started', async
   );
   t.equal(view.frontends.length, 4);
   const text = await fast.execNftlane('inspect', 'fastpath');
-  t.match(text.stdout, /^fast path: on .*\nwarning: out of sync since .*out of order/);
+  t.match(text.stdout, /^# .*\nfast path: on .*\nwarning: out of sync since .*out of order/);
   const counted = await metrics();
   t.match(Object.fromEntries(counted), { enabled: 1, failing: 1 });
   t.ok((counted.get('sync_failures_total') ?? 0) >= 4);

@@ -64,5 +64,8 @@ t.test('an uplink with a foreign ingress qdisc is not used', async (t) => {
   t.strictSame(view.frontends, []);
   t.equal(await answeredAt(NODE_PORT), 10, 'nftables serves');
   const text = await fast.execNftlane('inspect', 'fastpath');
-  t.match(text.stdout, /^fast path: off \(mode auto\).*: no usable uplink\nuplinks: not lan \(it has qdisc ingress\)/);
+  t.match(
+    text.stdout,
+    /^# .*\nfast path: off \(mode auto\).*: no usable uplink\nuplinks: not lan \(it has qdisc ingress\)/,
+  );
 });

@@ -48,7 +48,10 @@ t.test('explain reports the outcome of a connection, and the kernel agrees', asy
 t.test('explain shows unused endpoints and the path of the packet', async (t) => {
   const { stdout, status } = await proxied.run('node1', 'explain', world.client.ip, `${NODES.node1.ip}:${NODE_PORT}`);
   t.equal(status, 0);
-  t.match(stdout, /^192\.168\.77\.100 -> 192\.168\.77\.1:30080\/tcp, received on lan\nFORWARDED: to the only endpoint/);
+  t.match(
+    stdout,
+    /^# node node1; manifests in \S+, last contact \d+s ago; last sync \d+[sm] ago\n192\.168\.77\.100 -> 192\.168\.77\.1:30080\/tcp, received on lan\nFORWARDED: to the only endpoint/,
+  );
   t.match(
     stdout,
     /10\.1\.2\.10:8080 +node2 +- +unused: on node node2, but this client may only use endpoints on this node/,
@@ -65,7 +68,10 @@ t.test('explain warns if the kernel differs from the expected outcome', async (t
   await node1.output('nft', ['flush map ip nftlane service-ips']);
   const { stdout, status } = await proxied.run('node1', 'explain', shell.ip, `${WEB.ip}:80`);
   t.equal(status, 0);
-  t.match(stdout, /^warning: the kernel differs from the expected outcome:\n {2}expected: forward, kernel: refuse/);
+  t.match(
+    stdout,
+    /^# .*\nwarning: the kernel differs from the expected outcome:\n {2}expected: forward, kernel: refuse/,
+  );
   await node1.output('nft', ['insert rule ip6 nftlane filter-forward drop']);
   const { differences } = await explained(shell.ip6, `[${WEB.ip6}]:80`);
   t.match(differences, [/^chain filter-forward has 4 rules instead of 3$/]);

@@ -5,12 +5,21 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { AdminSocketError, adminSocketPath, fetchState, serveState } from '../../../src/admin/admin-socket.ts';
+import { adminSocketPath, serveState } from '../../../src/admin/admin-socket.ts';
 import { engineState } from '../../../src/admin/daemon-state.ts';
+import { AdminSocketError, fetchState } from '../../../src/admin/fetch-state.ts';
+import { daemonStatus } from '../../support/builders/daemon-status.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { service } from '../../support/builders/service.ts';
+import { poll } from '../../support/wait-until.ts';
 
-const state = () => ({ version: '1', pid: 7, source: 'test', ...engineState(engineOf([service()])) });
+const state = () => ({
+  version: '1',
+  pid: 7,
+  source: 'test',
+  status: daemonStatus(),
+  ...engineState(engineOf([service()])),
+});
 
 /** A short directory: a socket path is limited to 107 bytes, which t.testdir() can exceed. */
 function shortDirectory(t: Test): string {
@@ -56,4 +65,42 @@ t.test('fetchState() rejects if no daemon answers', async (t) => {
   t.teardown(() => other.close());
   await new Promise((resolve) => other.once('listening', resolve));
   await t.rejects(fetchState(path), AdminSocketError);
+});
+
+t.test('serveState() creates a removed file again, and removes only its own', async (t) => {
+  const path = join(shortDirectory(t), 'sub/daemon.sock');
+  const recreated: unknown[] = [];
+  const options = { checkMs: 20, onRecreated: (error?: unknown) => recreated.push(error) };
+  const socket = await serveState(path, state, options);
+  rmSync(path);
+  await poll(() => existsSync(path), { until: (exists) => exists, failure: () => 'not created', timeoutMs: 30_000 });
+  t.equal((await fetchState(path)).pid, 7);
+  t.equal(statSync(path).mode & 0o777, 0o600);
+  rmSync(join(path, '..'), { recursive: true });
+  await poll(() => existsSync(path), { until: (exists) => exists, failure: () => 'not created', timeoutMs: 30_000 });
+  t.ok(recreated.length >= 2);
+  t.strictSame(
+    recreated.filter((error) => error !== undefined),
+    [],
+  );
+  rmSync(path);
+  const other = createServer((_, response) => response.end(JSON.stringify(state()))).listen(path);
+  t.teardown(() => other.close());
+  await poll(() => recreated.at(-1), { until: (e) => e instanceof Error, failure: () => 'taken', timeoutMs: 30_000 });
+  await socket.close();
+  t.ok(existsSync(path), 'the socket of the other process stays');
+});
+
+t.test('serveState() does not take the place of a process that does not answer', async (t) => {
+  const path = join(shortDirectory(t), 'daemon.sock');
+  const silent = createServer(() => {}).listen(path);
+  t.teardown(() => {
+    silent.closeAllConnections();
+    silent.close();
+  });
+  await t.rejects(serveState(path, state), {
+    name: 'AdminSocketError',
+    message: /^Cannot run: another process listens at the admin socket: .* no answer within/,
+  });
+  t.ok(existsSync(path));
 });

@@ -11,6 +11,7 @@ import { fetchDaemonState, loadDesiredState, loadEngine, printWarnings } from '.
 import { openNftClient, toListing } from '../../../src/admin/kernel-state.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { RESET_CONNECTIONS_CHECK } from '../../../src/nftables/compile/static-chains.ts';
+import { daemonStatus } from '../../support/builders/daemon-status.ts';
 import { elementsOf, engineOf } from '../../support/builders/engine.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { service } from '../../support/builders/service.ts';
@@ -38,7 +39,10 @@ async function serve(t: Test, state: () => DaemonState) {
   return runDir;
 }
 
-const stateOf = (engine: Engine): DaemonState => ({ version: '1', pid: 1, source: 'test', ...engineState(engine) });
+const stateOf = (engine: Engine): DaemonState => ({
+  ...{ version: '1', pid: 1, source: 'test', status: daemonStatus() },
+  ...engineState(engine),
+});
 
 t.test('loadDesiredState() compiles the objects of the daemon', async (t) => {
   const engine = engineOf(OBJECTS);

@@ -7,12 +7,13 @@ import { checkMtu, checkNodePortRange, findListenerInode } from '../../../src/do
 import { isDaemon } from '../../../src/doctor/proxy-checks.ts';
 import { checkForeignRules } from '../../../src/doctor/ruleset-checks.ts';
 import { checkConntrackUsage, checkForwarding, checkPacketPaths } from '../../../src/doctor/sysctl-checks.ts';
+import { NO_DAEMON } from '../../support/builders/daemon-status.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';
 
 function machine(files: Readonly<Record<string, string>> = {}): { machine: DoctorContext; system: FakeSystem } {
   const system = new FakeSystem();
   for (const [path, text] of Object.entries(files)) system.files.set(path, text);
-  const names = { nft: 'nft', conntrack: 'conntrack', runDir: '/nowhere' };
+  const names = { nft: 'nft', conntrack: 'conntrack', runDir: '/nowhere', daemon: NO_DAEMON };
   return { machine: { ...names, system, nodePortRange: [30_000, 32_767] }, system };
 }
 

@@ -6,13 +6,21 @@ import t, { type Test } from 'tap';
 import type { DoctorContext } from '../../../src/doctor/check.ts';
 import { checkNft } from '../../../src/doctor/nft-checks.ts';
 import { runChecks } from '../../../src/doctor/run-checks.ts';
+import { NO_DAEMON } from '../../support/builders/daemon-status.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';
 
 async function contextOf(t: Test, script: string, system = new FakeSystem()): Promise<DoctorContext> {
   const nft = join(t.testdir({}), 'nft');
   await writeFile(nft, `#!/bin/sh\n${script}\n`);
   await chmod(nft, 0o755);
-  return { system, nft, conntrack: 'conntrack', runDir: '/nowhere', nodePortRange: [30_000, 32_767] };
+  return {
+    system,
+    nft,
+    conntrack: 'conntrack',
+    runDir: '/nowhere',
+    daemon: NO_DAEMON,
+    nodePortRange: [30_000, 32_767],
+  };
 }
 
 const NFT = '[ "$1" = --version ] && echo "nftables v1.1.3 (x)"; exit 0';

@@ -5,10 +5,18 @@ import t from 'tap';
 import type { DoctorContext } from '../../../src/doctor/check.ts';
 import { checkConntrack, checkConntrackSysctls } from '../../../src/doctor/sysctl-checks.ts';
 import { DEFAULT_CONNTRACK, desiredConntrackSysctls } from '../../../src/host/sysctl/conntrack-sysctls.ts';
+import { NO_DAEMON } from '../../support/builders/daemon-status.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';
 
 function contextOf(system: FakeSystem): DoctorContext {
-  return { system, nft: 'nft', conntrack: 'conntrack', runDir: '/nowhere', nodePortRange: [30_000, 32_767] };
+  return {
+    system,
+    nft: 'nft',
+    conntrack: 'conntrack',
+    runDir: '/nowhere',
+    daemon: NO_DAEMON,
+    nodePortRange: [30_000, 32_767],
+  };
 }
 
 t.test('checkConntrack() checks the program and the usage of the table', async (t) => {

@@ -62,10 +62,10 @@ t.test('SyncHealth is unhealthy when syncs fail for a minute without a change', 
   health.listed(1000);
   synced(1000);
   at(100_000);
-  health.failed();
+  health.failed(new Error('refused'));
   for (const ms of [130_000, 159_999]) {
     t.equal(at(ms), true);
-    health.failed();
+    health.failed(new Error('refused'));
   }
   t.equal(at(160_000), false);
   synced(160_000);

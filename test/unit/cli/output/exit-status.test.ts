@@ -1,7 +1,7 @@
 // Tests of src/cli/output/exit-status.ts.
 
 import t from 'tap';
-import { AdminSocketError } from '../../../../src/admin/admin-socket.ts';
+import { AdminSocketError } from '../../../../src/admin/fetch-state.ts';
 import { exitStatusOf } from '../../../../src/cli/output/exit-status.ts';
 import { ConfigurationError } from '../../../../src/config/schema/configuration-error.ts';
 import { FastPathUnusable } from '../../../../src/fastpath/fast-path.ts';
@@ -17,7 +17,7 @@ t.test('exitStatusOf() gives each kind of error its status', async (t) => {
     [new OperationalError('usage', 'x'), 2],
     [new ConfigurationError('the command line', [], { kind: 'usage' }), 2],
     [new EnvironmentError('x'), 3],
-    [new AdminSocketError('x'), 3],
+    [new AdminSocketError('x', { noState: 'absent' }), 3],
     [new ListenError('x'), 3],
     [new MetricsListenError('x'), 3],
     [new NftUnavailable('x'), 3],

@@ -1,0 +1,67 @@
+// The first line of each command: what its answer is based on, how old that is, and what is wrong.
+
+import { printDuration } from '../lib/duration.ts';
+import { type DaemonStatus, describeProblems } from './daemon-status.ts';
+
+/** The field `status` of JSON output. Ages are in seconds. */
+export interface CommandStatus {
+  /** Empty if it is not known. */
+  readonly node: string;
+  /** What the objects in the answer come from, besides the kernel. */
+  readonly answersFrom: 'daemon' | 'manifests' | 'nothing';
+  /** `not-asked`: the command line names manifests. */
+  readonly daemon: 'running' | 'not-answering' | 'not-running' | 'not-asked';
+  /** The source of the objects; empty if it is not known. */
+  readonly source: string;
+  /** Since anything was received from the source. */
+  readonly sourceContactSeconds?: number;
+  /** Since the last successful sync. */
+  readonly lastSyncSeconds?: number;
+  /** The worst first; empty if nothing is known to be wrong. */
+  readonly problems: readonly string[];
+}
+
+/** The status of an answer of a running daemon. */
+export function statusOfDaemon(status: DaemonStatus): CommandStatus {
+  const { node, source, sync } = status;
+  return {
+    ...{ node, answersFrom: 'daemon', daemon: 'running', source: source.name },
+    ...(source.contactMs === undefined ? {} : { sourceContactSeconds: seconds(source.contactMs) }),
+    ...(sync.syncedMs === undefined ? {} : { lastSyncSeconds: seconds(sync.syncedMs) }),
+    problems: describeProblems(status),
+  };
+}
+
+/** The status of an answer from manifests, which are read by the command itself. */
+export function statusOfManifests(file: string, node: string): CommandStatus {
+  const source = file === '-' ? 'manifests in standard input' : `manifests in ${file}`;
+  return { node, answersFrom: 'manifests', daemon: 'not-asked', source, sourceContactSeconds: 0, problems: [] };
+}
+
+/** One line, which is a comment in nft's syntax. */
+export function printStatus(status: CommandStatus): string {
+  const { node, problems } = status;
+  const parts = [node === '' ? 'unknown node' : `node ${node}`, ...describeSource(status), ...describeSync(status)];
+  return `# ${[...parts, ...(problems.length === 0 ? [] : [`PROBLEM: ${problems.join('; ')}`])].join('; ')}`;
+}
+
+function describeSource({ source, sourceContactSeconds, answersFrom }: CommandStatus): string[] {
+  if (source === '') return [];
+  if (answersFrom === 'manifests') return [`${source}, read now`];
+  const contact = sourceContactSeconds === undefined ? 'no contact yet' : `last contact ${ago(sourceContactSeconds)}`;
+  return [`${source}, ${contact}`];
+}
+
+function describeSync({ daemon, lastSyncSeconds, source }: CommandStatus): string[] {
+  if (daemon === 'not-asked') return ['daemon not asked'];
+  if (source === '') return [];
+  return [lastSyncSeconds === undefined ? 'no sync yet' : `last sync ${ago(lastSyncSeconds)}`];
+}
+
+function ago(age: number): string {
+  return `${printDuration(age * 1000)} ago`;
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 100) / 10;
+}

@@ -1,0 +1,21 @@
+// Statuses of daemons for tests.
+
+import type { DaemonAnswer } from '../../../src/admin/ask-daemon.ts';
+import type { DaemonStatus } from '../../../src/admin/daemon-status.ts';
+import { AdminSocketError } from '../../../src/admin/fetch-state.ts';
+
+/** The answer where no daemon runs. */
+export const NO_DAEMON: DaemonAnswer = {
+  daemon: 'not-running',
+  error: new AdminSocketError('Cannot read daemon state from "/nowhere": no such file', { noState: 'absent' }),
+};
+
+/** A daemon that is up to date, apart from these fields. */
+export function daemonStatus(overrides: Partial<DaemonStatus> = {}): DaemonStatus {
+  return {
+    ...{ version: '1', pid: 7, node: 'n1', ready: true },
+    source: { name: 'test', contactMs: 3_000, resources: [], problems: [] },
+    sync: { syncedMs: 12_000 },
+    ...overrides,
+  };
+}

@@ -1,0 +1,25 @@
+// Tests of src/admin/daemon-status.ts.
+
+import t from 'tap';
+import { describeProblems } from '../../../src/admin/daemon-status.ts';
+import { daemonStatus } from '../../support/builders/daemon-status.ts';
+
+t.test('describeProblems() lists those of the source before those of syncs', async (t) => {
+  t.strictSame(describeProblems(daemonStatus()), []);
+  const problems = [{ cause: 'unreachable', subject: 'API server', forMs: 60_000, reason: 'refused' }] as const;
+  const status = daemonStatus({
+    source: { name: 'test', resources: [], problems },
+    sync: { syncedMs: 9_000_000, failing: { forMs: 600_000, lastMs: 180_000, reason: 'no space' } },
+  });
+  t.strictSame(describeProblems(status), [
+    'API server unreachable for 1m: refused',
+    'last sync failed 3m ago, failing for 10m: no space',
+  ]);
+});
+
+t.test('describeProblems() reports a change that waits', async (t) => {
+  t.strictSame(describeProblems(daemonStatus({ sync: { waitingMs: 9_999 } })), []);
+  t.strictSame(describeProblems(daemonStatus({ sync: { waitingMs: 61_000 } })), [
+    'a change has been waiting for the kernel for 1m',
+  ]);
+});

@@ -279,7 +279,7 @@ export class Reflector<K extends Kind> {
     const status = error instanceof ApiError ? { status: error.status } : {};
     const level = status.status === 403 ? 'error' : 'warn';
     const request = { kind: traits.kind, verb: this.#verb, server: client.server };
-    const since = this.#wasHealthy() ? undefined : this.#state.failing?.since;
+    const since = this.#retryPolicy.hasSucceeded ? undefined : this.#state.failing?.since;
     const failing = { since: since ?? clock.now(), reason: error.message, ...status };
     this.#update({ phase: 'waiting', lastError: error.message, failing, failures: this.#state.failures + 1 });
     this.#connectionLog.logFailure(level, 'API request failed', {

@@ -51,6 +51,7 @@ export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostn
     detectLocal: detectLocal(kubeProxy),
     nodePortAddresses: kubeProxy.nodePortAddresses.flatMap(nodePortAddress),
     strictSourceRanges: nftlane.strictSourceRanges,
+    limits: nftlane.limits,
     ...(isGateEnabled(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { proxiesExternalIps: false }),
     ...(bindAddress === undefined ? {} : { bindAddress }),
   };

@@ -143,6 +143,7 @@ export class SyncController implements Sink {
       issues: engine.issues(),
       conflicts: engine.conflicts(),
       refused: engine.refusals(),
+      limited: engine.limited(),
     };
     const isInitial = !this.#isComplete;
     if (isInitial) this.#checkedAt = at;

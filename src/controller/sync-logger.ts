@@ -9,6 +9,7 @@ export class SyncLogger implements SyncObserver {
   readonly #log: Log;
   readonly #serviceCount: () => number;
   readonly #logged = new Set<string>();
+  #lastProblems: Problems | undefined;
 
   constructor({ log, services }: { log: Log; services: () => number }) {
     this.#log = log;
@@ -35,7 +36,11 @@ export class SyncLogger implements SyncObserver {
     this.#log.warn('another process changed nftlane chains; repairing', { chains: shownChains, count: chains.length });
   }
 
-  #logProblems({ issues, conflicts }: Problems): void {
+  #logProblems(problems: Problems): void {
+    const { issues, conflicts, limited } = problems;
+    const last = this.#lastProblems;
+    this.#lastProblems = problems;
+    if (last?.issues === issues && last.conflicts === conflicts && last.limited === limited) return;
     const now = new Map<string, () => void>();
     for (const issue of issues) {
       const log = () => this.#log.warn('object has an invalid field', { ...issue });
@@ -44,6 +49,10 @@ export class SyncLogger implements SyncObserver {
     for (const { frontend, winner, losers } of conflicts) {
       const details = { frontend, winner, losers: losers.join(', ') };
       now.set(JSON.stringify(details), () => this.#log.warn('frontend conflict between Services', details));
+    }
+    for (const { service, reason, effect } of limited) {
+      const details = { service, reason, effect };
+      now.set(JSON.stringify(details), () => this.#log.warn('Service exceeds a limit', details));
     }
     for (const [text, log] of now) if (!this.#logged.has(text)) log();
     this.#logged.clear();

@@ -1,6 +1,7 @@
 // The observers of the sync controller: health, metrics, Events, the conntrack cleanup and the fast path.
 
 import type { Refusal, ServiceChange } from '../engine/service-change.ts';
+import type { LimitedService } from '../engine/service-limits.ts';
 import type { FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { SyncReport } from './sync.ts';
@@ -23,11 +24,13 @@ export interface FailedAttempt extends Pick<SyncTimes, 'startedAt' | 'durationMs
   readonly full: boolean;
 }
 
-/** The current problems of Services and other objects. */
+/** The current problems of Services and other objects. A list that did not change since the last commit is the same object. */
 export interface Problems {
   readonly issues: readonly ValidationIssue[];
   readonly conflicts: readonly FrontendConflict[];
   readonly refused: readonly Refusal[];
+  /** Services that exceed a limit. */
+  readonly limited: readonly LimitedService[];
 }
 
 /** A successful sync: the kernel has everything that had arrived when it began. */

@@ -2,51 +2,51 @@
 
 import { invariant } from '../lib/invariant.ts';
 import type { Address } from '../net/address.ts';
-import { FAMILIES, type Family } from '../net/family.ts';
+import type { Family } from '../net/family.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { compileService, frontendKey } from '../nftables/compile/compile-service.ts';
-import { buildNodeView, type NodeOptions, type NodeView } from '../nftables/compile/node-view.ts';
-import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
+import type { NodeOptions, NodeView } from '../nftables/compile/node-view.ts';
+import type { FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
-import { allFrontends } from '../services/model/frontends.ts';
-import { usableServiceCidrs } from '../services/model/service-cidr-blocks.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
+import type { Service } from '../services/objects/service.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import { type AffinityMap, affinityMapsOf } from './affinity-maps.ts';
-import type { StaleChains } from './chain-state.ts';
-import type { DesiredChains } from './desired-chains.ts';
+import type { StaleChains } from './chains/chain-state.ts';
+import type { DesiredChains } from './chains/desired-chains.ts';
 import { filterAllProxied, filterProxied } from './filter-proxied.ts';
 import { KernelState } from './kernel-state.ts';
-import { NODE_OWNER, nodeElements } from './node-elements.ts';
-import { type Refusal, ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
+import type { Refusal, ServiceChanges } from './service-change.ts';
+import { ServiceCompiler } from './service-compiler.ts';
+import type { LimitedService, ServiceLimits } from './service-limits.ts';
 import { Store } from './store.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Recompiles only what a change affects, and tracks the state of the kernel. */
 export class Engine implements Sink {
   readonly store = new Store();
-  readonly changes = new ServiceChanges();
-  /** Only {@link setOptions} changes it. */
-  options: NodeOptions;
   readonly #kernel = new KernelState();
-  readonly #claims = new FrontendClaims();
-  readonly #refused = new Map<string, string>();
+  readonly #compiler: ServiceCompiler;
   /** Whether {@link takeAffinityMaps} has returned all affinity maps since the kernel was listed. */
   #hasTakenAffinityMaps = false;
-  #hostAddresses: readonly Address[] = [];
-  #hostNetworks: readonly Prefix[] = [];
-  #cidrIssues: readonly ValidationIssue[] = [];
-  #node: NodeView;
 
   constructor(options: NodeOptions) {
-    this.options = options;
-    this.#node = this.#buildNodeView();
+    this.#compiler = new ServiceCompiler({ options, store: this.store, kernel: this.#kernel });
+  }
+
+  /** Only {@link setOptions} changes them. */
+  get options(): NodeOptions {
+    return this.#compiler.options;
+  }
+
+  /** The Services that were compiled since the last commit. */
+  get changes(): ServiceChanges {
+    return this.#compiler.changes;
   }
 
   get isKernelKnown(): boolean {
@@ -54,15 +54,15 @@ export class Engine implements Sink {
   }
 
   get hostAddresses(): readonly Address[] {
-    return this.#hostAddresses;
+    return this.#compiler.hostAddresses;
   }
 
   get hostNetworks(): readonly Prefix[] {
-    return this.#hostNetworks;
+    return this.#compiler.hostNetworks;
   }
 
   get node(): NodeView {
-    return this.#node;
+    return this.#compiler.node;
   }
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
@@ -82,17 +82,13 @@ export class Engine implements Sink {
    * ServiceCIDR may contain.
    */
   setHostAddresses(addresses: readonly Address[], networks: readonly Prefix[] = []): void {
-    this.#hostAddresses = addresses;
-    this.#hostNetworks = networks;
-    this.store.touchNode();
+    this.#compiler.setHostAddresses(addresses, networks);
   }
 
   /** Recompiles everything with other options. The node name cannot change. */
   setOptions(options: NodeOptions): void {
     invariant(options.nodeName === this.options.nodeName, 'a node keeps its name');
-    this.options = options;
-    this.store.touchNode();
-    this.store.touch(this.store.services.keys());
+    this.#compiler.setOptions(options);
   }
 
   /** Takes a listing as the kernel's state. The first compilation keeps its slots, so a restart moves no client. */
@@ -108,17 +104,13 @@ export class Engine implements Sink {
 
   /** Recompiles everything that changed. */
   compile(): void {
-    const affectsAllServices = this.#updateNode();
-    const touched = this.store.takeTouched();
-    for (const key of touched) this.#refused.delete(key);
-    const affected = this.#claim(touched);
-    this.#compileServices(affectsAllServices ? new Set([...this.store.services.keys(), ...affected]) : affected);
+    this.#compiler.compile();
     this.#kernel.releaseSlots();
   }
 
   /** Lets the next compilation try the refused Services again. */
   retryRefused(): void {
-    this.store.touch(this.#refused.keys());
+    this.#compiler.retryRefused();
   }
 
   /**
@@ -128,18 +120,15 @@ export class Engine implements Sink {
    */
   preload(limit: number): { readonly transactions: readonly Transaction[]; readonly more: boolean } {
     if (!this.#kernel.wasEmpty) return { transactions: [], more: false };
-    const recompiled = this.#updateNode() ? this.#kernel.owners().filter((key) => this.store.services.has(key)) : [];
-    const touched = this.store.takeTouchedWithSlices(limit);
-    this.#compileServices(this.#claim(new Set([...recompiled, ...touched])));
-    const transactions = this.#kernel.planSlots(this.#node);
+    const more = this.#compiler.compileArrived(limit);
+    const transactions = this.#kernel.planSlots(this.node);
     for (const transaction of transactions) this.committed(transaction);
-    return { transactions, more: touched.size === limit };
+    return { transactions, more };
   }
 
   /** Removes a Service that the kernel refused from the desired state. */
-  refuse({ service, reason }: Refusal): void {
-    this.#refused.set(service, reason);
-    this.#compileServices(this.#claim(new Set([service])));
+  refuse(refusal: Refusal): void {
+    this.#compiler.refuse(refusal);
   }
 
   /**
@@ -148,7 +137,7 @@ export class Engine implements Sink {
    * be known.
    */
   plan(): Transaction[][] {
-    return this.#kernel.plan(this.#node);
+    return this.#kernel.plan(this.node);
   }
 
   /** Records that a transaction was applied. */
@@ -172,21 +161,36 @@ export class Engine implements Sink {
 
   /** The model of a Service on this node; empty when the Service does not exist or was refused. */
   model(key: string): readonly ServicePortModel[] {
-    const current = this.#currentState(key);
+    const current = this.#compiler.currentState(key);
     return current.state === 'served' ? current.ports : [];
   }
 
   /** The issues of all objects, in a stable order, including those that only this node can find. */
-  issues(): ValidationIssue[] {
-    return [...this.store.issues(), ...this.#cidrIssues];
+  issues(): readonly ValidationIssue[] {
+    return this.#compiler.issues();
   }
 
-  conflicts(): FrontendConflict[] {
-    return this.#claims.conflicts();
+  conflicts(): readonly FrontendConflict[] {
+    return this.#compiler.conflicts();
+  }
+
+  /** The Services that exceed a limit. The same list as before if none changed. */
+  limited(): readonly LimitedService[] {
+    return this.#compiler.limits.limited();
+  }
+
+  /** What the Services need, and the limits. */
+  limitUsage(): ReturnType<ServiceLimits['usage']> {
+    return this.#compiler.limits.usage();
+  }
+
+  /** All Services as they are served: without what exceeds a limit. */
+  services(): Iterable<Service> {
+    return this.#compiler.services();
   }
 
   refusals(): Refusal[] {
-    return [...this.#refused].map(([service, reason]) => ({ service, reason }));
+    return this.#compiler.refusals();
   }
 
   /** The differences between installed and desired elements. */
@@ -211,83 +215,17 @@ export class Engine implements Sink {
 
   /** The desired chains of a family, and the sets and maps that depend on them. */
   chains(family: Family): DesiredChains {
-    return this.#kernel.chains(family, this.#node);
+    return this.#kernel.chains(family, this.node);
   }
 
   /** The affinity maps of the Services that changed since the last commit; of all Services after a listing. */
   takeAffinityMaps(): AffinityMap[] {
     const services = this.#hasTakenAffinityMaps
       ? this.changes.list()
-      : [...this.store.services.keys()].map((key) => this.#currentState(key));
+      : [...this.store.services.keys()].map((key) => this.#compiler.currentState(key));
     this.#hasTakenAffinityMaps = true;
     return services.flatMap((change) =>
       change.state === 'served' && change.service.affinitySeconds > 0 ? affinityMapsOf(change.key, change.ports) : [],
     );
-  }
-
-  #buildNodeView(): NodeView {
-    const { bindAddress, detectLocal } = this.options;
-    const { blocks, issues } = usableServiceCidrs(this.store, {
-      clusterCidrs: detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [],
-      bindAddress,
-      hostNetworks: this.#hostNetworks,
-    });
-    this.#cidrIssues = issues;
-    return buildNodeView(this.options, {
-      node: this.store.nodes.get(this.options.nodeName),
-      hostAddresses: this.#hostAddresses,
-      serviceCidrs: blocks,
-    });
-  }
-
-  /** Rebuilds the node view if its facts changed. Returns whether all Services must be recompiled. */
-  #updateNode(): boolean {
-    if (!this.store.takeNodeTouched()) return false;
-    const [before, node] = [this.#node, this.#buildNodeView()];
-    this.#node = node;
-    this.#kernel.setElements(NODE_OWNER, nodeElements(node));
-    const hasNewAddress = FAMILIES.some((family) => node.addresses[family] !== before.addresses[family]);
-    return hasNewAddress || node.zone !== before.zone;
-  }
-
-  /** Updates the claims of all before one is compiled. Returns them, and those that won or lost a frontend. */
-  #claim(touched: ReadonlySet<string>): Set<string> {
-    const affected = new Set(touched);
-    for (const key of affected) {
-      const service = this.#refused.has(key) ? undefined : this.store.services.get(key);
-      const frontends = service === undefined ? [] : allFrontends(service).map(frontendKey);
-      const claimant = { key, createdAt: service?.createdAt ?? 0 };
-      for (const other of this.#claims.claim(claimant, frontends)) affected.add(other);
-    }
-    return affected;
-  }
-
-  #compileServices(keys: Iterable<string>): void {
-    for (const key of keys) {
-      const change = this.#currentState(key);
-      this.changes.record(change);
-      this.#kernel.setElements(key, change.state === 'served' ? this.#elementsOf(change) : []);
-    }
-  }
-
-  #elementsOf({ key, service, ports }: ServedService): Element[] {
-    return compileService(service, ports, {
-      node: this.#node,
-      owns: (frontend) => this.#claims.owns(frontend, key),
-      slots: (object, frontend) => this.#kernel.slots(object, frontend),
-    });
-  }
-
-  #currentState(key: string): ServiceChange {
-    const service = this.store.services.get(key);
-    if (service === undefined) return { state: 'absent', key };
-    if (this.#refused.has(key)) return { state: 'refused', key, service };
-    const node = { nodeName: this.#node.name, zone: this.#node.zone };
-    return new ServedService({
-      service,
-      slices: this.store.slicesOf(key),
-      node,
-      owns: (frontend) => this.#claims.owns(frontendKey(frontend), key),
-    });
   }
 }

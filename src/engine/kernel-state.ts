@@ -7,8 +7,8 @@ import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
-import { ChainState, type StaleChains } from './chain-state.ts';
-import { type DesiredChains, desiredChains } from './desired-chains.ts';
+import { ChainState, type StaleChains } from './chains/chain-state.ts';
+import { type DesiredChains, desiredChains } from './chains/desired-chains.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
 
 /**

@@ -26,6 +26,7 @@ export class Store implements Sink {
     Node: new Map(),
     ServiceCIDR: new Map(),
   };
+  #sortedIssues: readonly ValidationIssue[] | undefined;
   readonly #synced = new Set<Kind>();
   readonly #touched = new Set<string>();
   #isNodeTouched = true;
@@ -50,14 +51,13 @@ export class Store implements Sink {
   }
 
   put<K extends Kind>(kind: K, { key, value, issues }: ReadResult<KindMap[K]>): void {
-    if (issues.length > 0) this.#issues[kind].set(key, issues);
-    else this.#issues[kind].delete(key);
+    this.#setIssues(kind, key, issues);
     if (value === undefined) this.#delete(kind, key);
     else this.#set(kind, key, value);
   }
 
   remove(kind: Kind, key: string): void {
-    this.#issues[kind].delete(key);
+    this.#setIssues(kind, key, []);
     this.#delete(kind, key);
   }
 
@@ -111,12 +111,20 @@ export class Store implements Sink {
     return touched;
   }
 
-  /** All validation issues, in a stable order. */
-  issues(): ValidationIssue[] {
-    const byKind = Object.values(this.#issues);
-    return byKind
+  /** All validation issues, in a stable order. The same list as before if none changed. */
+  issues(): readonly ValidationIssue[] {
+    this.#sortedIssues ??= Object.values(this.#issues)
       .flatMap((issues) => [...issues.values()].flat())
-      .sort((a, b) => compare(formatIssue(a), formatIssue(b)));
+      .map((issue) => ({ issue, text: formatIssue(issue) }))
+      .sort((a, b) => compare(a.text, b.text))
+      .map(({ issue }) => issue);
+    return this.#sortedIssues;
+  }
+
+  #setIssues(kind: Kind, key: string, issues: readonly ValidationIssue[]): void {
+    if (issues.length > 0) this.#issues[kind].set(key, issues);
+    else if (!this.#issues[kind].delete(key)) return;
+    this.#sortedIssues = undefined;
   }
 
   #objectsOf(kind: Kind): ReadonlyMap<string, unknown> {

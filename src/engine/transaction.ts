@@ -12,7 +12,7 @@ import {
   writeDeletion,
 } from '../nftables/plan/order.ts';
 import { addSetOrMap, addTable, type Operation, OperationLines } from '../nftables/syntax/operation.ts';
-import type { ChainWrite } from './chain-state.ts';
+import type { ChainWrite } from './chains/chain-state.ts';
 
 /** Operations that are applied atomically. They are printed when they are sent: see {@link linesOf}. */
 export interface Transaction {

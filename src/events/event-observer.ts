@@ -1,6 +1,7 @@
 // Kubernetes Events for Services and the Node.
 
 import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
+import { formatLimit, type LimitedService } from '../engine/service-limits.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { KINDS, type Kind } from '../services/objects/kinds.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
@@ -26,6 +27,7 @@ export class EventObserver implements SyncObserver {
   readonly #options: EventObserverOptions;
   readonly #node: Regarding;
   readonly #problems = new Map<string, ProblemEvents>();
+  #lastProblems: Problems | undefined;
   #failingSince: number | undefined;
   #hasRecordedFailure = false;
 
@@ -105,9 +107,15 @@ export class EventObserver implements SyncObserver {
     });
   }
 
-  #recordProblems({ issues, conflicts, refused }: Problems): void {
-    const isQuiet = issues.length + conflicts.length + refused.length === 0;
+  #recordProblems(problems: Problems): void {
+    const { issues, conflicts, refused, limited } = problems;
+    const last = this.#lastProblems;
+    this.#lastProblems = problems;
+    const isQuiet = issues.length + conflicts.length + refused.length + limited.length === 0;
     if (isQuiet && this.#problems.size === 0) return;
+    // Comparing 10,000 problems takes longer than a sync.
+    const isSame = last?.issues === issues && last.conflicts === conflicts && last.limited === limited;
+    if (isSame && refused.length === 0 && last.refused.length === 0) return;
     const now = new Map<string, ProblemEvents>();
     const add = (problem: ProblemEvents | undefined): void => {
       if (problem !== undefined) now.set(JSON.stringify(problem.raised), problem);
@@ -117,6 +125,7 @@ export class EventObserver implements SyncObserver {
       for (const loser of losers) add(fromConflict({ frontend, winner, loser }));
     }
     for (const { service, reason } of refused) add(this.#fromRefusal(service, reason));
+    for (const limit of limited) add(this.#fromLimit(limit));
     this.#recordChanges(now);
   }
 
@@ -144,6 +153,17 @@ export class EventObserver implements SyncObserver {
       note: `Node ${nodeName} has programmed the Service again`,
     } as const;
     return { raised: { ...common, ...raised }, resolved: { ...common, ...resolved } };
+  }
+
+  #fromLimit({ service, reason, effect }: LimitedService): ProblemEvents {
+    const { nodeName } = this.#options;
+    const common = { regarding: { kind: 'Service', key: service }, action: 'Sync', scope: 'node' } as const;
+    const note = `On node ${nodeName}, the Service ${formatLimit({ reason, effect })}`;
+    const resolvedNote = `On node ${nodeName}, the Service is within the limits again`;
+    return {
+      raised: { ...common, type: 'Warning', reason: 'ServiceLimited', note },
+      resolved: { ...common, type: 'Normal', reason: 'ServiceRestored', note: resolvedNote },
+    };
   }
 
   #recordForNode(event: Pick<EventSpec, 'type' | 'reason' | 'action' | 'note'>): void {

@@ -1,11 +1,13 @@
 // Explains one flow: the expected outcome with its reasons, and the outcome in the kernel's ruleset.
 
 import type { Engine } from '../engine/engine.ts';
+import { formatLimit } from '../engine/service-limits.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Host } from '../net/host.ts';
 import type { Backend } from '../services/model/backends.ts';
 import { explainBackend } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
+import type { Service } from '../services/objects/service.ts';
 import { explainFastPath, type FastPathOutcome } from './fast-path-explanation.ts';
 import { type Destination, diffOutcomes, type Outcome } from './flow/flow-outcome.ts';
 import type { Packet } from './flow/packet.ts';
@@ -54,8 +56,8 @@ export function explain(
   }: { engine: Engine; ruleset: Ruleset; host: Host; fastPath?: FastPathStatus | undefined },
 ): Explanation {
   const { store, node } = engine;
-  const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };
-  const resolved = resolveFlow(packet, buildServiceTable(state, node, host));
+  const state = { services: engine.services(), slicesOf: (service: string) => store.slicesOf(service) };
+  const resolved = withLimit(resolveFlow(packet, buildServiceTable(state, node, host)), packet, engine);
   const { outcome, destinations, steps, otherOutcomes } = trace(packet, ruleset, host);
   const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });
   const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, fastPathStatus);
@@ -71,6 +73,28 @@ export function explain(
     kernel: { outcome, destinations, steps },
     differences: [...differences, ...inconsistencies],
   };
+}
+
+/** Names the limit that keeps the Service of this destination from being served. */
+function withLimit(resolved: ResolvedFlow, packet: Packet, engine: Engine): ResolvedFlow {
+  if (resolved.entry !== undefined) return resolved;
+  const limit = engine
+    .limited()
+    .find(({ service, effect }) => effect === 'left-out' && isDestination(packet, engine.store.services.get(service)));
+  if (limit === undefined) return resolved;
+  const step = `Service ${limit.service} ${formatLimit(limit)}`;
+  return { ...resolved, reason: step, steps: [...resolved.steps, step] };
+}
+
+/** Whether the Service has this destination. */
+function isDestination({ destination, destinationPort, protocol }: Packet, service: Service | undefined): boolean {
+  if (service === undefined) return false;
+  const { clusterIps, externalIps, loadBalancerIps, ports } = service;
+  const isAddress = [...Object.values(clusterIps), ...externalIps, ...loadBalancerIps].includes(destination);
+  const port = ports.find(
+    (candidate) => candidate.protocol === protocol && [candidate.port, candidate.nodePort].includes(destinationPort),
+  );
+  return port !== undefined && (isAddress || port.nodePort === destinationPort);
 }
 
 function endpointsOf(entry: FrontendEntry, { destinations }: ResolvedFlow, engine: Engine): ExplainedEndpoint[] {

@@ -8,11 +8,12 @@ export function printServices(services: readonly ServiceView[]): string {
   return services.map(printService).join('\n\n');
 }
 
-function printService({ service, type, refused, ports }: ServiceView): string {
+function printService({ service, type, refused, limited, ports }: ServiceView): string {
   const head = `${service}  ${type}`;
   const refusal = refused === undefined ? [] : [`  refused by the kernel: ${refused}`];
-  const none = ports.length === 0 && refused === undefined ? ['  no usable ports'] : [];
-  return [head, ...refusal, ...none, ...ports.map(printPort)].join('\n');
+  const limit = limited === undefined ? [] : [`  ${limited}`];
+  const none = ports.length === 0 && refused === undefined && limited === undefined ? ['  no usable ports'] : [];
+  return [head, ...refusal, ...limit, ...none, ...ports.map(printPort)].join('\n');
 }
 
 function printPort({ name, family, protocol, port, topology, frontends, endpoints }: PortView): string {

@@ -1,6 +1,7 @@
 // Views of Services for operators: frontends, endpoints with their shares and counters, and why endpoints are unused.
 
 import type { Engine } from '../engine/engine.ts';
+import { formatLimit } from '../engine/service-limits.ts';
 import { compare } from '../lib/compare.ts';
 import { printAddressPort } from '../net/address-port.ts';
 import { frontendKey, serviceMapKey } from '../nftables/compile/compile-service.ts';
@@ -59,17 +60,22 @@ export interface ServiceView {
   readonly type: string;
   /** Why the kernel refused this Service, if it did. */
   readonly refused?: string;
+  /** The limit that the Service exceeds, and the effect, if it does. */
+  readonly limited?: string;
   readonly ports: readonly PortView[];
 }
 
 /** Views of the Service `name` (`namespace/name`), or of all Services, sorted by name. */
 export function viewServices(engine: Engine, listed: CounterListing, name?: string): ServiceView[] {
   const refusals = new Map(engine.refusals().map(({ service, reason }) => [service, reason]));
+  const limits = new Map(engine.limited().map((limit) => [limit.service, formatLimit(limit)]));
   const kernel = new KernelIndex(listed);
   return [...engine.store.services.values()]
     .filter((service) => name === undefined || service.key === name)
     .sort((a, b) => compare(a.key, b.key))
-    .map((service) => viewService(service, { engine, kernel, refused: refusals.get(service.key) }));
+    .map((service) =>
+      viewService(service, { engine, kernel, refused: refusals.get(service.key), limited: limits.get(service.key) }),
+    );
 }
 
 /** The elements in the kernel, by key. */
@@ -104,12 +110,19 @@ class KernelIndex {
   }
 }
 
-type Context = { readonly engine: Engine; readonly kernel: KernelIndex; readonly refused: string | undefined };
+type Context = {
+  readonly engine: Engine;
+  readonly kernel: KernelIndex;
+  readonly refused: string | undefined;
+  readonly limited: string | undefined;
+};
 
 function viewService(service: Service, context: Context): ServiceView {
   const { key, type } = service;
+  const { refused, limited } = context;
   const ports = context.engine.model(key).map((port) => viewPort(service, port, context));
-  return { service: key, type, ...(context.refused === undefined ? {} : { refused: context.refused }), ports };
+  const problems = { ...(refused === undefined ? {} : { refused }), ...(limited === undefined ? {} : { limited }) };
+  return { service: key, type, ...problems, ports };
 }
 
 function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: Context): PortView {

@@ -22,7 +22,7 @@ const VALIDATED_KINDS = ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as c
 
 export class SyncRecorder implements SyncObserver {
   readonly #options: RecorderOptions;
-  #problems: Problems = { issues: [], conflicts: [], refused: [] };
+  #problems: Problems = { issues: [], conflicts: [], refused: [], limited: [] };
   #succeededAt: number | undefined;
 
   constructor(options: RecorderOptions) {

@@ -64,13 +64,14 @@ const GROUP_BITS = 16;
 export function withoutOverlaps(prefixes: readonly Prefix[]): Prefix[] {
   const ranges = prefixes.map((prefix) => ({ prefix, ...bounds(prefix) }));
   ranges.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.prefix.length - b.prefix.length));
-  const kept: typeof ranges = [];
-  for (const entry of ranges) {
-    const isDisjoint = kept.every(
-      (before) => before.prefix.family !== entry.prefix.family || before.last < entry.first,
-    );
-    if (isDisjoint) kept.push(entry);
-  }
+  // Prefixes are nested or disjoint, so only the last one kept of the family can contain the next.
+  const lastKept: Partial<Record<Family, bigint>> = {};
+  const kept = ranges.filter(({ prefix: { family }, first, last }) => {
+    const end = lastKept[family];
+    const isDisjoint = end === undefined || end < first;
+    if (isDisjoint) lastKept[family] = last;
+    return isDisjoint;
+  });
   return kept.map((entry) => entry.prefix);
 }
 

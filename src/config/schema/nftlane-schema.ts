@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini';
 import { LOG_LEVELS } from '../../host/log-level.ts';
+import { type Cost, DEFAULT_LIMITS, type Limits } from '../../nftables/plan/budget.ts';
 import { BOOLEAN, field, STRING, type WithDefaults } from './field.ts';
 
 export const NFTLANE_API_VERSION = 'nftlane.io/v1alpha1';
@@ -75,6 +76,45 @@ const log = z.strictObject({
   }),
 });
 
+function limit(name: keyof Cost, scope: keyof Limits, description: string) {
+  return field(z.int().check(z.minimum(0)), { description, default: DEFAULT_LIMITS[scope][name] });
+}
+
+const limits = z.strictObject({
+  service: field(
+    z.strictObject({
+      elements: limit(
+        'elements',
+        'service',
+        'Elements of sets and maps: about one for each endpoint at each address and port, with `maglev` one for each slot.',
+      ),
+      affinityPorts: limit('affinityPorts', 'service', 'Ports with session affinity, counted for each family.'),
+      sourceRanges: limit(
+        'sourceRanges',
+        'service',
+        'Load balancer source ranges, counted for each load balancer address and port.',
+      ),
+    }),
+    {
+      description: 'Limits of a single Service.',
+      effect:
+        'A Service with `maglev` or session affinity that exceeds a limit is balanced by `source-hash` instead. If that exceeds a limit, too, it is left out: connections to its cluster IPs are refused.',
+    },
+  ),
+  total: field(
+    z.strictObject({
+      elements: limit('elements', 'total', 'Elements of all Services. Each uses about 550 bytes of memory.'),
+      affinityPorts: limit('affinityPorts', 'total', 'Ports with session affinity of all Services.'),
+      sourceRanges: limit('sourceRanges', 'total', 'Load balancer source ranges of all Services.'),
+    }),
+    {
+      description: 'Limits of all Services together.',
+      effect:
+        'If not all Services fit, small ones come first, then older ones; the others are reduced as above. A Service is small if it needs at most a thousandth.',
+    },
+  ),
+});
+
 /** The schema of the document. */
 export const NFTLANE_SCHEMA = z.strictObject({
   apiVersion: z.literal(NFTLANE_API_VERSION),
@@ -83,6 +123,9 @@ export const NFTLANE_SCHEMA = z.strictObject({
     description:
       'Block a load balancer address if none of its source ranges is valid for its family, instead of leaving it open as kube-proxy does.',
     default: false,
+  }),
+  limits: field(limits, {
+    description: 'What Services may take up. Numbers are estimated from the objects, whatever the state of endpoints.',
   }),
   takeOver: field(z.enum(['auto', 'no']), {
     description:

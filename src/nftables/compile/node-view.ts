@@ -9,6 +9,7 @@ import {
   resolveNodePorts,
 } from '../../services/model/node-port-addresses.ts';
 import type { Node } from '../../services/objects/node.ts';
+import type { Limits } from '../plan/budget.ts';
 
 /** The operator's configuration of the proxy. */
 export interface ProxyOptions {
@@ -23,6 +24,8 @@ export interface ProxyOptions {
   readonly strictSourceRanges: boolean;
   /** Whether external IPs of Services are proxied; absent for yes. */
   readonly proxiesExternalIps?: boolean | undefined;
+  /** What Services may take up; absent for the defaults. */
+  readonly limits?: Limits | undefined;
   /** Overrides the Node's address of its family. */
   readonly bindAddress?: Address | undefined;
 }

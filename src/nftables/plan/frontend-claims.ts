@@ -20,6 +20,7 @@ export class FrontendClaims {
   readonly #claims = new Map<string, Claimant | readonly Claimant[]>();
   readonly #byClaimant = new Map<string, readonly string[]>();
   readonly #contested = new Set<string>();
+  #conflicts: readonly FrontendConflict[] | undefined;
 
   /**
    * Replaces all frontends of the claimant. Returns the other Services that won or lost a frontend by this, and so must
@@ -42,12 +43,13 @@ export class FrontendClaims {
     return this.#claimantsOf(frontend)[0]?.key === key;
   }
 
-  /** The frontends that more than one Service claims, sorted. */
-  conflicts(): FrontendConflict[] {
-    return [...this.#contested].sort(compare).map((frontend) => {
+  /** The frontends that more than one Service claims, sorted. The same list as before if none changed. */
+  conflicts(): readonly FrontendConflict[] {
+    this.#conflicts ??= [...this.#contested].sort(compare).map((frontend) => {
       const [winner, ...losers] = this.#claimantsOf(frontend).map((claimant) => claimant.key);
       return { frontend, winner: winner ?? '', losers };
     });
+    return this.#conflicts;
   }
 
   #change(frontend: string, claimant: Claimant, to: { keep: boolean; affected: Set<string> }): void {
@@ -57,6 +59,7 @@ export class FrontendClaims {
     const [soleClaimant] = after;
     if (soleClaimant === undefined) this.#claims.delete(frontend);
     else this.#claims.set(frontend, after.length === 1 ? soleClaimant : after);
+    if (before.length > 1 || after.length > 1) this.#conflicts = undefined;
     if (after.length > 1) this.#contested.add(frontend);
     else this.#contested.delete(frontend);
     if (before[0]?.key === after[0]?.key) return;

@@ -54,17 +54,28 @@ interface Issue extends Omit<ValidationIssue, 'object' | 'value'> {
   readonly value: unknown;
 }
 
+/** An object can have tens of thousands of invalid values. These suffice to find the cause. */
+const MAX_ISSUES = 20;
+
 /** Collects the issues of one object. */
 export class IssueCollector {
   readonly #object: string;
   readonly all: ValidationIssue[] = [];
+  #more = 0;
 
   constructor(kind: string, key: string) {
     this.#object = `${kind} ${key === '' ? '(without a name)' : key}`;
   }
 
+  /** Counts an issue instead of keeping it when there are {@link MAX_ISSUES} already. */
   add({ field, value, reason, effect }: Issue): void {
-    this.all.push({ object: this.#object, field, value: formatValue(value), reason, effect });
+    if (this.all.length < MAX_ISSUES) {
+      this.all.push({ object: this.#object, field, value: formatValue(value), reason, effect });
+      return;
+    }
+    this.#more++;
+    const summary = { field: 'other fields', value: String(this.#more), reason: 'are invalid, too' };
+    this.all[MAX_ISSUES] = { object: this.#object, ...summary, effect: 'ignoring them likewise' };
   }
 }
 

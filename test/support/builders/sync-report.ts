@@ -16,7 +16,7 @@ export function syncTimes(overrides: Partial<SyncTimes> = {}): SyncTimes {
 
 /** A commit without changes, not the initial one. */
 export function commitOf(overrides: Partial<Commit> = {}): Commit {
-  const problems = { issues: [], conflicts: [], refused: [] };
+  const problems = { issues: [], conflicts: [], refused: [], limited: [] };
   const nothing = { at: 0, services: [], report: syncReport(), times: syncTimes(), problems, isInitial: false };
   return { ...nothing, ...overrides };
 }

@@ -42,7 +42,7 @@ t.test('SyncLogger logs a problem once while it lasts', async (t) => {
   const { logger, lines } = open();
   const issue = { object: 'Service shop/web', field: 'spec', value: 'x', reason: 'no', effect: 'ignoring the field' };
   const conflict = { frontend: '192.0.2.1:80/tcp', winner: 'a/old', losers: ['b/new', 'c/new'] };
-  const problems = { issues: [issue], conflicts: [conflict], refused: [] };
+  const problems = { issues: [issue], conflicts: [conflict], refused: [], limited: [] };
   for (let n = 0; n < 2; n++) logger.committed(commitOf({ problems }));
   t.strictSame(lines, [
     { level: 'warn', message: 'object has an invalid field', details: issue },

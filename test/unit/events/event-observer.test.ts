@@ -6,7 +6,7 @@ import { EventObserver } from '../../../src/events/event-observer.ts';
 import type { EventSpec } from '../../../src/events/event-spec.ts';
 import { commitOf, syncReport } from '../../support/builders/sync-report.ts';
 
-const NOTHING: Problems = { issues: [], conflicts: [], refused: [] };
+const NOTHING: Problems = { issues: [], conflicts: [], refused: [], limited: [] };
 
 function open(services: readonly string[] = ['shop/web', 'shop/old']) {
   const records: EventSpec[] = [];
@@ -90,6 +90,22 @@ t.test('EventObserver records the start and the end of each problem', async (t) 
   t.strictSame(takeRecords(), ['Service shop/web Normal FrontendConflictResolved'], 'nothing for a deleted Service');
   observer.committed(commitOf({ problems: NOTHING }));
   t.strictSame(takeRecords(), []);
+});
+
+t.test('EventObserver records that a Service exceeds a limit, once', async (t) => {
+  const { observer, records, takeRecords } = open();
+  const limited = [
+    { service: 'shop/web', effect: 'left-out', reason: 'needs 9 elements, but the limit is 8' } as const,
+  ];
+  observer.committed(commitOf({ problems: { ...NOTHING, limited } }));
+  observer.committed(commitOf({ problems: { ...NOTHING, limited: [...limited] } }));
+  t.match(records[0], {
+    note: /^On node n1, the Service needs 9 elements, but the limit is 8; left out/,
+    scope: 'node',
+  });
+  t.strictSame(takeRecords(), ['Service shop/web Warning ServiceLimited']);
+  observer.committed(commitOf({ problems: NOTHING }));
+  t.strictSame(takeRecords(), ['Service shop/web Normal ServiceRestored']);
 });
 
 t.test('EventObserver records invalid fields at their objects', async (t) => {

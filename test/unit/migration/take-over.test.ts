@@ -109,7 +109,9 @@ t.test('TakeOver waits while there are no Services or the kernel refused one', a
       if (fixture.services === 0) {
         fixture.services = 1;
         fixture.takeOver.committed(
-          commitOf({ problems: { issues: [], conflicts: [], refused: [{ service: 'shop/web', reason: 'no' }] } }),
+          commitOf({
+            problems: { issues: [], conflicts: [], refused: [{ service: 'shop/web', reason: 'no' }], limited: [] },
+          }),
         );
       } else fixture.takeOver.committed(commitOf());
       return false;

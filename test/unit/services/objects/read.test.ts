@@ -59,3 +59,17 @@ t.test('IssueCollector shortens long values', async (t) => {
     },
   ]);
 });
+
+t.test('IssueCollector counts the issues after the first twenty', async (t) => {
+  const issues = new IssueCollector('Service', 'shop/web');
+  for (let index = 0; index < 10_000; index++) {
+    issues.add({
+      field: `spec.externalIPs[${index}]`,
+      value: 'x',
+      reason: 'is not an IP address',
+      effect: 'ignoring it',
+    });
+  }
+  t.equal(issues.all.length, 21);
+  t.match(issues.all.at(-1), { object: 'Service shop/web', field: 'other fields', value: '9980' });
+});

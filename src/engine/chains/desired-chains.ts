@@ -1,14 +1,14 @@
 // The desired chains of a family, and the sets and maps that depend on them.
 
-import { compare } from '../lib/compare.ts';
-import type { Family } from '../net/family.ts';
-import { endpointChain } from '../nftables/compile/endpoint-chains.ts';
-import type { NodeView } from '../nftables/compile/node-view.ts';
-import { resetConnections } from '../nftables/compile/sets-and-maps.ts';
-import { staticChains } from '../nftables/compile/static-chains.ts';
-import type { SetOrMap } from '../nftables/syntax/element.ts';
-import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
-import type { Chain } from '../nftables/syntax/statement.ts';
+import { compare } from '../../lib/compare.ts';
+import type { Family } from '../../net/family.ts';
+import { endpointChain } from '../../nftables/compile/endpoint-chains.ts';
+import type { NodeView } from '../../nftables/compile/node-view.ts';
+import { resetConnections } from '../../nftables/compile/sets-and-maps.ts';
+import { staticChains } from '../../nftables/compile/static-chains.ts';
+import type { SetOrMap } from '../../nftables/syntax/element.ts';
+import type { ObjectRef } from '../../nftables/syntax/object-ref.ts';
+import type { Chain } from '../../nftables/syntax/statement.ts';
 
 export interface DesiredChains {
   readonly chains: Chain[];

@@ -1,12 +1,12 @@
-// Tests of src/engine/chain-state.ts.
+// Tests of src/engine/chains/chain-state.ts.
 
 import t from 'tap';
-import { ChainState } from '../../../src/engine/chain-state.ts';
-import { parsePrefix } from '../../../src/net/prefix.ts';
-import { buildNodeView } from '../../../src/nftables/compile/node-view.ts';
-import { type ObjectRef, type RefKey, refKey } from '../../../src/nftables/syntax/object-ref.ts';
-import { objectRefs } from '../../support/builders/object-refs.ts';
-import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
+import { ChainState } from '../../../../src/engine/chains/chain-state.ts';
+import { parsePrefix } from '../../../../src/net/prefix.ts';
+import { buildNodeView } from '../../../../src/nftables/compile/node-view.ts';
+import { type ObjectRef, type RefKey, refKey } from '../../../../src/nftables/syntax/object-ref.ts';
+import { objectRefs } from '../../../support/builders/object-refs.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 
 function view(...cidrs: string[]) {
   const serviceCidrs = cidrs.flatMap((cidr) => parsePrefix(cidr) ?? []);

@@ -1,12 +1,12 @@
-// Tests of src/engine/desired-chains.ts.
+// Tests of src/engine/chains/desired-chains.ts.
 
 import t from 'tap';
-import { desiredChains } from '../../../src/engine/desired-chains.ts';
-import { buildNodeView, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';
-import { staticChains } from '../../../src/nftables/compile/static-chains.ts';
-import type { RefKey } from '../../../src/nftables/syntax/object-ref.ts';
-import { objectRefs } from '../../support/builders/object-refs.ts';
-import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
+import { desiredChains } from '../../../../src/engine/chains/desired-chains.ts';
+import { buildNodeView, type NodeOptions } from '../../../../src/nftables/compile/node-view.ts';
+import { staticChains } from '../../../../src/nftables/compile/static-chains.ts';
+import type { RefKey } from '../../../../src/nftables/syntax/object-ref.ts';
+import { objectRefs } from '../../../support/builders/object-refs.ts';
+import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
 
 function view(options: Partial<NodeOptions> = {}) {
   const facts = { node: undefined, hostAddresses: [], serviceCidrs: [] };

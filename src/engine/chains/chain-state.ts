@@ -1,14 +1,20 @@
 // Tracks the installed chains, and determines the operations that install the desired ones.
 
-import { compare } from '../lib/compare.ts';
-import type { Family } from '../net/family.ts';
-import { affinityIdOf, affinityMapNames, endpointChain } from '../nftables/compile/endpoint-chains.ts';
-import type { NodeView } from '../nftables/compile/node-view.ts';
-import { resetConnections } from '../nftables/compile/sets-and-maps.ts';
-import { RESET_CONNECTIONS_CHECK, staticChains } from '../nftables/compile/static-chains.ts';
-import { type ObjectRef, type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
-import { addSetOrMap, deleteChain, deleteSetOrMap, type Operation, writeChain } from '../nftables/syntax/operation.ts';
-import type { Chain } from '../nftables/syntax/statement.ts';
+import { compare } from '../../lib/compare.ts';
+import type { Family } from '../../net/family.ts';
+import { affinityIdOf, affinityMapNames, endpointChain } from '../../nftables/compile/endpoint-chains.ts';
+import type { NodeView } from '../../nftables/compile/node-view.ts';
+import { resetConnections } from '../../nftables/compile/sets-and-maps.ts';
+import { RESET_CONNECTIONS_CHECK, staticChains } from '../../nftables/compile/static-chains.ts';
+import { type ObjectRef, type RefKey, refKey } from '../../nftables/syntax/object-ref.ts';
+import {
+  addSetOrMap,
+  deleteChain,
+  deleteSetOrMap,
+  type Operation,
+  writeChain,
+} from '../../nftables/syntax/operation.ts';
+import type { Chain } from '../../nftables/syntax/statement.ts';
 
 /** A chain to be written, with the chains, sets and maps that only it uses. */
 export interface ChainWrite {

@@ -13,6 +13,7 @@ import { Health } from '../health/health.ts';
 import { staleAfterMs } from '../health/sync-health.ts';
 import { systemClock } from '../host/clock.ts';
 import type { AdjustableLog } from '../host/log.ts';
+import { Evictions } from '../host/network/evictions.ts';
 import { hostAddresses, hostNetworks } from '../host/network/host-addresses.ts';
 import { releaseMemory } from '../host/process/memory.ts';
 import { RouteLocalnet } from '../host/sysctl/route-localnet.ts';
@@ -31,6 +32,7 @@ interface Core {
   readonly families: readonly Family[];
   readonly engine: Engine;
   readonly telemetry: Telemetry;
+  readonly evictions: Evictions;
   /** The settings in force; a changed configuration replaces them. */
   readonly live: { settings: Settings };
 }
@@ -80,12 +82,13 @@ async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> 
   const families = await servedFamilies({ nftClient, proxy, log });
   const engine = new Engine({ ...proxy, families });
   engine.setHostAddresses(hostAddresses(), hostNetworks());
-  const telemetry = await Telemetry.open({ settings: () => live.settings, engine, nftClient, log });
-  return { log, nftClient, families, engine, telemetry, live };
+  const evictions = new Evictions({ log, clock: systemClock });
+  const telemetry = await Telemetry.open({ settings: () => live.settings, engine, nftClient, evictions, log });
+  return { log, nftClient, families, engine, telemetry, evictions, live };
 }
 
 function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): ObservingParts {
-  const { engine, log, telemetry } = core;
+  const { engine, log, telemetry, evictions } = core;
   const common = { log, clock: systemClock };
   return {
     cleaner: new FlowCleaner({
@@ -98,6 +101,7 @@ function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): Obse
     health: new Health({
       ...common,
       engine,
+      evictions,
       address: kubeProxy.healthzBindAddress,
       hardFail: kubeProxy.bindAddressHardFail,
       timeoutMs: staleAfterMs(kubeProxy),

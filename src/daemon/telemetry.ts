@@ -12,6 +12,7 @@ import type { ListenFailure } from '../health/port-listeners.ts';
 import type { HealthPath } from '../health/proxy-health-response.ts';
 import { systemClock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
+import type { Evictions } from '../host/network/evictions.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -25,6 +26,7 @@ interface TelemetryOptions {
   readonly settings: () => Pick<Settings, 'kubeProxy' | 'documents' | 'nftlane'>;
   readonly engine: Engine;
   readonly nftClient: NftClient;
+  readonly evictions: Evictions;
   readonly log: Log;
 }
 
@@ -46,7 +48,7 @@ export class Telemetry {
   }
 
   static async open(options: TelemetryOptions): Promise<Telemetry> {
-    const { settings, engine, nftClient, log } = options;
+    const { settings, engine, nftClient, evictions, log } = options;
     const { kubeProxy, nftlane } = settings();
     const { metricsBindAddress: address, bindAddressHardFail: hardFail } = kubeProxy;
     if (address === undefined) return new Telemetry(options, undefined);
@@ -56,13 +58,13 @@ export class Telemetry {
     const { debugPages } = await import('../metrics/server/debug-pages.ts');
     const nft = { nftSession: () => nftClient.session, nftVersion: () => telemetry.#nftVersion };
     const connectionLimit = nftlane.metrics.connections;
-    const process = { version: VERSION, ...nft };
+    const process = { version: VERSION, ...nft, evictions };
     const metrics = new Metrics({ engine, nftClient, clock: systemClock, log, process, connectionLimit });
     const telemetry = new Telemetry(options, metrics);
     const program = { name: 'nftlane', version: VERSION, startedAt: performance.timeOrigin, now: systemClock.now };
     const configuration = () => settings().documents.kubeProxy;
     const pages = debugPages({ metrics, program, configuration });
-    const server = new DebugServer({ address, pages, hardFail, log, clock: systemClock });
+    const server = new DebugServer({ address, pages, hardFail, evictions, log, clock: systemClock });
     telemetry.#tasks.push((signal) => server.run(signal));
     return telemetry;
   }

@@ -29,7 +29,7 @@ export class Health implements Disposable {
   readonly #proxyServer: ProxyHealthServer | undefined;
 
   constructor(options: HealthOptions) {
-    const { engine, address, clock, log, onPortFailure } = options;
+    const { engine, address, clock, log, evictions, onPortFailure } = options;
     const syncHealth = new SyncHealth(options);
     this.#syncHealth = syncHealth;
     const node = new NodeEligibility(engine);
@@ -43,7 +43,7 @@ export class Health implements Disposable {
     this.#proxyServer = address === undefined ? undefined : new ProxyHealthServer({ ...options, address, state });
     // Without a health server, only endpoints decide.
     const proxyHealthy = () => address === undefined || syncHealth.isHealthy;
-    this.#serviceServer = new ServiceHealthServer({ engine, proxyHealthy, onFailure: onPortFailure, log });
+    this.#serviceServer = new ServiceHealthServer({ engine, proxyHealthy, onFailure: onPortFailure, evictions, log });
     this.observers = [syncHealth, node, this.#serviceServer];
   }
 

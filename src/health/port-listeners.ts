@@ -2,11 +2,13 @@
 
 import type { Log } from '../host/log.ts';
 import { LogOnce } from '../host/log-once.ts';
+import { ConnectionGuard } from '../host/network/connection-guard.ts';
+import type { Evictions } from '../host/network/evictions.ts';
 import { type HttpResponse, HttpServer } from '../host/network/http-server.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
 import { type AddressPort, printAddressPort } from '../net/address-port.ts';
-import { CONNECTION_LIMITS } from './connection-limits.ts';
+import { KEEP_ALIVE_MS, PORT_LIMITS } from './connection-limits.ts';
 
 /** A port that could not be opened. */
 export interface ListenFailure {
@@ -21,6 +23,7 @@ interface PortListenersOptions {
   readonly respond: (service: string, address: Address) => HttpResponse;
   /** Called once for each failure while it lasts. */
   readonly onFailure?: ((failure: ListenFailure) => void) | undefined;
+  readonly evictions: Evictions;
   readonly log: Log;
 }
 
@@ -33,12 +36,15 @@ interface PortListener {
 /** One listener per Service, address and port. A failure does not affect the others. */
 export class PortListeners {
   readonly #options: PortListenersOptions;
+  readonly #guard: ConnectionGuard;
   /** By Service, then by address and port. */
   readonly #byService = new Map<string, Map<string, PortListener>>();
   readonly #failed = new Set<string>();
 
   constructor(options: PortListenersOptions) {
     this.#options = options;
+    const onEvict = (source: string) => options.evictions.add('service-health', source);
+    this.#guard = new ConnectionGuard({ ...PORT_LIMITS, onEvict });
   }
 
   /** Services with a listener that could not be opened. */
@@ -80,7 +86,8 @@ export class PortListeners {
     this.#byService.get(service)?.set(address, listener);
     const server = new HttpServer({
       ...at,
-      ...CONNECTION_LIMITS,
+      guard: this.#guard,
+      keepAliveMs: KEEP_ALIVE_MS,
       ipv6Only: true,
       respond: () => respond(service, at.address),
     });

@@ -2,10 +2,12 @@
 
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
+import { ConnectionGuard } from '../host/network/connection-guard.ts';
+import type { Evictions } from '../host/network/evictions.ts';
 import type { HttpResponse } from '../host/network/http-server.ts';
 import { RetryingHttpServer } from '../host/network/retrying-http-server.ts';
 import type { AddressPort } from '../net/address-port.ts';
-import { CONNECTION_LIMITS } from './connection-limits.ts';
+import { HEALTH_LIMITS, KEEP_ALIVE_MS } from './connection-limits.ts';
 import { type HealthPath, type ProxyHealthState, proxyHealthResponse } from './proxy-health-response.ts';
 
 export interface ProxyHealthServerOptions {
@@ -16,6 +18,7 @@ export interface ProxyHealthServerOptions {
   /** Whether `open` rejects if the server cannot listen, instead of retrying. */
   readonly hardFail: boolean;
   readonly retryMs?: number;
+  readonly evictions: Evictions;
   readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Log;
 }
@@ -32,11 +35,13 @@ export class ProxyHealthServer {
   readonly #server: RetryingHttpServer;
 
   constructor(options: ProxyHealthServerOptions) {
-    const { address, hardFail, retryMs, clock, log } = options;
+    const { address, hardFail, retryMs, evictions, clock, log } = options;
+    const onEvict = (source: string) => evictions.add('health', source);
     this.#options = options;
     this.#server = new RetryingHttpServer({
       ...address,
-      ...CONNECTION_LIMITS,
+      guard: new ConnectionGuard({ ...HEALTH_LIMITS, onEvict }),
+      keepAliveMs: KEEP_ALIVE_MS,
       ipv6Only: false,
       name: 'health',
       respond: ({ path }) => this.#respond(path),

@@ -4,6 +4,7 @@ import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ServiceChange } from '../engine/service-change.ts';
 import type { Log } from '../host/log.ts';
+import type { Evictions } from '../host/network/evictions.ts';
 import type { HttpResponse } from '../host/network/http-server.ts';
 import { type Address, familyOf } from '../net/address.ts';
 import type { AddressPort } from '../net/address-port.ts';
@@ -19,6 +20,7 @@ export interface ServiceHealthServerOptions {
   readonly proxyHealthy: () => boolean;
   /** Called once for each port that cannot be opened, while that lasts. */
   readonly onFailure?: ((failure: ListenFailure) => void) | undefined;
+  readonly evictions: Evictions;
   readonly log: Log;
 }
 
@@ -40,8 +42,8 @@ export class ServiceHealthServer implements SyncObserver {
 
   constructor(options: ServiceHealthServerOptions) {
     this.#options = options;
-    const { log, onFailure } = options;
-    this.#listeners = new PortListeners({ respond: (service, host) => this.#respond(service, host), onFailure, log });
+    const respond = (service: string, host: Address) => this.#respond(service, host);
+    this.#listeners = new PortListeners({ ...options, respond });
   }
 
   committed({ services }: Pick<Commit, 'services'>): void {

@@ -2,12 +2,14 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
+import { type EvictionCounts, registerEvictions } from './eviction-metrics.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
 export interface ProcessInfo {
   readonly version: string;
   readonly nftVersion: () => string;
   /** The process of the nft session, and the number of sessions started. */
+  readonly evictions: EvictionCounts;
   readonly nftSession: () => { readonly pid: number | undefined; readonly starts: number };
 }
 
@@ -45,6 +47,7 @@ export function registerProcessMetrics(registry: Registry, info: ProcessInfo): v
     return pid === undefined ? undefined : memoryOf(pid, 'VmRSS');
   });
   counter('nftlane_nft_session_starts_total', 'Total number of nft sessions started', () => info.nftSession().starts);
+  registerEvictions(registry, info.evictions);
   registerBuildInfo(registry, info);
 }
 

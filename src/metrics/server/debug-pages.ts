@@ -2,6 +2,7 @@
 
 import type { Metrics } from '../metrics.ts';
 import { type PageHandler, type Pages, TEXT_PLAIN } from './debug-server.ts';
+import { SharedPage } from './shared-page.ts';
 import { type Program, statuszPage } from './statusz.ts';
 
 interface PageOptions {
@@ -13,8 +14,9 @@ interface PageOptions {
 
 /** `/healthz` only shows that the process responds; the health of the proxy is served on another port. */
 export function debugPages({ metrics, program, configuration }: PageOptions): Pages {
+  const printed = new SharedPage(() => metrics.print());
   const pages: Record<string, PageHandler> = {
-    '/metrics': async () => ({ body: await metrics.print(), type: metrics.contentType }),
+    '/metrics': async () => ({ body: await printed.get(), type: metrics.contentType }),
     '/proxyMode': () => ({ type: TEXT_PLAIN, body: 'nftables' }),
     '/configz': () => ({
       type: 'application/json',

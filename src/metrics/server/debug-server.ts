@@ -2,6 +2,8 @@
 
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
+import { ConnectionGuard, type ConnectionLimits } from '../../host/network/connection-guard.ts';
+import type { Evictions } from '../../host/network/evictions.ts';
 import type { HttpRequest, HttpResponse } from '../../host/network/http-server.ts';
 import { ListenError } from '../../host/network/listen.ts';
 import { RetryingHttpServer } from '../../host/network/retrying-http-server.ts';
@@ -28,14 +30,15 @@ interface DebugServerOptions {
   readonly pages: Pages;
   /** Whether `run` rejects if the server cannot listen, instead of retrying. */
   readonly hardFail: boolean;
+  readonly evictions: Evictions;
   readonly log: Log;
   readonly clock: Clock;
 }
 
 export const TEXT_PLAIN = 'text/plain; charset=utf-8';
 
-/** For one scraper and a few operators. */
-const MAX_CONNECTIONS = 50;
+/** For one scraper and a few operators. A response may have megabytes, which a slow client keeps in memory. */
+const LIMITS: ConnectionLimits = { remote: { max: 40, maxPerSource: 10 }, local: { max: 20 } };
 
 /** The metrics server cannot listen, and `hardFail` is set. */
 export class MetricsListenError extends ListenError {}
@@ -46,13 +49,13 @@ export class DebugServer {
   readonly #server: RetryingHttpServer;
 
   constructor(options: DebugServerOptions) {
-    const { address, hardFail, clock, log } = options;
+    const { address, hardFail, evictions, clock, log } = options;
     this.#options = options;
     this.#server = new RetryingHttpServer({
       ...address,
       ipv6Only: false,
       name: 'metrics',
-      maxConnections: MAX_CONNECTIONS,
+      guard: new ConnectionGuard({ ...LIMITS, onEvict: (source) => evictions.add('metrics', source) }),
       respond: (request) => this.#respond(request),
       hardFail,
       clock,

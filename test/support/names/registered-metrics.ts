@@ -5,6 +5,7 @@ import { Engine } from '../../../src/engine/engine.ts';
 import { systemClock } from '../../../src/host/clock.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import { DEFAULT_OPTIONS } from '../builders/proxy-options.ts';
+import { newEvictions } from '../fakes/evictions.ts';
 import { silentLog } from '../fakes/silent-log.ts';
 
 /** What prom-client knows of a metric besides what its types say. */
@@ -17,7 +18,12 @@ export function registeredMetrics(): RegisteredMetric[] {
     nftClient: { listElements: async () => new Map() },
     clock: systemClock,
     log: silentLog,
-    process: { version: '', nftVersion: () => '', nftSession: () => ({ pid: undefined, starts: 0 }) },
+    process: {
+      version: '',
+      nftVersion: () => '',
+      evictions: newEvictions(),
+      nftSession: () => ({ pid: undefined, starts: 0 }),
+    },
     connectionLimit: 1,
   });
   return registry.getMetricsAsArray() as unknown as RegisteredMetric[];

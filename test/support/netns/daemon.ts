@@ -33,6 +33,15 @@ export class Daemon {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Sends a signal to the daemon only. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** The log so far. Lines that are not JSON, such as the output of a crash, have the level `fatal`. */
   get log(): LogEntry[] {
     return this.#lines.map((line) => (line.startsWith('{') ? JSON.parse(line) : { level: 'fatal', msg: line }));

@@ -11,6 +11,7 @@ import { loadApiClient } from '../../../src/sources/api-server/client/api-client
 import { startApiServer } from '../../support/api-server/api-server.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { commitOf } from '../../support/builders/sync-report.ts';
+import { newEvictions } from '../../support/fakes/evictions.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 import { recordSink } from '../../support/fakes/recording-sink.ts';
 import { silentLog } from '../../support/fakes/silent-log.ts';
@@ -21,7 +22,13 @@ const parts = async (metricsBindAddress: string) => {
   const flags: ParsedFlags & Record<string, string> = { metricsBindAddress };
   const { settings } = await loadSettings(flags);
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  return { settings: () => settings, engine, nftClient: new NftClient({ command: 'nft' }), log: silentLog };
+  return {
+    settings: () => settings,
+    engine,
+    nftClient: new NftClient({ command: 'nft' }),
+    evictions: newEvictions(),
+    log: silentLog,
+  };
 };
 
 /** A port that was just free. */

@@ -12,6 +12,7 @@ import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { put, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
+import { newEvictions } from '../../support/fakes/evictions.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 import { freePort, occupy, outcome, sendRequest, waitForOutcome } from '../../support/http-client.ts';
@@ -40,7 +41,7 @@ async function start(t: Test, options: Partial<HealthOptions> = {}) {
   const { log, lines } = recordLog();
   const port = await freePort();
   const address = { address: '127.0.0.1', port };
-  const health = new Health({ engine, address, hardFail: false, clock, log, ...options });
+  const health = new Health({ engine, address, hardFail: false, evictions: newEvictions(), clock, log, ...options });
   let waiting = false;
   const watcher: SyncObserver = {
     queued: () => {
@@ -149,7 +150,14 @@ t.test('Health retries when the port is in use, or fails with hardFail', async (
   const { log, lines } = recordLog();
   const { port, release } = await occupy(0, '127.0.0.1');
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const given = { engine, address: { address: '127.0.0.1', port }, clock: systemClock, log, retryMs: 5 };
+  const given = {
+    engine,
+    address: { address: '127.0.0.1', port },
+    evictions: newEvictions(),
+    clock: systemClock,
+    log,
+    retryMs: 5,
+  };
   using hard = new Health({ ...given, hardFail: true });
   const reason = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   await t.rejects(hard.open(), { name: 'ListenError', message: reason });

@@ -11,6 +11,7 @@ import { put, remove } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { DRAINING, endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
+import { newEvictions } from '../../support/fakes/evictions.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 import { freePort, occupy, outcome, sendRequest, waitForOutcome } from '../../support/http-client.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -37,7 +38,13 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
   const failures: ListenFailure[] = [];
   let healthy = true;
   const onFailure = (failure: ListenFailure) => void failures.push(failure);
-  const ports = new ServiceHealthServer({ engine, proxyHealthy: () => healthy, onFailure, log });
+  const ports = new ServiceHealthServer({
+    engine,
+    proxyHealthy: () => healthy,
+    onFailure,
+    evictions: newEvictions(),
+    log,
+  });
   t.teardown(() => ports.close());
   const sync = () => {
     commitAll(engine);

@@ -13,6 +13,7 @@ import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
+import { newEvictions } from '../../support/fakes/evictions.ts';
 import { FakeNftables } from '../../support/fakes/fake-nftables.ts';
 import { silentLog } from '../../support/fakes/silent-log.ts';
 
@@ -40,7 +41,10 @@ function world({
   };
   const all = { ...real, ...nftClient };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const process = { version: '1.2.3', nftVersion: () => '1.1.3', nftSession: () => ({ pid: undefined, starts: 2 }) };
+  const evictions = newEvictions();
+  evictions.add('health', '192.0.2.1');
+  const nftSession = () => ({ pid: undefined, starts: 2 });
+  const process = { version: '1.2.3', nftVersion: () => '1.1.3', evictions, nftSession };
   const metrics = new Metrics({ engine, nftClient: all, clock, log: silentLog, process, connectionLimit });
   const controller = new SyncController({
     engine,

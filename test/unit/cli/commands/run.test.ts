@@ -72,7 +72,7 @@ t.test('run rejects an invalid server address before it starts', async (t) => {
   }
 });
 
-t.test('a configuration that is no regular file, or too large, is refused within a second', async (t) => {
+t.test('a configuration that is a pipe, a device, a directory or too large, is refused within a second', async (t) => {
   const directory = t.testdir({ large: '#'.repeat(1024 ** 2 + 1), folder: {} });
   execFileSync('mkfifo', [join(directory, 'pipe')]);
   const reasons = {

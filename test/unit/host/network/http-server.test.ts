@@ -2,15 +2,22 @@
 
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { ConnectionGuard } from '../../../../src/host/network/connection-guard.ts';
 import { type HttpRequest, type HttpResponse, HttpServer } from '../../../../src/host/network/http-server.ts';
 import { ListenError } from '../../../../src/host/network/listen.ts';
 import { freePort, occupy, outcome, sendRequest } from '../../../support/http-client.ts';
+import { loadFactor } from '../../../support/load-factor.ts';
 
-const LIMITS = { maxConnections: 200, keepAliveMs: 65_000 };
+const guard = new ConnectionGuard({ remote: { max: 200, maxPerSource: 50 }, local: { max: 200 } });
+const LIMITS = { guard, keepAliveMs: 65_000 };
 const RESPONSE: HttpResponse = { status: 503, headers: { 'X-Given': 'yes' }, body: 'grün' };
 
-async function serverAt(host: string, { ipv6Only = false, respond = (_: HttpRequest) => RESPONSE } = {}) {
+async function serverAt(
+  host: string,
+  { ipv6Only = false, respond = (_: HttpRequest): HttpResponse | Promise<HttpResponse> => RESPONSE } = {},
+) {
   const port = await freePort();
   return { port, server: new HttpServer({ address: host, port, ipv6Only, respond, ...LIMITS }) };
 }
@@ -99,4 +106,67 @@ t.test('HttpServer.close() aborts requests', async (t) => {
   server.close();
   const late = new Promise((resolve) => setTimeout(resolve, 8_000, 'late').unref());
   t.equal(await Promise.race([cut, late]), 'cut');
+});
+
+/** Sends this text over one connection and returns what comes back until it is closed, or for half a second. */
+async function converse(port: number, text: string): Promise<{ received: string; isClosed: boolean }> {
+  const socket = connect(port, '127.0.0.1');
+  let received = '';
+  socket.on('error', () => {});
+  socket.setEncoding('utf8').on('data', (data: string) => {
+    received += data;
+  });
+  socket.write(text);
+  const closed = new Promise<boolean>((resolve) => socket.once('close', () => resolve(true)));
+  const isClosed = await Promise.race([closed, delay(500, false, { ref: false })]);
+  socket.destroy();
+  return { received, isClosed };
+}
+
+const GET = 'GET / HTTP/1.1\r\nHost: node\r\n\r\n';
+const statuses = (text: string) => [...text.matchAll(/^HTTP\/1.1 (\d+)/gm)].map(([, status]) => Number(status));
+
+t.test('HttpServer answers one request of a connection at a time, and closes it after an early one', async (t) => {
+  let responses = 0;
+  const respond = async () => {
+    responses += 1;
+    await delay(20);
+    return RESPONSE;
+  };
+  const { port, server } = await serverAt('127.0.0.1', { respond });
+  await server.open();
+  t.teardown(() => server.close());
+  const { received, isClosed } = await converse(port, GET.repeat(1000));
+  t.strictSame([statuses(received), isClosed, responses], [[503], true, 1]);
+});
+
+t.test('HttpServer reads no long body and no large header', async (t) => {
+  const { port, server } = await serverAt('127.0.0.1');
+  await server.open();
+  t.teardown(() => server.close());
+  const post = (header: string) => `POST / HTTP/1.1\r\nHost: node\r\n${header}\r\n\r\n`;
+  const cases = [
+    { text: `${post('Content-Length: 3')}abc`, expected: [503], closes: false },
+    { text: post('Content-Length: 1000000000'), expected: [503], closes: true },
+    { text: `${post('Transfer-Encoding: chunked')}4\r\nabcd\r\n`, expected: [503], closes: true },
+    { text: post('Expect: 100-continue\r\nContent-Length: 1000000'), expected: [503], closes: true },
+    { text: post(`X: ${'a'.repeat(9000)}`), expected: [431], closes: true },
+  ];
+  for (const { text, expected, closes } of cases) {
+    const { received, isClosed } = await converse(port, text);
+    t.strictSame([statuses(received), isClosed], [expected, closes], text.slice(0, 80));
+  }
+});
+
+t.test('HttpServer cuts a client that sends its header slowly', async (t) => {
+  const { port, server } = await serverAt('127.0.0.1');
+  await server.open();
+  t.teardown(() => server.close());
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {}).resume();
+  const timer = setInterval(() => socket.write('X: y\r\n'), 200);
+  socket.write('GET / HTTP/1.1\r\n');
+  t.teardown(() => clearInterval(timer));
+  const closed = new Promise((resolve) => socket.once('close', () => resolve('cut')));
+  t.equal(await Promise.race([closed, delay(15_000 * loadFactor(), 'late', { ref: false })]), 'cut');
 });

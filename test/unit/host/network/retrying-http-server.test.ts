@@ -1,6 +1,7 @@
 // Tests of src/host/network/retrying-http-server.ts.
 
 import t from 'tap';
+import { ConnectionGuard } from '../../../../src/host/network/connection-guard.ts';
 import { RetryingHttpServer } from '../../../../src/host/network/retrying-http-server.ts';
 import { fastClock } from '../../../support/fakes/fast-clock.ts';
 import { recordLog } from '../../../support/fakes/recording-log.ts';
@@ -13,7 +14,8 @@ function serverAt(port: number, { hardFail = false } = {}) {
   const { log, lines } = recordLog();
   const clock = fastClock(1000);
   const address = { address: '127.0.0.1', port, ipv6Only: false };
-  const limits = { maxConnections: 5, respond: () => RESPONSE };
+  const guard = new ConnectionGuard({ remote: { max: 5, maxPerSource: 5 }, local: { max: 5 } });
+  const limits = { guard, respond: () => RESPONSE };
   return {
     server: new RetryingHttpServer({ ...address, ...limits, name: 'test', hardFail, clock, log }),
     clock,

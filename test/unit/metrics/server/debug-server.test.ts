@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { systemClock } from '../../../../src/host/clock.ts';
 import { debugPages } from '../../../../src/metrics/server/debug-pages.ts';
 import { DebugServer } from '../../../../src/metrics/server/debug-server.ts';
+import { newEvictions } from '../../../support/fakes/evictions.ts';
 import { fastClock } from '../../../support/fakes/fast-clock.ts';
 import { recordLog } from '../../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
@@ -17,7 +18,14 @@ async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = s
   const program = { name: 'nftlane', version: '1.2.3', startedAt: 0, now: () => 3_661_000 };
   const metrics = { print, contentType: 'text/plain; version=0.0.4; charset=utf-8' };
   const pages = debugPages({ metrics, program, configuration: () => ({ kind: 'KubeProxyConfiguration' }) });
-  const server = new DebugServer({ address: { address: '127.0.0.1', port }, pages, hardFail: false, log, clock });
+  const server = new DebugServer({
+    address: { address: '127.0.0.1', port },
+    pages,
+    hardFail: false,
+    evictions: newEvictions(),
+    log,
+    clock,
+  });
   const stop = new AbortController();
   const running = server.run(stop.signal);
   t.teardown(async () => {
@@ -121,7 +129,14 @@ t.test('DebugServer rejects with hardFail if it cannot listen', async (t) => {
   const { port } = other.address() as AddressInfo;
   const { log } = recordLog();
   const address = { address: '127.0.0.1', port };
-  const server = new DebugServer({ address, pages: {}, hardFail: true, log, clock: systemClock });
+  const server = new DebugServer({
+    address,
+    pages: {},
+    hardFail: true,
+    evictions: newEvictions(),
+    log,
+    clock: systemClock,
+  });
   const message = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   await t.rejects(server.run(new AbortController().signal), { name: 'ListenError', message });
   other.close();

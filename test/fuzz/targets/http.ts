@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { ConnectionGuard } from '../../../src/host/network/connection-guard.ts';
 import { HttpServer } from '../../../src/host/network/http-server.ts';
 import type { FuzzTarget } from '../target.ts';
 
@@ -21,7 +22,8 @@ async function open(): Promise<number> {
       headers: { 'Content-Type': 'text/plain' },
       body: `${path.length} ${[...query].length}`,
     });
-    server = new HttpServer({ address: '127.0.0.1', port: 0, ipv6Only: false, respond, maxConnections: 50 });
+    const guard = new ConnectionGuard({ remote: { max: 50, maxPerSource: 50 }, local: { max: 50 } });
+    server = new HttpServer({ address: '127.0.0.1', port: 0, ipv6Only: false, respond, guard });
     await server.open();
   }
   return server.port ?? 0;

@@ -1,12 +1,10 @@
 // Syncs the kernel with the objects of a source, and notifies observers.
 
-import { modifiedChains } from '../engine/drift.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ServiceChange } from '../engine/service-change.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
-import { refKey } from '../nftables/syntax/object-ref.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Sink } from '../services/objects/sink.ts';
@@ -14,6 +12,7 @@ import { BoundedFrequencyRunner } from './bounded-frequency-runner.ts';
 import { Preloader } from './preloader.ts';
 import { type RulesetClient, type SyncReport, sync } from './sync.ts';
 import type { SyncObserver } from './sync-observer.ts';
+import { TableCheck } from './table-check.ts';
 
 interface SyncControllerOptions {
   readonly engine: Engine;
@@ -31,7 +30,7 @@ interface SyncControllerOptions {
  */
 const CLEANUP_INTERVAL_MS = 60_000;
 
-/** How often the chains are checked for changes by other processes. */
+/** How often a sync starts that has nothing to do but the checks. */
 const CHECK_INTERVAL_MS = 10_000;
 
 /** Applies nothing before both Services and EndpointSlices are complete. */
@@ -44,12 +43,13 @@ export class SyncController implements Sink {
   #attempt = { startedAt: 0, full: true };
   #isComplete = false;
   #cleanedUpAt = 0;
-  #checkedAt = 0;
+  readonly #tableCheck: TableCheck;
   #preloader: Preloader | undefined;
 
   constructor(options: SyncControllerOptions) {
     this.#options = options;
     this.#preloader = new Preloader(options);
+    this.#tableCheck = new TableCheck(options);
     this.#runner = new BoundedFrequencyRunner({
       task: () => this.#sync(),
       onFailure: (error, retryInMs) => {
@@ -111,7 +111,7 @@ export class SyncController implements Sink {
     this.#hasListed = true;
     if (!this.#canStart()) return;
     this.#attempt = { startedAt: clock.now(), full: !engine.isKernelKnown };
-    await this.#checkRuleset();
+    await this.#checkTables();
     const startedAt = clock.now();
     const oldestEvent = this.#oldestEvent;
     this.#oldestEvent = undefined;
@@ -124,6 +124,7 @@ export class SyncController implements Sink {
       const beforeApply = (services: readonly ServiceChange[]) => this.#beforeApply(services);
       report = await sync(engine, nftClient, { cleanup, clock, beforeApply });
       if (cleanup) this.#cleanedUpAt = startedAt;
+      await this.#tableCheck.confirmRepair();
     } catch (error) {
       if (oldestEvent !== undefined) this.#oldestEvent = oldestEvent;
       throw error;
@@ -146,7 +147,7 @@ export class SyncController implements Sink {
       limited: engine.limited(),
     };
     const isInitial = !this.#isComplete;
-    if (isInitial) this.#checkedAt = at;
+    if (isInitial) this.#tableCheck.postpone();
     this.#isComplete = true;
     const commit = { at, services: engine.changes.take(), report, times, problems, isInitial };
     this.#notify((observer) => observer.committed?.(commit));
@@ -174,16 +175,15 @@ export class SyncController implements Sink {
   }
 
   /** Repairs a flushed ruleset even when no object changes. */
-  async #checkRuleset(): Promise<void> {
-    const { engine, nftClient, clock } = this.#options;
+  async #checkTables(): Promise<void> {
     // During the initial load, chains are missing because they are not loaded yet.
-    if (!this.#isComplete || !engine.isKernelKnown || nftClient.ruleCounts === undefined) return;
-    if (clock.now() - this.#checkedAt < CHECK_INTERVAL_MS) return;
-    this.#checkedAt = clock.now();
-    const modified = modifiedChains(engine, await nftClient.ruleCounts()).map(refKey);
-    if (modified.length === 0) return;
-    this.#notify((observer) => observer.chainsModified?.(modified));
-    engine.invalidate();
+    if (!this.#isComplete) return;
+    const differences = await this.#tableCheck.findDifferences();
+    if (differences.length === 0) return;
+    const names = differences.map(({ family, kind, name }) =>
+      kind === 'table' ? `${family} table` : `${family} ${name}`,
+    );
+    this.#notify((observer) => observer.chainsModified?.(names));
   }
 
   async #beforeApply(services: readonly ServiceChange[]): Promise<void> {

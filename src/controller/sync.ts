@@ -7,7 +7,8 @@ import { type Clock, systemClock } from '../host/clock.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../nftables/client/nft-error.ts';
 import type { SetOrMap } from '../nftables/syntax/element.ts';
 import { isDrift, type NftErrorMessage } from '../nftables/syntax/error-message.ts';
-import type { CounterListing, KernelListing, RuleCount } from '../nftables/syntax/kernel-listing.ts';
+import type { CounterListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
+import type { ListedTable } from '../nftables/syntax/listed-table.ts';
 import { refKey } from '../nftables/syntax/object-ref.ts';
 import { deleteElement, type Operation } from '../nftables/syntax/operation.ts';
 import { StageTimer, type StageTimes } from './stage-timer.ts';
@@ -16,8 +17,8 @@ import { StageTimer, type StageTimes } from './stage-timer.ts';
 export interface RulesetClient {
   apply(lines: readonly string[]): Promise<void>;
   list(): Promise<KernelListing>;
-  /** How many rules each of our chains has. */
-  ruleCounts?(): Promise<readonly RuleCount[]>;
+  /** Our tables with everything but their elements. */
+  listTables?(): Promise<readonly ListedTable[]>;
   /** The elements of these sets and maps; one that does not exist has none. */
   listElements(objects: readonly SetOrMap[]): Promise<CounterListing>;
 }
@@ -205,8 +206,8 @@ async function removeStaleChains(
   nftClient: RulesetClient,
   { all }: { all: boolean },
 ): Promise<boolean> {
-  const { chains, operations, hasAffinity } = engine.staleChains();
-  if (chains.length === 0 || !(all || hasAffinity)) return true;
+  const { chains, operations, isUrgent } = engine.staleChains();
+  if (operations.length === 0 || !(all || isUrgent)) return true;
   try {
     await nftClient.apply(operations.map((operation) => operation.line));
     engine.removed(chains);

@@ -5,7 +5,7 @@ import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { DaemonAnswer } from '../admin/ask-daemon.ts';
 import { type DaemonState, engineFromState } from '../admin/daemon-state.ts';
 import { type DaemonStatus, describeSyncProblems } from '../admin/daemon-status.ts';
-import { findDrift, modifiedChainDrift } from '../engine/drift.ts';
+import { findDrift } from '../engine/drift.ts';
 import { printDuration } from '../lib/duration.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
@@ -85,7 +85,7 @@ async function checkRuleset(context: DoctorContext, state: DaemonState): Promise
   engine.adopt(listing);
   engine.compile();
   for (const refusal of state.refusals) engine.refuse(refusal);
-  const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
+  const drift = findDrift(engine, listing);
   if (drift.length === 0) return ok('ruleset', 'the kernel holds the desired ruleset');
   const message = `${drift.length} differences between the desired ruleset and the kernel`;
   return warning('ruleset', message, 'see `nftlane diff`; if they last for more than 10 s, check the log');

@@ -1,17 +1,17 @@
 // Compares the installed ruleset with the desired one.
 
-import { FAMILIES, type Family } from '../net/family.ts';
-import { isEndpointChain } from '../nftables/compile/endpoint-chains.ts';
+import type { Family } from '../net/family.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
-import type { KernelListing, RuleCount } from '../nftables/syntax/kernel-listing.ts';
-import { type ObjectRef, refKey } from '../nftables/syntax/object-ref.ts';
+import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
+import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
+import type { StructureDifference } from './structure/compare-tables.ts';
 
 interface Drift {
   readonly family: Family;
-  /** `set`, `map` or `chain`, and its name. */
+  /** `table`, `set`, `map`, `chain` or another kind of object, and its name. */
   readonly object: string;
-  /** The key of the element; empty for the object as a whole. */
+  /** The key of the element, or the part of the chain (`hook`, `rule 2`); empty for the object as a whole. */
   readonly key: string;
   readonly desired: string | undefined;
   readonly installed: string | undefined;
@@ -20,17 +20,10 @@ interface Drift {
 }
 
 /** Compares the engine with a listing. The engine must have adopted that listing, and compiled, just before. */
-export function findDrift(engine: Engine, listing: KernelListing): Drift[] {
-  const installedKeys = new Set(listing.chains.map(refKey));
-  const desiredChains = FAMILIES.flatMap((family) => desiredRuleCounts(engine, family).map(({ chain }) => chain));
-  const desiredKeys = new Set(desiredChains.map(refKey));
-  const missing = desiredChains.filter((chain) => !installedKeys.has(refKey(chain)));
-  const unexpected = listing.chains.filter((chain) => !desiredKeys.has(refKey(chain)) && !isEndpointChain(chain.name));
-  return [
-    ...missing.map((chain) => chainDrift(chain, 'desired')),
-    ...engine.differences().map(elementDrift),
-    ...unexpected.map((chain) => chainDrift(chain, 'installed')),
-  ];
+export function findDrift(engine: Engine, { tables }: KernelListing): Drift[] {
+  const structure =
+    tables === undefined ? [] : engine.foreignChanges.compareTables(tables, engine.node).flatMap(structureDrift);
+  return [...structure, ...engine.differences().map(elementDrift)];
 }
 
 function elementDrift({ object, key, installed, desired }: Change): Drift {
@@ -44,35 +37,54 @@ function elementDrift({ object, key, installed, desired }: Change): Drift {
   };
 }
 
-/** The chains that do not have the desired number of rules, those that do not exist included. */
-export function modifiedChains(engine: Engine, ruleCounts: readonly RuleCount[]): ObjectRef[] {
-  const installed = new Map(ruleCounts.map(({ chain, rules }) => [refKey(chain), rules]));
-  return FAMILIES.flatMap((family) => desiredRuleCounts(engine, family))
-    .filter(({ chain, rules }) => installed.get(refKey(chain)) !== rules)
-    .map(({ chain }) => chain);
-}
-
-/** The drift of chains that exist with another number of rules. */
-export function modifiedChainDrift(engine: Engine, ruleCounts: readonly RuleCount[]): Drift[] {
-  const installed = new Map(ruleCounts.map(({ chain, rules }) => [refKey(chain), rules]));
-  return modifiedChains(engine, ruleCounts).flatMap((chain): Drift[] => {
-    const rules = installed.get(refKey(chain));
-    if (rules === undefined) return [];
-    return [{ ...chainDrift(chain, 'installed'), desired: 'our rules', installed: `${rules} rules` }];
-  });
-}
-
-function desiredRuleCounts(engine: Engine, family: Family): RuleCount[] {
-  return engine.chains(family).chains.map(({ name, rules }) => ({ chain: { family, name }, rules: rules.length }));
-}
-
 function withComment({ data, comment }: { data: string; comment: string }): string {
   return [data, comment === '' ? '' : `(${comment})`].filter((part) => part !== '').join(' ') || 'present';
 }
 
-function chainDrift({ family, name }: ObjectRef, side: 'desired' | 'installed'): Drift {
-  const sides = { desired: undefined, installed: undefined, [side]: 'present' };
-  return { family, object: `chain ${name}`, key: '', service: '', ...sides };
+export function structureDrift(difference: StructureDifference): Drift[] {
+  const { family, kind, name, state, desired, installed } = difference;
+  const drift = { family, object: `${kind} ${name === '' ? TABLE : name}`, key: '', service: '' };
+  if (state === 'missing') return [{ ...drift, desired: 'present', installed: undefined }];
+  if (state === 'unexpected') {
+    const hook = kind === 'chain' ? installed.find(isHook) : undefined;
+    return [{ ...drift, desired: undefined, installed: hook ?? 'present' }];
+  }
+  const lines = changedLines(desired, installed);
+  return lines.map(({ index, ...sides }) => ({
+    ...drift,
+    key: kind === 'chain' ? partOf(desired, index) : '',
+    ...sides,
+  }));
+}
+
+/** The lines that differ, without equal ones at the beginning and the end. */
+function changedLines(
+  desired: readonly string[],
+  installed: readonly string[],
+): { readonly index: number; readonly desired: string | undefined; readonly installed: string | undefined }[] {
+  let first = 0;
+  while (first < desired.length && desired[first] === installed[first]) first++;
+  let same = 0;
+  const shorter = Math.min(desired.length, installed.length) - first;
+  while (same < shorter && desired.at(-1 - same) === installed.at(-1 - same)) same++;
+  const changed = [desired, installed].map((lines) => lines.slice(first, lines.length - same));
+  const count = Math.max(...changed.map((lines) => lines.length));
+  return Array.from({ length: count }, (_, index) => ({
+    index: first + index,
+    desired: changed[0]?.[index],
+    installed: changed[1]?.[index],
+  }));
+}
+
+/** The part of a chain with this index in its lines. */
+function partOf(desired: readonly string[], index: number): string {
+  const hasHook = isHook(desired[0] ?? '');
+  if (hasHook && index === 0) return 'hook';
+  return `rule ${hasHook ? index : index + 1}`;
+}
+
+function isHook(line: string): boolean {
+  return /^type \S+ hook /.test(line);
 }
 
 /** Lines as in a diff: `-` for the installed state, `+` for the desired one. */

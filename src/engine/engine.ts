@@ -102,6 +102,11 @@ export class Engine implements Sink {
     this.#kernel.invalidate();
   }
 
+  /** Finds and repairs changes by other programs. */
+  get foreignChanges(): Pick<KernelState, 'compareTables' | 'repair' | 'acceptForms'> {
+    return this.#kernel;
+  }
+
   /** Recompiles everything that changed. */
   compile(): void {
     this.#compiler.compile();

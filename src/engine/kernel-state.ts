@@ -1,14 +1,19 @@
 // Tracks desired and installed elements and chains, and plans the transactions from one to the other.
 
-import type { Family } from '../net/family.ts';
+import { FAMILIES, type Family } from '../net/family.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
-import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
+import { allSetsAndMaps, roleOf, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
-import type { ObjectRef } from '../nftables/syntax/object-ref.ts';
+import type { ListedTable } from '../nftables/syntax/listed-table.ts';
+import { type ObjectRef, type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
+import { addTable, deleteObject, deleteTable, type Operation } from '../nftables/syntax/operation.ts';
 import { ChainState, type StaleChains } from './chains/chain-state.ts';
 import { type DesiredChains, desiredChains } from './chains/desired-chains.ts';
+import { AcceptedForms } from './structure/accepted-forms.ts';
+import { comparableHook, compareTable, type StructureDifference } from './structure/compare-tables.ts';
+import { hasOtherDeclarations } from './structure/declarations.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
 
 /**
@@ -21,6 +26,11 @@ export class KernelState {
   #isKnown = false;
   #wasEmpty = false;
   #isDeclared = false;
+  /** Families whose table must be deleted first, because sets or maps are declared differently. */
+  readonly #rebuilt = new Set<Family>();
+  /** Objects of others in our tables, except chains. */
+  #unexpected: readonly (ObjectRef & { readonly kind: string })[] = [];
+  readonly #acceptedForms = new AcceptedForms();
   /** The elements found at the start, until {@link releaseSlots}. */
   #previousListing: ElementListing | undefined;
 
@@ -34,13 +44,54 @@ export class KernelState {
   }
 
   /** Takes a listing as the state of the kernel. */
-  adopt({ elements, chains }: KernelListing): void {
-    if (this.#ledger.isEmpty) this.#previousListing = elements;
-    this.#wasEmpty = elements.size === 0;
-    this.#ledger.rebase(elements);
-    this.#chains.rebase(chains);
+  adopt({ elements, chains, tables = [] }: KernelListing): void {
+    this.#rebuilt.clear();
+    this.#unexpected = [];
+    for (const table of tables)
+      if (hasOtherDeclarations(table, this.#acceptedForms)) this.#rebuilt.add(table.family as Family);
+    const isKept = ({ family }: ObjectRef) => !this.#rebuilt.has(family);
+    const kept = this.#rebuilt.size === 0 ? elements : withoutFamilies(elements, this.#rebuilt);
+    if (this.#ledger.isEmpty) this.#previousListing = kept;
+    this.#wasEmpty = kept.size === 0;
+    this.#ledger.rebase(kept);
+    this.#chains.rebase(chains.filter(isKept), tables.length === 0 ? undefined : hooksOf(tables));
     this.#isKnown = true;
     this.#isDeclared = false;
+  }
+
+  /** The differences between our tables in the kernel and the desired ones, except elements. */
+  compareTables(tables: readonly ListedTable[], node: NodeView): StructureDifference[] {
+    const differences = FAMILIES.flatMap((family) => {
+      const { chains, dynamicSets } = this.chains(family, node);
+      const setsAndMaps = [...Object.values(SETS_AND_MAPS[family]), ...dynamicSets];
+      return compareTable({ family, chains, setsAndMaps }, tables, node);
+    });
+    return differences.filter((difference) => !this.#acceptedForms.has(difference));
+  }
+
+  /**
+   * Plans the repair of these differences. Chains are written again; if a table, set, map or chain is missing, or declared
+   * differently, the state of the kernel is unknown from then on.
+   */
+  repair(differences: readonly StructureDifference[], tables: readonly ListedTable[]): void {
+    const hooks = hooksOf(tables);
+    this.#unexpected = [];
+    for (const difference of differences) {
+      const { kind, family, name, state } = difference;
+      if (state === 'missing' || (state === 'changed' && (kind === 'set' || kind === 'map'))) this.invalidate();
+      else if (kind === 'table') this.#isDeclared = false;
+      else if (kind !== 'chain') this.#unexpected = [...this.#unexpected, { family, kind, name }];
+      else if (state === 'unexpected') this.#chains.reject({ family, name });
+      else this.#chains.outdate({ family, name }, hooks.get(refKey({ family, name })) ?? '');
+    }
+  }
+
+  /**
+   * Takes differences that remain right after we wrote the objects as the way in which this nft prints them. Returns those
+   * that are new.
+   */
+  acceptForms(differences: readonly StructureDifference[]): StructureDifference[] {
+    return this.#acceptedForms.accept(differences);
   }
 
   /** Marks the state of the kernel as unknown. */
@@ -73,7 +124,7 @@ export class KernelState {
   /** The transactions from the installed to the desired state, by stage; the state of the kernel must be known. */
   plan(node: NodeView): Transaction[][] {
     const first: Transaction = {
-      declarations: this.#isDeclared ? [] : declareTables(node),
+      declarations: this.#declarations(node),
       chains: this.#chains.writes(node, this.#ledger.targetChains),
       changes: [],
     };
@@ -84,25 +135,30 @@ export class KernelState {
   planSlots(node: NodeView): Transaction[] {
     const batches = additionsInBatches(this.#ledger.changes((object) => roleOf(object) === 'slots'));
     if (this.#isDeclared || batches.length === 0) return batches;
-    return [{ declarations: declareTables(node), chains: [], changes: [] }, ...batches];
+    return [{ declarations: this.#declarations(node), chains: [], changes: [] }, ...batches];
   }
 
   /** Records that a transaction was applied. */
   committed({ declarations, chains, changes }: Transaction): void {
     this.#ledger.committed(changes);
     this.#chains.committed(chains);
-    if (declarations.length > 0) this.#isDeclared = true;
+    if (declarations.length === 0) return;
+    this.#isDeclared = true;
+    this.#rebuilt.clear();
   }
 
   /** The chains that no element refers to any more, and the operations that delete them. */
   staleChains(): StaleChains {
     const { targetChains } = this.#ledger;
-    return this.#chains.staleChains((key) => targetChains.has(key));
+    const stale = this.#chains.staleChains((key) => targetChains.has(key));
+    if (this.#unexpected.length === 0) return stale;
+    return { ...stale, operations: [...stale.operations, ...this.#unexpected.map(deleteObject)], isUrgent: true };
   }
 
   /** Records that stale chains were deleted. */
   removed(chains: readonly ObjectRef[]): void {
     this.#chains.removed(chains);
+    this.#unexpected = [];
   }
 
   /** The differences between installed and desired elements. */
@@ -129,4 +185,23 @@ export class KernelState {
   chains(family: Family, node: NodeView): DesiredChains {
     return desiredChains(family, node, this.#ledger.targetChains.values());
   }
+  #declarations(node: NodeView): Operation[] {
+    if (this.#isDeclared) return [];
+    // Added first: another program may have deleted it meanwhile.
+    const deletions = [...this.#rebuilt].flatMap((family) => [addTable(family), deleteTable(family)]);
+    return [...deletions, ...declareTables(node)];
+  }
+}
+
+/** The hooks of all listed chains, empty for chains without one. */
+function hooksOf(tables: readonly ListedTable[]): Map<RefKey, string> {
+  return new Map(
+    tables.flatMap(({ family, chains }) =>
+      chains.map(({ name, hook }) => [refKey({ family: family as Family, name }), comparableHook(hook)] as const),
+    ),
+  );
+}
+
+function withoutFamilies(elements: ElementListing, families: ReadonlySet<Family>): ElementListing {
+  return new Map([...elements].filter(([object]) => ![...families].some((family) => object.startsWith(`${family} `))));
 }

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
-import { findDrift, modifiedChainDrift, printDrift } from '../../engine/drift.ts';
+import { findDrift, printDrift } from '../../engine/drift.ts';
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
 import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
@@ -25,7 +25,7 @@ async function diff(flags: InspectFlags): Promise<ExitStatus> {
   const nftClient = await openNftClient(flags.nft);
   const listing = await nftClient.list();
   const { engine, status } = await loadDesiredState(desiredStateSource(flags), listing);
-  const drift = [...findDrift(engine, listing), ...modifiedChainDrift(engine, await nftClient.ruleCounts())];
+  const drift = findDrift(engine, listing);
   if (flags.output === 'json') printJson({ status, drift });
   else printWithStatus(status, printDrift(drift));
   return drift.length === 0 ? EXIT.ok : EXIT.different;

@@ -3,10 +3,11 @@
 import type { Command } from 'commander';
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
+import { printDrift, structureDrift } from '../../engine/drift.ts';
 import { explain } from '../../explain/explanation.ts';
 import type { Packet } from '../../explain/flow/packet.ts';
 import { printExplanation } from '../../explain/print-explanation.ts';
-import { kernelRuleset, ruleCountMismatches } from '../../explain/ruleset/kernel-ruleset.ts';
+import { kernelRuleset } from '../../explain/ruleset/kernel-ruleset.ts';
 import { readHost } from '../../host/network/read-host.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 import { familyOf, parseAddress } from '../../net/address.ts';
@@ -20,7 +21,7 @@ const HELP = `
 CLIENT is an IP address, and DESTINATION is ADDRESS:PORT[/PROTOCOL] with tcp (the default), udp or sctp.
 The outcome is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service is involved); the exit status is 0 in each case.
 IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Chains and elements are read from the kernel. Rules are assumed to
-be those that this version writes; only their number is checked. Session affinity entries are not looked up.`;
+be those that this version writes; others are listed as differences. Session affinity entries are not looked up.`;
 
 interface ExplainFlags extends InspectFlags {
   readonly fromHost: boolean;
@@ -51,7 +52,12 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
   const { engine, fastPath, status } = await loadDesiredState(desiredStateSource(flags), listing);
   const ruleset = kernelRuleset(engine, listing, packet.family);
   const explained = explain(packet, { engine, ruleset, host, fastPath });
-  const mismatches = ruleCountMismatches(ruleset, await nftClient.ruleCounts());
+  const changes = engine.foreignChanges
+    .compareTables(listing.tables ?? [], engine.node)
+    .filter(({ family }) => family === packet.family);
+  const mismatches = printDrift(changes.flatMap(structureDrift))
+    .split('\n')
+    .filter((line) => line !== '');
   const explanation = { ...explained, differences: [...explained.differences, ...mismatches] };
   if (flags.output === 'json') printJson({ status, ...explanation });
   else printWithStatus(status, printExplanation(explanation));

@@ -11,24 +11,30 @@ import {
   addSetOrMap,
   deleteChain,
   deleteSetOrMap,
+  flushChain,
   type Operation,
   writeChain,
 } from '../../nftables/syntax/operation.ts';
-import type { Chain } from '../../nftables/syntax/statement.ts';
+import { type Chain, printHook } from '../../nftables/syntax/statement.ts';
 
 /** A chain to be written, with the chains, sets and maps that only it uses. */
 export interface ChainWrite {
   readonly chain: ObjectRef;
   readonly text: string;
+  /** The hook of a base chain; empty for others. */
+  readonly hook: string;
   readonly operations: readonly Operation[];
 }
 
-/** Chains that no element refers to any more. */
+/** Chains that no element refers to any more, and chains of others in our tables. */
 export interface StaleChains {
   readonly chains: readonly ObjectRef[];
   readonly operations: readonly Operation[];
-  /** Whether some are chains of affinity. Those must be deleted with their maps before they can be desired again. */
-  readonly hasAffinity: boolean;
+  /**
+   * Whether some must be deleted now: chains of others, which may drop packets, and chains of affinity, which must be
+   * deleted with their maps before they can be desired again.
+   */
+  readonly isUrgent: boolean;
 }
 
 interface InstalledChain {
@@ -43,16 +49,36 @@ export class ChainState {
   /** The static chains of {@link #node}. */
   #static: ReadonlyMap<RefKey, ChainWrite> = new Map();
   #node: NodeView | undefined;
+  /** The hooks that chains have in the kernel, in the form of {@link ChainWrite.hook}, where these were listed. */
+  readonly #listedHooks = new Map<RefKey, string>();
+  /** Chains that others have added, or changed when nothing refers to them. */
+  readonly #unwanted = new Set<RefKey>();
 
-  /** Takes the listed chains as the installed ones; their rules are not known. */
-  rebase(chains: readonly ObjectRef[]): void {
+  /** Takes the listed chains as the installed ones; their rules are not known. `hooks` are those of base chains. */
+  rebase(chains: readonly ObjectRef[], hooks?: ReadonlyMap<RefKey, string>): void {
     this.#installed.clear();
+    this.#listedHooks.clear();
+    this.#unwanted.clear();
+    if (hooks !== undefined) for (const key of chains.map(refKey)) this.#listedHooks.set(key, hooks.get(key) ?? '');
     const listed = new Set(chains.map(refKey));
     for (const chain of chains) {
       const owner = companionOwner(chain);
       if (owner === undefined || !listed.has(refKey(owner)))
         this.#installed.set(refKey(chain), { chain, text: undefined });
     }
+  }
+
+  /** Has a chain written again whose rules, policy or hook (empty for a chain without) are not ours. */
+  outdate(chain: ObjectRef, hook: string): void {
+    const owner = companionOwner(chain) ?? chain;
+    this.#listedHooks.set(refKey(chain), hook);
+    this.#installed.set(refKey(owner), { chain: owner, text: undefined });
+  }
+
+  /** Has a chain deleted that nothing of ours refers to. */
+  reject(chain: ObjectRef): void {
+    this.#installed.set(refKey(chain), { chain, text: undefined });
+    this.#unwanted.add(refKey(chain));
   }
 
   /** The writes that install the static chains of this node and the chains that elements refer to. */
@@ -69,28 +95,34 @@ export class ChainState {
     });
     return [...this.#static, ...endpointChains]
       .filter(([key, { text }]) => this.#installed.get(key)?.text !== text)
-      .map(([, write]) => write);
+      .map(([, write]) => this.#withReplacement(write));
   }
 
   committed(writes: Iterable<ChainWrite>): void {
-    for (const { chain, text } of writes) this.#installed.set(refKey(chain), { chain, text });
+    for (const { chain, text } of writes) {
+      this.#installed.set(refKey(chain), { chain, text });
+      for (const name of chainNames(chain)) this.#listedHooks.delete(refKey({ ...chain, name }));
+    }
   }
 
   /** The chains that are not needed any more, and the operations that remove them with all that only they used. */
   staleChains(isTarget: (key: RefKey) => boolean): StaleChains {
     const [stale, needed]: [ObjectRef[], ObjectRef[]] = [[], []];
     for (const [key, { chain }] of this.#installed) (this.#isNeeded(key, chain, isTarget) ? needed : stale).push(chain);
-    if (stale.length === 0) return { chains: [], operations: [], hasAffinity: false };
+    if (stale.length === 0) return { chains: [], operations: [], isUrgent: false };
     const mapsInUse = new Set(needed.flatMap(affinityMapsOf).map(refKey));
     const affinityMaps = new Map(stale.flatMap(affinityMapsOf).map((map) => [refKey(map), map]));
     const unusedMaps = [...affinityMaps].filter(([key]) => !mapsInUse.has(key)).map(([, map]) => map);
     const sets = stale.filter(({ name }) => name === RESET_CONNECTIONS_CHECK);
+    const isUnwanted = (chain: ObjectRef) => this.#unwanted.has(refKey(chain));
     const operations = [
+      // Those of others may jump to each other.
+      ...stale.filter(isUnwanted).map((chain) => flushChain(chain.family, chain.name)),
       ...stale.flatMap((chain) => chainNames(chain).map((name) => deleteChain(chain.family, name))),
       ...unusedMaps.map((map) => deleteSetOrMap({ ...map, kind: 'map' })),
       ...sets.map(({ family }) => deleteSetOrMap(resetConnections(family))),
     ];
-    return { chains: stale, operations, hasAffinity: affinityMaps.size > 0 };
+    return { chains: stale, operations, isUrgent: affinityMaps.size > 0 || stale.some(isUnwanted) };
   }
 
   /** The number of installed chains of a family. */
@@ -101,7 +133,22 @@ export class ChainState {
   }
 
   removed(chains: Iterable<ObjectRef>): void {
-    for (const chain of chains) this.#installed.delete(refKey(chain));
+    for (const key of [...chains].map(refKey)) {
+      this.#installed.delete(key);
+      this.#unwanted.delete(key);
+    }
+  }
+
+  /** A chain with another hook, or none, must be deleted first. Nothing can jump to a base chain. */
+  #withReplacement(write: ChainWrite): ChainWrite {
+    const replaced = chainNames(write.chain).filter((name) => {
+      const listed = this.#listedHooks.get(refKey({ ...write.chain, name }));
+      return listed !== undefined && listed !== write.hook;
+    });
+    if (replaced.length === 0) return write;
+    const { family } = write.chain;
+    const deletions = replaced.flatMap((name) => [flushChain(family, name), deleteChain(family, name)]);
+    return { ...write, operations: [...deletions, ...write.operations] };
   }
 
   #isNeeded(key: RefKey, chain: ObjectRef, isTarget: (key: RefKey) => boolean): boolean {
@@ -141,14 +188,15 @@ function chainsInOrder(family: Family, node: NodeView): Chain[] {
 function toChainWrite(family: Family, chain: Chain): ChainWrite {
   const objects = chain.name === RESET_CONNECTIONS_CHECK ? [resetConnections(family)] : [];
   const operations = [...objects.map(addSetOrMap), ...writeChain(family, chain)];
-  return { chain: { family, name: chain.name }, text: textOf(operations), operations };
+  const hook = chain.hook === undefined ? '' : printHook(chain.hook);
+  return { chain: { family, name: chain.name }, text: textOf(operations), hook, operations };
 }
 
 /** An endpoint chain with the chains and affinity maps that it needs. */
 function toEndpointChainWrite(ref: ObjectRef, node: NodeView): ChainWrite {
   const { setsAndMaps, chains } = endpointChain(ref.name, ref.family, node);
   const operations = [...setsAndMaps.map(addSetOrMap), ...chains.flatMap((chain) => writeChain(ref.family, chain))];
-  return { chain: ref, text: textOf(operations), operations };
+  return { chain: ref, text: textOf(operations), hook: '', operations };
 }
 
 function textOf(operations: readonly Operation[]): string {

@@ -4,7 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import type { Family } from '../../net/family.ts';
 import { endpointChain, isEndpointChain } from '../../nftables/compile/endpoint-chains.ts';
 import { SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
-import type { KernelListing, RuleCount } from '../../nftables/syntax/kernel-listing.ts';
+import type { KernelListing } from '../../nftables/syntax/kernel-listing.ts';
 import { refKey } from '../../nftables/syntax/object-ref.ts';
 import type { Chain } from '../../nftables/syntax/statement.ts';
 import { createRuleset, type Ruleset } from './ruleset.ts';
@@ -33,15 +33,4 @@ function endpointChainIfStale(name: string, family: Family, engine: Engine): Cha
   return isEndpointChain(name) && !name.startsWith('direct-affinity-')
     ? [...endpointChain(name, family, engine.node).chains]
     : [];
-}
-
-/** Chains whose number of rules differs from what this version writes: rules added by others are not traced. */
-export function ruleCountMismatches({ family, chains }: Ruleset, ruleCounts: readonly RuleCount[]): string[] {
-  const ofFamily = ruleCounts.filter(({ chain }) => chain.family === family);
-  return ofFamily.flatMap(({ chain: { name }, rules: count }) => {
-    const expected = chains.get(name)?.rules.length;
-    if (expected === count) return [];
-    if (expected === undefined) return [`chain ${name} is not one that nftlane writes`];
-    return [`chain ${name} has ${count} rules instead of ${expected}`];
-  });
 }

@@ -5,11 +5,12 @@ import { FAMILIES, type Family } from '../../net/family.ts';
 import { allSetsAndMaps } from '../compile/sets-and-maps.ts';
 import type { SetOrMap } from '../syntax/element.ts';
 import { errorMessages, parseErrorMessages } from '../syntax/error-message.ts';
-import type { CounterListing, InstalledElement, KernelListing, RuleCount } from '../syntax/kernel-listing.ts';
-import { ElementReader, type ListedElement, readTable } from '../syntax/listing.ts';
+import type { CounterListing, InstalledElement, KernelListing } from '../syntax/kernel-listing.ts';
+import { parseTables } from '../syntax/listed/table-listing.ts';
+import type { ListedTable } from '../syntax/listed-table.ts';
+import { ElementReader, type ListedElement } from '../syntax/listing.ts';
 import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
 import { addTable, deleteTable, TABLE } from '../syntax/operation.ts';
-import { readRuleCounts } from '../syntax/rule-counts.ts';
 import { NftOutcomeUnknown, NftRefusal, NftUnavailable } from './nft-error.ts';
 import { NftProgram } from './nft-program.ts';
 import { NftSession } from './nft-session.ts';
@@ -75,21 +76,25 @@ export class NftClient {
     }
   }
 
-  /** The chains and elements of our tables, without rules and counters. */
+  /** The contents of our tables, without counters. */
   async list(): Promise<KernelListing> {
     const chains: ObjectRef[] = [];
+    const tables: ListedTable[] = [];
     const elements = new Map<RefKey, Map<string, InstalledElement>>();
     for (const family of FAMILIES) {
-      const table = readTable(await this.#listTable(family));
-      chains.push(...table.chains.map((name) => ({ family, name })));
+      const table = await this.#listTable(family);
+      if (table === undefined) continue;
+      tables.push(table);
+      chains.push(...table.chains.map(({ name }) => ({ family, name })));
       for (const object of allSetsAndMaps()) {
-        if (object.family !== family || !table.objects.includes(object.name)) continue;
+        const isListed = table.setsAndMaps.some(({ kind, name }) => kind === object.kind && name === object.name);
+        if (object.family !== family || !isListed) continue;
         const installed = new Map<string, InstalledElement>();
         await this.#elements(object, ({ key, data, comment }) => installed.set(key, { data, comment }));
         if (installed.size > 0) elements.set(refKey(object), installed);
       }
     }
-    return { elements, chains };
+    return { elements, chains, tables };
   }
 
   /** The families that have our table. */
@@ -109,14 +114,12 @@ export class NftClient {
     return existing;
   }
 
-  /** How many rules each of our chains has: enough to notice that another program changed them. */
-  async ruleCounts(): Promise<RuleCount[]> {
-    const counts: RuleCount[] = [];
-    for (const family of FAMILIES) {
-      for (const [name, rules] of readRuleCounts(await this.#listTable(family)))
-        counts.push({ chain: { family, name }, rules });
-    }
-    return counts;
+  /** Our tables with everything but their elements. */
+  async listTables(): Promise<ListedTable[]> {
+    const tables: ListedTable[] = [];
+    for (const family of FAMILIES)
+      tables.push(...[await this.#listTable(family)].filter((table) => table !== undefined));
+    return tables;
   }
 
   /** The elements of these sets and maps, with counters. A set or map that does not exist has none. */
@@ -145,11 +148,11 @@ export class NftClient {
     if (errors.length > 0) throw new NftRefusal(errors);
   }
 
-  /** Our table of a family without its elements; empty when there is none. */
-  async #listTable(family: Family): Promise<string> {
+  /** Our table of a family without its elements; `undefined` when there is none. */
+  async #listTable(family: Family): Promise<ListedTable | undefined> {
     const result = await this.#program.run(['-t', 'list', 'table', family, TABLE]);
     throwUnlessAbsent(result);
-    return result.stdout;
+    return parseTables(result.stdout).at(0);
   }
 
   async #elements({ family, kind, name }: SetOrMap, onElement: (element: ListedElement) => void): Promise<void> {

@@ -98,6 +98,21 @@ export function endpointChain(name: string, family: Family, node: NodeView): End
   return { setsAndMaps: [], chains: [balanceChain(name, node)] };
 }
 
+const AFFINITY_ENTRIES: ReadonlySet<string> = new Set<AffinityEntry>([
+  ...(['cluster', 'cluster-local', 'external', 'external-local', 'nodeport', 'nodeport-local'] as const),
+]);
+
+/** The chain of this name, or its owner if it is added with another one; `undefined` if we write no such chain. */
+export function endpointChainIfKnown(name: string, family: Family, node: NodeView): EndpointChain | undefined {
+  const owner = name.replace(/^direct-(?=affinity-)/, '');
+  const [, entry = ''] = AFFINITY_NAME.exec(owner) ?? [];
+  const [, className = ''] = BALANCE_NAME.exec(owner) ?? [];
+  const isKnown =
+    AFFINITY_UPDATE_NAME.test(owner) || AFFINITY_ENTRIES.has(entry) || Object.hasOwn(BALANCE_CLASSES, className);
+  const chain = isKnown ? endpointChain(owner, family, node) : undefined;
+  return chain?.chains.some((candidate) => candidate.name === name) === true ? chain : undefined;
+}
+
 /** Shared by all frontends of a class with the same number of slots. */
 function balanceChain(name: string, node: NodeView): Chain {
   const [, className = '', source, count] = BALANCE_NAME.exec(name) ?? [];

@@ -1,5 +1,6 @@
 // The contents of our tables in the kernel, as listed by nft.
 
+import type { ListedTable } from './listed-table.ts';
 import type { ListedElement } from './listing.ts';
 import type { ObjectRef, RefKey } from './object-ref.ts';
 
@@ -12,17 +13,13 @@ export interface InstalledElement {
 /** The elements of our sets and maps, by set or map, then by key. */
 export type ElementListing = ReadonlyMap<RefKey, ReadonlyMap<string, InstalledElement>>;
 
-/** The contents of our tables, without counters and rules. */
+/** The contents of our tables, without counters. */
 export interface KernelListing {
   readonly elements: ElementListing;
   readonly chains: readonly ObjectRef[];
+  /** The same tables without elements; absent if only elements are known. */
+  readonly tables?: readonly ListedTable[];
 }
 
 /** The elements of sets and maps with their counters. */
 export type CounterListing = ReadonlyMap<RefKey, readonly ListedElement[]>;
-
-/** How many rules a chain has. */
-export interface RuleCount {
-  readonly chain: ObjectRef;
-  readonly rules: number;
-}

@@ -58,9 +58,3 @@ function withProtocolName(key: string): string {
   if (HAS_PROTOCOL_NAME.test(key)) return key;
   return key.replace(PROTOCOL, (_, before: string, number: string) => `${before}${PROTOCOL_NAMES[number]}`);
 }
-
-/** The names of chains, and of sets and maps, in the output of `nft -t list table`. */
-export function readTable(text: string): { readonly chains: string[]; readonly objects: string[] } {
-  const matches = (pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1] ?? '');
-  return { chains: matches(/^\tchain (\S+) \{$/gm), objects: matches(/^\t(?:set|map) (\S+) \{$/gm) };
-}

@@ -2,6 +2,7 @@
 
 import type { Family } from '../../net/family.ts';
 import type { Element, SetOrMap } from './element.ts';
+import type { ObjectRef } from './object-ref.ts';
 import { type Chain, printHook, printRule } from './statement.ts';
 
 /** The name of our tables, one per family. We write to no other table. */
@@ -39,6 +40,16 @@ export function writeChain(family: Family, chain: Chain): Operation[] {
     unowned(`flush chain ${path}`),
     ...chain.rules.map((rule) => unowned(`add rule ${path} ${printRule(rule, family)}`)),
   ];
+}
+
+/** Deletes the rules of a chain. */
+export function flushChain(family: Family, name: string): Operation {
+  return unowned(`flush chain ${family} ${TABLE} ${name}`);
+}
+
+/** Deletes an object of any kind: a set, a map, a flow table, a counter. */
+export function deleteObject({ family, kind, name }: ObjectRef & { readonly kind: string }): Operation {
+  return unowned(`delete ${kind} ${family} ${TABLE} ${name}`);
 }
 
 export function deleteChain(family: Family, name: string): Operation {

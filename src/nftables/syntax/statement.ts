@@ -67,9 +67,12 @@ export function printRule(rule: Rule, family: Family): string {
   return rule.map((statement) => printStatement(statement, family)).join(' ');
 }
 
-/** The hook of a base chain. The priority is a number because older nft refuses the name `dstnat` in output chains. */
+/**
+ * The hook of a base chain. The priority is a number because older nft refuses the name `dstnat` in output chains. The
+ * policy is written, too: a chain keeps the one that another program gave it.
+ */
 export function printHook({ type, hook, priority }: Hook): string {
-  return `type ${type} hook ${hook} priority ${priority};`;
+  return `type ${type} hook ${hook} priority ${priority}; policy accept;`;
 }
 
 function printStatement(statement: Statement, family: Family): string {

@@ -2,7 +2,9 @@
 
 import { parseErrorMessages } from '../../../src/nftables/syntax/error-message.ts';
 import { parseChains, parseJumps } from '../../../src/nftables/syntax/json-listing.ts';
-import { ElementReader, readTable } from '../../../src/nftables/syntax/listing.ts';
+import { parseRule } from '../../../src/nftables/syntax/listed/rule-parser.ts';
+import { parseTables } from '../../../src/nftables/syntax/listed/table-listing.ts';
+import { ElementReader } from '../../../src/nftables/syntax/listing.ts';
 import { expectErrors, type FuzzTarget } from '../target.ts';
 
 const TABLE = `table ip nftlane { # progname nft
@@ -68,7 +70,8 @@ export const listingTarget: FuzzTarget = {
   weight: 15,
   seeds: [TABLE],
   run(input) {
-    readTable(input);
+    for (const { chains } of parseTables(input))
+      for (const { rules } of chains) for (const rule of rules) parseRule(rule, 'ip');
     const reader = new ElementReader();
     for (const line of input.split('\n')) reader.read(line);
   },

@@ -74,7 +74,10 @@ t.test('explain warns if the kernel differs from the expected outcome', async (t
   );
   await node1.output('nft', ['insert rule ip6 nftlane filter-forward drop']);
   const { differences } = await explained(shell.ip6, `[${WEB.ip6}]:80`);
-  t.match(differences, [/^chain filter-forward has 4 rules instead of 3$/]);
+  t.ok(
+    differences.some((line) => line.startsWith('- ip6 chain filter-forward rule 1: drop')),
+    differences.join('; '),
+  );
 });
 
 t.test('explain requires a connection', async (t) => {

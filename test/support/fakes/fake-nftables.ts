@@ -3,7 +3,9 @@
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { parsePrefixOrAddress, withoutOverlaps } from '../../../src/net/prefix.ts';
 import type { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
-import type { InstalledElement, KernelListing, RuleCount } from '../../../src/nftables/syntax/kernel-listing.ts';
+import type { InstalledElement, KernelListing } from '../../../src/nftables/syntax/kernel-listing.ts';
+import { parseTables } from '../../../src/nftables/syntax/listed/table-listing.ts';
+import type { ListedTable } from '../../../src/nftables/syntax/listed-table.ts';
 import { type ObjectRef, type RefKey, refKey } from '../../../src/nftables/syntax/object-ref.ts';
 
 /** A set or map, by key. */
@@ -11,7 +13,14 @@ export type Elements = Map<string, InstalledElement>;
 
 interface Table {
   readonly objects: Map<string, Elements>;
-  readonly chains: Map<string, { rules: string[] }>;
+  /** The bodies of declarations. */
+  readonly declarations: Map<string, string>;
+  readonly chains: Map<string, FakeChain>;
+}
+
+interface FakeChain {
+  readonly hook: string;
+  rules: string[];
 }
 
 /** A chain that is referred to cannot be deleted, and elements and rules can only refer to existing chains. */
@@ -38,7 +47,12 @@ export class FakeNftables {
         if (object.size > 0) elements.set(refKey({ family, name }), new Map(object));
       for (const name of table.chains.keys()) chains.push({ family, name });
     }
-    return { elements, chains };
+    return { elements, chains, tables: this.listTables() };
+  }
+
+  /** Our tables as nft lists them. */
+  listTables(): ListedTable[] {
+    return parseTables([...this.#tables].map(([family, table]) => printTable(family, table)).join('\n'));
   }
 
   /** The rules of each chain. */
@@ -47,12 +61,6 @@ export class FakeNftables {
       [...chains].map(([name, { rules }]) => [refKey({ family, name }), rules] as const),
     );
     return new Map(all);
-  }
-
-  ruleCounts(): RuleCount[] {
-    return [...this.#tables].flatMap(([family, { chains }]) =>
-      [...chains].map(([name, { rules }]) => ({ chain: { family, name }, rules: rules.length })),
-    );
   }
 
   /** The affinity maps, as `family name`. */
@@ -73,18 +81,24 @@ export class FakeNftables {
     if (table !== 'nftlane' || family === undefined) throw new Error(`Not ours: ${line}`);
     const text = rest.join(' ');
     switch (`${verb} ${objectKind}`) {
+      case 'delete table':
+        this.#table(family, line);
+        this.#tables.delete(family);
+        return;
       case 'add table':
-        if (!this.#tables.has(family)) this.#tables.set(family, { objects: new Map(), chains: new Map() });
+        if (!this.#tables.has(family))
+          this.#tables.set(family, { objects: new Map(), declarations: new Map(), chains: new Map() });
         return;
       case 'add set':
       case 'add map': {
-        const { objects } = this.#table(family, line);
+        const { objects, declarations } = this.#table(family, line);
         objects.set(name ?? '', objects.get(name ?? '') ?? new Map());
+        declarations.set(name ?? '', `${objectKind} ${name} ${text}`);
         return;
       }
       case 'add chain': {
         const { chains } = this.#table(family, line);
-        chains.set(name ?? '', chains.get(name ?? '') ?? { rules: [] });
+        chains.set(name ?? '', chains.get(name ?? '') ?? { hook: text.replace(/^\{ | \}$/g, ''), rules: [] });
         return;
       }
       case 'flush chain':
@@ -94,6 +108,7 @@ export class FakeNftables {
         this.#addRule({ family, name, rule: text, line });
         return;
       case 'delete map':
+      case 'delete set':
         this.#deleteObject({ family, name, line });
         return;
       case 'delete chain':
@@ -171,6 +186,7 @@ export class FakeNftables {
     const used = [...chains.values()].some(({ rules }) => rules.some((rule) => rule.split(' ').includes(`@${name}`)));
     if (used) throw new Error(`Device or resource busy: ${line}`);
     objects.delete(name ?? '');
+    this.#table(family, line).declarations.delete(name ?? '');
   }
 
   #table(family: Family, line: string): Table {
@@ -181,16 +197,28 @@ export class FakeNftables {
     return orNotFound(this.#table(family, line).objects.get(name ?? ''), line);
   }
 
-  #chain(family: Family, name: string | undefined, line: string): { rules: string[] } {
+  #chain(family: Family, name: string | undefined, line: string): FakeChain {
     return orNotFound(this.#table(family, line).chains.get(name ?? ''), line);
   }
 }
 
+function printTable(family: Family, { declarations, chains }: Table): string {
+  const objects = [...declarations.values()].map((text) => {
+    const [, head = '', body = ''] = /^(\S+ \S+) \{ (.*) \}$/.exec(text) ?? [];
+    return [`\t${head} {`, ...body.split(';').map((part) => `\t\t${part.trim()}`), '\t}'];
+  });
+  const printedChains = [...chains].map(([name, { hook, rules }]) => {
+    return [`\tchain ${name} {`, ...[hook, ...rules].map((text) => `\t\t${text}`), '\t}'];
+  });
+  return [`table ${family} nftlane {`, ...objects.flat(), ...printedChains.flat(), '}'].join('\n');
+}
+
 /** Elements are immutable, so they can be shared. */
-function copyTable({ objects, chains }: Table): Table {
+function copyTable({ objects, declarations, chains }: Table): Table {
   return {
+    declarations: new Map(declarations),
     objects: new Map([...objects].map(([name, elements]) => [name, new Map(elements)])),
-    chains: new Map([...chains].map(([name, { rules }]) => [name, { rules: [...rules] }])),
+    chains: new Map([...chains].map(([name, { hook, rules }]) => [name, { hook, rules: [...rules] }])),
   };
 }
 

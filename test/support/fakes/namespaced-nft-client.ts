@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
-import type { CounterListing, KernelListing, RuleCount } from '../../../src/nftables/syntax/kernel-listing.ts';
+import type { CounterListing, KernelListing } from '../../../src/nftables/syntax/kernel-listing.ts';
+import type { ListedTable } from '../../../src/nftables/syntax/listed-table.ts';
 import type { NftRequest, NftResponse } from './nft-client-process.ts';
 
 const PROGRAM = fileURLToPath(new URL('./nft-client-process.ts', import.meta.url));
@@ -36,13 +37,13 @@ export class NamespacedNftClient implements RulesetClient {
   }
 
   async list(): Promise<KernelListing> {
-    const { elements = [], chains = [] } = await this.#request({ list: true });
-    return { elements: new Map(elements.map(([object, byKey]) => [object, new Map(byKey)])), chains };
+    const { elements = [], chains = [], tables = [] } = await this.#request({ list: true });
+    return { elements: new Map(elements.map(([object, byKey]) => [object, new Map(byKey)])), chains, tables };
   }
 
-  async ruleCounts(): Promise<readonly RuleCount[]> {
-    const { rules = [] } = await this.#request({ ruleCounts: true });
-    return rules;
+  async listTables(): Promise<readonly ListedTable[]> {
+    const { tables = [] } = await this.#request({ listTables: true });
+    return tables;
   }
 
   async listElements(objects: readonly SetOrMap[]): Promise<CounterListing> {

@@ -7,14 +7,15 @@ import { NftClient } from '../../../src/nftables/client/nft-client.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import type { NftErrorMessage } from '../../../src/nftables/syntax/error-message.ts';
-import type { InstalledElement, RuleCount } from '../../../src/nftables/syntax/kernel-listing.ts';
+import type { InstalledElement } from '../../../src/nftables/syntax/kernel-listing.ts';
+import type { ListedTable } from '../../../src/nftables/syntax/listed-table.ts';
 import type { ListedElement } from '../../../src/nftables/syntax/listing.ts';
 import type { ObjectRef, RefKey } from '../../../src/nftables/syntax/object-ref.ts';
 
 export interface NftRequest {
   readonly run?: readonly string[];
   readonly list?: true;
-  readonly ruleCounts?: true;
+  readonly listTables?: true;
   readonly count?: readonly SetOrMap[];
   readonly runExternally?: readonly string[];
 }
@@ -29,21 +30,25 @@ export interface NftResponse {
     elements: readonly (readonly [key: string, element: InstalledElement])[],
   ])[];
   readonly chains?: readonly ObjectRef[];
-  readonly rules?: readonly RuleCount[];
+  readonly tables?: readonly ListedTable[];
   readonly elementCounts?: readonly (readonly [object: RefKey, elements: readonly ListedElement[]])[];
 }
 
 const [, , command = 'nft'] = process.argv;
 const client = new NftClient({ command });
 
-async function respond({ run, list, ruleCounts, count, runExternally }: NftRequest): Promise<Omit<NftResponse, 'id'>> {
+async function respond({ run, list, listTables, count, runExternally }: NftRequest): Promise<Omit<NftResponse, 'id'>> {
   if (run !== undefined) await client.apply(run);
   if (runExternally !== undefined) await nft(runExternally);
   if (count !== undefined) return { elementCounts: [...(await client.listElements(count))] };
-  if (ruleCounts !== undefined) return { rules: await client.ruleCounts() };
+  if (listTables !== undefined) return { tables: await client.listTables() };
   if (list === undefined) return {};
-  const { elements, chains } = await client.list();
-  return { elements: [...elements].map(([object, byKey]) => [object, [...byKey]]), chains };
+  const { elements, chains, tables } = await client.list();
+  return {
+    elements: [...elements].map(([object, byKey]) => [object, [...byKey]]),
+    chains,
+    ...(tables === undefined ? {} : { tables }),
+  };
 }
 
 async function nft(lines: readonly string[]): Promise<void> {

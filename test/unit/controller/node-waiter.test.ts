@@ -25,7 +25,7 @@ function waiting(options: Partial<ProxyOptions> = {}) {
     apply: async (lines: readonly string[]) => kernel.run(lines),
     list: async () => kernel.list(),
     listElements: async () => new Map(),
-    ruleCounts: async () => kernel.ruleCounts(),
+    listTables: async () => kernel.listTables(),
   };
   const { log, lines } = recordLog();
   const time = Promise.withResolvers<void>();

@@ -38,7 +38,7 @@ function world(t: Test, { nftClient = {}, observers = [], log = silentLog, failu
     },
     list: async () => kernel.list(),
     listElements: async () => new Map(),
-    ruleCounts: async () => kernel.ruleCounts(),
+    listTables: async () => kernel.listTables(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
   const controller = new SyncController({ engine, nftClient: { ...real, ...nftClient }, log, clock, observers });

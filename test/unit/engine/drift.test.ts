@@ -1,10 +1,9 @@
 // Tests of src/engine/drift.ts.
 
 import t from 'tap';
-import { findDrift, modifiedChainDrift, modifiedChains, printDrift } from '../../../src/engine/drift.ts';
+import { findDrift, printDrift } from '../../../src/engine/drift.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { linesOf } from '../../../src/engine/transaction.ts';
-import type { ObjectRef } from '../../../src/nftables/syntax/object-ref.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { service } from '../../support/builders/service.ts';
 import { slice } from '../../support/builders/slice.ts';
@@ -29,8 +28,6 @@ function adopting(kernel: FakeNftables): Engine {
 function driftOf(kernel: FakeNftables): string[] {
   return printDrift(findDrift(adopting(kernel), kernel.list())).split('\n');
 }
-
-const names = (chains: readonly ObjectRef[]) => chains.map(({ family, name }) => `${family} ${name}`);
 
 t.test('findDrift() finds nothing in the desired ruleset', async (t) => {
   const kernel = kernelWithRuleset();
@@ -63,9 +60,16 @@ t.test('findDrift() names missing, changed and unexpected elements with their Se
 
 t.test('findDrift() names missing and unexpected chains, but no stale endpoint chains', async (t) => {
   const kernel = new FakeNftables();
-  kernel.run(['add table ip nftlane', 'add chain ip nftlane foreign', 'add chain ip nftlane cluster-7']);
-  const drift = driftOf(kernel).filter((line) => line.includes(' chain '));
-  t.ok(drift.includes('+ ip6 chain services: present'));
+  const slot = 'dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints';
+  kernel.run([
+    'add table ip nftlane',
+    'add map ip nftlane endpoints { typeof ip daddr; }',
+    'add chain ip nftlane foreign',
+    'add chain ip nftlane direct-1',
+    ...[1, 2].map(() => `add rule ip nftlane direct-1 ${slot}`),
+  ]);
+  const drift = driftOf(kernel).filter((line) => line.includes(' chain ') || line.includes(' table '));
+  t.ok(drift.includes('+ ip6 table nftlane: present'));
   t.ok(drift.includes('+ ip chain cluster-1: present'));
   t.strictSame(
     drift.filter((line) => line.startsWith('-')),
@@ -73,20 +77,44 @@ t.test('findDrift() names missing and unexpected chains, but no stale endpoint c
   );
 });
 
-t.test('modifiedChains() compares the number of rules', async (t) => {
+t.test('findDrift() compares rules by their content, and names the rule', async (t) => {
   const kernel = kernelWithRuleset();
-  t.strictSame(modifiedChains(adopting(kernel), kernel.ruleCounts()), []);
-  kernel.run(['flush chain ip nftlane services', 'add rule ip nftlane reject-chain drop']);
-  t.strictSame(names(modifiedChains(adopting(kernel), kernel.ruleCounts())), ['ip services', 'ip reject-chain']);
-  const counts = kernel.ruleCounts().filter(({ chain }) => chain.name !== 'services');
-  t.strictSame(
-    names(modifiedChains(adopting(kernel), counts)),
-    ['ip services', 'ip reject-chain', 'ip6 services'],
-    'a missing chain counts as modified',
-  );
-  t.strictSame(
-    printDrift(modifiedChainDrift(adopting(kernel), counts)),
-    '- ip chain reject-chain: 3 rules\n+ ip chain reject-chain: our rules',
-    'missing chains are drift already',
-  );
+  kernel.run([
+    'flush chain ip nftlane services',
+    'add rule ip nftlane services tcp dport 6666 drop',
+    'add rule ip nftlane reject-chain drop',
+  ]);
+  const vmap = 'ip daddr . meta l4proto . th dport vmap @service-ips';
+  t.strictSame(driftOf(kernel), [
+    '- ip chain services rule 1: tcp dport 6666 drop',
+    `+ ip chain services rule 1: ${vmap}`,
+    `+ ip chain services rule 2: ${vmap}`,
+    '+ ip chain services rule 3: fib daddr type local ip daddr != 127.0.0.0/8 jump nodeports',
+    '- ip chain reject-chain rule 3: drop',
+  ]);
+});
+
+t.test('findDrift() compares hooks, policies, flags and declarations', async (t) => {
+  const kernel = kernelWithRuleset();
+  const tables = kernel.listTables().map((table) => ({
+    ...table,
+    flags: ['dormant'],
+    others: [{ kind: 'counter', name: 'c' }],
+    chains: table.chains.map((chain) =>
+      chain.hook?.hook === 'forward' ? { ...chain, hook: { ...chain.hook, policy: 'drop' } } : chain,
+    ),
+    setsAndMaps: table.setsAndMaps.map((object) =>
+      object.name === 'cluster-ips' ? { ...object, properties: ['typeof ip saddr'] } : object,
+    ),
+  }));
+  const drift = findDrift(adopting(kernel), { ...kernel.list(), tables: tables.slice(0, 1) });
+  t.strictSame(printDrift(drift.filter(({ family }) => family === 'ip')).split('\n'), [
+    '- ip table nftlane: flags dormant',
+    '- ip chain filter-forward hook: type filter hook forward priority 0; policy drop;',
+    '+ ip chain filter-forward hook: type filter hook forward priority 0; policy accept;',
+    '- ip set cluster-ips: typeof ip saddr',
+    '+ ip set cluster-ips: typeof ip daddr',
+    '- ip counter c: present',
+  ]);
+  t.strictSame(printDrift(drift.filter(({ family }) => family === 'ip6')), '+ ip6 table nftlane: present');
 });

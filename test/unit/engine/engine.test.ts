@@ -57,7 +57,7 @@ t.test('Engine sends one change for one event', async (t) => {
   t.strictSame(engine.staleChains(), {
     chains: [{ family: 'ip', name: 'cluster-1' }],
     operations: [{ line: 'delete chain ip nftlane cluster-1', owner: '' }],
-    hasAffinity: false,
+    isUrgent: false,
   });
   engine.removed([{ family: 'ip', name: 'cluster-1' }]);
   t.strictSame(engine.staleChains().chains, []);

@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap';
 import { NftClient } from '../../../../src/nftables/client/nft-client.ts';
 import { SETS_AND_MAPS } from '../../../../src/nftables/compile/sets-and-maps.ts';
+import { parseTables } from '../../../../src/nftables/syntax/listed/table-listing.ts';
 import { type FakeNftProgram, fakeNftProgram, type NftReply } from '../../../support/fakes/fake-nft-program.ts';
 
 const ABSENT: NftReply = { status: 1, stderr: 'Error: No such file or directory\n' };
@@ -80,19 +81,17 @@ t.test('list() and its siblings read our tables', async (t) => {
     'list map ip nftlane service-ips': { stdout: ELEMENTS },
     'list set ip nftlane cluster-ips': ABSENT,
   });
-  t.strictSame(await client.list(), {
-    elements: new Map([
-      ['ip service-ips', new Map([['10.0.0.1 . tcp . 80', { data: 'goto cluster-1', comment: 'shop/web' }]])],
-    ]),
-    chains: [
-      { family: 'ip', name: 'services' },
-      { family: 'ip', name: 'cluster-1' },
-    ],
-  });
-  t.strictSame(await client.ruleCounts(), [
-    { chain: { family: 'ip', name: 'services' }, rules: 2 },
-    { chain: { family: 'ip', name: 'cluster-1' }, rules: 0 },
+  const { elements, chains, tables } = await client.list();
+  t.strictSame(
+    elements,
+    new Map([['ip service-ips', new Map([['10.0.0.1 . tcp . 80', { data: 'goto cluster-1', comment: 'shop/web' }]])]]),
+  );
+  t.strictSame(chains, [
+    { family: 'ip', name: 'services' },
+    { family: 'ip', name: 'cluster-1' },
   ]);
+  t.strictSame(tables, parseTables(TABLE));
+  t.strictSame(await client.listTables(), tables);
   const objects = [SETS_AND_MAPS.ip['service-ips'], SETS_AND_MAPS.ip['cluster-ips']];
   t.strictSame(
     await client.listElements(objects),
@@ -115,7 +114,7 @@ t.test('an nft that does not start does not count as a missing table', async (t)
   const { client } = begin(t, { '-t list table ip nftlane': broken, 'list set ip nftlane cluster-ips': broken });
   const refusal = { name: 'NftRefusal', message: /loading shared libraries/ };
   await t.rejects(client.list(), refusal);
-  await t.rejects(client.ruleCounts(), refusal);
+  await t.rejects(client.listTables(), refusal);
   await t.rejects(client.listElements([SETS_AND_MAPS.ip['cluster-ips']]), refusal);
 });
 

@@ -40,7 +40,10 @@ t.test('setOrMapBlock() omits an empty element list', async (t) => {
 
 t.test('chainBlock() starts with the hook', async (t) => {
   const hook = { type: 'nat', hook: 'output', priority: -100 } as const;
-  t.equal(chainBlock({ name: 'c', hook, rules: [] }, 'ip'), 'chain c {\n\ttype nat hook output priority -100;\n}');
+  t.equal(
+    chainBlock({ name: 'c', hook, rules: [] }, 'ip'),
+    'chain c {\n\ttype nat hook output priority -100; policy accept;\n}',
+  );
 });
 
 t.test('setOrMapBlock() prints what ElementReader reads', async (t) => {

@@ -1,7 +1,7 @@
 // Tests of src/nftables/syntax/listing.ts.
 
 import t from 'tap';
-import { ElementReader, readTable } from '../../../../src/nftables/syntax/listing.ts';
+import { ElementReader } from '../../../../src/nftables/syntax/listing.ts';
 
 function read(listing: string) {
   const reader = new ElementReader();
@@ -92,23 +92,4 @@ t.test('ElementReader names protocols, but not ports with the same numbers', asy
 
 t.test('ElementReader leaves the list at its end', async (t) => {
   t.strictSame(read('elements = { 10.0.0.1 }\n}\n}\nelements = { 10.0.0.2 }').length, 2);
-});
-
-t.test('readTable() returns chains, sets and maps', async (t) => {
-  const listing = `table ip nftlane {
-	set cluster-ips {
-		typeof ip daddr
-	}
-
-	map endpoints {
-		typeof ip daddr : verdict
-	}
-
-	chain cluster-3 {
-		jump mark-for-masquerade
-	}
-}
-`;
-  t.strictSame(readTable(listing), { chains: ['cluster-3'], objects: ['cluster-ips', 'endpoints'] });
-  t.strictSame(readTable(''), { chains: [], objects: [] });
 });

@@ -48,7 +48,7 @@ t.test('writeChain() replaces the rules of a chain', async (t) => {
       ({ line }) => line,
     ),
     [
-      'add chain ip nftlane c { type filter hook input priority 0; }',
+      'add chain ip nftlane c { type filter hook input priority 0; policy accept; }',
       'flush chain ip nftlane c',
       'add rule ip nftlane c drop',
       'add rule ip nftlane c jump d',

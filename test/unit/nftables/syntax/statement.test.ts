@@ -89,7 +89,7 @@ t.test('printFields() uses the same hash seed everywhere', async (t) => {
 
 t.test('printHook() prints priorities as numbers', async (t) => {
   const hook = { type: 'nat', hook: 'output', priority: -100 } as const;
-  t.equal(printHook(hook), 'type nat hook output priority -100;');
+  t.equal(printHook(hook), 'type nat hook output priority -100; policy accept;');
 });
 
 t.test('unknown statements and fields throw', async (t) => {

@@ -1,0 +1,27 @@
+// Whether sets and maps in the kernel are declared differently.
+
+import type { Family } from '../../net/family.ts';
+import { affinityIdOf, affinityMapNames } from '../../nftables/compile/endpoint-chains.ts';
+import { affinityMap, resetConnections, SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
+import type { SetOrMap } from '../../nftables/syntax/element.ts';
+import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
+import type { AcceptedForms } from './accepted-forms.ts';
+import { compareDeclarations } from './compare-tables.ts';
+
+/** Whether a set or map of ours has another kind or other properties. Those cannot be changed in place. */
+export function hasOtherDeclarations(table: ListedTable, acceptedForms: AcceptedForms): boolean {
+  const family = table.family as Family;
+  const desired = table.setsAndMaps.flatMap(({ name }) => declarationOf(family, name) ?? []);
+  const differences = compareDeclarations(family, { desired, table, stale: new Map() });
+  return differences.some((difference) => difference.state === 'changed' && !acceptedForms.has(difference));
+}
+
+function declarationOf(family: Family, name: string): SetOrMap | undefined {
+  const named: Readonly<Record<string, SetOrMap>> = SETS_AND_MAPS[family];
+  if (Object.hasOwn(named, name)) return named[name];
+  const reset = resetConnections(family);
+  if (name === reset.name) return reset;
+  const id = affinityIdOf(name);
+  const isAffinityMap = id !== undefined && Object.values(affinityMapNames(id)).includes(name);
+  return isAffinityMap ? affinityMap(family, name) : undefined;
+}

@@ -2,7 +2,7 @@
 
 import { adminSocketPath } from './admin-socket.ts';
 import { type CommandStatus, statusOfDaemon } from './command-status.ts';
-import type { DaemonState } from './daemon-state.ts';
+import type { DaemonState } from './state/daemon-state.ts';
 import { AdminSocketError, fetchState } from './fetch-state.ts';
 
 export type DaemonAnswer =

@@ -1,7 +1,7 @@
 // The first line of each command: what its answer is based on, how old that is, and what is wrong.
 
 import { printDuration } from '../lib/duration.ts';
-import { type DaemonStatus, describeProblems } from './daemon-status.ts';
+import { type DaemonStatus, describeProblems } from './state/daemon-status.ts';
 
 /** The field `status` of JSON output. Ages are in seconds. */
 export interface CommandStatus {

@@ -3,7 +3,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { failureReason, isSystemError } from '../host/files/system-error.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
-import type { DaemonState } from './daemon-state.ts';
+import type { DaemonState } from './state/daemon-state.ts';
 
 /**
  * Why there is no state:

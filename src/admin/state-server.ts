@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { stateText } from './state-text.ts';
+import { stateText } from './state/state-text.ts';
 
 export interface StateServerOptions {
   /** The complete state, of which the answer is cut in pieces. */

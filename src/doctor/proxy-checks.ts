@@ -3,8 +3,8 @@
 import { existsSync } from 'node:fs';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { DaemonAnswer } from '../admin/ask-daemon.ts';
-import { type DaemonState, engineFromState } from '../admin/daemon-state.ts';
-import { type DaemonStatus, describeSyncProblems } from '../admin/daemon-status.ts';
+import { type DaemonState, engineFromState } from '../admin/state/daemon-state.ts';
+import { type DaemonStatus, describeSyncProblems } from '../admin/state/daemon-status.ts';
 import { findDrift } from '../engine/drift.ts';
 import { printDuration } from '../lib/duration.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';

@@ -1,7 +1,7 @@
 // Statuses of daemons for tests.
 
 import type { DaemonAnswer } from '../../../src/admin/ask-daemon.ts';
-import type { DaemonStatus } from '../../../src/admin/daemon-status.ts';
+import type { DaemonStatus } from '../../../src/admin/state/daemon-status.ts';
 import { AdminSocketError } from '../../../src/admin/fetch-state.ts';
 
 /** The answer where no daemon runs. */

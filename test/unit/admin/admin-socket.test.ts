@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { adminSocketPath, serveState } from '../../../src/admin/admin-socket.ts';
-import { engineState } from '../../../src/admin/daemon-state.ts';
+import { engineState } from '../../../src/admin/state/daemon-state.ts';
 import { AdminSocketError, fetchState } from '../../../src/admin/fetch-state.ts';
 import { daemonStatus } from '../../support/builders/daemon-status.ts';
 import { engineOf } from '../../support/builders/engine.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
 import { adminSocketPath, serveState } from '../../../src/admin/admin-socket.ts';
-import { type DaemonState, engineState } from '../../../src/admin/daemon-state.ts';
+import { type DaemonState, engineState } from '../../../src/admin/state/daemon-state.ts';
 import { fetchDaemonState, loadDesiredState, loadEngine, printWarnings } from '../../../src/admin/desired-state.ts';
 import { openNftClient, toListing } from '../../../src/admin/kernel-state.ts';
 import { Engine } from '../../../src/engine/engine.ts';

@@ -1,17 +1,17 @@
 // The state of a running daemon that inspection commands read.
 
-import { Engine } from '../engine/engine.ts';
-import type { Refusal } from '../engine/service-change.ts';
-import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
-import type { Address } from '../net/address.ts';
-import type { Prefix } from '../net/prefix.ts';
-import type { NodeOptions } from '../nftables/compile/node-view.ts';
-import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
-import type { Kind, KindMap } from '../services/objects/kinds.ts';
-import type { Node } from '../services/objects/node.ts';
-import type { Service } from '../services/objects/service.ts';
-import type { ServiceCidr } from '../services/objects/service-cidr.ts';
-import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+import { Engine } from '../../engine/engine.ts';
+import type { Refusal } from '../../engine/service-change.ts';
+import type { FastPathStatus } from '../../fastpath/status/fast-path-status.ts';
+import type { Address } from '../../net/address.ts';
+import type { Prefix } from '../../net/prefix.ts';
+import type { NodeOptions } from '../../nftables/compile/node-view.ts';
+import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
+import type { Kind, KindMap } from '../../services/objects/kinds.ts';
+import type { Node } from '../../services/objects/node.ts';
+import type { Service } from '../../services/objects/service.ts';
+import type { ServiceCidr } from '../../services/objects/service-cidr.ts';
+import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
 import type { DaemonStatus } from './daemon-status.ts';
 
 /** Everything that the ruleset depends on, as plain JSON values. */

@@ -1,8 +1,8 @@
-// Tests of src/admin/daemon-status.ts.
+// Tests of src/admin/state/daemon-status.ts.
 
 import t from 'tap';
-import { describeProblems } from '../../../src/admin/daemon-status.ts';
-import { daemonStatus } from '../../support/builders/daemon-status.ts';
+import { describeProblems } from '../../../../src/admin/state/daemon-status.ts';
+import { daemonStatus } from '../../../support/builders/daemon-status.ts';
 
 t.test('describeProblems() lists those of the source before those of syncs', async (t) => {
   t.strictSame(describeProblems(daemonStatus()), []);

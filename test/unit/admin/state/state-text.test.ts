@@ -1,8 +1,8 @@
-// Tests of src/admin/state-text.ts.
+// Tests of src/admin/state/state-text.ts.
 
 import fc from 'fast-check';
 import t from 'tap';
-import { stateText } from '../../../src/admin/state-text.ts';
+import { stateText } from '../../../../src/admin/state/state-text.ts';
 
 t.test('stateText() gives the same text as JSON.stringify()', async (t) => {
   const value = fc.anything({ maxDepth: 5, withNullPrototype: true });

@@ -1,12 +1,12 @@
-// Tests of src/admin/daemon-state.ts.
+// Tests of src/admin/state/daemon-state.ts.
 
 import t from 'tap';
-import { engineFromState, engineState } from '../../../src/admin/daemon-state.ts';
-import { elementsOf, engineOf } from '../../support/builders/engine.ts';
-import { node } from '../../support/builders/node.ts';
-import { service } from '../../support/builders/service.ts';
-import { serviceCidr } from '../../support/builders/service-cidr.ts';
-import { endpoint, slice } from '../../support/builders/slice.ts';
+import { engineFromState, engineState } from '../../../../src/admin/state/daemon-state.ts';
+import { elementsOf, engineOf } from '../../../support/builders/engine.ts';
+import { node } from '../../../support/builders/node.ts';
+import { service } from '../../../support/builders/service.ts';
+import { serviceCidr } from '../../../support/builders/service-cidr.ts';
+import { endpoint, slice } from '../../../support/builders/slice.ts';
 
 const OBJECTS = [
   service(),

@@ -1,8 +1,8 @@
 // The status of a running daemon: what it knows, and how old that is.
 
-import type { SyncStatus } from '../health/sync-health.ts';
-import { printDuration } from '../lib/duration.ts';
-import { describeSourceProblem, type SourceStatus } from '../sources/status/source-status.ts';
+import type { SyncStatus } from '../../health/sync-health.ts';
+import { printDuration } from '../../lib/duration.ts';
+import { describeSourceProblem, type SourceStatus } from '../../sources/status/source-status.ts';
 
 /** All times are ages, as of the answer. */
 export interface DaemonStatus {

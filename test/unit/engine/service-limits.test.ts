@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { engineFromState, engineState } from '../../../src/admin/daemon-state.ts';
+import { engineFromState, engineState } from '../../../src/admin/state/daemon-state.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { render } from '../../../src/engine/render.ts';
 import { explain } from '../../../src/explain/explanation.ts';

@@ -6,8 +6,8 @@ import { lstat, rename, rm } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { makeDirectory } from '../host/files/make-directory.ts';
-import type { DaemonState } from './state/daemon-state.ts';
 import { AdminSocketError, fetchState } from './fetch-state.ts';
+import type { DaemonState } from './state/daemon-state.ts';
 import { StateServer, type StateServerOptions } from './state-server.ts';
 
 /** The path of the socket for the network namespace of this process, because a ruleset belongs to a network namespace. */

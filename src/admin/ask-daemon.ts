@@ -2,8 +2,8 @@
 
 import { adminSocketPath } from './admin-socket.ts';
 import { type CommandStatus, statusOfDaemon } from './command-status.ts';
-import type { DaemonState } from './state/daemon-state.ts';
 import { AdminSocketError, fetchState } from './fetch-state.ts';
+import type { DaemonState } from './state/daemon-state.ts';
 
 export type DaemonAnswer =
   | { readonly daemon: 'running'; readonly state: DaemonState }

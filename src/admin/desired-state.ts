@@ -15,9 +15,9 @@ import { deliverManifests } from '../sources/manifests/deliver-manifests.ts';
 import { loadManifests } from '../sources/manifests/load-manifests.ts';
 import { adminSocketPath } from './admin-socket.ts';
 import { type CommandStatus, statusOfDaemon, statusOfManifests } from './command-status.ts';
+import { AdminSocketError, fetchState } from './fetch-state.ts';
 import { type DaemonState, engineFromState } from './state/daemon-state.ts';
 import { describeProblems } from './state/daemon-status.ts';
-import { AdminSocketError, fetchState } from './fetch-state.ts';
 
 export interface DesiredStateSource {
   /** Manifests; `undefined` selects the daemon of this network namespace. */

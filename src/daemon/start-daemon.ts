@@ -1,8 +1,8 @@
 // Starts the daemon: opens its servers, its source and its socket, and sets the kernel settings.
 
 import { adminSocketPath, serveState } from '../admin/admin-socket.ts';
-import { type DaemonState, engineState } from '../admin/state/daemon-state.ts';
 import { AdminSocketError } from '../admin/fetch-state.ts';
+import { type DaemonState, engineState } from '../admin/state/daemon-state.ts';
 import type { Settings } from '../config/settings.ts';
 import { setOomScore } from '../host/process/memory.ts';
 import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';

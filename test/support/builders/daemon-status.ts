@@ -1,8 +1,8 @@
 // Statuses of daemons for tests.
 
 import type { DaemonAnswer } from '../../../src/admin/ask-daemon.ts';
-import type { DaemonStatus } from '../../../src/admin/state/daemon-status.ts';
 import { AdminSocketError } from '../../../src/admin/fetch-state.ts';
+import type { DaemonStatus } from '../../../src/admin/state/daemon-status.ts';
 
 /** The answer where no daemon runs. */
 export const NO_DAEMON: DaemonAnswer = {

@@ -40,6 +40,9 @@ export class Preloader {
   /** Waits for all transactions, also after an error, so that none reaches the kernel later. Throws the first error. */
   async drain(): Promise<void> {
     while (this.#running.size > 0) await Promise.race(this.#running);
+    await this.#nftClient.confirm?.().catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure !== undefined) throw failure.error;
@@ -59,7 +62,7 @@ export class Preloader {
 
   async #run(transaction: Transaction): Promise<void> {
     try {
-      await this.#nftClient.apply(linesOf(transaction));
+      await this.#nftClient.apply(linesOf(transaction), { confirmation: 'later' });
     } catch (error) {
       this.#failure ??= { error };
       this.#queue.length = 0;

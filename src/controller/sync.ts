@@ -15,7 +15,9 @@ import { StageTimer, type StageTimes } from './stage-timer.ts';
 
 /** The operations on the kernel's ruleset that a sync needs. */
 export interface RulesetClient {
-  apply(lines: readonly string[]): Promise<void>;
+  /** With a later confirmation, large transactions are only known to be applied when `confirm` has resolved. */
+  apply(lines: readonly string[], options?: { readonly confirmation?: 'now' | 'later' }): Promise<void>;
+  confirm?(): Promise<void>;
   list(): Promise<KernelListing>;
   /** Our tables with everything but their elements. */
   listTables?(): Promise<readonly ListedTable[]>;
@@ -120,12 +122,13 @@ async function runStage(
 ): Promise<void> {
   const queue = stage.values();
   const failures: unknown[] = [];
+  const confirmation = stage.length > 1 ? 'later' : 'now';
   const worker = async (): Promise<void> => {
     for (const transaction of queue) {
       if (failures.length > 0) return;
       const lines = linesOf(transaction);
       try {
-        await nftClient.apply(lines);
+        await nftClient.apply(lines, { confirmation });
       } catch (cause) {
         const isNftError = cause instanceof NftRefusal || cause instanceof NftOutcomeUnknown;
         failures.push(isNftError ? new StageFailure(operationsOf(transaction), cause) : cause);
@@ -138,6 +141,9 @@ async function runStage(
     }
   };
   await Promise.all(Array.from({ length: MAX_PARALLEL_TRANSACTIONS }, worker));
+  await nftClient.confirm?.().catch((cause: unknown) => {
+    failures.push(cause instanceof NftOutcomeUnknown ? new StageFailure([], cause) : cause);
+  });
   if (failures.length > 0) throw failures[0];
 }
 

@@ -2,7 +2,7 @@
 
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
-import { allSetsAndMaps, roleOf, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
+import { allSetsAndMaps, lastTransaction, roleOf, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
@@ -63,7 +63,7 @@ export class KernelState {
   compareTables(tables: readonly ListedTable[], node: NodeView): StructureDifference[] {
     const differences = FAMILIES.flatMap((family) => {
       const { chains, dynamicSets } = this.chains(family, node);
-      const setsAndMaps = [...Object.values(SETS_AND_MAPS[family]), ...dynamicSets];
+      const setsAndMaps = [...Object.values(SETS_AND_MAPS[family]), lastTransaction(family), ...dynamicSets];
       return compareTable({ family, chains, setsAndMaps }, tables, node);
     });
     return differences.filter((difference) => !this.#acceptedForms.has(difference));

@@ -1,7 +1,7 @@
 // Prints the complete ruleset as an nft file, for `nftlane render`.
 
 import type { Family } from '../net/family.ts';
-import { SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
+import { lastTransaction, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import { chainBlock, setOrMapBlock, tableBlock } from '../nftables/syntax/block.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
@@ -23,6 +23,7 @@ function renderTable(engine: Engine, family: Family): string {
   const { chains, dynamicSets } = engine.chains(family);
   return tableBlock(`${family} ${TABLE}`, [
     ...Object.values(SETS_AND_MAPS[family]).map((object) => setOrMapBlock(object, engine.elements(object))),
+    setOrMapBlock(lastTransaction(family), []),
     ...dynamicSets.map((object) => setOrMapBlock(object, [])),
     ...chains.map((chain) => chainBlock(chain, family)),
   ]);

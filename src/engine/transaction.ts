@@ -1,7 +1,8 @@
 // Transactions: the operations of a sync, in batches of bounded size.
 
+import { FAMILIES } from '../net/family.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
-import { allSetsAndMaps, roleOf } from '../nftables/compile/sets-and-maps.ts';
+import { allSetsAndMaps, lastTransaction, roleOf } from '../nftables/compile/sets-and-maps.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
 import {
   additions,
@@ -49,7 +50,9 @@ export const BATCH_SIZE = 5000;
 
 /** Declares the tables with all their sets and maps. */
 export function declareTables({ families }: Pick<NodeView, 'families'>): Operation[] {
-  const objects = allSetsAndMaps().filter(({ family }) => families.includes(family));
+  const objects = [...allSetsAndMaps(), ...FAMILIES.map(lastTransaction)].filter(({ family }) =>
+    families.includes(family),
+  );
   return [...families.map(addTable), ...objects.map(addSetOrMap)];
 }
 

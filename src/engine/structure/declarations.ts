@@ -2,7 +2,7 @@
 
 import type { Family } from '../../net/family.ts';
 import { affinityIdOf, affinityMapNames } from '../../nftables/compile/endpoint-chains.ts';
-import { affinityMap, resetConnections, SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
+import { affinityMap, lastTransaction, resetConnections, SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
 import type { SetOrMap } from '../../nftables/syntax/element.ts';
 import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
 import type { AcceptedForms } from './accepted-forms.ts';
@@ -19,8 +19,8 @@ export function hasOtherDeclarations(table: ListedTable, acceptedForms: Accepted
 function declarationOf(family: Family, name: string): SetOrMap | undefined {
   const named: Readonly<Record<string, SetOrMap>> = SETS_AND_MAPS[family];
   if (Object.hasOwn(named, name)) return named[name];
-  const reset = resetConnections(family);
-  if (name === reset.name) return reset;
+  const filledAtRunTime = [resetConnections(family), lastTransaction(family)].find((set) => set.name === name);
+  if (filledAtRunTime !== undefined) return filledAtRunTime;
   const id = affinityIdOf(name);
   const isAffinityMap = id !== undefined && Object.values(affinityMapNames(id)).includes(name);
   return isAffinityMap ? affinityMap(family, name) : undefined;

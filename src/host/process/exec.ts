@@ -11,8 +11,8 @@ export interface ExecResult {
 }
 
 export interface ExecOptions {
-  /** Written to standard input, which is then closed. */
-  readonly input?: string;
+  /** Written to standard input, which is then closed. Parts are written one after the other. */
+  readonly input?: string | readonly string[];
   /** The program is killed after this time. */
   readonly timeoutMs: number;
   /** Receives standard output line by line, which is then not collected. The program is killed when it throws. */
@@ -33,44 +33,81 @@ export class ExecError extends Error {
   }
 }
 
+/** A program that has been started, and waits for its input. */
+export interface StartedProgram {
+  /** Writes the input, waits for the exit, and rejects as {@link exec} does. Call it once. */
+  run(options: ExecOptions): Promise<ExecResult>;
+  /** Ends a program that is not needed. */
+  kill(): void;
+}
+
 /**
  * Runs a program without a shell. Resolves with any exit status. Rejects with {@link ExecError}, or with the error
  * that `onLine` threw.
  */
 export function exec(command: string, args: readonly string[], options: ExecOptions): Promise<ExecResult> {
-  const { input = '', timeoutMs, signal } = options;
-  if (signal?.aborted) {
+  if (options.signal?.aborted) {
     return Promise.reject(new ExecError(`Cannot run "${command}": it was canceled`, { kind: 'failed' }));
   }
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'pipe' });
-    // Node's own timeout would keep the process alive after a program that could not be started.
-    const kill = (): void => killChild(child, 'SIGKILL');
-    const timer = setTimeout(kill, timeoutMs);
-    signal?.addEventListener('abort', kill);
-    const cleanUp = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', kill);
-    };
-    child.on('error', (cause: NodeJS.ErrnoException) => {
-      cleanUp();
-      reject(startError(command, cause));
-    });
-    // Without free file descriptors there are no streams, and `error` is the only event.
-    if (child.pid === undefined) return;
-    const output = collectOutput(child, options);
-    child.on('close', (status, signalName) => {
-      cleanUp();
-      const { stdout, stderr, callbackError } = output;
-      if (callbackError !== undefined) reject(callbackError.error);
-      else if (status !== null) resolve({ status, stdout, stderr });
-      else
-        reject(new ExecError(`Cannot run "${command} ${args.join(' ')}": ended by ${signalName}`, { kind: 'failed' }));
-    });
-    // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
+  return startProgram(command, args).run(options);
+}
+
+/** Starts a program whose input follows later: starting takes milliseconds. */
+export function startProgram(command: string, args: readonly string[]): StartedProgram {
+  const child = spawn(command, args, { stdio: 'pipe' });
+  // Node's own timeout would keep the process alive after a program that could not be started.
+  const kill = (): void => killChild(child, 'SIGKILL');
+  const ended = new Promise<[status: number | null, signal: string | null]>((resolve, reject) => {
+    child.on('error', (cause: NodeJS.ErrnoException) => reject(startError(command, cause)));
+    child.on('close', (status, signal) => resolve([status, signal]));
   });
+  // It may end before `run`.
+  ended.catch(() => undefined);
+  return {
+    kill,
+    // Without free file descriptors there are no streams, and `error` is the only event.
+    run: (options) =>
+      child.pid === undefined ? ended.then(unstarted) : finish(child, { command, args, ended, options }),
+  };
+}
+
+function unstarted(): never {
+  throw new ExecError('Cannot run a program that has not been started', { kind: 'failed' });
+}
+
+async function finish(
+  child: ChildProcessWithoutNullStreams,
+  {
+    command,
+    args,
+    ended,
+    options,
+  }: {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly ended: Promise<[status: number | null, signal: string | null]>;
+    readonly options: ExecOptions;
+  },
+): Promise<ExecResult> {
+  const { input = [], timeoutMs, signal } = options;
+  const kill = (): void => killChild(child, 'SIGKILL');
+  const timer = setTimeout(kill, timeoutMs);
+  signal?.addEventListener('abort', kill);
+  const output = collectOutput(child, options);
+  // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.
+  child.stdin.on('error', () => {});
+  for (const part of typeof input === 'string' ? [input] : input) child.stdin.write(part);
+  child.stdin.end();
+  try {
+    const [status, signalName] = await ended;
+    const { stdout, stderr, callbackError } = output;
+    if (callbackError !== undefined) throw callbackError.error;
+    if (status !== null) return { status, stdout, stderr };
+    throw new ExecError(`Cannot run "${[command, ...args].join(' ')}": ended by ${signalName}`, { kind: 'failed' });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', kill);
+  }
 }
 
 function startError(command: string, cause: NodeJS.ErrnoException): ExecError {

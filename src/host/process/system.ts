@@ -12,7 +12,7 @@ export interface System {
 }
 
 export interface SystemRunOptions {
-  readonly input?: string;
+  readonly input?: string | readonly string[];
   readonly onLine?: (line: string) => void;
 }
 

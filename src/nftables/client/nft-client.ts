@@ -11,14 +11,12 @@ import type { ListedTable } from '../syntax/listed-table.ts';
 import { ElementReader, type ListedElement } from '../syntax/listing.ts';
 import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
 import { addTable, deleteTable, TABLE } from '../syntax/operation.ts';
-import { NftOutcomeUnknown, NftRefusal, NftUnavailable } from './nft-error.ts';
+import { NftRefusal, NftUnavailable } from './nft-error.ts';
 import { NftProgram } from './nft-program.ts';
-import { NftSession } from './nft-session.ts';
-import { SessionPool } from './session-pool.ts';
+import { type ApplyOptions, TransactionRunner } from './transaction-runner.ts';
 
-/** Larger transactions use pooled sessions: nft keeps the memory of its largest transaction until it exits. */
-const SESSION_MAX_OPERATIONS = 500;
-const TIMEOUT_MS = 60_000;
+/** For commands that list no elements. */
+const TIMEOUT_MS = 10_000;
 /** A listing starts over when a table changes meanwhile, and 100,000 elements take seconds each time. */
 const LIST_TIMEOUT_MS = 300_000;
 /** nft 1.0.6 cannot express some of our rules; 1.1 is the first to list our tables without loading those of others. */
@@ -30,14 +28,11 @@ const FAMILY_UNSUPPORTED = /(?:Operation|Protocol|Address family) not supported/
 /** Works in the network namespace of this process. */
 export class NftClient {
   readonly #program: NftProgram;
-  readonly #session: NftSession;
-  readonly #pool: SessionPool;
-  #sessionFailures = 0;
+  readonly #transactions: TransactionRunner;
 
   constructor({ command }: { command: string }) {
     this.#program = new NftProgram({ command, timeoutMs: TIMEOUT_MS });
-    this.#session = new NftSession({ command, timeoutMs: TIMEOUT_MS });
-    this.#pool = new SessionPool({ command, timeoutMs: TIMEOUT_MS });
+    this.#transactions = new TransactionRunner({ program: this.#program });
   }
 
   /** Checks that nft exists, is new enough and has privileges. Returns its version; throws {@link NftUnavailable}. */
@@ -63,17 +58,17 @@ export class NftClient {
     });
   }
 
-  /** Applies the lines as one transaction. Throws {@link NftRefusal} or {@link NftOutcomeUnknown}. */
-  async apply(lines: readonly string[]): Promise<void> {
-    const text = `${lines.join('\n')}\n`;
-    if (this.#sessionFailures > 2) return this.#applyWithoutSession(text);
-    try {
-      await (lines.length > SESSION_MAX_OPERATIONS ? this.#pool : this.#session).apply(text);
-      this.#sessionFailures = 0;
-    } catch (error) {
-      if (error instanceof NftOutcomeUnknown) this.#sessionFailures++;
-      throw error;
-    }
+  /**
+   * Applies the lines, on tables that exist or that they declare, as one transaction. Resolves when the kernel shows it.
+   * Throws {@link NftRefusal}, or `NftOutcomeUnknown` when the kernel may have it or not.
+   */
+  apply(lines: readonly string[], options: ApplyOptions = {}): Promise<void> {
+    return this.#transactions.apply(lines, options);
+  }
+
+  /** Throws `NftOutcomeUnknown` if the kernel lacks a transaction that was applied with a later confirmation. */
+  confirm(): Promise<void> {
+    return this.#transactions.confirm();
   }
 
   /** The contents of our tables, without counters. */
@@ -110,7 +105,9 @@ export class NftClient {
   async removeTables(families: readonly Family[]): Promise<Family[]> {
     const existing = (await this.existingTables()).filter((family) => families.includes(family));
     const operations = existing.flatMap((family) => [addTable(family), deleteTable(family)]);
-    if (operations.length > 0) await this.apply(operations.map(({ line }) => line));
+    const script = operations.map(({ line }) => `${line}\n`).join('');
+    const errors = operations.length > 0 ? await this.#program.apply(script) : [];
+    if (errors.length > 0) throw new NftRefusal(errors);
     return existing;
   }
 
@@ -135,17 +132,12 @@ export class NftClient {
 
   /** The long-lived session: its process ID, `undefined` while it has no process, and how many it has started. */
   get session(): { readonly pid: number | undefined; readonly starts: number } {
-    return { pid: this.#session.pid, starts: this.#session.startCount };
+    const { pid, startCount } = this.#transactions.session;
+    return { pid, starts: startCount };
   }
 
   close(): void {
-    this.#session.close();
-    this.#pool.close();
-  }
-
-  async #applyWithoutSession(text: string): Promise<void> {
-    const errors = await this.#program.apply(text);
-    if (errors.length > 0) throw new NftRefusal(errors);
+    void this.#transactions.close();
   }
 
   /** Our table of a family without its elements; `undefined` when there is none. */

@@ -1,56 +1,108 @@
 // A long-lived `nft -i` process for small transactions.
 
-import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { LineProcess } from '../../host/process/line-process.ts';
-import { errorMessage } from '../../lib/error-message.ts';
-import { parseErrorMessages } from '../syntax/error-message.ts';
+import { parseSessionErrors } from '../syntax/error-message.ts';
+import { toSingleLine } from '../syntax/script.ts';
 import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
+import { isConfirmation, type Marker } from './transaction-marker.ts';
+
+/** A transaction for a session. */
+interface SessionTransaction {
+  /** The operations, of which the last adds the marker. */
+  readonly lines: readonly string[];
+  readonly marker: Marker;
+  /** The process is killed when it has not answered by then. */
+  readonly timeoutMs: number;
+}
+
+/** `confirmed`: the kernel has shown the marker. `silent`: nft reported nothing, neither an error nor the marker. */
+type SessionOutcome = 'confirmed' | 'silent';
+
+interface NftSessionOptions {
+  readonly command: string;
+  /** The process is replaced when it has read more. */
+  readonly maxInputCharacters?: number;
+  /** Called when a process ends that {@link NftSession.close} did not end. */
+  readonly onExit?: () => void;
+}
+
+interface RunningTransaction {
+  readonly marker: Marker;
+  /** The number of its end mark. */
+  readonly end: number;
+  readonly operationAt: (column: number) => number;
+  readonly resolve: (outcome: SessionOutcome) => void;
+  readonly reject: (error: NftRefusal | NftOutcomeUnknown) => void;
+}
+
+interface SessionProcess {
+  readonly child: LineProcess;
+  readonly exited: Promise<void>;
+}
+
+/** nft keeps every line of its input as history, which takes twice its size. */
+const MAX_INPUT_CHARACTERS = 4_000_000;
+/** More text than the errors of one transaction have. */
+const MAX_STDERR_CHARACTERS = 4_000_000;
+/** A killed process ends at once, except while it waits in the kernel. */
+const KILL_DELAY_MS = 1000;
+/** The notification is written before the end mark, but by another pipe. */
+const CONFIRMATION_DELAY_MS = 50;
+
+const END_MARK = /^Error: .*\nend(\d+)\n/m;
 
 /**
  * Why not `nft -f -` for each transaction: when nft exits, closing its netlink socket waits an RCU grace period for the
  * kernel to free what the transaction deleted. Measured on kernel 6.18 with 100,000 elements: replacing an element
  * takes 1.0 ms (p99 3.3 ms) in a session and 17 ms in a new process.
  *
- * Each transaction is written to an unlinked file that nft includes by an `include` command: the file is one atomic batch, and
- * errors carry its line numbers, as with `nft -f`. The next input line is not an nft command. nft reports that on
- * standard error, which is not buffered, so this error marks the end of the transaction.
+ * A transaction is one line, which nft takes as one atomic batch. `-e` makes nft print the kernel's notifications, which
+ * the kernel sends when it commits: the one of the marker, which is last, shows that it has all of the transaction. The
+ * next line is not an nft command. nft reports that on standard error, so this error marks the end of a transaction that
+ * was refused.
  */
 export class NftSession {
   readonly #command: string;
-  readonly #timeoutMs: number;
-  #process: { readonly child: LineProcess; readonly file: number } | undefined;
-  #resolve: ((end: Error | string) => void) | undefined;
+  readonly #maxInputCharacters: number;
+  readonly #onExit: () => void;
+  #process: SessionProcess | undefined;
+  #running: RunningTransaction | undefined;
   #stderr = '';
+  /** Why the process is being killed. */
+  #lossReason: string | undefined;
   #transactions = 0;
+  #inputCharacters = 0;
   #startCount = 0;
 
-  constructor({ command, timeoutMs }: { command: string; timeoutMs: number }) {
+  constructor({ command, maxInputCharacters = MAX_INPUT_CHARACTERS, onExit = () => {} }: NftSessionOptions) {
     this.#command = command;
-    this.#timeoutMs = timeoutMs;
+    this.#maxInputCharacters = maxInputCharacters;
+    this.#onExit = onExit;
   }
 
   /**
-   * Applies the script as one transaction; must not be called again before it settles. Throws {@link NftRefusal}, or
-   * {@link NftOutcomeUnknown} when the session ended first.
+   * Applies the transaction; must not be called again before it settles. Throws {@link NftRefusal}, or
+   * {@link NftOutcomeUnknown} when the process ended or did not answer.
    */
-  async apply(text: string): Promise<void> {
-    const { child, file } = this.#start();
-    const marker = `end${this.#transactions++}`;
-    ftruncateSync(file);
-    writeSync(file, text, 0);
-    this.#stderr = '';
-    const outcome = new Promise<Error | string>((resolve) => {
-      this.#resolve = resolve;
+  async apply({ lines, marker, timeoutMs }: SessionTransaction): Promise<SessionOutcome> {
+    if (this.#inputCharacters > this.#maxInputCharacters) await this.close();
+    const { child } = this.#start();
+    const { text, operationAt } = toSingleLine(lines);
+    const end = this.#transactions++;
+    const settled = new Promise<SessionOutcome>((resolve, reject) => {
+      this.#running = { marker, end, operationAt, resolve, reject };
     });
-    const timer = setTimeout(() => child.kill('SIGKILL'), this.#timeoutMs);
-    child.write(`include "/proc/${process.pid}/fd/${file}"\n${marker}\n`);
-    const result = await outcome;
-    clearTimeout(timer);
-    if (typeof result !== 'string') throw result;
-    const errors = parseErrorMessages(result);
-    if (errors.length > 0) throw new NftRefusal(errors);
+    const input = `${text}\nend${end}\n`;
+    this.#inputCharacters += input.length;
+    child.write(input);
+    const timer = setTimeout(() => this.#abandon(child, `no answer within ${timeoutMs} ms`), timeoutMs);
+    try {
+      return await settled;
+    } finally {
+      clearTimeout(timer);
+      this.#running = undefined;
+    }
   }
 
   /** The process ID; `undefined` while the session has no process. */
@@ -63,66 +115,85 @@ export class NftSession {
     return this.#startCount;
   }
 
-  /** Ends the process. The next transaction starts another. */
-  close(): void {
-    this.#process?.child.closeInput();
+  /** Ends the process, and resolves when it has ended, or cannot be ended. The next transaction starts another. */
+  async close(): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) return;
+    if (this.#running === undefined) this.#process = undefined;
+    process.child.closeInput();
+    // It also keeps this process alive until the child has ended.
+    const timer = setTimeout(() => process.child.kill('SIGKILL'), KILL_DELAY_MS);
+    await Promise.race([process.exited, delay(2 * KILL_DELAY_MS, undefined, { ref: false })]);
+    clearTimeout(timer);
   }
 
-  #start(): { readonly child: LineProcess; readonly file: number } {
+  #start(): SessionProcess {
     if (this.#process !== undefined) return this.#process;
-    // Without HOME, nft keeps no command history.
+    // Without HOME, nft writes no command history to a file.
     const { HOME: _, ...env } = process.env;
-    const file = openUnlinkedFile();
+    this.#stderr = '';
+    this.#inputCharacters = 0;
+    const { promise: exited, resolve } = Promise.withResolvers<void>();
+    const isCurrent = (): boolean => this.#process?.exited === exited;
     const child = new LineProcess(this.#command, {
-      args: ['-i'],
+      args: ['-i', '-e'],
       env,
-      onStderr: (text) => this.#onStderr(text),
+      onLine: (line) => {
+        if (isCurrent()) this.#readNotification(line);
+      },
+      onStderr: (text) => {
+        if (isCurrent()) this.#readErrors(text);
+      },
       onExit: (exit) => {
-        closeSync(file);
-        this.#process = undefined;
-        this.#finish(
-          exit.kind === 'error'
-            ? new NftOutcomeUnknown(`Cannot run the nft session: ${exit.cause.message}`, { cause: exit.cause })
-            : new NftOutcomeUnknown(`Cannot run the nft session: ${exit.state} ${this.#stderr.trim()}`),
-        );
+        resolve();
+        if (!isCurrent()) return;
+        const state = exit.kind === 'error' ? exit.cause.message : `${exit.state} ${exit.stderr}`.trim();
+        this.#lose(this.#lossReason ?? state);
       },
     });
     child.unref();
     this.#startCount++;
-    this.#process = { child, file };
+    this.#process = { child, exited };
     return this.#process;
   }
 
-  #onStderr(data: string): void {
-    this.#stderr += data;
-    const end = this.#stderr.indexOf(`\nend${this.#transactions - 1}\n`);
-    if (end < 0) return;
-    const markerError = this.#stderr.lastIndexOf('Error: ', end);
-    this.#finish(this.#stderr.slice(0, Math.max(markerError, 0)));
+  #readNotification(line: string): void {
+    const running = this.#running;
+    if (running !== undefined && isConfirmation(line, running.marker)) running.resolve('confirmed');
   }
 
-  #finish(end: Error | string): void {
-    this.#resolve?.(end);
-    this.#resolve = undefined;
-  }
-}
-
-let files = 0;
-
-/** A file in memory that is freed when this process ends, even when it is killed. */
-function openUnlinkedFile(): number {
-  for (const directory of ['/dev/shm', tmpdir()]) {
-    const path = join(directory, `nftlane-${process.pid}-${files++}`);
-    try {
-      const fd = openSync(path, 'wx+', 0o600);
-      unlinkSync(path);
-      return fd;
-    } catch (error) {
-      if (directory !== '/dev/shm')
-        throw new NftOutcomeUnknown(`Cannot write a transaction to "${directory}": ${errorMessage(error)}`, {
-          cause: error,
-        });
+  /** Ends the running transaction when its end mark has arrived; the end marks of confirmed ones are skipped. */
+  #readErrors(text: string): void {
+    this.#stderr += text;
+    for (;;) {
+      const match = END_MARK.exec(this.#stderr);
+      if (match === null) break;
+      const stderr = this.#stderr.slice(0, match.index);
+      this.#stderr = this.#stderr.slice(match.index + match[0].length);
+      if (Number(match[1]) === this.#running?.end) this.#ended(this.#running, stderr);
     }
+    if (this.#stderr.length > MAX_STDERR_CHARACTERS) this.#process?.child.kill('SIGKILL');
   }
-  throw new NftOutcomeUnknown('Cannot write a transaction: no directory');
+
+  #ended({ operationAt, resolve, reject }: RunningTransaction, stderr: string): void {
+    const errors = parseSessionErrors(stderr, operationAt);
+    if (errors.length > 0) reject(new NftRefusal(errors));
+    else setTimeout(() => resolve('silent'), CONFIRMATION_DELAY_MS);
+  }
+
+  /** Kills the process, and does not wait for it for long. */
+  #abandon(child: LineProcess, reason: string): void {
+    this.#lossReason = reason;
+    child.kill('SIGKILL');
+    setTimeout(() => {
+      if (this.#process?.child === child) this.#lose(reason);
+    }, KILL_DELAY_MS);
+  }
+
+  #lose(reason: string): void {
+    this.#process = undefined;
+    this.#lossReason = undefined;
+    this.#running?.reject(new NftOutcomeUnknown(`Cannot run the nft session: ${reason}`));
+    this.#onExit();
+  }
 }

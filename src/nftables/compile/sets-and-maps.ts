@@ -159,3 +159,11 @@ export function resetConnections(family: Family): SetOrMap {
   const body = `typeof ${printFields(CONNECTION, family)}; size ${RESET_CONNECTIONS_SIZE}; flags timeout; timeout 5m;`;
   return { family, name: 'reset-connections', kind: 'set', body, interval: false };
 }
+
+/**
+ * The number of the last transaction. Each transaction ends by writing it, so the kernel shows whether it has all of it.
+ * Filled at run time, so it is not compared with listings.
+ */
+export function lastTransaction(family: Family): SetOrMap {
+  return { family, name: 'last-transaction', kind: 'set', body: 'typeof meta mark;', interval: false };
+}

@@ -6,13 +6,27 @@ export interface NftErrorMessage {
   readonly message: string;
 }
 
-const ERROR_LINE = /^(?:[^\s:]+:(\d+):\d+-\d+: )?Error: (.+)$/;
+const ERROR_LINE = /^(?:[^\s:]+:(\d+):\d+-\d+: |netlink: )?Error: (.+)$/;
 
 /** The errors in the standard error output of nft. */
 export function parseErrorMessages(stderr: string): NftErrorMessage[] {
   return stderr.split('\n').flatMap((text) => {
     const [, line = '0', message] = ERROR_LINE.exec(text) ?? [];
     return message === undefined ? [] : [{ line: Number(line), message }];
+  });
+}
+
+/**
+ * The errors of a session, whose input is one line: nft repeats the line after each error, and puts a caret below the
+ * place. `operationAt` is the line of the operation at a column.
+ */
+export function parseSessionErrors(stderr: string, operationAt: (column: number) => number): NftErrorMessage[] {
+  const lines = stderr.split('\n');
+  return lines.flatMap((text, index) => {
+    const [, , message] = ERROR_LINE.exec(text) ?? [];
+    if (message === undefined) return [];
+    const column = /^[ \t~]*\^/.exec(lines[index + 2] ?? '')?.[0].length;
+    return [{ line: column === undefined ? 0 : operationAt(column - 1), message }];
   });
 }
 

@@ -31,6 +31,10 @@ export function deleteSetOrMap({ family, kind, name }: Pick<SetOrMap, 'family' |
   return unowned(`delete ${kind} ${family} ${TABLE} ${name}`);
 }
 
+export function flushSetOrMap({ family, kind, name }: Pick<SetOrMap, 'family' | 'kind' | 'name'>): Operation {
+  return unowned(`flush ${kind} ${family} ${TABLE} ${name}`);
+}
+
 /** Adds the chain if it is missing, and replaces its rules. In one transaction, so no packet sees it without rules. */
 export function writeChain(family: Family, chain: Chain): Operation[] {
   const path = `${family} ${TABLE} ${chain.name}`;

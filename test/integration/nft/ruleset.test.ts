@@ -252,22 +252,10 @@ function corruptingNft(t: Test, service: string): string {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'nft');
   const script = `#!/bin/sh
-# Applies to single commands and to files of commands. Line numbers do not change.
-corrupt='s|( comment "${service}" : goto )[^ ,]+|\\1nowhere|'
+# The text has the same length, so that lines and columns do not change.
+corrupt='s|( comment "${service}" : goto )[a-z-]{7}|\\1nowhere|g'
 case $1 in
-  -i)
-    while IFS= read -r line; do
-      case $line in
-        include*)
-          file=\${line#include \\"}
-          sed -E "$corrupt" "\${file%\\"}" >"${folder}/corrupted"
-          printf 'include "%s"\\n' "${folder}/corrupted"
-          ;;
-        *) printf '%s\\n' "$line" ;;
-      esac
-    done | nft -i
-    ;;
-  -f) sed -E "$corrupt" | nft -f - ;;
+  -i | -f) sed -uE "$corrupt" | nft "$@" ;;
   *) exec nft "$@" ;;
 esac
 `;

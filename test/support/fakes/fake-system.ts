@@ -22,7 +22,7 @@ export class FakeSystem implements System {
     this.ran.push(line);
     const answer = this.programs.get(line) ?? this.programs.get(command);
     if (answer === undefined) throw new ExecError(`Cannot run "${command}"`, { kind: 'not-found' });
-    const stdout = typeof answer === 'string' ? answer : answer(args, options.input ?? '');
+    const stdout = typeof answer === 'string' ? answer : answer(args, [options.input ?? []].flat().join(''));
     if (options.onLine === undefined) return { status: 0, stdout, stderr: '' };
     for (const text of stdout.split('\n')) options.onLine(text);
     return { status: 0, stdout: '', stderr: '' };

@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
+import type { ApplyOptions } from '../../../src/nftables/client/transaction-runner.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import type { CounterListing, KernelListing } from '../../../src/nftables/syntax/kernel-listing.ts';
 import type { ListedTable } from '../../../src/nftables/syntax/listed-table.ts';
@@ -32,8 +33,12 @@ export class NamespacedNftClient implements RulesetClient {
     });
   }
 
-  async apply(lines: readonly string[]): Promise<void> {
-    await this.#request({ run: lines });
+  async apply(lines: readonly string[], { confirmation = 'now' }: ApplyOptions = {}): Promise<void> {
+    await this.#request({ run: lines, confirmation });
+  }
+
+  async confirm(): Promise<void> {
+    await this.#request({ confirm: true });
   }
 
   async list(): Promise<KernelListing> {

@@ -14,6 +14,8 @@ import type { ObjectRef, RefKey } from '../../../src/nftables/syntax/object-ref.
 
 export interface NftRequest {
   readonly run?: readonly string[];
+  readonly confirmation?: 'now' | 'later';
+  readonly confirm?: true;
   readonly list?: true;
   readonly listTables?: true;
   readonly count?: readonly SetOrMap[];
@@ -37,8 +39,10 @@ export interface NftResponse {
 const [, , command = 'nft'] = process.argv;
 const client = new NftClient({ command });
 
-async function respond({ run, list, listTables, count, runExternally }: NftRequest): Promise<Omit<NftResponse, 'id'>> {
-  if (run !== undefined) await client.apply(run);
+async function respond(request: NftRequest): Promise<Omit<NftResponse, 'id'>> {
+  const { run, confirmation = 'now', confirm, list, listTables, count, runExternally } = request;
+  if (run !== undefined) await client.apply(run, { confirmation });
+  if (confirm !== undefined) await client.confirm();
   if (runExternally !== undefined) await nft(runExternally);
   if (count !== undefined) return { elementCounts: [...(await client.listElements(count))] };
   if (listTables !== undefined) return { tables: await client.listTables() };

@@ -58,7 +58,7 @@ t.test('operationsOf() and linesOf() agree: one line per operation, deletions fi
 t.test('declareTables() declares the sets and maps of the families of the node', async (t) => {
   const lines = declareTables({ families: ['ip6'] }).map(({ line }) => line);
   t.equal(lines[0], 'add table ip6 nftlane');
-  t.equal(lines.length, 1 + Object.keys(SETS_AND_MAPS.ip6).length);
+  t.equal(lines.length, 2 + Object.keys(SETS_AND_MAPS.ip6).length, 'with the set of the last transaction');
   t.notOk(lines.some((line) => / ip nftlane/.test(line)));
 });
 

@@ -79,7 +79,7 @@ t.test('compareTable() tells what must be replaced', async (t) => {
     setsAndMaps: setsAndMaps.map((object) => ({ ...object, properties: [...object.properties, 'size 5'] })),
   }));
   t.ok(replaced(declared).every(([, needsReplacement]) => needsReplacement));
-  t.equal(replaced(declared).length, 21, 'with both affinity maps');
+  t.equal(replaced(declared).length, 22, 'with both affinity maps');
 });
 
 t.test('compareTable() reports missing objects, and others of any kind', async (t) => {

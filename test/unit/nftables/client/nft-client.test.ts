@@ -125,24 +125,3 @@ t.test('removeTables() deletes only tables of ours that exist', async (t) => {
   t.equal(nft.input(), 'add table ip nftlane\ndelete table ip nftlane\n');
   t.strictSame(await client.removeTables(['ip6']), []);
 });
-
-t.test('apply() uses the session for small transactions and the pool for large ones', async (t) => {
-  const { client, nft } = begin(t, {});
-  await client.apply(['add a']);
-  await client.apply(['add b']);
-  t.equal(nft.runs().length, 1);
-  t.match(client.session, { pid: Number, starts: 1 });
-  await client.apply(Array.from({ length: 501 }, () => 'add c'));
-  t.equal(nft.runs().length, 2);
-  t.equal(client.session.starts, 1);
-});
-
-t.test('apply() does without sessions when they keep dying', async (t) => {
-  const { client, nft } = begin(t, { '-f -': {} });
-  for (let i = 0; i < 3; i++) await t.rejects(client.apply(['die']), { name: 'NftOutcomeUnknown' });
-  await client.apply(['add a']);
-  t.strictSame(nft.runs(), ['-i', '-i', '-i', '-f -']);
-  const refusing = begin(t, { '-f -': DENIED }).client;
-  for (let i = 0; i < 3; i++) await t.rejects(refusing.apply(['die']), { name: 'NftOutcomeUnknown' });
-  await t.rejects(refusing.apply(['add a']), { name: 'NftRefusal' });
-});

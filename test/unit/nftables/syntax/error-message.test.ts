@@ -1,7 +1,12 @@
 // Tests of src/nftables/syntax/error-message.ts.
 
 import t from 'tap';
-import { errorMessages, isDrift, parseErrorMessages } from '../../../../src/nftables/syntax/error-message.ts';
+import {
+  errorMessages,
+  isDrift,
+  parseErrorMessages,
+  parseSessionErrors,
+} from '../../../../src/nftables/syntax/error-message.ts';
 
 /** As nft 1.1.3 prints them. */
 const STDERR = `/dev/stdin:3:32-49: Error: Could not process rule: No such file or directory
@@ -47,4 +52,29 @@ t.test('isDrift() tells unexpected kernel state from an invalid operation', asyn
     ['', false],
   ];
   for (const [message, drift] of cases) t.equal(isDrift({ line: 1, message }), drift, message);
+});
+
+t.test('parseErrorMessages() reads errors of the connection to the kernel', async (t) => {
+  t.strictSame(parseErrorMessages('netlink: Error: Could not process rule: No buffer space available\n'), [
+    { line: 0, message: 'Could not process rule: No buffer space available' },
+  ]);
+});
+
+t.test('parseSessionErrors() finds the operation above the caret', async (t) => {
+  const stderr = `Error: Could not process rule: No such file or directory
+add chain ip nftlane c; add rule ip nftlane c jump e
+                                                   ^
+Error: Could not process rule: File exists
+add chain ip nftlane c; add rule ip nftlane c jump e
+~~~ ^^^^^
+netlink: Error: cache initialization failed: Operation not permitted
+`;
+  t.strictSame(
+    parseSessionErrors(stderr, (column) => 1000 + column),
+    [
+      { line: 1051, message: 'Could not process rule: No such file or directory' },
+      { line: 1004, message: 'Could not process rule: File exists' },
+      { line: 0, message: 'cache initialization failed: Operation not permitted' },
+    ],
+  );
 });

@@ -1,0 +1,44 @@
+// Numbers the transactions, so that the kernel shows which ones it has.
+
+import { randomInt } from 'node:crypto';
+import { FAMILIES, type Family } from '../../net/family.ts';
+import { lastTransaction } from '../compile/sets-and-maps.ts';
+import type { SetOrMap } from '../syntax/element.ts';
+import { addElement, flushSetOrMap, TABLE } from '../syntax/operation.ts';
+
+/** The number of a transaction, as an element of a set of the table that it changes. */
+export interface Marker {
+  readonly object: SetOrMap;
+  readonly number: number;
+}
+
+/** Numbers of another daemon must not be taken for ours, and an element has 32 bits. */
+let last = randomInt(1, 2 ** 31);
+
+/** A marker for these operations on our tables. */
+export function nextMarker(lines: readonly string[]): Marker {
+  const family = FAMILIES.find((candidate) => lines[0]?.includes(` ${candidate} ${TABLE}`)) ?? 'ip';
+  return { object: lastTransaction(family), number: last++ };
+}
+
+/**
+ * The operations that end a transaction with its marker. `keep` leaves the markers of transactions that are not
+ * confirmed yet.
+ */
+export function markerLines({ object, number }: Marker, { keep }: { readonly keep: boolean }): string[] {
+  const element = { object, key: String(number), data: '', comment: '', owner: '' };
+  return [...(keep ? [] : [flushSetOrMap(object).line]), addElement(element).line];
+}
+
+/** The numbers in a listing of {@link lastTransaction}. */
+export function listedNumbers(text: string): Set<number> {
+  return new Set([...text.matchAll(/0x[0-9a-f]{8}/g)].map(([number]) => Number(number)));
+}
+
+const EVENT = new RegExp(`^add element (\\S+) ${TABLE} ${lastTransaction('ip').name} \\{ (0x[0-9a-f]{8}) \\}$`);
+
+/** Whether a line is the kernel's notification that a transaction with this marker was committed. */
+export function isConfirmation(line: string, { object, number }: Marker): boolean {
+  const [, family, shown] = EVENT.exec(line) ?? [];
+  return family === (object.family satisfies Family) && Number(shown) === number;
+}

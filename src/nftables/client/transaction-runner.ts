@@ -1,0 +1,140 @@
+// Applies transactions, and believes them when the kernel shows them.
+
+import type { Family } from '../../net/family.ts';
+import { lastTransaction } from '../compile/sets-and-maps.ts';
+import { TABLE } from '../syntax/operation.ts';
+import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
+import type { NftProgram } from './nft-program.ts';
+import { NftSession } from './nft-session.ts';
+import { ScriptRunner } from './script-runner.ts';
+import { listedNumbers, type Marker, markerLines, nextMarker } from './transaction-marker.ts';
+
+/** How {@link TransactionRunner.apply} confirms a transaction. */
+export interface ApplyOptions {
+  /**
+   * `now`, the default: before it resolves. `later`: large transactions are confirmed by
+   * {@link TransactionRunner.confirm}, which reads all their markers at once.
+   */
+  readonly confirmation?: 'now' | 'later';
+}
+
+/** A session reads its input byte by byte: 0.04 ms for each operation, and 64 KiB are the most that is written at once. */
+const SESSION_MAX_OPERATIONS = 500;
+const SESSION_MAX_CHARACTERS = 60_000;
+/** Sessions that end this often in a row are replaced by processes for a while. */
+const MAX_SESSION_FAILURES = 3;
+const SESSION_RETRY_MS = 30_000;
+const READ_TIMEOUT_MS = 3000;
+
+/** Fifty times what a transaction takes on an idle machine; the kernel may hold its commit mutex for another program. */
+export function transactionTimeoutMs(operations: number): number {
+  return 3000 + 2 * operations;
+}
+
+/**
+ * nft may report success although the kernel has nothing of a transaction, or a part of it: the program was replaced or
+ * is broken, or its input was cut. Each transaction therefore ends by writing its number into a set, and counts as
+ * applied when the kernel shows the number. A session prints the kernel's notification of it, which takes 0.2 ms; the
+ * markers of processes are listed.
+ */
+export class TransactionRunner {
+  readonly #program: NftProgram;
+  readonly #session: NftSession;
+  readonly #scripts: ScriptRunner;
+  /** Transactions that were sent, and that the kernel has not shown yet. */
+  readonly #unconfirmed = new Set<Marker>();
+  /** The transactions of the session run one after another. */
+  #lastInSession: Promise<unknown> = Promise.resolve();
+  #sessionFailures = 0;
+  #sessionFailedAt = 0;
+
+  constructor({ program }: { readonly program: NftProgram }) {
+    this.#program = program;
+    this.#session = new NftSession({ command: program.command });
+    this.#scripts = new ScriptRunner({ command: program.command });
+  }
+
+  get session(): Pick<NftSession, 'pid' | 'startCount'> {
+    return this.#session;
+  }
+
+  /** Applies the operations as one transaction. Throws {@link NftRefusal} or {@link NftOutcomeUnknown}. */
+  async apply(lines: readonly string[], { confirmation = 'now' }: ApplyOptions = {}): Promise<void> {
+    const marker = nextMarker(lines);
+    if (this.#isSmall(lines)) {
+      const run = this.#lastInSession.then(() => this.#applyInSession(lines, marker));
+      this.#lastInSession = run.catch(() => undefined);
+      await run;
+    } else {
+      // Its marker must not be removed by a transaction of the session.
+      this.#unconfirmed.add(marker);
+      await this.#lastInSession;
+      await this.#applyAsScript(lines, marker);
+    }
+    if (confirmation === 'now') await this.confirm();
+  }
+
+  /** Throws {@link NftOutcomeUnknown} if the kernel does not have a transaction that nft reported as applied. */
+  async confirm(): Promise<void> {
+    const markers = [...this.#unconfirmed];
+    if (markers.length === 0) return;
+    this.#unconfirmed.clear();
+    const families = new Set(markers.map(({ object }) => object.family));
+    const shown = new Set<number>();
+    for (const family of families) for (const number of await this.#readMarkers(family)) shown.add(number);
+    const missing = markers.filter(({ number }) => !shown.has(number)).length;
+    if (missing === 0) return;
+    throw new NftOutcomeUnknown(
+      `Cannot confirm ${missing} of ${markers.length} transactions: nft reported success, but the kernel does not show them`,
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#scripts.close();
+    await this.#session.close();
+  }
+
+  #isSmall(lines: readonly string[]): boolean {
+    if (lines.length > SESSION_MAX_OPERATIONS) return false;
+    if (lines.reduce((sum, line) => sum + line.length, 0) > SESSION_MAX_CHARACTERS) return false;
+    return this.#sessionFailures < MAX_SESSION_FAILURES || performance.now() - this.#sessionFailedAt > SESSION_RETRY_MS;
+  }
+
+  async #applyInSession(lines: readonly string[], marker: Marker): Promise<void> {
+    const keep = this.#unconfirmed.size > 0;
+    try {
+      const timeoutMs = transactionTimeoutMs(lines.length);
+      const outcome = await this.#session.apply({
+        lines: [...lines, ...markerLines(marker, { keep })],
+        marker,
+        timeoutMs,
+      });
+      this.#sessionFailures = 0;
+      if (outcome === 'silent') this.#unconfirmed.add(marker);
+    } catch (error) {
+      if (error instanceof NftOutcomeUnknown) {
+        this.#sessionFailures++;
+        this.#sessionFailedAt = performance.now();
+      }
+      throw error;
+    }
+  }
+
+  async #applyAsScript(lines: readonly string[], marker: Marker): Promise<void> {
+    // Without a flush: a process that deletes something waits for an RCU grace period when it ends.
+    const all = [...lines, ...markerLines(marker, { keep: true })];
+    try {
+      const errors = await this.#scripts.apply(all, { timeoutMs: transactionTimeoutMs(lines.length) });
+      if (errors.length > 0) throw new NftRefusal(errors);
+    } catch (error) {
+      this.#unconfirmed.delete(marker);
+      throw error;
+    }
+  }
+
+  async #readMarkers(family: Family): Promise<Set<number>> {
+    const { kind, name } = lastTransaction(family);
+    const result = await this.#program.run(['list', kind, family, TABLE, name], { timeoutMs: READ_TIMEOUT_MS });
+    return listedNumbers(result.stdout);
+  }
+}

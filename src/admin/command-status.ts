@@ -8,7 +8,7 @@ export interface CommandStatus {
   /** Empty if it is not known. */
   readonly node: string;
   /** What the objects in the answer come from, besides the kernel. */
-  readonly answersFrom: 'daemon' | 'manifests' | 'nothing';
+  readonly answersFrom: 'daemon' | 'state-file' | 'manifests' | 'nothing';
   /** `not-asked`: the command line names manifests. */
   readonly daemon: 'running' | 'not-answering' | 'not-running' | 'not-asked';
   /** The source of the objects; empty if it is not known. */
@@ -17,6 +17,10 @@ export interface CommandStatus {
   readonly sourceContactSeconds?: number;
   /** Since the last successful sync. */
   readonly lastSyncSeconds?: number;
+  /** The age of the objects, if they are from the state file. */
+  readonly stateFileSeconds?: number;
+  /** Since the daemon was last seen alive, if it does not answer. */
+  readonly daemonSeenSeconds?: number;
   /** The worst first; empty if nothing is known to be wrong. */
   readonly problems: readonly string[];
 }
@@ -62,6 +66,7 @@ function ago(age: number): string {
   return `${printDuration(age * 1000)} ago`;
 }
 
-function seconds(ms: number): number {
+/** Rounded to a tenth. */
+export function seconds(ms: number): number {
   return Math.round(ms / 100) / 10;
 }

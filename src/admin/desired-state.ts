@@ -13,11 +13,9 @@ import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 import { deliverManifests } from '../sources/manifests/deliver-manifests.ts';
 import { loadManifests } from '../sources/manifests/load-manifests.ts';
-import { adminSocketPath } from './admin-socket.ts';
-import { type CommandStatus, statusOfDaemon, statusOfManifests } from './command-status.ts';
-import { AdminSocketError, fetchState } from './fetch-state.ts';
+import { askDaemon, knownState } from './ask-daemon.ts';
+import { type CommandStatus, statusOfManifests } from './command-status.ts';
 import { type DaemonState, engineFromState } from './state/daemon-state.ts';
-import { describeProblems } from './state/daemon-status.ts';
 
 export interface DesiredStateSource {
   /** Manifests; `undefined` selects the daemon of this network namespace. */
@@ -45,33 +43,34 @@ export async function loadDesiredState(source: DesiredStateSource, listing: Kern
 }
 
 async function fromDaemon(runDir: string, listing: KernelListing): Promise<DesiredState> {
-  const state = await fetchDaemonState(runDir);
-  if (!state.ready) {
-    const problems = describeProblems(state.status).join('; ');
-    throw new EnvironmentError(`Cannot read desired state: the daemon is still waiting for its objects (${problems})`);
-  }
+  const { state, status } = await loadKnownState(runDir);
   const engine = engineFromState(state);
   engine.adopt(listing);
   engine.compile();
   for (const refusal of state.refusals) engine.refuse(refusal);
   const { issues, fastPath } = state;
-  const status = statusOfDaemon(state.status);
   return { engine, issues, status, ...(fastPath === undefined ? {} : { fastPath }) };
 }
 
 /**
- * The state of the daemon of this network namespace. Throws an {@link EnvironmentError} if no daemon answers; with
- * `suggestManifests` the error suggests manifests instead.
+ * What the daemon of this network namespace knows, or knew according to its state file. Throws an {@link EnvironmentError}
+ * if there is neither; with `suggestManifests` the error suggests manifests instead.
  */
-export async function fetchDaemonState(runDir: string, { suggestManifests = true } = {}): Promise<DaemonState> {
-  try {
-    return await fetchState(adminSocketPath(runDir));
-  } catch (error) {
-    if (!(error instanceof AdminSocketError)) throw error;
-    const alternative = suggestManifests ? ' Use -f FILE|DIR to read manifests instead' : '';
-    const hint = `is nftlane running in this network namespace?${alternative}`;
-    throw new EnvironmentError(`${error.message} (${hint})`, { cause: error });
+export async function loadKnownState(
+  runDir: string,
+  { suggestManifests = true } = {},
+): Promise<{ readonly state: DaemonState; readonly status: CommandStatus }> {
+  const answer = await askDaemon(runDir);
+  const { state, status } = knownState(answer);
+  if (state !== undefined) return { state, status };
+  if (answer.daemon === 'running') {
+    const problems = status.problems.length === 0 ? '' : `: ${status.problems.join('; ')}`;
+    throw new EnvironmentError(`Cannot read desired state: the daemon is still waiting for its objects${problems}`);
   }
+  const { error } = answer;
+  const alternative = suggestManifests ? ' Use -f FILE|DIR to read manifests instead' : '';
+  const hint = `is nftlane running in this network namespace?${alternative}`;
+  throw new EnvironmentError(`${error.message} (${hint})`, { cause: error });
 }
 
 /** Whether the fast path is in use depends on the machine: its chain counts as desired if it is in the kernel. */

@@ -2,6 +2,7 @@
 
 import { type IncomingMessage, request } from 'node:http';
 import { failureReason, isSystemError } from '../host/files/system-error.ts';
+import { waitedForCpuMs } from '../host/process/process-state.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import type { DaemonState } from './state/daemon-state.ts';
 
@@ -28,13 +29,25 @@ export class AdminSocketError extends EnvironmentError {
 }
 
 /** A stopped process accepts connections as long as its backlog has room, and never answers. */
-const ANSWER_MS = 5_000;
+const ANSWER_MS = 500;
+/** On a machine with too few CPUs, a daemon that wants to answer gets this multiple of the time. */
+const MAX_EXTENSIONS = 20;
+/** The part of the time without a CPU that counts as a lack of CPUs. */
+const STARVED = 0.2;
+
+interface FetchOptions {
+  /** How long the daemon may be silent. */
+  readonly answerMs?: number;
+  /** Its process, if it is known. */
+  readonly pid?: number | undefined;
+}
 
 /** The state of the daemon at `path`. Rejects with an {@link AdminSocketError}. */
-export async function fetchState(path: string, { answerMs = ANSWER_MS } = {}): Promise<DaemonState> {
+export async function fetchState(path: string, { answerMs = ANSWER_MS, pid }: FetchOptions = {}): Promise<DaemonState> {
   try {
-    const response = await openResponse(path, answerMs);
-    const text = await readText(response, answerMs);
+    const limit = { answerMs, pid };
+    const response = await openResponse(path, limit);
+    const text = await readText(response, limit);
     if (response.statusCode === 503) throw new NoState('busy', messageOf(text));
     return parseState(text);
   } catch (error) {
@@ -70,13 +83,13 @@ function causeOf(error: unknown): NoStateCause {
   return CAUSES[code] ?? 'invalid';
 }
 
-function openResponse(path: string, answerMs: number): Promise<IncomingMessage> {
+function openResponse(path: string, limit: SilenceLimit): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const query = request({ socketPath: path, path: '/state', agent: false }, (response) => {
       timer.stop();
       resolve(response);
     });
-    const timer = watchSilence(answerMs, (error) => query.destroy(error));
+    const timer = watchSilence(limit, (error) => query.destroy(error));
     query.on('error', (error) => {
       timer.stop();
       reject(error);
@@ -85,10 +98,10 @@ function openResponse(path: string, answerMs: number): Promise<IncomingMessage> 
   });
 }
 
-function readText(response: IncomingMessage, answerMs: number): Promise<string> {
+function readText(response: IncomingMessage, limit: SilenceLimit): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
-    const timer = watchSilence(answerMs, (error) => response.destroy(error));
+    const timer = watchSilence(limit, (error) => response.destroy(error));
     response.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       timer.restart();
@@ -98,18 +111,42 @@ function readText(response: IncomingMessage, answerMs: number): Promise<string> 
   });
 }
 
-/** Calls back after a time without a restart, but only when an answer that has arrived meanwhile has been read. */
-function watchSilence(limitMs: number, onSilence: (error: Error) => void): { restart(): void; stop(): void } {
+interface SilenceLimit {
+  readonly answerMs: number;
+  readonly pid: number | undefined;
+}
+
+/**
+ * Calls back after a time without a restart, not counting the time in which the daemon or this process had no CPU, and
+ * only when an answer that has arrived meanwhile has been read.
+ */
+function watchSilence(
+  { answerMs, pid }: SilenceLimit,
+  onSilence: (error: Error) => void,
+): { restart(): void; stop(): void } {
   let isOver = false;
-  const fail = () => {
-    if (!isOver) onSilence(new NoState('silent', `no answer within ${limitMs / 1000} s`));
+  let extensions = 0;
+  let waitedMs = waitedMsOf(pid);
+  const restart = (): void => {
+    waitedMs = waitedMsOf(pid);
+    timer.refresh();
   };
-  const timer = setTimeout(() => setImmediate(() => setImmediate(fail)), limitMs);
+  const check = (): void => {
+    if (isOver) return;
+    const isStarved = waitedMsOf(pid) - waitedMs >= STARVED * answerMs;
+    if (isStarved && extensions++ < MAX_EXTENSIONS) restart();
+    else onSilence(new NoState('silent', `no answer within ${answerMs / 1000} s`));
+  };
+  const timer = setTimeout(() => setImmediate(() => setImmediate(check)), answerMs);
   const stop = (): void => {
     isOver = true;
     clearTimeout(timer);
   };
-  return { restart: () => void timer.refresh(), stop };
+  return { restart, stop };
+}
+
+function waitedMsOf(pid: number | undefined): number {
+  return waitedForCpuMs('self') + (pid === undefined ? 0 : waitedForCpuMs(pid));
 }
 
 function parseState(text: string): DaemonState {

@@ -46,8 +46,9 @@ function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal
 
 /** Starts all tasks. They end when the signal aborts. */
 function runTasks(daemon: Daemon & StartedDaemon, signal: AbortSignal): Promise<void>[] {
-  const { source, nftVersion, live, controller, cleaner, takeOver, fastPath, telemetry, nodeWaiter } = daemon;
-  const tasks = [source, controller, cleaner, takeOver, fastPath].map((part) => part.run(signal));
+  const { source, nftVersion, live, controller, stateFiles, cleaner, takeOver, fastPath, telemetry, nodeWaiter } =
+    daemon;
+  const tasks = [source, controller, cleaner, takeOver, fastPath, stateFiles].map((part) => part.run(signal));
   if (live.settings.manifests === undefined) void nodeWaiter.run(signal);
   return [...tasks, telemetry.run(nftVersion, signal)];
 }

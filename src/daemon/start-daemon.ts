@@ -3,7 +3,11 @@
 import { adminSocketPath, serveState } from '../admin/admin-socket.ts';
 import { AdminSocketError } from '../admin/fetch-state.ts';
 import { type DaemonState, engineState } from '../admin/state/daemon-state.ts';
+import type { DaemonStatus } from '../admin/state/daemon-status.ts';
+import { StateFileWriter } from '../admin/state-file/state-file-writer.ts';
+import { stateFilePaths } from '../admin/state-file/state-files.ts';
 import type { Settings } from '../config/settings.ts';
+import { systemClock } from '../host/clock.ts';
 import { setOomScore } from '../host/process/memory.ts';
 import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';
 import { logSysctlOutcomes } from '../host/sysctl/log-sysctl-outcomes.ts';
@@ -18,6 +22,7 @@ export interface StartedDaemon {
   readonly nftVersion: string;
   /** `undefined` if the socket cannot be created. */
   readonly socket: { close(): Promise<void> } | undefined;
+  readonly stateFiles: StateFileWriter;
 }
 
 /** Rejects if the daemon cannot run: nft or the source is unusable, a required server or fast path fails, or another daemon runs. */
@@ -43,7 +48,7 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
     socket: socketPath,
   });
   await setOomScore(kubeProxy.oomScoreAdj, log);
-  return { source, nftVersion, socket };
+  return { source, nftVersion, socket, stateFiles: stateFileWriter(daemon, { path: socketPath, source }) };
 }
 
 /** The options of the engine under these settings, on this machine. */
@@ -70,10 +75,29 @@ async function openSocket(
   }
 }
 
-function stateOf({ engine, fastPath, health, live }: Daemon, source: ObjectSource): DaemonState {
-  const program = { version: VERSION, pid: process.pid };
-  const state = engineState(engine);
+/** What commands can know after this process has ended. */
+function stateFileWriter(
+  daemon: Daemon,
+  { path, source }: { readonly path: string; readonly source: ObjectSource },
+): StateFileWriter {
+  return new StateFileWriter({
+    paths: stateFilePaths(path),
+    status: () => statusOf(daemon, source),
+    state: () => stateOf(daemon, source),
+    clock: systemClock,
+    log: daemon.log,
+  });
+}
+
+const PROGRAM = { version: VERSION, pid: process.pid };
+
+function statusOf({ engine, health, live }: Daemon, source: ObjectSource): DaemonStatus {
   const node = live.settings.proxy.nodeName;
-  const status = { ...program, node, ready: state.ready, source: source.status(), sync: health.syncStatus };
-  return { ...program, status, source: source.name, ...state, fastPath: fastPath.status() };
+  return { ...PROGRAM, node, ready: engine.store.isReady, source: source.status(), sync: health.syncStatus };
+}
+
+function stateOf(daemon: Daemon, source: ObjectSource): DaemonState {
+  const { engine, fastPath } = daemon;
+  const status = statusOf(daemon, source);
+  return { ...PROGRAM, status, source: source.name, ...engineState(engine), fastPath: fastPath.status() };
 }

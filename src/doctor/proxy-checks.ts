@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { adminSocketPath } from '../admin/admin-socket.ts';
-import type { DaemonAnswer } from '../admin/ask-daemon.ts';
+import { type DaemonAnswer, knownState } from '../admin/ask-daemon.ts';
 import { type DaemonState, engineFromState } from '../admin/state/daemon-state.ts';
 import { type DaemonStatus, describeSyncProblems } from '../admin/state/daemon-status.ts';
 import { findDrift } from '../engine/drift.ts';
@@ -36,19 +36,21 @@ async function checkDuplicates(): Promise<Check[]> {
 /** A machine without a trace of nftlane may be examined before an installation. */
 async function missingDaemonCheck(
   { runDir, nft: command, system }: DoctorContext,
-  { daemon, error }: Exclude<DaemonAnswer, { daemon: 'running' }>,
+  answer: Exclude<DaemonAnswer, { daemon: 'running' }>,
 ): Promise<Check> {
   const name = 'daemon';
   const socket = adminSocketPath(runDir);
+  const [state = ''] = knownState(answer).status.problems;
   const effect = 'the rules in the kernel are not updated';
-  if (daemon === 'not-answering') {
+  if (answer.daemon === 'not-answering') {
     const advice = 'see what the process waits for, and restart it: connections survive';
-    return problem(name, `the daemon does not answer: ${error.message}: ${effect}`, advice);
+    return problem(name, `${state}: ${effect}`, advice);
   }
   const nft = new NftProgram({ command, run: system.run });
   const hasTables = (await nft.listChains().catch(() => [])).some(({ table }) => table === TABLE);
+  const hasRun = hasTables || existsSync(socket) || answer.remains.status !== undefined;
   const advice = 'start `nftlane run` in this network namespace, or set --run-dir to that of the daemon';
-  if (hasTables || existsSync(socket)) return problem(name, `no daemon answers at ${socket}: ${effect}`, advice);
+  if (hasRun) return problem(name, `no daemon answers at ${socket}: ${state}: ${effect}`, advice);
   return warning(name, `no daemon answers at ${socket}, and the kernel has no rules of nftlane`, advice);
 }
 

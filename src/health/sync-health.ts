@@ -17,6 +17,8 @@ export interface SyncStatus {
   readonly syncedMs?: number;
   /** Since the arrival of the oldest change that is not in the kernel; absent without one. */
   readonly waitingMs?: number;
+  /** The number of successful syncs that changes caused. */
+  readonly commits: number;
   /** Syncs fail: since the first failure and the last one in a row. */
   readonly failing?: { readonly forMs: number; readonly lastMs: number; readonly reason: string };
 }
@@ -39,6 +41,7 @@ export class SyncHealth implements SyncObserver {
   /** When the oldest waiting change arrived, and when the first one arrived that a running sync does not include. */
   #pending: { readonly since: number; readonly newest: number } | undefined;
 
+  #commits = 0;
   #failure: { readonly since: number; readonly at: number; readonly reason: string } | undefined;
 
   constructor({ clock, timeoutMs = DEFAULT_TIMEOUT_MS }: SyncHealthOptions) {
@@ -59,6 +62,7 @@ export class SyncHealth implements SyncObserver {
     const age = (at: number): number => Math.max(0, Math.round(this.#clock.now() - at));
     const failure = this.#failure;
     return {
+      commits: this.#commits,
       ...(this.#lastSynced === undefined ? {} : { syncedMs: age(this.#lastSynced) }),
       ...(this.#pending === undefined ? {} : { waitingMs: age(this.#pending.since) }),
       ...(failure === undefined
@@ -76,9 +80,10 @@ export class SyncHealth implements SyncObserver {
     if (this.#hasListed) this.#pending = { since: this.#pending?.since ?? at, newest: at };
   }
 
-  committed({ at, times: { startedAt } }: Pick<Commit, 'at' | 'times'>): void {
+  committed({ at, times: { startedAt, hadEvents } }: Pick<Commit, 'at' | 'times'>): void {
     this.#lastSynced = at;
     this.#failure = undefined;
+    if (hadEvents) this.#commits++;
     const newest = this.#pending?.newest ?? startedAt;
     this.#pending = newest > startedAt ? { since: newest, newest } : undefined;
   }

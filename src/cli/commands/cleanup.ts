@@ -3,8 +3,9 @@
 import { rm } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { adminSocketPath } from '../../admin/admin-socket.ts';
-import { fetchState } from '../../admin/fetch-state.ts';
+import { askDaemon } from '../../admin/ask-daemon.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
+import { stateFilePaths } from '../../admin/state-file/state-files.ts';
 import { DEFAULT_LOADER, DEFAULT_PIN_DIR } from '../../config/schema/nftlane-schema.ts';
 import { removePinRecord, unreachablePins } from '../../daemon/fast-path-pin-record.ts';
 import { loaderPath } from '../../daemon/fast-path-runner.ts';
@@ -77,10 +78,11 @@ export async function cleanup(options: CleanupOptions): Promise<void> {
 
 /** A running daemon restores its tables within seconds. */
 async function warnIfDaemonRuns({ runDir }: CleanupOptions): Promise<void> {
-  const daemon = await fetchState(adminSocketPath(runDir)).catch(() => undefined);
-  if (daemon === undefined) return;
+  const answer = await askDaemon(runDir);
+  if (answer.daemon === 'not-running') return;
+  const pid = answer.daemon === 'running' ? answer.state.pid : (answer.remains.status?.status.pid ?? 'unknown');
   process.stderr.write(
-    `nftlane: warning: a daemon (process ${daemon.pid}) is running and will restore its tables; stop it first\n`,
+    `nftlane: warning: a daemon (process ${pid}) is running and will restore its tables; stop it first\n`,
   );
 }
 
@@ -113,15 +115,27 @@ async function removeTables({ nft }: CleanupOptions): Promise<string[]> {
   }
 }
 
-/** Removes the socket of a killed daemon; a running daemon keeps its socket. */
+/** Removes the socket and the state files of a daemon that has ended; a running one keeps them, even if it is stopped. */
 async function removeSocket({ runDir }: CleanupOptions): Promise<string[]> {
   const path = adminSocketPath(runDir);
-  if ((await fetchState(path).catch(() => undefined)) !== undefined) return [];
+  if ((await askDaemon(runDir)).daemon !== 'not-running') return [];
+  const { status, state } = stateFilePaths(path);
+  const removed: string[] = [];
+  for (const [what, file] of [
+    ['socket', path],
+    ['status file', status],
+    ['state file', state],
+  ] as const)
+    if (await removeFile(file)) removed.push(`the ${what} ${file}`);
+  return removed;
+}
+
+async function removeFile(path: string): Promise<boolean> {
   try {
     await rm(path);
-    return [`the socket ${path}`];
+    return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 // The command `doctor`.
 
 import { type Command, Option } from 'commander';
-import { askDaemon, statusOfAnswer } from '../../admin/ask-daemon.ts';
+import { askDaemon, knownState } from '../../admin/ask-daemon.ts';
 import type { Check } from '../../doctor/check.ts';
 import { runChecks } from '../../doctor/run-checks.ts';
 import { hostSystem } from '../../host/process/system.ts';
@@ -41,7 +41,7 @@ async function doctor({ nodePortRange, output, ...settings }: DoctorFlags): Prom
   const range = parsePortRange(nodePortRange);
   const daemon = await askDaemon(settings.runDir);
   const checks = await runChecks({ ...settings, system: hostSystem, daemon, nodePortRange: range });
-  const status = statusOfAnswer(daemon);
+  const { status } = knownState(daemon);
   if (output === 'json') printJson({ status, checks });
   else printWithStatus(status, printChecks(checks));
   return checks.some(({ status }) => status === 'problem') ? EXIT.different : EXIT.ok;

@@ -1,8 +1,7 @@
 // The commands `inspect services`, `inspect ruleset` and `inspect fastpath`.
 
 import type { Command } from 'commander';
-import { statusOfDaemon } from '../../admin/command-status.ts';
-import { fetchDaemonState, loadDesiredState } from '../../admin/desired-state.ts';
+import { loadDesiredState, loadKnownState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';
 import { printFastPathStatus } from '../../fastpath/status/print-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
@@ -58,11 +57,10 @@ async function inspectRuleset(flags: InspectFlags, service: string | undefined):
 }
 
 async function inspectFastPath({ runDir, output }: Pick<InspectFlags, 'runDir' | 'output'>): Promise<void> {
-  const state = await fetchDaemonState(runDir, { suggestManifests: false });
+  const { state, status } = await loadKnownState(runDir, { suggestManifests: false });
   const { fastPath } = state;
   if (fastPath === undefined)
     throw new EnvironmentError('Cannot inspect fast path: the running daemon is an older version');
-  const status = statusOfDaemon(state.status);
   if (output === 'json') printJson({ status, ...fastPath });
   else printWithStatus(status, printFastPathStatus(fastPath));
 }

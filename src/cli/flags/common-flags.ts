@@ -13,7 +13,7 @@ export function conntrackOption(): Option {
 }
 
 export function runDirOption(): Option {
-  return new Option('--run-dir <dir>', 'directory of the admin socket').default(DEFAULT_RUN_DIR);
+  return new Option('--run-dir <dir>', 'directory of the admin socket and the state files').default(DEFAULT_RUN_DIR);
 }
 
 export function outputOption(): Option {

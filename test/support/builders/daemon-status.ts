@@ -8,6 +8,7 @@ import type { DaemonStatus } from '../../../src/admin/state/daemon-status.ts';
 export const NO_DAEMON: DaemonAnswer = {
   daemon: 'not-running',
   error: new AdminSocketError('Cannot read daemon state from "/nowhere": no such file', { noState: 'absent' }),
+  remains: {},
 };
 
 /** A daemon that is up to date, apart from these fields. */
@@ -15,7 +16,7 @@ export function daemonStatus(overrides: Partial<DaemonStatus> = {}): DaemonStatu
   return {
     ...{ version: '1', pid: 7, node: 'n1', ready: true },
     source: { name: 'test', contactMs: 3_000, resources: [], problems: [] },
-    sync: { syncedMs: 12_000 },
+    sync: { commits: 1, syncedMs: 12_000 },
     ...overrides,
   };
 }

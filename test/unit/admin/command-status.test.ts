@@ -7,7 +7,7 @@ import { daemonStatus } from '../../support/builders/daemon-status.ts';
 t.test('printStatus() is one line with node, source, last contact, last sync and problems', async (t) => {
   t.equal(printStatus(statusOfDaemon(daemonStatus())), '# node n1; test, last contact 3s ago; last sync 12s ago');
   const problems = [{ cause: 'waiting', subject: 'list of Services', forMs: 60_000 }] as const;
-  const starting = daemonStatus({ source: { name: 'test', resources: [], problems }, sync: {} });
+  const starting = daemonStatus({ source: { name: 'test', resources: [], problems }, sync: { commits: 0 } });
   t.equal(
     printStatus(statusOfDaemon(starting)),
     '# node n1; test, no contact yet; no sync yet; PROBLEM: list of Services awaited for 1m',

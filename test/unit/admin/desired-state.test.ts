@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
 import { adminSocketPath, serveState } from '../../../src/admin/admin-socket.ts';
-import { fetchDaemonState, loadDesiredState, loadEngine, printWarnings } from '../../../src/admin/desired-state.ts';
+import { loadDesiredState, loadEngine, loadKnownState, printWarnings } from '../../../src/admin/desired-state.ts';
 import { openNftClient, toListing } from '../../../src/admin/kernel-state.ts';
 import { type DaemonState, engineState } from '../../../src/admin/state/daemon-state.ts';
 import { Engine } from '../../../src/engine/engine.ts';
@@ -76,14 +76,14 @@ t.test('loadEngine() rejects unreadable manifests', async (t) => {
   await t.rejects(loadEngine(manifests(t, '{'), PROXY), { kind: 'input', message: /^Cannot read ".*objects\.yaml"/ });
 });
 
-t.test('fetchDaemonState() suggests manifests only to commands that accept them', async (t) => {
+t.test('loadKnownState() suggests manifests only to commands that accept them', async (t) => {
   const runDir = t.testdir();
   const hint = 'is nftlane running in this network namespace?';
-  await t.rejects(fetchDaemonState(runDir), {
+  await t.rejects(loadKnownState(runDir), {
     kind: 'environment',
     message: new RegExp(`\\(${hint.replace('?', '\\?')} Use -f FILE\\|DIR to read manifests instead\\)$`),
   });
-  await t.rejects(fetchDaemonState(runDir, { suggestManifests: false }), {
+  await t.rejects(loadKnownState(runDir, { suggestManifests: false }), {
     message: new RegExp(`\\(${hint.replace('?', '\\?')}\\)$`),
   });
 });

@@ -9,7 +9,7 @@ t.test('describeProblems() lists those of the source before those of syncs', asy
   const problems = [{ cause: 'unreachable', subject: 'API server', forMs: 60_000, reason: 'refused' }] as const;
   const status = daemonStatus({
     source: { name: 'test', resources: [], problems },
-    sync: { syncedMs: 9_000_000, failing: { forMs: 600_000, lastMs: 180_000, reason: 'no space' } },
+    sync: { commits: 1, syncedMs: 9_000_000, failing: { forMs: 600_000, lastMs: 180_000, reason: 'no space' } },
   });
   t.strictSame(describeProblems(status), [
     'API server unreachable for 1m: refused',
@@ -18,8 +18,8 @@ t.test('describeProblems() lists those of the source before those of syncs', asy
 });
 
 t.test('describeProblems() reports a change that waits', async (t) => {
-  t.strictSame(describeProblems(daemonStatus({ sync: { waitingMs: 9_999 } })), []);
-  t.strictSame(describeProblems(daemonStatus({ sync: { waitingMs: 61_000 } })), [
+  t.strictSame(describeProblems(daemonStatus({ sync: { commits: 1, waitingMs: 9_999 } })), []);
+  t.strictSame(describeProblems(daemonStatus({ sync: { commits: 1, waitingMs: 61_000 } })), [
     'a change has been waiting for the kernel for 1m',
   ]);
 });

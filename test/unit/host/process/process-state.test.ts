@@ -1,0 +1,30 @@
+// Tests of src/host/process/process-state.ts.
+
+import { spawn } from 'node:child_process';
+import t from 'tap';
+import { describeProcessState, waitedForCpuMs } from '../../../../src/host/process/process-state.ts';
+import { poll } from '../../../support/wait-until.ts';
+
+t.test('describeProcessState() distinguishes a process that sleeps, one that is stopped, and none', async (t) => {
+  const child = spawn('sleep', ['60'], { argv0: 'a) T (b' });
+  t.teardown(() => child.kill('SIGKILL'));
+  const pid = child.pid ?? 0;
+  const becomes = (expected: string | undefined) =>
+    poll(async () => describeProcessState(pid), {
+      until: (state) => state === expected,
+      failure: String,
+      timeoutMs: 30_000,
+    });
+  t.equal(await becomes('is idle'), 'is idle');
+  child.kill('SIGSTOP');
+  t.equal(await becomes('is stopped'), 'is stopped');
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+  t.equal(await becomes(undefined), undefined);
+});
+
+t.test('waitedForCpuMs() is a number, also for a process that does not exist', async (t) => {
+  t.ok(waitedForCpuMs('self') >= 0);
+  t.equal(waitedForCpuMs(2 ** 22 + 1), 0);
+});

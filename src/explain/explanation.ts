@@ -38,6 +38,8 @@ export interface Explanation {
     readonly outcome: Outcome;
     readonly destinations: readonly Destination[];
     readonly steps: readonly TraceStep[];
+    /** Rules that may change this outcome, because they cannot be evaluated: `inet filter forward: ...`. */
+    readonly concerns: readonly string[];
   };
   /** Absent if the fast path is off, no daemon reports its status, or the destination is not a frontend. */
   readonly fastPath?: FastPathOutcome;
@@ -45,20 +47,22 @@ export interface Explanation {
   readonly differences: readonly string[];
 }
 
+export interface ExplainInput {
+  readonly engine: Engine;
+  readonly ruleset: Ruleset;
+  readonly host: Host;
+  readonly fastPath?: FastPathStatus | undefined;
+}
+
 /** Compares the objects of the engine with the ruleset of the kernel. */
 export function explain(
   packet: Packet,
-  {
-    engine,
-    ruleset,
-    host,
-    fastPath: fastPathStatus,
-  }: { engine: Engine; ruleset: Ruleset; host: Host; fastPath?: FastPathStatus | undefined },
+  { engine, ruleset, host, fastPath: fastPathStatus }: ExplainInput,
 ): Explanation {
   const { store, node } = engine;
   const state = { services: engine.services(), slicesOf: (service: string) => store.slicesOf(service) };
   const resolved = withLimit(resolveFlow(packet, buildServiceTable(state, node, host)), packet, engine);
-  const { outcome, destinations, steps, otherOutcomes } = trace(packet, ruleset, host);
+  const { outcome, destinations, steps, otherOutcomes, concerns } = trace(packet, ruleset, host);
   const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });
   const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, fastPathStatus);
   const inconsistencies = otherOutcomes.map((other) => `kernel: ${outcome}, but ${other} for other random numbers`);
@@ -70,8 +74,8 @@ export function explain(
     steps: resolved.steps,
     endpoints: resolved.entry === undefined ? [] : endpointsOf(resolved.entry, resolved, engine),
     ...(fastPath === undefined ? {} : { fastPath }),
-    kernel: { outcome, destinations, steps },
-    differences: [...differences, ...inconsistencies],
+    kernel: { outcome, destinations, steps, concerns },
+    differences: [...differences, ...inconsistencies, ...concerns.map((rule) => `may change the outcome: ${rule}`)],
   };
 }
 

@@ -28,7 +28,7 @@ export function printExplanation(explanation: Explanation): string {
     ...(endpoints.length === 0 ? [] : ['', printEndpoints(endpoints)]),
     ...printFastPath(explanation),
     '',
-    `Kernel ruleset: ${OUTCOME_LABELS[kernel.outcome]}`,
+    `Kernel ruleset: ${OUTCOME_LABELS[kernel.outcome]}${kernel.concerns.length > 0 ? ', unless another rule changes it' : ''}`,
     ...(kernel.steps.length === 0 ? ['  no rule of nftlane matches'] : printSteps(kernel.steps)),
   ].join('\n');
 }

@@ -1,36 +1,28 @@
-// The ruleset in the kernel, rebuilt from its listing and from the chains that this version writes.
+// The ruleset in the kernel, from its listing.
 
-import type { Engine } from '../../engine/engine.ts';
 import type { Family } from '../../net/family.ts';
-import { endpointChain, isEndpointChain } from '../../nftables/compile/endpoint-chains.ts';
-import { SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
-import type { KernelListing } from '../../nftables/syntax/kernel-listing.ts';
-import { refKey } from '../../nftables/syntax/object-ref.ts';
-import type { Chain } from '../../nftables/syntax/statement.ts';
-import { createRuleset, type Ruleset } from './ruleset.ts';
+import { parseRule } from '../../nftables/syntax/listed/rule-parser.ts';
+import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
+import { TABLE } from '../../nftables/syntax/operation.ts';
+import type { Ruleset, RulesetChain } from './ruleset.ts';
 
-/** Chains that the kernel lacks are left out; stale endpoint chains are rebuilt from their names. */
-export function kernelRuleset(
-  engine: Engine,
-  { elements, chains: listedChains }: KernelListing,
-  family: Family,
-): Ruleset {
-  const desired = new Map(engine.chains(family).chains.map((chain) => [chain.name, chain]));
-  const ofFamily = listedChains.filter((chain) => chain.family === family);
-  const chains = ofFamily.flatMap(({ name }): Chain[] => {
-    const chain = desired.get(name);
-    return chain === undefined ? endpointChainIfStale(name, family, engine) : [chain];
+/** Packets traverse these families of tables, too. `bridge` and `arp` see other packets. */
+const SHARED_FAMILIES = ['inet', 'netdev'];
+
+/** `tables` are those of all programs. The chains of a dormant table do nothing. */
+export function kernelRuleset(tables: readonly ListedTable[], family: Family, find: Ruleset['find']): Ruleset {
+  const active = tables.filter(({ flags }) => !flags.includes('dormant'));
+  const ours = active.find((table) => isOurs(table) && table.family === family);
+  const chains = (ours?.chains ?? []).map(({ name, hook, rules }): [string, RulesetChain] => {
+    const traced = rules.map((text) => ({ text, statements: parseRule(text, family) }));
+    return [name, { name, hook, rules: traced }];
   });
-  const elementsByObject = Object.values(SETS_AND_MAPS[family]).flatMap((object) => {
-    const byKey = elements.get(refKey(object));
-    if (byKey === undefined) return [];
-    return [[object.name, [...byKey].map(([key, { data, comment }]) => ({ key, data, comment }))] as const];
+  const others = active.filter((table) => {
+    return !isOurs(table) && (table.family === family || SHARED_FAMILIES.includes(table.family));
   });
-  return createRuleset(family, chains, new Map(elementsByObject));
+  return { family, chains: new Map(chains), find, others };
 }
 
-function endpointChainIfStale(name: string, family: Family, engine: Engine): Chain[] {
-  return isEndpointChain(name) && !name.startsWith('direct-affinity-')
-    ? [...endpointChain(name, family, engine.node).chains]
-    : [];
+function isOurs({ family, name }: ListedTable): boolean {
+  return name === TABLE && (family === 'ip' || family === 'ip6');
 }

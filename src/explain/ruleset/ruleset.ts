@@ -1,9 +1,10 @@
 // The ruleset of one family, with lookups: chains by name, elements by key.
 
-import { parseAddress } from '../../net/address.ts';
+import { addressBits, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
-import type { Chain } from '../../nftables/syntax/statement.ts';
+import type { ListedHook, ListedTable } from '../../nftables/syntax/listed-table.ts';
+import { type Chain, printRule, type Rule } from '../../nftables/syntax/statement.ts';
 
 export interface RulesetElement {
   readonly key: string;
@@ -11,11 +12,25 @@ export interface RulesetElement {
   readonly comment: string;
 }
 
+/** A rule with its text; `statements` is missing if it is not one that this version writes. */
+export interface RulesetRule {
+  readonly text: string;
+  readonly statements: Rule | undefined;
+}
+
+export interface RulesetChain {
+  readonly name: string;
+  readonly hook: ListedHook | undefined;
+  readonly rules: readonly RulesetRule[];
+}
+
 export interface Ruleset {
   readonly family: Family;
-  readonly chains: ReadonlyMap<string, Chain>;
-  /** The element of a set or map with this key, or with a prefix that contains it. */
+  readonly chains: ReadonlyMap<string, RulesetChain>;
+  /** The element of a set or map with this key, or with a prefix or range that contains it. */
   readonly find: (object: string, key: string) => RulesetElement | undefined;
+  /** The tables of other programs that packets of this family traverse. */
+  readonly others: readonly ListedTable[];
 }
 
 /** `elements` are those of each set and map, by its name. */
@@ -24,42 +39,66 @@ export function createRuleset(
   chains: readonly Chain[],
   elements: ReadonlyMap<string, readonly RulesetElement[]>,
 ): Ruleset {
-  const indexes = new Map([...elements].map(([name, list]) => [name, new ElementIndex(list)]));
-  return {
-    family,
-    chains: new Map(chains.map((chain) => [chain.name, chain])),
-    find: (object, key) => indexes.get(object)?.find(key),
-  };
+  return { family, chains: compiledChains(chains, family), find: elementIndex(elements), others: [] };
 }
 
-/** Elements by key. Keys that end in a prefix are indexed by the part before it. */
+/** Chains as this version writes them. */
+function compiledChains(chains: readonly Chain[], family: Family): Map<string, RulesetChain> {
+  return new Map(
+    chains.map(({ name, hook, rules }) => {
+      const listedHook = hook === undefined ? undefined : { ...hook, policy: 'accept', rest: '' };
+      const traced = rules.map((statements) => ({ text: printRule(statements, family), statements }));
+      return [name, { name, hook: listedHook, rules: traced }];
+    }),
+  );
+}
+
+/** Finds elements by key. */
+export function elementIndex(elements: ReadonlyMap<string, readonly RulesetElement[]>): Ruleset['find'] {
+  const indexes = new Map([...elements].map(([name, list]) => [name, new ElementIndex(list)]));
+  return (object, key) => indexes.get(object)?.find(key);
+}
+
+/** The element for all keys that have none of their own. */
+export const CATCH_ALL = '*';
+
+/** Elements by key. Keys with prefixes or ranges are compared one by one. */
 class ElementIndex {
   readonly #exact = new Map<string, RulesetElement>();
-  readonly #prefixes = new Map<string, RulesetElement[]>();
+  readonly #intervals: RulesetElement[] = [];
 
   constructor(elements: readonly RulesetElement[]) {
     for (const element of elements) {
-      const { head, last } = splitKey(element.key);
-      if (last.includes('/')) this.#prefixes.set(head, [...(this.#prefixes.get(head) ?? []), element]);
+      if (/[/-]/.test(element.key)) this.#intervals.push(element);
       else this.#exact.set(element.key, element);
     }
   }
 
   find(key: string): RulesetElement | undefined {
-    return this.#exact.get(key) ?? this.#findPrefix(key);
-  }
-
-  #findPrefix(key: string): RulesetElement | undefined {
-    const { head, last } = splitKey(key);
-    return this.#prefixes.get(head)?.find((element) => {
-      const block = parsePrefix(splitKey(element.key).last);
-      const address = parseAddress(last);
-      return block !== undefined && address !== undefined && contains(block, address);
-    });
+    const interval = () => this.#intervals.find((element) => isInInterval(element.key, key));
+    return this.#exact.get(key) ?? interval() ?? this.#exact.get(CATCH_ALL);
   }
 }
 
-function splitKey(key: string): { head: string; last: string } {
-  const at = key.lastIndexOf(' . ');
-  return at < 0 ? { head: '', last: key } : { head: key.slice(0, at), last: key.slice(at + 3) };
+/** Whether each part of a key is in the prefix, in the range, or equal to the value in the same place. */
+function isInInterval(interval: string, key: string): boolean {
+  const parts = key.split(' . ');
+  const intervals = interval.split(' . ');
+  return intervals.length === parts.length && intervals.every((text, index) => isPartIn(text, parts[index] ?? ''));
+}
+
+function isPartIn(interval: string, part: string): boolean {
+  if (interval === part) return true;
+  const address = parseAddress(part);
+  if (address === undefined) {
+    const [first, last] = interval.split('-').map(Number);
+    return first !== undefined && last !== undefined && first <= Number(part) && Number(part) <= last;
+  }
+  const [first = '', last = ''] = interval.split('-');
+  if (last === '') {
+    const prefix = parsePrefix(interval);
+    return prefix !== undefined && contains(prefix, address);
+  }
+  const bits = addressBits(address);
+  return addressBits(first) <= bits && bits <= addressBits(last);
 }

@@ -11,6 +11,8 @@ interface TraceResult extends FlowOutcome {
   readonly steps: readonly TraceStep[];
   /** Further outcomes, if paths end differently: always empty for a correct ruleset. */
   readonly otherOutcomes: readonly Outcome[];
+  /** Rules that may change the outcome, because they cannot be evaluated. */
+  readonly concerns: readonly string[];
 }
 
 /** Follows all paths of the packet: for a random number or a hash, each result in turn. */
@@ -19,7 +21,9 @@ export function trace(packet: Packet, ruleset: Ruleset, host: Host): TraceResult
   const outcomes = [...new Set(paths.map(({ result }) => outcomeOf(result)))];
   const [outcome = 'untouched', ...otherOutcomes] = outcomes;
   const destinations = paths.filter(({ result }) => outcomeOf(result) === 'forward').map(toDestination);
-  return { outcome, destinations: mergeDestinations(destinations), steps: paths[0]?.result.steps ?? [], otherOutcomes };
+  const concerns = new Set(paths.flatMap(({ result }) => [...result.concerns]));
+  const steps = paths[0]?.result.steps ?? [];
+  return { outcome, destinations: mergeDestinations(destinations), steps, otherOutcomes, concerns: [...concerns] };
 }
 
 interface TracePath {

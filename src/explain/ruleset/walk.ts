@@ -1,17 +1,21 @@
 // Walks one path of a packet through the chains of a host. The caller chooses random numbers.
 
-import { invariant, unreachable } from '../../lib/invariant.ts';
-import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
-import { contains, parsePrefixOrAddress } from '../../net/prefix.ts';
+import { invariant } from '../../lib/invariant.ts';
+import { type Host, isHostAddress } from '../../net/host.ts';
 import { verdictChain } from '../../nftables/syntax/element.ts';
-import { type Chain, type Hook, printRule, type Rule, type Statement } from '../../nftables/syntax/statement.ts';
+import type { ListedTable, TableChain } from '../../nftables/syntax/listed-table.ts';
+import type { Rule, Statement } from '../../nftables/syntax/statement.ts';
 import type { Packet } from '../flow/packet.ts';
-import type { Ruleset, RulesetElement } from './ruleset.ts';
+import { type BasePlace, hasSamePlace, isAtDevice, toPlace } from './base-chains.ts';
+import { ListedChains } from './listed-chains.ts';
+import { readListedRule } from './listed-rule.ts';
+import { matchesStatement } from './match-statement.ts';
+import type { Ruleset, RulesetChain, RulesetElement, RulesetRule } from './ruleset.ts';
 import { choiceCount, lookupKey, type TracedPacket, toTracedPacket } from './traced-packet.ts';
 
 /** A rule that matched and had an effect. */
 export interface TraceStep {
-  readonly hook: Hook['hook'];
+  readonly hook: string;
   readonly chain: string;
   /** In nft syntax. */
   readonly rule: string;
@@ -32,18 +36,35 @@ export interface WalkResult {
   readonly end: 'refuse' | 'drop' | 'through';
   readonly packet: TracedPacket;
   readonly steps: readonly TraceStep[];
+  /** Rules that cannot be evaluated and may change the result. */
+  readonly concerns: ReadonlySet<string>;
+}
+
+interface WalkInput {
+  readonly ruleset: Ruleset;
+  readonly host: Host;
+  readonly choose: ChooseLookup;
 }
 
 /** Walks through all hooks of the packet in the kernel's order. */
-export function walk(
-  packet: Packet,
-  { ruleset, host, choose }: { ruleset: Ruleset; host: Host; choose: ChooseLookup },
-): WalkResult {
-  return new Walker(packet, { ruleset, host, choose }).walk();
+export function walk(packet: Packet, input: WalkInput): WalkResult {
+  return new Walker(packet, input).walk();
 }
 
 /** The result of a rule or a chain. `next` continues with the next rule, `accept` with the next base chain. */
 type Verdict = 'next' | 'accept' | 'refuse' | 'drop';
+
+interface RuleResult {
+  readonly verdict: Verdict;
+  /** Processing does not return to this chain. */
+  readonly leaves: boolean;
+}
+
+const CONTINUE: RuleResult = { verdict: 'next', leaves: false };
+
+/** The types of base chains that a packet traverses; translations are made once. */
+const ALL = ['filter', 'route', 'nat'];
+const FILTER = ['filter', 'route'];
 
 class Walker {
   readonly #packet: TracedPacket;
@@ -51,9 +72,10 @@ class Walker {
   readonly #host: Host;
   readonly #choose: ChooseLookup;
   readonly #steps: TraceStep[] = [];
-  #hook: Hook['hook'] = 'prerouting';
+  readonly #concerns = new Set<string>();
+  #hook = 'prerouting';
 
-  constructor(packet: Packet, { ruleset, host, choose }: { ruleset: Ruleset; host: Host; choose: ChooseLookup }) {
+  constructor(packet: Packet, { ruleset, host, choose }: WalkInput) {
     this.#packet = toTracedPacket(packet);
     this.#ruleset = ruleset;
     this.#host = host;
@@ -62,67 +84,145 @@ class Walker {
 
   walk(): WalkResult {
     const end = this.#packet.original.inInterface === undefined ? this.#fromLocalProcess() : this.#fromInterface();
-    return { end: end ?? 'through', packet: this.#packet, steps: this.#steps };
+    return { end: end ?? 'through', packet: this.#packet, steps: this.#steps, concerns: this.#concerns };
   }
 
   #fromInterface(): 'refuse' | 'drop' | undefined {
-    const before = this.#runHook('prerouting', ['filter', 'nat']);
+    const before = this.#runHook('ingress', FILTER) ?? this.#runHook('prerouting', ALL);
     if (before !== undefined) return before;
-    if (isHostAddress(this.#host, this.#packet.destination)) return this.#runHook('input', ['filter', 'nat']);
-    return this.#runHook('forward', ['filter']) ?? this.#runHook('postrouting', ['filter', 'nat']);
+    if (isHostAddress(this.#host, this.#packet.destination)) return this.#runHook('input', ALL);
+    return this.#runHook('forward', FILTER) ?? this.#runHook('postrouting', ALL) ?? this.#runHook('egress', FILTER);
   }
 
   /** Packets that a process sends to its own host return through loopback, already translated. */
   #fromLocalProcess(): 'refuse' | 'drop' | undefined {
-    const out = this.#runHook('output', ['filter', 'nat']) ?? this.#runHook('postrouting', ['filter', 'nat']);
+    const out = this.#runHook('output', ALL) ?? this.#runHook('postrouting', ALL) ?? this.#runHook('egress', FILTER);
     if (out !== undefined || !isHostAddress(this.#host, this.#packet.destination)) return out;
     this.#packet.inInterface = 'lo';
-    return this.#runHook('prerouting', ['filter']) ?? this.#runHook('input', ['filter']);
+    return this.#runHook('prerouting', FILTER) ?? this.#runHook('input', FILTER);
   }
 
   /** Runs the base chains of a hook by priority. `accept` ends only the base chain that it is in. */
-  #runHook(hook: Hook['hook'], types: readonly Hook['type'][]): 'refuse' | 'drop' | undefined {
+  #runHook(hook: string, types: readonly string[]): 'refuse' | 'drop' | undefined {
     this.#hook = hook;
-    const baseChains = [...this.#ruleset.chains.values()].flatMap((chain) =>
-      chain.hook?.hook === hook && types.includes(chain.hook.type) ? [{ chain, priority: chain.hook.priority }] : [],
-    );
+    const baseChains = this.#baseChains().filter((base) => base.hook === hook && types.includes(base.type));
     baseChains.sort((a, b) => a.priority - b.priority);
-    for (const { chain } of baseChains) {
-      const verdict = this.#runChain(chain);
+    let isTranslated = false;
+    for (const { type, run } of baseChains) {
+      // The first chain that translates a flow at a hook is the last one that sees it.
+      if (type === 'nat' && isTranslated) continue;
+      const before = this.#translations();
+      const verdict = run();
       if (verdict === 'refuse' || verdict === 'drop') return verdict;
+      isTranslated ||= type === 'nat' && this.#translations() !== before;
     }
     return undefined;
   }
 
-  #runChain(chain: Chain): Verdict {
+  #translations(): string {
+    const { translated, masqueraded } = this.#packet;
+    return `${translated} ${masqueraded}`;
+  }
+
+  /** The base chains of our table and of those of other programs; an unknown priority comes first. */
+  #baseChains(): (BasePlace & { run(): Verdict })[] {
+    const ours = [...this.#ruleset.chains.values()].flatMap((chain) =>
+      chain.hook === undefined ? [] : [{ ...toPlace(chain.hook), run: () => this.#runBaseChain(chain) }],
+    );
+    const others = this.#ruleset.others.flatMap((table) =>
+      table.chains.flatMap((chain) =>
+        chain.hook === undefined || !isAtDevice(chain.hook, this.#packet, this.#host)
+          ? []
+          : [{ ...toPlace(chain.hook), run: () => this.#runOther(table, chain) }],
+      ),
+    );
+    // At the same priority, those of others first: what they translate is a concern then.
+    return [...others, ...ours];
+  }
+
+  #runBaseChain(chain: RulesetChain): Verdict {
+    const verdict = this.#runChain(chain);
+    if (verdict !== 'next' || chain.hook?.policy !== 'drop') return verdict;
+    this.#steps.push({ hook: this.#hook, chain: chain.name, rule: 'policy drop', element: undefined });
+    return 'drop';
+  }
+
+  /** A chain of another program. */
+  #runOther(table: ListedTable, chain: TableChain): Verdict {
+    const before = this.#translations();
+    const { end, rule } = this.#listedChains(table).run(chain);
+    const isTranslated = this.#translations() !== before;
+    const isEffective = end === 'drop' || end === 'refuse' || isTranslated;
+    const name = `${table.family} ${table.name} ${chain.name}`;
+    if (isTranslated && hasSamePlace(chain, this.#ruleset))
+      this.#concerns.add(`${name}: it has the priority of nftlane's chain`);
+    if (isEffective && rule !== undefined)
+      this.#steps.push({ hook: this.#hook, chain: name, rule, element: undefined });
+    return end;
+  }
+
+  #listedChains(table: ListedTable): ListedChains {
+    const place = { host: this.#host, hook: this.#hook };
+    return new ListedChains({ table, packet: this.#packet, place, concerns: this.#concerns });
+  }
+
+  #runChain(chain: RulesetChain): Verdict {
     for (const rule of chain.rules) {
-      const { verdict, leaves } = this.#runRule(chain, rule);
+      const { statements } = rule;
+      const { verdict, leaves } =
+        statements === undefined ? this.#runListedRule(chain, rule) : this.#runRule(chain, { ...rule, statements });
       if (verdict !== 'next') return verdict;
       if (leaves) return 'next';
     }
     return 'next';
   }
 
+  /** A rule in our table that is not one of ours. */
+  #runListedRule(chain: RulesetChain, { text }: RulesetRule): RuleResult {
+    const { family } = this.#ruleset;
+    const chains = this.#listedChains({ family, name: 'nftlane', flags: [], chains: [], setsAndMaps: [], others: [] });
+    const rule = readListedRule(text);
+    const match = chains.match(rule);
+    const [effect, ...more] = rule.effects;
+    if (match === 'no' || effect === undefined) return CONTINUE;
+    const isJump = effect.kind === 'jump' || effect.kind === 'goto';
+    if (match === 'maybe' || more.length > 0 || (isJump && !this.#ruleset.chains.has(effect.chain))) {
+      this.#concerns.add(`${family} nftlane ${chain.name}: ${text}`);
+      return CONTINUE;
+    }
+    this.#steps.push({ hook: this.#hook, chain: chain.name, rule: text, element: undefined });
+    if (isJump) return { verdict: this.#jump(effect.chain), leaves: effect.kind === 'goto' };
+    const { end, isCertain } = chains.apply(effect, { name: chain.name, rules: [] }, text);
+    return { verdict: end, leaves: isCertain };
+  }
+
   /** `leaves`: processing does not return to this chain. */
-  #runRule(chain: Chain, rule: Rule): { verdict: Verdict; leaves: boolean } {
+  #runRule(chain: RulesetChain, { text, statements }: RulesetRule & { readonly statements: Rule }): RuleResult {
     let element: RulesetElement | undefined;
-    for (const statement of rule) {
+    for (const statement of statements) {
       const found = this.#lookup(statement);
-      if (found === 'missed' || !this.#matches(statement)) return { verdict: 'next', leaves: false };
+      if (found === 'missed' || !matchesStatement(statement, this.#packet, this.#host)) return CONTINUE;
       element = found ?? element;
-      const isLast = statement === rule.at(-1);
-      if (isLast) this.#recordStep(chain, rule, element);
+      const isLast = statement === statements.at(-1);
+      if (isLast) this.#recordStep({ chain, text, element });
       const result = this.#execute(statement, element);
       if (result !== undefined) return result;
     }
-    return { verdict: 'next', leaves: false };
+    return CONTINUE;
   }
 
-  #recordStep({ name }: Chain, rule: Rule, element: RulesetElement | undefined): void {
-    const { family } = this.#ruleset;
+  #recordStep({
+    chain,
+    text,
+    element,
+  }: {
+    chain: RulesetChain;
+    text: string;
+    element: RulesetElement | undefined;
+  }): void {
     const found =
-      element === undefined ? undefined : [element.key, element.data].filter((text) => text !== '').join(' : ');
-    this.#steps.push({ hook: this.#hook, chain: name, rule: printRule(rule, family), element: found });
+      element === undefined ? undefined : [element.key, element.data].filter((part) => part !== '').join(' : ');
+    this.#steps.push({ hook: this.#hook, chain: chain.name, rule: text, element: found });
   }
 
   /** The element that a statement finds; `undefined` for a statement without a lookup. */
@@ -143,53 +243,9 @@ class Walker {
     return this.#choose([...found.values()]).element ?? 'missed';
   }
 
-  #matches(statement: Statement): boolean {
-    const { original, destination, inInterface } = this.#packet;
-    switch (statement.kind) {
-      case 'state':
-        return statement.state !== 'invalid';
-      case 'status-dnat':
-        return this.#packet.translated;
-      case 'protocol':
-        return statement.protocol === original.protocol;
-      // The first packet of a TCP connection is a SYN.
-      case 'not-syn':
-        return false;
-      case 'is-local':
-        return isHostAddress(this.#host, statement.field === 'saddr' ? original.source : destination);
-      case 'in-prefix':
-        return (
-          isInPrefix(statement.prefix, statement.field === 'saddr' ? original.source : destination) !== statement.negate
-        );
-      case 'input-interface':
-        return matchesInterface(inInterface, statement.name) !== statement.negate;
-      case 'leaves-by-input-interface':
-        return outputInterface(this.#host, destination) === inInterface;
-      case 'mark-is-set':
-        return (this.#packet.mark & (1 << statement.bit)) !== 0;
-      default:
-        return true;
-    }
-  }
-
   /** Executes a statement; `undefined` continues with the next statement of the rule. */
-  #execute(
-    statement: Statement,
-    element: RulesetElement | undefined,
-  ): { verdict: Verdict; leaves: boolean } | undefined {
+  #execute(statement: Statement, element: RulesetElement | undefined): RuleResult | undefined {
     switch (statement.kind) {
-      case 'state':
-      case 'status-dnat':
-      case 'protocol':
-      case 'not-syn':
-      case 'is-local':
-      case 'in-prefix':
-      case 'in-set':
-      case 'input-interface':
-      case 'leaves-by-input-interface':
-      case 'mark-is-set':
-      case 'update-affinity':
-        return undefined;
       case 'set-mark':
         this.#packet.mark |= 1 << statement.bit;
         return undefined;
@@ -210,16 +266,20 @@ class Walker {
       case 'jump':
       case 'goto':
         return { verdict: this.#jump(statement.chain), leaves: statement.kind === 'goto' };
+      // Matches, and additions to maps.
       default:
-        return unreachable(statement);
+        return undefined;
     }
   }
 
-  #verdictOf(data: string): { verdict: Verdict; leaves: boolean } {
-    const target = verdictChain(data);
-    if (target !== undefined) return { verdict: this.#jump(target), leaves: true };
-    invariant(data === 'drop' || data === 'accept', `"${data}" is a verdict`);
-    return { verdict: data, leaves: true };
+  /** Ours are `goto` and `drop`; other programs can add elements with others. */
+  #verdictOf(data: string): RuleResult {
+    const [kind = '', chain = ''] = data.split(' ');
+    const target = verdictChain(data) ?? (kind === 'jump' ? chain : undefined);
+    if (target !== undefined) return { verdict: this.#jump(target), leaves: kind === 'goto' };
+    if (data === 'drop' || data === 'accept') return { verdict: data, leaves: true };
+    if (data !== 'return' && data !== 'continue') this.#concerns.add(`verdict ${data}`);
+    return { verdict: 'next', leaves: data !== 'continue' };
   }
 
   #jump(name: string): Verdict {
@@ -228,20 +288,11 @@ class Walker {
     return this.#runChain(chain);
   }
 
-  #translate(data: string): { verdict: Verdict; leaves: boolean } {
+  #translate(data: string): RuleResult {
     const [address = '', port = ''] = data.split(' . ');
     this.#packet.destination = address;
     this.#packet.port = Number(port);
     this.#packet.translated = true;
     return { verdict: 'accept', leaves: true };
   }
-}
-
-function isInPrefix(text: string, address: string): boolean {
-  const prefix = parsePrefixOrAddress(text);
-  return prefix !== undefined && contains(prefix, address);
-}
-
-function matchesInterface(name: string, pattern: string): boolean {
-  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }

@@ -3,6 +3,8 @@
 import { ExecError, type ExecOptions, type ExecResult, exec } from '../../host/process/exec.ts';
 import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
 import { type ListedChain, type ListedJump, parseChains, parseJumps } from '../syntax/json-listing.ts';
+import { parseTables } from '../syntax/listed/table-listing.ts';
+import type { ListedTable } from '../syntax/listed-table.ts';
 import { NftListingFailed, NftOutcomeUnknown } from './nft-error.ts';
 
 interface NftProgramOptions {
@@ -14,8 +16,11 @@ interface NftProgramOptions {
   readonly run?: (command: string, args: readonly string[], options: ExecOptions) => Promise<ExecResult>;
 }
 
+/** Large maps take seconds. */
+const SCRIPT_TIMEOUT_MS = 60_000;
+
 /** A table of any owner. */
-interface ListedTable {
+interface TableName {
   readonly family: string;
   readonly name: string;
 }
@@ -56,9 +61,25 @@ export class NftProgram {
   }
 
   /** All tables. Throws {@link NftListingFailed}, as the other listings do. */
-  async listTables(): Promise<ListedTable[]> {
+  async listTables(): Promise<TableName[]> {
     const text = await this.#list(['list', 'tables']);
     return [...text.matchAll(/^table (\S+) (\S+)$/gm)].map(([, family = '', name = '']) => ({ family, name }));
+  }
+
+  /** The tables of all programs without their elements. */
+  async listRuleset(): Promise<ListedTable[]> {
+    return parseTables(await this.#list(['-t', 'list', 'ruleset']));
+  }
+
+  /** Runs commands that list something; `onLine` receives the lines of the output. */
+  async script(commands: readonly string[], onLine: (line: string) => void): Promise<void> {
+    const result = await this.run(['-f', '-'], {
+      input: `${commands.join('\n')}\n`,
+      onLine,
+      timeoutMs: SCRIPT_TIMEOUT_MS,
+    });
+    const [error] = errorMessages(result);
+    if (error !== undefined) throw new NftListingFailed(`Cannot run "${commands[0]?.slice(0, 80)}": ${error.message}`);
   }
 
   /** The chains of all tables. */

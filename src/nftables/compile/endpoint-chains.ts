@@ -75,12 +75,6 @@ const BALANCE_NAME = /^(.+?)(-source)?-(\d+)$/;
 const AFFINITY_NAME = /^affinity-([a-z-]+)\/(.+)$/;
 const AFFINITY_UPDATE_NAME = /^affinity-update-(local-)?(\d+)\/(.+)$/;
 
-/** Whether a chain of this name is an endpoint chain, also a stale one that no element refers to any more. */
-export function isEndpointChain(name: string): boolean {
-  const [, className = ''] = BALANCE_NAME.exec(name) ?? [];
-  return className in BALANCE_CLASSES || affinityIdOf(name) !== undefined;
-}
-
 /** The chain of this name. Everything about endpoint chains is in their names, so no state about them is needed. */
 export function endpointChain(name: string, family: Family, node: NodeView): EndpointChain {
   const [, local, seconds, updatedId] = AFFINITY_UPDATE_NAME.exec(name) ?? [];

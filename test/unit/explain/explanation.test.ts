@@ -74,7 +74,7 @@ t.test('explain() reports where the kernel differs from the expected outcome', a
   const ruleset = createRuleset('ip', [], new Map());
   const { differences, kernel } = explain(AT_CLUSTER_IP, { engine: ENGINE, ruleset, host: HOST });
   t.strictSame(differences, ['expected: forward, kernel: untouched']);
-  t.strictSame(kernel, { outcome: 'untouched', destinations: [], steps: [] });
+  t.strictSame(kernel, { outcome: 'untouched', destinations: [], steps: [], concerns: [] });
 });
 
 t.test('explain() covers the fast path only for frontends', async (t) => {
@@ -110,7 +110,10 @@ t.test('printExplanation() prints other outcomes, differences, masquerading and 
   );
   t.match(untouched, /8\.8\.8\.8:53\/tcp, sent by this node\nUNTOUCHED: 8\.8\.8\.8 belongs to no Service\n/);
   t.match(untouched, /Kernel ruleset: UNTOUCHED\n {2}output\n/);
-  const withoutSteps = { ...plain, kernel: { outcome: 'untouched', destinations: [], steps: [] } } as const;
+  const withoutSteps = {
+    ...plain,
+    kernel: { outcome: 'untouched', destinations: [], steps: [], concerns: [] },
+  } as const;
   t.match(printExplanation(withoutSteps), /Kernel ruleset: UNTOUCHED\n {2}no rule of nftlane matches$/);
   t.match(
     printExplanation({ ...plain, packet: { ...plain.packet, inInterface: '' } }),

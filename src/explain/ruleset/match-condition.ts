@@ -1,0 +1,122 @@
+// Whether the first packet of a flow meets a comparison of a rule of any program.
+
+import { familyOf, parseAddress } from '../../net/address.ts';
+import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
+import { contains, parsePrefix } from '../../net/prefix.ts';
+import type { Condition } from './listed-rule.ts';
+import type { TracedPacket } from './traced-packet.ts';
+
+/** `maybe`: the values of the packet, or those of the rule, are not known. */
+export type Match = 'yes' | 'no' | 'maybe';
+
+/** Where the packet is. */
+export interface Place {
+  readonly host: Host;
+  readonly hook: string;
+}
+
+export function matchCondition({ field, negate, values }: Condition, packet: TracedPacket, place: Place): Match {
+  const matches = values.map((value) => matchValue(field, value, { packet, place }));
+  const match = matches.includes('yes') ? 'yes' : matches.includes('maybe') ? 'maybe' : 'no';
+  if (!negate || match === 'maybe') return match;
+  return match === 'yes' ? 'no' : 'yes';
+}
+
+interface Situation {
+  readonly packet: TracedPacket;
+  readonly place: Place;
+}
+
+function matchValue(field: string, value: string, situation: Situation): Match {
+  const { packet, place } = situation;
+  const { original } = packet;
+  const [header = '', name = ''] = field.split(' ');
+  if (field.startsWith('ct original'))
+    return field.endsWith('proto-dst')
+      ? matchNumber(original.destinationPort, value)
+      : matchAddress(field.endsWith('saddr') ? original.source : original.destination, value);
+  if (field.includes(' oif')) return matchReversePath(value, situation);
+  if (name === 'saddr' || name === 'daddr') {
+    if (header === 'fib') return matchFibType(name === 'saddr' ? original.source : packet.destination, value, place);
+    if (header !== original.family) return 'no';
+    return matchAddress(name === 'saddr' ? original.source : packet.destination, value);
+  }
+  if (name === 'sport' || name === 'dport') {
+    if (header !== 'th' && header !== original.protocol) return 'no';
+    return matchNumber(name === 'sport' ? original.sourcePort : packet.port, value);
+  }
+  if (header === 'icmp' || header === 'icmpv6') return 'no';
+  if (header === 'ct') return matchConntrack(name, value, packet);
+  if (/^[io]if/.test(header)) return matchInterface(header, value, situation);
+  return matchMeta(field, value, packet);
+}
+
+function matchMeta(field: string, value: string, { original, mark }: TracedPacket): Match {
+  const protocols = { tcp: ['tcp', '6'], udp: ['udp', '17'], sctp: ['sctp', '132'] }[original.protocol];
+  const families = original.family === 'ip' ? ['ipv4', '2', 'ip', '0x0800'] : ['ipv6', '10', 'ip6', '0x86dd'];
+  switch (field) {
+    case 'meta l4proto':
+    case 'ip protocol':
+    case 'ip6 nexthdr':
+      return toMatch(protocols.includes(value));
+    case 'meta nfproto':
+    case 'meta protocol':
+      return toMatch(families.includes(value));
+    default:
+      return /^(?:0x)?[0-9a-f]+$/.test(value) ? toMatch(Number(value) === mark >>> 0) : 'maybe';
+  }
+}
+
+/** The flow is new, and nothing has replied. */
+function matchConntrack(name: string, value: string, { translated }: TracedPacket): Match {
+  if (name === 'state') return toMatch(value === 'new');
+  if (name === 'direction') return toMatch(value === 'original');
+  return value === 'dnat' ? toMatch(translated) : 'maybe';
+}
+
+function matchAddress(address: string, value: string): Match {
+  const [first = '', last] = value.split('-');
+  if (last !== undefined) return 'maybe';
+  const prefix = parsePrefix(value);
+  if (prefix !== undefined) return toMatch(contains(prefix, address));
+  const single = parseAddress(first);
+  return single === undefined ? 'maybe' : toMatch(single === address);
+}
+
+function matchNumber(number: number, value: string): Match {
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(value) ?? [];
+  return first === undefined ? 'maybe' : toMatch(Number(first) <= number && number <= Number(last));
+}
+
+function matchFibType(address: string, value: string, { host }: Place): Match {
+  if (value !== 'local' && value !== 'unicast') return isHostAddress(host, address) ? 'no' : 'maybe';
+  return toMatch(isHostAddress(host, address) === (value === 'local'));
+}
+
+/** The input interface by name, and the output interface by the route to the current destination. */
+function matchInterface(field: string, pattern: string, { packet, place }: Situation): Match {
+  const name = field.startsWith('i') ? packet.inInterface : outputOf(packet, place);
+  if (field.startsWith('i') && place.hook === 'output') return 'no';
+  if (name === undefined || name === '') return 'maybe';
+  return toMatch(pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern);
+}
+
+/** Interfaces of the output are known from the route on. */
+function outputOf(packet: TracedPacket, { host, hook }: Place): string | undefined {
+  if (!['forward', 'output', 'postrouting', 'egress'].includes(hook)) return undefined;
+  return isHostAddress(host, packet.destination) ? 'lo' : outputInterface(host, packet.destination);
+}
+
+/** Whether the route to the source leaves by the input interface. */
+function matchReversePath(value: string, { packet, place }: Situation): Match {
+  const { inInterface, original } = packet;
+  const route = outputInterface(place.host, original.source);
+  if (inInterface === '' || route === undefined || familyOf(original.source) !== original.family) return 'maybe';
+  const exists = route === inInterface;
+  if (value === 'exists' || value === '1') return toMatch(exists);
+  return value === 'missing' || value === '0' ? toMatch(!exists) : 'maybe';
+}
+
+function toMatch(isMatch: boolean): Match {
+  return isMatch ? 'yes' : 'no';
+}

@@ -1,0 +1,132 @@
+// Tests of src/explain/ruleset/listed-chains.ts, and of walk.ts with tables of other programs.
+
+import t from 'tap';
+import { kernelRuleset } from '../../../../src/explain/ruleset/kernel-ruleset.ts';
+import { elementIndex } from '../../../../src/explain/ruleset/ruleset.ts';
+import { trace } from '../../../../src/explain/ruleset/trace.ts';
+import { parseTables } from '../../../../src/nftables/syntax/listed/table-listing.ts';
+
+const PACKET = {
+  ...({ family: 'ip', protocol: 'tcp', source: '198.51.100.9', sourcePort: 40_000 } as const),
+  ...{ destination: '10.96.0.1', destinationPort: 80, inInterface: 'lan' },
+};
+const HOST = { addresses: ['192.0.2.1'], routes: [] };
+
+/** Our table, which translates the destination, with further rules in its chain. */
+function ours({ flags = '', policy = 'accept', rules = [] as readonly string[] } = {}): string {
+  return `table ip nftlane {
+${flags}
+	chain nat-prerouting {
+		type nat hook prerouting priority dstnat; policy ${policy};
+${rules.map((rule) => `\t\t${rule}\n`).join('')}		dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints
+	}
+
+	chain other {
+	}
+}
+`;
+}
+
+function base(hook: string, rules: readonly string[], { table = 'inet other', extra = '' } = {}): string {
+  return `table ${table} {
+	chain base {
+		${hook}
+${rules.map((rule) => `\t\t${rule}\n`).join('')}	}
+${extra}
+}
+`;
+}
+
+const ENDPOINTS = [{ key: '10.96.0.1 . tcp . 80 . 0', data: '10.1.0.5 . 8080', comment: '' }];
+
+function follow(...listings: readonly string[]) {
+  const find = elementIndex(new Map([['endpoints', ENDPOINTS]]));
+  const { outcome, destinations, concerns } = trace(
+    PACKET,
+    kernelRuleset(parseTables(listings.join('')), 'ip', find),
+    HOST,
+  );
+  const to = destinations.map(
+    ({ address, port, masquerade }) => `${address}:${port}${masquerade ? ' masqueraded' : ''}`,
+  );
+  return [outcome, ...to, ...concerns].join(', ');
+}
+
+const FORWARDED = 'forward, 10.1.0.5:8080';
+const FORWARD_DROP = 'type filter hook forward priority filter; policy drop;';
+const FORWARD = 'type filter hook forward priority filter; policy accept;';
+
+t.test('chains of others that accept do not matter', async (t) => {
+  t.equal(follow(ours()), FORWARDED);
+  for (const rules of [
+    [],
+    ['accept'],
+    ['ip saddr @unknown accept', 'counter packets 1 bytes 2'],
+    ['ct state invalid drop', 'ct state established,related accept'],
+    ['tcp dport 22 drop', 'udp dport 8080 drop', 'icmp type echo-request reject'],
+    ['accept', 'drop'],
+    ['jump helper', 'ip saddr 10.0.0.0/8 drop'],
+  ]) {
+    const helper = '\tchain helper {\n\t\tlimit rate 1/second return\n\t\tct state invalid drop\n\t}';
+    t.equal(follow(base(FORWARD, rules, { extra: helper }), ours()), FORWARDED, rules.join('; '));
+  }
+  t.equal(follow(ours(), base(FORWARD_DROP, ['ct status dnat accept'])), FORWARDED);
+  t.equal(
+    follow(ours(), base(FORWARD_DROP, ['tcp dport 8080 goto ok'], { extra: '\tchain ok {\n\t\taccept\n\t}' })),
+    FORWARDED,
+  );
+});
+
+t.test('chains of others that surely drop, reject or translate are evaluated', async (t) => {
+  t.equal(follow(ours(), base(FORWARD_DROP, [])), 'drop');
+  t.equal(follow(ours(), base(FORWARD_DROP, ['tcp dport 80 accept'])), 'drop', 'the port is translated');
+  t.equal(follow(ours(), base(FORWARD, ['ip daddr 10.1.0.0/16 reject'])), 'refuse');
+  t.equal(follow(ours(), base('type filter hook prerouting priority raw; policy accept;', ['drop'])), 'drop');
+  t.equal(follow(ours(), base(FORWARD, ['jump x'], { extra: '\tchain x {\n\t\tdrop\n\t}' })), 'drop');
+  const nat = (priority: string) => `type nat hook prerouting priority ${priority}; policy accept;`;
+  const dnat = ['ip daddr 10.96.0.1 dnat to 203.0.113.9:81'];
+  t.equal(follow(ours(), base(nat('dstnat - 5'), dnat)), 'forward, 203.0.113.9:81');
+  t.equal(follow(ours(), base(nat('dstnat + 5'), dnat)), FORWARDED, 'the flow is translated already');
+  t.match(follow(ours(), base(nat('dstnat'), dnat)), /it has the priority of nftlane's chain/);
+  const masquerade = base('type nat hook postrouting priority srcnat; policy accept;', ['masquerade']);
+  t.equal(follow(ours(), masquerade), 'forward, 10.1.0.5:8080 masqueraded');
+  const ingress = (device: string) => `type filter hook ingress device "${device}" priority filter; policy accept;`;
+  t.equal(follow(ours(), base(ingress('lan'), ['drop'], { table: 'netdev other' })), 'drop');
+  t.equal(follow(ours(), base(ingress('eth9'), ['drop'], { table: 'netdev other' })), FORWARDED);
+});
+
+t.test('rules of others that cannot be evaluated are named', async (t) => {
+  const cases: readonly [hook: string, rules: readonly string[]][] = [
+    [FORWARD, ['ip saddr @blocked drop']],
+    [FORWARD, ['limit rate over 5/second reject']],
+    [FORWARD_DROP, ['ip saddr @allowed accept']],
+    [FORWARD, ['meta mark set 0x1']],
+    [FORWARD, ['queue to 1']],
+    [FORWARD, ['ip saddr @a jump x']],
+    [FORWARD, ['ip saddr vmap { 10.0.0.1 : accept, 10.0.0.2 : drop }']],
+    ['type nat hook prerouting priority dstnat - 5; policy accept;', ['redirect to :81']],
+    ['type filter hook prerouting priority mangle; policy accept;', ['tproxy to 127.0.0.1:1 accept']],
+    ['type filter hook prerouting priority raw; policy accept;', ['notrack']],
+    ['type filter hook output priority what; policy accept;', ['drop']],
+  ];
+  for (const [hook, rules] of cases) {
+    const result = follow(ours(), base(hook, rules, { extra: '\tchain x {\n\t\tdrop\n\t}' }));
+    if (hook.includes('output')) t.equal(result, FORWARDED, 'the packet does not pass this hook');
+    else t.match(result, /^forward, 10\.1\.0\.5:8080, inet other (?:base|x): /, rules.join('; '));
+  }
+});
+
+t.test('rules of others in our table are evaluated or named', async (t) => {
+  t.equal(follow(ours({ rules: ['tcp dport 80 drop'] })), 'drop');
+  t.equal(follow(ours({ rules: ['tcp dport 81 drop', 'counter packets 1 bytes 2'] })), FORWARDED);
+  t.equal(follow(ours({ rules: ['accept'] })), 'untouched');
+  t.equal(follow(ours({ rules: ['return'] })), 'untouched');
+  t.equal(follow(ours({ rules: ['tcp dport 80 jump other'] })), FORWARDED);
+  t.equal(follow(ours({ rules: ['dnat to 203.0.113.9'] })), 'forward, 203.0.113.9:80');
+  t.match(
+    follow(ours({ rules: ['ip saddr . ip daddr @x drop comment "x"'] })),
+    /^forward, .*, ip nftlane nat-prerouting: /,
+  );
+  t.equal(follow(ours({ policy: 'drop', rules: ['return'] })), 'drop');
+  t.equal(follow(ours({ flags: '\tflags dormant' })), 'untouched');
+});

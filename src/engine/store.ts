@@ -3,7 +3,7 @@
 import { compare } from '../lib/compare.ts';
 import { EndpointsInBlocks } from '../services/model/endpoints-in-blocks.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
-import type { Kind, KindMap } from '../services/objects/kinds.ts';
+import type { Kind, KindMap, ObjectOf } from '../services/objects/kinds.ts';
 import type { Node } from '../services/objects/node.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Service } from '../services/objects/service.ts';
@@ -64,6 +64,12 @@ export class Store implements Sink {
   /** The slices of a Service, by `namespace/name` of the Service. */
   slicesOf(service: string): Iterable<EndpointSlice> {
     return this.#slicesByService.get(service)?.values() ?? [];
+  }
+
+  /** The latest version of an object with its issues; `undefined` without a usable one. */
+  current(kind: Kind, key: string): ReadResult<ObjectOf> | undefined {
+    const value = this.#objectsOf(kind).get(key);
+    return value === undefined ? undefined : { key, value, issues: this.#issues[kind].get(key) ?? [] };
   }
 
   /** A slice by its own `namespace/name`. */
@@ -127,7 +133,7 @@ export class Store implements Sink {
     this.#sortedIssues = undefined;
   }
 
-  #objectsOf(kind: Kind): ReadonlyMap<string, unknown> {
+  #objectsOf(kind: Kind): ReadonlyMap<string, ObjectOf> {
     const maps = {
       Service: this.services,
       EndpointSlice: this.#slices,

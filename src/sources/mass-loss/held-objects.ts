@@ -1,0 +1,73 @@
+// Objects whose loss is not applied yet.
+
+import type { Kind, ObjectOf } from '../../services/objects/kinds.ts';
+import type { ReadResult } from '../../services/objects/read.ts';
+
+export type AnyResult = ReadResult<ObjectOf>;
+
+export interface HeldObject {
+  readonly kind: Kind;
+  readonly key: string;
+  /** The Service that loses it, `namespace/name`; empty for a ServiceCIDR. */
+  readonly service: string;
+  /** What the source says of it now; `undefined` if it was deleted. */
+  readonly next: AnyResult | undefined;
+  /** When the loss is applied. */
+  readonly dueAt: number;
+}
+
+/** By kind and key. */
+export class HeldObjects {
+  readonly #byKind: Readonly<Record<Kind, Map<string, HeldObject>>> = {
+    Service: new Map(),
+    EndpointSlice: new Map(),
+    Node: new Map(),
+    ServiceCIDR: new Map(),
+  };
+  /** The number of held objects of each Service. */
+  readonly #services = new Map<string, number>();
+
+  get size(): number {
+    return Object.values(this.#byKind).reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** The number of Services with held objects. */
+  get serviceCount(): number {
+    return this.#services.size;
+  }
+
+  get(kind: Kind, key: string): HeldObject | undefined {
+    return this.#byKind[kind].get(key);
+  }
+
+  ofKind(kind: Kind): ReadonlyMap<string, HeldObject> {
+    return this.#byKind[kind];
+  }
+
+  all(): HeldObject[] {
+    return Object.values(this.#byKind).flatMap((objects) => [...objects.values()]);
+  }
+
+  /** The earliest time at which a loss is due. */
+  nextDueAt(): number | undefined {
+    const times = this.all().map(({ dueAt }) => dueAt);
+    return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
+  }
+
+  set(object: HeldObject): void {
+    if (!this.#byKind[object.kind].has(object.key) && object.service !== '') {
+      this.#services.set(object.service, (this.#services.get(object.service) ?? 0) + 1);
+    }
+    this.#byKind[object.kind].set(object.key, object);
+  }
+
+  delete({ kind, key }: Pick<HeldObject, 'kind' | 'key'>): void {
+    const object = this.#byKind[kind].get(key);
+    if (object === undefined) return;
+    this.#byKind[kind].delete(key);
+    if (object.service === '') return;
+    const left = (this.#services.get(object.service) ?? 0) - 1;
+    if (left > 0) this.#services.set(object.service, left);
+    else this.#services.delete(object.service);
+  }
+}

@@ -16,7 +16,7 @@ export function adminSocketPath(runDir: string): string {
   return join(runDir, `netns-${namespace}.sock`);
 }
 
-interface AdminSocketOptions extends Pick<StateServerOptions, 'limits'> {
+interface AdminSocketOptions extends Pick<StateServerOptions, 'limits' | 'commands'> {
   /** How often to look whether the socket's file still exists. */
   readonly checkMs?: number;
   /** The file was removed, and has been created again, or cannot be. */
@@ -33,10 +33,10 @@ const CHECK_MS = 2_000;
 export async function serveState(
   path: string,
   state: () => DaemonState,
-  { limits, checkMs = CHECK_MS, onRecreated }: AdminSocketOptions = {},
+  { checkMs = CHECK_MS, onRecreated, ...serverOptions }: AdminSocketOptions = {},
 ): Promise<{ close(): Promise<void> }> {
   await ensureFree(path);
-  const options = { state, ...(limits === undefined ? {} : { limits }) };
+  const options = { state, ...serverOptions };
   let bound = await bind(path, options);
   const check = async (): Promise<void> => {
     if ((await inodeOf(path)) === bound.inode) return;

@@ -30,6 +30,8 @@ export class AdminSocketError extends EnvironmentError {
 
 /** A stopped process accepts connections as long as its backlog has room, and never answers. */
 const ANSWER_MS = 500;
+/** The same for a command, which may change many Services. */
+const COMMAND_MS = 10_000;
 /** On a machine with too few CPUs, a daemon that wants to answer gets this multiple of the time. */
 const MAX_EXTENSIONS = 20;
 /** The part of the time without a CPU that counts as a lack of CPUs. */
@@ -45,16 +47,38 @@ interface FetchOptions {
 /** The state of the daemon at `path`. Rejects with an {@link AdminSocketError}. */
 export async function fetchState(path: string, { answerMs = ANSWER_MS, pid }: FetchOptions = {}): Promise<DaemonState> {
   try {
-    const limit = { answerMs, pid };
-    const response = await openResponse(path, limit);
-    const text = await readText(response, limit);
-    if (response.statusCode === 503) throw new NoState('busy', messageOf(text));
+    const text = await ask(path, { method: 'GET', command: '/state', limit: { answerMs, pid } });
     return parseState(text);
   } catch (error) {
-    const noState = error instanceof NoState ? error.noState : causeOf(error);
-    const message = `Cannot read daemon state from "${path}": ${failureReason(error)}`;
-    throw new AdminSocketError(message, { noState, cause: error });
+    throw toAdminSocketError(`Cannot read daemon state from "${path}"`, error);
   }
+}
+
+/** Sends a command to the daemon at `path`, and returns its answer. Rejects with an {@link AdminSocketError}. */
+export async function sendCommand(path: string, command: string): Promise<unknown> {
+  try {
+    return JSON.parse(await ask(path, { method: 'POST', command, limit: { answerMs: COMMAND_MS, pid: undefined } }));
+  } catch (error) {
+    throw toAdminSocketError(`Cannot send a command to "${path}"`, error);
+  }
+}
+
+interface Question {
+  readonly method: 'GET' | 'POST';
+  readonly command: string;
+  readonly limit: SilenceLimit;
+}
+
+async function ask(path: string, question: Question): Promise<string> {
+  const response = await openResponse(path, question);
+  const text = await readText(response, question.limit);
+  if (response.statusCode === 503) throw new NoState('busy', messageOf(text));
+  return text;
+}
+
+function toAdminSocketError(action: string, error: unknown): AdminSocketError {
+  const noState = error instanceof NoState ? error.noState : causeOf(error);
+  return new AdminSocketError(`${action}: ${failureReason(error)}`, { noState, cause: error });
 }
 
 class NoState extends Error {
@@ -83,9 +107,9 @@ function causeOf(error: unknown): NoStateCause {
   return CAUSES[code] ?? 'invalid';
 }
 
-function openResponse(path: string, limit: SilenceLimit): Promise<IncomingMessage> {
+function openResponse(path: string, { method, command, limit }: Question): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const query = request({ socketPath: path, path: '/state', agent: false }, (response) => {
+    const query = request({ socketPath: path, path: command, method, agent: false }, (response) => {
       timer.stop();
       resolve(response);
     });

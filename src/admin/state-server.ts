@@ -8,6 +8,8 @@ export interface StateServerOptions {
   /** The complete state, of which the answer is cut in pieces. */
   readonly state: () => object;
   readonly limits?: Partial<StateServerLimits>;
+  /** What a POST request to a path does. Its result is the answer. */
+  readonly commands?: Readonly<Record<string, () => object>>;
 }
 
 interface StateServerLimits {
@@ -35,7 +37,7 @@ const LIMITS: StateServerLimits = {
 /** A request is one line and a few headers. */
 const MAX_HEADER_BYTES = 4 * 1024;
 
-/** One HTTP server. Any path answers with the state. */
+/** One HTTP server. A GET request of any path answers with the state. */
 export class StateServer {
   readonly server: Server;
   readonly #options: StateServerOptions;
@@ -80,6 +82,7 @@ export class StateServer {
     response.setHeader('connection', 'close');
     response.setHeader('content-type', 'application/json');
     request.resume();
+    if (request.method === 'POST') return this.#command(request.url ?? '', response);
     if (!this.#makeRoom()) {
       response.statusCode = 503;
       response.end(JSON.stringify({ message: `busy: ${this.#responses.size} other commands are reading` }));
@@ -92,6 +95,12 @@ export class StateServer {
       this.#responses.delete(response);
     });
     await this.#send(response).catch(() => response.destroy());
+  }
+
+  #command(path: string, response: ServerResponse): void {
+    const command = this.#options.commands?.[path];
+    if (command === undefined) response.statusCode = 404;
+    response.end(JSON.stringify(command === undefined ? { message: `no such command: ${path}` } : command()));
   }
 
   /** Whether another response can be sent, if need be instead of the one that has been stalled longest. */

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   diff: async () => (await import('./commands/diff.ts')).addDiff,
   explain: async () => (await import('./commands/explain.ts')).addExplain,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+  'accept-loss': async () => (await import('./commands/accept-loss.ts')).addAcceptLoss,
   cleanup: async () => (await import('./commands/cleanup.ts')).addCleanup,
   version: async () => (await import('./commands/version.ts')).addVersion,
 };

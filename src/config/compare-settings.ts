@@ -25,12 +25,17 @@ function requiredAction(before: Settings, after: Settings): SettingsChange['acti
 }
 
 function reloadableSettings({ proxy, nftlane }: Settings): unknown {
-  return { proxy, level: nftlane.log.level };
+  return { proxy, massLoss: nftlane.massLoss, level: nftlane.log.level };
 }
 
 function restartSettings({ proxy, kubeProxy, nftlane, manifests }: Settings): unknown {
   const { bindAddress: _, ...rest } = kubeProxy;
-  return { name: proxy.nodeName, rest, nftlane: { ...nftlane, log: nftlane.log.format }, manifests };
+  return {
+    name: proxy.nodeName,
+    rest,
+    nftlane: { ...nftlane, massLoss: undefined, log: nftlane.log.format },
+    manifests,
+  };
 }
 
 /** Deep equality of plain values. */

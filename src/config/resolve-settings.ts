@@ -123,11 +123,18 @@ function resolveKubeProxy({ kubeProxy, nftlane }: Configuration, master: string 
 }
 
 function resolveNftlane(nftlane: NftlaneConfiguration, { logging }: KubeProxyConfiguration): NftlaneConfig {
-  const { takeOver, fastPath, metrics, programs, runDir, log } = nftlane;
+  const { takeOver, fastPath, metrics, massLoss, programs, runDir, log } = nftlane;
+  const gracePeriodMs = durationMs(massLoss.gracePeriod);
   return {
     takeOver,
     fastPath,
     metrics,
+    massLoss: {
+      enabled: gracePeriodMs > 0,
+      gracePeriodMs,
+      percent: massLoss.percent,
+      minServices: massLoss.minServices,
+    },
     nft: programs.nft,
     conntrack: programs.conntrack,
     runDir,

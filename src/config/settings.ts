@@ -69,6 +69,7 @@ export interface NftlaneConfig {
   readonly takeOver: 'auto' | 'no';
   readonly fastPath: FastPathConfig;
   readonly metrics: MetricsConfig;
+  readonly massLoss: MassLossConfig;
   /** Programs: a path, or a name in PATH. */
   readonly nft: string;
   readonly conntrack: string;
@@ -88,6 +89,14 @@ interface FastPathConfig {
   readonly program: string;
   /** Maximum number of flows per family. */
   readonly maxFlows: number;
+}
+
+/** See `LossLimits`. */
+interface MassLossConfig {
+  readonly enabled: boolean;
+  readonly percent: number;
+  readonly minServices: number;
+  readonly gracePeriodMs: number;
 }
 
 interface MetricsConfig {

@@ -25,7 +25,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const stop = new AbortController();
   const stopSignal = AbortSignal.any([signal, stop.signal]);
   const addressWatcher = watchAddresses(daemon, stopSignal);
-  const apply = (next: Settings) => applySettings(daemon, { next, addressWatcher });
+  const apply = (next: Settings) => applySettings({ ...daemon, ...started }, { next, addressWatcher });
   watchAndReload({ ...options, apply, restart: () => stop.abort(), signal: stopSignal });
   try {
     // A failed part must not leave the others running.
@@ -55,15 +55,16 @@ function runTasks(daemon: Daemon & StartedDaemon, signal: AbortSignal): Promise<
 
 /** Applies the settings that can change at run time. */
 async function applySettings(
-  daemon: Daemon,
+  daemon: Daemon & StartedDaemon,
   { next, addressWatcher }: { readonly next: Settings; readonly addressWatcher: AddressWatcher },
 ): Promise<void> {
-  const { live, log, engine, controller, routeLocalnet } = daemon;
+  const { live, log, engine, controller, routeLocalnet, source } = daemon;
   log.setLevel(next.nftlane.log.level);
   // First, so that no sync enables route_localnet again before the rules that protect it are removed.
   live.settings = next;
   if (!hasLocalhostNodePorts(next)) await routeLocalnet.disable();
   engine.setOptions(engineOptions(daemon, next));
   addressWatcher.optionsChanged();
+  source.guard.limitsChanged();
   controller.request();
 }

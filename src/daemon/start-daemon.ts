@@ -1,5 +1,6 @@
 // Starts the daemon: opens its servers, its source and its socket, and sets the kernel settings.
 
+import { ACCEPT_LOSS_PATH } from '../admin/accept-loss.ts';
 import { adminSocketPath, serveState } from '../admin/admin-socket.ts';
 import { AdminSocketError } from '../admin/fetch-state.ts';
 import { type DaemonState, engineState } from '../admin/state/daemon-state.ts';
@@ -35,7 +36,13 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
   engine.setOptions(engineOptions(daemon, settings));
   const [nftVersion, source] = await Promise.all([
     nftClient.check(),
-    openSource(settings, { log, sink: controller, telemetry }),
+    openSource(settings, {
+      log,
+      sink: controller,
+      store: engine.store,
+      telemetry,
+      lossLimits: () => live.settings.nftlane.massLoss,
+    }),
   ]);
   const socketPath = adminSocketPath(settings.nftlane.runDir);
   const socket = await openSocket(daemon, { path: socketPath, source });
@@ -66,8 +73,9 @@ async function openSocket(
     if (error === undefined) log.warn('admin socket was removed; created again', { path });
     else log.warn('admin socket was removed and cannot be created', { path, reason: errorMessage(error) });
   };
+  const commands = { [ACCEPT_LOSS_PATH]: () => ({ services: source.guard.acceptLoss() }) };
   try {
-    return await serveState(path, () => stateOf(daemon, source), { onRecreated });
+    return await serveState(path, () => stateOf(daemon, source), { onRecreated, commands });
   } catch (error) {
     if (error instanceof AdminSocketError) throw error;
     log.warn('cannot create admin socket; inspection commands are unavailable', { path, reason: errorMessage(error) });

@@ -20,6 +20,7 @@ import type { NftClient } from '../nftables/client/nft-client.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import type { ApiClient, RequestObserver } from '../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../sources/api-server/reflector-state.ts';
+import type { HoldEvent, SourceGuard } from '../sources/guard/source-guard.ts';
 
 interface TelemetryOptions {
   /** The settings in force. Without `metricsBindAddress` there are no metrics. */
@@ -85,6 +86,15 @@ export class Telemetry {
   /** Records an Event for a health check node port that cannot be opened. */
   reportHealthPortFailure(failure: ListenFailure): void {
     this.#events?.healthPortFailed(failure);
+  }
+
+  /** Records an Event for a mass loss of Services. */
+  reportHold(event: HoldEvent): void {
+    this.#events?.hold(event);
+  }
+
+  setHoldCounts(counts: () => SourceGuard['counts']): void {
+    this.#metrics?.setHoldCounts(counts);
   }
 
   observeConntrackCleanup(cleanUp: CleanupResult): void {

@@ -69,7 +69,10 @@ function freshnessChecks({ source, sync }: DaemonStatus): Check[] {
   const contact = contactMs === undefined ? 'no contact yet' : `last contact ${printDuration(contactMs)} ago`;
   const sourceChecks = problems.map((found) => {
     const isStarting = found.cause === 'waiting' && found.forMs < START_MS;
-    const advice = `the kernel keeps the last known state; check the log of the daemon, and ${name}`;
+    const advice =
+      found.cause === 'kept'
+        ? `check ${name}: it does not have them any more`
+        : `the kernel keeps the last known state; check the log of the daemon, and ${name}`;
     return (isStarting ? warning : problem)('source', describeSourceProblem(found), advice);
   });
   const synced = sync.syncedMs === undefined ? 'no sync yet' : `last sync ${printDuration(sync.syncedMs)} ago`;

@@ -5,6 +5,7 @@ import { formatLimit, type LimitedService } from '../engine/service-limits.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { KINDS, type Kind } from '../services/objects/kinds.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+import type { HoldEvent } from '../sources/guard/source-guard.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';
 
 interface EventObserverOptions {
@@ -56,6 +57,11 @@ export class EventObserver implements SyncObserver {
       note: `Node ${this.#options.nodeName} cannot serve health checks on port ${port}: ${reason}`,
       scope: 'node',
     });
+  }
+
+  /** The loss of many Services is held back, or a hold ends. */
+  hold(event: HoldEvent): void {
+    this.#recordForNode({ action: 'HoldBackLoss', ...describeHold(event) });
   }
 
   chainsModified(chains: readonly string[]): void {
@@ -169,6 +175,22 @@ export class EventObserver implements SyncObserver {
   #recordForNode(event: Pick<EventSpec, 'type' | 'reason' | 'action' | 'note'>): void {
     this.#options.record({ ...event, regarding: this.#node, scope: 'node' });
   }
+}
+
+function describeHold(event: HoldEvent): Pick<EventSpec, 'type' | 'reason' | 'note'> {
+  if (event.type === 'held') {
+    const { lost, before, gracePeriodMs } = event;
+    const until = `their loss is applied after ${Math.round(gracePeriodMs / 1000)} s`;
+    const note = `${lost} of ${before} Services, or their endpoints, were lost at once and are kept: ${until}`;
+    return { type: 'Warning', reason: 'ServiceLossHeld', note };
+  }
+  const { services } = event;
+  if (event.type === 'recovered') {
+    const note = `Lost Services are back; applied the loss of the other ${services}`;
+    return { type: 'Normal', reason: 'ServiceLossRecovered', note };
+  }
+  const cause = event.type === 'expired' ? 'the grace period is over' : 'an operator accepted it';
+  return { type: 'Warning', reason: 'ServiceLossApplied', note: `Applied the loss of ${services} Services: ${cause}` };
 }
 
 /** An object without a name cannot have Events. */

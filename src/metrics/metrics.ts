@@ -18,6 +18,7 @@ import { registerConnectionMetrics } from './nftlane/connection-metrics.ts';
 import { ConnectionReader } from './nftlane/connection-reader.ts';
 import { CountingSink } from './nftlane/counting-sink.ts';
 import { registerFastPathMetrics } from './nftlane/fast-path-metrics.ts';
+import { type HoldCounts, registerHoldMetrics } from './nftlane/hold-metrics.ts';
 import { type ProcessInfo, registerProcessMetrics } from './nftlane/process-metrics.ts';
 import { syncMetrics } from './nftlane/sync-metrics.ts';
 import { registerTableMetrics } from './nftlane/table-metrics.ts';
@@ -48,6 +49,7 @@ export class Metrics {
   readonly #reader: ConnectionReader;
   readonly #events: Counter<'outcome'>;
   #reflectorStates: () => readonly ReflectorState[] = () => [];
+  #holdCounts: () => HoldCounts | undefined = () => undefined;
   #fastPathStatus: () => FastPathStatus | undefined = () => undefined;
 
   constructor(options: MetricsOptions) {
@@ -74,6 +76,7 @@ export class Metrics {
       labelNames: ['outcome'] as const,
       registers: [this.registry],
     });
+    registerHoldMetrics(this.registry, () => this.#holdCounts());
     registerFastPathMetrics(this.registry, () => this.#fastPathStatus());
     registerProcessMetrics(this.registry, options.process);
   }
@@ -87,6 +90,11 @@ export class Metrics {
   /** Sets the source of the watch states. */
   setReflectorStates(states: () => readonly ReflectorState[]): void {
     this.#reflectorStates = states;
+  }
+
+  /** Sets the source of the numbers of held losses. */
+  setHoldCounts(counts: () => HoldCounts): void {
+    this.#holdCounts = counts;
   }
 
   /** Sets the source of the fast path's status. */

@@ -11,7 +11,7 @@ import { seriesNames } from '../support/names/registered-metrics.ts';
 
 const DOCUMENTS = documentTexts();
 const SOURCES = textsIn('src', '.ts');
-const COMMANDS = ['run', 'render', 'diff', 'explain', 'doctor', 'cleanup'];
+const COMMANDS = ['run', 'render', 'diff', 'explain', 'doctor', 'accept-loss', 'cleanup'];
 const INSPECT_COMMANDS = ['inspect', 'inspect services', 'inspect ruleset', 'inspect fastpath'];
 
 /** Inline code of a document. */

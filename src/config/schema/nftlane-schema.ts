@@ -3,7 +3,7 @@
 import * as z from 'zod/mini';
 import { LOG_LEVELS } from '../../host/log-level.ts';
 import { type Cost, DEFAULT_LIMITS, type Limits } from '../../nftables/plan/budget.ts';
-import { BOOLEAN, field, STRING, type WithDefaults } from './field.ts';
+import { BOOLEAN, DURATION, field, STRING, type WithDefaults } from './field.ts';
 
 export const NFTLANE_API_VERSION = 'nftlane.io/v1alpha1';
 export const NFTLANE_KIND = 'NftlaneConfiguration';
@@ -115,6 +115,23 @@ const limits = z.strictObject({
   ),
 });
 
+const massLoss = z.strictObject({
+  gracePeriod: field(DURATION, {
+    description: 'How long the loss of many Services at once is held back. 0s disables the protection.',
+    effect: 'Lost Services and endpoints are forwarded as last known meanwhile; see TROUBLESHOOTING.md.',
+    default: '5m0s',
+  }),
+  percent: field(z.int().check(z.minimum(1), z.maximum(100)), {
+    description:
+      'A loss within 30 s of more than this percentage of the Services, or of their last endpoints, is held back.',
+    default: 50,
+  }),
+  minServices: field(z.int().check(z.minimum(1)), {
+    description: 'A loss of fewer Services is never held back.',
+    default: 20,
+  }),
+});
+
 /** The schema of the document. */
 export const NFTLANE_SCHEMA = z.strictObject({
   apiVersion: z.literal(NFTLANE_API_VERSION),
@@ -126,6 +143,10 @@ export const NFTLANE_SCHEMA = z.strictObject({
   }),
   limits: field(limits, {
     description: 'What Services may take up. Numbers are estimated from the objects, whatever the state of endpoints.',
+  }),
+  massLoss: field(massLoss, {
+    description:
+      'Protection from a source that loses its Services at once, such as an API server with an empty database.',
   }),
   takeOver: field(z.enum(['auto', 'no']), {
     description:

@@ -39,7 +39,7 @@ export function apiServerStatus({ name, states, startedAt, now }: ApiServerStatu
   };
 }
 
-const RANK = { unreachable: 0, failing: 1, silent: 2, waiting: 3 } as const;
+const RANK = { unreachable: 0, failing: 1, silent: 2, waiting: 3, kept: 4 } as const;
 
 /** While other kinds get responses, the API server as a whole is not unreachable. */
 function asKindProblem({ cause, ...problem }: SourceProblem): SourceProblem {

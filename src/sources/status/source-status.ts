@@ -16,9 +16,10 @@ export interface ResourceStatus {
  * - `failing`: requests of one kind fail, or manifests cannot be read
  * - `silent`: a watch is open, and not even bookmarks arrive
  * - `waiting`: a kind has not been received since the daemon started, and nothing has failed
+ * - `kept`: objects are kept although the source does not have them any more
  */
 export interface SourceProblem {
-  readonly cause: 'unreachable' | 'failing' | 'silent' | 'waiting';
+  readonly cause: 'unreachable' | 'failing' | 'silent' | 'waiting' | 'kept';
   /** The API server, the kind or the directory that has it. */
   readonly subject: string;
   readonly forMs: number;
@@ -37,7 +38,13 @@ export interface SourceStatus {
 
 /** One problem for an operator, such as `API server unreachable for 2h13m: connection refused`. */
 export function describeSourceProblem({ cause, subject, forMs, reason }: SourceProblem): string {
-  const verb = { unreachable: 'unreachable for', failing: 'failing for', silent: 'silent for', waiting: 'awaited for' };
+  const verb = {
+    unreachable: 'unreachable for',
+    failing: 'failing for',
+    silent: 'silent for',
+    waiting: 'awaited for',
+    kept: 'kept as last known for',
+  };
   return `${subject} ${verb[cause]} ${printDuration(forMs)}${reason === undefined ? '' : `: ${reason}`}`;
 }
 

@@ -142,6 +142,13 @@ export class ApiServer {
     for (const collection of this.#collections.values()) collection.compact(this.#version);
   }
 
+  /** Starts again with an empty database, whose versions are lower than before. Watches from a higher version get 410. */
+  restoreEmptyBackup(): void {
+    this.#version = 1;
+    for (const collection of this.#collections.values()) collection.forget();
+    this.cutConnections();
+  }
+
   expireContinueTokens(): void {
     this.#lists.expireTokens();
   }

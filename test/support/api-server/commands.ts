@@ -31,6 +31,8 @@ export class Commands {
     if (command === 'put') return this.#put(line.trim().slice('put '.length));
     if (command === 'delete') return this.#delete(name, amount);
     if (command === 'end-watches') return this.#do(() => this.#server.endWatches());
+    if (command === 'delete-all') return this.#do(() => this.#deleteAll());
+    if (command === 'empty-backup') return this.#do(() => this.#server.restoreEmptyBackup());
     if (command === 'cut') return this.#do(() => this.#server.cutConnections());
     if (command === 'fault')
       return this.#do(() => this.#server.injectFault(JSON.parse(line.trim().slice('fault '.length))));
@@ -99,6 +101,13 @@ export class Commands {
     return Object.values(KINDS).flatMap(({ kind }) =>
       this.#server.keys(kind).map((key) => this.#server.get(kind, key)),
     );
+  }
+
+  /** One event for each Service and EndpointSlice. */
+  #deleteAll(): void {
+    for (const kind of ['Service', 'EndpointSlice'] as const) {
+      for (const key of this.#server.keys(kind)) this.#server.remove(kind, key);
+    }
   }
 
   #do(action: () => void): string {

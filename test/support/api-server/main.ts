@@ -14,6 +14,8 @@
 //   put {"kind": ...}              creates or replaces an object, given as one line of JSON
 //   delete Service demo/web        deletes an object
 //   end-watches                    ends all watches, as after their timeout
+//   delete-all                     deletes every Service and EndpointSlice
+//   empty-backup                   starts again with an empty database
 //   cut                            cuts all connections
 //   fault {"action": "drop"}       injects a fault, as one line of JSON
 //   clear-faults                   removes the faults that have not occurred yet

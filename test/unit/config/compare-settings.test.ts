@@ -21,6 +21,8 @@ t.test('compareSettings() distinguishes changes that apply at run time from thos
     [configurationText('hostnameOverride: other'), [`${K}.hostnameOverride`], 'restart'],
     [configurationText('conntrack: {min: 5}'), [`${K}.conntrack.min`], 'restart'],
     [configurationText('clusterCIDR: 10.0.0.0/8\noomScoreAdj: 1'), [`${K}.clusterCIDR`, `${K}.oomScoreAdj`], 'restart'],
+    [configurationText('', 'massLoss: {gracePeriod: 0s}'), [`${N}.massLoss.gracePeriod`], 'apply'],
+    [configurationText('', 'massLoss: {percent: 80}'), [`${N}.massLoss.percent`], 'apply'],
     [configurationText('', 'serveMetrics: false'), [`${N}.serveMetrics`], 'restart'],
     [configurationText('', 'log: {format: json}'), [`${N}.log.format`], 'restart'],
     [configurationText('', 'manifests: /m'), [`${N}.manifests`], 'restart'],

@@ -37,6 +37,24 @@ t.test('EventObserver records the life of the daemon at the Node', async (t) => 
   ]);
 });
 
+t.test('EventObserver records the beginning and the end of a hold of lost Services', async (t) => {
+  const { observer, records, takeRecords } = open();
+  observer.hold({ type: 'held', lost: 30, before: 40, gracePeriodMs: 300_000 });
+  const note =
+    '30 of 40 Services, or their endpoints, were lost at once and are kept: their loss is applied after 300 s';
+  t.match(records.at(-1), { note, scope: 'node', action: 'HoldBackLoss' });
+  observer.hold({ type: 'recovered', services: 3 });
+  observer.hold({ type: 'expired', services: 30 });
+  observer.hold({ type: 'accepted', services: 30 });
+  t.match(records.at(-1), { note: 'Applied the loss of 30 Services: an operator accepted it' });
+  t.strictSame(takeRecords(), [
+    'Node n1 Warning ServiceLossHeld',
+    'Node n1 Normal ServiceLossRecovered',
+    'Node n1 Warning ServiceLossApplied',
+    'Node n1 Warning ServiceLossApplied',
+  ]);
+});
+
 t.test("EventObserver records a failed health check node port with kube-proxy's reason", async (t) => {
   const { observer, records } = open();
   observer.healthPortFailed({ service: 'shop/web', port: 30999, reason: 'another process listens there' });

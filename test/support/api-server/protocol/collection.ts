@@ -93,6 +93,12 @@ export class Collection {
     return index < 0 ? undefined : this.#history.slice(index, index + limit);
   }
 
+  /** Discards all objects without a change that watches could see, as a restored database does. */
+  forget(): void {
+    this.#entries.clear();
+    this.compact(0);
+  }
+
   /** Discards the history up to a version. */
   compact(version: number): void {
     this.#trimmedCount += this.#history.length;

@@ -100,7 +100,7 @@ export class WatchSession {
     const { collection, query, selector, settings, version } = this.#setup;
     const from = query.get('resourceVersion') ?? '';
     if (from !== '' && from !== '0') {
-      const position = collection.positionAfter(Number(from));
+      const position = Number(from) > version() ? undefined : collection.positionAfter(Number(from));
       if (position === undefined) await this.#expired();
       return position;
     }

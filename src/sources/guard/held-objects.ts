@@ -48,12 +48,6 @@ export class HeldObjects {
     return Object.values(this.#byKind).flatMap((objects) => [...objects.values()]);
   }
 
-  /** The earliest time at which a loss is due. */
-  nextDueAt(): number | undefined {
-    const times = this.all().map(({ dueAt }) => dueAt);
-    return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
-  }
-
   set(object: HeldObject): void {
     if (!this.#byKind[object.kind].has(object.key) && object.service !== '') {
       this.#services.set(object.service, (this.#services.get(object.service) ?? 0) + 1);

@@ -3,8 +3,8 @@
 import { Store } from '../../../../src/engine/store.ts';
 import { KINDS, type Kind, type KindMap, kindOf } from '../../../../src/services/objects/kinds.ts';
 import type { ReadResult } from '../../../../src/services/objects/read.ts';
-import type { LossLimits } from '../../../../src/sources/mass-loss/assess-loss.ts';
-import { LossGuard } from '../../../../src/sources/mass-loss/loss-guard.ts';
+import type { LossLimits } from '../../../../src/sources/guard/assess-loss.ts';
+import { LossGuard } from '../../../../src/sources/guard/loss-guard.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import { endpoint, slice, UNREADY } from '../../../support/builders/slice.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';

@@ -1,8 +1,8 @@
-// Tests of src/sources/mass-loss/assess-loss.ts.
+// Tests of src/sources/guard/assess-loss.ts.
 
 import * as fc from 'fast-check';
 import t from 'tap';
-import { assessLoss, type LossLimits } from '../../../../src/sources/mass-loss/assess-loss.ts';
+import { assessLoss, type LossLimits } from '../../../../src/sources/guard/assess-loss.ts';
 
 const LIMITS: LossLimits = { enabled: true, percent: 50, minServices: 20, gracePeriodMs: 300_000 };
 

@@ -183,4 +183,3 @@ export class Hold {
     for (const frontend of allFrontends(service)) this.#frontends.set(frontendKey(frontend), object.key);
   }
 }
-

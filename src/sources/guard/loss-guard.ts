@@ -22,7 +22,7 @@ type Listed = ReadonlyMap<string, AnyResult>;
 /**
  * Keeps lost objects exactly as they were. Everything else is passed on at once, also during a hold: new and changed objects,
  * and losses that leave a Service with endpoints. A Service that comes back, or whose frontend another Service takes, is not
- * held any more. Reads no clock: call {@link tick} when {@link nextDueAt} has passed.
+ * held any more. Has no timer: call {@link tick} every second while {@link hasHeld}.
  */
 export class LossGuard implements Sink {
   readonly #options: HoldOptions;
@@ -45,9 +45,9 @@ export class LossGuard implements Sink {
     return this.#hold.since === undefined ? 0 : this.#hold.held.serviceCount;
   }
 
-  /** When the next held loss is applied; `undefined` without one. */
-  nextDueAt(): number | undefined {
-    return this.#hold.held.nextDueAt();
+  /** Whether a loss waits for {@link tick}. */
+  get hasHeld(): boolean {
+    return this.#hold.held.size > 0;
   }
 
   /** Applies losses that have been held long enough. */
@@ -55,9 +55,11 @@ export class LossGuard implements Sink {
     this.#hold.tick();
   }
 
-  /** Applies all held losses now. */
-  accept(): void {
+  /** Applies all held losses now. Returns the number of Services. */
+  accept(): number {
+    const services = this.heldServices;
     this.#hold.end('accepted');
+    return services;
   }
 
   preview<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
@@ -106,13 +108,15 @@ export class LossGuard implements Sink {
   #loseService(key: string, next: AnyResult | undefined): void {
     const { held } = this.#hold;
     const before = held.get('Service', key);
-    if (before !== undefined) return held.set({ ...before, next });
+    if (before !== undefined) {
+      held.set({ ...before, next });
+      return;
+    }
     const { services } = this.#options.store;
     const loss: Loss = { kind: 'Service', key, service: key, next };
-    if (!services.has(key)) return this.#hold.apply(loss);
     const present = services.size - held.ofKind('Service').size - 1;
-    const assessment = this.#hold.assess('services', [key], present);
-    if (!this.#hold.hold([loss], assessment)) this.#hold.apply(loss);
+    const isHeld = services.has(key) && this.#hold.hold([loss], this.#hold.assess('services', [key], present));
+    if (!isHeld) this.#hold.apply(loss);
   }
 
   #loseServiceCidr(key: string): void {
@@ -141,8 +145,12 @@ export class LossGuard implements Sink {
   #changeSliceOfPresent(loss: Loss, nextSlice: EndpointSlice | undefined): void {
     const { held } = this.#hold;
     const before = held.get(loss.kind, loss.key);
-    const isStillLost = usableCount(nextSlice) === 0 && (nextSlice === undefined || nextSlice.service === before?.service);
-    if (before !== undefined && isStillLost) return held.set({ ...before, next: loss.next });
+    const isStillLost =
+      usableCount(nextSlice) === 0 && (nextSlice === undefined || nextSlice.service === before?.service);
+    if (before !== undefined && isStillLost) {
+      held.set({ ...before, next: loss.next });
+      return;
+    }
     const [endpoints, next] = [usableCount(this.#options.store.slice(loss.key)), usableCount(nextSlice)];
     if (next < endpoints) this.#hold.remember(loss);
     else if (next > 0) this.#hold.release(loss);
@@ -191,7 +199,8 @@ export class LossGuard implements Sink {
     const [before, usable] = [this.#usable, new UsableEndpoints(slices)];
     this.#usable = usable;
     for (const { family, service } of usable.missingIn(before)) this.#hold.regained(family, service);
-    for (const slice of slices) if (usableCount(slice) > 0) this.#hold.release({ kind: 'EndpointSlice', key: slice.key });
+    for (const slice of slices)
+      if (usableCount(slice) > 0) this.#hold.release({ kind: 'EndpointSlice', key: slice.key });
     for (const held of this.#heldSlices()) {
       const slice = store.slice(held.key);
       if (slice === undefined || usable.has(slice)) this.#hold.release(held);

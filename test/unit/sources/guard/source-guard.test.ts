@@ -39,7 +39,7 @@ t.test('SourceGuard reports a mass loss, and applies it after the grace period',
   t.equal(store.services.size, 40);
   t.strictSame(guard.counts, { heldServices: 30, holds: 1 });
   t.match(guard.problems().map(describeSourceProblem), [
-    /^30 Services kept as last known for \d+s: lost at once; applied after 5m, or now by "nftlane accept-loss"$/,
+    /^30 Services kept as last known for \w+: lost at once; applied after 5m, or now by "nftlane accept-loss"$/,
   ]);
   await waitUntil('end', () => store.services.size === 10);
   t.strictSame(guard.counts, { heldServices: 0, holds: 1 });

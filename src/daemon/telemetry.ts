@@ -62,7 +62,7 @@ export class Telemetry {
     const process = { version: VERSION, ...nft, evictions };
     const metrics = new Metrics({ engine, nftClient, clock: systemClock, log, process, connectionLimit });
     const telemetry = new Telemetry(options, metrics);
-    const program = { name: 'nftlane', version: VERSION, startedAt: performance.timeOrigin, now: systemClock.now };
+    const program = { name: 'nftlane', version: VERSION, startedAt: performance.timeOrigin, clock: systemClock };
     const configuration = () => settings().documents.kubeProxy;
     const pages = debugPages({ metrics, program, configuration });
     const server = new DebugServer({ address, pages, hardFail, evictions, log, clock: systemClock });

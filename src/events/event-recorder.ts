@@ -125,16 +125,17 @@ export class EventRecorder {
   }
 
   async #write(series: Series, signal: AbortSignal): Promise<void> {
-    const { writer, nodeName } = this.#options;
+    const { clock, writer, nodeName } = this.#options;
     const { event, firstAt, lastAt, count, ref } = series;
     if (ref !== undefined) {
-      await writer.repeat(ref, { count, lastAt }, signal);
+      await writer.repeat(ref, { count, lastAt: clock.wallTime(lastAt) }, signal);
       series.reportedCount = count;
       this.#countOutcome('repeated');
       return;
     }
-    const newRef = eventRefOf(event, { nodeName, at: firstAt });
-    await writer.create(event, newRef, { nodeName, at: firstAt }, signal);
+    const origin = { nodeName, at: clock.wallTime(firstAt) };
+    const newRef = eventRefOf(event, origin);
+    await writer.create(event, newRef, origin, signal);
     series.ref = newRef;
     series.reportedCount = 1;
     this.#countOutcome('sent');

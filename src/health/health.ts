@@ -34,9 +34,9 @@ export class Health implements Disposable {
     this.#syncHealth = syncHealth;
     const node = new NodeEligibility(engine);
     const state = () => ({
-      now: clock.now(),
+      now: clock.wallTime(clock.now()),
       healthy: syncHealth.isHealthy,
-      lastSynced: syncHealth.lastSynced,
+      lastSynced: syncHealth.lastSynced === undefined ? undefined : clock.wallTime(syncHealth.lastSynced),
       nodeEligible: node.isEligible,
       families: engine.node.families,
     });

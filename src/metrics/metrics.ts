@@ -56,9 +56,10 @@ export class Metrics {
     const { engine, clock } = options;
     this.#options = options;
     this.#kubeProxy = kubeProxyMetrics(this.registry);
-    this.#changes = new PendingChanges(clock.now());
+    this.#changes = new PendingChanges(clock.now(), clock);
     const [nftlane, noLocalEndpoints] = [syncMetrics(this.registry), new NoLocalEndpoints()];
     this.#recorder = new SyncRecorder({
+      clock,
       kubeProxy: this.#kubeProxy,
       nftlane,
       changes: this.#changes,
@@ -66,7 +67,7 @@ export class Metrics {
     });
     this.observer = this.#recorder;
     registerTableMetrics(this.registry, engine);
-    registerWatchMetrics(this.registry, () => this.#reflectorStates());
+    registerWatchMetrics(this.registry, { states: () => this.#reflectorStates(), clock });
     this.requestObserver = registerRequestMetrics(this.registry);
     this.#reader = new ConnectionReader(options);
     registerConnectionMetrics(this.registry, this.#reader, options.connectionLimit);

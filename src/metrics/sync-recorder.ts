@@ -2,6 +2,7 @@
 
 import { SYNC_STAGES } from '../controller/stage-timer.ts';
 import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
+import type { Clock } from '../host/clock.ts';
 import { FAMILIES, FAMILY_TRAITS } from '../net/family.ts';
 import type { KubeProxyMetrics } from './kube-proxy/kube-proxy-metrics.ts';
 import type { NoLocalEndpoints } from './kube-proxy/no-local-endpoints.ts';
@@ -9,6 +10,7 @@ import type { PendingChanges } from './kube-proxy/pending-changes.ts';
 import type { SyncMetrics } from './nftlane/sync-metrics.ts';
 
 interface RecorderOptions {
+  readonly clock: Pick<Clock, 'wallTime'>;
   readonly kubeProxy: KubeProxyMetrics;
   readonly nftlane: SyncMetrics;
   readonly changes: PendingChanges;
@@ -38,14 +40,17 @@ export class SyncRecorder implements SyncObserver {
   }
 
   committed({ at, services, report, times, problems, isInitial }: Commit): void {
-    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#options;
+    const { clock, kubeProxy, nftlane, changes, noLocalEndpoints } = this.#options;
     this.#succeededAt = at;
     this.#problems = problems;
     if (isInitial) nftlane.initialLoadComplete.set(1);
     noLocalEndpoints.update(services);
     for (const trigger of changes.commit()) {
       // The clocks of the machines may differ.
-      kubeProxy.programmingSeconds.observe({ ip_family: trigger.label }, Math.max(0, at - trigger.at) / 1000);
+      kubeProxy.programmingSeconds.observe(
+        { ip_family: trigger.label },
+        Math.max(0, clock.wallTime(at) - trigger.at) / 1000,
+      );
     }
     if (report.drift.length > 0) nftlane.drifts.inc(report.drift.length);
     if (report.refused.length > 0) nftlane.refusals.inc(report.refused.length);
@@ -74,7 +79,7 @@ export class SyncRecorder implements SyncObserver {
 
   /** Updates gauges. Must be called before the metrics are read. */
   refresh(): void {
-    const { kubeProxy, nftlane, changes, noLocalEndpoints } = this.#options;
+    const { clock, kubeProxy, nftlane, changes, noLocalEndpoints } = this.#options;
     const { issues, conflicts, refused } = this.#problems;
     nftlane.refusedServices.set(refused.length);
     nftlane.frontendConflicts.set(conflicts.length);
@@ -85,8 +90,8 @@ export class SyncRecorder implements SyncObserver {
     kubeProxy.serviceChangesPending.set(changes.pendingServices);
     kubeProxy.sliceChangesPending.set(changes.pendingSlices);
     for (const labels of FAMILY_LABELS) {
-      kubeProxy.lastQueued.set(labels, changes.lastQueuedAt / 1000);
-      if (this.#succeededAt !== undefined) kubeProxy.lastSynced.set(labels, this.#succeededAt / 1000);
+      kubeProxy.lastQueued.set(labels, clock.wallTime(changes.lastQueuedAt) / 1000);
+      if (this.#succeededAt !== undefined) kubeProxy.lastSynced.set(labels, clock.wallTime(this.#succeededAt) / 1000);
     }
     if (this.#succeededAt === undefined) return;
     for (const { policy, label, count } of noLocalEndpoints.counts()) {

@@ -15,11 +15,11 @@ export interface SyncFailure {
 /** Logs the first failure in a row, each new reason, and the recovery. */
 export class SyncFailures {
   readonly #log: Log;
-  readonly #clock: Pick<Clock, 'now'>;
+  readonly #clock: Pick<Clock, 'now' | 'wallTime'>;
   #failing: SyncFailure | undefined;
   #failures = 0;
 
-  constructor(options: { readonly log: Log; readonly clock: Pick<Clock, 'now'> }) {
+  constructor(options: { readonly log: Log; readonly clock: Pick<Clock, 'now' | 'wallTime'> }) {
     this.#log = options.log;
     this.#clock = options.clock;
   }
@@ -37,7 +37,7 @@ export class SyncFailures {
   failed(reason: string, retryInMs: number): void {
     const before = this.#failing;
     this.#failures++;
-    const since = before?.since ?? new Date(this.#clock.now()).toISOString();
+    const since = before?.since ?? new Date(this.#clock.wallTime(this.#clock.now())).toISOString();
     this.#failing = { reason, since, attempts: (before?.attempts ?? 0) + 1 };
     if (before?.reason !== reason)
       this.#log.warn('fast path out of sync; attached programs keep running', { reason, retryInMs });

@@ -1,5 +1,6 @@
 // Changes that wait for a sync, and their triggers.
 
+import type { Clock } from '../../host/clock.ts';
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 
@@ -16,13 +17,15 @@ const MAX_TRIGGERS = 10_000;
 /** Changes are pending until a sync begins, and again if it fails. */
 export class PendingChanges {
   readonly #startedAt: number;
+  readonly #clock: Pick<Clock, 'wallTime'>;
   #pending = emptyChanges();
   #inFlight = emptyChanges();
   #lastQueuedAt: number;
 
-  /** Triggers before `startedAt`, in milliseconds since 1970, are ignored. */
-  constructor(startedAt: number) {
+  /** Triggers before `startedAt`, a time of the clock, are ignored. */
+  constructor(startedAt: number, clock: Pick<Clock, 'wallTime'>) {
     this.#startedAt = startedAt;
+    this.#clock = clock;
     this.#lastQueuedAt = startedAt;
   }
 
@@ -54,7 +57,8 @@ export class PendingChanges {
 
   /** Records the trigger of a slice, unless the `previous` state of the slice has the same. */
   recordTrigger({ service, family, lastChangeTriggerTime }: EndpointSlice, previous: EndpointSlice | undefined): void {
-    if (lastChangeTriggerTime <= this.#startedAt || lastChangeTriggerTime === previous?.lastChangeTriggerTime) return;
+    const startedAt = this.#clock.wallTime(this.#startedAt);
+    if (lastChangeTriggerTime <= startedAt || lastChangeTriggerTime === previous?.lastChangeTriggerTime) return;
     if (this.#pending.triggerCount >= MAX_TRIGGERS) return;
     this.#pending.triggerCount++;
     const triggers = this.#pending.triggers.get(service) ?? [];

@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
+import { systemClock } from '../../host/clock.ts';
 import { type EvictionCounts, registerEvictions } from './eviction-metrics.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
@@ -34,7 +35,7 @@ export function registerProcessMetrics(registry: Registry, info: ProcessInfo): v
   gauge(
     'process_start_time_seconds',
     'Start time of the process since the Unix epoch in seconds',
-    () => performance.timeOrigin / 1000,
+    () => systemClock.wallTime(performance.timeOrigin) / 1000,
   );
   gauge('nodejs_heap_size_used_bytes', 'Used heap of the JavaScript engine in bytes', () => {
     return process.memoryUsage().heapUsed;

@@ -1,13 +1,17 @@
 // Metrics of watches, and of requests to the API server with client-go's names.
 
 import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Clock } from '../../host/clock.ts';
 import type { RequestObserver } from '../../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../../sources/api-server/reflector-state.ts';
 import { REQUEST_SECONDS } from '../kube-proxy/buckets.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
 /** Registers metrics of watches. `states` is called at each scrape, and is empty without an API server. */
-export function registerWatchMetrics(registry: Registry, states: () => readonly ReflectorState[]): void {
+export function registerWatchMetrics(
+  registry: Registry,
+  { states, clock }: { states: () => readonly ReflectorState[]; clock: Pick<Clock, 'now' | 'wallTime'> },
+): void {
   const options = (name: string, help: string, value: (state: ReflectorState) => number | undefined) => ({
     name: `nftlane_watch_${name}`,
     help,
@@ -24,7 +28,14 @@ export function registerWatchMetrics(registry: Registry, states: () => readonly 
     'last_activity_timestamp_seconds',
     'Unix timestamp of the last list, event or bookmark of the kind',
     ({ lastReceivedAt }) => {
-      return lastReceivedAt === undefined ? undefined : lastReceivedAt / 1000;
+      return lastReceivedAt === undefined ? undefined : clock.wallTime(lastReceivedAt) / 1000;
+    },
+  );
+  gauge(
+    'silence_seconds',
+    'Time since the last list, event or bookmark of the kind in seconds; does not depend on the wall clock',
+    ({ lastReceivedAt }) => {
+      return lastReceivedAt === undefined ? undefined : Math.max(0, clock.now() - lastReceivedAt) / 1000;
     },
   );
   counter('starts_total', 'Total number of watches started', ({ watches }) => watches);

@@ -1,14 +1,15 @@
 // The /statusz page: the program, its version and its uptime.
 
 import { stringify } from 'yaml';
+import type { Clock } from '../../host/clock.ts';
 import { type PageHandler, type PageRequest, type PageResponse, TEXT_PLAIN } from './debug-server.ts';
 
 export interface Program {
   readonly name: string;
   readonly version: string;
-  /** Milliseconds since 1970. */
+  /** A time of the clock. */
   readonly startedAt: number;
-  readonly now: () => number;
+  readonly clock: Pick<Clock, 'now' | 'wallTime'>;
 }
 
 const VERSIONS = ['v1beta1', 'v1alpha1'];
@@ -37,10 +38,10 @@ function readMediaType(text: string): { type: string; parameters: Readonly<Recor
   return { type, parameters: Object.fromEntries(parameters.map((parameter) => parameter.split('=', 2))) };
 }
 
-function printText({ name, version, startedAt, now }: Program, paths: readonly string[]): string {
+function printText({ name, version, startedAt, clock }: Program, paths: readonly string[]): string {
   const lines = [
-    ['Started', new Date(startedAt).toUTCString()],
-    ['Up', printUptime((now() - startedAt) / 1000)],
+    ['Started', new Date(clock.wallTime(startedAt)).toUTCString()],
+    ['Up', printUptime((clock.now() - startedAt) / 1000)],
     ['Node.js version', process.version],
     ['Binary version', version],
     ['Paths', paths.join(' ')],
@@ -53,8 +54,8 @@ function toStatusz(program: Program, { paths, version }: { paths: readonly strin
     kind: 'Statusz',
     apiVersion: `config.k8s.io/${version}`,
     metadata: { name: program.name },
-    startTime: new Date(program.startedAt).toISOString(),
-    uptimeSeconds: Math.floor((program.now() - program.startedAt) / 1000),
+    startTime: new Date(program.clock.wallTime(program.startedAt)).toISOString(),
+    uptimeSeconds: Math.floor((program.clock.now() - program.startedAt) / 1000),
     goVersion: `node ${process.version}`,
     binaryVersion: program.version,
     emulationVersion: program.version,

@@ -22,7 +22,10 @@ export class ConnectionLog {
 
   logFailure(level: LogLevel, message: string, details: Readonly<Record<string, unknown>>): void {
     const now = this.#clock.now();
-    const since = this.#failingSince === undefined ? {} : { since: new Date(this.#failingSince).toISOString() };
+    const since =
+      this.#failingSince === undefined
+        ? {}
+        : { since: new Date(this.#clock.wallTime(this.#failingSince)).toISOString() };
     this.#failingSince ??= now;
     const isRateLimited = now - this.#loggedAt < LOG_INTERVAL_MS;
     this.#log[isRateLimited ? 'debug' : level](message, { ...details, ...since });

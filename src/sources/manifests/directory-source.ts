@@ -155,7 +155,7 @@ export class DirectorySource {
   async #scan(): Promise<ScanResult> {
     await this.#ensureWatching();
     if (this.#missing !== undefined) {
-      const age = this.#clock.now() - (await stat(this.#directory)).mtimeMs;
+      const age = this.#clock.wallTime(this.#clock.now()) - (await stat(this.#directory)).mtimeMs;
       if (age >= 0 && age < POPULATE_MS) return { changed: [], rescanMs: Math.ceil(POPULATE_MS - age) };
       this.#log.info('manifest directory is readable again', { path: this.#directory });
     }

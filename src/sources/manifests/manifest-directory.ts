@@ -173,7 +173,8 @@ export class ManifestDirectory {
 
   /** The time until the last change has this age; 0 if it has, or if the clock of the file system is ahead. */
   #msUntilAge({ mtimeNs }: BigIntStats, ageMs: number): number {
-    const age = this.#options.clock.now() - Number(mtimeNs) / 1e6;
+    const { clock } = this.#options;
+    const age = clock.wallTime(clock.now()) - Number(mtimeNs) / 1e6;
     return age < 0 || age >= ageMs ? 0 : Math.ceil(ageMs - age);
   }
 

@@ -84,9 +84,9 @@ t.test('a full run directory keeps the old state file, and delays nothing', asyn
   const before = await waitForStateFile();
   await node.run('sh', ['-c', `head -c 1000000 /dev/zero > ${node.runDir}/fill`]);
   await node.requestChange('add 1 7');
-  const wanted = /10\.96\.0\.2 \. tcp \. 80 .* : goto cluster-7/;
+  const expected = /10\.96\.0\.2 \. tcp \. 80 .* : goto cluster-7/;
   await poll(() => node.run('nft', ['list', 'map', 'ip', 'nftlane', 'service-ips']), {
-    until: ({ stdout }) => wanted.test(stdout),
+    until: ({ stdout }) => expected.test(stdout),
     failure: ({ stdout }) => stdout,
     timeoutMs: PATIENCE_MS * loadFactor(),
   });
@@ -98,7 +98,7 @@ t.test('a full run directory keeps the old state file, and delays nothing', asyn
   await waitForStateFile(before);
 });
 
-t.test('an unreachable API server is said first, and doctor fails', async (t) => {
+t.test('an unreachable API server comes first, and doctor fails', async (t) => {
   node.signalApiServer('SIGKILL');
   const unreachable = /; PROBLEM: API server unreachable for \d+s: /;
   for (const command of COMMANDS)
@@ -131,7 +131,7 @@ t.test('readers that do not read cost little memory, and keep no command waiting
   t.ok(rss() <= 2 * before, `${rss()} kB, ${before} kB before`);
 });
 
-t.test('a stopped daemon is said first, within a second', async (t) => {
+t.test('a stopped daemon comes first, within a second', async (t) => {
   process.kill(node.pid, 'SIGSTOP');
   const stopped = new RegExp(
     `; PROBLEM: daemon does not answer \\(process ${node.pid} is stopped\\), last seen \\d+s ago; `,
@@ -159,7 +159,7 @@ t.test('a stopped daemon is said first, within a second', async (t) => {
   await daemon.waitUntilReady();
 });
 
-t.test('a dead daemon is said first, and another one without objects knows those of the dead', async (t) => {
+t.test('a dead daemon comes first, and another one without objects knows those of the dead', async (t) => {
   await daemon.kill();
   const { status, stdout, ms } = await timed('explain', ...FLOW);
   t.equal(status, 0);

@@ -16,6 +16,7 @@ export function fastClock(factor: number): FastClock {
   return {
     sleeps,
     now: () => epoch + (performance.now() - startedAt) * factor,
+    wallTime: (at) => at,
     sleep: (ms, signal) => {
       sleeps.push(ms);
       return delay(ms / factor, undefined, { signal }).catch(() => undefined);

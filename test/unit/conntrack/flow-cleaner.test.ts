@@ -86,7 +86,7 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     hooks.onSleep?.();
     await tick();
   };
-  const clock = { now: () => now, sleep, random: () => 0 };
+  const clock = { now: () => now, wallTime: (at: number) => at, sleep, random: () => 0 };
   const cleaner = new FlowCleaner({
     engine,
     conntrack,

@@ -12,6 +12,7 @@ function start(t: Test, task: () => Promise<void> = async () => {}) {
   const failures: unknown[] = [];
   const clock = {
     now: () => now,
+    wallTime: (at: number) => at,
     sleep: async (ms: number) => {
       sleeps.push(ms);
       now += ms;

@@ -18,6 +18,10 @@ class ManualClock implements Clock {
     return this.#now;
   }
 
+  wallTime(at: number): number {
+    return at;
+  }
+
   random(): number {
     return 0.5;
   }

@@ -66,7 +66,7 @@ async function throwApiError(response: ApiResponse, clock: Clock): Promise<void>
   void clock.sleep(ERROR_BODY_TIMEOUT_MS, isRead.signal).then(() => timeout.abort());
   try {
     const body = await readBody(response.body, { signal: timeout.signal }).catch(() => '');
-    throw toApiError(response, { body, now: clock.now() });
+    throw toApiError(response, { body, now: clock.wallTime(clock.now()) });
   } finally {
     isRead.abort();
   }

@@ -12,7 +12,7 @@ t.test('SyncFailures counts failures in a row and logs each reason and the recov
   };
   const log: Log = { debug: record, info: record, warn: record, error: record };
   let now = Date.UTC(2026, 0, 2, 3, 4, 5);
-  const clock: Pick<Clock, 'now'> = { now: () => now };
+  const clock: Pick<Clock, 'now' | 'wallTime'> = { now: () => now, wallTime: (at) => at };
   const failures = new SyncFailures({ log, clock });
   failures.succeeded();
   t.equal(failures.failing, undefined);

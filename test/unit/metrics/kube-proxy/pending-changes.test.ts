@@ -23,7 +23,7 @@ function sliceTriggered(at: number, addressType = 'IPv4') {
 }
 
 t.test('PendingChanges assigns each change to one sync', async (t) => {
-  const changes = new PendingChanges(START);
+  const changes = new PendingChanges(START, { wallTime: (at) => at });
   changes.serviceChanged('shop/web');
   changes.serviceChanged('shop/web');
   changes.sliceChanged();
@@ -43,7 +43,7 @@ t.test('PendingChanges assigns each change to one sync', async (t) => {
 });
 
 t.test('PendingChanges makes the changes of a failed sync pending again', async (t) => {
-  const changes = new PendingChanges(START);
+  const changes = new PendingChanges(START, { wallTime: (at) => at });
   changes.serviceChanged('shop/web');
   changes.sliceChanged();
   changes.recordTrigger(sliceTriggered(START + 5), undefined);
@@ -66,12 +66,12 @@ t.test('PendingChanges records only new triggers', async (t) => {
     { name: 'a new trigger', slice: sliceTriggered(START + 8), previous: sliceTriggered(START + 7), count: 1 },
   ];
   for (const { name, slice, previous, count } of cases) {
-    const changes = new PendingChanges(START);
+    const changes = new PendingChanges(START, { wallTime: (at) => at });
     changes.recordTrigger(slice, previous);
     changes.beginSync();
     t.equal(changes.commit().length, count, name);
   }
-  const changes = new PendingChanges(START);
+  const changes = new PendingChanges(START, { wallTime: (at) => at });
   changes.recordTrigger(sliceTriggered(START + 8), undefined);
   changes.dropTriggers('shop/web');
   changes.beginSync();
@@ -79,7 +79,7 @@ t.test('PendingChanges records only new triggers', async (t) => {
 });
 
 t.test('PendingChanges has a size limit while syncs fail', async (t) => {
-  const changes = new PendingChanges(START);
+  const changes = new PendingChanges(START, { wallTime: (at) => at });
   for (let n = 1; n <= 10_010; n++) changes.recordTrigger(sliceTriggered(START + n), undefined);
   changes.beginSync();
   t.equal(changes.commit().length, 10_000);

@@ -16,7 +16,7 @@ const START = Date.UTC(2026, 0, 1);
 
 function open() {
   const store = new Store();
-  const changes = new PendingChanges(START);
+  const changes = new PendingChanges(START, { wallTime: (at) => at });
   let now = START;
   const metrics = kubeProxyMetrics(new Registry());
   const sink = new CountingSink({ sink: store, store, changes, metrics, clock: { now: () => now } });

@@ -15,7 +15,12 @@ import { waitUntil } from '../../../support/wait-until.ts';
 
 async function open(t: Test, { print = async () => 'up 1\n', port = 0, clock = systemClock } = {}) {
   const { log, lines } = recordLog();
-  const program = { name: 'nftlane', version: '1.2.3', startedAt: 0, now: () => 3_661_000 };
+  const program = {
+    name: 'nftlane',
+    version: '1.2.3',
+    startedAt: 0,
+    clock: { now: () => 3_661_000, wallTime: (at: number) => at },
+  };
   const metrics = { print, contentType: 'text/plain; version=0.0.4; charset=utf-8' };
   const pages = debugPages({ metrics, program, configuration: () => ({ kind: 'KubeProxyConfiguration' }) });
   const server = new DebugServer({

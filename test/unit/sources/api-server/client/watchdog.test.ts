@@ -7,6 +7,7 @@ function watchdogAt({ onSleep = (_ms: number): void => {} } = {}) {
   const clock = {
     time: 0,
     now: () => clock.time,
+    wallTime: (at: number) => at,
     sleep: async (ms: number) => {
       clock.time += ms;
       onSleep(ms);

@@ -82,9 +82,10 @@ export class FlowCleaner implements SyncObserver {
     });
   }
 
-  /** The kernel has the changes that were passed to {@link beforeApply}. */
-  committed({ at }: Pick<Commit, 'at'>): void {
-    if (this.#tracker.committed(at)) this.#runner.request();
+  /** The kernel has the changes of these Services, which were passed to {@link beforeApply}. */
+  committed({ at, services }: Pick<Commit, 'at' | 'services'>): void {
+    const keys = new Set(services.map(({ key }) => key));
+    if (this.#tracker.committed(at, (service) => keys.has(service))) this.#runner.request();
   }
 
   /**

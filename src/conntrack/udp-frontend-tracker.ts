@@ -43,6 +43,11 @@ export class UdpFrontendTracker {
     // A failed sync may have applied changes that the next one reverts.
     if (pending !== undefined) this.#removed.record(pending, frontends, now);
     this.#pending.set(service, frontends);
+    this.#expect(service, frontends);
+  }
+
+  #expect(service: string, frontends: readonly UdpFrontend[]): void {
+    const committed = this.#byService.get(service) ?? [];
     const desired = new Map(frontends.map((frontend) => [frontend.key, frontend]));
     for (const key of new Set([...committed, ...frontends].map((frontend) => frontend.key))) {
       const states = this.#uncommitted.get(key) ?? [];
@@ -51,15 +56,18 @@ export class UdpFrontendTracker {
     }
   }
 
-  /** The kernel has everything that was compiled. Returns whether anything changed. */
-  committed(now: number): boolean {
-    const changed = this.#pending.size > 0;
+  /** The kernel has what was compiled for these Services. Returns whether anything changed. */
+  committed(now: number, isCommitted: (service: string) => boolean = () => true): boolean {
+    const done = [...this.#pending].filter(([service]) => isCommitted(service));
     const newKeys = [...this.#uncommitted.keys()].filter((key) => !this.#frontends.has(key));
-    for (const [service, frontends] of this.#pending) this.#commit(service, frontends, now);
+    for (const [service, frontends] of done) {
+      this.#commit(service, frontends, now);
+      this.#pending.delete(service);
+    }
     for (const key of newKeys) if (this.#frontends.has(key)) this.#addedAt.set(key, now);
-    this.#pending.clear();
     this.#uncommitted.clear();
-    return changed;
+    for (const [service, frontends] of this.#pending) this.#expect(service, frontends);
+    return done.length > 0;
   }
 
   /** Drops additions and removals at or before that time. Returns whether there are later ones. */

@@ -122,7 +122,7 @@ export class SyncController implements Sink {
       const cleanup = startedAt - this.#cleanedUpAt >= CLEANUP_INTERVAL_MS;
       if (cleanup) engine.retryRefused();
       const beforeApply = (services: readonly ServiceChange[]) => this.#beforeApply(services);
-      report = await sync(engine, nftClient, { cleanup, clock, beforeApply });
+      report = await sync(engine, nftClient, { cleanup, piecewise: this.#isComplete, clock, beforeApply });
       if (cleanup) this.#cleanedUpAt = startedAt;
       await this.#tableCheck.confirmRepair();
     } catch (error) {
@@ -151,6 +151,7 @@ export class SyncController implements Sink {
     this.#isComplete = true;
     const commit = { at, services: engine.changes.take(), report, times, problems, isInitial };
     this.#notify((observer) => observer.committed?.(commit));
+    if (engine.hasMore) this.request();
   }
 
   #canStart(): boolean {

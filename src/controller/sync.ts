@@ -11,6 +11,7 @@ import type { CounterListing, KernelListing } from '../nftables/syntax/kernel-li
 import type { ListedTable } from '../nftables/syntax/listed-table.ts';
 import { refKey } from '../nftables/syntax/object-ref.ts';
 import { deleteElement, type Operation } from '../nftables/syntax/operation.ts';
+import { inSlices } from './in-slices.ts';
 import { StageTimer, type StageTimes } from './stage-timer.ts';
 
 /** The operations on the kernel's ruleset that a sync needs. */
@@ -44,6 +45,8 @@ export interface SyncReport {
 
 interface SyncOptions {
   readonly cleanup?: boolean;
+  /** Leaves large changes for later syncs: see `Engine.compilePiece`. */
+  readonly piecewise?: boolean;
   readonly clock?: Pick<Clock, 'now'>;
   readonly beforeApply?: (services: readonly ServiceChange[]) => Promise<void>;
 }
@@ -60,22 +63,22 @@ export const MAX_PARALLEL_TRANSACTIONS = 2;
 export async function sync(
   engine: Engine,
   nftClient: RulesetClient,
-  { cleanup = true, clock = systemClock, beforeApply }: SyncOptions = {},
+  { cleanup = true, piecewise = false, clock = systemClock, beforeApply }: SyncOptions = {},
 ): Promise<SyncReport> {
   const progress = emptyProgress();
   const timer = new StageTimer(clock);
   for (;;) {
     if (!engine.isKernelKnown) {
       progress.full = true;
-      engine.adopt(await nftClient.list());
+      await inSlices(engine.adoptSteps(await nftClient.list()));
     }
     timer.lap('list');
-    engine.compile();
+    await inSlices(piecewise ? engine.compilePiece() : engine.compileSteps());
     timer.lap('compile');
     try {
-      const stages = engine.plan();
+      const stages = await inSlices(engine.planSteps());
       timer.lap('plan');
-      await beforeApply?.(engine.changes.list());
+      await beforeApply?.([...engine.changes.list(), ...engine.inProgress]);
       for (const stage of stages) await runStage(stage, { engine, nftClient, progress });
       timer.lap('apply');
       await removeStaleAffinity(engine, nftClient);

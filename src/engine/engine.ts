@@ -1,6 +1,7 @@
 // Turns API objects into nft transactions, without I/O.
 
 import { invariant } from '../lib/invariant.ts';
+import { runSteps, type Steps } from '../lib/steps.ts';
 import type { Address } from '../net/address.ts';
 import type { Family } from '../net/family.ts';
 import type { Prefix } from '../net/prefix.ts';
@@ -21,8 +22,8 @@ import type { StaleChains } from './chains/chain-state.ts';
 import type { DesiredChains } from './chains/desired-chains.ts';
 import { filterAllProxied, filterProxied } from './filter-proxied.ts';
 import { KernelState } from './kernel-state.ts';
-import type { Refusal, ServiceChanges } from './service-change.ts';
-import { ServiceCompiler } from './service-compiler.ts';
+import type { Refusal, ServiceChange, ServiceChanges } from './service-change.ts';
+import { type PieceSizes, ServiceCompiler } from './service-compiler.ts';
 import type { LimitedService, ServiceLimits } from './service-limits.ts';
 import { Store } from './store.ts';
 import type { Transaction } from './transaction.ts';
@@ -35,13 +36,14 @@ export class Engine implements Sink {
   /** Whether {@link takeAffinityMaps} has returned all affinity maps since the kernel was listed. */
   #hasTakenAffinityMaps = false;
 
-  constructor(options: NodeOptions) {
-    this.#compiler = new ServiceCompiler({ options, store: this.store, kernel: this.#kernel });
+  /** `sizes` are for tests. */
+  constructor(options: NodeOptions, sizes?: PieceSizes) {
+    this.#compiler = new ServiceCompiler({ options, sizes, store: this.store, kernel: this.#kernel });
   }
 
   /** Only {@link setOptions} changes them. */
   get options(): NodeOptions {
-    return this.#compiler.options;
+    return this.#compiler.node.options;
   }
 
   /** The Services that were compiled since the last commit. */
@@ -54,15 +56,15 @@ export class Engine implements Sink {
   }
 
   get hostAddresses(): readonly Address[] {
-    return this.#compiler.hostAddresses;
+    return this.#compiler.node.hostAddresses;
   }
 
   get hostNetworks(): readonly Prefix[] {
-    return this.#compiler.hostNetworks;
+    return this.#compiler.node.hostNetworks;
   }
 
   get node(): NodeView {
-    return this.#compiler.node;
+    return this.#compiler.node.view;
   }
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
@@ -82,7 +84,7 @@ export class Engine implements Sink {
    * ServiceCIDR may contain.
    */
   setHostAddresses(addresses: readonly Address[], networks: readonly Prefix[] = []): void {
-    this.#compiler.setHostAddresses(addresses, networks);
+    this.#compiler.node.setHostAddresses(addresses, networks);
   }
 
   /** Recompiles everything with other options. The node name cannot change. */
@@ -93,7 +95,12 @@ export class Engine implements Sink {
 
   /** Takes a listing as the kernel's state. The first compilation keeps its slots, so a restart moves no client. */
   adopt(listing: KernelListing): void {
-    this.#kernel.adopt(listing);
+    runSteps(this.adoptSteps(listing));
+  }
+
+  /** {@link adopt} in steps. Between them, objects may change. */
+  *adoptSteps(listing: KernelListing): Steps<void> {
+    yield* this.#kernel.adopt(listing);
     this.#hasTakenAffinityMaps = this.#kernel.wasEmpty;
   }
 
@@ -109,8 +116,31 @@ export class Engine implements Sink {
 
   /** Recompiles everything that changed. */
   compile(): void {
-    this.#compiler.compile();
+    runSteps(this.compileSteps());
+  }
+
+  /** {@link compile} in steps. Between them, objects may change: a change is included now, or the next time. */
+  *compileSteps(): Steps<void> {
+    yield* this.#compiler.compileAll();
     this.#kernel.releaseSlots();
+  }
+
+  /**
+   * Recompiles what changed, but leaves large Services and large numbers of Services for later, so that the changes of
+   * others need not wait for them. Each call does a piece of this; {@link hasMore} tells whether more is left.
+   */
+  compilePiece(): Steps<void> {
+    return this.#compiler.compilePiece();
+  }
+
+  /** Services of which the kernel may have a part: neither the state before nor the desired one. */
+  get inProgress(): readonly ServiceChange[] {
+    return this.#compiler.inProgress;
+  }
+
+  /** Whether {@link compilePiece} has left something for later. */
+  get hasMore(): boolean {
+    return this.#compiler.hasMore;
   }
 
   /** Lets the next compilation try the refused Services again. */
@@ -142,6 +172,11 @@ export class Engine implements Sink {
    * be known.
    */
   plan(): Transaction[][] {
+    return runSteps(this.planSteps());
+  }
+
+  /** {@link plan} in steps. */
+  planSteps(): Steps<Transaction[][]> {
     return this.#kernel.plan(this.node);
   }
 

@@ -1,9 +1,11 @@
 // Tracks desired and installed elements and chains, and plans the transactions from one to the other.
 
+import type { Steps } from '../lib/steps.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
-import { allSetsAndMaps, lastTransaction, roleOf, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
+import { allSetsAndMaps, isSlot, lastTransaction, roleOf, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
+import { Transition } from '../nftables/plan/transition.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedTable } from '../nftables/syntax/listed-table.ts';
@@ -44,7 +46,7 @@ export class KernelState {
   }
 
   /** Takes a listing as the state of the kernel. */
-  adopt({ elements, chains, tables = [] }: KernelListing): void {
+  *adopt({ elements, chains, tables = [] }: KernelListing): Steps<void> {
     this.#rebuilt.clear();
     this.#unexpected = [];
     for (const table of tables)
@@ -53,7 +55,7 @@ export class KernelState {
     const kept = this.#rebuilt.size === 0 ? elements : withoutFamilies(elements, this.#rebuilt);
     if (this.#ledger.isEmpty) this.#previousListing = kept;
     this.#wasEmpty = kept.size === 0;
-    this.#ledger.rebase(kept);
+    yield* this.#ledger.rebase(kept);
     this.#chains.rebase(chains.filter(isKept), tables.length === 0 ? undefined : hooksOf(tables));
     this.#isKnown = true;
     this.#isDeclared = false;
@@ -104,9 +106,14 @@ export class KernelState {
     this.#ledger.setElements(owner, elements);
   }
 
-  /** All owners of desired elements. */
-  owners(): string[] {
-    return this.#ledger.owners();
+  /** The number of desired elements of an owner. */
+  countOf(owner: string): number {
+    return this.#ledger.elementsOf(owner).length;
+  }
+
+  /** Prepares to replace the desired elements of an owner piece by piece. */
+  transition(owner: string, elements: readonly Element[]): Steps<Transition> {
+    return Transition.prepare({ ledger: this.#ledger, owner, elements, isSlot });
   }
 
   /** The slots of a frontend, desired or else found at the start, from slot 0 on. */
@@ -122,7 +129,7 @@ export class KernelState {
   }
 
   /** The transactions from the installed to the desired state, by stage; the state of the kernel must be known. */
-  plan(node: NodeView): Transaction[][] {
+  plan(node: NodeView): Steps<Transaction[][]> {
     const first: Transaction = {
       declarations: this.#declarations(node),
       chains: this.#chains.writes(node, this.#ledger.targetChains),

@@ -1,8 +1,9 @@
 // The Services that were compiled since the last commit.
 
+import type { Steps } from '../lib/steps.ts';
 import type { Frontend } from '../services/model/frontends.ts';
 import type { NodeTopology } from '../services/model/select-backends.ts';
-import { modelService, type ServicePortModel } from '../services/model/service-port.ts';
+import { modelService, modelSteps, type ServicePortModel } from '../services/model/service-port.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Service } from '../services/objects/service.ts';
 
@@ -18,7 +19,7 @@ export class ServiceChanges {
 
   record(change: ServiceChange): void {
     this.#byKey.set(change.key, change);
-    if (change.state === 'served' && this.#byKey.size <= MAX_KEPT_MODELS) change.keepModel();
+    if (change.state === 'served' && this.#byKey.size > MAX_KEPT_MODELS) change.releaseModel();
   }
 
   list(): readonly ServiceChange[] {
@@ -88,7 +89,12 @@ export class ServedService {
   }
 
   /** Computes the model once for all later reads. */
-  keepModel(): void {
-    this.#ports = this.ports;
+  *keepModel(): Steps<void> {
+    this.#ports ??= yield* modelSteps(this.service, this.#slices, this.#node);
+  }
+
+  /** Lets later reads compute the model again. */
+  releaseModel(): void {
+    this.#ports = undefined;
   }
 }

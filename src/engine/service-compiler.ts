@@ -1,104 +1,135 @@
 // Compiles the Services that changed: limits, claims of frontends, models, elements.
 
-import type { Address } from '../net/address.ts';
-import { FAMILIES } from '../net/family.ts';
-import type { Prefix } from '../net/prefix.ts';
-import { compileService, frontendKey } from '../nftables/compile/compile-service.ts';
-import { buildNodeView, type NodeOptions, type NodeView } from '../nftables/compile/node-view.ts';
+import { runSteps, STEP_SIZE, type Steps } from '../lib/steps.ts';
+import { compileSteps, frontendKey } from '../nftables/compile/compile-service.ts';
+import type { NodeOptions } from '../nftables/compile/node-view.ts';
 import { DEFAULT_LIMITS } from '../nftables/plan/budget.ts';
 import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
+import type { Transition } from '../nftables/plan/transition.ts';
 import type { Element } from '../nftables/syntax/element.ts';
 import { allFrontends } from '../services/model/frontends.ts';
-import { usableServiceCidrs } from '../services/model/service-cidr-blocks.ts';
 import type { Service } from '../services/objects/service.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { KernelState } from './kernel-state.ts';
-import { NODE_OWNER, nodeElements } from './node-elements.ts';
+import { NODE_OWNER, NodeState, nodeElements } from './node-state.ts';
 import { type Refusal, ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
 import { ServiceLimits } from './service-limits.ts';
 import type { Store } from './store.ts';
 
 interface ServiceCompilerOptions {
   readonly options: NodeOptions;
+  readonly sizes?: PieceSizes | undefined;
   readonly store: Store;
   /** Receives the elements. */
-  readonly kernel: Pick<KernelState, 'setElements' | 'slots' | 'owners'>;
+  readonly kernel: Pick<KernelState, 'setElements' | 'slots' | 'countOf' | 'transition'>;
+}
+
+/** What is left for later, and how much is done at a time. */
+export interface PieceSizes {
+  /** A Service with more elements is changed piece by piece. */
+  readonly largeService: number;
+  /** When more Services change at once, they are compiled in several pieces. */
+  readonly servicesAtOnce: number;
+  /** Elements compiled or replaced in one piece: 10 to 20 ms of work here, and 50 ms in the kernel. */
+  readonly piece: number;
+  /** The part of a piece that is done even if other Services have changed meanwhile, so that the work ends. */
+  readonly minPiece: number;
+}
+
+const PIECE_SIZES: PieceSizes = { largeService: 5000, servicesAtOnce: 500, piece: 2500, minPiece: 1000 };
+
+/** A large Service in progress. */
+interface LargeChange {
+  readonly change: ServiceChange;
+  readonly preparation: Steps<Transition>;
+  transition?: Transition;
 }
 
 /** Keeps the elements of all Services up to date with the store, when it is asked to. */
 export class ServiceCompiler {
+  readonly node: NodeState;
   readonly changes = new ServiceChanges();
   readonly limits = new ServiceLimits();
+  readonly #sizes: PieceSizes;
   readonly #store: Store;
   readonly #kernel: ServiceCompilerOptions['kernel'];
   readonly #claims = new FrontendClaims();
   readonly #refused = new Map<string, string>();
-  #options: NodeOptions;
-  #hostAddresses: readonly Address[] = [];
-  #hostNetworks: readonly Prefix[] = [];
-  #cidrIssues: readonly ValidationIssue[] = [];
-  /** All issues, while those of the store are the same. */
-  #issues: { readonly ofStore: readonly ValidationIssue[]; readonly all: readonly ValidationIssue[] } | undefined;
-  #node: NodeView;
+  /** The Services that are left for later pieces. Until then they keep the frontends that they have. */
+  readonly #queue = new Set<string>();
+  #large: LargeChange | undefined;
+  #issues:
+    | { readonly parts: readonly (readonly ValidationIssue[])[]; readonly all: readonly ValidationIssue[] }
+    | undefined;
 
-  constructor({ options, store, kernel }: ServiceCompilerOptions) {
+  constructor({ options, sizes = PIECE_SIZES, store, kernel }: ServiceCompilerOptions) {
+    this.#sizes = sizes;
     this.#store = store;
     this.#kernel = kernel;
-    this.#options = options;
+    this.node = new NodeState(options, store);
     this.limits.setLimits(options.limits ?? DEFAULT_LIMITS);
-    this.#node = this.#buildNodeView();
-  }
-
-  get options(): NodeOptions {
-    return this.#options;
-  }
-
-  get hostAddresses(): readonly Address[] {
-    return this.#hostAddresses;
-  }
-
-  get hostNetworks(): readonly Prefix[] {
-    return this.#hostNetworks;
-  }
-
-  get node(): NodeView {
-    return this.#node;
-  }
-
-  setHostAddresses(addresses: readonly Address[], networks: readonly Prefix[]): void {
-    this.#hostAddresses = addresses;
-    this.#hostNetworks = networks;
-    this.#store.touchNode();
   }
 
   setOptions(options: NodeOptions): void {
-    this.#options = options;
+    this.node.setOptions(options);
     this.limits.setLimits(options.limits ?? DEFAULT_LIMITS);
-    this.#store.touchNode();
     this.#store.touch(this.#store.services.keys());
   }
 
+  /** Services that are partly in the kernel. */
+  get inProgress(): readonly ServiceChange[] {
+    return this.#large === undefined ? [] : [this.#large.change];
+  }
+
+  /** Whether some Services are left for later pieces. */
+  get hasMore(): boolean {
+    return this.#queue.size > 0 || this.#large !== undefined;
+  }
+
   /** Recompiles everything that changed. */
-  compile(): void {
-    const affectsAllServices = this.#updateNode();
-    const touched = this.#store.takeTouched();
-    for (const key of touched) this.#refused.delete(key);
-    const affected = this.#claim(this.#applyLimits(touched));
-    this.#compileServices(affectsAllServices ? new Set([...this.#store.services.keys(), ...affected]) : affected);
+  *compileAll(): Steps<void> {
+    do {
+      const limited = yield* this.#applyLimits(this.#takeTouched());
+      if (this.#large !== undefined) limited.add(this.#large.change.key);
+      yield* this.#compileNow(new Set([...limited, ...this.#queue]));
+    } while (this.#store.isTouched);
+  }
+
+  /**
+   * Recompiles what changed, except large Services and large numbers of Services, which follow in pieces: one with this
+   * call, and the others with the next ones.
+   */
+  *compilePiece(): Steps<void> {
+    const touched = yield* this.#applyLimits(this.#takeTouched());
+    const now = new Set<string>();
+    for (const key of touched) {
+      const isLater = touched.size > this.#sizes.servicesAtOnce || this.#isLarge(key);
+      // Services that exchange frontends change together.
+      const others = isLater ? this.#claims.extend(...this.#claimOf(key)) : [];
+      for (const affected of others) now.add(affected);
+      if (!isLater || now.has(key)) now.add(key);
+      else this.#queue.add(key);
+      yield;
+    }
+    yield* this.#compileNow(now);
+    yield* this.#continueQueue();
   }
 
   /** Recompiles up to `limit` Services whose endpoints have arrived. Returns whether others are left. */
   compileArrived(limit: number): boolean {
-    const recompiled = this.#updateNode() ? this.#kernel.owners().filter((key) => this.#store.services.has(key)) : [];
+    this.#updateNode();
     const touched = this.#store.takeTouchedWithSlices(limit);
-    this.#compileServices(this.#claim(this.#applyLimits(new Set([...recompiled, ...touched]))));
+    const limited = runSteps(this.#applyLimits(touched));
+    const now = new Set([...limited].filter((key) => !this.#isLarge(key)));
+    for (const key of limited) if (!now.has(key)) this.#queue.add(key);
+    runSteps(this.#compileNow(now));
     return touched.size === limit;
   }
 
   /** Removes a Service that the kernel refused. */
   refuse({ service, reason }: Refusal): void {
     this.#refused.set(service, reason);
-    this.#compileServices(this.#claim(new Set([service])));
+    runSteps(this.#compileNow(new Set([service])));
   }
 
   /** Lets the next compilation try the refused Services again. */
@@ -112,9 +143,10 @@ export class ServiceCompiler {
 
   /** The issues of all objects. The same list as before if none changed. */
   issues(): readonly ValidationIssue[] {
-    const ofStore = this.#store.issues();
-    if (this.#issues?.ofStore !== ofStore) this.#issues = { ofStore, all: [...ofStore, ...this.#cidrIssues] };
-    return this.#issues.all;
+    const parts = [this.#store.issues(), this.node.cidrIssues];
+    const isSame = this.#issues?.parts.every((part, index) => part === parts[index]) === true;
+    if (!isSame) this.#issues = { parts, all: parts.flat() };
+    return this.#issues?.all ?? [];
   }
 
   conflicts(): readonly FrontendConflict[] {
@@ -131,49 +163,43 @@ export class ServiceCompiler {
     const service = this.#serviceOf(key);
     if (service === undefined) return { state: 'absent', key };
     if (this.#refused.has(key)) return { state: 'refused', key, service };
-    const node = { nodeName: this.#node.name, zone: this.#node.zone };
+    const { name, zone } = this.node.view;
     return new ServedService({
       service,
       slices: this.#store.slicesOf(key),
-      node,
+      node: { nodeName: name, zone },
       owns: (frontend) => this.#claims.owns(frontendKey(frontend), key),
     });
   }
 
-  #buildNodeView(): NodeView {
-    const { bindAddress, detectLocal } = this.#options;
-    const { blocks, issues } = usableServiceCidrs(this.#store, {
-      clusterCidrs: detectLocal.mode === 'ClusterCIDR' ? detectLocal.cidrs : [],
-      bindAddress,
-      hostNetworks: this.#hostNetworks,
-    });
-    this.#cidrIssues = issues;
-    this.#issues = undefined;
-    return buildNodeView(this.#options, {
-      node: this.#store.nodes.get(this.#options.nodeName),
-      hostAddresses: this.#hostAddresses,
-      serviceCidrs: blocks,
-    });
+  /** The changed Services. If the node changed, too, all Services are to be compiled later. */
+  #takeTouched(): Set<string> {
+    this.#updateNode();
+    const touched = this.#store.takeTouched();
+    for (const key of touched) this.#refused.delete(key);
+    return touched;
   }
 
-  /** Rebuilds the node view if its facts changed. Returns whether all Services must be recompiled. */
-  #updateNode(): boolean {
-    if (!this.#store.takeNodeTouched()) return false;
-    const [before, node] = [this.#node, this.#buildNodeView()];
-    this.#node = node;
-    this.#kernel.setElements(NODE_OWNER, nodeElements(node));
-    const hasNewAddress = FAMILIES.some((family) => node.addresses[family] !== before.addresses[family]);
-    return hasNewAddress || node.zone !== before.zone;
+  #updateNode(): void {
+    if (!this.#store.takeNodeTouched()) return;
+    const affectsAllServices = this.node.update();
+    this.#kernel.setElements(NODE_OWNER, nodeElements(this.node.view));
+    if (affectsAllServices) for (const key of this.#store.services.keys()) this.#queue.add(key);
   }
 
   /** Counts what these Services need. Returns them, and those that are served differently by this. */
-  #applyLimits(touched: ReadonlySet<string>): Set<string> {
-    const { nodeName } = this.#options;
+  *#applyLimits(touched: ReadonlySet<string>): Steps<Set<string>> {
+    const { nodeName } = this.node.options;
     for (const key of touched) {
       const slices = [...this.#store.slicesOf(key)];
       this.limits.update(key, this.#store.services.get(key), { slices, nodeName });
+      yield;
     }
     return new Set([...touched, ...this.limits.settle()]);
+  }
+
+  #isLarge(key: string): boolean {
+    return Math.max(this.limits.elementsOf(key), this.#kernel.countOf(key)) > this.#sizes.largeService;
   }
 
   /** The Service without what exceeds a limit. */
@@ -182,31 +208,93 @@ export class ServiceCompiler {
     return service === undefined ? undefined : this.limits.effective(service);
   }
 
-  /** Updates the claims of all before one is compiled. Returns them, and those that won or lost a frontend. */
-  #claim(touched: ReadonlySet<string>): Set<string> {
-    const affected = new Set(touched);
+  #claimOf(key: string): Parameters<FrontendClaims['claim']> {
+    const service = this.#refused.has(key) ? undefined : this.#serviceOf(key);
+    const frontends = service === undefined ? [] : allFrontends(service).map(frontendKey);
+    return [{ key, createdAt: service?.createdAt ?? 0 }, frontends];
+  }
+
+  /** Compiles these Services, and those that win or lost a frontend, after the claims of all are known. */
+  *#compileNow(keys: ReadonlySet<string>): Steps<void> {
+    const affected = new Set(keys);
     for (const key of affected) {
-      const service = this.#refused.has(key) ? undefined : this.#serviceOf(key);
-      const frontends = service === undefined ? [] : allFrontends(service).map(frontendKey);
-      const claimant = { key, createdAt: service?.createdAt ?? 0 };
-      for (const other of this.#claims.claim(claimant, frontends)) affected.add(other);
+      for (const other of this.#claims.claim(...this.#claimOf(key))) affected.add(other);
+      yield;
     }
-    return affected;
-  }
-
-  #compileServices(keys: Iterable<string>): void {
-    for (const key of keys) {
+    for (const key of affected) {
+      // It changed during the previous steps, and its limits are not known yet: it is compiled the next time.
+      if (this.#store.isTouchedService(key)) continue;
+      if (this.#large?.change.key === key) this.#stopLarge();
+      this.#queue.delete(key);
       const change = this.currentState(key);
+      this.#kernel.setElements(key, yield* this.#elementsOf(change));
       this.changes.record(change);
-      this.#kernel.setElements(key, change.state === 'served' ? this.#elementsOf(change) : []);
+      yield;
     }
   }
 
-  #elementsOf({ key, service, ports }: ServedService): Element[] {
-    return compileService(service, ports, {
-      node: this.#node,
+  *#elementsOf(change: ServiceChange): Steps<Element[]> {
+    if (change.state !== 'served') return [];
+    yield* change.keepModel();
+    const { key, service, ports } = change;
+    return yield* compileSteps(service, ports, {
+      node: this.node.view,
       owns: (frontend) => this.#claims.owns(frontend, key),
       slots: (object, frontend) => this.#kernel.slots(object, frontend),
     });
+  }
+
+  /** Does one piece of the queue. */
+  *#continueQueue(): Steps<void> {
+    let size = 0;
+    const isOver = () => size >= this.#sizes.piece || (size >= this.#sizes.minPiece && this.#store.isTouched);
+    while (this.hasMore && !isOver()) {
+      if (this.#large !== undefined) size += this.#continueLarge(this.#large, this.#sizes.piece - size);
+      else size += yield* this.#startNext();
+      yield;
+    }
+  }
+
+  /** Returns the number of elements that it replaced, or as many as would have taken the same time. */
+  *#startNext(): Steps<number> {
+    const [key] = this.#queue;
+    if (key === undefined) return 0;
+    this.#queue.delete(key);
+    if (this.#store.isTouchedService(key)) return 1;
+    if (this.#isLarge(key)) {
+      const change = this.currentState(key);
+      this.#large = { change, preparation: this.#prepare(change) };
+      return 0;
+    }
+    const before = this.#kernel.countOf(key);
+    yield* this.#compileNow(new Set([key]));
+    return Math.max(before, this.#kernel.countOf(key));
+  }
+
+  *#prepare(change: ServiceChange): Steps<Transition> {
+    const elements = yield* this.#elementsOf(change);
+    return yield* this.#kernel.transition(change.key, elements);
+  }
+
+  #continueLarge(large: LargeChange, limit: number): number {
+    if (large.transition === undefined) {
+      const { done, value } = large.preparation.next();
+      if (done === true) large.transition = value;
+      return STEP_SIZE / 8;
+    }
+    const replaced = large.transition.advance(limit);
+    if (!large.transition.isDone) return replaced;
+    this.changes.record(large.change);
+    this.#large = undefined;
+    // Others get the frontends that it gave up.
+    const { key } = large.change;
+    if (!this.#queue.has(key)) this.#store.touch(this.#claims.claim(...this.#claimOf(key)));
+    return replaced;
+  }
+
+  /** What has been replaced stays; the Service is then compiled again. */
+  #stopLarge(): void {
+    this.#large?.transition?.stop();
+    this.#large = undefined;
   }
 }

@@ -61,6 +61,11 @@ export class ServiceLimits {
     return changed;
   }
 
+  /** The estimated number of elements of a Service; 0 if it is left out or unknown. */
+  elementsOf(key: string): number {
+    return this.#budget.costOf(key)?.elements ?? 0;
+  }
+
   /** The Service as it is served: itself in nearly all cases. */
   effective(service: Service): Service {
     const reduction = this.#budget.reduction(service.key);

@@ -93,6 +93,16 @@ export class Store implements Sink {
     return touched;
   }
 
+  /** Whether an object changed since it was last taken. */
+  get isTouched(): boolean {
+    return this.#touched.size > 0 || this.#isNodeTouched;
+  }
+
+  /** Whether the Service, or its slices, changed since they were last taken. */
+  isTouchedService(key: string): boolean {
+    return this.#touched.has(key);
+  }
+
   /** Takes up to `limit` changed Services that are known and have slices; the others remain. */
   takeTouchedWithSlices(limit: number): Set<string> {
     const touched = new Set<string>();

@@ -1,5 +1,6 @@
 // Transactions: the operations of a sync, in batches of bounded size.
 
+import type { Steps } from '../lib/steps.ts';
 import { FAMILIES } from '../net/family.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { allSetsAndMaps, lastTransaction, roleOf } from '../nftables/compile/sets-and-maps.ts';
@@ -60,8 +61,8 @@ export function declareTables({ families }: Pick<NodeView, 'families'>): Operati
  * The stages that apply `first` and then these changes step by step: one transaction if all fit into it, none if there
  * is nothing to do.
  */
-export function inStages(first: Transaction, changes: Iterable<Change>): Transaction[][] {
-  const steps = orderChanges(changes, ({ object }) => roleOf(object));
+export function* inStages(first: Transaction, changes: Iterable<Change>): Steps<Transaction[][]> {
+  const steps = yield* orderChanges(changes, ({ object }) => roleOf(object));
   const count = (step: readonly Change[]) => step.reduce((sum, change) => sum + countOperations(change), 0);
   const firstSize = operationsOf(first).length;
   const size = steps.reduce((sum, step) => sum + count(step), firstSize);

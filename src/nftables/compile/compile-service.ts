@@ -1,5 +1,6 @@
 // Compiles a Service to elements.
 
+import { inSteps, runSteps, type Steps } from '../../lib/steps.ts';
 import { printDestination } from '../../net/address-port.ts';
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
@@ -10,7 +11,7 @@ import type { Service } from '../../services/objects/service.ts';
 import { sourceRangesOf } from '../../services/objects/source-ranges.ts';
 import { assignSlots } from '../plan/slots.ts';
 import { comment, concat, type Element, type SetOrMap } from '../syntax/element.ts';
-import { desiredSlots } from './desired-slots.ts';
+import { DesiredSlots } from './desired-slots.ts';
 import {
   type AffinityEntry,
   affinityChainName,
@@ -48,27 +49,33 @@ export function serviceMapKey({ address, servicePort, port }: Frontend): string 
 }
 
 /** The elements of a Service, in an order that depends on its model only. Elements of shared sets occur once. */
-export function compileService(
+export function* compileSteps(
   service: Service,
   ports: readonly ServicePortModel[],
   context: CompileContext,
-): Element[] {
+): Steps<Element[]> {
   const elements: Element[] = [];
   for (const [family, address] of Object.entries(service.clusterIps)) {
     const object = SETS_AND_MAPS[family as keyof typeof SETS_AND_MAPS]['cluster-ips'];
     elements.push({ object, key: address, data: '', comment: comment(service.key), owner: service.key });
   }
   const hairpins = new Map<string, Element>();
+  const desiredSlots = new DesiredSlots(service);
   for (const port of ports) {
     const add = elementAdder(elements, port, service.key);
     const owned = port.frontends.filter((frontend) => context.owns(frontendKey(frontend)));
-    const portContext = { service, port, add, compileContext: context };
-    for (const frontend of owned) compileFrontend(frontend, portContext);
+    const portContext = { service, port, add, desiredSlots, compileContext: context };
+    for (const frontend of owned) yield* compileFrontend(frontend, portContext);
     addSourceRanges(owned, portContext);
     if (owned.length === 0) continue;
     for (const hairpin of hairpinElements(port, service.key)) hairpins.set(hairpin.key, hairpin);
   }
   return [...elements, ...hairpins.values()];
+}
+
+/** The result of {@link compileSteps} at once. */
+export function compileService(...parameters: Parameters<typeof compileSteps>): Element[] {
+  return runSteps(compileSteps(...parameters));
 }
 
 type Add = (name: SetOrMapName, key: string, data: string) => void;
@@ -77,6 +84,7 @@ interface PortContext {
   readonly service: Service;
   readonly port: ServicePortModel;
   readonly add: Add;
+  readonly desiredSlots: DesiredSlots;
   readonly compileContext: CompileContext;
 }
 
@@ -129,19 +137,19 @@ interface FrontendContext extends PortContext {
   readonly maps: FrontendMaps;
 }
 
-function compileFrontend(frontend: Frontend, context: PortContext): void {
+function* compileFrontend(frontend: Frontend, context: PortContext): Steps<void> {
   const maps = frontend.address === undefined ? BY_NODE_PORT : BY_ADDRESS;
   const isExternalLocal = frontend.kind !== 'cluster-ip' && frontend.policy === 'Local';
   const compile = isExternalLocal ? compileExternalLocal : compileSingleList;
-  compile({ ...context, frontend, maps, key: serviceMapKey(frontend) });
+  yield* compile({ ...context, frontend, maps, key: serviceMapKey(frontend) });
 }
 
 /** A frontend with the same endpoints for all clients. */
-function compileSingleList(context: FrontendContext): void {
+function* compileSingleList(context: FrontendContext): Steps<void> {
   const { frontend, key, maps, port, service, add } = context;
   const internal = frontend.kind === 'cluster-ip';
   const backends = internal && frontend.policy === 'Local' ? port.selection.local : port.selection.cluster;
-  const count = fillSlots(maps.slots, backends, context);
+  const count = yield* fillSlots(maps.slots, backends, context);
   if (count === 0) {
     add(maps.noEndpoints, key, port.selection.hasAnyEndpoints ? 'drop' : 'goto reject-chain');
   } else if (service.affinitySeconds > 0) {
@@ -160,12 +168,12 @@ function compileSingleList(context: FrontendContext): void {
  * An external frontend with the Local policy: pods and processes of this node use all endpoints, other clients those of
  * this node. Weights of 0 can leave either list empty; clients without an endpoint are then dropped.
  */
-function compileExternalLocal(context: FrontendContext): void {
+function* compileExternalLocal(context: FrontendContext): Steps<void> {
   const { key, maps, port, service, add } = context;
   const { cluster, local, hasAnyEndpoints } = port.selection;
   const choice = choiceOf(service);
-  const clusterCount = fillSlots(maps.slots, cluster, context);
-  const localCount = fillSlots(maps.localSlots, local, context);
+  const clusterCount = yield* fillSlots(maps.slots, cluster, context);
+  const localCount = yield* fillSlots(maps.localSlots, local, context);
   if (clusterCount > 0)
     add(maps.shortCircuit, key, `goto ${balanceChainName(maps.classes.direct, choice, clusterCount)}`);
   else if (localCount > 0) add(maps.shortCircuit, key, 'drop');
@@ -182,12 +190,12 @@ function compileExternalLocal(context: FrontendContext): void {
 }
 
 /** Adds the slots of a frontend and returns their number. */
-function fillSlots(object: SetOrMapName, backends: readonly Backend[], context: FrontendContext): number {
-  const { service, frontend, key, add, compileContext } = context;
-  const desired = desiredSlots(service, backends);
+function* fillSlots(object: SetOrMapName, backends: readonly Backend[], context: FrontendContext): Steps<number> {
+  const { service, frontend, key, add, desiredSlots, compileContext } = context;
+  const desired = yield* desiredSlots.of(backends);
   const isPositional = service.balance === 'maglev';
   const previous = isPositional ? [] : compileContext.slots(SETS_AND_MAPS[frontend.family][object], key);
-  for (const [slot, data] of assignSlots(previous, desired).entries()) add(object, concat(key, slot), data);
+  yield* inSteps(assignSlots(previous, desired).entries(), ([slot, data]) => add(object, concat(key, slot), data));
   return desired.length;
 }
 

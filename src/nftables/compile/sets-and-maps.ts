@@ -105,8 +105,13 @@ export function roleOf({ name }: Pick<SetOrMap, 'name'>): ChangeRole {
   if (['hairpin-connections', 'nodeport-ips', 'firewall-ips', 'source-ranges'].includes(name)) return 'slots';
   if (name === 'cluster-ips') return 'rejects';
   if (name.startsWith('no-endpoint')) return 'rejects';
-  if (name.endsWith('endpoints')) return 'slots';
+  if (isSlot({ name })) return 'slots';
   return name.startsWith('service-') ? 'verdicts' : 'inner-verdicts';
+}
+
+/** Whether the elements are slots of frontends, which have no effect without a verdict. */
+export function isSlot({ name }: Pick<SetOrMap, 'name'>): boolean {
+  return name.endsWith('endpoints') && !name.startsWith('no-endpoint');
 }
 
 /** The sets and maps of both families, without those that chains create. */

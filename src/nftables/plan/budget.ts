@@ -52,6 +52,9 @@ export interface Reduction {
 /** A Service that needs more than this fraction of a total, even in its cheapest way, is large. */
 const LARGE_FRACTION = 1 / 1000;
 
+/** More changed Services are sorted with all others instead of inserted. */
+const MAX_INSERTED = 100;
+
 /**
  * Decides which Services are served, and how. The result depends on the demands only, not on their history. When not all
  * fit, small Services come first, then the oldest, then the first by name: a few large Services cannot displace the many
@@ -109,6 +112,12 @@ export class Budget {
     return new Set(keys.filter((key) => wayOf(before.get(key)) !== wayOf(this.#reductions.get(key))));
   }
 
+  /** What the Service costs in its way; `undefined` if it is left out or unknown. */
+  costOf(key: string): Cost | undefined {
+    const way = wayOf(this.#reductions.get(key));
+    return way === undefined ? undefined : this.#demands.get(key)?.ways[way];
+  }
+
   /** How this Service is reduced; `undefined` if it is served in its preferred way. */
   reduction(key: string): Reduction | undefined {
     return this.#reductions.get(key);
@@ -134,12 +143,17 @@ export class Budget {
     for (const resource of RESOURCES) this.#sum[resource] += sign * best[resource];
   }
 
-  /** Sorting a list that is nearly in order takes about one comparison for each entry. */
   #inOrder(): readonly Demand[] {
-    const changed = [...this.#unordered].flatMap((key) => this.#demands.get(key) ?? []);
-    const unchanged = this.#ordered?.filter(({ key }) => !this.#unordered.has(key));
-    const all = unchanged === undefined ? [...this.#demands.values()] : [...unchanged, ...changed];
-    return all.sort((a, b) => this.#rank(a) - this.#rank(b) || a.createdAt - b.createdAt || compare(a.key, b.key));
+    const byPrecedence = (a: Demand, b: Demand) =>
+      this.#rank(a) - this.#rank(b) || a.createdAt - b.createdAt || compare(a.key, b.key);
+    const all = () => [...this.#demands.values()].sort(byPrecedence);
+    if (this.#ordered === undefined || this.#unordered.size > MAX_INSERTED) return all();
+    const ordered = this.#ordered.filter(({ key }) => !this.#unordered.has(key));
+    for (const key of this.#unordered) {
+      const demand = this.#demands.get(key);
+      if (demand !== undefined) ordered.splice(indexIn(ordered, demand, byPrecedence), 0, demand);
+    }
+    return ordered;
   }
 
   #rank({ ways }: Demand): 0 | 1 {
@@ -159,8 +173,10 @@ export class Budget {
 
   #reduceAll(ordered: readonly Demand[]): ReadonlyMap<string, Reduction> {
     const rest: Record<Resource, number> = { ...this.#limits.total };
-    const take = (cost: Cost, sign: 1 | -1): void => {
-      for (const resource of RESOURCES) rest[resource] -= sign * cost[resource];
+    const take = ({ elements, affinityPorts, sourceRanges }: Cost, sign: 1 | -1): void => {
+      rest.elements -= sign * elements;
+      rest.affinityPorts -= sign * affinityPorts;
+      rest.sourceRanges -= sign * sourceRanges;
     };
     const reductions = new Map<string, Reduction>();
     const served = ordered.filter((demand) => {
@@ -193,6 +209,17 @@ export class Budget {
   }
 }
 
+/** Where a sorted list continues with larger items. */
+function indexIn<T>(sorted: readonly T[], item: T, compareItems: (a: T, b: T) => number): number {
+  let [from, until] = [0, sorted.length];
+  while (from < until) {
+    const middle = (from + until) >> 1;
+    if (compareItems(sorted[middle] as T, item) <= 0) from = middle + 1;
+    else until = middle;
+  }
+  return from;
+}
+
 const NOTHING: Cost = { elements: 0, affinityPorts: 0, sourceRanges: 0 };
 
 function preferred({ ways }: Demand): Cost {
@@ -200,7 +227,11 @@ function preferred({ ways }: Demand): Cost {
 }
 
 function fits(cost: Cost, limit: Cost): boolean {
-  return RESOURCES.every((resource) => cost[resource] <= limit[resource]);
+  return (
+    cost.elements <= limit.elements &&
+    cost.affinityPorts <= limit.affinityPorts &&
+    cost.sourceRanges <= limit.sourceRanges
+  );
 }
 
 function isSame(a: Demand, b: Demand): boolean {

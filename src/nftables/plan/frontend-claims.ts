@@ -39,6 +39,11 @@ export class FrontendClaims {
     return affected;
   }
 
+  /** Claims further frontends. The result is that of {@link claim}. */
+  extend(claimant: Claimant, frontends: readonly string[]): Set<string> {
+    return this.claim(claimant, [...(this.#byClaimant.get(claimant.key) ?? []), ...frontends]);
+  }
+
   owns(frontend: string, key: string): boolean {
     return this.#claimantsOf(frontend)[0]?.key === key;
   }

@@ -1,6 +1,7 @@
 // The desired elements with their owners, and the keys whose installed element differs.
 
 import { compare } from '../../lib/compare.ts';
+import { inSteps, type Steps } from '../../lib/steps.ts';
 import { type Element, type SetOrMap, verdictChain } from '../syntax/element.ts';
 import type { ElementListing, InstalledElement } from '../syntax/kernel-listing.ts';
 import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
@@ -39,25 +40,35 @@ export class Ledger {
     this.#states = new Map(objects.map((object) => [object, { object, claims: new Map(), differing: new Map() }]));
   }
 
+  /** The elements of an owner. */
+  elementsOf(owner: string): readonly Element[] {
+    return this.#byOwner.get(owner) ?? [];
+  }
+
+  /** Takes these as the elements of the owner. They must be those that {@link replace} has set. */
+  setOwned(owner: string, elements: readonly Element[]): void {
+    if (elements.length > 0) this.#byOwner.set(owner, elements);
+    else this.#byOwner.delete(owner);
+  }
+
   /** Replaces all elements of the owner. */
   setElements(owner: string, elements: readonly Element[]): void {
     const before = this.#byOwner.get(owner);
-    if (elements.length > 0) this.#byOwner.set(owner, elements);
-    else this.#byOwner.delete(owner);
+    this.setOwned(owner, elements);
     if (before === undefined) {
-      for (const element of elements) this.#claim(undefined, element);
+      for (const element of elements) this.replace(undefined, element);
       return;
     }
     const unchangedKeys = sameKeys(before, elements);
-    for (let index = 0; index < unchangedKeys; index++) this.#claim(before[index], elements[index]);
+    for (let index = 0; index < unchangedKeys; index++) this.replace(before[index], elements[index]);
     if (unchangedKeys === before.length && unchangedKeys === elements.length) return;
     const remaining = new Map(before.slice(unchangedKeys).map((element) => [elementKey(element), element]));
     for (const element of elements.slice(unchangedKeys)) {
       const previous = remaining.get(elementKey(element));
       remaining.delete(elementKey(element));
-      this.#claim(previous, element);
+      this.replace(previous, element);
     }
-    for (const element of remaining.values()) this.#claim(element, undefined);
+    for (const element of remaining.values()) this.replace(element, undefined);
   }
 
   /** The `data` of a frontend's slots, from slot 0 on. */
@@ -67,11 +78,6 @@ export class Ledger {
       const claim = claims.get(slotKey);
       return claim === undefined ? undefined : effectiveClaim(claim);
     }, key);
-  }
-
-  /** All owners of elements. */
-  owners(): string[] {
-    return [...this.#byOwner.keys()];
   }
 
   get isEmpty(): boolean {
@@ -95,15 +101,17 @@ export class Ledger {
   }
 
   /** Takes the listing as the installed elements: every difference to it becomes a change. */
-  rebase(listing: ElementListing): void {
+  *rebase(listing: ElementListing): Steps<void> {
     for (const { object, claims, differing } of this.#states.values()) {
       differing.clear();
       const installed = listing.get(refKey(object)) ?? new Map<string, InstalledElement>();
-      for (const [key, claim] of claims) {
+      yield* inSteps(claims, ([key, claim]) => {
         const current = installed.get(key);
         if (!isSame(current, effectiveClaim(claim))) differing.set(key, current);
-      }
-      for (const [key, current] of installed) if (!claims.has(key)) differing.set(key, current);
+      });
+      yield* inSteps(installed, ([key, current]) => {
+        if (!claims.has(key)) differing.set(key, current);
+      });
     }
   }
 
@@ -128,8 +136,8 @@ export class Ledger {
     return state;
   }
 
-  /** Replaces a claim by another; one of them may be missing. */
-  #claim(before: Element | undefined, after: Element | undefined): void {
+  /** Replaces an element of an owner by another with the same key; one of them may be missing. See {@link setOwned}. */
+  replace(before: Element | undefined, after: Element | undefined): void {
     const { object, key, owner } = before ?? after ?? unreachableClaim();
     const state = this.#stateOf(object);
     const claims = state.claims.get(key);

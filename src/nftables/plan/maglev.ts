@@ -1,5 +1,7 @@
 // Consistent hashing: a lookup table that changes little when a backend is added or removed.
 
+import { STEP_SIZE, type Steps } from '../../lib/steps.ts';
+
 /**
  * Primes, so that every step size visits every slot; the last is the largest below 65,536, the number of slots that a
  * key can have. There are few because backends that outgrow their table are redistributed completely.
@@ -25,7 +27,7 @@ export interface WeightedBackend {
  * have the same one (Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, section
  * 3.4). Backends take turns in proportion to their weights, and each claims the next free slot of its permutation.
  */
-export function maglevTable(backends: readonly WeightedBackend[]): string[] {
+export function* maglevTable(backends: readonly WeightedBackend[]): Steps<string[]> {
   if (backends.length === 0) return [];
   const ordered = [...backends].sort((a, b) => (a.name < b.name ? -1 : 1));
   const size = maglevSize(ordered.length);
@@ -41,6 +43,7 @@ export function maglevTable(backends: readonly WeightedBackend[]): string[] {
       table[permutation.nextFree(table)] = permutation.name;
       freeSlots--;
       if (freeSlots === 0) return table.map((name) => name ?? '');
+      if (freeSlots % STEP_SIZE === 0) yield;
     }
   }
 }

@@ -1,5 +1,6 @@
 // Orders the changes of a sync so that no packet is lost in between.
 
+import { inSteps, type Steps } from '../../lib/steps.ts';
 import { addElement, deleteElement, type Operation, type OperationLines } from '../syntax/operation.ts';
 import type { Change } from './ledger.ts';
 
@@ -16,16 +17,16 @@ const ROLES: readonly ChangeRole[] = ['slots', 'inner-verdicts', 'verdicts', 're
  * The steps from the installed to the desired elements, without empty ones. Between steps, and within each, every
  * frontend works either as before or as desired.
  */
-export function orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => ChangeRole): Change[][] {
+export function* orderChanges(changes: Iterable<Change>, roleOf: (change: Change) => ChangeRole): Steps<Change[][]> {
   const steps = Array.from({ length: 2 * ROLES.length }, (): Change[] => []);
   // Prefixes are deleted before others are added: the kernel refuses overlapping ones.
   const intervalDeletions = ROLES.map((): Change[] => []);
-  for (const change of changes) {
+  yield* inSteps(changes, (change) => {
     const rank = ROLES.indexOf(roleOf(change));
     const isIntervalDeletion = change.desired === undefined && change.object.interval;
     const step = change.desired === undefined && !isIntervalDeletion ? 2 * ROLES.length - 1 - rank : rank;
     (isIntervalDeletion ? intervalDeletions : steps)[step]?.push(change);
-  }
+  });
   return steps.map((step, index) => [...(intervalDeletions[index] ?? []), ...step]).filter((step) => step.length > 0);
 }
 

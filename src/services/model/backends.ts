@@ -1,6 +1,7 @@
 // The backends of a Service port, from its EndpointSlices.
 
 import { compare } from '../../lib/compare.ts';
+import { inSteps, runSteps, type Steps, sortSteps } from '../../lib/steps.ts';
 import { printAddressPort } from '../../net/address-port.ts';
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice, SliceEndpoint } from '../objects/endpoint-slice.ts';
@@ -21,20 +22,28 @@ export interface Backend extends Omit<SliceEndpoint, 'nodeName'> {
  * If slices list the same address and port, an endpoint that is not terminating takes precedence, then the last slice by
  * name, so that the result does not depend on the order of arrival.
  */
-export function backendsOf(
+export function* backendSteps(
   slices: readonly EndpointSlice[],
   { port, family, nodeName }: { port: ServicePort; family: Family; nodeName: string },
-): Backend[] {
+): Steps<Backend[]> {
   const found = new Map<string, Backend>();
   const ordered = slices.length > 1 ? [...slices].sort((a, b) => compare(a.key, b.key)) : slices;
   for (const slice of ordered) {
     if (slice.family !== family) continue;
     for (const slicePort of slice.ports) {
       if (slicePort.name !== port.name || slicePort.protocol !== port.protocol) continue;
-      for (const endpoint of slice.endpoints) add(found, toBackend(endpoint, slicePort.port, { family, nodeName }));
+      yield* inSteps(slice.endpoints, (endpoint) => {
+        add(found, toBackend(endpoint, slicePort.port, { family, nodeName }));
+      });
+      if (slices.length > 1) yield;
     }
   }
-  return [...found.values()].sort((a, b) => compare(a.name, b.name));
+  return yield* sortSteps([...found.values()], (a, b) => compare(a.name, b.name));
+}
+
+/** The result of {@link backendSteps} at once. */
+export function backendsOf(...parameters: Parameters<typeof backendSteps>): Backend[] {
+  return runSteps(backendSteps(...parameters));
 }
 
 function toBackend(endpoint: SliceEndpoint, port: number, at: { family: Family; nodeName: string }): Backend {

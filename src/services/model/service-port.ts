@@ -1,11 +1,12 @@
 // The model of a Service on this node: each port in each family.
 
+import { runSteps, type Steps } from '../../lib/steps.ts';
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Service } from '../objects/service.ts';
 import { familiesOf } from '../objects/service.ts';
 import type { ServicePort } from '../objects/service-ports.ts';
-import { type Backend, backendsOf } from './backends.ts';
+import { type Backend, backendSteps } from './backends.ts';
 import { endpointUsage, type Frontend, frontendsOf } from './frontends.ts';
 import { type EndpointUsage, type NodeTopology, type Selection, selectBackends } from './select-backends.ts';
 
@@ -21,27 +22,28 @@ export interface ServicePortModel {
 }
 
 /** The models of all ports of a Service, in each of its families. */
-export function modelService(
+export function* modelSteps(
   service: Service,
   slices: Iterable<EndpointSlice>,
   node: NodeTopology,
-): ServicePortModel[] {
+): Steps<ServicePortModel[]> {
   const sliceList = [...slices];
-  return familiesOf(service).flatMap((family) =>
-    service.ports.map((port) => {
+  const models: ServicePortModel[] = [];
+  for (const family of familiesOf(service)) {
+    for (const port of service.ports) {
       const frontends = frontendsOf(service, { port, family });
       const usage = endpointUsage(frontends, service);
-      const backends = backendsOf(sliceList, { port, family, nodeName: node.nodeName });
+      const backends = yield* backendSteps(sliceList, { port, family, nodeName: node.nodeName });
       const name = port.name === '' ? service.key : `${service.key}:${port.name}`;
-      return {
-        family,
-        port,
-        name,
-        frontends,
-        backends,
-        endpointUsage: usage,
-        selection: selectBackends(backends, { usage, node }),
-      };
-    }),
-  );
+      const selection = selectBackends(backends, { usage, node });
+      models.push({ family, port, name, frontends, backends, endpointUsage: usage, selection });
+      if (service.ports.length > 1) yield;
+    }
+  }
+  return models;
+}
+
+/** The result of {@link modelSteps} at once. */
+export function modelService(...parameters: Parameters<typeof modelSteps>): ServicePortModel[] {
+  return runSteps(modelSteps(...parameters));
 }

@@ -107,8 +107,7 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     return cleaner.beforeApply(engine.changes.list());
   };
   const commit = (): void => {
-    engine.changes.take();
-    cleaner.committed({ at: now });
+    cleaner.committed({ at: now, services: engine.changes.take() });
   };
   /** A successful sync, and the cleanup after it. */
   const sync = async (): Promise<void> => {

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { KernelState } from '../../../src/engine/kernel-state.ts';
 import { BATCH_SIZE, linesOf, operationsOf } from '../../../src/engine/transaction.ts';
+import { runSteps } from '../../../src/lib/steps.ts';
 import { buildNodeView } from '../../../src/nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import type { Element } from '../../../src/nftables/syntax/element.ts';
@@ -23,12 +24,13 @@ function element(object: Element['object'], key: string, data: string): Element 
 t.test('KernelState is known from a listing until it is invalidated', async (t) => {
   const kernel = new KernelState();
   t.notOk(kernel.isKnown);
-  kernel.adopt(EMPTY);
+  runSteps(kernel.adopt(EMPTY));
   t.ok(kernel.isKnown);
   t.ok(kernel.wasEmpty);
   kernel.invalidate();
   t.notOk(kernel.isKnown);
-  kernel.adopt({ elements: new Map([['ip endpoints', new Map([['k', { data: 'x', comment: '' }]])]]), chains: [] });
+  const elements = new Map([['ip endpoints', new Map([['k', { data: 'x', comment: '' }]])]] as const);
+  runSteps(kernel.adopt({ elements, chains: [] }));
   t.notOk(kernel.wasEmpty);
 });
 
@@ -38,7 +40,7 @@ t.test('KernelState returns the slots found at the start until they are released
     ['f . 1', { data: 'b', comment: '' }],
   ]);
   const kernel = new KernelState();
-  kernel.adopt({ elements: new Map([['ip endpoints', installed]]), chains: [] });
+  runSteps(kernel.adopt({ elements: new Map([['ip endpoints', installed]]), chains: [] }));
   t.strictSame(kernel.slots(SLOTS, 'f'), ['a', 'b']);
   kernel.setElements('a/x', [element(SLOTS, 'f . 0', 'c')]);
   t.strictSame(kernel.slots(SLOTS, 'f'), ['c'], 'desired slots come first');
@@ -49,15 +51,15 @@ t.test('KernelState returns the slots found at the start until they are released
 
 t.test('KernelState plans until the kernel has the desired state', async (t) => {
   const kernel = new KernelState();
-  kernel.adopt(EMPTY);
+  runSteps(kernel.adopt(EMPTY));
   kernel.setElements('a/x', [element(VERDICTS, 'f', 'goto cluster-1'), element(SLOTS, 'f . 0', 'a')]);
   t.equal(kernel.differences().length, 2);
-  const [transaction, ...rest] = kernel.plan(NODE).flat();
+  const [transaction, ...rest] = runSteps(kernel.plan(NODE)).flat();
   t.strictSame(rest, []);
   if (transaction === undefined) throw new Error('Cannot commit: nothing is planned');
   t.ok(linesOf(transaction).includes('add chain ip nftlane cluster-1'));
   kernel.committed(transaction);
-  t.strictSame(kernel.plan(NODE), []);
+  t.strictSame(runSteps(kernel.plan(NODE)), []);
   t.strictSame(kernel.differences(), []);
   kernel.setElements('a/x', []);
   t.strictSame(kernel.staleChains().chains, [{ family: 'ip', name: 'cluster-1' }]);
@@ -67,7 +69,7 @@ t.test('KernelState plans until the kernel has the desired state', async (t) => 
 
 t.test('planSlots() declares tables before the first full batch of slots', async (t) => {
   const kernel = new KernelState();
-  kernel.adopt(EMPTY);
+  runSteps(kernel.adopt(EMPTY));
   const slots = Array.from({ length: BATCH_SIZE }, (_, index) => element(SLOTS, `f . ${index}`, 'a'));
   kernel.setElements('a/x', [...slots, element(VERDICTS, 'f', 'drop')]);
   t.strictSame(kernel.planSlots(NODE), [], 'no full batch');

@@ -3,7 +3,6 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Budget, type Cost, type Demand, type Limits, RESOURCES } from '../../../../src/nftables/plan/budget.ts';
-import { loadFactor } from '../../../support/load-factor.ts';
 
 function cost(elements: number, others: Partial<Cost> = {}): Cost {
   return { elements, affinityPorts: 0, sourceRanges: 0, ...others };
@@ -149,19 +148,19 @@ t.test('changed limits apply to all demands', async (t) => {
   t.strictSame([...budget.settle()], ['a']);
 });
 
-t.test('a change among 10,000 Services that do not all fit takes about a millisecond', async (t) => {
+t.test('a change among 10,000 Services that do not all fit takes few milliseconds', async (t) => {
   const demands = Array.from({ length: 10_000 }, (_, index) => ({
     ...{ key: `s/${index}`, createdAt: (index * 7919) % 10_000 },
     ways: [cost(150)],
   }));
   const budget = budgetOf(demands, { service: cost(1000), total: cost(1_000_000) });
   t.equal(budget.reductions().size, 10_000 - Math.floor(1_000_000 / 150));
-  const times = Array.from({ length: 21 }, (_, index) => {
-    const startedAt = performance.now();
-    budget.set({ key: 's/77', createdAt: 77, ways: [cost(index)] });
+  // Processor time: the wall time depends on what else the machine does.
+  const before = process.cpuUsage();
+  for (let amount = 0; amount < 20; amount++) {
+    budget.set({ key: 's/77', createdAt: 77, ways: [cost(amount)] });
     budget.settle();
-    return performance.now() - startedAt;
-  });
-  const median = times.sort((a, b) => a - b)[10] ?? Number.NaN;
-  t.ok(median < 20 * loadFactor(), `${median.toFixed(2)} ms`);
+  }
+  const ms = process.cpuUsage(before).user / 20_000;
+  t.ok(ms < 20, `${ms.toFixed(2)} ms`);
 });

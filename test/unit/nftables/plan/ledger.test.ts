@@ -1,6 +1,7 @@
 // Tests of src/nftables/plan/ledger.ts.
 
 import t from 'tap';
+import { runSteps } from '../../../../src/lib/steps.ts';
 import { Ledger, slotsIn } from '../../../../src/nftables/plan/ledger.ts';
 import type { Element, SetOrMap } from '../../../../src/nftables/syntax/element.ts';
 import { refKey } from '../../../../src/nftables/syntax/object-ref.ts';
@@ -79,11 +80,11 @@ t.test('Ledger takes a listing as the installed elements', async (t) => {
     ['l', { data: 'drop', comment: 'foreign' }],
     ['foreign', { data: 'drop', comment: '' }],
   ]);
-  ledger.rebase(new Map([[refKey(MAP), installed]]));
+  runSteps(ledger.rebase(new Map([[refKey(MAP), installed]])));
   t.strictSame(changes(ledger), ['m foreign: "drop" -> -', 'm l: "drop" -> "drop"', 'm m: - -> "drop"']);
   ledger.committed(ledger.changes());
   t.strictSame(changes(ledger), []);
-  ledger.rebase(new Map());
+  runSteps(ledger.rebase(new Map()));
   t.equal(changes(ledger).length, 3);
 });
 

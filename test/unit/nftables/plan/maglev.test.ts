@@ -2,7 +2,12 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { maglevSize, maglevTable, type WeightedBackend } from '../../../../src/nftables/plan/maglev.ts';
+import { runSteps } from '../../../../src/lib/steps.ts';
+import { maglevSize, maglevTable as maglevSteps, type WeightedBackend } from '../../../../src/nftables/plan/maglev.ts';
+
+function maglevTable(given: readonly WeightedBackend[]): string[] {
+  return runSteps(maglevSteps(given));
+}
 
 function backends(count: number, weightOf: (index: number) => number = () => 1): WeightedBackend[] {
   return Array.from({ length: count }, (_, index) => ({ name: `10.1.0.${index} . 8080`, weight: weightOf(index) }));

@@ -1,6 +1,7 @@
 // Tests of src/nftables/plan/order.ts.
 
 import t from 'tap';
+import { runSteps } from '../../../../src/lib/steps.ts';
 import type { Change } from '../../../../src/nftables/plan/ledger.ts';
 import {
   additions,
@@ -29,6 +30,10 @@ function roleOf({ object }: Change): ChangeRole {
   return object.name as ChangeRole;
 }
 
+function ordered(changes: readonly Change[]): Change[][] {
+  return runSteps(orderChanges(changes, roleOf));
+}
+
 t.test('orderChanges() adds from slots to rejects, and deletes from rejects to slots', async (t) => {
   const roles: ChangeRole[] = ['rejects', 'verdicts', 'inner-verdicts', 'slots'];
   const changes = roles.flatMap((role) => [
@@ -36,7 +41,7 @@ t.test('orderChanges() adds from slots to rejects, and deletes from rejects to s
     change(role, { desired: 'b' }),
     change(role, { installed: 'a', desired: 'b' }),
   ]);
-  const steps = orderChanges(changes, roleOf).map((step) =>
+  const steps = ordered(changes).map((step) =>
     step.map(({ object, installed, desired }) => `${object.name} ${installed?.data ?? '-'} ${desired?.data ?? '-'}`),
   );
   t.strictSame(steps, [
@@ -52,15 +57,15 @@ t.test('orderChanges() adds from slots to rejects, and deletes from rejects to s
 });
 
 t.test('orderChanges() omits empty steps', async (t) => {
-  t.strictSame(orderChanges([], roleOf), []);
-  t.equal(orderChanges([change('verdicts', { installed: 'a' })], roleOf).length, 1);
+  t.strictSame(ordered([]), []);
+  t.equal(ordered([change('verdicts', { installed: 'a' })]).length, 1);
 });
 
 t.test('orderChanges() deletes prefixes before it adds others', async (t) => {
   const at = (desired: { installed?: string; desired?: string }) => change('slots', { ...desired, interval: true });
   const [addition, deletion, other] = [at({ desired: '' }), at({ installed: '' }), change('slots', { installed: 'a' })];
-  t.strictSame(orderChanges([addition, other, deletion], roleOf), [[deletion, addition], [other]], 'in the same step');
-  t.strictSame(orderChanges([deletion], roleOf), [[deletion]]);
+  t.strictSame(ordered([addition, other, deletion]), [[deletion, addition], [other]], 'in the same step');
+  t.strictSame(ordered([deletion]), [[deletion]]);
 });
 
 t.test('deletions() and additions() return the two halves of a change', async (t) => {

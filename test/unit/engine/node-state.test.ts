@@ -1,7 +1,7 @@
-// Tests of src/engine/node-elements.ts.
+// Tests of src/engine/node-state.ts.
 
 import t from 'tap';
-import { NODE_OWNER, nodeElements } from '../../../src/engine/node-elements.ts';
+import { NODE_OWNER, nodeElements } from '../../../src/engine/node-state.ts';
 import { buildNodeView, type NodeOptions } from '../../../src/nftables/compile/node-view.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import { readNode } from '../../../src/services/objects/node.ts';

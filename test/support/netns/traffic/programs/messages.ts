@@ -49,8 +49,6 @@ export interface Failure {
   readonly code: string;
 }
 
-export const MAX_FAILURES = 10_000;
-
 /** Counts of outcomes. `answered + refused + timedOut + the sum of errors = attempts`. */
 export interface DialReport {
   readonly attempts: number;
@@ -61,7 +59,7 @@ export interface DialReport {
   readonly timedOut: number;
   /** Other failures by error code. */
   readonly errors: Readonly<Record<string, number>>;
-  /** The first failures, at most {@link MAX_FAILURES}. */
+  /** The first failures, at most 10,000. */
   readonly failures: readonly Failure[];
   /** The client addresses that the servers saw, sorted. */
   readonly clients: readonly string[];

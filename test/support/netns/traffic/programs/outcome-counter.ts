@@ -1,6 +1,8 @@
 // Counts the outcomes of connection attempts.
 
-import { type Answer, type DialReport, type Failure, MAX_FAILURES } from './messages.ts';
+import type { Answer, DialReport, Failure } from './messages.ts';
+
+const MAX_FAILURES = 10_000;
 
 export class OutcomeCounter {
   #refused = 0;

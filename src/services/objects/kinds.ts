@@ -57,3 +57,16 @@ export const KINDS: { readonly [K in Kind]: KindTraits<K> } = {
 export function kindOf(apiVersion: unknown, kind: unknown): Kind | undefined {
   return Object.values(KINDS).find((traits) => traits.kind === kind && traits.apiVersion === apiVersion)?.kind;
 }
+
+/** The types of the items of a list, if it names one. */
+export interface ListedKind {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+}
+
+/** The kind of the items of a list, such as `ServiceList`; empty for `List`, and `undefined` for other kinds. */
+export function listedKindOf(apiVersion: unknown, kind: unknown): ListedKind | undefined {
+  if (apiVersion === 'v1' && kind === 'List') return {};
+  const traits = Object.values(KINDS).find((known) => `${known.kind}List` === kind && known.apiVersion === apiVersion);
+  return traits && { apiVersion: traits.apiVersion, kind: traits.kind };
+}

@@ -2,7 +2,7 @@
 
 import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
-import type { ManifestObject } from './parse-manifests.ts';
+import type { ManifestObject } from './parse/parse-manifests.ts';
 
 /** Replaces every kind, including kinds without objects, which are then known. */
 export function deliverManifests(objects: readonly ManifestObject[], sink: Sink): void {

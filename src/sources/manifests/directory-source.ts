@@ -9,8 +9,8 @@ import { KINDS, type Kind } from '../../services/objects/kinds.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import { deliverManifests } from './deliver-manifests.ts';
 import { type InvalidFile, ManifestDirectory, type ScanResult } from './manifest-directory.ts';
-import { ManifestError, toManifestError } from './manifest-error.ts';
-import type { ManifestObject } from './parse-manifests.ts';
+import { ManifestError, toManifestError } from './parse/manifest-error.ts';
+import type { ManifestObject } from './parse/parse-manifests.ts';
 
 export interface DirectorySourceOptions {
   readonly directory: string;
@@ -38,6 +38,9 @@ const POLL_MS = 2_000;
 const MAX_INITIAL_SCANS = 4;
 /** The time to fill a directory that was created again. */
 const POPULATE_MS = 60;
+/** How long removed objects are kept while the contents of other files are not known yet. */
+const MAX_KEEP_MS = 1_000;
+const MAX_LOGGED_TYPES = 10;
 
 /** Delivers the objects of the manifests and then their changes. */
 export class DirectorySource {
@@ -51,6 +54,9 @@ export class DirectorySource {
   #isDirty = false;
   #missing: DirectoryState['missing'];
   #readAt: number | undefined;
+  #loggedTypes = '';
+  /** Since when removed objects are kept because they may be in a file that is not read yet. */
+  #keepingSince: number | undefined;
   #rescanMs: number | undefined;
   #pause = new AbortController();
 
@@ -59,7 +65,7 @@ export class DirectorySource {
     this.#sink = sink;
     this.#log = log;
     this.#clock = clock;
-    this.#manifests = new ManifestDirectory({ directory, clock, log });
+    this.#manifests = new ManifestDirectory({ directory, clock, log, onRead: () => this.#markDirty() });
     this.#watcher = new DirectoryWatcher({
       directory,
       open,
@@ -96,6 +102,7 @@ export class DirectorySource {
     } finally {
       signal.removeEventListener('abort', stop);
       this.#watcher.close();
+      this.#manifests.close();
     }
   }
 
@@ -103,7 +110,8 @@ export class DirectorySource {
     const startedAt = this.#clock.now();
     await this.#ensureWatching();
     for (let scans = 1; scans <= MAX_INITIAL_SCANS; scans++) {
-      const { rescanMs } = await this.#manifests.scan({ includeIncomplete: scans === MAX_INITIAL_SCANS });
+      const includeIncomplete = scans === MAX_INITIAL_SCANS;
+      const { rescanMs } = await this.#manifests.scan({ includeIncomplete, waitForAll: true });
       this.#rescanMs = rescanMs;
       if (rescanMs === undefined) break;
       if (scans < MAX_INITIAL_SCANS) await this.#clock.sleep(rescanMs, signal);
@@ -118,6 +126,17 @@ export class DirectorySource {
       objects: countByKind(this.#delivered),
       durationMs: Math.round(this.#clock.now() - startedAt),
     });
+    this.#logIgnored();
+  }
+
+  /** Once for each set of types. Files of other programs may lie beside the manifests. */
+  #logIgnored(): void {
+    const types = Object.fromEntries([...this.#manifests.ignored].slice(0, MAX_LOGGED_TYPES));
+    const names = Object.keys(types).sort().join();
+    if (names !== this.#loggedTypes && names !== '') {
+      this.#log.info('ignoring objects of other types', { path: this.#directory, types });
+    }
+    this.#loggedTypes = names;
   }
 
   async #ensureWatching(): Promise<void> {
@@ -142,10 +161,11 @@ export class DirectorySource {
 
   async #update(): Promise<void> {
     try {
-      const { changed, rescanMs } = await this.#scan();
+      const { changed, rescanMs, isReading = false } = await this.#scan();
       this.#rescanMs = rescanMs;
       if (this.#missing === undefined) this.#readAt = this.#clock.now();
-      if (changed.length > 0) this.#deliverChanges(changed);
+      if (changed.length > 0 || this.#keepingSince !== undefined)
+        this.#deliverChanges(changed, { isPartial: isReading || rescanMs !== undefined });
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
       this.#handleMissingDirectory(error);
@@ -172,15 +192,25 @@ export class DirectorySource {
     this.#missing = { since: this.#missing?.since ?? this.#clock.now(), reason };
   }
 
-  #deliverChanges(files: readonly string[]): void {
+  /** An object that moves to a file that is not read yet must not disappear for a moment. */
+  #deliverChanges(files: readonly string[], { isPartial }: { readonly isPartial: boolean }): void {
     const before = this.#delivered;
-    this.#delivered = this.#manifests.objects();
-    const put = [...this.#delivered].filter(([id, object]) => !isSame(object, before.get(id)));
-    const removed = [...before].filter(([id]) => !this.#delivered.has(id));
+    const now = this.#manifests.objects();
+    const put = [...now].filter(([id, object]) => !isSame(object, before.get(id)));
+    const missing = [...before].filter(([id]) => !now.has(id));
+    const keeps = missing.length > 0 && isPartial && !this.#hasKeptLongEnough();
+    const removed = keeps ? [] : missing;
+    this.#keepingSince = keeps ? (this.#keepingSince ?? this.#clock.now()) : undefined;
+    this.#delivered = keeps ? new Map([...now, ...missing]) : now;
     for (const [, { kind, result }] of put) this.#sink.put(kind, result);
     for (const [, { kind, result }] of removed) this.#sink.remove(kind, result.key);
     const [updated, deleted] = [put, removed].map((entries) => entries.map(([id]) => id));
     this.#log.debug('manifests changed', { files, updated, deleted });
+    this.#logIgnored();
+  }
+
+  #hasKeptLongEnough(): boolean {
+    return this.#keepingSince !== undefined && this.#clock.now() - this.#keepingSince > MAX_KEEP_MS;
   }
 }
 

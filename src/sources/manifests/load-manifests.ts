@@ -3,20 +3,22 @@
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readBoundedFile, UnreadableFile } from '../../host/files/bounded-file.ts';
 import { sorted } from '../../lib/compare.ts';
 import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
-import { type ManifestError, toManifestError } from './manifest-error.ts';
 import { type FileObjects, mergeManifests } from './merge-manifests.ts';
-import { MAX_MANIFEST_BYTES, type ManifestObject, parseManifests, tooLargeError } from './parse-manifests.ts';
+import { type ManifestError, toManifestError } from './parse/manifest-error.ts';
+import { ManifestParser } from './parse/manifest-parser.ts';
+import { MAX_MANIFEST_BYTES, type ManifestObject } from './parse/parse-manifests.ts';
 
 export interface LoadedManifests {
   /** Each object once. Of several definitions, the last one, with an issue. */
   readonly objects: readonly ManifestObject[];
   /** Issues of documents that are not objects; those of an object are in its `result`. */
   readonly issues: readonly ValidationIssue[];
-  /** One for each file that cannot be read, or one if the path does not exist. */
+  /** One for each file or document that cannot be read, or one if the path does not exist. */
   readonly errors: readonly ManifestError[];
-  /** The number of files that could be read. */
+  /** The number of files that could be read, perhaps except single documents. */
   readonly files: number;
   /** The number of objects of other kinds. */
   readonly ignored: number;
@@ -38,14 +40,16 @@ export async function loadManifests(
   const files: FileObjects[] = [];
   const issues: ValidationIssue[] = [];
   const errors: ManifestError[] = [];
+  const parser = new ManifestParser();
   let ignored = 0;
   try {
-    for (const { file, open } of await sourcesOf(path, stdin)) {
+    for (const { file, read } of await sourcesOf(path, stdin)) {
       try {
-        const parsed = parseManifests(await readText(open(), file), file);
+        const parsed = await parser.parse({ file, bytes: await read() });
         files.push({ file, objects: parsed.objects });
         issues.push(...parsed.issues);
-        ignored += parsed.ignored;
+        errors.push(...parsed.errors);
+        for (const count of parsed.ignored.values()) ignored += count;
       } catch (error) {
         errors.push(toManifestError(file, error));
       }
@@ -59,14 +63,16 @@ export async function loadManifests(
 
 interface Source {
   readonly file: string;
-  readonly open: () => AsyncIterable<Uint8Array>;
+  readonly read: () => Promise<Uint8Array>;
 }
 
 async function sourcesOf(path: string, stdin: AsyncIterable<Uint8Array>): Promise<Source[]> {
-  if (path === '-') return [{ file: 'standard input', open: () => stdin }];
-  const isDirectory = (await stat(path)).isDirectory();
-  const files = isDirectory ? (await manifestNames(path)).map((name) => join(path, name)) : [path];
-  return files.map((file) => ({ file, open: () => createReadStream(file, { highWaterMark: 1024 ** 2 }) }));
+  if (path === '-') return [{ file: 'standard input', read: () => readStream(stdin) }];
+  const stats = await stat(path);
+  // Given by its name, as a shell does for `<(command)`.
+  if (stats.isFIFO()) return [{ file: path, read: () => readStream(createReadStream(path)) }];
+  const files = stats.isDirectory() ? (await manifestNames(path)).map((name) => join(path, name)) : [path];
+  return files.map((file) => ({ file, read: () => readBoundedFile(file, { maxBytes: MAX_MANIFEST_BYTES }) }));
 }
 
 /** Names that begin with a dot are not manifests: `..data` of a mounted ConfigMap, swap files of editors. */
@@ -75,19 +81,19 @@ const MANIFEST_NAME = /^[^.].*\.(?:yaml|yml|json)$/s;
 /** The `*.yaml`, `*.yml` and `*.json` files of a directory, sorted, without subdirectories. */
 export async function manifestNames(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
-  // The target of a symbolic link is not known yet. Reading a pipe could block forever.
-  const readable = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
-  return sorted(readable.map(({ name }) => name).filter((name) => MANIFEST_NAME.test(name)));
+  // Pipes and devices are reported when they are read.
+  const files = entries.filter((entry) => !entry.isDirectory());
+  return sorted(files.map(({ name }) => name).filter((name) => MANIFEST_NAME.test(name)));
 }
 
-/** Reads a stream as UTF-8. Rejects with {@link ManifestError} beyond {@link MAX_MANIFEST_BYTES}. */
-export async function readText(stream: AsyncIterable<Uint8Array>, file: string): Promise<string> {
+/** Rejects beyond {@link MAX_MANIFEST_BYTES}. */
+async function readStream(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.byteLength;
-    if (size > MAX_MANIFEST_BYTES) throw tooLargeError(file);
+    if (size > MAX_MANIFEST_BYTES) throw new UnreadableFile(`is larger than ${MAX_MANIFEST_BYTES / 1024 ** 2} MiB`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

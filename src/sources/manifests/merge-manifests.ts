@@ -2,7 +2,7 @@
 
 import type { Kind } from '../../services/objects/kinds.ts';
 import { IssueCollector } from '../../services/objects/read.ts';
-import type { ManifestObject } from './parse-manifests.ts';
+import type { ManifestObject } from './parse/parse-manifests.ts';
 
 /** The objects of one file. */
 export interface FileObjects {

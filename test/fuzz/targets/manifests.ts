@@ -2,8 +2,8 @@
 
 import { stringify } from 'yaml';
 import { formatIssue } from '../../../src/services/objects/validation-issue.ts';
-import { ManifestError } from '../../../src/sources/manifests/manifest-error.ts';
-import { parseManifests } from '../../../src/sources/manifests/parse-manifests.ts';
+import { ManifestError } from '../../../src/sources/manifests/parse/manifest-error.ts';
+import { parseManifests } from '../../../src/sources/manifests/parse/parse-manifests.ts';
 import { service } from '../../support/builders/service.ts';
 import { slice } from '../../support/builders/slice.ts';
 import { expectErrors, type FuzzTarget, requirePrintable } from '../target.ts';

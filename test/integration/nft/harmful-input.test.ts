@@ -1,9 +1,12 @@
 // Tests with real packets: objects that claim the addresses of others take nothing from them.
 
+import { symlink, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import t from 'tap';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import { startResponder } from '../../support/netns/traffic/responder-process.ts';
+import { poll } from '../../support/wait-until.ts';
 
 const TARGET_PORT = 8080;
 
@@ -75,4 +78,40 @@ t.test('an endpoint on the loopback interface does not open it to the network', 
     'endpoints[0].addresses[0]: is a loopback address',
     'endpoints[1].addresses[0]: is an unspecified address',
   ]);
+});
+
+t.test('odd files neither block the others nor remove their objects', async (t) => {
+  const daemon = proxied.daemon('node1');
+  const directory = proxied.manifestDirectory;
+  const keys = Array.from({ length: 20_000 }, (_, n) => `  k${n}: "${'v'.repeat(60)}"`).join('\n');
+  const from = daemon.log.length;
+  await proxied.write('50-huge.yaml', `apiVersion: v1\nkind: Service\nmetadata: {name: huge}\nspec:\n${keys}\n`);
+  await node1.output('mkfifo', [`${directory}/51-pipe.yaml`]);
+  await symlink('/dev/zero', `${directory}/52-zero.yaml`);
+  await symlink('53-loop.yaml', `${directory}/53-loop.yaml`);
+  await writeFile(`${directory}/54-text.yaml`, Buffer.from('kind: \u00e9\n', 'latin1'));
+  const at = await proxied.addService('shop/late', 21, { pods: ['c'] });
+  const startedAt = performance.now();
+  await poll(() => fromShell.dial({ protocol: 'tcp', address: at.ip, port: 80, count: 1, timeoutMs: 200 }), {
+    until: ({ answered }) => answered === 1,
+    failure: () => 'the new Service is not reachable',
+    timeoutMs: 10_000,
+  });
+  t.comment(`reachable after ${Math.round(performance.now() - startedAt)} ms`);
+  const reported = () => {
+    const errors = daemon.log.slice(from).filter(({ msg }) => msg === 'cannot read manifest; keeping its objects');
+    return errors.map(({ file, reason }) => `${basename(`${file}`)}: ${reason}`);
+  };
+  await poll(async () => reported(), {
+    until: (errors) => errors.length >= 4,
+    failure: (errors) => errors.join('\n'),
+    timeoutMs: 20_000,
+  });
+  t.match(reported().sort(), [
+    '51-pipe.yaml: is a named pipe, not a regular file',
+    '52-zero.yaml: is a device, not a regular file',
+    '53-loop.yaml: too many symbolic links encountered',
+    '54-text.yaml: is not UTF-8 text',
+  ]);
+  t.match(await fromShell.dial({ protocol: 'tcp', address: at.ip, port: 80, count: 3 }), { answered: 3 });
 });

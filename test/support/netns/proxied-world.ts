@@ -82,6 +82,10 @@ export class ProxiedWorld {
     this.#daemons = { node1: this.#start('node1'), node2: this.#start('node2') };
   }
 
+  get manifestDirectory(): string {
+    return this.#manifests;
+  }
+
   daemon(node: NodeName): Daemon {
     return this.#daemons[node];
   }

@@ -10,7 +10,7 @@ import { EnvironmentError, OperationalError } from '../../../../src/lib/operatio
 import { MetricsListenError } from '../../../../src/metrics/server/debug-server.ts';
 import { NftOutcomeUnknown, NftUnavailable } from '../../../../src/nftables/client/nft-error.ts';
 import { ClusterConfigError } from '../../../../src/sources/api-server/client/credentials.ts';
-import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
+import { ManifestError } from '../../../../src/sources/manifests/parse/manifest-error.ts';
 
 t.test('exitStatusOf() gives each kind of error its status', async (t) => {
   const cases: [error: unknown, status: number][] = [

@@ -152,6 +152,46 @@ t.test('DirectorySource keeps the objects of an invalid file', async (t) => {
   t.ok(logged.some(({ level, message }) => level === 'info' && message === 'manifest is readable again'));
 });
 
+t.test('DirectorySource updates the other documents of a file with an error, and removes none', async (t) => {
+  const { sink, write, received, logs } = await runSource(t, {
+    'a.yaml': yaml(service('a'), service('b'), service('c')),
+  });
+  write('a.yaml', yaml(service('a', 81), BROKEN));
+  await received('put Service default/a');
+  t.match((await logs('error', 'cannot read manifest; keeping its objects')).details, { line: 6, count: 2 });
+  t.same([...sink.objects.keys()].sort(), ['Service default/a', 'Service default/b', 'Service default/c']);
+  write('a.yaml', yaml(service('b')));
+  await received('remove Service default/c');
+  t.same([...sink.objects.keys()], ['Service default/b']);
+});
+
+t.test('DirectorySource delivers changes of other files while a large one is parsed', async (t) => {
+  const { sink, write, received, logs } = await runSource(t, { 'a.yaml': service('a'), 'z.yaml': service('z') });
+  const items = Array.from({ length: 4_000 }, (_, n) => `- ${service(`s${n}`)}`).join('\n');
+  write('large.yaml', `apiVersion: v1\nkind: List\nitems:\n${items}\n- ${service('z')}\n`);
+  await delay(20);
+  write('a.yaml', service('a', 81));
+  await received('put Service default/a');
+  t.equal(sink.objects.has('Service default/s0'), false, 'before the large file');
+  await received('put Service default/s3999');
+  t.same(await logs('debug', 'manifests changed').then(({ level }) => level), 'debug');
+});
+
+t.test('DirectorySource names the types of objects that it ignores once', async (t) => {
+  const { logged, write, received } = await runSource(t, {
+    'a.yaml': yaml(service('a'), '{apiVersion: v1, kind: Pod}'),
+  });
+  write('b.yaml', yaml('apiVersion: v1\nkind: Pod', service('b')));
+  await received('put Service default/b');
+  write('c.yaml', yaml('apiVersion: apps/v1\nkind: Deployment', service('c')));
+  await received('put Service default/c');
+  await waitUntil('the second line', () => ignored().length === 2);
+  function ignored() {
+    return logged.filter(({ message }) => message === 'ignoring objects of other types').map(({ details }) => details);
+  }
+  t.match(ignored(), [{ types: { 'v1 Pod': 1 } }, { types: { 'v1 Pod': 2, 'apps/v1 Deployment': 1 } }]);
+});
+
 t.test('DirectorySource logs invalid documents', async (t) => {
   const { write, logs } = await runSource(t, {});
   write('a.yaml', yaml('kind: A'));

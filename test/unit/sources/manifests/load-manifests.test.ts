@@ -6,7 +6,7 @@ import t from 'tap';
 import { formatIssue } from '../../../../src/services/objects/validation-issue.ts';
 import { deliverManifests } from '../../../../src/sources/manifests/deliver-manifests.ts';
 import { type LoadedManifests, loadManifests } from '../../../../src/sources/manifests/load-manifests.ts';
-import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
+import { ManifestError } from '../../../../src/sources/manifests/parse/manifest-error.ts';
 import { recordSink } from '../../../support/fakes/recording-sink.ts';
 import { BROKEN, service, yaml } from './sample-manifests.ts';
 
@@ -58,14 +58,14 @@ t.test('loadManifests() continues after a file that cannot be read', async (t) =
   const dir = t.testdir({ 'a.yaml': BROKEN, 'b.yaml': service('b'), 'd.yaml': '' });
   symlinkSync('nowhere', join(dir, 'c.yaml'));
   writeFileSync(join(dir, 'd.yaml'), '');
-  truncateSync(join(dir, 'd.yaml'), 256 * 1024 ** 2 + 1);
+  truncateSync(join(dir, 'd.yaml'), 64 * 1024 ** 2 + 1);
   const loaded = await loadManifests(dir);
   t.same(keys(loaded), ['Service default/b']);
-  t.equal(loaded.files, 1);
+  t.equal(loaded.files, 2);
   t.match(loaded.errors, [
     { file: join(dir, 'a.yaml'), line: 2 },
     { file: join(dir, 'c.yaml'), line: undefined, reason: 'no such file or directory' },
-    { file: join(dir, 'd.yaml'), reason: 'it is larger than 256 MiB' },
+    { file: join(dir, 'd.yaml'), reason: 'is larger than 64 MiB' },
   ]);
 });
 

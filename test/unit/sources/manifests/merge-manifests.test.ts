@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { mergeManifests } from '../../../../src/sources/manifests/merge-manifests.ts';
-import { parseManifests } from '../../../../src/sources/manifests/parse-manifests.ts';
+import { parseManifests } from '../../../../src/sources/manifests/parse/parse-manifests.ts';
 import { service, slice, yaml } from './sample-manifests.ts';
 
 const fileOf = (file: string, ...documents: string[]) => ({

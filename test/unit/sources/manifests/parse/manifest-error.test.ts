@@ -1,8 +1,12 @@
-// Tests of src/sources/manifests/manifest-error.ts.
+// Tests of src/sources/manifests/parse/manifest-error.ts.
 
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { isNotFound, ManifestError, toManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
+import {
+  isNotFound,
+  ManifestError,
+  toManifestError,
+} from '../../../../../src/sources/manifests/parse/manifest-error.ts';
 
 function errorOf(action: () => void): unknown {
   try {

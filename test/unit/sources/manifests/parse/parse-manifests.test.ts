@@ -1,10 +1,9 @@
-// Tests of src/sources/manifests/parse-manifests.ts, read-documents.ts and locate-json-error.ts.
+// Tests of src/sources/manifests/parse/parse-manifests.ts, read-documents.ts and locate-json-error.ts.
 
 import t from 'tap';
-import { formatIssue } from '../../../../src/services/objects/validation-issue.ts';
-import { ManifestError } from '../../../../src/sources/manifests/manifest-error.ts';
-import { MAX_MANIFEST_BYTES, parseManifests } from '../../../../src/sources/manifests/parse-manifests.ts';
-import { service, slice, yaml } from './sample-manifests.ts';
+import { formatIssue } from '../../../../../src/services/objects/validation-issue.ts';
+import { parseManifests } from '../../../../../src/sources/manifests/parse/parse-manifests.ts';
+import { service, slice, yaml } from '../sample-manifests.ts';
 
 const WEB = 'Service default/web';
 const SLICE = 'EndpointSlice default/web-1';
@@ -61,7 +60,11 @@ t.test('parseManifests() counts objects of other kinds', async (t) => {
   const pods = '{"apiVersion":"v1","kind":"PodList","items":[{},{}]}';
   const old = '{"apiVersion":"discovery.k8s.io/v1beta1","kind":"EndpointSlice"}';
   const { ignored, objects, issues } = parseManifests(yaml(pod, service('web'), pods, old, list(pod)), 'a.yaml');
-  t.same({ passedOver: ignored, objects: objects.length, issues }, { passedOver: 4, objects: 1, issues: [] });
+  const types = { 'v1 Pod': 2, 'v1 PodList': 1, 'discovery.k8s.io/v1beta1 EndpointSlice': 1 };
+  t.same(
+    { ignored: Object.fromEntries(ignored), objects: objects.length, issues },
+    { ignored: types, objects: 1, issues: [] },
+  );
 });
 
 t.test('parseManifests() reports documents that are not objects', async (t) => {
@@ -113,7 +116,8 @@ t.test('parseManifests() reports the position of a syntax error', async (t) => {
     { text: '{"a": {"b"', at: "line 1, column 11: Expected ':' after property name" },
   ];
   for (const { file = 'a.yaml', text, at } of cases) {
-    const error = t.throws(() => parseManifests(text, file), ManifestError) as ManifestError;
+    const [error] = parseManifests(text, file).errors;
+    if (error === undefined) throw new Error(`"${text.slice(0, 20)}" has an error`);
     const message = error.message.replace(`Cannot read "${file}": `, '');
     if (typeof at === 'string') t.equal(message, at);
     else t.match(message, at);
@@ -125,7 +129,51 @@ t.test('parseManifests() reports the position of a syntax error', async (t) => {
 t.test('parseManifests() rejects input that would exhaust the stack or the memory', async (t) => {
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
   const nested = `{"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"clusterIP":"10.96.0.1","ports":[{"port":${deep}}]}}`;
-  t.throws(() => parseManifests(nested, 'a.json'), { message: 'Cannot read "a.json": it is nested too deeply' });
-  const huge = ' '.repeat(MAX_MANIFEST_BYTES + 1);
-  t.throws(() => parseManifests(huge, 'a.yaml'), { message: 'Cannot read "a.yaml": it is larger than 256 MiB' });
+  for (const text of [nested, deep]) {
+    const { errors } = parseManifests(yaml(service('web'), text), 'a.yaml');
+    t.match(errors, [{ message: 'Cannot read "a.yaml": line 4, column 1: it is nested too deeply' }]);
+  }
+});
+
+t.test('parseManifests() keeps the other documents when one has an error', async (t) => {
+  const bad = ['a: [', 'a: "b', '\tx: 1', 'a: 1\na: 2', '*b', '{"a": ', 'a: b: c', '%x'];
+  for (const text of bad) {
+    const { objects, errors } = parseManifests(yaml(service('a'), text, NODE), 'a.yaml');
+    t.same(
+      objects.map(({ result }) => result.key),
+      ['default/a', 'a'],
+      text,
+    );
+    t.equal(errors.length, 1, text);
+    t.match(errors[0], { line: Number });
+    const line = errors[0]?.line ?? 0;
+    t.ok(line >= 4 && line <= 4 + text.split('\n').length, `${text}: line ${line}`);
+  }
+});
+
+t.test('parseManifests() finds repeated keys of any map', async (t) => {
+  const cases: [text: string, at: string][] = [
+    ['{a: 1, b: {c: 1, d: 2, c: 3}}', 'line 1, column 24: Map keys must be unique'],
+    ['- 1\n- x: 1\n  y: 2\n  "x": 3', 'line 4, column 3: Map keys must be unique'],
+    ['1: a\n0x1: b', 'line 2, column 1: Map keys must be unique'],
+  ];
+  for (const [text, at] of cases) {
+    const [error] = parseManifests(text, 'a.yaml').errors;
+    t.equal(error?.message, `Cannot read "a.yaml": ${at}`, text);
+  }
+  t.same(parseManifests('? {a: 1}\n: 1\n? {a: 1}\n: 2', 'a.yaml').errors, [], 'keys that are no scalars');
+});
+
+t.test('parseManifests() takes time in proportion to the length', async (t) => {
+  const keys = (count: number) => `a:\n${Array.from({ length: count }, (_, index) => `  k${index}: v`).join('\n')}`;
+  const timeOf = (count: number) => {
+    const text = keys(count);
+    const startedAt = performance.now();
+    t.same(parseManifests(text, 'a.yaml').errors, []);
+    return performance.now() - startedAt;
+  };
+  timeOf(1_000);
+  const [few, many] = [timeOf(1_000), timeOf(15_000)];
+  // Comparing every key with all others would take 225 times as long.
+  t.ok(many < 60 * few + 200, `${few} and ${many} ms`);
 });

@@ -1,7 +1,7 @@
 // Errors of manifests that cannot be read.
 
-import { failureReason, isSystemError } from '../../host/files/system-error.ts';
-import { OperationalError } from '../../lib/operational-error.ts';
+import { failureReason, isSystemError } from '../../../host/files/system-error.ts';
+import { OperationalError } from '../../../lib/operational-error.ts';
 
 /** A position in a file, counted from 1. */
 export interface Position {

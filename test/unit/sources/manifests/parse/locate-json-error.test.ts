@@ -1,7 +1,7 @@
-// Tests of src/sources/manifests/locate-json-error.ts.
+// Tests of src/sources/manifests/parse/locate-json-error.ts.
 
 import t from 'tap';
-import { locateJsonError } from '../../../../src/sources/manifests/locate-json-error.ts';
+import { locateJsonError } from '../../../../../src/sources/manifests/parse/locate-json-error.ts';
 
 t.test('locateJsonError() finds positions that JSON.parse does not report', async (t) => {
   const cases = ['{"a": "\\"]x", "b": !}', '[!', '[[], {}, true, null, -1.5e+3, !', '!', '[1, !', '{"a": !', '[truex'];

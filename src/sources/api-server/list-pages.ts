@@ -6,7 +6,7 @@ import { ApiError, ConnectionError } from './client/api-error.ts';
 import { collectionPath } from './client/collection-path.ts';
 import { type StreamOptions, streamResponse } from './client/stream-response.ts';
 import { ListSplitter } from './stream/list-splitter.ts';
-import { MAX_OBJECTS } from './watch-stream.ts';
+import { MAX_OBJECTS, MAX_UNNAMED } from './watch-stream.ts';
 
 interface CompleteList<K extends Kind> {
   readonly objects: readonly ReadResult<KindMap[K]>[];
@@ -42,28 +42,40 @@ export async function listPages<K extends Kind>(options: ListOptions<K>): Promis
 }
 
 async function listOnce<K extends Kind>(options: ListOptions<K>): Promise<CompleteList<K>> {
-  const objects: ReadResult<KindMap[K]>[] = [];
+  const list = new ListedObjects<K>();
   const limit = options.pageSize === 0 ? {} : { limit: String(options.pageSize) };
   // The continue token contains the version of the first page. Servers reject a request with both.
   let cursor: Readonly<Record<string, string>> = { resourceVersion: options.resourceVersion };
   for (;;) {
-    const page = await readPage({ ...limit, ...cursor }, options, objects);
-    if (page.next === '') return { objects, resourceVersion: page.resourceVersion };
+    const page = await readPage({ ...limit, ...cursor }, options, list);
+    if (page.next === '') return { objects: list.objects, resourceVersion: page.resourceVersion };
     if (page.next === cursor['continue']) throw new ConnectionError('the list repeats a page');
     cursor = { continue: page.next };
+  }
+}
+
+/** The objects of all pages. */
+class ListedObjects<K extends Kind> {
+  readonly objects: ReadResult<KindMap[K]>[] = [];
+  items = 0;
+  #unnamed = 0;
+
+  add(object: ReadResult<KindMap[K]>): void {
+    this.items += 1;
+    if (object.key !== '' || this.#unnamed++ < MAX_UNNAMED) this.objects.push(object);
   }
 }
 
 async function readPage<K extends Kind>(
   query: Readonly<Record<string, string>>,
   options: ListOptions<K>,
-  objects: ReadResult<KindMap[K]>[],
+  list: ListedObjects<K>,
 ): Promise<{ next: string; resourceVersion: string }> {
   const { traits } = options;
   const splitter = new ListSplitter((json) => {
     const result = traits.read(parse(json));
-    objects.push(result);
-    if (objects.length > MAX_OBJECTS) throw new ConnectionError(`the list has more than ${MAX_OBJECTS} objects`);
+    list.add(result);
+    if (list.items > MAX_OBJECTS) throw new ConnectionError(`the list has more than ${MAX_OBJECTS} objects`);
     options.onListItem?.(result);
   });
   const onChunk = (chunk: Buffer): number => {

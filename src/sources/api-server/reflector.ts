@@ -220,7 +220,8 @@ export class Reflector<K extends Kind> {
   }
 
   #event(resourceVersion: string, notify: (sink: Sink) => void): void {
-    if (resourceVersion === this.#state.resourceVersion) this.#flood.count(this.#options.clock.now());
+    const isNew = resourceVersion !== '' && resourceVersion !== this.#state.resourceVersion;
+    if (!isNew) this.#flood.count(this.#options.clock.now());
     this.#setResourceVersion(resourceVersion);
     this.#update({ events: this.#state.events + 1 });
     notify(this.#options.sink);

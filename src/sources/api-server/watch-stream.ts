@@ -26,6 +26,8 @@ interface WatchHandlers<K extends Kind> {
  * an end, and would take all memory.
  */
 export const MAX_OBJECTS = 200_000;
+/** Objects without a usable name, of which one is a mistake and a thousand are no information. */
+export const MAX_UNNAMED = 100;
 
 /** The duration of a watch is random, so that the watches of many nodes do not end together. */
 const [MIN_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS] = [290, 590];
@@ -37,6 +39,8 @@ export class WatchStream<K extends Kind> {
   readonly #lines = new LineSplitter((line) => this.#handle(readWatchEvent(line)));
   /** The objects of the list by key. */
   #initial: Map<string, ReadResult<KindMap[K]>> | undefined;
+  /** The number of events of the list. */
+  #items = 0;
   /** Objects without a key, which cannot be deleted again. */
   readonly #unnamed: ReadResult<KindMap[K]>[] = [];
 
@@ -88,10 +92,9 @@ export class WatchStream<K extends Kind> {
       this.#handlers.onList([...initial.values(), ...this.#unnamed], resourceVersion);
     } else if (type === 'ADDED' || type === 'MODIFIED') {
       const result = this.#traits.read(object);
-      if (result.key === '') this.#unnamed.push(result);
-      else initial.set(result.key, result);
-      if (initial.size + this.#unnamed.length > MAX_OBJECTS)
-        throw new ConnectionError(`the list has more than ${MAX_OBJECTS} objects`);
+      if (result.key !== '') initial.set(result.key, result);
+      else if (this.#unnamed.length < MAX_UNNAMED) this.#unnamed.push(result);
+      if (++this.#items > MAX_OBJECTS) throw new ConnectionError(`the list has more than ${MAX_OBJECTS} objects`);
       this.#handlers.onListItem?.(result);
     } else if (type === 'DELETED') {
       initial.delete(this.#traits.read(object).key);

@@ -3,10 +3,19 @@
 import { ConnectionError } from '../client/api-error.ts';
 
 /**
- * An object is stored with at most 1.5 MB (etcd's limit of a request), which JSON can escape to six times as many bytes.
- * Anything longer is not an object of a Kubernetes API server.
+ * etcd stores at most 1.5 MiB. Annotations, the only text that JSON has to escape, to up to six times as many bytes, are
+ * limited to 256 KiB, and a slice to 1,000 endpoints. A longer object is not one of a Kubernetes API server.
  */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Parsed, an empty list takes 40 times its bytes. A slice with 1,000 endpoints has about 20,000 values; in objects of up to
+ * 1 MiB, any number is harmless.
+ */
+const MAX_VALUES = 500_000;
+const UNCHECKED_BYTES = 1024 * 1024;
+/** Characters that begin a list, an object or its next value. */
+const [BRACKET, BRACE, COMMA] = [0x5b, 0x7b, 0x2c];
 
 const MIN_CAPACITY = 4096;
 /** A larger buffer is released after use. */
@@ -21,7 +30,7 @@ export class ByteBuffer {
     return this.#length;
   }
 
-  /** Throws {@link ConnectionError} beyond 16 MiB. */
+  /** Throws {@link ConnectionError} beyond 4 MiB. */
   append(piece: Buffer): void {
     const length = this.#length + piece.length;
     if (length > MAX_BYTES) throw new ConnectionError(`an object is longer than ${MAX_BYTES / 1024 ** 2} MiB`);
@@ -30,8 +39,9 @@ export class ByteBuffer {
     this.#length = length;
   }
 
-  /** The text so far. Empties the buffer. */
+  /** The text so far. Empties the buffer. Throws {@link ConnectionError} if it has too many values to be parsed. */
   take(): string {
+    if (this.#length > UNCHECKED_BYTES) checkValues(this.#bytes.subarray(0, this.#length));
     const text = this.#bytes.toString('utf8', 0, this.#length);
     this.#length = 0;
     if (this.#bytes.length > MAX_KEPT_CAPACITY) this.#bytes = Buffer.alloc(0);
@@ -43,4 +53,14 @@ export class ByteBuffer {
     this.#bytes.copy(bytes, 0, 0, this.#length);
     this.#bytes = bytes;
   }
+}
+
+/** Also counts characters in strings, which makes no difference for real objects. */
+function checkValues(json: Buffer): void {
+  let values = 0;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === BRACKET || byte === BRACE || byte === COMMA) values += 1;
+  }
+  if (values > MAX_VALUES) throw new ConnectionError(`an object has more than ${MAX_VALUES} values`);
 }

@@ -117,7 +117,7 @@ const RESPONSES: Readonly<Record<string, { serve: (request: RawRequest) => void;
       socket.write(`${head()}{"type":"ADDED","object":{"x":"`);
       writeRepeatedly(socket, 'x'.repeat(65_536));
     },
-    reason: /^an object is longer than 16 MiB$/,
+    reason: /^an object is longer than 4 MiB$/,
   },
   'an endless page of an error': {
     serve: ({ socket }) => {
@@ -287,7 +287,7 @@ t.test('pages without end are cut off', async (t) => {
     },
     'an endless object': {
       page: () => `{"metadata":{"resourceVersion":"7"},"items":[{"x":"${'x'.repeat(17 * 1024 ** 2)}"}]}`,
-      reason: /^an object is longer than 16 MiB$/,
+      reason: /^an object is longer than 4 MiB$/,
     },
   };
   for (const [name, { page, reason }] of Object.entries(pages)) {

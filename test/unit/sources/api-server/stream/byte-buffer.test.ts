@@ -23,10 +23,22 @@ t.test('ByteBuffer copies: a small piece does not keep its large buffer', async 
   t.equal(buffer.take(), 'xx');
 });
 
-t.test('ByteBuffer refuses more than 16 MiB', async (t) => {
+t.test('ByteBuffer refuses more than 4 MiB', async (t) => {
   const buffer = new ByteBuffer();
   const mebibyte = Buffer.alloc(1024 ** 2, 'x');
-  for (let count = 0; count < 16; count++) buffer.append(mebibyte);
-  const error = { name: 'ConnectionError', message: 'an object is longer than 16 MiB' };
+  for (let count = 0; count < 4; count++) buffer.append(mebibyte);
+  const error = { name: 'ConnectionError', message: 'an object is longer than 4 MiB' };
   t.throws(() => buffer.append(Buffer.from('x')), error);
+});
+
+t.test('ByteBuffer refuses objects with so many values that their parsed form is large', async (t) => {
+  const fill = (text: string, times: number) => {
+    const buffer = new ByteBuffer();
+    buffer.append(Buffer.from(text.repeat(times)));
+    return buffer;
+  };
+  const error = { name: 'ConnectionError', message: 'an object has more than 500000 values' };
+  for (const text of ['[],', '{},', ',0,']) t.throws(() => fill(text, 400_000).take(), error, text);
+  t.equal(fill('[],', 349_000).take().length, 1_047_000, 'up to 1 MiB');
+  t.equal(fill('"a long value of a field",', 150_000).take().length, 3_900_000);
 });

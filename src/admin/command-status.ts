@@ -1,6 +1,7 @@
 // The first line of each command: what its answer is based on, how old that is, and what is wrong.
 
 import { printDuration } from '../lib/duration.ts';
+import { printableLine } from '../lib/printable.ts';
 import { type DaemonStatus, describeProblems } from './state/daemon-status.ts';
 
 /** The field `status` of JSON output. Ages are in seconds. */
@@ -46,7 +47,9 @@ export function statusOfManifests(file: string, node: string): CommandStatus {
 export function printStatus(status: CommandStatus): string {
   const { node, problems } = status;
   const parts = [node === '' ? 'unknown node' : `node ${node}`, ...describeSource(status), ...describeSync(status)];
-  return `# ${[...parts, ...(problems.length === 0 ? [] : [`PROBLEM: ${problems.join('; ')}`])].join('; ')}`;
+  return printableLine(
+    `# ${[...parts, ...(problems.length === 0 ? [] : [`PROBLEM: ${problems.join('; ')}`])].join('; ')}`,
+  );
 }
 
 function describeSource({ source, sourceContactSeconds, answersFrom }: CommandStatus): string[] {

@@ -6,6 +6,7 @@ import { hostNetworks } from '../host/network/host-addresses.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { readHost } from '../host/network/read-host.ts';
 import { EnvironmentError, OperationalError } from '../lib/operational-error.ts';
+import { printableLine } from '../lib/printable.ts';
 import type { Family } from '../net/family.ts';
 import type { NodeOptions, ProxyOptions } from '../nftables/compile/node-view.ts';
 import { RESET_CONNECTIONS_CHECK } from '../nftables/compile/static-chains.ts';
@@ -97,5 +98,5 @@ export async function loadEngine(file: string, options: NodeOptions): Promise<Om
 
 /** Prints issues to standard error. */
 export function printWarnings(issues: readonly ValidationIssue[]): void {
-  for (const issue of issues) process.stderr.write(`warning: ${formatIssue(issue)}\n`);
+  for (const issue of issues) process.stderr.write(`${printableLine(`warning: ${formatIssue(issue)}`)}\n`);
 }

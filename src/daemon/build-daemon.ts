@@ -21,9 +21,17 @@ import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { TakeOver } from '../migration/take-over.ts';
 import type { Family } from '../net/family.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
+import type { SourceStatus } from '../sources/status/source-status.ts';
 import { createFastPath, type FastPathRunner } from './fast-path-runner.ts';
 import { servedFamilies } from './served-families.ts';
 import { Telemetry } from './telemetry.ts';
+
+/** What changes while the daemon runs. */
+interface LiveState {
+  settings: Settings;
+  /** Set when the daemon starts. */
+  sourceStatus?: () => SourceStatus;
+}
 
 /** Parts that most others depend on. */
 interface Core {
@@ -34,7 +42,7 @@ interface Core {
   readonly telemetry: Telemetry;
   readonly evictions: Evictions;
   /** The settings in force; a changed configuration replaces them. */
-  readonly live: { settings: Settings };
+  readonly live: LiveState;
 }
 
 /** Parts that observe syncs. */
@@ -59,6 +67,7 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
   const { engine, nftClient, telemetry } = core;
   const { health, fastPath } = parts;
   telemetry.setFastPathStatus(() => fastPath.status());
+  telemetry.setSyncStatus(() => health.syncStatus);
   const nodeWaiter = new NodeWaiter({ engine, log, clock: systemClock, request: () => controller.request() });
   const controller: SyncController = new SyncController({
     engine,
@@ -76,7 +85,7 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
 }
 
 async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> {
-  const live = { settings };
+  const live: LiveState = { settings };
   const { nftlane, proxy } = settings;
   const nftClient = new NftClient({ command: nftlane.nft });
   const families = await servedFamilies({ nftClient, proxy, log });
@@ -88,7 +97,7 @@ async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> 
 }
 
 function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): ObservingParts {
-  const { engine, log, telemetry, evictions } = core;
+  const { engine, log, telemetry, evictions, live } = core;
   const common = { log, clock: systemClock };
   return {
     cleaner: new FlowCleaner({
@@ -105,6 +114,7 @@ function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): Obse
       address: kubeProxy.healthzBindAddress,
       hardFail: kubeProxy.bindAddressHardFail,
       timeoutMs: staleAfterMs(kubeProxy),
+      sourceProblems: () => live.sourceStatus?.().problems ?? [],
       onResponse: (path, status) => telemetry.countHealthResponse(path, status),
       onPortFailure: (failure) => telemetry.reportHealthPortFailure(failure),
     }),

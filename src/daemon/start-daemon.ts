@@ -44,6 +44,8 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
       lossLimits: () => live.settings.nftlane.massLoss,
     }),
   ]);
+  live.sourceStatus = () => source.status();
+  telemetry.setSourceStatus(live.sourceStatus);
   const socketPath = adminSocketPath(settings.nftlane.runDir);
   const socket = await openSocket(daemon, { path: socketPath, source });
   logSysctlOutcomes(await applyConntrackSysctls(kubeProxy.conntrack), log);

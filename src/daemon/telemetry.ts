@@ -10,17 +10,21 @@ import { ApiEventWriter } from '../events/event-writer.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { ListenFailure } from '../health/port-listeners.ts';
 import type { HealthPath } from '../health/proxy-health-response.ts';
+import type { SyncStatus } from '../health/sync-status.ts';
 import { systemClock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import type { Evictions } from '../host/network/evictions.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Freshness } from '../metrics/server/statusz.ts';
 import type { NftClient } from '../nftables/client/nft-client.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import type { ApiClient, RequestObserver } from '../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../sources/api-server/reflector-state.ts';
 import type { HoldEvent, SourceGuard } from '../sources/guard/source-guard.ts';
+import type { SourceStatus } from '../sources/status/source-status.ts';
+import { type StalenessObserver, StalenessReporter } from '../sources/status/staleness-reporter.ts';
 
 interface TelemetryOptions {
   /** The settings in force. Without `metricsBindAddress` there are no metrics. */
@@ -41,6 +45,8 @@ export class Telemetry {
   readonly #tasks: Task[] = [];
   #events: EventObserver | undefined;
   #nftVersion = '';
+  #sourceStatus: (() => SourceStatus) | undefined;
+  #syncStatus: (() => SyncStatus) | undefined;
 
   private constructor(options: TelemetryOptions, metrics: Metrics | undefined) {
     this.#options = options;
@@ -63,8 +69,9 @@ export class Telemetry {
     const metrics = new Metrics({ engine, nftClient, clock: systemClock, log, process, connectionLimit });
     const telemetry = new Telemetry(options, metrics);
     const program = { name: 'nftlane', version: VERSION, startedAt: performance.timeOrigin, clock: systemClock };
+    const freshness = () => telemetry.#freshness();
     const configuration = () => settings().documents.kubeProxy;
-    const pages = debugPages({ metrics, program, configuration });
+    const pages = debugPages({ metrics, program: { ...program, freshness }, configuration });
     const server = new DebugServer({ address, pages, hardFail, evictions, log, clock: systemClock });
     telemetry.#tasks.push((signal) => server.run(signal));
     return telemetry;
@@ -103,6 +110,26 @@ export class Telemetry {
 
   setFastPathStatus(status: () => FastPathStatus): void {
     this.#metrics?.setFastPathStatus(status);
+  }
+
+  setSyncStatus(status: () => SyncStatus): void {
+    this.#syncStatus = status;
+  }
+
+  /** Reports, from now on, objects that are not current. */
+  setSourceStatus(status: () => SourceStatus): void {
+    this.#sourceStatus = status;
+    const observer: StalenessObserver = {
+      sourceStale: (problem) => this.#events?.sourceStale(problem),
+      sourceRecovered: (problem) => this.#events?.sourceRecovered(problem),
+    };
+    const reporter = new StalenessReporter({ status, observer, clock: systemClock, log: this.#options.log });
+    this.#tasks.push((signal) => reporter.run(signal));
+  }
+
+  #freshness(): Freshness {
+    const [source, sync] = [this.#sourceStatus?.(), this.#syncStatus?.()];
+    return { node: this.#options.engine.options.nodeName, ...(source && { source }), ...(sync && { sync }) };
   }
 
   /** Sends Events to an API server and measures its watches. */

@@ -1,5 +1,6 @@
 // Compares the installed ruleset with the desired one.
 
+import { joinLines } from '../lib/printable.ts';
 import type { Family } from '../net/family.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
 import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
@@ -89,13 +90,12 @@ function isHook(line: string): boolean {
 
 /** Lines as in a diff: `-` for the installed state, `+` for the desired one. */
 export function printDrift(drifts: readonly Drift[]): string {
-  return drifts
-    .flatMap(({ family, object, key, desired, installed }) => {
-      const where = [family, object, key].filter((part) => part !== '').join(' ');
-      return [
-        ...(installed === undefined ? [] : [`- ${where}: ${installed}`]),
-        ...(desired === undefined ? [] : [`+ ${where}: ${desired}`]),
-      ];
-    })
-    .join('\n');
+  const lines = drifts.flatMap(({ family, object, key, desired, installed }) => {
+    const where = [family, object, key].filter((part) => part !== '').join(' ');
+    return [
+      ...(installed === undefined ? [] : [`- ${where}: ${installed}`]),
+      ...(desired === undefined ? [] : [`+ ${where}: ${desired}`]),
+    ];
+  });
+  return joinLines(lines);
 }

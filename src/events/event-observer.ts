@@ -6,6 +6,8 @@ import { errorMessage } from '../lib/error-message.ts';
 import { KINDS, type Kind } from '../services/objects/kinds.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { HoldEvent } from '../sources/guard/source-guard.ts';
+import { describeSourceProblem, type SourceProblem } from '../sources/status/source-status.ts';
+import type { StalenessObserver } from '../sources/status/staleness-reporter.ts';
 import type { EventSpec, Regarding } from './event-spec.ts';
 
 interface EventObserverOptions {
@@ -24,7 +26,7 @@ interface ProblemEvents {
   readonly resolved?: EventSpec;
 }
 
-export class EventObserver implements SyncObserver {
+export class EventObserver implements SyncObserver, StalenessObserver {
   readonly #options: EventObserverOptions;
   readonly #node: Regarding;
   readonly #problems = new Map<string, ProblemEvents>();
@@ -62,6 +64,27 @@ export class EventObserver implements SyncObserver {
   /** The loss of many Services is held back, or a hold ends. */
   hold(event: HoldEvent): void {
     this.#recordForNode({ action: 'HoldBackLoss', ...describeHold(event) });
+  }
+
+  /** Objects have not been current for a minute. An unreachable API server cannot take the Event now. */
+  sourceStale(problem: SourceProblem): void {
+    if (problem.cause !== 'unreachable') this.#recordStale(describeSourceProblem(problem));
+  }
+
+  sourceRecovered(problem: SourceProblem): void {
+    const description = describeSourceProblem(problem);
+    if (problem.cause === 'unreachable') this.#recordStale(description);
+    this.#recordForNode({
+      type: 'Normal',
+      reason: 'SourceRecovered',
+      action: 'Watch',
+      note: `Objects are current again, after: ${description}`,
+    });
+  }
+
+  #recordStale(description: string): void {
+    const note = `Objects were not current: ${description}; forwarding kept the last known state`;
+    this.#recordForNode({ type: 'Warning', reason: 'SourceStale', action: 'Watch', note });
   }
 
   chainsModified(chains: readonly string[]): void {

@@ -1,5 +1,6 @@
 // Prints an explanation for a terminal.
 
+import { joinLines } from '../lib/printable.ts';
 import { formatTable } from '../lib/table.ts';
 import { printDestination } from '../net/address-port.ts';
 import type { ExplainedEndpoint, Explanation } from './explanation.ts';
@@ -19,18 +20,18 @@ export function printExplanation(explanation: Explanation): string {
   const { packet, outcome, reason, steps, endpoints, kernel, differences } = explanation;
   const warning = ['warning: the kernel differs from the expected outcome:', ...differences.map((text) => `  ${text}`)];
   const reasons = steps.filter((step) => step !== reason).map((step) => `  ${step}`);
-  return [
+  return joinLines([
     ...(differences.length > 0 ? [...warning, ''] : []),
     printPacket(packet),
     `${OUTCOME_LABELS[outcome]}: ${reason}`,
     ...reasons,
     ...(outcome === 'forward' ? [`  ${describeMasquerade(endpoints)}`] : []),
-    ...(endpoints.length === 0 ? [] : ['', printEndpoints(endpoints)]),
+    ...(endpoints.length === 0 ? [] : ['', ...printEndpoints(endpoints)]),
     ...printFastPath(explanation),
     '',
     `Kernel ruleset: ${OUTCOME_LABELS[kernel.outcome]}${kernel.concerns.length > 0 ? ', unless another rule changes it' : ''}`,
     ...(kernel.steps.length === 0 ? ['  no rule of nftlane matches'] : printSteps(kernel.steps)),
-  ].join('\n');
+  ]);
 }
 
 function printPacket({ source, destination, destinationPort, protocol, inInterface }: Packet): string {
@@ -59,14 +60,14 @@ function describeMasquerade(endpoints: readonly ExplainedEndpoint[]): string {
   return `masqueraded only for ${masqueraded.map(({ endpoint }) => endpoint).join(', ')}`;
 }
 
-function printEndpoints(endpoints: readonly ExplainedEndpoint[]): string {
+function printEndpoints(endpoints: readonly ExplainedEndpoint[]): string[] {
   const rows = endpoints.map(({ endpoint, node, share, masquerade, reason }) => [
     endpoint,
     node || '-',
     masquerade === undefined ? '-' : `${(share * 100).toFixed(1)}%`,
     masquerade === undefined ? `unused: ${reason}` : `used: ${reason}`,
   ]);
-  return formatTable(['ENDPOINT', 'NODE', 'SHARE', 'STATE'], rows);
+  return formatTable(['ENDPOINT', 'NODE', 'SHARE', 'STATE'], rows).split('\n');
 }
 
 function printSteps(steps: readonly TraceStep[]): string[] {

@@ -4,10 +4,12 @@ import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { AddressPort } from '../net/address-port.ts';
+import type { SourceProblem } from '../sources/status/source-status.ts';
 import { NodeEligibility } from './node-eligibility.ts';
 import { ProxyHealthServer, type ProxyHealthServerOptions } from './proxy-health-server.ts';
 import { ServiceHealthServer, type ServiceHealthServerOptions } from './service-health-server.ts';
-import { SyncHealth, type SyncHealthOptions, type SyncStatus } from './sync-health.ts';
+import { SyncHealth, type SyncHealthOptions } from './sync-health.ts';
+import type { SyncStatus } from './sync-status.ts';
 
 export interface HealthOptions
   extends Omit<ServiceHealthServerOptions, 'engine' | 'proxyHealthy' | 'onFailure'>,
@@ -17,6 +19,8 @@ export interface HealthOptions
   /** The address of /healthz and /livez; `undefined` for no server. */
   readonly address: AddressPort | undefined;
   readonly clock: Clock;
+  /** What keeps the objects from being current, the worst first. */
+  readonly sourceProblems?: () => readonly SourceProblem[];
   /** Called once for each health check node port that cannot be opened, while that lasts. */
   readonly onPortFailure?: ServiceHealthServerOptions['onFailure'];
 }
@@ -29,7 +33,7 @@ export class Health implements Disposable {
   readonly #proxyServer: ProxyHealthServer | undefined;
 
   constructor(options: HealthOptions) {
-    const { engine, address, clock, log, evictions, onPortFailure } = options;
+    const { engine, address, clock, log, evictions, onPortFailure, sourceProblems = () => [] } = options;
     const syncHealth = new SyncHealth(options);
     this.#syncHealth = syncHealth;
     const node = new NodeEligibility(engine);
@@ -39,6 +43,7 @@ export class Health implements Disposable {
       lastSynced: syncHealth.lastSynced === undefined ? undefined : clock.wallTime(syncHealth.lastSynced),
       nodeEligible: node.isEligible,
       families: engine.node.families,
+      sourceProblem: sourceProblems()[0],
     });
     this.#proxyServer = address === undefined ? undefined : new ProxyHealthServer({ ...options, address, state });
     // Without a health server, only endpoints decide.

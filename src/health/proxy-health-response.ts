@@ -2,6 +2,7 @@
 
 import type { HttpResponse } from '../host/network/http-server.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
+import { describeSourceProblem, type SourceProblem } from '../sources/status/source-status.ts';
 
 export type HealthPath = '/healthz' | '/livez';
 
@@ -16,6 +17,8 @@ export interface ProxyHealthState {
   readonly families: readonly Family[];
   /** The node may receive new traffic. */
   readonly nodeEligible: boolean;
+  /** What keeps the objects from being current. */
+  readonly sourceProblem?: SourceProblem | undefined;
 }
 
 const HEADERS = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
@@ -24,10 +27,11 @@ const NEVER = '0001-01-01T00:00:00Z';
 
 /**
  * /livez tells whether a restart of the daemon could help; /healthz whether load balancers may send new traffic to the node
- * (KEP-3836), which requires complete rules. Both families are synced together, so they have the same state.
+ * (KEP-3836), which requires complete rules. Both families are synced together, so they have the same state. Objects that
+ * are not current are only mentioned: neither a restart nor another node would help against an unreachable API server.
  */
 export function proxyHealthResponse(path: HealthPath, state: ProxyHealthState): HttpResponse {
-  const { now, healthy, lastSynced, nodeEligible, families } = state;
+  const { now, healthy, lastSynced, nodeEligible, families, sourceProblem } = state;
   const ready = path === '/livez' ? healthy : healthy && lastSynced !== undefined;
   const ok = path === '/livez' ? ready : ready && nodeEligible;
   const body = {
@@ -38,8 +42,14 @@ export function proxyHealthResponse(path: HealthPath, state: ProxyHealthState): 
     ...(lastSynced === undefined
       ? {}
       : { status: familyStates(families, { lastUpdated: toText(lastSynced), healthy }) }),
+    ...(sourceProblem === undefined ? {} : { stale: withoutReason(sourceProblem) }),
   };
   return { status: ok ? 200 : 503, headers: HEADERS, body: JSON.stringify(body) };
+}
+
+/** Reasons have addresses and messages of the API server, and any client may read this. */
+function withoutReason({ reason: _, ...problem }: SourceProblem): string {
+  return describeSourceProblem(problem);
 }
 
 function familyStates<S>(families: readonly Family[], state: S): Record<string, S> {

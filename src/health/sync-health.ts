@@ -3,6 +3,7 @@
 import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
 import { errorMessage } from '../lib/error-message.ts';
+import type { SyncStatus } from './sync-status.ts';
 
 /** Twice the sync period, as in kube-proxy: a minute by default. */
 export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }): number {
@@ -10,18 +11,6 @@ export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }
 }
 
 const DEFAULT_TIMEOUT_MS = staleAfterMs({ syncPeriodMs: 30_000 });
-
-/** How far the kernel follows the objects, as ages in milliseconds. */
-export interface SyncStatus {
-  /** Since the last successful sync; absent before the first. */
-  readonly syncedMs?: number;
-  /** Since the arrival of the oldest change that is not in the kernel; absent without one. */
-  readonly waitingMs?: number;
-  /** The number of successful syncs that changes caused. */
-  readonly commits: number;
-  /** Syncs fail: since the first failure and the last one in a row. */
-  readonly failing?: { readonly forMs: number; readonly lastMs: number; readonly reason: string };
-}
 
 export interface SyncHealthOptions {
   readonly clock: Pick<Clock, 'now'>;

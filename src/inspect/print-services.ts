@@ -1,5 +1,6 @@
 // Prints views of Services for a terminal.
 
+import { joinLines, printableLine } from '../lib/printable.ts';
 import { formatTable } from '../lib/table.ts';
 import type { EndpointView, PortView, ServiceView } from './service-view.ts';
 
@@ -13,7 +14,7 @@ function printService({ service, type, refused, limited, ports }: ServiceView): 
   const refusal = refused === undefined ? [] : [`  refused by the kernel: ${refused}`];
   const limit = limited === undefined ? [] : [`  ${limited}`];
   const none = ports.length === 0 && refused === undefined && limited === undefined ? ['  no usable ports'] : [];
-  return [head, ...refusal, ...limit, ...none, ...ports.map(printPort)].join('\n');
+  return [joinLines([head, ...refusal, ...limit, ...none]), ...ports.map(printPort)].join('\n');
 }
 
 function printPort({ name, family, protocol, port, topology, frontends, endpoints }: PortView): string {
@@ -30,9 +31,8 @@ function printPort({ name, family, protocol, port, topology, frontends, endpoint
     ...(endpoints.length === 0 ? [] : [formatTable(ENDPOINT_HEADER, endpoints.map(endpointRow))]),
   ];
   const label = name === '' ? '' : `${name} `;
-  return [`  port ${label}${port}/${protocol} ${family}${topologyNote}`, ...tables.map((text) => indent(text))].join(
-    '\n',
-  );
+  const head = printableLine(`  port ${label}${port}/${protocol} ${family}${topologyNote}`);
+  return [head, ...tables.map((text) => indent(text))].join('\n');
 }
 
 const ENDPOINT_HEADER = ['ENDPOINT', 'NODE', 'SLOT', 'SHARE', 'CONNECTIONS', 'STATE'];

@@ -1,6 +1,7 @@
 // Views of the ruleset in the kernel, complete or for one Service.
 
 import { compare } from '../lib/compare.ts';
+import { printableLine } from '../lib/printable.ts';
 import { FAMILIES } from '../net/family.ts';
 import { allSetsAndMaps } from '../nftables/compile/sets-and-maps.ts';
 import { chainBlock, setOrMapBlock, tableBlock } from '../nftables/syntax/block.ts';
@@ -63,12 +64,19 @@ export function printRuleset({ objects, chains }: RulesetView): string {
         .filter((object) => object.family === family)
         .flatMap((object) => {
           const declared = bodies.get(refKey(object));
-          return declared === undefined ? [] : [setOrMapBlock(declared, object.elements.map(withCount(object.kind)))];
+          return declared === undefined
+            ? []
+            : [setOrMapBlock(declared, object.elements.map(withCount(object.kind)).map(printableElement))];
         }),
       ...chains.filter((entry) => entry.family === family).map(({ chain }) => chainBlock(chain, family)),
     ];
     return blocks.length === 0 ? [] : [tableBlock(`${family} ${TABLE}`, blocks)];
   }).join('\n');
+}
+
+/** Other programs can write any comment. */
+function printableElement({ key, data, comment, ...rest }: ListedElement): ListedElement {
+  return { ...rest, key: printableLine(key), data: printableLine(data), comment: printableLine(comment) };
 }
 
 /** Prints the counter where nft does: between key and comment. */

@@ -10,3 +10,13 @@ const UNSAFE = /(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Cs}]/gu;
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/** Like {@link printable}, for a text that must stay in one line, such as a name: also escapes line feeds and tabs. */
+export function printableLine(text: string): string {
+  return printable(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
+}
+
+/** Joins lines, of which none can look like two. */
+export function joinLines(lines: readonly string[]): string {
+  return lines.map(printableLine).join('\n');
+}

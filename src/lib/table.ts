@@ -1,8 +1,10 @@
 // Aligned tables of text.
 
-/** Two spaces separate the columns. Columns of numbers are aligned to the right. */
+import { printableLine } from './printable.ts';
+
+/** Safe to print. Two spaces separate the columns. Columns of numbers are aligned to the right. */
 export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = [header, ...rows.map((row) => row.map(String))];
+  const cells = [header, ...rows.map((row) => row.map((cell) => printableLine(String(cell))))];
   const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   const isNumber = header.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
   const line = (row: readonly string[]): string =>

@@ -6,6 +6,7 @@ import type { Check } from '../../doctor/check.ts';
 import { runChecks } from '../../doctor/run-checks.ts';
 import { hostSystem } from '../../host/process/system.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
+import { joinLines } from '../../lib/printable.ts';
 import { conntrackOption, nftOption, outputOption, runDirOption } from '../flags/common-flags.ts';
 import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
@@ -62,5 +63,5 @@ function printChecks(checks: readonly Check[]): string {
   });
   const count = (status: Check['status']) => checks.filter((check) => check.status === status).length;
   const plural = (status: Check['status']) => `${count(status)} ${status}${count(status) === 1 ? '' : 's'}`;
-  return `${lines.join('\n')}\n${count('ok')} ok, ${plural('warning')}, ${plural('problem')}`;
+  return `${joinLines(lines)}\n${count('ok')} ok, ${plural('warning')}, ${plural('problem')}`;
 }

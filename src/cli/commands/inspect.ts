@@ -8,6 +8,7 @@ import { printServices } from '../../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../../inspect/ruleset-view.ts';
 import { viewServices } from '../../inspect/service-view.ts';
 import { EnvironmentError, OperationalError } from '../../lib/operational-error.ts';
+import { printableLine } from '../../lib/printable.ts';
 import { allSetsAndMaps } from '../../nftables/compile/sets-and-maps.ts';
 import { formatIssue, type ValidationIssue } from '../../services/objects/validation-issue.ts';
 import { outputOption, runDirOption } from '../flags/common-flags.ts';
@@ -42,7 +43,7 @@ async function inspectServices(flags: InspectFlags, service: string | undefined)
     printJson({ status, services, issues: serviceIssues, conflicts: engine.conflicts() });
     return;
   }
-  const warnings = serviceIssues.map((issue) => `warning: ${formatIssue(issue)}`);
+  const warnings = serviceIssues.map((issue) => printableLine(`warning: ${formatIssue(issue)}`));
   printWithStatus(status, [printServices(services) || 'no Services', ...warnings].join('\n'));
 }
 

@@ -1,7 +1,10 @@
 // The /statusz page: the program, its version and its uptime.
 
 import { stringify } from 'yaml';
+import { describeSyncProblems, type SyncStatus } from '../../health/sync-status.ts';
 import type { Clock } from '../../host/clock.ts';
+import { printDuration } from '../../lib/duration.ts';
+import { describeSourceProblem, type SourceStatus } from '../../sources/status/source-status.ts';
 import { type PageHandler, type PageRequest, type PageResponse, TEXT_PLAIN } from './debug-server.ts';
 
 export interface Program {
@@ -10,6 +13,14 @@ export interface Program {
   /** A time of the clock. */
   readonly startedAt: number;
   readonly clock: Pick<Clock, 'now' | 'wallTime'>;
+  readonly freshness?: () => Freshness;
+}
+
+/** How current the objects and the kernel are. */
+export interface Freshness {
+  readonly node: string;
+  readonly source?: SourceStatus;
+  readonly sync?: SyncStatus;
 }
 
 const VERSIONS = ['v1beta1', 'v1alpha1'];
@@ -38,13 +49,14 @@ function readMediaType(text: string): { type: string; parameters: Readonly<Recor
   return { type, parameters: Object.fromEntries(parameters.map((parameter) => parameter.split('=', 2))) };
 }
 
-function printText({ name, version, startedAt, clock }: Program, paths: readonly string[]): string {
+function printText({ name, version, startedAt, clock, freshness }: Program, paths: readonly string[]): string {
   const lines = [
     ['Started', new Date(clock.wallTime(startedAt)).toUTCString()],
     ['Up', printUptime((clock.now() - startedAt) / 1000)],
     ['Node.js version', process.version],
     ['Binary version', version],
     ['Paths', paths.join(' ')],
+    ...(freshness === undefined ? [] : freshnessLines(freshness())),
   ];
   return `\n${name} statusz\nNot for programs: the format may change.\n\n${lines.map((line) => `${line.join(': ')}\n`).join('')}`;
 }
@@ -60,7 +72,38 @@ function toStatusz(program: Program, { paths, version }: { paths: readonly strin
     binaryVersion: program.version,
     emulationVersion: program.version,
     paths,
+    ...(program.freshness === undefined ? {} : { freshness: freshnessFields(program.freshness()) }),
   };
+}
+
+function freshnessLines({ node, source, sync }: Freshness): string[][] {
+  const age = (ms: number | undefined): string => (ms === undefined ? 'never' : `${printDuration(ms)} ago`);
+  return [
+    ['Node', node],
+    ['Source', source?.name ?? 'not opened yet'],
+    ['Last contact', age(source?.contactMs)],
+    ['Last sync', age(sync?.syncedMs)],
+    ...describeAll({ source, sync }).map((problem) => ['Problem', problem]),
+  ];
+}
+
+/** Ages are in seconds. */
+function freshnessFields({ node, source, sync }: Freshness): unknown {
+  const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
+  return {
+    node,
+    source: source?.name,
+    sourceContactSeconds: seconds(source?.contactMs),
+    lastSyncSeconds: seconds(sync?.syncedMs),
+    problems: describeAll({ source, sync }),
+  };
+}
+
+function describeAll({ source, sync }: { source: SourceStatus | undefined; sync: SyncStatus | undefined }): string[] {
+  return [
+    ...(source?.problems.map(describeSourceProblem) ?? []),
+    ...(sync === undefined ? [] : describeSyncProblems(sync)),
+  ];
 }
 
 function printUptime(seconds: number): string {

@@ -14,6 +14,7 @@ const PATIENCE_MS = 10_000;
 /** An answer of the kernel and the state file, on a quiet machine. */
 const ANSWER_MS = 1_000;
 const FLOW = ['10.1.1.5', '10.96.0.2:80'] as const;
+const GET = 'fetch(process.argv[1]).then(async (response) => console.log(response.status, await response.text()))';
 const COMMANDS = [
   ['inspect', 'services'],
   ['inspect', 'ruleset'],
@@ -108,6 +109,15 @@ t.test('an unreachable API server comes first, and doctor fails', async (t) => {
   t.strictSame(Object.keys(problems), ['source']);
   t.match(problems['source'], /^API server unreachable for \d+s: connect/);
   t.match((await node.nftlane('explain', ...FLOW)).stdout, /^FORWARDED: /m, 'the answer itself does not change');
+  const get = async (url: string) => (await node.run(process.execPath, ['-e', GET, url])).stdout;
+  t.match(
+    await get('http://127.0.0.1:10256/livez'),
+    /^200 .*"healthy":true.*"stale":"API server unreachable for \d+s"/,
+  );
+  t.match(
+    await get('http://127.0.0.1:10249/statusz'),
+    /\nLast contact: \d+s ago\n(?:.*\n)*Problem: API server unreach/,
+  );
 });
 
 t.test('readers that do not read cost little memory, and keep no command waiting', async (t) => {

@@ -70,6 +70,23 @@ t.test("EventObserver records a failed health check node port with kube-proxy's 
   ]);
 });
 
+t.test('EventObserver records stale objects when the API server can take the Event', async (t) => {
+  const { observer, records, takeRecords } = open();
+  const unreachable = { cause: 'unreachable', subject: 'API server', forMs: 7_999_000, reason: 'refused' } as const;
+  observer.sourceStale(unreachable);
+  t.strictSame(takeRecords(), []);
+  observer.sourceRecovered(unreachable);
+  t.match(records[0], {
+    note: /^Objects were not current: API server unreachable for 2h13m: refused; forwarding kept/,
+  });
+  t.strictSame(takeRecords(), ['Node n1 Warning SourceStale', 'Node n1 Normal SourceRecovered']);
+  const silent = { cause: 'silent', subject: 'watch of Services', forMs: 180_000 } as const;
+  observer.sourceStale(silent);
+  t.strictSame(takeRecords(), ['Node n1 Warning SourceStale']);
+  observer.sourceRecovered(silent);
+  t.strictSame(takeRecords(), ['Node n1 Normal SourceRecovered']);
+});
+
 t.test('EventObserver records failing syncs once after a minute, and the recovery', async (t) => {
   const { observer, records, takeRecords } = open();
   const fail = (startedAt: number) =>

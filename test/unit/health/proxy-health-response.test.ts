@@ -57,3 +57,13 @@ t.test('proxyHealthResponse() responds as kube-proxy does', async (t) => {
     t.strictSame(proxyHealthResponse(path, { ...GOOD, ...state }), expected, `${path}: ${about}`);
   }
 });
+
+t.test('proxyHealthResponse() mentions objects that are not current, and is as healthy as before', async (t) => {
+  const sourceProblem = { cause: 'unreachable', subject: 'API server', forMs: 7_999_000, reason: '192.0.2.1' } as const;
+  for (const path of ['/healthz', '/livez'] as const) {
+    const { status, body } = proxyHealthResponse(path, { ...GOOD, sourceProblem });
+    t.equal(status, 200);
+    t.match(JSON.parse(body), { healthy: true, stale: 'API server unreachable for 2h13m' });
+    t.notMatch(body, /192\.0\.2\.1/);
+  }
+});

@@ -1,7 +1,7 @@
 // Tests of src/lib/printable.ts.
 
 import t from 'tap';
-import { printable } from '../../../src/lib/printable.ts';
+import { joinLines, printable, printableLine } from '../../../src/lib/printable.ts';
 
 t.test('printable() keeps what can be printed', async (t) => {
   for (const text of ['', 'shop/web:http', 'é 한국어 😀', 'two\nlines\tand a tab']) t.equal(printable(text), text);
@@ -19,4 +19,9 @@ t.test('printable() escapes controls, separators and changes of direction', asyn
     'lone \ud800 surrogate': 'lone \\ud800 surrogate',
   };
   for (const [text, expected] of Object.entries(cases)) t.equal(printable(text), expected);
+});
+
+t.test('printableLine() and joinLines() keep one line one line', async (t) => {
+  t.equal(printableLine('web\n# all is well\t\u001b[2J'), 'web\\n# all is well\\t\\u001b[2J');
+  t.equal(joinLines(['a\nb', 'c']), 'a\\nb\nc');
 });

@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { systemClock } from '../../../../src/host/clock.ts';
 import { debugPages } from '../../../../src/metrics/server/debug-pages.ts';
 import { DebugServer } from '../../../../src/metrics/server/debug-server.ts';
+import { statuszPage } from '../../../../src/metrics/server/statusz.ts';
 import { newEvictions } from '../../../support/fakes/evictions.ts';
 import { fastClock } from '../../../support/fakes/fast-clock.ts';
 import { recordLog } from '../../../support/fakes/recording-log.ts';
@@ -145,4 +146,21 @@ t.test('DebugServer rejects with hardFail if it cannot listen', async (t) => {
   const message = `Cannot listen at 127.0.0.1:${port}: another process listens there`;
   await t.rejects(server.run(new AbortController().signal), { name: 'ListenError', message });
   other.close();
+});
+
+t.test('/statusz says how current objects and kernel are', async (t) => {
+  const problems = [{ cause: 'unreachable', subject: 'API server', forMs: 60_000 }] as const;
+  const freshness = () => ({
+    node: 'n1',
+    source: { name: 'API server https://192.0.2.1', contactMs: 61_000, resources: [], problems },
+    sync: { commits: 1, syncedMs: 3_000, waitingMs: 61_000 },
+  });
+  const clock = { now: () => 5_000, wallTime: (at: number) => at };
+  const page = statuszPage({ name: 'nftlane', version: '1.2.3', startedAt: 0, clock, freshness }, []);
+  const text = await page({ query: new URLSearchParams(), headers: {} });
+  t.match(text.body, /^Node: n1\nSource: API server https:\S+\nLast contact: 1m ago\nLast sync: 3s ago\n/m);
+  t.match(text.body, /^Problem: API server unreachable for 1m\nProblem: a change has been waiting/m);
+  const accept = 'application/json;v=v1beta1;g=config.k8s.io;as=Statusz';
+  const json = await page({ query: new URLSearchParams(), headers: { accept } });
+  t.match(JSON.parse(json.body), { freshness: { node: 'n1', sourceContactSeconds: 61, lastSyncSeconds: 3 } });
 });

@@ -17,7 +17,7 @@ import type { ReadResult } from '../services/objects/read.ts';
 import type { Service } from '../services/objects/service.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
-import { type AffinityMap, affinityMapsOf } from './affinity-maps.ts';
+import { type AffinityMap, affinityMapsOf, StaleAffinity } from './affinity-maps.ts';
 import type { StaleChains } from './chains/chain-state.ts';
 import type { DesiredChains } from './chains/desired-chains.ts';
 import { filterAllProxied, filterProxied } from './filter-proxied.ts';
@@ -33,8 +33,9 @@ export class Engine implements Sink {
   readonly store = new Store();
   readonly #kernel = new KernelState();
   readonly #compiler: ServiceCompiler;
-  /** Whether {@link takeAffinityMaps} has returned all affinity maps since the kernel was listed. */
-  #hasTakenAffinityMaps = false;
+  readonly #staleAffinity = new StaleAffinity();
+  /** Whether the affinity maps of all Services are to be searched, because the kernel was listed. */
+  #isAffinityUnknown = false;
 
   /** `sizes` are for tests. */
   constructor(options: NodeOptions, sizes?: PieceSizes) {
@@ -101,7 +102,7 @@ export class Engine implements Sink {
   /** {@link adopt} in steps. Between them, objects may change. */
   *adoptSteps(listing: KernelListing): Steps<void> {
     yield* this.#kernel.adopt(listing);
-    this.#hasTakenAffinityMaps = this.#kernel.wasEmpty;
+    this.#isAffinityUnknown = !this.#kernel.wasEmpty;
   }
 
   /** Marks the state of the kernel as unknown. */
@@ -138,9 +139,9 @@ export class Engine implements Sink {
     return this.#compiler.inProgress;
   }
 
-  /** Whether {@link compilePiece} has left something for later. */
+  /** Whether {@link compilePiece} or {@link takeAffinityMaps} has left something for later. */
   get hasMore(): boolean {
-    return this.#compiler.hasMore;
+    return this.#compiler.hasMore || this.#staleAffinity.hasMore;
   }
 
   /** Lets the next compilation try the refused Services again. */
@@ -183,6 +184,15 @@ export class Engine implements Sink {
   /** Records that a transaction was applied. */
   committed(transaction: Transaction): void {
     this.#kernel.committed(transaction);
+    this.#staleAffinity.committed(transaction.changes, (service) => this.#hasAffinity(service));
+  }
+
+  #servicesWithAffinity(): string[] {
+    return [...this.store.services.keys()].filter((service) => this.#hasAffinity(service));
+  }
+
+  #hasAffinity(service: string): boolean {
+    return (this.store.services.get(service)?.affinitySeconds ?? 0) > 0;
   }
 
   /**
@@ -258,14 +268,18 @@ export class Engine implements Sink {
     return this.#kernel.chains(family, this.node);
   }
 
-  /** The affinity maps of the Services that changed since the last commit; of all Services after a listing. */
+  /**
+   * The affinity maps that may have endpoints which their Services no longer have: those of the changed Services, and after a
+   * listing also those of all others, a few with each call (see {@link hasMore}).
+   */
   takeAffinityMaps(): AffinityMap[] {
-    const services = this.#hasTakenAffinityMaps
-      ? this.changes.list()
-      : [...this.store.services.keys()].map((key) => this.#compiler.currentState(key));
-    this.#hasTakenAffinityMaps = true;
-    return services.flatMap((change) =>
-      change.state === 'served' && change.service.affinitySeconds > 0 ? affinityMapsOf(change.key, change.ports) : [],
-    );
+    if (this.#isAffinityUnknown) this.#staleAffinity.search(this.#servicesWithAffinity());
+    this.#isAffinityUnknown = false;
+    const compiled = new Map(this.changes.list().map((change) => [change.key, change]));
+    return [...this.#staleAffinity.take()].flatMap((key) => {
+      const change = compiled.get(key) ?? this.#compiler.currentState(key);
+      const isServed = change.state === 'served' && change.service.affinitySeconds > 0;
+      return isServed ? affinityMapsOf(change.key, change.ports) : [];
+    });
   }
 }

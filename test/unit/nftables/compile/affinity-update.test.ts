@@ -1,6 +1,7 @@
 // Tests which endpoints of a frontend are stored in which affinity maps.
 
 import t from 'tap';
+import { affinityMapsOf } from '../../../../src/engine/affinity-maps.ts';
 import { affinityUpdateLocalName, endpointChain } from '../../../../src/nftables/compile/endpoint-chains.ts';
 import { elementsOf, engineOf } from '../../../support/builders/engine.ts';
 import { service } from '../../../support/builders/service.ts';
@@ -31,7 +32,7 @@ t.test('endpoints that only the Local policy uses are stored in its map alone', 
   );
   const { chains } = endpointChain(affinityUpdateLocalName(10800, id), 'ip', engine.node);
   t.strictSame(chains[0]?.rules, [[{ kind: 'update-affinity', map: `local-affinity/${id}`, seconds: 10800 }]]);
-  const [all, local] = engine.takeAffinityMaps();
+  const [all, local] = affinityMapsOf('shop/web', engine.model('shop/web'));
   t.strictSame([...(all?.endpoints ?? [])], ['10.1.0.2 . 8080'], 'the map of all endpoints drops it');
   t.strictSame([...(local?.endpoints ?? [])], ['10.1.0.1 . 8080']);
 });

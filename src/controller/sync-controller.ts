@@ -5,11 +5,14 @@ import type { ServiceChange } from '../engine/service-change.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
+import type { MonitorGap } from '../nftables/client/nft-monitor.ts';
+import type { RulesetCommit } from '../nftables/syntax/notification.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import { BoundedFrequencyRunner } from './bounded-frequency-runner.ts';
 import { Preloader } from './preloader.ts';
+import { Repairs, type RulesetContest } from './repair/repairs.ts';
 import { type RulesetClient, type SyncReport, sync } from './sync.ts';
 import type { SyncObserver } from './sync-observer.ts';
 import { TableCheck } from './table-check.ts';
@@ -37,6 +40,7 @@ const CHECK_INTERVAL_MS = 10_000;
 export class SyncController implements Sink {
   readonly #options: SyncControllerOptions;
   readonly #runner: BoundedFrequencyRunner;
+  readonly #repairs: Repairs;
   /** The arrival of the oldest event that is not in the kernel yet. */
   #oldestEvent: number | undefined;
   #hasListed = false;
@@ -50,10 +54,19 @@ export class SyncController implements Sink {
     this.#options = options;
     this.#preloader = new Preloader(options);
     this.#tableCheck = new TableCheck(options);
+    this.#repairs = new Repairs({
+      ...options,
+      tableCheck: this.#tableCheck,
+      request: () => this.#runner.request(),
+      onCommit: (changes) => this.#notify((observer) => observer.foreignCommit?.(changes)),
+      onReport: (changes) => this.#notify((observer) => observer.foreignChanges?.(changes)),
+      onContest: (contest) => this.#notify((observer) => observer.contested?.(contest)),
+    });
     this.#runner = new BoundedFrequencyRunner({
       task: () => this.#sync(),
       onFailure: (error, retryInMs) => {
         const reason = errorMessage(error);
+        this.#repairs.failed();
         options.log.error('sync failed', { reason, retryInMs });
         const attempt = { ...this.#attempt, durationMs: options.clock.now() - this.#attempt.startedAt };
         this.#notify((observer) => observer.failed?.(error, attempt));
@@ -94,6 +107,29 @@ export class SyncController implements Sink {
     this.#runner.request();
   }
 
+  /** Repairs what another process changed in our tables: at once, unless it undoes the repairs again and again. */
+  repair(commit: RulesetCommit): void {
+    this.#repairs.observe(commit);
+  }
+
+  /**
+   * Finds the changes of other processes that were not notified: a check of the tables after the start, when everything was
+   * listed or written a moment ago, and otherwise a listing.
+   */
+  recoverFromGap(gap: MonitorGap): void {
+    if (gap === 'start') {
+      this.#tableCheck.hasten();
+      this.#runner.request();
+    } else {
+      this.#repairs.observeLoss();
+    }
+  }
+
+  /** The process that undoes the repairs again and again; `undefined` if there is none. */
+  get contest(): RulesetContest | undefined {
+    return this.#repairs.contest;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const timer = setInterval(() => this.#runner.request(), CHECK_INTERVAL_MS).unref();
     try {
@@ -109,7 +145,7 @@ export class SyncController implements Sink {
     if (!engine.store.isReady) return;
     if (!this.#hasListed) this.#notify((observer) => observer.listed?.(clock.now()));
     this.#hasListed = true;
-    if (!this.#canStart()) return;
+    if (!this.#canStart() || !this.#repairs.begin()) return;
     this.#attempt = { startedAt: clock.now(), full: !engine.isKernelKnown };
     await this.#checkTables();
     const startedAt = clock.now();
@@ -140,6 +176,7 @@ export class SyncController implements Sink {
     const at = clock.now();
     const hadEvents = oldestEvent !== undefined;
     const times = { startedAt, durationMs: at - startedAt, latencyMs: at - (oldestEvent ?? startedAt), hadEvents };
+    this.#repairs.committed();
     const problems = {
       issues: engine.issues(),
       conflicts: engine.conflicts(),
@@ -178,9 +215,9 @@ export class SyncController implements Sink {
   /** Repairs a flushed ruleset even when no object changes. */
   async #checkTables(): Promise<void> {
     // During the initial load, chains are missing because they are not loaded yet.
-    if (!this.#isComplete) return;
+    if (!this.#isComplete || !this.#repairs.canCheck) return;
     const differences = await this.#tableCheck.findDifferences();
-    if (differences.length === 0) return;
+    if (differences.length === 0 || this.#repairs.isReported) return;
     const names = differences.map(({ family, kind, name }) =>
       kind === 'table' ? `${family} table` : `${family} ${name}`,
     );

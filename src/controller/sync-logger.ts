@@ -2,6 +2,8 @@
 
 import type { Log } from '../host/log.ts';
 import { formatIssue } from '../services/objects/validation-issue.ts';
+import { type ForeignChanges, printCounts } from './repair/foreign-changes.ts';
+import type { RulesetContest } from './repair/repairs.ts';
 import type { Commit, Problems, SyncObserver } from './sync-observer.ts';
 
 /** Logs each problem once while it lasts. */
@@ -29,6 +31,22 @@ export class SyncLogger implements SyncObserver {
       this.#log.debug('synced', { operations, transactions, ...rounded });
     }
     this.#logProblems(problems);
+  }
+
+  foreignChanges(changes: ForeignChanges): void {
+    const { program, pid, transactions, first } = changes;
+    this.#log.warn('another process changed the ruleset; repairing', {
+      program,
+      pid,
+      changes: printCounts(changes),
+      transactions,
+      first,
+    });
+  }
+
+  contested(contest: RulesetContest | undefined): void {
+    if (contest === undefined) this.#log.info('no other process undoes repairs of the ruleset any more');
+    else this.#log.error('another process keeps undoing repairs of the ruleset; repairing less often', { ...contest });
   }
 
   chainsModified(chains: readonly string[]): void {

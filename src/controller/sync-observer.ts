@@ -4,6 +4,8 @@ import type { Refusal, ServiceChange } from '../engine/service-change.ts';
 import type { LimitedService } from '../engine/service-limits.ts';
 import type { FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+import type { ForeignChanges } from './repair/foreign-changes.ts';
+import type { RulesetContest } from './repair/repairs.ts';
 import type { SyncReport } from './sync.ts';
 
 /** How long a sync took, in milliseconds. */
@@ -76,6 +78,12 @@ export interface SyncObserver {
   committed?(commit: Commit): void;
   /** A sync failed and will be retried. The kernel may have a part of it. */
   failed?(error: unknown, attempt: FailedAttempt): void;
-  /** Another process changed chains of ours; the next sync repairs them. */
+  /** Another process changed our tables in one transaction; the next sync repairs it. */
+  foreignCommit?(changes: ForeignChanges): void;
+  /** Other processes changed our tables. Bounded in number: later ones cover all transactions since the last one. */
+  foreignChanges?(changes: ForeignChanges): void;
+  /** Another process undoes the repairs again and again, so they wait; `undefined` when it has stopped. */
+  contested?(contest: RulesetContest | undefined): void;
+  /** A check found chains of ours changed; the next sync repairs them. */
   chainsModified?(chains: readonly string[]): void;
 }

@@ -5,6 +5,7 @@ import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { NodeLogger } from '../controller/node-logger.ts';
 import { NodeWaiter } from '../controller/node-waiter.ts';
+import { RulesetMonitor } from '../controller/repair/ruleset-monitor.ts';
 import { SyncController } from '../controller/sync-controller.ts';
 import { SyncLogger } from '../controller/sync-logger.ts';
 import type { SyncObserver } from '../controller/sync-observer.ts';
@@ -58,6 +59,7 @@ interface ObservingParts {
 export interface Daemon extends Core, ObservingParts, Disposable {
   readonly controller: SyncController;
   readonly nodeWaiter: NodeWaiter;
+  readonly rulesetMonitor: RulesetMonitor;
 }
 
 /** Rejects with an `EnvironmentError` if this machine lacks the address families of the configuration. */
@@ -69,19 +71,29 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
   telemetry.setFastPathStatus(() => fastPath.status());
   telemetry.setSyncStatus(() => health.syncStatus);
   const nodeWaiter = new NodeWaiter({ engine, log, clock: systemClock, request: () => controller.request() });
+  const rulesetMonitor = new RulesetMonitor({
+    command: settings.nftlane.nft,
+    nftClient,
+    family: core.families[0] ?? 'ip',
+    onCommit: (commit) => controller.repair(commit),
+    onGap: (gap) => controller.recoverFromGap(gap),
+    log,
+    clock: systemClock,
+  });
   const controller: SyncController = new SyncController({
     engine,
     nftClient,
     log,
     clock: systemClock,
-    observers: observersOf(core, parts),
+    observers: [...observersOf(core, parts), rulesetMonitor],
     canStart: () => settings.manifests !== undefined || nodeWaiter.isDone(),
   });
+  telemetry.setRulesetWatch({ monitor: () => rulesetMonitor.status, contest: () => controller.contest });
   const dispose = (): void => {
     health[Symbol.dispose]();
     fastPath.close();
   };
-  return { ...core, ...parts, controller, nodeWaiter, [Symbol.dispose]: dispose };
+  return { ...core, ...parts, controller, nodeWaiter, rulesetMonitor, [Symbol.dispose]: dispose };
 }
 
 async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> {

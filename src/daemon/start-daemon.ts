@@ -101,9 +101,11 @@ function stateFileWriter(
 
 const PROGRAM = { version: VERSION, pid: process.pid };
 
-function statusOf({ engine, health, live }: Daemon, source: ObjectSource): DaemonStatus {
+function statusOf(daemon: Daemon, source: ObjectSource): DaemonStatus {
+  const { engine, health, live, rulesetMonitor, controller } = daemon;
   const node = live.settings.proxy.nodeName;
-  return { ...PROGRAM, node, ready: engine.store.isReady, source: source.status(), sync: health.syncStatus };
+  const ruleset = { monitor: rulesetMonitor.status, contest: controller.contest };
+  return { ...PROGRAM, node, ready: engine.store.isReady, source: source.status(), sync: health.syncStatus, ruleset };
 }
 
 function stateOf(daemon: Daemon, source: ObjectSource): DaemonState {

@@ -17,6 +17,7 @@ import type { Evictions } from '../host/network/evictions.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { RulesetWatch } from '../metrics/ruleset-watch-metrics.ts';
 import type { Freshness } from '../metrics/server/statusz.ts';
 import type { NftClient } from '../nftables/client/nft-client.ts';
 import type { Sink } from '../services/objects/sink.ts';
@@ -132,6 +133,11 @@ export class Telemetry {
     return { node: this.#options.engine.options.nodeName, ...(source && { source }), ...(sync && { sync }) };
   }
 
+  /** Sets the sources of the state of the nft monitor and of repairs. */
+  setRulesetWatch(watch: RulesetWatch): void {
+    this.#metrics?.setRulesetWatch(watch);
+  }
+
   /** Sends Events to an API server and measures its watches. */
   connectApiServer(client: ApiClient, states: () => readonly ReflectorState[]): void {
     const { engine, log } = this.#options;
@@ -180,6 +186,9 @@ export class Telemetry {
       syncStarted: () => notify((observer) => observer.syncStarted?.()),
       committed: (commit) => notify((observer) => observer.committed?.(commit)),
       failed: (error, attempt) => notify((observer) => observer.failed?.(error, attempt)),
+      foreignCommit: (changes) => notify((observer) => observer.foreignCommit?.(changes)),
+      foreignChanges: (changes) => notify((observer) => observer.foreignChanges?.(changes)),
+      contested: (contest) => notify((observer) => observer.contested?.(contest)),
       chainsModified: (chains) => notify((observer) => observer.chainsModified?.(chains)),
     };
   }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { type DaemonAnswer, knownState } from '../admin/ask-daemon.ts';
 import { type DaemonState, engineFromState } from '../admin/state/daemon-state.ts';
-import type { DaemonStatus } from '../admin/state/daemon-status.ts';
+import { type DaemonStatus, describeRulesetProblems, type RulesetStatus } from '../admin/state/daemon-status.ts';
 import { findDrift } from '../engine/drift.ts';
 import { describeSyncProblems } from '../health/sync-status.ts';
 import { printDuration } from '../lib/duration.ts';
@@ -65,7 +65,7 @@ function runningDaemonCheck({ pid, version, source, ready }: DaemonState): Check
 const START_MS = 60_000;
 
 /** Whether objects arrive, and whether they reach the kernel. */
-function freshnessChecks({ source, sync }: DaemonStatus): Check[] {
+function freshnessChecks({ source, sync, ruleset }: DaemonStatus): Check[] {
   const { name, contactMs, problems } = source;
   const contact = contactMs === undefined ? 'no contact yet' : `last contact ${printDuration(contactMs)} ago`;
   const sourceChecks = problems.map((found) => {
@@ -81,7 +81,18 @@ function freshnessChecks({ source, sync }: DaemonStatus): Check[] {
   return [
     ...(sourceChecks.length > 0 ? sourceChecks : [ok('source', `${name}, ${contact}`)]),
     ...(syncChecks.length > 0 ? syncChecks : [ok('sync', synced)]),
+    ...(ruleset === undefined ? [] : notificationChecks(ruleset)),
   ];
+}
+
+/** Whether changes of the ruleset by other processes are noticed at once, and repaired for good. */
+function notificationChecks(ruleset: RulesetStatus): Check[] {
+  const name = 'other writers';
+  const advice = 'stop the process that the message names, or see the log of the daemon';
+  const problems = describeRulesetProblems(ruleset).map((text) => problem(name, text, advice));
+  const { state } = ruleset.monitor;
+  const message = state === 'listening' ? 'none is undoing repairs' : 'notifications begin after the initial load';
+  return problems.length > 0 ? problems : [ok(name, message)];
 }
 
 async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {

@@ -111,7 +111,7 @@ export class Engine implements Sink {
   }
 
   /** Finds and repairs changes by other programs. */
-  get foreignChanges(): Pick<KernelState, 'compareTables' | 'repair' | 'acceptForms'> {
+  get foreignChanges(): Pick<KernelState, 'observe' | 'compareTables' | 'repair' | 'acceptForms'> {
     return this.#kernel;
   }
 

@@ -9,6 +9,7 @@ import { Transition } from '../nftables/plan/transition.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
 import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedTable } from '../nftables/syntax/listed-table.ts';
+import type { Notification, RulesetCommit } from '../nftables/syntax/notification.ts';
 import { type ObjectRef, type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
 import { addTable, deleteObject, deleteTable, type Operation } from '../nftables/syntax/operation.ts';
 import { ChainState, type StaleChains } from './chains/chain-state.ts';
@@ -17,6 +18,9 @@ import { AcceptedForms } from './structure/accepted-forms.ts';
 import { comparableHook, compareTable, type StructureDifference } from './structure/compare-tables.ts';
 import { hasOtherDeclarations } from './structure/declarations.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
+
+/** The sets and maps of both families that every table has. */
+const OBJECTS: ReadonlyMap<RefKey, SetOrMap> = new Map(allSetsAndMaps().map((object) => [refKey(object), object]));
 
 /**
  * The state of the kernel is unknown at the start, after a failed transaction and after a change by another program,
@@ -96,9 +100,67 @@ export class KernelState {
     return this.#acceptedForms.accept(differences);
   }
 
+  /**
+   * Records what the notifications tell about the changes of another process. The state becomes unknown if they do not
+   * tell enough. What they do not name, such as the former name of a chain, is found by {@link compareTables}.
+   */
+  observe(commit: RulesetCommit): void {
+    if (!this.#isKnown) return;
+    const storms = this.#observeStorms(commit);
+    if (storms === 'unknown') this.invalidate();
+    else for (const notification of commit.notifications) this.#observeOne(notification, storms);
+  }
+
   /** Marks the state of the kernel as unknown. */
   invalidate(): void {
     this.#isKnown = false;
+  }
+
+  /** Sets and maps with more notifications than were kept; `unknown` if one of them was not just emptied. */
+  #observeStorms({ notifications, omitted }: RulesetCommit): ReadonlySet<SetOrMap> | 'unknown' {
+    const storms = new Set<SetOrMap>();
+    for (const [key, { added, deleted }] of omitted) {
+      const object = OBJECTS.get(key);
+      if (object === undefined) continue;
+      const kept = notifications.filter((one) => one.kind === 'element' && refKey(one.object) === key);
+      const isEmptied = added === 0 && kept.every(({ verb }) => verb === 'delete');
+      if (!isEmptied || kept.length + deleted !== this.#ledger.installedCount(object)) return 'unknown';
+      this.#ledger.observeEmpty(object);
+      storms.add(object);
+    }
+    return storms;
+  }
+
+  #observeOne(notification: Notification, storms: ReadonlySet<SetOrMap>): void {
+    const { kind, verb } = notification;
+    if (kind === 'table') this.#observeTable(notification.family, verb);
+    else if (kind === 'rule' || (kind === 'chain' && verb === 'add')) this.#chains.observeChange(notification.object);
+    else if (kind === 'chain') this.#chains.observeDeletion(notification.object);
+    else if (kind === 'set' && verb === 'delete') this.#observeSetDeletion(notification.object);
+    else if (kind === 'element') this.#observeElement(notification, storms);
+  }
+
+  /** Declares the table again, also to clear flags such as `dormant`. */
+  #observeTable(family: Family, verb: 'add' | 'delete'): void {
+    this.#isDeclared = false;
+    if (verb === 'add') return;
+    for (const object of OBJECTS.values()) if (object.family === family) this.#ledger.observeEmpty(object);
+    this.#chains.observeTableDeletion(family);
+    this.#unexpected = this.#unexpected.filter((object) => object.family !== family);
+  }
+
+  #observeSetDeletion(ref: ObjectRef): void {
+    this.#isDeclared = false;
+    const object = OBJECTS.get(refKey(ref));
+    if (object !== undefined) this.#ledger.observeEmpty(object);
+  }
+
+  /** Rules add elements to other sets and maps, such as those of affinity. */
+  #observeElement(notification: Notification & { kind: 'element' }, storms: ReadonlySet<SetOrMap>): void {
+    const { object: ref, verb, key, installed } = notification;
+    const object = OBJECTS.get(refKey(ref));
+    if (object === undefined || storms.has(object)) return;
+    this.#ledger.observe(object, key, verb === 'add' ? installed : undefined);
   }
 
   /** Replaces the desired elements of an owner. */

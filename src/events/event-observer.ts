@@ -1,5 +1,7 @@
 // Kubernetes Events for Services and the Node.
 
+import { type ForeignChanges, printCounts } from '../controller/repair/foreign-changes.ts';
+import type { RulesetContest } from '../controller/repair/repairs.ts';
 import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
 import { formatLimit, type LimitedService } from '../engine/service-limits.ts';
 import { errorMessage } from '../lib/error-message.ts';
@@ -85,6 +87,29 @@ export class EventObserver implements SyncObserver, StalenessObserver {
   #recordStale(description: string): void {
     const note = `Objects were not current: ${description}; forwarding kept the last known state`;
     this.#recordForNode({ type: 'Warning', reason: 'SourceStale', action: 'Watch', note });
+  }
+
+  foreignChanges(changes: ForeignChanges): void {
+    const { program, pid, transactions, first } = changes;
+    const times = transactions === 1 ? '' : ` in ${transactions} transactions`;
+    this.#recordForNode({
+      type: 'Warning',
+      reason: 'RulesetRepaired',
+      action: 'Repair',
+      note: `Process ${program} (${pid}) changed the tables of nftlane${times} (${printCounts(changes)}: ${first.join('; ')}); repaired`,
+    });
+  }
+
+  contested(contest: RulesetContest | undefined): void {
+    if (contest === undefined) {
+      const note = 'No other process undoes repairs of the ruleset any more';
+      this.#recordForNode({ type: 'Normal', reason: 'RulesetContestEnded', action: 'Repair', note });
+      return;
+    }
+    const { program, pid, repairs, waitMs } = contest;
+    const fight = `Process ${program} (${pid}) has undone ${repairs} repairs of the ruleset in a row`;
+    const note = `${fight}; the next repairs wait for ${waitMs / 1000} s`;
+    this.#recordForNode({ type: 'Warning', reason: 'RulesetContested', action: 'Repair', note });
   }
 
   chainsModified(chains: readonly string[]): void {

@@ -23,6 +23,7 @@ import { type ProcessInfo, registerProcessMetrics } from './nftlane/process-metr
 import { syncMetrics } from './nftlane/sync-metrics.ts';
 import { registerTableMetrics } from './nftlane/table-metrics.ts';
 import { registerRequestMetrics, registerWatchMetrics } from './nftlane/watch-metrics.ts';
+import { type RulesetWatch, registerRulesetWatchMetrics } from './ruleset-watch-metrics.ts';
 import { SyncRecorder } from './sync-recorder.ts';
 
 interface MetricsOptions {
@@ -51,6 +52,7 @@ export class Metrics {
   #reflectorStates: () => readonly ReflectorState[] = () => [];
   #holdCounts: () => HoldCounts | undefined = () => undefined;
   #fastPathStatus: () => FastPathStatus | undefined = () => undefined;
+  #rulesetWatch: RulesetWatch | undefined;
 
   constructor(options: MetricsOptions) {
     const { engine, clock } = options;
@@ -79,6 +81,7 @@ export class Metrics {
     });
     registerHoldMetrics(this.registry, () => this.#holdCounts());
     registerFastPathMetrics(this.registry, () => this.#fastPathStatus());
+    registerRulesetWatchMetrics(this.registry, () => this.#rulesetWatch);
     registerProcessMetrics(this.registry, options.process);
   }
 
@@ -101,6 +104,11 @@ export class Metrics {
   /** Sets the source of the fast path's status. */
   setFastPathStatus(status: () => FastPathStatus): void {
     this.#fastPathStatus = status;
+  }
+
+  /** Sets the sources of the state of the nft monitor and of repairs. */
+  setRulesetWatch(watch: RulesetWatch): void {
+    this.#rulesetWatch = watch;
   }
 
   /** A conntrack cleanup covers both families. */

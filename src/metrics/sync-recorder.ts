@@ -1,5 +1,6 @@
 // Records syncs as metrics.
 
+import type { ForeignChanges } from '../controller/repair/foreign-changes.ts';
 import { SYNC_STAGES } from '../controller/stage-timer.ts';
 import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controller/sync-observer.ts';
 import type { Clock } from '../host/clock.ts';
@@ -70,6 +71,12 @@ export class SyncRecorder implements SyncObserver {
     nftlane.syncFailures.inc();
     for (const labels of FAMILY_LABELS) kubeProxy.syncFailures.inc(labels);
     this.#observeAttempt({ durationMs, full: full || this.#succeededAt === undefined });
+  }
+
+  foreignCommit({ counts }: ForeignChanges): void {
+    const { foreignChanges, foreignChangedObjects } = this.#options.nftlane;
+    foreignChanges.inc();
+    for (const [kind, count] of counts) foreignChangedObjects.inc({ kind }, count);
   }
 
   chainsModified(chains: readonly string[]): void {

@@ -4,6 +4,7 @@
 import { writeFile } from 'node:fs/promises';
 import { TABLE } from '../../src/nftables/syntax/operation.ts';
 import { measureDaemon } from './daemon/measure-daemon.ts';
+import { measureRepairs } from './daemon/measure-repairs.ts';
 import { measureZone } from './daemon/measure-zone.ts';
 import { measureLayouts } from './layouts/measure-layouts.ts';
 import { readOptions } from './options.ts';
@@ -25,7 +26,8 @@ for (const services of options.sizes) {
 const bench = { options: options.daemon, scratch, say: (message: string) => logProgress(`${TABLE}: ${message}`) };
 const daemon = await measureDaemon(bench);
 const zone = await measureZone(bench);
-const results: Results = { machine, sizes, daemon, zone };
+const repairs = await measureRepairs(bench);
+const results: Results = { machine, sizes, daemon, zone, repairs };
 const targets = targetsOf(results);
 if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...results, targets }, null, 2)}\n`);
 console.log(`${printResults(results)}\n${printTargets(targets)}`);

@@ -75,6 +75,26 @@ export class ChainState {
     this.#installed.set(refKey(owner), { chain: owner, text: undefined });
   }
 
+  /** Records that another process changed a chain or its rules: it is written again. */
+  observeChange(chain: ObjectRef): void {
+    const owner = companionOwner(chain);
+    const changed = owner !== undefined && this.#installed.has(refKey(owner)) ? owner : chain;
+    this.#installed.set(refKey(changed), { chain: changed, text: undefined });
+  }
+
+  /** Records that another process deleted a chain. */
+  observeDeletion(chain: ObjectRef): void {
+    this.observeChange(chain);
+    this.#installed.delete(refKey(chain));
+    this.#listedHooks.delete(refKey(chain));
+  }
+
+  /** Records that another process deleted the table of a family. */
+  observeTableDeletion(family: Family): void {
+    for (const { chain } of [...this.#installed.values()]) if (chain.family === family) this.observeDeletion(chain);
+    this.#listedHooks.clear();
+  }
+
   /** Has a chain deleted that nothing of ours refers to. */
   reject(chain: ObjectRef): void {
     this.#installed.set(refKey(chain), { chain, text: undefined });

@@ -29,11 +29,7 @@ export function syncMetrics(registry: Registry) {
       registers,
     }),
     syncFailures: counter('sync_failures_total', 'Total number of failed syncs, which are retried'),
-    foreignChanges: counter(
-      'foreign_changes_total',
-      'Total number of times that chains changed by another process were found',
-    ),
-    foreignChangedChains: counter('foreign_changed_chains_total', 'Total number of chains changed by another process'),
+    ...foreignChangeMetrics(registers),
     drifts: counter(
       'drift_detected_total',
       'Total number of times that the kernel state differed from the applied state and was listed again',
@@ -48,6 +44,23 @@ export function syncMetrics(registry: Registry) {
       registers,
     }),
     initialLoadComplete: gauge('initial_load_complete', '1 once the initial load is in the kernel, 0 before'),
+  };
+}
+
+function foreignChangeMetrics(registers: Registry[]) {
+  const counter = (name: string, help: string) => new Counter({ name: `nftlane_${name}`, help, registers });
+  return {
+    foreignChanges: counter(
+      'foreign_changes_total',
+      'Total number of times that changes of the ruleset by another process were found',
+    ),
+    foreignChangedObjects: new Counter({
+      name: 'nftlane_foreign_changed_objects_total',
+      help: 'Total number of objects that other processes added to, changed in or deleted from the tables of nftlane',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
+    foreignChangedChains: counter('foreign_changed_chains_total', 'Total number of chains changed by another process'),
   };
 }
 

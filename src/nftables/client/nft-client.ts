@@ -2,7 +2,7 @@
 
 import { ExecError, type ExecResult } from '../../host/process/exec.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
-import { allSetsAndMaps } from '../compile/sets-and-maps.ts';
+import { allSetsAndMaps, lastTransaction } from '../compile/sets-and-maps.ts';
 import type { SetOrMap } from '../syntax/element.ts';
 import { errorMessages, parseErrorMessages } from '../syntax/error-message.ts';
 import type { CounterListing, InstalledElement, KernelListing } from '../syntax/kernel-listing.ts';
@@ -10,7 +10,7 @@ import { parseTables } from '../syntax/listed/table-listing.ts';
 import type { ListedTable } from '../syntax/listed-table.ts';
 import { ElementReader, type ListedElement } from '../syntax/listing.ts';
 import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
-import { addTable, deleteTable, TABLE } from '../syntax/operation.ts';
+import { addSetOrMap, addTable, deleteTable, TABLE } from '../syntax/operation.ts';
 import { NftRefusal, NftUnavailable } from './nft-error.ts';
 import { NftProgram } from './nft-program.ts';
 import { type ApplyOptions, TransactionRunner } from './transaction-runner.ts';
@@ -69,6 +69,14 @@ export class NftClient {
   /** Throws `NftOutcomeUnknown` if the kernel lacks a transaction that was applied with a later confirmation. */
   confirm(): Promise<void> {
     return this.#transactions.confirm();
+  }
+
+  /**
+   * Commits a transaction that changes nothing but the number of the last transaction in the table of this family, for the
+   * notification of it.
+   */
+  probe(family: Family): Promise<void> {
+    return this.apply([addSetOrMap(lastTransaction(family)).line]);
   }
 
   /** The contents of our tables, without counters. */

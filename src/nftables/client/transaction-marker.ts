@@ -13,7 +13,8 @@ export interface Marker {
 }
 
 /** Numbers of another daemon must not be taken for ours, and an element has 32 bits. */
-let last = randomInt(1, 2 ** 31);
+const first = randomInt(1, 2 ** 31);
+let last = first;
 
 /** A marker for these operations on our tables. */
 export function nextMarker(lines: readonly string[]): Marker {
@@ -33,6 +34,12 @@ export function markerLines({ object, number }: Marker, { keep }: { readonly kee
 /** The numbers in a listing of {@link lastTransaction}. */
 export function listedNumbers(text: string): Set<number> {
   return new Set([...text.matchAll(/0x[0-9a-f]{8}/g)].map(([number]) => Number(number)));
+}
+
+/** Whether a line is the kernel's notification of the marker of any transaction that this process sent. */
+export function isOwnMarker(line: string): boolean {
+  const number = Number(EVENT.exec(line)?.[2]);
+  return number >= first && number < last;
 }
 
 const EVENT = new RegExp(`^add element (\\S+) ${TABLE} ${lastTransaction('ip').name} \\{ (0x[0-9a-f]{8}) \\}$`);

@@ -115,6 +115,32 @@ export class Ledger {
     }
   }
 
+  /** Records that another process added or replaced an installed element, or deleted it (`undefined`). */
+  observe(object: SetOrMap, key: string, installed: InstalledElement | undefined): void {
+    const { claims, differing } = this.#stateOf(object);
+    const claim = claims.get(key);
+    if (isSame(installed, claim === undefined ? undefined : effectiveClaim(claim))) differing.delete(key);
+    else differing.set(key, installed);
+  }
+
+  /** Records that another process deleted all elements of a set or map. */
+  observeEmpty(object: SetOrMap): void {
+    const { claims, differing } = this.#stateOf(object);
+    differing.clear();
+    for (const key of claims.keys()) differing.set(key, undefined);
+  }
+
+  /** The number of installed elements. */
+  installedCount(object: SetOrMap): number {
+    const { claims, differing } = this.#stateOf(object);
+    let count = claims.size;
+    for (const [key, installed] of differing) {
+      if (claims.has(key) && installed === undefined) count--;
+      else if (!claims.has(key) && installed !== undefined) count++;
+    }
+    return count;
+  }
+
   /** The chains that desired elements refer to, in no particular order. */
   get targetChains(): ReadonlyMap<RefKey, ObjectRef> {
     return this.#targets;

@@ -39,7 +39,8 @@ export class ElementReader {
   }
 }
 
-function readElement(text: string): ListedElement {
+/** Parses `key counter ... comment "..." : data`. */
+export function readElement(text: string): ListedElement {
   const [, key = text, extras = '', data = ''] = ELEMENT.exec(text) ?? [];
   const [, comment = ''] = /comment "([^"]*)"/.exec(extras) ?? [];
   const [, packets = '0'] = /counter packets (\d+)/.exec(extras) ?? [];

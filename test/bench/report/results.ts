@@ -8,6 +8,7 @@ export interface Results {
   readonly sizes: readonly SizeResults[];
   readonly daemon: DaemonResults;
   readonly zone: ZoneResults;
+  readonly repairs: RepairResults;
 }
 
 /** The size of the cluster that was measured. */
@@ -83,4 +84,16 @@ export interface ZoneResults extends ClusterSize {
   readonly latencyMs: Summary;
   /** The nft operations of one change. */
   readonly operations: number;
+}
+
+/** Changes of the ruleset by another process, by kind. */
+export interface RepairResults extends ClusterSize {
+  readonly times: Readonly<Record<string, RepairTimes>>;
+}
+
+/** In milliseconds; from the end of the command that changed the ruleset. */
+export interface RepairTimes {
+  readonly commandMs: number;
+  readonly noticedMs: number;
+  readonly repairedMs: number;
 }

@@ -1,7 +1,9 @@
 // Tests of src/controller/sync-logger.ts.
 
 import t from 'tap';
+import { summarize } from '../../../src/controller/repair/foreign-changes.ts';
 import { SyncLogger } from '../../../src/controller/sync-logger.ts';
+import { foreignCommit } from '../../support/builders/foreign-commit.ts';
 import { commitOf, syncReport, syncTimes } from '../../support/builders/sync-report.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 
@@ -36,6 +38,19 @@ t.test('SyncLogger logs drift, refused Services and foreign changes', async (t) 
     { level: 'warn', details: { chains: 'a, b, c, d, e', count: 6 } },
   ]);
   t.equal(lines.length, 3);
+});
+
+t.test('SyncLogger logs what another process changed, and that it keeps undoing repairs', async (t) => {
+  const { logger, lines } = open();
+  logger.foreignChanges(summarize(foreignCommit('delete chain ip nftlane services')));
+  logger.contested({ program: 'other', pid: 4711, repairs: 12, waitMs: 800 });
+  logger.contested(undefined);
+  const changes = { changes: '1 chain', transactions: 1, first: ['delete chain ip services'] };
+  t.match(lines, [
+    { level: 'warn', details: { program: 'other-program', pid: 4711, ...changes } },
+    { level: 'error', details: { program: 'other', pid: 4711, repairs: 12, waitMs: 800 } },
+    { level: 'info' },
+  ]);
 });
 
 t.test('SyncLogger logs a problem once while it lasts', async (t) => {

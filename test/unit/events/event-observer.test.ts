@@ -1,9 +1,11 @@
 // Tests of src/events/event-observer.ts.
 
 import t from 'tap';
+import { summarize } from '../../../src/controller/repair/foreign-changes.ts';
 import type { Problems } from '../../../src/controller/sync-observer.ts';
 import { EventObserver } from '../../../src/events/event-observer.ts';
 import type { EventSpec } from '../../../src/events/event-spec.ts';
+import { foreignCommit } from '../../support/builders/foreign-commit.ts';
 import { commitOf, syncReport } from '../../support/builders/sync-report.ts';
 
 const NOTHING: Problems = { issues: [], conflicts: [], refused: [], limited: [] };
@@ -34,6 +36,22 @@ t.test('EventObserver records the life of the daemon at the Node', async (t) => 
     'Node n1 Normal InitialLoadComplete',
     'Node n1 Warning RulesetRepaired',
     'Node n1 Warning RulesetRepaired',
+  ]);
+});
+
+t.test('EventObserver records what another process changed, and that it keeps undoing repairs', async (t) => {
+  const { observer, records, takeRecords } = open();
+  observer.foreignChanges(summarize(foreignCommit('delete chain ip nftlane services')));
+  t.match(records.at(-1), {
+    note: /Process other-program \(4711\) .* \(1 chain: delete chain ip services\); repaired/,
+  });
+  observer.contested({ program: 'other', pid: 4711, repairs: 12, waitMs: 800 });
+  t.match(records.at(-1), { note: /Process other \(4711\) has undone 12 repairs .* wait for 0\.8 s/ });
+  observer.contested(undefined);
+  t.strictSame(takeRecords(), [
+    'Node n1 Warning RulesetRepaired',
+    'Node n1 Warning RulesetContested',
+    'Node n1 Normal RulesetContestEnded',
   ]);
 });
 

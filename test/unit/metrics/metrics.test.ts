@@ -1,6 +1,7 @@
 // Tests of src/metrics/metrics.ts, with a sync controller.
 
 import t from 'tap';
+import { summarize } from '../../../src/controller/repair/foreign-changes.ts';
 import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import { Engine } from '../../../src/engine/engine.ts';
@@ -8,6 +9,7 @@ import { type Clock, systemClock } from '../../../src/host/clock.ts';
 import { Metrics } from '../../../src/metrics/metrics.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';
+import { foreignCommit } from '../../support/builders/foreign-commit.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { service } from '../../support/builders/service.ts';
@@ -180,6 +182,28 @@ t.test('Metrics count Service ports whose endpoints are all elsewhere', async (t
   remove(sink, at('n2'));
   const none = await untilSample(metrics, gap('external'), 0);
   t.equal(none.get(gap('internal')), 0, 'a Service without endpoints does not count');
+  await stop();
+});
+
+t.test('Metrics report changes by other processes', async (t) => {
+  const { metrics, stop } = world();
+  t.match(Object.fromEntries(await scrape(metrics)), {
+    nftlane_nft_monitor_listening: 0,
+    nftlane_ruleset_contested: 0,
+  });
+  metrics.setRulesetWatch({
+    monitor: () => ({ state: 'listening', reason: '', starts: 3 }),
+    contest: () => ({ program: 'other', pid: 4711, repairs: 12, waitMs: 800 }),
+  });
+  metrics.observer.foreignCommit?.(summarize(foreignCommit('delete chain ip nftlane a', 'delete chain ip nftlane b')));
+  t.match(Object.fromEntries(await scrape(metrics)), {
+    nftlane_foreign_changes_total: 1,
+    'nftlane_foreign_changed_objects_total{kind="chain"}': 2,
+    nftlane_nft_monitor_listening: 1,
+    nftlane_nft_monitor_starts_total: 3,
+    nftlane_ruleset_contested: 1,
+    nftlane_repair_wait_seconds: 0.8,
+  });
   await stop();
 });
 

@@ -120,3 +120,24 @@ t.test('Ledger returns elements sorted by key', async (t) => {
   t.equal(ledger.size(SET), 0);
   t.throws(() => ledger.size({ ...MAP, name: 'other' }), /Invariant broken: no object "ip other"/);
 });
+
+t.test('Ledger observes what another process did to single elements', async (t) => {
+  const ledger = settled(element('k', 'drop'), element('l', 'drop'));
+  ledger.observe(MAP, 'k', undefined);
+  ledger.observe(MAP, 'l', { data: 'accept', comment: '' });
+  ledger.observe(MAP, 'foreign', { data: 'drop', comment: '' });
+  t.strictSame(changes(ledger), ['m foreign: "drop" -> -', 'm k: - -> "drop"', 'm l: "accept" -> "drop"']);
+  t.equal(ledger.installedCount(MAP), 2);
+  ledger.observe(MAP, 'k', { data: 'drop', comment: 'a/x' });
+  ledger.observe(MAP, 'foreign', undefined);
+  t.strictSame(changes(ledger), ['m l: "accept" -> "drop"'], 'what it put back is no difference');
+});
+
+t.test('Ledger observes that another process emptied a map', async (t) => {
+  const ledger = settled(element('k', 'drop'), element('l', 'drop'));
+  ledger.observe(MAP, 'foreign', { data: 'drop', comment: '' });
+  t.equal(ledger.installedCount(MAP), 3);
+  ledger.observeEmpty(MAP);
+  t.strictSame(changes(ledger), ['m k: - -> "drop"', 'm l: - -> "drop"']);
+  t.equal(ledger.installedCount(MAP), 0);
+});

@@ -1,0 +1,83 @@
+// Follows changes of our tables by other processes from the initial load on, and passes them to the controller.
+
+import type { Clock } from '../../host/clock.ts';
+import type { Log } from '../../host/log.ts';
+import type { Family } from '../../net/family.ts';
+import type { NftClient } from '../../nftables/client/nft-client.ts';
+import { type MonitorGap, NftMonitor, type NftMonitorStatus } from '../../nftables/client/nft-monitor.ts';
+import type { RulesetCommit } from '../../nftables/syntax/notification.ts';
+
+interface RulesetMonitorOptions {
+  /** The nft program. */
+  readonly command: string;
+  readonly nftClient: Pick<NftClient, 'probe'>;
+  /** A family that has a table. */
+  readonly family: Family;
+  readonly onCommit: (commit: RulesetCommit) => void;
+  /** Changes may have been missed. */
+  readonly onGap: (gap: MonitorGap) => void;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+const OVERFLOW_LOG_INTERVAL_MS = 10_000;
+
+/**
+ * Starts after the initial load: during it, the monitor would print each of its elements, 20 µs of the second core for each.
+ * Changes until it listens are found by the check that follows.
+ */
+export class RulesetMonitor {
+  readonly #monitor: NftMonitor;
+  readonly #log: Log;
+  readonly #loaded = Promise.withResolvers<void>();
+  #loggedReason = '';
+  #loggedOverflowAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ command, nftClient, family, onCommit, onGap, log, clock }: RulesetMonitorOptions) {
+    this.#log = log;
+    this.#monitor = new NftMonitor({
+      command,
+      clock,
+      probe: () => nftClient.probe(family),
+      onCommit,
+      onGap: (gap) => {
+        if (gap === 'overflow') this.#logOverflow(clock.now());
+        onGap(gap);
+      },
+      onState: (status) => this.#logState(status),
+    });
+  }
+
+  /** Observes the syncs. */
+  committed({ isInitial }: { readonly isInitial: boolean }): void {
+    if (isInitial) this.#loaded.resolve();
+  }
+
+  get status(): NftMonitorStatus {
+    return this.#monitor.status;
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#loaded.resolve(), { once: true });
+    await this.#loaded.promise;
+    await this.#monitor.run(signal);
+  }
+
+  #logOverflow(now: number): void {
+    if (now - this.#loggedOverflowAt < OVERFLOW_LOG_INTERVAL_MS) return;
+    this.#loggedOverflowAt = now;
+    this.#log.warn('too many kernel notifications of ruleset changes at once; listing the ruleset');
+  }
+
+  /** Logs each reason once until the monitor listens again. */
+  #logState({ state, reason }: NftMonitorStatus): void {
+    if (state === 'listening') {
+      this.#log.info('listening to kernel notifications of ruleset changes');
+      this.#loggedReason = '';
+    }
+    if (state !== 'deaf' || reason === this.#loggedReason) return;
+    this.#log.warn('no kernel notifications of ruleset changes; restarting nft monitor', { reason });
+    this.#loggedReason = reason;
+  }
+}

@@ -1,0 +1,37 @@
+// Metrics of the notifications and repairs of changes by other processes.
+
+import type { Registry } from 'prom-client';
+import type { RulesetContest } from '../controller/repair/repairs.ts';
+import type { NftMonitorStatus } from '../nftables/client/nft-monitor.ts';
+import { counterOnScrape, gaugeOnScrape, single } from './nftlane/on-scrape.ts';
+
+/** The sources of the metrics. */
+export interface RulesetWatch {
+  readonly monitor: () => NftMonitorStatus;
+  readonly contest: () => RulesetContest | undefined;
+}
+
+/** Registers the metrics, which are read at each scrape. `watch` returns `undefined` while nothing is running. */
+export function registerRulesetWatchMetrics(registry: Registry, watch: () => RulesetWatch | undefined): void {
+  const gauge = (name: string, help: string, value: () => number) =>
+    gaugeOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
+  gauge(
+    'nftlane_nft_monitor_listening',
+    '1 while the kernel notifies nftlane of changes of the ruleset, otherwise 0',
+    () => (watch()?.monitor().state === 'listening' ? 1 : 0),
+  );
+  counterOnScrape(registry, {
+    name: 'nftlane_nft_monitor_starts_total',
+    help: 'Total number of nft monitors started',
+    labelNames: [],
+    samples: () => single(watch()?.monitor().starts ?? 0),
+  });
+  gauge('nftlane_ruleset_contested', '1 while another process keeps undoing repairs of the ruleset, otherwise 0', () =>
+    watch()?.contest() === undefined ? 0 : 1,
+  );
+  gauge(
+    'nftlane_repair_wait_seconds',
+    'How long repairs of the ruleset wait, because another process undoes them',
+    () => (watch()?.contest()?.waitMs ?? 0) / 1000,
+  );
+}

@@ -1,0 +1,132 @@
+// Tests of src/nftables/client/nft-monitor.ts.
+
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { systemClock } from '../../../../src/host/clock.ts';
+import { type MonitorGap, NftMonitor, type NftMonitorStatus } from '../../../../src/nftables/client/nft-monitor.ts';
+import { markerLines, nextMarker } from '../../../../src/nftables/client/transaction-marker.ts';
+import type { RulesetCommit } from '../../../../src/nftables/syntax/notification.ts';
+import { poll } from '../../../support/wait-until.ts';
+
+const END = '# new generation 6 by process 7621 (nft)';
+
+interface Setup {
+  /** The program; `$EVENTS` is the file of the events so far. */
+  readonly script?: string;
+  readonly echoMs?: number;
+  readonly probeIntervalMs?: number;
+}
+
+/** A monitor of a file of events, to which each probe appends a transaction of ours. */
+function start(
+  t: Test,
+  { script = 'exec tail -n +1 -f $EVENTS', echoMs = 20_000, probeIntervalMs = 60_000 }: Setup = {},
+) {
+  const directory = t.testdir({});
+  const [command, events, starts] = ['nft', 'events', 'starts'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(events, '');
+  writeFileSync(starts, '');
+  writeFileSync(command, `#!/bin/sh\nEVENTS=${events}\necho "$$ $*" >>${starts}\n${script}\n`, { mode: 0o755 });
+  const commits: RulesetCommit[] = [];
+  const gaps: MonitorGap[] = [];
+  const states: NftMonitorStatus[] = [];
+  const print = (...lines: readonly string[]) => appendFileSync(events, `${lines.join('\n')}\n`);
+  const monitor = new NftMonitor({
+    command,
+    clock: systemClock,
+    probe: async () => print(ownMarker(), END),
+    onCommit: (commit) => commits.push(commit),
+    onGap: (gap) => gaps.push(gap),
+    onState: (status) => states.push(status),
+    times: { echoMs, probeIntervalMs },
+  });
+  const stop = new AbortController();
+  const running = monitor.run(stop.signal);
+  t.teardown(async () => {
+    stop.abort();
+    await running;
+  });
+  const until = <T>(read: () => T | undefined, failure: string) =>
+    poll(async () => read(), { until: (value) => value !== undefined, failure: () => failure, timeoutMs: 60_000 });
+  const untilListening = (count = 1) =>
+    until(() => states.filter(({ state }) => state === 'listening')[count - 1], `not listening ${count} times`);
+  const pids = () => [...readFileSync(starts, 'utf8').matchAll(/^\d+/gm)].map(([pid]) => Number(pid));
+  return {
+    monitor,
+    commits,
+    gaps,
+    states,
+    print,
+    until,
+    untilListening,
+    pids,
+    starts: () => readFileSync(starts, 'utf8'),
+  };
+}
+
+/** The notification of a transaction of this process. */
+function ownMarker(): string {
+  const [line = ''] = markerLines(nextMarker([]), { keep: true });
+  return line.replace(/\{ (\d+) \}/, (_, number: string) => `{ 0x${Number(number).toString(16).padStart(8, '0')} }`);
+}
+
+t.test('NftMonitor listens when a transaction of ours comes back, and passes on those of others', async (t) => {
+  const { monitor, commits, gaps, print, until, untilListening, starts } = start(t);
+  await untilListening();
+  t.match(starts(), /-t -e list tables; monitor/);
+  t.strictSame(gaps, ['start']);
+  print('delete chain ip nftlane a', END, ownMarker(), END);
+  await until(() => commits[0], 'no transaction arrived');
+  t.match(commits, [{ pid: 7621, notifications: [{ kind: 'chain' }] }]);
+  t.match(monitor.status, { state: 'listening', starts: 1 });
+});
+
+t.test('NftMonitor reports lost notifications', async (t) => {
+  const { gaps, print, until, untilListening } = start(t);
+  await untilListening();
+  print('# ERROR: We lost some netlink events!');
+  await until(() => gaps[1], 'no gap was reported');
+  t.strictSame(gaps, ['start', 'overflow']);
+});
+
+t.test('NftMonitor restarts a program that was killed', async (t) => {
+  const { monitor, gaps, untilListening, pids } = start(t);
+  await untilListening();
+  process.kill(pids()[0] ?? 0, 'SIGKILL');
+  await untilListening(2);
+  t.match(monitor.status, { state: 'listening', starts: 2 });
+  t.strictSame(gaps, ['start', 'restart'], 'changes between are searched');
+});
+
+t.test('NftMonitor restarts a program that was stopped', async (t) => {
+  const { states, untilListening, pids } = start(t, { echoMs: 3000, probeIntervalMs: 100 });
+  await untilListening();
+  process.kill(pids()[0] ?? 0, 'SIGSTOP');
+  await untilListening(2);
+  t.ok(states.some(({ state, reason }) => state === 'deaf' && reason.startsWith('no notification of a transaction')));
+});
+
+t.test('NftMonitor says why a program cannot be used, and tries again', async (t) => {
+  const { monitor, until } = start(t, { script: 'echo "W: a warning" >&2; echo "no rights" >&2; exit 3' });
+  await until(() => (monitor.status.starts > 1 ? true : undefined), 'no second attempt');
+  t.match(monitor.status.reason, /^(status 3: no rights)?$/);
+  const missing = new NftMonitor({
+    command: '/nonexistent/nft',
+    clock: systemClock,
+    probe: async () => {},
+    onCommit: () => {},
+    onGap: () => {},
+  });
+  const stop = new AbortController();
+  const running = missing.run(stop.signal);
+  await until(() => (missing.status.state === 'deaf' ? true : undefined), 'a missing program was not reported');
+  t.match(missing.status.reason, /ENOENT/);
+  stop.abort();
+  await running;
+  t.match(missing.status, { state: 'off' });
+});

@@ -3,9 +3,10 @@
 import { existsSync } from 'node:fs';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { type DaemonAnswer, knownState } from '../admin/ask-daemon.ts';
+import { fetchState } from '../admin/fetch-state.ts';
 import { type DaemonState, engineFromState } from '../admin/state/daemon-state.ts';
 import { type DaemonStatus, describeRulesetProblems, type RulesetStatus } from '../admin/state/daemon-status.ts';
-import { findDrift } from '../engine/drift.ts';
+import { type Drift, findDrift, persistentDrift } from '../engine/drift.ts';
 import { describeSyncProblems } from '../health/sync-status.ts';
 import { printDuration } from '../lib/duration.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
@@ -97,15 +98,26 @@ function notificationChecks(ruleset: RulesetStatus): Check[] {
 
 async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {
   const nftClient = new NftClient({ command: context.nft });
+  const first = await compareRuleset(nftClient, state);
+  // The daemon may be committing a change.
+  const second = first.length === 0 ? first : await compareRuleset(nftClient, await currentState(context, state));
+  const drift = persistentDrift(first, second);
+  if (drift.length === 0) return ok('ruleset', 'the kernel holds the desired ruleset');
+  const message = `${drift.length} differences between the desired ruleset and the kernel`;
+  return warning('ruleset', message, 'see `nftlane diff`; if they last for more than 10 s, check the log');
+}
+
+async function currentState({ runDir }: DoctorContext, state: DaemonState): Promise<DaemonState> {
+  return fetchState(adminSocketPath(runDir)).catch(() => state);
+}
+
+async function compareRuleset(nftClient: NftClient, state: DaemonState): Promise<Drift[]> {
   const listing = await nftClient.list();
   const engine = engineFromState(state);
   engine.adopt(listing);
   engine.compile();
   for (const refusal of state.refusals) engine.refuse(refusal);
-  const drift = findDrift(engine, listing);
-  if (drift.length === 0) return ok('ruleset', 'the kernel holds the desired ruleset');
-  const message = `${drift.length} differences between the desired ruleset and the kernel`;
-  return warning('ruleset', message, 'see `nftlane diff`; if they last for more than 10 s, check the log');
+  return findDrift(engine, listing);
 }
 
 /** Whether this is `nftlane run`, started directly or through node. */

@@ -1,8 +1,9 @@
 // Checks of other programs' rules that can interfere.
 
-import { emptyIfListingFailed } from '../nftables/client/nft-error.ts';
+import { type Condition, readListedRule } from '../explain/ruleset/listed-rule.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import type { ListedChain } from '../nftables/syntax/json-listing.ts';
+import type { ListedTable, TableChain } from '../nftables/syntax/listed-table.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import { type Check, type DoctorContext, ok, warning } from './check.ts';
 
@@ -12,17 +13,55 @@ const DNAT_PRIORITY = -100;
 /** An `accept` in one table does not override a drop in another: every table has to accept a packet. */
 export async function checkForeignRules(context: DoctorContext): Promise<Check[]> {
   const nft = new NftProgram({ command: context.nft, run: context.system.run });
-  const chains = (await nft.listChains().catch(emptyIfListingFailed)).filter(({ table }) => table !== TABLE);
+  const chains = (await nft.listChains()).filter(({ table }) => table !== TABLE);
   const dropChains = chains.filter(({ hook = '', policy }) => policy === 'drop' && ['forward', 'input'].includes(hook));
   return [
     dropPolicyCheck([...dropChains.map(chainName), ...(await legacyDropPolicies(context))]),
     natOrderCheck(chains),
     ...(await checkFirewalls(context, new Set(chains.map(({ table }) => table)))),
+    otherEffectsCheck(await nft.listRuleset()),
   ];
 }
 
 function chainName({ family, table, name }: ListedChain): string {
   return `${family} ${table} ${name}`;
+}
+
+/** Families whose chains see the packets of Services. */
+const FAMILIES = ['ip', 'ip6', 'inet', 'netdev'];
+
+/** Base chains of others with rules that can drop, reject, translate or mark new flows. Translation of sources is usual. */
+function otherEffectsCheck(tables: readonly ListedTable[]): Check {
+  const name = 'other chains';
+  const active = tables.filter(({ family, name, flags }) => {
+    return FAMILIES.includes(family) && name !== TABLE && !flags.includes('dormant');
+  });
+  const found = active.flatMap(({ family, name: table, chains }) =>
+    chains
+      .filter((chain) => chain.hook !== undefined && affectsNewFlows(chain, chains))
+      .map((chain) => `${family} ${table} ${chain.name}`),
+  );
+  if (found.length === 0) return ok(name, 'no chain of another program drops, translates or marks new flows');
+  const message = `chains of other programs can drop, translate or mark new flows: ${found.join(', ')}`;
+  return warning(name, message, 'check a connection with `nftlane explain CLIENT ADDRESS:PORT`, which evaluates them');
+}
+
+function affectsNewFlows(chain: TableChain, chains: readonly TableChain[], seen = new Set<string>()): boolean {
+  if (seen.has(chain.name)) return false;
+  seen.add(chain.name);
+  return chain.rules.map(readListedRule).some(({ conditions, effects }) => {
+    if (conditions.some(isNeverNew)) return false;
+    return effects.some((effect) => {
+      if (effect.kind !== 'jump' && effect.kind !== 'goto')
+        return ['drop', 'reject', 'dnat', 'change'].includes(effect.kind);
+      const target = chains.find(({ name }) => name === effect.chain);
+      return target !== undefined && affectsNewFlows(target, chains, seen);
+    });
+  });
+}
+
+function isNeverNew({ field, negate, values }: Condition): boolean {
+  return field === 'ct state' && !negate && !values.includes('new') && !values.includes('untracked');
 }
 
 function natOrderCheck(chains: readonly ListedChain[]): Check {

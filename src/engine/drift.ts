@@ -8,7 +8,7 @@ import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
 import type { StructureDifference } from './structure/compare-tables.ts';
 
-interface Drift {
+export interface Drift {
   readonly family: Family;
   /** `table`, `set`, `map`, `chain` or another kind of object, and its name. */
   readonly object: string;
@@ -25,6 +25,15 @@ export function findDrift(engine: Engine, { tables }: KernelListing): Drift[] {
   const structure =
     tables === undefined ? [] : engine.foreignChanges.compareTables(tables, engine.node).flatMap(structureDrift);
   return [...structure, ...engine.differences().map(elementDrift)];
+}
+
+/**
+ * The drift that both comparisons found. While a daemon commits changes, a listing may be older or newer than the objects that
+ * it is compared with; such differences do not last.
+ */
+export function persistentDrift(first: readonly Drift[], second: readonly Drift[]): Drift[] {
+  const found = new Set(first.map((drift) => JSON.stringify(drift)));
+  return second.filter((drift) => found.has(JSON.stringify(drift)));
 }
 
 function elementDrift({ object, key, installed, desired }: Change): Drift {

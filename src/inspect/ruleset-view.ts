@@ -4,13 +4,16 @@ import { compare } from '../lib/compare.ts';
 import { printableLine } from '../lib/printable.ts';
 import { FAMILIES } from '../net/family.ts';
 import { allSetsAndMaps } from '../nftables/compile/sets-and-maps.ts';
-import { chainBlock, setOrMapBlock, tableBlock } from '../nftables/syntax/block.ts';
+import { namedBlock, setOrMapBlock, tableBlock } from '../nftables/syntax/block.ts';
 import { verdictChain } from '../nftables/syntax/element.ts';
 import type { CounterListing } from '../nftables/syntax/kernel-listing.ts';
+import { printListedHook } from '../nftables/syntax/listed/listed-hook.ts';
+import { parseRule } from '../nftables/syntax/listed/rule-parser.ts';
+import type { ListedHook, ListedTable } from '../nftables/syntax/listed-table.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
 import { refKey } from '../nftables/syntax/object-ref.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
-import type { Chain } from '../nftables/syntax/statement.ts';
+import { printRule, type Rule } from '../nftables/syntax/statement.ts';
 
 interface RulesetObjectView {
   readonly family: 'ip' | 'ip6';
@@ -19,18 +22,27 @@ interface RulesetObjectView {
   readonly elements: readonly ListedElement[];
 }
 
+/** A rule as statements; one that this version does not write as its text. */
+type RuleView = Rule | readonly { readonly kind: 'listed'; readonly text: string }[];
+
+interface ChainView {
+  readonly name: string;
+  readonly hook?: ListedHook;
+  readonly rules: readonly RuleView[];
+}
+
 interface RulesetView {
   readonly objects: readonly RulesetObjectView[];
-  readonly chains: readonly { readonly family: 'ip' | 'ip6'; readonly chain: Chain }[];
+  readonly chains: readonly { readonly family: 'ip' | 'ip6'; readonly chain: ChainView }[];
 }
 
 /**
- * The elements in the kernel, and the chains. With a Service (`namespace/name`), only elements with its name in the comment,
+ * The elements and chains in the kernel. With a Service (`namespace/name`), only elements with its name in the comment,
  * and the chains that these name.
  */
 export function viewRuleset(
   elementsByObject: CounterListing,
-  chainsOf: (family: 'ip' | 'ip6') => readonly Chain[],
+  tables: readonly ListedTable[],
   service?: string,
 ): RulesetView {
   const objects = allSetsAndMaps().map(({ family, kind, name }) => {
@@ -44,11 +56,19 @@ export function viewRuleset(
       elements.map(({ data }) => refKey({ family, name: verdictChain(data) ?? '' })),
     ),
   );
-  const chains = FAMILIES.flatMap((family) => chainsOf(family).map((chain) => ({ family, chain })));
+  const chains = FAMILIES.flatMap((family) => chainsOf(tables, family).map((chain) => ({ family, chain })));
   const reachableChains = chains.filter(
     ({ family, chain }) => service === undefined || targets.has(refKey({ family, name: chain.name })),
   );
   return { objects: shown, chains: reachableChains };
+}
+
+function chainsOf(tables: readonly ListedTable[], family: 'ip' | 'ip6'): ChainView[] {
+  const table = tables.find((candidate) => candidate.family === family && candidate.name === TABLE);
+  return (table?.chains ?? []).map((chain) => ({
+    ...chain,
+    rules: chain.rules.map((text) => parseRule(text, family) ?? [{ kind: 'listed', text }]),
+  }));
 }
 
 function belongsTo({ comment }: ListedElement, service: string): boolean {
@@ -68,7 +88,7 @@ export function printRuleset({ objects, chains }: RulesetView): string {
             ? []
             : [setOrMapBlock(declared, object.elements.map(withCount(object.kind)).map(printableElement))];
         }),
-      ...chains.filter((entry) => entry.family === family).map(({ chain }) => chainBlock(chain, family)),
+      ...chains.filter((entry) => entry.family === family).map(({ chain }) => printChain(chain, family)),
     ];
     return blocks.length === 0 ? [] : [tableBlock(`${family} ${TABLE}`, blocks)];
   }).join('\n');
@@ -77,6 +97,17 @@ export function printRuleset({ objects, chains }: RulesetView): string {
 /** Other programs can write any comment. */
 function printableElement({ key, data, comment, ...rest }: ListedElement): ListedElement {
   return { ...rest, key: printableLine(key), data: printableLine(data), comment: printableLine(comment) };
+}
+
+function printChain({ name, hook, rules }: ChainView, family: 'ip' | 'ip6'): string {
+  const printed = rules.map((rule) =>
+    isListed(rule) ? rule.map(({ text }) => printableLine(text)).join(' ') : printRule(rule, family),
+  );
+  return namedBlock(`chain ${name}`, [...(hook === undefined ? [] : [printListedHook(hook)]), ...printed]);
+}
+
+function isListed(rule: RuleView): rule is Exclude<RuleView, Rule> {
+  return rule[0]?.kind === 'listed';
 }
 
 /** Prints the counter where nft does: between key and comment. */

@@ -1,9 +1,11 @@
 // The command `diff`.
 
 import type { Command } from 'commander';
+import type { CommandStatus } from '../../admin/command-status.ts';
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
-import { findDrift, printDrift } from '../../engine/drift.ts';
+import { type Drift, findDrift, persistentDrift, printDrift } from '../../engine/drift.ts';
+import type { NftClient } from '../../nftables/client/nft-client.ts';
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
 import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
@@ -24,12 +26,19 @@ export function addDiff(program: Command, { setStatus }: CommandContext): void {
 /** Resolves with {@link EXIT}.different if the kernel differs from the desired state. */
 async function diff(flags: InspectFlags): Promise<ExitStatus> {
   const nftClient = await openNftClient(flags.nft);
-  const listing = await nftClient.list();
-  const { engine, status } = await loadDesiredState(desiredStateSource(flags), listing);
-  const drift = findDrift(engine, listing);
+  const first = await compare(flags, nftClient);
+  // Twice, unless they are equal: the daemon may be committing a change.
+  const { drift: second, status } = first.drift.length === 0 ? first : await compare(flags, nftClient);
+  const drift = persistentDrift(first.drift, second);
   if (flags.output === 'json') printJson({ status, drift });
   else printWithStatus(status, printDrift(drift));
   // A state file may be older than the kernel, so equality means little, and so does a difference.
   if (status.answersFrom === 'state-file') return EXIT.environment;
   return drift.length === 0 ? EXIT.ok : EXIT.different;
+}
+
+async function compare(flags: InspectFlags, nftClient: NftClient): Promise<{ drift: Drift[]; status: CommandStatus }> {
+  const listing = await nftClient.list();
+  const { engine, status } = await loadDesiredState(desiredStateSource(flags), listing);
+  return { drift: findDrift(engine, listing), status };
 }

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { loadDesiredState, loadKnownState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';
+import { type Drift, findDrift } from '../../engine/drift.ts';
 import { printFastPathStatus } from '../../fastpath/status/print-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../../inspect/ruleset-view.ts';
@@ -34,27 +35,38 @@ export function addInspect(program: Command): void {
 
 async function inspectServices(flags: InspectFlags, service: string | undefined): Promise<void> {
   const nftClient = await openNftClient(flags.nft);
+  const tables = await nftClient.listTables();
   const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
+  const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
+  const drift = findDrift(engine, toListing(counted, tables));
   const services = viewServices(engine, counted, service);
   if (service !== undefined && services.length === 0) throw unknownService(service, issues);
   const serviceIssues = issues.filter(({ object }) => service === undefined || object.endsWith(` ${service}`));
   if (flags.output === 'json') {
-    printJson({ status, services, issues: serviceIssues, conflicts: engine.conflicts() });
+    printJson({ status, services, issues: serviceIssues, conflicts: engine.conflicts(), drift: drift.length });
     return;
   }
-  const warnings = serviceIssues.map((issue) => printableLine(`warning: ${formatIssue(issue)}`));
+  const issueWarnings = serviceIssues.map((issue) => printableLine(`warning: ${formatIssue(issue)}`));
+  const warnings = [...driftWarnings(drift), ...issueWarnings];
   printWithStatus(status, [printServices(services) || 'no Services', ...warnings].join('\n'));
 }
 
 async function inspectRuleset(flags: InspectFlags, service: string | undefined): Promise<void> {
   const nftClient = await openNftClient(flags.nft);
+  const tables = await nftClient.listTables();
   const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted));
-  const view = viewRuleset(counted, (family) => engine.chains(family).chains, service);
+  const { engine, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
+  const drift = findDrift(engine, toListing(counted, tables));
+  const view = viewRuleset(counted, tables, service);
   if (service !== undefined && view.objects.length === 0) throw unknownService(service, []);
-  if (flags.output === 'json') printJson({ status, ...view });
-  else printWithStatus(status, printRuleset(view).trimEnd());
+  if (flags.output === 'json') printJson({ status, ...view, drift: drift.length });
+  else printWithStatus(status, [printRuleset(view).trimEnd(), ...driftWarnings(drift)].join('\n'));
+}
+
+/** What is shown is that of the kernel; a comment in nft's syntax says whether it should be. */
+function driftWarnings(drift: readonly Drift[]): string[] {
+  if (drift.length === 0) return [];
+  return [`# warning: the kernel differs from the desired ruleset (${drift.length} differences, see nftlane diff)`];
 }
 
 async function inspectFastPath({ runDir, output }: Pick<InspectFlags, 'runDir' | 'output'>): Promise<void> {

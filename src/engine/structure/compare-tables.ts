@@ -5,6 +5,7 @@ import { affinityIdOf, affinityMapNames, endpointChainIfKnown } from '../../nfta
 import type { NodeView } from '../../nftables/compile/node-view.ts';
 import type { SetOrMap } from '../../nftables/syntax/element.ts';
 import { normalDeclaration } from '../../nftables/syntax/listed/declaration.ts';
+import { printListedHook } from '../../nftables/syntax/listed/listed-hook.ts';
 import { normalRule } from '../../nftables/syntax/listed/rule-parser.ts';
 import type { ListedHook, ListedTable, TableChain } from '../../nftables/syntax/listed-table.ts';
 import { TABLE } from '../../nftables/syntax/operation.ts';
@@ -162,11 +163,6 @@ function linesOfChain({ hook, rules }: Chain, family: Family): string[] {
 
 function linesOfListedChain({ hook, rules }: TableChain, family: Family): string[] {
   return [...(hook === undefined ? [] : [printListedHook(hook)]), ...rules.map((rule) => normalRule(rule, family))];
-}
-
-/** In the form of {@link printHook}. */
-function printListedHook({ type, hook, priority, policy, rest }: ListedHook): string {
-  return `type ${type} hook ${hook}${rest === '' ? '' : ` ${rest}`} priority ${priority ?? 'unknown'}; policy ${policy};`;
 }
 
 /** The hook in the form of {@link printHook}, with our policy, which can be changed in place; empty without a hook. */

@@ -18,16 +18,17 @@ export function setOrMapBlock(
   const properties = object.body.split(';').map((part) => part.trim());
   const elementLines =
     elements.length === 0 ? [] : ['elements = {', ...elements.map((element) => `\t${printElement(element)},`), '}'];
-  return block(`${object.kind} ${object.name}`, [...properties.filter((part) => part !== ''), ...elementLines]);
+  return namedBlock(`${object.kind} ${object.name}`, [...properties.filter((part) => part !== ''), ...elementLines]);
 }
 
 /** A chain with its hook and rules. */
 export function chainBlock(chain: Chain, family: Family): string {
   const hook = chain.hook === undefined ? [] : [printHook(chain.hook)];
-  return block(`chain ${chain.name}`, [...hook, ...chain.rules.map((rule) => printRule(rule, family))]);
+  return namedBlock(`chain ${chain.name}`, [...hook, ...chain.rules.map((rule) => printRule(rule, family))]);
 }
 
-function block(head: string, lines: readonly string[]): string {
+/** A block with these lines. */
+export function namedBlock(head: string, lines: readonly string[]): string {
   return [`${head} {`, ...lines.map(indent), '}'].join('\n');
 }
 

@@ -107,6 +107,18 @@ t.test('openNftClient() rejects a missing program', async (t) => {
 
 t.test('toListing() indexes elements by their keys', async (t) => {
   const element = { key: '10.96.0.1', data: '', comment: '', packets: 1 };
-  const listing = toListing(new Map([['ip cluster-ips', [element]]]));
-  t.strictSame(listing, { elements: new Map([['ip cluster-ips', new Map([['10.96.0.1', element]])]]), chains: [] });
+  const table = {
+    family: 'ip',
+    name: 'nftlane',
+    flags: [],
+    chains: [{ name: 'services', rules: [] }],
+    setsAndMaps: [],
+    others: [],
+  };
+  const listing = toListing(new Map([['ip cluster-ips', [element]]]), [table]);
+  t.strictSame(listing, {
+    elements: new Map([['ip cluster-ips', new Map([['10.96.0.1', element]])]]),
+    chains: [{ family: 'ip', name: 'services' }],
+    tables: [table],
+  });
 });

@@ -101,7 +101,7 @@ t.test('checkForeignRules() warns about other tables', async (t) => {
     'nft',
     listing(chain({ table: 'nftlane', name: 'filter-forward', hook: 'forward', policy: 'drop' })),
   );
-  t.equal(statuses(await checkForeignRules(it)), 'ok ok warning');
+  t.equal(statuses(await checkForeignRules(it)), 'ok ok warning ok');
   const [forward, early] = [
     chain({ table: 'firewalld', name: 'f', type: 'filter', hook: 'forward', prio: 10, policy: 'drop' }),
     chain({ table: 'firewalld', name: 'n', type: 'nat', hook: 'prerouting', prio: -190, policy: 'accept' }),
@@ -110,8 +110,25 @@ t.test('checkForeignRules() warns about other tables', async (t) => {
   system.files.set('/proc/net/ip_tables_names', 'filter\n');
   system.programs.set('iptables-legacy-save', '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n');
   const checks = await checkForeignRules(it);
-  t.equal(statuses(checks), 'warning warning warning warning');
+  t.equal(statuses(checks), 'warning warning warning warning ok');
   t.match(checks[0], { message: /inet firewalld f, legacy iptables filter FORWARD/ });
+});
+
+t.test('checkForeignRules() warns about chains of others that can affect new flows', async (t) => {
+  const { machine: it, system } = machine();
+  const base = 'type filter hook forward priority filter; policy accept;';
+  const table = (rules: string, name = 'inet other') =>
+    `table ${name} {\n\tchain helper {\n\t\tdrop\n\t}\n\tchain f {\n\t\t${base}\n\t\t${rules}\n\t}\n}\n`;
+  const check = async (text: string) => {
+    system.programs.set('nft', '').set('nft -t list ruleset', text);
+    return (await checkForeignRules(it)).at(-1)?.status;
+  };
+  for (const rules of ['accept', 'ct state invalid drop', 'ip saddr @x masquerade', 'counter packets 1 bytes 2'])
+    t.equal(await check(table(rules)), 'ok', rules);
+  for (const rules of ['tcp dport 80 drop', 'jump helper', 'meta mark set 0x1', 'ip saddr vmap @x'])
+    t.equal(await check(table(rules)), 'warning', rules);
+  t.equal(await check(table('drop', 'ip nftlane')), 'ok');
+  t.equal(await check(table('drop', 'bridge other')), 'ok');
 });
 
 t.test('isDaemon() recognizes a daemon by its command line', async (t) => {

@@ -3,12 +3,22 @@
 import t from 'tap';
 import { printRuleset, viewRuleset } from '../../../src/inspect/ruleset-view.ts';
 import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';
-import type { Chain } from '../../../src/nftables/syntax/statement.ts';
+import { parseTables } from '../../../src/nftables/syntax/listed/table-listing.ts';
 
-const CHAINS: readonly Chain[] = [
-  { name: 'cluster-1', rules: [[{ kind: 'drop' }]] },
-  { name: 'services', rules: [] },
-];
+const TABLES = parseTables(`table ip nftlane {
+	chain cluster-1 {
+		drop
+		tcp dport 6666 drop
+	}
+	chain services {
+		type nat hook output priority dstnat; policy drop;
+	}
+}
+table ip other {
+	chain x {
+	}
+}
+`);
 const LISTED: CounterListing = new Map([
   [
     'ip service-ips',
@@ -20,12 +30,8 @@ const LISTED: CounterListing = new Map([
   ['ip cluster-ips', [{ key: '10.96.0.1', data: '', comment: 'shop/web', packets: 0 }]],
 ]);
 
-function chainsOf(family: 'ip' | 'ip6'): readonly Chain[] {
-  return family === 'ip' ? CHAINS : [];
-}
-
 t.test('viewRuleset() lists all elements, sorted, and all chains', async (t) => {
-  const { objects, chains } = viewRuleset(LISTED, chainsOf);
+  const { objects, chains } = viewRuleset(LISTED, TABLES);
   t.ok(
     objects.some(({ family, name }) => family === 'ip6' && name === 'service-ips'),
     'empty maps are listed, too',
@@ -42,7 +48,7 @@ t.test('viewRuleset() lists all elements, sorted, and all chains', async (t) => 
 });
 
 t.test('viewRuleset() lists the elements of one Service, and the chains that they name', async (t) => {
-  const { objects, chains } = viewRuleset(LISTED, chainsOf, 'shop/web');
+  const { objects, chains } = viewRuleset(LISTED, TABLES, 'shop/web');
   t.strictSame(objects.map(({ name, elements }) => [name, elements.length]).sort(), [
     ['cluster-ips', 1],
     ['service-ips', 1],
@@ -51,15 +57,21 @@ t.test('viewRuleset() lists the elements of one Service, and the chains that the
     chains.map(({ chain }) => chain.name),
     ['cluster-1'],
   );
-  t.strictSame(viewRuleset(LISTED, chainsOf, 'shop/we'), { objects: [], chains: [] }, 'not by a prefix of the name');
+  t.strictSame(viewRuleset(LISTED, TABLES, 'shop/we'), { objects: [], chains: [] }, 'not by a prefix of the name');
 });
 
 t.test('printRuleset() prints nft syntax with the counters of map elements', async (t) => {
-  const text = printRuleset(viewRuleset(LISTED, chainsOf, 'shop/web'));
+  const text = printRuleset(viewRuleset(LISTED, TABLES, 'shop/web'));
   t.match(text, /^table ip nftlane \{$/m);
   t.match(text, '10.96.0.1 . tcp . 80 counter packets 7 comment "shop/web:http" : goto cluster-1');
   t.match(text, /^\s*10\.96\.0\.1 comment "shop\/web"/m);
-  t.match(text, /chain cluster-1 \{\s+drop\s+\}/);
+  t.match(text, /chain cluster-1 \{\s+drop\s+tcp dport 6666 drop\s+\}/);
   t.notMatch(text, 'table ip6');
-  t.equal(printRuleset(viewRuleset(new Map(), () => [], 'shop/web')), '');
+  t.match(printRuleset(viewRuleset(LISTED, TABLES)), 'type nat hook output priority -100; policy drop;');
+  t.equal(printRuleset(viewRuleset(new Map(), [], 'shop/web')), '');
+});
+
+t.test('viewRuleset() shows the rules of the kernel, also those of others', async (t) => {
+  const [chain] = viewRuleset(LISTED, TABLES).chains;
+  t.strictSame(chain?.chain.rules, [[{ kind: 'drop' }], [{ kind: 'listed', text: 'tcp dport 6666 drop' }]]);
 });

@@ -13,7 +13,7 @@ import { type Destination, diffOutcomes, type Outcome } from './flow/flow-outcom
 import type { Packet } from './flow/packet.ts';
 import type { Ruleset } from './ruleset/ruleset.ts';
 import { trace } from './ruleset/trace.ts';
-import type { TraceStep } from './ruleset/walk.ts';
+import type { TraceStep } from './ruleset/walk-result.ts';
 import { type ResolvedFlow, resolveFlow } from './services/resolve-flow.ts';
 import { buildServiceTable, type FrontendEntry } from './services/service-table.ts';
 

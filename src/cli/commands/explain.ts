@@ -2,25 +2,17 @@
 
 import type { Command } from 'commander';
 import { loadDesiredState } from '../../admin/desired-state.ts';
+import { explainInKernel, toChainListing } from '../../admin/explain-in-kernel.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
-import { printDrift, structureDrift } from '../../engine/drift.ts';
-import { type ExplainInput, type Explanation, explain } from '../../explain/explanation.ts';
 import type { Packet } from '../../explain/flow/packet.ts';
 import { printExplanation } from '../../explain/print-explanation.ts';
-import { ElementCache, type ElementKeys } from '../../explain/ruleset/element-cache.ts';
-import { kernelRuleset } from '../../explain/ruleset/kernel-ruleset.ts';
 import { readHost } from '../../host/network/read-host.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 import { familyOf, parseAddress } from '../../net/address.ts';
 import { parseAddressPort } from '../../net/address-port.ts';
-import { FAMILIES, type Family } from '../../net/family.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
-import { type ElementQuery, lookUpElements } from '../../nftables/client/element-lookup.ts';
 import { NftProgram } from '../../nftables/client/nft-program.ts';
-import type { KernelListing } from '../../nftables/syntax/kernel-listing.ts';
-import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
-import { TABLE } from '../../nftables/syntax/operation.ts';
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
 import { printJson, printWithStatus } from '../output/print.ts';
 
@@ -68,47 +60,6 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
   }
   if (flags.output === 'json') printJson({ status, ...explanation });
   else printWithStatus(status, printExplanation(explanation));
-}
-
-interface Kernel extends Omit<ExplainInput, 'ruleset'> {
-  readonly program: NftProgram;
-}
-
-/** Traces the packet, and reads the elements that the trace needs until it has all. */
-async function explainInKernel(
-  packet: Packet,
-  tables: readonly ListedTable[],
-  { program, ...input }: Kernel,
-): Promise<Explanation> {
-  const { engine } = input;
-  const { family } = packet;
-  const cache = new ElementCache();
-  const ruleset = kernelRuleset(tables, family, cache.find);
-  let explained = explain(packet, { ...input, ruleset });
-  for (let missed = cache.takeMissed(); missed.size > 0; missed = cache.takeMissed()) {
-    cache.add(missed, await lookUpElements(program, family, toQueries(missed, tables, family)));
-    explained = explain(packet, { ...input, ruleset });
-  }
-  const changes = engine.foreignChanges.compareTables(tables, engine.node).filter((change) => change.family === family);
-  const lines = printDrift(changes.flatMap(structureDrift)).split('\n');
-  return { ...explained, differences: [...explained.differences, ...lines.filter((line) => line !== '')] };
-}
-
-function toQueries(keys: ElementKeys, tables: readonly ListedTable[], family: Family): ElementQuery[] {
-  const table = tables.find((candidate) => candidate.family === family && candidate.name === TABLE);
-  return [...keys].flatMap(([name, objectKeys]) => {
-    const object = table?.setsAndMaps.find((candidate) => candidate.name === name);
-    if (object === undefined) return [];
-    const isInterval = object.properties.some((property) => /^flags .*interval/.test(property));
-    return [{ kind: object.kind, name, isInterval, keys: [...objectKeys] }];
-  });
-}
-
-/** A listing without elements: which slots endpoints have does not matter for an explanation. */
-function toChainListing(tables: readonly ListedTable[]): KernelListing {
-  const ours = tables.filter(({ family, name }) => name === TABLE && FAMILIES.some((known) => known === family));
-  const chains = ours.flatMap((table) => table.chains.map(({ name }) => ({ family: table.family as Family, name })));
-  return { elements: new Map(), chains };
 }
 
 interface PacketOrigin {

@@ -1,6 +1,6 @@
-// Whether the first packet of a flow meets a comparison of a rule of any program.
+// Whether a packet meets a comparison of a rule of any program.
 
-import { familyOf, parseAddress } from '../../net/address.ts';
+import { parseAddress } from '../../net/address.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Condition } from './listed-rule.ts';
@@ -37,13 +37,13 @@ function matchValue(field: string, value: string, situation: Situation): Match {
       : matchAddress(field.endsWith('saddr') ? original.source : original.destination, value);
   if (field.includes(' oif')) return matchReversePath(value, situation);
   if (name === 'saddr' || name === 'daddr') {
-    if (header === 'fib') return matchFibType(name === 'saddr' ? original.source : packet.destination, value, place);
+    if (header === 'fib') return matchFibType(name === 'saddr' ? packet.source : packet.destination, value, place);
     if (header !== original.family) return 'no';
-    return matchAddress(name === 'saddr' ? original.source : packet.destination, value);
+    return matchAddress(name === 'saddr' ? packet.source : packet.destination, value);
   }
   if (name === 'sport' || name === 'dport') {
     if (header !== 'th' && header !== original.protocol) return 'no';
-    return matchNumber(name === 'sport' ? original.sourcePort : packet.port, value);
+    return matchNumber(name === 'sport' ? packet.sourcePort : packet.port, value);
   }
   if (header === 'icmp' || header === 'icmpv6') return 'no';
   if (header === 'ct') return matchConntrack(name, value, packet);
@@ -67,10 +67,9 @@ function matchMeta(field: string, value: string, { original, mark }: TracedPacke
   }
 }
 
-/** The flow is new, and nothing has replied. */
-function matchConntrack(name: string, value: string, { translated }: TracedPacket): Match {
-  if (name === 'state') return toMatch(value === 'new');
-  if (name === 'direction') return toMatch(value === 'original');
+function matchConntrack(name: string, value: string, { state, direction, translated }: TracedPacket): Match {
+  if (name === 'state') return toMatch(value === state);
+  if (name === 'direction') return toMatch(value === direction);
   return value === 'dnat' ? toMatch(translated) : 'maybe';
 }
 
@@ -109,9 +108,9 @@ function outputOf(packet: TracedPacket, { host, hook }: Place): string | undefin
 
 /** Whether the route to the source leaves by the input interface. */
 function matchReversePath(value: string, { packet, place }: Situation): Match {
-  const { inInterface, original } = packet;
-  const route = outputInterface(place.host, original.source);
-  if (inInterface === '' || route === undefined || familyOf(original.source) !== original.family) return 'maybe';
+  const { inInterface, source } = packet;
+  const route = isHostAddress(place.host, source) ? 'lo' : outputInterface(place.host, source);
+  if (inInterface === '' || route === undefined) return 'maybe';
   const exists = route === inInterface;
   if (value === 'exists' || value === '1') return toMatch(exists);
   return value === 'missing' || value === '0' ? toMatch(!exists) : 'maybe';

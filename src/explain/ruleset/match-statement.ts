@@ -1,4 +1,4 @@
-// Whether the first packet of a flow matches a statement of our rules.
+// Whether a packet matches a statement of our rules.
 
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefixOrAddress } from '../../net/prefix.ts';
@@ -10,19 +10,19 @@ export function matchesStatement(statement: Statement, packet: TracedPacket, hos
   const { original, destination, inInterface } = packet;
   switch (statement.kind) {
     case 'state':
-      return statement.state !== 'invalid';
+      return statement.state !== 'invalid' && packet.state === 'new';
     case 'status-dnat':
       return packet.translated;
     case 'protocol':
       return statement.protocol === original.protocol;
     // The first packet of a TCP connection is a SYN.
     case 'not-syn':
-      return false;
+      return packet.state !== 'new';
     case 'is-local':
-      return isHostAddress(host, statement.field === 'saddr' ? original.source : destination);
+      return isHostAddress(host, statement.field === 'saddr' ? packet.source : destination);
     case 'in-prefix':
       return (
-        isInPrefix(statement.prefix, statement.field === 'saddr' ? original.source : destination) !== statement.negate
+        isInPrefix(statement.prefix, statement.field === 'saddr' ? packet.source : destination) !== statement.negate
       );
     case 'input-interface':
       return matchesInterface(inInterface, statement.name) !== statement.negate;

@@ -4,7 +4,8 @@ import type { Host } from '../../net/host.ts';
 import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
 import type { Packet } from '../flow/packet.ts';
 import type { Ruleset } from './ruleset.ts';
-import { type LookupResult, type TraceStep, type WalkResult, walk } from './walk.ts';
+import { walk } from './walk.ts';
+import type { LookupResult, TraceStep, WalkResult } from './walk-result.ts';
 
 interface TraceResult extends FlowOutcome {
   /** The rules that matched on the first of all possible paths. Other paths differ by the endpoint chosen. */

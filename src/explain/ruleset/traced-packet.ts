@@ -1,13 +1,26 @@
 // A packet during a trace: its current addresses and mark, and the fields that lookups read.
 
 import { unreachable } from '../../lib/invariant.ts';
-import type { Address } from '../../net/address.ts';
+import { type Address, familyOf } from '../../net/address.ts';
+import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import type { Field } from '../../nftables/syntax/statement.ts';
 import type { Packet } from '../flow/packet.ts';
 
-/** The current packet and the original one. */
+/** What the kernel translates in a packet of a flow that it knows, at the hooks where it does so. */
+type KnownTranslations = Readonly<
+  Partial<Record<string, Partial<Pick<TracedPacket, 'source' | 'destination' | 'port'>>>>
+>;
+
+/** The current packet and the first one of its flow. */
 export interface TracedPacket {
+  /** The first packet as it was sent. */
   readonly original: Packet;
+  readonly state: 'new' | 'established';
+  readonly direction: 'original' | 'reply';
+  /** A process of this host sends it. */
+  readonly isFromHost: boolean;
+  source: Address;
+  sourcePort: number;
   destination: Address;
   port: number;
   translated: boolean;
@@ -15,18 +28,49 @@ export interface TracedPacket {
   mark: number;
   /** The last input interface: loopback for packets that a process sends to its own host. */
   inInterface: string;
+  /** Empty for a new flow, which chains translate. */
+  readonly knownTranslations: KnownTranslations;
 }
 
 export function toTracedPacket(original: Packet): TracedPacket {
   return {
-    original,
-    destination: original.destination,
-    port: original.destinationPort,
-    translated: false,
-    masqueraded: false,
-    mark: 0,
-    inInterface: original.inInterface ?? '',
+    ...{ original, state: 'new', direction: 'original', isFromHost: original.inInterface === undefined },
+    ...{ source: original.source, sourcePort: original.sourcePort },
+    ...{ destination: original.destination, port: original.destinationPort },
+    ...{ translated: false, masqueraded: false, mark: 0 },
+    ...{ inInterface: original.inInterface ?? '', knownTranslations: {} },
   };
+}
+
+/**
+ * The packets after the first one of a translated flow, in both directions. Filters see them, too: a rule that drops
+ * replies, or packets of established flows, breaks the flow as well.
+ */
+export function laterPackets(first: TracedPacket, host: Host): TracedPacket[] {
+  const { original, destination, port, masqueraded } = first;
+  const { source: client, sourcePort: clientPort } = original;
+  const endpoint = { destination, port };
+  const established = { state: 'established', translated: true } as const;
+  const onward: TracedPacket = {
+    ...toTracedPacket(original),
+    ...established,
+    masqueraded,
+    knownTranslations: { prerouting: endpoint, output: endpoint },
+  };
+  const isFromHost = isHostAddress(host, destination);
+  const [nodeAddress = client] = host.addresses.filter((address) => familyOf(address) === original.family);
+  const reply: TracedPacket = {
+    ...{ ...onward, direction: 'reply', isFromHost },
+    ...{ source: destination, sourcePort: port },
+    ...{ destination: masqueraded ? nodeAddress : client, port: clientPort },
+    inInterface: isFromHost ? '' : (outputInterface(host, destination) ?? ''),
+    knownTranslations: {
+      prerouting: { destination: client },
+      output: { destination: client },
+      postrouting: { source: original.destination },
+    },
+  };
+  return [onward, reply];
 }
 
 /** The value of a field as it appears in keys. `randomValue` is the value of random numbers and hashes. */
@@ -34,13 +78,13 @@ function readField(field: Field, packet: TracedPacket, randomValue: number): str
   const { original } = packet;
   switch (field.field) {
     case 'saddr':
-      return original.source;
+      return packet.source;
     case 'daddr':
       return packet.destination;
     case 'l4proto':
       return original.protocol;
     case 'sport':
-      return String(original.sourcePort);
+      return String(packet.sourcePort);
     case 'dport':
       return String(packet.port);
     case 'original-daddr':

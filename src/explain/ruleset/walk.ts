@@ -11,34 +11,8 @@ import { ListedChains } from './listed-chains.ts';
 import { readListedRule } from './listed-rule.ts';
 import { matchesStatement } from './match-statement.ts';
 import type { Ruleset, RulesetChain, RulesetElement, RulesetRule } from './ruleset.ts';
-import { choiceCount, lookupKey, type TracedPacket, toTracedPacket } from './traced-packet.ts';
-
-/** A rule that matched and had an effect. */
-export interface TraceStep {
-  readonly hook: string;
-  readonly chain: string;
-  /** In nft syntax. */
-  readonly rule: string;
-  /** The element found by a lookup, in nft syntax. */
-  readonly element: string | undefined;
-}
-
-/** One possible result of a lookup, and the number of random values that give it. */
-export interface LookupResult {
-  readonly element: RulesetElement | undefined;
-  readonly count: number;
-}
-
-/** Chooses one of the possible results. */
-type ChooseLookup = (results: readonly LookupResult[]) => LookupResult;
-
-export interface WalkResult {
-  readonly end: 'refuse' | 'drop' | 'through';
-  readonly packet: TracedPacket;
-  readonly steps: readonly TraceStep[];
-  /** Rules that cannot be evaluated and may change the result. */
-  readonly concerns: ReadonlySet<string>;
-}
+import { choiceCount, laterPackets, lookupKey, type TracedPacket, toTracedPacket } from './traced-packet.ts';
+import type { ChooseLookup, LookupResult, TraceStep, WalkResult } from './walk-result.ts';
 
 interface WalkInput {
   readonly ruleset: Ruleset;
@@ -46,9 +20,15 @@ interface WalkInput {
   readonly choose: ChooseLookup;
 }
 
-/** Walks through all hooks of the packet in the kernel's order. */
+/** Walks through all hooks of the packet in the kernel's order; if it is translated, also with the later packets of its flow. */
 export function walk(packet: Packet, input: WalkInput): WalkResult {
-  return new Walker(packet, input).walk();
+  const first = new Walker(toTracedPacket(packet), input).walk();
+  if (first.end !== 'through' || !first.packet.translated) return first;
+  const later = laterPackets(first.packet, input.host).map((next) => new Walker(next, input).walk());
+  const concerns = new Set([first, ...later].flatMap((result) => [...result.concerns]));
+  const stopped = later.find(({ end }) => end !== 'through');
+  if (stopped === undefined) return { ...first, concerns };
+  return { ...first, end: stopped.end, steps: [...first.steps, ...stopped.steps], concerns };
 }
 
 /** The result of a rule or a chain. `next` continues with the next rule, `accept` with the next base chain. */
@@ -75,15 +55,15 @@ class Walker {
   readonly #concerns = new Set<string>();
   #hook = 'prerouting';
 
-  constructor(packet: Packet, { ruleset, host, choose }: WalkInput) {
-    this.#packet = toTracedPacket(packet);
+  constructor(packet: TracedPacket, { ruleset, host, choose }: WalkInput) {
+    this.#packet = packet;
     this.#ruleset = ruleset;
     this.#host = host;
     this.#choose = choose;
   }
 
   walk(): WalkResult {
-    const end = this.#packet.original.inInterface === undefined ? this.#fromLocalProcess() : this.#fromInterface();
+    const end = this.#packet.isFromHost ? this.#fromLocalProcess() : this.#fromInterface();
     return { end: end ?? 'through', packet: this.#packet, steps: this.#steps, concerns: this.#concerns };
   }
 
@@ -105,7 +85,10 @@ class Walker {
   /** Runs the base chains of a hook by priority. `accept` ends only the base chain that it is in. */
   #runHook(hook: string, types: readonly string[]): 'refuse' | 'drop' | undefined {
     this.#hook = hook;
-    const baseChains = this.#baseChains().filter((base) => base.hook === hook && types.includes(base.type));
+    const isNew = this.#packet.state === 'new';
+    const passed = isNew ? types : types.filter((type) => type !== 'nat');
+    const baseChains = this.#baseChains().filter((base) => base.hook === hook && passed.includes(base.type));
+    if (!isNew && types.includes('nat')) baseChains.push(this.#knownTranslation(hook));
     baseChains.sort((a, b) => a.priority - b.priority);
     let isTranslated = false;
     for (const { type, run } of baseChains) {
@@ -117,6 +100,15 @@ class Walker {
       isTranslated ||= type === 'nat' && this.#translations() !== before;
     }
     return undefined;
+  }
+
+  /** The kernel translates packets of known flows itself, where the chains of type nat are. */
+  #knownTranslation(hook: string): BasePlace & { run(): Verdict } {
+    const run = (): Verdict => {
+      Object.assign(this.#packet, this.#packet.knownTranslations[hook]);
+      return 'next';
+    };
+    return { hook, type: 'nat', priority: hook === 'postrouting' ? 100 : -100, run };
   }
 
   #translations(): string {

@@ -5,12 +5,16 @@ import { kernelRuleset } from '../../../../src/explain/ruleset/kernel-ruleset.ts
 import { elementIndex } from '../../../../src/explain/ruleset/ruleset.ts';
 import { trace } from '../../../../src/explain/ruleset/trace.ts';
 import { parseTables } from '../../../../src/nftables/syntax/listed/table-listing.ts';
+import { toRoute } from '../../../support/builders/arbitrary-packets.ts';
 
 const PACKET = {
   ...({ family: 'ip', protocol: 'tcp', source: '198.51.100.9', sourcePort: 40_000 } as const),
   ...{ destination: '10.96.0.1', destinationPort: 80, inInterface: 'lan' },
 };
-const HOST = { addresses: ['192.0.2.1'], routes: [] };
+const HOST = {
+  addresses: ['192.0.2.1'],
+  routes: [toRoute('10.1.0.0/16', 'pods'), toRoute('198.51.100.0/24', 'lan')],
+};
 
 /** Our table, which translates the destination, with further rules in its chain. */
 function ours({ flags = '', policy = 'accept', rules = [] as readonly string[] } = {}): string {
@@ -65,14 +69,19 @@ t.test('chains of others that accept do not matter', async (t) => {
     ['ct state invalid drop', 'ct state established,related accept'],
     ['tcp dport 22 drop', 'udp dport 8080 drop', 'icmp type echo-request reject'],
     ['accept', 'drop'],
-    ['jump helper', 'ip saddr 10.0.0.0/8 drop'],
+    ['jump helper', 'ip saddr 10.9.0.0/16 drop'],
   ]) {
     const helper = '\tchain helper {\n\t\tlimit rate 1/second return\n\t\tct state invalid drop\n\t}';
     t.equal(follow(base(FORWARD, rules, { extra: helper }), ours()), FORWARDED, rules.join('; '));
   }
   t.equal(follow(ours(), base(FORWARD_DROP, ['ct status dnat accept'])), FORWARDED);
   t.equal(
-    follow(ours(), base(FORWARD_DROP, ['tcp dport 8080 goto ok'], { extra: '\tchain ok {\n\t\taccept\n\t}' })),
+    follow(
+      ours(),
+      base(FORWARD_DROP, ['ct state established,related accept', 'tcp dport 8080 goto ok'], {
+        extra: '\tchain ok {\n\t\taccept\n\t}',
+      }),
+    ),
     FORWARDED,
   );
 });
@@ -129,4 +138,22 @@ t.test('rules of others in our table are evaluated or named', async (t) => {
   );
   t.equal(follow(ours({ policy: 'drop', rules: ['return'] })), 'drop');
   t.equal(follow(ours({ flags: '\tflags dormant' })), 'untouched');
+});
+
+t.test('rules that drop later packets of a flow count as well', async (t) => {
+  for (const rule of [
+    'ct state established drop',
+    'ct direction reply drop',
+    'ip saddr 10.1.0.5 tcp sport 8080 drop',
+    'ip daddr 198.51.100.9 drop',
+    'oifname "lan" reject',
+    'tcp flags ack drop',
+  ]) {
+    const result = follow(ours(), base(FORWARD, [rule]));
+    t.match(result, rule.includes('flags') ? /^forward, .*tcp flags ack drop$/ : /^(?:drop|refuse)$/, rule);
+  }
+  t.equal(follow(ours(), base(FORWARD_DROP, ['tcp dport 8080 accept'])), 'drop', 'the replies');
+  t.equal(follow(ours(), base('type filter hook output priority filter; policy drop;', [])), FORWARDED);
+  const early = 'type filter hook prerouting priority raw; policy accept;';
+  t.equal(follow(ours(), base(early, ['ip daddr 10.1.0.0/16 drop'])), FORWARDED, 'it is not translated yet');
 });

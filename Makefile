@@ -10,7 +10,7 @@ SOURCES := $(shell find src) package.json package-lock.json hack/build.sh hack/b
 .NOTPARALLEL:
 .PHONY: help setup setup-kubectl setup-bpf build check check-rules unit coverage golden netns test demo bench conformance
 .PHONY: bpf harness bpf-test fastpath-test fuzz-bpf bench-fastpath setup-kernels kernels
-.PHONY: chaos fuzz soak
+.PHONY: chaos fuzz soak truth
 .PHONY: image image-root image-bench e2e e2e-netns clean
 
 help: ## List the targets
@@ -100,6 +100,9 @@ fuzz: setup ## Feed a million mutated inputs to every parser and server: FUZZ_IN
 
 soak: build ## Change 100 endpoints a second for an hour: SOAK_SECONDS, SOAK_SERVICES (as root)
 	node test/soak/soak.ts
+
+truth: setup ## Change a ruleset at random, and hold diff, doctor and explain to real packets: TRUTH_STATES, TRUTH_SEED (as root)
+	node test/truth/main.ts
 
 bench-fastpath: harness ## Benchmark the fast path beside nftables rules (as root)
 	node test/bench/fastpath/bench.ts

@@ -38,12 +38,17 @@ function otherEffectsCheck(tables: readonly ListedTable[]): Check {
   });
   const found = active.flatMap(({ family, name: table, chains }) =>
     chains
-      .filter((chain) => chain.hook !== undefined && affectsNewFlows(chain, chains))
+      .filter((chain) => chain.hook !== undefined && (hasOtherDropPolicy(chain) || affectsNewFlows(chain, chains)))
       .map((chain) => `${family} ${table} ${chain.name}`),
   );
   if (found.length === 0) return ok(name, 'no chain of another program drops, translates or marks new flows');
   const message = `chains of other programs can drop, translate or mark new flows: ${found.join(', ')}`;
   return warning(name, message, 'check a connection with `nftlane explain CLIENT ADDRESS:PORT`, which evaluates them');
+}
+
+/** Those of input and forward chains have a check of their own. */
+function hasOtherDropPolicy({ hook }: TableChain): boolean {
+  return hook?.policy === 'drop' && hook.hook !== 'input' && hook.hook !== 'forward';
 }
 
 function affectsNewFlows(chain: TableChain, chains: readonly TableChain[], seen = new Set<string>()): boolean {

@@ -46,7 +46,7 @@ const engine = sceneEngine();
 const fresh = `flush ruleset\n${render(engine)}`;
 const program = new NftProgram({ command: 'nft' });
 
-/** All elements of the sets and maps that we know, with one process for each table. */
+/** All elements, with one process for each table. */
 async function listElements(tables: readonly ListedTable[]): Promise<Map<RefKey, Map<string, InstalledElement>>> {
   const elements = new Map<RefKey, Map<string, InstalledElement>>();
   for (const family of FAMILIES) {
@@ -55,11 +55,8 @@ async function listElements(tables: readonly ListedTable[]): Promise<Map<RefKey,
     let current: Map<string, InstalledElement> | undefined;
     await program.script([`list table ${family} nftlane`], (line) => {
       const [, kind, name] = /^\t(set|map|chain) (\S+) \{/.exec(line) ?? [];
-      const object = allSetsAndMaps().find(
-        (known) => known.family === family && known.name === name && known.kind === kind,
-      );
-      if (kind !== undefined) current = object === undefined ? undefined : new Map();
-      if (object !== undefined && current !== undefined) elements.set(refKey(object), current);
+      if (kind !== undefined) current = new Map();
+      if (name !== undefined && current !== undefined) elements.set(refKey({ family, name }), current);
       for (const { key, data, comment } of reader.read(line)) current?.set(key, { data, comment });
     });
   }
@@ -82,7 +79,16 @@ async function respond({ scripts, lookedUp }: TruthRequest): Promise<TruthRespon
     name === 'nftlane' ? listed.map((chain) => ({ family: family as 'ip', name: chain.name })) : [],
   );
   const ours = tables.filter(({ family, name }) => name === 'nftlane' && (family === 'ip' || family === 'ip6'));
-  const listing: KernelListing = { elements, chains, tables: ours };
+  const known = allSetsAndMaps().filter((object) =>
+    ours.some((table) =>
+      table.setsAndMaps.some(
+        ({ kind, name }) => table.family === object.family && name === object.name && kind === object.kind,
+      ),
+    ),
+  );
+  const knownKeys = new Set(known.map(refKey));
+  const compared = new Map([...elements].filter(([key]) => knownKeys.has(key)));
+  const listing: KernelListing = { elements: compared, chains, tables: ours };
   engine.adopt(listing);
   const drift = printDrift(findDrift(engine, listing));
   const context = { system: hostSystem, nft: 'nft', conntrack: '', runDir: '', nodePortRange: [1, 2] as const };

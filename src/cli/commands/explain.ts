@@ -21,7 +21,8 @@ CLIENT is an IP address, and DESTINATION is ADDRESS:PORT[/PROTOCOL] with tcp (th
 The outcome is FORWARDED, REFUSED, DROPPED or UNTOUCHED (no Service is involved); the exit status is 0 in each case.
 IPv6: nftlane explain fd00::5 '[fd00:30::10]:80'. Rules and elements are read from the kernel, with the
 tables of other programs that the packet traverses. Rules that cannot be evaluated and may change the outcome are listed.
-Session affinity entries are not looked up.`;
+Session affinity is not followed, but an
+entry of the client with another endpoint is listed.`;
 
 interface ExplainFlags extends InspectFlags {
   readonly fromHost: boolean;

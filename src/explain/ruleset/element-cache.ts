@@ -14,8 +14,6 @@ export class ElementCache {
 
   /** Finds an element; one that has not been read is noted and counts as missing. */
   readonly find: Ruleset['find'] = (object, key) => {
-    // Entries of session affinity: the clients come and go.
-    if (object.includes('/')) return undefined;
     const elements = this.#elements.get(object);
     if (elements === undefined || !elements.has(key)) this.#note(object, key);
     const element = elements?.get(key) ?? this.#intervals.get(object)?.(object, key);

@@ -28,4 +28,6 @@ export interface WalkResult {
   readonly steps: readonly TraceStep[];
   /** Rules that cannot be evaluated and may change the result. */
   readonly concerns: ReadonlySet<string>;
+  /** The endpoints that the client has in maps of session affinity, as `address . port`, by map. They are not followed. */
+  readonly affinityEntries: ReadonlyMap<string, string>;
 }

@@ -3,10 +3,10 @@
 import { invariant } from '../../lib/invariant.ts';
 import { type Host, isHostAddress } from '../../net/host.ts';
 import { verdictChain } from '../../nftables/syntax/element.ts';
-import type { ListedTable, TableChain } from '../../nftables/syntax/listed-table.ts';
+import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
 import type { Rule, Statement } from '../../nftables/syntax/statement.ts';
 import type { Packet } from '../flow/packet.ts';
-import { type BasePlace, hasSamePlace, isAtDevice, toPlace } from './base-chains.ts';
+import { type BaseChain, otherBaseChains, sameOrder, toPlace, translations, type Visit } from './base-chains.ts';
 import { ListedChains } from './listed-chains.ts';
 import { readListedRule } from './listed-rule.ts';
 import { matchesStatement } from './match-statement.ts';
@@ -53,6 +53,7 @@ class Walker {
   readonly #choose: ChooseLookup;
   readonly #steps: TraceStep[] = [];
   readonly #concerns = new Set<string>();
+  readonly #affinityEntries = new Map<string, string>();
   #hook = 'prerouting';
 
   constructor(packet: TracedPacket, { ruleset, host, choose }: WalkInput) {
@@ -64,7 +65,10 @@ class Walker {
 
   walk(): WalkResult {
     const end = this.#packet.isFromHost ? this.#fromLocalProcess() : this.#fromInterface();
-    return { end: end ?? 'through', packet: this.#packet, steps: this.#steps, concerns: this.#concerns };
+    return {
+      ...{ end: end ?? 'through', packet: this.#packet, steps: this.#steps },
+      ...{ concerns: this.#concerns, affinityEntries: this.#affinityEntries },
+    };
   }
 
   #fromInterface(): 'refuse' | 'drop' | undefined {
@@ -90,46 +94,47 @@ class Walker {
     const baseChains = this.#baseChains().filter((base) => base.hook === hook && passed.includes(base.type));
     if (!isNew && types.includes('nat')) baseChains.push(this.#knownTranslation(hook));
     baseChains.sort((a, b) => a.priority - b.priority);
-    let isTranslated = false;
-    for (const { type, run } of baseChains) {
+    let translatedAt: number | undefined;
+    for (const { type, priority, run, check } of baseChains) {
       // The first chain that translates a flow at a hook is the last one that sees it.
-      if (type === 'nat' && isTranslated) continue;
-      const before = this.#translations();
+      if (type === 'nat' && translatedAt !== undefined) {
+        if (priority === translatedAt) check();
+        continue;
+      }
+      const before = translations(this.#packet);
       const verdict = run();
       if (verdict === 'refuse' || verdict === 'drop') return verdict;
-      isTranslated ||= type === 'nat' && this.#translations() !== before;
+      if (type === 'nat' && translations(this.#packet) !== before) translatedAt = priority;
     }
     return undefined;
   }
 
   /** The kernel translates packets of known flows itself, where the chains of type nat are. */
-  #knownTranslation(hook: string): BasePlace & { run(): Verdict } {
+  #knownTranslation(hook: string): BaseChain {
     const run = (): Verdict => {
       Object.assign(this.#packet, this.#packet.knownTranslations[hook]);
       return 'next';
     };
-    return { hook, type: 'nat', priority: hook === 'postrouting' ? 100 : -100, run };
-  }
-
-  #translations(): string {
-    const { translated, masqueraded } = this.#packet;
-    return `${translated} ${masqueraded}`;
+    return { hook, type: 'nat', priority: hook === 'postrouting' ? 100 : -100, run, check: () => undefined };
   }
 
   /** The base chains of our table and of those of other programs; an unknown priority comes first. */
-  #baseChains(): (BasePlace & { run(): Verdict })[] {
+  #baseChains(): BaseChain[] {
     const ours = [...this.#ruleset.chains.values()].flatMap((chain) =>
-      chain.hook === undefined ? [] : [{ ...toPlace(chain.hook), run: () => this.#runBaseChain(chain) }],
+      chain.hook === undefined
+        ? []
+        : [
+            {
+              ...toPlace(chain.hook),
+              run: () => this.#runBaseChain(chain),
+              check: () => void this.#concerns.add(sameOrder(chain.name)),
+            },
+          ],
     );
-    const others = this.#ruleset.others.flatMap((table) =>
-      table.chains.flatMap((chain) =>
-        chain.hook === undefined || !isAtDevice(chain.hook, this.#packet, this.#host)
-          ? []
-          : [{ ...toPlace(chain.hook), run: () => this.#runOther(table, chain) }],
-      ),
-    );
-    // At the same priority, those of others first: what they translate is a concern then.
-    return [...others, ...ours];
+    const others = otherBaseChains(this.#ruleset, this.#visit());
+    // At the same priority, the chain that was added last is the first, but the order of tables is not that of their chains.
+    // So those of others come first: what they translate is a concern.
+    return [...others, ...ours.reverse()];
   }
 
   #runBaseChain(chain: RulesetChain): Verdict {
@@ -139,23 +144,13 @@ class Walker {
     return 'drop';
   }
 
-  /** A chain of another program. */
-  #runOther(table: ListedTable, chain: TableChain): Verdict {
-    const before = this.#translations();
-    const { end, rule } = this.#listedChains(table).run(chain);
-    const isTranslated = this.#translations() !== before;
-    const isEffective = end === 'drop' || end === 'refuse' || isTranslated;
-    const name = `${table.family} ${table.name} ${chain.name}`;
-    if (isTranslated && hasSamePlace(chain, this.#ruleset))
-      this.#concerns.add(`${name}: it has the priority of nftlane's chain`);
-    if (isEffective && rule !== undefined)
-      this.#steps.push({ hook: this.#hook, chain: name, rule, element: undefined });
-    return end;
+  #visit(): Visit {
+    const place = { host: this.#host, hook: this.#hook };
+    return { packet: this.#packet, place, concerns: this.#concerns, steps: this.#steps };
   }
 
   #listedChains(table: ListedTable): ListedChains {
-    const place = { host: this.#host, hook: this.#hook };
-    return new ListedChains({ table, packet: this.#packet, place, concerns: this.#concerns });
+    return new ListedChains({ ...this.#visit(), table });
   }
 
   #runChain(chain: RulesetChain): Verdict {
@@ -225,6 +220,8 @@ class Walker {
       return found ?? 'missed';
     }
     if (statement.kind !== 'vmap' && statement.kind !== 'dnat') return undefined;
+    if (statement.map.includes('/'))
+      return this.#missAffinity(statement.map, lookupKey(statement.fields, this.#packet));
     const found = new Map<string, LookupResult>();
     for (let randomValue = 0; randomValue < choiceCount(statement.fields); randomValue++) {
       const element = this.#ruleset.find(statement.map, lookupKey(statement.fields, this.#packet, randomValue));
@@ -233,6 +230,13 @@ class Walker {
       found.set(data, { ...known, count: known.count + 1 });
     }
     return this.#choose([...found.values()]).element ?? 'missed';
+  }
+
+  /** Entries of session affinity come and go, so the path of a client without one is followed. */
+  #missAffinity(map: string, key: string): 'missed' {
+    const entry = this.#ruleset.find(map, key);
+    if (entry !== undefined) this.#affinityEntries.set(map, entry.data);
+    return 'missed';
   }
 
   /** Executes a statement; `undefined` continues with the next statement of the rule. */

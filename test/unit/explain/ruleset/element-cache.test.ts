@@ -39,9 +39,3 @@ t.test('ElementCache finds intervals and the element for all other keys', async 
   t.notOk(cache.find('ranges', '10.0.0.2 . 10.0.0.10'));
   t.equal(cache.find('m', 'a')?.data, 'drop');
 });
-
-t.test('ElementCache does not look up entries of session affinity', async (t) => {
-  const cache = new ElementCache();
-  t.equal(cache.find('affinity/a/b/tcp/x', '10.0.0.1'), undefined);
-  t.strictSame(missed(cache), {});
-});

@@ -96,7 +96,7 @@ t.test('chains of others that surely drop, reject or translate are evaluated', a
   const dnat = ['ip daddr 10.96.0.1 dnat to 203.0.113.9:81'];
   t.equal(follow(ours(), base(nat('dstnat - 5'), dnat)), 'forward, 203.0.113.9:81');
   t.equal(follow(ours(), base(nat('dstnat + 5'), dnat)), FORWARDED, 'the flow is translated already');
-  t.match(follow(ours(), base(nat('dstnat'), dnat)), /it has the priority of nftlane's chain/);
+  t.match(follow(ours(), base(nat('dstnat'), dnat)), /it has the priority of another chain that translates/);
   const masquerade = base('type nat hook postrouting priority srcnat; policy accept;', ['masquerade']);
   t.equal(follow(ours(), masquerade), 'forward, 10.1.0.5:8080 masqueraded');
   const ingress = (device: string) => `type filter hook ingress device "${device}" priority filter; policy accept;`;
@@ -156,4 +156,32 @@ t.test('rules that drop later packets of a flow count as well', async (t) => {
   t.equal(follow(ours(), base('type filter hook output priority filter; policy drop;', [])), FORWARDED);
   const early = 'type filter hook prerouting priority raw; policy accept;';
   t.equal(follow(ours(), base(early, ['ip daddr 10.1.0.0/16 drop'])), FORWARDED, 'it is not translated yet');
+});
+
+t.test('an entry of session affinity with another endpoint is named', async (t) => {
+  const listing = `table ip nftlane {
+	chain nat-prerouting {
+		type nat hook prerouting priority dstnat; policy accept;
+		meta l4proto tcp dnat ip to ip saddr map @affinity/shop/web/tcp/http
+		dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints
+	}
+}
+`;
+  for (const endpoint of ['10.1.0.5 . 8080', '10.6.6.6 . 8080']) {
+    const entry = { key: PACKET.source, data: endpoint, comment: '' };
+    const find = elementIndex(
+      new Map([
+        ['endpoints', ENDPOINTS],
+        ['affinity/shop/web/tcp/http', [entry]],
+      ]),
+    );
+    const { concerns } = trace(PACKET, kernelRuleset(parseTables(listing), 'ip', find), HOST);
+    t.equal(concerns.length, endpoint.startsWith('10.6') ? 1 : 0, endpoint);
+  }
+});
+
+t.test('a chain that comes before ours at the same priority is named only if it matters', async (t) => {
+  const nat = 'type nat hook prerouting priority dstnat; policy accept;';
+  t.equal(follow(ours(), base(nat, ['tcp dport 81 dnat to 10.0.0.1', 'accept'])), FORWARDED);
+  t.match(follow(ours(), base(nat, ['ip saddr @x redirect to :81'])), /, inet other base: /);
 });

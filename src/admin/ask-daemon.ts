@@ -7,7 +7,7 @@ import { adminSocketPath } from './admin-socket.ts';
 import { type CommandStatus, seconds, statusOfDaemon } from './command-status.ts';
 import { AdminSocketError, fetchState } from './fetch-state.ts';
 import type { DaemonState } from './state/daemon-state.ts';
-import { describeProblems } from './state/daemon-status.ts';
+import { type DaemonStatus, describeProblems } from './state/daemon-status.ts';
 import { type Remains, readStateFiles } from './state-file/read-state-files.ts';
 import { ageOf } from './state-file/stamp.ts';
 import { type SavedState, stateFilePaths } from './state-file/state-files.ts';
@@ -46,15 +46,21 @@ export function knownState(answer: DaemonAnswer): KnownState {
     const { state } = answer;
     const status = statusOfDaemon(state.status);
     if (state.ready || saved === undefined) return { state: state.ready ? state : undefined, status };
-    return { state: saved, status: withSavedState(status, saved) };
+    return { state: saved, status: withSavedState(status, saved, undefined) };
   }
   const status = statusOfMissing(answer);
-  return { state: saved, status: saved === undefined ? status : withSavedState(status, saved) };
+  return {
+    state: saved,
+    status: saved === undefined ? status : withSavedState(status, saved, answer.remains.status?.status),
+  };
 }
 
-function withSavedState(status: CommandStatus, { stamp }: SavedState): CommandStatus {
-  const ageMs = ageOf(stamp);
-  const problem = `objects are those of ${printDuration(ageMs)} ago, from the state file`;
+/** `last` is the last status of the daemon, of which the saved state may be that of the last sync. */
+function withSavedState(status: CommandStatus, saved: SavedState, last: DaemonStatus | undefined): CommandStatus {
+  const ageMs = ageOf(saved.stamp);
+  const isLastSync = last?.pid === saved.pid && last.sync.commits === saved.status.sync.commits;
+  const time = isLastSync ? 'the last sync' : `${printDuration(ageMs)} ago`;
+  const problem = `objects are those of ${time}, from the state file`;
   return {
     ...status,
     ...{ answersFrom: 'state-file', stateFileSeconds: seconds(ageMs) },

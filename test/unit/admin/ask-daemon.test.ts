@@ -39,7 +39,8 @@ t.test('askDaemon() reports that no daemon runs', async (t) => {
 });
 
 t.test('knownState() of a dead daemon has the ages of its files, and those before its death', async (t) => {
-  const remains = { status: statusFile(720_500), state: saved(780_500) };
+  const newer = daemonStatus({ sync: { commits: 2, syncedMs: 12_000 } });
+  const remains = { status: statusFile(720_500, { status: newer }), state: saved(780_500) };
   const answer = { daemon: 'not-running', error, remains } as const;
   t.equal(
     lineOf(answer),
@@ -53,6 +54,14 @@ t.test('knownState() of a dead daemon has the ages of its files, and those befor
     stateFileSeconds: 780.5,
     daemonSeenSeconds: 720.5,
   });
+});
+
+t.test('knownState() says that the state file has the objects of the last sync', async (t) => {
+  const remains = { status: statusFile(720_500), state: saved(780_500) };
+  t.match(
+    lineOf({ daemon: 'not-running', error, remains }),
+    /; objects are those of the last sync, from the state file$/,
+  );
 });
 
 t.test('knownState() says how a daemon ended or what it does', async (t) => {

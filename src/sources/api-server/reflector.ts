@@ -21,7 +21,7 @@ import { MAX_OBJECTS, WatchStream } from './watch-stream.ts';
 export interface ReflectorLimits extends Partial<StreamTimeouts> {
   /** Objects per page of a list that is not streamed. */
   readonly pageSize?: number;
-  /** Treats an unknown kind (404) as an empty list, and retries after this time. */
+  /** Treats a kind that was never served (404) as an empty list, and retries after this time. */
   readonly notFoundRetryMs?: number;
 }
 
@@ -254,7 +254,8 @@ export class Reflector<K extends Kind> {
     if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
     const { log, limits, traits } = this.#options;
     const retryMs = limits?.notFoundRetryMs;
-    if (error instanceof ApiError && error.status === 404 && retryMs !== undefined)
+    // A kind that was served does not end by itself: the answer is that of a proxy, or of a server that is starting.
+    if (error instanceof ApiError && error.status === 404 && retryMs !== undefined && this.#state.lists === 0)
       return this.#handleNotFound(error, retryMs);
     const { delayMs, isExpired, shouldReport } = this.#retryPolicy.decide(error, this.#state.resourceVersion);
     if (isExpired) this.#update({ resourceVersion: '' });

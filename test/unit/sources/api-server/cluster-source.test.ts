@@ -92,3 +92,23 @@ t.test('ClusterSource stops all reflectors when the sink throws', async (t) => {
     (['Service', 'Node', 'ServiceCIDR'] as const).every((kind) => server.watches(kind) === 0),
   );
 });
+
+t.test(
+  'ClusterSource keeps ServiceCIDRs when the server answers that it does not know the kind any more',
+  async (t) => {
+    const server = await startApiServer();
+    server.put('ServiceCIDR', { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12'] } });
+    const { sink, lines } = await watch(t, { server });
+    await waitUntil('lists', () => sink.journal.length === 4);
+    server.settings.unknownKinds.add('ServiceCIDR');
+    server.cutConnections();
+    await waitUntil('failure', () =>
+      lines.some(({ details }) => details['kind'] === 'ServiceCIDR' && details['status'] === 404),
+    );
+    t.ok(sink.objects.has('ServiceCIDR kubernetes'));
+    server.settings.unknownKinds.clear();
+    server.put('ServiceCIDR', { metadata: { name: 'extra' }, spec: { cidrs: ['10.112.0.0/12'] } });
+    await waitUntil('change', () => sink.objects.has('ServiceCIDR extra'));
+    t.ok(sink.objects.has('ServiceCIDR kubernetes'));
+  },
+);

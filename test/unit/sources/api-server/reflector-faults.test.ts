@@ -287,3 +287,46 @@ t.test('an unreachable server and its recovery are logged once', async (t) => {
   t.equal(others.filter(({ level }) => level === 'info').length, 2, 'connection restored, list received');
   t.equal(sink.journal.length, 1);
 });
+
+t.test('the list of a server with older versions wins, and the watch continues from it', async (t) => {
+  const fixture = await createReflectorFixture(t, { services: ['a', 'b', 'c'] });
+  const { server, sink, startListed, queries } = fixture;
+  await startListed();
+  for (let round = 0; round < 20; round++) server.put('Service', service('d'));
+  await waitUntil('changes', () => sink.journal.length === 21);
+  const before = Number(fixture.reflector.state().resourceVersion);
+  server.restoreEmptyBackup();
+  server.put('Service', service('a', { clusterIP: '10.96.0.99' }));
+  await waitUntil('new list', () => sink.journal.at(-1) === 'replace Service shop/a');
+  t.ok(server.version < before, `version ${server.version} after ${before}`);
+  t.equal(queries().at(-1)?.['sendInitialEvents'], 'true');
+  t.strictSame([...sink.objects.keys()], ['Service shop/a']);
+  server.put('Service', service('e'));
+  await waitUntil('change', () => sink.objects.has('Service shop/e'));
+  t.equal(fixture.reflector.state().resourceVersion, String(server.version));
+});
+
+t.test('a Service that is deleted and created again in one burst has its last state', async (t) => {
+  const { server, sink, startListed } = await createReflectorFixture(t, { services: ['a'] });
+  await startListed();
+  for (const clusterIP of ['10.96.0.11', '10.96.0.12', '10.96.0.13']) {
+    server.remove('Service', 'shop/a');
+    server.put('Service', service('a', { clusterIP }));
+  }
+  server.put('Service', service('b'));
+  await waitUntil('all', () => sink.objects.has('Service shop/b'));
+  t.match(sink.objects.get('Service shop/a'), { value: { clusterIps: { ip: '10.96.0.13' } } });
+  t.equal(sink.objects.size, 2);
+});
+
+t.test('events of a connection that was replaced are not applied', async (t) => {
+  const fixture = await createReflectorFixture(t, { services: ['a'], idleTimeoutMs: 5_000 });
+  const { server, sink, startListed } = fixture;
+  server.injectFault({ action: 'silent', on: 'watch', afterLines: 2 });
+  await startListed();
+  server.remove('Service', 'shop/a');
+  await waitUntil('deletion by the next watch', () => !sink.objects.has('Service shop/a'));
+  server.put('Service', service('b'));
+  await waitUntil('change', () => sink.objects.has('Service shop/b'));
+  t.strictSame(sink.journal.slice(1), ['remove Service shop/a', 'put Service shop/b']);
+});

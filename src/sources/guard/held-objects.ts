@@ -24,8 +24,8 @@ export class HeldObjects {
     Node: new Map(),
     ServiceCIDR: new Map(),
   };
-  /** The number of held objects of each Service. */
-  readonly #services = new Map<string, number>();
+  /** The held objects of each Service, see {@link idOf}. */
+  readonly #services = new Map<string, Set<string>>();
 
   get size(): number {
     return Object.values(this.#byKind).reduce((sum, { size }) => sum + size, 0);
@@ -44,24 +44,34 @@ export class HeldObjects {
     return this.#byKind[kind];
   }
 
+  /** The held slices of a Service. */
+  slicesOf(service: string): HeldObject[] {
+    const ids = this.#services.get(service) ?? [];
+    return [...ids].flatMap((key) => this.#byKind.EndpointSlice.get(key) ?? []);
+  }
+
   all(): HeldObject[] {
     return Object.values(this.#byKind).flatMap((objects) => [...objects.values()]);
   }
 
   set(object: HeldObject): void {
-    if (!this.#byKind[object.kind].has(object.key) && object.service !== '') {
-      this.#services.set(object.service, (this.#services.get(object.service) ?? 0) + 1);
-    }
     this.#byKind[object.kind].set(object.key, object);
+    if (object.service === '') return;
+    const ids = this.#services.get(object.service) ?? new Set();
+    this.#services.set(object.service, ids.add(idOf(object)));
   }
 
   delete({ kind, key }: Pick<HeldObject, 'kind' | 'key'>): void {
     const object = this.#byKind[kind].get(key);
     if (object === undefined) return;
     this.#byKind[kind].delete(key);
-    if (object.service === '') return;
-    const left = (this.#services.get(object.service) ?? 0) - 1;
-    if (left > 0) this.#services.set(object.service, left);
-    else this.#services.delete(object.service);
+    const ids = this.#services.get(object.service);
+    ids?.delete(idOf(object));
+    if (ids?.size === 0) this.#services.delete(object.service);
   }
+}
+
+/** Distinguishes a Service from a slice of the same name. */
+function idOf({ kind, key }: HeldObject): string {
+  return kind === 'Service' ? `Service ${key}` : key;
 }

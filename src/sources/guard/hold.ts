@@ -10,7 +10,7 @@ import type { ReadResult } from '../../services/objects/read.ts';
 import type { Service } from '../../services/objects/service.ts';
 import type { Sink } from '../../services/objects/sink.ts';
 import { type AppliedLoss, AppliedLosses } from './applied-losses.ts';
-import { type Assessment, assessLoss, type LossLimits, SETTLE_MS } from './assess-loss.ts';
+import { type Assessment, assessLoss, LOSS_WINDOW_MS, type LossLimits, SETTLE_MS } from './assess-loss.ts';
 import { type HeldObject, HeldObjects } from './held-objects.ts';
 import { RecentLosses } from './recent-losses.ts';
 
@@ -44,6 +44,9 @@ export class Hold {
   /** The Service of each frontend of a held Service. */
   readonly #frontends = new Map<string, string>();
   #since: number | undefined;
+  /** Most of the lost Services are back. */
+  #isRecovering = false;
+  /** The number of Services whose loss was applied during the hold. */
   #expired = 0;
 
   constructor(options: HoldOptions) {
@@ -64,6 +67,7 @@ export class Hold {
     if (assessment !== 'mass' || this.#since !== undefined) return assessment;
     this.#since = now();
     this.#expired = 0;
+    this.#isRecovering = false;
     const dueAt = this.#since + limits().gracePeriodMs;
     for (const object of this.held.all()) this.held.set({ ...object, dueAt });
     this.#restore();
@@ -133,19 +137,29 @@ export class Hold {
       this.apply(object);
     }
     this.#expired += servicesBefore - this.held.serviceCount;
-    if (this.#since !== undefined && this.held.size === 0) this.#end('expired', this.#expired);
+    if (this.#since !== undefined && this.held.size === 0)
+      this.#end(this.#isRecovering ? 'recovered' : 'expired', this.#expired);
   }
 
   /** Applies all held losses. */
-  end(end: HoldEnd): void {
+  accept(): void {
     const { serviceCount } = this.held;
     for (const object of this.held.all()) this.apply(object);
-    this.#end(end, serviceCount);
+    this.#end('accepted', serviceCount);
   }
 
-  /** Fewer Services than a mass loss needs are not held: the others came back. */
-  endIfRecovered(): void {
-    if (this.#since !== undefined && this.held.serviceCount < this.#options.limits().minServices) this.end('recovered');
+  /**
+   * Something came back. The hold ends when nothing is held any more. When fewer Services than a mass loss needs are still
+   * missing, they have the time of the window to come back, too.
+   */
+  checkRecovery(): void {
+    if (this.#since !== undefined && this.held.size === 0) this.#end('recovered', this.#expired);
+    const { limits, now } = this.#options;
+    const isPartlyBack = this.#since !== undefined && this.held.serviceCount < limits().minServices;
+    if (!isPartlyBack || this.#isRecovering) return;
+    this.#isRecovering = true;
+    const latest = now() + LOSS_WINDOW_MS;
+    for (const object of this.held.all()) this.held.set({ ...object, dueAt: Math.min(object.dueAt, latest) });
   }
 
   /** Restores what was lost before it became a part of the hold. */

@@ -58,7 +58,7 @@ export class LossGuard implements Sink {
   /** Applies all held losses now. Returns the number of Services. */
   accept(): number {
     const services = this.heldServices;
-    this.#hold.end('accepted');
+    this.#hold.accept();
     return services;
   }
 
@@ -86,7 +86,7 @@ export class LossGuard implements Sink {
     if (kind === 'ServiceCIDR') this.#replaceServiceCidrs(listed);
     this.#updateHeld(kind, listed);
     this.#options.sink.replace(kind, this.#withHeld(kind, objects));
-    this.#hold.endIfRecovered();
+    this.#hold.checkRecovery();
   }
 
   /** A list of the source, with held objects as they were. */
@@ -102,7 +102,7 @@ export class LossGuard implements Sink {
     this.#hold.release({ kind, key: object.key });
     if (kind === 'Service' && object.value !== undefined) this.#hold.releaseFrontends(object.value as Service);
     this.#options.sink.put(kind, object);
-    this.#hold.endIfRecovered();
+    this.#hold.checkRecovery();
   }
 
   #loseService(key: string, next: AnyResult | undefined): void {
@@ -138,7 +138,7 @@ export class LossGuard implements Sink {
     const assessments = lost.map((unit) => this.#assessEndpoints([unit]));
     const isHeld = isEmpty && assessments.some((assessment) => this.#hold.hold([loss], assessment));
     if (!isHeld) this.#changeSliceOfPresent(loss, nextSlice);
-    if (gained.length > 0) this.#hold.endIfRecovered();
+    if (gained.length > 0) this.#hold.checkRecovery();
   }
 
   /** A slice of a Service that has not lost its last endpoint by this change. */
@@ -160,8 +160,8 @@ export class LossGuard implements Sink {
   /** A Service has an endpoint again: the rest of its losses is real. */
   #regainEndpoints({ family, service }: Unit): void {
     this.#hold.regained(family, service);
-    for (const held of this.#heldSlices()) {
-      if (held.service === service && this.#options.store.slice(held.key)?.family === family) this.#hold.apply(held);
+    for (const held of this.#hold.held.slicesOf(service)) {
+      if (this.#options.store.slice(held.key)?.family === family) this.#hold.apply(held);
     }
   }
 

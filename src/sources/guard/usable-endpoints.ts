@@ -13,7 +13,9 @@ export interface Unit {
 /** The number of endpoints of a slice that can get new connections: ready ones, and serving ones that terminate. */
 export function usableCount(slice: EndpointSlice | undefined): number {
   if (slice === undefined || slice.ports.length === 0) return 0;
-  return slice.endpoints.filter(({ ready, serving, terminating }) => ready || (serving && terminating)).length;
+  let count = 0;
+  for (const { ready, serving, terminating } of slice.endpoints) if (ready || (serving && terminating)) count += 1;
+  return count;
 }
 
 export class UsableEndpoints {

@@ -114,7 +114,14 @@ async function stopTraffic(t: Test, dials: readonly RunningDial[]): Promise<void
     reports.flatMap(({ failures }) => failures),
     [],
     `none of ${attempts} requests is lost`,
+    { log: reports.flatMap(({ failures }) => failures).flatMap(({ at }) => logAround(at)) },
   );
+}
+
+/** What the daemon logged within a second of a failure. */
+function logAround(at: number): string[] {
+  const near = daemon.log.filter((entry) => Math.abs(Date.parse(String(entry['time'])) - at) < 1_000);
+  return near.map((entry) => JSON.stringify(entry));
 }
 
 const run = (...args: readonly string[]) => installation.exec(args);

@@ -5,6 +5,7 @@ import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { NodeLogger } from '../controller/node-logger.ts';
 import { NodeWaiter } from '../controller/node-waiter.ts';
+import { ElementVerifier } from '../controller/repair/element-verifier.ts';
 import { RulesetMonitor } from '../controller/repair/ruleset-monitor.ts';
 import { SyncController } from '../controller/sync-controller.ts';
 import { SyncLogger } from '../controller/sync-logger.ts';
@@ -60,6 +61,7 @@ export interface Daemon extends Core, ObservingParts, Disposable {
   readonly controller: SyncController;
   readonly nodeWaiter: NodeWaiter;
   readonly rulesetMonitor: RulesetMonitor;
+  readonly elementVerifier: ElementVerifier;
 }
 
 /** Rejects with an `EnvironmentError` if this machine lacks the address families of the configuration. */
@@ -80,20 +82,31 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
     log,
     clock: systemClock,
   });
+  const elementVerifier = new ElementVerifier({
+    engine,
+    nftClient,
+    onDifferences: (commit) => controller.repair(commit),
+    log,
+    clock: systemClock,
+  });
   const controller: SyncController = new SyncController({
     engine,
     nftClient,
     log,
     clock: systemClock,
-    observers: [...observersOf(core, parts), rulesetMonitor],
+    observers: [...observersOf(core, parts), rulesetMonitor, elementVerifier],
     canStart: () => settings.manifests !== undefined || nodeWaiter.isDone(),
   });
-  telemetry.setRulesetWatch({ monitor: () => rulesetMonitor.status, contest: () => controller.contest });
+  telemetry.setRulesetWatch({
+    monitor: () => rulesetMonitor.status,
+    contest: () => controller.contest,
+    verification: () => elementVerifier.status,
+  });
   const dispose = (): void => {
     health[Symbol.dispose]();
     fastPath.close();
   };
-  return { ...core, ...parts, controller, nodeWaiter, rulesetMonitor, [Symbol.dispose]: dispose };
+  return { ...core, ...parts, controller, nodeWaiter, rulesetMonitor, elementVerifier, [Symbol.dispose]: dispose };
 }
 
 async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> {

@@ -48,7 +48,8 @@ function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal
 function runTasks(daemon: Daemon & StartedDaemon, signal: AbortSignal): Promise<void>[] {
   const { source, nftVersion, live, controller, stateFiles, cleaner, takeOver, fastPath, telemetry, nodeWaiter } =
     daemon;
-  const parts = [source, controller, daemon.rulesetMonitor, cleaner, takeOver, fastPath, stateFiles];
+  const { rulesetMonitor, elementVerifier } = daemon;
+  const parts = [source, controller, rulesetMonitor, elementVerifier, cleaner, takeOver, fastPath, stateFiles];
   const tasks = parts.map((part) => part.run(signal));
   if (live.settings.manifests === undefined) void nodeWaiter.run(signal);
   return [...tasks, telemetry.run(nftVersion, signal)];

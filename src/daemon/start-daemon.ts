@@ -102,9 +102,10 @@ function stateFileWriter(
 const PROGRAM = { version: VERSION, pid: process.pid };
 
 function statusOf(daemon: Daemon, source: ObjectSource): DaemonStatus {
-  const { engine, health, live, rulesetMonitor, controller } = daemon;
+  const { engine, health, live, rulesetMonitor, elementVerifier, controller } = daemon;
   const node = live.settings.proxy.nodeName;
-  const ruleset = { monitor: rulesetMonitor.status, contest: controller.contest };
+  const verification = elementVerifier.status;
+  const ruleset = { monitor: rulesetMonitor.status, contest: controller.contest, verification };
   return { ...PROGRAM, node, ready: engine.store.isReady, source: source.status(), sync: health.syncStatus, ruleset };
 }
 

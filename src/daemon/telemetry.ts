@@ -45,6 +45,7 @@ export class Telemetry {
   readonly #options: TelemetryOptions;
   readonly #tasks: Task[] = [];
   #events: EventObserver | undefined;
+  #rulesetWatch: RulesetWatch | undefined;
   #nftVersion = '';
   #sourceStatus: (() => SourceStatus) | undefined;
   #syncStatus: (() => SyncStatus) | undefined;
@@ -130,11 +131,18 @@ export class Telemetry {
 
   #freshness(): Freshness {
     const [source, sync] = [this.#sourceStatus?.(), this.#syncStatus?.()];
-    return { node: this.#options.engine.options.nodeName, ...(source && { source }), ...(sync && { sync }) };
+    const verification = this.#rulesetWatch?.verification();
+    return {
+      node: this.#options.engine.options.nodeName,
+      ...(source && { source }),
+      ...(sync && { sync }),
+      ...(verification && { verification }),
+    };
   }
 
   /** Sets the sources of the state of the nft monitor and of repairs. */
   setRulesetWatch(watch: RulesetWatch): void {
+    this.#rulesetWatch = watch;
     this.#metrics?.setRulesetWatch(watch);
   }
 

@@ -6,6 +6,7 @@ import { type DaemonAnswer, knownState } from '../admin/ask-daemon.ts';
 import { fetchState } from '../admin/fetch-state.ts';
 import { type DaemonState, engineFromState } from '../admin/state/daemon-state.ts';
 import { type DaemonStatus, describeRulesetProblems, type RulesetStatus } from '../admin/state/daemon-status.ts';
+import { describeVerification } from '../controller/repair/element-verifier.ts';
 import { type Drift, findDrift, persistentDrift } from '../engine/drift.ts';
 import { describeSyncProblems } from '../health/sync-status.ts';
 import { printDuration } from '../lib/duration.ts';
@@ -93,7 +94,15 @@ function notificationChecks(ruleset: RulesetStatus): Check[] {
   const problems = describeRulesetProblems(ruleset).map((text) => problem(name, text, advice));
   const { state } = ruleset.monitor;
   const message = state === 'listening' ? 'none is undoing repairs' : 'notifications begin after the initial load';
-  return problems.length > 0 ? problems : [ok(name, message)];
+  return [...(problems.length > 0 ? problems : [ok(name, message)]), ...verificationCheck(ruleset)];
+}
+
+/** When the daemon last compared all elements. The check of the ruleset below compares them now. */
+function verificationCheck({ verification }: RulesetStatus): Check[] {
+  if (verification === undefined) return [];
+  const { roundEndedMs } = verification;
+  const age = roundEndedMs === undefined ? '' : ` ${printDuration(roundEndedMs)} ago`;
+  return [ok('verification', `all elements compared by the daemon:${age} ${describeVerification(verification)}`)];
 }
 
 async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {

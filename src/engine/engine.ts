@@ -111,7 +111,10 @@ export class Engine implements Sink {
   }
 
   /** Finds and repairs changes by other programs. */
-  get foreignChanges(): Pick<KernelState, 'observe' | 'compareTables' | 'repair' | 'acceptForms'> {
+  get foreignChanges(): Pick<
+    KernelState,
+    'observe' | 'compareTables' | 'repair' | 'acceptForms' | 'installed' | 'installedCount' | 'installedKeys'
+  > {
     return this.#kernel;
   }
 

@@ -7,7 +7,7 @@ import { allSetsAndMaps, isSlot, lastTransaction, roleOf, SETS_AND_MAPS } from '
 import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
 import { Transition } from '../nftables/plan/transition.ts';
 import type { Element, SetOrMap } from '../nftables/syntax/element.ts';
-import type { ElementListing, KernelListing } from '../nftables/syntax/kernel-listing.ts';
+import type { ElementListing, InstalledElement, KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedTable } from '../nftables/syntax/listed-table.ts';
 import type { Notification, RulesetCommit } from '../nftables/syntax/notification.ts';
 import { type ObjectRef, type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
@@ -161,6 +161,21 @@ export class KernelState {
     const object = OBJECTS.get(refKey(ref));
     if (object === undefined || storms.has(object)) return;
     this.#ledger.observe(object, key, verb === 'add' ? installed : undefined);
+  }
+
+  /** The installed element of a key, as far as it is known; `undefined` if there is none. */
+  installed(object: SetOrMap, key: string): InstalledElement | undefined {
+    return this.#ledger.installed(object, key);
+  }
+
+  /** The number of installed elements, as far as it is known. */
+  installedCount(object: SetOrMap): number {
+    return this.#ledger.installedCount(object);
+  }
+
+  /** The keys that may have an installed element. */
+  installedKeys(object: SetOrMap): Iterable<string> {
+    return this.#ledger.installedKeys(object);
   }
 
   /** Replaces the desired elements of an owner. */

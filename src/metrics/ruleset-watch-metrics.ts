@@ -1,6 +1,7 @@
 // Metrics of the notifications and repairs of changes by other processes.
 
 import type { Registry } from 'prom-client';
+import type { VerificationStatus } from '../controller/repair/element-verifier.ts';
 import type { RulesetContest } from '../controller/repair/repairs.ts';
 import type { NftMonitorStatus } from '../nftables/client/nft-monitor.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './nftlane/on-scrape.ts';
@@ -9,6 +10,7 @@ import { counterOnScrape, gaugeOnScrape, single } from './nftlane/on-scrape.ts';
 export interface RulesetWatch {
   readonly monitor: () => NftMonitorStatus;
   readonly contest: () => RulesetContest | undefined;
+  readonly verification: () => VerificationStatus;
 }
 
 /** Registers the metrics, which are read at each scrape. `watch` returns `undefined` while nothing is running. */
@@ -33,5 +35,18 @@ export function registerRulesetWatchMetrics(registry: Registry, watch: () => Rul
     'nftlane_repair_wait_seconds',
     'How long repairs of the ruleset wait, because another process undoes them',
     () => (watch()?.contest()?.waitMs ?? 0) / 1000,
+  );
+  gauge(
+    'nftlane_verification_age_seconds',
+    'How long ago all elements in the kernel were last compared with the desired ones; -1 if not yet',
+    () => {
+      const endedMs = watch()?.verification().roundEndedMs;
+      return endedMs === undefined ? -1 : endedMs / 1000;
+    },
+  );
+  gauge(
+    'nftlane_verification_differences',
+    'Elements that differed in the last comparison of all elements, and were repaired',
+    () => watch()?.verification().differences ?? 0,
   );
 }

@@ -23,6 +23,8 @@ import { FLOWS, HOST, sceneEngine } from './scene.ts';
 export interface TruthRequest {
   /** Scripts to apply to a fresh ruleset, one after the other. */
   readonly scripts: readonly string[];
+  /** Asks again about the present state, without applying anything. */
+  readonly keep?: boolean;
   /** The flow that is explained by single lookups of elements, as the command does. */
   readonly lookedUp: number;
 }
@@ -69,10 +71,10 @@ async function nft(script: string): Promise<boolean> {
   return status === 0;
 }
 
-async function respond({ scripts, lookedUp }: TruthRequest): Promise<TruthResponse> {
-  if (!(await nft(fresh))) throw new Error('Cannot load the ruleset');
+async function respond({ scripts, keep = false, lookedUp }: TruthRequest): Promise<TruthResponse> {
+  if (!keep && !(await nft(fresh))) throw new Error('Cannot load the ruleset');
   let applied = 0;
-  for (const script of scripts) if (await nft(script)) applied++;
+  for (const script of keep ? [] : scripts) if (await nft(script)) applied++;
   const tables = await program.listRuleset();
   const elements = await listElements(tables);
   const chains = tables.flatMap(({ family, name, chains: listed }) =>

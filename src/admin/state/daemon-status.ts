@@ -1,5 +1,6 @@
 // The status of a running daemon: what it knows, and how old that is.
 
+import type { VerificationStatus } from '../../controller/repair/element-verifier.ts';
 import type { RulesetContest } from '../../controller/repair/repairs.ts';
 import { describeSyncProblems, type SyncStatus } from '../../health/sync-status.ts';
 import type { NftMonitorStatus } from '../../nftables/client/nft-monitor.ts';
@@ -22,6 +23,8 @@ export interface DaemonStatus {
 export interface RulesetStatus {
   readonly monitor: NftMonitorStatus;
   readonly contest?: RulesetContest | undefined;
+  /** Absent in the state of older daemons. */
+  readonly verification?: VerificationStatus;
 }
 
 /** What is wrong, for operators, the worst first; empty if nothing is known to be. */

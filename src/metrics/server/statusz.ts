@@ -1,6 +1,7 @@
 // The /statusz page: the program, its version and its uptime.
 
 import { stringify } from 'yaml';
+import { describeVerification, type VerificationStatus } from '../../controller/repair/element-verifier.ts';
 import { describeSyncProblems, type SyncStatus } from '../../health/sync-status.ts';
 import type { Clock } from '../../host/clock.ts';
 import { printDuration } from '../../lib/duration.ts';
@@ -21,6 +22,7 @@ export interface Freshness {
   readonly node: string;
   readonly source?: SourceStatus;
   readonly sync?: SyncStatus;
+  readonly verification?: VerificationStatus;
 }
 
 const VERSIONS = ['v1beta1', 'v1alpha1'];
@@ -76,27 +78,36 @@ function toStatusz(program: Program, { paths, version }: { paths: readonly strin
   };
 }
 
-function freshnessLines({ node, source, sync }: Freshness): string[][] {
+function freshnessLines({ node, source, sync, verification }: Freshness): string[][] {
   const age = (ms: number | undefined): string => (ms === undefined ? 'never' : `${printDuration(ms)} ago`);
   return [
     ['Node', node],
     ['Source', source?.name ?? 'not opened yet'],
     ['Last contact', age(source?.contactMs)],
     ['Last sync', age(sync?.syncedMs)],
+    ['Elements compared', describeRound(verification)],
     ...describeAll({ source, sync }).map((problem) => ['Problem', problem]),
   ];
 }
 
 /** Ages are in seconds. */
-function freshnessFields({ node, source, sync }: Freshness): unknown {
+function freshnessFields({ node, source, sync, verification }: Freshness): unknown {
   const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1000);
   return {
     node,
     source: source?.name,
     sourceContactSeconds: seconds(source?.contactMs),
     lastSyncSeconds: seconds(sync?.syncedMs),
+    elementsComparedSeconds: seconds(verification?.roundEndedMs),
+    elementDifferences: verification?.roundEndedMs === undefined ? undefined : verification.differences,
     problems: describeAll({ source, sync }),
   };
+}
+
+/** When all elements in the kernel were last compared, and with which result. */
+function describeRound(verification: VerificationStatus | undefined): string {
+  if (verification?.roundEndedMs === undefined) return 'not yet';
+  return `${printDuration(verification.roundEndedMs)} ago, ${describeVerification(verification)}`;
 }
 
 function describeAll({ source, sync }: { source: SourceStatus | undefined; sync: SyncStatus | undefined }): string[] {

@@ -29,6 +29,7 @@ const FAMILY_UNSUPPORTED = /(?:Operation|Protocol|Address family) not supported/
 export class NftClient {
   readonly #program: NftProgram;
   readonly #transactions: TransactionRunner;
+  readonly #transactionCounts = { begun: 0, ended: 0 };
 
   constructor({ command }: { command: string }) {
     this.#program = new NftProgram({ command, timeoutMs: TIMEOUT_MS });
@@ -62,8 +63,18 @@ export class NftClient {
    * Applies the lines, on tables that exist or that they declare, as one transaction. Resolves when the kernel shows it.
    * Throws {@link NftRefusal}, or `NftOutcomeUnknown` when the kernel may have it or not.
    */
-  apply(lines: readonly string[], options: ApplyOptions = {}): Promise<void> {
-    return this.#transactions.apply(lines, options);
+  async apply(lines: readonly string[], options: ApplyOptions = {}): Promise<void> {
+    this.#transactionCounts.begun++;
+    try {
+      await this.#transactions.apply(lines, options);
+    } finally {
+      this.#transactionCounts.ended++;
+    }
+  }
+
+  /** The transactions that were begun, and those that have ended. */
+  get transactionCounts(): { readonly begun: number; readonly ended: number } {
+    return this.#transactionCounts;
   }
 
   /** Throws `NftOutcomeUnknown` if the kernel lacks a transaction that was applied with a later confirmation. */
@@ -127,6 +138,15 @@ export class NftClient {
     return tables;
   }
 
+  /** Calls `onElement` for each element of a set or map; one that does not exist has none. */
+  readElements(
+    object: SetOrMap,
+    { timeoutMs }: { readonly timeoutMs: number },
+    onElement: (element: ListedElement) => void,
+  ): Promise<void> {
+    return this.#elements(object, onElement, timeoutMs);
+  }
+
   /** The elements of these sets and maps, with counters. A set or map that does not exist has none. */
   async listElements(objects: readonly SetOrMap[]): Promise<CounterListing> {
     const listing = new Map<RefKey, ListedElement[]>();
@@ -155,12 +175,16 @@ export class NftClient {
     return parseTables(result.stdout).at(0);
   }
 
-  async #elements({ family, kind, name }: SetOrMap, onElement: (element: ListedElement) => void): Promise<void> {
+  async #elements(
+    { family, kind, name }: SetOrMap,
+    onElement: (element: ListedElement) => void,
+    timeoutMs = LIST_TIMEOUT_MS,
+  ): Promise<void> {
     const reader = new ElementReader();
     const onLine = (line: string) => {
       for (const element of reader.read(line)) onElement(element);
     };
-    const result = await this.#program.run(['list', kind, family, TABLE, name], { onLine, timeoutMs: LIST_TIMEOUT_MS });
+    const result = await this.#program.run(['list', kind, family, TABLE, name], { onLine, timeoutMs });
     throwUnlessAbsent(result);
   }
 

@@ -130,6 +130,21 @@ export class Ledger {
     for (const key of claims.keys()) differing.set(key, undefined);
   }
 
+  /** The installed element of a key, as far as it is known; `undefined` if there is none. */
+  installed(object: SetOrMap, key: string): InstalledElement | undefined {
+    const { claims, differing } = this.#stateOf(object);
+    if (differing.has(key)) return differing.get(key);
+    const claim = claims.get(key);
+    return claim === undefined ? undefined : effectiveClaim(claim);
+  }
+
+  /** The keys that may have an installed element. */
+  *installedKeys(object: SetOrMap): Generator<string> {
+    const { claims, differing } = this.#stateOf(object);
+    yield* claims.keys();
+    for (const key of differing.keys()) if (!claims.has(key)) yield key;
+  }
+
   /** The number of installed elements. */
   installedCount(object: SetOrMap): number {
     const { claims, differing } = this.#stateOf(object);

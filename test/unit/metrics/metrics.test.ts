@@ -193,6 +193,7 @@ t.test('Metrics report changes by other processes', async (t) => {
   });
   metrics.setRulesetWatch({
     monitor: () => ({ state: 'listening', reason: '', starts: 3 }),
+    verification: () => ({ roundEndedMs: 90_000, differences: 2, skipped: 0 }),
     contest: () => ({ program: 'other', pid: 4711, repairs: 12, waitMs: 800 }),
   });
   metrics.observer.foreignCommit?.(summarize(foreignCommit('delete chain ip nftlane a', 'delete chain ip nftlane b')));

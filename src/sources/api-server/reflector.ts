@@ -13,7 +13,7 @@ import { type StreamTimeouts, streamResponse } from './client/stream-response.ts
 import { ConnectionLog } from './connection-log.ts';
 import { FloodLimit } from './flood-limit.ts';
 import { listPages } from './list-pages.ts';
-import { initialState, type ReflectorState } from './reflector-state.ts';
+import { afterFailure, initialState, type ReflectorState } from './reflector-state.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { MAX_OBJECTS, WatchStream } from './watch-stream.ts';
 
@@ -281,9 +281,9 @@ export class Reflector<K extends Kind> {
     const status = error instanceof ApiError ? { status: error.status } : {};
     const level = status.status === 403 ? 'error' : 'warn';
     const request = { kind: traits.kind, verb: this.#verb, server: client.server };
-    const since = this.#retryPolicy.hasSucceeded ? undefined : this.#state.failing?.since;
-    const failing = { since: since ?? clock.now(), reason: error.message, ...status };
-    this.#update({ phase: 'waiting', lastError: error.message, failing, failures: this.#state.failures + 1 });
+    const hadSucceeded = this.#retryPolicy.hasSucceeded;
+    const attempt = { reason: error.message, ...status, isSilence: error instanceof IdleTimeoutError, hadSucceeded };
+    this.#state = afterFailure(this.#state, { ...attempt, now: clock.now() });
     this.#connectionLog.logFailure(level, 'API request failed', {
       ...request,
       ...status,

@@ -26,20 +26,36 @@ export function apiServerStatus({ name, states, startedAt, now }: ApiServerStatu
     return { resource: kind, ...(lastReceivedAt === undefined ? {} : { contactMs: age(lastReceivedAt, now) }) };
   });
   const problems = states.flatMap((state) => problemOf(state, { startedAt, now }) ?? []);
-  const unreachable = problems.filter(({ cause }) => cause === 'unreachable');
   const contactMs = youngestMs(resources);
   return {
     name,
     ...(contactMs === undefined ? {} : { contactMs }),
     resources,
-    problems:
-      unreachable.length > 0 && unreachable.length === states.length
-        ? [{ ...shortest(unreachable), subject: 'API server' }]
-        : problems.map(asKindProblem).sort((a, b) => RANK[a.cause] - RANK[b.cause]),
+    problems: problemOfServer(problems, states) ?? problems.map(asKindProblem).sort(byRank),
   };
 }
 
 const RANK = { unreachable: 0, failing: 1, silent: 2, waiting: 3, kept: 4 } as const;
+
+function byRank(a: SourceProblem, b: SourceProblem): number {
+  return RANK[a.cause] - RANK[b.cause];
+}
+
+/** If all kinds have the same problem, it is one of the API server. A kind that is not served never falls silent. */
+function problemOfServer(
+  problems: readonly SourceProblem[],
+  states: readonly ReflectorState[],
+): SourceProblem[] | undefined {
+  const served = states.filter(({ isNotServed }) => isNotServed !== true);
+  for (const [cause, kinds] of [
+    ['unreachable', states],
+    ['silent', served],
+  ] as const) {
+    const same = problems.filter((problem) => problem.cause === cause);
+    if (same.length > 1 && same.length === kinds.length) return [{ ...shortest(same), subject: 'API server' }];
+  }
+  return undefined;
+}
 
 /** While other kinds get responses, the API server as a whole is not unreachable. */
 function asKindProblem({ cause, ...problem }: SourceProblem): SourceProblem {
@@ -56,7 +72,7 @@ function problemOf(
   state: ReflectorState,
   { startedAt, now }: Pick<ApiServerStatusOptions, 'startedAt' | 'now'>,
 ): SourceProblem | undefined {
-  const { kind, phase, connectedAt, lastReceivedAt, failing, isNotServed } = state;
+  const { kind, phase, connectedAt, lastReceivedAt, failing, failedAt, isNotServed } = state;
   const subject = `watch of ${kind}s`;
   const isWatching = phase === 'watching' && connectedAt !== undefined && now - connectedAt >= STABLE_WATCH_MS;
   if (failing !== undefined && !isWatching) {
@@ -66,7 +82,8 @@ function problemOf(
   if (isNotServed === true) return undefined;
   if (lastReceivedAt === undefined)
     return { cause: 'waiting', subject: `list of ${kind}s`, forMs: age(startedAt, now) };
-  const silentMs = age(lastReceivedAt, now);
+  // After an outage, the first bookmark takes up to a minute.
+  const silentMs = age(Math.max(lastReceivedAt, failedAt ?? lastReceivedAt), now);
   return silentMs < SILENT_AFTER_MS ? undefined : { cause: 'silent', subject, forMs: silentMs };
 }
 

@@ -58,6 +58,15 @@ t.test('apiServerStatus() finds a watch from which not even bookmarks arrive', a
   t.strictSame(given({ lastReceivedAt: NOW - SILENT_AFTER_MS + 1 }).problems, []);
   const [problem] = given({}, { kind: 'EndpointSlice', lastReceivedAt: NOW - SILENT_AFTER_MS }).problems;
   t.strictSame(problem, { cause: 'silent', subject: 'watch of EndpointSlices', forMs: SILENT_AFTER_MS });
+  const afterOutage = { lastReceivedAt: NOW - 7_200_000, failedAt: NOW - 5_000 };
+  t.strictSame(given({ ...afterOutage, connectedAt: NOW - 2_000 }).problems, [], 'the first bookmark is not due yet');
+  const silent = (ms: number) => ({ lastReceivedAt: NOW - SILENT_AFTER_MS - ms });
+  const all = given(
+    silent(9),
+    { kind: 'Node', ...silent(5) },
+    { kind: 'ServiceCIDR', isNotServed: true, ...silent(7) },
+  );
+  t.strictSame(all.problems, [{ cause: 'silent', subject: 'API server', forMs: SILENT_AFTER_MS + 5 }]);
   const notServed = given({ kind: 'ServiceCIDR', phase: 'waiting', isNotServed: true, lastReceivedAt: 0 });
   t.strictSame(notServed.problems, [], 'an older server does not serve the kind');
 });

@@ -194,10 +194,12 @@ export class KernelState {
   }
 
   /** The slots of a frontend, desired or else found at the start, from slot 0 on. */
-  slots(object: SetOrMap, key: string): string[] {
-    const slots = this.#ledger.slots(object, key);
+  slots(object: SetOrMap, key: string): Iterable<string> {
     const previous = this.#previousListing;
-    return slots.length > 0 || previous === undefined ? slots : slotsIn(previous, object, key);
+    const [first] = this.#ledger.slots(object, key);
+    return first !== undefined || previous === undefined
+      ? this.#ledger.slots(object, key)
+      : slotsIn(previous, object, key);
   }
 
   /** Forgets the slots found at the start. */

@@ -280,7 +280,8 @@ export class ServiceCompiler {
     if (large.transition === undefined) {
       const { done, value } = large.preparation.next();
       if (done === true) large.transition = value;
-      return STEP_SIZE / 8;
+      // A step is at most STEP_SIZE elements of much less work than to replace them.
+      return STEP_SIZE / 16;
     }
     const replaced = large.transition.advance(limit);
     if (!large.transition.isDone) return replaced;

@@ -103,7 +103,7 @@ const limits = z.strictObject({
   ),
   total: field(
     z.strictObject({
-      elements: limit('elements', 'total', 'Elements of all Services. Each uses about 550 bytes of memory.'),
+      elements: limit('elements', 'total', 'Elements of all Services. Each uses about 400 bytes of memory.'),
       affinityPorts: limit('affinityPorts', 'total', 'Ports with session affinity of all Services.'),
       sourceRanges: limit('sourceRanges', 'total', 'Load balancer source ranges of all Services.'),
     }),

@@ -31,7 +31,7 @@ export interface CompileContext {
   /** Whether the Service owns this frontend, which others may claim, too. */
   readonly owns: (frontendKey: string) => boolean;
   /** The current slots of a frontend, from slot 0 on; empty for a new frontend. */
-  readonly slots: (object: SetOrMap, key: string) => readonly string[];
+  readonly slots: (object: SetOrMap, key: string) => Iterable<string>;
 }
 
 /**
@@ -65,7 +65,10 @@ export function* compileSteps(
     const add = elementAdder(elements, port, service.key);
     const owned = port.frontends.filter((frontend) => context.owns(frontendKey(frontend)));
     const portContext = { service, port, add, desiredSlots, compileContext: context };
-    for (const frontend of owned) yield* compileFrontend(frontend, portContext);
+    for (const frontend of owned) {
+      yield* compileFrontend(frontend, portContext);
+      yield;
+    }
     addSourceRanges(owned, portContext);
     if (owned.length === 0) continue;
     for (const hairpin of hairpinElements(port, service.key)) hairpins.set(hairpin.key, hairpin);
@@ -194,8 +197,12 @@ function* fillSlots(object: SetOrMapName, backends: readonly Backend[], context:
   const { service, frontend, key, add, desiredSlots, compileContext } = context;
   const desired = yield* desiredSlots.of(backends);
   const isPositional = service.balance === 'maglev';
-  const previous = isPositional ? [] : compileContext.slots(SETS_AND_MAPS[frontend.family][object], key);
-  yield* inSteps(assignSlots(previous, desired).entries(), ([slot, data]) => add(object, concat(key, slot), data));
+  const previous: string[] = [];
+  const current = isPositional ? [] : compileContext.slots(SETS_AND_MAPS[frontend.family][object], key);
+  yield* inSteps(current, (data) => previous.push(data));
+  yield* inSteps((yield* assignSlots(previous, desired)).entries(), ([slot, data]) =>
+    add(object, concat(key, slot), data),
+  );
   return desired.length;
 }
 

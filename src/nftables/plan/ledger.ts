@@ -72,7 +72,7 @@ export class Ledger {
   }
 
   /** The `data` of a frontend's slots, from slot 0 on. */
-  slots(object: SetOrMap, key: string): string[] {
+  slots(object: SetOrMap, key: string): Iterable<string> {
     const { claims } = this.#stateOf(object);
     return slotsFrom((slotKey) => {
       const claim = claims.get(slotKey);
@@ -228,17 +228,17 @@ export class Ledger {
 }
 
 /** The `data` of a frontend's slots in a listing, from slot 0 on. */
-export function slotsIn(listing: ElementListing, object: SetOrMap, key: string): string[] {
+export function slotsIn(listing: ElementListing, object: SetOrMap, key: string): Iterable<string> {
   const elements = listing.get(refKey(object));
   return elements === undefined ? [] : slotsFrom((slotKey) => elements.get(slotKey), key);
 }
 
-function slotsFrom(lookup: (key: string) => InstalledElement | undefined, key: string): string[] {
-  const slots: string[] = [];
-  for (let element = lookup(`${key} . 0`); element !== undefined; element = lookup(`${key} . ${slots.length}`)) {
-    slots.push(element.data);
+function* slotsFrom(lookup: (key: string) => InstalledElement | undefined, key: string): Generator<string> {
+  for (let slot = 0; ; slot++) {
+    const element = lookup(`${key} . ${slot}`);
+    if (element === undefined) return;
+    yield element.data;
   }
-  return slots;
 }
 
 /** The number of leading elements with the same keys in both lists: most of them, after nearly all changes. */

@@ -43,12 +43,12 @@ t.test('KernelState returns the slots found at the start until they are released
   ]);
   const kernel = new KernelState();
   runSteps(kernel.adopt({ elements: new Map([['ip endpoints', installed]]), chains: [] }));
-  t.strictSame(kernel.slots(SLOTS, 'f'), ['a', 'b']);
+  t.strictSame([...kernel.slots(SLOTS, 'f')], ['a', 'b']);
   kernel.setElements('a/x', [element(SLOTS, 'f . 0', 'c')]);
-  t.strictSame(kernel.slots(SLOTS, 'f'), ['c'], 'desired slots come first');
+  t.strictSame([...kernel.slots(SLOTS, 'f')], ['c'], 'desired slots come first');
   kernel.setElements('a/x', []);
   kernel.releaseSlots();
-  t.strictSame(kernel.slots(SLOTS, 'f'), []);
+  t.strictSame([...kernel.slots(SLOTS, 'f')], []);
 });
 
 t.test('KernelState plans until the kernel has the desired state', async (t) => {

@@ -2,7 +2,12 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { assignSlots } from '../../../../src/nftables/plan/slots.ts';
+import { runSteps } from '../../../../src/lib/steps.ts';
+import { assignSlots as assignSteps } from '../../../../src/nftables/plan/slots.ts';
+
+function assignSlots(previous: readonly string[], desired: readonly string[]): readonly string[] {
+  return runSteps(assignSteps(previous, desired));
+}
 
 const CASES: readonly [about: string, previous: string, desired: string, expected: string][] = [
   ['no slots before', '', 'bac', 'bac'],

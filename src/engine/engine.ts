@@ -220,7 +220,7 @@ export class Engine implements Sink {
 
   /** The issues of all objects, in a stable order, including those that only this node can find. */
   issues(): readonly ValidationIssue[] {
-    return this.#compiler.issues();
+    return this.#compiler.node.issues();
   }
 
   conflicts(): readonly FrontendConflict[] {

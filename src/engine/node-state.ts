@@ -21,6 +21,7 @@ export class NodeState {
   #hostNetworks: readonly Prefix[] = [];
   #cidrIssues: readonly ValidationIssue[] = [];
   #view: NodeView;
+  #issues?: { readonly parts: readonly (readonly ValidationIssue[])[]; readonly all: readonly ValidationIssue[] };
 
   constructor(options: NodeOptions, store: Store) {
     this.#options = options;
@@ -44,9 +45,12 @@ export class NodeState {
     return this.#view;
   }
 
-  /** The issues of ServiceCIDRs that only this node can find. */
-  get cidrIssues(): readonly ValidationIssue[] {
-    return this.#cidrIssues;
+  /** The issues of all objects, with those of ServiceCIDRs that only this node can find. The same list if none changed. */
+  issues(): readonly ValidationIssue[] {
+    const parts = [this.#store.issues(), this.#cidrIssues];
+    const isSame = this.#issues?.parts.every((part, index) => part === parts[index]) === true;
+    if (!isSame) this.#issues = { parts, all: parts.flat() };
+    return this.#issues?.all ?? [];
   }
 
   setHostAddresses(addresses: readonly Address[], networks: readonly Prefix[]): void {

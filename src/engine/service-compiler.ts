@@ -9,7 +9,6 @@ import type { Transition } from '../nftables/plan/transition.ts';
 import type { Element } from '../nftables/syntax/element.ts';
 import { allFrontends } from '../services/model/frontends.ts';
 import type { Service } from '../services/objects/service.ts';
-import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { KernelState } from './kernel-state.ts';
 import { NODE_OWNER, NodeState, nodeElements } from './node-state.ts';
 import { type Refusal, ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
@@ -38,6 +37,9 @@ export interface PieceSizes {
 
 const PIECE_SIZES: PieceSizes = { largeService: 5000, servicesAtOnce: 500, piece: 2500, minPiece: 1000 };
 
+/** A step prepares at most {@link STEP_SIZE} elements, which is much less work than to replace them. */
+const PREPARED_PER_STEP = STEP_SIZE / 16;
+
 /** A large Service in progress. */
 interface LargeChange {
   readonly change: ServiceChange;
@@ -58,9 +60,6 @@ export class ServiceCompiler {
   /** The Services that are left for later pieces. Until then they keep the frontends that they have. */
   readonly #queue = new Set<string>();
   #large: LargeChange | undefined;
-  #issues:
-    | { readonly parts: readonly (readonly ValidationIssue[])[]; readonly all: readonly ValidationIssue[] }
-    | undefined;
 
   constructor({ options, sizes = PIECE_SIZES, store, kernel }: ServiceCompilerOptions) {
     this.#sizes = sizes;
@@ -141,14 +140,6 @@ export class ServiceCompiler {
     return [...this.#refused].map(([service, reason]) => ({ service, reason }));
   }
 
-  /** The issues of all objects. The same list as before if none changed. */
-  issues(): readonly ValidationIssue[] {
-    const parts = [this.#store.issues(), this.node.cidrIssues];
-    const isSame = this.#issues?.parts.every((part, index) => part === parts[index]) === true;
-    if (!isSame) this.#issues = { parts, all: parts.flat() };
-    return this.#issues?.all ?? [];
-  }
-
   conflicts(): readonly FrontendConflict[] {
     return this.#claims.conflicts();
   }
@@ -222,7 +213,7 @@ export class ServiceCompiler {
       yield;
     }
     for (const key of affected) {
-      // It changed during the previous steps, and its limits are not known yet: it is compiled the next time.
+      // It changed meanwhile, and its limits are not known yet: it is compiled the next time.
       if (this.#store.isTouchedService(key)) continue;
       if (this.#large?.change.key === key) this.#stopLarge();
       this.#queue.delete(key);
@@ -280,8 +271,7 @@ export class ServiceCompiler {
     if (large.transition === undefined) {
       const { done, value } = large.preparation.next();
       if (done === true) large.transition = value;
-      // A step is at most STEP_SIZE elements of much less work than to replace them.
-      return STEP_SIZE / 16;
+      return PREPARED_PER_STEP;
     }
     const replaced = large.transition.advance(limit);
     if (!large.transition.isDone) return replaced;

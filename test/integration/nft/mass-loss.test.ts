@@ -22,7 +22,7 @@ import type { RunningDial } from '../../support/netns/traffic/dialer-process.ts'
 import { createWorld } from '../../support/netns/world.ts';
 import { poll } from '../../support/wait-until.ts';
 
-const OTHER_SERVICES = 100;
+const OTHER_SERVICES = 60;
 const NODE_PORT = 30_080;
 const TARGET_PORT = 8080;
 
@@ -146,21 +146,21 @@ t.test('an API server with an empty database takes no Service from the node', as
   const held = await daemon.waitForLog('source lost most Services at once; keeping them', from);
   t.match(held, { level: 'warn', count: OTHER_SERVICES + 1, services: OTHER_SERVICES + 1 });
   await poll(() => run('inspect', 'services', 'shop/web'), {
-    until: ({ stdout }) => /PROBLEM: 101 Services kept as last known for \d+s: lost at once/.test(stdout),
+    until: ({ stdout }) => /PROBLEM: 61 Services kept as last known for \d+s: lost at once/.test(stdout),
     failure: ({ stdout, stderr }) => stdout + stderr,
     timeoutMs: 15_000 * loadFactor(),
   });
   const { stdout, status } = await run('doctor');
-  t.match(stdout, /problem +source +101 Services kept as last known/);
+  t.match(stdout, /problem +source +61 Services kept as last known/);
   t.equal(status, 1);
-  t.match(await node1.output('curl', ['-s', 'http://127.0.0.1:10249/metrics']), /^nftlane_held_services 101$/m);
+  t.match(await node1.output('curl', ['-s', 'http://127.0.0.1:10249/metrics']), /^nftlane_held_services 61$/m);
   t.equal((await run('diff')).status, 0, 'the kernel has everything');
   const later = serviceAddresses(9);
   for (const object of service('shop/later', later)) await send(`put ${JSON.stringify(object)}`);
   await waitForReach(later, true);
   await stopTraffic(t, traffic);
   const accepted = await run('accept-loss');
-  t.equal(accepted.stdout, 'applied the loss of 101 Services\n');
+  t.equal(accepted.stdout, 'applied the loss of 61 Services\n');
   await waitForReach(WEB, false);
   t.ok(await reaches(later), 'the new Service stays');
   t.equal((await run('accept-loss')).stdout, 'no loss is held back\n');

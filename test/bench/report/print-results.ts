@@ -5,6 +5,7 @@ import { printTable } from './print-table.ts';
 import type {
   DaemonResults,
   LayoutResults,
+  RepairResults,
   Results,
   SizeResults,
   StartResults,
@@ -15,7 +16,7 @@ import { type Summary, summarize } from './statistics.ts';
 
 const HEADER = ['Services x endpoints', 'chains', 'maps', 'chains/maps'];
 
-export function printResults({ machine, sizes, daemon, zone }: Results): string {
+export function printResults({ machine, sizes, daemon, zone, repairs }: Results): string {
   const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
   return [
     facts.join(', '),
@@ -23,6 +24,7 @@ export function printResults({ machine, sizes, daemon, zone }: Results): string 
     '',
     ...(sizes.length === 0 ? [] : topics(sizes)),
     printDaemon(daemon, zone),
+    printRepairs(repairs),
   ].join('\n');
 }
 
@@ -132,4 +134,13 @@ function printDaemon(daemon: DaemonResults, zone: ZoneResults): string {
   ];
   const title = `The daemon with ${formatCount(services)} Services x ${endpoints} endpoints from an API server over HTTPS`;
   return printTable(title, ['', 'maps'], rows);
+}
+
+function printRepairs({ services, endpoints, times }: RepairResults): string {
+  const rows = Object.entries(times).map(([change, { commandMs, noticedMs, repairedMs }]) => [
+    change,
+    ...[commandMs, noticedMs, repairedMs].map((ms) => formatMs(Math.max(0, ms))),
+  ]);
+  const title = `Changes by another process with ${formatCount(services)} Services x ${endpoints} endpoints`;
+  return printTable(title, ['', 'nft', 'noticed after it', 'repaired after it'], rows);
 }

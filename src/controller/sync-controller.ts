@@ -25,6 +25,8 @@ interface SyncControllerOptions {
   readonly observers?: readonly SyncObserver[];
   /** Delays the first sync while it returns false; checked again at each request. */
   readonly canStart?: () => boolean;
+  /** Whether changes by other processes are notified at present. Default: they are. */
+  readonly isNotified?: () => boolean;
 }
 
 /**
@@ -53,7 +55,7 @@ export class SyncController implements Sink {
   constructor(options: SyncControllerOptions) {
     this.#options = options;
     this.#preloader = new Preloader(options);
-    this.#tableCheck = new TableCheck(options);
+    this.#tableCheck = new TableCheck({ ...options, noticed: () => this.#noticed() });
     this.#repairs = new Repairs({
       ...options,
       tableCheck: this.#tableCheck,
@@ -189,6 +191,10 @@ export class SyncController implements Sink {
     const commit = { at, services: engine.changes.take(), report, times, problems, isInitial };
     this.#notify((observer) => observer.committed?.(commit));
     if (engine.hasMore) this.request();
+  }
+
+  #noticed(): number | undefined {
+    return (this.#options.isNotified?.() ?? true) ? this.#repairs.noticed : undefined;
   }
 
   #canStart(): boolean {

@@ -95,6 +95,7 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
     log,
     clock: systemClock,
     observers: [...observersOf(core, parts), rulesetMonitor, elementVerifier],
+    isNotified: () => rulesetMonitor.status.state === 'listening',
     canStart: () => settings.manifests !== undefined || nodeWaiter.isDone(),
   });
   telemetry.setRulesetWatch({

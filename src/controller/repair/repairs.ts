@@ -46,6 +46,7 @@ export class Repairs {
   #commits: RulesetCommit[] = [];
   #notifications = 0;
   #timer: NodeJS.Timeout | undefined;
+  #noticed = 0;
   #isRepairing = false;
   /** More than elements changed: a check follows the repair. */
   #needsCheck = false;
@@ -67,6 +68,7 @@ export class Repairs {
   observe(commit: RulesetCommit): void {
     const { clock, onCommit } = this.#options;
     const now = clock.now();
+    this.#noticed++;
     this.#notifications += commit.notifications.length;
     if (this.#notifications > MAX_NOTIFICATIONS) this.#commits = [];
     else this.#commits.push(commit);
@@ -92,6 +94,11 @@ export class Repairs {
    */
   get canCheck(): boolean {
     return !this.#isRepairing || this.#checksFirst;
+  }
+
+  /** How many transactions of other processes were noticed. */
+  get noticed(): number {
+    return this.#noticed;
   }
 
   /** A sync is about to begin. Returns whether it may; otherwise another is requested later. */

@@ -152,6 +152,10 @@ t.test('a fight with another process is held back and reported, and its end repa
   await waitForRepair(t, desired, 10_000);
   const repairs = daemon.log.slice(from).filter(({ msg, operations }) => msg === 'synced' && Number(operations) > 0);
   t.ok(repairs.length < 40, `${repairs.length} repairs`);
+  t.notOk(
+    daemon.log.some(({ msg }) => msg.startsWith('accepting the form')),
+    'a rule of the other is never ours',
+  );
 });
 
 /** The monitor of the daemon on the node. */

@@ -13,8 +13,10 @@ import { recordLog } from '../../support/fakes/recording-log.ts';
 /** A synchronized kernel. `listed` changes what its nft prints. */
 async function begin({
   listed = (tables) => tables,
+  noticed = () => 0,
 }: {
   listed?: (tables: readonly ListedTable[]) => readonly ListedTable[];
+  noticed?: () => number | undefined;
 } = {}) {
   const kernel = new FakeNftables();
   const engine = engineOf([service(), slice()]);
@@ -26,7 +28,7 @@ async function begin({
   };
   const { log, lines } = recordLog();
   let now = 0;
-  const check = new TableCheck({ engine, nftClient, log, clock: { now: () => now } });
+  const check = new TableCheck({ engine, nftClient, log, clock: { now: () => now, sleep: async () => {} }, noticed });
   const resync = async () => {
     const report = await sync(engine, nftClient);
     await check.confirmRepair();
@@ -95,16 +97,31 @@ t.test('TableCheck checks every 10 s, or when it is told to', async (t) => {
   t.strictSame(await check.findDifferences(), []);
 });
 
+/** As an nft prints that has another form of a rule. */
+function inAnotherForm(tables: readonly ListedTable[]): readonly ListedTable[] {
+  return tables.map((table) => ({
+    ...table,
+    chains: table.chains.map(({ rules, ...chain }) => ({
+      ...chain,
+      rules: rules.map((rule) => rule.replace('masquerade fully-random', 'masquerade with fully-random')),
+    })),
+  }));
+}
+
+t.test('TableCheck accepts no form while another process may have written it', async (t) => {
+  let changes = 0;
+  for (const noticed of [() => changes++, () => undefined]) {
+    const { find, resync, lines } = await begin({ listed: inAnotherForm, noticed });
+    for (let count = 0; count < 5; count++) {
+      t.strictSame(await find(), ['changed chain nat-postrouting', 'changed chain nat-postrouting']);
+      await resync();
+    }
+    t.strictSame(lines, []);
+  }
+});
+
 t.test('TableCheck accepts a form of this nft after two repairs, with a warning', async (t) => {
-  const listed = (tables: readonly ListedTable[]) =>
-    tables.map((table) => ({
-      ...table,
-      chains: table.chains.map(({ rules, ...chain }) => ({
-        ...chain,
-        rules: rules.map((rule) => rule.replace('masquerade fully-random', 'masquerade with fully-random')),
-      })),
-    }));
-  const { find, resync, lines } = await begin({ listed });
+  const { find, resync, lines } = await begin({ listed: inAnotherForm });
   for (const _ of [1, 2]) {
     t.strictSame(await find(), ['changed chain nat-postrouting', 'changed chain nat-postrouting']);
     await resync();

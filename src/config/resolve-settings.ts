@@ -5,6 +5,7 @@ import { parseAddressPort } from '../net/address-port.ts';
 import { type Prefix, parsePrefix } from '../net/prefix.ts';
 import type { DetectLocal, ProxyOptions } from '../nftables/compile/node-view.ts';
 import type { NodePortAddress } from '../services/model/node-port-addresses.ts';
+import type { OwnPort } from '../services/model/own-ports.ts';
 import type { Configuration } from './configuration.ts';
 import { ConfigurationError } from './schema/configuration-error.ts';
 import { isGateEnabled } from './schema/feature-gates.ts';
@@ -54,6 +55,25 @@ export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostn
     limits: nftlane.limits,
     ...(isGateEnabled(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { proxiesExternalIps: false }),
     ...(bindAddress === undefined ? {} : { bindAddress }),
+    ownPorts: ownPorts({ kubeProxy, nftlane }),
+  };
+}
+
+type ServedConfiguration = Pick<Configuration, 'kubeProxy' | 'nftlane'>;
+
+function ownPorts(configuration: ServedConfiguration): OwnPort[] {
+  const { health, metrics } = serverAddresses(configuration);
+  return [
+    ...(health === undefined ? [] : [{ ...health, name: 'the health port of nftlane' }]),
+    ...(metrics === undefined ? [] : [{ ...metrics, name: 'the metrics port of nftlane' }]),
+  ];
+}
+
+/** The addresses of the servers; `undefined` for a server that is not wanted. */
+function serverAddresses({ kubeProxy, nftlane }: ServedConfiguration) {
+  return {
+    health: nftlane.serveHealth ? parseAddressPort(kubeProxy.healthzBindAddress, HEALTHZ_PORT) : undefined,
+    metrics: nftlane.serveMetrics ? parseAddressPort(kubeProxy.metricsBindAddress, METRICS_PORT) : undefined,
   };
 }
 
@@ -97,12 +117,13 @@ function toList<T>(value: T | undefined): T[] {
 
 function resolveKubeProxy({ kubeProxy, nftlane }: Configuration, master: string | undefined): KubeProxyConfig {
   const { mode, conntrack, clientConnection } = kubeProxy;
+  const servers = serverAddresses({ kubeProxy, nftlane });
   const { syncPeriod, minSyncPeriod } = kubeProxy[mode === '' ? 'iptables' : mode];
   return {
     featureGates: kubeProxy.featureGates,
     clientConnection: { kubeconfig: clientConnection.kubeconfig || undefined, master: master || undefined },
-    healthzBindAddress: nftlane.serveHealth ? parseAddressPort(kubeProxy.healthzBindAddress, HEALTHZ_PORT) : undefined,
-    metricsBindAddress: nftlane.serveMetrics ? parseAddressPort(kubeProxy.metricsBindAddress, METRICS_PORT) : undefined,
+    healthzBindAddress: servers.health,
+    metricsBindAddress: servers.metrics,
     bindAddress: specificAddress(kubeProxy.bindAddress),
     bindAddressHardFail: kubeProxy.bindAddressHardFail,
     enableProfiling: kubeProxy.enableProfiling,

@@ -1,6 +1,7 @@
 // Runs the daemon: applies objects from a source to the kernel until it is stopped.
 
 import type { LoadedSettings, Settings } from '../config/settings.ts';
+import { watchPortConflicts } from '../health/port-conflict-watch.ts';
 import type { AdjustableLog } from '../host/log.ts';
 import { type AddressWatcher, startAddressWatcher } from './address-watcher.ts';
 import { buildDaemon, type Daemon, hasLocalhostNodePorts } from './build-daemon.ts';
@@ -41,7 +42,9 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
 }
 
 function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal): AddressWatcher {
-  return startAddressWatcher({ engine, requestSync: () => controller.request(), log, signal });
+  const requestSync = () => controller.request();
+  watchPortConflicts({ engine, requestSync, signal });
+  return startAddressWatcher({ engine, requestSync, log, signal });
 }
 
 /** Starts all tasks. They end when the signal aborts. */

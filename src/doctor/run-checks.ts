@@ -4,6 +4,7 @@ import { errorMessage } from '../lib/error-message.ts';
 import { type Check, type CheckFunction, type DoctorContext, problem } from './check.ts';
 import { checkKernel, checkPrivileges } from './kernel-checks.ts';
 import { checkNft } from './nft-checks.ts';
+import { checkObjects } from './object-checks.ts';
 import { checkMtu, checkNodePortRange, checkPorts } from './port-checks.ts';
 import { checkDaemon, checkKubeProxy } from './proxy-checks.ts';
 import { checkForeignRules } from './ruleset-checks.ts';
@@ -14,6 +15,7 @@ const CHECKS: Readonly<Record<string, CheckFunction>> = {
   kernel: checkKernel,
   nft: checkNft,
   daemon: checkDaemon,
+  objects: checkObjects,
   'kube-proxy': checkKubeProxy,
   'other rules': checkForeignRules,
   forwarding: checkForwarding,

@@ -69,11 +69,11 @@ export class Engine implements Sink {
   }
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
-    this.store.replace(kind, filterAllProxied(kind, objects, this.options));
+    this.store.replace(kind, filterAllProxied(kind, objects, this));
   }
 
   put<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
-    this.store.put(kind, filterProxied(kind, object, this.options));
+    this.store.put(kind, filterProxied(kind, object, this));
   }
 
   remove(kind: Kind, key: string): void {
@@ -216,6 +216,11 @@ export class Engine implements Sink {
   model(key: string): readonly ServicePortModel[] {
     const current = this.#compiler.currentState(key);
     return current.state === 'served' ? current.ports : [];
+  }
+
+  /** Replaces the issues of ports, which depend on the processes of this node. */
+  setPortIssues(issues: readonly ValidationIssue[]): void {
+    this.#compiler.node.setPortIssues(issues);
   }
 
   /** The issues of all objects, in a stable order, including those that only this node can find. */

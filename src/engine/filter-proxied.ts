@@ -1,31 +1,49 @@
-// Removes the cluster IPs and external IPs that this node does not proxy from objects.
+// Removes the cluster IPs, external IPs and node ports that this node does not proxy from objects.
 
+import type { Address } from '../net/address.ts';
 import type { Family } from '../net/family.ts';
 import type { NodeOptions } from '../nftables/compile/node-view.ts';
+import { withoutOwnPorts } from '../services/model/own-ports.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
 import type { Service } from '../services/objects/service.ts';
 
-/** Removes the cluster IPs of missing families and, where disabled, the external IPs from a Service. */
+interface ProxyNode {
+  readonly options: NodeOptions;
+  readonly hostAddresses: readonly Address[];
+}
+
+/**
+ * Removes the cluster IPs of missing families, external IPs where they are disabled, and the ports of the daemon's own
+ * servers from a Service.
+ */
 export function filterProxied<K extends Kind>(
   kind: K,
   object: ReadResult<KindMap[K]>,
-  options: NodeOptions,
+  { options, hostAddresses }: ProxyNode,
 ): ReadResult<KindMap[K]> {
+  if (kind !== 'Service' || object.value === undefined) return object;
+  const localhostNodePorts = options.nodePortAddresses.includes('localhost');
+  const servers = { ownPorts: options.ownPorts ?? [], localhostNodePorts, hostAddresses };
+  const filtered = withoutOwnPorts(object as ReadResult<Service>, servers);
+  return filterAddresses(filtered, options) as ReadResult<KindMap[K]>;
+}
+
+function filterAddresses(object: ReadResult<Service>, options: NodeOptions): ReadResult<Service> {
   const { families, proxiesExternalIps = true } = options;
-  if (kind !== 'Service' || object.value === undefined || (families === undefined && proxiesExternalIps)) return object;
-  const service = object.value as Service;
+  const { value: service } = object;
+  if (service === undefined || (families === undefined && proxiesExternalIps)) return object;
   const entries = Object.entries(service.clusterIps) as [Family, string][];
   const clusterIps = Object.fromEntries(entries.filter(([family]) => families?.includes(family) ?? true));
   const value: Service = { ...service, clusterIps, ...(proxiesExternalIps ? {} : { externalIps: [] }) };
-  return { ...object, value: value as KindMap[K] };
+  return { ...object, value };
 }
 
 /** The same for a whole list. */
 export function filterAllProxied<K extends Kind>(
   kind: K,
   objects: readonly ReadResult<KindMap[K]>[],
-  options: NodeOptions,
+  node: ProxyNode,
 ): ReadResult<KindMap[K]>[] {
-  return objects.map((object) => filterProxied(kind, object, options));
+  return objects.map((object) => filterProxied(kind, object, node));
 }

@@ -20,6 +20,7 @@ export class NodeState {
   #hostAddresses: readonly Address[] = [];
   #hostNetworks: readonly Prefix[] = [];
   #cidrIssues: readonly ValidationIssue[] = [];
+  #portIssues: readonly ValidationIssue[] = [];
   #view: NodeView;
   #issues?: { readonly parts: readonly (readonly ValidationIssue[])[]; readonly all: readonly ValidationIssue[] };
 
@@ -45,12 +46,17 @@ export class NodeState {
     return this.#view;
   }
 
-  /** The issues of all objects, with those of ServiceCIDRs that only this node can find. The same list if none changed. */
+  /** The issues of all objects, with those that only this node can find. The same list if none changed. */
   issues(): readonly ValidationIssue[] {
-    const parts = [this.#store.issues(), this.#cidrIssues];
+    const parts = [this.#store.issues(), this.#cidrIssues, this.#portIssues];
     const isSame = this.#issues?.parts.every((part, index) => part === parts[index]) === true;
     if (!isSame) this.#issues = { parts, all: parts.flat() };
     return this.#issues?.all ?? [];
+  }
+
+  /** Keeps the same list if nothing changed. */
+  setPortIssues(issues: readonly ValidationIssue[]): void {
+    if (JSON.stringify(issues) !== JSON.stringify(this.#portIssues)) this.#portIssues = issues;
   }
 
   setHostAddresses(addresses: readonly Address[], networks: readonly Prefix[]): void {

@@ -8,6 +8,7 @@ import {
   type NodePortScope,
   resolveNodePorts,
 } from '../../services/model/node-port-addresses.ts';
+import type { OwnPort } from '../../services/model/own-ports.ts';
 import type { Node } from '../../services/objects/node.ts';
 import type { Limits } from '../plan/budget.ts';
 
@@ -28,6 +29,8 @@ export interface ProxyOptions {
   readonly limits?: Limits | undefined;
   /** Overrides the Node's address of its family. */
   readonly bindAddress?: Address | undefined;
+  /** The servers of the daemon, whose ports no Service may take; absent for none. */
+  readonly ownPorts?: readonly OwnPort[] | undefined;
 }
 
 /** What this machine supports, as the daemon found at start. */

@@ -114,4 +114,35 @@ t.test('odd files neither block the others nor remove their objects', async (t) 
     '54-text.yaml: is not UTF-8 text',
   ]);
   t.match(await fromShell.dial({ protocol: 'tcp', address: at.ip, port: 80, count: 3 }), { answered: 3 });
+  for (const file of ['50-huge', '51-pipe', '52-zero', '53-loop', '54-text']) await proxied.remove(`${file}.yaml`);
+});
+
+t.test('node ports take neither the health port of the daemon nor unnoticed those of others', async (t) => {
+  const from = proxied.daemon('node1').log.length;
+  await startResponder(node1, { name: 'ssh', ip: NODES.node1.ip, ip6: NODES.node1.ip6, tcp: [2222] });
+  const ports = [10256, 2222].map((nodePort, index) => ({
+    ...{ name: `p${nodePort}`, protocol: 'tcp' as const, port: 80 + index, targetPort: TARGET_PORT, nodePort },
+  }));
+  await proxied.addService('evil/ports', 22, { pods: ['c'], ports });
+  await proxied.waitForSync();
+  const health = await client.output('curl', ['-s', '-m', '5', `http://${NODES.node1.ip}:10256/livez`]);
+  t.match(health, '"healthy":true');
+  t.strictSame((await fromClient.dial({ protocol: 'tcp', address: NODES.node1.ip, port: 2222, count: 2 })).pods, {
+    c: 2,
+  });
+  const warnings = () =>
+    proxied
+      .daemon('node1')
+      .log.slice(from)
+      .filter((entry) => entry['object'] === 'Service evil/ports')
+      .map(({ value, reason }) => `${value}: ${reason}`);
+  await poll(async () => warnings(), {
+    until: (all) => all.length >= 2,
+    failure: (all) => all.join('\n'),
+    timeoutMs: 20_000,
+  });
+  t.strictSame(warnings(), [
+    '10256: is the health port of nftlane',
+    '2222: a program of this node listens on port 2222/tcp',
+  ]);
 });

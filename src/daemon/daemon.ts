@@ -1,7 +1,7 @@
 // Runs the daemon: applies objects from a source to the kernel until it is stopped.
 
 import type { LoadedSettings, Settings } from '../config/settings.ts';
-import { watchPortConflicts } from '../health/port-conflict-watch.ts';
+import { watchPortConflicts } from '../health/ports/port-conflict-watch.ts';
 import type { AdjustableLog } from '../host/log.ts';
 import { type AddressWatcher, startAddressWatcher } from './address-watcher.ts';
 import { buildDaemon, type Daemon, hasLocalhostNodePorts } from './build-daemon.ts';

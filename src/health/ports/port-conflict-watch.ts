@@ -1,8 +1,8 @@
 // Looks for node ports that take connections from processes of this node, in the background.
 
-import type { Engine } from '../engine/engine.ts';
-import { type ListeningSocket, listeningSockets } from '../host/network/listeners.ts';
-import { findPortConflicts } from '../services/model/port-conflicts.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { type ListeningSocket, listeningSockets } from '../../host/network/listeners.ts';
+import { findPortConflicts } from '../../services/model/port-conflicts.ts';
 
 interface PortConflictWatchOptions {
   readonly engine: Pick<Engine, 'store' | 'node' | 'issues' | 'setPortIssues'>;

@@ -1,11 +1,11 @@
-// Tests of src/health/port-conflict-watch.ts.
+// Tests of src/health/ports/port-conflict-watch.ts.
 
 import t from 'tap';
-import { watchPortConflicts } from '../../../src/health/port-conflict-watch.ts';
-import { engineOf } from '../../support/builders/engine.ts';
-import { node } from '../../support/builders/node.ts';
-import { service } from '../../support/builders/service.ts';
-import { waitUntil } from '../../support/wait-until.ts';
+import { watchPortConflicts } from '../../../../src/health/ports/port-conflict-watch.ts';
+import { engineOf } from '../../../support/builders/engine.ts';
+import { node } from '../../../support/builders/node.ts';
+import { service } from '../../../support/builders/service.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 t.test('watchPortConflicts() reports changes of conflicts, and requests a sync for them', async (t) => {
   const spec = { type: 'NodePort', ports: [{ port: 80, protocol: 'TCP', nodePort: 22 }] };

@@ -144,10 +144,11 @@ function resolveKubeProxy({ kubeProxy, nftlane }: Configuration, master: string 
 }
 
 function resolveNftlane(nftlane: NftlaneConfiguration, { logging }: KubeProxyConfiguration): NftlaneConfig {
-  const { takeOver, fastPath, metrics, massLoss, programs, runDir, log } = nftlane;
+  const { takeOver, tableOwnership, fastPath, metrics, massLoss, programs, runDir, log } = nftlane;
   const gracePeriodMs = durationMs(massLoss.gracePeriod);
   return {
     takeOver,
+    tableOwnership,
     fastPath,
     metrics,
     massLoss: {

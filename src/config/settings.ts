@@ -67,6 +67,8 @@ interface ClientConnection {
 export interface NftlaneConfig {
   /** Whether the rules of kube-proxy are removed once ours are complete. */
   readonly takeOver: 'auto' | 'no';
+  /** Whether our tables are closed to other programs, where the kernel supports it. */
+  readonly tableOwnership: 'auto' | 'no';
   readonly fastPath: FastPathConfig;
   readonly metrics: MetricsConfig;
   readonly massLoss: MassLossConfig;

@@ -19,6 +19,8 @@ export interface RulesetClient {
   /** With a later confirmation, large transactions are only known to be applied when `confirm` has resolved. */
   apply(lines: readonly string[], options?: { readonly confirmation?: 'now' | 'later' }): Promise<void>;
   confirm?(): Promise<void>;
+  /** Closes our tables to other programs, where that is possible, until the next large transaction. Never throws. */
+  protect?(): Promise<void>;
   list(): Promise<KernelListing>;
   /** Our tables with everything but their elements. */
   listTables?(): Promise<readonly ListedTable[]>;
@@ -84,6 +86,7 @@ export async function sync(
       await removeStaleAffinity(engine, nftClient);
       timer.lap('affinity');
       const cleanupFailed = !(await removeStaleChains(engine, nftClient, { all: cleanup }));
+      await nftClient.protect?.();
       timer.lap('cleanup');
       return { ...progress, cleanupFailed, stages: timer.times };
     } catch (error) {

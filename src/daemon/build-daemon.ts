@@ -5,6 +5,7 @@ import { Conntrack } from '../conntrack/conntrack.ts';
 import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { NodeLogger } from '../controller/node-logger.ts';
 import { NodeWaiter } from '../controller/node-waiter.ts';
+import { OwnershipLogger } from '../controller/ownership-logger.ts';
 import { ElementVerifier } from '../controller/repair/element-verifier.ts';
 import { RulesetMonitor } from '../controller/repair/ruleset-monitor.ts';
 import { SyncController } from '../controller/sync-controller.ts';
@@ -113,7 +114,7 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
 async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> {
   const live: LiveState = { settings };
   const { nftlane, proxy } = settings;
-  const nftClient = new NftClient({ command: nftlane.nft });
+  const nftClient = new NftClient({ command: nftlane.nft, tableOwnership: nftlane.tableOwnership });
   const families = await servedFamilies({ nftClient, proxy, log });
   const engine = new Engine({ ...proxy, families });
   engine.setHostAddresses(hostAddresses(), hostNetworks());
@@ -123,7 +124,7 @@ async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> 
 }
 
 function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): ObservingParts {
-  const { engine, log, telemetry, evictions, live } = core;
+  const { engine, log, telemetry, evictions, live, nftClient } = core;
   const common = { log, clock: systemClock };
   return {
     cleaner: new FlowCleaner({
@@ -150,18 +151,33 @@ function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): Obse
       leftovers: new KubeProxyLeftovers({ nft: nftlane.nft }),
       serviceCount: () => engine.store.services.size,
     }),
-    fastPath: createFastPath(nftlane, { engine, hostAddresses, log }),
+    fastPath: createFastPath(nftlane, {
+      engine,
+      hostAddresses,
+      log,
+      applyToTables: (lines) => applyToTables(nftClient, lines),
+    }),
     routeLocalnet: new RouteLocalnet(log),
   };
 }
 
+/** Applies a transaction between syncs. */
+async function applyToTables(nftClient: NftClient, lines: readonly string[]): Promise<void> {
+  await nftClient.apply(lines);
+  await nftClient.protect();
+}
+
 /** All observers of syncs. */
-function observersOf({ engine, log, telemetry, live }: Core, parts: ObservingParts): readonly SyncObserver[] {
+function observersOf(
+  { engine, nftClient, log, telemetry, live }: Core,
+  parts: ObservingParts,
+): readonly SyncObserver[] {
   const { cleaner, health, takeOver, fastPath, routeLocalnet } = parts;
   const acceptsLocalhostNodePorts = () => hasLocalhostNodePorts(live.settings) && engine.node.localhostNodePorts;
   return [
     new SyncLogger({ log, services: () => engine.store.services.size }),
     new NodeLogger({ engine, log }),
+    new OwnershipLogger({ nftClient, log }),
     cleaner,
     ...health.observers,
     takeOver,

@@ -10,10 +10,10 @@ import { FastPath } from '../fastpath/fast-path.ts';
 import { teardown } from '../fastpath/flows/teardown.ts';
 import { inactiveStatus } from '../fastpath/status/build-status.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import type { FastPathOptions } from '../fastpath/sync/fast-path-options.ts';
 import { systemClock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
-import type { Address } from '../net/address.ts';
 import { removePinRecord, unreachablePins, writePinRecord } from './fast-path-pin-record.ts';
 
 export interface FastPathRunner {
@@ -34,7 +34,7 @@ const DRAIN_MS = 3000;
 /** A runner for the mode in the settings. */
 export function createFastPath(
   nftlane: NftlaneConfig,
-  dependencies: { readonly engine: Engine; readonly hostAddresses: () => readonly Address[]; readonly log: Log },
+  dependencies: Omit<FastPathOptions, 'settings' | 'clock' | 'engine'> & { readonly engine: Engine },
 ): FastPathRunner {
   const { mode, uplinks, directory, maxFlows } = nftlane.fastPath;
   const program = loaderPath(nftlane.fastPath.program);

@@ -21,7 +21,7 @@ export async function initOnly({ kubeProxy, nftlane, proxy }: Settings, log: Log
   logSysctlOutcomes(outcomes, log);
   const problems = outcomes.flatMap(({ state, reason }) => (state === 'failed' ? [reason] : []));
   if (proxy.nodePortAddresses.includes('localhost')) {
-    await writeLoopbackFirewall(nftlane.nft, proxy);
+    await writeLoopbackFirewall(nftlane, proxy);
     if (!(await new RouteLocalnet(log).enable())) problems.push('Cannot set net.ipv4.conf.all.route_localnet to 1');
   }
   if (nftlane.fastPath.mode !== 'off') await prepareFastPath(nftlane, log);
@@ -43,8 +43,8 @@ async function prepareFastPath({ fastPath, conntrack }: Settings['nftlane'], log
  * Protects loopback addresses from the network, which can reach them once route_localnet is set, until the daemon runs.
  * The daemon takes over this chain in its table.
  */
-async function writeLoopbackFirewall(nft: string, proxy: ProxyOptions): Promise<void> {
-  const nftClient = new NftClient({ command: nft });
+async function writeLoopbackFirewall({ nft, tableOwnership }: Settings['nftlane'], proxy: ProxyOptions): Promise<void> {
+  const nftClient = new NftClient({ command: nft, tableOwnership });
   const node = buildNodeView(proxy, { node: undefined, hostAddresses: [], serviceCidrs: [] });
   const firewallChains = staticChains('ip', node).filter(({ name }) => name === 'filter-prerouting-pre-dnat');
   const operations = [

@@ -32,6 +32,8 @@ interface ChainView {
 }
 
 interface RulesetView {
+  /** With their flags: `owner` and `persist` say that other programs cannot change a table. */
+  readonly tables: readonly Pick<ListedTable, 'family' | 'flags'>[];
   readonly objects: readonly RulesetObjectView[];
   readonly chains: readonly { readonly family: 'ip' | 'ip6'; readonly chain: ChainView }[];
 }
@@ -60,7 +62,7 @@ export function viewRuleset(
   const reachableChains = chains.filter(
     ({ family, chain }) => service === undefined || targets.has(refKey({ family, name: chain.name })),
   );
-  return { objects: shown, chains: reachableChains };
+  return { tables: tables.map(({ family, flags }) => ({ family, flags })), objects: shown, chains: reachableChains };
 }
 
 function chainsOf(tables: readonly ListedTable[], family: 'ip' | 'ip6'): ChainView[] {
@@ -75,10 +77,11 @@ function belongsTo({ comment }: ListedElement, service: string): boolean {
   return comment === service || comment.startsWith(`${service}:`);
 }
 
-/** Prints a view in nft syntax, with the counters of elements. */
-export function printRuleset({ objects, chains }: RulesetView): string {
+/** Prints a view in nft syntax, with the flags of tables and the counters of elements. */
+export function printRuleset({ tables, objects, chains }: RulesetView): string {
   const bodies = new Map(allSetsAndMaps().map((object) => [refKey(object), object]));
   return FAMILIES.flatMap((family) => {
+    const flags = tables.find((table) => table.family === family)?.flags ?? [];
     const blocks = [
       ...objects
         .filter((object) => object.family === family)
@@ -90,7 +93,8 @@ export function printRuleset({ objects, chains }: RulesetView): string {
         }),
       ...chains.filter((entry) => entry.family === family).map(({ chain }) => printChain(chain, family)),
     ];
-    return blocks.length === 0 ? [] : [tableBlock(`${family} ${TABLE}`, blocks)];
+    if (blocks.length === 0) return [];
+    return [tableBlock(`${family} ${TABLE}`, [...(flags.length === 0 ? [] : [`flags ${flags.join(',')}`]), ...blocks])];
   }).join('\n');
 }
 

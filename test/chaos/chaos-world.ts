@@ -6,7 +6,7 @@ import { allPids, commandLineOf, parentOf } from '../bench/system/proc.ts';
 import { type Program, startProgram } from '../bench/system/program.ts';
 import { cleanUpOnError } from '../support/clean-up-on-error.ts';
 import { Daemon } from '../support/netns/daemon.ts';
-import { buildProgram } from '../support/netns/installation.ts';
+import { buildProgram, OPEN_TABLES } from '../support/netns/installation.ts';
 import {
   dualStackService,
   nodeFlags,
@@ -108,7 +108,16 @@ export class ChaosWorld {
   async startDaemon(): Promise<void> {
     const flags = ['--kubeconfig', join(this.#scratch, 'kubeconfig'), '--run-dir', this.runDir, ...nodeFlags('node1')];
     const enter = ['ip', 'netns', 'exec', this.world.node1.name];
-    const command = [...enter, process.execPath, this.#program, 'run', ...flags, '--log-format', 'json'];
+    const command = [
+      ...enter,
+      process.execPath,
+      this.#program,
+      'run',
+      ...flags,
+      ...OPEN_TABLES,
+      '--log-format',
+      'json',
+    ];
     await execute('mkdir', ['-p', this.runDir]);
     // Each program in the chain replaces the one before, so the ID of the child is that of the daemon.
     const child = this.world.node1.adopt(start('unshare', ['-m', 'sh', '-c', MOUNT_DISKS, this.runDir, ...command]));

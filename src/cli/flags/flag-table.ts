@@ -185,6 +185,12 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
     choices: ['auto', 'no'],
     help: 'whether to remove the rules of kube-proxy once those of nftlane are complete (default: auto)',
   }),
+  nftlaneFlag('table-ownership', 'tableOwnership', {
+    type: 'text',
+    placeholder: 'mode',
+    choices: ['auto', 'no'],
+    help: 'whether to close the tables to other programs, where the kernel supports it (default: auto)',
+  }),
   nftlaneFlag('fast-path', 'fastPath.mode', {
     type: 'text',
     placeholder: 'mode',

@@ -153,6 +153,11 @@ export const NFTLANE_SCHEMA = z.strictObject({
       'Whether to remove the rules of kube-proxy once those of nftlane are complete (`auto`) or to keep them (`no`).',
     default: 'auto',
   }),
+  tableOwnership: field(z.enum(['auto', 'no']), {
+    description:
+      'Whether to own the tables where the kernel (6.9 or newer) supports it (`auto`), so that no other program can change or flush them, or to leave them open (`no`).',
+    default: 'auto',
+  }),
   fastPath: field(fastPath, { description: 'BPF fast path for external traffic.' }),
   serveHealth: field(BOOLEAN, { description: 'Serve health at `healthzBindAddress`.', default: true }),
   serveMetrics: field(BOOLEAN, { description: 'Serve metrics at `metricsBindAddress`.', default: true }),

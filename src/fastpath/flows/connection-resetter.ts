@@ -4,7 +4,6 @@ import type { Log } from '../../host/log.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { familyOf } from '../../net/address.ts';
 import { FAMILIES } from '../../net/family.ts';
-import { NftProgram } from '../../nftables/client/nft-program.ts';
 import { RESET_CONNECTIONS_SIZE, resetConnections } from '../../nftables/compile/sets-and-maps.ts';
 import { concat } from '../../nftables/syntax/element.ts';
 import { OperationLines } from '../../nftables/syntax/operation.ts';
@@ -13,11 +12,10 @@ import type { FlowEntry } from '../maps/entries.ts';
 
 interface ConnectionResetterOptions {
   readonly loader: Pick<LoaderClient, 'flowsThrough'>;
-  readonly nft: string;
+  /** Changes our tables in one transaction. */
+  readonly applyToTables: (lines: readonly string[]) => Promise<void>;
   readonly log: Log;
 }
-
-const TIMEOUT_MS = 10_000;
 
 /**
  * Without a reset, nftables sends the next segment of such a connection to any endpoint. Another pod answers with a reset,
@@ -38,16 +36,13 @@ export class ConnectionResetter {
   async resetThrough(devices: readonly number[]): Promise<void> {
     const flows = (await this.#options.loader.flowsThrough(devices)).filter(isConnected);
     if (flows.length === 0) return;
-    const error = await this.#load(nftLinesOf(flows)).catch(errorMessage);
-    const { log } = this.#options;
-    if (error === undefined) log.info('resetting connections to deleted pods', { count: flows.length });
-    else log.warn('connections to deleted pods may hang', { count: flows.length, reason: error });
-  }
-
-  /** Uses a process of its own: the daemon's nft session may be busy. Returns why it failed. */
-  async #load(lines: readonly string[]): Promise<string | undefined> {
-    const nft = new NftProgram({ command: this.#options.nft, timeoutMs: TIMEOUT_MS });
-    return (await nft.apply(`${lines.join('\n')}\n`))[0]?.message;
+    const { applyToTables, log } = this.#options;
+    try {
+      await applyToTables(nftLinesOf(flows));
+      log.info('resetting connections to deleted pods', { count: flows.length });
+    } catch (error) {
+      log.warn('connections to deleted pods may hang', { count: flows.length, reason: errorMessage(error) });
+    }
   }
 }
 

@@ -23,6 +23,8 @@ export interface FastPathOptions {
   readonly engine: Pick<Engine, 'store' | 'node' | 'options'>;
   /** Returns the current addresses of the host's interfaces. */
   readonly hostAddresses: () => readonly Address[];
+  /** Changes our tables in one transaction: they may be closed to other processes. */
+  readonly applyToTables: (lines: readonly string[]) => Promise<void>;
   readonly log: Log;
   readonly clock: Clock;
 }

@@ -66,7 +66,7 @@ export class Reconciler {
     this.#nodeNetwork = new NodeNetwork({ loader, nft: settings.nft });
     this.#attachments = new Attachments(loader);
     this.#collector = new FlowCollector({ loader, log });
-    this.#resetter = new ConnectionResetter({ loader, nft: settings.nft, log });
+    this.#resetter = new ConnectionResetter({ loader, applyToTables: options.applyToTables, log });
   }
 
   /** Takes over committed changes. */

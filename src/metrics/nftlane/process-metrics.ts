@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import { systemClock } from '../../host/clock.ts';
+import type { NftClient } from '../../nftables/client/nft-client.ts';
 import { type EvictionCounts, registerEvictions } from './eviction-metrics.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
@@ -11,7 +12,7 @@ export interface ProcessInfo {
   readonly nftVersion: () => string;
   /** The process of the nft session, and the number of sessions started. */
   readonly evictions: EvictionCounts;
-  readonly nftSession: () => { readonly pid: number | undefined; readonly starts: number };
+  readonly nftSession: () => NftClient['session'];
 }
 
 /** Registers the metrics, which are read from /proc at each scrape. */
@@ -20,6 +21,7 @@ export function registerProcessMetrics(registry: Registry, info: ProcessInfo): v
     gaugeOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
   const counter = (name: string, help: string, value: () => number) =>
     counterOnScrape(registry, { name, help, labelNames: [], samples: () => single(value()) });
+  registerOwnership(registry, info);
   counter(
     'process_cpu_seconds_total',
     'Total user and system CPU time of this process, without its children, in seconds',
@@ -75,4 +77,13 @@ function memoryOf(pid: number | 'self', field: 'VmRSS' | 'VmSize'): number | und
 function maxFiles(): number | undefined {
   const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
   return soft === undefined ? undefined : Number(soft);
+}
+
+function registerOwnership(registry: Registry, { nftSession }: ProcessInfo): void {
+  gaugeOnScrape(registry, {
+    name: 'nftlane_tables_owned',
+    help: 'Whether the nft session owns the tables, so that no other program can change them',
+    labelNames: [],
+    samples: () => single(nftSession().ownsTables ? 1 : 0),
+  });
 }

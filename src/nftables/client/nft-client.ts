@@ -1,6 +1,7 @@
 // Lists and changes our tables in the kernel.
 
 import { ExecError, type ExecResult } from '../../host/process/exec.ts';
+import { EnvironmentError } from '../../lib/operational-error.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
 import { allSetsAndMaps, lastTransaction } from '../compile/sets-and-maps.ts';
 import type { SetOrMap } from '../syntax/element.ts';
@@ -13,6 +14,7 @@ import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
 import { addSetOrMap, addTable, deleteTable, TABLE } from '../syntax/operation.ts';
 import { NftRefusal, NftUnavailable } from './nft-error.ts';
 import { NftProgram } from './nft-program.ts';
+import { declaresTables, type OwnershipMode, TableOwnership } from './table-ownership.ts';
 import { type ApplyOptions, TransactionRunner } from './transaction-runner.ts';
 
 /** For commands that list no elements. */
@@ -25,15 +27,24 @@ const MIN_NFT_VERSION = [1, 1] as const;
 /** The errors of kernels that lack an address family; the wording depends on what was left out of the build. */
 const FAMILY_UNSUPPORTED = /(?:Operation|Protocol|Address family) not supported/;
 
+interface NftClientOptions {
+  readonly command: string;
+  readonly tableOwnership?: OwnershipMode;
+}
+
 /** Works in the network namespace of this process. */
 export class NftClient {
   readonly #program: NftProgram;
+  readonly #ownership: TableOwnership;
   readonly #transactions: TransactionRunner;
   readonly #transactionCounts = { begun: 0, ended: 0 };
+  /** Whether the flags of our tables, which their declarations repeat, are known. */
+  #hasFlags = false;
 
-  constructor({ command }: { command: string }) {
+  constructor({ command, tableOwnership = 'no' }: NftClientOptions) {
     this.#program = new NftProgram({ command, timeoutMs: TIMEOUT_MS });
-    this.#transactions = new TransactionRunner({ program: this.#program });
+    this.#ownership = new TableOwnership(tableOwnership);
+    this.#transactions = new TransactionRunner({ program: this.#program, ownership: this.#ownership });
   }
 
   /** Checks that nft exists, is new enough and has privileges. Returns its version; throws {@link NftUnavailable}. */
@@ -51,7 +62,8 @@ export class NftClient {
    * {@link check} reports.
    */
   async unsupportedFamilies(): Promise<[Family, string][]> {
-    const input = `${FAMILIES.map((family) => addTable(family).line).join('\n')}\n`;
+    // Not ours, which may have flags that a declaration has to repeat.
+    const input = FAMILIES.map((family) => `${addTable(family).line}-probe\n`).join('');
     const errors = await this.#program.check(input).catch(() => []);
     return errors.flatMap(({ line, message }): [Family, string][] => {
       const family = FAMILIES[line - 1];
@@ -64,6 +76,7 @@ export class NftClient {
    * Throws {@link NftRefusal}, or `NftOutcomeUnknown` when the kernel may have it or not.
    */
   async apply(lines: readonly string[], options: ApplyOptions = {}): Promise<void> {
+    if (!this.#hasFlags && declaresTables(lines)) await this.listTables();
     this.#transactionCounts.begun++;
     try {
       await this.#transactions.apply(lines, options);
@@ -75,6 +88,19 @@ export class NftClient {
   /** The transactions that were begun, and those that have ended. */
   get transactionCounts(): { readonly begun: number; readonly ended: number } {
     return this.#transactionCounts;
+  }
+
+  /**
+   * Makes our session the owner of our tables, where that is possible and wanted, so that no other program can change
+   * them until the next large transaction. Never throws.
+   */
+  protect(): Promise<void> {
+    return this.#transactions.protect();
+  }
+
+  /** Why other programs can change our tables; `undefined` while they cannot. */
+  get openReason(): string | undefined {
+    return this.#ownership.openReason;
   }
 
   /** Throws `NftOutcomeUnknown` if the kernel lacks a transaction that was applied with a later confirmation. */
@@ -108,33 +134,34 @@ export class NftClient {
         if (installed.size > 0) elements.set(refKey(object), installed);
       }
     }
+    await this.#learn(tables);
     return { elements, chains, tables };
   }
 
-  /** The families that have our table. */
-  async existingTables(): Promise<Family[]> {
-    const tables = await this.#program.listTables();
-    return FAMILIES.filter((family) => tables.some((table) => table.family === family && table.name === TABLE));
-  }
-
   /**
-   * Deletes our tables of these families and returns the families that had one. Each table is added first: another
-   * program may have deleted it meanwhile, deleting a missing table is an error, and nft 1.0 has no `destroy`.
+   * Deletes our tables of these families and returns the families that had one. Throws an {@link EnvironmentError} if a
+   * running daemon owns one. Each table is declared first: another program may have deleted it meanwhile, and deleting a
+   * missing table is an error.
    */
   async removeTables(families: readonly Family[]): Promise<Family[]> {
-    const existing = (await this.existingTables()).filter((family) => families.includes(family));
-    const operations = existing.flatMap((family) => [addTable(family), deleteTable(family)]);
-    const script = operations.map(({ line }) => `${line}\n`).join('');
-    const errors = operations.length > 0 ? await this.#program.apply(script) : [];
+    const existing = (await this.#existingTables()).filter((family) => families.includes(family));
+    if (existing.length === 0) return [];
+    const tables = await this.#listTables(existing);
+    const owned = tables.find(({ flags }) => flags.includes('owner'));
+    if (owned !== undefined) throw ownedError(owned);
+    this.#ownership.learn(tables);
+    const lines = existing.flatMap((family) => [addTable(family), deleteTable(family)]).map(({ line }) => line);
+    const errors = await this.#program.apply(`${this.#ownership.declare(lines).join('\n')}\n`);
     if (errors.length > 0) throw new NftRefusal(errors);
-    return existing;
+    const left = (await this.#existingTables()).find((family) => existing.includes(family));
+    if (left === undefined) return existing;
+    throw new EnvironmentError(`Cannot remove table ${left} ${TABLE}: it still exists, or a daemon has restored it`);
   }
 
   /** Our tables with everything but their elements. */
   async listTables(): Promise<ListedTable[]> {
-    const tables: ListedTable[] = [];
-    for (const family of FAMILIES)
-      tables.push(...[await this.#listTable(family)].filter((table) => table !== undefined));
+    const tables = await this.#listTables(FAMILIES);
+    await this.#learn(tables);
     return tables;
   }
 
@@ -158,14 +185,38 @@ export class NftClient {
     return listing;
   }
 
-  /** The long-lived session: its process ID, `undefined` while it has no process, and how many it has started. */
-  get session(): { readonly pid: number | undefined; readonly starts: number } {
+  /**
+   * The long-lived session: its process ID, `undefined` while it has no process, how many it has started, and whether
+   * only it can change our tables.
+   */
+  get session(): { readonly pid: number | undefined; readonly starts: number; readonly ownsTables: boolean } {
     const { pid, startCount } = this.#transactions.session;
-    return { pid, starts: startCount };
+    return { pid, starts: startCount, ownsTables: this.#ownership.isOwner };
   }
 
   close(): void {
     void this.#transactions.close();
+  }
+
+  async #learn(tables: readonly ListedTable[]): Promise<void> {
+    const { probe } = this.#ownership;
+    if (!this.#hasFlags && probe !== undefined)
+      this.#ownership.isSupported = (await this.#program.check(probe)).length === 0;
+    this.#hasFlags = true;
+    this.#ownership.learn(tables);
+  }
+
+  async #listTables(families: readonly Family[]): Promise<ListedTable[]> {
+    const tables: ListedTable[] = [];
+    for (const family of families)
+      tables.push(...[await this.#listTable(family)].filter((table) => table !== undefined));
+    return tables;
+  }
+
+  /** The families that have our table. */
+  async #existingTables(): Promise<Family[]> {
+    const tables = await this.#program.listTables();
+    return FAMILIES.filter((family) => tables.some((table) => table.family === family && table.name === TABLE));
   }
 
   /** Our table of a family without its elements; `undefined` when there is none. */
@@ -199,6 +250,12 @@ export class NftClient {
       `Cannot use "${this.#program.command}": version ${version || 'unknown'}, but 1.1 is required`,
     );
   }
+}
+
+function ownedError({ family }: ListedTable): EnvironmentError {
+  return new EnvironmentError(
+    `Cannot remove table ${family} ${TABLE}: a running process owns it; stop the nftlane daemon first`,
+  );
 }
 
 /**

@@ -86,7 +86,6 @@ export class NftSession {
    * {@link NftOutcomeUnknown} when the process ended or did not answer.
    */
   async apply({ lines, marker, timeoutMs }: SessionTransaction): Promise<SessionOutcome> {
-    if (this.#inputCharacters > this.#maxInputCharacters) await this.close();
     const { child } = this.#start();
     const { text, operationAt } = toSingleLine(lines);
     const end = this.#transactions++;
@@ -108,6 +107,11 @@ export class NftSession {
   /** The process ID; `undefined` while the session has no process. */
   get pid(): number | undefined {
     return this.#process?.child.pid;
+  }
+
+  /** Whether the process has read so much that it should be replaced by {@link close}. */
+  get isWornOut(): boolean {
+    return this.#process !== undefined && this.#inputCharacters > this.#maxInputCharacters;
   }
 
   /** How many processes the session has started. */

@@ -1,5 +1,6 @@
 // Applies transactions, and believes them when the kernel shows them.
 
+import { errorMessage } from '../../lib/error-message.ts';
 import type { Family } from '../../net/family.ts';
 import { lastTransaction } from '../compile/sets-and-maps.ts';
 import { TABLE } from '../syntax/operation.ts';
@@ -7,6 +8,7 @@ import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
 import type { NftProgram } from './nft-program.ts';
 import { NftSession } from './nft-session.ts';
 import { ScriptRunner } from './script-runner.ts';
+import type { TableOwnership } from './table-ownership.ts';
 import { listedNumbers, type Marker, markerLines, nextMarker } from './transaction-marker.ts';
 
 /** How {@link TransactionRunner.apply} confirms a transaction. */
@@ -18,6 +20,11 @@ export interface ApplyOptions {
   readonly confirmation?: 'now' | 'later';
 }
 
+interface TransactionRunnerOptions {
+  readonly program: NftProgram;
+  readonly ownership: TableOwnership;
+}
+
 /** A session reads its input byte by byte: 0.04 ms for each operation, and 64 KiB are the most that is written at once. */
 const SESSION_MAX_OPERATIONS = 500;
 const SESSION_MAX_CHARACTERS = 60_000;
@@ -25,6 +32,8 @@ const SESSION_MAX_CHARACTERS = 60_000;
 const MAX_SESSION_FAILURES = 3;
 const SESSION_RETRY_MS = 30_000;
 const READ_TIMEOUT_MS = 3000;
+/** Against a program that ends our process again and again. */
+const MIN_ADOPTION_INTERVAL_MS = 1000;
 
 /** Fifty times what a transaction takes on an idle machine; the kernel may hold its commit mutex for another program. */
 export function transactionTimeoutMs(operations: number): number {
@@ -39,6 +48,7 @@ export function transactionTimeoutMs(operations: number): number {
  */
 export class TransactionRunner {
   readonly #program: NftProgram;
+  readonly #ownership: TableOwnership;
   readonly #session: NftSession;
   readonly #scripts: ScriptRunner;
   /** Transactions that were sent, and that the kernel has not shown yet. */
@@ -47,10 +57,13 @@ export class TransactionRunner {
   #lastInSession: Promise<unknown> = Promise.resolve();
   #sessionFailures = 0;
   #sessionFailedAt = 0;
+  #adoptedAt = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
 
-  constructor({ program }: { readonly program: NftProgram }) {
+  constructor({ program, ownership }: TransactionRunnerOptions) {
     this.#program = program;
-    this.#session = new NftSession({ command: program.command });
+    this.#ownership = ownership;
+    this.#session = new NftSession({ command: program.command, onExit: () => this.#sessionEnded() });
     this.#scripts = new ScriptRunner({ command: program.command });
   }
 
@@ -61,17 +74,25 @@ export class TransactionRunner {
   /** Applies the operations as one transaction. Throws {@link NftRefusal} or {@link NftOutcomeUnknown}. */
   async apply(lines: readonly string[], { confirmation = 'now' }: ApplyOptions = {}): Promise<void> {
     const marker = nextMarker(lines);
-    if (this.#isSmall(lines)) {
-      const run = this.#lastInSession.then(() => this.#applyInSession(lines, marker));
-      this.#lastInSession = run.catch(() => undefined);
-      await run;
-    } else {
+    if (this.#isSmall(lines)) await this.#afterSession(() => this.#applyInSession(lines, marker));
+    else {
       // Its marker must not be removed by a transaction of the session.
       this.#unconfirmed.add(marker);
-      await this.#lastInSession;
+      await this.#afterSession(() => this.#release());
       await this.#applyAsScript(lines, marker);
     }
+    this.#ownership.declared(lines);
     if (confirmation === 'now') await this.confirm();
+  }
+
+  /**
+   * Makes the session the owner of our tables, so that no other program can change them. Large transactions, which run
+   * in other processes, end this. Never throws: a failure is the reason of {@link TableOwnership}.
+   */
+  async protect(): Promise<void> {
+    await this.#afterSession(() => this.#adopt()).catch((error: unknown) =>
+      this.#ownership.adopted(errorMessage(error)),
+    );
   }
 
   /** Throws {@link NftOutcomeUnknown} if the kernel does not have a transaction that nft reported as applied. */
@@ -90,6 +111,7 @@ export class TransactionRunner {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#scripts.close();
     await this.#session.close();
   }
@@ -100,12 +122,44 @@ export class TransactionRunner {
     return this.#sessionFailures < MAX_SESSION_FAILURES || performance.now() - this.#sessionFailedAt > SESSION_RETRY_MS;
   }
 
+  /** Runs the task when the session is idle, before those that follow. */
+  #afterSession(task: () => Promise<void>): Promise<void> {
+    const run = this.#lastInSession.then(task);
+    this.#lastInSession = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Lets other processes change our tables. */
+  async #release(): Promise<void> {
+    if (!this.#ownership.isOwner) return;
+    this.#ownership.released();
+    await this.#session.close();
+  }
+
+  async #adopt(): Promise<void> {
+    const lines = this.#ownership.adoption();
+    if (lines.length === 0) return;
+    this.#adoptedAt = performance.now();
+    await this.#applyInSession(lines, nextMarker(lines));
+    this.#ownership.adopted(undefined);
+  }
+
+  /** The tables are orphans now. */
+  #sessionEnded(): void {
+    const wasOwner = this.#ownership.isOwner;
+    this.#ownership.released();
+    if (!wasOwner || this.#isClosed) return;
+    const delayMs = Math.max(0, this.#adoptedAt + MIN_ADOPTION_INTERVAL_MS - performance.now());
+    setTimeout(() => void this.protect(), delayMs).unref();
+  }
+
   async #applyInSession(lines: readonly string[], marker: Marker): Promise<void> {
     const keep = this.#unconfirmed.size > 0;
+    if (this.#session.isWornOut) await (this.#ownership.isOwner ? this.#release() : this.#session.close());
     try {
       const timeoutMs = transactionTimeoutMs(lines.length);
       const outcome = await this.#session.apply({
-        lines: [...lines, ...markerLines(marker, { keep })],
+        lines: [...this.#ownership.declare(lines), ...markerLines(marker, { keep })],
         marker,
         timeoutMs,
       });
@@ -122,7 +176,7 @@ export class TransactionRunner {
 
   async #applyAsScript(lines: readonly string[], marker: Marker): Promise<void> {
     // Without a flush: a process that deletes something waits for an RCU grace period when it ends.
-    const all = [...lines, ...markerLines(marker, { keep: true })];
+    const all = [...this.#ownership.declare(lines), ...markerLines(marker, { keep: true })];
     try {
       const errors = await this.#scripts.apply(all, { timeoutMs: transactionTimeoutMs(lines.length) });
       if (errors.length > 0) throw new NftRefusal(errors);

@@ -43,12 +43,12 @@ export function errorMessages({ status, stderr }: { status: number; stderr: stri
 }
 
 /**
- * Whether an error shows that the kernel's state differs from the assumed one: an element to delete does not exist, or one
- * to add exists.
+ * Whether an error shows that the kernel's state differs from the assumed one: an element to delete does not exist, one to
+ * add exists, or a table has other flags than its declaration.
  */
 export function isDrift({ message }: NftErrorMessage): boolean {
   return DRIFT.test(message);
 }
 
 /** nft may append a suggestion to the first: `; did you mean table 'nftlane' in family ip6?`. */
-const DRIFT = /(?:No such file or directory|File exists)(?:; did you mean .*)?$/;
+const DRIFT = /(?:No such file or directory|File exists|Operation not supported)(?:; did you mean .*)?$/;

@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
+import type { OwnershipMode } from '../../../src/nftables/client/table-ownership.ts';
 import type { ApplyOptions } from '../../../src/nftables/client/transaction-runner.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
 import type { CounterListing, KernelListing } from '../../../src/nftables/syntax/kernel-listing.ts';
@@ -22,8 +23,8 @@ export class NamespacedNftClient implements RulesetClient {
   #nextId = 0;
 
   /** `nft` is the program that is used there. */
-  constructor({ nft = 'nft' }: { nft?: string } = {}) {
-    const args = ['-n', process.execPath, PROGRAM, nft];
+  constructor({ nft = 'nft', tableOwnership = 'no' }: { nft?: string; tableOwnership?: OwnershipMode } = {}) {
+    const args = ['-n', process.execPath, PROGRAM, nft, tableOwnership];
     this.#child = spawn('unshare', args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#responses = createInterface({ input: this.#child.stdout });
     this.#responses.on('line', (line) => this.#handleResponse(JSON.parse(line)));
@@ -54,6 +55,26 @@ export class NamespacedNftClient implements RulesetClient {
   async listElements(objects: readonly SetOrMap[]): Promise<CounterListing> {
     const { elementCounts = [] } = await this.#request({ count: objects });
     return new Map(elementCounts);
+  }
+
+  async protect(): Promise<void> {
+    await this.ownership();
+  }
+
+  /** Tries to own the tables, and returns the result. */
+  async ownership(): Promise<{ readonly openReason: string | undefined; readonly sessionPid: number | undefined }> {
+    const { openReason, sessionPid } = await this.#request({ protect: true });
+    return { openReason, sessionPid };
+  }
+
+  /** Ends the processes of the client, as a daemon that ends does. */
+  async end(): Promise<void> {
+    await this.#request({ end: true });
+  }
+
+  /** Removes the tables by a client without ownership. */
+  async removeTables(): Promise<void> {
+    await this.#request({ removeTables: true });
   }
 
   /** Runs the lines by a separate `nft -f`, as another program would. */

@@ -3,6 +3,7 @@
 
 import { createInterface } from 'node:readline';
 import { exec } from '../../../src/host/process/exec.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
 import { NftClient } from '../../../src/nftables/client/nft-client.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../../../src/nftables/client/nft-error.ts';
 import type { SetOrMap } from '../../../src/nftables/syntax/element.ts';
@@ -16,6 +17,11 @@ export interface NftRequest {
   readonly run?: readonly string[];
   readonly confirmation?: 'now' | 'later';
   readonly confirm?: true;
+  readonly protect?: true;
+  /** Ends the processes of the client. */
+  readonly end?: true;
+  /** By another client. */
+  readonly removeTables?: true;
   readonly list?: true;
   readonly listTables?: true;
   readonly count?: readonly SetOrMap[];
@@ -27,6 +33,8 @@ export interface NftResponse {
   readonly refused?: readonly NftErrorMessage[];
   readonly outcomeUnknown?: string;
   readonly failed?: string;
+  readonly openReason?: string | undefined;
+  readonly sessionPid?: number | undefined;
   readonly elements?: readonly (readonly [
     object: RefKey,
     elements: readonly (readonly [key: string, element: InstalledElement])[],
@@ -36,13 +44,20 @@ export interface NftResponse {
   readonly elementCounts?: readonly (readonly [object: RefKey, elements: readonly ListedElement[]])[];
 }
 
-const [, , command = 'nft'] = process.argv;
-const client = new NftClient({ command });
+const [, , command = 'nft', ownership = 'no'] = process.argv;
+const tableOwnership = ownership === 'auto' ? 'auto' : 'no';
+const client = new NftClient({ command, tableOwnership });
 
 async function respond(request: NftRequest): Promise<Omit<NftResponse, 'id'>> {
   const { run, confirmation = 'now', confirm, list, listTables, count, runExternally } = request;
   if (run !== undefined) await client.apply(run, { confirmation });
   if (confirm !== undefined) await client.confirm();
+  if (request.protect !== undefined) {
+    await client.protect();
+    return { openReason: client.openReason, sessionPid: client.session.pid };
+  }
+  if (request.end !== undefined) client.close();
+  if (request.removeTables !== undefined) await new NftClient({ command }).removeTables(FAMILIES);
   if (runExternally !== undefined) await nft(runExternally);
   if (count !== undefined) return { elementCounts: [...(await client.listElements(count))] };
   if (listTables !== undefined) return { tables: await client.listTables() };

@@ -290,6 +290,6 @@ export class FastPathWorld {
 
   #runFlags(flags: readonly string[]): string[] {
     const all = [...this.#installation.runFlags, ...nodeFlags('node1'), '--log-level', 'debug', '--log-format', 'json'];
-    return [...all, '--healthz-bind-address', '', ...flags];
+    return [...all, '--healthz-bind-address', '', '--table-ownership', 'auto', ...flags];
   }
 }

@@ -22,7 +22,7 @@ export function registeredMetrics(): RegisteredMetric[] {
       version: '',
       nftVersion: () => '',
       evictions: newEvictions(),
-      nftSession: () => ({ pid: undefined, starts: 0 }),
+      nftSession: () => ({ pid: undefined, starts: 0, ownsTables: false }),
     },
     connectionLimit: 1,
   });

@@ -46,7 +46,14 @@ export function installBundle(node: Namespace, { program, runDir, mount }: Bundl
   };
 }
 
-/** Starts `nftlane run` with these flags. The daemon runs until it is stopped or the world is destroyed. */
+/** For tests that change our tables as another program would, which an owner prevents. */
+export const OPEN_TABLES = ['--table-ownership', 'no'] as const;
+
+/**
+ * Starts `nftlane run` with these flags, by default without ownership of the tables. The daemon runs until it is stopped or
+ * the world is destroyed.
+ */
 export function startDaemon(installation: Installation, flags: readonly string[]): Daemon {
-  return new Daemon(installation.start(['run', ...flags]), () => installation.exec(['diff']));
+  const ownership = flags.includes('--table-ownership') ? [] : OPEN_TABLES;
+  return new Daemon(installation.start(['run', ...flags, ...ownership]), () => installation.exec(['diff']));
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Daemon } from './daemon.ts';
-import { buildProgram } from './installation.ts';
+import { buildProgram, OPEN_TABLES } from './installation.ts';
 import { type ExecResult, execute, killGroup, type PipedChild, start } from './process.ts';
 import { outputLines } from './program-output.ts';
 
@@ -84,7 +84,7 @@ export class LoneNode {
 
   startDaemon(): Daemon {
     const source = ['--kubeconfig', join(this.#scratch, 'kubeconfig'), '--node-name', 'n1'];
-    const args = ['run', ...source, '--cluster-cidr', '10.0.0.0/8', '--run-dir', this.runDir];
+    const args = ['run', ...source, ...OPEN_TABLES, '--cluster-cidr', '10.0.0.0/8', '--run-dir', this.runDir];
     this.#daemon = this.#start(process.execPath, [this.#program, ...args, '--log-format', 'json']);
     return new Daemon(this.#daemon, () => this.nftlane('diff'));
   }

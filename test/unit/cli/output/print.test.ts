@@ -31,7 +31,7 @@ t.test('no printer lets a name control the terminal or fake a line', async (t) =
   check(t, printServices(services), 'inspect services');
   const element = { key: EVIL, data: EVIL, comment: EVIL, packets: 0 };
   const objects = [{ family: 'ip', kind: 'map', name: 'service-ips', elements: [element] }] as const;
-  check(t, printRuleset({ objects, chains: [] }), 'inspect ruleset');
+  check(t, printRuleset({ tables: [], objects, chains: [] }), 'inspect ruleset');
   const drift = { family: 'ip', object: EVIL, key: EVIL, desired: EVIL, installed: EVIL, service: EVIL } as const;
   check(t, printDrift([drift]), 'diff');
   const flow = { source: EVIL, sourcePort: 1, destination: EVIL, destinationPort: 1, inInterface: EVIL };

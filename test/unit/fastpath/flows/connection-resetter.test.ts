@@ -1,21 +1,19 @@
 // Tests of src/fastpath/flows/connection-resetter.ts.
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { ConnectionResetter } from '../../../../src/fastpath/flows/connection-resetter.ts';
 import type { FlowEntry } from '../../../../src/fastpath/maps/entries.ts';
 import { RESET_CONNECTIONS_SIZE } from '../../../../src/nftables/compile/sets-and-maps.ts';
 import { FLOW } from '../../../support/builders/flow-entry.ts';
 import { silentLog } from '../../../support/fakes/silent-log.ts';
 
-/** A resetter with an nft that records its input, or fails with a message. */
-function resetterOf(t: Test, { flows, failure = '' }: { flows: readonly FlowEntry[]; failure?: string }) {
-  const directory = t.testdir({});
-  const [nft, input] = [join(directory, 'nft'), join(directory, 'input')];
-  const code = failure === '' ? `cat >>"${input}"` : `cat >/dev/null; echo "${failure}" >&2; exit 1`;
-  writeFileSync(nft, `#!/bin/sh\n[ "$*" = "-f -" ] || exit 2\n${code}\n`, { mode: 0o755 });
-  writeFileSync(input, '');
+/** A resetter that records its transactions, or whose transactions fail with a message. */
+function resetterOf({ flows, failure = '' }: { flows: readonly FlowEntry[]; failure?: string }) {
+  const applied: string[] = [];
+  const applyToTables = async (lines: readonly string[]): Promise<void> => {
+    if (failure !== '') throw new Error(failure);
+    applied.push(lines.join('\n'));
+  };
   const requests: (readonly number[])[] = [];
   const loader = {
     flowsThrough: async (devices: readonly number[]) => {
@@ -29,13 +27,13 @@ function resetterOf(t: Test, { flows, failure = '' }: { flows: readonly FlowEntr
     info: (message: string, details: unknown) => void records.push(['info', message, details]),
     warn: (message: string, details: unknown) => void records.push(['warn', message, details]),
   };
-  const resetter = new ConnectionResetter({ loader, nft, log });
-  return { resetter, requests, records, nftInput: () => readFileSync(input, 'utf8') };
+  const resetter = new ConnectionResetter({ loader, applyToTables, log });
+  return { resetter, requests, records, nftInput: () => applied.join('\n') };
 }
 
 t.test('resetThrough() adds connections as clients see them, both families in one transaction', async (t) => {
   const ip6 = { ...FLOW, client: { address: 'fd00:2::7', port: 1 }, other: { address: 'fd00:1::1', port: 2 } };
-  const { resetter, requests, records, nftInput } = resetterOf(t, {
+  const { resetter, requests, records, nftInput } = resetterOf({
     flows: [FLOW, { ...FLOW, state: 'closing' }, ip6],
   });
   await resetter.resetThrough([7, 8]);
@@ -44,7 +42,7 @@ t.test('resetThrough() adds connections as clients see them, both families in on
     nftInput().replaceAll('\n', ' '),
     'add element ip nftlane reset-connections { 198.51.100.7 . 40000 . 192.0.2.1 . 30080, ' +
       '198.51.100.7 . 40000 . 192.0.2.1 . 30080, ' +
-      '}; add element ip6 nftlane reset-connections { fd00:2::7 . 1 . fd00:1::1 . 2, } ',
+      '}; add element ip6 nftlane reset-connections { fd00:2::7 . 1 . fd00:1::1 . 2, }',
   );
   t.strictSame(records, [['info', 'resetting connections to deleted pods', { count: 3 }]]);
 });
@@ -55,7 +53,7 @@ t.test('resetThrough() ignores UDP, and connections that are new or closed', asy
     { ...FLOW, state: 'closed' },
     { ...FLOW, protocol: 'udp' },
   ];
-  const { resetter, records, nftInput } = resetterOf(t, { flows });
+  const { resetter, records, nftInput } = resetterOf({ flows });
   await resetter.resetThrough([7]);
   t.equal(nftInput(), '');
   t.strictSame(records, []);
@@ -66,20 +64,20 @@ t.test('resetThrough() adds at most as many connections as the set holds', async
     ...FLOW,
     client: { address: `198.51.100.${i >> 16}`, port: i & 65_535 },
   }));
-  const { resetter, nftInput } = resetterOf(t, { flows });
+  const { resetter, nftInput } = resetterOf({ flows });
   await resetter.resetThrough([7]);
   t.equal(nftInput().match(/192\.0\.2\.1/g)?.length, RESET_CONNECTIONS_SIZE);
 });
 
 t.test('resetThrough() logs a failure of nft and rejects if the loader fails', async (t) => {
-  const { resetter, records } = resetterOf(t, { flows: [FLOW], failure: 'Error: No such file or directory' });
+  const { resetter, records } = resetterOf({ flows: [FLOW], failure: 'No such file or directory' });
   await resetter.resetThrough([7]);
   t.strictSame(records, [
     ['warn', 'connections to deleted pods may hang', { count: 1, reason: 'No such file or directory' }],
   ]);
   const missing = new ConnectionResetter({
     loader: { flowsThrough: () => Promise.reject(new Error('lost')) },
-    nft: '/there/is/none',
+    applyToTables: async () => {},
     log: silentLog,
   });
   await t.rejects(missing.resetThrough([7]), { message: 'lost' });

@@ -69,7 +69,7 @@ t.test('unsupportedFamilies() names the families that the kernel refuses', async
   t.strictSame(await client.unsupportedFamilies(), [
     ['ip6', 'Could not process rule: Address family not supported by protocol'],
   ]);
-  t.equal(nft.input(), 'add table ip nftlane\nadd table ip6 nftlane\n');
+  t.equal(nft.input(), 'add table ip nftlane-probe\nadd table ip6 nftlane-probe\n');
   t.strictSame(await begin(t, { '-c -f -': DENIED }).client.unsupportedFamilies(), [], 'other errors do not count');
   t.strictSame(await new NftClient({ command: '/nowhere/nft' }).unsupportedFamilies(), []);
 });
@@ -118,10 +118,32 @@ t.test('an nft that does not start does not count as a missing table', async (t)
   await t.rejects(client.listElements([SETS_AND_MAPS.ip['cluster-ips']]), refusal);
 });
 
-t.test('removeTables() deletes only tables of ours that exist', async (t) => {
-  const { client, nft } = begin(t, { 'list tables': { stdout: 'table ip nftlane\ntable ip6 kube-proxy\n' } });
-  t.strictSame(await client.existingTables(), ['ip']);
-  t.strictSame(await client.removeTables(['ip', 'ip6']), ['ip']);
-  t.equal(nft.input(), 'add table ip nftlane\ndelete table ip nftlane\n');
+t.test('removeTables() deletes only tables of ours that exist, and looks whether they are gone', async (t) => {
+  const { client, nft } = begin(t, {
+    'list tables': { stdout: 'table ip nftlane\ntable ip6 kube-proxy\n' },
+    '-t list table ip nftlane': { stdout: TABLE },
+    '-f -': {},
+  });
   t.strictSame(await client.removeTables(['ip6']), []);
+  await t.rejects(client.removeTables(['ip', 'ip6']), {
+    message: 'Cannot remove table ip nftlane: it still exists, or a daemon has restored it',
+  });
+  t.equal(nft.input(), 'add table ip nftlane\ndelete table ip nftlane\n');
+});
+
+t.test('removeTables() repeats the flags of a table, and reports an owner', async (t) => {
+  const withFlags = (flags: string) => ({
+    'list tables': { stdout: 'table ip nftlane\n' },
+    '-t list table ip nftlane': { stdout: `table ip nftlane {\n\tflags ${flags}\n}\n` },
+    '-f -': {},
+  });
+  const orphan = begin(t, withFlags('persist'));
+  await t.rejects(orphan.client.removeTables(['ip']), { name: 'EnvironmentError' });
+  t.equal(orphan.nft.input(), 'add table ip nftlane { flags persist; }\ndelete table ip nftlane\n');
+  const owned = begin(t, withFlags('owner,persist'));
+  await t.rejects(owned.client.removeTables(['ip']), {
+    name: 'EnvironmentError',
+    message: 'Cannot remove table ip nftlane: a running process owns it; stop the nftlane daemon first',
+  });
+  t.equal(owned.nft.input(), '');
 });

@@ -78,13 +78,18 @@ t.test('NftSession ends an nft that prints without end', async (t) => {
   await t.rejects(apply('add'), { name: 'NftOutcomeUnknown', message: /SIGKILL/ });
 });
 
-t.test('NftSession ends a process whose history has grown', async (t) => {
-  const { session, apply, exits } = openSession(t, { maxInputCharacters: 1000 });
-  const comment = 'x'.repeat(400);
-  for (let i = 0; i < 2; i++) t.equal(await apply(`add ${comment}`), 'confirmed');
-  t.equal(session.startCount, 1);
-  t.equal(await apply('add'), 'confirmed');
-  t.strictSame([session.startCount, exits()], [2, 0]);
+t.test('NftSession is worn out when it has read much', async (t) => {
+  const { session, apply } = openSession(t, { maxInputCharacters: 1000 });
+  const comment = 'x'.repeat(250);
+  for (const isWornOut of [false, false, false]) {
+    t.equal(session.isWornOut, isWornOut);
+    await apply(`add ${comment}`);
+  }
+  t.equal(session.isWornOut, true);
+  await session.close();
+  t.equal(session.isWornOut, false);
+  await apply('add');
+  t.strictSame([session.isWornOut, session.startCount], [false, 2]);
 });
 
 t.test('NftSession.close() ends the process', async (t) => {

@@ -2,12 +2,16 @@
 
 import t, { type Test } from 'tap';
 import { NftProgram } from '../../../../src/nftables/client/nft-program.ts';
+import { TableOwnership } from '../../../../src/nftables/client/table-ownership.ts';
 import { TransactionRunner, transactionTimeoutMs } from '../../../../src/nftables/client/transaction-runner.ts';
 import { fakeNftProgram } from '../../../support/fakes/fake-nft-program.ts';
 
 function begin(t: Test) {
   const nft = fakeNftProgram(t);
-  const transactions = new TransactionRunner({ program: new NftProgram({ command: nft.command }) });
+  const transactions = new TransactionRunner({
+    program: new NftProgram({ command: nft.command }),
+    ownership: new TableOwnership('no'),
+  });
   t.teardown(() => transactions.close());
   return { transactions, nft };
 }
@@ -88,7 +92,10 @@ t.test('apply() does without sessions for a while when they keep dying', async (
 });
 
 t.test('a missing program is not an unknown outcome', async (t) => {
-  const transactions = new TransactionRunner({ program: new NftProgram({ command: '/nowhere/nft' }) });
+  const transactions = new TransactionRunner({
+    program: new NftProgram({ command: '/nowhere/nft' }),
+    ownership: new TableOwnership('no'),
+  });
   await t.rejects(transactions.apply(large('add')), { name: 'ExecError', kind: 'not-found' });
   await t.rejects(transactions.apply(['add']), { message: /ENOENT/ });
   await transactions.close();

@@ -3,7 +3,6 @@
 import type { Family } from '../../net/family.ts';
 import { ElementReader, type ListedElement } from '../syntax/listing.ts';
 import { TABLE } from '../syntax/operation.ts';
-import { NftListingFailed } from './nft-error.ts';
 import type { NftProgram } from './nft-program.ts';
 
 /** A set or map in our table, with the keys to look up. */
@@ -38,7 +37,8 @@ export async function lookUpElements(
       continue;
     }
     const existing = await existingKeys(program, `${family} ${TABLE} ${name}`, keys);
-    if (kind === 'set') found.set(name, existing.map(withoutData));
+    if (existing === undefined) found.set(name, await readElements(program, `list ${kind} ${family} ${TABLE} ${name}`));
+    else if (kind === 'set') found.set(name, existing.map(withoutData));
     else if (existing.length > 0) reads.push(`get element ${family} ${TABLE} ${name} { ${existing.join(', ')} }`);
   }
   for (const [name, elements] of await readMaps(program, reads)) found.set(name, elements);
@@ -49,15 +49,14 @@ function withoutData(key: string): ListedElement {
   return { key, data: '', comment: '', packets: 0 };
 }
 
-async function existingKeys(program: NftProgram, path: string, keys: readonly string[]): Promise<string[]> {
+/** `undefined` if the kernel does not tell: it allows nobody else to change a table that has an owner, even to check. */
+async function existingKeys(program: NftProgram, path: string, keys: readonly string[]): Promise<string[] | undefined> {
   const existing: string[] = [];
   for (let from = 0; from < keys.length; from += KEYS_PER_CHECK) {
     const part = keys.slice(from, from + KEYS_PER_CHECK);
     const errors = await program.check(part.map((key) => `delete element ${path} { ${key} }\n`).join(''));
     const missing = new Set(errors.map(({ line, message }) => (ABSENT.test(message) ? line : 0)));
-    const [other] = errors.filter(({ message }) => !ABSENT.test(message));
-    if (other !== undefined || missing.has(0))
-      throw new NftListingFailed(`Cannot look up elements of "${path}": ${other?.message ?? 'unknown error'}`);
+    if (missing.has(0)) return undefined;
     existing.push(...part.filter((_, index) => !missing.has(index + 1)));
   }
   return existing;

@@ -61,11 +61,10 @@ export class ChaosWorld {
   readonly healthyAt: Addresses = serviceAddresses(10);
   readonly #scratch: string;
   readonly #program: string;
-  #daemon: Daemon | undefined;
   #pid = 0;
   #requests: Promise<unknown> = Promise.resolve();
-  /** The logs of earlier daemons. */
-  readonly #endedLogs: Daemon[] = [];
+  /** All daemons so far; the last one runs. */
+  readonly #daemons: Daemon[] = [];
 
   constructor(world: World, { scratch, program, api }: { scratch: string; program: string; api: Program }) {
     this.world = world;
@@ -95,8 +94,9 @@ export class ChaosWorld {
   }
 
   get daemon(): Daemon {
-    if (this.#daemon === undefined) throw new Error('The daemon does not run');
-    return this.#daemon;
+    const daemon = this.#daemons.at(-1);
+    if (daemon === undefined) throw new Error('The daemon does not run');
+    return daemon;
   }
 
   /** The directory of the daemon's socket, a small file system that only the daemon sees. */
@@ -121,9 +121,10 @@ export class ChaosWorld {
     await execute('mkdir', ['-p', this.runDir]);
     // Each program in the chain replaces the one before, so the ID of the child is that of the daemon.
     const child = this.world.node1.adopt(start('unshare', ['-m', 'sh', '-c', MOUNT_DISKS, this.runDir, ...command]));
-    this.#daemon = new Daemon(child, () => this.run('diff'));
+    const daemon = new Daemon(child, () => this.run('diff'));
+    this.#daemons.push(daemon);
     this.#pid = child.pid ?? 0;
-    await this.#daemon.waitForLog('ruleset complete', 0, RECOVERY_MS);
+    await daemon.waitForLog('ruleset complete', 0, RECOVERY_MS);
   }
 
   /** Kills the daemon, or stops it with SIGTERM, and starts another after a pause. */
@@ -132,7 +133,6 @@ export class ChaosWorld {
     this.#pid = 0;
     if (how === 'kill') await daemon.kill();
     else await daemon.stop();
-    this.#endedLogs.push(daemon);
     await new Promise((resolve) => setTimeout(resolve, afterMs));
     await this.startDaemon();
   }
@@ -203,8 +203,12 @@ export class ChaosWorld {
 
   /** Errors in the logs that no fault explains: crashes. */
   get crashes(): string[] {
-    const daemons = [...this.#endedLogs, ...(this.#daemon === undefined ? [] : [this.#daemon])];
-    return daemons.flatMap(({ log }) => log.filter(({ level }) => level === 'fatal').map(({ msg }) => msg));
+    return this.#daemons.flatMap(({ log }) => log.filter(({ level }) => level === 'fatal').map(({ msg }) => msg));
+  }
+
+  /** Everything that the daemons have logged, one JSON document per line. */
+  get log(): string {
+    return this.#daemons.map(({ log }) => log.map((entry) => `${JSON.stringify(entry)}\n`).join('')).join('');
   }
 
   async close(): Promise<void> {

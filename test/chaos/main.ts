@@ -1,6 +1,6 @@
 // A chaos run from the command line:
 //
-//   CHAOS_SECONDS=600 CHAOS_FAULTS=1000 CHAOS_SEED=17 node test/chaos/main.ts
+//   CHAOS_SECONDS=600 CHAOS_FAULTS=1000 CHAOS_SEED=17 CHAOS_LOG=/tmp/daemon.log node test/chaos/main.ts
 //
 // Prints each fault, and the results at the end. Exits with 1 when a promise was broken. The same seed gives the same faults.
 
@@ -13,6 +13,7 @@ const results = await runChaos({
   seed,
   seconds: Number(env['CHAOS_SECONDS'] ?? 600),
   faults: Number(env['CHAOS_FAULTS'] ?? 1000),
+  logFile: env['CHAOS_LOG'],
   print: (line) => console.log(`${new Date().toISOString()} ${line}`),
 });
 const { lost, broken, crashes, leftovers, ...figures } = results;

@@ -1,5 +1,6 @@
 // Runs random faults under traffic, and checks the kernel at checkpoints.
 
+import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadFactor } from '../support/load-factor.ts';
 import { Random } from '../support/random.ts';
@@ -14,6 +15,8 @@ export interface ChaosOptions {
   readonly seconds: number;
   readonly faults: number;
   readonly print: (line: string) => void;
+  /** Where the logs of the daemons are written at the end. */
+  readonly logFile?: string | undefined;
 }
 
 export interface ChaosResults extends FlowResults {
@@ -45,6 +48,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResults> {
   try {
     return await new ChaosRun(chaos, options).run();
   } finally {
+    if (options.logFile !== undefined) await writeFile(options.logFile, chaos.log);
     await chaos.close();
   }
 }

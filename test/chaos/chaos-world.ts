@@ -22,7 +22,7 @@ import { createWorld, type World } from '../support/netns/world.ts';
 import { poll } from '../support/wait-until.ts';
 
 /** The Service whose endpoints never change. */
-export const HEALTHY = 'demo/healthy';
+export const HEALTHY = 'stable/healthy';
 export const HEALTHY_NODE_PORT = 30_080;
 /** Services that change. Their endpoints do not exist: no traffic goes there. */
 export const CHANGING_SERVICES = 300;

@@ -21,7 +21,7 @@ console.log(figures);
 const failures = { lost, broken, crashes, leftovers };
 for (const [name, list] of Object.entries(failures)) {
   console.log(`${name}: ${list.length}`);
-  for (const line of list.slice(0, 20)) console.log(`  ${line}`);
+  for (const line of list.slice(0, 50)) console.log(`  ${line}`);
 }
 console.log(`seed ${seed}`);
 process.exit(Object.values(failures).some((list) => list.length > 0) ? 1 : 0);

@@ -51,7 +51,9 @@ export class Commands {
   }
 
   async #change(perSecond: number, seconds: number): Promise<string> {
-    const names = this.#server.keys('EndpointSlice').map((key) => key.slice(NAMESPACE.length + 1));
+    const prefix = `${NAMESPACE}/`;
+    const keys = this.#server.keys('EndpointSlice').filter((key) => key.startsWith(prefix));
+    const names = keys.map((key) => key.slice(prefix.length));
     let [done, ticks] = [0, 0];
     for await (const _ of every(1000 / TICKS)) {
       const due = Math.round((perSecond * ++ticks) / TICKS);

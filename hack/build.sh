@@ -5,7 +5,7 @@ set -eu
 out=$1
 
 # Bundled CommonJS modules call require(), which an ES module has to create itself.
-banner="#!/usr/bin/env node
+banner="#!/usr/bin/env -S node --disable-sigusr1
 import { createRequire as nftlaneCreateRequire } from 'node:module';
 const require = nftlaneCreateRequire(import.meta.url);"
 version=$(node -p "require('./package.json').version")

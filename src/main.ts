@@ -1,9 +1,14 @@
-// The entry point: runs the command line. The only file that handles signals and ends the process.
+// The entry point: runs the command line, and ends the process.
 
 import { isMainThread } from 'node:worker_threads';
+import { startsDaemon } from './cli/flags/daemon-command.ts';
 import { EXIT } from './cli/output/exit-status.ts';
+import { handleOutputErrors, outputWritten } from './cli/output/standard-streams.ts';
 import { runCli } from './cli/program.ts';
+import { endProcess } from './host/process/end-process.ts';
+import { handleFatalErrors } from './host/process/fatal-errors.ts';
 import { limitYoungGeneration } from './host/process/memory.ts';
+import { handleSignals, ignoreDebugSignal } from './host/process/signals.ts';
 
 // The bundle is also the program of the thread that parses large manifests.
 if (isMainThread) await main();
@@ -11,11 +16,12 @@ else await import('./sources/manifests/parse/parser-thread.ts');
 
 async function main(): Promise<void> {
   limitYoungGeneration();
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  // A reader that closes the pipe early, such as `head`, is not a failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure),
-  );
-  process.exitCode = await runCli(process.argv.slice(2), stop.signal);
+  ignoreDebugSignal();
+  handleOutputErrors(endProcess);
+  handleFatalErrors(EXIT.failure, (stack) => process.stderr.write(`nftlane: unexpected error: ${stack}\n`));
+  const args = process.argv.slice(2);
+  const stop = startsDaemon(args) ? handleSignals() : new AbortController().signal;
+  const status = await runCli(args, stop);
+  await outputWritten();
+  endProcess(status);
 }

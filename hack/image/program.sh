@@ -11,9 +11,9 @@ mkdir -p "$out"
 hack/build.sh "$out/nftlane.mjs"
 
 # The image has no env(1).
-sed -i '1s,.*,#!/usr/bin/node,' "$out/nftlane.mjs"
+sed -i '1s,.*,#!/usr/bin/node --disable-sigusr1,' "$out/nftlane.mjs"
 cat >"$out/kube-proxy.mjs" <<'EOF'
-#!/usr/bin/node
+#!/usr/bin/node --disable-sigusr1
 // For a kube-proxy DaemonSet whose image was replaced: accepts kube-proxy's path and flags.
 process.argv.splice(2, 0, 'run');
 await import('./nftlane.mjs');

@@ -3,6 +3,8 @@
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { watchPortConflicts } from '../health/ports/port-conflict-watch.ts';
 import type { AdjustableLog } from '../host/log.ts';
+import { runTogether } from '../host/run-together.ts';
+import { NetworkLock } from '../nftables/client/lock/network-lock.ts';
 import { type AddressWatcher, startAddressWatcher } from './address-watcher.ts';
 import { buildDaemon, type Daemon, hasLocalhostNodePorts } from './build-daemon.ts';
 import { watchAndReload } from './reload.ts';
@@ -21,24 +23,42 @@ interface DaemonOptions {
  */
 export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
   const { settings, log } = options;
-  using daemon = await buildDaemon(settings, log);
+  const lock = NetworkLock.acquire({ command: settings.nftlane.nft, log });
+  try {
+    // Both take a few milliseconds, and nothing is changed yet.
+    using daemon = (await Promise.all([buildDaemon(settings, log), lock]))[0];
+    await runLocked(daemon, { ...options, lock: await lock }, signal);
+  } finally {
+    await (await lock.catch(() => undefined))?.close();
+  }
+  log.info('stopped', { effect: 'the kernel keeps forwarding' });
+}
+
+/** Runs while the lock of the network namespace is held. */
+async function runLocked(
+  daemon: Daemon,
+  options: DaemonOptions & { readonly lock: NetworkLock },
+  signal: AbortSignal,
+): Promise<void> {
+  const { lock, log } = options;
   const started = await startDaemon(daemon);
   const stop = new AbortController();
   const stopSignal = AbortSignal.any([signal, stop.signal]);
   const addressWatcher = watchAddresses(daemon, stopSignal);
   const apply = (next: Settings) => applySettings({ ...daemon, ...started }, { next, addressWatcher });
   watchAndReload({ ...options, apply, restart: () => stop.abort(), signal: stopSignal });
+  const tasks = { ...tasksOf({ ...daemon, ...started }), lock: (until: AbortSignal) => lock.run(until) };
+  const onLate = (parts: readonly string[]) =>
+    log.warn('parts of the daemon have not stopped; ending without them', { parts });
+  if (daemon.live.settings.manifests === undefined) void daemon.nodeWaiter.run(stopSignal);
   try {
-    // A failed part must not leave the others running.
-    const tasks = runTasks({ ...daemon, ...started }, stopSignal);
-    await Promise.all(tasks.map((task) => task.finally(() => stop.abort())));
+    await runTogether(tasks, { signal: stopSignal, onLate });
   } finally {
     stop.abort();
     await addressWatcher.stopped();
     daemon.nftClient.close();
     await started.socket?.close();
   }
-  log.info('stopped', { effect: 'the kernel keeps forwarding' });
 }
 
 function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal): AddressWatcher {
@@ -47,15 +67,17 @@ function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal
   return startAddressWatcher({ engine, requestSync, log, signal });
 }
 
-/** Starts all tasks. They end when the signal aborts. */
-function runTasks(daemon: Daemon & StartedDaemon, signal: AbortSignal): Promise<void>[] {
-  const { source, nftVersion, live, controller, stateFiles, cleaner, takeOver, fastPath, telemetry, nodeWaiter } =
-    daemon;
+/** The tasks of the parts, by the names that the log uses. */
+function tasksOf(daemon: Daemon & StartedDaemon): Record<string, (signal: AbortSignal) => Promise<void>> {
+  const { source, nftVersion, controller, stateFiles, cleaner, takeOver, fastPath, telemetry } = daemon;
   const { rulesetMonitor, elementVerifier } = daemon;
-  const parts = [source, controller, rulesetMonitor, elementVerifier, cleaner, takeOver, fastPath, stateFiles];
-  const tasks = parts.map((part) => part.run(signal));
-  if (live.settings.manifests === undefined) void nodeWaiter.run(signal);
-  return [...tasks, telemetry.run(nftVersion, signal)];
+  const syncing = { source, controller, rulesetMonitor, elementVerifier };
+  const parts = { ...syncing, conntrack: cleaner, takeOver, fastPath, stateFiles };
+  const tasks = Object.entries(parts).map(([name, part]) => [name, (signal: AbortSignal) => part.run(signal)] as const);
+  return {
+    ...Object.fromEntries(tasks),
+    telemetry: (signal) => telemetry.run(nftVersion, signal),
+  };
 }
 
 /** Applies the settings that can change at run time. */

@@ -9,6 +9,7 @@ import { logSysctlOutcomes } from '../host/sysctl/log-sysctl-outcomes.ts';
 import { RouteLocalnet } from '../host/sysctl/route-localnet.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
+import { refuseIfLocked } from '../nftables/client/lock/network-lock.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
 import { buildNodeView, type ProxyOptions } from '../nftables/compile/node-view.ts';
 import { staticChains } from '../nftables/compile/static-chains.ts';
@@ -17,6 +18,7 @@ import { loaderPath } from './fast-path-runner.ts';
 
 /** Unlike the daemon, rejects with an {@link EnvironmentError} if a kernel setting cannot be applied. */
 export async function initOnly({ kubeProxy, nftlane, proxy }: Settings, log: Log): Promise<void> {
+  await refuseIfLocked(nftlane.nft, 'apply kernel settings');
   const outcomes = await applyConntrackSysctls(kubeProxy.conntrack);
   logSysctlOutcomes(outcomes, log);
   const problems = outcomes.flatMap(({ state, reason }) => (state === 'failed' ? [reason] : []));

@@ -1,9 +1,10 @@
-// Watches the configuration file and applies a change or restarts the daemon.
+// Reads the configuration file again when it changes or with SIGHUP, and applies a change or restarts the daemon.
 
 import { compareSettings } from '../config/compare-settings.ts';
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { watchConfiguration } from '../config/watch-configuration.ts';
 import type { Log } from '../host/log.ts';
+import { onHangUp } from '../host/process/signals.ts';
 import { errorMessage } from '../lib/error-message.ts';
 
 interface ReloadOptions {
@@ -18,15 +19,23 @@ interface ReloadOptions {
   readonly signal: AbortSignal;
 }
 
-/** Watches the configuration file, if any, until the signal aborts. */
+/** Watches the configuration file, if any, and SIGHUP until the signal aborts. */
 export function watchAndReload(options: ReloadOptions): void {
+  const { log, signal } = options;
   const { configFile: path } = options.settings;
-  if (path === undefined) return;
+  if (path === undefined) {
+    onHangUp(() => log.info('no configuration file to read again after SIGHUP'), signal);
+    return;
+  }
   let current = Promise.resolve(options.settings);
   const onChange = (): void => {
     current = current.then((previous) => applyChange(options, path, previous));
   };
-  watchConfiguration({ path, onChange, signal: options.signal });
+  watchConfiguration({ path, onChange, signal });
+  onHangUp(() => {
+    log.info('reading the configuration file again after SIGHUP', { file: path });
+    onChange();
+  }, signal);
 }
 
 /** Resolves with the settings in force after the change. */

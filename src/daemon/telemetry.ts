@@ -12,7 +12,7 @@ import type { ListenFailure } from '../health/port-listeners.ts';
 import type { HealthPath } from '../health/proxy-health-response.ts';
 import type { SyncStatus } from '../health/sync-status.ts';
 import { systemClock } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
+import type { AdjustableLog, Log } from '../host/log.ts';
 import type { Evictions } from '../host/network/evictions.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { VERSION } from '../lib/version.ts';
@@ -33,7 +33,7 @@ interface TelemetryOptions {
   readonly engine: Engine;
   readonly nftClient: NftClient;
   readonly evictions: Evictions;
-  readonly log: Log;
+  readonly log: Log & Pick<AdjustableLog, 'dropped'>;
 }
 
 type Task = (signal: AbortSignal) => Promise<void>;
@@ -67,7 +67,7 @@ export class Telemetry {
     const { debugPages } = await import('../metrics/server/debug-pages.ts');
     const nft = { nftSession: () => nftClient.session, nftVersion: () => telemetry.#nftVersion };
     const connectionLimit = nftlane.metrics.connections;
-    const process = { version: VERSION, ...nft, evictions };
+    const process = { version: VERSION, ...nft, evictions, log };
     const metrics = new Metrics({ engine, nftClient, clock: systemClock, log, process, connectionLimit });
     const telemetry = new Telemetry(options, metrics);
     const program = { name: 'nftlane', version: VERSION, startedAt: performance.timeOrigin, clock: systemClock };

@@ -2,6 +2,10 @@
 
 import { pino } from 'pino';
 import type { LogFormat, LogLevel } from './log-level.ts';
+import { LogWriter, openStandardError } from './log-writer.ts';
+
+/** The process has two seconds to end. */
+const DRAIN_MS = 200;
 
 /** Details of a message by name. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -14,34 +18,68 @@ export type Log = Readonly<Record<LogLevel, LogMethod>>;
 /** A log whose level can be changed at run time. */
 export interface AdjustableLog extends Log {
   setLevel(level: LogLevel): void;
+  /** Messages that could not be written, because the reader was too slow or the disk was full. */
+  readonly dropped: number;
+  /** Writes what the reader takes now. */
+  flush(): void;
+  /** Waits for a slow reader, but not for long. Call it before the process ends. */
+  drain(): Promise<void>;
 }
 
-/** A log on standard error. `auto` is text on a terminal and JSON otherwise. Writes are synchronous, so that nothing is lost at exit. */
+/** A log on standard error. `auto` is text on a terminal and JSON otherwise. It never waits: see {@link LogWriter}. */
 export async function createLog({ level, format }: { level: LogLevel; format: LogFormat }): Promise<AdjustableLog> {
-  const text = format === 'text' || (format === 'auto' && process.stderr.isTTY);
-  // The text printer is loaded only when it is used.
-  const stream = text
-    ? (await import('pino-pretty')).default({
-        destination: 2,
-        sync: true,
-        colorize: process.stderr.isTTY,
-        ignore: 'pid,hostname',
-        singleLine: true,
-      })
-    : pino.destination({ dest: 2, sync: true });
-  const options = {
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
+  const isText = format === 'text' || (format === 'auto' && process.stderr.isTTY);
+  const print = isText ? await textPrinter() : (line: string) => line;
+  // Set while a line is only formatted.
+  let formatted: string | undefined;
+  const stream = {
+    write: (line: string): void => {
+      if (formatted === undefined) writer.write(print(line));
+      else formatted = print(line);
+    },
   };
-  const logger = pino(options, stream);
-  const writer =
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label: string) => ({ level: label }) },
+    },
+    stream,
+  );
+  const methodAt =
     (at: LogLevel): LogMethod =>
     (message, details = {}) =>
       logger[at](details, message);
-  const setLevel = (to: LogLevel): void => {
-    logger.level = to;
+  const log: Log = {
+    debug: methodAt('debug'),
+    info: methodAt('info'),
+    warn: methodAt('warn'),
+    error: methodAt('error'),
   };
-  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error'), setLevel };
+  const report = (count: number): string => {
+    formatted = '';
+    log.warn('log messages dropped', { count });
+    const line = formatted;
+    formatted = undefined;
+    return line;
+  };
+  const writer = new LogWriter({ fd: openStandardError(), report });
+  return {
+    ...log,
+    setLevel: (to) => {
+      logger.level = to;
+    },
+    get dropped() {
+      return writer.dropped;
+    },
+    flush: () => writer.flush(),
+    drain: () => writer.drain(DRAIN_MS),
+  };
+}
+
+/** Loaded only when it is used. */
+async function textPrinter(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty');
+  return prettyFactory({ colorize: process.stderr.isTTY, ignore: 'pid,hostname', singleLine: true });
 }

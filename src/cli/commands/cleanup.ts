@@ -14,6 +14,7 @@ import { isRouteLocalnetEnabled } from '../../host/sysctl/route-localnet.ts';
 import { EnvironmentError } from '../../lib/operational-error.ts';
 import { KubeProxyLeftovers } from '../../migration/kube-proxy-leftovers.ts';
 import { FAMILIES } from '../../net/family.ts';
+import { refuseIfLocked } from '../../nftables/client/lock/network-lock.ts';
 import { conntrackOption, nftOption, runDirOption } from '../flags/common-flags.ts';
 import { print } from '../output/print.ts';
 
@@ -54,9 +55,12 @@ const CLEANUP_STEPS: readonly ((settings: CleanupOptions) => Promise<readonly st
   removeSocket,
 ];
 
-/** Idempotent; needs no daemon. Prints what it removed and throws an {@link EnvironmentError} if something remains. */
+/**
+ * Idempotent; needs no daemon. Prints what it removed and throws an {@link EnvironmentError} if something remains, or if a
+ * daemon runs.
+ */
 export async function cleanup(options: CleanupOptions): Promise<void> {
-  await warnIfDaemonRuns(options);
+  await refuseIfDaemonRuns(options);
   const removed: string[] = [];
   for (const remove of CLEANUP_STEPS) removed.push(...(await remove(options)));
   if (removed.length > 0) await warnIfRouteLocalnet();
@@ -76,8 +80,9 @@ export async function cleanup(options: CleanupOptions): Promise<void> {
   if (failures.length > 0) throw new EnvironmentError(failures.join('\n'));
 }
 
-/** A running daemon restores its tables within seconds. */
-async function warnIfDaemonRuns({ runDir }: CleanupOptions): Promise<void> {
+/** A running daemon would restore its tables within seconds. Without its lock (Linux before 5.12), this is only a warning. */
+async function refuseIfDaemonRuns({ nft, runDir }: CleanupOptions): Promise<void> {
+  await refuseIfLocked(nft, 'clean up');
   const answer = await askDaemon(runDir);
   if (answer.daemon === 'not-running') return;
   const pid = answer.daemon === 'running' ? answer.state.pid : (answer.remains.status?.status.pid ?? 'unknown');

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { describeProblem } from '../../config/schema/configuration-error.ts';
 import type { LoadedSettings, Settings } from '../../config/settings.ts';
 import { createLog, type Log } from '../../host/log.ts';
+import { reportFatalErrors } from '../../host/process/fatal-errors.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 import { withConfigFlags } from '../flags/config-flags.ts';
 import { RUN_FLAGS } from '../flags/flag-table.ts';
@@ -54,6 +55,10 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
     return (await import('./cleanup.ts')).cleanup({ ...settings.nftlane, kubeProxy: false });
   }
   const log = await createLog(settings.nftlane.log);
+  reportFatalErrors((reason) => {
+    log.error('unexpected error; ending to be restarted', { reason });
+    log.flush();
+  });
   logConfiguration(loaded, log);
   if (flags.initOnly) return (await import('../../daemon/init-only.ts')).initOnly(settings, log);
   const { runDaemon } = await import('../../daemon/daemon.ts');
@@ -62,6 +67,8 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
   } catch (error) {
     if (settings.manifests === undefined) await reportListenFailure(error, settings, log);
     throw error;
+  } finally {
+    await log.drain();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { trackChild } from './children.ts';
 import { killChild } from './kill-child.ts';
 
 export interface ExecResult {
@@ -55,6 +56,7 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
 /** Starts a program whose input follows later: starting takes milliseconds. */
 export function startProgram(command: string, args: readonly string[]): StartedProgram {
   const child = spawn(command, args, { stdio: 'pipe' });
+  trackChild(child);
   // Node's own timeout would keep the process alive after a program that could not be started.
   const kill = (): void => killChild(child, 'SIGKILL');
   const ended = new Promise<[status: number | null, signal: string | null]>((resolve, reject) => {

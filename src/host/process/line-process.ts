@@ -2,6 +2,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { trackChild } from './children.ts';
 import { killChild } from './kill-child.ts';
 
 export interface LineProcessOptions {
@@ -32,6 +33,7 @@ export class LineProcess {
   constructor(command: string, { args, env = process.env, onLine, onStderr, onExit }: LineProcessOptions) {
     const child = spawn(command, args, { stdio: 'pipe', env });
     this.#child = child;
+    trackChild(child);
     let stderr = '';
     let hasEnded = false;
     const end = (exit: ProcessExit): void => {

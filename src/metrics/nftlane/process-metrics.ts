@@ -4,14 +4,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import { systemClock } from '../../host/clock.ts';
 import type { NftClient } from '../../nftables/client/nft-client.ts';
-import { type EvictionCounts, registerEvictions } from './eviction-metrics.ts';
+import { type HostCounts, registerHostMetrics } from './host-metrics.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './on-scrape.ts';
 
-export interface ProcessInfo {
+export interface ProcessInfo extends HostCounts {
   readonly version: string;
   readonly nftVersion: () => string;
   /** The process of the nft session, and the number of sessions started. */
-  readonly evictions: EvictionCounts;
   readonly nftSession: () => NftClient['session'];
 }
 
@@ -50,7 +49,7 @@ export function registerProcessMetrics(registry: Registry, info: ProcessInfo): v
     return pid === undefined ? undefined : memoryOf(pid, 'VmRSS');
   });
   counter('nftlane_nft_session_starts_total', 'Total number of nft sessions started', () => info.nftSession().starts);
-  registerEvictions(registry, info.evictions);
+  registerHostMetrics(registry, info);
   registerBuildInfo(registry, info);
 }
 

@@ -22,6 +22,7 @@ export function registeredMetrics(): RegisteredMetric[] {
       version: '',
       nftVersion: () => '',
       evictions: newEvictions(),
+      log: { dropped: 0 },
       nftSession: () => ({ pid: undefined, starts: 0, ownsTables: false }),
     },
     connectionLimit: 1,

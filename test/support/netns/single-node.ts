@@ -1,13 +1,13 @@
 // A node with a daemon that reads manifests, and a client host: a world without pods, for tests of the daemon itself.
 
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { stringify } from 'yaml';
 import type { ApiObject } from '../deployment/merge.ts';
 import type { Daemon } from './daemon.ts';
 import { buildProgram, type Installation, installBundle, startDaemon } from './installation.ts';
+import { writeManifest } from './manifests.ts';
 import type { Namespace } from './namespace.ts';
 import { createWorld } from './world.ts';
 
@@ -40,7 +40,6 @@ export async function createSingleNode(t: Pick<Test, 'teardown'>): Promise<Singl
   return {
     ...{ node, client, program, installation, scratch, flags },
     start: (...more) => startDaemon(installation, [...flags, ...more]),
-    write: (file, ...objects) =>
-      writeFile(join(manifests, file), objects.map((object) => stringify(object)).join('---\n')),
+    write: (file, ...objects) => writeManifest(manifests, file, objects),
   };
 }

@@ -46,7 +46,7 @@ function world({
   const evictions = newEvictions();
   evictions.add('health', '192.0.2.1');
   const nftSession = () => ({ pid: undefined, starts: 2, ownsTables: true });
-  const process = { version: '1.2.3', nftVersion: () => '1.1.3', evictions, nftSession };
+  const process = { version: '1.2.3', nftVersion: () => '1.1.3', evictions, log: { dropped: 3 }, nftSession };
   const metrics = new Metrics({ engine, nftClient: all, clock, log: silentLog, process, connectionLimit });
   const controller = new SyncController({
     engine,
@@ -125,6 +125,8 @@ t.test("Metrics report syncs with kube-proxy's names", async (t) => {
     nftlane_kernel_state_known: 1,
     nftlane_nft_session_starts_total: 2,
     nftlane_tables_owned: 1,
+    nftlane_log_messages_dropped_total: 3,
+    'nftlane_http_evicted_connections_total{server="health"}': 1,
     'nftlane_elements{ip_family="IPv4",set="service-ips"}': 1,
     [`nftlane_build_info{version="1.2.3",nft_version="1.1.3",node_version="${process.version}"}`]: 1,
   });

@@ -1,7 +1,7 @@
 // Standard output and standard error: their errors, and their end.
 
 import { fstatSync, writeSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { EXIT, type ExitStatus } from './exit-status.ts';
 
 /** A message that its reader does not take must not keep the process. */
@@ -15,7 +15,8 @@ export function handleOutputErrors(end: (status: ExitStatus) => never): void {
   if (fstatSync(1).isFile()) process.stdout._write = writeToFile;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') end(EXIT.ok);
-    process.stderr.write(`nftlane: Cannot write the output: ${error.message}\n`, () => end(EXIT.failure));
+    process.stderr.write(`nftlane: Cannot write the output: ${error.message}\n`);
+    end(EXIT.failure);
   });
   process.stderr.on('error', () => {});
 }
@@ -32,6 +33,8 @@ function writeToFile(chunk: Buffer, _encoding: string, done: (error?: Error) => 
 
 /** Resolves when the reader of the output has taken everything, however slow it is. */
 export async function outputWritten(): Promise<void> {
+  // The error of a write is an event of the next turn.
+  await nextTurn();
   if (process.stdout.writableLength > 0) await written(process.stdout);
   if (process.stderr.writableLength === 0) return;
   await Promise.race([written(process.stderr), delay(MESSAGE_TIMEOUT_MS)]);

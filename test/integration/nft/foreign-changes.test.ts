@@ -92,7 +92,9 @@ const CHANGES: Record<string, () => Promise<string>> = {
   'a deleted table': () => nft('delete table ip nftlane'),
   'a flushed ruleset': () => nft('flush ruleset'),
   'a ruleset loaded from an old file': async () => {
-    const file = await node1.output('nft', ['list', 'ruleset']);
+    // Without the lock, whose owner alone may load it.
+    const tables = ['ip', 'ip6'].map((family) => node1.output('nft', ['list', 'table', family, 'nftlane']));
+    const file = (await Promise.all(tables)).join('');
     return node1.output('nft', ['-f', '-'], {
       input: `flush ruleset\n${file.replaceAll(/ : 10\.1\.1\.2 /g, ' : 10.1.1.99 ')}`,
     });

@@ -22,6 +22,9 @@ export interface ExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** After this time, children of a killed program may still have its pipes, or it waits in the kernel. */
+const KILL_DELAY_MS = 1000;
+
 /** The program could not be started, was killed, or took too long. */
 export class ExecError extends Error {
   override readonly name = 'ExecError';
@@ -92,7 +95,14 @@ async function finish(
   },
 ): Promise<ExecResult> {
   const { input = [], timeoutMs, signal } = options;
-  const kill = (): void => killChild(child, 'SIGKILL');
+  const overdue = Promise.withResolvers<never>();
+  let lastTimer: NodeJS.Timeout | undefined;
+  const kill = (): void => {
+    killChild(child, 'SIGKILL');
+    lastTimer = setTimeout(() => overdue.reject(failed('it was killed, but does not end')), KILL_DELAY_MS);
+  };
+  const failed = (reason: string) =>
+    new ExecError(`Cannot run "${[command, ...args].join(' ')}": ${reason}`, { kind: 'failed' });
   const timer = setTimeout(kill, timeoutMs);
   signal?.addEventListener('abort', kill);
   const output = collectOutput(child, options);
@@ -101,14 +111,16 @@ async function finish(
   for (const part of typeof input === 'string' ? [input] : input) child.stdin.write(part);
   child.stdin.end();
   try {
-    const [status, signalName] = await ended;
+    const [status, signalName] = await Promise.race([ended, overdue.promise]);
     const { stdout, stderr, callbackError } = output;
     if (callbackError !== undefined) throw callbackError.error;
     if (status !== null) return { status, stdout, stderr };
-    throw new ExecError(`Cannot run "${[command, ...args].join(' ')}": ended by ${signalName}`, { kind: 'failed' });
+    throw failed(`ended by ${signalName}`);
   } finally {
     clearTimeout(timer);
+    clearTimeout(lastTimer);
     signal?.removeEventListener('abort', kill);
+    for (const stream of child.stdio) stream?.destroy();
   }
 }
 

@@ -38,6 +38,8 @@ export class NftClient {
   readonly #ownership: TableOwnership;
   readonly #transactions: TransactionRunner;
   readonly #transactionCounts = { begun: 0, ended: 0 };
+  /** The elements of the largest set or map, as listed; `undefined` before a listing. */
+  #largestCount: number | undefined;
   /** Whether the flags of our tables, which their declarations repeat, are known. */
   #hasFlags = false;
 
@@ -229,14 +231,25 @@ export class NftClient {
   async #elements(
     { family, kind, name }: SetOrMap,
     onElement: (element: ListedElement) => void,
-    timeoutMs = LIST_TIMEOUT_MS,
+    timeoutMs = this.#listTimeoutMs(),
   ): Promise<void> {
     const reader = new ElementReader();
+    let count = 0;
     const onLine = (line: string) => {
-      for (const element of reader.read(line)) onElement(element);
+      for (const element of reader.read(line)) {
+        count++;
+        onElement(element);
+      }
     };
     const result = await this.#program.run(['list', kind, family, TABLE, name], { onLine, timeoutMs });
     throwUnlessAbsent(result);
+    this.#largestCount = Math.max(this.#largestCount ?? 0, count);
+  }
+
+  /** In proportion to the largest set or map, once it is known; their sizes change together. */
+  #listTimeoutMs(): number {
+    if (this.#largestCount === undefined) return LIST_TIMEOUT_MS;
+    return Math.min(LIST_TIMEOUT_MS, 30_000 + this.#largestCount);
   }
 
   async #version(): Promise<string> {

@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { exec } from '../../../src/host/process/exec.ts';
+import { loadFactor } from '../../support/load-factor.ts';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 import { poll } from '../../support/wait-until.ts';
 
@@ -51,6 +52,29 @@ t.test('no new connection fails while another program flushes the ruleset', { sk
   t.comment(`${flushes} flushes: ${JSON.stringify(reports)}`);
   for (const { attempts, answered } of reports) t.equal(answered, attempts);
   await daemon.waitUntilReady();
+});
+
+t.test('a session that hangs or is killed delays a change by a few seconds', { skip }, async (t) => {
+  for (const [signal, pods] of [
+    ['SIGSTOP', ['a']],
+    ['SIGKILL', ['b']],
+  ] as const) {
+    const { pid } = proxied.daemon('node1');
+    const session = (await node1.output('pgrep', ['-P', String(pid), '-f', 'nft -i -e'])).trim();
+    process.kill(Number(session), signal);
+    const startedAt = performance.now();
+    await proxied.setEndpoints('shop/web', pods);
+    await proxied.daemon('node1').waitUntilReady();
+    const elapsedMs = performance.now() - startedAt;
+    t.ok(elapsedMs < loadFactor() * 6000, `${signal}: ${Math.round(elapsedMs)} ms`);
+    const { answered, pods: answering } = await from.dial({ protocol: 'tcp', address: WEB.ip, port: 80, count: 5 });
+    t.strictSame([answered, Object.keys(answering)], [5, pods]);
+    await poll(flags, {
+      until: (found) => found.join(' ') === 'owner,persist owner,persist',
+      failure: (found) => `${signal}: the flags are ${found.join(' ')}`,
+      timeoutMs: loadFactor() * 5000,
+    });
+  }
 });
 
 t.test('cleanup reports the owner, and removes the tables of a daemon that was killed', { skip }, async (t) => {

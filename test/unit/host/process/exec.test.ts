@@ -50,3 +50,13 @@ t.test('a lack of file descriptors fails only the program to be started', async 
     stderr,
   );
 });
+
+t.test('exec() does not wait for children of a killed program that have its pipes', async (t) => {
+  const startedAt = performance.now();
+  await t.rejects(exec('sh', ['-c', 'sleep 20; true'], { timeoutMs: 100 }), {
+    name: 'ExecError',
+    kind: 'failed',
+    message: 'Cannot run "sh -c sleep 20; true": it was killed, but does not end',
+  });
+  t.ok(performance.now() - startedAt < 15_000);
+});

@@ -33,6 +33,16 @@ export function toPlace({ hook, type, priority }: ListedHook): BasePlace {
   return { hook, type, priority: priority ?? Number.NEGATIVE_INFINITY };
 }
 
+/** NF_IP_PRI_CONNTRACK. */
+const CONNTRACK_PRIORITY = -200;
+
+/** Whether connection tracking has seen a packet. One that a process sends to its own host keeps its entry. */
+export function isTrackedAt({ hook, priority }: BasePlace, { isFromHost }: TracedPacket): boolean {
+  if (hook === 'ingress') return false;
+  if (hook === 'output') return priority > CONNTRACK_PRIORITY;
+  return hook !== 'prerouting' || isFromHost || priority > CONNTRACK_PRIORITY;
+}
+
 /** A concern. */
 export function sameOrder(chain: string): string {
   return `${chain}: it has the priority of another chain that translates`;

@@ -16,10 +16,21 @@ export interface Place {
 }
 
 export function matchCondition({ field, negate, values }: Condition, packet: TracedPacket, place: Place): Match {
+  if (!hasField(field, packet)) return 'no';
   const matches = values.map((value) => matchValue(field, value, { packet, place }));
   const match = matches.includes('yes') ? 'yes' : matches.includes('maybe') ? 'maybe' : 'no';
   if (!negate || match === 'maybe') return match;
   return match === 'yes' ? 'no' : 'yes';
+}
+
+/** A comparison with a field that the packet does not have ends the rule, also if it is negated. */
+function hasField(field: string, { original, isTracked }: TracedPacket): boolean {
+  const [header = '', name = ''] = field.split(' ');
+  const family = /\b(ip6?) (?:saddr|daddr|protocol|nexthdr)$/.exec(field)?.[1];
+  if (family !== undefined && family !== original.family) return false;
+  if (name === 'sport' || name === 'dport') return header === 'th' || header === original.protocol;
+  if (header === 'icmp' || header === 'icmpv6') return false;
+  return header !== 'ct' || name === 'state' || isTracked;
 }
 
 interface Situation {
@@ -38,14 +49,11 @@ function matchValue(field: string, value: string, situation: Situation): Match {
   if (field.includes(' oif')) return matchReversePath(value, situation);
   if (name === 'saddr' || name === 'daddr') {
     if (header === 'fib') return matchFibType(name === 'saddr' ? packet.source : packet.destination, value, place);
-    if (header !== original.family) return 'no';
     return matchAddress(name === 'saddr' ? packet.source : packet.destination, value);
   }
   if (name === 'sport' || name === 'dport') {
-    if (header !== 'th' && header !== original.protocol) return 'no';
     return matchNumber(name === 'sport' ? packet.sourcePort : packet.port, value);
   }
-  if (header === 'icmp' || header === 'icmpv6') return 'no';
   if (header === 'ct') return matchConntrack(name, value, packet);
   if (/^[io]if/.test(header)) return matchInterface(header, value, situation);
   return matchMeta(field, value, packet);
@@ -67,8 +75,9 @@ function matchMeta(field: string, value: string, { original, mark }: TracedPacke
   }
 }
 
-function matchConntrack(name: string, value: string, { state, direction, translated }: TracedPacket): Match {
-  if (name === 'state') return toMatch(value === state);
+/** A packet that connection tracking has not seen counts as invalid. */
+function matchConntrack(name: string, value: string, { state, direction, translated, isTracked }: TracedPacket): Match {
+  if (name === 'state') return toMatch(value === (isTracked ? state : 'invalid'));
   if (name === 'direction') return toMatch(value === direction);
   return value === 'dnat' ? toMatch(translated) : 'maybe';
 }

@@ -10,9 +10,10 @@ export function matchesStatement(statement: Statement, packet: TracedPacket, hos
   const { original, destination, inInterface } = packet;
   switch (statement.kind) {
     case 'state':
+      if (!packet.isTracked) return statement.state !== 'new';
       return statement.state !== 'invalid' && packet.state === 'new';
     case 'status-dnat':
-      return packet.translated;
+      return packet.isTracked && packet.translated;
     case 'protocol':
       return statement.protocol === original.protocol;
     // The first packet of a TCP connection is a SYN.

@@ -19,6 +19,8 @@ export interface TracedPacket {
   readonly direction: 'original' | 'reply';
   /** A process of this host sends it. */
   readonly isFromHost: boolean;
+  /** Connection tracking has seen it. */
+  isTracked: boolean;
   source: Address;
   sourcePort: number;
   destination: Address;
@@ -35,6 +37,7 @@ export interface TracedPacket {
 export function toTracedPacket(original: Packet): TracedPacket {
   return {
     ...{ original, state: 'new', direction: 'original', isFromHost: original.inInterface === undefined },
+    isTracked: true,
     ...{ source: original.source, sourcePort: original.sourcePort },
     ...{ destination: original.destination, port: original.destinationPort },
     ...{ translated: false, masqueraded: false, mark: 0 },

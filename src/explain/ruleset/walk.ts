@@ -6,7 +6,15 @@ import { verdictChain } from '../../nftables/syntax/element.ts';
 import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
 import type { Rule, Statement } from '../../nftables/syntax/statement.ts';
 import type { Packet } from '../flow/packet.ts';
-import { type BaseChain, otherBaseChains, sameOrder, toPlace, translations, type Visit } from './base-chains.ts';
+import {
+  type BaseChain,
+  isTrackedAt,
+  otherBaseChains,
+  sameOrder,
+  toPlace,
+  translations,
+  type Visit,
+} from './base-chains.ts';
 import { ListedChains } from './listed-chains.ts';
 import { readListedRule } from './listed-rule.ts';
 import { matchesStatement } from './match-statement.ts';
@@ -96,6 +104,7 @@ class Walker {
     baseChains.sort((a, b) => a.priority - b.priority);
     let translatedAt: number | undefined;
     for (const { type, priority, run, check } of baseChains) {
+      this.#packet.isTracked = isTrackedAt({ hook, type, priority }, this.#packet);
       // The first chain that translates a flow at a hook is the last one that sees it.
       if (type === 'nat' && translatedAt !== undefined) {
         if (priority === translatedAt) check();
@@ -120,17 +129,12 @@ class Walker {
 
   /** The base chains of our table and of those of other programs; an unknown priority comes first. */
   #baseChains(): BaseChain[] {
-    const ours = [...this.#ruleset.chains.values()].flatMap((chain) =>
-      chain.hook === undefined
-        ? []
-        : [
-            {
-              ...toPlace(chain.hook),
-              run: () => this.#runBaseChain(chain),
-              check: () => void this.#concerns.add(sameOrder(chain.name)),
-            },
-          ],
-    );
+    const ours = [...this.#ruleset.chains.values()].flatMap((chain) => {
+      const { hook, name } = chain;
+      if (hook === undefined) return [];
+      const check = () => void this.#concerns.add(sameOrder(name));
+      return [{ ...toPlace(hook), run: () => this.#runBaseChain(chain), check }];
+    });
     const others = otherBaseChains(this.#ruleset, this.#visit());
     // At the same priority, the chain that was added last is the first, but the order of tables is not that of their chains.
     // So those of others come first: what they translate is a concern.

@@ -185,3 +185,16 @@ t.test('a chain that comes before ours at the same priority is named only if it 
   t.equal(follow(ours(), base(nat, ['tcp dport 81 dnat to 10.0.0.1', 'accept'])), FORWARDED);
   t.match(follow(ours(), base(nat, ['ip saddr @x redirect to :81'])), /, inet other base: /);
 });
+
+t.test('before connection tracking, every packet is invalid', async (t) => {
+  const at = (priority: number) => `type filter hook prerouting priority ${priority}; policy accept;`;
+  t.equal(follow(ours(), base(at(-300), ['ct state invalid drop'])), 'drop');
+  t.equal(follow(ours(), base(at(-150), ['ct state invalid drop'])), FORWARDED);
+  for (const rule of [
+    'ct state new drop',
+    'ct status dnat drop',
+    'ct direction original drop',
+    'ct direction != reply drop',
+  ])
+    t.equal(follow(ours(), base(at(-300), [rule])), FORWARDED, rule);
+});

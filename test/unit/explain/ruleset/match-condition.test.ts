@@ -65,6 +65,10 @@ t.test('matchCondition() decides what is known of the packet', async (t) => {
     'meta mark 0x00000001',
     'fib daddr type local',
     'fib saddr . iif oif missing',
+    'ip6 daddr != fd00::1',
+    'udp dport != 1',
+    'ct original ip6 daddr != fd00::1',
+    'icmp type != echo-request',
   ];
   for (const text of matching) t.match(match(text), text.includes('unicast') ? /yes|maybe/ : 'yes', text);
   for (const text of other) t.equal(match(text), 'no', text);

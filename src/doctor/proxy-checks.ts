@@ -101,8 +101,11 @@ function notificationChecks(ruleset: RulesetStatus): Check[] {
 function verificationCheck({ verification }: RulesetStatus): Check[] {
   if (verification === undefined) return [];
   const { roundEndedMs } = verification;
-  const age = roundEndedMs === undefined ? '' : ` ${printDuration(roundEndedMs)} ago`;
-  return [ok('verification', `all elements compared by the daemon:${age} ${describeVerification(verification)}`)];
+  const name = 'verification';
+  if (roundEndedMs === undefined)
+    return [ok(name, 'the daemon has not compared all elements yet; the check "ruleset" has, now')];
+  const age = `${printDuration(roundEndedMs)} ago`;
+  return [ok(name, `all elements compared by the daemon ${age}: ${describeVerification(verification)}`)];
 }
 
 async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {

@@ -30,7 +30,7 @@ function chainName({ family, table, name }: ListedChain): string {
 /** Families whose chains see the packets of Services. */
 const FAMILIES = ['ip', 'ip6', 'inet', 'netdev'];
 
-/** Base chains of others with rules that can drop, reject, translate or mark new flows. Translation of sources is usual. */
+/** Base chains of others with rules that can drop, reject, translate or mark flows. Translation of sources is usual. */
 function otherEffectsCheck(tables: readonly ListedTable[]): Check {
   const name = 'other chains';
   const active = tables.filter(({ family, name, flags }) => {
@@ -38,11 +38,14 @@ function otherEffectsCheck(tables: readonly ListedTable[]): Check {
   });
   const found = active.flatMap(({ family, name: table, chains }) =>
     chains
-      .filter((chain) => chain.hook !== undefined && (hasOtherDropPolicy(chain) || affectsNewFlows(chain, chains)))
+      .filter(
+        (chain) =>
+          chain.hook !== undefined && (hasOtherDropPolicy(chain) || affectsFlows(chain, search(chain, chains))),
+      )
       .map((chain) => `${family} ${table} ${chain.name}`),
   );
-  if (found.length === 0) return ok(name, 'no chain of another program drops, translates or marks new flows');
-  const message = `chains of other programs can drop, translate or mark new flows: ${found.join(', ')}`;
+  if (found.length === 0) return ok(name, 'no chain of another program drops, translates or marks flows');
+  const message = `chains of other programs can drop, translate or mark flows: ${found.join(', ')}`;
   return warning(name, message, 'check a connection with `nftlane explain CLIENT ADDRESS:PORT`, which evaluates them');
 }
 
@@ -51,22 +54,35 @@ function hasOtherDropPolicy({ hook }: TableChain): boolean {
   return hook?.policy === 'drop' && hook.hook !== 'input' && hook.hook !== 'forward';
 }
 
-function affectsNewFlows(chain: TableChain, chains: readonly TableChain[], seen = new Set<string>()): boolean {
+interface ChainSearch {
+  readonly chains: readonly TableChain[];
+  /** Before connection tracking, every packet is invalid. */
+  readonly isTracked: boolean;
+  readonly seen: Set<string>;
+}
+
+function search({ hook }: TableChain, chains: readonly TableChain[]): ChainSearch {
+  return { chains, isTracked: hook?.hook !== 'ingress' && (hook?.priority ?? -Infinity) > -200, seen: new Set() };
+}
+
+function affectsFlows(chain: TableChain, options: ChainSearch): boolean {
+  const { chains, isTracked, seen } = options;
   if (seen.has(chain.name)) return false;
   seen.add(chain.name);
   return chain.rules.map(readListedRule).some(({ conditions, effects }) => {
-    if (conditions.some(isNeverNew)) return false;
+    if (isTracked && conditions.some(isForInvalid)) return false;
     return effects.some((effect) => {
       if (effect.kind !== 'jump' && effect.kind !== 'goto')
         return ['drop', 'reject', 'dnat', 'change'].includes(effect.kind);
       const target = chains.find(({ name }) => name === effect.chain);
-      return target !== undefined && affectsNewFlows(target, chains, seen);
+      return target !== undefined && affectsFlows(target, options);
     });
   });
 }
 
-function isNeverNew({ field, negate, values }: Condition): boolean {
-  return field === 'ct state' && !negate && !values.includes('new') && !values.includes('untracked');
+/** No packet of a flow that works is invalid. */
+function isForInvalid({ field, negate, values }: Condition): boolean {
+  return field === 'ct state' && !negate && values.every((value) => value === 'invalid');
 }
 
 function natOrderCheck(chains: readonly ListedChain[]): Check {

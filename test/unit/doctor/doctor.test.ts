@@ -125,8 +125,16 @@ t.test('checkForeignRules() warns about chains of others that can affect new flo
   };
   for (const rules of ['accept', 'ct state invalid drop', 'ip saddr @x masquerade', 'counter packets 1 bytes 2'])
     t.equal(await check(table(rules)), 'ok', rules);
-  for (const rules of ['tcp dport 80 drop', 'jump helper', 'meta mark set 0x1', 'ip saddr vmap @x'])
+  for (const rules of [
+    'ct state established reject',
+    'tcp dport 80 drop',
+    'jump helper',
+    'meta mark set 0x1',
+    'ip saddr vmap @x',
+  ])
     t.equal(await check(table(rules)), 'warning', rules);
+  const early = table('ct state invalid drop').replace('priority filter', 'priority raw');
+  t.equal(await check(early), 'warning', 'every packet is invalid there');
   t.equal(await check(table('drop', 'ip nftlane')), 'ok');
   t.equal(await check(table('drop', 'bridge other')), 'ok');
 });

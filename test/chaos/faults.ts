@@ -36,6 +36,13 @@ export const daemonFaults: readonly FaultPlanner[] = [
     });
   },
   (random) => {
+    const ownership = random.pick<'auto' | 'no'>(['auto', 'no']);
+    return plan(`restart the daemon with table ownership "${ownership}"`, async (chaos) => {
+      chaos.ownership = ownership;
+      await chaos.restartDaemon('stop', 0);
+    });
+  },
+  (random) => {
     const pause = random.integer(10, MAX_PAUSE_MS);
     return plan(`suspend the daemon for ${pause} ms`, async (chaos) => {
       chaos.signalDaemon('SIGSTOP');

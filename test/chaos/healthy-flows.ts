@@ -33,7 +33,7 @@ export interface FlowResults {
   /** The same inside of a repair window. */
   readonly lostInRepair: number;
   readonly brokenInRepair: number;
-  /** The latest failure in a repair window, in milliseconds after its fault. */
+  /** The latest failure in a repair window, in milliseconds after its begin. */
   readonly longestRepairMs: number;
 }
 

@@ -31,6 +31,7 @@ export interface ChaosResults extends FlowResults {
 
 /** The stated time from a foreign change to its repair, on a machine with an idle core. */
 const REPAIR_MS = 1000;
+const IN_FLIGHT_MS = 100;
 /** Faults of both lanes between two checkpoints. */
 const FAULTS_PER_CHECKPOINT = 50;
 /** A command and two nft processes may be running, and one that is ending. */
@@ -100,7 +101,8 @@ class ChaosRun {
 
   async #runFault(fault: PlannedFault): Promise<void> {
     this.#options.print(`fault ${++this.#faults}: ${fault.name}`);
-    const from = Date.now();
+    // Packets of earlier attempts may still be on their way.
+    const from = Date.now() - IN_FLIGHT_MS * loadFactor();
     if ((await fault.run(this.#chaos)) === undefined) return;
     const to = Date.now() + REPAIR_MS * loadFactor();
     this.#windows.push({ from, to, fault: fault.name });

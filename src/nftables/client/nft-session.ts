@@ -3,9 +3,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LineProcess } from '../../host/process/line-process.ts';
 import { parseSessionErrors } from '../syntax/error-message.ts';
+import { TABLE } from '../syntax/operation.ts';
 import { toSingleLine } from '../syntax/script.ts';
 import { NftOutcomeUnknown, NftRefusal } from './nft-error.ts';
-import { isConfirmation, type Marker } from './transaction-marker.ts';
+import { listedNumbers, type Marker } from './transaction-marker.ts';
 
 /** A transaction for a session. */
 interface SessionTransaction {
@@ -47,7 +48,7 @@ const MAX_INPUT_CHARACTERS = 4_000_000;
 const MAX_STDERR_CHARACTERS = 4_000_000;
 /** A killed process ends at once, except while it waits in the kernel. */
 const KILL_DELAY_MS = 1000;
-/** The notification is written before the end mark, but by another pipe. */
+/** The listing is written before the end mark, but by another pipe. */
 const CONFIRMATION_DELAY_MS = 50;
 
 const END_MARK = /^Error: .*\nend(\d+)\n/m;
@@ -57,10 +58,9 @@ const END_MARK = /^Error: .*\nend(\d+)\n/m;
  * kernel to free what the transaction deleted. Measured on kernel 6.18 with 100,000 elements: replacing an element
  * takes 1.0 ms (p99 3.3 ms) in a session and 17 ms in a new process.
  *
- * A transaction is one line, which nft takes as one atomic batch. `-e` makes nft print the kernel's notifications, which
- * the kernel sends when it commits: the one of the marker, which is last, shows that it has all of the transaction. The
- * next line is not an nft command. nft reports that on standard error, so this error marks the end of a transaction that
- * was refused.
+ * A transaction is one line, which nft takes as one atomic batch. The next command lists the markers: the one of this
+ * transaction, which is its last operation, shows that the kernel has all of it. The line after that is not an nft
+ * command. nft reports that on standard error, so this error marks the end of a transaction that was refused.
  */
 export class NftSession {
   readonly #command: string;
@@ -92,7 +92,8 @@ export class NftSession {
     const settled = new Promise<SessionOutcome>((resolve, reject) => {
       this.#running = { marker, end, operationAt, resolve, reject };
     });
-    const input = `${text}\nend${end}\n`;
+    const { family, kind, name } = marker.object;
+    const input = `${text}\nlist ${kind} ${family} ${TABLE} ${name}\nend${end}\n`;
     this.#inputCharacters += input.length;
     child.write(input);
     const timer = setTimeout(() => this.#abandon(child, `no answer within ${timeoutMs} ms`), timeoutMs);
@@ -140,10 +141,10 @@ export class NftSession {
     const { promise: exited, resolve } = Promise.withResolvers<void>();
     const isCurrent = (): boolean => this.#process?.exited === exited;
     const child = new LineProcess(this.#command, {
-      args: ['-i', '-e'],
+      args: ['-i'],
       env,
       onLine: (line) => {
-        if (isCurrent()) this.#readNotification(line);
+        if (isCurrent()) this.#readListing(line);
       },
       onStderr: (text) => {
         if (isCurrent()) this.#readErrors(text);
@@ -161,9 +162,9 @@ export class NftSession {
     return this.#process;
   }
 
-  #readNotification(line: string): void {
+  #readListing(line: string): void {
     const running = this.#running;
-    if (running !== undefined && isConfirmation(line, running.marker)) running.resolve('confirmed');
+    if (running !== undefined && listedNumbers(line).has(running.marker.number)) running.resolve('confirmed');
   }
 
   /** Ends the running transaction when its end mark has arrived; the end marks of confirmed ones are skipped. */

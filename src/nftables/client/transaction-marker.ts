@@ -1,7 +1,7 @@
 // Numbers the transactions, so that the kernel shows which ones it has.
 
 import { randomInt } from 'node:crypto';
-import { FAMILIES, type Family } from '../../net/family.ts';
+import { FAMILIES } from '../../net/family.ts';
 import { lastTransaction } from '../compile/sets-and-maps.ts';
 import type { SetOrMap } from '../syntax/element.ts';
 import { addElement, flushSetOrMap, TABLE } from '../syntax/operation.ts';
@@ -38,14 +38,8 @@ export function listedNumbers(text: string): Set<number> {
 
 /** Whether a line is the kernel's notification of the marker of any transaction that this process sent. */
 export function isOwnMarker(line: string): boolean {
-  const number = Number(EVENT.exec(line)?.[2]);
+  const number = Number(EVENT.exec(line)?.[1]);
   return number >= first && number < last;
 }
 
-const EVENT = new RegExp(`^add element (\\S+) ${TABLE} ${lastTransaction('ip').name} \\{ (0x[0-9a-f]{8}) \\}$`);
-
-/** Whether a line is the kernel's notification that a transaction with this marker was committed. */
-export function isConfirmation(line: string, { object, number }: Marker): boolean {
-  const [, family, shown] = EVENT.exec(line) ?? [];
-  return family === (object.family satisfies Family) && Number(shown) === number;
-}
+const EVENT = new RegExp(`^add element \\S+ ${TABLE} ${lastTransaction('ip').name} \\{ (0x[0-9a-f]{8}) \\}$`);

@@ -43,8 +43,8 @@ export function transactionTimeoutMs(operations: number): number {
 /**
  * nft may report success although the kernel has nothing of a transaction, or a part of it: the program was replaced or
  * is broken, or its input was cut. Each transaction therefore ends by writing its number into a set, and counts as
- * applied when the kernel shows the number. A session prints the kernel's notification of it, which takes 0.2 ms; the
- * markers of processes are listed.
+ * applied when the kernel shows the number. A session lists the set in its next command, which takes 0.1 ms; the
+ * markers of processes are listed by another one.
  */
 export class TransactionRunner {
   readonly #program: NftProgram;

@@ -18,13 +18,13 @@ export function parseErrorMessages(stderr: string): NftErrorMessage[] {
 
 /**
  * The errors of a session, whose input is one line: nft repeats the line after each error, and puts a caret below the
- * place. `operationAt` is the line of the operation at a column.
+ * place. `operationAt` is the line of the operation at a column. Errors of listings do not count.
  */
 export function parseSessionErrors(stderr: string, operationAt: (column: number) => number): NftErrorMessage[] {
   const lines = stderr.split('\n');
   return lines.flatMap((text, index) => {
     const [, , message] = ERROR_LINE.exec(text) ?? [];
-    if (message === undefined) return [];
+    if (message === undefined || lines[index + 1]?.startsWith('list ')) return [];
     const column = /^[ \t~]*\^/.exec(lines[index + 2] ?? '')?.[0].length;
     return [{ line: column === undefined ? 0 : operationAt(column - 1), message }];
   });

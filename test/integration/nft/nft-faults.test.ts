@@ -32,7 +32,7 @@ type Fault = keyof typeof FAULTS;
 function begin(t: Test): { tables: NamespacedNftClient; setFault: (fault: Fault, size?: number) => void } {
   const directory = mkdtempSync(join(tmpdir(), 'nftlane-test-'));
   const nft = join(directory, 'nft');
-  writeFileSync(nft, `#!/bin/sh\ncase "$*" in\n'-i -e' | '-f -') . "$0.fault" ;;\n*) exec nft "$@" ;;\nesac\n`, {
+  writeFileSync(nft, `#!/bin/sh\ncase "$*" in\n'-i' | '-f -') . "$0.fault" ;;\n*) exec nft "$@" ;;\nesac\n`, {
     mode: 0o755,
   });
   const setFault = (fault: Fault, size = 4096): void => {

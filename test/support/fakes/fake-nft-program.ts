@@ -20,7 +20,7 @@ export interface FakeNftProgram {
 }
 
 /**
- * Replies by arguments, such as `list tables`; other arguments fail. As `nft -i -e` and `nft -f -`, it shows the marker of
+ * Replies by arguments, such as `list tables`; other arguments fail. As `nft -i` and `nft -f -`, it shows the marker of
  * each transaction, refuses transactions that contain `refuse`, dies of those that contain `die`, shows no markers of
  * those that contain `pretend`, and waits for ever when it reads `hang`.
  */
@@ -44,7 +44,7 @@ export function fakeNftProgram(t: Test, replies: Readonly<Record<string, NftRepl
     `echo "$*" >>'${runs}'`,
     'case "$*" in',
     ...cases,
-    "'-i -e') ;;",
+    "'-i') ;;",
     `'-f -') ${SCRIPT} ;;`,
     `'list set ip nftlane last-transaction') cat '${markers}'; exit 0 ;;`,
     '*) exit 99;;',
@@ -72,19 +72,20 @@ const SCRIPT = String.raw`script="$markers.$$"; cat >"$script"; cat "$script" >>
   fi
   exit 0`;
 
-/** What nft -i -e does with a transaction, and with a word that it does not know. */
+/** What nft -i does with a transaction, and with a word that it does not know. */
 const SESSION = String.raw`while read -r line; do
   case "$line" in
+    list*) [ -z "$number" ] || printf '\telements = { 0x%08x }\n' "$number"; continue ;;
     end*) printf 'Error: syntax error, unexpected newline\n%s\n    ^\n' "$line" >&2; continue ;;
   esac
   printf '%s\n' "$line" | sed 's/; /\n/g' >>"$input"
+  number=
   case "$line" in
     *hang*) exec sleep 600 ;;
     *die*) echo dying >&2; exit 3 ;;
     *refuse*) printf 'Error: Could not process rule: File exists\n%s\n^^^^^^\n' "$line" >&2 ;;
     *pretend*) ;;
-    *) printf 'add element ip nftlane last-transaction { 0x%08x }\n' \
-      "$(printf '%s\n' "$line" | sed 's/.* last-transaction { \([0-9]*\) }.*/\1/')" ;;
+    *) number=$(printf '%s\n' "$line" | sed 's/.* last-transaction { \([0-9]*\) }.*/\1/') ;;
   esac
 done
 `;

@@ -27,10 +27,10 @@ t.test('apply() uses the session for small transactions and a process for each l
   const { transactions, nft } = begin(t);
   await transactions.apply(['add a']);
   await transactions.apply(['add b']);
-  t.strictSame(nft.runs(), ['-i -e'], 'the session shows its markers');
+  t.strictSame(nft.runs(), ['-i'], 'the session shows its markers');
   t.match(transactions.session, { pid: Number, startCount: 1 });
   await transactions.apply(large('add c'));
-  t.strictSame(nft.runs(), ['-i -e', '-f -', LISTING]);
+  t.strictSame(nft.runs(), ['-i', '-f -', LISTING]);
   t.equal(nft.input().match(/add c/g)?.length, 501);
   await transactions.apply(['x'.repeat(60_001)]);
   t.match(nft.runs().slice(3), ['-f -', /./, /./]);
@@ -87,7 +87,7 @@ t.test('apply() does without sessions for a while when they keep dying', async (
   const { transactions, nft } = begin(t);
   for (let i = 0; i < 3; i++) await t.rejects(transactions.apply(['die']), { name: 'NftOutcomeUnknown' });
   await transactions.apply(['add a']);
-  t.strictSame(nft.runs(), ['-i -e', '-i -e', '-i -e', '-f -', LISTING]);
+  t.strictSame(nft.runs(), ['-i', '-i', '-i', '-f -', LISTING]);
   await t.rejects(transactions.apply(['refuse']), { name: 'NftRefusal' });
 });
 

@@ -69,7 +69,7 @@ function ownPorts(configuration: ServedConfiguration): OwnPort[] {
   ];
 }
 
-/** The addresses of the servers; `undefined` for a server that is not wanted. */
+/** The addresses of the servers; `undefined` for a disabled server. */
 function serverAddresses({ kubeProxy, nftlane }: ServedConfiguration) {
   return {
     health: nftlane.serveHealth ? parseAddressPort(kubeProxy.healthzBindAddress, HEALTHZ_PORT) : undefined,

@@ -109,7 +109,7 @@ export class SyncController implements Sink {
     this.#runner.request();
   }
 
-  /** Repairs what another process changed in our tables: at once, unless it undoes the repairs again and again. */
+  /** Repairs what another process changed in our tables: immediately, unless it undoes the repairs again and again. */
   repair(commit: RulesetCommit): void {
     this.#repairs.observe(commit);
   }

@@ -1,4 +1,4 @@
-// Passes changed host addresses and networks to the engine: addresses at once if nodePortAddresses has CIDR blocks.
+// Passes changed host addresses and networks to the engine: addresses immediately if nodePortAddresses has CIDR blocks.
 
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';

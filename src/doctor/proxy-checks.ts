@@ -87,7 +87,7 @@ function freshnessChecks({ source, sync, ruleset }: DaemonStatus): Check[] {
   ];
 }
 
-/** Whether changes of the ruleset by other processes are noticed at once, and repaired for good. */
+/** Whether changes of the ruleset by other processes are noticed immediately, and repaired for good. */
 function notificationChecks(ruleset: RulesetStatus): Check[] {
   const name = 'other writers';
   const advice = 'stop the process that the message names, or see the log of the daemon';

@@ -163,12 +163,12 @@ export class KernelState {
     this.#ledger.observe(object, key, verb === 'add' ? installed : undefined);
   }
 
-  /** The installed element of a key, as far as it is known; `undefined` if there is none. */
+  /** The known installed element of a key; `undefined` if there is none. */
   installed(object: SetOrMap, key: string): InstalledElement | undefined {
     return this.#ledger.installed(object, key);
   }
 
-  /** The number of installed elements, as far as it is known. */
+  /** The number of known installed elements. */
   installedCount(object: SetOrMap): number {
     return this.#ledger.installedCount(object);
   }

@@ -27,7 +27,7 @@ interface ServiceCompilerOptions {
 export interface PieceSizes {
   /** A Service with more elements is changed piece by piece. */
   readonly largeService: number;
-  /** When more Services change at once, they are compiled in several pieces. */
+  /** When more Services change at the same time, they are compiled in several pieces. */
   readonly servicesAtOnce: number;
   /** Elements compiled or replaced in one piece: 10 to 20 ms of work here, and 50 ms in the kernel. */
   readonly piece: number;

@@ -5,7 +5,7 @@ import { Budget, type Cost, type Limits, type Reduction } from '../nftables/plan
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Service } from '../services/objects/service.ts';
 
-/** What becomes of a Service that exceeds a limit. */
+/** What happens to a Service that exceeds a limit. */
 type LimitEffect = (typeof LIMIT_EFFECTS)[number];
 export const LIMIT_EFFECTS = ['source-hash', 'left-out'] as const;
 

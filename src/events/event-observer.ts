@@ -229,7 +229,7 @@ function describeHold(event: HoldEvent): Pick<EventSpec, 'type' | 'reason' | 'no
   if (event.type === 'held') {
     const { lost, before, gracePeriodMs } = event;
     const until = `their loss is applied after ${Math.round(gracePeriodMs / 1000)} s`;
-    const note = `${lost} of ${before} Services, or their endpoints, were lost at once and are kept: ${until}`;
+    const note = `${lost} of ${before} Services, or their endpoints, were lost and are kept: ${until}`;
     return { type: 'Warning', reason: 'ServiceLossHeld', note };
   }
   const { services } = event;

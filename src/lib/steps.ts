@@ -3,7 +3,7 @@
 /** A computation that yields after each piece of at most a few milliseconds, and returns its result. */
 export type Steps<T> = Generator<void, T>;
 
-/** Runs all steps at once. */
+/** Runs all steps without interruption. */
 export function runSteps<T>(steps: Steps<T>): T {
   for (;;) {
     const { done, value } = steps.next();

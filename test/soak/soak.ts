@@ -1,4 +1,4 @@
-// Changes 100 endpoints a second for an hour, and checks that the daemon needs no more at the end than after five minutes.
+// Changes 100 endpoints a second for an hour, and checks that the daemon does not need more at the end than after five minutes.
 //
 //   SOAK_SECONDS=3600 SOAK_SERVICES=5000 node test/soak/soak.ts
 //

@@ -7,7 +7,7 @@ import { runDirOption } from '../flags/common-flags.ts';
 import { print } from '../output/print.ts';
 
 const HELP = `
-When most Services, or their endpoints, disappear at once, the daemon keeps them for the time of massLoss.gracePeriod. This
+When most Services, or their endpoints, disappear suddenly, the daemon keeps them for the time of massLoss.gracePeriod. This
 command ends that: the daemon applies what its source says.`;
 
 export function addAcceptLoss(program: Command): void {

@@ -117,7 +117,7 @@ const limits = z.strictObject({
 
 const massLoss = z.strictObject({
   gracePeriod: field(DURATION, {
-    description: 'How long the loss of many Services at once is held back. 0s disables the protection.',
+    description: 'How long a sudden loss of many Services is held back. 0s disables the protection.',
     effect: 'Lost Services and endpoints are forwarded as last known meanwhile; see TROUBLESHOOTING.md.',
     default: '5m0s',
   }),
@@ -146,7 +146,7 @@ export const NFTLANE_SCHEMA = z.strictObject({
   }),
   massLoss: field(massLoss, {
     description:
-      'Protection from a source that loses its Services at once, such as an API server with an empty database.',
+      'Protection from a source that suddenly loses its Services, such as an API server with an empty database.',
   }),
   takeOver: field(z.enum(['auto', 'no']), {
     description:

@@ -59,7 +59,7 @@ const MAX_ATTEMPTS = 3;
  */
 const LIST_MS = { base: 10_000, perElement: 0.3 };
 
-/** Finds what no notification reported. Bounded to one percent of a core; changes by our own transactions are no differences. */
+/** Finds what no notification reported. Bounded to one percent of a core; changes by our own transactions do not count as differences. */
 export class ElementVerifier {
   readonly #options: VerifierOptions;
   readonly #loaded = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@
 import type { Notification, RulesetCommit } from '../../nftables/syntax/notification.ts';
 import { refKey } from '../../nftables/syntax/object-ref.ts';
 
-/** What a notification is about. `object` stands for counters, flowtables and the like. */
+/** What a notification is about. `object` means any other object, such as a counter or a flowtable. */
 const CHANGE_KINDS = ['table', 'chain', 'rule', 'set', 'element', 'object'] as const;
 type ChangeKind = (typeof CHANGE_KINDS)[number];
 

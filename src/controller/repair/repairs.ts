@@ -28,7 +28,7 @@ interface RepairsOptions {
   readonly onCommit: (changes: ForeignChanges) => void;
   /** A report: at most {@link REPORTS_PER_WINDOW} in {@link WINDOW_MS}, with everything since the last one. */
   readonly onReport: (changes: ForeignChanges) => void;
-  /** A contest began, went on with a longer wait, or ended (`undefined`). */
+  /** A contest began, continued with a longer wait, or ended (`undefined`). */
   readonly onContest: (contest: RulesetContest | undefined) => void;
 }
 
@@ -50,7 +50,7 @@ export class Repairs {
   #isRepairing = false;
   /** More than elements changed: a check follows the repair. */
   #needsCheck = false;
-  /** Something was added that may be in the way of the repair. */
+  /** Something was added that may prevent the repair. */
   #checksFirst = false;
   #isReported = false;
   #heldUntil = Number.NEGATIVE_INFINITY;

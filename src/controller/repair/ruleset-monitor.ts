@@ -67,7 +67,7 @@ export class RulesetMonitor {
   #logOverflow(now: number): void {
     if (now - this.#loggedOverflowAt < OVERFLOW_LOG_INTERVAL_MS) return;
     this.#loggedOverflowAt = now;
-    this.#log.warn('too many kernel notifications of ruleset changes at once; listing the ruleset');
+    this.#log.warn('too many kernel notifications of ruleset changes; listing the ruleset');
   }
 
   /** Logs each reason once until the monitor listens again. */

@@ -1,4 +1,4 @@
-// Reads a rule of any program from its listing, as far as its effect on the first packet of a flow needs.
+// Reads a rule of any program from its listing: the part that affects the first packet of a flow.
 
 /** One comparison of a rule. `values` are those of an anonymous set, or a single one. */
 export interface Condition {

@@ -24,10 +24,10 @@ export function trace(packet: Packet, ruleset: Ruleset, host: Host): TraceResult
   const destinations = paths.filter(({ result }) => outcomeOf(result) === 'forward').map(toDestination);
   const endpoints = new Set(destinations.map(({ address, port }) => `${address} . ${port}`));
   const entries = new Map(paths.flatMap(({ result }) => [...result.affinityEntries]));
-  const strangers = [...entries].filter(([, endpoint]) => !endpoints.has(endpoint));
+  const others = [...entries].filter(([, endpoint]) => !endpoints.has(endpoint));
   const concerns = new Set([
     ...paths.flatMap(({ result }) => [...result.concerns]),
-    ...strangers.map(([map, endpoint]) => `${map}: the client has an entry with another endpoint, ${endpoint}`),
+    ...others.map(([map, endpoint]) => `${map}: the client has an entry with another endpoint, ${endpoint}`),
   ]);
   const steps = paths[0]?.result.steps ?? [];
   return { outcome, destinations: mergeDestinations(destinations), steps, otherOutcomes, concerns: [...concerns] };

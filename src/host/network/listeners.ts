@@ -30,7 +30,7 @@ const TABLES: readonly SocketTable[] = [
 /** Enough for 1,700 sockets. The kernel lists listening TCP sockets first, and a node has up to a million others. */
 const MAX_BYTES = 256 * 1024;
 
-/** The listening sockets, as far as they are among the first of their protocol. Tables that cannot be read are empty. */
+/** The listening sockets among the first of their protocol. Tables that cannot be read are empty. */
 export async function listeningSockets(): Promise<ListeningSocket[]> {
   const texts = await Promise.all(TABLES.map(({ path }) => readStart(path).catch(() => '')));
   return TABLES.flatMap((table, index) => parseSockets(texts[index] ?? '', table));

@@ -10,13 +10,13 @@ export type HoldCounts = SourceGuard['counts'];
 export function registerHoldMetrics(registry: Registry, counts: () => HoldCounts | undefined): void {
   gaugeOnScrape(registry, {
     name: 'nftlane_held_services',
-    help: 'Number of Services that the source lost at once and that are kept as last known',
+    help: 'Number of Services that the source lost suddenly and that are kept as last known',
     labelNames: [],
     samples: () => single(counts()?.heldServices),
   });
   counterOnScrape(registry, {
     name: 'nftlane_service_loss_holds_total',
-    help: 'Total number of losses of most Services at once that were held back',
+    help: 'Total number of sudden losses of most Services that were held back',
     labelNames: [],
     samples: () => single(counts()?.holds),
   });

@@ -1,4 +1,4 @@
-// Groups the lines of `nft monitor` into transactions, and tells ours from those of others.
+// Groups the lines of `nft monitor` into transactions, and distinguishes ours from those of others.
 
 import {
   type GenerationLine,

@@ -49,7 +49,7 @@ function withoutData(key: string): ListedElement {
   return { key, data: '', comment: '', packets: 0 };
 }
 
-/** `undefined` if the kernel does not tell: it allows nobody else to change a table that has an owner, even to check. */
+/** `undefined` if the kernel refuses to answer: it allows no other process to change a table that has an owner, not even in a check. */
 async function existingKeys(program: NftProgram, path: string, keys: readonly string[]): Promise<string[] | undefined> {
   const existing: string[] = [];
   for (let from = 0; from < keys.length; from += KEYS_PER_CHECK) {

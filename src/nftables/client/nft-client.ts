@@ -93,7 +93,7 @@ export class NftClient {
   }
 
   /**
-   * Makes our session the owner of our tables, where that is possible and wanted, so that no other program can change
+   * Makes our session the owner of our tables, where that is possible and enabled, so that no other program can change
    * them until the next large transaction. Never throws.
    */
   protect(): Promise<void> {

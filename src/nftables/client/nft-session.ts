@@ -46,7 +46,7 @@ interface SessionProcess {
 const MAX_INPUT_CHARACTERS = 4_000_000;
 /** More text than the errors of one transaction have. */
 const MAX_STDERR_CHARACTERS = 4_000_000;
-/** A killed process ends at once, except while it waits in the kernel. */
+/** A killed process ends immediately, except while it waits in the kernel. */
 const KILL_DELAY_MS = 1000;
 /** The listing is written before the end mark, but by another pipe. */
 const CONFIRMATION_DELAY_MS = 50;

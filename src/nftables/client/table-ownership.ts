@@ -9,7 +9,7 @@ export type OwnershipMode = 'auto' | 'no';
 
 /**
  * Since Linux 6.9 a table can have the flags `owner` and `persist` (nft 1.1): only its owner can change it, others'
- * `flush ruleset` leaves it alone, and it stays when the owner ends. It is then an orphan, which everybody can change and
+ * `flush ruleset` skips it, and it stays when the owner ends. It is then an orphan, which every program can change and
  * which the next owner adopts. Facts of the kernel, seen with 6.18:
  *
  * - Only a table that was created with `persist` can be adopted, and no table can gain or lose this flag later.

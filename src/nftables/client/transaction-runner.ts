@@ -1,4 +1,4 @@
-// Applies transactions, and believes them when the kernel shows them.
+// Applies transactions, and confirms them with what the kernel shows.
 
 import { errorMessage } from '../../lib/error-message.ts';
 import type { Family } from '../../net/family.ts';
@@ -15,7 +15,7 @@ import { listedNumbers, type Marker, markerLines, nextMarker } from './transacti
 export interface ApplyOptions {
   /**
    * `now`, the default: before it resolves. `later`: large transactions are confirmed by
-   * {@link TransactionRunner.confirm}, which reads all their markers at once.
+   * {@link TransactionRunner.confirm}, which reads all their markers in one listing.
    */
   readonly confirmation?: 'now' | 'later';
 }
@@ -25,7 +25,7 @@ interface TransactionRunnerOptions {
   readonly ownership: TableOwnership;
 }
 
-/** A session reads its input byte by byte: 0.04 ms for each operation, and 64 KiB are the most that is written at once. */
+/** A session reads its input byte by byte: 0.04 ms for each operation, and 64 KiB are the most that is written in one step. */
 const SESSION_MAX_OPERATIONS = 500;
 const SESSION_MAX_CHARACTERS = 60_000;
 /** Sessions that end this often in a row are replaced by processes for a while. */

@@ -76,7 +76,7 @@ export function* compileSteps(
   return [...elements, ...hairpins.values()];
 }
 
-/** The result of {@link compileSteps} at once. */
+/** The result of {@link compileSteps}, without interruption. */
 export function compileService(...parameters: Parameters<typeof compileSteps>): Element[] {
   return runSteps(compileSteps(...parameters));
 }

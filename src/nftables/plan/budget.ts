@@ -240,7 +240,7 @@ function isSame(a: Demand, b: Demand): boolean {
   return a.ways.every((cost, way) => RESOURCES.every((resource) => cost[resource] === b.ways[way]?.[resource]));
 }
 
-/** The way of a reduced Service, 0 for others. */
+/** The index of the reduced form of a Service, 0 for others. */
 function wayOf(reduction: Reduction | undefined): number | undefined {
   return reduction === undefined ? 0 : reduction.way;
 }

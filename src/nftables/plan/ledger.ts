@@ -130,7 +130,7 @@ export class Ledger {
     for (const key of claims.keys()) differing.set(key, undefined);
   }
 
-  /** The installed element of a key, as far as it is known; `undefined` if there is none. */
+  /** The known installed element of a key; `undefined` if there is none. */
   installed(object: SetOrMap, key: string): InstalledElement | undefined {
     const { claims, differing } = this.#stateOf(object);
     if (differing.has(key)) return differing.get(key);

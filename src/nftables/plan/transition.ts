@@ -21,7 +21,7 @@ interface TransitionInput {
 
 /**
  * Between two pieces, every frontend works either as before or as desired: slots are added or replaced first, then all other
- * elements change at once, and slots without a verdict are removed last.
+ * elements change in one step, and slots without a verdict are removed last.
  */
 export class Transition {
   readonly #ledger: Ledger;
@@ -42,7 +42,7 @@ export class Transition {
     this.#switchedAt = parts.slots.length + parts.others.length;
   }
 
-  /** Compares the elements with those in the ledger, which nobody else may change until the transition ends. */
+  /** Compares the elements with those in the ledger, which nothing else may change until the transition ends. */
   static *prepare(input: TransitionInput): Steps<Transition> {
     return new Transition(input, yield* findReplacements(input));
   }

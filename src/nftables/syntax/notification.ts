@@ -55,7 +55,7 @@ export function parseGeneration(line: string): GenerationLine | undefined {
   return { generation: Number(generation), pid: Number(pid), program: name.replaceAll(/\p{C}/gu, '?') };
 }
 
-/** nft prints it when its socket buffer was full, and goes on: any number of notifications is missing. */
+/** nft prints it when its socket buffer was full, and continues: any number of notifications is missing. */
 export function isLossNotice(line: string): boolean {
   return line.startsWith('# ERROR:');
 }

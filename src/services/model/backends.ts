@@ -41,7 +41,7 @@ export function* backendSteps(
   return yield* sortSteps([...found.values()], (a, b) => compare(a.name, b.name));
 }
 
-/** The result of {@link backendSteps} at once. */
+/** The result of {@link backendSteps}, without interruption. */
 export function backendsOf(...parameters: Parameters<typeof backendSteps>): Backend[] {
   return runSteps(backendSteps(...parameters));
 }

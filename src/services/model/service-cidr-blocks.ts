@@ -11,7 +11,7 @@ import type { ServiceCidr } from '../objects/service-cidr.ts';
 import type { ValidationIssue } from '../objects/validation-issue.ts';
 import type { EndpointsInBlocks } from './endpoints-in-blocks.ts';
 
-/** The objects of the cluster, as far as they are known. */
+/** The known objects of the cluster. */
 interface KnownObjects {
   readonly serviceCidrs: ReadonlyMap<string, ServiceCidr>;
   readonly services: ReadonlyMap<string, Service>;

@@ -43,7 +43,7 @@ export function* modelSteps(
   return models;
 }
 
-/** The result of {@link modelSteps} at once. */
+/** The result of {@link modelSteps}, without interruption. */
 export function modelService(...parameters: Parameters<typeof modelSteps>): ServicePortModel[] {
   return runSteps(modelSteps(...parameters));
 }

@@ -89,7 +89,7 @@ interface AddressField {
 
 /**
  * Reads the address of a frontend or endpoint, and reports an invalid one. Like the API server, it accepts no unspecified,
- * loopback, link-local and multicast addresses: nobody could reach them, or they would take traffic from the node itself.
+ * loopback, link-local and multicast addresses: no client could reach them, or they would take traffic from the node itself.
  * Also reports IPv4 addresses with several readings (KEP-4858), which it uses in the reading of kube-proxy.
  */
 export function readAddress(text: string, issues: IssueCollector, at: AddressField): Address | undefined {

@@ -22,7 +22,7 @@ export class RetryPolicy {
   #isRelisting = false;
   #hasSucceeded = false;
   #hasLasted = false;
-  /** Delays attempts that succeed and fail at once, again and again. */
+  /** Delays attempts that succeed and fail immediately, again and again. */
   readonly #shortBackoff: Backoff;
   #shortAttempts = 0;
 

@@ -22,11 +22,11 @@ interface WatchHandlers<K extends Kind> {
 }
 
 /**
- * Kubernetes supports 10,000 Services and 150,000 pods in a cluster. A list that goes on after this number does not come to
+ * Kubernetes supports 10,000 Services and 150,000 pods in a cluster. A list that continues after this number does not come to
  * an end, and would take all memory.
  */
 export const MAX_OBJECTS = 200_000;
-/** Objects without a usable name, of which one is a mistake and a thousand are no information. */
+/** Objects without a usable name, of which one is a mistake, while a thousand make the response useless. */
 export const MAX_UNNAMED = 100;
 
 /** The duration of a watch is random, so that the watches of many nodes do not end together. */

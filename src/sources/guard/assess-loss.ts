@@ -1,8 +1,8 @@
-// Decides whether so many Services were lost that a fault of the source is more likely than the wish of somebody.
+// Decides whether so many Services were lost that a fault of the source is more likely than an intended deletion.
 
 /** When a loss counts as a mass loss, and what follows. */
 export interface LossLimits {
-  /** Without it, every loss is applied at once. */
+  /** Without it, every loss is applied immediately. */
   readonly enabled: boolean;
   /** More than this percentage of the Services, from 0 to 100. */
   readonly percent: number;

@@ -1,8 +1,8 @@
-// Holds back the loss of many Services at once, and passes on everything else.
+// Holds back a sudden loss of many Services, and passes on everything else.
 //
 //     source ──► LossGuard ──► sink
 //                  │  a loss of a Service, or of its last usable endpoint:
-//                  ├─ normal ──────► applied at once, remembered for 30 s
+//                  ├─ normal ──────► applied immediately, remembered for 30 s
 //                  ├─ suspicious ──► held for 2 s
 //                  └─ mass ────────► held for the grace period; what was applied in the last 30 s is restored
 
@@ -20,7 +20,7 @@ import { type Unit, UsableEndpoints, usableCount } from './usable-endpoints.ts';
 type Listed = ReadonlyMap<string, AnyResult>;
 
 /**
- * Keeps lost objects exactly as they were. Everything else is passed on at once, also during a hold: new and changed objects,
+ * Keeps lost objects exactly as they were. Everything else is passed on immediately, also during a hold: new and changed objects,
  * and losses that leave a Service with endpoints. A Service that comes back, or whose frontend another Service takes, is not
  * held any more. Has no timer: call {@link tick} every second while {@link hasHeld}.
  */

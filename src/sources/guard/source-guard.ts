@@ -69,7 +69,7 @@ export class SourceGuard implements Sink {
     const problems: SourceProblem[] = [];
     const { heldServices, holdingSince } = this.#losses;
     if (holdingSince !== undefined) {
-      const reason = `lost at once; applied after ${printDuration(limits().gracePeriodMs)}, or now by "nftlane accept-loss"`;
+      const reason = `lost suddenly; applied after ${printDuration(limits().gracePeriodMs)}, or now by "nftlane accept-loss"`;
       problems.push({ cause: 'kept', subject: `${heldServices} Services`, forMs: age(holdingSince), reason });
     }
     if (this.#nodeProblem !== undefined) {
@@ -132,7 +132,7 @@ export class SourceGuard implements Sink {
     const { log, limits, onHold } = this.#options;
     const { gracePeriodMs } = limits();
     this.#holds += 1;
-    log.warn('source lost most Services at once; keeping them', {
+    log.warn('source lost most Services; keeping them', {
       count: lost,
       services: before,
       effect: `their loss is applied after ${printDuration(gracePeriodMs)}`,

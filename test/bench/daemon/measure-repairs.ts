@@ -18,7 +18,7 @@ const PAUSE_AFTER_RELOAD_MS = 15_000;
 const TIMEOUT_MS = 60_000;
 const NOTICED: ReadonlySet<string> = new Set([
   'another process changed the ruleset; repairing',
-  'too many kernel notifications of ruleset changes at once; listing the ruleset',
+  'too many kernel notifications of ruleset changes; listing the ruleset',
 ]);
 const IN_TABLE = 'ip nftlane';
 

@@ -123,7 +123,7 @@ t.test('the log names the process and what it changed, a bounded number of times
   t.ok(reports.length <= 5 * windows, `${reports.length} messages in ${windows} windows of ten seconds`);
   t.notOk(
     log.some(({ msg }) => msg === CONTESTED),
-    'different changes are no fight',
+    'different changes do not count as a contest',
   );
 });
 

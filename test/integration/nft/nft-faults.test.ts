@@ -1,4 +1,4 @@
-// Tests that no transaction is believed because nft says so, with a real nft behind a program that interferes.
+// Tests that no transaction counts as applied only because nft says so, with a real nft behind a program that interferes.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const FAULTS = {
   none: 'exec nft "$@"',
   truncates: 'head -c "$(cat "$0.size")" | nft "$@"',
   'does nothing': 'cat >/dev/null; exit 0',
-  'ends at once': 'exit 0',
+  'ends immediately': 'exit 0',
   'prints garbage': 'head -c 3000 /dev/urandom >&2; head -c 3000 /dev/urandom; exit 0',
   crashes: 'kill -SEGV $$',
 } as const;
@@ -83,8 +83,8 @@ t.test('nothing of a large transaction is applied before all of it has arrived',
   }
 });
 
-for (const fault of ['does nothing', 'ends at once', 'prints garbage', 'crashes'] as const) {
-  t.test(`an nft that ${fault} is not believed`, { skip }, async (t) => {
+for (const fault of ['does nothing', 'ends immediately', 'prints garbage', 'crashes'] as const) {
+  t.test(`an nft that ${fault} is not trusted blindly`, { skip }, async (t) => {
     const { tables, setFault } = begin(t);
     setFault(fault);
     for (const count of [1, 600]) {

@@ -44,7 +44,7 @@ t.test('no new connection fails while another program flushes the ruleset', { sk
   let flushes = 0;
   for (let at = performance.now(); at < end; at += FLUSH_INTERVAL_MS, flushes++) {
     await node1.output('nft', ['flush', 'ruleset']);
-    // Changes go on meanwhile.
+    // Changes continue meanwhile.
     if (flushes % 5 === 0) await proxied.setEndpoints('shop/web', flushes % 2 === 0 ? ['a', 'b', 'c'] : ['a', 'b']);
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, at + FLUSH_INTERVAL_MS - performance.now())));
   }

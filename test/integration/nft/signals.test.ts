@@ -1,4 +1,4 @@
-// Signals, crashes and a log without a reader: how the daemon ends, and that it goes on.
+// Signals, crashes and a log without a reader: how the daemon ends, and that it continues.
 
 import { once } from 'node:events';
 import { access, chmod, mkdir, rm, writeFile } from 'node:fs/promises';
@@ -144,15 +144,15 @@ t.test('the second SIGTERM ends the daemon immediately', async (t) => {
 
 t.test('an unexpected error ends the daemon with status 5 and its stack in the log', async (t) => {
   for (const code of [
-    "setTimeout(() => { throw new Error('broken belief') }, 800)",
-    "setTimeout(() => Promise.reject(new Error('broken belief')), 800)",
+    "setTimeout(() => { throw new Error('broken invariant') }, 800)",
+    "setTimeout(() => Promise.reject(new Error('broken invariant')), 800)",
   ]) {
     const environment = `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(code)}`;
     const command = ['netns', 'exec', node.name, 'env', environment, process.execPath, single.program, 'run'];
     const child = start('ip', [...command, '--run-dir', join(scratch, 'run'), ...flags]);
     const daemon = new Daemon(node.adopt(child), () => installation.exec(['diff']));
     t.equal(await daemon.exited(), 5);
-    t.match(daemon.log.at(-1), { level: 'error', msg: /^unexpected error/, reason: /Error: broken belief\n.*at / });
+    t.match(daemon.log.at(-1), { level: 'error', msg: /^unexpected error/, reason: /Error: broken invariant\n.*at / });
   }
 });
 
@@ -253,7 +253,7 @@ t.test('full file systems for the socket, temporary files and shared memory do n
   await stopInTime(t, daemon);
 });
 
-t.test('a command whose output is closed early is no failure, and without a disk it says so', async (t) => {
+t.test('a command whose output is closed early does not fail, and without a disk it says so', async (t) => {
   const daemon = single.start();
   await daemon.waitUntilReady();
   const command = `${process.execPath} ${single.program} inspect ruleset --run-dir ${join(scratch, 'run')}`;

@@ -83,7 +83,7 @@ t.test('TableCheck has everything listed if something is missing', async (t) => 
   t.strictSame(await find(), []);
 });
 
-t.test('TableCheck checks every 10 s, or when it is told to', async (t) => {
+t.test('TableCheck checks every 10 s, or when it is asked to', async (t) => {
   const { kernel, check, pass } = await begin();
   await check.findDifferences();
   kernel.run(['flush chain ip nftlane services']);

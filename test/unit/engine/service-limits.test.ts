@@ -79,7 +79,7 @@ t.test('a Service that is still too large is left out, and is served again when 
   t.ok(own().some((element) => element.endsWith('goto cluster-4')));
 });
 
-t.test('others get the room of a Service that is deleted', async (t) => {
+t.test('others get the elements of a Service that is deleted', async (t) => {
   const limits = limitsOf({ service: 500, total: 500 });
   const created = (year: number) => ({ metadata: { creationTimestamp: `${year}-01-01T00:00:00Z` } });
   const first = large('a/old', { ports: 5, endpoints: 60, ...created(2020) });

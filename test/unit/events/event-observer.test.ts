@@ -58,8 +58,7 @@ t.test('EventObserver records what another process changed, and that it keeps un
 t.test('EventObserver records the beginning and the end of a hold of lost Services', async (t) => {
   const { observer, records, takeRecords } = open();
   observer.hold({ type: 'held', lost: 30, before: 40, gracePeriodMs: 300_000 });
-  const note =
-    '30 of 40 Services, or their endpoints, were lost at once and are kept: their loss is applied after 300 s';
+  const note = '30 of 40 Services, or their endpoints, were lost and are kept: their loss is applied after 300 s';
   t.match(records.at(-1), { note, scope: 'node', action: 'HoldBackLoss' });
   observer.hold({ type: 'recovered', services: 3 });
   observer.hold({ type: 'expired', services: 30 });

@@ -74,7 +74,7 @@ t.test('LogWriter keeps a bounded number of lines for a reader that stalls, and 
   closeSync(reader);
 });
 
-t.test('LogWriter survives a full disk and a reader that has gone', async (t) => {
+t.test('LogWriter survives a full disk and a reader that closed its end', async (t) => {
   const full = openSync('/dev/full', constants.O_WRONLY);
   const { reader, writer } = openPipe(t);
   closeSync(reader);

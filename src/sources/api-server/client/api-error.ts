@@ -85,7 +85,7 @@ function toText(value: unknown): string {
   return line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH - 3)}...` : line;
 }
 
-/** The longest own delay (see `Backoff`). A longer one would leave the node without updates on the word of one response. */
+/** The longest own delay (see `Backoff`). A longer one would leave the node without updates because of one response. */
 const MAX_RETRY_AFTER_MS = 30_000;
 
 function limitDelay(ms: number): number {

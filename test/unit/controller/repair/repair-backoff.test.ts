@@ -28,16 +28,16 @@ t.test('the fight ends when the other process stops', async (t) => {
   for (let count = 0; count < 20; count++) fight(backoff, clock);
   t.notOk(backoff.isContested(clock.now + 30_000));
   t.equal(backoff.waitMs(clock.now + 30_000), 0);
-  t.equal(fight(backoff, clock, { gapMs: 30_000 }), 0, 'a later change is repaired at once');
+  t.equal(fight(backoff, clock, { gapMs: 30_000 }), 0, 'a later change is repaired immediately');
 });
 
-t.test('a change that comes later than five seconds after a repair is repaired at once', async (t) => {
+t.test('a change that comes later than five seconds after a repair is repaired immediately', async (t) => {
   const [backoff, clock] = [new RepairBackoff(), { now: 0 }];
   for (let count = 0; count < 15; count++) t.equal(fight(backoff, clock, { gapMs: 6000 }), 0);
   t.ok(backoff.isContested(clock.now), 'but it is a fight, too');
 });
 
-t.test('changes of different objects are no fight', async (t) => {
+t.test('changes of different objects do not make a contest', async (t) => {
   const [backoff, clock] = [new RepairBackoff(), { now: 0 }];
   for (let count = 0; count < 100; count++) t.equal(fight(backoff, clock, { objects: [`ip chain-${count}`] }), 0);
   t.notOk(backoff.isContested(clock.now));

@@ -7,7 +7,7 @@ import t from 'tap';
 import { identify, isAlive, pidNamespace, visiblePid } from '../../../../src/host/process/process-identity.ts';
 import { poll } from '../../../support/wait-until.ts';
 
-t.test('identify() tells a process from a later one with the same number', async (t) => {
+t.test('identify() distinguishes a process from a later one with the same number', async (t) => {
   const child = spawn('sleep', ['60']);
   t.teardown(() => child.kill('SIGKILL'));
   const identity = await identify(child.pid ?? 0);

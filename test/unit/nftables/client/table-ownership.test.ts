@@ -18,7 +18,7 @@ t.test('declaresTables() is true of our tables only', async (t) => {
   t.notOk(declaresTables(['add table ip nftlane-probe', 'add chain ip nftlane c', 'add table inet nftlane']));
 });
 
-t.test('new tables are created so that they can be adopted, where that is supported and wanted', async (t) => {
+t.test('new tables are created so that they can be adopted, where that is supported and enabled', async (t) => {
   const created = ownershipOf().declare(DECLARATIONS);
   t.strictSame(created.slice(0, 2), [
     'add table ip nftlane { flags persist; }',
@@ -74,7 +74,7 @@ t.test('a listing without an owner ends the ownership', async (t) => {
   t.notOk(ownership.isOwner);
 });
 
-t.test('openReason tells why other programs can change the tables', async (t) => {
+t.test('openReason reports why other programs can change the tables', async (t) => {
   t.equal(ownershipOf({ mode: 'no' }).openReason, 'tableOwnership is "no"');
   t.equal(ownershipOf({ isSupported: false }).openReason, 'this kernel or this nft does not support it');
   const ownership = ownershipOf();

@@ -43,7 +43,7 @@ t.test('the transactions of the session run one after another', async (t) => {
   t.equal(nft.input(), `${lines.join('\n')}\n`);
 });
 
-t.test('confirm() reads the markers of many transactions at once', async (t) => {
+t.test('confirm() reads the markers of many transactions in one listing', async (t) => {
   const { transactions, nft } = begin(t);
   await transactions.confirm();
   t.strictSame(nft.runs(), [''], 'nothing to confirm');
@@ -55,7 +55,7 @@ t.test('confirm() reads the markers of many transactions at once', async (t) => 
   t.equal(nft.runs().filter((run) => run === LISTING).length, 1, 'once');
 });
 
-t.test('a transaction that the kernel does not show is not believed', async (t) => {
+t.test('a transaction that the kernel does not show does not count as applied', async (t) => {
   const { transactions } = begin(t);
   const unknown = (count: string) => ({
     name: 'NftOutcomeUnknown',

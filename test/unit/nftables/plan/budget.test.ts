@@ -21,7 +21,7 @@ function budgetOf(demands: Iterable<Demand>, limits = LIMITS): Budget {
   return budget;
 }
 
-/** The way of each Service. */
+/** The form of each Service. */
 function outcome(budget: Budget, keys: Iterable<string>): Record<string, number | string> {
   const wayOf = (key: string) => {
     const reduction = budget.reduction(key);
@@ -51,7 +51,7 @@ const DEMANDS = fc.array(
   { maxLength: 25 },
 );
 
-t.test('Budget keeps to all limits, and leaves nobody out who fits', async (t) => {
+t.test('Budget keeps to all limits, and leaves out no Service that fits', async (t) => {
   const property = fc.property(DEMANDS, (history) => {
     const demands = new Map(history.map((demand) => [demand.key, demand]));
     const budget = budgetOf(history);

@@ -130,7 +130,7 @@ t.test('Ledger observes what another process did to single elements', async (t) 
   t.equal(ledger.installedCount(MAP), 2);
   ledger.observe(MAP, 'k', { data: 'drop', comment: 'a/x' });
   ledger.observe(MAP, 'foreign', undefined);
-  t.strictSame(changes(ledger), ['m l: "accept" -> "drop"'], 'what it put back is no difference');
+  t.strictSame(changes(ledger), ['m l: "accept" -> "drop"'], 'what it put back does not differ');
 });
 
 t.test('Ledger observes that another process emptied a map', async (t) => {

@@ -95,7 +95,7 @@ const RESPONSES: Readonly<Record<string, Response>> = {
   },
 };
 
-t.test('responses without end cost at most twice the memory, and other kinds go on', async (t) => {
+t.test('responses without end cost at most twice the memory, and other kinds continue', async (t) => {
   const server = await startHostileServer();
   t.teardown(() => server.close());
   let hostile = serveEmpty;

@@ -106,7 +106,7 @@ export class GuardedWorld {
   }
 
   /** The same of the source. */
-  wanted(): unknown {
+  expected(): unknown {
     const kinds = Object.keys(this.#source) as Kind[];
     return kinds.map((kind) => [kind, sortedEntries(this.source(kind))]);
   }

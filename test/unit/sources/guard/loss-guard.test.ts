@@ -39,7 +39,7 @@ for (const [way, lose] of Object.entries(WAYS)) {
     world.pass(299_000);
     t.strictSame(world.snapshot(), before, 'until the end of the grace period');
     world.pass(1_000);
-    t.strictSame(world.snapshot(), world.wanted());
+    t.strictSame(world.snapshot(), world.expected());
     t.strictSame(world.journal.slice(1), ['expired 35']);
     t.notOk(world.guard.hasHeld);
   });
@@ -48,7 +48,7 @@ for (const [way, lose] of Object.entries(WAYS)) {
     const world = GuardedWorld.withServices(40);
     lose(world, range(0, 20));
     world.pass(2_000);
-    t.strictSame(world.snapshot(), world.wanted());
+    t.strictSame(world.snapshot(), world.expected());
     t.strictSame(world.journal, []);
   });
 }
@@ -56,10 +56,10 @@ for (const [way, lose] of Object.entries(WAYS)) {
 t.test('LossGuard does not delay a loss in a small cluster, or of few Services', async (t) => {
   const small = GuardedWorld.withServices(19);
   small.list();
-  t.strictSame(small.snapshot(), small.wanted(), 'fewer Services than the minimum');
+  t.strictSame(small.snapshot(), small.expected(), 'fewer Services than the minimum');
   const large = GuardedWorld.withServices(200);
   large.remove(...all(range(0, 9)));
-  t.strictSame(large.snapshot(), large.wanted(), 'less than a tenth of the limit');
+  t.strictSame(large.snapshot(), large.expected(), 'less than a tenth of the limit');
   t.notOk(large.guard.hasHeld);
 });
 
@@ -68,7 +68,7 @@ t.test('LossGuard does not hold a drain that takes its time', async (t) => {
   for (const index of range(0, 100)) {
     world.remove(webService(index), webSlice(index));
     world.pass(2_000);
-    t.strictSame(world.snapshot(), world.wanted(), `${index}`);
+    t.strictSame(world.snapshot(), world.expected(), `${index}`);
   }
   t.strictSame(world.journal, []);
 });
@@ -87,7 +87,7 @@ t.test('LossGuard restores what was applied just before the loss became a mass l
   world.remove(webService(50));
   t.strictSame(world.snapshot(), before);
   world.pass(300_000);
-  t.strictSame(world.snapshot(), world.wanted());
+  t.strictSame(world.snapshot(), world.expected());
 });
 
 t.test('LossGuard restores all slices of a Service that loses them one by one', async (t) => {
@@ -128,7 +128,7 @@ t.test('LossGuard holds further losses during a hold, each for the grace period'
   t.strictSame([...world.stored('Service').keys()].length, 10, 'the first loss is applied');
   t.ok(world.stored('Service').has('a/s30'));
   world.pass(100_000);
-  t.strictSame(world.snapshot(), world.wanted());
+  t.strictSame(world.snapshot(), world.expected());
   t.strictSame(world.journal, ['hold 30 of 40', 'expired 31']);
 });
 
@@ -144,7 +144,7 @@ t.test('LossGuard ends the hold when the Services come back', async (t) => {
   t.equal(world.guard.heldServices, 18);
   world.pass(1_000);
   t.strictSame(world.journal, ['hold 40 of 40', 'recovered 18']);
-  t.strictSame(world.snapshot(), world.wanted(), 'the rest is lost');
+  t.strictSame(world.snapshot(), world.expected(), 'the rest is lost');
   const relisted = GuardedWorld.withServices(40);
   const before = relisted.snapshot();
   relisted.list();
@@ -176,7 +176,7 @@ t.test('LossGuard applies a loss that an operator accepts', async (t) => {
   const world = GuardedWorld.withServices(40);
   world.list(...all(range(35, 40)));
   t.equal(world.guard.accept(), 35);
-  t.strictSame(world.snapshot(), world.wanted());
+  t.strictSame(world.snapshot(), world.expected());
   t.strictSame(world.journal, ['hold 35 of 40', 'accepted 35']);
   world.guard.accept();
   t.equal(world.journal.length, 2, 'nothing is held');
@@ -185,14 +185,14 @@ t.test('LossGuard applies a loss that an operator accepts', async (t) => {
 t.test('LossGuard applies all losses while it is disabled', async (t) => {
   const world = GuardedWorld.withServices(40, { enabled: false });
   world.list();
-  t.strictSame(world.snapshot(), world.wanted());
+  t.strictSame(world.snapshot(), world.expected());
 });
 
 t.test('LossGuard follows a Service that is created again with another identity', async (t) => {
   const world = GuardedWorld.withServices(40);
   for (const index of range(0, 40)) world.remove(webService(index), webSlice(index));
   world.put(...range(0, 40).flatMap((index) => [webService(index, 1), webSlice(index, { ready: 1, part: 2 })]));
-  t.strictSame(world.snapshot(), world.wanted());
+  t.strictSame(world.snapshot(), world.expected());
   t.match(world.journal, [/^hold 2\d of 40$/, 'recovered 0']);
 });
 
@@ -213,7 +213,7 @@ t.test('LossGuard holds ServiceCIDRs together with Services only', async (t) => 
   world.remove(...cidrs);
   t.equal(world.stored('ServiceCIDR').size, 2);
   world.pass(300_000);
-  t.strictSame(world.snapshot(), world.wanted());
+  t.strictSame(world.snapshot(), world.expected());
 });
 
 t.test('LossGuard counts each family', async (t) => {
@@ -281,10 +281,10 @@ t.test('LossGuard never delays what exists, and applies everything in the end', 
         for (const [key, value] of world.source('EndpointSlice')) {
           if (isUsable(value)) same(world.stored('EndpointSlice').get(key), value, key);
         }
-        if (!world.guard.hasHeld) same(world.snapshot(), world.wanted(), 'nothing is held');
+        if (!world.guard.hasHeld) same(world.snapshot(), world.expected(), 'nothing is held');
       }
       world.pass(102_000);
-      same(world.snapshot(), world.wanted(), 'the end');
+      same(world.snapshot(), world.expected(), 'the end');
       same(world.guard.heldServices, 0, 'held Services');
     }),
     { numRuns: 300 },
@@ -307,7 +307,7 @@ t.test('LossGuard keeps every Service with its endpoints when most of them are l
       world.pass(250_000);
       same(world.snapshot(), before, 'still kept');
       world.pass(60_000);
-      same(world.snapshot(), world.wanted(), 'applied');
+      same(world.snapshot(), world.expected(), 'applied');
     }),
     { numRuns: 200 },
   );

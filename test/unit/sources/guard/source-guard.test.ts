@@ -39,7 +39,7 @@ t.test('SourceGuard reports a mass loss, and applies it after the grace period',
   t.equal(store.services.size, 40);
   t.strictSame(guard.counts, { heldServices: 30, holds: 1 });
   t.match(guard.problems().map(describeSourceProblem), [
-    /^30 Services kept as last known for \w+: lost at once; applied after 5m, or now by "nftlane accept-loss"$/,
+    /^30 Services kept as last known for \w+: lost suddenly; applied after 5m, or now by "nftlane accept-loss"$/,
   ]);
   await waitUntil('end', () => store.services.size === 10);
   t.strictSame(guard.counts, { heldServices: 0, holds: 1 });
@@ -47,7 +47,7 @@ t.test('SourceGuard reports a mass loss, and applies it after the grace period',
   t.match(lines, [
     {
       level: 'warn',
-      message: 'source lost most Services at once; keeping them',
+      message: 'source lost most Services; keeping them',
       details: { count: 30, services: 40, effect: 'their loss is applied after 5m' },
     },
     {
@@ -88,7 +88,7 @@ t.test('SourceGuard ends a hold when Services come back, an operator accepts it,
 t.test('SourceGuard applies suspicious losses after two seconds, without a report', async (t) => {
   const { store, guard, lines } = guardedStore(t, { factor: 20 });
   for (const { key } of services(0, 10)) guard.remove('Service', key);
-  t.equal(store.services.size, 36, 'the first ones are applied at once');
+  t.equal(store.services.size, 36, 'the first ones are applied immediately');
   await waitUntil('all', () => store.services.size === 30);
   t.strictSame(lines, []);
 });

@@ -9,7 +9,7 @@ import { BROKEN, service, slice, yaml } from '../sample-manifests.ts';
 const parse = (text: string | Uint8Array, signal?: AbortSignal) =>
   new ManifestParser().parse({ file: 'a.yaml', bytes: Buffer.from(text as string) }, signal);
 
-/** A document that is too long to be parsed at once. */
+/** A document that is too long to be parsed in one step. */
 const LONG = `apiVersion: v1\nkind: List\nitems:\n${Array.from({ length: 400 }, (_, n) => `- ${service(`s${n}`)}\n`).join('')}`;
 
 /** The longest time without a turn of the event loop, while the task runs. */

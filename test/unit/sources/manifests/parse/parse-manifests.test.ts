@@ -161,7 +161,7 @@ t.test('parseManifests() finds repeated keys of any map', async (t) => {
     const [error] = parseManifests(text, 'a.yaml').errors;
     t.equal(error?.message, `Cannot read "a.yaml": ${at}`, text);
   }
-  t.same(parseManifests('? {a: 1}\n: 1\n? {a: 1}\n: 2', 'a.yaml').errors, [], 'keys that are no scalars');
+  t.same(parseManifests('? {a: 1}\n: 1\n? {a: 1}\n: 2', 'a.yaml').errors, [], 'keys that are not scalars');
 });
 
 t.test('parseManifests() takes time in proportion to the length', async (t) => {

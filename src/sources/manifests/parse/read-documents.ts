@@ -1,6 +1,7 @@
 // Parses the documents of one file, YAML or JSON.
 
 import { Composer, isScalar, LineCounter, Parser, visit } from 'yaml';
+import { errorMessage } from '../../../lib/error-message.ts';
 import { locateJsonError } from './locate-json-error.ts';
 import { ManifestError, type Position } from './manifest-error.ts';
 import { type DocumentText, ignoredTypeOf, splitDocuments } from './split-documents.ts';
@@ -150,7 +151,7 @@ function findDuplicateKey(document: Parameters<typeof visit>[0]): { message: str
 
 const MERGE_KEY = '<<';
 
-/** Resolves aliases: unknown aliases and those that expand without limit are found here. */
+/** Resolves aliases: unknown ones, those that expand without limit, and merges of anything but a map are found here. */
 function toValue(
   document: { toJS(): unknown },
   { file, at }: { file: string; at: Position },
@@ -158,8 +159,8 @@ function toValue(
   try {
     return { value: document.toJS(), line: at.line };
   } catch (error) {
-    if (!(error instanceof ReferenceError)) throw error;
-    return { error: new ManifestError(file, error.message, { at, cause: error }) };
+    if (error instanceof RangeError) throw error;
+    return { error: new ManifestError(file, errorMessage(error), { at, cause: error }) };
   }
 }
 

@@ -100,8 +100,10 @@ export function checkConntrackUsage(used: number, max: number): Check {
 export async function checkConntrackSysctls({ system }: DoctorContext): Promise<Check[]> {
   const differing: string[] = [];
   for (const { path, value, atLeast = false } of desiredConntrackSysctls(DEFAULT_CONNTRACK, cpus().length)) {
-    const current = Number(await system.read(path));
-    if (current !== value && !(atLeast && current > value))
+    const text = await system.read(path);
+    const current = Number(text);
+    if (text === '') differing.push(`${sysctlName(path)} cannot be read`);
+    else if (current !== value && !(atLeast && current > value))
       differing.push(`${sysctlName(path)} is ${current}, not ${value}`);
   }
   if (differing.length === 0) return [ok('conntrack settings', 'as in the default configuration')];

@@ -19,6 +19,8 @@ export interface Container {
   readonly mountsOf?: readonly string[];
   /** The capabilities, or `all`. Default: those of the DaemonSet. */
   readonly capabilities?: readonly string[] | 'all';
+  /** The user and group. Other than 0, the default, it gets the capabilities as ambient ones, which no runtime sets so far. */
+  readonly user?: number;
   /** Mounts /proc/sys writable, as in the init container. /sys stays read-only, to protect the machine. */
   readonly canWriteSettings?: boolean;
   /** Provides the lock file of iptables-legacy, as the migration's DaemonSet does. */
@@ -148,12 +150,19 @@ function containerCommand(args: readonly string[], container: Container): [strin
 }
 
 /** The arguments of capsh that limit the capabilities. */
-function limits({ capabilities = daemonSetCapabilities() }: Container): string[] {
+function limits({ capabilities = daemonSetCapabilities(), user = 0 }: Container): string[] {
   if (capabilities === 'all') return [];
   const kept = new Set(capabilities.map((name) => CAPABILITIES.get(name)));
   const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'));
   const dropped = Array.from({ length: last + 1 }, (_, number) => number).filter((number) => !kept.has(number));
-  return ['--no-new-privs', `--drop=${dropped.join()}`];
+  return ['--no-new-privs', `--drop=${dropped.join()}`, ...(user === 0 ? [] : asUser(user, capabilities))];
+}
+
+/** A process loses its capabilities with uid 0, except with the flag `keep`, and `exec` keeps only ambient ones. */
+function asUser(user: number, capabilities: readonly string[]): string[] {
+  const names = capabilities.map((name) => `cap_${name.toLowerCase()}`).join();
+  const ambient = names === '' ? [] : [`--inh=${names}`, `--addamb=${names}`];
+  return ['--keep=1', `--groups=${user}`, `--gid=${user}`, `--uid=${user}`, ...ambient];
 }
 
 function flagValue(isSet = false): string {

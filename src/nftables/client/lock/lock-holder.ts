@@ -68,7 +68,7 @@ export class LockHolder {
     const answer = new Promise<string>((resolve) => {
       this.#onStderr = () => {
         const end = this.#stderr.indexOf(`\n${MARKER}\n`);
-        if (end >= 0) resolve(this.#stderr.slice(0, Math.max(0, this.#stderr.lastIndexOf('Error: ', end))).trim());
+        if (end >= 0) resolve(errorsOf(this.#stderr.slice(0, this.#stderr.lastIndexOf('Error: ', end))));
       };
     });
     this.#child.write(`create table ${LOCK_TABLE} { flags owner; comment "${comment}"; }\n${MARKER}\n`);
@@ -80,4 +80,10 @@ export class LockHolder {
     this.#onStderr = () => {};
     return result;
   }
+}
+
+/** Without a terminal database, as in the image, nft warns about it first. */
+function errorsOf(stderr: string): string {
+  const start = stderr.indexOf('Error: ');
+  return start < 0 ? '' : stderr.slice(start).trim();
 }

@@ -116,10 +116,10 @@ export class SyncController implements Sink {
 
   /**
    * Finds the changes of other processes that were not notified: a check of the tables after the start, when everything was
-   * listed or written a moment ago, and otherwise a listing.
+   * listed or written a moment ago, and when they do not take a probe; otherwise a listing.
    */
   recoverFromGap(gap: MonitorGap): void {
-    if (gap === 'start') {
+    if (gap === 'start' || gap === 'refused') {
       this.#tableCheck.hasten();
       this.#runner.request();
     } else {
@@ -147,7 +147,7 @@ export class SyncController implements Sink {
     if (!engine.store.isReady) return;
     if (!this.#hasListed) this.#notify((observer) => observer.listed?.(clock.now()));
     this.#hasListed = true;
-    if (!this.#canStart() || !this.#repairs.begin()) return;
+    if (!this.#canStart() || !this.#repairs.begin({ hasChanges: this.#oldestEvent !== undefined })) return;
     this.#attempt = { startedAt: clock.now(), full: !engine.isKernelKnown };
     await this.#checkTables();
     const startedAt = clock.now();

@@ -36,6 +36,9 @@ interface RepairsOptions {
 const MAX_NOTIFICATIONS = 50_000;
 /** What may have been added under a name of ours, in another form. */
 const ADDED_KINDS: ReadonlySet<string> = new Set(['chain', 'set', 'other']);
+/** How long a change of an object waits in a fight, in units of the last repair: with it, a fight costs a tenth of a core. */
+const CHANGE_WAIT_FACTOR = 9;
+const MIN_CHANGE_WAIT_MS = 200;
 const WINDOW_MS = 10_000;
 const REPORTS_PER_WINDOW = 5;
 
@@ -54,6 +57,9 @@ export class Repairs {
   #checksFirst = false;
   #isReported = false;
   #heldUntil = Number.NEGATIVE_INFINITY;
+  /** The last repair. */
+  #repair = { beganAt: 0, endedAt: 0 };
+  #changeTimer: NodeJS.Timeout | undefined;
   #unreported: ForeignChanges | undefined;
   #windowStart = Number.NEGATIVE_INFINITY;
   #reports = 0;
@@ -101,12 +107,21 @@ export class Repairs {
     return this.#noticed;
   }
 
-  /** A sync is about to begin. Returns whether it may; otherwise another is requested later. */
-  begin(): boolean {
+  /**
+   * A sync is about to begin. Returns whether it may; otherwise another is requested later. A fight must not keep the
+   * changes of objects from the kernel: one that has changes waits only in proportion to the last repair.
+   */
+  begin({ hasChanges = false }: { readonly hasChanges?: boolean } = {}): boolean {
     const now = this.#options.clock.now();
     this.#report(now);
     this.#updateContest();
-    if (now < this.#heldUntil) return false;
+    const waitMs = this.#waitMs(now, { hasChanges });
+    if (waitMs > 0) {
+      if (hasChanges) this.#requestIn(waitMs);
+      return false;
+    }
+    clearTimeout(this.#changeTimer);
+    this.#changeTimer = undefined;
     if (this.#notifications > 0) this.#record(now);
     return true;
   }
@@ -117,7 +132,9 @@ export class Repairs {
     this.#checksFirst = false;
     if (!this.#isRepairing) return;
     this.#isRepairing = false;
-    this.#backoff.repaired(this.#options.clock.now());
+    const now = this.#options.clock.now();
+    this.#repair.endedAt = now;
+    this.#backoff.repaired(now);
     if (!this.#needsCheck) return;
     this.#needsCheck = false;
     this.#options.tableCheck.hasten();
@@ -128,6 +145,7 @@ export class Repairs {
   failed(): void {
     if (!this.#isRepairing) return;
     this.#isRepairing = false;
+    this.#repair.endedAt = this.#options.clock.now();
     this.#isReported = true;
     // A set of another type makes the kernel refuse the elements of a Service.
     this.#options.engine.retryRefused();
@@ -155,7 +173,22 @@ export class Repairs {
     this.#notifications = 0;
     this.#isRepairing = true;
     this.#isReported = true;
+    this.#repair = { beganAt: now, endedAt: now };
     this.#backoff.repairing(now);
+  }
+
+  /** How long a sync still has to wait. */
+  #waitMs(now: number, { hasChanges }: { readonly hasChanges: boolean }): number {
+    const repairWaitMs = this.#heldUntil - now;
+    if (!hasChanges || repairWaitMs <= 0) return repairWaitMs;
+    const { beganAt, endedAt } = this.#repair;
+    const changeWaitMs = Math.max(MIN_CHANGE_WAIT_MS, CHANGE_WAIT_FACTOR * (endedAt - beganAt));
+    return Math.min(repairWaitMs, endedAt + changeWaitMs - now);
+  }
+
+  #requestIn(waitMs: number): void {
+    clearTimeout(this.#changeTimer);
+    this.#changeTimer = setTimeout(this.#options.request, waitMs).unref();
   }
 
   get contest(): RulesetContest | undefined {

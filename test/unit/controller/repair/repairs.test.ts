@@ -129,3 +129,34 @@ t.test('a loss of notifications makes the kernel unknown', async (t) => {
   t.ok(repairs.begin());
   t.strictSame(take(), ['invalidate']);
 });
+
+t.test('a fight delays the changes of objects only in proportion to the last repair', async (t) => {
+  const { repairs, clock, take } = createRepairs();
+  for (let repair = 0; repair < 11; repair++) {
+    repairs.observe(ELEMENT);
+    t.ok(repairs.begin(), 'not held yet');
+    clock.time += 10;
+    repairs.committed();
+  }
+  // Only the last of three waits of 200, 400 and 800 ms is longer than that of a change.
+  for (const waitMs of [200, 400]) {
+    repairs.observe(ELEMENT);
+    clock.time += waitMs;
+    t.ok(repairs.begin());
+    repairs.committed();
+  }
+  repairs.observe(ELEMENT);
+  t.match(take().slice(-1), ['contest 800']);
+  clock.time += 199;
+  t.notOk(repairs.begin({ hasChanges: true }));
+  clock.time += 1;
+  t.notOk(repairs.begin(), 'a repair alone waits longer');
+  t.ok(repairs.begin({ hasChanges: true }), 'a change waits 200 ms');
+  clock.time += 100;
+  repairs.committed();
+  repairs.observe(ELEMENT);
+  clock.time += 899;
+  t.notOk(repairs.begin({ hasChanges: true }), 'after a repair of 100 ms');
+  clock.time += 1;
+  t.ok(repairs.begin({ hasChanges: true }));
+});

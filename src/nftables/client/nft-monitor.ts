@@ -25,8 +25,9 @@ interface NftMonitorOptions {
  * - `start`: between the start of the first monitor and its first notification.
  * - `restart`: between the end of a monitor and the first notification of the next one.
  * - `overflow`: there were more notifications than nft could read.
+ * - `refused`: a probe failed while no notifications arrived: another program may have deleted our tables.
  */
-export type MonitorGap = 'start' | 'restart' | 'overflow';
+export type MonitorGap = 'start' | 'restart' | 'overflow' | 'refused';
 
 interface MonitorTimes {
   /** How long the notifications of a transaction of ours may take to arrive. */
@@ -155,8 +156,8 @@ export class NftMonitor {
       };
     });
     for (let waitMs = FIRST_PROBES_MS; !hasEcho && !signal.aborted && clock.now() < deadline; waitMs *= 2) {
-      // A probe that fails is like one that does not come back: nft is then unusable for syncs, too, and they report it.
-      await Promise.race([echo, probe().catch(() => undefined)]);
+      // A probe that fails is like one that does not come back. If nft is unusable for syncs, too, they report it.
+      await Promise.race([echo, probe().catch(() => this.#options.onGap('refused'))]);
       await Promise.race([echo, clock.sleep(Math.min(waitMs, Math.max(0, deadline - clock.now())), signal)]);
     }
     this.#onEcho = undefined;

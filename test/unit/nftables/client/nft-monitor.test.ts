@@ -1,6 +1,6 @@
 // Tests of src/nftables/client/nft-monitor.ts.
 
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../src/host/clock.ts';
@@ -109,6 +109,32 @@ t.test('NftMonitor restarts a program that was stopped', async (t) => {
   process.kill(pids()[0] ?? 0, 'SIGSTOP');
   await untilListening(2);
   t.ok(states.some(({ state, reason }) => state === 'deaf' && reason.startsWith('no notification of a transaction')));
+});
+
+t.test('NftMonitor reports a probe that fails while it starts, because the tables may be gone', async (t) => {
+  const directory = t.testdir({ nft: '#!/bin/sh\nexec sleep 1000\n' });
+  const command = join(directory, 'nft');
+  chmodSync(command, 0o755);
+  const gaps: MonitorGap[] = [];
+  const monitor = new NftMonitor({
+    command,
+    clock: systemClock,
+    probe: () => Promise.reject(new Error('No such file or directory')),
+    onCommit: () => {},
+    onGap: (gap) => gaps.push(gap),
+    times: { echoMs: 20_000, probeIntervalMs: 60_000 },
+  });
+  const stop = new AbortController();
+  const running = monitor.run(stop.signal);
+  await poll(async () => gaps.length, {
+    until: (count) => count > 1,
+    failure: () => 'not reported',
+    timeoutMs: 15_000,
+  });
+  t.equal(gaps[0], 'refused');
+  t.match(monitor.status, { state: 'starting', starts: 1 }, 'before the monitor is given up');
+  stop.abort();
+  await running;
 });
 
 t.test('NftMonitor says why a program cannot be used, and tries again', async (t) => {

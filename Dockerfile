@@ -8,7 +8,7 @@ WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY . .
-RUN mkdir -p .cache/image && hack/image/root.sh /image/root node_modules/node/bin/node && hack/image/program.sh /image/program
+RUN mkdir -p .cache/image && hack/image/root.sh /image/root node_modules/node/bin/node && hack/image/program.sh /image/program /image/root
 
 # No shell and no package manager: node, nft, conntrack, ip, the programs for the migration from kube-proxy, and nftlane.
 FROM scratch

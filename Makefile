@@ -60,6 +60,7 @@ bench: build ## Benchmark the layout and the daemon (as root)
 image: setup-bpf ## Write the image as an OCI archive to dist/, without docker or a registry (as root)
 	hack/image/files.sh
 	@mkdir -p dist
+	cp .cache/image/program/sbom.cdx.json dist/nftlane-image.cdx.json
 	hack/image/archive.sh dist/nftlane-image.tar nftlane:$$(node -p "require('./package.json').version")
 
 image-bench: image ## Benchmark the image (as root)

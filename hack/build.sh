@@ -1,6 +1,6 @@
 #!/bin/sh
 # Bundles the program and its dependencies into one file that needs only node.
-#   build.sh OUT
+#   build.sh OUT [INPUTS]     INPUTS: the file for the names of the bundled files
 set -eu
 out=$1
 
@@ -10,5 +10,5 @@ import { createRequire as nftlaneCreateRequire } from 'node:module';
 const require = nftlaneCreateRequire(import.meta.url);"
 version=$(node -p "require('./package.json').version")
 
-node hack/bundle.mjs "$out" "$version" "$banner"
+node hack/bundle.mjs "$out" "$version" "$banner" "${2:-}"
 chmod +x "$out"

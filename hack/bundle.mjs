@@ -1,9 +1,10 @@
 // Bundles the program and its dependencies into one file, for hack/build.sh.
-//   node hack/bundle.mjs OUT VERSION BANNER
+//   node hack/bundle.mjs OUT VERSION BANNER [INPUTS]     INPUTS: the file for the names of the bundled files, as JSON
 
+import { writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
-const [, , outfile, version, banner] = process.argv;
+const [, , outfile, version, banner, inputsFile] = process.argv;
 
 // The Kubernetes client only reads kubeconfigs and credentials. Its generated API classes and their HTTP client are never
 // called; without them the daemon takes 15 MB less memory.
@@ -26,7 +27,7 @@ const leaveOut = {
   },
 };
 
-await build({
+const { metafile } = await build({
   entryPoints: ['src/main.ts'],
   outfile,
   bundle: true,
@@ -36,5 +37,12 @@ await build({
   banner: { js: banner },
   define: { NFTLANE_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
+  metafile: true,
   plugins: [leaveOut],
 });
+
+// Files of which nothing is left do not count.
+const files = Object.values(metafile.outputs).flatMap(({ inputs }) =>
+  Object.entries(inputs).flatMap(([path, { bytesInOutput }]) => (bytesInOutput > 0 ? [path] : [])),
+);
+if (inputsFile) writeFileSync(inputsFile, JSON.stringify(files));

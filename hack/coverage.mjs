@@ -9,7 +9,17 @@ const MINIMUM = 95;
 const SUMMARY = '.tap/report/coverage-summary.json';
 
 /** Packages without I/O, as in test/unit/layers.test.ts. */
-const PURE = ['lib', 'net', 'services', 'nftables/compile', 'nftables/plan', 'nftables/syntax', 'engine', 'explain', 'inspect'];
+const PURE = [
+  'lib',
+  'net',
+  'services',
+  'nftables/compile',
+  'nftables/plan',
+  'nftables/syntax',
+  'engine',
+  'explain',
+  'inspect',
+];
 
 /** Whether a file has code, not types alone. */
 function hasCode(text) {
@@ -24,7 +34,14 @@ function packageOf(file) {
 
 function runTests() {
   const files = globSync('test/unit/**/*.test.ts').sort();
-  const flags = ['--coverage-report=json-summary', '--allow-incomplete-coverage', '--reporter=base', '--no-color', '--jobs=2', '--timeout=240'];
+  const flags = [
+    '--coverage-report=json-summary',
+    '--allow-incomplete-coverage',
+    '--reporter=base',
+    '--no-color',
+    '--jobs=2',
+    '--timeout=240',
+  ];
   const env = { ...process.env, CI: 'true' };
   return spawnSync('tap', [...flags, ...files], { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0;
 }
@@ -77,6 +94,7 @@ for (const [name, files] of packages) {
 }
 console.log('\nfiles below 95 % of lines:');
 for (const { file, lines, isNotLoaded } of [...packages.values()].flat()) {
-  if (percent(lines) < MINIMUM) console.log(`${file}  ${percent(lines).toFixed(1)} %${isNotLoaded ? '  not loaded' : ''}`);
+  if (percent(lines) < MINIMUM)
+    console.log(`${file}  ${percent(lines).toFixed(1)} %${isNotLoaded ? '  not loaded' : ''}`);
 }
 process.exit(status);

@@ -21,7 +21,7 @@ if [ "$key" != "$(cat .cache/image/root.key 2>/dev/null)" ]; then
   echo "$key" >.cache/image/root.key
 fi
 # An unchanged program is not replaced, because it may be running.
-hack/image/program.sh .cache/image/program.new
+hack/image/program.sh .cache/image/program.new .cache/image/root
 diff -rq .cache/image/program.new .cache/image/program >/dev/null 2>&1 || {
   rm -rf .cache/image/program
   cp -a .cache/image/program.new .cache/image/program

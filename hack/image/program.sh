@@ -1,14 +1,18 @@
 #!/bin/sh
-# Builds the directory /usr/lib/nftlane of the image: nftlane, an entry point named kube-proxy, and the fast path's loader.
-#   program.sh DIRECTORY
+# Builds the directory /usr/lib/nftlane of the image: nftlane, an entry point named kube-proxy, the fast path's
+# loader, and the bill of materials of the image.
+#   program.sh DIRECTORY ROOT     ROOT: the root file system of the image, from root.sh
 set -eu
 umask 022
 cd "$(dirname "$0")/../.."
 export PATH="$PWD/node_modules/.bin:$PATH"
 out=$1
+root=$2
 rm -rf "$out"
 mkdir -p "$out"
-hack/build.sh "$out/nftlane.mjs"
+hack/build.sh "$out/nftlane.mjs" "$out/inputs.json"
+node hack/image/sbom.mjs "$root" "$out/inputs.json" >"$out/sbom.cdx.json"
+rm "$out/inputs.json"
 
 # The image has no env(1).
 sed -i '1s,.*,#!/usr/bin/node --disable-sigusr1,' "$out/nftlane.mjs"

@@ -49,7 +49,7 @@ async function runLocked(
   watchAndReload({ ...options, apply, restart: () => stop.abort(), signal: stopSignal });
   const tasks = { ...tasksOf({ ...daemon, ...started }), lock: (until: AbortSignal) => lock.run(until) };
   const onLate = (parts: readonly string[]) =>
-    log.warn('parts of the daemon have not stopped; ending without them', { parts });
+    log.warn('parts of the daemon have not stopped; exiting without them', { parts });
   if (daemon.live.settings.manifests === undefined) void daemon.nodeWaiter.run(stopSignal);
   try {
     await runTogether(tasks, { signal: stopSignal, onLate });

@@ -129,7 +129,7 @@ async function checkFirewalls({ system }: DoctorContext, tables: ReadonlySet<str
   const script = await system.read('/etc/nftables.conf');
   if (/^\s*flush ruleset/m.test(script)) {
     const message =
-      '/etc/nftables.conf contains `flush ruleset`: whenever it is loaded, the tables of nftlane are missing for up to 10 s';
+      '/etc/nftables.conf contains `flush ruleset`: loading it removes the tables of nftlane, until they are repaired, unless they are owned';
     const advice = 'flush only its own tables there, or disable nftables.service';
     checks.push(warning('flushes', message, advice));
   }

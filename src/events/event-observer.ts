@@ -107,8 +107,8 @@ export class EventObserver implements SyncObserver, StalenessObserver {
       return;
     }
     const { program, pid, repairs, waitMs } = contest;
-    const fight = `Process ${program} (${pid}) has undone ${repairs} repairs of the ruleset in a row`;
-    const note = `${fight}; the next repairs wait for ${waitMs / 1000} s`;
+    const undone = `Process ${program} (${pid}) has undone ${repairs} repairs of the ruleset in a row`;
+    const note = `${undone}; the next repairs wait for ${waitMs / 1000} s`;
     this.#recordForNode({ type: 'Warning', reason: 'RulesetContested', action: 'Repair', note });
   }
 

@@ -42,10 +42,10 @@ export function describeProblems({
 
 /** A process that undoes repairs, or kernel notifications that do not arrive; empty if nothing is wrong. */
 export function describeRulesetProblems({ monitor, contest }: RulesetStatus): string[] {
-  const fight =
+  const contested =
     contest === undefined
       ? []
       : [`process ${contest.program} (${contest.pid}) has undone ${contest.repairs} repairs of the ruleset in a row`];
-  const deafness = monitor.reason === '' ? [] : [`no kernel notifications of ruleset changes: ${monitor.reason}`];
-  return [...fight, ...deafness];
+  const notListening = monitor.reason === '' ? [] : [`no kernel notifications of ruleset changes: ${monitor.reason}`];
+  return [...contested, ...notListening];
 }

@@ -56,7 +56,7 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
   }
   const log = await createLog(settings.nftlane.log);
   reportFatalErrors((reason) => {
-    log.error('unexpected error; ending to be restarted', { reason });
+    log.error('unexpected error; exiting to restart', { reason });
     log.flush();
   });
   logConfiguration(loaded, log);

@@ -7,23 +7,23 @@ const UNDONE_WITHIN_MS = 5000;
 /** Repairs of an object that are undone before the first one waits. */
 const FREE_REPAIRS = 10;
 const MIN_WAIT_MS = 200;
-/** The longest wait: with a reload of a second at 100,000 elements, a fight costs a tenth of a core. */
+/** The longest wait: with a reload of a second at 100,000 elements, a contest costs a tenth of a core. */
 const MAX_WAIT_MS = 10_000;
-/** A change that follows a repair within this time belongs to the same fight; without one, the fight is over. */
+/** A change that follows a repair within this time belongs to the same contest; without one, the contest is over. */
 const QUIET_MS = 30_000;
 
 /** Repairs of an object that were undone in a row. */
-interface Fight {
+interface ObjectContest {
   changedAt: number;
   /** Soon after the repair. */
   fast: number;
-  /** Before the fight was over. */
+  /** Before the contest was over. */
   slow: number;
 }
 
 /** Counts the repairs of each object that were undone. Times are milliseconds on one clock. */
 export class RepairBackoff {
-  readonly #fights = new Map<string, Fight>();
+  readonly #contests = new Map<string, ObjectContest>();
   #repairedAt = Number.NEGATIVE_INFINITY;
   /** A change is not repaired yet: further ones cost no further repair. */
   #isPending = false;
@@ -32,14 +32,14 @@ export class RepairBackoff {
   changed(now: number, objects: Iterable<string>): number {
     if (this.#isPending) return 0;
     this.#isPending = true;
-    for (const [object, { changedAt }] of this.#fights) {
-      if (now - Math.max(changedAt, this.#repairedAt) >= QUIET_MS) this.#fights.delete(object);
+    for (const [object, { changedAt }] of this.#contests) {
+      if (now - Math.max(changedAt, this.#repairedAt) >= QUIET_MS) this.#contests.delete(object);
     }
     const sinceRepair = now - this.#repairedAt;
     for (const object of objects) {
-      const fight = this.#fights.get(object);
-      const fast = fight !== undefined && sinceRepair < UNDONE_WITHIN_MS ? fight.fast + 1 : 0;
-      this.#fights.set(object, { changedAt: now, fast, slow: fight === undefined ? 0 : fight.slow + 1 });
+      const contest = this.#contests.get(object);
+      const fast = contest !== undefined && sinceRepair < UNDONE_WITHIN_MS ? contest.fast + 1 : 0;
+      this.#contests.set(object, { changedAt: now, fast, slow: contest === undefined ? 0 : contest.slow + 1 });
     }
     return this.waitMs(now);
   }
@@ -71,11 +71,11 @@ export class RepairBackoff {
     return this.undone(now) > FREE_REPAIRS;
   }
 
-  #max(now: number, value: (fight: Fight) => number): number {
+  #max(now: number, value: (contest: ObjectContest) => number): number {
     let max = 0;
-    for (const fight of this.#fights.values()) {
-      const isOver = !this.#isPending && now - Math.max(fight.changedAt, this.#repairedAt) >= QUIET_MS;
-      if (!isOver) max = Math.max(max, value(fight));
+    for (const contest of this.#contests.values()) {
+      const isOver = !this.#isPending && now - Math.max(contest.changedAt, this.#repairedAt) >= QUIET_MS;
+      if (!isOver) max = Math.max(max, value(contest));
     }
     return max;
   }

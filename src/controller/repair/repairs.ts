@@ -86,7 +86,7 @@ export class Repairs {
     this.#hold(now, changes.objects);
   }
 
-  /** Notifications are missing: the next sync lists the kernel. In a fight it waits as a repair does. */
+  /** Notifications are missing: the next sync lists the kernel. In a contest it waits as a repair does. */
   observeLoss(): void {
     const now = this.#options.clock.now();
     this.#commits = [];
@@ -198,7 +198,7 @@ export class Repairs {
     return { program, pid, repairs: this.#backoff.undone(now), waitMs: this.#backoff.waitMs(now) };
   }
 
-  /** Requests the repair of these objects, after the wait of a fight. */
+  /** Requests the repair of these objects, after the wait of a contest. */
   #hold(now: number, objects: Iterable<string>): void {
     const waitMs = this.#backoff.changed(now, objects);
     if (waitMs > 0) this.#heldUntil = now + waitMs;

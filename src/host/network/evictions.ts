@@ -29,7 +29,7 @@ export class Evictions {
     const last = this.#reported.get(server) ?? { at: Number.NEGATIVE_INFINITY, count: 0 };
     if (now - last.at < REPORT_INTERVAL_MS) return;
     this.#reported.set(server, { at: now, count });
-    this.#log.warn('too many connections to a server; the oldest idle ones are closed', {
+    this.#log.warn('too many connections to a server; closing the oldest idle ones', {
       server,
       client,
       count: count - last.count,

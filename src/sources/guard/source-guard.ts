@@ -153,7 +153,7 @@ export class SourceGuard implements Sink {
     const since = this.#nodeProblem?.since ?? clock.now();
     if (missing.length > 0) {
       this.#nodeProblem = { missing, since };
-      log.warn('own Node is incomplete; keeping what was known', { node: nodeName, missing });
+      log.warn('own Node is incomplete; keeping last known values', { node: nodeName, missing });
       return;
     }
     this.#nodeProblem = undefined;

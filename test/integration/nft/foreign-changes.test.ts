@@ -140,7 +140,7 @@ t.test('changes are noticed by the next monitor after the first one was killed',
   await waitForRepair(t, desired);
 });
 
-t.test('a fight with another process is held back and reported, and its end repaired', async (t) => {
+t.test('a contest with another process is held back and reported, and its end repaired', async (t) => {
   const daemon = proxied.daemon('node1');
   const desired = await ruleset();
   const from = daemon.log.length;

@@ -206,7 +206,7 @@ t.test('a Node object that is deleted opens node ports at no other address', asy
   t.strictSame([await dial(NODES.node1.ip), await dial(other)], [2, 0]);
   const from = daemon.log.length;
   await send('delete Node node1');
-  t.match(await daemon.waitForLog('own Node is incomplete; keeping what was known', from), {
+  t.match(await daemon.waitForLog('own Node is incomplete; keeping last known values', from), {
     missing: ['the Node object'],
   });
   t.strictSame([await dial(NODES.node1.ip), await dial(other)], [2, 0]);

@@ -79,7 +79,7 @@ t.test('a failed repair is followed by a check, and blames no Service', async (t
   t.ok(repairs.canCheck);
 });
 
-t.test('a fight is held back, reported, and ends', async (t) => {
+t.test('a contest is slowed down, reported, and ends', async (t) => {
   const { repairs, clock, take } = createRepairs();
   const calls: string[] = [];
   for (let count = 0; count < 14; count++) {

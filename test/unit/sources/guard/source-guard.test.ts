@@ -105,7 +105,7 @@ t.test('SourceGuard reports an incomplete Node', async (t) => {
   guard.put('Node', KINDS.Node.read(node));
   t.strictSame(guard.problems(), []);
   t.match(lines, [
-    { level: 'warn', message: 'own Node is incomplete; keeping what was known', details: { node: 'n1' } },
+    { level: 'warn', message: 'own Node is incomplete; keeping last known values', details: { node: 'n1' } },
     { level: 'info', message: 'own Node is complete again', details: { node: 'n1' } },
   ]);
 });

@@ -101,8 +101,8 @@ export class KernelState {
   }
 
   /**
-   * Records what the notifications tell about the changes of another process. The state becomes unknown if they do not
-   * tell enough. What they do not name, such as the former name of a chain, is found by {@link compareTables}.
+   * Records the changes of another process that the notifications report. The state becomes unknown if they do not
+   * report enough. What they do not name, such as the former name of a chain, is found by {@link compareTables}.
    */
   observe(commit: RulesetCommit): void {
     if (!this.#isKnown) return;

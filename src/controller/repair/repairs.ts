@@ -19,7 +19,7 @@ export interface RulesetContest {
 
 interface RepairsOptions {
   readonly engine: Pick<Engine, 'foreignChanges' | 'invalidate' | 'retryRefused'>;
-  /** Finds what notifications do not tell. */
+  /** Finds what notifications do not report. */
   readonly tableCheck: { hasten(): void };
   readonly clock: Pick<Clock, 'now'>;
   /** Requests a sync. */
@@ -36,7 +36,7 @@ interface RepairsOptions {
 const MAX_NOTIFICATIONS = 50_000;
 /** What may have been added under a name of ours, in another form. */
 const ADDED_KINDS: ReadonlySet<string> = new Set(['chain', 'set', 'other']);
-/** How long a change of an object waits in a fight, in units of the last repair: with it, a fight costs a tenth of a core. */
+/** How long a change of an object waits in a contest, in units of the last repair: with it, a contest costs a tenth of a core. */
 const CHANGE_WAIT_FACTOR = 9;
 const MIN_CHANGE_WAIT_MS = 200;
 const WINDOW_MS = 10_000;
@@ -108,7 +108,7 @@ export class Repairs {
   }
 
   /**
-   * A sync is about to begin. Returns whether it may; otherwise another is requested later. A fight must not keep the
+   * A sync is about to begin. Returns whether it may; otherwise another is requested later. A contest must not keep the
    * changes of objects from the kernel: one that has changes waits only in proportion to the last repair.
    */
   begin({ hasChanges = false }: { readonly hasChanges?: boolean } = {}): boolean {

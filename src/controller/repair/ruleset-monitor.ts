@@ -76,7 +76,7 @@ export class RulesetMonitor {
       this.#log.info('listening to kernel notifications of ruleset changes');
       this.#loggedReason = '';
     }
-    if (state !== 'deaf' || reason === this.#loggedReason) return;
+    if (state !== 'silent' || reason === this.#loggedReason) return;
     this.#log.warn('no kernel notifications of ruleset changes; restarting nft monitor', { reason });
     this.#loggedReason = reason;
   }

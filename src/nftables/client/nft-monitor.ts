@@ -36,9 +36,9 @@ interface MonitorTimes {
   readonly probeIntervalMs: number;
 }
 
-/** `deaf`: notifications do not arrive; `reason` says why, and the next attempt follows by itself. */
+/** `silent`: notifications do not arrive; `reason` says why, and the next attempt follows by itself. */
 export interface NftMonitorStatus {
-  readonly state: 'off' | 'starting' | 'listening' | 'deaf';
+  readonly state: 'off' | 'starting' | 'listening' | 'silent';
   readonly reason: string;
   /** How many processes were started. */
   readonly starts: number;
@@ -83,7 +83,7 @@ export class NftMonitor {
       const startedAt = clock.now();
       const reason = await this.#listen(signal);
       if (signal.aborted) break;
-      this.#setState('deaf', reason);
+      this.#setState('silent', reason);
       if (clock.now() - startedAt > 60_000) backoff.reset();
       await clock.sleep(backoff.next(), signal);
     }

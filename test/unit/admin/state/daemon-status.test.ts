@@ -28,8 +28,8 @@ t.test('describeProblems() reports a process that undoes repairs, and missing no
   const monitor = { state: 'listening', reason: '', starts: 1 } as const;
   t.strictSame(describeProblems(daemonStatus({ ruleset: { monitor } })), []);
   const contest = { program: 'other', pid: 4711, repairs: 12, waitMs: 800 };
-  const deaf = { state: 'deaf', reason: 'ended by SIGKILL', starts: 3 } as const;
-  t.strictSame(describeProblems(daemonStatus({ ruleset: { monitor: deaf, contest } })), [
+  const silent = { state: 'silent', reason: 'ended by SIGKILL', starts: 3 } as const;
+  t.strictSame(describeProblems(daemonStatus({ ruleset: { monitor: silent, contest } })), [
     'process other (4711) has undone 12 repairs of the ruleset in a row',
     'no kernel notifications of ruleset changes: ended by SIGKILL',
   ]);

@@ -130,7 +130,7 @@ t.test('a loss of notifications makes the kernel unknown', async (t) => {
   t.strictSame(take(), ['invalidate']);
 });
 
-t.test('a fight delays the changes of objects only in proportion to the last repair', async (t) => {
+t.test('a contest delays the changes of objects only in proportion to the last repair', async (t) => {
   const { repairs, clock, take } = createRepairs();
   for (let repair = 0; repair < 11; repair++) {
     repairs.observe(ELEMENT);

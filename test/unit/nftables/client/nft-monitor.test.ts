@@ -108,7 +108,7 @@ t.test('NftMonitor restarts a program that was stopped', async (t) => {
   await untilListening();
   process.kill(pids()[0] ?? 0, 'SIGSTOP');
   await untilListening(2);
-  t.ok(states.some(({ state, reason }) => state === 'deaf' && reason.startsWith('no notification of a transaction')));
+  t.ok(states.some(({ state, reason }) => state === 'silent' && reason.startsWith('no notification of a transaction')));
 });
 
 t.test('NftMonitor reports a probe that fails while it starts, because the tables may be gone', async (t) => {
@@ -150,7 +150,7 @@ t.test('NftMonitor says why a program cannot be used, and tries again', async (t
   });
   const stop = new AbortController();
   const running = missing.run(stop.signal);
-  await until(() => (missing.status.state === 'deaf' ? true : undefined), 'a missing program was not reported');
+  await until(() => (missing.status.state === 'silent' ? true : undefined), 'a missing program was not reported');
   t.match(missing.status.reason, /ENOENT/);
   stop.abort();
   await running;

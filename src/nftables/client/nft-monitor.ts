@@ -5,7 +5,7 @@ import { LineProcess, type ProcessExit } from '../../host/process/line-process.t
 import { Backoff } from '../../lib/backoff.ts';
 import { isLossNotice, type RulesetCommit } from '../syntax/notification.ts';
 import { CommitReader } from './commit-reader.ts';
-import { isOwnMarker } from './transaction-marker.ts';
+import { OwnMarkers } from './transaction-marker.ts';
 
 interface NftMonitorOptions {
   readonly command: string;
@@ -62,6 +62,7 @@ const FIRST_PROBES_MS = 100;
 export class NftMonitor {
   readonly #options: NftMonitorOptions;
   readonly #times: MonitorTimes;
+  readonly #ownMarkers = new OwnMarkers();
   #status: NftMonitorStatus = { state: 'off', reason: '', starts: 0 };
   #heardAt = 0;
   #onEcho: (() => void) | undefined;
@@ -94,7 +95,7 @@ export class NftMonitor {
   async #listen(signal: AbortSignal): Promise<string> {
     const { command } = this.#options;
     const ended = Promise.withResolvers<string>();
-    const reader = new CommitReader({ isOwn: isOwnMarker });
+    const reader = new CommitReader({ isOwn: (line) => this.#ownMarkers.take(line) });
     const child = new LineProcess(command, {
       args: ARGS,
       onLine: (line) => this.#onLine(line, reader),

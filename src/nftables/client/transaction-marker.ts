@@ -36,10 +36,31 @@ export function listedNumbers(text: string): Set<number> {
   return new Set([...text.matchAll(/0x[0-9a-f]{8}/g)].map(([number]) => Number(number)));
 }
 
-/** Whether a line is the kernel's notification of the marker of any transaction that this process sent. */
-export function isOwnMarker(line: string): boolean {
-  const number = Number(EVENT.exec(line)?.[1]);
-  return number >= first && number < last;
+/** More transactions than are under way at once. */
+const MAX_SHOWN = 10_000;
+
+/**
+ * Recognizes the notifications of the transactions of this process. The kernel shows each number once: another program
+ * that restores saved elements adds an old number again, and its changes are not ours.
+ */
+export class OwnMarkers {
+  readonly #shown = new Set<number>();
+  /** All numbers below have been shown. */
+  #floor = first;
+
+  /** Whether a line is the notification of the marker of a transaction of ours, for the first time. */
+  take(line: string): boolean {
+    const number = Number(EVENT.exec(line)?.[1]);
+    const isNew = number >= this.#floor && number < last && !this.#shown.has(number);
+    if (!isNew) return false;
+    this.#shown.add(number);
+    const [oldest = first] = this.#shown;
+    if (this.#shown.size > MAX_SHOWN) {
+      this.#shown.delete(oldest);
+      this.#floor = Math.max(this.#floor, oldest + 1);
+    }
+    return true;
+  }
 }
 
 const EVENT = new RegExp(`^add element \\S+ ${TABLE} ${lastTransaction('ip').name} \\{ (0x[0-9a-f]{8}) \\}$`);

@@ -1,12 +1,18 @@
 // Runs the conntrack program to list and delete UDP entries.
 
+import { readFile } from 'node:fs/promises';
 import { ExecError, exec } from '../host/process/exec.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { type ConntrackEntry, parseEntry } from './conntrack-entry.ts';
 import type { StaleGroup } from './stale-flows.ts';
 
-/** Listing half a million entries takes a quarter of this. */
-const DEFAULT_TIMEOUT_MS = 20_000;
+/** Sufficient for a machine under load. */
+const BASE_TIMEOUT_MS = 5_000;
+/** Listing or walking half a million entries takes a third of this. */
+const TIMEOUT_MS_PER_ENTRY = 0.03;
+/** Assumed if the kernel does not say it. */
+const MANY_ENTRIES = 500_000;
+const COUNT_FILE = '/proc/sys/net/netfilter/nf_conntrack_count';
 
 /** The conntrack program failed. */
 export class ConntrackError extends Error {
@@ -23,9 +29,10 @@ export class ConntrackError extends Error {
 /** Runs conntrack in the network namespace of this process. Throws {@link ConntrackError}. */
 export class Conntrack {
   readonly #command: string;
-  readonly #timeoutMs: number;
+  readonly #timeoutMs: number | undefined;
 
-  constructor({ command, timeoutMs = DEFAULT_TIMEOUT_MS }: { command: string; timeoutMs?: number }) {
+  /** `timeoutMs` replaces the limit in proportion to the table. */
+  constructor({ command, timeoutMs }: { command: string; timeoutMs?: number }) {
     this.#command = command;
     this.#timeoutMs = timeoutMs;
   }
@@ -55,7 +62,8 @@ export class Conntrack {
   /** The status is not 0 when no entry matched; then stderr has a count of 0. */
   async #run(args: readonly string[], onLine: (line: string) => void, signal?: AbortSignal): Promise<void> {
     try {
-      const { status, stderr } = await exec(this.#command, args, { timeoutMs: this.#timeoutMs, onLine, signal });
+      const timeoutMs = this.#timeoutMs ?? (await timeLimit());
+      const { status, stderr } = await exec(this.#command, args, { timeoutMs, onLine, signal });
       if (status === 0 || /\b0 flow entries have been deleted/.test(stderr)) return;
       const [reason] = stderr.split('\n', 1);
       throw new ConntrackError(`Cannot run "${[this.#command, ...args].join(' ')}": ${reason}`, { kind: 'failed' });
@@ -64,6 +72,12 @@ export class Conntrack {
       throw new ConntrackError(cause.message, { kind: cause.kind === 'not-found' ? 'missing' : 'failed', cause });
     }
   }
+}
+
+/** In proportion to the table, in milliseconds. */
+async function timeLimit(): Promise<number> {
+  const count = await readFile(COUNT_FILE, 'utf8').then(Number, () => MANY_ENTRIES);
+  return Math.round(BASE_TIMEOUT_MS + count * TIMEOUT_MS_PER_ENTRY);
 }
 
 function familyName(family: Family): string {

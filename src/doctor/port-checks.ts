@@ -1,6 +1,7 @@
 // Checks of ports and MTUs.
 
 import * as z from 'zod/mini';
+import { SHORT_TIMEOUT_MS } from '../host/process/system.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 import { findSocketOwner, type ProcessInfo } from './processes.ts';
 
@@ -75,7 +76,8 @@ const ROUTES = z.array(z.object({ dev: z.optional(z.string()) }));
 /** Packets of pods that exceed the MTU of the uplink are lost if the ICMP error does not reach the pod. */
 export async function checkMtu({ system }: DoctorContext): Promise<Check[]> {
   const name = 'MTU';
-  const runIp = async (...args: string[]) => JSON.parse((await system.run('ip', ['-json', ...args])).stdout || '[]');
+  const runIp = async (...args: string[]) =>
+    JSON.parse((await system.run('ip', ['-json', ...args], { timeoutMs: SHORT_TIMEOUT_MS })).stdout || '[]');
   const links = LINKS.parse(await runIp('link', 'show'));
   const uplink = ROUTES.parse(await runIp('route', 'show', 'default'))[0]?.dev;
   const mtu = links.find(({ ifname }) => ifname === uplink)?.mtu;

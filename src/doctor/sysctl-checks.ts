@@ -2,6 +2,7 @@
 
 import { cpus } from 'node:os';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
+import { SHORT_TIMEOUT_MS } from '../host/process/system.ts';
 import { sysctlName } from '../host/sysctl/apply-sysctls.ts';
 import { DEFAULT_CONNTRACK, desiredConntrackSysctls } from '../host/sysctl/conntrack-sysctls.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
@@ -70,7 +71,7 @@ async function checkBridgeNetfilter(read: ReadFile): Promise<Check> {
 
 /** A full table drops new connections, and only the kernel log mentions it. */
 export async function checkConntrack({ system, conntrack }: DoctorContext): Promise<Check[]> {
-  const program = await system.run(conntrack, ['--version']).then(
+  const program = await system.run(conntrack, ['--version'], { timeoutMs: SHORT_TIMEOUT_MS }).then(
     ({ stdout }) => ok('conntrack program', stdout.trim()),
     () => {
       const message = `"${conntrack}" cannot be run: UDP flows to removed endpoints are not cleaned up`;

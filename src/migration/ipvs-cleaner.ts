@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini';
 import { ExecError, type ExecResult } from '../host/process/exec.ts';
-import type { System } from '../host/process/system.ts';
+import { SHORT_TIMEOUT_MS, type System } from '../host/process/system.ts';
 import { type Address, parseAddress } from '../net/address.ts';
 import { ipvsadmArgs, parseVirtualServers, type VirtualServer } from './ipvs-virtual-servers.ts';
 import { isKubeProxyIpset } from './kube-proxy-chains.ts';
@@ -103,7 +103,9 @@ export class IpvsCleaner implements LeftoverCleaner {
   /** The interface is down, so only `ip` lists its addresses. */
   async #addresses(): Promise<Address[]> {
     if (!(await this.#hasInterface())) return [];
-    const { status, stdout } = await this.#system.run('ip', ['-json', 'address', 'show', 'dev', IPVS_INTERFACE]);
+    const { status, stdout } = await this.#system.run('ip', ['-json', 'address', 'show', 'dev', IPVS_INTERFACE], {
+      timeoutMs: SHORT_TIMEOUT_MS,
+    });
     if (status !== 0) return [];
     const links = LINKS.parse(JSON.parse(stdout));
     return links.flatMap((link) => link.addr_info.flatMap(({ local }) => parseAddress(local) ?? []));

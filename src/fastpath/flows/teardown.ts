@@ -30,7 +30,8 @@ interface TeardownResult {
 }
 
 const POLL_MS = 500;
-const RESTORE_TIMEOUT_MS = 60_000;
+/** A flow takes some hundredths of a millisecond. */
+const RESTORE_TIMEOUT = { baseMs: 10_000, flowMs: 0.2 };
 
 /**
  * Stops taking new flows, waits for live ones to end, passes the rest to conntrack, and removes all programs, links, maps
@@ -94,7 +95,8 @@ async function restoreConntrack(conntrack: string, lines: readonly string[]): Pr
     directory = await makeTempDirectory();
     const file = join(directory, 'flows');
     await writeFile(file, `${lines.join('\n')}\n`);
-    const { status, stderr } = await exec(conntrack, ['--load-file', file], { timeoutMs: RESTORE_TIMEOUT_MS });
+    const timeoutMs = RESTORE_TIMEOUT.baseMs + lines.length * RESTORE_TIMEOUT.flowMs;
+    const { status, stderr } = await exec(conntrack, ['--load-file', file], { timeoutMs });
     return status === 0 ? undefined : stderr.trim();
   } catch (error) {
     return errorMessage(error);

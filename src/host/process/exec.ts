@@ -97,13 +97,19 @@ async function finish(
   const { input = [], timeoutMs, signal } = options;
   const overdue = Promise.withResolvers<never>();
   let lastTimer: NodeJS.Timeout | undefined;
+  let hasTimedOut = false;
   const kill = (): void => {
     killChild(child, 'SIGKILL');
-    lastTimer = setTimeout(() => overdue.reject(failed('it was killed, but does not end')), KILL_DELAY_MS);
+    lastTimer ??= setTimeout(() => overdue.reject(failed('it was killed, but does not end')), KILL_DELAY_MS);
   };
-  const failed = (reason: string) =>
-    new ExecError(`Cannot run "${[command, ...args].join(' ')}": ${reason}`, { kind: 'failed' });
-  const timer = setTimeout(kill, timeoutMs);
+  const failed = (state: string) => {
+    const reason = hasTimedOut ? `it did not end within ${timeoutMs / 1000} s` : state;
+    return new ExecError(`Cannot run "${[command, ...args].join(' ')}": ${reason}`, { kind: 'failed' });
+  };
+  const timer = setTimeout(() => {
+    hasTimedOut = true;
+    kill();
+  }, timeoutMs);
   signal?.addEventListener('abort', kill);
   const output = collectOutput(child, options);
   // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.

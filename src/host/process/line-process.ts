@@ -26,9 +26,13 @@ export type ProcessExit =
 /** Kept of standard error for {@link ProcessExit}. */
 const STDERR_TAIL_CHARACTERS = 2000;
 
+/** After this time, a killed process waits in the kernel, or children of a killed one have its pipes. */
+const KILL_DELAY_MS = 1000;
+
 /** Starts with the constructor, without a shell. All methods may also be called after its end, and then do nothing. */
 export class LineProcess {
   readonly #child: ChildProcessWithoutNullStreams;
+  readonly #end: (exit: ProcessExit) => void;
 
   constructor(command: string, { args, env = process.env, onLine, onStderr, onExit }: LineProcessOptions) {
     const child = spawn(command, args, { stdio: 'pipe', env });
@@ -41,6 +45,7 @@ export class LineProcess {
       hasEnded = true;
       onExit(exit);
     };
+    this.#end = end;
     child.on('error', (cause) => end({ kind: 'error', cause }));
     // Without free file descriptors there are no streams, and `error` is the only event.
     if (child.pid === undefined) return;
@@ -70,8 +75,17 @@ export class LineProcess {
     if (this.pid !== undefined) this.#child.stdin.end();
   }
 
+  /** After SIGKILL, the end is reported within a second, even if the process cannot end or others keep its pipes. */
   kill(signal: NodeJS.Signals = 'SIGTERM'): void {
     killChild(this.#child, signal);
+    if (signal === 'SIGKILL') setTimeout(() => this.#release(), KILL_DELAY_MS).unref();
+  }
+
+  #release(): void {
+    if (this.pid === undefined) return;
+    for (const stream of this.#child.stdio) stream?.destroy();
+    const state = this.#child.signalCode ?? 'SIGKILL, but still there';
+    this.#end({ kind: 'exited', state, stderr: '' });
   }
 
   /** Lets this process exit while the child is running. */

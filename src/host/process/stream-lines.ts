@@ -15,7 +15,7 @@ export function streamLines(
   { onLine, signal }: StreamLinesOptions,
 ): Promise<string> {
   return new Promise((resolve) => {
-    const stop = () => child.kill();
+    const stop = () => child.kill('SIGKILL');
     const child = new LineProcess(command, {
       args,
       onLine,

@@ -14,12 +14,16 @@ export interface System {
 export interface SystemRunOptions {
   readonly input?: string | readonly string[];
   readonly onLine?: (line: string) => void;
+  /** Default: {@link LONG_TIMEOUT_MS}. */
+  readonly timeoutMs?: number;
 }
 
 /** Listing 100,000 iptables rules takes seconds, and so does waiting for the iptables lock. */
-const TIMEOUT_MS = 60_000;
+const LONG_TIMEOUT_MS = 60_000;
+/** For programs that read little: milliseconds, or a second on a machine under load. */
+export const SHORT_TIMEOUT_MS = 10_000;
 
 export const hostSystem: System = {
-  run: (command, args, options = {}) => exec(command, args, { ...options, timeoutMs: TIMEOUT_MS }),
+  run: (command, args, options = {}) => exec(command, args, { timeoutMs: LONG_TIMEOUT_MS, ...options }),
   read: (path) => readFile(path, 'utf8').catch(() => ''),
 };

@@ -56,6 +56,11 @@ t.test('exec() does not wait for children of a killed program that have its pipe
   await t.rejects(exec('sh', ['-c', 'sleep 20; true'], { timeoutMs: 100 }), {
     name: 'ExecError',
     kind: 'failed',
+    message: 'Cannot run "sh -c sleep 20; true": it did not end within 0.1 s',
+  });
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 100);
+  await t.rejects(exec('sh', ['-c', 'sleep 20; true'], { timeoutMs: 60_000, signal: abort.signal }), {
     message: 'Cannot run "sh -c sleep 20; true": it was killed, but does not end',
   });
   t.ok(performance.now() - startedAt < 15_000);

@@ -64,3 +64,13 @@ t.test('a program that does not exist is an error, and calls after it do nothing
   child.kill();
   t.match(await promise, { kind: 'error', cause: { code: 'ENOENT' } });
 });
+
+t.test('LineProcess.kill() with SIGKILL reports the end although a child of the program has its pipes', async (t) => {
+  const { promise: started, resolve: onStarted } = Promise.withResolvers<string>();
+  const { child, exit } = shell('sleep 20 & echo started; wait', { onLine: onStarted });
+  await started;
+  const startedAt = performance.now();
+  child.kill('SIGKILL');
+  t.match(await exit, { kind: 'exited', state: 'SIGKILL' });
+  t.ok(performance.now() - startedAt < 15_000);
+});

@@ -1,0 +1,65 @@
+// A conntrack that hangs, with a child that keeps its pipes: changes arrive, health is right, and the log says what hangs.
+
+import { access, chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { clusterIps, service } from '../../support/builders/service.ts';
+import { loadFactor } from '../../support/load-factor.ts';
+import { nodeObjects } from '../../support/netns/manifests.ts';
+import { createSingleNode } from '../../support/netns/single-node.ts';
+import { getHealth } from '../../support/netns/traffic/health-client.ts';
+import { poll } from '../../support/wait-until.ts';
+
+const CHANGES = 20;
+const CHANGE_LIMIT_MS = 1_000;
+const FAILURE = 'cannot delete stale UDP conntrack entries';
+
+t.setTimeout(180_000);
+const single = await createSingleNode(t);
+const { node, scratch } = single;
+const dns = service('shop/dns', { spec: { ...clusterIps('172.30.0.53'), ports: [{ port: 53, protocol: 'UDP' }] } });
+const web = (n: number) =>
+  service(`shop/web-${n}`, { spec: { ...clusterIps(`172.30.1.${n}`), ports: [{ port: 80 }] } });
+
+t.test('a hanging conntrack delays no change and no SIGTERM, and is ended and reported', async (t) => {
+  const [program, started] = [join(scratch, 'conntrack'), join(scratch, 'conntrack-started')];
+  // The shell is killed; `sleep` survives it and has its pipes.
+  await writeFile(program, `#!/bin/sh\n: >>'${started}'\nsleep 90\nexit 0\n`);
+  await chmod(program, 0o755);
+  const exists = () =>
+    access(started).then(
+      () => true,
+      () => false,
+    );
+  await single.write('nodes.yaml', ...nodeObjects());
+  await single.write('dns.yaml', dns);
+  const daemon = single.start('--conntrack', program);
+  await daemon.waitForLog('ruleset complete');
+  await single.write('dns.yaml');
+  await poll(exists, { until: Boolean, failure: () => 'conntrack was not started', timeoutMs: 30_000 });
+
+  const elements = () => node.output('nft', ['list', 'map', 'ip', 'nftlane', 'no-endpoint-services']);
+  const durations: number[] = [];
+  for (let n = 1; n <= CHANGES; n++) {
+    const startedAt = performance.now();
+    await single.write(`web-${n}.yaml`, web(n));
+    await poll(elements, {
+      until: (text) => text.includes(`172.30.1.${n} `),
+      failure: (text) => `shop/web-${n} is missing: ${text}`,
+      timeoutMs: 30_000,
+    });
+    durations.push(performance.now() - startedAt);
+    for (const path of ['/healthz', '/livez'])
+      t.match(await getHealth(node, '127.0.0.1', 10_256, path), { status: 200 });
+  }
+  const longest = Math.max(...durations);
+  t.ok(longest < CHANGE_LIMIT_MS * loadFactor(), `the slowest change took ${longest.toFixed()} ms`);
+
+  t.match(await daemon.waitForLog(FAILURE), {
+    level: 'warn',
+    reason: /conntrack -L .*: it did not end within \d+(\.\d+)? s$/,
+  });
+  const stoppedAt = performance.now();
+  t.equal(await daemon.stop(), 0);
+  t.ok(performance.now() - stoppedAt < 2_000 * loadFactor());
+});

@@ -153,8 +153,8 @@ async function runStage(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Kernel errors that are not caused by a Service. */
-const TRANSIENT_ERRORS = /allocate memory|resource busy|Resource temporarily|Interrupted|buffer space/;
+/** Kernel errors that are not caused by a Service; "not permitted" if another process owns the table. */
+const TRANSIENT_ERRORS = /allocate memory|resource busy|Resource temporarily|Interrupted|buffer space|not permitted/;
 
 /** Handles a failed transaction; throws its cause if no recovery is possible. */
 function recover({ operations, cause }: StageFailure, engine: Engine, progress: Progress): void {

@@ -58,6 +58,10 @@ export class TransactionRunner {
   #sessionFailures = 0;
   #sessionFailedAt = 0;
   #adoptedAt = Number.NEGATIVE_INFINITY;
+  /** The session has adopted our tables, whatever an older listing says. */
+  #mayOwn = false;
+  /** The large transactions under way, which run in other processes. */
+  #scriptCount = 0;
   #isClosed = false;
 
   constructor({ program, ownership }: TransactionRunnerOptions) {
@@ -78,8 +82,13 @@ export class TransactionRunner {
     else {
       // Its marker must not be removed by a transaction of the session.
       this.#unconfirmed.add(marker);
-      await this.#afterSession(() => this.#release());
-      await this.#applyAsScript(lines, marker);
+      this.#scriptCount++;
+      try {
+        await this.#afterSession(() => this.#release());
+        await this.#applyAsScript(lines, marker);
+      } finally {
+        this.#scriptCount--;
+      }
     }
     this.#ownership.declared(lines);
     if (confirmation === 'now') await this.confirm();
@@ -87,7 +96,7 @@ export class TransactionRunner {
 
   /**
    * Makes the session the owner of our tables, so that no other program can change them. Large transactions, which run
-   * in other processes, end this. Never throws: a failure is the reason of {@link TableOwnership}.
+   * in other processes, end this, and it waits for the next call while they run. Never throws: a failure is the reason of {@link TableOwnership}.
    */
   async protect(): Promise<void> {
     await this.#afterSession(() => this.#adopt()).catch((error: unknown) =>
@@ -131,15 +140,20 @@ export class TransactionRunner {
 
   /** Lets other processes change our tables. */
   async #release(): Promise<void> {
-    if (!this.#ownership.isOwner) return;
+    if (this.#mayOwn) await this.#endSession();
+  }
+
+  async #endSession(): Promise<void> {
+    this.#mayOwn = false;
     this.#ownership.released();
     await this.#session.close();
   }
 
   async #adopt(): Promise<void> {
     const lines = this.#ownership.adoption();
-    if (lines.length === 0) return;
+    if (lines.length === 0 || this.#scriptCount > 0) return;
     this.#adoptedAt = performance.now();
+    this.#mayOwn = true;
     await this.#applyInSession(lines, nextMarker(lines));
     this.#ownership.adopted(undefined);
   }
@@ -147,6 +161,7 @@ export class TransactionRunner {
   /** The tables are orphans now. */
   #sessionEnded(): void {
     const wasOwner = this.#ownership.isOwner;
+    this.#mayOwn = false;
     this.#ownership.released();
     if (!wasOwner || this.#isClosed) return;
     const delayMs = Math.max(0, this.#adoptedAt + MIN_ADOPTION_INTERVAL_MS - performance.now());
@@ -155,7 +170,7 @@ export class TransactionRunner {
 
   async #applyInSession(lines: readonly string[], marker: Marker): Promise<void> {
     const keep = this.#unconfirmed.size > 0;
-    if (this.#session.isWornOut) await (this.#ownership.isOwner ? this.#release() : this.#session.close());
+    if (this.#session.isWornOut) await this.#endSession();
     try {
       const timeoutMs = transactionTimeoutMs(lines.length);
       const outcome = await this.#session.apply({

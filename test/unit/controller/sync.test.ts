@@ -132,7 +132,12 @@ t.test('sync() lists the kernel again when the outcome of a transaction is unkno
 
 t.test('sync() throws errors that no Service has caused', async (t) => {
   const { engine, nftClient, failures } = open(service(), endpoints(1));
-  for (const error of [refusal('Cannot allocate memory', 1), refusal('Syntax error'), new Error('nft is gone')]) {
+  for (const error of [
+    refusal('Cannot allocate memory', 1),
+    refusal('Could not process rule: Operation not permitted', 1),
+    refusal('Syntax error'),
+    new Error('nft is gone'),
+  ]) {
     failures.splice(0, 1, () => error);
     await t.rejects(sync(engine, nftClient), error);
     t.notOk(engine.isKernelKnown);

@@ -6,12 +6,9 @@ import { TableOwnership } from '../../../../src/nftables/client/table-ownership.
 import { TransactionRunner, transactionTimeoutMs } from '../../../../src/nftables/client/transaction-runner.ts';
 import { fakeNftProgram } from '../../../support/fakes/fake-nft-program.ts';
 
-function begin(t: Test) {
+function begin(t: Test, ownership = new TableOwnership('no')) {
   const nft = fakeNftProgram(t);
-  const transactions = new TransactionRunner({
-    program: new NftProgram({ command: nft.command }),
-    ownership: new TableOwnership('no'),
-  });
+  const transactions = new TransactionRunner({ program: new NftProgram({ command: nft.command }), ownership });
   t.teardown(() => transactions.close());
   return { transactions, nft };
 }
@@ -104,4 +101,37 @@ t.test('a missing program is not an unknown outcome', async (t) => {
 t.test('the time limit is in proportion to the size', async (t) => {
   t.equal(transactionTimeoutMs(1), 3002);
   t.equal(transactionTimeoutMs(5000), 13_000);
+});
+
+/** The table exists and can be owned, and nobody owns it. */
+const ORPHAN = [{ family: 'ip', flags: ['persist'] }] as const;
+
+function ownableTable(): TableOwnership {
+  const ownership = new TableOwnership('auto');
+  ownership.isSupported = true;
+  ownership.learn(ORPHAN);
+  return ownership;
+}
+
+t.test(
+  'a large transaction ends the session that adopted the tables, even if an older listing denies it',
+  async (t) => {
+    const ownership = ownableTable();
+    const { transactions } = begin(t, ownership);
+    await transactions.protect();
+    t.ok(ownership.isOwner);
+    ownership.learn(ORPHAN);
+    t.notOk(ownership.isOwner);
+    await transactions.apply(large('add a'));
+    t.equal(transactions.session.pid, undefined);
+  },
+);
+
+t.test('the tables are not adopted while a large transaction runs in another process', async (t) => {
+  const ownership = ownableTable();
+  const { transactions } = begin(t, ownership);
+  await Promise.all([transactions.apply(large('add a')), transactions.protect()]);
+  t.notOk(ownership.isOwner);
+  await transactions.protect();
+  t.ok(ownership.isOwner);
 });

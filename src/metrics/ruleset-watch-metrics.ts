@@ -33,12 +33,12 @@ export function registerRulesetWatchMetrics(registry: Registry, watch: () => Rul
   );
   gauge(
     'nftlane_repair_wait_seconds',
-    'How long repairs of the ruleset wait, because another process undoes them',
+    'Time that repairs of the ruleset wait because another process undoes them, in seconds',
     () => (watch()?.contest()?.waitMs ?? 0) / 1000,
   );
   gauge(
     'nftlane_verification_age_seconds',
-    'How long ago all elements in the kernel were last compared with the desired ones; -1 if not yet',
+    'Time since all elements in the kernel were last compared with those that nftlane wrote, in seconds; -1 before',
     () => {
       const endedMs = watch()?.verification().roundEndedMs;
       return endedMs === undefined ? -1 : endedMs / 1000;
@@ -46,7 +46,7 @@ export function registerRulesetWatchMetrics(registry: Registry, watch: () => Rul
   );
   gauge(
     'nftlane_verification_differences',
-    'Elements that differed in the last comparison of all elements, and were repaired',
+    'Number of elements that differed in the last comparison of all elements, and were repaired',
     () => watch()?.verification().differences ?? 0,
   );
 }

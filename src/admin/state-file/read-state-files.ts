@@ -42,7 +42,8 @@ async function readJson(path: string, decode: (bytes: Buffer) => Promise<Buffer>
 async function readOwnFile(path: string): Promise<Buffer> {
   await using file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   const stats = await file.stat();
-  if (!stats.isFile() || stats.uid !== process.getuid?.() || stats.size > MAX_FILE_BYTES) throw new Error('not ours');
+  if (!stats.isFile() || stats.uid !== process.getuid?.() || stats.size > MAX_FILE_BYTES)
+    throw new Error('not a regular file of this user, or too large');
   return await file.readFile();
 }
 

@@ -81,7 +81,7 @@ function maxFiles(): number | undefined {
 function registerOwnership(registry: Registry, { nftSession }: ProcessInfo): void {
   gaugeOnScrape(registry, {
     name: 'nftlane_tables_owned',
-    help: 'Whether the nft session owns the tables, so that no other program can change them',
+    help: '1 while the nft session owns the tables, so that no other program can change them, otherwise 0',
     labelNames: [],
     samples: () => single(nftSession().ownsTables ? 1 : 0),
   });

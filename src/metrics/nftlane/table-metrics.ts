@@ -57,7 +57,7 @@ function registerLimitMetrics(registry: Registry, engine: Engine): void {
   });
   gaugeOnScrape(registry, {
     name: 'nftlane_limit_needed',
-    help: 'What all Services need of each resource with a total limit, each at most its own limit',
+    help: 'Amount that all Services need of each resource with a total limit, each Service at most its own limit',
     labelNames: ['resource'],
     samples: () => RESOURCES.map((resource) => ({ labels: { resource }, value: engine.limitUsage().needed[resource] })),
   });

@@ -2,10 +2,10 @@
 
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StateServer } from '../../../src/admin/state-server.ts';
+import { sendBytes } from '../send-bytes.ts';
 import type { FuzzTarget } from '../target.ts';
 
 const REQUESTS = [
@@ -33,8 +33,8 @@ export const adminTarget: FuzzTarget = {
   seeds: REQUESTS,
   async run(input) {
     const path = await open();
-    await send(path, Buffer.from(input, 'latin1'));
-    const answer = await send(path, Buffer.from('GET /state HTTP/1.0\r\n\r\n'));
+    await sendBytes({ path }, Buffer.from(input, 'latin1'));
+    const answer = await sendBytes({ path }, Buffer.from('GET /state HTTP/1.0\r\n\r\n'));
     if (!answer.startsWith('HTTP/1.1 200'))
       throw new Error(`The next request was answered with ${answer.slice(0, 80)}`);
   },
@@ -44,15 +44,3 @@ export const adminTarget: FuzzTarget = {
     await rm(directory, { recursive: true, force: true });
   },
 };
-
-async function send(path: string, bytes: Buffer): Promise<string> {
-  const socket = connect(path);
-  let answer = '';
-  socket.on('data', (data) => {
-    answer += data.toString('latin1');
-  });
-  socket.on('error', () => {});
-  socket.end(bytes);
-  await once(socket, 'close').catch(() => undefined);
-  return answer;
-}

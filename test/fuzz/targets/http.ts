@@ -1,9 +1,8 @@
 // Requests to the servers of the daemon, over real sockets.
 
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { ConnectionGuard } from '../../../src/host/network/connection-guard.ts';
 import { HttpServer } from '../../../src/host/network/http-server.ts';
+import { sendBytes } from '../send-bytes.ts';
 import type { FuzzTarget } from '../target.ts';
 
 const REQUESTS = [
@@ -35,8 +34,8 @@ export const httpTarget: FuzzTarget = {
   seeds: REQUESTS,
   async run(input) {
     const port = await open();
-    await send(port, Buffer.from(input, 'latin1'));
-    const answer = await send(port, Buffer.from('GET / HTTP/1.0\r\n\r\n'));
+    await sendBytes({ host: '127.0.0.1', port }, Buffer.from(input, 'latin1'));
+    const answer = await sendBytes({ host: '127.0.0.1', port }, Buffer.from('GET / HTTP/1.0\r\n\r\n'));
     if (!answer.startsWith('HTTP/1.1 200'))
       throw new Error(`The next request was answered with ${answer.slice(0, 80)}`);
   },
@@ -45,17 +44,3 @@ export const httpTarget: FuzzTarget = {
     server = undefined;
   },
 };
-
-/** Sends the bytes and ends the sending side. Returns what the server answered until it closed. */
-async function send(port: number, bytes: Buffer): Promise<string> {
-  const socket = connect({ host: '127.0.0.1', port });
-  let answer = '';
-  socket.on('data', (data) => {
-    answer += data.toString('latin1');
-  });
-  // The server may reset the connection.
-  socket.on('error', () => {});
-  socket.end(bytes);
-  await once(socket, 'close').catch(() => undefined);
-  return answer;
-}

@@ -13,6 +13,7 @@ import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import type { KernelListing } from '../../../src/nftables/syntax/kernel-listing.ts';
 import { refKey } from '../../../src/nftables/syntax/object-ref.ts';
 import { applyEvent, ClusterObjects, objectEvents } from '../../support/builders/arbitrary-events.ts';
+import { manyServices } from '../../support/builders/many-services.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
 import { put, remove, replaceAll } from '../../support/builders/put-objects.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
@@ -65,16 +66,6 @@ function isQuiet({ drift, refused }: SyncReport): boolean {
   return drift.length === 0 && refused.length === 0;
 }
 
-/** `count` Services with three endpoints each. */
-function services(count: number): ApiObject[] {
-  return Array.from({ length: count }, (_, index) => {
-    const [high, low] = [index >> 8, index & 255];
-    const name = `a/s${index}`;
-    const endpoints = [1, 2, 3].map((host) => endpoint(`10.${host}.${high}.${low}`));
-    return [service(name, { spec: clusterIps(`10.96.${high}.${low}`) }), slice(name, { endpoints })];
-  }).flat();
-}
-
 t.test('the kernel holds the desired state after every history', { skip }, async (t) => {
   const tables = tablesOf(t);
   const syncs = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 });
@@ -119,7 +110,7 @@ function noElements(lines: readonly string[]): readonly string[] {
 t.test('thousands of elements are added, changed and removed', { skip }, async (t) => {
   const tables = tablesOf(t);
   // Each Service has five elements.
-  const engine = engineOf(services(BATCH_SIZE / 4));
+  const engine = engineOf(manyServices(BATCH_SIZE / 4));
   const { transactions, operations } = await sync(engine, tables);
   t.ok(operations > BATCH_SIZE, `${operations} operations`);
   t.ok(transactions > 2, `${transactions} transactions`);
@@ -273,7 +264,7 @@ for (const [path, count] of [
     // The tables exist already, so the size of the change decides how it is applied.
     const engine = engineOf([]);
     await sync(engine, tables);
-    const objects = services(count);
+    const objects = manyServices(count);
     replaceAll(engine, objects);
     const report = await sync(engine, tables);
     t.match(report.refused, [

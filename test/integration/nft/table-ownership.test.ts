@@ -6,10 +6,8 @@ import { findDrift } from '../../../src/engine/drift.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { exec } from '../../../src/host/process/exec.ts';
 import { engineOf } from '../../support/builders/engine.ts';
+import { manyServices } from '../../support/builders/many-services.ts';
 import { replaceAll } from '../../support/builders/put-objects.ts';
-import { clusterIps, service } from '../../support/builders/service.ts';
-import { endpoint, slice } from '../../support/builders/slice.ts';
-import type { ApiObject } from '../../support/deployment/merge.ts';
 import { NamespacedNftClient } from '../../support/fakes/namespaced-nft-client.ts';
 import { loadFactor } from '../../support/load-factor.ts';
 import { poll } from '../../support/wait-until.ts';
@@ -30,19 +28,10 @@ async function begin(t: Test, before: readonly string[] = []) {
   const tables = new NamespacedNftClient({ tableOwnership: 'auto' });
   t.teardown(() => tables.close());
   if (before.length > 0) await tables.runExternally(before);
-  const engine = engineOf(services(1));
+  const engine = engineOf(manyServices(1));
   engine.invalidate();
   await sync(engine, tables);
   return { tables, engine };
-}
-
-function services(count: number): ApiObject[] {
-  return Array.from({ length: count }, (_, index) => {
-    const [high, low] = [index >> 8, index & 255];
-    const name = `a/s${index}`;
-    const endpoints = [1, 2, 3].map((host) => endpoint(`10.${host}.${high}.${low}`));
-    return [service(name, { spec: clusterIps(`10.96.${high}.${low}`) }), slice(name, { endpoints })];
-  }).flat();
 }
 
 async function flags(tables: NamespacedNftClient): Promise<readonly string[][]> {
@@ -85,7 +74,7 @@ t.test('others can neither flush nor change the tables, and the owner can', { sk
     await t.rejects(tables.runExternally([line]), DENIED, line);
   }
   t.ok(await isComplete(tables, engine));
-  replaceAll(engine, services(3));
+  replaceAll(engine, manyServices(3));
   const { drift, refused } = await sync(engine, tables);
   t.strictSame([drift, refused, await flags(tables)], [[], [], OWNED]);
   t.ok(await isComplete(tables, engine));
@@ -94,7 +83,7 @@ t.test('others can neither flush nor change the tables, and the owner can', { sk
 t.test('large transactions run in other processes, and the tables are owned again', { skip }, async (t) => {
   const { tables, engine } = await begin(t);
   for (const count of [400, 3000, 2]) {
-    replaceAll(engine, services(count));
+    replaceAll(engine, manyServices(count));
     const { drift, refused } = await sync(engine, tables);
     t.strictSame([drift, refused, await flags(tables)], [[], [], OWNED], `${count} Services`);
   }
@@ -137,7 +126,7 @@ t.test('tables with the flag stay usable without ownership', { skip }, async (t)
   const tables = new NamespacedNftClient();
   t.teardown(() => tables.close());
   await tables.runExternally(['add table ip nftlane { flags persist; }', 'add table ip6 nftlane { flags persist; }']);
-  const engine = engineOf(services(1));
+  const engine = engineOf(manyServices(1));
   engine.invalidate();
   await sync(engine, tables);
   t.ok(await isComplete(tables, engine));

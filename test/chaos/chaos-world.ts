@@ -28,7 +28,8 @@ export const HEALTHY_NODE_PORT = 30_080;
 export const CHANGING_SERVICES = 300;
 /** Small enough to be filled quickly, and large enough for the daemon. */
 const DISK_SIZE = '256k';
-const RECOVERY_MS = 60_000;
+/** A silent watch is given up after 75 s. */
+const RECOVERY_MS = 150_000;
 
 /** Mounts small file systems that faults can fill, then runs the command in `"$@"`. */
 const MOUNT_DISKS = `mount -t tmpfs -o size=${DISK_SIZE} none /dev/shm && mount -t tmpfs -o size=${DISK_SIZE} none "$0" && exec "$@"`;

@@ -48,7 +48,7 @@ e2e-netns: setup-bpf ## Run the end-to-end suite with two nodes in network names
 netns: setup ## Test the daemon with real sockets in network namespaces (as root)
 	@hack/suite.sh integration/nft
 
-test: setup-kubectl harness ## Run check, check-rules, unit, golden, a part of fuzz, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test
+test: setup-kubectl harness ## Run check, check-rules, unit, golden, parts of fuzz and chaos, netns, bpf-test, image-root, e2e-netns and the core of fastpath-test
 	@hack/test.sh
 
 demo: build ## Demonstrate nftlane in network namespaces (as root)

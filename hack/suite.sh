@@ -21,7 +21,7 @@ echo "$suite: $# files"
 # tap ends with an escape sequence for the cursor even without a terminal; it would garble the next line.
 echo 0 >"$results.status"
 {
-  CI=true tap --disable-coverage --reporter=base --no-color --jobs="${JOBS:-2}" --timeout="${TIMEOUT:-120}" \
+  CI=true tap --disable-coverage --reporter=base --no-color --jobs="${JOBS:-2}" --timeout="${TIMEOUT:-240}" \
     --output-file="$results.tap" "$@" </dev/null 2>&1 || echo $? >"$results.status"
 } | sed -u 's/\x1b\[?25h//'
 status=$(cat "$results.status")

@@ -26,6 +26,8 @@ interface FlowCleanerOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly onCleanup?: (run: CleanupResult) => void;
+  /** A cleanup failed, which only the first time logs. */
+  readonly onFailure?: () => void;
 }
 
 /** A cleanup that succeeded. */
@@ -72,6 +74,7 @@ export class FlowCleaner implements SyncObserver {
     this.#failures = new LogOnce(log);
     const onFailure = (error: unknown, retryInMs: number): void => {
       const fields = { reason: errorMessage(error), retryInMs };
+      options.onFailure?.();
       this.#failures.log('warn', 'cannot delete stale UDP conntrack entries', fields);
     };
     this.#runner = new BoundedFrequencyRunner({
@@ -128,6 +131,7 @@ export class FlowCleaner implements SyncObserver {
     } catch (error) {
       if (!(error instanceof ConntrackError && error.kind === 'missing')) throw error;
       // Without the program no retry can help.
+      this.#options.onFailure?.();
       this.#failures.log('warn', 'stale UDP conntrack entries are not deleted', { reason: error.message });
     }
     const isMorePending = this.#tracker.prune(cutoff);

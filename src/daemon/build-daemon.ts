@@ -133,6 +133,7 @@ function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): Obse
       conntrack: new Conntrack({ command: nftlane.conntrack }),
       hostAddresses,
       onCleanup: (result) => telemetry.observeConntrackCleanup(result),
+      onFailure: () => telemetry.countConntrackFailure(),
     }),
     health: new Health({
       ...common,

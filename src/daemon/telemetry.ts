@@ -106,6 +106,10 @@ export class Telemetry {
     this.#metrics?.setHoldCounts(counts);
   }
 
+  countConntrackFailure(): void {
+    this.#metrics?.countConntrackFailure();
+  }
+
   observeConntrackCleanup(cleanUp: CleanupResult): void {
     this.#metrics?.observeConntrackCleanup(cleanUp);
   }

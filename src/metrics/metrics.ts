@@ -49,6 +49,7 @@ export class Metrics {
   readonly #recorder: SyncRecorder;
   readonly #reader: ConnectionReader;
   readonly #events: Counter<'outcome'>;
+  readonly #conntrackFailures: Counter;
   #reflectorStates: () => readonly ReflectorState[] = () => [];
   #holdCounts: () => HoldCounts | undefined = () => undefined;
   #fastPathStatus: () => FastPathStatus | undefined = () => undefined;
@@ -77,6 +78,11 @@ export class Metrics {
       name: 'nftlane_events_total',
       help: 'Total number of Kubernetes Events by outcome: sent, repeated (in a series), dropped (too many), failed',
       labelNames: ['outcome'] as const,
+      registers: [this.registry],
+    });
+    this.#conntrackFailures = new Counter({
+      name: 'nftlane_conntrack_cleanup_failures_total',
+      help: 'Total number of failed conntrack cleanups',
       registers: [this.registry],
     });
     registerHoldMetrics(this.registry, () => this.#holdCounts());
@@ -109,6 +115,11 @@ export class Metrics {
   /** Sets the sources of the state of the nft monitor and of repairs. */
   setRulesetWatch(watch: RulesetWatch): void {
     this.#rulesetWatch = watch;
+  }
+
+  /** A failed cleanup is retried, unless the program is missing. */
+  countConntrackFailure(): void {
+    this.#conntrackFailures.inc();
   }
 
   /** A conntrack cleanup covers both families. */

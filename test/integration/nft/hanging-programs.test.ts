@@ -59,6 +59,8 @@ t.test('a hanging conntrack delays no change and no SIGTERM, and is ended and re
     level: 'warn',
     reason: /conntrack -L .*: it did not end within \d+(\.\d+)? s$/,
   });
+  const metrics = await node.output('curl', ['-s', 'http://127.0.0.1:10249/metrics']);
+  t.match(metrics, /^nftlane_conntrack_cleanup_failures_total [1-9]/m);
   const stoppedAt = performance.now();
   t.equal(await daemon.stop(), 0);
   t.ok(performance.now() - stoppedAt < 2_000 * loadFactor());

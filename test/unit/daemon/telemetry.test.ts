@@ -89,6 +89,7 @@ t.test('Telemetry measures nothing if metrics are disabled', async (t) => {
   t.equal(telemetry.countingSink(sink), sink);
   t.equal(telemetry.requestObserver, undefined);
   telemetry.observer.chainsModified?.(['ip services']);
+  telemetry.countConntrackFailure();
   telemetry.observeConntrackCleanup({ durationMs: 1, deleted: { ip: 0, ip6: 0 } });
   telemetry.countHealthResponse('/healthz', 200);
   const stop = new AbortController();

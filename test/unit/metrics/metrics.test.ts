@@ -225,6 +225,7 @@ t.test('Metrics report problems with objects, watches and requests', async (t) =
   metrics.requestObserver({ method: 'POST', host: 'api:6443', status: undefined, durationMs: 20 });
   metrics.countHealthResponse('healthz', 503);
   metrics.countEvent('sent');
+  metrics.countConntrackFailure();
   metrics.observeConntrackCleanup({ durationMs: 3, deleted: { ip: 2, ip6: 0 } });
   metrics.observer.chainsModified?.(['ip services', 'ip6 services']);
   t.match(Object.fromEntries(await scrape(metrics)), {
@@ -242,6 +243,7 @@ t.test('Metrics report problems with objects, watches and requests', async (t) =
     'kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv4"}': 2,
     'kubeproxy_conntrack_reconciler_sync_duration_seconds_count{ip_family="IPv6"}': 1,
     'nftlane_events_total{outcome="sent"}': 1,
+    nftlane_conntrack_cleanup_failures_total: 1,
     nftlane_foreign_changes_total: 1,
     nftlane_foreign_changed_chains_total: 2,
   });

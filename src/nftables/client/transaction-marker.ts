@@ -46,18 +46,18 @@ const MAX_SHOWN = 10_000;
 export class OwnMarkers {
   readonly #shown = new Set<number>();
   /** All numbers below have been shown. */
-  #floor = first;
+  #lowest = first;
 
   /** Whether a line is the notification of the marker of a transaction of ours, for the first time. */
   take(line: string): boolean {
     const number = Number(EVENT.exec(line)?.[1]);
-    const isNew = number >= this.#floor && number < last && !this.#shown.has(number);
+    const isNew = number >= this.#lowest && number < last && !this.#shown.has(number);
     if (!isNew) return false;
     this.#shown.add(number);
     const [oldest = first] = this.#shown;
     if (this.#shown.size > MAX_SHOWN) {
       this.#shown.delete(oldest);
-      this.#floor = Math.max(this.#floor, oldest + 1);
+      this.#lowest = Math.max(this.#lowest, oldest + 1);
     }
     return true;
   }

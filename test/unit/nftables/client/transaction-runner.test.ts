@@ -103,7 +103,7 @@ t.test('the time limit is in proportion to the size', async (t) => {
   t.equal(transactionTimeoutMs(5000), 13_000);
 });
 
-/** The table exists and can be owned, and nobody owns it. */
+/** The table exists, can be owned, and has no owner. */
 const ORPHAN = [{ family: 'ip', flags: ['persist'] }] as const;
 
 function ownableTable(): TableOwnership {

@@ -75,7 +75,7 @@ export interface NftlaneConfig {
   /** Programs: a path, or a name in PATH. */
   readonly nft: string;
   readonly conntrack: string;
-  /** Directory of the admin socket. */
+  /** Directory of the admin socket and the state files. */
   readonly runDir: string;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }

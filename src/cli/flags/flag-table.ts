@@ -159,7 +159,7 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
   nftlaneFlag('run-dir', 'runDir', {
     type: 'text',
     placeholder: 'dir',
-    help: 'directory of the admin socket (default: /run/nftlane)',
+    help: 'directory of the admin socket and the state files (default: /run/nftlane)',
   }),
   nftlaneFlag('log-level', 'log.level', {
     type: 'text',

@@ -142,7 +142,8 @@ export const NFTLANE_SCHEMA = z.strictObject({
     default: false,
   }),
   limits: field(limits, {
-    description: 'What Services may take up. Numbers are estimated from the objects, whatever the state of endpoints.',
+    description:
+      'Limits of what Services may use in the kernel. Numbers are estimated from the objects, whatever the state of endpoints.',
   }),
   massLoss: field(massLoss, {
     description:
@@ -167,7 +168,10 @@ export const NFTLANE_SCHEMA = z.strictObject({
       'Directory of manifests that replaces the API server as the source of objects. Overrides `clientConnection.kubeconfig`.',
   }),
   programs: field(programs, { description: 'External programs.' }),
-  runDir: field(NON_EMPTY_STRING, { description: 'Directory of the admin socket.', default: DEFAULT_RUN_DIR }),
+  runDir: field(NON_EMPTY_STRING, {
+    description: 'Directory of the admin socket and the state files.',
+    default: DEFAULT_RUN_DIR,
+  }),
   log: field(log, { description: 'The log, written to standard error.' }),
 });
 

@@ -25,7 +25,7 @@ export interface ProxyOptions {
   readonly strictSourceRanges: boolean;
   /** Whether external IPs of Services are proxied; absent for yes. */
   readonly proxiesExternalIps?: boolean | undefined;
-  /** What Services may take up; absent for the defaults. */
+  /** Limits of what Services may use in the kernel; absent for the defaults. */
   readonly limits?: Limits | undefined;
   /** Overrides the Node's address of its family. */
   readonly bindAddress?: Address | undefined;

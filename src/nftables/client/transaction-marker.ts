@@ -36,7 +36,7 @@ export function listedNumbers(text: string): Set<number> {
   return new Set([...text.matchAll(/0x[0-9a-f]{8}/g)].map(([number]) => Number(number)));
 }
 
-/** More transactions than are under way at once. */
+/** More transactions than are under way at the same time. */
 const MAX_SHOWN = 10_000;
 
 /**

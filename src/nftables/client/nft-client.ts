@@ -120,6 +120,7 @@ export class NftClient {
 
   /** The contents of our tables, without counters. */
   async list(): Promise<KernelListing> {
+    const { adoptions } = this.#ownership;
     const chains: ObjectRef[] = [];
     const tables: ListedTable[] = [];
     const elements = new Map<RefKey, Map<string, InstalledElement>>();
@@ -136,7 +137,7 @@ export class NftClient {
         if (installed.size > 0) elements.set(refKey(object), installed);
       }
     }
-    await this.#learn(tables);
+    await this.#learn(tables, adoptions);
     return { elements, chains, tables };
   }
 
@@ -162,8 +163,9 @@ export class NftClient {
 
   /** Our tables with everything but their elements. */
   async listTables(): Promise<ListedTable[]> {
+    const { adoptions } = this.#ownership;
     const tables = await this.#listTables(FAMILIES);
-    await this.#learn(tables);
+    await this.#learn(tables, adoptions);
     return tables;
   }
 
@@ -200,12 +202,12 @@ export class NftClient {
     void this.#transactions.close();
   }
 
-  async #learn(tables: readonly ListedTable[]): Promise<void> {
+  async #learn(tables: readonly ListedTable[], adoptions: number): Promise<void> {
     const { probe } = this.#ownership;
     if (!this.#hasFlags && probe !== undefined)
       this.#ownership.isSupported = (await this.#program.check(probe)).length === 0;
     this.#hasFlags = true;
-    this.#ownership.learn(tables);
+    this.#ownership.learn(tables, { adoptions });
   }
 
   async #listTables(families: readonly Family[]): Promise<ListedTable[]> {

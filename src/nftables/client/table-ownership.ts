@@ -22,6 +22,7 @@ export class TableOwnership {
   /** The flags of our tables, as last listed or declared. */
   readonly #flags = new Map<Family, readonly string[]>();
   #isOwner = false;
+  #adoptions = 0;
   #adoptionFailure: string | undefined;
 
   constructor(mode: OwnershipMode) {
@@ -51,13 +52,22 @@ export class TableOwnership {
     this.#isSupported = isSupported;
   }
 
-  /** Takes a listing of all of our tables. */
-  learn(tables: readonly Pick<ListedTable, 'family' | 'flags'>[]): void {
+  /** How many adoptions have ended. */
+  get adoptions(): number {
+    return this.#adoptions;
+  }
+
+  /** Takes a listing of all of our tables. One that began before the last adoption does not tell who the owner is. */
+  learn(
+    tables: readonly Pick<ListedTable, 'family' | 'flags'>[],
+    { adoptions = this.#adoptions }: { readonly adoptions?: number } = {},
+  ): void {
     this.#flags.clear();
     for (const family of FAMILIES) {
       const table = tables.find((candidate) => candidate.family === family);
       if (table !== undefined) this.#flags.set(family, table.flags);
     }
+    if (adoptions !== this.#adoptions) return;
     if (!this.#ownable().some((family) => this.#flags.get(family)?.includes('owner'))) this.#isOwner = false;
   }
 
@@ -84,6 +94,7 @@ export class TableOwnership {
 
   /** Records the result of {@link adoption}: the reason of a failure, or `undefined`. */
   adopted(failure: string | undefined): void {
+    this.#adoptions++;
     this.#isOwner = failure === undefined;
     this.#adoptionFailure = failure;
   }

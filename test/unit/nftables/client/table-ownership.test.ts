@@ -87,3 +87,16 @@ t.test('openReason reports why other programs can change the tables', async (t) 
   t.match(ownership.probe, /flags owner,persist/);
   t.equal(ownershipOf({ mode: 'no' }).probe, undefined);
 });
+
+t.test('a listing that began before an adoption does not deny it', async (t) => {
+  const ownership = new TableOwnership('auto');
+  ownership.isSupported = true;
+  const orphan = [{ family: 'ip', flags: ['persist'] }] as const;
+  ownership.learn(orphan);
+  const { adoptions } = ownership;
+  ownership.adopted(undefined);
+  ownership.learn(orphan, { adoptions });
+  t.ok(ownership.isOwner);
+  ownership.learn(orphan);
+  t.notOk(ownership.isOwner, 'a later one does');
+});

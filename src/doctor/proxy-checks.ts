@@ -1,6 +1,7 @@
 // Checks whether the daemon is running, and whether another proxy is.
 
 import { existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { type DaemonAnswer, knownState } from '../admin/ask-daemon.ts';
 import { fetchState } from '../admin/fetch-state.ts';
@@ -108,15 +109,20 @@ function verificationCheck({ verification }: RulesetStatus): Check[] {
   return [ok(name, `all elements compared by the daemon ${age}: ${describeVerification(verification)}`)];
 }
 
+/** How often the ruleset is compared before a difference counts, and the pause: the daemon may be committing or repairing. */
+const COMPARISONS = 3;
+const REPAIR_MS = 1000;
+
 async function checkRuleset(context: DoctorContext, state: DaemonState): Promise<Check> {
   const nftClient = new NftClient({ command: context.nft });
-  const first = await compareRuleset(nftClient, state);
-  // The daemon may be committing a change.
-  const second = first.length === 0 ? first : await compareRuleset(nftClient, await currentState(context, state));
-  const drift = persistentDrift(first, second);
+  let drift = await compareRuleset(nftClient, state);
+  for (let comparison = 2; comparison <= COMPARISONS && drift.length > 0; comparison++) {
+    if (comparison === COMPARISONS) await delay(REPAIR_MS);
+    drift = persistentDrift(drift, await compareRuleset(nftClient, await currentState(context, state)));
+  }
   if (drift.length === 0) return ok('ruleset', 'the kernel holds the desired ruleset');
   const message = `${drift.length} differences between the desired ruleset and the kernel`;
-  return warning('ruleset', message, 'see `nftlane diff`; if they last for more than 10 s, check the log');
+  return problem('ruleset', message, 'see `nftlane diff` and the log of the daemon');
 }
 
 async function currentState({ runDir }: DoctorContext, state: DaemonState): Promise<DaemonState> {

@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { loadNftables } from '../../support/netns/kube-proxy-rules.ts';
+import { monitorPid } from '../../support/netns/monitor-pid.ts';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 
 const proxied = await createProxiedWorld(t);
@@ -40,6 +41,22 @@ t.test('doctor changes nothing', async (t) => {
   const before = await node1.output('nft', ['-s', 'list', 'ruleset']);
   await examine();
   t.equal(await node1.output('nft', ['-s', 'list', 'ruleset']), before);
+});
+
+t.test('doctor reports a difference that lasts as a problem', async (t) => {
+  // A stopped monitor notices nothing until it is replaced, half a minute later.
+  const monitor = await monitorPid(node1);
+  process.kill(monitor, 'SIGSTOP');
+  await node1.output('nft', ['flush', 'map', 'ip', 'nftlane', 'service-ips']);
+  const { status, checks } = await examine();
+  process.kill(monitor, 'SIGCONT');
+  t.equal(status, 1);
+  t.match(checks.get('ruleset'), {
+    status: 'problem',
+    message: /differences between the desired ruleset and the kernel/,
+  });
+  await proxied.waitForSync();
+  t.match((await examine()).checks.get('ruleset'), { status: 'ok' });
 });
 
 t.test('doctor finds problems and gives advice', async (t) => {

@@ -1,9 +1,9 @@
 // Tests of the repair of changes by other processes, with a real nft and real packets.
 
-import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { loadFactor } from '../../support/load-factor.ts';
 import type { LogEntry } from '../../support/netns/daemon.ts';
+import { monitorPid } from '../../support/netns/monitor-pid.ts';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 import { poll } from '../../support/wait-until.ts';
 
@@ -131,7 +131,7 @@ t.test('changes are noticed by the next monitor after the first one was killed',
   const daemon = proxied.daemon('node1');
   const from = daemon.log.length;
   const desired = await ruleset();
-  process.kill(await monitorPid(), 'SIGKILL');
+  process.kill(await monitorPid(node1), 'SIGKILL');
   await daemon.waitForLog('no kernel notifications of ruleset changes; restarting nft monitor', from);
   await nft(`delete element ip nftlane service-ips { ${KEY} }`);
   await waitForRepair(t, desired, 5000);
@@ -159,15 +159,3 @@ t.test('a contest with another process is held back and reported, and its end re
     'a rule of the other is never ours',
   );
 });
-
-/** The monitor of the daemon on the node. */
-async function monitorPid(): Promise<number> {
-  const pids = await node1.output('ip', ['netns', 'pids', node1.name]);
-  const isMonitor = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('list tables; monitor');
-  return Number(
-    pids
-      .split('\n')
-      .filter((pid) => pid !== '')
-      .find(isMonitor),
-  );
-}

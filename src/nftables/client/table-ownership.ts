@@ -57,7 +57,7 @@ export class TableOwnership {
     return this.#adoptions;
   }
 
-  /** Takes a listing of all of our tables. One that began before the last adoption does not tell who the owner is. */
+  /** Takes a listing of all of our tables. One that began before the last adoption does not show which process the owner is. */
   learn(
     tables: readonly Pick<ListedTable, 'family' | 'flags'>[],
     { adoptions = this.#adoptions }: { readonly adoptions?: number } = {},

@@ -112,5 +112,8 @@ t.test('a failure is logged once, and so is its end', async (t) => {
   await logged('cannot write state files; without the daemon, commands know only the kernel');
   rmSync(join(directory, 'run'));
   await logged('state files are written again');
-  t.equal(messages().length, 2);
+  // The file may be removed between two steps of an attempt, which then fails for another reason.
+  const texts = lines.map((line) => JSON.stringify(line));
+  t.strictSame([...new Set(texts)], texts, 'no line is repeated');
+  t.ok(texts.length <= 3);
 });

@@ -1,5 +1,6 @@
 // What a Service takes up in the kernel, estimated from numbers alone, before anything is compiled.
 
+import { commonDivisor } from '../../lib/common-divisor.ts';
 import { familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
@@ -70,19 +71,22 @@ function countEndpoints(service: Service, { slices, nodeName }: CostContext): Re
 }
 
 function countSlice({ weights }: Service, { endpoints }: EndpointSlice, nodeName: string): PortCounts {
-  const [all, local] = [{ ...ZERO }, { ...ZERO }];
-  for (const { address, nodeName: endpointNode } of endpoints) {
-    const weight = weights[address] ?? 1;
-    addEndpoint(all, weight);
-    if (nodeName !== '' && endpointNode === nodeName) addEndpoint(local, weight);
-  }
-  return { all, local };
+  const local = nodeName === '' ? [] : endpoints.filter((endpoint) => endpoint.nodeName === nodeName);
+  return { all: countWeights(endpoints, weights), local: countWeights(local, weights) };
 }
 
-function addEndpoint(counts: { -readonly [K in keyof EndpointCounts]: EndpointCounts[K] }, weight: number): void {
-  counts.number++;
-  counts.weight += weight;
-  if (counts.divisor !== 1) counts.divisor = commonDivisor(counts.divisor, weight);
+/** Without weights it looks up no address: V8 interns each string that is used as the name of a property. */
+function countWeights(endpoints: EndpointSlice['endpoints'], weights: Service['weights']): EndpointCounts {
+  const number = endpoints.length;
+  if (number === 0) return ZERO;
+  if (Object.keys(weights).length === 0) return { number, weight: number, divisor: 1 };
+  let [weight, divisor] = [0, 0];
+  for (const { address } of endpoints) {
+    const own = weights[address] ?? 1;
+    weight += own;
+    divisor = commonDivisor(divisor, own);
+  }
+  return { number, weight, divisor };
 }
 
 function sum(a: EndpointCounts, b: EndpointCounts): EndpointCounts {
@@ -91,10 +95,6 @@ function sum(a: EndpointCounts, b: EndpointCounts): EndpointCounts {
     weight: a.weight + b.weight,
     divisor: commonDivisor(a.divisor, b.divisor),
   };
-}
-
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 interface AddressCounts {

@@ -1,5 +1,6 @@
 // The weights of backends: their shares of new connections, by an annotation of the Service.
 
+import { commonDivisor } from '../../lib/common-divisor.ts';
 import type { Service } from '../objects/service.ts';
 import type { Backend } from './backends.ts';
 
@@ -21,8 +22,4 @@ export function weightedBackends({ weights }: Pick<Service, 'weights'>, backends
 export function repeatByWeight<T>(shares: readonly Weighted<T>[]): T[] {
   const divisor = shares.reduce((gcd, { weight }) => commonDivisor(gcd, weight), 0);
   return shares.flatMap(({ value, weight }) => new Array<T>(weight / divisor).fill(value));
-}
-
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
 }

@@ -2,7 +2,7 @@
 
 import { compare } from '../../lib/compare.ts';
 import type { Family } from '../../net/family.ts';
-import { affinityIdOf, affinityMapNames, endpointChain } from '../../nftables/compile/endpoint-chains.ts';
+import { affinityMapNamesOf, endpointChain } from '../../nftables/compile/endpoint-chains.ts';
 import type { NodeView } from '../../nftables/compile/node-view.ts';
 import { resetConnections } from '../../nftables/compile/sets-and-maps.ts';
 import { RESET_CONNECTIONS_CHECK, staticChains } from '../../nftables/compile/static-chains.ts';
@@ -238,8 +238,5 @@ function chainNames({ name }: ObjectRef): string[] {
 
 /** The affinity maps that a chain uses. */
 function affinityMapsOf({ family, name }: ObjectRef): ObjectRef[] {
-  const id = affinityIdOf(name);
-  if (id === undefined) return [];
-  const { all, local } = affinityMapNames(id);
-  return [all, local].map((map) => ({ family, name: map }));
+  return affinityMapNamesOf(name).map((map) => ({ family, name: map }));
 }

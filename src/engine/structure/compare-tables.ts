@@ -1,7 +1,7 @@
 // Compares our tables in the kernel with the desired ones: flags, base chains, rules, declarations of sets and maps.
 
 import type { Family } from '../../net/family.ts';
-import { affinityIdOf, affinityMapNames, endpointChainIfKnown } from '../../nftables/compile/endpoint-chains.ts';
+import { affinityMapNamesOf, endpointChainIfKnown } from '../../nftables/compile/endpoint-chains.ts';
 import type { NodeView } from '../../nftables/compile/node-view.ts';
 import type { SetOrMap } from '../../nftables/syntax/element.ts';
 import { normalDeclaration } from '../../nftables/syntax/listed/declaration.ts';
@@ -123,7 +123,7 @@ export function compareDeclarations(
   { desired, table, stale }: { desired: readonly SetOrMap[]; table: ListedTable; stale: ReadonlyMap<string, Chain> },
 ): StructureDifference[] {
   const desiredByName = new Map(desired.map((object) => [object.name, object]));
-  const usedByStale = new Set([...stale.keys()].flatMap(affinityMapsOf));
+  const usedByStale = new Set([...stale.keys()].flatMap(affinityMapNamesOf));
   const listedNames = new Set(table.setsAndMaps.map(({ name }) => name));
   const missing = desired.filter(({ name }) => !listedNames.has(name));
   return [
@@ -142,11 +142,6 @@ export function compareDeclarations(
       return [{ ...found, state: 'changed', desired: declared, needsReplacement: true }];
     }),
   ];
-}
-
-function affinityMapsOf(chain: string): string[] {
-  const id = affinityIdOf(chain);
-  return id === undefined ? [] : Object.values(affinityMapNames(id));
 }
 
 function propertiesOf({ body }: SetOrMap): string[] {

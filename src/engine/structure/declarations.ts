@@ -1,7 +1,7 @@
 // Whether sets and maps in the kernel are declared differently.
 
 import type { Family } from '../../net/family.ts';
-import { affinityIdOf, affinityMapNames } from '../../nftables/compile/endpoint-chains.ts';
+import { affinityMapNamesOf } from '../../nftables/compile/endpoint-chains.ts';
 import { affinityMap, lastTransaction, resetConnections, SETS_AND_MAPS } from '../../nftables/compile/sets-and-maps.ts';
 import type { SetOrMap } from '../../nftables/syntax/element.ts';
 import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
@@ -21,7 +21,5 @@ function declarationOf(family: Family, name: string): SetOrMap | undefined {
   if (Object.hasOwn(named, name)) return named[name];
   const filledAtRunTime = [resetConnections(family), lastTransaction(family)].find((set) => set.name === name);
   if (filledAtRunTime !== undefined) return filledAtRunTime;
-  const id = affinityIdOf(name);
-  const isAffinityMap = id !== undefined && Object.values(affinityMapNames(id)).includes(name);
-  return isAffinityMap ? affinityMap(family, name) : undefined;
+  return affinityMapNamesOf(name).includes(name) ? affinityMap(family, name) : undefined;
 }

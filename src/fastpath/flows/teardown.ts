@@ -1,9 +1,10 @@
 // Removes the fast path without breaking flows: conntrack takes over the live ones.
 
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '../../host/clock.ts';
+import { pathExists } from '../../host/files/path-exists.ts';
 import { exec } from '../../host/process/exec.ts';
 import { errorMessage } from '../../lib/error-message.ts';
 import { LoaderClient } from '../loader/loader-client.ts';
@@ -39,7 +40,7 @@ const RESTORE_TIMEOUT = { baseMs: 10_000, flowMs: 0.2 };
  */
 export async function teardown(options: TeardownOptions): Promise<TeardownResult | undefined> {
   const { program, directory, conntrack, drainMs, signal, clock = systemClock } = options;
-  if (!(await exists(directory))) return undefined;
+  if (!(await pathExists(directory))) return undefined;
   const loader = new LoaderClient({ command: program, directory });
   try {
     if (await stopAccepting(loader)) {
@@ -55,13 +56,6 @@ export async function teardown(options: TeardownOptions): Promise<TeardownResult
   } finally {
     loader.close();
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Returns false if there are no maps. */

@@ -2,6 +2,7 @@
 
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { pathExists } from './path-exists.ts';
 
 /**
  * Like `mkdir -p`, with mode 0755. Rejects with the error of the system call. Not `mkdir` with `recursive`: below
@@ -16,7 +17,7 @@ export async function makeDirectory(path: string): Promise<void> {
     throw error;
   }
   const parent = dirname(absolute);
-  if (error.code !== 'ENOENT' || parent === absolute || (await exists(parent))) throw error;
+  if (error.code !== 'ENOENT' || parent === absolute || (await pathExists(parent))) throw error;
   await makeDirectory(parent);
   const retryError = await tryCreate(absolute);
   if (retryError !== undefined && retryError.code !== 'EEXIST') throw retryError;
@@ -26,12 +27,5 @@ async function tryCreate(path: string): Promise<NodeJS.ErrnoException | undefine
   return mkdir(path, { mode: 0o755 }).then(
     () => undefined,
     (error: NodeJS.ErrnoException) => error,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }

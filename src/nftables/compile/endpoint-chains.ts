@@ -65,10 +65,12 @@ export function affinityMapNames(id: string): { readonly all: string; readonly l
   return { all: `affinity/${id}`, local: `local-affinity/${id}` };
 }
 
-/** The {@link affinityId} in the name of a chain or map; `undefined` where there is none. */
-export function affinityIdOf(name: string): string | undefined {
+/** The affinity maps of the Service port that a chain or map with this name belongs to; none for the names of others. */
+export function affinityMapNamesOf(name: string): string[] {
   const slash = name.indexOf('/');
-  return slash < 0 ? undefined : name.slice(slash + 1);
+  if (slash < 0) return [];
+  const { all, local } = affinityMapNames(name.slice(slash + 1));
+  return [all, local];
 }
 
 const BALANCE_NAME = /^(.+?)(-source)?-(\d+)$/;

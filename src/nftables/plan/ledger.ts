@@ -2,7 +2,7 @@
 
 import { compare } from '../../lib/compare.ts';
 import { inSteps, type Steps } from '../../lib/steps.ts';
-import { type Element, type SetOrMap, verdictChain } from '../syntax/element.ts';
+import { type Element, elementKey, type SetOrMap, verdictChain } from '../syntax/element.ts';
 import type { ElementListing, InstalledElement } from '../syntax/kernel-listing.ts';
 import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
 
@@ -250,10 +250,6 @@ function sameKeys(before: readonly Element[], after: readonly Element[]): number
     count++;
   }
   return count;
-}
-
-function elementKey({ object, key }: Element): string {
-  return `${refKey(object)} ${key}`;
 }
 
 function effectiveClaim(claims: Claims): Element {

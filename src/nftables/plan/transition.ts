@@ -1,8 +1,7 @@
 // Replaces the elements of a large Service piece by piece, so that other changes can be applied in between.
 
 import { inSteps, type Steps } from '../../lib/steps.ts';
-import type { Element, SetOrMap } from '../syntax/element.ts';
-import { refKey } from '../syntax/object-ref.ts';
+import { type Element, elementKey, type SetOrMap } from '../syntax/element.ts';
 import type { Ledger } from './ledger.ts';
 
 /** An element before and after; one of them is missing if the key is added or removed. */
@@ -104,8 +103,4 @@ function* findReplacements({ ledger, owner, elements, isSlot }: TransitionInput)
     (isSlot(before.object) ? removedSlots : others).push({ before, after: undefined });
   }
   return { elements: after, slots, others, removedSlots };
-}
-
-function elementKey({ object, key }: Element): string {
-  return `${refKey(object)} ${key}`;
 }

@@ -1,6 +1,6 @@
 // Sets, maps and their elements. A Service consists of elements only, never of rules of its own.
 
-import type { ObjectRef } from './object-ref.ts';
+import { type ObjectRef, refKey } from './object-ref.ts';
 
 /** A set or map in one of our tables. */
 export interface SetOrMap extends ObjectRef {
@@ -21,6 +21,11 @@ export interface Element {
   readonly comment: string;
   /** The Service (`namespace/name`) that it was compiled from; empty for elements of the node. */
   readonly owner: string;
+}
+
+/** Identifies an element among those of all sets and maps. */
+export function elementKey({ object, key }: Pick<Element, 'object' | 'key'>): string {
+  return `${refKey(object)} ${key}`;
 }
 
 /**

@@ -1,6 +1,15 @@
 // Tests of src/admin/state-file/state-file-writer.ts.
 
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -104,16 +113,17 @@ t.test('the state of an earlier daemon stays until the first sync', async (t) =>
 
 t.test('a failure is logged once, and so is its end', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'nftlane-state-'));
-  writeFileSync(join(directory, 'run'), 'not a directory');
+  writeFileSync(join(directory, 'file'), 'not a directory');
+  mkdirSync(join(directory, 'directory'));
+  symlinkSync('file', join(directory, 'run'));
   const { lines } = given(t, directory);
   const messages = () => lines.map(({ message }) => message);
   const logged = (message: string) =>
     poll(async () => messages(), { until: (all) => all.includes(message), failure: String, timeoutMs: TIMEOUT_MS });
   await logged('cannot write state files; without the daemon, commands know only the kernel');
-  rmSync(join(directory, 'run'));
+  // In one step, so that no attempt sees anything else.
+  symlinkSync('directory', join(directory, 'next'));
+  renameSync(join(directory, 'next'), join(directory, 'run'));
   await logged('state files are written again');
-  // The file may be removed between two steps of an attempt, which then fails for another reason.
-  const texts = lines.map((line) => JSON.stringify(line));
-  t.strictSame([...new Set(texts)], texts, 'no line is repeated');
-  t.ok(texts.length <= 3);
+  t.equal(messages().length, 2);
 });

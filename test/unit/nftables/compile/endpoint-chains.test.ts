@@ -6,8 +6,8 @@ import {
   type AffinityEntry,
   affinityChainName,
   affinityId,
-  affinityIdOf,
   affinityMapNames,
+  affinityMapNamesOf,
   affinityUpdateName,
   type BalanceClass,
   balanceChainName,
@@ -118,7 +118,7 @@ t.test('endpointChain() takes the affinity timeout from the name', async (t) => 
   ]);
 });
 
-t.test('affinityIdOf() returns the ID, whatever its parts are', async (t) => {
+t.test('affinityMapNamesOf() finds the ID in a name, whatever its parts are', async (t) => {
   const ports = [
     { name: '', protocol: 'udp' },
     { name: 'affinity-update-3', protocol: 'tcp' },
@@ -134,7 +134,8 @@ t.test('affinityIdOf() returns the ID, whatever its parts are', async (t) => {
       for (const name of [...chainNames, affinityUpdateName(86400, id)]) {
         const { chains, setsAndMaps } = endpointChain(name, 'ip6', view());
         t.equal(chains.at(-1)?.name, name, 'the chain itself is last');
-        for (const chain of chains) t.equal(affinityIdOf(chain.name), id, chain.name);
+        for (const { name } of [...chains, ...setsAndMaps])
+          t.strictSame(affinityMapNamesOf(name), [maps.all, maps.local], name);
         t.strictSame(
           setsAndMaps.map((object) => object.name),
           [maps.all, maps.local],
@@ -145,7 +146,7 @@ t.test('affinityIdOf() returns the ID, whatever its parts are', async (t) => {
       }
     }
   }
-  t.equal(affinityIdOf('cluster-3'), undefined);
+  t.strictSame(affinityMapNamesOf('cluster-3'), []);
 });
 
 t.test('names for the longest Service names fit into the kernel', async (t) => {

@@ -1,9 +1,10 @@
-// Collects the changes of other processes and decides when they are repaired and how they are reported.
+// Decides when the changes of other processes are repaired.
 
 import type { Engine } from '../../engine/engine.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { RulesetCommit } from '../../nftables/syntax/notification.ts';
-import { combine, type ForeignChanges, summarize } from './foreign-changes.ts';
+import { ChangeReports } from './change-reports.ts';
+import { type ForeignChanges, summarize } from './foreign-changes.ts';
 import { RepairBackoff } from './repair-backoff.ts';
 
 /** Another process undoes the repairs again and again. */
@@ -26,7 +27,7 @@ interface RepairsOptions {
   readonly request: () => void;
   /** Every transaction. */
   readonly onCommit: (changes: ForeignChanges) => void;
-  /** A report: at most {@link REPORTS_PER_WINDOW} in {@link WINDOW_MS}, with everything since the last one. */
+  /** A report with everything since the last one, at the rate of {@link ChangeReports}. */
   readonly onReport: (changes: ForeignChanges) => void;
   /** A contest began, continued with a longer wait, or ended (`undefined`). */
   readonly onContest: (contest: RulesetContest | undefined) => void;
@@ -39,13 +40,12 @@ const ADDED_KINDS: ReadonlySet<string> = new Set(['chain', 'set', 'other']);
 /** How long a change of an object waits in a contest, in units of the last repair: with it, a contest costs a tenth of a core. */
 const CHANGE_WAIT_FACTOR = 9;
 const MIN_CHANGE_WAIT_MS = 200;
-const WINDOW_MS = 10_000;
-const REPORTS_PER_WINDOW = 5;
 
 /** Changes are recorded when a sync begins, so that none is confused with the changes of a running sync. */
 export class Repairs {
   readonly #options: RepairsOptions;
   readonly #backoff = new RepairBackoff();
+  readonly #reports: ChangeReports;
   #commits: RulesetCommit[] = [];
   #notifications = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -60,14 +60,12 @@ export class Repairs {
   /** The last repair. */
   #repair = { beganAt: 0, endedAt: 0 };
   #changeTimer: NodeJS.Timeout | undefined;
-  #unreported: ForeignChanges | undefined;
-  #windowStart = Number.NEGATIVE_INFINITY;
-  #reports = 0;
   #last: Pick<ForeignChanges, 'program' | 'pid'> = { program: '', pid: 0 };
   #reportedWaitMs = -1;
 
   constructor(options: RepairsOptions) {
     this.#options = options;
+    this.#reports = new ChangeReports(options.onReport);
   }
 
   /** Takes a transaction of another process, and requests the sync that repairs it. */
@@ -81,8 +79,8 @@ export class Repairs {
     const changes = summarize(commit);
     this.#last = changes;
     onCommit(changes);
-    this.#unreported = combine(this.#unreported, changes);
-    this.#report(now);
+    this.#reports.add(changes);
+    this.#reports.report(now);
     this.#hold(now, changes.objects);
   }
 
@@ -113,7 +111,7 @@ export class Repairs {
    */
   begin({ hasChanges = false }: { readonly hasChanges?: boolean } = {}): boolean {
     const now = this.#options.clock.now();
-    this.#report(now);
+    this.#reports.report(now);
     this.#updateContest();
     const waitMs = this.#waitMs(now, { hasChanges });
     if (waitMs > 0) {
@@ -206,18 +204,6 @@ export class Repairs {
     clearTimeout(this.#timer);
     if (now >= this.#heldUntil) this.#options.request();
     else this.#timer = setTimeout(this.#options.request, this.#heldUntil - now).unref();
-  }
-
-  #report(now: number): void {
-    if (now - this.#windowStart >= WINDOW_MS) {
-      this.#windowStart = now;
-      this.#reports = 0;
-    }
-    if (this.#unreported === undefined || this.#reports >= REPORTS_PER_WINDOW) return;
-    this.#reports++;
-    const changes = this.#unreported;
-    this.#unreported = undefined;
-    this.#options.onReport(changes);
   }
 
   #updateContest(): void {

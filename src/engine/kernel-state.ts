@@ -15,8 +15,8 @@ import { addTable, deleteObject, deleteTable, type Operation } from '../nftables
 import { ChainState, type StaleChains } from './chains/chain-state.ts';
 import { type DesiredChains, desiredChains } from './chains/desired-chains.ts';
 import { AcceptedForms } from './structure/accepted-forms.ts';
-import { comparableHook, compareTable, type StructureDifference } from './structure/compare-tables.ts';
-import { hasOtherDeclarations } from './structure/declarations.ts';
+import { compareTable, listedChains, type StructureDifference } from './structure/compare-tables.ts';
+import { hasOtherDeclarations, isDeclared } from './structure/declarations.ts';
 import { additionsInBatches, declareTables, inStages, type Transaction } from './transaction.ts';
 
 /** The sets and maps of both families that every table has. */
@@ -31,7 +31,8 @@ export class KernelState {
   readonly #chains = new ChainState();
   #isKnown = false;
   #wasEmpty = false;
-  #isDeclared = false;
+  /** Families whose table exists with all its sets and maps. */
+  readonly #declared = new Set<Family>();
   /** Families whose table must be deleted first, because sets or maps are declared differently. */
   readonly #rebuilt = new Set<Family>();
   /** Objects of others in our tables, except chains. */
@@ -60,9 +61,13 @@ export class KernelState {
     if (this.#ledger.isEmpty) this.#previousListing = kept;
     this.#wasEmpty = kept.size === 0;
     yield* this.#ledger.rebase(kept);
-    this.#chains.rebase(chains.filter(isKept), tables.length === 0 ? undefined : hooksOf(tables));
+    this.#chains.rebase(
+      chains.filter(isKept),
+      listedChains(tables.filter(({ family }) => !this.#rebuilt.has(family as Family))),
+    );
     this.#isKnown = true;
-    this.#isDeclared = false;
+    this.#declared.clear();
+    for (const table of tables) if (isDeclared(table)) this.#declared.add(table.family as Family);
   }
 
   /** The differences between our tables in the kernel and the desired ones, except elements. */
@@ -80,15 +85,15 @@ export class KernelState {
    * differently, the state of the kernel is unknown from then on.
    */
   repair(differences: readonly StructureDifference[], tables: readonly ListedTable[]): void {
-    const hooks = hooksOf(tables);
+    const listed = listedChains(tables);
     this.#unexpected = [];
     for (const difference of differences) {
       const { kind, family, name, state } = difference;
       if (state === 'missing' || (state === 'changed' && (kind === 'set' || kind === 'map'))) this.invalidate();
-      else if (kind === 'table') this.#isDeclared = false;
+      else if (kind === 'table') this.#declared.delete(family);
       else if (kind !== 'chain') this.#unexpected = [...this.#unexpected, { family, kind, name }];
       else if (state === 'unexpected') this.#chains.reject({ family, name });
-      else this.#chains.outdate({ family, name }, hooks.get(refKey({ family, name })) ?? '');
+      else this.#chains.outdate({ family, name }, listed.get(refKey({ family, name }))?.hook ?? '');
     }
   }
 
@@ -142,7 +147,7 @@ export class KernelState {
 
   /** Declares the table again, also to clear flags such as `dormant`. */
   #observeTable(family: Family, verb: 'add' | 'delete'): void {
-    this.#isDeclared = false;
+    this.#declared.delete(family);
     if (verb === 'add') return;
     for (const object of OBJECTS.values()) if (object.family === family) this.#ledger.observeEmpty(object);
     this.#chains.observeTableDeletion(family);
@@ -150,7 +155,7 @@ export class KernelState {
   }
 
   #observeSetDeletion(ref: ObjectRef): void {
-    this.#isDeclared = false;
+    this.#declared.delete(ref.family);
     const object = OBJECTS.get(refKey(ref));
     if (object !== undefined) this.#ledger.observeEmpty(object);
   }
@@ -220,8 +225,8 @@ export class KernelState {
   /** Full batches of new slots, after the declarations that they need. */
   planSlots(node: NodeView): Transaction[] {
     const batches = additionsInBatches(this.#ledger.changes((object) => roleOf(object) === 'slots'));
-    if (this.#isDeclared || batches.length === 0) return batches;
-    return [{ declarations: this.#declarations(node), chains: [], changes: [] }, ...batches];
+    const declarations = batches.length === 0 ? [] : this.#declarations(node);
+    return declarations.length === 0 ? batches : [{ declarations, chains: [], changes: [] }, ...batches];
   }
 
   /** Records that a transaction was applied. */
@@ -229,7 +234,7 @@ export class KernelState {
     this.#ledger.committed(changes);
     this.#chains.committed(chains);
     if (declarations.length === 0) return;
-    this.#isDeclared = true;
+    for (const family of FAMILIES) this.#declared.add(family);
     this.#rebuilt.clear();
   }
 
@@ -271,21 +276,13 @@ export class KernelState {
   chains(family: Family, node: NodeView): DesiredChains {
     return desiredChains(family, node, this.#ledger.targetChains.values());
   }
+
   #declarations(node: NodeView): Operation[] {
-    if (this.#isDeclared) return [];
+    if (this.#rebuilt.size === 0 && node.families.every((family) => this.#declared.has(family))) return [];
     // Added first: another program may have deleted it meanwhile.
     const deletions = [...this.#rebuilt].flatMap((family) => [addTable(family), deleteTable(family)]);
     return [...deletions, ...declareTables(node)];
   }
-}
-
-/** The hooks of all listed chains, empty for chains without one. */
-function hooksOf(tables: readonly ListedTable[]): Map<RefKey, string> {
-  return new Map(
-    tables.flatMap(({ family, chains }) =>
-      chains.map(({ name, hook }) => [refKey({ family: family as Family, name }), comparableHook(hook)] as const),
-    ),
-  );
 }
 
 function withoutFamilies(elements: ElementListing, families: ReadonlySet<Family>): ElementListing {

@@ -16,13 +16,14 @@ import {
   writeChain,
 } from '../../nftables/syntax/operation.ts';
 import { type Chain, printHook } from '../../nftables/syntax/statement.ts';
+import { isEqual, type ListedChain, linesOfChain } from '../structure/compare-tables.ts';
 
 /** A chain to be written, with the chains, sets and maps that only it uses. */
 export interface ChainWrite {
   readonly chain: ObjectRef;
   readonly text: string;
-  /** The hook of a base chain; empty for others. */
-  readonly hook: string;
+  /** The chain and its companion. */
+  readonly chains: readonly Chain[];
   readonly operations: readonly Operation[];
 }
 
@@ -39,7 +40,7 @@ export interface StaleChains {
 
 interface InstalledChain {
   readonly chain: ObjectRef;
-  /** The operations last written; `undefined` for a listed chain, whose rules are not known. */
+  /** The operations last written; `undefined` for a listed chain that has not been compared, or that others changed. */
   readonly text: string | undefined;
 }
 
@@ -49,17 +50,17 @@ export class ChainState {
   /** The static chains of {@link #node}. */
   #static: ReadonlyMap<RefKey, ChainWrite> = new Map();
   #node: NodeView | undefined;
-  /** The hooks that chains have in the kernel, in the form of {@link ChainWrite.hook}, where these were listed. */
-  readonly #listedHooks = new Map<RefKey, string>();
+  /** What the kernel has of chains that we have not written since they were listed. */
+  readonly #listed = new Map<RefKey, ListedChain>();
   /** Chains that others have added, or changed when nothing refers to them. */
   readonly #unwanted = new Set<RefKey>();
 
-  /** Takes the listed chains as the installed ones; their rules are not known. `hooks` are those of base chains. */
-  rebase(chains: readonly ObjectRef[], hooks?: ReadonlyMap<RefKey, string>): void {
+  /** Takes these chains as the installed ones. Those with `listed` rules are written only if they differ. */
+  rebase(chains: readonly ObjectRef[], rules: ReadonlyMap<RefKey, ListedChain> = new Map()): void {
     this.#installed.clear();
-    this.#listedHooks.clear();
+    this.#listed.clear();
     this.#unwanted.clear();
-    if (hooks !== undefined) for (const key of chains.map(refKey)) this.#listedHooks.set(key, hooks.get(key) ?? '');
+    for (const [key, chain] of rules) this.#listed.set(key, chain);
     const listed = new Set(chains.map(refKey));
     for (const chain of chains) {
       const owner = companionOwner(chain);
@@ -71,12 +72,14 @@ export class ChainState {
   /** Has a chain written again whose rules, policy or hook (empty for a chain without) are not ours. */
   outdate(chain: ObjectRef, hook: string): void {
     const owner = companionOwner(chain) ?? chain;
-    this.#listedHooks.set(refKey(chain), hook);
+    this.#listed.set(refKey(chain), { hook, lines: undefined });
     this.#installed.set(refKey(owner), { chain: owner, text: undefined });
   }
 
   /** Records that another process changed a chain or its rules: it is written again. */
   observeChange(chain: ObjectRef): void {
+    const listed = this.#listed.get(refKey(chain));
+    if (listed !== undefined) this.#listed.set(refKey(chain), { ...listed, lines: undefined });
     const owner = companionOwner(chain);
     const changed = owner !== undefined && this.#installed.has(refKey(owner)) ? owner : chain;
     this.#installed.set(refKey(changed), { chain: changed, text: undefined });
@@ -86,13 +89,13 @@ export class ChainState {
   observeDeletion(chain: ObjectRef): void {
     this.observeChange(chain);
     this.#installed.delete(refKey(chain));
-    this.#listedHooks.delete(refKey(chain));
+    this.#listed.delete(refKey(chain));
   }
 
   /** Records that another process deleted the table of a family. */
   observeTableDeletion(family: Family): void {
     for (const { chain } of [...this.#installed.values()]) if (chain.family === family) this.observeDeletion(chain);
-    this.#listedHooks.clear();
+    this.#listed.clear();
   }
 
   /** Has a chain deleted that nothing of ours refers to. */
@@ -114,14 +117,14 @@ export class ChainState {
       return chain === undefined ? [] : [[key, toEndpointChainWrite(chain, node)]];
     });
     return [...this.#static, ...endpointChains]
-      .filter(([key, { text }]) => this.#installed.get(key)?.text !== text)
+      .filter(([key, write]) => !this.#hasWrite(key, write))
       .map(([, write]) => this.#withReplacement(write));
   }
 
   committed(writes: Iterable<ChainWrite>): void {
     for (const { chain, text } of writes) {
       this.#installed.set(refKey(chain), { chain, text });
-      for (const name of chainNames(chain)) this.#listedHooks.delete(refKey({ ...chain, name }));
+      for (const name of chainNames(chain)) this.#listed.delete(refKey({ ...chain, name }));
     }
   }
 
@@ -161,14 +164,27 @@ export class ChainState {
 
   /** A chain with another hook, or none, must be deleted first. Nothing can jump to a base chain. */
   #withReplacement(write: ChainWrite): ChainWrite {
+    const hook = hookOf(write);
     const replaced = chainNames(write.chain).filter((name) => {
-      const listed = this.#listedHooks.get(refKey({ ...write.chain, name }));
-      return listed !== undefined && listed !== write.hook;
+      const listed = this.#listed.get(refKey({ ...write.chain, name }));
+      return listed !== undefined && listed.hook !== hook;
     });
     if (replaced.length === 0) return write;
     const { family } = write.chain;
     const deletions = replaced.flatMap((name) => [flushChain(family, name), deleteChain(family, name)]);
     return { ...write, operations: [...deletions, ...write.operations] };
+  }
+
+  /** Whether the kernel has what this would write, as we wrote it or as it was listed. */
+  #hasWrite(key: RefKey, { chain, text, chains }: ChainWrite): boolean {
+    const installed = this.#installed.get(key);
+    if (installed === undefined || installed.text !== undefined) return installed?.text === text;
+    const isListed = chains.every((desired) => {
+      const lines = this.#listed.get(refKey({ family: chain.family, name: desired.name }))?.lines;
+      return lines !== undefined && isEqual(lines, linesOfChain(desired, chain.family));
+    });
+    if (isListed) this.#installed.set(key, { chain, text });
+    return isListed;
   }
 
   #isNeeded(key: RefKey, chain: ObjectRef, isTarget: (key: RefKey) => boolean): boolean {
@@ -208,15 +224,19 @@ function chainsInOrder(family: Family, node: NodeView): Chain[] {
 function toChainWrite(family: Family, chain: Chain): ChainWrite {
   const objects = chain.name === RESET_CONNECTIONS_CHECK ? [resetConnections(family)] : [];
   const operations = [...objects.map(addSetOrMap), ...writeChain(family, chain)];
-  const hook = chain.hook === undefined ? '' : printHook(chain.hook);
-  return { chain: { family, name: chain.name }, text: textOf(operations), hook, operations };
+  return { chain: { family, name: chain.name }, text: textOf(operations), chains: [chain], operations };
+}
+
+/** The hook of a base chain; empty for others. Companions have none. */
+function hookOf({ chains: [chain] }: ChainWrite): string {
+  return chain?.hook === undefined ? '' : printHook(chain.hook);
 }
 
 /** An endpoint chain with the chains and affinity maps that it needs. */
 function toEndpointChainWrite(ref: ObjectRef, node: NodeView): ChainWrite {
   const { setsAndMaps, chains } = endpointChain(ref.name, ref.family, node);
   const operations = [...setsAndMaps.map(addSetOrMap), ...chains.flatMap((chain) => writeChain(ref.family, chain))];
-  return { chain: ref, text: textOf(operations), hook: '', operations };
+  return { chain: ref, text: textOf(operations), chains, operations };
 }
 
 function textOf(operations: readonly Operation[]): string {

@@ -8,6 +8,7 @@ import { normalDeclaration } from '../../nftables/syntax/listed/declaration.ts';
 import { printListedHook } from '../../nftables/syntax/listed/listed-hook.ts';
 import { normalRule } from '../../nftables/syntax/listed/rule-parser.ts';
 import type { ListedHook, ListedTable, TableChain } from '../../nftables/syntax/listed-table.ts';
+import { type RefKey, refKey } from '../../nftables/syntax/object-ref.ts';
 import { TABLE } from '../../nftables/syntax/operation.ts';
 import { type Chain, printHook, printRule } from '../../nftables/syntax/statement.ts';
 
@@ -32,6 +33,14 @@ export interface StructureDifference {
   readonly needsReplacement: boolean;
 }
 
+/** A chain as the kernel has it. */
+export interface ListedChain {
+  /** In the form of {@link printHook}, with our policy; empty without a hook. */
+  readonly hook: string;
+  /** See {@link linesOfChain}; `undefined` if others have changed them. */
+  readonly lines: readonly string[] | undefined;
+}
+
 /** Flags that only say who may change the table. */
 const OWNERSHIP_FLAGS = ['owner', 'persist'];
 
@@ -52,7 +61,7 @@ export function compareTable(
   const stale = staleChains(table, { chains, node });
   const chainDifferences = compareChains(family, { desired: chains, listed: table.chains, stale });
   if (!isServed) return chainDifferences;
-  const flags = table.flags.filter((flag) => !OWNERSHIP_FLAGS.includes(flag)).map((flag) => `flags ${flag}`);
+  const flags = foreignFlags(table).map((flag) => `flags ${flag}`);
   return [
     ...(flags.length === 0 ? [] : [{ ...blank(family, 'table', ''), state: 'changed' as const, installed: flags }]),
     ...chainDifferences,
@@ -63,6 +72,11 @@ export function compareTable(
       installed: ['present'],
     })),
   ];
+}
+
+/** The flags of a table that do not only say who may change it. */
+export function foreignFlags({ flags }: ListedTable): string[] {
+  return flags.filter((flag) => !OWNERSHIP_FLAGS.includes(flag));
 }
 
 type Blank = Pick<StructureDifference, 'family' | 'kind' | 'name' | 'desired' | 'installed' | 'needsReplacement'>;
@@ -149,11 +163,25 @@ function propertiesOf({ body }: SetOrMap): string[] {
   return normalDeclaration(properties.filter((part) => part !== ''));
 }
 
-function linesOfChain({ hook, rules }: Chain, family: Family): string[] {
+/** The hook of a chain, if it has one, and its rules, in normal form. */
+export function linesOfChain({ hook, rules }: Chain, family: Family): string[] {
   return [
     ...(hook === undefined ? [] : [printHook(hook)]),
     ...rules.map((rule) => normalRule(printRule(rule, family), family)),
   ];
+}
+
+/** The chains of our tables in the kernel. */
+export function listedChains(tables: readonly ListedTable[]): Map<RefKey, ListedChain> {
+  return new Map(
+    tables.flatMap(({ family: name, chains }) => {
+      const family = name as Family;
+      return chains.map((chain): [RefKey, ListedChain] => [
+        refKey({ family, name: chain.name }),
+        { hook: comparableHook(chain.hook), lines: linesOfListedChain(chain, family) },
+      ]);
+    }),
+  );
 }
 
 function linesOfListedChain({ hook, rules }: TableChain, family: Family): string[] {
@@ -161,10 +189,10 @@ function linesOfListedChain({ hook, rules }: TableChain, family: Family): string
 }
 
 /** The hook in the form of {@link printHook}, with our policy, which can be changed in place; empty without a hook. */
-export function comparableHook(hook: ListedHook | undefined): string {
+function comparableHook(hook: ListedHook | undefined): string {
   return hook === undefined ? '' : printListedHook({ ...hook, policy: 'accept' });
 }
 
-function isEqual(a: readonly string[], b: readonly string[]): boolean {
+export function isEqual(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((line, index) => line === b[index]);
 }

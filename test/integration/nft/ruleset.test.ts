@@ -92,20 +92,13 @@ t.test('the kernel holds the desired state after every history', { skip }, async
     const restarted = engineOf(cluster.objects());
     await sync(restarted, {
       list: async () => listing,
-      apply: (lines) => tables.apply(noElements(lines)),
+      apply: async (lines) => Promise.reject(new Error(`A restart changes the kernel:\n${lines.join('\n')}`)),
       listElements: (objects) => tables.listElements(objects),
     });
   });
   await fc.assert(property, { numRuns: 20, seed: 1 });
   t.pass('20 histories');
 });
-
-/** Returns the lines of a transaction, after checking that it changes no element. */
-function noElements(lines: readonly string[]): readonly string[] {
-  const elements = lines.filter((line) => line.includes(' element '));
-  if (elements.length > 0) throw new Error(`Elements are changed:\n${elements.join('\n')}`);
-  return lines;
-}
 
 t.test('thousands of elements are added, changed and removed', { skip }, async (t) => {
   const tables = tablesOf(t);

@@ -2,11 +2,14 @@
 
 import t from 'tap';
 import { ChainState } from '../../../../src/engine/chains/chain-state.ts';
+import { listedChains } from '../../../../src/engine/structure/compare-tables.ts';
+import { declareTables } from '../../../../src/engine/transaction.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';
 import { buildNodeView } from '../../../../src/nftables/compile/node-view.ts';
 import { type ObjectRef, type RefKey, refKey } from '../../../../src/nftables/syntax/object-ref.ts';
 import { objectRefs } from '../../../support/builders/object-refs.ts';
 import { DEFAULT_OPTIONS } from '../../../support/builders/proxy-options.ts';
+import { FakeNftables } from '../../../support/fakes/fake-nftables.ts';
 
 function view(...cidrs: string[]) {
   const serviceCidrs = cidrs.flatMap((cidr) => parsePrefix(cidr) ?? []);
@@ -48,6 +51,33 @@ t.test('ChainState rewrites chains whose rules are unknown', async (t) => {
   state.committed(all);
   state.rebase(all.map(({ chain }) => chain));
   t.equal(state.writes(view(), objectRefs('ip cluster-1')).length, all.length);
+});
+
+t.test('ChainState writes only those listed chains whose rules differ', async (t) => {
+  const name = 'ip affinity-nodeport-local/a/x/udp/';
+  const companion = { family: 'ip', name: 'direct-affinity-nodeport-local/a/x/udp/' } as const;
+  const targets = () => objectRefs('ip cluster-1', name);
+  const all = new ChainState().writes(view(), targets());
+  const kernel = new FakeNftables();
+  kernel.run(declareTables(view()).map(({ line }) => line));
+  kernel.run(all.flatMap(({ operations }) => operations.map(({ line }) => line)));
+  const refs = kernel.list().chains;
+  const listed = listedChains(kernel.listTables());
+
+  const state = new ChainState();
+  state.rebase(refs, listed);
+  t.strictSame(state.writes(view(), targets()), [], 'all are as we write them');
+  state.observeChange({ family: 'ip', name: 'services' });
+  t.strictSame(keysOf(state.writes(view(), targets()).map(({ chain }) => chain)), ['ip services']);
+
+  state.rebase(refs, listed);
+  state.observeChange(companion);
+  t.strictSame(keysOf(state.writes(view(), targets()).map(({ chain }) => chain)), [name], 'with its companion');
+
+  kernel.run(['add rule ip nftlane cluster-1 drop', 'flush chain ip6 nftlane filter-input']);
+  state.rebase(kernel.list().chains, listedChains(kernel.listTables()));
+  const differing = keysOf(state.writes(view(), targets()).map(({ chain }) => chain));
+  t.strictSame(differing.sort(), ['ip cluster-1', 'ip6 filter-input']);
 });
 
 t.test('ChainState deletes stale chains, but no static ones', async (t) => {

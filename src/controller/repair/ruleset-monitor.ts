@@ -21,6 +21,7 @@ interface RulesetMonitorOptions {
 }
 
 const OVERFLOW_LOG_INTERVAL_MS = 10_000;
+const RESUMED_LOG_INTERVAL_MS = 60_000;
 
 /**
  * Starts after the initial load: during it, the monitor would print each of its elements, 20 µs of the second core for each.
@@ -32,6 +33,7 @@ export class RulesetMonitor {
   readonly #loaded = Promise.withResolvers<void>();
   #loggedReason = '';
   #loggedOverflowAt = Number.NEGATIVE_INFINITY;
+  #loggedResumedAt = Number.NEGATIVE_INFINITY;
 
   constructor({ command, nftClient, family, onCommit, onGap, log, clock }: RulesetMonitorOptions) {
     this.#log = log;
@@ -44,6 +46,7 @@ export class RulesetMonitor {
         if (gap === 'overflow') this.#logOverflow(clock.now());
         onGap(gap);
       },
+      onResume: () => this.#logResumed(clock.now()),
       onState: (status) => this.#logState(status),
     });
   }
@@ -68,6 +71,12 @@ export class RulesetMonitor {
     if (now - this.#loggedOverflowAt < OVERFLOW_LOG_INTERVAL_MS) return;
     this.#loggedOverflowAt = now;
     this.#log.warn('too many kernel notifications of ruleset changes; listing the ruleset');
+  }
+
+  #logResumed(now: number): void {
+    if (now - this.#loggedResumedAt < RESUMED_LOG_INTERVAL_MS) return;
+    this.#loggedResumedAt = now;
+    this.#log.warn('nft monitor was stopped; continuing it');
   }
 
   /** Logs each reason once until the monitor listens again. */

@@ -5,6 +5,7 @@ import { LineProcess, type ProcessExit } from '../../host/process/line-process.t
 import { Backoff } from '../../lib/backoff.ts';
 import { isLossNotice, type RulesetCommit } from '../syntax/notification.ts';
 import { CommitReader } from './commit-reader.ts';
+import { untilStalled } from './stall-detector.ts';
 import { OwnMarkers } from './transaction-marker.ts';
 
 interface NftMonitorOptions {
@@ -16,6 +17,8 @@ interface NftMonitorOptions {
   readonly onCommit: (commit: RulesetCommit) => void;
   /** Changes may have been missed. */
   readonly onGap: (gap: MonitorGap) => void;
+  /** Another process had stopped the monitor. It was continued, and has lost nothing, or `onGap` follows. */
+  readonly onResume?: () => void;
   /** The state changed. */
   readonly onState?: (status: NftMonitorStatus) => void;
   readonly times?: Partial<MonitorTimes>;
@@ -56,8 +59,9 @@ const TIMES: MonitorTimes = { echoMs: 5000, probeIntervalMs: 30_000 };
 const FIRST_PROBES_MS = 100;
 
 /**
- * Restarts the monitor when it ends or falls silent. It is silent when a transaction of ours does not come back, so a
- * stopped or hung program is noticed like a dead one.
+ * Restarts the monitor when it ends or falls silent. It is silent when a transaction of ours does not come back, or when it
+ * does not read the notifications that the kernel has for it, so a hung program is noticed like a dead one. A program that
+ * is stopped is continued.
  */
 export class NftMonitor {
   readonly #options: NftMonitorOptions;
@@ -96,9 +100,13 @@ export class NftMonitor {
     const { command } = this.#options;
     const ended = Promise.withResolvers<string>();
     const reader = new CommitReader({ isOwn: (line) => this.#ownMarkers.take(line) });
+    let printedLines = 0;
     const child = new LineProcess(command, {
       args: ARGS,
-      onLine: (line) => this.#onLine(line, reader),
+      onLine: (line) => {
+        printedLines++;
+        this.#onLine(line, reader);
+      },
       onExit: (exit) => ended.resolve(endReason(exit)),
     });
     this.#status = { ...this.#status, starts: this.#status.starts + 1 };
@@ -106,12 +114,16 @@ export class NftMonitor {
     const stop = new AbortController();
     const kill = () => child.kill('SIGKILL');
     signal.addEventListener('abort', kill, { once: true });
-    const watched = this.#watch(AbortSignal.any([signal, stop.signal]));
-    const reason = await Promise.race([ended.promise, watched]);
+    const untilEnd = AbortSignal.any([signal, stop.signal]);
+    const watched = [
+      this.#watch(untilEnd),
+      this.#untilStalled(child, { printedLines: () => printedLines, signal: untilEnd }),
+    ];
+    const reason = await Promise.race([ended.promise, ...watched]);
     stop.abort();
     kill();
     signal.removeEventListener('abort', kill);
-    await Promise.all([ended.promise, watched]);
+    await Promise.all([ended.promise, ...watched]);
     return reason;
   }
 
@@ -126,6 +138,19 @@ export class NftMonitor {
     this.#heardAt = this.#options.clock.now();
     if (end.kind === 'own') this.#onEcho?.();
     else this.#options.onCommit(end.commit);
+  }
+
+  /** Resolves when the process does not read its notifications, or when the signal aborts. */
+  async #untilStalled(
+    child: LineProcess,
+    { printedLines, signal }: { readonly printedLines: () => number; readonly signal: AbortSignal },
+  ): Promise<string> {
+    const { clock, onResume } = this.#options;
+    const resume = () => {
+      child.kill('SIGCONT');
+      onResume?.();
+    };
+    return untilStalled({ pid: child.pid, printedLines, resume, clock }, signal);
   }
 
   /** Resolves when a transaction of ours did not come back in time, or when the signal aborts. */

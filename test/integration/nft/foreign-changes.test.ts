@@ -57,6 +57,15 @@ async function waitForRepair(t: Test, desired: string, limitMs = REPAIR_LIMIT_MS
   t.ok(took <= limitMs * loadFactor(), `repaired after ${took} ms`);
 }
 
+/** Whether the process still exists. */
+function isSent(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
 const CHANGES: Record<string, () => Promise<string>> = {
   'a deleted element': () => nft(`delete element ip nftlane service-ips { ${KEY} }`),
   'a replaced element': () =>
@@ -138,6 +147,33 @@ t.test('changes are noticed by the next monitor after the first one was killed',
   await daemon.waitForLog(LISTENING, from);
   await nft(`delete element ip nftlane service-ips { ${KEY} }`);
   await waitForRepair(t, desired);
+});
+
+t.test('changes are noticed within two seconds while the monitor is stopped, which is continued', async (t) => {
+  const daemon = proxied.daemon('node1');
+  const from = daemon.log.length;
+  const desired = await ruleset();
+  const pid = await monitorPid(node1);
+  process.kill(pid, 'SIGSTOP');
+  await nft(`delete element ip nftlane service-ips { ${KEY} }`);
+  await waitForRepair(t, desired, 2000);
+  await daemon.waitForLog('nft monitor was stopped; continuing it', from);
+  t.equal(await monitorPid(node1), pid, 'its notifications were not lost');
+});
+
+t.test('a monitor that is stopped again and again is replaced', async (t) => {
+  const daemon = proxied.daemon('node1');
+  const from = daemon.log.length;
+  const desired = await ruleset();
+  const pid = await monitorPid(node1);
+  const stopper = setInterval(() => isSent(pid, 'SIGSTOP') || clearInterval(stopper), 2);
+  t.teardown(() => clearInterval(stopper));
+  await daemon.waitForLog('no kernel notifications of ruleset changes; restarting nft monitor', from);
+  await daemon.waitForLog(LISTENING, from);
+  clearInterval(stopper);
+  await nft(`delete element ip nftlane service-ips { ${KEY} }`);
+  await waitForRepair(t, desired);
+  t.not(await monitorPid(node1), pid);
 });
 
 t.test('a contest with another process is held back and reported, and its end repaired', async (t) => {

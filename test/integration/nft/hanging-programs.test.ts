@@ -1,4 +1,4 @@
-// A conntrack that hangs, with a child that keeps its pipes: changes arrive, health is right, and the log says what hangs.
+// Programs that hang: changes arrive, health is right, and the log says what hangs.
 
 import { access, chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -64,4 +64,28 @@ t.test('a hanging conntrack delays no change and no SIGTERM, and is ended and re
   const stoppedAt = performance.now();
   t.equal(await daemon.stop(), 0);
   t.ok(performance.now() - stoppedAt < 2_000 * loadFactor());
+});
+
+t.test('an nft monitor that does not read its notifications is replaced within seconds', async (t) => {
+  const program = join(scratch, 'nft-monitor');
+  // The first one writes to a pipe with room for the list of tables, and then waits.
+  await writeFile(
+    program,
+    `#!/bin/sh
+case "$*" in *monitor*) ;; *) exec nft "$@" ;; esac
+mkdir '${program}.used' || exec nft "$@"
+mkfifo '${program}.full'
+sh -c "exec 3<>'${program}.full'; head -c 65400 /dev/zero >&3; exec sleep 60 </dev/null >/dev/null 2>&1" &
+sleep 0.5
+exec nft "$@" >'${program}.full'
+`,
+  );
+  await chmod(program, 0o755);
+  const daemon = single.start('--nft', program);
+  const silent = await daemon.waitForLog('no kernel notifications of ruleset changes; restarting nft monitor');
+  t.match(silent, { reason: 'it does not read the notifications' });
+  await daemon.waitForLog('listening to kernel notifications of ruleset changes');
+  await node.output('nft', ['flush', 'map', 'ip', 'nftlane', 'no-endpoint-services']);
+  await daemon.waitForLog('another process changed the ruleset; repairing');
+  t.equal(await daemon.stop(), 0);
 });

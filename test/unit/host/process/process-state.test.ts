@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import t from 'tap';
-import { describeProcessState, waitedForCpuMs } from '../../../../src/host/process/process-state.ts';
+import { describeProcessState, readNetlinkReader, waitedForCpuMs } from '../../../../src/host/process/process-state.ts';
 import { poll } from '../../../support/wait-until.ts';
 
 t.test('describeProcessState() distinguishes a process that sleeps, one that is stopped, and none', async (t) => {
@@ -16,12 +16,15 @@ t.test('describeProcessState() distinguishes a process that sleeps, one that is 
       timeoutMs: 30_000,
     });
   t.equal(await becomes('is idle'), 'is idle');
+  t.strictSame(readNetlinkReader(pid), { state: 'sleeping', queuedBytes: 0 });
   child.kill('SIGSTOP');
   t.equal(await becomes('is stopped'), 'is stopped');
+  t.strictSame(readNetlinkReader(pid), { state: 'stopped', queuedBytes: 0 });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');
   await ended;
   t.equal(await becomes(undefined), undefined);
+  t.equal(readNetlinkReader(pid), undefined);
 });
 
 t.test('waitedForCpuMs() is a number, also for a process that does not exist', async (t) => {

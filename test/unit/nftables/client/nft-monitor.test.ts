@@ -35,6 +35,7 @@ function start(
   const commits: RulesetCommit[] = [];
   const gaps: MonitorGap[] = [];
   const states: NftMonitorStatus[] = [];
+  let resumed = 0;
   const print = (...lines: readonly string[]) => appendFileSync(events, `${lines.join('\n')}\n`);
   const monitor = new NftMonitor({
     command,
@@ -42,6 +43,7 @@ function start(
     probe: async () => print(ownMarker(), END),
     onCommit: (commit) => commits.push(commit),
     onGap: (gap) => gaps.push(gap),
+    onResume: () => resumed++,
     onState: (status) => states.push(status),
     times: { echoMs, probeIntervalMs },
   });
@@ -62,6 +64,7 @@ function start(
     gaps,
     states,
     print,
+    resumed: () => resumed,
     until,
     untilListening,
     pids,
@@ -103,12 +106,26 @@ t.test('NftMonitor restarts a program that was killed', async (t) => {
   t.strictSame(gaps, ['start', 'restart'], 'changes between are searched');
 });
 
-t.test('NftMonitor restarts a program that was stopped', async (t) => {
-  const { states, untilListening, pids } = start(t, { echoMs: 3000, probeIntervalMs: 100 });
+t.test('NftMonitor continues a program that was stopped', async (t) => {
+  const { commits, gaps, states, print, resumed, until, untilListening, pids } = start(t);
   await untilListening();
   process.kill(pids()[0] ?? 0, 'SIGSTOP');
-  await untilListening(2);
-  t.ok(states.some(({ state, reason }) => state === 'silent' && reason.startsWith('no notification of a transaction')));
+  print('delete chain ip nftlane a', END, ownMarker(), END);
+  await until(() => commits[0], 'no transaction arrived');
+  t.ok(resumed() > 0);
+  t.strictSame(gaps, ['start'], 'nothing was missed');
+  t.notOk(states.some(({ state }) => state === 'silent'));
+});
+
+t.test('NftMonitor restarts a program that reads and does not print', async (t) => {
+  const { states, until, untilListening } = start(t, {
+    script: 'test $(wc -l <$(dirname $0)/starts) -gt 1 || exec sleep 1000\nexec tail -n +1 -f $EVENTS',
+    echoMs: 1000,
+    probeIntervalMs: 100,
+  });
+  const silent = await until(() => states.find(({ state }) => state === 'silent'), 'not noticed');
+  t.match(silent, { reason: 'no notification of a transaction of ours within 1000 ms' });
+  await untilListening();
 });
 
 t.test('NftMonitor reports a probe that fails while it starts, because the tables may be gone', async (t) => {

@@ -40,6 +40,7 @@ export class Health implements Disposable {
     const state = () => ({
       now: clock.wallTime(clock.now()),
       healthy: syncHealth.isHealthy,
+      upToDate: syncHealth.isUpToDate,
       lastSynced: syncHealth.lastSynced === undefined ? undefined : clock.wallTime(syncHealth.lastSynced),
       nodeEligible: node.isEligible,
       families: engine.node.families,
@@ -47,7 +48,7 @@ export class Health implements Disposable {
     });
     this.#proxyServer = address === undefined ? undefined : new ProxyHealthServer({ ...options, address, state });
     // Without a health server, only endpoints decide.
-    const proxyHealthy = () => address === undefined || syncHealth.isHealthy;
+    const proxyHealthy = () => address === undefined || syncHealth.isUpToDate;
     this.#serviceServer = new ServiceHealthServer({ engine, proxyHealthy, onFailure: onPortFailure, evictions, log });
     this.observers = [syncHealth, node, this.#serviceServer];
   }

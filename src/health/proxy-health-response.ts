@@ -11,6 +11,8 @@ export interface ProxyHealthState {
   readonly now: number;
   /** No change waits for the kernel too long. */
   readonly healthy: boolean;
+  /** Healthy, and no change waits because syncs fail. */
+  readonly upToDate: boolean;
   /** The last successful sync; `undefined` before the first. */
   readonly lastSynced: number | undefined;
   /** The served families. */
@@ -31,7 +33,8 @@ const NEVER = '0001-01-01T00:00:00Z';
  * are not current are only mentioned: neither a restart nor another node would help against an unreachable API server.
  */
 export function proxyHealthResponse(path: HealthPath, state: ProxyHealthState): HttpResponse {
-  const { now, healthy, lastSynced, nodeEligible, families, sourceProblem } = state;
+  const { now, lastSynced, nodeEligible, families, sourceProblem } = state;
+  const healthy = path === '/livez' ? state.healthy : state.upToDate;
   const ready = path === '/livez' ? healthy : healthy && lastSynced !== undefined;
   const ok = path === '/livez' ? ready : ready && nodeEligible;
   const body = {

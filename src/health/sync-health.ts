@@ -10,6 +10,12 @@ export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }
   return 2 * syncPeriodMs;
 }
 
+/**
+ * How long a change may wait while syncs fail. Attempts follow within seconds, so that a load balancer need not wait for the
+ * timeout of kube-proxy, which has to cover the longest sync, too.
+ */
+const FAILING_TIMEOUT_MS = 10_000;
+
 const DEFAULT_TIMEOUT_MS = staleAfterMs({ syncPeriodMs: 30_000 });
 
 export interface SyncHealthOptions {
@@ -19,7 +25,8 @@ export interface SyncHealthOptions {
 }
 
 /**
- * Healthy while neither a change nor a failed sync waits longer than the timeout. Changes that arrive before Services and
+ * Healthy while neither a change nor a failed sync waits longer than the timeout; up to date while syncs do not fail for
+ * longer than a few attempts, either. Changes that arrive before Services and
  * EndpointSlices are complete do not count: a restart of the daemon does not help against a slow API server.
  */
 export class SyncHealth implements SyncObserver {
@@ -38,8 +45,18 @@ export class SyncHealth implements SyncObserver {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** A restart is not expected to help. */
   get isHealthy(): boolean {
-    return this.#pending === undefined || this.#clock.now() - this.#pending.since < this.#timeoutMs;
+    return this.#waitingMs < this.#timeoutMs;
+  }
+
+  /** The node may receive new traffic: also syncs that fail do not keep a change from the kernel for long. */
+  get isUpToDate(): boolean {
+    return this.isHealthy && (this.#failure === undefined || this.#waitingMs < FAILING_TIMEOUT_MS);
+  }
+
+  get #waitingMs(): number {
+    return this.#pending === undefined ? 0 : this.#clock.now() - this.#pending.since;
   }
 
   /** The last successful sync, in milliseconds since 1970; `undefined` before the first. */

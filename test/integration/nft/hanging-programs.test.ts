@@ -1,6 +1,6 @@
 // Programs that hang: changes arrive, health is right, and the log says what hangs.
 
-import { access, chmod, writeFile } from 'node:fs/promises';
+import { access, chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { clusterIps, service } from '../../support/builders/service.ts';
@@ -87,5 +87,45 @@ exec nft "$@" >'${program}.full'
   await daemon.waitForLog('listening to kernel notifications of ruleset changes');
   await node.output('nft', ['flush', 'map', 'ip', 'nftlane', 'no-endpoint-services']);
   await daemon.waitForLog('another process changed the ruleset; repairing');
+  t.equal(await daemon.stop(), 0);
+});
+
+t.test('an nft that hangs makes /healthz fail after ten seconds, not /livez, and commands say so', async (t) => {
+  const [program, hang] = [join(scratch, 'nft-hanging'), join(scratch, 'hang')];
+  // The session gets its lines one by one, so that it can hang, too.
+  await writeFile(
+    program,
+    `#!/bin/bash
+wait_if_hanging() { if [ -e '${hang}' ]; then exec sleep 20 </dev/null >/dev/null 2>&1; fi; }
+wait_if_hanging
+[ "$*" = -i ] || exec nft "$@"
+while IFS= read -r line; do wait_if_hanging; printf '%s\\n' "$line"; done | nft -i
+`,
+  );
+  await chmod(program, 0o755);
+  const daemon = single.start('--nft', program);
+  await daemon.waitForLog('ruleset complete');
+  const status = async (path: string) => (await getHealth(node, '127.0.0.1', 10_256, path)).status;
+  const becomes = (expected: number, timeoutMs: number) =>
+    poll(() => status('/healthz'), {
+      until: (code) => code === expected,
+      failure: (code) => `/healthz: ${code}`,
+      timeoutMs,
+    });
+  t.equal(await becomes(200, 10_000), 200);
+
+  await writeFile(hang, '');
+  const from = performance.now();
+  await single.write('web-1.yaml');
+  await becomes(503, 60_000);
+  const tookMs = performance.now() - from;
+  t.ok(tookMs > 8000 && tookMs < 12_000 + 4000 * loadFactor(), `503 after ${tookMs.toFixed()} ms`);
+  t.equal(await status('/livez'), 200, 'a restart would not help');
+  const { stdout } = await single.installation.exec(['inspect', 'services']);
+  t.match(stdout, /^# node node1; .*; PROBLEM: last sync failed .* ago, failing for \d+s: .*nft/);
+
+  await rm(hang);
+  t.equal(await becomes(200, 60_000), 200);
+  t.notMatch(await node.output('nft', ['list', 'map', 'ip', 'nftlane', 'no-endpoint-services']), '172.30.1.1 ');
   t.equal(await daemon.stop(), 0);
 });

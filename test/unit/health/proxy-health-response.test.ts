@@ -8,6 +8,7 @@ const NOW = Date.parse('2026-02-03T04:05:08.009Z');
 const GOOD: ProxyHealthState = {
   now: NOW,
   healthy: true,
+  upToDate: true,
   lastSynced: THEN,
   nodeEligible: true,
   families: ['ip', 'ip6'],
@@ -36,11 +37,18 @@ const CASES: readonly [about: string, path: '/healthz' | '/livez', state: object
     `"${then}","${now}",false,true,${families(true)}`,
   ],
   ['the node is being deleted', '/livez', { nodeEligible: false }, 200, `"${now}","${now}",,true,${families(true)}`],
-  ['syncs fail', '/healthz', { healthy: false }, 503, `"${then}","${now}",true,false,${families(false)}`],
-  ['syncs fail', '/livez', { healthy: false }, 503, `"${then}","${now}",,false,${families(false)}`],
+  ['syncs fail', '/healthz', { upToDate: false }, 503, `"${then}","${now}",true,false,${families(false)}`],
+  ['syncs fail', '/livez', { upToDate: false }, 200, `"${now}","${now}",,true,${families(true)}`],
+  ['syncs fail for long', '/livez', { healthy: false }, 503, `"${then}","${now}",,false,${families(false)}`],
   ['no sync yet', '/healthz', { lastSynced: undefined }, 503, `"${never}","${now}",true,false`],
   ['no sync yet', '/livez', { lastSynced: undefined }, 200, `"${now}","${now}",,true`],
-  ['the first sync fails', '/livez', { lastSynced: undefined, healthy: false }, 503, `"${never}","${now}",,false`],
+  [
+    'the first sync fails',
+    '/livez',
+    { lastSynced: undefined, healthy: false, upToDate: false },
+    503,
+    `"${never}","${now}",,false`,
+  ],
 ];
 
 /** Adds the names of the fields; an empty field is omitted. */

@@ -72,6 +72,37 @@ t.test('SyncHealth is unhealthy when syncs fail for a minute without a change', 
   t.equal(health.isHealthy, true);
 });
 
+t.test('SyncHealth is not up to date when a change waits for ten seconds because syncs fail', async (t) => {
+  const { health, at, synced } = given();
+  health.listed(1000);
+  synced(1000);
+  health.queued(100_000);
+  at(103_000);
+  health.failed(new Error('no answer within 3000 ms'));
+  t.equal(at(109_999) && health.isUpToDate, true);
+  t.equal(at(110_000), true, 'a restart does not help yet');
+  t.equal(health.isUpToDate, false);
+  at(112_000);
+  synced(111_000);
+  t.equal(health.isUpToDate, true);
+  health.queued(200_000);
+  t.equal(at(259_999) && health.isUpToDate, true, 'a long sync is no failure');
+  at(260_000);
+  t.equal(health.isUpToDate, false);
+});
+
+t.test('SyncHealth is not up to date when syncs fail for ten seconds without a change', async (t) => {
+  const { health, at, synced } = given();
+  health.listed(1000);
+  synced(1000);
+  at(100_000);
+  health.failed(new Error('refused'));
+  t.equal(at(109_999) && health.isUpToDate, true);
+  health.failed(new Error('refused'));
+  t.equal(at(110_000), true);
+  t.equal(health.isUpToDate, false);
+});
+
 t.test('the timeout follows syncPeriod', async (t) => {
   const { syncPeriodMs } = settingsOf(configurationText('mode: nftables\nnftables: {syncPeriod: 10s}')).kubeProxy;
   const { health, at } = given({ timeoutMs: staleAfterMs({ syncPeriodMs }) });

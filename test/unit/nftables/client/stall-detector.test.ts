@@ -9,7 +9,7 @@ interface Look extends Partial<NetlinkReader> {
   readonly lines?: number;
 }
 
-/** Takes these looks at a process, the last of them again and again, up to 100. Returns how many led to the reason. */
+/** Takes these looks at a process, the last of them again and again, up to 100. Returns how many there were. */
 async function lookAt(...looks: readonly Look[]) {
   const stop = new AbortController();
   let [count, printed, resumed] = [0, 0, 0];

@@ -11,7 +11,7 @@ export interface Tuple {
   readonly destinationPort: number;
 }
 
-/** A UDP conntrack entry. Without NAT the reply tuple is the reverse of the original. */
+/** A UDP or TCP conntrack entry. Without NAT the reply tuple is the reverse of the original. */
 export interface ConntrackEntry {
   readonly family: Family;
   readonly original: Tuple;
@@ -19,9 +19,9 @@ export interface ConntrackEntry {
 }
 
 const ENTRY_LINE =
-  /^udp\s.*? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: .*?)? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: |$)/;
+  /^(?:udp|tcp)\s.*? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: .*?)? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: |$)/;
 
-/** Parses a line; `undefined` if it is not a UDP flow of conntrack zone 0, the only zone that nftlane uses. */
+/** Parses a line; `undefined` if it is not a UDP or TCP flow of conntrack zone 0, the only zone that nftlane uses. */
 export function parseEntry(line: string, family: Family): ConntrackEntry | undefined {
   const match = ENTRY_LINE.exec(line);
   if (match === null || line.includes(' zone')) return undefined;

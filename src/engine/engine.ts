@@ -118,6 +118,11 @@ export class Engine implements Sink {
     return this.#kernel;
   }
 
+  /** Finds elements by their keys. */
+  get lookup(): Pick<KernelState, 'slots' | 'installed'> {
+    return this.#kernel;
+  }
+
   /** Recompiles everything that changed. */
   compile(): void {
     runSteps(this.compileSteps());

@@ -8,7 +8,7 @@ export function nftOption(): Option {
 }
 
 export function conntrackOption(): Option {
-  const option = new Option('--conntrack <program>', 'conntrack program, which removes stale UDP conntrack entries');
+  const option = new Option('--conntrack <program>', 'conntrack program, which removes stale conntrack entries');
   return option.env('NFTLANE_CONNTRACK').default('conntrack');
 }
 

@@ -154,7 +154,7 @@ export const RUN_FLAGS: readonly ConfigFlag[] = [
     type: 'text',
     placeholder: 'program',
     env: 'NFTLANE_CONNTRACK',
-    help: 'conntrack program, which removes stale UDP conntrack entries (default: conntrack)',
+    help: 'conntrack program, which removes stale conntrack entries (default: conntrack)',
   }),
   nftlaneFlag('run-dir', 'runDir', {
     type: 'text',

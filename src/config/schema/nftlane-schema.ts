@@ -61,7 +61,7 @@ const programs = z.strictObject({
     default: 'nft',
   }),
   conntrack: field(NON_EMPTY_STRING, {
-    description: 'conntrack program, which removes stale UDP conntrack entries.',
+    description: 'conntrack program, which removes stale conntrack entries.',
     default: 'conntrack',
   }),
 });

@@ -100,6 +100,11 @@ export class Repairs {
     return !this.#isRepairing || this.#checksFirst;
   }
 
+  /** Whether the running sync repairs changes that were noticed before it began. */
+  get isRepairing(): boolean {
+    return this.#isRepairing;
+  }
+
   /** How many transactions of other processes were noticed. */
   get noticed(): number {
     return this.#noticed;

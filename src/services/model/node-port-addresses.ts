@@ -56,6 +56,12 @@ export function nodePortAddresses(
   return hostAddresses.filter((address) => familyOf(address) === family && !isLoopback(address));
 }
 
+/** The addresses of both families that take node ports on a host with these addresses. */
+export function allNodePortAddresses(scope: NodePortScope, hostAddresses: readonly Address[]): ReadonlySet<Address> {
+  const addresses = FAMILIES.flatMap((family) => nodePortAddresses(scope, family, hostAddresses));
+  return new Set([...addresses, ...(scope.localhostNodePorts ? [LOCALHOST] : [])]);
+}
+
 /** Whether a packet to this address can go to a node port. */
 export function takesNodePorts(
   address: Address,

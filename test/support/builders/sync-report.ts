@@ -17,6 +17,14 @@ export function syncTimes(overrides: Partial<SyncTimes> = {}): SyncTimes {
 /** A commit without changes, not the initial one. */
 export function commitOf(overrides: Partial<Commit> = {}): Commit {
   const problems = { issues: [], conflicts: [], refused: [], limited: [] };
-  const nothing = { at: 0, services: [], report: syncReport(), times: syncTimes(), problems, isInitial: false };
+  const nothing = {
+    at: 0,
+    services: [],
+    report: syncReport(),
+    times: syncTimes(),
+    problems,
+    isInitial: false,
+    isRepair: false,
+  };
   return { ...nothing, ...overrides };
 }

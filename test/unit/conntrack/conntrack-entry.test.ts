@@ -12,7 +12,7 @@ const ENTRY: ConntrackEntry = {
   reply: { source: '10.1.0.1', sourcePort: 8053, destination: '10.0.0.1', destinationPort: 1001 },
 };
 
-t.test('parseEntry() reads both tuples of a UDP entry, and nothing else', async (t) => {
+t.test('parseEntry() reads both tuples of a UDP or TCP entry, and nothing else', async (t) => {
   const cases: { line: string; family?: Family; expected: ConntrackEntry | undefined }[] = [
     { line: `udp      17 27 ${ORIGINAL} ${REPLY} [ASSURED] mark=0 use=1`, expected: ENTRY },
     { line: `udp      17 27 ${ORIGINAL} [UNREPLIED] ${REPLY} mark=16384 use=1`, expected: ENTRY },
@@ -30,7 +30,8 @@ t.test('parseEntry() reads both tuples of a UDP entry, and nothing else', async 
     { line: `udp      17 27 ${ORIGINAL} ${REPLY} mark=0 zone=1 use=1`, expected: undefined },
     { line: `udp      17 27 ${ORIGINAL} zone-orig=1 ${REPLY} mark=0 use=1`, expected: undefined },
     { line: `udp      17 27 ${ORIGINAL} ${REPLY} zone-reply=1 mark=0 use=1`, expected: undefined },
-    { line: `tcp      6 431999 ESTABLISHED ${ORIGINAL} ${REPLY} [ASSURED] mark=0 use=1`, expected: undefined },
+    { line: `tcp      6 431999 ESTABLISHED ${ORIGINAL} ${REPLY} [ASSURED] mark=0 use=1`, expected: ENTRY },
+    { line: `tcp      6 119 SYN_SENT ${ORIGINAL} [UNREPLIED] ${REPLY} mark=0 use=1`, expected: ENTRY },
     { line: `udplite  136 27 ${ORIGINAL} ${REPLY} mark=0 use=1`, expected: undefined },
     { line: `udp      17 27 ${ORIGINAL}`, expected: undefined },
     { line: '', expected: undefined },

@@ -9,6 +9,10 @@ import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrac
 const LINE =
   'udp      17 27 src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=53 src=10.1.0.1 dst=10.0.0.2 sport=5353 dport=1001 use=1';
 
+const TCP_LINE =
+  'tcp      6 117 SYN_SENT src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=80 [UNREPLIED] src=10.96.0.1 dst=10.0.0.1 sport=80 dport=1000 use=1';
+const UDP = { protocol: 'udp' } as const;
+
 /** A program that records its arguments and then runs the script. */
 async function program(t: Test, script: string) {
   const directory = t.testdir();
@@ -28,16 +32,37 @@ function groupOf(count: number) {
 t.test('Conntrack lists the UDP entries of a family', async (t) => {
   const { conntrack, calls } = await program(t, `echo '${LINE}'; echo; echo '${LINE}'; echo 'tcp 6'`);
   const entries: ConntrackEntry[] = [];
-  await conntrack.list('ip', (entry) => entries.push(entry));
-  await conntrack.list('ip6', () => {});
+  await conntrack.list({ family: 'ip', ...UDP }, (entry) => entries.push(entry));
+  await conntrack.list({ family: 'ip6', ...UDP }, () => {});
   t.equal(entries.length, 2);
   t.equal(await calls(), '-L -p udp -f ipv4\n-L -p udp -f ipv6\n');
 });
 
+t.test('Conntrack lists and deletes the TCP connections in a state', async (t) => {
+  const { conntrack, calls } = await program(t, `echo '${TCP_LINE}'`);
+  const entries: ConntrackEntry[] = [];
+  await conntrack.list({ family: 'ip', protocol: 'tcp', state: 'SYN_SENT' }, (entry) => entries.push(entry));
+  await conntrack.list({ family: 'ip6', protocol: 'tcp', state: 'CLOSE' }, () => {});
+  const [first] = entries;
+  t.ok(first);
+  if (first === undefined) return;
+  const group = { first, count: 2, reason: '' };
+  t.equal(await conntrack.delete(group, { selection: { protocol: 'tcp', state: 'SYN_SENT' } }), 1);
+  t.equal(await conntrack.delete(group, { selection: { protocol: 'tcp', state: 'CLOSE' } }), 1);
+  const filter =
+    '--zone 0 --orig-zone 0 --reply-zone 0 --orig-dst 10.96.0.1 --dport 80 --reply-src 10.96.0.1 --reply-port-src 80';
+  t.strictSame((await calls()).trim().split('\n'), [
+    '-L -p tcp -f ipv4 --state SYN_SENT --status UNREPLIED',
+    '-L -p tcp -f ipv6 --state CLOSE',
+    `-D -p tcp -f ipv4 --state SYN_SENT --status UNREPLIED ${filter}`,
+    `-D -p tcp -f ipv4 --state CLOSE ${filter}`,
+  ]);
+});
+
 t.test('Conntrack deletes a single flow by its tuple, several by frontend and endpoint, and counts them', async (t) => {
   const { conntrack, calls } = await program(t, `echo '${LINE}'; echo '${LINE}'`);
-  t.equal(await conntrack.delete(groupOf(1)), 2);
-  t.equal(await conntrack.delete(groupOf(2)), 2);
+  t.equal(await conntrack.delete(groupOf(1), { selection: UDP }), 2);
+  t.equal(await conntrack.delete(groupOf(2), { selection: UDP }), 2);
   const zone = '--zone 0 --orig-zone 0 --reply-zone 0';
   const shared = `-D -p udp -f ipv4 ${zone} --orig-dst 10.96.0.1 --dport 53 --reply-src 10.1.0.1 --reply-port-src 5353`;
   const own = '--orig-src 10.0.0.1 --sport 1000 --reply-dst 10.0.0.2 --reply-port-dst 1001';
@@ -47,27 +72,27 @@ t.test('Conntrack deletes a single flow by its tuple, several by frontend and en
 t.test('Conntrack stops deleting when the signal aborts, and returns the count so far', async (t) => {
   const { conntrack } = await program(t, `echo '${LINE}'; exec sleep 20`);
   const abort = new AbortController();
-  const deleting = conntrack.delete(groupOf(2), abort.signal);
+  const deleting = conntrack.delete(groupOf(2), { selection: UDP, signal: abort.signal });
   setTimeout(() => abort.abort(), 100);
   t.ok((await deleting) <= 1);
-  t.equal(await conntrack.delete(groupOf(2), AbortSignal.abort()), 0);
+  t.equal(await conntrack.delete(groupOf(2), { selection: UDP, signal: AbortSignal.abort() }), 0);
 });
 
 t.test('Conntrack accepts that no entry is left to delete', async (t) => {
   const { conntrack } = await program(t, 'echo "conntrack v1.4.8: 0 flow entries have been deleted." >&2; exit 1');
-  t.equal(await conntrack.delete(groupOf(1)), 0);
+  t.equal(await conntrack.delete(groupOf(1), { selection: UDP }), 0);
 });
 
 t.test('Conntrack distinguishes a failing program from a missing one', async (t) => {
   const { conntrack } = await program(t, 'echo "Operation failed: sorry" >&2; exit 1');
   await t.rejects(
-    conntrack.list('ip', () => {}),
+    conntrack.list({ family: 'ip', ...UDP }, () => {}),
     { kind: 'failed', message: /-L -p udp -f ipv4": Operation failed: sorry$/ },
   );
-  await t.rejects(conntrack.delete(groupOf(1)), { name: 'ConntrackError', kind: 'failed' });
+  await t.rejects(conntrack.delete(groupOf(1), { selection: UDP }), { name: 'ConntrackError', kind: 'failed' });
   const missing = new Conntrack({ command: '/nowhere/conntrack', timeoutMs: 100 });
   await t.rejects(
-    missing.list('ip', () => {}),
+    missing.list({ family: 'ip', ...UDP }, () => {}),
     { name: 'ConntrackError', kind: 'missing' },
   );
 });
@@ -76,7 +101,7 @@ t.test('Conntrack ends a program that hangs', async (t) => {
   const { path } = await program(t, 'exec sleep 20');
   const hanging = new Conntrack({ command: path, timeoutMs: 50 });
   await t.rejects(
-    hanging.list('ip', () => {}),
+    hanging.list({ family: 'ip', ...UDP }, () => {}),
     { name: 'ConntrackError', kind: 'failed' },
   );
 });

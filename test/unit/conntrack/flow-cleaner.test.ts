@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { ConntrackError } from '../../../src/conntrack/conntrack.ts';
 import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
 import { FlowCleaner } from '../../../src/conntrack/flow-cleaner.ts';
-import type { StaleGroup } from '../../../src/conntrack/stale-flows.ts';
+import type { StaleGroup } from '../../../src/conntrack/stale-groups.ts';
 import { parseAddressPort } from '../../../src/net/address-port.ts';
 import { commitAll, engineOf } from '../../support/builders/engine.ts';
 import { put, remove } from '../../support/builders/put-objects.ts';
@@ -30,6 +30,10 @@ function flow(to: string, host: number): string {
   return `udp      17 27 src=10.0.0.1 dst=${address} sport=1000 dport=${port} ${reply} use=1`;
 }
 
+/** A flow that began while the rules were gone. */
+const UNTRANSLATED =
+  'udp      17 27 src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=53 [UNREPLIED] src=10.96.0.1 dst=10.0.0.1 sport=53 dport=1000 use=1';
+
 /** A conntrack table in memory, which can be made to fail. */
 class FakeConntrack {
   lines: string[] = [];
@@ -38,7 +42,7 @@ class FakeConntrack {
   onDelete: (() => void) | undefined;
   #underWay = 0;
 
-  async list(family: 'ip' | 'ip6', take: (entry: ConntrackEntry) => void): Promise<void> {
+  async list({ family }: { family: 'ip' | 'ip6' }, take: (entry: ConntrackEntry) => void): Promise<void> {
     if (this.#underWay++ > 0) throw new Error('One at a time');
     await tick();
     this.#underWay--;
@@ -54,8 +58,8 @@ class FakeConntrack {
   /** Whether `delete` runs until it is aborted. */
   hangs = false;
 
-  async delete({ first }: StaleGroup, signal: AbortSignal): Promise<number> {
-    if (this.hangs) {
+  async delete({ first }: StaleGroup, { signal }: { signal?: AbortSignal }): Promise<number> {
+    if (this.hangs && signal !== undefined) {
       await once(signal, 'abort');
       return 0;
     }
@@ -106,8 +110,8 @@ function start(t: Test, ...objects: readonly ApiObject[]) {
     commitAll(engine);
     return cleaner.beforeApply(engine.changes.list());
   };
-  const commit = (): void => {
-    cleaner.committed({ at: now, services: engine.changes.take() });
+  const commit = ({ isRepair = false } = {}): void => {
+    cleaner.committed({ at: now, services: engine.changes.take(), isRepair });
   };
   /** A successful sync, and the cleanup after it. */
   const sync = async (): Promise<void> => {
@@ -174,6 +178,18 @@ t.test('FlowCleaner does nothing when no UDP Service changed', async (t) => {
   put(engine, service('kube/dns', SERVICE), endpoints(1));
   await sync();
   t.equal(conntrack.lists, 1);
+});
+
+t.test('FlowCleaner checks all flows after a repair, which changed no Service', async (t) => {
+  const { conntrack, sync, commit } = start(t, SERVICE, endpoints(1));
+  await sync();
+  conntrack.lines = [flow('10.96.0.1:53', 1), UNTRANSLATED];
+  commit();
+  for (let n = 0; n < 20; n++) await tick();
+  t.equal(conntrack.lines.length, 2, 'no repair');
+  commit({ isRepair: true });
+  for (let n = 0; n < 20; n++) await tick();
+  t.strictSame(conntrack.lines, [flow('10.96.0.1:53', 1)]);
 });
 
 t.test('FlowCleaner deletes the flows of a deleted Service', async (t) => {

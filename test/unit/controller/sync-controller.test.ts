@@ -171,6 +171,36 @@ t.test('SyncController reports the start, the success and the failure of syncs',
   t.strictSame(records.slice(4), ['started', { full: false, sizes: 0, cleanupFailed: false, hadEvents: true }]);
 });
 
+t.test('SyncController says which commits repaired what others changed', async (t) => {
+  const repairs: boolean[] = [];
+  const observers = [{ committed: ({ isRepair }: { isRepair: boolean }) => void repairs.push(isRepair) }];
+  const { controller, flush, pass } = world(t, { observers });
+  const next = async (change: () => void): Promise<boolean | undefined> => {
+    const { length } = repairs;
+    change();
+    await until(() => repairs.length > length);
+    return repairs[length];
+  };
+  t.equal(await next(() => replaceAll(controller, [service(), slice()])), false, 'the initial load');
+  t.equal(await next(() => pass(1)), false, 'a request');
+  const flushed = (): void => {
+    flush();
+    pass(10_001);
+  };
+  t.equal(await next(flushed), true, 'found by the check of the tables');
+  t.equal(await next(() => pass(1)), false, 'only once');
+  const commit = { generation: 7, pid: 1, program: 'nft', notifications: [], omitted: new Map() };
+  const notification = {
+    kind: 'element',
+    verb: 'delete',
+    object: { family: 'ip', name: 'service-ips' },
+    key: '10.96.0.1 . tcp . 80',
+    installed: { data: '', comment: '' },
+  } as const;
+  t.equal(await next(() => controller.repair({ ...commit, notifications: [notification] })), true, 'notified');
+  t.equal(await next(() => controller.recoverFromGap('overflow')), true, 'notifications are missing');
+});
+
 t.test('SyncController passes the changed Services to each observer, before applying and when committed', async (t) => {
   const records: string[] = [];
   const observers = ['a', 'b'].map((name): SyncObserver => {

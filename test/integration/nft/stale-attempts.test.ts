@@ -1,0 +1,148 @@
+// Flows that began before the rules for them were there, or with an endpoint that does not answer: they recover.
+
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { Conntrack } from '../../../src/conntrack/conntrack.ts';
+import type { ConntrackEntry } from '../../../src/conntrack/conntrack-entry.ts';
+import { loadFactor } from '../../support/load-factor.ts';
+import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
+import { CLIENT, NODES } from '../../support/netns/topology.ts';
+import type { DialReport, Target } from '../../support/netns/traffic/programs/messages.ts';
+import { poll } from '../../support/wait-until.ts';
+
+const DELETED = 'deleted stale TCP conntrack entries';
+const LISTENING = 'listening to kernel notifications of ruleset changes';
+const NODE_PORT = 30090;
+const EXTERNAL = '198.51.100.9';
+const FAMILIES = ['ip', 'ip6'] as const;
+/** Lets pod b answer no SYN. */
+const DROP_SYN =
+  'table inet test { chain in { type filter hook input priority 0; tcp flags & (syn | ack) == syn tcp dport 8080 drop; }; }';
+/** Drops what the node itself answers, before it is tracked: a reset would end the entry. */
+const DROP_RESETS = `table inet test { chain out { type filter hook output priority -400; tcp sport ${NODE_PORT} drop; }; }`;
+/** Without a cleanup nothing recovers: each packet renews the entry. A SYN is repeated after 1, 2 and 4 seconds. */
+const LIMIT_MS = 10_000 * loadFactor();
+
+const proxied = await createProxiedWorld(t);
+const { world } = proxied;
+const { client, node1 } = world;
+const shell = world.pod('shell');
+const [fromClient, fromPod] = await Promise.all([client.dialer(), shell.dialer()]);
+const daemon = proxied.daemon('node1');
+await daemon.waitForLog(LISTENING);
+// As the rules of most nodes do, this one makes the kernel track connections even while the tables of nftlane are gone.
+await node1.output('nft', [
+  'add table inet other; add chain inet other in { type filter hook forward priority 0; }; add rule inet other in ct state invalid counter',
+]);
+t.setTimeout(180_000);
+
+t.test('flows that began while the tables were gone work again after the repair', async (t) => {
+  const at = await proxied.addService('shop/flushed', 40, { pods: ['a', 'b'] });
+  await proxied.waitForSync();
+  const flows = FAMILIES.flatMap((family) =>
+    (['tcp', 'udp'] as const).map((protocol) => ({ protocol, address: at[family], port: 80, sourcePort: 40_001 })),
+  );
+  daemon.signal('SIGSTOP');
+  t.teardown(() => daemon.signal('SIGCONT'));
+  await node1.output('nft', ['delete table ip nftlane; delete table ip6 nftlane']);
+  const attempts = flows.map((flow) => repeat(flow));
+  for (const { protocol, address } of flows) await waitForEntry({ protocol, address }, /\[UNREPLIED\]/);
+  daemon.signal('SIGCONT');
+  for (const { answered } of await Promise.all(attempts)) t.equal(answered, 1);
+});
+
+t.test('a connection whose endpoint does not answer moves to the next one when that endpoint is removed', async (t) => {
+  const at = await proxied.addService('shop/silent', 41, { pods: ['b'] });
+  await proxied.waitForSync();
+  await world.pod('b').output('nft', ['-f', '-'], { input: DROP_SYN });
+  const dials = FAMILIES.map((family) =>
+    fromPod.dial({ protocol: 'tcp', address: at[family], port: 80, count: 1, sourcePort: 40_002, timeoutMs: LIMIT_MS }),
+  );
+  for (const family of FAMILIES) await waitForEntry({ protocol: 'tcp', address: at[family] }, /SYN_SENT/);
+  await proxied.setEndpoints('shop/silent', ['a']);
+  for (const { pods } of await Promise.all(dials)) t.strictSame(pods, { a: 1 });
+  await world.pod('b').output('nft', ['delete table inet test']);
+});
+
+t.test('a connection to a load balancer address that is older than its Service reaches it', async (t) => {
+  const target = { protocol: 'tcp', address: EXTERNAL, port: 80, sourcePort: 40_003 } as const;
+  const dial = repeat(target, fromClient);
+  await waitForEntry(target, /SYN_SENT|CLOSE/);
+  const status = { loadBalancer: { ingress: [{ ip: EXTERNAL }] } };
+  await proxied.addService('shop/balanced', 42, { pods: ['a'], overrides: { spec: { type: 'LoadBalancer' }, status } });
+  t.equal((await dial).answered, 1);
+});
+
+t.test('a connection to a node port that is older than its Service reaches it', async (t) => {
+  const target = { protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, sourcePort: 40_004 } as const;
+  await node1.output('nft', ['-f', '-'], { input: DROP_RESETS });
+  const dial = repeat(target, fromClient);
+  await waitForEntry(target, /SYN_SENT/);
+  const ports = PORTS.map((port) => ({ ...port, nodePort: NODE_PORT }));
+  await proxied.addService('shop/node', 43, { pods: ['a'], ports });
+  t.equal((await dial).answered, 1);
+  await node1.output('nft', ['delete table inet test']);
+});
+
+t.test('an established connection to a removed endpoint keeps its entry', async (t) => {
+  const at = await proxied.addService('shop/kept', 44, { pods: ['a'] });
+  await proxied.waitForSync();
+  const kept = await fromPod.keepConnection({ protocol: 'tcp', address: at.ip, port: 80, everyMs: 20 });
+  await proxied.setEndpoints('shop/kept', ['b']);
+  await proxied.waitForSync();
+  // A stale attempt to the same frontend shows that the cleanup has run.
+  const from = daemon.log.length;
+  const [removed, stale] = [world.pod('a').ip, ['--sport', '1000', '--reply-port-dst', '1000', '--timeout', '60']];
+  const tuple = ['-p', 'tcp', '-s', CLIENT.ip, '-d', at.ip, '--dport', '80', '-r', removed, '-q', CLIENT.ip];
+  await node1.output('conntrack', ['-I', ...tuple, '--reply-port-src', '8080', '--state', 'SYN_SENT', ...stale]);
+  await proxied.setEndpoints('shop/kept', ['b', 'c']);
+  const reason = `${removed}:8080 is not an endpoint of ${at.ip}:80`;
+  t.match(await daemon.waitForLog(DELETED, from), { count: 1, reason });
+  await kept.snapshot();
+  const { attempts, pods } = await kept.stop();
+  t.strictSame(pods, { a: attempts });
+});
+
+t.test('an attempt that is answered between listing and deletion is not deleted', async (t) => {
+  const wrapper = join(t.testdir(), 'conntrack');
+  await writeFile(wrapper, `#!/bin/sh\nexec ip netns exec ${client.name} conntrack "$@"\n`);
+  await chmod(wrapper, 0o755);
+  const conntrack = new Conntrack({ command: wrapper });
+  const selection = { protocol: 'tcp', state: 'SYN_SENT' } as const;
+  const tuple = ['-p', 'tcp', '-s', '203.0.113.1', '-d', '203.0.113.2', '--sport', '1000', '--dport', '80'];
+  const list = async (): Promise<ConntrackEntry[]> => {
+    const entries: ConntrackEntry[] = [];
+    await conntrack.list({ family: 'ip', ...selection }, (entry) => entries.push(entry));
+    return entries.filter(({ original }) => original.destination === '203.0.113.2');
+  };
+  await client.output('conntrack', ['-I', ...tuple, '--state', 'SYN_SENT', '--timeout', '60']);
+  const [first] = await list();
+  t.ok(first);
+  if (first === undefined) return;
+  await client.output('conntrack', ['-U', ...tuple, '--state', 'ESTABLISHED', '--status', 'SEEN_REPLY']);
+  for (const count of [1, 2]) t.equal(await conntrack.delete({ first, count, reason: '' }, { selection }), 0);
+  t.match(await client.output('conntrack', ['-L', ...tuple]), /ESTABLISHED/);
+  await client.output('conntrack', ['-D', ...tuple]);
+});
+
+/** Dials from the same port until it is answered, and returns the last report. */
+async function repeat(target: Target, dialer = fromPod): Promise<DialReport> {
+  return poll(() => dialer.dial({ ...target, count: 1, timeoutMs: 900 }), {
+    until: ({ answered }) => answered === 1,
+    failure: (report) => `${target.protocol} to ${target.address} gets no answer: ${JSON.stringify(report)}`,
+    timeoutMs: 2 * LIMIT_MS,
+    everyMs: 50,
+  });
+}
+
+/** Waits for an entry of the first node. */
+async function waitForEntry({ protocol, address }: Pick<Target, 'protocol' | 'address'>, state: RegExp): Promise<void> {
+  const family = address.includes(':') ? 'ipv6' : 'ipv4';
+  await poll(() => node1.output('conntrack', ['-L', '-p', protocol, '-f', family, '--orig-dst', address]), {
+    until: (listing) => state.test(listing),
+    failure: (listing) => `no entry of ${protocol} to ${address} is ${state}: ${listing}`,
+    timeoutMs: LIMIT_MS,
+    everyMs: 20,
+  });
+}

@@ -14,8 +14,20 @@ export function runSteps<T>(steps: Steps<T>): T {
 /** Items that are handled between two yields: about a millisecond of work. */
 export const STEP_SIZE = 2048;
 
-/** The items themselves, with a yield after each {@link STEP_SIZE}. For loops without a result of their own. */
-export function* inSteps<T>(items: Iterable<T>, handle: (item: T) => void): Steps<void> {
+/** What is left to do of a list that took one step. */
+const NO_STEPS: Iterable<void> = [];
+
+/**
+ * Handles the items, with a yield after each {@link STEP_SIZE}, as `yield* inSteps(items, handle)`. For loops without a result
+ * of their own. Short arrays are handled at once: most are, and a generator for each would take longer than its items.
+ */
+export function inSteps<T>(items: Iterable<T>, handle: (item: T) => void): Iterable<void> {
+  if (!Array.isArray(items) || items.length > STEP_SIZE) return inManySteps(items, handle);
+  for (const item of items) handle(item);
+  return NO_STEPS;
+}
+
+function* inManySteps<T>(items: Iterable<T>, handle: (item: T) => void): Steps<void> {
   let count = 0;
   for (const item of items) {
     handle(item);

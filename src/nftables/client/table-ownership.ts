@@ -82,6 +82,7 @@ export class TableOwnership {
 
   /** The transaction was applied: tables that it declared exist. */
   declared(lines: readonly string[]): void {
+    if (!declaresTables(lines)) return;
     for (const family of lines.map(declaredFamily))
       if (family !== undefined && !this.#flags.has(family)) this.#flags.set(family, this.#declaredFlags(family));
   }
@@ -116,13 +117,15 @@ export class TableOwnership {
   }
 }
 
+const ADD_TABLE = 'add table ';
+
 /** Whether a transaction declares tables of ours. */
 export function declaresTables(lines: readonly string[]): boolean {
-  return lines.some((line) => declaredFamily(line) !== undefined);
+  return lines.some((line) => line.startsWith(ADD_TABLE) && declaredFamily(line) !== undefined);
 }
 
 function declaredFamily(line: string): Family | undefined {
-  return line.startsWith('add table ') ? FAMILIES.find((family) => line === addTable(family).line) : undefined;
+  return line.startsWith(ADD_TABLE) ? FAMILIES.find((family) => line === addTable(family).line) : undefined;
 }
 
 function declaration(family: Family, flags: readonly string[]): string {

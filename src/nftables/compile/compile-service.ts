@@ -200,9 +200,8 @@ function* fillSlots(object: SetOrMapName, backends: readonly Backend[], context:
   const previous: string[] = [];
   const current = isPositional ? [] : compileContext.slots(SETS_AND_MAPS[frontend.family][object], key);
   yield* inSteps(current, (data) => previous.push(data));
-  yield* inSteps((yield* assignSlots(previous, desired)).entries(), ([slot, data]) =>
-    add(object, concat(key, slot), data),
-  );
+  let slot = 0;
+  yield* inSteps(yield* assignSlots(previous, desired), (data) => add(object, concat(key, slot++), data));
   return desired.length;
 }
 

@@ -8,6 +8,9 @@ interface Script {
   operationAt(line: number): number;
 }
 
+/** Ends a run of elements, before the next operation. */
+const CLOSING = '}; ';
+
 /** `add element ip nftlane endpoints { FIRST,` as written by {@link OperationLines}, perhaps with a closing brace. */
 const ELEMENTS = /^(add|delete) element (\S+ \S+ \S+) \{ (.*,)( \})?$/;
 
@@ -19,18 +22,18 @@ const ELEMENTS = /^(add|delete) element (\S+ \S+ \S+) \{ (.*,)( \})?$/;
 export function toScript(lines: readonly string[]): Script {
   const definitions: string[] = [];
   const commands: string[] = [];
-  const definitionOperations: number[] = [];
-  const commandOperations: number[] = [];
-  for (const [index, line] of lines.entries()) {
-    const text = line.startsWith('}; ') ? line.slice('}; '.length) : line;
-    const [, verb, object, element = '', end = ''] = ELEMENTS.exec(text) ?? [];
-    if (text !== line) definitions.push(`${definitions.pop()} }`);
-    if (verb === undefined && (lines[index - 1]?.endsWith(',') ?? false) && text === line) {
+  let isContinued = false;
+  for (const line of lines) {
+    const isInRun = isContinued;
+    isContinued = line.endsWith(',');
+    const closesRun = line.startsWith(CLOSING);
+    if (isInRun && !closesRun) {
       definitions.push(line);
-      definitionOperations.push(index + 1);
       continue;
     }
-    commandOperations.push(index + 1);
+    if (closesRun) definitions.push(`${definitions.pop()} }`);
+    const text = textOf(line);
+    const [, verb, object, element = '', end = ''] = ELEMENTS.exec(text) ?? [];
     if (verb === undefined) {
       commands.push(text);
       continue;
@@ -38,11 +41,23 @@ export function toScript(lines: readonly string[]): Script {
     const name = `elements${commands.length}`;
     commands.push(`${verb} element ${object} $${name}`);
     definitions.push(`define ${name} = { ${element}${end}`);
-    definitionOperations.push(index + 1);
   }
-  const operations = [...definitionOperations, ...commandOperations];
   const parts = [definitions, commands].filter((part) => part.length > 0).map((part) => `${part.join('\n')}\n`);
-  return { parts, operationAt: (line) => operations[line - 1] ?? line };
+  return { parts, operationAt: (line) => operationsOf(lines)[line - 1] ?? line };
+}
+
+/** The number of the operation, from 1, in each line of the script. */
+function operationsOf(lines: readonly string[]): number[] {
+  const numbers = lines.map((_, index) => index + 1);
+  const isContinuation = (number: number) =>
+    lines[number - 2]?.endsWith(',') && !lines[number - 1]?.startsWith(CLOSING);
+  const isDefinition = (number: number) => isContinuation(number) || ELEMENTS.test(textOf(lines[number - 1] ?? ''));
+  return [...numbers.filter(isDefinition), ...numbers.filter((number) => !isContinuation(number))];
+}
+
+/** The line without the brace that closes the elements before it. */
+function textOf(line: string): string {
+  return line.startsWith(CLOSING) ? line.slice(CLOSING.length) : line;
 }
 
 /**

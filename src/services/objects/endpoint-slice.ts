@@ -3,6 +3,7 @@
 import { type Address, familyOf, parseAddress } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import { type Protocol, parseProtocol } from '../../net/protocol.ts';
+import { specialUseOf } from '../../net/special-address.ts';
 import {
   asArray,
   asObject,
@@ -112,7 +113,7 @@ function readEndpoints(value: unknown, family: Family, issues: IssueCollector): 
   const endpoints: SliceEndpoint[] = [];
   for (const [index, entry] of asArray(value).entries()) {
     const { addresses, conditions, nodeName, hints } = asObject(entry);
-    const address = readEndpointAddress(asArray(addresses)[0], `endpoints[${index}].addresses[0]`, { family, issues });
+    const address = readEndpointAddress(asArray(addresses)[0], { index, family, issues });
     if (address === undefined) continue;
     const { ready, serving, terminating } = asObject(conditions);
     endpoints.push({
@@ -130,11 +131,14 @@ function readEndpoints(value: unknown, family: Family, issues: IssueCollector): 
 
 function readEndpointAddress(
   value: unknown,
-  field: string,
-  { family, issues }: { family: Family; issues: IssueCollector },
+  { index, family, issues }: { index: number; family: Family; issues: IssueCollector },
 ): Address | undefined {
   const text = asString(value);
   const parsed = parseAddress(text);
+  // Nearly all are: there may be 100,000.
+  const isUsual = parsed === text && familyOf(parsed) === family && specialUseOf(parsed) === undefined;
+  if (isUsual) return parsed;
+  const field = `endpoints[${index}].addresses[0]`;
   const effect = 'ignoring this endpoint';
   if (parsed !== undefined && familyOf(parsed) === family) return readAddress(text, issues, { field, effect });
   const reason = family === 'ip' ? 'is not an IPv4 address' : 'is not an IPv6 address';

@@ -23,8 +23,10 @@ t.test('runSteps() returns the result of all steps', async (t) => {
 t.test('inSteps() handles every item, and yields after each step', async (t) => {
   const items = Array.from({ length: 3 * STEP_SIZE }, (_, index) => index);
   const handled: number[] = [];
-  t.equal(countYields(inSteps(items, (item) => handled.push(item))).yields, 3);
+  t.equal([...inSteps(items, (item) => handled.push(item))].length, 3);
   t.strictSame(handled, items);
+  t.equal([...inSteps(items.slice(0, STEP_SIZE), (item) => handled.push(item))].length, 0, 'one step');
+  t.strictSame(handled, [...items, ...items.slice(0, STEP_SIZE)]);
 });
 
 t.test('sortSteps() sorts as Array.prototype.sort, stably, in steps', async (t) => {

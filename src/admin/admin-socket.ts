@@ -32,7 +32,7 @@ const CHECK_MS = 2_000;
  */
 export async function serveState(
   path: string,
-  state: () => DaemonState,
+  state: (path: string) => DaemonState,
   { checkMs = CHECK_MS, onRecreated, ...serverOptions }: AdminSocketOptions = {},
 ): Promise<{ close(): Promise<void> }> {
   await ensureFree(path);

@@ -17,11 +17,14 @@ import { loadManifests } from '../sources/manifests/load-manifests.ts';
 import { askDaemon, knownState } from './ask-daemon.ts';
 import { type CommandStatus, statusOfManifests } from './command-status.ts';
 import { type DaemonState, engineFromState } from './state/daemon-state.ts';
+import type { Destination } from './state/state-query.ts';
 
 export interface DesiredStateSource {
   /** Manifests; `undefined` selects the daemon of this network namespace. */
   readonly file: string | undefined;
   readonly runDir: string;
+  /** Only the objects that matter for packets to this destination are needed. */
+  readonly destination?: Destination;
   /** Proxy options for manifests; the daemon has its own. */
   readonly proxy: () => ProxyOptions | Promise<ProxyOptions>;
 }
@@ -39,12 +42,15 @@ interface DesiredState {
 /** Loads the objects of the source and compiles them against the contents of the kernel. */
 export async function loadDesiredState(source: DesiredStateSource, listing: KernelListing): Promise<DesiredState> {
   return source.file === undefined
-    ? fromDaemon(source.runDir, listing)
+    ? fromDaemon(source, listing)
     : fromManifests(source.file, await source.proxy(), listing);
 }
 
-async function fromDaemon(runDir: string, listing: KernelListing): Promise<DesiredState> {
-  const { state, status } = await loadKnownState(runDir);
+async function fromDaemon(
+  { runDir, destination }: Pick<DesiredStateSource, 'runDir' | 'destination'>,
+  listing: KernelListing,
+): Promise<DesiredState> {
+  const { state, status } = await loadKnownState(runDir, { destination });
   const engine = engineFromState(state);
   engine.adopt(listing);
   engine.compile();
@@ -53,15 +59,20 @@ async function fromDaemon(runDir: string, listing: KernelListing): Promise<Desir
   return { engine, issues, status, ...(fastPath === undefined ? {} : { fastPath }) };
 }
 
+interface KnownStateOptions {
+  readonly suggestManifests?: boolean;
+  readonly destination?: Destination | undefined;
+}
+
 /**
  * What the daemon of this network namespace knows, or knew according to its state file. Throws an {@link EnvironmentError}
  * if there is neither; with `suggestManifests` the error suggests manifests instead.
  */
 export async function loadKnownState(
   runDir: string,
-  { suggestManifests = true } = {},
+  { suggestManifests = true, destination }: KnownStateOptions = {},
 ): Promise<{ readonly state: DaemonState; readonly status: CommandStatus }> {
-  const answer = await askDaemon(runDir);
+  const answer = await askDaemon(runDir, destination);
   const { state, status } = knownState(answer);
   if (state !== undefined) return { state, status };
   if (answer.daemon === 'running') {

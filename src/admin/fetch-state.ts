@@ -5,6 +5,7 @@ import { failureReason, isSystemError } from '../host/files/system-error.ts';
 import { waitedForCpuMs } from '../host/process/process-state.ts';
 import { EnvironmentError } from '../lib/operational-error.ts';
 import type { DaemonState } from './state/daemon-state.ts';
+import { type Destination, statePath } from './state/state-query.ts';
 
 /**
  * Why there is no state:
@@ -42,12 +43,17 @@ interface FetchOptions {
   readonly answerMs?: number;
   /** Its process, if it is known. */
   readonly pid?: number | undefined;
+  /** Only the objects that matter for packets to this destination. */
+  readonly destination?: Destination | undefined;
 }
 
 /** The state of the daemon at `path`. Rejects with an {@link AdminSocketError}. */
-export async function fetchState(path: string, { answerMs = ANSWER_MS, pid }: FetchOptions = {}): Promise<DaemonState> {
+export async function fetchState(
+  path: string,
+  { answerMs = ANSWER_MS, pid, destination }: FetchOptions = {},
+): Promise<DaemonState> {
   try {
-    const text = await ask(path, { method: 'GET', command: '/state', limit: { answerMs, pid } });
+    const text = await ask(path, { method: 'GET', command: statePath(destination), limit: { answerMs, pid } });
     return parseState(text);
   } catch (error) {
     throw toAdminSocketError(`Cannot read daemon state from "${path}"`, error);

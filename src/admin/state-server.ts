@@ -5,8 +5,8 @@ import type { Socket } from 'node:net';
 import { stateText } from './state/state-text.ts';
 
 export interface StateServerOptions {
-  /** The complete state, of which the answer is cut in pieces. */
-  readonly state: () => object;
+  /** The state, or the part that the path of a request asks for. The answer is cut in pieces. */
+  readonly state: (path: string) => object;
   readonly limits?: Partial<StateServerLimits>;
   /** What a POST request to a path does. Its result is the answer. */
   readonly commands?: Readonly<Record<string, () => object>>;
@@ -37,7 +37,7 @@ const LIMITS: StateServerLimits = {
 /** A request is one line and a few headers. */
 const MAX_HEADER_BYTES = 4 * 1024;
 
-/** One HTTP server. A GET request of any path answers with the state. */
+/** One HTTP server. A GET request answers with the state. */
 export class StateServer {
   readonly server: Server;
   readonly #options: StateServerOptions;
@@ -94,7 +94,7 @@ export class StateServer {
       clearTimeout(timer);
       this.#responses.delete(response);
     });
-    await this.#send(response).catch(() => response.destroy());
+    await this.#send(request.url ?? '', response).catch(() => response.destroy());
   }
 
   #command(path: string, response: ServerResponse): void {
@@ -116,8 +116,8 @@ export class StateServer {
     return true;
   }
 
-  async #send(response: ServerResponse): Promise<void> {
-    for (const piece of stateText(this.#options.state())) {
+  async #send(path: string, response: ServerResponse): Promise<void> {
+    for (const piece of stateText(this.#options.state(path))) {
       if (response.destroyed) return;
       if (response.write(piece)) await new Promise((resolve) => setImmediate(resolve));
       else await this.#drained(response);

@@ -5,6 +5,7 @@ import { adminSocketPath, serveState } from '../admin/admin-socket.ts';
 import { AdminSocketError } from '../admin/fetch-state.ts';
 import { type DaemonState, engineState } from '../admin/state/daemon-state.ts';
 import type { DaemonStatus } from '../admin/state/daemon-status.ts';
+import { destinationOf } from '../admin/state/state-query.ts';
 import { StateFileWriter } from '../admin/state-file/state-file-writer.ts';
 import { stateFilePaths } from '../admin/state-file/state-files.ts';
 import type { Settings } from '../config/settings.ts';
@@ -77,7 +78,7 @@ async function openSocket(
   };
   const commands = { [ACCEPT_LOSS_PATH]: () => ({ services: source.guard.acceptLoss() }) };
   try {
-    return await serveState(path, () => stateOf(daemon, source), { onRecreated, commands });
+    return await serveState(path, (query) => stateOf(daemon, { source, query }), { onRecreated, commands });
   } catch (error) {
     if (error instanceof AdminSocketError) throw error;
     log.warn('cannot create admin socket; inspection commands are unavailable', { path, reason: errorMessage(error) });
@@ -93,7 +94,7 @@ function stateFileWriter(
   return new StateFileWriter({
     paths: stateFilePaths(path),
     status: () => statusOf(daemon, source),
-    state: () => stateOf(daemon, source),
+    state: () => stateOf(daemon, { source }),
     clock: systemClock,
     log: daemon.log,
   });
@@ -109,8 +110,17 @@ function statusOf(daemon: Daemon, source: ObjectSource): DaemonStatus {
   return { ...PROGRAM, node, ready: engine.store.isReady, source: source.status(), sync: health.syncStatus, ruleset };
 }
 
-function stateOf(daemon: Daemon, source: ObjectSource): DaemonState {
+function stateOf(
+  daemon: Daemon,
+  { source, query = '' }: { readonly source: ObjectSource; readonly query?: string },
+): DaemonState {
   const { engine, fastPath } = daemon;
   const status = statusOf(daemon, source);
-  return { ...PROGRAM, status, source: source.name, ...engineState(engine), fastPath: fastPath.status() };
+  return {
+    ...PROGRAM,
+    status,
+    source: source.name,
+    ...engineState(engine, destinationOf(query)),
+    fastPath: fastPath.status(),
+  };
 }

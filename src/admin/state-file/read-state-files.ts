@@ -20,10 +20,16 @@ export interface Remains {
 /** Missing, damaged and foreign files, and a state of another version, are left out. Never rejects. */
 export async function readStateFiles(paths: StateFilePaths, version: string): Promise<Remains> {
   const [status, state] = await Promise.all([
-    readJson(paths.status, async (bytes) => bytes).then((value) => (isStatusFile(value) ? value : undefined)),
+    readStatusFile(paths),
     readJson(paths.state, gunzipBounded).then((value) => (isSavedState(value, version) ? value : undefined)),
   ]);
   return { ...(status === undefined ? {} : { status }), ...(state === undefined ? {} : { state }) };
+}
+
+/** The status file alone, which is small. `undefined` if it is missing, damaged or foreign. */
+export async function readStatusFile({ status }: Pick<StateFilePaths, 'status'>): Promise<StatusFile | undefined> {
+  const value = await readJson(status, async (bytes) => bytes);
+  return isStatusFile(value) ? value : undefined;
 }
 
 function gunzipBounded(bytes: Buffer): Promise<Buffer> {

@@ -13,6 +13,7 @@ import type { Service } from '../../services/objects/service.ts';
 import type { ServiceCidr } from '../../services/objects/service-cidr.ts';
 import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
 import type { DaemonStatus } from './daemon-status.ts';
+import { type Destination, servicesAt } from './state-query.ts';
 
 /** Everything that the ruleset depends on, as plain JSON values. */
 export interface DaemonState {
@@ -39,24 +40,29 @@ export interface DaemonState {
   readonly fastPath?: FastPathStatus;
 }
 
-/** The part of the state that an engine holds. */
+/** The part of the state that an engine holds; with a destination, only the objects that matter for its packets. */
 export function engineState(
   engine: Engine,
+  destination?: Destination,
 ): Pick<DaemonState, 'ready' | 'options' | 'hostAddresses' | 'hostNetworks' | 'objects' | 'issues' | 'refusals'> {
   const { store } = engine;
+  const services = servicesAt(engine, destination);
+  const keys = new Set(services.map(({ key }) => key));
+  const slices =
+    services.length < store.services.size ? services.flatMap(({ key }) => [...store.slicesOf(key)]) : store.slices();
   return {
     ready: store.isReady,
     options: engine.options,
     hostAddresses: engine.hostAddresses,
     hostNetworks: engine.hostNetworks,
     objects: {
-      Service: [...store.services.values()],
-      EndpointSlice: [...store.slices()],
+      Service: services,
+      EndpointSlice: [...slices],
       Node: [...store.nodes.values()],
       ServiceCIDR: [...store.serviceCidrs.values()],
     },
     issues: engine.issues(),
-    refusals: engine.refusals(),
+    refusals: engine.refusals().filter(({ service }) => keys.has(service)),
   };
 }
 

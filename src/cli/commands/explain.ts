@@ -51,7 +51,9 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
   await openNftClient(flags.nft);
   const program = new NftProgram({ command: flags.nft });
   let tables = await program.listRuleset();
-  const { engine, fastPath, status } = await loadDesiredState(desiredStateSource(flags), toChainListing(tables));
+  const destination = { address: packet.destination, port: packet.destinationPort };
+  const source = { ...desiredStateSource(flags), destination };
+  const { engine, fastPath, status } = await loadDesiredState(source, toChainListing(tables));
   const kernel = { engine, host, fastPath, program };
   let explanation = await explainInKernel(packet, tables, kernel);
   // The daemon may have changed the ruleset between two listings.

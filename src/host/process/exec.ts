@@ -18,6 +18,8 @@ export interface ExecOptions {
   readonly timeoutMs: number;
   /** Receives standard output line by line, which is then not collected. The program is killed when it throws. */
   readonly onLine?: (line: string) => void;
+  /** Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv;
   /** The program is killed when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -53,12 +55,16 @@ export function exec(command: string, args: readonly string[], options: ExecOpti
   if (options.signal?.aborted) {
     return Promise.reject(new ExecError(`Cannot run "${command}": it was canceled`, { kind: 'failed' }));
   }
-  return startProgram(command, args).run(options);
+  return startProgram(command, args, options).run(options);
 }
 
 /** Starts a program whose input follows later: starting takes milliseconds. */
-export function startProgram(command: string, args: readonly string[]): StartedProgram {
-  const child = spawn(command, args, { stdio: 'pipe' });
+export function startProgram(
+  command: string,
+  args: readonly string[],
+  { env = process.env }: Pick<ExecOptions, 'env'> = {},
+): StartedProgram {
+  const child = spawn(command, args, { stdio: 'pipe', env });
   trackChild(child);
   // Node's own timeout would keep the process alive after a program that could not be started.
   const kill = (): void => killChild(child, 'SIGKILL');

@@ -1,5 +1,7 @@
 // Tests of `explain` on a node with real rules.
 
+import { chmod, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
 import type { Explanation } from '../../../src/explain/explanation.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
@@ -80,6 +82,16 @@ t.test('explain warns if the kernel differs from the expected outcome', async (t
     differences.some((line) => line.startsWith('- ip6 chain filter-forward rule 1: drop')),
     differences.join('; '),
   );
+});
+
+t.test('explain lists no elements but those that the packet needs', async (t) => {
+  const calls = t.testdir({ nft: '#!/bin/sh\necho "$*" >>$(dirname $0)/calls\nexec nft "$@"\n' });
+  await chmod(join(calls, 'nft'), 0o755);
+  const words = [shell.ip6, `[${WEB.ip6}]:80`, '--nft', join(calls, 'nft')];
+  t.match(await explained(...words), { kernel: { outcome: 'forward' }, differences: [] });
+  const made = (await readFile(join(calls, 'calls'), 'utf8')).trim().split('\n');
+  t.ok(made.length > 3);
+  t.strictSame([...new Set(made)].sort(), ['--version', '-t --debug=netlink -i', '-t list ruleset', '-t list tables']);
 });
 
 t.test('explain requires a connection', async (t) => {

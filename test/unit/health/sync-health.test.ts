@@ -86,7 +86,7 @@ t.test('SyncHealth is not up to date when a change waits for ten seconds because
   synced(111_000);
   t.equal(health.isUpToDate, true);
   health.queued(200_000);
-  t.equal(at(259_999) && health.isUpToDate, true, 'a long sync is no failure');
+  t.equal(at(259_999) && health.isUpToDate, true, 'a long sync does not count as failed');
   at(260_000);
   t.equal(health.isUpToDate, false);
 });

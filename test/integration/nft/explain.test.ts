@@ -1,11 +1,12 @@
 // Tests of `explain` on a node with real rules.
 
-import { chmod, readFile } from 'node:fs/promises';
+import { chmod, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Explanation } from '../../../src/explain/explanation.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
+import { poll } from '../../support/wait-until.ts';
 
 const NODE_PORT = 30080;
 
@@ -65,9 +66,24 @@ t.test('explain shows unused endpoints and the path of the packet', async (t) =>
   t.match(stdout, /^ {2}endpoints see the client address$/m);
 });
 
+t.test('explain lists no elements but those that the packet needs', async (t) => {
+  const calls = t.testdir({ nft: '#!/bin/sh\necho "$*" >>$(dirname $0)/calls\nexec nft "$@"\n' });
+  await chmod(join(calls, 'nft'), 0o755);
+  const words = [shell.ip6, `[${WEB.ip6}]:80`, '--nft', join(calls, 'nft')];
+  t.match(await explained(...words), { kernel: { outcome: 'forward' }, differences: [] });
+  const made = (await readFile(join(calls, 'calls'), 'utf8')).trim().split('\n');
+  t.ok(made.length > 3);
+  t.strictSame([...new Set(made)].sort(), ['--version', '-t --debug=netlink -i', '-t list ruleset', '-t list tables']);
+});
+
 t.test('explain warns if the kernel differs from the expected outcome', async (t) => {
   const { node1 } = world;
   // The daemon would repair the kernel before it is read; its state file has the objects.
+  await poll(() => readdir(proxied.runDir), {
+    until: (names) => names.filter((name) => name.endsWith('.state.gz')).length === 2,
+    failure: (names) => `no state files: ${names.join(' ')}`,
+    timeoutMs: 60_000,
+  });
   await proxied.daemon('node1').kill();
   await node1.output('nft', ['flush map ip nftlane service-ips']);
   const { stdout, status } = await proxied.run('node1', 'explain', shell.ip, `${WEB.ip}:80`);
@@ -82,16 +98,6 @@ t.test('explain warns if the kernel differs from the expected outcome', async (t
     differences.some((line) => line.startsWith('- ip6 chain filter-forward rule 1: drop')),
     differences.join('; '),
   );
-});
-
-t.test('explain lists no elements but those that the packet needs', async (t) => {
-  const calls = t.testdir({ nft: '#!/bin/sh\necho "$*" >>$(dirname $0)/calls\nexec nft "$@"\n' });
-  await chmod(join(calls, 'nft'), 0o755);
-  const words = [shell.ip6, `[${WEB.ip6}]:80`, '--nft', join(calls, 'nft')];
-  t.match(await explained(...words), { kernel: { outcome: 'forward' }, differences: [] });
-  const made = (await readFile(join(calls, 'calls'), 'utf8')).trim().split('\n');
-  t.ok(made.length > 3);
-  t.strictSame([...new Set(made)].sort(), ['--version', '-t --debug=netlink -i', '-t list ruleset', '-t list tables']);
 });
 
 t.test('explain requires a connection', async (t) => {

@@ -98,6 +98,11 @@ export class ProxiedWorld {
     return this.#daemons[node];
   }
 
+  /** The directory of the sockets and state files of all daemons. */
+  get runDir(): string {
+    return join(this.#scratch, 'run');
+  }
+
   /** Runs a command of nftlane on a node. */
   run(node: NodeName, ...args: readonly string[]) {
     return this.#installations[node].exec(args);

@@ -1,7 +1,6 @@
 // Syncs the kernel with the objects of a source, and notifies observers.
 
 import type { Engine } from '../engine/engine.ts';
-import type { ServiceChange } from '../engine/service-change.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
@@ -161,7 +160,7 @@ export class SyncController implements Sink {
     try {
       const cleanup = startedAt - this.#cleanedUpAt >= CLEANUP_INTERVAL_MS;
       if (cleanup) engine.retryRefused();
-      const beforeApply = (services: readonly ServiceChange[]) => this.#beforeApply(services);
+      const beforeApply: SyncObserver['beforeApply'] = (...planned) => this.#beforeApply(...planned);
       report = await sync(engine, nftClient, { cleanup, piecewise: this.#isComplete, clock, beforeApply });
       if (cleanup) this.#cleanedUpAt = startedAt;
       await this.#tableCheck.confirmRepair();
@@ -236,9 +235,9 @@ export class SyncController implements Sink {
     this.#notify((observer) => observer.chainsModified?.(names));
   }
 
-  async #beforeApply(services: readonly ServiceChange[]): Promise<void> {
+  async #beforeApply(...planned: Parameters<NonNullable<SyncObserver['beforeApply']>>): Promise<void> {
     const { observers = [] } = this.#options;
-    await Promise.all(observers.map((observer) => observer.beforeApply?.(services)));
+    await Promise.all(observers.map((observer) => observer.beforeApply?.(...planned)));
   }
 
   /** An observer that throws must not keep a commit, which is reported once, from the others. */

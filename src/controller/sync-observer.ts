@@ -6,7 +6,7 @@ import type { FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { ForeignChanges } from './repair/foreign-changes.ts';
 import type { RulesetContest } from './repair/repairs.ts';
-import type { SyncReport } from './sync.ts';
+import type { PlannedSync, SyncReport } from './sync.ts';
 
 /** How long a sync took, in milliseconds. */
 export interface SyncTimes {
@@ -76,7 +76,7 @@ export interface SyncObserver {
   /** A sync began: it includes everything queued so far. */
   syncStarted?(): void;
   /** The changes are compiled, and are applied when all observers have resolved. */
-  beforeApply?(services: readonly ServiceChange[]): Promise<void>;
+  beforeApply?(services: readonly ServiceChange[], planned: PlannedSync): Promise<void>;
   committed?(commit: Commit): void;
   /** A sync failed and will be retried. The kernel may have a part of it. */
   failed?(error: unknown, attempt: FailedAttempt): void;

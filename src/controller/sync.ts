@@ -28,6 +28,11 @@ export interface RulesetClient {
   listElements(objects: readonly SetOrMap[]): Promise<CounterListing>;
 }
 
+/** What a sync is about to apply. */
+export interface PlannedSync {
+  readonly transactions: number;
+}
+
 /** The result of a sync. */
 export interface SyncReport {
   readonly operations: number;
@@ -50,7 +55,7 @@ interface SyncOptions {
   /** Leaves large changes for later syncs: see `Engine.compilePiece`. */
   readonly piecewise?: boolean;
   readonly clock?: Pick<Clock, 'now'>;
-  readonly beforeApply?: (services: readonly ServiceChange[]) => Promise<void>;
+  readonly beforeApply?: (services: readonly ServiceChange[], planned: PlannedSync) => Promise<void>;
 }
 
 /** Transactions of one stage that run in parallel: nft reads one while the kernel commits another. */
@@ -80,7 +85,7 @@ export async function sync(
     try {
       const stages = await inSlices(engine.planSteps());
       timer.lap('plan');
-      await beforeApply?.([...engine.changes.list(), ...engine.inProgress]);
+      await beforeApply?.([...engine.changes.list(), ...engine.inProgress], { transactions: stages.flat().length });
       for (const stage of stages) await runStage(stage, { engine, nftClient, progress });
       timer.lap('apply');
       await removeStaleAffinity(engine, nftClient);

@@ -20,12 +20,15 @@ interface RulesetMonitorOptions {
   readonly clock: Clock;
 }
 
+/** A sync with more transactions is a load. Others have at most 5,000 operations, or a few pieces of a large change. */
+const MAX_LISTENED_TRANSACTIONS = 4;
 const OVERFLOW_LOG_INTERVAL_MS = 10_000;
 const RESUMED_LOG_INTERVAL_MS = 60_000;
 
 /**
- * Starts after the initial load: during it, the monitor would print each of its elements, 20 µs of the second core for each.
- * Changes until it listens are found by the check that follows.
+ * Starts after the initial load, and pauses during other large ones, such as the repair of a flushed ruleset: the monitor would
+ * print each of their elements, 20 µs of the second core for each, and the kernel would drop notifications that it does not read
+ * in time. Changes until it listens are found by the check that follows.
  */
 export class RulesetMonitor {
   readonly #monitor: NftMonitor;
@@ -51,9 +54,18 @@ export class RulesetMonitor {
     });
   }
 
-  /** Observes the syncs. */
+  /** Observes the syncs, as the next two. */
+  async beforeApply(_services: unknown, { transactions }: { readonly transactions: number }): Promise<void> {
+    if (transactions > MAX_LISTENED_TRANSACTIONS) this.#monitor.pause();
+  }
+
   committed({ isInitial }: { readonly isInitial: boolean }): void {
     if (isInitial) this.#loaded.resolve();
+    this.#monitor.resume();
+  }
+
+  failed(): void {
+    this.#monitor.resume();
   }
 
   get status(): NftMonitorStatus {

@@ -25,7 +25,7 @@ interface NftMonitorOptions {
 }
 
 /**
- * - `start`: between the start of the first monitor and its first notification.
+ * - `start`: between the start of the first monitor, or {@link NftMonitor.pause}, and its first notification.
  * - `restart`: between the end of a monitor and the first notification of the next one.
  * - `overflow`: there were more notifications than nft could read.
  * - `refused`: a probe failed while no notifications arrived: another program may have deleted our tables.
@@ -70,6 +70,10 @@ export class NftMonitor {
   #status: NftMonitorStatus = { state: 'off', reason: '', starts: 0 };
   #heardAt = 0;
   #onEcho: (() => void) | undefined;
+  /** What may have been missed, until it is reported. */
+  #gap: MonitorGap | undefined = 'start';
+  #pause: PromiseWithResolvers<void> | undefined;
+  #pausing = new AbortController();
 
   constructor(options: NftMonitorOptions) {
     this.#options = options;
@@ -84,15 +88,36 @@ export class NftMonitor {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const backoff = new Backoff({ minMs: 100, maxMs: 30_000 });
+    signal.addEventListener('abort', () => this.resume(), { once: true });
     while (!signal.aborted) {
+      if (this.#pause !== undefined) {
+        await this.#pause.promise;
+        continue;
+      }
       const startedAt = clock.now();
-      const reason = await this.#listen(signal);
-      if (signal.aborted) break;
+      this.#pausing = new AbortController();
+      const reason = await this.#listen(AbortSignal.any([signal, this.#pausing.signal]));
+      if (signal.aborted || this.#pausing.signal.aborted) continue;
+      this.#gap = 'restart';
       this.#setState('silent', reason);
       if (clock.now() - startedAt > 60_000) backoff.reset();
       await clock.sleep(backoff.next(), signal);
     }
     this.#setState('off', '');
+  }
+
+  /** Ends the monitor until {@link resume}. */
+  pause(): void {
+    if (this.#pause !== undefined) return;
+    this.#pause = Promise.withResolvers();
+    this.#gap ??= 'start';
+    this.#pausing.abort();
+    if (this.#status.state !== 'off') this.#setState('starting', this.#status.reason);
+  }
+
+  resume(): void {
+    this.#pause?.resolve();
+    this.#pause = undefined;
   }
 
   /** Runs one monitor. Resolves with the reason why it cannot be used any longer. */
@@ -157,14 +182,13 @@ export class NftMonitor {
   async #watch(signal: AbortSignal): Promise<string> {
     const { clock, onGap } = this.#options;
     const { echoMs, probeIntervalMs } = this.#times;
-    let isListening = false;
     for (;;) {
       const hasEcho = await this.#probeUntilEcho(signal);
       if (signal.aborted) return '';
       if (!hasEcho) return `no notification of a transaction of ours within ${echoMs} ms`;
       this.#setState('listening', '');
-      if (!isListening) onGap(this.#status.starts === 1 ? 'start' : 'restart');
-      isListening = true;
+      if (this.#gap !== undefined) onGap(this.#gap);
+      this.#gap = undefined;
       do await clock.sleep(probeIntervalMs, signal);
       while (!signal.aborted && clock.now() - this.#heardAt < probeIntervalMs);
     }

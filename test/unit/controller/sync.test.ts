@@ -81,11 +81,12 @@ t.test('sync() passes the changed Services to beforeApply at each attempt', asyn
   failures.push(once(new NftOutcomeUnknown('nft timed out')));
   const calls: unknown[] = [];
   await sync(engine, nftClient, {
-    beforeApply: async (services) => void calls.push([transactions.length, services.map(({ key }) => key)]),
+    beforeApply: async (services, planned) =>
+      void calls.push([transactions.length, services.map(({ key }) => key), planned]),
   });
   t.strictSame(calls, [
-    [0, ['shop/web']],
-    [1, ['shop/web']],
+    [0, ['shop/web'], { transactions: 1 }],
+    [1, ['shop/web'], { transactions: 1 }],
   ]);
 });
 

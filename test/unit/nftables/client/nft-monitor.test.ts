@@ -1,6 +1,6 @@
 // Tests of src/nftables/client/nft-monitor.ts.
 
-import { appendFileSync, chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../src/host/clock.ts';
@@ -104,6 +104,30 @@ t.test('NftMonitor restarts a program that was killed', async (t) => {
   await untilListening(2);
   t.match(monitor.status, { state: 'listening', starts: 2 });
   t.strictSame(gaps, ['start', 'restart'], 'changes between are searched');
+});
+
+t.test('NftMonitor pauses, and then reports what a start does', async (t) => {
+  const { monitor, commits, gaps, states, print, until, untilListening, pids } = start(t);
+  await untilListening();
+  monitor.pause();
+  monitor.pause();
+  t.match(monitor.status, { state: 'starting', starts: 1 });
+  const [first = 0] = pids();
+  await until(() => (existsSync(`/proc/${first}`) ? undefined : true), 'the program has not ended');
+  monitor.resume();
+  await untilListening(2);
+  t.strictSame(gaps, ['start', 'start']);
+  t.notOk(states.some(({ state }) => state === 'silent'));
+  print('delete chain ip nftlane a', END);
+  await until(() => commits[0], 'no transaction arrived');
+});
+
+t.test('NftMonitor can be paused before it runs', async (t) => {
+  const { monitor, gaps, untilListening } = start(t);
+  monitor.pause();
+  monitor.resume();
+  await untilListening();
+  t.strictSame(gaps, ['start']);
 });
 
 t.test('NftMonitor continues a program that was stopped', async (t) => {

@@ -1,0 +1,43 @@
+// Tests of the repair of large changes by other processes: our own load must not keep us from noticing the next change.
+
+import t from 'tap';
+import { createLoneNode } from '../../support/netns/lone-node.ts';
+import { poll } from '../../support/wait-until.ts';
+
+/** With three endpoints each: ten transactions. */
+const SERVICES = 10_000;
+const LISTENING = 'listening to kernel notifications of ruleset changes';
+const CHANGED = 'another process changed the ruleset; repairing';
+
+t.setTimeout(240_000);
+const node = await createLoneNode({ services: SERVICES, runDirSize: '16m' });
+t.teardown(() => node.close());
+await node.startApiServer();
+const daemon = node.startDaemon();
+await daemon.waitForLog(LISTENING, 0, 120_000);
+
+/** Runs nft as another process does, and waits until the daemon has noticed it. */
+async function change(command: string) {
+  const from = daemon.log.length;
+  t.match(await node.run('nft', [command]), { status: 0 });
+  return daemon.waitForLog(CHANGED, from, 60_000);
+}
+
+t.test('a flushed ruleset is loaded again, and the next changes are noticed by their notifications', async (t) => {
+  for (const [command, changes] of [
+    ['flush ruleset', /2 tables/],
+    ['delete table ip nftlane', /1 table/],
+  ] as const) {
+    const from = daemon.log.length;
+    t.match(await change(command), { changes });
+    await daemon.waitForLog(LISTENING, from, 60_000);
+  }
+  t.match(await change('flush map ip nftlane service-ips'), { changes: `${SERVICES} elements` });
+  await poll(() => node.nftlane('diff'), {
+    until: ({ status }) => status === 0,
+    failure: ({ stdout }) => `The kernel does not have everything again:\n${stdout.slice(0, 2000)}`,
+    timeoutMs: 60_000,
+  });
+  const faults = daemon.log.filter(({ msg }) => /too many kernel notifications|cannot|differed/.test(String(msg)));
+  t.strictSame(faults, [], 'no loss of notifications, and no change of ours taken for one of others');
+});

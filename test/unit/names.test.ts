@@ -166,6 +166,16 @@ t.test('log messages are constant text in lower case', async (t) => {
   for (const { place, message } of LOG_CALLS) t.match(message, constant, place);
 });
 
+t.test('TROUBLESHOOTING explains each warning and each error of the log', async (t) => {
+  const text = (DOCUMENTS.get('docs/TROUBLESHOOTING.md') ?? '').replaceAll(/\s+/g, ' ');
+  const alarming = LOG_CALLS.filter(({ level }) => level === 'warn' || level === 'error');
+  const messages = alarming.flatMap(({ place, message }) =>
+    [...message.matchAll(/'((?:[^'\\]|\\.)+)'/g)].map(([, literal = '']) => ({ place, literal })),
+  );
+  t.ok(messages.length > 50, `${messages.length} messages`);
+  for (const { place, literal } of messages) t.ok(text.includes(`\`${literal}\``), `${place}: "${literal}"`);
+});
+
 /** The fields that TROUBLESHOOTING lists: the first column of the table below its heading. */
 function documentedFields(): string[] {
   const [, section = ''] = (DOCUMENTS.get('docs/TROUBLESHOOTING.md') ?? '').split(/^## Log fields$/m);

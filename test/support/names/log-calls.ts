@@ -3,6 +3,7 @@
 export interface LogCall {
   /** From the top of the project, with the line. */
   readonly place: string;
+  readonly level: string;
   /** The first argument as it is written. */
   readonly message: string;
   /** The names of the fields that the call gives by name. */
@@ -17,7 +18,8 @@ export function logCalls(path: string, text: string): LogCall[] {
   return [...text.matchAll(CALL)].map(({ index, 0: opening }) => {
     const [message = '', details = ''] = splitArguments(text, index + opening.length);
     const place = `${path}:${text.slice(0, index).split('\n').length}`;
-    return { place, message, fields: fieldNames(details) };
+    const level = /debug|info|warn|error/i.exec(opening)?.[0] ?? '';
+    return { place, level, message, fields: fieldNames(details) };
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { LineProcess } from '../../host/process/line-process.ts';
+import { readNetlinkReader } from '../../host/process/process-state.ts';
 import { parseSessionErrors } from '../syntax/error-message.ts';
 import { TABLE } from '../syntax/operation.ts';
 import { toSingleLine } from '../syntax/script.ts';
@@ -48,6 +49,8 @@ const MAX_INPUT_CHARACTERS = 4_000_000;
 const MAX_STDERR_CHARACTERS = 4_000_000;
 /** A killed process ends immediately, except while it waits in the kernel. */
 const KILL_DELAY_MS = 1000;
+/** When a transaction takes this long, the process may be stopped; it takes 1 ms normally. */
+const STOPPED_CHECK_MS = 250;
 /** The listing is written before the end mark, but by another pipe. */
 const CONFIRMATION_DELAY_MS = 50;
 
@@ -97,10 +100,12 @@ export class NftSession {
     this.#inputCharacters += input.length;
     child.write(input);
     const timer = setTimeout(() => this.#abandon(child, `no answer within ${timeoutMs} ms`), timeoutMs);
+    const watch = setInterval(() => continueIfStopped(child), STOPPED_CHECK_MS);
     try {
       return await settled;
     } finally {
       clearTimeout(timer);
+      clearInterval(watch);
       this.#running = undefined;
     }
   }
@@ -201,4 +206,9 @@ export class NftSession {
     this.#running?.reject(new NftOutcomeUnknown(`Cannot run the nft session: ${reason}`));
     this.#onExit();
   }
+}
+
+/** A process that is stopped has its input, and applies it when it continues. */
+function continueIfStopped(child: LineProcess): void {
+  if (child.pid !== undefined && readNetlinkReader(child.pid)?.state === 'stopped') child.kill('SIGCONT');
 }

@@ -54,7 +54,7 @@ t.test('no new connection fails while another program flushes the ruleset', { sk
   await daemon.waitUntilReady();
 });
 
-t.test('a session that hangs or is killed delays a change by a few seconds', { skip }, async (t) => {
+t.test('a session that is stopped or killed delays a change by less than three seconds', { skip }, async (t) => {
   for (const [signal, pods] of [
     ['SIGSTOP', ['a']],
     ['SIGKILL', ['b']],
@@ -66,7 +66,7 @@ t.test('a session that hangs or is killed delays a change by a few seconds', { s
     await proxied.setEndpoints('shop/web', pods);
     await proxied.daemon('node1').waitUntilReady();
     const elapsedMs = performance.now() - startedAt;
-    t.ok(elapsedMs < loadFactor() * 6000, `${signal}: ${Math.round(elapsedMs)} ms`);
+    t.ok(elapsedMs < loadFactor() * 3000, `${signal}: ${Math.round(elapsedMs)} ms`);
     const { answered, pods: answering } = await from.dial({ protocol: 'tcp', address: WEB.ip, port: 80, count: 5 });
     t.strictSame([answered, Object.keys(answering)], [5, pods]);
     await poll(flags, {

@@ -71,6 +71,14 @@ t.test('NftSession kills an nft that does not respond', async (t) => {
   t.equal(await apply('add'), 'confirmed');
 });
 
+t.test('NftSession continues an nft that was stopped', async (t) => {
+  const { session, apply, exits } = openSession(t);
+  t.equal(await apply('add'), 'confirmed');
+  process.kill(session.pid ?? 0, 'SIGSTOP');
+  t.equal(await apply('add', 30_000), 'confirmed');
+  t.equal(exits(), 0);
+});
+
 t.test('NftSession ends an nft that prints without end', async (t) => {
   const command = join(t.testdirName, 'endless');
   const { apply } = openSession(t, { command });

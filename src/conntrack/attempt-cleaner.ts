@@ -5,9 +5,12 @@ import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ServiceChange } from '../engine/service-change.ts';
 import { LogOnce } from '../host/log-once.ts';
+import { childrenCpuMs } from '../host/process/children.ts';
 import { errorMessage } from '../lib/error-message.ts';
+import type { Family } from '../net/family.ts';
 import { allNodePortAddresses } from '../services/model/node-port-addresses.ts';
 import { type AttemptState, ConntrackError } from './conntrack.ts';
+import { isTranslated } from './conntrack-entry.ts';
 import type { CleanupResult, FlowCleanerOptions } from './flow-cleaner.ts';
 import { type AttemptContext, staleAttemptReason } from './stale-attempts.ts';
 import { addCounts, StaleDeletions } from './stale-deletions.ts';
@@ -15,21 +18,32 @@ import { type StaleGroup, StaleGroups } from './stale-groups.ts';
 
 interface AttemptCleanerOptions extends Omit<FlowCleanerOptions, 'engine'> {
   readonly engine: Pick<Engine, 'node' | 'isKernelKnown' | 'lookup'>;
+  /** The processor time of all ended children. For tests. */
+  readonly cpuMs?: () => number;
 }
 
 const STATES: readonly AttemptState[] = ['SYN_SENT', 'CLOSE'];
 
-const MIN_INTERVAL_MS = 1000;
-/** The interval in units of what a cleanup took: a stream of changes costs 2 % of a core, however large the table is. */
-const INTERVAL_FACTOR = 50;
-/** The deletions of one cleanup; further groups wait for the next one. */
+const MIN_INTERVAL_MS = 500;
+/** In the long run, cleanups take the fiftieth part of a core, however large the table is. */
+const CPU_FACTOR = 50;
+/** What they may take ahead, in the same unit: after a quiet time, a large table does not delay them. */
+const MAX_AHEAD_MS = 60_000;
+/** The deletions after one listing; further groups wait for the next cleanup. */
 const MAX_DELETION_MS = 2000;
 
 /**
- * The time between a listing and the deletion. An attempt that is answered meanwhile is not deleted, because it is in another
- * state then: so a SYN-ACK in transit still finds its entry.
+ * How long a translated attempt stays after it was found. If it is answered meanwhile, it is not deleted, because it is in
+ * another state then: so a SYN-ACK in transit still finds its entry. One without translation is deleted immediately.
  */
 const ANSWER_GRACE_MS = 300;
+
+/** The maximum number of listings in one cleanup: an attempt may change its state, from one that is listed later. */
+const MAX_SCANS = 5;
+
+interface FoundGroup extends StaleGroup {
+  readonly state: AttemptState;
+}
 
 /**
  * Cleans up after the initial load, and after each sync that changed Services with TCP ports or repaired the ruleset. The
@@ -41,11 +55,14 @@ export class AttemptCleaner implements SyncObserver {
   readonly #failures: LogOnce;
   readonly #deletions: StaleDeletions;
   #isStopping = false;
-  #busyMs = 0;
+  readonly #cpuMs: () => number;
+  /** The processor time that is still to be paid by waiting, times {@link CPU_FACTOR}, at a time. */
+  #ahead = { ms: 0, at: 0 };
 
   constructor(options: AttemptCleanerOptions) {
     this.#options = options;
-    const { log, clock, conntrack } = options;
+    const { log, clock, conntrack, cpuMs = childrenCpuMs } = options;
+    this.#cpuMs = cpuMs;
     this.#deletions = new StaleDeletions(conntrack);
     this.#failures = new LogOnce(log);
     this.#runner = new BoundedFrequencyRunner({
@@ -56,7 +73,7 @@ export class AttemptCleaner implements SyncObserver {
         this.#failures.log('warn', 'cannot delete stale TCP conntrack entries', fields);
       },
       clock,
-      minIntervalMs: () => Math.max(MIN_INTERVAL_MS, this.#busyMs * INTERVAL_FACTOR),
+      minIntervalMs: () => Math.max(MIN_INTERVAL_MS, this.#ahead.ms - MAX_AHEAD_MS),
     });
   }
 
@@ -78,41 +95,53 @@ export class AttemptCleaner implements SyncObserver {
   }
 
   async #run(): Promise<void> {
-    const { log } = this.#options;
-    this.#busyMs = 0;
+    const { log, clock } = this.#options;
+    const [startedAt, cpuBefore] = [clock.now(), this.#cpuMs()];
     try {
       const { deleted, reason } = await this.#cleanUp();
-      this.#options.onCleanup?.({ durationMs: this.#busyMs, deleted });
+      const durationMs = clock.now() - startedAt;
+      this.#options.onCleanup?.({ durationMs, deleted });
       const count = deleted.ip + deleted.ip6;
-      const durationMs = Math.round(this.#busyMs);
-      if (count > 0) log.info('deleted stale TCP conntrack entries', { count, durationMs, reason });
+      if (count > 0)
+        log.info('deleted stale TCP conntrack entries', { count, durationMs: Math.round(durationMs), reason });
       this.#failures.reset();
     } catch (error) {
       if (!(error instanceof ConntrackError && error.kind === 'missing')) throw error;
       // Without the program no retry can help.
       this.#options.onFailure?.();
       this.#failures.log('warn', 'stale TCP conntrack entries are not deleted', { reason: error.message });
+    } finally {
+      const now = clock.now();
+      const left = Math.max(0, this.#ahead.ms - (now - this.#ahead.at));
+      this.#ahead = { ms: left + (this.#cpuMs() - cpuBefore) * CPU_FACTOR, at: now };
     }
   }
 
+  /** Scans again, after a pause, until it finds nothing. */
   async #cleanUp(): Promise<{ deleted: CleanupResult['deleted']; reason: string | undefined }> {
     const { clock } = this.#options;
-    const found = await this.#timed(() => this.#find());
     const deleted = { ip: 0, ip6: 0 };
     let reason: string | undefined;
-    if (found.some(({ groups }) => groups.length > 0)) await clock.sleep(ANSWER_GRACE_MS);
-    const until = clock.now() + MAX_DELETION_MS;
-    for (const { state, groups } of found) {
-      addCounts(deleted, await this.#timed(() => this.#delete(groups, { state, until })));
+    let known = new Set<string>();
+    for (let scans = 0; scans < MAX_SCANS && !this.#isStopping; scans++) {
+      const groups = await this.#find();
+      if (groups.length === 0) return { deleted, reason };
       reason ??= groups[0]?.reason;
+      await this.#delete(
+        groups.filter(({ first, reason }) => !isTranslated(first) || known.has(reason)),
+        deleted,
+      );
+      known = new Set(groups.map((group) => group.reason));
+      await clock.sleep(ANSWER_GRACE_MS);
     }
-    if (clock.now() >= until) this.#runner.request();
+    if (!this.#isStopping) this.#runner.request();
     return { deleted, reason };
   }
 
-  async #find(): Promise<{ state: AttemptState; groups: readonly StaleGroup[] }[]> {
+  /** The stale attempts of both states, the largest groups first. */
+  async #find(): Promise<readonly FoundGroup[]> {
     const { engine, conntrack } = this.#options;
-    const found = [];
+    const found: FoundGroup[] = [];
     for (const state of STATES) {
       const stale = new StaleGroups();
       const context = { ...this.#context(state), cache: new Map() };
@@ -122,33 +151,30 @@ export class AttemptCleaner implements SyncObserver {
           if (reason !== undefined) stale.add(entry, reason);
         });
       }
-      found.push({ state, groups: stale.list().toSorted((a, b) => b.count - a.count) });
+      found.push(...stale.list().map((group) => ({ ...group, state })));
     }
-    return found;
+    return found.toSorted((a, b) => b.count - a.count);
   }
 
-  #delete(groups: readonly StaleGroup[], { state, until }: { readonly state: AttemptState; readonly until: number }) {
-    const context = this.#context(state);
-    return this.#deletions.delete(groups, {
-      selection: { protocol: 'tcp', state },
-      isStale: (entry) => staleAttemptReason(entry, context) !== undefined,
-      isOver: () => this.#isStopping || this.#options.clock.now() >= until,
-    });
+  async #delete(groups: readonly FoundGroup[], deleted: Record<Family, number>): Promise<void> {
+    const until = this.#options.clock.now() + MAX_DELETION_MS;
+    for (const state of STATES) {
+      const context = this.#context(state);
+      const counts = await this.#deletions.delete(
+        groups.filter((group) => group.state === state),
+        {
+          selection: { protocol: 'tcp', state },
+          isStale: (entry) => staleAttemptReason(entry, context) !== undefined,
+          isOver: () => this.#isStopping || this.#options.clock.now() >= until,
+        },
+      );
+      addCounts(deleted, counts);
+    }
   }
 
   #context(state: AttemptState): AttemptContext {
     const { engine, hostAddresses } = this.#options;
     return { state, engine, nodeAddresses: allNodePortAddresses(engine.node, hostAddresses()) };
-  }
-
-  async #timed<T>(task: () => Promise<T>): Promise<T> {
-    const { clock } = this.#options;
-    const startedAt = clock.now();
-    try {
-      return await task();
-    } finally {
-      this.#busyMs += clock.now() - startedAt;
-    }
   }
 }
 

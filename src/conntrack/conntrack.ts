@@ -26,6 +26,12 @@ export class ConntrackError extends Error {
   }
 }
 
+/**
+ * The kernel filters a listing by status (Linux 5.15), but not by state, which conntrack does: with 100,000 established
+ * connections, it takes 35 ms instead of 300. Those are assured.
+ */
+const NEVER_ESTABLISHED = ['--status', '!ASSURED'];
+
 /** What a listing or a deletion is limited to: UDP flows, or TCP connections in a state. */
 export type FlowSelection = { readonly protocol: 'udp' } | { readonly protocol: 'tcp'; readonly state: AttemptState };
 
@@ -36,6 +42,8 @@ export type AttemptState = 'SYN_SENT' | 'CLOSE';
 export class Conntrack {
   readonly #command: string;
   readonly #timeoutMs: number | undefined;
+  /** Since conntrack 1.4.7. */
+  #canFilterByStatus = true;
 
   /** `timeoutMs` replaces the limit in proportion to the table. */
   constructor({ command, timeoutMs }: { command: string; timeoutMs?: number }) {
@@ -48,10 +56,19 @@ export class Conntrack {
     { family, ...selection }: FlowSelection & { readonly family: Family },
     onEntry: (entry: ConntrackEntry) => void,
   ): Promise<void> {
-    await this.#run(['-L', ...optionsOf(selection, family)], (line) => {
+    const options = ['-L', ...optionsOf(selection, family)];
+    const onLine = (line: string): void => {
       const entry = parseEntry(line, family);
       if (entry !== undefined) onEntry(entry);
-    });
+    };
+    const filter = selection.protocol === 'tcp' && this.#canFilterByStatus ? NEVER_ESTABLISHED : [];
+    try {
+      await this.#run([...options, ...filter], onLine);
+    } catch (error) {
+      if (filter.length === 0 || !(error instanceof ConntrackError && /Bad parameter/.test(error.message))) throw error;
+      this.#canFilterByStatus = false;
+      await this.#run(options, onLine);
+    }
   }
 
   /** Deletes a group of the selected entries. Returns how many were deleted until the end, or until the signal aborted. */
@@ -92,15 +109,9 @@ async function timeLimit(): Promise<number> {
   return Math.round(BASE_TIMEOUT_MS + count * TIMEOUT_MS_PER_ENTRY);
 }
 
-/**
- * The kernel filters by status (Linux 5.15), and conntrack by state: with 100,000 established connections, a listing of those
- * in SYN_SENT takes 30 ms instead of 290.
- */
 function optionsOf(selection: FlowSelection, family: Family): string[] {
   const options = ['-p', selection.protocol, '-f', FAMILY_TRAITS[family].label.toLowerCase()];
-  if (selection.protocol === 'udp') return options;
-  const { state } = selection;
-  return [...options, '--state', state, ...(state === 'SYN_SENT' ? ['--status', 'UNREPLIED'] : [])];
+  return selection.protocol === 'udp' ? options : [...options, '--state', selection.state];
 }
 
 /**

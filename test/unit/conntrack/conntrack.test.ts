@@ -52,9 +52,9 @@ t.test('Conntrack lists and deletes the TCP connections in a state', async (t) =
   const filter =
     '--zone 0 --orig-zone 0 --reply-zone 0 --orig-dst 10.96.0.1 --dport 80 --reply-src 10.96.0.1 --reply-port-src 80';
   t.strictSame((await calls()).trim().split('\n'), [
-    '-L -p tcp -f ipv4 --state SYN_SENT --status UNREPLIED',
-    '-L -p tcp -f ipv6 --state CLOSE',
-    `-D -p tcp -f ipv4 --state SYN_SENT --status UNREPLIED ${filter}`,
+    '-L -p tcp -f ipv4 --state SYN_SENT --status !ASSURED',
+    '-L -p tcp -f ipv6 --state CLOSE --status !ASSURED',
+    `-D -p tcp -f ipv4 --state SYN_SENT ${filter}`,
     `-D -p tcp -f ipv4 --state CLOSE ${filter}`,
   ]);
 });
@@ -67,6 +67,18 @@ t.test('Conntrack deletes a single flow by its tuple, several by frontend and en
   const shared = `-D -p udp -f ipv4 ${zone} --orig-dst 10.96.0.1 --dport 53 --reply-src 10.1.0.1 --reply-port-src 5353`;
   const own = '--orig-src 10.0.0.1 --sport 1000 --reply-dst 10.0.0.2 --reply-port-dst 1001';
   t.equal(await calls(), `${shared} ${own}\n${shared}\n`);
+});
+
+t.test('Conntrack lists without a status if the program cannot filter by it', async (t) => {
+  const script = `case "$*" in *status*) echo "conntrack: Bad parameter \\\`!ASSURED'" >&2; exit 2 ;; *) echo '${TCP_LINE}' ;; esac`;
+  const { conntrack, calls } = await program(t, script);
+  const entries: ConntrackEntry[] = [];
+  for (let n = 0; n < 2; n++) {
+    await conntrack.list({ family: 'ip', protocol: 'tcp', state: 'CLOSE' }, (entry) => entries.push(entry));
+  }
+  t.equal(entries.length, 2);
+  const plain = '-L -p tcp -f ipv4 --state CLOSE';
+  t.equal(await calls(), `${plain} --status !ASSURED\n${plain}\n${plain}\n`);
 });
 
 t.test('Conntrack stops deleting when the signal aborts, and returns the count so far', async (t) => {

@@ -14,9 +14,11 @@ const CHAINS = [
 ] as const;
 const MAPS = ['service-ips', 'service-nodeports', 'endpoints', 'nodeport-endpoints'] as const;
 
+const FLUSH = 'flush ruleset';
+
 /** Each is a script for one family. An owned table refuses it, which is a result, too. */
 const SCRIPTS: readonly ((family: string, choice: { chain: string; map: string }) => string)[] = [
-  () => 'flush ruleset',
+  () => FLUSH,
   (family) => `delete table ${family} nftlane`,
   (family) => `flush table ${family} nftlane`,
   (family) => `add table ${family} nftlane { flags dormant; }`,
@@ -75,11 +77,15 @@ export const rulesetFaults: readonly FaultPlanner[] = [
   },
 ];
 
-/** An owned table is skipped or refused, so there is no damage. */
+/**
+ * An owned table is refused, or skipped by `flush ruleset`, so there is no damage. Only the effect tells: a table whose owner
+ * was just killed can be changed by everyone.
+ */
 async function change(chaos: ChaosWorld, script: string): Promise<'damaged' | undefined> {
-  const isOwned = await chaos.isTableOwned();
-  await chaos.nft(script);
-  return isOwned ? undefined : 'damaged';
+  const before = await chaos.tables();
+  if (!(await chaos.nft(script))) return undefined;
+  const wasSkipped = script === FLUSH && (await chaos.tables()) === before;
+  return wasSkipped ? undefined : 'damaged';
 }
 
 interface MapRef {

@@ -195,10 +195,6 @@ export class Engine implements Sink {
     this.#staleAffinity.committed(transaction.changes, (service) => this.#hasAffinity(service));
   }
 
-  #servicesWithAffinity(): string[] {
-    return [...this.store.services.keys()].filter((service) => this.#hasAffinity(service));
-  }
-
   #hasAffinity(service: string): boolean {
     return (this.store.services.get(service)?.affinitySeconds ?? 0) > 0;
   }
@@ -256,6 +252,11 @@ export class Engine implements Sink {
     return this.#compiler.refusals();
   }
 
+  /** What the next plan takes away. */
+  endpointLoss(): ReturnType<KernelState['endpointLoss']> {
+    return this.#kernel.endpointLoss();
+  }
+
   /** The differences between installed and desired elements. */
   differences(): Change[] {
     return this.#kernel.differences();
@@ -286,7 +287,8 @@ export class Engine implements Sink {
    * listing also those of all others, a few with each call (see {@link hasMore}).
    */
   takeAffinityMaps(): AffinityMap[] {
-    if (this.#isAffinityUnknown) this.#staleAffinity.search(this.#servicesWithAffinity());
+    const services = this.#isAffinityUnknown ? [...this.store.services.keys()] : [];
+    this.#staleAffinity.search(services.filter((service) => this.#hasAffinity(service)));
     this.#isAffinityUnknown = false;
     const compiled = new Map(this.changes.list().map((change) => [change.key, change]));
     return [...this.#staleAffinity.take()].flatMap((key) => {

@@ -19,7 +19,7 @@ const NO_STEPS: Iterable<void> = [];
 
 /**
  * Handles the items, with a yield after each {@link STEP_SIZE}, as `yield* inSteps(items, handle)`. For loops without a result
- * of their own. Short arrays are handled at once: most are, and a generator for each would take longer than its items.
+ * of their own. Short arrays are handled immediately: most are, and a generator for each would take longer than its items.
  */
 export function inSteps<T>(items: Iterable<T>, handle: (item: T) => void): Iterable<void> {
   if (!Array.isArray(items) || items.length > STEP_SIZE) return inManySteps(items, handle);

@@ -18,7 +18,7 @@ function startHold() {
 
 const MASS = { lost: 30, present: 10 };
 
-t.test('StartHold lets the first sync take away what is no mass loss', async (t) => {
+t.test('StartHold lets the first sync take away what is not a mass loss', async (t) => {
   for (const loss of [
     { lost: 0, present: 0 },
     { lost: 19, present: 0 },

@@ -11,6 +11,7 @@ import { describeVerification } from '../controller/repair/element-verifier.ts';
 import { type Drift, findDrift, persistentDrift } from '../engine/drift.ts';
 import { describeSyncProblems } from '../health/sync-status.ts';
 import { printDuration } from '../lib/duration.ts';
+import { errorMessage } from '../lib/error-message.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
@@ -26,7 +27,8 @@ export async function checkDaemon(context: DoctorContext): Promise<Check[]> {
   if (daemon.daemon !== 'running') return [...checks, await missingDaemonCheck(context, daemon)];
   const { state } = daemon;
   checks.push(runningDaemonCheck(state), ...freshnessChecks(state.status));
-  return state.ready ? [...checks, await checkRuleset(context, state)] : checks;
+  // What the daemon says remains useful if nft fails.
+  return state.ready ? [...checks, await checkRuleset(context, state).catch(uncomparedRuleset)] : checks;
 }
 
 async function checkDuplicates(): Promise<Check[]> {
@@ -51,11 +53,14 @@ async function missingDaemonCheck(
     return problem(name, `${state}: ${effect}`, advice);
   }
   const nft = new NftProgram({ command, run: system.run });
-  const hasTables = (await nft.listChains().catch(() => [])).some(({ table }) => table === TABLE);
-  const hasRun = hasTables || existsSync(socket) || answer.remains.status !== undefined;
+  const chains = await nft.listChains().catch(() => undefined);
+  const hasRun =
+    chains?.some(({ table }) => table === TABLE) || existsSync(socket) || answer.remains.status !== undefined;
   const advice = 'start `nftlane run` in this network namespace, or set --run-dir to that of the daemon';
   if (hasRun) return problem(name, `no daemon answers at ${socket}: ${state}: ${effect}`, advice);
-  return warning(name, `no daemon answers at ${socket}, and the kernel has no rules of nftlane`, advice);
+  const rules =
+    chains === undefined ? 'whether the kernel has rules of nftlane is unknown' : 'the kernel has no rules of nftlane';
+  return warning(name, `no daemon answers at ${socket}, and ${rules}`, advice);
 }
 
 function runningDaemonCheck({ pid, version, source, ready }: DaemonState): Check {
@@ -123,6 +128,11 @@ async function checkRuleset(context: DoctorContext, state: DaemonState): Promise
   if (drift.length === 0) return ok('ruleset', 'the kernel holds the desired ruleset');
   const message = `${drift.length} differences between the desired ruleset and the kernel`;
   return problem('ruleset', message, 'see `nftlane diff` and the log of the daemon');
+}
+
+function uncomparedRuleset(error: unknown): Check {
+  const message = `cannot compare the desired ruleset with the kernel: ${errorMessage(error)}`;
+  return problem('ruleset', message, 'fix the reported error and run the command again');
 }
 
 async function currentState({ runDir }: DoctorContext, state: DaemonState): Promise<DaemonState> {

@@ -4,6 +4,7 @@ import { errorMessage } from '../lib/error-message.ts';
 import { type Check, type CheckFunction, type DoctorContext, problem } from './check.ts';
 import { checkKernel, checkPrivileges } from './kernel-checks.ts';
 import { checkNft } from './nft-checks.ts';
+import { limitNft } from './nft-limit.ts';
 import { checkObjects } from './object-checks.ts';
 import { checkMtu, checkNodePortRange, checkPorts } from './port-checks.ts';
 import { checkDaemon, checkKubeProxy } from './proxy-checks.ts';
@@ -30,10 +31,13 @@ const CHECKS: Readonly<Record<string, CheckFunction>> = {
 /** Checks this machine. Changes nothing, and never throws: a check that fails is reported as a problem. */
 export async function runChecks(context: DoctorContext): Promise<Check[]> {
   const checks: Check[] = [];
+  const nft = limitNft(context.system, context.nft);
+  const limited = { ...context, system: nft.system };
   for (const [name, check] of Object.entries(CHECKS)) {
     try {
-      checks.push(...(await check(context)));
+      checks.push(...(await check(limited)));
     } catch (error) {
+      nft.failed(error);
       const reason = errorMessage(error);
       checks.push(problem(name, `the check failed: ${reason}`, 'fix the reported error and run the command again'));
     }

@@ -12,6 +12,13 @@ import { poll } from '../../support/wait-until.ts';
 
 const CHANGES = 20;
 const CHANGE_LIMIT_MS = 1_000;
+/** Inspection commands. */
+const COMMANDS = [
+  ['inspect', 'services'],
+  ['diff'],
+  ['explain', '10.1.1.5', '172.30.0.53:53/udp'],
+  ['doctor'],
+] as const;
 const FAILURE = 'cannot delete stale UDP conntrack entries';
 
 t.setTimeout(180_000);
@@ -116,6 +123,10 @@ while IFS= read -r line; do wait_if_hanging; printf '%s\\n' "$line"; done | nft 
 
   await writeFile(hang, '');
   const from = performance.now();
+  const commands = COMMANDS.map(async (words) => {
+    const result = await single.installation.exec([...words, '--nft', program]);
+    return { ...result, name: words.join(' '), tookMs: performance.now() - from };
+  });
   await single.write('web-1.yaml');
   await becomes(503, 60_000);
   const tookMs = performance.now() - from;
@@ -123,6 +134,18 @@ while IFS= read -r line; do wait_if_hanging; printf '%s\\n' "$line"; done | nft 
   t.equal(await status('/livez'), 200, 'a restart would not help');
   const { stdout } = await single.installation.exec(['inspect', 'services']);
   t.match(stdout, /^# node node1; .*; PROBLEM: last sync failed .* ago, failing for \d+s: .*nft/);
+
+  for (const { name, status, stdout, stderr, tookMs } of await Promise.all(commands)) {
+    const [limitMs, text] = name === 'doctor' ? [24_000, stdout] : [14_000, stderr];
+    t.ok(tookMs < limitMs + 3000 * loadFactor(), `${name} took ${tookMs.toFixed()} ms`);
+    t.match(text, /Cannot run "\S+nft-hanging --version": it did not end within 10 s/, name);
+    t.equal(status, name === 'doctor' ? 1 : 5, name);
+    if (name !== 'doctor') continue;
+    t.match(text, /^problem +nft +the check failed: Cannot run/m);
+    t.match(text, /^problem +ruleset +cannot compare the desired ruleset with the kernel: .* within 10 s$/m);
+    t.match(text, /^problem +other rules +the check failed: Not run again: Cannot run /m);
+    t.match(text, /^ok +daemon +process \d+/m, 'what needs no nft is shown');
+  }
 
   await rm(hang);
   t.equal(await becomes(200, 60_000), 200);

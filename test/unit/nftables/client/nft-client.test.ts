@@ -78,8 +78,8 @@ t.test('list() and its siblings read our tables', async (t) => {
   const { client } = begin(t, {
     '-t list table ip nftlane': { stdout: TABLE },
     '-t list table ip6 nftlane': ABSENT,
-    'list map ip nftlane service-ips': { stdout: ELEMENTS },
-    'list set ip nftlane cluster-ips': ABSENT,
+    '-p list map ip nftlane service-ips': { stdout: ELEMENTS },
+    '-p list set ip nftlane cluster-ips': ABSENT,
   });
   const { elements, chains, tables } = await client.list();
   t.strictSame(
@@ -103,7 +103,7 @@ t.test('list() and its siblings read our tables', async (t) => {
 });
 
 t.test('a listing that nft refuses is an error', async (t) => {
-  const { client } = begin(t, { '-t list table ip nftlane': DENIED, 'list set ip nftlane cluster-ips': DENIED });
+  const { client } = begin(t, { '-t list table ip nftlane': DENIED, '-p list set ip nftlane cluster-ips': DENIED });
   await t.rejects(client.list(), { name: 'NftRefusal', message: /Operation not permitted/ });
   await t.rejects(client.listElements([SETS_AND_MAPS.ip['cluster-ips']]), { name: 'NftRefusal' });
 });
@@ -111,7 +111,7 @@ t.test('a listing that nft refuses is an error', async (t) => {
 t.test('an nft that does not start does not count as a missing table', async (t) => {
   const stderr = 'nft: error while loading shared libraries: libmnl.so.0: No such file or directory\n';
   const broken = { status: 127, stderr };
-  const { client } = begin(t, { '-t list table ip nftlane': broken, 'list set ip nftlane cluster-ips': broken });
+  const { client } = begin(t, { '-t list table ip nftlane': broken, '-p list set ip nftlane cluster-ips': broken });
   const refusal = { name: 'NftRefusal', message: /loading shared libraries/ };
   await t.rejects(client.list(), refusal);
   await t.rejects(client.listTables(), refusal);

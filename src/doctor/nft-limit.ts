@@ -1,8 +1,11 @@
 // Keeps an nft that hangs from delaying every check that needs it.
 
 import { ExecError } from '../host/process/exec.ts';
-import { SHORT_TIMEOUT_MS, type System } from '../host/process/system.ts';
+import type { System } from '../host/process/system.ts';
 import { NftOutcomeUnknown } from '../nftables/client/nft-error.ts';
+
+/** Listing 100,000 rules of iptables takes seconds, and longer on a machine under load. */
+const TIMEOUT_MS = 30_000;
 
 interface LimitedNft {
   readonly system: System;
@@ -10,12 +13,12 @@ interface LimitedNft {
   readonly failed: (error: unknown) => void;
 }
 
-/** The same system, whose nft gets ten seconds for each call, until one has failed. */
+/** The same system, whose nft gets half a minute for each call, until one has failed. */
 export function limitNft(system: System, nft: string): LimitedNft {
   let reason: string | undefined;
   const run: System['run'] = (command, args, options = {}) => {
     if (command !== nft) return system.run(command, args, options);
-    if (reason === undefined) return system.run(command, args, { ...options, timeoutMs: SHORT_TIMEOUT_MS });
+    if (reason === undefined) return system.run(command, args, { ...options, timeoutMs: TIMEOUT_MS });
     return Promise.reject(new ExecError(`Not run again: ${reason}`, { kind: 'failed' }));
   };
   const failed = (error: unknown): void => {

@@ -5,7 +5,6 @@ import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import type { MonitorGap } from '../nftables/client/nft-monitor.ts';
-import type { EndpointLoss } from '../nftables/compile/endpoint-loss.ts';
 import type { RulesetCommit } from '../nftables/syntax/notification.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';
@@ -25,8 +24,6 @@ interface SyncControllerOptions {
   readonly observers?: readonly SyncObserver[];
   /** Delays the first sync while it returns false; checked again at each request. */
   readonly canStart?: () => boolean;
-  /** Whether the first sync may take this away from the kernel; asked again at each request. Default: it may. */
-  readonly mayLose?: (loss: EndpointLoss) => boolean;
   /** Whether changes by other processes are notified at present. Default: they are. */
   readonly isNotified?: () => boolean;
 }
@@ -163,17 +160,15 @@ export class SyncController implements Sink {
     try {
       const cleanup = startedAt - this.#cleanedUpAt >= CLEANUP_INTERVAL_MS;
       if (cleanup) engine.retryRefused();
-      const mayApply = () => this.#isComplete || (this.#options.mayLose?.(engine.endpointLoss()) ?? true);
       const beforeApply: SyncObserver['beforeApply'] = (...planned) => this.#beforeApply(...planned);
-      report = await sync(engine, nftClient, { cleanup, piecewise: this.#isComplete, clock, mayApply, beforeApply });
+      report = await sync(engine, nftClient, { cleanup, piecewise: this.#isComplete, clock, beforeApply });
       if (cleanup) this.#cleanedUpAt = startedAt;
       await this.#tableCheck.confirmRepair();
     } catch (error) {
       if (oldestEvent !== undefined) this.#oldestEvent = oldestEvent;
       throw error;
     }
-    if (report.isHeld) this.#oldestEvent = oldestEvent ?? this.#oldestEvent;
-    else this.#committed(report, { startedAt, oldestEvent });
+    this.#committed(report, { startedAt, oldestEvent });
   }
 
   #committed(

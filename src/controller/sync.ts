@@ -42,8 +42,6 @@ export interface SyncReport {
   /** The state of the kernel was unknown, and was listed. */
   readonly full: boolean;
   readonly stages: StageTimes;
-  /** `mayApply` returned false: nothing was applied. */
-  readonly isHeld: boolean;
   /** Unreferenced chains could not be removed; retried later. */
   readonly cleanupFailed: boolean;
   /** Services that the kernel refused in this sync. */
@@ -57,8 +55,6 @@ interface SyncOptions {
   /** Leaves large changes for later syncs: see `Engine.compilePiece`. */
   readonly piecewise?: boolean;
   readonly clock?: Pick<Clock, 'now'>;
-  /** Whether what is planned may be applied now. Nothing is lost if not: the next call plans it again. */
-  readonly mayApply?: () => boolean;
   readonly beforeApply?: (services: readonly ServiceChange[], planned: PlannedSync) => Promise<void>;
 }
 
@@ -74,7 +70,7 @@ export const MAX_PARALLEL_TRANSACTIONS = 2;
 export async function sync(
   engine: Engine,
   nftClient: RulesetClient,
-  { cleanup = true, piecewise = false, clock = systemClock, mayApply = () => true, beforeApply }: SyncOptions = {},
+  { cleanup = true, piecewise = false, clock = systemClock, beforeApply }: SyncOptions = {},
 ): Promise<SyncReport> {
   const progress = emptyProgress();
   const timer = new StageTimer(clock);
@@ -89,7 +85,6 @@ export async function sync(
     try {
       const stages = await inSlices(engine.planSteps());
       timer.lap('plan');
-      if (!mayApply()) return { ...progress, isHeld: true, cleanupFailed: false, stages: timer.times };
       await beforeApply?.([...engine.changes.list(), ...engine.inProgress], { transactions: stages.flat().length });
       for (const stage of stages) await runStage(stage, { engine, nftClient, progress });
       timer.lap('apply');
@@ -98,7 +93,7 @@ export async function sync(
       const cleanupFailed = !(await removeStaleChains(engine, nftClient, { all: cleanup }));
       await nftClient.protect?.();
       timer.lap('cleanup');
-      return { ...progress, isHeld: false, cleanupFailed, stages: timer.times };
+      return { ...progress, cleanupFailed, stages: timer.times };
     } catch (error) {
       timer.lap('apply');
       engine.invalidate();

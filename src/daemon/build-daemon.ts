@@ -25,7 +25,6 @@ import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { TakeOver } from '../migration/take-over.ts';
 import type { Family } from '../net/family.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
-import type { EndpointLoss } from '../nftables/compile/endpoint-loss.ts';
 import type { SourceStatus } from '../sources/status/source-status.ts';
 import { createFastPath, type FastPathRunner } from './fast-path-runner.ts';
 import { servedFamilies } from './served-families.ts';
@@ -36,8 +35,6 @@ interface LiveState {
   settings: Settings;
   /** Set when the daemon starts. */
   sourceStatus?: () => SourceStatus;
-  /** See {@link SourceGuard.mayLose}. Set when the daemon starts. */
-  mayLose?: (loss: EndpointLoss) => boolean;
 }
 
 /** Parts that most others depend on. */
@@ -102,7 +99,6 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
     clock: systemClock,
     observers: [...observersOf(core, parts), rulesetMonitor, elementVerifier],
     isNotified: () => rulesetMonitor.status.state === 'listening',
-    mayLose: (loss) => core.live.mayLose?.(loss) ?? true,
     canStart: () => settings.manifests !== undefined || nodeWaiter.isDone(),
   });
   telemetry.setRulesetWatch({

@@ -46,7 +46,6 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
     }),
   ]);
   live.sourceStatus = () => source.status();
-  live.mayLose = (loss) => source.guard.mayLose(loss);
   telemetry.setSourceStatus(live.sourceStatus);
   const socketPath = adminSocketPath(settings.nftlane.runDir);
   const socket = await openSocket(daemon, { path: socketPath, source });
@@ -77,12 +76,7 @@ async function openSocket(
     if (error === undefined) log.warn('admin socket was removed; created again', { path });
     else log.warn('admin socket was removed and cannot be created', { path, reason: errorMessage(error) });
   };
-  const acceptLoss = () => {
-    const services = source.guard.acceptLoss();
-    daemon.controller.request();
-    return { services };
-  };
-  const commands = { [ACCEPT_LOSS_PATH]: acceptLoss };
+  const commands = { [ACCEPT_LOSS_PATH]: () => ({ services: source.guard.acceptLoss() }) };
   try {
     return await serveState(path, (query) => stateOf(daemon, { source, query }), { onRecreated, commands });
   } catch (error) {

@@ -195,6 +195,10 @@ export class Engine implements Sink {
     this.#staleAffinity.committed(transaction.changes, (service) => this.#hasAffinity(service));
   }
 
+  #servicesWithAffinity(): string[] {
+    return [...this.store.services.keys()].filter((service) => this.#hasAffinity(service));
+  }
+
   #hasAffinity(service: string): boolean {
     return (this.store.services.get(service)?.affinitySeconds ?? 0) > 0;
   }
@@ -252,11 +256,6 @@ export class Engine implements Sink {
     return this.#compiler.refusals();
   }
 
-  /** What the next plan takes away. */
-  endpointLoss(): ReturnType<KernelState['endpointLoss']> {
-    return this.#kernel.endpointLoss();
-  }
-
   /** The differences between installed and desired elements. */
   differences(): Change[] {
     return this.#kernel.differences();
@@ -287,8 +286,7 @@ export class Engine implements Sink {
    * listing also those of all others, a few with each call (see {@link hasMore}).
    */
   takeAffinityMaps(): AffinityMap[] {
-    const services = this.#isAffinityUnknown ? [...this.store.services.keys()] : [];
-    this.#staleAffinity.search(services.filter((service) => this.#hasAffinity(service)));
+    if (this.#isAffinityUnknown) this.#staleAffinity.search(this.#servicesWithAffinity());
     this.#isAffinityUnknown = false;
     const compiled = new Map(this.changes.list().map((change) => [change.key, change]));
     return [...this.#staleAffinity.take()].flatMap((key) => {

@@ -2,7 +2,6 @@
 
 import type { Steps } from '../lib/steps.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
-import { type EndpointLoss, endpointLoss } from '../nftables/compile/endpoint-loss.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { allSetsAndMaps, isSlot, lastTransaction, roleOf, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
@@ -251,11 +250,6 @@ export class KernelState {
   removed(chains: readonly ObjectRef[]): void {
     this.#chains.removed(chains);
     this.#unexpected = [];
-  }
-
-  /** See {@link EndpointLoss}. */
-  endpointLoss(): EndpointLoss {
-    return endpointLoss(this.#ledger);
   }
 
   /** The differences between installed and desired elements. */

@@ -80,11 +80,6 @@ export class Ledger {
     }, key);
   }
 
-  /** All owners with their elements. */
-  owners(): Iterable<readonly [owner: string, elements: readonly Element[]]> {
-    return this.#byOwner;
-  }
-
   get isEmpty(): boolean {
     return this.#byOwner.size === 0;
   }

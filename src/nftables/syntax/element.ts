@@ -51,8 +51,3 @@ const COMMENT_MAX = 127;
 export function comment(text: string): string {
   return text.replaceAll(/[^A-Za-z0-9._:/ -]/g, '?').slice(0, COMMENT_MAX);
 }
-
-/** The Service of the comment of an element: `namespace/name`, without the port. */
-export function serviceOf(comment: string): string {
-  return comment.replace(/:.*$/, '');
-}

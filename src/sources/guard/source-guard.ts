@@ -4,7 +4,6 @@ import type { Store } from '../../engine/store.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import { printDuration } from '../../lib/duration.ts';
-import type { EndpointLoss } from '../../nftables/compile/endpoint-loss.ts';
 import type { Kind, KindMap } from '../../services/objects/kinds.ts';
 import type { ReadResult } from '../../services/objects/read.ts';
 import type { Sink } from '../../services/objects/sink.ts';
@@ -13,7 +12,6 @@ import type { LossLimits } from './assess-loss.ts';
 import type { HoldEnd } from './hold.ts';
 import { LossGuard } from './loss-guard.ts';
 import { NodeKeeper } from './node-keeper.ts';
-import { StartHold } from './start-hold.ts';
 
 /** The beginning or the end of a hold, for Events. */
 export type HoldEvent =
@@ -39,7 +37,6 @@ const TICK_MS = 1_000;
 export class SourceGuard implements Sink {
   readonly #options: SourceGuardOptions;
   readonly #losses: LossGuard;
-  readonly #start: StartHold;
   readonly #sink: NodeKeeper;
   readonly #stop = new AbortController();
   #isTicking = false;
@@ -49,18 +46,20 @@ export class SourceGuard implements Sink {
   constructor(options: SourceGuardOptions) {
     this.#options = options;
     const { sink, store, limits, nodeName, clock } = options;
-    const reports = {
-      onHold: (count: { readonly lost: number; readonly before: number }) => this.#began(count),
-      onEnd: (end: HoldEnd, services: number) => this.#ended(end, services),
-    };
-    this.#losses = new LossGuard({ sink, store, limits, now: clock.now, ...reports });
-    this.#start = new StartHold({ limits, now: clock.now, ...reports });
+    this.#losses = new LossGuard({
+      sink,
+      store,
+      limits,
+      now: clock.now,
+      onHold: (count) => this.#began(count),
+      onEnd: (end, services) => this.#ended(end, services),
+    });
     this.#sink = new NodeKeeper({ sink: this.#losses, nodeName, onChange: (missing) => this.#nodeChanged(missing) });
   }
 
   /** The number of Services whose loss is held back, and of such losses since the start. */
   get counts(): { readonly heldServices: number; readonly holds: number } {
-    return { heldServices: this.#losses.heldServices + this.#start.heldServices, holds: this.#holds };
+    return { heldServices: this.#losses.heldServices, holds: this.#holds };
   }
 
   /** What is not as the source says. */
@@ -68,12 +67,10 @@ export class SourceGuard implements Sink {
     const { clock, nodeName, limits } = this.#options;
     const age = (since: number): number => Math.max(0, Math.round(clock.now() - since));
     const problems: SourceProblem[] = [];
-    const since = this.#losses.holdingSince ?? this.#start.since;
-    if (since !== undefined) {
-      const how =
-        this.#start.since === undefined ? 'lost suddenly' : 'lost while no daemon ran, and nothing is changed';
-      const reason = `${how}; applied after ${printDuration(limits().gracePeriodMs)}, or now by "nftlane accept-loss"`;
-      problems.push({ cause: 'kept', subject: `${this.counts.heldServices} Services`, forMs: age(since), reason });
+    const { heldServices, holdingSince } = this.#losses;
+    if (holdingSince !== undefined) {
+      const reason = `lost suddenly; applied after ${printDuration(limits().gracePeriodMs)}, or now by "nftlane accept-loss"`;
+      problems.push({ cause: 'kept', subject: `${heldServices} Services`, forMs: age(holdingSince), reason });
     }
     if (this.#nodeProblem !== undefined) {
       const { missing, since } = this.#nodeProblem;
@@ -83,19 +80,14 @@ export class SourceGuard implements Sink {
     return problems;
   }
 
-  /** Whether the first sync may take this away from the kernel. See {@link StartHold}. */
-  mayLose(loss: EndpointLoss): boolean {
-    return this.#start.mayLose(loss);
-  }
-
-  /** Applies held losses now, except those of the start, which the next sync applies. Returns the number of Services. */
+  /** Applies held losses now. Returns the number of Services. */
   acceptLoss(): number {
-    return this.#losses.accept() + this.#start.accept();
+    return this.#losses.accept();
   }
 
   /** The limits changed: a hold ends if they disable it. */
   limitsChanged(): void {
-    if (!this.#options.limits().enabled) this.acceptLoss();
+    if (!this.#options.limits().enabled) this.#losses.accept();
   }
 
   /** Ends the timer. Held losses stay held. */

@@ -81,15 +81,11 @@ function configure(gracePeriod: string): Promise<void> {
 await fill();
 await configure('10m');
 const installation = installBundle(node1, { program, runDir: join(scratch, 'run') });
-
-function startNftlane() {
-  const flags = ['--config', config, '--kubeconfig', kubeconfig, '--log-format', 'json'];
-  const started = startDaemon(installation, [...flags, ...nodeFlags('node1')]);
-  t.teardown(() => started.stop());
-  return started;
-}
-
-let daemon = startNftlane();
+const daemon = startDaemon(installation, [
+  ...['--config', config, '--kubeconfig', kubeconfig, '--log-format', 'json'],
+  ...nodeFlags('node1'),
+]);
+t.teardown(() => daemon.stop());
 await daemon.waitForLog('ruleset complete');
 const [fromPod, fromClient] = await Promise.all([shell.dialer(), client.dialer()]);
 
@@ -218,37 +214,4 @@ t.test('a Node object that is deleted opens node ports at no other address', asy
     /PROBLEM: Node node1 kept as last known for \d+s: missing: the Node/,
   );
   t.equal((await run('diff')).status, 0);
-});
-
-t.test('a daemon that restarts while the API server is empty keeps what the kernel has', async (t) => {
-  await fill();
-  await waitForReach(WEB, true);
-  await configure('10m');
-  await daemon.stop();
-  const traffic = await startTraffic();
-  await send('empty-backup');
-  for (const object of nodeObjects()) await send(`put ${JSON.stringify(object)}`);
-  daemon = startNftlane();
-  const held = await daemon.waitForLog('source lost most Services; keeping them');
-  t.match(held, { level: 'warn', count: OTHER_SERVICES + 1, services: OTHER_SERVICES + 1 });
-  await poll(() => run('inspect', 'services'), {
-    until: ({ stdout }) => /PROBLEM: 61 Services kept as last known for \d+s: lost while no daemon ran/.test(stdout),
-    failure: ({ stdout, stderr }) => stdout + stderr,
-    timeoutMs: 15_000 * loadFactor(),
-  });
-  t.match(await node1.output('curl', ['-s', 'http://127.0.0.1:10249/metrics']), /^nftlane_held_services 61$/m);
-  await fill();
-  t.match(await daemon.waitForLog('source has its Services again'), { count: OTHER_SERVICES + 1 });
-  await daemon.waitForLog('ruleset complete');
-  await stopTraffic(t, traffic);
-
-  await daemon.stop();
-  await send('empty-backup');
-  for (const object of nodeObjects()) await send(`put ${JSON.stringify(object)}`);
-  daemon = startNftlane();
-  await daemon.waitForLog('source lost most Services; keeping them');
-  t.ok(await reaches(WEB));
-  t.equal((await run('accept-loss')).stdout, 'applied the loss of 61 Services\n');
-  await waitForReach(WEB, false);
-  t.match(await daemon.waitForLog('applied the loss of Services'), { reason: 'accepted by an operator' });
 });

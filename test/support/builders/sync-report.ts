@@ -6,7 +6,7 @@ import type { Commit, SyncTimes } from '../../../src/controller/sync-observer.ts
 export function syncReport(overrides: Partial<SyncReport> = {}): SyncReport {
   const stages = { list: 0, compile: 0, plan: 0, apply: 0, affinity: 0, cleanup: 0 };
   const done = { operations: 0, transactions: 0, transactionSizes: [], full: false, stages, cleanupFailed: false };
-  return { ...done, isHeld: false, refused: [], drift: [], ...overrides };
+  return { ...done, refused: [], drift: [], ...overrides };
 }
 
 /** The times of a sync that took no time and had events. */

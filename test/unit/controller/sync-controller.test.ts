@@ -24,13 +24,9 @@ interface WorldOptions {
   readonly log?: Log;
   /** The number of transactions that fail before the first one succeeds. */
   readonly failures?: number;
-  readonly mayLose?: () => boolean;
 }
 
-function world(
-  t: Test,
-  { nftClient = {}, observers = [], log = silentLog, failures = 0, mayLose = () => true }: WorldOptions = {},
-) {
+function world(t: Test, { nftClient = {}, observers = [], log = silentLog, failures = 0 }: WorldOptions = {}) {
   let kernel = new FakeNftables();
   let transactions = 0;
   let now = Date.UTC(2026, 0);
@@ -45,8 +41,7 @@ function world(
     listTables: async () => kernel.listTables(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const options = { engine, nftClient: { ...real, ...nftClient }, log, clock, observers, mayLose };
-  const controller = new SyncController(options);
+  const controller = new SyncController({ engine, nftClient: { ...real, ...nftClient }, log, clock, observers });
   const stop = new AbortController();
   const running = controller.run(stop.signal);
   t.teardown(async () => {
@@ -270,27 +265,4 @@ t.test('SyncController handles every event, and sends nothing to the kernel with
   await until(() => slots() === 2);
   t.equal(slots(), 2);
   t.equal(transactions(), before + 1, 'one transaction for one change');
-});
-
-t.test('SyncController keeps the kernel as it is until the first sync may change it', async (t) => {
-  let isAllowed = false;
-  let [asked, commits] = [0, 0];
-  const mayLose = () => {
-    asked++;
-    return isAllowed;
-  };
-  const { controller, elements, pass } = world(t, { mayLose, observers: [{ committed: () => void commits++ }] });
-  replaceAll(controller, [service(), slice()]);
-  await until(() => asked > 0);
-  pass(1);
-  await until(() => asked > 1);
-  t.strictSame([elements(), commits], [0, 0]);
-  isAllowed = true;
-  pass(1);
-  await until(() => commits > 0);
-  t.equal(elements(), 1);
-  const before = asked;
-  put(controller, slice('shop/web', { endpoints: [] }));
-  await until(() => elements() === 0);
-  t.equal(asked, before, 'later losses are those of the source');
 });

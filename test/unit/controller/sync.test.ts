@@ -90,13 +90,6 @@ t.test('sync() passes the changed Services to beforeApply at each attempt', asyn
   ]);
 });
 
-t.test('sync() applies nothing while it may not, and plans it again', async (t) => {
-  const { engine, nftClient, transactions } = open(service(), endpoints(1));
-  t.match(await sync(engine, nftClient, { mayApply: () => false }), { isHeld: true, operations: 0 });
-  t.equal(transactions.length, 0);
-  t.match(await sync(engine, nftClient, { mayApply: () => true }), { isHeld: false, transactions: 1 });
-});
-
 t.test('sync() skips a Service that the kernel refuses, and applies the others', async (t) => {
   const { engine, kernel, nftClient, failures } = open(
     service(),

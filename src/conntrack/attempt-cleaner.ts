@@ -25,6 +25,8 @@ interface AttemptCleanerOptions extends Omit<FlowCleanerOptions, 'engine'> {
 const STATES: readonly AttemptState[] = ['SYN_SENT', 'CLOSE'];
 
 const MIN_INTERVAL_MS = 500;
+/** Other children that end meanwhile are charged, too: they must not delay it for long. */
+const MAX_INTERVAL_MS = 60_000;
 /** In the long run, cleanups take the fiftieth part of a core, however large the table is. */
 const CPU_FACTOR = 50;
 /** What they may take ahead, in the same unit: after a quiet time, a large table does not delay them. */
@@ -73,7 +75,7 @@ export class AttemptCleaner implements SyncObserver {
         this.#failures.log('warn', 'cannot delete stale TCP conntrack entries', fields);
       },
       clock,
-      minIntervalMs: () => Math.max(MIN_INTERVAL_MS, this.#ahead.ms - MAX_AHEAD_MS),
+      minIntervalMs: () => Math.min(MAX_INTERVAL_MS, Math.max(MIN_INTERVAL_MS, this.#ahead.ms - MAX_AHEAD_MS)),
     });
   }
 

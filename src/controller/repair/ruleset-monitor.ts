@@ -28,7 +28,7 @@ const RESUMED_LOG_INTERVAL_MS = 60_000;
 /**
  * Starts after the initial load, and pauses during other large ones, such as the repair of a flushed ruleset: the monitor would
  * print each of their elements, 20 µs of the second core for each, and the kernel would drop notifications that it does not read
- * in time. Changes until it listens are found by the check that follows.
+ * in time. Changes until it listens are found by the check that follows; those of single elements by the verification.
  */
 export class RulesetMonitor {
   readonly #monitor: NftMonitor;

@@ -100,6 +100,7 @@ export class ChainState {
 
   /** Has a chain deleted that nothing of ours refers to. */
   reject(chain: ObjectRef): void {
+    this.observeChange(chain);
     this.#installed.set(refKey(chain), { chain, text: undefined });
     this.#unwanted.add(refKey(chain));
   }
@@ -158,6 +159,7 @@ export class ChainState {
   removed(chains: Iterable<ObjectRef>): void {
     for (const key of [...chains].map(refKey)) {
       this.#installed.delete(key);
+      this.#listed.delete(key);
       this.#unwanted.delete(key);
     }
   }

@@ -39,7 +39,7 @@ coverage: setup-kubectl ## Print line and branch coverage by package; fails when
 golden: setup ## Compare rulesets with the recorded ones in test/golden
 	@hack/suite.sh golden
 
-image-root: setup-kubectl bpf ## Test the image's files with the rights of a pod (as root)
+image-root: setup-kubectl harness ## Test the image's files with the rights of a pod (as root)
 	@hack/suite.sh integration/image
 
 e2e-netns: setup-bpf ## Run the end-to-end suite with two nodes in network namespaces and a test API server (as root)

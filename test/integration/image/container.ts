@@ -25,6 +25,8 @@ export interface Container {
   readonly canWriteSettings?: boolean;
   /** Provides the lock file of iptables-legacy, as the migration's DaemonSet does. */
   readonly hasXtablesLock?: boolean;
+  /** Applies a seccomp filter as strict as the default profiles of container runtimes, for NET_ADMIN alone. */
+  readonly hasSeccompFilter?: boolean;
 }
 
 export interface Volume {
@@ -48,6 +50,12 @@ const [ROOT, PROGRAM] = [`${REPOSITORY}.cache/image/root`, `${REPOSITORY}.cache/
 
 /** The image's node executable, as a path on the host. */
 export const NODE_PROGRAM = `${ROOT}/usr/bin/node`;
+
+/** The program that executes another one under the seccomp filter, and one that tries calls which the filter denies. */
+export const [WITH_SECCOMP, DENIED_CALLS] = [
+  `${REPOSITORY}dist/bpf/with-seccomp`,
+  `${REPOSITORY}dist/bpf/denied-calls`,
+];
 
 /** Builds the missing files of the image. Fails when they exceed the size limit. */
 export function makeImageFiles(): Promise<string> {
@@ -102,6 +110,10 @@ for volume in $VOLUMES; do
   mount --bind "\${volume%%:*}" "$at"
   [ "\${volume##*:}" = rw ] || mount -o remount,bind,ro "$at"
 done
+if [ -n "$FILTER" ]; then
+  : >"$ROOT/run/with-seccomp"
+  mount --bind "$FILTER" "$ROOT/run/with-seccomp"
+fi
 if [ -n "$LOCK" ]; then
   : >"$ROOT/dev/shm/lock"
   : >"$ROOT/run/xtables.lock"
@@ -123,6 +135,7 @@ function containerCommand(args: readonly string[], container: Container): [strin
     mountsOf,
     hasXtablesLock,
     canWriteSettings,
+    hasSeccompFilter = false,
   } = container;
   const shown =
     inputDirectory === undefined ? volumes : [...volumes, { from: inputDirectory, at: '/run/input', isReadOnly: true }];
@@ -134,6 +147,7 @@ function containerCommand(args: readonly string[], container: Container): [strin
       `PROGRAM=${PROGRAM}`,
       `VOLUMES=${shown.map(({ from, at, isReadOnly }) => `${from}:${at}:${isReadOnly ? 'ro' : 'rw'}`).join(' ')}`,
       `LOCK=${flagValue(hasXtablesLock)}`,
+      `FILTER=${hasSeccompFilter ? WITH_SECCOMP : ''}`,
       `SETTINGS=${flagValue(canWriteSettings)}`,
     ],
     ...[...enter, 'unshare', '--mount', '--uts', '--ipc', 'sh', '-euc', MOUNTS, 'sh'],
@@ -143,9 +157,10 @@ function containerCommand(args: readonly string[], container: Container): [strin
       '/usr/sbin/capsh',
       `--chroot=${ROOT}`,
       ...limits(container),
-      `--shell=${program}`,
+      // The last step, as in a runtime: the filter denies what the steps before need.
+      `--shell=${hasSeccompFilter ? '/run/with-seccomp' : program}`,
     ],
-    ...['--', ...args],
+    ...['--', ...(hasSeccompFilter ? [program] : []), ...args],
   ];
 }
 

@@ -1,4 +1,4 @@
-// The daemon with the rights of a pod forwards packets and answers its commands, also as another user than root.
+// The daemon with the rights of a pod, seccomp included, forwards packets and answers its commands, also as another user.
 
 import { chmod, chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,9 +14,10 @@ import {
   sliceObjects,
   writeManifest,
 } from '../../support/netns/manifests.ts';
+import { output } from '../../support/netns/process.ts';
 import { PORTS } from '../../support/netns/proxied-world.ts';
 import { createWorld } from '../../support/netns/world.ts';
-import { makeImageFiles, runContainer, startContainer } from './container.ts';
+import { DENIED_CALLS, makeImageFiles, runContainer, startContainer, WITH_SECCOMP } from './container.ts';
 
 const USER = 65_532;
 const ANSWERS = { tcp: [8080], udp: [8080] };
@@ -44,6 +45,7 @@ const rights = (user: number) => ({
   inputDirectory: manifests,
   volumes: [{ from: runDir, at: '/run/nftlane', isReadOnly: false }],
   user,
+  hasSeccompFilter: true,
 });
 const run = (user: number, ...args: readonly string[]) => runContainer(world.node1, args, rights(user));
 const start = (user: number) => new Daemon(startContainer(world.node1, RUN, rights(user)), () => run(user, 'diff'));
@@ -62,6 +64,21 @@ function warningsOf({ log }: Daemon): string[] {
   return [...new Set(log.filter(({ level }) => level !== 'info').map(({ msg }) => msg))].sort();
 }
 
+/** What each call fails with, as "NAME ERROR". */
+async function errorsOf(command: string, ...args: readonly string[]): Promise<string[]> {
+  return (await output(command, args)).trimEnd().split('\n');
+}
+
+t.test('the seccomp filter denies calls of a process with all capabilities', async (t) => {
+  const samples = ['unshare', 'setns', 'mount', 'umount2', 'clone', 'bpf', 'socket'];
+  const unfiltered = await errorsOf(DENIED_CALLS, ...samples);
+  t.equal(unfiltered.length, samples.length);
+  for (const line of unfiltered) t.notMatch(line, / EPERM$/, 'only the filter denies it');
+  const filtered = await errorsOf(WITH_SECCOMP, DENIED_CALLS);
+  t.ok(filtered.length > 40, `${filtered.length} calls`);
+  for (const line of filtered) t.match(line, /^(clone3|unknown) ENOSYS$|^(?!clone3|unknown)\w+ EPERM$/);
+});
+
 for (const user of [0, USER]) {
   t.test(`as user ${user} with NET_ADMIN alone, it loads, forwards, follows changes and answers`, async (t) => {
     await chown(runDir, user, user);
@@ -71,6 +88,7 @@ for (const user of [0, USER]) {
     for (const line of ['CapPrm', 'CapEff', 'CapBnd'])
       t.match(status, new RegExp(`^${line}:\\t0000000000001000$`, 'm'));
     t.match(status, /^NoNewPrivs:\t1$/m);
+    t.match(status, /^Seccomp:\t2$/m, 'a filter applies');
     t.match(status, new RegExp(`^Uid:\\t${user}\\t${user}\\t`, 'm'));
     await answersAt(t, WEB);
     await writeManifest(manifests, 'new.yaml', objects('shop/new', NEW));
@@ -82,12 +100,14 @@ for (const user of [0, USER]) {
     const doctor = await run(user, 'doctor');
     t.match(doctor, { status: 0, stdout: /ok +daemon .*\n(.*\n)*ok +ruleset +the kernel holds the desired ruleset\n/ });
     t.equal(/hashsize cannot be read/.test(doctor.stdout), user !== 0, 'only root can read this setting');
+    await rm(join(manifests, 'new.yaml'));
+    await daemon.waitForLog('deleted stale UDP conntrack entries');
+    await daemon.waitUntilReady();
     t.strictSame(warningsOf(daemon), ['cannot set sysctl'], 'settings that the init container sets');
     const second = await run(user, ...RUN);
     t.match(second, { status: 3, stderr: /process \d+/ }, 'the lock works');
     t.equal(await daemon.stop(), 0);
     t.match(await run(user, 'cleanup'), { status: 0 });
-    await rm(join(manifests, 'new.yaml'));
   });
 }
 

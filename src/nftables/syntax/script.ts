@@ -43,7 +43,13 @@ export function toScript(lines: readonly string[]): Script {
     definitions.push(`define ${name} = { ${element}${end}`);
   }
   const parts = [definitions, commands].filter((part) => part.length > 0).map((part) => `${part.join('\n')}\n`);
-  return { parts, operationAt: (line) => operationsOf(lines)[line - 1] ?? line };
+  // Only errors need them, and then perhaps thousands.
+  let operations: readonly number[] | undefined;
+  const operationAt = (line: number): number => {
+    operations ??= operationsOf(lines);
+    return operations[line - 1] ?? line;
+  };
+  return { parts, operationAt };
 }
 
 /** The number of the operation, from 1, in each line of the script. */

@@ -56,15 +56,12 @@ export class KernelState {
     this.#unexpected = [];
     for (const table of tables)
       if (hasOtherDeclarations(table, this.#acceptedForms)) this.#rebuilt.add(table.family as Family);
-    const isKept = ({ family }: ObjectRef) => !this.#rebuilt.has(family);
+    const isKept = ({ family }: { readonly family: string }) => !this.#rebuilt.has(family as Family);
     const kept = this.#rebuilt.size === 0 ? elements : withoutFamilies(elements, this.#rebuilt);
     if (this.#ledger.isEmpty) this.#previousListing = kept;
     this.#wasEmpty = kept.size === 0;
     yield* this.#ledger.rebase(kept);
-    this.#chains.rebase(
-      chains.filter(isKept),
-      listedChains(tables.filter(({ family }) => !this.#rebuilt.has(family as Family))),
-    );
+    this.#chains.rebase(chains.filter(isKept), listedChains(tables.filter(isKept)));
     this.#isKnown = true;
     this.#declared.clear();
     for (const table of tables) if (isDeclared(table)) this.#declared.add(table.family as Family);

@@ -55,7 +55,7 @@ export class ChainState {
   /** Chains that others have added, or changed when nothing refers to them. */
   readonly #unwanted = new Set<RefKey>();
 
-  /** Takes these chains as the installed ones. Those with `listed` rules are written only if they differ. */
+  /** Takes these chains as the installed ones. Those whose rules are known are written only if they differ. */
   rebase(chains: readonly ObjectRef[], rules: ReadonlyMap<RefKey, ListedChain> = new Map()): void {
     this.#installed.clear();
     this.#listed.clear();
@@ -95,7 +95,7 @@ export class ChainState {
   /** Records that another process deleted the table of a family. */
   observeTableDeletion(family: Family): void {
     for (const { chain } of [...this.#installed.values()]) if (chain.family === family) this.observeDeletion(chain);
-    this.#listed.clear();
+    for (const key of [...this.#listed.keys()]) if (key.startsWith(`${family} `)) this.#listed.delete(key);
   }
 
   /** Has a chain deleted that nothing of ours refers to. */
@@ -125,7 +125,7 @@ export class ChainState {
   committed(writes: Iterable<ChainWrite>): void {
     for (const { chain, text } of writes) {
       this.#installed.set(refKey(chain), { chain, text });
-      for (const name of chainNames(chain)) this.#listed.delete(refKey({ ...chain, name }));
+      this.#forgetListed(chain);
     }
   }
 
@@ -157,11 +157,16 @@ export class ChainState {
   }
 
   removed(chains: Iterable<ObjectRef>): void {
-    for (const key of [...chains].map(refKey)) {
-      this.#installed.delete(key);
-      this.#listed.delete(key);
-      this.#unwanted.delete(key);
+    for (const chain of [...chains]) {
+      this.#installed.delete(refKey(chain));
+      this.#unwanted.delete(refKey(chain));
+      this.#forgetListed(chain);
     }
+  }
+
+  /** Forgets what was listed of a chain and its companion. */
+  #forgetListed(chain: ObjectRef): void {
+    for (const name of chainNames(chain)) this.#listed.delete(refKey({ ...chain, name }));
   }
 
   /** A chain with another hook, or none, must be deleted first. Nothing can jump to a base chain. */

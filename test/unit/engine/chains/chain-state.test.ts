@@ -74,6 +74,15 @@ t.test('ChainState writes only those listed chains whose rules differ', async (t
   state.observeChange(companion);
   t.strictSame(keysOf(state.writes(view(), targets()).map(({ chain }) => chain)), [name], 'with its companion');
 
+  state.rebase(refs, listed);
+  state.observeTableDeletion('ip6');
+  const written = keysOf(state.writes(view(), targets()).map(({ chain }) => chain));
+  t.ok(written.length > 0);
+  t.ok(
+    written.every((key) => key.startsWith('ip6 ')),
+    'the other table is unchanged',
+  );
+
   kernel.run(['add rule ip nftlane cluster-1 drop', 'flush chain ip6 nftlane filter-input']);
   state.rebase(kernel.list().chains, listedChains(kernel.listTables()));
   const differing = keysOf(state.writes(view(), targets()).map(({ chain }) => chain));

@@ -45,7 +45,7 @@ export class SyncHealth implements SyncObserver {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** A restart is not expected to help. */
+  /** Nothing waits so long that a restart may help. */
   get isHealthy(): boolean {
     return this.#waitingMs < this.#timeoutMs;
   }

@@ -1,8 +1,8 @@
 // The running child processes of this process.
 
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { killChild } from './kill-child.ts';
+import { statFields } from './process-state.ts';
 
 const running = new Set<ChildProcess>();
 
@@ -23,15 +23,7 @@ const MS_PER_TICK = 10;
 
 /** What all children that have ended took so far, in user and kernel mode, in milliseconds; 0 if it is not known. */
 export function childrenCpuMs(): number {
-  try {
-    const stat = readFileSync('/proc/self/stat', 'utf8');
-    // The name, in parentheses, can contain anything. See proc_pid_stat(5): cutime and cstime are the fields 16 and 17.
-    const [cutime, cstime] = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .slice(13, 15);
-    return (Number(cutime) + Number(cstime)) * MS_PER_TICK;
-  } catch {
-    return 0;
-  }
+  // The fields 16 and 17.
+  const [cutime, cstime] = statFields('self').slice(13, 15);
+  return (Number(cutime) + Number(cstime)) * MS_PER_TICK || 0;
 }

@@ -50,8 +50,14 @@ function queuedNetlinkBytes(pid: number): number {
 
 /** The letter of proc_pid_stat(5); empty if the process does not exist. */
 function stateOf(pid: number): string {
+  return statFields(pid)[0] ?? '';
+}
+
+/** The fields of proc_pid_stat(5) from the third on, the state. One empty text if the process does not exist. */
+export function statFields(pid: number | 'self'): string[] {
+  const stat = textOf(`/proc/${pid}/stat`);
   // The name of the program, in parentheses, may contain anything.
-  return /\) (\S) /.exec(textOf(`/proc/${pid}/stat`).replace(/^.*\)/s, ')'))?.[1] ?? '';
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 /** How long the first thread of a process has been ready to run without a CPU, in milliseconds; 0 if that is not known. */

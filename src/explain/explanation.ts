@@ -12,10 +12,10 @@ import { explainFastPath, type FastPathOutcome } from './fast-path-explanation.t
 import { type Destination, diffOutcomes, type Outcome } from './flow/flow-outcome.ts';
 import type { Packet } from './flow/packet.ts';
 import type { Ruleset } from './ruleset/ruleset.ts';
-import { trace } from './ruleset/trace.ts';
-import type { TraceStep } from './ruleset/walk-result.ts';
 import { type ResolvedFlow, resolveFlow } from './services/resolve-flow.ts';
 import { buildServiceTable, type FrontendEntry } from './services/service-table.ts';
+import { trace } from './trace/trace.ts';
+import type { TraceStep } from './trace/walk-result.ts';
 
 export interface ExplainedEndpoint {
   readonly endpoint: string;

@@ -6,7 +6,7 @@ import { printDestination } from '../net/address-port.ts';
 import type { ExplainedEndpoint, Explanation } from './explanation.ts';
 import type { Outcome } from './flow/flow-outcome.ts';
 import type { Packet } from './flow/packet.ts';
-import type { TraceStep } from './ruleset/walk-result.ts';
+import type { TraceStep } from './trace/walk-result.ts';
 
 const OUTCOME_LABELS: Readonly<Record<Outcome, string>> = {
   forward: 'FORWARDED',

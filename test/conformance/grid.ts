@@ -1,8 +1,8 @@
 // The expected outcome of each cell: by the Services, by the compiled ruleset, and as it looks to the client.
 
 import { diffOutcomes, type FlowOutcome } from '../../src/explain/flow/flow-outcome.ts';
-import { trace } from '../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../src/explain/services/resolve-flow.ts';
+import { trace } from '../../src/explain/trace/trace.ts';
 import type { Host } from '../../src/net/host.ts';
 import { engineOf } from '../support/builders/engine.ts';
 import { rulesetOf, serviceTableOf } from '../support/builders/rulesets.ts';

@@ -6,6 +6,7 @@ import type { Family } from '../../src/net/family.ts';
 import { SETS_AND_MAPS } from '../../src/nftables/compile/sets-and-maps.ts';
 import { printElement } from '../../src/nftables/syntax/operation.ts';
 import { type Chain, printHook, printRule } from '../../src/nftables/syntax/statement.ts';
+import { NODES } from '../support/netns/topology.ts';
 import type { Random } from '../support/random.ts';
 
 export interface Change {
@@ -66,8 +67,17 @@ function writeRules(family: Family, name: string, rules: readonly string[]): str
 }
 
 const ADDRESSES: Readonly<Record<Family, readonly string[]>> = {
-  ip: ['10.1.1.10', '10.1.1.0/24', '172.30.0.10', '172.30.0.0/16', '192.168.77.100', '192.168.77.1', '198.51.100.77'],
-  ip6: ['fd00:30::10', 'fd00:77::100', 'fd00:1::/32'],
+  ip: [
+    '10.1.1.10',
+    '10.1.1.0/24',
+    '172.30.0.10',
+    '172.30.0.0/16',
+    '192.168.77.100',
+    '192.168.77.1',
+    NODES.node1.gateway.ip,
+    '198.51.100.77',
+  ],
+  ip6: ['fd00:30::10', 'fd00:77::100', NODES.node1.ip6, 'fd00:1::/32'],
 };
 
 /** Matches that some packets of the flows meet. */
@@ -81,6 +91,9 @@ function randomMatch(random: Random, family: Family): string {
     'tcp dport 80',
     'tcp dport { 80, 8080 }',
     'tcp sport 8080',
+    'tcp sport 80',
+    'tcp sport 1024-65535',
+    'tcp dport 1024-65535',
     'udp dport 53',
     'th dport 1-10000',
     'meta l4proto udp',
@@ -98,7 +111,8 @@ function randomMatch(random: Random, family: Family): string {
     'tcp flags & (syn | ack) == syn',
     'meta length > 60',
     'limit rate over 1/hour burst 1 packets',
-    `fib daddr type local`,
+    'fib daddr type local',
+    'fib saddr type local',
     `${family} daddr . tcp dport { ${address.replace(/\/.*/, '')} . 80 }`,
     'meta mark 0x00004000',
     'meta mark & 0x00004000 != 0',
@@ -211,11 +225,11 @@ function foreignTable(random: Random): string {
   const family: Family = tableFamily === 'inet' ? random.pick(BOTH) : tableFamily;
   const type = random.next() < 0.75 ? 'filter' : 'nat';
   const hook = random.pick(HOOKS[type]);
-  const priority = random.pick([-300, -150, -110, -105, -100, -99, -10, 0, 10, 50, 99, 100, 101, 300]);
+  const priority = random.pick([-300, -150, -110, -105, -101, -100, -99, -10, 0, 10, 50, 99, 100, 101, 177, 300]);
   const policy = type === 'filter' && random.next() < 0.2 ? 'drop' : 'accept';
   const rules = Array.from({ length: random.integer(0, 3) }, () => foreignRule(random, { family, type, hook }));
   const helper = foreignRule(random, { family, type: 'filter', hook });
-  const table = `${tableFamily} other`;
+  const table = `${tableFamily} ${random.pick(['other', 'another'])}`;
   return `add table ${table}
 delete table ${table}
 add table ${table}

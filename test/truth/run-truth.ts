@@ -14,6 +14,8 @@ export interface TruthOptions {
   readonly seed: number;
   /** The number of states, each after one to three changes. */
   readonly count: number;
+  /** Skips the states before this one, but for the unchanged one, to repeat a state of a longer run. */
+  readonly first?: number;
   readonly onProgress?: (report: TruthReport) => void;
 }
 
@@ -36,7 +38,7 @@ const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 const SHORT = { count: 2, timeoutMs: 250 };
 const LONG = { count: 6, timeoutMs: 3000 };
 
-export async function runTruth({ seed, count, onProgress }: TruthOptions): Promise<TruthReport> {
+export async function runTruth({ seed, count, first = 0, onProgress }: TruthOptions): Promise<TruthReport> {
   const world = await createWorld({ pods: { node1: PODS, node2: ['c'] } });
   try {
     const ports = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
@@ -50,8 +52,10 @@ export async function runTruth({ seed, count, onProgress }: TruthOptions): Promi
     });
     const run = new TruthRun(world, await dialers(world));
     const random = new Random(seed);
-    for (let state = 0; state < count; state++) {
-      await run.step(random.fork(), `seed ${seed}, state ${state}`);
+    for (let state = 0; state < first + count; state++) {
+      const ofState = random.fork();
+      if (state > 0 && state < first) continue;
+      await run.step(ofState, `seed ${seed}, state ${state}`);
       onProgress?.(run.report);
     }
     return run.report;

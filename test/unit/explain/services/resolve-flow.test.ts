@@ -3,8 +3,8 @@
 import t from 'tap';
 import type { Destination } from '../../../../src/explain/flow/flow-outcome.ts';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
-import { trace } from '../../../../src/explain/ruleset/trace.ts';
 import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
+import { trace } from '../../../../src/explain/trace/trace.ts';
 import { parseAddressPort } from '../../../../src/net/address-port.ts';
 import type { Host } from '../../../../src/net/host.ts';
 import { parsePrefix } from '../../../../src/net/prefix.ts';

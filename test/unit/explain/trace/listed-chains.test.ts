@@ -1,9 +1,9 @@
-// Tests of src/explain/ruleset/listed-chains.ts, and of walk.ts with tables of other programs.
+// Tests of src/explain/trace/listed-chains.ts, and of walk.ts with tables of other programs.
 
 import t from 'tap';
 import { kernelRuleset } from '../../../../src/explain/ruleset/kernel-ruleset.ts';
 import { elementIndex } from '../../../../src/explain/ruleset/ruleset.ts';
-import { trace } from '../../../../src/explain/ruleset/trace.ts';
+import { trace } from '../../../../src/explain/trace/trace.ts';
 import { parseTables } from '../../../../src/nftables/syntax/listed/table-listing.ts';
 import { toRoute } from '../../../support/builders/arbitrary-packets.ts';
 
@@ -197,4 +197,62 @@ t.test('before connection tracking, every packet is invalid', async (t) => {
     'ct direction != reply drop',
   ])
     t.equal(follow(ours(), base(at(-300), [rule])), FORWARDED, rule);
+});
+
+const MASQUERADE = base('type nat hook postrouting priority srcnat; policy accept;', ['masquerade'], { table: 'ip m' });
+const MASQUERADED = 'forward, 10.1.0.5:8080 masqueraded';
+
+t.test('chains after a masquerade see the source that it chose', async (t) => {
+  const at = (priority: number) => `type filter hook postrouting priority ${priority}; policy accept;`;
+  const after = (rule: string) => follow(ours(), MASQUERADE, base(at(177), [rule]));
+  const cases: readonly [rule: string, expected: RegExp][] = [
+    ['ip saddr 192.0.2.0/24 drop', /^drop$/],
+    ['ip saddr 192.0.2.1 drop', /^drop$/],
+    ['ip saddr 198.51.100.9 tcp dport 8080 drop', /^forward, 10\.1\.0\.5:8080 masqueraded$/],
+    ['tcp sport 40000 drop', /masqueraded, inet other base: tcp sport 40000 drop$/],
+    ['tcp sport 1024-65535 drop', /^drop$/],
+    ['tcp sport 22 drop', /^forward, 10\.1\.0\.5:8080 masqueraded$/],
+    ['ct state established ip saddr 192.0.2.1 drop', /^drop$/],
+  ];
+  for (const [rule, expected] of cases) t.match(after(rule), expected, rule);
+  t.equal(follow(ours(), MASQUERADE, base(at(99), ['ip saddr 192.0.2.0/24 drop'])), MASQUERADED, 'before it');
+  t.match(follow(ours(), MASQUERADE, base(at(100), ['ip saddr 192.0.2.0/24 drop'])), /has the priority of another/);
+  t.equal(follow(ours(), base(at(177), ['ip saddr 192.0.2.0/24 drop'])), FORWARDED, 'the flow is not masqueraded');
+});
+
+t.test('replies to a masqueraded packet go to an address of the host, and to a port that is not known', async (t) => {
+  const early = 'type filter hook prerouting priority raw; policy accept;';
+  const replies = (rule: string) => follow(ours(), MASQUERADE, base(early, [rule]));
+  t.equal(replies('ip saddr 10.1.0.5 ip daddr 192.0.2.1 drop'), 'drop');
+  t.equal(replies('ip saddr 10.1.0.5 ip daddr 198.51.100.9 drop'), MASQUERADED);
+  t.equal(replies('ip daddr 127.0.0.0/8 drop'), MASQUERADED);
+  t.equal(replies('tcp dport { 22, 443 } drop'), MASQUERADED);
+  t.match(replies('tcp sport 8080 tcp dport 40000 drop'), /, inet other base: tcp sport 8080 tcp dport 40000 drop$/);
+  const late = 'type filter hook postrouting priority 101; policy accept;';
+  t.equal(follow(ours(), base(late, ['tcp sport 80 drop'])), 'drop', 'they leave with the port of the Service');
+  t.equal(follow(ours(), base(late, ['tcp sport 8080 drop'])), FORWARDED);
+});
+
+t.test('all chains of type nat translate at one place, whatever their priority', async (t) => {
+  const late = ours().replace('priority dstnat', 'priority 50');
+  const at = (priority: string) => `type filter hook prerouting priority ${priority}; policy accept;`;
+  const drop = ['ct state new ip daddr 10.1.0.5 drop'];
+  t.equal(follow(late, base(at('-99'), drop)), 'drop', 'before the priority of the chain, but after the translation');
+  t.equal(follow(late, base(at('-101'), drop)), FORWARDED);
+  t.match(follow(late, base(at('dstnat'), drop)), /^forward, .*it has the priority of another chain that translates/);
+  const original = ['ct state new ip daddr 10.96.0.1 drop'];
+  t.match(
+    follow(ours(), base(at('dstnat'), original)),
+    /^drop, .*it has the priority of another chain that translates/,
+  );
+  t.equal(follow(ours(), base(at('dstnat'), ['tcp dport 22 drop'])), FORWARDED, 'a chain without effect');
+  t.match(
+    follow(
+      ours(),
+      base('type nat hook prerouting priority 40; policy accept;', ['ip daddr 10.96.0.1 dnat to 203.0.113.9:81']),
+      MASQUERADE,
+    ),
+    /^forward, 10\.1\.0\.5/,
+    'among each other they are ordered by priority',
+  );
 });

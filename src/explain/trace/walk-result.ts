@@ -1,6 +1,6 @@
 // The result of one path of a packet, and the choices on it.
 
-import type { RulesetElement } from './ruleset.ts';
+import type { RulesetElement } from '../ruleset/ruleset.ts';
 import type { TracedPacket } from './traced-packet.ts';
 
 /** A rule that matched and had an effect. */

@@ -6,20 +6,21 @@ import { verdictChain } from '../../nftables/syntax/element.ts';
 import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
 import type { Rule, Statement } from '../../nftables/syntax/statement.ts';
 import type { Packet } from '../flow/packet.ts';
-import {
-  type BaseChain,
-  isTrackedAt,
-  otherBaseChains,
-  sameOrder,
-  toPlace,
-  translations,
-  type Visit,
-} from './base-chains.ts';
+import { readListedRule } from '../ruleset/listed-rule.ts';
+import type { Ruleset, RulesetChain, RulesetElement, RulesetRule } from '../ruleset/ruleset.ts';
+import { otherBaseChains, sameOrder, toPlace, type Visit } from './base-chains.ts';
+import { type BaseChain, runHook, type Stop } from './hook.ts';
 import { ListedChains } from './listed-chains.ts';
-import { readListedRule } from './listed-rule.ts';
+import { readsMasqueradedPart } from './masqueraded-part.ts';
 import { matchesStatement } from './match-statement.ts';
-import type { Ruleset, RulesetChain, RulesetElement, RulesetRule } from './ruleset.ts';
-import { choiceCount, laterPackets, lookupKey, type TracedPacket, toTracedPacket } from './traced-packet.ts';
+import {
+  choiceCount,
+  laterPackets,
+  lookupKey,
+  masqueradedSource,
+  type TracedPacket,
+  toTracedPacket,
+} from './traced-packet.ts';
 import type { ChooseLookup, LookupResult, TraceStep, WalkResult } from './walk-result.ts';
 
 interface WalkInput {
@@ -79,7 +80,7 @@ class Walker {
     };
   }
 
-  #fromInterface(): 'refuse' | 'drop' | undefined {
+  #fromInterface(): Stop | undefined {
     const before = this.#runHook('ingress', FILTER) ?? this.#runHook('prerouting', ALL);
     if (before !== undefined) return before;
     if (isHostAddress(this.#host, this.#packet.destination)) return this.#runHook('input', ALL);
@@ -87,44 +88,20 @@ class Walker {
   }
 
   /** Packets that a process sends to its own host return through loopback, already translated. */
-  #fromLocalProcess(): 'refuse' | 'drop' | undefined {
+  #fromLocalProcess(): Stop | undefined {
     const out = this.#runHook('output', ALL) ?? this.#runHook('postrouting', ALL) ?? this.#runHook('egress', FILTER);
     if (out !== undefined || !isHostAddress(this.#host, this.#packet.destination)) return out;
     this.#packet.inInterface = 'lo';
     return this.#runHook('prerouting', FILTER) ?? this.#runHook('input', FILTER);
   }
 
-  /** Runs the base chains of a hook by priority. `accept` ends only the base chain that it is in. */
-  #runHook(hook: string, types: readonly string[]): 'refuse' | 'drop' | undefined {
+  /** Runs the base chains of a hook. Without `types` of nat, the packet is not translated there. */
+  #runHook(hook: string, types: readonly string[]): Stop | undefined {
     this.#hook = hook;
-    const isNew = this.#packet.state === 'new';
-    const passed = isNew ? types : types.filter((type) => type !== 'nat');
-    const baseChains = this.#baseChains().filter((base) => base.hook === hook && passed.includes(base.type));
-    if (!isNew && types.includes('nat')) baseChains.push(this.#knownTranslation(hook));
-    baseChains.sort((a, b) => a.priority - b.priority);
-    let translatedAt: number | undefined;
-    for (const { type, priority, run, check } of baseChains) {
-      this.#packet.isTracked = isTrackedAt({ hook, type, priority }, this.#packet);
-      // The first chain that translates a flow at a hook is the last one that sees it.
-      if (type === 'nat' && translatedAt !== undefined) {
-        if (priority === translatedAt) check();
-        continue;
-      }
-      const before = translations(this.#packet);
-      const verdict = run();
-      if (verdict === 'refuse' || verdict === 'drop') return verdict;
-      if (type === 'nat' && translations(this.#packet) !== before) translatedAt = priority;
-    }
-    return undefined;
-  }
-
-  /** The kernel translates packets of known flows itself, where the chains of type nat are. */
-  #knownTranslation(hook: string): BaseChain {
-    const run = (): Verdict => {
-      Object.assign(this.#packet, this.#packet.knownTranslations[hook]);
-      return 'next';
-    };
-    return { hook, type: 'nat', priority: hook === 'postrouting' ? 100 : -100, run, check: () => undefined };
+    const chains = this.#baseChains().filter((base) => base.hook === hook && types.includes(base.type));
+    const packet = this.#packet;
+    const masquerade = () => void Object.assign(packet, masqueradedSource(packet.original, this.#host));
+    return runHook(chains, { hook, packet, masquerade });
   }
 
   /** The base chains of our table and of those of other programs; an unknown priority comes first. */
@@ -178,8 +155,7 @@ class Walker {
     if (match === 'no' || effect === undefined) return CONTINUE;
     const isJump = effect.kind === 'jump' || effect.kind === 'goto';
     if (match === 'maybe' || more.length > 0 || (isJump && !this.#ruleset.chains.has(effect.chain))) {
-      this.#concerns.add(`${family} nftlane ${chain.name}: ${text}`);
-      return CONTINUE;
+      return this.#doubt(chain, text);
     }
     this.#steps.push({ hook: this.#hook, chain: chain.name, rule: text, element: undefined });
     if (isJump) return { verdict: this.#jump(effect.chain), leaves: effect.kind === 'goto' };
@@ -191,6 +167,7 @@ class Walker {
   #runRule(chain: RulesetChain, { text, statements }: RulesetRule & { readonly statements: Rule }): RuleResult {
     let element: RulesetElement | undefined;
     for (const statement of statements) {
+      if (readsMasqueradedPart(statement, this.#packet.masqueradedPart)) return this.#doubt(chain, text);
       const found = this.#lookup(statement);
       if (found === 'missed' || !matchesStatement(statement, this.#packet, this.#host)) return CONTINUE;
       element = found ?? element;
@@ -199,6 +176,12 @@ class Walker {
       const result = this.#execute(statement, element);
       if (result !== undefined) return result;
     }
+    return CONTINUE;
+  }
+
+  /** The rule may match or not. */
+  #doubt({ name }: RulesetChain, text: string): RuleResult {
+    this.#concerns.add(`${this.#ruleset.family} nftlane ${name}: ${text}`);
     return CONTINUE;
   }
 

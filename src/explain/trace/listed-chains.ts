@@ -1,7 +1,7 @@
 // Evaluates chains of any program for the first packet of a flow, and notes what cannot be evaluated.
 
 import type { ListedTable, TableChain } from '../../nftables/syntax/listed-table.ts';
-import { type Effect, type ListedRule, readListedRule } from './listed-rule.ts';
+import { type Effect, type ListedRule, readListedRule } from '../ruleset/listed-rule.ts';
 import { type Match, matchCondition, type Place } from './match-condition.ts';
 import type { TracedPacket } from './traced-packet.ts';
 

@@ -1,9 +1,9 @@
-// Tests of src/explain/ruleset/match-condition.ts.
+// Tests of src/explain/trace/match-condition.ts.
 
 import t from 'tap';
 import { readListedRule } from '../../../../src/explain/ruleset/listed-rule.ts';
-import { matchCondition } from '../../../../src/explain/ruleset/match-condition.ts';
-import { toTracedPacket } from '../../../../src/explain/ruleset/traced-packet.ts';
+import { matchCondition } from '../../../../src/explain/trace/match-condition.ts';
+import { toTracedPacket } from '../../../../src/explain/trace/traced-packet.ts';
 import { type Prefix, parsePrefix } from '../../../../src/net/prefix.ts';
 
 const HOST = {

@@ -1,9 +1,9 @@
-// Tests of src/explain/ruleset/: trace.ts and walk.ts, on small rulesets.
+// Tests of src/explain/trace/: trace.ts and walk.ts, on small rulesets.
 
 import t from 'tap';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { createRuleset, type RulesetElement } from '../../../../src/explain/ruleset/ruleset.ts';
-import { trace } from '../../../../src/explain/ruleset/trace.ts';
+import { trace } from '../../../../src/explain/trace/trace.ts';
 import type { Chain, Field, Rule } from '../../../../src/nftables/syntax/statement.ts';
 
 const PACKET: Packet = {

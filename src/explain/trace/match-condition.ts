@@ -3,7 +3,8 @@
 import { parseAddress } from '../../net/address.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
-import type { Condition } from './listed-rule.ts';
+import type { Condition } from '../ruleset/listed-rule.ts';
+import { masqueradeAddresses, masqueradePorts } from './masqueraded-part.ts';
 import type { TracedPacket } from './traced-packet.ts';
 
 /** `maybe`: the values of the packet, or those of the rule, are not known. */
@@ -15,8 +16,21 @@ export interface Place {
   readonly hook: string;
 }
 
-export function matchCondition({ field, negate, values }: Condition, packet: TracedPacket, place: Place): Match {
-  if (!hasField(field, packet)) return 'no';
+export function matchCondition(condition: Condition, packet: TracedPacket, place: Place): Match {
+  if (!hasField(condition.field, packet)) return 'no';
+  const matches = new Set(possiblePackets(packet, place.host).map((each) => matchValues(condition, each, place)));
+  const [match = 'maybe', ...others] = matches;
+  return others.length === 0 ? match : 'maybe';
+}
+
+/** The packet with each address that masquerading can have chosen. */
+function possiblePackets(packet: TracedPacket, host: Host): TracedPacket[] {
+  const { masqueradedPart, original } = packet;
+  if (masqueradedPart === 'none') return [packet];
+  return masqueradeAddresses(host, original.family).map((address) => ({ ...packet, [masqueradedPart]: address }));
+}
+
+function matchValues({ field, negate, values }: Condition, packet: TracedPacket, place: Place): Match {
   const matches = values.map((value) => matchValue(field, value, { packet, place }));
   const match = matches.includes('yes') ? 'yes' : matches.includes('maybe') ? 'maybe' : 'no';
   if (!negate || match === 'maybe') return match;
@@ -52,7 +66,7 @@ function matchValue(field: string, value: string, situation: Situation): Match {
     return matchAddress(name === 'saddr' ? packet.source : packet.destination, value);
   }
   if (name === 'sport' || name === 'dport') {
-    return matchNumber(name === 'sport' ? packet.sourcePort : packet.port, value);
+    return matchPort(name, value, packet);
   }
   if (header === 'ct') return matchConntrack(name, value, packet);
   if (/^[io]if/.test(header)) return matchInterface(header, value, situation);
@@ -91,9 +105,26 @@ function matchAddress(address: string, value: string): Match {
   return single === undefined ? 'maybe' : toMatch(single === address);
 }
 
+function matchPort(name: 'sport' | 'dport', value: string, packet: TracedPacket): Match {
+  const { sourcePort, port, masqueradedPart, original } = packet;
+  const isMasqueraded = masqueradedPart === (name === 'sport' ? 'source' : 'destination');
+  if (!isMasqueraded) return matchNumber(name === 'sport' ? sourcePort : port, value);
+  const [first, last] = masqueradePorts(original.sourcePort);
+  const [low, high] = parseNumbers(value) ?? [];
+  if (low === undefined || high === undefined) return 'maybe';
+  if (low <= first && last <= high) return 'yes';
+  return high < first || last < low ? 'no' : 'maybe';
+}
+
 function matchNumber(number: number, value: string): Match {
+  const [first, last] = parseNumbers(value) ?? [];
+  return first === undefined || last === undefined ? 'maybe' : toMatch(first <= number && number <= last);
+}
+
+/** A number, or a range of numbers. */
+function parseNumbers(value: string): readonly [number, number] | undefined {
   const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(value) ?? [];
-  return first === undefined ? 'maybe' : toMatch(Number(first) <= number && number <= Number(last));
+  return first === undefined ? undefined : [Number(first), Number(last)];
 }
 
 function matchFibType(address: string, value: string, { host }: Place): Match {

@@ -2,23 +2,12 @@
 
 import { type Host, outputInterface } from '../../net/host.ts';
 import type { ListedHook, ListedTable, TableChain } from '../../nftables/syntax/listed-table.ts';
+import type { Ruleset } from '../ruleset/ruleset.ts';
+import { type BaseChain, type BasePlace, translations } from './hook.ts';
 import { ListedChains } from './listed-chains.ts';
 import type { Place } from './match-condition.ts';
-import type { Ruleset } from './ruleset.ts';
 import type { TracedPacket } from './traced-packet.ts';
 import type { TraceStep } from './walk-result.ts';
-
-interface BasePlace {
-  readonly hook: string;
-  readonly type: string;
-  readonly priority: number;
-}
-
-export interface BaseChain extends BasePlace {
-  run(): 'next' | 'accept' | 'refuse' | 'drop';
-  /** Notes the chain if it could have an effect: it follows a translation with the same priority, or precedes it. */
-  check(): void;
-}
 
 /** A packet at a hook. */
 export interface Visit {
@@ -31,16 +20,6 @@ export interface Visit {
 /** A chain with an unknown priority comes first. */
 export function toPlace({ hook, type, priority }: ListedHook): BasePlace {
   return { hook, type, priority: priority ?? Number.NEGATIVE_INFINITY };
-}
-
-/** NF_IP_PRI_CONNTRACK. */
-const CONNTRACK_PRIORITY = -200;
-
-/** Whether connection tracking has seen a packet. One that a process sends to its own host keeps its entry. */
-export function isTrackedAt({ hook, priority }: BasePlace, { isFromHost }: TracedPacket): boolean {
-  if (hook === 'ingress') return false;
-  if (hook === 'output') return priority > CONNTRACK_PRIORITY;
-  return hook !== 'prerouting' || isFromHost || priority > CONNTRACK_PRIORITY;
 }
 
 /** A concern. */
@@ -90,11 +69,6 @@ function check(table: ListedTable, chain: TableChain, visit: Visit): void {
 
 function nameOf({ family, name }: ListedTable, chain: TableChain): string {
   return `${family} ${name} ${chain.name}`;
-}
-
-/** Changes when the packet is translated. */
-export function translations({ translated, masqueraded }: TracedPacket): string {
-  return `${translated} ${masqueraded}`;
 }
 
 /** Chains at `ingress` and `egress` see the packets of their devices only; true if the device of the packet is unknown. */

@@ -3,7 +3,7 @@
 import type { Host } from '../../net/host.ts';
 import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
 import type { Packet } from '../flow/packet.ts';
-import type { Ruleset } from './ruleset.ts';
+import type { Ruleset } from '../ruleset/ruleset.ts';
 import { walk } from './walk.ts';
 import type { LookupResult, TraceStep, WalkResult } from './walk-result.ts';
 

@@ -1,15 +1,16 @@
 // A packet during a trace: its current addresses and mark, and the fields that lookups read.
 
 import { unreachable } from '../../lib/invariant.ts';
-import { type Address, familyOf } from '../../net/address.ts';
+import type { Address } from '../../net/address.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import type { Field } from '../../nftables/syntax/statement.ts';
 import type { Packet } from '../flow/packet.ts';
+import { type MasqueradedPart, masqueradeAddresses } from './masqueraded-part.ts';
+
+type Translation = Partial<Pick<TracedPacket, 'source' | 'sourcePort' | 'destination' | 'port' | 'masqueradedPart'>>;
 
 /** What the kernel translates in a packet of a flow that it knows, at the hooks where it does so. */
-type KnownTranslations = Readonly<
-  Partial<Record<string, Partial<Pick<TracedPacket, 'source' | 'destination' | 'port'>>>>
->;
+type KnownTranslations = Readonly<Partial<Record<string, Translation>>>;
 
 /** The current packet and the first one of its flow. */
 export interface TracedPacket {
@@ -27,6 +28,8 @@ export interface TracedPacket {
   port: number;
   translated: boolean;
   masqueraded: boolean;
+  /** The address and the port that masquerading chose, so that their values here are examples. */
+  masqueradedPart: MasqueradedPart;
   mark: number;
   /** The last input interface: loopback for packets that a process sends to its own host. */
   inInterface: string;
@@ -40,7 +43,7 @@ export function toTracedPacket(original: Packet): TracedPacket {
     isTracked: true,
     ...{ source: original.source, sourcePort: original.sourcePort },
     ...{ destination: original.destination, port: original.destinationPort },
-    ...{ translated: false, masqueraded: false, mark: 0 },
+    ...{ translated: false, masqueraded: false, masqueradedPart: 'none', mark: 0 },
     ...{ inInterface: original.inInterface ?? '', knownTranslations: {} },
   };
 }
@@ -58,22 +61,33 @@ export function laterPackets(first: TracedPacket, host: Host): TracedPacket[] {
     ...toTracedPacket(original),
     ...established,
     masqueraded,
-    knownTranslations: { prerouting: endpoint, output: endpoint },
+    knownTranslations: {
+      ...{ prerouting: endpoint, output: endpoint },
+      postrouting: masqueraded ? masqueradedSource(original, host) : {},
+    },
   };
   const isFromHost = isHostAddress(host, destination);
-  const [nodeAddress = client] = host.addresses.filter((address) => familyOf(address) === original.family);
+  const { source: node = client, masqueradedPart } = masqueradedSource(original, host);
+  const toClient: Translation = { destination: client, port: clientPort, masqueradedPart: 'none' };
+  const fromFrontend: Translation = { source: original.destination, sourcePort: original.destinationPort };
   const reply: TracedPacket = {
     ...{ ...onward, direction: 'reply', isFromHost },
     ...{ source: destination, sourcePort: port },
-    ...{ destination: masqueraded ? nodeAddress : client, port: clientPort },
+    ...{ destination: masqueraded ? node : client, port: clientPort },
+    masqueradedPart: masqueraded && masqueradedPart === 'source' ? 'destination' : 'none',
     inInterface: isFromHost ? '' : (outputInterface(host, destination) ?? ''),
     knownTranslations: {
-      prerouting: { destination: client },
-      output: { destination: client },
-      postrouting: { source: original.destination },
+      ...{ prerouting: toClient, output: toClient },
+      ...{ input: fromFrontend, postrouting: fromFrontend },
     },
   };
   return [onward, reply];
+}
+
+/** The source that a masqueraded packet leaves with. */
+export function masqueradedSource(original: Packet, host: Host): Translation {
+  const [source = original.source] = masqueradeAddresses(host, original.family);
+  return { source, masqueradedPart: 'source' };
 }
 
 /** The value of a field as it appears in keys. `randomValue` is the value of random numbers and hashes. */

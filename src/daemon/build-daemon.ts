@@ -1,9 +1,9 @@
 // Builds the parts of the daemon and subscribes the observers of its syncs.
 
 import type { Settings } from '../config/settings.ts';
-import { AttemptCleaner } from '../conntrack/attempt-cleaner.ts';
 import { Conntrack } from '../conntrack/conntrack.ts';
-import { type CleanupResult, FlowCleaner } from '../conntrack/flow-cleaner.ts';
+import { AttemptCleaner } from '../conntrack/tcp/attempt-cleaner.ts';
+import { type CleanupResult, FlowCleaner } from '../conntrack/udp/flow-cleaner.ts';
 import { NodeLogger } from '../controller/node-logger.ts';
 import { NodeWaiter } from '../controller/node-waiter.ts';
 import { OwnershipLogger } from '../controller/ownership-logger.ts';

@@ -1,7 +1,7 @@
 // Connects metrics and Events to the other parts of the daemon.
 
 import type { Settings } from '../config/settings.ts';
-import type { CleanupResult } from '../conntrack/flow-cleaner.ts';
+import type { CleanupResult } from '../conntrack/udp/flow-cleaner.ts';
 import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import { EventObserver } from '../events/event-observer.ts';

@@ -1,8 +1,8 @@
-// Tests of src/conntrack/removed-endpoints.ts.
+// Tests of src/conntrack/udp/removed-endpoints.ts.
 
 import t from 'tap';
-import { RemovedEndpoints } from '../../../src/conntrack/removed-endpoints.ts';
-import type { UdpFrontend } from '../../../src/conntrack/udp-frontends.ts';
+import { RemovedEndpoints } from '../../../../src/conntrack/udp/removed-endpoints.ts';
+import type { UdpFrontend } from '../../../../src/conntrack/udp/udp-frontends.ts';
 
 function frontend(key: string, ...endpoints: readonly string[]): UdpFrontend {
   return { key, servicePort: 'shop/web', endpoints: new Set(endpoints) };

@@ -1,13 +1,13 @@
 // Decides which attempts to open a TCP connection are stale, and why.
 
-import type { Engine } from '../engine/engine.ts';
-import type { Address } from '../net/address.ts';
-import { printAddressPort } from '../net/address-port.ts';
-import type { Family } from '../net/family.ts';
-import { SETS_AND_MAPS, type SetOrMapName } from '../nftables/compile/sets-and-maps.ts';
-import { concat, type SetOrMap } from '../nftables/syntax/element.ts';
-import type { AttemptState } from './conntrack.ts';
-import { type ConntrackEntry, isTranslated } from './conntrack-entry.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { Address } from '../../net/address.ts';
+import { printAddressPort } from '../../net/address-port.ts';
+import type { Family } from '../../net/family.ts';
+import { SETS_AND_MAPS, type SetOrMapName } from '../../nftables/compile/sets-and-maps.ts';
+import { concat, type SetOrMap } from '../../nftables/syntax/element.ts';
+import type { AttemptState } from '../conntrack.ts';
+import { type ConntrackEntry, isTranslated } from '../conntrack-entry.ts';
 
 /** What entries are compared with. */
 export interface AttemptContext {

@@ -1,6 +1,6 @@
 // Deleted flows that a reply may recreate in the reverse direction.
 
-import type { ConntrackEntry, Tuple } from './conntrack-entry.ts';
+import type { ConntrackEntry, Tuple } from '../conntrack-entry.ts';
 
 /** Few clients wait longer for a reply. */
 export const REPLY_TIMEOUT_MS = 3000;

@@ -1,22 +1,22 @@
 // Deletes stale UDP conntrack entries: the rules apply to new flows only, so existing flows keep their old destination.
 
-import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
-import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { ServiceChange } from '../engine/service-change.ts';
-import type { Clock } from '../host/clock.ts';
-import type { Log } from '../host/log.ts';
-import { LogOnce } from '../host/log-once.ts';
-import { errorMessage } from '../lib/error-message.ts';
-import type { Address } from '../net/address.ts';
-import type { Family } from '../net/family.ts';
-import { allNodePortAddresses } from '../services/model/node-port-addresses.ts';
-import { type Conntrack, ConntrackError } from './conntrack.ts';
-import { isTranslated } from './conntrack-entry.ts';
+import { BoundedFrequencyRunner } from '../../controller/bounded-frequency-runner.ts';
+import type { Commit, SyncObserver } from '../../controller/sync-observer.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { ServiceChange } from '../../engine/service-change.ts';
+import type { Clock } from '../../host/clock.ts';
+import type { Log } from '../../host/log.ts';
+import { LogOnce } from '../../host/log-once.ts';
+import { errorMessage } from '../../lib/error-message.ts';
+import type { Address } from '../../net/address.ts';
+import type { Family } from '../../net/family.ts';
+import { allNodePortAddresses } from '../../services/model/node-port-addresses.ts';
+import { type Conntrack, ConntrackError } from '../conntrack.ts';
+import { isTranslated } from '../conntrack-entry.ts';
+import { addCounts, StaleDeletions } from '../stale-deletions.ts';
+import type { StaleGroup } from '../stale-groups.ts';
 import { ReversedFlows } from './reversed-flows.ts';
-import { addCounts, StaleDeletions } from './stale-deletions.ts';
 import { type ExpectedState, StaleFlows, staleReason } from './stale-flows.ts';
-import type { StaleGroup } from './stale-groups.ts';
 import { UdpFrontendTracker } from './udp-frontend-tracker.ts';
 import { udpFrontendsOf } from './udp-frontends.ts';
 

@@ -1,8 +1,8 @@
-// Tests of src/conntrack/udp-frontend-tracker.ts.
+// Tests of src/conntrack/udp/udp-frontend-tracker.ts.
 
 import t from 'tap';
-import { UdpFrontendTracker } from '../../../src/conntrack/udp-frontend-tracker.ts';
-import type { UdpFrontend } from '../../../src/conntrack/udp-frontends.ts';
+import { UdpFrontendTracker } from '../../../../src/conntrack/udp/udp-frontend-tracker.ts';
+import type { UdpFrontend } from '../../../../src/conntrack/udp/udp-frontends.ts';
 
 function frontend(key: string, ...endpoints: readonly string[]): UdpFrontend {
   return { key, servicePort: 'kube/dns', endpoints: new Set(endpoints) };

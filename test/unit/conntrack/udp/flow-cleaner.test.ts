@@ -1,19 +1,19 @@
-// Tests of src/conntrack/flow-cleaner.ts.
+// Tests of src/conntrack/udp/flow-cleaner.ts.
 
 import { once } from 'node:events';
 import { setImmediate as tick } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { ConntrackError } from '../../../src/conntrack/conntrack.ts';
-import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
-import { FlowCleaner } from '../../../src/conntrack/flow-cleaner.ts';
-import type { StaleGroup } from '../../../src/conntrack/stale-groups.ts';
-import { parseAddressPort } from '../../../src/net/address-port.ts';
-import { commitAll, engineOf } from '../../support/builders/engine.ts';
-import { put, remove } from '../../support/builders/put-objects.ts';
-import { service } from '../../support/builders/service.ts';
-import { endpoint, slice } from '../../support/builders/slice.ts';
-import type { ApiObject } from '../../support/deployment/merge.ts';
-import { silentLog } from '../../support/fakes/silent-log.ts';
+import { ConntrackError } from '../../../../src/conntrack/conntrack.ts';
+import { type ConntrackEntry, parseEntry } from '../../../../src/conntrack/conntrack-entry.ts';
+import type { StaleGroup } from '../../../../src/conntrack/stale-groups.ts';
+import { FlowCleaner } from '../../../../src/conntrack/udp/flow-cleaner.ts';
+import { parseAddressPort } from '../../../../src/net/address-port.ts';
+import { commitAll, engineOf } from '../../../support/builders/engine.ts';
+import { put, remove } from '../../../support/builders/put-objects.ts';
+import { service } from '../../../support/builders/service.ts';
+import { endpoint, slice } from '../../../support/builders/slice.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
+import { silentLog } from '../../../support/fakes/silent-log.ts';
 
 const SERVICE = service('kube/dns', {
   spec: { type: 'NodePort', ports: [{ port: 53, protocol: 'UDP', nodePort: 30053 }] },

@@ -1,9 +1,9 @@
 // The UDP frontends of a Service with their endpoints.
 
-import type { ServiceChange } from '../engine/service-change.ts';
-import type { Frontend } from '../services/model/frontends.ts';
-import type { ServicePort } from '../services/objects/service-ports.ts';
-import { addressKey, nodePortKey } from './conntrack-entry.ts';
+import type { ServiceChange } from '../../engine/service-change.ts';
+import type { Frontend } from '../../services/model/frontends.ts';
+import type { ServicePort } from '../../services/objects/service-ports.ts';
+import { addressKey, nodePortKey } from '../conntrack-entry.ts';
 
 export interface UdpFrontend {
   /** `address port`, or `family port` for a node port. */

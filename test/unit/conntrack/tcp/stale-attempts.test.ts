@@ -1,15 +1,15 @@
-// Tests of src/conntrack/stale-attempts.ts.
+// Tests of src/conntrack/tcp/stale-attempts.ts.
 
 import t from 'tap';
-import type { ConntrackEntry } from '../../../src/conntrack/conntrack-entry.ts';
-import { type AttemptContext, staleAttemptReason } from '../../../src/conntrack/stale-attempts.ts';
-import { familyOf } from '../../../src/net/address.ts';
-import { parseAddressPort } from '../../../src/net/address-port.ts';
-import { commitAll, engineOf } from '../../support/builders/engine.ts';
-import { put, remove } from '../../support/builders/put-objects.ts';
-import { service } from '../../support/builders/service.ts';
-import { endpoint, slice } from '../../support/builders/slice.ts';
-import type { ApiObject } from '../../support/deployment/merge.ts';
+import type { ConntrackEntry } from '../../../../src/conntrack/conntrack-entry.ts';
+import { type AttemptContext, staleAttemptReason } from '../../../../src/conntrack/tcp/stale-attempts.ts';
+import { familyOf } from '../../../../src/net/address.ts';
+import { parseAddressPort } from '../../../../src/net/address-port.ts';
+import { commitAll, engineOf } from '../../../support/builders/engine.ts';
+import { put, remove } from '../../../support/builders/put-objects.ts';
+import { service } from '../../../support/builders/service.ts';
+import { endpoint, slice } from '../../../support/builders/slice.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
 
 const CLIENT = '198.18.0.1';
 const NODE = '192.0.2.1';

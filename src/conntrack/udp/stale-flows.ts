@@ -1,12 +1,12 @@
 // Decides which conntrack entries are stale, and why.
 
-import type { Address } from '../net/address.ts';
-import { printAddressPort } from '../net/address-port.ts';
-import type { Family } from '../net/family.ts';
-import { addressKey, type ConntrackEntry, isTranslated, nodePortKey } from './conntrack-entry.ts';
+import type { Address } from '../../net/address.ts';
+import { printAddressPort } from '../../net/address-port.ts';
+import type { Family } from '../../net/family.ts';
+import { addressKey, type ConntrackEntry, isTranslated, nodePortKey } from '../conntrack-entry.ts';
+import { type StaleGroup, StaleGroups } from '../stale-groups.ts';
 import type { RemovedEndpoints } from './removed-endpoints.ts';
 import type { ReversedFlows } from './reversed-flows.ts';
-import { type StaleGroup, StaleGroups } from './stale-groups.ts';
 import type { UdpFrontend } from './udp-frontends.ts';
 
 /** The UDP frontends against which entries are checked. */

@@ -1,8 +1,8 @@
-// Tests of src/conntrack/reversed-flows.ts.
+// Tests of src/conntrack/udp/reversed-flows.ts.
 
 import t from 'tap';
-import type { ConntrackEntry } from '../../../src/conntrack/conntrack-entry.ts';
-import { REPLY_TIMEOUT_MS, ReversedFlows } from '../../../src/conntrack/reversed-flows.ts';
+import type { ConntrackEntry } from '../../../../src/conntrack/conntrack-entry.ts';
+import { REPLY_TIMEOUT_MS, ReversedFlows } from '../../../../src/conntrack/udp/reversed-flows.ts';
 
 const [CLIENT, SERVER] = ['192.0.2.9', '192.0.2.1'];
 

@@ -1,13 +1,13 @@
-// Tests of src/conntrack/udp-frontends.ts.
+// Tests of src/conntrack/udp/udp-frontends.ts.
 
 import t from 'tap';
-import { sameUdpFrontends, udpFrontendsOf } from '../../../src/conntrack/udp-frontends.ts';
-import { ServedService } from '../../../src/engine/service-change.ts';
-import { type EndpointSlice, readEndpointSlice } from '../../../src/services/objects/endpoint-slice.ts';
-import { readService, type Service } from '../../../src/services/objects/service.ts';
-import { clusterIps, service } from '../../support/builders/service.ts';
-import { DRAINING, endpoint, slice, UNREADY } from '../../support/builders/slice.ts';
-import { type ApiObject, merge } from '../../support/deployment/merge.ts';
+import { sameUdpFrontends, udpFrontendsOf } from '../../../../src/conntrack/udp/udp-frontends.ts';
+import { ServedService } from '../../../../src/engine/service-change.ts';
+import { type EndpointSlice, readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';
+import { readService, type Service } from '../../../../src/services/objects/service.ts';
+import { clusterIps, service } from '../../../support/builders/service.ts';
+import { DRAINING, endpoint, slice, UNREADY } from '../../../support/builders/slice.ts';
+import { type ApiObject, merge } from '../../../support/deployment/merge.ts';
 
 const UDP = { ports: [{ name: '', protocol: 'UDP', port: 5353 }] };
 

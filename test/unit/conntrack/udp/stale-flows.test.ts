@@ -1,12 +1,12 @@
-// Tests of src/conntrack/stale-flows.ts.
+// Tests of src/conntrack/udp/stale-flows.ts.
 
 import t from 'tap';
-import { addressKey, type ConntrackEntry, nodePortKey, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
-import { RemovedEndpoints } from '../../../src/conntrack/removed-endpoints.ts';
-import { ReversedFlows } from '../../../src/conntrack/reversed-flows.ts';
-import { type ExpectedState, StaleFlows, staleReason } from '../../../src/conntrack/stale-flows.ts';
-import type { UdpFrontend } from '../../../src/conntrack/udp-frontends.ts';
-import { familyOf } from '../../../src/net/address.ts';
+import { addressKey, type ConntrackEntry, nodePortKey, parseEntry } from '../../../../src/conntrack/conntrack-entry.ts';
+import { RemovedEndpoints } from '../../../../src/conntrack/udp/removed-endpoints.ts';
+import { ReversedFlows } from '../../../../src/conntrack/udp/reversed-flows.ts';
+import { type ExpectedState, StaleFlows, staleReason } from '../../../../src/conntrack/udp/stale-flows.ts';
+import type { UdpFrontend } from '../../../../src/conntrack/udp/udp-frontends.ts';
+import { familyOf } from '../../../../src/net/address.ts';
 
 const CLIENT = '192.0.2.9';
 const NODE = '192.0.2.1';

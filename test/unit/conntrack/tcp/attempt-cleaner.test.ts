@@ -1,18 +1,18 @@
-// Tests of src/conntrack/attempt-cleaner.ts.
+// Tests of src/conntrack/tcp/attempt-cleaner.ts.
 
 import { once } from 'node:events';
 import { setImmediate as tick } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { AttemptCleaner } from '../../../src/conntrack/attempt-cleaner.ts';
-import { type AttemptState, ConntrackError, type FlowSelection } from '../../../src/conntrack/conntrack.ts';
-import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
-import type { StaleGroup } from '../../../src/conntrack/stale-groups.ts';
-import { commitAll, engineOf } from '../../support/builders/engine.ts';
-import { put } from '../../support/builders/put-objects.ts';
-import { service } from '../../support/builders/service.ts';
-import { endpoint, slice } from '../../support/builders/slice.ts';
-import type { ApiObject } from '../../support/deployment/merge.ts';
-import { silentLog } from '../../support/fakes/silent-log.ts';
+import { type AttemptState, ConntrackError, type FlowSelection } from '../../../../src/conntrack/conntrack.ts';
+import { type ConntrackEntry, parseEntry } from '../../../../src/conntrack/conntrack-entry.ts';
+import type { StaleGroup } from '../../../../src/conntrack/stale-groups.ts';
+import { AttemptCleaner } from '../../../../src/conntrack/tcp/attempt-cleaner.ts';
+import { commitAll, engineOf } from '../../../support/builders/engine.ts';
+import { put } from '../../../support/builders/put-objects.ts';
+import { service } from '../../../support/builders/service.ts';
+import { endpoint, slice } from '../../../support/builders/slice.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
+import { silentLog } from '../../../support/fakes/silent-log.ts';
 
 const WEB = service('shop/web', { spec: { ports: [{ port: 80, protocol: 'TCP' }] } });
 const FRONTEND = 'src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=80';

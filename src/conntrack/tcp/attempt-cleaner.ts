@@ -1,20 +1,20 @@
 // Deletes stale conntrack entries of TCP connections that were not answered, or that were refused: see staleAttemptReason().
 
-import { BoundedFrequencyRunner } from '../controller/bounded-frequency-runner.ts';
-import type { Commit, SyncObserver } from '../controller/sync-observer.ts';
-import type { Engine } from '../engine/engine.ts';
-import type { ServiceChange } from '../engine/service-change.ts';
-import { LogOnce } from '../host/log-once.ts';
-import { childrenCpuMs } from '../host/process/children.ts';
-import { errorMessage } from '../lib/error-message.ts';
-import type { Family } from '../net/family.ts';
-import { allNodePortAddresses } from '../services/model/node-port-addresses.ts';
-import { type AttemptState, ConntrackError } from './conntrack.ts';
-import { isTranslated } from './conntrack-entry.ts';
-import type { CleanupResult, FlowCleanerOptions } from './flow-cleaner.ts';
+import { BoundedFrequencyRunner } from '../../controller/bounded-frequency-runner.ts';
+import type { Commit, SyncObserver } from '../../controller/sync-observer.ts';
+import type { Engine } from '../../engine/engine.ts';
+import type { ServiceChange } from '../../engine/service-change.ts';
+import { LogOnce } from '../../host/log-once.ts';
+import { childrenCpuMs } from '../../host/process/children.ts';
+import { errorMessage } from '../../lib/error-message.ts';
+import type { Family } from '../../net/family.ts';
+import { allNodePortAddresses } from '../../services/model/node-port-addresses.ts';
+import { type AttemptState, ConntrackError } from '../conntrack.ts';
+import { isTranslated } from '../conntrack-entry.ts';
+import { addCounts, StaleDeletions } from '../stale-deletions.ts';
+import { type StaleGroup, StaleGroups } from '../stale-groups.ts';
+import type { CleanupResult, FlowCleanerOptions } from '../udp/flow-cleaner.ts';
 import { type AttemptContext, staleAttemptReason } from './stale-attempts.ts';
-import { addCounts, StaleDeletions } from './stale-deletions.ts';
-import { type StaleGroup, StaleGroups } from './stale-groups.ts';
 
 interface AttemptCleanerOptions extends Omit<FlowCleanerOptions, 'engine'> {
   readonly engine: Pick<Engine, 'node' | 'isKernelKnown' | 'lookup'>;

@@ -1,7 +1,7 @@
 // Runs a task on request: immediately for a single request, once for a burst, and again after a failure.
 
 import type { Clock } from '../host/clock.ts';
-import { Backoff } from '../lib/backoff.ts';
+import { backoffMs } from '../lib/backoff.ts';
 
 interface BoundedFrequencyRunnerOptions {
   /** A rejection is a failure, and is retried. */
@@ -15,12 +15,18 @@ interface BoundedFrequencyRunnerOptions {
 /** A stream of events causes at most fifty syncs a second; a single event is not delayed. */
 const DEFAULT_MIN_INTERVAL_MS = 20;
 
+/** The longest wait after failures, unless they take long: what hindered the task may be gone. */
+const MAX_RETRY_MS = 5000;
+const LONGEST_RETRY_MS = 30_000;
+/** Waits up to this multiple of its duration bound the share of time that a failing task takes. */
+const WAITS_PER_DURATION = 4;
+
 /** Runs the task whenever it was requested, one run at a time. */
 export class BoundedFrequencyRunner {
   readonly #options: BoundedFrequencyRunnerOptions;
   #isRequested = false;
   #wake: (() => void) | undefined;
-  readonly #backoff = new Backoff();
+  #failures = 0;
 
   constructor(options: BoundedFrequencyRunnerOptions) {
     this.#options = options;
@@ -49,9 +55,9 @@ export class BoundedFrequencyRunner {
       const startedAt = clock.now();
       try {
         await task();
-        this.#backoff.reset();
+        this.#failures = 0;
       } catch (error) {
-        const retryInMs = this.#backoff.next();
+        const retryInMs = this.#retryInMs(clock.now() - startedAt);
         this.#isRequested = true;
         onFailure(error, retryInMs);
         await clock.sleep(retryInMs, signal);
@@ -59,5 +65,11 @@ export class BoundedFrequencyRunner {
       const intervalMs = typeof minIntervalMs === 'number' ? minIntervalMs : minIntervalMs();
       await clock.sleep(Math.max(0, intervalMs - (clock.now() - startedAt)), signal);
     }
+  }
+
+  /** Waits double up to five seconds, or up to 30 s for a run that takes long. */
+  #retryInMs(durationMs: number): number {
+    const maxMs = Math.min(LONGEST_RETRY_MS, Math.max(MAX_RETRY_MS, WAITS_PER_DURATION * durationMs));
+    return backoffMs(this.#failures++, { maxMs });
   }
 }

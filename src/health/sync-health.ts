@@ -11,8 +11,8 @@ export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }
 }
 
 /**
- * How long a change may wait while syncs fail. Attempts follow within seconds, so that a load balancer need not wait for the
- * timeout of kube-proxy, which has to cover the longest sync, too.
+ * How long a change may wait while syncs fail in a row, or one has failed. Attempts follow within seconds, so that a load
+ * balancer need not wait for the timeout of kube-proxy, which has to cover the longest sync, too.
  */
 const FAILING_TIMEOUT_MS = 10_000;
 
@@ -26,8 +26,8 @@ export interface SyncHealthOptions {
 
 /**
  * Healthy while neither a change nor a failed sync waits longer than the timeout; up to date while syncs do not fail for
- * longer than a few attempts, either. Changes that arrive before Services and
- * EndpointSlices are complete do not count: a restart of the daemon does not help against a slow API server.
+ * longer than a few attempts, either. Changes that arrive before Services and EndpointSlices are complete do not count: a
+ * restart of the daemon does not help against a slow API server.
  */
 export class SyncHealth implements SyncObserver {
   readonly #clock: Pick<Clock, 'now'>;
@@ -38,7 +38,9 @@ export class SyncHealth implements SyncObserver {
   #pending: { readonly since: number; readonly newest: number } | undefined;
 
   #commits = 0;
-  #failure: { readonly since: number; readonly at: number; readonly reason: string } | undefined;
+  #failure:
+    | { readonly count: number; readonly since: number; readonly at: number; readonly reason: string }
+    | undefined;
 
   constructor({ clock, timeoutMs = DEFAULT_TIMEOUT_MS }: SyncHealthOptions) {
     this.#clock = clock;
@@ -52,7 +54,14 @@ export class SyncHealth implements SyncObserver {
 
   /** The node may receive new traffic: also syncs that fail do not keep a change from the kernel for long. */
   get isUpToDate(): boolean {
-    return this.isHealthy && (this.#failure === undefined || this.#waitingMs < FAILING_TIMEOUT_MS);
+    return this.isHealthy && this.#failingMs < FAILING_TIMEOUT_MS;
+  }
+
+  /** A single sync may take long and fail: what counts is how long it is not repeated with success. */
+  get #failingMs(): number {
+    if (this.#failure === undefined) return 0;
+    const { count, since } = this.#failure;
+    return count > 1 ? this.#waitingMs : this.#clock.now() - since;
   }
 
   get #waitingMs(): number {
@@ -96,7 +105,8 @@ export class SyncHealth implements SyncObserver {
 
   failed(error: unknown): void {
     const now = this.#clock.now();
-    this.#failure = { since: this.#failure?.since ?? now, at: now, reason: errorMessage(error) };
+    const { count = 0, since = now } = this.#failure ?? {};
+    this.#failure = { count: count + 1, since, at: now, reason: errorMessage(error) };
     this.#pending ??= { since: now, newest: now };
   }
 }

@@ -81,6 +81,31 @@ t.test('BoundedFrequencyRunner retries a failed run after growing pauses', async
   t.match(failures[3], { retryInMs: 100 }, 'a success resets the pause');
 });
 
+t.test('BoundedFrequencyRunner waits up to 5 s after failures, and longer after failures that take long', async (t) => {
+  const delays = async (durationMs: number) => {
+    let now = 0;
+    const stop = new AbortController();
+    const found: number[] = [];
+    const runner = new BoundedFrequencyRunner({
+      task: async () => {
+        now += durationMs;
+        throw new Error('busy');
+      },
+      onFailure: (_, retryInMs) => {
+        found.push(retryInMs);
+        if (found.length === 12) stop.abort();
+      },
+      clock: { now: () => now, wallTime: (at) => at, sleep: async () => undefined, random: () => 0 },
+    });
+    runner.request();
+    await runner.run(stop.signal);
+    return found;
+  };
+  t.strictSame((await delays(10)).slice(0, 8), [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+  t.strictSame((await delays(2000)).slice(5), [3200, 6400, 8000, 8000, 8000, 8000, 8000]);
+  t.equal((await delays(60_000)).at(-1), 30_000);
+});
+
 t.test('BoundedFrequencyRunner completes a run when the signal aborts, and starts no other', async (t) => {
   const first = Promise.withResolvers<void>();
   const { runner, runs, stop, running, settle } = start(t, () => first.promise);

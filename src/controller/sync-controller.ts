@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
 import { errorMessage } from '../lib/error-message.ts';
-import type { MonitorGap } from '../nftables/client/nft-monitor.ts';
+import type { MonitorGap } from '../nftables/client/monitor/nft-monitor.ts';
 import type { RulesetCommit } from '../nftables/syntax/notification.ts';
 import type { Kind, KindMap } from '../services/objects/kinds.ts';
 import type { ReadResult } from '../services/objects/read.ts';

@@ -3,7 +3,7 @@
 import type { Registry } from 'prom-client';
 import type { VerificationStatus } from '../controller/repair/element-verifier.ts';
 import type { RulesetContest } from '../controller/repair/repairs.ts';
-import type { NftMonitorStatus } from '../nftables/client/nft-monitor.ts';
+import type { NftMonitorStatus } from '../nftables/client/monitor/nft-monitor.ts';
 import { counterOnScrape, gaugeOnScrape, single } from './nftlane/on-scrape.ts';
 
 /** The sources of the metrics. */

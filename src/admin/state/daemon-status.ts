@@ -3,7 +3,7 @@
 import type { VerificationStatus } from '../../controller/repair/element-verifier.ts';
 import type { RulesetContest } from '../../controller/repair/repairs.ts';
 import { describeSyncProblems, type SyncStatus } from '../../health/sync-status.ts';
-import type { NftMonitorStatus } from '../../nftables/client/nft-monitor.ts';
+import type { NftMonitorStatus } from '../../nftables/client/monitor/nft-monitor.ts';
 import { describeSourceProblem, type SourceStatus } from '../../sources/status/source-status.ts';
 
 /** All times are ages, as of the answer. */

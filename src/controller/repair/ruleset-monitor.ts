@@ -3,14 +3,14 @@
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import type { Family } from '../../net/family.ts';
+import { type MonitorGap, NftMonitor, type NftMonitorStatus } from '../../nftables/client/monitor/nft-monitor.ts';
 import type { NftClient } from '../../nftables/client/nft-client.ts';
-import { type MonitorGap, NftMonitor, type NftMonitorStatus } from '../../nftables/client/nft-monitor.ts';
 import type { RulesetCommit } from '../../nftables/syntax/notification.ts';
 
 interface RulesetMonitorOptions {
   /** The nft program. */
   readonly command: string;
-  readonly nftClient: Pick<NftClient, 'probe'>;
+  readonly nftClient: Pick<NftClient, 'probe' | 'failureCount'>;
   /** A family that has a table. */
   readonly family: Family;
   readonly onCommit: (commit: RulesetCommit) => void;
@@ -28,7 +28,7 @@ const RESUMED_LOG_INTERVAL_MS = 60_000;
 /**
  * Starts after the initial load, and pauses during other large ones, such as the repair of a flushed ruleset: the monitor would
  * print each of their elements, 20 µs of the second core for each, and the kernel would drop notifications that it does not read
- * in time. Changes until it listens are found by the check that follows; those of single elements by the verification.
+ * in time. Changes until it listens are found by the check that follows, and by the number of transactions.
  */
 export class RulesetMonitor {
   readonly #monitor: NftMonitor;
@@ -44,9 +44,11 @@ export class RulesetMonitor {
       command,
       clock,
       probe: () => nftClient.probe(family),
+      failures: () => nftClient.failureCount,
       onCommit,
       onGap: (gap) => {
         if (gap === 'overflow') this.#logOverflow(clock.now());
+        if (gap === 'unread') log.info('a table was changed without a notification; listing the ruleset');
         onGap(gap);
       },
       onResume: () => this.#logResumed(clock.now()),

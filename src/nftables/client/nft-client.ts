@@ -87,6 +87,11 @@ export class NftClient {
     }
   }
 
+  /** Transactions that failed, or whose outcome is unknown. */
+  get failureCount(): number {
+    return this.#transactions.failureCount;
+  }
+
   /** The transactions that were begun, and those that have ended. */
   get transactionCounts(): { readonly begun: number; readonly ended: number } {
     return this.#transactionCounts;

@@ -48,18 +48,18 @@ export class OwnMarkers {
   /** All numbers below have been shown. */
   #lowest = first;
 
-  /** Whether a line is the notification of the marker of a transaction of ours, for the first time. */
-  take(line: string): boolean {
+  /** The number on a line that is the notification of the marker of a transaction of ours, for the first time. */
+  take(line: string): number | undefined {
     const number = Number(EVENT.exec(line)?.[1]);
     const isNew = number >= this.#lowest && number < last && !this.#shown.has(number);
-    if (!isNew) return false;
+    if (!isNew) return undefined;
     this.#shown.add(number);
     const [oldest = first] = this.#shown;
     if (this.#shown.size > MAX_SHOWN) {
       this.#shown.delete(oldest);
       this.#lowest = Math.max(this.#lowest, oldest + 1);
     }
-    return true;
+    return number;
   }
 }
 

@@ -63,12 +63,18 @@ export class TransactionRunner {
   /** The large transactions under way, which run in other processes. */
   #scriptCount = 0;
   #isClosed = false;
+  #failureCount = 0;
 
   constructor({ program, ownership }: TransactionRunnerOptions) {
     this.#program = program;
     this.#ownership = ownership;
     this.#session = new NftSession({ command: program.command, onExit: () => this.#sessionEnded() });
     this.#scripts = new ScriptRunner({ command: program.command });
+  }
+
+  /** Numbered transactions that failed, or whose outcome is unknown. */
+  get failureCount(): number {
+    return this.#failureCount;
   }
 
   get session(): Pick<NftSession, 'pid' | 'startCount'> {
@@ -78,20 +84,34 @@ export class TransactionRunner {
   /** Applies the operations as one transaction. Throws {@link NftRefusal} or {@link NftOutcomeUnknown}. */
   async apply(lines: readonly string[], { confirmation = 'now' }: ApplyOptions = {}): Promise<void> {
     const marker = nextMarker(lines);
-    if (this.#isSmall(lines)) await this.#afterSession(() => this.#applyInSession(lines, marker));
-    else {
-      // Its marker must not be removed by a transaction of the session.
-      this.#unconfirmed.add(marker);
-      this.#scriptCount++;
-      try {
-        await this.#afterSession(() => this.#release());
-        await this.#applyAsScript(lines, marker);
-      } finally {
-        this.#scriptCount--;
-      }
-    }
+    const run = () =>
+      this.#isSmall(lines)
+        ? this.#afterSession(() => this.#applyInSession(lines, marker))
+        : this.#applyOutsideSession(lines, marker);
+    await this.#countFailure(run());
     this.#ownership.declared(lines);
     if (confirmation === 'now') await this.confirm();
+  }
+
+  async #applyOutsideSession(lines: readonly string[], marker: Marker): Promise<void> {
+    // Its marker must not be removed by a transaction of the session.
+    this.#unconfirmed.add(marker);
+    this.#scriptCount++;
+    try {
+      await this.#afterSession(() => this.#release());
+      await this.#applyAsScript(lines, marker);
+    } finally {
+      this.#scriptCount--;
+    }
+  }
+
+  async #countFailure(transaction: Promise<void>): Promise<void> {
+    try {
+      await transaction;
+    } catch (error) {
+      this.#failureCount++;
+      throw error;
+    }
   }
 
   /**
@@ -154,7 +174,7 @@ export class TransactionRunner {
     if (lines.length === 0 || this.#scriptCount > 0) return;
     this.#adoptedAt = performance.now();
     this.#mayOwn = true;
-    await this.#applyInSession(lines, nextMarker(lines));
+    await this.#countFailure(this.#applyInSession(lines, nextMarker(lines)));
     this.#ownership.adopted(undefined);
   }
 

@@ -2,7 +2,7 @@
 
 import { summarize } from '../../../src/controller/repair/foreign-changes.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
-import { CommitReader } from '../../../src/nftables/client/commit-reader.ts';
+import { CommitReader } from '../../../src/nftables/client/monitor/commit-reader.ts';
 import { commitAll, engineOf } from '../../support/builders/engine.ts';
 import { service } from '../../support/builders/service.ts';
 import { slice } from '../../support/builders/slice.ts';
@@ -30,7 +30,10 @@ export const notificationTarget: FuzzTarget = {
   seeds: [LINES],
   run(input) {
     const engine = engineWithService();
-    const reader = new CommitReader({ isOwn: (line) => line.includes('0x00000007'), maxLines: 5 });
+    const reader = new CommitReader({
+      ownNumber: (line) => (line.includes('0x00000007') ? 7 : undefined),
+      maxLines: 5,
+    });
     for (const line of input.split('\n')) {
       const end = reader.read(line);
       if (end?.kind !== 'foreign') continue;

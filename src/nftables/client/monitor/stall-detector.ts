@@ -1,7 +1,7 @@
 // Notices a process that does not read the kernel's notifications.
 
-import type { Clock } from '../../host/clock.ts';
-import { type NetlinkReader, readNetlinkReader } from '../../host/process/process-state.ts';
+import type { Clock } from '../../../host/clock.ts';
+import { type NetlinkReader, readNetlinkReader } from '../../../host/process/process-state.ts';
 
 interface StallDetectorOptions {
   /** `undefined` if it could not be started. */

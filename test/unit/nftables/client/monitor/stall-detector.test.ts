@@ -1,8 +1,8 @@
-// Tests of src/nftables/client/stall-detector.ts.
+// Tests of src/nftables/client/monitor/stall-detector.ts.
 
 import t from 'tap';
-import type { NetlinkReader } from '../../../../src/host/process/process-state.ts';
-import { untilStalled } from '../../../../src/nftables/client/stall-detector.ts';
+import type { NetlinkReader } from '../../../../../src/host/process/process-state.ts';
+import { untilStalled } from '../../../../../src/nftables/client/monitor/stall-detector.ts';
 
 interface Look extends Partial<NetlinkReader> {
   /** The lines that the process has printed since the last look. */

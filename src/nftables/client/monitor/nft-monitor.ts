@@ -1,18 +1,21 @@
 // Follows the changes of our tables with a long-lived `nft monitor`.
 
-import type { Clock } from '../../host/clock.ts';
-import { LineProcess, type ProcessExit } from '../../host/process/line-process.ts';
-import { Backoff } from '../../lib/backoff.ts';
-import { isLossNotice, type RulesetCommit } from '../syntax/notification.ts';
+import type { Clock } from '../../../host/clock.ts';
+import { LineProcess, type ProcessExit } from '../../../host/process/line-process.ts';
+import { Backoff } from '../../../lib/backoff.ts';
+import { isLossNotice, type RulesetCommit } from '../../syntax/notification.ts';
+import { OwnMarkers } from '../transaction-marker.ts';
 import { CommitReader } from './commit-reader.ts';
+import { GenerationCount } from './generation-count.ts';
 import { untilStalled } from './stall-detector.ts';
-import { OwnMarkers } from './transaction-marker.ts';
 
 interface NftMonitorOptions {
   readonly command: string;
   readonly clock: Clock;
   /** Commits a transaction of ours that changes nothing else. May reject. */
   readonly probe: () => Promise<void>;
+  /** How many transactions of ours have failed. */
+  readonly failures: () => number;
   /** Another process changed our tables. */
   readonly onCommit: (commit: RulesetCommit) => void;
   /** Changes may have been missed. */
@@ -28,9 +31,10 @@ interface NftMonitorOptions {
  * - `start`: between the start of the first monitor, or {@link NftMonitor.pause}, and its first notification.
  * - `restart`: between the end of a monitor and the first notification of the next one.
  * - `overflow`: there were more notifications than nft could read.
+ * - `unread`: another process has changed a table, ours or another, and the notifications of it were not read.
  * - `refused`: a probe failed while no notifications arrived: another program may have deleted our tables.
  */
-export type MonitorGap = 'start' | 'restart' | 'overflow' | 'refused';
+export type MonitorGap = 'start' | 'restart' | 'overflow' | 'unread' | 'refused';
 
 interface MonitorTimes {
   /** How long the notifications of a transaction of ours may take to arrive. */
@@ -67,6 +71,7 @@ export class NftMonitor {
   readonly #options: NftMonitorOptions;
   readonly #times: MonitorTimes;
   readonly #ownMarkers = new OwnMarkers();
+  readonly #generations: GenerationCount;
   #status: NftMonitorStatus = { state: 'off', reason: '', starts: 0 };
   #heardAt = 0;
   #onEcho: (() => void) | undefined;
@@ -78,6 +83,7 @@ export class NftMonitor {
   constructor(options: NftMonitorOptions) {
     this.#options = options;
     this.#times = { ...TIMES, ...options.times };
+    this.#generations = new GenerationCount(options.failures);
   }
 
   get status(): NftMonitorStatus {
@@ -99,6 +105,7 @@ export class NftMonitor {
       const reason = await this.#listen(AbortSignal.any([signal, this.#pausing.signal]));
       if (signal.aborted || this.#pausing.signal.aborted) continue;
       this.#gap = 'restart';
+      this.#generations.reset();
       this.#setState('silent', reason);
       if (clock.now() - startedAt > 60_000) backoff.reset();
       await clock.sleep(backoff.next(), signal);
@@ -111,6 +118,7 @@ export class NftMonitor {
     if (this.#pause !== undefined) return;
     this.#pause = Promise.withResolvers();
     this.#gap ??= 'start';
+    this.#generations.pause();
     this.#pausing.abort();
     if (this.#status.state !== 'off') this.#setState('starting', this.#status.reason);
   }
@@ -124,7 +132,7 @@ export class NftMonitor {
   async #listen(signal: AbortSignal): Promise<string> {
     const { command } = this.#options;
     const ended = Promise.withResolvers<string>();
-    const reader = new CommitReader({ isOwn: (line) => this.#ownMarkers.take(line) });
+    const reader = new CommitReader({ ownNumber: (line) => this.#ownMarkers.take(line) });
     let printedLines = 0;
     const child = new LineProcess(command, {
       args: ARGS,
@@ -155,14 +163,16 @@ export class NftMonitor {
   #onLine(line: string, reader: CommitReader): void {
     if (isLossNotice(line)) {
       reader.reset();
+      this.#generations.reset();
       this.#options.onGap('overflow');
       return;
     }
     const end = reader.read(line);
     if (end === undefined) return;
     this.#heardAt = this.#options.clock.now();
+    if (this.#generations.observe(end)) this.#options.onGap('unread');
     if (end.kind === 'own') this.#onEcho?.();
-    else this.#options.onCommit(end.commit);
+    if (end.kind === 'foreign') this.#options.onCommit(end.commit);
   }
 
   /** Resolves when the process does not read its notifications, or when the signal aborts. */

@@ -8,12 +8,12 @@ import {
   parseGeneration,
   parseNotification,
   type RulesetCommit,
-} from '../syntax/notification.ts';
-import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
+} from '../../syntax/notification.ts';
+import { type ObjectRef, type RefKey, refKey } from '../../syntax/object-ref.ts';
 
 interface CommitReaderOptions {
-  /** Whether this process sent the transaction. `lastLine` is the last one about our tables. */
-  readonly isOwn: (lastLine: string) => boolean;
+  /** Our number of the transaction, if this process sent it. `lastLine` is the last one about our tables. */
+  readonly ownNumber: (lastLine: string) => number | undefined;
   /** The number of lines of a transaction that are kept; further elements are only counted. */
   readonly maxLines?: number;
 }
@@ -24,14 +24,13 @@ const MAX_LINES = 20_000;
 /** What a line completed. */
 type CommitEnd =
   /** A transaction of this process. */
-  | { readonly kind: 'own' }
+  | { readonly kind: 'own'; readonly generation: number; readonly number: number }
   /** A transaction of another process that changed our tables. */
-  | { readonly kind: 'foreign'; readonly commit: RulesetCommit };
+  | { readonly kind: 'foreign'; readonly generation: number; readonly commit: RulesetCommit }
+  /** A transaction in other tables. */
+  | { readonly kind: 'other'; readonly generation: number };
 
-/**
- * Parses only the transactions of others: most are ours, and the last line tells. Transactions that do not touch our
- * tables are skipped.
- */
+/** Parses only the transactions of others in our tables: most are ours, and the last line tells. */
 export class CommitReader {
   readonly #options: Required<CommitReaderOptions>;
   #lines: string[] = [];
@@ -48,7 +47,7 @@ export class CommitReader {
     this.#omitted.clear();
   }
 
-  /** Takes the next line; returns a value if it ended a transaction in our tables. */
+  /** Takes the next line; returns a value if it ended a transaction. */
   read(line: string): CommitEnd | undefined {
     const end = parseGeneration(line);
     if (end !== undefined) return this.#end(end);
@@ -60,13 +59,15 @@ export class CommitReader {
     return undefined;
   }
 
-  #end(end: GenerationLine): CommitEnd | undefined {
+  #end(end: GenerationLine): CommitEnd {
+    const { generation } = end;
     const [lines, omitted] = [this.#lines, new Map(this.#omitted)];
     this.reset();
-    if (lines.length === 0) return undefined;
-    if (this.#options.isOwn(this.#lastLine)) return { kind: 'own' };
+    if (lines.length === 0) return { kind: 'other', generation };
+    const number = this.#options.ownNumber(this.#lastLine);
+    if (number !== undefined) return { kind: 'own', generation, number };
     const notifications = lines.flatMap((line) => parseNotification(line) ?? []);
-    return { kind: 'foreign', commit: { ...end, notifications, omitted } };
+    return { kind: 'foreign', generation, commit: { ...end, notifications, omitted } };
   }
 
   #omit(object: ObjectRef, verb: 'add' | 'delete'): void {

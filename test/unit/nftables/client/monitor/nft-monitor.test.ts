@@ -1,15 +1,24 @@
-// Tests of src/nftables/client/nft-monitor.ts.
+// Tests of src/nftables/client/monitor/nft-monitor.ts.
 
 import { appendFileSync, chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { systemClock } from '../../../../src/host/clock.ts';
-import { type MonitorGap, NftMonitor, type NftMonitorStatus } from '../../../../src/nftables/client/nft-monitor.ts';
-import { markerLines, nextMarker } from '../../../../src/nftables/client/transaction-marker.ts';
-import type { RulesetCommit } from '../../../../src/nftables/syntax/notification.ts';
-import { poll } from '../../../support/wait-until.ts';
+import { systemClock } from '../../../../../src/host/clock.ts';
+import {
+  type MonitorGap,
+  NftMonitor,
+  type NftMonitorStatus,
+} from '../../../../../src/nftables/client/monitor/nft-monitor.ts';
+import { markerLines, nextMarker } from '../../../../../src/nftables/client/transaction-marker.ts';
+import type { RulesetCommit } from '../../../../../src/nftables/syntax/notification.ts';
+import { poll } from '../../../../support/wait-until.ts';
 
-const END = '# new generation 6 by process 7621 (nft)';
+let generation = 0;
+
+/** The end of the next transaction of the kernel. */
+function end(): string {
+  return `# new generation ${++generation} by process 7621 (nft)`;
+}
 
 interface Setup {
   /** The program; `$EVENTS` is the file of the events so far. */
@@ -21,7 +30,7 @@ interface Setup {
 /** A monitor of a file of events, to which each probe appends a transaction of ours. */
 function start(
   t: Test,
-  { script = 'exec tail -n +1 -f $EVENTS', echoMs = 20_000, probeIntervalMs = 60_000 }: Setup = {},
+  { script = 'exec tail -n 0 -f $EVENTS', echoMs = 20_000, probeIntervalMs = 60_000 }: Setup = {},
 ) {
   const directory = t.testdir({});
   const [command, events, starts] = ['nft', 'events', 'starts'].map((name) => join(directory, name)) as [
@@ -40,7 +49,8 @@ function start(
   const monitor = new NftMonitor({
     command,
     clock: systemClock,
-    probe: async () => print(ownMarker(), END),
+    probe: async () => print(ownMarker(), end()),
+    failures: () => 0,
     onCommit: (commit) => commits.push(commit),
     onGap: (gap) => gaps.push(gap),
     onResume: () => resumed++,
@@ -83,7 +93,7 @@ t.test('NftMonitor listens when a transaction of ours comes back, and passes on 
   await untilListening();
   t.match(starts(), /-t -e list tables; monitor/);
   t.strictSame(gaps, ['start']);
-  print('delete chain ip nftlane a', END, ownMarker(), END);
+  print('delete chain ip nftlane a', end(), ownMarker(), end());
   await until(() => commits[0], 'no transaction arrived');
   t.match(commits, [{ pid: 7621, notifications: [{ kind: 'chain' }] }]);
   t.match(monitor.status, { state: 'listening', starts: 1 });
@@ -118,8 +128,24 @@ t.test('NftMonitor pauses, and then reports what a start does', async (t) => {
   await untilListening(2);
   t.strictSame(gaps, ['start', 'start']);
   t.notOk(states.some(({ state }) => state === 'silent'));
-  print('delete chain ip nftlane a', END);
+  print('delete chain ip nftlane a', end());
   await until(() => commits[0], 'no transaction arrived');
+});
+
+t.test('NftMonitor reports a transaction of another process that was not read during a pause', async (t) => {
+  const { monitor, gaps, print, until, untilListening } = start(t);
+  await untilListening();
+  monitor.pause();
+  for (let n = 0; n < 3; n++) print(ownMarker(), end());
+  print('delete element ip nftlane a { 1 }', end());
+  monitor.resume();
+  await until(() => gaps.find((gap) => gap === 'unread'), 'not reported');
+  await untilListening(2);
+  monitor.pause();
+  print(ownMarker(), end());
+  monitor.resume();
+  await untilListening(3);
+  t.strictSame(gaps, ['start', 'unread', 'start', 'start'], 'only transactions of ours during the second pause');
 });
 
 t.test('NftMonitor can be paused before it runs', async (t) => {
@@ -134,7 +160,7 @@ t.test('NftMonitor continues a program that was stopped', async (t) => {
   const { commits, gaps, states, print, resumed, until, untilListening, pids } = start(t);
   await untilListening();
   process.kill(pids()[0] ?? 0, 'SIGSTOP');
-  print('delete chain ip nftlane a', END, ownMarker(), END);
+  print('delete chain ip nftlane a', end(), ownMarker(), end());
   await until(() => commits[0], 'no transaction arrived');
   t.ok(resumed() > 0);
   t.strictSame(gaps, ['start'], 'nothing was missed');
@@ -143,7 +169,7 @@ t.test('NftMonitor continues a program that was stopped', async (t) => {
 
 t.test('NftMonitor restarts a program that reads and does not print', async (t) => {
   const { states, until, untilListening } = start(t, {
-    script: 'test $(wc -l <$(dirname $0)/starts) -gt 1 || exec sleep 1000\nexec tail -n +1 -f $EVENTS',
+    script: 'test $(wc -l <$(dirname $0)/starts) -gt 1 || exec sleep 1000\nexec tail -n 0 -f $EVENTS',
     echoMs: 1000,
     probeIntervalMs: 100,
   });
@@ -161,6 +187,7 @@ t.test('NftMonitor reports a probe that fails while it starts, because the table
     command,
     clock: systemClock,
     probe: () => Promise.reject(new Error('No such file or directory')),
+    failures: () => 0,
     onCommit: () => {},
     onGap: (gap) => gaps.push(gap),
     times: { echoMs: 20_000, probeIntervalMs: 60_000 },
@@ -186,6 +213,7 @@ t.test('NftMonitor says why a program cannot be used, and tries again', async (t
     command: '/nonexistent/nft',
     clock: systemClock,
     probe: async () => {},
+    failures: () => 0,
     onCommit: () => {},
     onGap: () => {},
   });

@@ -1,0 +1,74 @@
+// Tests of src/nftables/client/monitor/generation-count.ts.
+
+import t from 'tap';
+import { GenerationCount } from '../../../../../src/nftables/client/monitor/generation-count.ts';
+
+/** A kernel that numbers transactions, and a count that reads some of the notifications. */
+function given({ generation = 100 } = {}) {
+  let failures = 0;
+  let number = 7;
+  const count = new GenerationCount(() => failures);
+  const next = () => {
+    generation = (generation + 1) >>> 0;
+    return generation;
+  };
+  return {
+    count,
+    own: () => count.observe({ kind: 'own', generation: next(), number: number++ }),
+    foreign: () => count.observe({ kind: 'foreign', generation: next() }),
+    other: () => count.observe({ kind: 'other', generation: next() }),
+    /** These happen, and are not read. */
+    unreadOwn: () => void [next(), number++],
+    unreadOther: () => void next(),
+    failed: () => void [failures++, number++],
+  };
+}
+
+t.test('GenerationCount misses nothing while all transactions are read', async (t) => {
+  const { own, foreign, other, failed } = given({ generation: 2 ** 32 - 3 });
+  t.notOk(own(), 'the number before the first one is not known');
+  failed();
+  for (const transaction of [foreign, own, other, other, own, foreign, own]) t.notOk(transaction());
+});
+
+t.test('GenerationCount finds a transaction that was not read, once', async (t) => {
+  const { count, own, other, unreadOther } = given();
+  own();
+  unreadOther();
+  t.ok(other());
+  t.notOk(own());
+  unreadOther();
+  count.reset();
+  t.notOk(own(), 'the caller knows');
+});
+
+t.test('GenerationCount tells ours from those of others that were not read during a pause', async (t) => {
+  const { count, own, foreign, other, unreadOwn, unreadOther, failed } = given();
+  const pause = (during: () => void) => {
+    count.pause();
+    during();
+    return own();
+  };
+  own();
+  other();
+  own();
+  t.notOk(pause(() => {}));
+  t.notOk(
+    pause(() => {
+      for (let n = 0; n < 5; n++) unreadOwn();
+      failed();
+    }),
+    'only ours',
+  );
+  t.ok(pause(unreadOther));
+  t.notOk(pause(unreadOwn), 'reported once');
+  count.pause();
+  unreadOwn();
+  t.notOk(foreign(), 'one that is read after the pause, before one of ours');
+  t.notOk(own());
+  count.pause();
+  t.notOk(other());
+  unreadOther();
+  t.ok(own());
+  t.notOk(own());
+});

@@ -42,7 +42,7 @@ t.test('GenerationCount finds a transaction that was not read, once', async (t) 
   t.notOk(own(), 'the caller knows');
 });
 
-t.test('GenerationCount tells ours from those of others that were not read during a pause', async (t) => {
+t.test('GenerationCount distinguishes ours from those of others that were not read during a pause', async (t) => {
   const { count, own, foreign, other, unreadOwn, unreadOther, failed } = given();
   const pause = (during: () => void) => {
     count.pause();

@@ -12,6 +12,7 @@ import type { Sink } from '../services/objects/sink.ts';
 import { BoundedFrequencyRunner } from './bounded-frequency-runner.ts';
 import { Preloader } from './preloader.ts';
 import { Repairs, type RulesetContest } from './repair/repairs.ts';
+import { StartGate, type StartGuard } from './start-gate.ts';
 import { type RulesetClient, type SyncReport, sync } from './sync.ts';
 import type { SyncObserver } from './sync-observer.ts';
 import { TableCheck } from './table-check.ts';
@@ -24,6 +25,8 @@ interface SyncControllerOptions {
   readonly observers?: readonly SyncObserver[];
   /** Delays the first sync while it returns false; checked again at each request. */
   readonly canStart?: () => boolean;
+  /** Keeps the first sync from taking most Services from the kernel. Default: it may. */
+  readonly startGuard?: () => StartGuard | undefined;
   /** Whether changes by other processes are notified at present. Default: they are. */
   readonly isNotified?: () => boolean;
 }
@@ -51,11 +54,14 @@ export class SyncController implements Sink {
   /** The last check of the tables found differences that are not repaired yet. */
   #hasDifferences = false;
   readonly #tableCheck: TableCheck;
+  readonly #startGate: StartGate;
   #preloader: Preloader | undefined;
 
   constructor(options: SyncControllerOptions) {
     this.#options = options;
     this.#preloader = new Preloader(options);
+    const { startGuard: guard = () => undefined } = options;
+    this.#startGate = new StartGate({ ...options, guard, request: () => this.#runner.request() });
     this.#tableCheck = new TableCheck({ ...options, noticed: () => this.#noticed() });
     this.#repairs = new Repairs({
       ...options,
@@ -145,7 +151,7 @@ export class SyncController implements Sink {
   async #sync(): Promise<void> {
     const { engine, nftClient, clock } = this.#options;
     if (!this.#isComplete) await this.#preload();
-    if (!engine.store.isReady) return;
+    if (!engine.store.isReady || !(await this.#passGate())) return;
     if (!this.#hasListed) this.#notify((observer) => observer.listed?.(clock.now()));
     this.#hasListed = true;
     if (!this.#canStart() || !this.#repairs.begin({ hasChanges: this.#oldestEvent !== undefined })) return;
@@ -199,6 +205,16 @@ export class SyncController implements Sink {
 
   #noticed(): number | undefined {
     return (this.#options.isNotified?.() ?? true) ? this.#repairs.noticed : undefined;
+  }
+
+  /** While the start is held, no change waits: neither health nor the latency of the first sync counts it. */
+  async #passGate(): Promise<boolean> {
+    const { engine, clock } = this.#options;
+    this.#attempt = { startedAt: clock.now(), full: !engine.isKernelKnown };
+    const state = await this.#startGate.pass();
+    if (state === 'opened') this.#oldestEvent = clock.now();
+    if (state === 'closed') this.#notify((observer) => observer.startHeld?.());
+    return state !== 'closed';
   }
 
   #canStart(): boolean {

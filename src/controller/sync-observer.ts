@@ -69,6 +69,8 @@ export interface Commit {
  * controller's clock.
  */
 export interface SyncObserver {
+  /** Services and EndpointSlices are complete, but the first sync is held back: nothing waits for it. Again each second. */
+  startHeld?(): void;
   /** Services and EndpointSlices are complete: syncs can start. Once. */
   listed?(at: number): void;
   /** A change arrived at `at`. Only for the first change after a sync began. */

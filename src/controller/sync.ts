@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Refusal, ServiceChange } from '../engine/service-change.ts';
 import { linesOf, operationsOf, type Transaction } from '../engine/transaction.ts';
 import { type Clock, systemClock } from '../host/clock.ts';
+import { inSlices } from '../host/in-slices.ts';
 import { NftOutcomeUnknown, NftRefusal } from '../nftables/client/nft-error.ts';
 import type { SetOrMap } from '../nftables/syntax/element.ts';
 import { isDrift, type NftErrorMessage } from '../nftables/syntax/error-message.ts';
@@ -11,7 +12,7 @@ import type { CounterListing, KernelListing } from '../nftables/syntax/kernel-li
 import type { ListedTable } from '../nftables/syntax/listed-table.ts';
 import { refKey } from '../nftables/syntax/object-ref.ts';
 import { deleteElement, type Operation } from '../nftables/syntax/operation.ts';
-import { inSlices } from './in-slices.ts';
+
 import { StageTimer, type StageTimes } from './stage-timer.ts';
 
 /** The operations on the kernel's ruleset that a sync needs. */

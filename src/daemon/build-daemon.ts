@@ -9,6 +9,7 @@ import { NodeWaiter } from '../controller/node-waiter.ts';
 import { OwnershipLogger } from '../controller/ownership-logger.ts';
 import { ElementVerifier } from '../controller/repair/element-verifier.ts';
 import { RulesetMonitor } from '../controller/repair/ruleset-monitor.ts';
+import type { StartGuard } from '../controller/start-gate.ts';
 import { SyncController } from '../controller/sync-controller.ts';
 import { SyncLogger } from '../controller/sync-logger.ts';
 import type { SyncObserver } from '../controller/sync-observer.ts';
@@ -35,6 +36,8 @@ interface LiveState {
   settings: Settings;
   /** Set when the daemon starts. */
   sourceStatus?: () => SourceStatus;
+  /** Set when the daemon starts. */
+  startGuard?: StartGuard;
 }
 
 /** Parts that most others depend on. */
@@ -99,6 +102,7 @@ export async function buildDaemon(settings: Settings, log: AdjustableLog): Promi
     clock: systemClock,
     observers: [...observersOf(core, parts), rulesetMonitor, elementVerifier],
     isNotified: () => rulesetMonitor.status.state === 'listening',
+    startGuard: () => core.live.startGuard,
     canStart: () => settings.manifests !== undefined || nodeWaiter.isDone(),
   });
   telemetry.setRulesetWatch({

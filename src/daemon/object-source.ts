@@ -1,5 +1,7 @@
 // The source of the daemon's objects: a directory of manifests, or an API server.
 
+import { adminSocketPath } from '../admin/admin-socket.ts';
+import { HoldFile, holdFilePath } from '../admin/state-file/hold-file.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Store } from '../engine/store.ts';
 import { systemClock } from '../host/clock.ts';
@@ -9,6 +11,7 @@ import { loadApiClient } from '../sources/api-server/client/api-client.ts';
 import { ClusterSource } from '../sources/api-server/cluster-source.ts';
 import type { LossLimits } from '../sources/guard/assess-loss.ts';
 import { SourceGuard } from '../sources/guard/source-guard.ts';
+import type { HoldRecord } from '../sources/guard/start-hold.ts';
 import { DirectorySource } from '../sources/manifests/directory-source.ts';
 import { apiServerStatus } from '../sources/status/api-server-status.ts';
 import { manifestsStatus } from '../sources/status/manifests-status.ts';
@@ -37,9 +40,10 @@ interface ObjectSourceOptions {
 
 /** Opens the source of the settings. Rejects with a `ClusterConfigError` if the API server cannot be used. */
 export async function openSource(settings: Settings, options: ObjectSourceOptions): Promise<ObjectSource> {
-  const { manifests, proxy, kubeProxy } = settings;
+  const { manifests, proxy, kubeProxy, nftlane } = settings;
   const { log, telemetry } = options;
-  const guard = createGuard(proxy.nodeName, options);
+  const record = await HoldFile.open(holdFilePath(adminSocketPath(nftlane.runDir)));
+  const guard = createGuard(proxy.nodeName, { ...options, record });
   const sink = guard;
   const startedAt = systemClock.now();
   if (manifests !== undefined) {
@@ -56,12 +60,16 @@ export async function openSource(settings: Settings, options: ObjectSourceOption
   return guarded({ name, status, guard, run: (signal) => source.run(signal) });
 }
 
-function createGuard(nodeName: string, { log, store, telemetry, lossLimits, sink }: ObjectSourceOptions): SourceGuard {
+function createGuard(
+  nodeName: string,
+  { log, store, telemetry, lossLimits, sink, record }: ObjectSourceOptions & { readonly record: HoldRecord },
+): SourceGuard {
   const guard = new SourceGuard({
     sink: telemetry.countingSink(sink),
     store,
     nodeName,
     limits: lossLimits,
+    record,
     clock: systemClock,
     log,
     onHold: (event) => telemetry.reportHold(event),

@@ -46,6 +46,7 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
     }),
   ]);
   live.sourceStatus = () => source.status();
+  live.startGuard = source.guard;
   telemetry.setSourceStatus(live.sourceStatus);
   const socketPath = adminSocketPath(settings.nftlane.runDir);
   const socket = await openSocket(daemon, { path: socketPath, source });
@@ -76,7 +77,7 @@ async function openSocket(
     if (error === undefined) log.warn('admin socket was removed; created again', { path });
     else log.warn('admin socket was removed and cannot be created', { path, reason: errorMessage(error) });
   };
-  const commands = { [ACCEPT_LOSS_PATH]: () => ({ services: source.guard.acceptLoss() }) };
+  const commands = { [ACCEPT_LOSS_PATH]: () => acceptLoss(daemon, source) };
   try {
     return await serveState(path, (query) => stateOf(daemon, { source, query }), { onRecreated, commands });
   } catch (error) {
@@ -84,6 +85,13 @@ async function openSocket(
     log.warn('cannot create admin socket; inspection commands are unavailable', { path, reason: errorMessage(error) });
     return undefined;
   }
+}
+
+/** A start that was held continues immediately. */
+function acceptLoss({ controller }: Daemon, { guard }: ObjectSource): { readonly services: number } {
+  const services = guard.acceptLoss();
+  controller.request();
+  return { services };
 }
 
 /** What commands can know after this process has ended. */

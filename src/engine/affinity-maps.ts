@@ -3,7 +3,7 @@
 import { affinityId, affinityMapNames } from '../nftables/compile/endpoint-chains.ts';
 import { affinityMap } from '../nftables/compile/sets-and-maps.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
-import { concat, type SetOrMap } from '../nftables/syntax/element.ts';
+import { concat, type SetOrMap, serviceOf } from '../nftables/syntax/element.ts';
 import type { Backend } from '../services/model/backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 
@@ -25,7 +25,7 @@ export class StaleAffinity {
   committed(changes: readonly Change[], hasAffinity: (service: string) => boolean): void {
     for (const { installed, desired } of changes) {
       if (installed === undefined) continue;
-      const service = desired?.owner ?? installed.comment.replace(/:.*$/, '');
+      const service = desired?.owner ?? serviceOf(installed.comment);
       if (hasAffinity(service)) this.#changed.add(service);
     }
   }

@@ -3,6 +3,7 @@
 import { joinLines } from '../lib/printable.ts';
 import type { Family } from '../net/family.ts';
 import type { Change } from '../nftables/plan/ledger.ts';
+import { serviceOf } from '../nftables/syntax/element.ts';
 import type { KernelListing } from '../nftables/syntax/kernel-listing.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import type { Engine } from './engine.ts';
@@ -43,7 +44,7 @@ function elementDrift({ object, key, installed, desired }: Change): Drift {
     key,
     desired: desired === undefined ? undefined : withComment(desired),
     installed: installed === undefined ? undefined : withComment(installed),
-    service: desired?.owner || (installed?.comment ?? '').replace(/:.*$/, ''),
+    service: desired?.owner || serviceOf(installed?.comment ?? ''),
   };
 }
 

@@ -32,6 +32,8 @@ import type { Transaction } from './transaction.ts';
 export class Engine implements Sink {
   readonly store = new Store();
   readonly #kernel = new KernelState();
+  /** The Services with endpoints that the kernel had at the start, until the first compilation. */
+  readonly servicesFound = () => this.#kernel.servicesFound();
   readonly #compiler: ServiceCompiler;
   readonly #staleAffinity = new StaleAffinity();
   /** Whether the affinity maps of all Services are to be searched, because the kernel was listed. */

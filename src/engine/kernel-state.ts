@@ -2,6 +2,7 @@
 
 import type { Steps } from '../lib/steps.ts';
 import { FAMILIES, type Family } from '../net/family.ts';
+import { type KernelServices, kernelServices } from '../nftables/compile/kernel-services.ts';
 import type { NodeView } from '../nftables/compile/node-view.ts';
 import { allSetsAndMaps, isSlot, lastTransaction, roleOf, SETS_AND_MAPS } from '../nftables/compile/sets-and-maps.ts';
 import { type Change, Ledger, slotsIn } from '../nftables/plan/ledger.ts';
@@ -38,8 +39,9 @@ export class KernelState {
   /** Objects of others in our tables, except chains. */
   #unexpected: readonly (ObjectRef & { readonly kind: string })[] = [];
   readonly #acceptedForms = new AcceptedForms();
-  /** The elements found at the start, until {@link releaseSlots}. */
+  /** The elements found at the start, until {@link releaseSlots}: those of tables that stay, and all. */
   #previousListing: ElementListing | undefined;
+  #foundListing: ElementListing | undefined;
 
   get isKnown(): boolean {
     return this.#isKnown;
@@ -58,8 +60,8 @@ export class KernelState {
       if (hasOtherDeclarations(table, this.#acceptedForms)) this.#rebuilt.add(table.family as Family);
     const isKept = ({ family }: { readonly family: string }) => !this.#rebuilt.has(family as Family);
     const kept = this.#rebuilt.size === 0 ? elements : withoutFamilies(elements, this.#rebuilt);
-    if (this.#ledger.isEmpty) this.#previousListing = kept;
-    this.#wasEmpty = kept.size === 0;
+    if (this.#ledger.isEmpty) [this.#previousListing, this.#foundListing] = [kept, elements];
+    this.#wasEmpty = elements.size === 0;
     yield* this.#ledger.rebase(kept);
     this.#chains.rebase(chains.filter(isKept), listedChains(tables.filter(isKept)));
     this.#isKnown = true;
@@ -204,9 +206,15 @@ export class KernelState {
       : slotsIn(previous, object, key);
   }
 
-  /** Forgets the slots found at the start. */
+  /** The Services with endpoints found at the start, until {@link releaseSlots}. */
+  servicesFound(): Steps<KernelServices> {
+    return kernelServices(this.#foundListing ?? new Map());
+  }
+
+  /** Forgets what was found at the start. */
   releaseSlots(): void {
     this.#previousListing = undefined;
+    this.#foundListing = undefined;
   }
 
   /** The transactions from the installed to the desired state, by stage; the state of the kernel must be known. */

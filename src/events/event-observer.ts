@@ -232,7 +232,17 @@ function describeHold(event: HoldEvent): Pick<EventSpec, 'type' | 'reason' | 'no
     const note = `${lost} of ${before} Services, or their endpoints, were lost and are kept: ${until}`;
     return { type: 'Warning', reason: 'ServiceLossHeld', note };
   }
+  if (event.type === 'start-held') {
+    const { lost, before, remainingMs } = event;
+    const until = `nothing in the kernel is changed or repaired, also for new Services, for ${Math.round(remainingMs / 1000)} s`;
+    const note = `${lost} of ${before} Services, or their endpoints, were lost while no daemon ran, and are kept: ${until}`;
+    return { type: 'Warning', reason: 'ServiceLossHeld', note };
+  }
   const { services } = event;
+  if (event.type === 'emptied') {
+    const note = 'Another process deleted the Services that were kept from the kernel: the start continues';
+    return { type: 'Normal', reason: 'ServiceLossRecovered', note };
+  }
   if (event.type === 'recovered') {
     const note = `Lost Services are back; applied the loss of the other ${services}`;
     return { type: 'Normal', reason: 'ServiceLossRecovered', note };

@@ -86,6 +86,12 @@ export class SyncHealth implements SyncObserver {
     };
   }
 
+  /** Nothing is to reach the kernel, for minutes: a restart of the daemon would not help. */
+  startHeld(): void {
+    this.#pending = undefined;
+    this.#failure = undefined;
+  }
+
   listed(at: number): void {
     this.#hasListed = true;
     this.queued(at);

@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { asObject } from '../../services/objects/read.ts';
+import { isStamp } from './stamp.ts';
 import type { SavedState, StateFilePaths, StatusFile } from './state-files.ts';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -63,11 +64,6 @@ function isSavedState(value: unknown, version: string): value is SavedState {
   const lists = Object.values(asObject(objects));
   const isState = isStamp(stamp) && isStatus(status) && typeof options === 'object' && options !== null;
   return isState && writtenBy === version && lists.length >= 4 && lists.every((list) => Array.isArray(list));
-}
-
-function isStamp(value: unknown): boolean {
-  const { monotonicMs, wallMs, bootId } = asObject(value);
-  return typeof monotonicMs === 'number' && typeof wallMs === 'number' && typeof bootId === 'string';
 }
 
 function isStatus(value: unknown): boolean {

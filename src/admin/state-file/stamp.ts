@@ -1,6 +1,7 @@
 // The time at which a file was written, from which another process can tell its age.
 
 import { readFileSync } from 'node:fs';
+import { asObject } from '../../services/objects/read.ts';
 
 export interface Stamp {
   /** The kernel's monotonic clock in milliseconds, which all processes share until a reboot. */
@@ -19,6 +20,12 @@ export function stampNow(): Stamp {
 export function ageOf(stamp: Stamp, now: Stamp = stampNow()): number {
   const isSameBoot = stamp.bootId !== '' && stamp.bootId === now.bootId;
   return Math.max(0, isSameBoot ? now.monotonicMs - stamp.monotonicMs : now.wallMs - stamp.wallMs);
+}
+
+/** Whether a value from a file is a stamp. */
+export function isStamp(value: unknown): value is Stamp {
+  const { monotonicMs, wallMs, bootId } = asObject(value);
+  return typeof monotonicMs === 'number' && typeof wallMs === 'number' && typeof bootId === 'string';
 }
 
 function bootId(): string {

@@ -118,7 +118,8 @@ const limits = z.strictObject({
 const massLoss = z.strictObject({
   gracePeriod: field(DURATION, {
     description: 'How long a sudden loss of many Services is held back. 0s disables the protection.',
-    effect: 'Lost Services and endpoints are forwarded as last known meanwhile; see TROUBLESHOOTING.md.',
+    effect:
+      'Lost Services and endpoints are forwarded as last known meanwhile, and a start without them waits; see TROUBLESHOOTING.md.',
     default: '5m0s',
   }),
   percent: field(z.int().check(z.minimum(1), z.maximum(100)), {

@@ -51,3 +51,9 @@ const COMMENT_MAX = 127;
 export function comment(text: string): string {
   return text.replaceAll(/[^A-Za-z0-9._:/ -]/g, '?').slice(0, COMMENT_MAX);
 }
+
+/** The Service of the comment of an element: `namespace/name`, without the port. */
+export function serviceOf(comment: string): string {
+  const end = comment.indexOf(':');
+  return end < 0 ? comment : comment.slice(0, end);
+}

@@ -13,7 +13,7 @@ export interface LossLimits {
 }
 
 /** Services that were lost within the window, and those that are present. */
-interface LossCount {
+export interface LossCount {
   readonly lost: number;
   readonly present: number;
 }

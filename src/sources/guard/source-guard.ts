@@ -4,6 +4,8 @@ import type { Store } from '../../engine/store.ts';
 import type { Clock } from '../../host/clock.ts';
 import type { Log } from '../../host/log.ts';
 import { printDuration } from '../../lib/duration.ts';
+import type { Steps } from '../../lib/steps.ts';
+import type { KernelServices } from '../../nftables/compile/kernel-services.ts';
 import type { Kind, KindMap } from '../../services/objects/kinds.ts';
 import type { ReadResult } from '../../services/objects/read.ts';
 import type { Sink } from '../../services/objects/sink.ts';
@@ -12,11 +14,13 @@ import type { LossLimits } from './assess-loss.ts';
 import type { HoldEnd } from './hold.ts';
 import { LossGuard } from './loss-guard.ts';
 import { NodeKeeper } from './node-keeper.ts';
+import { type HoldRecord, type StartCount, type StartEnd, StartHold } from './start-hold.ts';
 
 /** The beginning or the end of a hold, for Events. */
 export type HoldEvent =
   | { readonly type: 'held'; readonly lost: number; readonly before: number; readonly gracePeriodMs: number }
-  | { readonly type: HoldEnd; readonly services: number };
+  | ({ readonly type: 'start-held' } & StartCount)
+  | { readonly type: StartEnd; readonly services: number };
 
 interface SourceGuardOptions {
   readonly sink: Sink;
@@ -25,6 +29,8 @@ interface SourceGuardOptions {
   readonly nodeName: string;
   /** The limits in force. */
   readonly limits: () => LossLimits;
+  /** What earlier daemons held. */
+  readonly record: HoldRecord;
   readonly clock: Clock;
   readonly log: Log;
   readonly onHold?: (event: HoldEvent) => void;
@@ -37,6 +43,7 @@ const TICK_MS = 1_000;
 export class SourceGuard implements Sink {
   readonly #options: SourceGuardOptions;
   readonly #losses: LossGuard;
+  readonly #start: StartHold;
   readonly #sink: NodeKeeper;
   readonly #stop = new AbortController();
   #isTicking = false;
@@ -45,7 +52,7 @@ export class SourceGuard implements Sink {
 
   constructor(options: SourceGuardOptions) {
     this.#options = options;
-    const { sink, store, limits, nodeName, clock } = options;
+    const { sink, store, limits, nodeName, record, clock } = options;
     this.#losses = new LossGuard({
       sink,
       store,
@@ -54,19 +61,24 @@ export class SourceGuard implements Sink {
       onHold: (count) => this.#began(count),
       onEnd: (end, services) => this.#ended(end, services),
     });
+    this.#start = new StartHold({
+      ...{ store, limits, record, now: clock.now },
+      onHold: (count) => this.#startHeld(count),
+      onEnd: (end, services) => this.#startAllowed(end, services),
+    });
     this.#sink = new NodeKeeper({ sink: this.#losses, nodeName, onChange: (missing) => this.#nodeChanged(missing) });
   }
 
   /** The number of Services whose loss is held back, and of such losses since the start. */
   get counts(): { readonly heldServices: number; readonly holds: number } {
-    return { heldServices: this.#losses.heldServices, holds: this.#holds };
+    return { heldServices: this.#losses.heldServices + this.#start.heldServices, holds: this.#holds };
   }
 
   /** What is not as the source says. */
   problems(): SourceProblem[] {
     const { clock, nodeName, limits } = this.#options;
     const age = (since: number): number => Math.max(0, Math.round(clock.now() - since));
-    const problems: SourceProblem[] = [];
+    const problems = this.#startProblems();
     const { heldServices, holdingSince } = this.#losses;
     if (holdingSince !== undefined) {
       const reason = `lost suddenly; applied after ${printDuration(limits().gracePeriodMs)}, or now by "nftlane accept-loss"`;
@@ -80,14 +92,31 @@ export class SourceGuard implements Sink {
     return problems;
   }
 
-  /** Applies held losses now. Returns the number of Services. */
+  #startProblems(): SourceProblem[] {
+    const { times, heldServices } = this.#start;
+    if (times === undefined) return [];
+    const reason = `lost while no daemon ran; the start waits and changes nothing in the kernel for another ${printDuration(times.remainingMs)}, or until "nftlane accept-loss"`;
+    return [{ cause: 'kept', subject: `${heldServices} Services`, forMs: Math.round(times.heldMs), reason }];
+  }
+
+  /** Whether the first sync may begin, without a comparison with the kernel. */
+  get mayStartNow(): boolean {
+    return this.#start.isOver;
+  }
+
+  /** Whether the first sync may begin, with these Services in the kernel. See {@link StartHold}. */
+  mayStart(kernel: KernelServices): Steps<boolean> {
+    return this.#start.mayStart(kernel);
+  }
+
+  /** Applies held losses now, except those of the start, which the first sync applies. Returns the number of Services. */
   acceptLoss(): number {
-    return this.#losses.accept();
+    return this.#losses.accept() + this.#start.accept();
   }
 
   /** The limits changed: a hold ends if they disable it. */
   limitsChanged(): void {
-    if (!this.#options.limits().enabled) this.#losses.accept();
+    if (!this.#options.limits().enabled) this.acceptLoss();
   }
 
   /** Ends the timer. Held losses stay held. */
@@ -148,6 +177,25 @@ export class SourceGuard implements Sink {
     onHold?.({ type: end, services });
   }
 
+  #startHeld(count: StartCount): void {
+    const { log, onHold } = this.#options;
+    this.#holds += 1;
+    log.warn('source lacks most Services of the kernel; holding the start', {
+      count: count.lost,
+      services: count.before,
+      effect: `nothing in the kernel is changed or repaired, also for new Services, for ${printDuration(count.remainingMs)}`,
+      hint: 'run "nftlane accept-loss" to start now',
+    });
+    onHold?.({ type: 'start-held', ...count });
+  }
+
+  #startAllowed(end: StartEnd, services: number): void {
+    const { log, onHold } = this.#options;
+    const level = end === 'expired' || end === 'accepted' ? 'warn' : 'info';
+    log[level]('start is not held any more', { count: services, reason: START_REASONS[end] });
+    onHold?.({ type: end, services });
+  }
+
   #nodeChanged(missing: readonly string[]): void {
     const { log, clock, nodeName } = this.#options;
     const since = this.#nodeProblem?.since ?? clock.now();
@@ -162,3 +210,8 @@ export class SourceGuard implements Sink {
 }
 
 const END_REASONS = { expired: 'the grace period is over', accepted: 'accepted by an operator' };
+const START_REASONS = {
+  ...END_REASONS,
+  recovered: 'the source has its Services again',
+  emptied: 'the kernel has no Services any more',
+};

@@ -7,6 +7,7 @@ import t, { type Test } from 'tap';
 import { startProgram } from '../../bench/system/program.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { loadFactor } from '../../support/load-factor.ts';
+import type { LogEntry } from '../../support/netns/daemon.ts';
 import { buildProgram, installBundle, startDaemon } from '../../support/netns/installation.ts';
 import {
   dualStackService,
@@ -81,11 +82,15 @@ function configure(gracePeriod: string): Promise<void> {
 await fill();
 await configure('10m');
 const installation = installBundle(node1, { program, runDir: join(scratch, 'run') });
-const daemon = startDaemon(installation, [
-  ...['--config', config, '--kubeconfig', kubeconfig, '--log-format', 'json'],
-  ...nodeFlags('node1'),
-]);
-t.teardown(() => daemon.stop());
+
+function startNftlane(...flags: readonly string[]) {
+  const common = ['--config', config, '--kubeconfig', kubeconfig, '--log-format', 'json'];
+  const started = startDaemon(installation, [...common, ...nodeFlags('node1'), ...flags]);
+  t.teardown(() => started.stop());
+  return started;
+}
+
+let daemon = startNftlane();
 await daemon.waitForLog('ruleset complete');
 const [fromPod, fromClient] = await Promise.all([shell.dialer(), client.dialer()]);
 
@@ -214,4 +219,76 @@ t.test('a Node object that is deleted opens node ports at no other address', asy
     /PROBLEM: Node node1 kept as last known for \d+s: missing: the Node/,
   );
   t.equal((await run('diff')).status, 0);
+});
+
+const HELD = 'source lacks most Services of the kernel; holding the start';
+const RELEASED = 'start is not held any more';
+/** A change counts as overdue after two periods: /livez would fail then. */
+const OVERDUE = { flags: ['--iptables-sync-period', '1s'], ms: 2_000 };
+
+/** Restarts the daemon while the API server knows the nodes and nothing else. Resolves when the start is held with `lost` Services. */
+async function restartWithoutServices(lost = OTHER_SERVICES + 1): Promise<LogEntry> {
+  await daemon.stop();
+  await send('empty-backup');
+  for (const object of nodeObjects()) await send(`put ${JSON.stringify(object)}`);
+  daemon = startNftlane(...OVERDUE.flags);
+  const held = await daemon.waitForLog(HELD);
+  t.match(held, { level: 'warn', count: lost, services: lost });
+  return held;
+}
+
+const get = (path: string) => node1.output('curl', ['-s', '-w', '\n%{http_code}', `http://127.0.0.1:${path}`]);
+
+t.test('a daemon that starts while the API server is empty changes nothing, and says so', async (t) => {
+  await fill();
+  await waitForReach(WEB, true);
+  await configure('10m');
+  const traffic = await startTraffic();
+  await restartWithoutServices();
+  const heldAt = Date.now();
+  const problem =
+    /61 Services kept as last known for \d+s: lost while no daemon ran; the start waits and changes nothing/;
+  for (let overdue = false; !overdue; ) {
+    overdue = Date.now() - heldAt > 2 * OVERDUE.ms;
+    t.match(await get('10256/livez'), /"stale":"61 Services kept as last known for \d+s".*\n200$/);
+  }
+  t.match(await get('10256/healthz'), /"healthy":false.*\n503$/);
+  t.match(await get('10249/statusz'), problem);
+  t.match(await get('10249/metrics'), /^nftlane_held_services 61$/m);
+  const [inspect, doctor] = await Promise.all([run('inspect', 'services'), run('doctor')]);
+  t.match(inspect.stdout.split('\n')[0], problem);
+  t.match(doctor.stdout, problem);
+  t.equal(doctor.status, 1);
+  t.equal((await run('diff')).status, 1, 'the kernel is not as the source says');
+
+  const stoppedAt = Date.now();
+  t.equal(await daemon.stop(), 0);
+  const stopMs = Date.now() - stoppedAt;
+  t.ok(stopMs < 2_000 * loadFactor(), `SIGTERM ends it in ${stopMs} ms`);
+  t.match(await restartWithoutServices(), { effect: /for 9m/ }, 'the second daemon does not begin again');
+  await fill();
+  t.match(await daemon.waitForLog(RELEASED), { level: 'info', reason: 'the source has its Services again' });
+  await daemon.waitForLog('ruleset complete');
+  await daemon.waitUntilReady();
+  t.match(await get('10256/healthz'), /\n200$/);
+  await stopTraffic(t, traffic);
+});
+
+t.test('a start that is held continues when an operator accepts the loss, or after the grace period', async (t) => {
+  await restartWithoutServices();
+  const later = serviceAddresses(9);
+  for (const object of service('shop/later', later)) await send(`put ${JSON.stringify(object)}`);
+  t.ok(await reaches(WEB));
+  t.equal((await run('accept-loss')).stdout, 'applied the loss of 61 Services\n');
+  t.match(await daemon.waitForLog(RELEASED), { level: 'warn', reason: 'accepted by an operator' });
+  await waitForReach(later, true);
+  t.notOk(await reaches(WEB));
+
+  await fill();
+  await daemon.waitUntilReady();
+  await restartWithoutServices(OTHER_SERVICES + 2);
+  await configure('2s');
+  t.match(await daemon.waitForLog(RELEASED), { level: 'warn', reason: 'the grace period is over' });
+  await waitForReach(WEB, false);
+  await daemon.waitUntilReady();
 });

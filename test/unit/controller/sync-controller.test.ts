@@ -1,6 +1,7 @@
 // Tests of src/controller/sync-controller.ts.
 
 import t, { type Test } from 'tap';
+import type { StartGuard } from '../../../src/controller/start-gate.ts';
 import type { RulesetClient } from '../../../src/controller/sync.ts';
 import { SyncController } from '../../../src/controller/sync-controller.ts';
 import type { SyncObserver } from '../../../src/controller/sync-observer.ts';
@@ -24,9 +25,10 @@ interface WorldOptions {
   readonly log?: Log;
   /** The number of transactions that fail before the first one succeeds. */
   readonly failures?: number;
+  readonly startGuard?: () => StartGuard;
 }
 
-function world(t: Test, { nftClient = {}, observers = [], log = silentLog, failures = 0 }: WorldOptions = {}) {
+function world(t: Test, { nftClient = {}, failures = 0, ...options }: WorldOptions = {}) {
   let kernel = new FakeNftables();
   let transactions = 0;
   let now = Date.UTC(2026, 0);
@@ -41,7 +43,8 @@ function world(t: Test, { nftClient = {}, observers = [], log = silentLog, failu
     listTables: async () => kernel.listTables(),
   };
   const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
-  const controller = new SyncController({ engine, nftClient: { ...real, ...nftClient }, log, clock, observers });
+  const common = { engine, nftClient: { ...real, ...nftClient }, log: silentLog, clock };
+  const controller = new SyncController({ ...common, ...options });
   const stop = new AbortController();
   const running = controller.run(stop.signal);
   t.teardown(async () => {
@@ -265,4 +268,41 @@ t.test('SyncController handles every event, and sends nothing to the kernel with
   await until(() => slots() === 2);
   t.equal(slots(), 2);
   t.equal(transactions(), before + 1, 'one transaction for one change');
+});
+
+t.test('SyncController changes nothing while the start is held, and counts no sync', async (t) => {
+  let asked = 0;
+  let mayStartNow = false;
+  const journal: string[] = [];
+  const observer: SyncObserver = {
+    listed: () => journal.push('listed'),
+    startHeld: () => journal.push('held'),
+    syncStarted: () => journal.push('started'),
+    failed: (error) => journal.push(`failed ${error}`),
+    committed: ({ isInitial, times }) => journal.push(`committed ${isInitial} ${times.latencyMs} ms`),
+  };
+  const startGuard = (): StartGuard => ({
+    mayStartNow,
+    // biome-ignore lint/correctness/useYield: it takes one step
+    *mayStart() {
+      asked++;
+      return false;
+    },
+  });
+  const { controller, elements, pass, transactions } = world(t, { observers: [observer], startGuard });
+  replaceAll(controller, [service(), slice()]);
+  await until(() => asked > 0);
+  pass(1_000);
+  await until(() => asked > 1);
+  pass(100_000);
+  await until(() => asked > 2);
+  t.strictSame([transactions(), [...new Set(journal)]], [0, ['held']]);
+  mayStartNow = true;
+  pass(1_000);
+  await until(() => journal.includes('started'));
+  await until(() => elements() === 1);
+  t.strictSame([...new Set(journal)], ['held', 'listed', 'started', 'committed true 0 ms']);
+  put(controller, slice('shop/web', { endpoints: [] }));
+  await until(() => elements() === 0);
+  t.equal(asked, 3, 'the guard of the source handles later losses');
 });

@@ -72,6 +72,16 @@ t.test('EventObserver records the beginning and the end of a hold of lost Servic
   ]);
 });
 
+t.test('EventObserver records the beginning and the end of a start that is held', async (t) => {
+  const { observer, records, takeRecords } = open();
+  observer.hold({ type: 'start-held', lost: 30, before: 40, remainingMs: 290_000 });
+  const note =
+    '30 of 40 Services, or their endpoints, were lost while no daemon ran, and are kept: nothing in the kernel is changed or repaired, also for new Services, for 290 s';
+  t.match(records.at(-1), { note, scope: 'node', action: 'HoldBackLoss' });
+  observer.hold({ type: 'emptied', services: 0 });
+  t.strictSame(takeRecords(), ['Node n1 Warning ServiceLossHeld', 'Node n1 Normal ServiceLossRecovered']);
+});
+
 t.test("EventObserver records a failed health check node port with kube-proxy's reason", async (t) => {
   const { observer, records } = open();
   observer.healthPortFailed({ service: 'shop/web', port: 30999, reason: 'another process listens there' });

@@ -128,3 +128,16 @@ t.test('the timeout follows syncPeriod', async (t) => {
   t.equal(at(20_999), true);
   t.equal(at(21_000), false);
 });
+
+t.test('SyncHealth is healthy, and never synced, while the start is held', async (t) => {
+  const { health, at } = given();
+  health.failed(new Error('the first listing failed'));
+  at(31_000);
+  health.startHeld();
+  health.queued(31_000);
+  t.equal(at(10_000_000), true, 'nothing waits');
+  t.strictSame([health.isUpToDate, health.lastSynced], [true, undefined]);
+  t.strictSame(health.status, { commits: 0 });
+  health.listed(10_000_000);
+  t.equal(at(10_060_000), false, 'the start may continue, and does not');
+});

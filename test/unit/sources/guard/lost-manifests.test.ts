@@ -8,6 +8,7 @@ import { Store } from '../../../../src/engine/store.ts';
 import { systemClock } from '../../../../src/host/clock.ts';
 import { SourceGuard } from '../../../../src/sources/guard/source-guard.ts';
 import { DirectorySource } from '../../../../src/sources/manifests/directory-source.ts';
+import { holdRecord } from '../../../support/fakes/hold-record.ts';
 import { recordLog } from '../../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 import { LIMITS, webService, webSlice } from './guarded-world.ts';
@@ -30,7 +31,7 @@ t.test(
     await fill();
     const store = new Store();
     const { log, lines } = recordLog();
-    const common = { clock: systemClock, log };
+    const common = { clock: systemClock, log, record: holdRecord() };
     const guard = new SourceGuard({ ...common, sink: store, store, nodeName: 'n1', limits: () => LIMITS });
     const stop = new AbortController();
     const run = new DirectorySource({ directory, sink: guard, log }).run(stop.signal);

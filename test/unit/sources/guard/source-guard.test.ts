@@ -2,10 +2,12 @@
 
 import t, { type Test } from 'tap';
 import { Store } from '../../../../src/engine/store.ts';
+import { runSteps } from '../../../../src/lib/steps.ts';
 import { KINDS } from '../../../../src/services/objects/kinds.ts';
 import { type HoldEvent, SourceGuard } from '../../../../src/sources/guard/source-guard.ts';
 import { describeSourceProblem } from '../../../../src/sources/status/source-status.ts';
 import { fastClock } from '../../../support/fakes/fast-clock.ts';
+import { holdRecord } from '../../../support/fakes/hold-record.ts';
 import { recordLog } from '../../../support/fakes/recording-log.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 import { LIMITS, webService } from './guarded-world.ts';
@@ -23,6 +25,7 @@ function guardedStore(t: Test, { factor = 1, limits = LIMITS } = {}) {
     store,
     nodeName: 'n1',
     limits: () => current.limits,
+    record: holdRecord(),
     clock: fastClock(factor),
     log,
     onHold: (event) => events.push(event),
@@ -108,4 +111,45 @@ t.test('SourceGuard reports an incomplete Node', async (t) => {
     { level: 'warn', message: 'own Node is incomplete; keeping last known values', details: { node: 'n1' } },
     { level: 'info', message: 'own Node is complete again', details: { node: 'n1' } },
   ]);
+});
+
+t.test('SourceGuard holds a start without most Services of the kernel, and reports it', async (t) => {
+  const { guard, lines, events } = guardedStore(t);
+  const names = Array.from({ length: 100 }, (_, index) => `a/s${index}`);
+  const kernel = new Map([['ip', new Set(names)]] as const);
+  t.equal(guard.mayStartNow, false);
+  t.equal(runSteps(guard.mayStart(kernel)), false, 'the Services have no endpoints');
+  t.strictSame(guard.counts, { heldServices: 100, holds: 1 });
+  t.match(guard.problems().map(describeSourceProblem), [
+    /^100 Services kept as last known for \w+: lost while no daemon ran; the start waits and changes nothing in the kernel for another \w+, or until "nftlane accept-loss"$/,
+  ]);
+  t.equal(guard.acceptLoss(), 100);
+  t.equal(guard.mayStartNow, true);
+  t.strictSame([guard.counts.heldServices, guard.problems()], [0, []]);
+  t.match(lines, [
+    {
+      level: 'warn',
+      message: 'source lacks most Services of the kernel; holding the start',
+      details: { count: 100, services: 100, hint: 'run "nftlane accept-loss" to start now' },
+    },
+    {
+      level: 'warn',
+      message: 'start is not held any more',
+      details: { count: 100, reason: 'accepted by an operator' },
+    },
+  ]);
+  t.match(events, [
+    { type: 'start-held', lost: 100, before: 100 },
+    { type: 'accepted', services: 100 },
+  ]);
+});
+
+t.test('SourceGuard does not hold a start when that is disabled', async (t) => {
+  const { guard, current, lines } = guardedStore(t);
+  const kernel = new Map([['ip', new Set(Array.from({ length: 100 }, (_, index) => `a/s${index}`))]] as const);
+  t.equal(runSteps(guard.mayStart(kernel)), false);
+  current.limits = { ...LIMITS, enabled: false };
+  guard.limitsChanged();
+  t.equal(guard.mayStartNow, true);
+  t.equal(lines.length, 2);
 });

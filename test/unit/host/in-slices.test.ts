@@ -1,7 +1,7 @@
-// Tests of src/controller/in-slices.ts.
+// Tests of src/host/in-slices.ts.
 
 import t from 'tap';
-import { inSlices } from '../../../src/controller/in-slices.ts';
+import { inSlices } from '../../../src/host/in-slices.ts';
 import type { Steps } from '../../../src/lib/steps.ts';
 
 t.test('inSlices() lets timers run during a long computation', async (t) => {

@@ -151,7 +151,7 @@ export class SyncController implements Sink {
   async #sync(): Promise<void> {
     const { engine, nftClient, clock } = this.#options;
     if (!this.#isComplete) await this.#preload();
-    if (!engine.store.isReady || !(await this.#passGate())) return;
+    if (!engine.store.isReady || !(this.#isComplete || (await this.#passGate()))) return;
     if (!this.#hasListed) this.#notify((observer) => observer.listed?.(clock.now()));
     this.#hasListed = true;
     if (!this.#canStart() || !this.#repairs.begin({ hasChanges: this.#oldestEvent !== undefined })) return;

@@ -11,22 +11,33 @@ export interface Tuple {
   readonly destinationPort: number;
 }
 
-/** A UDP or TCP conntrack entry. Without NAT the reply tuple is the reverse of the original. */
-export interface ConntrackEntry {
+/** A UDP flow or an attempt to open a TCP connection. Without NAT the reply tuple is the reverse of the original. */
+export type ConntrackEntry = Flow & Selection;
+
+interface Flow {
   readonly family: Family;
   readonly original: Tuple;
   readonly reply: Tuple;
 }
 
-const ENTRY_LINE =
-  /^(?:udp|tcp)\s.*? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: .*?)? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: |$)/;
+type Selection = { readonly protocol: 'udp' } | { readonly protocol: 'tcp'; readonly state: AttemptState };
 
-/** Parses a line; `undefined` if it is not a UDP or TCP flow of conntrack zone 0, the only zone that nftlane uses. */
+/** The states of a TCP connection that was not answered, and of one that was refused or reset. */
+export const ATTEMPT_STATES = ['SYN_SENT', 'CLOSE'] as const;
+export type AttemptState = (typeof ATTEMPT_STATES)[number];
+
+const ENTRY_LINE =
+  /^(?:udp|tcp +\d+ +\d+ (SYN_SENT|CLOSE)) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: .*?)? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: |$)/;
+
+/** Parses a line; `undefined` if it is another entry, or not of conntrack zone 0, the only zone that nftlane uses. */
 export function parseEntry(line: string, family: Family): ConntrackEntry | undefined {
   const match = ENTRY_LINE.exec(line);
   if (match === null || line.includes(' zone')) return undefined;
-  const [, ...values] = match;
-  return { family, original: toTuple(values.slice(0, 4)), reply: toTuple(values.slice(4)) };
+  const [, state, ...values] = match;
+  const flow = { family, original: toTuple(values.slice(0, 4)), reply: toTuple(values.slice(4)) };
+  return state === undefined
+    ? { ...flow, protocol: 'udp' }
+    : { ...flow, protocol: 'tcp', state: state as AttemptState };
 }
 
 function toTuple([source = '', destination = '', sourcePort, destinationPort]: readonly string[]): Tuple {
@@ -34,7 +45,7 @@ function toTuple([source = '', destination = '', sourcePort, destinationPort]: r
 }
 
 /** Whether the destination is translated (DNAT). */
-export function isTranslated({ original, reply }: ConntrackEntry): boolean {
+export function isTranslated({ original, reply }: Flow): boolean {
   return reply.source !== original.destination || reply.sourcePort !== original.destinationPort;
 }
 

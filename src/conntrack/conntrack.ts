@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { ExecError, exec } from '../host/process/exec.ts';
 import { FAMILY_TRAITS, type Family } from '../net/family.ts';
-import { type ConntrackEntry, parseEntry } from './conntrack-entry.ts';
+import { ATTEMPT_STATES, type ConntrackEntry, parseEntry } from './conntrack-entry.ts';
 import type { StaleGroup } from './stale-groups.ts';
 
 /** Sufficient for a machine under load. */
@@ -32,11 +32,11 @@ export class ConntrackError extends Error {
  */
 const NEVER_ESTABLISHED = ['--status', '!ASSURED'];
 
-/** What a listing or a deletion is limited to: UDP flows, or TCP connections in a state. */
-export type FlowSelection = { readonly protocol: 'udp' } | { readonly protocol: 'tcp'; readonly state: AttemptState };
-
-/** A TCP connection that was not answered, or that was refused or reset. */
-export type AttemptState = 'SYN_SENT' | 'CLOSE';
+/** What to list. Of TCP, these are the entries of attempts. */
+export interface FlowSelection {
+  readonly family: Family;
+  readonly protocol: 'udp' | 'tcp';
+}
 
 /** Runs conntrack in the network namespace of this process. Throws {@link ConntrackError}. */
 export class Conntrack {
@@ -44,6 +44,7 @@ export class Conntrack {
   readonly #timeoutMs: number | undefined;
   /** Since conntrack 1.4.7. */
   #canFilterByStatus = true;
+  #cpuMs = 0;
 
   /** `timeoutMs` replaces the limit in proportion to the table. */
   constructor({ command, timeoutMs }: { command: string; timeoutMs?: number }) {
@@ -51,37 +52,39 @@ export class Conntrack {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Lists entries of a family. */
-  async list(
-    { family, ...selection }: FlowSelection & { readonly family: Family },
-    onEntry: (entry: ConntrackEntry) => void,
-  ): Promise<void> {
-    const options = ['-L', ...optionsOf(selection, family)];
+  /** What all runs have taken so far, with the handling of their output, in milliseconds of one core. */
+  get cpuMs(): number {
+    return this.#cpuMs;
+  }
+
+  async list({ family, protocol }: FlowSelection, onEntry: (entry: ConntrackEntry) => void): Promise<void> {
+    const options = ['-L', ...optionsOf({ family, protocol })];
     const onLine = (line: string): void => {
       const entry = parseEntry(line, family);
       if (entry !== undefined) onEntry(entry);
     };
-    const filter = selection.protocol === 'tcp' && this.#canFilterByStatus ? NEVER_ESTABLISHED : [];
-    try {
-      await this.#run([...options, ...filter], onLine);
-    } catch (error) {
-      if (filter.length === 0 || !(error instanceof ConntrackError && /Bad parameter/.test(error.message))) throw error;
-      this.#canFilterByStatus = false;
-      await this.#run(options, onLine);
+    if (protocol === 'udp') return this.#run(options, onLine);
+    if (this.#canFilterByStatus) {
+      try {
+        return await this.#run([...options, ...NEVER_ESTABLISHED], onLine);
+      } catch (error) {
+        if (!(error instanceof ConntrackError && /Bad parameter/.test(error.message))) throw error;
+        this.#canFilterByStatus = false;
+      }
     }
+    for (const state of ATTEMPT_STATES) await this.#run([...options, '--state', state], onLine);
   }
 
-  /** Deletes a group of the selected entries. Returns how many were deleted until the end, or until the signal aborted. */
-  async delete(
-    group: StaleGroup,
-    { selection, signal }: { readonly selection: FlowSelection; readonly signal?: AbortSignal },
-  ): Promise<number> {
+  /** Deletes a group of entries. Returns how many were deleted until the end, or until the signal aborted. */
+  async delete(group: StaleGroup, { signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
     let deleted = 0;
     const count = (): void => {
       deleted++;
     };
+    const { first } = group;
+    const state = first.protocol === 'tcp' ? ['--state', first.state] : [];
     try {
-      await this.#run(['-D', ...optionsOf(selection, group.first.family), ...filterOf(group)], count, signal);
+      await this.#run(['-D', ...optionsOf(first), ...state, ...filterOf(group)], count, signal);
     } catch (error) {
       if (!signal?.aborted) throw error;
     }
@@ -92,7 +95,10 @@ export class Conntrack {
   async #run(args: readonly string[], onLine: (line: string) => void, signal?: AbortSignal): Promise<void> {
     try {
       const timeoutMs = this.#timeoutMs ?? (await timeLimit());
-      const { status, stderr } = await exec(this.#command, args, { timeoutMs, onLine, signal });
+      const onCpuTime = (ms: number): void => {
+        this.#cpuMs += ms;
+      };
+      const { status, stderr } = await exec(this.#command, args, { timeoutMs, onLine, signal, onCpuTime });
       if (status === 0 || /\b0 flow entries have been deleted/.test(stderr)) return;
       const [reason] = stderr.split('\n', 1);
       throw new ConntrackError(`Cannot run "${[this.#command, ...args].join(' ')}": ${reason}`, { kind: 'failed' });
@@ -109,9 +115,8 @@ async function timeLimit(): Promise<number> {
   return Math.round(BASE_TIMEOUT_MS + count * TIMEOUT_MS_PER_ENTRY);
 }
 
-function optionsOf(selection: FlowSelection, family: Family): string[] {
-  const options = ['-p', selection.protocol, '-f', FAMILY_TRAITS[family].label.toLowerCase()];
-  return selection.protocol === 'udp' ? options : [...options, '--state', selection.state];
+function optionsOf({ family, protocol }: FlowSelection): string[] {
+  return ['-p', protocol, '-f', FAMILY_TRAITS[family].label.toLowerCase()];
 }
 
 /**

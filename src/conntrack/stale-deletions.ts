@@ -1,13 +1,20 @@
 // Deletes groups of stale conntrack entries, unless a change makes them valid before.
 
-import { FAMILIES, type Family } from '../net/family.ts';
-import type { Conntrack, FlowSelection } from './conntrack.ts';
+import type { Family } from '../net/family.ts';
+import type { Conntrack } from './conntrack.ts';
 import type { ConntrackEntry } from './conntrack-entry.ts';
 import type { StaleGroup } from './stale-groups.ts';
 
+/** What a cleanup has deleted, and why the first of it. */
+export interface Deleted {
+  readonly deleted: Record<Family, number>;
+  reason: string | undefined;
+}
+
 interface DeletionOptions {
-  readonly selection: FlowSelection;
-  /** By what is known at the moment of the call. */
+  /** Is added to. */
+  readonly result: Deleted;
+  /** By what is known at the moment of the call: a Service may have changed since the scan. */
   readonly isStale: (entry: ConntrackEntry) => boolean;
   /** Whether to leave the remaining groups. */
   readonly isOver: () => boolean;
@@ -29,23 +36,30 @@ export class StaleDeletions {
     this.#conntrack = conntrack;
   }
 
-  /** Returns the numbers of deleted entries. Checks each group again: a Service may have changed since the scan. */
-  async delete(groups: readonly StaleGroup[], options: DeletionOptions): Promise<Record<Family, number>> {
-    const { selection, isStale, isOver } = options;
-    const deleted = { ip: 0, ip6: 0 };
-    for (const group of groups) {
-      if (isOver()) break;
-      if (!isStale(group.first)) continue;
-      const abort = new AbortController();
-      const deleting = this.#conntrack.delete(group, { selection, signal: abort.signal });
-      this.#running = { isStale: () => isStale(group.first), abort, ended: deleting.then(nothing, nothing) };
-      try {
-        deleted[group.first.family] += await deleting;
-      } finally {
-        this.#running = undefined;
-      }
+  /** Deletes groups, at least one, until it is over. Returns those that are left. */
+  async delete<Group extends StaleGroup>(
+    groups: readonly Group[],
+    { result, isStale, isOver }: DeletionOptions,
+  ): Promise<readonly Group[]> {
+    for (const [index, group] of groups.entries()) {
+      const count = await this.#deleteOne(group, isStale);
+      result.deleted[group.first.family] += count;
+      if (count > 0) result.reason ??= group.reason;
+      if (isOver()) return groups.slice(index + 1);
     }
-    return deleted;
+    return [];
+  }
+
+  async #deleteOne(group: StaleGroup, isStale: DeletionOptions['isStale']): Promise<number> {
+    if (!isStale(group.first)) return 0;
+    const abort = new AbortController();
+    const deleting = this.#conntrack.delete(group, { signal: abort.signal });
+    this.#running = { isStale: () => isStale(group.first), abort, ended: deleting.then(nothing, nothing) };
+    try {
+      return await deleting;
+    } finally {
+      this.#running = undefined;
+    }
   }
 
   /**
@@ -58,11 +72,6 @@ export class StaleDeletions {
     running.abort.abort();
     await running.ended;
   }
-}
-
-/** Adds the numbers of deleted entries to a total. */
-export function addCounts(total: Record<Family, number>, counts: Readonly<Record<Family, number>>): void {
-  for (const family of FAMILIES) total[family] += counts[family];
 }
 
 function nothing(): void {}

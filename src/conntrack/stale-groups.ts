@@ -9,13 +9,19 @@ export interface StaleGroup {
   readonly count: number;
 }
 
+/** What the entries of a group have in common. */
+export function groupKey(entry: ConntrackEntry): string {
+  const { original, reply } = entry;
+  const state = entry.protocol === 'tcp' ? entry.state : '';
+  const frontend = addressKey(original.destination, original.destinationPort);
+  return `${state} ${frontend} ${addressKey(reply.source, reply.sourcePort)}`;
+}
+
 export class StaleGroups {
   readonly #groups = new Map<string, { reason: string; first: ConntrackEntry; count: number }>();
 
   add(entry: ConntrackEntry, reason: string): void {
-    const { original, reply } = entry;
-    const frontend = addressKey(original.destination, original.destinationPort);
-    const key = `${frontend} ${addressKey(reply.source, reply.sourcePort)}`;
+    const key = groupKey(entry);
     const group = this.#groups.get(key);
     if (group === undefined) this.#groups.set(key, { reason, first: entry, count: 1 });
     else group.count++;

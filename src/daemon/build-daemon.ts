@@ -1,9 +1,10 @@
 // Builds the parts of the daemon and subscribes the observers of its syncs.
 
 import type { Settings } from '../config/settings.ts';
+import type { CleanupResult } from '../conntrack/cleanup-runner.ts';
 import { Conntrack } from '../conntrack/conntrack.ts';
 import { AttemptCleaner } from '../conntrack/tcp/attempt-cleaner.ts';
-import { type CleanupResult, FlowCleaner } from '../conntrack/udp/flow-cleaner.ts';
+import { FlowCleaner } from '../conntrack/udp/flow-cleaner.ts';
 import { NodeLogger } from '../controller/node-logger.ts';
 import { NodeWaiter } from '../controller/node-waiter.ts';
 import { OwnershipLogger } from '../controller/ownership-logger.ts';
@@ -132,17 +133,18 @@ async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> 
 function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): ObservingParts {
   const { engine, log, telemetry, evictions, live, nftClient } = core;
   const common = { log, clock: systemClock };
-  const conntrackCleanup = {
+  // One of its own for each: it counts the processor time.
+  const conntrackCleanup = (protocol: 'udp' | 'tcp') => ({
     ...common,
     engine,
     conntrack: new Conntrack({ command: nftlane.conntrack }),
     hostAddresses,
-    onCleanup: (result: CleanupResult) => telemetry.observeConntrackCleanup(result),
-    onFailure: () => telemetry.countConntrackFailure(),
-  };
+    onCleanup: (result: CleanupResult) => telemetry.observeConntrackCleanup(protocol, result),
+    onFailure: () => telemetry.countConntrackFailure(protocol),
+  });
   return {
-    cleaner: new FlowCleaner(conntrackCleanup),
-    attemptCleaner: new AttemptCleaner(conntrackCleanup),
+    cleaner: new FlowCleaner(conntrackCleanup('udp')),
+    attemptCleaner: new AttemptCleaner(conntrackCleanup('tcp')),
     health: new Health({
       ...common,
       engine,

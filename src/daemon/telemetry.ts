@@ -1,7 +1,7 @@
 // Connects metrics and Events to the other parts of the daemon.
 
 import type { Settings } from '../config/settings.ts';
-import type { CleanupResult } from '../conntrack/udp/flow-cleaner.ts';
+import type { CleanupResult } from '../conntrack/cleanup-runner.ts';
 import type { SyncObserver } from '../controller/sync-observer.ts';
 import type { Engine } from '../engine/engine.ts';
 import { EventObserver } from '../events/event-observer.ts';
@@ -16,6 +16,7 @@ import type { AdjustableLog, Log } from '../host/log.ts';
 import type { Evictions } from '../host/network/evictions.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { VERSION } from '../lib/version.ts';
+import type { CleanupProtocol } from '../metrics/conntrack-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RulesetWatch } from '../metrics/ruleset-watch-metrics.ts';
 import type { Freshness } from '../metrics/server/statusz.ts';
@@ -106,12 +107,12 @@ export class Telemetry {
     this.#metrics?.setHoldCounts(counts);
   }
 
-  countConntrackFailure(): void {
-    this.#metrics?.countConntrackFailure();
+  countConntrackFailure(protocol: CleanupProtocol): void {
+    this.#metrics?.conntrack.countFailure(protocol);
   }
 
-  observeConntrackCleanup(cleanUp: CleanupResult): void {
-    this.#metrics?.observeConntrackCleanup(cleanUp);
+  observeConntrackCleanup(protocol: CleanupProtocol, cleanUp: CleanupResult): void {
+    this.#metrics?.conntrack.observe(protocol, cleanUp);
   }
 
   setFastPathStatus(status: () => FastPathStatus): void {

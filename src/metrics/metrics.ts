@@ -7,10 +7,10 @@ import type { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import type { Clock } from '../host/clock.ts';
 import type { Log } from '../host/log.ts';
-import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import type { Sink } from '../services/objects/sink.ts';
 import type { RequestObserver } from '../sources/api-server/client/api-client.ts';
 import type { ReflectorState } from '../sources/api-server/reflector-state.ts';
+import { ConntrackMetrics } from './conntrack-metrics.ts';
 import { type KubeProxyMetrics, kubeProxyMetrics } from './kube-proxy/kube-proxy-metrics.ts';
 import { NoLocalEndpoints } from './kube-proxy/no-local-endpoints.ts';
 import { PendingChanges } from './kube-proxy/pending-changes.ts';
@@ -43,13 +43,13 @@ export class Metrics {
   readonly observer: SyncObserver;
   /** Must observe every request to the API server. */
   readonly requestObserver: RequestObserver;
+  readonly conntrack: ConntrackMetrics;
   readonly #options: MetricsOptions;
   readonly #kubeProxy: KubeProxyMetrics;
   readonly #changes: PendingChanges;
   readonly #recorder: SyncRecorder;
   readonly #reader: ConnectionReader;
   readonly #events: Counter<'outcome'>;
-  readonly #conntrackFailures: Counter;
   #reflectorStates: () => readonly ReflectorState[] = () => [];
   #holdCounts: () => HoldCounts | undefined = () => undefined;
   #fastPathStatus: () => FastPathStatus | undefined = () => undefined;
@@ -80,11 +80,7 @@ export class Metrics {
       labelNames: ['outcome'] as const,
       registers: [this.registry],
     });
-    this.#conntrackFailures = new Counter({
-      name: 'nftlane_conntrack_cleanup_failures_total',
-      help: 'Total number of failed conntrack cleanups',
-      registers: [this.registry],
-    });
+    this.conntrack = new ConntrackMetrics(this.registry, this.#kubeProxy);
     registerHoldMetrics(this.registry, () => this.#holdCounts());
     registerFastPathMetrics(this.registry, () => this.#fastPathStatus());
     registerRulesetWatchMetrics(this.registry, () => this.#rulesetWatch);
@@ -115,26 +111,6 @@ export class Metrics {
   /** Sets the sources of the state of the nft monitor and of repairs. */
   setRulesetWatch(watch: RulesetWatch): void {
     this.#rulesetWatch = watch;
-  }
-
-  /** A failed cleanup is retried, unless the program is missing. */
-  countConntrackFailure(): void {
-    this.#conntrackFailures.inc();
-  }
-
-  /** A conntrack cleanup covers both families. */
-  observeConntrackCleanup({
-    durationMs,
-    deleted,
-  }: {
-    readonly durationMs: number;
-    readonly deleted: Readonly<Record<Family, number>>;
-  }): void {
-    for (const family of FAMILIES) {
-      const labels = { ip_family: FAMILY_TRAITS[family].label };
-      this.#kubeProxy.conntrackSeconds.observe(labels, durationMs / 1000);
-      this.#kubeProxy.conntrackDeleted.inc(labels, deleted[family]);
-    }
   }
 
   countHealthResponse(check: 'healthz' | 'livez', status: number): void {

@@ -6,16 +6,14 @@ import { printAddressPort } from '../../net/address-port.ts';
 import type { Family } from '../../net/family.ts';
 import { SETS_AND_MAPS, type SetOrMapName } from '../../nftables/compile/sets-and-maps.ts';
 import { concat, type SetOrMap } from '../../nftables/syntax/element.ts';
-import type { AttemptState } from '../conntrack.ts';
 import { type ConntrackEntry, isTranslated } from '../conntrack-entry.ts';
 
 /** What entries are compared with. */
 export interface AttemptContext {
-  readonly state: AttemptState;
   readonly engine: Pick<Engine, 'isKernelKnown' | 'lookup'>;
   /** The addresses of this host that accept node ports. */
   readonly nodeAddresses: ReadonlySet<Address>;
-  /** The frontends that a scan has met, by key: those with many slots are read once. */
+  /** The frontends that a scan has met, by key: one may have many slots. */
   readonly cache?: Map<string, FrontendState>;
 }
 
@@ -27,6 +25,9 @@ interface FrontendState {
   /** The endpoints, before or after. */
   readonly endpoints: ReadonlySet<string>;
 }
+
+/** Of addresses that no Service has. They may be many, and are not cached. */
+const NOT_INSTALLED: FrontendState = { isInstalled: false, isServed: false, endpoints: new Set() };
 
 /** Where a kind of frontends has its endpoints, and its verdict without any. */
 interface FrontendMaps {
@@ -46,9 +47,10 @@ const BY_NODE_PORT: FrontendMaps = {
  * What a running sync may make valid is not stale.
  */
 export function staleAttemptReason(entry: ConntrackEntry, context: AttemptContext): string | undefined {
+  if (!context.engine.isKernelKnown) return undefined;
   const translated = isTranslated(entry);
   // A connection that was reset may have been established: segments in transit still need its entry.
-  if (!context.engine.isKernelKnown || (translated && context.state === 'CLOSE')) return undefined;
+  if (translated && isClosed(entry)) return undefined;
   const { original, reply } = entry;
   const state = frontendOf(entry, context);
   if (!state.isInstalled || state.endpoints.has(concat(reply.source, reply.sourcePort))) return undefined;
@@ -58,6 +60,17 @@ export function staleAttemptReason(entry: ConntrackEntry, context: AttemptContex
     return `${printAddressPort({ address: reply.source, port: reply.sourcePort })} is not an endpoint of ${frontend}${suffix}`;
   }
   return state.isServed ? `the attempt to ${frontend} is older than this frontend` : undefined;
+}
+
+/** Whether a stale attempt may still be answered. Nothing else than the rules answers for a cluster IP. */
+export function mayBeAnswered(entry: ConntrackEntry, { engine }: Pick<AttemptContext, 'engine'>): boolean {
+  if (isClosed(entry)) return false;
+  const clusterIps = SETS_AND_MAPS[entry.family]['cluster-ips'];
+  return isTranslated(entry) || engine.lookup.installed(clusterIps, entry.original.destination) === undefined;
+}
+
+function isClosed(entry: ConntrackEntry): boolean {
+  return entry.protocol === 'tcp' && entry.state === 'CLOSE';
 }
 
 /** A frontend with this address comes before a node port, as in the chains. */
@@ -77,13 +90,12 @@ function stateOf(
   const cached = cache?.get(cacheKey);
   if (cached !== undefined) return cached;
   const objects = SETS_AND_MAPS[family];
-  const installed = new Set(maps.slots.flatMap((name) => [...installedSlots(engine, objects[name], key)]));
-  const desired = new Set(maps.slots.flatMap((name) => [...engine.lookup.slots(objects[name], key)]));
-  const state = {
-    isInstalled: installed.size > 0 || engine.lookup.installed(objects[maps.noEndpoints], key) !== undefined,
-    isServed: installed.size > 0 && desired.size > 0,
-    endpoints: new Set([...installed, ...desired]),
-  };
+  const installed = maps.slots.flatMap((name) => [...installedSlots(engine, objects[name], key)]);
+  const isInstalled = installed.length > 0 || engine.lookup.installed(objects[maps.noEndpoints], key) !== undefined;
+  if (!isInstalled) return NOT_INSTALLED;
+  const desired = maps.slots.flatMap((name) => [...engine.lookup.slots(objects[name], key)]);
+  const isServed = installed.length > 0 && desired.length > 0;
+  const state = { isInstalled, isServed, endpoints: new Set([...installed, ...desired]) };
   cache?.set(cacheKey, state);
   return state;
 }

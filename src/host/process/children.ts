@@ -1,8 +1,8 @@
-// The running child processes of this process.
+// The running child processes of this process, and their processor time.
 
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
 import { killChild } from './kill-child.ts';
-import { statFields } from './process-state.ts';
+import { cpuMs } from './process-state.ts';
 
 const running = new Set<ChildProcess>();
 
@@ -18,12 +18,15 @@ export function killChildren(): void {
   for (const child of running) killChild(child, 'SIGKILL');
 }
 
-/** The kernel counts in hundredths of a second for programs, on every architecture. */
-const MS_PER_TICK = 10;
-
-/** What all children that have ended took so far, in user and kernel mode, in milliseconds; 0 if it is not known. */
-export function childrenCpuMs(): number {
-  // The fields 16 and 17.
-  const [cutime, cstime] = statFields('self').slice(13, 15);
-  return (Number(cutime) + Number(cstime)) * MS_PER_TICK || 0;
+/**
+ * Measures the processor time of a child, in milliseconds, until its standard output ends. It is read then, because the child
+ * is still in /proc: Node is notified of its exit later. If it cannot be read, the time that has passed is the limit.
+ */
+export function trackCpuTime(child: ChildProcessWithoutNullStreams): () => number {
+  const startedAt = performance.now();
+  let ms: number | undefined;
+  child.stdout.once('end', () => {
+    ms = child.pid === undefined || child.exitCode !== null ? undefined : cpuMs(child.pid);
+  });
+  return () => ms ?? performance.now() - startedAt;
 }

@@ -1,8 +1,8 @@
 // Runs a program to its end. Long-lived programs are in line-process.ts.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { trackChild } from './children.ts';
+import type { Readable } from 'node:stream';
+import { trackChild, trackCpuTime } from './children.ts';
 import { killChild } from './kill-child.ts';
 
 export interface ExecResult {
@@ -18,6 +18,8 @@ export interface ExecOptions {
   readonly timeoutMs: number;
   /** Receives standard output line by line, which is then not collected. The program is killed when it throws. */
   readonly onLine?: (line: string) => void;
+  /** Receives, once, the processor time in milliseconds: of the program, and of `onLine`. */
+  readonly onCpuTime?: (ms: number) => void;
   /** Default: that of this process. */
   readonly env?: NodeJS.ProcessEnv;
   /** The program is killed when it aborts. */
@@ -129,6 +131,7 @@ async function finish(
     if (status !== null) return { status, stdout, stderr };
     throw failed(`ended by ${signalName}`);
   } finally {
+    options.onCpuTime?.(output.cpuMs());
     clearTimeout(timer);
     clearTimeout(lastTimer);
     signal?.removeEventListener('abort', kill);
@@ -145,12 +148,17 @@ function startError(command: string, cause: NodeJS.ErrnoException): ExecError {
 interface Output {
   stdout: string;
   stderr: string;
+  /** What the child and `onLine` took, when it has ended. */
+  readonly cpuMs: () => number;
   callbackError: { readonly error: unknown } | undefined;
 }
 
 /** Collects the output of a child, or passes its lines on until `onLine` throws, which kills the child. */
 function collectOutput(child: ChildProcessWithoutNullStreams, { onLine }: Pick<ExecOptions, 'onLine'>): Output {
-  const output: Output = { stdout: '', stderr: '', callbackError: undefined };
+  const childCpuMs = trackCpuTime(child);
+  let lineCpu = 0;
+  const cpuMs = () => childCpuMs() + lineCpu / 1000;
+  const output: Output = { stdout: '', stderr: '', cpuMs, callbackError: undefined };
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;
   });
@@ -161,14 +169,28 @@ function collectOutput(child: ChildProcessWithoutNullStreams, { onLine }: Pick<E
     });
     return output;
   }
-  createInterface({ input: child.stdout }).on('line', (line) => {
+  passLines(child.stdout, (lines) => {
     if (output.callbackError !== undefined) return;
+    const before = process.threadCpuUsage();
     try {
-      onLine(line);
+      for (const line of lines) onLine(line);
     } catch (error) {
       output.callbackError = { error };
       killChild(child, 'SIGKILL');
     }
+    const { user, system } = process.threadCpuUsage(before);
+    lineCpu += user + system;
   });
   return output;
+}
+
+/** Passes the lines of each part of a stream on together. */
+function passLines(stream: Readable, onLines: (lines: readonly string[]) => void): void {
+  let rest = '';
+  stream.on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    onLines(lines);
+  });
+  stream.on('end', () => onLines(rest === '' ? [] : [rest]));
 }

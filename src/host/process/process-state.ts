@@ -50,20 +50,21 @@ function queuedNetlinkBytes(pid: number): number {
 
 /** The letter of proc_pid_stat(5); empty if the process does not exist. */
 function stateOf(pid: number): string {
-  return statFields(pid)[0] ?? '';
-}
-
-/** The fields of proc_pid_stat(5) from the third on, the state. One empty text if the process does not exist. */
-export function statFields(pid: number | 'self'): string[] {
   const stat = textOf(`/proc/${pid}/stat`);
   // The name of the program, in parentheses, may contain anything.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return stat.charAt(stat.lastIndexOf(')') + 2);
 }
 
 /** How long the first thread of a process has been ready to run without a CPU, in milliseconds; 0 if that is not known. */
 export function waitedForCpuMs(pid: number | 'self'): number {
   const [, waitedNs = '0'] = textOf(`/proc/${pid}/schedstat`).split(' ');
   return Number(waitedNs) / 1e6 || 0;
+}
+
+/** The processor time of the first thread of a process, in milliseconds; `undefined` if that is not known. */
+export function cpuMs(pid: number): number | undefined {
+  const [usedNs = ''] = textOf(`/proc/${pid}/schedstat`).split(' ');
+  return usedNs === '' ? undefined : Number(usedNs) / 1e6;
 }
 
 function namesIn(directory: string): string[] {

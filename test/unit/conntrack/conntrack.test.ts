@@ -38,31 +38,43 @@ t.test('Conntrack lists the UDP entries of a family', async (t) => {
   t.equal(await calls(), '-L -p udp -f ipv4\n-L -p udp -f ipv6\n');
 });
 
-t.test('Conntrack lists and deletes the TCP connections in a state', async (t) => {
-  const { conntrack, calls } = await program(t, `echo '${TCP_LINE}'`);
+t.test('Conntrack lists attempts to open TCP connections, and deletes them by state', async (t) => {
+  const { conntrack, calls } = await program(
+    t,
+    `echo '${TCP_LINE}'; echo '${TCP_LINE.replace('SYN_SENT', 'SYN_RECV')}'`,
+  );
   const entries: ConntrackEntry[] = [];
-  await conntrack.list({ family: 'ip', protocol: 'tcp', state: 'SYN_SENT' }, (entry) => entries.push(entry));
-  await conntrack.list({ family: 'ip6', protocol: 'tcp', state: 'CLOSE' }, () => {});
+  for (const family of ['ip', 'ip6'] as const)
+    await conntrack.list({ family, protocol: 'tcp' }, (entry) => entries.push(entry));
   const [first] = entries;
-  t.ok(first);
-  if (first === undefined) return;
-  const group = { first, count: 2, reason: '' };
-  t.equal(await conntrack.delete(group, { selection: { protocol: 'tcp', state: 'SYN_SENT' } }), 1);
-  t.equal(await conntrack.delete(group, { selection: { protocol: 'tcp', state: 'CLOSE' } }), 1);
+  t.equal(entries.length, 2);
+  if (first?.protocol !== 'tcp') throw new Error('It listed no attempt');
+  for (const state of ['SYN_SENT', 'CLOSE'] as const)
+    t.equal(await conntrack.delete({ first: { ...first, state }, count: 2, reason: '' }), 2);
   const filter =
     '--zone 0 --orig-zone 0 --reply-zone 0 --orig-dst 10.96.0.1 --dport 80 --reply-src 10.96.0.1 --reply-port-src 80';
   t.strictSame((await calls()).trim().split('\n'), [
-    '-L -p tcp -f ipv4 --state SYN_SENT --status !ASSURED',
-    '-L -p tcp -f ipv6 --state CLOSE --status !ASSURED',
+    '-L -p tcp -f ipv4 --status !ASSURED',
+    '-L -p tcp -f ipv6 --status !ASSURED',
     `-D -p tcp -f ipv4 --state SYN_SENT ${filter}`,
     `-D -p tcp -f ipv4 --state CLOSE ${filter}`,
   ]);
 });
 
+t.test('Conntrack counts the processor time of its runs, also of those that fail', async (t) => {
+  const { conntrack } = await program(t, 'n=0; while [ $n -lt 20000 ]; do n=$((n + 1)); done; exit 1');
+  t.equal(conntrack.cpuMs, 0);
+  await t.rejects(conntrack.list({ family: 'ip', ...UDP }, () => {}));
+  const once = conntrack.cpuMs;
+  t.ok(once > 0, `${once} ms`);
+  await t.rejects(conntrack.delete(groupOf(1)));
+  t.ok(conntrack.cpuMs > once);
+});
+
 t.test('Conntrack deletes a single flow by its tuple, several by frontend and endpoint, and counts them', async (t) => {
   const { conntrack, calls } = await program(t, `echo '${LINE}'; echo '${LINE}'`);
-  t.equal(await conntrack.delete(groupOf(1), { selection: UDP }), 2);
-  t.equal(await conntrack.delete(groupOf(2), { selection: UDP }), 2);
+  t.equal(await conntrack.delete(groupOf(1)), 2);
+  t.equal(await conntrack.delete(groupOf(2)), 2);
   const zone = '--zone 0 --orig-zone 0 --reply-zone 0';
   const shared = `-D -p udp -f ipv4 ${zone} --orig-dst 10.96.0.1 --dport 53 --reply-src 10.1.0.1 --reply-port-src 5353`;
   const own = '--orig-src 10.0.0.1 --sport 1000 --reply-dst 10.0.0.2 --reply-port-dst 1001';
@@ -74,25 +86,26 @@ t.test('Conntrack lists without a status if the program cannot filter by it', as
   const { conntrack, calls } = await program(t, script);
   const entries: ConntrackEntry[] = [];
   for (let n = 0; n < 2; n++) {
-    await conntrack.list({ family: 'ip', protocol: 'tcp', state: 'CLOSE' }, (entry) => entries.push(entry));
+    await conntrack.list({ family: 'ip', protocol: 'tcp' }, (entry) => entries.push(entry));
   }
-  t.equal(entries.length, 2);
-  const plain = '-L -p tcp -f ipv4 --state CLOSE';
-  t.equal(await calls(), `${plain} --status !ASSURED\n${plain}\n${plain}\n`);
+  t.equal(entries.length, 4);
+  const tcp = '-L -p tcp -f ipv4';
+  const byState = `${tcp} --state SYN_SENT\n${tcp} --state CLOSE\n`;
+  t.equal(await calls(), `${tcp} --status !ASSURED\n${byState}${byState}`);
 });
 
 t.test('Conntrack stops deleting when the signal aborts, and returns the count so far', async (t) => {
   const { conntrack } = await program(t, `echo '${LINE}'; exec sleep 20`);
   const abort = new AbortController();
-  const deleting = conntrack.delete(groupOf(2), { selection: UDP, signal: abort.signal });
+  const deleting = conntrack.delete(groupOf(2), { signal: abort.signal });
   setTimeout(() => abort.abort(), 100);
   t.ok((await deleting) <= 1);
-  t.equal(await conntrack.delete(groupOf(2), { selection: UDP, signal: AbortSignal.abort() }), 0);
+  t.equal(await conntrack.delete(groupOf(2), { signal: AbortSignal.abort() }), 0);
 });
 
 t.test('Conntrack accepts that no entry is left to delete', async (t) => {
   const { conntrack } = await program(t, 'echo "conntrack v1.4.8: 0 flow entries have been deleted." >&2; exit 1');
-  t.equal(await conntrack.delete(groupOf(1), { selection: UDP }), 0);
+  t.equal(await conntrack.delete(groupOf(1)), 0);
 });
 
 t.test('Conntrack distinguishes a failing program from a missing one', async (t) => {
@@ -101,7 +114,7 @@ t.test('Conntrack distinguishes a failing program from a missing one', async (t)
     conntrack.list({ family: 'ip', ...UDP }, () => {}),
     { kind: 'failed', message: /-L -p udp -f ipv4": Operation failed: sorry$/ },
   );
-  await t.rejects(conntrack.delete(groupOf(1), { selection: UDP }), { name: 'ConntrackError', kind: 'failed' });
+  await t.rejects(conntrack.delete(groupOf(1)), { name: 'ConntrackError', kind: 'failed' });
   const missing = new Conntrack({ command: '/nowhere/conntrack', timeoutMs: 100 });
   await t.rejects(
     missing.list({ family: 'ip', ...UDP }, () => {}),

@@ -89,8 +89,8 @@ t.test('Telemetry measures nothing if metrics are disabled', async (t) => {
   t.equal(telemetry.countingSink(sink), sink);
   t.equal(telemetry.requestObserver, undefined);
   telemetry.observer.chainsModified?.(['ip services']);
-  telemetry.countConntrackFailure();
-  telemetry.observeConntrackCleanup({ durationMs: 1, deleted: { ip: 0, ip6: 0 } });
+  telemetry.countConntrackFailure('udp');
+  telemetry.observeConntrackCleanup('tcp', { durationMs: 1, deleted: { ip: 0, ip6: 0 } });
   telemetry.countHealthResponse('/healthz', 200);
   const stop = new AbortController();
   const running = telemetry.run('1.1.3', stop.signal);

@@ -225,8 +225,8 @@ t.test('Metrics report problems with objects, watches and requests', async (t) =
   metrics.requestObserver({ method: 'POST', host: 'api:6443', status: undefined, durationMs: 20 });
   metrics.countHealthResponse('healthz', 503);
   metrics.countEvent('sent');
-  metrics.countConntrackFailure();
-  metrics.observeConntrackCleanup({ durationMs: 3, deleted: { ip: 2, ip6: 0 } });
+  metrics.conntrack.countFailure('udp');
+  metrics.conntrack.observe('udp', { durationMs: 3, deleted: { ip: 2, ip6: 0 } });
   metrics.observer.chainsModified?.(['ip services', 'ip6 services']);
   t.match(Object.fromEntries(await scrape(metrics)), {
     'nftlane_objects_with_invalid_fields{kind="Service"}': 1,

@@ -1,8 +1,12 @@
 // Tests of src/conntrack/tcp/stale-attempts.ts.
 
 import t from 'tap';
-import type { ConntrackEntry } from '../../../../src/conntrack/conntrack-entry.ts';
-import { type AttemptContext, staleAttemptReason } from '../../../../src/conntrack/tcp/stale-attempts.ts';
+import type { AttemptState, ConntrackEntry } from '../../../../src/conntrack/conntrack-entry.ts';
+import {
+  type AttemptContext,
+  mayBeAnswered,
+  staleAttemptReason,
+} from '../../../../src/conntrack/tcp/stale-attempts.ts';
 import { familyOf } from '../../../../src/net/address.ts';
 import { parseAddressPort } from '../../../../src/net/address-port.ts';
 import { commitAll, engineOf } from '../../../support/builders/engine.ts';
@@ -28,11 +32,13 @@ function endpoints(...hosts: readonly number[]): ApiObject {
 }
 
 /** An attempt of the client to a destination that answers from `from`; without translation, both are equal. */
-function attempt(to: string, from = to): ConntrackEntry {
+function attempt(to: string, from = to, state: AttemptState = 'SYN_SENT'): ConntrackEntry {
   const [frontend, server] = [parseAddressPort(to, 0), parseAddressPort(from, 0)];
   const [destination, source] = [frontend?.address ?? '', server?.address ?? ''];
   return {
     family: familyOf(destination),
+    protocol: 'tcp',
+    state,
     original: { source: CLIENT, sourcePort: 1000, destination, destinationPort: frontend?.port ?? 0 },
     reply: { source, sourcePort: server?.port ?? 0, destination: CLIENT, destinationPort: 1000 },
   };
@@ -44,8 +50,8 @@ function installedEngine(...objects: readonly ApiObject[]) {
   return engine;
 }
 
-function contextOf(engine: AttemptContext['engine'], state: AttemptContext['state'] = 'SYN_SENT'): AttemptContext {
-  return { engine, state, nodeAddresses: new Set([NODE]) };
+function contextOf(engine: AttemptContext['engine']): AttemptContext {
+  return { engine, nodeAddresses: new Set([NODE]) };
 }
 
 t.test('staleAttemptReason() returns why an attempt cannot succeed', async (t) => {
@@ -77,11 +83,31 @@ t.test('staleAttemptReason() ignores valid attempts and those of other destinati
 });
 
 t.test('staleAttemptReason() takes closed connections only if they were never translated', async (t) => {
-  const context = contextOf(installedEngine(WEB, endpoints(1)), 'CLOSE');
-  t.type(staleAttemptReason(attempt('10.96.0.1:80'), context), 'string');
-  t.type(staleAttemptReason(attempt(`${NODE}:30080`), context), 'string');
-  t.equal(staleAttemptReason(attempt('10.96.0.1:80', '10.1.0.9:8080'), context), undefined);
+  const context = contextOf(installedEngine(WEB, endpoints(1)));
+  const closed = (to: string, from?: string) => staleAttemptReason(attempt(to, from, 'CLOSE'), context);
+  t.type(closed('10.96.0.1:80'), 'string');
+  t.type(closed(`${NODE}:30080`), 'string');
+  t.equal(closed('10.96.0.1:80', '10.1.0.9:8080'), undefined);
 });
+
+t.test(
+  'mayBeAnswered() is false for refused attempts, and for those to a cluster IP that no endpoint has',
+  async (t) => {
+    const context = contextOf(installedEngine(WEB, endpoints(1)));
+    const cases = [
+      { to: '10.96.0.1:80', from: '10.1.0.9:8080', expected: true },
+      { to: `${NODE}:30080`, expected: true },
+      { to: '10.96.0.1:80', expected: false },
+      { to: `${NODE}:30080`, state: 'CLOSE', expected: false },
+    ] as const;
+    for (const { to, from = to, state, expected } of cases.map((each) => ({
+      from: each.to,
+      state: undefined,
+      ...each,
+    })))
+      t.equal(mayBeAnswered(attempt(to, from, state), context), expected, `${to} ${from}`);
+  },
+);
 
 t.test('staleAttemptReason() accepts both the state before and after a running sync', async (t) => {
   const engine = installedEngine(WEB, endpoints(1));

@@ -39,6 +39,7 @@ class FakeConntrack {
   lines: string[] = [];
   failure: Error | undefined;
   lists = 0;
+  cpuMs = 0;
   onDelete: (() => void) | undefined;
   #underWay = 0;
 
@@ -338,4 +339,21 @@ t.test('FlowCleaner logs a missing program once, and continues', async (t) => {
   put(engine, endpoints(3));
   await sync();
   t.equal(conntrack.lines.length, 0, 'it has been installed since');
+});
+
+t.test('FlowCleaner continues later with what would take too much time', async (t) => {
+  const { engine, conntrack, cleanUps, sync } = start(t, SERVICE, endpoints(1, 2, 3));
+  await sync();
+  conntrack.lines = [1, 2, 3].map((host) => flow('10.96.0.1:53', host));
+  conntrack.onDelete = () => {
+    conntrack.cpuMs += 7000;
+  };
+  remove(engine, SERVICE, endpoints());
+  await sync();
+  for (let n = 0; n < 20; n++) await tick();
+  t.strictSame(conntrack.lines, []);
+  t.strictSame(cleanUps.slice(1, 3), [
+    { ip: 2, ip6: 0 },
+    { ip: 1, ip6: 0 },
+  ]);
 });

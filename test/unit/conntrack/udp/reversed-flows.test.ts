@@ -8,7 +8,7 @@ const [CLIENT, SERVER] = ['192.0.2.9', '192.0.2.1'];
 
 function flow(sourcePort: number): ConntrackEntry {
   const original = { source: CLIENT, sourcePort, destination: SERVER, destinationPort: 53 };
-  return { family: 'ip', original, reply: reverse(sourcePort).original };
+  return { family: 'ip', protocol: 'udp', original, reply: reverse(sourcePort).original };
 }
 
 function reverse(port: number): Pick<ConntrackEntry, 'original'> {

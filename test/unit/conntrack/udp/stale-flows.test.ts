@@ -76,6 +76,7 @@ function flow(to: string, from: string): ConntrackEntry {
   const [source = '', sourcePort] = from.split(' ');
   return {
     family: familyOf(destination),
+    protocol: 'udp',
     original: { source: CLIENT, sourcePort: 1000, destination, destinationPort: Number(destinationPort) },
     reply: { source, sourcePort: Number(sourcePort), destination: NODE, destinationPort: 1000 },
   };
@@ -141,7 +142,7 @@ t.test('staleReason() recognizes a flow that a reply recreated', async (t) => {
     const tuple = (a: typeof source, b: typeof source) => {
       return { source: a.address, sourcePort: a.port, destination: b.address, destinationPort: b.port };
     };
-    return { family: 'ip', original: tuple(source, destination), reply: tuple(destination, source) };
+    return { family: 'ip', protocol: 'udp', original: tuple(source, destination), reply: tuple(destination, source) };
   };
   const [client, server] = [`${CLIENT} 1000`, `${NODE} 30053`];
   const reversed = new ReversedFlows();

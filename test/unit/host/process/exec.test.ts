@@ -34,6 +34,22 @@ t.test('exec() rejects with an error of onLine and kills the program', async (t)
   t.strictSame(lines, ['one']);
 });
 
+t.test('exec() passes lines on, also one that arrives in parts, and the last one without its end', async (t) => {
+  const lines: string[] = [];
+  let cpuMs = 0;
+  const options = { ...TIMEOUT, onLine: (line: string) => lines.push(line), onCpuTime: (ms: number) => (cpuMs += ms) };
+  const { stdout } = await exec('sh', ['-c', 'printf "one\\n\\ntw"; sleep 0.05; printf "o\\nthree"'], options);
+  t.strictSame([lines, stdout], [['one', '', 'two', 'three'], '']);
+  t.ok(cpuMs > 0);
+});
+
+t.test('exec() reports the processor time of a program that was killed', async (t) => {
+  let cpuMs = 0;
+  const options = { timeoutMs: 300, onCpuTime: (ms: number) => (cpuMs += ms) };
+  await t.rejects(exec('sh', ['-c', 'while :; do :; done'], options), { name: 'ExecError', kind: 'failed' });
+  t.ok(cpuMs > 0);
+});
+
 t.test('a lack of file descriptors fails only the program to be started', async (t) => {
   const command = `ulimit -n 60; exec "${process.execPath}" "${FD_EXHAUSTION_PROGRAM}"`;
   const { stdout, stderr } = await exec('sh', ['-c', command], TIMEOUT);

@@ -2,7 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import t from 'tap';
-import { describeProcessState, readNetlinkReader, waitedForCpuMs } from '../../../../src/host/process/process-state.ts';
+import {
+  cpuMs,
+  describeProcessState,
+  readNetlinkReader,
+  waitedForCpuMs,
+} from '../../../../src/host/process/process-state.ts';
 import { poll } from '../../../support/wait-until.ts';
 
 t.test('describeProcessState() distinguishes a process that sleeps, one that is stopped, and none', async (t) => {
@@ -30,4 +35,12 @@ t.test('describeProcessState() distinguishes a process that sleeps, one that is 
 t.test('waitedForCpuMs() is a number, also for a process that does not exist', async (t) => {
   t.ok(waitedForCpuMs('self') >= 0);
   t.equal(waitedForCpuMs(2 ** 22 + 1), 0);
+});
+
+t.test('cpuMs() is the processor time of a process, if there is one', async (t) => {
+  const before = cpuMs(process.pid) ?? 0;
+  const end = process.cpuUsage().user + 50_000;
+  while (process.cpuUsage().user < end);
+  t.ok((cpuMs(process.pid) ?? 0) - before > 40);
+  t.equal(cpuMs(2 ** 22 + 1), undefined);
 });

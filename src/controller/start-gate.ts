@@ -1,4 +1,4 @@
-// Holds back the first sync while it would take most Services from the kernel, and keeps up with the kernel meanwhile.
+// Holds back the first sync while it would take most Services from the kernel, and protects the tables meanwhile.
 
 import type { Engine } from '../engine/engine.ts';
 import type { Clock } from '../host/clock.ts';
@@ -21,7 +21,7 @@ export interface StartGuard {
 
 interface StartGateOptions {
   readonly engine: Engine;
-  readonly nftClient: Pick<RulesetClient, 'list' | 'listTables'>;
+  readonly nftClient: Pick<RulesetClient, 'list' | 'listTables' | 'protect'>;
   readonly guard: () => StartGuard | undefined;
   /** Requests another attempt. */
   readonly request: () => void;
@@ -65,6 +65,7 @@ export class StartGate {
     if (this.#isOpen || guard === undefined) return 'open';
     if (!guard.mayStartNow && clock.now() < this.#compareAt) return 'closed';
     if (!guard.mayStartNow && !(await this.#compare(guard))) {
+      if (!this.#isClosed) await this.#options.nftClient.protect?.();
       this.#isClosed = true;
       this.#compareAt = clock.now() + COMPARE_INTERVAL_MS;
       setTimeout(this.#options.request, COMPARE_INTERVAL_MS).unref();
@@ -98,6 +99,7 @@ export class StartGate {
       if (this.#objects !== objects || clock.now() >= this.#listAt) await this.#list();
       this.#objects = objects;
       this.#kernel = await this.#services();
+      await nftClient.protect?.();
       this.#failures.reset();
     } catch (error) {
       this.#failures.log('warn', 'cannot look at the ruleset while the start is held', { reason: errorMessage(error) });

@@ -234,7 +234,7 @@ function describeHold(event: HoldEvent): Pick<EventSpec, 'type' | 'reason' | 'no
   }
   if (event.type === 'start-held') {
     const { lost, before, remainingMs } = event;
-    const until = `nothing in the kernel is changed or repaired, also for new Services, for ${Math.round(remainingMs / 1000)} s`;
+    const until = `nothing in the kernel is changed or repaired, also for new Services, for ${Math.ceil(remainingMs / 1000)} s`;
     const note = `${lost} of ${before} Services, or their endpoints, were lost while no daemon ran, and are kept: ${until}`;
     return { type: 'Warning', reason: 'ServiceLossHeld', note };
   }

@@ -95,7 +95,7 @@ export class SourceGuard implements Sink {
   #startProblems(): SourceProblem[] {
     const { times, heldServices } = this.#start;
     if (times === undefined) return [];
-    const reason = `lost while no daemon ran; the start waits and changes nothing in the kernel for another ${printDuration(times.remainingMs)}, or until "nftlane accept-loss"`;
+    const reason = `lost while no daemon ran; the start waits and changes nothing in the kernel for another ${inSeconds(times.remainingMs)}, or until "nftlane accept-loss"`;
     return [{ cause: 'kept', subject: `${heldServices} Services`, forMs: Math.round(times.heldMs), reason }];
   }
 
@@ -183,7 +183,7 @@ export class SourceGuard implements Sink {
     log.warn('source lacks most Services of the kernel; holding the start', {
       count: count.lost,
       services: count.before,
-      effect: `nothing in the kernel is changed or repaired, also for new Services, for ${printDuration(count.remainingMs)}`,
+      effect: `nothing in the kernel is changed or repaired, also for new Services, for ${inSeconds(count.remainingMs)}`,
       hint: 'run "nftlane accept-loss" to start now',
     });
     onHold?.({ type: 'start-held', ...count });
@@ -215,3 +215,8 @@ const START_REASONS = {
   recovered: 'the source has its Services again',
   emptied: 'the kernel has no Services any more',
 };
+
+/** Minutes would be too coarse for what is left of the grace period. */
+function inSeconds(ms: number): string {
+  return `${Math.ceil(ms / 1000)} s`;
+}

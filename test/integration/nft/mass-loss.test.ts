@@ -84,7 +84,7 @@ await configure('10m');
 const installation = installBundle(node1, { program, runDir: join(scratch, 'run') });
 
 function startNftlane(...flags: readonly string[]) {
-  const common = ['--config', config, '--kubeconfig', kubeconfig, '--log-format', 'json'];
+  const common = ['--config', config, '--kubeconfig', kubeconfig, '--log-format', 'json', '--table-ownership', 'auto'];
   const started = startDaemon(installation, [...common, ...nodeFlags('node1'), ...flags]);
   t.teardown(() => started.stop());
   return started;
@@ -260,12 +260,15 @@ t.test('a daemon that starts while the API server is empty changes nothing, and 
   t.match(doctor.stdout, problem);
   t.equal(doctor.status, 1);
   t.equal((await run('diff')).status, 1, 'the kernel is not as the source says');
+  const isOwned = (await node1.output('nft', ['-t', 'list', 'table', 'ip', 'nftlane'])).includes('flags owner');
+  if (isOwned) await node1.output('nft', ['flush', 'ruleset']);
+  else t.comment('the tables cannot be owned on this kernel');
 
   const stoppedAt = Date.now();
   t.equal(await daemon.stop(), 0);
   const stopMs = Date.now() - stoppedAt;
   t.ok(stopMs < 2_000 * loadFactor(), `SIGTERM ends it in ${stopMs} ms`);
-  t.match(await restartWithoutServices(), { effect: /for 9m/ }, 'the second daemon does not begin again');
+  t.match(await restartWithoutServices(), { effect: /for 5\d\d s$/ }, 'the second daemon does not begin again');
   await fill();
   t.match(await daemon.waitForLog(RELEASED), { level: 'info', reason: 'the source has its Services again' });
   await daemon.waitForLog('ruleset complete');

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import { StartGate } from '../../../src/controller/start-gate.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { linesOf } from '../../../src/engine/transaction.ts';
+import type { Family } from '../../../src/net/family.ts';
 import type { KernelServices } from '../../../src/nftables/compile/kernel-services.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
@@ -21,10 +22,10 @@ function kernelOf(...objects: readonly ApiObject[]): FakeNftables {
 }
 
 /** A kernel with one Service, and an engine without any, of which `mayStart` is asked with what is found. */
-function gateWith(mayStart: (names: string) => boolean) {
+function gateWith(mayStart: (names: string) => boolean, families?: readonly Family[]) {
   const state = { kernel: kernelOf(service(), slice()), now: 1_000_000, isListing: true, mayStartNow: false };
-  const counts = { lists: 0, tables: 0, requests: 0 };
-  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1' });
+  const counts = { lists: 0, tables: 0, requests: 0, protections: 0 };
+  const engine = new Engine({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...(families && { families }) });
   const asked: string[] = [];
   const { log, lines } = recordLog();
   const list = () => {
@@ -42,6 +43,7 @@ function gateWith(mayStart: (names: string) => boolean) {
         counts.tables++;
         return list().listTables();
       },
+      protect: async () => void counts.protections++,
     },
     guard: () => ({
       get mayStartNow() {
@@ -66,8 +68,14 @@ function gateWith(mayStart: (names: string) => boolean) {
 t.test('StartGate lets an ordinary start pass with one listing', async (t) => {
   const { engine, counts, asked, pass } = gateWith(() => true);
   t.strictSame([await pass(), await pass(60_000)], ['open', 'open']);
-  t.strictSame([counts, asked], [{ lists: 1, tables: 0, requests: 0 }, ['ip shop/web']]);
+  t.strictSame([counts, asked], [{ lists: 1, tables: 0, requests: 0, protections: 0 }, ['ip shop/web']]);
   t.ok(engine.isKernelKnown, 'the first sync uses the same listing');
+});
+
+t.test('StartGate does not compare a family that this daemon does not serve', async (t) => {
+  const { asked, pass } = gateWith(() => true, ['ip6']);
+  t.equal(await pass(), 'open');
+  t.strictSame(asked, ['']);
 });
 
 t.test('StartGate is open without a guard', async (t) => {
@@ -80,7 +88,7 @@ t.test('StartGate is open without a guard', async (t) => {
 t.test('StartGate compares at most once a second, and asks for another attempt', async (t) => {
   const { counts, asked, pass } = gateWith(() => asked.length > 2);
   for (let ms = 0; ms < 100; ms++) t.equal(await pass(), 'closed');
-  t.equal(asked.length, 1);
+  t.strictSame([asked.length, counts.protections], [1, 1]);
   await waitUntil('request', () => counts.requests === 1);
   t.equal(await pass(999), 'closed');
   t.equal(asked.length, 1);

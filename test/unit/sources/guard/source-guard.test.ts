@@ -121,7 +121,7 @@ t.test('SourceGuard holds a start without most Services of the kernel, and repor
   t.equal(runSteps(guard.mayStart(kernel)), false, 'the Services have no endpoints');
   t.strictSame(guard.counts, { heldServices: 100, holds: 1 });
   t.match(guard.problems().map(describeSourceProblem), [
-    /^100 Services kept as last known for \w+: lost while no daemon ran; the start waits and changes nothing in the kernel for another \w+, or until "nftlane accept-loss"$/,
+    /^100 Services kept as last known for \w+: lost while no daemon ran; the start waits and changes nothing in the kernel for another \d+ s, or until "nftlane accept-loss"$/,
   ]);
   t.equal(guard.acceptLoss(), 100);
   t.equal(guard.mayStartNow, true);

@@ -212,7 +212,7 @@ export class SourceGuard implements Sink {
 const END_REASONS = { expired: 'the grace period is over', accepted: 'accepted by an operator' };
 const START_REASONS = {
   ...END_REASONS,
-  recovered: 'the source has its Services again',
+  recovered: 'the source has all or most Services again',
   emptied: 'the kernel has no Services any more',
 };
 

@@ -39,10 +39,11 @@ export interface StartCount {
   readonly remainingMs: number;
 }
 
-/** What is held. `lost` is the number of Services, which was never smaller than since `progressAt`. */
+/** What is held. Numbers of lost Services: now, when it began, and the smallest one so far, which was reached at `progressAt`. */
 interface Held {
   readonly since: number;
   readonly lost: number;
+  readonly first: number;
   readonly fewest: number;
   readonly progressAt: number;
 }
@@ -115,7 +116,8 @@ export class StartHold {
     const since = before?.since ?? now() - (record.heldMs ?? 0);
     const isProgress = before === undefined || lost < before.fewest;
     const progressAt = isProgress ? now() : before.progressAt;
-    this.#held = { since, lost, fewest: Math.min(lost, before?.fewest ?? lost), progressAt };
+    const { first, fewest } = before ?? { first: lost, fewest: lost };
+    this.#held = { since, lost, first, fewest: Math.min(lost, fewest), progressAt };
     if (before === undefined) {
       const present = Math.max(...families.map((count) => count.present));
       onHold?.({ lost, before: lost + present, remainingMs: this.times?.remainingMs ?? 0 });
@@ -129,10 +131,11 @@ export class StartHold {
     { services }: StartLoss,
     { isMass, isEmpty }: { readonly isMass: boolean; readonly isEmpty: boolean },
   ): StartEnd | undefined {
-    const { now } = this.#options;
+    const { first = 0, progressAt = 0 } = this.#held ?? {};
     if (isEmpty) return 'emptied';
-    const isSettled = !isMass && now() - (this.#held?.progressAt ?? 0) >= SETTLE_MS;
-    if (services === 0 || isSettled) return 'recovered';
+    const isSettled = !isMass && this.#options.now() - progressAt >= SETTLE_MS;
+    // Without any Service back, it is the limits that have changed.
+    if (services === 0 || isSettled) return services < first ? 'recovered' : 'accepted';
     return this.times?.remainingMs === 0 ? 'expired' : undefined;
   }
 

@@ -36,6 +36,21 @@ t.test('KernelState is known from a listing until it is invalidated', async (t) 
   t.notOk(kernel.wasEmpty);
 });
 
+t.test('KernelState returns the Services found at the start until the first compilation', async (t) => {
+  const installed = new Map([['f', { data: 'goto cluster-1', comment: 'a/x:http' }]]);
+  const elements = new Map([['ip service-ips', installed]] as const);
+  const kernel = new KernelState();
+  t.equal(runSteps(kernel.servicesFound()).size, 0, 'before a listing');
+  // Another version has declared the table differently: it will be deleted, but until then it has these Services.
+  const map = { kind: 'map', name: 'service-ips', properties: ['type ipv4_addr : verdict'] } as const;
+  const table = { family: 'ip', name: 'nftlane', flags: [], chains: [], setsAndMaps: [map], others: [] };
+  runSteps(kernel.adopt({ elements, chains: [], tables: [table] }));
+  t.strictSame(runSteps(kernel.servicesFound()), new Map([['ip', new Set(['a/x'])]]));
+  t.notOk(kernel.wasEmpty, 'nothing is loaded before all objects are known');
+  kernel.releaseSlots();
+  t.equal(runSteps(kernel.servicesFound()).size, 0);
+});
+
 t.test('KernelState returns the slots found at the start until they are released', async (t) => {
   const installed = new Map([
     ['f . 0', { data: 'a', comment: '' }],

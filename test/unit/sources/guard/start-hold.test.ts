@@ -121,6 +121,11 @@ t.test('StartHold follows limits that change', async (t) => {
   t.notOk(ask(4_999));
   t.ok(ask(1));
   t.strictSame(journal.at(-1), 'expired 40');
+  const raised = startWith(40);
+  t.notOk(raised.ask());
+  raised.state.limits = { ...LIMITS, minServices: 41 };
+  t.ok(raised.ask(5_000));
+  t.strictSame(raised.journal.at(-1), 'accepted 40', 'no Service is back');
   const disabled = startWith(40);
   disabled.state.limits = { ...LIMITS, enabled: false };
   t.ok(disabled.ask());

@@ -19,6 +19,11 @@ const FAMILIES = ['ip', 'ip6'] as const;
 /** Lets pod b answer no SYN. */
 const DROP_SYN =
   'table inet test { chain in { type filter hook input priority 0; tcp flags & (syn | ack) == syn tcp dport 8080 drop; }; }';
+const HALF_OPEN_PORT = 40_005;
+/** Keeps the pod `shell` from completing a handshake. */
+const DROP_SYN_ACK = `table inet test { chain in { type filter hook input priority 0; tcp flags & (syn | ack) == (syn | ack) tcp dport ${HALF_OPEN_PORT} drop; }; }`;
+/** An address that no device has. */
+const SILENT = '203.0.113.99';
 /** Drops what the node itself answers, before it is tracked: a reset would end the entry. */
 const DROP_RESETS = `table inet test { chain out { type filter hook output priority -400; tcp sport ${NODE_PORT} drop; }; }`;
 /** Without a cleanup nothing recovers: each packet renews the entry. A SYN is repeated after 1, 2 and 4 seconds. */
@@ -93,15 +98,53 @@ t.test('an established connection to a removed endpoint keeps its entry', async 
   await proxied.waitForSync();
   // A stale attempt to the same frontend shows that the cleanup has run.
   const from = daemon.log.length;
-  const [removed, stale] = [world.pod('a').ip, ['--sport', '1000', '--reply-port-dst', '1000', '--timeout', '60']];
-  const tuple = ['-p', 'tcp', '-s', CLIENT.ip, '-d', at.ip, '--dport', '80', '-r', removed, '-q', CLIENT.ip];
-  await node1.output('conntrack', ['-I', ...tuple, '--reply-port-src', '8080', '--state', 'SYN_SENT', ...stale]);
+  const removed = world.pod('a').ip;
+  await insertAttempt(at.ip, removed);
   await proxied.setEndpoints('shop/kept', ['b', 'c']);
   const reason = `${removed}:8080 is not an endpoint of ${at.ip}:80`;
   t.match(await daemon.waitForLog(DELETED, from), { count: 1, reason });
   await kept.snapshot();
   const { attempts, pods } = await kept.stop();
   t.strictSame(pods, { a: attempts });
+});
+
+t.test('a half-open connection to a removed endpoint keeps its entry, and is established', async (t) => {
+  const at = await proxied.addService('shop/half-open', 45, { pods: ['a'] });
+  await proxied.waitForSync();
+  await shell.output('nft', ['-f', '-'], { input: DROP_SYN_ACK });
+  const target = { protocol: 'tcp', address: at.ip, port: 80, sourcePort: HALF_OPEN_PORT } as const;
+  const dial = fromPod.dial({ ...target, count: 1, timeoutMs: LIMIT_MS });
+  await waitForEntry(target, /SYN_RECV/);
+  await proxied.setEndpoints('shop/half-open', ['b']);
+  await proxied.waitForSync();
+  const from = daemon.log.length;
+  await insertAttempt(at.ip, world.pod('a').ip);
+  await proxied.setEndpoints('shop/half-open', ['b', 'c']);
+  t.match(await daemon.waitForLog(DELETED, from), { count: 1 }, 'the cleanup has run');
+  await waitForEntry(target, /SYN_RECV/);
+  await shell.output('nft', ['delete table inet test']);
+  t.strictSame((await dial).pods, { a: 1 });
+});
+
+t.test('connections that another program translates are deleted once for a change, not again and again', async (t) => {
+  const at = await proxied.addService('shop/foreign', 46, { pods: ['a'] });
+  await proxied.waitForSync();
+  const input = `table ip foreign { chain pre { type nat hook prerouting priority -150; ip daddr ${at.ip} dnat to ${SILENT}; }; }`;
+  await node1.output('nft', ['-f', '-'], { input });
+  const stop = new AbortController();
+  const dials = dialUntil(stop.signal, { protocol: 'tcp', address: at.ip, port: 80, count: 2, timeoutMs: 100 });
+  t.teardown(() => stop.abort());
+  await waitForEntry(
+    { protocol: 'tcp', address: at.ip },
+    new RegExp(`SYN_SENT .* src=${SILENT.replaceAll('.', '\\.')} `),
+  );
+  const before = await cleanups();
+  await proxied.setEndpoints('shop/foreign', ['a', 'b']);
+  const ended = await settledCleanups(before);
+  t.ok(ended - before <= 3, `${ended - before} cleanups`);
+  stop.abort();
+  await dials;
+  await node1.output('nft', ['delete table ip foreign']);
 });
 
 t.test('an attempt that is answered between listing and deletion is not deleted', async (t) => {
@@ -133,6 +176,42 @@ async function repeat(target: Target, dialer = fromPod): Promise<DialReport> {
     timeoutMs: 2 * LIMIT_MS,
     everyMs: 50,
   });
+}
+
+/** Inserts a conntrack entry of the first node: an attempt that was translated to an endpoint. */
+async function insertAttempt(frontend: string, endpoint: string): Promise<void> {
+  const tuple = ['-p', 'tcp', '-s', CLIENT.ip, '-d', frontend, '--dport', '80', '-r', endpoint, '-q', CLIENT.ip];
+  const ports = ['--sport', '1000', '--reply-port-dst', '1000', '--reply-port-src', '8080'];
+  await node1.output('conntrack', ['-I', ...tuple, ...ports, '--state', 'SYN_SENT', '--timeout', '60']);
+}
+
+/** Begins connections from new ports until the signal aborts. */
+async function dialUntil(signal: AbortSignal, request: Target & { readonly count: number }): Promise<void> {
+  while (!signal.aborted) await fromPod.dial(request);
+}
+
+/** The number of TCP cleanups that the daemon has completed. */
+async function cleanups(): Promise<number> {
+  const metrics = await node1.output('curl', ['-s', 'http://127.0.0.1:10249/metrics']);
+  return Number(/^nftlane_conntrack_tcp_cleanup_duration_seconds_count (\d+)$/m.exec(metrics)?.[1]);
+}
+
+/**
+ * The number of TCP cleanups when there have been more than `before`, and then none for three seconds: without end, one would
+ * take at most two.
+ */
+async function settledCleanups(before: number): Promise<number> {
+  const seen = { count: before, at: 0 };
+  await poll(cleanups, {
+    until: (count) => {
+      if (count !== seen.count) Object.assign(seen, { count, at: performance.now() });
+      return seen.count > before && performance.now() - seen.at > 3000 * loadFactor();
+    },
+    failure: (count) => `cleanups do not end: ${count}`,
+    timeoutMs: 3 * LIMIT_MS,
+    everyMs: 100,
+  });
+  return seen.count;
 }
 
 /** Waits for an entry of the first node. */

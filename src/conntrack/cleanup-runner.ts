@@ -9,7 +9,7 @@ import type { Deleted } from './stale-deletions.ts';
 
 /** What both cleaners need. */
 export interface CleanerOptions {
-  readonly conntrack: Pick<Conntrack, 'list' | 'delete' | 'cpuMs'>;
+  readonly conntrack: Pick<Conntrack, 'listFlows' | 'listAttempts' | 'delete' | 'cpuMs'>;
   readonly clock: Clock;
   readonly onCleanup?: (run: CleanupResult) => void;
   /** A cleanup failed, which only the first time logs. */

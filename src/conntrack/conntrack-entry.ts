@@ -30,11 +30,13 @@ const ENTRY_LINE =
   /^(?:udp|tcp +\d+ +\d+ (SYN_SENT|CLOSE)) .*?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: .*?)? src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(?: |$)/;
 
 /** Parses a line; `undefined` if it is another entry, or not of conntrack zone 0, the only zone that nftlane uses. */
-export function parseEntry(line: string, family: Family): ConntrackEntry | undefined {
+export function parseEntry(line: string): ConntrackEntry | undefined {
   const match = ENTRY_LINE.exec(line);
   if (match === null || line.includes(' zone')) return undefined;
   const [, state, ...values] = match;
-  const flow = { family, original: toTuple(values.slice(0, 4)), reply: toTuple(values.slice(4)) };
+  const original = toTuple(values.slice(0, 4));
+  const family: Family = original.source.includes(':') ? 'ip6' : 'ip';
+  const flow = { family, original, reply: toTuple(values.slice(4)) };
   return state === undefined
     ? { ...flow, protocol: 'udp' }
     : { ...flow, protocol: 'tcp', state: state as AttemptState };

@@ -32,17 +32,11 @@ export class ConntrackError extends Error {
  */
 const NEVER_ESTABLISHED = ['--status', '!ASSURED'];
 
-/** What to list. Of TCP, these are the entries of attempts. */
-export interface FlowSelection {
-  readonly family: Family;
-  readonly protocol: 'udp' | 'tcp';
-}
-
 /** Runs conntrack in the network namespace of this process. Throws {@link ConntrackError}. */
 export class Conntrack {
   readonly #command: string;
   readonly #timeoutMs: number | undefined;
-  /** Since conntrack 1.4.7. */
+  /** Since conntrack 1.4.7, which also lists both families by default. */
   #canFilterByStatus = true;
   #cpuMs = 0;
 
@@ -57,22 +51,35 @@ export class Conntrack {
     return this.#cpuMs;
   }
 
-  async list({ family, protocol }: FlowSelection, onEntry: (entry: ConntrackEntry) => void): Promise<void> {
-    const options = ['-L', ...optionsOf({ family, protocol })];
-    const onLine = (line: string): void => {
-      const entry = parseEntry(line, family);
-      if (entry !== undefined) onEntry(entry);
-    };
-    if (protocol === 'udp') return this.#run(options, onLine);
+  /** Lists the UDP flows of a family. */
+  async listFlows(family: Family, onEntry: (entry: ConntrackEntry) => void): Promise<void> {
+    await this.#list(optionsOf({ family, protocol: 'udp' }), onEntry);
+  }
+
+  /**
+   * Lists the attempts to open TCP connections. Both families are listed in one run, because the kernel walks its whole hash
+   * table for each: 12 ms with 262,144 buckets, and 55 ms with 250,000 entries of the other family.
+   */
+  async listAttempts(families: readonly Family[], onEntry: (entry: ConntrackEntry) => void): Promise<void> {
     if (this.#canFilterByStatus) {
       try {
-        return await this.#run([...options, ...NEVER_ESTABLISHED], onLine);
+        return await this.#list(['-p', 'tcp', ...NEVER_ESTABLISHED], onEntry);
       } catch (error) {
         if (!(error instanceof ConntrackError && /Bad parameter/.test(error.message))) throw error;
         this.#canFilterByStatus = false;
       }
     }
-    for (const state of ATTEMPT_STATES) await this.#run([...options, '--state', state], onLine);
+    for (const family of families) {
+      for (const state of ATTEMPT_STATES)
+        await this.#list([...optionsOf({ family, protocol: 'tcp' }), '--state', state], onEntry);
+    }
+  }
+
+  async #list(options: readonly string[], onEntry: (entry: ConntrackEntry) => void): Promise<void> {
+    await this.#run(['-L', ...options], (line) => {
+      const entry = parseEntry(line);
+      if (entry !== undefined) onEntry(entry);
+    });
   }
 
   /** Deletes a group of entries. Returns how many were deleted until the end, or until the signal aborted. */
@@ -115,7 +122,7 @@ async function timeLimit(): Promise<number> {
   return Math.round(BASE_TIMEOUT_MS + count * TIMEOUT_MS_PER_ENTRY);
 }
 
-function optionsOf({ family, protocol }: FlowSelection): string[] {
+function optionsOf({ family, protocol }: Pick<ConntrackEntry, 'family' | 'protocol'>): string[] {
   return ['-p', protocol, '-f', FAMILY_TRAITS[family].label.toLowerCase()];
 }
 

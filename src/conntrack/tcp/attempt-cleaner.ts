@@ -104,13 +104,11 @@ export class AttemptCleaner implements SyncObserver {
     const { engine, conntrack } = this.#options;
     const scan = new AttemptScan();
     const context = { ...this.#context(), cache: new Map() };
-    for (const family of engine.node.families) {
-      await conntrack.list({ family, protocol: 'tcp' }, (entry) => {
-        if (!engine.isKernelKnown) this.#isOwed = true;
-        const reason = staleAttemptReason(entry, context);
-        if (reason !== undefined) scan.add(entry, { reason, waits: mayBeAnswered(entry, context) }, earlier);
-      });
-    }
+    await conntrack.listAttempts(engine.node.families, (entry) => {
+      if (!engine.isKernelKnown) this.#isOwed = true;
+      const reason = staleAttemptReason(entry, context);
+      if (reason !== undefined) scan.add(entry, { reason, waits: mayBeAnswered(entry, context) }, earlier);
+    });
     return scan;
   }
 

@@ -104,7 +104,7 @@ export class FlowCleaner implements SyncObserver {
   async #find(expected: ExpectedState): Promise<readonly StaleGroup[]> {
     const flows = new StaleFlows();
     for (const family of this.#options.engine.node.families) {
-      await this.#options.conntrack.list({ family, protocol: 'udp' }, (entry) => flows.check(entry, expected));
+      await this.#options.conntrack.listFlows(family, (entry) => flows.check(entry, expected));
     }
     const now = this.#options.clock.now();
     for (const flow of flows.untranslated) this.#reversed.record(flow, now);

@@ -8,10 +8,12 @@ import type { Deleted } from '../../../src/conntrack/stale-deletions.ts';
 
 const NOTHING: Deleted = { deleted: { ip: 0, ip6: 0 }, reason: undefined };
 
+async function nothing(): Promise<void> {}
+
 /** A runner with a clock that only its own pauses move, and cleanups that take no time but use processor time. */
 function start(t: Test, { delayMs = 0, cpuShare = 0.02 } = {}) {
   let now = 0;
-  const conntrack = { list: async () => {}, delete: async () => 0, cpuMs: 0 };
+  const conntrack = { listFlows: nothing, listAttempts: nothing, delete: async () => 0, cpuMs: 0 };
   const starts: number[] = [];
   const reports: unknown[] = [];
   const outcome: { cpuMs: number; result: Deleted; error?: Error | undefined } = { cpuMs: 0, result: NOTHING };

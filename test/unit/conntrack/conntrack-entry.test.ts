@@ -2,7 +2,6 @@
 
 import t from 'tap';
 import { type ConntrackEntry, parseEntry } from '../../../src/conntrack/conntrack-entry.ts';
-import type { Family } from '../../../src/net/family.ts';
 
 const ORIGINAL = 'src=10.0.0.1 dst=10.96.0.1 sport=1000 dport=53';
 const REPLY = 'src=10.1.0.1 dst=10.0.0.1 sport=8053 dport=1001';
@@ -14,14 +13,13 @@ const FLOW = {
 const ENTRY: ConntrackEntry = { ...FLOW, protocol: 'udp' };
 
 t.test('parseEntry() reads UDP flows and attempts to open TCP connections, and nothing else', async (t) => {
-  const cases: { line: string; family?: Family; expected: ConntrackEntry | undefined }[] = [
+  const cases: { line: string; expected: ConntrackEntry | undefined }[] = [
     { line: `udp      17 27 ${ORIGINAL} ${REPLY} [ASSURED] mark=0 use=1`, expected: ENTRY },
     { line: `udp      17 27 ${ORIGINAL} [UNREPLIED] ${REPLY} mark=16384 use=1`, expected: ENTRY },
     { line: `udp      17 27 ${ORIGINAL} packets=1 bytes=2 ${REPLY} packets=3 bytes=4 mark=0 use=1`, expected: ENTRY },
     { line: `udp      17 27 ${ORIGINAL} [UNREPLIED] ${REPLY}`, expected: ENTRY },
     {
       line: 'udp      17 29 src=fd00::1 dst=fd00:30::a sport=1000 dport=53 src=fd00:1::1 dst=fd00::1 sport=53 dport=1000 use=1',
-      family: 'ip6',
       expected: {
         family: 'ip6',
         protocol: 'udp',
@@ -48,5 +46,5 @@ t.test('parseEntry() reads UDP flows and attempts to open TCP connections, and n
     { line: `udp      17 27 ${ORIGINAL}`, expected: undefined },
     { line: '', expected: undefined },
   ];
-  for (const { line, family = 'ip', expected } of cases) t.strictSame(parseEntry(line, family), expected, line);
+  for (const { line, expected } of cases) t.strictSame(parseEntry(line), expected, line);
 });

@@ -3,10 +3,11 @@
 import { once } from 'node:events';
 import { setImmediate as tick } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { ConntrackError, type FlowSelection } from '../../../../src/conntrack/conntrack.ts';
+import { ConntrackError } from '../../../../src/conntrack/conntrack.ts';
 import { type AttemptState, type ConntrackEntry, parseEntry } from '../../../../src/conntrack/conntrack-entry.ts';
 import { groupKey, type StaleGroup } from '../../../../src/conntrack/stale-groups.ts';
 import { AttemptCleaner } from '../../../../src/conntrack/tcp/attempt-cleaner.ts';
+import type { Family } from '../../../../src/net/family.ts';
 import { commitAll, engineOf } from '../../../support/builders/engine.ts';
 import { put } from '../../../support/builders/put-objects.ts';
 import { service } from '../../../support/builders/service.ts';
@@ -56,13 +57,14 @@ class FakeConntrack {
   hangs = false;
   onDelete: (() => void) | undefined;
 
-  async list({ family, protocol }: FlowSelection, take: (entry: ConntrackEntry) => void) {
+  async listFlows() {}
+
+  async listAttempts(_families: readonly Family[], take: (entry: ConntrackEntry) => void) {
     await tick();
     if (this.failure !== undefined) throw this.failure;
-    if (family === 'ip6' || protocol === 'udp') return;
     this.lists++;
     for (const line of this.lines) {
-      const entry = parseEntry(line, 'ip');
+      const entry = parseEntry(line);
       if (entry !== undefined) take(entry);
     }
   }
@@ -74,7 +76,7 @@ class FakeConntrack {
     const isSame = (entry: ConntrackEntry): boolean =>
       groupKey(entry) === groupKey(first) && (count > 1 || entry.original.sourcePort === first.original.sourcePort);
     this.lines = this.lines.filter((line) => {
-      const entry = parseEntry(line, 'ip');
+      const entry = parseEntry(line);
       return entry === undefined || !isSame(entry);
     });
     const deleted = before - this.lines.length;

@@ -7,7 +7,7 @@ import { AttemptScan } from '../../../../src/conntrack/tcp/attempt-scan.ts';
 /** An attempt to an endpoint from a port of the client. */
 function attempt(endpoint: string, port: number): ConntrackEntry {
   const line = `tcp 6 9 SYN_SENT src=10.0.0.1 dst=10.96.0.1 sport=${port} dport=80 src=${endpoint} dst=10.0.0.1 sport=80 dport=${port}`;
-  const entry = parseEntry(line, 'ip');
+  const entry = parseEntry(line);
   if (entry === undefined) throw new Error('Cannot parse entry');
   return entry;
 }

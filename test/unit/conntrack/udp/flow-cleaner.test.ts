@@ -43,7 +43,9 @@ class FakeConntrack {
   onDelete: (() => void) | undefined;
   #underWay = 0;
 
-  async list({ family }: { family: 'ip' | 'ip6' }, take: (entry: ConntrackEntry) => void): Promise<void> {
+  async listAttempts() {}
+
+  async listFlows(family: 'ip' | 'ip6', take: (entry: ConntrackEntry) => void): Promise<void> {
     if (this.#underWay++ > 0) throw new Error('One at a time');
     await tick();
     this.#underWay--;
@@ -51,7 +53,7 @@ class FakeConntrack {
     if (family === 'ip6') return;
     this.lists++;
     for (const line of this.lines) {
-      const entry = parseEntry(line, family);
+      const entry = parseEntry(line);
       if (entry !== undefined) take(entry);
     }
   }
@@ -66,7 +68,7 @@ class FakeConntrack {
     }
     const before = this.lines.length;
     this.lines = this.lines.filter((line) => {
-      const entry = parseEntry(line, 'ip');
+      const entry = parseEntry(line);
       const { destination, destinationPort } = first.original;
       const isSameFrontend =
         entry?.original.destination === destination && entry.original.destinationPort === destinationPort;

@@ -1,8 +1,12 @@
 // Tests traffic through the fast path: endpoints, attached programs, and a restart of the daemon.
 
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { createFastPathWorld, NODE_PORT, TARGET_PORT } from '../../support/fastpath/fast-path-world.ts';
+import { loadFactor } from '../../support/load-factor.ts';
 import { NODES } from '../../support/netns/topology.ts';
+import { poll } from '../../support/wait-until.ts';
 
 t.setTimeout(110_000);
 const fast = await createFastPathWorld();
@@ -12,8 +16,11 @@ const bridged = await fast.addBridge();
 const routed = [world.pod('a'), world.pod('b')];
 const ports = { tcp: [TARGET_PORT], udp: [TARGET_PORT] };
 await Promise.all([...routed, ...bridged].map((pod) => pod.respond(ports)));
-await fast.writeService('shop/routed', 1, { pods: routed, nodePort: NODE_PORT });
-await fast.writeService('shop/bridged', 2, { pods: bridged, nodePort: NODE_PORT + 1 });
+const SERVICES = [
+  { name: 'shop/routed', n: 1, port: NODE_PORT, pods: routed },
+  { name: 'shop/bridged', n: 2, port: NODE_PORT + 1, pods: bridged },
+];
+for (const { name, n, port, pods } of SERVICES) await fast.writeService(name, n, { pods, nodePort: port });
 const dialer = await world.client.dialer();
 
 const POD_KINDS = [
@@ -80,6 +87,29 @@ t.test('programs keep running when the daemon is killed, and the next daemon tak
   t.equal(after.slots.used, before.slots.used, 'every backend keeps its slot');
   t.equal(after.slots.draining, 0);
   await stopPersistentFlows(t, kept, 'across the restart');
+});
+
+t.test('a start that is held leaves the programs as they are', async (t) => {
+  const kept = await startPersistentFlows();
+  await fast.daemon.stop();
+  const config = join(fast.manifests, '..', 'config.json');
+  const document = { apiVersion: 'nftlane.io/v1alpha1', kind: 'NftlaneConfiguration', massLoss: { minServices: 1 } };
+  await writeFile(config, JSON.stringify(document));
+  for (const { name, n, port } of SERVICES) await fast.writeService(name, n, { pods: [], nodePort: port });
+  const started = fast.startDaemon('--fast-path', 'required', '--config', config);
+  await poll(() => fast.daemon.log.map(({ msg }) => msg), {
+    until: (messages) => messages.includes('source lacks most Services of the kernel; holding the start'),
+    failure: (messages) => `the start is not held: ${messages.join(', ')}`,
+    timeoutMs: 15_000 * loadFactor(),
+  });
+  const created = await fast.countReasons('CREATED');
+  const { answered } = await dialer.dial({ protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, count: 20 });
+  t.equal(answered, 20);
+  t.ok((await fast.countReasons('CREATED')) >= created + 20);
+  for (const { name, n, port, pods } of SERVICES) await fast.writeService(name, n, { pods, nodePort: port });
+  await started;
+  await fast.waitFor('all frontends are served', ({ frontends }) => frontends.length === FRONTENDS);
+  await stopPersistentFlows(t, kept, 'through the hold');
 });
 
 t.test('a removed endpoint gets no new connections and keeps the live ones', async (t) => {

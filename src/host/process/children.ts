@@ -19,14 +19,27 @@ export function killChildren(): void {
 }
 
 /**
- * Measures the processor time of a child, in milliseconds, until its standard output ends. It is read then, because the child
- * is still in /proc: Node is notified of its exit later. If it cannot be read, the time that has passed is the limit.
+ * The processor time of a child until its standard output ends. It is read then, because the child is still in /proc: Node is
+ * notified of its exit later.
  */
-export function trackCpuTime(child: ChildProcessWithoutNullStreams): () => number {
-  const startedAt = performance.now();
-  let ms: number | undefined;
-  child.stdout.once('end', () => {
-    ms = child.pid === undefined || child.exitCode !== null ? undefined : cpuMs(child.pid);
-  });
-  return () => ms ?? performance.now() - startedAt;
+export class ChildCpuTime {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #startedAt = performance.now();
+  #ms: number | undefined;
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    child.stdout.once('end', () => this.read());
+  }
+
+  /** Call it before the child is killed: another process may have its output, which then does not end. */
+  read(): void {
+    const { pid, exitCode, signalCode } = this.#child;
+    if (pid !== undefined && exitCode === null && signalCode === null) this.#ms = cpuMs(pid) ?? this.#ms;
+  }
+
+  /** In milliseconds; at most the time that has passed, if it could not be read. */
+  get ms(): number {
+    return this.#ms ?? performance.now() - this.#startedAt;
+  }
 }

@@ -1,8 +1,8 @@
 // Runs a program to its end. Long-lived programs are in line-process.ts.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
-import { trackChild, trackCpuTime } from './children.ts';
+import type { Readable, Writable } from 'node:stream';
+import { ChildCpuTime, trackChild } from './children.ts';
 import { killChild } from './kill-child.ts';
 
 export interface ExecResult {
@@ -106,7 +106,9 @@ async function finish(
   const overdue = Promise.withResolvers<never>();
   let lastTimer: NodeJS.Timeout | undefined;
   let hasTimedOut = false;
+  const cpuTime = new ChildCpuTime(child);
   const kill = (): void => {
+    cpuTime.read();
     killChild(child, 'SIGKILL');
     lastTimer ??= setTimeout(() => overdue.reject(failed('it was killed, but does not end')), KILL_DELAY_MS);
   };
@@ -120,10 +122,7 @@ async function finish(
   }, timeoutMs);
   signal?.addEventListener('abort', kill);
   const output = collectOutput(child, options);
-  // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.
-  child.stdin.on('error', () => {});
-  for (const part of typeof input === 'string' ? [input] : input) child.stdin.write(part);
-  child.stdin.end();
+  writeInput(child.stdin, typeof input === 'string' ? [input] : input);
   try {
     const [status, signalName] = await Promise.race([ended, overdue.promise]);
     const { stdout, stderr, callbackError } = output;
@@ -131,12 +130,19 @@ async function finish(
     if (status !== null) return { status, stdout, stderr };
     throw failed(`ended by ${signalName}`);
   } finally {
-    options.onCpuTime?.(output.cpuMs());
+    options.onCpuTime?.(cpuTime.ms + output.lineMs);
     clearTimeout(timer);
     clearTimeout(lastTimer);
     signal?.removeEventListener('abort', kill);
     for (const stream of child.stdio) stream?.destroy();
   }
+}
+
+function writeInput(stream: Writable, parts: readonly string[]): void {
+  // A program that ends before it has read its input is judged by its exit status, not by the broken pipe.
+  stream.on('error', () => {});
+  for (const part of parts) stream.write(part);
+  stream.end();
 }
 
 function startError(command: string, cause: NodeJS.ErrnoException): ExecError {
@@ -148,17 +154,14 @@ function startError(command: string, cause: NodeJS.ErrnoException): ExecError {
 interface Output {
   stdout: string;
   stderr: string;
-  /** What the child and `onLine` took, when it has ended. */
-  readonly cpuMs: () => number;
+  /** The processor time that `onLine` took. */
+  lineMs: number;
   callbackError: { readonly error: unknown } | undefined;
 }
 
 /** Collects the output of a child, or passes its lines on until `onLine` throws, which kills the child. */
 function collectOutput(child: ChildProcessWithoutNullStreams, { onLine }: Pick<ExecOptions, 'onLine'>): Output {
-  const childCpuMs = trackCpuTime(child);
-  let lineCpu = 0;
-  const cpuMs = () => childCpuMs() + lineCpu / 1000;
-  const output: Output = { stdout: '', stderr: '', cpuMs, callbackError: undefined };
+  const output: Output = { stdout: '', stderr: '', lineMs: 0, callbackError: undefined };
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;
   });
@@ -179,7 +182,7 @@ function collectOutput(child: ChildProcessWithoutNullStreams, { onLine }: Pick<E
       killChild(child, 'SIGKILL');
     }
     const { user, system } = process.threadCpuUsage(before);
-    lineCpu += user + system;
+    output.lineMs += (user + system) / 1000;
   });
   return output;
 }

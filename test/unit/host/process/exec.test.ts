@@ -50,6 +50,13 @@ t.test('exec() reports the processor time of a program that was killed', async (
   t.ok(cpuMs > 0);
 });
 
+t.test('exec() does not take the wait for a hanging program as its processor time', async (t) => {
+  let cpuMs = 0;
+  const options = { timeoutMs: 500, onCpuTime: (ms: number) => (cpuMs += ms) };
+  await t.rejects(exec('sh', ['-c', 'sleep 20; true'], options), { name: 'ExecError', kind: 'failed' });
+  t.ok(cpuMs > 0 && cpuMs < 400, `${cpuMs} ms`);
+});
+
 t.test('a lack of file descriptors fails only the program to be started', async (t) => {
   const command = `ulimit -n 60; exec "${process.execPath}" "${FD_EXHAUSTION_PROGRAM}"`;
   const { stdout, stderr } = await exec('sh', ['-c', command], TIMEOUT);

@@ -10,7 +10,7 @@ import type { RulesetCommit } from '../../nftables/syntax/notification.ts';
 interface RulesetMonitorOptions {
   /** The nft program. */
   readonly command: string;
-  readonly nftClient: Pick<NftClient, 'probe' | 'failureCount'>;
+  readonly nftClient: Pick<NftClient, 'probe' | 'sent'>;
   /** A family that has a table. */
   readonly family: Family;
   readonly onCommit: (commit: RulesetCommit) => void;
@@ -44,7 +44,7 @@ export class RulesetMonitor {
       command,
       clock,
       probe: () => nftClient.probe(family),
-      failures: () => nftClient.failureCount,
+      sent: () => nftClient.sent,
       onCommit,
       onGap: (gap) => {
         if (gap === 'overflow') this.#logOverflow(clock.now());

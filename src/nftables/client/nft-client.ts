@@ -15,6 +15,7 @@ import { addSetOrMap, addTable, deleteTable, TABLE } from '../syntax/operation.t
 import { NftRefusal, NftUnavailable } from './nft-error.ts';
 import { NftProgram } from './nft-program.ts';
 import { declaresTables, type OwnershipMode, TableOwnership } from './table-ownership.ts';
+import type { OwnTransactions } from './transaction-marker.ts';
 import { type ApplyOptions, TransactionRunner } from './transaction-runner.ts';
 
 /** For commands that list no elements. */
@@ -87,9 +88,9 @@ export class NftClient {
     }
   }
 
-  /** Transactions that failed, or whose outcome is unknown. */
-  get failureCount(): number {
-    return this.#transactions.failureCount;
+  /** The transactions of ours. One with an unknown outcome counts as failed. */
+  get sent(): OwnTransactions {
+    return this.#transactions.sent;
   }
 
   /** The transactions that were begun, and those that have ended. */

@@ -12,6 +12,14 @@ export interface Marker {
   readonly number: number;
 }
 
+/** What the sender knows about our transactions. */
+export interface OwnTransactions {
+  /** How many have failed, so that the kernel did not number them. */
+  readonly failures: number;
+  /** The number of the last one, if no other was under way when it was sent. */
+  readonly alone: number | undefined;
+}
+
 /** Numbers of another daemon must not be taken for ours, and an element has 32 bits. */
 const first = randomInt(1, 2 ** 31);
 let last = first;

@@ -9,7 +9,7 @@ import type { NftProgram } from './nft-program.ts';
 import { NftSession } from './nft-session.ts';
 import { ScriptRunner } from './script-runner.ts';
 import type { TableOwnership } from './table-ownership.ts';
-import { listedNumbers, type Marker, markerLines, nextMarker } from './transaction-marker.ts';
+import { listedNumbers, type Marker, markerLines, nextMarker, type OwnTransactions } from './transaction-marker.ts';
 
 /** How {@link TransactionRunner.apply} confirms a transaction. */
 export interface ApplyOptions {
@@ -63,7 +63,8 @@ export class TransactionRunner {
   /** The large transactions under way, which run in other processes. */
   #scriptCount = 0;
   #isClosed = false;
-  #failureCount = 0;
+  #underWay = 0;
+  #sent: OwnTransactions = { failures: 0, alone: undefined };
 
   constructor({ program, ownership }: TransactionRunnerOptions) {
     this.#program = program;
@@ -72,9 +73,9 @@ export class TransactionRunner {
     this.#scripts = new ScriptRunner({ command: program.command });
   }
 
-  /** Numbered transactions that failed, or whose outcome is unknown. */
-  get failureCount(): number {
-    return this.#failureCount;
+  /** The numbered transactions. One with an unknown outcome counts as failed. */
+  get sent(): OwnTransactions {
+    return this.#sent;
   }
 
   get session(): Pick<NftSession, 'pid' | 'startCount'> {
@@ -83,12 +84,11 @@ export class TransactionRunner {
 
   /** Applies the operations as one transaction. Throws {@link NftRefusal} or {@link NftOutcomeUnknown}. */
   async apply(lines: readonly string[], { confirmation = 'now' }: ApplyOptions = {}): Promise<void> {
-    const marker = nextMarker(lines);
-    const run = () =>
+    await this.#send(lines, (marker) =>
       this.#isSmall(lines)
         ? this.#afterSession(() => this.#applyInSession(lines, marker))
-        : this.#applyOutsideSession(lines, marker);
-    await this.#countFailure(run());
+        : this.#applyOutsideSession(lines, marker),
+    );
     this.#ownership.declared(lines);
     if (confirmation === 'now') await this.confirm();
   }
@@ -105,12 +105,18 @@ export class TransactionRunner {
     }
   }
 
-  async #countFailure(transaction: Promise<void>): Promise<void> {
+  /** Numbers a transaction. */
+  async #send(lines: readonly string[], run: (marker: Marker) => Promise<void>): Promise<void> {
+    const marker = nextMarker(lines);
+    this.#sent = { ...this.#sent, alone: this.#underWay === 0 ? marker.number : undefined };
+    this.#underWay++;
     try {
-      await transaction;
+      await run(marker);
     } catch (error) {
-      this.#failureCount++;
+      this.#sent = { ...this.#sent, failures: this.#sent.failures + 1 };
       throw error;
+    } finally {
+      this.#underWay--;
     }
   }
 
@@ -174,7 +180,7 @@ export class TransactionRunner {
     if (lines.length === 0 || this.#scriptCount > 0) return;
     this.#adoptedAt = performance.now();
     this.#mayOwn = true;
-    await this.#countFailure(this.#applyInSession(lines, nextMarker(lines)));
+    await this.#send(lines, (marker) => this.#applyInSession(lines, marker));
     this.#ownership.adopted(undefined);
   }
 

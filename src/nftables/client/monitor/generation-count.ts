@@ -1,5 +1,7 @@
 // Finds transactions that were not notified, by the kernel's numbers of transactions and by ours.
 
+import type { OwnTransactions } from '../transaction-marker.ts';
+
 /** A transaction that was notified. `number` is ours: each transaction that this process sends has the next one. */
 type NotifiedTransaction =
   | { readonly kind: 'own'; readonly generation: number; readonly number: number }
@@ -14,19 +16,19 @@ interface Own {
 /**
  * The kernel numbers the transactions of all processes in a network namespace without gaps (nf_tables_commit). While
  * notifications are read, a gap in its numbers is a transaction that was missed; after a pause, one that is neither ours
- * nor was read. Mistaken only in finding one too many.
+ * nor was read. Ours are counted by their numbers when all of them have ended: transactions that run at the same time are
+ * not committed in the order of their numbers. If nft fails after a commit, one too many is found.
  */
 export class GenerationCount {
-  readonly #failures: () => number;
+  readonly #sent: () => OwnTransactions;
   #last: number | undefined;
   #own: Own | undefined;
   /** Transactions of other processes since `#own`. */
   #others = 0;
   #isPaused = false;
 
-  /** `failures`: how many transactions of ours have failed, so that the kernel did not number them. */
-  constructor(failures: () => number) {
-    this.#failures = failures;
+  constructor(sent: () => OwnTransactions) {
+    this.#sent = sent;
   }
 
   /** Notifications are missing, and the caller knows. */
@@ -49,11 +51,12 @@ export class GenerationCount {
     if (isMissing) this.reset();
     this.#last = generation;
     if (transaction.kind !== 'own') this.#others++;
-    else return this.#observeOwn({ generation, number: transaction.number, failures: this.#failures() }) || isMissing;
-    return isMissing;
+    const { failures, alone } = this.#sent();
+    if (transaction.kind !== 'own' || transaction.number !== alone) return isMissing;
+    return this.#observeAlone({ generation, number: alone, failures }) || isMissing;
   }
 
-  #observeOwn(own: Own): boolean {
+  #observeAlone(own: Own): boolean {
     const [before, others, wasPaused] = [this.#own, this.#others, this.#isPaused];
     if (before !== undefined && !wasPaused) return false;
     this.#own = own;

@@ -4,7 +4,7 @@ import type { Clock } from '../../../host/clock.ts';
 import { LineProcess, type ProcessExit } from '../../../host/process/line-process.ts';
 import { Backoff } from '../../../lib/backoff.ts';
 import { isLossNotice, type RulesetCommit } from '../../syntax/notification.ts';
-import { OwnMarkers } from '../transaction-marker.ts';
+import { OwnMarkers, type OwnTransactions } from '../transaction-marker.ts';
 import { CommitReader } from './commit-reader.ts';
 import { GenerationCount } from './generation-count.ts';
 import { untilStalled } from './stall-detector.ts';
@@ -14,8 +14,8 @@ interface NftMonitorOptions {
   readonly clock: Clock;
   /** Commits a transaction of ours that changes nothing else. May reject. */
   readonly probe: () => Promise<void>;
-  /** How many transactions of ours have failed. */
-  readonly failures: () => number;
+  /** What is known about the transactions of ours. */
+  readonly sent: () => OwnTransactions;
   /** Another process changed our tables. */
   readonly onCommit: (commit: RulesetCommit) => void;
   /** Changes may have been missed. */
@@ -83,7 +83,7 @@ export class NftMonitor {
   constructor(options: NftMonitorOptions) {
     this.#options = options;
     this.#times = { ...TIMES, ...options.times };
-    this.#generations = new GenerationCount(options.failures);
+    this.#generations = new GenerationCount(options.sent);
   }
 
   get status(): NftMonitorStatus {

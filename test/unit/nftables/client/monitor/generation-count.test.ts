@@ -7,14 +7,24 @@ import { GenerationCount } from '../../../../../src/nftables/client/monitor/gene
 function given({ generation = 100 } = {}) {
   let failures = 0;
   let number = 7;
-  const count = new GenerationCount(() => failures);
+  let alone: number | undefined;
+  const count = new GenerationCount(() => ({ failures, alone }));
   const next = () => {
     generation = (generation + 1) >>> 0;
     return generation;
   };
   return {
     count,
-    own: () => count.observe({ kind: 'own', generation: next(), number: number++ }),
+    own: () => {
+      alone = number++;
+      return count.observe({ kind: 'own', generation: next(), number: alone });
+    },
+    /** Two that run at the same time, of which the second is committed first. */
+    ownTogether: () => {
+      alone = undefined;
+      number += 2;
+      return [number - 1, number - 2].map((each) => count.observe({ kind: 'own', generation: next(), number: each }));
+    },
     foreign: () => count.observe({ kind: 'foreign', generation: next() }),
     other: () => count.observe({ kind: 'other', generation: next() }),
     /** These happen, and are not read. */
@@ -70,5 +80,18 @@ t.test('GenerationCount distinguishes ours from those of others that were not re
   t.notOk(other());
   unreadOther();
   t.ok(own());
+  t.notOk(own());
+});
+
+t.test('GenerationCount does not judge by transactions that run at the same time', async (t) => {
+  const { count, own, ownTogether, unreadOther } = given();
+  t.strictSame(ownTogether(), [false, false]);
+  own();
+  count.pause();
+  unreadOther();
+  t.strictSame(ownTogether(), [false, false]);
+  t.ok(own(), 'the next one that runs alone');
+  count.pause();
+  t.strictSame(ownTogether(), [false, false]);
   t.notOk(own());
 });

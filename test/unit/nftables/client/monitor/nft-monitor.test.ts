@@ -9,11 +9,16 @@ import {
   NftMonitor,
   type NftMonitorStatus,
 } from '../../../../../src/nftables/client/monitor/nft-monitor.ts';
-import { markerLines, nextMarker } from '../../../../../src/nftables/client/transaction-marker.ts';
+import {
+  markerLines,
+  nextMarker,
+  type OwnTransactions,
+} from '../../../../../src/nftables/client/transaction-marker.ts';
 import type { RulesetCommit } from '../../../../../src/nftables/syntax/notification.ts';
 import { poll } from '../../../../support/wait-until.ts';
 
 let generation = 0;
+let sent: OwnTransactions = { failures: 0, alone: undefined };
 
 /** The end of the next transaction of the kernel. */
 function end(): string {
@@ -50,7 +55,7 @@ function start(
     command,
     clock: systemClock,
     probe: async () => print(ownMarker(), end()),
-    failures: () => 0,
+    sent: () => sent,
     onCommit: (commit) => commits.push(commit),
     onGap: (gap) => gaps.push(gap),
     onResume: () => resumed++,
@@ -84,7 +89,9 @@ function start(
 
 /** The notification of a transaction of this process. */
 function ownMarker(): string {
-  const [line = ''] = markerLines(nextMarker([]), { keep: true });
+  const marker = nextMarker([]);
+  sent = { failures: 0, alone: marker.number };
+  const [line = ''] = markerLines(marker, { keep: true });
   return line.replace(/\{ (\d+) \}/, (_, number: string) => `{ 0x${Number(number).toString(16).padStart(8, '0')} }`);
 }
 
@@ -187,7 +194,7 @@ t.test('NftMonitor reports a probe that fails while it starts, because the table
     command,
     clock: systemClock,
     probe: () => Promise.reject(new Error('No such file or directory')),
-    failures: () => 0,
+    sent: () => sent,
     onCommit: () => {},
     onGap: (gap) => gaps.push(gap),
     times: { echoMs: 20_000, probeIntervalMs: 60_000 },
@@ -213,7 +220,7 @@ t.test('NftMonitor says why a program cannot be used, and tries again', async (t
     command: '/nonexistent/nft',
     clock: systemClock,
     probe: async () => {},
-    failures: () => 0,
+    sent: () => sent,
     onCommit: () => {},
     onGap: () => {},
   });

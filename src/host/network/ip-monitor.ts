@@ -1,7 +1,7 @@
 // Follows changes of addresses, links, routes and neighbors with `ip monitor`.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { streamLines } from '../process/stream-lines.ts';
+import { streamLines } from '../process/line-process.ts';
 
 export interface IpMonitorOptions {
   /** The arguments of `ip monitor`. */

@@ -1,7 +1,8 @@
 // Runs a program to its end. Long-lived programs are in line-process.ts.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
+import { LineSplitter, MAX_KEPT_CHARACTERS, tooMuchOutput } from './bounded-output.ts';
 import { ChildCpuTime, trackChild } from './children.ts';
 import { killChild } from './kill-child.ts';
 
@@ -18,6 +19,8 @@ export interface ExecOptions {
   readonly timeoutMs: number;
   /** Receives standard output line by line, which is then not collected. The program is killed when it throws. */
   readonly onLine?: (line: string) => void;
+  /** The program is killed when it prints more than this that is collected, or a longer line. Default: 16 Mi. */
+  readonly maxKeptCharacters?: number;
   /** Receives, once, the processor time in milliseconds: of the program, and of `onLine`. */
   readonly onCpuTime?: (ms: number) => void;
   /** Default: that of this process. */
@@ -29,7 +32,7 @@ export interface ExecOptions {
 /** After this time, children of a killed program may still have its pipes, or it waits in the kernel. */
 const KILL_DELAY_MS = 1000;
 
-/** The program could not be started, was killed, or took too long. */
+/** The program could not be started, was killed, took too long, or printed too much. */
 export class ExecError extends Error {
   override readonly name = 'ExecError';
   /** `not-found`: there is no such program in PATH. */
@@ -121,12 +124,13 @@ async function finish(
     kill();
   }, timeoutMs);
   signal?.addEventListener('abort', kill);
-  const output = collectOutput(child, options);
+  const output = collectOutput(child, { ...options, kill });
   writeInput(child.stdin, typeof input === 'string' ? [input] : input);
   try {
     const [status, signalName] = await Promise.race([ended, overdue.promise]);
     const { stdout, stderr, callbackError } = output;
     if (callbackError !== undefined) throw callbackError.error;
+    if (output.isTooLong) throw failed(tooMuchOutput(options.maxKeptCharacters));
     if (status !== null) return { status, stdout, stderr };
     throw failed(`ended by ${signalName}`);
   } finally {
@@ -157,43 +161,55 @@ interface Output {
   /** The processor time that `onLine` took. */
   lineMs: number;
   callbackError: { readonly error: unknown } | undefined;
+  isTooLong: boolean;
 }
 
-/** Collects the output of a child, or passes its lines on until `onLine` throws, which kills the child. */
-function collectOutput(child: ChildProcessWithoutNullStreams, { onLine }: Pick<ExecOptions, 'onLine'>): Output {
-  const output: Output = { stdout: '', stderr: '', lineMs: 0, callbackError: undefined };
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output.stderr += text;
-  });
+/**
+ * Collects the output of a child, or passes its lines on until `onLine` throws, which kills the child. So does more output
+ * than can be kept: the program is not what it should be.
+ */
+function collectOutput(
+  child: ChildProcessWithoutNullStreams,
+  {
+    onLine,
+    maxKeptCharacters = MAX_KEPT_CHARACTERS,
+    kill,
+  }: Pick<ExecOptions, 'onLine' | 'maxKeptCharacters'> & { readonly kill: () => void },
+): Output {
+  const output: Output = { stdout: '', stderr: '', lineMs: 0, callbackError: undefined, isTooLong: false };
+  const keep = (kind: 'stdout' | 'stderr', text: string) => {
+    if (output[kind].length + text.length > maxKeptCharacters) stop();
+    else output[kind] += text;
+  };
+  const stop = () => {
+    output.isTooLong = true;
+    kill();
+    // Its children may go on printing.
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  };
+  child.stderr.setEncoding('utf8').on('data', (text: string) => keep('stderr', text));
   child.stdout.setEncoding('utf8');
   if (onLine === undefined) {
-    child.stdout.on('data', (text: string) => {
-      output.stdout += text;
-    });
+    child.stdout.on('data', (text: string) => keep('stdout', text));
     return output;
   }
-  passLines(child.stdout, (lines) => {
+  const pass = (lines: readonly string[]) => {
     if (output.callbackError !== undefined) return;
     const before = process.threadCpuUsage();
     try {
       for (const line of lines) onLine(line);
     } catch (error) {
       output.callbackError = { error };
-      killChild(child, 'SIGKILL');
+      kill();
     }
     const { user, system } = process.threadCpuUsage(before);
     output.lineMs += (user + system) / 1000;
+  };
+  const splitter = new LineSplitter(maxKeptCharacters);
+  child.stdout.on('data', (text: string) => {
+    pass(splitter.split(text));
+    if (splitter.isTooLong) stop();
   });
+  child.stdout.on('end', () => pass(output.isTooLong ? [] : splitter.end()));
   return output;
-}
-
-/** Passes the lines of each part of a stream on together. */
-function passLines(stream: Readable, onLines: (lines: readonly string[]) => void): void {
-  let rest = '';
-  stream.on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    onLines(lines);
-  });
-  stream.on('end', () => onLines(rest === '' ? [] : [rest]));
 }

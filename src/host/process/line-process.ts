@@ -1,7 +1,7 @@
 // A long-lived child process that is driven by lines of text.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { FloodDetector, LineSplitter, MAX_KEPT_CHARACTERS, tooMuchOutput } from './bounded-output.ts';
 import { trackChild } from './children.ts';
 import { killChild } from './kill-child.ts';
 
@@ -20,11 +20,14 @@ export interface LineProcessOptions {
 export type ProcessExit =
   /** It could not be started. */
   | { readonly kind: 'error'; readonly cause: NodeJS.ErrnoException }
-  /** `state` is the name of the signal, or `status 1`. `stderr` is the end of standard error. */
+  /** `state` is the name of the signal, `status 1`, or why it was killed. `stderr` is the end of standard error. */
   | { readonly kind: 'exited'; readonly state: string; readonly stderr: string };
 
 /** Kept of standard error for {@link ProcessExit}. */
 const STDERR_TAIL_CHARACTERS = 2000;
+
+/** In a minute, on standard output: ten times what nft prints about a change of a million elements. */
+const FLOOD_CHARACTERS = 1024 * 2 ** 20;
 
 /** After this time, a killed process waits in the kernel, or children of a killed one have its pipes. */
 const KILL_DELAY_MS = 1000;
@@ -33,6 +36,7 @@ const KILL_DELAY_MS = 1000;
 export class LineProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #end: (exit: ProcessExit) => void;
+  #killReason: string | undefined;
 
   constructor(command: string, { args, env = process.env, onLine, onStderr, onExit }: LineProcessOptions) {
     const child = spawn(command, args, { stdio: 'pipe', env });
@@ -51,13 +55,15 @@ export class LineProcess {
     if (child.pid === undefined) return;
     child.stdin.on('error', () => {});
     if (onLine === undefined) child.stdout.resume();
-    else createInterface({ input: child.stdout }).on('line', onLine);
+    else this.#splitOutput(onLine);
+    const flood = new FloodDetector(MAX_KEPT_CHARACTERS);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (flood.add(text.length)) this.#killFlooding(MAX_KEPT_CHARACTERS);
       stderr = (stderr + text).slice(-STDERR_TAIL_CHARACTERS);
       onStderr?.(text);
     });
     child.on('close', (status, signal) => {
-      end({ kind: 'exited', state: signal ?? `status ${status}`, stderr: stderr.trim() });
+      end({ kind: 'exited', state: this.#killReason ?? signal ?? `status ${status}`, stderr: stderr.trim() });
     });
   }
 
@@ -81,6 +87,27 @@ export class LineProcess {
     if (signal === 'SIGKILL') setTimeout(() => this.#release(), KILL_DELAY_MS).unref();
   }
 
+  #splitOutput(onLine: (line: string) => void): void {
+    const splitter = new LineSplitter();
+    const flood = new FloodDetector(FLOOD_CHARACTERS);
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (this.#killReason !== undefined) return;
+      for (const line of splitter.split(text)) onLine(line);
+      if (splitter.isTooLong) this.#killFlooding(MAX_KEPT_CHARACTERS);
+      else if (flood.add(text.length)) this.#killFlooding(FLOOD_CHARACTERS);
+    });
+    this.#child.stdout.on('end', () => {
+      if (this.#killReason === undefined) splitter.end().forEach(onLine);
+    });
+  }
+
+  /** A process that prints an endless line, or without end, is not the program that it should be. */
+  #killFlooding(maxCharacters: number): void {
+    if (this.#killReason !== undefined) return;
+    this.#killReason = tooMuchOutput(maxCharacters);
+    this.kill('SIGKILL');
+  }
+
   #release(): void {
     if (this.pid === undefined) return;
     for (const stream of this.#child.stdio) stream?.destroy();
@@ -92,4 +119,32 @@ export class LineProcess {
   unref(): void {
     this.#child.unref();
   }
+}
+
+interface StreamLinesOptions {
+  readonly onLine: (line: string) => void;
+  /** Ends the program. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs a program without a shell and passes each line of its output on. Resolves with the reason why it ended. */
+export function streamLines(
+  command: string,
+  args: readonly string[],
+  { onLine, signal }: StreamLinesOptions,
+): Promise<string> {
+  return new Promise((resolve) => {
+    const stop = () => child.kill('SIGKILL');
+    const child = new LineProcess(command, {
+      args,
+      onLine,
+      onExit: (exit) => {
+        signal.removeEventListener('abort', stop);
+        resolve(exit.kind === 'error' ? exit.cause.message : exit.stderr || `ended by ${exit.state}`);
+      },
+    });
+    child.closeInput();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
 }

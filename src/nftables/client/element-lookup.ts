@@ -54,9 +54,8 @@ async function getElements(
   const commands = requests.map(({ name, key }) => `list tables; get element ${family} ${TABLE} ${name} { ${key} }\n`);
   // Without HOME, nft writes no command history to a file.
   const { HOME: _, ...env } = process.env;
-  const lines: string[] = [];
-  const onLine = (line: string) => void lines.push(line);
-  const result = await program.run(['-t', '--debug=netlink', '-i'], { input: commands.join(''), env, onLine });
+  const result = await program.run(['-t', '--debug=netlink', '-i'], { input: commands.join(''), env });
+  const lines = result.stdout.split('\n');
   const hasFailed = parseErrorMessages(result.stderr).some(({ message }) => !ABSENT.test(message));
   const answers = result.status === 0 && !hasFailed ? parseDebugListing(lines, requests) : undefined;
   if (answers === undefined) return undefined;

@@ -7,7 +7,7 @@ import { allSetsAndMaps, lastTransaction } from '../compile/sets-and-maps.ts';
 import type { SetOrMap } from '../syntax/element.ts';
 import { errorMessages, parseErrorMessages } from '../syntax/error-message.ts';
 import type { CounterListing, InstalledElement, KernelListing } from '../syntax/kernel-listing.ts';
-import { parseTables } from '../syntax/listed/table-listing.ts';
+import { TableListingReader } from '../syntax/listed/table-listing.ts';
 import type { ListedTable } from '../syntax/listed-table.ts';
 import { ElementReader, type ListedElement } from '../syntax/listing.ts';
 import { type ObjectRef, type RefKey, refKey } from '../syntax/object-ref.ts';
@@ -231,9 +231,10 @@ export class NftClient {
 
   /** Our table of a family without its elements; `undefined` when there is none. */
   async #listTable(family: Family): Promise<ListedTable | undefined> {
-    const result = await this.#program.run(['-t', 'list', 'table', family, TABLE]);
-    throwUnlessAbsent(result);
-    return parseTables(result.stdout).at(0);
+    const reader = new TableListingReader();
+    const onLine = (line: string) => reader.read(line);
+    throwUnlessAbsent(await this.#program.run(['-t', 'list', 'table', family, TABLE], { onLine }));
+    return reader.finish().at(0);
   }
 
   async #elements(

@@ -3,7 +3,7 @@
 import { ExecError, type ExecOptions, type ExecResult, exec } from '../../host/process/exec.ts';
 import { errorMessages, type NftErrorMessage } from '../syntax/error-message.ts';
 import { type ListedChain, type ListedJump, parseChains, parseJumps } from '../syntax/json-listing.ts';
-import { parseTables } from '../syntax/listed/table-listing.ts';
+import { TableListingReader } from '../syntax/listed/table-listing.ts';
 import type { ListedTable } from '../syntax/listed-table.ts';
 import { NftListingFailed, NftOutcomeUnknown } from './nft-error.ts';
 
@@ -18,6 +18,9 @@ interface NftProgramOptions {
 
 /** Large maps take seconds. */
 const SCRIPT_TIMEOUT_MS = 60_000;
+
+/** The rules of a chain of kube-proxy's iptables mode, as JSON: 400 bytes for each Service. */
+const MAX_LISTED_CHARACTERS = 256 * 2 ** 20;
 
 /** A table of any owner. */
 interface TableName {
@@ -68,7 +71,9 @@ export class NftProgram {
 
   /** The tables of all programs without their elements. */
   async listRuleset(): Promise<ListedTable[]> {
-    return parseTables(await this.#list(['-t', 'list', 'ruleset']));
+    const reader = new TableListingReader();
+    await this.#list(['-t', 'list', 'ruleset'], { onLine: (line) => reader.read(line) });
+    return reader.finish();
   }
 
   /** Runs commands that list something; `onLine` receives the lines of the output. */
@@ -92,8 +97,8 @@ export class NftProgram {
     return parseJumps(await this.#list(['-j', '-a', 'list', 'chain', family, table, name]));
   }
 
-  async #list(args: readonly string[]): Promise<string> {
-    const result = await this.run(args);
+  async #list(args: readonly string[], options: Pick<ExecOptions, 'onLine'> = {}): Promise<string> {
+    const result = await this.run(args, { maxKeptCharacters: MAX_LISTED_CHARACTERS, ...options });
     const [error] = errorMessages(result);
     if (error === undefined) return result.stdout;
     throw new NftListingFailed(`Cannot run "${[this.command, ...args].join(' ')}": ${error.message}`);

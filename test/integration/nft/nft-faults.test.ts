@@ -23,6 +23,8 @@ const FAULTS = {
   'does nothing': 'cat >/dev/null; exit 0',
   'ends immediately': 'exit 0',
   'prints garbage': 'head -c 3000 /dev/urandom >&2; head -c 3000 /dev/urandom; exit 0',
+  'prints errors without end': 'exec yes "Error: no" >&2',
+  'prints an endless line': "exec tr '\\0' x </dev/zero",
   crashes: 'kill -SEGV $$',
 } as const;
 
@@ -83,7 +85,14 @@ t.test('nothing of a large transaction is applied before all of it has arrived',
   }
 });
 
-for (const fault of ['does nothing', 'ends immediately', 'prints garbage', 'crashes'] as const) {
+for (const fault of [
+  'does nothing',
+  'ends immediately',
+  'prints garbage',
+  'prints errors without end',
+  'prints an endless line',
+  'crashes',
+] as const) {
   t.test(`an nft that ${fault} is not trusted blindly`, { skip }, async (t) => {
     const { tables, setFault } = begin(t);
     setFault(fault);

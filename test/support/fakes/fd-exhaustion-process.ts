@@ -3,7 +3,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { LoaderProcess } from '../../../src/fastpath/loader/loader-process.ts';
 import { exec } from '../../../src/host/process/exec.ts';
-import { streamLines } from '../../../src/host/process/stream-lines.ts';
+import { streamLines } from '../../../src/host/process/line-process.ts';
 import { NftSession } from '../../../src/nftables/client/nft-session.ts';
 import { nextMarker } from '../../../src/nftables/client/transaction-marker.ts';
 

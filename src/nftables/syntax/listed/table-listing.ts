@@ -5,13 +5,35 @@ import { readPriority } from './priority.ts';
 
 /** The tables of a listing, in its order. */
 export function parseTables(text: string): ListedTable[] {
-  const tables: TableReader[] = [];
-  for (const line of joinedLines(text)) {
-    const [, family, name] = /^table (\S+) (\S+) \{/.exec(line) ?? [];
-    if (family !== undefined && name !== undefined) tables.push(new TableReader(family, name));
-    else tables.at(-1)?.read(line);
+  const reader = new TableListingReader();
+  for (const line of text.split('\n')) reader.read(line);
+  return reader.finish();
+}
+
+/** Reads a listing line by line. Keeps nothing of lines outside of tables. */
+export class TableListingReader {
+  readonly #tables: TableReader[] = [];
+  /** The beginning of a rule with a long anonymous set or map. */
+  #open = '';
+
+  read(line: string): void {
+    const joined = this.#open === '' ? line : `${this.#open} ${line.trim()}`;
+    const mayContinue = this.#tables.length > 0 && (this.#open !== '' || /^\t\t.*\{[^}]*$/.test(line));
+    this.#open = mayContinue && depth(joined) > 0 ? joined : '';
+    if (this.#open === '') this.#readWhole(joined);
   }
-  return tables.map((table) => table.finish());
+
+  finish(): ListedTable[] {
+    if (this.#open !== '') this.#readWhole(this.#open);
+    this.#open = '';
+    return this.#tables.map((table) => table.finish());
+  }
+
+  #readWhole(line: string): void {
+    const [, family, name] = /^table (\S+) (\S+) \{/.exec(line) ?? [];
+    if (family !== undefined && name !== undefined) this.#tables.push(new TableReader(family, name));
+    else this.#tables.at(-1)?.read(line);
+  }
 }
 
 interface Block {
@@ -72,17 +94,6 @@ function toChain(name: string, lines: readonly string[]): TableChain {
   const remainder = [device, rest].map((part) => part.trim()).filter((part) => part !== '');
   const listed = { type, hook, priority: readPriority(priority), policy, rest: remainder.join(' ') };
   return { name, hook: listed, rules };
-}
-
-/** Joins the lines of a rule with a long anonymous set or map. */
-function* joinedLines(text: string): Generator<string> {
-  let open = '';
-  for (const line of text.split('\n')) {
-    const joined = open === '' ? line : `${open} ${line.trim()}`;
-    open = open === '' && !/^\t\t.*\{[^}]*$/.test(line) ? '' : depth(joined) > 0 ? joined : '';
-    if (open === '') yield joined;
-  }
-  if (open !== '') yield open;
 }
 
 /** How many braces are open at the end of a line. */

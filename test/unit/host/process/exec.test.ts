@@ -82,9 +82,24 @@ t.test('exec() does not wait for children of a killed program that have its pipe
     message: 'Cannot run "sh -c sleep 20; true": it did not end within 0.1 s',
   });
   const abort = new AbortController();
-  setTimeout(() => abort.abort(), 100);
-  await t.rejects(exec('sh', ['-c', 'sleep 20; true'], { timeoutMs: 60_000, signal: abort.signal }), {
-    message: 'Cannot run "sh -c sleep 20; true": it was killed, but does not end',
+  const options = { timeoutMs: 60_000, signal: abort.signal, onLine: () => abort.abort() };
+  await t.rejects(exec('sh', ['-c', 'sleep 20 & echo started; wait'], options), {
+    message: 'Cannot run "sh -c sleep 20 & echo started; wait": it was killed, but does not end',
   });
   t.ok(performance.now() - startedAt < 15_000);
+});
+
+t.test('exec() kills a program that prints more than can be kept', async (t) => {
+  const tooMuch = { name: 'ExecError', kind: 'failed', message: /: it printed more than 16 MiB$/ };
+  await t.rejects(exec('yes', [], TIMEOUT), tooMuch);
+  await t.rejects(exec('sh', ['-c', 'exec yes >&2'], TIMEOUT), tooMuch);
+  const lines: string[] = [];
+  const endlessLine = exec('tr', ['\\0', 'x'], { ...TIMEOUT, onLine: (line) => lines.push(line) });
+  await t.resolves(endlessLine, 'its input is empty');
+  const fromZeros = exec('sh', ['-c', "exec tr '\\0' x </dev/zero"], {
+    ...TIMEOUT,
+    onLine: (line) => lines.push(line),
+  });
+  await t.rejects(fromZeros, tooMuch);
+  t.equal(lines.length, 0);
 });

@@ -4,8 +4,7 @@ import { ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t from 'tap';
 import { killChild } from '../../../../src/host/process/kill-child.ts';
-import { LineProcess } from '../../../../src/host/process/line-process.ts';
-import { streamLines } from '../../../../src/host/process/stream-lines.ts';
+import { LineProcess, streamLines } from '../../../../src/host/process/line-process.ts';
 
 t.test('killChild() ends a child with the signal', async (t) => {
   const child = spawn('sleep', ['600']);

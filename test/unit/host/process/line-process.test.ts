@@ -1,7 +1,12 @@
 // Tests of src/host/process/line-process.ts, with programs that every system has.
 
 import t from 'tap';
-import { LineProcess, type LineProcessOptions, type ProcessExit } from '../../../../src/host/process/line-process.ts';
+import {
+  LineProcess,
+  type LineProcessOptions,
+  type ProcessExit,
+  streamLines,
+} from '../../../../src/host/process/line-process.ts';
 
 /** Runs shell code. `exit` resolves with how it ended. */
 function shell(code: string, options: Partial<LineProcessOptions> = {}) {
@@ -73,4 +78,42 @@ t.test('LineProcess.kill() with SIGKILL reports the end although a child of the 
   child.kill('SIGKILL');
   t.match(await exit, { kind: 'exited', state: 'SIGKILL' });
   t.ok(performance.now() - startedAt < 15_000);
+});
+
+t.test('LineProcess kills a program that prints an endless line', async (t) => {
+  const lines: string[] = [];
+  const { exit } = shell("echo one; exec tr '\\0' x </dev/zero", { onLine: (line) => lines.push(line) });
+  t.match(await exit, { kind: 'exited', state: 'it printed more than 16 MiB' });
+  t.equal(lines.length, 1, 'no part of it');
+});
+
+t.test('LineProcess kills a program that prints errors without end', async (t) => {
+  const { exit } = shell('exec yes >&2');
+  t.match(await exit, { kind: 'exited', state: 'it printed more than 16 MiB' });
+});
+
+const NEVER = new AbortController().signal;
+
+t.test('streamLines() passes lines on and resolves with the reason of the end', async (t) => {
+  const lines: string[] = [];
+  const onLine = (line: string): void => void lines.push(line);
+  const run = (code: string) => streamLines('sh', ['-c', code], { onLine, signal: NEVER });
+  t.equal(await run('echo one; echo two; echo failed >&2; exit 1'), 'failed');
+  t.equal(await run('exit 3'), 'ended by status 3');
+  t.equal(await run('kill -9 $$'), 'ended by SIGKILL');
+  t.strictSame(lines, ['one', 'two']);
+});
+
+t.test('streamLines() resolves with the reason why the program cannot be started', async (t) => {
+  t.match(await streamLines('/no/such/program', [], { onLine: () => {}, signal: NEVER }), /ENOENT/);
+});
+
+t.test('streamLines() ends the program when the signal aborts', async (t) => {
+  const run = (signal: AbortSignal) => streamLines('sleep', ['600'], { onLine: () => {}, signal });
+  t.equal(await run(AbortSignal.abort()), 'ended by SIGKILL');
+  t.equal(await run(AbortSignal.timeout(20)), 'ended by SIGKILL');
+});
+
+t.test('streamLines() closes standard input', async (t) => {
+  t.equal(await streamLines('cat', [], { onLine: () => {}, signal: NEVER }), 'ended by status 0');
 });

@@ -24,8 +24,8 @@ function nft(errors: string, debug: readonly string[] = []) {
     run: async (_, args, { input, onLine, env }) => {
       scripts.push(`${args.join(' ')}\n${[input ?? []].flat().join('')}`);
       if (args.includes('-i')) {
-        for (const line of debug) onLine?.(line);
-        return { status: env?.['HOME'] === undefined ? 0 : 1, stdout: '', stderr: debug.length === 0 ? '' : MISSING };
+        const status = env?.['HOME'] === undefined ? 0 : 1;
+        return { status, stdout: debug.join('\n'), stderr: debug.length === 0 ? '' : MISSING };
       }
       if (args.includes('-c')) return { status: errors === '' ? 0 : 1, stdout: '', stderr: errors };
       for (const line of LISTING.split('\n')) onLine?.(line);

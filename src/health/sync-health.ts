@@ -11,8 +11,8 @@ export function staleAfterMs({ syncPeriodMs }: { readonly syncPeriodMs: number }
 }
 
 /**
- * How long a change may wait while syncs fail in a row, or one has failed. Attempts follow within seconds, so that a load
- * balancer need not wait for the timeout of kube-proxy, which has to cover the longest sync, too.
+ * How long a change may wait while syncs fail. Attempts follow within seconds, so that a load balancer need not wait for the
+ * timeout of kube-proxy, which has to cover the longest sync, too.
  */
 const FAILING_TIMEOUT_MS = 10_000;
 
@@ -38,9 +38,7 @@ export class SyncHealth implements SyncObserver {
   #pending: { readonly since: number; readonly newest: number } | undefined;
 
   #commits = 0;
-  #failure:
-    | { readonly count: number; readonly since: number; readonly at: number; readonly reason: string }
-    | undefined;
+  #failure: { readonly since: number; readonly at: number; readonly reason: string } | undefined;
 
   constructor({ clock, timeoutMs = DEFAULT_TIMEOUT_MS }: SyncHealthOptions) {
     this.#clock = clock;
@@ -54,14 +52,7 @@ export class SyncHealth implements SyncObserver {
 
   /** The node may receive new traffic: also syncs that fail do not keep a change from the kernel for long. */
   get isUpToDate(): boolean {
-    return this.isHealthy && this.#failingMs < FAILING_TIMEOUT_MS;
-  }
-
-  /** A single sync may take long and fail: what counts is how long it is not repeated with success. */
-  get #failingMs(): number {
-    if (this.#failure === undefined) return 0;
-    const { count, since } = this.#failure;
-    return count > 1 ? this.#waitingMs : this.#clock.now() - since;
+    return this.isHealthy && (this.#failure === undefined || this.#waitingMs < FAILING_TIMEOUT_MS);
   }
 
   get #waitingMs(): number {
@@ -111,8 +102,7 @@ export class SyncHealth implements SyncObserver {
 
   failed(error: unknown): void {
     const now = this.#clock.now();
-    const { count = 0, since = now } = this.#failure ?? {};
-    this.#failure = { count: count + 1, since, at: now, reason: errorMessage(error) };
+    this.#failure = { since: this.#failure?.since ?? now, at: now, reason: errorMessage(error) };
     this.#pending ??= { since: now, newest: now };
   }
 }

@@ -184,7 +184,7 @@ function collectOutput(
   const stop = () => {
     output.isTooLong = true;
     kill();
-    // Its children may go on printing.
+    // Its children may continue to print.
     for (const stream of [child.stdout, child.stderr]) stream.destroy();
   };
   child.stderr.setEncoding('utf8').on('data', (text: string) => keep('stderr', text));

@@ -38,7 +38,7 @@ export class GenerationCount {
     this.#isPaused = false;
   }
 
-  /** Notifications are not read for a while. */
+  /** Notifications are not read from now on; the caller does not know whether any will be missing. */
   pause(): void {
     this.#last = undefined;
     this.#isPaused = true;
@@ -62,7 +62,8 @@ export class GenerationCount {
     this.#own = own;
     this.#others = 0;
     this.#isPaused = false;
-    if (before === undefined) return false;
+    // The pause began before there was a number to count from: whether anything was missed is not known.
+    if (before === undefined) return wasPaused;
     const ours = own.number - before.number - (own.failures - before.failures);
     return distance(before.generation, own.generation) !== ours + others;
   }

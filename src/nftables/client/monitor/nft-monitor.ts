@@ -31,7 +31,8 @@ interface NftMonitorOptions {
  * - `start`: between the start of the first monitor, or {@link NftMonitor.pause}, and its first notification.
  * - `restart`: between the end of a monitor and the first notification of the next one.
  * - `overflow`: there were more notifications than nft could read.
- * - `unread`: another process has changed a table, ours or another, and the notifications of it were not read.
+ * - `unread`: another process has changed a table, ours or another, and the notifications of it were not read; or a pause has
+ *   ended, and it is not known whether one has.
  * - `refused`: a probe failed while no notifications arrived: another program may have deleted our tables.
  */
 export type MonitorGap = 'start' | 'restart' | 'overflow' | 'unread' | 'refused';
@@ -103,7 +104,12 @@ export class NftMonitor {
       const startedAt = clock.now();
       this.#pausing = new AbortController();
       const reason = await this.#listen(AbortSignal.any([signal, this.#pausing.signal]));
-      if (signal.aborted || this.#pausing.signal.aborted) continue;
+      if (signal.aborted) continue;
+      if (this.#pausing.signal.aborted) {
+        // Not before: what it had printed was still read.
+        this.#generations.pause();
+        continue;
+      }
       this.#gap = 'restart';
       this.#generations.reset();
       this.#setState('silent', reason);
@@ -118,7 +124,6 @@ export class NftMonitor {
     if (this.#pause !== undefined) return;
     this.#pause = Promise.withResolvers();
     this.#gap ??= 'start';
-    this.#generations.pause();
     this.#pausing.abort();
     if (this.#status.state !== 'off') this.#setState('starting', this.#status.reason);
   }

@@ -83,6 +83,19 @@ t.test('GenerationCount distinguishes ours from those of others that were not re
   t.notOk(own());
 });
 
+t.test('GenerationCount reports a pause that began before it had a number to count from', async (t) => {
+  const { count, own, unreadOwn, unreadOther } = given();
+  own();
+  count.reset();
+  count.pause();
+  unreadOwn();
+  unreadOther();
+  t.ok(own(), 'as after lost notifications, when the repair of what they were about is large');
+  count.pause();
+  unreadOwn();
+  t.notOk(own());
+});
+
 t.test('GenerationCount does not judge by transactions that run at the same time', async (t) => {
   const { count, own, ownTogether, unreadOther } = given();
   t.strictSame(ownTogether(), [false, false]);

@@ -17,6 +17,8 @@ export interface StartGuard {
   readonly mayStartNow: boolean;
   /** The same for a kernel with these Services. */
   mayStart(kernel: KernelServices): Steps<boolean>;
+  /** The first sync is complete. */
+  started(): void;
 }
 
 interface StartGateOptions {

@@ -196,6 +196,7 @@ function observersOf(
     fastPath,
     // Later, because the event refers to every Service.
     { committed: ({ isInitial }) => void (isInitial && setImmediate(releaseMemory)) },
+    { committed: ({ isInitial }) => void (isInitial && live.startGuard?.started()) },
     { committed: () => void (acceptsLocalhostNodePorts() && routeLocalnet.enable()) },
     telemetry.observer,
   ];

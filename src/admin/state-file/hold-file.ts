@@ -6,7 +6,7 @@ import { readBoundedFile } from '../../host/files/bounded-file.ts';
 import { makeDirectory } from '../../host/files/make-directory.ts';
 import { asObject } from '../../services/objects/read.ts';
 import type { HoldRecord } from '../../sources/guard/start-hold.ts';
-import { ageOf, isStamp, stampNow } from './stamp.ts';
+import { ageOf, isStamp, type Stamp, stampNow } from './stamp.ts';
 
 /** Beside the admin socket. */
 export function holdFilePath(socketPath: string): string {
@@ -20,26 +20,37 @@ export function holdFilePath(socketPath: string): string {
 const MAX_AGE_MS = 600_000;
 const READ_LIMITS = { maxBytes: 4096, timeoutMs: 500 };
 
+/** What an earlier daemon has left: how long its hold had lasted, and when. */
+interface Found {
+  readonly heldMs: number;
+  readonly stamp: Stamp;
+}
+
 /**
  * Writes in the background; nothing waits for it. Without the file, a restarted daemon holds its start for the whole time again.
  * That the directory cannot be written is reported with the state files.
  */
 export class HoldFile implements HoldRecord {
-  readonly heldMs: number | undefined;
   readonly #path: string;
+  readonly #found: Found | undefined;
   /** What is to be written next; `gone` to remove the file. */
   #next: number | 'gone' | undefined;
   #isWriting = false;
 
-  private constructor(path: string, heldMs: number | undefined) {
+  private constructor(path: string, found: Found | undefined) {
     this.#path = path;
-    this.heldMs = heldMs;
+    this.#found = found;
   }
 
   /** Reads what an earlier daemon has left. A missing, damaged or old file counts as none. Never rejects. */
   static async open(path: string): Promise<HoldFile> {
     const text = await readBoundedFile(path, READ_LIMITS).catch(() => undefined);
-    return new HoldFile(path, text === undefined ? undefined : heldMsIn(text.toString()));
+    return new HoldFile(path, text === undefined ? undefined : foundIn(text.toString()));
+  }
+
+  /** Counts on: until the first list has arrived, which may be minutes later, the hold continues. */
+  get heldMs(): number | undefined {
+    return this.#found === undefined ? undefined : this.#found.heldMs + ageOf(this.#found.stamp);
   }
 
   save(heldMs: number): void {
@@ -74,13 +85,12 @@ export class HoldFile implements HoldRecord {
   }
 }
 
-function heldMsIn(text: string): number | undefined {
+function foundIn(text: string): Found | undefined {
   const { stamp, heldMs } = parsed(text);
   if (!isStamp(stamp) || typeof heldMs !== 'number' || !(heldMs >= 0)) return undefined;
   const now = stampNow();
-  const ageMs = ageOf(stamp, now);
   // A kernel that was started later has nothing of that hold.
-  return stamp.bootId !== now.bootId || ageMs > MAX_AGE_MS ? undefined : heldMs + ageMs;
+  return stamp.bootId !== now.bootId || ageOf(stamp, now) > MAX_AGE_MS ? undefined : { stamp, heldMs };
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> {

@@ -109,6 +109,11 @@ export class SourceGuard implements Sink {
     return this.#start.mayStart(kernel);
   }
 
+  /** The first sync is complete. */
+  started(): void {
+    this.#start.started();
+  }
+
   /** Applies held losses now, except those of the start, which the first sync applies. Returns the number of Services. */
   acceptLoss(): number {
     return this.#losses.accept() + this.#start.accept();

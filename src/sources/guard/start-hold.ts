@@ -61,6 +61,7 @@ export class StartHold {
   readonly #options: StartHoldOptions;
   #held: Held | undefined;
   #isOver = false;
+  #hasExpired = false;
   #savedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: StartHoldOptions) {
@@ -104,6 +105,12 @@ export class StartHold {
     return heldServices;
   }
 
+  /** The kernel has what the source has. */
+  started(): void {
+    if (this.#hasExpired) this.#options.record.clear();
+    this.#hasExpired = false;
+  }
+
   #allow(): true {
     this.#isOver = true;
     if (this.#options.record.heldMs !== undefined) this.#options.record.clear();
@@ -139,11 +146,15 @@ export class StartHold {
     return this.times?.remainingMs === 0 ? 'expired' : undefined;
   }
 
-  /** After the grace period, the record stays: a daemon that ends before it has applied the loss must not begin again. */
+  /**
+   * After the grace period, the record stays until {@link started}: a daemon that ends before it has applied the loss must not
+   * begin again, but a later loss is another one.
+   */
   #end(end: StartEnd, applied: number): void {
     this.#isOver = true;
     this.#held = undefined;
-    if (end !== 'expired') this.#options.record.clear();
+    this.#hasExpired = end === 'expired';
+    if (!this.#hasExpired) this.#options.record.clear();
     this.#options.onEnd?.(end, applied);
   }
 }

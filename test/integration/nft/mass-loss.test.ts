@@ -294,4 +294,8 @@ t.test('a start that is held continues when an operator accepts the loss, or aft
   t.match(await daemon.waitForLog(RELEASED), { level: 'warn', reason: 'the grace period is over' });
   await waitForReach(WEB, false);
   await daemon.waitUntilReady();
+
+  await fill();
+  await waitForReach(WEB, true);
+  t.match(await restartWithoutServices(), { effect: /for 2 s$/ }, 'the next loss is held for the whole time again');
 });

@@ -53,6 +53,7 @@ function gateWith(mayStart: (names: string) => boolean, families?: readonly Fami
         asked.push([...kernel].map(([family, names]) => `${family} ${[...names]}`).join(', '));
         return mayStart(asked.at(-1) ?? '');
       },
+      started: () => {},
     }),
     request: () => void counts.requests++,
     clock: { now: () => state.now },

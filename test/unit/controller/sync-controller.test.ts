@@ -288,6 +288,7 @@ t.test('SyncController changes nothing while the start is held, and counts no sy
       asked++;
       return false;
     },
+    started: () => {},
   });
   const { controller, elements, pass, transactions } = world(t, { observers: [observer], startGuard });
   replaceAll(controller, [service(), slice()]);

@@ -60,6 +60,16 @@ t.test('HoldFile counts the time without a daemon, and no old or other file', as
   t.equal(await heldMsOf(t, ' '.repeat(5000)), undefined, 'too large');
 });
 
+t.test('HoldFile counts the time until the first list has arrived', async (t) => {
+  const path = await pathIn(t);
+  await mkdir(join(path, '..'));
+  await writeFile(path, JSON.stringify({ stamp: before(30_000), heldMs: 5_000 }));
+  const file = await HoldFile.open(path);
+  const atOpen = file.heldMs ?? Number.NaN;
+  await waitUntil('later time', () => (file.heldMs ?? 0) >= atOpen + 20);
+  t.ok(atOpen >= 35_000);
+});
+
 t.test('HoldFile survives a directory that cannot be written', async (t) => {
   const path = join('/proc/nftlane', 'netns-1.hold.json');
   const file = await HoldFile.open(path);

@@ -103,6 +103,9 @@ t.test('StartHold applies the loss after the grace period, which restarts do not
   t.ok(first.ask(1));
   t.strictSame(first.journal, [`hold 40 of 40 for ${GRACE}`, 'expired 40']);
   t.notOk(first.record.calls.includes('clear'), 'the loss is not applied yet');
+  first.hold.started();
+  first.hold.started();
+  t.strictSame(first.record.calls.slice(2), ['clear'], 'it is applied, and a later loss is another one');
 
   const second = startWith(40, { heldMs: GRACE - 10_000 });
   t.notOk(second.ask());

@@ -89,14 +89,18 @@ export async function loadKnownState(
 async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<DesiredState> {
   const families: Family[] | undefined = (await ipv6UnavailableReason()) === undefined ? undefined : ['ip'];
   const resetsConnections = listing.chains.some(({ name }) => name === RESET_CONNECTIONS_CHECK);
-  const { engine, issues } = await loadEngine(file, { ...proxy, families, resetsConnections });
-  engine.adopt(listing);
-  engine.compile();
+  const { engine, issues } = await loadEngine(file, { options: { ...proxy, families, resetsConnections }, listing });
   return { engine, issues, status: statusOfManifests(file, proxy.nodeName) };
 }
 
-/** An engine with the objects of manifests, not yet compiled. Throws an {@link OperationalError} of kind `input` if a file cannot be read. */
-export async function loadEngine(file: string, options: NodeOptions): Promise<Omit<DesiredState, 'status'>> {
+/**
+ * An engine that has compiled the objects of manifests, and their issues: some show only then. Throws an
+ * {@link OperationalError} of kind `input` if a file cannot be read.
+ */
+export async function loadEngine(
+  file: string,
+  { options, listing }: { readonly options: NodeOptions; readonly listing: KernelListing },
+): Promise<Omit<DesiredState, 'status'>> {
   const manifests = await loadManifests(file);
   if (manifests.errors.length > 0) {
     throw new OperationalError('input', manifests.errors.map((error) => error.message).join('\n'));
@@ -104,6 +108,8 @@ export async function loadEngine(file: string, options: NodeOptions): Promise<Om
   const engine = new Engine(options);
   engine.setHostAddresses((await readHost()).addresses, hostNetworks());
   deliverManifests(manifests.objects, engine);
+  engine.adopt(listing);
+  engine.compile();
   return { engine, issues: [...manifests.issues, ...engine.issues()] };
 }
 

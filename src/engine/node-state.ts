@@ -48,7 +48,8 @@ export class NodeState {
 
   /** The issues of all objects, with those that only this node can find. The same list if none changed. */
   issues(): readonly ValidationIssue[] {
-    const parts = [this.#store.issues(), this.#cidrIssues, this.#portIssues];
+    const clusterIpIssues = this.#store.clusterIpUses.issues();
+    const parts = [this.#store.issues(), this.#cidrIssues, clusterIpIssues, this.#portIssues];
     const isSame = this.#issues?.parts.every((part, index) => part === parts[index]) === true;
     if (!isSame) this.#issues = { parts, all: parts.flat() };
     return this.#issues?.all ?? [];
@@ -86,11 +87,13 @@ export class NodeState {
       hostNetworks: this.#hostNetworks,
     });
     this.#cidrIssues = issues;
-    return buildNodeView(this.#options, {
+    const view = buildNodeView(this.#options, {
       node: this.#store.nodes.get(nodeName),
       hostAddresses: this.#hostAddresses,
       serviceCidrs: blocks,
     });
+    this.#store.clusterIpUses.setNode({ name: nodeName, addresses: view.ownAddresses });
+    return view;
   }
 }
 

@@ -88,6 +88,7 @@ export class ServiceCompiler {
   /** Recompiles everything that changed. */
   *compileAll(): Steps<void> {
     do {
+      yield* this.#store.searchClusterIps();
       const limited = yield* this.#applyLimits(this.#takeTouched());
       if (this.#large !== undefined) limited.add(this.#large.change.key);
       yield* this.#compileNow(new Set([...limited, ...this.#queue]));
@@ -99,6 +100,7 @@ export class ServiceCompiler {
    * call, and the others with the next ones.
    */
   *compilePiece(): Steps<void> {
+    yield* this.#store.searchClusterIps();
     const touched = yield* this.#applyLimits(this.#takeTouched());
     const now = new Set<string>();
     for (const key of touched) {
@@ -231,6 +233,7 @@ export class ServiceCompiler {
     return yield* compileSteps(service, ports, {
       node: this.node.view,
       owns: (frontend) => this.#claims.owns(frontend, key),
+      isInUse: (clusterIp) => this.#store.clusterIpUses.isInUse(clusterIp),
       slots: (object, frontend) => this.#kernel.slots(object, frontend),
     });
   }

@@ -1,6 +1,8 @@
 // Stores the latest objects, and tracks which Services they affect.
 
 import { compare } from '../lib/compare.ts';
+import type { Steps } from '../lib/steps.ts';
+import { ClusterIpUses } from '../services/model/cluster-ip-uses.ts';
 import { EndpointsInBlocks } from '../services/model/endpoints-in-blocks.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
 import type { Kind, KindMap, ObjectOf } from '../services/objects/kinds.ts';
@@ -18,6 +20,8 @@ export class Store implements Sink {
   readonly nodes = new Map<string, Node>();
   /** The endpoints in the blocks of ServiceCIDRs. */
   readonly endpointsInCidrs = new EndpointsInBlocks();
+  /** The cluster IPs that are also addresses of endpoints or of this node. */
+  readonly clusterIpUses = new ClusterIpUses((service) => this.#touched.add(service));
   readonly #slices = new Map<string, EndpointSlice>();
   readonly #slicesByService = new Map<string, Map<string, EndpointSlice>>();
   readonly #issues: Readonly<Record<Kind, Map<string, readonly ValidationIssue[]>>> = {
@@ -79,6 +83,11 @@ export class Store implements Sink {
 
   slices(): Iterable<EndpointSlice> {
     return this.#slices.values();
+  }
+
+  /** Finds the new cluster IPs that are addresses of endpoints, and marks their Services as changed. */
+  searchClusterIps(): Steps<void> {
+    return this.clusterIpUses.searchSteps(this.slices(), (address) => this.endpointsInCidrs.isFree(address));
   }
 
   /** Marks these Services as changed. */
@@ -157,6 +166,7 @@ export class Store implements Sink {
     if (kind === 'EndpointSlice') {
       this.#setSlice(key, value as EndpointSlice);
     } else if (kind === 'Service') {
+      this.clusterIpUses.setService(key, { before: this.services.get(key), after: value as Service });
       this.services.set(key, value as Service);
       this.#touched.add(key);
     } else {
@@ -181,6 +191,7 @@ export class Store implements Sink {
     const current = this.#slices.get(key);
     if (current === slice) return;
     if (current?.service !== slice.service) this.#delete('EndpointSlice', key);
+    this.clusterIpUses.setSlice(key, { before: this.#slices.get(key), after: slice });
     this.#slices.set(key, slice);
     if (this.endpointsInCidrs.put(slice)) this.#isNodeTouched = true;
     const siblings = this.#slicesByService.get(slice.service) ?? new Map<string, EndpointSlice>();
@@ -193,12 +204,14 @@ export class Store implements Sink {
       const slice = this.#slices.get(key);
       if (slice === undefined) return;
       this.#slices.delete(key);
+      this.clusterIpUses.setSlice(key, { before: slice });
       if (this.endpointsInCidrs.delete(key)) this.#isNodeTouched = true;
       const siblings = this.#slicesByService.get(slice.service);
       siblings?.delete(key);
       if (siblings?.size === 0) this.#slicesByService.delete(slice.service);
       this.#touched.add(slice.service);
     } else if (kind === 'Service') {
+      this.clusterIpUses.setService(key, { before: this.services.get(key) });
       if (this.services.delete(key)) this.#touched.add(key);
     } else {
       const map = kind === 'Node' ? this.nodes : this.serviceCidrs;

@@ -60,7 +60,11 @@ export function explain(
   { engine, ruleset, host, fastPath: fastPathStatus }: ExplainInput,
 ): Explanation {
   const { store, node } = engine;
-  const state = { services: engine.services(), slicesOf: (service: string) => store.slicesOf(service) };
+  const state = {
+    services: engine.services(),
+    slicesOf: (service: string) => store.slicesOf(service),
+    slices: store.slices(),
+  };
   const resolved = withLimit(resolveFlow(packet, buildServiceTable(state, node, host)), packet, engine);
   const { outcome, destinations, steps, otherOutcomes, concerns } = trace(packet, ruleset, host);
   const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });

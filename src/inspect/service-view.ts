@@ -216,11 +216,21 @@ function countSlotPackets(frontend: Frontend, kernel: KernelIndex): number {
     .reduce((sum, slot) => sum + slot.packets, 0);
 }
 
+function isServed({ policy }: Frontend, { selection }: ServicePortModel): boolean {
+  return (policy === 'Local' ? selection.local : selection.cluster).length > 0;
+}
+
+function isInUse({ address }: Frontend, { store }: Engine): boolean {
+  return address !== undefined && store.clusterIpUses.isInUse(address);
+}
+
 function describeDestination(frontend: Frontend, { service, port, engine }: FrontendContext): string {
   const { selection } = port;
   const conflict = engine.conflicts().find((candidate) => candidate.frontend === frontendKey(frontend));
   if (conflict !== undefined && conflict.winner !== service.key)
     return `none: the frontend belongs to ${conflict.winner}`;
+  if (!isServed(frontend, port) && frontend.kind === 'cluster-ip' && isInUse(frontend, engine))
+    return 'not refused without endpoints: the address is in use otherwise';
   if (!selection.hasAnyEndpoints) return 'refused: no endpoints';
   const { cluster, local } = selection;
   if (frontend.policy === 'Cluster') return `${countEndpoints(cluster)}`;

@@ -13,7 +13,7 @@ import type { Service } from '../../services/objects/service.ts';
 import type { ServiceCidr } from '../../services/objects/service-cidr.ts';
 import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
 import type { DaemonStatus } from './daemon-status.ts';
-import { type Destination, servicesAt } from './state-query.ts';
+import { type Destination, servicesAt, slicesAt } from './state-query.ts';
 
 /** Everything that the ruleset depends on, as plain JSON values. */
 export interface DaemonState {
@@ -48,8 +48,6 @@ export function engineState(
   const { store } = engine;
   const services = servicesAt(engine, destination);
   const keys = new Set(services.map(({ key }) => key));
-  const slices =
-    services.length < store.services.size ? services.flatMap(({ key }) => [...store.slicesOf(key)]) : store.slices();
   return {
     ready: store.isReady,
     options: engine.options,
@@ -57,7 +55,7 @@ export function engineState(
     hostNetworks: engine.hostNetworks,
     objects: {
       Service: services,
-      EndpointSlice: [...slices],
+      EndpointSlice: slicesAt(engine, { services, destination }),
       Node: [...store.nodes.values()],
       ServiceCIDR: [...store.serviceCidrs.values()],
     },

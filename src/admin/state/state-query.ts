@@ -1,6 +1,7 @@
 // Which part of the daemon's state a command needs.
 
 import type { Engine } from '../../engine/engine.ts';
+import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
 import type { Service } from '../../services/objects/service.ts';
 
 /** A destination of packets. */
@@ -36,4 +37,18 @@ export function servicesAt(engine: Pick<Engine, 'store' | 'limited'>, destinatio
     const addresses = [...Object.values(clusterIps), ...externalIps, ...loadBalancerIps];
     return addresses.includes(address) || ports.some(({ nodePort }) => nodePort === port);
   });
+}
+
+/**
+ * The slices of these Services, and those with an endpoint at the destination, if that is a cluster IP: connections to it are
+ * then not refused.
+ */
+export function slicesAt(
+  { store }: Pick<Engine, 'store'>,
+  { services, destination }: { readonly services: readonly Service[]; readonly destination: Destination | undefined },
+): EndpointSlice[] {
+  if (destination === undefined || services.length === store.services.size) return [...store.slices()];
+  const ofServices = services.flatMap(({ key }) => [...store.slicesOf(key)]);
+  const atDestination = [...store.clusterIpUses.slicesAt(destination.address)].flatMap((key) => store.slice(key) ?? []);
+  return [...new Set([...ofServices, ...atDestination])];
 }

@@ -16,9 +16,8 @@ export function addRender(program: Command): void {
 
 /** Prints the ruleset to standard output and warnings about the manifests to standard error. */
 async function printRendered(file: string, proxy: ProxyOptions): Promise<void> {
-  const { engine, issues } = await loadEngine(file, proxy);
+  const listing = { elements: new Map(), chains: [] };
+  const { engine, issues } = await loadEngine(file, { options: proxy, listing });
   printWarnings(issues);
-  engine.adopt({ elements: new Map(), chains: [] });
-  engine.compile();
   process.stdout.write(`${printStatus(statusOfManifests(file, proxy.nodeName))}\n${render(engine)}`);
 }

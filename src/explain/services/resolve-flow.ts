@@ -175,6 +175,8 @@ function withoutBackends(
     const hostResult = withoutService(packet, table);
     if (hostResult.outcome !== 'untouched' || !isHostAddress(table.host, packet.destination)) return hostResult;
   }
+  if (entry.kind === 'cluster-ip' && table.clusterIpsInUse.has(packet.destination))
+    return withoutService(packet, table);
   if (!entry.usable.hasAny)
     return { ...noDestination('refuse', [...steps, 'no endpoint is ready in the cluster']), entry };
   return { ...noDestination('drop', [...steps, 'no endpoint is eligible for this client']), entry };
@@ -216,11 +218,16 @@ function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {
     return prefix !== undefined && contains(prefix, destination);
   });
   const entry = undefined;
-  if (isForwarded && service !== undefined) {
+  const isInUse = table.clusterIpsInUse.has(destination);
+  if (isForwarded && service !== undefined && !isInUse) {
     return { ...noDestination('refuse', [`cluster IP of Service ${service}, which does not have this port`]), entry };
   }
   if (isForwarded && inRange) {
     return { ...noDestination('drop', [`${destination} is in a ServiceCIDR, but belongs to no Service`]), entry };
+  }
+  if (isInUse) {
+    const reason = `cluster IP of Service ${service}, but also the address of an endpoint or of this node: nothing is refused`;
+    return { ...noDestination('untouched', [reason]), entry };
   }
   return { ...noDestination('untouched', [`${destination} belongs to no Service`]), entry };
 }

@@ -14,6 +14,8 @@ import { type UsableBackends, usableBackends } from './usable-backends.ts';
 interface ClusterState {
   readonly services: Iterable<Service>;
   readonly slicesOf: (service: string) => Iterable<EndpointSlice>;
+  /** All slices. */
+  readonly slices: Iterable<EndpointSlice>;
 }
 
 /** The properties of the node that the outcome depends on. */
@@ -24,6 +26,7 @@ type ResolverNode = Pick<
   | 'masqueradeAll'
   | 'strictSourceRanges'
   | 'addresses'
+  | 'ownAddresses'
   | 'detectLocal'
   | 'nodePortIps'
   | 'localhostNodePorts'
@@ -46,6 +49,8 @@ export interface ServiceTable {
   readonly entries: ReadonlyMap<string, FrontendEntry>;
   /** Services by cluster IP, including those without ports. */
   readonly clusterIps: ReadonlyMap<Address, string>;
+  /** Those that are also the address of an endpoint or of the node: nothing is refused there. */
+  readonly clusterIpsInUse: ReadonlySet<Address>;
   /** The {@link addressKey}s of the endpoints on this node that are in use. */
   readonly localEndpoints: ReadonlySet<string>;
 }
@@ -76,7 +81,12 @@ export function buildServiceTable(state: ClusterState, node: ResolverNode, host:
     }
   }
   const localEndpoints = new Set([...entries.values()].flatMap(usedLocalEndpoints));
-  return { node, host, entries, clusterIps, localEndpoints };
+  const clusterIpsInUse = new Set(otherAddresses(state, node).filter((address) => clusterIps.has(address)));
+  return { node, host, entries, clusterIps, clusterIpsInUse, localEndpoints };
+}
+
+function otherAddresses({ slices }: ClusterState, { ownAddresses }: ResolverNode): Address[] {
+  return [...ownAddresses, ...[...slices].flatMap(({ endpoints }) => endpoints.map(({ address }) => address))];
 }
 
 function byCreation(a: Service, b: Service): number {

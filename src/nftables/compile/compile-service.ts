@@ -1,6 +1,7 @@
 // Compiles a Service to elements.
 
 import { inSteps, runSteps, type Steps } from '../../lib/steps.ts';
+import type { Address } from '../../net/address.ts';
 import { printDestination } from '../../net/address-port.ts';
 import { FAMILY_TRAITS } from '../../net/family.ts';
 import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
@@ -30,6 +31,8 @@ export interface CompileContext {
   readonly node: NodeView;
   /** Whether the Service owns this frontend, which others may claim, too. */
   readonly owns: (frontendKey: string) => boolean;
+  /** Whether a cluster IP is also the address of an endpoint or of this node, which must stay reachable. */
+  readonly isInUse: (clusterIp: Address) => boolean;
   /** The current slots of a frontend, from slot 0 on; empty for a new frontend. */
   readonly slots: (object: SetOrMap, key: string) => Iterable<string>;
 }
@@ -56,6 +59,7 @@ export function* compileSteps(
 ): Steps<Element[]> {
   const elements: Element[] = [];
   for (const [family, address] of Object.entries(service.clusterIps)) {
+    if (context.isInUse(address)) continue;
     const object = SETS_AND_MAPS[family as keyof typeof SETS_AND_MAPS]['cluster-ips'];
     elements.push({ object, key: address, data: '', comment: comment(service.key), owner: service.key });
   }
@@ -149,11 +153,12 @@ function* compileFrontend(frontend: Frontend, context: PortContext): Steps<void>
 
 /** A frontend with the same endpoints for all clients. */
 function* compileSingleList(context: FrontendContext): Steps<void> {
-  const { frontend, key, maps, port, service, add } = context;
+  const { frontend, key, maps, port, service, add, compileContext } = context;
   const internal = frontend.kind === 'cluster-ip';
   const backends = internal && frontend.policy === 'Local' ? port.selection.local : port.selection.cluster;
   const count = yield* fillSlots(maps.slots, backends, context);
   if (count === 0) {
+    if (internal && frontend.address !== undefined && compileContext.isInUse(frontend.address)) return;
     add(maps.noEndpoints, key, port.selection.hasAnyEndpoints ? 'drop' : 'goto reject-chain');
   } else if (service.affinitySeconds > 0) {
     const internalEntry = frontend.policy === 'Local' ? 'cluster-local' : 'cluster';

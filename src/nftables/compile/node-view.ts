@@ -62,6 +62,8 @@ export interface NodeView extends NodePortScope {
   readonly resetsConnections: boolean;
   /** The primary addresses; loopback where none is known. */
   readonly addresses: Readonly<Record<Family, Address>>;
+  /** All addresses that the node is known by: those of the Node, and the bind address. */
+  readonly ownAddresses: readonly Address[];
   readonly detectLocal:
     | { readonly by: 'source'; readonly prefixes: Readonly<Partial<Record<Family, string>>> }
     | { readonly by: 'interface'; readonly name: string };
@@ -96,6 +98,7 @@ export function buildNodeView(options: NodeOptions, facts: NodeFacts): NodeView 
     strictSourceRanges: options.strictSourceRanges,
     resetsConnections: options.resetsConnections ?? false,
     addresses: { ip: primary.ip ?? '127.0.0.1', ip6: primary.ip6 ?? '::1' },
+    ownAddresses: ownAddresses(node, options.bindAddress),
     detectLocal: buildDetectLocal(options.detectLocal, node),
     ...resolveNodePorts(options.nodePortAddresses, { primary, hostAddresses: facts.hostAddresses }),
     serviceCidrs: { ip: ofFamily('ip'), ip6: ofFamily('ip6') },
@@ -120,6 +123,12 @@ function prefixTexts(prefixes: readonly (Prefix | undefined)[]): Partial<Record<
   const texts: Partial<Record<Family, string>> = {};
   for (const prefix of prefixes) if (prefix !== undefined) texts[prefix.family] ??= prefix.text;
   return texts;
+}
+
+function ownAddresses(node: Node | undefined, bindAddress: Address | undefined): Address[] {
+  const addresses = new Set(Object.values(node?.addresses ?? {}));
+  if (bindAddress !== undefined) addresses.add(bindAddress);
+  return [...addresses];
 }
 
 /** The Node's address of a family, unless the operator overrides it. */

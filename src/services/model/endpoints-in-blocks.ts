@@ -1,5 +1,6 @@
 // Finds endpoints inside given blocks of addresses, as slices change.
 
+import type { Address } from '../../net/address.ts';
 import { type Prefix, prefixMatcher } from '../../net/prefix.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 
@@ -38,6 +39,11 @@ export class EndpointsInBlocks {
   /** Removes a slice. Returns whether a block lost its last one. */
   delete(key: string): boolean {
     return this.#blocks.filter((block) => remove(block, key)).length > 0;
+  }
+
+  /** Whether the address is in a block without endpoints. */
+  isFree(address: Address): boolean {
+    return this.#blocks.some(({ slices, matches }) => slices.size === 0 && matches(address));
   }
 
   /** The key of a slice with an endpoint in the block; `undefined` if there is none. */

@@ -4,7 +4,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import t from 'tap';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
-import { NODES } from '../../support/netns/topology.ts';
+import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import { startResponder } from '../../support/netns/traffic/responder-process.ts';
 import { poll } from '../../support/wait-until.ts';
 
@@ -16,7 +16,7 @@ const { world } = proxied;
 const { client, node1 } = world;
 const [shell, c] = [world.pod('shell'), world.pod('c')];
 const [fromShell, fromNode, fromClient] = await Promise.all([shell.dialer(), node1.dialer(), client.dialer()]);
-await proxied.addService('shop/web', 10, { pods: ['a', 'c'] });
+const web = await proxied.addService('shop/web', 10, { pods: ['a', 'c'] });
 await proxied.waitForSync();
 
 /** The warnings about an object in the log of node1, as `field: reason`. */
@@ -44,6 +44,74 @@ t.test('a ServiceCIDR with pods, nodes or everything drops no flow between them'
   const { stdout } = await proxied.run('node1', 'inspect', 'services');
   t.match(stdout, 'warning: ServiceCIDR extra: spec.cidrs "10.0.0.0/8": overlaps the pod CIDR 10.1.0.0/16');
   await proxied.remove('extra.json');
+  await proxied.waitForSync();
+});
+
+/** Writes a dual-stack Service without endpoints, with one port over TCP and UDP. */
+function writeEvil(name: string, { ip, ip6 }: Addresses, port: number): Promise<void> {
+  const ports = ['TCP', 'UDP'].map((protocol) => ({ name: protocol.toLowerCase(), port, protocol }));
+  const spec = { clusterIP: ip, clusterIPs: [ip, ip6], ipFamilies: ['IPv4', 'IPv6'], ports };
+  const metadata = { namespace: 'evil', name };
+  return proxied.write(`evil-${name}.json`, JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata, spec }));
+}
+
+/** The outcomes of connections over both protocols and families, three each: one outcome if all have the same. */
+async function outcomesOf(dialer: typeof fromShell, { ip, ip6 }: Addresses, port: number): Promise<string[]> {
+  const outcomes = new Set<string>();
+  for (const address of [ip, ip6]) {
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const { answered, refused } = await dialer.dial({ protocol, address, port, count: 3 });
+      if (answered === 3) outcomes.add('answered');
+      else outcomes.add(refused === 3 ? 'refused' : `${protocol} ${address}: ${answered} answered, ${refused} refused`);
+    }
+  }
+  return [...outcomes];
+}
+
+t.test('a cluster IP that is the address of a pod or of the node takes nothing from them', async (t) => {
+  const own = { name: 'own', ip: NODES.node1.ip, ip6: NODES.node1.ip6, tcp: [2223], udp: [2223] };
+  await startResponder(node1, own);
+  // The port to which clients of shop/web are sent, another one, and a port of the node.
+  await writeEvil('pod', c, TARGET_PORT);
+  await writeEvil('other', c, 9999);
+  await writeEvil('node', own, 443);
+  await proxied.waitForSync();
+  t.strictSame(await outcomesOf(fromShell, c, TARGET_PORT), ['answered'], 'the pod itself');
+  t.strictSame(await outcomesOf(fromNode, own, 2223), ['answered'], 'the node from itself');
+  for (const address of [web.ip, web.ip6]) {
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const { answered, pods } = await fromShell.dial({ protocol, address, port: 80, count: 40 });
+      t.equal(answered, 40, `${protocol} ${address}`);
+      t.ok((pods['c'] ?? 0) > 0, `${pods['c']} of 40 to pod c`);
+    }
+  }
+  for (const name of ['pod', 'other']) {
+    const warnings = warningsAbout(`Service evil/${name}`);
+    t.match(warnings, Array(2).fill(/^spec\.clusterIPs: is an endpoint of EndpointSlice shop\/web-/));
+  }
+  const ofNode = 'spec.clusterIPs: is an address of Node node1';
+  t.strictSame(warningsAbout('Service evil/node'), [ofNode, ofNode]);
+  const { stdout } = await proxied.run('node1', 'inspect', 'services', 'evil/node');
+  t.match(stdout, `"${own.ip}": is an address of Node node1; not refusing connections that it does not serve`);
+  for (const port of [TARGET_PORT, 9998]) {
+    const explained = await proxied.run('node1', 'explain', shell.ip, `${c.ip}:${port}`, '-o', 'json');
+    t.match(JSON.parse(explained.stdout), {
+      outcome: 'untouched',
+      reason: /also the address of an endpoint or of this node: nothing is refused$/,
+      differences: [],
+    });
+  }
+  await proxied.setEndpoints('shop/web', ['a']);
+  await proxied.waitForSync();
+  t.strictSame(await outcomesOf(fromShell, c, TARGET_PORT), ['refused'], 'nothing else has the address any more');
+  await proxied.setEndpoints('shop/web', ['a', 'c']);
+  await proxied.waitForSync();
+  t.strictSame(await outcomesOf(fromShell, c, TARGET_PORT), ['answered'], 'an endpoint again');
+  await proxied.setEndpoints('shop/web', ['a']);
+  for (const name of ['pod', 'other', 'node']) await proxied.remove(`evil-${name}.json`);
+  await proxied.waitForSync();
+  t.strictSame(await outcomesOf(fromShell, c, TARGET_PORT), ['answered'], 'no cluster IP any more');
+  await proxied.setEndpoints('shop/web', ['a', 'c']);
   await proxied.waitForSync();
 });
 

@@ -35,6 +35,9 @@ export function applyEvent(sink: Sink, { verb, object }: ObjectEvent): void {
   else remove(sink, object);
 }
 
+/** Cluster IPs of the Services. Some slices and Nodes have the second, too. */
+const CLUSTER_IPS = { ip: ['10.96.0.1', '10.96.0.2'], ip6: ['fd00::1', 'fd00::2'] } as const;
+
 /** Mostly puts of Services and slices. Maglev tables have thousands of slots, so they are an option. */
 export function objectEvents(maxLength: number, { maglev = false } = {}): fc.Arbitrary<ObjectEvent[]> {
   const object = fc.oneof(
@@ -89,8 +92,8 @@ function annotations(maglev: boolean): fc.Arbitrary<ApiObject> {
 function services(maglev: boolean): fc.Arbitrary<ApiObject> {
   const policy = fc.constantFrom(undefined, 'Cluster', 'Local');
   const numbers = fc.record({ port: fc.constantFrom(53, 17), nodePort: fc.constantFrom(0, 0, 30001, 30002) });
-  const ip = fc.constantFrom('10.96.0.1', '10.96.0.2');
-  const ip6 = fc.constantFrom('fd00::1', 'fd00::2');
+  const ip = fc.constantFrom(...CLUSTER_IPS.ip);
+  const ip6 = fc.constantFrom(...CLUSTER_IPS.ip6);
   const external = fc.array(fc.constantFrom('10.96.0.1', '192.0.2.7', '192.0.2.8', 'fd00::7', 'bad'), { maxLength: 2 });
   return fc
     .record({
@@ -141,6 +144,7 @@ function slices(): fc.Arbitrary<ApiObject> {
   const hintKind = fc.constantFrom('none', 'zones', 'zones', 'nodes');
   const backend = fc.record({
     host: fc.constantFrom(1, 2, 3, 4),
+    isClusterIp: biased(false, true),
     conditions,
     zones,
     nodeName: fc.constantFrom('n1', 'n2', undefined),
@@ -158,8 +162,10 @@ function slices(): fc.Arbitrary<ApiObject> {
       headless: biased({}, { 'service.kubernetes.io/headless': '' }),
     })
     .map(({ name, owner, addressType, ports, port, backends, hintKind, headless }) => {
-      const endpoints = backends.map(({ host, zones, ...rest }) => {
-        const address = addressType === 'IPv4' ? `10.1.0.${host}` : `fd01::${host}`;
+      const endpoints = backends.map(({ host, isClusterIp, zones, ...rest }) => {
+        const usual = addressType === 'IPv4' ? `10.1.0.${host}` : `fd01::${host}`;
+        const [, clusterIp] = CLUSTER_IPS[addressType === 'IPv4' ? 'ip' : 'ip6'];
+        const address = isClusterIp ? clusterIp : usual;
         return endpoint(address, { ...rest, hints: hintsOf(hintKind, { zones, nodeName: rest.nodeName }) });
       });
       // Names are unique within a namespace, and a slice cannot change its namespace.
@@ -180,7 +186,10 @@ function hintsOf(kind: string, at: { zones: readonly string[]; nodeName: string 
 
 function nodes(): fc.Arbitrary<ApiObject> {
   const zone = fc.constantFrom('a', 'b', 'a', 'b', '', undefined);
-  const addresses = fc.array(fc.constantFrom('192.0.2.1', '192.0.2.2', 'fd00::9', '127.0.0.1'), { maxLength: 2 });
+  const addresses = fc.array(
+    fc.constantFrom('192.0.2.1', '192.0.2.1', '192.0.2.2', 'fd00::9', '127.0.0.1', CLUSTER_IPS.ip[1]),
+    { maxLength: 2 },
+  );
   return fc
     .record({ name: fc.constantFrom('n1', 'n1', 'n1', 'n2'), zone, addresses })
     .map(({ name, zone, addresses }) => {

@@ -18,6 +18,10 @@ export function rulesetOf(engine: Engine, family: Family): Ruleset {
 /** The frontends of the engine's objects. */
 export function serviceTableOf(engine: Engine, host: Host): ServiceTable {
   const { store, node } = engine;
-  const state = { services: store.services.values(), slicesOf: (service: string) => store.slicesOf(service) };
+  const state = {
+    services: store.services.values(),
+    slicesOf: (service: string) => store.slicesOf(service),
+    slices: store.slices(),
+  };
   return buildServiceTable(state, node, host);
 }

@@ -14,7 +14,7 @@ import { RESET_CONNECTIONS_CHECK } from '../../../src/nftables/compile/static-ch
 import { daemonStatus } from '../../support/builders/daemon-status.ts';
 import { elementsOf, engineOf } from '../../support/builders/engine.ts';
 import { DEFAULT_OPTIONS } from '../../support/builders/proxy-options.ts';
-import { service } from '../../support/builders/service.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
 import { endpoint, slice } from '../../support/builders/slice.ts';
 
 const OBJECTS = [service(), slice('shop/web', { endpoints: [endpoint('10.1.0.1')] })];
@@ -73,7 +73,18 @@ t.test('loadDesiredState() compiles manifests, with the fast path if the kernel 
 });
 
 t.test('loadEngine() rejects unreadable manifests', async (t) => {
-  await t.rejects(loadEngine(manifests(t, '{'), PROXY), { kind: 'input', message: /^Cannot read ".*objects\.yaml"/ });
+  await t.rejects(loadEngine(manifests(t, '{'), { options: PROXY, listing: EMPTY }), {
+    kind: 'input',
+    message: /^Cannot read ".*objects\.yaml"/,
+  });
+});
+
+t.test('loadEngine() finds issues between objects, too', async (t) => {
+  const spec = clusterIps('10.1.0.1');
+  const objects = [service('evil/pod', { spec }), slice('shop/web')];
+  const file = manifests(t, objects.map((object) => stringify(object)).join('---\n'));
+  const { issues } = await loadEngine(file, { options: PROXY, listing: EMPTY });
+  t.match(issues, [{ object: 'Service evil/pod', reason: 'is an endpoint of EndpointSlice shop/web-1' }]);
 });
 
 t.test('loadKnownState() suggests manifests only to commands that accept them', async (t) => {
@@ -92,7 +103,7 @@ t.test('printWarnings() prints one line per issue to standard error', async (t) 
   const written = t.capture(process.stderr, 'write', () => true);
   const { issues } = await loadEngine(
     manifests(t, stringify(service('shop/web', { spec: { ports: [{ port: 70_000 }] } }))),
-    PROXY,
+    { options: PROXY, listing: EMPTY },
   );
   printWarnings(issues);
   const lines = written().map(({ args }) => String(args[0]));

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { Engine } from '../../../src/engine/engine.ts';
 import { operationsOf } from '../../../src/engine/transaction.ts';
+import { runSteps } from '../../../src/lib/steps.ts';
 import { SETS_AND_MAPS } from '../../../src/nftables/compile/sets-and-maps.ts';
 import { commitAll, elementsOf, engineOf } from '../../support/builders/engine.ts';
 import { inZone, node } from '../../support/builders/node.ts';
@@ -317,3 +318,40 @@ t.test('Engine recompiles only the Services that an event affects', async (t) =>
   commitAll(engine);
   t.equal(compiled().length, count, 'a new zone affects all Services, once each');
 });
+
+t.test(
+  'Engine refuses nothing at a cluster IP while an endpoint or the Node has the address, and reports it',
+  async (t) => {
+    const spec = { ...clusterIps('10.1.0.1'), ports: [{ port: 443 }] };
+    const engine = engineOf([slice('shop/web'), service('shop/web'), service('evil/pod', { spec })]);
+    const refusals = () =>
+      elementsOf(engine).filter((line) => /^ip (cluster-ips|no-endpoint-services): 10\.1\.0\.1/.test(line));
+    const issues = () => engine.issues().map(({ object, reason }) => `${object} ${reason}`);
+    const isRefused = ['ip no-endpoint-services: 10.1.0.1 . tcp . 443 : goto reject-chain', 'ip cluster-ips: 10.1.0.1'];
+    t.strictSame(refusals(), []);
+    t.strictSame(issues(), ['Service evil/pod is an endpoint of EndpointSlice shop/web-1']);
+    remove(engine, slice('shop/web'));
+    commitAll(engine);
+    t.strictSame([refusals(), issues()], [isRefused, []]);
+    put(engine, node('n1', { status: { addresses: [{ type: 'InternalIP', address: '10.1.0.1' }] } }));
+    commitAll(engine);
+    t.strictSame([refusals(), issues()], [[], ['Service evil/pod is an address of Node n1']]);
+    put(engine, node('n1'));
+    commitAll(engine);
+    t.strictSame([refusals(), issues()], [isRefused, []]);
+    put(engine, slice('shop/web'));
+    t.ok(engine.store.isTouchedService('evil/pod'));
+    commitAll(engine);
+    t.strictSame(refusals(), []);
+    remove(engine, service('evil/pod'));
+    commitAll(engine);
+    t.strictSame(issues(), []);
+    put(engine, service('late/pod', { spec }));
+    runSteps(engine.compilePiece());
+    t.strictSame([refusals(), issues()], [[], ['Service late/pod is an endpoint of EndpointSlice shop/web-1']]);
+    engine.setOptions({ ...engine.options, bindAddress: '192.0.2.77' });
+    put(engine, service('evil/bind', { spec: clusterIps('192.0.2.77') }));
+    commitAll(engine);
+    t.strictSame(issues()[0], 'Service evil/bind is an address of Node n1');
+  },
+);

@@ -119,6 +119,7 @@ function replay(
 const SYNCS = fc.array(fc.boolean(), { minLength: 1, maxLength: 7 });
 
 t.test('Engine arrives at the state of a fresh engine, whatever the history', async (t) => {
+  let historiesWithUses = 0;
   const property = fc.property(objectEvents(40), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = replay(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
@@ -126,10 +127,13 @@ t.test('Engine arrives at the state of a fresh engine, whatever the history', as
     equal([...proxy.kernel.rules()].sort(), [...scratch.kernel.rules()].sort(), 'The kernels have the same rules');
     equal(proxy.engine.conflicts(), scratch.engine.conflicts(), 'The conflicts are the same');
     equal(proxy.engine.store.issues(), scratch.engine.store.issues(), 'The issues are the same');
+    const [uses, expectedUses] = [proxy, scratch].map(({ engine }) => engine.store.clusterIpUses.issues());
+    equal(uses, expectedUses, 'The cluster IPs in use are the same');
+    if ((uses?.length ?? 0) > 0) historiesWithUses++;
     return true;
   });
   fc.assert(property, { numRuns: 300, seed: 1 });
-  t.pass('300 histories');
+  t.ok(historiesWithUses > 50, `300 histories, ${historiesWithUses} with cluster IPs that are in use`);
 });
 
 t.test('Engine keeps maglev tables across changes and restarts', async (t) => {

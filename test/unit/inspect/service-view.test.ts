@@ -29,3 +29,17 @@ t.test('a Service that lost a frontend names the owner, whatever decided the con
   const [again] = viewServices(engine, new Map(), 'shop/again');
   t.equal(again?.ports[0]?.frontends[0]?.destination, 'none: the frontend belongs to shop/web');
 });
+
+t.test('a frontend without endpoints is not called refused if its cluster IP is in use otherwise', async (t) => {
+  const destinations = (...objects: Parameters<typeof engineOf>) =>
+    viewServices(engineOf(...objects), new Map(), 'shop/web').flatMap(({ ports }) =>
+      ports.flatMap(({ frontends }) => frontends.map(({ destination }) => destination)),
+    );
+  const spec = { internalTrafficPolicy: 'Local', externalIPs: ['198.51.100.1'] };
+  const pod = slice('shop/other', { endpoints: [endpoint('10.96.0.1')] });
+  const notRefused = 'not refused without endpoints: the address is in use otherwise';
+  t.strictSame(destinations([service('shop/web', { spec })]), ['refused: no endpoints', 'refused: no endpoints']);
+  t.strictSame(destinations([service('shop/web', { spec }), pod]), [notRefused, 'refused: no endpoints']);
+  t.strictSame(destinations([service('shop/web', { spec }), pod, slice('shop/web')]), [notRefused, '1 endpoint']);
+  t.strictSame(destinations([service('shop/web'), pod, slice('shop/web')]), ['1 endpoint']);
+});

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { engineFromState, engineState } from '../../../../src/admin/state/daemon-state.ts';
-import { destinationOf, servicesAt, statePath } from '../../../../src/admin/state/state-query.ts';
+import { destinationOf, servicesAt, slicesAt, statePath } from '../../../../src/admin/state/state-query.ts';
 import type { Engine } from '../../../../src/engine/engine.ts';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
@@ -27,6 +27,8 @@ const OBJECTS = [
     spec: { type: 'LoadBalancer', ...clusterIps('172.30.0.4'), ports: [{ port: 443 }] },
     status: { loadBalancer: { ingress: [{ ip: '198.51.100.2' }] } },
   }),
+  // The address of a pod of another Service.
+  service('evil/pod', { spec: { ...clusterIps('10.1.0.2'), ports: [{ port: 443 }] } }),
 ];
 
 const keysAt = (engine: Engine, address: string, port: number) =>
@@ -47,19 +49,23 @@ t.test('servicesAt() finds Services by each kind of address, and by node port', 
   t.strictSame(keysAt(engine, '198.51.100.1', 80).sort(), ['shop/early', 'shop/late'], 'all that claim it');
   t.strictSame(keysAt(engine, '198.51.100.2', 443), ['shop/lb']);
   t.strictSame(keysAt(engine, '10.1.0.1', 8080), []);
-  t.equal(servicesAt(engine, undefined).length, 4);
+  t.equal(servicesAt(engine, undefined).length, 5);
 });
 
 t.test('servicesAt() returns all Services when there are limits, which depend on all', async (t) => {
   const engine = { store: engineOf(OBJECTS).store, limited: () => [{ service: 'shop/lb' }] };
-  t.equal(servicesAt(engine as unknown as Engine, { address: '172.30.0.1', port: 80 }).length, 4);
+  t.equal(servicesAt(engine as unknown as Engine, { address: '172.30.0.1', port: 80 }).length, 5);
 });
 
 t.test('the state for a destination has what decides where its packets go', async (t) => {
   const engine = engineOf(OBJECTS);
   const host = { addresses: [], routes: [] };
   const flow = (packet: Packet, from: Engine) => {
-    const state = { services: from.services(), slicesOf: (key: string) => from.store.slicesOf(key) };
+    const state = {
+      services: from.services(),
+      slicesOf: (key: string) => from.store.slicesOf(key),
+      slices: from.store.slices(),
+    };
     return resolveFlow(packet, buildServiceTable(state, from.node, host));
   };
   for (const [destination, destinationPort] of [
@@ -68,17 +74,33 @@ t.test('the state for a destination has what decides where its packets go', asyn
     ['198.51.100.1', 80],
     ['198.51.100.2', 443],
     ['172.30.0.99', 80],
+    ['10.1.0.2', 443],
+    ['10.1.0.2', 8080],
+    ['10.1.0.1', 8080],
   ] as const) {
     const packet: Packet = {
       ...{ family: 'ip', protocol: 'tcp', source: '192.0.2.1', sourcePort: 40_000, inInterface: 'eth0' },
       ...{ destination, destinationPort },
     };
     const state = engineState(engine, { address: destination, port: destinationPort });
-    t.ok(state.objects.Service.length < 4);
+    t.ok(state.objects.Service.length < 5);
+    t.ok(state.objects.EndpointSlice.length < 3);
     const restricted = engineFromState(state);
     restricted.adopt({ elements: new Map(), chains: [] });
     restricted.compile();
     const { entry: _, ...expected } = flow(packet, engine);
     t.match(flow(packet, restricted), expected, `${destination}:${destinationPort}`);
   }
+});
+
+t.test('slicesAt() adds the slices with an endpoint at a destination that is a cluster IP', async (t) => {
+  const engine = engineOf(OBJECTS);
+  const keys = (address: string) => {
+    const destination = { address, port: 1 };
+    return slicesAt(engine, { services: servicesAt(engine, destination), destination }).map(({ key }) => key);
+  };
+  t.strictSame(keys('10.1.0.2'), ['shop/web-1']);
+  t.strictSame(keys('10.1.0.1'), [], 'no cluster IP');
+  t.strictSame(keys('172.30.0.2'), ['shop/late-1']);
+  t.equal(slicesAt(engine, { services: [], destination: undefined }).length, 3);
 });

@@ -204,3 +204,46 @@ t.test('resolveFlow() treats no client as a pod while no pod CIDR is known', asy
     );
   }
 });
+
+t.test(
+  'resolveFlow() refuses nothing at a cluster IP that is also the address of an endpoint or of the node',
+  async (t) => {
+    const at = (address: string, ports = [80]) => ({ ...clusterIps(address), ports: ports.map((port) => ({ port })) });
+    const engine = engineOf([
+      ...OBJECTS,
+      service('evil/pod', { spec: at('10.1.1.1') }),
+      service('evil/node', { spec: at('192.0.2.1') }),
+      service('evil/served', { spec: at('10.1.0.1') }),
+      slice('evil/served', { endpoints: [endpoint('10.1.1.1')] }),
+      // A slice does not say whether an address is virtual.
+      slice('evil/virtual', { endpoints: [endpoint('10.96.0.3')] }),
+    ]);
+    const cases: readonly [destination: string, port: number, outcome: string, reason: RegExp][] = [
+      [
+        '10.1.1.1',
+        8080,
+        'untouched',
+        /^cluster IP of Service evil\/pod, but also the address of an endpoint or of this node/,
+      ],
+      ['10.1.1.1', 80, 'untouched', /nothing is refused$/],
+      ['192.0.2.1', 22, 'untouched', /nothing is refused$/],
+      ['10.1.0.1', 80, 'forward', /^to the only endpoint$/],
+      ['10.1.0.1', 81, 'untouched', /nothing is refused$/],
+      ['10.96.0.3', 80, 'untouched', /nothing is refused$/],
+      ['10.96.0.2', 81, 'refuse', /does not have this port$/],
+    ];
+    for (const [destination, destinationPort, outcome, reason] of cases) {
+      const packet: Packet = {
+        ...{ family: 'ip', protocol: 'tcp', source: '10.1.0.9', sourcePort: 40_000 },
+        ...{ inInterface: 'pod-b', destination, destinationPort },
+      };
+      const resolved = resolveFlow(packet, serviceTableOf(engine, HOST));
+      t.match(resolved, { outcome, reason }, `${destination}:${destinationPort}`);
+      t.equal(
+        trace(packet, rulesetOf(engine, 'ip'), HOST).outcome,
+        outcome,
+        `rules: ${destination}:${destinationPort}`,
+      );
+    }
+  },
+);

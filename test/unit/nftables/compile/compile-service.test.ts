@@ -25,7 +25,7 @@ function viewOf(options: Partial<ProxyOptions> = {}) {
   return buildNodeView({ ...DEFAULT_OPTIONS, nodeName: 'n1', ...options }, facts);
 }
 
-const ALONE: CompileContext = { node: viewOf(), owns: () => true, slots: () => [] };
+const ALONE: CompileContext = { node: viewOf(), owns: () => true, isInUse: () => false, slots: () => [] };
 const HERE = endpoint('10.1.0.1', { nodeName: 'n1' });
 const THERE = endpoint('10.1.1.1', { nodeName: 'n2' });
 const NODE_PORT = { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] };
@@ -207,6 +207,16 @@ t.test('compileService() skips frontends that another Service owns', async (t) =
   const owns = (frontend: string) => !frontend.includes('198.51.100.1');
   t.strictSame(lines(compile({ externalIPs: ['198.51.100.1'] }, [THERE], { owns })), lines(compile({}, [THERE])));
   t.strictSame(lines(compile(NODE_PORT, [HERE], { owns: () => false })), ['cluster-ips 10.96.0.1']);
+});
+
+t.test('compileService() refuses nothing at a cluster IP that is in use, but serves its ports', async (t) => {
+  const around = { isInUse: (clusterIp: string) => clusterIp === '10.96.0.1' };
+  const [, ...served] = lines(compile({}, [THERE]));
+  t.strictSame(lines(compile({}, [THERE], around)), served);
+  t.strictSame(lines(compile({}, [], around)), []);
+  t.strictSame(lines(compile({ internalTrafficPolicy: 'Local' }, [THERE], around)), []);
+  const external = lines(compile({ externalIPs: ['198.51.100.1'] }, [], around));
+  t.match(external, [/^no-endpoint-services 198\.51\.100\.1 /], 'other addresses are refused as before');
 });
 
 t.test('compileService() keeps backends in their slots', async (t) => {

@@ -27,6 +27,7 @@ t.test('buildNodeView() is complete before the Node is known', async (t) => {
     strictSourceRanges: false,
     resetsConnections: false,
     addresses: { ip: '127.0.0.1', ip6: '::1' },
+    ownAddresses: [],
     detectLocal: { by: 'source', prefixes: {} },
     localhostNodePorts: false,
     nodePortIps: { ip: 'any', ip6: 'any' },

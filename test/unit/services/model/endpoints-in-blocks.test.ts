@@ -48,3 +48,16 @@ t.test('EndpointsInBlocks tells when a block gets its first slice and loses its 
   t.equal(index.delete('a/y-1'), true);
   t.equal(index.exampleIn(WIDE), undefined);
 });
+
+t.test('EndpointsInBlocks tells which addresses are in a block without endpoints', async (t) => {
+  const index = new EndpointsInBlocks();
+  t.equal(index.isFree('10.96.0.1'), false, 'no block');
+  index.setBlocks([NARROW, IP6], []);
+  t.equal(index.isFree('10.96.0.1'), true);
+  t.equal(index.isFree('fd00:10::1'), true);
+  t.equal(index.isFree('10.1.0.1'), false, 'in no block');
+  index.put(sliceWith('a/x', '10.97.0.1'));
+  t.equal(index.isFree('10.96.0.1'), false, 'the block has an endpoint');
+  index.setBlocks([NARROW, block('10.96.0.0/16')], [sliceWith('a/x', '10.97.0.1')]);
+  t.equal(index.isFree('10.96.0.1'), true, 'in another block, too');
+});

@@ -1,6 +1,6 @@
 // Whether a packet meets a comparison of a rule of any program.
 
-import { parseAddress } from '../../net/address.ts';
+import { type Address, parseAddress } from '../../net/address.ts';
 import { type Host, isHostAddress, outputInterface } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Condition } from '../ruleset/listed-rule.ts';
@@ -14,6 +14,11 @@ export type Match = 'yes' | 'no' | 'maybe';
 export interface Place {
   readonly host: Host;
   readonly hook: string;
+  /**
+   * The destination with which the packet got to the hook. The output interface is that of the route to it for all chains of
+   * the hook, also after one of them has translated the destination: the kernel reads the new route afterwards.
+   */
+  readonly routedTo: Address;
 }
 
 export function matchCondition(condition: Condition, packet: TracedPacket, place: Place): Match {
@@ -132,18 +137,18 @@ function matchFibType(address: string, value: string, { host }: Place): Match {
   return toMatch(isHostAddress(host, address) === (value === 'local'));
 }
 
-/** The input interface by name, and the output interface by the route to the current destination. */
+/** The input interface by name, and the output interface by the route. */
 function matchInterface(field: string, pattern: string, { packet, place }: Situation): Match {
-  const name = field.startsWith('i') ? packet.inInterface : outputOf(packet, place);
+  const name = field.startsWith('i') ? packet.inInterface : outputOf(place);
   if (field.startsWith('i') && place.hook === 'output') return 'no';
   if (name === undefined || name === '') return 'maybe';
   return toMatch(pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern);
 }
 
 /** Interfaces of the output are known from the route on. */
-function outputOf(packet: TracedPacket, { host, hook }: Place): string | undefined {
+function outputOf({ host, hook, routedTo }: Place): string | undefined {
   if (!['forward', 'output', 'postrouting', 'egress'].includes(hook)) return undefined;
-  return isHostAddress(host, packet.destination) ? 'lo' : outputInterface(host, packet.destination);
+  return isHostAddress(host, routedTo) ? 'lo' : outputInterface(host, routedTo);
 }
 
 /** Whether the route to the source leaves by the input interface. */

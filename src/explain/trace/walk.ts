@@ -1,6 +1,7 @@
 // Walks one path of a packet through the chains of a host. The caller chooses random numbers.
 
 import { invariant } from '../../lib/invariant.ts';
+import type { Address } from '../../net/address.ts';
 import { type Host, isHostAddress } from '../../net/host.ts';
 import { verdictChain } from '../../nftables/syntax/element.ts';
 import type { ListedTable } from '../../nftables/syntax/listed-table.ts';
@@ -64,9 +65,11 @@ class Walker {
   readonly #concerns = new Set<string>();
   readonly #affinityEntries = new Map<string, string>();
   #hook = 'prerouting';
+  #routedTo: Address;
 
   constructor(packet: TracedPacket, { ruleset, host, choose }: WalkInput) {
     this.#packet = packet;
+    this.#routedTo = packet.destination;
     this.#ruleset = ruleset;
     this.#host = host;
     this.#choose = choose;
@@ -98,6 +101,7 @@ class Walker {
   /** Runs the base chains of a hook. Without `types` of nat, the packet is not translated there. */
   #runHook(hook: string, types: readonly string[]): Stop | undefined {
     this.#hook = hook;
+    this.#routedTo = this.#packet.destination;
     const chains = this.#baseChains().filter((base) => base.hook === hook && types.includes(base.type));
     const packet = this.#packet;
     const masquerade = () => void Object.assign(packet, masqueradedSource(packet.original, this.#host));
@@ -126,7 +130,7 @@ class Walker {
   }
 
   #visit(): Visit {
-    const place = { host: this.#host, hook: this.#hook };
+    const place = { host: this.#host, hook: this.#hook, routedTo: this.#routedTo };
     return { packet: this.#packet, place, concerns: this.#concerns, steps: this.#steps };
   }
 
@@ -167,7 +171,8 @@ class Walker {
   #runRule(chain: RulesetChain, { text, statements }: RulesetRule & { readonly statements: Rule }): RuleResult {
     let element: RulesetElement | undefined;
     for (const statement of statements) {
-      if (readsMasqueradedPart(statement, this.#packet.masqueradedPart)) return this.#doubt(chain, text);
+      if (readsMasqueradedPart(statement, this.#packet.masqueradedPart))
+        return this.#onlyMarksDelivered(statements) ? CONTINUE : this.#doubt(chain, text);
       const found = this.#lookup(statement);
       if (found === 'missed' || !matchesStatement(statement, this.#packet, this.#host)) return CONTINUE;
       element = found ?? element;
@@ -177,6 +182,11 @@ class Walker {
       if (result !== undefined) return result;
     }
     return CONTINUE;
+  }
+
+  /** The mark asks to masquerade, which is not done to packets that are delivered to this host. */
+  #onlyMarksDelivered(statements: Rule): boolean {
+    return statements.at(-1)?.kind === 'set-mark' && isHostAddress(this.#host, this.#packet.destination);
   }
 
   /** The rule may match or not. */

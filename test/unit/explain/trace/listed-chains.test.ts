@@ -1,6 +1,7 @@
 // Tests of src/explain/trace/listed-chains.ts, and of walk.ts with tables of other programs.
 
 import t from 'tap';
+import type { Packet } from '../../../../src/explain/flow/packet.ts';
 import { kernelRuleset } from '../../../../src/explain/ruleset/kernel-ruleset.ts';
 import { elementIndex } from '../../../../src/explain/ruleset/ruleset.ts';
 import { trace } from '../../../../src/explain/trace/trace.ts';
@@ -44,9 +45,13 @@ ${extra}
 const ENDPOINTS = [{ key: '10.96.0.1 . tcp . 80 . 0', data: '10.1.0.5 . 8080', comment: '' }];
 
 function follow(...listings: readonly string[]) {
+  return followPacket(PACKET, ...listings);
+}
+
+function followPacket(packet: Packet, ...listings: readonly string[]) {
   const find = elementIndex(new Map([['endpoints', ENDPOINTS]]));
   const { outcome, destinations, concerns } = trace(
-    PACKET,
+    packet,
     kernelRuleset(parseTables(listings.join('')), 'ip', find),
     HOST,
   );
@@ -256,3 +261,22 @@ t.test('all chains of type nat translate at one place, whatever their priority',
     'among each other they are ordered by priority',
   );
 });
+
+t.test(
+  'the output interface of a packet of this host is that of its first route, also after its translation',
+  async (t) => {
+    const host = { ...PACKET, source: '192.0.2.1', inInterface: undefined };
+    const output = ours().replace('hook prerouting', 'hook output');
+    const from = (packet: Packet, rule: string, hook = 'output') =>
+      followPacket(packet, output, base(`type filter hook ${hook} priority filter; policy accept;`, [rule]));
+    const toLan = { ...host, destination: '198.51.100.50' };
+    ENDPOINTS.push({ key: '198.51.100.50 . tcp . 80 . 0', data: '10.1.0.5 . 8080', comment: '' });
+    t.equal(from(toLan, 'oifname "lan" drop'), 'drop');
+    t.equal(from(toLan, 'oifname "pods" drop'), FORWARDED);
+    t.equal(from(toLan, 'oifname "lan" drop', 'postrouting'), FORWARDED, 'by then it has another route');
+    t.equal(from(toLan, 'oifname "pods" drop', 'postrouting'), 'drop');
+    const toItself = { ...host, destination: '192.0.2.1' };
+    ENDPOINTS.push({ key: '192.0.2.1 . tcp . 80 . 0', data: '10.1.0.5 . 8080', comment: '' });
+    t.equal(from(toItself, 'oifname "lo" drop'), 'drop', 'a node port at an address of the host');
+  },
+);

@@ -25,7 +25,11 @@ function packet() {
 
 function match(text: string, hook = 'forward'): string {
   const [condition] = readListedRule(text).conditions;
-  return condition === undefined ? 'none' : matchCondition(condition, packet(), { host: HOST, hook });
+  return condition === undefined
+    ? 'none'
+    : matchCondition(condition, packet(), {
+        ...{ host: HOST, hook, routedTo: '10.1.0.5' },
+      });
 }
 
 t.test('matchCondition() decides what is known of the packet', async (t) => {

@@ -49,6 +49,23 @@ t.test('trace() runs the hooks that the packet passes', async (t) => {
   );
 });
 
+t.test(
+  'trace() does not doubt a packet to its own host because of a mark, which is read when packets leave',
+  async (t) => {
+    const toItself = { ...PACKET, inInterface: undefined, destination: '192.0.2.1' };
+    const concerns = (last: Rule[number]) => {
+      const late: Chain = {
+        name: 'late',
+        hook: { type: 'filter', hook: 'prerouting', priority: -99 },
+        rules: [[{ kind: 'in-prefix', field: 'saddr', prefix: '192.0.2.0/24', negate: false }, last]],
+      };
+      return traceThrough(toItself, [base('postrouting', [[{ kind: 'masquerade' }]]), late]).concerns.length;
+    };
+    t.equal(concerns({ kind: 'set-mark', bit: 14 }), 0);
+    t.equal(concerns({ kind: 'drop' }), 1, 'the address that masquerading chooses is not known');
+  },
+);
+
 t.test('trace() returns from a jump, but not from a goto', async (t) => {
   const reject: Rule = [{ kind: 'reject', tcpReset: false }];
   const other: Chain = { name: 'other', rules: [] };

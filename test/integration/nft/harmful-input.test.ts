@@ -93,6 +93,10 @@ t.test('a cluster IP that is the address of a pod or of the node takes nothing f
   t.strictSame(warningsAbout('Service evil/node'), [ofNode, ofNode]);
   const { stdout } = await proxied.run('node1', 'inspect', 'services', 'evil/node');
   t.match(stdout, `"${own.ip}": is an address of Node node1; not refusing connections that it does not serve`);
+  const doctor = await proxied.run('node1', 'doctor');
+  t.match(doctor.stdout, `Service evil/node: spec.clusterIPs "${own.ip}": is an address of Node node1`);
+  const metrics = await node1.output('curl', ['-s', '-m', '5', 'http://127.0.0.1:10249/metrics']);
+  t.match(metrics, /^nftlane_objects_with_invalid_fields\{kind="Service"\} 3$/m);
   for (const port of [TARGET_PORT, 9998]) {
     const explained = await proxied.run('node1', 'explain', shell.ip, `${c.ip}:${port}`, '-o', 'json');
     t.match(JSON.parse(explained.stdout), {

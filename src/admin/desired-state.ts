@@ -16,7 +16,7 @@ import { deliverManifests } from '../sources/manifests/deliver-manifests.ts';
 import { loadManifests } from '../sources/manifests/load-manifests.ts';
 import { askDaemon, knownState } from './ask-daemon.ts';
 import { type CommandStatus, statusOfManifests } from './command-status.ts';
-import { type DaemonState, engineFromState } from './state/daemon-state.ts';
+import { type DaemonState, engineFromState, selectState } from './state/daemon-state.ts';
 import type { Destination } from './state/state-query.ts';
 
 export interface DesiredStateSource {
@@ -74,7 +74,7 @@ export async function loadKnownState(
 ): Promise<{ readonly state: DaemonState; readonly status: CommandStatus }> {
   const answer = await askDaemon(runDir, destination);
   const { state, status } = knownState(answer);
-  if (state !== undefined) return { state, status };
+  if (state !== undefined) return { state: selectState(state, destination), status };
   if (answer.daemon === 'running') {
     const problems = status.problems.length === 0 ? '' : `: ${status.problems.join('; ')}`;
     throw new EnvironmentError(`Cannot read desired state: the daemon is still waiting for its objects${problems}`);

@@ -1,10 +1,16 @@
 // Tests of src/admin/state/daemon-state.ts.
 
 import t from 'tap';
-import { engineFromState, engineState } from '../../../../src/admin/state/daemon-state.ts';
+import {
+  type DaemonState,
+  engineFromState,
+  engineState,
+  selectState,
+} from '../../../../src/admin/state/daemon-state.ts';
+import { daemonStatus } from '../../../support/builders/daemon-status.ts';
 import { elementsOf, engineOf } from '../../../support/builders/engine.ts';
 import { node } from '../../../support/builders/node.ts';
-import { service } from '../../../support/builders/service.ts';
+import { clusterIps, service } from '../../../support/builders/service.ts';
 import { serviceCidr } from '../../../support/builders/service-cidr.ts';
 import { endpoint, slice } from '../../../support/builders/slice.ts';
 
@@ -37,4 +43,24 @@ t.test('engineFromState() compiles to the same elements, also after JSON', async
     t.strictSame(elementsOf(restored), elementsOf(engine));
     t.ok(elementsOf(restored).length > 3);
   }
+});
+
+t.test('selectState() has the objects that matter for a destination, unless a limit applies', async (t) => {
+  const other = [service('shop/other', { spec: clusterIps('10.96.0.9') }), slice('shop/other')];
+  const engine = engineOf([...OBJECTS, ...other]);
+  engine.refuse({ service: 'shop/other', reason: 'no' });
+  const state: DaemonState = {
+    ...{ version: '1', pid: 1, source: 'test', status: daemonStatus() },
+    ...engineState(engine),
+  };
+  const selected = (whole: DaemonState, address: string) => {
+    const { objects, refusals } = selectState(whole, { address, port: 80 });
+    return [...objects.Service, ...objects.EndpointSlice, ...refusals.map(({ service: key }) => ({ key }))].map(
+      ({ key }) => key,
+    );
+  };
+  t.strictSame(selected(state, '10.96.0.9'), ['shop/other', 'shop/other-1', 'shop/other']);
+  t.strictSame(selected(state, '192.0.2.1'), []);
+  t.equal(selected({ ...state, limited: 1 }, '192.0.2.1').length, 5);
+  t.equal(selectState(state, undefined), state);
 });

@@ -101,6 +101,8 @@ function randomMatch(random: Random, family: Family): string {
     'iifname "lan"',
     'iifname "pod-*"',
     'oifname "pod-a"',
+    'oifname "lan"',
+    'oifname "lo"',
     'ct state new',
     'ct state established,related',
     'ct state invalid',
@@ -240,11 +242,17 @@ add rule ${table} helper ${helper}
 ${rules.map((rule) => `add rule ${table} base ${rule}`).join('\n')}`;
 }
 
+const SNAT_TO: Readonly<Record<Family, string>> = { ip: NODES.node1.ip, ip6: NODES.node1.ip6 };
+/** Of the Services. */
+const ENDPOINT: Readonly<Record<Family, string>> = { ip: '10.1.1.10', ip6: '[fd00:1:1::10]' };
+
 function foreignRule(random: Random, { family, type, hook }: { family: Family; type: string; hook: string }): string {
   const match = randomMatch(random, family);
   const away = family === 'ip' ? '10.6.6.6' : '[fd00:6::6]';
   const natRules =
-    hook === 'postrouting' || hook === 'input' ? ['masquerade'] : [`dnat to ${away}:8080`, 'redirect to :9'];
+    hook === 'postrouting' || hook === 'input'
+      ? ['masquerade', `snat to ${SNAT_TO[family]}`]
+      : [`dnat to ${away}:8080`, `dnat to ${ENDPOINT[family]}:8080`, 'redirect to :9'];
   const usable = type === 'nat' ? natRules.filter((rule) => hook !== 'input' || !rule.startsWith('masq')) : [];
   const actions = [
     ...VERDICTS,

@@ -107,6 +107,8 @@ export const FLOWS: readonly Flow[] = [
   flow('shell', '172.30.0.10', 80),
   flow('shell', '172.30.0.10', 53, 'udp'),
   flow('node1', '172.30.0.10', 80),
+  flow('node1', '172.30.0.30', 80),
+  flow('node1', NODES.node1.ip, 30_080),
 ];
 
 function flow(from: Flow['from'], destination: string, port: number, protocol: 'tcp' | 'udp' = 'tcp'): Flow {

@@ -6,7 +6,7 @@ import type { ConntrackEntry, Tuple } from '../conntrack-entry.ts';
 export const REPLY_TIMEOUT_MS = 3000;
 
 /** No known server that a Service replaces has more clients. */
-const DEFAULT_LIMIT = 50_000;
+export const MAX_REVERSED_FLOWS = 50_000;
 
 /**
  * A flow without NAT has the same addresses in both directions. If its entry is deleted while a reply is in transit, the
@@ -18,7 +18,7 @@ export class ReversedFlows {
   /** By the addresses of the flow, oldest first. */
   readonly #expiresAt = new Map<string, number>();
 
-  constructor(limit = DEFAULT_LIMIT) {
+  constructor(limit = MAX_REVERSED_FLOWS) {
     this.#limit = limit;
   }
 

@@ -6,7 +6,7 @@ import type { Family } from '../../net/family.ts';
 import { addressKey, type ConntrackEntry, isTranslated, nodePortKey } from '../conntrack-entry.ts';
 import { type StaleGroup, StaleGroups } from '../stale-groups.ts';
 import type { RemovedEndpoints } from './removed-endpoints.ts';
-import type { ReversedFlows } from './reversed-flows.ts';
+import { MAX_REVERSED_FLOWS, type ReversedFlows } from './reversed-flows.ts';
 import type { UdpFrontend } from './udp-frontends.ts';
 
 /** The UDP frontends against which entries are checked. */
@@ -98,11 +98,12 @@ export class StaleFlows {
   check(entry: ConntrackEntry, expected: ExpectedState): void {
     const reason = staleReason(entry, expected);
     if (reason === undefined) return;
-    if (!isTranslated(entry) && !expected.reversed.has(entry)) this.#untranslated.push(entry);
+    const isRecreatable = !isTranslated(entry) && !expected.reversed.has(entry);
+    if (isRecreatable && this.#untranslated.length < MAX_REVERSED_FLOWS) this.#untranslated.push(entry);
     this.#groups.add(entry, reason);
   }
 
-  /** The flows without NAT, which a reply can recreate. */
+  /** The flows without NAT, which a reply can recreate: not more than are remembered, although the table may have millions. */
   get untranslated(): readonly ConntrackEntry[] {
     return this.#untranslated;
   }

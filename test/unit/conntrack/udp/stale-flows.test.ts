@@ -3,7 +3,7 @@
 import t from 'tap';
 import { addressKey, type ConntrackEntry, nodePortKey, parseEntry } from '../../../../src/conntrack/conntrack-entry.ts';
 import { RemovedEndpoints } from '../../../../src/conntrack/udp/removed-endpoints.ts';
-import { ReversedFlows } from '../../../../src/conntrack/udp/reversed-flows.ts';
+import { MAX_REVERSED_FLOWS, ReversedFlows } from '../../../../src/conntrack/udp/reversed-flows.ts';
 import { type ExpectedState, StaleFlows, staleReason } from '../../../../src/conntrack/udp/stale-flows.ts';
 import type { UdpFrontend } from '../../../../src/conntrack/udp/udp-frontends.ts';
 import { familyOf } from '../../../../src/net/address.ts';
@@ -168,6 +168,14 @@ t.test('StaleFlows groups flows by frontend and endpoint', async (t) => {
     { first, count: 2, reason: '10.1.0.9:5353 is not an endpoint of kube/dns:dns' },
     { first: other, count: 1 },
   ]);
+});
+
+t.test('StaleFlows keeps not more flows without NAT than are remembered, and counts all', async (t) => {
+  const flows = new StaleFlows();
+  const entry = flow(`${NODE} 30053`, `${NODE} 30053`);
+  for (let n = 0; n < MAX_REVERSED_FLOWS + 10; n++) flows.check(entry, EXPECTED);
+  t.equal(flows.untranslated.length, MAX_REVERSED_FLOWS);
+  t.match(flows.groups(), [{ first: entry, count: MAX_REVERSED_FLOWS + 10 }]);
 });
 
 t.test('StaleFlows checks 50,000 lines in much less than a second', async (t) => {

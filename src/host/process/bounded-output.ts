@@ -1,8 +1,8 @@
 // Limits what a program can make us keep of its output.
 
 /**
- * The most characters that are kept of the output of a program, and of a line. nft repeats each operation that the kernel
- * refuses, in 500 characters with its error; a transaction has at most some 10,000.
+ * The most characters that are kept of the output of a program, and of a line. `nft -f` repeats each operation that the
+ * kernel refuses, in 500 characters with its error; a transaction has at most some 10,000.
  */
 export const MAX_KEPT_CHARACTERS = 16 * 2 ** 20;
 

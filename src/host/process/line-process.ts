@@ -28,6 +28,11 @@ const STDERR_TAIL_CHARACTERS = 2000;
 
 /** In a minute, on standard output: ten times what nft prints about a change of a million elements. */
 const FLOOD_CHARACTERS = 1024 * 2 ** 20;
+/**
+ * The same on standard error. An nft session prints 2 MB about a refused transaction with 150 operations, because it repeats
+ * the whole transaction for each of them, and may be refused again and again.
+ */
+const ERROR_FLOOD_CHARACTERS = 256 * 2 ** 20;
 
 /** After this time, a killed process waits in the kernel, or children of a killed one have its pipes. */
 const KILL_DELAY_MS = 1000;
@@ -56,9 +61,9 @@ export class LineProcess {
     child.stdin.on('error', () => {});
     if (onLine === undefined) child.stdout.resume();
     else this.#splitOutput(onLine);
-    const flood = new FloodDetector(MAX_KEPT_CHARACTERS);
+    const flood = new FloodDetector(ERROR_FLOOD_CHARACTERS);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      if (flood.add(text.length)) this.#killFlooding(MAX_KEPT_CHARACTERS);
+      if (flood.add(text.length)) this.#killFlooding(ERROR_FLOOD_CHARACTERS);
       stderr = (stderr + text).slice(-STDERR_TAIL_CHARACTERS);
       onStderr?.(text);
     });

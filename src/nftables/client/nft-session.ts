@@ -45,7 +45,10 @@ interface SessionProcess {
 
 /** nft keeps every line of its input as history, which takes twice its size. */
 const MAX_INPUT_CHARACTERS = 4_000_000;
-/** More text than the errors of one transaction have. */
+/**
+ * nft repeats the whole transaction for each refused operation: 200 errors of 200 operations are as much. With more, the outcome
+ * counts as unknown, and the kernel is listed, as after so many differences in any case.
+ */
 const MAX_STDERR_CHARACTERS = 4_000_000;
 /** A killed process ends immediately, except while it waits in the kernel. */
 const KILL_DELAY_MS = 1000;
@@ -182,7 +185,9 @@ export class NftSession {
       this.#stderr = this.#stderr.slice(match.index + match[0].length);
       if (Number(match[1]) === this.#running?.end) this.#ended(this.#running, stderr);
     }
-    if (this.#stderr.length > MAX_STDERR_CHARACTERS) this.#process?.child.kill('SIGKILL');
+    if (this.#stderr.length <= MAX_STDERR_CHARACTERS) return;
+    this.#lossReason = 'it printed too many errors';
+    this.#process?.child.kill('SIGKILL');
   }
 
   #ended({ operationAt, resolve, reject }: RunningTransaction, stderr: string): void {

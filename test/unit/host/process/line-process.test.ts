@@ -89,7 +89,9 @@ t.test('LineProcess kills a program that prints an endless line', async (t) => {
 
 t.test('LineProcess kills a program that prints errors without end', async (t) => {
   const { exit } = shell('exec yes >&2');
-  t.match(await exit, { kind: 'exited', state: 'it printed more than 16 MiB' });
+  t.match(await exit, { kind: 'exited', state: 'it printed more than 256 MiB' });
+  const { exit: ended } = shell('yes refused | head -c 40000000 >&2');
+  t.match(await ended, { kind: 'exited', state: 'status 0' }, 'a session whose transactions are refused prints much');
 });
 
 const NEVER = new AbortController().signal;

@@ -61,7 +61,8 @@ export class StartHold {
   readonly #options: StartHoldOptions;
   #held: Held | undefined;
   #isOver = false;
-  #hasExpired = false;
+  /** The loss is to be applied by the first sync. */
+  #isApplying = false;
   #savedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: StartHoldOptions) {
@@ -107,8 +108,8 @@ export class StartHold {
 
   /** The kernel has what the source has. */
   started(): void {
-    if (this.#hasExpired) this.#options.record.clear();
-    this.#hasExpired = false;
+    if (this.#isApplying) this.#options.record.clear();
+    this.#isApplying = false;
   }
 
   #allow(): true {
@@ -147,14 +148,15 @@ export class StartHold {
   }
 
   /**
-   * After the grace period, the record stays until {@link started}: a daemon that ends before it has applied the loss must not
-   * begin again, but a later loss is another one.
+   * If the loss is to be applied, the record stays until {@link started}: a daemon that ends before must not begin again, but a
+   * later loss is another one.
    */
   #end(end: StartEnd, applied: number): void {
     this.#isOver = true;
     this.#held = undefined;
-    this.#hasExpired = end === 'expired';
-    if (!this.#hasExpired) this.#options.record.clear();
+    this.#isApplying = end === 'expired' || end === 'accepted';
+    if (end === 'accepted') this.#options.record.save(this.#options.limits().gracePeriodMs);
+    if (!this.#isApplying) this.#options.record.clear();
     this.#options.onEnd?.(end, applied);
   }
 }

@@ -296,6 +296,7 @@ t.test('a start that is held continues when an operator accepts the loss, or aft
   await daemon.waitUntilReady();
 
   await fill();
-  await waitForReach(WEB, true);
+  await waitForReach(serviceAddresses(20 + OTHER_SERVICES - 1), true);
+  await daemon.waitUntilReady();
   t.match(await restartWithoutServices(), { effect: /for 2 s$/ }, 'the next loss is held for the whole time again');
 });

@@ -142,7 +142,13 @@ t.test('StartHold lets the start continue when it is accepted, or when the kerne
   t.equal(accepted.hold.accept(), 0);
   t.ok(accepted.ask());
   t.strictSame(accepted.journal.slice(1), ['accepted 40']);
-  t.strictSame(accepted.record.calls, ['save 0', 'clear']);
+  t.strictSame(
+    accepted.record.calls,
+    ['save 0', `save ${GRACE}`],
+    'also for a daemon that follows before the first sync',
+  );
+  accepted.hold.started();
+  t.strictSame(accepted.record.calls.at(-1), 'clear');
 
   const emptied = startWith(40);
   t.notOk(emptied.ask());

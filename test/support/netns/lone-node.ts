@@ -66,7 +66,8 @@ export class LoneNode {
   async startApiServer(): Promise<void> {
     const load = ['--services', String(this.#services), '--endpoints', '3'];
     const at = ['--port', '6443', '--kubeconfig-out', join(this.#scratch, 'kubeconfig')];
-    this.#api = this.#start(process.execPath, [API_SERVER, ...load, ...at]);
+    // It is killed, and leaves its files.
+    this.#api = this.#start('env', [`TMPDIR=${this.#scratch}`, process.execPath, API_SERVER, ...load, ...at]);
     this.#answers = outputLines(this.#api, 'API server');
     await this.#answers.next();
   }

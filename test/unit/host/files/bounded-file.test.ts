@@ -1,7 +1,7 @@
 // Tests of src/host/files/bounded-file.ts.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,8 @@ import { readBoundedFile, UnreadableFile } from '../../../../src/host/files/boun
 import { loadFactor } from '../../../support/load-factor.ts';
 
 const LIMIT = { maxBytes: 200_000 };
-const directory = mkdtempSync(join(tmpdir(), 'bounded-'));
+const directory = mkdtempSync(join(tmpdir(), 'nftlane-bounded-'));
+t.teardown(() => rmSync(directory, { recursive: true }));
 const at = (name: string): string => join(directory, name);
 
 t.test('readBoundedFile() reads a regular file, also through a link, and at exactly the limit', async (t) => {

@@ -4,25 +4,37 @@
  * The most characters that are kept of the output of a program, and of a line. `nft -f` repeats each operation that the
  * kernel refuses, in 500 characters with its error; a transaction has at most some 10,000.
  */
-export const MAX_KEPT_CHARACTERS = 16 * 2 ** 20;
+export const MAX_KEPT_CHARACTERS = 8 * 2 ** 20;
+/** An operation has at least 30 characters. */
+const ERRORS_PER_INPUT = 16;
+
+/** The same of its errors: they are about its input. */
+export function maxErrorCharacters(inputCharacters: number): number {
+  return Math.min(MAX_KEPT_CHARACTERS, 2 ** 20 + ERRORS_PER_INPUT * inputCharacters);
+}
 
 /** Why a program was killed. */
 export function tooMuchOutput(maxCharacters = MAX_KEPT_CHARACTERS): string {
   return `it printed more than ${Math.round(maxCharacters / 2 ** 20)} MiB`;
 }
 
-const FLOOD_PERIOD_MS = 60_000;
+interface FloodOptions {
+  readonly periodMs?: number;
+  readonly now?: () => number;
+}
 
 /** Finds a long-lived program that prints so much that it cannot be what it should be, and that reading it costs time. */
 export class FloodDetector {
   readonly #maxCharacters: number;
+  readonly #periodMs: number;
   readonly #now: () => number;
   #since: number;
   #characters = 0;
 
-  /** `maxCharacters`: in a minute. */
-  constructor(maxCharacters: number, now: () => number = () => performance.now()) {
+  /** `maxCharacters`: in the period, which is a minute by default. */
+  constructor(maxCharacters: number, { periodMs = 60_000, now = () => performance.now() }: FloodOptions = {}) {
     this.#maxCharacters = maxCharacters;
+    this.#periodMs = periodMs;
     this.#now = now;
     this.#since = now();
   }
@@ -30,7 +42,7 @@ export class FloodDetector {
   /** Counts output. Returns whether it is too much. */
   add(characters: number): boolean {
     const now = this.#now();
-    if (now - this.#since >= FLOOD_PERIOD_MS) {
+    if (now - this.#since >= this.#periodMs) {
       this.#since = now;
       this.#characters = 0;
     }

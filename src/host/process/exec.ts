@@ -2,7 +2,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
-import { LineSplitter, MAX_KEPT_CHARACTERS, tooMuchOutput } from './bounded-output.ts';
+import { LineSplitter, MAX_KEPT_CHARACTERS, maxErrorCharacters } from './bounded-output.ts';
 import { ChildCpuTime, trackChild } from './children.ts';
 import { killChild } from './kill-child.ts';
 
@@ -19,7 +19,7 @@ export interface ExecOptions {
   readonly timeoutMs: number;
   /** Receives standard output line by line, which is then not collected. The program is killed when it throws. */
   readonly onLine?: (line: string) => void;
-  /** The program is killed when it prints more than this that is collected, or a longer line. Default: 16 Mi. */
+  /** The program is killed when it prints more than this that is collected, or a longer line. Default: 8 Mi. */
   readonly maxKeptCharacters?: number;
   /** Receives, once, the processor time in milliseconds: of the program, and of `onLine`. */
   readonly onCpuTime?: (ms: number) => void;
@@ -130,7 +130,7 @@ async function finish(
     const [status, signalName] = await Promise.race([ended, overdue.promise]);
     const { stdout, stderr, callbackError } = output;
     if (callbackError !== undefined) throw callbackError.error;
-    if (output.isTooLong) throw failed(tooMuchOutput(options.maxKeptCharacters));
+    if (output.isTooLong) throw failed('it printed too much');
     if (status !== null) return { status, stdout, stderr };
     throw failed(`ended by ${signalName}`);
   } finally {
@@ -172,13 +172,16 @@ function collectOutput(
   child: ChildProcessWithoutNullStreams,
   {
     onLine,
+    input = '',
     maxKeptCharacters = MAX_KEPT_CHARACTERS,
     kill,
-  }: Pick<ExecOptions, 'onLine' | 'maxKeptCharacters'> & { readonly kill: () => void },
+  }: Pick<ExecOptions, 'onLine' | 'input' | 'maxKeptCharacters'> & { readonly kill: () => void },
 ): Output {
   const output: Output = { stdout: '', stderr: '', lineMs: 0, callbackError: undefined, isTooLong: false };
+  const inputCharacters = [input].flat().reduce((sum, part) => sum + part.length, 0);
+  const max = { stdout: maxKeptCharacters, stderr: maxErrorCharacters(inputCharacters) };
   const keep = (kind: 'stdout' | 'stderr', text: string) => {
-    if (output[kind].length + text.length > maxKeptCharacters) stop();
+    if (output[kind].length + text.length > max[kind]) stop();
     else output[kind] += text;
   };
   const stop = () => {

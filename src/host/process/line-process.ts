@@ -33,6 +33,9 @@ const FLOOD_CHARACTERS = 1024 * 2 ** 20;
  * the whole transaction for each of them, and may be refused again and again.
  */
 const ERROR_FLOOD_CHARACTERS = 256 * 2 ** 20;
+/** In a second. A program that prints more waits: reading as fast as one can print makes garbage faster than it is collected. */
+const ERROR_RATE_CHARACTERS = 32 * 2 ** 20;
+const RATE_PERIOD_MS = 1000;
 
 /** After this time, a killed process waits in the kernel, or children of a killed one have its pipes. */
 const KILL_DELAY_MS = 1000;
@@ -62,7 +65,12 @@ export class LineProcess {
     if (onLine === undefined) child.stdout.resume();
     else this.#splitOutput(onLine);
     const flood = new FloodDetector(ERROR_FLOOD_CHARACTERS);
+    const rate = new FloodDetector(ERROR_RATE_CHARACTERS, { periodMs: RATE_PERIOD_MS });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (rate.add(text.length)) {
+        child.stderr.pause();
+        setTimeout(() => child.stderr.resume(), RATE_PERIOD_MS).unref();
+      }
       if (flood.add(text.length)) this.#killFlooding(ERROR_FLOOD_CHARACTERS);
       stderr = (stderr + text).slice(-STDERR_TAIL_CHARACTERS);
       onStderr?.(text);

@@ -1,7 +1,7 @@
 // Tests of src/host/process/bounded-output.ts.
 
 import t from 'tap';
-import { FloodDetector, LineSplitter } from '../../../../src/host/process/bounded-output.ts';
+import { FloodDetector, LineSplitter, maxErrorCharacters } from '../../../../src/host/process/bounded-output.ts';
 
 t.test('LineSplitter splits text into lines, wherever its parts end', async (t) => {
   const text = 'one\n\ntwo\nthree';
@@ -28,10 +28,16 @@ t.test('LineSplitter says when a line is too long, before it ends', async (t) =>
 
 t.test('FloodDetector counts the output of a minute', async (t) => {
   let now = 0;
-  const flood = new FloodDetector(100, () => now);
+  const flood = new FloodDetector(100, { now: () => now });
   t.notOk(flood.add(100));
   now = 59_999;
   t.ok(flood.add(1));
   now = 60_000;
   t.notOk(flood.add(100));
+});
+
+t.test('maxErrorCharacters() grows with the input, within limits', async (t) => {
+  t.equal(maxErrorCharacters(0), 2 ** 20);
+  t.ok(maxErrorCharacters(100_000) > 2 * 2 ** 20);
+  t.equal(maxErrorCharacters(1e9), 8 * 2 ** 20);
 });

@@ -90,7 +90,7 @@ t.test('exec() does not wait for children of a killed program that have its pipe
 });
 
 t.test('exec() kills a program that prints more than can be kept', async (t) => {
-  const tooMuch = { name: 'ExecError', kind: 'failed', message: /: it printed more than 16 MiB$/ };
+  const tooMuch = { name: 'ExecError', kind: 'failed', message: /: it printed too much$/ };
   await t.rejects(exec('yes', [], TIMEOUT), tooMuch);
   await t.rejects(exec('sh', ['-c', 'exec yes >&2'], TIMEOUT), tooMuch);
   const lines: string[] = [];

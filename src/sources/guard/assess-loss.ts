@@ -36,8 +36,9 @@ export const SETTLE_MS = 2_000;
 export function assessLoss({ lost, present }: LossCount, { enabled, percent, minServices }: LossLimits): Assessment {
   const before = lost + present;
   if (!enabled || lost === 0 || before < minServices) return 'normal';
-  const part = (lost / before) * 100;
-  if (lost >= minServices && part > percent) return 'mass';
-  const isSuspicious = lost * SUSPICIOUS_SERVICES_PART >= minServices && part * SUSPICIOUS_PART > percent;
+  // Without a division, which makes 7 of 25 a little more than 28 %.
+  const limit = percent * before;
+  if (lost >= minServices && lost * 100 > limit) return 'mass';
+  const isSuspicious = lost * SUSPICIOUS_SERVICES_PART >= minServices && lost * 100 * SUSPICIOUS_PART > limit;
   return isSuspicious ? 'suspicious' : 'normal';
 }

@@ -28,6 +28,8 @@ t.test('assessLoss() compares the lost Services with those before', async (t) =>
     t.equal(assessLoss({ lost, present }, LIMITS), assessment, `${lost} lost, ${present} present`);
   }
   t.equal(assessLoss({ lost: 202, present: 0 }, { ...LIMITS, enabled: false }), 'normal');
+  const exact = { ...LIMITS, percent: 28, minServices: 1 };
+  t.equal(assessLoss({ lost: 7, present: 18 }, exact), 'suspicious', 'not more than the limit');
 });
 
 t.test('assessLoss() is monotonic: a larger loss of the same Services is never less serious', async () => {

@@ -1,9 +1,10 @@
 // The file in which a daemon leaves that it holds its start, for the next one: restarts must not make a hold longer.
 
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { readBoundedFile } from '../../host/files/bounded-file.ts';
 import { makeDirectory } from '../../host/files/make-directory.ts';
+import { replaceFile } from '../../host/files/replace-file.ts';
 import { asObject } from '../../services/objects/read.ts';
 import type { HoldRecord } from '../../sources/guard/start-hold.ts';
 import { ageOf, isStamp, type Stamp, stampNow } from './stamp.ts';
@@ -78,10 +79,9 @@ export class HoldFile implements HoldRecord {
 
   async #replace(heldMs: number): Promise<void> {
     await makeDirectory(dirname(this.#path));
-    const temporary = `${this.#path}.${process.pid}.tmp`;
-    await rm(temporary, { force: true });
-    await writeFile(temporary, JSON.stringify({ stamp: stampNow(), heldMs }), { flag: 'wx', mode: 0o600 });
-    await rename(temporary, this.#path);
+    await replaceFile(this.#path, (temporary) =>
+      writeFile(temporary, JSON.stringify({ stamp: stampNow(), heldMs }), { flag: 'wx', mode: 0o600 }),
+    );
   }
 }
 

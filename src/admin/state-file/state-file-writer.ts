@@ -1,14 +1,15 @@
 // Writes the state files of the daemon, in the background. Nothing waits for it, and no failure of it ends anything.
 
 import { createWriteStream } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import type { Clock } from '../../host/clock.ts';
 import { makeDirectory } from '../../host/files/make-directory.ts';
+import { replaceFile } from '../../host/files/replace-file.ts';
 import type { Log } from '../../host/log.ts';
 import { LogOnce } from '../../host/log-once.ts';
 import { errorMessage } from '../../lib/error-message.ts';
@@ -113,19 +114,6 @@ async function* limitBytes(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer
     bytes += chunk.length;
     if (bytes > MAX_STATE_BYTES) throw new Error(`the state is larger than ${MAX_STATE_BYTES / 1024 ** 2} MiB`);
     yield chunk;
-  }
-}
-
-/** Other processes see the old file or the new one, never a part, also if the disk is full. */
-async function replaceFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = join(dirname(path), `.${process.pid}.tmp`);
-  await rm(temporary, { force: true });
-  try {
-    await write(temporary);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
   }
 }
 

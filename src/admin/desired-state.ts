@@ -74,7 +74,9 @@ export async function loadKnownState(
 ): Promise<{ readonly state: DaemonState; readonly status: CommandStatus }> {
   const answer = await askDaemon(runDir, destination);
   const { state, status } = knownState(answer);
-  if (state !== undefined) return { state: selectState(state, destination), status };
+  // A daemon has selected the objects itself.
+  const isWhole = status.answersFrom === 'state-file';
+  if (state !== undefined) return { state: isWhole ? selectState(state, destination) : state, status };
   if (answer.daemon === 'running') {
     const problems = status.problems.length === 0 ? '' : `: ${status.problems.join('; ')}`;
     throw new EnvironmentError(`Cannot read desired state: the daemon is still waiting for its objects${problems}`);

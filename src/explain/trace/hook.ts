@@ -40,10 +40,10 @@ export function runHook(chains: readonly BaseChain[], options: HookOptions): Sto
   const filters = sorted.filter(({ type }) => type !== 'nat');
   const before = filters.filter(({ priority }) => priority <= translation);
   // Which comes first, the translation or a chain with the same priority, depends on which of both was added first.
-  const atOnce = before.filter(({ priority }) => priority === translation);
+  const atTranslation = before.filter(({ priority }) => priority === translation);
   const stopped = runInOrder(before, packet);
   if (stopped !== undefined) {
-    for (const chain of atOnce) chain.check();
+    for (const chain of atTranslation) chain.check();
     return stopped;
   }
   const untranslated = { ...packet };
@@ -52,7 +52,7 @@ export function runHook(chains: readonly BaseChain[], options: HookOptions): Sto
     options,
   );
   if (refused !== undefined) return refused;
-  if (isChanged(untranslated, packet)) for (const chain of atOnce) chain.check();
+  if (isChanged(untranslated, packet)) for (const chain of atTranslation) chain.check();
   return runInOrder(filters.slice(before.length), packet);
 }
 

@@ -67,14 +67,14 @@ export function laterPackets(first: TracedPacket, host: Host): TracedPacket[] {
     },
   };
   const isFromHost = isHostAddress(host, destination);
-  const { source: node = client, masqueradedPart } = masqueradedSource(original, host);
+  const { source: node } = masqueradedSource(original, host);
   const toClient: Translation = { destination: client, port: clientPort, masqueradedPart: 'none' };
   const fromFrontend: Translation = { source: original.destination, sourcePort: original.destinationPort };
   const reply: TracedPacket = {
     ...{ ...onward, direction: 'reply', isFromHost },
     ...{ source: destination, sourcePort: port },
     ...{ destination: masqueraded ? node : client, port: clientPort },
-    masqueradedPart: masqueraded && masqueradedPart === 'source' ? 'destination' : 'none',
+    masqueradedPart: masqueraded ? 'destination' : 'none',
     inInterface: isFromHost ? '' : (outputInterface(host, destination) ?? ''),
     knownTranslations: {
       ...{ prerouting: toClient, output: toClient },
@@ -85,7 +85,7 @@ export function laterPackets(first: TracedPacket, host: Host): TracedPacket[] {
 }
 
 /** The source that a masqueraded packet leaves with. */
-export function masqueradedSource(original: Packet, host: Host): Translation {
+export function masqueradedSource(original: Packet, host: Host): Pick<TracedPacket, 'source' | 'masqueradedPart'> {
   const [source = original.source] = masqueradeAddresses(host, original.family);
   return { source, masqueradedPart: 'source' };
 }

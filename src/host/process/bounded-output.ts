@@ -14,7 +14,7 @@ export function maxErrorCharacters(inputCharacters: number): number {
 }
 
 /** Why a program was killed. */
-export function tooMuchOutput(maxCharacters = MAX_KEPT_CHARACTERS): string {
+export function tooMuchOutput(maxCharacters: number): string {
   return `it printed more than ${Math.round(maxCharacters / 2 ** 20)} MiB`;
 }
 
@@ -65,9 +65,7 @@ export class LineSplitter {
   split(text: string): string[] {
     const lines = text.split('\n');
     const last = lines.pop() ?? '';
-    if (lines.length > 0) {
-      lines[0] = this.#take() + lines[0];
-    }
+    if (lines.length > 0) lines[0] = this.#take() + lines[0];
     this.#parts.push(last);
     this.#characters += last.length;
     return lines;

@@ -62,6 +62,13 @@ const ARGS = ['-t', '-e', 'list tables; monitor'] as const;
 const TIMES: MonitorTimes = { echoMs: 5000, probeIntervalMs: 30_000 };
 /** A monitor that has started joins the kernel's notifications within milliseconds, but does not say when. */
 const FIRST_PROBES_MS = 100;
+/**
+ * The longest wait before the next start. A start costs milliseconds, and until then changes of single elements by others are
+ * found by the verification in the background alone.
+ */
+const MAX_RESTART_MS = 1000;
+/** After it has listened for so long, the next start waits as after the first failure. */
+const PROVEN_MS = 10_000;
 
 /**
  * Restarts the monitor when it ends or falls silent. It is silent when a transaction of ours does not come back, or when it
@@ -75,6 +82,7 @@ export class NftMonitor {
   readonly #generations: GenerationCount;
   #status: NftMonitorStatus = { state: 'off', reason: '', starts: 0 };
   #heardAt = 0;
+  #listeningSince: number | undefined;
   #onEcho: (() => void) | undefined;
   /** What may have been missed, until it is reported. */
   #gap: MonitorGap | undefined = 'start';
@@ -94,14 +102,14 @@ export class NftMonitor {
   /** Runs until the signal aborts. Start it when our sets and maps are declared. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const backoff = new Backoff({ minMs: 100, maxMs: 30_000 });
+    const backoff = new Backoff({ minMs: 100, maxMs: MAX_RESTART_MS });
     signal.addEventListener('abort', () => this.resume(), { once: true });
     while (!signal.aborted) {
       if (this.#pause !== undefined) {
         await this.#pause.promise;
         continue;
       }
-      const startedAt = clock.now();
+      this.#listeningSince = undefined;
       this.#pausing = new AbortController();
       const reason = await this.#listen(AbortSignal.any([signal, this.#pausing.signal]));
       if (signal.aborted) continue;
@@ -113,7 +121,7 @@ export class NftMonitor {
       this.#gap = 'restart';
       this.#generations.reset();
       this.#setState('silent', reason);
-      if (clock.now() - startedAt > 60_000) backoff.reset();
+      if (clock.now() - (this.#listeningSince ?? clock.now()) >= PROVEN_MS) backoff.reset();
       await clock.sleep(backoff.next(), signal);
     }
     this.#setState('off', '');
@@ -201,6 +209,7 @@ export class NftMonitor {
       const hasEcho = await this.#probeUntilEcho(signal);
       if (signal.aborted) return '';
       if (!hasEcho) return `no notification of a transaction of ours within ${echoMs} ms`;
+      this.#listeningSince ??= clock.now();
       this.#setState('listening', '');
       if (this.#gap !== undefined) onGap(this.#gap);
       this.#gap = undefined;

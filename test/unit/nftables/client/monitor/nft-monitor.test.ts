@@ -15,6 +15,7 @@ import {
   type OwnTransactions,
 } from '../../../../../src/nftables/client/transaction-marker.ts';
 import type { RulesetCommit } from '../../../../../src/nftables/syntax/notification.ts';
+import { loadFactor } from '../../../../support/load-factor.ts';
 import { poll } from '../../../../support/wait-until.ts';
 
 let generation = 0;
@@ -125,6 +126,17 @@ t.test('NftMonitor restarts a program that was killed', async (t) => {
   await untilListening(2);
   t.match(monitor.status, { state: 'listening', starts: 2 });
   t.strictSame(gaps, ['start', 'restart'], 'changes between are searched');
+});
+
+t.test('NftMonitor starts a program within two seconds, however often it has ended before', async (t) => {
+  const { monitor, untilListening, until } = start(t, {
+    script: 'test $(wc -l <$(dirname $0)/starts) -gt 6 || exit 1\nexec tail -n 0 -f $EVENTS',
+  });
+  await until(() => (monitor.status.starts > 5 ? true : undefined), 'no sixth attempt');
+  const sixthAt = performance.now();
+  await untilListening();
+  const took = Math.round(performance.now() - sixthAt);
+  t.ok(took <= 2000 * loadFactor(), `listening ${took} ms after the sixth start`);
 });
 
 t.test('NftMonitor pauses, and then reports what a start does', async (t) => {

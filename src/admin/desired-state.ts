@@ -5,6 +5,7 @@ import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import { hostNetworks } from '../host/network/host-addresses.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { readHost } from '../host/network/read-host.ts';
+import { isTcpBeLiberal } from '../host/sysctl/tcp-be-liberal.ts';
 import { EnvironmentError, OperationalError } from '../lib/operational-error.ts';
 import { printableLine } from '../lib/printable.ts';
 import type { Family } from '../net/family.ts';
@@ -91,7 +92,9 @@ export async function loadKnownState(
 async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelListing): Promise<DesiredState> {
   const families: Family[] | undefined = (await ipv6UnavailableReason()) === undefined ? undefined : ['ip'];
   const resetsConnections = listing.chains.some(({ name }) => name === RESET_CONNECTIONS_CHECK);
-  const { engine, issues } = await loadEngine(file, { options: { ...proxy, families, resetsConnections }, listing });
+  const tcpBeLiberal = proxy.tcpBeLiberal || (await isTcpBeLiberal());
+  const options = { ...proxy, families, resetsConnections, tcpBeLiberal };
+  const { engine, issues } = await loadEngine(file, { options, listing });
   return { engine, issues, status: statusOfManifests(file, proxy.nodeName) };
 }
 

@@ -54,6 +54,7 @@ export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostn
     strictSourceRanges: nftlane.strictSourceRanges,
     limits: nftlane.limits,
     ...(isGateEnabled(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { proxiesExternalIps: false }),
+    tcpBeLiberal: kubeProxy.conntrack.tcpBeLiberal,
     ...(bindAddress === undefined ? {} : { bindAddress }),
     ownPorts: ownPorts({ kubeProxy, nftlane }),
   };

@@ -23,6 +23,7 @@ import { Evictions } from '../host/network/evictions.ts';
 import { hostAddresses, hostNetworks } from '../host/network/host-addresses.ts';
 import { releaseMemory } from '../host/process/memory.ts';
 import { RouteLocalnet } from '../host/sysctl/route-localnet.ts';
+import { isTcpBeLiberal } from '../host/sysctl/tcp-be-liberal.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { TakeOver } from '../migration/take-over.ts';
 import type { Family } from '../net/family.ts';
@@ -46,6 +47,8 @@ interface Core {
   readonly log: AdjustableLog;
   readonly nftClient: NftClient;
   readonly families: readonly Family[];
+  /** The kernel's setting at start. */
+  readonly tcpBeLiberal: boolean;
   readonly engine: Engine;
   readonly telemetry: Telemetry;
   readonly evictions: Evictions;
@@ -123,11 +126,12 @@ async function buildCore(settings: Settings, log: AdjustableLog): Promise<Core> 
   const { nftlane, proxy } = settings;
   const nftClient = new NftClient({ command: nftlane.nft, tableOwnership: nftlane.tableOwnership });
   const families = await servedFamilies({ nftClient, proxy, log });
+  const tcpBeLiberal = await isTcpBeLiberal();
   const engine = new Engine({ ...proxy, families });
   engine.setHostAddresses(hostAddresses(), hostNetworks());
   const evictions = new Evictions({ log, clock: systemClock });
   const telemetry = await Telemetry.open({ settings: () => live.settings, engine, nftClient, evictions, log });
-  return { log, nftClient, families, engine, telemetry, evictions, live };
+  return { log, nftClient, families, tcpBeLiberal, engine, telemetry, evictions, live };
 }
 
 function buildObservingParts({ nftlane, kubeProxy }: Settings, core: Core): ObservingParts {

@@ -15,6 +15,7 @@ import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';
 import { logSysctlOutcomes } from '../host/sysctl/log-sysctl-outcomes.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { VERSION } from '../lib/version.ts';
+import type { NodeOptions } from '../nftables/compile/node-view.ts';
 import type { Daemon } from './build-daemon.ts';
 import { type ObjectSource, openSource } from './object-source.ts';
 
@@ -63,8 +64,12 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
 }
 
 /** The options of the engine under these settings, on this machine. */
-export function engineOptions({ families, fastPath }: Pick<Daemon, 'families' | 'fastPath'>, { proxy }: Settings) {
-  return { ...proxy, families, resetsConnections: fastPath.isUsable };
+export function engineOptions(
+  { families, fastPath, tcpBeLiberal }: Pick<Daemon, 'families' | 'fastPath' | 'tcpBeLiberal'>,
+  { proxy }: Settings,
+): NodeOptions {
+  const isLiberal = tcpBeLiberal || proxy.tcpBeLiberal;
+  return { ...proxy, families, tcpBeLiberal: isLiberal, resetsConnections: fastPath.isUsable };
 }
 
 /** Without a socket the daemon runs, except if another daemon serves it. */

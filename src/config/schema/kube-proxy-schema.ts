@@ -111,7 +111,8 @@ const conntrack = z.strictObject({
     keepsZero: true,
   }),
   tcpBeLiberal: field(BOOLEAN, {
-    description: 'Accept TCP segments outside the window. `false` keeps the current value.',
+    description:
+      'Accept TCP segments outside the window. `false` keeps the current value. If it is 1 in the kernel, no segment is dropped as invalid.',
     default: false,
   }),
   udpTimeout: field(DURATION, {

@@ -17,7 +17,7 @@ export function matchesStatement(statement: Statement, packet: TracedPacket, hos
     case 'protocol':
       return statement.protocol === original.protocol;
     // The first packet of a TCP connection is a SYN.
-    case 'not-syn':
+    case 'without-flags':
       return packet.state !== 'new';
     case 'is-local':
       return isHostAddress(host, statement.field === 'saddr' ? packet.source : destination);

@@ -256,10 +256,13 @@ function withoutFullLength({ family, text, length }: Prefix): string {
   return length === FAMILY_TRAITS[family].bits ? text.slice(0, text.indexOf('/')) : text;
 }
 
-/** An endpoint of this node that connects to itself must see another client address, or it replies to itself. */
-function hairpinElements({ family, name, port: { protocol }, selection }: ServicePortModel, owner: string): Element[] {
+/**
+ * An endpoint of this node that connects to itself must see another client address, or it replies to itself. Endpoints that
+ * are no longer selected are included, because they still answer on their connections.
+ */
+function hairpinElements({ family, name, port: { protocol }, backends }: ServicePortModel, owner: string): Element[] {
   const object = SETS_AND_MAPS[family]['hairpin-connections'];
-  const local = [...selection.cluster, ...selection.local].filter(({ isLocal }) => isLocal);
+  const local = backends.filter(({ isLocal }) => isLocal);
   return local.map(({ address, port }) => {
     const key = concat(address, address, protocol, port);
     return { object, key, data: '', comment: comment(name), owner };

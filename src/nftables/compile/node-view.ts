@@ -25,6 +25,8 @@ export interface ProxyOptions {
   readonly strictSourceRanges: boolean;
   /** Whether external IPs of Services are proxied; absent for yes. */
   readonly proxiesExternalIps?: boolean | undefined;
+  /** Whether conntrack accepts TCP segments outside of the window; absent for no. */
+  readonly tcpBeLiberal?: boolean | undefined;
   /** Limits of what Services may use in the kernel; absent for the defaults. */
   readonly limits?: Limits | undefined;
   /** Overrides the Node's address of its family. */
@@ -59,6 +61,7 @@ export interface NodeView extends NodePortScope {
   readonly masqueradeAll: boolean;
   readonly masqueradeBit: number;
   readonly strictSourceRanges: boolean;
+  readonly tcpBeLiberal: boolean;
   readonly resetsConnections: boolean;
   /** The primary addresses; loopback where none is known. */
   readonly addresses: Readonly<Record<Family, Address>>;
@@ -96,6 +99,7 @@ export function buildNodeView(options: NodeOptions, facts: NodeFacts): NodeView 
     masqueradeAll: options.masqueradeAll,
     masqueradeBit: options.masqueradeBit,
     strictSourceRanges: options.strictSourceRanges,
+    tcpBeLiberal: options.tcpBeLiberal ?? false,
     resetsConnections: options.resetsConnections ?? false,
     addresses: { ip: primary.ip ?? '127.0.0.1', ip6: primary.ip6 ?? '::1' },
     ownAddresses: ownAddresses(node, options.bindAddress),

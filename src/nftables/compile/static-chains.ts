@@ -47,7 +47,7 @@ export function staticChains(family: Family, node: NodeView): Chain[] {
     {
       name: 'filter-forward',
       hook: filter('forward', 0),
-      rules: [...dropInvalid(family, node), ...jumpOnNewFlows('service-endpoints-check', 'cluster-ips-check')],
+      rules: [...dropInvalid(node), ...jumpOnNewFlows('service-endpoints-check', 'cluster-ips-check')],
     },
     {
       name: 'filter-output',
@@ -89,7 +89,7 @@ function jumpToResetCheck({ resetsConnections }: NodeView): Rule[] {
   const isMidstream: Rule = [
     { kind: 'state', state: 'new-or-invalid' },
     { kind: 'protocol', protocol: 'tcp' },
-    { kind: 'not-syn' },
+    { kind: 'without-flags', flags: 'syn' },
   ];
   return [[...isMidstream, jump(RESET_CONNECTIONS_CHECK)]];
 }
@@ -228,15 +228,9 @@ function markReversedFlows(family: Family, node: NodeView): Chain[] {
   const hook = filter('prerouting', -99);
   const pod = isLocalPod(family, node, { negate: false });
   if (pod === undefined) return [{ name: 'filter-prerouting-post-dnat', hook, rules: [] }];
-  const hairpinKey: readonly Field[] = [
-    { field: 'daddr' },
-    { field: 'daddr' },
-    { field: 'l4proto' },
-    { field: 'dport' },
-  ];
   const conditions: Rule = [{ kind: 'state', state: 'new' }, { kind: 'status-dnat' }, pod];
   const isReversed: Rule = [
-    inSet('hairpin-connections', hairpinKey, { negate: true }),
+    inSet('hairpin-connections', endpointKey('daddr', 'dport'), { negate: true }),
     { kind: 'leaves-by-input-interface' },
   ];
   const rule: Rule = [...conditions, ...isReversed, { kind: 'set-mark', bit: node.masqueradeBit }];
@@ -245,12 +239,23 @@ function markReversedFlows(family: Family, node: NodeView): Chain[] {
 
 /**
  * A segment that conntrack considers invalid is not translated back: the client would see the endpoint's address and
- * reset the connection. Only segments from pods are dropped, because other traffic may be asymmetric on purpose.
+ * reset the connection. Only segments from the port of an endpoint of this node are dropped, because others answer no
+ * client of a Service, and their path may be asymmetric on purpose. So may be that of a SYN-ACK or RST of an endpoint:
+ * conntrack has not seen the handshake. A liberal conntrack translates segments outside of the window.
  */
-function dropInvalid(family: Family, node: NodeView): Rule[] {
-  const pod = isLocalPod(family, node, { negate: false });
-  if (pod === undefined) return [];
-  return [[{ kind: 'state', state: 'invalid' }, { kind: 'protocol', protocol: 'tcp' }, pod, { kind: 'drop' }]];
+function dropInvalid({ tcpBeLiberal }: NodeView): Rule[] {
+  if (tcpBeLiberal) return [];
+  const isMidstream: Rule = [
+    { kind: 'state', state: 'invalid' },
+    { kind: 'protocol', protocol: 'tcp' },
+    { kind: 'without-flags', flags: 'syn,rst' },
+  ];
+  return [[...isMidstream, inSet('hairpin-connections', endpointKey('saddr', 'sport')), { kind: 'drop' }]];
+}
+
+/** The key in `hairpin-connections` of the endpoint that receives or sent the packet. */
+function endpointKey(address: 'saddr' | 'daddr', port: 'sport' | 'dport'): Field[] {
+  return [{ field: address }, { field: address }, { field: 'l4proto' }, { field: port }];
 }
 
 function masquerade({ masqueradeBit: bit }: NodeView): Rule[] {

@@ -20,8 +20,8 @@ export type Statement =
   /** A flow with DNAT. */
   | { readonly kind: 'status-dnat' }
   | { readonly kind: 'protocol'; readonly protocol: Protocol }
-  /** A TCP segment that does not open a connection. */
-  | { readonly kind: 'not-syn' }
+  /** A TCP segment with none of these flags. A segment without SYN opens no connection and does not accept one. */
+  | { readonly kind: 'without-flags'; readonly flags: 'syn' | 'syn,rst' }
   /** The source or destination is an address of this host. */
   | { readonly kind: 'is-local'; readonly field: 'saddr' | 'daddr' }
   | { readonly kind: 'in-prefix'; readonly field: 'saddr' | 'daddr'; readonly prefix: string; readonly negate: boolean }
@@ -83,8 +83,8 @@ function printStatement(statement: Statement, family: Family): string {
       return 'ct status dnat';
     case 'protocol':
       return `meta l4proto ${statement.protocol}`;
-    case 'not-syn':
-      return 'tcp flags ! syn';
+    case 'without-flags':
+      return `tcp flags ! ${statement.flags}`;
     case 'is-local':
       return `fib ${statement.field} type local`;
     case 'in-prefix':

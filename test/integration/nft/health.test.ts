@@ -5,12 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
-import { DRAINING } from '../../support/builders/slice.ts';
 import { type ApiObject, merge } from '../../support/deployment/merge.ts';
 import { buildProgram, installBundle, startDaemon } from '../../support/netns/installation.ts';
-import { nodeObjects, serviceCidrObject, sliceObjects } from '../../support/netns/manifests.ts';
+import { nodeObjects, serviceCidrObject } from '../../support/netns/manifests.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
-import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
+import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import { getHealth, type HealthResponse } from '../../support/netns/traffic/health-client.ts';
 
@@ -32,23 +31,6 @@ function balanced(externalTrafficPolicy: string): ApiObject {
     spec: { type: 'LoadBalancer', externalTrafficPolicy, healthCheckNodePort: CHECK_PORT },
     status: { loadBalancer: { ingress: [{ ip: VIP.ip }, { ip: VIP.ip6 }] } },
   };
-}
-
-/** Sets the endpoints; the `draining` ones are terminating, but still serve. */
-async function setEndpoints(name: string, pods: readonly string[], draining: readonly string[]): Promise<void> {
-  const leaving = new Set(draining.flatMap((pod) => FAMILIES.map((family) => world.pod(pod)[family])));
-  const slices = sliceObjects(world, name, { ports: PORTS, pods: [...pods, ...draining] }).map((slice) => {
-    const endpoints = (slice['endpoints'] as ApiObject[]).map((endpoint) =>
-      (endpoint['addresses'] as string[]).some((address) => leaving.has(address))
-        ? merge(endpoint, DRAINING)
-        : endpoint,
-    );
-    return { ...slice, endpoints };
-  });
-  await proxied.write(
-    `${name.replace('/', '-')}-endpoints.yaml`,
-    slices.map((slice) => stringify(slice)).join('---\n'),
-  );
 }
 
 /** Repeats a request until it has this status or error. Returns the last response. */
@@ -92,7 +74,7 @@ t.test('a health check fails when the endpoints terminate, while forwarding cont
   const traffic = await Promise.all(
     FAMILIES.map((family) => dialer.dialAtRate({ protocol: 'tcp', address: VIP[family], port: 80, perSecond: 50 })),
   );
-  await setEndpoints('shop/lb', ['c'], ['a', 'b']);
+  await proxied.setDraining('shop/lb', ['c'], ['a', 'b']);
   await waitForCheck(t, 503, node1, 0);
   await waitForCheck(t, 200, node2, 1);
   const before = await Promise.all(traffic.map((flow) => flow.snapshot()));
@@ -110,7 +92,7 @@ t.test('a health check fails when the endpoints terminate, while forwarding cont
   }
   await waitForCheck(t, 503, node1, 0);
 
-  await setEndpoints('shop/lb', ['b', 'c'], []);
+  await proxied.setDraining('shop/lb', ['b', 'c'], []);
   await waitForCheck(t, 200, node1, 1);
 });
 

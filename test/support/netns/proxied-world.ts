@@ -4,7 +4,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import type { ApiObject } from '../deployment/merge.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
+import { DRAINING } from '../builders/slice.ts';
+import { type ApiObject, merge } from '../deployment/merge.ts';
 import { poll } from '../wait-until.ts';
 import type { Daemon } from './daemon.ts';
 import { buildProgram, type Installation, installBundle, startDaemon } from './installation.ts';
@@ -120,6 +122,20 @@ export class ProxiedWorld {
   /** Replaces the endpoints of a Service. */
   setEndpoints(name: string, pods: readonly string[], ports: readonly PortSpec<string>[] = PORTS): Promise<void> {
     const slices = sliceObjects(this.world, name, { ports, pods });
+    return writeManifest(this.#manifests, `${fileName(name)}-endpoints.yaml`, slices);
+  }
+
+  /** Replaces the endpoints of a Service; the `draining` ones are terminating, but still serve. */
+  setDraining(name: string, pods: readonly string[], draining: readonly string[]): Promise<void> {
+    const leaving = new Set(draining.flatMap((pod) => FAMILIES.map((family) => this.world.pod(pod)[family])));
+    const slices = sliceObjects(this.world, name, { ports: PORTS, pods: [...pods, ...draining] }).map((slice) => {
+      const endpoints = (slice['endpoints'] as ApiObject[]).map((endpoint) =>
+        (endpoint['addresses'] as string[]).some((address) => leaving.has(address))
+          ? merge(endpoint, DRAINING)
+          : endpoint,
+      );
+      return { ...slice, endpoints };
+    });
     return writeManifest(this.#manifests, `${fileName(name)}-endpoints.yaml`, slices);
   }
 

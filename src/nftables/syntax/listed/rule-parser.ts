@@ -76,7 +76,9 @@ class RuleReader {
     if (this.#take(/ct status dnat(?= |$)/y)) return this.#push({ kind: 'status-dnat' });
     const protocol = this.#take(/meta l4proto (tcp|udp|sctp|6|17|132)(?= |$)/y);
     if (protocol !== undefined) return this.#pushProtocol(PROTOCOLS[protocol[1] ?? '']);
-    if (this.#take(/tcp flags ! syn(?= |$)/y)) return this.#imply('tcp') && this.#push({ kind: 'not-syn' });
+    const flags = this.#take(/tcp flags ! (syn(?:,rst)?)(?= |$)/y);
+    if (flags !== undefined)
+      return this.#imply('tcp') && this.#push({ kind: 'without-flags', flags: flags[1] === 'syn' ? 'syn' : 'syn,rst' });
     const local = this.#take(/fib ([sd]addr) type local(?= |$)/y);
     if (local !== undefined) return this.#push({ kind: 'is-local', field: toAddressField(local[1]) });
     if (this.#take(/fib daddr \. iif oif exists(?= |$)/y)) return this.#push({ kind: 'leaves-by-input-interface' });

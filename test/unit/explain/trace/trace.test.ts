@@ -87,7 +87,8 @@ t.test('trace() follows the first packet of a connection, not later ones', async
   const reset: Rule = [{ kind: 'reject', tcpReset: true }];
   t.equal(traceThrough(PACKET, [base('forward', [[...conditions, ...reset]])]).outcome, 'refuse');
   t.equal(
-    traceThrough(PACKET, [base('forward', [[...conditions, { kind: 'not-syn' }, ...reset]])]).outcome,
+    traceThrough(PACKET, [base('forward', [[...conditions, { kind: 'without-flags', flags: 'syn' }, ...reset]])])
+      .outcome,
     'untouched',
   );
 });

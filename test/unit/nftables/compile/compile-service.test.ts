@@ -55,6 +55,16 @@ const CASES: readonly [about: string, spec: ApiObject, endpoints: ApiObject[], e
       'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
     ],
   ],
+  [
+    'an endpoint that serves its last connections',
+    {},
+    [endpoint('10.1.0.1', { nodeName: 'n1', ...DRAINING }), THERE],
+    [
+      'endpoints 10.96.0.1 . tcp . 80 . 0 : 10.1.1.1 . 8080',
+      'service-ips 10.96.0.1 . tcp . 80 : goto cluster-1',
+      'hairpin-connections 10.1.0.1 . 10.1.0.1 . tcp . 8080',
+    ],
+  ],
   ['cluster IP without endpoints', {}, [], ['no-endpoint-services 10.96.0.1 . tcp . 80 : goto reject-chain']],
   [
     'internal policy Local',

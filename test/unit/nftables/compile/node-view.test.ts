@@ -23,6 +23,7 @@ t.test('buildNodeView() is complete before the Node is known', async (t) => {
     families: ['ip', 'ip6'],
     zone: undefined,
     masqueradeAll: false,
+    tcpBeLiberal: false,
     masqueradeBit: 14,
     strictSourceRanges: false,
     resetsConnections: false,

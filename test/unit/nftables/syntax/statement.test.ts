@@ -20,7 +20,10 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
   ],
   'status-dnat': [[{ kind: 'status-dnat' }, 'ct status dnat']],
   protocol: [[{ kind: 'protocol', protocol: 'tcp' }, 'meta l4proto tcp']],
-  'not-syn': [[{ kind: 'not-syn' }, 'tcp flags ! syn']],
+  'without-flags': [
+    [{ kind: 'without-flags', flags: 'syn' }, 'tcp flags ! syn'],
+    [{ kind: 'without-flags', flags: 'syn,rst' }, 'tcp flags ! syn,rst'],
+  ],
   'is-local': [[{ kind: 'is-local', field: 'saddr' }, 'fib saddr type local']],
   'in-prefix': [
     [{ kind: 'in-prefix', field: 'saddr', prefix: 'fd00::/8', negate: false }, 'ip6 saddr fd00::/8'],

@@ -29,6 +29,11 @@ const FORMS: readonly [family: Family, written: string, listed: readonly string[
     ['ct state invalid,new tcp flags ! syn jump x', 'ct state new,invalid tcp flags ! syn jump x'],
   ],
   [
+    'ip6',
+    'ct state invalid meta l4proto tcp tcp flags ! syn,rst ip6 saddr . ip6 saddr . meta l4proto . th sport @hairpin-connections drop',
+    ['ct state invalid tcp flags ! syn,rst ip6 saddr . ip6 saddr . meta l4proto . tcp sport @hairpin-connections drop'],
+  ],
+  [
     'ip',
     'meta mark & 0x00004000 != 0 meta mark set meta mark ^ 0x00004000 masquerade fully-random',
     ['meta mark & 16384 != 0x00000000 meta mark set meta mark ^ 0x4000  masquerade fully-random'],

@@ -18,6 +18,8 @@ export class Store implements Sink {
   readonly services = new Map<string, Service>();
   readonly serviceCidrs = new Map<string, ServiceCidr>();
   readonly nodes = new Map<string, Node>();
+  /** Why valid Services are not proxied, by key. */
+  readonly skippedServices = new Map<string, string>();
   /** The endpoints in the blocks of ServiceCIDRs. */
   readonly endpointsInCidrs = new EndpointsInBlocks();
   /** The cluster IPs that are also addresses of endpoints or of this node. */
@@ -48,20 +50,23 @@ export class Store implements Sink {
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
     const keys = new Set(objects.map((object) => object.key));
     // An object that could not be used at all is known by its issues only.
-    const before = [...this.#objectsOf(kind).keys(), ...this.#issues[kind].keys()];
+    const skipped = kind === 'Service' ? this.skippedServices.keys() : [];
+    const before = [...this.#objectsOf(kind).keys(), ...this.#issues[kind].keys(), ...skipped];
     for (const key of before) if (!keys.has(key)) this.remove(kind, key);
     for (const object of objects) this.put(kind, object);
     this.#synced.add(kind);
   }
 
-  put<K extends Kind>(kind: K, { key, value, issues }: ReadResult<KindMap[K]>): void {
+  put<K extends Kind>(kind: K, { key, value, issues, skipped }: ReadResult<KindMap[K]>): void {
     this.#setIssues(kind, key, issues);
+    this.#setSkipped(kind, key, skipped);
     if (value === undefined) this.#delete(kind, key);
     else this.#set(kind, key, value);
   }
 
   remove(kind: Kind, key: string): void {
     this.#setIssues(kind, key, []);
+    this.#setSkipped(kind, key, undefined);
     this.#delete(kind, key);
   }
 
@@ -150,6 +155,12 @@ export class Store implements Sink {
     if (issues.length > 0) this.#issues[kind].set(key, issues);
     else if (!this.#issues[kind].delete(key)) return;
     this.#sortedIssues = undefined;
+  }
+
+  #setSkipped(kind: Kind, key: string, reason: string | undefined): void {
+    if (kind !== 'Service') return;
+    if (reason === undefined) this.skippedServices.delete(key);
+    else this.skippedServices.set(key, reason);
   }
 
   #objectsOf(kind: Kind): ReadonlyMap<string, ObjectOf> {

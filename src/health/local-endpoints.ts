@@ -2,7 +2,6 @@
 
 import type { RefusedService, ServedService } from '../engine/service-change.ts';
 import type { Family } from '../net/family.ts';
-import { familiesOf } from '../services/objects/service.ts';
 
 /**
  * The number of addresses with a ready endpoint on this node, over all ports, in each family of the Service. Terminating
@@ -15,5 +14,5 @@ export function countLocalEndpoints(change: ServedService | RefusedService): Rea
     const backends = ports.flatMap((port) => (port.family === family ? port.backends : []));
     return new Set(backends.filter(({ isLocal, ready }) => isLocal && ready).map(({ address }) => address)).size;
   };
-  return new Map(familiesOf(change.service).map((family) => [family, count(family)]));
+  return new Map(change.service.families.map((family) => [family, count(family)]));
 }

@@ -73,7 +73,7 @@ export class ServiceHealthServer implements SyncObserver {
     return changed;
   }
 
-  /** A Service exists only in families in which it has a cluster IP. */
+  /** A Service exists only in its own families. */
   #bindAddressesOf(service: string): AddressPort[] {
     const check = this.#checks.get(service);
     if (check === undefined) return [];

@@ -2,19 +2,21 @@
 
 import { joinLines, printableLine } from '../lib/printable.ts';
 import { formatTable } from '../lib/table.ts';
-import type { EndpointView, PortView, ServiceView } from './service-view.ts';
+import type { EndpointView, PortView, ServiceView, SkippedServiceView } from './service-view.ts';
 
-/** Prints the ports of each Service, with a table of frontends and one of endpoints. */
-export function printServices(services: readonly ServiceView[]): string {
-  return services.map(printService).join('\n\n');
+/** Prints the ports of each Service, with a table of frontends and one of endpoints, and then the Services that are not proxied. */
+export function printServices(services: readonly ServiceView[], skipped: readonly SkippedServiceView[] = []): string {
+  const notProxied = skipped.map(({ service, reason }) => printableLine(`${service}  not proxied: ${reason}`));
+  return [...services.map(printService), ...(notProxied.length === 0 ? [] : [notProxied.join('\n')])].join('\n\n');
 }
 
-function printService({ service, type, refused, limited, ports }: ServiceView): string {
+function printService({ service, type, withoutClusterIp, refused, limited, ports }: ServiceView): string {
   const head = `${service}  ${type}`;
+  const note = withoutClusterIp === undefined ? [] : [`  ${withoutClusterIp}`];
   const refusal = refused === undefined ? [] : [`  refused by the kernel: ${refused}`];
   const limit = limited === undefined ? [] : [`  ${limited}`];
   const none = ports.length === 0 && refused === undefined && limited === undefined ? ['  no usable ports'] : [];
-  return [joinLines([head, ...refusal, ...limit, ...none]), ...ports.map(printPort)].join('\n');
+  return [joinLines([head, ...note, ...refusal, ...limit, ...none]), ...ports.map(printPort)].join('\n');
 }
 
 function printPort({ name, family, protocol, port, topology, frontends, endpoints }: PortView): string {
@@ -27,7 +29,9 @@ function printPort({ name, family, protocol, port, topology, frontends, endpoint
     view.destination,
   ]);
   const tables = [
-    formatTable(['FRONTEND', 'KIND', 'POLICY', 'CONNECTIONS', 'DESTINATION'], frontendRows),
+    ...(frontends.length === 0
+      ? []
+      : [formatTable(['FRONTEND', 'KIND', 'POLICY', 'CONNECTIONS', 'DESTINATION'], frontendRows)]),
     ...(endpoints.length === 0 ? [] : [formatTable(ENDPOINT_HEADER, endpoints.map(endpointRow))]),
   ];
   const label = name === '' ? '' : `${name} `;

@@ -4,13 +4,15 @@ import type { Engine } from '../engine/engine.ts';
 import { formatLimit } from '../engine/service-limits.ts';
 import { compare } from '../lib/compare.ts';
 import { printAddressPort } from '../net/address-port.ts';
+import { FAMILY_TRAITS } from '../net/family.ts';
 import { frontendKey, serviceMapKey } from '../nftables/compile/compile-service.ts';
 import { SETS_AND_MAPS, type SetOrMapName } from '../nftables/compile/sets-and-maps.ts';
 import type { CounterListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
 import { type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
+import { NO_CLUSTER_IP } from '../services/allocation/default-families.ts';
 import type { Backend } from '../services/model/backends.ts';
-import type { Frontend, FrontendKind } from '../services/model/frontends.ts';
+import { type Frontend, type FrontendKind, frontendsOf } from '../services/model/frontends.ts';
 import { explainBackend } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Service } from '../services/objects/service.ts';
@@ -58,6 +60,8 @@ export interface PortView {
 export interface ServiceView {
   readonly service: string;
   readonly type: string;
+  /** The families without a cluster IP, and the effect, if there are any. */
+  readonly withoutClusterIp?: string;
   /** Why the kernel refused this Service, if it did. */
   readonly refused?: string;
   /** The limit that the Service exceeds, and the effect, if it does. */
@@ -76,6 +80,20 @@ export function viewServices(engine: Engine, listed: CounterListing, name?: stri
     .map((service) =>
       viewService(service, { engine, kernel, refused: refusals.get(service.key), limited: limits.get(service.key) }),
     );
+}
+
+/** A valid Service that is not proxied. */
+export interface SkippedServiceView {
+  readonly service: string;
+  readonly reason: string;
+}
+
+/** The Services that are not proxied, or only `name`, sorted by name. */
+export function viewSkippedServices(engine: Engine, name?: string): SkippedServiceView[] {
+  return [...engine.store.skippedServices]
+    .filter(([service]) => name === undefined || service === name)
+    .map(([service, reason]) => ({ service, reason }))
+    .sort((a, b) => compare(a.service, b.service));
 }
 
 /** The elements in the kernel, by key. */
@@ -122,7 +140,19 @@ function viewService(service: Service, context: Context): ServiceView {
   const { refused, limited } = context;
   const ports = context.engine.model(key).map((port) => viewPort(service, port, context));
   const problems = { ...(refused === undefined ? {} : { refused }), ...(limited === undefined ? {} : { limited }) };
-  return { service: key, type, ...problems, ports };
+  const withoutClusterIp = describeMissingClusterIps(service);
+  return { service: key, type, ...(withoutClusterIp === undefined ? {} : { withoutClusterIp }), ...problems, ports };
+}
+
+function describeMissingClusterIps(service: Service): string | undefined {
+  const missing = service.families.filter((family) => service.clusterIps[family] === undefined);
+  if (missing.length === 0) return undefined;
+  const labels = missing.map((family) => FAMILY_TRAITS[family].label).join(' or ');
+  const isServed = missing.some((family) =>
+    service.ports.some((port) => frontendsOf(service, { port, family }).length > 0),
+  );
+  const effect = isServed ? 'served at its node ports and other addresses' : 'nothing is served there';
+  return `no ${labels} cluster IP: ${NO_CLUSTER_IP}; ${effect}`;
 }
 
 function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: Context): PortView {
@@ -130,7 +160,7 @@ function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: 
   const node = { nodeName: engine.node.name, zone: engine.node.zone };
   return {
     name: port.port.name,
-    family: port.family === 'ip' ? 'IPv4' : 'IPv6',
+    family: FAMILY_TRAITS[port.family].label,
     protocol: port.port.protocol,
     port: port.port.port,
     topology: port.selection.topologyMode,

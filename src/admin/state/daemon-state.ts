@@ -34,6 +34,8 @@ export interface DaemonState {
     readonly Node: readonly Node[];
     readonly ServiceCIDR: readonly ServiceCidr[];
   };
+  /** Why valid Services are not proxied, by key; none with a destination. */
+  readonly skippedServices?: Readonly<Record<string, string>>;
   readonly issues: readonly ValidationIssue[];
   readonly refusals: readonly Refusal[];
   /** How many Services exceed a limit. */
@@ -48,7 +50,15 @@ export function engineState(
   destination?: Destination,
 ): Pick<
   DaemonState,
-  'ready' | 'options' | 'hostAddresses' | 'hostNetworks' | 'objects' | 'issues' | 'refusals' | 'limited'
+  | 'ready'
+  | 'options'
+  | 'hostAddresses'
+  | 'hostNetworks'
+  | 'objects'
+  | 'skippedServices'
+  | 'issues'
+  | 'refusals'
+  | 'limited'
 > {
   const { store } = engine;
   const services = servicesAt(engine, destination);
@@ -64,6 +74,7 @@ export function engineState(
       Node: [...store.nodes.values()],
       ServiceCIDR: [...store.serviceCidrs.values()],
     },
+    skippedServices: destination === undefined ? Object.fromEntries(store.skippedServices) : {},
     issues: engine.issues(),
     refusals: engine.refusals().filter(({ service }) => keys.has(service)),
     limited: engine.limited().length,
@@ -83,12 +94,14 @@ export function selectState(state: DaemonState, destination: Destination | undef
 
 /** A new engine with the objects of a state, not yet compiled. Apply refusals after compiling. */
 export function engineFromState(
-  state: Pick<DaemonState, 'options' | 'hostAddresses' | 'hostNetworks' | 'objects'>,
+  state: Pick<DaemonState, 'options' | 'hostAddresses' | 'hostNetworks' | 'objects' | 'skippedServices'>,
 ): Engine {
   const engine = new Engine(state.options);
   engine.setHostAddresses(state.hostAddresses, state.hostNetworks);
   for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const)
     loadObjects(engine, kind, state.objects[kind]);
+  for (const [key, skipped] of Object.entries(state.skippedServices ?? {}))
+    engine.put('Service', { key, skipped, issues: [] });
   return engine;
 }
 

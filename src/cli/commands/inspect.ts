@@ -1,13 +1,14 @@
 // The commands `inspect services`, `inspect ruleset` and `inspect fastpath`.
 
 import type { Command } from 'commander';
+import type { CommandStatus } from '../../admin/command-status.ts';
 import { loadDesiredState, loadKnownState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';
 import { type Drift, findDrift } from '../../engine/drift.ts';
 import { printFastPathStatus } from '../../fastpath/status/print-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../../inspect/ruleset-view.ts';
-import { viewServices } from '../../inspect/service-view.ts';
+import { viewServices, viewSkippedServices } from '../../inspect/service-view.ts';
 import { EnvironmentError, OperationalError } from '../../lib/operational-error.ts';
 import { printableLine } from '../../lib/printable.ts';
 import { allSetsAndMaps } from '../../nftables/compile/sets-and-maps.ts';
@@ -40,25 +41,34 @@ async function inspectServices(flags: InspectFlags, service: string | undefined)
   const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
   const drift = findDrift(engine, toListing(counted, tables));
   const services = viewServices(engine, counted, service);
-  if (service !== undefined && services.length === 0) throw unknownService(service, issues);
+  const notProxied = viewSkippedServices(engine, service);
+  if (service !== undefined && services.length + notProxied.length === 0)
+    throw unknownService(service, { issues, status });
   const serviceIssues = issues.filter(({ object }) => service === undefined || object.endsWith(` ${service}`));
   if (flags.output === 'json') {
-    printJson({ status, services, issues: serviceIssues, conflicts: engine.conflicts(), drift: drift.length });
+    printJson({
+      status,
+      services,
+      notProxied,
+      issues: serviceIssues,
+      conflicts: engine.conflicts(),
+      drift: drift.length,
+    });
     return;
   }
   const issueWarnings = serviceIssues.map((issue) => printableLine(`warning: ${formatIssue(issue)}`));
   const warnings = [...driftWarnings(drift), ...issueWarnings];
-  printWithStatus(status, [printServices(services) || 'no Services', ...warnings].join('\n'));
+  printWithStatus(status, [printServices(services, notProxied) || 'no Services', ...warnings].join('\n'));
 }
 
 async function inspectRuleset(flags: InspectFlags, service: string | undefined): Promise<void> {
   const nftClient = await openNftClient(flags.nft);
   const tables = await nftClient.listTables();
   const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
+  const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
   const drift = findDrift(engine, toListing(counted, tables));
   const view = viewRuleset(counted, tables, service);
-  if (service !== undefined && view.objects.length === 0) throw unknownService(service, []);
+  if (service !== undefined && view.objects.length === 0) throw unknownService(service, { issues, status });
   if (flags.output === 'json') printJson({ status, ...view, drift: drift.length });
   else printWithStatus(status, [printRuleset(view).trimEnd(), ...driftWarnings(drift)].join('\n'));
 }
@@ -78,8 +88,16 @@ async function inspectFastPath({ runDir, output }: Pick<InspectFlags, 'runDir' |
   else printWithStatus(status, printFastPathStatus(fastPath));
 }
 
-function unknownService(service: string, issues: readonly ValidationIssue[]): OperationalError {
+interface KnownServices {
+  readonly issues: readonly ValidationIssue[];
+  readonly status: CommandStatus;
+}
+
+/** An API server does not send Services that are not proxied. */
+function unknownService(service: string, { issues, status }: KnownServices): OperationalError {
   const reason = issues.find(({ object }) => object === `Service ${service}`)?.reason;
-  const explanation = reason ?? 'no such Service, or it is not proxied';
+  const isComplete = status.source.startsWith('manifests');
+  const absent = isComplete ? 'no such Service' : 'no such Service, or one that is headless or selects another proxy';
+  const explanation = reason ?? absent;
   return new OperationalError('input', `Cannot show Service "${service}": ${explanation}`);
 }

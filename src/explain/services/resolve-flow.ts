@@ -229,7 +229,14 @@ function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {
     const reason = `cluster IP of Service ${service}, but also the address of an endpoint or of this node: nothing is refused`;
     return { ...noDestination('untouched', [reason]), entry };
   }
-  return { ...noDestination('untouched', [`${destination} belongs to no Service`]), entry };
+  return { ...noDestination('untouched', [reasonOfOther(packet, table)]), entry };
+}
+
+function reasonOfOther({ destination, destinationPort, family, protocol }: Packet, table: ServiceTable): string {
+  const entry = table.entries.get(nodePortKey(family, protocol, destinationPort));
+  if (entry === undefined) return `${destination} belongs to no Service`;
+  const nodePort = `node port ${destinationPort}/${protocol} of Service ${entry.service.key}`;
+  return `${destination} belongs to no Service, and this node does not take ${nodePort} there`;
 }
 
 function noDestination(outcome: Outcome, steps: readonly string[]): Omit<ResolvedFlow, 'entry'> {

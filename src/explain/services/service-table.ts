@@ -8,7 +8,7 @@ import type { NodeView } from '../../nftables/compile/node-view.ts';
 import { type Backend, backendsOf } from '../../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../../services/model/frontends.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
-import { familiesOf, type Service } from '../../services/objects/service.ts';
+import type { Service } from '../../services/objects/service.ts';
 import { type UsableBackends, usableBackends } from './usable-backends.ts';
 
 interface ClusterState {
@@ -94,7 +94,7 @@ function byCreation(a: Service, b: Service): number {
 }
 
 function entriesOf(service: Service, slices: readonly EndpointSlice[], node: ResolverNode): FrontendEntry[] {
-  return familiesOf(service).flatMap((family) =>
+  return service.families.flatMap((family) =>
     service.ports.flatMap((port) => {
       const backends = backendsOf(slices, { port, family, nodeName: node.name });
       const usable = usableBackends(backends, node);

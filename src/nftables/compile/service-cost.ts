@@ -4,7 +4,7 @@ import { commonDivisor } from '../../lib/common-divisor.ts';
 import { familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
-import { familiesOf, type Service } from '../../services/objects/service.ts';
+import type { Service } from '../../services/objects/service.ts';
 import type { ServicePort } from '../../services/objects/service-ports.ts';
 import { sourceRangesOf } from '../../services/objects/source-ranges.ts';
 import type { Cost } from '../plan/budget.ts';
@@ -21,7 +21,7 @@ interface CostContext {
  */
 export function serviceCost(service: Service, { slices, nodeName }: CostContext): Cost {
   const endpoints = countEndpoints(service, { slices, nodeName });
-  const families = familiesOf(service);
+  const { families } = service;
   const cost = { elements: families.length, affinityPorts: 0, sourceRanges: 0 };
   for (const family of families) {
     const addresses = countAddresses(service, family);

@@ -2,7 +2,7 @@
 
 import { type Address, familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
-import { familiesOf, type Service, type TrafficPolicy } from '../objects/service.ts';
+import type { Service, TrafficPolicy } from '../objects/service.ts';
 import type { ServicePort } from '../objects/service-ports.ts';
 import type { EndpointUsage } from './select-backends.ts';
 
@@ -24,8 +24,8 @@ export function frontendsOf(
   service: Service,
   { port: servicePort, family }: { port: ServicePort; family: Family },
 ): Frontend[] {
+  if (!service.families.includes(family)) return [];
   const clusterIp = service.clusterIps[family];
-  if (clusterIp === undefined) return [];
   const ofFamily = (address: Address): boolean => familyOf(address) === family;
   const { port, nodePort } = servicePort;
   const frontendAt = (kind: FrontendKind, policy: TrafficPolicy) => (address: Address) => ({
@@ -37,7 +37,7 @@ export function frontendsOf(
     policy,
   });
   const candidates: Frontend[] = [
-    frontendAt('cluster-ip', service.internalTrafficPolicy)(clusterIp),
+    ...(clusterIp === undefined ? [] : [frontendAt('cluster-ip', service.internalTrafficPolicy)(clusterIp)]),
     ...service.loadBalancerIps.filter(ofFamily).map(frontendAt('load-balancer-ip', service.externalTrafficPolicy)),
     ...service.externalIps.filter(ofFamily).map(frontendAt('external-ip', service.externalTrafficPolicy)),
   ];
@@ -59,9 +59,7 @@ export function frontendsOf(
 
 /** All frontends of a Service. */
 export function allFrontends(service: Service): Frontend[] {
-  return familiesOf(service).flatMap((family) =>
-    service.ports.flatMap((port) => frontendsOf(service, { port, family })),
-  );
+  return service.families.flatMap((family) => service.ports.flatMap((port) => frontendsOf(service, { port, family })));
 }
 
 /** The lists of backends that the frontends of one port need. */

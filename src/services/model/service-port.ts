@@ -4,7 +4,6 @@ import { runSteps, type Steps } from '../../lib/steps.ts';
 import type { Family } from '../../net/family.ts';
 import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { Service } from '../objects/service.ts';
-import { familiesOf } from '../objects/service.ts';
 import type { ServicePort } from '../objects/service-ports.ts';
 import { type Backend, backendSteps } from './backends.ts';
 import { endpointUsage, type Frontend, frontendsOf } from './frontends.ts';
@@ -29,7 +28,7 @@ export function* modelSteps(
 ): Steps<ServicePortModel[]> {
   const sliceList = [...slices];
   const models: ServicePortModel[] = [];
-  for (const family of familiesOf(service)) {
+  for (const family of service.families) {
     for (const port of service.ports) {
       const frontends = frontendsOf(service, { port, family });
       const usage = endpointUsage(frontends, service);

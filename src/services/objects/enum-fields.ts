@@ -18,6 +18,11 @@ const ENUM_FIELDS: readonly EnumField[] = [
   },
   { field: 'internalTrafficPolicy', values: TRAFFIC_POLICIES, effect: 'using Cluster' },
   { field: 'externalTrafficPolicy', values: TRAFFIC_POLICIES, effect: 'using Cluster' },
+  {
+    field: 'ipFamilyPolicy',
+    values: ['SingleStack', 'PreferDualStack', 'RequireDualStack'],
+    effect: 'using SingleStack',
+  },
   { field: 'sessionAffinity', values: ['None', 'ClientIP'], effect: 'using None' },
 ];
 

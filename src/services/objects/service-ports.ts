@@ -12,13 +12,16 @@ export interface ServicePort {
   readonly nodePort: number;
 }
 
+/** Why a number is absent that files may lack. */
+export const ALLOCATED_BY_API_SERVER = 'an API server would allocate it';
+
 /** Reads `spec.ports`. */
-export function readServicePorts(value: unknown, issues: IssueCollector): ServicePort[] {
+export function readServicePorts(spec: JsonObject, issues: IssueCollector): ServicePort[] {
   const ports: ServicePort[] = [];
   const names = new Set<string>();
   const numbers = new Set<string>();
   const nodePorts = new Set<string>();
-  for (const [index, entry] of asArray(value).entries()) {
+  for (const [index, entry] of asArray(spec['ports']).entries()) {
     const port = readPort(asObject(entry), `spec.ports[${index}]`, issues);
     if (port === undefined) continue;
     const byName = `${port.name} ${port.protocol}`;
@@ -46,6 +49,15 @@ export function readServicePorts(value: unknown, issues: IssueCollector): Servic
       });
     }
     nodePorts.add(byNodePort);
+    if (spec['type'] === 'NodePort' && (asObject(entry)['nodePort'] ?? 0) === 0) {
+      const effect = `port ${port.port}/${port.protocol} has no node port`;
+      issues.add({
+        field: `spec.ports[${index}].nodePort`,
+        value: asObject(entry)['nodePort'],
+        reason: ALLOCATED_BY_API_SERVER,
+        effect,
+      });
+    }
     ports.push(repeats ? { ...port, nodePort: 0 } : port);
   }
   return ports;

@@ -1,7 +1,7 @@
 // Services, as read from the API.
 
 import { type Address, familyOf } from '../../net/address.ts';
-import { FAMILIES, type Family } from '../../net/family.ts';
+import { FAMILIES, FAMILY_TRAITS, type Family } from '../../net/family.ts';
 import { type BalanceAlgorithm, readBalance, readWeights } from './balance-annotations.ts';
 import { validateEnumFields } from './enum-fields.ts';
 import {
@@ -15,7 +15,7 @@ import {
   readKey,
   readUnnamed,
 } from './read.ts';
-import { isPort, readServicePorts, type ServicePort } from './service-ports.ts';
+import { ALLOCATED_BY_API_SERVER, isPort, readServicePorts, type ServicePort } from './service-ports.ts';
 import { readSourceRanges, type SourceRanges } from './source-ranges.ts';
 
 /** Whether traffic may go to all endpoints or only to those of this node. */
@@ -28,6 +28,9 @@ export interface Service extends SourceRanges {
   /** Milliseconds since 1970, or {@link UNKNOWN_CREATION_TIME}. */
   readonly createdAt: number;
   readonly type: string;
+  /** Those that it names, or has addresses of; empty if it leaves the choice to the API server. */
+  readonly families: readonly Family[];
+  /** A family can lack one: only an API server assigns them. */
   readonly clusterIps: Readonly<Partial<Record<Family, Address>>>;
   readonly externalIps: readonly Address[];
   /** Load balancer ingress addresses with ipMode VIP. */
@@ -67,19 +70,20 @@ export function readService(object: unknown): ReadResult<Service> {
   if (skipped !== undefined) return { key, skipped, issues: [] };
 
   const clusterIps = readClusterIps(spec, issues);
-  if (Object.keys(clusterIps).length === 0) return { key, skipped: 'it has no cluster IP', issues: issues.all };
   const externalIps = readAddresses(asArray(spec['externalIPs']), (index) => `spec.externalIPs[${index}]`, issues);
   validateEnumFields(spec, issues);
   const type = asString(spec['type']) || 'ClusterIP';
   const externalTrafficPolicy = effectiveExternalTrafficPolicy(spec, type, externalIps);
+  const loadBalancerIps = readIngress(asObject(asObject(status)['loadBalancer'])['ingress'], issues);
   const value: Service = {
     key,
     createdAt: Date.parse(asString(metadata['creationTimestamp'])) || UNKNOWN_CREATION_TIME,
     type,
+    families: readFamilies(spec, { clusterIps, otherIps: [...externalIps, ...loadBalancerIps] }, issues),
     clusterIps,
     externalIps,
-    loadBalancerIps: readIngress(asObject(asObject(status)['loadBalancer'])['ingress'], issues),
-    ports: readServicePorts(spec['ports'], issues),
+    loadBalancerIps,
+    ports: readServicePorts(spec, issues),
     internalTrafficPolicy: spec['internalTrafficPolicy'] === 'Local' ? 'Local' : 'Cluster',
     externalTrafficPolicy,
     affinitySeconds: readAffinity(spec, issues),
@@ -95,10 +99,37 @@ export function readService(object: unknown): ReadResult<Service> {
 function skipReason(metadata: JsonObject, spec: JsonObject): string | undefined {
   const proxy = asObject(metadata['labels'])[PROXY_NAME_LABEL];
   if (proxy !== undefined) return `it selects another proxy (label ${PROXY_NAME_LABEL})`;
-  if (spec['type'] === 'ExternalName') return 'it is of type ExternalName';
-  if (spec['clusterIP'] === 'None') return 'it is headless';
-  return undefined;
+  if (spec['type'] === 'ExternalName') return 'it is of type ExternalName, a DNS name without addresses';
+  const isHeadless = spec['clusterIP'] === 'None' || asArray(spec['clusterIPs'])[0] === 'None';
+  return isHeadless
+    ? 'it is headless (spec.clusterIP is None): clients connect to its endpoints themselves'
+    : undefined;
 }
+
+/**
+ * The families of a Service as the API server would set them, if the Service determines them: a file may have nothing but a
+ * policy, or nothing but addresses.
+ */
+function readFamilies(
+  spec: JsonObject,
+  { clusterIps, otherIps }: { clusterIps: Service['clusterIps']; otherIps: readonly Address[] },
+  issues: IssueCollector,
+): Family[] {
+  const policy = spec['ipFamilyPolicy'];
+  const isDualStack = policy === 'PreferDualStack' || policy === 'RequireDualStack';
+  const named = asArray(spec['ipFamilies']).flatMap((label, index) => {
+    const family = FAMILIES.find((candidate) => FAMILY_TRAITS[candidate].label === label);
+    if (family === undefined) issues.add({ field: `spec.ipFamilies[${index}]`, value: label, ...UNKNOWN_FAMILY });
+    return family ?? [];
+  });
+  const ofClusterIps = FAMILIES.filter((family) => clusterIps[family] !== undefined);
+  const determined = [...named, ...ofClusterIps];
+  if (named.length === 0 && isDualStack) return [...FAMILIES];
+  const found = determined.length > 0 ? determined : otherIps.map(familyOf);
+  return FAMILIES.filter((family) => found.includes(family));
+}
+
+const UNKNOWN_FAMILY = { reason: 'must be IPv4 or IPv6', effect: 'ignoring this family' };
 
 /** The cluster IP of each family: by position in `ipFamilies`, or only `clusterIP` for objects older than dual stack. */
 function readClusterIps(spec: JsonObject, issues: IssueCollector): Partial<Record<Family, Address>> {
@@ -167,12 +198,8 @@ function effectiveExternalTrafficPolicy(
 function readHealthCheckPort({ healthCheckNodePort: port }: JsonObject, issues: IssueCollector): number {
   if (isPort(port)) return port;
   const effect = 'load balancers cannot check whether this node has endpoints';
-  issues.add({
-    field: 'spec.healthCheckNodePort',
-    value: port,
-    reason: 'must be a whole number from 1 to 65535',
-    effect,
-  });
+  const reason = (port ?? 0) === 0 ? ALLOCATED_BY_API_SERVER : 'must be a whole number from 1 to 65535';
+  issues.add({ field: 'spec.healthCheckNodePort', value: port, reason, effect });
   return 0;
 }
 
@@ -189,9 +216,4 @@ function readAffinity(spec: JsonObject, issues: IssueCollector): number {
     effect: `using ${DEFAULT_AFFINITY_SECONDS}`,
   });
   return DEFAULT_AFFINITY_SECONDS;
-}
-
-/** The families in which a Service has a cluster IP. It does not exist in the others. */
-export function familiesOf(service: Service): Family[] {
-  return FAMILIES.filter((family) => service.clusterIps[family] !== undefined);
 }

@@ -5,6 +5,7 @@ import { render } from '../../../src/engine/render.ts';
 import { linesOf } from '../../../src/engine/transaction.ts';
 import { commitAll, elementsOf, engineOf } from '../../support/builders/engine.ts';
 import { clusterIps, service } from '../../support/builders/service.ts';
+import type { ApiObject } from '../../support/deployment/merge.ts';
 
 const WEB = service('shop/web', {
   spec: { ...clusterIps('10.96.0.1', 'fd00:96::1'), externalIPs: ['203.0.113.7', '2001:db8::7'] },
@@ -29,6 +30,18 @@ t.test('a missing address family is in no transaction', async (t) => {
     t.strictSame(engine.chains(other), { chains: [], dynamicSets: [] });
     t.notMatch(render(engine), `table ${other} nftlane`);
   }
+});
+
+t.test('a Service without a family gets one of the node, and none that the machine lacks', async (t) => {
+  const absent = { clusterIP: undefined, clusterIPs: undefined, ipFamilies: undefined };
+  const spec = { ...absent, type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] };
+  const familiesOf = (spec: ApiObject, options = {}) =>
+    engineOf([service('shop/web', { spec })], options).store.services.get('shop/web')?.families;
+  t.strictSame(familiesOf(spec), ['ip']);
+  t.strictSame(familiesOf(spec, { bindAddress: '2001:db8::1' }), ['ip6']);
+  t.strictSame(familiesOf({ ...spec, ipFamilyPolicy: 'RequireDualStack' }), ['ip', 'ip6']);
+  t.strictSame(familiesOf({ ...spec, ipFamilyPolicy: 'RequireDualStack' }, { families: ['ip'] }), ['ip']);
+  t.strictSame(familiesOf({ ...spec, ipFamilies: ['IPv6'] }, { families: ['ip'] }), []);
 });
 
 t.test('external IPs are ignored where they are disabled', async (t) => {

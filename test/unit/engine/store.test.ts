@@ -62,16 +62,20 @@ t.test('Store drops a Service that is no longer proxied, and accepts it again', 
   put(store, service('a/x'));
   put(store, service('a/x', other));
   t.equal(store.services.size, 0);
+  t.match(store.skippedServices.get('a/x'), /selects another proxy/);
   put(store, service('a/x'));
   t.equal(store.services.size, 1);
+  t.equal(store.skippedServices.size, 0);
 });
 
 t.test('Store drops objects that are missing in a list', async (t) => {
   const store = new Store();
-  put(store, service('a/x'), slice('a/x'), node(), serviceCidr());
+  put(store, service('a/x'), slice('a/x'), node(), serviceCidr(), service('a/y', { spec: { clusterIP: 'None' } }));
+  t.strictSame([...store.skippedServices.keys()], ['a/y']);
   store.takeTouched();
   for (const kind of ['Service', 'EndpointSlice', 'Node', 'ServiceCIDR'] as const) store.replace(kind, []);
   t.strictSame([store.services.size, store.nodes.size, store.serviceCidrs.size, slices(store, 'a/x')], [0, 0, 0, []]);
+  t.equal(store.skippedServices.size, 0);
   t.strictSame(store.takeTouched(), new Set(['a/x']));
 });
 

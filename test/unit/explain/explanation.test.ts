@@ -110,6 +110,10 @@ t.test('printExplanation() prints other outcomes, differences, masquerading and 
   );
   t.match(untouched, /8\.8\.8\.8:53\/tcp, sent by this node\nUNTOUCHED: 8\.8\.8\.8 belongs to no Service\n/);
   t.match(untouched, /Kernel ruleset: UNTOUCHED\n {2}output\n/);
+  const elsewhere = printExplanation(explained({ ...AT_NODE_PORT, inInterface: undefined, destination: '8.8.8.8' }));
+  const reason =
+    '8.8.8.8 belongs to no Service, and this node does not take node port 30080/tcp of Service shop/web there';
+  t.match(elsewhere, `UNTOUCHED: ${reason}\n`);
   const withoutSteps = {
     ...plain,
     kernel: { outcome: 'untouched', destinations: [], steps: [], concerns: [] },

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { printServices } from '../../../src/inspect/print-services.ts';
-import { viewServices } from '../../../src/inspect/service-view.ts';
+import { viewServices, viewSkippedServices } from '../../../src/inspect/service-view.ts';
 import type { CounterListing } from '../../../src/nftables/syntax/kernel-listing.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { service } from '../../support/builders/service.ts';
@@ -42,4 +42,38 @@ t.test('a frontend without endpoints is not called refused if its cluster IP is 
   t.strictSame(destinations([service('shop/web', { spec }), pod]), [notRefused, 'refused: no endpoints']);
   t.strictSame(destinations([service('shop/web', { spec }), pod, slice('shop/web')]), [notRefused, '1 endpoint']);
   t.strictSame(destinations([service('shop/web'), pod, slice('shop/web')]), ['1 endpoint']);
+});
+
+t.test('a Service without a cluster IP is shown with the effect', async (t) => {
+  const withoutIp = (spec: object) => {
+    const absent = { clusterIP: undefined, clusterIPs: undefined, ipFamilies: ['IPv4'] };
+    return viewServices(engineOf([service('shop/web', { spec: { ...absent, ...spec } })]), new Map())[0];
+  };
+  const nodePort = withoutIp({ type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] });
+  const served = 'no IPv4 cluster IP: an API server would assign it; served at its node ports and other addresses';
+  t.match(nodePort, { withoutClusterIp: served, ports: [{ frontends: [{ address: '*:30080' }] }] });
+  const nothing = 'no IPv4 cluster IP: an API server would assign it; nothing is served there';
+  t.match(withoutIp({}), { withoutClusterIp: nothing, ports: [{ frontends: [] }] });
+  t.notMatch(printServices([withoutIp({})].flatMap((view) => view ?? [])), /FRONTEND/);
+  const one = withoutIp({ clusterIPs: ['10.96.0.1'], ipFamilies: ['IPv4', 'IPv6'] });
+  t.match(one, { withoutClusterIp: 'no IPv6 cluster IP: an API server would assign it; nothing is served there' });
+  t.equal(withoutIp({ clusterIP: '10.96.0.1' })?.withoutClusterIp, undefined);
+});
+
+t.test('Services that are not proxied are listed with the reason', async (t) => {
+  const spec = { type: 'ExternalName', clusterIP: undefined, clusterIPs: undefined };
+  const engine = engineOf([service('shop/z', { spec }), service('shop/data', { spec: { clusterIP: 'None' } })]);
+  const skipped = viewSkippedServices(engine);
+  t.match(skipped, [
+    { service: 'shop/data', reason: /^it is headless/ },
+    { service: 'shop/z', reason: /^it is of type ExternalName/ },
+  ]);
+  t.match(
+    printServices([], skipped),
+    /^shop\/data {2}not proxied: it is headless .*\nshop\/z {2}not proxied: it is of type/,
+  );
+  t.strictSame(
+    viewSkippedServices(engine, 'shop/z').map(({ service: key }) => key),
+    ['shop/z'],
+  );
 });

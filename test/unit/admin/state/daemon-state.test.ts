@@ -20,6 +20,7 @@ const OBJECTS = [
   node('n1'),
   node('n2'),
   serviceCidr(),
+  service('shop/data', { spec: { clusterIP: 'None' } }),
 ];
 
 t.test('engineState() has all Nodes, whose addresses no ServiceCIDR may contain', async (t) => {
@@ -41,6 +42,8 @@ t.test('engineFromState() compiles to the same elements, also after JSON', async
     restored.adopt({ elements: new Map(), chains: [] });
     restored.compile();
     t.strictSame(elementsOf(restored), elementsOf(engine));
+    t.strictSame(restored.store.skippedServices, engine.store.skippedServices);
+    t.equal(restored.store.skippedServices.size, 1);
     t.ok(elementsOf(restored).length > 3);
   }
 });

@@ -43,7 +43,7 @@ t.test('frontendsOf() returns the addresses of the family and the node port', as
   ]);
 });
 
-t.test('frontendsOf() returns nothing in a family without a cluster IP', async (t) => {
+t.test('frontendsOf() returns nothing in a family that the Service does not have', async (t) => {
   const of = read({ ports: [{ port: 80, nodePort: 30080 }], externalIPs: ['fd00::7'] });
   t.strictSame(frontends(of), ['cluster-ip 10.96.0.1:80 Cluster', 'node-port *:30080 Cluster']);
   t.strictSame(frontends(of, 'ip6'), []);
@@ -56,6 +56,24 @@ t.test('frontendsOf() returns a repeated address once', async (t) => {
     'load-balancer-ip 203.0.113.1:80 Cluster',
     'external-ip 198.51.100.1:80 Cluster',
   ]);
+});
+
+t.test('frontendsOf() returns the other addresses and the node port of a Service without a cluster IP', async (t) => {
+  const ports = [{ port: 80, nodePort: 30080 }];
+  const of = read({
+    clusterIP: undefined,
+    clusterIPs: undefined,
+    ipFamilies: ['IPv6'],
+    externalIPs: ['fd00::7'],
+    ports,
+  });
+  t.match(
+    allFrontends(of).map(({ kind, family, address, port }) => [kind, family, address, port]),
+    [
+      ['external-ip', 'ip6', 'fd00::7', 80],
+      ['node-port', 'ip6', undefined, 30080],
+    ],
+  );
 });
 
 t.test('endpointUsage() depends on policies and frontends', async (t) => {

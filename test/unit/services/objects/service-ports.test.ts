@@ -70,3 +70,22 @@ t.test('readService() keeps a port with an invalid node port', async (t) => {
   t.match(otherProtocol.value.ports, [{ nodePort: 30000 }, { nodePort: 30000 }]);
   t.strictSame(otherProtocol.issues, []);
 });
+
+t.test('readService() reports ports of type NodePort without a node port', async (t) => {
+  const ports = [
+    { name: 'a', port: 80 },
+    { name: 'b', port: 81, nodePort: 30081 },
+    { name: 'c', port: 82, nodePort: 0 },
+  ];
+  const { value, issues } = read({ type: 'NodePort', ports });
+  t.strictSame(
+    value.ports.map(({ nodePort }) => nodePort),
+    [0, 30081, 0],
+  );
+  t.strictSame(issues, [
+    'spec.ports[0].nodePort (absent): port 80/tcp has no node port',
+    'spec.ports[2].nodePort 0: port 82/tcp has no node port',
+  ]);
+  t.strictSame(read({ type: 'LoadBalancer', ports }).issues, []);
+  t.strictSame(read({ ports }).issues, []);
+});

@@ -1,12 +1,7 @@
 // Tests of src/services/objects/service.ts.
 
 import t from 'tap';
-import {
-  familiesOf,
-  readService,
-  type Service,
-  UNKNOWN_CREATION_TIME,
-} from '../../../../src/services/objects/service.ts';
+import { readService, type Service, UNKNOWN_CREATION_TIME } from '../../../../src/services/objects/service.ts';
 import { clusterIps, service } from '../../../support/builders/service.ts';
 import type { ApiObject } from '../../../support/deployment/merge.ts';
 import { expectSkipped } from './expect-skipped.ts';
@@ -19,6 +14,7 @@ t.test('readService() reads a minimal Service', async (t) => {
       key: 'shop/web',
       createdAt: Date.parse('2025-01-01T00:00:00Z'),
       type: 'ClusterIP',
+      families: ['ip'],
       clusterIps: { ip: '10.96.0.1' },
       externalIps: [],
       loadBalancerIps: [],
@@ -47,10 +43,7 @@ const SKIPPED: readonly [about: string, overrides: ApiObject, reason: RegExp][] 
   ['ExternalName', { spec: { type: 'ExternalName' } }, /ExternalName/],
   ['another proxy', { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': 'x' } } }, /another proxy/],
   ['no proxy name', { metadata: { labels: { 'service.kubernetes.io/service-proxy-name': '' } } }, /another proxy/],
-  ['no cluster IP', { spec: { clusterIP: '', clusterIPs: [] } }, /no cluster IP/],
-  ['no cluster IP field', { spec: { clusterIP: undefined, clusterIPs: undefined } }, /no cluster IP/],
-  ['headless by the list', { spec: { clusterIP: undefined, clusterIPs: ['None'] } }, /no cluster IP/],
-  ['no spec', { spec: undefined }, /no cluster IP/],
+  ['headless by the list', { spec: { clusterIP: undefined, clusterIPs: ['None'] } }, /headless/],
 ];
 
 t.test('readService() skips Services that are not proxied, without issues', async (t) => {
@@ -79,9 +72,41 @@ t.test('readService() reads the cluster IP of each family', async (t) => {
   for (const [spec, expected] of CLUSTER_IPS) {
     const { value, issues } = read(spec);
     t.strictSame(value.clusterIps, expected, JSON.stringify(spec));
-    t.strictSame(familiesOf(value), Object.keys(expected).toSorted());
+
     t.strictSame(issues, []);
   }
+});
+
+const NO_IP = { clusterIP: undefined, clusterIPs: undefined, ipFamilies: undefined };
+const DUAL_STACK = ['PreferDualStack', 'RequireDualStack'].map((ipFamilyPolicy) => ({ ...NO_IP, ipFamilyPolicy }));
+const FAMILY_CASES: readonly [spec: ApiObject, expected: Service['families']][] = [
+  [clusterIps('fd00::1', '10.0.0.1'), ['ip', 'ip6']],
+  [{ ...NO_IP, clusterIP: 'fd00::1' }, ['ip6']],
+  // Also without a cluster IP.
+  [{ ...NO_IP, ipFamilies: ['IPv6'] }, ['ip6']],
+  [{ clusterIPs: ['10.0.0.1'], ipFamilies: ['IPv4', 'IPv6'] }, ['ip', 'ip6']],
+  ...DUAL_STACK.map((spec): [ApiObject, Service['families']] => [spec, ['ip', 'ip6']]),
+  [{ ...NO_IP, ipFamilyPolicy: 'PreferDualStack', ipFamilies: ['IPv6'] }, ['ip6']],
+  [{ ...NO_IP, externalIPs: ['2001:db8::7', '192.0.2.7'] }, ['ip', 'ip6']],
+  [{ ...NO_IP, clusterIP: '10.0.0.1', externalIPs: ['2001:db8::7'] }, ['ip']],
+  // The Service does not say: see src/services/allocation.
+  [NO_IP, []],
+  [{ ...NO_IP, clusterIP: '', clusterIPs: [], ipFamilies: [], ipFamilyPolicy: 'SingleStack' }, []],
+];
+
+t.test('readService() reads the families that the Service determines', async (t) => {
+  for (const [spec, expected] of FAMILY_CASES) {
+    const { value, issues } = read(spec);
+    t.strictSame(value.families, expected, JSON.stringify(spec));
+    t.strictSame(issues, []);
+  }
+  const ingress = [{ ip: '2001:db8::8' }];
+  t.strictSame(read(NO_IP, { loadBalancer: { ingress } }).value.families, ['ip6']);
+  t.match(read({ ...NO_IP, ipFamilies: ['ipv4', 'IPv6'] }), {
+    value: { families: ['ip6'] },
+    issues: ['spec.ipFamilies[0] "ipv4": ignoring this family'],
+  });
+  t.match(readService(service('shop/web', { spec: undefined })).value, { families: [], clusterIps: {}, ports: [] });
 });
 
 t.test('readService() reports a cluster IP without a family', async (t) => {
@@ -99,7 +124,7 @@ t.test('readService() uses the valid cluster IP', async (t) => {
   t.strictSame(value.clusterIps, { ip: '10.0.0.1' });
   t.strictSame(issues, ['spec.clusterIPs[1] "fd00::x": ignoring this cluster IP']);
   const only = readService(service('shop/web', { spec: { ...clusterIps('10.0.0.256'), clusterIPs: undefined } }));
-  t.equal(only.value, undefined);
+  t.match(only.value, { families: ['ip'], clusterIps: {} });
   t.match(only.issues, [{ object: 'Service shop/web', field: 'spec.clusterIP', value: '"10.0.0.256"' }]);
 });
 
@@ -146,7 +171,7 @@ t.test('readService() ignores special addresses and reports them', async (t) => 
   }
   for (const [ip, reason] of SPECIAL) {
     const { value, issues } = readService(service('shop/web', { spec: clusterIps(ip) }));
-    t.equal(value, undefined, ip);
+    t.strictSame(value?.clusterIps, {}, ip);
     t.match(issues, [{ field: 'spec.clusterIPs[0]', reason, effect: 'ignoring this cluster IP' }]);
   }
 });
@@ -196,8 +221,9 @@ t.test('readService() reads internalTrafficPolicy', async (t) => {
 
 t.test('readService() reports unknown values of enum fields', async (t) => {
   const ok = { type: 'NodePort', internalTrafficPolicy: 'Local', externalTrafficPolicy: '', sessionAffinity: null };
-  t.strictSame(read(ok).issues, []);
+  t.strictSame(read({ ...ok, ports: [], ipFamilyPolicy: 'SingleStack' }).issues, []);
   const wrong = {
+    ipFamilyPolicy: 'DualStack',
     type: 'nodeport',
     internalTrafficPolicy: 'local',
     externalTrafficPolicy: 5,
@@ -207,6 +233,7 @@ t.test('readService() reports unknown values of enum fields', async (t) => {
     'spec.type "nodeport": using ClusterIP',
     'spec.internalTrafficPolicy "local": using Cluster',
     'spec.externalTrafficPolicy 5: using Cluster',
+    'spec.ipFamilyPolicy "DualStack": using SingleStack',
     'spec.sessionAffinity "Cookie": using None',
   ]);
   const [issue] = readService(service('shop/web', { spec: { type: 'nodeport' } })).issues;

@@ -32,29 +32,36 @@ function printPort({ name, family, protocol, port, topology, frontends, endpoint
     ...(frontends.length === 0
       ? []
       : [formatTable(['FRONTEND', 'KIND', 'POLICY', 'CONNECTIONS', 'DESTINATION'], frontendRows)]),
-    ...(endpoints.length === 0 ? [] : [formatTable(ENDPOINT_HEADER, endpoints.map(endpointRow))]),
+    ...(endpoints.length === 0 ? [] : [formatTable(ENDPOINT_HEADER, endpoints.flatMap(endpointRows))]),
   ];
   const label = name === '' ? '' : `${name} `;
   const head = printableLine(`  port ${label}${port}/${protocol} ${family}${topologyNote}`);
   return [head, ...tables.map((text) => indent(text))].join('\n');
 }
 
+/** The number of entries that are shown for an endpoint. */
+const MAX_ENTRIES = 10;
 const ENDPOINT_HEADER = ['ENDPOINT', 'NODE', 'SLOT', 'SHARE', 'CONNECTIONS', 'STATE'];
 
-function endpointRow({
+/** With a row below for each entry of an endpoint that has several. */
+function endpointRows({
   endpoint,
   node,
   used,
   missing,
   reason,
+  entries,
   slots,
   share,
   connections,
-}: EndpointView): (string | number)[] {
+}: EndpointView): (string | number)[][] {
   const slot = slots.length === 0 ? '-' : slots.join(',');
   const state = used ? 'used' : missing ? 'missing in kernel' : 'unused';
   const percent = used ? `${(share * 100).toFixed(1)}%` : '-';
-  return [endpoint, node || '-', slot, percent, connections, `${state}: ${reason}`];
+  const row = [endpoint, node || '-', slot, percent, connections, `${state}: ${reason}`];
+  const shown = entries.slice(0, MAX_ENTRIES).map((entry) => ['', '', '', '', '', `  ${entry}`]);
+  const more = entries.length - shown.length;
+  return [row, ...shown, ...(more > 0 ? [['', '', '', '', '', `  and ${more} more entries`]] : [])];
 }
 
 function indent(text: string): string {

@@ -13,7 +13,7 @@ import { type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
 import { NO_CLUSTER_IP } from '../services/allocation/default-families.ts';
 import type { Backend } from '../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../services/model/frontends.ts';
-import { explainBackend } from '../services/model/select-backends.ts';
+import { explainBackend, explainEntries } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Service } from '../services/objects/service.ts';
 
@@ -39,6 +39,8 @@ export interface EndpointView {
    */
   readonly missing: boolean;
   readonly reason: string;
+  /** What each EndpointSlice says, if several entries have this address and port; empty otherwise. */
+  readonly entries: readonly string[];
   /** Its slots in the first frontend that uses it. */
   readonly slots: readonly number[];
   /** The fraction of new connections that it receives, from 0 to 1. */
@@ -211,6 +213,7 @@ function viewEndpoint(
     used: slots.length > 0,
     missing: isExpected && slots.length === 0,
     reason,
+    entries: explainEntries(backend),
     slots,
     share: first.length === 0 ? 0 : slots.length / first.length,
     connections: all.reduce((sum, slot) => sum + slot.packets, 0),

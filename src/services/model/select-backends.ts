@@ -1,6 +1,6 @@
 // Selects the backends of a Service port that this node uses.
 
-import type { Backend } from './backends.ts';
+import type { Backend, BackendEntry } from './backends.ts';
 
 /** The location of this node, to which topology hints refer. */
 export interface NodeTopology {
@@ -95,13 +95,26 @@ export function explainBackend(
   if (selection.local.includes(backend))
     return usedReason(backend, { scope: ', for clients under the Local policy', place: ' of this node' });
   const notOnThisNode = `on node ${backend.nodeName || '(none)'}, and internalTrafficPolicy is Local`;
-  if (!backend.ready && !isServingTerminating(backend))
-    return backend.terminating ? 'terminating and no longer serving' : 'not ready';
+  if (!backend.ready && !isServingTerminating(backend)) return describeConditions(backend);
   if (!backend.ready)
     return usage.cluster || backend.isLocal ? 'terminating, and there are ready endpoints' : notOnThisNode;
   if (!usage.cluster) return notOnThisNode;
   if (selection.topologyMode === 'same-node') return `hinted for other nodes than ${node.nodeName}`;
   return `hinted for other zones than ${node.zone ?? '(none)'}`;
+}
+
+/** What each entry says about a backend that has several, for operators; empty for others. */
+export function explainEntries({ entries = [] }: Backend): string[] {
+  return entries.map((entry) => {
+    const place = entry.nodeName === '' ? '' : ` on node ${entry.nodeName}`;
+    return `EndpointSlice ${entry.slice}: ${describeConditions(entry)}${place}`;
+  });
+}
+
+function describeConditions({ ready, serving, terminating }: Omit<BackendEntry, 'slice'>): string {
+  if (ready) return terminating ? 'ready and terminating' : 'ready';
+  if (serving && terminating) return 'serving and terminating';
+  return terminating ? 'terminating and no longer serving' : 'not ready';
 }
 
 function usedReason({ ready }: Backend, { scope, place }: { scope: string; place: string }): string {

@@ -7,9 +7,9 @@ import t, { type Test } from 'tap';
 import { stringify } from 'yaml';
 import { type ApiObject, merge } from '../../support/deployment/merge.ts';
 import { buildProgram, installBundle, startDaemon } from '../../support/netns/installation.ts';
-import { nodeObjects, serviceCidrObject } from '../../support/netns/manifests.ts';
+import { nodeObjects, serviceCidrObject, sliceObjects } from '../../support/netns/manifests.ts';
 import type { Namespace } from '../../support/netns/namespace.ts';
-import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
+import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import { getHealth, type HealthResponse } from '../../support/netns/traffic/health-client.ts';
 
@@ -94,6 +94,35 @@ t.test('a health check fails when the endpoints terminate, while forwarding cont
 
   await proxied.setDraining('shop/lb', ['b', 'c'], []);
   await waitForCheck(t, 200, node1, 1);
+});
+
+t.test('a slice that is out of date takes no endpoint away', async (t) => {
+  await proxied.setDraining('shop/lb', ['a'], []);
+  await waitForCheck(t, 200, node1, 1);
+  const dialer = await client.dialer();
+  // Slices of the same endpoint, the names of which sort before and after those that call it ready.
+  const outdated = ['0', 'z'].flatMap((name) =>
+    sliceObjects(world, 'shop/lb', { ports: PORTS, pods: ['a'] }).map((slice, index) =>
+      merge(slice, {
+        metadata: { name: `${name}-${index}` },
+        endpoints: (slice['endpoints'] as ApiObject[]).map((endpoint) => ({
+          ...endpoint,
+          conditions: { ready: false, serving: false },
+        })),
+      }),
+    ),
+  );
+  await proxied.write('outdated.yaml', outdated.map((slice) => stringify(slice)).join('---\n'));
+  await proxied.waitForSync();
+  for (const family of FAMILIES) {
+    const { answered } = await dialer.dial({ protocol: 'tcp', address: VIP[family], port: 80, count: 5 });
+    t.equal(answered, 5, family);
+  }
+  await waitForCheck(t, 200, node1, 1);
+  const { stdout } = await proxied.run('node1', 'inspect', 'services', 'shop/lb');
+  t.match(stdout, /EndpointSlice shop\/0-0: not ready on node/);
+  t.match(stdout, /EndpointSlice shop\/z-1: not ready on node/);
+  await proxied.remove('outdated.yaml');
 });
 
 t.test('the port is open while the Service needs it, at the node address only', async (t) => {

@@ -37,6 +37,24 @@ t.test('printServices() prints the frontends and endpoints of each port', async 
   );
 });
 
+t.test('printServices() names every slice that has an endpoint', async (t) => {
+  const named = (name: string, fields: object) =>
+    slice('shop/web', { metadata: { name }, endpoints: [endpoint('10.1.0.1', { ...REMOTE, ...fields })] });
+  const objects = [named('web-a', {}), named('web-b', { conditions: { ready: false, serving: false } })];
+  t.match(
+    printed([service('shop/web'), ...objects])
+      .split('\n')
+      .slice(-3),
+    [
+      /^ +10\.1\.0\.1:8080 +n2 .* missing in kernel: ready$/,
+      /^ +EndpointSlice shop\/web-a: ready on node n2$/,
+      /^ +EndpointSlice shop\/web-b: not ready on node n2$/,
+    ],
+  );
+  const many = Array.from({ length: 12 }, (_, index) => named(`web-${index}`, {}));
+  t.match(printed([service('shop/web'), ...many]), /and 2 more entries$/);
+});
+
 t.test('printServices() prints the destination of frontends with the Local policy', async (t) => {
   const spec = {
     ...{ type: 'NodePort', externalTrafficPolicy: 'Local', internalTrafficPolicy: 'Local' },

@@ -24,7 +24,7 @@ t.test('no printer lets a name control the terminal or fake a line', async (t) =
   const frontend = { kind: 'cluster-ip', address: EVIL, policy: EVIL, destination: EVIL, connections: 0 } as const;
   const endpoint = { endpoint: EVIL, node: EVIL, used: true, missing: false, reason: EVIL } as const;
   const port = { name: EVIL, family: 'IPv4', protocol: EVIL, port: 1, topology: EVIL } as const;
-  const endpoints = [{ ...endpoint, slots: [0], share: 1, connections: 0 }];
+  const endpoints = [{ ...endpoint, entries: [EVIL], slots: [0], share: 1, connections: 0 }];
   const services = [
     { service: EVIL, type: EVIL, refused: EVIL, ports: [{ ...port, frontends: [frontend], endpoints }] },
   ];

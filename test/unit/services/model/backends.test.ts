@@ -63,35 +63,89 @@ t.test('backendsOf() marks the backends of this node', async (t) => {
   t.strictSame(local(''), [false, false, false], 'a node without a name has no backends');
 });
 
-t.test('backendsOf() prefers endpoints that are not terminating, then the last slice by name', async (t) => {
-  const ready = (nodeName: string) => ({ endpoints: [endpoint('10.1.0.1', { nodeName })] });
-  const draining = (nodeName: string) => ({ endpoints: [endpoint('10.1.0.1', { ...DRAINING, nodeName })] });
-  const cases: [ApiObject, ApiObject, string][] = [
-    [ready('first'), ready('last'), 'last'],
-    [ready('first'), draining('last'), 'first'],
-    [draining('first'), ready('last'), 'last'],
-    [draining('first'), draining('last'), 'last'],
-  ];
-  for (const [first, last, expected] of cases) {
-    const slices = [read('a', first), read('b', last)];
-    t.match(backends(slices), [{ nodeName: expected }]);
-    t.strictSame(backends(slices.toReversed()), backends(slices));
+const READY = {};
+const READY_TERMINATING = { conditions: { ready: true, terminating: true } };
+const NOT_READY = { conditions: { ready: false, serving: false } };
+
+t.test('backendsOf() takes the most usable of several entries for an address', async (t) => {
+  const states = [NOT_READY, DRAINING, READY_TERMINATING, READY];
+  for (const [worse, first] of states.entries()) {
+    for (const second of states.slice(worse)) {
+      const [alone] = backends([read('x', { endpoints: [endpoint('10.1.0.1', second)] })]);
+      const pair = [first, second].map((fields) => endpoint('10.1.0.1', fields));
+      for (const endpoints of [pair, pair.toReversed()]) {
+        const apart = endpoints.map((entry, index) => read(`s${index}`, { endpoints: [entry] }));
+        for (const slices of [[read('one', { endpoints })], apart, apart.toReversed()]) {
+          const [merged] = backends(slices);
+          t.match(merged, { ready: alone?.ready, serving: alone?.serving, terminating: alone?.terminating });
+          t.equal(merged?.entries?.length, 2);
+        }
+      }
+    }
   }
 });
 
-t.test('backendsOf() does not depend on the order of slices and has no duplicates', async (t) => {
-  const endpointArbitrary = fc.record({
-    host: fc.integer({ min: 1, max: 4 }),
-    conditions: fc.constantFrom({}, DRAINING.conditions),
-  });
-  const lists = fc.array(fc.array(endpointArbitrary, { maxLength: 4 }), { maxLength: 4 });
-  const property = fc.property(lists, fc.nat(3), (given, turn) => {
-    const slices = given.map((endpoints, index) =>
-      read(`s${index}`, { endpoints: endpoints.map(({ host, ...rest }) => endpoint(`10.1.0.${host}`, rest)) }),
-    );
-    const found = backends(slices);
-    t.strictSame(backends([...slices.slice(turn), ...slices.slice(0, turn)]), found);
-    t.equal(new Set(names(found)).size, found.length);
-  });
-  fc.assert(property, { numRuns: 50, seed: 1 });
+t.test('backendsOf() takes node and hints from the most usable entries', async (t) => {
+  const at = (nodeName: string, fields: ApiObject = {}) => endpoint('10.1.0.1', { ...fields, nodeName });
+  const merged = (...endpoints: ApiObject[]) => {
+    const [found] = backends([read('a', { endpoints })]);
+    return found && { nodeName: found.nodeName, isLocal: found.isLocal, zoneHints: found.zoneHints };
+  };
+  const zones = (...names: string[]) => ({ hints: { forZones: names.map((name) => ({ name })) } });
+  t.match(merged(at('n2'), at('n1')), { nodeName: 'n1', isLocal: true }, 'this node');
+  t.match(merged(at('n3'), at('n2')), { nodeName: 'n2', isLocal: false });
+  t.match(merged(at('n2'), at('n1', NOT_READY)), { nodeName: 'n2', isLocal: false }, 'the pod has moved');
+  t.match(
+    merged(endpoint('10.1.0.1'), at('n1', NOT_READY)),
+    { nodeName: 'n1', isLocal: true },
+    'only one names a node',
+  );
+  t.match(merged(at('n2', zones('b')), at('n2', zones('a', 'b'))), { zoneHints: ['a', 'b'] });
+  t.match(merged(at('n2', zones('b')), at('n2')), { zoneHints: [] }, 'an entry without hints is for every client');
+  t.match(merged(at('n2', zones('b')), at('n2', { ...NOT_READY, ...zones('a') })), { zoneHints: ['b'] });
 });
+
+t.test(
+  'backendsOf() does not depend on the order of slices and entries, and an entry takes no endpoint away',
+  async (t) => {
+    const entry = fc.record({
+      host: fc.integer({ min: 1, max: 3 }),
+      nodeName: fc.constantFrom('n1', 'n2', ''),
+      state: fc.constantFrom(READY, DRAINING, READY_TERMINATING, NOT_READY),
+      zones: fc.subarray(['a', 'b']),
+    });
+    type Entry = typeof entry extends fc.Arbitrary<infer T> ? T : never;
+    const lists = fc.array(fc.array(entry, { maxLength: 4 }), { minLength: 1, maxLength: 4 });
+    const toSlice = (entries: readonly Entry[], index: number) =>
+      read(`s${index}`, {
+        endpoints: entries.map(({ host, nodeName, state, zones }) =>
+          endpoint(`10.1.0.${host}`, {
+            ...state,
+            ...(nodeName === '' ? {} : { nodeName }),
+            hints: { forZones: zones.map((name) => ({ name })) },
+          }),
+        ),
+      });
+    const usable = (list: readonly Backend[]) =>
+      list.filter(({ ready, serving, terminating }) => ready || (serving && terminating)).map(({ name }) => name);
+    const property = fc.property(lists, fc.infiniteStream(fc.nat()), (given, random) => {
+      const found = backends(given.map(toSlice));
+      t.equal(new Set(names(found)).size, found.length);
+      const shuffled = given.map((entries) => shuffle(entries, random)).map(toSlice);
+      t.strictSame(backends(shuffle(shuffled, random)), found);
+      for (let left = 0; left < given.length; left++) {
+        const fewer = usable(backends(given.map(toSlice).filter((_, index) => index !== left)));
+        t.strictSame(
+          fewer.filter((name) => !usable(found).includes(name)),
+          [],
+        );
+      }
+    });
+    fc.assert(property, { numRuns: 200, seed: 1 });
+  },
+);
+
+function shuffle<T>(items: readonly T[], random: fc.Stream<number>): T[] {
+  const left = [...items];
+  return items.flatMap(() => left.splice((random.next().value ?? 0) % left.length, 1));
+}

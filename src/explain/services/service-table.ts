@@ -51,7 +51,7 @@ export interface ServiceTable {
   readonly clusterIps: ReadonlyMap<Address, string>;
   /** Those that are also the address of an endpoint or of the node: nothing is refused there. */
   readonly clusterIpsInUse: ReadonlySet<Address>;
-  /** The {@link addressKey}s of the endpoints on this node that are in use. */
+  /** The {@link addressKey}s of the endpoints on this node. */
   readonly localEndpoints: ReadonlySet<string>;
 }
 
@@ -80,7 +80,7 @@ export function buildServiceTable(state: ClusterState, node: ResolverNode, host:
       if (!entries.has(key)) entries.set(key, entry);
     }
   }
-  const localEndpoints = new Set([...entries.values()].flatMap(usedLocalEndpoints));
+  const localEndpoints = new Set([...entries.values()].flatMap(localEndpointsOf));
   const clusterIpsInUse = new Set(otherAddresses(state, node).filter((address) => clusterIps.has(address)));
   return { node, host, entries, clusterIps, clusterIpsInUse, localEndpoints };
 }
@@ -109,9 +109,8 @@ function keyOf({ family, address, servicePort, port }: Frontend): string {
   return address === undefined ? nodePortKey(family, protocol, port) : addressKey(address, protocol, port);
 }
 
-function usedLocalEndpoints({ kind, frontend, usable }: FrontendEntry): string[] {
-  const local = frontend.policy === 'Local';
-  const lists = local ? [...usable.local, ...(kind === 'cluster-ip' ? [] : usable.cluster)] : usable.cluster;
-  const used = lists.filter((backend) => backend.isLocal);
-  return used.map(({ address, port }) => addressKey(address, frontend.servicePort.protocol, port));
+/** Those that are not used, too: they still answer on their connections. */
+function localEndpointsOf({ frontend, backends }: FrontendEntry): string[] {
+  const local = backends.filter((backend) => backend.isLocal);
+  return local.map(({ address, port }) => addressKey(address, frontend.servicePort.protocol, port));
 }

@@ -1,18 +1,19 @@
 // Checks that nft and the kernel support all features of nftlane's rulesets.
 
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
-import { FAMILY_TRAITS, type Family } from '../net/family.ts';
+import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
 import { NftUnavailable } from '../nftables/client/nft-error.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import { type Check, type DoctorContext, ok, problem } from './check.ts';
+import { familyUse } from './family-use.ts';
 
 /** Checks the version of nft, the permission to use it, and each feature. `nft -c` only validates; nothing is loaded. */
 export async function checkNft(context: DoctorContext): Promise<Check[]> {
   const nftClient = new NftClient({ command: context.nft });
   try {
     const version = await nftClient.check();
-    return [ok('nft', `version ${version}`), ...(await checkFeatures(context))];
+    return [ok('nft', `version ${version}`), ...(await checkFeatures(context, nftClient))];
   } catch (error) {
     if (!(error instanceof NftUnavailable)) throw error;
     return [problem('nft', error.message, 'see docs/TROUBLESHOOTING.md, "nft cannot be used"')];
@@ -50,14 +51,26 @@ function requiredFeatures(family: Family): Readonly<Record<string, readonly [opt
   };
 }
 
-async function checkFeatures(context: DoctorContext): Promise<Check[]> {
-  return [await checkFamilyFeatures('ip', context), await checkFamilyFeatures('ip6', context)];
+async function checkFeatures(context: DoctorContext, nftClient: NftClient): Promise<Check[]> {
+  const uses = await familyUse(context);
+  const unsupported = new Set((await nftClient.unsupportedFamilies()).map(([family]) => family));
+  const ipv6Unavailable = await ipv6UnavailableReason(context.system.read);
+  const notNeeded = (family: Family): string | undefined => {
+    if (family === 'ip6' && ipv6Unavailable !== undefined) return ipv6Unavailable;
+    const use = uses[family];
+    // The daemon serves the other family. One that is supported, but lacks a feature, makes every sync fail.
+    return use.used === 'no' && unsupported.has(family) ? use.reason : undefined;
+  };
+  return Promise.all(FAMILIES.map((family) => checkFamilyFeatures(family, notNeeded(family), context)));
 }
 
-async function checkFamilyFeatures(family: Family, { nft: command, system }: DoctorContext): Promise<Check> {
+async function checkFamilyFeatures(
+  family: Family,
+  notNeeded: string | undefined,
+  { nft: command, system }: DoctorContext,
+): Promise<Check> {
   const name = `${FAMILY_TRAITS[family].label} nftables`;
-  const unavailable = family === 'ip6' ? await ipv6UnavailableReason(system.read) : undefined;
-  if (unavailable !== undefined) return ok(name, `not needed: ${unavailable}`);
+  if (notNeeded !== undefined) return ok(name, `not needed: ${notNeeded}`);
   const nft = new NftProgram({ command, run: system.run });
   const missing: string[] = [];
   for (const [feature, [option, body]] of Object.entries(requiredFeatures(family))) {

@@ -71,7 +71,8 @@ function isReserved(reserved: string, [first, last]: readonly [number, number]):
 }
 
 const LINKS = z.array(z.object({ ifname: z.string(), mtu: z.number(), link_type: z.string() }));
-const ROUTES = z.array(z.object({ dev: z.optional(z.string()) }));
+const HOP = z.object({ dev: z.optional(z.string()) });
+const ROUTES = z.array(z.extend(HOP, { nexthops: z.optional(z.array(HOP)) }));
 
 /** Packets of pods that exceed the MTU of the uplink are lost if the ICMP error does not reach the pod. */
 export async function checkMtu({ system }: DoctorContext): Promise<Check[]> {
@@ -79,13 +80,15 @@ export async function checkMtu({ system }: DoctorContext): Promise<Check[]> {
   const runIp = async (...args: string[]) =>
     JSON.parse((await system.run('ip', ['-json', ...args], { timeoutMs: SHORT_TIMEOUT_MS })).stdout || '[]');
   const links = LINKS.parse(await runIp('link', 'show'));
-  const uplink = ROUTES.parse(await runIp('route', 'show', 'default'))[0]?.dev;
-  const mtu = links.find(({ ifname }) => ifname === uplink)?.mtu;
-  if (uplink === undefined || mtu === undefined) return [ok(name, 'no default route to compare with')];
-  const others = links.filter(({ ifname, link_type }) => ifname !== uplink && link_type === 'ether');
-  const larger = others.filter((link) => link.mtu > mtu).map((link) => `${link.ifname} ${link.mtu}`);
-  if (larger.length === 0) return [ok(name, `no interface exceeds the MTU of ${uplink}, ${mtu}`)];
-  const message = `above the ${mtu} bytes of ${uplink}: ${larger.slice(0, 5).join(', ')}`;
+  const routes = await Promise.all(['-4', '-6'].map((family) => runIp(family, 'route', 'show', 'default')));
+  const hops = routes.flatMap((found) => ROUTES.parse(found)).flatMap((route) => route.nexthops ?? [route]);
+  const uplinks = links.filter(({ ifname }) => hops.some(({ dev }) => dev === ifname));
+  const [uplink] = uplinks.toSorted((a, b) => a.mtu - b.mtu);
+  if (uplink === undefined) return [ok(name, 'no default route to compare with')];
+  const others = links.filter((link) => !uplinks.includes(link) && link.link_type === 'ether');
+  const larger = others.filter((link) => link.mtu > uplink.mtu).map((link) => `${link.ifname} ${link.mtu}`);
+  if (larger.length === 0) return [ok(name, `no interface exceeds the MTU of ${uplink.ifname}, ${uplink.mtu}`)];
+  const message = `above the ${uplink.mtu} bytes of ${uplink.ifname}: ${larger.slice(0, 5).join(', ')}`;
   const advice =
     'set the MTU of pods to that of the uplink minus the overhead of the network plugin, or allow ICMP "packet too big"';
   return [warning(name, message, advice)];

@@ -1,44 +1,60 @@
 // Checks of kernel settings that affect packets to Services.
 
 import { cpus } from 'node:os';
-import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { SHORT_TIMEOUT_MS } from '../host/process/system.ts';
 import { sysctlName } from '../host/sysctl/apply-sysctls.ts';
 import { DEFAULT_CONNTRACK, desiredConntrackSysctls } from '../host/sysctl/conntrack-sysctls.ts';
+import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
+import { type FamilyUse, familyUse } from './family-use.ts';
 
 const IPV4 = '/proc/sys/net/ipv4';
-const IPV6 = '/proc/sys/net/ipv6';
 
-/** Whether the kernel forwards packets, in each family. */
-export async function checkForwarding({ system }: DoctorContext): Promise<Check[]> {
-  const advice = 'enable it, usually through the network plugin or /etc/sysctl.d';
-  const [ip, ip6] = await Promise.all([`${IPV4}/ip_forward`, `${IPV6}/conf/all/forwarding`].map(system.read));
-  const ipv4 =
-    ip?.trim() === '1'
-      ? ok('IPv4 forwarding', 'on')
-      : problem('IPv4 forwarding', 'net.ipv4.ip_forward is 0: only endpoints on this node are reachable', advice);
-  const ipv6Unavailable = await ipv6UnavailableReason(system.read);
-  if (ipv6Unavailable !== undefined) return [ipv4, ok('IPv6 forwarding', `not needed: ${ipv6Unavailable}`)];
-  if (ip6?.trim() === '1') return [ipv4, ok('IPv6 forwarding', 'on')];
-  const message = 'net.ipv6.conf.all.forwarding is 0, which is wrong in a cluster with IPv6';
-  return [ipv4, warning('IPv6 forwarding', message, advice)];
+const FORWARDING: Readonly<Record<Family, string>> = {
+  ip: `${IPV4}/ip_forward`,
+  ip6: '/proc/sys/net/ipv6/conf/all/forwarding',
+};
+
+/** Whether the kernel forwards packets, in each family that is used. */
+export async function checkForwarding(context: DoctorContext): Promise<Check[]> {
+  const uses = await familyUse(context);
+  return Promise.all(FAMILIES.map((family) => checkFamilyForwarding(family, uses[family], context)));
 }
 
-/** The kernel uses the larger one of the values for `all` and for the interface. */
-export async function checkPacketPaths({ system }: DoctorContext): Promise<Check[]> {
-  const all = Number(await system.read(`${IPV4}/conf/all/rp_filter`));
+async function checkFamilyForwarding(family: Family, use: FamilyUse, { system }: DoctorContext): Promise<Check> {
+  const { label } = FAMILY_TRAITS[family];
+  const name = `${label} forwarding`;
+  const path = FORWARDING[family];
+  if ((await system.read(path)).trim() === '1') return ok(name, 'on');
+  if (use.used === 'no') return ok(name, `not needed: ${use.reason}`);
+  const state = `${sysctlName(path)} is 0`;
+  const advice = 'enable it, usually through the network plugin or /etc/sysctl.d';
+  // Most clusters have IPv4, and many machines have IPv6 addresses in clusters without it.
+  if (use.used === 'yes' || family === 'ip')
+    return problem(name, `${state}: only endpoints on this node are reachable`, advice);
+  return warning(name, `${state}, which is wrong in a cluster with ${label}`, advice);
+}
+
+/** How the kernel treats packets on their way. */
+export async function checkPacketPaths(context: DoctorContext): Promise<Check[]> {
+  const { read } = context.system;
+  const uses = await familyUse(context);
+  return [await checkRpFilter(read, uses.ip), await checkRouteLocalnet(read), await checkBridgeNetfilter(read, uses)];
+}
+
+/** IPv6 has no such setting. The kernel uses the larger one of the values for `all` and for the interface. */
+async function checkRpFilter(read: ReadFile, use: FamilyUse): Promise<Check> {
+  if (use.used === 'no') return ok('rp_filter', `not needed: ${use.reason}`);
+  const all = Number(await read(`${IPV4}/conf/all/rp_filter`));
   const strict: string[] = [];
-  for (const name of await interfaceNames(system.read)) {
-    const value = Number(await system.read(`${IPV4}/conf/${name}/rp_filter`));
+  for (const name of await interfaceNames(read)) {
+    const value = Number(await read(`${IPV4}/conf/${name}/rp_filter`));
     if (name !== 'lo' && Math.max(all, value) === 1) strict.push(name);
   }
   const message = `strict on ${strict.slice(0, 5).join(', ')}${strict.length > 5 ? ` and ${strict.length - 5} more` : ''}`;
   const advice =
     'packets that arrive on another interface than the one to their source are dropped: set 2 (loose) for asymmetric routes';
-  const rpFilter =
-    strict.length === 0 ? ok('rp_filter', 'not strict on any interface') : warning('rp_filter', message, advice);
-  return [rpFilter, await checkRouteLocalnet(system.read), await checkBridgeNetfilter(system.read)];
+  return strict.length === 0 ? ok('rp_filter', 'not strict on any interface') : warning('rp_filter', message, advice);
 }
 
 type ReadFile = DoctorContext['system']['read'];
@@ -57,16 +73,16 @@ async function checkRouteLocalnet(read: ReadFile): Promise<Check> {
 }
 
 /** Without it, packets between pods on one bridge skip all rules, and replies have the wrong source address. */
-async function checkBridgeNetfilter(read: ReadFile): Promise<Check> {
-  const value = (await read('/proc/sys/net/bridge/bridge-nf-call-iptables')).trim();
-  if (value !== '0')
-    return ok('bridges', value === '1' ? 'bridged packets pass through nftables' : 'br_netfilter is not loaded');
-  const message = 'net.bridge.bridge-nf-call-iptables is 0: packets between pods on one bridge skip nftables';
-  return warning(
-    'bridges',
-    message,
-    'if pods are attached to a bridge: sysctl -w net.bridge.bridge-nf-call-iptables=1',
-  );
+async function checkBridgeNetfilter(read: ReadFile, uses: Readonly<Record<Family, FamilyUse>>): Promise<Check> {
+  const families = FAMILIES.filter((family) => uses[family].used !== 'no');
+  const settings = families.map((family) => `bridge-nf-call-${family}tables`);
+  const values = await Promise.all(settings.map(async (name) => (await read(`/proc/sys/net/bridge/${name}`)).trim()));
+  const off = settings.filter((_, index) => values[index] === '0').map((name) => `net.bridge.${name}`);
+  if (off.length === 0)
+    return ok('bridges', values.includes('1') ? 'bridged packets pass through nftables' : 'br_netfilter is not loaded');
+  const message = `off: ${off.join(', ')}; packets between pods on one bridge skip nftables`;
+  const command = `sysctl -w ${off.map((name) => `${name}=1`).join(' ')}`;
+  return warning('bridges', message, `if pods are attached to a bridge: ${command}`);
 }
 
 /** A full table drops new connections, and only the kernel log mentions it. */

@@ -88,7 +88,7 @@ export class PortListeners {
       ...at,
       guard: this.#guard,
       keepAliveMs: KEEP_ALIVE_MS,
-      ipv6Only: true,
+      bothFamilies: false,
       respond: () => respond(service, at.address),
     });
     listener.server = server;

@@ -42,7 +42,7 @@ export class ProxyHealthServer {
       ...address,
       guard: new ConnectionGuard({ ...HEALTH_LIMITS, onEvict }),
       keepAliveMs: KEEP_ALIVE_MS,
-      ipv6Only: false,
+      bothFamilies: true,
       name: 'health',
       respond: ({ path }) => this.#respond(path),
       hardFail,

@@ -148,13 +148,13 @@ export const KUBE_PROXY_SCHEMA = z.strictObject({
     effect: 'Nothing binds to it.',
   }),
   healthzBindAddress: field(STRING, {
-    description: 'Address of the health server: `IP` or `IP:port`.',
+    description: 'Address of the health server: `IP` or `IP:port`. 0.0.0.0 and :: serve both families.',
     default: '0.0.0.0:10256',
     effect:
       'Empty means the default; `serveHealth: false` in NftlaneConfiguration disables the server. With an IPv6 `bindAddress` the default is [::]:10256.',
   }),
   metricsBindAddress: field(STRING, {
-    description: 'Address of the metrics server: `IP` or `IP:port`.',
+    description: 'Address of the metrics server: `IP` or `IP:port`. 0.0.0.0 and :: serve both families.',
     default: '127.0.0.1:10249',
     effect:
       'Empty means the default; `serveMetrics: false` in NftlaneConfiguration disables the server. With an IPv6 `bindAddress` the default is [::1]:10249.',

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { ConnectionPool, type PoolLimits } from './connection-pool.ts';
-import { LocalClients } from './local-clients.ts';
+import { LocalClients, unmapped } from './local-clients.ts';
 
 export interface ConnectionLimits {
   /** Of other hosts and of pods. */
@@ -40,7 +40,7 @@ export class ConnectionGuard {
     if (source === undefined) return void socket.destroy();
     const pool = this.#localClients.has(source, socket.localAddress) ? this.#local : this.#remote;
     socket.once('close', () => pool.delete(socket));
-    for (const evicted of pool.add(socket, source)) this.#options.onEvict?.(evicted);
+    for (const evicted of pool.add(socket, unmapped(source))) this.#options.onEvict?.(evicted);
   }
 
   /** A request begins. Returns false if another request of this connection has not been answered yet. */

@@ -1,12 +1,14 @@
 // Makes a server listen and explains why it cannot.
 
-import type { Server } from 'node:net';
+import type { ListenOptions, Server } from 'node:net';
+import { errorMessage } from '../../lib/error-message.ts';
 import { EnvironmentError } from '../../lib/operational-error.ts';
+import type { Address } from '../../net/address.ts';
 import { type AddressPort, printAddressPort } from '../../net/address-port.ts';
 
 export interface ListenAddress extends AddressPort {
-  /** Without it, `::` accepts IPv4 connections too. */
-  readonly ipv6Only: boolean;
+  /** Whether 0.0.0.0 and `::` both mean every address of both families, as in Go, and so in kube-proxy. */
+  readonly bothFamilies: boolean;
 }
 
 /** The message contains the address and the reason. */
@@ -14,8 +16,25 @@ export class ListenError extends EnvironmentError {
   override readonly name = 'ListenError';
 }
 
+const ANY_OF_BOTH = '::';
+const ANY: readonly Address[] = ['0.0.0.0', ANY_OF_BOTH];
+
 /** Resolves when the server listens or is closed. Rejects with {@link ListenError}; the call can then be repeated. */
-export function listen(server: Server, { address, port, ipv6Only }: ListenAddress): Promise<void> {
+export async function listen(server: Server, { address, port, bothFamilies }: ListenAddress): Promise<void> {
+  const isAny = bothFamilies && ANY.includes(address);
+  try {
+    await listenAt(server, { host: isAny ? ANY_OF_BOTH : address, port, ipv6Only: !isAny }).catch((error: unknown) => {
+      if (!isAny || codeOf(error) !== 'EAFNOSUPPORT') throw error;
+      return listenAt(server, { host: '0.0.0.0', port });
+    });
+  } catch (cause) {
+    const at = printAddressPort({ address, port });
+    const reason = LISTEN_ERRORS[codeOf(cause)] ?? errorMessage(cause);
+    throw new ListenError(`Cannot listen at ${at}: ${reason}`, { cause });
+  }
+}
+
+function listenAt(server: Server, options: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       server.off('error', fail).off('listening', done).off('close', done);
@@ -24,17 +43,13 @@ export function listen(server: Server, { address, port, ipv6Only }: ListenAddres
       settle();
       resolve();
     };
-    const fail = (cause: NodeJS.ErrnoException): void => {
+    const fail = (error: Error): void => {
       settle();
-      reject(
-        new ListenError(`Cannot listen at ${printAddressPort({ address, port })}: ${describeListenError(cause)}`, {
-          cause,
-        }),
-      );
+      reject(error);
     };
     // A server that is closed first never emits `listening`.
     server.once('error', fail).once('listening', done).once('close', done);
-    server.listen({ host: address, port, ipv6Only });
+    server.listen(options);
   });
 }
 
@@ -45,6 +60,6 @@ const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'this process is not allowed to',
 };
 
-function describeListenError({ code = '', message }: NodeJS.ErrnoException): string {
-  return LISTEN_ERRORS[code] ?? message;
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -6,6 +6,11 @@ import { hostAddresses } from './host-addresses.ts';
 const MAX_AGE_MS = 5_000;
 const MAPPED_PREFIX = '::ffff:';
 
+/** The IPv4 address of a client that a server of both families reports as mapped to IPv6. */
+export function unmapped(address: string): string {
+  return address.startsWith(MAPPED_PREFIX) ? address.slice(MAPPED_PREFIX.length) : address;
+}
+
 /** Another host cannot complete a handshake from one of these addresses: the kernel drops such packets. */
 export class LocalClients {
   readonly #read: () => readonly string[];
@@ -21,7 +26,7 @@ export class LocalClients {
   /** `local` is the address at which the client was accepted. Both may be IPv4 addresses mapped to IPv6. */
   has(remote: string, local: string | undefined): boolean {
     if (remote === local) return true;
-    const address = remote.startsWith(MAPPED_PREFIX) ? remote.slice(MAPPED_PREFIX.length) : remote;
+    const address = unmapped(remote);
     if (address.startsWith('127.') || address === '::1') return true;
     if (this.#now() - this.#readAt > MAX_AGE_MS) {
       this.#readAt = this.#now();

@@ -53,7 +53,7 @@ export class DebugServer {
     this.#options = options;
     this.#server = new RetryingHttpServer({
       ...address,
-      ipv6Only: false,
+      bothFamilies: true,
       name: 'metrics',
       guard: new ConnectionGuard({ ...LIMITS, onEvict: (source) => evictions.add('metrics', source) }),
       respond: (request) => this.#respond(request),

@@ -22,7 +22,7 @@ async function open(): Promise<number> {
       body: `${path.length} ${[...query].length}`,
     });
     const guard = new ConnectionGuard({ remote: { max: 50, maxPerSource: 50 }, local: { max: 50 } });
-    server = new HttpServer({ address: '127.0.0.1', port: 0, ipv6Only: false, respond, guard });
+    server = new HttpServer({ address: '127.0.0.1', port: 0, bothFamilies: true, respond, guard });
     await server.open();
   }
   return server.port ?? 0;

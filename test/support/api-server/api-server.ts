@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
+import { printAddressPort } from '../../../src/net/address-port.ts';
 import { KINDS, type Kind } from '../../../src/services/objects/kinds.ts';
 import { type Certificates, createCertificates } from './certificates.ts';
 import { type Fault, FaultQueue, type RequestType, type StreamFault } from './faults.ts';
@@ -75,7 +76,7 @@ export class ApiServer {
     this.#server = server;
     this.#directory = directory;
     this.certificates = certificates;
-    this.url = `https://${address}:${(server.address() as AddressInfo).port}`;
+    this.url = `https://${printAddressPort({ address, port: (server.address() as AddressInfo).port })}`;
     this.kubeconfigPath = join(directory, 'kubeconfig');
     this.tokenPath = join(directory, 'token');
     this.#collections = new Map(Object.values(KINDS).map((traits) => [traits.kind, new Collection(traits)]));

@@ -7,7 +7,8 @@ import { checkMtu, checkNodePortRange, findListenerInode } from '../../../src/do
 import { isDaemon } from '../../../src/doctor/proxy-checks.ts';
 import { checkForeignRules } from '../../../src/doctor/ruleset-checks.ts';
 import { checkConntrackUsage, checkForwarding, checkPacketPaths } from '../../../src/doctor/sysctl-checks.ts';
-import { NO_DAEMON } from '../../support/builders/daemon-status.ts';
+import { FAMILIES, type Family } from '../../../src/net/family.ts';
+import { daemonStatus, NO_DAEMON } from '../../support/builders/daemon-status.ts';
 import { FakeSystem } from '../../support/fakes/fake-system.ts';
 
 function machine(files: Readonly<Record<string, string>> = {}): { machine: DoctorContext; system: FakeSystem } {
@@ -19,6 +20,16 @@ function machine(files: Readonly<Record<string, string>> = {}): { machine: Docto
 
 function statuses(checks: readonly { readonly status: string }[]): string {
   return checks.map(({ status }) => status).join(' ');
+}
+
+const WITH_IPV6 = { '/proc/sys/net/ipv6/conf/all/disable_ipv6': '0\n' };
+const ADDRESSES = 'ip -json address show scope global';
+
+/** A daemon with a Service that has cluster IPs of these families. */
+function daemonWith(families: readonly Family[]): DoctorContext['daemon'] {
+  const clusterIps = Object.fromEntries(families.map((family) => [family, 'any']));
+  const state = { ready: true, status: daemonStatus(), objects: { Service: [{ clusterIps }] } };
+  return { daemon: 'running', state, remains: {} } as unknown as DoctorContext['daemon'];
 }
 
 t.test('checkKernel() and checkPrivileges() check version and capability', async (t) => {
@@ -33,27 +44,53 @@ t.test('checkKernel() and checkPrivileges() check version and capability', async
   t.equal(statuses(await checkPrivileges(capabilities('0000000000000fff'))), 'problem');
 });
 
-t.test('checkForwarding() checks each family', async (t) => {
+t.test('checkForwarding() demands the setting of a family that is used', async (t) => {
   const [ip, ip6] = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'];
   t.equal(statuses(await checkForwarding(machine({ [ip]: '1\n', [ip6]: '1\n' }).machine)), 'ok ok');
-  const there = { '/proc/sys/net/ipv6/conf/all/disable_ipv6': '0\n' };
-  t.equal(statuses(await checkForwarding(machine({ ...there, [ip]: '0\n', [ip6]: '0\n' }).machine)), 'problem warning');
-  t.equal(statuses(await checkForwarding(machine({ [ip]: '1\n' }).machine)), 'ok ok');
+  const { machine: it, system } = machine({ ...WITH_IPV6, [ip]: '0\n', [ip6]: '0\n' });
+  t.equal(statuses(await checkForwarding(it)), 'problem warning', 'nothing is known of the cluster');
+  for (const [addresses, expected] of [
+    [['inet', 'inet6'], 'problem warning'],
+    [['inet6'], 'ok problem'],
+    [['inet'], 'problem ok'],
+  ] as const) {
+    system.programs.set(ADDRESSES, JSON.stringify([{ addr_info: addresses.map((family) => ({ family })) }]));
+    t.equal(statuses(await checkForwarding(it)), expected, `a machine with ${addresses}`);
+  }
+  const [unused] = await checkForwarding({ ...it, daemon: daemonWith(['ip6']) });
+  t.match(unused, { status: 'ok', message: 'not needed: no Service has an IPv4 address' });
+  t.equal(statuses(await checkForwarding(machine({ [ip]: '1\n' }).machine)), 'ok ok', 'a kernel without IPv6');
 });
 
 t.test('checkPacketPaths() uses the larger value of `all` and the interface', async (t) => {
   const conf = '/proc/sys/net/ipv4/conf';
   const dev = { '/proc/net/dev': ' face |bytes\n    lo: 0\n  eth0: 0\n' };
-  const strict = await checkPacketPaths(
-    machine({ ...dev, [`${conf}/all/rp_filter`]: '0', [`${conf}/eth0/rp_filter`]: '1' }).machine,
-  );
-  t.match(strict[0], { status: 'warning', message: 'strict on eth0' });
+  const { machine: strict } = machine({ ...dev, [`${conf}/all/rp_filter`]: '0', [`${conf}/eth0/rp_filter`]: '1' });
+  t.match((await checkPacketPaths(strict))[0], { status: 'warning', message: 'strict on eth0' });
+  t.match((await checkPacketPaths({ ...strict, daemon: daemonWith(['ip6']) }))[0], { status: 'ok' });
   const loose = await checkPacketPaths(
     machine({ ...dev, [`${conf}/all/rp_filter`]: '2', [`${conf}/eth0/rp_filter`]: '1' }).machine,
   );
   t.equal(statuses(loose), 'ok ok ok');
-  const open = { [`${conf}/all/route_localnet`]: '1\n', '/proc/sys/net/bridge/bridge-nf-call-iptables': '0\n' };
-  t.equal(statuses(await checkPacketPaths(machine({ ...dev, ...open }).machine)), 'ok warning warning');
+  const { machine: open } = machine({ ...dev, [`${conf}/all/route_localnet`]: '1\n' });
+  t.equal(statuses(await checkPacketPaths(open)), 'ok warning ok');
+});
+
+t.test('checkPacketPaths() checks bridges for each family that is used', async (t) => {
+  const bridge = '/proc/sys/net/bridge/bridge-nf-call';
+  for (const off of FAMILIES) {
+    const values = FAMILIES.map((family) => [`${bridge}-${family}tables`, family === off ? '0\n' : '1\n']);
+    const { machine: it } = machine({ ...WITH_IPV6, ...Object.fromEntries(values) });
+    for (const used of FAMILIES) {
+      const checks = await checkPacketPaths({ ...it, daemon: daemonWith([used]) });
+      const name = `net.bridge.bridge-nf-call-${off}tables`;
+      t.match(
+        checks[2],
+        used === off ? { status: 'warning', message: `off: ${name}`, advice: `sysctl -w ${name}=1` } : { status: 'ok' },
+        `${off} is off, ${used} is used`,
+      );
+    }
+  }
 });
 
 t.test('checkConntrackUsage() warns about a full table', async (t) => {
@@ -81,16 +118,29 @@ t.test('findListenerInode() and checkNodePortRange() read /proc', async (t) => {
   t.equal(statuses(await range('15000\t60999\n', '8080,30000-32767\n')), 'ok');
 });
 
-t.test('checkMtu() compares MTUs with the uplink', async (t) => {
+t.test('checkMtu() compares MTUs with the uplinks of both families', async (t) => {
   const { machine: it, system } = machine();
   const link = (ifname: string, mtu: number) => ({ ifname, mtu, link_type: 'ether' });
-  system.programs.set('ip -json route show default', '[{"dst":"default","dev":"eth0"}]');
-  system.programs.set('ip -json link show', JSON.stringify([link('eth0', 1500), link('cni0', 1450)]));
+  const links = (...all: object[]) => system.programs.set('ip -json link show', JSON.stringify(all));
+  const routes = (ip: object[], ip6: object[]) =>
+    system.programs
+      .set('ip -json -4 route show default', JSON.stringify(ip))
+      .set('ip -json -6 route show default', JSON.stringify(ip6));
+  const [viaEth0, viaEth1] = [
+    { dst: 'default', dev: 'eth0' },
+    { dst: 'default', nexthops: [{ dev: 'eth1' }] },
+  ];
+  links(link('eth0', 1500), link('cni0', 1450));
+  routes([viaEth0], []);
   t.equal(statuses(await checkMtu(it)), 'ok');
-  system.programs.set('ip -json link show', JSON.stringify([link('eth0', 1500), link('cni0', 9000)]));
-  t.match(await checkMtu(it), [{ status: 'warning', message: /cni0 9000/ }]);
-  system.programs.set('ip -json route show default', '[]');
-  t.equal(statuses(await checkMtu(it)), 'ok');
+  links(link('eth0', 1500), link('eth1', 1400), link('cni0', 1450));
+  t.match(await checkMtu(it), [{ status: 'ok', message: 'no interface exceeds the MTU of eth0, 1500' }]);
+  routes([], [viaEth1]);
+  t.match(await checkMtu(it), [{ status: 'warning', message: 'above the 1400 bytes of eth1: eth0 1500, cni0 1450' }]);
+  routes([viaEth0], [viaEth1]);
+  t.match(await checkMtu(it), [{ status: 'warning', message: 'above the 1400 bytes of eth1: cni0 1450' }]);
+  routes([], []);
+  t.match(await checkMtu(it), [{ status: 'ok', message: 'no default route to compare with' }]);
 });
 
 t.test('checkForeignRules() warns about other tables', async (t) => {

@@ -50,6 +50,26 @@ t.test('checkNft() lists missing features with their kernel options', async (t) 
   });
 });
 
+t.test('checkNft() does not need a family that the kernel lacks and no Service uses', async (t) => {
+  const complaint = '/dev/stdin:1:1-9: Error: Could not process rule: Operation not supported';
+  const context = await contextOf(
+    t,
+    `[ "$1" = --version ] && exec echo "nftables v1.1.3 (x)"\n[ "$1" = -c ] || exit 0\necho '${complaint}' >&2; exit 1`,
+  );
+  const run: DoctorContext['system']['run'] = async (command, _args, { input = '' } = {}) => {
+    if (command === 'ip') return { status: 0, stdout: '[{"addr_info":[{"family":"inet6"}]}]', stderr: '' };
+    return input.includes('table ip ')
+      ? { status: 1, stdout: '', stderr: complaint }
+      : { status: 0, stdout: '', stderr: '' };
+  };
+  const read = async (path: string) => (path.endsWith('disable_ipv6') ? '0\n' : '');
+  t.match(await checkNft({ ...context, system: { read, run } }), [
+    { name: 'nft' },
+    { name: 'IPv4 nftables', status: 'ok', message: 'not needed: no interface has an IPv4 address' },
+    { name: 'IPv6 nftables', status: 'ok', message: 'all required features are available' },
+  ]);
+});
+
 t.test('checkNft() reports an unusable nft', async (t) => {
   const context = await contextOf(t, 'echo "nftables v0.9.0 (x)"');
   t.match(await checkNft(context), [{ name: 'nft', status: 'problem', message: /version 0\.9\.0/ }]);

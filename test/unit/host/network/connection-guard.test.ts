@@ -13,7 +13,7 @@ async function start(t: Test) {
     remote: { max: 3, maxPerSource: 2 },
     local: { max: 2 },
     onEvict: (source) => evicted.push(source),
-    localClients: { has: (remote) => remote === '127.0.0.1' },
+    localClients: { has: (remote) => remote === '::ffff:127.0.0.1' },
   });
   let [accepted, ended] = [0, 0];
   const server = createServer((socket) => {
@@ -22,7 +22,7 @@ async function start(t: Test) {
     socket.once('close', () => {
       ended += 1;
     });
-  }).listen(0, '127.0.0.1');
+  }).listen(0, '::');
   await once(server, 'listening');
   t.teardown(() => server.close());
   const port = (server.address() as { port: number }).port;

@@ -16,10 +16,10 @@ const RESPONSE: HttpResponse = { status: 503, headers: { 'X-Given': 'yes' }, bod
 
 async function serverAt(
   host: string,
-  { ipv6Only = false, respond = (_: HttpRequest): HttpResponse | Promise<HttpResponse> => RESPONSE } = {},
+  { bothFamilies = true, respond = (_: HttpRequest): HttpResponse | Promise<HttpResponse> => RESPONSE } = {},
 ) {
   const port = await freePort();
-  return { port, server: new HttpServer({ address: host, port, ipv6Only, respond, ...LIMITS }) };
+  return { port, server: new HttpServer({ address: host, port, bothFamilies, respond, ...LIMITS }) };
 }
 
 t.test('HttpServer responds by path, whatever the method and the query', async (t) => {
@@ -64,22 +64,30 @@ t.test('HttpServer.open() rejects with the reason and can be called again', asyn
   await server.open();
   t.teardown(() => server.close());
   t.equal(await outcome({ port }), 503);
-  const absent = new HttpServer({ address: '2001:db8::1', port, ipv6Only: true, respond: () => RESPONSE, ...LIMITS });
+  const absent = new HttpServer({
+    address: '2001:db8::1',
+    port,
+    bothFamilies: false,
+    respond: () => RESPONSE,
+    ...LIMITS,
+  });
   const reason = 'no interface of this node has this address';
   await t.rejects(absent.open(), new ListenError(`Cannot listen at [2001:db8::1]:${port}: ${reason}`));
 });
 
-t.test('HttpServer at [::] accepts IPv4 unless ipv6Only is set', async (t) => {
-  const both = await serverAt('::');
-  await both.server.open();
-  t.teardown(() => both.server.close());
-  t.equal(await outcome({ port: both.port, host: '127.0.0.1' }), 503);
-  t.equal(await outcome({ port: both.port, host: '::1' }), 503);
-  const one = await serverAt('::', { ipv6Only: true });
-  await one.server.open();
-  t.teardown(() => one.server.close());
-  t.equal(await outcome({ port: one.port, host: '127.0.0.1' }), 'ECONNREFUSED');
-  t.equal(await outcome({ port: one.port, host: '::1' }), 503);
+t.test('HttpServer at 0.0.0.0 and [::] serves both families, or one of them without bothFamilies', async (t) => {
+  for (const [host, bothFamilies, ip, ip6] of [
+    ['0.0.0.0', true, 503, 503],
+    ['::', true, 503, 503],
+    ['0.0.0.0', false, 503, 'ECONNREFUSED'],
+    ['::', false, 'ECONNREFUSED', 503],
+  ] as const) {
+    const { port, server } = await serverAt(host, { bothFamilies });
+    await server.open();
+    const outcomes = [await outcome({ port, host: '127.0.0.1' }), await outcome({ port, host: '::1' })];
+    t.strictSame(outcomes, [ip, ip6], `${host} ${bothFamilies}`);
+    server.close();
+  }
 });
 
 t.test('HttpServer keeps running after an invalid request', async (t) => {

@@ -13,7 +13,7 @@ const RESPONSE = { status: 204, headers: {}, body: '' };
 function serverAt(port: number, { hardFail = false } = {}) {
   const { log, lines } = recordLog();
   const clock = fastClock(1000);
-  const address = { address: '127.0.0.1', port, ipv6Only: false };
+  const address = { address: '127.0.0.1', port, bothFamilies: true };
   const guard = new ConnectionGuard({ remote: { max: 5, maxPerSource: 5 }, local: { max: 5 } });
   const limits = { guard, respond: () => RESPONSE };
   return {

@@ -25,7 +25,6 @@ export function printExplanation(explanation: Explanation): string {
     printPacket(packet),
     `${OUTCOME_LABELS[outcome]}: ${reason}`,
     ...reasons,
-    ...(outcome === 'forward' ? [`  ${describeMasquerade(endpoints)}`] : []),
     ...(endpoints.length === 0 ? [] : ['', ...printEndpoints(endpoints)]),
     ...printFastPath(explanation),
     '',
@@ -50,14 +49,6 @@ function printFastPath({ fastPath }: Explanation): string[] {
     `Fast path: USED: ${reason}`,
     '  except for flows in conntrack, and if replies leave through another interface',
   ];
-}
-
-function describeMasquerade(endpoints: readonly ExplainedEndpoint[]): string {
-  const used = endpoints.filter(({ masquerade }) => masquerade !== undefined);
-  const masqueraded = used.filter(({ masquerade }) => masquerade === true);
-  if (masqueraded.length === 0) return 'endpoints see the client address';
-  if (masqueraded.length === used.length) return 'masqueraded: endpoints see an address of this node';
-  return `masqueraded only for ${masqueraded.map(({ endpoint }) => endpoint).join(', ')}`;
 }
 
 function printEndpoints(endpoints: readonly ExplainedEndpoint[]): string[] {

@@ -1,13 +1,14 @@
 // Resolves the first packet of a flow from the meaning of Services, independently of how they are compiled.
 
 import { isLoopback } from '../../net/address.ts';
-import { isHostAddress, outputInterface } from '../../net/host.ts';
+import { isHostAddress } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
 import type { Backend } from '../../services/model/backends.ts';
 import { takesNodePorts } from '../../services/model/node-port-addresses.ts';
 import { sourceRangesOf } from '../../services/objects/source-ranges.ts';
-import { type Destination, type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
+import { type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
 import type { Packet } from '../flow/packet.ts';
+import { describeMasquerade, isPod, type MasqueradeDecision, masqueradeAt } from './masquerade.ts';
 import { addressKey, type FrontendEntry, nodePortKey, type ServiceTable } from './service-table.ts';
 
 /** An outcome with its reasons. */
@@ -31,21 +32,22 @@ export function resolveFlow(packet: Packet, table: ServiceTable): ResolvedFlow {
     steps.push(`${packet.source} is outside the source ranges of the Service`);
     return { ...noDestination('drop', steps), entry };
   }
-  const { backends, reasons, masqueradesClient } = eligibleBackends(packet, entry, table);
+  const { backends, reasons, client } = eligibleBackends(packet, entry, table);
   steps.push(...reasons);
   const weighted = weightedShares(backends, entry);
   if (weighted.length === 0) return withoutBackends(packet, entry, { steps, table });
-  const destinations = weighted.map(([backend, share]): Destination => {
-    const masquerade = isMasqueraded(packet, backend, { entry, masqueradesClient, table, steps });
-    return { address: backend.address, port: backend.port, share, masquerade };
+  const decided = weighted.map(([backend, share]) => {
+    const { masquerade, reason } = masqueradeAt(backend, { packet, client, table });
+    return { address: backend.address, port: backend.port, share, endpoint: backend.name, masquerade, reason };
   });
-  const reason = `to ${destinations.length === 1 ? 'the only endpoint' : `one of ${destinations.length} endpoints`}`;
   return {
     outcome: 'forward',
-    destinations: mergeDestinations(destinations),
+    destinations: mergeDestinations(
+      decided.map(({ address, port, share, masquerade }) => ({ address, port, share, masquerade })),
+    ),
     entry,
-    reason,
-    steps: [...new Set(steps)],
+    reason: `to ${decided.length === 1 ? 'the only endpoint' : `one of ${decided.length} endpoints`}`,
+    steps: [...steps, ...describeMasquerade(decided)],
   };
 }
 
@@ -91,69 +93,55 @@ function isOutsideSourceRanges(
   return !(isNodeAllowed && service.loadBalancerIps.includes(source));
 }
 
-/** The backends that this client may use, and whether all of them see the client masqueraded. */
+/** The backends that this client may use, and whether they see it masqueraded, unless one of them is special. */
 interface EligibleBackends {
   readonly backends: readonly Backend[];
-  readonly masqueradesClient: boolean;
+  readonly client: MasqueradeDecision;
   readonly reasons: readonly string[];
 }
 
 function eligibleBackends(packet: Packet, entry: FrontendEntry, table: ServiceTable): EligibleBackends {
-  if (entry.kind === 'cluster-ip') return clusterIpBackends(packet, entry, table);
-  if (entry.frontend.policy === 'Local') return localPolicyBackends(packet, entry, table);
-  const reasons = ['externalTrafficPolicy is Cluster: all endpoints are eligible, and the client is masqueraded'];
-  return { backends: entry.usable.cluster, masqueradesClient: true, reasons };
+  const { kind, frontend, usable } = entry;
+  if (kind === 'cluster-ip') return clusterIpBackends(packet, entry, table);
+  if (frontend.policy === 'Local') return localPolicyBackends(packet, entry, table);
+  const client = { masquerade: true, reason: 'externalTrafficPolicy is Cluster' };
+  return {
+    backends: usable.cluster,
+    client,
+    reasons: ['externalTrafficPolicy is Cluster: all endpoints are eligible'],
+  };
 }
 
 function clusterIpBackends(packet: Packet, { frontend, usable }: FrontendEntry, table: ServiceTable): EligibleBackends {
-  const isFromPod = isPod(packet, table);
   const local = frontend.policy === 'Local';
-  const { masqueradeAll } = table.node;
-  const clientReason = masqueradeAll
-    ? 'masqueradeAll is set: all connections to cluster IPs are masqueraded'
-    : CLIENT_REASONS[`${isFromPod}`];
   return {
     backends: local ? usable.local : usable.cluster,
-    masqueradesClient: masqueradeAll || isFromPod === false,
-    reasons: [
-      ...(local ? ['internalTrafficPolicy is Local: only endpoints on this node are eligible'] : []),
-      clientReason,
-    ],
+    client: table.node.masqueradeAll
+      ? { masquerade: true, reason: 'masqueradeAll is set' }
+      : CLIENT_DECISIONS[`${isPod(packet, table)}`],
+    reasons: local ? ['internalTrafficPolicy is Local: only endpoints on this node are eligible'] : [],
   };
 }
 
 /** For externalTrafficPolicy Local, which pods and the node itself are exempt from. */
 function localPolicyBackends(packet: Packet, { usable }: FrontendEntry, table: ServiceTable): EligibleBackends {
-  const exception = 'it may use all endpoints although externalTrafficPolicy is Local';
+  const exempt = 'it may use all endpoints although externalTrafficPolicy is Local';
   if (isPod(packet, table) === true)
-    return { backends: usable.cluster, masqueradesClient: false, reasons: [`the client is a pod: ${exception}`] };
+    return { backends: usable.cluster, client: CLIENT_DECISIONS.true, reasons: [`the client is a pod: ${exempt}`] };
   if (isHostAddress(table.host, packet.source)) {
-    const reasons = [`the client is this node: ${exception}, and is masqueraded`];
-    return { backends: usable.cluster, masqueradesClient: true, reasons };
+    const client = { masquerade: true, reason: 'the client is this node' };
+    return { backends: usable.cluster, client, reasons: [`the client is this node: ${exempt}`] };
   }
-  const reasons = [
-    'externalTrafficPolicy is Local: only endpoints on this node are eligible, and they see the client address',
-  ];
-  return { backends: usable.local, masqueradesClient: false, reasons };
+  const reasons = ['externalTrafficPolicy is Local: only endpoints on this node are eligible'];
+  return { backends: usable.local, client: { masquerade: false, reason: 'externalTrafficPolicy is Local' }, reasons };
 }
 
-/** The reasons for clients of a cluster IP, by the result of {@link isPod}. */
-const CLIENT_REASONS = {
-  true: 'the client is a pod: not masqueraded',
-  false: 'the client is not a pod: masqueraded',
-  undefined: 'this node cannot distinguish pods from other clients: not masqueraded',
+/** For clients of a cluster IP, by the result of {@link isPod}. */
+const CLIENT_DECISIONS = {
+  true: { masquerade: false, reason: 'the client is a pod' },
+  false: { masquerade: true, reason: 'the client is not a pod' },
+  undefined: { masquerade: false, reason: 'this node cannot distinguish pods from other clients' },
 } as const;
-
-/** `undefined` if this node cannot distinguish pods from other clients. */
-function isPod({ family, source, inInterface = '' }: Packet, { node }: ServiceTable): boolean | undefined {
-  const { detectLocal } = node;
-  if (detectLocal.by === 'interface') {
-    const { name } = detectLocal;
-    return name.endsWith('*') ? inInterface.startsWith(name.slice(0, -1)) : inInterface === name;
-  }
-  const prefix = parsePrefix(detectLocal.prefixes[family] ?? '');
-  return prefix === undefined ? undefined : contains(prefix, source);
-}
 
 /** The backends with a weight above 0, and their shares. */
 function weightedShares(backends: readonly Backend[], { service }: FrontendEntry): [Backend, number][] {
@@ -180,33 +168,6 @@ function withoutBackends(
   if (!entry.usable.hasAny)
     return { ...noDestination('refuse', [...steps, 'no endpoint is ready in the cluster']), entry };
   return { ...noDestination('drop', [...steps, 'no endpoint is eligible for this client']), entry };
-}
-
-interface MasqueradeContext {
-  readonly entry: FrontendEntry;
-  readonly masqueradesClient: boolean;
-  readonly table: ServiceTable;
-  readonly steps: string[];
-}
-
-/** Packets from other hosts that are delivered here never reach postrouting, so they are not masqueraded. */
-function isMasqueraded(packet: Packet, { address, port }: Backend, context: MasqueradeContext): boolean {
-  const { host, localEndpoints } = context.table;
-  const forwarded = packet.inInterface !== undefined;
-  if (forwarded && isHostAddress(host, address)) return false;
-  if (context.masqueradesClient) return true;
-  const isLocalEndpoint = localEndpoints.has(addressKey(address, packet.protocol, port));
-  if (isLocalEndpoint && packet.source === address) {
-    context.steps.push('an endpoint that connects to itself is masqueraded');
-    return true;
-  }
-  const isDetectedByAddress = context.table.node.detectLocal.by === 'source' && isPod(packet, context.table) === true;
-  if (!forwarded || !isDetectedByAddress || isLocalEndpoint || outputInterface(host, address) !== packet.inInterface)
-    return false;
-  context.steps.push(
-    `${address} is reached through the input interface: masqueraded, so that replies return through this node`,
-  );
-  return true;
 }
 
 function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {

@@ -3,6 +3,7 @@
 import { type Address, familyOf } from '../../net/address.ts';
 import type { Family } from '../../net/family.ts';
 import type { Host } from '../../net/host.ts';
+import { contains, parsePrefixOrAddress } from '../../net/prefix.ts';
 import { specialUseOf } from '../../net/special-address.ts';
 import type { Field, Statement } from '../../nftables/syntax/statement.ts';
 
@@ -23,16 +24,26 @@ export function masqueradePorts(sourcePort: number): PortRange {
   return sourcePort < 1024 ? [600, 1023] : [1024, 65_535];
 }
 
-/** Whether a statement of our rules reads the masqueraded part, so that it may match or not. */
-export function readsMasqueradedPart(statement: Statement, part: MasqueradedPart): boolean {
+/**
+ * Whether a statement of our rules depends on the masqueraded part, so that it may match or not. `addresses` are those that
+ * the part can have.
+ */
+export function dependsOnMasquerade(
+  statement: Statement,
+  part: MasqueradedPart,
+  addresses: readonly Address[],
+): boolean {
   const fields = part === 'source' ? ['saddr', 'sport'] : part === 'destination' ? ['daddr', 'dport'] : [];
   switch (statement.kind) {
     case 'in-set':
     case 'vmap':
     case 'dnat':
       return statement.fields.some(({ field }: Field) => fields.includes(field));
-    case 'in-prefix':
-      return fields.includes(statement.field);
+    case 'in-prefix': {
+      const prefix = parsePrefixOrAddress(statement.prefix);
+      if (!fields.includes(statement.field) || prefix === undefined) return false;
+      return new Set(addresses.map((address) => contains(prefix, address))).size > 1;
+    }
     default:
       return false;
   }

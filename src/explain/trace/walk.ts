@@ -12,7 +12,7 @@ import type { Ruleset, RulesetChain, RulesetElement, RulesetRule } from '../rule
 import { otherBaseChains, sameOrder, toPlace, type Visit } from './base-chains.ts';
 import { type BaseChain, runHook, type Stop } from './hook.ts';
 import { ListedChains } from './listed-chains.ts';
-import { readsMasqueradedPart } from './masqueraded-part.ts';
+import { dependsOnMasquerade, masqueradeAddresses } from './masqueraded-part.ts';
 import { matchesStatement } from './match-statement.ts';
 import {
   choiceCount,
@@ -171,7 +171,7 @@ class Walker {
   #runRule(chain: RulesetChain, { text, statements }: RulesetRule & { readonly statements: Rule }): RuleResult {
     let element: RulesetElement | undefined;
     for (const statement of statements) {
-      if (readsMasqueradedPart(statement, this.#packet.masqueradedPart))
+      if (dependsOnMasquerade(statement, this.#packet.masqueradedPart, this.#masqueradeAddresses()))
         return this.#onlyMarksDelivered(statements) ? CONTINUE : this.#doubt(chain, text);
       const found = this.#lookup(statement);
       if (found === 'missed' || !matchesStatement(statement, this.#packet, this.#host)) return CONTINUE;
@@ -182,6 +182,10 @@ class Walker {
       if (result !== undefined) return result;
     }
     return CONTINUE;
+  }
+
+  #masqueradeAddresses(): Address[] {
+    return masqueradeAddresses(this.#host, this.#packet.original.family);
   }
 
   /** The mark asks to masquerade, which is not done to packets that are delivered to this host. */

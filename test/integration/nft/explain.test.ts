@@ -63,7 +63,7 @@ t.test('explain shows unused endpoints and the path of the packet', async (t) =>
     stdout,
     /nodeports: meta l4proto \. th dport vmap @service-nodeports\n +element \{ tcp \. 30080 : goto nodeport-local \}/,
   );
-  t.match(stdout, /^ {2}endpoints see the client address$/m);
+  t.match(stdout, /^ {2}not masqueraded: endpoints see the client address, because externalTrafficPolicy is Local$/m);
 });
 
 t.test('explain lists no elements but those that the packet needs', async (t) => {

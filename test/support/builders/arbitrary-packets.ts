@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import type { Packet } from '../../../src/explain/flow/packet.ts';
+import { isLoopback } from '../../../src/net/address.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import type { Host, HostRoute } from '../../../src/net/host.ts';
 import { parsePrefix } from '../../../src/net/prefix.ts';
@@ -38,10 +39,10 @@ const DESTINATIONS: Readonly<Record<Family, readonly string[]>> = {
   ],
 };
 
-/** Endpoints, another pod, the host, a load balancer address, and an external address. */
+/** Endpoints, another pod, the host, a load balancer address, an external address, and loopback. */
 const SOURCES: Readonly<Record<Family, readonly string[]>> = {
-  ip: ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.77', '192.0.2.1', '192.0.2.7', '203.0.113.5'],
-  ip6: ['fd01::1', 'fd01::2', 'fd01::3', 'fd01::77', 'fd00::9', 'fd00::7', '2001:db8::5'],
+  ip: ['10.1.0.1', '10.1.0.2', '10.1.0.3', '10.1.0.77', '192.0.2.1', '192.0.2.7', '203.0.113.5', '127.0.0.1'],
+  ip6: ['fd01::1', 'fd01::2', 'fd01::3', 'fd01::77', 'fd00::9', 'fd00::7', '2001:db8::5', '::1'],
 };
 
 const HOST_ADDRESSES = ['192.0.2.1', 'fd00::9', '10.1.0.3', 'fd01::3', '10.96.0.2', 'fd00::2'];
@@ -51,16 +52,26 @@ export const INTERFACES = ['pod-a', 'pod-b', 'lan'];
 /** A packet from a pod, an external client, or a process of the host. */
 export function packets(): fc.Arbitrary<Packet> {
   return fc.constantFrom(...FAMILIES).chain((family) =>
-    fc.record({
-      family: fc.constant(family),
-      protocol: fc.constantFrom('tcp', 'tcp', 'udp', 'sctp'),
-      source: fc.constantFrom(...SOURCES[family]),
-      sourcePort: fc.constant(40_000),
-      destination: fc.constantFrom(...DESTINATIONS[family]),
-      destinationPort: fc.constantFrom(53, 17, 53, 17, 30001, 30002, 9),
-      inInterface: fc.constantFrom(...INTERFACES, undefined),
-    }),
+    fc
+      .record({
+        family: fc.constant(family),
+        protocol: fc.constantFrom('tcp', 'tcp', 'udp', 'sctp'),
+        source: fc.constantFrom(...SOURCES[family]),
+        sourcePort: fc.constant(40_000),
+        destination: fc.constantFrom(...DESTINATIONS[family]),
+        destinationPort: fc.constantFrom(53, 17, 53, 17, 30001, 30002, 9),
+        inInterface: fc.constantFrom(...INTERFACES, undefined),
+      })
+      .map(loopbackStaysOnHost),
   );
+}
+
+/** The kernel sends no packet with a loopback source to other addresses. */
+function loopbackStaysOnHost(packet: Packet): Packet {
+  const { family, source } = packet;
+  return isLoopback(source)
+    ? { ...packet, destination: family === 'ip' ? '127.0.0.1' : '::1', inInterface: undefined }
+    : packet;
 }
 
 /** A packet and the number of the frontend to send it to; `undefined` to keep its destination. */
@@ -79,7 +90,10 @@ export function aimedPackets(): fc.Arbitrary<AimedPacket> {
 
 /** The packet with the frontend as its destination. For a node port, the destination address is kept. */
 export function atFrontend({ packet, frontendIndex }: AimedPacket, frontends: readonly Frontend[]): Packet {
-  const ofFamily = frontends.filter(({ family }) => family === packet.family);
+  const fromLoopback = isLoopback(packet.source);
+  const ofFamily = frontends.filter(
+    ({ family, address }) => family === packet.family && !(fromLoopback && address !== undefined),
+  );
   const frontend = frontendIndex === undefined ? undefined : ofFamily[frontendIndex % ofFamily.length];
   if (frontend === undefined) return packet;
   const { address = packet.destination, port, servicePort } = frontend;

@@ -3,8 +3,10 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Engine } from '../../../../src/engine/engine.ts';
+import { explain } from '../../../../src/explain/explanation.ts';
 import { diffOutcomes, type Outcome } from '../../../../src/explain/flow/flow-outcome.ts';
 import type { Packet } from '../../../../src/explain/flow/packet.ts';
+import { printExplanation } from '../../../../src/explain/print-explanation.ts';
 import { resolveFlow } from '../../../../src/explain/services/resolve-flow.ts';
 import { trace } from '../../../../src/explain/trace/trace.ts';
 import { FAMILIES } from '../../../../src/net/family.ts';
@@ -18,6 +20,7 @@ import { node } from '../../../support/builders/node.ts';
 import { rulesetOf, serviceTableOf } from '../../../support/builders/rulesets.ts';
 import { service } from '../../../support/builders/service.ts';
 import { endpoint, slice } from '../../../support/builders/slice.ts';
+import { contradictions } from '../../../support/masquerade-sentences.ts';
 
 /** Override these to search with other seeds, or longer. */
 const SEED = Number(process.env['SEED'] ?? 20_251);
@@ -65,6 +68,7 @@ function disagreements(engine: Engine, host: Host, sent: readonly AimedPacket[],
     seen.set(resolved.outcome, (seen.get(resolved.outcome) ?? 0) + 1);
     const found = diffOutcomes(resolved, traced, { a: 'resolveFlow', b: 'trace' });
     if (traced.otherOutcomes.length > 0) found.push(`other paths end differently: ${traced.otherOutcomes}`);
+    found.push(...contradictions(resolved.steps, traced));
     if (found.length === 0) return [];
     const steps = traced.steps.map((step) => `  ${step.hook} ${step.chain}: ${step.rule} ${step.element ?? ''}`);
     return [[JSON.stringify(packet), ...found, `  ${resolved.reason}`, ...resolved.steps, ...steps].join('\n')];
@@ -152,4 +156,41 @@ t.test('resolveFlow() and trace() agree on random packets in random clusters', a
   t.ok(total >= 2_000, `${total} packets`);
   for (const outcome of ['forward', 'refuse', 'drop', 'untouched'] as const)
     t.ok((seen.get(outcome) ?? 0) > 100, `${seen.get(outcome)} end as ${outcome}`);
+});
+
+t.test('text and JSON of an explanation say what Services and rules do about masquerading', async (t) => {
+  const seen = new Map<string, number>();
+  const state = fc.record({
+    history: objectEvents(40),
+    options: OPTIONS,
+    host: hosts(),
+    sent: fc.array(aimedPackets(), { minLength: 8, maxLength: 8, size: 'max' }),
+  });
+  const property = fc.property(state, ({ history, options, host, sent }) => {
+    const cluster = new ClusterObjects();
+    for (const event of history) cluster.apply(event);
+    const engine = engineOf(cluster.objects(), options);
+    engine.setHostAddresses(host.addresses);
+    engine.compile();
+    const frontends = [...serviceTableOf(engine, host).entries.values()].map(({ frontend }) => frontend);
+    for (const aimed of sent) {
+      const packet = atFrontend(aimed, frontends);
+      const explanation = explain(packet, { engine, ruleset: rulesetOf(engine, packet.family), host });
+      const [beforeRules = ''] = printExplanation(explanation).split('\nKernel ruleset');
+      for (const lines of [explanation.steps, beforeRules.split('\n')]) {
+        const found = contradictions(lines, explanation.kernel);
+        if (found.length > 0) throw new Error([JSON.stringify(packet), ...found, ...lines].join('\n'));
+      }
+      const kinds = explanation.endpoints.flatMap(({ masquerade }) => masquerade ?? []);
+      const key = new Set(kinds).size === 2 ? 'mixed' : `${kinds[0] ?? 'none'}`;
+      seen.set(key, (seen.get(key) ?? 0) + 1);
+      const { destinations } = explanation.kernel;
+      const inJson = explanation.endpoints.filter(({ masquerade }) => masquerade === true).length;
+      if (inJson !== destinations.filter(({ masquerade }) => masquerade).length)
+        throw new Error(`${JSON.stringify(packet)}: the endpoints of the JSON differ`);
+    }
+  });
+  fc.assert(property, { numRuns: STATES, seed: SEED });
+  t.comment(JSON.stringify(Object.fromEntries(seen)));
+  for (const key of ['mixed', 'true', 'false', 'none']) t.ok((seen.get(key) ?? 0) > 10, `${key}: ${seen.get(key)}`);
 });

@@ -2,9 +2,9 @@
 
 import t from 'tap';
 import {
+  dependsOnMasquerade,
   masqueradeAddresses,
   masqueradePorts,
-  readsMasqueradedPart,
 } from '../../../../src/explain/trace/masqueraded-part.ts';
 
 t.test('masqueradeAddresses() has the addresses that packets to others can leave with', async (t) => {
@@ -24,17 +24,20 @@ t.test('masqueradePorts() keeps the class of the port', async (t) => {
   ]);
 });
 
-t.test('readsMasqueradedPart() finds lookups and prefixes of the part', async (t) => {
+t.test('dependsOnMasquerade() finds lookups of the part, and prefixes that have some of its addresses', async (t) => {
+  const ADDRESSES = ['192.0.2.1', '10.0.0.1'];
   const lookup = (field: 'saddr' | 'daddr' | 'sport' | 'l4proto') =>
     ({ kind: 'in-set', fields: [{ field: 'l4proto' }, { field }], set: 's', negate: false }) as const;
-  t.ok(readsMasqueradedPart(lookup('saddr'), 'source'));
-  t.ok(readsMasqueradedPart(lookup('sport'), 'source'));
-  t.notOk(readsMasqueradedPart(lookup('daddr'), 'source'));
-  t.ok(readsMasqueradedPart(lookup('daddr'), 'destination'));
-  t.notOk(readsMasqueradedPart(lookup('l4proto'), 'destination'));
-  t.notOk(readsMasqueradedPart(lookup('saddr'), 'none'));
-  const prefix = { kind: 'in-prefix', field: 'saddr', prefix: '10.0.0.0/8', negate: false } as const;
-  t.ok(readsMasqueradedPart(prefix, 'source'));
-  t.notOk(readsMasqueradedPart(prefix, 'destination'));
-  t.notOk(readsMasqueradedPart({ kind: 'is-local', field: 'saddr' }, 'source'), 'all of them are local');
+  t.ok(dependsOnMasquerade(lookup('saddr'), 'source', ADDRESSES));
+  t.ok(dependsOnMasquerade(lookup('sport'), 'source', ADDRESSES));
+  t.notOk(dependsOnMasquerade(lookup('daddr'), 'source', ADDRESSES));
+  t.ok(dependsOnMasquerade(lookup('daddr'), 'destination', ADDRESSES));
+  t.notOk(dependsOnMasquerade(lookup('l4proto'), 'destination', ADDRESSES));
+  t.notOk(dependsOnMasquerade(lookup('saddr'), 'none', ADDRESSES));
+  const within = { kind: 'in-prefix', field: 'saddr', prefix: '10.0.0.0/8', negate: false } as const;
+  t.ok(dependsOnMasquerade(within, 'source', ADDRESSES));
+  t.notOk(dependsOnMasquerade(within, 'destination', ADDRESSES));
+  for (const prefix of ['127.0.0.0/8', '0.0.0.0/0'])
+    t.notOk(dependsOnMasquerade({ ...within, prefix }, 'source', ADDRESSES), `all or none are in ${prefix}`);
+  t.notOk(dependsOnMasquerade({ kind: 'is-local', field: 'saddr' }, 'source', ADDRESSES), 'all of them are local');
 });

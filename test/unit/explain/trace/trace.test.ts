@@ -57,7 +57,7 @@ t.test(
       const late: Chain = {
         name: 'late',
         hook: { type: 'filter', hook: 'prerouting', priority: -99 },
-        rules: [[{ kind: 'in-prefix', field: 'saddr', prefix: '192.0.2.0/24', negate: false }, last]],
+        rules: [[{ kind: 'in-set', fields: [{ field: 'saddr' }], set: 's', negate: true }, last]],
       };
       return traceThrough(toItself, [base('postrouting', [[{ kind: 'masquerade' }]]), late]).concerns.length;
     };

@@ -21,6 +21,7 @@ import {
   type NftlaneDocument,
 } from './schema/nftlane-schema.ts';
 import { validateKubeProxy } from './schema/validate-kube-proxy.ts';
+import { validateNftlane } from './schema/validate-nftlane.ts';
 
 /** A field set by a flag. */
 export interface FlagValue {
@@ -61,7 +62,7 @@ export function readConfiguration({ file, flags }: ConfigurationInput): Configur
   };
   const invalid = [...decodedKubeProxy.invalid, ...decodedNftlane.invalid];
   // An invalid field has been replaced by its default, which must not be reported again.
-  const semanticProblems = validateKubeProxy(complete.kubeProxy).filter(
+  const semanticProblems = [...validateKubeProxy(complete.kubeProxy), ...validateNftlane(complete)].filter(
     ({ path }) => !invalid.some((other) => other.path === path),
   );
   const problems = attributeToFlags([...documents.problems, ...invalid, ...semanticProblems], flags);

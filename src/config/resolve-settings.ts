@@ -11,7 +11,7 @@ import { ConfigurationError } from './schema/configuration-error.ts';
 import { isGateEnabled } from './schema/feature-gates.ts';
 import { parseDuration } from './schema/go-duration.ts';
 import { KUBE_PROXY_KIND, type KubeProxyConfiguration } from './schema/kube-proxy-schema.ts';
-import type { NftlaneConfiguration } from './schema/nftlane-schema.ts';
+import { NFTLANE_KIND, type NftlaneConfiguration } from './schema/nftlane-schema.ts';
 import type { KubeProxyConfig, NftlaneConfig, Settings } from './settings.ts';
 
 interface ResolveOptions {
@@ -27,10 +27,15 @@ const METRICS_PORT = 10249;
 /** kube-proxy logs debug information from this verbosity on. */
 const DEBUG_VERBOSITY = 4;
 
-/** The settings of the daemon. Throws a {@link ConfigurationError} if the node has no name. */
+/** The settings of the daemon. Throws a {@link ConfigurationError} if the node has no name, or without a source that it needs. */
 export function resolveSettings(configuration: Configuration, options: ResolveOptions): Settings {
   const { kubeProxy, nftlane } = configuration;
   const manifests = nftlane.manifests === '' ? undefined : nftlane.manifests;
+  if (manifests === undefined && nftlane.serviceClusterIPRange.length > 0) {
+    const path = `${NFTLANE_KIND}.serviceClusterIPRange`;
+    const reason = 'requires manifests: an API server assigns cluster IPs itself';
+    throw new ConfigurationError('the configuration', [{ path, reason }]);
+  }
   return {
     proxy: resolveProxyOptions(configuration, options.hostname),
     kubeProxy: resolveKubeProxy(configuration, options.master),
@@ -52,6 +57,7 @@ export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostn
     detectLocal: detectLocal(kubeProxy),
     nodePortAddresses: kubeProxy.nodePortAddresses.flatMap(nodePortAddress),
     strictSourceRanges: nftlane.strictSourceRanges,
+    serviceClusterIpRange: nftlane.serviceClusterIPRange.flatMap((text) => toList(parsePrefix(text))),
     limits: nftlane.limits,
     ...(isGateEnabled(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { proxiesExternalIps: false }),
     tcpBeLiberal: kubeProxy.conntrack.tcpBeLiberal,

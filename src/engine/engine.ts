@@ -20,8 +20,8 @@ import type { ValidationIssue } from '../services/objects/validation-issue.ts';
 import { type AffinityMap, affinityMapsOf, StaleAffinity } from './affinity-maps.ts';
 import type { StaleChains } from './chains/chain-state.ts';
 import type { DesiredChains } from './chains/desired-chains.ts';
-import { filterAllProxied, filterProxied } from './filter-proxied.ts';
 import { KernelState } from './kernel-state.ts';
+import { ProxiedObjects } from './proxied-objects.ts';
 import type { Refusal, ServiceChange, ServiceChanges } from './service-change.ts';
 import { type PieceSizes, ServiceCompiler } from './service-compiler.ts';
 import type { LimitedService, ServiceLimits } from './service-limits.ts';
@@ -35,6 +35,7 @@ export class Engine implements Sink {
   /** The Services with endpoints that the kernel had at the start, until the first compilation. */
   readonly servicesFound = () => this.#kernel.servicesFound();
   readonly #compiler: ServiceCompiler;
+  readonly #objects: ProxiedObjects;
   readonly #staleAffinity = new StaleAffinity();
   /** Whether the affinity maps of all Services are to be searched, because the kernel was listed. */
   #isAffinityUnknown = false;
@@ -42,6 +43,7 @@ export class Engine implements Sink {
   /** `sizes` are for tests. */
   constructor(options: NodeOptions, sizes?: PieceSizes) {
     this.#compiler = new ServiceCompiler({ options, sizes, store: this.store, kernel: this.#kernel });
+    this.#objects = new ProxiedObjects(this.store, this);
   }
 
   /** Only {@link setOptions} changes them. */
@@ -71,29 +73,28 @@ export class Engine implements Sink {
   }
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
-    this.store.replace(kind, filterAllProxied(kind, objects, this));
+    this.#objects.replace(kind, objects);
   }
 
   put<K extends Kind>(kind: K, object: ReadResult<KindMap[K]>): void {
-    this.store.put(kind, filterProxied(kind, object, this));
+    this.#objects.put(kind, object);
   }
 
   remove(kind: Kind, key: string): void {
-    this.store.remove(kind, key);
+    this.#objects.remove(kind, key);
   }
 
-  /**
-   * Sets the addresses of the host's interfaces, from which node port addresses are selected, and their networks, which no
-   * ServiceCIDR may contain.
-   */
+  /** Sets the addresses of the host's interfaces, which can take node ports, and their networks, which no ServiceCIDR may contain. */
   setHostAddresses(addresses: readonly Address[], networks: readonly Prefix[] = []): void {
     this.#compiler.node.setHostAddresses(addresses, networks);
+    this.#objects.updateHost();
   }
 
   /** Recompiles everything with other options. The node name cannot change. */
   setOptions(options: NodeOptions): void {
     invariant(options.nodeName === this.options.nodeName, 'a node keeps its name');
     this.#compiler.setOptions(options);
+    this.#objects.rebuild();
   }
 
   /** Takes a listing as the kernel's state. The first compilation keeps its slots, so a restart moves no client. */
@@ -197,10 +198,6 @@ export class Engine implements Sink {
     this.#staleAffinity.committed(transaction.changes, (service) => this.#hasAffinity(service));
   }
 
-  #servicesWithAffinity(): string[] {
-    return [...this.store.services.keys()].filter((service) => this.#hasAffinity(service));
-  }
-
   #hasAffinity(service: string): boolean {
     return (this.store.services.get(service)?.affinitySeconds ?? 0) > 0;
   }
@@ -288,7 +285,8 @@ export class Engine implements Sink {
    * listing also those of all others, a few with each call (see {@link hasMore}).
    */
   takeAffinityMaps(): AffinityMap[] {
-    if (this.#isAffinityUnknown) this.#staleAffinity.search(this.#servicesWithAffinity());
+    const searched = this.#isAffinityUnknown ? [...this.store.services.keys()] : [];
+    this.#staleAffinity.search(searched.filter((service) => this.#hasAffinity(service)));
     this.#isAffinityUnknown = false;
     const compiled = new Map(this.changes.list().map((change) => [change.key, change]));
     return [...this.#staleAffinity.take()].flatMap((key) => {

@@ -49,12 +49,15 @@ export class Store implements Sink {
 
   replace<K extends Kind>(kind: K, objects: readonly ReadResult<KindMap[K]>[]): void {
     const keys = new Set(objects.map((object) => object.key));
-    // An object that could not be used at all is known by its issues only.
-    const skipped = kind === 'Service' ? this.skippedServices.keys() : [];
-    const before = [...this.#objectsOf(kind).keys(), ...this.#issues[kind].keys(), ...skipped];
-    for (const key of before) if (!keys.has(key)) this.remove(kind, key);
+    for (const key of this.keysOf(kind)) if (!keys.has(key)) this.remove(kind, key);
     for (const object of objects) this.put(kind, object);
     this.#synced.add(kind);
+  }
+
+  /** The keys of all objects. One that could not be used at all is known by its issues, or by the reason. */
+  keysOf(kind: Kind): string[] {
+    const skipped = kind === 'Service' ? this.skippedServices.keys() : [];
+    return [...this.#objectsOf(kind).keys(), ...this.#issues[kind].keys(), ...skipped];
   }
 
   put<K extends Kind>(kind: K, { key, value, issues, skipped }: ReadResult<KindMap[K]>): void {

@@ -10,9 +10,18 @@ export function printServices(services: readonly ServiceView[], skipped: readonl
   return [...services.map(printService), ...(notProxied.length === 0 ? [] : [notProxied.join('\n')])].join('\n\n');
 }
 
-function printService({ service, type, withoutClusterIp, refused, limited, ports }: ServiceView): string {
+function printService({
+  service,
+  type,
+  withoutClusterIp,
+  assignedClusterIps = [],
+  refused,
+  limited,
+  ports,
+}: ServiceView): string {
   const head = `${service}  ${type}`;
-  const note = withoutClusterIp === undefined ? [] : [`  ${withoutClusterIp}`];
+  const assigned = assignedClusterIps.length === 0 ? [] : [`  assigned by nftlane: ${assignedClusterIps.join(', ')}`];
+  const note = [...assigned, ...(withoutClusterIp === undefined ? [] : [`  ${withoutClusterIp}`])];
   const refusal = refused === undefined ? [] : [`  refused by the kernel: ${refused}`];
   const limit = limited === undefined ? [] : [`  ${limited}`];
   const none = ports.length === 0 && refused === undefined && limited === undefined ? ['  no usable ports'] : [];

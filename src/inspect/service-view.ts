@@ -10,7 +10,7 @@ import { SETS_AND_MAPS, type SetOrMapName } from '../nftables/compile/sets-and-m
 import type { CounterListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
 import { type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
-import { NO_CLUSTER_IP } from '../services/allocation/default-families.ts';
+import { familiesWithoutClusterIp, NO_CLUSTER_IP } from '../services/allocation/complete-service.ts';
 import type { Backend } from '../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../services/model/frontends.ts';
 import { explainBackend, explainEntries } from '../services/model/select-backends.ts';
@@ -64,6 +64,8 @@ export interface ServiceView {
   readonly type: string;
   /** The families without a cluster IP, and the effect, if there are any. */
   readonly withoutClusterIp?: string;
+  /** The cluster IPs that nftlane has assigned, if there are any. */
+  readonly assignedClusterIps?: readonly string[];
   /** Why the kernel refused this Service, if it did. */
   readonly refused?: string;
   /** The limit that the Service exceeds, and the effect, if it does. */
@@ -142,12 +144,17 @@ function viewService(service: Service, context: Context): ServiceView {
   const { refused, limited } = context;
   const ports = context.engine.model(key).map((port) => viewPort(service, port, context));
   const problems = { ...(refused === undefined ? {} : { refused }), ...(limited === undefined ? {} : { limited }) };
+  const assigned = service.assignedFamilies.flatMap((family) => service.clusterIps[family] ?? []);
   const withoutClusterIp = describeMissingClusterIps(service);
-  return { service: key, type, ...(withoutClusterIp === undefined ? {} : { withoutClusterIp }), ...problems, ports };
+  const clusterIps = {
+    ...(withoutClusterIp === undefined ? {} : { withoutClusterIp }),
+    ...(assigned.length === 0 ? {} : { assignedClusterIps: assigned }),
+  };
+  return { service: key, type, ...clusterIps, ...problems, ports };
 }
 
 function describeMissingClusterIps(service: Service): string | undefined {
-  const missing = service.families.filter((family) => service.clusterIps[family] === undefined);
+  const missing = familiesWithoutClusterIp(service);
   if (missing.length === 0) return undefined;
   const labels = missing.map((family) => FAMILY_TRAITS[family].label).join(' or ');
   const isServed = missing.some((family) =>

@@ -65,7 +65,8 @@ export function engineState(
   const keys = new Set(services.map(({ key }) => key));
   return {
     ready: store.isReady,
-    options: engine.options,
+    // Cluster IPs are already assigned, and a part of the Services would get others.
+    options: { ...engine.options, serviceClusterIpRange: undefined },
     hostAddresses: engine.hostAddresses,
     hostNetworks: engine.hostNetworks,
     objects: {

@@ -92,6 +92,11 @@ export const PROXY_FLAGS: readonly ConfigFlag[] = [
     type: 'boolean',
     help: 'block a load balancer address if none of its source ranges is valid for its family, instead of leaving it open',
   }),
+  nftlaneFlag('service-cluster-ip-range', 'serviceClusterIPRange', {
+    type: 'list',
+    placeholder: 'cidrs',
+    help: 'CIDR blocks from which Services in manifests without a cluster IP get one, at most one per family (default: none)',
+  }),
   kubeProxyFlag('nodeport-addresses', 'nodePortAddresses', {
     type: 'list',
     placeholder: 'list',

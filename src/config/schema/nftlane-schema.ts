@@ -3,7 +3,7 @@
 import * as z from 'zod/mini';
 import { LOG_LEVELS } from '../../host/log-level.ts';
 import { type Cost, DEFAULT_LIMITS, type Limits } from '../../nftables/plan/budget.ts';
-import { BOOLEAN, DURATION, field, STRING, type WithDefaults } from './field.ts';
+import { BOOLEAN, DURATION, field, STRING, STRING_LIST, type WithDefaults } from './field.ts';
 
 export const NFTLANE_API_VERSION = 'nftlane.io/v1alpha1';
 export const NFTLANE_KIND = 'NftlaneConfiguration';
@@ -141,6 +141,13 @@ export const NFTLANE_SCHEMA = z.strictObject({
     description:
       'Block a load balancer address if none of its source ranges is valid for its family, instead of leaving it open as kube-proxy does.',
     default: false,
+  }),
+  serviceClusterIPRange: field(STRING_LIST, {
+    description:
+      'CIDR blocks from which Services without `spec.clusterIP` get cluster IPs, at most one for each family. Requires manifests: an API server assigns cluster IPs itself.',
+    effect:
+      'The address depends on namespace and name, and is the same on every host with the same objects. The first block is that of the family of Services that name none; see CLUSTER-IPS.md.',
+    default: [],
   }),
   limits: field(limits, {
     description:

@@ -27,6 +27,8 @@ export interface ProxyOptions {
   readonly proxiesExternalIps?: boolean | undefined;
   /** Whether conntrack accepts TCP segments outside of the window; absent for no. */
   readonly tcpBeLiberal?: boolean | undefined;
+  /** The blocks from which Services without cluster IPs get them, at most one of each family; absent for none. */
+  readonly serviceClusterIpRange?: readonly Prefix[] | undefined;
   /** Limits of what Services may use in the kernel; absent for the defaults. */
   readonly limits?: Limits | undefined;
   /** Overrides the Node's address of its family. */

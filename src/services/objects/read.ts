@@ -12,6 +12,8 @@ export interface ReadResult<T> {
   readonly key: string;
   readonly value?: T;
   readonly skipped?: string;
+  /** Addresses that belong to a skipped object. */
+  readonly reserved?: readonly Address[];
   readonly issues: readonly ValidationIssue[];
 }
 

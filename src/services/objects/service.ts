@@ -32,6 +32,8 @@ export interface Service extends SourceRanges {
   readonly families: readonly Family[];
   /** A family can lack one: only an API server assigns them. */
   readonly clusterIps: Readonly<Partial<Record<Family, Address>>>;
+  /** The families whose cluster IP nftlane has assigned. */
+  readonly assignedFamilies: readonly Family[];
   readonly externalIps: readonly Address[];
   /** Load balancer ingress addresses with ipMode VIP. */
   readonly loadBalancerIps: readonly Address[];
@@ -67,7 +69,10 @@ export function readService(object: unknown): ReadResult<Service> {
   if (key === '') return readUnnamed('Service', metadata, { short: true });
   const issues = new IssueCollector('Service', key);
   const skipped = skipReason(metadata, spec);
-  if (skipped !== undefined) return { key, skipped, issues: [] };
+  if (skipped !== undefined) {
+    const reserved = Object.values(readClusterIps(spec, issues));
+    return { key, skipped, ...(reserved.length === 0 ? {} : { reserved }), issues: [] };
+  }
 
   const clusterIps = readClusterIps(spec, issues);
   const externalIps = readAddresses(asArray(spec['externalIPs']), (index) => `spec.externalIPs[${index}]`, issues);
@@ -81,6 +86,7 @@ export function readService(object: unknown): ReadResult<Service> {
     type,
     families: readFamilies(spec, { clusterIps, otherIps: [...externalIps, ...loadBalancerIps] }, issues),
     clusterIps,
+    assignedFamilies: [],
     externalIps,
     loadBalancerIps,
     ports: readServicePorts(spec, issues),

@@ -2,7 +2,7 @@
 
 import t, { type Test } from 'tap';
 import { createProxiedWorld } from '../../support/netns/proxied-world.ts';
-import { NODES } from '../../support/netns/topology.ts';
+import { NODES, SERVICE_CIDRS } from '../../support/netns/topology.ts';
 import { getHealth } from '../../support/netns/traffic/health-client.ts';
 
 const FAMILIES = ['ip', 'ip6'] as const;
@@ -101,4 +101,43 @@ t.test('what a Service lacks is reported', async (t) => {
   t.match(await proxied.run('node1', 'inspect', 'services', 'shop/data'), { status: 0, stdout: /is headless/ });
   const absent = await proxied.run('node1', 'inspect', 'services', 'shop/absent');
   t.match(absent, { status: 4, stderr: /Cannot show Service "shop\/absent": no such Service$/m });
+});
+
+t.test('cluster IPs are assigned out of a range, the same on every node and after a restart', async (t) => {
+  const range = ['--service-cluster-ip-range', `${SERVICE_CIDRS.ip},${SERVICE_CIDRS.ip6}`];
+  await Promise.all((['node1', 'node2'] as const).map((node) => proxied.restart(node, ...range)));
+  const text =
+    'spec:\n  ipFamilyPolicy: RequireDualStack\n  ports: [{ name: tcp, port: 80 }, { name: udp, port: 80, protocol: UDP }]';
+  await writeService('assigned', { pods: ['a', 'c'], text });
+  const assigned = async (node: 'node1' | 'node2') => {
+    const { stdout } = await proxied.run(node, 'inspect', 'services', 'shop/assigned', '-o', 'json');
+    return (JSON.parse(stdout) as { services: { assignedClusterIps: string[] }[] }).services[0]?.assignedClusterIps;
+  };
+  const ips = await assigned('node1');
+  t.match(ips, [/^172\.30\./, /^fd00:30::/]);
+  t.strictSame(await assigned('node2'), ips);
+  for (const address of ips ?? []) {
+    for (const protocol of PROTOCOLS) t.strictSame(await answering(t, { protocol, address, port: 80 }), ['a', 'c']);
+  }
+
+  await proxied.restart('node1', ...range);
+  await writeService('later', { pods: ['b'], text });
+  t.strictSame(await assigned('node1'), ips);
+  // Another Service names the address: it gets it, and this one another.
+  const [ip = '', ip6 = ''] = ips ?? [];
+  await writeService('named', { pods: ['b'], text: `spec:\n  clusterIP: ${ip}\n  ports: [{ name: tcp, port: 80 }]` });
+  t.strictSame(await answering(t, { protocol: 'tcp', address: ip, port: 80 }), ['b']);
+  const moved = await assigned('node1');
+  t.not(moved?.[0], ip);
+  t.equal(moved?.[1], ip6);
+  t.strictSame(await answering(t, { protocol: 'tcp', address: moved?.[0] ?? '', port: 80 }), ['a', 'c']);
+  const explained = await proxied.run('node1', 'explain', world.client.ip, `${moved?.[0]}:80`);
+  t.match(explained.stdout, /cluster IP of Service shop\/assigned/);
+});
+
+t.test('a range of cluster IPs is refused without manifests', async (t) => {
+  const args = ['run', '--kubeconfig', '/nonexistent', '--service-cluster-ip-range', SERVICE_CIDRS.ip];
+  const { status, stderr } = await proxied.run('node1', ...args);
+  t.equal(status, 4);
+  t.match(stderr, /serviceClusterIPRange: requires manifests: an API server assigns cluster IPs itself/);
 });

@@ -21,6 +21,11 @@ t.test('compareSettings() distinguishes changes that apply at run time from thos
     [configurationText('hostnameOverride: other'), [`${K}.hostnameOverride`], 'restart'],
     [configurationText('conntrack: {min: 5}'), [`${K}.conntrack.min`], 'restart'],
     [configurationText('clusterCIDR: 10.0.0.0/8\noomScoreAdj: 1'), [`${K}.clusterCIDR`, `${K}.oomScoreAdj`], 'restart'],
+    [
+      configurationText('', 'manifests: /m\nserviceClusterIPRange: [10.96.0.0/16]'),
+      [`${N}.manifests`, `${N}.serviceClusterIPRange`],
+      'restart',
+    ],
     [configurationText('', 'massLoss: {gracePeriod: 0s}'), [`${N}.massLoss.gracePeriod`], 'apply'],
     [configurationText('', 'massLoss: {percent: 80}'), [`${N}.massLoss.percent`], 'apply'],
     [configurationText('', 'serveMetrics: false'), [`${N}.serveMetrics`], 'restart'],

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { serviceCost } from '../../../../src/nftables/compile/service-cost.ts';
+import { withDefaultFamily } from '../../../../src/services/allocation/complete-service.ts';
 import { readEndpointSlice } from '../../../../src/services/objects/endpoint-slice.ts';
 import { readService } from '../../../../src/services/objects/service.ts';
 import { ClusterObjects, objectEvents } from '../../../support/builders/arbitrary-events.ts';
@@ -70,7 +71,7 @@ t.test('serviceCost() is an upper bound of what is compiled', async (t) => {
       const { value } = readService(object);
       if (value === undefined) continue;
       const own = slices.filter((each) => each.service === value.key);
-      const { elements } = serviceCost(value, { slices: own, nodeName: 'n1' });
+      const { elements } = serviceCost(withDefaultFamily(value, 'ip'), { slices: own, nodeName: 'n1' });
       const others = objects.filter(({ kind }) => kind !== 'Service');
       const nodeElements = compiledElements(others);
       const compiled = compiledElements([...others, object]) - nodeElements;

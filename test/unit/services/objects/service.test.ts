@@ -16,6 +16,7 @@ t.test('readService() reads a minimal Service', async (t) => {
       type: 'ClusterIP',
       families: ['ip'],
       clusterIps: { ip: '10.96.0.1' },
+      assignedFamilies: [],
       externalIps: [],
       loadBalancerIps: [],
       ports: [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }],

@@ -1,11 +1,11 @@
-// Tests of src/engine/filter-proxied.ts, through the engine.
+// Tests of src/services/model/proxied-service.ts, through the engine.
 
 import t from 'tap';
-import { render } from '../../../src/engine/render.ts';
-import { linesOf } from '../../../src/engine/transaction.ts';
-import { commitAll, elementsOf, engineOf } from '../../support/builders/engine.ts';
-import { clusterIps, service } from '../../support/builders/service.ts';
-import type { ApiObject } from '../../support/deployment/merge.ts';
+import { render } from '../../../../src/engine/render.ts';
+import { linesOf } from '../../../../src/engine/transaction.ts';
+import { commitAll, elementsOf, engineOf } from '../../../support/builders/engine.ts';
+import { clusterIps, service } from '../../../support/builders/service.ts';
+import type { ApiObject } from '../../../support/deployment/merge.ts';
 
 const WEB = service('shop/web', {
   spec: { ...clusterIps('10.96.0.1', 'fd00:96::1'), externalIPs: ['203.0.113.7', '2001:db8::7'] },

@@ -22,6 +22,8 @@ export interface CommandStatus {
   readonly stateFileSeconds?: number;
   /** Since the daemon was last seen alive, if it does not answer. */
   readonly daemonSeenSeconds?: number;
+  /** `absent`: no ruleset of nftlane is in this network namespace, and none is missing; only the Services were asked. */
+  readonly ruleset?: 'absent';
   /** The worst first; empty if nothing is known to be wrong. */
   readonly problems: readonly string[];
 }
@@ -59,7 +61,8 @@ function describeSource({ source, sourceContactSeconds, answersFrom }: CommandSt
   return [`${source}, ${contact}`];
 }
 
-function describeSync({ daemon, lastSyncSeconds, source }: CommandStatus): string[] {
+function describeSync({ daemon, lastSyncSeconds, source, ruleset }: CommandStatus): string[] {
+  if (ruleset === 'absent') return ['no ruleset of nftlane in this network namespace, so only the Services were asked'];
   if (daemon === 'not-asked') return ['daemon not asked'];
   if (source === '') return [];
   return [lastSyncSeconds === undefined ? 'no sync yet' : `last sync ${ago(lastSyncSeconds)}`];

@@ -1,7 +1,7 @@
 // Explains a flow by the ruleset in the kernel.
 
 import { printDrift, structureDrift } from '../engine/drift.ts';
-import { type ExplainInput, type Explanation, explain } from '../explain/explanation.ts';
+import { type ComparedExplanation, type ExplainInput, explain } from '../explain/explanation.ts';
 import type { Packet } from '../explain/flow/packet.ts';
 import { ElementCache, type ElementKeys } from '../explain/ruleset/element-cache.ts';
 import { kernelRuleset } from '../explain/ruleset/kernel-ruleset.ts';
@@ -21,7 +21,7 @@ export async function explainInKernel(
   packet: Packet,
   tables: readonly ListedTable[],
   { program, ...input }: ExplainKernel,
-): Promise<Explanation> {
+): Promise<ComparedExplanation> {
   const { engine } = input;
   const { family } = packet;
   const cache = new ElementCache();

@@ -34,17 +34,25 @@ export interface Explanation {
   readonly reason: string;
   readonly steps: readonly string[];
   readonly endpoints: readonly ExplainedEndpoint[];
-  readonly kernel: {
-    readonly outcome: Outcome;
-    readonly destinations: readonly Destination[];
-    readonly steps: readonly TraceStep[];
-    /** Rules that may change this outcome, because they cannot be evaluated: `inet filter forward: ...`. */
-    readonly concerns: readonly string[];
-  };
+  /** Absent if there is no ruleset to ask. */
+  readonly kernel?: KernelOutcome;
+  /** The input interface is that of this machine's route to the client, and the node may have another. */
+  readonly isInterfaceAssumed?: boolean;
   /** Absent if the fast path is off, no daemon reports its status, or the destination is not a frontend. */
   readonly fastPath?: FastPathOutcome;
   /** Differences between the kernel and the expected outcome. */
   readonly differences: readonly string[];
+}
+
+/** With the outcome in the kernel. */
+export type ComparedExplanation = Explanation & Required<Pick<Explanation, 'kernel'>>;
+
+interface KernelOutcome {
+  readonly outcome: Outcome;
+  readonly destinations: readonly Destination[];
+  readonly steps: readonly TraceStep[];
+  /** Rules that may change this outcome, because they cannot be evaluated: `inet filter forward: ...`. */
+  readonly concerns: readonly string[];
 }
 
 export interface ExplainInput {
@@ -55,10 +63,23 @@ export interface ExplainInput {
 }
 
 /** Compares the objects of the engine with the ruleset of the kernel. */
-export function explain(
+export function explain(packet: Packet, { ruleset, ...input }: ExplainInput): ComparedExplanation {
+  const explained = explainByServices(packet, input);
+  const { outcome, destinations, steps, otherOutcomes, concerns } = trace(packet, ruleset, input.host);
+  const differences = diffOutcomes(explained.resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });
+  const inconsistencies = otherOutcomes.map((other) => `kernel: ${outcome}, but ${other} for other random numbers`);
+  return {
+    ...explained.explanation,
+    kernel: { outcome, destinations, steps, concerns },
+    differences: [...differences, ...inconsistencies, ...concerns.map((rule) => `may change the outcome: ${rule}`)],
+  };
+}
+
+/** The outcome by the Services alone. */
+export function explainByServices(
   packet: Packet,
-  { engine, ruleset, host, fastPath: fastPathStatus }: ExplainInput,
-): Explanation {
+  { engine, host, fastPath: fastPathStatus }: Omit<ExplainInput, 'ruleset'>,
+): { readonly resolved: ResolvedFlow; readonly explanation: Explanation } {
   const { store, node } = engine;
   const state = {
     services: engine.services(),
@@ -66,11 +87,8 @@ export function explain(
     slices: store.slices(),
   };
   const resolved = withLimit(resolveFlow(packet, buildServiceTable(state, node, host)), packet, engine);
-  const { outcome, destinations, steps, otherOutcomes, concerns } = trace(packet, ruleset, host);
-  const differences = diffOutcomes(resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });
   const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, fastPathStatus);
-  const inconsistencies = otherOutcomes.map((other) => `kernel: ${outcome}, but ${other} for other random numbers`);
-  return {
+  const explanation = {
     packet,
     outcome: resolved.outcome,
     service: resolved.entry?.service.key,
@@ -78,9 +96,9 @@ export function explain(
     steps: resolved.steps,
     endpoints: resolved.entry === undefined ? [] : endpointsOf(resolved.entry, resolved, engine),
     ...(fastPath === undefined ? {} : { fastPath }),
-    kernel: { outcome, destinations, steps, concerns },
-    differences: [...differences, ...inconsistencies, ...concerns.map((rule) => `may change the outcome: ${rule}`)],
+    differences: [],
   };
+  return { resolved, explanation };
 }
 
 /** Names the limit that keeps the Service of this destination from being served. */

@@ -5,7 +5,6 @@ import { formatTable } from '../lib/table.ts';
 import { printDestination } from '../net/address-port.ts';
 import type { ExplainedEndpoint, Explanation } from './explanation.ts';
 import type { Outcome } from './flow/flow-outcome.ts';
-import type { Packet } from './flow/packet.ts';
 import type { TraceStep } from './trace/walk-result.ts';
 
 const OUTCOME_LABELS: Readonly<Record<Outcome, string>> = {
@@ -17,27 +16,36 @@ const OUTCOME_LABELS: Readonly<Record<Outcome, string>> = {
 
 /** The outcome with its reasons, the endpoints, and the path through the kernel's rules. Differences come first. */
 export function printExplanation(explanation: Explanation): string {
-  const { packet, outcome, reason, steps, endpoints, kernel, differences } = explanation;
+  const { outcome, reason, steps, endpoints, differences } = explanation;
   const warning = ['warning: the kernel differs from the expected outcome:', ...differences.map((text) => `  ${text}`)];
   const reasons = steps.filter((step) => step !== reason).map((step) => `  ${step}`);
   return joinLines([
     ...(differences.length > 0 ? [...warning, ''] : []),
-    printPacket(packet),
+    printPacket(explanation),
     `${OUTCOME_LABELS[outcome]}: ${reason}`,
     ...reasons,
     ...(endpoints.length === 0 ? [] : ['', ...printEndpoints(endpoints)]),
     ...printFastPath(explanation),
-    '',
-    `Kernel ruleset: ${OUTCOME_LABELS[kernel.outcome]}${kernel.concerns.length > 0 ? ', unless another rule changes it' : ''}`,
-    ...(kernel.steps.length === 0 ? ['  no rule of nftlane matches'] : printSteps(kernel.steps)),
+    ...printKernel(explanation),
   ]);
 }
 
-function printPacket({ source, destination, destinationPort, protocol, inInterface }: Packet): string {
+function printPacket({ packet, isInterfaceAssumed = false }: Explanation): string {
+  const { source, destination, destinationPort, protocol, inInterface } = packet;
   const target = printDestination({ address: destination, port: destinationPort, protocol });
+  const assumption = isInterfaceAssumed ? ' (assumed, by the routes of this machine)' : '';
   const origin =
     inInterface === undefined ? 'sent by this node' : `received on ${inInterface || 'an unknown interface'}`;
-  return `${source} -> ${target}, ${origin}`;
+  return `${source} -> ${target}, ${origin}${assumption}`;
+}
+
+function printKernel({ kernel }: Explanation): string[] {
+  if (kernel === undefined) return [];
+  return [
+    '',
+    `Kernel ruleset: ${OUTCOME_LABELS[kernel.outcome]}${kernel.concerns.length > 0 ? ', unless another rule changes it' : ''}`,
+    ...(kernel.steps.length === 0 ? ['  no rule of nftlane matches'] : printSteps(kernel.steps)),
+  ];
 }
 
 function printFastPath({ fastPath }: Explanation): string[] {

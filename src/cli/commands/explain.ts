@@ -1,9 +1,12 @@
 // The command `explain`.
 
 import type { Command } from 'commander';
+import type { CommandStatus } from '../../admin/command-status.ts';
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import { explainInKernel, toChainListing } from '../../admin/explain-in-kernel.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
+import { isOffline, offlineStatus } from '../../admin/offline.ts';
+import { type Explanation, explainByServices } from '../../explain/explanation.ts';
 import type { Packet } from '../../explain/flow/packet.ts';
 import { printExplanation } from '../../explain/print-explanation.ts';
 import { readHost } from '../../host/network/read-host.ts';
@@ -54,6 +57,12 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
   const destination = { address: packet.destination, port: packet.destinationPort };
   const source = { ...desiredStateSource(flags), destination };
   const { engine, fastPath, status } = await loadDesiredState(source, toChainListing(tables));
+  if (await isOffline(flags, tables)) {
+    const { explanation } = explainByServices(packet, { engine, host });
+    const isInterfaceAssumed = packet.inInterface !== undefined && flags.interface === undefined;
+    printResult(offlineStatus(status), { ...explanation, isInterfaceAssumed }, flags);
+    return;
+  }
   const kernel = { engine, host, fastPath, program };
   let explanation = await explainInKernel(packet, tables, kernel);
   // The daemon may have changed the ruleset between two listings.
@@ -61,7 +70,11 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
     tables = await program.listRuleset();
     explanation = await explainInKernel(packet, tables, kernel);
   }
-  if (flags.output === 'json') printJson({ status, ...explanation });
+  printResult(status, explanation, flags);
+}
+
+function printResult(status: CommandStatus, explanation: Explanation, { output }: Pick<ExplainFlags, 'output'>): void {
+  if (output === 'json') printJson({ status, ...explanation });
   else printWithStatus(status, printExplanation(explanation));
 }
 

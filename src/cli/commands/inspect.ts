@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { CommandStatus } from '../../admin/command-status.ts';
 import { loadDesiredState, loadKnownState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';
+import { desiredListing, isOffline, offlineStatus } from '../../admin/offline.ts';
 import { type Drift, findDrift } from '../../engine/drift.ts';
 import { printFastPathStatus } from '../../fastpath/status/print-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
@@ -35,11 +36,7 @@ export function addInspect(program: Command): void {
 }
 
 async function inspectServices(flags: InspectFlags, service: string | undefined): Promise<void> {
-  const nftClient = await openNftClient(flags.nft);
-  const tables = await nftClient.listTables();
-  const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
-  const drift = findDrift(engine, toListing(counted, tables));
+  const { engine, issues, counted, drift, status } = await readKernel(flags);
   const services = viewServices(engine, counted, service);
   const notProxied = viewSkippedServices(engine, service);
   if (service !== undefined && services.length + notProxied.length === 0)
@@ -62,15 +59,22 @@ async function inspectServices(flags: InspectFlags, service: string | undefined)
 }
 
 async function inspectRuleset(flags: InspectFlags, service: string | undefined): Promise<void> {
-  const nftClient = await openNftClient(flags.nft);
-  const tables = await nftClient.listTables();
-  const counted = await nftClient.listElements(allSetsAndMaps());
-  const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
-  const drift = findDrift(engine, toListing(counted, tables));
+  const { issues, tables, counted, drift, status } = await readKernel(flags);
   const view = viewRuleset(counted, tables, service);
   if (service !== undefined && view.objects.length === 0) throw unknownService(service, { issues, status });
   if (flags.output === 'json') printJson({ status, ...view, drift: drift.length });
   else printWithStatus(status, [printRuleset(view).trimEnd(), ...driftWarnings(drift)].join('\n'));
+}
+
+/** The kernel with what it should have. Where nftlane does not run, that is what it would have. */
+async function readKernel(flags: InspectFlags) {
+  const nftClient = await openNftClient(flags.nft);
+  const tables = await nftClient.listTables();
+  const counted = await nftClient.listElements(allSetsAndMaps());
+  const state = await loadDesiredState(desiredStateSource(flags), toListing(counted, tables));
+  if (await isOffline(flags, tables))
+    return { ...state, tables, counted: desiredListing(state.engine), drift: [], status: offlineStatus(state.status) };
+  return { ...state, tables, counted, drift: findDrift(state.engine, toListing(counted, tables)) };
 }
 
 /** What is shown is that of the kernel; a comment in nft's syntax says whether it should be. */

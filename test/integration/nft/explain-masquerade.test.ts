@@ -1,7 +1,7 @@
 // Tests that an endpoint sees the client address that `explain` promises, in text and JSON, with real packets.
 
 import t, { type Test } from 'tap';
-import type { Explanation } from '../../../src/explain/explanation.ts';
+import type { ComparedExplanation } from '../../../src/explain/explanation.ts';
 import { printExplanation } from '../../../src/explain/print-explanation.ts';
 import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { contradictions, readMasquerading } from '../../support/masquerade-sentences.ts';
@@ -110,7 +110,7 @@ function nodeAddresses(family: Family): string[] {
 async function promise(source: string, destination: string): Promise<boolean | undefined> {
   const { stdout, stderr } = await proxied.run('node1', 'explain', source, destination, '-o', 'json');
   if (stdout === '') throw new Error(stderr);
-  const explanation: Explanation = JSON.parse(stdout);
+  const explanation: ComparedExplanation = JSON.parse(stdout);
   const text = printExplanation(explanation);
   const [beforeRules = ''] = text.split('\nKernel ruleset');
   if (explanation.differences.length > 0) throw new Error(text);

@@ -3,7 +3,7 @@
 import { chmod, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Explanation } from '../../../src/explain/explanation.ts';
+import type { ComparedExplanation } from '../../../src/explain/explanation.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
 import { NODES } from '../../support/netns/topology.ts';
 import { poll } from '../../support/wait-until.ts';
@@ -22,7 +22,7 @@ const WEB = await proxied.addService('shop/web', 10, {
 const EMPTY = await proxied.addService('shop/empty', 12, { pods: [] });
 await proxied.waitForSync();
 
-async function explained(...words: readonly string[]): Promise<Explanation> {
+async function explained(...words: readonly string[]): Promise<ComparedExplanation> {
   const { status, stdout, stderr } = await proxied.run('node1', 'explain', ...words, '-o', 'json');
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout);

@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { printStatus, statusOfDaemon, statusOfManifests } from '../../../src/admin/command-status.ts';
+import { offlineStatus } from '../../../src/admin/offline.ts';
 import { daemonStatus } from '../../support/builders/daemon-status.ts';
 
 t.test('printStatus() is one line with node, source, last contact, last sync and problems', async (t) => {
@@ -20,6 +21,13 @@ t.test('printStatus() says that manifests take the place of the daemon', async (
     '# node n1; manifests in standard input, read now; daemon not asked',
   );
   t.match(printStatus(statusOfManifests('/m', '')), /^# unknown node; manifests in \/m, read now/);
+});
+
+t.test('printStatus() says that only the Services were asked where nftlane does not run', async (t) => {
+  t.equal(
+    printStatus(offlineStatus(statusOfManifests('/m', 'n1'))),
+    '# node n1; manifests in /m, read now; no ruleset of nftlane in this network namespace, so only the Services were asked',
+  );
 });
 
 t.test('statusOfDaemon() has ages in seconds', async (t) => {

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import type { Engine } from '../../../src/engine/engine.ts';
-import { type Explanation, explain } from '../../../src/explain/explanation.ts';
+import { type ComparedExplanation, explain } from '../../../src/explain/explanation.ts';
 import type { Packet } from '../../../src/explain/flow/packet.ts';
 import { printExplanation } from '../../../src/explain/print-explanation.ts';
 import { createRuleset } from '../../../src/explain/ruleset/ruleset.ts';
@@ -50,7 +50,7 @@ const AT_NODE_PORT: Packet = {
 };
 const AT_CLUSTER_IP: Packet = { ...AT_NODE_PORT, destination: '10.96.0.1', destinationPort: 80 };
 
-function explained(packet: Packet, engine: Engine = ENGINE): Explanation {
+function explained(packet: Packet, engine: Engine = ENGINE): ComparedExplanation {
   return explain(packet, { engine, ruleset: rulesetOf(engine, 'ip'), host: HOST });
 }
 

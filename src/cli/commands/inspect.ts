@@ -6,6 +6,7 @@ import { loadDesiredState, loadKnownState } from '../../admin/desired-state.ts';
 import { openNftClient, toListing } from '../../admin/kernel-state.ts';
 import { desiredListing, isOffline, offlineStatus } from '../../admin/offline.ts';
 import { type Drift, findDrift } from '../../engine/drift.ts';
+import type { Engine } from '../../engine/engine.ts';
 import { printFastPathStatus } from '../../fastpath/status/print-status.ts';
 import { printServices } from '../../inspect/print-services.ts';
 import { printRuleset, viewRuleset } from '../../inspect/ruleset-view.ts';
@@ -41,7 +42,7 @@ async function inspectServices(flags: InspectFlags, service: string | undefined)
   const notProxied = viewSkippedServices(engine, service);
   if (service !== undefined && services.length + notProxied.length === 0)
     throw unknownService(service, { issues, status });
-  const serviceIssues = issues.filter(({ object }) => service === undefined || object.endsWith(` ${service}`));
+  const serviceIssues = service === undefined ? issues : issuesOf(service, { issues, engine });
   if (flags.output === 'json') {
     printJson({
       status,
@@ -56,6 +57,16 @@ async function inspectServices(flags: InspectFlags, service: string | undefined)
   const issueWarnings = serviceIssues.map((issue) => printableLine(`warning: ${formatIssue(issue)}`));
   const warnings = [...driftWarnings(drift), ...issueWarnings];
   printWithStatus(status, [printServices(services, notProxied) || 'no Services', ...warnings].join('\n'));
+}
+
+/** Those of the Service, and of its slices. */
+function issuesOf(
+  service: string,
+  { issues, engine }: { readonly issues: readonly ValidationIssue[]; readonly engine: Engine },
+): ValidationIssue[] {
+  const slices = [...engine.store.slicesOf(service)].map(({ key }) => `EndpointSlice ${key}`);
+  const objects = new Set([`Service ${service}`, ...slices]);
+  return issues.filter(({ object }) => objects.has(object));
 }
 
 async function inspectRuleset(flags: InspectFlags, service: string | undefined): Promise<void> {

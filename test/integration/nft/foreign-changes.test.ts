@@ -1,6 +1,7 @@
 // Tests of the repair of changes by other processes, with a real nft and real packets.
 
 import t, { type Test } from 'tap';
+import { FAMILIES, type Family } from '../../../src/net/family.ts';
 import { loadFactor } from '../../support/load-factor.ts';
 import type { LogEntry } from '../../support/netns/daemon.ts';
 import { monitorPid } from '../../support/netns/monitor-pid.ts';
@@ -21,7 +22,8 @@ const WEB = await proxied.addService('shop/web', 10, { pods: ['a', 'b', 'c'] });
 await proxied.waitForSync();
 await proxied.daemon('node1').waitForLog(LISTENING);
 const dialer = await client.dialer();
-const KEY = `${WEB.ip} . tcp . 80`;
+const keyOf = (family: Family) => `${WEB[family]} . tcp . 80`;
+const KEY = keyOf('ip');
 
 const nft = (command: string) => node1.output('nft', [command]);
 
@@ -36,14 +38,14 @@ async function ruleset(): Promise<string> {
     .join('\n');
 }
 
-async function handleOf(chain: string, rule: RegExp): Promise<string> {
-  const listing = await node1.output('nft', ['-a', 'list', 'chain', 'ip', 'nftlane', chain]);
+async function handleOf(family: Family, chain: string, rule: RegExp): Promise<string> {
+  const listing = await node1.output('nft', ['-a', 'list', 'chain', family, 'nftlane', chain]);
   const [, handle = ''] = /handle (\d+)$/.exec(listing.split('\n').find((line) => rule.test(line)) ?? '') ?? [];
   return handle;
 }
 
-async function answers(): Promise<number> {
-  return (await dialer.dial({ protocol: 'tcp', address: WEB.ip, port: 80, count: 6, timeoutMs: 500 })).answered;
+async function answers(family: Family): Promise<number> {
+  return (await dialer.dial({ protocol: 'tcp', address: WEB[family], port: 80, count: 6, timeoutMs: 500 })).answered;
 }
 
 /** Waits until the ruleset is `desired` again, and holds the time to the limit. */
@@ -68,59 +70,62 @@ function isSent(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-const CHANGES: Record<string, () => Promise<string>> = {
-  'a deleted element': () => nft(`delete element ip nftlane service-ips { ${KEY} }`),
-  'a replaced element': () =>
-    nft(
-      `delete element ip nftlane endpoints { ${KEY} . 0 }; add element ip nftlane endpoints { ${KEY} . 0 : 10.6.6.6 . 8080 }`,
-    ),
-  'an added element': () => nft('add element ip nftlane service-ips { 172.30.66.66 . tcp . 80 : drop }'),
-  'a flushed map': () => nft('flush map ip nftlane endpoints'),
-  'an inserted rule': () => nft('insert rule ip nftlane services tcp dport 80 drop'),
-  'a replaced rule': async () =>
-    nft(`replace rule ip nftlane cluster-3 handle ${await handleOf('cluster-3', /numgen/)} counter`),
-  'a deleted rule': async () => nft(`delete rule ip nftlane cluster-3 handle ${await handleOf('cluster-3', /numgen/)}`),
-  'a chain policy': () => nft('add chain ip nftlane filter-forward { policy drop; }'),
-  'a dormant table': () => nft('add table ip nftlane { flags dormant; }'),
-  'an added base chain': () =>
-    nft('add chain ip nftlane other { type filter hook forward priority -200; policy drop; }'),
-  'an added set with a rule': () =>
-    nft(
-      'add set ip nftlane other { type ipv4_addr; }; add chain ip nftlane other; add rule ip nftlane other ip saddr @other drop',
-    ),
-  'a deleted chain': () =>
-    nft('flush map ip nftlane service-ips; flush map ip nftlane service-nodeports; delete chain ip nftlane cluster-3'),
-  'a base chain at another priority': () =>
-    nft(
-      'delete chain ip nftlane filter-forward; ' +
-        'add chain ip nftlane filter-forward { type filter hook forward priority 50; policy drop; }',
-    ),
-  'a set with another type': () =>
-    nft(
-      'flush chain ip nftlane cluster-ips-check; delete set ip nftlane cluster-ips; ' +
-        'add set ip nftlane cluster-ips { type inet_service; }',
-    ),
-  'a deleted table': () => nft('delete table ip nftlane'),
-  'a flushed ruleset': () => nft('flush ruleset'),
-  'a ruleset loaded from an old file': async () => {
-    // Without the lock, whose owner alone may load it.
-    const tables = ['ip', 'ip6'].map((family) => node1.output('nft', ['list', 'table', family, 'nftlane']));
-    const file = (await Promise.all(tables)).join('');
-    return node1.output('nft', ['-f', '-'], {
-      input: `flush ruleset\n${file.replaceAll(/ : 10\.1\.1\.2 /g, ' : 10.1.1.99 ')}`,
-    });
-  },
-};
+/** An address and a cluster IP that only another process would use. */
+const FOREIGN = {
+  ip: { type: 'ipv4_addr', address: '10.6.6.6', clusterIp: '172.30.66.66' },
+  ip6: { type: 'ipv6_addr', address: 'fd00:6::6', clusterIp: 'fd00:30::6666' },
+} as const;
+
+/** Commands of nft on the table of one family. */
+function changesOf(family: Family): Record<string, () => string | Promise<string>> {
+  const table = `${family} nftlane`;
+  const key = keyOf(family);
+  const { type, address, clusterIp } = FOREIGN[family];
+  const handle = () => handleOf(family, 'cluster-3', /numgen/);
+  return {
+    'a deleted element': () => `delete element ${table} service-ips { ${key} }`,
+    'a replaced element': () =>
+      `delete element ${table} endpoints { ${key} . 0 }; add element ${table} endpoints { ${key} . 0 : ${address} . 8080 }`,
+    'an added element': () => `add element ${table} service-ips { ${clusterIp} . tcp . 80 : drop }`,
+    'a flushed map': () => `flush map ${table} endpoints`,
+    'an inserted rule': () => `insert rule ${table} services tcp dport 80 drop`,
+    'a replaced rule': async () => `replace rule ${table} cluster-3 handle ${await handle()} counter`,
+    'a deleted rule': async () => `delete rule ${table} cluster-3 handle ${await handle()}`,
+    'a chain policy': () => `add chain ${table} filter-forward { policy drop; }`,
+    'a dormant table': () => `add table ${table} { flags dormant; }`,
+    'an added base chain': () => `add chain ${table} other { type filter hook forward priority -200; policy drop; }`,
+    'an added set with a rule': () =>
+      `add set ${table} other { type ${type}; }; add chain ${table} other; add rule ${table} other ${family} saddr @other drop`,
+    'a deleted chain': () =>
+      `flush map ${table} service-ips; flush map ${table} service-nodeports; delete chain ${table} cluster-3`,
+    'a base chain at another priority': () =>
+      `delete chain ${table} filter-forward; ` +
+      `add chain ${table} filter-forward { type filter hook forward priority 50; policy drop; }`,
+    'a set with another type': () =>
+      `flush chain ${table} cluster-ips-check; delete set ${table} cluster-ips; ` +
+      `add set ${table} cluster-ips { type inet_service; }`,
+    'a deleted table': () => `delete table ${table}`,
+    'a flushed ruleset': () => 'flush ruleset',
+    'a ruleset loaded from an old file': async () => {
+      // Without the lock, whose owner alone may load it.
+      const tables = FAMILIES.map((each) => node1.output('nft', ['list', 'table', each, 'nftlane']));
+      const file = (await Promise.all(tables)).join('');
+      return `flush ruleset\n${file.replaceAll(` : ${proxied.world.pod('a')[family]} `, ` : ${address} `)}`;
+    },
+  };
+}
 
 t.test('every kind of change by another process is repaired within a second', async (t) => {
   const desired = await ruleset();
-  t.equal(await answers(), 6);
-  for (const [name, change] of Object.entries(CHANGES)) {
-    await t.test(name, async (t) => {
-      await change();
-      await waitForRepair(t, desired);
-      t.equal(await answers(), 6, 'new connections reach the endpoints');
-    });
+  for (const family of FAMILIES) {
+    t.equal(await answers(family), 6);
+    for (const [name, command] of Object.entries(changesOf(family))) {
+      await t.test(`${name}, ${family}`, async (t) => {
+        await node1.output('nft', ['-f', '-'], { input: `${await command()}\n` });
+        await waitForRepair(t, desired);
+        t.equal(await answers(family), 6, 'new connections reach the endpoints');
+      });
+    }
   }
 });
 
@@ -159,9 +164,12 @@ t.test('changes are noticed by the next monitor, however often the monitor was k
     process.kill(await monitorPid(node1), 'SIGKILL');
     await daemon.waitForLog(LISTENING, from);
   }
+  const from = daemon.log.length;
   process.kill(await monitorPid(node1), 'SIGKILL');
   await nft(`delete element ip nftlane service-ips { ${KEY} }`);
   await waitForRepair(t, desired, 5000);
+  // The table check may have repaired it before there is a monitor again.
+  await daemon.waitForLog(LISTENING, from);
 });
 
 t.test('changes are noticed within two seconds while the monitor is stopped, which is continued', async (t) => {

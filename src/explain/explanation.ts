@@ -11,6 +11,7 @@ import type { Service } from '../services/objects/service.ts';
 import { explainFastPath, type FastPathOutcome } from './fast-path-explanation.ts';
 import { type Destination, diffOutcomes, type Outcome } from './flow/flow-outcome.ts';
 import type { Packet } from './flow/packet.ts';
+import { linkLocalEffect } from './link-local-client.ts';
 import type { Ruleset } from './ruleset/ruleset.ts';
 import { type ResolvedFlow, resolveFlow } from './services/resolve-flow.ts';
 import { buildServiceTable, type FrontendEntry } from './services/service-table.ts';
@@ -66,11 +67,12 @@ export interface ExplainInput {
 export function explain(packet: Packet, { ruleset, ...input }: ExplainInput): ComparedExplanation {
   const explained = explainByServices(packet, input);
   const { outcome, destinations, steps, otherOutcomes, concerns } = trace(packet, ruleset, input.host);
+  const isRefused = linkLocalEffect(packet, { destinations }, input.host)?.isRefused === true;
   const differences = diffOutcomes(explained.resolved, { outcome, destinations }, { a: 'expected', b: 'kernel' });
   const inconsistencies = otherOutcomes.map((other) => `kernel: ${outcome}, but ${other} for other random numbers`);
   return {
     ...explained.explanation,
-    kernel: { outcome, destinations, steps, concerns },
+    kernel: { outcome: isRefused ? 'refuse' : outcome, destinations, steps, concerns },
     differences: [...differences, ...inconsistencies, ...concerns.map((rule) => `may change the outcome: ${rule}`)],
   };
 }
@@ -87,13 +89,15 @@ export function explainByServices(
     slices: store.slices(),
   };
   const resolved = withLimit(resolveFlow(packet, buildServiceTable(state, node, host)), packet, engine);
+  const linkLocal = linkLocalEffect(packet, resolved, host);
+  const { outcome, reason } = linkLocal?.isRefused === true ? { ...linkLocal, outcome: 'refuse' as const } : resolved;
   const fastPath = resolved.entry === undefined ? undefined : explainFastPath(packet, fastPathStatus);
   const explanation = {
     packet,
-    outcome: resolved.outcome,
+    outcome,
     service: resolved.entry?.service.key,
-    reason: resolved.reason,
-    steps: resolved.steps,
+    reason,
+    steps: [...resolved.steps, ...(linkLocal === undefined ? [] : [linkLocal.reason])],
     endpoints: resolved.entry === undefined ? [] : endpointsOf(resolved.entry, resolved, engine),
     ...(fastPath === undefined ? {} : { fastPath }),
     differences: [],

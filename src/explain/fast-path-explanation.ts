@@ -3,6 +3,7 @@
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
 import { printDestination } from '../net/address-port.ts';
 import { contains, parsePrefix } from '../net/prefix.ts';
+import { specialUseOf } from '../net/special-address.ts';
 import type { Packet } from './flow/packet.ts';
 
 /** Whether the programs take the first packet of a flow. */
@@ -44,6 +45,8 @@ function skipReason(packet: Packet, status: FastPathStatus): string | undefined 
   const uplinks = status.uplinks.flatMap(({ name, reason }) => (reason === undefined ? [name] : []));
   if (!uplinks.includes(inInterface))
     return `the packet arrives on ${inInterface || 'an unknown interface'}, not on an uplink (${uplinks.join(', ')})`;
+  if (packet.family === 'ip6' && specialUseOf(source) === 'link-local')
+    return 'packets of link-local clients are not forwarded to another link';
   const excluded = status.excludedSources.find((text) => {
     const prefix = parsePrefix(text);
     return prefix !== undefined && contains(prefix, source);

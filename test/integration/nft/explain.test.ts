@@ -4,8 +4,11 @@ import { chmod, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import type { ComparedExplanation } from '../../../src/explain/explanation.ts';
+import { printAddressPort } from '../../../src/net/address-port.ts';
+import { FAMILIES } from '../../../src/net/family.ts';
+import { serviceAddresses } from '../../support/netns/manifests.ts';
 import { createProxiedWorld, PORTS } from '../../support/netns/proxied-world.ts';
-import { NODES } from '../../support/netns/topology.ts';
+import { type Addresses, NODES } from '../../support/netns/topology.ts';
 import { poll } from '../../support/wait-until.ts';
 
 const NODE_PORT = 30080;
@@ -29,16 +32,25 @@ async function explained(...words: readonly string[]): Promise<ComparedExplanati
 }
 
 t.test('explain reports the outcome of a connection, and the kernel agrees', async (t) => {
-  const cases = [
-    { words: [shell.ip, `${WEB.ip}:80/tcp`], outcome: 'forward', endpoints: 2, masquerade: false },
-    { words: [shell.ip6, `[${WEB.ip6}]:80/udp`], outcome: 'forward', endpoints: 2, masquerade: false },
-    { words: [NODES.node1.ip, `${WEB.ip}:80`, '--from-host'], outcome: 'forward', endpoints: 2, masquerade: true },
-    { words: [world.client.ip, `${NODES.node1.ip}:${NODE_PORT}`], outcome: 'forward', endpoints: 1, masquerade: false },
-    { words: [shell.ip, `${WEB.ip}:81`], outcome: 'refuse', endpoints: 0 },
-    { words: [shell.ip, `${EMPTY.ip}:80`], outcome: 'refuse', endpoints: 0 },
-    { words: [shell.ip, '172.30.9.9:80'], outcome: 'drop', endpoints: 0 },
-    { words: [shell.ip, `${NODES.node1.ip}:81`], outcome: 'untouched', endpoints: 0 },
-  ] as const;
+  const cases = FAMILIES.flatMap((family) => {
+    const at = (addresses: Addresses, port: number) => printAddressPort({ address: addresses[family], port });
+    const [pod, node] = [shell[family], NODES.node1[family]];
+    return [
+      { words: [pod, `${at(WEB, 80)}/tcp`], outcome: 'forward', endpoints: 2, masquerade: false },
+      { words: [pod, `${at(WEB, 80)}/udp`], outcome: 'forward', endpoints: 2, masquerade: false },
+      { words: [node, at(WEB, 80), '--from-host'], outcome: 'forward', endpoints: 2, masquerade: true },
+      {
+        words: [world.client[family], at(NODES.node1, NODE_PORT)],
+        outcome: 'forward',
+        endpoints: 1,
+        masquerade: false,
+      },
+      { words: [pod, at(WEB, 81)], outcome: 'refuse', endpoints: 0 },
+      { words: [pod, at(EMPTY, 80)], outcome: 'refuse', endpoints: 0 },
+      { words: [pod, at(serviceAddresses(99), 80)], outcome: 'drop', endpoints: 0 },
+      { words: [pod, at(NODES.node1, 81)], outcome: 'untouched', endpoints: 0 },
+    ] as const;
+  });
   for (const { words, outcome, endpoints, ...rest } of cases) {
     const explanation = await explained(...words);
     t.match(explanation, { outcome, kernel: { outcome }, differences: [] }, words.join(' '));
@@ -64,6 +76,18 @@ t.test('explain shows unused endpoints and the path of the packet', async (t) =>
     /nodeports: meta l4proto \. th dport vmap @service-nodeports\n +element \{ tcp \. 30080 : goto nodeport-local \}/,
   );
   t.match(stdout, /^ {2}not masqueraded: endpoints see the client address, because externalTrafficPolicy is Local$/m);
+});
+
+t.test('explain knows that the kernel forwards no packets of link-local IPv6 clients', async (t) => {
+  const listing = await world.client.output('ip', ['-6', '-oneline', 'address', 'show', 'dev', 'lan', 'scope', 'link']);
+  const [, source = ''] = /inet6 (fe80:\S+)\//.exec(listing) ?? [];
+  const dialer = await world.client.dialer();
+  const target = { protocol: 'tcp', address: NODES.node1.ip6, port: NODE_PORT, count: 1 } as const;
+  t.match(await dialer.dial({ ...target, sourceAddress: `${source}%lan` }), { answered: 0 });
+  t.match(await dialer.dial(target), { answered: 1 });
+  const explanation = await explained(source, printAddressPort({ address: NODES.node1.ip6, port: NODE_PORT }));
+  t.match(explanation, { outcome: 'refuse', kernel: { outcome: 'refuse' }, differences: [] });
+  t.match(explanation.reason, /the kernel does not forward packets of link-local clients/);
 });
 
 t.test('explain lists no elements but those that the packet needs', async (t) => {

@@ -202,18 +202,21 @@ t.test('a held loss is applied after the grace period, which can be changed at r
 });
 
 t.test('a Node object that is deleted opens node ports at no other address', async (t) => {
-  const other = '203.0.113.5';
-  await node1.output('ip', ['address', 'add', `${other}/32`, 'dev', 'lo']);
-  await client.output('ip', ['route', 'add', other, 'via', NODES.node1.ip]);
+  const others = { ip: '203.0.113.5', ip6: '2001:db8:113::5' };
+  await node1.configure([`address add ${others.ip}/32 dev lo`, `address add ${others.ip6}/128 dev lo nodad`]);
+  await client.configure(
+    (['ip', 'ip6'] as const).map((family) => `route add ${others[family]} via ${NODES.node1[family]}`),
+  );
   const dial = async (address: string) =>
     (await fromClient.dial({ protocol: 'tcp', address, port: NODE_PORT, count: 2, timeoutMs: 500 })).answered;
-  t.strictSame([await dial(NODES.node1.ip), await dial(other)], [2, 0]);
+  const reached = () => Promise.all([NODES.node1.ip, NODES.node1.ip6, others.ip, others.ip6].map(dial));
+  t.strictSame(await reached(), [2, 2, 0, 0]);
   const from = daemon.log.length;
   await send('delete Node node1');
   t.match(await daemon.waitForLog('own Node is incomplete; keeping last known values', from), {
     missing: ['the Node object'],
   });
-  t.strictSame([await dial(NODES.node1.ip), await dial(other)], [2, 0]);
+  t.strictSame(await reached(), [2, 2, 0, 0]);
   t.match(
     (await run('inspect', 'services')).stdout,
     /PROBLEM: Node node1 kept as last known for \d+s: missing: the Node/,

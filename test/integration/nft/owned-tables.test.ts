@@ -36,8 +36,10 @@ t.test('no new connection fails while another program flushes the ruleset', { sk
   await daemon.waitUntilReady();
   t.strictSame(await flags(), ['owner,persist', 'owner,persist']);
   const dials = await Promise.all(
-    (['tcp', 'udp'] as const).map((protocol) =>
-      from.dialAtRate({ protocol, address: WEB.ip, port: 80, perSecond: 20, timeoutMs: 1000 }),
+    (['tcp', 'udp'] as const).flatMap((protocol) =>
+      [WEB.ip, WEB.ip6].map((address) =>
+        from.dialAtRate({ protocol, address, port: 80, perSecond: 20, timeoutMs: 1000 }),
+      ),
     ),
   );
   const end = performance.now() + FLUSH_MS;

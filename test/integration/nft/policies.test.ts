@@ -288,7 +288,9 @@ const NONE = { first: false, second: false, pod: false, node: false };
 const RANGES: readonly [ranges: string[], ip: typeof ALL, ip6: typeof ALL][] = [
   [[`${CLIENT.ip}/32`, `${CLIENT.ip6}/128`], { ...NONE, first: true }, { ...NONE, first: true }],
   [['10.1.0.0/16', '10.1.0.0/24', '10.1.1.0/24', '10.1.1.9/32'], { ...NONE, pod: true }, ALL],
+  [['fd00:1::/32', 'fd00:1:1::/48', 'fd00:1:1::/64', 'fd00:1:1::9/128'], ALL, { ...NONE, pod: true }],
   [[`${CLIENT.ip}/32`, '0.0.0.0/0'], ALL, ALL],
+  [[`${CLIENT.ip6}/128`, '::/0'], ALL, ALL],
   [['nowhere', '192.168.300.0/24'], ALL, ALL],
 ];
 
@@ -314,17 +316,25 @@ t.test('a load balancer IP admits its source ranges', async (t) => {
 });
 
 t.test('changes of source ranges do not affect clients inside them', async (t) => {
-  await addRestricted(['192.168.0.0/16']);
+  await addRestricted(['192.168.0.0/16', 'fd00:70::/28']);
   await proxied.waitForSync();
   const dialer = await client.dialer();
-  const flow = await dialer.dialAtRate({ protocol: 'tcp', address: VIP.ip, port: 80, perSecond: 200 });
-  for (const range of ['192.0.0.0/8', '192.168.0.0/16', '192.168.77.0/24']) {
-    await addRestricted([range]);
+  const flows = await Promise.all(
+    FAMILIES.map((family) => dialer.dialAtRate({ protocol: 'tcp', address: VIP[family], port: 80, perSecond: 200 })),
+  );
+  for (const ranges of [
+    ['192.0.0.0/8', 'fd00:70::/28'],
+    ['192.168.0.0/16', 'fd00:77::/32'],
+    ['192.168.77.0/24', 'fd00:77::/64'],
+  ]) {
+    await addRestricted(ranges);
     await proxied.waitForSync();
-    t.strictSame(await admitted('ip'), { ...ALL, pod: false }, range);
+    for (const family of FAMILIES) t.strictSame(await admitted(family), { ...ALL, pod: false }, `${family} ${ranges}`);
   }
-  const report = await flow.stop();
-  t.match(report, { answered: report.attempts, refused: 0, timedOut: 0, errors: {} });
+  for (const flow of flows) {
+    const report = await flow.stop();
+    t.match(report, { answered: report.attempts, refused: 0, timedOut: 0, errors: {} });
+  }
 });
 
 t.test('strict source ranges admit no client if they cannot be parsed', async (t) => {

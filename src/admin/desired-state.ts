@@ -110,7 +110,7 @@ export async function loadEngine(
   if (manifests.errors.length > 0) {
     throw new OperationalError('input', manifests.errors.map((error) => error.message).join('\n'));
   }
-  const engine = new Engine(options);
+  const engine = new Engine({ ...options, seesAllServices: true });
   engine.setHostAddresses((await readHost()).addresses, hostNetworks());
   deliverManifests(manifests.objects, engine);
   engine.adopt(listing);

@@ -13,6 +13,7 @@ type AddCommand = (program: Command, context: CommandContext) => void;
 const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   run: async () => (await import('./commands/run.ts')).addRun,
   render: async () => (await import('./commands/render.ts')).addRender,
+  lint: async () => (await import('./commands/lint.ts')).addLint,
   inspect: async () => (await import('./commands/inspect.ts')).addInspect,
   diff: async () => (await import('./commands/diff.ts')).addDiff,
   explain: async () => (await import('./commands/explain.ts')).addExplain,
@@ -23,7 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
 };
 
 const EXIT_HELP = `
-Exit status: 0 success; 1 diff found a difference or doctor a problem; 2 invalid command line; 3 unsuitable
+Exit status: 0 success; 1 diff found a difference, or doctor or lint a problem; 2 invalid command line; 3 unsuitable
 environment (nft, privileges, another daemon); 4 unreadable input; 5 any other failure.`;
 
 /** Runs the command named by `args` and resolves with the exit status. `signal` stops a running daemon. */

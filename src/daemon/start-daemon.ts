@@ -66,10 +66,11 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
 /** The options of the engine under these settings, on this machine. */
 export function engineOptions(
   { families, fastPath, tcpBeLiberal }: Pick<Daemon, 'families' | 'fastPath' | 'tcpBeLiberal'>,
-  { proxy }: Settings,
+  { proxy, manifests }: Settings,
 ): NodeOptions {
   const isLiberal = tcpBeLiberal || proxy.tcpBeLiberal;
-  return { ...proxy, families, tcpBeLiberal: isLiberal, resetsConnections: fastPath.isUsable };
+  const host = { families, tcpBeLiberal: isLiberal, resetsConnections: fastPath.isUsable };
+  return { ...proxy, ...host, seesAllServices: manifests !== undefined };
 }
 
 /** Without a socket the daemon runs, except if another daemon serves it. */

@@ -27,6 +27,7 @@ export class NodeState {
   constructor(options: NodeOptions, store: Store) {
     this.#options = options;
     this.#store = store;
+    store.unmatchedSlices.setSeesAllServices(options.seesAllServices ?? false);
     this.#view = this.#buildView();
   }
 
@@ -49,7 +50,8 @@ export class NodeState {
   /** The issues of all objects, with those that only this node can find. The same list if none changed. */
   issues(): readonly ValidationIssue[] {
     const clusterIpIssues = this.#store.clusterIpUses.issues();
-    const parts = [this.#store.issues(), this.#cidrIssues, clusterIpIssues, this.#portIssues];
+    const sliceIssues = this.#store.unmatchedSlices.issues();
+    const parts = [this.#store.issues(), this.#cidrIssues, clusterIpIssues, sliceIssues, this.#portIssues];
     const isSame = this.#issues?.parts.every((part, index) => part === parts[index]) === true;
     if (!isSame) this.#issues = { parts, all: parts.flat() };
     return this.#issues?.all ?? [];
@@ -68,6 +70,7 @@ export class NodeState {
 
   setOptions(options: NodeOptions): void {
     this.#options = options;
+    this.#store.unmatchedSlices.setSeesAllServices(options.seesAllServices ?? false);
     this.#store.touchNode();
   }
 

@@ -88,7 +88,7 @@ export class ServiceCompiler {
   /** Recompiles everything that changed. */
   *compileAll(): Steps<void> {
     do {
-      yield* this.#store.searchClusterIps();
+      yield* this.#store.searchSteps();
       const limited = yield* this.#applyLimits(this.#takeTouched());
       if (this.#large !== undefined) limited.add(this.#large.change.key);
       yield* this.#compileNow(new Set([...limited, ...this.#queue]));
@@ -100,7 +100,7 @@ export class ServiceCompiler {
    * call, and the others with the next ones.
    */
   *compilePiece(): Steps<void> {
-    yield* this.#store.searchClusterIps();
+    yield* this.#store.searchSteps();
     const touched = yield* this.#applyLimits(this.#takeTouched());
     const now = new Set<string>();
     for (const key of touched) {

@@ -2,6 +2,7 @@
 
 import { compare } from '../lib/compare.ts';
 import type { Steps } from '../lib/steps.ts';
+import { UnmatchedSlices } from '../services/matching/unmatched-slices.ts';
 import { ClusterIpUses } from '../services/model/cluster-ip-uses.ts';
 import { EndpointsInBlocks } from '../services/model/endpoints-in-blocks.ts';
 import type { EndpointSlice } from '../services/objects/endpoint-slice.ts';
@@ -24,6 +25,12 @@ export class Store implements Sink {
   readonly endpointsInCidrs = new EndpointsInBlocks();
   /** The cluster IPs that are also addresses of endpoints or of this node. */
   readonly clusterIpUses = new ClusterIpUses((service) => this.#touched.add(service));
+  /** The slices from which no Service gets endpoints. */
+  readonly unmatchedSlices = new UnmatchedSlices({
+    services: this.services,
+    skippedServices: this.skippedServices,
+    slicesOf: (service) => this.slicesOf(service),
+  });
   readonly #slices = new Map<string, EndpointSlice>();
   readonly #slicesByService = new Map<string, Map<string, EndpointSlice>>();
   readonly #issues: Readonly<Record<Kind, Map<string, readonly ValidationIssue[]>>> = {
@@ -57,12 +64,14 @@ export class Store implements Sink {
   /** The keys of all objects. One that could not be used at all is known by its issues, or by the reason. */
   keysOf(kind: Kind): string[] {
     const skipped = kind === 'Service' ? this.skippedServices.keys() : [];
-    return [...this.#objectsOf(kind).keys(), ...this.#issues[kind].keys(), ...skipped];
+    const missed = kind === 'EndpointSlice' ? this.unmatchedSlices.missedKeys() : [];
+    return [...this.#objectsOf(kind).keys(), ...this.#issues[kind].keys(), ...skipped, ...missed];
   }
 
-  put<K extends Kind>(kind: K, { key, value, issues, skipped }: ReadResult<KindMap[K]>): void {
+  put<K extends Kind>(kind: K, { key, value, issues, skipped, missed }: ReadResult<KindMap[K]>): void {
     this.#setIssues(kind, key, issues);
     this.#setSkipped(kind, key, skipped);
+    if (kind === 'EndpointSlice') this.unmatchedSlices.setMissed(key, missed);
     if (value === undefined) this.#delete(kind, key);
     else this.#set(kind, key, value);
   }
@@ -70,6 +79,7 @@ export class Store implements Sink {
   remove(kind: Kind, key: string): void {
     this.#setIssues(kind, key, []);
     this.#setSkipped(kind, key, undefined);
+    if (kind === 'EndpointSlice') this.unmatchedSlices.setMissed(key, undefined);
     this.#delete(kind, key);
   }
 
@@ -93,9 +103,13 @@ export class Store implements Sink {
     return this.#slices.values();
   }
 
-  /** Finds the new cluster IPs that are addresses of endpoints, and marks their Services as changed. */
-  searchClusterIps(): Steps<void> {
-    return this.clusterIpUses.searchSteps(this.slices(), (address) => this.endpointsInCidrs.isFree(address));
+  /**
+   * Finds the new cluster IPs that are addresses of endpoints, and marks their Services as changed. Finds the slices from
+   * which no Service gets endpoints.
+   */
+  *searchSteps(): Steps<void> {
+    yield* this.clusterIpUses.searchSteps(this.slices(), (address) => this.endpointsInCidrs.isFree(address));
+    yield* this.unmatchedSlices.searchSteps();
   }
 
   /** Marks these Services as changed. */
@@ -161,7 +175,8 @@ export class Store implements Sink {
   }
 
   #setSkipped(kind: Kind, key: string, reason: string | undefined): void {
-    if (kind !== 'Service') return;
+    if (kind !== 'Service' || this.skippedServices.get(key) === reason) return;
+    this.unmatchedSlices.touch(key);
     if (reason === undefined) this.skippedServices.delete(key);
     else this.skippedServices.set(key, reason);
   }
@@ -182,12 +197,17 @@ export class Store implements Sink {
     } else if (kind === 'Service') {
       this.clusterIpUses.setService(key, { before: this.services.get(key), after: value as Service });
       this.services.set(key, value as Service);
-      this.#touched.add(key);
+      this.#change(key);
     } else {
       if (kind === 'Node') this.nodes.set(key, value as Node);
       else this.#setServiceCidr(key, value as ServiceCidr);
       this.#isNodeTouched = true;
     }
+  }
+
+  #change(service: string): void {
+    this.#touched.add(service);
+    this.unmatchedSlices.touch(service);
   }
 
   #setServiceCidr(key: string, value: ServiceCidr): void {
@@ -210,7 +230,7 @@ export class Store implements Sink {
     if (this.endpointsInCidrs.put(slice)) this.#isNodeTouched = true;
     const siblings = this.#slicesByService.get(slice.service) ?? new Map<string, EndpointSlice>();
     this.#slicesByService.set(slice.service, siblings.set(key, slice));
-    this.#touched.add(slice.service);
+    this.#change(slice.service);
   }
 
   #delete(kind: Kind, key: string): void {
@@ -223,10 +243,10 @@ export class Store implements Sink {
       const siblings = this.#slicesByService.get(slice.service);
       siblings?.delete(key);
       if (siblings?.size === 0) this.#slicesByService.delete(slice.service);
-      this.#touched.add(slice.service);
+      this.#change(slice.service);
     } else if (kind === 'Service') {
       this.clusterIpUses.setService(key, { before: this.services.get(key) });
-      if (this.services.delete(key)) this.#touched.add(key);
+      if (this.services.delete(key)) this.#change(key);
     } else {
       const map = kind === 'Node' ? this.nodes : this.serviceCidrs;
       if (!map.delete(key)) return;

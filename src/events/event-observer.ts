@@ -6,7 +6,7 @@ import type { Commit, FailedAttempt, Problems, SyncObserver } from '../controlle
 import { formatLimit, type LimitedService } from '../engine/service-limits.ts';
 import { errorMessage } from '../lib/error-message.ts';
 import { KINDS, type Kind } from '../services/objects/kinds.ts';
-import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 import type { HoldEvent } from '../sources/guard/source-guard.ts';
 import { describeSourceProblem, type SourceProblem } from '../sources/status/source-status.ts';
 import type { StalenessObserver } from '../sources/status/staleness-reporter.ts';
@@ -252,12 +252,25 @@ function describeHold(event: HoldEvent): Pick<EventSpec, 'type' | 'reason' | 'no
 }
 
 /** An object without a name cannot have Events. */
-function fromIssue({ object, field, value, reason, effect }: ValidationIssue): ProblemEvents | undefined {
+function fromIssue(issue: ValidationIssue): ProblemEvents | undefined {
+  const { object, field, value, reason, effect, service } = issue;
+  if (service !== undefined) return fromSliceIssue(issue, service);
   const [kind = '', key = ''] = object.split(' ');
   if (!isKind(kind) || key === '') return undefined;
   const note = `${field} ${value}: ${reason}; ${effect}`;
   const raised = { type: 'Warning', reason: 'InvalidField', action: 'Validate', note, scope: 'cluster' } as const;
   return { raised: { regarding: { kind, key }, ...raised } };
+}
+
+/** An Event of the Service, which is where its users look. */
+function fromSliceIssue(issue: ValidationIssue, service: string): ProblemEvents {
+  const common = { regarding: { kind: 'Service', key: service }, action: 'Validate', scope: 'cluster' } as const;
+  const note = formatIssue(issue);
+  const resolvedNote = `${issue.object} is no longer a problem of this Service`;
+  return {
+    raised: { ...common, type: 'Warning', reason: 'EndpointSliceMismatch', note },
+    resolved: { ...common, type: 'Normal', reason: 'EndpointSliceMatches', note: resolvedNote },
+  };
 }
 
 function fromConflict({ frontend, winner, loser }: Record<'frontend' | 'winner' | 'loser', string>): ProblemEvents {

@@ -8,6 +8,7 @@ import type { Backend } from '../services/model/backends.ts';
 import { explainBackend } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Service } from '../services/objects/service.ts';
+import { formatIssue, type ValidationIssue } from '../services/objects/validation-issue.ts';
 import { explainFastPath, type FastPathOutcome } from './fast-path-explanation.ts';
 import { type Destination, diffOutcomes, type Outcome } from './flow/flow-outcome.ts';
 import type { Packet } from './flow/packet.ts';
@@ -61,6 +62,8 @@ export interface ExplainInput {
   readonly ruleset: Ruleset;
   readonly host: Host;
   readonly fastPath?: FastPathStatus | undefined;
+  /** The issues of all objects. */
+  readonly issues?: readonly ValidationIssue[];
 }
 
 /** Compares the objects of the engine with the ruleset of the kernel. */
@@ -80,7 +83,7 @@ export function explain(packet: Packet, { ruleset, ...input }: ExplainInput): Co
 /** The outcome by the Services alone. */
 export function explainByServices(
   packet: Packet,
-  { engine, host, fastPath: fastPathStatus }: Omit<ExplainInput, 'ruleset'>,
+  { engine, host, fastPath: fastPathStatus, issues = [] }: Omit<ExplainInput, 'ruleset'>,
 ): { readonly resolved: ResolvedFlow; readonly explanation: Explanation } {
   const { store, node } = engine;
   const state = {
@@ -97,12 +100,22 @@ export function explainByServices(
     outcome,
     service: resolved.entry?.service.key,
     reason,
-    steps: [...resolved.steps, ...(linkLocal === undefined ? [] : [linkLocal.reason])],
+    steps: [
+      ...resolved.steps,
+      ...(linkLocal === undefined ? [] : [linkLocal.reason]),
+      ...sliceProblems(resolved, issues),
+    ],
     endpoints: resolved.entry === undefined ? [] : endpointsOf(resolved.entry, resolved, engine),
     ...(fastPath === undefined ? {} : { fastPath }),
     differences: [],
   };
   return { resolved, explanation };
+}
+
+/** The slices from which the Service of a refused flow gets no endpoints. */
+function sliceProblems({ outcome, entry }: ResolvedFlow, issues: readonly ValidationIssue[]): string[] {
+  if (outcome !== 'refuse' || entry === undefined) return [];
+  return issues.filter(({ service }) => service === entry.service.key).map(formatIssue);
 }
 
 /** Names the limit that keeps the Service of this destination from being served. */

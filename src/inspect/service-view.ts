@@ -11,6 +11,7 @@ import type { CounterListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
 import { type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
 import { familiesWithoutClusterIp, NO_CLUSTER_IP } from '../services/allocation/complete-service.ts';
+import { whyWithoutEndpoints } from '../services/matching/slice-matching.ts';
 import type { Backend } from '../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../services/model/frontends.ts';
 import { explainBackend, explainEntries } from '../services/model/select-backends.ts';
@@ -271,13 +272,22 @@ function describeDestination(frontend: Frontend, { service, port, engine }: Fron
     return `none: the frontend belongs to ${conflict.winner}`;
   if (!isServed(frontend, port) && frontend.kind === 'cluster-ip' && isInUse(frontend, engine))
     return 'not refused without endpoints: the address is in use otherwise';
-  if (!selection.hasAnyEndpoints) return 'refused: no endpoints';
+  if (!selection.hasAnyEndpoints)
+    return `refused: no endpoints, because ${whyNone(frontend, { service, port, engine })}`;
   const { cluster, local } = selection;
   if (frontend.policy === 'Cluster') return `${countEndpoints(cluster)}`;
   const localDestination =
     local.length > 0 ? `${countEndpoints(local)} on this node` : 'dropped: no endpoints on this node';
   if (frontend.kind === 'cluster-ip') return localDestination;
   return `${localDestination}; from pods and this node: ${countEndpoints(cluster)}`;
+}
+
+function whyNone(
+  { family, servicePort }: Frontend,
+  { service, port, engine }: Pick<FrontendContext, 'service' | 'port' | 'engine'>,
+): string {
+  const slices = engine.store.slicesOf(service.key);
+  return whyWithoutEndpoints(service, { port: servicePort, family, slices, backends: port.backends.length });
 }
 
 function countEndpoints(backends: readonly Backend[]): string {

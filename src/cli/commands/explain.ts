@@ -56,14 +56,14 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
   let tables = await program.listRuleset();
   const destination = { address: packet.destination, port: packet.destinationPort };
   const source = { ...desiredStateSource(flags), destination };
-  const { engine, fastPath, status } = await loadDesiredState(source, toChainListing(tables));
+  const { engine, fastPath, issues, status } = await loadDesiredState(source, toChainListing(tables));
   if (await isOffline(flags, tables)) {
-    const { explanation } = explainByServices(packet, { engine, host });
+    const { explanation } = explainByServices(packet, { engine, host, issues });
     const isInterfaceAssumed = packet.inInterface !== undefined && flags.interface === undefined;
     printResult(offlineStatus(status), { ...explanation, isInterfaceAssumed }, flags);
     return;
   }
-  const kernel = { engine, host, fastPath, program };
+  const kernel = { engine, host, fastPath, issues, program };
   let explanation = await explainInKernel(packet, tables, kernel);
   // The daemon may have changed the ruleset between two listings.
   if (explanation.differences.length > 0) {

@@ -59,14 +59,14 @@ async function inspectServices(flags: InspectFlags, service: string | undefined)
   printWithStatus(status, [printServices(services, notProxied) || 'no Services', ...warnings].join('\n'));
 }
 
-/** Those of the Service, and of its slices. */
+/** Those of the Service, of its slices, and of others that seem to be meant for it. */
 function issuesOf(
   service: string,
   { issues, engine }: { readonly issues: readonly ValidationIssue[]; readonly engine: Engine },
 ): ValidationIssue[] {
   const slices = [...engine.store.slicesOf(service)].map(({ key }) => `EndpointSlice ${key}`);
   const objects = new Set([`Service ${service}`, ...slices]);
-  return issues.filter(({ object }) => objects.has(object));
+  return issues.filter((issue) => issue.service === service || objects.has(issue.object));
 }
 
 async function inspectRuleset(flags: InspectFlags, service: string | undefined): Promise<void> {

@@ -3,6 +3,7 @@
 import { isLoopback } from '../../net/address.ts';
 import { isHostAddress } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
+import { whyWithoutEndpoints } from '../../services/matching/slice-matching.ts';
 import type { Backend } from '../../services/model/backends.ts';
 import { takesNodePorts } from '../../services/model/node-port-addresses.ts';
 import { sourceRangesOf } from '../../services/objects/source-ranges.ts';
@@ -166,8 +167,13 @@ function withoutBackends(
   if (entry.kind === 'cluster-ip' && table.clusterIpsInUse.has(packet.destination))
     return withoutService(packet, table);
   if (!entry.usable.hasAny)
-    return { ...noDestination('refuse', [...steps, 'no endpoint is ready in the cluster']), entry };
+    return { ...noDestination('refuse', [...steps, `no endpoint can be used: ${whyNone(entry, table)}`]), entry };
   return { ...noDestination('drop', [...steps, 'no endpoint is eligible for this client']), entry };
+}
+
+function whyNone({ service, frontend, backends }: FrontendEntry, { slicesOf }: ServiceTable): string {
+  const { family, servicePort: port } = frontend;
+  return whyWithoutEndpoints(service, { port, family, slices: slicesOf(service.key), backends: backends.length });
 }
 
 function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {

@@ -45,6 +45,7 @@ export interface FrontendEntry {
 export interface ServiceTable {
   readonly node: ResolverNode;
   readonly host: Host;
+  readonly slicesOf: ClusterState['slicesOf'];
   /** By {@link addressKey}, or {@link nodePortKey}. */
   readonly entries: ReadonlyMap<string, FrontendEntry>;
   /** Services by cluster IP, including those without ports. */
@@ -82,7 +83,7 @@ export function buildServiceTable(state: ClusterState, node: ResolverNode, host:
   }
   const localEndpoints = new Set([...entries.values()].flatMap(localEndpointsOf));
   const clusterIpsInUse = new Set(otherAddresses(state, node).filter((address) => clusterIps.has(address)));
-  return { node, host, entries, clusterIps, clusterIpsInUse, localEndpoints };
+  return { node, host, slicesOf: state.slicesOf, entries, clusterIps, clusterIpsInUse, localEndpoints };
 }
 
 function otherAddresses({ slices }: ClusterState, { ownAddresses }: ResolverNode): Address[] {

@@ -39,6 +39,8 @@ export interface ProxyOptions {
 
 /** What this machine supports, as the daemon found at start. */
 interface HostCapabilities {
+  /** Whether the source sends every Service, as manifests do, so that a slice without one is reported; absent for no. */
+  readonly seesAllServices?: boolean | undefined;
   /** The address families of this machine; absent for both. */
   readonly families?: readonly Family[] | undefined;
   /** Whether connections that the fast path cannot continue are reset; absent for no. */

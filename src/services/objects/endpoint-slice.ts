@@ -10,6 +10,8 @@ import {
   asString,
   IssueCollector,
   isObjectName,
+  type JsonObject,
+  type MissedSlice,
   type ReadResult,
   readAddress,
   readKey,
@@ -50,7 +52,8 @@ export interface EndpointSlice {
 
 /** Marks slices of headless Services, with any value. */
 export const HEADLESS_LABEL = 'service.kubernetes.io/headless';
-const SERVICE_LABEL = 'kubernetes.io/service-name';
+const API_VERSION = 'discovery.k8s.io/v1';
+export const SERVICE_LABEL = 'kubernetes.io/service-name';
 const LAST_CHANGE_TRIGGER_TIME_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 const FAMILY_BY_ADDRESS_TYPE: ReadonlyMap<unknown, Family> = new Map([
@@ -61,18 +64,17 @@ const FAMILY_BY_ADDRESS_TYPE: ReadonlyMap<unknown, Family> = new Map([
 /** Reads a `discovery.k8s.io/v1 EndpointSlice`. */
 export function readEndpointSlice(object: unknown): ReadResult<EndpointSlice> {
   const slice = asObject(object);
+  if (isUnsupportedSlice(slice)) return unsupportedSlice(slice);
   const metadata = asObject(slice['metadata']);
   const key = readKey(metadata, { namespaced: true });
   if (key === '') return readUnnamed('EndpointSlice', metadata);
   const labels = asObject(metadata['labels']);
   const service = asString(labels[SERVICE_LABEL]);
-  if (labels[HEADLESS_LABEL] !== undefined) return { key, skipped: 'its Service is headless', issues: [] };
-  if (!isObjectName(service))
-    return { key, skipped: `it does not belong to a Service (label ${SERVICE_LABEL})`, issues: [] };
+  const skipped = skippedSlice(slice, { key, labels, service });
+  if (skipped !== undefined) return { key, ...skipped, issues: [] };
   const family = FAMILY_BY_ADDRESS_TYPE.get(slice['addressType']);
   const issues = new IssueCollector('EndpointSlice', key);
   if (family === undefined) {
-    if (slice['addressType'] === 'FQDN') return { key, skipped: 'its addresses are names (FQDN)', issues: [] };
     issues.add({
       field: 'addressType',
       value: slice['addressType'],
@@ -91,6 +93,69 @@ export function readEndpointSlice(object: unknown): ReadResult<EndpointSlice> {
       Date.parse(asString(asObject(metadata['annotations'])[LAST_CHANGE_TRIGGER_TIME_ANNOTATION])) || 0,
   };
   return { key, value, issues: issues.all };
+}
+
+interface SkippedSlice {
+  readonly skipped: string;
+  readonly missed: MissedSlice;
+}
+
+/** Why a valid slice is not read, and which Service may miss it. */
+function skippedSlice(
+  slice: JsonObject,
+  { key, labels, service }: { readonly key: string; readonly labels: JsonObject; readonly service: string },
+): SkippedSlice | undefined {
+  const { addressType } = slice;
+  const [namespace = '', name = ''] = key.split('/');
+  const missed = { object: `EndpointSlice ${key}`, services: [`${namespace}/${service}`] };
+  if (labels[HEADLESS_LABEL] !== undefined) {
+    const [field, value] = [`metadata.labels["${HEADLESS_LABEL}"]`, labels[HEADLESS_LABEL]];
+    const reason = 'is for slices of headless Services only';
+    return { skipped: 'its Service is headless', missed: { ...missed, field, value, reason } };
+  }
+  if (!isObjectName(service)) {
+    const field = `metadata.labels["${SERVICE_LABEL}"]`;
+    const services = namesIn(name).map((candidate) => `${namespace}/${candidate}`);
+    const reason = 'must be the name of its Service';
+    return {
+      skipped: `it does not belong to a Service (label ${SERVICE_LABEL})`,
+      missed: { ...missed, services, field, value: labels[SERVICE_LABEL], reason },
+    };
+  }
+  if (addressType !== 'FQDN') return undefined;
+  const reason = 'must be IPv4 or IPv6, because names are not resolved';
+  return {
+    skipped: 'its addresses are names (FQDN)',
+    missed: { ...missed, field: 'addressType', value: addressType, reason },
+  };
+}
+
+/** The names of which a slice is commonly derived: `a-b-c`, `a-b` and `a` for `a-b-c`. */
+function namesIn(name: string): string[] {
+  const parts = name.split('-');
+  return parts.slice(0, MAX_PARTS).map((_, index) => parts.slice(0, parts.length - index).join('-'));
+}
+
+const MAX_PARTS = 8;
+
+/** Whether an object is in place of an EndpointSlice that is read: `Endpoints`, or an EndpointSlice of another version. */
+export function isUnsupportedSlice({ apiVersion, kind }: JsonObject): boolean {
+  if (apiVersion === 'v1') return kind === 'Endpoints';
+  return kind === 'EndpointSlice' && apiVersion !== API_VERSION && String(apiVersion).startsWith('discovery.k8s.io/');
+}
+
+/** A Service misses it if it has no EndpointSlice. */
+function unsupportedSlice({ apiVersion, kind, metadata }: JsonObject): ReadResult<EndpointSlice> {
+  const key = readKey(asObject(metadata), { namespaced: true });
+  if (key === '') return readUnnamed(asString(kind), asObject(metadata));
+  const [namespace = '', name = ''] = key.split('/');
+  const label = asString(asObject(asObject(metadata)['labels'])[SERVICE_LABEL]);
+  const services = label === '' ? namesIn(name) : [label];
+  const [field, value] = kind === 'Endpoints' ? ['kind', kind] : ['apiVersion', apiVersion];
+  const reason = `only EndpointSlices of ${API_VERSION} are read`;
+  const object = `${kind} ${key}`;
+  const missed = { object, services: services.map((service) => `${namespace}/${service}`), field, value, reason };
+  return { key: `${apiVersion} ${object}`, skipped: reason, missed, issues: [] };
 }
 
 function readPorts(value: unknown, issues: IssueCollector): SlicePort[] {

@@ -1,6 +1,6 @@
 // The kinds of objects that nftlane watches.
 
-import { type EndpointSlice, HEADLESS_LABEL, readEndpointSlice } from './endpoint-slice.ts';
+import { type EndpointSlice, HEADLESS_LABEL, isUnsupportedSlice, readEndpointSlice } from './endpoint-slice.ts';
 import { type Node, readNode } from './node.ts';
 import type { ReadResult } from './read.ts';
 import { PROXY_NAME_LABEL, readService, type Service } from './service.ts';
@@ -53,8 +53,12 @@ export const KINDS: { readonly [K in Kind]: KindTraits<K> } = {
   },
 };
 
-/** The kind of a manifest; `undefined` for kinds that nftlane does not use. */
+/**
+ * The kind of a manifest; `undefined` for kinds that nftlane does not use. What may be meant for an EndpointSlice counts as one,
+ * to be reported if a Service misses it.
+ */
 export function kindOf(apiVersion: unknown, kind: unknown): Kind | undefined {
+  if (isUnsupportedSlice({ apiVersion, kind })) return 'EndpointSlice';
   return Object.values(KINDS).find((traits) => traits.kind === kind && traits.apiVersion === apiVersion)?.kind;
 }
 

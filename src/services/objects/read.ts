@@ -14,7 +14,21 @@ export interface ReadResult<T> {
   readonly skipped?: string;
   /** Addresses that belong to a skipped object. */
   readonly reserved?: readonly Address[];
+  /** For a skipped EndpointSlice that a Service may miss. */
+  readonly missed?: MissedSlice;
   readonly issues: readonly ValidationIssue[];
+}
+
+/** An EndpointSlice that is not read, or another object in place of one. */
+export interface MissedSlice {
+  /** Kind and name, such as `EndpointSlice shop/web-1`. */
+  readonly object: string;
+  /** The Services that it may be meant for, as `namespace/name`. */
+  readonly services: readonly string[];
+  /** The field for which it is not read. */
+  readonly field: string;
+  readonly value: unknown;
+  readonly reason: string;
 }
 
 /** Any JSON object. */
@@ -70,9 +84,9 @@ export class IssueCollector {
   }
 
   /** Counts an issue instead of keeping it when there are {@link MAX_ISSUES} already. */
-  add({ field, value, reason, effect }: Issue): void {
+  add({ value, ...issue }: Issue): void {
     if (this.all.length < MAX_ISSUES) {
-      this.all.push({ object: this.#object, field, value: formatValue(value), reason, effect });
+      this.all.push({ object: this.#object, ...issue, value: formatValue(value) });
       return;
     }
     this.#more++;

@@ -12,6 +12,8 @@ export interface ValidationIssue {
   readonly reason: string;
   /** The consequence, such as `ignoring this port`. */
   readonly effect: string;
+  /** The Service that this is about, if the object is another one: `namespace/name`. */
+  readonly service?: string;
 }
 
 /** An issue as one line. */

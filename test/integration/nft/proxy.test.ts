@@ -200,6 +200,41 @@ t.test('an invalid object does not stop the others', async (t) => {
   await proxied.remove('aaa-invalid.yaml');
 });
 
+t.test('a slice that does not fit its Service is named until it does', async (t) => {
+  const daemon = proxied.daemon('node1');
+  const from = daemon.log.length;
+  const at = await proxied.addService('shop/misfit', 44, { pods: ['b'] });
+  const misnamed = PORTS.map((port) => ({ ...port, name: `${port.name}-x` }));
+  await proxied.setEndpoints('shop/misfit', ['b'], misnamed);
+  const entry = await daemon.waitForLog('object has an invalid field', from);
+  t.match(entry, { object: /^EndpointSlice shop\/misfit/, field: 'ports[0].name', service: 'shop/misfit' });
+  for (const family of ['ip', 'ip6'] as const) {
+    const target = family === 'ip' ? `${at.ip}:80/tcp` : `[${at.ip6}]:80/tcp`;
+    const explained = await proxied.run('node1', 'explain', client[family], target);
+    t.match(explained.stdout, /no EndpointSlice with endpoints has port "tcp"\/TCP/);
+    t.match(
+      explained.stdout,
+      /EndpointSlice shop\/misfit\S*: ports\[0\]\.name "tcp-x": Service shop\/misfit has port "tcp"\/TCP/,
+    );
+    t.match(await dial(client, { protocol: 'tcp', address: at[family], port: 80, count: 1 }), { refused: 1 });
+  }
+  const inspected = await proxied.run('node1', 'inspect', 'services', 'shop/misfit');
+  t.match(inspected.stdout, /refused: no endpoints, because no EndpointSlice with endpoints has port "udp"\/UDP/);
+  t.match(inspected.stdout, /^warning: EndpointSlice shop\/misfit/m);
+  await proxied.setEndpoints('shop/misfit', ['b']);
+  await proxied.waitForSync();
+  for (const family of ['ip', 'ip6'] as const)
+    t.match(await dial(client, { protocol: 'tcp', address: at[family], port: 80, count: 1 }), { answered: 1 });
+  const fixed = await proxied.run('node1', 'inspect', 'services', 'shop/misfit');
+  t.notMatch(fixed.stdout, /warning/);
+  const messages = daemon.log.slice(from).filter(({ msg }) => msg === 'object has an invalid field');
+  t.equal(
+    new Set(messages.map((message) => JSON.stringify({ ...message, time: 0 }))).size,
+    messages.length,
+    'each once',
+  );
+});
+
 t.test('a file with invalid YAML keeps its previous objects', async (t) => {
   const daemon = proxied.daemon('node1');
   const from = daemon.log.length;

@@ -1,4 +1,4 @@
-// Tests of `render`, `diff` and `doctor` with all clusters of test/golden combined.
+// Tests of `render`, `lint`, `diff` and `doctor` with all clusters of test/golden combined.
 
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -61,7 +61,7 @@ const served: number[] = [];
 for (const [number, { name }] of folders.entries()) {
   const yaml = await readFile(join(GOLDEN, name, 'cluster.yaml'), 'utf8');
   await writeFile(join(manifests, `${name}.yaml`), renumbered(yaml, number));
-  if (/^kind: Service$/m.test(yaml)) served.push(number);
+  if (/^kind: Service$/m.test(yaml) && yaml.includes('namespace: shop')) served.push(number);
 }
 
 function run(command: string, args: readonly string[], input = ''): Promise<ExecResult> {
@@ -105,6 +105,17 @@ for (const { how, flags, has } of [
     t.strictSame(await nftlane('diff', ...flags), { ...DONE, stdout }, 'there are no differences');
   });
 }
+
+t.test('lint names what is wrong, without a kernel, and its exit status says so', async (t) => {
+  const all = await execute(process.execPath, [program, 'lint', '--node-name', 'n1', '-f', manifests]);
+  t.match(all, { status: 1, stdout: /^Service shop-\d+\/.*: spec\..*$/m });
+  t.match(all.stdout, / Services, \d+ problems\n$/);
+  const good = join(GOLDEN, 'dual-stack', 'cluster.yaml');
+  const right = await execute(process.execPath, [program, 'lint', '--node-name', 'n1', '-f', good, '-o', 'json']);
+  t.match({ ...JSON.parse(right.stdout), status: right.status }, { status: 0, issues: [], conflicts: [] });
+  const absent = await execute(process.execPath, [program, 'lint', '-f', join(scratch, 'absent')]);
+  t.match(absent, { status: 4, stdout: /absent/ });
+});
 
 t.test('diff reports removed rules', async (t) => {
   const { stdout } = await nftlane('render', ...byDevice);

@@ -16,7 +16,7 @@ async function run(t: Test, ...args: readonly string[]) {
   return { status, stdout, stderr };
 }
 
-const COMMANDS = ['run', 'render', 'inspect', 'diff', 'explain', 'doctor', 'cleanup', 'version'];
+const COMMANDS = ['run', 'render', 'lint', 'inspect', 'diff', 'explain', 'doctor', 'cleanup', 'version'];
 
 t.test('the help lists all commands and the exit statuses', async (t) => {
   const { status, stdout } = await run(t, '--help');

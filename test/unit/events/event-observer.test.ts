@@ -55,6 +55,18 @@ t.test('EventObserver records what another process changed, and that it keeps un
   ]);
 });
 
+t.test('EventObserver records at a Service which slice does not match it, and the end of that', async (t) => {
+  const { observer, records, takeRecords } = open();
+  const issue = { object: 'EndpointSlice shop/web-1', field: 'ports[0].name', value: '"a"', reason: 'x', effect: 'y' };
+  observer.committed(commitOf({ problems: { ...NOTHING, issues: [{ ...issue, service: 'shop/web' }] } }));
+  t.match(records.at(-1), { note: 'EndpointSlice shop/web-1: ports[0].name "a": x; y', scope: 'cluster' });
+  observer.committed(commitOf({ problems: NOTHING }));
+  t.strictSame(takeRecords(), [
+    'Service shop/web Warning EndpointSliceMismatch',
+    'Service shop/web Normal EndpointSliceMatches',
+  ]);
+});
+
 t.test('EventObserver records the beginning and the end of a hold of lost Services', async (t) => {
   const { observer, records, takeRecords } = open();
   observer.hold({ type: 'held', lost: 30, before: 40, gracePeriodMs: 300_000 });

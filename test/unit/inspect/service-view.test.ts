@@ -37,9 +37,10 @@ t.test('a frontend without endpoints is not called refused if its cluster IP is 
     );
   const spec = { internalTrafficPolicy: 'Local', externalIPs: ['198.51.100.1'] };
   const pod = slice('shop/other', { endpoints: [endpoint('10.96.0.1')] });
+  const refused = /^refused: no endpoints, because no EndpointSlice has the label/;
   const notRefused = 'not refused without endpoints: the address is in use otherwise';
-  t.strictSame(destinations([service('shop/web', { spec })]), ['refused: no endpoints', 'refused: no endpoints']);
-  t.strictSame(destinations([service('shop/web', { spec }), pod]), [notRefused, 'refused: no endpoints']);
+  t.match(destinations([service('shop/web', { spec })]), [refused, refused]);
+  t.match(destinations([service('shop/web', { spec }), pod]), [notRefused, refused]);
   t.strictSame(destinations([service('shop/web', { spec }), pod, slice('shop/web')]), [notRefused, '1 endpoint']);
   t.strictSame(destinations([service('shop/web'), pod, slice('shop/web')]), ['1 endpoint']);
 });

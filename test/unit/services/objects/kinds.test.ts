@@ -21,8 +21,14 @@ t.test('kindOf() returns undefined for other kinds and versions', async (t) => {
   const cases = [
     ['v1', 'Pod'],
     ['v1', 'EndpointSlice'],
-    ['discovery.k8s.io/v1beta1', 'EndpointSlice'],
+    ['networking.k8s.io/v1beta1', 'ServiceCIDR'],
     ['v1', undefined],
   ];
   for (const [apiVersion, kind] of cases) t.equal(kindOf(apiVersion, kind), undefined);
+  t.equal(
+    kindOf('discovery.k8s.io/v1beta1', 'EndpointSlice'),
+    'EndpointSlice',
+    'which is reported if a Service misses it',
+  );
+  t.equal(kindOf('v1', 'Endpoints'), 'EndpointSlice');
 });

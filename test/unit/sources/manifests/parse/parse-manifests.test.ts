@@ -58,9 +58,9 @@ t.test('parseManifests() returns the objects of a file', async (t) => {
 t.test('parseManifests() counts objects of other kinds', async (t) => {
   const pod = '{"apiVersion":"v1","kind":"Pod"}';
   const pods = '{"apiVersion":"v1","kind":"PodList","items":[{},{}]}';
-  const old = '{"apiVersion":"discovery.k8s.io/v1beta1","kind":"EndpointSlice"}';
+  const old = '{"apiVersion":"networking.k8s.io/v1beta1","kind":"ServiceCIDR"}';
   const { ignored, objects, issues } = parseManifests(yaml(pod, service('web'), pods, old, list(pod)), 'a.yaml');
-  const types = { 'v1 Pod': 2, 'v1 PodList': 1, 'discovery.k8s.io/v1beta1 EndpointSlice': 1 };
+  const types = { 'v1 Pod': 2, 'v1 PodList': 1, 'networking.k8s.io/v1beta1 ServiceCIDR': 1 };
   t.same(
     { ignored: Object.fromEntries(ignored), objects: objects.length, issues },
     { ignored: types, objects: 1, issues: [] },

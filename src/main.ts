@@ -9,12 +9,23 @@ import { endProcess } from './host/process/end-process.ts';
 import { handleFatalErrors } from './host/process/fatal-errors.ts';
 import { limitYoungGeneration } from './host/process/memory.ts';
 import { handleSignals, ignoreDebugSignal } from './host/process/signals.ts';
+import { handleProcessWarnings } from './host/process-warnings.ts';
+import { printableLine } from './lib/printable.ts';
 
 // The bundle is also the program of the thread that parses large manifests.
 if (isMainThread) await main();
-else await import('./sources/manifests/parse/parser-thread.ts');
+else await parseManifest();
+
+async function parseManifest(): Promise<void> {
+  // The main thread reports the same ones.
+  handleProcessWarnings(() => {});
+  await import('./sources/manifests/parse/parser-thread.ts');
+}
 
 async function main(): Promise<void> {
+  handleProcessWarnings(({ name, reason }) => {
+    process.stderr.write(`${printableLine(`nftlane: warning of Node: ${name}: ${reason}`)}\n`);
+  });
   limitYoungGeneration();
   ignoreDebugSignal();
   handleOutputErrors(endProcess);

@@ -255,8 +255,8 @@ function describeHold(event: HoldEvent): Pick<EventSpec, 'type' | 'reason' | 'no
 function fromIssue(issue: ValidationIssue): ProblemEvents | undefined {
   const { object, field, value, reason, effect, service } = issue;
   if (service !== undefined) return fromSliceIssue(issue, service);
-  const [kind = '', key = ''] = object.split(' ');
-  if (!isKind(kind) || key === '') return undefined;
+  const [kind = '', key = '', ...rest] = object.split(' ');
+  if (!isKind(kind) || key === '' || rest.length > 0) return undefined;
   const note = `${field} ${value}: ${reason}; ${effect}`;
   const raised = { type: 'Warning', reason: 'InvalidField', action: 'Validate', note, scope: 'cluster' } as const;
   return { raised: { regarding: { kind, key }, ...raised } };

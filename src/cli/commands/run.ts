@@ -5,6 +5,7 @@ import { describeProblem } from '../../config/schema/configuration-error.ts';
 import type { LoadedSettings, Settings } from '../../config/settings.ts';
 import { createLog, type Log } from '../../host/log.ts';
 import { reportFatalErrors } from '../../host/process/fatal-errors.ts';
+import { reportProcessWarnings } from '../../host/process-warnings.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 import { withConfigFlags } from '../flags/config-flags.ts';
 import { RUN_FLAGS } from '../flags/flag-table.ts';
@@ -59,6 +60,7 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
     log.error('unexpected error; exiting to restart', { reason });
     log.flush();
   });
+  reportProcessWarnings((warning) => log.warn('warning of Node', { ...warning }));
   logConfiguration(loaded, log);
   if (flags.initOnly) return (await import('../../daemon/init-only.ts')).initOnly(settings, log);
   const { runDaemon } = await import('../../daemon/daemon.ts');

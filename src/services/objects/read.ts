@@ -168,6 +168,11 @@ function isValidName(name: string, { short }: { short: boolean }): boolean {
   return short ? isShortName(name) : isObjectName(name);
 }
 
+/** The marks of Helm, Go and Jinja templates. */
+export const TEMPLATE = /\{\{|\{%/;
+/** The reason of an error in one. */
+export const UNRENDERED_TEMPLATE = 'is a template, which has to be rendered first';
+
 /** The result for an object without a valid name. */
 export function readUnnamed<T>(kind: string, metadata: JsonObject, { short = false } = {}): ReadResult<T> {
   const issues = new IssueCollector(kind, '');
@@ -175,7 +180,7 @@ export function readUnnamed<T>(kind: string, metadata: JsonObject, { short = fal
   issues.add({
     field: `metadata.${field}`,
     value: metadata[field],
-    reason: 'is not a valid object name',
+    reason: TEMPLATE.test(asString(metadata[field])) ? UNRENDERED_TEMPLATE : 'is not a valid object name',
     effect: 'ignoring the object',
   });
   return { key: '', issues: issues.all };

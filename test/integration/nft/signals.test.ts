@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { clusterIps, service } from '../../support/builders/service.ts';
 import { loadFactor } from '../../support/load-factor.ts';
 import { Daemon } from '../../support/netns/daemon.ts';
-import { type PipedChild, start } from '../../support/netns/process.ts';
+import { execute, type PipedChild, start } from '../../support/netns/process.ts';
 import { createSingleNode } from '../../support/netns/single-node.ts';
 import { poll } from '../../support/wait-until.ts';
 
@@ -154,6 +154,22 @@ t.test('an unexpected error ends the daemon with status 5 and its stack in the l
     t.equal(await daemon.exited(), 5);
     t.match(daemon.log.at(-1), { level: 'error', msg: /^unexpected error/, reason: /Error: broken invariant\n.*at / });
   }
+});
+
+t.test('warnings of Node are messages of the daemon, or one line of a command', async (t) => {
+  const code = "setTimeout(() => process.emitWarning('two\\nlines', 'DeprecationWarning'), 400).unref()";
+  const environment = `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(code)}`;
+  const command = ['netns', 'exec', node.name, 'env', environment, process.execPath, single.program];
+  const child = start('ip', [...command, 'run', '--run-dir', join(scratch, 'run'), ...flags]);
+  const daemon = new Daemon(node.adopt(child), () => installation.exec(['diff']));
+  await daemon.waitForLog('warning of Node');
+  const found = daemon.log.find(({ msg }) => msg === 'warning of Node');
+  t.match(found, { level: 'warn', name: 'DeprecationWarning', reason: 'two\nlines' });
+  t.equal(await daemon.stop(), 0);
+  const fifo = join(scratch, 'never-written');
+  await execute('mkfifo', [fifo]);
+  const { stderr } = await execute('timeout', ['2', 'ip', ...command, 'render', '-f', fifo]);
+  t.equal(stderr, 'nftlane: warning of Node: DeprecationWarning: two\\nlines\n');
 });
 
 /** Starts the daemon with a log that nothing reads. */

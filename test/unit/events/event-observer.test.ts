@@ -185,7 +185,8 @@ t.test('EventObserver records that a Service exceeds a limit, once', async (t) =
 t.test('EventObserver records invalid fields at their objects', async (t) => {
   const { observer, records, takeRecords } = open();
   const issue = { field: 'ports[0].port', value: '0', reason: 'must be a port', effect: 'ignoring this port' };
-  const issues = ['EndpointSlice shop/web-1', 'Node n1', 'Service ', 'Pod shop/x'].map((object) => ({
+  const unnamed = ['Service ', 'Service (without a name)', 'Service at /m/web.yaml:3'];
+  const issues = ['EndpointSlice shop/web-1', 'Node n1', 'Pod shop/x', ...unnamed].map((object) => ({
     object,
     ...issue,
   }));

@@ -36,8 +36,8 @@ export const MAX_MANIFEST_BYTES = 64 * 1024 ** 2;
 
 /** Receives the contents of a file. */
 export interface ManifestReceiver {
-  /** An object of a kind that nftlane uses, as in the file. */
-  addObject(kind: Kind, value: unknown): void;
+  /** An object of a kind that nftlane uses, as in the file, and where it is. */
+  addObject(kind: Kind, value: unknown, location: string): void;
   addIssue(issue: ValidationIssue): void;
   addError(error: ManifestError): void;
   /** An object of another type. */
@@ -51,8 +51,9 @@ export class ManifestCollector implements ManifestReceiver, ParsedManifests {
   readonly errors: ManifestError[] = [];
   readonly ignored = new Map<string, number>();
 
-  addObject(kind: Kind, value: unknown): void {
-    this.objects.push({ kind, result: KINDS[kind].read(value) });
+  addObject(kind: Kind, value: unknown, location: string): void {
+    const result = KINDS[kind].read(value);
+    this.objects.push({ kind, result: result.key === '' ? at(location, { kind, result }) : result });
   }
 
   addIssue(issue: ValidationIssue): void {
@@ -67,6 +68,12 @@ export class ManifestCollector implements ManifestReceiver, ParsedManifests {
     const name = this.ignored.has(type) || this.ignored.size < MAX_TYPES ? type : 'others';
     this.ignored.set(name, (this.ignored.get(name) ?? 0) + 1);
   }
+}
+
+/** An object without a valid name is named by its place in the file. */
+function at(location: string, { kind, result }: ManifestObject): ManifestObject['result'] {
+  const issues = result.issues.map((issue) => ({ ...issue, object: `${kind} at ${location}` }));
+  return { ...result, issues };
 }
 
 /** Only for a message. */
@@ -122,7 +129,7 @@ function collect(candidate: Candidate, receiver: ManifestReceiver): void {
     const issues = new IssueCollector('Document', location);
     const effect = path === '' ? 'ignoring the document' : 'ignoring the item';
     issues.add({
-      field: `${path}${invalidField.field}` || '(all)',
+      field: `${path}${invalidField.field}`.replace(/\.$/, '') || '(all)',
       value: invalidField.value,
       reason: invalidField.reason,
       effect,
@@ -134,7 +141,7 @@ function collect(candidate: Candidate, receiver: ManifestReceiver): void {
   const kind = kindOf(apiVersion, kindName);
   const itemKind = kind === undefined ? listedKindOf(apiVersion, kindName) : undefined;
   if (kind !== undefined) {
-    receiver.addObject(kind, value);
+    receiver.addObject(kind, value, path === '' ? location : `${location}, ${path.slice(0, -1)}`);
   } else if (itemKind !== undefined) {
     for (const [index, item] of asArray(items).entries()) {
       collect({ value: item, location, path: `${path}items[${index}].`, inherited: itemKind }, receiver);
@@ -144,8 +151,12 @@ function collect(candidate: Candidate, receiver: ManifestReceiver): void {
   }
 }
 
+/** The location of a document in a file with this name. */
+const KUSTOMIZATION = /(?:^|\/)kustomization\.ya?ml:\d+$/;
+
 function findInvalidField({
   value,
+  location,
   path,
   inherited,
 }: Candidate): { field: string; value: unknown; reason: string } | undefined {
@@ -155,7 +166,10 @@ function findInvalidField({
   const named = { ...inherited, ...value };
   for (const field of ['apiVersion', 'kind'] as const) {
     if (typeof named[field] !== 'string' || named[field] === '') {
-      return { field, value: named[field], reason: 'every object must have an apiVersion and a kind' };
+      const reason = KUSTOMIZATION.test(location)
+        ? 'this file is for kustomize: use the output of `kubectl kustomize` instead'
+        : 'every object must have an apiVersion and a kind';
+      return { field, value: named[field], reason };
     }
   }
   return undefined;

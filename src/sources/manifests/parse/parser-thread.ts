@@ -20,7 +20,7 @@ const TASK = 'nftlane: parse a manifest';
 
 /** What the thread found. Objects are JSON, which is cheaper to copy than objects, and to be read by the receiver's thread. */
 type Finding =
-  | { readonly type: 'object'; readonly kind: Kind; readonly json: string }
+  | { readonly type: 'object'; readonly kind: Kind; readonly json: string; readonly location: string }
   | { readonly type: 'issue'; readonly issue: ValidationIssue }
   | { readonly type: 'error'; readonly reason: string; readonly at: Position | undefined }
   | { readonly type: 'ignored'; readonly name: string };
@@ -71,8 +71,9 @@ async function receiveAll(
 }
 
 function pass(finding: Finding, file: string, receiver: ManifestReceiver): void {
-  if (finding.type === 'object') receiver.addObject(finding.kind, JSON.parse(finding.json));
-  else if (finding.type === 'issue') receiver.addIssue(finding.issue);
+  if (finding.type === 'object') {
+    receiver.addObject(finding.kind, JSON.parse(finding.json), finding.location);
+  } else if (finding.type === 'issue') receiver.addIssue(finding.issue);
   else if (finding.type === 'ignored') receiver.addIgnored(finding.name);
   else receiver.addError(new ManifestError(file, finding.reason, finding.at === undefined ? {} : { at: finding.at }));
 }
@@ -90,8 +91,8 @@ class Sender implements ManifestReceiver {
     this.#port = port;
   }
 
-  addObject(kind: Kind, value: unknown): void {
-    this.#findings.push({ type: 'object', kind, json: JSON.stringify(value) });
+  addObject(kind: Kind, value: unknown, location: string): void {
+    this.#findings.push({ type: 'object', kind, json: JSON.stringify(value), location });
   }
 
   addIssue(issue: ValidationIssue): void {

@@ -1,7 +1,8 @@
 // Parses the documents of one file, YAML or JSON.
 
-import { Composer, isScalar, LineCounter, Parser, visit } from 'yaml';
+import { Composer, isCollection, isNode, isScalar, LineCounter, Parser, visit } from 'yaml';
 import { errorMessage } from '../../../lib/error-message.ts';
+import { TEMPLATE, UNRENDERED_TEMPLATE } from '../../../services/objects/read.ts';
 import { locateJsonError } from './locate-json-error.ts';
 import { ManifestError, type Position } from './manifest-error.ts';
 import { type DocumentText, ignoredTypeOf, splitDocuments } from './split-documents.ts';
@@ -118,7 +119,10 @@ function* composeDocuments({ text, line: firstLine }: DocumentText, file: string
   const composer = new Composer({ merge: true, uniqueKeys: false, logLevel: 'error' });
   for (const document of composer.compose(new Parser(lines.addNewLine).parse(text))) {
     const [error] = document.errors;
-    const invalid = error === undefined ? findDuplicateKey(document) : { message: error.message, offset: error.pos[0] };
+    const invalid =
+      error === undefined
+        ? findInvalidKey(document, text)
+        : { message: templateReason(text, error.pos[0]) ?? error.message, offset: error.pos[0] };
     if (invalid !== undefined) {
       yield { error: new ManifestError(file, invalid.message, { at: at(invalid.offset), cause: error }) };
       return;
@@ -129,24 +133,38 @@ function* composeDocuments({ text, line: firstLine }: DocumentText, file: string
   }
 }
 
-/** A repeated key of any map. */
-function findDuplicateKey(document: Parameters<typeof visit>[0]): { message: string; offset: number } | undefined {
-  let offset: number | undefined;
+interface InvalidKey {
+  readonly message: string;
+  readonly offset: number;
+}
+
+/** A repeated key of any map, or one that JSON cannot have, such as `{ .Values.name }` in `name: {{ .Values.name }}`. */
+function findInvalidKey(document: Parameters<typeof visit>[0], text: string): InvalidKey | undefined {
+  let invalid: InvalidKey | undefined;
   visit(document, {
     Map(_, map) {
       const seen = new Set<unknown>();
       for (const { key } of map.items) {
-        if (!isScalar(key) || key.value === MERGE_KEY) continue;
-        if (seen.has(key.value)) {
-          offset = key.range?.[0] ?? 0;
-          return visit.BREAK;
-        }
-        seen.add(key.value);
+        const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0;
+        if (isCollection(key))
+          invalid = { message: templateReason(text, offset) ?? 'Map keys must be scalars', offset };
+        else if (isScalar(key) && key.value !== MERGE_KEY && seen.has(key.value))
+          invalid = { message: 'Map keys must be unique', offset };
+        if (invalid !== undefined) return visit.BREAK;
+        if (isScalar(key)) seen.add(key.value);
       }
       return undefined;
     },
   });
-  return offset === undefined ? undefined : { message: 'Map keys must be unique', offset };
+  return invalid;
+}
+
+/** The reason of an error in a line with the marks of Helm, Go or Jinja templates. */
+function templateReason(text: string, offset: number): string | undefined {
+  const start = text.lastIndexOf('\n', Math.max(offset - 1, 0)) + 1;
+  const end = text.indexOf('\n', offset);
+  const line = text.slice(start, end < 0 ? text.length : end);
+  return TEMPLATE.test(line) ? UNRENDERED_TEMPLATE : undefined;
 }
 
 const MERGE_KEY = '<<';

@@ -2,7 +2,7 @@
 
 import type { Family } from './family.ts';
 
-/** Canonical text of an IP address: dotted decimal, or RFC 5952. The result of {@link parseAddress}. */
+/** Canonical text of an IP address: dotted decimal, or RFC 5952 as inet_ntop(3) prints it. The result of {@link parseAddress}. */
 export type Address = string & { readonly brand?: 'address' };
 
 /**
@@ -81,6 +81,11 @@ function parseIp6(text: string): Address | undefined {
   if (groups === undefined) return undefined;
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
   if (!mapped) return printGroups(groups);
+  return printLastGroups(groups);
+}
+
+/** The last 32 bits as an IPv4 address. */
+function printLastGroups(groups: readonly number[]): Address {
   const [high = 0, low = 0] = groups.slice(6);
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
@@ -115,7 +120,10 @@ function readGroups(half: string, { isLast }: { isLast: boolean }): number[] | u
   return groups;
 }
 
-/** RFC 5952: lower case, no leading zeros, `::` for the longest run of two or more zero groups, the first of equals. */
+/**
+ * RFC 5952: lower case, no leading zeros, `::` for the longest run of two or more zero groups, the first of equals. The last
+ * two groups are dotted decimal after six zero groups, as in the output of nft, conntrack and ip, which use inet_ntop(3).
+ */
 function printGroups(groups: readonly number[]): Address {
   let [start, length] = [-1, 1];
   for (let from = 0; from < groups.length; from++) {
@@ -125,5 +133,6 @@ function printGroups(groups: readonly number[]): Address {
   }
   const hex = groups.map((group) => group.toString(16));
   if (start < 0) return hex.join(':');
+  if (start === 0 && length === 6) return `::${printLastGroups(groups)}`;
   return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`;
 }

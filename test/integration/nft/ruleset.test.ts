@@ -113,6 +113,20 @@ t.test('thousands of elements are added, changed and removed', { skip }, async (
   t.strictSame(everything(await tables.list()), everything(desiredListing(engineOf([]))));
 });
 
+t.test('addresses are listed as they are written, whatever their zeros', { skip }, async (t) => {
+  const tables = tablesOf(t);
+  const groups = ['1:0:2:0:0:3:0:0', '0:1:2:3:4:5:6:7', '0:0:1:0:0:0:0:0', '0:0:0:0:0:1:0:1', '64:ff9b::192.0.2.33'];
+  const addresses = [...groups, '::192.0.2.33', '::1:0', '::c000:2', '::ffff:0:192.0.2.33'];
+  const ingress = addresses.map((ip) => ({ ip }));
+  const spec = { ...clusterIps('fd00:30::10'), type: 'LoadBalancer', loadBalancerSourceRanges: ['::192.0.0.0/104'] };
+  const engine = engineOf([
+    service('shop/web', { spec, status: { loadBalancer: { ingress } } }),
+    slice('shop/web', { addressType: 'IPv6', endpoints: addresses.map((address) => endpoint(address)) }),
+  ]);
+  t.ok(isQuiet(await sync(engine, tables)));
+  t.strictSame(everything(await tables.list()), everything(desiredListing(engine)));
+});
+
 t.test('the longest names are accepted and listed', { skip }, async (t) => {
   const tables = tablesOf(t);
   const name = `${'n'.repeat(63)}/${'s'.repeat(63)}`;

@@ -29,7 +29,9 @@ async function main(): Promise<void> {
   limitYoungGeneration();
   ignoreDebugSignal();
   handleOutputErrors(endProcess);
-  handleFatalErrors(EXIT.failure, (stack) => process.stderr.write(`nftlane: unexpected error: ${stack}\n`));
+  handleFatalErrors(EXIT.failure, ({ reason, stack: [place = ''] }) => {
+    process.stderr.write(`${printableLine(`nftlane: unexpected error: ${reason} ${place}`)}\n`);
+  });
   const args = process.argv.slice(2);
   const stop = startsDaemon(args) ? handleSignals() : new AbortController().signal;
   const status = await runCli(args, stop);

@@ -28,7 +28,8 @@ export function readDocuments(text: string): ConfigurationDocuments {
   const warnings: ConfigurationProblem[] = [];
   const problems: ConfigurationProblem[] = [];
   const found: { kubeProxy?: object; nftlane?: object } = {};
-  const documents = parseAllDocuments(text) as readonly Document.Parsed[];
+  // The library would write warnings to standard error.
+  const documents = parseAllDocuments(text, { logLevel: 'error' }) as readonly Document.Parsed[];
   for (const document of documents) {
     const errors = document.errors.filter(({ code }) => code !== 'DUPLICATE_KEY');
     problems.push(...errors.map(({ message }) => ({ path: '', reason: firstLine(message) })));

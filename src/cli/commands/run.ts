@@ -56,8 +56,8 @@ async function runCommand(flags: RunFlags, signal: AbortSignal): Promise<void> {
     return (await import('./cleanup.ts')).cleanup({ ...settings.nftlane, kubeProxy: false });
   }
   const log = await createLog(settings.nftlane.log);
-  reportFatalErrors((reason) => {
-    log.error('unexpected error; exiting to restart', { reason });
+  reportFatalErrors((error) => {
+    log.error('unexpected error; exiting to restart', { ...error });
     log.flush();
   });
   reportProcessWarnings((warning) => log.warn('warning of Node', { ...warning }));

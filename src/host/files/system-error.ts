@@ -1,6 +1,7 @@
 // Errors of system calls.
 
-import { getSystemErrorMessage } from 'node:util';
+// Not by its name, which node 20 does not export: the program could not say that node is too old.
+import util from 'node:util';
 import { errorMessage } from '../../lib/error-message.ts';
 
 export function isSystemError(error: unknown): error is { code: string; errno: number } {
@@ -9,5 +10,5 @@ export function isSystemError(error: unknown): error is { code: string; errno: n
 
 /** The reason of a system error without call and path, such as `no such file or directory`; the message of any other error. */
 export function failureReason(error: unknown): string {
-  return isSystemError(error) ? getSystemErrorMessage(error.errno) : errorMessage(error);
+  return isSystemError(error) ? util.getSystemErrorMessage(error.errno) : errorMessage(error);
 }

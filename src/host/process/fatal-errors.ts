@@ -2,8 +2,15 @@
 
 import { endProcess } from './end-process.ts';
 
-/** Receives the stack. Must not throw. */
-type Report = (stack: string) => void;
+interface FatalError {
+  /** The class and the message. */
+  readonly reason: string;
+  /** Where it was thrown, and its callers, innermost first: what a report of the fault needs. */
+  readonly stack: readonly string[];
+}
+
+/** Must not throw. */
+type Report = (error: FatalError) => void;
 
 let report: Report = () => {};
 let isEnding = false;
@@ -18,9 +25,15 @@ export function handleFatalErrors(status: number, initialReport: Report): void {
     // An error of the report itself.
     if (isEnding) endProcess(status);
     isEnding = true;
-    report(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    report(describe(error));
     endProcess(status);
   });
+}
+
+function describe(error: unknown): FatalError {
+  const { stack = '' } = error instanceof Error ? error : {};
+  const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line));
+  return { reason: String(error), stack: frames.map((line) => line.trim()) };
 }
 
 /** Replaces the report: a daemon writes it to its log. */

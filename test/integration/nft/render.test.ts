@@ -136,3 +136,13 @@ t.test('doctor finds all required features', async (t) => {
     );
   }
 });
+
+t.test('an old node is refused in one line', async (t) => {
+  const versions = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.1.0' } })";
+  const old = `--import=data:text/javascript,${encodeURIComponent(versions)}`;
+  const { status, stderr } = await execute(process.execPath, [old, program, 'version']);
+  t.match(
+    { status, stderr },
+    { status: 3, stderr: /^nftlane: Cannot start: node 20\.1\.0 is too old: node \d+ is required\n$/ },
+  );
+});

@@ -152,8 +152,20 @@ t.test('an unexpected error ends the daemon with status 5 and its stack in the l
     const child = start('ip', [...command, '--run-dir', join(scratch, 'run'), ...flags]);
     const daemon = new Daemon(node.adopt(child), () => installation.exec(['diff']));
     t.equal(await daemon.exited(), 5);
-    t.match(daemon.log.at(-1), { level: 'error', msg: /^unexpected error/, reason: /Error: broken invariant\n.*at / });
+    const reason = 'Error: broken invariant';
+    t.match(daemon.log.at(-1), { level: 'error', msg: /^unexpected error/, reason, stack: [/^at .*:1:/] });
   }
+});
+
+t.test('an unexpected error of a command is one line', async (t) => {
+  const code = "setTimeout(() => Promise.reject(new Error('two\\nlines')), 300)";
+  const environment = `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(code)}`;
+  const fifo = join(scratch, 'unread');
+  await execute('mkfifo', [fifo]);
+  const render = [environment, process.execPath, single.program, 'render', '-f', fifo];
+  const { status, stderr } = await execute('env', render);
+  t.equal(status, 5);
+  t.match(stderr, /^nftlane: unexpected error: Error: two\\nlines at [^\n]+\n$/);
 });
 
 t.test('warnings of Node are messages of the daemon, or one line of a command', async (t) => {

@@ -276,3 +276,13 @@ t.test('a complete configuration can be read back', async (t) => {
     t.strictSame(again, { kubeProxy, nftlane, warnings: [], overridingFlags: [] });
   }
 });
+
+t.test('the parser of configurations writes nothing to standard error', async (t) => {
+  const warnings = t.capture(process, 'emitWarning');
+  t.throws(() => settingsOf('{{ .Values.x }}'), { message: /missing kind/ });
+  t.throws(() => settingsOf(configurationText('clusterCIDR: {{ .Values.cidr }}')), {
+    message: /clusterCIDR: .* is not a string$/,
+  });
+  t.match(settingsOf(configurationText('clusterCIDR: !Odd 10.0.0.0/8')).proxy.detectLocal, { mode: 'ClusterCIDR' });
+  t.strictSame(warnings(), []);
+});

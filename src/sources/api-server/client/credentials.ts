@@ -6,6 +6,7 @@ import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import { readBoundedFile } from '../../../host/files/bounded-file.ts';
 import { failureReason } from '../../../host/files/system-error.ts';
+import { errorMessage } from '../../../lib/error-message.ts';
 import { OperationalError } from '../../../lib/operational-error.ts';
 import { asArray, asObject, asString, type JsonObject } from '../../../services/objects/read.ts';
 
@@ -123,12 +124,14 @@ async function loadConfig(source: CredentialsSource): Promise<KubeConfig> {
 async function parseKubeconfig(path: string, config: KubeConfig): Promise<string> {
   const content = await readKubeconfig(path);
   try {
-    const document = asObject(parse(content));
+    // The library would write warnings to standard error.
+    const document = asObject(parse(content, { logLevel: 'error' }));
     config.loadFromString(JSON.stringify({ ...document, users: asArray(document['users']).map(withTokenFile(path)) }));
     config.makePathsAbsolute(dirname(resolve(path)));
     return asString(document['current-context']);
   } catch (error) {
-    throw invalidKubeconfig(path, error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error), error);
+    // Without the excerpt that the library appends.
+    throw invalidKubeconfig(path, errorMessage(error).split('\n', 1).join().replace(/:$/, ''), error);
   }
 }
 

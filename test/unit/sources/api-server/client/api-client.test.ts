@@ -35,9 +35,11 @@ t.test('loadApiClient() rejects an invalid kubeconfig with the reason', async (t
     users: [{ name: 'u', user: {} }],
   };
   const dir = t.testdir({ 'a-directory': {} });
+  const warnings = t.capture(process, 'emitWarning');
   const problem = 'invalid-kubeconfig';
   const cases = [
-    { content: ': [', problem, state: /^Cannot use kubeconfig ".*": / },
+    { content: ': [', problem, state: /^Cannot use kubeconfig ".*": [^\n]*column \d+$/ },
+    { content: '{{ x }}: !Odd 1', problem, state: 'current-context is missing' },
     { content: '', problem, state: 'current-context is missing' },
     { content: JSON.stringify({ ...base, 'current-context': 'x' }), problem, state: 'there is no context "x"' },
     { content: JSON.stringify({ ...base, clusters: [] }), problem, state: 'there is no cluster "k"' },
@@ -60,6 +62,7 @@ t.test('loadApiClient() rejects an invalid kubeconfig with the reason', async (t
   await t.rejects(loadApiClient({ kubeconfig: absent }), { problem: 'no-such-kubeconfig', message });
   const directory = { problem: 'unreadable-kubeconfig', message: /a-directory": is a directory/ };
   await t.rejects(loadApiClient({ kubeconfig: join(dir, 'a-directory') }), directory);
+  t.strictSame(warnings(), [], 'the parser writes nothing to standard error');
 });
 
 t.test('loadApiClient() without a kubeconfig must run in a cluster', async (t) => {

@@ -1,25 +1,25 @@
 // Checks of other programs' rules that can interfere.
 
 import { type Condition, readListedRule } from '../explain/ruleset/listed-rule.ts';
+import { foreignRules, type ReachableRule } from '../explain/ruleset/reachable-rules.ts';
+import { printableLine } from '../lib/printable.ts';
 import { NftProgram } from '../nftables/client/nft-program.ts';
 import type { ListedChain } from '../nftables/syntax/json-listing.ts';
 import type { ListedTable, TableChain } from '../nftables/syntax/listed-table.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import { type Check, type DoctorContext, ok, warning } from './check.ts';
 
-/** The priority of nftlane's DNAT. Chains with a lower one translate first. */
-const DNAT_PRIORITY = -100;
-
 /** An `accept` in one table does not override a drop in another: every table has to accept a packet. */
 export async function checkForeignRules(context: DoctorContext): Promise<Check[]> {
   const nft = new NftProgram({ command: context.nft, run: context.system.run });
   const chains = (await nft.listChains()).filter(({ table }) => table !== TABLE);
+  const tables = await nft.listRuleset();
   const dropChains = chains.filter(({ hook = '', policy }) => policy === 'drop' && ['forward', 'input'].includes(hook));
   return [
     dropPolicyCheck([...dropChains.map(chainName), ...(await legacyDropPolicies(context))]),
-    natOrderCheck(chains),
+    ...(await checkTranslations(context, foreignRules(tables))),
     ...(await checkFirewalls(context, new Set(chains.map(({ table }) => table)))),
-    otherEffectsCheck(await nft.listRuleset()),
+    otherEffectsCheck(tables),
   ];
 }
 
@@ -85,15 +85,6 @@ function isForInvalid({ field, negate, values }: Condition): boolean {
   return field === 'ct state' && !negate && values.every((value) => value === 'invalid');
 }
 
-function natOrderCheck(chains: readonly ListedChain[]): Check {
-  const earlier = chains.filter(({ type, hook, prio = 0 }) => {
-    return type === 'nat' && hook === 'prerouting' && prio < DNAT_PRIORITY;
-  });
-  if (earlier.length === 0) return ok('order', 'no other table translates addresses before nftlane');
-  const message = `translates addresses before nftlane: ${earlier.map(chainName).join(', ')}`;
-  return warning('order', message, 'make sure that it does not match addresses of Services');
-}
-
 function dropPolicyCheck(dropChains: readonly string[]): Check {
   const name = 'drop policies';
   if (dropChains.length === 0) return ok(name, 'no input or forward chain drops packets by default');
@@ -135,3 +126,91 @@ async function checkFirewalls({ system }: DoctorContext, tables: ReadonlySet<str
   }
   return checks.length > 0 ? checks : [ok('firewalls', 'no known conflict')];
 }
+
+/** The priority of nftlane's DNAT. Chains with a lower one translate first. */
+const DNAT_PRIORITY = -100;
+/** NF_IP_PRI_CONNTRACK. */
+const CONNTRACK_PRIORITY = -200;
+
+/**
+ * What takes packets from nftlane before it sees them. Of base chains with the same priority, the kernel runs the one that was
+ * added last first (nf_hook_entries_grow), which no listing shows.
+ */
+async function checkTranslations(context: DoctorContext, rules: readonly ReachableRule[]): Promise<Check[]> {
+  const legacy = await legacyRules(context);
+  return [natOrderCheck(rules, legacy), trackingCheck(rules, legacy)];
+}
+
+const TRANSLATES = /(?:^| )(?:dnat|redirect)(?= |$)|xt target "(?:DNAT|REDIRECT)"/;
+const NOT_TRACKED = /(?:^| )notrack(?= |$)|xt target "(?:NOTRACK|CT)"/;
+
+function natOrderCheck(rules: readonly ReachableRule[], legacy: LegacyRules): Check {
+  const translating = rules.filter(({ type, text }) => type === 'nat' && TRANSLATES.test(text));
+  const earlier = translating.filter(({ priority }) => priority < DNAT_PRIORITY);
+  const same = translating.filter(({ priority }) => priority === DNAT_PRIORITY);
+  const parts = [
+    ...(earlier.length === 0 ? [] : [`before nftlane: ${describe(earlier)}`]),
+    ...(same.length + legacy.nat.length === 0
+      ? []
+      : [
+          `with the priority of nftlane, so that the chain that was added last is the first: ${describe([...same, ...legacy.nat])}`,
+        ]),
+  ];
+  if (parts.length === 0) return ok('order', 'no other table translates addresses before nftlane');
+  const advice = 'make sure that it does not match addresses of Services, nor node ports';
+  return warning('order', `destinations are translated ${parts.join('; ')}`, advice);
+}
+
+function trackingCheck(rules: readonly ReachableRule[], legacy: LegacyRules): Check {
+  const untracked = rules.filter(({ priority, text }) => priority < CONNTRACK_PRIORITY && NOT_TRACKED.test(text));
+  const found = [...untracked, ...legacy.raw];
+  if (found.length === 0) return ok('tracking', 'no rule exempts packets from connection tracking');
+  const message = `packets that are not tracked are not translated: ${describe(found)}`;
+  const advice =
+    'make sure that it matches neither addresses of Services nor endpoints, unless a DNS cache of the node serves them';
+  return warning('tracking', message, advice);
+}
+
+const [SHOWN_CHAINS, SHOWN_RULES] = [4, 2];
+
+/** What takes packets: the first rules of the first chains. */
+function describe(rules: readonly Pick<ReachableRule, 'base' | 'text'>[]): string {
+  const byChain = Map.groupBy(rules, ({ base }) => base);
+  const shown = [...byChain].slice(0, SHOWN_CHAINS).map(([base, own]) => {
+    const texts = own.slice(0, SHOWN_RULES).map(({ text }) => printableLine(text));
+    const more = own.length > SHOWN_RULES ? `, and ${own.length - SHOWN_RULES} others` : '';
+    return `${base} (${texts.join(', ')}${more})`;
+  });
+  return [...shown, ...(byChain.size > SHOWN_CHAINS ? [`${byChain.size - SHOWN_CHAINS} others`] : [])].join(', ');
+}
+
+type LegacyRules = Readonly<Record<'nat' | 'raw', readonly Pick<ReachableRule, 'base' | 'text'>[]>>;
+
+/** Rules of iptables-legacy, whose tables nft does not list. Its table nat has the priority of nftlane, too. */
+async function legacyRules({ system }: DoctorContext): Promise<LegacyRules> {
+  const found = {
+    nat: [] as Pick<ReachableRule, 'base' | 'text'>[],
+    raw: [] as Pick<ReachableRule, 'base' | 'text'>[],
+  };
+  for (const [program, tablesFile] of [
+    ['iptables', '/proc/net/ip_tables_names'],
+    ['ip6tables', '/proc/net/ip6_tables_names'],
+  ] as const) {
+    const tables = (await system.read(tablesFile)).split('\n');
+    for (const [table, pattern] of LEGACY) {
+      if (!tables.includes(table)) continue;
+      const saved = await system.run(`${program}-legacy-save`, ['-t', table]).then(
+        ({ stdout }) => stdout,
+        () => '',
+      );
+      const texts = saved.split('\n').filter((line) => pattern.test(line));
+      found[table].push(...texts.map((text) => ({ base: `legacy ${program} ${table}`, text })));
+    }
+  }
+  return found;
+}
+
+const LEGACY = [
+  ['nat', / -j (?:DNAT|REDIRECT)(?= |$)/],
+  ['raw', / -j (?:NOTRACK|CT --notrack)(?= |$)/],
+] as const;

@@ -1,10 +1,13 @@
 // Checks of kernel settings that affect packets to Services.
 
 import { cpus } from 'node:os';
+import { knownState } from '../admin/ask-daemon.ts';
+import { parseRoutes, parseRoutes6 } from '../host/network/read-host.ts';
 import { SHORT_TIMEOUT_MS } from '../host/process/system.ts';
 import { sysctlName } from '../host/sysctl/apply-sysctls.ts';
 import { DEFAULT_CONNTRACK, desiredConntrackSysctls } from '../host/sysctl/conntrack-sysctls.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
+import { outputInterface } from '../net/host.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
 import { type FamilyUse, familyUse } from './family-use.ts';
 
@@ -39,7 +42,8 @@ async function checkFamilyForwarding(family: Family, use: FamilyUse, { system }:
 export async function checkPacketPaths(context: DoctorContext): Promise<Check[]> {
   const { read } = context.system;
   const uses = await familyUse(context);
-  return [await checkRpFilter(read, uses.ip), await checkRouteLocalnet(read), await checkBridgeNetfilter(read, uses)];
+  const bridges = await checkBridges(context, uses);
+  return [await checkRpFilter(read, uses.ip), await checkRouteLocalnet(read), ...bridges];
 }
 
 /** IPv6 has no such setting. The kernel uses the larger one of the values for `all` and for the interface. */
@@ -51,7 +55,7 @@ async function checkRpFilter(read: ReadFile, use: FamilyUse): Promise<Check> {
     const value = Number(await read(`${IPV4}/conf/${name}/rp_filter`));
     if (name !== 'lo' && Math.max(all, value) === 1) strict.push(name);
   }
-  const message = `strict on ${strict.slice(0, 5).join(', ')}${strict.length > 5 ? ` and ${strict.length - 5} more` : ''}`;
+  const message = `strict on ${shorten(strict)}`;
   const advice =
     'packets that arrive on another interface than the one to their source are dropped: set 2 (loose) for asymmetric routes';
   return strict.length === 0 ? ok('rp_filter', 'not strict on any interface') : warning('rp_filter', message, advice);
@@ -73,16 +77,65 @@ async function checkRouteLocalnet(read: ReadFile): Promise<Check> {
 }
 
 /** Without it, packets between pods on one bridge skip all rules, and replies have the wrong source address. */
-async function checkBridgeNetfilter(read: ReadFile, uses: Readonly<Record<Family, FamilyUse>>): Promise<Check> {
+async function checkBridges(context: DoctorContext, uses: Readonly<Record<Family, FamilyUse>>): Promise<Check[]> {
+  const { read } = context.system;
   const families = FAMILIES.filter((family) => uses[family].used !== 'no');
-  const settings = families.map((family) => `bridge-nf-call-${family}tables`);
-  const values = await Promise.all(settings.map(async (name) => (await read(`/proc/sys/net/bridge/${name}`)).trim()));
-  const off = settings.filter((_, index) => values[index] === '0').map((name) => `net.bridge.${name}`);
+  const settings = families.map((family) => ({ family, name: `bridge-nf-call-${family}tables` }));
+  const values = await Promise.all(
+    settings.map(async ({ name }) => (await read(`/proc/sys/net/bridge/${name}`)).trim()),
+  );
+  const withValue = (value: string) => settings.filter((_, index) => values[index] === value);
+  const off = withValue('0').map(({ name }) => `net.bridge.${name}`);
+  const ports = await portsWithoutHairpin(context);
+  return [bridgeCheck(off, { isLoaded: values.includes('1'), ports }), hairpinCheck(withValue('1').length > 0, ports)];
+}
+
+function bridgeCheck(
+  off: readonly string[],
+  { isLoaded, ports }: { readonly isLoaded: boolean; readonly ports: readonly string[] },
+): Check {
   if (off.length === 0)
-    return ok('bridges', values.includes('1') ? 'bridged packets pass through nftables' : 'br_netfilter is not loaded');
+    return ok('bridges', isLoaded ? 'bridged packets pass through nftables' : 'br_netfilter is not loaded');
   const message = `off: ${off.join(', ')}; packets between pods on one bridge skip nftables`;
   const command = `sysctl -w ${off.map((name) => `${name}=1`).join(' ')}`;
-  return warning('bridges', message, `if pods are attached to a bridge: ${command}`);
+  const first = ports.length === 0 ? '' : `; first enable hairpin mode, which is off at ${shorten(ports)}`;
+  return warning('bridges', message, `if pods are attached to a bridge: ${command}${first}`);
+}
+
+/** A packet that passes through nftables on a bridge is bridged again, and only hairpin mode lets it leave by its own port. */
+function hairpinCheck(isFiltered: boolean, ports: readonly string[]): Check {
+  if (!isFiltered || ports.length === 0) return ok('hairpin', 'no endpoint needs it, or it is on');
+  const message = `off at ports of bridges with endpoints of this node: ${shorten(ports)}; a pod there cannot reach itself through its Service`;
+  const advice = 'enable hairpinMode in the network plugin, or for a port: bridge link set dev PORT hairpin on';
+  return warning('hairpin', message, advice);
+}
+
+function shorten(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+}
+
+/** The ports, without hairpin mode, of bridges by which this node sends to those of its endpoints that a daemon knows. */
+async function portsWithoutHairpin({ daemon, system: { read } }: DoctorContext): Promise<string[]> {
+  const { state } = knownState(daemon);
+  if (state === undefined) return [];
+  const slices = state.objects.EndpointSlice.flatMap(({ endpoints }) => endpoints);
+  const local = slices.filter(({ nodeName }) => nodeName === state.options.nodeName).map(({ address }) => address);
+  if (local.length === 0) return [];
+  const [routes, routes6] = await Promise.all(['/proc/net/route', '/proc/net/ipv6_route'].map(read));
+  const host = { addresses: [], routes: [...parseRoutes(routes ?? ''), ...parseRoutes6(routes6 ?? '')] };
+  const bridges = new Set(local.map((address) => outputInterface(host, address)));
+  const ports: string[] = [];
+  for (const name of await interfaceNames(read)) {
+    if ((await read(`/sys/class/net/${name}/brport/hairpin_mode`)).trim() !== '0') continue;
+    const [, bridge] = /^INTERFACE=(.*)$/m.exec(await read(`/sys/class/net/${name}/master/uevent`)) ?? [];
+    if (bridges.has(bridge) && !(await isPromiscuous(bridge ?? '', read))) ports.push(name);
+  }
+  return ports;
+}
+
+/** IFF_PROMISC. Such a bridge gets these packets itself, and sends them back; it is an alternative to hairpin mode. */
+async function isPromiscuous(name: string, read: ReadFile): Promise<boolean> {
+  return (Number(await read(`/sys/class/net/${name}/flags`)) & 0x100) !== 0;
 }
 
 /** A full table drops new connections, and only the kernel log mentions it. */

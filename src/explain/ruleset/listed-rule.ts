@@ -10,7 +10,7 @@ export interface Condition {
 
 /** What a rule does with a packet that it matches. `change`: it changes or diverts the packet in another way. */
 export type Effect =
-  | { readonly kind: 'accept' | 'return' | 'drop' | 'reject' | 'masquerade' | 'change' }
+  | { readonly kind: 'accept' | 'return' | 'drop' | 'reject' | 'masquerade' | 'notrack' | 'change' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'dnat'; readonly address: string; readonly port: string | undefined };
 
@@ -97,9 +97,10 @@ const EFFECTS: readonly EffectPattern[] = [
     effect: ([, address = '', port]) => ({ kind: 'dnat', address, port }),
   },
   { pattern: /^masquerade(?= |$)/, effect: () => ({ kind: 'masquerade' }) },
+  { pattern: /^notrack(?= |$)/, effect: () => ({ kind: 'notrack' }) },
   // What follows counts as unknown, which makes no difference: the effect is not evaluated in any case.
   {
-    pattern: /^(?:snat|dnat|redirect|tproxy|queue|dup|fwd|notrack|synproxy|xt target)(?= |$)/,
+    pattern: /^(?:snat|dnat|redirect|tproxy|queue|dup|fwd|synproxy|xt target)(?= |$)/,
     effect: () => ({ kind: 'change' }),
   },
   { pattern: /^[a-z0-9]+(?: [a-z0-9-]+){1,4} set(?= )/, effect: () => ({ kind: 'change' }) },

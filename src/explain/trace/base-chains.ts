@@ -50,7 +50,9 @@ function run(
 ): ReturnType<BaseChain['run']> {
   const { packet, place, concerns, steps } = visit;
   const before = translations(packet);
-  const { end, rule } = new ListedChains({ ...visit, table }).run(chain);
+  const listed = new ListedChains({ ...visit, table });
+  const { end, rule } = listed.run(chain);
+  if (listed.exemption !== undefined) steps.push({ hook: place.hook, ...listed.exemption, element: undefined });
   const isTranslated = translations(packet) !== before;
   const name = nameOf(table, chain);
   if (isTranslated && hasSamePlace(chain, ruleset)) concerns.add(sameOrder(name));

@@ -67,6 +67,7 @@ function runInOrder(chains: readonly BaseChain[], packet: TracedPacket): Stop | 
 
 /** The kernel translates packets of known flows itself. The first chain that translates a new flow is the last one that sees it. */
 function translate(chains: readonly BaseChain[], { hook, packet, masquerade }: HookOptions): Stop | undefined {
+  if (packet.isUntracked) return undefined;
   packet.isTracked = true;
   if (packet.state !== 'new') {
     Object.assign(packet, packet.knownTranslations[hook]);
@@ -95,7 +96,8 @@ function isChanged(before: TracedPacket, after: TracedPacket): boolean {
 const CONNTRACK_PRIORITY = -200;
 
 /** Whether connection tracking has seen a packet. One that a process sends to its own host keeps its entry. */
-function isTrackedAt({ hook, priority }: BasePlace, { isFromHost }: TracedPacket): boolean {
+function isTrackedAt({ hook, priority }: BasePlace, { isFromHost, isUntracked }: TracedPacket): boolean {
+  if (isUntracked) return false;
   if (hook === 'ingress') return false;
   if (hook === 'output') return priority > CONNTRACK_PRIORITY;
   return hook !== 'prerouting' || isFromHost || priority > CONNTRACK_PRIORITY;

@@ -32,6 +32,8 @@ const MAX_DEPTH = 16;
 
 /** One table, for the packet at one hook. Translations that are certain are applied to the packet. */
 export class ListedChains {
+  /** The rule that has exempted the packet from connection tracking. */
+  exemption: { readonly chain: string; readonly rule: string } | undefined;
   readonly #options: ListedChainsOptions;
 
   constructor(options: ListedChainsOptions) {
@@ -100,10 +102,22 @@ export class ListedChains {
         if (isSure && this.#translate(effect)) return { end: 'accept', rule: text, isCertain: true };
         this.#concern(chain, text);
         return { end: 'next', rule: text, isCertain: false };
+      case 'notrack':
+        if (!isSure) this.#concern(chain, text);
+        else this.#exempt(chain, text);
+        return undefined;
       default:
         this.#concern(chain, text);
         return undefined;
     }
+  }
+
+  /** Has no effect on a packet that is tracked already (nft_notrack_eval). */
+  #exempt({ name }: TableChain, text: string): void {
+    const { packet, table } = this.#options;
+    if (packet.isTracked || packet.isUntracked) return;
+    packet.isUntracked = true;
+    this.exemption = { chain: `${table.family} ${table.name} ${name}`, rule: text };
   }
 
   #jump(

@@ -94,9 +94,10 @@ function matchMeta(field: string, value: string, { original, mark }: TracedPacke
   }
 }
 
-/** A packet that connection tracking has not seen counts as invalid. */
-function matchConntrack(name: string, value: string, { state, direction, translated, isTracked }: TracedPacket): Match {
-  if (name === 'state') return toMatch(value === (isTracked ? state : 'invalid'));
+/** A packet that connection tracking has not seen counts as invalid, unless it is exempt. */
+function matchConntrack(name: string, value: string, packet: TracedPacket): Match {
+  const { state, direction, translated, isTracked, isUntracked } = packet;
+  if (name === 'state') return toMatch(value === (isTracked ? state : isUntracked ? 'untracked' : 'invalid'));
   if (name === 'direction') return toMatch(value === direction);
   return value === 'dnat' ? toMatch(translated) : 'maybe';
 }

@@ -10,7 +10,7 @@ export function matchesStatement(statement: Statement, packet: TracedPacket, hos
   const { original, destination, inInterface } = packet;
   switch (statement.kind) {
     case 'state':
-      if (!packet.isTracked) return statement.state !== 'new';
+      if (!packet.isTracked) return statement.state !== 'new' && !packet.isUntracked;
       return statement.state !== 'invalid' && packet.state === 'new';
     case 'status-dnat':
       return packet.isTracked && packet.translated;

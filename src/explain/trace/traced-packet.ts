@@ -22,6 +22,8 @@ export interface TracedPacket {
   readonly isFromHost: boolean;
   /** Connection tracking has seen it. */
   isTracked: boolean;
+  /** A rule has exempted it from connection tracking, so that it is never translated. */
+  isUntracked: boolean;
   source: Address;
   sourcePort: number;
   destination: Address;
@@ -40,7 +42,7 @@ export interface TracedPacket {
 export function toTracedPacket(original: Packet): TracedPacket {
   return {
     ...{ original, state: 'new', direction: 'original', isFromHost: original.inInterface === undefined },
-    isTracked: true,
+    ...{ isTracked: true, isUntracked: false },
     ...{ source: original.source, sourcePort: original.sourcePort },
     ...{ destination: original.destination, port: original.destinationPort },
     ...{ translated: false, masqueraded: false, masqueradedPart: 'none', mark: 0 },

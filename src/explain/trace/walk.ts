@@ -36,9 +36,11 @@ export function walk(packet: Packet, input: WalkInput): WalkResult {
   if (first.end !== 'through' || !first.packet.translated) return first;
   const later = laterPackets(first.packet, input.host).map((next) => new Walker(next, input).walk());
   const concerns = new Set([first, ...later].flatMap((result) => [...result.concerns]));
-  const stopped = later.find(({ end }) => end !== 'through');
+  // A later packet that is not tracked keeps its addresses, which the other end does not know.
+  const stopped = later.find(({ end, packet: next }) => end !== 'through' || next.isUntracked);
   if (stopped === undefined) return { ...first, concerns };
-  return { ...first, end: stopped.end, steps: [...first.steps, ...stopped.steps], concerns };
+  const end = stopped.end === 'through' ? 'drop' : stopped.end;
+  return { ...first, end, steps: [...first.steps, ...stopped.steps], concerns };
 }
 
 /** The result of a rule or a chain. `next` continues with the next rule, `accept` with the next base chain. */

@@ -90,6 +90,33 @@ t.test('explain knows that the kernel forwards no packets of link-local IPv6 cli
   t.match(explanation.reason, /the kernel does not forward packets of link-local clients/);
 });
 
+t.test('explain knows what others take before nftlane translates', async (t) => {
+  const { node1 } = world;
+  const dialer = await shell.dialer();
+  const answered = async (address: string) =>
+    (await dialer.dial({ protocol: 'tcp', address, port: 80, count: 1, timeoutMs: 500 })).answered;
+  for (const family of FAMILIES) {
+    const words = [shell[family], printAddressPort({ address: WEB[family], port: 80 })];
+    const raw = `chain raw { type filter hook prerouting priority raw; ${family} daddr ${WEB[family]} notrack; }`;
+    await node1.output('nft', ['-f', '-'], { input: `table inet other { ${raw}; }` });
+    const untracked = await explained(...words);
+    t.match(untracked.kernel, { outcome: 'untouched', steps: [{ chain: 'inet other raw', rule: /notrack$/ }] }, family);
+    t.match(untracked.differences, [/expected: forward, kernel: untouched/]);
+    t.equal(await answered(WEB[family]), 0);
+    t.match((await proxied.run('node1', 'doctor')).stdout, /^warning +tracking .*inet other raw \(.* notrack\)$/m);
+    // Added last, it is the first one with this priority.
+    const target = family === 'ip' ? world.pod('b').ip : `[${world.pod('b').ip6}]`;
+    const nat = `chain nat { type nat hook prerouting priority dstnat; ${family} daddr ${WEB[family]} tcp dport 80 dnat to ${target}:8080; }`;
+    await node1.output('nft', ['-f', '-'], { input: `delete table inet other; table inet other { ${nat}; }` });
+    const taken = await dialer.dial({ protocol: 'tcp', address: WEB[family], port: 80, count: 4 });
+    t.match(taken, { answered: 4, pods: { b: 4 } });
+    t.match((await explained(...words)).differences.join('; '), /inet other nat: it has the priority of another chain/);
+    t.match((await proxied.run('node1', 'doctor')).stdout, /^warning +order .* inet other nat \(.* dnat .*\)$/m);
+    await node1.output('nft', ['delete table inet other']);
+    t.equal(await answered(WEB[family]), 1);
+  }
+});
+
 t.test('explain lists no elements but those that the packet needs', async (t) => {
   const calls = t.testdir({ nft: '#!/bin/sh\necho "$*" >>$(dirname $0)/calls\nexec nft "$@"\n' });
   await chmod(join(calls, 'nft'), 0o755);

@@ -26,9 +26,14 @@ const WITH_IPV6 = { '/proc/sys/net/ipv6/conf/all/disable_ipv6': '0\n' };
 const ADDRESSES = 'ip -json address show scope global';
 
 /** A daemon with a Service that has cluster IPs of these families. */
-function daemonWith(families: readonly Family[]): DoctorContext['daemon'] {
+function daemonWith(families: readonly Family[], slices: readonly object[] = []): DoctorContext['daemon'] {
   const clusterIps = Object.fromEntries(families.map((family) => [family, 'any']));
-  const state = { ready: true, status: daemonStatus(), objects: { Service: [{ clusterIps }] } };
+  const state = {
+    ready: true,
+    status: daemonStatus(),
+    options: { nodeName: 'n1' },
+    objects: { Service: [{ clusterIps }], EndpointSlice: slices },
+  };
   return { daemon: 'running', state, remains: {} } as unknown as DoctorContext['daemon'];
 }
 
@@ -71,9 +76,9 @@ t.test('checkPacketPaths() uses the larger value of `all` and the interface', as
   const loose = await checkPacketPaths(
     machine({ ...dev, [`${conf}/all/rp_filter`]: '2', [`${conf}/eth0/rp_filter`]: '1' }).machine,
   );
-  t.equal(statuses(loose), 'ok ok ok');
+  t.equal(statuses(loose), 'ok ok ok ok');
   const { machine: open } = machine({ ...dev, [`${conf}/all/route_localnet`]: '1\n' });
-  t.equal(statuses(await checkPacketPaths(open)), 'ok warning ok');
+  t.equal(statuses(await checkPacketPaths(open)), 'ok warning ok ok');
 });
 
 t.test('checkPacketPaths() checks bridges for each family that is used', async (t) => {
@@ -91,6 +96,43 @@ t.test('checkPacketPaths() checks bridges for each family that is used', async (
       );
     }
   }
+});
+
+t.test('checkPacketPaths() names ports of bridges with endpoints that lack hairpin mode', async (t) => {
+  const route = (name: string, destination: string) =>
+    `${name}\t${destination}\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0`;
+  const port = (name: string, bridge: string, mode: string) => [
+    [`/sys/class/net/${name}/brport/hairpin_mode`, mode],
+    [`/sys/class/net/${name}/master/uevent`, `DEVTYPE=bridge\nINTERFACE=${bridge}\nIFINDEX=3\n`],
+  ];
+  const slice = {
+    endpoints: [
+      { nodeName: 'n1', address: '10.1.9.12' },
+      { nodeName: 'n2', address: '10.2.9.12' },
+    ],
+  };
+  const check = async (changed: Readonly<Record<string, string>> = {}, slices = [slice]) => {
+    const files = Object.fromEntries([
+      ['/proc/sys/net/bridge/bridge-nf-call-iptables', '1\n'],
+      ['/proc/net/dev', ' face |bytes\n    lo: 0\n  cni0: 0\n  v1: 0\n  v2: 0\n  w1: 0\n'],
+      ['/proc/net/route', `${route('cni0', '0009010A')}\n${route('br2', '0009020A')}\n`],
+      ...port('v1', 'cni0', '0\n'),
+      ...port('v2', 'cni0', '1\n'),
+      ...port('w1', 'br2', '0\n'),
+      ['/sys/class/net/cni0/flags', '0x1003\n'],
+    ]);
+    const { machine: it } = machine({ ...files, ...changed });
+    return (await checkPacketPaths({ ...it, daemon: daemonWith(['ip'], slices) })).slice(2);
+  };
+  const [bridges, hairpin] = await check();
+  t.match(bridges, { status: 'ok' });
+  t.match(hairpin, { status: 'warning', message: /^off at ports of bridges with endpoints of this node: v1;/ });
+  t.equal(statuses(await check({ '/sys/class/net/v1/brport/hairpin_mode': '1\n' })), 'ok ok');
+  t.equal(statuses(await check({ '/sys/class/net/cni0/flags': '0x1103\n' })), 'ok ok', 'the bridge is promiscuous');
+  t.equal(statuses(await check({}, [])), 'ok ok', 'no endpoint');
+  const [off, rest] = await check({ '/proc/sys/net/bridge/bridge-nf-call-iptables': '0\n' });
+  t.match(off, { status: 'warning', advice: /; first enable hairpin mode, which is off at v1$/ });
+  t.match(rest, { status: 'ok' });
 });
 
 t.test('checkConntrackUsage() warns about a full table', async (t) => {
@@ -151,7 +193,7 @@ t.test('checkForeignRules() warns about other tables', async (t) => {
     'nft',
     listing(chain({ table: 'nftlane', name: 'filter-forward', hook: 'forward', policy: 'drop' })),
   );
-  t.equal(statuses(await checkForeignRules(it)), 'ok ok warning ok');
+  t.equal(statuses(await checkForeignRules(it)), 'ok ok ok warning ok');
   const [forward, early] = [
     chain({ table: 'firewalld', name: 'f', type: 'filter', hook: 'forward', prio: 10, policy: 'drop' }),
     chain({ table: 'firewalld', name: 'n', type: 'nat', hook: 'prerouting', prio: -190, policy: 'accept' }),
@@ -160,8 +202,49 @@ t.test('checkForeignRules() warns about other tables', async (t) => {
   system.files.set('/proc/net/ip_tables_names', 'filter\n');
   system.programs.set('iptables-legacy-save', '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n');
   const checks = await checkForeignRules(it);
-  t.equal(statuses(checks), 'warning warning warning warning ok');
+  t.equal(statuses(checks), 'warning ok ok warning warning ok');
   t.match(checks[0], { message: /inet firewalld f, legacy iptables filter FORWARD/ });
+});
+
+t.test('checkForeignRules() names the rules that take packets from nftlane', async (t) => {
+  const { machine: it, system } = machine();
+  const table = (hook: string, rule: string, family = 'inet') =>
+    `table ${family} other {\n\tchain helper {\n\t\t${rule}\n\t}\n\tchain base {\n\t\t${hook}; policy accept;\n\t\tjump helper\n\t}\n}\n`;
+  const check = async (text: string, legacy: Readonly<Record<string, string>> = {}) => {
+    system.programs.set('nft', '').set('nft -t list ruleset', text);
+    for (const [name, saved] of Object.entries(legacy)) system.programs.set(`iptables-legacy-save -t ${name}`, saved);
+    const [, order, tracking] = await checkForeignRules(it);
+    return {
+      order: order?.message,
+      tracking: tracking?.message,
+      statuses: statuses([order, tracking].flatMap((x) => x ?? [])),
+    };
+  };
+  const nat = (hook: string, priority: string) => `type nat hook ${hook} priority ${priority}`;
+  for (const hook of ['prerouting', 'output']) {
+    const same = await check(table(nat(hook, 'dstnat'), 'tcp dport 30080 dnat ip to 10.0.0.1:80'));
+    t.equal(same.statuses, 'warning ok');
+    t.match(
+      same.order,
+      /with the priority of nftlane, .* inet other base \(tcp dport 30080 dnat ip to 10\.0\.0\.1:80\)$/,
+    );
+    t.match((await check(table(nat(hook, 'dstnat - 5'), 'redirect to :81'))).order, /before nftlane: inet other base/);
+    t.equal((await check(table(nat(hook, 'dstnat + 5'), 'redirect to :81'))).statuses, 'ok ok');
+    const raw = await check(table(`type filter hook ${hook} priority raw`, 'udp dport 53 notrack', 'ip6'));
+    t.match(raw, { statuses: 'ok warning', tracking: /ip6 other base \(udp dport 53 notrack\)$/ });
+  }
+  t.equal((await check(table(nat('postrouting', 'srcnat'), 'masquerade'))).statuses, 'ok ok');
+  t.equal((await check(table('type filter hook prerouting priority mangle', 'notrack'))).statuses, 'ok ok');
+  system.files.set('/proc/net/ip_tables_names', 'nat\nraw\n');
+  const legacy = await check('', {
+    nat: '*nat\n-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.1\n',
+    raw: '*raw\n-A PREROUTING -d 10.96.0.10/32 -j CT --notrack\n',
+  });
+  t.match(legacy, {
+    statuses: 'warning warning',
+    order: /legacy iptables nat \(-A PREROUTING/,
+    tracking: /legacy iptables raw/,
+  });
 });
 
 t.test('checkForeignRules() warns about chains of others that can affect new flows', async (t) => {

@@ -45,7 +45,6 @@ t.test('readListedRule() takes everything else that changes or diverts packets a
     'queue flags bypass to 1',
     'dup to 10.0.0.1 device "lo"',
     'fwd to "lo"',
-    'notrack',
     'synproxy mss 1460',
     'meta mark set 0x00000001',
     'meta mark set meta mark | 0x00004000',

@@ -120,7 +120,7 @@ t.test('rules of others that cannot be evaluated are named', async (t) => {
     [FORWARD, ['ip saddr vmap { 10.0.0.1 : accept, 10.0.0.2 : drop }']],
     ['type nat hook prerouting priority dstnat - 5; policy accept;', ['redirect to :81']],
     ['type filter hook prerouting priority mangle; policy accept;', ['tproxy to 127.0.0.1:1 accept']],
-    ['type filter hook prerouting priority raw; policy accept;', ['notrack']],
+    ['type filter hook prerouting priority raw; policy accept;', ['ip saddr @a notrack']],
     ['type filter hook output priority what; policy accept;', ['drop']],
   ];
   for (const [hook, rules] of cases) {
@@ -128,6 +128,15 @@ t.test('rules of others that cannot be evaluated are named', async (t) => {
     if (hook.includes('output')) t.equal(result, FORWARDED, 'the packet does not pass this hook');
     else t.match(result, /^forward, 10\.1\.0\.5:8080, inet other (?:base|x): /, rules.join('; '));
   }
+});
+
+t.test('a packet that a rule exempts from connection tracking is not translated', async (t) => {
+  const raw = 'type filter hook prerouting priority raw; policy accept;';
+  t.equal(follow(ours(), base(raw, ['ip daddr 10.96.0.1 notrack'])), 'untouched');
+  t.equal(follow(ours(), base(raw, ['ip daddr 10.96.0.2 notrack'])), FORWARDED);
+  t.equal(follow(ours(), base(raw, ['ip saddr 10.1.0.5 notrack'])), 'drop', 'the replies are not translated back');
+  const mangle = 'type filter hook prerouting priority mangle; policy accept;';
+  t.equal(follow(ours(), base(mangle, ['notrack'])), FORWARDED, 'it is tracked already');
 });
 
 t.test('rules of others in our table are evaluated or named', async (t) => {

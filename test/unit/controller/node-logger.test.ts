@@ -7,6 +7,7 @@ import type { NodeOptions } from '../../../src/nftables/compile/node-view.ts';
 import { engineOf } from '../../support/builders/engine.ts';
 import { node } from '../../support/builders/node.ts';
 import { put } from '../../support/builders/put-objects.ts';
+import { clusterIps, service } from '../../support/builders/service.ts';
 import type { ApiObject } from '../../support/deployment/merge.ts';
 import { recordLog } from '../../support/fakes/recording-log.ts';
 
@@ -21,20 +22,20 @@ function logged(objects: readonly ApiObject[], options: Partial<NodeOptions>, ho
   engine.compile();
   const { log, lines } = recordLog();
   const nodeLogger = new NodeLogger({ engine, log });
-  nodeLogger.committed();
+  nodeLogger.committed({ services: [] });
   return { engine, nodeLogger, lines };
 }
 
 t.test('NodeLogger logs the node once, and each change of it', async (t) => {
   const { engine, nodeLogger, lines } = logged([node('n1')], { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS } });
-  nodeLogger.committed();
+  nodeLogger.committed({ services: [] });
   t.match(lines, [
     { level: 'info', message: 'node configuration', details: { addresses: ['192.0.2.1'], pods: ['10.1.0.0/16'] } },
   ]);
   t.equal(lines.length, 1);
   put(engine, node('n1', { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.9' }] } }));
   engine.compile();
-  nodeLogger.committed();
+  nodeLogger.committed({ services: [] });
   t.match(lines[1], { message: 'node configuration changed', details: { addresses: ['192.0.2.9'] } });
   t.match(lines[2], { level: 'warn', details: { warnings: [/no interface has 192\.0\.2\.9, .* over IPv4/] } });
 });
@@ -65,4 +66,25 @@ t.test('NodeLogger warns about questionable configuration', async (t) => {
     );
     t.equal(found.length, Math.min(warnings.length, 1));
   }
+});
+
+t.test('NodeLogger does not warn about a family without Services until it has one', async (t) => {
+  const options = { detectLocal: { mode: 'ClusterCIDR', cidrs: PODS }, nodePortAddresses: PODS } as const;
+  const engine = engineOf([node('n1', TWO_FAMILIES)], options);
+  engine.setHostAddresses(['192.0.2.1']);
+  const { log, lines } = recordLog();
+  const nodeLogger = new NodeLogger({ engine, log });
+  const warnings = () => lines.filter(({ level }) => level === 'warn').flatMap(({ details }) => details['warnings']);
+  const commit = (...addresses: readonly string[]) => {
+    put(engine, service('shop/web', { spec: clusterIps(...addresses) }));
+    engine.compile();
+    const web = engine.store.services.get('shop/web');
+    nodeLogger.committed({ services: web === undefined ? [] : [{ state: 'refused', key: web.key, service: web }] });
+  };
+  commit('10.96.0.1');
+  t.strictSame(warnings(), []);
+  commit('10.96.0.1', 'fd00:96::1');
+  t.match(warnings(), [/every IPv6 address accepts node ports/, /IPv6 traffic to cluster IPs is not masqueraded/]);
+  commit('10.96.0.1');
+  t.equal(warnings().length, 2, 'once');
 });

@@ -229,11 +229,11 @@ export class Engine implements Sink {
 
   /** The issues of all objects, in a stable order, including those that only this node can find. */
   issues(): readonly ValidationIssue[] {
-    return this.#compiler.node.issues();
+    return this.#compiler.issues();
   }
 
   conflicts(): readonly FrontendConflict[] {
-    return this.#compiler.conflicts();
+    return this.#compiler.claims.conflicts();
   }
 
   /** The Services that exceed a limit. The same list as before if none changed. */

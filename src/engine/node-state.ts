@@ -47,11 +47,12 @@ export class NodeState {
     return this.#view;
   }
 
-  /** The issues of all objects, with those that only this node can find. The same list if none changed. */
-  issues(): readonly ValidationIssue[] {
+  /** The issues of all objects, those that only this node can find, and those of claims. The same list if none changed. */
+  issues(claimIssues: readonly ValidationIssue[]): readonly ValidationIssue[] {
     const clusterIpIssues = this.#store.clusterIpUses.issues();
     const sliceIssues = this.#store.unmatchedSlices.issues();
-    const parts = [this.#store.issues(), this.#cidrIssues, clusterIpIssues, sliceIssues, this.#portIssues];
+    const found = [clusterIpIssues, sliceIssues, claimIssues, this.#portIssues];
+    const parts = [this.#store.issues(), this.#cidrIssues, ...found];
     const isSame = this.#issues?.parts.every((part, index) => part === parts[index]) === true;
     if (!isSame) this.#issues = { parts, all: parts.flat() };
     return this.#issues?.all ?? [];

@@ -4,11 +4,11 @@ import { runSteps, STEP_SIZE, type Steps } from '../lib/steps.ts';
 import { compileSteps, frontendKey } from '../nftables/compile/compile-service.ts';
 import type { NodeOptions } from '../nftables/compile/node-view.ts';
 import { DEFAULT_LIMITS } from '../nftables/plan/budget.ts';
-import { FrontendClaims, type FrontendConflict } from '../nftables/plan/frontend-claims.ts';
 import type { Transition } from '../nftables/plan/transition.ts';
 import type { Element } from '../nftables/syntax/element.ts';
-import { allFrontends } from '../services/model/frontends.ts';
 import type { Service } from '../services/objects/service.ts';
+import type { ValidationIssue } from '../services/objects/validation-issue.ts';
+import { ServiceClaims } from './claims/service-claims.ts';
 import type { KernelState } from './kernel-state.ts';
 import { NODE_OWNER, NodeState, nodeElements } from './node-state.ts';
 import { type Refusal, ServedService, type ServiceChange, ServiceChanges } from './service-change.ts';
@@ -55,7 +55,7 @@ export class ServiceCompiler {
   readonly #sizes: PieceSizes;
   readonly #store: Store;
   readonly #kernel: ServiceCompilerOptions['kernel'];
-  readonly #claims = new FrontendClaims();
+  readonly claims = new ServiceClaims();
   readonly #refused = new Map<string, string>();
   /** The Services that are left for later pieces. Until then they keep the frontends that they have. */
   readonly #queue = new Set<string>();
@@ -106,7 +106,7 @@ export class ServiceCompiler {
     for (const key of touched) {
       const isLater = touched.size > this.#sizes.servicesAtOnce || this.#isLarge(key);
       // Services that exchange frontends change together.
-      const others = isLater ? this.#claims.extend(...this.#claimOf(key)) : [];
+      const others = isLater ? this.claims.extend(this.#claiming(key)) : [];
       for (const affected of others) now.add(affected);
       if (!isLater || now.has(key)) now.add(key);
       else this.#queue.add(key);
@@ -142,8 +142,9 @@ export class ServiceCompiler {
     return [...this.#refused].map(([service, reason]) => ({ service, reason }));
   }
 
-  conflicts(): readonly FrontendConflict[] {
-    return this.#claims.conflicts();
+  /** The issues of all objects, with those that only this node can find. The same list if none changed. */
+  issues(): readonly ValidationIssue[] {
+    return this.node.issues(this.claims.issues());
   }
 
   /** All Services as they are served: without what exceeds a limit. */
@@ -161,7 +162,7 @@ export class ServiceCompiler {
       service,
       slices: this.#store.slicesOf(key),
       node: { nodeName: name, zone },
-      owns: (frontend) => this.#claims.owns(frontendKey(frontend), key),
+      owns: (frontend) => this.claims.owns(frontendKey(frontend), key),
     });
   }
 
@@ -201,17 +202,16 @@ export class ServiceCompiler {
     return service === undefined ? undefined : this.limits.effective(service);
   }
 
-  #claimOf(key: string): Parameters<FrontendClaims['claim']> {
-    const service = this.#refused.has(key) ? undefined : this.#serviceOf(key);
-    const frontends = service === undefined ? [] : allFrontends(service).map(frontendKey);
-    return [{ key, createdAt: service?.createdAt ?? 0 }, frontends];
+  #claiming(key: string): Parameters<ServiceClaims['claim']>[0] {
+    const served = this.#refused.has(key) ? undefined : this.#serviceOf(key);
+    return { key, stored: this.#store.services.get(key), served };
   }
 
   /** Compiles these Services, and those that win or lost a frontend, after the claims of all are known. */
   *#compileNow(keys: ReadonlySet<string>): Steps<void> {
     const affected = new Set(keys);
     for (const key of affected) {
-      for (const other of this.#claims.claim(...this.#claimOf(key))) affected.add(other);
+      for (const other of this.claims.claim(this.#claiming(key))) affected.add(other);
       yield;
     }
     for (const key of affected) {
@@ -232,7 +232,7 @@ export class ServiceCompiler {
     const { key, service, ports } = change;
     return yield* compileSteps(service, ports, {
       node: this.node.view,
-      owns: (frontend) => this.#claims.owns(frontend, key),
+      owns: (frontend) => this.claims.owns(frontend, key),
       isInUse: (clusterIp) => this.#store.clusterIpUses.isInUse(clusterIp),
       slots: (object, frontend) => this.#kernel.slots(object, frontend),
     });
@@ -282,7 +282,7 @@ export class ServiceCompiler {
     this.#large = undefined;
     // Others get the frontends that it gave up.
     const { key } = large.change;
-    if (!this.#queue.has(key)) this.#store.touch(this.#claims.claim(...this.#claimOf(key)));
+    if (!this.#queue.has(key)) this.#store.touch(this.claims.claim(this.#claiming(key)));
     return replaced;
   }
 

@@ -3,31 +3,18 @@
 import type { Engine } from '../engine/engine.ts';
 import { formatLimit } from '../engine/service-limits.ts';
 import { compare } from '../lib/compare.ts';
-import { printAddressPort } from '../net/address-port.ts';
 import { FAMILY_TRAITS } from '../net/family.ts';
-import { frontendKey, serviceMapKey } from '../nftables/compile/compile-service.ts';
-import { SETS_AND_MAPS, type SetOrMapName } from '../nftables/compile/sets-and-maps.ts';
+import { nodePortKey } from '../nftables/compile/compile-service.ts';
 import type { CounterListing } from '../nftables/syntax/kernel-listing.ts';
 import type { ListedElement } from '../nftables/syntax/listing.ts';
-import { type RefKey, refKey } from '../nftables/syntax/object-ref.ts';
 import { familiesWithoutClusterIp, NO_CLUSTER_IP } from '../services/allocation/complete-service.ts';
-import { whyWithoutEndpoints } from '../services/matching/slice-matching.ts';
 import type { Backend } from '../services/model/backends.ts';
-import { type Frontend, type FrontendKind, frontendsOf } from '../services/model/frontends.ts';
+import { frontendsOf } from '../services/model/frontends.ts';
 import { explainBackend, explainEntries } from '../services/model/select-backends.ts';
 import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Service } from '../services/objects/service.ts';
-
-interface FrontendView {
-  readonly kind: FrontendKind;
-  /** Address and port, or `*:port` for a node port. */
-  readonly address: string;
-  readonly policy: string;
-  /** What happens to a new connection. */
-  readonly destination: string;
-  /** New connections that were forwarded or rejected since the element was created. */
-  readonly connections: number;
-}
+import { type FrontendView, viewFrontend } from './frontend-view.ts';
+import { KernelIndex, slotsOf } from './kernel-index.ts';
 
 export interface EndpointView {
   readonly endpoint: string;
@@ -79,12 +66,23 @@ export function viewServices(engine: Engine, listed: CounterListing, name?: stri
   const refusals = new Map(engine.refusals().map(({ service, reason }) => [service, reason]));
   const limits = new Map(engine.limited().map((limit) => [limit.service, formatLimit(limit)]));
   const kernel = new KernelIndex(listed);
+  const healthChecks = new Map([...engine.services()].flatMap(healthCheckOf));
   return [...engine.store.services.values()]
     .filter((service) => name === undefined || service.key === name)
     .sort((a, b) => compare(a.key, b.key))
     .map((service) =>
-      viewService(service, { engine, kernel, refused: refusals.get(service.key), limited: limits.get(service.key) }),
+      viewService(service, {
+        engine,
+        kernel,
+        healthChecks,
+        refused: refusals.get(service.key),
+        limited: limits.get(service.key),
+      }),
     );
+}
+
+function healthCheckOf({ key, families, healthCheckNodePort: port }: Service): [string, string][] {
+  return port === 0 ? [] : families.map((family) => [nodePortKey({ family, protocol: 'tcp', port }), key]);
 }
 
 /** A valid Service that is not proxied. */
@@ -101,41 +99,11 @@ export function viewSkippedServices(engine: Engine, name?: string): SkippedServi
     .sort((a, b) => compare(a.service, b.service));
 }
 
-/** The elements in the kernel, by key. */
-class KernelIndex {
-  readonly #maps = new Map<RefKey, ReadonlyMap<string, ListedElement>>();
-
-  constructor(counted: CounterListing) {
-    for (const [object, elements] of counted) {
-      this.#maps.set(object, new Map(elements.map((element) => [element.key, element])));
-    }
-  }
-
-  get(family: Frontend['family'], name: SetOrMapName, key: string): ListedElement | undefined {
-    return this.#maps.get(refKey(SETS_AND_MAPS[family][name]))?.get(key);
-  }
-
-  packets(family: Frontend['family'], name: SetOrMapName, key: string): number {
-    return this.get(family, name, key)?.packets ?? 0;
-  }
-
-  /** The slots of a frontend, in order. */
-  slots(family: Frontend['family'], name: SetOrMapName, key: string): ListedElement[] {
-    const slots: ListedElement[] = [];
-    for (
-      let slot = this.get(family, name, `${key} . 0`);
-      slot;
-      slot = this.get(family, name, `${key} . ${slots.length}`)
-    ) {
-      slots.push(slot);
-    }
-    return slots;
-  }
-}
-
 type Context = {
   readonly engine: Engine;
   readonly kernel: KernelIndex;
+  /** The Services whose health checks have a node port, by its frontend key. */
+  readonly healthChecks: ReadonlyMap<string, string>;
   readonly refused: string | undefined;
   readonly limited: string | undefined;
 };
@@ -165,7 +133,7 @@ function describeMissingClusterIps(service: Service): string | undefined {
   return `no ${labels} cluster IP: ${NO_CLUSTER_IP}; ${effect}`;
 }
 
-function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: Context): PortView {
+function viewPort(service: Service, port: ServicePortModel, { engine, kernel, healthChecks }: Context): PortView {
   const slotsByFrontend = port.frontends.map((frontend) => slotsOf(frontend, kernel));
   const node = { nodeName: engine.node.name, zone: engine.node.zone };
   return {
@@ -174,7 +142,9 @@ function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: 
     protocol: port.port.protocol,
     port: port.port.port,
     topology: port.selection.topologyMode,
-    frontends: port.frontends.map((frontend) => viewFrontend(frontend, { service, port, engine, kernel })),
+    frontends: port.frontends.map((frontend) =>
+      viewFrontend(frontend, { service, port, engine, kernel, healthChecks }),
+    ),
     endpoints: port.backends.map((backend) => {
       const reason = explainBackend(backend, { selection: port.selection, usage: port.endpointUsage, node });
       const selected = isSelected(backend, port);
@@ -185,21 +155,6 @@ function viewPort(service: Service, port: ServicePortModel, { engine, kernel }: 
       });
     }),
   };
-}
-
-const SLOT_MAPS: Readonly<Record<'address' | 'node', readonly SetOrMapName[]>> = {
-  address: ['endpoints', 'local-endpoints'],
-  node: ['nodeport-endpoints', 'local-nodeport-endpoints'],
-};
-const VERDICT_MAPS: Readonly<Record<'address' | 'node', readonly [SetOrMapName, SetOrMapName]>> = {
-  address: ['service-ips', 'no-endpoint-services'],
-  node: ['service-nodeports', 'no-endpoint-nodeports'],
-};
-
-/** The slots of a frontend in the map of all endpoints, and in that of local ones. */
-function slotsOf(frontend: Frontend, kernel: KernelIndex): ListedElement[][] {
-  const maps = SLOT_MAPS[frontend.address === undefined ? 'node' : 'address'];
-  return maps.map((name) => kernel.slots(frontend.family, name, serviceMapKey(frontend)));
 }
 
 function isSelected(backend: Backend, { selection }: ServicePortModel): boolean {
@@ -226,70 +181,4 @@ function viewEndpoint(
     share: first.length === 0 ? 0 : slots.length / first.length,
     connections: all.reduce((sum, slot) => sum + slot.packets, 0),
   };
-}
-
-/** The Service port of a frontend, with the sources of its view. */
-interface FrontendContext extends Pick<Context, 'engine' | 'kernel'> {
-  readonly service: Service;
-  readonly port: ServicePortModel;
-}
-
-function viewFrontend(frontend: Frontend, context: FrontendContext): FrontendView {
-  const { kernel } = context;
-  const { family, kind, address, policy } = frontend;
-  const key = serviceMapKey(frontend);
-  const [verdicts, refusals] = VERDICT_MAPS[address === undefined ? 'node' : 'address'];
-  const rejected = kernel.packets(family, refusals, key);
-  const dispatched = kernel.packets(family, verdicts, key);
-  return {
-    kind,
-    address: address === undefined ? `*:${frontend.port}` : printAddressPort({ address, port: frontend.port }),
-    policy,
-    destination: describeDestination(frontend, context),
-    connections: Math.max(dispatched, countSlotPackets(frontend, kernel)) + rejected,
-  };
-}
-
-/** Slots keep their counters longer than the verdict, which is replaced whenever the number of endpoints changes. */
-function countSlotPackets(frontend: Frontend, kernel: KernelIndex): number {
-  return slotsOf(frontend, kernel)
-    .flat()
-    .reduce((sum, slot) => sum + slot.packets, 0);
-}
-
-function isServed({ policy }: Frontend, { selection }: ServicePortModel): boolean {
-  return (policy === 'Local' ? selection.local : selection.cluster).length > 0;
-}
-
-function isInUse({ address }: Frontend, { store }: Engine): boolean {
-  return address !== undefined && store.clusterIpUses.isInUse(address);
-}
-
-function describeDestination(frontend: Frontend, { service, port, engine }: FrontendContext): string {
-  const { selection } = port;
-  const conflict = engine.conflicts().find((candidate) => candidate.frontend === frontendKey(frontend));
-  if (conflict !== undefined && conflict.winner !== service.key)
-    return `none: the frontend belongs to ${conflict.winner}`;
-  if (!isServed(frontend, port) && frontend.kind === 'cluster-ip' && isInUse(frontend, engine))
-    return 'not refused without endpoints: the address is in use otherwise';
-  if (!selection.hasAnyEndpoints)
-    return `refused: no endpoints, because ${whyNone(frontend, { service, port, engine })}`;
-  const { cluster, local } = selection;
-  if (frontend.policy === 'Cluster') return `${countEndpoints(cluster)}`;
-  const localDestination =
-    local.length > 0 ? `${countEndpoints(local)} on this node` : 'dropped: no endpoints on this node';
-  if (frontend.kind === 'cluster-ip') return localDestination;
-  return `${localDestination}; from pods and this node: ${countEndpoints(cluster)}`;
-}
-
-function whyNone(
-  { family, servicePort }: Frontend,
-  { service, port, engine }: Pick<FrontendContext, 'service' | 'port' | 'engine'>,
-): string {
-  const slices = engine.store.slicesOf(service.key);
-  return whyWithoutEndpoints(service, { port: servicePort, family, slices, backends: port.backends.length });
-}
-
-function countEndpoints(backends: readonly Backend[]): string {
-  return backends.length === 1 ? '1 endpoint' : `${backends.length} endpoints`;
 }

@@ -27,15 +27,16 @@ export function destinationOf(path: string): Destination | undefined {
 
 /**
  * The Services that may decide where packets to this destination go: those with the address, also at other ports, and
- * those with the node port. All of them if a limit applies, because it depends on all.
+ * those with the node port, also for health checks. All of them if a limit applies, because it depends on all.
  */
 export function servicesAt(engine: Pick<Engine, 'store' | 'limited'>, destination: Destination | undefined): Service[] {
   const services = [...engine.store.services.values()];
   if (destination === undefined || engine.limited().length > 0) return services;
   const { address, port } = destination;
-  return services.filter(({ clusterIps, externalIps, loadBalancerIps, ports }) => {
+  return services.filter(({ clusterIps, externalIps, loadBalancerIps, ports, healthCheckNodePort }) => {
     const addresses = [...Object.values(clusterIps), ...externalIps, ...loadBalancerIps];
-    return addresses.includes(address) || ports.some(({ nodePort }) => nodePort === port);
+    const nodePorts = [healthCheckNodePort, ...ports.map(({ nodePort }) => nodePort)];
+    return addresses.includes(address) || nodePorts.includes(port);
   });
 }
 

@@ -66,11 +66,12 @@ export function nodePortKey(family: Family, protocol: Protocol, port: number): s
   return `node ${family} ${protocol} ${port}`;
 }
 
-/** A frontend of two Services belongs to the older one, or to the first by name. */
+/** A frontend of two Services belongs to the older one, or to the first by name. No node port takes health checks. */
 export function buildServiceTable(state: ClusterState, node: ResolverNode, host: Host): ServiceTable {
   const entries = new Map<string, FrontendEntry>();
   const clusterIps = new Map<Address, string>();
   const services = [...state.services].sort(byCreation);
+  const healthChecks = new Set(services.flatMap(healthCheckKeys));
   for (const service of services) {
     const slices = [...state.slicesOf(service.key)];
     for (const address of Object.values(service.clusterIps)) {
@@ -78,7 +79,7 @@ export function buildServiceTable(state: ClusterState, node: ResolverNode, host:
     }
     for (const entry of entriesOf(service, slices, node)) {
       const key = keyOf(entry.frontend);
-      if (!entries.has(key)) entries.set(key, entry);
+      if (!entries.has(key) && !healthChecks.has(key)) entries.set(key, entry);
     }
   }
   const localEndpoints = new Set([...entries.values()].flatMap(localEndpointsOf));
@@ -88,6 +89,10 @@ export function buildServiceTable(state: ClusterState, node: ResolverNode, host:
 
 function otherAddresses({ slices }: ClusterState, { ownAddresses }: ResolverNode): Address[] {
   return [...ownAddresses, ...[...slices].flatMap(({ endpoints }) => endpoints.map(({ address }) => address))];
+}
+
+function healthCheckKeys({ families, healthCheckNodePort: port }: Service): string[] {
+  return port === 0 ? [] : families.map((family) => nodePortKey(family, 'tcp', port));
 }
 
 function byCreation(a: Service, b: Service): number {

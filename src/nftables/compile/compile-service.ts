@@ -3,8 +3,9 @@
 import { inSteps, runSteps, type Steps } from '../../lib/steps.ts';
 import type { Address } from '../../net/address.ts';
 import { printDestination } from '../../net/address-port.ts';
-import { FAMILY_TRAITS } from '../../net/family.ts';
+import { FAMILY_TRAITS, type Family } from '../../net/family.ts';
 import { contains, type Prefix, withoutOverlaps } from '../../net/prefix.ts';
+import type { Protocol } from '../../net/protocol.ts';
 import type { Backend } from '../../services/model/backends.ts';
 import type { Frontend } from '../../services/model/frontends.ts';
 import type { ServicePortModel } from '../../services/model/service-port.ts';
@@ -42,8 +43,14 @@ export interface CompileContext {
  * `IPv4 node port 30080/tcp`. Services with the same frontend key conflict.
  */
 export function frontendKey({ address, family, servicePort: { protocol }, port }: Frontend): string {
-  if (address === undefined) return `${FAMILY_TRAITS[family].label} node port ${port}/${protocol}`;
-  return printDestination({ address, port, protocol });
+  return address === undefined
+    ? nodePortKey({ family, protocol, port })
+    : printDestination({ address, port, protocol });
+}
+
+/** The {@link frontendKey} of a node port. */
+export function nodePortKey({ family, protocol, port }: { family: Family; protocol: Protocol; port: number }): string {
+  return `${FAMILY_TRAITS[family].label} node port ${port}/${protocol}`;
 }
 
 /** The key of a frontend in the maps of its kind: `address . protocol . port`, or `protocol . port` for a node port. */

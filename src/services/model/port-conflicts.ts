@@ -17,50 +17,33 @@ export interface Listener {
 }
 
 /**
- * Node ports with the number of a health check node port, or at which a program of this node listens. The node port gets
- * the connections of other hosts and of pods, as in kube-proxy; only the API server's allocation avoids this.
+ * Node ports at which a program of this node listens. The node port gets the connections of other hosts and of pods, as in
+ * kube-proxy; only the API server's allocation avoids this.
  */
 export function findPortConflicts(
   services: Iterable<Service>,
   { listeners, scope }: { readonly listeners: readonly Listener[]; readonly scope: NodePortScope },
 ): ValidationIssue[] {
   const all = [...services];
-  const healthChecks = new Map<number, string>();
-  const issues: ValidationIssue[] = [];
-  for (const { key, healthCheckNodePort: port } of all) {
-    if (port === 0) continue;
-    const other = healthChecks.get(port);
-    if (other === undefined) healthChecks.set(port, key);
-    else issues.push(...sharedHealthCheck(key, port, other));
-  }
+  // The daemon itself listens there, and node ports do not take them.
+  const healthChecks = new Set(all.map(({ healthCheckNodePort }) => healthCheckNodePort));
   const listening = new Set(
     listeners
-      .filter(({ address, port }) => !healthChecks.has(port) && acceptsAt(address, scope))
+      .filter(
+        ({ protocol, address, port }) => !(protocol === 'tcp' && healthChecks.has(port)) && acceptsAt(address, scope),
+      )
       .map(({ protocol, port }) => `${port}/${protocol}`),
   );
-  for (const service of all) {
+  return all.flatMap((service) => {
     const collector = new IssueCollector('Service', service.key);
     for (const { protocol, nodePort } of service.ports) {
-      const healthCheck = protocol === 'tcp' ? healthChecks.get(nodePort) : undefined;
-      const field = 'spec.ports[].nodePort';
-      if (healthCheck !== undefined) {
-        const reason = `is the health check node port of Service ${healthCheck}`;
-        collector.add({ field, value: nodePort, reason, effect: 'its health checks reach this Service instead' });
-      } else if (listening.has(`${nodePort}/${protocol}`)) {
-        const reason = `a program of this node listens on port ${nodePort}/${protocol}`;
-        collector.add({ field, value: nodePort, reason, effect: 'its clients reach the Service instead' });
-      }
+      if (!listening.has(`${nodePort}/${protocol}`)) continue;
+      const reason = `a program of this node listens on port ${nodePort}/${protocol}`;
+      const effect = 'its clients reach the Service instead';
+      collector.add({ field: 'spec.ports[].nodePort', value: nodePort, reason, effect });
     }
-    issues.push(...collector.all);
-  }
-  return issues;
-}
-
-function sharedHealthCheck(key: string, port: number, other: string): readonly ValidationIssue[] {
-  const collector = new IssueCollector('Service', key);
-  const reason = `is the health check node port of Service ${other}, too`;
-  collector.add({ field: 'spec.healthCheckNodePort', value: port, reason, effect: 'only one of them can be checked' });
-  return collector.all;
+    return collector.all;
+  });
 }
 
 /** Whether node ports are accepted at an address of this socket. */

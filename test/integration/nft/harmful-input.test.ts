@@ -218,3 +218,52 @@ t.test('node ports take neither the health port of the daemon nor unnoticed thos
     '2222: a program of this node listens on port 2222/tcp',
   ]);
 });
+
+t.test('a node port does not take the health checks of another Service, whichever came first', async (t) => {
+  const port = 31_844;
+  const from = proxied.daemon('node1').log.length;
+  const status = { loadBalancer: { ingress: [{ ip: '198.51.100.77' }, { ip: '2001:db8:7::77' }] } };
+  const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: port };
+  const addChecked = () => proxied.addService('shop/checked', 23, { pods: ['a'], overrides: { spec, status } });
+  const addTaker = () =>
+    proxied.addService('evil/taker', 24, {
+      pods: ['c'],
+      ports: [{ name: 'tcp', protocol: 'tcp', port: 80, targetPort: TARGET_PORT, nodePort: port }],
+    });
+  const answers = async () => {
+    const urls = [NODES.node1.ip, `[${NODES.node1.ip6}]`].map((host) => `http://${host}:${port}/`);
+    return Promise.all(urls.map((url) => client.output('curl', ['-sg', '-m', '5', url])));
+  };
+  for (const [first, second] of [
+    [addChecked, addTaker],
+    [addTaker, addChecked],
+  ] as const) {
+    await first();
+    await proxied.waitForSync();
+    await second();
+    await proxied.waitForSync();
+    t.match(await answers(), [/"name": "checked"/, /"name": "checked"/]);
+    const reason = `is the health check node port of Service shop/checked; ignoring this node port`;
+    const { stdout } = await proxied.run('node1', 'inspect', 'services', 'evil/taker');
+    t.match(stdout, new RegExp(`spec\\.ports\\[\\]\\.nodePort ${port}: ${reason}`));
+    t.match(stdout, /\*:31844 .* none: port of the health checks of Service shop\/checked/);
+    t.match(
+      (await proxied.run('node1', 'doctor')).stdout,
+      `Service evil/taker: spec.ports[].nodePort ${port}: ${reason}`,
+    );
+    const explained = await proxied.run('node1', 'explain', client.ip, `${NODES.node1.ip}:${port}`, '-o', 'json');
+    t.match(JSON.parse(explained.stdout), { outcome: 'untouched', differences: [] });
+    for (const name of ['checked', 'taker'])
+      for (const suffix of ['', '-endpoints'])
+        await proxied.remove(`${name === 'taker' ? 'evil' : 'shop'}-${name}${suffix}.yaml`);
+    await proxied.waitForSync();
+  }
+  const logged = proxied
+    .daemon('node1')
+    .log.slice(from)
+    .filter(({ object }) => object === 'Service evil/taker');
+  t.equal(logged.filter(({ level }) => level === 'warn').length, 2, 'once for each time');
+  await addTaker();
+  await proxied.waitForSync();
+  t.strictSame((await fromClient.dial({ protocol: 'tcp', address: NODES.node1.ip, port, count: 2 })).pods, { c: 2 });
+});

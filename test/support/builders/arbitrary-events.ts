@@ -112,6 +112,7 @@ function services(maglev: boolean): fc.Arbitrary<ApiObject> {
       numbers: fc.tuple(numbers, numbers),
       internalTrafficPolicy: policy,
       externalTrafficPolicy: policy,
+      healthCheckNodePort: fc.constantFrom(undefined, 30001, 30002),
       externalIPs: external,
       ingress: external,
       proxy: biased({}, { 'service.kubernetes.io/service-proxy-name': 'other' }),

@@ -120,6 +120,7 @@ const SYNCS = fc.array(fc.boolean(), { minLength: 1, maxLength: 7 });
 
 t.test('Engine arrives at the state of a fresh engine, whatever the history', async (t) => {
   let historiesWithUses = 0;
+  let historiesWithHealthChecks = 0;
   const property = fc.property(objectEvents(40), SYNCS, (history, syncAfter) => {
     const { proxy, cluster } = replay(history, syncAfter);
     const scratch = fromScratch(cluster.objects());
@@ -127,12 +128,17 @@ t.test('Engine arrives at the state of a fresh engine, whatever the history', as
     equal([...proxy.kernel.rules()].sort(), [...scratch.kernel.rules()].sort(), 'The kernels have the same rules');
     equal(proxy.engine.conflicts(), scratch.engine.conflicts(), 'The conflicts are the same');
     equal(proxy.engine.store.issues(), scratch.engine.store.issues(), 'The issues are the same');
+    const ofHealthChecks = ({ engine }: TestProxy) =>
+      engine.issues().filter(({ reason }) => reason.includes('health check node port'));
+    equal(ofHealthChecks(proxy), ofHealthChecks(scratch), 'The node ports of health checks are the same');
+    if (ofHealthChecks(proxy).length > 0) historiesWithHealthChecks++;
     const [uses, expectedUses] = [proxy, scratch].map(({ engine }) => engine.store.clusterIpUses.issues());
     equal(uses, expectedUses, 'The cluster IPs in use are the same');
     if ((uses?.length ?? 0) > 0) historiesWithUses++;
     return true;
   });
   fc.assert(property, { numRuns: 300, seed: 1 });
+  t.ok(historiesWithHealthChecks >= 5, `${historiesWithHealthChecks} with node ports that are taken by health checks`);
   t.ok(historiesWithUses > 50, `300 histories, ${historiesWithUses} with cluster IPs that are in use`);
 });
 

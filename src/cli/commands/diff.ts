@@ -2,10 +2,11 @@
 
 import type { Command } from 'commander';
 import type { CommandStatus } from '../../admin/command-status.ts';
-import { loadDesiredState } from '../../admin/desired-state.ts';
+import { loadDesiredState, printWarnings } from '../../admin/desired-state.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
 import { type Drift, findDrift, persistentDrift, printDrift } from '../../engine/drift.ts';
 import type { NftClient } from '../../nftables/client/nft-client.ts';
+import type { ValidationIssue } from '../../services/objects/validation-issue.ts';
 import { desiredStateSource, type InspectFlags, withInspectFlags } from '../flags/inspect-flags.ts';
 import type { CommandContext } from '../output/command-context.ts';
 import { EXIT, type ExitStatus } from '../output/exit-status.ts';
@@ -32,13 +33,20 @@ async function diff(flags: InspectFlags): Promise<ExitStatus> {
   const drift = persistentDrift(first.drift, second);
   if (flags.output === 'json') printJson({ status, drift });
   else printWithStatus(status, printDrift(drift));
+  if (flags.file !== undefined && flags.output !== 'json') printWarnings(first.issues);
   // A state file may be older than the kernel, so equality means little, and so does a difference.
   if (status.answersFrom === 'state-file') return EXIT.environment;
   return drift.length === 0 ? EXIT.ok : EXIT.different;
 }
 
-async function compare(flags: InspectFlags, nftClient: NftClient): Promise<{ drift: Drift[]; status: CommandStatus }> {
+interface Comparison {
+  readonly drift: Drift[];
+  readonly issues: readonly ValidationIssue[];
+  readonly status: CommandStatus;
+}
+
+async function compare(flags: InspectFlags, nftClient: NftClient): Promise<Comparison> {
   const listing = await nftClient.list();
-  const { engine, status } = await loadDesiredState(desiredStateSource(flags), listing);
-  return { drift: findDrift(engine, listing), status };
+  const { engine, issues, status } = await loadDesiredState(desiredStateSource(flags), listing);
+  return { drift: findDrift(engine, listing), issues, status };
 }

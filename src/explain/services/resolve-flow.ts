@@ -1,8 +1,10 @@
 // Resolves the first packet of a flow from the meaning of Services, independently of how they are compiled.
 
 import { isLoopback } from '../../net/address.ts';
+import { FAMILY_TRAITS } from '../../net/family.ts';
 import { isHostAddress } from '../../net/host.ts';
 import { contains, parsePrefix } from '../../net/prefix.ts';
+import { NO_CLUSTER_IP } from '../../services/allocation/complete-service.ts';
 import { whyWithoutEndpoints } from '../../services/matching/slice-matching.ts';
 import type { Backend } from '../../services/model/backends.ts';
 import { takesNodePorts } from '../../services/model/node-port-addresses.ts';
@@ -10,7 +12,7 @@ import { sourceRangesOf } from '../../services/objects/source-ranges.ts';
 import { type FlowOutcome, mergeDestinations, type Outcome } from '../flow/flow-outcome.ts';
 import type { Packet } from '../flow/packet.ts';
 import { describeMasquerade, isPod, type MasqueradeDecision, masqueradeAt } from './masquerade.ts';
-import { addressKey, type FrontendEntry, nodePortKey, type ServiceTable } from './service-table.ts';
+import { addressKey, type FrontendEntry, nodePortKey, portKey, type ServiceTable } from './service-table.ts';
 
 /** An outcome with its reasons. */
 export interface ResolvedFlow extends FlowOutcome {
@@ -190,7 +192,8 @@ function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {
     return { ...noDestination('refuse', [`cluster IP of Service ${service}, which does not have this port`]), entry };
   }
   if (isForwarded && inRange) {
-    return { ...noDestination('drop', [`${destination} is in a ServiceCIDR, but belongs to no Service`]), entry };
+    const reason = `${destination} is in a ServiceCIDR, but belongs to no Service${unservedNote(packet, table)}`;
+    return { ...noDestination('drop', [reason]), entry };
   }
   if (isInUse) {
     const reason = `cluster IP of Service ${service}, but also the address of an endpoint or of this node: nothing is refused`;
@@ -201,9 +204,21 @@ function withoutService(packet: Packet, table: ServiceTable): ResolvedFlow {
 
 function reasonOfOther({ destination, destinationPort, family, protocol }: Packet, table: ServiceTable): string {
   const entry = table.entries.get(nodePortKey(family, protocol, destinationPort));
-  if (entry === undefined) return `${destination} belongs to no Service`;
+  if (entry === undefined)
+    return `${destination} belongs to no Service${unservedNote({ destinationPort, family, protocol }, table)}`;
   const nodePort = `node port ${destinationPort}/${protocol} of Service ${entry.service.key}`;
   return `${destination} belongs to no Service, and this node does not take ${nodePort} there`;
+}
+
+/** The Service that the client may have meant. */
+function unservedNote(
+  { destinationPort, family, protocol }: Pick<Packet, 'destinationPort' | 'family' | 'protocol'>,
+  { unserved }: ServiceTable,
+): string {
+  const service = unserved.get(portKey(family, protocol, destinationPort));
+  if (service === undefined) return '';
+  const label = FAMILY_TRAITS[family].label;
+  return `; Service ${service} has port ${destinationPort}/${protocol}, but no ${label} cluster IP: ${NO_CLUSTER_IP}`;
 }
 
 function noDestination(outcome: Outcome, steps: readonly string[]): Omit<ResolvedFlow, 'entry'> {

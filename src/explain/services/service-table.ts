@@ -5,6 +5,7 @@ import type { Family } from '../../net/family.ts';
 import type { Host } from '../../net/host.ts';
 import type { Protocol } from '../../net/protocol.ts';
 import type { NodeView } from '../../nftables/compile/node-view.ts';
+import { familiesWithoutClusterIp } from '../../services/allocation/complete-service.ts';
 import { type Backend, backendsOf } from '../../services/model/backends.ts';
 import { type Frontend, type FrontendKind, frontendsOf } from '../../services/model/frontends.ts';
 import type { EndpointSlice } from '../../services/objects/endpoint-slice.ts';
@@ -50,6 +51,8 @@ export interface ServiceTable {
   readonly entries: ReadonlyMap<string, FrontendEntry>;
   /** Services by cluster IP, including those without ports. */
   readonly clusterIps: ReadonlyMap<Address, string>;
+  /** Services of which nothing is served in a family, because they have no cluster IP, by {@link portKey}. */
+  readonly unserved: ReadonlyMap<string, string>;
   /** Those that are also the address of an endpoint or of the node: nothing is refused there. */
   readonly clusterIpsInUse: ReadonlySet<Address>;
   /** The {@link addressKey}s of the endpoints on this node. */
@@ -66,12 +69,18 @@ export function nodePortKey(family: Family, protocol: Protocol, port: number): s
   return `node ${family} ${protocol} ${port}`;
 }
 
+/** Identifies a port at any address. */
+export function portKey(family: Family, protocol: Protocol, port: number): string {
+  return `${family} ${protocol} ${port}`;
+}
+
 /** A frontend of two Services belongs to the older one, or to the first by name. No node port takes health checks. */
 export function buildServiceTable(state: ClusterState, node: ResolverNode, host: Host): ServiceTable {
   const entries = new Map<string, FrontendEntry>();
   const clusterIps = new Map<Address, string>();
   const services = [...state.services].sort(byCreation);
   const healthChecks = new Set(services.flatMap(healthCheckKeys));
+  const unserved = new Map(services.flatMap(unservedPorts));
   for (const service of services) {
     const slices = [...state.slicesOf(service.key)];
     for (const address of Object.values(service.clusterIps)) {
@@ -84,7 +93,7 @@ export function buildServiceTable(state: ClusterState, node: ResolverNode, host:
   }
   const localEndpoints = new Set([...entries.values()].flatMap(localEndpointsOf));
   const clusterIpsInUse = new Set(otherAddresses(state, node).filter((address) => clusterIps.has(address)));
-  return { node, host, slicesOf: state.slicesOf, entries, clusterIps, clusterIpsInUse, localEndpoints };
+  return { node, host, slicesOf: state.slicesOf, entries, clusterIps, unserved, clusterIpsInUse, localEndpoints };
 }
 
 function otherAddresses({ slices }: ClusterState, { ownAddresses }: ResolverNode): Address[] {
@@ -93,6 +102,14 @@ function otherAddresses({ slices }: ClusterState, { ownAddresses }: ResolverNode
 
 function healthCheckKeys({ families, healthCheckNodePort: port }: Service): string[] {
   return port === 0 ? [] : families.map((family) => nodePortKey(family, 'tcp', port));
+}
+
+function unservedPorts(service: Service): [string, string][] {
+  return familiesWithoutClusterIp(service).flatMap((family) =>
+    service.ports
+      .filter((port) => frontendsOf(service, { port, family }).length === 0)
+      .map(({ protocol, port }): [string, string] => [portKey(family, protocol, port), service.key]),
+  );
 }
 
 function byCreation(a: Service, b: Service): number {

@@ -99,6 +99,13 @@ t.test('what a Service lacks is reported', async (t) => {
     /shop\/half: spec\.ports\[0\]\.nodePort \(absent\): an API server would allocate it; port 80\/tcp has no node port/;
   t.match(stdout, half);
   t.match(await proxied.run('node1', 'inspect', 'services', 'shop/data'), { status: 0, stdout: /is headless/ });
+  const offline = ['-f', proxied.manifestDirectory, '--node-name', 'node1'];
+  t.match((await proxied.run('node1', 'diff', ...offline)).stderr, inner);
+  const explained = await proxied.run('node1', 'explain', world.client.ip, '203.0.113.9:80', ...offline);
+  t.match(
+    explained.stdout,
+    /Service shop\/inner has port 80\/tcp, but no IPv4 cluster IP: an API server would assign it/,
+  );
   const absent = await proxied.run('node1', 'inspect', 'services', 'shop/absent');
   t.match(absent, { status: 4, stderr: /Cannot show Service "shop\/absent": no such Service$/m });
 });

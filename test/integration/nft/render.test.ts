@@ -102,7 +102,9 @@ for (const { how, flags, has } of [
       t.strictSame(await run('nft', ['-f', '-'], rendered.stdout), DONE, message);
     }
     const stdout = `# node n1; manifests in ${manifests}, read now; daemon not asked\n`;
-    t.strictSame(await nftlane('diff', ...flags), { ...DONE, stdout }, 'there are no differences');
+    const { stderr } = rendered;
+    t.match(stderr, /^warning: /);
+    t.strictSame(await nftlane('diff', ...flags), { ...DONE, stdout, stderr }, 'there are no differences');
   });
 }
 

@@ -247,3 +247,29 @@ t.test(
     }
   },
 );
+
+t.test('resolveFlow() names a Service of which nothing is served because it has no cluster IP', async (t) => {
+  const spec = { clusterIP: undefined, clusterIPs: undefined, ipFamilies: ['IPv4'], ports: [{ port: 7071 }] };
+  const nodePort = { type: 'NodePort', ports: [{ port: 7072, nodePort: 30072 }] };
+  const engine = engineOf([
+    service('shop/lost', { spec }),
+    service('shop/served', { spec: { ...spec, ...nodePort } }),
+    serviceCidr('kubernetes', { spec: { cidrs: ['10.97.0.0/16'] } }),
+  ]);
+  const lost = '; Service shop/lost has port 7071/tcp, but no IPv4 cluster IP: an API server would assign it';
+  const cases: readonly [destination: string, port: number, reason: string][] = [
+    ['10.98.0.1', 7071, `10.98.0.1 belongs to no Service${lost}`],
+    ['10.97.0.1', 7071, `10.97.0.1 is in a ServiceCIDR, but belongs to no Service${lost}`],
+    ['10.98.0.1', 7072, '10.98.0.1 belongs to no Service'],
+    ['fd00::1', 7071, 'fd00::1 belongs to no Service'],
+  ];
+  for (const [destination, destinationPort, reason] of cases) {
+    const family = destination.includes(':') ? 'ip6' : 'ip';
+    const source = family === 'ip' ? '10.1.0.9' : 'fd00:1::9';
+    const packet: Packet = {
+      ...{ family, protocol: 'tcp', source, sourcePort: 40_000 },
+      ...{ inInterface: 'pod-b', destination, destinationPort },
+    };
+    t.equal(resolveFlow(packet, serviceTableOf(engine, HOST)).reason, reason, `${destination}:${destinationPort}`);
+  }
+});

@@ -14,7 +14,7 @@ import { poll } from '../../support/wait-until.ts';
 const DELETED = 'deleted stale TCP conntrack entries';
 const LISTENING = 'listening to kernel notifications of ruleset changes';
 const NODE_PORT = 30090;
-const EXTERNAL = '198.51.100.9';
+const EXTERNAL = { ip: '198.51.100.9', ip6: '2001:db8:51::7' };
 const FAMILIES = ['ip', 'ip6'] as const;
 /** Lets pod b answer no SYN. */
 const DROP_SYN =
@@ -93,22 +93,26 @@ t.test('a connection whose endpoint does not answer moves to the next one when t
 });
 
 t.test('a connection to a load balancer address that is older than its Service reaches it', async (t) => {
-  const target = { protocol: 'tcp', address: EXTERNAL, port: 80, sourcePort: 40_003 } as const;
-  const dial = repeat(target, fromClient);
-  await waitForEntry(target, /SYN_SENT|CLOSE/);
-  const status = { loadBalancer: { ingress: [{ ip: EXTERNAL }] } };
+  const targets = FAMILIES.map(
+    (family) => ({ protocol: 'tcp', address: EXTERNAL[family], port: 80, sourcePort: 40_003 }) as const,
+  );
+  const dials = targets.map((target) => repeat(target, fromClient));
+  for (const target of targets) await waitForEntry(target, /SYN_SENT|CLOSE/);
+  const status = { loadBalancer: { ingress: targets.map(({ address }) => ({ ip: address })) } };
   await proxied.addService('shop/balanced', 42, { pods: ['a'], overrides: { spec: { type: 'LoadBalancer' }, status } });
-  t.equal((await dial).answered, 1);
+  for (const { answered } of await Promise.all(dials)) t.equal(answered, 1);
 });
 
 t.test('a connection to a node port that is older than its Service reaches it', async (t) => {
-  const target = { protocol: 'tcp', address: NODES.node1.ip, port: NODE_PORT, sourcePort: 40_004 } as const;
+  const targets = FAMILIES.map(
+    (family) => ({ protocol: 'tcp', address: NODES.node1[family], port: NODE_PORT, sourcePort: 40_004 }) as const,
+  );
   await node1.output('nft', ['-f', '-'], { input: DROP_RESETS });
-  const dial = repeat(target, fromClient);
-  await waitForEntry(target, /SYN_SENT/);
+  const dials = targets.map((target) => repeat(target, fromClient));
+  for (const target of targets) await waitForEntry(target, /SYN_SENT/);
   const ports = PORTS.map((port) => ({ ...port, nodePort: NODE_PORT }));
   await proxied.addService('shop/node', 43, { pods: ['a'], ports });
-  t.equal((await dial).answered, 1);
+  for (const { answered } of await Promise.all(dials)) t.equal(answered, 1);
   await node1.output('nft', ['delete table inet test']);
 });
 

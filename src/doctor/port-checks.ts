@@ -3,7 +3,7 @@
 import * as z from 'zod/mini';
 import { SHORT_TIMEOUT_MS } from '../host/process/system.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
-import { findSocketOwner, type ProcessInfo } from './processes.ts';
+import { findSocketOwner, type ProcessInfo } from './machine/processes.ts';
 
 /** The default ports of nftlane's servers, which are those of kube-proxy. */
 const SERVER_PORTS = { 'metrics port': 10249, 'health port': 10256 } as const;

@@ -18,7 +18,7 @@ import { NftProgram } from '../nftables/client/nft-program.ts';
 import { TABLE } from '../nftables/syntax/operation.ts';
 import { describeSourceProblem } from '../sources/status/source-status.ts';
 import { type Check, type DoctorContext, ok, problem, warning } from './check.ts';
-import { findProcesses } from './processes.ts';
+import { findProcesses } from './machine/processes.ts';
 
 /** Whether exactly one daemon runs, and whether the kernel has its ruleset. */
 export async function checkDaemon(context: DoctorContext): Promise<Check[]> {

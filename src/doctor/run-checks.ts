@@ -3,8 +3,9 @@
 import { errorMessage } from '../lib/error-message.ts';
 import { type Check, type CheckFunction, type DoctorContext, problem } from './check.ts';
 import { checkKernel, checkPrivileges } from './kernel-checks.ts';
+import { limitNft } from './machine/nft-limit.ts';
+import { checkMasquerade } from './masquerade-check.ts';
 import { checkNft } from './nft-checks.ts';
-import { limitNft } from './nft-limit.ts';
 import { checkObjects } from './object-checks.ts';
 import { checkMtu, checkNodePortRange, checkPorts } from './port-checks.ts';
 import { checkDaemon, checkKubeProxy } from './proxy-checks.ts';
@@ -21,6 +22,7 @@ const CHECKS: Readonly<Record<string, CheckFunction>> = {
   'other rules': checkForeignRules,
   forwarding: checkForwarding,
   paths: checkPacketPaths,
+  masquerade: checkMasquerade,
   conntrack: checkConntrack,
   'conntrack settings': checkConntrackSysctls,
   ports: checkPorts,

@@ -5,11 +5,17 @@ import type { CommandStatus } from '../../admin/command-status.ts';
 import { loadDesiredState } from '../../admin/desired-state.ts';
 import { explainInKernel, toChainListing } from '../../admin/explain-in-kernel.ts';
 import { openNftClient } from '../../admin/kernel-state.ts';
+import {
+  describeMasqueradeSources,
+  type MasqueradedEndpoint,
+  masqueradeSources,
+} from '../../admin/masquerade-sources.ts';
 import { isOffline, offlineStatus } from '../../admin/offline.ts';
 import { type Explanation, explainByServices } from '../../explain/explanation.ts';
 import type { Packet } from '../../explain/flow/packet.ts';
 import { printExplanation } from '../../explain/print-explanation.ts';
 import { readHost } from '../../host/network/read-host.ts';
+import { hostSystem } from '../../host/process/system.ts';
 import { OperationalError } from '../../lib/operational-error.ts';
 import { familyOf, parseAddress } from '../../net/address.ts';
 import { parseAddressPort } from '../../net/address-port.ts';
@@ -70,10 +76,21 @@ async function explainConnection(connection: ConnectionText, flags: ExplainFlags
     tables = await program.listRuleset();
     explanation = await explainInKernel(packet, tables, kernel);
   }
-  printResult(status, explanation, flags);
+  const masqueraded = explanation.kernel.destinations.filter(({ masquerade }) => masquerade);
+  // Without `ip`, the addresses stay unknown.
+  const found = await masqueradeSources(
+    masqueraded.map(({ address }) => address),
+    hostSystem,
+  ).catch(() => []);
+  const steps = [...explanation.steps, ...describeMasqueradeSources(found)];
+  printResult(status, { ...explanation, steps, masqueradeSources: found }, flags);
 }
 
-function printResult(status: CommandStatus, explanation: Explanation, { output }: Pick<ExplainFlags, 'output'>): void {
+function printResult(
+  status: CommandStatus,
+  explanation: Explanation & { readonly masqueradeSources?: readonly MasqueradedEndpoint[] },
+  { output }: Pick<ExplainFlags, 'output'>,
+): void {
   if (output === 'json') printJson({ status, ...explanation });
   else printWithStatus(status, printExplanation(explanation));
 }

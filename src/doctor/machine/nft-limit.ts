@@ -1,8 +1,8 @@
 // Keeps an nft that hangs from delaying every check that needs it.
 
-import { ExecError } from '../host/process/exec.ts';
-import type { System } from '../host/process/system.ts';
-import { NftOutcomeUnknown } from '../nftables/client/nft-error.ts';
+import { ExecError } from '../../host/process/exec.ts';
+import type { System } from '../../host/process/system.ts';
+import { NftOutcomeUnknown } from '../../nftables/client/nft-error.ts';
 
 /** Listing 100,000 rules of iptables takes seconds, and longer on a machine under load. */
 const TIMEOUT_MS = 30_000;

@@ -1,9 +1,9 @@
-// Tests of src/doctor/nft-limit.ts.
+// Tests of src/doctor/machine/nft-limit.ts.
 
 import t from 'tap';
-import { limitNft } from '../../../src/doctor/nft-limit.ts';
-import type { System } from '../../../src/host/process/system.ts';
-import { NftOutcomeUnknown, NftUnavailable } from '../../../src/nftables/client/nft-error.ts';
+import { limitNft } from '../../../../src/doctor/machine/nft-limit.ts';
+import type { System } from '../../../../src/host/process/system.ts';
+import { NftOutcomeUnknown, NftUnavailable } from '../../../../src/nftables/client/nft-error.ts';
 
 t.test('limitNft() limits each call of nft, and makes none after a call that hung', async (t) => {
   const calls: string[] = [];

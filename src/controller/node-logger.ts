@@ -3,13 +3,15 @@
 import type { Engine } from '../engine/engine.ts';
 import type { ServiceChange } from '../engine/service-change.ts';
 import type { Log } from '../host/log.ts';
-import { isLoopback } from '../net/address.ts';
+import { type Address, isLoopback } from '../net/address.ts';
 import { FAMILIES, FAMILY_TRAITS, type Family } from '../net/family.ts';
 import { nodePortBlocks } from '../services/model/node-port-addresses.ts';
 import type { Commit, SyncObserver } from './sync-observer.ts';
 
 interface NodeLoggerOptions {
   readonly engine: Pick<Engine, 'node' | 'options' | 'hostAddresses'>;
+  /** Reads the addresses of the host: the engine may have older ones. */
+  readonly readAddresses: () => readonly Address[];
   readonly log: Log;
 }
 
@@ -27,14 +29,12 @@ export class NodeLogger implements SyncObserver {
 
   committed({ services }: Pick<Commit, 'services'>): void {
     const { engine, log } = this.#options;
-    const before = this.#used.size;
     for (const change of services) this.#addFamilies(change);
     const { addresses, detectLocal, zone } = engine.node;
     const known = FAMILIES.map((family) => addresses[family]).filter((address) => !isLoopback(address));
     const pods = detectLocal.by === 'source' ? Object.values(detectLocal.prefixes) : [detectLocal.name];
     const now = { addresses: known, pods, ...(zone === undefined ? {} : { zone }) };
     const text = JSON.stringify(now);
-    if (text === this.#logged && this.#used.size === before) return;
     if (text !== this.#logged) log.info(this.#logged === '' ? 'node configuration' : 'node configuration changed', now);
     this.#logged = text;
     this.#warn();
@@ -61,8 +61,15 @@ export class NodeLogger implements SyncObserver {
       ...podWarnings(engine, families),
     ];
     const text = JSON.stringify(warnings);
-    if (text !== this.#loggedWarnings && warnings.length > 0) log.warn('questionable node configuration', { warnings });
-    this.#loggedWarnings = text;
+    if (text === this.#loggedWarnings) return;
+    if (warnings.length > 0) log.warn('questionable node configuration', { warnings });
+    else if (this.#loggedWarnings !== '') log.info('node configuration is not questionable any more');
+    this.#loggedWarnings = warnings.length > 0 ? text : '';
+  }
+
+  #isOfHost(address: Address): boolean {
+    const { engine, readAddresses } = this.#options;
+    return engine.hostAddresses.includes(address) || readAddresses().includes(address);
   }
 
   #addressWarnings(used: readonly Family[]): string[] {
@@ -74,7 +81,7 @@ export class NodeLogger implements SyncObserver {
     }
     return used.flatMap((family) => {
       const address = addresses[family];
-      const isElsewhere = nodePortIps[family] !== 'any' && !engine.hostAddresses.includes(address);
+      const isElsewhere = nodePortIps[family] !== 'any' && !this.#isOfHost(address);
       const reason = `no interface has ${address}, so only packets that are routed to this node reach node ports over`;
       return isElsewhere ? [`${reason} ${FAMILY_TRAITS[family].label}`] : [];
     });

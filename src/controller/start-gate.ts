@@ -102,7 +102,7 @@ export class StartGate {
       this.#objects = objects;
       this.#kernel = await this.#services();
       await nftClient.protect?.();
-      this.#failures.reset();
+      if (this.#failures.reset()) this.#options.log.info('looking at the ruleset again while the start is held');
     } catch (error) {
       this.#failures.log('warn', 'cannot look at the ruleset while the start is held', { reason: errorMessage(error) });
     }

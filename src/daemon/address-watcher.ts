@@ -1,4 +1,4 @@
-// Passes changed host addresses and networks to the engine: addresses immediately if nodePortAddresses has CIDR blocks.
+// Passes changed host addresses and networks to the engine: immediately if nodePortAddresses has CIDR blocks.
 
 import type { Engine } from '../engine/engine.ts';
 import type { Log } from '../host/log.ts';
@@ -22,21 +22,25 @@ export interface AddressWatcher {
   stopped(): Promise<void>;
 }
 
-/** Networks only limit the drops of ServiceCIDRs, and are rarely added to a running node. Reading them takes 1 ms. */
-const NETWORK_POLL_MS = 10_000;
+/**
+ * Networks only limit the drops of ServiceCIDRs, and addresses of the Node only decide about a warning. Both rarely change on a
+ * running node. Reading them takes 1 ms.
+ */
+const POLL_MS = 10_000;
 
 /** Watches addresses while the options of the engine have CIDR blocks, until the signal aborts. */
 export function startAddressWatcher({ engine, requestSync, log, signal }: AddressWatcherOptions): AddressWatcher {
   let watchController = new AbortController();
   let watchDone = Promise.resolve();
   const prefixes = () => nodePortBlocks(engine.options.nodePortAddresses);
-  const inPrefixes = (addresses: readonly Address[]) =>
-    addresses.filter((address) => prefixes().some((block) => contains(block, address)));
+  const isUsed = (address: Address) =>
+    engine.node.ownAddresses.includes(address) || prefixes().some((block) => contains(block, address));
+  const used = (addresses: readonly Address[]) => addresses.filter(isUsed).join();
   const refresh = (): void => {
     const current = hostAddresses();
     const networks = hostNetworks();
     const hasSameNetworks = textsOf(networks) === textsOf(engine.hostNetworks);
-    if (hasSameNetworks && inPrefixes(current).join() === inPrefixes(engine.hostAddresses).join()) return;
+    if (hasSameNetworks && used(current) === used(engine.hostAddresses)) return;
     engine.setHostAddresses(current, networks);
     requestSync();
   };
@@ -56,7 +60,7 @@ export function startAddressWatcher({ engine, requestSync, log, signal }: Addres
   };
   let isWatching = false;
   optionsChanged();
-  const timer = setInterval(refresh, NETWORK_POLL_MS).unref();
+  const timer = setInterval(refresh, POLL_MS).unref();
   signal.addEventListener('abort', () => clearInterval(timer));
   return { optionsChanged, stopped: () => watchDone };
 }

@@ -191,7 +191,7 @@ function observersOf(
   const acceptsLocalhostNodePorts = () => hasLocalhostNodePorts(live.settings) && engine.node.localhostNodePorts;
   return [
     new SyncLogger({ log, services: () => engine.store.services.size }),
-    new NodeLogger({ engine, log }),
+    new NodeLogger({ engine, log, readAddresses: hostAddresses }),
     new OwnershipLogger({ nftClient, log }),
     cleaner,
     attemptCleaner,

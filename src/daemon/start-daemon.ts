@@ -10,6 +10,7 @@ import { StateFileWriter } from '../admin/state-file/state-file-writer.ts';
 import { stateFilePaths } from '../admin/state-file/state-files.ts';
 import type { Settings } from '../config/settings.ts';
 import { systemClock } from '../host/clock.ts';
+import { LogOnce } from '../host/log-once.ts';
 import { setOomScore } from '../host/process/memory.ts';
 import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';
 import { logSysctlOutcomes } from '../host/sysctl/log-sysctl-outcomes.ts';
@@ -79,9 +80,12 @@ async function openSocket(
   { path, source }: { readonly path: string; readonly source: ObjectSource },
 ): Promise<StartedDaemon['socket']> {
   const { log } = daemon;
+  const failures = new LogOnce(log);
   const onRecreated = (error?: unknown): void => {
-    if (error === undefined) log.warn('admin socket was removed; created again', { path });
-    else log.warn('admin socket was removed and cannot be created', { path, reason: errorMessage(error) });
+    if (error !== undefined)
+      failures.log('warn', 'admin socket was removed and cannot be created', { path, reason: errorMessage(error) });
+    else if (failures.reset()) log.info('admin socket is created again', { path });
+    else log.warn('admin socket was removed; created again', { path });
   };
   const commands = { [ACCEPT_LOSS_PATH]: () => acceptLoss(daemon, source) };
   try {

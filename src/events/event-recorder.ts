@@ -118,6 +118,7 @@ export class EventRecorder {
       await this.#write(series, signal);
       series.attempts = 0;
       series.dueAt = clock.now() + SERIES_UPDATE_MS;
+      if (this.#hasLoggedForbidden) this.#options.log.info('allowed to write Events again');
       this.#hasLoggedForbidden = false;
     } catch (error) {
       if (!signal.aborted) this.#failed(series, error);

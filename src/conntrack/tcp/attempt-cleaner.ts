@@ -148,6 +148,8 @@ function reportTo(log: Log): CleanupReport {
     deleted: (fields) => log.info('deleted stale TCP conntrack entries', fields),
     failed: (fields) => failures.log('warn', 'cannot delete stale TCP conntrack entries', fields),
     missing: (fields) => failures.log('warn', 'stale TCP conntrack entries are not deleted', fields),
-    succeeded: () => failures.reset(),
+    succeeded: () => {
+      if (failures.reset()) log.info('stale TCP conntrack entries are deleted again');
+    },
   };
 }

@@ -131,6 +131,8 @@ function reportTo(log: Log): CleanupReport {
     deleted: (fields) => log.info('deleted stale UDP conntrack entries', fields),
     failed: (fields) => failures.log('warn', 'cannot delete stale UDP conntrack entries', fields),
     missing: (fields) => failures.log('warn', 'stale UDP conntrack entries are not deleted', fields),
-    succeeded: () => failures.reset(),
+    succeeded: () => {
+      if (failures.reset()) log.info('stale UDP conntrack entries are deleted again');
+    },
   };
 }

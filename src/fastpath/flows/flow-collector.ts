@@ -73,10 +73,19 @@ export class FlowCollector {
     return new Set([...this.#suspendedUntil].flatMap(([servicePort, until]) => (until > now ? servicePort : [])));
   }
 
+  #endSuspensions(now: number): void {
+    for (const [servicePort, until] of this.#suspendedUntil) {
+      if (until > now) continue;
+      this.#suspendedUntil.delete(servicePort);
+      this.#log.info('fast path serves a Service port again', { servicePort });
+    }
+  }
+
   /** Returns whether a Service port was suspended. Does nothing before the interval is over. */
   async collect(maps: MapState, { frontends, now }: CollectInput): Promise<boolean> {
     if (now - this.#collectedAt < COLLECT_MS - 100) return false;
     this.#collectedAt = now;
+    this.#endSuspensions(now);
     const collected = await this.#loader.collect();
     const { collections, scanned, deleted, fallbacks } = this.#totals;
     this.#flows = { at: now, bySlot: collected.bySlot };

@@ -33,6 +33,7 @@ export async function watchNetwork({ onChange, log, signal }: NetworkWatchOption
     objects: ['link', 'route', 'neigh'],
     onChange,
     onFailure: (reason) => log.warn('cannot monitor network changes', { reason }),
+    onRecovered: () => log.info('monitoring network changes again'),
     signal,
   });
 }

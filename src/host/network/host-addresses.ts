@@ -46,6 +46,7 @@ export async function watchHostAddresses(options: AddressWatchOptions): Promise<
     onChange: () => onChange(),
     onFailure: (reason) =>
       log.warn('cannot monitor address changes', { command: 'ip monitor address', reason, effect }),
+    onRecovered: () => log.info('monitoring address changes again'),
   });
   clearInterval(timer);
 }

@@ -60,7 +60,7 @@ export class ConnectionReader {
       this.counts.add(await nftClient.listElements(MAPS));
       this.#readAt = clock.now();
       this.#durationMs = this.#readAt - startedAt;
-      this.#failures.reset();
+      if (this.#failures.reset()) this.#options.log.info('connection counters are read again');
     } catch (error) {
       this.#failures.log('warn', 'cannot read connection counters', { reason: errorMessage(error) });
     }

@@ -218,6 +218,8 @@ export class ManifestDirectory {
     const [error] = parsed.errors;
     if (error === undefined) {
       if (previous?.error !== undefined) log.info('manifest is readable again', { file: this.#path(name) });
+      if ((previous?.parsed.issues.length ?? 0) > 0 && parsed.issues.length === 0)
+        log.info('manifest no longer has an invalid document', { file: this.#path(name) });
       this.#logIssues(parsed);
       this.#files.set(name, { stamp, digest, parsed });
       return 'changed';

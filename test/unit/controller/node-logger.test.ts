@@ -21,7 +21,7 @@ function logged(objects: readonly ApiObject[], options: Partial<NodeOptions>, ho
   engine.setHostAddresses(hostAddresses);
   engine.compile();
   const { log, lines } = recordLog();
-  const nodeLogger = new NodeLogger({ engine, log });
+  const nodeLogger = new NodeLogger({ engine, log, readAddresses: () => engine.hostAddresses });
   nodeLogger.committed({ services: [] });
   return { engine, nodeLogger, lines };
 }
@@ -73,7 +73,7 @@ t.test('NodeLogger does not warn about a family without Services until it has on
   const engine = engineOf([node('n1', TWO_FAMILIES)], options);
   engine.setHostAddresses(['192.0.2.1']);
   const { log, lines } = recordLog();
-  const nodeLogger = new NodeLogger({ engine, log });
+  const nodeLogger = new NodeLogger({ engine, log, readAddresses: () => engine.hostAddresses });
   const warnings = () => lines.filter(({ level }) => level === 'warn').flatMap(({ details }) => details['warnings']);
   const commit = (...addresses: readonly string[]) => {
     put(engine, service('shop/web', { spec: clusterIps(...addresses) }));
@@ -88,3 +88,35 @@ t.test('NodeLogger does not warn about a family without Services until it has on
   commit('10.96.0.1');
   t.equal(warnings().length, 2, 'once');
 });
+
+t.test(
+  'NodeLogger judges by the current addresses of the host, in both families, and takes its warning back',
+  async (t) => {
+    for (const family of ['ip', 'ip6'] as const) {
+      const [old, moved] = family === 'ip' ? ['192.0.2.1', '192.0.2.2'] : ['2001:db8::1', '2001:db8::2'];
+      const at = (address: string) => node('n1', { status: { addresses: [{ type: 'InternalIP', address }] } });
+      const cidrs = ['10.1.0.0/16', 'fd01::/48'].flatMap((text) => parsePrefix(text) ?? []);
+      const engine = engineOf([at(old)], { detectLocal: { mode: 'ClusterCIDR', cidrs } });
+      engine.setHostAddresses([old]);
+      engine.compile();
+      const host = new Set([old]);
+      const { log, lines } = recordLog();
+      const nodeLogger = new NodeLogger({ engine, log, readAddresses: () => [...host] });
+      const commit = () => {
+        engine.compile();
+        for (let n = 0; n < 2; n++) nodeLogger.committed({ services: [] });
+        return lines.splice(0).map(({ level, message }) => `${level} ${message}`);
+      };
+      commit();
+      host.add(moved);
+      put(engine, at(moved));
+      t.strictSame(commit(), ['info node configuration changed'], 'the engine has older addresses of the host');
+      host.delete(moved);
+      engine.setHostAddresses([old]);
+      t.strictSame(commit(), ['warn questionable node configuration'], 'the address vanishes');
+      host.add(moved);
+      engine.setHostAddresses([old, moved]);
+      t.strictSame(commit(), ['info node configuration is not questionable any more'], 'the address follows the Node');
+    }
+  },
+);

@@ -153,6 +153,7 @@ t.test('StartGate stays closed while the kernel cannot be listed', async (t) => 
   state.isListing = true;
   state.kernel = new FakeNftables();
   t.equal(await pass(10_000), 'opened');
+  t.match(lines[1], { level: 'info', message: 'looking at the ruleset again while the start is held' });
 });
 
 t.test('StartGate rejects if the kernel cannot be listed at the start', async (t) => {

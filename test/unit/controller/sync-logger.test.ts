@@ -29,8 +29,13 @@ t.test('SyncLogger logs the initial load, and later syncs that changed something
 
 t.test('SyncLogger logs drift, refused Services and foreign changes', async (t) => {
   const { logger, lines } = open();
-  const refused = [{ service: 'shop/web', reason: 'Out of range' }];
-  logger.committed(commitOf({ report: syncReport({ drift: ['No such file or directory'], refused }) }));
+  const problems = {
+    issues: [],
+    conflicts: [],
+    limited: [],
+    refused: [{ service: 'shop/web', reason: 'Out of range' }],
+  };
+  logger.committed(commitOf({ report: syncReport({ drift: ['No such file or directory'] }), problems }));
   logger.chainsModified(['a', 'b', 'c', 'd', 'e', 'f']);
   t.match(lines, [
     { level: 'warn', details: { reason: 'No such file or directory' } },
@@ -49,7 +54,7 @@ t.test('SyncLogger logs what another process changed, and that it keeps undoing 
   t.match(lines, [
     { level: 'warn', details: { program: 'other-program', pid: 4711, ...changes } },
     { level: 'error', details: { program: 'other', pid: 4711, repairs: 12, waitMs: 800 } },
-    { level: 'info' },
+    { level: 'info', message: 'no other process undoes repairs of the ruleset any more' },
   ]);
 });
 
@@ -68,6 +73,49 @@ t.test('SyncLogger logs a problem once while it lasts', async (t) => {
     },
   ]);
   logger.committed(commitOf());
+  t.strictSame(lines.splice(0).slice(2), [
+    {
+      level: 'info',
+      message: 'object no longer has this invalid field',
+      details: { object: 'Service shop/web', field: 'spec', value: 'x' },
+    },
+    {
+      level: 'info',
+      message: 'frontend conflict between Services is over',
+      details: { ...conflict, losers: 'b/new, c/new' },
+    },
+  ]);
+  logger.committed(commitOf());
+  t.equal(lines.length, 0, 'its end is logged once');
   logger.committed(commitOf({ problems }));
-  t.equal(lines.length, 4, 'it has recurred');
+  t.equal(lines.length, 2, 'it has recurred');
+});
+
+t.test('SyncLogger logs a limit and a refusal once, and when they are over', async (t) => {
+  const { logger, lines } = open();
+  const limit = { service: 'shop/big', reason: 'needs 9 elements', effect: 'left-out' } as const;
+  // A refused Service is tried again and again, which makes a new list each time.
+  const problems = () => ({
+    ...{ issues: [], conflicts: [], limited: [limit] },
+    refused: [{ service: 'shop/web', reason: 'Out of range' }],
+  });
+  for (let n = 0; n < 3; n++) logger.committed(commitOf({ problems: problems() }));
+  logger.committed(commitOf());
+  t.match(lines, [
+    { level: 'warn', message: 'Service exceeds a limit', details: limit },
+    { level: 'error', message: 'kernel refused Service', details: { service: 'shop/web' } },
+    { level: 'info', message: 'Service no longer exceeds this limit', details: { service: 'shop/big' } },
+    { level: 'info', message: 'kernel no longer refuses Service', details: { service: 'shop/web' } },
+  ]);
+  t.equal(lines.length, 4);
+});
+
+t.test('SyncLogger logs that syncs succeed again', async (t) => {
+  const { logger, lines } = open();
+  logger.committed(commitOf());
+  t.equal(lines.length, 0);
+  logger.failed();
+  logger.failed();
+  for (let n = 0; n < 2; n++) logger.committed(commitOf());
+  t.strictSame(lines, [{ level: 'info', message: 'sync succeeded again', details: { count: 2 } }]);
 });

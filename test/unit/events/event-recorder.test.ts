@@ -146,8 +146,11 @@ t.test('EventRecorder logs missing permission once, and retries later', async (t
   recorder.record(REPAIRED);
   await clock.pass(1_000);
   t.strictSame(outcomes, ['failed', 'dropped', 'dropped', 'failed', 'sent']);
-  t.match(lines, [{ level: 'warn', details: { reason: 'events is forbidden' } }]);
-  t.equal(lines.length, 1);
+  t.match(lines, [
+    { level: 'warn', details: { reason: 'events is forbidden' } },
+    { level: 'info', message: 'allowed to write Events again' },
+  ]);
+  t.equal(lines.length, 2);
 });
 
 t.test('EventRecorder retries temporary failures three times', async (t) => {

@@ -285,6 +285,8 @@ t.test('AttemptCleaner retries after a failure, and logs it once', async (t) => 
   conntrack.failure = undefined;
   for (let n = 0; n < 40; n++) await tick();
   t.strictSame(conntrack.lines, []);
+  const ends = records.filter(({ message }) => message === 'stale TCP conntrack entries are deleted again');
+  t.equal(ends.length, 1);
 });
 
 t.test('AttemptCleaner logs a missing program once, and continues', async (t) => {

@@ -325,6 +325,8 @@ t.test('FlowCleaner retries after a failure, and logs it once', async (t) => {
   conntrack.failure = undefined;
   for (let n = 0; n < 20; n++) await tick();
   t.equal(conntrack.lines.length, 0, 'the removal was not forgotten');
+  const ends = records.filter(({ message }) => message === 'stale UDP conntrack entries are deleted again');
+  t.equal(ends.length, 1);
 });
 
 t.test('FlowCleaner logs a missing program once, and continues', async (t) => {

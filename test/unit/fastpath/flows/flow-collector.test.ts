@@ -5,7 +5,7 @@ import { FlowCollector } from '../../../../src/fastpath/flows/flow-collector.ts'
 import type { SlotCount } from '../../../../src/fastpath/loader/loader-client.ts';
 import { MapState, type ResolvedFrontend } from '../../../../src/fastpath/maps/map-state.ts';
 import { FakeBpfMaps } from '../../../support/builders/fake-bpf-maps.ts';
-import { silentLog } from '../../../support/fakes/silent-log.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
 
 const DEVICE = 7;
 const FRONTENDS = ['192.0.2.1', '192.0.2.2'].map(
@@ -34,8 +34,10 @@ function begin() {
   };
   const packets = [{ reason: 'FORWARDED', outcome: 'forwarded', count: 9, description: 'to its backend' }] as const;
   const loader = { collect: async () => collected, stats: async () => [...packets], slotCounts: async () => slots };
-  const collector = new FlowCollector({ loader, log: silentLog });
+  const { log, lines } = recordLog();
+  const collector = new FlowCollector({ loader, log });
   return {
+    lines,
     collector,
     collected,
     packets,
@@ -56,7 +58,7 @@ t.test('collect() collects every three seconds and adds up totals', async (t) =>
 });
 
 t.test('collect() suspends a Service port without replies once, for ten minutes', async (t) => {
-  const { collector, collect, slots } = begin();
+  const { collector, collect, slots, lines } = begin();
   await collect(10_000);
   slots.set(1, { created: 100, answered: 0 });
   t.equal(await collect(14_000), false, 'replies may still come');
@@ -65,4 +67,14 @@ t.test('collect() suspends a Service port without replies once, for ten minutes'
   t.strictSame([...collector.suspendedAt(18_001)], ['shop/web']);
   t.notOk(collector.suspendedAt(18_001).has('shop/api'));
   t.strictSame([...collector.suspendedAt(18_001 + 600_000)], []);
+  slots.clear();
+  for (let now = 21_000; now < 640_000; now += 3_000) await collect(now);
+  t.strictSame(lines, [
+    {
+      level: 'warn',
+      message: 'no replies through the fast path; nftables takes over',
+      details: { servicePort: 'shop/web' },
+    },
+    { level: 'info', message: 'fast path serves a Service port again', details: { servicePort: 'shop/web' } },
+  ]);
 });

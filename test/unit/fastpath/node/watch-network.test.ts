@@ -1,7 +1,11 @@
 // Tests of src/fastpath/node/watch-network.ts.
 
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
 import t from 'tap';
-import { isLinkDeletion, isNetworkChange } from '../../../../src/fastpath/node/watch-network.ts';
+import { isLinkDeletion, isNetworkChange, watchNetwork } from '../../../../src/fastpath/node/watch-network.ts';
+import { recordLog } from '../../../support/fakes/recording-log.ts';
+import { poll } from '../../../support/wait-until.ts';
 
 const NEIGHBORS = new Map([['v0 10.9.9.5', '02:00:00:00:00:05']]);
 
@@ -33,4 +37,28 @@ t.test('isLinkDeletion() distinguishes deleted links from deleted neighbors and 
     [false, 'Deleted 2001:: dev v0 proto kernel metric 256 pref medium'],
   ];
   for (const [expected, line] of cases) t.equal(isLinkDeletion(line), expected, line);
+});
+
+t.test('watchNetwork() logs once that the monitor failed, and that it runs again', async (t) => {
+  const { log, lines } = recordLog();
+  const stop = new AbortController();
+  // Another program in place of ip, which fails once.
+  const script = '#!/bin/sh\necho x >>"$0.runs"; [ $(wc -l <"$0.runs") = 1 ] && exit 1; exec sleep 60\n';
+  const programs = t.testdir({ ip: script });
+  await chmod(join(programs, 'ip'), 0o755);
+  const path = process.env['PATH'];
+  t.teardown(() => void Object.assign(process.env, { PATH: path }));
+  process.env['PATH'] = `${programs}:${path}`;
+  const done = watchNetwork({ onChange: () => {}, log, signal: stop.signal });
+  await poll(async () => lines, {
+    until: (all) => all.length === 2,
+    failure: (all) => JSON.stringify(all),
+    timeoutMs: 30_000,
+  });
+  stop.abort();
+  await done;
+  t.match(lines, [
+    { level: 'warn', message: 'cannot monitor network changes' },
+    { level: 'info', message: 'monitoring network changes again' },
+  ]);
 });

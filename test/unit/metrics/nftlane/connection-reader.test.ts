@@ -70,4 +70,8 @@ t.test('ConnectionReader logs a failure once, and continues', async (t) => {
   pass(20_000);
   await subject.refresh();
   t.type(subject.lastRead?.at, 'number');
+  pass(20_000);
+  await subject.refresh();
+  t.match(lines.slice(1), [{ level: 'info', message: 'connection counters are read again' }]);
+  t.equal(lines.length, 2);
 });

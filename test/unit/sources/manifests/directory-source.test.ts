@@ -197,6 +197,8 @@ t.test('DirectorySource logs invalid documents', async (t) => {
   write('a.yaml', yaml('kind: A'));
   const { details } = await logs('warn', 'invalid document in manifest');
   t.match(details, { object: /a\.yaml:2$/, field: 'apiVersion', value: '(absent)' });
+  write('a.yaml', yaml(service('a')));
+  t.match((await logs('info', 'manifest no longer has an invalid document')).details, { file: /a\.yaml$/ });
 });
 
 t.test('DirectorySource waits for a file that is being written', async (t) => {

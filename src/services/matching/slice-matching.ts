@@ -58,7 +58,10 @@ function portIssue(service: Service, port: ServicePort, slices: readonly Endpoin
   const [nearest] = candidates.sort((a, b) => a.distance - b.distance);
   if (nearest === undefined) return [];
   const { slice, field, value } = nearest;
-  const reason = `Service ${service.key} has port ${describePort(port)}, and names and protocols must be equal`;
+  const { name, protocol } = port;
+  const needed = `spec.ports[].name "${name}" with protocol ${protocol.toUpperCase()}`;
+  const hint = slice.ports.length === 0 ? 'the slice has no usable port' : 'names and protocols must be equal';
+  const reason = `${hint}: Service ${service.key} has ${needed}`;
   const effect = `the port has no endpoints${slices.length > 1 ? `, nor in ${slices.length - 1} other slices` : ''}`;
   return issueOf(`EndpointSlice ${slice.key}`, { service, field, value, reason, effect });
 }
@@ -108,6 +111,9 @@ function issueOf(object: string, { service, ...issue }: SliceIssue): ValidationI
   return issues.all;
 }
 
+const SELECTS_NOTHING = 'its selector matches no pods, or the controller that writes EndpointSlices has not run';
+const NO_SELECTOR = 'it has no selector, so none is written for it';
+
 /** The state of a Service port in one family. */
 interface PortState {
   readonly port: ServicePort;
@@ -118,15 +124,18 @@ interface PortState {
 }
 
 /** Why a port has no usable endpoint, for operators. */
-export function whyWithoutEndpoints({ key }: Pick<Service, 'key'>, state: PortState): string {
+export function whyWithoutEndpoints(
+  { key, hasSelector }: Pick<Service, 'key' | 'hasSelector'>,
+  state: PortState,
+): string {
   const { port, family, backends } = state;
   if (backends > 0) return backends === 1 ? 'its endpoint is not ready' : `none of its ${backends} endpoints is ready`;
   const slices = [...state.slices];
   if (slices.length === 0)
-    return `no EndpointSlice has the label ${SERVICE_LABEL}=${nameOf(key)}: its selector matches nothing, or no controller has run`;
+    return `no usable EndpointSlice has the label ${SERVICE_LABEL}=${nameOf(key)}: ${hasSelector ? SELECTS_NOTHING : NO_SELECTOR}`;
   const ofFamily = slices.filter((slice) => slice.family === family);
   if (ofFamily.length === 0) return `no EndpointSlice has the addressType ${FAMILY_TRAITS[family].label}`;
   const filled = ofFamily.filter(({ endpoints }) => endpoints.length > 0);
-  if (filled.length === 0) return 'its EndpointSlices have no endpoints';
+  if (filled.length === 0) return 'its EndpointSlices have no usable endpoints';
   return `no EndpointSlice with endpoints has port ${describePort(port)}`;
 }

@@ -23,6 +23,8 @@ export class UnmatchedSlices {
   /** Slices that are not read, by the Services that may miss them. */
   readonly #missed = new Map<string, Map<string, MissedSlice>>();
   readonly #servicesOfMissed = new Map<string, readonly string[]>();
+  /** The namespaces of Services by their name. */
+  readonly #namespaces = new Map<string, Set<string>>();
   #seesAllServices = false;
   #sorted: readonly ValidationIssue[] | undefined = [];
 
@@ -70,14 +72,23 @@ export class UnmatchedSlices {
 
   /** Searches the Services that have changed since the last call. */
   *searchSteps(): Steps<void> {
-    if (this.#changed.size === 0) return;
     const changed = [...this.#changed];
     this.#changed.clear();
-    const namespaces = this.#seesAllServices ? yield* this.#namespacesByName() : new Map<string, string[]>();
     for (const key of changed) {
-      this.#setIssues(key, this.#issuesOf(key, namespaces));
+      this.#setName(key);
       yield;
     }
+    for (const key of changed) {
+      this.#setIssues(key, this.#issuesOf(key));
+      yield;
+    }
+  }
+
+  #setName(key: string): void {
+    const [namespace = '', name = ''] = key.split('/');
+    const namespaces = this.#namespaces.get(name) ?? new Set();
+    if (this.#objects.services.has(key)) this.#namespaces.set(name, namespaces.add(namespace));
+    else if (namespaces.delete(namespace) && namespaces.size === 0) this.#namespaces.delete(name);
   }
 
   /** In a stable order, and the same list as before if none changed. */
@@ -86,24 +97,13 @@ export class UnmatchedSlices {
     return this.#sorted;
   }
 
-  #issuesOf(key: string, namespaces: ReadonlyMap<string, string[]>): ValidationIssue[] {
+  #issuesOf(key: string): ValidationIssue[] {
     const service = this.#objects.services.get(key);
     const slices = [...this.#objects.slicesOf(key)];
     if (service !== undefined) return sliceIssues(service, slices, this.#missed.get(key)?.values() ?? []);
     if (!this.#seesAllServices || this.#objects.skippedServices.has(key)) return [];
-    return slices.flatMap((slice) => orphanIssue(slice, namespaces.get(key.slice(key.indexOf('/') + 1)) ?? []));
-  }
-
-  *#namespacesByName(): Steps<Map<string, string[]>> {
-    const namespaces = new Map<string, string[]>();
-    for (const key of this.#objects.services.keys()) {
-      const [namespace = '', name = ''] = key.split('/');
-      const known = namespaces.get(name);
-      if (known === undefined) namespaces.set(name, [namespace]);
-      else known.push(namespace);
-      yield;
-    }
-    return namespaces;
+    const others = [...(this.#namespaces.get(key.slice(key.indexOf('/') + 1)) ?? [])].sort(compare);
+    return slices.flatMap((slice) => orphanIssue(slice, others));
   }
 
   #setIssues(key: string, issues: readonly ValidationIssue[]): void {

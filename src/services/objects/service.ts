@@ -28,6 +28,8 @@ export interface Service extends SourceRanges {
   /** Milliseconds since 1970, or {@link UNKNOWN_CREATION_TIME}. */
   readonly createdAt: number;
   readonly type: string;
+  /** A controller writes its EndpointSlices. */
+  readonly hasSelector: boolean;
   /** Those that it names, or has addresses of; empty if it leaves the choice to the API server. */
   readonly families: readonly Family[];
   /** A family can lack one: only an API server assigns them. */
@@ -84,6 +86,7 @@ export function readService(object: unknown): ReadResult<Service> {
     key,
     createdAt: Date.parse(asString(metadata['creationTimestamp'])) || UNKNOWN_CREATION_TIME,
     type,
+    hasSelector: Object.keys(asObject(spec['selector'])).length > 0,
     families: readFamilies(spec, { clusterIps, otherIps: [...externalIps, ...loadBalancerIps] }, issues),
     clusterIps,
     assignedFamilies: [],

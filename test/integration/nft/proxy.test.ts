@@ -207,6 +207,7 @@ t.test('a slice that does not fit its Service is named until it does', async (t)
   const misnamed = PORTS.map((port) => ({ ...port, name: `${port.name}-x` }));
   await proxied.setEndpoints('shop/misfit', ['b'], misnamed);
   const entry = await daemon.waitForLog('object has an invalid field', from);
+  await proxied.waitForSync();
   t.match(entry, { object: /^EndpointSlice shop\/misfit/, field: 'ports[0].name', service: 'shop/misfit' });
   for (const family of ['ip', 'ip6'] as const) {
     const target = family === 'ip' ? `${at.ip}:80/tcp` : `[${at.ip6}]:80/tcp`;
@@ -214,7 +215,7 @@ t.test('a slice that does not fit its Service is named until it does', async (t)
     t.match(explained.stdout, /no EndpointSlice with endpoints has port "tcp"\/TCP/);
     t.match(
       explained.stdout,
-      /EndpointSlice shop\/misfit\S*: ports\[0\]\.name "tcp-x": Service shop\/misfit has port "tcp"\/TCP/,
+      /EndpointSlice shop\/misfit\S*: ports\[0\]\.name "tcp-x": .*: Service shop\/misfit has spec\.ports\[\]\.name "tcp" with protocol TCP/,
     );
     t.match(await dial(client, { protocol: 'tcp', address: at[family], port: 80, count: 1 }), { refused: 1 });
   }

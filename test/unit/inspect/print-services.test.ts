@@ -77,7 +77,7 @@ t.test('printServices() prints the destination of frontends with the Local polic
 t.test('printServices() prints topology, missing ports and endpoints, and refusals', async (t) => {
   t.match(
     printed([service('shop/web')]),
-    /10\.96\.0\.1:80 .* refused: no endpoints, because no EndpointSlice has the label .*=web: /m,
+    /10\.96\.0\.1:80 .* refused: no endpoints, because no usable EndpointSlice has the label .*=web: /m,
   );
   t.equal(
     printed([service('shop/none', { spec: { ports: [{ port: 0 }] } })]),

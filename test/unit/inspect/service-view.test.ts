@@ -37,7 +37,7 @@ t.test('a frontend without endpoints is not called refused if its cluster IP is 
     );
   const spec = { internalTrafficPolicy: 'Local', externalIPs: ['198.51.100.1'] };
   const pod = slice('shop/other', { endpoints: [endpoint('10.96.0.1')] });
-  const refused = /^refused: no endpoints, because no EndpointSlice has the label/;
+  const refused = /^refused: no endpoints, because no usable EndpointSlice has the label/;
   const notRefused = 'not refused without endpoints: the address is in use otherwise';
   t.match(destinations([service('shop/web', { spec })]), [refused, refused]);
   t.match(destinations([service('shop/web', { spec }), pod]), [notRefused, refused]);

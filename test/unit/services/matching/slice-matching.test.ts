@@ -32,7 +32,8 @@ function missed(object: ApiObject): MissedSlice {
 
 const port = (name: string, protocol = 'TCP') => ({ ports: [{ name, protocol, port: 8080 }] });
 const lines = (...parameters: Parameters<typeof sliceIssues>) => sliceIssues(...parameters).map(formatIssue);
-const EXPECTED_PORT = 'Service shop/web has port "http"/TCP, and names and protocols must be equal';
+const SERVICE_PORT = 'Service shop/web has spec.ports[].name "http" with protocol TCP';
+const EXPECTED_PORT = `names and protocols must be equal: ${SERVICE_PORT}`;
 
 t.test('sliceIssues() names the field that differs, and what would fit', async (t) => {
   const cases: [about: string, overrides: ApiObject, expected: string][] = [
@@ -41,8 +42,8 @@ t.test('sliceIssues() names the field that differs, and what would fit', async (
     ['no name', port(''), `ports[0].name "": ${EXPECTED_PORT}`],
     ['another protocol', port('http', 'UDP'), `ports[0].protocol "UDP": ${EXPECTED_PORT}`],
     ['both', port('dns', 'UDP'), `ports ["dns/UDP"]: ${EXPECTED_PORT}`],
-    ['no ports', { ports: [] }, `ports []: ${EXPECTED_PORT}`],
-    ['no list of ports', { ports: undefined }, `ports []: ${EXPECTED_PORT}`],
+    ['no ports', { ports: [] }, `ports []: the slice has no usable port: ${SERVICE_PORT}`],
+    ['no list of ports', { ports: undefined }, `ports []: the slice has no usable port: ${SERVICE_PORT}`],
   ];
   for (const [about, overrides, expected] of cases) {
     const issues = sliceIssues(serviceWith(), [sliceWith('web-1', overrides)], []);
@@ -123,9 +124,12 @@ t.test('whyWithoutEndpoints() says what is missing', async (t) => {
   if (first === undefined) throw new Error('The Service has a port');
   const why = (slices: readonly EndpointSlice[], backends = 0, family: 'ip' | 'ip6' = 'ip') =>
     whyWithoutEndpoints(object, { port: first, family, slices, backends });
-  t.match(why([]), /no EndpointSlice has the label kubernetes\.io\/service-name=web:/);
+  t.match(why([]), /no usable EndpointSlice has the label kubernetes\.io\/service-name=web: it has no selector/);
+  const selecting = serviceWith({ ports: [HTTP], selector: { app: 'web' } });
+  const state = { port: first, family: 'ip', slices: [], backends: 0 } as const;
+  t.match(whyWithoutEndpoints(selecting, state), /=web: its selector matches no pods, or the controller/);
   t.equal(why([sliceWith('a', port('http'))], 0, 'ip6'), 'no EndpointSlice has the addressType IPv6');
-  t.equal(why([sliceWith('a', { endpoints: [] })]), 'its EndpointSlices have no endpoints');
+  t.equal(why([sliceWith('a', { endpoints: [] })]), 'its EndpointSlices have no usable endpoints');
   t.equal(why([sliceWith('a', port('web'))]), 'no EndpointSlice with endpoints has port "http"/TCP');
   t.equal(why([sliceWith('a', port('http'))], 1), 'its endpoint is not ready');
   t.equal(why([sliceWith('a', port('http'))], 3), 'none of its 3 endpoints is ready');

@@ -17,6 +17,7 @@ t.test('readService() reads a minimal Service', async (t) => {
       families: ['ip'],
       clusterIps: { ip: '10.96.0.1' },
       assignedFamilies: [],
+      hasSelector: false,
       externalIps: [],
       loadBalancerIps: [],
       ports: [{ name: '', protocol: 'tcp', port: 80, nodePort: 0 }],
@@ -340,10 +341,11 @@ t.test('readService() ignores fields that other controllers use', async (t) => {
       publishNotReadyAddresses: true,
       loadBalancerClass: 'example.com/x',
       loadBalancerIP: '198.51.100.9',
-      selector: { app: 'web' },
     },
   };
   t.strictSame(readService(service('shop/web', others)), plain);
+  t.equal(read({ selector: { app: 'web' } }).value.hasSelector, true);
+  t.equal(read({ selector: {} }).value.hasSelector, false);
   const ports = [{ port: 80, targetPort: 'http', appProtocol: 'h2c' }];
   t.strictSame(read({ ports }).value.ports, read({ ports: [{ port: 80 }] }).value.ports);
 });

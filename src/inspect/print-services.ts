@@ -2,6 +2,7 @@
 
 import { joinLines, printableLine } from '../lib/printable.ts';
 import { formatTable } from '../lib/table.ts';
+import { printDetails } from './service-details.ts';
 import type { EndpointView, PortView, ServiceView, SkippedServiceView } from './service-view.ts';
 
 /** Prints the ports of each Service, with a table of frontends and one of endpoints, and then the Services that are not proxied. */
@@ -17,6 +18,7 @@ function printService({
   assignedClusterIps = [],
   refused,
   limited,
+  details,
   ports,
 }: ServiceView): string {
   const head = `${service}  ${type}`;
@@ -25,7 +27,10 @@ function printService({
   const refusal = refused === undefined ? [] : [`  refused by the kernel: ${refused}`];
   const limit = limited === undefined ? [] : [`  ${limited}`];
   const none = ports.length === 0 && refused === undefined && limited === undefined ? ['  no usable ports'] : [];
-  return [joinLines([head, ...note, ...refusal, ...limit, ...none]), ...ports.map(printPort)].join('\n');
+  return [
+    joinLines([head, ...note, ...refusal, ...limit, ...none, ...printDetails(details).map((line) => `  ${line}`)]),
+    ...ports.map(printPort),
+  ].join('\n');
 }
 
 function printPort({ name, family, protocol, port, topology, frontends, endpoints }: PortView): string {

@@ -15,6 +15,7 @@ import type { ServicePortModel } from '../services/model/service-port.ts';
 import type { Service } from '../services/objects/service.ts';
 import { type FrontendView, viewFrontend } from './frontend-view.ts';
 import { KernelIndex, slotsOf } from './kernel-index.ts';
+import { detailsOf, type ServiceDetails } from './service-details.ts';
 
 export interface EndpointView {
   readonly endpoint: string;
@@ -58,6 +59,7 @@ export interface ServiceView {
   readonly refused?: string;
   /** The limit that the Service exceeds, and the effect, if it does. */
   readonly limited?: string;
+  readonly details: ServiceDetails;
   readonly ports: readonly PortView[];
 }
 
@@ -119,7 +121,7 @@ function viewService(service: Service, context: Context): ServiceView {
     ...(withoutClusterIp === undefined ? {} : { withoutClusterIp }),
     ...(assigned.length === 0 ? {} : { assignedClusterIps: assigned }),
   };
-  return { service: key, type, ...clusterIps, ...problems, ports };
+  return { service: key, type, ...clusterIps, ...problems, details: detailsOf(service, context.engine), ports };
 }
 
 function describeMissingClusterIps(service: Service): string | undefined {

@@ -25,8 +25,10 @@ t.test('no printer lets a name control the terminal or fake a line', async (t) =
   const endpoint = { endpoint: EVIL, node: EVIL, used: true, missing: false, reason: EVIL } as const;
   const port = { name: EVIL, family: 'IPv4', protocol: EVIL, port: 1, topology: EVIL } as const;
   const endpoints = [{ ...endpoint, entries: [EVIL], slots: [0], share: 1, connections: 0 }];
+  const addresses = { sourceRanges: { [EVIL]: [EVIL] }, nodePortAddresses: [EVIL] };
+  const details = { internalTrafficPolicy: EVIL, externalTrafficPolicy: EVIL, ...addresses };
   const services = [
-    { service: EVIL, type: EVIL, refused: EVIL, ports: [{ ...port, frontends: [frontend], endpoints }] },
+    { service: EVIL, type: EVIL, refused: EVIL, details, ports: [{ ...port, frontends: [frontend], endpoints }] },
   ];
   check(t, printServices(services), 'inspect services');
   const element = { key: EVIL, data: EVIL, comment: EVIL, packets: 0 };

@@ -14,8 +14,14 @@ import { poll } from '../../support/wait-until.ts';
 const DELETED = 'deleted stale TCP conntrack entries';
 const LISTENING = 'listening to kernel notifications of ruleset changes';
 const NODE_PORT = 30090;
+const LOCAL_NODE_PORT = 30_091;
 const EXTERNAL = { ip: '198.51.100.9', ip6: '2001:db8:51::7' };
+/** The address of a load balancer whose Service has `externalTrafficPolicy: Local`. */
+const LOCAL = { ip: '198.51.100.10', ip6: '2001:db8:51::8' };
+/** In `externalIPs`. */
+const UNBALANCED = { ip: '198.51.100.11', ip6: '2001:db8:51::9' };
 const FAMILIES = ['ip', 'ip6'] as const;
+const FAMILY_LABELS = { ip: 'ipv4', ip6: 'ipv6' };
 /** Lets pod b answer no SYN. */
 const DROP_SYN =
   'table inet test { chain in { type filter hook input priority 0; tcp flags & (syn | ack) == syn tcp dport 8080 drop; }; }';
@@ -24,8 +30,6 @@ const HALF_OPEN_PORT = 40_005;
 const DROP_SYN_ACK = `table inet test { chain in { type filter hook input priority 0; tcp flags & (syn | ack) == (syn | ack) tcp dport ${HALF_OPEN_PORT} drop; }; }`;
 /** An address that no device has. */
 const SILENT = '203.0.113.99';
-/** Drops what the node itself answers, before it is tracked: a reset would end the entry. */
-const DROP_RESETS = `table inet test { chain out { type filter hook output priority -400; tcp sport ${NODE_PORT} drop; }; }`;
 /** Without a cleanup nothing recovers: each packet renews the entry. A SYN is repeated after 1, 2 and 4 seconds. */
 const LIMIT_MS = 10_000 * loadFactor();
 
@@ -107,13 +111,55 @@ t.test('a connection to a node port that is older than its Service reaches it', 
   const targets = FAMILIES.map(
     (family) => ({ protocol: 'tcp', address: NODES.node1[family], port: NODE_PORT, sourcePort: 40_004 }) as const,
   );
-  await node1.output('nft', ['-f', '-'], { input: DROP_RESETS });
+  await node1.output('nft', ['-f', '-'], { input: dropResets(NODE_PORT) });
   const dials = targets.map((target) => repeat(target, fromClient));
   for (const target of targets) await waitForEntry(target, /SYN_SENT/);
   const ports = PORTS.map((port) => ({ ...port, nodePort: NODE_PORT }));
   await proxied.addService('shop/node', 43, { pods: ['a'], ports });
   for (const { answered } of await Promise.all(dials)) t.equal(answered, 1);
   await node1.output('nft', ['delete table inet test']);
+});
+
+t.test('connections from outside that are older than their Service reach it, also with the Local policy', async (t) => {
+  const local = { externalTrafficPolicy: 'Local', healthCheckNodePort: 30_093, sessionAffinity: 'ClientIP' };
+  const status = { loadBalancer: { ingress: FAMILIES.map((family) => ({ ip: LOCAL[family] })) } };
+  await node1.output('nft', ['-f', '-'], { input: dropResets(LOCAL_NODE_PORT) });
+  const targets = FAMILIES.flatMap((family) => [
+    { protocol: 'tcp', address: UNBALANCED[family], port: 80, sourcePort: 40_006 } as const,
+    { protocol: 'tcp', address: LOCAL[family], port: 80, sourcePort: 40_007 } as const,
+    { protocol: 'tcp', address: NODES.node1[family], port: LOCAL_NODE_PORT, sourcePort: 40_008 } as const,
+  ]);
+  const dials = targets.map((target) => repeat(target, fromClient));
+  for (const target of targets) await waitForEntry(target, /SYN_SENT|CLOSE/);
+  const externalIPs = FAMILIES.map((family) => UNBALANCED[family]);
+  await proxied.addService('shop/late', 47, { pods: ['a'], overrides: { spec: { externalIPs } } });
+  await proxied.addService('shop/late-local', 48, {
+    pods: ['a'],
+    ports: PORTS.map((port) => ({ ...port, nodePort: LOCAL_NODE_PORT })),
+    overrides: { spec: { type: 'LoadBalancer', ...local }, status },
+  });
+  for (const { answered } of await Promise.all(dials)) t.equal(answered, 1);
+  await node1.output('nft', ['delete table inet test']);
+});
+
+t.test('connections from outside leave an endpoint that does not answer when it is removed', async (t) => {
+  await world.pod('b').output('nft', ['-f', '-'], { input: DROP_SYN });
+  const services = ['shop/late', 'shop/late-local'];
+  for (const name of services) await proxied.setEndpoints(name, ['b']);
+  await proxied.waitForSync();
+  const targets = FAMILIES.flatMap((family) => [
+    { protocol: 'tcp', address: UNBALANCED[family], port: 80, sourcePort: 40_010 } as const,
+    { protocol: 'tcp', address: LOCAL[family], port: 80, sourcePort: 40_011 } as const,
+    { protocol: 'tcp', address: NODES.node1[family], port: LOCAL_NODE_PORT, sourcePort: 40_012 } as const,
+  ]);
+  const dials = targets.map((target) => fromClient.dial({ ...target, count: 1, timeoutMs: LIMIT_MS }));
+  for (const [index, target] of targets.entries()) {
+    const endpoint = world.pod('b')[index < targets.length / 2 ? 'ip' : 'ip6'];
+    await waitForEntry(target, new RegExp(`SYN_SENT .* src=${endpoint} `));
+  }
+  for (const name of services) await proxied.setEndpoints(name, ['a']);
+  for (const { pods } of await Promise.all(dials)) t.strictSame(pods, { a: 1 });
+  await world.pod('b').output('nft', ['delete table inet test']);
 });
 
 t.test('an established connection to a removed endpoint keeps its entry', async (t) => {
@@ -152,6 +198,35 @@ t.test('a half-open connection to a removed endpoint keeps its entry, and is est
   t.strictSame((await dial).pods, { a: 1 });
 });
 
+t.test('20,000 attempts to a removed endpoint are deleted, and no others', async (t) => {
+  const at = await proxied.addService('shop/many', 49, { pods: ['b', 'c'] });
+  await proxied.waitForSync();
+  const attempts = FAMILIES.flatMap((family) => {
+    const [source, removed, remaining] = [CLIENT[family], world.pod('b')[family], world.pod('c')[family]];
+    const insert = (endpoint: string) => (_: unknown, index: number) =>
+      `-I ${attemptOptions({ source, frontend: at[family], endpoint, port: index + 1 }).join(' ')}\n`;
+    return [...Array.from({ length: 10_000 }, insert(removed)), insert(remaining)(undefined, 60_000)];
+  });
+  const file = join(t.testdir(), 'attempts');
+  await writeFile(file, attempts.join(''));
+  await node1.output('conntrack', ['-R', file]);
+  await proxied.setEndpoints('shop/many', ['c']);
+  // Each family is deleted by a run of its own; the second one may wait for its share of a core.
+  for (const family of FAMILIES) {
+    const removed = world.pod('b')[family];
+    await poll(
+      () => node1.output('conntrack', ['-L', '-p', 'tcp', '-f', FAMILY_LABELS[family], '--orig-dst', at[family]]),
+      {
+        until: (listing) => !listing.includes(` src=${removed} `),
+        failure: (listing) => `${listing.split('\n').length} attempts are left`,
+        timeoutMs: 6 * LIMIT_MS,
+        everyMs: 500,
+      },
+    );
+    await waitForEntry({ protocol: 'tcp', address: at[family] }, /SYN_SENT .* sport=60001 /);
+  }
+});
+
 t.test('an attempt that is answered between listing and deletion is not deleted', async (t) => {
   const wrapper = join(t.testdir(), 'conntrack');
   await writeFile(wrapper, `#!/bin/sh\nexec ip netns exec ${client.name} conntrack "$@"\n`);
@@ -173,6 +248,11 @@ t.test('an attempt that is answered between listing and deletion is not deleted'
   await client.output('conntrack', ['-D', ...tuple]);
 });
 
+/** Drops what the node itself answers, before it is tracked: a reset would end the entry. */
+function dropResets(port: number): string {
+  return `table inet test { chain out { type filter hook output priority -400; tcp sport ${port} drop; }; }`;
+}
+
 /** Dials from the same port until it is answered, and returns the last report. */
 async function repeat(target: Target, dialer = fromPod): Promise<DialReport> {
   return poll(() => dialer.dial({ ...target, count: 1, timeoutMs: 900 }), {
@@ -185,9 +265,21 @@ async function repeat(target: Target, dialer = fromPod): Promise<DialReport> {
 
 /** Inserts a conntrack entry of the first node: an attempt that was translated to an endpoint. */
 async function insertAttempt(frontend: string, endpoint: string): Promise<void> {
-  const tuple = ['-p', 'tcp', '-s', CLIENT.ip, '-d', frontend, '--dport', '80', '-r', endpoint, '-q', CLIENT.ip];
-  const ports = ['--sport', '1000', '--reply-port-dst', '1000', '--reply-port-src', '8080'];
-  await node1.output('conntrack', ['-I', ...tuple, ...ports, '--state', 'SYN_SENT', '--timeout', '60']);
+  await node1.output('conntrack', ['-I', ...attemptOptions({ source: CLIENT.ip, frontend, endpoint, port: 1000 })]);
+}
+
+interface Attempt {
+  readonly source: string;
+  readonly frontend: string;
+  readonly endpoint: string;
+  /** The client's. */
+  readonly port: number;
+}
+
+function attemptOptions({ source, frontend, endpoint, port }: Attempt): string[] {
+  const tuple = ['-p', 'tcp', '-s', source, '-d', frontend, '--dport', '80', '-r', endpoint, '-q', source];
+  const ports = ['--sport', `${port}`, '--reply-port-dst', `${port}`, '--reply-port-src', '8080'];
+  return [...tuple, ...ports, '--state', 'SYN_SENT', '--timeout', '300'];
 }
 
 /** Begins connections from new ports until the signal aborts. */

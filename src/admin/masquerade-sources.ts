@@ -47,9 +47,9 @@ export function describeMasqueradeSources(found: readonly MasqueradedEndpoint[])
     if (first === undefined) return [];
     const { device, source, link, preferred } = first;
     const to = `to ${group.map(({ endpoint }) => endpoint).join(', ')} through ${device}`;
-    if (source === undefined) return [`no address to masquerade ${to} with: the kernel drops these packets`];
-    if (link === device) return [`masqueraded as ${source}, an address of ${device}, ${to}`];
+    if (source === undefined) return [`no source address ${to}: the kernel drops these packets`];
+    if (link === device) return [`the source ${to} is ${source}, an address of this link`];
     const other = preferred === undefined || preferred === source ? '' : `; the route prefers ${preferred}`;
-    return [`masqueraded as ${source}, an address of ${link}, ${to}, which has no such address${other}`];
+    return [`the source ${to}, which has no address for this, is ${source} of ${link}${other}`];
   });
 }

@@ -74,7 +74,7 @@ t.test('the entries of a deleted Service are deleted', async (t) => {
   t.equal(answered, 20);
   t.equal((await entriesTo(at.ip)).length, 20);
   const from = proxied.daemon('node1').log.length;
-  await proxied.remove('shop-deleted.yaml');
+  await Promise.all([proxied.remove('shop-deleted.yaml'), proxied.remove('shop-deleted-endpoints.yaml')]);
   const { count, reason } = await proxied.daemon('node1').waitForLog(DELETED, from);
   t.equal(count, 20);
   t.equal(reason, `${at.ip}:80 is no longer a frontend of shop/deleted:udp`);

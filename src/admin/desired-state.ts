@@ -2,6 +2,7 @@
 
 import { Engine } from '../engine/engine.ts';
 import type { FastPathStatus } from '../fastpath/status/fast-path-status.ts';
+import { readRouteSources } from '../host/links/route-sources.ts';
 import { hostNetworks } from '../host/network/host-addresses.ts';
 import { ipv6UnavailableReason } from '../host/network/ipv6-support.ts';
 import { readHost } from '../host/network/read-host.ts';
@@ -93,7 +94,8 @@ async function fromManifests(file: string, proxy: ProxyOptions, listing: KernelL
   const families: Family[] | undefined = (await ipv6UnavailableReason()) === undefined ? undefined : ['ip'];
   const resetsConnections = listing.chains.some(({ name }) => name === RESET_CONNECTIONS_CHECK);
   const tcpBeLiberal = proxy.tcpBeLiberal || (await isTcpBeLiberal());
-  const options = { ...proxy, families, resetsConnections, tcpBeLiberal };
+  const routeSources = proxy.keepRouteSource === true ? await readRouteSources() : [];
+  const options = { ...proxy, families, resetsConnections, tcpBeLiberal, routeSources };
   const { engine, issues } = await loadEngine(file, { options, listing });
   return { engine, issues, status: statusOfManifests(file, proxy.nodeName) };
 }

@@ -57,6 +57,7 @@ export function resolveProxyOptions({ kubeProxy, nftlane }: Configuration, hostn
     detectLocal: detectLocal(kubeProxy),
     nodePortAddresses: kubeProxy.nodePortAddresses.flatMap(nodePortAddress),
     strictSourceRanges: nftlane.strictSourceRanges,
+    keepRouteSource: nftlane.keepRouteSource,
     serviceClusterIpRange: nftlane.serviceClusterIPRange.flatMap((text) => toList(parsePrefix(text))),
     limits: nftlane.limits,
     ...(isGateEnabled(kubeProxy.featureGates, 'AllowServiceExternalIPs') ? {} : { proxiesExternalIps: false }),

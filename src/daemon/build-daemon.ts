@@ -27,6 +27,7 @@ import { isTcpBeLiberal } from '../host/sysctl/tcp-be-liberal.ts';
 import { KubeProxyLeftovers } from '../migration/kube-proxy-leftovers.ts';
 import { TakeOver } from '../migration/take-over.ts';
 import type { Family } from '../net/family.ts';
+import type { RouteSource } from '../net/host.ts';
 import { NftClient } from '../nftables/client/nft-client.ts';
 import type { SourceStatus } from '../sources/status/source-status.ts';
 import { createFastPath, type FastPathRunner } from './fast-path-runner.ts';
@@ -36,6 +37,8 @@ import { Telemetry } from './telemetry.ts';
 /** What changes while the daemon runs. */
 interface LiveState {
   settings: Settings;
+  /** With `keepRouteSource`, as last read. */
+  routeSources?: readonly RouteSource[];
   /** Set when the daemon starts. */
   sourceStatus?: () => SourceStatus;
   /** Set when the daemon starts. */

@@ -2,8 +2,12 @@
 
 import type { LoadedSettings, Settings } from '../config/settings.ts';
 import { watchPortConflicts } from '../health/ports/port-conflict-watch.ts';
+import { systemClock } from '../host/clock.ts';
+import { watchRouteSources } from '../host/links/route-source-watcher.ts';
+import { readRouteSources } from '../host/links/route-sources.ts';
 import type { AdjustableLog } from '../host/log.ts';
 import { runTogether } from '../host/run-together.ts';
+import type { RouteSource } from '../net/host.ts';
 import { NetworkLock } from '../nftables/client/lock/network-lock.ts';
 import { type AddressWatcher, startAddressWatcher } from './address-watcher.ts';
 import { buildDaemon, type Daemon, hasLocalhostNodePorts } from './build-daemon.ts';
@@ -45,6 +49,7 @@ async function runLocked(
   const stop = new AbortController();
   const stopSignal = AbortSignal.any([signal, stop.signal]);
   const addressWatcher = watchAddresses(daemon, stopSignal);
+  void followRoutes(daemon, stopSignal);
   const apply = (next: Settings) => applySettings({ ...daemon, ...started }, { next, addressWatcher });
   watchAndReload({ ...options, apply, restart: () => stop.abort(), signal: stopSignal });
   const tasks = { ...tasksOf({ ...daemon, ...started }), lock: (until: AbortSignal) => lock.run(until) };
@@ -65,6 +70,18 @@ function watchAddresses({ engine, controller, log }: Daemon, signal: AbortSignal
   const requestSync = () => controller.request();
   watchPortConflicts({ engine, requestSync, signal });
   return startAddressWatcher({ engine, requestSync, log, signal });
+}
+
+/** Follows the preferred sources of routes while they are used. */
+function followRoutes(daemon: Daemon, signal: AbortSignal): Promise<void> {
+  const { engine, controller, live, log } = daemon;
+  const onChange = (found: readonly RouteSource[]): void => {
+    live.routeSources = found;
+    engine.setOptions(engineOptions(daemon, live.settings));
+    controller.request();
+  };
+  const read = async () => (live.settings.proxy.keepRouteSource === true ? readRouteSources() : []);
+  return watchRouteSources({ read, known: () => live.routeSources ?? [], onChange, log, clock: systemClock }, signal);
 }
 
 /** The tasks of the parts, by the names that the log uses. */

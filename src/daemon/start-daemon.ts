@@ -10,6 +10,7 @@ import { StateFileWriter } from '../admin/state-file/state-file-writer.ts';
 import { stateFilePaths } from '../admin/state-file/state-files.ts';
 import type { Settings } from '../config/settings.ts';
 import { systemClock } from '../host/clock.ts';
+import { readRouteSources } from '../host/links/route-sources.ts';
 import { LogOnce } from '../host/log-once.ts';
 import { setOomScore } from '../host/process/memory.ts';
 import { applyConntrackSysctls } from '../host/sysctl/apply-sysctls.ts';
@@ -36,6 +37,7 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
   const { kubeProxy, proxy } = settings;
   await health.open();
   await fastPath.open();
+  if (proxy.keepRouteSource === true) live.routeSources = await readRouteSources().catch(() => []);
   engine.setOptions(engineOptions(daemon, settings));
   const [nftVersion, source] = await Promise.all([
     nftClient.check(),
@@ -66,11 +68,12 @@ export async function startDaemon(daemon: Daemon): Promise<StartedDaemon> {
 
 /** The options of the engine under these settings, on this machine. */
 export function engineOptions(
-  { families, fastPath, tcpBeLiberal }: Pick<Daemon, 'families' | 'fastPath' | 'tcpBeLiberal'>,
+  { families, fastPath, tcpBeLiberal, live }: Pick<Daemon, 'families' | 'fastPath' | 'tcpBeLiberal' | 'live'>,
   { proxy, manifests }: Settings,
 ): NodeOptions {
   const isLiberal = tcpBeLiberal || proxy.tcpBeLiberal;
-  const host = { families, tcpBeLiberal: isLiberal, resetsConnections: fastPath.isUsable };
+  const { routeSources } = live;
+  const host = { families, routeSources, tcpBeLiberal: isLiberal, resetsConnections: fastPath.isUsable };
   return { ...proxy, ...host, seesAllServices: manifests !== undefined };
 }
 

@@ -29,7 +29,8 @@ export async function checkMasquerade({ daemon, system }: DoctorContext): Promis
     return `${device}: ${taken}${preferred === undefined ? '' : `, while the route prefers ${preferred}`}`;
   });
   const message = `masqueraded packets get an address of another link, because theirs has none: ${sources.join('; ')}`;
-  const advice = 'give the link an address of the node, or see that endpoints can reply to this one';
+  const advice =
+    'give the link an address of the node, or see that endpoints can reply to this one; processes of the node: keepRouteSource';
   return [warning(NAME, message, advice)];
 }
 

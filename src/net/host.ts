@@ -9,6 +9,12 @@ export interface HostRoute {
   readonly interface: string;
 }
 
+/** A source that routes through this link prefer, as `src` of `ip route`. */
+export interface RouteSource {
+  readonly address: Address;
+  readonly link: string;
+}
+
 export interface Host {
   /** The addresses of its interfaces. Loopback addresses belong to the host even if they are missing here. */
   readonly addresses: readonly Address[];

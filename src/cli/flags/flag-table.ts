@@ -92,6 +92,10 @@ export const PROXY_FLAGS: readonly ConfigFlag[] = [
     type: 'boolean',
     help: 'block a load balancer address if none of its source ranges is valid for its family, instead of leaving it open',
   }),
+  nftlaneFlag('keep-route-source', 'keepRouteSource', {
+    type: 'boolean',
+    help: 'do not masquerade processes of this node whose source is the one that the route prefers, on links without it',
+  }),
   nftlaneFlag('service-cluster-ip-range', 'serviceClusterIPRange', {
     type: 'list',
     placeholder: 'cidrs',

@@ -142,6 +142,11 @@ export const NFTLANE_SCHEMA = z.strictObject({
       'Block a load balancer address if none of its source ranges is valid for its family, instead of leaving it open as kube-proxy does.',
     default: false,
   }),
+  keepRouteSource: field(BOOLEAN, {
+    description:
+      'Do not masquerade connections of processes of this node to Services whose source address is the one that the route to the endpoint prefers (`src` of `ip route`), on links without that address. The kernel would take an address of another link.',
+    default: false,
+  }),
   serviceClusterIPRange: field(STRING_LIST, {
     description:
       'CIDR blocks from which Services without `spec.clusterIP` get cluster IPs, at most one for each family. Requires manifests: an API server assigns cluster IPs itself.',

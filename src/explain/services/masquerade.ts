@@ -34,15 +34,32 @@ export function masqueradeAt(
   // Packets from other hosts that are delivered here never reach postrouting.
   if (forwarded && isHostAddress(host, address))
     return { masquerade: false, reason: 'an address of this node is reached without postrouting' };
-  if (client.masquerade) return client;
   const isLocalEndpoint = localEndpoints.has(addressKey(address, packet.protocol, port));
-  if (isLocalEndpoint && packet.source === address)
-    return { masquerade: true, reason: 'the endpoint connects to itself' };
+  const isHairpin = isLocalEndpoint && packet.source === address;
+  if (client.masquerade && !isHairpin && keepsSource({ packet, address, table }))
+    return { masquerade: false, reason: 'its source is the one that the route prefers' };
+  if (client.masquerade) return client;
+  if (isHairpin) return { masquerade: true, reason: 'the endpoint connects to itself' };
   const isDetectedByAddress = node.detectLocal.by === 'source' && isPod(packet, table) === true;
   if (!forwarded || !isDetectedByAddress || isLocalEndpoint || outputInterface(host, address) !== packet.inInterface)
     return client;
   const reason = 'the endpoint is reached through the input interface, and replies must return through this node';
   return { masquerade: true, reason };
+}
+
+interface KeptSource {
+  readonly packet: Packet;
+  readonly address: string;
+  readonly table: ServiceTable;
+}
+
+/** Whether a process of this node has the source that routes through the link to the endpoint prefer. */
+function keepsSource({ packet: { source }, address, table: { host, node } }: KeptSource): boolean {
+  const link = outputInterface(host, address);
+  // The kernel accepts such a packet from a link only with accept_local.
+  return (
+    isHostAddress(host, source) && node.routeSources.some((route) => route.address === source && route.link === link)
+  );
 }
 
 /** One sentence if all endpoints see the same; otherwise one for each decision, which names its endpoints. */

@@ -32,6 +32,7 @@ type ResolverNode = Pick<
   | 'nodePortIps'
   | 'localhostNodePorts'
   | 'serviceCidrs'
+  | 'routeSources'
 >;
 
 /** A frontend with its backends. */

@@ -27,6 +27,8 @@ export function matchesStatement(statement: Statement, packet: TracedPacket, hos
       );
     case 'input-interface':
       return matchesInterface(inInterface, statement.name) !== statement.negate;
+    case 'output-interface':
+      return outputInterface(host, destination) === statement.name;
     case 'leaves-by-input-interface':
       return outputInterface(host, destination) === inInterface;
     case 'mark-is-set':

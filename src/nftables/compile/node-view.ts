@@ -2,6 +2,7 @@
 
 import { type Address, familyOf } from '../../net/address.ts';
 import { FAMILIES, type Family } from '../../net/family.ts';
+import type { RouteSource } from '../../net/host.ts';
 import { type Prefix, withoutOverlaps } from '../../net/prefix.ts';
 import {
   type NodePortAddress,
@@ -25,6 +26,8 @@ export interface ProxyOptions {
   readonly strictSourceRanges: boolean;
   /** Whether external IPs of Services are proxied; absent for yes. */
   readonly proxiesExternalIps?: boolean | undefined;
+  /** Whether a process of this node keeps the source that the route to the endpoint prefers; absent for no. */
+  readonly keepRouteSource?: boolean | undefined;
   /** Whether conntrack accepts TCP segments outside of the window; absent for no. */
   readonly tcpBeLiberal?: boolean | undefined;
   /** The blocks from which Services without cluster IPs get them, at most one of each family; absent for none. */
@@ -37,8 +40,10 @@ export interface ProxyOptions {
   readonly ownPorts?: readonly OwnPort[] | undefined;
 }
 
-/** What this machine supports, as the daemon found at start. */
+/** What this machine supports, as the daemon found. */
 interface HostCapabilities {
+  /** The preferred sources of routes through links that do not have them; absent for none. */
+  readonly routeSources?: readonly RouteSource[] | undefined;
   /** Whether the source sends every Service, as manifests do, so that a slice without one is reported; absent for no. */
   readonly seesAllServices?: boolean | undefined;
   /** The address families of this machine; absent for both. */
@@ -66,6 +71,8 @@ export interface NodeView extends NodePortScope {
   readonly masqueradeBit: number;
   readonly strictSourceRanges: boolean;
   readonly tcpBeLiberal: boolean;
+  /** Sources that are not masqueraded when they leave through their link; empty if every process is masqueraded. */
+  readonly routeSources: readonly RouteSource[];
   readonly resetsConnections: boolean;
   /** The primary addresses; loopback where none is known. */
   readonly addresses: Readonly<Record<Family, Address>>;
@@ -104,6 +111,7 @@ export function buildNodeView(options: NodeOptions, facts: NodeFacts): NodeView 
     masqueradeBit: options.masqueradeBit,
     strictSourceRanges: options.strictSourceRanges,
     tcpBeLiberal: options.tcpBeLiberal ?? false,
+    routeSources: options.keepRouteSource === true ? (options.routeSources ?? []) : [],
     resetsConnections: options.resetsConnections ?? false,
     addresses: { ip: primary.ip ?? '127.0.0.1', ip6: primary.ip6 ?? '::1' },
     ownAddresses: ownAddresses(node, options.bindAddress),

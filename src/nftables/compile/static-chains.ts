@@ -2,12 +2,12 @@
 
 import { FAMILY_TRAITS, type Family } from '../../net/family.ts';
 import type { Chain, Field, Hook, Rule, Statement } from '../syntax/statement.ts';
+import { masqueradeRules } from './masquerade-rules.ts';
 import type { NodeView } from './node-view.ts';
 import {
   AFFINITY_KEY,
   CONNECTION,
   FRONTEND,
-  HAIRPIN,
   NODE_PORT,
   NODE_PORT_AFFINITY_KEY,
   resetConnections,
@@ -38,7 +38,7 @@ export function staticChains(family: Family, node: NodeView): Chain[] {
     { name: 'nat-prerouting', hook: nat('prerouting', -100), rules: [[jump('services')]] },
     ...markReversedFlows(family, node),
     { name: 'nat-output', hook: nat('output', -100), rules: [[jump('services')]] },
-    { name: 'nat-postrouting', hook: nat('postrouting', 100), rules: masquerade(node) },
+    { name: 'nat-postrouting', hook: nat('postrouting', 100), rules: masqueradeRules(family, node) },
     {
       name: 'filter-input',
       hook: filter('input', 0),
@@ -256,13 +256,6 @@ function dropInvalid({ tcpBeLiberal }: NodeView): Rule[] {
 /** The key in `hairpin-connections` of the endpoint that receives or sent the packet. */
 function endpointKey(address: 'saddr' | 'daddr', port: 'sport' | 'dport'): Field[] {
   return [{ field: address }, { field: address }, { field: 'l4proto' }, { field: port }];
-}
-
-function masquerade({ masqueradeBit: bit }: NodeView): Rule[] {
-  return [
-    [{ kind: 'mark-is-set', bit }, { kind: 'clear-mark', bit }, { kind: 'masquerade' }],
-    [{ kind: 'status-dnat' }, inSet('hairpin-connections', HAIRPIN), { kind: 'masquerade' }],
-  ];
 }
 
 /** Repeats a lookup that missed: while a commit replaces an element, there is a moment without it. */

@@ -28,6 +28,7 @@ export type Statement =
   | { readonly kind: 'in-set'; readonly fields: readonly Field[]; readonly set: string; readonly negate: boolean }
   /** `name` may end in `*`, a wildcard. */
   | { readonly kind: 'input-interface'; readonly name: string; readonly negate: boolean }
+  | { readonly kind: 'output-interface'; readonly name: string }
   /** The route to the destination leaves by the input interface. */
   | { readonly kind: 'leaves-by-input-interface' }
   | { readonly kind: 'mark-is-set'; readonly bit: number }
@@ -93,6 +94,8 @@ function printStatement(statement: Statement, family: Family): string {
       return `${printFields(statement.fields, family)} ${statement.negate ? '!= ' : ''}@${statement.set}`;
     case 'input-interface':
       return `iifname ${statement.negate ? '!= ' : ''}"${statement.name}"`;
+    case 'output-interface':
+      return `oifname "${statement.name}"`;
     case 'leaves-by-input-interface':
       return 'fib daddr . iif oif exists';
     case 'update-affinity':

@@ -21,6 +21,10 @@ export const LOG_STATES: Readonly<Record<string, LogState>> = {
     over: 'stale UDP conntrack entries are deleted again',
     test: 'unit/conntrack/udp/flow-cleaner',
   },
+  'cannot read preferred sources of routes; keeping the last known ones': {
+    over: 'preferred sources of routes are known again',
+    test: 'unit/host/links/route-source-watcher',
+  },
   'questionable node configuration': {
     over: 'node configuration is not questionable any more',
     test: 'unit/controller/node-logger',

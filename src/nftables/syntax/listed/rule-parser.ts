@@ -85,6 +85,8 @@ class RuleReader {
     const input = this.#take(/iifname (!= )?"([^"]+)"(?= |$)/y);
     if (input !== undefined)
       return this.#push({ kind: 'input-interface', name: input[2] ?? '', negate: input[1] !== undefined });
+    const output = this.#take(/oifname "([^"*]+)"(?= |$)/y);
+    if (output !== undefined) return this.#push({ kind: 'output-interface', name: output[1] ?? '' });
     return this.#readPrefix() || this.#readMarkMatch();
   }
 

@@ -36,6 +36,13 @@ const PODS = blocks('10.1.0.0/16', 'fd01::/64');
 const OPTIONS: fc.Arbitrary<Partial<ProxyOptions>> = fc.record({
   masqueradeAll: fc.constantFrom(false, false, true),
   strictSourceRanges: fc.boolean(),
+  keepRouteSource: fc.boolean(),
+  routeSources: fc.constantFrom(
+    [],
+    ['192.0.2.1', 'fd00::1', '10.1.0.1'].flatMap((address) =>
+      ['lan', 'pod-a', 'pod-b'].map((link) => ({ address, link })),
+    ),
+  ),
   resetsConnections: fc.boolean(),
   detectLocal: fc.constantFrom<ProxyOptions['detectLocal']>(
     { mode: 'ClusterCIDR', cidrs: PODS },

@@ -24,6 +24,7 @@ t.test('buildNodeView() is complete before the Node is known', async (t) => {
     zone: undefined,
     masqueradeAll: false,
     tcpBeLiberal: false,
+    routeSources: [],
     masqueradeBit: 14,
     strictSourceRanges: false,
     resetsConnections: false,

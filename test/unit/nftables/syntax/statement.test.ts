@@ -37,6 +37,7 @@ const STATEMENTS: Readonly<Record<Statement['kind'], readonly (readonly [Stateme
     [{ kind: 'input-interface', name: 'cni0', negate: false }, 'iifname "cni0"'],
     [{ kind: 'input-interface', name: 'veth*', negate: true }, 'iifname != "veth*"'],
   ],
+  'output-interface': [[{ kind: 'output-interface', name: 'x0' }, 'oifname "x0"']],
   'leaves-by-input-interface': [[{ kind: 'leaves-by-input-interface' }, 'fib daddr . iif oif exists']],
   'update-affinity': [
     [

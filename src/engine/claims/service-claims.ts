@@ -23,21 +23,30 @@ interface Problems {
 
 /** The claimant of a health check node port. No Service has such a name. */
 const HEALTH_CHECK = 'health check of ';
+const NONE: readonly string[] = [];
 
 export class ServiceClaims {
   readonly #claims = new FrontendClaims();
+  readonly #withHealthCheck = new Set<string>();
   #problems?: Problems;
 
   /** Replaces the claims of a Service. Returns the other Services that won or lost a frontend by this. */
   claim(service: ClaimingService): Set<string> {
-    const affected = this.#claims.claim(...healthCheckClaim(service));
+    const affected = this.#hasHealthCheck(service) ? this.#claims.claim(...healthCheckClaim(service)) : NONE;
+    if ((service.stored?.healthCheckNodePort ?? 0) === 0) this.#withHealthCheck.delete(service.key);
     return servicesIn([...affected, ...this.#claims.claim(...claimOf(service))]);
   }
 
   /** Claims further frontends. The result is that of {@link claim}. */
   extend(service: ClaimingService): Set<string> {
-    const affected = this.#claims.extend(...healthCheckClaim(service));
+    const affected = this.#hasHealthCheck(service) ? this.#claims.extend(...healthCheckClaim(service)) : NONE;
     return servicesIn([...affected, ...this.#claims.extend(...claimOf(service))]);
+  }
+
+  /** Whether it has a health check node port, or claims one from before: most Services never have. */
+  #hasHealthCheck({ key, stored }: ClaimingService): boolean {
+    if ((stored?.healthCheckNodePort ?? 0) !== 0) this.#withHealthCheck.add(key);
+    return this.#withHealthCheck.has(key);
   }
 
   owns(frontend: string, key: string): boolean {

@@ -23,6 +23,15 @@ export function sliceIssues(
   return [...mismatches(service, filled), ...others];
 }
 
+/** Whether each port has endpoints in each family: true for most Services, which need no further look. */
+export function isServedWhole({ families, ports }: Service, slices: readonly EndpointSlice[]): boolean {
+  return families.every((family) =>
+    ports.every((port) =>
+      slices.some((slice) => slice.family === family && slice.endpoints.length > 0 && hasPort(slice, port)),
+    ),
+  );
+}
+
 /** `filled` are the slices of the Service with endpoints. */
 function mismatches(service: Service, filled: readonly EndpointSlice[]): ValidationIssue[] {
   const ofFamilies = service.families.map((family) => filled.filter((slice) => slice.family === family));

@@ -6,7 +6,7 @@ import type { EndpointSlice } from '../objects/endpoint-slice.ts';
 import type { MissedSlice } from '../objects/read.ts';
 import type { Service } from '../objects/service.ts';
 import { formatIssue, type ValidationIssue } from '../objects/validation-issue.ts';
-import { orphanIssue, sliceIssues } from './slice-matching.ts';
+import { isServedWhole, orphanIssue, sliceIssues } from './slice-matching.ts';
 
 interface KnownObjects {
   readonly services: ReadonlyMap<string, Service>;
@@ -14,6 +14,8 @@ interface KnownObjects {
   readonly skippedServices: ReadonlyMap<string, string>;
   readonly slicesOf: (service: string) => Iterable<EndpointSlice>;
 }
+
+const NONE: readonly ValidationIssue[] = [];
 
 /** Work is proportional to the Services that changed. */
 export class UnmatchedSlices {
@@ -74,7 +76,8 @@ export class UnmatchedSlices {
   *searchSteps(): Steps<void> {
     const changed = [...this.#changed];
     this.#changed.clear();
-    for (const key of changed) {
+    // Only for slices without a Service, which are looked for below.
+    for (const key of this.#seesAllServices ? changed : []) {
       this.#setName(key);
       yield;
     }
@@ -97,10 +100,13 @@ export class UnmatchedSlices {
     return this.#sorted;
   }
 
-  #issuesOf(key: string): ValidationIssue[] {
+  #issuesOf(key: string): readonly ValidationIssue[] {
     const service = this.#objects.services.get(key);
     const slices = [...this.#objects.slicesOf(key)];
-    if (service !== undefined) return sliceIssues(service, slices, this.#missed.get(key)?.values() ?? []);
+    if (service !== undefined) {
+      if (isServedWhole(service, slices)) return NONE;
+      return sliceIssues(service, slices, this.#missed.get(key)?.values() ?? []);
+    }
     if (!this.#seesAllServices || this.#objects.skippedServices.has(key)) return [];
     const others = [...(this.#namespaces.get(key.slice(key.indexOf('/') + 1)) ?? [])].sort(compare);
     return slices.flatMap((slice) => orphanIssue(slice, others));
@@ -108,6 +114,7 @@ export class UnmatchedSlices {
 
   #setIssues(key: string, issues: readonly ValidationIssue[]): void {
     const before = this.#issues.get(key) ?? [];
+    if (before.length === 0 && issues.length === 0) return;
     if (JSON.stringify(before) === JSON.stringify(issues)) return;
     if (issues.length === 0) this.#issues.delete(key);
     else this.#issues.set(key, issues);

@@ -8,6 +8,8 @@ import { readLinks } from './read-links.ts';
 
 const HOP = z.object({ dev: z.optional(z.string()) });
 const ROUTES = z.array(z.object({ ...HOP.shape, prefsrc: z.optional(z.string()), nexthops: z.optional(z.array(HOP)) }));
+/** The kernel allows quotes and asterisks in names, which mean something else in a rule. */
+const LINK_NAME = /^[\w.@-]+$/;
 /** A host has a few; each becomes a rule. */
 const MAX_SOURCES = 64;
 
@@ -25,7 +27,12 @@ export async function readRouteSources({ run }: Pick<System, 'run'> = hostSystem
       const address = parseAddress(prefsrc ?? '');
       if (address === undefined) continue;
       for (const link of nexthops?.map((hop) => hop.dev) ?? [dev]) {
-        if (link === undefined || links.get(link)?.some((own) => own.address === address) !== false) continue;
+        if (
+          link === undefined ||
+          !LINK_NAME.test(link) ||
+          links.get(link)?.some((own) => own.address === address) !== false
+        )
+          continue;
         found.set(`${link} ${address}`, { address, link });
       }
     }
